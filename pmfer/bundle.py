@@ -1,0 +1,180 @@
+"""The exported model bundle: a folder with `model.onnx`, `bundle.json` and `MODEL_CARD.md`. Standard library only.
+
+Loading fails closed: a missing file, another format version, a card that was edited or weights whose hash differs raise
+BundleError, and nothing is inferred from a file's name. The card carries everything that inference needs.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pmfer.errors import BundleError
+
+FORMAT_VERSION = 1
+CARD_FILE = "bundle.json"
+WEIGHTS_FILE = "model.onnx"
+MODEL_CARD_FILE = "MODEL_CARD.md"
+DEFAULT_BUNDLE = "pmfer-compact"
+BUNDLES_DIR = Path(__file__).parent / "bundles"
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """What the graph's `faces` input expects: float32 [N, channels, size_px, size_px], (value / 255 - mean) / std."""
+
+    size_px: int
+    channels: int  # 1 grey (ITU-R BT.601 luma), 3 RGB
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class CropGeometry:
+    """From a detector's box (x, y, w, h in pixels) to the square crop that frames a face as the training faces are.
+
+    With s = sqrt(w * h): the crop's side is `side * s`, its centre lies at the box centre plus (`dx * s`, `dy * s`).
+    """
+
+    side: float
+    dx: float
+    dy: float
+
+
+@dataclass(frozen=True)
+class AuPhrase:
+    """One action-unit output of the graph."""
+
+    au: int
+    column: str
+    region: str
+    phrase: str
+    seen_in_training: bool
+
+
+@dataclass(frozen=True)
+class BundleCard:
+    """The contents of `bundle.json`; see docs/bundle.md for the meaning of each field."""
+
+    name: str
+    format_version: int
+    weights_sha256: str
+    input: InputSpec
+    crop: dict[str, CropGeometry]  # by detector name
+    expressions: tuple[str, ...]  # order of the `expression` output
+    au_phrases: tuple[AuPhrase, ...]  # order of the `au_phrase` output
+    prompt_set_sha256: str
+    calibration: dict[str, float]
+    training: dict[str, Any]  # data, its terms, configuration, code version
+    metrics: dict[str, Any]  # figures with their protocol
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A verified bundle on disk. `digest` identifies it wherever results are stored (64 hex digits)."""
+
+    path: Path
+    card: BundleCard
+    digest: str
+
+    @property
+    def weights(self) -> Path:
+        """The verified `model.onnx`."""
+        return self.path / WEIGHTS_FILE
+
+    @property
+    def score_columns(self) -> tuple[str, ...]:
+        """Names of the score columns in output order: the expressions, then the action units."""
+        return self.card.expressions + tuple(phrase.column for phrase in self.card.au_phrases)
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's bytes as 64 hex digits, read in blocks."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def card_digest(card: BundleCard) -> str:
+    """SHA-256 over the card's canonical JSON (sorted keys, no blanks): the bundle's identity."""
+    canonical = json.dumps(asdict(card), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def write_card(folder: Path, card: BundleCard) -> str:
+    """Write `bundle.json` with its own digest into `folder` and return the digest."""
+    digest = card_digest(card)
+    document = {"digest": digest, **asdict(card)}
+    (folder / CARD_FILE).write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return digest
+
+
+def resolve_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> Path:
+    """Folder of a bundle that was named or given as a path.
+
+    A bare name means one of the bundles shipped in `pmfer/bundles/`; anything with a separator is a path.
+
+    Raises:
+        BundleError: there is no such folder.
+    """
+    given = Path(name_or_path)
+    folder = BUNDLES_DIR / given if len(given.parts) == 1 and not given.is_dir() else given
+    if not folder.is_dir():
+        shipped = ", ".join(sorted(p.name for p in BUNDLES_DIR.glob("*") if p.is_dir())) or "none"
+        raise BundleError(f"bundle {name_or_path}: no such folder; give a path or a shipped bundle's name ({shipped})")
+    return folder
+
+
+def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> Bundle:
+    """Read and verify a bundle.
+
+    Raises:
+        BundleError: a file is missing, the card is malformed, altered or of another version, or the weights differ.
+    """
+    folder = resolve_bundle(name_or_path)
+    card, stated = _read_card(folder / CARD_FILE)
+    if card_digest(card) != stated:
+        raise BundleError(f"bundle {folder}: {CARD_FILE} was altered (its digest does not match); export the bundle again")
+    weights = folder / WEIGHTS_FILE
+    if not weights.is_file():
+        raise BundleError(f"bundle {folder}: {WEIGHTS_FILE} is missing; restore the folder or export the bundle again")
+    if sha256_file(weights) != card.weights_sha256:
+        raise BundleError(
+            f"bundle {folder}: {WEIGHTS_FILE} does not match its sha256 in {CARD_FILE}; restore the file, do not use it"
+        )
+    return Bundle(folder, card, stated)
+
+
+def _read_card(path: Path) -> tuple[BundleCard, str]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BundleError(f"bundle {path.parent}: {CARD_FILE} is missing; export the bundle again") from None
+    except (OSError, ValueError) as error:
+        raise BundleError(f"bundle {path.parent}: {CARD_FILE} is unreadable ({error}); export the bundle again") from None
+    version = document.get("format_version") if isinstance(document, dict) else None
+    if version != FORMAT_VERSION:
+        raise BundleError(
+            f"bundle {path.parent}: format version {version}, this release reads {FORMAT_VERSION}; export the bundle again"
+        )
+    try:
+        return _parse_card(document), str(document["digest"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"bundle {path.parent}: {CARD_FILE} lacks or misstates a field ({error!r})") from None
+
+
+def _parse_card(document: dict[str, Any]) -> BundleCard:
+    spec = document["input"]
+    return BundleCard(
+        name=document["name"],
+        format_version=document["format_version"],
+        weights_sha256=document["weights_sha256"],
+        input=InputSpec(spec["size_px"], spec["channels"], tuple(spec["mean"]), tuple(spec["std"])),
+        crop={detector: CropGeometry(**geometry) for detector, geometry in document["crop"].items()},
+        expressions=tuple(document["expressions"]),
+        au_phrases=tuple(AuPhrase(**phrase) for phrase in document["au_phrases"]),
+        prompt_set_sha256=document["prompt_set_sha256"],
+        calibration=dict(document["calibration"]),
+        training=dict(document["training"]),
+        metrics=dict(document["metrics"]),
+    )
