@@ -134,7 +134,9 @@ def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> Bundle:
     folder = resolve_bundle(name_or_path)
     card, stated = _read_card(folder / CARD_FILE)
     if card_digest(card) != stated:
-        raise BundleError(f"bundle {folder}: {CARD_FILE} was altered (its digest does not match); export the bundle again")
+        raise BundleError(
+            f"bundle {folder}: {CARD_FILE} was altered (its digest does not match); export the bundle again"
+        )
     weights = folder / WEIGHTS_FILE
     if not weights.is_file():
         raise BundleError(f"bundle {folder}: {WEIGHTS_FILE} is missing; restore the folder or export the bundle again")
@@ -151,7 +153,9 @@ def _read_card(path: Path) -> tuple[BundleCard, str]:
     except FileNotFoundError:
         raise BundleError(f"bundle {path.parent}: {CARD_FILE} is missing; export the bundle again") from None
     except (OSError, ValueError) as error:
-        raise BundleError(f"bundle {path.parent}: {CARD_FILE} is unreadable ({error}); export the bundle again") from None
+        raise BundleError(
+            f"bundle {path.parent}: {CARD_FILE} is unreadable ({error}); export the bundle again"
+        ) from None
     version = document.get("format_version") if isinstance(document, dict) else None
     if version != FORMAT_VERSION:
         raise BundleError(

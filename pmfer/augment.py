@@ -1,0 +1,79 @@
+"""Random changes of training faces, a batch at a time on tensors. Every draw comes from the given generator."""
+
+import math
+
+import torch
+from torch import Generator, Tensor
+from torch.nn.functional import affine_grid, avg_pool2d, grid_sample
+
+from pmfer.config import AugmentConfig
+
+
+def augment(faces: Tensor, config: AugmentConfig, size_px: int, dice: Generator) -> Tensor:
+    """uint8 [N, S, S] -> float32 [N, 1, size_px, size_px] in 0..1: turned, scaled, shifted, lit, blurred, erased."""
+    pictures = _move(faces[:, None].float() / 255, config, size_px, dice)
+    pictures = _light(pictures, config, dice)
+    pictures = _blur_and_noise(pictures, config, dice)
+    return _erase(pictures, config, dice).clamp(0, 1)
+
+
+def plain(faces: Tensor, size_px: int) -> Tensor:
+    """uint8 [N, S, S] -> float32 [N, 1, size_px, size_px] in 0..1, nothing but resized."""
+    pictures = faces[:, None].float() / 255
+    if faces.shape[-1] == size_px:
+        return pictures
+    return torch.nn.functional.interpolate(pictures, size=(size_px, size_px), mode="bilinear", antialias=True)
+
+
+def normalise(pictures: Tensor, mean: float, std: float) -> Tensor:
+    """(value - mean) / std on pictures in 0..1."""
+    return (pictures - mean) / std
+
+
+def _uniform(count: int, low: float, high: float, dice: Generator) -> Tensor:
+    return torch.rand(count, generator=dice) * (high - low) + low
+
+
+def _move(pictures: Tensor, config: AugmentConfig, size_px: int, dice: Generator) -> Tensor:
+    n = len(pictures)
+    angle = _uniform(n, -config.rotation_deg, config.rotation_deg, dice) * (math.pi / 180)
+    zoom = _uniform(n, 1 - config.scale, 1 + config.scale, dice)
+    mirror = torch.where(_uniform(n, 0, 1, dice) < 0.5, -1.0, 1.0)
+    shift = torch.stack([_uniform(n, -config.shift, config.shift, dice) * 2 for _ in range(2)], dim=1)
+    cos, sin = torch.cos(angle) * zoom, torch.sin(angle) * zoom
+    matrix = torch.stack(
+        [torch.stack([cos * mirror, -sin, shift[:, 0]], 1), torch.stack([sin * mirror, cos, shift[:, 1]], 1)], 1
+    )
+    grid = affine_grid(matrix, [n, 1, size_px, size_px], align_corners=False)
+    return grid_sample(pictures, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def _light(pictures: Tensor, config: AugmentConfig, dice: Generator) -> Tensor:
+    n = len(pictures)
+    contrast = _uniform(n, 1 - config.light, 1 + config.light, dice)[:, None, None, None]
+    brightness = _uniform(n, -config.light / 2, config.light / 2, dice)[:, None, None, None]
+    mean = pictures.mean((1, 2, 3), keepdim=True)
+    return (pictures - mean) * contrast + mean + brightness
+
+
+def _blur_and_noise(pictures: Tensor, config: AugmentConfig, dice: Generator) -> Tensor:
+    n = len(pictures)
+    blurred = avg_pool2d(torch.nn.functional.pad(pictures, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    chosen = (_uniform(n, 0, 1, dice) < config.blur)[:, None, None, None]
+    strength = _uniform(n, 0, config.noise, dice)[:, None, None, None]
+    return torch.where(chosen, blurred, pictures) + strength * torch.randn(pictures.shape, generator=dice)
+
+
+def _erase(pictures: Tensor, config: AugmentConfig, dice: Generator) -> Tensor:
+    """Fill one rectangle per chosen picture with noise (random erasing, Zhong et al., 2020)."""
+    n, _, height, width = pictures.shape
+    chosen = _uniform(n, 0, 1, dice) < config.erase
+    area = _uniform(n, *config.erase_area, dice) * height * width
+    aspect = torch.exp(_uniform(n, math.log(0.4), math.log(2.5), dice))
+    half_h, half_w = (area * aspect).sqrt() / 2, (area / aspect).sqrt() / 2
+    centre_y, centre_x = _uniform(n, 0, height, dice), _uniform(n, 0, width, dice)
+    rows = (torch.arange(height)[None] - centre_y[:, None]).abs() < half_h[:, None]
+    columns = (torch.arange(width)[None] - centre_x[:, None]).abs() < half_w[:, None]
+    inside = (rows[:, None, :, None] & columns[:, None, None, :]) & chosen[:, None, None, None]
+    level = _uniform(n, 0, 1, dice)[:, None, None, None]
+    return torch.where(inside, level + 0.1 * torch.randn(pictures.shape, generator=dice), pictures)

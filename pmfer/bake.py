@@ -1,0 +1,66 @@
+"""The text side computed once: class and phrase embeddings that inference needs, and nothing else of the text."""
+
+import random
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from pmfer.expressions import EXPRESSIONS
+from pmfer.model import Pmfer
+from pmfer.prompts import AU_COUNT, PHRASES, collate, phrase_prompt, sample_prompt
+from pmfer.tokenizer import WordTokenizer
+
+PROMPTS_PER_CLASS = 64  # sampled prompts averaged into one class embedding
+BAKE_SEED = 20240919
+
+
+@dataclass(frozen=True)
+class BakedText:
+    """classes: [E, D], phrases: [A, D], both of unit length, in the order of EXPRESSIONS and ACTION_UNITS."""
+
+    classes: Tensor
+    phrases: Tensor
+
+
+@torch.no_grad()
+def bake(model: Pmfer, tokenizer: WordTokenizer) -> BakedText:
+    """Average the embeddings of many prompts per class, and of all wordings per action unit."""
+    model.eval()
+    device = model.log_scale.device
+    dice = random.Random(BAKE_SEED)
+    classes = []
+    for expression in EXPRESSIONS:
+        prompts = [sample_prompt(expression, dice) for _ in range(PROMPTS_PER_CLASS)]
+        classes.append(model.encode_prompts(collate(prompts, tokenizer).to(device)).prompts.mean(0))
+    phrases = []
+    for index, phrase in enumerate(PHRASES[:AU_COUNT]):
+        prompts = [phrase_prompt(index, wording) for wording in phrase.wordings]
+        phrases.append(model.embed_phrases(collate(prompts, tokenizer).to(device)).mean(0))
+    return BakedText(normalize(torch.stack(classes), dim=-1), normalize(torch.stack(phrases), dim=-1))
+
+
+class InferenceModel(nn.Module):
+    """The image side with the text baked in: what is exported.
+
+    Args:
+        model: trained model.
+        text: its baked text side.
+        temperature: calibration; class logits are divided by it.
+    """
+
+    def __init__(self, model: Pmfer, text: BakedText, temperature: float = 1.0) -> None:
+        super().__init__()
+        self.model = model
+        self.temperature = temperature
+        self.register_buffer("classes", text.classes)
+        self.register_buffer("phrases", text.phrases)
+
+    def forward(self, faces: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Normalised faces [N, C, S, S] to probabilities [N, E], phrase scores [N, A] and attention [N, A, h, w]."""
+        features = self.model.encode_images(faces)
+        expression = torch.softmax(self.model.classify(features.globals, self.classes) / self.temperature, dim=-1)
+        logits, attention = self.model.alignment(features.local, self.phrases)
+        grid = self.model.image_encoder.grid
+        return expression, torch.sigmoid(logits), attention.unflatten(-1, (grid, grid))

@@ -1,0 +1,91 @@
+"""Configuration of a training run, read from a TOML file. Unknown keys and wrong values are errors."""
+
+import tomllib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pmfer.errors import ConfigurationError
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelConfig(_Section):
+    """Sizes of the compact back-end."""
+
+    channels: tuple[int, ...] = (32, 64, 128, 320)  # of the residual stages; each but the first halves the grid
+    blocks: tuple[int, ...] = (1, 2, 3, 2)  # residual blocks per stage
+    heads: int = Field(5, gt=0)  # attention heads over the local tokens; divides the last channel count
+    text_width: int = Field(128, gt=0)
+    text_layers: int = Field(2, gt=0)
+    text_heads: int = Field(4, gt=0)
+    latent: int = Field(256, gt=0)  # width of the common latent space
+    dropout: float = Field(0.2, ge=0, lt=1)  # before the projections of the image side
+
+
+class AugmentConfig(_Section):
+    """Random changes of a training face. Lengths are fractions of the face's side."""
+
+    rotation_deg: float = Field(15.0, ge=0)  # uniform in +-
+    scale: float = Field(0.15, ge=0, lt=1)  # uniform in 1 +-
+    shift: float = Field(0.08, ge=0)  # uniform in +-, each axis
+    light: float = Field(0.3, ge=0, lt=1)  # contrast factor uniform in 1 +-, brightness in +- half of it
+    blur: float = Field(0.2, ge=0, le=1)  # chance of a blur, as of a face far away
+    noise: float = Field(0.03, ge=0)  # largest standard deviation of camera noise, of the full range
+    erase: float = Field(0.5, ge=0, le=1)  # chance of one erased rectangle
+    erase_area: tuple[float, float] = (0.03, 0.25)  # its area, fraction of the picture
+
+
+class LossConfig(_Section):
+    """Weights of the four losses; 0 switches one off."""
+
+    alignment: float = Field(1.0, ge=0)  # (b) phrase alignment
+    masked_phrase: float = Field(0.5, ge=0)  # (c) dropped phrases predicted by cross attention
+    mask_rate: float = Field(0.4, gt=0, le=1)  # chance of each phrase to be dropped
+    masked_share: float = Field(0.5, gt=0, le=1)  # part of each batch that gets a masked prompt
+    adversary: float = Field(0.1, ge=0, le=0.1)  # (d) largest strength of the reversed gradient
+    prompts_per_class: int = Field(2, gt=0)  # prompts sampled per expression and step
+
+
+class ScheduleConfig(_Section):
+    """How long, how fast, at which size."""
+
+    epochs: int = Field(16, gt=0)
+    batch: int = Field(128, gt=0)
+    learning_rate: float = Field(2e-3, gt=0)  # peak of AdamW
+    weight_decay: float = Field(0.05, ge=0)
+    warmup: float = Field(0.05, ge=0, lt=1)  # part of the run
+    ema: float = Field(0.998, ge=0, lt=1)  # decay per step of the averaged weights that are exported
+    sizes_px: tuple[tuple[float, int], ...] = ((0.0, 40), (0.7, 48))  # (from this part of the run on, side)
+    seed: int = 0
+
+
+class TrainConfig(_Section):
+    """A whole training run."""
+
+    name: str = "pmfer-compact"
+    size_px: int = Field(48, gt=0)  # side of the faces the bundle will take
+    model: ModelConfig = ModelConfig()
+    augment: AugmentConfig = AugmentConfig()
+    loss: LossConfig = LossConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+
+
+def read_config(path: Path) -> TrainConfig:
+    """Read a TOML file.
+
+    Raises:
+        ConfigurationError: the file is missing or no TOML, a key is unknown or a value out of range.
+    """
+    try:
+        return TrainConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read ({error.strerror}); give the path of a TOML file") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path}: not valid TOML ({error})") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(f"{path}: {key}: {first['msg']}; see docs/training.md for the keys") from None

@@ -1,0 +1,143 @@
+"""Prompts made of action-unit phrases, sampled anew at every training step.
+
+The idea of fine-grained prompts made of action units, and of dropping one of their phrases, is the paper's (Ren et al.,
+doi 10.1109/TASE.2024.3464519). Which phrases, how they are sampled and how many are dropped is our interpretation:
+
+- "a face with PHRASE, PHRASE and PHRASE": the core units of the expression always, optional ones by their frequency,
+  wording and order at random. The expression's name is never in it, or the text would give the dropped phrase away.
+- A dropped phrase leaves one mask token whatever its length, so that its length tells nothing.
+"""
+
+import hashlib
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pmfer.expressions import EXPRESSIONS, Expression
+from pmfer.facs import ACTION_UNITS, NEUTRAL_PHRASES
+from pmfer.tokenizer import WordTokenizer
+
+OPENING = "a face with"
+NO_PHRASE = -1
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """One entry of the phrase vocabulary: an action unit's, or one of a face at rest."""
+
+    key: str
+    wordings: tuple[str, ...]
+
+
+PHRASES: tuple[Phrase, ...] = (
+    *(Phrase(unit.column, unit.phrases) for unit in ACTION_UNITS),
+    *(Phrase(neutral.key, neutral.phrases) for neutral in NEUTRAL_PHRASES),
+)
+PHRASE_INDEX: dict[str, int] = {phrase.key: index for index, phrase in enumerate(PHRASES)}
+AU_COUNT = len(ACTION_UNITS)  # the first AU_COUNT phrases are those of the action units, in their order
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Phrases of one prompt, in order. `masked[i]` tells that phrase i is dropped."""
+
+    phrases: tuple[int, ...]
+    wordings: tuple[str, ...]
+    masked: tuple[bool, ...]
+
+    @property
+    def text(self) -> str:
+        """The prompt as a person would write it, dropped phrases as `[mask]`."""
+        shown = ["[mask]" if drop else wording for wording, drop in zip(self.wordings, self.masked, strict=True)]
+        listed = " and ".join(shown) if len(shown) < 3 else ", ".join(shown[:-1]) + " and " + shown[-1]
+        return f"{OPENING} {listed}"
+
+
+@dataclass(frozen=True)
+class PromptBatch:
+    """Prompts as tensors.
+
+    tokens: int64 [P, L], padded.
+    slots: int64 [P, L], number of the phrase slot a token belongs to, NO_PHRASE for the words around.
+    targets: int64 [P, S], phrase number of each *masked* slot, NO_PHRASE elsewhere.
+    """
+
+    tokens: Tensor
+    slots: Tensor
+    targets: Tensor
+
+    def to(self, device: torch.device) -> "PromptBatch":
+        """The same batch on `device`."""
+        return PromptBatch(self.tokens.to(device), self.slots.to(device), self.targets.to(device))
+
+
+def phrases_of(expression: Expression, dice: random.Random) -> list[int]:
+    """Phrase numbers for one prompt of `expression`: core always, optional by frequency, in random order."""
+    if not expression.core:
+        chosen = [PHRASE_INDEX[neutral.key] for neutral in NEUTRAL_PHRASES]
+    else:
+        units = [*expression.core, *(number for number, p in expression.optional.items() if dice.random() < p)]
+        chosen = [PHRASE_INDEX[f"au{number:02d}"] for number in units]
+    dice.shuffle(chosen)
+    return chosen
+
+
+def sample_prompt(expression: Expression, dice: random.Random, mask_rate: float = 0.0) -> Prompt:
+    """One prompt of `expression`; each phrase is dropped with probability `mask_rate`, at least one if it is above 0."""
+    chosen = phrases_of(expression, dice)
+    wordings = tuple(dice.choice(PHRASES[index].wordings) for index in chosen)
+    masked = [dice.random() < mask_rate for _ in chosen]
+    if mask_rate > 0 and not any(masked):
+        masked[dice.randrange(len(masked))] = True
+    return Prompt(tuple(chosen), wordings, tuple(masked))
+
+
+def phrase_prompt(index: int, wording: str) -> Prompt:
+    """A prompt of one phrase alone, as its embedding is taken for alignment."""
+    return Prompt((index,), (wording,), (False,))
+
+
+def default_tokenizer() -> WordTokenizer:
+    """The tokenizer over all wordings and the words between them."""
+    return WordTokenizer([OPENING, "and ,", *(wording for phrase in PHRASES for wording in phrase.wordings)])
+
+
+def collate(prompts: Sequence[Prompt], tokenizer: WordTokenizer) -> PromptBatch:
+    """Tensors of several prompts."""
+    rows = [_tokenize(prompt, tokenizer) for prompt in prompts]
+    length = max(len(tokens) for tokens, _ in rows)
+    slot_count = max(len(prompt.phrases) for prompt in prompts)
+    tokens = torch.full((len(rows), length), tokenizer.pad, dtype=torch.int64)
+    slots = torch.full((len(rows), length), NO_PHRASE, dtype=torch.int64)
+    targets = torch.full((len(rows), slot_count), NO_PHRASE, dtype=torch.int64)
+    for row, (prompt, (token_row, slot_row)) in enumerate(zip(prompts, rows, strict=True)):
+        tokens[row, : len(token_row)] = torch.tensor(token_row)
+        slots[row, : len(slot_row)] = torch.tensor(slot_row)
+        wanted = [index if drop else NO_PHRASE for index, drop in zip(prompt.phrases, prompt.masked, strict=True)]
+        targets[row, : len(wanted)] = torch.tensor(wanted)
+    return PromptBatch(tokens, slots, targets)
+
+
+def prompt_set_sha256() -> str:
+    """Identity of the vocabulary: SHA-256 over the template, the phrases and the expression table."""
+    table = {e.name: [e.core, sorted(e.frequency.items())] for e in EXPRESSIONS}
+    content = json.dumps([OPENING, [[p.key, p.wordings] for p in PHRASES], table], separators=(",", ":"))
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _tokenize(prompt: Prompt, tokenizer: WordTokenizer) -> tuple[list[int], list[int]]:
+    tokens = tokenizer.encode(OPENING)
+    slots = [NO_PHRASE] * len(tokens)
+    last = len(prompt.phrases) - 1
+    for slot, (wording, drop) in enumerate(zip(prompt.wordings, prompt.masked, strict=True)):
+        if slot:
+            tokens += tokenizer.encode("and" if slot == last else ",")
+            slots.append(NO_PHRASE)
+        piece = [tokenizer.mask] if drop else tokenizer.encode(wording)
+        tokens += piece
+        slots += [slot] * len(piece)
+    return tokens, slots

@@ -1,0 +1,232 @@
+"""Training: epochs, averaged weights, a checkpoint after each epoch, and resuming from it.
+
+All randomness of an epoch comes from generators seeded by (seed, epoch), so a run that was killed and resumed sees the
+same faces, changes and prompts as an undisturbed one.
+"""
+
+import json
+import math
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from pmfer.augment import augment, normalise, plain
+from pmfer.bake import InferenceModel, bake
+from pmfer.config import TrainConfig
+from pmfer.datasets import Faces, argmax_label, strict_label, vote_distribution
+from pmfer.errors import TrainingError
+from pmfer.losses import au_probability_table
+from pmfer.metrics import accuracy
+from pmfer.model import Pmfer
+from pmfer.prompts import default_tokenizer, prompt_set_sha256
+from pmfer.step import compute_losses
+
+CHECKPOINT_FILE = "checkpoint.pt"
+LOG_FILE = "metrics.jsonl"
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Mean and standard deviation of the training pictures, values in 0..1."""
+
+    mean: float
+    std: float
+
+
+def train(config: TrainConfig, faces: Faces, valid: Faces, out: Path, device: torch.device | None = None) -> Path:
+    """Train, or go on where the checkpoint in `out` stopped.
+
+    Args:
+        config: the run.
+        faces: training faces, those without a usable vote already left out.
+        valid: faces to watch progress on; nothing is learnt from them.
+        out: folder of `checkpoint.pt` and `metrics.jsonl` (a line per epoch).
+        device: where to compute; a GPU when there is one.
+
+    Returns:
+        Path of the checkpoint.
+
+    Raises:
+        TrainingError: `out` holds a checkpoint of another configuration, or the loss is no longer finite.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    run = _Run(config, faces, device or torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    checkpoint = out / CHECKPOINT_FILE
+    start = run.load(checkpoint) if checkpoint.exists() else 0
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns) as progress:
+        for epoch in range(start, config.schedule.epochs):
+            began = time.monotonic()
+            task = progress.add_task(f"epoch {epoch + 1}/{config.schedule.epochs}", total=run.steps_per_epoch)
+            row: dict[str, float] = {"epoch": epoch + 1}
+            row |= run.epoch(epoch, lambda task=task: progress.advance(task))  # type: ignore[misc]
+            row |= validate(run.averaged.module, valid, run.normalisation)
+            row["seconds"] = time.monotonic() - began
+            run.save(checkpoint, epoch + 1)
+            with (out / LOG_FILE).open("a", encoding="utf-8") as log:
+                log.write(json.dumps({key: round(value, 5) for key, value in row.items()}) + "\n")
+            progress.update(task, description=f"epoch {epoch + 1}: valid {row['valid_strict']:.2%}")
+    return checkpoint
+
+
+@torch.no_grad()
+def predict(model: Pmfer, faces: Faces, normalisation: Normalisation, batch: int = 512) -> np.ndarray[Any, Any]:
+    """Class probabilities float32 [N, E] of the model with its text side baked, without flip averaging."""
+    inference = InferenceModel(model, bake(model, default_tokenizer()))
+    device = model.log_scale.device
+    rows = []
+    for part in torch.from_numpy(faces.images).split(batch):
+        pictures = normalise(plain(part, faces.images.shape[-1]), normalisation.mean, normalisation.std)
+        with torch.autocast(device.type, torch.bfloat16):
+            rows.append(inference(pictures.to(device, memory_format=torch.channels_last))[0].float().cpu())
+    return torch.cat(rows).numpy()
+
+
+def validate(model: Pmfer, valid: Faces, normalisation: Normalisation) -> dict[str, float]:
+    """Strict and argmax accuracy on `valid`."""
+    answers = predict(model, valid, normalisation)
+    return {
+        "valid_strict": accuracy(answers, strict_label(valid.votes)),
+        "valid_argmax": accuracy(answers, argmax_label(valid.votes)),
+    }
+
+
+def load_checkpoint(path: Path) -> tuple[TrainConfig, Pmfer, Normalisation, int]:
+    """The configuration, the averaged model, the normalisation and the epochs done of a checkpoint.
+
+    Raises:
+        TrainingError: the file is missing, no checkpoint, or was trained with another set of prompts.
+    """
+    content = _read(path)
+    config = TrainConfig.model_validate(content["config"])
+    model = Pmfer(config, default_tokenizer())
+    model.load_state_dict(content["averaged"])
+    return config, model.eval(), Normalisation(**content["normalisation"]), content["epochs_done"]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise TrainingError(f"{path}: not a checkpoint ({reason}); train again or name another") from None
+    if not isinstance(content, dict) or content.get("prompt_set_sha256") != prompt_set_sha256():
+        raise TrainingError(f"{path}: trained with other prompts than this release has; train again")
+    return content
+
+
+class _Run:
+    """State of a run: model, optimiser, averaged weights, data."""
+
+    def __init__(self, config: TrainConfig, faces: Faces, device: torch.device) -> None:
+        self.config, self.device = config, device
+        torch.manual_seed(config.schedule.seed)
+        self.tokenizer = default_tokenizer()
+        self.model = Pmfer(config, self.tokenizer).to(device, memory_format=torch.channels_last)
+        average = get_ema_multi_avg_fn(config.schedule.ema)
+        self.averaged = AveragedModel(self.model, multi_avg_fn=average, use_buffers=True)
+        self.images = torch.from_numpy(faces.images)
+        self.votes = torch.from_numpy(vote_distribution(faces.votes))
+        self.table = au_probability_table().to(device)
+        pictures = faces.images.astype(np.float32) / 255
+        self.normalisation = Normalisation(round(float(pictures.mean()), 4), round(float(pictures.std()), 4))
+        self.steps_per_epoch = len(faces) // config.schedule.batch
+        if self.steps_per_epoch == 0:
+            raise TrainingError(f"{len(faces)} training faces are fewer than one batch of {config.schedule.batch}")
+        self.optimiser = torch.optim.AdamW(_parameter_groups(self.model, config.schedule.weight_decay), fused=True)
+
+    def epoch(self, epoch: int, advance: Any) -> dict[str, float]:
+        """One pass over the faces; returns mean losses."""
+        schedule = self.config.schedule
+        seed = schedule.seed * 100_003 + epoch
+        order_dice, text_dice = torch.Generator().manual_seed(seed), random.Random(seed)
+        torch.manual_seed(seed)  # dropout
+        size_px = size_at(schedule.sizes_px, epoch / schedule.epochs)
+        self.model.train()
+        sums: dict[str, float] = {}
+        for step, chosen in enumerate(self._batches(order_dice)):
+            progress = (epoch + step / self.steps_per_epoch) / schedule.epochs
+            for group in self.optimiser.param_groups:
+                group["lr"] = schedule.learning_rate * learning_rate_factor(progress, schedule.warmup)
+            pictures = augment(self.images[chosen], self.config.augment, size_px, order_dice)
+            pictures = normalise(pictures, self.normalisation.mean, self.normalisation.std)
+            parts = self._step(pictures, self.votes[chosen].to(self.device), progress, text_dice)
+            for name, value in parts.items():
+                sums[name] = sums.get(name, 0.0) + value
+            advance()
+        return {name: value / self.steps_per_epoch for name, value in sums.items()}
+
+    def _step(self, pictures: Tensor, votes: Tensor, progress: float, dice: random.Random) -> dict[str, float]:
+        faces = pictures.to(self.device, memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            losses = compute_losses(
+                self.model, self.tokenizer, faces, votes, self.table, self.config.loss, progress, dice
+            )
+        if not math.isfinite(losses.total.item()):
+            raise TrainingError(f"the loss is no longer finite at {progress:.1%} of the run; lower learning_rate")
+        self.optimiser.zero_grad(set_to_none=True)
+        losses.total.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
+        self.optimiser.step()
+        self.averaged.update_parameters(self.model)
+        return losses.parts
+
+    def _batches(self, dice: torch.Generator) -> Iterator[Tensor]:
+        order = torch.randperm(len(self.images), generator=dice)
+        batch = self.config.schedule.batch
+        return iter(order[: self.steps_per_epoch * batch].split(batch))
+
+    def save(self, path: Path, epochs_done: int) -> None:
+        """Write the checkpoint, whole or not at all."""
+        content = {
+            "config": self.config.model_dump(mode="json"),
+            "prompt_set_sha256": prompt_set_sha256(),
+            "normalisation": {"mean": self.normalisation.mean, "std": self.normalisation.std},
+            "epochs_done": epochs_done,
+            "model": self.model.state_dict(),
+            "averaged": self.averaged.module.state_dict(),
+            "averaged_steps": self.averaged.n_averaged,
+            "optimiser": self.optimiser.state_dict(),
+        }
+        temporary = path.with_suffix(".tmp")
+        torch.save(content, temporary)
+        temporary.replace(path)
+
+    def load(self, path: Path) -> int:
+        """Take up a checkpoint of the same configuration; returns the number of epochs done."""
+        content = _read(path)
+        if TrainConfig.model_validate(content["config"]) != self.config:
+            raise TrainingError(f"{path}: belongs to another configuration; choose another --out or remove it")
+        self.model.load_state_dict(content["model"])
+        self.averaged.module.load_state_dict(content["averaged"])
+        self.averaged.n_averaged.copy_(content["averaged_steps"])
+        self.optimiser.load_state_dict(content["optimiser"])
+        return int(content["epochs_done"])
+
+
+def learning_rate_factor(progress: float, warmup: float) -> float:
+    """Linear warm-up to 1, then half a cosine to 0 (Loshchilov and Hutter, 2017)."""
+    if progress < warmup:
+        return progress / warmup
+    return 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
+
+
+def size_at(sizes_px: tuple[tuple[float, int], ...], progress: float) -> int:
+    """Side of the training faces at this part of the run: that of the last step begun."""
+    return [side for begin, side in sizes_px if begin <= progress][-1]
+
+
+def _parameter_groups(model: Pmfer, weight_decay: float) -> list[dict[str, Any]]:
+    """Weights of matrices and kernels decay; biases, norms, positions and temperatures do not."""
+    decayed = [p for p in model.parameters() if p.ndim >= 2]
+    others = [p for p in model.parameters() if p.ndim < 2]
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
