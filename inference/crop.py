@@ -1,0 +1,35 @@
+"""Cut a face out of a picture in the framing of the training faces."""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from inference.faces import Floats
+from pmfer.bundle import CropGeometry
+
+Picture = NDArray[np.uint8]  # [H, W] grey or [H, W, 3] RGB, full range 0..255
+
+
+def crop_window(box: Floats, geometry: CropGeometry) -> tuple[float, float, float]:
+    """Left, top and side in pixels of the square that frames a face with this box [4] (left, top, width, height)."""
+    left, top, width, height = (float(edge) for edge in box)
+    s = (width * height) ** 0.5
+    side = geometry.side * s
+    return left + width / 2 + geometry.dx * s - side / 2, top + height / 2 + geometry.dy * s - side / 2, side
+
+
+def crop_face(picture: Picture, box: Floats, geometry: CropGeometry, size_px: int) -> Picture:
+    """The face as a square picture of `size_px`, [size_px, size_px] or [size_px, size_px, 3].
+
+    Beyond the picture's edge the outermost pixels are repeated: a black border would look like an edge of the face.
+    Resampling is bilinear over the area that a target pixel covers, so a large face does not alias.
+    """
+    left, top, side = crop_window(box, geometry)
+    first = np.floor([left, top]).astype(int)
+    last = np.ceil([left + side, top + side]).astype(int)
+    columns = np.clip(np.arange(first[0], last[0]), 0, picture.shape[1] - 1)
+    rows = np.clip(np.arange(first[1], last[1]), 0, picture.shape[0] - 1)
+    window = Image.fromarray(picture[np.ix_(rows, columns)])
+    x, y = left - first[0], top - first[1]
+    face = window.resize((size_px, size_px), Image.Resampling.BILINEAR, box=(x, y, x + side, y + side))
+    return np.asarray(face)
