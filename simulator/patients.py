@@ -1,0 +1,103 @@
+"""Five patients whose course over the weeks is known."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from simulator.fields import smoothstep
+from simulator.pose import Pose
+from simulator.script import Manner
+from simulator.session import SessionKind
+
+ONSET_DAYS = 4  # over how many days a change grows to its full size
+
+
+class Course(StrEnum):
+    """What becomes of a patient over the weeks."""
+
+    STABLE = "stable"
+    PAIN = "pain"  # pain-related action units rise from some day on
+    FLATTENING = "flattening"  # the face becomes still from some day on
+    DIFFICULT = "difficult"  # stable, but half of the sessions are dark, covered, empty or damaged
+
+
+@dataclass(frozen=True)
+class Patient:
+    """One patient, by pseudonym."""
+
+    patient_id: str
+    course: Course
+    age: float  # years
+    female: bool
+    face_seed: int  # added to the ward's seed
+    visited_every: int = 0  # a visitor stands beside the bed in the last session of every so many days; 0: never
+    absent_day: float | None = None  # share of the plan's days after which one day has no session
+    refusal_day: float | None = None  # share of the plan's days after which one session lacks consent
+
+    def manner(self, day: int, change_day: int, rng: np.random.Generator) -> Manner:
+        """How the patient behaves on a day, counted from 0; the change of a course begins on `change_day`."""
+        ripe = float(smoothstep(-0.5, ONSET_DAYS - 0.5, day - change_day))
+        vary = float(rng.uniform(0.9, 1.1))
+        usual = Manner(smiling=0.30 * vary, interest=0.12 / vary, talking=0.18 * float(rng.uniform(0.8, 1.2)))
+        if self.course is Course.PAIN:
+            return Manner(
+                smiling=(0.26 - 0.20 * ripe) * vary,
+                interest=0.10,
+                talking=0.15 - 0.08 * ripe,
+                grimacing=(0.06 + 0.42 * ripe) * vary,
+                grimace=0.35 + 0.6 * ripe,
+                tension=0.45 * ripe,
+                unrest_deg=5.0 + 3.0 * ripe,
+            )
+        if self.course is Course.FLATTENING:
+            return Manner(
+                smiling=(0.34 - 0.22 * ripe) * vary,
+                interest=0.14 - 0.10 * ripe,
+                talking=0.20 - 0.14 * ripe,
+                grimacing=0.05 * (1 - ripe),
+                expressivity=0.85 - 0.65 * ripe,
+                unrest_deg=5.0 - 3.0 * ripe,
+                blinks_per_minute=14.0 - 7.0 * ripe,
+            )
+        return usual
+
+    def kind(self, session: int) -> SessionKind:
+        """What the patient's session of this number, counted from 0 over all days, holds."""
+        return _TROUBLES[session % len(_TROUBLES)] if self.course is Course.DIFFICULT else SessionKind.CLEAR
+
+
+_TROUBLES = (
+    SessionKind.CLEAR,
+    SessionKind.DARK,
+    SessionKind.BLANKET,
+    SessionKind.CLEAR,
+    SessionKind.EMPTY_ROOM,
+    SessionKind.TRUNCATED,
+    SessionKind.CLEAR,
+    SessionKind.HAND,
+    SessionKind.NOT_A_VIDEO,
+    SessionKind.CLEAR,
+    SessionKind.EMPTY_FILE,
+    SessionKind.CLEAR,
+)
+
+PATIENTS: tuple[Patient, ...] = (
+    Patient("birch-01", Course.STABLE, age=78, female=True, face_seed=11, visited_every=6, absent_day=0.4),
+    Patient("cedar-02", Course.STABLE, age=69, female=False, face_seed=22, refusal_day=0.25),
+    Patient("maple-03", Course.PAIN, age=83, female=True, face_seed=33),
+    Patient("willow-04", Course.FLATTENING, age=74, female=False, face_seed=44),
+    Patient("hazel-05", Course.DIFFICULT, age=88, female=False, face_seed=55, absent_day=0.6),
+)
+
+
+def bedside_pose(rng: np.random.Generator) -> Pose:
+    """Where a patient's head rests before the camera that hangs at their bed."""
+    return Pose(
+        yaw_deg=float(rng.uniform(-8, 8)),
+        pitch_deg=float(rng.uniform(-5, 5)),
+        roll_deg=float(rng.uniform(-5, 5)),
+        x=float(rng.uniform(0.44, 0.56)),
+        y=float(rng.uniform(0.40, 0.45)),
+        size=float(rng.uniform(0.46, 0.56)),
+    )

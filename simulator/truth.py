@@ -1,0 +1,107 @@
+"""What is true of a ward: the document `truth.json` that lies beside its date folders."""
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from pmfer.facs import AU_BY_NUMBER
+from simulator.patients import Course
+from simulator.session import SessionKind
+
+TRUTH_FILE = "truth.json"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class PatientTruth:
+    """What becomes of one patient."""
+
+    patient_id: str
+    course: Course
+    change_on: date | None  # first day of the change; None where there is none
+
+
+@dataclass(frozen=True)
+class SessionTruth:
+    """What one session shows."""
+
+    session_id: str
+    patient_id: str
+    video: str  # relative to the ward's folder
+    started_at: datetime
+    kind: SessionKind
+    consent: bool
+    visitor: bool
+    frames: int  # drawn and encoded; of a truncated video fewer can be read
+    duration_s: float  # first to last frame
+    mean_units: dict[str, float]  # mean intensity of each drawn action unit by column name, `au01` to `au43`, 0..1
+    pain_activity: float  # mean of au04 + max(au06, au07) + max(au09, au10) + au43, over 4: 0..1
+
+    @property
+    def shows_face(self) -> bool:
+        """Whether an open, lit face is drawn and the file is whole."""
+        return self.kind is SessionKind.CLEAR
+
+
+@dataclass(frozen=True)
+class WardTruth:
+    """The whole ward. `plan` is the plan that it was written by, as in the document."""
+
+    plan: dict[str, Any]
+    patients: tuple[PatientTruth, ...]
+    sessions: tuple[SessionTruth, ...]
+
+    def of_patient(self, patient_id: str) -> tuple[SessionTruth, ...]:
+        """One patient's sessions in order of time."""
+        return tuple(session for session in self.sessions if session.patient_id == patient_id)
+
+
+def pain_activity(units: dict[int, float]) -> float:
+    """Pain-related facial activity of one frame's intensities, 0..1 (the terms of the PSPI, all on one scale)."""
+    au = {number: units.get(number, 0.0) for number in AU_BY_NUMBER}
+    return (au[4] + max(au[6], au[7]) + max(au[9], au[10]) + au[43]) / 4
+
+
+def write_truth(folder: Path, truth: WardTruth) -> None:
+    """Write `truth.json` into the ward's folder, whole or not at all."""
+    document = {"format_version": FORMAT_VERSION, **asdict(truth)}
+    target = folder / TRUTH_FILE
+    temporary = target.with_name(target.name + ".part")
+    temporary.write_text(json.dumps(document, indent=1, default=_as_text) + "\n", encoding="utf-8")
+    temporary.replace(target)
+
+
+def read_truth(folder: Path) -> WardTruth:
+    """Read a ward's `truth.json`.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is of another format.
+    """
+    path = folder / TRUTH_FILE
+    document = json.loads(path.read_text(encoding="utf-8"))
+    if document.get("format_version") != FORMAT_VERSION:
+        raise ValueError(f"{path}: format {document.get('format_version')}, not {FORMAT_VERSION}; write the ward again")
+    return WardTruth(
+        plan=document["plan"],
+        patients=tuple(_read_patient(entry) for entry in document["patients"]),
+        sessions=tuple(_read_session(entry) for entry in document["sessions"]),
+    )
+
+
+def _read_patient(entry: dict[str, Any]) -> PatientTruth:
+    changed = entry["change_on"]
+    return PatientTruth(entry["patient_id"], Course(entry["course"]), date.fromisoformat(changed) if changed else None)
+
+
+def _read_session(entry: dict[str, Any]) -> SessionTruth:
+    started, kind = datetime.fromisoformat(entry["started_at"]), SessionKind(entry["kind"])
+    return SessionTruth(**{**entry, "started_at": started, "kind": kind})
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, date):  # a datetime is one too
+        return value.isoformat()
+    raise TypeError(f"{value!r} has no place in {TRUTH_FILE}")
