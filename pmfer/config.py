@@ -22,7 +22,7 @@ class ModelConfig(_Section):
     text_layers: int = Field(2, gt=0)
     text_heads: int = Field(4, gt=0)
     latent: int = Field(256, gt=0)  # width of the common latent space
-    dropout: float = Field(0.2, ge=0, lt=1)  # before the projections of the image side
+    dropout: float = Field(0.1, ge=0, lt=1)  # before the projections of the image side
 
 
 class AugmentConfig(_Section):
@@ -34,7 +34,7 @@ class AugmentConfig(_Section):
     light: float = Field(0.3, ge=0, lt=1)  # contrast factor uniform in 1 +-, brightness in +- half of it
     blur: float = Field(0.2, ge=0, le=1)  # chance of a blur, as of a face far away
     noise: float = Field(0.03, ge=0)  # largest standard deviation of camera noise, of the full range
-    erase: float = Field(0.5, ge=0, le=1)  # chance of one erased rectangle
+    erase: float = Field(0.4, ge=0, le=1)  # chance of one erased rectangle
     erase_area: tuple[float, float] = (0.03, 0.25)  # its area, fraction of the picture
 
 
@@ -44,7 +44,7 @@ class LossConfig(_Section):
     alignment: float = Field(1.0, ge=0)  # (b) phrase alignment
     masked_phrase: float = Field(0.5, ge=0)  # (c) dropped phrases predicted by cross attention
     mask_rate: float = Field(0.4, gt=0, le=1)  # chance of each phrase to be dropped
-    masked_share: float = Field(0.5, gt=0, le=1)  # part of each batch that gets a masked prompt
+    masked_share: float = Field(0.25, gt=0, le=1)  # part of each batch that gets a masked prompt
     adversary: float = Field(0.1, ge=0, le=0.1)  # (d) largest strength of the reversed gradient
     prompts_per_class: int = Field(2, gt=0)  # prompts sampled per expression and step
 
@@ -54,7 +54,7 @@ class ScheduleConfig(_Section):
 
     epochs: int = Field(16, gt=0)
     batch: int = Field(128, gt=0)
-    learning_rate: float = Field(2e-3, gt=0)  # peak of AdamW
+    learning_rate: float = Field(1e-3, gt=0)  # peak of AdamW
     weight_decay: float = Field(0.05, ge=0)
     warmup: float = Field(0.05, ge=0, lt=1)  # part of the run
     ema: float = Field(0.998, ge=0, lt=1)  # decay per step of the averaged weights that are exported

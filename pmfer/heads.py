@@ -26,7 +26,7 @@ class PhraseAlignment(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(2.0))
 
     def forward(self, local: Tensor, phrases: Tensor) -> tuple[Tensor, Tensor]:
-        """local [N, J, D], phrases [A, D] (unit length) -> logits [N, A] and attention [N, A, J] (sums to 1 over J)."""
+        """Local [N, J, D], phrases [A, D] (unit length) -> logits [N, A] and attention [N, A, J] (sums to 1 over J)."""
         query = self.query(phrases)
         attention = torch.softmax(query @ self.key(local).transpose(1, 2) * query.shape[-1] ** -0.5, dim=-1)
         found = normalize(attention @ self.value(local), dim=-1)
@@ -45,7 +45,7 @@ class MaskedPhraseHead(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(2.5))
 
     def forward(self, slots: Tensor, local: Tensor, phrases: Tensor) -> Tensor:
-        """slots [N, S, text width], local [N, J, D], phrases [V, D] -> logits over the vocabulary [N, S, V]."""
+        """Slots [N, S, text width], local [N, J, D], phrases [V, D] -> logits over the vocabulary [N, S, V]."""
         answer = self.leave(self.cross(self.enter(slots), local))
         return self.log_scale.exp() * normalize(answer, dim=-1) @ phrases.T
 
@@ -83,7 +83,7 @@ class ModalityAdversary(nn.Module):
         )
 
     def forward(self, images: Tensor, texts: Tensor, strength: float) -> tuple[Tensor, Tensor]:
-        """images [N, D], texts [P, D] -> logits "is an image" of each, [N] and [P]."""
+        """Images [N, D], texts [P, D] -> logits "is an image" of each, [N] and [P]."""
         image_logits = self.layers(reverse_gradient(images, strength)).squeeze(-1)
         text_logits = self.layers(reverse_gradient(texts, strength)).squeeze(-1)
         return image_logits, text_logits

@@ -75,6 +75,6 @@ class Pmfer(nn.Module):
 
 
 def _mean_over(features: Tensor, chosen: Tensor) -> Tensor:
-    """features [P, L, W], chosen bool [P, S, L] -> mean of the chosen tokens [P, S, W]; zeros where none is chosen."""
+    """Features [P, L, W], chosen bool [P, S, L] -> mean of the chosen tokens [P, S, W]; zeros where none is chosen."""
     weights = chosen.to(features.dtype)
     return weights @ features / weights.sum(-1, keepdim=True).clamp(min=1)

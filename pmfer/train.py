@@ -8,7 +8,7 @@ import json
 import math
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from pmfer.augment import augment, normalise, plain
 from pmfer.bake import InferenceModel, bake
@@ -132,8 +132,7 @@ class _Run:
         torch.manual_seed(config.schedule.seed)
         self.tokenizer = default_tokenizer()
         self.model = Pmfer(config, self.tokenizer).to(device, memory_format=torch.channels_last)
-        average = get_ema_multi_avg_fn(config.schedule.ema)
-        self.averaged = AveragedModel(self.model, multi_avg_fn=average, use_buffers=True)
+        self.averaged = AveragedModel(self.model, avg_fn=moving_average(config.schedule.ema), use_buffers=True)
         self.images = torch.from_numpy(faces.images)
         self.votes = torch.from_numpy(vote_distribution(faces.votes))
         self.table = au_probability_table().to(device)
@@ -211,6 +210,16 @@ class _Run:
         self.averaged.n_averaged.copy_(content["averaged_steps"])
         self.optimiser.load_state_dict(content["optimiser"])
         return int(content["epochs_done"])
+
+
+def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+    """Exponential moving average of weights whose decay rises to `decay`, so that the first steps are soon forgotten."""
+
+    def update(average: Tensor, current: Tensor, steps: Tensor | int) -> Tensor:
+        n = float(steps)
+        return torch.lerp(average.float(), current.float(), 1 - min(decay, (1 + n) / (10 + n))).to(average.dtype)
+
+    return update
 
 
 def learning_rate_factor(progress: float, warmup: float) -> float:

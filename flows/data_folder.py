@@ -1,0 +1,70 @@
+"""Where everything lies below the one data folder."""
+
+import contextlib
+import os
+import tempfile
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from pmfer.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """Paths below the data folder; nothing is created by naming them."""
+
+    root: Path
+
+    @property
+    def warehouse(self) -> Path:
+        """The file that the one writer holds."""
+        return self.root / "warehouse" / "warehouse.duckdb"
+
+    @property
+    def published(self) -> Path:
+        """The snapshot that readers open."""
+        return self.root / "published" / "warehouse.duckdb"
+
+    @property
+    def staging(self) -> Path:
+        """Copies of videos while they are scored, and score batches until they are stored."""
+        return self.root / "staging"
+
+    @property
+    def prefect_home(self) -> Path:
+        """State of Prefect's temporary server."""
+        return self.root / "prefect"
+
+    def reports(self, day: date) -> Path:
+        """Folder of a day's PDFs."""
+        return self.root / "reports" / day.isoformat()
+
+    def patient_report(self, patient_id: str, day: date) -> Path:
+        """PDF of one patient and day."""
+        return self.reports(day) / f"{patient_id}.pdf"
+
+    def ward_report(self, day: date) -> Path:
+        """PDF of the ward's day."""
+        return self.reports(day) / "ward.pdf"
+
+    def relative(self, path: Path) -> str:
+        """A path below the folder, as it is stored."""
+        return path.relative_to(self.root).as_posix()
+
+    def require_writable(self) -> None:
+        """Make the folder, private to its owner, and prove that it can be written.
+
+        Raises:
+            ConfigurationError: it cannot.
+        """
+        try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor, name = tempfile.mkstemp(dir=self.root, prefix=".probe-")
+            os.close(descriptor)
+            with contextlib.suppress(FileNotFoundError):
+                Path(name).unlink()
+        except OSError as error:
+            raise ConfigurationError(
+                f"data folder {self.root}: cannot be written ({error.strerror}); choose another with --data-dir"
+            ) from None

@@ -1,0 +1,41 @@
+"""What one night is processed with: parameters and settings resolved into objects."""
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from inference.options import ScoringOptions
+
+from flows.data_folder import DataFolder
+from flows.settings import read_settings
+from pmfer.bundle import Bundle, load_bundle
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a night is scored with and where its results go."""
+
+    source: Path
+    night: date
+    data: DataFolder
+    bundle: Bundle  # verified
+    options: ScoringOptions
+
+
+def make_job(
+    source: Path,
+    night: date,
+    data_dir: Path,
+    bundle: str | None = None,
+    detector: str | None = None,
+    frames_per_second: float | None = None,
+) -> Job:
+    """Resolve the parameters of a run; what is left out comes from the settings.
+
+    Raises:
+        BundleError: the bundle is missing or altered.
+        ConfigurationError: a setting is wrong.
+    """
+    settings = read_settings(data_dir=data_dir, bundle=bundle, detector=detector, frames_per_second=frames_per_second)
+    options = ScoringOptions(frames_per_second=settings.frames_per_second, detector=settings.detector)
+    return Job(source, night, DataFolder(settings.data_dir.absolute()), load_bundle(settings.bundle), options)

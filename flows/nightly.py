@@ -1,0 +1,219 @@
+"""The nightly flow: find the night's sessions, score what is new, store, publish, report.
+
+Every step is keyed by content, bundle and options, so a run that was killed is simply started again. Prefect stores
+parameters, names and artifacts on its server: only paths, dates and pseudonymous ids go there, and tasks hand each other
+paths, never frames.
+"""
+
+import logging
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+from inference.score import Scorer
+from prefect import flow, task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.runtime import flow_run
+from prefect.tasks import Task
+
+from flows.job import Job, make_job
+from flows.night import (
+    NightOutcome,
+    NightPlan,
+    PendingSession,
+    ScoredSession,
+    plan_night,
+    pull_session,
+    quarantine_record,
+    run_record,
+    score_session,
+    session_rows,
+    store_scored,
+)
+from flows.reporting import DueReport, due_reports, render
+from flows.sources import NightListing, Rejection, list_night
+from pmfer.errors import PmferError, ReportError
+from warehouse import store
+from warehouse.connection import open_reader, open_writer
+from warehouse.publish import publish
+from warehouse.queries import ActiveScoring
+from warehouse.records import ReportRecord, RunOutcome
+
+log = logging.getLogger("pmfer.nightly")
+
+
+def worth_retrying(task: Task[..., object], task_run: TaskRun, state: State[object]) -> bool:
+    """Whether a failed task may succeed if it is tried again: what names its own cause does not change by waiting."""
+    error = state.result(raise_on_failure=False)
+    return not isinstance(error, PmferError)
+
+
+@task(name="find sessions", retries=3, retry_delay_seconds=[1, 10, 60], cache_policy=NO_CACHE)
+def find_sessions(job: Job) -> NightListing:
+    """List the night; a source on a network may need a second look."""
+    return list_night(job.source, job.night)
+
+
+@task(
+    name="pull session",
+    retries=3,
+    retry_delay_seconds=[1, 10, 60],
+    retry_condition_fn=worth_retrying,
+    cache_policy=NO_CACHE,
+)
+def pull(session: PendingSession, job: Job) -> Path | Rejection:
+    """Copy one video below the data folder."""
+    return pull_session(session, job.data.staging)
+
+
+@task(name="score session", retries=1, retry_condition_fn=worth_retrying, cache_policy=NO_CACHE)
+def score(scorer: Scorer, session: PendingSession, staged: Path) -> ScoredSession | Rejection:
+    """Score one staged video into a Parquet file beside it."""
+    return score_session(scorer, session, staged)
+
+
+@task(name="publish", retries=2, retry_delay_seconds=5, retry_condition_fn=worth_retrying, cache_policy=NO_CACHE)
+def publish_snapshot(connection: duckdb.DuckDBPyConnection, job: Job) -> bool:
+    """Give readers what is stored so far."""
+    return publish(connection, job.data.published)
+
+
+@task(name="render report", retries=1, retry_condition_fn=worth_retrying, cache_policy=NO_CACHE)
+def render_report(due: DueReport, job: Job, run_id: str) -> ReportRecord:
+    """Render one PDF."""
+    return render(due, job.data, run_id)
+
+
+@flow(name="nightly", flow_run_name="nightly {night}")
+def nightly(
+    source: Path,
+    data_dir: Path,
+    night: date | None = None,
+    bundle: str | None = None,
+    detector: str | None = None,
+    frames_per_second: float | None = None,
+) -> NightOutcome:
+    """Process one night from source to reports.
+
+    Args:
+        source: folder with one folder per day.
+        data_dir: folder below which all state lies.
+        night: the day whose sessions are processed; left out, the day before the run was due.
+        bundle: shipped bundle's name or a folder; left out, PMFER_BUNDLE or the default.
+        detector: `centerface` or a YuNet file; left out, PMFER_DETECTOR or the default.
+        frames_per_second: frames sampled per second of video; left out, PMFER_FRAMES_PER_SECOND or the default.
+
+    Raises:
+        PmferError: the source, the bundle, the data folder or the warehouse cannot be used, or a report failed. What was
+            stored before stays, and running the night again finishes it.
+    """
+    began = time.monotonic()
+    night = night or previous_day()
+    job = make_job(source, night, data_dir, bundle, detector, frames_per_second)
+    job.data.require_writable()
+    listing = find_sessions(job)
+    with closing(open_writer(job.data.warehouse)) as connection:
+        plan = plan_night(connection, listing, job)
+        scoring = ActiveScoring(job.bundle.digest, job.options.digest())
+        if plan.nothing_new and not due_reports(connection, night, scoring, job.data):
+            publish_snapshot(connection, job)
+            outcome = NightOutcome(night, plan.found, 0, plan.done_before, 0, 0, 0)
+        else:
+            outcome = process(connection, plan, scoring, job)
+    log.info("%s  %.1f s", outcome.sentence(), time.monotonic() - began)
+    return outcome
+
+
+def process(connection: duckdb.DuckDBPyConnection, plan: NightPlan, scoring: ActiveScoring, job: Job) -> NightOutcome:
+    """Do what the plan says and keep a record of the run."""
+    run_id = str(uuid.uuid4())
+    store.start_run(connection, run_record(job, run_id))
+    with recorded_failure(connection, run_id, plan):
+        rejections = list(plan.rejections)
+        scored = []
+        for result in score_all(connection, plan, job, run_id):
+            if isinstance(result, Rejection):
+                rejections.append(result)
+            else:
+                scored.append(result)
+        for rejection in rejections:
+            store.add_quarantine(connection, quarantine_record(rejection, job.night, run_id))
+        publish_snapshot(connection, job)
+        rendered = render_all(connection, scoring, job, run_id)
+    frames = sum(result.summary.frames_scored for result in scored)
+    outcome = NightOutcome(job.night, plan.found, len(scored), plan.done_before, len(rejections), frames, rendered)
+    store.finish_run(connection, run_id, outcome.record())
+    publish_snapshot(connection, job)
+    create_table_artifact(
+        table=session_rows(plan, scored, rejections),
+        key=f"night-{job.night.isoformat()}",
+        description=outcome.sentence(),
+    )
+    return outcome
+
+
+def score_all(
+    connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job, run_id: str
+) -> Iterator[ScoredSession | Rejection]:
+    """Score and store one session after the other; whatever happens to one does not touch the next."""
+    if not plan.pending:
+        return
+    scorer = Scorer(job.bundle, job.options)
+    for session in plan.pending:
+        staged = pull(session, job)
+        if isinstance(staged, Rejection):
+            yield staged
+            continue
+        try:
+            result = score(scorer, session, staged)
+            if isinstance(result, ScoredSession):
+                store_scored(connection, result, job, run_id)
+                result.batch.unlink()
+            yield result
+        finally:
+            staged.unlink(missing_ok=True)
+
+
+def render_all(connection: duckdb.DuckDBPyConnection, scoring: ActiveScoring, job: Job, run_id: str) -> int:
+    """Render the reports that are due from the published snapshot; returns how many.
+
+    Raises:
+        ReportError: one or more failed; the others were rendered.
+    """
+    with closing(open_reader(job.data.published)) as reader:
+        due = due_reports(reader, job.night, scoring, job.data)
+    failures = []
+    for report in due:
+        try:
+            store.record_report(connection, render_report(report, job, run_id))
+        except ReportError as error:
+            failures.append(str(error))
+    if failures:
+        raise ReportError(f"{len(failures)} of {len(due)} reports failed, the first: {failures[0]}")
+    return len(due)
+
+
+@contextmanager
+def recorded_failure(connection: duckdb.DuckDBPyConnection, run_id: str, plan: NightPlan) -> Iterator[None]:
+    """Mark the run as failed when the body raises."""
+    try:
+        yield
+    except Exception as error:
+        message = (str(error).splitlines() or [type(error).__name__])[0]
+        outcome = RunOutcome("failed", plan.found, 0, plan.done_before, 0, 0, message)
+        # On a full disk this fails as well; the first error is the one to report.
+        with suppress(PmferError):
+            store.finish_run(connection, run_id, outcome)
+        raise
+
+
+def previous_day() -> date:
+    """The day before the run was scheduled, so that a late run still takes the night it was meant for."""
+    due = flow_run.scheduled_start_time
+    return (due.astimezone().date() if due else date.today()) - timedelta(days=1)

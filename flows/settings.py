@@ -1,0 +1,52 @@
+"""Settings: the only place that reads the environment.
+
+Every setting can be given as `PMFER_NAME`; an option of the command line wins over it. Unknown values are errors.
+"""
+
+import os
+from pathlib import Path
+
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pmfer.bundle import DEFAULT_BUNDLE
+from pmfer.errors import ConfigurationError
+
+
+class Settings(BaseSettings):
+    """What a run needs to know that no file of the night tells."""
+
+    model_config = SettingsConfigDict(env_prefix="PMFER_", frozen=True, extra="forbid")
+
+    data_dir: Path = Path("var/pmfer")  # all state lies below it
+    bundle: str = DEFAULT_BUNDLE  # shipped bundle's name, or a folder
+    detector: str = "centerface"  # or the path of a YuNet .onnx file
+    frames_per_second: float = 5.0  # frames sampled per second of video
+
+
+def read_settings(**overrides: object) -> Settings:
+    """Settings from the environment; overrides that are None are left to it.
+
+    Raises:
+        ConfigurationError: a value has the wrong form.
+    """
+    try:
+        return Settings(**{key: value for key, value in overrides.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        raise ConfigurationError(f"setting PMFER_{name.upper()}: {first['msg']}") from None
+
+
+def prepare_prefect(home: Path) -> None:
+    """Tell Prefect where to keep its state, before it is imported.
+
+    A server that the environment names is used; without one Prefect starts a temporary server of its own, whose
+    database then lies below the data folder like everything else.
+    """
+    os.environ.setdefault("PREFECT_HOME", str(home.absolute()))
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+    # The telemetry of the temporary server can log a "database is locked" traceback that means nothing.
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    # A temporary server on a busy machine needs longer than Prefect's default 20 s at times.
+    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")

@@ -1,0 +1,128 @@
+"""Export of a checkpoint as a bundle: bake the text, calibrate on the validation split, write graph, card and model card."""
+
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pmfer import __version__
+from pmfer.bake import InferenceModel, bake
+from pmfer.bundle import (
+    FORMAT_VERSION,
+    MODEL_CARD_FILE,
+    WEIGHTS_FILE,
+    AuPhrase,
+    Bundle,
+    BundleCard,
+    CropGeometry,
+    InputSpec,
+    load_bundle,
+    sha256_file,
+    write_card,
+)
+from pmfer.datasets import Faces, vote_distribution
+from pmfer.evaluate import PROTOCOL, evaluate
+from pmfer.expressions import EXPRESSION_NAMES
+from pmfer.facs import ACTION_UNITS
+from pmfer.metrics import fit_temperature
+from pmfer.model_card import render_model_card
+from pmfer.onnx_graph import write_onnx
+from pmfer.prompts import default_tokenizer, prompt_set_sha256
+from pmfer.train import Normalisation, load_checkpoint, predict
+
+FERPLUS_TERMS = (
+    "labels: microsoft/FERPlus, MIT licence; images: FER2013 challenge, collected by web search, no licence of their own: "
+    "research use only"
+)
+
+
+def export_bundle(
+    checkpoint: Path, out: Path, crop: dict[str, CropGeometry], valid: Faces, test: Faces | None = None
+) -> Bundle:
+    """Write the bundle of `checkpoint` to the folder `out`, replacing a bundle that is there.
+
+    Args:
+        checkpoint: written by `pmfer train`.
+        out: the bundle's folder.
+        crop: geometry by detector name, measured on training faces.
+        valid: split on which the temperature is fitted.
+        test: split whose figures go on the card; left out, the card carries figures of `valid` only.
+
+    Raises:
+        TrainingError: the checkpoint is unusable.
+    """
+    config, model, normalisation, epochs = load_checkpoint(checkpoint)
+    temperature = fit_temperature(_log(predict(model, valid, normalisation)), vote_distribution(valid.votes))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as scratch:
+        folder = Path(scratch)
+        text = bake(model, default_tokenizer())
+        write_onnx(InferenceModel(model, text, temperature), config.size_px, folder / WEIGHTS_FILE)
+        card = _card(config.name, config.size_px, normalisation, crop, temperature, sha256_file(folder / WEIGHTS_FILE))
+        training = {
+            "data": "FERPlus, split train",
+            "terms": FERPLUS_TERMS,
+            "epochs": epochs,
+            "code_version": __version__,
+            "config": config.model_dump(mode="json"),
+        }
+        card = replace(card, training=training)
+        write_card(folder, card)
+        card = replace(card, metrics=_metrics(load_bundle(folder), {"valid": valid} | ({"test": test} if test else {})))
+        write_card(folder, card)
+        (folder / MODEL_CARD_FILE).write_text(render_model_card(card), encoding="utf-8")
+        load_bundle(folder)
+        _replace(folder, out)
+    return load_bundle(out)
+
+
+def _card(
+    name: str,
+    size_px: int,
+    normalisation: Normalisation,
+    crop: dict[str, CropGeometry],
+    temperature: float,
+    weights_sha256: str,
+) -> BundleCard:
+    phrases = tuple(AuPhrase(unit.number, unit.column, unit.region.value, unit.phrase, True) for unit in ACTION_UNITS)
+    return BundleCard(
+        name=name,
+        format_version=FORMAT_VERSION,
+        weights_sha256=weights_sha256,
+        input=InputSpec(size_px, 1, (normalisation.mean,), (normalisation.std,)),
+        crop=crop,
+        expressions=EXPRESSION_NAMES,
+        au_phrases=phrases,
+        prompt_set_sha256=prompt_set_sha256(),
+        calibration={"temperature": round(temperature, 4)},
+        training={},
+        metrics={},
+    )
+
+
+def _metrics(bundle: Bundle, splits: dict[str, Faces]) -> dict[str, Any]:
+    """Figures of the exported graph per split, one view of each face and averaged with its mirror image."""
+    figures: dict[str, Any] = {"protocol": PROTOCOL}
+    for split, faces in splits.items():
+        figures[split] = _rounded(evaluate(bundle, faces))
+        figures[f"{split}_flip"] = _rounded(evaluate(bundle, faces, flip=True))
+    return figures
+
+
+def _rounded(figures: dict[str, Any]) -> dict[str, Any]:
+    return {key: _rounded(v) if isinstance(v, dict) else round(v, 4) for key, v in figures.items()}
+
+
+def _log(probabilities: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return np.log(np.maximum(probabilities, 1e-12))
+
+
+def _replace(folder: Path, out: Path) -> None:
+    """Put the finished folder in the place of `out`."""
+    if out.exists():
+        shutil.rmtree(out)
+    folder.chmod(0o755)
+    shutil.copytree(folder, out)
