@@ -1,0 +1,106 @@
+"""A snapshot is a whole copy with all its comments, replaced at one stroke, and only when there is something new."""
+
+import shutil
+import stat
+from pathlib import Path
+
+import duckdb
+import pytest
+from warehouse_samples import content, fingerprint, sample_session, store_sample
+
+from pmfer.errors import WarehouseError
+from warehouse import sql
+from warehouse.connection import open_reader, open_writer
+from warehouse.publish import publish
+
+
+@pytest.fixture
+def snapshot(tmp_path: Path) -> Path:
+    return tmp_path / "published" / "snapshot.duckdb"
+
+
+def test_a_snapshot_has_everything_that_the_warehouse_has(writer: duckdb.DuckDBPyConnection, snapshot: Path) -> None:
+    store_sample(writer, sample_session("s1"))
+    assert publish(writer, snapshot)
+    with open_reader(snapshot) as reader:
+        assert fingerprint(reader) == fingerprint(writer)
+        for name in ("dictionary_entries", "dictionary_columns"):
+            text = sql.query(name)
+            assert reader.execute(text).fetchall() == writer.execute(text).fetchall()
+        constraints = (
+            "SELECT table_name, constraint_text FROM duckdb_constraints() "
+            "WHERE database_name = current_database() ORDER BY ALL"
+        )
+        assert reader.execute(constraints).fetchall() == writer.execute(constraints).fetchall()
+        assert reader.execute("SELECT session_id FROM session_summary").fetchall() == [("s1",)]
+
+
+def test_a_snapshot_is_private_and_alone_in_its_folder(writer: duckdb.DuckDBPyConnection, snapshot: Path) -> None:
+    publish(writer, snapshot)
+    assert stat.S_IMODE(snapshot.stat().st_mode) == 0o600
+    assert stat.S_IMODE(snapshot.parent.stat().st_mode) == 0o700
+    assert list(snapshot.parent.iterdir()) == [snapshot]
+
+
+def test_an_unchanged_warehouse_is_not_published_again(writer: duckdb.DuckDBPyConnection, snapshot: Path) -> None:
+    store_sample(writer, sample_session("s1"))
+    assert publish(writer, snapshot)
+    before = snapshot.stat()
+    assert not publish(writer, snapshot)
+    assert snapshot.stat() == before
+    writer.execute("UPDATE frame_scores SET au04 = 0.5 WHERE frame_index = 6")  # a single value, by hand
+    assert publish(writer, snapshot)
+
+
+def test_the_fingerprint_covers_every_table(writer: duckdb.DuckDBPyConnection) -> None:
+    assert [name for name, *_ in fingerprint(writer)] == sorted(content(writer))
+
+
+def test_who_holds_the_old_snapshot_reads_on_and_who_comes_later_reads_the_new(
+    writer: duckdb.DuckDBPyConnection, snapshot: Path
+) -> None:
+    sessions = "SELECT session_id FROM sessions ORDER BY session_id"
+    store_sample(writer, sample_session("s1"))
+    publish(writer, snapshot)
+    with open_reader(snapshot) as early:
+        store_sample(writer, sample_session("s2"))
+        assert publish(writer, snapshot)
+        with open_reader(snapshot) as late:
+            assert early.execute(sessions).fetchall() == [("s1",)]
+            assert late.execute(sessions).fetchall() == [("s1",), ("s2",)]
+
+
+def test_what_a_killed_publication_or_another_program_left_is_replaced(
+    writer: duckdb.DuckDBPyConnection, snapshot: Path
+) -> None:
+    snapshot.parent.mkdir()
+    snapshot.write_text("not a database")
+    snapshot.with_name(".snapshot.duckdb.draft").write_text("half a database")
+    assert publish(writer, snapshot)
+    assert list(snapshot.parent.iterdir()) == [snapshot]
+    with open_reader(snapshot) as reader:
+        assert fingerprint(reader) == fingerprint(writer)
+
+
+def test_a_snapshot_in_the_place_of_a_lost_warehouse_goes_on_as_one(
+    writer: duckdb.DuckDBPyConnection, snapshot: Path, tmp_path: Path
+) -> None:
+    store_sample(writer, sample_session("s1"))
+    publish(writer, snapshot)
+    restored = tmp_path / "restored.duckdb"
+    shutil.copyfile(snapshot, restored)
+    with open_writer(restored) as connection:
+        assert not store_sample(connection, sample_session("s1"))
+        assert store_sample(connection, sample_session("s2"))
+
+
+def test_the_warehouse_is_not_published_onto_itself(writer: duckdb.DuckDBPyConnection, path: Path) -> None:
+    with pytest.raises(WarehouseError, match="cannot be published onto itself"):
+        publish(writer, path.parent / ".." / "data" / path.name)
+
+
+def test_a_folder_in_the_place_of_the_snapshot_is_named(writer: duckdb.DuckDBPyConnection, snapshot: Path) -> None:
+    snapshot.mkdir(parents=True)
+    with pytest.raises(WarehouseError, match=r"snapshot\.duckdb.*Is a directory") as error:
+        publish(writer, snapshot)
+    assert "\n" not in str(error.value)

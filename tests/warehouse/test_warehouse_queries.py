@@ -1,0 +1,177 @@
+"""What the queries say agrees with what polars computes from the batches that were stored."""
+
+from dataclasses import replace
+from datetime import date
+
+import duckdb
+import polars as pl
+import pytest
+from warehouse_samples import (
+    BUNDLE,
+    COMPLETED,
+    PROVENANCE,
+    sample_frames,
+    sample_run,
+    sample_scoring,
+    sample_session,
+    sha256,
+    store_sample,
+)
+
+from pmfer.errors import QuarantineReason, WarehouseError
+from pmfer.expressions import EXPRESSION_NAMES
+from pmfer.facs import AU_COLUMNS
+from warehouse import queries
+from warehouse.frames import SCORE_COLUMNS
+from warehouse.records import QuarantineRecord
+from warehouse.store import add_quarantine, finish_run, scoring_id, start_run, store_session
+
+JUNE = date(2026, 6, 30)
+
+
+def sample_id(session_id: str) -> str:
+    return scoring_id(sha256(session_id), PROVENANCE.bundle_id, PROVENANCE.options_sha256)
+
+
+def store_frames(connection: duckdb.DuckDBPyConnection, name: str, frames: pl.DataFrame) -> None:
+    assert store_session(connection, sample_session(name), sample_scoring(frames), BUNDLE, frames)
+
+
+def unscored(frames: pl.DataFrame, reason: str) -> pl.DataFrame:
+    """The same frames, none of them scored."""
+    blank = frames.with_columns(reason=pl.lit(reason), **dict.fromkeys(SCORE_COLUMNS))
+    return blank.with_columns(face_count=2, is_subject=True).cast(frames.schema)
+
+
+def test_summary_is_what_the_frames_say(writer: duckdb.DuckDBPyConnection) -> None:
+    store_sample(writer, sample_session("s1"), count=200)
+    row = queries.session_summaries(writer, "p01", PROVENANCE, until=JUNE).row(0, named=True)
+    frames = sample_frames("s1", 200)
+    scored = frames.filter(pl.col("reason").is_null())
+    counts = {"frames_sampled": 200, "frames_scored": 150, "frames_no_face": 50, "frames_several_faces": 0}
+    assert {name: row[name] for name in counts} == counts
+    leading = [EXPRESSION_NAMES[max(range(8), key=values.__getitem__)] for values in scored[EXPRESSION_NAMES].rows()]
+    for name in EXPRESSION_NAMES:
+        assert row[f"{name}_share"] == pytest.approx(leading.count(name) / 150)
+    for name in (*EXPRESSION_NAMES, *AU_COLUMNS):
+        assert row[f"{name}_mean"] == pytest.approx(scored[name].mean())
+    terms = pl.col("au04") + pl.max_horizontal("au06", "au07") + pl.max_horizontal("au09", "au10") + pl.col("au43")
+    assert row["pain_activity_mean"] == pytest.approx(scored.select((terms / 4).mean()).item(), rel=1e-5)
+    assert row["expressivity_mean"] == pytest.approx(1 - scored["neutral"].mean(), rel=1e-5)
+    assert row["brightness_median"] == pytest.approx(frames["brightness"].median())
+    assert row["yaw_abs_median_deg"] == pytest.approx(frames["yaw_deg"].abs().median())
+
+
+def test_nothing_scored_is_null_and_never_zero(writer: duckdb.DuckDBPyConnection) -> None:
+    store_frames(writer, "s1", unscored(sample_frames("s1"), "too_dark"))
+    row = queries.session_summaries(writer, "p01", PROVENANCE, until=JUNE).row(0, named=True)
+    statistics = [name for name in row if name.endswith(("_share", "_mean"))]
+    assert len(statistics) == 8 + 8 + 20 + 2
+    assert {row[name] for name in statistics} == {None}
+    assert (row["frames_scored"], row["frames_too_dark"], row["frames_several_faces"]) == (0, 40, 40)
+    assert row["brightness_median"] is not None  # why it was not scored
+
+
+def test_a_tie_goes_to_the_first_expression(writer: duckdb.DuckDBPyConnection) -> None:
+    even = [
+        pl.when(pl.col(name).is_not_null()).then(pl.lit(0.125, pl.Float32)).alias(name) for name in EXPRESSION_NAMES
+    ]
+    store_frames(writer, "s1", sample_frames("s1").with_columns(even))
+    row = queries.session_summaries(writer, "p01", PROVENANCE, until=JUNE).row(0, named=True)
+    assert [row[f"{name}_share"] for name in EXPRESSION_NAMES] == [1.0] + [0.0] * 7
+
+
+def test_summaries_are_of_one_patient_one_scoring_and_a_range_of_days(writer: duckdb.DuckDBPyConnection) -> None:
+    for name, patient, day, hour in [("d", "p01", 3, 9), ("b", "p01", 1, 15), ("a", "p01", 1, 9), ("x", "p02", 1, 9)]:
+        store_sample(writer, sample_session(name, patient, day, hour))
+    frames = sample_frames("a")
+    store_session(writer, sample_session("a", "p01", 1, 9), sample_scoring(frames, options="others"), BUNDLE, frames)
+
+    def names(**days: date) -> list[str]:
+        return queries.session_summaries(writer, "p01", PROVENANCE, **days)["session_id"].to_list()
+
+    assert names(until=JUNE) == ["a", "b", "d"]
+    assert names(until=date(2026, 6, 2)) == ["a", "b"]
+    assert names(until=date(2026, 6, 3), since=date(2026, 6, 2)) == ["d"]
+    night = queries.night_summaries(writer, date(2026, 6, 1), PROVENANCE)
+    assert night["session_id"].to_list() == ["a", "b", "x"]
+
+
+def test_patients_seen_counts_days_with_the_last_one_included(writer: duckdb.DuckDBPyConnection) -> None:
+    for name, patient, day in [("a", "p01", 1), ("b", "p02", 7), ("c", "p02", 8), ("d", "p03", 9)]:
+        store_sample(writer, sample_session(name, patient, day))
+    seen = queries.patients_seen(writer, until=date(2026, 6, 8), days=7)
+    assert seen.rows() == [("p02", 2, date(2026, 6, 7), date(2026, 6, 8))]
+    assert queries.patients_seen(writer, until=date(2026, 6, 8), days=8)["patient_id"].to_list() == ["p01", "p02"]
+
+
+def test_the_active_bundle_is_that_of_the_latest_completed_run(writer: duckdb.DuckDBPyConnection) -> None:
+    assert queries.active_provenance(writer, JUNE) is None
+    for run_id, day, bundle_id in [("one", 1, "old"), ("two", 3, "new")]:
+        start_run(writer, replace(sample_run(run_id, day), bundle_id=bundle_id))
+        finish_run(writer, run_id, COMPLETED)
+    start_run(writer, replace(sample_run("three", 4), bundle_id="newest"))
+    finish_run(writer, "three", replace(COMPLETED, status="failed", message="the disk is full"))
+    assert queries.active_provenance(writer, date(2026, 6, 2)) == queries.Provenance("old", sha256("options"))
+    assert queries.active_provenance(writer, JUNE) == queries.Provenance("new", sha256("options"))
+
+
+def test_moments_are_the_highest_frames_of_different_windows(writer: duckdb.DuckDBPyConnection) -> None:
+    frames = sample_frames("s1", 200)  # 30 s of scored frames
+    store_frames(writer, "s1", frames)
+    found = queries.moments(writer, sample_id("s1"), "au04", count=2, window_s=10)
+    windows = frames.with_columns(time=pl.col("pts_s") - 0.1).with_columns(window=pl.col("time") // 10)
+    best = windows.drop_nulls("au04").sort("au04", descending=True).unique("window", maintain_order=True).head(2)
+    assert found["frame_index"].to_list() == best["frame_index"].to_list()
+    assert found["value"].to_list() == best["au04"].to_list()
+    assert found["session_time_s"].to_list() == pytest.approx(best["time"].to_list())
+    assert found.columns[-28:] == list(SCORE_COLUMNS)
+
+
+def test_moments_are_of_scores_only(writer: duckdb.DuckDBPyConnection) -> None:
+    store_sample(writer, sample_session("s1"))
+    assert queries.moments(writer, sample_id("s1"), "pain_activity", count=1)["value"].is_between(0, 1).all()
+    with pytest.raises(WarehouseError, match="moments by face_count: not a score"):
+        queries.moments(writer, sample_id("s1"), "face_count")
+
+
+def test_a_time_series_has_means_per_second_and_nulls_where_nothing_was_scored(
+    writer: duckdb.DuckDBPyConnection,
+) -> None:
+    frames = sample_frames("s1", 40)  # 8 s at five frames a second, the last two without a face
+    store_frames(writer, "s1", frames)
+    series = queries.time_series(writer, sample_id("s1"))
+    assert series["session_time_s"].to_list() == [float(second) for second in range(8)]
+    assert series["frames_sampled"].to_list() == [5] * 8
+    assert series["frames_scored"].to_list() == [5] * 6 + [0] * 2
+    means = [frames["au12"][start : start + 5].mean() for start in range(0, 30, 5)]
+    assert series["au12"].to_list() == [*(pytest.approx(mean) for mean in means), None, None]
+
+
+def test_quarantine_is_of_a_night_and_of_a_patient(writer: duckdb.DuckDBPyConnection) -> None:
+    reason = QuarantineReason.SIDECAR_INVALID
+    for name, patient, day in [("a", "p01", 1), ("b", None, 1), ("c", "p01", 2)]:
+        night = date(2026, 6, day)
+        add_quarantine(writer, QuarantineRecord(night, name, None, None, patient, reason, "no id; add it", "run-1"))
+    night = date(2026, 6, 1)
+    assert queries.quarantine(writer, night)["source_uri"].to_list() == ["a", "b"]
+    assert queries.quarantine(writer, night, "p01")["source_uri"].to_list() == ["a"]
+
+
+def test_a_query_without_rows_keeps_its_columns_and_types(writer: duckdb.DuckDBPyConnection) -> None:
+    empty = queries.session_summaries(writer, "nobody", PROVENANCE, until=JUNE)
+    store_sample(writer, sample_session("s1"))
+    full = queries.session_summaries(writer, "p01", PROVENANCE, until=JUNE)
+    assert empty.is_empty()
+    assert empty.schema == full.schema
+    assert queries.bundle(writer, BUNDLE.bundle_id)["name"].to_list() == ["sample"]
+
+
+def test_summaries_do_not_depend_on_the_order_of_the_rows_to_the_last_digit(writer: duckdb.DuckDBPyConnection) -> None:
+    frames = sample_frames("s1", 4000)
+    # Small probabilities are where the rounding of a floating-point sum shows.
+    store_frames(writer, "s1", frames.with_columns(pl.col("fear").pow(8)))
+    before = queries.session_summaries(writer, "p01", PROVENANCE, until=JUNE)
+    writer.execute("CREATE TABLE shuffled AS FROM frame_scores ORDER BY hash(frame_index)")
+    writer.execute("TRUNCATE frame_scores; INSERT INTO frame_scores FROM shuffled")
+    assert queries.session_summaries(writer, "p01", PROVENANCE, until=JUNE).equals(before)

@@ -1,0 +1,95 @@
+"""The database says the same as the vocabulary, explains every column, and is migrated exactly once."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pmfer.errors import FrameReason, QuarantineReason, WarehouseError
+from pmfer.expressions import EXPRESSION_NAMES
+from pmfer.facs import ACTION_UNITS
+from warehouse.connection import open_writer
+from warehouse.frames import FRAME_COLUMNS
+from warehouse.migrate import migrate, shipped_migrations
+
+
+def columns(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, tuple[str, str]]:
+    sql = "SELECT column_name, data_type, comment FROM duckdb_columns() WHERE table_name = $name ORDER BY column_index"
+    return {name: (kind, text) for name, kind, text in connection.execute(sql, {"name": relation}).fetchall()}
+
+
+def test_every_relation_and_column_has_a_comment(writer: duckdb.DuckDBPyConnection) -> None:
+    silent = writer.execute("""
+        SELECT table_name FROM duckdb_tables() WHERE comment IS NULL
+        UNION ALL SELECT view_name FROM duckdb_views() WHERE comment IS NULL AND NOT internal
+        UNION ALL SELECT table_name || '.' || column_name FROM duckdb_columns() WHERE comment IS NULL AND NOT internal
+        UNION ALL SELECT function_name FROM duckdb_functions()
+        WHERE function_type = 'macro' AND comment IS NULL AND NOT internal
+    """).fetchall()
+    assert silent == []
+
+
+def test_frame_scores_holds_the_score_batch_column_by_column(writer: duckdb.DuckDBPyConnection) -> None:
+    types = {"String": "VARCHAR", "Int32": "INTEGER", "Float32": "FLOAT", "Float64": "DOUBLE", "Boolean": "BOOLEAN"}
+    stored = {name: kind for name, (kind, _) in columns(writer, "frame_scores").items()}
+    assert list(stored.items()) == [
+        ("scoring_id", "VARCHAR"),
+        *((column.name, types[column.dtype.__name__]) for column in FRAME_COLUMNS),
+    ]
+
+
+def test_summary_has_the_vocabulary_in_its_order(writer: duckdb.DuckDBPyConnection) -> None:
+    names = list(columns(writer, "session_summary"))
+    expected = [f"{e}_share" for e in EXPRESSION_NAMES] + [f"{e}_mean" for e in EXPRESSION_NAMES]
+    expected += [f"{unit.column}_mean" for unit in ACTION_UNITS]
+    start = names.index(expected[0])
+    assert names[start : start + len(expected)] == expected
+    assert [n for n in names if n.startswith("frames_") and n[7:] in set(FrameReason)] == [
+        f"frames_{reason}" for reason in FrameReason
+    ]
+
+
+def test_comments_name_the_units_and_the_reasons(writer: duckdb.DuckDBPyConnection) -> None:
+    for relation in ("frame_scores", "frames"):
+        comments = columns(writer, relation)
+        for unit in ACTION_UNITS:
+            assert comments[unit.column][1].startswith(f"AU {unit.number}, {unit.name}:")
+    assert all(reason in columns(writer, "frame_scores")["reason"][1] for reason in FrameReason)
+    assert all(reason in columns(writer, "quarantine")["reason"][1] for reason in QuarantineReason)
+
+
+def test_the_view_of_frames_explains_its_columns_as_the_table_does(writer: duckdb.DuckDBPyConnection) -> None:
+    table, view = columns(writer, "frame_scores"), columns(writer, "frames")
+    assert {name: view[name] for name in table} == table
+
+
+def test_migrations_are_numbered_without_gaps_and_run_once(writer: duckdb.DuckDBPyConnection) -> None:
+    numbers = [migration.number for migration in shipped_migrations()]
+    assert numbers == list(range(1, len(numbers) + 1))
+    before = writer.execute("FROM schema_migrations").pl()
+    assert migrate(writer) == 0
+    assert writer.execute("FROM schema_migrations").pl().equals(before)
+
+
+def test_a_warehouse_of_a_newer_release_is_left_alone(path: Path) -> None:
+    with open_writer(path) as connection:
+        connection.execute("INSERT INTO schema_migrations VALUES (99, 'later', 'x', now())")
+    with pytest.raises(WarehouseError, match=r"warehouse\.duckdb: migration 99 is not this release's"):
+        open_writer(path)
+
+
+def test_an_edited_migration_is_refused(path: Path) -> None:
+    with open_writer(path) as connection:
+        connection.execute("UPDATE schema_migrations SET sha256 = 'x' WHERE number = 1")
+    with pytest.raises(WarehouseError, match=r"migration 1 is not this release's"):
+        open_writer(path)
+
+
+def test_somebody_elses_database_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "other.duckdb"
+    with duckdb.connect(path) as other:
+        other.execute("CREATE TABLE holidays (day DATE)")
+    with pytest.raises(WarehouseError, match="no warehouse"):
+        open_writer(path)
+    with duckdb.connect(path) as other:
+        assert other.execute("SELECT table_name FROM duckdb_tables()").fetchall() == [("holidays",)]

@@ -1,0 +1,169 @@
+"""What is stored is stored once, whole, and never changed by what comes later."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import duckdb
+import pytest
+from warehouse_samples import (
+    BUNDLE,
+    COMPLETED,
+    content,
+    fingerprint,
+    sample_frames,
+    sample_run,
+    sample_scoring,
+    sample_session,
+    sha256,
+    store_sample,
+)
+
+from pmfer.errors import QuarantineReason, SessionError, WarehouseError
+from warehouse import queries
+from warehouse.records import QuarantineRecord, ReportRecord, SessionRecord
+from warehouse.store import (
+    add_quarantine,
+    check_session,
+    finish_run,
+    lift_quarantine,
+    record_report,
+    scoring_id,
+    start_run,
+    store_session,
+)
+
+BROKEN = QuarantineRecord(
+    night=date(2026, 6, 1),
+    source_uri="2026-06-01/s1.mp4",
+    content_sha256=sha256("broken"),
+    session_id="s1",
+    patient_id="p01",
+    reason=QuarantineReason.TRUNCATED,
+    message="2026-06-01/s1.mp4: half of it is missing; copy it again",
+    run_id="run-1",
+)
+REPORT = ReportRecord("patient", "p01", date(2026, 6, 1), "reports/2026-06-01/p01.pdf", sha256("pdf"), sha256("in"))
+
+
+def counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    return {name: len(rows) for name, rows in content(connection).items()}
+
+
+def test_a_session_comes_back_as_it_went_in(writer: duckdb.DuckDBPyConnection) -> None:
+    frames = sample_frames("s1")
+    assert store_session(writer, sample_session("s1"), sample_scoring(frames), BUNDLE, frames)
+    stored = writer.execute("SELECT * EXCLUDE scoring_id FROM frame_scores ORDER BY frame_index").pl()
+    assert stored.equals(frames)
+    session = writer.execute("FROM sessions").pl().row(0, named=True)
+    assert session["started_at"] == datetime(2026, 6, 1, 7, tzinfo=UTC)
+    assert (session["session_date"], session["utc_offset_s"]) == (date(2026, 6, 1), 7200)
+
+
+def test_the_local_day_counts_not_that_of_utc(writer: duckdb.DuckDBPyConnection) -> None:
+    store_sample(writer, sample_session("s1", day=2, hour=1))  # 23:00 UTC the day before
+    assert writer.execute("SELECT session_date FROM sessions").fetchall() == [(date(2026, 6, 2),)]
+
+
+def test_the_same_content_bundle_and_options_write_nothing(writer: duckdb.DuckDBPyConnection) -> None:
+    store_sample(writer, sample_session("s1"))
+    before = fingerprint(writer)
+    assert not store_sample(writer, sample_session("s1"))
+    assert fingerprint(writer) == before
+
+
+def test_other_options_or_another_bundle_add_a_scoring_of_the_same_session(writer: duckdb.DuckDBPyConnection) -> None:
+    session, frames = sample_session("s1"), sample_frames("s1")
+    other = replace(BUNDLE, bundle_id=sha256("other card"), card={"name": "other"})
+    assert store_session(writer, session, sample_scoring(frames), BUNDLE, frames)
+    assert store_session(writer, session, sample_scoring(frames, options="slower"), BUNDLE, frames)
+    assert store_session(writer, session, sample_scoring(frames), other, frames)
+    assert {"sessions": 1, "scorings": 3, "bundles": 2, "patients": 1}.items() <= counts(writer).items()
+    expected = scoring_id(session.content_sha256, other.bundle_id, sha256("options"))
+    assert queries.existing_scorings(writer, [expected, sha256("never")]) == {expected}
+
+
+@pytest.mark.parametrize(
+    ("session", "reason"),
+    [
+        (replace(sample_session("s1"), consent=False), QuarantineReason.NO_CONSENT),
+        (replace(sample_session("s1"), started_at=datetime(2026, 6, 1, 9)), QuarantineReason.SIDECAR_INVALID),
+        (replace(sample_session("s2"), content_sha256=sha256("s1")), QuarantineReason.DUPLICATE_CONTENT),
+        (replace(sample_session("s1"), content_sha256=sha256("s2")), QuarantineReason.SESSION_CONFLICT),
+        (replace(sample_session("s1"), patient_id="p02"), QuarantineReason.SESSION_CONFLICT),
+        (sample_session("s1", day=2), QuarantineReason.SESSION_CONFLICT),
+    ],
+)
+def test_a_session_that_contradicts_what_is_stored_changes_nothing(
+    writer: duckdb.DuckDBPyConnection, session: SessionRecord, reason: QuarantineReason
+) -> None:
+    store_sample(writer, sample_session("s1"))
+    before = content(writer)
+    for refused in (lambda: check_session(writer, session), lambda: store_sample(writer, session)):
+        with pytest.raises(SessionError) as error:
+            refused()
+        assert error.value.reason is reason
+        assert "\n" not in str(error.value)
+    assert content(writer) == before
+
+
+def test_the_same_instant_in_another_zone_is_no_conflict(writer: duckdb.DuckDBPyConnection) -> None:
+    session = sample_session("s1")
+    store_sample(writer, session)
+    check_session(writer, replace(session, started_at=session.started_at.astimezone(UTC)))
+
+
+def test_a_source_has_one_row_in_quarantine_and_loses_it_when_scored(writer: duckdb.DuckDBPyConnection) -> None:
+    assert add_quarantine(writer, replace(BROKEN, reason=QuarantineReason.SIDECAR_MISSING))
+    assert add_quarantine(writer, BROKEN)
+    before = fingerprint(writer)
+    assert not add_quarantine(writer, replace(BROKEN, run_id="run-2"))
+    assert fingerprint(writer) == before
+    row = queries.quarantine(writer, BROKEN.night).row(0, named=True)
+    assert (row["reason"], row["run_id"]) == ("truncated", "run-1")
+    store_sample(writer, sample_session("s1"))
+    assert counts(writer)["quarantine"] == 0
+
+
+def test_quarantine_is_lifted_by_hand_once(writer: duckdb.DuckDBPyConnection) -> None:
+    add_quarantine(writer, BROKEN)
+    assert queries.quarantine_by_id(writer, [BROKEN.quarantine_id]).height == 1
+    assert lift_quarantine(writer, BROKEN.source_uri)
+    assert not lift_quarantine(writer, BROKEN.source_uri)
+    assert queries.quarantine_by_id(writer, [BROKEN.quarantine_id]).is_empty()
+
+
+def test_a_killed_run_is_marked_failed_by_the_next_of_its_night(writer: duckdb.DuckDBPyConnection) -> None:
+    start_run(writer, sample_run("killed", day=1))
+    start_run(writer, sample_run("other night", day=2))
+    start_run(writer, sample_run("again", day=1))
+    finish_run(writer, "again", COMPLETED)
+    rows = {row["run_id"]: row for row in queries.runs(writer).iter_rows(named=True)}
+    assert {name: row["status"] for name, row in rows.items()} == {
+        "killed": "failed",
+        "other night": "running",
+        "again": "completed",
+    }
+    assert rows["killed"]["message"].startswith("interrupted")
+    assert rows["killed"]["sessions_found"] is None
+    assert rows["again"]["finished_at"] - rows["again"]["started_at"] >= timedelta(0)
+
+
+def test_a_run_starts_and_ends_once(writer: duckdb.DuckDBPyConnection) -> None:
+    start_run(writer, sample_run())
+    with pytest.raises(WarehouseError, match="it is stored already"):
+        start_run(writer, sample_run())
+    finish_run(writer, "run-1", COMPLETED)
+    with pytest.raises(WarehouseError, match="run run-1: not running"):
+        finish_run(writer, "run-1", COMPLETED)
+
+
+def test_a_newer_report_takes_the_place_of_the_older(writer: duckdb.DuckDBPyConnection) -> None:
+    assert record_report(writer, REPORT)
+    before = fingerprint(writer)
+    assert not record_report(writer, replace(REPORT, run_id="run-2"))
+    assert fingerprint(writer) == before
+    assert record_report(writer, replace(REPORT, sha256=sha256("new pdf"), input_key=sha256("new in")))
+    assert record_report(writer, replace(REPORT, kind="ward", patient_id=None))
+    kept = queries.reports(writer, REPORT.report_date)
+    assert kept["report_id"].to_list() == ["ward-2026-06-01", "patient-2026-06-01-p01"]
+    assert kept["sha256"].to_list() == [sha256("pdf"), sha256("new pdf")]

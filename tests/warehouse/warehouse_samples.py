@@ -1,0 +1,106 @@
+"""Records and score batches for the warehouse's tests: made up, but whole and the same in every process."""
+
+import hashlib
+from datetime import date, datetime, timedelta, timezone
+
+import duckdb
+import numpy as np
+import polars as pl
+
+from warehouse import sql
+from warehouse.frames import FRAME_COLUMNS, SCORE_COLUMNS
+from warehouse.queries import Provenance
+from warehouse.records import BundleRecord, RunOutcome, RunRecord, ScoringRecord, SessionRecord
+from warehouse.store import store_session
+
+SUMMER_TIME = timezone(timedelta(hours=2))
+OPTIONS = {"detector": "centerface", "frames_per_second": 5.0}
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+BUNDLE = BundleRecord(sha256("card"), "sample", sha256("weights"), sha256("prompts"), {"name": "sample"})
+PROVENANCE = Provenance(BUNDLE.bundle_id, sha256("options"))
+
+
+def sample_session(name: str, patient_id: str = "p01", day: int = 1, hour: int = 9) -> SessionRecord:
+    return SessionRecord(
+        session_id=name,
+        patient_id=patient_id,
+        started_at=datetime(2026, 6, day, hour, tzinfo=SUMMER_TIME),
+        source_uri=f"2026-06-{day:02d}/{name}.mp4",
+        content_sha256=sha256(name),
+        consent=True,
+    )
+
+
+def sample_frames(session_id: str, count: int = 40) -> pl.DataFrame:
+    """Five frames a second; the last quarter of them shows nobody. Scores are random, by the session's name."""
+    rng = np.random.default_rng(int(sha256(session_id)[:8], 16))
+    faces = count - count // 4
+    expressions = rng.dirichlet(np.ones(8), faces)
+    scores = np.hstack([expressions, rng.random((faces, len(SCORE_COLUMNS) - 8))])
+    seen: dict[str, object] = {name: scores[:, i] for i, name in enumerate(SCORE_COLUMNS)}
+    seen |= {
+        "track_id": 0,
+        "box_x_px": 10.0,
+        "box_y_px": 20.0,
+        "box_w_px": 90.0,
+        "box_h_px": 90.0,
+        "face_size_px": 90.0,
+    }
+    seen |= {"detection_score": 0.9, "yaw_deg": rng.normal(0, 10, faces), "pitch_deg": 0.0, "roll_deg": 0.0}
+    seen |= {"sharpness": rng.random(faces) * 100, "brightness": rng.random(faces)}
+    scored = pl.DataFrame(seen).with_columns(face_count=1, is_subject=True)
+    empty = pl.DataFrame({"face_count": [0] * (count - faces), "is_subject": False, "reason": "no_face"})
+    frames = pl.concat([scored, empty], how="diagonal_relaxed")
+    frames = frames.with_columns(
+        session_id=pl.lit(session_id),
+        frame_index=pl.int_range(pl.len()) * 6,
+        pts_s=pl.int_range(pl.len()) / 5 + 0.1,
+        occlusion=None,
+    )
+    return frames.select(pl.col(column.name).cast(column.dtype) for column in FRAME_COLUMNS)
+
+
+def sample_scoring(frames: pl.DataFrame, options: str = "options", run_id: str = "run-1") -> ScoringRecord:
+    return ScoringRecord(
+        options_sha256=sha256(options),
+        options=OPTIONS,
+        run_id=run_id,
+        duration_s=frames["pts_s"].max() - frames["pts_s"].min(),
+        frames_decoded=frames.height * 6,
+        frames_sampled=frames.height,
+        frames_with_face=(frames["face_count"] > 0).sum(),
+        frames_scored=frames["reason"].null_count(),
+    )
+
+
+def store_sample(connection: duckdb.DuckDBPyConnection, session: SessionRecord, count: int = 40) -> bool:
+    frames = sample_frames(session.session_id, count)
+    return store_session(connection, session, sample_scoring(frames), BUNDLE, frames)
+
+
+def sample_run(run_id: str = "run-1", day: int = 1) -> RunRecord:
+    return RunRecord(run_id, date(2026, 6, day), "0.1", BUNDLE.bundle_id, PROVENANCE.options_sha256, OPTIONS)
+
+
+COMPLETED = RunOutcome("completed", 1, 1, 0, 0, 30)
+
+
+def content(connection: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[object, ...]]]:
+    """All rows of all tables in a fixed order, without the times at which they were written."""
+    names = connection.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()")
+    written = r"^(first_seen|registered|stored|scored|applied|rendered|finished)_at$"
+    tables: dict[str, list[tuple[object, ...]]] = {}
+    for (name,) in names.fetchall():
+        rows = connection.execute(f"FROM {name}").pl().select(pl.exclude(written))
+        tables[name] = sorted(rows.rows(), key=repr)
+    return tables
+
+
+def fingerprint(connection: duckdb.DuckDBPyConnection) -> list[tuple[object, ...]]:
+    """A hash of every row of every table, times of writing included."""
+    return connection.execute(sql.query("fingerprint")).fetchall()

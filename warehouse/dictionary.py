@@ -1,0 +1,42 @@
+"""Renders the data dictionary from the comments in the database, so that the two cannot disagree."""
+
+import duckdb
+
+from warehouse import sql
+from warehouse.migrate import migrate
+
+_HEAD = """\
+# Data dictionary
+
+Every table, view and macro of the warehouse. This file is made from the comments in the database, which any DuckDB
+client shows as well: change them in a migration, then write it again with `pmfer warehouse dictionary`.
+
+Times are `TIMESTAMP WITH TIME ZONE`. Missing is `NULL`, with a reason beside it, and never 0. Names say the unit: `_s`
+seconds, `_px` pixels, `_deg` degrees, `_at` a point in time.
+"""
+
+
+def render_dictionary() -> str:
+    """The dictionary of this release's schema as Markdown."""
+    with duckdb.connect() as connection:
+        migrate(connection)
+        entries = connection.execute(sql.query("dictionary_entries")).fetchall()
+        columns = connection.execute(sql.query("dictionary_columns")).fetchall()
+    sections = [_HEAD]
+    for kind, name, title, comment in entries:
+        table = _table(kind, [row[1:] for row in columns if row[0] == name])
+        sections.append(f"## {kind} `{title}`\n\n{comment}\n{table}")
+    return "\n".join(sections)
+
+
+def _table(kind: str, columns: list[tuple[str, str, bool, str]]) -> str:
+    if kind == "Table":
+        lines = ["| column | type | may be NULL | meaning |", "| --- | --- | --- | --- |"]
+        lines += [f"| `{name}` | {type_} | {'yes' if null else 'no'} | {text} |" for name, type_, null, text in columns]
+    elif kind == "View":
+        # Every column of a view may be NULL as far as DuckDB knows; what holds is in the comments.
+        lines = ["| column | type | meaning |", "| --- | --- | --- |"]
+        lines += [f"| `{name}` | {type_} | {text} |" for name, type_, _, text in columns]
+    else:
+        return ""
+    return "\n" + "\n".join(lines) + "\n"

@@ -1,0 +1,132 @@
+"""The score batch: the columns of `frame_scores` that inference delivers, and the rules that a batch must keep."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from pmfer.errors import FrameReason, WarehouseError
+from pmfer.expressions import EXPRESSION_NAMES
+from pmfer.facs import AU_COLUMNS
+
+SCORE_COLUMNS: tuple[str, ...] = (*EXPRESSION_NAMES, *AU_COLUMNS)
+BOX_COLUMNS: tuple[str, ...] = ("box_x_px", "box_y_px", "box_w_px", "box_h_px")
+
+
+@dataclass(frozen=True)
+class FrameColumn:
+    """One column of a batch; units and meaning are in the data dictionary."""
+
+    name: str
+    dtype: type[pl.DataType]
+    required: bool = False  # never NULL
+    low: float = -math.inf  # smallest value allowed, in the column's unit
+    high: float = math.inf  # largest value allowed, in the column's unit
+
+
+FRAME_COLUMNS: tuple[FrameColumn, ...] = (
+    FrameColumn("session_id", pl.String, required=True),
+    FrameColumn("frame_index", pl.Int32, required=True, low=0),
+    FrameColumn("pts_s", pl.Float64, required=True),
+    FrameColumn("face_count", pl.Int32, required=True, low=0),
+    FrameColumn("track_id", pl.Int32),
+    FrameColumn("is_subject", pl.Boolean, required=True),
+    FrameColumn("box_x_px", pl.Float32),
+    FrameColumn("box_y_px", pl.Float32),
+    FrameColumn("box_w_px", pl.Float32, low=0),
+    FrameColumn("box_h_px", pl.Float32, low=0),
+    FrameColumn("detection_score", pl.Float32, low=0, high=1),
+    FrameColumn("sharpness", pl.Float32, low=0),
+    FrameColumn("brightness", pl.Float32, low=0, high=1),
+    FrameColumn("face_size_px", pl.Float32, low=0),
+    FrameColumn("yaw_deg", pl.Float32, low=-180, high=180),
+    FrameColumn("pitch_deg", pl.Float32, low=-180, high=180),
+    FrameColumn("roll_deg", pl.Float32, low=-180, high=180),
+    FrameColumn("occlusion", pl.Float32, low=0, high=1),
+    FrameColumn("reason", pl.String),
+    *(FrameColumn(name, pl.Float32, low=0, high=1) for name in SCORE_COLUMNS),
+)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Something that no row of a batch may do."""
+
+    column: str
+    text: str  # what must hold
+    broken: pl.Expr  # true in the rows that break it; NULL counts as kept
+
+
+def check_frames(frames: pl.DataFrame, session_id: str) -> None:
+    """Check a score batch before it is stored.
+
+    Columns and types are those of FRAME_COLUMNS, in any order. There is at least one row, and all belong to the
+    session. `frame_index` increases strictly; `pts_s` never decreases, and equal times are let pass, as containers do
+    hold them. A row without a reason has every score, a row with one has none. Values are in range and finite: missing
+    is NULL, not NaN. Rows that are not the subject's have no box.
+
+    Raises:
+        WarehouseError: names the first column, row and rule that are broken.
+    """
+    _check_columns(frames, session_id)
+    rules = tuple(_rules(session_id))
+    broken = frames.select(rule.broken.fill_null(False).any().alias(str(i)) for i, rule in enumerate(rules)).row(0)
+    for rule, is_broken in zip(rules, broken, strict=True):
+        if is_broken:
+            row = frames.select(rule.broken.fill_null(False).arg_true().first()).item()
+            raise _refusal(session_id, f"column {rule.column}, row {row}: {rule.text}")
+
+
+def _check_columns(frames: pl.DataFrame, session_id: str) -> None:
+    expected = {column.name: column.dtype for column in FRAME_COLUMNS}
+    for name in frames.columns:
+        if name not in expected:
+            raise _refusal(session_id, f"column {name}: unexpected")
+    for name, dtype in expected.items():
+        if name not in frames.columns:
+            raise _refusal(session_id, f"column {name}: missing")
+        if frames.schema[name] != dtype:
+            raise _refusal(session_id, f"column {name}: must be {dtype.__name__}, is {frames.schema[name]}")
+    if frames.is_empty():
+        raise _refusal(session_id, "no rows: a session without frames belongs in quarantine")
+
+
+def _refusal(session_id: str, what: str) -> WarehouseError:
+    return WarehouseError(f"score batch of session {session_id}: {what}; nothing was stored, report this as a bug")
+
+
+def _rules(session_id: str) -> Iterator[Rule]:
+    for column in FRAME_COLUMNS:
+        yield from _value_rules(column)
+    yield Rule("session_id", f"must be {session_id}", pl.col("session_id") != session_id)
+    yield Rule("frame_index", "must increase from row to row", pl.col("frame_index").diff() <= 0)
+    yield Rule("pts_s", "must not decrease from row to row", pl.col("pts_s").diff() < 0)
+    yield from _reason_rules()
+    for name in BOX_COLUMNS:
+        # The product's promise: other people are counted, and leave nothing else behind.
+        yield Rule(name, "must be NULL unless it is the subject's", ~pl.col("is_subject") & pl.col(name).is_not_null())
+
+
+def _value_rules(column: FrameColumn) -> Iterator[Rule]:
+    values = pl.col(column.name)
+    if column.required:
+        yield Rule(column.name, "must not be NULL", values.is_null())
+    if column.dtype in (pl.Float32, pl.Float64):
+        yield Rule(column.name, "must be a finite number or NULL", ~values.is_finite())
+    if (column.low, column.high) != (-math.inf, math.inf):
+        outside = ~values.is_between(column.low, column.high)
+        yield Rule(column.name, f"must lie within {column.low:g}..{column.high:g}", outside)
+
+
+def _reason_rules() -> Iterator[Rule]:
+    reason, faces = pl.col("reason"), pl.col("face_count")
+    known = [str(value) for value in FrameReason]
+    yield Rule("reason", f"must be NULL or one of {', '.join(known)}", ~reason.is_in(known))
+    yield Rule(
+        "face_count", "must be 0 exactly when the reason is no_face", reason.eq_missing("no_face") != (faces == 0)
+    )
+    yield Rule("is_subject", "must be true in a scored frame", reason.is_null() & ~pl.col("is_subject"))
+    for name in SCORE_COLUMNS:
+        yield Rule(name, "must not be NULL in a frame without a reason", reason.is_null() & pl.col(name).is_null())
+        yield Rule(name, "must be NULL in a frame with a reason", reason.is_not_null() & pl.col(name).is_not_null())

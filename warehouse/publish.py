@@ -1,0 +1,98 @@
+"""Publishes a snapshot of the warehouse: readers always find a whole file, the old one or the new one.
+
+The copy is made by DuckDB inside the writer, in one transaction, with comments, views and indexes. The file itself must
+not be copied while the writer has it open, see connection.py.
+"""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import duckdb
+
+from pmfer.errors import WarehouseError
+from warehouse import sql
+from warehouse.connection import make_private_folder, quoted
+from warehouse.transaction import database_path, one_line_errors
+
+
+def publish(connection: duckdb.DuckDBPyConnection, target: Path) -> bool:
+    """Write a snapshot of what is committed to `target`, unless the snapshot there has the same content.
+
+    The snapshot is written beside the target (0600), flushed to disk and renamed over it: readers that hold the old one
+    go on reading it, and a publication that fails at any point leaves it in place.
+
+    Args:
+        connection: from open_writer, outside of a transaction.
+        target: file of the snapshot; folders that are missing are made for the owner only.
+
+    Returns:
+        False if nothing had changed.
+
+    Raises:
+        WarehouseError: the target is the warehouse itself, cannot be written, or the disk is full.
+    """
+    if target.resolve() == database_path(connection).resolve():
+        raise WarehouseError(f"warehouse {target}: cannot be published onto itself; give the snapshot another path")
+    if _is_current(connection, target):
+        return False
+    draft = target.with_name(f".{target.name}.draft")
+    with one_line_errors(target):
+        make_private_folder(target.parent)
+        # One writer, hence one draft: what is here was left behind by a publication that was killed.
+        _remove(draft)
+        try:
+            _copy(connection, draft)
+            _flush(draft)
+            draft.replace(target)
+            _flush(target.parent)
+        finally:
+            _remove(draft)
+    return True
+
+
+def _is_current(connection: duckdb.DuckDBPyConnection, target: Path) -> bool:
+    """Whether there is a snapshot with the content of the warehouse. One that cannot be read is to be replaced."""
+    if not target.exists():
+        return False
+    fingerprint = sql.query("fingerprint")
+    # Cursors, because USE holds for one of them only; rows are compared, not files, as those differ by layout.
+    with connection.cursor() as writer, connection.cursor() as reader, suppress(duckdb.Error):
+        reader.execute(f"ATTACH {quoted(target)} AS published (READ_ONLY)")
+        try:
+            reader.execute("USE published")
+            return reader.execute(fingerprint).fetchall() == writer.execute(fingerprint).fetchall()
+        finally:
+            writer.execute("DETACH published")
+    return False
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, draft: Path) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"ATTACH {quoted(draft)} AS draft")
+        try:
+            draft.chmod(0o600)
+            source = cursor.execute("SELECT current_database()").fetchall()[0][0].replace('"', '""')
+            cursor.execute(f'COPY FROM DATABASE "{source}" TO draft')
+            cursor.execute("CHECKPOINT draft")
+        except BaseException:
+            # A copy that failed leaves its own transaction open, in which nothing can be detached.
+            with suppress(duckdb.Error):
+                cursor.rollback()
+            raise
+        finally:
+            cursor.execute("DETACH draft")
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file or a folder's entries are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _remove(draft: Path) -> None:
+    draft.unlink(missing_ok=True)
+    draft.with_name(draft.name + ".wal").unlink(missing_ok=True)

@@ -1,0 +1,130 @@
+"""Reads from the warehouse, for reports and flows: each function runs one .sql file and returns a polars frame.
+
+Columns are those of the tables and views (see docs/data-dictionary.md) unless said otherwise; rows come in a fixed
+order; times are UTC. Scores of different bundles or options are not comparable, so whatever compares sessions asks for
+both. All raise WarehouseError when the database refuses.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from pmfer.errors import WarehouseError
+from warehouse import sql
+from warehouse.frames import SCORE_COLUMNS
+from warehouse.transaction import database_path, one_line_errors
+
+MOMENT_COLUMNS: tuple[str, ...] = (*SCORE_COLUMNS, "expressivity", "pain_activity")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a session was scored with. Scores of different provenance are not comparable."""
+
+    bundle_id: str  # 64 hex digits
+    options_sha256: str  # 64 hex digits
+
+
+def session_summaries(
+    connection: duckdb.DuckDBPyConnection,
+    patient_id: str,
+    provenance: Provenance,
+    *,
+    until: date,
+    since: date | None = None,
+) -> pl.DataFrame:
+    """Rows of session_summary of one patient from `since` (None: the beginning) to `until`, both included, by time."""
+    return _read(connection, "session_summaries", patient_id=patient_id, until=until, since=since, **vars(provenance))
+
+
+def night_summaries(connection: duckdb.DuckDBPyConnection, night: date, provenance: Provenance) -> pl.DataFrame:
+    """Rows of session_summary of all sessions of one day, by patient and time."""
+    return _read(connection, "night_summaries", night=night, **vars(provenance))
+
+
+def patients_seen(connection: duckdb.DuckDBPyConnection, *, until: date, days: int) -> pl.DataFrame:
+    """Patients with a session in the `days` days that end with `until`, by name.
+
+    Columns: patient_id, sessions (count in that time), first_date, last_date.
+    """
+    return _read(connection, "patients_seen", until=until, days=days)
+
+
+def active_provenance(connection: duckdb.DuckDBPyConnection, until: date) -> Provenance | None:
+    """Bundle and options of the latest completed run for a day up to `until`; None if there is none."""
+    rows = _read(connection, "active_provenance", until=until)
+    return Provenance(**rows.row(0, named=True)) if rows.height else None
+
+
+def moments(
+    connection: duckdb.DuckDBPyConnection, scoring_id: str, column: str, *, count: int = 3, window_s: float = 10.0
+) -> pl.DataFrame:
+    """The moments of a session in which `column` is highest, for evidence; highest first.
+
+    Neighbouring frames show the same moment, so each window of `window_s` seconds offers its best frame only.
+
+    Args:
+        connection: an open warehouse.
+        scoring_id: the scoring.
+        column: one of MOMENT_COLUMNS.
+        count: how many at most.
+        window_s: length of a window, seconds.
+
+    Returns:
+        session_id, frame_index, session_time_s (seconds since the first frame), value (of the column),
+        leading_expression and all score columns.
+    """
+    if column not in MOMENT_COLUMNS:
+        raise WarehouseError(f"moments by {column}: not a score; choose one of {', '.join(MOMENT_COLUMNS)}")
+    return _read(connection, "moments", scoring_id=scoring_id, column=column, count=count, window_s=window_s)
+
+
+def time_series(connection: duckdb.DuckDBPyConnection, scoring_id: str, *, bin_s: float = 1.0) -> pl.DataFrame:
+    """A scoring over time in bins of `bin_s` seconds, for drawing.
+
+    Returns:
+        session_time_s (start of the bin, seconds since the first frame), frames_sampled, frames_scored and the means of
+        all score columns, expressivity and pain_activity: NULL in a bin without scored frames. Bins without sampled
+        frames have no row.
+    """
+    return _read(connection, "time_series", scoring_id=scoring_id, bin_s=bin_s)
+
+
+def existing_scorings(connection: duckdb.DuckDBPyConnection, scoring_ids: Collection[str]) -> set[str]:
+    """Those of the identifiers whose scoring is stored."""
+    return set(_read(connection, "scorings_existing", scoring_ids=list(scoring_ids))["scoring_id"])
+
+
+def quarantine(connection: duckdb.DuckDBPyConnection, night: date, patient_id: str | None = None) -> pl.DataFrame:
+    """Rows of quarantine of one day by source, of one patient or (None) of all, with those whose patient is unknown."""
+    return _read(connection, "quarantine", night=night, patient_id=patient_id)
+
+
+def quarantine_by_id(connection: duckdb.DuckDBPyConnection, quarantine_ids: Collection[str]) -> pl.DataFrame:
+    """Rows of quarantine with these identifiers, by source; those without a row are left out."""
+    return _read(connection, "quarantine_by_id", quarantine_ids=list(quarantine_ids))
+
+
+def runs(connection: duckdb.DuckDBPyConnection, limit: int = 30) -> pl.DataFrame:
+    """The latest rows of runs, newest first."""
+    return _read(connection, "runs", limit=limit)
+
+
+def reports(connection: duckdb.DuckDBPyConnection, report_date: date) -> pl.DataFrame:
+    """Rows of reports on one day, the ward's first, then by patient."""
+    return _read(connection, "reports", report_date=report_date)
+
+
+def bundle(connection: duckdb.DuckDBPyConnection, bundle_id: str) -> pl.DataFrame:
+    """The row of bundles of one bundle (`card` is JSON text), or none."""
+    return _read(connection, "bundle", bundle_id=bundle_id)
+
+
+def _read(connection: duckdb.DuckDBPyConnection, name: str, **parameters: Any) -> pl.DataFrame:
+    with one_line_errors(database_path(connection)):
+        # By way of Arrow: fetching times row by row would need pytz.
+        return connection.execute(sql.query(name), parameters).pl()

@@ -1,0 +1,127 @@
+"""What is written, as frozen records that mirror the tables. Columns that follow from others are properties here.
+
+Times of storing (`stored_at`, `scored_at`, ...) are not in the records: the database sets them.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Literal
+
+from pmfer.errors import QuarantineReason
+
+
+@dataclass(frozen=True)
+class SessionRecord:
+    """A recorded session, as its sidecar and its file state it."""
+
+    session_id: str
+    patient_id: str  # pseudonym
+    started_at: datetime  # with the offset of the clock on the wall
+    source_uri: str  # relative to the source
+    content_sha256: str  # of the video file, 64 hex digits
+    consent: bool
+
+    @property
+    def session_date(self) -> date:
+        """Local calendar day of the start."""
+        return self.started_at.date()
+
+    @property
+    def utc_offset_s(self) -> int:
+        """Offset of the local clock from UTC at the start, seconds."""
+        return int((self.started_at.utcoffset() or timedelta()).total_seconds())
+
+
+@dataclass(frozen=True)
+class BundleRecord:
+    """A model bundle that scores sessions."""
+
+    bundle_id: str  # digest of the card, 64 hex digits
+    name: str
+    weights_sha256: str  # 64 hex digits
+    prompt_set_sha256: str  # 64 hex digits
+    card: Mapping[str, Any]  # the whole card, JSON-able
+
+
+@dataclass(frozen=True)
+class ScoringRecord:
+    """How one session was scored. Its identity comes from the session and the bundle it is stored with."""
+
+    options_sha256: str  # 64 hex digits
+    options: Mapping[str, Any]  # JSON-able
+    run_id: str
+    duration_s: float | None  # last minus first presentation time, seconds
+    frames_decoded: int
+    frames_sampled: int  # rows of the frame batch
+    frames_with_face: int  # sampled frames with at least one face
+    frames_scored: int  # sampled frames with scores
+    warning: str | None = None  # what the decoder complained about
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run of the nightly flow, as it starts."""
+
+    run_id: str
+    night: date  # the day whose sessions are processed
+    code_version: str
+    bundle_id: str  # 64 hex digits
+    options_sha256: str  # 64 hex digits
+    options: Mapping[str, Any]  # JSON-able
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """How a run ended."""
+
+    status: Literal["completed", "failed"]
+    sessions_found: int
+    sessions_scored: int
+    sessions_done_before: int
+    sessions_quarantined: int
+    frames_scored: int
+    message: str | None = None  # why it failed, one line
+
+
+@dataclass(frozen=True)
+class QuarantineRecord:
+    """A session that was set aside."""
+
+    night: date
+    source_uri: str  # relative to the source
+    content_sha256: str | None  # None when the video was not read
+    session_id: str | None  # None when the sidecar does not say
+    patient_id: str | None  # None when the sidecar does not say
+    reason: QuarantineReason
+    message: str  # what was wrong and what to do, one line
+    run_id: str
+
+    @property
+    def quarantine_id(self) -> str:
+        """SHA-256 over source, content and reason: the same trouble with the same file is one row."""
+        return digest(self.source_uri, self.content_sha256 or "", self.reason)
+
+
+@dataclass(frozen=True)
+class ReportRecord:
+    """A report that was rendered."""
+
+    kind: Literal["patient", "ward"]
+    patient_id: str | None  # None for the ward
+    report_date: date  # the day reported on
+    path: str  # relative to the data folder
+    sha256: str  # of the PDF, 64 hex digits
+    input_key: str  # digest of everything the report was made from
+    run_id: str | None = None  # None when rendered by hand
+
+    @property
+    def report_id(self) -> str:
+        """Kind, date and patient in one word: a newer report takes the row of an older one."""
+        return "-".join(part for part in (self.kind, self.report_date.isoformat(), self.patient_id) if part)
+
+
+def digest(*parts: str) -> str:
+    """SHA-256 over lines of text, 64 hex digits."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -1,0 +1,4 @@
+-- Take a source out of quarantine.
+DELETE FROM quarantine
+WHERE source_uri = $source_uri
+RETURNING quarantine_id

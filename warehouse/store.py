@@ -1,0 +1,219 @@
+"""Writes to the warehouse. Every function is one transaction: its rows appear together or not at all.
+
+Each does nothing when what it would write is already there, so that a night can be run again after any interruption.
+"""
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from pmfer.errors import QuarantineReason, SessionError, WarehouseError
+from warehouse import sql
+from warehouse.frames import check_frames
+from warehouse.records import (
+    BundleRecord,
+    QuarantineRecord,
+    ReportRecord,
+    RunOutcome,
+    RunRecord,
+    ScoringRecord,
+    SessionRecord,
+    digest,
+)
+from warehouse.transaction import transaction
+
+
+def scoring_id(content_sha256: str, bundle_id: str, options_sha256: str) -> str:
+    """Identity of a result, 64 hex digits: the same content, bundle and options are never stored twice."""
+    return digest(content_sha256, bundle_id, options_sha256)
+
+
+def check_session(connection: duckdb.DuckDBPyConnection, session: SessionRecord) -> None:
+    """Check that a session does not contradict what is stored; worth doing before its video is decoded.
+
+    Raises:
+        SessionError: there is no consent (NO_CONSENT), the start has no UTC offset (SIDECAR_INVALID), the same bytes
+            are stored as another session (DUPLICATE_CONTENT), or the session is stored with other bytes, another
+            patient or another start (SESSION_CONFLICT).
+    """
+    name = f"session {session.session_id} ({session.source_uri})"
+    if not session.consent:
+        raise SessionError(QuarantineReason.NO_CONSENT, f"{name}: no consent; nothing of it may be stored")
+    if session.started_at.tzinfo is None:
+        raise SessionError(QuarantineReason.SIDECAR_INVALID, f"{name}: started_at has no UTC offset; add it")
+    alike = connection.execute(
+        sql.query("sessions_alike"),
+        {
+            "session_id": session.session_id,
+            "content_sha256": session.content_sha256,
+            "patient_id": session.patient_id,
+            "started_at": session.started_at,
+        },
+    )
+    for stored_id, same_video, same_patient, same_start in alike.fetchall():
+        if stored_id != session.session_id:
+            raise SessionError(
+                QuarantineReason.DUPLICATE_CONTENT,
+                f"{name}: the same video is stored as {stored_id}; remove one of them",
+            )
+        if not (same_video and same_patient and same_start):
+            other = "video" if not same_video else "patient" if not same_patient else "start"
+            raise SessionError(
+                QuarantineReason.SESSION_CONFLICT,
+                f"{name}: stored already with another {other}; correct the sidecar or give it another session_id",
+            )
+
+
+def store_session(
+    connection: duckdb.DuckDBPyConnection,
+    session: SessionRecord,
+    scoring: ScoringRecord,
+    bundle: BundleRecord,
+    frames: pl.DataFrame,
+) -> bool:
+    """Store a scored session: patient, bundle, session, scoring and frames; its source leaves the quarantine.
+
+    Args:
+        connection: from open_writer.
+        session: the session.
+        scoring: how it was scored; its frame counts must be those of the batch.
+        bundle: what scored it.
+        frames: one row per sampled frame, see warehouse.frames.
+
+    Returns:
+        False, with nothing written, when this content was stored with this bundle and these options before.
+
+    Raises:
+        SessionError: the session contradicts what is stored, see check_session.
+        WarehouseError: the batch breaks a rule, or the database refused.
+    """
+    check_frames(frames, session.session_id)
+    _check_counts(session, scoring, frames)
+    identity = scoring_id(session.content_sha256, bundle.bundle_id, scoring.options_sha256)
+    with transaction(connection):
+        check_session(connection, session)
+        if connection.execute(sql.query("scorings_existing"), {"scoring_ids": [identity]}).fetchall():
+            return False
+        _insert_session(connection, session, bundle)
+        _insert_scoring(connection, identity, session, bundle, scoring)
+        _insert_frames(connection, identity, frames)
+        connection.execute(sql.statement("delete_quarantine"), {"source_uri": session.source_uri})
+    return True
+
+
+def start_run(connection: duckdb.DuckDBPyConnection, run: RunRecord) -> None:
+    """Record that a run started. Runs of the same night that never finished were killed and are marked failed.
+
+    Raises:
+        WarehouseError: the run_id was used before, or the database refused.
+    """
+    with transaction(connection):
+        connection.execute(sql.statement("fail_interrupted_runs"), {"night": run.night})
+        connection.execute(sql.statement("insert_run"), {**vars(run), "options": _json(run.options)})
+
+
+def finish_run(connection: duckdb.DuckDBPyConnection, run_id: str, outcome: RunOutcome) -> None:
+    """Record how a run ended.
+
+    Raises:
+        WarehouseError: no such run is running, or the database refused.
+    """
+    with transaction(connection):
+        finished = connection.execute(sql.statement("finish_run"), {"run_id": run_id, **vars(outcome)}).fetchall()
+        if not finished:
+            raise WarehouseError(f"run {run_id}: not running, so it cannot be finished; start it first")
+
+
+def add_quarantine(connection: duckdb.DuckDBPyConnection, record: QuarantineRecord) -> bool:
+    """Set a session aside. A source has one row: a new trouble takes the place of an earlier one.
+
+    Returns:
+        False, with nothing written, when the same trouble with the same file is recorded already.
+
+    Raises:
+        WarehouseError: the database refused.
+    """
+    values = {**vars(record), "quarantine_id": record.quarantine_id, "reason": str(record.reason)}
+    with transaction(connection):
+        added = connection.execute(sql.statement("insert_quarantine"), values).fetchall()
+        if added:
+            keys = {"source_uri": record.source_uri, "quarantine_id": record.quarantine_id}
+            connection.execute(sql.statement("delete_quarantine_before"), keys)
+    return bool(added)
+
+
+def lift_quarantine(connection: duckdb.DuckDBPyConnection, source_uri: str) -> bool:
+    """Take a source out of quarantine; true if it was in.
+
+    store_session does so itself: this is for a source whose session turns out to be stored already.
+
+    Raises:
+        WarehouseError: the database refused.
+    """
+    with transaction(connection):
+        return bool(connection.execute(sql.statement("delete_quarantine"), {"source_uri": source_uri}).fetchall())
+
+
+def record_report(connection: duckdb.DuckDBPyConnection, record: ReportRecord) -> bool:
+    """Record a rendered report in place of an older one of the same kind, patient and date.
+
+    Returns:
+        False, with nothing written, when the same file made from the same input is recorded already.
+
+    Raises:
+        WarehouseError: the database refused.
+    """
+    with transaction(connection):
+        values = {**vars(record), "report_id": record.report_id}
+        return bool(connection.execute(sql.statement("upsert_report"), values).fetchall())
+
+
+def _check_counts(session: SessionRecord, scoring: ScoringRecord, frames: pl.DataFrame) -> None:
+    counted = {
+        "frames_sampled": frames.height,
+        "frames_with_face": frames.filter(pl.col("face_count") > 0).height,
+        "frames_scored": frames["reason"].null_count(),
+    }
+    for name, count in counted.items():
+        stated = getattr(scoring, name)
+        if stated != count:
+            raise WarehouseError(
+                f"score batch of session {session.session_id}: {name} is stated as {stated}, the batch has {count}; "
+                "nothing was stored, report this as a bug"
+            )
+
+
+def _insert_session(connection: duckdb.DuckDBPyConnection, session: SessionRecord, bundle: BundleRecord) -> None:
+    connection.execute(sql.statement("insert_patient"), {"patient_id": session.patient_id})
+    connection.execute(sql.statement("insert_bundle"), {**vars(bundle), "card": _json(bundle.card)})
+    derived = {"session_date": session.session_date, "utc_offset_s": session.utc_offset_s}
+    connection.execute(sql.statement("insert_session"), {**vars(session), **derived})
+
+
+def _insert_scoring(
+    connection: duckdb.DuckDBPyConnection,
+    identity: str,
+    session: SessionRecord,
+    bundle: BundleRecord,
+    scoring: ScoringRecord,
+) -> None:
+    keys = {"scoring_id": identity, "session_id": session.session_id, "bundle_id": bundle.bundle_id}
+    connection.execute(sql.statement("insert_scoring"), {**vars(scoring), **keys, "options": _json(scoring.options)})
+
+
+def _insert_frames(connection: duckdb.DuckDBPyConnection, identity: str, frames: pl.DataFrame) -> None:
+    connection.register("score_batch", frames)
+    try:
+        connection.execute(sql.statement("insert_frame_scores"), {"scoring_id": identity})
+    finally:
+        # In a transaction that failed this is refused, and done by the rollback.
+        with suppress(duckdb.Error):
+            connection.unregister("score_batch")
+
+
+def _json(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, sort_keys=True, ensure_ascii=False)
