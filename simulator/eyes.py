@@ -79,7 +79,7 @@ def _eyeball(window: Window, half: HalfFace, appearance: Appearance, lids: _Lids
     shape = appearance.shape
     x, y = half.side * shape.eye_x + gaze[0], 0.0 + gaze[1]
     radius = np.hypot(window.x - x, window.y - y)
-    shading = (1.0 - 0.38 * lids.along**2) * (0.45 + 0.55 * smoothstep(0.0, 0.42, window.y - lids.upper))
+    shading = (1.0 - 0.38 * lids.along**2) * (0.55 + 0.45 * smoothstep(0.0, 0.35, window.y - lids.upper))
     ball = shading * ink(_SCLERA)
     iris = window.coverage(_IRIS_CM - radius)
     ring = 0.45 + 0.55 * smoothstep(_IRIS_CM, _IRIS_CM - 0.16, radius)

@@ -161,7 +161,7 @@ def _lids(shape: Shape, au: Mapping[int, float]) -> tuple[float, float]:
     """Peak of the open upper lid over, and depth of the lower lid under the eye's axis, cm."""
     upper = (0.50 - 0.05 * shape.hooding) * shape.eye_size
     lower = 0.42 * shape.eye_size
-    upper += 0.34 * au[5] - 0.16 * au[7] - 0.07 * au[6] - 0.12 * au[9] - 0.10 * au[4] * (1 - au[5])
+    upper += 0.44 * au[5] - 0.16 * au[7] - 0.07 * au[6] - 0.12 * au[9] - 0.10 * au[4] * (1 - au[5])
     lower -= 0.24 * au[7] + 0.22 * au[6] + 0.12 * au[9] + 0.05 * au[12] - 0.05 * au[5]
     return max(upper, 0.16), max(lower - 0.08 * au[43], 0.02)
 

@@ -87,7 +87,7 @@ PATIENTS: tuple[Patient, ...] = (
     Patient("cedar-02", Course.STABLE, age=69, female=False, face_seed=22, refusal_day=0.25),
     Patient("maple-03", Course.PAIN, age=83, female=True, face_seed=33),
     Patient("willow-04", Course.FLATTENING, age=74, female=False, face_seed=44),
-    Patient("hazel-05", Course.DIFFICULT, age=88, female=False, face_seed=55, absent_day=0.6),
+    Patient("hazel-05", Course.DIFFICULT, age=88, female=False, face_seed=55),
 )
 
 

@@ -210,8 +210,8 @@ def _add_nasolabial(
     top = (1.55 * shape.nose_width + half.flare, shape.nose_length - 0.75 - half.nostril)
     end = (corner_x + 0.55, corner_y + 0.55)
     middle = (0.5 * (top[0] + end[0]) + 0.22 + 0.5 * half.fold_out, 0.5 * (top[1] + end[1]) - 0.25)
-    strength = 0.08 + 0.30 * old + half.fold * (0.55 + 0.35 * old)
-    window, line = crease(canvas, np.array([top, middle, end]) * (half.side, 1), 0.2)
+    strength = 0.08 + 0.30 * old + half.fold * (0.45 + 0.35 * old)
+    window, line = crease(canvas, np.array([top, middle, end]) * (half.side, 1), 0.24)
     dents[window.at] += strength * line
     swell = (half.side * (middle[0] + 0.75), middle[1] - 0.3)
     canvas.add_bump(relief, swell, (0.75, 1.0), 0.12 * old + 0.4 * half.fold)

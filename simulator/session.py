@@ -21,7 +21,7 @@ from simulator.sensor import Picture, Sensor
 from simulator.video import write_video
 
 _DARK_SHARE = 0.09  # of the display values that are left when the lamp is off
-_TRUNCATED_SHARE = 0.45  # of the bytes that are left of a file cut short
+_TRUNCATED_SHARE = 0.7  # of the pictures' bytes that are left of a file cut short
 
 
 class SessionKind(StrEnum):
@@ -89,8 +89,7 @@ class Bedside:
         else:
             write_video(video, self._frames(plan), self._film.frames_per_second)
         if plan.kind is SessionKind.TRUNCATED:
-            with video.open("r+b") as stream:
-                stream.truncate(int(video.stat().st_size * _TRUNCATED_SHARE))
+            _cut_short(video)
         _write_sidecar(plan, folder)
 
     def _frames(self, plan: SessionPlan) -> Iterator[Picture]:
@@ -138,6 +137,13 @@ class _Visitor:
 
     def draw(self, picture: Image.Image, time_s: float) -> None:
         self.person.draw_head(picture, self._script.units(time_s), self._script.pose_at(time_s))
+
+
+def _cut_short(video: Path) -> None:
+    """Drop the end of the pictures, as when a camera loses its network; the index at the front stays whole."""
+    content = video.read_bytes()
+    start = content.index(b"mdat")
+    video.write_bytes(content[: start + int((len(content) - start) * _TRUNCATED_SHARE)])
 
 
 def _write_sidecar(plan: SessionPlan, folder: Path) -> None:

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 _OPTIONS = {
-    "crf": "22",  # constant quality
-    "preset": "veryfast",
-    "threads": "1",  # the same bytes on every machine, whatever its number of cores
+    "crf": "26",  # constant quality: about 12 kB a second for a 480x360 portrait with camera noise, 10 pictures/s
+    "preset": "superfast",  # the slower presets look ahead with macroblock trees, whose bytes differ from run to run
+    "threads": "1",  # the same bytes whatever the number of cores
 }
 
 
