@@ -24,7 +24,7 @@ from warehouse.records import (
     SessionRecord,
     digest,
 )
-from warehouse.transaction import transaction
+from warehouse.transaction import database_path, one_line_errors, transaction
 
 
 def scoring_id(content_sha256: str, bundle_id: str, options_sha256: str) -> str:
@@ -39,22 +39,22 @@ def check_session(connection: duckdb.DuckDBPyConnection, session: SessionRecord)
         SessionError: there is no consent (NO_CONSENT), the start has no UTC offset (SIDECAR_INVALID), the same bytes
             are stored as another session (DUPLICATE_CONTENT), or the session is stored with other bytes, another
             patient or another start (SESSION_CONFLICT).
+        WarehouseError: the database refused.
     """
     name = f"session {session.session_id} ({session.source_uri})"
     if not session.consent:
         raise SessionError(QuarantineReason.NO_CONSENT, f"{name}: no consent; nothing of it may be stored")
     if session.started_at.tzinfo is None:
         raise SessionError(QuarantineReason.SIDECAR_INVALID, f"{name}: started_at has no UTC offset; add it")
-    alike = connection.execute(
-        sql.query("sessions_alike"),
-        {
-            "session_id": session.session_id,
-            "content_sha256": session.content_sha256,
-            "patient_id": session.patient_id,
-            "started_at": session.started_at,
-        },
-    )
-    for stored_id, same_video, same_patient, same_start in alike.fetchall():
+    keys = {
+        "session_id": session.session_id,
+        "content_sha256": session.content_sha256,
+        "patient_id": session.patient_id,
+        "started_at": session.started_at,
+    }
+    with one_line_errors(database_path(connection)):
+        alike = connection.execute(sql.query("sessions_alike"), keys).fetchall()
+    for stored_id, same_video, same_patient, same_start in alike:
         if stored_id != session.session_id:
             raise SessionError(
                 QuarantineReason.DUPLICATE_CONTENT,
