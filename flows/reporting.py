@@ -1,5 +1,6 @@
 """Which reports of a day are due, and rendering them. A report is due when its input differs from what was printed."""
 
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -10,10 +11,13 @@ import polars as pl
 
 from flows.data_folder import DataFolder
 from pmfer.bundle import sha256_file
+from pmfer.errors import ReportError
 from reports.patient import PatientReport, build_patient_report
 from reports.render import render_patient, render_ward
 from reports.ward import WardReport, build_ward_report
-from warehouse import queries
+from warehouse import queries, store
+from warehouse.connection import open_writer
+from warehouse.publish import publish
 from warehouse.queries import ActiveScoring
 from warehouse.records import ReportRecord
 
@@ -93,3 +97,33 @@ def render(due: DueReport, data: DataFolder, run_id: str | None) -> ReportRecord
         input_key=due.input_key,
         run_id=run_id,
     )
+
+
+def render_by_hand(data: DataFolder, day: date, patient_id: str | None) -> list[Path]:
+    """Render a day's reports again, whether due or not, and record them.
+
+    Args:
+        data: the data folder.
+        day: the day.
+        patient_id: one patient; None for all of the day and the ward.
+
+    Returns:
+        The PDFs.
+
+    Raises:
+        ReportError: nothing was scored up to that day, or the patient has no session on it.
+        WarehouseError: the warehouse is missing or being written.
+    """
+    if not data.warehouse.is_file():
+        raise ReportError(f"{data.warehouse}: no warehouse there; run `pmfer nightly` first or name another --data-dir")
+    with closing(open_writer(data.warehouse)) as connection:
+        scoring = queries.active_scoring(connection, day)
+        reports = reports_of(connection, day, scoring, data) if scoring else []
+        chosen = [report for report in reports if patient_id in (None, report.patient_id)]
+        if not chosen:
+            who = f"patient {patient_id}" if patient_id else "any patient"
+            raise ReportError(f"{day}: no session of {who} was processed on that day; choose another --date")
+        for report in chosen:
+            store.record_report(connection, render(report, data, None))
+        publish(connection, data.published)
+    return [report.target for report in chosen]

@@ -1,0 +1,56 @@
+# One command per habit. `make demo` and `make test` set everything up themselves; see README.md.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
+FERPLUS ?= ../shared/data/ferplus/ferplus.parquet
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format types lock train dictionary clean
+
+help:  ## say what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+$(VENV)/.run: pyproject.toml constraints.txt
+	@PYTHON=$(PYTHON) scripts/check_system.sh
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the packages of constraints.txt into $(VENV)"
+	@$(PIP) -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	@echo "installing the packages for training and development into $(VENV)"
+	@$(PIP) -e '.[train,dev]'
+	@touch $@
+
+setup: $(VENV)/.dev  ## install everything for development
+
+demo: $(VENV)/.run  ## simulate a ward over three weeks and run the nightly flow over it
+	@$(BIN)/pmfer demo
+
+test: $(VENV)/.dev  ## run the tests
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev  ## check style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(VENV)/.dev  ## bring the code into its format
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format --quiet .
+
+lock:  ## pin the whole tree anew in constraints.txt, after a change of the dependencies
+	@PYTHON=$(PYTHON) scripts/lock.sh
+
+train: $(VENV)/.dev  ## train the default bundle on FERPLUS=... and put it in its place
+	@$(BIN)/pmfer train pmfer/configs/compact.toml --data $(FERPLUS) --out var/train/compact
+	@$(BIN)/pmfer export var/train/compact/checkpoint.pt --data $(FERPLUS) --crop pmfer/configs/crop.json \
+		--out pmfer/bundles/pmfer-compact
+
+dictionary: $(VENV)/.run  ## write docs/data-dictionary.md from the comments in the database
+	@$(BIN)/pmfer warehouse dictionary docs/data-dictionary.md
+
+clean:  ## remove what make made, but not var/
+	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,60 @@
+"""Many nights: which of them have something to do, and the flow that works through them in order."""
+
+from contextlib import closing
+from datetime import date, timedelta
+from pathlib import Path
+
+from prefect import flow
+
+from flows.job import make_job
+from flows.night import NightOutcome, plan_night
+from flows.nightly import nightly
+from flows.reporting import due_reports
+from flows.sources import list_night
+from pmfer.errors import ConfigurationError
+from warehouse.connection import open_writer
+from warehouse.queries import ActiveScoring
+
+
+@flow(name="backfill", flow_run_name="backfill {first} to {last}")
+def backfill(
+    source: Path,
+    data_dir: Path,
+    first: date,
+    last: date,
+    bundle: str | None = None,
+    detector: str | None = None,
+    frames_per_second: float | None = None,
+) -> list[NightOutcome]:
+    """Process the nights from `first` to `last`, both included, in order; the other arguments are those of `nightly`."""
+    nights = (first + timedelta(days=offset) for offset in range((last - first).days + 1))
+    return [nightly(source, data_dir, night, bundle, detector, frames_per_second) for night in nights]
+
+
+def first_due_night(
+    source: Path,
+    data_dir: Path,
+    first: date,
+    last: date,
+    bundle: str | None = None,
+    detector: str | None = None,
+    frames_per_second: float | None = None,
+) -> date | None:
+    """The first night from `first` to `last` with something to do, None if all is done. Starts no Prefect run.
+
+    Raises:
+        ConfigurationError: `last` lies before `first`, or the source cannot be used.
+    """
+    if last < first:
+        raise ConfigurationError(f"--to {last} lies before --from {first}; swap them")
+    job = make_job(source, first, data_dir, bundle, detector, frames_per_second)
+    listings = [list_night(source, first + timedelta(days=offset)) for offset in range((last - first).days + 1)]
+    job.data.require_writable()
+    scoring = ActiveScoring(job.bundle.digest, job.options.digest())
+    with closing(open_writer(job.data.warehouse)) as connection:
+        for listing in listings:
+            if not plan_night(connection, listing, job).nothing_new:
+                return listing.night
+            if due_reports(connection, listing.night, scoring, job.data):
+                return listing.night
+    return None

@@ -1,0 +1,271 @@
+"""The `pmfer` command line. Each command reads its options, calls one function of another module and prints.
+
+Rooms that are heavy to import (torch, Prefect, WeasyPrint) are imported inside the command that needs them, so that
+`pmfer --help` and `pmfer score` start quickly and a run without the `train` extra works.
+"""
+
+import logging
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+
+from flows.settings import prepare_prefect, read_settings
+from pmfer import __version__
+from pmfer.errors import ConfigurationError, PmferError
+
+app = typer.Typer(
+    help="Facial expression monitoring in care: score videos, run the night, render reports, train the model.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+bundle_app = typer.Typer(help="Look at model bundles.", no_args_is_help=True)
+warehouse_app = typer.Typer(help="Look after the warehouse.", no_args_is_help=True)
+app.add_typer(bundle_app, name="bundle")
+app.add_typer(warehouse_app, name="warehouse")
+
+DataDir = Annotated[Path | None, typer.Option(help="Folder below which all state lies. [PMFER_DATA_DIR, var/pmfer]")]
+BundleName = Annotated[str | None, typer.Option(help="Shipped bundle's name, or a folder. [PMFER_BUNDLE]")]
+Detector = Annotated[str | None, typer.Option(help="centerface, or a YuNet .onnx file. [PMFER_DETECTOR]")]
+Fps = Annotated[float | None, typer.Option(help="Frames sampled per second of video. [PMFER_FRAMES_PER_SECOND, 5]")]
+Source = Annotated[Path, typer.Option(help="Folder with one folder per day; see docs/source.md.")]
+FerPlus = Annotated[Path, typer.Option("--data", help="FERPlus as Parquet; see docs/training.md.")]
+
+
+def main() -> None:
+    """Run the command line; an error that names its cause is one line on stderr and exit status 1."""
+    try:
+        app()
+    except PmferError as error:
+        Console(stderr=True, soft_wrap=True, highlight=False).print(f"[bold red]pmfer:[/] {_escaped(str(error))}")
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        if error.name not in {"torch", "onnx", "onnxscript"}:
+            raise
+        sys.exit(
+            f"pmfer: this command needs {error.name}; install the extra: pip install -c constraints.txt '.[train]'"
+        )
+
+
+@app.callback(invoke_without_command=True)
+def root(version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False) -> None:
+    """Set up what all commands share."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+    handler = RichHandler(show_path=False, show_level=False, log_time_format="%H:%M:%S", markup=False)
+    log = logging.getLogger("pmfer")
+    log.setLevel(logging.INFO)
+    log.handlers = [handler]
+    log.propagate = False
+
+
+@app.command()
+def score(
+    videos: Annotated[list[Path], typer.Argument(help="Video files.")],
+    out: Annotated[Path, typer.Option(help="Folder for STEM.parquet of each video.")],
+    fps: Annotated[float | None, typer.Option(min=0.01, help="Frames sampled per second of video. [5]")] = None,
+    every_frame: Annotated[bool, typer.Option("--every-frame", help="Score every frame.")] = False,
+    bundle: BundleName = None,
+    detector: Detector = None,
+) -> None:
+    """Score videos into Parquet files, without a warehouse."""
+    from inference.options import ScoringOptions
+    from inference.score import Scorer
+
+    from flows.score_command import score_videos, summary_table
+    from pmfer.bundle import load_bundle
+
+    if every_frame and fps is not None:
+        raise ConfigurationError("--fps and --every-frame exclude each other; give one of them")
+    settings = read_settings(bundle=bundle, detector=detector, frames_per_second=fps)
+    options = ScoringOptions(
+        frames_per_second=None if every_frame else settings.frames_per_second, detector=settings.detector
+    )
+    console = Console()
+    results = score_videos(Scorer(load_bundle(settings.bundle), options), videos, out, console)
+    console.print(summary_table(results))
+    failures = [result for result in results if result.error]
+    for result in results:
+        warning = result.error or (result.summary.warning if result.summary else None)
+        if warning:
+            Console(stderr=True, soft_wrap=True, highlight=False).print(f"pmfer: {_escaped(warning)}")
+    if failures:
+        raise typer.Exit(1)
+
+
+@app.command()
+def nightly(
+    source: Source,
+    night: Annotated[str, typer.Option("--date", help="The day, YYYY-MM-DD.")],
+    data_dir: DataDir = None,
+    bundle: BundleName = None,
+    detector: Detector = None,
+    fps: Fps = None,
+) -> None:
+    """Process one day: find, score, store, publish, report."""
+    run_nights(source, _day(night), _day(night), data_dir, bundle, detector, fps)
+
+
+@app.command()
+def backfill(
+    source: Source,
+    first: Annotated[str, typer.Option("--from", help="First day, YYYY-MM-DD.")],
+    last: Annotated[str, typer.Option("--to", help="Last day, YYYY-MM-DD.")],
+    data_dir: DataDir = None,
+    bundle: BundleName = None,
+    detector: Detector = None,
+    fps: Fps = None,
+) -> None:
+    """Process several days in order; what is done already is left alone."""
+    run_nights(source, _day(first), _day(last), data_dir, bundle, detector, fps)
+
+
+@app.command()
+def report(
+    day: Annotated[str, typer.Option("--date", help="The day, YYYY-MM-DD.")],
+    patient: Annotated[
+        str | None, typer.Option(help="Pseudonym; left out, all patients of the day and the ward.")
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Render reports of a day again from the warehouse."""
+    from flows.data_folder import DataFolder
+    from flows.reporting import render_by_hand
+
+    data = DataFolder(read_settings(data_dir=data_dir).data_dir.absolute())
+    for path in render_by_hand(data, _day(day), patient):
+        typer.echo(path)
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Option(help="Source folder to write.")],
+    first: Annotated[str, typer.Option("--from", help="First day, YYYY-MM-DD.")] = "2026-03-02",
+    days: Annotated[int, typer.Option(min=1, help="Days.")] = 21,
+    seed: Annotated[int, typer.Option(help="Another seed draws other patients.")] = 0,
+) -> None:
+    """Draw a ward of synthetic patients with a known truth."""
+    from flows.demo import simulate_ward
+
+    simulate_ward(out, _day(first), days, seed, Console())
+
+
+@app.command()
+def demo(data_dir: Annotated[Path, typer.Option(help="Folder for everything.")] = Path("var/demo")) -> None:
+    """Simulate a ward over three weeks, run the nightly flow over it and say where the results are."""
+    from flows.demo import run_demo
+
+    run_demo(data_dir, Console())
+
+
+@app.command()
+def train(
+    config: Annotated[Path, typer.Argument(help="TOML file; pmfer/configs/compact.toml is the default bundle's.")],
+    data: FerPlus,
+    out: Annotated[Path, typer.Option(help="Folder of the checkpoint and the log; a run there is taken up again.")],
+) -> None:
+    """Train PMFER; a run that was stopped goes on from its last epoch."""
+    from pmfer.config import read_config
+    from pmfer.datasets import read_ferplus, trainable
+    from pmfer.train import train as run
+
+    options = read_config(config)
+    typer.echo(run(options, trainable(read_ferplus(data, "train")), read_ferplus(data, "valid"), out))
+
+
+@app.command()
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="checkpoint.pt of a training run.")],
+    data: FerPlus,
+    out: Annotated[Path, typer.Option(help="Folder of the bundle; one that is there is replaced.")],
+    crop: Annotated[Path, typer.Option(help="JSON of crop geometries, see docs/inference.md.")],
+) -> None:
+    """Export a checkpoint as a bundle, with figures of the valid and test splits on its card."""
+    from pmfer.crop_file import read_crop_file
+    from pmfer.datasets import read_ferplus
+    from pmfer.export import export_bundle
+
+    valid, test = read_ferplus(data, "valid"), read_ferplus(data, "test")
+    bundle = export_bundle(checkpoint, out, read_crop_file(crop), valid, test)
+    typer.echo(f"{bundle.path}  {bundle.digest}")
+
+
+@app.command()
+def evaluate(
+    data: Annotated[Path, typer.Argument(help="FERPlus as Parquet; see docs/training.md.")],
+    bundle: BundleName = None,
+    split: Annotated[str, typer.Option(help="train, valid or test.")] = "test",
+    flip: Annotated[bool, typer.Option("--flip", help="Average each face with its mirror image.")] = False,
+    json_out: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file as well.")] = None,
+) -> None:
+    """Measure a bundle on FERPlus."""
+    import json
+
+    from pmfer.bundle import load_bundle
+    from pmfer.datasets import read_ferplus
+    from pmfer.evaluate import evaluate as measure
+
+    figures = measure(load_bundle(read_settings(bundle=bundle).bundle), read_ferplus(data, split), flip)
+    if json_out:
+        json_out.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    for key, value in figures.items():
+        typer.echo(f"{key:24} {json.dumps(value) if isinstance(value, dict) else value}")
+
+
+@bundle_app.command("show")
+def bundle_show(name: Annotated[str | None, typer.Argument(help="Shipped bundle's name, or a folder.")] = None) -> None:
+    """Verify a bundle and print its model card."""
+    from pmfer.bundle import MODEL_CARD_FILE, load_bundle
+
+    verified = load_bundle(read_settings(bundle=name).bundle)
+    typer.echo((verified.path / MODEL_CARD_FILE).read_text(encoding="utf-8"))
+    typer.echo(f"verified, digest {verified.digest}")
+
+
+@warehouse_app.command("dictionary")
+def warehouse_dictionary(out: Annotated[Path, typer.Argument(help="Markdown file to write.")]) -> None:
+    """Write the data dictionary from the comments in the database."""
+    from flows.dictionary import write_dictionary
+
+    write_dictionary(out)
+
+
+def run_nights(
+    source: Path,
+    first: date,
+    last: date,
+    data_dir: Path | None,
+    bundle: str | None,
+    detector: str | None,
+    fps: float | None,
+) -> bool:
+    """Run the flow over the nights that have something to do; False when all was done before."""
+    data = read_settings(data_dir=data_dir).data_dir
+    prepare_prefect(data / "prefect")
+    from flows.catch_up import backfill as run
+    from flows.catch_up import first_due_night
+
+    due = first_due_night(source, data, first, last, bundle, detector, fps)
+    if due is None:
+        span = str(first) if first == last else f"{first} to {last}"
+        typer.echo(f"{span}: nothing to do")
+        return False
+    run(source, data, due, last, bundle, detector, fps)
+    return True
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(f"date '{text}': not a day; write it as YYYY-MM-DD") from None
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", r"\[")

@@ -1,0 +1,83 @@
+"""`pmfer demo` and `pmfer simulate`: a simulated ward through the real flow."""
+
+import time
+from datetime import date
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from flows.data_folder import DataFolder
+from pmfer.errors import ConfigurationError
+from simulator.ward import WardPlan, write_ward
+
+FIRST_DAY = date(2026, 3, 2)
+DAYS = 21
+QUERIES = (
+    (
+        "Who smiled less in the last week than before",
+        "SELECT patient_id, round(avg(happiness_share) FILTER (session_date >= '2026-03-16'), 3) AS last_week, "
+        "round(avg(happiness_share) FILTER (session_date < '2026-03-16'), 3) AS before "
+        "FROM session_summary GROUP BY patient_id ORDER BY last_week - before",
+    ),
+    (
+        "How much of each patient's time could be read",
+        "SELECT patient_id, sum(frames_sampled) AS frames, sum(frames_scored) AS scored, "
+        "round(sum(frames_scored) / sum(frames_sampled), 2) AS share FROM session_summary GROUP BY ALL ORDER BY share",
+    ),
+    (
+        "The moments of strongest brow lowering",
+        "SELECT session_id, round(pts_s, 1) AS at_s, round(au04, 2) AS au04 FROM frame_scores "
+        "ORDER BY frame_scores.au04 DESC NULLS LAST LIMIT 5",
+    ),
+)
+
+
+def simulate_ward(folder: Path, first_day: date, days: int, seed: int, console: Console) -> None:
+    """Write a simulated ward as a source folder; sessions that are there already are kept.
+
+    Raises:
+        ConfigurationError: the folder holds a ward of another plan, or cannot be written.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("drawing sessions", total=None)
+
+        def show(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        try:
+            write_ward(folder, WardPlan(first_day, days=days, seed=seed), on_progress=show)
+        except ValueError as error:
+            raise ConfigurationError(str(error)) from None
+        except OSError as error:
+            raise ConfigurationError(f"{folder}: cannot be written ({error.strerror}); choose another --out") from None
+
+
+def run_demo(data_dir: Path, console: Console) -> None:
+    """Simulate three weeks, process them night by night, and say where the results are."""
+    from flows.cli import run_nights
+
+    began = time.monotonic()
+    source = data_dir / "source"
+    console.print(f"[bold]1[/] Simulating a ward of five patients over {DAYS} days in {source}")
+    simulate_ward(source, FIRST_DAY, DAYS, WardPlan.seed, console)
+    console.print("[bold]2[/] Running the nightly flow over every day")
+    last = date.fromordinal(FIRST_DAY.toordinal() + DAYS - 1)
+    did_something = run_nights(source, FIRST_DAY, last, data_dir, None, None, None)
+    seconds = time.monotonic() - began
+    if not did_something:
+        console.print(f"[bold green]Nothing to do[/]: every night was processed before ({seconds:.0f} s)")
+    _print_results(DataFolder(data_dir), last, seconds, console)
+
+
+def _print_results(data: DataFolder, last: date, seconds: float, console: Console) -> None:
+    console.print(f"\n[bold]Done in {seconds:.0f} s.[/]", highlight=False)
+    console.print(f"  Reports   {data.reports(last)}/   (ward.pdf and one PDF per patient)", highlight=False)
+    console.print(f"  Database  {data.published}", highlight=False)
+    console.print("\nThree queries to try, with any DuckDB client or with", highlight=False)
+    opened = f"duckdb.connect('{data.published}', read_only=True)"
+    command = f"  .venv/bin/python -c \"import duckdb; {opened}.sql('''QUERY''').show()\""
+    console.print(command, highlight=False, soft_wrap=True)
+    for title, query in QUERIES:
+        console.print(f"\n  -- {title}\n  {query};", highlight=False, soft_wrap=True, markup=False)
