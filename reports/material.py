@@ -1,0 +1,80 @@
+"""Everything one report needs from the warehouse, read once. The only module of this room that asks the warehouse."""
+
+import json
+from dataclasses import dataclass
+from datetime import date
+
+import duckdb
+import polars as pl
+
+from pmfer import __version__
+from pmfer.errors import ReportError
+from reports.origin import Origin
+from warehouse import queries
+
+LATEST_RUNS = 10_000  # as far back as the run of the day is looked for: decades of nights
+
+
+@dataclass(frozen=True)
+class Material:
+    """What was read for one patient or for a ward, up to and including the day."""
+
+    patients: tuple[str, ...]  # whose sessions were read
+    summary: pl.DataFrame  # rows of session_summary of one bundle and one set of options
+    quarantine: pl.DataFrame  # rows of quarantine of the day
+    origin: Origin
+
+
+def read_patient(
+    connection: duckdb.DuckDBPyConnection, patient_id: str, day: date, scoring: queries.Provenance
+) -> Material:
+    """Read all that one patient's report needs.
+
+    Raises:
+        ReportError: no run with this bundle and these options is on record.
+        WarehouseError: the database refused.
+    """
+    summary = queries.session_summaries(connection, patient_id, scoring, until=day)
+    quarantine = queries.quarantine(connection, day, patient_id)
+    return Material((patient_id,), summary, quarantine, _origin(connection, day, scoring))
+
+
+def read_ward(connection: duckdb.DuckDBPyConnection, day: date, days: int, scoring: queries.Provenance) -> Material:
+    """Read all that a ward overview needs: every patient with a session in the last `days` days or one set aside today.
+
+    Who was last seen before is taken to have left, and is not missing today.
+
+    Raises:
+        ReportError: no run with this bundle and these options is on record.
+        WarehouseError: the database refused.
+    """
+    quarantine = queries.quarantine(connection, day)
+    seen = queries.patients_seen(connection, until=day, days=days)["patient_id"]
+    patients = tuple(sorted({*seen, *quarantine["patient_id"].drop_nulls()}))
+    # The day's own summaries give the columns where there is no patient at all.
+    frames = [queries.session_summaries(connection, patient, scoring, until=day) for patient in patients]
+    summary = pl.concat(frames) if frames else queries.night_summaries(connection, day, scoring)
+    return Material(patients, summary, quarantine, _origin(connection, day, scoring))
+
+
+def _origin(connection: duckdb.DuckDBPyConnection, day: date, scoring: queries.Provenance) -> Origin:
+    runs = queries.runs(connection, LATEST_RUNS).filter(
+        (pl.col("bundle_id") == scoring.bundle_id) & (pl.col("options_sha256") == scoring.options_sha256)
+    )
+    bundle = queries.bundle(connection, scoring.bundle_id)
+    if runs.is_empty() or bundle.is_empty():
+        raise ReportError(
+            f"report of {day}: no session is stored with bundle {scoring.bundle_id[:12]} and options "
+            f"{scoring.options_sha256[:12]}; run the night with them first"
+        )
+    of_the_day = runs.filter(pl.col("night") == day)
+    run = (runs if of_the_day.is_empty() else of_the_day).row(0, named=True)
+    return Origin(
+        bundle_name=bundle["name"].item(),
+        bundle_id=scoring.bundle_id,
+        prompt_set_sha256=bundle["prompt_set_sha256"].item(),
+        options_sha256=scoring.options_sha256,
+        frames_per_second=json.loads(run["options"]).get("frames_per_second"),
+        scored_by=run["code_version"],
+        software=__version__,
+    )
