@@ -140,7 +140,8 @@ _HAIRS: tuple[Colour, ...] = (
 _GREYS: tuple[Colour, ...] = ((0.16, 0.16, 0.16), (0.33, 0.33, 0.33), (0.58, 0.57, 0.55))
 _IRISES: tuple[Colour, ...] = ((0.035, 0.018, 0.010), (0.07, 0.04, 0.02), (0.10, 0.12, 0.07), (0.12, 0.16, 0.20))
 _FEMALE_STYLES = (HairStyle.BOB, HairStyle.LONG, HairStyle.TIED, HairStyle.FRINGE, HairStyle.SHORT)
-_MALE_STYLES = (HairStyle.SHORT, HairStyle.RECEDING, HairStyle.BALD, HairStyle.FRINGE)
+_YOUNG_MALE_STYLES = (HairStyle.SHORT, HairStyle.SHORT, HairStyle.FRINGE, HairStyle.RECEDING)
+_OLD_MALE_STYLES = (HairStyle.SHORT, HairStyle.RECEDING, HairStyle.BALD)
 
 
 def sample_appearance(seed: int, *, age: float | None = None, female: bool | None = None) -> Appearance:
@@ -164,10 +165,10 @@ def sample_appearance(seed: int, *, age: float | None = None, female: bool | Non
         light=Light(
             azimuth_deg=float(rng.uniform(-55, 55)),
             elevation_deg=float(rng.uniform(15, 55)),
-            ambient=float(rng.uniform(0.35, 0.6)),
+            ambient=float(rng.uniform(0.28, 0.55)),
         ),
         camera=Camera(
-            exposure=float(rng.uniform(0.85, 1.15)), blur_px=float(rng.uniform(0, 0.7)), noise=float(rng.uniform(1, 4))
+            exposure=float(rng.uniform(0.95, 1.35)), blur_px=float(rng.uniform(0, 0.7)), noise=float(rng.uniform(1, 4))
         ),
         room=Room(wall=_grey(rng, 0.05, 0.6), clothing=_grey(rng, 0.03, 0.7), pillow=bool(rng.random() < 0.35)),
         iris=_IRISES[int(rng.integers(len(_IRISES)))],
@@ -208,7 +209,7 @@ def _sample_skin(rng: np.random.Generator, woman: bool, old: float) -> Skin:
     colour = low + (high - low) * (tone - k)
     return Skin(
         colour=(float(colour[0]), float(colour[1]), float(colour[2])),
-        lip_redness=float(rng.uniform(0.6, 1.0) if woman else rng.uniform(0.4, 0.7)),
+        lip_redness=float(rng.uniform(0.6, 1.0) if woman else rng.uniform(0.5, 0.8)),
         lines=float(np.clip(old + 0.12 * rng.standard_normal(), 0.05, 1)),
         spots=float(np.clip(0.2 + 0.6 * old + 0.15 * rng.standard_normal(), 0, 1)),
         shine=float(rng.uniform(0.1, 0.8)),
@@ -219,10 +220,10 @@ def _sample_hair(rng: np.random.Generator, woman: bool, old: float) -> Hair:
     own = _HAIRS[int(rng.integers(len(_HAIRS)))]
     grey = rng.random() < 1.3 * old
     colour = _GREYS[int(rng.integers(len(_GREYS)))] if grey else own
-    styles = _FEMALE_STYLES if woman else _MALE_STYLES
+    styles = _FEMALE_STYLES if woman else _OLD_MALE_STYLES if old > 0.4 else _YOUNG_MALE_STYLES
     style = styles[int(rng.integers(len(styles)))]
     beard = Beard.NONE if woman else (Beard.NONE, Beard.STUBBLE, Beard.MOUSTACHE, Beard.FULL)[int(rng.integers(4))]
-    mix = 0.5 * np.array(own) + 0.5 * np.array(colour)
+    mix = 0.7 * np.array(own) + 0.3 * np.array(colour)
     return Hair(style, colour, (float(mix[0]), float(mix[1]), float(mix[2])), beard, float(rng.uniform(-3, 3)))
 
 

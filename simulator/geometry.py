@@ -151,8 +151,8 @@ def _brow(shape: Shape, au: Mapping[int, float]) -> Field:
     lowered = np.array([(-0.42, 0.62), (-0.38, 0.66), (-0.3, 0.5), (-0.2, 0.3), (-0.1, 0.1)])
     wrinkled = np.array([(-0.12, 0.42), (-0.1, 0.34), (0.0, 0.18), (0.0, 0.08), (0.0, 0.0)])
     squeezed = np.array([(0.0, 0.0), (0.0, 0.03), (0.0, 0.08), (0.0, 0.12), (0.0, 0.16)])
-    # A brow that is raised and lowered at once is drawn together high: the lowering loses part of its downward pull.
-    down = lowered * (1.0, 1.0 - 0.35 * au[1])
+    # A brow raised and lowered at once is drawn together high, as in fear and grief: little of the pull down is left.
+    down = lowered * (1.0, 1.0 - 0.75 * au[1])
     brow = rest + au[1] * inner_up + au[2] * outer_up + au[4] * down + au[9] * wrinkled + au[6] * squeezed
     return np.asarray(brow, np.float32)
 

@@ -31,60 +31,74 @@ class _Cut:
 
 
 def _cut(style: HairStyle, hairline: float) -> _Cut:
-    side = ((-2.2, 0.93), (0.6, 0.955), (1.2, 1.3))
-    short = ((hairline, 0.0), (hairline + 0.35, 0.5), (hairline + 1.6, 0.8), *side)
-    cuts = {
-        HairStyle.SHORT: _Cut(0.07, 2.0, short, 0.7),
-        HairStyle.FRINGE: _Cut(
-            0.10, 2.4, ((-3.5, 0.0), (-3.3, 0.6), (-2.9, 0.82), (-1.2, 0.93), (1.4, 0.96), (2.0, 1.3)), 0.3
-        ),
-        HairStyle.RECEDING: _Cut(0.035, 1.8, ((-9.6, 0.0), (-9.2, 0.25), (-8.4, 0.62), (-6.0, 0.84), *side), 1.0),
-        HairStyle.BALD: _Cut(0.02, 1.4, ((-11.5, 1.3), (-6.5, 1.1), (-4.6, 0.955), (0.4, 0.965), (1.0, 1.3)), 0.8),
-        HairStyle.TIED: _Cut(
-            0.05, 1.0, ((hairline, 0.0), (hairline + 0.3, 0.5), (-4.8, 0.83), (-2.0, 0.96), (0.2, 1.3)), 0.7
-        ),
-        HairStyle.BOB: _Cut(
-            0.15,
-            8.6,
-            ((hairline, 0.0), (hairline + 0.8, 0.4), (-4.0, 0.74), (-1.0, 0.86), (4.0, 0.9), (9.0, 0.86)),
-            0.35,
-        ),
-        HairStyle.LONG: _Cut(
-            0.12,
-            15.5,
-            ((hairline, 0.0), (hairline + 1.0, 0.4), (-4.0, 0.76), (-1.0, 0.88), (4.0, 0.93), (16.0, 0.9)),
-            0.35,
-        ),
-    }
-    return cuts[style]
+    opening: tuple[tuple[float, float], ...]
+    sideburns = ((-2.2, 0.93), (0.6, 0.955), (1.2, 1.3))
+    beside = ((-4.0, 0.75), (-1.0, 0.87), (4.0, 0.915))
+    match style:
+        case HairStyle.SHORT:
+            opening = ((hairline, 0.0), (hairline + 0.35, 0.5), (hairline + 1.6, 0.8), *sideburns)
+            return _Cut(0.07, 2.0, opening, 0.7)
+        case HairStyle.FRINGE:
+            opening = ((-3.5, 0.0), (-3.3, 0.6), (-2.9, 0.82), (-1.2, 0.93), (1.4, 0.96), (2.0, 1.3))
+            return _Cut(0.10, 2.4, opening, 0.3)
+        case HairStyle.RECEDING:
+            return _Cut(0.035, 1.8, ((-9.6, 0.0), (-9.2, 0.25), (-8.4, 0.62), (-6.0, 0.84), *sideburns), 1.0)
+        case HairStyle.BALD:
+            return _Cut(0.02, 1.4, ((-11.5, 1.3), (-6.5, 1.1), (-4.6, 0.955), (0.4, 0.965), (1.0, 1.3)), 0.8)
+        case HairStyle.TIED:
+            opening = ((hairline, 0.0), (hairline + 0.3, 0.5), (-4.8, 0.83), (-2.0, 0.96), (0.2, 1.3))
+            return _Cut(0.05, 1.0, opening, 0.7)
+        case HairStyle.BOB:
+            return _Cut(0.15, 8.6, ((hairline, 0.0), (hairline + 0.8, 0.4), *beside, (9.0, 0.86)), 0.35)
+        case HairStyle.LONG:
+            return _Cut(0.12, 15.5, ((hairline, 0.0), (hairline + 1.0, 0.4), *beside, (16.0, 0.9)), 0.35)
 
 
 def hair_layers(appearance: Appearance, canvas: Canvas) -> tuple[Layer, Layer]:
     """The layer behind the face (hanging hair and ears) and the one before it (hair over skull, brow and temples)."""
     rng = np.random.default_rng([appearance.seed, _HAIR_SEED])
-    shape, whole = appearance.shape, canvas.whole
+    shape, hangs = appearance.shape, appearance.hair.style.hangs
     cut = _cut(appearance.hair.style, shape.hairline_y)
     _, reach = edge_distance(shape, canvas)
     strands = _strands(rng, appearance.hair.parting, canvas)
-    ragged = 0.05 * strands
-    skull = (1.0 + cut.volume - reach) * 7.0 + ragged
-    beside = shape.half_width * (1.0 + cut.volume) * curve([-12, -2, 3, 9, 16], [0.9, 1.0, 1.03, 0.98, 0.95], whole.y)
-    hanging = np.minimum(beside - np.abs(whole.x), cut.ends_y - whole.y + 0.6 * strands) + ragged
-    upper = whole.y < -2.0
-    outer = np.where(upper, skull, hanging if appearance.hair.style.hangs else np.minimum(skull, cut.ends_y - whole.y))
-    shift = 0.35 * appearance.hair.parting * smoothstep(-3.0, shape.hairline_y, whole.y)
+    outline = _inside_outline(cut, shape, hangs, canvas, reach, strands)
+    outside_face = _outside_opening(cut, appearance, canvas) + 0.2 * strands
+    colour = _hair_tone(appearance, canvas, strands, reach) * (ink(appearance.hair.colour) + 0.012)
+    soft_outline = smoothstep(-0.2, 0.2, outline)
+    front = Layer(colour, soft_outline * smoothstep(-0.2, cut.thinning, np.minimum(outline, outside_face)))
+    behind = soft_outline * (1.0 - _neck(shape, canvas)) if hangs else canvas.zeros()
+    return _with_ears(Layer(0.45 * colour, behind), appearance, canvas), front
+
+
+def _inside_outline(cut: _Cut, shape: Shape, hangs: bool, canvas: Canvas, reach: Field, strands: Field) -> Field:
+    """Distance inside the outer edge of the hair, cm: over the skull above, straight down or cropped below."""
+    whole = canvas.whole
+    skull = (1.0 + cut.volume - reach) * 7.0
+    ends = cut.ends_y - whole.y
+    if hangs:
+        fall = shape.half_width * (1.0 + cut.volume) * curve([-12, -2, 3, 9, 16], [0.9, 1.0, 1.03, 0.98, 0.95], whole.y)
+        below = np.minimum(fall - np.abs(whole.x), ends + 0.6 * strands)
+    else:
+        below = np.minimum(skull, ends)
+    inside: Field = np.where(whole.y < -2.0, skull, below) + 0.05 * strands
+    return inside
+
+
+def _outside_opening(cut: _Cut, appearance: Appearance, canvas: Canvas) -> Field:
+    """Distance outside the bare face, cm; the opening leans towards the parting."""
+    whole, shape = canvas.whole, appearance.shape
     heights, widths = zip(*cut.opening, strict=True)
     bare = shape.half_width * np.interp(whole.y, heights, widths).astype(np.float32)
-    bare = np.where(whole.y < heights[0], -1.5 if widths[0] == 0.0 else 99.0, bare)
-    before = np.minimum(outer, np.abs(whole.x - shift) - bare + 4.0 * ragged)
-    tone = _hair_tone(appearance, canvas, strands, reach)
-    colour = tone * (ink(appearance.hair.colour) + 0.012)
-    front = Layer(colour, smoothstep(-0.2, cut.thinning, before) * smoothstep(-0.2, 0.2, outer))
-    neck = smoothstep(shape.chin_y - 2.5, shape.chin_y - 1.0, whole.y) * smoothstep(
-        0.72, 0.66, np.abs(whole.x) / shape.half_width
-    )
-    behind = smoothstep(-0.2, 0.2, outer) * (1.0 - neck) if appearance.hair.style.hangs else np.zeros_like(tone)
-    return _with_ears(Layer(0.45 * colour, behind), appearance, canvas), front
+    above = -1.5 if widths[0] == 0.0 else 99.0  # above the opening all is hair, or on a bald head nothing
+    shift = 0.35 * appearance.hair.parting * smoothstep(-3.0, shape.hairline_y, whole.y)
+    return np.abs(whole.x - shift) - np.where(whole.y < heights[0], above, bare)
+
+
+def _neck(shape: Shape, canvas: Canvas) -> Field:
+    """Where the neck hides the hair behind it, 0..1."""
+    whole = canvas.whole
+    below_chin = smoothstep(shape.chin_y - 2.5, shape.chin_y - 1.0, whole.y)
+    return below_chin * smoothstep(0.72, 0.66, np.abs(whole.x) / shape.half_width)
 
 
 def _strands(rng: np.random.Generator, parting: float, canvas: Canvas) -> Field:
@@ -137,12 +151,9 @@ def hairline_shade(front: Layer, canvas: Canvas) -> Field:
 def glasses_layer(shape: Shape, canvas: Canvas, rng: np.random.Generator) -> Layer:
     """Spectacles in front of the eyes."""
     whole = canvas.whole
-    rim = float(rng.uniform(0.06, 0.16))
-    half_w, half_h, squareness = (
-        float(rng.uniform(2.15, 2.5)),
-        float(rng.uniform(1.5, 1.9)),
-        float(rng.uniform(2.2, 4.0)),
-    )
+    rim = float(rng.uniform(0.04, 0.11))
+    half_w, half_h = float(rng.uniform(2.15, 2.5)), float(rng.uniform(1.5, 1.9))
+    squareness = float(rng.uniform(2.2, 4.0))
     out = np.abs(whole.x) - shape.eye_x - 0.1
     ring = (np.abs(out / half_w) ** squareness + np.abs((whole.y - 0.3) / half_h) ** squareness) ** (1 / squareness)
     frame = rim - np.abs(ring - 1.0) * min(half_w, half_h)

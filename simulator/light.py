@@ -5,8 +5,8 @@ from PIL import Image
 
 from simulator.appearance import Light
 from simulator.fields import Field
-from simulator.relief import DENT_DEPTH_CM
 
+_DENT_DEPTH_CM = 0.16  # of a crease of strength 1
 _WRAP = 0.35  # how far the lamp, being large, reaches round the edge of its own shadow
 
 
@@ -31,7 +31,7 @@ def shade(
         light: Share of ambient light.
         shine: Gloss of the skin, 0..1.
     """
-    height = relief - DENT_DEPTH_CM * dents
+    height = relief - _DENT_DEPTH_CM * dents
     across, down = np.zeros_like(height), np.zeros_like(height)
     np.subtract(height[:, 2:], height[:, :-2], out=across[:, 1:-1])
     np.subtract(height[2:], height[:-2], out=down[1:-1])

@@ -73,7 +73,7 @@ def paint_mouth(picture: Field, lips: Lips, face: FaceGeometry, appearance: Appe
     patch = picture[:, *window.at]
     within = window.coverage(2.0 * (1.0 - np.abs(lips.along)) - 0.04)
     red = _between(window, lips.upper_outer, lips.lower_outer, softness=0.07) * within
-    patch *= 1.0 - red * ink((0.34, 0.60, 0.54)) * appearance.skin.lip_redness
+    patch *= 1.0 - red * ink((0.40, 0.64, 0.58)) * appearance.skin.lip_redness
     opening = np.minimum(window.y - lips.upper_inner, lips.lower_inner - window.y)
     inside = window.coverage(opening) * within
     gap = lips.lower_inner - lips.upper_inner

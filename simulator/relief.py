@@ -1,32 +1,16 @@
 """The face as a relief: how far the skin stands out towards the viewer, at rest and moved. Light then does the shading.
 
-Heights are cm. A second field, the dents, holds creases (0 smooth .. about 1 deep); they are cut into the relief and
-also keep light out, as real folds do.
+Heights are cm. Creases lie in a second field, the dents; see `simulator.folds`.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 
 from simulator.appearance import Appearance, Shape
-from simulator.fields import Canvas, Field, Window, cloud, crease, curve
-from simulator.geometry import FaceGeometry, HalfFace
+from simulator.fields import Canvas, Field, crease, curve
+from simulator.geometry import LEFT, RIGHT, FaceGeometry, HalfFace
 
 CRANIUM_Y = -11.0  # top of the skull
-DENT_DEPTH_CM = 0.16  # of a crease of strength 1
-_LEFT_BY_AGE = {1: 0.28, 2: 0.28, 4: 0.30, 6: 0.30, 9: 0.08, 15: 0.55}  # depth at rest of a unit's folds, fully lined
 _CENTRE_Y = 0.4  # the outline is a radius around this point of the middle line
-
-
-@dataclass(frozen=True)
-class Fold:
-    """A crease that belongs to an action unit: `window` and `shape` (0..1), cut as deep as the unit is strong."""
-
-    unit: int
-    side: int  # LEFT, RIGHT or 0 for both
-    gain: float
-    window: Window
-    shape: Field
 
 
 def edge_distance(shape: Shape, canvas: Canvas) -> tuple[Field, Field]:
@@ -64,20 +48,28 @@ def resting_relief(appearance: Appearance, canvas: Canvas) -> Field:
     shape, old = appearance.shape, appearance.skin.lines
     _, reach = edge_distance(shape, canvas)
     relief: Field = 6.8 * np.sqrt(np.clip(1.0 - np.minimum(reach, 0.995) ** 2.9, 0, None)).astype(np.float32)
-    for side in (-1, 1):
-        eye = side * shape.eye_x
-        canvas.add_bump(relief, (eye, -0.15), (1.4, 0.85), -0.95)
-        canvas.add_bump(relief, (side * 1.45, -0.25), (0.55, 0.75), -0.45)
-        canvas.add_bump(relief, (eye, 0.05), (0.95, 0.62), 0.55)
-        canvas.add_bump(relief, (side * 5.6, -2.5), (0.9, 1.6), -0.25)
-        canvas.add_bump(relief, (side * 4.4, 2.4), (1.6, 1.1), 0.30 + 0.25 * shape.cheek)
-        canvas.add_bump(relief, (side * 4.5, 5.6), (1.2, 1.6), 0.45 * shape.cheek - 0.38 - 0.1 * old)
-        canvas.add_bump(relief, (side * 0.32, 0.5 * (shape.nose_length + shape.mouth_y)), (0.16, 0.5), 0.07)
-        canvas.add_bump(relief, (side * 3.1, 1.15), (1.1, 0.3), 0.16 * old)
-        canvas.add_bump(relief, (side * 4.0, 8.2), (0.9, 1.0), 0.3 * old)
-    canvas.add_bump(relief, (0, shape.mouth_y - 0.2), (2.7, 1.8), 0.5)
-    canvas.add_bump(relief, (0, 0.5 * (shape.nose_length + shape.mouth_y)), (0.2, 0.5), -0.12)
-    canvas.add_bump(relief, (0, -4.6), (3.2, 1.8), 0.25)
+    philtrum = 0.5 * (shape.nose_length + shape.mouth_y)
+    paired = (  # (outward, down), (spread across, spread down), height: all cm
+        ((shape.eye_x, -0.15), (1.4, 0.85), -0.95),  # eye socket
+        ((1.45, -0.25), (0.55, 0.75), -0.45),  # its inner corner
+        ((shape.eye_x, 0.05), (0.95, 0.62), 0.55),  # eyeball under the lids
+        ((5.6, -2.5), (0.9, 1.6), -0.25),  # temple
+        ((4.4, 2.4), (1.6, 1.1), 0.30 + 0.25 * shape.cheek),  # cheekbone
+        ((4.5, 5.6), (1.2, 1.6), 0.45 * shape.cheek - 0.38 - 0.1 * old),  # hollow or round cheek
+        ((0.32, philtrum), (0.16, 0.5), 0.07),  # ridge of the philtrum
+        ((3.1, 1.15), (1.1, 0.3), 0.16 * old),  # bag under the eye
+        ((4.0, 8.2), (0.9, 1.0), 0.3 * old),  # jowl
+    )
+    single = (
+        ((0.0, shape.mouth_y - 0.2), (2.7, 1.8), 0.5),  # the teeth's arch under the lips
+        ((0.0, philtrum), (0.2, 0.5), -0.12),
+        ((0.0, -4.6), (3.2, 1.8), 0.25),  # forehead
+    )
+    for (x, y), spread, height in paired:
+        for side in (LEFT, RIGHT):
+            canvas.add_bump(relief, (side * x, y), spread, height)
+    for centre, spread, height in single:
+        canvas.add_bump(relief, centre, spread, height)
     _add_nose(relief, shape, canvas)
     return relief
 
@@ -94,76 +86,6 @@ def _add_nose(relief: Field, shape: Shape, canvas: Canvas) -> None:
         [-2.2, 0.0, 1.5, base - 0.6, base], np.array([0.95, 0.66, 0.76, 0.98, 0.95]) * shape.nose_width, window.y
     )
     relief[window.at] += ridge * np.exp(-0.5 * (window.x / spread) ** 2)
-
-
-def resting_dents(appearance: Appearance, canvas: Canvas, folds: tuple[Fold, ...]) -> Field:
-    """Lines that age leaves on the resting face."""
-    dents = canvas.zeros()
-    old = appearance.skin.lines
-    for fold in folds:
-        dents[fold.window.at] += _LEFT_BY_AGE.get(fold.unit, 0.0) * old * old * fold.shape
-    for side in (-1, 1):
-        trough = [(side * 1.7, 0.75), (side * 2.4, 1.35), (side * 3.5, 1.75)]
-        window, line = crease(canvas, trough, 0.2)
-        dents[window.at] += (0.12 + 0.4 * old) * line
-    return dents
-
-
-def folds_of(appearance: Appearance, canvas: Canvas) -> tuple[Fold, ...]:
-    """The creases that single action units cut, where this face has them."""
-    rng = np.random.default_rng([appearance.seed, 1])
-    shape = appearance.shape
-    depth = 0.5 + 0.6 * appearance.skin.lines
-    found: list[Fold] = []
-
-    def fold(unit: int, side: int, gain: float, points: list[tuple[float, float]], spread: float) -> None:
-        wobble = rng.normal(0, 0.05, (len(points), 2))
-        window, line = crease(canvas, np.array(points) * ((side or 1), 1) + wobble, spread)
-        found.append(Fold(unit, side, gain * depth, window, line))
-
-    brow, mouth_x, mouth_y = shape.brow_y, shape.mouth_half_width, shape.mouth_y
-    for k, rise in enumerate((1.35, 2.25, 3.15)):
-        y, gain = brow - rise, (0.85, 0.95, 0.7)[k]
-        fold(1, 0, gain, [(-2.6, y + 0.15), (-1.2, y - 0.05), (0, y + 0.08), (1.2, y - 0.05), (2.6, y + 0.15)], 0.16)
-        for side in (-1, 1):
-            fold(2, side, gain, [(1.9, y - 0.05), (3.4, y - 0.25), (4.7, y - 0.05), (5.6, y + 0.35)], 0.16)
-    for side in (-1, 1):
-        fold(4, side, 1.0, [(0.42, -2.75), (0.5, -1.9), (0.35, -1.15)], 0.15)
-        fold(4, side, 0.45, [(0.05, -0.75), (0.6, -0.8), (1.1, -1.05)], 0.14)
-        out = shape.eye_x + 1.62 * shape.eye_size
-        for end, gain in (((1.35, -0.85), 0.75), ((1.6, -0.1), 0.9), ((1.35, 0.75), 0.8)):
-            fold(
-                6,
-                side,
-                gain,
-                [(out, 0.25 * end[1]), (out + 0.55 * end[0], 0.75 * end[1]), (out + end[0], end[1])],
-                0.12,
-            )
-        fold(6, side, 0.75, [(1.9, 0.85), (3.1, 1.12), (4.7, 0.75)], 0.15)
-        fold(7, side, 0.55, [(1.8, 0.62), (3.1, 0.80), (4.5, 0.60)], 0.13)
-        fold(9, side, 0.9, [(0.0, 0.15), (0.55, 0.08), (1.0, -0.2)], 0.14)
-        fold(9, side, 0.8, [(0.55, 1.35), (1.0, 0.95), (1.6, 0.45)], 0.15)
-        fold(9, side, 0.6, [(0.8, 2.1), (1.3, 1.65), (1.9, 1.2)], 0.15)
-        low = [(mouth_x + 0.05, mouth_y + 0.75), (mouth_x + 0.35, mouth_y + 1.5), (mouth_x + 0.3, mouth_y + 2.5)]
-        fold(15, side, 0.75, low, 0.2)
-        fold(
-            20,
-            side,
-            0.5,
-            [(mouth_x + 1.5, mouth_y - 0.8), (mouth_x + 1.75, mouth_y + 0.3), (mouth_x + 1.5, mouth_y + 1.4)],
-            0.2,
-        )
-    found.append(_chin_pits(rng, shape, canvas, depth))
-    return tuple(found)
-
-
-def _chin_pits(rng: np.random.Generator, shape: Shape, canvas: Canvas, depth: float) -> Fold:
-    """The orange-peel skin of a chin pushed up."""
-    centre = (0.0, shape.chin_y - 1.6)
-    window = canvas.around(centre, (1.25, 0.85))
-    grain = 0.5 * canvas.px_per_cm
-    pits = cloud(rng, window.x.size, window.y.size, (grain, grain))
-    return Fold(17, 0, depth, window, np.clip(0.3 + 0.5 * pits, 0, 1) * window.bump(centre, (1.0, 0.7)))
 
 
 def add_moving_relief(
@@ -219,12 +141,3 @@ def _add_nasolabial(
         pit = (half.side * (corner_x + 0.42), corner_y + 0.02)
         canvas.add_bump(dents, pit, (0.2, 0.42), 1.3 * half.dimple)
         canvas.add_bump(relief, (pit[0] + half.side * 0.55, pit[1]), (0.4, 0.6), 0.25 * half.dimple)
-
-
-def cut_folds(dents: Field, folds: tuple[Fold, ...], face: FaceGeometry) -> None:
-    """Add the creases of the action units to `dents`, in place."""
-    for fold in folds:
-        halves = [half for half in face.sides if fold.side in (0, half.side)]
-        strength = fold.gain * sum(half.units.get(fold.unit, 0.0) for half in halves) / len(halves)
-        if strength:
-            dents[fold.window.at] += strength * fold.shape

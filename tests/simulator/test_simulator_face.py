@@ -41,7 +41,9 @@ def draw(look: Appearance, units: dict[int, float], **options: object) -> NDArra
 def cut(picture: NDArray[np.float64], box: tuple[float, float, float, float]) -> NDArray[np.float64]:
     scale = POSE.px_per_cm(SIZE[1])
     x, y = POSE.x * SIZE[0], POSE.y * SIZE[1]
-    return picture[round(y + box[1] * scale) : round(y + box[3] * scale), round(x + box[0] * scale) : round(x + box[2] * scale)]
+    return picture[
+        round(y + box[1] * scale) : round(y + box[3] * scale), round(x + box[0] * scale) : round(x + box[2] * scale)
+    ]
 
 
 def darkest_row_cm(picture: NDArray[np.float64], x: float, top: float, bottom: float) -> float:
@@ -94,7 +96,8 @@ def test_closing_the_eyes_hides_the_iris(seed: int) -> None:
 def test_widened_eyes_show_white_above_the_iris(seed: int) -> None:
     look = clear(seed)
     wide, rest = (
-        cut(draw(look, units), (look.shape.eye_x - 0.3, -0.95, look.shape.eye_x + 0.3, -0.55)) for units in ({5: 1.0}, {})
+        cut(draw(look, units), (look.shape.eye_x - 0.3, -0.95, look.shape.eye_x + 0.3, -0.55))
+        for units in ({5: 1.0}, {})
     )
     assert np.abs(wide - rest).mean() > 10
 

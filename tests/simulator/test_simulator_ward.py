@@ -1,5 +1,6 @@
 """A ward on disk is what its truth says."""
 
+import contextlib
 import json
 import statistics
 from dataclasses import replace
@@ -37,7 +38,9 @@ def of_kind(truth: WardTruth, kind: SessionKind) -> list[SessionTruth]:
 def test_every_session_has_a_video_and_a_sidecar_that_agree(ward: tuple[Path, WardTruth]) -> None:
     folder, truth = ward
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    expected = {session.video for session in truth.sessions} | {s.video.replace(".mp4", ".json") for s in truth.sessions}
+    expected = {session.video for session in truth.sessions} | {
+        s.video.replace(".mp4", ".json") for s in truth.sessions
+    }
     assert files == expected | {TRUTH_FILE}
     for session in truth.sessions:
         sidecar = json.loads((folder / session.video).with_suffix(".json").read_text(encoding="utf-8"))
@@ -80,10 +83,8 @@ def test_damaged_files_are_damaged_as_the_truth_says(ward: tuple[Path, WardTruth
 
 def _decodable(container: av.container.InputContainer) -> list[av.VideoFrame]:
     found: list[av.VideoFrame] = []
-    try:
+    with contextlib.suppress(av.error.FFmpegError):
         found.extend(container.decode(video=0))
-    except av.error.FFmpegError:
-        pass
     return found
 
 
