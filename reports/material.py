@@ -61,18 +61,18 @@ def _origin(connection: duckdb.DuckDBPyConnection, day: date, scoring: queries.P
     runs = queries.runs(connection, LATEST_RUNS).filter(
         (pl.col("bundle_id") == scoring.bundle_id) & (pl.col("options_sha256") == scoring.options_sha256)
     )
-    bundle = queries.bundle(connection, scoring.bundle_id)
-    if runs.is_empty() or bundle.is_empty():
+    if runs.is_empty():
         raise ReportError(
-            f"report of {day}: no session is stored with bundle {scoring.bundle_id[:12]} and options "
-            f"{scoring.options_sha256[:12]}; run the night with them first"
+            f"report of {day}: no run with bundle {scoring.bundle_id[:12]} and options {scoring.options_sha256[:12]} "
+            "is on record; run the night with them first"
         )
     of_the_day = runs.filter(pl.col("night") == day)
+    bundle = queries.bundle(connection, scoring.bundle_id).to_dicts()
     run = (runs if of_the_day.is_empty() else of_the_day).row(0, named=True)
     return Origin(
-        bundle_name=bundle["name"].item(),
+        bundle_name=bundle[0]["name"] if bundle else None,
         bundle_id=scoring.bundle_id,
-        prompt_set_sha256=bundle["prompt_set_sha256"].item(),
+        prompt_set_sha256=bundle[0]["prompt_set_sha256"] if bundle else None,
         options_sha256=scoring.options_sha256,
         frames_per_second=json.loads(run["options"]).get("frames_per_second"),
         scored_by=run["code_version"],

@@ -36,7 +36,11 @@ def short_date(day: date) -> str:
 
 
 def short_id(name: str) -> str:
-    """An identifier or file name that keeps to one line: both ends of a long one."""
+    """An identifier or file name that keeps to one line: both ends of a long one.
+
+    Identifiers are plain ASCII, names of files need not be: what the fonts may lack is a question mark.
+    """
+    name = "".join(letter if letter.isascii() and letter.isprintable() else "?" for letter in name)
     return name if len(name) <= LONGEST_ID else f"{name[: LONGEST_ID // 2]}…{name[-LONGEST_ID // 2 + 1 :]}"
 
 

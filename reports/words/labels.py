@@ -61,8 +61,8 @@ MEASURE_WORDS: dict[str, MeasureWords] = {
 STATE_SYMBOLS: dict[State, str] = {
     State.HIGHER: "▲",
     State.LOWER: "▼",
-    State.USUAL: "●",
-    State.INSUFFICIENT: "○",
+    State.USUAL: "=",
+    State.INSUFFICIENT: "◊",
 }
 STATE_WORDS: dict[State, str] = {
     State.HIGHER: "higher than usual",

@@ -133,13 +133,17 @@ def _cautions(report: PatientReport) -> tuple[str, ...]:
 
 def numbers(finding: Finding) -> str:
     """Today's value and the usual range, as far as they are known: `Today 44, usually 12 to 18`."""
+    text = ", ".join(_known(finding))
+    return text[:1].upper() + text[1:]
+
+
+def _known(finding: Finding) -> list[str]:
     known = []
     if finding.value is not None:
         known.append(f"today{NBSP}{today(finding)}")
     if finding.baseline is not None:
         known.append(f"usually{NBSP}{usual(finding)}")
-    text = ", ".join(known)
-    return text[:1].upper() + text[1:]
+    return known
 
 
 def result(finding: Finding) -> str:
@@ -154,17 +158,19 @@ def trend_text(trend: Trend) -> str:
     finding = trend.finding
     days = (trend.last_day - trend.first_day).days + 1
     seen = sum(point.value is not None for point in trend.points)
-    value = "no value today" if finding.value is None else f"today {today(finding)}"
-    span = "no usual range yet" if finding.baseline is None else f"usually {usual(finding)}"
     return (
-        f"{measure_name(finding.key)} over the {days} days up to {full_date(trend.last_day)}: {value}, {span}, "
-        f"{result(finding)}. {seen} of {days} days have enough data."
+        f"{measure_name(finding.key)} over the {days} days up to {full_date(trend.last_day)}: {_told(finding)} "
+        f"Days with enough data: {seen} of {days}."
     )
 
 
 def bar_text(finding: Finding) -> str:
     """What a bar of one phrase shows, for who cannot see it."""
-    return f"{measure_name(finding.key)}: today {today(finding)}, usually {usual(finding)}, {result(finding)}."
+    return f"{measure_name(finding.key)}: {_told(finding)}"
+
+
+def _told(finding: Finding) -> str:
+    return f"{', '.join([*_known(finding), result(finding)])}."
 
 
 def strip_text(sessions: tuple[SessionLine, ...]) -> str:
@@ -172,7 +178,7 @@ def strip_text(sessions: tuple[SessionLine, ...]) -> str:
     used = [line for line in sessions if line.usable]
     first, last = clock(sessions[0].minute_of_day), clock(sessions[-1].minute_of_day)
     when = f"at {first}" if len(sessions) == 1 else f"between {first} and {last}"
-    text = f"{count(len(sessions), 'session').capitalize()} {when}, {len(used)} with enough data."
+    text = f"{count(len(sessions), 'session').capitalize()} {when}, {number_word(len(used))} with enough data."
     for name, values in (
         ("pain-related facial activity", [(line.pain_activity or 0.0, line) for line in used]),
         ("smiling", [(line.smiling or 0.0, line) for line in used]),
@@ -241,7 +247,8 @@ def origin_line(origin: Origin) -> str:
     """Where the numbers come from, for the footer."""
     rate = origin.frames_per_second
     sampling = "every frame" if rate is None else f"{rate:g} frames a second"
+    prompts = f", prompts {origin.prompt_set_sha256[:12]}" if origin.prompt_set_sha256 else ""
     return (
-        f"Model {origin.bundle_name} {origin.bundle_id[:12]}, prompts {origin.prompt_set_sha256[:12]}, {sampling}, "
-        f"options {origin.options_sha256[:12]}, scored by version {origin.scored_by}, reported by {origin.software}"
+        f"Model {origin.bundle_name or ''} {origin.bundle_id[:12]}{prompts}, {sampling}, options "
+        f"{origin.options_sha256[:12]}, scored by version {origin.scored_by}, reported by {origin.software}"
     )

@@ -1,0 +1,282 @@
+"""Patients with a known truth, stored through the warehouse's own functions. The same in every process."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta, timezone
+
+import duckdb
+import numpy as np
+import polars as pl
+
+from pmfer.errors import FrameReason, QuarantineReason
+from pmfer.expressions import EXPRESSION_NAMES
+from pmfer.facs import AU_COLUMNS
+from reports.material import Material
+from warehouse.frames import FRAME_COLUMNS
+from warehouse.records import BundleRecord, QuarantineRecord, RunRecord, ScoringRecord, SessionRecord
+from warehouse.store import add_quarantine, start_run, store_session
+
+TODAY = date(2026, 3, 21)
+WINTER_TIME = timezone(timedelta(hours=1))
+OPTIONS = {"detector": "centerface", "frames_per_second": 5.0}
+PAIN_UNITS = ("au04", "au06", "au07", "au09", "au10", "au43")
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+BUNDLE = BundleRecord(sha256("card"), "pmfer-sample", sha256("weights"), sha256("prompts"), {"name": "pmfer-sample"})
+OPTIONS_SHA256 = sha256("options")
+
+
+@dataclass(frozen=True)
+class Face:
+    """What a session shows: shares of the scored frames, and the level of the units of pain."""
+
+    smiling: float = 0.15
+    sadness: float = 0.02
+    fear: float = 0.0
+    anger: float = 0.01
+    pain: float = 0.15  # mean score of the units of pain, 0..1
+    spread: float = 0.01  # standard deviation of all of these from session to session
+    frames: int = 60
+    reasons: tuple[str | None, ...] = (None,) * 9 + ("no_face",)  # repeated over the frames
+    warning: str | None = None  # of the decoder
+
+    def varied(self, rng: np.random.Generator) -> "Face":
+        """The same face on another day."""
+
+        def near(value: float) -> float:
+            return float(np.clip(value + rng.normal(0, self.spread), 0, 1))
+
+        return replace(
+            self,
+            smiling=near(self.smiling),
+            sadness=near(self.sadness),
+            fear=near(self.fear),
+            anger=near(self.anger),
+            pain=near(self.pain),
+        )
+
+
+def frames_of(session_id: str, face: Face) -> pl.DataFrame:
+    """A score batch in which the leading expressions have exactly the face's shares, rounded to whole frames."""
+    reasons = [face.reasons[i % len(face.reasons)] for i in range(face.frames)]
+    scored = [i for i, reason in enumerate(reasons) if reason is None]
+    leading = ["neutral"] * len(scored)
+    at = 0
+    for name in ("happiness", "sadness", "fear", "anger"):
+        share = face.smiling if name == "happiness" else getattr(face, name)
+        end = min(at + round(share * len(scored)), len(scored))
+        leading[at:end] = [name] * (end - at)
+        at = end
+    columns: dict[str, list[float | None]] = {}
+    for name in (*EXPRESSION_NAMES, *AU_COLUMNS):
+        values: list[float | None] = [None] * face.frames
+        for i, first in zip(scored, leading, strict=True):
+            if name in EXPRESSION_NAMES:
+                values[i] = 0.86 if name == first else 0.02
+            else:
+                values[i] = face.pain if name in PAIN_UNITS else 0.1
+        columns[name] = values
+    subject = [reason not in ("no_face", "not_subject") for reason in reasons]
+    frames = pl.DataFrame({**columns, "reason": reasons, "is_subject": subject}).with_columns(
+        session_id=pl.lit(session_id),
+        frame_index=pl.int_range(pl.len()) * 6,
+        pts_s=pl.int_range(pl.len()) / 5,
+    )
+    nobody, visited = pl.col("reason") == "no_face", pl.col("frame_index") % 42 == 0
+    frames = frames.with_columns(face_count=pl.when(nobody).then(0).when(visited).then(2).otherwise(1))
+    missing = [column.name for column in FRAME_COLUMNS if column.name not in frames.columns]
+    frames = frames.with_columns(pl.lit(None).alias(name) for name in missing)
+    return frames.select(pl.col(column.name).cast(column.dtype) for column in FRAME_COLUMNS)
+
+
+class SampleWard:
+    """Stores sessions day by day in an open warehouse."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+        self.rng = np.random.default_rng(7)
+        self.options_sha256 = ""
+        self.use_options("options")
+
+    def use_options(self, name: str) -> None:
+        """Start a run with other scoring options; what is recorded from now on is scored with them."""
+        self.options_sha256 = sha256(name)
+        start_run(self.connection, RunRecord(name, TODAY, "0.1.0", BUNDLE.bundle_id, self.options_sha256, OPTIONS))
+
+    def record(
+        self, patient_id: str, day: date, *faces: Face, hours: Sequence[float] | None = None, session_id: str = ""
+    ) -> None:
+        """Store one session per face on `day`, spread over the day unless `hours` are given."""
+        for number, face in enumerate(faces):
+            hour = hours[number] if hours else 8 + 11 * number / max(len(faces) - 1, 1)
+            self._store(patient_id, session_id or f"{patient_id}-{day}-{number + 1:02d}", day, hour, face)
+
+    def history(self, patient_id: str, face: Face, days: int = 20, sessions: int = 1, end: date = TODAY) -> None:
+        """Store `sessions` a day on each of the `days` days before `end`."""
+        for back in range(days, 0, -1):
+            faces = [face.varied(self.rng) for _ in range(sessions)]
+            self.record(patient_id, end - timedelta(days=back), *faces)
+
+    def set_aside(self, patient_id: str | None, name: str | None, reason: QuarantineReason, day: date = TODAY) -> None:
+        """Put one session of `day` into quarantine."""
+        uri = f"{day}/{name or 'CAM-7 21-03-26'}.mp4"
+        add_quarantine(
+            self.connection,
+            QuarantineRecord(day, uri, None, name, patient_id, reason, "what and what to do", "options"),
+        )
+
+    def _store(self, patient_id: str, session_id: str, day: date, hour: float, face: Face) -> None:
+        frames = frames_of(session_id, face)
+        start = datetime(day.year, day.month, day.day, tzinfo=WINTER_TIME) + timedelta(hours=hour)
+        session = SessionRecord(session_id, patient_id, start, f"{day}/{session_id}.mp4", sha256(session_id), True)
+        scoring = ScoringRecord(
+            options_sha256=self.options_sha256,
+            options=OPTIONS,
+            run_id="options",
+            duration_s=face.frames / 5,
+            frames_decoded=face.frames * 6,
+            frames_sampled=face.frames,
+            frames_with_face=int((frames["face_count"] > 0).sum()),
+            frames_scored=frames["reason"].null_count(),
+            warning=face.warning,
+        )
+        store_session(self.connection, session, scoring, BUNDLE, frames)
+
+
+STEADY = Face()
+HURTING = replace(STEADY, pain=0.45, smiling=0.03)
+
+
+def stable(ward: SampleWard, patient_id: str = "p01") -> None:
+    """Twenty-one days alike."""
+    ward.history(patient_id, STEADY)
+    ward.record(patient_id, TODAY, STEADY, STEADY)
+
+
+def pain_rising(ward: SampleWard, patient_id: str = "p02") -> None:
+    """Two steady weeks, then a rise over a week to three times the usual; smiling falls."""
+    ward.history(patient_id, STEADY, days=14, end=TODAY - timedelta(days=6))
+    for step in range(7):
+        face = replace(STEADY, pain=0.15 + 0.3 * step / 6, smiling=max(0.02, 0.15 - 0.13 * step / 6))
+        ward.record(patient_id, TODAY - timedelta(days=6 - step), face.varied(ward.rng))
+
+
+def flattening(ward: SampleWard, patient_id: str = "p03") -> None:
+    """A lively face that fades away over ten days."""
+    lively = replace(STEADY, smiling=0.3, sadness=0.06, spread=0.02)
+    ward.history(patient_id, lively, days=14, end=TODAY - timedelta(days=9))
+    for step in range(10):
+        face = replace(lively, smiling=0.3 - 0.29 * step / 9, sadness=0.06 - 0.05 * step / 9, anger=0.0)
+        ward.record(patient_id, TODAY - timedelta(days=9 - step), face.varied(ward.rng))
+
+
+def first_session(ward: SampleWard, patient_id: str = "p04") -> None:
+    """One session, and nothing before it."""
+    ward.record(patient_id, TODAY, STEADY, hours=[9.5])
+
+
+def all_set_aside(ward: SampleWard, patient_id: str = "p05") -> None:
+    """Two steady weeks, then a day of which no session could be used."""
+    ward.history(patient_id, STEADY, days=14)
+    ward.set_aside(patient_id, f"{patient_id}-{TODAY}-01", QuarantineReason.TRUNCATED)
+    ward.set_aside(patient_id, f"{patient_id}-{TODAY}-02", QuarantineReason.EMPTY_FILE)
+    ward.set_aside(patient_id, f"{patient_id}-{TODAY}-03", QuarantineReason.NO_CONSENT)
+
+
+def week_away(ward: SampleWard, patient_id: str = "p06") -> None:
+    """A week in hospital, a day too dark to read, and back."""
+    ward.history(patient_id, STEADY, days=14, end=TODAY - timedelta(days=11))
+    ward.history(patient_id, STEADY, days=2, end=TODAY - timedelta(days=1))
+    dark = replace(STEADY, reasons=("too_dark",) * 5 + ("no_face",) * 4 + (None,))
+    ward.record(patient_id, TODAY - timedelta(days=1), dark)
+    ward.record(patient_id, TODAY, STEADY, dark)
+
+
+def crowded(ward: SampleWard, patient_id: str = "p07", sessions: int = 12) -> None:
+    """A steady week and a half, then many sessions in one day, one of them too dark and one a copy."""
+    ward.history(patient_id, STEADY, days=10)
+    faces = [
+        replace(STEADY, pain=0.08 + 0.14 * i / sessions, smiling=0.2 - 0.1 * i / sessions) for i in range(sessions)
+    ]
+    faces[3] = replace(STEADY, reasons=("too_dark",) * 9 + (None,))
+    ward.record(patient_id, TODAY, *faces)
+    ward.set_aside(patient_id, f"{patient_id}-{TODAY}-99", QuarantineReason.DUPLICATE_CONTENT)
+
+
+def everything_changed(ward: SampleWard, patient_id: str = "p08-a-longer-pseudonym") -> None:
+    """The fullest day: all measures changed, many sessions, every kind of trouble, and a long name."""
+    ward.history(patient_id, STEADY, days=10)
+    other = replace(STEADY, smiling=0.02, sadness=0.3, fear=0.2, anger=0.25, pain=0.5, warning="end of file")
+    other = replace(other, reasons=(None,) * 6 + tuple(FrameReason))
+    faces = [other.varied(ward.rng) for _ in range(11)]
+    ward.record(patient_id, TODAY, *faces, replace(STEADY, frames=20))
+    for number in range(9):
+        ward.set_aside(patient_id, f"{patient_id}-{TODAY}-{90 + number}", QuarantineReason.DUPLICATE_CONTENT)
+
+
+LONG_ID = "Wilhelmina-von-und-zu-" + "W" * 42  # 64 characters, as many as an id may have
+
+
+def hostile(ward: SampleWard, patient_id: str = LONG_ID) -> None:
+    """Ids that are as long as they may be, and files whose names are markup or in another script."""
+    for back in range(8, -1, -1):
+        face = HURTING if back == 0 else STEADY
+        ward.record(patient_id, TODAY - timedelta(days=back), face, session_id=f"{back}" + "M" * 63)
+    ward.set_aside(patient_id, "صباح\x07\U0001f3a5", QuarantineReason.EMPTY_FILE)
+    markup = "<script>alert(1)</script><img src=http://example.org/x.png><style>*{display:none}</style>"
+    ward.set_aside(patient_id, markup * 2, QuarantineReason.NOT_A_VIDEO)
+
+
+# What is stored for the tests of this room, by patient.
+SAMPLES: dict[str, Callable[[SampleWard, str], None]] = {
+    "p01": stable,
+    "p02": pain_rising,
+    "p03": flattening,
+    "p04": first_session,
+    "p05": all_set_aside,
+    "p06": week_away,
+    "p07": crowded,
+    "p08-a-longer-pseudonym": everything_changed,
+    LONG_ID: hostile,
+}
+
+
+def store_samples(connection: duckdb.DuckDBPyConnection) -> None:
+    """Store every sample, and a file of whose patient nothing is known."""
+    ward = SampleWard(connection)
+    for patient_id, sample in SAMPLES.items():
+        sample(ward, patient_id)
+    ward.set_aside(None, None, QuarantineReason.SIDECAR_MISSING)
+
+
+def many_sessions(material: Material, count: int) -> Material:
+    """A patient's material with the last session of today in it `count` times, five minutes apart."""
+    today = material.summary.filter(pl.col("session_date") == TODAY).tail(1)
+    start = datetime(TODAY.year, TODAY.month, TODAY.day, 8, tzinfo=WINTER_TIME)
+    copies = [
+        today.with_columns(
+            session_id=pl.lit(f"copy-{number:03d}"),
+            started_at=pl.lit(start + timedelta(minutes=5 * number)).cast(today.schema["started_at"]),
+        )
+        for number in range(count)
+    ]
+    earlier = material.summary.filter(pl.col("session_date") < TODAY)
+    return replace(material, summary=pl.concat([earlier, *copies]))
+
+
+def many_patients(material: Material, count: int) -> Material:
+    """A ward's material with its patients repeated under new names until there are `count`."""
+    names = {f"room-{number:02d}": material.patients[number % len(material.patients)] for number in range(count)}
+
+    def renamed(frame: pl.DataFrame) -> pl.DataFrame:
+        return pl.concat(
+            frame.filter(pl.col("patient_id") == old).with_columns(patient_id=pl.lit(new)) for new, old in names.items()
+        )
+
+    quarantine = renamed(material.quarantine)
+    return replace(material, patients=tuple(names), summary=renamed(material.summary), quarantine=quarantine)

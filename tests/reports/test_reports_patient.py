@@ -1,0 +1,159 @@
+"""Reports of sample patients out of a real warehouse: what they must say is known from how they were made."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import duckdb
+import pytest
+from report_samples import (
+    BUNDLE,
+    HURTING,
+    LONG_ID,
+    OPTIONS_SHA256,
+    STEADY,
+    TODAY,
+    SampleWard,
+    first_session,
+    many_sessions,
+    stable,
+)
+
+from pmfer.errors import FrameReason, QuarantineReason, ReportError
+from reports.material import read_patient
+from reports.patient import PatientReport, build_patient_report, compare_patient
+from reports.render import listed_sessions
+from reports.thresholds import DEFAULT_THRESHOLDS
+from reports.trend import Lack, State
+from reports.words.sentences import lead
+from warehouse.queries import Provenance
+
+Reports = dict[str, PatientReport]
+
+
+def states(report: PatientReport) -> dict[str, State]:
+    return {finding.key: finding.state for finding in report.findings}
+
+
+def build(connection: duckdb.DuckDBPyConnection, patient_id: str, **changes: Any) -> PatientReport:
+    asked = {"day": TODAY, "bundle_id": BUNDLE.bundle_id, "options_sha256": OPTIONS_SHA256, **changes}
+    return build_patient_report(connection, patient_id, **asked)
+
+
+def test_a_stable_patient_has_no_changes(patients: Reports) -> None:
+    report = patients["stable"]
+    assert set(states(report).values()) == {State.USUAL}
+    assert lead(report).headline == "Today is like this patient\N{RIGHT SINGLE QUOTATION MARK}s usual days."
+    assert report.baseline_size == 14
+
+
+def test_rising_pain_activity_is_the_first_change(patients: Reports) -> None:
+    report = patients["pain_rising"]
+    assert (report.changes[0].key, report.changes[0].state) == ("pain_activity", State.HIGHER)
+    assert states(report)["smiling"] is State.LOWER
+    assert {finding.key for finding in report.phrases if finding.state is State.HIGHER} == {
+        *("au04", "au06", "au07", "au09", "au10", "au43")
+    }
+
+
+def test_a_flattening_face_smiles_and_moves_less(patients: Reports) -> None:
+    found = states(patients["flattening"])
+    assert (found["smiling"], found["expressivity"]) == (State.LOWER, State.LOWER)
+    assert found["pain_activity"] is State.USUAL
+
+
+def test_one_session_is_no_trend_and_the_report_says_so(patients: Reports) -> None:
+    report = patients["first_session"]
+    assert report.lack is Lack.NO_BASELINE
+    assert report.findings[2].value == pytest.approx(8 / 54)  # what was seen is still shown
+    words = lead(report)
+    assert words.headline == "First session: there is no trend yet."
+    assert "One session is no trend" in words.notes[0]
+
+
+def test_a_day_of_which_everything_is_set_aside_has_reasons_and_no_values(patients: Reports) -> None:
+    report = patients["all_set_aside"]
+    assert report.lack is Lack.ALL_SET_ASIDE
+    assert all(finding.value is None for finding in (*report.findings, *report.phrases))
+    assert [line.reason for line in report.set_aside] == [
+        QuarantineReason.TRUNCATED,
+        QuarantineReason.EMPTY_FILE,
+        QuarantineReason.NO_CONSENT,
+    ]
+    assert lead(report).headline == "Insufficient data: all three sessions of today were set aside."
+
+
+def test_a_week_away_stays_a_gap(patients: Reports) -> None:
+    days = [(TODAY - point.day).days for point in patients["week_away"].trends[0].points]
+    assert days == [*range(25, 11, -1), 3, 2, 1, 0]
+    assert patients["week_away"].trends[0].points[-2].value is None  # the day that was too dark
+
+
+def test_a_dark_session_is_listed_but_not_counted(patients: Reports) -> None:
+    report = patients["crowded"]
+    dark = report.sessions[3]
+    assert (dark.usable, dark.smiling, dark.pain_activity) == (False, None, None)
+    assert (report.quality.sessions, report.quality.sessions_used) == (12, 11)
+    assert dict(report.quality.unscored) == {FrameReason.NO_FACE: 66, FrameReason.TOO_DARK: 54}
+
+
+def test_times_are_those_of_the_clock_on_the_wall(patients: Reports) -> None:
+    assert patients["first_session"].sessions[0].minute_of_day == 9 * 60 + 30
+
+
+def test_on_a_crowded_day_the_table_keeps_the_strongest_sessions_in_order(stored: duckdb.DuckDBPyConnection) -> None:
+    material = read_patient(stored, "p01", TODAY, Provenance(BUNDLE.bundle_id, OPTIONS_SHA256))
+    report = compare_patient(many_sessions(material, 60), "p01", TODAY, DEFAULT_THRESHOLDS)
+    strong = replace(report.sessions[40], pain_activity=0.9)
+    report = replace(report, sessions=(*report.sessions[:40], strong, *report.sessions[41:]))
+    listed = listed_sessions(report)
+    assert len(listed) == DEFAULT_THRESHOLDS.listed_sessions
+    assert listed[-1] == strong
+    assert list(listed) == sorted(listed, key=lambda line: line.minute_of_day)
+
+
+def test_new_options_start_a_new_baseline(stored: duckdb.DuckDBPyConnection, writer: duckdb.DuckDBPyConnection) -> None:
+    ward = SampleWard(writer)
+    stable(ward, "p01")
+    ward.use_options("other options")
+    for hour in (7, 20):
+        ward.record("p01", TODAY, STEADY, hours=[hour], session_id=f"other-{hour}")
+    report = build(writer, "p01", options_sha256=ward.options_sha256)
+    assert (report.lack, report.sessions_on_record) == (Lack.NO_BASELINE, 2)
+    assert build(writer, "p01").lack is None
+
+
+def test_the_same_data_gives_the_same_key_and_one_more_session_another(writer: duckdb.DuckDBPyConnection) -> None:
+    ward = SampleWard(writer)
+    first_session(ward, "p04")
+    before = build(writer, "p04")
+    assert before.input_key() == build(writer, "p04").input_key()
+    ward.record("p04", TODAY, HURTING, hours=[15], session_id="afternoon")
+    assert build(writer, "p04").input_key() != before.input_key()
+
+
+def test_other_limits_give_another_key(patients: Reports) -> None:
+    report = patients["stable"]
+    wider = replace(report, thresholds=replace(report.thresholds, limit_sigmas=4.0))
+    assert wider.input_key() != report.input_key()
+
+
+def test_a_first_night_in_quarantine_is_reported_before_any_bundle_scored(writer: duckdb.DuckDBPyConnection) -> None:
+    SampleWard(writer).set_aside("p09", "p09-am", QuarantineReason.NOT_A_VIDEO)
+    report = build(writer, "p09")
+    assert (report.lack, report.origin.bundle_name) == (Lack.ALL_SET_ASIDE, None)
+
+
+def test_a_bundle_that_never_ran_is_an_error_with_advice(stored: duckdb.DuckDBPyConnection) -> None:
+    with pytest.raises(ReportError, match=r"no run with bundle ffffffffffff .* run the night"):
+        build(stored, "p01", bundle_id="f" * 64)
+
+
+def test_a_report_of_an_earlier_day_knows_nothing_of_later_ones(stored: duckdb.DuckDBPyConnection) -> None:
+    earlier = build(stored, "p02", day=TODAY - timedelta(days=7))
+    assert set(states(earlier).values()) == {State.USUAL}
+    assert earlier.trends[0].points[-1].day == TODAY - timedelta(days=7)
+
+
+def test_the_longest_id_is_kept_whole(stored: duckdb.DuckDBPyConnection) -> None:
+    assert build(stored, LONG_ID).patient_id == LONG_ID
