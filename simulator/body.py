@@ -50,7 +50,7 @@ def paint_body(appearance: Appearance, pose: Pose, size: tuple[int, int]) -> Ima
     )
     shoulder_y = curve([0, 4, 7, 12, 17, 20, 22], [13.6, 13.8, 14.8, 16.6, 18.6, 22.0, 30.0], out)
     neck = np.minimum(neck_half - out, whole.y - 5.0)
-    torso = whole.y - shoulder_y
+    torso = np.minimum(whole.y - shoulder_y, 21.0 - out)
     cover = whole.coverage(np.maximum(neck, torso))
     round_off = np.sqrt(np.clip(1.0 - (whole.x / (neck_half + 0.3)) ** 2, 0.05, 1.0))
     under_chin = 1.0 - 0.55 * smoothstep(shape.chin_y + 4.5, shape.chin_y - 0.5, whole.y)

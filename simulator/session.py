@@ -96,12 +96,12 @@ class Bedside:
         rng = np.random.default_rng([plan.seed, 1])
         script = session_script(plan, self._film, self._pose)
         scene = self._room.copy()
-        present = plan.kind is not SessionKind.EMPTY_ROOM
-        if present:
-            self._person.draw_body(scene)
         visitor = _Visitor(plan, self._film, self._pose) if plan.visitor else None
         if visitor:
             visitor.person.draw_body(scene)
+        present = plan.kind is not SessionKind.EMPTY_ROOM
+        if present:
+            self._person.draw_body(scene)
         cover = self._cover(plan.kind)
         for time_s in self._film.times_s:
             frame = scene.copy()
