@@ -50,7 +50,7 @@ def test_a_day_is_the_mean_over_its_scored_frames() -> None:
 
 
 def test_a_day_with_too_few_frames_is_missing_and_not_zero() -> None:
-    assert smiling_of(session(1, 0.5, scored=49, sampled=49), session(0, 0.5, scored=50)) == [None, 0.5]
+    assert smiling_of(session(1, 0.5, scored=29, sampled=29), session(0, 0.5, scored=30)) == [None, 0.5]
 
 
 def test_a_session_without_scored_frames_leaves_the_day_alone() -> None:
@@ -58,9 +58,9 @@ def test_a_session_without_scored_frames_leaves_the_day_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("scored", "sampled", "counts"), [(24, 24, False), (25, 25, True), (199, 1000, False), (200, 1000, True)]
+    ("scored", "sampled", "counts"), [(19, 19, False), (20, 20, True), (199, 1000, False), (200, 1000, True)]
 )
-def test_a_session_counts_from_25_frames_and_a_fifth_of_its_length(scored: int, sampled: int, counts: bool) -> None:
+def test_a_session_counts_from_20_frames_and_a_fifth_of_its_length(scored: int, sampled: int, counts: bool) -> None:
     daily = daily_values(pl.DataFrame([session(0, 0.9, scored, sampled), session(0, 0.1)]), DEFAULT_THRESHOLDS)
     assert daily["sessions"].item() == 2
     assert daily["sessions_used"].item() == (2 if counts else 1)
