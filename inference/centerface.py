@@ -38,9 +38,9 @@ class CenterFace:
 
     name = "centerface"
 
-    def __init__(self, min_score: float, threads: int) -> None:
+    def __init__(self, weights: Path, min_score: float, threads: int) -> None:
         self._min_score = min_score
-        self._session = open_session(with_free_shape(centerface_weights()), threads)
+        self._session = open_session(with_free_shape(weights), threads)
 
     def detect(self, pictures: NDArray[np.uint8]) -> list[Faces]:
         """Find the faces in RGB pictures [N, H, W, 3], H and W multiples of 32."""

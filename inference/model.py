@@ -1,0 +1,37 @@
+"""Run a bundle's model on face crops."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.faces import Floats
+from inference.onnx_session import open_session
+from pmfer.bundle import Bundle
+from pmfer.errors import BundleError
+
+OUTPUTS = ["expression", "au_phrase"]
+
+
+class ExpressionModel:
+    """The PMFER graph of a bundle: crops in, one score per column of `Bundle.score_columns` out."""
+
+    def __init__(self, bundle: Bundle, threads: int) -> None:
+        spec = bundle.card.input
+        self._bundle = bundle
+        self._mean = np.array(spec.mean, np.float32).reshape(1, -1, 1, 1)
+        self._std = np.array(spec.std, np.float32).reshape(1, -1, 1, 1)
+        try:
+            self._session = open_session(bundle.weights, threads)
+        except Exception as error:  # ONNX Runtime's own errors derive from RuntimeError and others
+            raise BundleError(f"bundle {bundle.path}: model.onnx does not load ({error}); export it again") from None
+
+    @property
+    def crop_shape(self) -> tuple[int, ...]:
+        """Shape of one crop: [S, S] for a grey bundle, [S, S, 3] for one in colour."""
+        spec = self._bundle.card.input
+        return (spec.size_px, spec.size_px) if spec.channels == 1 else (spec.size_px, spec.size_px, spec.channels)
+
+    def score(self, crops: NDArray[np.uint8]) -> Floats:
+        """Scores in 0..1 of crops [N, *crop_shape], as [N, columns]: expressions (rows sum to 1), then AU phrases."""
+        planes = crops[:, None] if crops.ndim == 3 else crops.transpose(0, 3, 1, 2)
+        faces = (planes.astype(np.float32) / 255 - self._mean) / self._std
+        return np.concatenate(self._session.run(OUTPUTS, {"faces": faces}), axis=1)

@@ -1,0 +1,80 @@
+"""Everything that changes what a video's scores are. Sizes of batches and numbers of threads are not among it."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from inference.centerface import CenterFace, centerface_weights
+from inference.yunet import YuNet
+from pmfer.bundle import sha256_file
+from pmfer.errors import ConfigurationError
+
+METHOD_VERSION = (
+    1  # raise it with any change of this room's code that changes results: stored results then count as old
+)
+CANVAS_STEP_PX = 32  # the detectors' widest stride: the side of their input is a multiple of it
+
+
+@dataclass(frozen=True)
+class ScoringOptions:
+    """How a video is sampled, how faces are found, and which faces are worth scoring.
+
+    Raises:
+        ConfigurationError: a value lies outside its range.
+    """
+
+    frames_per_second: float | None = 5.0  # frames sampled per second of video; None for every frame
+    detector: str = CenterFace.name  # "centerface", or the path of a YuNet ONNX file
+    detector_size_px: int = 384  # longer side of the picture given to the detector; faces below 12 px in it are missed
+    min_detection_score: float = 0.4  # 0..1, on the detector's scale; drawn faces reach 0.4, real ones mostly 0.8
+    track_gap_s: float = 2.0  # a face that is not seen for longer than this becomes a new track
+    relink_gap_s: float = 60.0  # a face that reappears in the subject's place within this time is the subject again
+    min_face_px: float = 24.0  # sqrt(width * height) of the box in the video's pixels
+    min_brightness: float = 0.08  # mean luma of the crop, 0..1
+    max_brightness: float = 0.95  # mean luma of the crop, 0..1
+    min_sharpness: float = 0.04  # as inference.quality defines it; 0 for a flat crop
+
+    def __post_init__(self) -> None:
+        in_range = {
+            "frames_per_second": self.frames_per_second is None or 0 < self.frames_per_second <= 1000,
+            "detector_size_px": 64 <= self.detector_size_px <= 4096,
+            "min_detection_score": 0 < self.min_detection_score < 1,
+            "track_gap_s": self.track_gap_s > 0,
+            "relink_gap_s": self.relink_gap_s >= 0,
+            "min_face_px": self.min_face_px >= 1,
+            "min_brightness": 0 <= self.min_brightness < self.max_brightness,
+            "max_brightness": self.max_brightness <= 1,
+            "min_sharpness": self.min_sharpness >= 0,
+        }
+        for name, fits in in_range.items():
+            if not fits:
+                raise ConfigurationError(f"scoring option {name}={getattr(self, name)}: out of range")
+
+    @property
+    def detector_name(self) -> str:
+        """Name of the detector, by which a bundle gives its crop geometry."""
+        return CenterFace.name if self.detector == CenterFace.name else YuNet.name
+
+    @property
+    def detector_weights(self) -> Path:
+        """The detector's ONNX file.
+
+        Raises:
+            ConfigurationError: there is no such file.
+        """
+        path = centerface_weights() if self.detector_name == CenterFace.name else Path(self.detector)
+        if not path.is_file():
+            raise ConfigurationError(f"detector {path}: no such file; say centerface or name a YuNet ONNX file")
+        return path
+
+    def as_dict(self) -> dict[str, Any]:
+        """The options as plain JSON values. The detector's file stands there by name and content, not by its path."""
+        detector = {"detector": self.detector_name, "detector_sha256": sha256_file(self.detector_weights)}
+        return {"method_version": METHOD_VERSION, **asdict(self), **detector}
+
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON of `as_dict`, 64 hex digits: part of a result's identity."""
+        canonical = json.dumps(self.as_dict(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,0 +1,182 @@
+"""Score a video: decode, find faces, follow them, choose the subject, and run the model on the subject's crops.
+
+One pass over the video. Frames are held for one batch only; what stays until the end of the session is a line of
+numbers per sighting and its small crop (inference.crop_store).
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from inference.crop import crop_face
+from inference.crop_store import CropStore
+from inference.detector import find_faces, open_detector
+from inference.faces import Faces, sizes
+from inference.model import ExpressionModel
+from inference.options import ScoringOptions
+from inference.pose import estimate_pose
+from inference.quality import measure_quality, why_unreadable
+from inference.subject import Subject, choose_subject
+from inference.table import SessionLog, Sighting
+from inference.timing import sample
+from inference.track import Tracker
+from inference.video import Frame, Video, open_video
+from pmfer.bundle import Bundle
+from pmfer.errors import BundleError
+
+RIVAL_WARNING_SHARE = 0.7  # of the subject's prominence: with a rival beyond this, the choice of subject is doubtful
+
+Progress = Callable[[float, float | None], None]  # seconds of video done, seconds announced (None: unknown)
+
+
+@dataclass(frozen=True)
+class VideoSummary:
+    """What came of a video as a whole."""
+
+    duration_s: float  # last minus first presentation time
+    frames_decoded: int
+    frames_sampled: int  # each has a row
+    frames_with_face: int  # sampled frames with at least one face, anybody's
+    frames_scored: int
+    leading_expression: str | None  # most often the most probable one; None if nothing was scored
+    warning: str | None  # what was lost or is doubtful, in one line; None if nothing
+    wall_s: float  # time it took
+
+
+@dataclass(frozen=True)
+class ScoredVideo:
+    """The score batch of a video (one row per sampled frame, see docs/inference.md) and its summary."""
+
+    frames: pl.DataFrame
+    summary: VideoSummary
+
+
+class Scorer:
+    """A bundle, a detector and options, ready for one video after the other. Not for use by several threads at once."""
+
+    def __init__(self, bundle: Bundle, options: ScoringOptions, *, batch_size: int = 16, threads: int = 2) -> None:
+        """Load the networks.
+
+        Args:
+            bundle: the verified bundle whose model scores.
+            options: everything that changes results.
+            batch_size: frames per run of the detector and crops per run of the model. So many full frames are in memory
+                at once: 50 MB for 16 frames in 1080p.
+            threads: CPU threads of the decoder and of each network.
+
+        Raises:
+            BundleError: the bundle's model does not load, or it has no crop geometry for the detector.
+            ConfigurationError: the detector's file is missing or of the wrong kind.
+        """
+        if options.detector_name not in bundle.card.crop:
+            known = ", ".join(sorted(bundle.card.crop))
+            raise BundleError(
+                f"bundle {bundle.path}: no crop geometry for detector {options.detector_name}; use one of {known}"
+            )
+        self._bundle = bundle
+        self._options = options
+        self._batch_size = batch_size
+        self._threads = threads
+        self._geometry = bundle.card.crop[options.detector_name]
+        self._detector = open_detector(options, threads)
+        self._model = ExpressionModel(bundle, threads)
+
+    def score(self, video: Path, session_id: str, on_progress: Progress | None = None) -> ScoredVideo:
+        """Score one video.
+
+        Args:
+            video: the file.
+            session_id: goes into every row.
+            on_progress: called after every batch of frames.
+
+        Raises:
+            VideoError: the video cannot be used; its reason says why.
+        """
+        started = time.monotonic()
+        with open_video(video, self._threads) as opened, CropStore(self._model.crop_shape) as crops:
+            log = self._watch(opened, crops, on_progress)
+            subject = choose_subject(log.sightings, self._options.relink_gap_s)
+            frames = self._score_subject(log, subject, crops, session_id)
+            summary = self._summarise(opened, frames, subject, time.monotonic() - started)
+        return ScoredVideo(frames, summary)
+
+    def _watch(self, video: Video, crops: CropStore, on_progress: Progress | None) -> SessionLog:
+        """Find, follow and cut out every face of the sampled frames."""
+        log = SessionLog()
+        tracker = Tracker(self._options.track_gap_s)
+        sampled = sample(video.frames(), self._options.frames_per_second)
+        for batch in _batches(sampled, self._batch_size):
+            found = find_faces(self._detector, batch, self._options.detector_size_px)
+            for frame, faces in zip(batch, found, strict=True):
+                numbers = tracker.follow(frame.time_s, faces.boxes)
+                log.add(frame.index, frame.time_s, self._sightings(frame, faces, numbers, crops))
+            log.flush()
+            if on_progress:
+                on_progress(batch[-1].time_s, video.announced_s)
+        return log
+
+    def _sightings(self, frame: Frame, faces: Faces, tracks: list[int], crops: CropStore) -> list[Sighting]:
+        """Judge every face of a frame; keep the crops of the readable ones."""
+        if not len(faces):
+            return []
+        picture = frame.picture(self._bundle.card.input.channels)
+        sightings = []
+        for number, size, box, score, landmarks in zip(
+            tracks, sizes(faces.boxes), faces.boxes, faces.scores, faces.landmarks, strict=True
+        ):
+            crop = crop_face(picture, box, self._geometry, self._bundle.card.input.size_px)
+            quality = measure_quality(crop)
+            reason = why_unreadable(float(size), quality, self._options)
+            sightings.append(
+                Sighting(
+                    track_id=number,
+                    box=box,
+                    picture_px=frame.size_px,
+                    detection_score=float(score),
+                    quality=quality,
+                    pose=estimate_pose(landmarks),
+                    reason=reason,
+                    crop=None if reason else crops.add(crop),
+                )
+            )
+        return sightings
+
+    def _score_subject(self, log: SessionLog, subject: Subject, crops: CropStore, session_id: str) -> pl.DataFrame:
+        """The score batch: the subject's crops run through the model, in batches across frames."""
+        numbers = log.crops_of(subject.tracks)
+        scores = [self._model.score(batch) for batch in crops.batches(numbers, self._batch_size)]
+        return log.rows(session_id, subject.tracks, numbers, scores, self._bundle.score_columns)
+
+    def _summarise(self, video: Video, frames: pl.DataFrame, subject: Subject, wall_s: float) -> VideoSummary:
+        expressions = list(self._bundle.card.expressions)
+        scored = frames.filter(pl.col("reason").is_null()).select(expressions)
+        leading = scored.to_numpy().argmax(axis=1).tolist() if len(scored) else []
+        counts = [leading.count(column) for column in range(len(expressions))]
+        warnings = [video.warning()]
+        if subject.rival_share > RIVAL_WARNING_SHARE:
+            warnings.append(f"another face is nearly as prominent as the subject's ({subject.rival_share:.0%})")
+        return VideoSummary(
+            duration_s=video.duration_s,
+            frames_decoded=video.frames_decoded,
+            frames_sampled=len(frames),
+            frames_with_face=frames.filter(pl.col("face_count") > 0).height,
+            frames_scored=len(scored),
+            leading_expression=expressions[counts.index(max(counts))] if leading else None,
+            warning="; ".join(warning for warning in warnings if warning) or None,
+            wall_s=wall_s,
+        )
+
+
+def _batches(frames: Iterable[Frame], batch_size: int) -> Iterator[list[Frame]]:
+    """Frames in lists of up to `batch_size`; a new list also where the picture changes its size in mid-recording."""
+    batch: list[Frame] = []
+    for frame in frames:
+        if batch and (len(batch) == batch_size or frame.size_px != batch[0].size_px):
+            yield batch
+            batch = []
+        batch.append(frame)
+    if batch:
+        yield batch

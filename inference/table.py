@@ -1,0 +1,168 @@
+"""The tables of a session: what was seen while it ran, and the score batch that comes of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from inference.faces import Floats
+from inference.pose import Pose
+from inference.quality import Quality
+from pmfer.errors import FrameReason
+
+FRAMES = {"frame_index": pl.Int32, "pts_s": pl.Float64, "face_count": pl.Int32}
+SIGHTINGS = {
+    "frame_index": pl.Int32,
+    "pts_s": pl.Float64,
+    "track_id": pl.Int32,
+    "prominence": pl.Float64,  # size in pixels x certainty x visible share
+    "box_x_px": pl.Float32,
+    "box_y_px": pl.Float32,
+    "box_w_px": pl.Float32,
+    "box_h_px": pl.Float32,
+    "detection_score": pl.Float32,
+    "sharpness": pl.Float32,
+    "brightness": pl.Float32,
+    "face_size_px": pl.Float32,
+    "yaw_deg": pl.Float32,
+    "pitch_deg": pl.Float32,
+    "roll_deg": pl.Float32,
+    "occlusion": pl.Float32,  # NULL: this release does not estimate it
+    "reason": pl.String,
+    "crop": pl.Int64,  # number in the crop store; NULL if unreadable
+}
+ROW_COLUMNS = (  # of the score batch, before the score columns; the order of the warehouse's frame_scores
+    "session_id",
+    "frame_index",
+    "pts_s",
+    "face_count",
+    "track_id",
+    "is_subject",
+    "box_x_px",
+    "box_y_px",
+    "box_w_px",
+    "box_h_px",
+    "detection_score",
+    "sharpness",
+    "brightness",
+    "face_size_px",
+    "yaw_deg",
+    "pitch_deg",
+    "roll_deg",
+    "occlusion",
+    "reason",
+)
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """One face in one sampled frame."""
+
+    track_id: int
+    box: Floats  # [4] left, top, width, height, displayed pixels
+    picture_px: tuple[int, int]  # width and height of the frame
+    detection_score: float
+    quality: Quality
+    pose: Pose
+    reason: FrameReason | None  # why it cannot be scored
+    crop: int | None  # number in the crop store
+
+    @property
+    def face_size_px(self) -> float:
+        """Side of the square as large as the box."""
+        return float(np.sqrt(self.box[2] * self.box[3]))
+
+    @property
+    def visible_share(self) -> float:
+        """Share of the box that lies inside the picture, 0..1."""
+        ends = np.minimum(self.box[:2] + self.box[2:], self.picture_px)
+        inside = np.clip(ends - np.maximum(self.box[:2], 0), 0, None)
+        return float(np.prod(inside) / np.prod(self.box[2:]))
+
+    def row(self, frame_index: int, pts_s: float) -> tuple[object, ...]:
+        """Values in the order of SIGHTINGS."""
+        return (
+            frame_index,
+            pts_s,
+            self.track_id,
+            self.face_size_px * self.detection_score * self.visible_share,
+            *self.box.tolist(),
+            self.detection_score,
+            self.quality.sharpness,
+            self.quality.brightness,
+            self.face_size_px,
+            self.pose.yaw_deg,
+            self.pose.pitch_deg,
+            self.pose.roll_deg,
+            None,
+            self.reason.value if self.reason else None,
+            self.crop,
+        )
+
+
+class SessionLog:
+    """Everything seen in a session. Rows are packed into columns at every flush: about 90 bytes a sighting."""
+
+    def __init__(self) -> None:
+        self._frames = [pl.DataFrame(schema=FRAMES)]
+        self._sightings = [pl.DataFrame(schema=SIGHTINGS)]
+        self._new_frames: list[tuple[object, ...]] = []
+        self._new_sightings: list[tuple[object, ...]] = []
+
+    def add(self, frame_index: int, pts_s: float, sightings: Sequence[Sighting]) -> None:
+        """Note a sampled frame and the faces in it, which may be none."""
+        self._new_frames.append((frame_index, pts_s, len(sightings)))
+        self._new_sightings += [sighting.row(frame_index, pts_s) for sighting in sightings]
+
+    def flush(self) -> None:
+        """Pack what was added since the last flush."""
+        self._frames.append(pl.DataFrame(self._new_frames, FRAMES, orient="row"))
+        self._sightings.append(pl.DataFrame(self._new_sightings, SIGHTINGS, orient="row"))
+        self._new_frames, self._new_sightings = [], []
+
+    @property
+    def sightings(self) -> pl.DataFrame:
+        """All sightings up to the last flush, in order of time; columns as in SIGHTINGS."""
+        return pl.concat(self._sightings)
+
+    def crops_of(self, tracks: Sequence[int]) -> NDArray[np.int64]:
+        """Numbers of the kept crops of some tracks, in order of time."""
+        own = self.sightings.filter(pl.col("track_id").is_in(tracks) & pl.col("crop").is_not_null())
+        return own["crop"].to_numpy()
+
+    def rows(
+        self,
+        session_id: str,
+        subject_tracks: Sequence[int],
+        crops: NDArray[np.int64],
+        scores: Sequence[Floats],
+        score_columns: Sequence[str],
+    ) -> pl.DataFrame:
+        """The score batch: one row per sampled frame, with the subject's face or with a reason.
+
+        Args:
+            session_id: goes into every row.
+            subject_tracks: the subject's tracks, of which no two are seen in one frame.
+            crops: numbers of the crops that were scored.
+            scores: their scores, [len(crops), columns] in batches.
+            score_columns: names of the scores.
+        """
+        table = np.concatenate(scores) if scores else np.empty((0, len(score_columns)), np.float32)
+        scored = pl.DataFrame(table, dict.fromkeys(score_columns, pl.Float32), orient="row")
+        scored = scored.with_columns(crop=pl.Series(crops, dtype=pl.Int64))
+        subject = self.sightings.drop("pts_s", "prominence").filter(pl.col("track_id").is_in(subject_tracks))
+        rows = (
+            pl.concat(self._frames)
+            .join(subject, on="frame_index", how="left", maintain_order="left")
+            .join(scored, on="crop", how="left", maintain_order="left")
+        )
+        nobody = pl.when(pl.col("face_count") == 0).then(pl.lit(FrameReason.NO_FACE.value))
+        absent = nobody.otherwise(pl.lit(FrameReason.NOT_SUBJECT.value))
+        is_subject = pl.col("track_id").is_not_null()
+        return rows.with_columns(
+            session_id=pl.lit(session_id),
+            is_subject=is_subject,
+            reason=pl.when(is_subject).then("reason").otherwise(absent),
+        ).select(*ROW_COLUMNS, *score_columns)

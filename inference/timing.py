@@ -1,0 +1,70 @@
+"""From a container's timestamps to seconds, and which frames to sample."""
+
+import math
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from typing import Protocol, TypeVar
+
+JUMP_S = 1.0  # a timestamp that lies back by more than this starts a new count; by less, it is jitter
+ROUNDING_S = 1e-6  # containers round timestamps: a frame this little before a tick is on it
+
+
+class Clock:
+    """Turns timestamps into seconds since the start of the recording, never running backwards.
+
+    Zero is the container's own start time, the same zero as in any player; a container without one starts with its
+    first frame. A frame without a timestamp follows its predecessor by the nominal frame duration. Where the timestamps
+    jump back (files joined together, a camera that restarted), counting goes on from there.
+    """
+
+    def __init__(self, start_s: float | None, frame_s: float) -> None:
+        self._start_s = start_s
+        self._frame_s = frame_s
+        self._last_s: float | None = None
+
+    def seconds(self, pts: int | None, time_base: Fraction | None) -> float:
+        """Seconds of the next frame, given in decode order; `pts` in units of `time_base`."""
+        if pts is None or time_base is None:
+            return self._at(self._following())
+        stamp_s = float(pts * time_base)
+        if self._start_s is None:
+            self._start_s = stamp_s - self._following()
+        now_s = stamp_s - self._start_s
+        if self._last_s is not None and now_s < self._last_s - JUMP_S:
+            now_s = self._following()
+            self._start_s = stamp_s - now_s
+        return self._at(now_s)
+
+    def _following(self) -> float:
+        return 0.0 if self._last_s is None else self._last_s + self._frame_s
+
+    def _at(self, now_s: float) -> float:
+        self._last_s = now_s if self._last_s is None else max(now_s, self._last_s)
+        return self._last_s
+
+
+class Timed(Protocol):
+    """Anything that happens at a time."""
+
+    @property
+    def time_s(self) -> float:
+        """Seconds since the start of the recording."""
+
+
+AnyTimed = TypeVar("AnyTimed", bound=Timed)
+
+
+def sample(frames: Iterable[AnyTimed], frames_per_second: float | None) -> Iterator[AnyTimed]:
+    """Of frames in time order, the first at or after each tick of 1 / `frames_per_second` seconds; all of them if None.
+
+    A tick that passes without a frame (variable frame rate, a pause) yields nothing, so no frame comes twice.
+    """
+    if frames_per_second is None:
+        yield from frames
+        return
+    last_tick: int | None = None
+    for frame in frames:
+        tick = math.floor((frame.time_s + ROUNDING_S) * frames_per_second)
+        if last_tick is None or tick > last_tick:
+            yield frame
+            last_tick = tick

