@@ -42,7 +42,7 @@ from pmfer.errors import PmferError, ReportError
 from warehouse import store
 from warehouse.connection import open_reader, open_writer
 from warehouse.publish import publish
-from warehouse.queries import ActiveScoring
+from warehouse.queries import Provenance
 from warehouse.records import ReportRecord, RunOutcome
 
 log = logging.getLogger("pmfer.nightly")
@@ -120,7 +120,7 @@ def nightly(
     listing = find_sessions(job)
     with closing(open_writer(job.data.warehouse)) as connection:
         plan = plan_night(connection, listing, job)
-        scoring = ActiveScoring(job.bundle.digest, job.options.digest())
+        scoring = Provenance(job.bundle.digest, job.options.digest())
         if plan.nothing_new and not due_reports(connection, night, scoring, job.data):
             publish_snapshot(connection, job)
             outcome = NightOutcome(night, plan.found, 0, plan.done_before, 0, 0, 0)
@@ -130,7 +130,7 @@ def nightly(
     return outcome
 
 
-def process(connection: duckdb.DuckDBPyConnection, plan: NightPlan, scoring: ActiveScoring, job: Job) -> NightOutcome:
+def process(connection: duckdb.DuckDBPyConnection, plan: NightPlan, scoring: Provenance, job: Job) -> NightOutcome:
     """Do what the plan says and keep a record of the run."""
     run_id = str(uuid.uuid4())
     store.start_run(connection, run_record(job, run_id))
@@ -180,7 +180,7 @@ def score_all(
             staged.unlink(missing_ok=True)
 
 
-def render_all(connection: duckdb.DuckDBPyConnection, scoring: ActiveScoring, job: Job, run_id: str) -> int:
+def render_all(connection: duckdb.DuckDBPyConnection, scoring: Provenance, job: Job, run_id: str) -> int:
     """Render the reports that are due from the published snapshot; returns how many.
 
     Raises:

@@ -18,7 +18,7 @@ from reports.ward import WardReport, build_ward_report
 from warehouse import queries, store
 from warehouse.connection import open_writer
 from warehouse.publish import publish
-from warehouse.queries import ActiveScoring
+from warehouse.queries import Provenance
 from warehouse.records import ReportRecord
 
 
@@ -43,7 +43,7 @@ class DueReport:
 
 
 def reports_of(
-    connection: duckdb.DuckDBPyConnection, day: date, scoring: ActiveScoring, data: DataFolder
+    connection: duckdb.DuckDBPyConnection, day: date, scoring: Provenance, data: DataFolder
 ) -> list[DueReport]:
     """All reports that a day should have: one per patient with a session that day, stored or set aside, and the ward's.
 
@@ -63,7 +63,7 @@ def reports_of(
 
 
 def due_reports(
-    connection: duckdb.DuckDBPyConnection, day: date, scoring: ActiveScoring, data: DataFolder
+    connection: duckdb.DuckDBPyConnection, day: date, scoring: Provenance, data: DataFolder
 ) -> list[DueReport]:
     """Those reports of a day that were not rendered yet, whose input changed, or whose file is gone or altered."""
     recorded = {row["path"]: row for row in queries.reports(connection, day).iter_rows(named=True)}
@@ -117,7 +117,7 @@ def render_by_hand(data: DataFolder, day: date, patient_id: str | None) -> list[
     if not data.warehouse.is_file():
         raise ReportError(f"{data.warehouse}: no warehouse there; run `pmfer nightly` first or name another --data-dir")
     with closing(open_writer(data.warehouse)) as connection:
-        scoring = queries.active_scoring(connection, day)
+        scoring = queries.active_provenance(connection, day)
         reports = reports_of(connection, day, scoring, data) if scoring else []
         chosen = [report for report in reports if patient_id in (None, report.patient_id)]
         if not chosen:

@@ -16,7 +16,7 @@ class ModelConfig(_Section):
     """Sizes of the compact back-end."""
 
     channels: tuple[int, ...] = (32, 64, 128, 320)  # of the residual stages; each but the first halves the grid
-    blocks: tuple[int, ...] = (1, 2, 3, 2)  # residual blocks per stage
+    blocks: tuple[int, ...] = (1, 1, 2, 2)  # residual blocks per stage
     heads: int = Field(5, gt=0)  # attention heads over the local tokens; divides the last channel count
     text_width: int = Field(128, gt=0)
     text_layers: int = Field(2, gt=0)

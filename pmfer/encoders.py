@@ -21,7 +21,6 @@ class ResidualBlock(nn.Module):
         self.skip: nn.Module = nn.Identity()
         if stride != 1 or channels_in != channels:
             self.skip = nn.Sequential(nn.Conv2d(channels_in, channels, 1, stride, bias=False), nn.BatchNorm2d(channels))
-        nn.init.zeros_(self.body[-1].weight)  # a block begins as its skip connection (Goyal et al., 2017)
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the block."""
@@ -70,9 +69,6 @@ class CompactImageEncoder(nn.Module):
         self.grid = size_px // 2 ** (len(config.channels) - 1)
         self.position = nn.Parameter(torch.zeros(1, self.width, self.grid, self.grid))
         self.attention = AttentionBlock(self.width, config.heads)
-        for layer in self.stages.modules():
-            if isinstance(layer, nn.Conv2d):
-                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, faces: Tensor) -> Tensor:
         """Encode. A size other than the configured one is allowed: positions are resampled to its grid."""

@@ -1,0 +1,136 @@
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from flows.sources import Recording, list_night, list_nights
+from pmfer.errors import ConfigurationError, QuarantineReason
+
+NIGHT = date(2026, 3, 2)
+GOOD = {
+    "session_id": "p01-a",
+    "patient_id": "p01",
+    "started_at": "2026-03-02T09:00:00+01:00",
+    "consent": True,
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    night = tmp_path / NIGHT.isoformat()
+    night.mkdir()
+    return night
+
+
+def place(folder: Path, name: str = "a", video: bytes | None = b"video", **changes: object) -> None:
+    if video is not None:
+        (folder / f"{name}.mp4").write_bytes(video)
+    (folder / f"{name}.json").write_text(json.dumps({**GOOD, **changes}))
+
+
+def reasons(source: Path) -> list[QuarantineReason]:
+    return [rejection.reason for rejection in list_night(source, NIGHT).rejections]
+
+
+def test_a_video_with_its_sidecar_is_a_recording(folder: Path) -> None:
+    place(folder)
+    listing = list_night(folder.parent, NIGHT)
+    assert [r.source_uri for r in listing.recordings] == ["2026-03-02/a.mp4"]
+    assert listing.recordings[0].sidecar.started_at.isoformat() == GOOD["started_at"]
+    assert listing.rejections == ()
+
+
+def test_a_manifest_stands_for_the_sidecars(folder: Path) -> None:
+    (folder / "a.mkv").write_bytes(b"video")
+    (folder / "manifest.csv").write_text(
+        "file,session_id,patient_id,started_at,consent\na.mkv,p01-a,p01,2026-03-02T09:00:00+01:00,true\n"
+    )
+    listing = list_night(folder.parent, NIGHT)
+    assert [type(r) for r in listing.recordings] == [Recording]
+    assert listing.recordings[0].sidecar.patient_id == "p01"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"started_at": "2026-03-03T09:00:00+01:00"}, QuarantineReason.SIDECAR_DATE_MISMATCH),
+        ({"started_at": "2026-03-02T09:00:00"}, QuarantineReason.SIDECAR_INVALID),  # no offset
+        ({"started_at": "yesterday"}, QuarantineReason.SIDECAR_INVALID),
+        ({"patient_id": "../p01"}, QuarantineReason.SIDECAR_INVALID),
+        ({"session_id": "a/b"}, QuarantineReason.SIDECAR_INVALID),
+        ({"session_id": "x" * 65}, QuarantineReason.SIDECAR_INVALID),
+        ({"session_id": "p01-a\n"}, QuarantineReason.SIDECAR_INVALID),
+        ({"nickname": "Jane"}, QuarantineReason.SIDECAR_INVALID),  # nothing but what is asked for
+        ({"consent": False}, QuarantineReason.NO_CONSENT),
+        ({"consent": None}, QuarantineReason.SIDECAR_INVALID),
+    ],
+)
+def test_a_wrong_sidecar_is_set_aside_with_its_reason(
+    folder: Path, changes: dict[str, object], reason: QuarantineReason
+) -> None:
+    place(folder, **changes)
+    assert reasons(folder.parent) == [reason]
+    assert list_night(folder.parent, NIGHT).recordings == ()
+
+
+def test_the_message_names_file_and_field(folder: Path) -> None:
+    place(folder, patient_id="../p01")
+    (rejection,) = list_night(folder.parent, NIGHT).rejections
+    assert "a.mp4" in rejection.message
+    assert "patient_id" in rejection.message
+    assert "\n" not in rejection.message
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"text"', "\x00"])
+def test_a_sidecar_that_is_no_json_object_is_set_aside(folder: Path, text: str) -> None:
+    place(folder)
+    (folder / "a.json").write_text(text)
+    assert reasons(folder.parent) == [QuarantineReason.SIDECAR_INVALID]
+
+
+def test_an_oversize_sidecar_is_not_read(folder: Path) -> None:
+    place(folder)
+    (folder / "a.json").write_text(json.dumps({**GOOD, "note": "x" * 100_000}))
+    (rejection,) = list_night(folder.parent, NIGHT).rejections
+    assert rejection.reason is QuarantineReason.SIDECAR_INVALID
+    assert "larger than" in rejection.message
+
+
+def test_a_video_without_sidecar_and_a_sidecar_without_video_are_both_named(folder: Path) -> None:
+    (folder / "lonely.mp4").write_bytes(b"video")
+    place(folder, "gone", video=None)
+    assert sorted(reasons(folder.parent)) == [QuarantineReason.SIDECAR_MISSING, QuarantineReason.VIDEO_MISSING]
+
+
+def test_a_manifest_cannot_lead_out_of_its_folder(folder: Path) -> None:
+    (folder.parent / "secret.mp4").write_bytes(b"video")
+    (folder / "manifest.csv").write_text(
+        "file,session_id,patient_id,started_at,consent\n../secret.mp4,a,p01,2026-03-02T09:00:00+01:00,true\n"
+    )
+    assert reasons(folder.parent) == [QuarantineReason.SIDECAR_INVALID]
+
+
+def test_a_link_cannot_lead_out_of_the_source(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    outside = tmp_path_factory.mktemp("outside") / "secret.mp4"
+    outside.write_bytes(b"video")
+    place(folder, video=None)
+    (folder / "a.mp4").symlink_to(outside)
+    assert reasons(folder.parent) == [QuarantineReason.SIDECAR_INVALID]
+
+
+def test_other_files_are_left_alone(folder: Path) -> None:
+    (folder / ".DS_Store").write_bytes(b"")
+    (folder / "notes.txt").write_text("bed 3")
+    assert list_night(folder.parent, NIGHT).found == 0
+
+
+def test_a_missing_or_empty_source_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="nowhere.*No such file"):
+        list_nights(tmp_path / "nowhere")
+    with pytest.raises(ConfigurationError, match="no folder named YYYY-MM-DD"):
+        list_nights(tmp_path)
+
+
+def test_a_night_without_a_folder_is_empty(folder: Path) -> None:
+    assert list_night(folder.parent, date(2026, 3, 9)).found == 0

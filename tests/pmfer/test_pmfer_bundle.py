@@ -1,0 +1,75 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pmfer.bundle import CARD_FILE, WEIGHTS_FILE, load_bundle, resolve_bundle
+from pmfer.errors import BundleError
+from pmfer.expressions import EXPRESSION_NAMES
+from pmfer.facs import AU_COLUMNS
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(resolve_bundle(), tmp_path / "bundle"))
+
+
+def test_the_shipped_bundle_loads_and_speaks_the_vocabulary() -> None:
+    bundle = load_bundle()
+    assert bundle.score_columns == (*EXPRESSION_NAMES, *AU_COLUMNS)
+    assert len(bundle.digest) == 64
+
+
+def test_the_shipped_bundle_states_the_accuracy_that_the_product_promises() -> None:
+    assert load_bundle().card.metrics["test"]["accuracy_strict"] >= 0.85
+
+
+def test_a_copy_has_the_same_identity(copy: Path) -> None:
+    assert load_bundle(copy).digest == load_bundle().digest
+
+
+def test_altered_weights_are_refused(copy: Path) -> None:
+    content = bytearray((copy / WEIGHTS_FILE).read_bytes())
+    content[len(content) // 2] ^= 1
+    (copy / WEIGHTS_FILE).write_bytes(content)
+    with pytest.raises(BundleError, match="does not match its sha256"):
+        load_bundle(copy)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("expressions", list(reversed(EXPRESSION_NAMES))), ("crop", {}), ("calibration", {})]
+)
+def test_an_altered_card_is_refused(copy: Path, field: str, value: object) -> None:
+    card = json.loads((copy / CARD_FILE).read_text())
+    card[field] = value
+    (copy / CARD_FILE).write_text(json.dumps(card))
+    with pytest.raises(BundleError, match="was altered"):
+        load_bundle(copy)
+
+
+def test_another_format_version_is_refused(copy: Path) -> None:
+    card = json.loads((copy / CARD_FILE).read_text())
+    card["format_version"] = 99
+    (copy / CARD_FILE).write_text(json.dumps(card))
+    with pytest.raises(BundleError, match="format version 99"):
+        load_bundle(copy)
+
+
+@pytest.mark.parametrize("name", [CARD_FILE, WEIGHTS_FILE])
+def test_a_missing_file_is_named(copy: Path, name: str) -> None:
+    (copy / name).unlink()
+    with pytest.raises(BundleError, match=f"{name} is missing"):
+        load_bundle(copy)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format_version": 1}'])
+def test_a_card_that_is_none_is_refused(copy: Path, text: str) -> None:
+    (copy / CARD_FILE).write_text(text)
+    with pytest.raises(BundleError):
+        load_bundle(copy)
+
+
+def test_an_unknown_name_lists_the_shipped_ones() -> None:
+    with pytest.raises(BundleError, match="pmfer-compact"):
+        load_bundle("no-such-bundle")

