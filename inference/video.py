@@ -86,11 +86,14 @@ class Video:
 
     @property
     def announced_s(self) -> float | None:
-        """Duration that the container announces, seconds; None if it does not."""
-        stream, container = self._stream, self._container
+        """Duration that the file announces, seconds; None if it does not."""
+        stream = self._stream
         if stream.duration is not None and stream.time_base is not None:
             return float(stream.duration * stream.time_base)
-        return container.duration / MICROSECONDS if container.duration else None
+        if not self._container.duration:
+            return None
+        end_s, start_s = self._container.duration / MICROSECONDS, self._start_s or 0.0
+        return end_s - start_s if 0 < start_s < end_s else end_s  # Matroska counts from zero, not from the start
 
     def frames(self) -> Iterator[Frame]:
         """Decode frame after frame, passing over damaged packets.
@@ -99,8 +102,7 @@ class Video:
             VideoError: the file became unreadable; after the last frame also NO_FRAMES if not one frame decodes, and
                 TRUNCATED if what decodes is less than a tenth of what the container announces.
         """
-        start_s = None if self._container.start_time is None else self._container.start_time / MICROSECONDS
-        clock = Clock(start_s, self._nominal_frame_s)
+        clock = Clock(self._start_s, self._nominal_frame_s)
         pixel_aspect = float(self._stream.sample_aspect_ratio or 1)
         for decoded in self._decoded():
             time_s = clock.seconds(decoded.pts, decoded.time_base)
@@ -121,6 +123,11 @@ class Video:
         if self._damaged_packets:
             lost.append(f"{self._damaged_packets} damaged packets passed over")
         return "; ".join(lost) or None
+
+    @property
+    def _start_s(self) -> float | None:
+        start = self._container.start_time
+        return None if start is None else start / MICROSECONDS
 
     @property
     def _nominal_frame_s(self) -> float:
@@ -204,10 +211,12 @@ def _open_container(path: Path) -> InputContainer:
         # The prefix keeps a name with a colon from being taken for an address.
         return av.open(f"file:{path}", container_options=LOCAL_FILES_ONLY)
     except OSError as error:
-        raise VideoError(QuarantineReason.UNREADABLE, f"{path}: cannot be read ({error.strerror})") from None
+        if not isinstance(error, PermissionError):  # the file could be read, so it is one that it names that may not
+            raise VideoError(QuarantineReason.UNREADABLE, f"{path}: cannot be read ({error.strerror})") from None
     except (av.error.FFmpegError, ValueError):
-        with path.open("rb") as stream:
-            atom = stream.read(8)[4:]
+        pass
+    with path.open("rb") as stream:
+        atom = stream.read(8)[4:]
     if atom in QUICKTIME_ATOMS:
         raise VideoError(QuarantineReason.TRUNCATED, f"{path}: cut off before its index was written; copy it again")
     raise VideoError(QuarantineReason.NOT_A_VIDEO, f"{path}: not a video that FFmpeg knows; check the export")

@@ -3,11 +3,10 @@
 from importlib.metadata import files
 from pathlib import Path
 
-import av
 import numpy as np
 import onnx
 import pytest
-from numpy.typing import NDArray
+from inference_videos import Picture
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
@@ -28,9 +27,6 @@ from pmfer.bundle import (
 from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.facs import ACTION_UNITS
 
-Picture = NDArray[np.uint8]
-FACE_BOX = (170, 65, 275, 195)  # left, top, right, bottom: where a person sees the face in the 512 x 512 picture
-
 
 @pytest.fixture(scope="session")
 def portrait() -> Picture:
@@ -45,30 +41,22 @@ def empty_room(portrait: Picture) -> Picture:
     return np.repeat(np.linspace(60, 180, 512, dtype=np.uint8)[None, :, None], 512, axis=0).repeat(3, axis=2)
 
 
-def write_video(
-    path: Path,
-    pictures: list[Picture],
-    *,
-    rate: int = 10,
-    times_ms: list[int] | None = None,
-    codec: str = "libx264",
-    pixel_format: str = "yuv420p",
-    pixel_aspect: str | None = None,
-) -> Path:
-    """Write RGB pictures as a video, at a fixed rate or at given times in milliseconds."""
-    times = times_ms or [round(1000 * number / rate) for number in range(len(pictures))]
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate)
-        stream.height, stream.width = pictures[0].shape[:2]
-        stream.pix_fmt = pixel_format
-        stream.time_base = "1/1000"
-        if pixel_aspect:
-            stream.codec_context.sample_aspect_ratio = pixel_aspect
-        for picture, at_ms in zip(pictures, times, strict=True):
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-            frame.pts, frame.time_base = at_ms, stream.time_base
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+@pytest.fixture(scope="session")
+def clips() -> Path:
+    """The folder of real clips on the reference shelf beside the project."""
+    return _on_the_shelf("data/videos")
+
+
+@pytest.fixture(scope="session")
+def yunet() -> Path:
+    """A YuNet file, as a user would name one."""
+    return _on_the_shelf("models/yunet_s_640_640.onnx")
+
+
+def _on_the_shelf(name: str) -> Path:
+    path = Path(__file__).parents[3] / "shared" / name
+    if not path.exists():
+        pytest.skip(f"needs {name} on the reference shelf ../shared")
     return path
 
 

@@ -1,0 +1,213 @@
+"""A whole video in, a score batch out."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from inference_videos import Picture, write_video
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+
+from inference.model import ExpressionModel
+from inference.options import ScoringOptions
+from inference.score import Scorer
+from pmfer.bundle import Bundle
+from pmfer.errors import BundleError
+from pmfer.expressions import EXPRESSION_NAMES
+from pmfer.facs import AU_COLUMNS
+
+SCORES = [*EXPRESSION_NAMES, *AU_COLUMNS]
+BOX = ["box_x_px", "box_y_px", "box_w_px", "box_h_px"]
+MEASURES = [*BOX, "detection_score", "sharpness", "brightness", "face_size_px", "yaw_deg", "pitch_deg", "roll_deg"]
+
+
+@pytest.fixture(scope="module")
+def film(portrait: Picture, empty_room: Picture) -> list[Picture]:
+    """Three seconds at ten frames per second: nobody, the person, nobody."""
+    return [empty_room] * 10 + [np.roll(portrait, step, axis=1) for step in range(10)] + [empty_room] * 10
+
+
+def reasons(frames: pl.DataFrame) -> list[str | None]:
+    return frames["reason"].to_list()
+
+
+def test_every_sampled_frame_yields_a_row_with_scores_or_a_reason(
+    tmp_path: Path, scorer: Scorer, film: list[Picture]
+) -> None:
+    frames, summary = _score(scorer, write_video(tmp_path / "film.mp4", film))
+    assert frames["frame_index"].to_list() == list(range(0, 30, 2))
+    assert frames["pts_s"].to_list() == pytest.approx([0.2 * tick for tick in range(15)])
+    assert reasons(frames) == ["no_face"] * 5 + [None] * 5 + ["no_face"] * 5
+    assert frames["session_id"].unique().to_list() == ["s1"]
+    unscored = frames.filter(pl.col("reason").is_not_null())
+    assert unscored.select(*MEASURES, *SCORES, "track_id").null_count().row(0) == (10,) * (len(MEASURES) + 29)
+    scored = frames.filter(pl.col("reason").is_null())
+    assert scored.select(*MEASURES, *SCORES, "track_id").null_count().sum_horizontal().item() == 0
+    assert scored.select(pl.sum_horizontal(EXPRESSION_NAMES)).to_series().to_list() == pytest.approx([1.0] * 5)
+    assert (summary.frames_decoded, summary.frames_sampled) == (30, 15)
+    assert (summary.frames_with_face, summary.frames_scored) == (5, 5)
+    assert summary.duration_s == pytest.approx(2.9)
+    assert summary.leading_expression in EXPRESSION_NAMES
+    assert summary.warning is None
+
+
+def test_columns_are_those_of_the_warehouse(tmp_path: Path, scorer: Scorer, film: list[Picture]) -> None:
+    frames, _ = _score(scorer, write_video(tmp_path / "film.mp4", film))
+    assert dict(frames.schema) == {
+        "session_id": pl.String,
+        "frame_index": pl.Int32,
+        "pts_s": pl.Float64,
+        "face_count": pl.Int32,
+        "track_id": pl.Int32,
+        "is_subject": pl.Boolean,
+        **dict.fromkeys(MEASURES, pl.Float32),
+        "occlusion": pl.Float32,
+        "reason": pl.String,
+        **dict.fromkeys(SCORES, pl.Float32),
+    }
+    migrations = Path(__file__).parents[2] / "warehouse" / "migrations"
+    table = (migrations / "0001_initial.sql").read_text().split("CREATE TABLE frame_scores (")[1].split(");")[0]
+    names = [part.split()[0] for part in table.replace("\n", " ").split(",")]
+    assert frames.columns == names[1:]
+
+
+def test_same_input_gives_the_same_bytes_whatever_the_batch_size(
+    tmp_path: Path, bundle: Bundle, scorer: Scorer, film: list[Picture]
+) -> None:
+    path = write_video(tmp_path / "film.mp4", film)
+    first = _parquet(_score(scorer, path)[0])
+    assert _parquet(_score(scorer, path)[0]) == first
+    assert _parquet(_score(Scorer(bundle, ScoringOptions(), batch_size=4, threads=1), path)[0]) == first
+    other = _score(Scorer(bundle, ScoringOptions(), batch_size=7, threads=1), path)[0]
+    np.testing.assert_allclose(
+        other.select(SCORES).to_numpy(), _score(scorer, path)[0].select(SCORES).to_numpy(), atol=1e-3
+    )
+
+
+def test_every_frame_is_a_choice_that_changes_the_identity(tmp_path: Path, bundle: Bundle, film: list[Picture]) -> None:
+    options = ScoringOptions(frames_per_second=None)
+    frames, _ = _score(Scorer(bundle, options, threads=1), write_video(tmp_path / "film.mp4", film[5:15]))
+    assert frames["frame_index"].to_list() == list(range(10))
+    assert options.digest() != ScoringOptions().digest()
+
+
+def test_others_are_counted_and_never_scored(
+    tmp_path: Path, scorer: Scorer, portrait: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    score = ExpressionModel.score
+
+    def watched(self: ExpressionModel, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        seen.append(len(crops))
+        return score(self, crops)
+
+    monkeypatch.setattr(ExpressionModel, "score", watched)
+    visitor = np.asarray(Image.fromarray(portrait).resize((300, 300)))[:, ::-1]
+    together = np.full((512, 812, 3), 100, np.uint8)
+    together[:, :512], together[100:400, 512:] = portrait, visitor
+    alone = np.full((512, 812, 3), 100, np.uint8)
+    alone[100:400, 512:] = visitor
+    frames, summary = _score(scorer, write_video(tmp_path / "ward.mp4", [together] * 30 + [alone] * 10))
+    assert frames["face_count"].to_list() == [2] * 15 + [1] * 5
+    assert reasons(frames) == [None] * 15 + ["not_subject"] * 5
+    assert frames["is_subject"].to_list() == [True] * 15 + [False] * 5
+    assert frames["box_x_px"].max() < 300
+    assert frames[15:].select(*MEASURES, *SCORES, "track_id").null_count().row(0) == (5,) * (len(MEASURES) + 29)
+    assert sum(seen) == summary.frames_scored == 15
+
+
+@pytest.mark.parametrize("flaw", ["too_dark", "too_bright", "too_small", "too_blurred"])
+def test_face_that_cannot_be_read_keeps_its_box_and_gets_its_reason(
+    tmp_path: Path, bundle: Bundle, portrait: Picture, flaw: str
+) -> None:
+    """The limits move to the face: a face beyond the usual limits is one that a detector hardly finds."""
+    options = {
+        "too_dark": ScoringOptions(min_brightness=0.9),
+        "too_bright": ScoringOptions(max_brightness=0.3),
+        "too_small": ScoringOptions(min_face_px=300),
+        "too_blurred": ScoringOptions(min_sharpness=0.4),
+    }[flaw]
+    blurred = np.asarray(Image.fromarray(portrait).filter(ImageFilter.GaussianBlur(6)))
+    path = write_video(tmp_path / "flaw.mp4", [blurred if flaw == "too_blurred" else portrait] * 4)
+    frames, summary = _score(Scorer(bundle, options, threads=1), path)
+    assert reasons(frames) == [flaw] * 2
+    assert frames["is_subject"].all()
+    assert frames.select(MEASURES).null_count().sum_horizontal().item() == 0
+    assert frames.select(SCORES).null_count().row(0) == (2,) * 28
+    assert (summary.frames_with_face, summary.frames_scored, summary.leading_expression) == (2, 0, None)
+
+
+def test_grey_video_scores_like_its_coloured_original(tmp_path: Path, scorer: Scorer, portrait: Picture) -> None:
+    grey = np.asarray(Image.fromarray(portrait).convert("L").convert("RGB"))
+    first, _ = _score(scorer, write_video(tmp_path / "grey.mkv", [grey] * 4, codec="ffv1", pixel_format="gray"))
+    second, _ = _score(
+        scorer, write_video(tmp_path / "colour.mkv", [portrait] * 4, codec="ffv1", pixel_format="yuv444p")
+    )
+    assert reasons(first) == reasons(second) == [None, None]
+    assert first["brightness"].to_list() == pytest.approx(second["brightness"].to_list(), abs=0.02)
+
+
+def test_frames_are_decoded_batch_by_batch(tmp_path: Path, scorer: Scorer, film: list[Picture]) -> None:
+    calls: list[tuple[float, float | None]] = []
+    path = write_video(tmp_path / "film.mp4", film)
+    scorer.score(path, "s1", on_progress=lambda done_s, announced_s: calls.append((done_s, announced_s)))
+    assert [done_s for done_s, _ in calls] == pytest.approx([0.6, 1.4, 2.2, 2.8])
+    assert {announced_s for _, announced_s in calls} == {3.0}
+
+
+def test_picture_size_may_change_in_mid_recording(tmp_path: Path, scorer: Scorer, portrait: Picture) -> None:
+    small = np.asarray(Image.fromarray(portrait).resize((256, 256)))
+    path = tmp_path / "joined.h264"
+    parts = [write_video(tmp_path / f"{len(picture)}.h264", [picture] * 10) for picture in (portrait, small)]
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    frames, _ = _score(scorer, path)
+    assert frames["face_count"].to_list() == [1] * 4
+    assert reasons(frames) == [None, None, "not_subject", "not_subject"]  # half as large: taken for somebody else
+
+
+def test_bundle_without_geometry_for_the_detector_is_refused(bundle: Bundle) -> None:
+    crop = {"yunet": bundle.card.crop["yunet"]}
+    with pytest.raises(BundleError, match="no crop geometry for detector centerface; use one of yunet"):
+        Scorer(replace(bundle, card=replace(bundle.card, crop=crop)), ScoringOptions())
+
+
+@pytest.mark.shared
+def test_real_clips_have_their_faces_where_the_shelf_says(clips: Path, bundle: Bundle) -> None:
+    scorer = Scorer(bundle, ScoringOptions(frames_per_second=2.0), threads=2)
+    for name in ("face_noface.mov", "noface_face.mov"):
+        frames, _ = _score(scorer, clips / name)
+        assert 0.3 < (frames["face_count"] == 1).mean() < 0.7
+        assert frames["track_id"].n_unique() == 2  # one person, and nobody
+    frames, summary = _score(scorer, clips / "no_face.mp4")
+    assert set(reasons(frames)) == {"no_face"}
+    assert (summary.frames_decoded, summary.warning) == (95, "95 of 98 announced frames decode")
+    frames, _ = _score(scorer, clips / "again.mkv")
+    assert frames["reason"].is_null().all()
+    assert frames["face_size_px"].median() == pytest.approx(80, abs=10)
+    frames, _ = _score(scorer, clips / "WolfgangLanger_Pexels.mp4")
+    assert frames["face_count"].to_list() == [1] * 40
+    assert frames["track_id"].n_unique() == 1
+
+
+@pytest.mark.shared
+def test_subject_is_the_person_in_full_view_not_the_head_cut_off_at_the_edge(clips: Path, scorer: Scorer) -> None:
+    frames, summary = _score(scorer, clips / "bird.mkv")
+    assert (frames["face_count"] == 2).any()
+    assert frames["box_x_px"].max() < 400
+    assert frames["reason"].is_null().all()
+    assert summary.warning is not None
+    assert "another face is nearly as prominent" in summary.warning
+
+
+def _score(scorer: Scorer, path: Path) -> tuple:
+    scored = scorer.score(path, "s1")
+    return scored.frames, scored.summary
+
+
+def _parquet(frames: pl.DataFrame) -> bytes:
+    sink = io.BytesIO()
+    frames.write_parquet(sink)
+    return sink.getvalue()

@@ -1,0 +1,174 @@
+"""Decoding: what a file says about itself, what is wrong with it, and how its frames are turned and timed."""
+
+import struct
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from inference_videos import Picture, write_video
+
+from inference.video import Frame, open_video
+from pmfer.errors import QuarantineReason, VideoError
+
+
+def decode(path: Path) -> list[Frame]:
+    with open_video(path, threads=1) as video:
+        return list(video.frames())
+
+
+def reason_of(path: Path) -> QuarantineReason:
+    with pytest.raises(VideoError) as caught:
+        decode(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    return caught.value.reason
+
+
+@pytest.fixture
+def steps() -> list[Picture]:
+    """Twenty pictures, 64 x 48, each a little brighter than the one before."""
+    return [np.full((48, 64, 3), 20 + 10 * number, np.uint8) for number in range(20)]
+
+
+def test_missing_empty_text_and_folder_are_told_apart(tmp_path: Path) -> None:
+    empty, text = tmp_path / "empty.mp4", tmp_path / "text.mp4"
+    empty.touch()
+    text.write_text("this is not a video\n" * 50)
+    assert reason_of(tmp_path / "none.mp4") is QuarantineReason.VIDEO_MISSING
+    assert reason_of(empty) is QuarantineReason.EMPTY_FILE
+    assert reason_of(text) is QuarantineReason.NOT_A_VIDEO
+    assert reason_of(tmp_path) is QuarantineReason.UNREADABLE
+
+
+def test_playlist_of_other_files_is_refused(tmp_path: Path, steps: list[Picture]) -> None:
+    write_video(tmp_path / "other.ts", steps)
+    playlist = tmp_path / "session.mp4"
+    for other in ("other.ts", tmp_path / "other.ts"):
+        playlist.write_text(f"ffconcat version 1.0\nfile {other}\n")
+        assert reason_of(playlist) is QuarantineReason.NOT_A_VIDEO
+
+
+def test_audio_alone_has_no_video_stream(tmp_path: Path) -> None:
+    path = tmp_path / "audio.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=8000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 8000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    assert reason_of(path) is QuarantineReason.NO_VIDEO_STREAM
+
+
+def test_mp4_cut_off_before_its_index_is_truncated(tmp_path: Path, steps: list[Picture]) -> None:
+    whole = write_video(tmp_path / "whole.mp4", steps).read_bytes()
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(whole[: whole.index(b"moov") - 4])
+    assert reason_of(cut) is QuarantineReason.TRUNCATED
+
+
+def test_half_a_recording_is_decoded_with_a_warning(tmp_path: Path, steps: list[Picture]) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (100, 48, 64, 3), np.uint8)
+    whole = write_video(tmp_path / "whole.mkv", list(noise)).read_bytes()
+    half = tmp_path / "half.mkv"
+    half.write_bytes(whole[: len(whole) // 2])
+    with open_video(half, threads=1) as video:
+        decoded = len(list(video.frames()))
+        warning = video.warning()
+    assert 20 < decoded < 70
+    assert video.frames_decoded == decoded
+    assert warning is not None
+    assert "of 10.0 announced seconds decode" in warning
+
+
+def test_a_twentieth_of_a_recording_is_unusable(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (300, 48, 64, 3), np.uint8)
+    whole = write_video(tmp_path / "whole.mkv", list(noise), codec="mpeg4").read_bytes()
+    rest = tmp_path / "rest.mkv"
+    rest.write_bytes(whole[: len(whole) // 20])
+    assert reason_of(rest) is QuarantineReason.TRUNCATED
+
+
+def test_times_are_those_of_the_container_at_variable_rate(tmp_path: Path, steps: list[Picture]) -> None:
+    times_ms = [0, 40, 80, 400, 440, 1500, 1533, 1566, 4000, 4033]
+    for name in ("vfr.mp4", "vfr.mkv"):
+        frames = decode(write_video(tmp_path / name, steps[:10], times_ms=times_ms))
+        assert [round(1000 * frame.time_s) for frame in frames] == times_ms
+        assert [frame.index for frame in frames] == list(range(10))
+
+
+def test_zero_is_the_start_of_the_recording(tmp_path: Path, steps: list[Picture]) -> None:
+    late = [5_000_000 + 100 * number for number in range(20)]
+    frames = decode(write_video(tmp_path / "camera_clock.mkv", steps, times_ms=late))
+    assert frames[0].time_s == pytest.approx(0, abs=0.001)
+    assert frames[-1].time_s == pytest.approx(1.9, abs=0.001)
+
+
+def test_stream_without_timestamps_counts_by_its_frame_rate(tmp_path: Path, steps: list[Picture]) -> None:
+    frames = decode(write_video(tmp_path / "raw.h264", steps, rate=10))
+    assert len(frames) == 20
+    steps_s = np.diff([frame.time_s for frame in frames])
+    assert (steps_s > 0).all()
+    assert np.ptp(steps_s) < 1e-6
+
+
+@pytest.mark.parametrize("quarter_turns", [0, 1, 2, 3])
+def test_turned_recording_is_turned_back(tmp_path: Path, quarter_turns: int) -> None:
+    upright = np.zeros((64, 96, 3), np.uint8)
+    upright[:32, :48] = (255, 0, 0)
+    upright[:32, 48:] = (0, 255, 0)
+    upright[32:, :48] = (0, 0, 255)
+    lying = np.rot90(upright, -quarter_turns)
+    path = write_video(tmp_path / "turned.mp4", [lying] * 3)
+    set_display_matrix(path, quarter_turns)
+    frame = decode(path)[0]
+    assert frame.size_px == (96, 64)
+    assert (
+        np.abs(
+            frame.picture(3).astype(int)[[16, 16, 48, 48], [24, 72, 24, 72]]
+            - upright[[16, 16, 48, 48], [24, 72, 24, 72]]
+        ).max()
+        < 12
+    )
+    assert frame.picture(3, (48, 32)).shape == (32, 48, 3)
+    assert frame.picture(1).shape == (64, 96)
+
+
+def set_display_matrix(path: Path, quarter_turns: int) -> None:
+    """Write the rotation of an MP4's track header, ISO/IEC 14496-12: how phones say which way up they were held.
+
+    The header's matrix turns clockwise, `quarter_turns` of it undo as many counter-clockwise turns missing.
+    """
+    content = bytearray(path.read_bytes())
+    cosine, sine = [(1, 0), (0, -1), (-1, 0), (0, 1)][quarter_turns]
+    one = 1 << 16
+    matrix = struct.pack(">9i", cosine * one, sine * one, 0, -sine * one, cosine * one, 0, 0, 0, 1 << 30)
+    start = content.index(b"tkhd") + 4 + 40
+    content[start : start + 36] = matrix
+    path.write_bytes(content)
+
+
+def test_oblong_pixels_become_square(tmp_path: Path, steps: list[Picture]) -> None:
+    frame = decode(write_video(tmp_path / "anamorphic.mkv", steps, pixel_aspect="3/2"))[0]
+    assert frame.size_px == (96, 48)
+    assert frame.picture(1).shape == (48, 96)
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuvj420p", "yuv444p", "yuv420p10le", "gray"])
+def test_grey_is_full_range_whatever_the_pixel_format(tmp_path: Path, pixel_format: str) -> None:
+    ramp = np.repeat(np.linspace(0, 255, 64).astype(np.uint8)[None, :, None], 48, axis=0).repeat(3, axis=2)
+    codec = "ffv1" if pixel_format != "yuvj420p" else "mjpeg"
+    frame = decode(write_video(tmp_path / "ramp.mkv", [ramp] * 3, codec=codec, pixel_format=pixel_format))[0]
+    assert np.abs(frame.picture(1).astype(int) - ramp[..., 0]).max() <= 4
+
+
+@pytest.mark.shared
+def test_real_clips_decode_to_their_known_counts(clips: Path) -> None:
+    known = {"WolfgangLanger_Pexels.mp4": 472, "single_face.mp4": 72, "face_noface.mov": 169, "again.mkv": 77}
+    for name, count in known.items():
+        with open_video(clips / name, threads=2) as video:
+            assert sum(1 for _ in video.frames()) == count
+            assert video.warning() is None
+    with open_video(clips / "no_face.mp4", threads=2) as video:
+        assert sum(1 for _ in video.frames()) == 95
+        assert video.warning() == "95 of 98 announced frames decode"
