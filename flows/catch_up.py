@@ -26,7 +26,7 @@ def backfill(
     detector: str | None = None,
     frames_per_second: float | None = None,
 ) -> list[NightOutcome]:
-    """Process the nights from `first` to `last`, both included, in order; the other arguments are those of `nightly`."""
+    """Process the nights from `first` to `last`, both included, in order; other arguments as for `nightly`."""
     nights = (first + timedelta(days=offset) for offset in range((last - first).days + 1))
     return [nightly(source, data_dir, night, bundle, detector, frames_per_second) for night in nights]
 

@@ -5,6 +5,7 @@ Rooms that are heavy to import (torch, Prefect, WeasyPrint) are imported inside 
 """
 
 import logging
+import os
 import sys
 from datetime import date
 from pathlib import Path
@@ -14,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
+from flows.data_folder import DataFolder
 from flows.settings import prepare_prefect, read_settings
 from pmfer import __version__
 from pmfer.errors import ConfigurationError, PmferError
@@ -39,6 +41,7 @@ FerPlus = Annotated[Path, typer.Option("--data", help="FERPlus as Parquet; see d
 
 def main() -> None:
     """Run the command line; an error that names its cause is one line on stderr and exit status 1."""
+    os.umask(0o077)  # everything written is its owner's alone, DuckDB's write-ahead log included
     try:
         app()
     except PmferError as error:
@@ -58,7 +61,8 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
     if version:
         typer.echo(__version__)
         raise typer.Exit
-    handler = RichHandler(show_path=False, show_level=False, log_time_format="%H:%M:%S", markup=False)
+    console = Console(soft_wrap=True)
+    handler = RichHandler(console=console, show_path=False, show_level=False, log_time_format="%H:%M:%S", markup=False)
     log = logging.getLogger("pmfer")
     log.setLevel(logging.INFO)
     log.handlers = [handler]
@@ -75,10 +79,9 @@ def score(
     detector: Detector = None,
 ) -> None:
     """Score videos into Parquet files, without a warehouse."""
+    from flows.score_command import score_videos, summary_table
     from inference.options import ScoringOptions
     from inference.score import Scorer
-
-    from flows.score_command import score_videos, summary_table
     from pmfer.bundle import load_bundle
 
     if every_frame and fps is not None:
@@ -135,7 +138,6 @@ def report(
     data_dir: DataDir = None,
 ) -> None:
     """Render reports of a day again from the warehouse."""
-    from flows.data_folder import DataFolder
     from flows.reporting import render_by_hand
 
     data = DataFolder(read_settings(data_dir=data_dir).data_dir.absolute())
@@ -246,17 +248,18 @@ def run_nights(
     fps: float | None,
 ) -> bool:
     """Run the flow over the nights that have something to do; False when all was done before."""
-    data = read_settings(data_dir=data_dir).data_dir
-    prepare_prefect(data / "prefect")
+    data = DataFolder(read_settings(data_dir=data_dir).data_dir.absolute())
+    data.require_writable()
+    prepare_prefect(data.prefect_home)
     from flows.catch_up import backfill as run
     from flows.catch_up import first_due_night
 
-    due = first_due_night(source, data, first, last, bundle, detector, fps)
+    due = first_due_night(source, data.root, first, last, bundle, detector, fps)
     if due is None:
         span = str(first) if first == last else f"{first} to {last}"
         typer.echo(f"{span}: nothing to do")
         return False
-    run(source, data, due, last, bundle, detector, fps)
+    run(source, data.root, due, last, bundle, detector, fps)
     return True
 
 

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from inference.options import ScoringOptions
-
 from flows.data_folder import DataFolder
 from flows.settings import read_settings
+from inference.options import ScoringOptions
 from pmfer.bundle import Bundle, load_bundle
 
 

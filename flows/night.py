@@ -8,10 +8,10 @@ from pathlib import Path
 
 import duckdb
 import polars as pl
-from inference.score import Scorer, VideoSummary
 
 from flows.job import Job
 from flows.sources import NightListing, Recording, Rejection
+from inference.score import Scorer, VideoSummary
 from pmfer import __version__
 from pmfer.bundle import Bundle, sha256_file
 from pmfer.errors import QuarantineReason, SessionError, VideoError
@@ -111,7 +111,7 @@ class NightOutcome:
 
 
 def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job: Job) -> NightPlan:
-    """Compare the source with the warehouse by content. A video that is in quarantine with the same bytes stays there."""
+    """Compare the source with the warehouse by content. A video in quarantine with the same bytes stays there."""
     pending: list[PendingSession] = []
     rejections = list(listing.rejections)
     for recording in listing.recordings:
@@ -165,7 +165,9 @@ def score_session(scorer: Scorer, session: PendingSession, staged: Path) -> Scor
     try:
         scored = scorer.score(staged, session.recording.sidecar.session_id)
     except VideoError as error:
-        return session.rejection(error)
+        # The message names the staged copy; people know the file by its name in the source.
+        message = str(error).replace(str(staged), session.recording.video.name)
+        return session.rejection(VideoError(error.reason, message))
     batch = staged.with_suffix(".parquet")
     scored.frames.write_parquet(batch)
     return ScoredSession(session, batch, scored.summary)

@@ -1,8 +1,8 @@
 """The nightly flow: find the night's sessions, score what is new, store, publish, report.
 
 Every step is keyed by content, bundle and options, so a run that was killed is simply started again. Prefect stores
-parameters, names and artifacts on its server: only paths, dates and pseudonymous ids go there, and tasks hand each other
-paths, never frames.
+parameters, names and artifacts on its server: only paths, dates and pseudonymous ids go there, and tasks hand each
+other paths, never frames.
 """
 
 import logging
@@ -14,7 +14,6 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
-from inference.score import Scorer
 from prefect import flow, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
@@ -38,6 +37,7 @@ from flows.night import (
 )
 from flows.reporting import DueReport, due_reports, render
 from flows.sources import NightListing, Rejection, list_night
+from inference.score import Scorer
 from pmfer.errors import PmferError, ReportError
 from warehouse import store
 from warehouse.connection import open_reader, open_writer
@@ -110,8 +110,8 @@ def nightly(
         frames_per_second: frames sampled per second of video; left out, PMFER_FRAMES_PER_SECOND or the default.
 
     Raises:
-        PmferError: the source, the bundle, the data folder or the warehouse cannot be used, or a report failed. What was
-            stored before stays, and running the night again finishes it.
+        PmferError: the source, the bundle, the data folder or the warehouse cannot be used, or a report failed. What
+            was stored before stays, and running the night again finishes it.
     """
     began = time.monotonic()
     night = night or previous_day()

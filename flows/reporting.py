@@ -72,7 +72,7 @@ def due_reports(
         row = recorded.get(data.relative(due.target))
         if row is None or row["input_key"] != due.input_key or not due.target.is_file():
             return False
-        return sha256_file(due.target) == row["sha256"]
+        return bool(sha256_file(due.target) == row["sha256"])
 
     return [due for due in reports_of(connection, day, scoring, data) if not current(due)]
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from inference.score import Scorer, VideoSummary
 from rich.console import Console
 from rich.table import Table
 
+from inference.score import Scorer, VideoSummary
 from pmfer.errors import ConfigurationError, VideoError
 
 

@@ -44,7 +44,9 @@ def prepare_prefect(home: Path) -> None:
     A server that the environment names is used; without one Prefect starts a temporary server of its own, whose
     database then lies below the data folder like everything else.
     """
-    os.environ.setdefault("PREFECT_HOME", str(home.absolute()))
+    if "PREFECT_HOME" not in os.environ:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.environ["PREFECT_HOME"] = str(home.absolute())
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
     # The telemetry of the temporary server can log a "database is locked" traceback that means nothing.
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")

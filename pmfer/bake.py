@@ -54,6 +54,8 @@ class InferenceModel(nn.Module):
         super().__init__()
         self.model = model
         self.temperature = temperature
+        self.classes: Tensor
+        self.phrases: Tensor
         self.register_buffer("classes", text.classes)
         self.register_buffer("phrases", text.phrases)
 

@@ -159,7 +159,7 @@ def _read_card(path: Path) -> tuple[BundleCard, str]:
     version = document.get("format_version") if isinstance(document, dict) else None
     if version != FORMAT_VERSION:
         raise BundleError(
-            f"bundle {path.parent}: format version {version}, this release reads {FORMAT_VERSION}; export the bundle again"
+            f"bundle {path.parent}: format version {version}, this release reads {FORMAT_VERSION}; export it again"
         )
     try:
         return _parse_card(document), str(document["digest"])

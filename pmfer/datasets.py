@@ -65,7 +65,7 @@ def vote_distribution(votes: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     A row without any remaining vote for an expression is all zero.
     """
     counts = without_single_votes(votes)[:, :CLASS_COUNT].astype(np.float32)
-    return counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    return np.asarray(counts / np.maximum(counts.sum(1, keepdims=True), 1), dtype=np.float32)
 
 
 def strict_label(votes: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""The compact back-end's encoders, trained from scratch: a residual CNN with a little attention, and a text transformer."""
+"""The compact back-end's encoders, from scratch: a residual CNN with a little attention, and a text transformer."""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +7,7 @@ from pmfer.config import ModelConfig
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions with batch norm around an identity (He et al., 2016), [N, C_in, H, W] -> [N, C, H/s, W/s]."""
+    """Two 3x3 convolutions around an identity (He et al., 2016), [N, C_in, H, W] -> [N, C, H/s, W/s]."""
 
     def __init__(self, channels_in: int, channels: int, stride: int) -> None:
         super().__init__()
@@ -47,7 +47,8 @@ class AttentionBlock(nn.Module):
         keys = self.norm_context(context)
         attended, _ = self.attention(self.norm_query(query), keys, keys, key_padding_mask=ignore, need_weights=False)
         query = query + attended
-        return query + self.feed_forward(query)
+        changed: Tensor = query + self.feed_forward(query)
+        return changed
 
 
 class CompactImageEncoder(nn.Module):
@@ -73,11 +74,12 @@ class CompactImageEncoder(nn.Module):
     def forward(self, faces: Tensor) -> Tensor:
         """Encode. A size other than the configured one is allowed: positions are resampled to its grid."""
         features = self.stages(faces)
-        position = self.position
+        position: Tensor = self.position
         if features.shape[-1] != self.grid:
             position = nn.functional.interpolate(position, size=features.shape[-2:], mode="bilinear")
         tokens = (features + position).flatten(2).transpose(1, 2)
-        return self.attention(tokens, tokens)
+        attended: Tensor = self.attention(tokens, tokens)
+        return attended
 
 
 class CompactTextEncoder(nn.Module):
@@ -102,4 +104,5 @@ class CompactTextEncoder(nn.Module):
         x = self.embedding(tokens) + self.position[: tokens.shape[1]]
         for block in self.blocks:
             x = block(x, x, ignore)
-        return self.norm(x)
+        normed: Tensor = self.norm(x)
+        return normed

@@ -26,13 +26,14 @@ def run_bundle(bundle: Bundle, images: npt.NDArray[np.uint8], batch: int = 256) 
     spec = bundle.card.input
     if images.shape[1:] != (spec.size_px, spec.size_px):
         raise TrainingError(
-            f"bundle {bundle.path} takes faces of {spec.size_px} px, the data set has {images.shape[1:]}"
+            f"bundle {bundle.path}: takes faces of {spec.size_px} px, the data set has {images.shape[1:]}"
         )
     session = onnxruntime.InferenceSession(str(bundle.weights), providers=["CPUExecutionProvider"])
     rows = []
     for begin in range(0, len(images), batch):
         pictures = images[begin : begin + batch, None].astype(np.float32) / 255
-        rows.append(session.run(["expression"], {"faces": (pictures - spec.mean[0]) / spec.std[0]})[0])
+        (scores,) = session.run(["expression"], {"faces": (pictures - spec.mean[0]) / spec.std[0]})
+        rows.append(np.asarray(scores))
     return np.concatenate(rows)
 
 
@@ -50,7 +51,7 @@ def evaluate(bundle: Bundle, faces: Faces, flip: bool = False) -> dict[str, Any]
     """
     answers = run_bundle(bundle, faces.images)
     if flip:
-        answers = (answers + run_bundle(bundle, faces.images[:, :, ::-1])) / 2
+        answers = np.mean([answers, run_bundle(bundle, faces.images[:, :, ::-1])], axis=0, dtype=np.float32)
     strict = strict_label(faces.votes)
     figures: dict[str, Any] = {
         "n": int((strict >= 0).sum()),

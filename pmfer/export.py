@@ -1,4 +1,4 @@
-"""Export of a checkpoint as a bundle: bake the text, calibrate on the validation split, write graph, card and model card."""
+"""Export of a checkpoint as a bundle: bake the text, calibrate on the validation split, write graph and cards."""
 
 import shutil
 import tempfile
@@ -34,8 +34,8 @@ from pmfer.prompts import default_tokenizer, prompt_set_sha256
 from pmfer.train import Normalisation, load_checkpoint, predict
 
 FERPLUS_TERMS = (
-    "labels: microsoft/FERPlus, MIT licence; images: FER2013 challenge, collected by web search, no licence of their own: "
-    "research use only"
+    "labels: microsoft/FERPlus, MIT licence; images: FER2013 challenge, collected by web search, no licence of their "
+    "own: research use only"
 )
 
 
@@ -113,11 +113,14 @@ def _metrics(bundle: Bundle, splits: dict[str, Faces]) -> dict[str, Any]:
 
 
 def _rounded(figures: dict[str, Any]) -> dict[str, Any]:
-    return {key: _rounded(v) if isinstance(v, dict) else round(v, 4) for key, v in figures.items()}
+    return {
+        key: _rounded(v) if isinstance(v, dict) else round(v, 4) if v is not None else None
+        for key, v in figures.items()
+    }
 
 
 def _log(probabilities: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    return np.log(np.maximum(probabilities, 1e-12))
+    return np.asarray(np.log(np.maximum(probabilities, 1e-12)))
 
 
 def _replace(folder: Path, out: Path) -> None:

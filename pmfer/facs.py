@@ -1,8 +1,8 @@
 """The Facial Action Coding System (FACS) as this product uses it: action units, their regions and their phrases.
 
-Names follow Ekman, Friesen and Hager, *Facial Action Coding System* (2002). The phrases are ours: the paper (Ren et al.,
-IEEE T-ASE, doi 10.1109/TASE.2024.3464519) builds prompts out of action units but publishes no wording. No phrase names
-an expression, because the rest of a prompt must not give a dropped phrase away. Standard library only.
+Names follow Ekman, Friesen and Hager, *Facial Action Coding System* (2002). The phrases are ours: the paper (Ren et
+al., IEEE T-ASE, doi 10.1109/TASE.2024.3464519) builds prompts out of action units but publishes no wording. No phrase
+names an expression, because the rest of a prompt must not give a dropped phrase away. Standard library only.
 """
 
 from dataclasses import dataclass
@@ -325,4 +325,4 @@ AU_COLUMNS: tuple[str, ...] = tuple(unit.column for unit in ACTION_UNITS)
 
 PSPI_FORMULA = "au04 + max(au06, au07) + max(au09, au10) + au43"
 """Prkachin and Solomon intensity of pain, over FACS intensities (Prkachin and Solomon, Pain 139, 2008). Over phrase
-scores it is no PSPI: the product calls it pain-related facial activity and compares it with the patient's own baseline."""
+scores it is no PSPI: the product calls it pain-related facial activity, against the patient's own baseline."""

@@ -7,10 +7,10 @@ Probabilities = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
 
 
-def accuracy(probabilities: Probabilities, labels: Labels) -> float:
-    """Share of right answers among faces with a label (label >= 0); NaN where there is none."""
+def accuracy(probabilities: Probabilities, labels: Labels) -> float | None:
+    """Share of right answers among faces with a label (label >= 0); None where there is none."""
     valid = labels >= 0
-    return float((probabilities[valid].argmax(1) == labels[valid]).mean()) if valid.any() else float("nan")
+    return float((probabilities[valid].argmax(1) == labels[valid]).mean()) if valid.any() else None
 
 
 def macro_f1(probabilities: Probabilities, labels: Labels) -> float:

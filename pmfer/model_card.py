@@ -39,28 +39,32 @@ def _figure_table(metrics: dict[str, Any]) -> str:
     rows = [head, "| --- |" + " --- |" * len(splits)]
     rows.append("| faces with a strict label | " + " | ".join(str(metrics[split]["n"]) for split in splits) + " |")
     for key, words in _FIGURES:
-        rows.append(f"| {words} | " + " | ".join(f"{metrics[split][key]:.1%}" for split in splits) + " |")
+        rows.append(f"| {words} | " + " | ".join(_percent(metrics[split][key]) for split in splits) + " |")
     for name in metrics[splits[0]]["recall"]:
-        cells = " | ".join(f"{metrics[split]['recall'][name]:.1%}" for split in splits)
+        cells = " | ".join(_percent(metrics[split]["recall"][name]) for split in splits)
         rows.append(f"| recall, {name} | {cells} |")
     return "\n".join(rows)
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
 
 
 _TEMPLATE = """# Model card: {name}
 
 ## Intended use
-Facial expression monitoring of consenting patients in care, as a change against the patient's own baseline, read by staff
-who know the patient. It asks for a look; it decides nothing.
+Facial expression monitoring of consenting patients in care, as a change against the patient's own baseline, read by
+staff who know the patient. It asks for a look; it decides nothing.
 
 Not for: diagnosis, a measure of pain, comparing persons, identifying anybody, surveillance of staff or visitors, or use
 on people who have not consented.
 
 ## What goes in and comes out
-A grey face crop of {size} x {size} px, framed as the card's crop geometry says. Out come probabilities of {expressions},
-and one score in 0..1 per action-unit phrase.
+A grey face crop of {size} x {size} px, framed as the card's crop geometry says. Out come probabilities of
+{expressions}, and one score in 0..1 per action-unit phrase.
 
-An action-unit-phrase score is the model's alignment of the face with a phrase, learnt from expression votes. It is not a
-FACS coder's intensity, and phrases of one expression tend to rise together.
+An action-unit-phrase score is the model's alignment of the face with a phrase, learnt from expression votes. It is not
+a FACS coder's intensity, and phrases of one expression tend to rise together.
 
 | AU | column | region | phrase |
 | --- | --- | --- | --- |
@@ -71,14 +75,14 @@ FACS coder's intensity, and phrases of one expression tend to rise together.
 side was trained from scratch: no other weights went into it.
 
 ## Figures
-{protocol}. Temperature {temperature}, fitted on the validation split. "Mirrored average" is the mean over the face and its
-mirror image; the product scores one view. Reproduce with `pmfer evaluate`.
+{protocol}. Temperature {temperature}, fitted on the validation split. "Mirrored average" is the mean over the face and
+its mirror image; the product scores one view. Reproduce with `pmfer evaluate`.
 
 {figures}
 
 ## Limits
 - FERPlus names neither age, sex, skin tone nor health of the persons shown, so no figure per group can be given. Face
-  models are known to be biased in dementia, facial palsy and darker skin: compare a patient with their own baseline only.
+  models are known to be biased in dementia, facial palsy and darker skin: compare patients with themselves only.
 - The pictures come from the web: acted and spontaneous, few old faces, few in bed, hardly any with tubes or masks.
 - Disgust, fear and contempt are rare in the data; see their recall before relying on them.
 - Pain was not in the training data. Pain-related facial activity is a sum of phrase scores and has not been validated

@@ -12,7 +12,7 @@ OPSET = 18
 
 
 def write_onnx(model: InferenceModel, size_px: int, path: Path) -> None:
-    """Export `faces` -> `expression`, `au_phrase`, `attention` with a free batch size, weights stored in half precision."""
+    """Export `faces` -> `expression`, `au_phrase`, `attention`, any batch size, weights stored in half precision."""
     example = torch.zeros(2, 1, size_px, size_px)
     batch = torch.export.Dim("batch", min=1)
     program = torch.onnx.export(

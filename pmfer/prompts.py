@@ -87,7 +87,7 @@ def phrases_of(expression: Expression, dice: random.Random) -> list[int]:
 
 
 def sample_prompt(expression: Expression, dice: random.Random, mask_rate: float = 0.0) -> Prompt:
-    """One prompt of `expression`; each phrase is dropped with probability `mask_rate`, at least one if it is above 0."""
+    """One prompt of `expression`; each phrase is dropped with probability `mask_rate`, at least one if above 0."""
     chosen = phrases_of(expression, dice)
     wordings = tuple(dice.choice(PHRASES[index].wordings) for index in chosen)
     masked = [dice.random() < mask_rate for _ in chosen]

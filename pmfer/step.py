@@ -54,7 +54,7 @@ def compute_losses(
     images = model.encode_images(faces)
     prompts = [sample_prompt(e, dice) for e in EXPRESSIONS for _ in range(config.prompts_per_class)]
     texts = model.encode_prompts(collate(prompts, tokenizer).to(device)).prompts
-    classes = torch.nn.functional.normalize(texts.unflatten(0, (len(EXPRESSIONS), -1)).mean(1), dim=-1)
+    classes = torch.nn.functional.normalize(texts.reshape(len(EXPRESSIONS), -1, texts.shape[-1]).mean(1), dim=-1)
     losses = {"classification": classification_loss(model.classify(images.globals, classes), votes)}
     if config.alignment or config.masked_phrase:
         wordings = [phrase_prompt(index, dice.choice(phrase.wordings)) for index, phrase in enumerate(PHRASES)]

@@ -10,8 +10,9 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -67,14 +68,16 @@ def train(config: TrainConfig, faces: Faces, valid: Faces, out: Path, device: to
         for epoch in range(start, config.schedule.epochs):
             began = time.monotonic()
             task = progress.add_task(f"epoch {epoch + 1}/{config.schedule.epochs}", total=run.steps_per_epoch)
-            row: dict[str, float] = {"epoch": epoch + 1}
-            row |= run.epoch(epoch, lambda task=task: progress.advance(task))  # type: ignore[misc]
-            row |= validate(run.averaged.module, valid, run.normalisation)
+            row: dict[str, float | None] = {"epoch": epoch + 1}
+            row |= run.epoch(epoch, partial(progress.advance, task))
+            row |= validate(run.averaged_model, valid, run.normalisation)
             row["seconds"] = time.monotonic() - began
             run.save(checkpoint, epoch + 1)
             with (out / LOG_FILE).open("a", encoding="utf-8") as log:
-                log.write(json.dumps({key: round(value, 5) for key, value in row.items()}) + "\n")
-            progress.update(task, description=f"epoch {epoch + 1}: valid {row['valid_strict']:.2%}")
+                log.write(
+                    json.dumps({key: None if value is None else round(value, 5) for key, value in row.items()}) + "\n"
+                )
+            progress.update(task, description=f"epoch {epoch + 1}, valid {row['valid_strict'] or 0:.1%}")
     return checkpoint
 
 
@@ -84,14 +87,14 @@ def predict(model: Pmfer, faces: Faces, normalisation: Normalisation, batch: int
     inference = InferenceModel(model, bake(model, default_tokenizer()))
     device = model.log_scale.device
     rows = []
-    for part in torch.from_numpy(faces.images).split(batch):
+    for part in torch.split(torch.from_numpy(faces.images), batch):
         pictures = normalise(plain(part, faces.images.shape[-1]), normalisation.mean, normalisation.std)
         with torch.autocast(device.type, torch.bfloat16):
             rows.append(inference(pictures.to(device, memory_format=torch.channels_last))[0].float().cpu())
-    return torch.cat(rows).numpy()
+    return np.asarray(torch.cat(rows).numpy())
 
 
-def validate(model: Pmfer, valid: Faces, normalisation: Normalisation) -> dict[str, float]:
+def validate(model: Pmfer, valid: Faces, normalisation: Normalisation) -> dict[str, float | None]:
     """Strict and argmax accuracy on `valid`."""
     answers = predict(model, valid, normalisation)
     return {
@@ -131,7 +134,8 @@ class _Run:
         self.config, self.device = config, device
         torch.manual_seed(config.schedule.seed)
         self.tokenizer = default_tokenizer()
-        self.model = Pmfer(config, self.tokenizer).to(device, memory_format=torch.channels_last)
+        self.model = Pmfer(config, self.tokenizer).to(device)
+        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's types
         self.averaged = AveragedModel(self.model, avg_fn=moving_average(config.schedule.ema), use_buffers=True)
         self.images = torch.from_numpy(faces.images)
         self.votes = torch.from_numpy(vote_distribution(faces.votes))
@@ -143,7 +147,12 @@ class _Run:
             raise TrainingError(f"{len(faces)} training faces are fewer than one batch of {config.schedule.batch}")
         self.optimiser = torch.optim.AdamW(_parameter_groups(self.model, config.schedule.weight_decay), fused=True)
 
-    def epoch(self, epoch: int, advance: Any) -> dict[str, float]:
+    @property
+    def averaged_model(self) -> Pmfer:
+        """The model with the averaged weights."""
+        return cast(Pmfer, self.averaged.module)
+
+    def epoch(self, epoch: int, advance: Callable[[], None]) -> dict[str, float]:
         """One pass over the faces; returns mean losses."""
         schedule = self.config.schedule
         seed = schedule.seed * 100_003 + epoch
@@ -182,7 +191,7 @@ class _Run:
     def _batches(self, dice: torch.Generator) -> Iterator[Tensor]:
         order = torch.randperm(len(self.images), generator=dice)
         batch = self.config.schedule.batch
-        return iter(order[: self.steps_per_epoch * batch].split(batch))
+        return iter(torch.split(order[: self.steps_per_epoch * batch], batch))
 
     def save(self, path: Path, epochs_done: int) -> None:
         """Write the checkpoint, whole or not at all."""
@@ -213,7 +222,7 @@ class _Run:
 
 
 def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
-    """Exponential moving average of weights whose decay rises to `decay`, so that the first steps are soon forgotten."""
+    """Exponential moving average whose decay rises to `decay`, so that the first steps are soon forgotten."""
 
     def update(average: Tensor, current: Tensor, steps: Tensor | int) -> Tensor:
         n = float(steps)

@@ -126,7 +126,7 @@ def test_other_files_are_left_alone(folder: Path) -> None:
 
 
 def test_a_missing_or_empty_source_is_one_clear_line(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="nowhere.*No such file"):
+    with pytest.raises(ConfigurationError, match=r"nowhere.*No such file"):
         list_nights(tmp_path / "nowhere")
     with pytest.raises(ConfigurationError, match="no folder named YYYY-MM-DD"):
         list_nights(tmp_path)
