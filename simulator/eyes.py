@@ -9,7 +9,7 @@ from simulator.fields import Canvas, Field, Window, cloud, curve, ink, smoothste
 from simulator.geometry import HalfFace
 
 _IRIS_CM, _PUPIL_CM = 0.60, 0.25
-_SCLERA = (0.60, 0.555, 0.52)
+_SCLERA = (0.50, 0.46, 0.43)
 _CARUNCLE = (0.34, 0.16, 0.13)
 _LASH = (0.012, 0.009, 0.008)
 _BROW_HAIRS_SEED = 2

@@ -148,7 +148,7 @@ def _brow(shape: Shape, au: Mapping[int, float]) -> Field:
     )
     inner_up = np.array([(0.0, -0.95), (0.0, -0.7), (0.0, -0.3), (0.0, 0.0), (0.0, 0.08)])
     outer_up = np.array([(0.0, 0.0), (0.0, -0.15), (0.0, -0.55), (0.05, -0.9), (0.1, -0.75)])
-    lowered = np.array([(-0.42, 0.62), (-0.38, 0.66), (-0.3, 0.5), (-0.2, 0.3), (-0.1, 0.1)])
+    lowered = np.array([(-0.45, 0.85), (-0.4, 0.80), (-0.3, 0.58), (-0.2, 0.32), (-0.1, 0.1)])
     wrinkled = np.array([(-0.12, 0.42), (-0.1, 0.34), (0.0, 0.18), (0.0, 0.08), (0.0, 0.0)])
     squeezed = np.array([(0.0, 0.0), (0.0, 0.03), (0.0, 0.08), (0.0, 0.12), (0.0, 0.16)])
     # A brow raised and lowered at once is drawn together high, as in fear and grief: little of the pull down is left.
@@ -159,7 +159,7 @@ def _brow(shape: Shape, au: Mapping[int, float]) -> Field:
 
 def _lids(shape: Shape, au: Mapping[int, float]) -> tuple[float, float]:
     """Peak of the open upper lid over, and depth of the lower lid under the eye's axis, cm."""
-    upper = (0.50 - 0.05 * shape.hooding) * shape.eye_size
+    upper = (0.47 - 0.06 * shape.hooding) * shape.eye_size
     lower = 0.42 * shape.eye_size
     upper += 0.44 * au[5] - 0.16 * au[7] - 0.07 * au[6] - 0.12 * au[9] - 0.10 * au[4] * (1 - au[5])
     lower -= 0.24 * au[7] + 0.22 * au[6] + 0.12 * au[9] + 0.05 * au[12] - 0.05 * au[5]

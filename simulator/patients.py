@@ -19,7 +19,7 @@ class Course(StrEnum):
     STABLE = "stable"
     PAIN = "pain"  # pain-related action units rise from some day on
     FLATTENING = "flattening"  # the face becomes still from some day on
-    DIFFICULT = "difficult"  # stable, but half of the sessions are dark, covered, empty or damaged
+    DIFFICULT = "difficult"  # stable, but most of the sessions are dark, covered, empty or damaged
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ _TROUBLES = (
     SessionKind.NOT_A_VIDEO,
     SessionKind.CLEAR,
     SessionKind.EMPTY_FILE,
-    SessionKind.CLEAR,
+    SessionKind.CUT_SHORT,
 )
 
 PATIENTS: tuple[Patient, ...] = (

@@ -10,7 +10,7 @@ from simulator.fields import Canvas, Field
 FACE_HEIGHT_CM = 17.5  # hairline to chin of a middling face: what `Pose.size` measures
 MAX_TURN_DEG = 30.0  # beyond it the far side of the face would have to vanish, which a warp cannot do
 _SKULL_CM, _NOSE_CM = 6.0, 1.8  # how far the middle of the face and the nose stand before the outline
-_TILES = 7  # the warp is bilinear within each tile; the head is smooth enough for this few
+_TILES = 6  # the warp is bilinear within each tile; the head is smooth enough for this few
 
 
 @dataclass(frozen=True)

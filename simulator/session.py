@@ -21,7 +21,7 @@ from simulator.sensor import Picture, Sensor
 from simulator.video import write_video
 
 _DARK_SHARE = 0.09  # of the display values that are left when the lamp is off
-_TRUNCATED_SHARE = 0.7  # of the pictures' bytes that are left of a file cut short
+_LEFT_SHARE = 0.7  # of the pictures' bytes that are left of a file cut short
 
 
 class SessionKind(StrEnum):
@@ -32,7 +32,8 @@ class SessionKind(StrEnum):
     BLANKET = "blanket"  # the face is under a blanket
     HAND = "hand"  # a hand lies over the face
     EMPTY_ROOM = "empty_room"  # nobody is in view
-    TRUNCATED = "truncated"  # the file ends early
+    CUT_SHORT = "cut_short"  # the file ends early, but its index is there: the first part can be read
+    TRUNCATED = "truncated"  # the file ends before its index: nothing can be read
     NOT_A_VIDEO = "not_a_video"  # text under a video's name
     EMPTY_FILE = "empty_file"  # zero bytes
 
@@ -87,9 +88,10 @@ class Bedside:
         elif plan.kind is SessionKind.NOT_A_VIDEO:
             video.write_text(f"{plan.session_id}: the camera was offline\n", encoding="utf-8")
         else:
-            write_video(video, self._frames(plan), self._film.frames_per_second)
-        if plan.kind is SessionKind.TRUNCATED:
-            _cut_short(video)
+            index_first = plan.kind is not SessionKind.TRUNCATED
+            write_video(video, self._frames(plan), self._film.frames_per_second, index_first=index_first)
+        if plan.kind in (SessionKind.CUT_SHORT, SessionKind.TRUNCATED):
+            _drop_end(video)
         _write_sidecar(plan, folder)
 
     def _frames(self, plan: SessionPlan) -> Iterator[Picture]:
@@ -139,11 +141,11 @@ class _Visitor:
         self.person.draw_head(picture, self._script.units(time_s), self._script.pose_at(time_s))
 
 
-def _cut_short(video: Path) -> None:
-    """Drop the end of the pictures, as when a camera loses its network; the index at the front stays whole."""
+def _drop_end(video: Path) -> None:
+    """Drop the last pictures and what follows them, as when a camera loses its network."""
     content = video.read_bytes()
     start = content.index(b"mdat")
-    video.write_bytes(content[: start + int((len(content) - start) * _TRUNCATED_SHARE)])
+    video.write_bytes(content[: start + int((len(content) - start) * _LEFT_SHARE)])
 
 
 def _write_sidecar(plan: SessionPlan, folder: Path) -> None:

@@ -34,7 +34,7 @@ class SessionTruth:
     kind: SessionKind
     consent: bool
     visitor: bool
-    frames: int  # drawn and encoded; of a truncated video fewer can be read
+    frames: int  # drawn and encoded; of a video cut short fewer can be read
     duration_s: float  # first to last frame
     mean_units: dict[str, float]  # mean intensity of each drawn action unit by column name, `au01` to `au43`, 0..1
     pain_activity: float  # mean of au04 + max(au06, au07) + max(au09, au10) + au43, over 4: 0..1

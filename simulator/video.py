@@ -15,18 +15,21 @@ _OPTIONS = {
 }
 
 
-def write_video(path: Path, pictures: Iterable[NDArray[np.uint8]], frames_per_second: Fraction) -> int:
+def write_video(
+    path: Path, pictures: Iterable[NDArray[np.uint8]], frames_per_second: Fraction, *, index_first: bool = True
+) -> int:
     """Encode RGB pictures [height, width, 3] of even sides into an MP4 file and return how many they were.
 
-    The index stands at the front of the file, as cameras that stream write it: a file cut short still opens. The video
-    appears under `path` only when it is complete.
+    With `index_first` the index stands before the pictures, as cameras that stream write it, and a file cut short still
+    opens. The video appears under `path` only when it is complete.
 
     Raises:
         ValueError: there is no picture.
     """
     temporary = path.with_name(path.name + ".part")
     count = 0
-    with av.open(str(temporary), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+    flags = {"movflags": "+faststart"} if index_first else {}
+    with av.open(str(temporary), "w", format="mp4", options=flags) as container:
         stream = container.add_stream("libx264", rate=frames_per_second, options=_OPTIONS)
         for count, picture in enumerate(pictures, start=1):
             if count == 1:

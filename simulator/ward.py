@@ -146,7 +146,7 @@ def _bed(plan: WardPlan, patient: Patient) -> _Bed:
     rng = np.random.default_rng([seed, 0])
     look = sample_appearance(seed, age=patient.age, female=patient.female)
     light = Light(float(rng.uniform(-35, 35)), float(rng.uniform(25, 45)), float(rng.uniform(0.45, 0.6)))
-    camera = Camera(exposure=1.15, blur_px=0.0, noise=1.6)
+    camera = Camera(exposure=1.15, blur_px=0.0, noise=1.3)
     return _Bed(replace(look, light=light, camera=camera), bedside_pose(rng))
 
 

@@ -76,6 +76,10 @@ def test_damaged_files_are_damaged_as_the_truth_says(ward: tuple[Path, WardTruth
         with pytest.raises(av.error.InvalidDataError):
             av.open(str(folder / session.video))
     for session in of_kind(truth, SessionKind.TRUNCATED):
+        assert b"mdat" in (folder / session.video).read_bytes()
+        with pytest.raises(av.error.InvalidDataError):
+            av.open(str(folder / session.video))
+    for session in of_kind(truth, SessionKind.CUT_SHORT):
         with av.open(str(folder / session.video)) as container:
             assert container.streams.video[0].frames == session.frames
             assert 1 <= len(_decodable(container)) < session.frames
