@@ -19,7 +19,6 @@ import json
 from dataclasses import asdict
 from itertools import islice, product
 from pathlib import Path
-from typing import Protocol
 
 import av
 import numpy as np
@@ -27,8 +26,9 @@ import polars as pl
 from numpy.typing import NDArray
 from PIL import Image
 
-from inference.centerface import CenterFace
+from inference.centerface import CenterFace, centerface_weights
 from inference.crop import crop_face
+from inference.detector import Detector
 from inference.faces import Faces, centres, sizes
 from inference.pose import nose_position
 from inference.yunet import YuNet
@@ -47,15 +47,6 @@ MEASURES = ("side", "dx", "dy", "nose_down")
 
 Picture = NDArray[np.uint8]
 Point = NDArray[np.int64]
-
-
-class Detector(Protocol):
-    """What this benchmark asks of a detector."""
-
-    name: str
-
-    def detect(self, pictures: Picture) -> list[Faces]:
-        """Find the faces in RGB pictures [N, H, W, 3]."""
 
 
 def training_images(path: Path, count: int, seed: int) -> list[Picture]:
@@ -162,7 +153,7 @@ def main() -> None:
     given = parser.parse_args()
 
     images = training_images(given.ferplus, given.images, given.seed)
-    detectors: list[Detector] = [CenterFace(MIN_SCORES["centerface"], given.threads)]
+    detectors: list[Detector] = [CenterFace(centerface_weights(), MIN_SCORES["centerface"], given.threads)]
     if given.yunet:
         detectors.append(YuNet(given.yunet, MIN_SCORES["yunet"], given.threads))
     geometries = {}

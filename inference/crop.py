@@ -22,7 +22,8 @@ def crop_face(picture: Picture, box: Floats, geometry: CropGeometry, size_px: in
     """The face as a square picture of `size_px`, [size_px, size_px] or [size_px, size_px, 3].
 
     Beyond the picture's edge the outermost pixels are repeated: a black border would look like an edge of the face.
-    Resampling is bilinear over the area that a target pixel covers, so a large face does not alias.
+    Resampling is Lanczos over the area that a target pixel covers: a large face does not alias, and of Pillow's filters
+    it comes nearest to the sharpness of the training faces (docs/inference.md).
     """
     left, top, side = crop_window(box, geometry)
     first = np.floor([left, top]).astype(int)
@@ -31,5 +32,5 @@ def crop_face(picture: Picture, box: Floats, geometry: CropGeometry, size_px: in
     rows = np.clip(np.arange(first[1], last[1]), 0, picture.shape[0] - 1)
     window = Image.fromarray(picture[np.ix_(rows, columns)])
     x, y = left - first[0], top - first[1]
-    face = window.resize((size_px, size_px), Image.Resampling.BILINEAR, box=(x, y, x + side, y + side))
+    face = window.resize((size_px, size_px), Image.Resampling.LANCZOS, box=(x, y, x + side, y + side))
     return np.asarray(face)

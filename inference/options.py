@@ -28,13 +28,13 @@ class ScoringOptions:
     frames_per_second: float | None = 5.0  # frames sampled per second of video; None for every frame
     detector: str = CenterFace.name  # "centerface", or the path of a YuNet ONNX file
     detector_size_px: int = 384  # longer side of the picture given to the detector; faces below 12 px in it are missed
-    min_detection_score: float = 0.4  # 0..1, on the detector's scale; drawn faces reach 0.4, real ones mostly 0.8
+    min_detection_score: float = 0.5  # 0..1, on the detector's scale; faces in full view mostly reach 0.8
     track_gap_s: float = 2.0  # a face that is not seen for longer than this becomes a new track
     relink_gap_s: float = 60.0  # a face that reappears in the subject's place within this time is the subject again
     min_face_px: float = 24.0  # sqrt(width * height) of the box in the video's pixels
-    min_brightness: float = 0.08  # mean luma of the crop, 0..1
-    max_brightness: float = 0.95  # mean luma of the crop, 0..1
-    min_sharpness: float = 0.04  # as inference.quality defines it; 0 for a flat crop
+    min_brightness: float = 0.12  # mean luma of the crop, 0..1
+    max_brightness: float = 0.87  # mean luma of the crop, 0..1
+    min_sharpness: float = 0.12  # as inference.quality defines it; training faces have 0.83 in the median
 
     def __post_init__(self) -> None:
         in_range = {

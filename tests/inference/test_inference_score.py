@@ -125,7 +125,7 @@ def test_face_that_cannot_be_read_keeps_its_box_and_gets_its_reason(
 ) -> None:
     """The limits move to the face: a face beyond the usual limits is one that a detector hardly finds."""
     options = {
-        "too_dark": ScoringOptions(min_brightness=0.9),
+        "too_dark": ScoringOptions(min_brightness=0.8),
         "too_bright": ScoringOptions(max_brightness=0.3),
         "too_small": ScoringOptions(min_face_px=300),
         "too_blurred": ScoringOptions(min_sharpness=0.4),
