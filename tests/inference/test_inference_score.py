@@ -13,8 +13,8 @@ from PIL import Image, ImageFilter
 
 from inference.model import ExpressionModel
 from inference.options import ScoringOptions
-from inference.score import Scorer
-from pmfer.bundle import Bundle
+from inference.score import Scorer, VideoSummary
+from pmfer.bundle import Bundle, load_bundle
 from pmfer.errors import BundleError
 from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.facs import AU_COLUMNS
@@ -202,7 +202,20 @@ def test_subject_is_the_person_in_full_view_not_the_head_cut_off_at_the_edge(cli
     assert "another face is nearly as prominent" in summary.warning
 
 
-def _score(scorer: Scorer, path: Path) -> tuple:
+@pytest.mark.shared
+def test_default_bundle_tells_crying_from_laughing(clips: Path) -> None:
+    """The clip: neutral, then a forced smile, crying with a hand over the face (2 to 9 s), laughing (from 10 s on)."""
+    scorer = Scorer(load_bundle(), ScoringOptions(frames_per_second=2.0), threads=2)
+    frames, _ = _score(scorer, clips / "WolfgangLanger_Pexels.mp4")
+    crying = frames.filter(pl.col("pts_s").is_between(2.4, 9.0))
+    laughing = frames.filter(pl.col("pts_s") > 10.0)
+    assert laughing["happiness"].median() > 0.9
+    assert crying["happiness"].median() < 0.3
+    assert crying["au04"].median() > laughing["au04"].median() + 0.1
+    assert laughing["au12"].median() > crying["au12"].median() + 0.4
+
+
+def _score(scorer: Scorer, path: Path) -> tuple[pl.DataFrame, VideoSummary]:
     scored = scorer.score(path, "s1")
     return scored.frames, scored.summary
 
