@@ -104,7 +104,7 @@ def face_geometry(
         for side in (LEFT, RIGHT)
     }
     mean = {n: 0.5 * (sided[LEFT][n] + sided[RIGHT][n]) for n in action_units}
-    jaw = min(1.5 * mean.get(26, 0.0) + 3.2 * mean.get(27, 0.0), MAX_JAW_CM)
+    jaw = min(1.5 * mean.get(26, 0.0) + 2.9 * mean.get(27, 0.0), MAX_JAW_CM)
     return FaceGeometry(
         left=_half_face(shape, LEFT, sided[LEFT], jaw),
         right=_half_face(shape, RIGHT, sided[RIGHT], jaw),
