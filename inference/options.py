@@ -27,7 +27,7 @@ class ScoringOptions:
 
     frames_per_second: float | None = 5.0  # frames sampled per second of video; None for every frame
     detector: str = CenterFace.name  # "centerface", or the path of a YuNet ONNX file
-    detector_size_px: int = 384  # longer side of the picture given to the detector; faces below 12 px in it are missed
+    detector_size_px: int = 384  # longer side of the picture given to the detector; faces need about 20 px of it
     min_detection_score: float = 0.5  # 0..1, on the detector's scale; faces in full view mostly reach 0.8
     track_gap_s: float = 2.0  # a face that is not seen for longer than this becomes a new track
     relink_gap_s: float = 60.0  # a face that reappears in the subject's place within this time is the subject again
