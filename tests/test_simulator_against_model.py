@@ -22,7 +22,7 @@ from simulator.pose import Pose
 from simulator.session import SessionKind
 from simulator.ward import WardPlan, write_ward
 
-SIZE, DETECTOR_SIZE = (480, 360), (320, 256)  # width and height; the detector's sides are multiples of 32
+SIZE, DETECTOR_SIZE = (480, 360), (384, 288)  # width and height; the detector sees what the product gives it
 PEOPLE = range(9000, 9064)  # seeds that were not looked at while the faces were drawn
 SMILE, PAIN = {6: 0.8, 12: 1.0}, {4: 1.0, 6: 0.7, 7: 0.9, 9: 0.7, 10: 0.8, 43: 1.0}
 
