@@ -13,6 +13,7 @@ from simulator.ward import WardPlan, write_ward
 
 FIRST_DAY = date(2026, 3, 2)
 DAYS = 21
+SECONDS_PER_SESSION = 6.0  # so that the whole demo takes at most five minutes on two cores
 QUERIES = (
     (
         "Who smiled less in the last week than before",
@@ -47,7 +48,11 @@ def simulate_ward(folder: Path, first_day: date, days: int, seed: int, console: 
             progress.update(task, completed=done, total=total)
 
         try:
-            write_ward(folder, WardPlan(first_day, days=days, seed=seed), on_progress=show)
+            write_ward(
+                folder,
+                WardPlan(first_day, days=days, seed=seed, seconds_per_session=SECONDS_PER_SESSION),
+                on_progress=show,
+            )
         except ValueError as error:
             raise ConfigurationError(str(error)) from None
         except OSError as error:

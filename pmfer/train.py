@@ -6,6 +6,7 @@ same faces, changes and prompts as an undisturbed one.
 
 import json
 import math
+import pickle
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -119,7 +120,7 @@ def load_checkpoint(path: Path) -> tuple[TrainConfig, Pmfer, Normalisation, int]
 def _read(path: Path) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
         reason = str(error).splitlines()[0]
         raise TrainingError(f"{path}: not a checkpoint ({reason}); train again or name another") from None
     if not isinstance(content, dict) or content.get("prompt_set_sha256") != prompt_set_sha256():

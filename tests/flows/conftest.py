@@ -1,0 +1,14 @@
+import os
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def unchanged_process() -> Iterator[None]:
+    """The command line sets the umask and Prefect's environment for its process; a test must not pass them on."""
+    before, umask = dict(os.environ), os.umask(0o022)
+    yield
+    os.umask(umask)
+    os.environ.clear()
+    os.environ.update(before)

@@ -1,0 +1,77 @@
+"""What the command line says to bad input: one line that names the thing, exit status 1, nothing written."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from flows.cli import main
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["pmfer", *(str(argument) for argument in arguments)])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    return int(stopped.value.code or 0)
+
+
+def complaint(capsys: pytest.CaptureFixture[str]) -> str:
+    text = capsys.readouterr().err.strip()
+    assert "\n" not in text
+    assert "Traceback" not in text
+    return text
+
+
+@pytest.mark.parametrize("command", ["nightly", "backfill"])
+def test_a_missing_source_is_named(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    days = ("--date", "2026-03-02") if command == "nightly" else ("--from", "2026-03-02", "--to", "2026-03-03")
+    assert run(monkeypatch, command, "--source", tmp_path / "nowhere", *days, "--data-dir", tmp_path / "data") == 1
+    assert "nowhere" in complaint(capsys)
+
+
+def test_a_date_that_is_none_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "nightly", "--source", tmp_path, "--date", "2026-02-30") == 1
+    assert "2026-02-30" in complaint(capsys)
+
+
+def test_an_unknown_bundle_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "score", tmp_path / "a.mp4", "--out", tmp_path / "out", "--bundle", "nobody") == 1
+    assert "nobody" in complaint(capsys)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_data_folder_that_is_a_file_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "source" / "2026-03-02").mkdir(parents=True)
+    (tmp_path / "data").write_text("a file")
+    arguments = ("--source", tmp_path / "source", "--date", "2026-03-02", "--data-dir", tmp_path / "data")
+    assert run(monkeypatch, "nightly", *arguments) == 1
+    assert "cannot be written" in complaint(capsys)
+
+
+def test_two_videos_of_the_same_stem_are_refused_before_anything_is_scored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "score", tmp_path / "a.mp4", tmp_path / "a.mkv", "--out", tmp_path / "out") == 1
+    assert "a.parquet" in complaint(capsys)
+
+
+def test_a_file_that_is_no_video_is_named_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.mp4").write_text("no video")
+    assert run(monkeypatch, "score", tmp_path / "a.mp4", "--out", tmp_path / "out") == 1
+    assert "a.mp4" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "a.parquet").exists()
+
+
+def test_the_bundle_can_be_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "bundle", "show") == 0
+    assert "Intended use" in capsys.readouterr().out

@@ -1,0 +1,141 @@
+"""A whole night through the command line, with a real Prefect server, real videos, a real warehouse and real PDFs."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from simulator.ward import WardPlan, write_ward
+
+NIGHT = date(2026, 3, 2)
+
+
+def pmfer(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "flows", *arguments], capture_output=True, text=True, check=False)
+
+
+def nightly(source: Path, data: Path) -> tuple[str, ...]:
+    return ("nightly", "--source", str(source), "--date", NIGHT.isoformat(), "--data-dir", str(data))
+
+
+def content(data: Path) -> dict[str, list[tuple[object, ...]]]:
+    """What the published warehouse holds, without times and run ids."""
+    columns = {
+        "sessions": "* EXCLUDE (stored_at)",
+        "frame_scores": "*",
+        "quarantine": "source_uri, reason",
+        "reports": "report_id, input_key, sha256",
+    }
+    with duckdb.connect(data / "published" / "warehouse.duckdb", read_only=True) as connection:
+        # As text, because times with a zone would need another package to become Python objects.
+        return {
+            table: connection.sql(
+                f"SELECT CAST(COLUMNS(*) AS VARCHAR) FROM (SELECT {chosen} FROM {table}) ORDER BY ALL"
+            ).fetchall()
+            for table, chosen in columns.items()
+        }
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten simulated sessions of five patients, and three broken ones of a sixth."""
+    folder = tmp_path_factory.mktemp("ward")
+    write_ward(folder, WardPlan(NIGHT, days=1, seconds_per_session=5.0), workers=1)
+    night = folder / NIGHT.isoformat()
+    for name, video in (("text", b"this is no video"), ("empty", b"")):
+        (night / f"{name}.mp4").write_bytes(video)
+        sidecar = {
+            "session_id": name,
+            "patient_id": "oak-06",
+            "started_at": "2026-03-02T12:00:00+01:00",
+            "consent": True,
+        }
+        (night / f"{name}.json").write_text(json.dumps(sidecar))
+    (night / "hostile.mp4").write_bytes(b"x")
+    (night / "hostile.json").write_text(json.dumps({**sidecar, "patient_id": "../../etc"}))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def undisturbed(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    data = tmp_path_factory.mktemp("undisturbed") / "data"
+    done = pmfer(*nightly(source, data))
+    assert done.returncode == 0, done.stderr
+    return data
+
+
+def test_every_good_session_is_stored_and_every_bad_one_set_aside_with_its_reason(
+    source: Path, undisturbed: Path
+) -> None:
+    stored = content(undisturbed)
+    reasons = dict(stored["quarantine"])
+    assert reasons["2026-03-02/text.mp4"] == "not_a_video"
+    assert reasons["2026-03-02/empty.mp4"] == "empty_file"
+    assert reasons["2026-03-02/hostile.mp4"] == "sidecar_invalid"
+    videos = len(list((source / NIGHT.isoformat()).glob("*.mp4")))
+    assert len(stored["sessions"]) + len(stored["quarantine"]) == videos
+    assert len(stored["sessions"]) >= 8
+
+
+def test_every_patient_of_the_day_and_the_ward_have_a_pdf(undisturbed: Path) -> None:
+    names = {path.stem for path in (undisturbed / "reports" / NIGHT.isoformat()).glob("*.pdf")}
+    assert names == {"birch-01", "cedar-02", "maple-03", "willow-04", "hazel-05", "oak-06", "ward"}
+
+
+def test_nothing_but_the_folder_itself_was_written_and_nothing_stays_staged(undisturbed: Path) -> None:
+    assert {path.name for path in undisturbed.iterdir()} == {"warehouse", "published", "reports", "staging", "prefect"}
+    assert list((undisturbed / "staging").iterdir()) == []
+
+
+def test_files_are_private_to_their_owner(undisturbed: Path) -> None:
+    for part in ("warehouse", "published", "reports"):
+        for path in (undisturbed / part).rglob("*"):
+            assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_a_second_run_finds_nothing_to_do_and_changes_nothing(source: Path, undisturbed: Path) -> None:
+    before = content(undisturbed)
+    done = pmfer(*nightly(source, undisturbed))
+    assert done.returncode == 0, done.stderr
+    assert "nothing to do" in done.stdout
+    assert content(undisturbed) == before
+
+
+def test_a_run_killed_in_the_middle_is_finished_by_the_next(source: Path, undisturbed: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flows", *nightly(source, data)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # Prefect's temporary server dies with it
+    )
+    seen: set[str] = set()
+    deadline = time.monotonic() + 240
+    while len(seen) < 3 and process.poll() is None and time.monotonic() < deadline:
+        seen |= {path.stem for path in (data / "staging").glob("*.mp4")}
+        time.sleep(0.002)
+    assert process.poll() is None, "the run ended before it could be killed"
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert len(seen) == 3
+
+    done = pmfer(*nightly(source, data))
+    assert done.returncode == 0, done.stderr
+    assert content(data) == content(undisturbed)
+
+
+def test_a_day_can_be_reported_again(undisturbed: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(undisturbed, data)
+    (data / "reports" / NIGHT.isoformat() / "birch-01.pdf").unlink()
+    done = pmfer("report", "--date", NIGHT.isoformat(), "--patient", "birch-01", "--data-dir", str(data))
+    assert done.returncode == 0, done.stderr
+    assert (data / "reports" / NIGHT.isoformat() / "birch-01.pdf").read_bytes().startswith(b"%PDF")
