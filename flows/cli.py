@@ -4,6 +4,7 @@ Rooms that are heavy to import (torch, Prefect, WeasyPrint) are imported inside 
 `pmfer --help` and `pmfer score` start quickly and a run without the `train` extra works.
 """
 
+import errno
 import logging
 import os
 import sys
@@ -19,6 +20,8 @@ from flows.data_folder import DataFolder
 from flows.settings import prepare_prefect, read_settings
 from pmfer import __version__
 from pmfer.errors import ConfigurationError, PmferError
+
+_STORAGE_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 app = typer.Typer(
     help="Facial expression monitoring in care: score videos, run the night, render reports, train the model.",
@@ -45,7 +48,13 @@ def main() -> None:
     try:
         app()
     except PmferError as error:
-        Console(stderr=True, soft_wrap=True, highlight=False).print(f"[bold red]pmfer:[/] {_escaped(str(error))}")
+        _complain(str(error))
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in _STORAGE_TROUBLE:
+            raise
+        where = error.filename2 or error.filename or "data folder"
+        _complain(f"{where}: {error.strerror}; make room or give access, then run it again")
         sys.exit(1)
     except ModuleNotFoundError as error:
         if error.name not in {"torch", "onnx", "onnxscript"}:
@@ -95,9 +104,10 @@ def score(
     console.print(summary_table(results))
     failures = [result for result in results if result.error]
     for result in results:
-        warning = result.error or (result.summary.warning if result.summary else None)
-        if warning:
-            Console(stderr=True, soft_wrap=True, highlight=False).print(f"pmfer: {_escaped(warning)}")
+        if result.error:
+            _complain(result.error)
+        elif result.summary and result.summary.warning:
+            _complain(f"{result.video.name}: {result.summary.warning}")
     if failures:
         raise typer.Exit(1)
 
@@ -259,7 +269,16 @@ def run_nights(
         span = str(first) if first == last else f"{first} to {last}"
         typer.echo(f"{span}: nothing to do")
         return False
-    run(source, data.root, due, last, bundle, detector, fps)
+    try:
+        run(source, data.root, due, last, bundle, detector, fps)
+    except RuntimeError as error:
+        # Prefect's own words when its temporary server does not come up; it gives no better class to tell by.
+        if "ephemeral" not in str(error):
+            raise
+        raise ConfigurationError(
+            f"Prefect's temporary server did not start in {data.prefect_home}; is the disk full? make room and run "
+            "again"
+        ) from None
     return True
 
 
@@ -270,5 +289,7 @@ def _day(text: str) -> date:
         raise ConfigurationError(f"date '{text}': not a day; write it as YYYY-MM-DD") from None
 
 
-def _escaped(text: str) -> str:
-    return text.replace("[", r"\[")
+def _complain(text: str) -> None:
+    """One line on stderr; square brackets in it are no markup."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    console.print("pmfer: " + text.replace("[", r"\["))

@@ -47,7 +47,9 @@ def prepare_prefect(home: Path) -> None:
     if "PREFECT_HOME" not in os.environ:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.environ["PREFECT_HOME"] = str(home.absolute())
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+    # Prefect logs a traceback for every task that fails; the error itself reaches the command line, which says it in
+    # one line.
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     # The telemetry of the temporary server can log a "database is locked" traceback that means nothing.
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     # A temporary server on a busy machine needs longer than Prefect's default 20 s at times.
