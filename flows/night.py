@@ -122,7 +122,7 @@ def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job
             pending.append(outcome)
     identities = {store.scoring_id(p.content_sha256, job.bundle.digest, job.options.digest()): p for p in pending}
     done = queries.existing_scorings(connection, identities)
-    set_aside = _known_contents(connection, job.night)
+    set_aside = _known_contents(connection, listing.night)
     open_sessions = []
     done_before = 0
     for session in pending:
@@ -138,8 +138,8 @@ def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job
             done_before += 1
         else:
             open_sessions.append(session)
-    known = set(queries.quarantine(connection, job.night)["quarantine_id"])
-    new = [r for r in rejections if quarantine_record(r, job.night, "").quarantine_id not in known]
+    known = set(queries.quarantine(connection, listing.night)["quarantine_id"])
+    new = [r for r in rejections if quarantine_record(r, listing.night, "").quarantine_id not in known]
     return NightPlan(listing.found, tuple(open_sessions), done_before, tuple(new))
 
 

@@ -139,3 +139,10 @@ def test_a_day_can_be_reported_again(undisturbed: Path, tmp_path: Path) -> None:
     done = pmfer("report", "--date", NIGHT.isoformat(), "--patient", "birch-01", "--data-dir", str(data))
     assert done.returncode == 0, done.stderr
     assert (data / "reports" / NIGHT.isoformat() / "birch-01.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_a_backfill_over_nights_that_are_done_finds_nothing_to_do(source: Path, undisturbed: Path) -> None:
+    span = ("--from", "2026-03-01", "--to", NIGHT.isoformat())
+    done = pmfer("backfill", "--source", str(source), *span, "--data-dir", str(undisturbed))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == f"2026-03-01 to {NIGHT}: nothing to do"
