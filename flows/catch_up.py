@@ -13,7 +13,6 @@ from flows.reporting import due_reports
 from flows.sources import list_night
 from pmfer.errors import ConfigurationError
 from warehouse.connection import open_writer
-from warehouse.queries import Provenance
 
 
 @flow(name="backfill", flow_run_name="backfill {first} to {last}")
@@ -50,11 +49,10 @@ def first_due_night(
     job = make_job(source, first, data_dir, bundle, detector, frames_per_second)
     listings = [list_night(source, first + timedelta(days=offset)) for offset in range((last - first).days + 1)]
     job.data.require_writable()
-    scoring = Provenance(job.bundle.digest, job.options.digest())
     with closing(open_writer(job.data.warehouse)) as connection:
         for listing in listings:
             if not plan_night(connection, listing, job).nothing_new:
                 return listing.night
-            if due_reports(connection, listing.night, scoring, job.data):
+            if due_reports(connection, listing.night, job.provenance, job.data):
                 return listing.night
     return None

@@ -8,6 +8,7 @@ from flows.data_folder import DataFolder
 from flows.settings import read_settings
 from inference.options import ScoringOptions
 from pmfer.bundle import Bundle, load_bundle
+from warehouse.queries import Provenance
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Job:
     data: DataFolder
     bundle: Bundle  # verified
     options: ScoringOptions
+    provenance: Provenance  # identity of bundle and options; kept, because it takes hashing the detector's file
 
 
 def make_job(
@@ -37,4 +39,6 @@ def make_job(
     """
     settings = read_settings(data_dir=data_dir, bundle=bundle, detector=detector, frames_per_second=frames_per_second)
     options = ScoringOptions(frames_per_second=settings.frames_per_second, detector=settings.detector)
-    return Job(source, night, DataFolder(settings.data_dir.absolute()), load_bundle(settings.bundle), options)
+    verified = load_bundle(settings.bundle)
+    provenance = Provenance(verified.digest, options.digest())
+    return Job(source, night, DataFolder(settings.data_dir.absolute()), verified, options, provenance)

@@ -120,13 +120,13 @@ def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job
             rejections.append(outcome)
         else:
             pending.append(outcome)
-    identities = {store.scoring_id(p.content_sha256, job.bundle.digest, job.options.digest()): p for p in pending}
-    done = queries.existing_scorings(connection, identities)
-    set_aside = _known_contents(connection, listing.night)
+    identities = {p: store.scoring_id(p.content_sha256, **vars(job.provenance)) for p in pending}
+    done = queries.existing_scorings(connection, identities.values())
+    quarantine = queries.quarantine(connection, listing.night)
+    set_aside = set(quarantine.select("source_uri", "content_sha256").iter_rows())
     open_sessions = []
     done_before = 0
-    for session in pending:
-        identity = store.scoring_id(session.content_sha256, job.bundle.digest, job.options.digest())
+    for session, identity in identities.items():
         if (session.recording.source_uri, session.content_sha256) in set_aside:
             continue
         try:
@@ -138,7 +138,7 @@ def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job
             done_before += 1
         else:
             open_sessions.append(session)
-    known = set(queries.quarantine(connection, listing.night)["quarantine_id"])
+    known = set(quarantine["quarantine_id"])
     new = [r for r in rejections if quarantine_record(r, listing.night, "").quarantine_id not in known]
     return NightPlan(listing.found, tuple(open_sessions), done_before, tuple(new))
 
@@ -177,7 +177,7 @@ def store_scored(connection: duckdb.DuckDBPyConnection, scored: ScoredSession, j
     """Store one session's score batch; False when it was stored before."""
     summary = scored.summary
     scoring = ScoringRecord(
-        options_sha256=job.options.digest(),
+        options_sha256=job.provenance.options_sha256,
         options=job.options.as_dict(),
         run_id=run_id,
         duration_s=summary.duration_s,
@@ -198,7 +198,7 @@ def run_record(job: Job, run_id: str) -> RunRecord:
         night=job.night,
         code_version=__version__,
         bundle_id=job.bundle.digest,
-        options_sha256=job.options.digest(),
+        options_sha256=job.provenance.options_sha256,
         options=job.options.as_dict(),
     )
 
@@ -262,8 +262,3 @@ def _fingerprint(recording: Recording) -> PendingSession | Rejection:
         return PendingSession(recording, sha256_file(recording.video))
     except OSError as error:
         return reject(QuarantineReason.UNREADABLE, f"cannot be read ({error.strerror})")
-
-
-def _known_contents(connection: duckdb.DuckDBPyConnection, night: date) -> set[tuple[str, str]]:
-    rows = queries.quarantine(connection, night).select("source_uri", "content_sha256").drop_nulls()
-    return set(rows.iter_rows())

@@ -42,7 +42,6 @@ from pmfer.errors import PmferError, ReportError
 from warehouse import store
 from warehouse.connection import open_reader, open_writer
 from warehouse.publish import publish
-from warehouse.queries import Provenance
 from warehouse.records import ReportRecord, RunOutcome
 
 log = logging.getLogger("pmfer.nightly")
@@ -120,17 +119,16 @@ def nightly(
     listing = find_sessions(job)
     with closing(open_writer(job.data.warehouse)) as connection:
         plan = plan_night(connection, listing, job)
-        scoring = Provenance(job.bundle.digest, job.options.digest())
-        if plan.nothing_new and not due_reports(connection, night, scoring, job.data):
+        if plan.nothing_new and not due_reports(connection, night, job.provenance, job.data):
             publish_snapshot(connection, job)
             outcome = NightOutcome(night, plan.found, 0, plan.done_before, 0, 0, 0)
         else:
-            outcome = process(connection, plan, scoring, job)
+            outcome = process(connection, plan, job)
     log.info("%s  %.1f s", outcome.sentence(), time.monotonic() - began)
     return outcome
 
 
-def process(connection: duckdb.DuckDBPyConnection, plan: NightPlan, scoring: Provenance, job: Job) -> NightOutcome:
+def process(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job) -> NightOutcome:
     """Do what the plan says and keep a record of the run."""
     run_id = str(uuid.uuid4())
     store.start_run(connection, run_record(job, run_id))
@@ -145,7 +143,7 @@ def process(connection: duckdb.DuckDBPyConnection, plan: NightPlan, scoring: Pro
         for rejection in rejections:
             store.add_quarantine(connection, quarantine_record(rejection, job.night, run_id))
         publish_snapshot(connection, job)
-        rendered = render_all(connection, scoring, job, run_id)
+        rendered = render_all(connection, job, run_id)
     frames = sum(result.summary.frames_scored for result in scored)
     outcome = NightOutcome(job.night, plan.found, len(scored), plan.done_before, len(rejections), frames, rendered)
     store.finish_run(connection, run_id, outcome.record())
@@ -180,14 +178,14 @@ def score_all(
             staged.unlink(missing_ok=True)
 
 
-def render_all(connection: duckdb.DuckDBPyConnection, scoring: Provenance, job: Job, run_id: str) -> int:
+def render_all(connection: duckdb.DuckDBPyConnection, job: Job, run_id: str) -> int:
     """Render the reports that are due from the published snapshot; returns how many.
 
     Raises:
         ReportError: one or more failed; the others were rendered.
     """
     with closing(open_reader(job.data.published)) as reader:
-        due = due_reports(reader, job.night, scoring, job.data)
+        due = due_reports(reader, job.night, job.provenance, job.data)
     failures = []
     for report in due:
         try:

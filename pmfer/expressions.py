@@ -58,4 +58,3 @@ EXPRESSIONS: tuple[Expression, ...] = (
 )
 
 EXPRESSION_NAMES: tuple[str, ...] = tuple(expression.name for expression in EXPRESSIONS)
-EXPRESSION_BY_NAME: dict[str, Expression] = {expression.name: expression for expression in EXPRESSIONS}

@@ -16,7 +16,7 @@ from pmfer.losses import (
     reversal_strength,
 )
 from pmfer.model import ImageFeatures, Pmfer
-from pmfer.prompts import AU_COUNT, NO_PHRASE, PHRASES, collate, phrase_prompt, sample_prompt
+from pmfer.prompts import AU_COUNT, PHRASES, collate, phrase_prompt, sample_prompt
 from pmfer.tokenizer import WordTokenizer
 
 
@@ -88,9 +88,3 @@ def _masked_phrase(
     slots = model.encode_prompts(batch).slots
     logits = model.masked_phrase(slots, images.local[:count], phrases)
     return masked_phrase_loss(logits, batch.targets)
-
-
-def masked_accuracy(logits: Tensor, targets: Tensor) -> tuple[int, int]:
-    """Right answers and questions: logits [N, S, V], targets int64 [N, S] with NO_PHRASE where nothing was dropped."""
-    asked = targets != NO_PHRASE
-    return int((logits.argmax(-1)[asked] == targets[asked]).sum()), int(asked.sum())
