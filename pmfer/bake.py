@@ -9,7 +9,7 @@ from torch.nn.functional import normalize
 
 from pmfer.expressions import EXPRESSIONS
 from pmfer.model import Pmfer
-from pmfer.prompts import AU_COUNT, PHRASES, collate, phrase_prompt, sample_prompt
+from pmfer.prompts import AU_COUNT, PHRASES, class_prompt, collate, phrase_prompt
 from pmfer.tokenizer import WordTokenizer
 
 PROMPTS_PER_CLASS = 64  # sampled prompts averaged into one class embedding
@@ -32,7 +32,7 @@ def bake(model: Pmfer, tokenizer: WordTokenizer) -> BakedText:
     dice = random.Random(BAKE_SEED)
     classes = []
     for expression in EXPRESSIONS:
-        prompts = [sample_prompt(expression, dice) for _ in range(PROMPTS_PER_CLASS)]
+        prompts = [class_prompt(expression, dice, model.prompt_style) for _ in range(PROMPTS_PER_CLASS)]
         classes.append(model.encode_prompts(collate(prompts, tokenizer).to(device)).prompts.mean(0))
     phrases = []
     for index, phrase in enumerate(PHRASES[:AU_COUNT]):

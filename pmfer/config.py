@@ -2,6 +2,7 @@
 
 import tomllib
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -39,13 +40,16 @@ class AugmentConfig(_Section):
 
 
 class LossConfig(_Section):
-    """Weights of the four losses; 0 switches one off."""
+    """Weights of the losses; 0 switches one off."""
 
     alignment: float = Field(1.0, ge=0)  # (b) phrase alignment
     masked_phrase: float = Field(0.5, ge=0)  # (c) dropped phrases predicted by cross attention
     mask_rate: float = Field(0.4, gt=0, le=1)  # chance of each phrase to be dropped
     masked_share: float = Field(0.25, gt=0, le=1)  # part of each batch that gets a masked prompt
     adversary: float = Field(0.1, ge=0, le=0.1)  # (d) largest strength of the reversed gradient
+    region: float = Field(0.1, ge=0)  # (e) attention of a phrase outside its region of the face
+    mixed_share: float = Field(0.2, ge=0, lt=0.5)  # part of each batch whose lower half is another face's
+    prompts: Literal["action_units", "class_names"] = "action_units"  # class names: for the ablation only
     prompts_per_class: int = Field(2, gt=0)  # prompts sampled per expression and step
 
 

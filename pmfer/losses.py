@@ -1,11 +1,9 @@
-"""The four losses of a training step, each a plain function of tensors."""
+"""The losses of a training step, each a plain function of tensors."""
 
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, log_softmax
 
-from pmfer.expressions import EXPRESSIONS
-from pmfer.facs import ACTION_UNITS
 from pmfer.prompts import NO_PHRASE
 
 
@@ -14,17 +12,21 @@ def classification_loss(logits: Tensor, votes: Tensor) -> Tensor:
     return -(votes * log_softmax(logits.float(), dim=-1)).sum(-1).mean()
 
 
-def au_probability_table() -> Tensor:
-    """P(AU shown | expression) as float32 [E, A], in the order of EXPRESSIONS and ACTION_UNITS."""
-    return torch.tensor([[expression.probability(unit.number) for unit in ACTION_UNITS] for expression in EXPRESSIONS])
+def alignment_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """(b) Phrase alignment. logits [N, A], soft targets q(AU) [N, A] in 0..1 (geometry.phrase_targets) -> scalar.
 
-
-def alignment_loss(logits: Tensor, votes: Tensor, table: Tensor) -> Tensor:
-    """(b) Phrase alignment against q(AU) = sum over classes of vote share x P(AU | class).
-
-    logits [N, A], votes [N, E], table [E, A] -> scalar: binary cross entropy, mean over faces and phrases.
+    Binary cross entropy, mean over faces and phrases.
     """
-    return binary_cross_entropy_with_logits(logits.float(), votes @ table)
+    return binary_cross_entropy_with_logits(logits.float(), targets)
+
+
+def region_loss(attention: Tensor, masks: Tensor) -> Tensor:
+    """(e) Minus the logarithm of the attention inside the phrase's region.
+
+    attention [N, A, J] (sums to 1 over J), masks [A, J] in 0..1 (regions.region_masks) -> scalar, mean over faces and phrases.
+    """
+    inside = (attention.float() * masks).sum(-1)
+    return -inside.clamp(min=1e-4).log().mean()
 
 
 def masked_phrase_loss(logits: Tensor, targets: Tensor) -> Tensor:

@@ -40,6 +40,7 @@ class Pmfer(nn.Module):
     def __init__(self, config: TrainConfig, tokenizer: WordTokenizer) -> None:
         super().__init__()
         sizes = config.model
+        self.prompt_style = config.loss.prompts
         self.image_encoder = CompactImageEncoder(sizes, config.size_px)
         self.text_encoder = CompactTextEncoder(sizes, len(tokenizer), tokenizer.pad)
         self.dropout = nn.Dropout(sizes.dropout)

@@ -13,6 +13,7 @@ import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -23,6 +24,7 @@ from pmfer.tokenizer import WordTokenizer
 
 OPENING = "a face with"
 NO_PHRASE = -1
+PromptStyle = Literal["action_units", "class_names"]
 
 
 @dataclass(frozen=True)
@@ -96,14 +98,22 @@ def sample_prompt(expression: Expression, dice: random.Random, mask_rate: float 
     return Prompt(tuple(chosen), wordings, tuple(masked))
 
 
+def class_prompt(expression: Expression, dice: random.Random, style: PromptStyle) -> Prompt:
+    """One prompt that stands for `expression`: of action units, or, for the ablation's first arm, its bare name."""
+    if style == "class_names":
+        return Prompt((NO_PHRASE,), (expression.name,), (False,))
+    return sample_prompt(expression, dice)
+
+
 def phrase_prompt(index: int, wording: str) -> Prompt:
     """A prompt of one phrase alone, as its embedding is taken for alignment."""
     return Prompt((index,), (wording,), (False,))
 
 
 def default_tokenizer() -> WordTokenizer:
-    """The tokenizer over all wordings and the words between them."""
-    return WordTokenizer([OPENING, "and ,", *(wording for phrase in PHRASES for wording in phrase.wordings)])
+    """The tokenizer over all wordings, the words between them, and the class names of the ablation's first arm."""
+    wordings = [wording for phrase in PHRASES for wording in phrase.wordings]
+    return WordTokenizer([OPENING, "and ,", *wordings, *(expression.name for expression in EXPRESSIONS)])
 
 
 def collate(prompts: Sequence[Prompt], tokenizer: WordTokenizer) -> PromptBatch:

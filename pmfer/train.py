@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
@@ -26,11 +27,12 @@ from pmfer.bake import InferenceModel, bake
 from pmfer.config import TrainConfig
 from pmfer.datasets import Faces, argmax_label, strict_label, vote_distribution
 from pmfer.errors import TrainingError
-from pmfer.losses import au_probability_table
+from pmfer.geometry import au_probability_table, phrase_targets
 from pmfer.metrics import accuracy
 from pmfer.model import Pmfer
 from pmfer.prompts import default_tokenizer, prompt_set_sha256
-from pmfer.step import compute_losses
+from pmfer.regions import mix_halves
+from pmfer.step import Batch, compute_losses
 
 CHECKPOINT_FILE = "checkpoint.pt"
 LOG_FILE = "metrics.jsonl"
@@ -44,7 +46,14 @@ class Normalisation:
     std: float
 
 
-def train(config: TrainConfig, faces: Faces, valid: Faces, out: Path, device: torch.device | None = None) -> Path:
+def train(
+    config: TrainConfig,
+    faces: Faces,
+    valid: Faces,
+    out: Path,
+    seen: npt.NDArray[np.float32] | None = None,
+    device: torch.device | None = None,
+) -> Path:
     """Train, or go on where the checkpoint in `out` stopped.
 
     Args:
@@ -52,6 +61,7 @@ def train(config: TrainConfig, faces: Faces, valid: Faces, out: Path, device: to
         faces: training faces, those without a usable vote already left out.
         valid: faces to watch progress on; nothing is learnt from them.
         out: folder of `checkpoint.pt` and `metrics.jsonl` (a line per epoch).
+        seen: what the shapes of `faces` say about their action units, [N, A] of geometry.evidence; None: votes alone.
         device: where to compute; a GPU when there is one.
 
     Returns:
@@ -61,7 +71,7 @@ def train(config: TrainConfig, faces: Faces, valid: Faces, out: Path, device: to
         TrainingError: `out` holds a checkpoint of another configuration, or the loss is no longer finite.
     """
     out.mkdir(parents=True, exist_ok=True)
-    run = _Run(config, faces, device or torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    run = _Run(config, faces, seen, device or torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     checkpoint = out / CHECKPOINT_FILE
     start = run.load(checkpoint) if checkpoint.exists() else 0
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -131,7 +141,9 @@ def _read(path: Path) -> dict[str, Any]:
 class _Run:
     """State of a run: model, optimiser, averaged weights, data."""
 
-    def __init__(self, config: TrainConfig, faces: Faces, device: torch.device) -> None:
+    def __init__(
+        self, config: TrainConfig, faces: Faces, seen: npt.NDArray[np.float32] | None, device: torch.device
+    ) -> None:
         self.config, self.device = config, device
         torch.manual_seed(config.schedule.seed)
         self.tokenizer = default_tokenizer()
@@ -139,8 +151,9 @@ class _Run:
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's types
         self.averaged = AveragedModel(self.model, avg_fn=moving_average(config.schedule.ema), use_buffers=True)
         self.images = torch.from_numpy(faces.images)
-        self.votes = torch.from_numpy(vote_distribution(faces.votes))
-        self.table = au_probability_table().to(device)
+        votes = vote_distribution(faces.votes)
+        self.votes = torch.from_numpy(votes)
+        self.phrase_targets = torch.from_numpy(phrase_targets(votes, au_probability_table(), seen))
         pictures = faces.images.astype(np.float32) / 255
         self.normalisation = Normalisation(round(float(pictures.mean()), 4), round(float(pictures.std()), 4))
         self.steps_per_epoch = len(faces) // config.schedule.batch
@@ -166,20 +179,24 @@ class _Run:
             progress = (epoch + step / self.steps_per_epoch) / schedule.epochs
             for group in self.optimiser.param_groups:
                 group["lr"] = schedule.learning_rate * learning_rate_factor(progress, schedule.warmup)
-            pictures = augment(self.images[chosen], self.config.augment, size_px, order_dice)
-            pictures = normalise(pictures, self.normalisation.mean, self.normalisation.std)
-            parts = self._step(pictures, self.votes[chosen].to(self.device), progress, text_dice)
+            parts = self._step(self._batch(chosen, size_px, order_dice), progress, text_dice)
             for name, value in parts.items():
                 sums[name] = sums.get(name, 0.0) + value
             advance()
         return {name: value / self.steps_per_epoch for name, value in sums.items()}
 
-    def _step(self, pictures: Tensor, votes: Tensor, progress: float, dice: random.Random) -> dict[str, float]:
-        faces = pictures.to(self.device, memory_format=torch.channels_last)
+    def _batch(self, chosen: Tensor, size_px: int, dice: torch.Generator) -> Batch:
+        loss = self.config.loss
+        mixed = int(len(chosen) * loss.mixed_share) if loss.alignment else 0
+        pictures, targets = mix_halves(self.images[chosen], self.phrase_targets[chosen], mixed, dice)
+        pictures = augment(pictures, self.config.augment, size_px, dice)
+        pictures = normalise(pictures, self.normalisation.mean, self.normalisation.std)
+        pictures = pictures.to(self.device, memory_format=torch.channels_last)
+        return Batch(pictures, self.votes[chosen].to(self.device), targets.to(self.device), mixed)
+
+    def _step(self, batch: Batch, progress: float, dice: random.Random) -> dict[str, float]:
         with torch.autocast(self.device.type, torch.bfloat16):
-            losses = compute_losses(
-                self.model, self.tokenizer, faces, votes, self.table, self.config.loss, progress, dice
-            )
+            losses = compute_losses(self.model, self.tokenizer, batch, self.config.loss, progress, dice)
         if not math.isfinite(losses.total.item()):
             raise TrainingError(f"the loss is no longer finite at {progress:.1%} of the run; lower learning_rate")
         self.optimiser.zero_grad(set_to_none=True)

@@ -12,10 +12,10 @@ from pmfer.datasets import Faces, argmax_label, strict_label, vote_distribution
 from pmfer.errors import ConfigurationError, TrainingError
 from pmfer.expressions import EXPRESSIONS
 from pmfer.heads import reverse_gradient
-from pmfer.losses import adversary_loss, au_probability_table, masked_phrase_loss, reversal_strength
+from pmfer.losses import adversary_loss, masked_phrase_loss, reversal_strength
 from pmfer.model import Pmfer
 from pmfer.prompts import AU_COUNT, NO_PHRASE, PHRASES, collate, default_tokenizer, phrase_prompt, sample_prompt
-from pmfer.step import compute_losses
+from pmfer.step import Batch, compute_losses
 from pmfer.train import CHECKPOINT_FILE, load_checkpoint, train
 
 SMALL = ModelConfig(channels=(8, 8, 16, 20), blocks=(1, 1, 1, 1), heads=4, text_width=16, text_heads=2, latent=16)
@@ -108,28 +108,21 @@ def test_phrase_scores_do_not_depend_on_the_other_phrases() -> None:
     torch.testing.assert_close(attention.sum(-1), torch.ones(2, AU_COUNT))
 
 
-@pytest.mark.parametrize("part", ["alignment", "masked_phrase", "adversary"])
+@pytest.mark.parametrize("part", ["alignment", "region", "masked_phrase", "adversary"])
 def test_each_loss_can_be_switched_off(part: str) -> None:
     tokenizer = default_tokenizer()
     model = Pmfer(CONFIG, tokenizer)
-    votes = torch.eye(8)
-    losses = compute_losses(
-        model,
-        tokenizer,
-        torch.rand(8, 1, 32, 32),
-        votes,
-        au_probability_table(),
-        LossConfig.model_validate({part: 0.0}),
-        0.5,
-        random.Random(0),
-    )
-    assert part not in losses.parts
-    assert len(losses.parts) == 3
+    batch = Batch(torch.rand(8, 1, 32, 32), torch.eye(8), torch.rand(8, AU_COUNT), mixed=2)
+    names = {"classification", "alignment", "region", "masked_phrase", "adversary"}
+    config = LossConfig.model_validate({part: 0.0})
+    losses = compute_losses(model, tokenizer, batch, config, 0.5, random.Random(0))
+    off = {part, "region"} if part == "alignment" else {part}  # the region's loss is one on alignment's attention
+    assert names & set(losses.parts) == names - off
 
 
 def test_a_run_that_was_stopped_ends_like_an_undisturbed_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     faces = made_faces()
-    whole = train(CONFIG, faces, faces, tmp_path / "whole", torch.device("cpu"))
+    whole = train(CONFIG, faces, faces, tmp_path / "whole", device=torch.device("cpu"))
 
     class StoppedError(Exception):
         pass
@@ -148,9 +141,9 @@ def test_a_run_that_was_stopped_ends_like_an_undisturbed_one(tmp_path: Path, mon
 
     monkeypatch.setattr(module._Run, "epoch", one_epoch)
     with pytest.raises(StoppedError):
-        train(CONFIG, faces, faces, parts, torch.device("cpu"))
+        train(CONFIG, faces, faces, parts, device=torch.device("cpu"))
     monkeypatch.undo()
-    resumed = train(CONFIG, faces, faces, parts, torch.device("cpu"))
+    resumed = train(CONFIG, faces, faces, parts, device=torch.device("cpu"))
     _, first, _, epochs = load_checkpoint(whole)
     _, second, _, _ = load_checkpoint(resumed)
     assert epochs == 2
@@ -161,9 +154,9 @@ def test_a_run_that_was_stopped_ends_like_an_undisturbed_one(tmp_path: Path, mon
 def test_a_checkpoint_of_another_configuration_is_refused(tmp_path: Path) -> None:
     faces = made_faces(8)
     other = CONFIG.model_copy(update={"schedule": ScheduleConfig(epochs=1, batch=8, sizes_px=((0.0, 32),))})
-    train(other, faces, faces, tmp_path, torch.device("cpu"))
+    train(other, faces, faces, tmp_path, device=torch.device("cpu"))
     with pytest.raises(TrainingError, match="another configuration"):
-        train(CONFIG, faces, faces, tmp_path, torch.device("cpu"))
+        train(CONFIG, faces, faces, tmp_path, device=torch.device("cpu"))
 
 
 def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path) -> None:
