@@ -17,9 +17,7 @@ from pmfer.errors import TrainingError
 
 POINTS = 468
 INPUT_PX = 192
-ROUNDS = (
-    2  # the first finds the face in the picture, the second looks again with the face upright and filling the input
-)
+ROUNDS = 2  # the first finds the face in the picture, the second looks again with the face upright and well framed
 FIRST_SIDE = 1.3  # side of the first crop, in sides of the picture: training faces fill their picture
 MARGIN = 1.3  # side of the later crop, in sides of the points' box: the framing the mesh was trained with
 EYE_CORNERS = (33, 263)
@@ -37,7 +35,7 @@ class FaceMesh:
 
     def __init__(self, path: Path) -> None:
         try:
-            from ai_edge_litert.interpreter import Interpreter
+            from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-untyped]
         except ImportError:
             raise TrainingError("face points need the library ai-edge-litert: pip install 'pmfer[landmarks]'") from None
         if not path.is_file():

@@ -23,7 +23,7 @@ def alignment_loss(logits: Tensor, targets: Tensor) -> Tensor:
 def region_loss(attention: Tensor, masks: Tensor) -> Tensor:
     """(e) Minus the logarithm of the attention inside the phrase's region.
 
-    attention [N, A, J] (sums to 1 over J), masks [A, J] in 0..1 (regions.region_masks) -> scalar, mean over faces and phrases.
+    attention [N, A, J] (sums to 1 over J), masks [A, J] in 0..1 (regions.region_masks) -> scalar, mean over both.
     """
     inside = (attention.float() * masks).sum(-1)
     return -inside.clamp(min=1e-4).log().mean()

@@ -1,8 +1,9 @@
 """Regions of an upright face crop: where a phrase is expected, and faces mixed out of two.
 
 Both take the phrases of one expression apart. A face whose upper half is angry and whose lower half smiles can only be
-described by looking at each half; and a phrase about the mouth that finds its answer in the brows has learnt the expression,
-not the unit. The idea of mixing is CutMix's (Yun et al., 2019), along the face's anatomy; it is not in the paper's abstract.
+described by looking at each half; and a phrase about the mouth that finds its answer in the brows has learnt the
+expression, not the unit. The idea of mixing is CutMix's (Yun et al., 2019), along the face's anatomy; it is not in the
+paper's abstract.
 """
 
 import torch
