@@ -35,7 +35,7 @@ class FaceMesh:
 
     def __init__(self, path: Path) -> None:
         try:
-            from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-untyped]
+            from ai_edge_litert.interpreter import Interpreter
         except ImportError:
             raise TrainingError("face points need the library ai-edge-litert: pip install 'pmfer[landmarks]'") from None
         if not path.is_file():

@@ -6,7 +6,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 "${PYTHON:-python3}" -m venv "$folder"
 "$folder/bin/python" -m pip install --disable-pip-version-check --quiet 'torch==2.13.0'
-"$folder/bin/python" -m pip install --disable-pip-version-check --quiet '.[train,dev]'
+"$folder/bin/python" -m pip install --disable-pip-version-check --quiet '.[train,landmarks,dev]'
 {
     echo "# Exact versions of the whole tree, made by \`make lock\`. Do not edit by hand."
     # A CPU build of torch calls itself 2.13.0+cpu: no other machine could install that.
