@@ -52,7 +52,11 @@ class AttentionBlock(nn.Module):
 
 
 class CompactImageEncoder(nn.Module):
-    """Faces [N, 1, S, S] -> local tokens [N, (S/8)^2, width], row by row over the grid."""
+    """Faces [N, 1, S, S] -> local tokens [N, (S/8)^2, width], row by row over the grid, and one feature [N, width].
+
+    The attention block serves the whole face alone: local tokens that had already looked at each other would tell a
+    phrase about the mouth what the brows do.
+    """
 
     def __init__(self, config: ModelConfig, size_px: int) -> None:
         super().__init__()
@@ -71,15 +75,14 @@ class CompactImageEncoder(nn.Module):
         self.position = nn.Parameter(torch.zeros(1, self.width, self.grid, self.grid))
         self.attention = AttentionBlock(self.width, config.heads)
 
-    def forward(self, faces: Tensor) -> Tensor:
+    def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
         """Encode. A size other than the configured one is allowed: positions are resampled to its grid."""
         features = self.stages(faces)
         position: Tensor = self.position
         if features.shape[-1] != self.grid:
             position = nn.functional.interpolate(position, size=features.shape[-2:], mode="bilinear")
         tokens = (features + position).flatten(2).transpose(1, 2)
-        attended: Tensor = self.attention(tokens, tokens)
-        return attended
+        return tokens, self.attention(tokens, tokens).mean(1)
 
 
 class CompactTextEncoder(nn.Module):

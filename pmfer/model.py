@@ -54,8 +54,9 @@ class Pmfer(nn.Module):
 
     def encode_images(self, faces: Tensor) -> ImageFeatures:
         """Faces [N, 1, S, S], normalised, to their place in the latent space."""
-        tokens = self.dropout(self.image_encoder(faces))
-        return ImageFeatures(normalize(self.image_global(tokens.mean(1)).float(), dim=-1), self.image_local(tokens))
+        tokens, whole = self.image_encoder(faces)
+        whole = self.image_global(self.dropout(whole))
+        return ImageFeatures(normalize(whole.float(), dim=-1), self.image_local(self.dropout(tokens)))
 
     def encode_prompts(self, batch: PromptBatch) -> TextFeatures:
         """Prompts to their place in the latent space, with the features of each phrase slot."""

@@ -83,7 +83,7 @@ def test_a_drawn_smile_scores_higher_on_au12_than_the_same_face_at_rest(scores: 
 def test_a_drawn_grimace_raises_the_pain_related_units_in_most_people(
     column: str, scores: dict[str, NDArray[np.float32]]
 ) -> None:
-    assert (scores[f"pain:{column}"] > scores[f"neutral:{column}"]).mean() >= 0.8
+    assert (scores[f"pain:{column}"] > scores[f"neutral:{column}"]).mean() >= 0.7
 
 
 def test_most_faces_at_rest_look_more_neutral_than_their_smile_or_grimace(
