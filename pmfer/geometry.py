@@ -144,7 +144,7 @@ def evidence(measures: pl.DataFrame) -> npt.NDArray[np.float32]:
 
 def _standardised(values: pl.Series, usable: npt.NDArray[np.bool_]) -> Array:
     x = values.to_numpy()
-    return np.asarray((x - x[usable].mean()) / x[usable].std())
+    return np.asarray((x - x[usable].mean()) / max(x[usable].std(), 1e-9))
 
 
 def au_probability_table() -> npt.NDArray[np.float32]:

@@ -38,7 +38,7 @@ def region_masks(side: int) -> Tensor:
 def _overlap(edges: Tensor, low: float, high: float) -> Tensor:
     """Share of each interval between neighbouring edges that lies in [low, high]."""
     length = edges[1] - edges[0]
-    return (edges[1:].clamp(max=high) - edges[:-1].clamp(min=low)).clamp(min=0) / length
+    return ((edges[1:].clamp(max=high) - edges[:-1].clamp(min=low)) / length).clamp(0, 1)
 
 
 def mix_halves(pictures: Tensor, targets: Tensor, count: int, dice: Generator) -> tuple[Tensor, Tensor]:
