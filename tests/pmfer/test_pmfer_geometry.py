@@ -42,9 +42,8 @@ def test_parted_lips_speak_for_lips_part_and_against_lips_pressed() -> None:
     points = faces(list(np.linspace(0, 20, 30)))
     table = measure_faces([str(i) for i in range(30)], points, np.ones(30, dtype=np.float32))
     seen = evidence(table)
-    by_gap = {
-        column: np.corrcoef(np.sqrt(np.linspace(0, 20, 30)), seen[:, i])[0, 1] for i, column in enumerate(AU_COLUMNS)
-    }
+    roots = np.sqrt(np.linspace(0, 20, 30))
+    by_gap = {name: np.corrcoef(roots, seen[:, AU_COLUMNS.index(name)])[0, 1] for name in ("au24", "au25")}
     assert by_gap["au25"] > 0.99
     assert by_gap["au24"] < -0.9
 
@@ -72,18 +71,14 @@ def test_evidence_orders_faces_inside_an_expression_and_not_between_them() -> No
     seen[:200, lips_part] += 5  # a class that shows more of it as a whole is what the table already says
     q = phrase_targets(votes, au_probability_table(), seen)
     happy, angry = q[:200, lips_part], q[200:, lips_part]
-    assert np.array_equal(
-        np.argsort(happy), np.argsort(np.clip(seen[:200, lips_part], *_clipped(seen[:200, lips_part])))
-    )
+    order = np.argsort(seen[:200, lips_part])
+    assert (np.diff(happy[order]) >= 0).all()
+    assert happy.std() > 0.2
     assert happy.mean() > 0.6
     assert angry.mean() < 0.3
     assert q[200:, lips_pressed].mean() > q[:200, lips_pressed].mean()
     assert (q >= 0).all()
     assert (q <= 1).all()
-
-
-def _clipped(values: np.ndarray) -> tuple[float, float]:
-    return float(values.min()), float(values.max())
 
 
 def test_rigid_points_hold_no_lip_lid_or_brow() -> None:
