@@ -45,7 +45,7 @@ def test_parted_lips_speak_for_lips_part_and_against_lips_pressed() -> None:
     roots = np.sqrt(np.linspace(0, 20, 30))
     by_gap = {name: np.corrcoef(roots, seen[:, AU_COLUMNS.index(name)])[0, 1] for name in ("au24", "au25")}
     assert by_gap["au25"] > 0.99
-    assert by_gap["au24"] < -0.9
+    assert by_gap["au24"] < -0.8
 
 
 def test_a_face_the_mesh_is_unsure_of_gives_no_evidence() -> None:
