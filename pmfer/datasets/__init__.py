@@ -1,0 +1,35 @@
+"""Data sets of labelled faces behind one interface: numpy, polars and Pillow, no torch. See docs/datasets.md.
+
+`read_samples` gives the labels of a data set and where its pictures lie (`Samples`); `load_faces` reads the pictures
+for training (`Faces`). Each data set has a module that states its protocol.
+"""
+
+from pmfer.datasets.faces import Faces, trainable
+from pmfer.datasets.ferplus import read_ferplus
+from pmfer.datasets.kinds import KINDS, data_terms, read_samples, read_split_faces, read_training_faces
+from pmfer.datasets.load import load_faces
+from pmfer.datasets.pictures import PictureError, PictureSource, Unreadable, read_pictures
+from pmfer.datasets.samples import SPLITS, Samples
+from pmfer.datasets.votes import argmax_label, strict_label, vote_distribution, without_single_votes
+
+__all__ = [
+    "KINDS",
+    "SPLITS",
+    "Faces",
+    "PictureError",
+    "PictureSource",
+    "Samples",
+    "Unreadable",
+    "argmax_label",
+    "data_terms",
+    "load_faces",
+    "read_ferplus",
+    "read_pictures",
+    "read_samples",
+    "read_split_faces",
+    "read_training_faces",
+    "strict_label",
+    "trainable",
+    "vote_distribution",
+    "without_single_votes",
+]

@@ -1,0 +1,136 @@
+"""FERPlus: FER2013's pictures (48 x 48 grey, 35,887) with ten raters' votes per face.
+
+Barsoum et al., "Training Deep Networks for Facial Expression Recognition with Crowd-Sourced Label Distribution", ICMI
+2016. Three forms are read:
+
+- the Parquet file of docs/training.md, which is a manifest (pmfer/datasets/manifest.py);
+- a folder with `fer2013new.csv` (votes) and `fer2013.csv` (pixels), row for row;
+- a folder with `FER2013Train`, `FER2013Valid`, `FER2013Test`, each with pictures and a `label.csv`, as FERPlus's own
+  script writes them (older ones have a face box after the name).
+
+Votes: neutral, happiness, surprise, sadness, anger, disgust, fear, contempt, unknown, not a face: our own order.
+Splits: Training is train, PublicTest valid, PrivateTest test. Rows without a picture name were left out by FERPlus.
+Metric: accuracy, strict majority or argmax (pmfer/datasets/votes.py). Licence: labels MIT (microsoft/FERPlus); the
+pictures were collected from the web for the FER2013 challenge and have none: research use only.
+"""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from pmfer.datasets import columns, manifest
+from pmfer.datasets.faces import Faces
+from pmfer.datasets.load import load_faces
+from pmfer.datasets.pictures import PictureSource
+from pmfer.datasets.samples import Samples
+from pmfer.datasets.votes import VOTE_COLUMNS
+from pmfer.errors import TrainingError
+
+TITLE = "FERPlus"
+TERMS = (
+    "labels: microsoft/FERPlus, MIT licence; images: FER2013 challenge, collected by web search, no licence of their "
+    "own: research use only"
+)
+FERPLUS_COLUMNS = ("name", "split", "image", "votes", "occlusion", "pose30", "pose45", "duplicate_of_train")
+FOLDERS = {"FER2013Train": "train", "FER2013Valid": "valid", "FER2013Test": "test"}
+USAGES = {"Training": "train", "PublicTest": "valid", "PrivateTest": "test"}
+VOTES_FILE, PIXELS_FILE, LABEL_FILE = "fer2013new.csv", "fer2013.csv", "label.csv"
+SIDE = 48
+
+
+def is_here(path: Path) -> bool:
+    """Whether one of the three forms lies at `path`."""
+    if path.is_dir():
+        return (path / VOTES_FILE).is_file() or any((path / folder / LABEL_FILE).is_file() for folder in FOLDERS)
+    if path.suffix == ".parquet" and path.is_file():
+        try:
+            return set(FERPLUS_COLUMNS) <= set(pl.read_parquet_schema(path))
+        except (OSError, pl.exceptions.PolarsError):
+            return False
+    return path.name in (VOTES_FILE, PIXELS_FILE)
+
+
+def read(path: Path) -> Samples:
+    """Read FERPlus in any of its forms.
+
+    Raises:
+        TrainingError: a file is missing or malformed.
+    """
+    if path.is_dir() or path.name in (VOTES_FILE, PIXELS_FILE):
+        folder = path if path.is_dir() else path.parent
+        has_folders = any((folder / name / LABEL_FILE).is_file() for name in FOLDERS)
+        return _read_folders(folder) if has_folders else _read_csv(folder)
+    samples = manifest.read(path)
+    return replace(samples, title=f"{TITLE} ({path.name})", cropped=True)
+
+
+def read_ferplus(path: Path, split: str) -> Faces:
+    """Read one split (`train`, `valid` or `test`) of FERPlus in Parquet, 48 x 48 grey; see docs/training.md.
+
+    Raises:
+        TrainingError: the file is missing, no Parquet, lacks a column or the split.
+    """
+    try:
+        missing = set(FERPLUS_COLUMNS) - set(pl.read_parquet_schema(path))
+        reason = f"no column {', '.join(sorted(missing))}" if missing else ""
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = str(error).splitlines()[0]
+    if reason:
+        raise TrainingError(f"{path}: not a FERPlus Parquet file ({reason}); see docs/training.md")
+    return load_faces(read(path).in_split(split), SIDE, 1)
+
+
+def _read_folders(root: Path) -> Samples:
+    names, sources, votes, splits = [], [], [], []
+    for folder, split in FOLDERS.items():
+        path = root / folder / LABEL_FILE
+        if not path.is_file():
+            continue
+        for name, cells in _label_rows(path):
+            names.append(name)
+            sources.append(PictureSource(root / folder / name))
+            votes.append(cells)
+            splits.append(split)
+    if not names:
+        raise TrainingError(f"{root}: its label.csv files list no pictures; make them with FERPlus's script")
+    return Samples(TITLE, tuple(names), tuple(sources), np.array(votes, np.uint8), tuple(splits), cropped=True)
+
+
+def _label_rows(path: Path) -> Iterator[tuple[str, list[int]]]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        for number, row in enumerate(csv.reader(stream), start=1):
+            cells = row[-len(VOTE_COLUMNS) :]
+            if len(row) <= len(VOTE_COLUMNS) or not all(cell.strip().isdigit() for cell in cells):
+                raise TrainingError(f"{path}: row {number}: must be a picture's name and ten counts of votes")
+            yield row[0].strip(), [int(cell) for cell in cells]
+
+
+def _read_csv(folder: Path) -> Samples:
+    labels, pixels = manifest.read_table(folder / VOTES_FILE), manifest.read_table(folder / PIXELS_FILE)
+    where = str(folder / VOTES_FILE)
+    labels = labels.rename({"nf": "not_a_face"}, strict=False)
+    wanted = {"usage", "image name", *VOTE_COLUMNS}
+    if not wanted <= set(labels.columns):
+        raise TrainingError(f"{where}: lacks columns {', '.join(sorted(wanted - set(labels.columns)))}")
+    if "pixels" not in pixels.columns or len(pixels) != len(labels):
+        raise TrainingError(f"{folder / PIXELS_FILE}: must have a column pixels and as many rows as {VOTES_FILE}")
+    table = labels.with_columns(pixels["pixels"]).filter(pl.col("image name").fill_null("").str.strip_chars() != "")
+    unknown = set(table["usage"]) - set(USAGES)
+    if unknown:
+        raise TrainingError(f"{where}: Usage is '{unknown.pop()}', must be {', '.join(USAGES)}")
+    names = columns.texts(table["image name"])
+    sources = tuple(_pixels(text, name, folder) for text, name in zip(table["pixels"], names, strict=True))
+    splits = tuple(USAGES[usage] for usage in table["usage"])
+    return Samples(TITLE, tuple(names), sources, columns.vote_columns(table, where), splits, cropped=True)
+
+
+def _pixels(text: str, name: str, folder: Path) -> PictureSource:
+    try:
+        picture = np.array(text.split(), np.uint8).reshape(SIDE, SIDE)
+    except (ValueError, OverflowError, AttributeError):
+        raise TrainingError(f"{folder / PIXELS_FILE}: {name} has not {SIDE} x {SIDE} pixels of 0 to 255") from None
+    return PictureSource(picture)

@@ -1,0 +1,171 @@
+"""Manifest: a CSV or Parquet file that lists pictures of your own, one a row.
+
+Columns (the order is free; a column that is missing is unknown throughout):
+
+| column | meaning |
+| --- | --- |
+| `path` | picture file, absolute or relative to the manifest; or |
+| `image` | the encoded picture itself (Parquet only) |
+| `name` | for messages; default the path, or the row |
+| `split` | `train`, `valid` or `test` |
+| `expression` | one of the eight names; empty or `unknown` |
+| `votes` | ten counts: the eight expressions, unknown, not a face; a list, or text with blanks in a CSV |
+| `neutral` ... | the ten counts as columns instead; the last two are `unknown` and `not_a_face` |
+| `au01` ... | 0/1, or FACS intensity 0..5 with 1 = A; present from 1 (A) up; empty = not coded |
+| `pspi` | Prkachin and Solomon pain intensity, 0..16 |
+| `subject` | who is shown; pain figures are then fitted on other subjects |
+| `cropped` | true: face crops, false: whole pictures; the same in all rows |
+| any boolean column | membership in a subset, such as `occlusion`, `pose30`, `pose45`, `duplicate_of_train` |
+
+Where a row has votes they count, else its `expression` does. Protocol: no official one. Train and valid are as the
+column says, test is what is measured. Licence: yours to know. The FERPlus Parquet file is such a manifest.
+"""
+
+import logging
+import re
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from pmfer.datasets import columns
+from pmfer.datasets.pictures import PictureSource
+from pmfer.datasets.samples import SPLITS, Samples
+from pmfer.datasets.votes import VOTE_COLUMNS, Votes, label_votes
+from pmfer.errors import TrainingError
+from pmfer.expressions import EXPRESSION_NAMES
+
+TITLE = "manifest"
+SUFFIXES = (".csv", ".parquet")
+FLAGS = ("occlusion", "pose30", "pose45", "duplicate_of_train")  # subsets also where the file says 0/1
+MAX_INTENSITY, MAX_PSPI = 5, 16
+_PLAIN = {"path", "image", "name", "split", "expression", "votes", "pspi", "subject", "cropped"}
+log = logging.getLogger("pmfer.datasets")
+
+
+def is_here(path: Path) -> bool:
+    """Whether `path` may be a manifest."""
+    return path.is_file() and path.suffix.lower() in SUFFIXES
+
+
+def read(path: Path) -> Samples:
+    """Read a manifest; a column of no use to us is ignored with a line in the log.
+
+    Raises:
+        TrainingError: the file is missing, empty or malformed, has no pictures, or a cell does not fit its column.
+    """
+    table = read_table(path)
+    _name_ignored(table, path)
+    sources = _sources(table, path)
+    return Samples(
+        title=path.name,
+        names=_names(table, path),
+        sources=sources,
+        votes=_votes(table, path),
+        splits=_splits(table, path),
+        aus={
+            au_column(name): columns.numbers(table[name], 0, MAX_INTENSITY, str(path))
+            for name in table.columns
+            if au_column(name)
+        },
+        pspi=columns.numbers(table["pspi"], 0, MAX_PSPI, str(path)) if "pspi" in table.columns else None,
+        subjects=tuple(columns.texts(table["subject"])) if "subject" in table.columns else None,
+        subsets={name: columns.flags(table[name], str(path)) for name in table.columns if _is_flag(table[name])},
+        cropped=_cropped(table, path),
+    )
+
+
+def read_table(path: Path) -> pl.DataFrame:
+    """A CSV (every cell as text) or Parquet file with its column names in lower case.
+
+    Raises:
+        TrainingError: it is missing, cannot be read, or has no rows.
+    """
+    try:
+        table = pl.read_csv(path, infer_schema=False) if path.suffix.lower() == ".csv" else pl.read_parquet(path)
+    except FileNotFoundError:
+        raise TrainingError(f"{path}: no such file; name a manifest or the folder of a data set") from None
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = str(error).splitlines()[0]
+        raise TrainingError(f"{path}: cannot be read as a table ({reason}); see docs/datasets.md") from None
+    lowered = [name.strip().lower() for name in table.columns]
+    if len(set(lowered)) < len(lowered):
+        raise TrainingError(f"{path}: two columns have the same name; rename one")
+    if table.is_empty():
+        raise TrainingError(f"{path}: has no rows")
+    return table.rename(dict(zip(table.columns, lowered, strict=True)))
+
+
+def au_column(name: str) -> str:
+    """`au01`, `AU1` or `au_1` as `au01`; the empty text for any other column."""
+    match = re.fullmatch(r"au_?0*([1-9]\d?)", name.lower())
+    return f"au{int(match[1]):02d}" if match else ""
+
+
+def _is_flag(column: pl.Series) -> bool:
+    return column.name in FLAGS or (column.dtype == pl.Boolean and column.name not in _PLAIN)
+
+
+def _has_vote_columns(table: pl.DataFrame) -> bool:
+    return set(EXPRESSION_NAMES) <= set(table.columns)
+
+
+def _name_ignored(table: pl.DataFrame, path: Path) -> None:
+    known = _PLAIN | (set(VOTE_COLUMNS) if _has_vote_columns(table) else set())
+    ignored = [c.name for c in table.iter_columns() if not (c.name in known or au_column(c.name) or _is_flag(c))]
+    if ignored:
+        log.warning("%s: columns ignored: %s", path.name, ", ".join(ignored))
+    units = [au_column(name) for name in table.columns if au_column(name)]
+    if len(set(units)) < len(units):
+        raise TrainingError(f"{path}: two columns are the same action unit ({', '.join(units)}); remove one")
+
+
+def _sources(table: pl.DataFrame, path: Path) -> tuple[PictureSource, ...]:
+    if "image" in table.columns:
+        if table["image"].dtype != pl.Binary:
+            raise TrainingError(f"{path}: column image must hold encoded pictures; files go into a column named path")
+        return tuple(PictureSource(content or b"") for content in table["image"])
+    if "path" not in table.columns:
+        raise TrainingError(f"{path}: has neither a column path nor image; see docs/datasets.md for the columns")
+    paths = columns.texts(table["path"])
+    if "" in paths:
+        raise TrainingError(f"{path}: row {paths.index('') + 1}: path is empty")
+    return tuple(PictureSource(path.parent / name) for name in paths)
+
+
+def _names(table: pl.DataFrame, path: Path) -> tuple[str, ...]:
+    for column in ("name", "path"):
+        if column in table.columns:
+            return tuple(columns.texts(table[column]))
+    return tuple(f"row {row + 1}" for row in range(len(table)))
+
+
+def _votes(table: pl.DataFrame, path: Path) -> Votes:
+    votes = np.zeros((len(table), len(VOTE_COLUMNS)), np.uint8)
+    if "votes" in table.columns:
+        votes = columns.vote_counts(table["votes"], str(path))
+    elif _has_vote_columns(table):
+        votes = columns.vote_columns(table, str(path))
+    if "expression" in table.columns:
+        labels = label_votes(columns.expression_labels(table["expression"], str(path)))
+        votes = np.where(votes.any(1, keepdims=True), votes, labels)
+    return votes
+
+
+def _splits(table: pl.DataFrame, path: Path) -> tuple[str, ...]:
+    if "split" not in table.columns:
+        return ("",) * len(table)
+    splits = tuple(columns.texts(table["split"]))
+    for row, split in enumerate(splits):
+        if split not in (*SPLITS, ""):
+            raise TrainingError(f"{path}: row {row + 1}: split is '{split}', must be train, valid or test")
+    return splits
+
+
+def _cropped(table: pl.DataFrame, path: Path) -> bool | None:
+    if "cropped" not in table.columns:
+        return None
+    said = columns.flags(table["cropped"], str(path))
+    if said.any() != said.all():
+        raise TrainingError(f"{path}: some rows are cropped and some are not; make two manifests of them")
+    return bool(said.all())

@@ -1,0 +1,114 @@
+"""Reading pictures, whatever they lie in, as arrays."""
+
+import io
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+from pmfer.errors import TrainingError
+
+Picture = npt.NDArray[np.uint8]  # [H, W] grey (ITU-R BT.601 luma) or [H, W, 3] RGB
+NAMED = 5  # unreadable pictures that a message names
+
+
+class PictureError(TrainingError):
+    """One picture is missing or broken."""
+
+
+@dataclass(frozen=True)
+class PictureSource:
+    """Where a picture lies, and where the face is in it if the set says so."""
+
+    content: Path | bytes | Picture  # a file, an encoded picture, or a grey array
+    box: tuple[int, int, int, int] | None = None  # left, top, width, height of the face, pixels; None: the whole
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Pictures that could not be read, and are therefore left out."""
+
+    names: tuple[str, ...]
+    total: int  # pictures tried
+    reason: str = ""  # of the first
+
+    def __bool__(self) -> bool:
+        return bool(self.names)
+
+    def __str__(self) -> str:
+        named = ", ".join(self.names[:NAMED]) + (", ..." if len(self.names) > NAMED else "")
+        return f"{len(self.names)} of {self.total} pictures cannot be read and are left out: {named} ({self.reason})"
+
+
+def read_picture(source: PictureSource, channels: int, box: bool = True) -> Picture:
+    """Decode a picture, upright, in grey (`channels` 1) or RGB (3); cut to the face's box where there is one.
+
+    Raises:
+        PictureError: it is missing, no picture, or damaged.
+    """
+    try:
+        with _open(source.content) as opened:
+            picture = ImageOps.exif_transpose(_eight_bits(opened))
+            if box and source.box:
+                picture = picture.crop(_inside(source.box, picture.size))
+            return np.asarray(picture.convert("L" if channels == 1 else "RGB"))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise PictureError(_reason(error)) from None
+
+
+def resize(picture: Picture, size_px: int) -> Picture:
+    """A picture as a square of `size_px`, by Pillow's Lanczos filter over the area that a target pixel covers."""
+    if picture.shape[:2] == (size_px, size_px):
+        return picture
+    return np.asarray(Image.fromarray(picture).resize((size_px, size_px), Image.Resampling.LANCZOS))
+
+
+def read_pictures(
+    sources: Sequence[PictureSource], read: Callable[[PictureSource], Picture], chunk: int = 64
+) -> Iterator[list[Picture | PictureError]]:
+    """Pictures in order, up to `chunk` at a time, read by a few threads; a broken one is its error.
+
+    Only one chunk is in memory, so a set may be larger than that.
+    """
+
+    def attempt(source: PictureSource) -> Picture | PictureError:
+        try:
+            return read(source)
+        except PictureError as error:
+            return error
+
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        for begin in range(0, len(sources), chunk):
+            yield list(pool.map(attempt, sources[begin : begin + chunk]))
+
+
+def _open(content: Path | bytes | Picture) -> Image.Image:
+    if isinstance(content, np.ndarray):
+        return Image.fromarray(content)
+    return Image.open(content if isinstance(content, Path) else io.BytesIO(content))
+
+
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """Pillow cuts 16-bit grey off at 255 instead of scaling it."""
+    if not picture.mode.startswith("I"):
+        return picture
+    return Image.fromarray((np.clip(np.asarray(picture, np.int64), 0, 0xFFFF) >> 8).astype(np.uint8))
+
+
+def _inside(box: tuple[int, int, int, int], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    left, top = max(0, box[0]), max(0, box[1])
+    right, bottom = min(size[0], box[0] + box[2]), min(size[1], box[1] + box[3])
+    if right <= left or bottom <= top:
+        raise ValueError(f"its face box {box} lies outside the picture of {size[0]} x {size[1]} px")
+    return left, top, right, bottom
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return (str(error).splitlines() or [type(error).__name__])[0]
