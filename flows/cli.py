@@ -39,7 +39,7 @@ BundleName = Annotated[str | None, typer.Option(help="Shipped bundle's name, or 
 Detector = Annotated[str | None, typer.Option(help="centerface, or a YuNet .onnx file. [PMFER_DETECTOR]")]
 Fps = Annotated[float | None, typer.Option(help="Frames sampled per second of video. [PMFER_FRAMES_PER_SECOND, 5]")]
 Source = Annotated[Path, typer.Option(help="Folder with one folder per day; see docs/source.md.")]
-FerPlus = Annotated[Path, typer.Option("--data", help="FERPlus as Parquet; see docs/training.md.")]
+Data = Annotated[Path, typer.Option("--data", help="Data set: a file or folder; see docs/datasets.md.")]
 
 
 def main() -> None:
@@ -179,22 +179,23 @@ def demo(data_dir: Annotated[Path, typer.Option(help="Folder for everything.")] 
 @app.command()
 def train(
     config: Annotated[Path, typer.Argument(help="TOML file; pmfer/configs/compact.toml is the default bundle's.")],
-    data: FerPlus,
+    data: Data,
     out: Annotated[Path, typer.Option(help="Folder of the checkpoint and the log; a run there is taken up again.")],
 ) -> None:
     """Train PMFER; a run that was stopped goes on from its last epoch."""
     from pmfer.config import read_config
-    from pmfer.datasets import read_ferplus, trainable
+    from pmfer.datasets import read_training_faces
     from pmfer.train import train as run
 
     options = read_config(config)
-    typer.echo(run(options, trainable(read_ferplus(data, "train")), read_ferplus(data, "valid"), out))
+    faces, valid = read_training_faces(data, options.size_px, kind=options.data.kind, folder=out / "faces")
+    typer.echo(run(options, faces, valid, out))
 
 
 @app.command()
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="checkpoint.pt of a training run.")],
-    data: FerPlus,
+    data: Data,
     out: Annotated[Path, typer.Option(help="Folder of the bundle; one that is there is replaced.")],
     crop: Annotated[Path, typer.Option(help="JSON of crop geometries, see docs/inference.md.")],
 ) -> None:
@@ -210,24 +211,27 @@ def export(
 
 @app.command()
 def evaluate(
-    data: Annotated[Path, typer.Argument(help="FERPlus as Parquet; see docs/training.md.")],
+    manifest: Annotated[Path, typer.Argument(help="Manifest (CSV, Parquet) or a data set; see docs/datasets.md.")],
     bundle: BundleName = None,
-    split: Annotated[str, typer.Option(help="train, valid or test.")] = "test",
-    flip: Annotated[bool, typer.Option("--flip", help="Average each face with its mirror image.")] = False,
-    json_out: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file as well.")] = None,
+    cropped: Annotated[
+        bool | None,
+        typer.Option("--cropped/--whole", help="Face crops, or pictures to find faces in. [by set and size]"),
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="train, valid, test or all. [test if there is one, else all]")
+    ] = None,
+    kind: Annotated[str | None, typer.Option(help="Data set, where it is not found out; e.g. affectnet7.")] = None,
+    flip: Annotated[bool, typer.Option("--flip/--no-flip", help="Average each face with its mirror image.")] = True,
+    json_out: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="Draw the confusion matrix into this PNG file.")] = None,
+    detector: Detector = None,
 ) -> None:
-    """Measure a bundle on FERPlus."""
-    import json
+    """Measure a bundle on labelled pictures; docs/evaluation.md explains every figure."""
+    from flows.evaluate_command import EvaluateRequest, run_evaluation
 
-    from pmfer.bundle import load_bundle
-    from pmfer.datasets import read_ferplus
-    from pmfer.evaluate import evaluate as measure
-
-    figures = measure(load_bundle(read_settings(bundle=bundle).bundle), read_ferplus(data, split), flip)
-    if json_out:
-        json_out.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    for key, value in figures.items():
-        typer.echo(f"{key:24} {json.dumps(value) if isinstance(value, dict) else value}")
+    settings = read_settings(bundle=bundle, detector=detector)
+    request = EvaluateRequest(manifest, split, kind, cropped, flip, settings.detector, json_out, picture)
+    run_evaluation(settings.bundle, request, Console())
 
 
 @bundle_app.command("show")

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pmfer.errors import ConfigurationError
 
+DataKind = Literal["ferplus", "raf-db", "affectnet8", "affectnet7", "unbc", "manifest"]
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -66,6 +68,12 @@ class ScheduleConfig(_Section):
     seed: int = 0
 
 
+class DataConfig(_Section):
+    """What lies at --data."""
+
+    kind: DataKind | None = None  # a data set of docs/datasets.md; found out if not given
+
+
 class TrainConfig(_Section):
     """A whole training run."""
 
@@ -75,6 +83,7 @@ class TrainConfig(_Section):
     augment: AugmentConfig = AugmentConfig()
     loss: LossConfig = LossConfig()
     schedule: ScheduleConfig = ScheduleConfig()
+    data: DataConfig = DataConfig()
 
 
 def read_config(path: Path) -> TrainConfig:

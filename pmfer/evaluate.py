@@ -1,5 +1,6 @@
-"""Evaluation of an exported bundle on FERPlus: what is measured is the file that ships, not the checkpoint."""
+"""Evaluation of an exported bundle: what is measured is the file that ships, not the checkpoint. See docs/evaluation.md."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -7,64 +8,193 @@ import numpy.typing as npt
 import onnxruntime
 
 from pmfer.bundle import Bundle
-from pmfer.datasets import Faces, argmax_label, strict_label
+from pmfer.datasets import Faces, Samples, argmax_label, strict_label
 from pmfer.errors import TrainingError
-from pmfer.metrics import accuracy, expected_calibration_error, macro_f1
+from pmfer.expressions import EXPRESSION_NAMES
+from pmfer.metrics import (
+    NO_ANSWER,
+    Floats,
+    Labels,
+    Probabilities,
+    accuracy,
+    answers,
+    auroc,
+    auroc_within,
+    average_precision,
+    confusion,
+    expected_calibration_error,
+    icc_3_1,
+    macro_f1,
+    mapped_by_other_subjects,
+    mean_known,
+    pearson,
+    wilson_interval,
+)
 
 PROTOCOL = (
     "FERPlus; strict: votes of 1 removed, winner above half of the rest and one of the eight expressions; "
     "argmax: winner of the raw votes is one of the eight; subsets of Wang et al. 2020 under strict labels"
 )
+SUBSETS = ("occlusion", "pose30", "pose45")  # their keys are always there, null in a set without them
+DUPLICATES = "duplicate_of_train"
+ACTIVITY_SCALE = 4.0  # from 0..4 of pain-related activity to 0..16 of PSPI where no other subject can tell the scale
 
 
 def run_bundle(bundle: Bundle, images: npt.NDArray[np.uint8], batch: int = 256) -> npt.NDArray[np.float32]:
-    """Class probabilities float32 [N, E] of grey face crops uint8 [N, S, S].
+    """Class probabilities float32 [N, E] of face crops uint8, [N, S, S] grey or [N, S, S, 3] RGB.
 
     Raises:
-        TrainingError: the crops have another size than the bundle takes.
+        TrainingError: the crops have another size or other channels than the bundle takes.
     """
     spec = bundle.card.input
-    if images.shape[1:] != (spec.size_px, spec.size_px):
-        raise TrainingError(
-            f"bundle {bundle.path}: takes faces of {spec.size_px} px, the data set has {images.shape[1:]}"
-        )
+    shape = (spec.size_px, spec.size_px) if spec.channels == 1 else (spec.size_px, spec.size_px, spec.channels)
+    if images.shape[1:] != shape:
+        raise TrainingError(f"bundle {bundle.path}: takes faces of {shape}, the data set has {images.shape[1:]}")
+    mean = np.array(spec.mean, np.float32).reshape(1, -1, 1, 1)
+    std = np.array(spec.std, np.float32).reshape(1, -1, 1, 1)
     session = onnxruntime.InferenceSession(str(bundle.weights), providers=["CPUExecutionProvider"])
     rows = []
     for begin in range(0, len(images), batch):
-        pictures = images[begin : begin + batch, None].astype(np.float32) / 255
-        (scores,) = session.run(["expression"], {"faces": (pictures - spec.mean[0]) / spec.std[0]})
+        part = images[begin : begin + batch]
+        planes = part[:, None] if part.ndim == 3 else part.transpose(0, 3, 1, 2)
+        (scores,) = session.run(["expression"], {"faces": (planes.astype(np.float32) / 255 - mean) / std})
         rows.append(np.asarray(scores))
     return np.concatenate(rows)
 
 
 def evaluate(bundle: Bundle, faces: Faces, flip: bool = False) -> dict[str, Any]:
-    """Figures of `bundle` on `faces`, as fractions.
+    """Figures of `bundle` on the expressions of face crops that are in memory: those of a bundle's card.
 
     Args:
         bundle: verified bundle.
-        faces: a FERPlus split.
+        faces: a split.
         flip: average each face with its mirror image.
 
     Returns:
-        Flat keys: n, accuracy_strict, accuracy_argmax, accuracy_strict_dedup, accuracy_occlusion, accuracy_pose30,
-        accuracy_pose45, macro_f1, ece, recall (by expression).
+        As `expression_figures`.
     """
-    answers = run_bundle(bundle, faces.images)
+    probabilities = run_bundle(bundle, faces.images)
     if flip:
-        answers = np.mean([answers, run_bundle(bundle, faces.images[:, :, ::-1])], axis=0, dtype=np.float32)
-    strict = strict_label(faces.votes)
+        mirrored = run_bundle(bundle, np.ascontiguousarray(faces.images[:, :, ::-1]))
+        probabilities = np.mean([probabilities, mirrored], axis=0, dtype=np.float32)
+    return expression_figures(probabilities, faces.votes, faces.subsets)
+
+
+def expression_figures(
+    probabilities: Probabilities, votes: npt.NDArray[np.uint8], subsets: Mapping[str, npt.NDArray[np.bool_]]
+) -> dict[str, Any]:
+    """Figures of class probabilities [N, 8] (a NaN row: no face was found) against votes [N, 10], as fractions.
+
+    Returns:
+        Flat keys: n, accuracy_strict, accuracy_argmax, accuracy_strict_dedup, accuracy_occlusion, accuracy_pose30,
+        accuracy_pose45 and one for any other subset, macro_f1, ece, recall (by expression).
+    """
+    strict = strict_label(votes)
     figures: dict[str, Any] = {
         "n": int((strict >= 0).sum()),
-        "accuracy_strict": accuracy(answers, strict),
-        "accuracy_argmax": accuracy(answers, argmax_label(faces.votes)),
-        "accuracy_strict_dedup": accuracy(answers, np.where(faces.subsets["duplicate_of_train"], -1, strict)),
+        "accuracy_strict": accuracy(probabilities, strict),
+        "accuracy_argmax": accuracy(probabilities, argmax_label(votes)),
+        "accuracy_strict_dedup": (
+            accuracy(probabilities, np.where(subsets[DUPLICATES], -1, strict)) if DUPLICATES in subsets else None
+        ),
     }
-    for subset in ("occlusion", "pose30", "pose45"):
-        figures[f"accuracy_{subset}"] = accuracy(answers, np.where(faces.subsets[subset], strict, -1))
-    figures["macro_f1"] = macro_f1(answers, strict)
-    figures["ece"] = expected_calibration_error(answers, strict)
+    for subset in (*SUBSETS, *(name for name in subsets if name not in (*SUBSETS, DUPLICATES))):
+        inside = subsets.get(subset, np.zeros(len(strict), bool))
+        figures[f"accuracy_{subset}"] = accuracy(probabilities, np.where(inside, strict, -1))
+    figures["macro_f1"] = macro_f1(probabilities, strict)
+    figures["ece"] = expected_calibration_error(probabilities, strict)
     figures["recall"] = {
-        name: accuracy(answers, np.where(strict == label, strict, -1))
-        for label, name in enumerate(bundle.card.expressions)
+        name: accuracy(probabilities, np.where(strict == label, strict, -1))
+        for label, name in enumerate(EXPRESSION_NAMES)
     }
     return figures
+
+
+def measure(probabilities: Probabilities, au_scores: Mapping[str, Floats], samples: Samples) -> dict[str, Any]:
+    """All figures of a bundle's scores on labelled pictures; docs/evaluation.md explains every key.
+
+    Args:
+        probabilities: [N, 8] in the order of `pmfer.expressions`; NaN where no face was found. A set that lacks an
+            expression is answered among its own.
+        au_scores: "au12" -> phrase scores [N], NaN where no face was found.
+        samples: the labels.
+    """
+    probabilities = among(probabilities, samples.classes)
+    strict = strict_label(samples.votes)
+    figures = expression_figures(probabilities, samples.votes, samples.subsets)
+    right = int((answers(probabilities)[strict >= 0] == strict[strict >= 0]).sum())
+    figures["accuracy_strict_interval95"] = wilson_interval(right, figures["n"])
+    figures["recall_mean"] = mean_known(list(figures["recall"].values()))
+    figures["confusion"] = confusion(probabilities, strict).tolist() if figures["n"] else None
+    missed = answers(probabilities) == NO_ANSWER
+    figures["missed"] = {name: int((missed & (strict == label)).sum()) for label, name in enumerate(EXPRESSION_NAMES)}
+    if not samples.votes.any():
+        figures["n"] = len(samples)
+    figures |= au_figures(au_scores, samples.aus, strict)
+    figures |= pain_figures(au_scores, samples)
+    return figures
+
+
+def among(probabilities: Probabilities, classes: tuple[int, ...]) -> Probabilities:
+    """Probabilities [N, 8] given that the answer is one of `classes`; the others become 0."""
+    allowed = np.zeros(probabilities.shape[1], np.float32)
+    allowed[list(classes)] = 1
+    if allowed.all():
+        return probabilities
+    kept = probabilities * allowed
+    return np.asarray(kept / np.maximum(kept.sum(1, keepdims=True), np.finfo(np.float32).tiny), np.float32)
+
+
+def au_figures(scores: Mapping[str, Floats], intensities: Mapping[str, Floats], strict: Labels) -> dict[str, Any]:
+    """Figures per action unit that is both scored and labelled, and their means."""
+    columns = sorted(set(scores) & set(intensities))
+    within = {column: auroc_within(scores[column], intensities[column], strict) for column in columns}
+    areas = {column: auroc(scores[column], intensities[column]) for column in columns}
+    precisions = {column: average_precision(scores[column], intensities[column]) for column in columns}
+    return {
+        "auroc": areas,
+        "auroc_mean": mean_known(list(areas.values())),
+        "average_precision": precisions,
+        "average_precision_mean": mean_known(list(precisions.values())),
+        "auroc_within_expression": within,
+        "auroc_within_expression_mean": mean_known(list(within.values())),
+        "au_labelled": {column: int((~np.isnan(intensities[column])).sum()) for column in columns},
+        "au_present": {column: int((intensities[column] >= 1).sum()) for column in columns},
+    }
+
+
+def pain_figures(scores: Mapping[str, Floats], samples: Samples) -> dict[str, Any]:
+    """Pain-related facial activity against PSPI (Prkachin and Solomon, Pain 139, 2008)."""
+    figures: dict[str, Any] = {"pearson": None, "icc": None, "mae": None, "pain_n": None, "pain_scale": None}
+    activity = pain_activity(scores)
+    if samples.pspi is None or activity is None:
+        return figures
+    known = ~np.isnan(activity) & ~np.isnan(samples.pspi)
+    activity, pspi = activity[known], samples.pspi[known]
+    if not len(pspi):
+        return figures
+    subjects = np.array(samples.subjects or [""] * len(samples), dtype=np.str_)[known]
+    if len(np.unique(subjects)) > 1:
+        scale, mapped = "leave_one_subject_out", mapped_by_other_subjects(activity, pspi, subjects)
+    else:
+        scale, mapped = "times_four", activity * ACTIVITY_SCALE
+    return {
+        "pearson": pearson(activity, pspi),
+        "icc": icc_3_1(mapped, pspi),
+        "mae": float(np.abs(mapped - pspi).mean()),
+        "pain_n": len(pspi),
+        "pain_scale": scale,
+    }
+
+
+def pain_activity(scores: Mapping[str, Floats]) -> Floats | None:
+    """Phrase scores put together as PSPI puts intensities, 0..4; None if the bundle lacks one of the units."""
+    if not {"au04", "au06", "au07", "au09", "au10", "au43"} <= set(scores):
+        return None
+    return np.asarray(
+        scores["au04"]
+        + np.maximum(scores["au06"], scores["au07"])
+        + np.maximum(scores["au09"], scores["au10"])
+        + scores["au43"],
+        np.float32,
+    )

@@ -1,38 +1,146 @@
-"""Figures of merit as plain functions of arrays."""
+"""Figures of merit as plain functions of arrays. What cannot be computed is None, never 0.
+
+A row of probabilities that is NaN is a face that was not found: no answer, and so never a right one.
+"""
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.metrics import average_precision_score, confusion_matrix, f1_score, roc_auc_score
 
 Probabilities = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
+
+NO_ANSWER = -1
+MIN_WITHIN = 5  # faces of one expression with the unit, and as many without it, for an AUROC inside that expression
+NORMAL_95 = 1.959964  # two-sided 95 % quantile of the standard normal distribution
+
+
+def answers(probabilities: Probabilities) -> Labels:
+    """Most probable class of each row [N, E], -1 where the row is NaN."""
+    found = ~np.isnan(probabilities).any(1)
+    return np.where(found, np.nan_to_num(probabilities).argmax(1), NO_ANSWER).astype(np.int64)
 
 
 def accuracy(probabilities: Probabilities, labels: Labels) -> float | None:
-    """Share of right answers among faces with a label (label >= 0); None where there is none."""
+    """Share of right answers among faces with a label (label >= 0)."""
     valid = labels >= 0
-    return float((probabilities[valid].argmax(1) == labels[valid]).mean()) if valid.any() else None
+    return float((answers(probabilities)[valid] == labels[valid]).mean()) if valid.any() else None
 
 
-def macro_f1(probabilities: Probabilities, labels: Labels) -> float:
-    """Mean over the classes present of the F1 score."""
+def wilson_interval(right: int, total: int) -> tuple[float, float] | None:
+    """95 % confidence interval of a share (Wilson, 1927)."""
+    if total == 0:
+        return None
+    share, z2 = right / total, NORMAL_95**2
+    middle = share + z2 / (2 * total)
+    half = NORMAL_95 * np.sqrt(share * (1 - share) / total + z2 / (4 * total**2))
+    return float(max(0, (middle - half) / (1 + z2 / total))), float(min(1, (middle + half) / (1 + z2 / total)))
+
+
+def macro_f1(probabilities: Probabilities, labels: Labels) -> float | None:
+    """Mean of the F1 scores of the classes that the labels have."""
     valid = labels >= 0
-    answers, truth = probabilities[valid].argmax(1), labels[valid]
-    scores = []
-    for label in np.unique(truth):
-        hits = int(((answers == label) & (truth == label)).sum())
-        scores.append(2 * hits / (int((answers == label).sum()) + int((truth == label).sum())))
-    return float(np.mean(scores)) if scores else float("nan")
+    if not valid.any():
+        return None
+    truth = labels[valid]
+    given = answers(probabilities)[valid]
+    return float(f1_score(truth, given, labels=np.unique(truth), average="macro", zero_division=0))
 
 
-def expected_calibration_error(probabilities: Probabilities, labels: Labels, bins: int = 15) -> float:
-    """Mean gap of confidence and accuracy over equal-width bins, weighted by count (Guo et al., 2017), 0..1."""
-    valid = labels >= 0
+def confusion(probabilities: Probabilities, labels: Labels) -> npt.NDArray[np.int64]:
+    """Counts [E, E]: row the label, column the answer. A face without an answer is in no column."""
+    classes = probabilities.shape[1]
+    valid = (labels >= 0) & (answers(probabilities) != NO_ANSWER)
+    if not valid.any():
+        return np.zeros((classes, classes), np.int64)
+    counts = confusion_matrix(labels[valid], answers(probabilities)[valid], labels=np.arange(classes))
+    return np.asarray(counts, np.int64)
+
+
+def expected_calibration_error(probabilities: Probabilities, labels: Labels, bins: int = 15) -> float | None:
+    """Mean gap of confidence and accuracy over equal-width bins, weighted by count (Guo et al., 2017), 0..1.
+
+    A face without an answer has no confidence and is left out.
+    """
+    valid = (labels >= 0) & (answers(probabilities) != NO_ANSWER)
+    if not valid.any():
+        return None
     confidence, right = probabilities[valid].max(1), probabilities[valid].argmax(1) == labels[valid]
     which = np.minimum((confidence * bins).astype(int), bins - 1)
     gaps = [
         abs(confidence[which == b].mean() - right[which == b].mean()) * (which == b).mean() for b in np.unique(which)
     ]
     return float(np.sum(gaps))
+
+
+def auroc(scores: Floats, intensities: Floats) -> float | None:
+    """Area under the ROC curve of one action unit, present from intensity 1; NaN on either side is left out."""
+    scores, present = _both_known(scores, intensities)
+    return float(roc_auc_score(present, scores)) if 0 < present.sum() < len(present) else None
+
+
+def average_precision(scores: Floats, intensities: Floats) -> float | None:
+    """Average precision of one action unit, present from intensity 1; NaN on either side is left out."""
+    scores, present = _both_known(scores, intensities)
+    return float(average_precision_score(present, scores)) if 0 < present.sum() < len(present) else None
+
+
+def auroc_within(scores: Floats, intensities: Floats, labels: Labels) -> float | None:
+    """Mean over the expressions of the AUROC among the faces of one expression.
+
+    Every expression counts alike; one with fewer than `MIN_WITHIN` faces that show the unit, or that do not, is left out.
+    """
+    found = []
+    for label in np.unique(labels[labels >= 0]):
+        some, present = _both_known(scores[labels == label], intensities[labels == label])
+        if min(present.sum(), (~present).sum()) >= MIN_WITHIN:
+            found.append(roc_auc_score(present, some))
+    return float(np.mean(found)) if found else None
+
+
+def pearson(a: Floats, b: Floats) -> float | None:
+    """Pearson's correlation of two series [N] without NaN; None if one of them is constant."""
+    if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return None
+    return float(np.corrcoef(a.astype(np.float64), b.astype(np.float64))[0, 1])
+
+
+def icc_3_1(a: Floats, b: Floats) -> float | None:
+    """Intraclass correlation ICC(3,1) of two fixed raters' scores [N] (Shrout and Fleiss, 1979): consistency, -1..1."""
+    if len(a) < 2:
+        return None
+    table = np.stack([a, b], axis=1).astype(np.float64)
+    rows, columns, mean = table.mean(1, keepdims=True), table.mean(0, keepdims=True), table.mean()
+    between = 2 * ((rows - mean) ** 2).sum() / (len(a) - 1)
+    error = ((table - rows - columns + mean) ** 2).sum() / (len(a) - 1)
+    return float((between - error) / (between + error)) if between + error > 0 else None
+
+
+def mapped_by_other_subjects(scores: Floats, truth: Floats, subjects: npt.NDArray[np.str_]) -> Floats:
+    """Scores [N] on the scale of `truth`: a straight line fitted by least squares on all other subjects.
+
+    Needs at least two subjects, of which `subjects` [N] names one per row.
+    """
+    mapped = np.empty(len(scores), np.float32)
+    for subject in np.unique(subjects):
+        own = subjects == subject
+        x, y = scores[~own].astype(np.float64), truth[~own].astype(np.float64)
+        spread = float(((x - x.mean()) ** 2).sum())
+        slope = float(((x - x.mean()) * (y - y.mean())).sum()) / spread if spread > 0 else 0.0
+        mapped[own] = y.mean() + slope * (scores[own] - x.mean())
+    return mapped
+
+
+def mean_known(values: list[float | None]) -> float | None:
+    """Mean of the values that could be computed."""
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _both_known(scores: Floats, intensities: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    known = ~np.isnan(scores) & ~np.isnan(intensities)
+    return scores[known], intensities[known] >= 1
 
 
 def fit_temperature(logits: npt.NDArray[np.float32], votes: npt.NDArray[np.float32]) -> float:
