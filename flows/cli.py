@@ -201,11 +201,14 @@ def export(
 ) -> None:
     """Export a checkpoint as a bundle, with figures of the valid and test splits on its card."""
     from pmfer.crop_file import read_crop_file
-    from pmfer.datasets import read_ferplus
+    from pmfer.datasets import data_terms, read_measured_faces
     from pmfer.export import export_bundle
+    from pmfer.train import load_checkpoint
 
-    valid, test = read_ferplus(data, "valid"), read_ferplus(data, "test")
-    bundle = export_bundle(checkpoint, out, read_crop_file(crop), valid, test)
+    config = load_checkpoint(checkpoint)[0]
+    valid, test = read_measured_faces(data, config.size_px, kind=config.data.kind)
+    source = data_terms(data, config.data.kind)
+    bundle = export_bundle(checkpoint, out, read_crop_file(crop), valid, test, source)
     typer.echo(f"{bundle.path}  {bundle.digest}")
 
 
@@ -215,11 +218,9 @@ def evaluate(
     bundle: BundleName = None,
     cropped: Annotated[
         bool | None,
-        typer.Option("--cropped/--whole", help="Face crops, or pictures to find faces in. [by set and size]"),
+        typer.Option("--cropped/--whole", help="Face crops, or pictures to find faces in. [by set, size]"),
     ] = None,
-    split: Annotated[
-        str | None, typer.Option(help="train, valid, test or all. [test if there is one, else all]")
-    ] = None,
+    split: Annotated[str | None, typer.Option(help="train, valid, test or all. [test, else all]")] = None,
     kind: Annotated[str | None, typer.Option(help="Data set, where it is not found out; e.g. affectnet7.")] = None,
     flip: Annotated[bool, typer.Option("--flip/--no-flip", help="Average each face with its mirror image.")] = True,
     json_out: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,

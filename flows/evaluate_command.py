@@ -136,7 +136,11 @@ def evaluate_samples(bundle: Bundle, samples: Samples, options: Options, console
     unreadable = Unreadable(tuple(samples.names[row] for row in broken), len(samples), next(iter(broken.values()), ""))
     keep = np.ones(len(samples), bool)
     keep[list(broken)] = False
-    figures = {"pictures": len(samples), "unreadable": len(broken), "misses": int(np.isnan(scores[keep, 0]).sum())}
+    figures: dict[str, Any] = {
+        "pictures": len(samples),
+        "unreadable": len(broken),
+        "misses": int(np.isnan(scores[keep, 0]).sum()),
+    }
     figures |= {"face_crops": cutter.face_crops, "flip": options.flip, "bundle": bundle.digest}
     by_name = dict(zip(bundle.score_columns, scores[keep].T, strict=True))
     probabilities = np.stack([by_name[name] for name in EXPRESSION_NAMES], axis=1)
@@ -227,7 +231,7 @@ class _Scorer:
         crops = np.stack(self._crops)
         found = self._model.score(crops)
         if self._flip:
-            found = (found + self._model.score(crops[:, :, ::-1])) / 2
+            found = np.mean([found, self._model.score(crops[:, :, ::-1])], axis=0, dtype=np.float32)
         scores[self._rows] = found
         self._rows, self._crops = [], []
 

@@ -23,7 +23,7 @@ from pmfer.bundle import (
     sha256_file,
     write_card,
 )
-from pmfer.datasets import Faces, vote_distribution
+from pmfer.datasets import Faces, ferplus, vote_distribution
 from pmfer.evaluate import PROTOCOL, evaluate
 from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.facs import ACTION_UNITS
@@ -33,14 +33,14 @@ from pmfer.onnx_graph import write_onnx
 from pmfer.prompts import default_tokenizer, prompt_set_sha256
 from pmfer.train import Normalisation, load_checkpoint, predict
 
-FERPLUS_TERMS = (
-    "labels: microsoft/FERPlus, MIT licence; images: FER2013 challenge, collected by web search, no licence of their "
-    "own: research use only"
-)
-
 
 def export_bundle(
-    checkpoint: Path, out: Path, crop: dict[str, CropGeometry], valid: Faces, test: Faces | None = None
+    checkpoint: Path,
+    out: Path,
+    crop: dict[str, CropGeometry],
+    valid: Faces,
+    test: Faces | None = None,
+    source: tuple[str, str] = (ferplus.TITLE, ferplus.TERMS),
 ) -> Bundle:
     """Write the bundle of `checkpoint` to the folder `out`, replacing a bundle that is there.
 
@@ -49,6 +49,7 @@ def export_bundle(
         out: the bundle's folder.
         crop: geometry by detector name, measured on training faces.
         valid: split on which the temperature is fitted.
+        source: title and licence of the training data, for the card.
         test: split whose figures go on the card; left out, the card carries figures of `valid` only.
 
     Raises:
@@ -63,8 +64,8 @@ def export_bundle(
         write_onnx(InferenceModel(model, text, temperature), config.size_px, folder / WEIGHTS_FILE)
         card = _card(config.name, config.size_px, normalisation, crop, temperature, sha256_file(folder / WEIGHTS_FILE))
         training = {
-            "data": "FERPlus, split train",
-            "terms": FERPLUS_TERMS,
+            "data": f"{source[0]}, split train",
+            "terms": source[1],
             "epochs": epochs,
             "code_version": __version__,
             "config": config.model_dump(mode="json"),

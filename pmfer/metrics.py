@@ -89,7 +89,7 @@ def average_precision(scores: Floats, intensities: Floats) -> float | None:
 def auroc_within(scores: Floats, intensities: Floats, labels: Labels) -> float | None:
     """Mean over the expressions of the AUROC among the faces of one expression.
 
-    Every expression counts alike; one with fewer than `MIN_WITHIN` faces that show the unit, or that do not, is left out.
+    Every expression counts alike; one with fewer than `MIN_WITHIN` faces with the unit, or without it, is left out.
     """
     found = []
     for label in np.unique(labels[labels >= 0]):

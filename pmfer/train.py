@@ -26,6 +26,7 @@ from pmfer.augment import augment, normalise, plain
 from pmfer.bake import InferenceModel, bake
 from pmfer.config import TrainConfig
 from pmfer.datasets import Faces, argmax_label, strict_label, vote_distribution
+from pmfer.datasets.load import pixel_statistics
 from pmfer.errors import TrainingError
 from pmfer.geometry import au_probability_table, phrase_targets
 from pmfer.metrics import accuracy
@@ -154,8 +155,8 @@ class _Run:
         votes = vote_distribution(faces.votes)
         self.votes = torch.from_numpy(votes)
         self.phrase_targets = torch.from_numpy(phrase_targets(votes, au_probability_table(), seen))
-        pictures = faces.images.astype(np.float32) / 255
-        self.normalisation = Normalisation(round(float(pictures.mean()), 4), round(float(pictures.std()), 4))
+        mean, std = pixel_statistics(faces.images)
+        self.normalisation = Normalisation(round(mean, 4), round(std, 4))
         self.steps_per_epoch = len(faces) // config.schedule.batch
         if self.steps_per_epoch == 0:
             raise TrainingError(f"{len(faces)} training faces are fewer than one batch of {config.schedule.batch}")

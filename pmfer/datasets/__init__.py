@@ -6,7 +6,7 @@ for training (`Faces`). Each data set has a module that states its protocol.
 
 from pmfer.datasets.faces import Faces, trainable
 from pmfer.datasets.ferplus import read_ferplus
-from pmfer.datasets.kinds import KINDS, data_terms, read_samples, read_split_faces, read_training_faces
+from pmfer.datasets.kinds import KINDS, data_terms, read_measured_faces, read_samples, read_training_faces
 from pmfer.datasets.load import load_faces
 from pmfer.datasets.pictures import PictureError, PictureSource, Unreadable, read_pictures
 from pmfer.datasets.samples import SPLITS, Samples
@@ -24,9 +24,9 @@ __all__ = [
     "data_terms",
     "load_faces",
     "read_ferplus",
+    "read_measured_faces",
     "read_pictures",
     "read_samples",
-    "read_split_faces",
     "read_training_faces",
     "strict_label",
     "trainable",

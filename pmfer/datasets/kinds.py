@@ -86,13 +86,17 @@ def read_training_faces(
     return load_faces(train, size_px, channels, folder), load_faces(valid, size_px, channels, folder)
 
 
-def read_split_faces(path: Path, split: str, size_px: int, channels: int = 1, kind: str | None = None) -> Faces:
-    """The faces of one split, with the validation split that training held out.
+def read_measured_faces(
+    path: Path, size_px: int, channels: int = 1, kind: str | None = None
+) -> tuple[Faces, Faces | None]:
+    """The validation faces (those that training held out, where the set has none) and the test faces, if there are any.
 
     Raises:
-        TrainingError: the data set is malformed or has no such split.
+        TrainingError: the data set is malformed or has no validation faces.
     """
-    return load_faces(read_samples(path, kind).with_valid().in_split(split), size_px, channels)
+    samples = read_samples(path, kind).with_valid()
+    test = load_faces(samples.in_split("test"), size_px, channels) if "test" in samples.splits else None
+    return load_faces(samples.in_split("valid"), size_px, channels), test
 
 
 def data_terms(path: Path, kind: str | None = None) -> tuple[str, str]:
