@@ -8,7 +8,7 @@ from rich.table import Table
 WORDS = {
     "accuracy_strict": "accuracy, strict majority",
     "accuracy_argmax": "accuracy, plain majority",
-    "accuracy_strict_dedup": "accuracy, strict, without duplicates of training pictures",
+    "accuracy_strict_dedup": "accuracy, strict, without duplicates of train",
     "recall_mean": "mean class recall",
     "macro_f1": "macro F1",
     "ece": "expected calibration error",

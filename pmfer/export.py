@@ -49,8 +49,8 @@ def export_bundle(
         out: the bundle's folder.
         crop: geometry by detector name, measured on training faces.
         valid: split on which the temperature is fitted.
-        source: title and licence of the training data, for the card.
         test: split whose figures go on the card; left out, the card carries figures of `valid` only.
+        source: title and licence of the training data, for the card.
 
     Raises:
         TrainingError: the checkpoint is unusable.
