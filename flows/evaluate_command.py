@@ -34,7 +34,7 @@ from pmfer.datasets.pictures import (
     resize,
 )
 from pmfer.datasets.samples import ALL, Samples
-from pmfer.errors import BundleError, ConfigurationError
+from pmfer.errors import BundleError, ConfigurationError, TrainingError
 from pmfer.evaluate import measure
 from pmfer.expressions import EXPRESSION_NAMES
 
@@ -115,11 +115,35 @@ def evaluate_samples(bundle: Bundle, samples: Samples, options: Options, console
 
     Raises:
         BundleError: its expressions are not ours, or it has no crop geometry for the detector.
-        TrainingError: the labels do not fit.
+        TrainingError: not one picture can be read.
     """
     if set(bundle.card.expressions) != set(EXPRESSION_NAMES):
         raise BundleError(f"bundle {bundle.path}: its expressions are not {', '.join(EXPRESSION_NAMES)}")
     cutter = _Cutter(bundle, options, samples.cropped if options.cropped is None else options.cropped)
+    scores, broken = _score(bundle, samples, cutter, options, console)
+    unreadable = Unreadable(tuple(samples.names[row] for row in broken), len(samples), next(iter(broken.values()), ""))
+    if len(broken) == len(samples):
+        raise TrainingError(f"{samples.title}: {unreadable}")
+    keep = np.ones(len(samples), bool)
+    keep[list(broken)] = False
+    counts: dict[str, Any] = {
+        "pictures": len(samples),
+        "unreadable": len(broken),
+        "misses": int(np.isnan(scores[keep, 0]).sum()),
+        "face_crops": cutter.face_crops,
+        "flip": options.flip,
+        "bundle": bundle.digest,
+    }
+    by_name = dict(zip(bundle.score_columns, scores[keep].T, strict=True))
+    probabilities = np.stack([by_name[name] for name in EXPRESSION_NAMES], axis=1)
+    au_scores = {phrase.column: by_name[phrase.column] for phrase in bundle.card.au_phrases}
+    return Evaluation(measure(probabilities, au_scores, samples.take(keep)) | counts, unreadable)
+
+
+def _score(
+    bundle: Bundle, samples: Samples, cutter: "_Cutter", options: Options, console: Console
+) -> tuple[npt.NDArray[np.float32], dict[int, str]]:
+    """Scores [N, columns], NaN where there is no face, and the rows that cannot be read, with the reason."""
     scorer = _Scorer(ExpressionModel(bundle, options.threads), options.flip)
     scores = np.full((len(samples), len(bundle.score_columns)), np.nan, np.float32)
     broken: dict[int, str] = {}
@@ -133,19 +157,7 @@ def evaluate_samples(bundle: Bundle, samples: Samples, options: Options, console
             elif crop is not None:
                 scorer.add(row, crop, scores)
         scorer.flush(scores)
-    unreadable = Unreadable(tuple(samples.names[row] for row in broken), len(samples), next(iter(broken.values()), ""))
-    keep = np.ones(len(samples), bool)
-    keep[list(broken)] = False
-    figures: dict[str, Any] = {
-        "pictures": len(samples),
-        "unreadable": len(broken),
-        "misses": int(np.isnan(scores[keep, 0]).sum()),
-    }
-    figures |= {"face_crops": cutter.face_crops, "flip": options.flip, "bundle": bundle.digest}
-    by_name = dict(zip(bundle.score_columns, scores[keep].T, strict=True))
-    probabilities = np.stack([by_name[name] for name in EXPRESSION_NAMES], axis=1)
-    au_scores = {phrase.column: by_name[phrase.column] for phrase in bundle.card.au_phrases}
-    return Evaluation(measure(probabilities, au_scores, samples.take(keep)) | figures, unreadable)
+    return scores, broken
 
 
 class _Cutter:

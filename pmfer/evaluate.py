@@ -1,4 +1,4 @@
-"""Evaluation of an exported bundle (docs/evaluation.md): what is measured is the file that ships, not the checkpoint."""
+"""Evaluation of an exported bundle (docs/evaluation.md). What is measured is the file that ships, not a checkpoint."""
 
 from collections.abc import Mapping
 from typing import Any

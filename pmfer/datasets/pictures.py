@@ -42,7 +42,7 @@ class Unreadable:
 
     def __str__(self) -> str:
         named = ", ".join(self.names[:NAMED]) + (", ..." if len(self.names) > NAMED else "")
-        return f"{len(self.names)} of {self.total} pictures cannot be read and are left out: {named} ({self.reason})"
+        return f"{len(self.names)} of {self.total} pictures cannot be read: {named} ({self.reason})"
 
 
 def read_picture(source: PictureSource, channels: int, box: bool = True) -> Picture:

@@ -1,0 +1,374 @@
+"""Every data set's layout, written small and read back; wrong layouts get one line."""
+
+import io
+import logging
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+from pmfer.config import DataKind
+from pmfer.datasets import (
+    KINDS,
+    Faces,
+    Samples,
+    argmax_label,
+    load_faces,
+    read_ferplus,
+    read_measured_faces,
+    read_samples,
+    read_training_faces,
+    strict_label,
+)
+from pmfer.datasets.load import pixel_statistics
+from pmfer.datasets.pictures import PictureError, PictureSource, read_picture
+from pmfer.errors import TrainingError
+from pmfer.expressions import EXPRESSION_NAMES
+
+VOTES = [6, 3, 1, 0, 0, 0, 0, 0, 0, 0]
+
+
+def grey(value: int, side: int = 48) -> np.ndarray:
+    return np.full((side, side), value, np.uint8)
+
+
+def png(value: int, side: int = 48) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(grey(value, side)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def write_picture(path: Path, value: int, side: int = 48) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(grey(value, side)).save(path)
+
+
+def write_csv(path: Path, *rows: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def labels(samples: Samples) -> list[str]:
+    return [EXPRESSION_NAMES[label] if label >= 0 else "" for label in strict_label(samples.votes)]
+
+
+def first(faces: Faces) -> list[int]:
+    """The grey value of each picture."""
+    return [int(picture.flat[0]) for picture in faces.images]
+
+
+def ferplus_table(rows: int = 4) -> pl.DataFrame:
+    flags = {name: [False] * rows for name in ("occlusion", "pose30", "pose45", "duplicate_of_train")}
+    return pl.DataFrame(
+        {
+            "name": [f"fer{row}" for row in range(rows)],
+            "split": ["train", "valid", "test", "test"][:rows],
+            "image": [png(10 * row) for row in range(rows)],
+            "votes": [VOTES] * rows,
+            **flags,
+        },
+        schema_overrides={"votes": pl.Array(pl.UInt8, 10)},
+    ).with_columns(occlusion=pl.Series([False, False, True, False][:rows]))
+
+
+def test_ferplus_parquet_is_found_out_and_reads_as_a_manifest_too(tmp_path: Path) -> None:
+    path = tmp_path / "faces.parquet"
+    ferplus_table().write_parquet(path)
+    for kind in (None, "ferplus", "manifest"):
+        samples = read_samples(path, kind).in_split("test")
+        assert samples.names == ("fer2", "fer3")
+        assert labels(samples) == ["neutral", "neutral"]
+        assert samples.subsets["occlusion"].tolist() == [True, False]
+    faces = read_ferplus(path, "test")
+    assert faces.images.shape == (2, 48, 48)
+    assert first(faces) == [20, 30]
+    with pytest.raises(TrainingError, match="no rows of split 'tset'; it has test, train, valid"):
+        read_ferplus(path, "tset")
+
+
+def test_ferplus_folders_with_and_without_a_face_box(tmp_path: Path) -> None:
+    write_picture(tmp_path / "FER2013Train" / "fer0.png", 7)
+    write_csv(tmp_path / "FER2013Train" / "label.csv", "fer0.png,6,3,1,0,0,0,0,0,0,0")
+    write_picture(tmp_path / "FER2013Test" / "fer1.png", 9)
+    write_csv(tmp_path / "FER2013Test" / "label.csv", 'fer1.png,"(0, 0, 48, 48)",0,0,0,8,2,0,0,0,0,0')
+    samples = read_samples(tmp_path)
+    assert samples.splits == ("train", "test")
+    assert samples.votes[0].tolist() == VOTES
+    assert labels(samples) == ["neutral", "sadness"]
+    assert first(load_faces(samples, 48, 1)) == [7, 9]
+    write_csv(tmp_path / "FER2013Test" / "label.csv", "fer1.png,8,2")
+    with pytest.raises(TrainingError, match=r"label\.csv: row 1: must be a picture's name and ten counts"):
+        read_samples(tmp_path)
+
+
+def test_ferplus_csv_files_go_row_for_row_and_rows_without_a_name_are_left_out(tmp_path: Path) -> None:
+    head = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
+    rows = ("Training,fer0.png,4,0,0,1,3,2,0,0,0,0", "Training,,0,0,0,0,0,0,0,0,0,10")
+    write_csv(tmp_path / "fer2013new.csv", head, *rows, "PrivateTest,fer2.png,0,9,0,0,0,0,0,0,1,0")
+    pixels = [" ".join([str(value)] * 48 * 48) for value in (5, 6, 7)]
+    write_csv(tmp_path / "fer2013.csv", "emotion,pixels,Usage", *(f"0,{text},Training" for text in pixels))
+    samples = read_samples(tmp_path)
+    assert samples.names == ("fer0.png", "fer2.png")
+    assert samples.splits == ("train", "test")
+    assert samples.votes[1].tolist() == [0, 9, 0, 0, 0, 0, 0, 0, 1, 0]
+    assert first(load_faces(samples, 48, 1)) == [5, 7]
+    write_csv(tmp_path / "fer2013.csv", "emotion,pixels,Usage", "0,1 2 3,Training")
+    with pytest.raises(TrainingError, match="as many rows as"):
+        read_samples(tmp_path)
+
+
+@pytest.mark.parametrize("place", ["", "EmoLabel"])
+def test_raf_db(place: str, tmp_path: Path) -> None:
+    lines = [f"train_{n:05d}.jpg {n}" for n in range(1, 8)] + ["test_0001.jpg 4"]
+    write_csv(tmp_path / place / "list_patition_label.txt", *lines)
+    for line in lines:
+        write_picture(tmp_path / "Image" / "aligned" / line.replace(".jpg", "_aligned.jpg").split()[0], 100, 100)
+    samples = read_samples(tmp_path)
+    assert labels(samples)[:7] == ["surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral"]
+    assert samples.in_split("test").names == ("test_0001.jpg",)
+    assert EXPRESSION_NAMES.index("contempt") not in samples.classes
+    faces = load_faces(samples, 32, 3)
+    assert faces.images.shape == (8, 32, 32, 3)
+    assert strict_label(faces.votes).tolist() == argmax_label(faces.votes).tolist()
+    write_csv(tmp_path / place / "list_patition_label.txt", "train_00001.jpg 8")
+    with pytest.raises(TrainingError, match=r"line 1: 'train_00001\.jpg 8'"):
+        read_samples(tmp_path)
+
+
+def affectnet_folders(root: Path) -> None:
+    for folder, count in (("train_set", 9), ("val_set", 8)):
+        for label in range(count):
+            write_picture(root / folder / "images" / f"{label}.jpg", 10 * label, 224)
+            (root / folder / "annotations").mkdir(exist_ok=True)
+            np.save(root / folder / "annotations" / f"{label}_exp.npy", np.array(str(label)))
+
+
+def test_affectnet_folders_with_eight_and_seven_classes(tmp_path: Path) -> None:
+    affectnet_folders(tmp_path)
+    eight, seven = read_samples(tmp_path), read_samples(tmp_path, "affectnet7")
+    order = ["neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt"]
+    assert labels(eight.in_split("test")) == order
+    assert labels(eight.in_split("train")) == order  # label 8 is none of them and left out
+    assert labels(seven.in_split("test")) == order[:7]
+    assert (len(eight.classes), len(seven.classes)) == (8, 7)
+    np.save(tmp_path / "val_set" / "annotations" / "0_exp.npy", np.array("11"))
+    with pytest.raises(TrainingError, match=r"0_exp\.npy: expression '11' is no number from 0 to 10"):
+        read_samples(tmp_path)
+
+
+def test_affectnet_lists_cut_to_the_face_box(tmp_path: Path) -> None:
+    picture = np.zeros((100, 100), np.uint8)
+    picture[20:60, 30:70] = 200
+    (tmp_path / "Manually_Annotated_Images" / "689").mkdir(parents=True)
+    Image.fromarray(picture).save(tmp_path / "Manually_Annotated_Images" / "689" / "a.png")
+    head = "subDirectory_filePath,face_x,face_y,face_width,face_height,facial_landmarks,expression,valence,arousal"
+    rows = ("689/a.png,30,20,40,40,1;2,1,0.5,0.1", "689/b.png,NULL,NULL,NULL,NULL,,10,-2,-2")
+    write_csv(tmp_path / "Manually_Annotated_file_lists" / "validation.csv", head, *rows)
+    samples = read_samples(tmp_path)
+    assert labels(samples) == ["happiness"]
+    assert (load_faces(samples, 40, 1).images == 200).all()
+
+
+def unbc(root: Path) -> None:
+    for subject, frames in (("042-ll042", (0, 4)), ("064-ak064", (16,))):
+        for frame, pspi in enumerate(frames):
+            note = root / "Frame_Labels" / "PSPI" / subject / "seq1" / f"seq1{frame:03d}_facs.txt"
+            write_csv(note, f"   {pspi:.7e}")
+            write_picture(root / "Images" / subject / "seq1" / f"seq1{frame:03d}.png", 50, 320)
+
+
+def test_unbc(tmp_path: Path) -> None:
+    unbc(tmp_path)
+    samples = read_samples(tmp_path)
+    assert samples.pspi is not None
+    assert samples.pspi.tolist() == [0, 4, 16]
+    assert samples.subjects == ("042-ll042", "042-ll042", "064-ak064")
+    assert samples.cropped is False
+    assert samples.names[0] == "042-ll042/seq1/seq1000.png"
+    with pytest.raises(TrainingError, match="has no expression labels"):
+        read_training_faces(tmp_path, 48)
+    write_csv(tmp_path / "Frame_Labels" / "PSPI" / "042-ll042" / "seq1" / "seq1000_facs.txt", "17")
+    with pytest.raises(TrainingError, match="'17' is no PSPI from 0 to 16"):
+        read_samples(tmp_path)
+
+
+def test_a_csv_manifest_with_every_column(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_picture(tmp_path / "faces" / "a.png", 1)
+    write_picture(tmp_path / "b.png", 2)
+    head = "path,expression,votes,AU1,au12,pspi,split,occlusion,subject,hair"
+    rows = (
+        "faces/a.png,Happy,,0,3,,train,1,x,brown",
+        f"{tmp_path / 'b.png'},,0 0 8 2 0 0 0 0 0 0,,1,2.5,test,,y,red",
+        "b.png,unknown,,1,,16,test,0,y,",
+    )
+    path = write_csv(tmp_path / "m.csv", head, *rows)
+    with caplog.at_level(logging.WARNING, "pmfer.datasets"):
+        samples = read_samples(path)
+    assert caplog.messages == ["m.csv: columns ignored: hair"]
+    assert labels(samples) == ["happiness", "surprise", ""]
+    assert set(samples.aus) == {"au01", "au12"}
+    np.testing.assert_array_equal(samples.aus["au12"], np.array([3, 1, np.nan], np.float32))
+    assert samples.pspi is not None
+    np.testing.assert_array_equal(samples.pspi, np.array([np.nan, 2.5, 16], np.float32))
+    assert samples.subsets["occlusion"].tolist() == [True, False, False]
+    assert samples.subjects == ("x", "y", "y")
+    assert samples.cropped is None
+    assert first(load_faces(samples, 48, 1)) == [1, 2, 2]
+
+
+def test_a_parquet_manifest_with_pictures_inside_and_vote_columns(tmp_path: Path) -> None:
+    path = tmp_path / "m.parquet"
+    counts = {name: [2 * (name == "fear"), 0] for name in EXPRESSION_NAMES}
+    table = {"image": [png(3), png(4)], "au04": [True, None], "glasses": [True, False], "cropped": [True, True]}
+    pl.DataFrame(table | counts | {"not_a_face": [0, 9]}).write_parquet(path)
+    samples = read_samples(path)
+    assert labels(samples) == ["fear", ""]
+    assert samples.votes[1].tolist() == [0] * 9 + [9]
+    assert samples.aus["au04"][0] == 1
+    assert np.isnan(samples.aus["au04"][1])
+    assert samples.subsets["glasses"].tolist() == [True, False]
+    assert samples.cropped is True
+    assert samples.names == ("row 1", "row 2")
+
+
+@pytest.mark.parametrize(
+    ("head", "row", "complaint"),
+    [
+        ("path,au12", "a.png,6", r"row 1: au12 is '6', must be 0 to 5 or empty"),
+        ("path,au12", "a.png,-1", r"row 1: au12 is '-1'"),
+        ("path,au12", "a.png,strong", r"row 1: au12 is 'strong'"),
+        ("path,pspi", "a.png,17", r"row 1: pspi is '17', must be 0 to 16"),
+        ("path,expression", "a.png,bored", "row 1: expression 'bored' is none of neutral, happiness"),
+        ("path,votes", "a.png,1 2 3", "row 1: votes are '1 2 3', must be ten whole numbers"),
+        ("path,votes", "a.png,1 2 3 4 5 6 7 8 9 x", "must be ten whole numbers"),
+        ("path,split", "a.png,dev", "row 1: split is 'dev', must be train, valid or test"),
+        ("path,occlusion", "a.png,perhaps", "row 1: occlusion is 'perhaps', must be true or false"),
+        ("path,au1,AU01", "a.png,1,1", "two columns are the same action unit"),
+        ("path,expression", ",happiness", "row 1: path is empty"),
+        ("file,expression", "a.png,happiness", "has neither a column path nor image"),
+        ("image,expression", "a.png,happiness", "column image must hold encoded pictures"),
+        ("path,Path", "a.png,b.png", "two columns have the same name"),
+    ],
+)
+def test_a_wrong_cell_or_column_is_named(head: str, row: str, complaint: str, tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "m.csv", head, row)
+    with pytest.raises(TrainingError, match=complaint) as raised:
+        read_samples(path)
+    assert "m.csv" in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_a_folder_of_something_else_is_refused_in_one_line(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("nothing")
+    for given in (None, kind):
+        with pytest.raises(TrainingError) as raised:
+            read_samples(tmp_path, given)
+        assert str(tmp_path) in str(raised.value)
+        assert "\n" not in str(raised.value)
+
+
+def test_missing_empty_and_odd_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="nowhere: no such file or folder"):
+        read_samples(tmp_path / "nowhere")
+    with pytest.raises(TrainingError, match="cannot be read as a table"):
+        read_samples(write_csv(tmp_path / "no.parquet", "text"))
+    with pytest.raises(TrainingError, match="has no rows"):
+        read_samples(write_csv(tmp_path / "head.csv", "path,expression"))
+    with pytest.raises(TrainingError, match="data set 'fer': not known; use one of ferplus"):
+        read_samples(tmp_path, "fer")
+
+
+def test_pictures_that_cannot_be_read_are_counted_named_and_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_picture(tmp_path / "a.png", 1)
+    (tmp_path / "b.png").write_bytes(png(2)[:40])
+    write_picture(tmp_path / "d.png", 4)
+    rows = ("a.png,happiness", "b.png,anger", "c.png,anger", "d.png,fear")
+    samples = read_samples(write_csv(tmp_path / "m.csv", "path,expression", *rows))
+    with caplog.at_level(logging.WARNING, "pmfer.datasets"):
+        faces = load_faces(samples, 48, 1)
+    assert first(faces) == [1, 4]
+    assert strict_label(faces.votes).tolist() == [EXPRESSION_NAMES.index("happiness"), EXPRESSION_NAMES.index("fear")]
+    assert len(caplog.messages) == 1
+    assert "2 of 4 pictures cannot be read: b.png, c.png" in caplog.messages[0]
+    with pytest.raises(TrainingError, match="not one of 1 pictures can be read"):
+        load_faces(samples.take(np.array([False, False, True, False])), 48, 1)
+
+
+def test_many_pictures_go_to_a_file_that_is_used_again(tmp_path: Path) -> None:
+    for value in range(3):
+        write_picture(tmp_path / f"{value}.png", value)
+    rows = [f"{value}.png,anger" for value in range(3)] + ["missing.png,anger"]
+    samples = read_samples(write_csv(tmp_path / "m.csv", "path,expression", *rows))
+    folder = tmp_path / "run" / "faces"
+    faces = load_faces(samples, 32, 3, folder, memory_limit=0)
+    assert isinstance(faces.images, np.memmap)
+    assert faces.images.shape == (3, 32, 32, 3)
+    assert first(faces) == [0, 1, 2]
+    for value in range(3):
+        (tmp_path / f"{value}.png").unlink()
+    again = load_faces(samples, 32, 3, folder, memory_limit=0)
+    assert first(again) == [0, 1, 2]
+    with pytest.raises(TrainingError, match="name a folder"):
+        load_faces(samples, 32, 3, None, memory_limit=0)
+
+
+def test_training_does_not_see_action_units_pain_or_subjects(tmp_path: Path) -> None:
+    rows = []
+    for value in range(60):
+        write_picture(tmp_path / f"{value}.png", value)
+        rows.append(f"{value}.png,{EXPRESSION_NAMES[value % 8]}")
+    plain = write_csv(tmp_path / "plain.csv", "path,expression", *rows)
+    more = [f"{row},{n % 6},{n % 17}" for n, row in enumerate(rows)]
+    coded = write_csv(tmp_path / "coded.csv", "path,expression,au12,pspi", *more)
+    for one, other in zip(read_training_faces(plain, 48), read_training_faces(coded, 48), strict=True):
+        assert vars(one).keys() == {"images", "votes", "subsets"}
+        np.testing.assert_array_equal(one.images, other.images)
+        np.testing.assert_array_equal(one.votes, other.votes)
+        assert one.subsets == other.subsets == {}
+
+
+def test_a_set_without_validation_split_gives_up_some_training_faces_and_no_test_faces(tmp_path: Path) -> None:
+    rows = []
+    for value in range(120):
+        write_picture(tmp_path / f"{value}.png", value)
+        rows.append(f"{value}.png,anger,{'test' if value >= 100 else 'train'},{value // 2}")
+    path = write_csv(tmp_path / "m.csv", "path,expression,split,subject", *rows)
+    train, valid = read_training_faces(path, 48)
+    assert len(train) + len(valid) == 100
+    assert 0 < len(valid) < 20
+    assert not {value // 2 for value in first(train)} & {value // 2 for value in first(valid)}
+    measured, test = read_measured_faces(path, 48)
+    assert first(measured) == first(valid)
+    assert test is not None
+    assert first(test) == list(range(100, 120))
+
+
+def test_pictures_are_read_upright_and_at_their_full_range() -> None:
+    stream = io.BytesIO()
+    wide = Image.fromarray(np.zeros((10, 20), np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter turn
+    wide.save(stream, "JPEG", exif=exif)
+    assert read_picture(PictureSource(stream.getvalue()), 1).shape == (20, 10)
+    deep = io.BytesIO()
+    Image.fromarray(np.full((4, 4), 40000, np.uint16)).save(deep, "PNG")
+    assert (read_picture(PictureSource(deep.getvalue()), 1) == 40000 >> 8).all()
+    with pytest.raises(PictureError, match="lies outside"):
+        read_picture(PictureSource(grey(0), (60, 60, 5, 5)), 1)
+
+
+def test_pixel_statistics_are_those_of_numpy() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (9, 8, 8), dtype=np.uint8)
+    expected = (images / 255).mean(), (images / 255).std()
+    assert pixel_statistics(images, chunk=4) == pytest.approx(expected)
+
+
+def test_a_configuration_can_name_every_data_set() -> None:
+    assert set(get_args(DataKind)) == set(KINDS)
