@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c const
 FERPLUS ?= ../shared/data/ferplus/ferplus.parquet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types lock train dictionary clean
+.PHONY: help setup demo test lint format types lock train ablation dictionary clean
 
 help:  ## say what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -44,8 +44,19 @@ format: $(VENV)/.dev  ## bring the code into its format
 lock:  ## pin the whole tree anew in constraints.txt, after a change of the dependencies
 	@PYTHON=$(PYTHON) scripts/lock.sh
 
-train: $(VENV)/.dev  ## train the default bundle on FERPLUS=... and put it in its place
-	@$(BIN)/pmfer train pmfer/configs/compact.toml --data $(FERPLUS) --out var/train/compact
+var/landmarks/ferplus.parquet: | $(VENV)/.dev
+	@$(PIP) -e '.[train,dev,landmarks]'
+	@PYTHON=$(BIN)/python scripts/fetch_face_mesh.sh var/landmarks/face_landmark.tflite
+	@$(BIN)/pmfer landmarks pmfer/configs/compact.toml --data $(FERPLUS) \
+		--mesh var/landmarks/face_landmark.tflite --out $@
+
+ablation: $(VENV)/.dev var/landmarks/ferplus.parquet  ## train every arm with three seeds; hours on two cores
+	@$(BIN)/pmfer ablate pmfer/configs/ablation.toml --data $(FERPLUS) \
+		--landmarks var/landmarks/ferplus.parquet --out var/ablation
+
+train: $(VENV)/.dev var/landmarks/ferplus.parquet  ## train the default bundle on FERPLUS=... and put it in its place
+	@$(BIN)/pmfer train pmfer/configs/compact.toml --data $(FERPLUS) \
+		--landmarks var/landmarks/ferplus.parquet --out var/train/compact
 	@$(BIN)/pmfer export var/train/compact/checkpoint.pt --data $(FERPLUS) --crop pmfer/configs/crop.json \
 		--out pmfer/bundles/pmfer-compact
 

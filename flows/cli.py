@@ -181,15 +181,62 @@ def train(
     config: Annotated[Path, typer.Argument(help="TOML file; pmfer/configs/compact.toml is the default bundle's.")],
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder of the checkpoint and the log; a run there is taken up again.")],
+    landmarks: Annotated[Path | None, typer.Option(help="File of `pmfer landmarks`.")] = None,
 ) -> None:
     """Train PMFER; a run that was stopped goes on from its last epoch."""
     from pmfer.config import read_config
     from pmfer.datasets import read_training_faces
+    from pmfer.landmark_file import evidence_for
     from pmfer.train import train as run
 
     options = read_config(config)
     faces, valid = read_training_faces(data, options.size_px, kind=options.data.kind, folder=out / "faces")
-    typer.echo(run(options, faces, valid, out))
+    seen = evidence_for(options, landmarks, faces.names)
+    typer.echo(run(options, faces, valid, out, seen))
+
+
+@app.command()
+def landmarks(
+    config: Annotated[Path, typer.Argument(help="TOML file of the training run.")],
+    data: Data,
+    mesh: Annotated[Path, typer.Option(help="MediaPipe's face_landmark.tflite; see scripts/fetch_face_mesh.sh.")],
+    out: Annotated[Path, typer.Option(help="Parquet file to write.")],
+) -> None:
+    """Measure the shape of every training face, for `pmfer train --landmarks`."""
+    from pmfer.config import read_config
+    from pmfer.datasets import read_training_faces
+    from pmfer.landmark_file import write_landmark_file
+    from pmfer.landmarks import FaceMesh
+
+    options = read_config(config)
+    finder = FaceMesh(mesh)
+    faces, _ = read_training_faces(data, options.size_px, kind=options.data.kind)
+    typer.echo(f"{out}  {write_landmark_file(faces, finder, out)} faces")
+
+
+@app.command()
+def ablate(
+    config: Annotated[Path, typer.Argument(help="TOML file; pmfer/configs/ablation.toml suits two cores.")],
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder of the runs; what is done there is not done again.")],
+    landmarks: Annotated[Path | None, typer.Option(help="File of `pmfer landmarks`.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs per arm.")] = 3,
+) -> None:
+    """Train PMFER with one part more at a time and write OUT/ablation.md."""
+    from pmfer.ablation import render_table, run_ablation
+    from pmfer.config import read_config
+    from pmfer.datasets import read_measured_faces, read_training_faces
+    from pmfer.landmark_file import evidence_for
+
+    options = read_config(config)
+    faces, valid = read_training_faces(data, options.size_px, kind=options.data.kind, folder=out / "faces")
+    seen = evidence_for(options, landmarks, faces.names)
+    test = read_measured_faces(data, options.size_px, kind=options.data.kind)[1]
+    if test is None:
+        raise ConfigurationError(f"{data}: has no test split; an ablation is measured on one")
+    table = render_table(run_ablation(options, faces, valid, test, out, seeds, seen))
+    (out / "ablation.md").write_text(table, encoding="utf-8")
+    typer.echo(table)
 
 
 @app.command()

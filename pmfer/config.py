@@ -72,6 +72,7 @@ class DataConfig(_Section):
     """What lies at --data."""
 
     kind: DataKind | None = None  # a data set of docs/datasets.md; found out if not given
+    landmarks: bool = False  # phrase targets follow the shape of each face as well; needs a file of `pmfer landmarks`
 
 
 class TrainConfig(_Section):

@@ -39,7 +39,7 @@ class FaceMesh:
         except ImportError:
             raise TrainingError("face points need the library ai-edge-litert: pip install 'pmfer[landmarks]'") from None
         if not path.is_file():
-            raise TrainingError(f"{path}: no such file; `make landmarks` fetches it from the mediapipe wheel")
+            raise TrainingError(f"{path}: no such file; scripts/fetch_face_mesh.sh fetches it from the mediapipe wheel")
         try:
             self._interpreter: Any = Interpreter(str(path), num_threads=1)
             self._interpreter.allocate_tensors()

@@ -13,19 +13,22 @@ class Faces:
     """A split, its pictures in memory or in a memory-mapped file.
 
     images: uint8 [N, S, S] grey or [N, S, S, 3] RGB. votes: uint8 [N, 10], the eight expressions, then unknown, then
-    not a face. subsets: name -> bool [N].
+    not a face. subsets: name -> bool [N]. names: of the pictures, or none at all.
     """
 
     images: npt.NDArray[np.uint8]
     votes: npt.NDArray[np.uint8]
     subsets: dict[str, npt.NDArray[np.bool_]]
+    names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
 
     def take(self, keep: npt.NDArray[np.bool_]) -> "Faces":
         """The faces for which `keep` [N] is true."""
-        return Faces(self.images[keep], self.votes[keep], {name: flag[keep] for name, flag in self.subsets.items()})
+        subsets = {name: flag[keep] for name, flag in self.subsets.items()}
+        names = tuple(name for name, kept in zip(self.names, keep, strict=True) if kept) if self.names else ()
+        return Faces(self.images[keep], self.votes[keep], subsets, names)
 
 
 def trainable(faces: Faces) -> Faces:

@@ -59,7 +59,7 @@ def load_faces(
     keep = np.ones(len(samples), bool)
     keep[list(broken)] = False
     labels = samples.take(keep)
-    return Faces(kept, labels.votes, labels.subsets)
+    return Faces(kept, labels.votes, labels.subsets, labels.names)
 
 
 def pixel_statistics(images: npt.NDArray[np.uint8], chunk: int = 4096) -> tuple[float, float]:

@@ -328,7 +328,7 @@ def test_training_does_not_see_action_units_pain_or_subjects(tmp_path: Path) -> 
     more = [f"{row},{n % 6},{n % 17}" for n, row in enumerate(rows)]
     coded = write_csv(tmp_path / "coded.csv", "path,expression,au12,pspi", *more)
     for one, other in zip(read_training_faces(plain, 48), read_training_faces(coded, 48), strict=True):
-        assert vars(one).keys() == {"images", "votes", "subsets"}
+        assert vars(one).keys() == {"images", "votes", "subsets", "names"}
         np.testing.assert_array_equal(one.images, other.images)
         np.testing.assert_array_equal(one.votes, other.votes)
         assert one.subsets == other.subsets == {}

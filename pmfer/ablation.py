@@ -1,0 +1,127 @@
+"""The ablation of the paper's claim: the same back-end, budget and seeds with one part of the method more at a time."""
+
+import json
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pmfer.config import LossConfig, TrainConfig
+from pmfer.controls import ModalityState, masked_phrase_accuracy, modality_state
+from pmfer.datasets import Faces
+from pmfer.evaluate import expression_figures
+from pmfer.train import load_checkpoint, predict, train
+
+ARMS: dict[str, dict[str, Any]] = {
+    "A": {"prompts": "class_names", "alignment": 0.0, "mixed_share": 0.0, "masked_phrase": 0.0, "adversary": 0.0},
+    "B": {"masked_phrase": 0.0, "adversary": 0.0},
+    "C": {"adversary": 0.0},
+    "D": {},
+}
+ARM_TITLES = {
+    "A": "image classifier, class-name prompts",
+    "B": "A + action-unit prompts and phrase alignment",
+    "C": "B + phrase masking",
+    "D": "C + modality adversary = PMFER",
+}
+RESULT_FILE = "result.json"
+ACCURACIES = ("strict", "argmax", "strict_dedup", "occlusion", "pose30", "pose45")
+
+
+def arm_config(config: TrainConfig, arm: str, seed: int) -> TrainConfig:
+    """The run of one arm and seed: everything as in `config` but the parts of the method that the arm leaves out."""
+    loss = LossConfig.model_validate(config.loss.model_dump() | ARMS[arm])
+    schedule = config.schedule.model_copy(update={"seed": seed})
+    return config.model_copy(update={"name": f"{config.name}-{arm}{seed}", "loss": loss, "schedule": schedule})
+
+
+def run_ablation(
+    config: TrainConfig,
+    faces: Faces,
+    valid: Faces,
+    test: Faces,
+    out: Path,
+    seeds: int,
+    seen: npt.NDArray[np.float32] | None = None,
+) -> list[dict[str, Any]]:
+    """Train and measure every arm with every seed; what is done is not done again, what was stopped goes on.
+
+    Args:
+        config: the run of arm D.
+        faces: training faces.
+        valid: faces to watch progress on.
+        test: faces to measure on.
+        out: a folder per run.
+        seeds: runs per arm, with seeds 0, 1, ...
+        seen: of geometry.evidence, for the arms with phrase alignment.
+
+    Returns:
+        One dictionary of figures per run, with `arm` and `seed`.
+    """
+    results = []
+    for seed in range(seeds):  # a seed of all arms first, so that a run cut short still compares
+        for arm in ARMS:
+            folder = out / f"{arm}{seed}"
+            if not (folder / RESULT_FILE).exists():
+                checkpoint = train(arm_config(config, arm, seed), faces, valid, folder, seen)
+                figures = {"arm": arm, "seed": seed} | measure_checkpoint(checkpoint, test)
+                (folder / RESULT_FILE).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+            results.append(json.loads((folder / RESULT_FILE).read_text(encoding="utf-8")))
+    return results
+
+
+def measure_checkpoint(checkpoint: Path, test: Faces) -> dict[str, Any]:
+    """Accuracies with flip averaging, the masked phrase with and without the picture, and the modalities' distance."""
+    config, model, normalisation, _ = load_checkpoint(checkpoint)
+    mirrored = Faces(np.ascontiguousarray(test.images[:, :, ::-1]), test.votes, test.subsets)
+    views = [predict(model, faces, normalisation) for faces in (test, mirrored)]
+    figures = expression_figures(np.mean(views, axis=0), test.votes, test.subsets)
+    state: ModalityState = modality_state(model, test, normalisation)
+    result = {key: figures[key] for key in (*(f"accuracy_{name}" for name in ACCURACIES), "macro_f1")}
+    result |= {"modality_gap": state.gap, "modality_probe": state.probe_accuracy}
+    if config.loss.masked_phrase:
+        result["masked_phrase"] = masked_phrase_accuracy(model, test, normalisation)
+        result["masked_phrase_text_only"] = masked_phrase_accuracy(model, test, normalisation, see_faces=False)
+    return result
+
+
+def summarise(results: list[dict[str, Any]]) -> dict[str, dict[str, tuple[float, float | None]]]:
+    """Mean and sample standard deviation over the seeds (None for one seed), by arm and figure."""
+    summary: dict[str, dict[str, tuple[float, float | None]]] = {}
+    for arm in ARMS:
+        runs = [result for result in results if result["arm"] == arm]
+        names = [name for name in runs[0] if name not in ("arm", "seed")] if runs else []
+        values = {name: [run[name] for run in runs if run.get(name) is not None] for name in names}
+        summary[arm] = {
+            name: (mean(numbers), stdev(numbers) if len(numbers) > 1 else None)
+            for name, numbers in values.items()
+            if numbers
+        }
+    return summary
+
+
+def render_table(results: list[dict[str, Any]]) -> str:
+    """A Markdown table: accuracies in percent, mean +- standard deviation over the seeds."""
+    summary = summarise(results)
+    shares = [f"accuracy_{name}" for name in ACCURACIES] + [
+        "masked_phrase",
+        "masked_phrase_text_only",
+        "modality_probe",
+    ]
+    names = [*shares, "modality_gap"]
+    lines = ["| arm | " + " | ".join(name.removeprefix("accuracy_") for name in names) + " |"]
+    lines.append("| --- |" + " --- |" * len(names))
+    for arm, figures in summary.items():
+        cells = [_cell(figures.get(name), 100 if name in shares else 1) for name in names]
+        lines.append(f"| {arm}: {ARM_TITLES[arm]} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(figure: tuple[float, float | None] | None, scale: int) -> str:
+    if figure is None:
+        return ""
+    digits = 1 if scale == 100 else 2
+    centre = f"{figure[0] * scale:.{digits}f}"
+    return centre if figure[1] is None else f"{centre} +- {figure[1] * scale:.{digits}f}"
