@@ -105,11 +105,8 @@ def summarise(results: list[dict[str, Any]]) -> dict[str, dict[str, tuple[float,
 def render_table(results: list[dict[str, Any]]) -> str:
     """A Markdown table: accuracies in percent, mean +- standard deviation over the seeds."""
     summary = summarise(results)
-    shares = [f"accuracy_{name}" for name in ACCURACIES] + [
-        "masked_phrase",
-        "masked_phrase_text_only",
-        "modality_probe",
-    ]
+    controls = ("masked_phrase", "masked_phrase_text_only", "modality_probe")
+    shares = [*(f"accuracy_{name}" for name in ACCURACIES), *controls]
     names = [*shares, "modality_gap"]
     lines = ["| arm | " + " | ".join(name.removeprefix("accuracy_") for name in names) + " |"]
     lines.append("| --- |" + " --- |" * len(names))

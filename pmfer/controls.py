@@ -1,4 +1,4 @@
-"""Controls beside the accuracy: is the picture looked at to tell a dropped phrase, and how far apart are the modalities?"""
+"""Controls beside the accuracy: is a dropped phrase told from the picture, and how far apart are the modalities?"""
 
 import random
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ FOLDS = 4
 
 @dataclass(frozen=True)
 class ModalityState:
-    """gap: distance of the centroids of image and prompt embeddings, 0..2. probe_accuracy: of a linear probe, 0.5..1."""
+    """gap: distance of the centroids of image and prompt embeddings, 0..2. probe_accuracy: of a linear probe, 0..1."""
 
     gap: float
     probe_accuracy: float
@@ -74,7 +74,8 @@ def modality_state(model: Pmfer, faces: Faces, normalisation: Normalisation) -> 
     prompts = [class_prompt(EXPRESSIONS[i % len(EXPRESSIONS)], dice, model.prompt_style) for i in range(count)]
     texts = model.encode_prompts(collate(prompts, tokenizer).to(device)).prompts.cpu().numpy()
     both, modality = np.concatenate([images, texts]), np.repeat([1, 0], count)
-    accuracy = cross_val_score(LogisticRegression(max_iter=1000), both, modality, cv=FOLDS).mean()
+    probe = LogisticRegression(max_iter=1000)  # type: ignore[no-untyped-call]
+    accuracy = cross_val_score(probe, both, modality, cv=FOLDS).mean()
     return ModalityState(float(np.linalg.norm(images.mean(0) - texts.mean(0))), float(accuracy))
 
 

@@ -26,14 +26,8 @@ def faces() -> Faces:
 
 
 def test_each_arm_has_one_part_more_than_the_one_before() -> None:
-    parts = {
-        arm: {
-            name
-            for name in ("alignment", "masked_phrase", "adversary")
-            if getattr(arm_config(CONFIG, arm, 0).loss, name)
-        }
-        for arm in ARMS
-    }
+    losses = ("alignment", "masked_phrase", "adversary")
+    parts = {arm: {name for name in losses if getattr(arm_config(CONFIG, arm, 0).loss, name)} for arm in ARMS}
     assert parts == {
         "A": set(),
         "B": {"alignment"},
