@@ -23,6 +23,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from pmfer.augment import augment, normalise, plain
 from pmfer.bake import InferenceModel, bake
+from pmfer.bundle import CARD_FILE, WEIGHTS_FILE
 from pmfer.config import TrainConfig
 from pmfer.curves import CURVES_FILE, draw_curves
 from pmfer.datasets import Faces, argmax_label, strict_label, vote_distribution
@@ -129,6 +130,10 @@ def load_checkpoint(path: Path) -> tuple[TrainConfig, Pmfer, Normalisation, int]
 
 
 def _read(path: Path) -> dict[str, Any]:
+    if (path / CARD_FILE).is_file() or path.name in (CARD_FILE, WEIGHTS_FILE):
+        raise TrainingError(
+            f"{path}: a bundle, whose text side is baked into its graph; give the checkpoint.pt it was exported from"
+        )
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, ValueError, pickle.UnpicklingError) as error:

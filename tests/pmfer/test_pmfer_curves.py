@@ -118,9 +118,9 @@ def test_a_run_that_stops_around_a_checkpoint_logs_every_epoch_once(
 
     monkeypatch.setattr(module._Run, "save", stop_at_the_second)
     with pytest.raises(StoppedError):
-        module.train(config, faces, faces, tmp_path, torch.device("cpu"))
+        module.train(config, faces, faces, tmp_path, device=torch.device("cpu"))
     monkeypatch.undo()
-    module.train(config, faces, faces, tmp_path, torch.device("cpu"))
+    module.train(config, faces, faces, tmp_path, device=torch.device("cpu"))
     lines = (tmp_path / LOG_FILE).read_text().splitlines()
     assert [json.loads(line)["epoch"] for line in lines] == list(range(1, EPOCHS + 1))
 
