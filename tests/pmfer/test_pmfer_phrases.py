@@ -3,16 +3,25 @@
 import random
 import re
 import sys
+from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, date, datetime
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
+import polars as pl
 import pytest
 import torch
 
 from flows.cli import main
+from flows.job import make_job
+from flows.night import PendingSession, ScoredSession, store_scored
+from flows.sources import Recording, Sidecar
 from inference.model import ExpressionModel
+from inference.options import ScoringOptions
+from inference.score import Scorer
 from inference.table import ROW_COLUMNS
 from pmfer.bake import bake
 from pmfer.bundle import Bundle, CropGeometry, load_bundle, write_card
@@ -40,6 +49,10 @@ from pmfer.prompts import (
     sample_prompt,
 )
 from pmfer.train import load_checkpoint
+from simulator.appearance import sample_appearance
+from simulator.face import draw_face
+from simulator.video import write_video
+from warehouse.connection import open_writer
 from warehouse.dictionary import render_dictionary
 
 CROP = {"centerface": CropGeometry(1.1, 0.0, 0.0)}
@@ -288,6 +301,26 @@ def test_attention_has_a_map_for_every_phrase(bundles: tuple[Bundle, Bundle]) ->
     (maps,) = session.run(["attention"], {"faces": np.zeros((2, 1, 48, 48), np.float32)})
     assert maps.shape[:2] == (2, AU_COUNT + 2)
     np.testing.assert_allclose(maps.sum((2, 3)), 1, atol=1e-5)
+
+
+def test_additional_phrases_go_from_a_video_into_the_warehouse(bundles: tuple[Bundle, Bundle], tmp_path: Path) -> None:
+    _, own = bundles
+    picture = draw_face(sample_appearance(9000), {12: 1.0}, size=(320, 240))
+    blank = np.full_like(picture, 90)
+    write_video(tmp_path / "s1.mp4", [picture] * 8 + [blank] * 4, Fraction(5))
+    scored = Scorer(own, ScoringOptions(), threads=1).score(tmp_path / "s1.mp4", "s1")
+    assert scored.frames.columns[-2:] == ["jaw_clamped", "au31"]
+    seen = scored.frames.filter(pl.col("reason").is_null())
+    assert 0 < seen.height < scored.frames.height
+    scored.frames.write_parquet(tmp_path / "s1.parquet")
+    sidecar = Sidecar(session_id="s1", patient_id="p01", started_at=datetime(2026, 3, 2, 9, tzinfo=UTC), consent=True)
+    pending = PendingSession(Recording(tmp_path / "s1.mp4", "2026-03-02/s1.mp4", sidecar), "0" * 64)
+    job = make_job(tmp_path, date(2026, 3, 2), tmp_path / "data", str(own.path), None, None)
+    with closing(open_writer(tmp_path / "warehouse.duckdb")) as connection:
+        assert store_scored(connection, ScoredSession(pending, tmp_path / "s1.parquet", scored.summary), job, "run-1")
+        stored = connection.execute("SELECT phrase_key, score FROM frame_extra_scores ORDER BY ALL").fetchall()
+    expected = [(key, score) for key in ("au31", "jaw_clamped") for score in sorted(seen[key])]
+    assert stored == expected
 
 
 def test_a_card_with_a_column_twice_is_refused(bundles: tuple[Bundle, Bundle], tmp_path: Path) -> None:
