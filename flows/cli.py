@@ -245,6 +245,10 @@ def export(
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder of the bundle; one that is there is replaced.")],
     crop: Annotated[Path, typer.Option(help="JSON of crop geometries, see docs/inference.md.")],
+    phrases: Annotated[Path | None, typer.Option(help="TOML of phrases of your own, see docs/phrases.md.")] = None,
+    test_looks: Annotated[
+        int | None, typer.Option(min=1, help="Times the test split was looked at for this choice, this one included.")
+    ] = None,
 ) -> None:
     """Export a checkpoint as a bundle, with figures of the valid and test splits on its card."""
     from pmfer.crop_file import read_crop_file
@@ -255,7 +259,7 @@ def export(
     config = load_checkpoint(checkpoint)[0]
     valid, test = read_measured_faces(data, config.size_px, kind=config.data.kind)
     source = data_terms(data, config.data.kind)
-    bundle = export_bundle(checkpoint, out, read_crop_file(crop), valid, test, source)
+    bundle = export_bundle(checkpoint, out, read_crop_file(crop), valid, test, source, phrases, test_looks)
     typer.echo(f"{bundle.path}  {bundle.digest}")
 
 

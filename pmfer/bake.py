@@ -1,6 +1,7 @@
 """The text side computed once: class and phrase embeddings that inference needs, and nothing else of the text."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,19 +15,20 @@ from pmfer.tokenizer import WordTokenizer
 
 PROMPTS_PER_CLASS = 64  # sampled prompts averaged into one class embedding
 BAKE_SEED = 20240919
+STANDARD_WORDINGS = tuple(phrase.wordings for phrase in PHRASES[:AU_COUNT])
 
 
 @dataclass(frozen=True)
 class BakedText:
-    """classes: [E, D], phrases: [A, D], both of unit length, in the order of EXPRESSIONS and ACTION_UNITS."""
+    """classes: [E, D], phrases: [A, D], both of unit length, in the order of EXPRESSIONS and of the wordings given."""
 
     classes: Tensor
     phrases: Tensor
 
 
 @torch.no_grad()
-def bake(model: Pmfer, tokenizer: WordTokenizer) -> BakedText:
-    """Average the embeddings of many prompts per class, and of all wordings per action unit."""
+def bake(model: Pmfer, tokenizer: WordTokenizer, wordings: Sequence[Sequence[str]] = STANDARD_WORDINGS) -> BakedText:
+    """Average the embeddings of many prompts per class, and of all wordings per phrase (by default those of facs)."""
     model.eval()
     device = model.log_scale.device
     dice = random.Random(BAKE_SEED)
@@ -35,8 +37,8 @@ def bake(model: Pmfer, tokenizer: WordTokenizer) -> BakedText:
         prompts = [class_prompt(expression, dice, model.prompt_style) for _ in range(PROMPTS_PER_CLASS)]
         classes.append(model.encode_prompts(collate(prompts, tokenizer).to(device)).prompts.mean(0))
     phrases = []
-    for index, phrase in enumerate(PHRASES[:AU_COUNT]):
-        prompts = [phrase_prompt(index, wording) for wording in phrase.wordings]
+    for index, alike in enumerate(wordings):
+        prompts = [phrase_prompt(index, wording) for wording in alike]
         phrases.append(model.embed_phrases(collate(prompts, tokenizer).to(device)).mean(0))
     return BakedText(normalize(torch.stack(classes), dim=-1), normalize(torch.stack(phrases), dim=-1))
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pmfer.errors import BundleError
+from pmfer.facs import AU_COLUMNS
 
 FORMAT_VERSION = 1
 CARD_FILE = "bundle.json"
@@ -44,13 +45,13 @@ class CropGeometry:
 
 @dataclass(frozen=True)
 class AuPhrase:
-    """One action-unit output of the graph."""
+    """One `au_phrase` output of the graph: an action unit's, or that of an additional phrase (pmfer/own_phrases.py)."""
 
-    au: int
+    au: int | None  # None: a phrase that stands for no action unit
     column: str
-    region: str
+    region: str | None  # None: nowhere in particular
     phrase: str
-    seen_in_training: bool
+    seen_in_training: bool  # whether training had this very wording
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,13 @@ class Bundle:
 
     @property
     def score_columns(self) -> tuple[str, ...]:
-        """Names of the score columns in output order: the expressions, then the action units."""
+        """Names of the score columns in output order: the expressions, the action units, then additional phrases."""
         return self.card.expressions + tuple(phrase.column for phrase in self.card.au_phrases)
+
+    @property
+    def extra_columns(self) -> tuple[str, ...]:
+        """Those of the score columns that are no action units of the vocabulary: phrases added at export."""
+        return tuple(phrase.column for phrase in self.card.au_phrases if phrase.column not in AU_COLUMNS)
 
 
 def sha256_file(path: Path) -> str:
@@ -169,6 +175,9 @@ def _read_card(path: Path) -> tuple[BundleCard, str]:
 
 def _parse_card(document: dict[str, Any]) -> BundleCard:
     spec = document["input"]
+    columns = [*document["expressions"], *(phrase["column"] for phrase in document["au_phrases"])]
+    if len(set(columns)) != len(columns):
+        raise ValueError("a score column stands there twice")
     return BundleCard(
         name=document["name"],
         format_version=document["format_version"],

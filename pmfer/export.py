@@ -2,11 +2,13 @@
 
 import shutil
 import tempfile
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 
 from pmfer import __version__
 from pmfer.bake import InferenceModel, bake
@@ -14,7 +16,6 @@ from pmfer.bundle import (
     FORMAT_VERSION,
     MODEL_CARD_FILE,
     WEIGHTS_FILE,
-    AuPhrase,
     Bundle,
     BundleCard,
     CropGeometry,
@@ -23,14 +24,16 @@ from pmfer.bundle import (
     sha256_file,
     write_card,
 )
-from pmfer.datasets import Faces, ferplus, vote_distribution
+from pmfer.config import TrainConfig
+from pmfer.datasets import Faces, ferplus, strict_label, vote_distribution
 from pmfer.evaluate import PROTOCOL, evaluate
 from pmfer.expressions import EXPRESSION_NAMES
-from pmfer.facs import ACTION_UNITS
 from pmfer.metrics import fit_temperature
 from pmfer.model_card import render_model_card
+from pmfer.onnx_cost import graph_cost
 from pmfer.onnx_graph import write_onnx
-from pmfer.prompts import default_tokenizer, prompt_set_sha256
+from pmfer.own_phrases import BakedPhrase, phrase_set, phrase_set_sha256, read_trained_phrases
+from pmfer.prompts import default_tokenizer
 from pmfer.train import Normalisation, load_checkpoint, predict
 
 
@@ -41,6 +44,8 @@ def export_bundle(
     valid: Faces,
     test: Faces | None = None,
     source: tuple[str, str] = (ferplus.TITLE, ferplus.TERMS),
+    phrases: Path | None = None,
+    test_looks: int | None = None,
 ) -> Bundle:
     """Write the bundle of `checkpoint` to the folder `out`, replacing a bundle that is there.
 
@@ -51,18 +56,22 @@ def export_bundle(
         valid: split on which the temperature is fitted.
         test: split whose figures go on the card; left out, the card carries figures of `valid` only.
         source: title and licence of the training data, for the card.
+        phrases: file of phrases of a user's own, see own_phrases.
+        test_looks: how often `test` was looked at while this model was chosen, this time included; None: not recorded.
 
     Raises:
         TrainingError: the checkpoint is unusable.
+        ConfigurationError: the file of phrases is wrong, or has words that mean nothing to the model.
     """
+    own = read_trained_phrases(phrases) if phrases else ()
     config, model, normalisation, epochs = load_checkpoint(checkpoint)
     temperature = fit_temperature(_log(predict(model, valid, normalisation)), vote_distribution(valid.votes))
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as scratch:
         folder = Path(scratch)
-        text = bake(model, default_tokenizer())
+        text = bake(model, default_tokenizer(), [phrase.wordings for phrase in phrase_set(own)])
         write_onnx(InferenceModel(model, text, temperature), config.size_px, folder / WEIGHTS_FILE)
-        card = _card(config.name, config.size_px, normalisation, crop, temperature, sha256_file(folder / WEIGHTS_FILE))
+        card = _card(config, normalisation, crop, temperature, sha256_file(folder / WEIGHTS_FILE), own)
         training = {
             "data": f"{source[0]}, split train",
             "terms": source[1],
@@ -72,7 +81,8 @@ def export_bundle(
         }
         card = replace(card, training=training)
         write_card(folder, card)
-        card = replace(card, metrics=_metrics(load_bundle(folder), {"valid": valid} | ({"test": test} if test else {})))
+        splits = {"valid": valid} | ({"test": test} if test else {})
+        card = replace(card, metrics=_metrics(load_bundle(folder), splits) | {"test_looks": test_looks})
         write_card(folder, card)
         (folder / MODEL_CARD_FILE).write_text(render_model_card(card), encoding="utf-8")
         load_bundle(folder)
@@ -81,23 +91,22 @@ def export_bundle(
 
 
 def _card(
-    name: str,
-    size_px: int,
+    config: TrainConfig,
     normalisation: Normalisation,
     crop: dict[str, CropGeometry],
     temperature: float,
     weights_sha256: str,
+    own: Sequence[BakedPhrase],
 ) -> BundleCard:
-    phrases = tuple(AuPhrase(unit.number, unit.column, unit.region.value, unit.phrase, True) for unit in ACTION_UNITS)
     return BundleCard(
-        name=name,
+        name=config.name,
         format_version=FORMAT_VERSION,
         weights_sha256=weights_sha256,
-        input=InputSpec(size_px, 1, (normalisation.mean,), (normalisation.std,)),
+        input=InputSpec(config.size_px, 1, (normalisation.mean,), (normalisation.std,)),
         crop=crop,
         expressions=EXPRESSION_NAMES,
-        au_phrases=phrases,
-        prompt_set_sha256=prompt_set_sha256(),
+        au_phrases=tuple(phrase.card for phrase in phrase_set(own)),
+        prompt_set_sha256=phrase_set_sha256(own),
         calibration={"temperature": round(temperature, 4)},
         training={},
         metrics={},
@@ -106,8 +115,10 @@ def _card(
 
 def _metrics(bundle: Bundle, splits: dict[str, Faces]) -> dict[str, Any]:
     """Figures of the exported graph per split, one view of each face and averaged with its mirror image."""
-    figures: dict[str, Any] = {"protocol": PROTOCOL}
+    figures: dict[str, Any] = {"protocol": PROTOCOL, "cost": asdict(graph_cost(onnx.load(bundle.weights)))}
     for split, faces in splits.items():
+        labels = strict_label(faces.votes)
+        figures[f"{split}_faces"] = {name: int((labels == k).sum()) for k, name in enumerate(EXPRESSION_NAMES)}
         figures[split] = _rounded(evaluate(bundle, faces))
         figures[f"{split}_flip"] = _rounded(evaluate(bundle, faces, flip=True))
     return figures

@@ -1,8 +1,9 @@
 """The model card that goes with every bundle, rendered from the bundle's card so that both say the same."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from pmfer.bundle import BundleCard
+from pmfer.bundle import AuPhrase, BundleCard
 
 _FIGURES = (
     ("accuracy_strict", "accuracy, strict majority"),
@@ -14,6 +15,7 @@ _FIGURES = (
     ("macro_f1", "macro F1"),
     ("ece", "expected calibration error"),
 )
+_SPLITS = ("valid", "valid_flip", "test", "test_flip")
 
 
 def render_model_card(card: BundleCard) -> str:
@@ -21,34 +23,119 @@ def render_model_card(card: BundleCard) -> str:
     return _TEMPLATE.format(
         name=card.name,
         size=card.input.size_px,
+        colours="grey" if card.input.channels == 1 else "colour",
         data=card.training["data"],
         terms=card.training["terms"],
         epochs=card.training["epochs"],
         version=card.training["code_version"],
         protocol=card.metrics["protocol"],
+        looks=_looks(card.metrics),
         figures=_figure_table(card.metrics),
+        recalls=_recall_table(card.metrics),
+        limits=_FERPLUS_LIMITS if "FERPlus" in card.training["data"] else _OTHER_LIMITS,
+        weakest=_weakest(card.metrics),
+        cost=_cost(card.metrics),
         expressions=", ".join(card.expressions),
-        phrases="\n".join(f"| {p.au} | `{p.column}` | {p.region} | {p.phrase} |" for p in card.au_phrases),
+        phrases="\n".join(_phrase_row(phrase) for phrase in card.au_phrases),
+        unseen=_unseen(card),
         temperature=card.calibration["temperature"],
+        prompts=card.prompt_set_sha256[:12],
+        weights=card.weights_sha256[:12],
     )
 
 
-def _figure_table(metrics: dict[str, Any]) -> str:
-    splits = [key for key in ("valid", "valid_flip", "test", "test_flip") if key in metrics]
-    head = "| figure | " + " | ".join(split.replace("_flip", ", mirrored average") for split in splits) + " |"
-    rows = [head, "| --- |" + " --- |" * len(splits)]
+def _splits(metrics: Mapping[str, Any]) -> list[str]:
+    return [split for split in _SPLITS if split in metrics]
+
+
+def _head(first: str, splits: list[str]) -> list[str]:
+    titles = " | ".join(split.replace("_flip", ", mirrored average") for split in splits)
+    return [f"| {first} | {titles} |", "| --- |" + " --- |" * len(splits)]
+
+
+def _figure_table(metrics: Mapping[str, Any]) -> str:
+    splits = _splits(metrics)
+    rows = _head("figure", splits)
     rows.append("| faces with a strict label | " + " | ".join(str(metrics[split]["n"]) for split in splits) + " |")
     for key, words in _FIGURES:
         rows.append(f"| {words} | " + " | ".join(_percent(metrics[split][key]) for split in splits) + " |")
-    for name in metrics[splits[0]]["recall"]:
-        cells = " | ".join(_percent(metrics[split]["recall"][name]) for split in splits)
-        rows.append(f"| recall, {name} | {cells} |")
     return "\n".join(rows)
+
+
+def _recall_table(metrics: Mapping[str, Any]) -> str:
+    """Recall by expression, each with the number of faces it rests on."""
+    splits = _splits(metrics)
+    rows = _head("recall (faces)", splits)
+    for name in metrics[splits[0]]["recall"]:
+        cells = []
+        for split in splits:
+            faces = metrics.get(f"{split.removesuffix('_flip')}_faces", {}).get(name)
+            share = _percent(metrics[split]["recall"][name])
+            cells.append(share if faces is None else f"{share} ({faces})")
+        rows.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(rows)
+
+
+def _weakest(metrics: Mapping[str, Any]) -> str:
+    """The three expressions that are missed most often, on the last split measured."""
+    split = _splits(metrics)[-1]
+    known = {name: recall for name, recall in metrics[split]["recall"].items() if recall is not None}
+    worst = sorted(known, key=known.__getitem__)[:3]
+    return ", ".join(f"{name} ({known[name]:.0%} found)" for name in worst)
+
+
+def _looks(metrics: Mapping[str, Any]) -> str:
+    if "test" not in metrics:
+        return "The test split was not looked at."
+    looks = metrics.get("test_looks")
+    if looks is None:
+        return "How often the test split was looked at while this model was chosen was not recorded."
+    times = "once" if looks == 1 else f"{looks} times"
+    return f"The test split was looked at {times} while this model was chosen, the figures below included."
+
+
+def _cost(metrics: Mapping[str, Any]) -> str:
+    cost = metrics.get("cost")
+    if cost is None:
+        return "Not counted by the release that exported this bundle."
+    return (
+        f"{cost['parameters'] / 1e6:.2f} million parameters and {cost['macs'] / 1e9:.3f} billion multiply-accumulates "
+        "per face, counted from the exported graph (convolutions and matrix products). The text side is baked in and "
+        "costs nothing."
+    )
+
+
+def _phrase_row(phrase: AuPhrase) -> str:
+    seen = "yes" if phrase.seen_in_training else "**no**"
+    return f"| {phrase.au or '-'} | `{phrase.column}` | {phrase.region or '-'} | {phrase.phrase} | {seen} |"
+
+
+def _unseen(card: BundleCard) -> str:
+    columns = [f"`{phrase.column}`" for phrase in card.au_phrases if not phrase.seen_in_training]
+    if not columns:
+        return "Training has seen every phrase."
+    return (
+        f"Training has **not** seen the phrase of {', '.join(columns)}: what such a score means rests on likeness "
+        "between wordings alone, and no figure below covers it. Look at its attention maps and at known faces first."
+    )
 
 
 def _percent(share: float | None) -> str:
     return "-" if share is None else f"{share:.1%}"
 
+
+_FERPLUS_LIMITS = """\
+- No figure per group: FERPlus names neither age, sex, skin tone nor health of the persons shown, so whether the model
+  serves them alike cannot be told from it. Face models are known to be biased in dementia, facial palsy and darker
+  skin: compare patients with themselves only.
+- FERPlus is grey pictures of 48 px from web search: acted as well as spontaneous faces, few old ones, few in bed,
+  hardly any with tubes or masks. Its classes are far from even.
+- Its votes are the impressions of ten crowd workers per picture, not what the person felt."""
+
+_OTHER_LIMITS = """\
+- No figure per group was computed. Face models are known to be biased in dementia, facial palsy and darker skin:
+  compare patients with themselves only.
+- The labels are impressions of a face, not what the person felt."""
 
 _TEMPLATE = """# Model card: {name}
 
@@ -56,35 +143,53 @@ _TEMPLATE = """# Model card: {name}
 Facial expression monitoring of consenting patients in care, as a change against the patient's own baseline, read by
 staff who know the patient. It asks for a look; it decides nothing.
 
-Not for: diagnosis, a measure of pain, comparing persons, identifying anybody, surveillance of staff or visitors, or use
-on people who have not consented.
+Not intended for: diagnosis, a measure of pain or of anybody's feelings, comparing persons or groups, identifying
+anybody, decisions without a person, hiring, teaching or policing, surveillance of staff or visitors, or use on people
+who have not consented.
 
 ## What goes in and comes out
-A grey face crop of {size} x {size} px, framed as the card's crop geometry says. Out come probabilities of
-{expressions}, and one score in 0..1 per action-unit phrase.
+A {colours} face crop of {size} x {size} px, framed as the card's crop geometry says. Out come probabilities of
+{expressions}, and one score in 0..1 per phrase.
 
-An action-unit-phrase score is the model's alignment of the face with a phrase, learnt from expression votes. It is not
-a FACS coder's intensity, and phrases of one expression tend to rise together.
+- A probability of an expression says how people would label the *picture*, not what the person feels.
+- A phrase score is the model's alignment of the face with a phrase, learnt without a FACS coder's labels. It is not a
+  FACS coder's intensity and no probability: compare it with scores of the same column and the same bundle only.
+- Phrases of one expression tend to rise together, even where the face shows one of them only.
 
-| AU | column | region | phrase |
-| --- | --- | --- | --- |
+| AU | column | region | phrase | seen in training |
+| --- | --- | --- | --- | --- |
 {phrases}
 
+{unseen}
+
+## Method
+PMFER, after Ren et al., IEEE T-ASE, doi 10.1109/TASE.2024.3464519, of which only the abstract is public; docs/method.md
+says what is the paper's and what is our interpretation.
+
 ## Training data and its terms
-{data}. Terms: {terms}. {epochs} epochs with version {version}; the whole configuration is in `bundle.json`. The picture
-side was trained from scratch: no other weights went into it.
+{data}. Terms: {terms}. {epochs} epochs with version {version}; the whole configuration is in `bundle.json`.
 
 ## Figures
-{protocol}. Temperature {temperature}, fitted on the validation split. "Mirrored average" is the mean over the face and
-its mirror image; the product scores one view. Reproduce with `pmfer evaluate`.
+{protocol}. {looks}
+
+"Mirrored average" is the mean over the face and its mirror image; the product scores one view. Reproduce with
+`pmfer evaluate`.
 
 {figures}
 
+{recalls}
+
+Calibration: the class logits are divided by a temperature of {temperature}, fitted on the validation split; the
+expected calibration error is over 15 bins of equal width. Phrase scores are not calibrated.
+
+## Cost
+{cost}
+
 ## Limits
-- FERPlus names neither age, sex, skin tone nor health of the persons shown, so no figure per group can be given. Face
-  models are known to be biased in dementia, facial palsy and darker skin: compare patients with themselves only.
-- The pictures come from the web: acted and spontaneous, few old faces, few in bed, hardly any with tubes or masks.
-- Disgust, fear and contempt are rare in the data; see their recall before relying on them.
-- Pain was not in the training data. Pain-related facial activity is a sum of phrase scores and has not been validated
+{limits}
+- Rare expressions are missed more often; the weakest here: {weakest}.
+- Pain was not among the labels. Pain-related facial activity is a sum of phrase scores and has not been validated
   against pain ratings.
+
+Identity: prompts {prompts}, weights {weights} (first digits of their SHA-256).
 """

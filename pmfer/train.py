@@ -4,7 +4,6 @@ All randomness of an epoch comes from generators seeded by (seed, epoch), so a r
 same faces, changes and prompts as an undisturbed one.
 """
 
-import json
 import math
 import pickle
 import random
@@ -24,7 +23,9 @@ from torch.optim.swa_utils import AveragedModel
 
 from pmfer.augment import augment, normalise, plain
 from pmfer.bake import InferenceModel, bake
+from pmfer.bundle import CARD_FILE, WEIGHTS_FILE
 from pmfer.config import TrainConfig
+from pmfer.curves import CURVES_FILE, draw_curves
 from pmfer.datasets import Faces, argmax_label, strict_label, vote_distribution
 from pmfer.datasets.load import pixel_statistics
 from pmfer.errors import TrainingError
@@ -34,9 +35,9 @@ from pmfer.model import Pmfer
 from pmfer.prompts import default_tokenizer, prompt_set_sha256
 from pmfer.regions import mix_halves
 from pmfer.step import Batch, compute_losses
+from pmfer.train_log import LOG_FILE, append_row, keep_epochs, read_log
 
 CHECKPOINT_FILE = "checkpoint.pt"
-LOG_FILE = "metrics.jsonl"
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def train(
         config: the run.
         faces: training faces, those without a usable vote already left out.
         valid: faces to watch progress on; nothing is learnt from them.
-        out: folder of `checkpoint.pt` and `metrics.jsonl` (a line per epoch).
+        out: folder of `checkpoint.pt`, `metrics.jsonl` (a line per epoch) and `curves.png`.
         seen: what the shapes of `faces` say about their action units, [N, A] of geometry.evidence; None: votes alone.
         device: where to compute; a GPU when there is one.
 
@@ -75,6 +76,7 @@ def train(
     run = _Run(config, faces, seen, device or torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     checkpoint = out / CHECKPOINT_FILE
     start = run.load(checkpoint) if checkpoint.exists() else 0
+    keep_epochs(out / LOG_FILE, start)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as progress:
         for epoch in range(start, config.schedule.epochs):
@@ -83,12 +85,11 @@ def train(
             row: dict[str, float | None] = {"epoch": epoch + 1}
             row |= run.epoch(epoch, partial(progress.advance, task))
             row |= validate(run.averaged_model, valid, run.normalisation)
+            row["learning_rate"] = run.optimiser.param_groups[0]["lr"]
             row["seconds"] = time.monotonic() - began
+            append_row(out / LOG_FILE, row)  # before the checkpoint: what a kill in between leaves is dropped again
             run.save(checkpoint, epoch + 1)
-            with (out / LOG_FILE).open("a", encoding="utf-8") as log:
-                log.write(
-                    json.dumps({key: None if value is None else round(value, 5) for key, value in row.items()}) + "\n"
-                )
+            draw_curves(read_log(out / LOG_FILE), out / CURVES_FILE)
             progress.update(task, description=f"epoch {epoch + 1}, valid {row['valid_strict'] or 0:.1%}")
     return checkpoint
 
@@ -129,6 +130,10 @@ def load_checkpoint(path: Path) -> tuple[TrainConfig, Pmfer, Normalisation, int]
 
 
 def _read(path: Path) -> dict[str, Any]:
+    if (path / CARD_FILE).is_file() or path.name in (CARD_FILE, WEIGHTS_FILE):
+        raise TrainingError(
+            f"{path}: a bundle, whose text side is baked into its graph; give the checkpoint.pt it was exported from"
+        )
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, ValueError, pickle.UnpicklingError) as error:

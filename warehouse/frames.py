@@ -1,7 +1,11 @@
-"""The score batch: the columns of `frame_scores` that inference delivers, and the rules that a batch must keep."""
+"""The score batch: the columns of `frame_scores` that inference delivers, and the rules that a batch must keep.
+
+A bundle with phrases beside the action units delivers a further score column for each; they become rows of
+`frame_extra_scores`.
+"""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -25,6 +29,10 @@ class FrameColumn:
     high: float = math.inf  # largest value allowed, in the column's unit
 
 
+def _score_column(name: str) -> FrameColumn:
+    return FrameColumn(name, pl.Float32, low=0, high=1)
+
+
 FRAME_COLUMNS: tuple[FrameColumn, ...] = (
     FrameColumn("session_id", pl.String, required=True),
     FrameColumn("frame_index", pl.Int32, required=True, low=0),
@@ -45,7 +53,7 @@ FRAME_COLUMNS: tuple[FrameColumn, ...] = (
     FrameColumn("roll_deg", pl.Float32, low=-180, high=180),
     FrameColumn("occlusion", pl.Float32, low=0, high=1),
     FrameColumn("reason", pl.String),
-    *(FrameColumn(name, pl.Float32, low=0, high=1) for name in SCORE_COLUMNS),
+    *(_score_column(name) for name in SCORE_COLUMNS),
 )
 
 
@@ -58,19 +66,20 @@ class Rule:
     broken: pl.Expr  # true in the rows that break it; NULL counts as kept
 
 
-def check_frames(frames: pl.DataFrame, session_id: str) -> None:
+def check_frames(frames: pl.DataFrame, session_id: str, extra_columns: Collection[str] = ()) -> None:
     """Check a score batch before it is stored.
 
-    Columns and types are those of FRAME_COLUMNS, in any order. There is at least one row, and all belong to the
-    session. `frame_index` increases strictly; `pts_s` never decreases, and equal times are let pass, as containers do
-    hold them. A row without a reason has every score, a row with one has none. Values are in range and finite: missing
-    is NULL, not NaN. Rows that are not the subject's have no box.
+    Columns and types are those of FRAME_COLUMNS and, as further scores, `extra_columns`, in any order. There is at
+    least one row, and all belong to the session. `frame_index` increases strictly; `pts_s` never decreases, and equal
+    times are let pass, as containers do hold them. A row without a reason has every score, a row with one has none.
+    Values are in range and finite: missing is NULL, not NaN. Rows that are not the subject's have no box.
 
     Raises:
         WarehouseError: names the first column, row and rule that are broken.
     """
-    _check_columns(frames, session_id)
-    rules = tuple(_rules(session_id))
+    columns = (*FRAME_COLUMNS, *(_score_column(name) for name in extra_columns))
+    _check_columns(frames, session_id, columns)
+    rules = tuple(_rules(session_id, columns, (*SCORE_COLUMNS, *extra_columns)))
     broken = frames.select(rule.broken.fill_null(False).any().alias(str(i)) for i, rule in enumerate(rules)).row(0)
     for rule, is_broken in zip(rules, broken, strict=True):
         if is_broken:
@@ -78,8 +87,16 @@ def check_frames(frames: pl.DataFrame, session_id: str) -> None:
             raise _refusal(session_id, f"column {rule.column}, row {row}: {rule.text}")
 
 
-def _check_columns(frames: pl.DataFrame, session_id: str) -> None:
-    expected = {column.name: column.dtype for column in FRAME_COLUMNS}
+def extra_scores(frames: pl.DataFrame, extra_columns: Collection[str]) -> pl.DataFrame:
+    """The extra scores of a batch as rows: session_id, frame_index, phrase_key, score; scored frames only."""
+    scored = frames.filter(pl.col("reason").is_null())
+    return scored.unpivot(
+        on=list(extra_columns), index=["session_id", "frame_index"], variable_name="phrase_key", value_name="score"
+    )
+
+
+def _check_columns(frames: pl.DataFrame, session_id: str, columns: Sequence[FrameColumn]) -> None:
+    expected = {column.name: column.dtype for column in columns}
     for name in frames.columns:
         if name not in expected:
             raise _refusal(session_id, f"column {name}: unexpected")
@@ -96,13 +113,13 @@ def _refusal(session_id: str, what: str) -> WarehouseError:
     return WarehouseError(f"score batch of session {session_id}: {what}; nothing was stored, report this as a bug")
 
 
-def _rules(session_id: str) -> Iterator[Rule]:
-    for column in FRAME_COLUMNS:
+def _rules(session_id: str, columns: Sequence[FrameColumn], scores: Sequence[str]) -> Iterator[Rule]:
+    for column in columns:
         yield from _value_rules(column)
     yield Rule("session_id", f"must be {session_id}", pl.col("session_id") != session_id)
     yield Rule("frame_index", "must increase from row to row", pl.col("frame_index").diff() <= 0)
     yield Rule("pts_s", "must not decrease from row to row", pl.col("pts_s").diff() < 0)
-    yield from _reason_rules()
+    yield from _reason_rules(scores)
     for name in BOX_COLUMNS:
         # The product's promise: other people are counted, and leave nothing else behind.
         yield Rule(name, "must be NULL unless it is the subject's", ~pl.col("is_subject") & pl.col(name).is_not_null())
@@ -119,7 +136,7 @@ def _value_rules(column: FrameColumn) -> Iterator[Rule]:
         yield Rule(column.name, f"must lie within {column.low:g}..{column.high:g}", outside)
 
 
-def _reason_rules() -> Iterator[Rule]:
+def _reason_rules(scores: Sequence[str]) -> Iterator[Rule]:
     reason, faces = pl.col("reason"), pl.col("face_count")
     known = [str(value) for value in FrameReason]
     yield Rule("reason", f"must be NULL or one of {', '.join(known)}", ~reason.is_in(known))
@@ -127,6 +144,6 @@ def _reason_rules() -> Iterator[Rule]:
         "face_count", "must be 0 exactly when the reason is no_face", reason.eq_missing("no_face") != (faces == 0)
     )
     yield Rule("is_subject", "must be true in a scored frame", reason.is_null() & ~pl.col("is_subject"))
-    for name in SCORE_COLUMNS:
+    for name in scores:
         yield Rule(name, "must not be NULL in a frame without a reason", reason.is_null() & pl.col(name).is_null())
         yield Rule(name, "must be NULL in a frame with a reason", reason.is_not_null() & pl.col(name).is_not_null())

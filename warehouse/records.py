@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 from pmfer.errors import QuarantineReason
+from pmfer.facs import AU_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,12 @@ class BundleRecord:
     weights_sha256: str  # 64 hex digits
     prompt_set_sha256: str  # 64 hex digits
     card: Mapping[str, Any]  # the whole card, JSON-able
+
+    @property
+    def extra_columns(self) -> tuple[str, ...]:
+        """Score columns of phrases beside the action units, in the order of the card."""
+        columns = (phrase["column"] for phrase in self.card.get("au_phrases", ()))
+        return tuple(column for column in columns if column not in AU_COLUMNS)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ Each does nothing when what it would write is already there, so that a night can
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -13,7 +13,7 @@ import polars as pl
 
 from pmfer.errors import QuarantineReason, SessionError, WarehouseError
 from warehouse import sql
-from warehouse.frames import check_frames
+from warehouse.frames import check_frames, extra_scores
 from warehouse.records import (
     BundleRecord,
     QuarantineRecord,
@@ -82,7 +82,7 @@ def store_session(
         session: the session.
         scoring: how it was scored; its frame counts must be those of the batch.
         bundle: what scored it.
-        frames: one row per sampled frame, see warehouse.frames.
+        frames: one row per sampled frame, see warehouse.frames; a column more for every additional phrase.
 
     Returns:
         False, with nothing written, when this content was stored with this bundle and these options before.
@@ -91,7 +91,7 @@ def store_session(
         SessionError: the session contradicts what is stored, see check_session.
         WarehouseError: the batch breaks a rule, or the database refused.
     """
-    check_frames(frames, session.session_id)
+    check_frames(frames, session.session_id, bundle.extra_columns)
     _check_counts(session, scoring, frames)
     identity = scoring_id(session.content_sha256, bundle.bundle_id, scoring.options_sha256)
     with transaction(connection):
@@ -100,7 +100,7 @@ def store_session(
             return False
         _insert_session(connection, session, bundle)
         _insert_scoring(connection, identity, session, bundle, scoring)
-        _insert_frames(connection, identity, frames)
+        _insert_frames(connection, identity, frames, bundle.extra_columns)
         connection.execute(sql.statement("delete_quarantine"), {"source_uri": session.source_uri})
     return True
 
@@ -205,10 +205,18 @@ def _insert_scoring(
     connection.execute(sql.statement("insert_scoring"), {**vars(scoring), **keys, "options": _json(scoring.options)})
 
 
-def _insert_frames(connection: duckdb.DuckDBPyConnection, identity: str, frames: pl.DataFrame) -> None:
-    connection.register("score_batch", frames)
+def _insert_frames(
+    connection: duckdb.DuckDBPyConnection, identity: str, frames: pl.DataFrame, extra_columns: Collection[str]
+) -> None:
+    _insert_batch(connection, "insert_frame_scores", identity, frames.drop(extra_columns))
+    if extra_columns:
+        _insert_batch(connection, "insert_frame_extra_scores", identity, extra_scores(frames, extra_columns))
+
+
+def _insert_batch(connection: duckdb.DuckDBPyConnection, statement: str, identity: str, batch: pl.DataFrame) -> None:
+    connection.register("score_batch", batch)
     try:
-        connection.execute(sql.statement("insert_frame_scores"), {"scoring_id": identity})
+        connection.execute(sql.statement(statement), {"scoring_id": identity})
     finally:
         # In a transaction that failed this is refused, and done by the rollback.
         with suppress(duckdb.Error):

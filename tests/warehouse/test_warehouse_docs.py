@@ -48,7 +48,7 @@ def test_the_data_dictionary_is_that_of_the_database() -> None:
 
 def test_every_query_of_the_documentation_runs(snapshot: Path) -> None:
     queries = examples("sql")
-    assert len(queries) == 6
+    assert len(queries) == 7
     with open_reader(snapshot) as reader:
         answers = {heading: reader.execute(text).pl() for heading, text in queries.items()}
     assert answers["How good is the data of each patient?"]["frames_scored_percent"].to_list() == [75.0, 75.0]

@@ -1,5 +1,7 @@
 """A score batch is stored as the contract says, or refused with the column and the rule that it breaks."""
 
+from dataclasses import replace
+
 import duckdb
 import polars as pl
 import pytest
@@ -89,3 +91,50 @@ def test_counts_that_differ_from_the_batch_are_refused(writer: duckdb.DuckDBPyCo
     fewer = sample_scoring(FRAMES.head(35))
     with pytest.raises(WarehouseError, match="frames_sampled is stated as 35, the batch has 40"):
         store_session(writer, sample_session("s1"), fewer, BUNDLE, FRAMES)
+
+
+OWN = replace(
+    BUNDLE, bundle_id="own", card={"name": "own", "au_phrases": [{"column": "au12"}, {"column": "jaw_clamped"}]}
+)
+WITH_OWN = FRAMES.with_columns(
+    jaw_clamped=pl.when(pl.col("reason").is_null()).then(pl.col("au12") / 2).cast(pl.Float32)
+)
+
+
+def test_additional_phrases_are_stored_as_rows_of_the_scored_frames(writer: duckdb.DuckDBPyConnection) -> None:
+    assert store_session(writer, sample_session("s1"), sample_scoring(FRAMES), OWN, WITH_OWN)
+    stored = writer.execute("SELECT * EXCLUDE scoring_id FROM frame_extra_scores ORDER BY frame_index").pl()
+    expected = WITH_OWN.filter(pl.col("reason").is_null()).select(
+        "session_id", "frame_index", phrase_key=pl.lit("jaw_clamped"), score="jaw_clamped"
+    )
+    assert stored.equals(expected)
+    frames = writer.execute("SELECT * EXCLUDE scoring_id FROM frame_scores ORDER BY frame_index").pl()
+    assert frames.equals(FRAMES)
+    assert not store_session(writer, sample_session("s1"), sample_scoring(FRAMES), OWN, WITH_OWN)
+    assert writer.execute("SELECT count(*) FROM frame_extra_scores").fetchall() == [(expected.height,)]
+
+
+@pytest.mark.parametrize(
+    ("batch", "complaint"),
+    [
+        (FRAMES, "column jaw_clamped: missing"),
+        (WITH_OWN.cast({"jaw_clamped": pl.Float64}), "column jaw_clamped: must be Float32"),
+        (
+            WITH_OWN.with_columns(pl.lit(0.5, pl.Float32).alias("jaw_clamped")),
+            "column jaw_clamped, row 30: must be NULL",
+        ),
+        (WITH_OWN.with_columns(pl.col("jaw_clamped") + 1), r"column jaw_clamped, row 0: must lie within 0\.\.1"),
+    ],
+)
+def test_additional_phrases_keep_the_rules_of_scores(
+    writer: duckdb.DuckDBPyConnection, batch: pl.DataFrame, complaint: str
+) -> None:
+    before = content(writer)
+    with pytest.raises(WarehouseError, match=complaint):
+        store_session(writer, sample_session("s1"), sample_scoring(FRAMES), OWN, batch)
+    assert content(writer) == before
+
+
+def test_a_phrase_that_the_bundle_does_not_have_is_refused() -> None:
+    with pytest.raises(WarehouseError, match="column jaw_clamped: unexpected"):
+        check_frames(WITH_OWN, "s1", BUNDLE.extra_columns)

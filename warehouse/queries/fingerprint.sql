@@ -1,5 +1,6 @@
 -- Rows and a hash over all of them for every table, whatever their order: equal exactly when the content is equal.
 SELECT 'bundles' AS table_name, count(*) AS row_count, sum(hash(t)) AS row_hash FROM bundles AS t
+UNION ALL SELECT 'frame_extra_scores', count(*), sum(hash(t)) FROM frame_extra_scores AS t
 UNION ALL SELECT 'frame_scores', count(*), sum(hash(t)) FROM frame_scores AS t
 UNION ALL SELECT 'patients', count(*), sum(hash(t)) FROM patients AS t
 UNION ALL SELECT 'quarantine', count(*), sum(hash(t)) FROM quarantine AS t

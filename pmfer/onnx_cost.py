@@ -1,0 +1,65 @@
+"""What an exported graph costs on any hardware: its parameters and its multiply-accumulates for one face.
+
+Counted from the graph that ships, with the shapes that ONNX infers. Convolutions and matrix products are counted;
+additions, normalisations and activations are left out, as is usual for such figures.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import onnx
+from onnx import helper, shape_inference
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one forward pass of one face."""
+
+    parameters: int  # numbers stored in the graph, the baked text side included
+    macs: int  # multiply-accumulates
+
+
+def graph_cost(model: onnx.ModelProto) -> Cost:
+    """Count a graph whose first dimension of every input is the batch; it is set to 1.
+
+    Raises:
+        ValueError: a product's shape cannot be inferred.
+    """
+    shapes = _shapes(model)
+    macs = sum(_macs(node, shapes) for node in model.graph.node)
+    floats = [t for t in model.graph.initializer if t.data_type in (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16)]
+    return Cost(sum(math.prod(tensor.dims) for tensor in floats), macs)
+
+
+def _shapes(model: onnx.ModelProto) -> dict[str, Shape]:
+    """Shape by name of every tensor, for a batch of one."""
+    single = onnx.ModelProto()
+    single.CopyFrom(model)
+    batch = {value.type.tensor_type.shape.dim[0].dim_param for value in single.graph.input} - {""}
+    for value in (*single.graph.input, *single.graph.output):
+        for dimension in value.type.tensor_type.shape.dim:
+            if dimension.dim_param in batch:
+                dimension.dim_value = 1
+    del single.graph.value_info[:]
+    graph = shape_inference.infer_shapes(single, strict_mode=True, data_prop=True).graph
+    shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        shapes[value.name] = tuple(d.dim_value for d in value.type.tensor_type.shape.dim)
+    return shapes
+
+
+def _macs(node: onnx.NodeProto, shapes: Mapping[str, Shape]) -> int:
+    """Multiply-accumulates of one node; 0 for what is no product."""
+    if node.op_type not in ("Conv", "MatMul", "Gemm"):
+        return 0
+    left, right, out = (shapes.get(name, ()) for name in (*node.input[:2], node.output[0]))
+    if not all(left) or not all(right) or not all(out) or not out:
+        raise ValueError(f"{node.op_type} {node.name}: its shape cannot be inferred")
+    if node.op_type == "Conv":
+        return math.prod(out) * math.prod(right[1:])  # weights [M, C / groups, kernel...]: as many per output value
+    attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+    shared = left[0] if node.op_type == "Gemm" and attributes.get("transA") else left[-1]
+    return math.prod(out) * shared

@@ -1,0 +1,32 @@
+from pathlib import Path
+
+import pytest
+import torch
+from pmfer_faces import write_ferplus
+
+from pmfer.config import AugmentConfig, ModelConfig, ScheduleConfig, TrainConfig
+from pmfer.datasets import read_ferplus
+from pmfer.train import CHECKPOINT_FILE, train
+
+TINY = TrainConfig(
+    name="tiny",
+    model=ModelConfig(channels=(8, 8, 16, 20), blocks=(1, 1, 1, 1), heads=4, text_width=16, text_heads=2, latent=16),
+    augment=AugmentConfig(erase=0.0),
+    schedule=ScheduleConfig(epochs=1, batch=8, sizes_px=((0.0, 32),)),
+)
+
+
+@pytest.fixture(scope="session")
+def ferplus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A FERPlus file of noise with all three splits."""
+    path = tmp_path_factory.mktemp("ferplus") / "faces.parquet"
+    write_ferplus(path, train=16, valid=16, test=16)
+    return path
+
+
+@pytest.fixture(scope="session")
+def checkpoint(ferplus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of two steps: it knows nothing, but it is whole."""
+    out = tmp_path_factory.mktemp("run")
+    train(TINY, read_ferplus(ferplus, "train"), read_ferplus(ferplus, "valid"), out, device=torch.device("cpu"))
+    return out / CHECKPOINT_FILE

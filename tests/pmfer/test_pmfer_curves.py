@@ -1,0 +1,177 @@
+"""The log of a run holds every epoch once, whatever killed the run, and becomes a picture."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from pmfer_faces import write_ferplus
+
+import pmfer.train as module
+from pmfer.config import read_config
+from pmfer.curves import CURVES_FILE, draw_curves
+from pmfer.datasets import read_ferplus
+from pmfer.train import CHECKPOINT_FILE, load_checkpoint
+from pmfer.train_log import LOG_FILE, append_row, keep_epochs, read_log
+
+EPOCHS = 6
+CONFIG = f"""
+[model]
+channels = [8, 8, 16, 20]
+blocks = [1, 1, 1, 1]
+heads = 4
+text_width = 16
+text_heads = 2
+latent = 16
+
+[schedule]
+epochs = {EPOCHS}
+batch = 8
+sizes_px = [[0.0, 32]]
+"""
+DEADLINE_S = 120
+
+
+def row(epoch: int, **values: float | None) -> dict[str, float | None]:
+    return {"epoch": epoch, "classification": 1.0 / epoch, "valid_strict": 0.5, "seconds": 1.0} | values
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / LOG_FILE
+    for epoch in (1, 2, 3):
+        append_row(path, row(epoch))
+    return path
+
+
+def test_a_line_cut_off_by_a_kill_is_left_out(log: Path) -> None:
+    with log.open("a") as stream:
+        stream.write('{"epoch": 4, "classific')
+    assert [entry["epoch"] for entry in read_log(log)] == [1, 2, 3]
+
+
+def test_an_epoch_without_a_checkpoint_is_forgotten_and_logged_anew(log: Path) -> None:
+    with log.open("a") as stream:
+        stream.write('{"epoch": 4')
+    keep_epochs(log, 2)
+    append_row(log, row(3, classification=7.0))
+    entries = read_log(log)
+    assert [entry["epoch"] for entry in entries] == [1, 2, 3]
+    assert entries[-1]["classification"] == 7.0
+    assert len(log.read_text().splitlines()) == 3
+
+
+def test_a_log_with_an_epoch_twice_shows_the_later(log: Path) -> None:
+    append_row(log, row(2, classification=9.0))
+    assert [entry["classification"] for entry in read_log(log)] == [1.0, 9.0, pytest.approx(1 / 3, abs=1e-5)]
+
+
+def test_small_numbers_keep_their_digits(tmp_path: Path) -> None:
+    append_row(tmp_path / LOG_FILE, row(1, learning_rate=1.2345678e-7))
+    assert read_log(tmp_path / LOG_FILE)[0]["learning_rate"] == 1.23457e-7
+
+
+def test_a_folder_without_a_log_has_no_epochs(tmp_path: Path) -> None:
+    keep_epochs(tmp_path / LOG_FILE, 0)
+    assert read_log(tmp_path / LOG_FILE) == []
+    draw_curves([], tmp_path / CURVES_FILE)
+    assert not (tmp_path / CURVES_FILE).exists()
+
+
+def test_curves_have_a_panel_for_each_loss_and_one_for_the_accuracies(tmp_path: Path) -> None:
+    target = tmp_path / CURVES_FILE
+    heights = {}
+    for losses in (1, 4):
+        names = {f"loss{i}": 0.5 for i in range(losses - 1)}
+        draw_curves([row(1, **names), row(2, valid_strict=None, **names), row(3, **names)], target)
+        with Image.open(target) as picture:
+            heights[losses] = picture.height
+            assert picture.format == "PNG"
+            assert len(picture.convert("RGB").getcolors(1 << 20) or ()) > 50  # lines were drawn on it
+    assert heights[4] == pytest.approx(2 * heights[1], abs=2)  # 2 panels in one line, 5 in two lines of three
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_run_that_stops_around_a_checkpoint_logs_every_epoch_once(
+    after: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.toml").write_text(CONFIG)
+    write_ferplus(tmp_path / "faces.parquet", train=8, valid=8)
+    faces, config = read_ferplus(tmp_path / "faces.parquet", "train"), read_config(tmp_path / "config.toml")
+
+    class StoppedError(Exception):
+        pass
+
+    save = module._Run.save
+
+    def stop_at_the_second(self: module._Run, path: Path, epochs_done: int) -> None:
+        if after or epochs_done < 2:
+            save(self, path, epochs_done)
+        if epochs_done == 2:
+            raise StoppedError
+
+    monkeypatch.setattr(module._Run, "save", stop_at_the_second)
+    with pytest.raises(StoppedError):
+        module.train(config, faces, faces, tmp_path, device=torch.device("cpu"))
+    monkeypatch.undo()
+    module.train(config, faces, faces, tmp_path, device=torch.device("cpu"))
+    lines = (tmp_path / LOG_FILE).read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == list(range(1, EPOCHS + 1))
+
+
+def start_training(folder: Path, out: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "flows", "train", str(folder / "config.toml")]
+    command += ["--data", str(folder / "faces.parquet"), "--out", str(out)]
+    # One thread: sums in another order would not be the same to the last digit.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with (folder / "output.txt").open("a") as output:
+        return subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+
+
+def finish(process: subprocess.Popen[bytes], folder: Path) -> None:
+    assert process.wait(timeout=DEADLINE_S) == 0, (folder / "output.txt").read_text()
+
+
+def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
+    """Until the file is there; fails when the process ends or the deadline passes first."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not path.exists():
+        assert process.poll() is None, f"ended before {path.name} was there"
+        assert time.monotonic() < deadline, f"{path.name} never appeared"
+        time.sleep(0.005)
+
+
+def test_a_run_that_was_killed_ends_like_an_undisturbed_one(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(CONFIG)
+    write_ferplus(tmp_path / "faces.parquet", train=64, valid=16)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    undisturbed, killed = start_training(tmp_path, whole), start_training(tmp_path, parts)
+    try:
+        wait_for(parts / CHECKPOINT_FILE, killed)
+        killed.send_signal(signal.SIGKILL)
+        assert killed.wait(timeout=DEADLINE_S) == -signal.SIGKILL
+        done = load_checkpoint(parts / CHECKPOINT_FILE)[3]
+        assert 1 <= done < EPOCHS, "the kill came too late to show anything"
+        finish(start_training(tmp_path, parts), tmp_path)
+        finish(undisturbed, tmp_path)
+    finally:
+        for process in (undisturbed, killed):
+            process.kill()
+            process.wait()
+    _, expected, _, _ = load_checkpoint(whole / CHECKPOINT_FILE)
+    _, resumed, _, epochs = load_checkpoint(parts / CHECKPOINT_FILE)
+    assert epochs == EPOCHS
+    for name, tensor in expected.state_dict().items():
+        torch.testing.assert_close(resumed.state_dict()[name], tensor, msg=name)
+    lines = [[json.loads(line) for line in (out / LOG_FILE).read_text().splitlines()] for out in (whole, parts)]
+    assert [entry["epoch"] for entry in lines[1]] == list(range(1, EPOCHS + 1))
+    for first, second in zip(*lines, strict=True):
+        del first["seconds"], second["seconds"]
+        assert second == pytest.approx(first, rel=1e-4)
+    assert (parts / CURVES_FILE).stat().st_size > 10_000
