@@ -286,6 +286,29 @@ def evaluate(
     run_evaluation(settings.bundle, request, Console())
 
 
+@app.command()
+def attention(
+    pictures: Annotated[list[Path], typer.Argument(help="Pictures, folders of them, or a manifest (CSV, Parquet).")],
+    out: Annotated[Path, typer.Option(help="Folder for the sheets, mean.png and attention.json.")],
+    bundle: BundleName = None,
+    phrases: Annotated[str | None, typer.Option(help="Columns of the phrases, as au12,au04. [all]")] = None,
+    cropped: Annotated[
+        bool | None, typer.Option("--cropped/--whole", help="Face crops, or pictures to find faces in. [by set, size]")
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Of a manifest: train, valid, test, all. [valid, else all]")] = None,
+    faces: Annotated[int, typer.Option(min=1, help="Faces at most, evenly spread.")] = 500,
+    sheets: Annotated[int, typer.Option(min=0, help="Sheets of single faces at most.")] = 12,
+    detector: Detector = None,
+) -> None:
+    """Show where a bundle looks for its phrases, on faces and in numbers."""
+    from flows.attention_command import AttentionRequest, run_attention
+
+    settings = read_settings(bundle=bundle, detector=detector)
+    columns = [column.strip() for column in phrases.split(",")] if phrases else []
+    request = AttentionRequest(pictures, out, columns, split, cropped, settings.detector, faces, sheets)
+    run_attention(settings.bundle, request, Console())
+
+
 @bundle_app.command("show")
 def bundle_show(name: Annotated[str | None, typer.Argument(help="Shipped bundle's name, or a folder.")] = None) -> None:
     """Verify a bundle and print its model card."""

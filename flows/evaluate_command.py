@@ -119,7 +119,7 @@ def evaluate_samples(bundle: Bundle, samples: Samples, options: Options, console
     """
     if set(bundle.card.expressions) != set(EXPRESSION_NAMES):
         raise BundleError(f"bundle {bundle.path}: its expressions are not {', '.join(EXPRESSION_NAMES)}")
-    cutter = _Cutter(bundle, options, samples.cropped if options.cropped is None else options.cropped)
+    cutter = Cutter(bundle, options, samples.cropped if options.cropped is None else options.cropped)
     scores, broken = _score(bundle, samples, cutter, options, console)
     unreadable = Unreadable(tuple(samples.names[row] for row in broken), len(samples), next(iter(broken.values()), ""))
     if len(broken) == len(samples):
@@ -141,7 +141,7 @@ def evaluate_samples(bundle: Bundle, samples: Samples, options: Options, console
 
 
 def _score(
-    bundle: Bundle, samples: Samples, cutter: "_Cutter", options: Options, console: Console
+    bundle: Bundle, samples: Samples, cutter: "Cutter", options: Options, console: Console
 ) -> tuple[npt.NDArray[np.float32], dict[int, str]]:
     """Scores [N, columns], NaN where there is no face, and the rows that cannot be read, with the reason."""
     scorer = _Scorer(ExpressionModel(bundle, options.threads), options.flip)
@@ -160,7 +160,7 @@ def _score(
     return scores, broken
 
 
-class _Cutter:
+class Cutter:
     """Turns pictures into the crops that the bundle takes."""
 
     def __init__(self, bundle: Bundle, options: Options, cropped: bool | None) -> None:

@@ -9,6 +9,7 @@ from pmfer.bundle import Bundle
 from pmfer.errors import BundleError
 
 OUTPUTS = ["expression", "au_phrase"]
+ATTENTION = "attention"
 
 
 class ExpressionModel:
@@ -32,6 +33,21 @@ class ExpressionModel:
 
     def score(self, crops: NDArray[np.uint8]) -> Floats:
         """Scores in 0..1 of crops [N, *crop_shape], as [N, columns]: expressions (rows sum to 1), then AU phrases."""
+        return np.concatenate(self._session.run(OUTPUTS, {"faces": self._normalised(crops)}), axis=1)
+
+    def attention(self, crops: NDArray[np.uint8]) -> tuple[Floats, Floats]:
+        """Phrase scores [N, A] of crops [N, *crop_shape], and where each phrase was looked for [N, A, h, w].
+
+        A map sums to 1 over its h x w places, which divide the crop evenly.
+
+        Raises:
+            BundleError: the graph has no such output.
+        """
+        if ATTENTION not in {output.name for output in self._session.get_outputs()}:
+            raise BundleError(f"bundle {self._bundle.path}: its graph has no attention output; export it again")
+        scores, maps = self._session.run([OUTPUTS[1], ATTENTION], {"faces": self._normalised(crops)})
+        return scores, maps
+
+    def _normalised(self, crops: NDArray[np.uint8]) -> Floats:
         planes = crops[:, None] if crops.ndim == 3 else crops.transpose(0, 3, 1, 2)
-        faces = (planes.astype(np.float32) / 255 - self._mean) / self._std
-        return np.concatenate(self._session.run(OUTPUTS, {"faces": faces}), axis=1)
+        return np.asarray((planes.astype(np.float32) / 255 - self._mean) / self._std, np.float32)

@@ -9,17 +9,8 @@ paper's abstract.
 import torch
 from torch import Generator, Tensor
 
-from pmfer.facs import ACTION_UNITS, Region
+from pmfer.facs import ACTION_UNITS, REGION_BOXES, Region
 
-# (top, bottom, left, right) as fractions of the crop: wide enough for turned heads and the shifts of training.
-BOXES: dict[Region, tuple[float, float, float, float]] = {
-    Region.BROW: (0.10, 0.45, 0.05, 0.95),
-    Region.EYE: (0.22, 0.55, 0.05, 0.95),
-    Region.CHEEK: (0.30, 0.72, 0.05, 0.95),
-    Region.NOSE: (0.28, 0.72, 0.20, 0.80),
-    Region.MOUTH: (0.55, 1.00, 0.12, 0.88),
-    Region.JAW: (0.60, 1.00, 0.12, 0.88),
-}
 LOWER_FACE = (Region.MOUTH, Region.JAW)
 SEAM = (0.54, 0.62)  # height of the cut between two faces, between nose tip and upper lip in most crops
 BLEND = 0.04  # half the height over which the pictures fade into each other
@@ -30,7 +21,7 @@ def region_masks(side: int) -> Tensor:
     edges = torch.linspace(0, 1, side + 1)
     masks = [
         torch.outer(_overlap(edges, top, bottom), _overlap(edges, left, right)).flatten()
-        for top, bottom, left, right in (BOXES[unit.region] for unit in ACTION_UNITS)
+        for top, bottom, left, right in (REGION_BOXES[unit.region] for unit in ACTION_UNITS)
     ]
     return torch.stack(masks)
 
