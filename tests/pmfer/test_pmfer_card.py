@@ -1,5 +1,6 @@
 """The model card says what the bundle is, and its cost is counted, not typed."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -124,3 +125,14 @@ def test_the_shipped_model_card_belongs_to_the_shipped_bundle() -> None:
     for split in ("valid", "test"):
         assert f"{bundle.card.metrics[split]['accuracy_strict']:.1%}" in written
     assert all(phrase.phrase in written for phrase in bundle.card.au_phrases)
+
+
+@pytest.mark.parametrize("name", ["method", "phrases"])
+def test_the_documentation_names_code_that_is_there(name: str) -> None:
+    root = Path(__file__).parents[2]
+    text = (root / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    paths = re.findall(r"`((?:pmfer|inference)/[\w/]+\.\w+)`", text)
+    assert paths
+    assert [path for path in paths if not (root / path).is_file()] == []
+    for names, path in re.findall(r"`([\w.]+)`(?: and `\w+`)? in\s+`(pmfer/[\w/]+\.py)`", text):
+        assert re.search(rf"(def|class) {names.split('.')[-1]}\b", (root / path).read_text(encoding="utf-8")), names
