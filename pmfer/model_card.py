@@ -24,6 +24,7 @@ def render_model_card(card: BundleCard) -> str:
         name=card.name,
         size=card.input.size_px,
         colours="grey" if card.input.channels == 1 else "colour",
+        start=_start(card.training.get("start")),
         data=card.training["data"],
         terms=card.training["terms"],
         epochs=card.training["epochs"],
@@ -120,6 +121,13 @@ def _unseen(card: BundleCard) -> str:
     )
 
 
+def _start(checkpoint: str | None) -> str:
+    """Where the weights came from before training; None: from nowhere."""
+    if checkpoint is None:
+        return "The picture\nside was trained from scratch: no other weights went into it."
+    return f"Both\nsides started from `{checkpoint}`; the terms of its training data apply as well."
+
+
 def _percent(share: float | None) -> str:
     return "-" if share is None else f"{share:.1%}"
 
@@ -167,7 +175,7 @@ PMFER, after Ren et al., IEEE T-ASE, doi 10.1109/TASE.2024.3464519, of which onl
 says what is the paper's and what is our interpretation.
 
 ## Training data and its terms
-{data}. Terms: {terms}. {epochs} epochs with version {version}; the whole configuration is in `bundle.json`.
+{data}. Terms: {terms}. {epochs} epochs with version {version}; the whole configuration is in `bundle.json`. {start}
 
 ## Figures
 {protocol}. {looks}

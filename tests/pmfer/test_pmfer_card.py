@@ -77,6 +77,7 @@ def test_the_shipped_bundle_keeps_its_budget() -> None:
         "divided by a temperature of",
         "test split was looked at",
         "million parameters",
+        "trained from scratch",
     ],
 )
 def test_the_card_says_what_a_user_must_know(sentence: str) -> None:
@@ -117,6 +118,20 @@ def test_the_card_lists_every_phrase_and_marks_those_that_training_never_saw() -
     assert "| - | `jaw_clamped` | - | jaw clamped | **no** |" in text
     assert "has **not** seen the phrase of `jaw_clamped`" in text
     assert "Training has seen every phrase." in render_model_card(card)
+
+
+def test_the_card_names_the_weights_it_started_from() -> None:
+    card = load_bundle().card
+    text = render_model_card(replace(card, training={**card.training, "start": "some/clip"}))
+    assert "started from `some/clip`" in text
+    assert "from scratch" not in text
+
+
+def test_limits_of_ferplus_stand_on_cards_of_ferplus_only() -> None:
+    card = load_bundle().card
+    text = render_model_card(replace(card, training={**card.training, "data": "own faces, split train"}))
+    assert "FERPlus names neither" not in text
+    assert "No figure per group" in text
 
 
 def test_the_shipped_model_card_belongs_to_the_shipped_bundle() -> None:
