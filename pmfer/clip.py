@@ -10,13 +10,14 @@ Three things that CLIP does not have by itself are our interpretation:
   never meets a colour it was not trained on.
 """
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
-from transformers import CLIPTextModel, CLIPTokenizer, CLIPVisionModel
+from transformers import CLIPTextModel, CLIPTokenizer
 
-from pmfer.augment import Normalisation
 from pmfer.backend import Backend, LearntSpace
-from pmfer.clip_checkpoint import read_clip
+from pmfer.clip_checkpoint import ClipCheckpoint, read_clip
 from pmfer.config import ClipConfig, TrainConfig
 from pmfer.errors import ConfigurationError
 
@@ -32,10 +33,10 @@ def clip_backend(config: TrainConfig) -> Backend:
         ConfigurationError: the checkpoint is unusable, or sizes or layers do not fit it.
     """
     options, found = config.clip, read_clip(config.clip.checkpoint)
-    _check_sizes(config, found.vision.config.patch_size)
+    _check_sizes(config, found.patch_px)
     tokenizer = ClipTokenizer(found.tokenizer, found.text)
     return Backend(
-        image_encoder=ClipImageEncoder(found.vision, found.normalisation, config.size_px, options),
+        image_encoder=ClipImageEncoder(found, config.size_px, options),
         text_encoder=ClipTextEncoder(found.text, tokenizer, options),
         tokenizer=tokenizer,
         latent=len(found.visual_projection),
@@ -82,25 +83,23 @@ class ClipImageEncoder(nn.Module):
     """Faces [N, 3, S, S], normalised -> normed patch tokens [N, (S / patch)^2, W] and the normed class token [N, W].
 
     Args:
-        vision: of the checkpoint.
-        normalisation: of the faces, three channels.
+        found: the checkpoint, whose vision model it takes over.
         size_px: side S of the exported graph. Positions are resampled wherever S is not the checkpoint's own.
         options: `vision_layers` says what is trained.
     """
 
     channels = 3
 
-    def __init__(
-        self, vision: CLIPVisionModel, normalisation: Normalisation, size_px: int, options: ClipConfig
-    ) -> None:
+    def __init__(self, found: ClipCheckpoint, size_px: int, options: ClipConfig) -> None:
         super().__init__()
-        self.vision = vision
-        self.width: int = vision.config.hidden_size
-        self.grid: int = size_px // vision.config.patch_size
+        self.vision = found.vision
+        self.width: int = found.vision.config.hidden_size
+        self.grid: int = size_px // found.patch_px
+        self._image_px = found.image_px
         self.mean: Tensor
         self.std: Tensor
         self.luma: Tensor
-        for name, values in (("mean", normalisation.mean), ("std", normalisation.std), ("luma", LUMA)):
+        for name, values in (("mean", found.normalisation.mean), ("std", found.normalisation.std), ("luma", LUMA)):
             self.register_buffer(name, torch.tensor(values)[:, None, None], persistent=False)
         if options.vision_layers is not None:
             self._train_last(options.vision_layers)
@@ -115,7 +114,7 @@ class ClipImageEncoder(nn.Module):
 
     def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
         """Encode."""
-        resampled = faces.shape[-1] != self.vision.config.image_size
+        resampled = faces.shape[-1] != self._image_px
         seen = self.vision(self._grey(faces), interpolate_pos_encoding=resampled)
         return self.vision.post_layernorm(seen.last_hidden_state[:, 1:]), seen.pooler_output
 
@@ -143,7 +142,7 @@ class ClipTextEncoder(nn.Module):
         self.frozen = options.text == "frozen"
         self._end = tokenizer.end[0]
         text.resize_token_embeddings(tokenizer.mask + 1, mean_resizing=False)
-        table = text.get_input_embeddings().weight
+        table = cast(nn.Embedding, text.get_input_embeddings()).weight
         with torch.no_grad():
             table[tokenizer.mask] = table[: tokenizer.mask].mean(0)
         text.requires_grad_(not self.frozen)

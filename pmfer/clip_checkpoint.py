@@ -4,6 +4,7 @@ It fails closed: a checkpoint of another kind, or one that lacks weights, would 
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -21,12 +22,15 @@ EXAMPLE = "openai/clip-vit-base-patch16"
 class ClipCheckpoint:
     """What PMFER takes over from a CLIP.
 
-    visual_projection: [D, vision width]. text_projection: [D, text width]. log_scale: of the cosines.
+    patch_px and image_px: sides of a patch and of the pictures it was trained on. visual_projection: [D, vision width].
+    text_projection: [D, text width]. log_scale: logarithm of the factor on cosines.
     """
 
     vision: CLIPVisionModel
     text: CLIPTextModel
     tokenizer: CLIPTokenizer
+    patch_px: int
+    image_px: int
     visual_projection: Tensor
     text_projection: Tensor
     log_scale: float
@@ -47,11 +51,14 @@ def read_clip(checkpoint: str) -> ClipCheckpoint:
         settings = CLIPConfig.get_config_dict(checkpoint)[0]
         if settings.get("model_type") != "clip":
             raise ValueError(f"a model of type {settings.get('model_type')!r}")
-        model, report = CLIPModel.from_pretrained(checkpoint, dtype=torch.float32, output_loading_info=True)
+        loaded: Any = CLIPModel.from_pretrained(checkpoint, dtype=torch.float32, output_loading_info=True)
+        model, report = loaded
         absent = sorted([*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])])
         if absent:
             raise ValueError(f"{len(absent)} weights are missing or of another shape, first {absent[0]}")
         tokenizer = CLIPTokenizer.from_pretrained(checkpoint)
+        if len(tokenizer) != model.config.text_config.vocab_size:  # without its files it comes with a vocabulary of three
+            raise ValueError(f"the tokenizer has {len(tokenizer)} tokens, the text model another number")
         pictures = BaseImageProcessor.get_image_processor_dict(checkpoint)[0]
         normalisation = Normalisation(tuple(pictures["image_mean"]), tuple(pictures["image_std"]))
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
@@ -60,9 +67,11 @@ def read_clip(checkpoint: str) -> ClipCheckpoint:
         vision=model.vision_model,
         text=model.text_model,
         tokenizer=tokenizer,
+        patch_px=int(model.vision_model.config.patch_size),
+        image_px=int(model.vision_model.config.image_size),
         visual_projection=model.visual_projection.weight.detach(),
         text_projection=model.text_projection.weight.detach(),
-        log_scale=float(model.logit_scale),
+        log_scale=float(model.logit_scale.detach()),
         normalisation=normalisation,
     )
 

@@ -151,7 +151,8 @@ def shortened(prompt: Prompt, tokenizer: Tokenizer) -> Prompt:
         spare = [slot for slot, drop in enumerate(prompt.masked) if not drop]
         if not spare or len(prompt.phrases) == 1:
             raise ConfigurationError(
-                f"prompt '{prompt.text}': has {length} tokens, the text encoder takes {tokenizer.max_tokens}; shorten it"
+                f"prompt '{prompt.text}': has {length} tokens, the text encoder takes {tokenizer.max_tokens}; "
+                "shorten it"
             )
         kept = [slot for slot in range(len(prompt.phrases)) if slot != spare[-1]]
         prompt = Prompt(
