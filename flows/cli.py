@@ -57,7 +57,7 @@ def main() -> None:
         _complain(f"{where}: {error.strerror}; make room or give access, then run it again")
         sys.exit(1)
     except ModuleNotFoundError as error:
-        if error.name not in {"torch", "onnx", "onnxscript"}:
+        if error.name not in {"torch", "onnx", "onnxscript", "transformers"}:
             raise
         sys.exit(
             f"pmfer: this command needs {error.name}; install the extra: pip install -c constraints.txt '.[train]'"

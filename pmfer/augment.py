@@ -1,12 +1,21 @@
 """Random changes of training faces, a batch at a time on tensors. Every draw comes from the given generator."""
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
 from torch.nn.functional import affine_grid, avg_pool2d, grid_sample
 
 from pmfer.config import AugmentConfig
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Mean and standard deviation of pictures by channel, values in 0..1."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
 
 
 def augment(faces: Tensor, config: AugmentConfig, size_px: int, dice: Generator) -> Tensor:
@@ -25,8 +34,9 @@ def plain(faces: Tensor, size_px: int) -> Tensor:
     return torch.nn.functional.interpolate(pictures, size=(size_px, size_px), mode="bilinear", antialias=True)
 
 
-def normalise(pictures: Tensor, mean: float, std: float) -> Tensor:
-    """(value - mean) / std on pictures in 0..1."""
+def normalise(pictures: Tensor, normalisation: Normalisation) -> Tensor:
+    """(value - mean) / std on grey pictures [N, 1, H, W] in 0..1, as [N, C, H, W]: repeated if there are C means."""
+    mean, std = (torch.tensor(values)[:, None, None] for values in (normalisation.mean, normalisation.std))
     return (pictures - mean) / std
 
 

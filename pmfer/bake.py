@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from pmfer.backend import Tokenizer
 from pmfer.expressions import EXPRESSIONS
 from pmfer.model import Pmfer
 from pmfer.prompts import AU_COUNT, PHRASES, class_prompt, collate, phrase_prompt
-from pmfer.tokenizer import WordTokenizer
 
 PROMPTS_PER_CLASS = 64  # sampled prompts averaged into one class embedding
 BAKE_SEED = 20240919
@@ -27,7 +27,7 @@ class BakedText:
 
 
 @torch.no_grad()
-def bake(model: Pmfer, tokenizer: WordTokenizer, wordings: Sequence[Sequence[str]] = STANDARD_WORDINGS) -> BakedText:
+def bake(model: Pmfer, tokenizer: Tokenizer, wordings: Sequence[Sequence[str]] = STANDARD_WORDINGS) -> BakedText:
     """Average the embeddings of many prompts per class, and of all wordings per phrase (by default those of facs)."""
     model.eval()
     device = model.log_scale.device

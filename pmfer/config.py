@@ -28,6 +28,16 @@ class ModelConfig(_Section):
     dropout: float = Field(0.1, ge=0, lt=1)  # before the projections of the image side
 
 
+class ClipConfig(_Section):
+    """The CLIP back-end: where it starts, and what of it is trained."""
+
+    checkpoint: str = "openai/clip-vit-base-patch16"  # folder in the format of transformers, or id on the hub
+    text: Literal["frozen", "tuned"] = "frozen"  # the text encoder; its projection is trained either way
+    vision_layers: int | None = Field(None, gt=0)  # how many of the last layers are trained; left out: all of them
+    learning_rate_factor: float = Field(0.2, gt=0)  # of parts from the checkpoint, against the new ones
+    dropout: float = Field(0.1, ge=0, lt=1)  # before the projections of the image side
+
+
 class AugmentConfig(_Section):
     """Random changes of a training face. Lengths are fractions of the face's side."""
 
@@ -79,8 +89,10 @@ class TrainConfig(_Section):
     """A whole training run."""
 
     name: str = "pmfer-compact"
+    backend: Literal["compact", "clip"] = "compact"
     size_px: int = Field(48, gt=0)  # side of the faces the bundle will take
-    model: ModelConfig = ModelConfig()
+    model: ModelConfig = ModelConfig()  # of the compact back-end
+    clip: ClipConfig = ClipConfig()  # of the CLIP back-end
     augment: AugmentConfig = AugmentConfig()
     loss: LossConfig = LossConfig()
     schedule: ScheduleConfig = ScheduleConfig()

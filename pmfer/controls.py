@@ -8,12 +8,11 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 
-from pmfer.augment import normalise, plain
+from pmfer.augment import Normalisation, normalise, plain
 from pmfer.datasets import Faces, strict_label
 from pmfer.expressions import EXPRESSIONS
 from pmfer.model import Pmfer
-from pmfer.prompts import NO_PHRASE, PHRASES, class_prompt, collate, default_tokenizer, phrase_prompt, sample_prompt
-from pmfer.train import Normalisation
+from pmfer.prompts import NO_PHRASE, PHRASES, class_prompt, collate, phrase_prompt, sample_prompt
 
 CONTROL_SEED = 7
 PROBED = 512  # embeddings of each modality that the probe is fitted and tested on
@@ -48,7 +47,7 @@ def masked_phrase_accuracy(
         batch: faces at a time.
     """
     model.eval()
-    tokenizer, dice, device = default_tokenizer(), random.Random(CONTROL_SEED), model.log_scale.device
+    tokenizer, dice, device = model.tokenizer, random.Random(CONTROL_SEED), model.log_scale.device
     canonical = [phrase_prompt(index, phrase.wordings[0]) for index, phrase in enumerate(PHRASES)]
     phrases = model.embed_phrases(collate(canonical, tokenizer).to(device))
     labels = strict_label(faces.votes)
@@ -68,7 +67,7 @@ def masked_phrase_accuracy(
 def modality_state(model: Pmfer, faces: Faces, normalisation: Normalisation) -> ModalityState:
     """How far image and prompt embeddings lie apart, on the first faces and as many sampled prompts."""
     model.eval()
-    tokenizer, dice, device = default_tokenizer(), random.Random(CONTROL_SEED), model.log_scale.device
+    tokenizer, dice, device = model.tokenizer, random.Random(CONTROL_SEED), model.log_scale.device
     count = min(PROBED, len(faces))
     images = model.encode_images(_pictures(faces, np.arange(count), normalisation).to(device)).globals.cpu().numpy()
     prompts = [class_prompt(EXPRESSIONS[i % len(EXPRESSIONS)], dice, model.prompt_style) for i in range(count)]
@@ -80,5 +79,4 @@ def modality_state(model: Pmfer, faces: Faces, normalisation: Normalisation) -> 
 
 
 def _pictures(faces: Faces, rows: np.ndarray, normalisation: Normalisation) -> torch.Tensor:
-    pictures = plain(torch.from_numpy(faces.images[rows]), faces.images.shape[-1])
-    return normalise(pictures, normalisation.mean, normalisation.std)
+    return normalise(plain(torch.from_numpy(faces.images[rows]), faces.images.shape[-1]), normalisation)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from pmfer.config import ModelConfig
+from pmfer.tokenizer import MAX_TOKENS
 
 
 class ResidualBlock(nn.Module):
@@ -58,6 +59,8 @@ class CompactImageEncoder(nn.Module):
     phrase about the mouth what the brows do.
     """
 
+    channels = 1
+
     def __init__(self, config: ModelConfig, size_px: int) -> None:
         super().__init__()
         stem = config.channels[0]
@@ -86,26 +89,33 @@ class CompactImageEncoder(nn.Module):
 
 
 class CompactTextEncoder(nn.Module):
-    """Token numbers [P, L] -> token features [P, L, width]. Padding is neither looked at nor meaningful."""
+    """Token numbers [P, L] -> token features [P, L, width] and their mean [P, width].
 
-    MAX_TOKENS = 96
+    Padding is neither looked at nor part of the mean, and its own features mean nothing.
+    """
 
     def __init__(self, config: ModelConfig, vocabulary: int, pad: int) -> None:
         super().__init__()
         self.width = config.text_width
         self.pad = pad
         self.embedding = nn.Embedding(vocabulary, self.width)
-        self.position = nn.Parameter(torch.zeros(self.MAX_TOKENS, self.width))
+        self.position = nn.Parameter(torch.zeros(MAX_TOKENS, self.width))
         nn.init.normal_(self.embedding.weight, std=0.1)
         nn.init.normal_(self.position, std=0.02)
         self.blocks = nn.ModuleList(AttentionBlock(self.width, config.text_heads) for _ in range(config.text_layers))
         self.norm = nn.LayerNorm(self.width)
 
-    def forward(self, tokens: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Encode a padded batch of prompts."""
         ignore = tokens == self.pad
         x = self.embedding(tokens) + self.position[: tokens.shape[1]]
         for block in self.blocks:
             x = block(x, x, ignore)
-        normed: Tensor = self.norm(x)
-        return normed
+        features: Tensor = self.norm(x)
+        return features, mean_over(features, ~ignore[:, None])[:, 0]
+
+
+def mean_over(features: Tensor, chosen: Tensor) -> Tensor:
+    """Features [P, L, W], chosen bool [P, S, L] -> mean of the chosen tokens [P, S, W]; zeros where none is chosen."""
+    weights = chosen.to(features.dtype)
+    return weights @ features / weights.sum(-1, keepdim=True).clamp(min=1)

@@ -43,13 +43,15 @@ ACTIVITY_SCALE = 4.0  # from 0..4 of pain-related activity to 0..16 of PSPI wher
 def run_bundle(bundle: Bundle, images: npt.NDArray[np.uint8], batch: int = 256) -> npt.NDArray[np.float32]:
     """Class probabilities float32 [N, E] of face crops uint8, [N, S, S] grey or [N, S, S, 3] RGB.
 
+    A bundle in colour takes grey crops as well: their one plane becomes three, normalised as the card says.
+
     Raises:
         TrainingError: the crops have another size or other channels than the bundle takes.
     """
     spec = bundle.card.input
-    shape = (spec.size_px, spec.size_px) if spec.channels == 1 else (spec.size_px, spec.size_px, spec.channels)
-    if images.shape[1:] != shape:
-        raise TrainingError(f"bundle {bundle.path}: takes faces of {shape}, the data set has {images.shape[1:]}")
+    shapes = [(spec.size_px, spec.size_px), (spec.size_px, spec.size_px, 3)][: spec.channels]
+    if images.shape[1:] not in shapes:
+        raise TrainingError(f"bundle {bundle.path}: takes faces of {shapes[-1]}, the data set has {images.shape[1:]}")
     mean = np.array(spec.mean, np.float32).reshape(1, -1, 1, 1)
     std = np.array(spec.std, np.float32).reshape(1, -1, 1, 1)
     session = onnxruntime.InferenceSession(str(bundle.weights), providers=["CPUExecutionProvider"])

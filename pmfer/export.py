@@ -32,9 +32,8 @@ from pmfer.metrics import fit_temperature
 from pmfer.model_card import render_model_card
 from pmfer.onnx_cost import graph_cost
 from pmfer.onnx_graph import write_onnx
-from pmfer.own_phrases import BakedPhrase, phrase_set, phrase_set_sha256, read_trained_phrases
-from pmfer.prompts import default_tokenizer
-from pmfer.train import Normalisation, load_checkpoint, predict
+from pmfer.own_phrases import BakedPhrase, phrase_set, phrase_set_sha256, read_phrases, read_trained_phrases
+from pmfer.train import load_checkpoint, predict
 
 
 def export_bundle(
@@ -61,22 +60,25 @@ def export_bundle(
 
     Raises:
         TrainingError: the checkpoint is unusable.
-        ConfigurationError: the file of phrases is wrong, or has words that mean nothing to the model.
+        ConfigurationError: the file of phrases is wrong, or has words that mean nothing to the model; or the CLIP that
+            it started from is no longer where it was.
     """
-    own = read_trained_phrases(phrases) if phrases else ()
     config, model, normalisation, epochs = load_checkpoint(checkpoint)
+    own = _read_own_phrases(phrases, config) if phrases else ()
     temperature = fit_temperature(_log(predict(model, valid, normalisation)), vote_distribution(valid.votes))
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as scratch:
         folder = Path(scratch)
-        text = bake(model, default_tokenizer(), [phrase.wordings for phrase in phrase_set(own)])
+        text = bake(model, model.tokenizer, [phrase.wordings for phrase in phrase_set(own)])
         write_onnx(InferenceModel(model, text, temperature), config.size_px, folder / WEIGHTS_FILE)
-        card = _card(config, normalisation, crop, temperature, sha256_file(folder / WEIGHTS_FILE), own)
+        spec = InputSpec(config.size_px, model.image_encoder.channels, normalisation.mean, normalisation.std)
+        card = _card(config.name, spec, crop, temperature, sha256_file(folder / WEIGHTS_FILE), own)
         training = {
             "data": f"{source[0]}, split train",
             "terms": source[1],
             "epochs": epochs,
             "code_version": __version__,
+            "start": config.clip.checkpoint if config.backend == "clip" else None,
             "config": config.model_dump(mode="json"),
         }
         card = replace(card, training=training)
@@ -90,19 +92,24 @@ def export_bundle(
     return load_bundle(out)
 
 
+def _read_own_phrases(path: Path, config: TrainConfig) -> tuple[BakedPhrase, ...]:
+    """The compact text side knows the words of its training only, CLIP's knows far more."""
+    return read_phrases(path) if config.backend == "clip" else read_trained_phrases(path)
+
+
 def _card(
-    config: TrainConfig,
-    normalisation: Normalisation,
+    name: str,
+    spec: InputSpec,
     crop: dict[str, CropGeometry],
     temperature: float,
     weights_sha256: str,
     own: Sequence[BakedPhrase],
 ) -> BundleCard:
     return BundleCard(
-        name=config.name,
+        name=name,
         format_version=FORMAT_VERSION,
         weights_sha256=weights_sha256,
-        input=InputSpec(config.size_px, 1, (normalisation.mean,), (normalisation.std,)),
+        input=spec,
         crop=crop,
         expressions=EXPRESSION_NAMES,
         au_phrases=tuple(phrase.card for phrase in phrase_set(own)),

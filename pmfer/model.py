@@ -6,11 +6,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from pmfer.backend import Backend, LearntSpace
 from pmfer.config import TrainConfig
-from pmfer.encoders import CompactImageEncoder, CompactTextEncoder
+from pmfer.encoders import mean_over
 from pmfer.heads import MaskedPhraseHead, ModalityAdversary, PhraseAlignment
 from pmfer.prompts import PromptBatch
-from pmfer.tokenizer import WordTokenizer
+
+MAX_LOG_SCALE = 4.6  # cosines count at most a hundredfold, as in CLIP
 
 
 @dataclass(frozen=True)
@@ -30,41 +32,57 @@ class TextFeatures:
 
 
 class Pmfer(nn.Module):
-    """The compact PMFER.
+    """PMFER on a back-end.
 
     Args:
-        config: sizes; `config.size_px` is the side of the faces.
-        tokenizer: gives the text vocabulary.
+        config: `config.size_px` is the side of the faces.
+        backend: encoders and tokenizer; the model takes them over.
     """
 
-    def __init__(self, config: TrainConfig, tokenizer: WordTokenizer) -> None:
+    def __init__(self, config: TrainConfig, backend: Backend) -> None:
         super().__init__()
-        sizes = config.model
+        latent = backend.latent
         self.prompt_style = config.loss.prompts
-        self.image_encoder = CompactImageEncoder(sizes, config.size_px)
-        self.text_encoder = CompactTextEncoder(sizes, len(tokenizer), tokenizer.pad)
-        self.dropout = nn.Dropout(sizes.dropout)
-        self.image_global = nn.Linear(self.image_encoder.width, sizes.latent)
-        self.image_local = nn.Linear(self.image_encoder.width, sizes.latent)
-        self.text_global = nn.Linear(self.text_encoder.width, sizes.latent)
-        self.alignment = PhraseAlignment(sizes.latent)
-        self.masked_phrase = MaskedPhraseHead(self.text_encoder.width, sizes.latent)
-        self.adversary = ModalityAdversary(sizes.latent)
+        self.size_px = config.size_px
+        self.tokenizer = backend.tokenizer
+        self.normalisation = backend.normalisation
+        self.pretrained, self.pretrained_rate = backend.pretrained, backend.pretrained_rate
+        self.image_encoder = backend.image_encoder
+        self.text_encoder = backend.text_encoder
+        self.dropout = nn.Dropout(backend.dropout)
+        self.image_global = nn.Linear(self.image_encoder.width, latent)
+        self.image_local = nn.Linear(self.image_encoder.width, latent)
+        self.text_global = nn.Linear(self.text_encoder.width, latent)
+        self.alignment = PhraseAlignment(latent)
+        self.masked_phrase = MaskedPhraseHead(self.text_encoder.width, latent)
+        self.adversary = ModalityAdversary(latent)
         self.log_scale = nn.Parameter(torch.tensor(2.5))
+        if backend.space:
+            self._start_from(backend.space)
+
+    def starts_trained(self, name: str) -> bool:
+        """Whether the parameter `name` came from a checkpoint of the back-end."""
+        return name.startswith(self.pretrained)
+
+    @torch.no_grad()
+    def _start_from(self, space: LearntSpace) -> None:
+        for projection, weight in ((self.image_global, space.image), (self.text_global, space.text)):
+            projection.weight.copy_(weight)
+            projection.bias.zero_()
+        self.log_scale.fill_(min(space.log_scale, MAX_LOG_SCALE))
 
     def encode_images(self, faces: Tensor) -> ImageFeatures:
-        """Faces [N, 1, S, S], normalised, to their place in the latent space."""
+        """Faces [N, C, S, S], normalised, to their place in the latent space."""
         tokens, whole = self.image_encoder(faces)
         whole = self.image_global(self.dropout(whole))
         return ImageFeatures(normalize(whole.float(), dim=-1), self.image_local(self.dropout(tokens)))
 
     def encode_prompts(self, batch: PromptBatch) -> TextFeatures:
         """Prompts to their place in the latent space, with the features of each phrase slot."""
-        features = self.text_encoder(batch.tokens)
-        whole = _mean_over(features, (batch.tokens != self.text_encoder.pad)[:, None])
+        features, whole = self.text_encoder(batch.tokens)
         slot_numbers = torch.arange(batch.targets.shape[1], device=features.device)
-        slots = _mean_over(features, batch.slots[:, None] == slot_numbers[None, :, None])
-        return TextFeatures(normalize(self.text_global(whole[:, 0]).float(), dim=-1), slots)
+        slots = mean_over(features, batch.slots[:, None] == slot_numbers[None, :, None])
+        return TextFeatures(normalize(self.text_global(whole).float(), dim=-1), slots)
 
     def embed_phrases(self, batch: PromptBatch) -> Tensor:
         """One-phrase prompts to phrase embeddings [P, D] of unit length, pooled over the phrase's span."""
@@ -73,10 +91,4 @@ class Pmfer(nn.Module):
 
     def classify(self, images: Tensor, classes: Tensor) -> Tensor:
         """Image embeddings [N, D] and class embeddings [E, D] to logits [N, E]: cosine over a learnt temperature."""
-        return self.log_scale.clamp(max=4.6).exp() * images @ classes.T
-
-
-def _mean_over(features: Tensor, chosen: Tensor) -> Tensor:
-    """Features [P, L, W], chosen bool [P, S, L] -> mean of the chosen tokens [P, S, W]; zeros where none is chosen."""
-    weights = chosen.to(features.dtype)
-    return weights @ features / weights.sum(-1, keepdim=True).clamp(min=1)
+        return self.log_scale.clamp(max=MAX_LOG_SCALE).exp() * images @ classes.T

@@ -125,7 +125,10 @@ def _start(checkpoint: str | None) -> str:
     """Where the weights came from before training; None: from nowhere."""
     if checkpoint is None:
         return "The picture\nside was trained from scratch: no other weights went into it."
-    return f"Both\nsides started from `{checkpoint}`; the terms of its training data apply as well."
+    return (
+        f"Both\nsides started from `{checkpoint}`; the terms of its training data apply as well. Training\nfaces were "
+        "grey: of a picture in colour the model sees the luma."
+    )
 
 
 def _percent(share: float | None) -> str:

@@ -13,7 +13,7 @@ OPSET = 18
 
 def write_onnx(model: InferenceModel, size_px: int, path: Path) -> None:
     """Export `faces` -> `expression`, `au_phrase`, `attention`, any batch size, weights stored in half precision."""
-    example = torch.zeros(2, 1, size_px, size_px)
+    example = torch.zeros(2, model.model.image_encoder.channels, size_px, size_px)
     batch = torch.export.Dim("batch", min=1)
     program = torch.onnx.export(
         model.eval(),

@@ -6,6 +6,8 @@ doi 10.1109/TASE.2024.3464519). Which phrases, how they are sampled and how many
 - "a face with PHRASE, PHRASE and PHRASE": the core units of the expression always, optional ones by their frequency,
   wording and order at random. The expression's name is never in it, or the text would give the dropped phrase away.
 - A dropped phrase leaves one mask token whatever its length, so that its length tells nothing.
+- A prompt that is longer than the text encoder takes loses whole phrases, never half of one. CLIP takes 77 tokens; the
+  longest prompt that our own wordings can make has 66 in its byte pairs.
 """
 
 import hashlib
@@ -18,6 +20,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from pmfer.backend import Tokenizer
+from pmfer.errors import ConfigurationError
 from pmfer.expressions import EXPRESSIONS, Expression
 from pmfer.facs import ACTION_UNITS, NEUTRAL_PHRASES
 from pmfer.tokenizer import WordTokenizer
@@ -116,8 +120,13 @@ def default_tokenizer() -> WordTokenizer:
     return WordTokenizer([OPENING, "and ,", *wordings, *(expression.name for expression in EXPRESSIONS)])
 
 
-def collate(prompts: Sequence[Prompt], tokenizer: WordTokenizer) -> PromptBatch:
-    """Tensors of several prompts."""
+def collate(prompts: Sequence[Prompt], tokenizer: Tokenizer) -> PromptBatch:
+    """Tensors of several prompts.
+
+    Raises:
+        ConfigurationError: a phrase alone is longer than the text encoder takes.
+    """
+    prompts = [shortened(prompt, tokenizer) for prompt in prompts]
     rows = [_tokenize(prompt, tokenizer) for prompt in prompts]
     length = max(len(tokens) for tokens, _ in rows)
     slot_count = max(len(prompt.phrases) for prompt in prompts)
@@ -132,6 +141,28 @@ def collate(prompts: Sequence[Prompt], tokenizer: WordTokenizer) -> PromptBatch:
     return PromptBatch(tokens, slots, targets)
 
 
+def shortened(prompt: Prompt, tokenizer: Tokenizer) -> Prompt:
+    """The prompt without as many phrases as it has too many for the text encoder: the last unmasked one goes first.
+
+    Raises:
+        ConfigurationError: what cannot go is still too long.
+    """
+    while (length := len(_tokenize(prompt, tokenizer)[0])) > tokenizer.max_tokens:
+        spare = [slot for slot, drop in enumerate(prompt.masked) if not drop]
+        if not spare or len(prompt.phrases) == 1:
+            raise ConfigurationError(
+                f"prompt '{prompt.text}': has {length} tokens, the text encoder takes {tokenizer.max_tokens}; "
+                "shorten it"
+            )
+        kept = [slot for slot in range(len(prompt.phrases)) if slot != spare[-1]]
+        prompt = Prompt(
+            tuple(prompt.phrases[slot] for slot in kept),
+            tuple(prompt.wordings[slot] for slot in kept),
+            tuple(prompt.masked[slot] for slot in kept),
+        )
+    return prompt
+
+
 def prompt_set_sha256() -> str:
     """Identity of the vocabulary: SHA-256 over the template, the phrases and the expression table."""
     table = {e.name: [e.core, sorted(e.frequency.items())] for e in EXPRESSIONS}
@@ -139,8 +170,9 @@ def prompt_set_sha256() -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def _tokenize(prompt: Prompt, tokenizer: WordTokenizer) -> tuple[list[int], list[int]]:
-    tokens = tokenizer.encode(OPENING)
+def _tokenize(prompt: Prompt, tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    """Token numbers of the prompt, and the slot that each belongs to."""
+    tokens = [*tokenizer.begin, *tokenizer.encode(OPENING)]
     slots = [NO_PHRASE] * len(tokens)
     last = len(prompt.phrases) - 1
     for slot, (wording, drop) in enumerate(zip(prompt.wordings, prompt.masked, strict=True)):
@@ -150,4 +182,4 @@ def _tokenize(prompt: Prompt, tokenizer: WordTokenizer) -> tuple[list[int], list
         piece = [tokenizer.mask] if drop else tokenizer.encode(wording)
         tokens += piece
         slots += [slot] * len(piece)
-    return tokens, slots
+    return [*tokens, *tokenizer.end], [*slots, *(NO_PHRASE for _ in tokenizer.end)]

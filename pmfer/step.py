@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from pmfer.backend import Tokenizer
 from pmfer.config import LossConfig
 from pmfer.expressions import EXPRESSIONS
 from pmfer.losses import (
@@ -20,7 +21,6 @@ from pmfer.losses import (
 from pmfer.model import ImageFeatures, Pmfer
 from pmfer.prompts import AU_COUNT, PHRASES, class_prompt, collate, phrase_prompt, sample_prompt
 from pmfer.regions import region_masks
-from pmfer.tokenizer import WordTokenizer
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class StepLosses:
 
 
 def compute_losses(
-    model: Pmfer, tokenizer: WordTokenizer, batch: Batch, config: LossConfig, progress: float, dice: random.Random
+    model: Pmfer, tokenizer: Tokenizer, batch: Batch, config: LossConfig, progress: float, dice: random.Random
 ) -> StepLosses:
     """Losses of one batch.
 
@@ -102,7 +102,7 @@ def _alignment(
 
 def _masked_phrase(
     model: Pmfer,
-    tokenizer: WordTokenizer,
+    tokenizer: Tokenizer,
     local: Tensor,
     votes: Tensor,
     phrases: Tensor,

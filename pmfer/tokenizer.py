@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 
 PAD, MASK, UNKNOWN = "[pad]", "[mask]", "[unk]"
+MAX_TOKENS = 96  # the longest prompt of all phrases has 66
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|,")
 
 
@@ -13,28 +14,24 @@ def words(text: str) -> list[str]:
 
 
 class WordTokenizer:
-    """Maps words to token numbers; a word that no training text had becomes `[unk]`.
+    """Maps words to token numbers; a word that no training text had becomes `[unk]`. See backend.Tokenizer.
 
     Args:
         texts: every text of the training vocabulary. The numbering depends on the set of words alone.
     """
 
+    begin: tuple[int, ...] = ()
+    end: tuple[int, ...] = ()
+    max_tokens = MAX_TOKENS
+
     def __init__(self, texts: Iterable[str]) -> None:
         vocabulary = sorted({word for text in texts for word in words(text)})
         self._numbers = {word: number for number, word in enumerate([PAD, MASK, UNKNOWN, *vocabulary])}
+        self.pad = self._numbers[PAD]
+        self.mask = self._numbers[MASK]
 
     def __len__(self) -> int:
         return len(self._numbers)
-
-    @property
-    def pad(self) -> int:
-        """Token that fills a row up to the longest of its batch."""
-        return self._numbers[PAD]
-
-    @property
-    def mask(self) -> int:
-        """Token that stands for a dropped phrase, whatever its length."""
-        return self._numbers[MASK]
 
     def encode(self, text: str) -> list[int]:
         """Token numbers of the words of `text`."""

@@ -9,7 +9,6 @@ import pickle
 import random
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -21,10 +20,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
-from pmfer.augment import augment, normalise, plain
+from pmfer.augment import Normalisation, augment, normalise, plain
 from pmfer.bake import InferenceModel, bake
+from pmfer.build import build_model
 from pmfer.bundle import CARD_FILE, WEIGHTS_FILE
-from pmfer.config import TrainConfig
+from pmfer.config import ScheduleConfig, TrainConfig
 from pmfer.curves import CURVES_FILE, draw_curves
 from pmfer.datasets import Faces, argmax_label, strict_label, vote_distribution
 from pmfer.datasets.load import pixel_statistics
@@ -32,20 +32,13 @@ from pmfer.errors import TrainingError
 from pmfer.geometry import au_probability_table, phrase_targets
 from pmfer.metrics import accuracy
 from pmfer.model import Pmfer
-from pmfer.prompts import default_tokenizer, prompt_set_sha256
+from pmfer.prompts import prompt_set_sha256
 from pmfer.regions import mix_halves
 from pmfer.step import Batch, compute_losses
 from pmfer.train_log import LOG_FILE, append_row, keep_epochs, read_log
 
 CHECKPOINT_FILE = "checkpoint.pt"
-
-
-@dataclass(frozen=True)
-class Normalisation:
-    """Mean and standard deviation of the training pictures, values in 0..1."""
-
-    mean: float
-    std: float
+PIXELS_AT_ONCE = 512 * 48 * 48  # of the faces that are predicted together
 
 
 def train(
@@ -71,6 +64,7 @@ def train(
 
     Raises:
         TrainingError: `out` holds a checkpoint of another configuration, or the loss is no longer finite.
+        ConfigurationError: CLIP's checkpoint is unusable.
     """
     out.mkdir(parents=True, exist_ok=True)
     run = _Run(config, faces, seen, device or torch.device("cuda" if torch.cuda.is_available() else "cpu"))
@@ -95,13 +89,13 @@ def train(
 
 
 @torch.no_grad()
-def predict(model: Pmfer, faces: Faces, normalisation: Normalisation, batch: int = 512) -> np.ndarray[Any, Any]:
+def predict(model: Pmfer, faces: Faces, normalisation: Normalisation) -> np.ndarray[Any, Any]:
     """Class probabilities float32 [N, E] of the model with its text side baked, without flip averaging."""
-    inference = InferenceModel(model, bake(model, default_tokenizer()))
+    inference = InferenceModel(model, bake(model, model.tokenizer))
     device = model.log_scale.device
     rows = []
-    for part in torch.split(torch.from_numpy(faces.images), batch):
-        pictures = normalise(plain(part, faces.images.shape[-1]), normalisation.mean, normalisation.std)
+    for part in torch.split(torch.from_numpy(faces.images), max(1, PIXELS_AT_ONCE // model.size_px**2)):
+        pictures = normalise(plain(part, model.size_px), normalisation)
         with torch.autocast(device.type, torch.bfloat16):
             rows.append(inference(pictures.to(device, memory_format=torch.channels_last))[0].float().cpu())
     return np.asarray(torch.cat(rows).numpy())
@@ -121,12 +115,19 @@ def load_checkpoint(path: Path) -> tuple[TrainConfig, Pmfer, Normalisation, int]
 
     Raises:
         TrainingError: the file is missing, no checkpoint, or was trained with another set of prompts.
+        ConfigurationError: the CLIP that it started from is no longer where it was.
     """
     content = _read(path)
     config = TrainConfig.model_validate(content["config"])
-    model = Pmfer(config, default_tokenizer())
+    model = build_model(config)
     model.load_state_dict(content["averaged"])
-    return config, model.eval(), Normalisation(**content["normalisation"]), content["epochs_done"]
+    return config, model.eval(), _read_normalisation(content["normalisation"]), content["epochs_done"]
+
+
+def _read_normalisation(content: dict[str, Any]) -> Normalisation:
+    """From a list per channel, or one number as checkpoints of grey models had it before there were others."""
+    mean, std = (np.atleast_1d(content[key]).tolist() for key in ("mean", "std"))
+    return Normalisation(tuple(mean), tuple(std))
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -152,20 +153,19 @@ class _Run:
     ) -> None:
         self.config, self.device = config, device
         torch.manual_seed(config.schedule.seed)
-        self.tokenizer = default_tokenizer()
-        self.model = Pmfer(config, self.tokenizer).to(device)
+        self.model = build_model(config).to(device)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's types
         self.averaged = AveragedModel(self.model, avg_fn=moving_average(config.schedule.ema), use_buffers=True)
         self.images = torch.from_numpy(faces.images)
         votes = vote_distribution(faces.votes)
         self.votes = torch.from_numpy(votes)
         self.phrase_targets = torch.from_numpy(phrase_targets(votes, au_probability_table(), seen))
-        mean, std = pixel_statistics(faces.images)
-        self.normalisation = Normalisation(round(mean, 4), round(std, 4))
+        self.normalisation = self.model.normalisation or measured_normalisation(faces)
         self.steps_per_epoch = len(faces) // config.schedule.batch
         if self.steps_per_epoch == 0:
             raise TrainingError(f"{len(faces)} training faces are fewer than one batch of {config.schedule.batch}")
-        self.optimiser = torch.optim.AdamW(_parameter_groups(self.model, config.schedule.weight_decay), fused=True)
+        self.optimiser = torch.optim.AdamW(_parameter_groups(self.model, config.schedule), fused=True)
+        self.peak_rates = [group["lr"] for group in self.optimiser.param_groups]
 
     @property
     def averaged_model(self) -> Pmfer:
@@ -183,8 +183,8 @@ class _Run:
         sums: dict[str, float] = {}
         for step, chosen in enumerate(self._batches(order_dice)):
             progress = (epoch + step / self.steps_per_epoch) / schedule.epochs
-            for group in self.optimiser.param_groups:
-                group["lr"] = schedule.learning_rate * learning_rate_factor(progress, schedule.warmup)
+            for group, peak in zip(self.optimiser.param_groups, self.peak_rates, strict=True):
+                group["lr"] = peak * learning_rate_factor(progress, schedule.warmup)
             parts = self._step(self._batch(chosen, size_px, order_dice), progress, text_dice)
             for name, value in parts.items():
                 sums[name] = sums.get(name, 0.0) + value
@@ -196,13 +196,13 @@ class _Run:
         mixed = int(len(chosen) * loss.mixed_share) if loss.alignment else 0
         pictures, targets = mix_halves(self.images[chosen], self.phrase_targets[chosen], mixed, dice)
         pictures = augment(pictures, self.config.augment, size_px, dice)
-        pictures = normalise(pictures, self.normalisation.mean, self.normalisation.std)
+        pictures = normalise(pictures, self.normalisation)
         pictures = pictures.to(self.device, memory_format=torch.channels_last)
         return Batch(pictures, self.votes[chosen].to(self.device), targets.to(self.device), mixed)
 
     def _step(self, batch: Batch, progress: float, dice: random.Random) -> dict[str, float]:
         with torch.autocast(self.device.type, torch.bfloat16):
-            losses = compute_losses(self.model, self.tokenizer, batch, self.config.loss, progress, dice)
+            losses = compute_losses(self.model, self.model.tokenizer, batch, self.config.loss, progress, dice)
         if not math.isfinite(losses.total.item()):
             raise TrainingError(f"the loss is no longer finite at {progress:.1%} of the run; lower learning_rate")
         self.optimiser.zero_grad(set_to_none=True)
@@ -222,7 +222,7 @@ class _Run:
         content = {
             "config": self.config.model_dump(mode="json"),
             "prompt_set_sha256": prompt_set_sha256(),
-            "normalisation": {"mean": self.normalisation.mean, "std": self.normalisation.std},
+            "normalisation": {"mean": list(self.normalisation.mean), "std": list(self.normalisation.std)},
             "epochs_done": epochs_done,
             "model": self.model.state_dict(),
             "averaged": self.averaged.module.state_dict(),
@@ -267,8 +267,26 @@ def size_at(sizes_px: tuple[tuple[float, int], ...], progress: float) -> int:
     return [side for begin, side in sizes_px if begin <= progress][-1]
 
 
-def _parameter_groups(model: Pmfer, weight_decay: float) -> list[dict[str, Any]]:
-    """Weights of matrices and kernels decay; biases, norms, positions and temperatures do not."""
-    decayed = [p for p in model.parameters() if p.ndim >= 2]
-    others = [p for p in model.parameters() if p.ndim < 2]
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+def measured_normalisation(faces: Faces) -> Normalisation:
+    """Of grey faces, to four digits."""
+    mean, std = pixel_statistics(faces.images)
+    return Normalisation((round(mean, 4),), (round(std, 4),))
+
+
+def _parameter_groups(model: Pmfer, schedule: ScheduleConfig) -> list[dict[str, Any]]:
+    """Trained parameters by weight decay and peak learning rate, the new ones first.
+
+    Weights of matrices and kernels decay; biases, norms, positions and temperatures do not.
+    """
+    groups: dict[tuple[bool, bool], list[Tensor]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault((model.starts_trained(name), parameter.ndim < 2), []).append(parameter)
+    return [
+        {
+            "params": groups[pretrained, single],
+            "weight_decay": 0.0 if single else schedule.weight_decay,
+            "lr": schedule.learning_rate * (model.pretrained_rate if pretrained else 1.0),
+        }
+        for pretrained, single in sorted(groups)
+    ]

@@ -63,16 +63,25 @@ def _on_the_shelf(name: str) -> Path:
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """A verified bundle whose graph is one random linear layer per output: real scores, no sense."""
-    folder = tmp_path_factory.mktemp("bundle") / "linear"
-    folder.mkdir()
-    onnx.save(_linear_graph(), folder / WEIGHTS_FILE)
+    return _linear_bundle(tmp_path_factory.mktemp("bundle"), InputSpec(48, 1, (0.5,), (0.25,)))
+
+
+@pytest.fixture(scope="session")
+def colour_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The same in colour, for large crops as a CLIP takes them."""
+    spec = InputSpec(224, 3, (0.48, 0.46, 0.41), (0.27, 0.26, 0.28))
+    return _linear_bundle(tmp_path_factory.mktemp("colour-bundle"), spec)
+
+
+def _linear_bundle(folder: Path, spec: InputSpec) -> Bundle:
+    onnx.save(_linear_graph(spec), folder / WEIGHTS_FILE)
     write_card(
         folder,
         BundleCard(
             name="linear",
             format_version=FORMAT_VERSION,
             weights_sha256=sha256_file(folder / WEIGHTS_FILE),
-            input=InputSpec(48, 1, (0.5,), (0.25,)),
+            input=spec,
             crop={"centerface": CropGeometry(1.1, 0.0, 0.0), "yunet": CropGeometry(1.06, 0.0, -0.02)},
             expressions=EXPRESSION_NAMES,
             au_phrases=tuple(AuPhrase(u.number, u.column, u.region.value, u.phrase, True) for u in ACTION_UNITS),
@@ -91,19 +100,19 @@ def scorer(bundle: Bundle) -> Scorer:
     return Scorer(bundle, ScoringOptions(), batch_size=4, threads=1)
 
 
-def _linear_graph() -> onnx.ModelProto:
+def _linear_graph(spec: InputSpec) -> onnx.ModelProto:
     random = np.random.default_rng(0)
     outputs = {"expression": (8, "Softmax"), "au_phrase": (20, "Sigmoid")}
     nodes, weights = [helper.make_node("Flatten", ["faces"], ["flat"])], []
     for name, (columns, activation) in outputs.items():
-        matrix = random.normal(0, 0.05, (48 * 48, columns)).astype(np.float32)
+        matrix = random.normal(0, 0.05, (spec.channels * spec.size_px**2, columns)).astype(np.float32)
         weights.append(numpy_helper.from_array(matrix, f"{name}_weight"))
         nodes.append(helper.make_node("MatMul", ["flat", f"{name}_weight"], [f"{name}_logit"]))
         nodes.append(helper.make_node(activation, [f"{name}_logit"], [name]))
     graph = helper.make_graph(
         nodes,
         "linear",
-        [helper.make_tensor_value_info("faces", TensorProto.FLOAT, ["N", 1, 48, 48])],
+        [helper.make_tensor_value_info("faces", TensorProto.FLOAT, ["N", spec.channels, spec.size_px, spec.size_px])],
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", n]) for name, (n, _) in outputs.items()],
         weights,
     )

@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from inference.crop import crop_face
 from inference.crop_store import CropStore
@@ -118,6 +119,12 @@ def test_crops_come_back_by_number_from_memory_and_from_disk(monkeypatch: pytest
             batches = list(store.batches(np.array([7, 2, 9]), batch_size=2))
         assert [len(batch) for batch in batches] == [2, 1]
         np.testing.assert_array_equal(np.concatenate(batches), crops[[7, 2, 9]])
+
+
+def test_a_larger_crop_of_the_same_face_is_as_sharp() -> None:
+    face = Image.fromarray(np.random.default_rng(0).integers(0, 255, (48, 48)).astype(np.uint8))
+    small, large = (measure_quality(np.asarray(face.resize((px, px)))) for px in (48, 224))
+    assert large.sharpness == pytest.approx(small.sharpness, rel=0.1)
 
 
 def test_blur_lowers_sharpness_and_contrast_does_not() -> None:

@@ -5,10 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import polars as pl
 import pytest
 from inference_videos import Picture, write_video
 from numpy.typing import NDArray
+from onnx import numpy_helper
 from PIL import Image, ImageFilter
 
 from inference.model import ExpressionModel
@@ -117,6 +119,31 @@ def test_others_are_counted_and_never_scored(
     assert frames["box_x_px"].max() < 300
     assert frames[15:].select(*MEASURES, *SCORES, "track_id").null_count().row(0) == (5,) * (len(MEASURES) + 29)
     assert sum(seen) == summary.frames_scored == 15
+
+
+def test_a_bundle_in_colour_gets_rgb_crops_normalised_by_channel(
+    tmp_path: Path, colour_bundle: Bundle, portrait: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[NDArray[np.uint8]] = []
+    score = ExpressionModel.score
+
+    def watched(self: ExpressionModel, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        seen.append(crops)
+        return score(self, crops)
+
+    monkeypatch.setattr(ExpressionModel, "score", watched)
+    path = write_video(tmp_path / "film.mp4", [portrait] * 6)
+    frames, summary = _score(Scorer(colour_bundle, ScoringOptions(), batch_size=4, threads=1), path)
+    assert summary.frames_scored == 3  # a face of about 110 px is not blurred because its crop has 224
+    crops = np.concatenate(seen)
+    assert crops.shape == (3, 224, 224, 3)
+    red, _, blue = crops.reshape(-1, 3).mean(0)
+    assert red > blue + 20  # skin
+    spec = colour_bundle.card.input
+    planes = ((crops / 255 - np.array(spec.mean)) / np.array(spec.std)).transpose(0, 3, 1, 2).reshape(3, -1)
+    weights = {w.name: numpy_helper.to_array(w) for w in onnx.load(colour_bundle.weights).graph.initializer}
+    expected = 1 / (1 + np.exp(-(planes @ weights["au_phrase_weight"])))
+    np.testing.assert_allclose(frames.select(AU_COLUMNS).to_numpy(), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("flaw", ["too_dark", "too_bright", "too_small", "too_blurred"])

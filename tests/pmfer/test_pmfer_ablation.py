@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from pmfer.ablation import ARMS, RESULT_FILE, arm_config, render_table, run_ablation, summarise
+from pmfer.augment import Normalisation
+from pmfer.build import build_model
 from pmfer.config import ModelConfig, ScheduleConfig, TrainConfig
 from pmfer.controls import masked_phrase_accuracy, modality_state
 from pmfer.datasets import Faces
-from pmfer.model import Pmfer
-from pmfer.prompts import default_tokenizer
-from pmfer.train import Normalisation, load_checkpoint
+from pmfer.train import load_checkpoint
 
 SMALL = ModelConfig(channels=(8, 8, 16, 20), blocks=(1, 1, 1, 1), heads=4, text_width=16, text_heads=2, latent=16)
 CONFIG = TrainConfig(model=SMALL, schedule=ScheduleConfig(epochs=1, batch=8, sizes_px=((0.0, 32),)))
@@ -61,14 +61,14 @@ def test_the_summary_is_the_mean_and_the_sample_deviation() -> None:
 
 
 def test_the_text_only_control_sees_no_face(faces: Faces) -> None:
-    model = Pmfer(CONFIG, default_tokenizer())
-    normalisation = Normalisation(0.5, 0.25)
+    model = build_model(CONFIG)
+    normalisation = Normalisation((0.5,), (0.25,))
     other = Faces(255 - faces.images, faces.votes, faces.subsets)
     blind = [masked_phrase_accuracy(model, each, normalisation, see_faces=False) for each in (faces, other)]
     assert blind[0] == blind[1]
 
 
 def test_the_probe_tells_modalities_that_lie_apart(faces: Faces) -> None:
-    state = modality_state(Pmfer(CONFIG, default_tokenizer()), faces, Normalisation(0.5, 0.25))
+    state = modality_state(build_model(CONFIG), faces, Normalisation((0.5,), (0.25,)))
     assert 0 < state.gap <= 2
     assert state.probe_accuracy > 0.9  # nothing was trained to hide it

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+from pmfer.build import build_model
 from pmfer.config import LossConfig, ModelConfig, ScheduleConfig, TrainConfig, read_config
 from pmfer.datasets import Faces, argmax_label, strict_label, vote_distribution
 from pmfer.errors import ConfigurationError, TrainingError
 from pmfer.expressions import EXPRESSIONS
 from pmfer.heads import reverse_gradient
 from pmfer.losses import adversary_loss, masked_phrase_loss, reversal_strength
-from pmfer.model import Pmfer
 from pmfer.prompts import AU_COUNT, NO_PHRASE, PHRASES, collate, default_tokenizer, phrase_prompt, sample_prompt
 from pmfer.step import Batch, compute_losses
 from pmfer.train import CHECKPOINT_FILE, load_checkpoint, train
@@ -46,7 +46,7 @@ def test_labels_follow_the_two_protocols() -> None:
 def test_the_reversed_gradient_reaches_both_encoders_with_its_sign_turned() -> None:
     torch.manual_seed(0)
     tokenizer = default_tokenizer()
-    model = Pmfer(CONFIG, tokenizer).eval()
+    model = build_model(CONFIG).eval()
     prompts = collate([sample_prompt(e, random.Random(0)) for e in EXPRESSIONS], tokenizer)
 
     def gradients(strength: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -98,7 +98,7 @@ def test_masked_loss_counts_dropped_phrases_only() -> None:
 def test_phrase_scores_do_not_depend_on_the_other_phrases() -> None:
     torch.manual_seed(0)
     tokenizer = default_tokenizer()
-    model = Pmfer(CONFIG, tokenizer).eval()
+    model = build_model(CONFIG).eval()
     prompts = [phrase_prompt(i, phrase.wordings[0]) for i, phrase in enumerate(PHRASES[:AU_COUNT])]
     phrases = model.embed_phrases(collate(prompts, tokenizer))
     local = model.encode_images(torch.rand(2, 1, 48, 48)).local
@@ -111,7 +111,7 @@ def test_phrase_scores_do_not_depend_on_the_other_phrases() -> None:
 @pytest.mark.parametrize("part", ["alignment", "region", "masked_phrase", "adversary"])
 def test_each_loss_can_be_switched_off(part: str) -> None:
     tokenizer = default_tokenizer()
-    model = Pmfer(CONFIG, tokenizer)
+    model = build_model(CONFIG)
     batch = Batch(torch.rand(8, 1, 32, 32), torch.eye(8), torch.rand(8, AU_COUNT), mixed=2)
     names = {"classification", "alignment", "region", "masked_phrase", "adversary"}
     config = LossConfig.model_validate({part: 0.0})

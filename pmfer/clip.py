@@ -1,0 +1,155 @@
+"""The CLIP back-end: both encoders of a pre-trained CLIP (Radford et al., ICML 2021), through `transformers`.
+
+Three things that CLIP does not have by itself are our interpretation:
+
+- A token for dropped phrases: one row more in the table of token embeddings. It starts at the mean of all others and is
+  learnt with them; with a frozen text side it stays there. CLIP reads from left to right, so what stands in a dropped
+  phrase's place depends on the words before it, not on those after it.
+- Local tokens of a usable scale: the patch tokens pass the layer norm that CLIP itself puts on the class token only.
+- Grey training faces: every data set is read in grey, so a picture in colour is turned into luma first, and the model
+  never meets a colour it was not trained on.
+"""
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from pmfer.backend import Backend, LearntSpace
+from pmfer.clip_checkpoint import ClipCheckpoint, read_clip
+from pmfer.config import ClipConfig, TrainConfig
+from pmfer.errors import ConfigurationError
+
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as inference makes grey out of colour
+# The rest are the heads, the biases of the projections and the projection of local tokens.
+PRETRAINED = ("image_encoder.", "text_encoder.", "image_global.weight", "text_global.weight", "log_scale")
+
+
+def clip_backend(config: TrainConfig) -> Backend:
+    """Build the back-end of `config.clip` for faces of `config.size_px`.
+
+    Raises:
+        ConfigurationError: the checkpoint is unusable, or sizes or layers do not fit it.
+    """
+    options, found = config.clip, read_clip(config.clip.checkpoint)
+    _check_sizes(config, found.patch_px)
+    tokenizer = ClipTokenizer(found.tokenizer, found.text)
+    return Backend(
+        image_encoder=ClipImageEncoder(found, config.size_px, options),
+        text_encoder=ClipTextEncoder(found.text, tokenizer, options),
+        tokenizer=tokenizer,
+        latent=len(found.visual_projection),
+        dropout=options.dropout,
+        normalisation=found.normalisation,
+        space=LearntSpace(found.visual_projection, found.text_projection, found.log_scale),
+        pretrained=PRETRAINED,
+        pretrained_rate=options.learning_rate_factor,
+    )
+
+
+def _check_sizes(config: TrainConfig, patch_px: int) -> None:
+    for side in (config.size_px, *(side for _, side in config.schedule.sizes_px)):
+        if side % patch_px:
+            raise ConfigurationError(
+                f"[clip] checkpoint = '{config.clip.checkpoint}': has patches of {patch_px} px, and faces of {side} px "
+                "do not divide into them; change size_px and schedule.sizes_px"
+            )
+
+
+class ClipTokenizer:
+    """CLIP's byte pairs, and one number beyond them for a dropped phrase.
+
+    Args:
+        tokenizer: of the checkpoint.
+        text: text model of the same checkpoint, before a row was added to its table of embeddings.
+    """
+
+    def __init__(self, tokenizer: CLIPTokenizer, text: CLIPTextModel) -> None:
+        self._tokenizer = tokenizer
+        self.pad: int = tokenizer.pad_token_id  # in most checkpoints the end token: it counts for nothing behind that
+        self.mask: int = text.config.vocab_size
+        self.begin: tuple[int, ...] = (tokenizer.bos_token_id,)
+        self.end: tuple[int, ...] = (tokenizer.eos_token_id,)
+        self.max_tokens: int = text.config.max_position_embeddings
+
+    def encode(self, text: str) -> list[int]:
+        """Token numbers of `text` alone, without begin and end."""
+        numbers: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
+        return numbers
+
+
+class ClipImageEncoder(nn.Module):
+    """Faces [N, 3, S, S], normalised -> normed patch tokens [N, (S / patch)^2, W] and the normed class token [N, W].
+
+    Args:
+        found: the checkpoint, whose vision model it takes over.
+        size_px: side S of the exported graph. Positions are resampled wherever S is not the checkpoint's own.
+        options: `vision_layers` says what is trained.
+    """
+
+    channels = 3
+
+    def __init__(self, found: ClipCheckpoint, size_px: int, options: ClipConfig) -> None:
+        super().__init__()
+        self.vision = found.vision
+        self.width: int = found.vision.config.hidden_size
+        self.grid: int = size_px // found.patch_px
+        self._image_px = found.image_px
+        self.mean: Tensor
+        self.std: Tensor
+        self.luma: Tensor
+        for name, values in (("mean", found.normalisation.mean), ("std", found.normalisation.std), ("luma", LUMA)):
+            self.register_buffer(name, torch.tensor(values)[:, None, None], persistent=False)
+        if options.vision_layers is not None:
+            self._train_last(options.vision_layers)
+
+    def _train_last(self, count: int) -> None:
+        layers = self.vision.encoder.layers
+        if count > len(layers):
+            raise ConfigurationError(f"[clip] vision_layers = {count}: the checkpoint has {len(layers)}; name fewer")
+        self.vision.requires_grad_(False)
+        for module in (*layers[len(layers) - count :], self.vision.post_layernorm):
+            module.requires_grad_(True)
+
+    def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode."""
+        resampled = faces.shape[-1] != self._image_px
+        seen = self.vision(self._grey(faces), interpolate_pos_encoding=resampled)
+        return self.vision.post_layernorm(seen.last_hidden_state[:, 1:]), seen.pooler_output
+
+    def _grey(self, faces: Tensor) -> Tensor:
+        """The luma of normalised faces in all three channels, normalised again; grey faces stay as they are."""
+        luma = ((faces * self.std + self.mean) * self.luma).sum(1, keepdim=True)
+        return (luma - self.mean) / self.std
+
+
+class ClipTextEncoder(nn.Module):
+    """Token numbers [P, L] -> token features [P, L, W] and the feature of the first end token [P, W].
+
+    Padding needs no mask: it comes last, and no token looks ahead.
+
+    Args:
+        text: of the checkpoint; gets the row of the mask token.
+        tokenizer: its own.
+        options: `text` says whether it is trained.
+    """
+
+    def __init__(self, text: CLIPTextModel, tokenizer: ClipTokenizer, options: ClipConfig) -> None:
+        super().__init__()
+        self.text = text
+        self.width: int = text.config.hidden_size
+        self.frozen = options.text == "frozen"
+        self._end = tokenizer.end[0]
+        text.resize_token_embeddings(tokenizer.mask + 1, mean_resizing=False)
+        table = cast(nn.Embedding, text.get_input_embeddings()).weight
+        with torch.no_grad():
+            table[tokenizer.mask] = table[: tokenizer.mask].mean(0)
+        text.requires_grad_(not self.frozen)
+
+    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode a padded batch of prompts."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            features: Tensor = self.text(input_ids=tokens).last_hidden_state
+        ends = (tokens == self._end).int().argmax(-1)
+        return features, features[torch.arange(len(tokens), device=tokens.device), ends]
