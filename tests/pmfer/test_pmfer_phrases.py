@@ -267,7 +267,7 @@ def test_every_column_of_the_graph_is_the_alignment_with_its_own_phrase(
     wordings["jaw_clamped"] = ("jaw and lips clamped together",)
     found = scores(own, images)
     with torch.no_grad():
-        faces = (torch.from_numpy(images)[:, None].float() / 255 - normalisation.mean) / normalisation.std
+        faces = (torch.from_numpy(images)[:, None].float() / 255 - normalisation.mean[0]) / normalisation.std[0]
         local = model.encode_images(faces).local
         for column, texts in wordings.items():
             batch = collate([phrase_prompt(0, text) for text in texts], default_tokenizer())
