@@ -122,8 +122,8 @@ def test_crops_come_back_by_number_from_memory_and_from_disk(monkeypatch: pytest
 
 
 def test_a_larger_crop_of_the_same_face_is_as_sharp() -> None:
-    face = Image.fromarray(np.random.default_rng(0).integers(0, 255, (48, 48)).astype(np.uint8))
-    small, large = (measure_quality(np.asarray(face.resize((px, px)))) for px in (48, 224))
+    coarse = Image.fromarray(np.random.default_rng(0).integers(0, 255, (16, 16)).astype(np.uint8))
+    small, large = (measure_quality(np.asarray(coarse.resize((px, px)))) for px in (48, 224))
     assert large.sharpness == pytest.approx(small.sharpness, rel=0.1)
 
 

@@ -245,6 +245,14 @@ def test_the_card_names_the_checkpoint(bundle: Bundle, folder: Path) -> None:
     assert "A colour face crop" in text
 
 
+def test_own_phrases_may_use_words_that_training_never_had(run_folder: Path, faces: Faces, tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text('[grimace]\nphrase = "a painful grimace"\n')
+    made = export_bundle(run_folder / CHECKPOINT_FILE, tmp_path / "bundle", CROP, faces, phrases=own)
+    assert made.card.au_phrases[-1].column == "grimace"
+    assert not made.card.au_phrases[-1].seen_in_training
+
+
 def test_export_names_a_checkpoint_that_was_moved(folder: Path, faces: Faces, tmp_path: Path) -> None:
     there = Path(shutil.copytree(folder, tmp_path / "clip"))
     done = train(config_of(there), faces, faces, tmp_path / "run", device=CPU)
