@@ -184,15 +184,9 @@ def train(
     landmarks: Annotated[Path | None, typer.Option(help="File of `pmfer landmarks`.")] = None,
 ) -> None:
     """Train PMFER; a run that was stopped goes on from its last epoch."""
-    from pmfer.config import read_config
-    from pmfer.datasets import read_training_faces
-    from pmfer.landmark_file import evidence_for
-    from pmfer.train import train as run
+    from flows.training_command import TrainRequest, run_training
 
-    options = read_config(config)
-    faces, valid = read_training_faces(data, options.size_px, kind=options.data.kind, folder=out / "faces")
-    seen = evidence_for(options, landmarks, faces.names)
-    typer.echo(run(options, faces, valid, out, seen))
+    typer.echo(run_training(TrainRequest(config, data, out, landmarks)))
 
 
 @app.command()
@@ -203,15 +197,9 @@ def landmarks(
     out: Annotated[Path, typer.Option(help="Parquet file to write.")],
 ) -> None:
     """Measure the shape of every training face, for `pmfer train --landmarks`."""
-    from pmfer.config import read_config
-    from pmfer.datasets import read_training_faces
-    from pmfer.landmark_file import write_landmark_file
-    from pmfer.landmarks import FaceMesh
+    from flows.training_command import run_landmarks
 
-    options = read_config(config)
-    finder = FaceMesh(mesh)
-    faces, _ = read_training_faces(data, options.size_px, kind=options.data.kind)
-    typer.echo(f"{out}  {write_landmark_file(faces, finder, out)} faces")
+    typer.echo(run_landmarks(config, data, mesh, out))
 
 
 @app.command()
@@ -223,20 +211,9 @@ def ablate(
     seeds: Annotated[int, typer.Option(min=1, help="Runs per arm.")] = 3,
 ) -> None:
     """Train PMFER with one part more at a time and write OUT/ablation.md."""
-    from pmfer.ablation import render_table, run_ablation
-    from pmfer.config import read_config
-    from pmfer.datasets import read_measured_faces, read_training_faces
-    from pmfer.landmark_file import evidence_for
+    from flows.training_command import TrainRequest, run_arms
 
-    options = read_config(config)
-    faces, valid = read_training_faces(data, options.size_px, kind=options.data.kind, folder=out / "faces")
-    seen = evidence_for(options, landmarks, faces.names)
-    test = read_measured_faces(data, options.size_px, kind=options.data.kind)[1]
-    if test is None:
-        raise ConfigurationError(f"{data}: has no test split; an ablation is measured on one")
-    table = render_table(run_ablation(options, faces, valid, test, out, seeds, seen))
-    (out / "ablation.md").write_text(table, encoding="utf-8")
-    typer.echo(table)
+    typer.echo(run_arms(TrainRequest(config, data, out, landmarks), seeds))
 
 
 @app.command()
@@ -251,16 +228,9 @@ def export(
     ] = None,
 ) -> None:
     """Export a checkpoint as a bundle, with figures of the valid and test splits on its card."""
-    from pmfer.crop_file import read_crop_file
-    from pmfer.datasets import data_terms, read_measured_faces
-    from pmfer.export import export_bundle
-    from pmfer.train import load_checkpoint
+    from flows.training_command import run_export
 
-    config = load_checkpoint(checkpoint)[0]
-    valid, test = read_measured_faces(data, config.size_px, kind=config.data.kind)
-    source = data_terms(data, config.data.kind)
-    bundle = export_bundle(checkpoint, out, read_crop_file(crop), valid, test, source, phrases, test_looks)
-    typer.echo(f"{bundle.path}  {bundle.digest}")
+    typer.echo(run_export(checkpoint, data, out, crop, phrases, test_looks))
 
 
 @app.command()

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from inference.faces import Floats
 from inference.pose import Pose
 from inference.quality import Quality
+from pmfer.bundle import ROW_COLUMNS
 from pmfer.errors import FrameReason
 
 FRAMES = {"frame_index": pl.Int32, "pts_s": pl.Float64, "face_count": pl.Int32}
@@ -33,27 +34,6 @@ SIGHTINGS = {
     "reason": pl.String,
     "crop": pl.Int64,  # number in the crop store; NULL if unreadable
 }
-ROW_COLUMNS = (  # of the score batch, before the score columns; the order of the warehouse's frame_scores
-    "session_id",
-    "frame_index",
-    "pts_s",
-    "face_count",
-    "track_id",
-    "is_subject",
-    "box_x_px",
-    "box_y_px",
-    "box_w_px",
-    "box_h_px",
-    "detection_score",
-    "sharpness",
-    "brightness",
-    "face_size_px",
-    "yaw_deg",
-    "pitch_deg",
-    "roll_deg",
-    "occlusion",
-    "reason",
-)
 
 
 @dataclass(frozen=True)

@@ -210,13 +210,18 @@ def _open_container(path: Path) -> InputContainer:
     try:
         # The prefix keeps a name with a colon from being taken for an address.
         return av.open(f"file:{path}", container_options=LOCAL_FILES_ONLY)
+    except PermissionError:  # the file could be read, so it is one that it names that may not
+        raise _no_video(path) from None
     except OSError as error:
-        if not isinstance(error, PermissionError):  # the file could be read, so it is one that it names that may not
-            raise VideoError(QuarantineReason.UNREADABLE, f"{path}: cannot be read ({error.strerror})") from None
+        raise VideoError(QuarantineReason.UNREADABLE, f"{path}: cannot be read ({error.strerror})") from None
     except (av.error.FFmpegError, ValueError):
-        pass
+        raise _no_video(path) from None
+
+
+def _no_video(path: Path) -> VideoError:
+    """Why a file that can be read is no video: cut off before its index, or something else altogether."""
     with path.open("rb") as stream:
         atom = stream.read(8)[4:]
     if atom in QUICKTIME_ATOMS:
-        raise VideoError(QuarantineReason.TRUNCATED, f"{path}: cut off before its index was written; copy it again")
-    raise VideoError(QuarantineReason.NOT_A_VIDEO, f"{path}: not a video that FFmpeg knows; check the export")
+        return VideoError(QuarantineReason.TRUNCATED, f"{path}: cut off before its index was written; copy it again")
+    return VideoError(QuarantineReason.NOT_A_VIDEO, f"{path}: not a video that FFmpeg knows; check the export")

@@ -57,9 +57,8 @@ def read_clip(checkpoint: str) -> ClipCheckpoint:
         if absent:
             raise ValueError(f"{len(absent)} weights are missing or of another shape, first {absent[0]}")
         tokenizer = CLIPTokenizer.from_pretrained(checkpoint)
-        if (
-            len(tokenizer) != model.config.text_config.vocab_size
-        ):  # without its files it comes with a vocabulary of three
+        # Without its files the tokenizer still loads, with a vocabulary of three.
+        if len(tokenizer) != model.config.text_config.vocab_size:
             raise ValueError(f"the tokenizer has {len(tokenizer)} tokens, the text model another number")
         pictures = BaseImageProcessor.get_image_processor_dict(checkpoint)[0]
         normalisation = Normalisation(tuple(pictures["image_mean"]), tuple(pictures["image_std"]))

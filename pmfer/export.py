@@ -25,7 +25,7 @@ from pmfer.bundle import (
     write_card,
 )
 from pmfer.config import TrainConfig
-from pmfer.datasets import Faces, ferplus, strict_label, vote_distribution
+from pmfer.datasets import Faces, ferplus, strict_label
 from pmfer.evaluate import PROTOCOL, evaluate
 from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.metrics import fit_temperature
@@ -65,7 +65,7 @@ def export_bundle(
     """
     config, model, normalisation, epochs = load_checkpoint(checkpoint)
     own = _read_own_phrases(phrases, config) if phrases else ()
-    temperature = fit_temperature(_log(predict(model, valid, normalisation)), vote_distribution(valid.votes))
+    temperature = fit_temperature(_log(predict(model, valid, normalisation)), strict_label(valid.votes))
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as scratch:
         folder = Path(scratch)

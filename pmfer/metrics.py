@@ -143,8 +143,17 @@ def _both_known(scores: Floats, intensities: Floats) -> tuple[Floats, npt.NDArra
     return scores[known], intensities[known] >= 1
 
 
-def fit_temperature(logits: npt.NDArray[np.float32], votes: npt.NDArray[np.float32]) -> float:
-    """Temperature that minimises the soft cross entropy of logits [N, E] against votes [N, E], by golden section."""
+def fit_temperature(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> float:
+    """Temperature that minimises the cross entropy of logits [N, E] against labels [N], by golden section.
+
+    Guo et al., 2017. Labels below 0 count for nothing; 1 where nothing is labelled. The labels, not the votes: a vote
+    distribution asks the model to be as unsure as the raters were of each other, while a reader takes a probability
+    for the chance of being right.
+    """
+    known = labels >= 0
+    if not known.any():
+        return 1.0
+    logits, votes = logits[known], np.eye(logits.shape[1])[labels[known]]
     low, high = np.log(0.2), np.log(5.0)
     ratio = (np.sqrt(5) - 1) / 2
 

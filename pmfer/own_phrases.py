@@ -24,7 +24,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pmfer.bundle import AuPhrase
+from pmfer.bundle import ROW_COLUMNS, AuPhrase
 from pmfer.errors import ConfigurationError
 from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.facs import ACTION_UNITS, AU_COLUMNS, NEUTRAL_PHRASES, Region
@@ -32,39 +32,18 @@ from pmfer.prompts import OPENING, PHRASES, prompt_set_sha256
 from pmfer.tokenizer import words
 
 MAX_WORDS = 24  # of one phrase; the longest phrase of training has nine
-# Columns that stand beside the scores in a score batch or in the warehouse's views: no phrase may take their names.
-RESERVED_COLUMNS = frozenset(
-    {
-        "session_id",
-        "frame_index",
-        "pts_s",
-        "face_count",
-        "track_id",
-        "is_subject",
-        "box_x_px",
-        "box_y_px",
-        "box_w_px",
-        "box_h_px",
-        "detection_score",
-        "sharpness",
-        "brightness",
-        "face_size_px",
-        "yaw_deg",
-        "pitch_deg",
-        "roll_deg",
-        "occlusion",
-        "reason",
-        "scoring_id",
-        "patient_id",
-        "session_date",
-        "started_at",
-        "bundle_id",
-        "options_sha256",
-        "leading_expression",
-        "expressivity",
-        "pain_activity",
-    }
-)
+# Columns beside the scores, in a score batch or in the warehouse's views: no phrase may take their names.
+RESERVED_COLUMNS = frozenset(ROW_COLUMNS) | {
+    "scoring_id",
+    "patient_id",
+    "session_date",
+    "started_at",
+    "bundle_id",
+    "options_sha256",
+    "leading_expression",
+    "expressivity",
+    "pain_activity",
+}
 _KEY = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _AU_KEY = re.compile(r"au(\d{1,2})")
 

@@ -16,6 +16,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 import torch
+from pydantic import ValidationError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
@@ -114,13 +115,19 @@ def load_checkpoint(path: Path) -> tuple[TrainConfig, Pmfer, Normalisation, int]
     """The configuration, the averaged model, the normalisation and the epochs done of a checkpoint.
 
     Raises:
-        TrainingError: the file is missing, no checkpoint, or was trained with another set of prompts.
+        TrainingError: the file is missing, no checkpoint, or was trained with other prompts or another form of model.
         ConfigurationError: the CLIP that it started from is no longer where it was.
     """
     content = _read(path)
-    config = TrainConfig.model_validate(content["config"])
-    model = build_model(config)
-    model.load_state_dict(content["averaged"])
+    try:
+        config = TrainConfig.model_validate(content["config"])
+        model = build_model(config)
+        model.load_state_dict(content["averaged"])
+    except (ValidationError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise TrainingError(
+            f"{path}: of another release ({reason}); train again or use the release that made it"
+        ) from None
     return config, model.eval(), _read_normalisation(content["normalisation"]), content["epochs_done"]
 
 

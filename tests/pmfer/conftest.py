@@ -2,15 +2,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from pmfer_faces import write_ferplus
+from pmfer_faces import SMALL, write_ferplus
 
-from pmfer.config import AugmentConfig, ModelConfig, ScheduleConfig, TrainConfig
+from pmfer.config import AugmentConfig, ScheduleConfig, TrainConfig
 from pmfer.datasets import read_ferplus
 from pmfer.train import CHECKPOINT_FILE, train
 
 TINY = TrainConfig(
     name="tiny",
-    model=ModelConfig(channels=(8, 8, 16, 20), blocks=(1, 1, 1, 1), heads=4, text_width=16, text_heads=2, latent=16),
+    model=SMALL,
     augment=AugmentConfig(erase=0.0),
     schedule=ScheduleConfig(epochs=1, batch=8, sizes_px=((0.0, 32),)),
 )

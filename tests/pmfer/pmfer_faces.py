@@ -7,6 +7,10 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
+from pmfer.config import ModelConfig
+
+SMALL = ModelConfig(channels=(8, 8, 16, 20), blocks=(1, 1, 1, 1), heads=4, text_width=16, text_heads=2, latent=16)
+
 
 def write_ferplus(path: Path, **splits: int) -> None:
     """A FERPlus file of noise: so many faces of 48 px per split, every class in turn with ten votes."""

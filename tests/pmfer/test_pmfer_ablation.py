@@ -4,16 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pmfer_faces import SMALL
 
 from pmfer.ablation import ARMS, RESULT_FILE, arm_config, render_table, run_ablation, summarise
 from pmfer.augment import Normalisation
 from pmfer.build import build_model
-from pmfer.config import ModelConfig, ScheduleConfig, TrainConfig
+from pmfer.config import ScheduleConfig, TrainConfig
 from pmfer.controls import masked_phrase_accuracy, modality_state
 from pmfer.datasets import Faces
 from pmfer.train import load_checkpoint
 
-SMALL = ModelConfig(channels=(8, 8, 16, 20), blocks=(1, 1, 1, 1), heads=4, text_width=16, text_heads=2, latent=16)
 CONFIG = TrainConfig(model=SMALL, schedule=ScheduleConfig(epochs=1, batch=8, sizes_px=((0.0, 32),)))
 
 

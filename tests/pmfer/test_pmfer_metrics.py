@@ -27,6 +27,15 @@ def test_a_face_that_was_not_found_is_a_wrong_answer() -> None:
     assert metrics.confusion(PROBABILITIES, LABELS).tolist() == [[1, 0, 0], [1, 1, 0], [0, 0, 0]]
 
 
+def test_the_temperature_takes_back_exaggeration() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, (20_000, 4)).astype(np.float32)
+    labels = (logits + rng.gumbel(size=logits.shape)).argmax(1)  # drawn from softmax(logits)
+    labels[::10] = -1
+    assert metrics.fit_temperature(3 * logits, labels) == pytest.approx(3, rel=0.03)
+    assert metrics.fit_temperature(logits, np.full(len(logits), -1)) == 1.0
+
+
 def test_the_calibration_error_is_the_gap_per_bin_weighted_by_count() -> None:
     # 0.8 right, 0.6 wrong, 0.9 right, each in a bin of its own; the missed face has no confidence
     assert metrics.expected_calibration_error(PROBABILITIES, LABELS) == pytest.approx((0.2 + 0.6 + 0.1) / 3, abs=1e-6)

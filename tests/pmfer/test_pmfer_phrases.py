@@ -22,9 +22,8 @@ from flows.sources import Recording, Sidecar
 from inference.model import ExpressionModel
 from inference.options import ScoringOptions
 from inference.score import Scorer
-from inference.table import ROW_COLUMNS
 from pmfer.bake import bake
-from pmfer.bundle import Bundle, CropGeometry, load_bundle, write_card
+from pmfer.bundle import ROW_COLUMNS, Bundle, CropGeometry, load_bundle, write_card
 from pmfer.datasets import read_ferplus
 from pmfer.errors import BundleError, ConfigurationError, TrainingError
 from pmfer.export import export_bundle

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pmfer_faces import SMALL
 
 from pmfer.build import build_model
-from pmfer.config import LossConfig, ModelConfig, ScheduleConfig, TrainConfig, read_config
+from pmfer.config import LossConfig, ScheduleConfig, TrainConfig, read_config
 from pmfer.datasets import Faces, argmax_label, strict_label, vote_distribution
 from pmfer.errors import ConfigurationError, TrainingError
 from pmfer.expressions import EXPRESSIONS
@@ -18,7 +19,6 @@ from pmfer.prompts import AU_COUNT, NO_PHRASE, PHRASES, collate, default_tokeniz
 from pmfer.step import Batch, compute_losses
 from pmfer.train import CHECKPOINT_FILE, load_checkpoint, train
 
-SMALL = ModelConfig(channels=(8, 8, 16, 20), blocks=(1, 1, 1, 1), heads=4, text_width=16, text_heads=2, latent=16)
 CONFIG = TrainConfig(model=SMALL, schedule=ScheduleConfig(epochs=2, batch=8, sizes_px=((0.0, 32),)))
 
 
@@ -157,6 +157,14 @@ def test_a_checkpoint_of_another_configuration_is_refused(tmp_path: Path) -> Non
     train(other, faces, faces, tmp_path, device=torch.device("cpu"))
     with pytest.raises(TrainingError, match="another configuration"):
         train(CONFIG, faces, faces, tmp_path, device=torch.device("cpu"))
+
+
+def test_a_checkpoint_of_another_form_of_model_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    content = torch.load(checkpoint, weights_only=True)
+    del content["averaged"]["log_scale"]
+    torch.save(content, tmp_path / CHECKPOINT_FILE)
+    with pytest.raises(TrainingError, match=r"made by another release .*; train again"):
+        load_checkpoint(tmp_path / CHECKPOINT_FILE)
 
 
 def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path) -> None:

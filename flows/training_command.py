@@ -1,0 +1,83 @@
+"""What `pmfer train`, `landmarks`, `ablate` and `export` do: read what the configuration names, then one call."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pmfer.ablation import render_table, run_ablation
+from pmfer.config import TrainConfig, read_config
+from pmfer.crop_file import read_crop_file
+from pmfer.datasets import Faces, data_terms, read_measured_faces, read_training_faces
+from pmfer.errors import ConfigurationError
+from pmfer.export import export_bundle
+from pmfer.landmark_file import evidence_for, write_landmark_file
+from pmfer.landmarks import FaceMesh
+from pmfer.train import load_checkpoint, train
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """Configuration file, data set, folder for the results and, if the configuration asks for it, the landmark file."""
+
+    config: Path
+    data: Path
+    out: Path
+    landmarks: Path | None
+
+
+@dataclass(frozen=True)
+class _TrainingData:
+    options: TrainConfig
+    faces: Faces
+    valid: Faces
+    seen: npt.NDArray[np.float32] | None
+
+
+def run_training(request: TrainRequest) -> str:
+    """Train, or take up the run that `out` holds; returns where the checkpoint is."""
+    given = _read(request)
+    return str(train(given.options, given.faces, given.valid, request.out, given.seen))
+
+
+def run_landmarks(config: Path, data: Path, mesh: Path, out: Path) -> str:
+    """Measure the training faces; returns a line that says how many."""
+    options = read_config(config)
+    finder = FaceMesh(mesh)
+    faces, _ = read_training_faces(data, options.size_px, kind=options.data.kind)
+    return f"{out}  {write_landmark_file(faces, finder, out)} faces"
+
+
+def run_arms(request: TrainRequest, seeds: int) -> str:
+    """Train the arms of the ablation and write `ablation.md`; returns its text.
+
+    Raises:
+        ConfigurationError: the data set has no test split.
+    """
+    given = _read(request)
+    test = read_measured_faces(request.data, given.options.size_px, kind=given.options.data.kind)[1]
+    if test is None:
+        raise ConfigurationError(f"{request.data}: has no test split; an ablation is measured on one")
+    table = render_table(run_ablation(given.options, given.faces, given.valid, test, request.out, seeds, given.seen))
+    (request.out / "ablation.md").write_text(table, encoding="utf-8")
+    return table
+
+
+def run_export(
+    checkpoint: Path, data: Path, out: Path, crop: Path, phrases: Path | None, test_looks: int | None
+) -> str:
+    """Export a checkpoint with figures of the valid and test splits; returns a line with the bundle's digest."""
+    config = load_checkpoint(checkpoint)[0]
+    valid, test = read_measured_faces(data, config.size_px, kind=config.data.kind)
+    source = data_terms(data, config.data.kind)
+    bundle = export_bundle(checkpoint, out, read_crop_file(crop), valid, test, source, phrases, test_looks)
+    return f"{bundle.path}  {bundle.digest}"
+
+
+def _read(request: TrainRequest) -> _TrainingData:
+    options = read_config(request.config)
+    faces, valid = read_training_faces(
+        request.data, options.size_px, kind=options.data.kind, folder=request.out / "faces"
+    )
+    return _TrainingData(options, faces, valid, evidence_for(options, request.landmarks, faces.names))
