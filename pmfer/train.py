@@ -123,10 +123,9 @@ def load_checkpoint(path: Path) -> tuple[TrainConfig, Pmfer, Normalisation, int]
         config = TrainConfig.model_validate(content["config"])
         model = build_model(config)
         model.load_state_dict(content["averaged"])
-    except (ValidationError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+    except (ValidationError, RuntimeError):
         raise TrainingError(
-            f"{path}: of another release ({reason}); train again or use the release that made it"
+            f"{path}: made by another release, whose model has other parts; train again or use that release"
         ) from None
     return config, model.eval(), _read_normalisation(content["normalisation"]), content["epochs_done"]
 

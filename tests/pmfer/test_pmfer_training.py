@@ -163,7 +163,7 @@ def test_a_checkpoint_of_another_form_of_model_is_refused(checkpoint: Path, tmp_
     content = torch.load(checkpoint, weights_only=True)
     del content["averaged"]["log_scale"]
     torch.save(content, tmp_path / CHECKPOINT_FILE)
-    with pytest.raises(TrainingError, match=r"made by another release .*; train again"):
+    with pytest.raises(TrainingError, match="made by another release"):
         load_checkpoint(tmp_path / CHECKPOINT_FILE)
 
 
