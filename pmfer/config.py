@@ -91,6 +91,7 @@ class TrainConfig(_Section):
     name: str = "pmfer-compact"
     backend: Literal["compact", "clip"] = "compact"
     size_px: int = Field(48, gt=0)  # side of the faces the bundle will take
+    start: str | None = None  # checkpoint.pt of an earlier run, to fine-tune; left out: new weights, or CLIP's
     model: ModelConfig = ModelConfig()  # of the compact back-end
     clip: ClipConfig = ClipConfig()  # of the CLIP back-end
     augment: AugmentConfig = AugmentConfig()

@@ -78,7 +78,7 @@ def export_bundle(
             "terms": source[1],
             "epochs": epochs,
             "code_version": __version__,
-            "start": config.clip.checkpoint if config.backend == "clip" else None,
+            "start": config.start or (config.clip.checkpoint if config.backend == "clip" else None),
             "config": config.model_dump(mode="json"),
         }
         card = replace(card, training=training)

@@ -24,7 +24,7 @@ def render_model_card(card: BundleCard) -> str:
         name=card.name,
         size=card.input.size_px,
         colours="grey" if card.input.channels == 1 else "colour",
-        start=_start(card.training.get("start")),
+        start=_start(card),
         data=card.training["data"],
         terms=card.training["terms"],
         epochs=card.training["epochs"],
@@ -121,10 +121,16 @@ def _unseen(card: BundleCard) -> str:
     )
 
 
-def _start(checkpoint: str | None) -> str:
-    """Where the weights came from before training; None: from nowhere."""
+def _start(card: BundleCard) -> str:
+    """Where the weights came from before training."""
+    checkpoint = card.training.get("start")
     if checkpoint is None:
         return "The picture\nside was trained from scratch: no other weights went into it."
+    if card.training["config"].get("start"):
+        return (
+            f"All\nweights started from `{checkpoint}`, a checkpoint of an earlier run: what that run was trained on\n"
+            "and where its weights came from counts here as well."
+        )
     return (
         f"Both\nsides started from `{checkpoint}`; the terms of its training data apply as well. Training\nfaces were "
         "grey: of a picture in colour the model sees the luma."

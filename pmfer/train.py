@@ -64,7 +64,8 @@ def train(
         Path of the checkpoint.
 
     Raises:
-        TrainingError: `out` holds a checkpoint of another configuration, or the loss is no longer finite.
+        TrainingError: `out` holds a checkpoint of another configuration, that of `config.start` is unusable or of
+            another model, or the loss is no longer finite.
         ConfigurationError: CLIP's checkpoint is unusable.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -159,14 +160,13 @@ class _Run:
     ) -> None:
         self.config, self.device = config, device
         torch.manual_seed(config.schedule.seed)
-        self.model = build_model(config).to(device)
-        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's types
+        self.model, self.normalisation = _first_model(config, faces)
+        self.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's types
         self.averaged = AveragedModel(self.model, avg_fn=moving_average(config.schedule.ema), use_buffers=True)
         self.images = torch.from_numpy(faces.images)
         votes = vote_distribution(faces.votes)
         self.votes = torch.from_numpy(votes)
         self.phrase_targets = torch.from_numpy(phrase_targets(votes, au_probability_table(), seen))
-        self.normalisation = self.model.normalisation or measured_normalisation(faces)
         self.steps_per_epoch = len(faces) // config.schedule.batch
         if self.steps_per_epoch == 0:
             raise TrainingError(f"{len(faces)} training faces are fewer than one batch of {config.schedule.batch}")
@@ -249,6 +249,18 @@ class _Run:
         self.averaged.n_averaged.copy_(content["averaged_steps"])
         self.optimiser.load_state_dict(content["optimiser"])
         return int(content["epochs_done"])
+
+
+def _first_model(config: TrainConfig, faces: Faces) -> tuple[Pmfer, Normalisation]:
+    """Where a run begins: with the averaged weights and the normalisation of `config.start`, or with a new model."""
+    if config.start is None:
+        model = build_model(config)
+        return model, model.normalisation or measured_normalisation(faces)
+    begun, model, normalisation, _ = load_checkpoint(Path(config.start))
+    for key in ("backend", "size_px", "model"):
+        if getattr(begun, key) != getattr(config, key):
+            raise TrainingError(f"{config.start}: trained with another {key}; write the same into this configuration")
+    return model, normalisation
 
 
 def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:

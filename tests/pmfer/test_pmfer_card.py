@@ -123,7 +123,11 @@ def test_the_card_lists_every_phrase_and_marks_those_that_training_never_saw() -
 def test_the_card_names_the_weights_it_started_from() -> None:
     card = load_bundle().card
     text = render_model_card(replace(card, training={**card.training, "start": "some/clip"}))
-    assert "started from `some/clip`" in text
+    assert "sides started from `some/clip`" in text
+    assert "from scratch" not in text
+    tuned = {**card.training, "start": "first.pt", "config": {**card.training["config"], "start": "first.pt"}}
+    text = render_model_card(replace(card, training=tuned))
+    assert "started from `first.pt`, a checkpoint of an earlier run" in text
     assert "from scratch" not in text
 
 

@@ -151,6 +151,26 @@ def test_a_run_that_was_stopped_ends_like_an_undisturbed_one(tmp_path: Path, mon
         torch.testing.assert_close(tensor, second.state_dict()[name], msg=name)
 
 
+def test_a_run_can_start_from_the_weights_of_another(tmp_path: Path) -> None:
+    faces = made_faces()
+    first = train(CONFIG, faces, faces, tmp_path / "first", device=torch.device("cpu"))
+    still = ScheduleConfig(epochs=1, batch=8, sizes_px=((0.0, 32),), learning_rate=1e-12, seed=7)
+    tuned = CONFIG.model_copy(update={"start": str(first), "schedule": still})
+    brighter = Faces(faces.images // 2 + 128, faces.votes, {})
+    second = train(tuned, brighter, brighter, tmp_path / "second", device=torch.device("cpu"))
+    _, before, normalisation, _ = load_checkpoint(first)
+    _, after, kept, epochs = load_checkpoint(second)
+    assert (kept, epochs) == (normalisation, 1)
+    for name, parameter in before.named_parameters():
+        torch.testing.assert_close(dict(after.named_parameters())[name], parameter)
+
+
+def test_a_run_cannot_start_from_another_kind_of_model(checkpoint: Path, tmp_path: Path) -> None:
+    wide = CONFIG.model_copy(update={"start": str(checkpoint), "model": SMALL.model_copy(update={"latent": 32})})
+    with pytest.raises(TrainingError, match="trained with another model"):
+        train(wide, made_faces(), made_faces(), tmp_path, device=torch.device("cpu"))
+
+
 def test_a_checkpoint_of_another_configuration_is_refused(tmp_path: Path) -> None:
     faces = made_faces(8)
     other = CONFIG.model_copy(update={"schedule": ScheduleConfig(epochs=1, batch=8, sizes_px=((0.0, 32),))})
