@@ -210,7 +210,7 @@ def ablate(
     landmarks: Annotated[Path | None, typer.Option(help="File of `pmfer landmarks`.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Runs per arm.")] = 3,
 ) -> None:
-    """Train PMFER with one part more at a time and write OUT/ablation.md."""
+    """Train PMFER with one part more at a time and write OUT/ablation.md and .png."""
     from flows.training_command import TrainRequest, run_arms
 
     typer.echo(run_arms(TrainRequest(config, data, out, landmarks), seeds))

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pmfer.ablation import render_table, run_ablation
+from pmfer.ablation import DISTANCES, SHARES, render_table, run_ablation
+from pmfer.ablation_figure import FIGURE_FILE, draw_ablation
 from pmfer.config import TrainConfig, read_config
 from pmfer.crop_file import read_crop_file
 from pmfer.datasets import Faces, data_terms, read_measured_faces, read_training_faces
@@ -50,7 +51,7 @@ def run_landmarks(config: Path, data: Path, mesh: Path, out: Path) -> str:
 
 
 def run_arms(request: TrainRequest, seeds: int) -> str:
-    """Train the arms of the ablation and write `ablation.md`; returns its text.
+    """Train the arms of the ablation and write `ablation.md` and `ablation.png`; returns the text of the table.
 
     Raises:
         ConfigurationError: the data set has no test split.
@@ -59,8 +60,10 @@ def run_arms(request: TrainRequest, seeds: int) -> str:
     test = read_measured_faces(request.data, given.options.size_px, kind=given.options.data.kind)[1]
     if test is None:
         raise ConfigurationError(f"{request.data}: has no test split; an ablation is measured on one")
-    table = render_table(run_ablation(given.options, given.faces, given.valid, test, request.out, seeds, given.seen))
+    results = run_ablation(given.options, given.faces, given.valid, test, request.out, seeds, given.seen)
+    table = render_table(results)
     (request.out / "ablation.md").write_text(table, encoding="utf-8")
+    draw_ablation(results, SHARES, DISTANCES, request.out / FIGURE_FILE)
     return table
 
 

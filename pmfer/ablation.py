@@ -13,6 +13,7 @@ from pmfer.controls import ModalityState, masked_phrase_accuracy, modality_state
 from pmfer.datasets import Faces
 from pmfer.evaluate import expression_figures
 from pmfer.train import load_checkpoint, predict, train
+from pmfer.train_log import LOG_FILE, read_log
 
 ARMS: dict[str, dict[str, Any]] = {
     "A": {"prompts": "class_names", "alignment": 0.0, "mixed_share": 0.0, "masked_phrase": 0.0, "adversary": 0.0},
@@ -28,6 +29,14 @@ ARM_TITLES = {
 }
 RESULT_FILE = "result.json"
 ACCURACIES = ("strict", "argmax", "strict_dedup", "occlusion", "pose30", "pose45")
+SHARES = [
+    *(f"accuracy_{name}" for name in ACCURACIES),
+    "masked_phrase",
+    "masked_phrase_text_only",
+    "discriminator_accuracy",
+    "modality_probe",
+]
+DISTANCES = ["modality_gap"]
 
 
 def arm_config(config: TrainConfig, arm: str, seed: int) -> TrainConfig:
@@ -67,6 +76,8 @@ def run_ablation(
             if not (folder / RESULT_FILE).exists():
                 checkpoint = train(arm_config(config, arm, seed), faces, valid, folder, seen)
                 figures = {"arm": arm, "seed": seed} | measure_checkpoint(checkpoint, test)
+                # Of the last epoch; only arms with an adversary have it.
+                figures["discriminator_accuracy"] = read_log(folder / LOG_FILE)[-1].get("discriminator_accuracy")
                 (folder / RESULT_FILE).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
             results.append(json.loads((folder / RESULT_FILE).read_text(encoding="utf-8")))
     return results
@@ -105,13 +116,11 @@ def summarise(results: list[dict[str, Any]]) -> dict[str, dict[str, tuple[float,
 def render_table(results: list[dict[str, Any]]) -> str:
     """A Markdown table: accuracies in percent, mean +- standard deviation over the seeds."""
     summary = summarise(results)
-    controls = ("masked_phrase", "masked_phrase_text_only", "modality_probe")
-    shares = [*(f"accuracy_{name}" for name in ACCURACIES), *controls]
-    names = [*shares, "modality_gap"]
+    names = [*SHARES, *DISTANCES]
     lines = ["| arm | " + " | ".join(name.removeprefix("accuracy_") for name in names) + " |"]
     lines.append("| --- |" + " --- |" * len(names))
     for arm, figures in summary.items():
-        cells = [_cell(figures.get(name), 100 if name in shares else 1) for name in names]
+        cells = [_cell(figures.get(name), 100 if name in SHARES else 1) for name in names]
         lines.append(f"| {arm}: {ARM_TITLES[arm]} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from pmfer_faces import SMALL
 
-from pmfer.ablation import ARMS, RESULT_FILE, arm_config, render_table, run_ablation, summarise
+from pmfer.ablation import ARMS, RESULT_FILE, SHARES, arm_config, render_table, run_ablation, summarise
+from pmfer.ablation_figure import draw_ablation
 from pmfer.augment import Normalisation
 from pmfer.build import build_model
 from pmfer.config import ScheduleConfig, TrainConfig
@@ -52,6 +54,13 @@ def test_an_ablation_runs_every_arm_once_and_reports_it(faces: Faces, tmp_path: 
     table = render_table(results)
     assert table.count("\n") == 6
     assert f"{results[3]['accuracy_strict'] * 100:.1f}" in table.splitlines()[-1]
+    assert results[2]["discriminator_accuracy"] is None
+    assert 0 <= results[3]["discriminator_accuracy"] <= 1
+    heights = []
+    for chosen in (SHARES[:4], SHARES[:5]):  # four panels fill a row
+        draw_ablation(results, chosen, [], tmp_path / "figure.png")
+        heights.append(Image.open(tmp_path / "figure.png").size[1])
+    assert heights[1] == 2 * heights[0]
 
 
 def test_the_summary_is_the_mean_and_the_sample_deviation() -> None:
