@@ -59,7 +59,8 @@ def test_an_ablation_runs_every_arm_once_and_reports_it(faces: Faces, tmp_path: 
     heights = []
     for chosen in (SHARES[:4], SHARES[:5]):  # four panels fill a row
         draw_ablation(results, chosen, [], tmp_path / "figure.png")
-        heights.append(Image.open(tmp_path / "figure.png").size[1])
+        with Image.open(tmp_path / "figure.png") as figure:
+            heights.append(figure.size[1])
     assert heights[1] == 2 * heights[0]
 
 
