@@ -1,64 +1,89 @@
-"""Opens the warehouse, for the one writer or for readers.
+"""Opens the warehouse at its address, for writing or for reading. The database is attached by the name `warehouse`.
 
-The writer holds the file exclusively, so readers open the published snapshot (publish.py). No other code may open the
+The writer of a file holds it exclusively, so readers open the published snapshot (publish.py). No other code may open the
 writer's file while it is in use, not even to copy it: the operating system's lock belongs to the process, and closing
-any other handle on the file gives the lock away without a word.
+any other handle on the file gives the lock away without a word. A lake has many writers, one at a time (lock.py), and its
+readers read the lake itself.
 """
 
+import os
+import tempfile
 from pathlib import Path
 
 import duckdb
 
+from warehouse.address import Address, FileAddress, LakeAddress, as_address
+from warehouse.extensions import load_extension
+from warehouse.folders import make_private_folder
+from warehouse.lake import attach_lake_for_reading, attach_lake_for_writing, check_lake_key, record_lake_key
+from warehouse.literals import quoted
 from warehouse.migrate import migrate, require_current_schema
 from warehouse.transaction import one_line_errors
 
-# Nothing here may reach for the network: what is needed (icu, json, parquet) is built into the wheel.
+# Nothing here may reach for the network, or for what lies in a home folder: extensions come from wheels.
 _OFFLINE: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
+    "allow_persistent_secrets": False,
 }
 
 
-def open_writer(path: Path) -> duckdb.DuckDBPyConnection:
+def open_writer(place: Address | Path) -> duckdb.DuckDBPyConnection:
     """Open the warehouse for writing, creating or migrating it as needed. Times read as UTC.
 
     Folders that are missing are made for the owner only (0700), as is the file (0600).
 
-    A connection is not for several threads at once: give each its own `connection.cursor()`.
+    A connection is not for several threads at once: give each its own with `another`.
+
+    Args:
+        place: the address; a path is that of a file that is not encrypted.
 
     Raises:
-        WarehouseError: another process has it open, it is damaged, no warehouse or newer than this release, or the
-            path cannot be written.
+        WarehouseError: another process has the file open, it is damaged, no warehouse or newer than this release, the
+            path cannot be written, the catalogue cannot be reached, or the key is not the right one.
     """
-    with one_line_errors(path):
-        make_private_folder(path.parent)
-        connection = duckdb.connect(path, config=_OFFLINE)
+    address = as_address(place)
+    with one_line_errors(address):
+        connection = _connect(_spill_folder(address))
         try:
-            path.chmod(0o600)
-            connection.execute("SET GLOBAL TimeZone = 'UTC'")
+            if isinstance(address, LakeAddress):
+                attach_lake_for_writing(connection, address)
+            else:
+                _attach_file_for_writing(connection, address)
             migrate(connection)
+            if isinstance(address, LakeAddress):
+                record_lake_key(connection, address)
+                check_lake_key(connection, address)
         except BaseException:
             connection.close()
             raise
     return connection
 
 
-def open_reader(path: Path) -> duckdb.DuckDBPyConnection:
-    """Open a published snapshot read-only. Times read as UTC.
+def open_reader(place: Address | Path) -> duckdb.DuckDBPyConnection:
+    """Open the published snapshot of a file, or a lake, read-only. Times read as UTC.
 
-    The snapshot is attached to an instance of its own. DuckDB shares one instance per path within a process: opened
-    directly, a second reader would be given the old snapshot for as long as a first one holds it. Threads therefore
-    open a reader each; a `cursor()` of this connection does not see the snapshot.
+    Either way the reader sees what was stored when it was opened, and nothing that comes later: to see that, open
+    another. A snapshot is attached to an instance of its own, as DuckDB shares one instance per path within a process:
+    opened directly, a second reader would be given the old snapshot for as long as a first one holds it.
+
+    Args:
+        place: the address; a path is that of a snapshot that is not encrypted.
 
     Raises:
-        WarehouseError: there is no such file, it is damaged or no warehouse, or of another release's schema.
+        WarehouseError: there is no such file or lake, it is damaged or no warehouse, of another release's schema, or the
+            key is not the right one.
     """
-    with one_line_errors(path):
-        connection = duckdb.connect(config=_OFFLINE)
+    address = as_address(place)
+    with one_line_errors(address.published if isinstance(address, FileAddress) else address):
+        connection = _connect(Path(tempfile.gettempdir()) / f"pmfer-{os.getuid()}.tmp")
         try:
-            connection.execute("SET GLOBAL TimeZone = 'UTC'")
-            connection.execute(f"ATTACH {quoted(path)} AS warehouse (READ_ONLY)")
-            connection.execute("USE warehouse")
+            if isinstance(address, LakeAddress):
+                attach_lake_for_reading(connection, address)
+            else:
+                options = attach_options(address.key, "READ_ONLY")
+                connection.execute(f"ATTACH {quoted(address.published)} AS warehouse{options}")
+                connection.execute("USE warehouse")
             require_current_schema(connection)
         except BaseException:
             connection.close()
@@ -66,12 +91,38 @@ def open_reader(path: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def make_private_folder(folder: Path) -> None:
-    """Make the missing folders of a path, for their owner only."""
-    for missing in reversed([f for f in (folder, *folder.parents) if not f.exists()]):
-        missing.mkdir(mode=0o700, exist_ok=True)
+def another(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """A connection to the same open database, for another thread: a plain `cursor()` would not use the warehouse."""
+    cursor = connection.cursor()
+    cursor.execute("USE warehouse")
+    return cursor
 
 
-def quoted(path: Path) -> str:
-    """A path as an SQL string literal: ATTACH takes no parameters."""
-    return "'" + str(path).replace("'", "''") + "'"
+def attach_options(key: str | None, *flags: str) -> str:
+    """Options of ATTACH for a DuckDB file, ` (...)` or nothing."""
+    options = [*flags, *([f"ENCRYPTION_KEY {quoted(key)}"] if key is not None else [])]
+    return f" ({', '.join(options)})" if options else ""
+
+
+def _connect(spill: Path) -> duckdb.DuckDBPyConnection:
+    # What does not fit into memory is written to disk: encrypted by a key that only this process knows, and at a place
+    # that is known, as DuckDB's own choice is the working directory.
+    config = _OFFLINE | {"temp_file_encryption": True, "temp_directory": str(spill)}
+    connection = duckdb.connect(config=config)
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")
+    return connection
+
+
+def _spill_folder(address: Address) -> Path:
+    if isinstance(address, FileAddress):
+        return address.path.with_name(address.path.name + ".tmp")
+    return Path(tempfile.gettempdir()) / f"pmfer-{os.getuid()}.tmp"
+
+
+def _attach_file_for_writing(connection: duckdb.DuckDBPyConnection, address: FileAddress) -> None:
+    make_private_folder(address.path.parent)
+    if address.key is not None:
+        load_extension(connection, "httpfs")  # DuckDB's own cryptography only reads
+    connection.execute(f"ATTACH {quoted(address.path)} AS warehouse{attach_options(address.key)}")
+    address.path.chmod(0o600)
+    connection.execute("USE warehouse")

@@ -20,8 +20,13 @@ def render_dictionary() -> str:
     """The dictionary of this release's schema as Markdown."""
     with duckdb.connect() as connection:
         migrate(connection)
-        entries = connection.execute(sql.query("dictionary_entries")).fetchall()
-        columns = connection.execute(sql.query("dictionary_columns")).fetchall()
+        return render_dictionary_of(connection)
+
+
+def render_dictionary_of(connection: duckdb.DuckDBPyConnection) -> str:
+    """The dictionary of an open warehouse as Markdown; the same for a file and a lake."""
+    entries = connection.execute(sql.query("dictionary_entries")).fetchall()
+    columns = connection.execute(sql.query("dictionary_columns")).fetchall()
     sections = [_HEAD]
     for kind, name, title, comment in entries:
         table = _table(kind, [row[1:] for row in columns if row[0] == name])

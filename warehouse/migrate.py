@@ -1,4 +1,7 @@
-"""Numbered SQL migrations: each runs once, in one transaction with its record, and is never edited again."""
+"""Numbered SQL migrations: each runs once, in one transaction with its record, and is never edited again.
+
+A lake runs the same files, translated statement by statement (translate.py).
+"""
 
 import hashlib
 from dataclasses import dataclass
@@ -7,7 +10,9 @@ import duckdb
 
 from pmfer.errors import WarehouseError
 from warehouse import sql
+from warehouse.database import current_database
 from warehouse.transaction import database_path, transaction
+from warehouse.translate import LakeTranslator
 
 
 @dataclass(frozen=True)
@@ -40,14 +45,14 @@ def migrate(connection: duckdb.DuckDBPyConnection) -> int:
         WarehouseError: the database holds something else, is newer than this release, was migrated by other files, or
             refused; the migrations before the one that failed are kept.
     """
-    pending = _pending(connection)
-    for migration in pending:
-        record = {"number": migration.number, "name": migration.name, "sha256": migration.sha256}
+    count = 0
+    while _pending(connection):
         with transaction(connection):
-            connection.execute(sql.statement("create_schema_migrations"))
-            connection.execute(migration.text)
-            connection.execute(sql.statement("insert_schema_migration"), record)
-    return len(pending)
+            # Looked up again: another process may have migrated the same lake while this one waited for its turn.
+            for migration in _pending(connection)[:1]:
+                _apply(connection, migration)
+                count += 1
+    return count
 
 
 def require_current_schema(connection: duckdb.DuckDBPyConnection) -> None:
@@ -58,6 +63,35 @@ def require_current_schema(connection: duckdb.DuckDBPyConnection) -> None:
     """
     if _pending(connection):
         raise _refusal(connection, "its schema is older than this release; run a night to publish it anew")
+
+
+def _apply(connection: duckdb.DuckDBPyConnection, migration: Migration) -> None:
+    """Run a migration and record it, in the transaction that is open."""
+    bookkeeping = sql.statement("create_bookkeeping")
+    if current_database(connection).is_lake:
+        with duckdb.connect() as model:
+            translator = LakeTranslator(model)
+            for earlier in shipped_migrations()[: migration.number - 1]:
+                translator.learn(earlier.text)
+            for statement in (*translator.translate(bookkeeping), *translator.translate(migration.text)):
+                connection.execute(statement)
+            _keep_comments(connection, model)
+    else:
+        connection.execute(bookkeeping)
+        connection.execute(migration.text)
+        _keep_comments(connection, connection)
+    record = {"number": migration.number, "name": migration.name, "sha256": migration.sha256}
+    connection.execute(sql.statement("insert_schema_migration"), record)
+
+
+def _keep_comments(connection: duckdb.DuckDBPyConnection, source: duckdb.DuckDBPyConnection) -> None:
+    """Write the comments of `source` on macros and on columns of views into schema_comments."""
+    rows = source.execute(sql.query("schema_comments_native")).fetchall()
+    connection.execute(sql.statement("delete_schema_comments"))
+    if rows:
+        entries, column_names, comments = (list(values) for values in zip(*rows, strict=True))
+        values = {"entries": entries, "column_names": column_names, "comments": comments}
+        connection.execute(sql.statement("insert_schema_comments"), values)
 
 
 def _pending(connection: duckdb.DuckDBPyConnection) -> list[Migration]:

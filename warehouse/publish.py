@@ -1,7 +1,7 @@
 """Publishes a snapshot of the warehouse: readers always find a whole file, the old one or the new one.
 
 The copy is made by DuckDB inside the writer, in one transaction, with comments, views and indexes. The file itself must
-not be copied while the writer has it open, see connection.py.
+not be copied while the writer has it open, see connection.py. Readers of a lake read the lake: nothing is published.
 """
 
 import os
@@ -12,29 +12,38 @@ import duckdb
 
 from pmfer.errors import WarehouseError
 from warehouse import sql
-from warehouse.connection import make_private_folder, quoted
+from warehouse.address import Address, FileAddress, as_address
+from warehouse.connection import another, attach_options
+from warehouse.folders import make_private_folder
+from warehouse.literals import quoted
 from warehouse.transaction import database_path, one_line_errors
 
 
-def publish(connection: duckdb.DuckDBPyConnection, target: Path) -> bool:
-    """Write a snapshot of what is committed to `target`, unless the snapshot there has the same content.
+def publish(connection: duckdb.DuckDBPyConnection, place: Address | Path) -> bool:
+    """Write a snapshot of what is committed, unless the snapshot there has the same content.
 
-    The snapshot is written beside the target (0600), flushed to disk and renamed over it: readers that hold the old one
-    go on reading it, and a publication that fails at any point leaves it in place.
+    The snapshot is written beside its place (0600), flushed to disk and renamed over it: readers that hold the old one
+    go on reading it, and a publication that fails at any point leaves it in place. It is encrypted by the key of the
+    address, if there is one.
 
     Args:
         connection: from open_writer, outside of a transaction.
-        target: file of the snapshot; folders that are missing are made for the owner only.
+        place: the address that is open; a path is that of a snapshot that is not to be encrypted. Folders that are
+            missing are made for the owner only.
 
     Returns:
-        False if nothing had changed.
+        False if nothing had changed, or if it is a lake.
 
     Raises:
         WarehouseError: the target is the warehouse itself, cannot be written, or the disk is full.
     """
-    if target.resolve() == database_path(connection).resolve():
+    address = as_address(place)
+    if not isinstance(address, FileAddress):
+        return False
+    target = address.published
+    if target.resolve() == Path(database_path(connection)).resolve():
         raise WarehouseError(f"warehouse {target}: cannot be published onto itself; give the snapshot another path")
-    if _is_current(connection, target):
+    if _is_current(connection, address):
         return False
     draft = target.with_name(f".{target.name}.draft")
     with one_line_errors(target):
@@ -42,7 +51,7 @@ def publish(connection: duckdb.DuckDBPyConnection, target: Path) -> bool:
         # One writer, hence one draft: what is here was left behind by a publication that was killed.
         _remove(draft)
         try:
-            _copy(connection, draft)
+            _copy(connection, draft, address.key)
             _flush(draft)
             draft.replace(target)
             _flush(target.parent)
@@ -51,14 +60,16 @@ def publish(connection: duckdb.DuckDBPyConnection, target: Path) -> bool:
     return True
 
 
-def _is_current(connection: duckdb.DuckDBPyConnection, target: Path) -> bool:
+def _is_current(connection: duckdb.DuckDBPyConnection, address: FileAddress) -> bool:
     """Whether there is a snapshot with the content of the warehouse. One that cannot be read is to be replaced."""
-    if not target.exists():
+    if not address.published.exists():
         return False
     fingerprint = sql.query("fingerprint")
-    # Cursors, because USE holds for one of them only; rows are compared, not files, as those differ by layout.
-    with connection.cursor() as writer, connection.cursor() as reader, suppress(duckdb.Error):
-        reader.execute(f"ATTACH {quoted(target)} AS published (READ_ONLY)")
+    # Connections of their own, because USE holds for one only; rows are compared, not files, as those differ by layout.
+    with another(connection) as writer, another(connection) as reader, suppress(duckdb.Error):
+        # A snapshot that has no key where there is one now, or the other way round, cannot be attached like this.
+        options = attach_options(address.key, "READ_ONLY")
+        reader.execute(f"ATTACH {quoted(address.published)} AS published{options}")
         try:
             reader.execute("USE published")
             return reader.execute(fingerprint).fetchall() == writer.execute(fingerprint).fetchall()
@@ -67,13 +78,12 @@ def _is_current(connection: duckdb.DuckDBPyConnection, target: Path) -> bool:
     return False
 
 
-def _copy(connection: duckdb.DuckDBPyConnection, draft: Path) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(f"ATTACH {quoted(draft)} AS draft")
+def _copy(connection: duckdb.DuckDBPyConnection, draft: Path, key: str | None) -> None:
+    with another(connection) as cursor:
+        cursor.execute(f"ATTACH {quoted(draft)} AS draft{attach_options(key)}")
         try:
             draft.chmod(0o600)
-            source = cursor.execute("SELECT current_database()").fetchall()[0][0].replace('"', '""')
-            cursor.execute(f'COPY FROM DATABASE "{source}" TO draft')
+            cursor.execute("COPY FROM DATABASE warehouse TO draft")
             cursor.execute("CHECKPOINT draft")
         except BaseException:
             # A copy that failed leaves its own transaction open, in which nothing can be detached.

@@ -113,7 +113,8 @@ def start_run(connection: duckdb.DuckDBPyConnection, run: RunRecord) -> None:
     """
     with transaction(connection):
         connection.execute(sql.statement("fail_interrupted_runs"), {"night": run.night})
-        connection.execute(sql.statement("insert_run"), {**vars(run), "options": _json(run.options)})
+        if not _changed(connection, "insert_run", {**vars(run), "options": _json(run.options)}):
+            raise WarehouseError(f"run {run.run_id}: it is stored already; use another identifier")
 
 
 def finish_run(connection: duckdb.DuckDBPyConnection, run_id: str, outcome: RunOutcome) -> None:
@@ -123,8 +124,7 @@ def finish_run(connection: duckdb.DuckDBPyConnection, run_id: str, outcome: RunO
         WarehouseError: no such run is running, or the database refused.
     """
     with transaction(connection):
-        finished = connection.execute(sql.statement("finish_run"), {"run_id": run_id, **vars(outcome)}).fetchall()
-        if not finished:
+        if not _changed(connection, "finish_run", {"run_id": run_id, **vars(outcome)}):
             raise WarehouseError(f"run {run_id}: not running, so it cannot be finished; start it first")
 
 
@@ -139,11 +139,11 @@ def add_quarantine(connection: duckdb.DuckDBPyConnection, record: QuarantineReco
     """
     values = {**vars(record), "quarantine_id": record.quarantine_id, "reason": str(record.reason)}
     with transaction(connection):
-        added = connection.execute(sql.statement("insert_quarantine"), values).fetchall()
+        added = _changed(connection, "insert_quarantine", values) > 0
         if added:
             keys = {"source_uri": record.source_uri, "quarantine_id": record.quarantine_id}
             connection.execute(sql.statement("delete_quarantine_before"), keys)
-    return bool(added)
+    return added
 
 
 def lift_quarantine(connection: duckdb.DuckDBPyConnection, source_uri: str) -> bool:
@@ -155,7 +155,7 @@ def lift_quarantine(connection: duckdb.DuckDBPyConnection, source_uri: str) -> b
         WarehouseError: the database refused.
     """
     with transaction(connection):
-        return bool(connection.execute(sql.statement("delete_quarantine"), {"source_uri": source_uri}).fetchall())
+        return _changed(connection, "delete_quarantine", {"source_uri": source_uri}) > 0
 
 
 def record_report(connection: duckdb.DuckDBPyConnection, record: ReportRecord) -> bool:
@@ -168,8 +168,13 @@ def record_report(connection: duckdb.DuckDBPyConnection, record: ReportRecord) -
         WarehouseError: the database refused.
     """
     with transaction(connection):
-        values = {**vars(record), "report_id": record.report_id}
-        return bool(connection.execute(sql.statement("upsert_report"), values).fetchall())
+        return _changed(connection, "upsert_report", {**vars(record), "report_id": record.report_id}) > 0
+
+
+def _changed(connection: duckdb.DuckDBPyConnection, statement: str, values: Mapping[str, Any]) -> int:
+    """Run a statement that writes; returns how many rows it inserted, updated or deleted."""
+    ((count,),) = connection.execute(sql.statement(statement), values).fetchall()
+    return int(count)
 
 
 def _check_counts(session: SessionRecord, scoring: ScoringRecord, frames: pl.DataFrame) -> None:

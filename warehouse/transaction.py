@@ -1,15 +1,34 @@
 """One transaction: all of it is stored, or nothing is, and one clear line says why."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import duckdb
 
 from pmfer.errors import WarehouseError
+from warehouse.address import without_secrets
+from warehouse.database import current_database
+from warehouse.lock import writer_lock
+
+# Words before the cause that say nothing more than the address does.
+_PREAMBLE = re.compile(r'Failed to attach DuckLake MetaData .*Unable to connect to Postgres at ".*?": ')
 
 # What to do, by what DuckDB or the operating system says. The first that is found in the message applies.
 _ADVICE = (
+    ("Wrong encryption key", "this is not the key it was made with: give that one"),
+    ("without a key", "it is encrypted: give its key in PMFER_WAREHOUSE_KEY or PMFER_WAREHOUSE_KEY_FILE"),
+    ("is not encrypted", "give no key, or export it into a new one that is made with the key"),
+    ("password authentication failed", "correct user and password, in the address or in ~/.pgpass"),
+    ("no password supplied", "give one in the address or in ~/.pgpass"),
+    ("Connection refused", "check host and port, and that PostgreSQL is running"),
+    ("could not translate host name", "check the host"),
+    ("connection to server", "check the address, and that PostgreSQL is running"),
+    ("creating a new DuckLake is explicitly disabled", "run a night first, or correct the address"),
+    ("does not match existing data path", "give the folder it was made with as ?data=, or none"),
+    ("Transaction conflict", "another program changed the lake meanwhile: run again, nothing of this was stored"),
+    ("database is locked", "another program holds the catalogue: close it and run again"),
+    ("file is not a database", "the catalogue is no SQLite file: correct the address"),
     ("No space left on device", "the disk is full: make room and run again, what was stored before is intact"),
     ("Disk quota exceeded", "the quota is full: make room and run again, what was stored before is intact"),
     ("File too large", "the size limit is reached: lift it and run again, what was stored before is intact"),
@@ -33,12 +52,14 @@ _ADVICE = (
 
 @contextmanager
 def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Store everything in the block, or nothing.
+    """Store everything in the block, or nothing. Transactions of all writers come one after the other.
 
     Raises:
-        WarehouseError: DuckDB refused. Nothing of the block is stored, and the connection is free for the next.
+        WarehouseError: DuckDB refused, or another writer does not come to an end. Nothing of the block is stored, and
+            the connection is free for the next.
     """
-    with one_line_errors(database_path(connection)):
+    # The lock comes first: what the block reads is then what every earlier transaction left.
+    with one_line_errors(database_path(connection)), writer_lock(connection):
         connection.begin()
         try:
             yield
@@ -51,26 +72,28 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 @contextmanager
-def one_line_errors(path: Path) -> Iterator[None]:
-    """Raise what DuckDB or the operating system says about `path` as WarehouseError: what, which file, what to do."""
+def one_line_errors(place: object) -> Iterator[None]:
+    """Raise what DuckDB or the operating system says about a place as WarehouseError: what, where, what to do.
+
+    Args:
+        place: the path or address that the block works on; as text it has no password.
+    """
     try:
         yield
     except (duckdb.Error, OSError) as error:
         text = str(error)
         # Of a database that broke down earlier, the first cause tells more than the breakdown.
         what = text.partition("Original error: ")[2] or text or type(error).__name__
-        what = what.splitlines()[0].split(". See also")[0].strip('"')
+        what = _PREAMBLE.sub("", what.splitlines()[0].split(". See also")[0].strip('"'))
         advice = next((advice for sign, advice in _ADVICE if sign in text), "run again; if it stays, report it")
-        raise WarehouseError(f"warehouse {path}: {what}; {advice}") from error
+        raise WarehouseError(without_secrets(f"warehouse {place}: {what}; {advice}")) from error
 
 
-def database_path(connection: duckdb.DuckDBPyConnection) -> Path:
-    """File of the connection's database; `:memory:` for one without.
+def database_path(connection: duckdb.DuckDBPyConnection) -> str:
+    """Where the connection's database is: path of its file, address of its lake; `:memory:` for neither.
 
     Raises:
         WarehouseError: the database broke down earlier and must be opened anew.
     """
-    sql = "SELECT path FROM duckdb_databases() WHERE database_name = current_database()"
-    with one_line_errors(Path("(unknown file)")):
-        row = connection.execute(sql).fetchone()
-    return Path(row[0]) if row and row[0] else Path(":memory:")
+    with one_line_errors("(unknown file)"):
+        return str(current_database(connection))

@@ -2,10 +2,12 @@
 SELECT 'bundles' AS table_name, count(*) AS row_count, sum(hash(t)) AS row_hash FROM bundles AS t
 UNION ALL SELECT 'frame_extra_scores', count(*), sum(hash(t)) FROM frame_extra_scores AS t
 UNION ALL SELECT 'frame_scores', count(*), sum(hash(t)) FROM frame_scores AS t
+UNION ALL SELECT 'lake_keys', count(*), sum(hash(t)) FROM lake_keys AS t
 UNION ALL SELECT 'patients', count(*), sum(hash(t)) FROM patients AS t
 UNION ALL SELECT 'quarantine', count(*), sum(hash(t)) FROM quarantine AS t
 UNION ALL SELECT 'reports', count(*), sum(hash(t)) FROM reports AS t
 UNION ALL SELECT 'runs', count(*), sum(hash(t)) FROM runs AS t
+UNION ALL SELECT 'schema_comments', count(*), sum(hash(t)) FROM schema_comments AS t
 UNION ALL SELECT 'schema_migrations', count(*), sum(hash(t)) FROM schema_migrations AS t
 UNION ALL SELECT 'scorings', count(*), sum(hash(t)) FROM scorings AS t
 UNION ALL SELECT 'sessions', count(*), sum(hash(t)) FROM sessions AS t

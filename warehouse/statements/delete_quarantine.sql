@@ -1,4 +1,3 @@
 -- Take a source out of quarantine.
 DELETE FROM quarantine
 WHERE source_uri = $source_uri
-RETURNING quarantine_id

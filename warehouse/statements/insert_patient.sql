@@ -1,4 +1,4 @@
 -- Make a patient known.
 INSERT INTO patients (patient_id, first_seen_at)
-VALUES ($patient_id, now())
-ON CONFLICT DO NOTHING
+SELECT $patient_id, now()
+WHERE NOT EXISTS (FROM patients WHERE patient_id = $patient_id)

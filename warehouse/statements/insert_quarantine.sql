@@ -2,8 +2,6 @@
 INSERT INTO quarantine (
     quarantine_id, night, source_uri, content_sha256, session_id, patient_id, reason, message, first_seen_at, run_id
 )
-VALUES (
+SELECT
     $quarantine_id, $night, $source_uri, $content_sha256, $session_id, $patient_id, $reason, $message, now(), $run_id
-)
-ON CONFLICT DO NOTHING
-RETURNING quarantine_id
+WHERE NOT EXISTS (FROM quarantine WHERE quarantine_id = $quarantine_id)

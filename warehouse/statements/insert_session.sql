@@ -2,7 +2,6 @@
 INSERT INTO sessions (
     session_id, patient_id, session_date, started_at, utc_offset_s, source_uri, content_sha256, consent, stored_at
 )
-VALUES (
+SELECT
     $session_id, $patient_id, $session_date, $started_at, $utc_offset_s, $source_uri, $content_sha256, $consent, now()
-)
-ON CONFLICT (session_id) DO NOTHING
+WHERE NOT EXISTS (FROM sessions WHERE session_id = $session_id)

@@ -1,8 +1,14 @@
 -- Record a report in place of an older one of the same kind, patient and date, unless nothing about it is new.
-INSERT INTO reports (report_id, kind, patient_id, report_date, path, sha256, input_key, run_id, rendered_at)
-VALUES ($report_id, $kind, $patient_id, $report_date, $path, $sha256, $input_key, $run_id, now())
-ON CONFLICT (report_id) DO UPDATE
-SET path = excluded.path, sha256 = excluded.sha256, input_key = excluded.input_key, run_id = excluded.run_id,
-    rendered_at = excluded.rendered_at
-WHERE (path, sha256, input_key) IS DISTINCT FROM (excluded.path, excluded.sha256, excluded.input_key)
-RETURNING report_id
+MERGE INTO reports
+USING (
+    SELECT
+        $report_id AS report_id, $kind AS kind, CAST($patient_id AS VARCHAR) AS patient_id,
+        CAST($report_date AS DATE) AS report_date, $path AS path, $sha256 AS sha256, $input_key AS input_key,
+        CAST($run_id AS VARCHAR) AS run_id, now() AS rendered_at
+) AS rendered
+USING (report_id)
+WHEN MATCHED AND (reports.path, reports.sha256, reports.input_key)
+        IS DISTINCT FROM (rendered.path, rendered.sha256, rendered.input_key)
+    THEN UPDATE SET path = rendered.path, sha256 = rendered.sha256, input_key = rendered.input_key,
+        run_id = rendered.run_id, rendered_at = rendered.rendered_at
+WHEN NOT MATCHED THEN INSERT BY NAME

@@ -1,0 +1,149 @@
+"""Where a warehouse is, as one value read from one line of text.
+
+    file:PATH                              one DuckDB file with one writer; a bare PATH means the same
+    ducklake:sqlite:PATH[?data=FOLDER]     a lake: its catalogue in an SQLite file, for several processes of one machine
+    ducklake:postgres:CONNINFO[?data=...]  a lake: its catalogue in PostgreSQL, for many machines
+
+CONNINFO is that of PostgreSQL, as `host=db dbname=ward` or `postgresql://db/ward`. What follows `?data=` is the folder of
+the lake's Parquet files, or `s3://BUCKET/PREFIX`. Passwords and keys are fields that are never shown.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from pmfer.errors import WarehouseError
+
+# One setting of a PostgreSQL connection string: a word, or anything in single quotes with backslashes.
+_SETTING = re.compile(r"\s*(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|[^\s']*)")
+_SECRETS = (
+    (re.compile(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'?|[^\s&\"]*)", re.IGNORECASE), r"\1***"),
+    (re.compile(r"(://[^:/?#\s@]*:)[^/?#\s]*(?=@)"), r"\1***"),
+    (re.compile(r"(ENCRYPTION_KEY\s*'?)[^'\s]*", re.IGNORECASE), r"\1***"),
+)
+
+
+@dataclass(frozen=True)
+class S3Access:
+    """How a lake's files in object storage are reached."""
+
+    key_id: str
+    secret: str = field(repr=False)
+    region: str = "us-east-1"
+    endpoint: str | None = None  # host:port of a store other than AWS; http:// in front means without TLS
+
+
+@dataclass(frozen=True)
+class FileAddress:
+    """One DuckDB file, and the snapshot of it that readers open."""
+
+    path: Path
+    published: Path
+    key: str | None = field(default=None, repr=False)  # see warehouse.encryption; None: not encrypted
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+@dataclass(frozen=True)
+class LakeAddress:
+    """A DuckLake: a catalogue that many may write, and Parquet files."""
+
+    catalogue: Literal["postgres", "sqlite"]
+    connection: str  # path of the SQLite file, or PostgreSQL settings without the password
+    data: str  # folder, or s3://BUCKET/PREFIX
+    password: str | None = field(default=None, repr=False)  # of PostgreSQL; None: not needed, or in ~/.pgpass
+    key: str | None = field(default=None, repr=False)  # see warehouse.encryption; None: not encrypted
+    s3: S3Access | None = None
+
+    def __str__(self) -> str:
+        return f"ducklake:{self.catalogue}:{self.connection}"
+
+
+Address = FileAddress | LakeAddress
+
+
+def parse_address(
+    text: str, *, published: Path, lake: Path, key: str | None = None, s3: S3Access | None = None
+) -> Address:
+    """Read an address; relative paths start at the working directory.
+
+    Args:
+        text: see the head of this module.
+        published: where a file's snapshot for readers lies.
+        lake: folder of a lake's Parquet files when the address names none.
+        key: encryption key, see warehouse.encryption.
+        s3: access to object storage, if a lake's files lie there.
+
+    Raises:
+        WarehouseError: no such form; passwords in the text are not repeated.
+    """
+    kind, colon, rest = text.partition(":")
+    if kind == "ducklake" and colon:
+        return _lake(text, rest, lake, key, s3)
+    path = rest if kind == "file" and colon else text
+    if not path or "://" in path or kind in ("sqlite", "postgres", "postgresql"):
+        raise _refusal(text, "no address of a warehouse; write file:PATH, ducklake:sqlite:PATH or ducklake:postgres:...")
+    return FileAddress(Path(path).absolute(), published, key)
+
+
+def as_address(place: Address | Path) -> Address:
+    """The address itself; a path is that of a file that is not encrypted, for writers and readers."""
+    return FileAddress(place, place) if isinstance(place, Path) else place
+
+
+def without_secrets(text: str) -> str:
+    """A message without the passwords and keys that an address or a statement in it may hold."""
+    for pattern, replacement in _SECRETS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def _lake(text: str, rest: str, lake: Path, key: str | None, s3: S3Access | None) -> LakeAddress:
+    rest, _, data = rest.partition("?data=")
+    catalogue, _, connection = rest.partition(":")
+    if not data:
+        data = str(lake)
+    data = data.rstrip("/") if data.startswith("s3://") else str(Path(data).absolute())
+    if catalogue == "sqlite" and connection:
+        return LakeAddress("sqlite", str(Path(connection).absolute()), data, None, key, s3)
+    if catalogue == "postgres" and connection:
+        settings = _postgres_settings(text, connection)
+        password = settings.pop("password", None)
+        return LakeAddress("postgres", _connection_string(settings), data, password, key, s3)
+    raise _refusal(text, "no address of a lake; write ducklake:sqlite:PATH or ducklake:postgres:CONNINFO")
+
+
+def _postgres_settings(text: str, connection: str) -> dict[str, str]:
+    """The settings of a connection string in either of PostgreSQL's forms."""
+    if connection.startswith(("postgresql://", "postgres://")):
+        url = urlsplit(connection)
+        parts = {"host": url.hostname, "port": url.port, "user": url.username, "password": url.password}
+        settings = {name: unquote(str(value)) for name, value in parts.items() if value is not None}
+        if url.path.strip("/"):
+            settings["dbname"] = unquote(url.path.strip("/"))
+        return settings | dict(parse_qsl(url.query))
+    settings = {}
+    position = 0
+    while connection[position:].strip():
+        match = _SETTING.match(connection, position)
+        if not match:
+            raise _refusal(text, "PostgreSQL's part is not of the form host=... dbname=...; correct it")
+        name, value = match.groups()
+        settings[name] = re.sub(r"\\(.)", r"\1", value[1:-1] if value.startswith("'") else value)
+        position = match.end()
+    return settings
+
+
+def _connection_string(settings: Mapping[str, str]) -> str:
+    def quoted(value: str) -> str:
+        return value if re.fullmatch(r"[\w./:@-]+", value) else "'" + re.sub(r"(['\\])", r"\\\1", value) + "'"
+
+    return " ".join(f"{name}={quoted(value)}" for name, value in settings.items())
+
+
+def _refusal(text: str, what: str) -> WarehouseError:
+    return WarehouseError(f"warehouse '{without_secrets(text)}': {what}")

@@ -1,0 +1,176 @@
+"""A warehouse as a lake: DuckLake keeps the catalogue in PostgreSQL or SQLite and the rows in Parquet files.
+
+Rows are never inlined in the catalogue, however few: what is encrypted, and what is erased, are then the Parquet files
+alone. The price is a small file per table and transaction, which `tidy` merges after a night.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import duckdb
+
+from pmfer.errors import WarehouseError
+from warehouse import sql
+from warehouse.address import LakeAddress, S3Access
+from warehouse.database import current_database
+from warehouse.encryption import is_key_of, key_check
+from warehouse.extensions import load_extension
+from warehouse.folders import make_private_file, make_private_folder
+from warehouse.literals import quoted
+from warehouse.lock import advisory_lock, file_lock
+from warehouse.transaction import database_path, one_line_errors, transaction
+
+# How long replaced files stay for readers that are open; a reader sees the lake as it was when it was opened.
+READERS_LAST = timedelta(days=1)
+_SCANNERS = {"postgres": "postgres_scanner", "sqlite": "sqlite_scanner"}
+
+
+def attach_lake_for_writing(connection: duckdb.DuckDBPyConnection, address: LakeAddress) -> None:
+    """Attach a lake as `warehouse` and use it; one that does not exist is made.
+
+    Raises:
+        WarehouseError: it was made with another data folder or without a key.
+        duckdb.Error, OSError: the catalogue or the data folder cannot be reached.
+    """
+    _prepare(connection, address)
+    if not address.data.startswith("s3://"):
+        make_private_folder(Path(address.data))
+    options = {"DATA_PATH": quoted(address.data.rstrip("/") + "/"), "DATA_INLINING_ROW_LIMIT": "0"}
+    if address.key is not None:
+        load_extension(connection, "httpfs")  # DuckDB's own cryptography only reads
+        options["ENCRYPTED"] = "true"
+    if address.catalogue == "sqlite":
+        make_private_folder(Path(address.connection).parent)
+        make_private_file(Path(address.connection))
+        options["META_JOURNAL_MODE"] = "'WAL'"  # readers and a writer do not wait for each other
+    # Two processes that make the catalogue at once would each make half of it.
+    with _creation_lock(address):
+        _attach(connection, address, options)
+    _require_same_encryption(connection, address)
+
+
+def attach_lake_for_reading(connection: duckdb.DuckDBPyConnection, address: LakeAddress) -> None:
+    """Attach a lake as it is now, read-only, as `warehouse`, and use it.
+
+    Raises:
+        WarehouseError: there is no lake there, or the key is not the one it is written with.
+        duckdb.Error, OSError: the catalogue cannot be reached.
+    """
+    if address.catalogue == "sqlite" and not Path(address.connection).is_file():
+        raise WarehouseError(f"warehouse {address}: does not exist; run a night first, or correct the address")
+    _prepare(connection, address)
+    _attach(connection, address, {"READ_ONLY": "true"})
+    _require_same_encryption(connection, address)
+    check_lake_key(connection, address)
+    ((snapshot,),) = connection.execute(sql.query("lake_snapshot")).fetchall()
+    connection.execute("USE memory")
+    connection.execute("DETACH warehouse")
+    _attach(connection, address, {"READ_ONLY": "true", "SNAPSHOT_VERSION": str(snapshot)})
+
+
+def check_lake_key(connection: duckdb.DuckDBPyConnection, address: LakeAddress) -> None:
+    """Refuse a key other than the one that the lake was made with.
+
+    DuckLake makes a key for every Parquet file and keeps it in the catalogue, so this one opens none of them: it is the
+    key of score batches and exports. A typing error must not spread files that nobody can read.
+
+    Raises:
+        WarehouseError: the key is another.
+    """
+    if address.key is None:
+        return
+    checks = _lake_keys(connection)
+    if not all(is_key_of(check, address.key) for check in checks):
+        raise WarehouseError(f"warehouse {address}: Wrong encryption key; give the key that it was made with")
+
+
+def record_lake_key(connection: duckdb.DuckDBPyConnection, address: LakeAddress) -> None:
+    """Remember, as a salted hash, with which key a new lake was made; nothing is done where one is remembered."""
+    if address.key is None or _lake_keys(connection):
+        return
+    with transaction(connection):
+        connection.execute(sql.statement("insert_lake_key"), {"key_check": key_check(address.key)})
+
+
+def tidy(connection: duckdb.DuckDBPyConnection, keep: timedelta = READERS_LAST) -> None:
+    """Merge a lake's small files and delete those that no state of the last `keep` needs; a file needs no such care.
+
+    With `keep` of zero nothing that was deleted can be found any more: history goes, files are written again without
+    deleted rows, and the catalogue forgets the smallest and largest values of text columns. Readers that are open then
+    fail at their next query.
+
+    Raises:
+        WarehouseError: the database refused.
+    """
+    database = current_database(connection)
+    if not database.is_lake:
+        return
+    seconds = {"keep_s": keep.total_seconds()}
+    for step in ("lake_rewrite", "lake_merge", "lake_expire", "lake_clean_up"):
+        with transaction(connection):
+            connection.execute(sql.statement(step), seconds)
+
+
+def _prepare(connection: duckdb.DuckDBPyConnection, address: LakeAddress) -> None:
+    load_extension(connection, "ducklake")
+    load_extension(connection, _SCANNERS[address.catalogue])
+    if address.password is not None:
+        # In a secret DuckDB shows it to nobody, neither in its tables of databases nor in messages.
+        connection.execute(f"CREATE SECRET catalogue (TYPE postgres, PASSWORD {quoted(address.password)})")
+    if address.data.startswith("s3://"):
+        load_extension(connection, "httpfs")
+        if address.s3 is not None:
+            _allow_s3(connection, address.s3)
+
+
+def _allow_s3(connection: duckdb.DuckDBPyConnection, access: S3Access) -> None:
+    options = {"KEY_ID": access.key_id, "SECRET": access.secret, "REGION": access.region}
+    if access.endpoint is not None:
+        scheme, _, host = access.endpoint.rpartition("://")
+        # Stores other than AWS are mostly reached by path, not by a host name per bucket.
+        options |= {"ENDPOINT": host, "URL_STYLE": "path", "USE_SSL": str(scheme != "http").lower()}
+    settings = ", ".join(f"{name} {quoted(value)}" for name, value in options.items())
+    connection.execute(f"CREATE SECRET storage (TYPE s3, {settings})")
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, address: LakeAddress, options: dict[str, str]) -> None:
+    if address.password is not None:
+        options = options | {"META_SECRET": "'catalogue'"}
+    if address.catalogue == "sqlite":
+        options = options | {"META_BUSY_TIMEOUT": "60000"}  # milliseconds
+    settings = ", ".join(f"{name} {value}" for name, value in options.items())
+    connection.execute(f"ATTACH {quoted(address)} AS warehouse ({settings})")
+    connection.execute("USE warehouse")
+
+
+@contextmanager
+def _creation_lock(address: LakeAddress) -> Iterator[None]:
+    """The lock of writer_lock, before there is a catalogue."""
+    if address.catalogue == "sqlite":
+        with file_lock(Path(address.connection)):
+            yield
+        return
+    with duckdb.connect() as guard:
+        _prepare(guard, address)
+        secret = ", SECRET catalogue" if address.password is not None else ""
+        guard.execute(f"ATTACH {quoted(address.connection)} AS guard (TYPE postgres, READ_ONLY{secret})")
+        with advisory_lock(guard, "guard", str(address)):
+            yield
+
+
+def _require_same_encryption(connection: duckdb.DuckDBPyConnection, address: LakeAddress) -> None:
+    ((encrypted,),) = connection.execute(sql.query("lake_encrypted")).fetchall()
+    if encrypted and address.key is None:
+        raise WarehouseError(
+            f"warehouse {address}: it is encrypted; give its key in PMFER_WAREHOUSE_KEY or PMFER_WAREHOUSE_KEY_FILE"
+        )
+    if not encrypted and address.key is not None:
+        raise WarehouseError(
+            f"warehouse {address}: it is not encrypted; give no key, or make a new one with the key at another address"
+        )
+
+
+def _lake_keys(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    return [check for (check,) in connection.execute(sql.query("lake_keys")).fetchall()]

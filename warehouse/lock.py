@@ -1,0 +1,89 @@
+"""One transaction at a time: the lock that writers of a lake take.
+
+DuckLake lets two transactions append to the same table side by side, so a rule such as "this session is stored once" could
+be checked by both and broken by both; in a file, a constraint would refuse the second. Writers of a lake therefore hold
+one lock from before the first look until after the commit. It costs little: storing a session takes a fraction of a
+second, scoring it minutes, and scoring is not under the lock.
+
+The lock lives where the catalogue is: in PostgreSQL an advisory lock, beside an SQLite file a lock of the operating system.
+Both end with the process that holds them, however it ends.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from pmfer.errors import WarehouseError
+from warehouse.database import Database, current_database
+from warehouse.literals import quoted
+
+PATIENCE_S = 600.0  # seconds after which a lock that is still taken is somebody's trouble
+_PAUSE_S = 0.01  # seconds between two looks
+_ADVISORY_KEY = 0x706D666572  # "pmfer": a lock of its own among those that others may use in the same database
+
+
+@contextmanager
+def writer_lock(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Hold the lock of the lake that a connection writes; nothing is needed for a file, which has one writer.
+
+    Raises:
+        WarehouseError: another process held it for PATIENCE_S.
+    """
+    database = current_database(connection)
+    if not database.is_lake:
+        yield
+    elif path := database.sqlite_catalogue:
+        with file_lock(path):
+            yield
+    else:
+        with advisory_lock(connection, f"__ducklake_metadata_{database.name}", str(database)):
+            yield
+
+
+@contextmanager
+def file_lock(catalogue: Path) -> Iterator[None]:
+    """Hold the lock of an SQLite catalogue, in a file of its own beside it."""
+    handle = os.open(catalogue.with_name(catalogue.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def attempt() -> bool:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    try:
+        _wait(attempt, str(Database("", True, f"sqlite:{catalogue}")))
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def advisory_lock(connection: duckdb.DuckDBPyConnection, attached: str, label: str) -> Iterator[None]:
+    """Hold the lock of a PostgreSQL catalogue, in a transaction of its own on the database attached by that name."""
+    question = quoted(f"SELECT pg_try_advisory_xact_lock({_ADVISORY_KEY})")
+    attempt_sql = f"FROM postgres_query({quoted(attached)}, {question})"
+    with connection.cursor() as guard:
+        guard.begin()
+        try:
+            _wait(lambda: guard.execute(attempt_sql).fetchall() == [(True,)], label)
+            yield
+        finally:
+            guard.rollback()
+
+
+def _wait(attempt: Callable[[], bool], label: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not attempt():
+        if time.monotonic() > deadline:
+            raise WarehouseError(
+                f"warehouse {label}: another process has been writing for {PATIENCE_S:.0f} s; see whether it hangs, then "
+                "run again"
+            )
+        time.sleep(_PAUSE_S)

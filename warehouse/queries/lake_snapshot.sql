@@ -1,0 +1,3 @@
+-- The latest state of a lake, by its number.
+SELECT id
+FROM warehouse.current_snapshot()

@@ -1,0 +1,60 @@
+"""The same migrations for a lake, which lacks some of what a DuckDB file has.
+
+Statement by statement, as DuckDB's own parser splits them: a table comes without PRIMARY KEY, UNIQUE, CHECK and FOREIGN
+KEY; an index is left out; a comment on a macro or on a view's column, which a lake cannot hold, is left out here and found
+in schema_comments. All else is taken word by word. What a table is without its constraints is not guessed from the text:
+every statement first runs in an empty database in memory, the model, and the table is read from there.
+"""
+
+import re
+
+import duckdb
+
+from warehouse import sql
+from warehouse.literals import identifier
+
+_COMMENT = re.compile(r"COMMENT\s+ON\s+(?:MACRO\b|COLUMN\s+(?:main\.)?\"?(?P<relation>\w+)\"?\.)", re.IGNORECASE)
+_LEADING_COMMENTS = re.compile(r"(?:\s+|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
+
+
+class LakeTranslator:
+    """Translates migrations in their order; also knows what they comment on."""
+
+    def __init__(self, model: duckdb.DuckDBPyConnection) -> None:
+        self._model = model  # an empty database, in which every text given here runs
+
+    def learn(self, text: str) -> None:
+        """Take note of a migration that ran on the lake before."""
+        self._model.execute(text)
+
+    def translate(self, text: str) -> list[str]:
+        """The statements that do on a lake what `text` does in a file."""
+        statements = []
+        for statement in self._model.extract_statements(text):
+            before = self._catalogue()
+            self._model.execute(statement)
+            new = self._catalogue() - before
+            statements += self._translated(statement.query, new)
+        return statements
+
+    def _translated(self, text: str, new: set[tuple[str, str]]) -> list[str]:
+        match = _COMMENT.match(text, _LEADING_COMMENTS.match(text).end())  # type: ignore[union-attr]  # matches nothing, too
+        if any(kind == "index" for kind, _ in new):
+            return []
+        if match and (match["relation"] is None or ("view", match["relation"]) in self._catalogue()):
+            return []
+        constrained = [name for kind, name in new if kind == "constrained"]
+        return [self._bare_table(name) for name in constrained] or [text]
+
+    def _catalogue(self) -> set[tuple[str, str]]:
+        """Kind and name of what the model holds and a lake may not: views, indexes, tables with constraints."""
+        return set(self._model.execute(sql.query("model_catalogue")).fetchall())
+
+    def _bare_table(self, name: str) -> str:
+        """CREATE TABLE of a table of the model, with names, types, defaults and NOT NULL of its columns."""
+        columns = self._model.execute(sql.query("model_columns"), {"name": name}).fetchall()
+        lines = [
+            f"{identifier(column)} {kind}" + ("" if nullable else " NOT NULL") + (f" DEFAULT {default}" if default else "")
+            for column, kind, nullable, default in columns
+        ]
+        return f"CREATE TABLE IF NOT EXISTS {identifier(name)} ({', '.join(lines)})"
