@@ -49,7 +49,7 @@ def first_due_night(
     job = make_job(source, first, data_dir, bundle, detector, frames_per_second)
     listings = [list_night(source, first + timedelta(days=offset)) for offset in range((last - first).days + 1)]
     job.data.require_writable()
-    with closing(open_writer(job.data.warehouse)) as connection:
+    with closing(open_writer(job.warehouse)) as connection:
         for listing in listings:
             if not plan_night(connection, listing, job).nothing_new:
                 return listing.night

@@ -149,9 +149,11 @@ def report(
 ) -> None:
     """Render reports of a day again from the warehouse."""
     from flows.reporting import render_by_hand
+    from flows.warehouse_address import warehouse_address
 
-    data = DataFolder(read_settings(data_dir=data_dir).data_dir.absolute())
-    for path in render_by_hand(data, _day(day), patient):
+    settings = read_settings(data_dir=data_dir)
+    data = DataFolder(settings.data_dir.absolute())
+    for path in render_by_hand(data, warehouse_address(settings), _day(day), patient):
         typer.echo(path)
 
 

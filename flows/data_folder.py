@@ -18,12 +18,17 @@ class DataFolder:
 
     @property
     def warehouse(self) -> Path:
-        """The file that the one writer holds."""
+        """The file that the one writer holds, unless the warehouse is at another address."""
         return self.root / "warehouse" / "warehouse.duckdb"
 
     @property
+    def lake(self) -> Path:
+        """Parquet files of a warehouse that is a lake, unless its address names another folder."""
+        return self.root / "lake"
+
+    @property
     def published(self) -> Path:
-        """The snapshot that readers open."""
+        """The snapshot that readers open; a lake has none."""
         return self.root / "published" / "warehouse.duckdb"
 
     @property
@@ -55,9 +60,13 @@ class DataFolder:
     def require_writable(self) -> None:
         """Make the folder, private to its owner, and prove that it can be written.
 
+        From then on the process makes private files only: databases and lakes make some of theirs without being told
+        how, and a worker of Prefect does not come by way of the command line.
+
         Raises:
             ConfigurationError: it cannot.
         """
+        os.umask(0o077)
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor, name = tempfile.mkstemp(dir=self.root, prefix=".probe-")

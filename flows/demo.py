@@ -8,8 +8,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from flows.data_folder import DataFolder
+from flows.settings import read_settings
+from flows.warehouse_address import warehouse_address
 from pmfer.errors import ConfigurationError
 from simulator.ward import WardPlan, write_ward
+from warehouse.address import FileAddress
 
 FIRST_DAY = date(2026, 3, 2)
 DAYS = 21
@@ -73,15 +76,20 @@ def run_demo(data_dir: Path, console: Console) -> None:
     seconds = time.monotonic() - began
     if not did_something:
         console.print(f"[bold green]Nothing to do[/]: every night was processed before ({seconds:.0f} s)")
-    _print_results(DataFolder(data_dir), last, seconds, console)
-
-
-def _print_results(data: DataFolder, last: date, seconds: float, console: Console) -> None:
+    address = warehouse_address(read_settings(data_dir=data_dir))
     console.print(f"\n[bold]Done in {seconds:.0f} s.[/]", highlight=False)
-    console.print(f"  Reports   {data.reports(last)}/   (ward.pdf and one PDF per patient)", highlight=False)
-    console.print(f"  Database  {data.published}", highlight=False)
+    reports = DataFolder(data_dir).reports(last)
+    console.print(f"  Reports   {reports}/   (ward.pdf and one PDF per patient)", highlight=False)
+    if isinstance(address, FileAddress) and address.key is None:
+        _print_queries(DataFolder(data_dir).published, console)
+    else:
+        console.print(f"  Database  {address}   (docs/warehouse.md says how to open it)", highlight=False, markup=False)
+
+
+def _print_queries(published: Path, console: Console) -> None:
+    console.print(f"  Database  {published}", highlight=False)
     console.print("\nThree queries to try, with any DuckDB client or with", highlight=False)
-    opened = f"duckdb.connect('{data.published}', read_only=True)"
+    opened = f"duckdb.connect('{published}', read_only=True)"
     command = f"  .venv/bin/python -c \"import duckdb; {opened}.sql('''QUERY''').show()\""
     console.print(command, highlight=False, soft_wrap=True)
     for title, query in QUERIES:

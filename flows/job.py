@@ -6,8 +6,10 @@ from pathlib import Path
 
 from flows.data_folder import DataFolder
 from flows.settings import read_settings
+from flows.warehouse_address import warehouse_address
 from inference.options import ScoringOptions
 from pmfer.bundle import Bundle, load_bundle
+from warehouse.address import Address
 from warehouse.queries import Provenance
 
 
@@ -18,6 +20,7 @@ class Job:
     source: Path
     night: date
     data: DataFolder
+    warehouse: Address  # with key and passwords, which are not shown
     bundle: Bundle  # verified
     options: ScoringOptions
     provenance: Provenance  # identity of bundle and options; kept, because it takes hashing the detector's file
@@ -36,9 +39,11 @@ def make_job(
     Raises:
         BundleError: the bundle is missing or altered.
         ConfigurationError: a setting is wrong.
+        WarehouseError: the address or the key of the warehouse is.
     """
     settings = read_settings(data_dir=data_dir, bundle=bundle, detector=detector, frames_per_second=frames_per_second)
     options = ScoringOptions(frames_per_second=settings.frames_per_second, detector=settings.detector)
     verified = load_bundle(settings.bundle)
     provenance = Provenance(verified.digest, options.digest())
-    return Job(source, night, DataFolder(settings.data_dir.absolute()), verified, options, provenance)
+    data = DataFolder(settings.data_dir.absolute())
+    return Job(source, night, data, warehouse_address(settings), verified, options, provenance)

@@ -7,7 +7,6 @@ from datetime import date
 from pathlib import Path
 
 import duckdb
-import polars as pl
 
 from flows.job import Job
 from flows.sources import NightListing, Recording, Rejection
@@ -16,6 +15,7 @@ from pmfer import __version__
 from pmfer.bundle import Bundle, sha256_file
 from pmfer.errors import QuarantineReason, SessionError, VideoError
 from warehouse import queries, store
+from warehouse.encryption import read_parquet, write_parquet
 from warehouse.records import (
     BundleRecord,
     QuarantineRecord,
@@ -160,8 +160,11 @@ def pull_session(session: PendingSession, staging: Path) -> Path | Rejection:
     return target
 
 
-def score_session(scorer: Scorer, session: PendingSession, staged: Path) -> ScoredSession | Rejection:
-    """Score a staged video into a Parquet file beside it; a video that cannot be scored becomes a rejection."""
+def score_session(scorer: Scorer, session: PendingSession, staged: Path, key: str | None) -> ScoredSession | Rejection:
+    """Score a staged video into a Parquet file beside it; a video that cannot be scored becomes a rejection.
+
+    The file is encrypted if the warehouse is, by the same key.
+    """
     try:
         scored = scorer.score(staged, session.recording.sidecar.session_id)
     except VideoError as error:
@@ -169,7 +172,7 @@ def score_session(scorer: Scorer, session: PendingSession, staged: Path) -> Scor
         message = str(error).replace(str(staged), session.recording.video.name)
         return session.rejection(VideoError(error.reason, message))
     batch = staged.with_suffix(".parquet")
-    scored.frames.write_parquet(batch)
+    write_parquet(scored.frames, batch, key)
     return ScoredSession(session, batch, scored.summary)
 
 
@@ -187,7 +190,7 @@ def store_scored(connection: duckdb.DuckDBPyConnection, scored: ScoredSession, j
         frames_scored=summary.frames_scored,
         warning=summary.warning,
     )
-    frames = pl.read_parquet(scored.batch)
+    frames = read_parquet(scored.batch, job.warehouse.key)
     return store.store_session(connection, scored.session.record(), scoring, bundle_record(job.bundle), frames)
 
 

@@ -41,6 +41,7 @@ from inference.score import Scorer
 from pmfer.errors import PmferError, ReportError
 from warehouse import store
 from warehouse.connection import open_reader, open_writer
+from warehouse.lake import tidy
 from warehouse.publish import publish
 from warehouse.records import ReportRecord, RunOutcome
 
@@ -72,15 +73,21 @@ def pull(session: PendingSession, job: Job) -> Path | Rejection:
 
 
 @task(name="score session", retries=1, retry_condition_fn=worth_retrying, cache_policy=NO_CACHE)
-def score(scorer: Scorer, session: PendingSession, staged: Path) -> ScoredSession | Rejection:
+def score(scorer: Scorer, session: PendingSession, staged: Path, job: Job) -> ScoredSession | Rejection:
     """Score one staged video into a Parquet file beside it."""
-    return score_session(scorer, session, staged)
+    return score_session(scorer, session, staged, job.warehouse.key)
 
 
 @task(name="publish", retries=2, retry_delay_seconds=5, retry_condition_fn=worth_retrying, cache_policy=NO_CACHE)
 def publish_snapshot(connection: duckdb.DuckDBPyConnection, job: Job) -> bool:
-    """Give readers what is stored so far."""
-    return publish(connection, job.data.published)
+    """Give readers what is stored so far; those of a lake see it by themselves."""
+    return publish(connection, job.warehouse)
+
+
+@task(name="tidy", cache_policy=NO_CACHE)
+def tidy_lake(connection: duckdb.DuckDBPyConnection) -> None:
+    """Merge what the night left in small files, if the warehouse is a lake."""
+    tidy(connection)
 
 
 @task(name="render report", retries=1, retry_condition_fn=worth_retrying, cache_policy=NO_CACHE)
@@ -117,7 +124,7 @@ def nightly(
     job = make_job(source, night, data_dir, bundle, detector, frames_per_second)
     job.data.require_writable()
     listing = find_sessions(job)
-    with closing(open_writer(job.data.warehouse)) as connection:
+    with closing(open_writer(job.warehouse)) as connection:
         plan = plan_night(connection, listing, job)
         if plan.nothing_new and not due_reports(connection, night, job.provenance, job.data):
             publish_snapshot(connection, job)
@@ -148,6 +155,7 @@ def process(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job) ->
     outcome = NightOutcome(job.night, plan.found, len(scored), plan.done_before, len(rejections), frames, rendered)
     store.finish_run(connection, run_id, outcome.record())
     publish_snapshot(connection, job)
+    tidy_lake(connection)
     create_table_artifact(
         table=session_rows(plan, scored, rejections),
         key=f"night-{job.night.isoformat()}",
@@ -169,7 +177,7 @@ def score_all(
             yield staged
             continue
         try:
-            result = score(scorer, session, staged)
+            result = score(scorer, session, staged, job)
             if isinstance(result, ScoredSession):
                 store_scored(connection, result, job, run_id)
                 result.batch.unlink()
@@ -179,12 +187,12 @@ def score_all(
 
 
 def render_all(connection: duckdb.DuckDBPyConnection, job: Job, run_id: str) -> int:
-    """Render the reports that are due from the published snapshot; returns how many.
+    """Render the reports that are due from what readers see; returns how many.
 
     Raises:
         ReportError: one or more failed; the others were rendered.
     """
-    with closing(open_reader(job.data.published)) as reader:
+    with closing(open_reader(job.warehouse)) as reader:
         due = due_reports(reader, job.night, job.provenance, job.data)
     failures = []
     for report in due:

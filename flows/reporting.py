@@ -16,7 +16,8 @@ from reports.patient import PatientReport, build_patient_report
 from reports.render import render_patient, render_ward
 from reports.ward import WardReport, build_ward_report
 from warehouse import queries, store
-from warehouse.connection import open_writer
+from warehouse.address import Address, FileAddress, LakeAddress
+from warehouse.connection import open_reader, open_writer
 from warehouse.publish import publish
 from warehouse.queries import Provenance
 from warehouse.records import ReportRecord
@@ -99,11 +100,12 @@ def render(due: DueReport, data: DataFolder, run_id: str | None) -> ReportRecord
     )
 
 
-def render_by_hand(data: DataFolder, day: date, patient_id: str | None) -> list[Path]:
+def render_by_hand(data: DataFolder, warehouse: Address, day: date, patient_id: str | None) -> list[Path]:
     """Render a day's reports again, whether due or not, and record them.
 
     Args:
         data: the data folder.
+        warehouse: address of the warehouse.
         day: the day.
         patient_id: one patient; None for all of the day and the ward.
 
@@ -114,9 +116,11 @@ def render_by_hand(data: DataFolder, day: date, patient_id: str | None) -> list[
         ReportError: nothing was scored up to that day, or the patient has no session on it.
         WarehouseError: the warehouse is missing or being written.
     """
-    if not data.warehouse.is_file():
-        raise ReportError(f"{data.warehouse}: no warehouse there; run `pmfer nightly` first or name another --data-dir")
-    with closing(open_writer(data.warehouse)) as connection:
+    if isinstance(warehouse, FileAddress) and not warehouse.path.is_file():
+        raise ReportError(f"{warehouse}: no warehouse there; run `pmfer nightly` first or name another --data-dir")
+    if isinstance(warehouse, LakeAddress):
+        open_reader(warehouse).close()  # opened for writing, an address with a slip in it would become a new lake
+    with closing(open_writer(warehouse)) as connection:
         scoring = queries.active_provenance(connection, day)
         reports = reports_of(connection, day, scoring, data) if scoring else []
         chosen = [report for report in reports if patient_id in (None, report.patient_id)]
@@ -125,5 +129,5 @@ def render_by_hand(data: DataFolder, day: date, patient_id: str | None) -> list[
             raise ReportError(f"{day}: no session of {who} was processed on that day; choose another --date")
         for report in chosen:
             store.record_report(connection, render(report, data, None))
-        publish(connection, data.published)
+        publish(connection, warehouse)
     return [report.target for report in chosen]

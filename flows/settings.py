@@ -6,7 +6,7 @@ Every setting can be given as `PMFER_NAME`; an option of the command line wins o
 import os
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pmfer.bundle import DEFAULT_BUNDLE
@@ -19,6 +19,13 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="PMFER_", frozen=True, extra="forbid")
 
     data_dir: Path = Path("var/pmfer")  # all state lies below it
+    warehouse: str | None = None  # address, see warehouse.address; left out, a file below the data folder
+    warehouse_key: SecretStr | None = None  # 32 random bytes in base64; left out, nothing is encrypted
+    warehouse_key_file: Path | None = None  # a file with the key, in place of the key itself
+    s3_key_id: str | None = None  # access to the object storage of a lake's files
+    s3_secret: SecretStr | None = None
+    s3_region: str = "us-east-1"
+    s3_endpoint: str | None = None  # of a store other than AWS
     bundle: str = DEFAULT_BUNDLE  # shipped bundle's name, or a folder
     detector: str = "centerface"  # or the path of a YuNet .onnx file
     frames_per_second: float = 5.0  # frames sampled per second of video

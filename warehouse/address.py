@@ -4,8 +4,8 @@
     ducklake:sqlite:PATH[?data=FOLDER]     a lake: its catalogue in an SQLite file, for several processes of one machine
     ducklake:postgres:CONNINFO[?data=...]  a lake: its catalogue in PostgreSQL, for many machines
 
-CONNINFO is that of PostgreSQL, as `host=db dbname=ward` or `postgresql://db/ward`. What follows `?data=` is the folder of
-the lake's Parquet files, or `s3://BUCKET/PREFIX`. Passwords and keys are fields that are never shown.
+CONNINFO is that of PostgreSQL, as `host=db dbname=ward` or `postgresql://db/ward`. What follows `?data=` is the folder
+of the lake's Parquet files, or `s3://BUCKET/PREFIX`. Passwords and keys are fields that are never shown.
 """
 
 import re
@@ -86,7 +86,7 @@ def parse_address(
         return _lake(text, rest, lake, key, s3)
     path = rest if kind == "file" and colon else text
     if not path or "://" in path or kind in ("sqlite", "postgres", "postgresql"):
-        raise _refusal(text, "no address of a warehouse; write file:PATH, ducklake:sqlite:PATH or ducklake:postgres:...")
+        raise _refusal(text, "no address; write file:PATH, ducklake:sqlite:PATH or ducklake:postgres:CONNINFO")
     return FileAddress(Path(path).absolute(), published, key)
 
 

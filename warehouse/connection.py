@@ -1,9 +1,9 @@
 """Opens the warehouse at its address, for writing or for reading. The database is attached by the name `warehouse`.
 
-The writer of a file holds it exclusively, so readers open the published snapshot (publish.py). No other code may open the
-writer's file while it is in use, not even to copy it: the operating system's lock belongs to the process, and closing
-any other handle on the file gives the lock away without a word. A lake has many writers, one at a time (lock.py), and its
-readers read the lake itself.
+The writer of a file holds it exclusively, so readers open the published snapshot (publish.py). No other code may open
+the writer's file while it is in use, not even to copy it: the operating system's lock belongs to the process, and
+closing any other handle on the file gives the lock away without a word. A lake has many writers, one at a time
+(lock.py), and its readers read the lake itself.
 """
 
 import os
@@ -71,7 +71,8 @@ def open_reader(place: Address | Path) -> duckdb.DuckDBPyConnection:
         place: the address; a path is that of a snapshot that is not encrypted.
 
     Raises:
-        WarehouseError: there is no such file or lake, it is damaged or no warehouse, of another release's schema, or the
+        WarehouseError: there is no such file or lake, it is damaged or no warehouse, of another release's schema, or
+        the
             key is not the right one.
     """
     address = as_address(place)

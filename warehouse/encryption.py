@@ -1,8 +1,8 @@
 """Encryption at rest: what a key is, and Parquet files under it.
 
-A key is 32 random bytes written in base64, as `openssl rand -base64 32` makes them. Passphrases are refused: they can be
-guessed. The same text opens an encrypted file in any DuckDB: `ATTACH 'file' (ENCRYPTION_KEY 'KEY')`, or
-`PRAGMA add_parquet_key('pmfer', 'KEY')` and then `read_parquet(..., encryption_config = {footer_key: 'pmfer'})`.
+A key is 32 random bytes written in base64, as `openssl rand -base64 32` makes them. Passphrases are refused: they can
+be guessed. The same text opens an encrypted file in any DuckDB: `ATTACH 'file' (ENCRYPTION_KEY 'KEY')`, or `PRAGMA
+add_parquet_key('pmfer', 'KEY')` and then `read_parquet(..., encryption_config = {footer_key: 'pmfer'})`.
 """
 
 import base64

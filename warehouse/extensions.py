@@ -1,4 +1,4 @@
-"""DuckDB's extensions, loaded from the wheels that brought them: nothing is downloaded, nothing copied to a home folder."""
+"""DuckDB's extensions, loaded from the wheels that bring them: nothing is downloaded or copied to a home folder."""
 
 from importlib.resources import as_file, files
 

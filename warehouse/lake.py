@@ -20,7 +20,7 @@ from warehouse.extensions import load_extension
 from warehouse.folders import make_private_file, make_private_folder
 from warehouse.literals import quoted
 from warehouse.lock import advisory_lock, file_lock
-from warehouse.transaction import database_path, one_line_errors, transaction
+from warehouse.transaction import transaction
 
 # How long replaced files stay for readers that are open; a reader sees the lake as it was when it was opened.
 READERS_LAST = timedelta(days=1)

@@ -1,12 +1,12 @@
 """One transaction at a time: the lock that writers of a lake take.
 
-DuckLake lets two transactions append to the same table side by side, so a rule such as "this session is stored once" could
-be checked by both and broken by both; in a file, a constraint would refuse the second. Writers of a lake therefore hold
-one lock from before the first look until after the commit. It costs little: storing a session takes a fraction of a
-second, scoring it minutes, and scoring is not under the lock.
+DuckLake lets two transactions append to the same table side by side, so a rule such as "this session is stored once"
+could be checked by both and broken by both; in a file, a constraint would refuse the second. Writers of a lake
+therefore hold one lock from before the first look until after the commit. It costs little: storing a session takes a
+fraction of a second, scoring it minutes, and scoring is not under the lock.
 
-The lock lives where the catalogue is: in PostgreSQL an advisory lock, beside an SQLite file a lock of the operating system.
-Both end with the process that holds them, however it ends.
+The lock lives where the catalogue is: in PostgreSQL an advisory lock, beside an SQLite file a lock of the operating
+system. Both end with the process that holds them, however it ends.
 """
 
 import fcntl
@@ -83,7 +83,7 @@ def _wait(attempt: Callable[[], bool], label: str) -> None:
     while not attempt():
         if time.monotonic() > deadline:
             raise WarehouseError(
-                f"warehouse {label}: another process has been writing for {PATIENCE_S:.0f} s; see whether it hangs, then "
+                f"warehouse {label}: another process has been writing for {PATIENCE_S:.0f} s; see if it hangs, then "
                 "run again"
             )
         time.sleep(_PAUSE_S)

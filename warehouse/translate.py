@@ -1,9 +1,9 @@
 """The same migrations for a lake, which lacks some of what a DuckDB file has.
 
 Statement by statement, as DuckDB's own parser splits them: a table comes without PRIMARY KEY, UNIQUE, CHECK and FOREIGN
-KEY; an index is left out; a comment on a macro or on a view's column, which a lake cannot hold, is left out here and found
-in schema_comments. All else is taken word by word. What a table is without its constraints is not guessed from the text:
-every statement first runs in an empty database in memory, the model, and the table is read from there.
+KEY; an index is left out; a comment on a macro or on a view's column, which a lake cannot hold, is left out here and
+found in schema_comments. All else is taken word by word. What a table is without its constraints is not guessed from
+the text: every statement first runs in an empty database in memory, the model, and the table is read from there.
 """
 
 import re
@@ -15,6 +15,7 @@ from warehouse.literals import identifier
 
 _COMMENT = re.compile(r"COMMENT\s+ON\s+(?:MACRO\b|COLUMN\s+(?:main\.)?\"?(?P<relation>\w+)\"?\.)", re.IGNORECASE)
 _LEADING_COMMENTS = re.compile(r"(?:\s+|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
+_CHANGES_CATALOGUE = {duckdb.StatementType.CREATE, duckdb.StatementType.DROP}
 
 
 class LakeTranslator:
@@ -30,21 +31,20 @@ class LakeTranslator:
     def translate(self, text: str) -> list[str]:
         """The statements that do on a lake what `text` does in a file."""
         statements = []
+        known = self._catalogue()
         for statement in self._model.extract_statements(text):
-            before = self._catalogue()
             self._model.execute(statement)
-            new = self._catalogue() - before
-            statements += self._translated(statement.query, new)
+            if statement.type in _CHANGES_CATALOGUE:
+                before, known = known, self._catalogue()
+                statements += self._created(statement.query, known - before)
+            elif not _is_lost_comment(statement.query, known):
+                statements.append(statement.query)
         return statements
 
-    def _translated(self, text: str, new: set[tuple[str, str]]) -> list[str]:
-        match = _COMMENT.match(text, _LEADING_COMMENTS.match(text).end())  # type: ignore[union-attr]  # matches nothing, too
+    def _created(self, text: str, new: set[tuple[str, str]]) -> list[str]:
         if any(kind == "index" for kind, _ in new):
             return []
-        if match and (match["relation"] is None or ("view", match["relation"]) in self._catalogue()):
-            return []
-        constrained = [name for kind, name in new if kind == "constrained"]
-        return [self._bare_table(name) for name in constrained] or [text]
+        return [self._bare_table(name) for kind, name in new if kind == "constrained"] or [text]
 
     def _catalogue(self) -> set[tuple[str, str]]:
         """Kind and name of what the model holds and a lake may not: views, indexes, tables with constraints."""
@@ -54,7 +54,14 @@ class LakeTranslator:
         """CREATE TABLE of a table of the model, with names, types, defaults and NOT NULL of its columns."""
         columns = self._model.execute(sql.query("model_columns"), {"name": name}).fetchall()
         lines = [
-            f"{identifier(column)} {kind}" + ("" if nullable else " NOT NULL") + (f" DEFAULT {default}" if default else "")
+            f"{identifier(column)} {kind}{'' if nullable else ' NOT NULL'}{f' DEFAULT {default}' if default else ''}"
             for column, kind, nullable, default in columns
         ]
         return f"CREATE TABLE IF NOT EXISTS {identifier(name)} ({', '.join(lines)})"
+
+
+def _is_lost_comment(text: str, catalogue: set[tuple[str, str]]) -> bool:
+    """Whether a statement comments on a macro or on the column of a view."""
+    start = _LEADING_COMMENTS.match(text)
+    match = _COMMENT.match(text, start.end() if start else 0)
+    return match is not None and (match["relation"] is None or ("view", match["relation"]) in catalogue)

@@ -14,6 +14,7 @@ from warehouse_samples import PROVENANCE, sample_session, store_sample
 
 from pmfer.errors import WarehouseError
 from warehouse import queries
+from warehouse.address import Address, FileAddress
 from warehouse.connection import open_reader, open_writer
 from warehouse.publish import publish
 from warehouse.store import check_session
@@ -28,6 +29,12 @@ try:
 except WarehouseError as error:
     print(error)
 """
+
+
+@pytest.fixture
+def address(path: Path) -> Address:
+    """A file only: what is tested here is about files."""
+    return FileAddress(path, path.parent / "published" / "warehouse.duckdb")
 
 
 @pytest.fixture

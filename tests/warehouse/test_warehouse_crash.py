@@ -12,6 +12,7 @@ import pytest
 from warehouse_samples import content, sample_session, store_sample
 
 from pmfer.errors import WarehouseError
+from warehouse.address import Address, FileAddress
 from warehouse.connection import open_reader, open_writer
 from warehouse.publish import publish
 
@@ -19,6 +20,12 @@ SESSIONS = 12
 CHILD = Path(__file__).with_name("store_sessions.py")
 # The child finds the rooms and the samples where this process does.
 ENVIRONMENT = {"PYTHONPATH": ":".join(sys.path)}
+
+
+@pytest.fixture
+def address(path: Path) -> Address:
+    """A file only: what is tested here is about files."""
+    return FileAddress(path, path.parent / "published" / "warehouse.duckdb")
 
 
 def store_until_killed(path: Path, kill_at: int) -> None:

@@ -9,6 +9,7 @@ import pytest
 from warehouse_samples import COMPLETED, sample_run, sample_session, store_sample
 
 from warehouse import sql
+from warehouse.address import Address
 from warehouse.connection import open_reader
 from warehouse.dictionary import render_dictionary
 from warehouse.publish import publish
@@ -29,16 +30,15 @@ def examples(language: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def snapshot(writer: duckdb.DuckDBPyConnection, tmp_path: Path) -> Path:
+def published(writer: duckdb.DuckDBPyConnection, address: Address) -> Address:
     """Two patients over two weeks, published where the documentation has it."""
     start_run(writer, sample_run())
     for day in (1, 4, 8, 11, 14):
         for patient in ("p01", "p02"):
             store_sample(writer, sample_session(f"{patient}-{day}", patient, day))
     finish_run(writer, "run-1", COMPLETED)
-    target = tmp_path / "data" / "published" / "warehouse.duckdb"
-    publish(writer, target)
-    return target
+    publish(writer, address)
+    return address
 
 
 def test_the_data_dictionary_is_that_of_the_database() -> None:
@@ -46,10 +46,10 @@ def test_the_data_dictionary_is_that_of_the_database() -> None:
     assert written == render_dictionary(), "write it again with `pmfer warehouse dictionary`"
 
 
-def test_every_query_of_the_documentation_runs(snapshot: Path) -> None:
+def test_every_query_of_the_documentation_runs(published: Address) -> None:
     queries = examples("sql")
     assert len(queries) == 7
-    with open_reader(snapshot) as reader:
+    with open_reader(published) as reader:
         answers = {heading: reader.execute(text).pl() for heading, text in queries.items()}
     assert answers["How good is the data of each patient?"]["frames_scored_percent"].to_list() == [75.0, 75.0]
     assert answers["Which model and which software made these scores?"]["sessions"].to_list() == [10]
@@ -59,8 +59,8 @@ def test_every_query_of_the_documentation_runs(snapshot: Path) -> None:
     assert brows["session_id"].n_unique() == brows.height == 5
 
 
-def test_who_smiled_less_is_who_smiled_less(snapshot: Path) -> None:
-    with open_reader(snapshot) as reader:
+def test_who_smiled_less_is_who_smiled_less(published: Address) -> None:
+    with open_reader(published) as reader:
         less = reader.execute(examples("sql")["Who smiled less this week than the week before?"]).pl()
         shares = reader.execute("SELECT patient_id, session_date, happiness_share FROM session_summary").pl()
     # The latest day is the 14th, so the 8th begins this week and the 1st the one before.
@@ -71,7 +71,9 @@ def test_who_smiled_less_is_who_smiled_less(snapshot: Path) -> None:
     assert set(less["patient_id"]) == set(weeks.filter(pl.col("now") < pl.col("then"))["patient_id"])
 
 
-def test_the_python_of_the_documentation_runs(snapshot: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("address", ["file"], indirect=True)
+@pytest.mark.usefixtures("published")
+def test_the_python_of_the_documentation_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, pl.DataFrame] = {}
     exec(examples("python")["Reading"], names)

@@ -10,8 +10,15 @@ from warehouse_samples import content, fingerprint, sample_session, store_sample
 
 from pmfer.errors import WarehouseError
 from warehouse import sql
+from warehouse.address import Address, FileAddress
 from warehouse.connection import open_reader, open_writer
 from warehouse.publish import publish
+
+
+@pytest.fixture
+def address(path: Path) -> Address:
+    """A file only: what is tested here is about files."""
+    return FileAddress(path, path.parent / "published" / "warehouse.duckdb")
 
 
 @pytest.fixture

@@ -8,25 +8,28 @@ import pytest
 from pmfer.errors import FrameReason, QuarantineReason, WarehouseError
 from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.facs import ACTION_UNITS
+from warehouse import sql
 from warehouse.connection import open_writer
+from warehouse.dictionary import render_dictionary, render_dictionary_of
 from warehouse.frames import FRAME_COLUMNS
 from warehouse.migrate import migrate, shipped_migrations
 
 
 def columns(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, tuple[str, str]]:
-    sql = "SELECT column_name, data_type, comment FROM duckdb_columns() WHERE table_name = $name ORDER BY column_index"
-    return {name: (kind, text) for name, kind, text in connection.execute(sql, {"name": relation}).fetchall()}
+    rows = connection.execute(sql.query("dictionary_columns")).fetchall()
+    return {name: (kind, text) for entry, name, kind, _, text in rows if entry == relation}
 
 
 def test_every_relation_and_column_has_a_comment(writer: duckdb.DuckDBPyConnection) -> None:
-    silent = writer.execute("""
-        SELECT table_name FROM duckdb_tables() WHERE comment IS NULL
-        UNION ALL SELECT view_name FROM duckdb_views() WHERE comment IS NULL AND NOT internal
-        UNION ALL SELECT table_name || '.' || column_name FROM duckdb_columns() WHERE comment IS NULL AND NOT internal
-        UNION ALL SELECT function_name FROM duckdb_functions()
-        WHERE function_type = 'macro' AND comment IS NULL AND NOT internal
-    """).fetchall()
+    entries = writer.execute(sql.query("dictionary_entries")).fetchall()
+    silent = [(kind, name) for kind, name, _, comment in entries if not comment]
+    silent += [row[:2] for row in writer.execute(sql.query("dictionary_columns")).fetchall() if not row[-1]]
     assert silent == []
+    assert {kind for kind, *_ in entries} == {"Table", "View", "Macro"}
+
+
+def test_the_dictionary_is_the_same_at_every_address(writer: duckdb.DuckDBPyConnection) -> None:
+    assert render_dictionary_of(writer) == render_dictionary()
 
 
 def test_frame_scores_holds_the_score_batch_column_by_column(writer: duckdb.DuckDBPyConnection) -> None:

@@ -1,0 +1,71 @@
+"""A PostgreSQL server of the tests' own: in a temporary folder, reached by its socket, gone afterwards."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+USER = "pmfer"
+PASSWORD = "it's a secret"
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """A running server."""
+
+    programs: Path  # folder of createdb and its like
+    folder: Path  # where its socket is
+
+    def create_database(self, name: str, template: str = "template0") -> str:
+        """Make a database, empty or a copy of another; returns its connection string, password included."""
+        self._run("createdb", f"--template={template}", name)
+        password = PASSWORD.replace("'", r"\'")
+        return f"host={self.folder} user={USER} password='{password}' dbname={name}"
+
+    def execute(self, name: str, text: str) -> None:
+        """Run a statement in a database."""
+        self._run("psql", "--quiet", f"--command={text}", name)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [self.programs / program, f"--host={self.folder}", f"--username={USER}", *arguments]
+        subprocess.run(command, env={"PGPASSWORD": PASSWORD}, check=True)
+
+
+def find_programs() -> Path | None:
+    """Folder with PostgreSQL's own programs, None where it is not installed."""
+    found = shutil.which("initdb")
+    folders = [Path(found).resolve().parent] if found else []
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)  # Debian leaves them out of PATH
+    return next((folder for folder in folders if (folder / "postgres").exists()), None)
+
+
+@contextmanager
+def running_server(programs: Path) -> Iterator[PostgresServer]:
+    """Start a server, and stop it at the end."""
+    # PostgreSQL refuses to run as root; whoever else runs the tests may not become anybody.
+    as_nobody = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
+    with tempfile.TemporaryDirectory(prefix="pmfer-pg-") as name:
+        folder = Path(name)
+        secret = folder / "password"
+        secret.write_text(PASSWORD)
+        if as_nobody:
+            for path in (folder, secret):
+                shutil.chown(path, "nobody", "nogroup")
+
+        def run(program: str, *arguments: str | Path) -> None:
+            command = [programs / program, "--pgdata", folder / "data", *arguments]
+            subprocess.run(command, stdout=subprocess.DEVNULL, check=True, cwd=folder, **as_nobody)
+
+        run(
+            "initdb", "--auth=scram-sha-256", f"--username={USER}", f"--pwfile={secret}", "--encoding=UTF8", "--no-sync"
+        )
+        options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c fsync=off"
+        run("pg_ctl", "start", "--wait", "--options", options, "--log", folder / "log")
+        try:
+            yield PostgresServer(programs, folder)
+        finally:
+            run("pg_ctl", "stop", "--mode=immediate")
