@@ -4,8 +4,9 @@ Rows are never inlined in the catalogue, however few: what is encrypted, and wha
 alone. The price is a small file per table and transaction, which `tidy` merges after a night.
 """
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from warehouse.extensions import load_extension
 from warehouse.folders import make_private_file, make_private_folder
 from warehouse.literals import quoted
 from warehouse.lock import advisory_lock, file_lock
-from warehouse.transaction import transaction
+from warehouse.transaction import one_line_errors, transaction
 
 # How long replaced files stay for readers that are open; a reader sees the lake as it was when it was opened.
 READERS_LAST = timedelta(days=1)
@@ -97,20 +98,39 @@ def record_lake_key(connection: duckdb.DuckDBPyConnection, address: LakeAddress)
 def tidy(connection: duckdb.DuckDBPyConnection, keep: timedelta = READERS_LAST) -> None:
     """Merge a lake's small files and delete those that no state of the last `keep` needs; a file needs no such care.
 
-    With `keep` of zero nothing that was deleted can be found any more: history goes, files are written again without
-    deleted rows, and the catalogue forgets the smallest and largest values of text columns. Readers that are open then
-    fail at their next query.
-
     Raises:
         WarehouseError: the database refused.
     """
-    database = current_database(connection)
-    if not database.is_lake:
+    if not current_database(connection).is_lake:
         return
     seconds = {"keep_s": keep.total_seconds()}
-    for step in ("lake_rewrite", "lake_merge", "lake_expire", "lake_clean_up"):
+    for step, values in (("rewrite", {}), ("merge", {}), ("expire", seconds), ("clean_up", seconds)):
+        # Each in a transaction of its own, because the next step works on what the one before has committed.
         with transaction(connection):
-            connection.execute(sql.statement(step), seconds)
+            connection.execute(sql.statement(f"lake_{step}"), values)
+
+
+def forget_history(address: LakeAddress) -> None:
+    """Leave nothing of a lake but its present state: what was deleted is then in no file of it any more.
+
+    Parquet files are written again without deleted rows and all older ones are deleted; the catalogue forgets its older
+    states and the smallest and largest values of text columns. Readers that are open fail at their next query. Nobody
+    else may write meanwhile, as DuckLake keeps such values in memory. PostgreSQL's own files are cleared by its vacuum.
+
+    Raises:
+        WarehouseError: the database refused, or another connection holds the catalogue.
+    """
+    with one_line_errors(address), duckdb.connect() as connection:
+        _prepare(connection, address)
+        _attach(connection, address, {"DATA_INLINING_ROW_LIMIT": "0"})
+        tidy(connection, timedelta(0))
+    with one_line_errors(address), _catalogue(address, "READ_WRITE") as catalogue:
+        catalogue.execute(sql.statement("catalogue_forget_extremes"))
+    if address.catalogue == "sqlite":
+        # What SQLite has deleted stays in its file until it is written anew.
+        with one_line_errors(address), closing(sqlite3.connect(address.connection, isolation_level=None)) as file:
+            file.execute("VACUUM")
+            file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, address: LakeAddress) -> None:
@@ -152,12 +172,20 @@ def _creation_lock(address: LakeAddress) -> Iterator[None]:
         with file_lock(Path(address.connection)):
             yield
         return
-    with duckdb.connect() as guard:
-        _prepare(guard, address)
+    with _catalogue(address, "READ_ONLY") as guard, advisory_lock(guard, "catalogue", str(address)):
+        yield
+
+
+@contextmanager
+def _catalogue(address: LakeAddress, mode: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The catalogue as the plain database that it is, by the name `catalogue`."""
+    with duckdb.connect() as connection:
+        _prepare(connection, address)
         secret = ", SECRET catalogue" if address.password is not None else ""
-        guard.execute(f"ATTACH {quoted(address.connection)} AS guard (TYPE postgres, READ_ONLY{secret})")
-        with advisory_lock(guard, "guard", str(address)):
-            yield
+        options = f"(TYPE {address.catalogue}, {mode}{secret})"
+        connection.execute(f"ATTACH {quoted(address.connection)} AS catalogue {options}")
+        connection.execute("USE catalogue")
+        yield connection
 
 
 def _require_same_encryption(connection: duckdb.DuckDBPyConnection, address: LakeAddress) -> None:

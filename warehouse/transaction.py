@@ -1,6 +1,7 @@
 """One transaction: all of it is stored, or nothing is, and one clear line says why."""
 
 import re
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -80,7 +81,7 @@ def one_line_errors(place: object) -> Iterator[None]:
     """
     try:
         yield
-    except (duckdb.Error, OSError) as error:
+    except (duckdb.Error, sqlite3.Error, OSError) as error:
         text = str(error)
         # Of a database that broke down earlier, the first cause tells more than the breakdown.
         what = text.partition("Original error: ")[2] or text or type(error).__name__

@@ -1,2 +1,2 @@
--- Delete the files that no state of a lake needs any more.
-CALL ducklake_cleanup_old_files('warehouse', cleanup_all => true)
+-- Delete the files that no state of a lake has needed for so many seconds.
+CALL ducklake_cleanup_old_files('warehouse', older_than => now() - to_seconds($keep_s))

@@ -1,0 +1,123 @@
+"""A lake: many writers, one at a time, nothing stored twice; its files are merged, and history goes when it must."""
+
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+from conftest import lake_in
+from postgres_server import PostgresServer
+from warehouse_samples import content, sample_session, store_sample
+
+from pmfer.errors import WarehouseError
+from warehouse.address import Address, LakeAddress
+from warehouse.connection import open_reader, open_writer
+from warehouse.lake import forget_history, tidy
+from warehouse.migrate import shipped_migrations
+
+CHILD = Path(__file__).with_name("store_sessions.py")
+ENVIRONMENT = {"PYTHONPATH": ":".join(sys.path)}
+LAKES = pytest.mark.parametrize("address", ["sqlite", "postgres"], indirect=True)
+
+
+def start_storing(folder: Path, text: str, sessions: int) -> subprocess.Popen[str]:
+    command = [sys.executable, str(CHILD), text, str(sessions), str(folder)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def new_lake(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Address of a lake that does not exist yet, as a user writes it."""
+    if request.param == "sqlite":
+        return f"ducklake:sqlite:{tmp_path / 'catalogue.sqlite'}"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return f"ducklake:postgres:{server.create_database(f'new_{tmp_path.name}')}"
+
+
+def test_processes_that_make_a_lake_and_store_the_same_sessions_at_once_store_each_once(
+    new_lake: str, tmp_path: Path
+) -> None:
+    children = [start_storing(tmp_path, new_lake, sessions=6) for _ in range(3)]
+    for child in children:
+        _, errors = child.communicate()
+        assert child.returncode == 0, errors
+    with open_writer(lake_in(tmp_path, new_lake)) as connection:
+        rows = content(connection)
+        counts = {name: len(rows[name]) for name in ("sessions", "scorings", "patients", "bundles")}
+        assert counts == {"sessions": 6, "scorings": 6, "patients": 3, "bundles": 1}
+        assert len(rows["schema_migrations"]) == len(shipped_migrations())
+        assert len(rows["frame_scores"]) == 6 * 400
+
+
+@LAKES
+def test_what_a_writer_stores_a_reader_sees_once_it_is_opened_anew(address: Address) -> None:
+    sessions = "SELECT session_id FROM sessions ORDER BY session_id"
+    with open_writer(address) as writer:
+        store_sample(writer, sample_session("s1"))
+        with open_reader(address) as early:
+            store_sample(writer, sample_session("s2"))
+            with open_reader(address) as late:
+                assert early.execute(sessions).fetchall() == [("s1",)]
+                assert late.execute(sessions).fetchall() == [("s1",), ("s2",)]
+                with pytest.raises(duckdb.Error, match="read-only"):
+                    late.execute("DELETE FROM sessions")
+
+
+@LAKES
+def test_tidying_merges_small_files_and_changes_no_row(address: LakeAddress) -> None:
+    with open_writer(address) as writer:
+        for number in range(4):
+            store_sample(writer, sample_session(f"s{number}"))
+        before, files = content(writer), parquet_files(address)
+        with open_reader(address) as reader:
+            tidy(writer)
+            assert content(reader) == before
+        tidy(writer, keep=timedelta(0))
+        assert content(writer) == before
+        assert len(parquet_files(address)) < len(files)
+        assert store_sample(writer, sample_session("s4"))
+
+
+@LAKES
+def test_what_was_deleted_is_in_no_byte_once_history_is_forgotten(address: LakeAddress) -> None:
+    with open_writer(address) as writer:
+        for number, patient in enumerate(["aa-gone", "kept", "zz-gone"]):
+            store_sample(writer, sample_session(f"session-of-{patient}", patient, day=number + 1))
+        for table in ("patients", "sessions"):
+            writer.execute(f"DELETE FROM {table} WHERE patient_id LIKE '%gone'")
+        for table in ("scorings", "frame_scores"):
+            writer.execute(f"DELETE FROM {table} WHERE session_id LIKE '%gone'")
+        before = content(writer)
+    forget_history(address)
+    below = [path for path in Path(address.data).parent.rglob("*") if path.is_file()]
+    assert below
+    assert [path for path in below if b"gone" in path.read_bytes()] == []
+    with open_writer(address) as writer:
+        assert content(writer) == before
+        assert store_sample(writer, sample_session("later", "aa"))
+        assert writer.execute("SELECT patient_id FROM patients ORDER BY 1").fetchall() == [("aa",), ("kept",)]
+        # DuckLake skips files and tables by the smallest and largest values that it remembers.
+        assert writer.execute("SELECT count(*) FROM sessions WHERE patient_id = 'kept'").fetchall() == [(1,)]
+        assert writer.execute("SELECT count(*) FROM sessions WHERE patient_id = 'aa'").fetchall() == [(1,)]
+        assert writer.execute("SELECT min(patient_id), max(patient_id) FROM patients").fetchall() == [("aa", "kept")]
+
+
+def test_a_slip_in_the_address_reads_nothing_and_makes_nothing(new_lake: str, tmp_path: Path) -> None:
+    with pytest.raises(WarehouseError, match="does not exist.*correct the address") as error:
+        open_reader(lake_in(tmp_path, new_lake))
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "catalogue.sqlite").exists()
+
+
+@LAKES
+def test_another_data_folder_than_the_lakes_is_refused(address: LakeAddress, tmp_path: Path) -> None:
+    moved = LakeAddress(address.catalogue, address.connection, str(tmp_path / "other"), address.password)
+    with pytest.raises(WarehouseError, match="does not match existing data path.*the folder it was made with") as error:
+        open_writer(moved)
+    assert "\n" not in str(error.value)
+
+
+def parquet_files(address: LakeAddress) -> set[Path]:
+    return set(Path(address.data).rglob("*.parquet"))
