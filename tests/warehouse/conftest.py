@@ -10,7 +10,7 @@ import duckdb
 import pytest
 from postgres_server import PostgresServer, find_programs, running_server
 
-from warehouse.address import Address, parse_address
+from warehouse.address import Address, FileAddress, parse_address
 from warehouse.connection import open_writer
 
 _numbers = itertools.count()
@@ -81,3 +81,11 @@ def writer(address: Address) -> Iterator[duckdb.DuckDBPyConnection]:
 def lake_in(folder: Path, text: str) -> Address:
     """An address as a user would write it, with everything that it leaves open below a folder."""
     return parse_address(text, published=folder / "published" / "warehouse.duckdb", lake=folder / "lake")
+
+
+def as_text(address: Address) -> str:
+    """An address with its password, as a user would write it."""
+    if isinstance(address, FileAddress):
+        return f"file:{address.path}"
+    password = (address.password or "").replace("'", r"\'")
+    return str(address) + (f" password='{password}'" if password else "")

@@ -59,7 +59,9 @@ def test_no_byte_of_a_patient_is_readable_in_any_file(encrypted: FileAddress, tm
         publish(writer, encrypted)
         # More than fits into memory, and hard to compress.
         writer.execute("SET memory_limit = '50MB'; SET threads = 1")
-        writer.execute("CREATE TEMP TABLE spilled AS SELECT session_id || hash(i) AS t FROM sessions, range(700_000) r(i)")
+        writer.execute(
+            "CREATE TEMP TABLE spilled AS SELECT session_id || hash(i) AS t FROM sessions, range(700_000) r(i)"
+        )
         found = files_below(tmp_path)
         assert {path.suffix for path in found} >= {".duckdb", ".wal", ".tmp"}, "the test no longer spills"
         assert [path for path in found if PATIENT.encode() in path.read_bytes()] == []
@@ -98,10 +100,10 @@ def test_the_key_opens_it_again_and_no_other_does(encrypted: Address) -> None:
     with open_writer(encrypted) as writer, open_reader(encrypted) as reader:
         assert content(writer) == content(reader) == before
     for open_it in (open_writer, open_reader):
-        with pytest.raises(WarehouseError, match="Wrong encryption key.*give th") as error:
+        with pytest.raises(WarehouseError, match=r"Wrong encryption key.*give th") as error:
             open_it(replace(encrypted, key=OTHER_KEY))
         one_line_without_keys(error)
-        with pytest.raises(WarehouseError, match="it is encrypted.*give its key in PMFER_WAREHOUSE_KEY") as error:
+        with pytest.raises(WarehouseError, match=r"it is encrypted.*give its key in PMFER_WAREHOUSE_KEY") as error:
             open_it(replace(encrypted, key=None))
         one_line_without_keys(error)
 
@@ -109,7 +111,7 @@ def test_the_key_opens_it_again_and_no_other_does(encrypted: Address) -> None:
 def test_a_key_for_a_warehouse_without_encryption_is_refused(address: Address) -> None:
     store_a_night(address)
     for open_it in (open_writer, open_reader):
-        with pytest.raises(WarehouseError, match="is not encrypted.*give no key") as error:
+        with pytest.raises(WarehouseError, match=r"is not encrypted.*give no key") as error:
             open_it(replace(address, key=KEY))
         one_line_without_keys(error)
 
@@ -158,7 +160,9 @@ def test_a_key_file_is_private_and_holds_a_key(tmp_path: Path) -> None:
     assert read_key_file(path) == KEY
     for text in ("", "a pass phrase", base64.b64encode(b"short").decode(), "\x00\xff"):
         path.write_bytes(text.encode("latin-1"))
-        with pytest.raises(WarehouseError, match="not a key of 32 bytes in base64; make one with `openssl rand") as error:
+        with pytest.raises(
+            WarehouseError, match="not a key of 32 bytes in base64; make one with `openssl rand"
+        ) as error:
             read_key_file(path)
         assert not text or text not in str(error.value)
 

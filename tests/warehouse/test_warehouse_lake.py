@@ -105,7 +105,7 @@ def test_what_was_deleted_is_in_no_byte_once_history_is_forgotten(address: LakeA
 
 
 def test_a_slip_in_the_address_reads_nothing_and_makes_nothing(new_lake: str, tmp_path: Path) -> None:
-    with pytest.raises(WarehouseError, match="does not exist.*correct the address") as error:
+    with pytest.raises(WarehouseError, match=r"does not exist.*correct the address") as error:
         open_reader(lake_in(tmp_path, new_lake))
     assert "\n" not in str(error.value)
     assert not (tmp_path / "catalogue.sqlite").exists()
@@ -114,7 +114,9 @@ def test_a_slip_in_the_address_reads_nothing_and_makes_nothing(new_lake: str, tm
 @LAKES
 def test_another_data_folder_than_the_lakes_is_refused(address: LakeAddress, tmp_path: Path) -> None:
     moved = LakeAddress(address.catalogue, address.connection, str(tmp_path / "other"), address.password)
-    with pytest.raises(WarehouseError, match="does not match existing data path.*the folder it was made with") as error:
+    with pytest.raises(
+        WarehouseError, match=r"does not match existing data path.*the folder it was made with"
+    ) as error:
         open_writer(moved)
     assert "\n" not in str(error.value)
 

@@ -4,9 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from conftest import as_text
 from warehouse_samples import COMPLETED, sample_run, sample_session, store_sample
 
-from warehouse.address import Address, FileAddress, LakeAddress
+from warehouse.address import Address
 from warehouse.connection import open_writer
 from warehouse.lake import tidy
 from warehouse.publish import publish
@@ -44,11 +45,3 @@ def test_readers_look_without_pause_while_a_night_is_written_and_see_whole_sessi
             looks, first, last, half_stored = (int(word) for word in said.split())
             assert (first, last, half_stored) == (1, 1 + SESSIONS, 0)
             assert looks > 2
-
-
-def as_text(address: Address) -> str:
-    if isinstance(address, FileAddress):
-        return f"file:{address.path}"
-    assert isinstance(address, LakeAddress)
-    password = (address.password or "").replace("'", r"\'")
-    return str(address) + (f" password='{password}'" if password else "")
