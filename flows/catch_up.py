@@ -1,6 +1,5 @@
 """Many nights: which of them have something to do, and the flow that works through them in order."""
 
-from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -11,8 +10,8 @@ from flows.night import NightOutcome, plan_night
 from flows.nightly import nightly
 from flows.reporting import due_reports
 from flows.sources import list_night
+from flows.writing import writing
 from pmfer.errors import ConfigurationError
-from warehouse.connection import open_writer
 
 
 @flow(name="backfill", flow_run_name="backfill {first} to {last}")
@@ -49,7 +48,7 @@ def first_due_night(
     job = make_job(source, first, data_dir, bundle, detector, frames_per_second)
     listings = [list_night(source, first + timedelta(days=offset)) for offset in range((last - first).days + 1)]
     job.data.require_writable()
-    with closing(open_writer(job.warehouse)) as connection:
+    with writing(job.data, job.warehouse) as connection:
         for listing in listings:
             if not plan_night(connection, listing, job).nothing_new:
                 return listing.night

@@ -15,6 +15,7 @@ from pmfer import __version__
 from pmfer.bundle import Bundle, sha256_file
 from pmfer.errors import QuarantineReason, SessionError, VideoError
 from warehouse import queries, store
+from warehouse.consent import ConsentRegister, read_register
 from warehouse.encryption import read_parquet, write_parquet
 from warehouse.records import (
     BundleRecord,
@@ -111,11 +112,15 @@ class NightOutcome:
 
 
 def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job: Job) -> NightPlan:
-    """Compare the source with the warehouse by content. A video in quarantine with the same bytes stays there."""
+    """Compare the source with the warehouse by content. A video in quarantine with the same bytes stays there.
+
+    A video without consent on record is not even opened.
+    """
     pending: list[PendingSession] = []
     rejections = list(listing.rejections)
+    register = read_register(connection)
     for recording in listing.recordings:
-        outcome = _fingerprint(recording)
+        outcome = _consented(recording, register, job.consent_required) or _fingerprint(recording)
         if isinstance(outcome, Rejection):
             rejections.append(outcome)
         else:
@@ -250,18 +255,24 @@ def quarantine_record(rejection: Rejection, night: date, run_id: str) -> Quarant
     )
 
 
-def _fingerprint(recording: Recording) -> PendingSession | Rejection:
+def _consented(recording: Recording, register: ConsentRegister, required: bool) -> Rejection | None:
     sidecar = recording.sidecar
+    refusal = register.refusal(sidecar.patient_id, sidecar.started_at.date(), required)
+    return _unopened(recording, QuarantineReason.NO_CONSENT, f"{refusal}; not opened") if refusal else None
 
-    def reject(reason: QuarantineReason, message: str) -> Rejection:
-        name = recording.video.name
-        return Rejection(
-            recording.source_uri, reason, f"{name}: {message}", None, sidecar.session_id, sidecar.patient_id
-        )
 
+def _fingerprint(recording: Recording) -> PendingSession | Rejection:
     try:
         if recording.video.stat().st_size == 0:
-            return reject(QuarantineReason.EMPTY_FILE, "holds no bytes; copy it again from the camera")
+            message = "holds no bytes; copy it again from the camera"
+            return _unopened(recording, QuarantineReason.EMPTY_FILE, message)
         return PendingSession(recording, sha256_file(recording.video))
     except OSError as error:
-        return reject(QuarantineReason.UNREADABLE, f"cannot be read ({error.strerror})")
+        return _unopened(recording, QuarantineReason.UNREADABLE, f"cannot be read ({error.strerror})")
+
+
+def _unopened(recording: Recording, reason: QuarantineReason, message: str) -> Rejection:
+    """A recording set aside without having been read."""
+    sidecar = recording.sidecar
+    name = recording.video.name
+    return Rejection(recording.source_uri, reason, f"{name}: {message}", None, sidecar.session_id, sidecar.patient_id)

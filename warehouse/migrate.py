@@ -71,8 +71,9 @@ def _apply(connection: duckdb.DuckDBPyConnection, migration: Migration) -> None:
     if current_database(connection).is_lake:
         with duckdb.connect() as model:
             translator = LakeTranslator(model)
-            for earlier in shipped_migrations()[: migration.number - 1]:
-                translator.learn(earlier.text)
+            for earlier in shipped_migrations():
+                if earlier.number < migration.number:
+                    translator.learn(earlier.text)
             for statement in (*translator.translate(bookkeeping), *translator.translate(migration.text)):
                 connection.execute(statement)
             _keep_comments(connection, model)

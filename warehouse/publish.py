@@ -11,12 +11,12 @@ from pathlib import Path
 import duckdb
 
 from pmfer.errors import WarehouseError
-from warehouse import sql
+from warehouse import audit, sql
 from warehouse.address import Address, FileAddress, as_address
 from warehouse.connection import another, attach_options
 from warehouse.folders import make_private_folder
 from warehouse.literals import quoted
-from warehouse.transaction import database_path, one_line_errors
+from warehouse.transaction import database_path, one_line_errors, transaction
 
 
 def publish(connection: duckdb.DuckDBPyConnection, place: Address | Path) -> bool:
@@ -45,18 +45,24 @@ def publish(connection: duckdb.DuckDBPyConnection, place: Address | Path) -> boo
         raise WarehouseError(f"warehouse {target}: cannot be published onto itself; give the snapshot another path")
     if _is_current(connection, address):
         return False
+    # Before the copy, so that the snapshot holds the entry too and the next look finds both alike.
+    with transaction(connection):
+        audit.record(connection, "snapshot_published")
     draft = target.with_name(f".{target.name}.draft")
     with one_line_errors(target):
         make_private_folder(target.parent)
         # One writer, hence one draft: what is here was left behind by a publication that was killed.
-        _remove(draft)
+        remove_database(draft)
         try:
-            _copy(connection, draft, address.key)
-            _flush(draft)
+            copy_database(connection, draft, address.key)
+            flush(draft)
             draft.replace(target)
-            _flush(target.parent)
+            flush(target.parent)
+        except BaseException:
+            _record_failure(connection)
+            raise
         finally:
-            _remove(draft)
+            remove_database(draft)
     return True
 
 
@@ -78,7 +84,8 @@ def _is_current(connection: duckdb.DuckDBPyConnection, address: FileAddress) -> 
     return False
 
 
-def _copy(connection: duckdb.DuckDBPyConnection, draft: Path, key: str | None) -> None:
+def copy_database(connection: duckdb.DuckDBPyConnection, draft: Path, key: str | None) -> None:
+    """Copy everything that is committed into a new database file (0600), encrypted by the key, and write it out."""
     with another(connection) as cursor:
         cursor.execute(f"ATTACH {quoted(draft)} AS draft{attach_options(key)}")
         try:
@@ -94,7 +101,13 @@ def _copy(connection: duckdb.DuckDBPyConnection, draft: Path, key: str | None) -
             cursor.execute("DETACH draft")
 
 
-def _flush(path: Path) -> None:
+def _record_failure(connection: duckdb.DuckDBPyConnection) -> None:
+    """Say that what was announced did not happen. Where that is refused too, the first error is reported."""
+    with suppress(WarehouseError), transaction(connection):
+        audit.record(connection, "publication_failed")
+
+
+def flush(path: Path) -> None:
     """Wait until a file or a folder's entries are on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
@@ -103,6 +116,7 @@ def _flush(path: Path) -> None:
         os.close(handle)
 
 
-def _remove(draft: Path) -> None:
+def remove_database(draft: Path) -> None:
+    """Remove a database file with its write-ahead log, if they are there."""
     draft.unlink(missing_ok=True)
     draft.with_name(draft.name + ".wal").unlink(missing_ok=True)

@@ -119,9 +119,19 @@ def reports(connection: duckdb.DuckDBPyConnection, report_date: date) -> pl.Data
     return _read(connection, "reports", report_date=report_date)
 
 
+def ward_report_days(connection: duckdb.DuckDBPyConnection) -> list[date]:
+    """The days of which a ward overview is on record, in order."""
+    return _read(connection, "ward_report_days")["report_date"].to_list()
+
+
 def bundle(connection: duckdb.DuckDBPyConnection, bundle_id: str) -> pl.DataFrame:
     """The row of bundles of one bundle (`card` is JSON text), or none."""
     return _read(connection, "bundle", bundle_id=bundle_id)
+
+
+def consents(connection: duckdb.DuckDBPyConnection, patient_id: str | None = None) -> pl.DataFrame:
+    """Rows of consents of one patient or (None) of all, by patient and first day."""
+    return _read(connection, "consents", patient_id=patient_id)
 
 
 def _read(connection: duckdb.DuckDBPyConnection, name: str, **parameters: Any) -> pl.DataFrame:

@@ -12,7 +12,8 @@ import duckdb
 import polars as pl
 
 from pmfer.errors import QuarantineReason, SessionError, WarehouseError
-from warehouse import sql
+from warehouse import audit, sql
+from warehouse.consent import read_register
 from warehouse.frames import check_frames, extra_scores
 from warehouse.records import (
     BundleRecord,
@@ -36,9 +37,9 @@ def check_session(connection: duckdb.DuckDBPyConnection, session: SessionRecord)
     """Check that a session does not contradict what is stored; worth doing before its video is decoded.
 
     Raises:
-        SessionError: there is no consent (NO_CONSENT), the start has no UTC offset (SIDECAR_INVALID), the same bytes
-            are stored as another session (DUPLICATE_CONTENT), or the session is stored with other bytes, another
-            patient or another start (SESSION_CONFLICT).
+        SessionError: there is no consent, or none on record for the day (NO_CONSENT), the start has no UTC offset
+            (SIDECAR_INVALID), the same bytes are stored as another session (DUPLICATE_CONTENT), or the session is
+            stored with other bytes, another patient or another start (SESSION_CONFLICT).
         WarehouseError: the database refused.
     """
     name = f"session {session.session_id} ({session.source_uri})"
@@ -46,6 +47,9 @@ def check_session(connection: duckdb.DuckDBPyConnection, session: SessionRecord)
         raise SessionError(QuarantineReason.NO_CONSENT, f"{name}: no consent; nothing of it may be stored")
     if session.started_at.tzinfo is None:
         raise SessionError(QuarantineReason.SIDECAR_INVALID, f"{name}: started_at has no UTC offset; add it")
+    refusal = read_register(connection).refusal(session.patient_id, session.session_date)
+    if refusal:
+        raise SessionError(QuarantineReason.NO_CONSENT, f"{name}: {refusal}; nothing of it may be stored")
     keys = {
         "session_id": session.session_id,
         "content_sha256": session.content_sha256,
@@ -102,6 +106,16 @@ def store_session(
         _insert_scoring(connection, identity, session, bundle, scoring)
         _insert_frames(connection, identity, frames, bundle.extra_columns)
         connection.execute(sql.statement("delete_quarantine"), {"source_uri": session.source_uri})
+        audit.record(
+            connection,
+            "session_stored",
+            object_id=identity,
+            patient_id=session.patient_id,
+            session_date=session.session_date,
+            run_id=scoring.run_id,
+            bundle_id=bundle.bundle_id,
+            frames=frames.height,
+        )
     return True
 
 
@@ -115,6 +129,7 @@ def start_run(connection: duckdb.DuckDBPyConnection, run: RunRecord) -> None:
         connection.execute(sql.statement("fail_interrupted_runs"), {"night": run.night})
         if not _changed(connection, "insert_run", {**vars(run), "options": _json(run.options)}):
             raise WarehouseError(f"run {run.run_id}: it is stored already; use another identifier")
+        audit.record(connection, "run_started", object_id=run.run_id, night=run.night, bundle_id=run.bundle_id)
 
 
 def finish_run(connection: duckdb.DuckDBPyConnection, run_id: str, outcome: RunOutcome) -> None:
@@ -126,6 +141,8 @@ def finish_run(connection: duckdb.DuckDBPyConnection, run_id: str, outcome: RunO
     with transaction(connection):
         if not _changed(connection, "finish_run", {"run_id": run_id, **vars(outcome)}):
             raise WarehouseError(f"run {run_id}: not running, so it cannot be finished; start it first")
+        counts = {key: value for key, value in vars(outcome).items() if key != "message"}  # it may name a session
+        audit.record(connection, "run_finished", object_id=run_id, **counts)
 
 
 def add_quarantine(connection: duckdb.DuckDBPyConnection, record: QuarantineRecord) -> bool:
@@ -143,6 +160,9 @@ def add_quarantine(connection: duckdb.DuckDBPyConnection, record: QuarantineReco
         if added:
             keys = {"source_uri": record.source_uri, "quarantine_id": record.quarantine_id}
             connection.execute(sql.statement("delete_quarantine_before"), keys)
+            audit.record(
+                connection, "session_set_aside", patient_id=record.patient_id, night=record.night, reason=record.reason
+            )
     return added
 
 
@@ -155,7 +175,10 @@ def lift_quarantine(connection: duckdb.DuckDBPyConnection, source_uri: str) -> b
         WarehouseError: the database refused.
     """
     with transaction(connection):
-        return _changed(connection, "delete_quarantine", {"source_uri": source_uri}) > 0
+        lifted = _changed(connection, "delete_quarantine", {"source_uri": source_uri})
+        if lifted:
+            audit.record(connection, "quarantine_lifted", rows=lifted)
+    return lifted > 0
 
 
 def record_report(connection: duckdb.DuckDBPyConnection, record: ReportRecord) -> bool:
@@ -168,7 +191,36 @@ def record_report(connection: duckdb.DuckDBPyConnection, record: ReportRecord) -
         WarehouseError: the database refused.
     """
     with transaction(connection):
-        return _changed(connection, "upsert_report", {**vars(record), "report_id": record.report_id}) > 0
+        recorded = _changed(connection, "upsert_report", {**vars(record), "report_id": record.report_id}) > 0
+        if recorded:
+            audit.record(
+                connection,
+                "report_rendered",
+                object_id=record.run_id,
+                patient_id=record.patient_id,
+                kind=record.kind,
+                report_date=record.report_date,
+            )
+    return recorded
+
+
+def forget_report(connection: duckdb.DuckDBPyConnection, record: ReportRecord) -> bool:
+    """Take a report whose file is gone off the record; true if it was on it.
+
+    Raises:
+        WarehouseError: the database refused.
+    """
+    with transaction(connection):
+        removed = _changed(connection, "delete_report", {"report_id": record.report_id}) > 0
+        if removed:
+            audit.record(
+                connection,
+                "report_removed",
+                patient_id=record.patient_id,
+                kind=record.kind,
+                report_date=record.report_date,
+            )
+    return removed
 
 
 def _changed(connection: duckdb.DuckDBPyConnection, statement: str, values: Mapping[str, Any]) -> int:

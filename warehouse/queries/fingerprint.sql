@@ -1,5 +1,10 @@
 -- Rows and a hash over all of them for every table, whatever their order: equal exactly when the content is equal.
-SELECT 'bundles' AS table_name, count(*) AS row_count, sum(hash(t)) AS row_hash FROM bundles AS t
+SELECT 'audit_head' AS table_name, count(*) AS row_count, sum(hash(t)) AS row_hash FROM audit_head AS t
+UNION ALL SELECT 'audit_log', count(*), sum(hash(t)) FROM audit_log AS t
+UNION ALL SELECT 'audit_subjects', count(*), sum(hash(t)) FROM audit_subjects AS t
+UNION ALL SELECT 'bundles', count(*), sum(hash(t)) FROM bundles AS t
+UNION ALL SELECT 'consents', count(*), sum(hash(t)) FROM consents AS t
+UNION ALL SELECT 'erasures', count(*), sum(hash(t)) FROM erasures AS t
 UNION ALL SELECT 'frame_extra_scores', count(*), sum(hash(t)) FROM frame_extra_scores AS t
 UNION ALL SELECT 'frame_scores', count(*), sum(hash(t)) FROM frame_scores AS t
 UNION ALL SELECT 'lake_keys', count(*), sum(hash(t)) FROM lake_keys AS t

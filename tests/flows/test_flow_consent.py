@@ -1,0 +1,135 @@
+"""Consent is asked for before anything of a video is read, and the register says where a file is wrong."""
+
+import json
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+from privacy_folder import file_of
+
+from flows.cli import main
+from flows.consent_command import import_consents, read_consents
+from flows.data_folder import DataFolder
+from flows.job import make_job
+from flows.night import NightPlan, plan_night
+from flows.sources import list_night
+from flows.writing import writing
+from pmfer.errors import ConfigurationError, QuarantineReason
+
+NIGHT = date(2026, 3, 2)
+PERIODS = ("ash-01,2026-03-03,,form 1", "elm-02,2026-01-01,2026-03-02,form 2")
+HEADER = "patient_id,valid_from,valid_to,source\n"
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A night with a recording each of three patients; none of the files is a video."""
+    folder = tmp_path / "source" / NIGHT.isoformat()
+    folder.mkdir(parents=True)
+    for patient_id in ("ash-01", "elm-02", "fir-03"):
+        sidecar = {
+            "session_id": f"{patient_id}-am",
+            "patient_id": patient_id,
+            "started_at": "2026-03-02T09:00:00+01:00",
+            "consent": True,
+        }
+        (folder / f"{patient_id}.json").write_text(json.dumps(sidecar))
+        (folder / f"{patient_id}.mp4").write_text(f"no video of {patient_id}")
+    return tmp_path / "source"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> DataFolder:
+    return DataFolder(tmp_path / "data")
+
+
+def register(tmp_path: Path, *rows: str) -> Path:
+    path = tmp_path / "consents.csv"
+    path.write_text(HEADER + "".join(f"{row}\n" for row in rows))
+    return path
+
+
+def plan(source: Path, data: DataFolder) -> NightPlan:
+    with writing(data, file_of(data)) as connection:
+        return plan_night(connection, list_night(source, NIGHT), make_job(source, NIGHT, data.root))
+
+
+def patients(night: NightPlan) -> tuple[set[str], set[str | None]]:
+    """Whose sessions are to be scored, and whose are set aside."""
+    return (
+        {session.recording.sidecar.patient_id for session in night.pending},
+        {rejection.patient_id for rejection in night.rejections},
+    )
+
+
+def test_a_session_outside_of_the_consent_is_set_aside_before_its_file_is_read(
+    source: Path, data: DataFolder, tmp_path: Path
+) -> None:
+    import_consents(
+        data, file_of(data), register(tmp_path, "ash-01,2026-03-03,,form 1", "elm-02,2026-01-01,2026-03-02,form 2")
+    )
+    night = plan(source, data)
+    assert patients(night) == ({"elm-02", "fir-03"}, {"ash-01"})
+    (rejection,) = night.rejections
+    assert rejection.reason is QuarantineReason.NO_CONSENT
+    assert rejection.content_sha256 is None  # not even hashed: a decoder would have said not_a_video
+    assert "no consent on record covers 2026-03-02" in rejection.message
+
+
+def test_where_records_are_required_a_patient_without_one_is_set_aside(
+    source: Path, data: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_consents(data, file_of(data), register(tmp_path, "elm-02,2026-01-01,,form 2"))
+    monkeypatch.setenv("PMFER_CONSENT_REQUIRED", "true")
+    assert patients(plan(source, data)) == ({"elm-02"}, {"ash-01", "fir-03"})
+
+
+def test_without_any_record_the_sidecar_decides(source: Path, data: DataFolder) -> None:
+    assert patients(plan(source, data)) == ({"ash-01", "elm-02", "fir-03"}, set())
+
+
+@pytest.mark.parametrize(
+    ("rows", "complaint"),
+    [
+        (("ash-01,2026-03-03,,form 1", "Mrs Ash,2026-03-03,,form 1"), "row 3, patient_id"),
+        (("ash-01,03/03/2026,,form 1",), "row 2, valid_from"),
+        (("ash-01,2026-03-03,2026-03-02,form 1",), "row 2: .*valid_to 2026-03-02 lies before valid_from"),
+        (("ash-01,2026-03-03,,",), "row 2, source"),
+        (("ash-01,2026-03-03,,form 1,more",), "row 2: more fields than columns"),
+        (("ash-01,2026-03-03,,form 1", "ash-01,2026-03-03,,form 2"), "row 3, valid_from: row 2 has a period"),
+    ],
+)
+def test_a_wrong_row_is_named_and_nothing_is_taken_over(
+    data: DataFolder, tmp_path: Path, rows: tuple[str, ...], complaint: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=rf"consents\.csv, {complaint}") as error:
+        import_consents(data, file_of(data), register(tmp_path, *rows))
+    assert "\n" not in str(error.value)
+    assert not data.root.exists()
+
+
+def test_a_file_that_is_no_register_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"nowhere\.csv: cannot be read"):
+        read_consents(tmp_path / "nowhere.csv")
+    (tmp_path / "other.csv").write_text("name,day\n")
+    with pytest.raises(ConfigurationError, match=r"other\.csv: column patient_id is missing"):
+        read_consents(tmp_path / "other.csv")
+    (tmp_path / "binary.csv").write_bytes(b"patient_id,valid_from,source\n\xff\xfe\n")
+    with pytest.raises(ConfigurationError, match=r"binary\.csv: no CSV file in UTF-8"):
+        read_consents(tmp_path / "binary.csv")
+
+
+def test_the_register_is_shown(
+    data: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import_consents(
+        data, file_of(data), register(tmp_path, "ash-01,2026-03-03,,form 1", "elm-02,2026-01-01,2026-03-02,form 2")
+    )
+    monkeypatch.setattr(sys, "argv", ["pmfer", "consent", "list", "--patient", "elm-02", "--data-dir", str(data.root)])
+    with pytest.raises(SystemExit):
+        main()
+    shown = capsys.readouterr().out
+    assert "elm-02" in shown
+    assert "2026-03-02" in shown
+    assert "ash-01" not in shown

@@ -1,0 +1,104 @@
+"""`pmfer warehouse verify` says that both logs are whole, or names the first bad entry and fails."""
+
+import json
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+from privacy_folder import file_of
+
+from flows.cli import main
+from flows.data_folder import DataFolder
+from flows.writing import record_reading, writing
+from warehouse import audit
+from warehouse.transaction import transaction
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataFolder:
+    """A warehouse with three entries in its audit log and two in its log of reads."""
+    monkeypatch.setenv("PMFER_ACTOR", "ward office")
+    folder = DataFolder(tmp_path / "data")
+    for _ in range(3):
+        with writing(folder, file_of(folder)) as connection, transaction(connection):
+            audit.record(connection, "something_done")
+    for _ in range(2):
+        record_reading(folder, "sql")
+    return folder
+
+
+def verify(data: DataFolder, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(sys, "argv", ["pmfer", "warehouse", "verify", "--data-dir", str(data.root)])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    return int(stopped.value.code or 0)
+
+
+def test_whole_logs_are_whole(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert verify(data, monkeypatch) == 0
+    log, reads = capsys.readouterr().out.splitlines()
+    assert log.startswith("audit log: whole, 3 entries, head ")
+    assert log.split()[-1] == json.loads(data.audit_head.read_text())["sha256"]
+    assert reads.startswith("read log: whole, 2 entries, head ")
+    with duckdb.connect(data.warehouse) as connection:
+        assert connection.execute("SELECT DISTINCT actor FROM audit_log").fetchall() == [("ward office",)]
+    assert {json.loads(line)["actor"] for line in data.read_log.read_text().splitlines()} == {"ward office"}
+
+
+def forge(data: DataFolder, *statements: str) -> None:
+    with duckdb.connect(data.warehouse) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def complaint(data: DataFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
+    assert verify(data, monkeypatch) == 1
+    text = capsys.readouterr().err.strip()
+    assert "\n" not in text
+    return text
+
+
+def test_an_edit_by_any_duckdb_client_is_found(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    forge(data, "UPDATE audit_log SET actor = 'nobody' WHERE entry = 2")
+    assert "audit log is not whole: entry 2: altered" in complaint(data, monkeypatch, capsys)
+
+
+def test_a_cut_that_the_database_hides_is_found_by_the_note_outside_and_stays_found(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    forge(
+        data,
+        "DELETE FROM audit_log WHERE entry = 3",
+        "UPDATE audit_head SET entries = 2, sha256 = (SELECT sha256 FROM audit_log WHERE entry = 2)",
+    )
+    assert "entry 3: missing; head.json ends with entry 3" in complaint(data, monkeypatch, capsys)
+    for _ in range(2):
+        with writing(data, file_of(data)) as connection, transaction(connection):
+            audit.record(connection, "something_done")
+    assert "entry 3: not the one in head.json" in complaint(data, monkeypatch, capsys)
+
+
+def test_a_missing_note_is_found(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data.audit_head.unlink()
+    assert "head.json is missing" in complaint(data, monkeypatch, capsys)
+
+
+def test_an_edit_of_the_log_of_reads_is_found(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data.read_log.write_text(data.read_log.read_text().replace("ward office", "somebody", 1))
+    assert "read log is not whole: entry 1: altered" in complaint(data, monkeypatch, capsys)
+
+
+def test_a_data_folder_without_a_warehouse_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "no warehouse there" in complaint(DataFolder(tmp_path), monkeypatch, capsys)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,95 @@
+"""Checks the chains of the audit log and of the read log against themselves and against what was noted elsewhere."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from warehouse import sql
+from warehouse.audit import GENESIS, Entry, Head, current_head
+from warehouse.transaction import database_path, one_line_errors
+
+
+@dataclass(frozen=True)
+class Link:
+    """One entry of a chain, as it is stored."""
+
+    number: int
+    previous_sha256: str  # as stored
+    stored_sha256: str
+    computed_sha256: str  # over what is stored
+
+
+@dataclass(frozen=True)
+class Note:
+    """What somebody noted of a chain earlier."""
+
+    where: str  # such as a file's name
+    head: Head
+
+
+def find_break(links: Sequence[Link], notes: Iterable[Note]) -> str | None:
+    """The first place at which a chain is not what it was, in words; None if it is whole.
+
+    Args:
+        links: the entries in the order of their numbers.
+        notes: heads of this chain that were noted at any time; without them a loss at the end cannot be seen.
+    """
+    return _broken_link(links) or next((text for note in notes if (text := _contradiction(links, note))), None)
+
+
+def verify_log(connection: duckdb.DuckDBPyConnection, notes: Iterable[Note] = ()) -> tuple[Head, str | None]:
+    """Check the audit log of a warehouse.
+
+    Args:
+        connection: an open warehouse.
+        notes: heads noted outside of it.
+
+    Returns:
+        Where the log ends, and the first break in words, or None.
+
+    Raises:
+        WarehouseError: the database refused.
+    """
+    with one_line_errors(database_path(connection)):
+        links = _links(connection)
+        inside = current_head(connection)
+    end = Head(len(links), links[-1].stored_sha256 if links else GENESIS)
+    trouble = find_break(links, [Note("audit_head", inside), *notes])
+    if trouble is None and inside.entries < end.entries:
+        trouble = f"entry {inside.entries + 1}: added by hand, audit_head ends with {inside.entries}"
+    return end, trouble
+
+
+def _links(connection: duckdb.DuckDBPyConnection) -> list[Link]:
+    links = []
+    for row in connection.execute(sql.query("audit_entries")).fetchall():
+        *content, stored = row
+        links.append(Link(content[0], content[-1], stored, Entry(*content).sha256))
+    return links
+
+
+def _broken_link(links: Sequence[Link]) -> str | None:
+    previous = GENESIS
+    for expected, link in enumerate(links, start=1):
+        if link.number > expected:
+            return f"entry {expected}: missing"
+        if link.number < expected:
+            return f"entry {link.number}: there more than once; one was inserted, or two writers forked the log"
+        if link.previous_sha256 != previous:
+            return f"entry {link.number}: does not follow the entry before it; one of the two was exchanged or altered"
+        if link.computed_sha256 != link.stored_sha256:
+            return f"entry {link.number}: altered; its content does not give its hash"
+        previous = link.stored_sha256
+    return None
+
+
+def _contradiction(links: Sequence[Link], note: Note) -> str | None:
+    noted = note.head
+    if noted.entries > len(links):
+        return (
+            f"entry {len(links) + 1}: missing; {note.where} ends with entry {noted.entries}, the log with {len(links)}"
+        )
+    if noted.entries and links[noted.entries - 1].stored_sha256 != noted.sha256:
+        return f"entry {noted.entries}: not the one in {note.where}; it or an earlier one was rewritten"
+    return None

@@ -1,0 +1,95 @@
+"""The register of consents: for which days a patient agreed to be scored.
+
+The sidecar of a recording must say yes, whatever stands here. A patient with records is scored only on days within one
+of them; a patient without any follows the sidecar alone, unless records are required for everybody.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import duckdb
+
+from warehouse import audit, queries, sql
+from warehouse.transaction import transaction
+
+
+@dataclass(frozen=True)
+class Consent:
+    """One period for which a patient consented."""
+
+    patient_id: str  # pseudonym
+    valid_from: date  # first local calendar day
+    valid_to: date | None  # last local calendar day, not before valid_from; None: without end
+    withdrawn_on: date | None  # from this day on it no longer holds; None: not withdrawn
+    source: str  # where it is on file, 1 to 200 characters, never a name
+
+    def covers(self, day: date) -> bool:
+        """Whether the consent holds on a day."""
+        ended = self.valid_to is not None and day > self.valid_to
+        withdrawn = self.withdrawn_on is not None and day >= self.withdrawn_on
+        return self.valid_from <= day and not ended and not withdrawn
+
+
+@dataclass(frozen=True)
+class ConsentRegister:
+    """All periods, by patient."""
+
+    periods: Mapping[str, Sequence[Consent]]
+
+    def refusal(self, patient_id: str, day: date, required: bool = False) -> str | None:
+        """Why a session of that day may not be scored, in words; None if it may.
+
+        Args:
+            patient_id: whose session it is.
+            day: local calendar day of its start.
+            required: whether a patient without any record is refused as well.
+        """
+        periods = self.periods.get(patient_id, ())
+        if any(period.covers(day) for period in periods):
+            return None
+        if periods:
+            return f"no consent on record covers {day}"
+        return "no consent on record, and one is required" if required else None
+
+
+def read_register(connection: duckdb.DuckDBPyConnection) -> ConsentRegister:
+    """The whole register.
+
+    Raises:
+        WarehouseError: the database refused.
+    """
+    periods: dict[str, list[Consent]] = defaultdict(list)
+    for row in queries.consents(connection).drop("recorded_at").iter_rows(named=True):
+        periods[row["patient_id"]].append(Consent(**row))
+    return ConsentRegister(dict(periods))
+
+
+def record_consents(connection: duckdb.DuckDBPyConnection, consents: Sequence[Consent]) -> int:
+    """Take consents into the register, all or none. One that begins on the same day takes the older one's place.
+
+    What was stored before a withdrawal stays; erasing it is a decision of its own.
+
+    Returns:
+        How many were new or changed.
+
+    Raises:
+        WarehouseError: the database refused.
+    """
+    with transaction(connection):
+        known = {period for periods in read_register(connection).periods.values() for period in periods}
+        changed = [consent for consent in consents if consent not in known]
+        for consent in changed:
+            key = {"patient_id": consent.patient_id, "valid_from": consent.valid_from}
+            connection.execute(sql.statement("delete_consent"), key)
+            connection.execute(sql.statement("insert_consent"), vars(consent))
+            audit.record(
+                connection,
+                "consent_withdrawn" if consent.withdrawn_on else "consent_recorded",
+                patient_id=consent.patient_id,
+                valid_from=consent.valid_from,
+                valid_to=consent.valid_to,
+                withdrawn_on=consent.withdrawn_on,
+            )
+    return len(changed)

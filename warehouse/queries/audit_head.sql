@@ -1,0 +1,3 @@
+-- The newest entry of the audit log, by number and hash.
+SELECT entries, sha256
+FROM audit_head

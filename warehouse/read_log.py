@@ -1,0 +1,129 @@
+"""The log of reads: one JSON object per line, appended and chained by hash, beside the head in a file of its own.
+
+It is no table, so that reading waits for no writer and the snapshot stays read-only. Like the audit log it holds
+nothing that names a patient: neither the text of a query nor a path.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from pmfer.errors import WarehouseError
+from warehouse.audit import GENESIS, Head, account
+from warehouse.audit_verify import Link, Note, find_break
+from warehouse.folders import make_private_folder
+from warehouse.head_file import read_head, write_head
+
+_TAIL_BYTES = 64 * 1024  # longer than any line
+
+
+def record_read(log: Path, actor: str | None, action: str, /, **details: Any) -> None:
+    """Append an entry before what was read is handed out. Several processes may do so at once.
+
+    Args:
+        log: file of the log; made private to its owner when missing.
+        actor: who reads; None for the account of the operating system.
+        action: what is read, such as `sql` or `report`.
+        details: counts, dates, names of tables, JSON-able; never anything that names a patient, such as a query's text.
+
+    Raises:
+        WarehouseError: the log cannot be written; then nothing should be read either.
+    """
+    try:
+        make_private_folder(log.parent)
+        with _locked(log) as stream:
+            before = _end(stream)
+            entry = {
+                "entry": before.entries + 1,
+                "recorded_at": datetime.now(UTC).isoformat(timespec="microseconds"),
+                "account": account(),
+                "actor": actor or account(),
+                "action": action,
+                "details": details,
+                "previous_sha256": before.sha256,
+            }
+            line = json.dumps(entry, default=str)
+            sha256 = _line_hash(line)
+            stream.seek(0, os.SEEK_END)
+            stream.write(f'{line[:-1]}, "sha256": "{sha256}"}}\n'.encode())
+            stream.flush()
+            os.fsync(stream.fileno())
+            write_head(head_of(log), Head(before.entries + 1, sha256))
+    except (OSError, ValueError, KeyError) as error:
+        raise WarehouseError(
+            f"read log {log}: cannot be written ({error}); nothing was read, repair it or give access"
+        ) from None
+
+
+def verify_reads(log: Path) -> tuple[Head, str | None]:
+    """Check the read log: where it ends, and its first break in words, or None. A log that never was is whole.
+
+    Raises:
+        WarehouseError: the log or its head cannot be read.
+    """
+    noted = read_head(head_of(log))
+    try:
+        lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+    except (OSError, UnicodeDecodeError) as error:
+        raise WarehouseError(f"read log {log}: cannot be read ({error})") from None
+    links = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            links.append(_link(line))
+        except (ValueError, KeyError, TypeError):
+            return Head(len(lines), GENESIS), f"entry {number}: altered; it is no entry any more"
+    end = Head(len(links), links[-1].stored_sha256 if links else GENESIS)
+    if noted is None:
+        return end, f"{head_of(log).name} is missing; nobody can tell whether the newest entries are" if links else None
+    trouble = find_break(links, [Note(head_of(log).name, noted)])
+    # An entry is written before the head; whoever was killed in between left exactly one.
+    if trouble is None and end.entries > noted.entries + 1:
+        trouble = f"entry {noted.entries + 1}: added by hand, {head_of(log).name} ends with {noted.entries}"
+    return end, trouble
+
+
+def head_of(log: Path) -> Path:
+    """The file in which the head of a log is noted."""
+    return log.with_name(f"{log.stem}-head.json")
+
+
+def _link(line: str) -> Link:
+    body, separator, rest = line.rpartition(', "sha256": "')
+    entry = json.loads(line)
+    if not separator or rest != f'{entry["sha256"]}"}}':
+        raise ValueError("no hash at the end of the line")
+    return Link(int(entry["entry"]), str(entry["previous_sha256"]), str(entry["sha256"]), _line_hash(body + "}"))
+
+
+def _line_hash(line: str) -> str:
+    return hashlib.sha256(line.encode()).hexdigest()
+
+
+@contextmanager
+def _locked(log: Path) -> Iterator[IO[bytes]]:
+    """The log, open for appending, for one process at a time."""
+    descriptor = os.open(log, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(descriptor, "r+b") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield stream
+
+
+def _end(stream: IO[bytes]) -> Head:
+    """Where the log ends, after cutting off what a killed process left of a line."""
+    size = stream.seek(0, os.SEEK_END)
+    start = max(0, size - _TAIL_BYTES)
+    stream.seek(start)
+    tail = stream.read()
+    whole = tail[: tail.rfind(b"\n") + 1]
+    if len(whole) < len(tail):
+        stream.truncate(start + len(whole))
+    if not whole:
+        return Head(0, GENESIS)
+    last = json.loads(whole.splitlines()[-1])
+    return Head(int(last["entry"]), str(last["sha256"]))

@@ -1,0 +1,3 @@
+-- Forget a report whose file is gone.
+DELETE FROM reports
+WHERE report_id = $report_id
