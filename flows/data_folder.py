@@ -41,6 +41,26 @@ class DataFolder:
         """State of Prefect's temporary server."""
         return self.root / "prefect"
 
+    @property
+    def audit_head(self) -> Path:
+        """Where the audit log ended when the warehouse was last written."""
+        return self.root / "audit" / "head.json"
+
+    @property
+    def read_log(self) -> Path:
+        """Who read what through our tools."""
+        return self.root / "audit" / "reads.jsonl"
+
+    @property
+    def receipts(self) -> Path:
+        """Receipts of erasures; they name nobody."""
+        return self.root / "receipts"
+
+    @property
+    def exports(self) -> Path:
+        """Copies of the warehouse's content for others; they can be made again."""
+        return self.root / "exports"
+
     def reports(self, day: date) -> Path:
         """Folder of a day's PDFs."""
         return self.root / "reports" / day.isoformat()

@@ -5,12 +5,14 @@ from datetime import date
 from pathlib import Path
 
 from flows.data_folder import DataFolder
+from flows.retain_command import retention_of
 from flows.settings import read_settings
 from flows.warehouse_address import warehouse_address
 from inference.options import ScoringOptions
 from pmfer.bundle import Bundle, load_bundle
 from warehouse.address import Address
 from warehouse.queries import Provenance
+from warehouse.retention import Retention
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class Job:
     warehouse: Address  # with key and passwords, which are not shown
     bundle: Bundle  # verified
     options: ScoringOptions
+    consent_required: bool  # whether a patient needs a record of consent beside the sidecar's
+    retention: Retention  # how long what is kept
     provenance: Provenance  # identity of bundle and options; kept, because it takes hashing the detector's file
 
 
@@ -46,4 +50,14 @@ def make_job(
     verified = load_bundle(settings.bundle)
     provenance = Provenance(verified.digest, options.digest())
     data = DataFolder(settings.data_dir.absolute())
-    return Job(source, night, data, warehouse_address(settings), verified, options, provenance)
+    return Job(
+        source=source,
+        night=night,
+        data=data,
+        warehouse=warehouse_address(settings),
+        bundle=verified,
+        options=options,
+        consent_required=settings.consent_required,
+        retention=retention_of(settings),
+        provenance=provenance,
+    )

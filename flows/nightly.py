@@ -36,11 +36,14 @@ from flows.night import (
     store_scored,
 )
 from flows.reporting import DueReport, due_reports, render
+from flows.retain_command import retain
 from flows.sources import NightListing, Rejection, list_night
+from flows.writing import writing
 from inference.score import Scorer
 from pmfer.errors import PmferError, ReportError
 from warehouse import store
-from warehouse.connection import open_reader, open_writer
+from warehouse.audit import current_head
+from warehouse.connection import open_reader
 from warehouse.lake import tidy
 from warehouse.publish import publish
 from warehouse.records import ReportRecord, RunOutcome
@@ -124,14 +127,20 @@ def nightly(
     job = make_job(source, night, data_dir, bundle, detector, frames_per_second)
     job.data.require_writable()
     listing = find_sessions(job)
-    with closing(open_writer(job.warehouse)) as connection:
+    with writing(job.data, job.warehouse) as connection:
         plan = plan_night(connection, listing, job)
         if plan.nothing_new and not due_reports(connection, night, job.provenance, job.data):
             publish_snapshot(connection, job)
             outcome = NightOutcome(night, plan.found, 0, plan.done_before, 0, 0, 0)
         else:
             outcome = process(connection, plan, job)
+        if removed := retain(connection, job.data, job.retention, date.today()):
+            log.info("too old to be kept: %s", ", ".join(f"{count} {name}" for name, count in removed.items()))
+            publish_snapshot(connection, job)
+        head = current_head(connection)
     log.info("%s  %.1f s", outcome.sentence(), time.monotonic() - began)
+    # Whoever keeps this output can prove later that no entry was taken off the end of the log.
+    log.info("audit log ends with entry %d, %s", head.entries, head.sha256)
     return outcome
 
 

@@ -1,23 +1,25 @@
 """Which reports of a day are due, and rendering them. A report is due when its input differs from what was printed."""
 
-from contextlib import closing
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import duckdb
 import polars as pl
 
 from flows.data_folder import DataFolder
+from flows.name_map import read_names
+from flows.settings import read_settings
+from flows.writing import record_reading, require_existing, writing
 from pmfer.bundle import sha256_file
 from pmfer.errors import ReportError
 from reports.patient import PatientReport, build_patient_report
 from reports.render import render_patient, render_ward
 from reports.ward import WardReport, build_ward_report
 from warehouse import queries, store
-from warehouse.address import Address, FileAddress, LakeAddress
-from warehouse.connection import open_reader, open_writer
+from warehouse.address import Address
 from warehouse.publish import publish
 from warehouse.queries import Provenance
 from warehouse.records import ReportRecord
@@ -68,25 +70,27 @@ def due_reports(
 ) -> list[DueReport]:
     """Those reports of a day that were not rendered yet, whose input changed, or whose file is gone or altered."""
     recorded = {row["path"]: row for row in queries.reports(connection, day).iter_rows(named=True)}
+    wanted = reports_of(connection, day, scoring, data)
+    return [due for due in wanted if not is_current(due, recorded.get(data.relative(due.target)))]
 
-    def current(due: DueReport) -> bool:
-        row = recorded.get(data.relative(due.target))
-        if row is None or row["input_key"] != due.input_key or not due.target.is_file():
-            return False
-        return bool(sha256_file(due.target) == row["sha256"])
 
-    return [due for due in reports_of(connection, day, scoring, data) if not current(due)]
+def is_current(due: DueReport, row: Mapping[str, Any] | None) -> bool:
+    """Whether a report was printed from the same input and its file is as it was; `row` is its row of reports."""
+    if row is None or row["input_key"] != due.input_key or not due.target.is_file():
+        return False
+    return bool(sha256_file(due.target) == row["sha256"])
 
 
 def render(due: DueReport, data: DataFolder, run_id: str | None) -> ReportRecord:
     """Render one report and return what the warehouse records of it.
 
     Raises:
-        ReportError: it cannot be rendered or written.
+        ReportError: it cannot be rendered or written, or the map of names cannot be read.
     """
     due.target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if isinstance(due.report, PatientReport):
-        render_patient(due.report, due.target)
+        names = read_names(read_settings().name_map)
+        render_patient(due.report, due.target, names.get(due.report.patient_id))
     else:
         render_ward(due.report, due.target)
     return ReportRecord(
@@ -116,17 +120,15 @@ def render_by_hand(data: DataFolder, warehouse: Address, day: date, patient_id: 
         ReportError: nothing was scored up to that day, or the patient has no session on it.
         WarehouseError: the warehouse is missing or being written.
     """
-    if isinstance(warehouse, FileAddress) and not warehouse.path.is_file():
-        raise ReportError(f"{warehouse}: no warehouse there; run `pmfer nightly` first or name another --data-dir")
-    if isinstance(warehouse, LakeAddress):
-        open_reader(warehouse).close()  # opened for writing, an address with a slip in it would become a new lake
-    with closing(open_writer(warehouse)) as connection:
+    require_existing(warehouse)
+    with writing(data, warehouse) as connection:
         scoring = queries.active_provenance(connection, day)
         reports = reports_of(connection, day, scoring, data) if scoring else []
         chosen = [report for report in reports if patient_id in (None, report.patient_id)]
         if not chosen:
             who = f"patient {patient_id}" if patient_id else "any patient"
             raise ReportError(f"{day}: no session of {who} was processed on that day; choose another --date")
+        record_reading(data, "report", report_date=day, reports=len(chosen))
         for report in chosen:
             store.record_report(connection, render(report, data, None))
         publish(connection, warehouse)

@@ -5,12 +5,15 @@ Every setting can be given as `PMFER_NAME`; an option of the command line wins o
 
 import os
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pmfer.bundle import DEFAULT_BUNDLE
 from pmfer.errors import ConfigurationError
+
+Days = Annotated[int | None, Field(ge=1)]
 
 
 class Settings(BaseSettings):
@@ -29,6 +32,14 @@ class Settings(BaseSettings):
     bundle: str = DEFAULT_BUNDLE  # shipped bundle's name, or a folder
     detector: str = "centerface"  # or the path of a YuNet .onnx file
     frames_per_second: float = 5.0  # frames sampled per second of video
+    consent_required: bool = False  # a patient without a record of consent is not scored, whatever the sidecar says
+    retain_frames_days: Days = None  # days that rows of single frames are kept; None, like the others: for good
+    retain_sessions_days: Days = None  # days that everything of a session is kept
+    retain_reports_days: Days = None  # days that PDFs are kept
+    retain_staged_days: Days = None  # days that what a killed run left in the staging folder is kept
+    retain_quarantine_days: Days = None  # days that rows of quarantine are kept
+    name_map: Path | None = None  # CSV or Parquet of patient_id and name, for the print of reports only
+    actor: str | None = None  # who acts, for the audit log; None: the account of the operating system
 
 
 def read_settings(**overrides: object) -> Settings:

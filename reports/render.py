@@ -51,13 +51,19 @@ class AssetFetcher(URLFetcher):
         raise FatalURLFetchingError(f"address {url[:80]} is not one of the report's own files")
 
 
-def render_patient(report: PatientReport, target: Path) -> None:
+def render_patient(report: PatientReport, target: Path, name: str | None = None) -> None:
     """Write the PDF of one patient's day to `target`, whole or not at all.
+
+    Args:
+        report: what is printed.
+        target: the file.
+        name: the patient's name, printed beside the pseudonym; None: the pseudonym alone. It is no part of the report,
+            whose digest is stored.
 
     Raises:
         ReportError: a font is missing, the page cannot be laid out or the file cannot be written.
     """
-    _write(_pdf(patient_html(report), f"patient {report.patient_id}"), target)
+    _write(_pdf(patient_html(report, name), f"patient {report.patient_id}"), target)
 
 
 def render_ward(report: WardReport, target: Path) -> None:
@@ -69,11 +75,12 @@ def render_ward(report: WardReport, target: Path) -> None:
     _write(_pdf(ward_html(report), "ward overview"), target)
 
 
-def patient_html(report: PatientReport) -> str:
+def patient_html(report: PatientReport, name: str | None = None) -> str:
     """The page of one patient's day before it is laid out."""
     return _page(
         "patient.html.j2",
         report=report,
+        who=f"{report.patient_id}, {name}" if name else report.patient_id,
         lead=sentences.lead(report),
         trends=[(trend.finding, charts.trend_chart(trend)) for trend in report.trends],
         strip=charts.day_strip(report.sessions) if report.sessions else None,

@@ -1,0 +1,84 @@
+"""The map from pseudonyms to names: a file of the house, read for the print of a patient's report and for nothing else.
+
+A CSV or Parquet file with the columns `patient_id` and `name`. No name is stored, logged or repeated in a message.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import polars as pl
+
+from pmfer.errors import ReportError
+
+COLUMNS = ("patient_id", "name")
+LONGEST_NAME = 100  # characters
+NO_NAMES: Mapping[str, str] = MappingProxyType({})
+
+
+def read_names(path: Path | None) -> Mapping[str, str]:
+    """The names by pseudonym; empty without a file.
+
+    Raises:
+        ReportError: the file cannot be read, or a row is wrong; names file, row and field, never a name.
+    """
+    if path is None:
+        return NO_NAMES
+    table = _read(path)
+    names: dict[str, str] = {}
+    for row, (patient_id, name) in enumerate(table.select(COLUMNS).iter_rows(), start=2):
+        where = f"name map {path}, row {row}"
+        if not patient_id:
+            raise ReportError(f"{where}, patient_id: empty; write a pseudonym or remove the row")
+        if patient_id in names:
+            raise ReportError(f"{where}, patient_id: {patient_id} has a row already; keep one")
+        if not name or len(name) > LONGEST_NAME or not name.isprintable():
+            raise ReportError(f"{where}, name: must have 1 to {LONGEST_NAME} printable characters")
+        names[patient_id] = name
+    return names
+
+
+def remove_name(path: Path, patient_id: str) -> bool:
+    """Take a patient out of the map; true if the patient was in it. The file is replaced whole.
+
+    Raises:
+        ReportError: the file cannot be read or written.
+    """
+    table = _read(path)
+    kept = table.filter(pl.col("patient_id").ne_missing(patient_id))
+    if kept.height == table.height:
+        return False
+    write: Callable[[str], object] = kept.write_parquet if _is_parquet(path) else kept.write_csv
+    try:
+        descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(descriptor)
+        try:
+            write(draft)
+            Path(draft).chmod(path.stat().st_mode & 0o777)
+            Path(draft).replace(path)
+        finally:
+            Path(draft).unlink(missing_ok=True)
+    except OSError as error:
+        raise ReportError(f"name map {path}: cannot be written ({error.strerror}); remove the row by hand") from None
+    return True
+
+
+def _read(path: Path) -> pl.DataFrame:
+    """All columns as text, with what stands in them left as it is."""
+    try:
+        table = pl.read_parquet(path) if _is_parquet(path) else pl.read_csv(path, infer_schema=False)
+    except OSError as error:
+        raise ReportError(f"name map {path}: cannot be read ({error.strerror or 'missing'})") from None
+    except pl.exceptions.PolarsError:
+        # Its message may quote the line, and with it a name.
+        raise ReportError(f"name map {path}: neither CSV nor Parquet with the columns patient_id and name") from None
+    for column in COLUMNS:
+        if column not in table.columns:
+            raise ReportError(f"name map {path}: column {column} is missing")
+    return table.with_columns(pl.col(COLUMNS).cast(pl.String).str.strip_chars())
+
+
+def _is_parquet(path: Path) -> bool:
+    return path.suffix.lower() == ".parquet"

@@ -1,0 +1,159 @@
+"""A small data folder with two patients in everything that a data folder holds, made by the functions of the flow."""
+
+import gzip
+import hashlib
+import json
+import sqlite3
+from dataclasses import replace
+from datetime import date, datetime, timedelta, timezone
+
+import duckdb
+import numpy as np
+import polars as pl
+
+from flows.data_folder import DataFolder
+from flows.reporting import render_by_hand
+from flows.writing import record_reading, writing
+from pmfer.errors import QuarantineReason
+from warehouse import store
+from warehouse.address import Address, FileAddress, LakeAddress
+from warehouse.consent import Consent, record_consents
+from warehouse.frames import FRAME_COLUMNS, SCORE_COLUMNS
+from warehouse.publish import publish
+from warehouse.records import BundleRecord, QuarantineRecord, RunOutcome, RunRecord, ScoringRecord, SessionRecord
+
+PATIENT, OTHER, ANOTHER = "ash-01", "elm-02", "ash-01b"  # the third contains the name of the first
+DAYS = tuple(date(2026, 3, day) for day in (2, 3))
+DAY = DAYS[0]
+ABSENT = DAYS[1]  # on this day only the others were recorded
+OPTIONS = {"detector": "centerface", "frames_per_second": 5.0}
+BUNDLE = BundleRecord("b" * 64, "sample", "c" * 64, "d" * 64, {"name": "sample"})
+
+
+def file_of(data: DataFolder) -> FileAddress:
+    """The warehouse of a data folder, where no setting names another."""
+    return FileAddress(data.warehouse, data.published)
+
+
+def lake_of(data: DataFolder) -> LakeAddress:
+    """A lake within a data folder, with its catalogue in an SQLite file."""
+    return LakeAddress("sqlite", str(data.root / "warehouse" / "catalogue.sqlite"), str(data.lake))
+
+
+def make_folder(data: DataFolder, warehouse: Address | None = None) -> None:
+    """Two days of a ward: sessions, quarantine, consents, reports, a snapshot, and what lies about."""
+    warehouse = warehouse or file_of(data)
+    with writing(data, warehouse) as connection:
+        for day in DAYS:
+            _store_day(connection, day)
+        record_consents(
+            connection, [Consent(patient, DAY, None, None, f"form of {patient}") for patient in (PATIENT, OTHER)]
+        )
+        publish(connection, warehouse)
+    for day in DAYS:
+        render_by_hand(data, warehouse, day, None)
+    record_reading(data, "sql", tables=["sessions"])
+    _scatter(data)
+
+
+def sessions_of(patient: str, day: date) -> SessionRecord:
+    name = f"{patient}-{day}-am"
+    return SessionRecord(
+        session_id=name,
+        patient_id=patient,
+        started_at=datetime(day.year, day.month, day.day, 9, tzinfo=timezone(timedelta(hours=1))),
+        source_uri=f"{day}/{name}.mp4",
+        content_sha256=_sha256(name),
+        consent=True,
+    )
+
+
+def _store_day(connection: duckdb.DuckDBPyConnection, day: date) -> None:
+    run = f"run-{day}"
+    store.start_run(connection, RunRecord(run, day, "0.1", BUNDLE.bundle_id, _sha256("options"), OPTIONS))
+    for patient in (PATIENT, OTHER, ANOTHER):
+        if patient == PATIENT and day == ABSENT:
+            continue
+        session = sessions_of(patient, day)
+        frames = _frames(session.session_id)
+        scoring = ScoringRecord(_sha256("options"), OPTIONS, run, 7.8, 240, frames.height, frames.height, frames.height)
+        store.store_session(connection, session, scoring, BUNDLE, frames)
+    if day == DAY:
+        _set_aside(connection, day, run)
+    store.finish_run(
+        connection, run, RunOutcome("failed" if day == DAYS[1] else "completed", 3, 3, 0, 0, 120, _message(day))
+    )
+    if day == DAYS[1]:
+        again = f"{run}-again"
+        store.start_run(connection, RunRecord(again, day, "0.1", BUNDLE.bundle_id, _sha256("options"), OPTIONS))
+        store.finish_run(connection, again, RunOutcome("completed", 3, 0, 3, 0, 0))
+
+
+def _message(day: date) -> str | None:
+    return f"score batch of session {PATIENT}-{DAY}-am: broken" if day == DAYS[1] else None
+
+
+def _set_aside(connection: duckdb.DuckDBPyConnection, day: date, run: str) -> None:
+    uri = f"{day}/{PATIENT}-noon.mp4"
+    trouble = QuarantineRecord(day, uri, None, f"{PATIENT}-noon", PATIENT, QuarantineReason.EMPTY_FILE, "empty", run)
+    store.add_quarantine(connection, trouble)
+    unknown = replace(trouble, source_uri=f"{day}/{PATIENT}-eve.mp4", session_id=None, patient_id=None)
+    store.add_quarantine(connection, unknown)
+    twin = f"the same video is stored as {PATIENT}-{day}-am"
+    other = replace(trouble, source_uri=f"{day}/twin.mp4", session_id="twin", patient_id=OTHER, message=twin)
+    store.add_quarantine(connection, other)
+    own = replace(trouble, source_uri=f"{day}/{OTHER}-noon.mp4", session_id=f"{OTHER}-noon", patient_id=OTHER)
+    store.add_quarantine(connection, own)
+
+
+def _scatter(data: DataFolder) -> None:
+    """What killed runs, people and other programs leave below a data folder."""
+    night = data.root / "source" / DAY.isoformat()
+    night.mkdir(parents=True)
+    for patient, name in ((PATIENT, "camera-7"), (OTHER, "camera-8")):
+        (night / f"{name}.mp4").write_bytes(b"\0 frames of " + name.encode())
+        (night / f"{name}.json").write_text(json.dumps({"session_id": name, "patient_id": patient}))
+    later = data.root / "source" / DAYS[1].isoformat()
+    later.mkdir()
+    (later / "manifest.csv").write_text(f"file,session_id,patient_id\na.mp4,x1,{PATIENT}\nb.mp4,x2,{OTHER}\n")
+    for name in ("a.mp4", "b.mp4"):
+        (later / name).write_bytes(b"\0" + name.encode())
+    data.staging.mkdir()
+    (data.staging / f"{_sha256(sessions_of(PATIENT, DAY).session_id)}.mp4").write_bytes(b"\0 frames")
+    _frames(sessions_of(PATIENT, DAY).session_id).write_parquet(data.staging / "batch.parquet")
+    data.exports.mkdir()
+    _frames(sessions_of(PATIENT, DAY).session_id).write_parquet(data.exports / "frames.parquet")
+    notes = data.root / "notes"
+    (notes / PATIENT).mkdir(parents=True)
+    (notes / PATIENT / "page.html").write_text("<p>nothing</p>")
+    (notes / "utf16.txt").write_bytes(f"{PATIENT} slept".encode("utf-16"))
+    (notes / "log.gz").write_bytes(gzip.compress(f"{PATIENT} slept".encode() * 50))
+    (notes / "table.parquet").write_bytes(b"")
+    pl.DataFrame({"who": [PATIENT] * 1000}).write_parquet(notes / "table.parquet", compression="zstd")
+    (notes / "ours.txt").write_text(f"{OTHER} slept, {ANOTHER} too")
+    data.published.parent.mkdir(exist_ok=True)
+    for copy in (data.published.parent / ".warehouse.duckdb.draft", data.root / "backup.duckdb"):
+        with duckdb.connect(copy) as connection:
+            connection.execute("CREATE TABLE seen AS SELECT $patient AS patient_id", {"patient": PATIENT})
+    data.prefect_home.mkdir()
+    with sqlite3.connect(data.prefect_home / "prefect.db") as prefect:
+        prefect.execute("CREATE TABLE artifact (data JSON)")
+        prefect.execute("INSERT INTO artifact VALUES (?)", (json.dumps([{"session": f"{PATIENT}-am"}]),))
+    prefect.close()
+
+
+def _frames(session_id: str, count: int = 40) -> pl.DataFrame:
+    """Five frames a second, all scored; random, by the session's name."""
+    rng = np.random.default_rng(int(_sha256(session_id)[:8], 16))
+    scores = np.hstack([rng.dirichlet(np.ones(8), count), rng.random((count, len(SCORE_COLUMNS) - 8))])
+    columns: dict[str, object] = {name: scores[:, i] for i, name in enumerate(SCORE_COLUMNS)}
+    columns |= {"session_id": session_id, "face_count": 1, "is_subject": True, "track_id": 0, "reason": None}
+    columns |= {"frame_index": np.arange(count) * 6, "pts_s": np.arange(count) / 5}
+    measured = ("box_x_px", "box_y_px", "box_w_px", "box_h_px", "face_size_px", "sharpness")
+    columns |= dict.fromkeys(measured, 90.0) | {"detection_score": 0.9, "brightness": 0.5, "occlusion": None}
+    columns |= dict.fromkeys(("yaw_deg", "pitch_deg", "roll_deg"), 0.0)
+    return pl.DataFrame(columns).select(pl.col(column.name).cast(column.dtype) for column in FRAME_COLUMNS)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

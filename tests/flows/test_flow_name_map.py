@@ -1,0 +1,92 @@
+"""Names come from a file of the house, are printed on the patient's report, and are nowhere else."""
+
+from pathlib import Path
+
+import pikepdf
+import polars as pl
+import pytest
+from privacy_folder import DAY, OTHER, PATIENT, file_of, make_folder
+
+from flows.data_folder import DataFolder
+from flows.name_map import read_names, remove_name
+from flows.reporting import render_by_hand
+from pmfer.errors import ReportError
+from warehouse.traces import Traces
+
+NAME = "Rosamunde Quixley"
+
+
+@pytest.fixture
+def names(tmp_path: Path) -> Path:
+    path = tmp_path / "house" / "names.csv"
+    path.parent.mkdir()
+    path.write_text(f"patient_id,name,room\n{PATIENT},{NAME},12\nelm-02,Ödön Ízé,13\n", encoding="utf-8")
+    return path
+
+
+def test_the_map_is_read_from_csv_and_parquet(names: Path) -> None:
+    expected = {PATIENT: NAME, "elm-02": "Ödön Ízé"}
+    assert read_names(names) == expected
+    pl.read_csv(names).write_parquet(names.with_suffix(".parquet"))
+    assert read_names(names.with_suffix(".parquet")) == expected
+    assert read_names(None) == {}
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_patient_is_taken_out_and_the_others_stay(names: Path, suffix: str) -> None:
+    path = names.with_suffix(suffix)
+    if suffix == ".parquet":
+        pl.read_csv(names).write_parquet(path)
+    path.chmod(0o640)
+    assert remove_name(path, PATIENT)
+    assert not remove_name(path, PATIENT)
+    assert read_names(path) == {"elm-02": "Ödön Ízé"}
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert NAME.encode() not in path.read_bytes()
+    assert sorted(file.suffix for file in names.parent.iterdir()) == sorted({".csv", suffix})
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("patient,name\np01,x\n", "column patient_id is missing"),
+        ("patient_id,name\np01,Rosa\np01,Rosa\n", "row 3, patient_id: p01 has a row already"),
+        ("patient_id,name\np01,\n", "row 2, name"),
+        ("patient_id,name\n,Rosa\n", "row 2, patient_id: empty"),
+        ("patient_id,name\np01,Rosa,Rosa,Rosa\n", "neither CSV nor Parquet"),
+        ("", "neither CSV nor Parquet"),
+    ],
+)
+def test_a_wrong_map_is_named_without_a_name(tmp_path: Path, text: str, complaint: str) -> None:
+    path = tmp_path / "names.csv"
+    path.write_text(text)
+    with pytest.raises(ReportError, match=rf"name map .*names\.csv.*{complaint}") as error:
+        read_names(path)
+    assert "Rosa" not in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_map_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ReportError, match=r"nowhere\.csv: cannot be read"):
+        read_names(tmp_path / "nowhere.csv")
+
+
+def test_the_name_is_printed_on_the_patients_report_and_is_in_no_other_file(
+    names: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = DataFolder(tmp_path / "data")
+    make_folder(data)
+    assert headings(data.patient_report(PATIENT, DAY))[0] == f"Patient {PATIENT}"
+    monkeypatch.setenv("PMFER_NAME_MAP", str(names))
+    render_by_hand(data, file_of(data), DAY, None)
+    assert headings(data.patient_report(PATIENT, DAY))[0] == f"Patient {PATIENT}, {NAME}"
+    assert headings(data.patient_report(OTHER, DAY))[0] == f"Patient {OTHER}, Ödön Ízé"
+    for path in data.root.rglob("*"):
+        if path.is_file() and path != data.patient_report(PATIENT, DAY):
+            assert not Traces(NAME).in_bytes(path.read_bytes()), path
+
+
+def headings(path: Path) -> list[str]:
+    """The headings of a PDF, as its outline has them: text in a page is drawn with glyphs and cannot be searched."""
+    with pikepdf.open(path) as pdf, pdf.open_outline() as outline:
+        return [str(item.title) for item in outline.root]

@@ -1,0 +1,115 @@
+"""What is older than the house keeps it goes, whatever table it is in, and the rest stays."""
+
+import os
+import shutil
+import sys
+from contextlib import closing
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from privacy_folder import DAY, DAYS, OTHER, PATIENT, file_of, make_folder
+
+from flows.cli import main
+from flows.data_folder import DataFolder
+from flows.retain_command import retain_now
+from flows.verify_command import verify_logs
+from pmfer.errors import ConfigurationError
+from warehouse.connection import open_writer
+from warehouse.personal import personal_tables
+from warehouse.retention import Retention
+
+TODAY = DAYS[1] + timedelta(days=10)
+SECOND_DAY = 10  # days: keeps the second day of the folder and lets the first one go
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
+    data = DataFolder(tmp_path_factory.mktemp("ward") / "data")
+    make_folder(data)
+    return data
+
+
+@pytest.fixture
+def data(made: DataFolder, tmp_path: Path) -> DataFolder:
+    """A copy of the folder for one test."""
+    return DataFolder(Path(shutil.copytree(made.root, tmp_path / "data")))
+
+
+def days_in(data: DataFolder, table: str) -> list[date]:
+    """The days of which a table has rows, by session."""
+    with closing(open_writer(data.warehouse)) as connection:
+        owners = f"FROM {table} AS rows JOIN sessions AS owner USING (session_id)"
+        rows = connection.execute(f"SELECT DISTINCT owner.session_date {owners} ORDER BY 1")
+        return [day for (day,) in rows.fetchall()]
+
+
+def test_frames_go_first_and_their_sessions_stay(data: DataFolder) -> None:
+    counts = retain_now(data, file_of(data), Retention(frames=SECOND_DAY), TODAY, dry_run=False)
+    assert counts == {"frame_scores": 120}
+    assert days_in(data, "frame_scores") == [DAYS[1]]
+    assert days_in(data, "scorings") == list(DAYS)
+
+
+def test_sessions_go_with_every_table_that_knows_of_them(data: DataFolder) -> None:
+    with closing(open_writer(data.warehouse)) as connection:
+        connection.execute("CREATE TABLE later_rollups AS SELECT scoring_id, 1 AS value FROM scorings")
+    counts = retain_now(data, file_of(data), Retention(sessions=SECOND_DAY), TODAY, dry_run=False)
+    assert (counts["sessions"], counts["scorings"], counts["frame_scores"], counts["later_rollups"]) == (3, 3, 120, 3)
+    assert counts["patients"] == 1  # the first patient was there on the first day only
+    assert days_in(data, "sessions") == [DAYS[1]]
+    with closing(open_writer(data.warehouse)) as connection:
+        for table, columns in personal_tables(connection).items():
+            if "scoring_id" in columns:
+                orphans = f"SELECT count(*) FROM {table} WHERE scoring_id NOT IN (SELECT scoring_id FROM scorings)"
+                assert connection.execute(orphans).fetchall() == [(0,)], table
+        assert connection.execute("SELECT patient_id FROM patients ORDER BY 1").fetchall() == [("ash-01b",), (OTHER,)]
+
+
+def test_reports_quarantine_and_staged_files_have_ages_of_their_own(data: DataFolder) -> None:
+    (data.staging / "fresh.mp4").write_bytes(b"now")
+    for path in data.staging.iterdir():
+        long_ago = (TODAY - timedelta(days=0 if path.name == "fresh.mp4" else 30)).strftime("%s")
+        os.utime(path, (int(long_ago), int(long_ago)))
+    retention = Retention(reports=SECOND_DAY, quarantine=SECOND_DAY, staged=5)
+    counts = retain_now(data, file_of(data), retention, TODAY, dry_run=False)
+    assert counts["reports"] == 4
+    assert counts["quarantine"] == 4
+    assert [path.name for path in (data.root / "reports").iterdir()] == [DAYS[1].isoformat()]
+    assert [path.name for path in data.staging.iterdir()] == ["fresh.mp4"]
+    assert days_in(data, "sessions") == list(DAYS)
+
+
+def test_a_dry_run_says_the_same_and_changes_nothing(data: DataFolder) -> None:
+    everything = Retention(frames=SECOND_DAY, sessions=SECOND_DAY, reports=SECOND_DAY, quarantine=SECOND_DAY)
+    before = days_in(data, "frame_scores")
+    announced = retain_now(data, file_of(data), everything, TODAY, dry_run=True)
+    assert days_in(data, "frame_scores") == before
+    assert data.patient_report(PATIENT, DAY).exists()
+    assert retain_now(data, file_of(data), everything, TODAY, dry_run=False) == announced
+    assert retain_now(data, file_of(data), everything, TODAY, dry_run=False) == {}
+
+
+def test_what_went_is_in_the_audit_log_and_in_no_snapshot(data: DataFolder) -> None:
+    retain_now(data, file_of(data), Retention(sessions=SECOND_DAY), TODAY, dry_run=False)
+    assert verify_logs(data, file_of(data))[0].startswith("audit log: whole")
+    with closing(open_writer(data.published)) as connection:
+        assert connection.execute("SELECT count(*) FROM sessions WHERE session_date = $d", {"d": DAY}).fetchall() == [
+            (0,)
+        ]
+        ((details,),) = connection.execute(
+            "SELECT details FROM audit_log WHERE action = 'retention_applied'"
+        ).fetchall()
+    assert '"sessions": 10' in details
+
+
+def test_without_an_age_nothing_goes_and_a_wrong_age_is_named(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ConfigurationError, match="no age is set"):
+        retain_now(data, file_of(data), Retention(), TODAY, dry_run=False)
+    monkeypatch.setenv("PMFER_RETAIN_FRAMES_DAYS", "0")
+    monkeypatch.setattr(sys, "argv", ["pmfer", "warehouse", "retain", "--data-dir", str(data.root)])
+    with pytest.raises(SystemExit, match="1"):
+        main()
+    assert "PMFER_RETAIN_FRAMES_DAYS" in capsys.readouterr().err

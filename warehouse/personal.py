@@ -1,0 +1,75 @@
+"""Which rows belong to a patient or a session, found by the columns of the database, so that no table can be forgotten.
+
+A table that has a column patient_id, session_id or scoring_id holds rows of patients, whatever it is for.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import duckdb
+
+from warehouse import sql
+
+
+@dataclass(frozen=True)
+class Keys:
+    """By what rows are found: a row belongs when one of its columns of these names holds one of these values."""
+
+    patient_id: tuple[str, ...] = ()
+    session_id: tuple[str, ...] = ()
+    scoring_id: tuple[str, ...] = ()
+
+
+def keys_of_patient(connection: duckdb.DuckDBPyConnection, patient_id: str) -> Keys:
+    """The keys of a patient's rows.
+
+    Only stored sessions count: a session that was set aside may bear, by mistake, the session_id of somebody else.
+    """
+    rows = connection.execute(sql.query("sessions_of_patient"), {"patient_id": patient_id}).fetchall()
+    sessions = tuple(session_id for (session_id,) in rows)
+    return Keys((patient_id,), sessions, scorings_of(connection, sessions))
+
+
+def scorings_of(connection: duckdb.DuckDBPyConnection, session_ids: Collection[str]) -> tuple[str, ...]:
+    """The scorings of some sessions."""
+    rows = connection.execute(sql.query("scorings_of_sessions"), {"session_ids": list(session_ids)}).fetchall()
+    return tuple(scoring_id for (scoring_id,) in rows)
+
+
+def personal_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, frozenset[str]]:
+    """Every table with such a column, and which of them it has."""
+    tables: dict[str, set[str]] = defaultdict(set)
+    for table, column in connection.execute(sql.query("personal_columns")).fetchall():
+        tables[table].add(column)
+    return {table: frozenset(columns) for table, columns in tables.items()}
+
+
+def count_rows(
+    connection: duckdb.DuckDBPyConnection, tables: Mapping[str, frozenset[str]], keys: Keys
+) -> dict[str, int]:
+    """How many rows of each table belong to the keys; tables without one are left out."""
+    counts = {}
+    for table, columns in tables.items():
+        condition, values = _condition(columns, keys)
+        if condition:
+            ((count,),) = connection.execute(f"SELECT count(*) FROM {table} WHERE {condition}", values).fetchall()
+            counts[table] = int(count)
+    return {table: count for table, count in counts.items() if count}
+
+
+def delete_rows(
+    connection: duckdb.DuckDBPyConnection, tables: Mapping[str, frozenset[str]], keys: Keys
+) -> dict[str, int]:
+    """Delete the rows that belong to the keys, in the caller's transaction; how many went, as count_rows tells."""
+    counts = count_rows(connection, tables, keys)
+    for table in counts:
+        condition, values = _condition(tables[table], keys)
+        connection.execute(f"DELETE FROM {table} WHERE {condition}", values)
+    return counts
+
+
+def _condition(columns: frozenset[str], keys: Keys) -> tuple[str, dict[str, list[str]]]:
+    values = {column: list(getattr(keys, column)) for column in sorted(columns) if getattr(keys, column)}
+    terms = (f"{column} IN (SELECT unnest(CAST(${column} AS VARCHAR[])))" for column in values)
+    return " OR ".join(terms), values

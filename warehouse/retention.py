@@ -1,0 +1,98 @@
+"""Removes what is older than the house wants to keep it: rows by age, from every table that holds such rows.
+
+Bytes of deleted rows stay in free blocks of a DuckDB file until they are written over; see docs/privacy.md.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import duckdb
+
+from warehouse import audit, sql
+from warehouse.personal import Keys, delete_rows, personal_tables, scorings_of
+from warehouse.transaction import transaction
+
+# They have an age of their own, beside that of the session that they name.
+_OWN_AGE = ("quarantine", "reports")
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long what is kept: days after the local calendar day that it belongs to; None: for good."""
+
+    frames: int | None = None  # rows of single frames
+    sessions: int | None = None  # everything that belongs to a session, rollups included
+    reports: int | None = None  # PDFs and their rows
+    staged: int | None = None  # files that killed runs left in the staging folder
+    quarantine: int | None = None  # rows of quarantine
+
+    @property
+    def is_set(self) -> bool:
+        """Whether anything is to go at any age."""
+        return any(days is not None for days in vars(self).values())
+
+
+class _CountedError(Exception):
+    """Takes a transaction back that was begun to count what it would do."""
+
+
+def first_day_kept(today: date, days: int) -> date:
+    """The first day of which something is still kept: with 1 day, yesterday."""
+    return today - timedelta(days=days)
+
+
+def expired_rows(connection: duckdb.DuckDBPyConnection, retention: Retention, today: date) -> dict[str, int]:
+    """How many rows of which tables are due to go; tables without one are left out. Nothing changes.
+
+    Raises:
+        WarehouseError: the database refused.
+    """
+    counts: dict[str, int] = {}
+    with suppress(_CountedError), transaction(connection):
+        counts = _delete_expired(connection, retention, today)
+        raise _CountedError
+    return counts
+
+
+def expire_rows(connection: duckdb.DuckDBPyConnection, retention: Retention, today: date) -> dict[str, int]:
+    """Delete the rows that are due, in one transaction; how many went, by table.
+
+    Raises:
+        WarehouseError: the database refused; nothing was deleted.
+    """
+    with transaction(connection):
+        counts = _delete_expired(connection, retention, today)
+        if counts:
+            days = {name: days for name, days in vars(retention).items() if days is not None}
+            audit.record(connection, "retention_applied", today=today, days=days, rows=counts)
+    return counts
+
+
+def _delete_expired(connection: duckdb.DuckDBPyConnection, retention: Retention, today: date) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    tables = {name: columns for name, columns in personal_tables(connection).items() if name not in _OWN_AGE}
+    if retention.sessions is not None:
+        keys = _keys_before(connection, first_day_kept(today, retention.sessions))
+        counts |= delete_rows(connection, tables, keys)
+        counts["patients"] = _delete(connection, "delete_patients_without_sessions")
+    if retention.frames is not None:
+        keys = _keys_before(connection, first_day_kept(today, retention.frames))
+        names = [name for (name,) in connection.execute(sql.query("frame_tables")).fetchall()]
+        for name, count in delete_rows(connection, {name: tables[name] for name in names}, keys).items():
+            counts[name] = counts.get(name, 0) + count
+    for name, days in (("quarantine", retention.quarantine), ("reports", retention.reports)):
+        if days is not None:
+            counts[name] = _delete(connection, f"delete_{name}_of_days_before", day=first_day_kept(today, days))
+    return {name: counts[name] for name in sorted(counts) if counts[name]}
+
+
+def _keys_before(connection: duckdb.DuckDBPyConnection, day: date) -> Keys:
+    rows = connection.execute(sql.query("sessions_before"), {"day": day}).fetchall()
+    sessions = tuple(session_id for (session_id,) in rows)
+    return Keys(session_id=sessions, scoring_id=scorings_of(connection, sessions))
+
+
+def _delete(connection: duckdb.DuckDBPyConnection, statement: str, **values: date) -> int:
+    ((count,),) = connection.execute(sql.statement(statement), values).fetchall()
+    return int(count)
