@@ -10,7 +10,7 @@ import os
 import sys
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -20,6 +20,9 @@ from flows.data_folder import DataFolder
 from flows.settings import prepare_prefect, read_settings
 from pmfer import __version__
 from pmfer.errors import ConfigurationError, PmferError
+
+if TYPE_CHECKING:
+    from warehouse.address import Address
 
 _STORAGE_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
@@ -31,7 +34,9 @@ app = typer.Typer(
 )
 bundle_app = typer.Typer(help="Look at model bundles.", no_args_is_help=True)
 warehouse_app = typer.Typer(help="Look after the warehouse.", no_args_is_help=True)
+consent_app = typer.Typer(help="Keep the register of consents.", no_args_is_help=True)
 app.add_typer(bundle_app, name="bundle")
+app.add_typer(consent_app, name="consent")
 app.add_typer(warehouse_app, name="warehouse")
 
 DataDir = Annotated[Path | None, typer.Option(help="Folder below which all state lies. [PMFER_DATA_DIR, var/pmfer]")]
@@ -149,11 +154,8 @@ def report(
 ) -> None:
     """Render reports of a day again from the warehouse."""
     from flows.reporting import render_by_hand
-    from flows.warehouse_address import warehouse_address
 
-    settings = read_settings(data_dir=data_dir)
-    data = DataFolder(settings.data_dir.absolute())
-    for path in render_by_hand(data, warehouse_address(settings), _day(day), patient):
+    for path in render_by_hand(*_places(data_dir), _day(day), patient):
         typer.echo(path)
 
 
@@ -299,6 +301,69 @@ def warehouse_dictionary(out: Annotated[Path, typer.Argument(help="Markdown file
     write_dictionary(out)
 
 
+@app.command()
+def erase(
+    patient: Annotated[str, typer.Argument(help="Pseudonym.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Erase a patient from everything below the data folder and leave a receipt that names nobody."""
+    from flows.erase_command import ask_for, erase_patient
+
+    data, warehouse = _places(data_dir)
+    receipts = erase_patient(data, warehouse, patient, ask_for(patient, yes), typer.echo)
+    for name in receipts:
+        typer.echo(f"receipt: {data.receipts / name}.json")
+    if not receipts:
+        typer.echo("nothing to erase")
+
+
+@consent_app.command("import")
+def consent_import(
+    file: Annotated[Path, typer.Argument(help="CSV file; see docs/privacy.md.")], data_dir: DataDir = None
+) -> None:
+    """Take periods of consent, and withdrawals, into the register."""
+    from flows.consent_command import import_consents
+
+    typer.echo(import_consents(*_places(data_dir), file))
+
+
+@consent_app.command("list")
+def consent_list(
+    patient: Annotated[str | None, typer.Option(help="Pseudonym; left out, all patients.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Show the register of consents."""
+    from flows.consent_command import consent_table
+
+    Console().print(consent_table(*_places(data_dir), patient))
+
+
+@warehouse_app.command("retain")
+def warehouse_retain(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Remove what is older than the settings PMFER_RETAIN_..._DAYS allow; the night does so too."""
+    from flows.retain_command import retain_now, retention_of
+
+    retention = retention_of(read_settings(data_dir=data_dir))
+    counts = retain_now(*_places(data_dir), retention, date.today(), dry_run)
+    for name, count in counts.items():
+        typer.echo(f"{count:>10,}  {name}")
+    if not counts:
+        typer.echo("nothing is older than it is kept")
+
+
+@warehouse_app.command("verify")
+def warehouse_verify(data_dir: DataDir = None) -> None:
+    """Check that no entry of the audit log or the read log was altered, removed, inserted or moved."""
+    from flows.verify_command import verify_logs
+
+    for line in verify_logs(*_places(data_dir)):
+        typer.echo(line)
+
+
 def run_nights(
     source: Path,
     first: date,
@@ -331,6 +396,14 @@ def run_nights(
             "again"
         ) from None
     return True
+
+
+def _places(data_dir: Path | None) -> "tuple[DataFolder, Address]":
+    """The data folder and the address of the warehouse, by an option and the settings."""
+    from flows.warehouse_address import warehouse_address
+
+    settings = read_settings(data_dir=data_dir)
+    return DataFolder(settings.data_dir.absolute()), warehouse_address(settings)
 
 
 def _day(text: str) -> date:

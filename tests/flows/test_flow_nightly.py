@@ -91,12 +91,13 @@ def test_every_patient_of_the_day_and_the_ward_have_a_pdf(undisturbed: Path) -> 
 
 
 def test_nothing_but_the_folder_itself_was_written_and_nothing_stays_staged(undisturbed: Path) -> None:
-    assert {path.name for path in undisturbed.iterdir()} == {"warehouse", "published", "reports", "staging", "prefect"}
+    folders = {"warehouse", "published", "reports", "staging", "prefect", "audit"}
+    assert {path.name for path in undisturbed.iterdir()} == folders
     assert list((undisturbed / "staging").iterdir()) == []
 
 
 def test_files_are_private_to_their_owner(undisturbed: Path) -> None:
-    for part in ("warehouse", "published", "reports"):
+    for part in ("warehouse", "published", "reports", "audit"):
         for path in (undisturbed / part).rglob("*"):
             assert path.stat().st_mode & 0o077 == 0, path
 
@@ -139,6 +140,23 @@ def test_a_day_can_be_reported_again(undisturbed: Path, tmp_path: Path) -> None:
     done = pmfer("report", "--date", NIGHT.isoformat(), "--patient", "birch-01", "--data-dir", str(data))
     assert done.returncode == 0, done.stderr
     assert (data / "reports" / NIGHT.isoformat() / "birch-01.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_a_patient_can_be_erased_from_what_a_real_night_left(undisturbed: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(undisturbed, data)
+    others = {path: path.read_bytes() for path in data.rglob("*.pdf") if path.stem not in ("birch-01", "ward")}
+    done = pmfer("erase", "birch-01", "--yes", "--data-dir", str(data))
+    assert done.returncode == 0, done.stderr
+    for path in data.rglob("*"):
+        assert "birch-01" not in str(path.relative_to(data))
+        assert not path.is_file() or b"birch-01" not in path.read_bytes(), path
+    left = content(data)
+    assert not [row for rows in left.values() for row in rows if "birch-01" in str(row)]
+    before = content(undisturbed)
+    assert len(left["sessions"]) == len([row for row in before["sessions"] if "birch-01" not in str(row)]) > 0
+    assert all(path.read_bytes() == pdf for path, pdf in others.items())
+    assert pmfer("warehouse", "verify", "--data-dir", str(data)).returncode == 0
 
 
 def test_a_backfill_over_nights_that_are_done_finds_nothing_to_do(source: Path, undisturbed: Path) -> None:

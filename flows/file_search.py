@@ -1,0 +1,79 @@
+"""Whether a file holds a patient's identifier: in its bytes, or within a form of file that compresses what it holds."""
+
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import polars as pl
+
+from warehouse.traces import Traces
+
+_CHUNK_BYTES = 1 << 20
+_DUCKDB_MAGIC = (8, b"DUCK")  # offset and bytes
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """All files and links below a folder, in a fixed order; links are not followed."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() or path.is_file():
+            yield path
+
+
+def holds(path: Path, traces: Traces) -> bool:
+    """Whether a file holds the identifier.
+
+    Bytes are searched as they are; Parquet files are queried and gzip files unpacked as well. An identifier that is so
+    short that it occurs in any file by chance is looked for in texts and tables only.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    if path.is_symlink():
+        return traces.in_text(str(path.readlink()))
+    with path.open("rb") as stream:
+        if (traces.is_sure or _is_text(stream)) and _in_stream(stream, traces):
+            return True
+    if path.suffix == ".gz":
+        return _in_gzip(path, traces)
+    return path.suffix == ".parquet" and _in_parquet(path, traces)
+
+
+def is_database(path: Path) -> bool:
+    """Whether a file is a DuckDB database, which compresses what it holds."""
+    offset, magic = _DUCKDB_MAGIC
+    with path.open("rb") as stream:
+        return stream.read(offset + len(magic))[offset:] == magic
+
+
+def _is_text(stream: IO[bytes]) -> bool:
+    start = stream.read(8192)
+    stream.seek(0)
+    return b"\0" not in start
+
+
+def _in_stream(stream: IO[bytes] | gzip.GzipFile, traces: Traces) -> bool:
+    tail = b""
+    while chunk := stream.read(_CHUNK_BYTES):
+        if traces.in_bytes(tail + chunk):
+            return True
+        tail = (tail + chunk)[-traces.longest :]
+    return False
+
+
+def _in_gzip(path: Path, traces: Traces) -> bool:
+    try:
+        with gzip.open(path) as stream:
+            return _in_stream(stream, traces)
+    except (gzip.BadGzipFile, EOFError):
+        return False
+
+
+def _in_parquet(path: Path, traces: Traces) -> bool:
+    """A file that cannot be read as Parquet counts as one that may hold anything."""
+    try:
+        table = pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, OSError):
+        return True
+    columns = table.select(pl.selectors.string() | pl.selectors.categorical())
+    return any(traces.in_text(value) for column in columns for value in column.unique().drop_nulls().cast(pl.String))

@@ -1,0 +1,306 @@
+"""After an erasure the patient is in no byte and no row, everybody else's data is as it was, and a receipt remains."""
+
+import json
+import shutil
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import duckdb
+import pikepdf
+import polars as pl
+import pytest
+from privacy_folder import ANOTHER, DAY, DAYS, OTHER, PATIENT, file_of, lake_of, make_folder
+
+from flows.cli import main
+from flows.data_folder import DataFolder
+from flows.erase_command import erase_patient
+from flows.name_map import read_names
+from flows.patient_files import require_idle
+from flows.verify_command import verify_logs
+from pmfer.errors import ConfigurationError
+from warehouse import sql
+from warehouse.address import Address
+from warehouse.connection import open_reader, open_writer
+
+CHILD = Path(__file__).with_name("erase_patient.py")
+ENVIRONMENT = {"PYTHONPATH": ":".join(sys.path)}
+STEPS = (
+    "key of the hashes",
+    "removing files",
+    "deleting rows",
+    "renewing ward overviews",
+    "writing the database anew",
+    "publishing",
+    "searching for what is left",
+)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
+    data = DataFolder(tmp_path_factory.mktemp("ward") / "data")
+    make_folder(data)
+    return data
+
+
+@pytest.fixture
+def data(made: DataFolder, tmp_path: Path) -> DataFolder:
+    """A copy of the folder for one test."""
+    return DataFolder(Path(shutil.copytree(made.root, tmp_path / "data")))
+
+
+@pytest.fixture(scope="module")
+def erased(made: DataFolder, tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
+    """A copy of the folder from which the patient was erased. Nobody changes it."""
+    data = DataFolder(Path(shutil.copytree(made.root, tmp_path_factory.mktemp("erased") / "data")))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("PMFER_ACTOR", "data protection officer")
+        erase(data)
+    return data
+
+
+def erase(data: DataFolder, patient: str = PATIENT, warehouse: Address | None = None) -> dict[str, dict[str, object]]:
+    return erase_patient(data, warehouse or file_of(data), patient, lambda lines: True, lambda step: None)
+
+
+def tables(connection: duckdb.DuckDBPyConnection) -> dict[str, pl.DataFrame]:
+    names = [name for (name,) in connection.execute(sql.query("table_names")).fetchall()]
+    return {name: connection.execute(f"FROM {name} ORDER BY ALL").pl() for name in names}
+
+
+def files_with(data: DataFolder, patient: str) -> list[Path]:
+    """Files below the folder that hold the identifier in their name or bytes, outside of the longer one of another."""
+    encodings = ("utf-8", "utf-16-le", "utf-16-be")
+    forms = [(patient.encode(encoding), ANOTHER.encode(encoding)) for encoding in encodings]
+    forms += [(short.hex().encode(), long.hex().encode()) for short, long in forms]
+    forms += [(short.upper(), long.upper()) for short, long in forms[3:]]
+    found = set()
+    for path in data.root.rglob("*"):
+        for text in (data.relative(path).encode(), path.read_bytes() if path.is_file() else b""):
+            found.update(path for short, long in forms if short in text.replace(long, b""))
+    return sorted(found)
+
+
+def rows_with(connection: duckdb.DuckDBPyConnection, patient: str) -> list[str]:
+    """Tables with a row that holds the identifier, whatever the column and however it is stored."""
+    names = [name for (name,) in connection.execute(sql.query("table_names")).fetchall()]
+    text = f"replace(CAST(t AS VARCHAR), '{ANOTHER}', '')"
+    return [
+        name
+        for name in names
+        if connection.execute(f"SELECT count(*) FROM {name} AS t WHERE contains({text}, $p)", {"p": patient}).fetchall()
+        != [(0,)]
+    ]
+
+
+def test_the_folder_to_begin_with_has_the_patient_everywhere(made: DataFolder) -> None:
+    with closing(open_reader(made.published)) as reader:
+        assert len(rows_with(reader, PATIENT)) >= 8
+    assert len(files_with(made, PATIENT)) >= 10
+
+
+def test_the_patient_is_in_no_byte_and_no_row_afterwards(erased: DataFolder) -> None:
+    assert files_with(erased, PATIENT) == []
+    for opened in (open_reader(erased.published), open_writer(erased.warehouse)):
+        with closing(opened) as connection:
+            assert rows_with(connection, PATIENT) == []
+    assert {path.name for path in (erased.root / "notes").rglob("*")} == {"ours.txt"}
+    assert not list(erased.staging.iterdir()) + list(erased.exports.iterdir()) + list(erased.prefect_home.iterdir())
+    assert {path.name for path in (erased.root / "source").rglob("*.mp4")} == {"camera-8.mp4", "b.mp4"}
+    assert not (erased.root / "backup.duckdb").exists()
+
+
+def test_everybody_elses_data_is_as_it_was(made: DataFolder, erased: DataFolder) -> None:
+    with closing(open_reader(made.published)) as reader, closing(open_reader(erased.published)) as other:
+        before, after = tables(reader), tables(other)
+    for name, rows in before.items():
+        if name in ("audit_log", "audit_head", "erasures", "reports", "quarantine", "runs"):
+            continue  # these three are looked at below, the log only grows
+        keys = [column for column in ("patient_id", "session_id") if column in rows.columns]
+        mine = pl.col(keys[0]).str.contains(rf"^{PATIENT}(-|$)") if keys else pl.lit(False)
+        assert after[name].equals(rows.filter(~mine)), name
+    assert {row["source_uri"] for row in after["quarantine"].to_dicts()} == {f"{DAY}/{OTHER}-noon.mp4"}
+    assert after["runs"].drop("message").equals(before["runs"].drop("message"))
+    assert after["runs"]["message"].drop_nulls().to_list() == ["erased"]
+    pdfs = [path for patient in (OTHER, ANOTHER) for path in made.root.rglob(f"{patient}.pdf")]
+    assert len(pdfs) == 2 * len(DAYS)
+    for path in pdfs:
+        assert (erased.root / made.relative(path)).read_bytes() == path.read_bytes()
+
+
+def test_ward_overviews_that_showed_the_patient_are_rendered_again(made: DataFolder, erased: DataFolder) -> None:
+    with closing(open_reader(erased.published)) as reader:
+        recorded = reader.execute("SELECT count(*) FROM reports WHERE kind = 'ward'").fetchall()
+    assert recorded == [(len(DAYS),)]
+    for day in DAYS:  # the overview of the second day draws the weeks before it, so the patient was in it too
+        assert erased.ward_report(day).read_bytes() != made.ward_report(day).read_bytes()
+        with pikepdf.open(erased.ward_report(day)) as pdf:
+            assert pdf.pages
+    assert not erased.patient_report(PATIENT, DAY).exists()
+
+
+def test_the_receipt_says_what_went_and_names_nobody(erased: DataFolder) -> None:
+    (path,) = erased.receipts.iterdir()
+    assert path.stat().st_mode & 0o077 == 0
+    receipt = json.loads(path.read_text())
+    assert receipt["actor"] == "data protection officer"
+    assert (receipt["rows"]["sessions"], receipt["rows"]["frame_scores"]) == (1, 40)
+    kinds = {file["kind"] for file in receipt["files"]}
+    assert kinds == {"recording", "report", "staged", "export", "prefect", "copy", "other", "ward overview"}
+    assert all(len(file["hmac_sha256"]) == 64 for file in receipt["files"])
+    assert PATIENT not in path.read_text()
+    with closing(open_reader(erased.published)) as reader:
+        ((erasure_id, stored),) = reader.execute("SELECT erasure_id, receipt FROM erasures").fetchall()
+    assert receipt == {"erasure_id": erasure_id, **json.loads(stored)}
+
+
+def test_the_audit_log_verifies_and_nobody_can_tell_any_more_who_it_spoke_of(
+    made: DataFolder, erased: DataFolder
+) -> None:
+    with closing(open_reader(made.published)) as reader:
+        of_patient = "SELECT subject FROM audit_subjects WHERE patient_id = $patient"
+        ((subject,),) = reader.execute(of_patient, {"patient": PATIENT}).fetchall()
+    assert verify_logs(erased, file_of(erased))[0].startswith("audit log: whole")
+    with closing(open_reader(erased.published)) as reader:
+        spoken = reader.execute("SELECT action FROM audit_log WHERE subject = $s", {"s": subject}).fetchall()
+        assert ("session_stored",) in spoken
+        known = reader.execute("SELECT count(*) FROM audit_subjects WHERE subject = $s", {"s": subject}).fetchall()
+        assert known == [(0,)]
+        assert reader.execute("SELECT DISTINCT subject FROM erasures").fetchall() == [(subject,)]
+
+
+def test_a_receipt_bears_witness_against_a_log_that_was_cut(data: DataFolder) -> None:
+    erase(data)
+    with duckdb.connect(data.warehouse) as connection:
+        connection.execute("DELETE FROM audit_log WHERE entry > 5")
+        head = "UPDATE audit_head SET entries = 5, sha256 = (SELECT sha256 FROM audit_log WHERE entry = 5)"
+        connection.execute(head)
+    data.audit_head.write_text(json.dumps({"entries": 5, "sha256": _hash_of(data, 5)}))
+    with pytest.raises(Exception, match=r"entry 6: missing; ERASURE-"):
+        verify_logs(data, file_of(data))
+
+
+def _hash_of(data: DataFolder, entry: int) -> str:
+    with duckdb.connect(data.warehouse) as connection:
+        rows = connection.execute("SELECT sha256 FROM audit_log WHERE entry = $entry", {"entry": entry}).fetchall()
+    return str(rows[0][0])
+
+
+def test_a_table_that_is_added_later_is_erased_too(data: DataFolder) -> None:
+    with open_writer(data.warehouse) as connection:
+        connection.execute("CREATE TABLE later_rollups AS SELECT scoring_id, 1 AS value FROM scorings")
+        connection.execute("CREATE TABLE later_notes AS SELECT session_id, 'x' AS note FROM sessions")
+        before = connection.execute("SELECT count(*) FROM later_rollups").fetchall()
+    ((_, receipt),) = erase(data).items()
+    assert isinstance(receipt["rows"], dict)
+    assert (receipt["rows"]["later_rollups"], receipt["rows"]["later_notes"]) == (1, 1)
+    with open_writer(data.warehouse) as connection:
+        assert connection.execute("SELECT count(*) + 1 FROM later_rollups").fetchall() == before
+
+
+def test_the_patient_goes_from_the_name_map(data: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = tmp_path / "names.csv"
+    names.write_text(f"patient_id,name\n{PATIENT},Rosa Ash\n{OTHER},Ed Elm\n")
+    monkeypatch.setenv("PMFER_NAME_MAP", str(names))
+    ((_, receipt),) = erase(data).items()
+    assert receipt["name_map"] is True
+    assert read_names(names) == {OTHER: "Ed Elm"}
+
+
+def kill_before(data: DataFolder, step: str, kind: str = "file") -> None:
+    """Run an erasure and kill it with SIGKILL at the moment in which it is about to begin a step."""
+    command = [sys.executable, str(CHILD), str(data.root), PATIENT, kind]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        for line in child.stdout:
+            if line.startswith(step):
+                child.kill()
+                return
+            child.stdin.write("\n")
+            child.stdin.flush()
+    pytest.fail("the child ended before it was killed")
+
+
+@pytest.mark.parametrize("step", ["removing files", "deleting rows", "writing the database anew"])
+def test_an_erasure_that_was_killed_is_finished_by_the_next(data: DataFolder, step: str) -> None:
+    kill_before(data, step)
+    ((_, receipt),) = erase(data).items()
+    assert files_with(data, PATIENT) == []
+    with closing(open_reader(data.published)) as reader:
+        assert rows_with(reader, PATIENT) == []
+        assert reader.execute("SELECT count(*) FROM erasures WHERE finished_at IS NOT NULL").fetchall() == [(1,)]
+    assert isinstance(receipt["rows"], dict)
+    assert receipt["rows"]["sessions"] == 1
+    assert verify_logs(data, file_of(data))[0].startswith("audit log: whole")
+
+
+def test_killed_at_every_step_in_turn_it_ends_complete(data: DataFolder) -> None:
+    for step in STEPS:
+        kill_before(data, step)
+    assert len(erase(data)) == 1
+    assert files_with(data, PATIENT) == []
+    assert erase(data) == {}
+
+
+def test_a_patient_is_erased_from_a_lake_and_from_its_history(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path / "data")
+    lake = lake_of(data)
+    make_folder(data, lake)
+    with closing(open_reader(lake)) as reader:
+        assert len(rows_with(reader, PATIENT)) >= 8
+        sessions = reader.execute("FROM sessions WHERE patient_id <> $p ORDER BY ALL", {"p": PATIENT}).pl()
+    kill_before(data, "writing the database anew", "lake")
+    ((_, receipt),) = erase(data, warehouse=lake).items()
+    assert isinstance(receipt["rows"], dict)
+    assert receipt["rows"]["frame_scores"] == 40
+    assert files_with(data, PATIENT) == []
+    for path in data.lake.rglob("*.parquet"):  # what is compressed hides from a search of bytes
+        assert not [row for row in pl.read_parquet(path).cast(pl.String).rows() if PATIENT in row], path
+    with closing(open_reader(lake)) as reader:
+        assert rows_with(reader, PATIENT) == []
+        assert reader.execute("FROM sessions ORDER BY ALL").pl().equals(sessions)
+    assert verify_logs(data, lake)[0].startswith("audit log: whole")
+
+
+def test_erasing_again_or_somebody_unknown_changes_nothing(data: DataFolder) -> None:
+    erase(data)
+    before = {path: path.stat().st_mtime_ns for path in data.root.rglob("*") if path.suffix in (".pdf", ".json")}
+    assert erase(data) == {}
+    assert erase(data, "yew-77") == {}
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def command(monkeypatch: pytest.MonkeyPatch, data: DataFolder, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["pmfer", "erase", *arguments, "--data-dir", str(data.root)])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    return int(stopped.value.code or 0)
+
+
+def test_without_somebody_to_ask_nothing_is_erased_unless_told(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(monkeypatch, data, PATIENT) == 1
+    said = capsys.readouterr()
+    assert "1  rows in sessions" in said.out
+    assert "give --yes to erase" in said.err
+    assert data.patient_report(PATIENT, DAY).exists()
+    assert command(monkeypatch, data, PATIENT, "--yes") == 0
+    assert "receipt: " in capsys.readouterr().out
+    assert not data.patient_report(PATIENT, DAY).exists()
+
+
+def test_an_identifier_that_is_none_and_a_folder_without_a_warehouse_are_named(
+    data: DataFolder, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigurationError, match="no pseudonym"):
+        erase(data, "../etc")
+    with pytest.raises(ConfigurationError, match="no warehouse there"):
+        erase(DataFolder(tmp_path / "nowhere"))
+
+
+def test_a_server_that_is_running_is_named(data: DataFolder) -> None:
+    with (data.prefect_home / "prefect.db").open("rb"), pytest.raises(ConfigurationError, match="has it open"):
+        require_idle(data.prefect_home)
