@@ -4,7 +4,7 @@ Each does nothing when what it would write is already there, so that a night can
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -26,6 +26,9 @@ from warehouse.records import (
     digest,
 )
 from warehouse.transaction import database_path, one_line_errors, transaction
+
+_FRAME_STATEMENTS = ("insert_frame_scores", "insert_session_rollups", "insert_au_quantiles", "insert_episodes")
+_EXTRA_STATEMENTS = ("insert_frame_extra_scores", "insert_phrase_quantiles")
 
 
 def scoring_id(content_sha256: str, bundle_id: str, options_sha256: str) -> str:
@@ -79,7 +82,9 @@ def store_session(
     bundle: BundleRecord,
     frames: pl.DataFrame,
 ) -> bool:
-    """Store a scored session: patient, bundle, session, scoring and frames; its source leaves the quarantine.
+    """Store a scored session: patient, bundle, session, scoring, frames and their rollups, quantiles and episodes.
+
+    Its source leaves the quarantine. Nothing is read of the frames stored before, however many there are.
 
     Args:
         connection: from open_writer.
@@ -133,7 +138,7 @@ def start_run(connection: duckdb.DuckDBPyConnection, run: RunRecord) -> None:
 
 
 def finish_run(connection: duckdb.DuckDBPyConnection, run_id: str, outcome: RunOutcome) -> None:
-    """Record how a run ended.
+    """Record how a run ended. A completed one makes its bundle and options active, unless a later night has others.
 
     Raises:
         WarehouseError: no such run is running, or the database refused.
@@ -143,6 +148,12 @@ def finish_run(connection: duckdb.DuckDBPyConnection, run_id: str, outcome: RunO
             raise WarehouseError(f"run {run_id}: not running, so it cannot be finished; start it first")
         counts = {key: value for key, value in vars(outcome).items() if key != "message"}  # it may name a session
         audit.record(connection, "run_finished", object_id=run_id, **counts)
+        before = connection.execute(sql.query("active_bundle")).fetchall()
+        connection.execute(sql.statement("activate_bundle"), {"run_id": run_id})
+        after = connection.execute(sql.query("active_bundle")).fetchall()
+        if after != before:
+            bundle_id, options_sha256 = after[0]
+            audit.record(connection, "bundle_activated", object_id=bundle_id, options_sha256=options_sha256)
 
 
 def add_quarantine(connection: duckdb.DuckDBPyConnection, record: QuarantineRecord) -> bool:
@@ -265,15 +276,19 @@ def _insert_scoring(
 def _insert_frames(
     connection: duckdb.DuckDBPyConnection, identity: str, frames: pl.DataFrame, extra_columns: Collection[str]
 ) -> None:
-    _insert_batch(connection, "insert_frame_scores", identity, frames.drop(extra_columns))
+    _insert_from(connection, identity, frames.drop(extra_columns), _FRAME_STATEMENTS)
     if extra_columns:
-        _insert_batch(connection, "insert_frame_extra_scores", identity, extra_scores(frames, extra_columns))
+        _insert_from(connection, identity, extra_scores(frames, extra_columns), _EXTRA_STATEMENTS)
 
 
-def _insert_batch(connection: duckdb.DuckDBPyConnection, statement: str, identity: str, batch: pl.DataFrame) -> None:
-    connection.register("score_batch", batch)
+def _insert_from(
+    connection: duckdb.DuckDBPyConnection, identity: str, batch: pl.DataFrame, statements: Sequence[str]
+) -> None:
+    """Run statements that read a batch: its rows, and what follows from them, so that no stored frame is read."""
+    connection.register("score_batch", batch.with_columns(scoring_id=pl.lit(identity)))
     try:
-        connection.execute(sql.statement(statement), {"scoring_id": identity})
+        for statement in statements:
+            connection.execute(sql.statement(statement))
     finally:
         # In a transaction that failed this is refused, and done by the rollback.
         with suppress(duckdb.Error):

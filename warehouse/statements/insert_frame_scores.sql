@@ -1,4 +1,3 @@
--- Store a score batch, registered as score_batch, under its scoring.
+-- Store a score batch, registered as score_batch.
 INSERT INTO frame_scores BY NAME
-SELECT $scoring_id AS scoring_id, *
 FROM score_batch

@@ -1,0 +1,145 @@
+"""What is computed once per scoring is what its frames say, stored with them, kept after them and made for old files."""
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from unittest import mock
+
+import duckdb
+import polars as pl
+import pytest
+from warehouse_samples import (
+    BUNDLE,
+    COMPLETED,
+    PROVENANCE,
+    sample_frames,
+    sample_run,
+    sample_scoring,
+    sample_session,
+    sha256,
+    store_sample,
+)
+
+from pmfer.errors import WarehouseError
+from pmfer.facs import AU_COLUMNS
+from warehouse import migrate, queries, sql
+from warehouse.connection import open_writer
+from warehouse.frames import SCORE_COLUMNS
+from warehouse.migrate import shipped_migrations
+from warehouse.personal import Keys, delete_rows, personal_tables
+from warehouse.store import finish_run, scoring_id, start_run, store_session
+
+ROLLUPS = ("session_rollups", "phrase_quantiles", "episodes")
+EXTRA_BUNDLE = replace(BUNDLE, bundle_id=sha256("extra"), card={"au_phrases": [{"column": "wince", "phrase": "wince"}]})
+JUNE = date(2026, 6, 30)
+
+
+def rows(connection: duckdb.DuckDBPyConnection, query: str, **values: object) -> list[tuple[object, ...]]:
+    return connection.execute(query, values).fetchall()
+
+
+def store_rising_and_falling(connection: duckdb.DuckDBPyConnection, happiness: list[float | None]) -> None:
+    """A session at five frames a second in which one expression goes as given, and everything else is quiet."""
+    frames = sample_frames("s1", 4 * len(happiness)).head(len(happiness))
+    quiet = dict.fromkeys((*SCORE_COLUMNS, "happiness", "neutral"), pl.lit(0.0))
+    smile = pl.Series(happiness, dtype=pl.Float32)
+    frames = frames.with_columns(**quiet).with_columns(happiness=smile, neutral=1 - smile)
+    missing = pl.col("happiness").is_null()
+    blank = [pl.when(~missing).then(pl.col(name)).alias(name) for name in SCORE_COLUMNS]
+    frames = frames.with_columns(*blank, reason=pl.when(missing).then(pl.lit("too_dark"))).cast(
+        frames.schema | dict.fromkeys(SCORE_COLUMNS, pl.Float32) | {"reason": pl.String}
+    )
+    assert store_session(connection, sample_session("s1"), sample_scoring(frames), BUNDLE, frames)
+
+
+def test_what_is_stored_with_a_scoring_is_what_its_frames_say(writer: duckdb.DuckDBPyConnection) -> None:
+    store_sample(writer, sample_session("s1"), count=200)
+    store_sample(writer, sample_session("s2"), count=120)
+    for table, macro in zip(ROLLUPS, ("session_rollups_of", "au_quantiles_of", "episodes_of"), strict=True):
+        stored = writer.execute(f"FROM {table} ORDER BY ALL").pl()
+        assert stored.height
+        assert writer.execute(f"FROM {macro}('frame_scores') ORDER BY ALL").pl().equals(stored)
+    scored = sample_frames("s1", 200).drop_nulls("au12")["au12"]
+    identity = scoring_id(sha256("s1"), BUNDLE.bundle_id, sha256("options"))
+    (quantiles,) = rows(
+        writer,
+        "SELECT frames_scored, p10, p50, p90 FROM phrase_quantiles WHERE scoring_id = $id AND phrase_key = 'au12'",
+        id=identity,
+    )
+    expected = [scored.quantile(share, "linear") for share in (0.1, 0.5, 0.9)]
+    assert quantiles == (150, *(pytest.approx(value, abs=1e-6) for value in expected))
+    assert rows(writer, "SELECT count(DISTINCT phrase_key) FROM phrase_quantiles") == [(len(AU_COLUMNS),)]
+
+
+def test_an_episode_begins_and_ends_with_the_measure_and_bridges_a_second(writer: duckdb.DuckDBPyConnection) -> None:
+    quiet = 0.1
+    # 0.2 s apart: up at 0.4 s, unscored for 0.4 s, down at 1.4 s; a single frame at 3.4 s; up again from 5.0 to 5.2 s.
+    course = [quiet] * 2 + [0.6, 0.9, None, None, 0.75, *[quiet] * 10, 0.8, *[quiet] * 7, 0.5, 0.7, quiet]
+    store_rising_and_falling(writer, course)
+    found = rows(writer, "SELECT kind, start_s, end_s, frames, peak, mean FROM episodes ORDER BY start_s")
+    assert found == [
+        ("smile", pytest.approx(0.4), pytest.approx(1.2), 3, pytest.approx(0.9), pytest.approx(0.75)),
+        ("smile", pytest.approx(5.0), pytest.approx(5.2), 2, pytest.approx(0.7), pytest.approx(0.6)),
+    ]
+
+
+def test_nothing_scored_has_counts_and_no_quantiles_or_episodes(writer: duckdb.DuckDBPyConnection) -> None:
+    store_rising_and_falling(writer, [None] * 8)
+    assert rows(
+        writer, "SELECT frames_sampled, frames_scored, frames_too_dark, happiness_mean FROM session_rollups"
+    ) == [(8, 0, 8, None)]
+    assert rows(writer, "FROM phrase_quantiles") == rows(writer, "FROM episodes") == []
+
+
+def test_additional_phrases_have_quantiles_and_long_rows_too(writer: duckdb.DuckDBPyConnection) -> None:
+    frames = sample_frames("s1").with_columns(wince=pl.col("au04") / 2)
+    start_run(writer, replace(sample_run(), bundle_id=EXTRA_BUNDLE.bundle_id))
+    store_session(writer, sample_session("s1"), sample_scoring(frames), EXTRA_BUNDLE, frames)
+    finish_run(writer, "run-1", COMPLETED)
+    assert rows(writer, "SELECT p50 FROM phrase_quantiles WHERE phrase_key = 'wince'") == [
+        (pytest.approx(frames["wince"].drop_nulls().median()),)
+    ]
+    long = dict(rows(writer, "SELECT phrase_key, sum(score) FROM au_phrase_scores GROUP BY phrase_key"))
+    expected = {name: pytest.approx(frames[name].sum()) for name in (*AU_COLUMNS, "wince")}
+    assert long == expected
+    assert rows(writer, "SELECT phrase_key, phrase, action_unit FROM bundle_phrases") == [("wince", "wince", None)]
+
+
+def test_a_session_that_fails_leaves_no_rollup(writer: duckdb.DuckDBPyConnection) -> None:
+    read = sql.statement
+
+    def fail_at_the_end(name: str) -> str:
+        return "FROM no_such_table" if name == "insert_episodes" else read(name)
+
+    with mock.patch.object(sql, "statement", fail_at_the_end), pytest.raises(WarehouseError, match="no_such_table"):
+        store_sample(writer, sample_session("s1"))
+    assert [rows(writer, f"FROM {table}") for table in ROLLUPS] == [[], [], []]
+
+
+def test_summaries_stay_when_frames_are_too_old_and_go_with_their_session(writer: duckdb.DuckDBPyConnection) -> None:
+    store_sample(writer, sample_session("s1"))
+    before = queries.session_summaries(writer, "p01", PROVENANCE, until=JUNE)
+    writer.execute("DELETE FROM frame_scores")
+    assert queries.session_summaries(writer, "p01", PROVENANCE, until=JUNE).equals(before)
+    identity = scoring_id(sha256("s1"), BUNDLE.bundle_id, sha256("options"))
+    delete_rows(writer, personal_tables(writer), Keys(("p01",), ("s1",), (identity,)))
+    assert [rows(writer, f"FROM {table}") for table in ROLLUPS] == [[], [], []]
+
+
+def test_a_warehouse_from_before_the_rollups_is_given_them(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_writer(path.with_name("new.duckdb")) as new, monkeypatch.context() as release:
+        start_run(new, sample_run())
+        for name in ("s1", "s2"):
+            store_sample(new, sample_session(name), count=100)
+        finish_run(new, "run-1", COMPLETED)
+        tables = {name: new.execute(f"FROM {name} ORDER BY ALL").pl() for name in (*ROLLUPS, "active_bundle")}
+        before = tuple(migration for migration in shipped_migrations() if migration.number < 4)
+        release.setattr(migrate, "shipped_migrations", lambda: before)
+        with open_writer(path) as old:
+            for name in ("patients", "bundles", "runs", "sessions", "scorings", "frame_scores"):
+                old.register("rows_of_new", new.execute(f"FROM {name}").pl())
+                old.execute(f"INSERT INTO {name} BY NAME FROM rows_of_new")
+    with open_writer(path) as upgraded:
+        for name, expected in tables.items():
+            assert upgraded.execute(f"FROM {name} ORDER BY ALL").pl().equals(expected), name
+        assert upgraded.execute("FROM session_summary").pl().height == 2
