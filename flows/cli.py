@@ -364,6 +364,14 @@ def warehouse_verify(data_dir: DataDir = None) -> None:
         typer.echo(line)
 
 
+@warehouse_app.command("check")
+def warehouse_check(data_dir: DataDir = None) -> None:
+    """Check the contracts: ranges, sums, owners, counts, order, uniqueness; each night checks what it loaded."""
+    from flows.check_command import check_contracts
+
+    check_contracts(_places(data_dir)[1], typer.echo)
+
+
 def run_nights(
     source: Path,
     first: date,

@@ -44,6 +44,7 @@ from pmfer.errors import PmferError, ReportError
 from warehouse import store
 from warehouse.audit import current_head
 from warehouse.connection import open_reader
+from warehouse.contracts import require_contracts
 from warehouse.lake import tidy
 from warehouse.publish import publish
 from warehouse.records import ReportRecord, RunOutcome
@@ -79,6 +80,12 @@ def pull(session: PendingSession, job: Job) -> Path | Rejection:
 def score(scorer: Scorer, session: PendingSession, staged: Path, job: Job) -> ScoredSession | Rejection:
     """Score one staged video into a Parquet file beside it."""
     return score_session(scorer, session, staged, job.warehouse.key)
+
+
+@task(name="check", cache_policy=NO_CACHE)
+def check_load(connection: duckdb.DuckDBPyConnection) -> None:
+    """Check the contracts over what was loaded: nothing that breaks one is published."""
+    require_contracts(connection, everything=False)
 
 
 @task(name="publish", retries=2, retry_delay_seconds=5, retry_condition_fn=worth_retrying, cache_policy=NO_CACHE)
@@ -158,6 +165,7 @@ def process(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job) ->
                 scored.append(result)
         for rejection in rejections:
             store.add_quarantine(connection, quarantine_record(rejection, job.night, run_id))
+        check_load(connection)
         publish_snapshot(connection, job)
         rendered = render_all(connection, job, run_id)
     frames = sum(result.summary.frames_scored for result in scored)

@@ -1,4 +1,7 @@
-"""Reads the named .sql files of this room: `migrations/`, `statements/` (they write) and `queries/` (they read)."""
+"""Reads the named .sql files of this room.
+
+`migrations/`, `statements/` (they write), `queries/` (they read) and `contracts/` (they must find nothing).
+"""
 
 from pathlib import Path
 
@@ -13,3 +16,8 @@ def statement(name: str) -> str:
 def query(name: str) -> str:
     """Text of `queries/NAME.sql`."""
     return (ROOM / "queries" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def contracts() -> dict[str, str]:
+    """Text of every `contracts/NAME.sql` by NAME, in the order of the names."""
+    return {path.stem: path.read_text(encoding="utf-8") for path in sorted((ROOM / "contracts").glob("*.sql"))}

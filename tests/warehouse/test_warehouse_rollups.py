@@ -1,4 +1,4 @@
-"""What is computed once per scoring is what its frames say, stored with them, kept after them and made for old files."""
+"""What is computed once per scoring is what its frames say, stored with them, kept after them, made for old files."""
 
 from dataclasses import replace
 from datetime import date

@@ -1,4 +1,4 @@
-"""Views and macros for the questions people ask; they speak of the active bundle, and nothing ever mixes two bundles."""
+"""Views and macros for the questions people ask; they speak of the active bundle, and nothing mixes two bundles."""
 
 from dataclasses import replace
 from datetime import date
@@ -10,7 +10,7 @@ from warehouse_samples import BUNDLE, COMPLETED, sample_frames, sample_run, samp
 
 from pmfer.errors import QuarantineReason
 from pmfer.expressions import EXPRESSION_NAMES
-from warehouse.records import QuarantineRecord
+from warehouse.records import BundleRecord, QuarantineRecord
 from warehouse.store import add_quarantine, finish_run, start_run, store_session
 
 OTHER = replace(BUNDLE, bundle_id=sha256("another card"), name="other")
@@ -18,10 +18,9 @@ CALM = "calm"  # frames of the other bundle are those of another name, so that i
 
 
 def run_night(
-    connection: duckdb.DuckDBPyConnection, day: int, bundle: object = BUNDLE, status: str = "completed"
+    connection: duckdb.DuckDBPyConnection, day: int, bundle: BundleRecord = BUNDLE, status: str = "completed"
 ) -> None:
     """A night in which two patients have two sessions each; stored by a bundle."""
-    assert bundle in (BUNDLE, OTHER)
     name = f"run-{bundle.name}-{day}-{status}"
     start_run(connection, replace(sample_run(name, day), bundle_id=bundle.bundle_id))
     for patient in ("p01", "p02"):
@@ -49,12 +48,12 @@ def test_new_scores_live_beside_the_old_ones_and_views_speak_of_the_active_bundl
         run_night(writer, day)
     old = frame(writer, "FROM patient_days ORDER BY ALL")
     relations = ("active_scorings", "patient_days", "patient_day_phrases", "patient_baseline('p01', '2026-06-20')")
-    assert {name: bundles_in(writer, name) for name in relations} == dict.fromkeys(relations, {BUNDLE.bundle_id})
+    assert {name: bundles_in(writer, name) for name in relations} == {name: {BUNDLE.bundle_id} for name in relations}
     # While the past is scored again, what is read stays what it was.
     run_night(writer, 1, OTHER)
     assert frame(writer, "FROM patient_days ORDER BY ALL").equals(old)
     run_night(writer, 2, OTHER)
-    assert {name: bundles_in(writer, name) for name in relations} == dict.fromkeys(relations, {OTHER.bundle_id})
+    assert {name: bundles_in(writer, name) for name in relations} == {name: {OTHER.bundle_id} for name in relations}
     new = frame(writer, "FROM patient_days ORDER BY ALL")
     assert new.select("patient_id", "session_date", "sessions").equals(
         old.select("patient_id", "session_date", "sessions")

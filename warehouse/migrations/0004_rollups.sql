@@ -746,3 +746,9 @@ UNPIVOT (value FOR measure IN (
 ))
 GROUP BY measure, bundle_id, options_sha256;
 COMMENT ON MACRO TABLE patient_baseline IS 'What is usual for a patient: one row per measure of session_summary (shares of expressions, means of action units, pain_activity_mean, expressivity_mean, all 0..1) over the sessions of the `days` days before the day `until`: sessions and days behind it (count), median, mad (median absolute deviation), p10 and p90. Of one bundle and one set of options only: the active ones unless given as 64 hex digits. No rows where there are no sessions.';
+
+CREATE MACRO scorings_to_check(everything := true) AS TABLE
+SELECT scoring_id
+FROM scorings
+WHERE everything OR run_id NOT IN (SELECT run_id FROM runs WHERE status = 'completed');
+COMMENT ON MACRO TABLE scorings_to_check IS 'The scorings whose frames the contracts look at: all of them, or (false) those of runs that have not completed, which is what a night checks before it publishes.';

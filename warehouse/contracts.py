@@ -1,0 +1,81 @@
+"""Contracts: what must hold of the stored rows, each a query that finds whatever breaks it and so must find nothing.
+
+A lake enforces nothing but NOT NULL, and a file not much more; and whoever edits rows by hand is stopped by neither.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from pmfer.errors import WarehouseError
+from warehouse import sql
+from warehouse.transaction import database_path, one_line_errors
+
+
+@dataclass(frozen=True)
+class Breach:
+    """A contract that does not hold."""
+
+    name: str  # of its file
+    rule: str  # what must hold, a sentence
+    rows: int  # how many break it
+    example: str  # one of them, as COLUMN VALUE pairs
+
+    @property
+    def sentence(self) -> str:
+        """The breach in one line."""
+        rows = "1 row" if self.rows == 1 else f"{self.rows} rows"
+        return f"{self.name} ({rows}, such as {self.example})"
+
+
+def contract_rules() -> dict[str, str]:
+    """What each contract states, by its name: the first line of its file."""
+    return {name: text.partition("\n")[0].removeprefix("-- ") for name, text in sql.contracts().items()}
+
+
+def broken_contracts(connection: duckdb.DuckDBPyConnection, *, everything: bool = True) -> list[Breach]:
+    """The contracts that do not hold, by name.
+
+    Args:
+        connection: an open warehouse.
+        everything: look at the frames of all scorings; false: of those alone whose run has not completed, which takes
+            seconds however many others there are. All else is looked at either way.
+
+    Raises:
+        WarehouseError: the database refused.
+    """
+    breaches = []
+    rules = contract_rules()
+    with one_line_errors(database_path(connection)):
+        for name, text in sql.contracts().items():
+            values = {"everything": everything} if "$everything" in text else {}
+            found = connection.execute(f"SELECT *, count(*) OVER () FROM (\n{text}\n) LIMIT 1", values)
+            columns = [column for column, *_ in found.description or ()]
+            for row in found.fetchall():
+                example = ", ".join(f"{column} {value}" for column, value in zip(columns[:-1], row[:-1], strict=True))
+                breaches.append(Breach(name, rules[name], int(row[-1]), example))
+    return breaches
+
+
+def require_contracts(connection: duckdb.DuckDBPyConnection, *, everything: bool = True) -> None:
+    """Check all contracts, see broken_contracts.
+
+    Raises:
+        WarehouseError: one or more do not hold; names each, with how many rows and one of them.
+    """
+    refuse(connection, broken_contracts(connection, everything=everything))
+
+
+def refuse(connection: duckdb.DuckDBPyConnection, breaches: Sequence[Breach]) -> None:
+    """Raise the breaches, if there are any, as one line.
+
+    Raises:
+        WarehouseError: names each contract that does not hold.
+    """
+    if breaches:
+        what = "; ".join(breach.sentence for breach in breaches)
+        raise WarehouseError(
+            f"warehouse {database_path(connection)}: {len(breaches)} of its contracts do not hold: {what}; somebody "
+            "edited it or this is a bug: restore it from a snapshot and run the nights since again"
+        )

@@ -1,0 +1,6 @@
+-- A session is stored with consent only, under the day that its clock showed when it began.
+SELECT session_id
+FROM sessions
+WHERE NOT consent
+    OR session_date <> CAST(make_timestamp(epoch_us(started_at) + 1000000 * utc_offset_s) AS DATE)
+    OR abs(utc_offset_s) > 86400
