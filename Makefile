@@ -7,10 +7,10 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c const
 FERPLUS ?= ../shared/data/ferplus/ferplus.parquet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types lock train ablation dictionary clean
+.PHONY: help setup demo test lint format types lock train ablation dictionary bench-warehouse clean
 
 help:  ## say what there is
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
 $(VENV)/.run: pyproject.toml constraints.txt
 	@PYTHON=$(PYTHON) scripts/check_system.sh
@@ -62,6 +62,9 @@ train: $(VENV)/.dev var/landmarks/ferplus.parquet  ## train the default bundle o
 
 dictionary: $(VENV)/.run  ## write docs/data-dictionary.md from the comments in the database
 	@$(BIN)/pmfer warehouse dictionary docs/data-dictionary.md
+
+bench-warehouse: $(VENV)/.run  ## measure a warehouse of WARD="--patients 100 --days 365 --sessions 2 --frames 500"
+	@$(BIN)/python -m benchmarks.warehouse $(WARD)
 
 clean:  ## remove what make made, but not var/
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -20,7 +20,7 @@ class Breach:
     name: str  # of its file
     rule: str  # what must hold, a sentence
     rows: int  # how many break it
-    example: str  # one of them, as COLUMN VALUE pairs
+    example: str  # the first of them, by its columns
 
     @property
     def sentence(self) -> str:
@@ -50,11 +50,12 @@ def broken_contracts(connection: duckdb.DuckDBPyConnection, *, everything: bool 
     with one_line_errors(database_path(connection)):
         for name, text in sql.contracts().items():
             values = {"everything": everything} if "$everything" in text else {}
-            found = connection.execute(f"SELECT *, count(*) OVER () FROM (\n{text}\n) LIMIT 1", values)
-            columns = [column for column, *_ in found.description or ()]
-            for row in found.fetchall():
-                example = ", ".join(f"{column} {value}" for column, value in zip(columns[:-1], row[:-1], strict=True))
-                breaches.append(Breach(name, rules[name], int(row[-1]), example))
+            found = connection.execute(
+                f"SELECT count(*), CAST(min(breaches) AS VARCHAR) FROM (\n{text}\n) AS breaches", values
+            )
+            ((count, example),) = found.fetchall()
+            if count:
+                breaches.append(Breach(name, rules[name], int(count), example))
     return breaches
 
 

@@ -2,5 +2,5 @@
 SELECT session_id
 FROM sessions
 WHERE NOT consent
-    OR session_date <> CAST(make_timestamp(epoch_us(started_at) + 1000000 * utc_offset_s) AS DATE)
+    OR session_date <> CAST(make_timestamp(epoch_us(started_at) + CAST(utc_offset_s AS BIGINT) * 1000000) AS DATE)
     OR abs(utc_offset_s) > 86400

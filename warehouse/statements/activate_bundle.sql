@@ -7,9 +7,13 @@ USING (
 ) AS run
 ON true
 WHEN MATCHED AND run.night >= active_bundle.night
-        AND (run.bundle_id, run.options_sha256) = (active_bundle.bundle_id, active_bundle.options_sha256)
-    THEN UPDATE SET night = run.night
-WHEN MATCHED AND run.night >= active_bundle.night
-    THEN UPDATE SET bundle_id = run.bundle_id, options_sha256 = run.options_sha256, night = run.night,
-        activated_at = run.activated_at
+    THEN UPDATE SET
+        bundle_id = run.bundle_id,
+        options_sha256 = run.options_sha256,
+        night = run.night,
+        activated_at = CASE
+            WHEN (run.bundle_id, run.options_sha256) = (active_bundle.bundle_id, active_bundle.options_sha256)
+                THEN active_bundle.activated_at
+            ELSE run.activated_at
+        END
 WHEN NOT MATCHED THEN INSERT BY NAME

@@ -1,0 +1,191 @@
+"""Build a ward's warehouse of any size and measure it: rows stored per second, bytes per frame row, time per query.
+
+    python -m benchmarks.warehouse --patients 100 --days 365 --sessions 2 --frames 500 --out FOLDER
+
+Sessions go through `store_session` as those of a night do: checked, in a transaction each, with their rollups,
+quantiles, episodes and an entry in the audit log. Frames are made up, but not noise: scores wander as those of a face
+do, and keep all digits of a 32-bit number. Queries are those of `warehouse_queries/`, asked of the published snapshot by
+a reader, each five times; the first time is that of a cold start, the median that of an analyst who goes on asking.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import polars as pl
+
+from pmfer.expressions import EXPRESSION_NAMES
+from pmfer.facs import AU_COLUMNS
+from warehouse.address import FileAddress
+from warehouse.connection import open_reader, open_writer
+from warehouse.contracts import broken_contracts
+from warehouse.frames import FRAME_COLUMNS
+from warehouse.publish import publish
+from warehouse.records import BundleRecord, RunOutcome, RunRecord, ScoringRecord, SessionRecord
+from warehouse.store import finish_run, start_run, store_session
+
+FIRST_DAY = date(2026, 1, 1)
+BATCHES = 64  # different sessions that are made up; the others repeat them
+QUERIES = Path(__file__).parent / "warehouse_queries"
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a ward is simulated."""
+
+    patients: int
+    days: int
+    sessions: int  # per patient and day
+    frames: int  # per session
+
+
+def main() -> None:
+    """Measure and print; with --json also write the figures to a file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--patients", type=int, default=100)
+    parser.add_argument("--days", type=int, default=365)
+    parser.add_argument("--sessions", type=int, default=2, help="per patient and day")
+    parser.add_argument("--frames", type=int, default=500, help="per session, five a second")
+    parser.add_argument("--out", type=Path, help="folder for the warehouse; left out, a temporary one")
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    options = parser.parse_args()
+    size = Size(options.patients, options.days, options.sessions, options.frames)
+    with tempfile.TemporaryDirectory() as temporary:
+        figures = measure(size, options.out or Path(temporary))
+    for name, value in figures.items():
+        print(f"{name:<44} {value:>16,.1f}" if isinstance(value, float) else f"{name:<44} {value!s:>16}")
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+def measure(size: Size, folder: Path) -> dict[str, object]:
+    """Build a warehouse in a folder and measure it; figures by name, times in seconds or milliseconds as named."""
+    address = FileAddress(folder / "warehouse.duckdb", folder / "published" / "warehouse.duckdb")
+    figures: dict[str, object] = {"cores": os.cpu_count(), "load_before": os.getloadavg()[0], **asdict(size)}
+    with closing(open_writer(address)) as connection:
+        began = time.perf_counter()
+        spent, check_s = store_ward(connection, size)
+        figures["ingest_wall_s"] = time.perf_counter() - began
+        rows = size.patients * size.days * size.sessions * size.frames
+        figures |= {"frame_rows": rows, "ingest_rows_per_s": rows / spent, "checks_of_last_night_s": check_s}
+        figures["ms_per_session"] = 1000 * spent / (rows / size.frames)
+        connection.execute("CHECKPOINT")
+        began = time.perf_counter()
+        publish(connection, address)
+        figures["publish_s"] = time.perf_counter() - began
+    figures["bytes_per_frame_row"] = address.path.stat().st_size / rows
+    figures["snapshot_bytes_per_frame_row"] = address.published.stat().st_size / rows
+    with closing(open_reader(address)) as reader:
+        for path in sorted(QUERIES.glob("*.sql")):
+            times = [timed(reader, path.read_text(encoding="utf-8")) for _ in range(5)]
+            figures[f"{path.stem}_first_ms"] = times[0]
+            figures[f"{path.stem}_median_ms"] = statistics.median(times)
+    figures["load_after"] = os.getloadavg()[0]
+    return figures
+
+
+def store_ward(connection: duckdb.DuckDBPyConnection, size: Size) -> tuple[float, float]:
+    """Store all sessions night by night; seconds spent in store_session, and in the contracts of the last night."""
+    bundle = BundleRecord(digest("card"), "bench", digest("weights"), digest("prompts"), {"name": "bench"})
+    options = digest("options")
+    batches = [made_up_frames(seed, size.frames) for seed in range(BATCHES)]
+    spent = check_s = 0.0
+    for night in (FIRST_DAY + timedelta(days=day) for day in range(size.days)):
+        run_id = f"run-{night}"
+        start_run(connection, RunRecord(run_id, night, "bench", bundle.bundle_id, options, {}))
+        count = 0
+        for session, seed in sessions_of(night, size):
+            frames = batches[seed].with_columns(session_id=pl.lit(session.session_id))
+            scoring = scoring_of(frames, options, run_id)
+            began = time.perf_counter()
+            store_session(connection, session, scoring, bundle, frames)
+            spent += time.perf_counter() - began
+            count += 1
+        began = time.perf_counter()
+        if night == FIRST_DAY + timedelta(days=size.days - 1) and (
+            broken := broken_contracts(connection, everything=False)
+        ):
+            raise SystemExit(f"contracts are broken: {broken}")
+        check_s = time.perf_counter() - began
+        finish_run(connection, run_id, RunOutcome("completed", count, count, 0, 0, count * size.frames))
+    return spent, check_s
+
+
+def sessions_of(night: date, size: Size) -> Iterator[tuple[SessionRecord, int]]:
+    """The sessions of a night, each with the number of the batch that it repeats."""
+    for patient in range(size.patients):
+        for number in range(size.sessions):
+            name = f"patient-{patient:03d}-{night}-{number}"
+            start = datetime(night.year, night.month, night.day, 8 + number % 12, patient % 60, tzinfo=UTC)
+            session = SessionRecord(name, f"patient-{patient:03d}", start, f"{night}/{name}.mp4", digest(name), True)
+            yield session, int(digest(name)[:8], 16) % BATCHES
+
+
+def scoring_of(frames: pl.DataFrame, options: str, run_id: str) -> ScoringRecord:
+    """How a batch was scored."""
+    return ScoringRecord(
+        options_sha256=options,
+        options={},
+        run_id=run_id,
+        duration_s=frames["pts_s"][-1],
+        frames_decoded=6 * frames.height,
+        frames_sampled=frames.height,
+        frames_with_face=frames.filter(pl.col("face_count") > 0).height,
+        frames_scored=frames["reason"].null_count(),
+    )
+
+
+def made_up_frames(seed: int, count: int) -> pl.DataFrame:
+    """A score batch at five frames a second, of which a tenth shows nobody."""
+    rng = np.random.default_rng(seed)
+    wander = np.cumsum(rng.normal(0, 0.25, (count, 8 + len(AU_COLUMNS))), axis=0)
+    logits = 1.5 * wander / (1 + np.abs(wander) / 3)
+    expressions = np.exp(logits[:, :8] + np.array([2.5, *[0.0] * 7]))
+    columns = dict(zip(EXPRESSION_NAMES, (expressions / expressions.sum(axis=1, keepdims=True)).T, strict=True))
+    columns |= dict(zip(AU_COLUMNS, 1 / (1 + np.exp(1.5 - logits[:, 8:].T)), strict=True))
+    drift = np.cumsum(rng.normal(0, 0.4, (count, 8)), axis=0).T
+    columns |= {"box_x_px": 200 + drift[0], "box_y_px": 120 + drift[1], "box_w_px": 150 + drift[2] / 5}
+    columns |= {"box_h_px": 180 + drift[3] / 5, "face_size_px": np.sqrt((150 + drift[2] / 5) * (180 + drift[3] / 5))}
+    columns |= {"detection_score": rng.uniform(0.8, 0.99, count), "sharpness": rng.uniform(20, 60, count)}
+    columns |= {"brightness": rng.uniform(0.4, 0.6, count)}
+    columns |= {"yaw_deg": drift[4], "pitch_deg": drift[5], "roll_deg": drift[6] / 2}
+    seen = np.arange(count) % 100 >= 10
+    frames = pl.DataFrame({name: np.where(seen, values, np.nan) for name, values in columns.items()}).fill_nan(None)
+    frames = frames.with_columns(
+        session_id=pl.lit(""),
+        frame_index=pl.int_range(pl.len()) * 6,
+        pts_s=pl.int_range(pl.len()) / 5,
+        face_count=pl.Series(seen.astype(int)),
+        is_subject=pl.Series(seen),
+        track_id=pl.Series(np.where(seen, 0.0, np.nan)).fill_nan(None),
+        occlusion=pl.lit(None),
+        reason=pl.when(~pl.Series(seen)).then(pl.lit("no_face")),
+    )
+    return frames.select(pl.col(column.name).cast(column.dtype) for column in FRAME_COLUMNS)
+
+
+def timed(connection: duckdb.DuckDBPyConnection, query: str) -> float:
+    """Milliseconds until the whole answer is there."""
+    began = time.perf_counter()
+    connection.execute(query).pl()
+    return 1000 * (time.perf_counter() - began)
+
+
+def digest(text: str) -> str:
+    """SHA-256 of a text, 64 hex digits."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+if __name__ == "__main__":
+    main()
