@@ -4,8 +4,8 @@
 
 Sessions go through `store_session` as those of a night do: checked, in a transaction each, with their rollups,
 quantiles, episodes and an entry in the audit log. Frames are made up, but not noise: scores wander as those of a face
-do, and keep all digits of a 32-bit number. Queries are those of `warehouse_queries/`, asked of the published snapshot by
-a reader, each five times; the first time is that of a cold start, the median that of an analyst who goes on asking.
+do, and keep all digits of a 32-bit number. Queries are those of `warehouse_queries/`, asked of the published snapshot
+by a reader, each five times; the first time is that of a cold start, the median that of an analyst who goes on asking.
 """
 
 import argparse
