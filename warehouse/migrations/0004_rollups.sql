@@ -1,5 +1,5 @@
--- What the house asks every day, computed once per scoring when it is stored: rollups, quantiles and episodes; and the views
--- on top of them, which speak of the active bundle.
+-- What the house asks every day: rollups, quantiles and episodes, computed once per scoring when it is stored,
+-- and the views on top of them, which speak of the active bundle.
 -- The arithmetic is in macros over any relation with the columns of frame_scores: a scoring that is stored, the frames of an
 -- older file below, and the contract that compares the two all use the same text.
 
