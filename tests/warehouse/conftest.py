@@ -9,8 +9,9 @@ from pathlib import Path
 import duckdb
 import pytest
 from postgres_server import PostgresServer, find_programs, running_server
+from warehouse_places import lake_in
 
-from warehouse.address import Address, FileAddress, parse_address
+from warehouse.address import Address
 from warehouse.connection import open_writer
 
 _numbers = itertools.count()
@@ -76,16 +77,3 @@ def writer(address: Address) -> Iterator[duckdb.DuckDBPyConnection]:
     """A fresh warehouse, open for writing."""
     with open_writer(address) as connection:
         yield connection
-
-
-def lake_in(folder: Path, text: str) -> Address:
-    """An address as a user would write it, with everything that it leaves open below a folder."""
-    return parse_address(text, published=folder / "published" / "warehouse.duckdb", lake=folder / "lake")
-
-
-def as_text(address: Address) -> str:
-    """An address with its password, as a user would write it."""
-    if isinstance(address, FileAddress):
-        return f"file:{address.path}"
-    password = (address.password or "").replace("'", r"\'")
-    return str(address) + (f" password='{password}'" if password else "")

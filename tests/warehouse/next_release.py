@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from unittest import mock
 
-from conftest import lake_in
+from warehouse_places import lake_in
 
 from warehouse import migrate, sql
 from warehouse.connection import open_writer

@@ -9,7 +9,7 @@ them, and how many scorings in all of them were there in part.
 import sys
 from pathlib import Path
 
-from conftest import lake_in
+from warehouse_places import lake_in
 
 from warehouse.connection import open_reader
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import lake_in
+from warehouse_places import lake_in
 from warehouse_samples import content, sample_frames, sample_session, store_sample
 
 from pmfer.errors import WarehouseError

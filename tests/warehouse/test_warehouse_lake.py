@@ -7,8 +7,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import lake_in
 from postgres_server import PostgresServer
+from warehouse_places import lake_in
 from warehouse_samples import content, sample_session, store_sample
 
 from pmfer.errors import WarehouseError

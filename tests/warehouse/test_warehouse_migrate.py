@@ -6,8 +6,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import as_text
 from next_release import NEXT, TEXT
+from warehouse_places import as_text
 from warehouse_samples import content, sample_session, store_sample
 
 from pmfer.errors import WarehouseError

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conftest import as_text
+from warehouse_places import as_text
 from warehouse_samples import COMPLETED, sample_run, sample_session, store_sample
 
 from warehouse.address import Address
