@@ -3,6 +3,7 @@ SELECT 'audit_head' AS table_name, count(*) AS row_count, sum(hash(t)) AS row_ha
 UNION ALL SELECT 'audit_log', count(*), sum(hash(t)) FROM audit_log AS t
 UNION ALL SELECT 'audit_subjects', count(*), sum(hash(t)) FROM audit_subjects AS t
 UNION ALL SELECT 'bundles', count(*), sum(hash(t)) FROM bundles AS t
+UNION ALL SELECT 'care_events', count(*), sum(hash(t)) FROM care_events AS t
 UNION ALL SELECT 'consents', count(*), sum(hash(t)) FROM consents AS t
 UNION ALL SELECT 'erasures', count(*), sum(hash(t)) FROM erasures AS t
 UNION ALL SELECT 'frame_extra_scores', count(*), sum(hash(t)) FROM frame_extra_scores AS t
