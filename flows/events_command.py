@@ -52,7 +52,8 @@ def _given_time(value: Any, info: ValidationInfo) -> datetime:
     zone = context.get("zone")
     if time.tzinfo is None and zone is None:
         raise ValueError("has no offset from UTC; write it as 2026-03-02T09:30:00+01:00, or give --zone")
-    time = time if time.tzinfo is not None else _in_zone(time, zone)
+    if zone is not None and time.tzinfo is None:
+        time = _in_zone(time, zone)
     if time.year < _FIRST_YEAR:
         raise ValueError(f"lies before {_FIRST_YEAR}")
     if "now" in context and time > context["now"]:
