@@ -35,8 +35,10 @@ app = typer.Typer(
 bundle_app = typer.Typer(help="Look at model bundles.", no_args_is_help=True)
 warehouse_app = typer.Typer(help="Look after the warehouse.", no_args_is_help=True)
 consent_app = typer.Typer(help="Keep the register of consents.", no_args_is_help=True)
+events_app = typer.Typer(help="Take over care events.", no_args_is_help=True)
 app.add_typer(bundle_app, name="bundle")
 app.add_typer(consent_app, name="consent")
+app.add_typer(events_app, name="events")
 app.add_typer(warehouse_app, name="warehouse")
 
 DataDir = Annotated[Path | None, typer.Option(help="Folder below which all state lies. [PMFER_DATA_DIR, var/pmfer]")]
@@ -337,6 +339,39 @@ def consent_list(
     from flows.consent_command import consent_table
 
     Console().print(consent_table(*_places(data_dir), patient))
+
+
+@events_app.command("import")
+def events_import(
+    file: Annotated[Path, typer.Argument(help="CSV file; see docs/warehouse.md.")],
+    zone: Annotated[str | None, typer.Option(help="Zone of times without an offset, as Europe/Berlin.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Take doses, therapies, transfers and other care events into the warehouse."""
+    from flows.events_command import import_events
+
+    result = import_events(*_places(data_dir), file, zone)
+    for fault in result.faults:
+        _complain(fault)
+    if result.faults:
+        _complain(result.message)
+        raise typer.Exit(1)
+    typer.echo(result.message)
+
+
+@warehouse_app.command("export")
+def warehouse_export(
+    out: Annotated[Path | None, typer.Option(help="Folder to write. [DATA_DIR/exports/warehouse]")] = None,
+    first: Annotated[str | None, typer.Option("--from", help="First day, YYYY-MM-DD.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last day, YYYY-MM-DD.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Write the warehouse as Parquet files by day that anything reads; see docs/warehouse.md."""
+    from flows.export_command import export_warehouse
+
+    days = (None if first is None else _day(first), None if last is None else _day(last))
+    for line in export_warehouse(*_places(data_dir), out, *days):
+        typer.echo(line)
 
 
 @warehouse_app.command("retain")

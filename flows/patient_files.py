@@ -50,7 +50,7 @@ def find_files(data: DataFolder, warehouse: Address, traces: Traces) -> list[Pat
 
 
 def remove_files(files: Iterable[PatientFile], data: DataFolder, traces: Traces) -> None:
-    """Remove the files, the patient's lines in manifests, and folders named after the patient.
+    """Remove the files, the patient's lines in manifests, and folders named after the patient or emptied of an export.
 
     Raises:
         OSError: one cannot be removed.
@@ -60,7 +60,7 @@ def remove_files(files: Iterable[PatientFile], data: DataFolder, traces: Traces)
     for manifest in data.root.rglob(MANIFEST):
         _rewrite_manifest(manifest, traces.identifier)
     for folder in sorted((path for path in data.root.rglob("*") if path.is_dir()), reverse=True):
-        if traces.in_text(folder.name) and not any(folder.iterdir()):
+        if (traces.in_text(folder.name) or data.exports in folder.parents) and not any(folder.iterdir()):
             folder.rmdir()
     os.sync()  # that they are gone is to be true after a loss of power too
 

@@ -18,8 +18,9 @@ from warehouse.traces import Traces
 from warehouse.transaction import database_path, one_line_errors, transaction
 
 # By which other rows of the same table are known; they may contain the identifier of the patient who is erased.
-_NAMES = ("patient_id", "session_id", "source_uri", "report_id", "path")
-_FREE_TEXT = ("message", "warning", "source", "note", "notes", "comment")  # written anew where they mention the patient
+_NAMES = ("patient_id", "session_id", "source_uri", "report_id", "path", "event_id")
+# Written anew where they mention the patient.
+_FREE_TEXT = ("message", "warning", "source", "note", "notes", "comment", "item")
 _ERASED = "erased"
 _RECORDS = ("audit_log", "audit_head", "erasures")  # hold no patient_id by construction
 

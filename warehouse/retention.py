@@ -22,7 +22,7 @@ class Retention:
     """How long what is kept: days after the local calendar day that it belongs to; None: for good."""
 
     frames: int | None = None  # rows of single frames
-    sessions: int | None = None  # everything that belongs to a session, rollups included
+    sessions: int | None = None  # everything that belongs to a session, rollups included, and care events
     reports: int | None = None  # PDFs and their rows
     staged: int | None = None  # files that killed runs left in the staging folder
     quarantine: int | None = None  # rows of quarantine
@@ -81,7 +81,11 @@ def _delete_expired(connection: duckdb.DuckDBPyConnection, retention: Retention,
         names = [name for (name,) in connection.execute(sql.query("frame_tables")).fetchall()]
         for name, count in delete_rows(connection, {name: tables[name] for name in names}, keys).items():
             counts[name] = counts.get(name, 0) + count
-    for name, days in (("quarantine", retention.quarantine), ("reports", retention.reports)):
+    for name, days in (
+        ("care_events", retention.sessions),
+        ("quarantine", retention.quarantine),
+        ("reports", retention.reports),
+    ):
         if days is not None:
             counts[name] = _delete(connection, f"delete_{name}_of_days_before", day=first_day_kept(today, days))
     return {name: counts[name] for name in sorted(counts) if counts[name]}

@@ -4,6 +4,7 @@ UNION ALL SELECT 'audit_head', count(*), sum(hash(t)) FROM audit_head AS t
 UNION ALL SELECT 'audit_log', count(*), sum(hash(t)) FROM audit_log AS t
 UNION ALL SELECT 'audit_subjects', count(*), sum(hash(t)) FROM audit_subjects AS t
 UNION ALL SELECT 'bundles', count(*), sum(hash(t)) FROM bundles AS t
+UNION ALL SELECT 'care_events', count(*), sum(hash(t)) FROM care_events AS t
 UNION ALL SELECT 'consents', count(*), sum(hash(t)) FROM consents AS t
 UNION ALL SELECT 'episodes', count(*), sum(hash(t)) FROM episodes AS t
 UNION ALL SELECT 'erasures', count(*), sum(hash(t)) FROM erasures AS t

@@ -1,0 +1,76 @@
+"""`pmfer warehouse export` appears as a whole, is in the log of reads, replaces only exports, and goes with an erasure."""
+
+import json
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+from privacy_folder import DAY, OTHER, PATIENT, file_of, lake_of, make_folder, sessions_of
+
+from flows.cli import main
+from flows.data_folder import DataFolder
+from flows.erase_command import erase_patient
+from flows.export_command import export_warehouse
+from flows.verify_command import verify_logs
+from pmfer.errors import ConfigurationError
+from warehouse.address import Address
+from warehouse.care_events import CareEvent, CareEventKind, store_care_events
+from warehouse.connection import open_writer
+from warehouse.publish import publish
+
+
+@pytest.fixture(scope="module", params=["file", "lake"])
+def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[DataFolder, Address]:
+    """A data folder with its warehouse, an event each of two patients, and an export within and outside of it."""
+    data = DataFolder(tmp_path_factory.mktemp("ward") / "data")
+    warehouse = file_of(data) if request.param == "file" else lake_of(data)
+    make_folder(data, warehouse)
+    at = sessions_of(PATIENT, DAY).started_at
+    events = [
+        CareEvent(PATIENT, CareEventKind.CARE, "washing", at, own_id=f"{PATIENT}-e1"),
+        CareEvent(OTHER, CareEventKind.TRANSFER, f"room of {PATIENT}", at, own_id="e2", note="quiet"),
+    ]
+    with open_writer(warehouse) as connection:
+        store_care_events(connection, events, f"{PATIENT}.csv")
+        publish(connection, warehouse)
+    return data, warehouse
+
+
+def test_it_is_logged_replaced_and_erased(place: tuple[DataFolder, Address], tmp_path: Path) -> None:
+    data, warehouse = place
+    outside = export_warehouse(data, warehouse, tmp_path / "out", DAY, DAY)
+    assert "does not reach it" in outside[-1]
+    for _ in range(2):
+        export_warehouse(data, warehouse, None, None, None)
+    target = data.exports / "warehouse"
+    assert PATIENT in set(pl.read_parquet(target / "care_events")["patient_id"])
+    assert {path.name for path in data.exports.iterdir()} == {"warehouse", "frames.parquet"}
+    entries = [json.loads(line) for line in data.read_log.read_text(encoding="utf-8").splitlines()]
+    exports = [entry["details"] for entry in entries if entry["action"] == "export"]
+    assert [entry["first"] for entry in exports] == [DAY.isoformat(), None, None]
+    assert exports[-1]["rows"]["care_events"] == 2
+    assert any(line.startswith("read log: whole") for line in verify_logs(data, warehouse))
+    erase_patient(data, warehouse, PATIENT, lambda lines: True, lambda step: None)
+    assert list(data.exports.iterdir()) == []
+    export_warehouse(data, warehouse, None, None, None)
+    events = pl.read_parquet(target / "care_events").to_dicts()
+    assert [(event["patient_id"], event["item"]) for event in events] == [(OTHER, "erased")]
+
+
+def test_a_folder_with_something_else_is_left_alone(
+    place: tuple[DataFolder, Address],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    data, warehouse = place
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(ConfigurationError, match="holds something else than an export"):
+        export_warehouse(data, warehouse, tmp_path, None, None)
+    assert (tmp_path / "thesis.txt").read_text() == "mine"
+    days = ("--from", "2026-03-03", "--to", "2026-03-02")
+    monkeypatch.setattr(sys, "argv", ["pmfer", "warehouse", "export", "--data-dir", str(data.root), *days])
+    with pytest.raises(SystemExit, match="1"):
+        main()
+    assert "the last day lies before the first" in capsys.readouterr().err

@@ -1,0 +1,150 @@
+"""Care events: what was done for a patient (doses, therapies, transfers), taken over from a file of the house.
+
+An event is known by its identifier: stored again it changes nothing, with other content it takes the older one's place.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+
+import duckdb
+import polars as pl
+
+from pmfer.errors import WarehouseError
+from warehouse import audit, sql
+from warehouse.records import digest
+from warehouse.transaction import transaction
+
+_TIME = pl.Datetime("us", "UTC")
+_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "event_id": pl.String,
+    "patient_id": pl.String,
+    "kind": pl.String,
+    "item": pl.String,
+    "event_date": pl.Date,
+    "started_at": _TIME,
+    "utc_offset_s": pl.Int32,
+    "ended_at": _TIME,
+    "amount": pl.Float64,
+    "unit": pl.String,
+    "note": pl.String,
+    "removed": pl.Boolean,
+}
+
+
+class CareEventKind(StrEnum):
+    """What kind of event it is."""
+
+    MEDICATION = "medication"
+    THERAPY = "therapy"
+    TRANSFER = "transfer"
+    CARE = "care"  # washing, positioning, a change of dressing
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class CareEvent:
+    """One event, as a file states it."""
+
+    patient_id: str  # pseudonym
+    kind: CareEventKind
+    item: str  # what was given or done, or where to
+    started_at: datetime  # with the offset of the clock on the wall
+    ended_at: datetime | None = None  # with an offset, not before started_at
+    amount: float | None = None  # in `unit`, above 0
+    unit: str | None = None  # given exactly where amount is
+    note: str | None = None
+    own_id: str | None = None  # identifier of the system that the file comes from
+    removed: bool = False  # whether it is to go, because it was entered in error
+
+    @property
+    def event_id(self) -> str:
+        """Its identifier; without one of its own, SHA-256 over patient, kind, item and start, 64 hex digits."""
+        if self.own_id is not None:
+            return self.own_id
+        return digest("care event", self.patient_id, self.kind, self.item, str(self.started_at.timestamp()))
+
+    @property
+    def event_date(self) -> date:
+        """Local calendar day of the start."""
+        return self.started_at.date()
+
+    @property
+    def utc_offset_s(self) -> int:
+        """Offset of the local clock from UTC at the start, seconds."""
+        return int((self.started_at.utcoffset() or timedelta()).total_seconds())
+
+
+@dataclass(frozen=True)
+class ImportCounts:
+    """What an import did, in events."""
+
+    added: int
+    changed: int
+    removed: int
+
+
+def events_of_others(connection: duckdb.DuckDBPyConnection, events: Sequence[CareEvent]) -> set[str]:
+    """Identifiers among these events that are stored as another patient's: they must not be taken over.
+
+    Raises:
+        WarehouseError: the database refused.
+    """
+    with transaction(connection), _registered(connection, "event_batch", _batch(events)):
+        return {event_id for (event_id,) in connection.execute(sql.query("care_events_of_others")).fetchall()}
+
+
+def store_care_events(connection: duckdb.DuckDBPyConnection, events: Sequence[CareEvent], source: str) -> ImportCounts:
+    """Take events over, all or none, with an entry in the audit log for every patient of whom something changed.
+
+    Args:
+        connection: a writer.
+        events: with different identifiers.
+        source: name of the file that they come from, without its folder.
+
+    Returns:
+        What was changed by it; nothing, if all of it was stored before.
+
+    Raises:
+        WarehouseError: one is stored as another patient's, or the database refused; nothing was stored.
+    """
+    with transaction(connection), _registered(connection, "event_batch", _batch(events)):
+        strangers = connection.execute(sql.query("care_events_of_others")).fetchall()
+        if strangers:
+            raise WarehouseError(f"care event {strangers[0][0]}: stored as another patient's; remove it there first")
+        changes = connection.execute(sql.query("care_event_changes")).pl()
+        if changes.is_empty():
+            return ImportCounts(0, 0, 0)
+        with _registered(connection, "event_changes", changes):
+            connection.execute(sql.statement("delete_care_events"))
+            connection.execute(sql.statement("insert_care_events"), {"source": source})
+        for (patient_id,), rows in changes.group_by("patient_id", maintain_order=True):
+            audit.record(connection, "care_events_imported", patient_id=str(patient_id), **vars(_counts(rows)))
+    return _counts(changes)
+
+
+def _batch(events: Sequence[CareEvent]) -> pl.DataFrame:
+    columns = {name: [getattr(event, name) for event in events] for name in _SCHEMA}
+    for name in ("started_at", "ended_at"):
+        columns[name] = [None if at is None else at.astimezone(UTC) for at in columns[name]]
+    return pl.DataFrame(columns, schema=_SCHEMA)
+
+
+def _counts(changes: pl.DataFrame) -> ImportCounts:
+    counts = Counter(changes["change"])
+    return ImportCounts(counts["added"], counts["changed"], counts["removed"])
+
+
+@contextmanager
+def _registered(connection: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> Iterator[None]:
+    """A frame by a name that statements know, for the time of a block."""
+    connection.register(name, frame)
+    try:
+        yield
+    finally:
+        # In a transaction that failed this is refused, and done by the rollback.
+        with suppress(duckdb.Error):
+            connection.unregister(name)

@@ -1,0 +1,3 @@
+-- The models that made the scores of the export.
+FROM bundles
+ORDER BY bundle_id
