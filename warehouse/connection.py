@@ -13,7 +13,7 @@ from warehouse.migrate import migrate, require_current_schema
 from warehouse.transaction import one_line_errors
 
 # Nothing here may reach for the network: what is needed (icu, json, parquet) is built into the wheel.
-_OFFLINE: dict[str, str | bool | int | float | list[str]] = {
+OFFLINE: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
 }
@@ -32,7 +32,7 @@ def open_writer(path: Path) -> duckdb.DuckDBPyConnection:
     """
     with one_line_errors(path):
         make_private_folder(path.parent)
-        connection = duckdb.connect(path, config=_OFFLINE)
+        connection = duckdb.connect(path, config=OFFLINE)
         try:
             path.chmod(0o600)
             connection.execute("SET GLOBAL TimeZone = 'UTC'")
@@ -54,7 +54,7 @@ def open_reader(path: Path) -> duckdb.DuckDBPyConnection:
         WarehouseError: there is no such file, it is damaged or no warehouse, or of another release's schema.
     """
     with one_line_errors(path):
-        connection = duckdb.connect(config=_OFFLINE)
+        connection = duckdb.connect(config=OFFLINE)
         try:
             connection.execute("SET GLOBAL TimeZone = 'UTC'")
             connection.execute(f"ATTACH {quoted(path)} AS warehouse (READ_ONLY)")
