@@ -162,6 +162,27 @@ def report(
 
 
 @app.command()
+def sql(
+    query: Annotated[str | None, typer.Argument(help="One SQL query; left out or -, standard input.")] = None,
+    file: Annotated[Path | None, typer.Option(help="File with the query.")] = None,
+    parameters: Annotated[
+        list[str] | None, typer.Option("--param", help="NAME=VALUE of $NAME in the query; may be repeated.")
+    ] = None,
+    format_: Annotated[
+        str | None, typer.Option("--format", help="table, csv, json (one object per line), parquet. [by --out, table]")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write instead of standard output.")] = None,
+    limit: Annotated[int, typer.Option(min=0, help="Rows of a table at most, 0 for all.")] = 50,
+    data_dir: DataDir = None,
+) -> None:
+    """Query the published snapshot, read-only; see docs/analysts.md."""
+    from flows.sql_command import make_request, run_sql
+
+    data = DataFolder(read_settings(data_dir=data_dir).data_dir.absolute())
+    run_sql(data, make_request(query, file, parameters or [], format_, out, limit), Console())
+
+
+@app.command()
 def simulate(
     out: Annotated[Path, typer.Option(help="Source folder to write.")],
     first: Annotated[str, typer.Option("--from", help="First day, YYYY-MM-DD.")] = "2026-03-02",

@@ -21,7 +21,7 @@ from warehouse.migrate import migrate, require_current_schema
 from warehouse.transaction import one_line_errors
 
 # Nothing here may reach for the network, or for what lies in a home folder: extensions come from wheels.
-_OFFLINE: dict[str, str | bool | int | float | list[str]] = {
+OFFLINE: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
     "allow_persistent_secrets": False,
@@ -72,8 +72,7 @@ def open_reader(place: Address | Path) -> duckdb.DuckDBPyConnection:
 
     Raises:
         WarehouseError: there is no such file or lake, it is damaged or no warehouse, of another release's schema, or
-        the
-            key is not the right one.
+            the key is not the right one.
     """
     address = as_address(place)
     with one_line_errors(address.published if isinstance(address, FileAddress) else address):
@@ -108,7 +107,7 @@ def attach_options(key: str | None, *flags: str) -> str:
 def _connect(spill: Path) -> duckdb.DuckDBPyConnection:
     # What does not fit into memory is written to disk: encrypted by a key that only this process knows, and at a place
     # that is known, as DuckDB's own choice is the working directory.
-    config = _OFFLINE | {"temp_file_encryption": True, "temp_directory": str(spill)}
+    config = OFFLINE | {"temp_file_encryption": True, "temp_directory": str(spill)}
     connection = duckdb.connect(config=config)
     connection.execute("SET GLOBAL TimeZone = 'UTC'")
     return connection

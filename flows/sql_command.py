@@ -1,0 +1,188 @@
+"""`pmfer sql`: one query on the published snapshot, as a table, CSV, JSON lines or Parquet."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TextIO
+
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from flows.data_folder import DataFolder
+from pmfer.errors import ConfigurationError
+from warehouse.ask import Answer, ask, confine, interruptible
+from warehouse.connection import open_reader
+
+FORMATS = ("table", "csv", "json", "parquet")
+_ENDINGS = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
+_WIDEST = 10_000  # characters: a table that goes into a pipe or a file is not cut to a terminal
+
+
+@dataclass(frozen=True)
+class SqlRequest:
+    """The query and what becomes of its answer."""
+
+    text: str
+    parameters: dict[str, str]  # values of $name
+    format: str  # one of FORMATS
+    out: Path | None  # None: standard output
+    limit: int | None  # rows of a table at most; None shows all
+
+
+def make_request(
+    query: str | None,
+    file: Path | None,
+    parameters: Sequence[str],
+    format_: str | None,
+    out: Path | None,
+    limit: int,
+) -> SqlRequest:
+    """Resolve the options of the command line; the query may also come from standard input.
+
+    Raises:
+        ConfigurationError: there is no query or more than one, or options do not go together.
+    """
+    chosen = format_ or (_ENDINGS.get(out.suffix.lower()) if out else "table")
+    if chosen not in FORMATS:
+        wrong = f"format '{format_}': unknown" if format_ else f"--out {out}: its ending names no format"
+        raise ConfigurationError(f"{wrong}; choose --format {', '.join(FORMATS)}")
+    if chosen == "parquet" and out is None:
+        raise ConfigurationError("--format parquet: goes into a file; name it with --out")
+    if chosen == "table" and out is not None:
+        raise ConfigurationError("--out: a table is for the eye; choose --format csv, json or parquet")
+    return SqlRequest(_query_text(query, file), _named_values(parameters), chosen, out, limit or None)
+
+
+def run_sql(data: DataFolder, request: SqlRequest, console: Console) -> None:
+    """Answer a query from the published snapshot. Ctrl-C stops it.
+
+    Raises:
+        WarehouseError: there is no snapshot, or the query fails.
+        ConfigurationError: the file cannot be written.
+    """
+    with tempfile.TemporaryDirectory(prefix="pmfer-") as spill, closing(open_reader(data.published)) as connection:
+        confine(connection, Path(spill))
+
+        def work() -> None:
+            answer = ask(connection, request.text, request.parameters)
+            if request.out is not None:
+                _write_file(answer, request.format, request.out)
+            elif request.format == "table":
+                print_table(answer, request.limit, console)
+            else:
+                _write_lines(answer, request.format, sys.stdout)
+
+        interruptible(connection, work)
+
+
+def print_table(answer: Answer, limit: int | None, console: Console) -> None:
+    """Print an answer with the types of its columns, and how many rows are left out.
+
+    A table that is wider than the terminal is shown row by row instead, one line per column.
+    """
+    if not console.is_terminal:
+        console.width = _WIDEST
+    rows: list[tuple[str | None, ...]] = []
+    count = 0
+    for frame in answer.texts():
+        count += frame.height
+        rows += frame.rows()[: None if limit is None else limit - len(rows)]
+    table = _table(answer, rows)
+    if table.__rich_measure__(console, console.options.update(max_width=_WIDEST)).maximum <= console.width:
+        console.print(table)
+    else:
+        _print_records(answer, rows, console)
+    noun = "row" if count == 1 else "rows"
+    if len(rows) < count:
+        more = f"{count - len(rows):,} more; --limit 0 shows all, --out FILE.csv writes them"
+        console.print(f"{len(rows):,} of {count:,} {noun}, {more}", style="dim")
+    else:
+        console.print(f"{count:,} {noun}", style="dim")
+
+
+def _table(answer: Answer, rows: Iterable[tuple[str | None, ...]]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in answer.columns:
+        justify: Literal["left", "right"] = "right" if _is_number(column.type) else "left"
+        header = Text.assemble(column.name, "\n", (column.type.lower(), "dim not bold"))
+        table.add_column(header, justify=justify, no_wrap=True)
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    return table
+
+
+def _print_records(answer: Answer, rows: Sequence[tuple[str | None, ...]], console: Console) -> None:
+    width = max(len(column.name) for column in answer.columns)
+    for number, row in enumerate(rows, 1):
+        console.print(f"row {number}", style="bold")
+        for column, value in zip(answer.columns, row, strict=True):
+            line = Text.assemble(f"  {column.name:{width}}  ", _cell(value), (f"  {column.type.lower()}", "dim"))
+            console.print(line, soft_wrap=True)
+
+
+def _cell(value: str | None) -> Text:
+    return Text("NULL", style="dim") if value is None else Text(value)
+
+
+def _is_number(kind: str) -> bool:
+    return kind in {"FLOAT", "DOUBLE"} or "INT" in kind.split("(")[0] or kind.startswith("DECIMAL")
+
+
+def _write_file(answer: Answer, format_: str, out: Path) -> None:
+    """Write beside the file and rename: what stands under its name is whole, and its owner's alone."""
+    try:
+        descriptor, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}-")
+        draft = Path(name)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
+                if format_ != "parquet":
+                    _write_lines(answer, format_, stream)
+            if format_ == "parquet":
+                answer.write_parquet(draft)
+            draft.replace(out)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"{out}: cannot be written ({error.strerror}); choose another --out") from None
+
+
+def _write_lines(answer: Answer, format_: str, stream: TextIO) -> None:
+    if format_ == "json":
+        stream.writelines(f"{line}\n" for line in answer.json_lines())
+    else:
+        # NULL is an empty field, an empty text is "".
+        stream.write(pl.DataFrame(schema={column.name: pl.String for column in answer.columns}).write_csv())
+        for frame in answer.texts():
+            stream.write(frame.write_csv(include_header=False))
+    stream.flush()
+
+
+def _query_text(query: str | None, file: Path | None) -> str:
+    if query is not None and file is not None:
+        raise ConfigurationError("give the query as an argument or with --file, not both")
+    if file is not None:
+        try:
+            return file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"--file {file}: cannot be read ({error})") from None
+    if query not in (None, "-"):
+        return str(query)
+    if query is None and sys.stdin.isatty():
+        raise ConfigurationError("no query; give one as an argument, with --file or on standard input")
+    return sys.stdin.read()
+
+
+def _named_values(parameters: Sequence[str]) -> dict[str, str]:
+    values = {}
+    for parameter in parameters:
+        name, equals, value = parameter.partition("=")
+        if not (equals and name.isidentifier()):
+            raise ConfigurationError(f"--param {parameter}: write it as NAME=VALUE, for $NAME in the query")
+        values[name] = value
+    return values

@@ -1,0 +1,242 @@
+"""Answers a query that somebody typed: read-only for real, one statement at a time, as a stream of rows.
+
+What may go wrong with a typed query goes wrong in one line: the place in the text, what, and what to do.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+
+from pmfer.errors import WarehouseError
+from warehouse import sql
+from warehouse.connection import OFFLINE, quoted
+
+Result = TypeVar("Result")
+
+_BATCH_ROWS = 10_000  # rows in memory at once
+_EXPLAIN = re.compile(r"\s*EXPLAIN\s+(ANALYZE\s+)?", re.IGNORECASE)
+_FLOATS = ("FLOAT", "DOUBLE")
+_POINT_IN_TIME = "TIMESTAMP WITH TIME ZONE"
+# As ISO 8601 has it. The formatter's zone is UTC, so DuckDB ends every time with +00.
+_ISO_TIME = r"regexp_replace(CAST({0} AS VARCHAR), ' (.*)\+00$', 'T\1+00:00')"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of an answer."""
+
+    name: str  # unlike that of any other column
+    type: str  # as DuckDB writes it
+
+
+class Answer:
+    """The rows of a query, read once, batch by batch; the query runs while they are read.
+
+    Every method raises WarehouseError when the query fails on the way.
+    """
+
+    def __init__(self, columns: tuple[Column, ...], reader: pa.RecordBatchReader, text: str) -> None:
+        self.columns = columns
+        self._reader = reader
+        self._text = text
+
+    def texts(self) -> Iterator[pl.DataFrame]:
+        """Batches with every value as text, shortest form that reads back as the same value; NULL stays null.
+
+        Times with a zone are in UTC, in ISO 8601: `2026-03-01T08:00:00+00:00`.
+        """
+        return self._formatted([_as_text(column) for column in self.columns])
+
+    def json_lines(self) -> Iterator[str]:
+        """Every row as a JSON object on one line. What JSON has no number for (NaN, infinity) becomes null."""
+        keys = [json.dumps(column.name, ensure_ascii=False) for column in self.columns]
+        for batch in self._formatted([_as_json(column) for column in self.columns]):
+            for row in batch.iter_rows():
+                values = ("null" if value is None else value for value in row)
+                yield "{" + ", ".join(f"{key}: {value}" for key, value in zip(keys, values, strict=True)) + "}"
+
+    def write_parquet(self, path: Path) -> None:
+        """Write the rows into a Parquet file, replacing what is there only when all of them were read.
+
+        Raises:
+            WarehouseError: the query failed, or DuckDB cannot write the file.
+        """
+        with _formatter() as formatter, _query_errors(self._text):
+            formatter.register("answer", self._reader)
+            formatter.execute(f"COPY (FROM answer) TO {quoted(path)} (FORMAT parquet, COMPRESSION zstd)")
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows as Arrow batches."""
+        with _query_errors(self._text):
+            yield from self._reader
+
+    def _formatted(self, expressions: list[str]) -> Iterator[pl.DataFrame]:
+        select = f"SELECT {', '.join(expressions)} FROM batch"
+        with _formatter() as formatter:
+            for batch in self.batches():
+                formatter.register("batch", pa.Table.from_batches([batch]))
+                yield formatter.execute(select).pl()
+
+
+def confine(connection: duckdb.DuckDBPyConnection, spill: Path) -> None:
+    """Leave a reader nothing but what it has attached: no other file, network, extension or setting, for good.
+
+    Args:
+        connection: from open_reader.
+        spill: a private folder for what does not fit into memory; the caller removes it.
+    """
+    connection.execute(f"SET temp_directory = {quoted(spill)}")
+    connection.execute(sql.statement("confine_reader"))
+
+
+def ask(connection: duckdb.DuckDBPyConnection, text: str, parameters: Mapping[str, str] | None = None) -> Answer:
+    """Start a query and give its answer, to be read while it runs.
+
+    Args:
+        connection: a reader that was confined.
+        text: one SQL statement that reads.
+        parameters: values of `$name` in the text, as text; DuckDB reads them as the type that is wanted.
+
+    Raises:
+        WarehouseError: it is no statement, more than one, does not read, or fails; one line.
+    """
+    with _query_errors(text):
+        _require_reading(connection, text)
+        given = parameters or {}
+        _require_parameters(connection, text, given)
+        connection.execute(text, dict(given))
+        columns = _columns(connection)
+        reader = connection.to_arrow_reader(_BATCH_ROWS)
+        schema = pa.schema([field.with_name(column.name) for field, column in zip(reader.schema, columns, strict=True)])
+        named = (pa.RecordBatch.from_arrays(batch.columns, schema=schema) for batch in reader)
+        return Answer(columns, pa.RecordBatchReader.from_batches(schema, named), text)
+
+
+def interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], Result]) -> Result:
+    """Do something that queries a connection, so that Ctrl-C stops the query at once.
+
+    DuckDB looks for signals now and then only, and never while a batch is read; hence a thread for the work.
+
+    Raises:
+        KeyboardInterrupt: after the query has stopped.
+    """
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        future = pool.submit(work)
+        try:
+            # The signal may reach another thread, which does not wake this one: look up now and then.
+            while not future.done():
+                wait([future], timeout=0.1)
+            return future.result()
+        except KeyboardInterrupt:
+            # Again and again: an interruption is forgotten when the next query starts.
+            while not future.done():
+                connection.interrupt()
+                wait([future], timeout=0.05)
+            raise
+
+
+def _require_reading(connection: duckdb.DuckDBPyConnection, text: str) -> None:
+    """Refuse what does not read before it runs. What slips through meets a read-only database and a shut door."""
+    statements = connection.extract_statements(text)
+    if not statements:
+        raise WarehouseError("query: empty; give an SQL statement such as 'FROM session_summary'")
+    # A PIVOT without IN comes as two: DuckDB looks for the values first. The parts have no text of their own.
+    own = [statement for statement in statements if statement.query or len(statements) == 1]
+    if len(own) > 1:
+        raise WarehouseError(f"query: {len(own)} statements; give one at a time")
+    kind = statements[-1].type.name
+    if kind == "EXPLAIN":
+        explained = connection.extract_statements(_EXPLAIN.sub("", text, count=1))
+        kind = explained[-1].type.name if explained else kind
+    if kind != "SELECT":
+        raise WarehouseError(
+            f"query: {kind} is no reading; only queries (SELECT, FROM, WITH, DESCRIBE, SUMMARIZE, EXPLAIN, ...) are run"
+        )
+
+
+def _require_parameters(connection: duckdb.DuckDBPyConnection, text: str, given: Mapping[str, str]) -> None:
+    wanted = {name for statement in connection.extract_statements(text) for name in statement.named_parameters}
+    for name in sorted(wanted - given.keys()):
+        raise WarehouseError(f"query: ${name} has no value; give it as --param {name}=VALUE")
+    for name in sorted(given.keys() - wanted):
+        raise WarehouseError(f"query: has no ${name}; leave the parameter out, or write ${name} where it belongs")
+
+
+def _columns(connection: duckdb.DuckDBPyConnection) -> tuple[Column, ...]:
+    """Columns of the last result. Names that come again are numbered: a file or a JSON object has each once."""
+    columns: dict[str, Column] = {}
+    for name, kind, *_ in connection.description or ():
+        unique = name
+        number = 0
+        while unique in columns:
+            number += 1
+            unique = f"{name}_{number}"
+        columns[unique] = Column(unique, str(kind))
+    return tuple(columns.values())
+
+
+def _as_text(column: Column) -> str:
+    """SQL for a column's values as text."""
+    name = _identifier(column.name)
+    text = _ISO_TIME.format(name) if column.type == _POINT_IN_TIME else f"CAST({name} AS VARCHAR)"
+    return f"{text} AS {name}"
+
+
+def _as_json(column: Column) -> str:
+    """SQL for a column's values as JSON text, NULL for null."""
+    name = _identifier(column.name)
+    if column.type in _FLOATS:
+        # to_json would give a FLOAT the digits of a DOUBLE, and would write NaN.
+        return f"CASE WHEN isfinite({name}) THEN CAST({name} AS VARCHAR) END AS {name}"
+    if column.type.startswith("DECIMAL"):
+        return f"CAST({name} AS VARCHAR) AS {name}"
+    value = _ISO_TIME.format(name) if column.type == _POINT_IN_TIME else name
+    return f"CASE WHEN {name} IS NOT NULL THEN CAST(to_json({value}) AS VARCHAR) END AS {name}"
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+@contextmanager
+def _formatter() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database of its own for turning batches into text or files: the reader is busy with its query, and shut in."""
+    with duckdb.connect(config=OFFLINE) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection
+
+
+@contextmanager
+def _query_errors(text: str) -> Iterator[None]:
+    """Raise what DuckDB says about a query as WarehouseError: where in the text, and what."""
+    try:
+        yield
+    except (duckdb.Error, pa.ArrowException, OSError) as error:  # OSError: what fails while batches are read
+        what, position = _explained(str(error))
+        where = "query"
+        if position is not None:
+            before = text.encode()[:position].decode(errors="ignore")
+            where += f", line {before.count(chr(10)) + 1}, column {len(before) - before.rfind(chr(10))}"
+        raise WarehouseError(f"{where}: {' '.join(what.split())}") from error
+
+
+def _explained(message: str) -> tuple[str, int | None]:
+    """What a message of DuckDB says, and the byte of the query that it speaks of, if it says so."""
+    start = message.find("{")
+    try:
+        document, _ = json.JSONDecoder().raw_decode(message[start:]) if start >= 0 else ({}, 0)
+    except json.JSONDecodeError:
+        document = {}
+    if not isinstance(document, dict) or "exception_message" not in document:
+        return message, None
+    position = document.get("position")
+    return str(document["exception_message"]), None if position is None else int(position)
