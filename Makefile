@@ -55,9 +55,11 @@ ablation: $(VENV)/.dev var/landmarks/ferplus.parquet  ## train every arm with th
 		--landmarks var/landmarks/ferplus.parquet --out var/ablation
 
 train: $(VENV)/.dev var/landmarks/ferplus.parquet  ## train the default bundle on FERPLUS=... and put it in its place
-	@$(BIN)/pmfer train pmfer/configs/compact.toml --data $(FERPLUS) \
-		--landmarks var/landmarks/ferplus.parquet --out var/train/compact
-	@$(BIN)/pmfer export var/train/compact/checkpoint.pt --data $(FERPLUS) --crop pmfer/configs/crop.json \
+	@for cycle in compact compact-finish; do \
+		$(BIN)/pmfer train pmfer/configs/$$cycle.toml --data $(FERPLUS) \
+			--landmarks var/landmarks/ferplus.parquet --out var/train/$$cycle || exit 1; \
+	done
+	@$(BIN)/pmfer export var/train/compact-finish/checkpoint.pt --data $(FERPLUS) --crop pmfer/configs/crop.json \
 		--out pmfer/bundles/pmfer-compact
 
 dictionary: $(VENV)/.run  ## write docs/data-dictionary.md from the comments in the database
