@@ -50,7 +50,7 @@ var/landmarks/ferplus.parquet: | $(VENV)/.dev
 	@$(BIN)/pmfer landmarks pmfer/configs/compact.toml --data $(FERPLUS) \
 		--mesh var/landmarks/face_landmark.tflite --out $@
 
-ablation: $(VENV)/.dev var/landmarks/ferplus.parquet  ## train every arm with three seeds; hours on two cores
+ablation: $(VENV)/.dev var/landmarks/ferplus.parquet  ## train every arm with three seeds; 80 minutes on two cores
 	@$(BIN)/pmfer ablate pmfer/configs/ablation.toml --data $(FERPLUS) \
 		--landmarks var/landmarks/ferplus.parquet --out var/ablation
 
