@@ -2,9 +2,9 @@
 
 import tomllib
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pmfer.errors import ConfigurationError
 
@@ -63,7 +63,6 @@ class LossConfig(_Section):
     mixed_share: float = Field(0.2, ge=0, lt=0.5)  # part of each batch whose lower half is another face's
     prompts: Literal["action_units", "class_names"] = "action_units"  # class names: for the ablation only
     prompts_per_class: int = Field(2, gt=0)  # prompts sampled per expression and step
-    own_share: float = Field(0.0, ge=0, lt=1)  # of each soft label that the model of `start` says (self-distillation)
 
 
 class ScheduleConfig(_Section):
@@ -100,12 +99,6 @@ class TrainConfig(_Section):
     schedule: ScheduleConfig = ScheduleConfig()
     data: DataConfig = DataConfig()
 
-    @model_validator(mode="after")
-    def _own_answers_need_a_model(self) -> Self:
-        if self.loss.own_share and self.start is None:
-            raise ValueError("loss.own_share wants the answers of a trained model: name one as `start`")
-        return self
-
 
 def read_config(path: Path) -> TrainConfig:
     """Read a TOML file.
@@ -121,5 +114,5 @@ def read_config(path: Path) -> TrainConfig:
         raise ConfigurationError(f"{path}: not valid TOML ({error})") from None
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "as a whole"
+        key = ".".join(str(part) for part in first["loc"])
         raise ConfigurationError(f"{path}: {key}: {first['msg']}; see docs/training.md for the keys") from None

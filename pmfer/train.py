@@ -173,24 +173,13 @@ class _Run:
         self.averaged = AveragedModel(self.model, avg_fn=moving_average(config.schedule.ema), use_buffers=True)
         self.images = torch.from_numpy(faces.images)
         votes = vote_distribution(faces.votes)
-        self.votes = torch.from_numpy(self._soft_labels(faces, votes))
+        self.votes = torch.from_numpy(votes)
         self.phrase_targets = torch.from_numpy(phrase_targets(votes, au_probability_table(), seen))
         self.steps_per_epoch = len(faces) // config.schedule.batch
         if self.steps_per_epoch == 0:
             raise TrainingError(f"{len(faces)} training faces are fewer than one batch of {config.schedule.batch}")
         self.optimiser = torch.optim.AdamW(_parameter_groups(self.model, config.schedule), fused=True)
         self.peak_rates = [group["lr"] for group in self.optimiser.param_groups]
-
-    def _soft_labels(self, faces: Faces, votes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """The votes, and the part `own_share` that the starting model says of each face and its mirror image.
-
-        Ten votes are a coarse sample of what a crowd sees; a trained answer has less noise (born-again networks,
-        Furlanello et al., 2018). It is asked once, before the first step.
-        """
-        share = self.config.loss.own_share
-        if not share:
-            return votes
-        return (1 - share) * votes + share * predict_both_ways(self.model.eval(), faces, self.normalisation)
 
     @property
     def averaged_model(self) -> Pmfer:
