@@ -12,7 +12,7 @@ from pmfer.config import LossConfig, TrainConfig
 from pmfer.controls import ModalityState, masked_phrase_accuracy, modality_state
 from pmfer.datasets import Faces
 from pmfer.evaluate import expression_figures
-from pmfer.train import load_checkpoint, predict, train
+from pmfer.train import load_checkpoint, predict_both_ways, train
 from pmfer.train_log import LOG_FILE, read_log
 
 ARMS: dict[str, dict[str, Any]] = {
@@ -86,9 +86,7 @@ def run_ablation(
 def measure_checkpoint(checkpoint: Path, test: Faces) -> dict[str, Any]:
     """Accuracies with flip averaging, the masked phrase with and without the picture, and the modalities' distance."""
     config, model, normalisation, _ = load_checkpoint(checkpoint)
-    mirrored = Faces(np.ascontiguousarray(test.images[:, :, ::-1]), test.votes, test.subsets)
-    views = [predict(model, faces, normalisation) for faces in (test, mirrored)]
-    figures = expression_figures(np.mean(views, axis=0), test.votes, test.subsets)
+    figures = expression_figures(predict_both_ways(model, test, normalisation), test.votes, test.subsets)
     state: ModalityState = modality_state(model, test, normalisation)
     result = {key: figures[key] for key in (*(f"accuracy_{name}" for name in ACCURACIES), "macro_f1")}
     result |= {"modality_gap": state.gap, "modality_probe": state.probe_accuracy}

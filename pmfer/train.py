@@ -9,6 +9,7 @@ import pickle
 import random
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -101,6 +102,13 @@ def predict(model: Pmfer, faces: Faces, normalisation: Normalisation) -> np.ndar
         with torch.autocast(device.type, torch.bfloat16):
             rows.append(inference(pictures.to(device, memory_format=torch.channels_last))[0].float().cpu())
     return np.asarray(torch.cat(rows).numpy())
+
+
+def predict_both_ways(model: Pmfer, faces: Faces, normalisation: Normalisation) -> npt.NDArray[np.float32]:
+    """Class probabilities float32 [N, E], each face averaged with its mirror image."""
+    mirrored = replace(faces, images=np.ascontiguousarray(faces.images[:, :, ::-1]))
+    views = [predict(model, one, normalisation) for one in (faces, mirrored)]
+    return np.asarray(np.mean(views, axis=0), dtype=np.float32)
 
 
 def validate(model: Pmfer, valid: Faces, normalisation: Normalisation) -> dict[str, float | None]:

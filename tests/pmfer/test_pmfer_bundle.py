@@ -24,7 +24,7 @@ def test_the_shipped_bundle_loads_and_speaks_the_vocabulary() -> None:
 def test_the_shipped_bundle_states_its_own_figures_and_terms() -> None:
     card = load_bundle().card
     assert card.metrics["test"]["n"] > 3000
-    assert 0.85 < card.metrics["test"]["accuracy_strict"] < 1
+    assert 0.87 < card.metrics["test"]["accuracy_strict"] < 1
     assert "research use only" in card.training["terms"]
 
 
