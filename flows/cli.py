@@ -175,11 +175,10 @@ def sql(
     limit: Annotated[int, typer.Option(min=0, help="Rows of a table at most, 0 for all.")] = 50,
     data_dir: DataDir = None,
 ) -> None:
-    """Query the published snapshot, read-only; see docs/analysts.md."""
+    """Ask the warehouse one query, read-only; see docs/analysts.md."""
     from flows.sql_command import make_request, run_sql
 
-    data = DataFolder(read_settings(data_dir=data_dir).data_dir.absolute())
-    run_sql(data, make_request(query, file, parameters or [], format_, out, limit), Console())
+    run_sql(*_places(data_dir), make_request(query, file, parameters or [], format_, out, limit), Console())
 
 
 @app.command()

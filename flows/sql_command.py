@@ -15,8 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from flows.data_folder import DataFolder
+from flows.writing import record_reading
 from pmfer.errors import ConfigurationError
-from warehouse.ask import Answer, ask, confine, interruptible
+from warehouse.address import Address
+from warehouse.ask import Answer, ask, confine, interruptible, relations_named
 from warehouse.connection import open_reader
 
 FORMATS = ("table", "csv", "json", "parquet")
@@ -59,15 +61,22 @@ def make_request(
     return SqlRequest(_query_text(query, file), _named_values(parameters), chosen, out, limit or None)
 
 
-def run_sql(data: DataFolder, request: SqlRequest, console: Console) -> None:
-    """Answer a query from the published snapshot. Ctrl-C stops it.
+def run_sql(data: DataFolder, warehouse: Address, request: SqlRequest, console: Console) -> None:
+    """Answer a query from what was last published; the log of reads says which tables it named. Ctrl-C stops it.
+
+    Args:
+        data: the data folder, where the log of reads is.
+        warehouse: address of the warehouse.
+        request: the query.
+        console: where a table is printed.
 
     Raises:
-        WarehouseError: there is no snapshot, or the query fails.
+        WarehouseError: nothing was published yet, the log cannot be written, or the query fails.
         ConfigurationError: the file cannot be written.
     """
-    with tempfile.TemporaryDirectory(prefix="pmfer-") as spill, closing(open_reader(data.published)) as connection:
-        confine(connection, Path(spill))
+    data.require_writable()
+    with tempfile.TemporaryDirectory(prefix="pmfer-") as spill, closing(open_reader(warehouse)) as connection:
+        confine(connection, warehouse, Path(spill))
 
         def work() -> None:
             answer = ask(connection, request.text, request.parameters)
@@ -78,6 +87,8 @@ def run_sql(data: DataFolder, request: SqlRequest, console: Console) -> None:
             else:
                 _write_lines(answer, request.format, sys.stdout)
 
+        named = relations_named(connection, request.text)
+        record_reading(data, "sql", tables=named, format=request.format, to_file=request.out is not None)
         interruptible(connection, work)
 
 

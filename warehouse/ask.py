@@ -18,7 +18,9 @@ import pyarrow as pa
 
 from pmfer.errors import WarehouseError
 from warehouse import sql
-from warehouse.connection import OFFLINE, quoted
+from warehouse.address import Address, LakeAddress
+from warehouse.connection import OFFLINE
+from warehouse.literals import quoted
 
 Result = TypeVar("Result")
 
@@ -87,14 +89,18 @@ class Answer:
                 yield formatter.execute(select).pl()
 
 
-def confine(connection: duckdb.DuckDBPyConnection, spill: Path) -> None:
-    """Leave a reader nothing but what it has attached: no other file, network, extension or setting, for good.
+def confine(connection: duckdb.DuckDBPyConnection, address: Address, spill: Path) -> None:
+    """Leave a reader nothing but its warehouse: no other file, network, extension or setting, for good.
 
     Args:
         connection: from open_reader.
+        address: where it reads; of a lake the Parquet files stay open to it.
         spill: a private folder for what does not fit into memory; the caller removes it.
     """
     connection.execute(f"SET temp_directory = {quoted(spill)}")
+    if isinstance(address, LakeAddress):
+        folder = address.data.rstrip("/") + "/"
+        connection.execute(f"SET allowed_directories = [{quoted(folder)}]")
     connection.execute(sql.statement("confine_reader"))
 
 
@@ -119,6 +125,16 @@ def ask(connection: duckdb.DuckDBPyConnection, text: str, parameters: Mapping[st
         schema = pa.schema([field.with_name(column.name) for field, column in zip(reader.schema, columns, strict=True)])
         named = (pa.RecordBatch.from_arrays(batch.columns, schema=schema) for batch in reader)
         return Answer(columns, pa.RecordBatchReader.from_batches(schema, named), text)
+
+
+def relations_named(connection: duckdb.DuckDBPyConnection, text: str) -> list[str]:
+    """Tables and views of the warehouse whose name is a word of the text, sorted: what the log of reads may hold of it.
+
+    Every table that the query reads is among them, also under `$name`, PIVOT or a macro's argument, which DuckDB's own
+    list of a query's tables refuses. Nothing else of the text is, as it may name a patient.
+    """
+    words = set(re.findall(r"\w+", text.lower()))
+    return [name for (name,) in connection.execute(sql.query("relation_names")).fetchall() if name in words]
 
 
 def interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], Result]) -> Result:

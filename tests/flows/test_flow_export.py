@@ -1,4 +1,4 @@
-"""`pmfer warehouse export` appears as a whole, is in the log of reads, replaces only exports, and goes with an erasure."""
+"""`pmfer warehouse export` appears as a whole, is in the log of reads, replaces only exports, goes with an erasure."""
 
 import json
 import sys

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from privacy_folder import file_of, lake_of
 
 from flows.cli import main
+from flows.data_folder import DataFolder
 from warehouse.connection import open_writer
 from warehouse.publish import publish
 
@@ -28,12 +30,18 @@ ODD_VALUES = r"""
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data folder with a published snapshot, named to the command by the environment."""
-    root = tmp_path / "data"
-    with open_writer(root / "warehouse" / "warehouse.duckdb") as writer:
+    return fill(DataFolder(tmp_path / "data"), monkeypatch, lake=False)
+
+
+def fill(data: DataFolder, monkeypatch: pytest.MonkeyPatch, *, lake: bool) -> Path:
+    address = lake_of(data) if lake else file_of(data)
+    with open_writer(address) as writer:
         writer.execute("INSERT INTO patients SELECT 'p' || i, now() FROM range(10, 80) AS t(i)")
-        publish(writer, root / "published" / "warehouse.duckdb")
-    monkeypatch.setenv("PMFER_DATA_DIR", str(root))
-    return root
+        publish(writer, address)
+    monkeypatch.setenv("PMFER_DATA_DIR", str(data.root))
+    if lake:
+        monkeypatch.setenv("PMFER_WAREHOUSE", str(address))
+    return data.root
 
 
 def sql(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
@@ -164,6 +172,55 @@ def test_an_error_in_the_middle_of_the_answer_leaves_no_file(
         assert sql(monkeypatch, late, "--out", tmp_path / name) == 1
         assert "Could not convert string 'x' to INT32" in complaint(capsys)
     assert list(tmp_path.glob("*late*")) == []
+
+
+def test_the_log_of_reads_has_the_tables_and_nothing_else_of_the_query(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "PIVOT (FROM Patients SEMI JOIN sessions USING (patient_id) WHERE patient_id <> $who) ON patient_id"
+    assert sql(monkeypatch, text, "--param", "who=secret-01", "--format", "csv") == 0
+    (line,) = DataFolder(data).read_log.read_text(encoding="utf-8").splitlines()
+    assert json.loads(line)["details"] == {"tables": ["patients", "sessions"], "format": "csv", "to_file": False}
+    assert "secret-01" not in line
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "FROM '{outside}/secret.csv'",
+        "FROM sqlite_scan('{catalogue}', 'ducklake_snapshot')",
+        "FROM sqlite_query('__ducklake_metadata_warehouse', 'DELETE FROM ducklake_snapshot RETURNING snapshot_id')",
+        "CALL warehouse.set_option('expire_older_than', '1 day')",
+        "FROM ducklake_expire_snapshots('warehouse', older_than => now())",
+        "FROM ducklake_cleanup_old_files('warehouse', cleanup_all => true)",
+        "DELETE FROM patients",
+        "COPY patients TO '{outside}/new.csv'",
+        "COPY patients TO '{lake}/new.csv'",
+    ],
+)
+def test_a_lake_is_as_closed_as_a_snapshot(
+    query: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    data = DataFolder(tmp_path / "data")
+    fill(data, monkeypatch, lake=True)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret.csv").write_text("a\nsecret\n")
+    lake = data.lake
+    before = sorted(lake.rglob("*"))
+    text = query
+    for name, place in {
+        "outside": outside,
+        "catalogue": data.warehouse.with_name("catalogue.sqlite"),
+        "lake": lake,
+    }.items():
+        text = text.replace(f"{{{name}}}", str(place))
+    assert sql(monkeypatch, text, "--format", "csv") == 1
+    assert "secret\n" not in complaint(capsys)
+    assert sorted(lake.rglob("*")) == before
+    assert [path.name for path in outside.iterdir()] == ["secret.csv"]
+    assert sql(monkeypatch, "SELECT count(*) AS n FROM patients", "--format", "csv") == 0
+    assert capsys.readouterr().out == "n\n70\n"
 
 
 @pytest.mark.parametrize(
