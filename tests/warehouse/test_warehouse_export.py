@@ -63,6 +63,7 @@ def test_it_has_every_row_by_day_and_says_so(published: Address, tmp_path: Path)
     assert "`session_summary`" in (folder / "data-dictionary.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.filterwarnings("ignore:The inplace keyword:DeprecationWarning")  # DuckDB's own use of pandas
 @pytest.mark.parametrize("address", ["file"], indirect=True)
 def test_what_its_readme_shows_runs(published: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with open_reader(published) as reader:

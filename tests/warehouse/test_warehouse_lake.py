@@ -85,10 +85,10 @@ def test_what_was_deleted_is_in_no_byte_once_history_is_forgotten(address: LakeA
     with open_writer(address) as writer:
         for number, patient in enumerate(["aa-gone", "kept", "zz-gone"]):
             store_sample(writer, sample_session(f"session-of-{patient}", patient, day=number + 1))
-        for table in ("patients", "sessions"):
-            writer.execute(f"DELETE FROM {table} WHERE patient_id LIKE '%gone'")
-        for table in ("scorings", "frame_scores"):
-            writer.execute(f"DELETE FROM {table} WHERE session_id LIKE '%gone'")
+        tables = "duckdb_columns() JOIN duckdb_tables() USING (database_name, table_name)"
+        ids = "column_name IN ('patient_id', 'session_id') AND database_name = current_database()"
+        for table, column in writer.execute(f"SELECT table_name, column_name FROM {tables} WHERE {ids}").fetchall():
+            writer.execute(f"DELETE FROM {table} WHERE {column} LIKE '%gone'")
         before = content(writer)
     forget_history(address)
     below = [path for path in Path(address.data).parent.rglob("*") if path.is_file()]

@@ -1,5 +1,5 @@
--- What was done for a patient, as the house's care records tell it: without it nobody can say what a change of face
--- followed. Rules that a table cannot state here (unique, ranges) are kept by the code that writes.
+-- What was done for a patient, as the house's care records tell it: nobody can say otherwise what a change followed.
+-- Rules that a table cannot state here (unique, ranges) are kept by the code that writes.
 
 CREATE TABLE care_events (
     event_id     VARCHAR NOT NULL,

@@ -1,5 +1,5 @@
--- Let the catalogue of a lake forget the smallest and largest text of every column of a whole table. Bounds that hold for
--- any text take their place: without bounds DuckLake would take those of the next rows for those of all.
+-- Let the catalogue of a lake forget the smallest and largest text of every column of a whole table.
+-- Bounds that hold for any text take their place: without bounds DuckLake would take those of the next rows for those of all.
 UPDATE ducklake_table_column_stats AS stats
 SET min_value = '', max_value = chr(1114111)
 FROM ducklake_column
