@@ -326,12 +326,10 @@ def test_a_reader_that_goes_away_ends_it_quietly(data: Path) -> None:
     process.stderr.close()
 
 
-def test_ctrl_c_stops_the_query(data: Path, tmp_path: Path) -> None:
-    # The header is written before the first rows are there, so what comes after it is the query at work.
-    process = start("SELECT i FROM range(100000000000) AS t(i) WHERE i < 100000 OR hash(i) = 0", "--format", "csv")
+def test_ctrl_c_stops_the_query(data: Path) -> None:
+    process = start("SELECT i FROM range(100000000000) AS t(i)", "--format", "csv")
     assert process.stdout is not None
-    assert process.stdout.readline() == "i\n"
-    assert process.stdout.readline() == "0\n"
+    assert [process.stdout.readline() for _ in range(2)] == ["i\n", "0\n"]
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130
