@@ -29,8 +29,8 @@ setup: $(VENV)/.dev  ## install everything for development
 demo: $(VENV)/.run  ## simulate a ward over three weeks and run the nightly flow over it
 	@$(BIN)/pmfer demo
 
-test: $(VENV)/.dev  ## run the tests
-	@$(BIN)/python -m pytest
+test: $(VENV)/.dev  ## run the tests, in as many processes as there are cores
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(VENV)/.dev  ## check style and types
 	@$(BIN)/ruff check .
