@@ -13,14 +13,17 @@ import os
 import pwd
 import re
 import secrets
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import duckdb
+import polars as pl
 
 from pmfer.errors import WarehouseError
 from warehouse import sql
+from warehouse.batch import registered
 from warehouse.transaction import database_path
 
 GENESIS = "0" * 64  # what the first entry follows
@@ -57,6 +60,19 @@ class Entry:
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+@dataclass(frozen=True)
+class Event:
+    """Something that the log is to tell of."""
+
+    action: str  # what is done, in lower case with underscores; docs/privacy.md lists the actions
+    # What it is done to, by an identifier that no pseudonym can be guessed from: a scoring_id or run_id, never a
+    # session_id, a path or a quarantine_id.
+    object_id: str | None = None
+    patient_id: str | None = None  # whom it concerns; stored as a random subject
+    # Counts, dates, reasons, JSON-able; never anything that names a patient, such as a path or a message.
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
 def record(
     connection: duckdb.DuckDBPyConnection,
     action: str,
@@ -66,38 +82,50 @@ def record(
     patient_id: str | None = None,
     **details: Any,
 ) -> None:
-    """Append an entry. Call it in the transaction of the write that it speaks of, so that both are stored or neither.
+    """Append one entry, see record_all and Event."""
+    record_all(connection, [Event(action, object_id, patient_id, details)])
+
+
+def record_all(connection: duckdb.DuckDBPyConnection, events: Sequence[Event]) -> None:
+    """Append entries. Call it in the transaction of the writes that they speak of, so that all is stored or nothing.
 
     Args:
         connection: a writer, within a transaction.
-        action: what is done, in lower case with underscores; docs/privacy.md lists the actions.
-        object_id: what it is done to, by an identifier that no pseudonym can be guessed from: a scoring_id or run_id,
-            never a session_id, a path or a quarantine_id.
-        patient_id: whom it concerns; stored as a random subject.
-        details: counts, dates, reasons, JSON-able; never anything that names a patient, such as a path or a message.
+        events: what the entries tell of, in their order; one at least.
 
     Raises:
-        WarehouseError: the action is misspelt, or the chain was moved by another writer meanwhile: do the transaction
+        WarehouseError: an action is misspelt, or the chain was moved by another writer meanwhile: do the transaction
             again.
     """
-    if not _ACTION.fullmatch(action):
-        raise WarehouseError(f"audit: action {action!r} is not in lower case with underscores; report this as a bug")
-    head = current_head(connection)
-    entry = Entry(
-        number=head.entries + 1,
-        recorded_us=(datetime.now(UTC) - _EPOCH) // timedelta(microseconds=1),
-        account=account(),
-        actor=actor_of(connection),
-        action=action,
-        object_id=object_id,
-        subject=None if patient_id is None else subject_of(connection, patient_id),
-        details=json.dumps(details, sort_keys=True, default=str, ensure_ascii=True),
-        previous_sha256=head.sha256,
+    for event in events:
+        if not _ACTION.fullmatch(event.action):
+            raise WarehouseError(
+                f"audit: action {event.action!r} is not in lower case with underscores; report this as a bug"
+            )
+    before = head = current_head(connection)
+    subjects = _subjects_of(connection, {event.patient_id for event in events if event.patient_id is not None})
+    now_us = (datetime.now(UTC) - _EPOCH) // timedelta(microseconds=1)
+    actor = actor_of(connection)
+    entries = []
+    for event in events:
+        entry = Entry(
+            number=head.entries + 1,
+            recorded_us=now_us,
+            account=account(),
+            actor=actor,
+            action=event.action,
+            object_id=event.object_id,
+            subject=None if event.patient_id is None else subjects[event.patient_id],
+            details=json.dumps(event.details, sort_keys=True, default=str, ensure_ascii=True),
+            previous_sha256=head.sha256,
+        )
+        head = Head(entry.number, entry.sha256)
+        entries.append(entry)
+    _append(connection, entries)
+    moved = {"entry": head.entries, "sha256": head.sha256}
+    connection.execute(
+        sql.statement("move_audit_head"), {**moved, "entries_before": before.entries, "sha256_before": before.sha256}
     )
-    values = {key: value for key, value in vars(entry).items() if key not in ("number", "recorded_us")}
-    times = {"entry": entry.number, "recorded_at": _EPOCH + timedelta(microseconds=entry.recorded_us)}
-    connection.execute(sql.statement("append_audit_entry"), {**values, **times, "sha256": entry.sha256})
-    connection.execute(sql.statement("move_audit_head"), {"entry": entry.number, "sha256": entry.sha256})
 
 
 def current_head(connection: duckdb.DuckDBPyConnection) -> Head:
@@ -133,15 +161,37 @@ def account() -> str:
 
 def subject_of(connection: duckdb.DuckDBPyConnection, patient_id: str) -> str:
     """What the log calls a patient; a new patient is given a random subject, within the caller's transaction."""
-    rows = connection.execute(sql.query("audit_subject"), {"patient_id": patient_id}).fetchall()
-    if rows:
-        return str(rows[0][0])
-    subject = secrets.token_hex(16)
-    connection.execute(sql.statement("insert_audit_subject"), {"patient_id": patient_id, "subject": subject})
-    return subject
+    return _subjects_of(connection, {patient_id})[patient_id]
 
 
 def actor_of(connection: duckdb.DuckDBPyConnection) -> str:
     """Who acts through a connection, see act_as."""
     rows = connection.execute("SELECT getvariable('pmfer_actor')").fetchall()
     return str(rows[0][0] or account())
+
+
+def _subjects_of(connection: duckdb.DuckDBPyConnection, patient_ids: Set[str]) -> dict[str, str]:
+    """What the log calls patients, by patient_id; new ones are given a random subject."""
+    known = connection.execute(sql.query("audit_subjects"), {"patient_ids": sorted(patient_ids)}).fetchall()
+    subjects = dict(known)
+    new = {patient_id: secrets.token_hex(16) for patient_id in sorted(patient_ids - subjects.keys())}
+    if new:
+        values = {"patient_ids": list(new), "subjects": list(new.values())}
+        connection.execute(sql.statement("insert_audit_subjects"), values)
+    return subjects | new
+
+
+def _append(connection: duckdb.DuckDBPyConnection, entries: Sequence[Entry]) -> None:
+    rows = [
+        {
+            **vars(entry),
+            "entry": entry.number,
+            "recorded_at": _EPOCH + timedelta(microseconds=entry.recorded_us),
+            "sha256": entry.sha256,
+        }
+        for entry in entries
+    ]
+    nullable = {"object_id": pl.String, "subject": pl.String}
+    batch = pl.DataFrame(rows, schema_overrides=nullable, infer_schema_length=None).drop("number", "recorded_us")
+    with registered(connection, "entry_batch", batch):
+        connection.execute(sql.statement("append_audit_entries"))

@@ -4,8 +4,7 @@ An event is known by its identifier: stored again it changes nothing, with other
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -15,6 +14,7 @@ import polars as pl
 
 from pmfer.errors import WarehouseError
 from warehouse import audit, sql
+from warehouse.batch import registered
 from warehouse.records import digest
 from warehouse.transaction import transaction
 
@@ -93,7 +93,7 @@ def events_of_others(connection: duckdb.DuckDBPyConnection, events: Sequence[Car
     Raises:
         WarehouseError: the database refused.
     """
-    with transaction(connection), _registered(connection, "event_batch", _batch(events)):
+    with transaction(connection), registered(connection, "event_batch", _batch(events)):
         return {event_id for (event_id,) in connection.execute(sql.query("care_events_of_others")).fetchall()}
 
 
@@ -111,14 +111,14 @@ def store_care_events(connection: duckdb.DuckDBPyConnection, events: Sequence[Ca
     Raises:
         WarehouseError: one is stored as another patient's, or the database refused; nothing was stored.
     """
-    with transaction(connection), _registered(connection, "event_batch", _batch(events)):
+    with transaction(connection), registered(connection, "event_batch", _batch(events)):
         strangers = connection.execute(sql.query("care_events_of_others")).fetchall()
         if strangers:
             raise WarehouseError(f"care event {strangers[0][0]}: stored as another patient's; remove it there first")
         changes = connection.execute(sql.query("care_event_changes")).pl()
         if changes.is_empty():
             return ImportCounts(0, 0, 0)
-        with _registered(connection, "event_changes", changes):
+        with registered(connection, "event_changes", changes):
             connection.execute(sql.statement("delete_care_events"))
             connection.execute(sql.statement("insert_care_events"), {"source": source})
         for (patient_id,), rows in changes.group_by("patient_id", maintain_order=True):
@@ -136,15 +136,3 @@ def _batch(events: Sequence[CareEvent]) -> pl.DataFrame:
 def _counts(changes: pl.DataFrame) -> ImportCounts:
     counts = Counter(changes["change"])
     return ImportCounts(counts["added"], counts["changed"], counts["removed"])
-
-
-@contextmanager
-def _registered(connection: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> Iterator[None]:
-    """A frame by a name that statements know, for the time of a block."""
-    connection.register(name, frame)
-    try:
-        yield
-    finally:
-        # In a transaction that failed this is refused, and done by the rollback.
-        with suppress(duckdb.Error):
-            connection.unregister(name)

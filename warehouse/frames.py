@@ -5,9 +5,10 @@ A bundle with phrases beside the action units delivers a further score column fo
 """
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from pmfer.errors import FrameReason, WarehouseError
@@ -27,10 +28,11 @@ class FrameColumn:
     required: bool = False  # never NULL
     low: float = -math.inf  # smallest value allowed, in the column's unit
     high: float = math.inf  # largest value allowed, in the column's unit
+    decimals: int | None = None  # decimals that are stored; None: all. What lies beyond them is noise
 
 
 def _score_column(name: str) -> FrameColumn:
-    return FrameColumn(name, pl.Float32, low=0, high=1)
+    return FrameColumn(name, pl.Float32, low=0, high=1, decimals=3)
 
 
 FRAME_COLUMNS: tuple[FrameColumn, ...] = (
@@ -40,18 +42,18 @@ FRAME_COLUMNS: tuple[FrameColumn, ...] = (
     FrameColumn("face_count", pl.Int32, required=True, low=0),
     FrameColumn("track_id", pl.Int32),
     FrameColumn("is_subject", pl.Boolean, required=True),
-    FrameColumn("box_x_px", pl.Float32),
-    FrameColumn("box_y_px", pl.Float32),
-    FrameColumn("box_w_px", pl.Float32, low=0),
-    FrameColumn("box_h_px", pl.Float32, low=0),
-    FrameColumn("detection_score", pl.Float32, low=0, high=1),
-    FrameColumn("sharpness", pl.Float32, low=0),
-    FrameColumn("brightness", pl.Float32, low=0, high=1),
-    FrameColumn("face_size_px", pl.Float32, low=0),
-    FrameColumn("yaw_deg", pl.Float32, low=-180, high=180),
-    FrameColumn("pitch_deg", pl.Float32, low=-180, high=180),
-    FrameColumn("roll_deg", pl.Float32, low=-180, high=180),
-    FrameColumn("occlusion", pl.Float32, low=0, high=1),
+    FrameColumn("box_x_px", pl.Float32, decimals=1),
+    FrameColumn("box_y_px", pl.Float32, decimals=1),
+    FrameColumn("box_w_px", pl.Float32, low=0, decimals=1),
+    FrameColumn("box_h_px", pl.Float32, low=0, decimals=1),
+    FrameColumn("detection_score", pl.Float32, low=0, high=1, decimals=3),
+    FrameColumn("sharpness", pl.Float32, low=0, decimals=2),
+    FrameColumn("brightness", pl.Float32, low=0, high=1, decimals=3),
+    FrameColumn("face_size_px", pl.Float32, low=0, decimals=1),
+    FrameColumn("yaw_deg", pl.Float32, low=-180, high=180, decimals=1),
+    FrameColumn("pitch_deg", pl.Float32, low=-180, high=180, decimals=1),
+    FrameColumn("roll_deg", pl.Float32, low=-180, high=180, decimals=1),
+    FrameColumn("occlusion", pl.Float32, low=0, high=1, decimals=3),
     FrameColumn("reason", pl.String),
     *(_score_column(name) for name in SCORE_COLUMNS),
 )
@@ -66,59 +68,91 @@ class Rule:
     broken: pl.Expr  # true in the rows that break it; NULL counts as kept
 
 
-def check_frames(frames: pl.DataFrame, session_id: str, extra_columns: Collection[str] = ()) -> None:
-    """Check a score batch before it is stored.
+def checked_frames(batches: Mapping[str, pl.DataFrame], extra_columns: Collection[str] = ()) -> pl.DataFrame:
+    """Check score batches and join them, as they are stored.
 
-    Columns and types are those of FRAME_COLUMNS and, as further scores, `extra_columns`, in any order. There is at
-    least one row, and all belong to the session. `frame_index` increases strictly; `pts_s` never decreases, and equal
-    times are let pass, as containers do hold them. A row without a reason has every score, a row with one has none.
-    Values are in range and finite: missing is NULL, not NaN. Rows that are not the subject's have no box.
+    Columns and types of each are those of FRAME_COLUMNS and, as further scores, `extra_columns`, in any order. There
+    is at least one row, and all belong to the session. `frame_index` increases strictly; `pts_s` never decreases, and
+    equal times are let pass, as containers do hold them. A row without a reason has every score, a row with one has
+    none. Values are in range and finite: missing is NULL, not NaN. Rows that are not the subject's have no box.
+
+    Args:
+        batches: score batches by session_id, one at least.
+        extra_columns: score columns of phrases beside the action units.
+
+    Returns:
+        All rows in their order, values rounded to the decimals of their column, with a column more: `batch`, UInt32,
+        the number of the batch that a row comes from, from 0.
 
     Raises:
-        WarehouseError: names the first column, row and rule that are broken.
+        WarehouseError: names the first session, column, row and rule that are broken.
     """
     columns = (*FRAME_COLUMNS, *(_score_column(name) for name in extra_columns))
-    _check_columns(frames, session_id, columns)
-    rules = tuple(_rules(session_id, columns, (*SCORE_COLUMNS, *extra_columns)))
-    broken = frames.select(rule.broken.fill_null(False).any().alias(str(i)) for i, rule in enumerate(rules)).row(0)
-    for rule, is_broken in zip(rules, broken, strict=True):
-        if is_broken:
-            row = frames.select(rule.broken.fill_null(False).arg_true().first()).item()
-            raise _refusal(session_id, f"column {rule.column}, row {row}: {rule.text}")
+    for session_id, frames in batches.items():
+        _check_columns(frames, session_id, columns)
+    names = [column.name for column in columns]
+    heights = [frames.height for frames in batches.values()]
+    joined = pl.concat([frames.select(names) for frames in batches.values()], rechunk=True).with_columns(
+        batch=pl.Series(np.repeat(np.arange(len(heights), dtype=np.uint32), heights))
+    )
+    _check_rules(joined, list(batches), tuple(_rules(list(batches), columns, (*SCORE_COLUMNS, *extra_columns))))
+    return joined.with_columns(
+        pl.col(column.name).round(column.decimals) for column in columns if column.decimals is not None
+    )
 
 
 def extra_scores(frames: pl.DataFrame, extra_columns: Collection[str]) -> pl.DataFrame:
-    """The extra scores of a batch as rows: session_id, frame_index, phrase_key, score; scored frames only."""
-    scored = frames.filter(pl.col("reason").is_null())
-    return scored.unpivot(
-        on=list(extra_columns), index=["session_id", "frame_index"], variable_name="phrase_key", value_name="score"
+    """Extra scores as rows: scoring_id, session_id, frame_index, phrase_key, score; scored frames only.
+
+    Args:
+        frames: checked frames with a column scoring_id.
+        extra_columns: their score columns beside those of the action units.
+    """
+    return frames.filter(pl.col("reason").is_null()).unpivot(
+        on=list(extra_columns),
+        index=["scoring_id", "session_id", "frame_index"],
+        variable_name="phrase_key",
+        value_name="score",
     )
 
 
 def _check_columns(frames: pl.DataFrame, session_id: str, columns: Sequence[FrameColumn]) -> None:
     expected = {column.name: column.dtype for column in columns}
-    for name in frames.columns:
+    found = frames.schema  # asked once, as it is made anew at every call
+    for name in found:
         if name not in expected:
             raise _refusal(session_id, f"column {name}: unexpected")
     for name, dtype in expected.items():
-        if name not in frames.columns:
+        if name not in found:
             raise _refusal(session_id, f"column {name}: missing")
-        if frames.schema[name] != dtype:
-            raise _refusal(session_id, f"column {name}: must be {dtype.__name__}, is {frames.schema[name]}")
+        if found[name] != dtype:
+            raise _refusal(session_id, f"column {name}: must be {dtype.__name__}, is {found[name]}")
     if frames.is_empty():
         raise _refusal(session_id, "no rows: a session without frames belongs in quarantine")
+
+
+def _check_rules(joined: pl.DataFrame, session_ids: Sequence[str], rules: Sequence[Rule]) -> None:
+    broken = joined.select(rule.broken.fill_null(False).any().alias(str(i)) for i, rule in enumerate(rules)).row(0)
+    for rule, is_broken in zip(rules, broken, strict=True):
+        if is_broken:
+            row = joined.select(rule.broken.fill_null(False).arg_true().first()).item()
+            number = joined["batch"][row]
+            row -= joined["batch"].index_of(number)
+            raise _refusal(session_ids[number], f"column {rule.column}, row {row}: {rule.text}")
 
 
 def _refusal(session_id: str, what: str) -> WarehouseError:
     return WarehouseError(f"score batch of session {session_id}: {what}; nothing was stored, report this as a bug")
 
 
-def _rules(session_id: str, columns: Sequence[FrameColumn], scores: Sequence[str]) -> Iterator[Rule]:
+def _rules(session_ids: Sequence[str], columns: Sequence[FrameColumn], scores: Sequence[str]) -> Iterator[Rule]:
     for column in columns:
         yield from _value_rules(column)
-    yield Rule("session_id", f"must be {session_id}", pl.col("session_id") != session_id)
-    yield Rule("frame_index", "must increase from row to row", pl.col("frame_index").diff() <= 0)
-    yield Rule("pts_s", "must not decrease from row to row", pl.col("pts_s").diff() < 0)
+    of_batch = pl.lit(pl.Series(session_ids)).gather(pl.col("batch"))
+    yield Rule("session_id", "must be that of the session", pl.col("session_id") != of_batch)
+    follows = pl.col("batch") == pl.col("batch").shift()
+    yield Rule("frame_index", "must increase from row to row", follows & (pl.col("frame_index").diff() <= 0))
+    yield Rule("pts_s", "must not decrease from row to row", follows & (pl.col("pts_s").diff() < 0))
     yield from _reason_rules(scores)
     for name in BOX_COLUMNS:
         # The product's promise: other people are counted, and leave nothing else behind.

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
+import polars as pl
+
 from pmfer.errors import QuarantineReason
 from pmfer.facs import AU_COLUMNS
 
@@ -65,6 +67,15 @@ class ScoringRecord:
     frames_with_face: int  # sampled frames with at least one face
     frames_scored: int  # sampled frames with scores
     warning: str | None = None  # what the decoder complained about
+
+
+@dataclass(frozen=True)
+class SessionResult:
+    """A scored session, ready to be stored."""
+
+    session: SessionRecord
+    scoring: ScoringRecord
+    frames: pl.DataFrame  # score batch, see warehouse.frames
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ Each does nothing when what it would write is already there, so that a night can
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
@@ -13,8 +13,9 @@ import polars as pl
 
 from pmfer.errors import QuarantineReason, SessionError, WarehouseError
 from warehouse import audit, sql
-from warehouse.consent import read_register
-from warehouse.frames import check_frames, extra_scores
+from warehouse.batch import registered
+from warehouse.consent import ConsentRegister, read_register
+from warehouse.frames import checked_frames, extra_scores
 from warehouse.records import (
     BundleRecord,
     QuarantineRecord,
@@ -23,10 +24,13 @@ from warehouse.records import (
     RunRecord,
     ScoringRecord,
     SessionRecord,
+    SessionResult,
     digest,
 )
 from warehouse.transaction import database_path, one_line_errors, transaction
 
+_NULLABLE = {"duration_s": pl.Float64, "warning": pl.String}  # columns of a batch of results that may be all NULL
+_RESULT_STATEMENTS = ("insert_patients", "insert_sessions", "insert_scorings")
 _FRAME_STATEMENTS = ("insert_frame_scores", "insert_session_rollups", "insert_au_quantiles", "insert_episodes")
 _EXTRA_STATEMENTS = ("insert_frame_extra_scores", "insert_phrase_quantiles")
 
@@ -45,34 +49,7 @@ def check_session(connection: duckdb.DuckDBPyConnection, session: SessionRecord)
             stored with other bytes, another patient or another start (SESSION_CONFLICT).
         WarehouseError: the database refused.
     """
-    name = f"session {session.session_id} ({session.source_uri})"
-    if not session.consent:
-        raise SessionError(QuarantineReason.NO_CONSENT, f"{name}: no consent; nothing of it may be stored")
-    if session.started_at.tzinfo is None:
-        raise SessionError(QuarantineReason.SIDECAR_INVALID, f"{name}: started_at has no UTC offset; add it")
-    refusal = read_register(connection).refusal(session.patient_id, session.session_date)
-    if refusal:
-        raise SessionError(QuarantineReason.NO_CONSENT, f"{name}: {refusal}; nothing of it may be stored")
-    keys = {
-        "session_id": session.session_id,
-        "content_sha256": session.content_sha256,
-        "patient_id": session.patient_id,
-        "started_at": session.started_at,
-    }
-    with one_line_errors(database_path(connection)):
-        alike = connection.execute(sql.query("sessions_alike"), keys).fetchall()
-    for stored_id, same_video, same_patient, same_start in alike:
-        if stored_id != session.session_id:
-            raise SessionError(
-                QuarantineReason.DUPLICATE_CONTENT,
-                f"{name}: the same video is stored as {stored_id}; remove one of them",
-            )
-        if not (same_video and same_patient and same_start):
-            other = "video" if not same_video else "patient" if not same_patient else "start"
-            raise SessionError(
-                QuarantineReason.SESSION_CONFLICT,
-                f"{name}: stored already with another {other}; correct the sidecar or give it another session_id",
-            )
+    _check_sessions(connection, [session])
 
 
 def store_session(
@@ -82,46 +59,56 @@ def store_session(
     bundle: BundleRecord,
     frames: pl.DataFrame,
 ) -> bool:
-    """Store a scored session: patient, bundle, session, scoring, frames and their rollups, quantiles and episodes.
-
-    Its source leaves the quarantine. Nothing is read of the frames stored before, however many there are.
-
-    Args:
-        connection: from open_writer.
-        session: the session.
-        scoring: how it was scored; its frame counts must be those of the batch.
-        bundle: what scored it.
-        frames: one row per sampled frame, see warehouse.frames; a column more for every additional phrase.
+    """Store one scored session, see store_sessions.
 
     Returns:
         False, with nothing written, when this content was stored with this bundle and these options before.
+    """
+    return store_sessions(connection, bundle, [SessionResult(session, scoring, frames)]) == 1
+
+
+def store_sessions(
+    connection: duckdb.DuckDBPyConnection, bundle: BundleRecord, results: Sequence[SessionResult]
+) -> int:
+    """Store scored sessions, all or none: patients, bundle, sessions, scorings, frames and what follows from frames.
+
+    What follows are rollups, quantiles and episodes. The sources leave the quarantine. Nothing is read of the frames
+    stored before, however many there are. Many sessions at once are far faster than one after the other.
+
+    Args:
+        connection: from open_writer.
+        bundle: what scored them.
+        results: the sessions, each once; frame counts must be those of the batch, and a batch has one row per sampled
+            frame and a column more for every additional phrase.
+
+    Returns:
+        How many were stored: those whose content was stored with this bundle and these options before are left out.
 
     Raises:
-        SessionError: the session contradicts what is stored, see check_session.
-        WarehouseError: the batch breaks a rule, or the database refused.
+        SessionError: a session contradicts what is stored or another of them, see check_session.
+        WarehouseError: a batch breaks a rule, a session is given twice, or the database refused.
     """
-    check_frames(frames, session.session_id, bundle.extra_columns)
-    _check_counts(session, scoring, frames)
-    identity = scoring_id(session.content_sha256, bundle.bundle_id, scoring.options_sha256)
+    batches = {result.session.session_id: result.frames for result in results}
+    if len(batches) < len(results):
+        raise WarehouseError("sessions to store: one is given twice; nothing was stored, report this as a bug")
+    if not results:
+        return 0
+    frames = checked_frames(batches, bundle.extra_columns)
+    _check_counts(results, frames)
+    identities = [
+        scoring_id(result.session.content_sha256, bundle.bundle_id, result.scoring.options_sha256) for result in results
+    ]
     with transaction(connection):
-        check_session(connection, session)
-        if connection.execute(sql.query("scorings_existing"), {"scoring_ids": [identity]}).fetchall():
-            return False
-        _insert_session(connection, session, bundle)
-        _insert_scoring(connection, identity, session, bundle, scoring)
-        _insert_frames(connection, identity, frames, bundle.extra_columns)
-        connection.execute(sql.statement("delete_quarantine"), {"source_uri": session.source_uri})
-        audit.record(
-            connection,
-            "session_stored",
-            object_id=identity,
-            patient_id=session.patient_id,
-            session_date=session.session_date,
-            run_id=scoring.run_id,
-            bundle_id=bundle.bundle_id,
-            frames=frames.height,
-        )
-    return True
+        _check_sessions(connection, [result.session for result in results])
+        stored = connection.execute(sql.query("scorings_existing"), {"scoring_ids": identities}).fetchall()
+        done = {identity for (identity,) in stored}
+        new = {identity: result for identity, result in zip(identities, results, strict=True) if identity not in done}
+        if new:
+            frames = frames.with_columns(scoring_id=pl.Series(identities).gather(frames["batch"])).drop("batch")
+            _insert_results(connection, new, bundle)
+            _insert_frames(connection, frames.filter(pl.col("scoring_id").is_in(list(new))), bundle.extra_columns)
+            _record_results(connection, new, bundle)
+    return len(new)
 
 
 def start_run(connection: duckdb.DuckDBPyConnection, run: RunRecord) -> None:
@@ -180,13 +167,13 @@ def add_quarantine(connection: duckdb.DuckDBPyConnection, record: QuarantineReco
 def lift_quarantine(connection: duckdb.DuckDBPyConnection, source_uri: str) -> bool:
     """Take a source out of quarantine; true if it was in.
 
-    store_session does so itself: this is for a source whose session turns out to be stored already.
+    store_sessions does so itself: this is for a source whose session turns out to be stored already.
 
     Raises:
         WarehouseError: the database refused.
     """
     with transaction(connection):
-        lifted = _changed(connection, "delete_quarantine", {"source_uri": source_uri})
+        lifted = _changed(connection, "delete_quarantine", {"source_uris": [source_uri]})
         if lifted:
             audit.record(connection, "quarantine_lifted", rows=lifted)
     return lifted > 0
@@ -240,59 +227,142 @@ def _changed(connection: duckdb.DuckDBPyConnection, statement: str, values: Mapp
     return int(count)
 
 
-def _check_counts(session: SessionRecord, scoring: ScoringRecord, frames: pl.DataFrame) -> None:
-    counted = {
-        "frames_sampled": frames.height,
-        "frames_with_face": frames.filter(pl.col("face_count") > 0).height,
-        "frames_scored": frames["reason"].null_count(),
+def _check_sessions(connection: duckdb.DuckDBPyConnection, sessions: Sequence[SessionRecord]) -> None:
+    register = read_register(connection)
+    with one_line_errors(database_path(connection)):
+        alike = connection.execute(
+            sql.query("sessions_alike"),
+            {
+                "session_ids": [session.session_id for session in sessions],
+                "contents": [session.content_sha256 for session in sessions],
+            },
+        ).pl()
+    by_id = {
+        row["session_id"]: (row["content_sha256"], row["patient_id"], row["started_at"])
+        for row in alike.rows(named=True)
     }
-    for name, count in counted.items():
-        stated = getattr(scoring, name)
-        if stated != count:
-            raise WarehouseError(
-                f"score batch of session {session.session_id}: {name} is stated as {stated}, the batch has {count}; "
-                "nothing was stored, report this as a bug"
-            )
+    by_content = {content: session_id for session_id, (content, _, _) in by_id.items()}
+    for session in sessions:
+        _check_allowed(session, register)
+        _check_agrees(session, by_id, by_content)
+        by_id[session.session_id] = (session.content_sha256, session.patient_id, session.started_at)
+        by_content[session.content_sha256] = session.session_id
 
 
-def _insert_session(connection: duckdb.DuckDBPyConnection, session: SessionRecord, bundle: BundleRecord) -> None:
-    connection.execute(sql.statement("insert_patient"), {"patient_id": session.patient_id})
+def _check_allowed(session: SessionRecord, register: ConsentRegister) -> None:
+    name = _name(session)
+    if not session.consent:
+        raise SessionError(QuarantineReason.NO_CONSENT, f"{name}: no consent; nothing of it may be stored")
+    if session.started_at.tzinfo is None:
+        raise SessionError(QuarantineReason.SIDECAR_INVALID, f"{name}: started_at has no UTC offset; add it")
+    refusal = register.refusal(session.patient_id, session.session_date)
+    if refusal:
+        raise SessionError(QuarantineReason.NO_CONSENT, f"{name}: {refusal}; nothing of it may be stored")
+
+
+def _check_agrees(
+    session: SessionRecord, by_id: Mapping[str, tuple[str, str, datetime]], by_content: Mapping[str, str]
+) -> None:
+    content, patient_id, started_at = by_id.get(
+        session.session_id, (session.content_sha256, session.patient_id, session.started_at)
+    )
+    others = {
+        "video": content != session.content_sha256,
+        "patient": patient_id != session.patient_id,
+        "start": started_at != session.started_at,
+    }
+    other = next((what for what, differs in others.items() if differs), None)
+    if other:
+        raise SessionError(
+            QuarantineReason.SESSION_CONFLICT,
+            f"{_name(session)}: stored already with another {other}; correct the sidecar or give it another session_id",
+        )
+    same_video = by_content.get(session.content_sha256, session.session_id)
+    if same_video != session.session_id:
+        raise SessionError(
+            QuarantineReason.DUPLICATE_CONTENT,
+            f"{_name(session)}: the same video is stored as {same_video}; remove one of them",
+        )
+
+
+def _name(session: SessionRecord) -> str:
+    return f"session {session.session_id} ({session.source_uri})"
+
+
+def _check_counts(results: Sequence[SessionResult], frames: pl.DataFrame) -> None:
+    counted = frames.group_by("batch", maintain_order=True).agg(
+        frames_sampled=pl.len(),
+        frames_with_face=(pl.col("face_count") > 0).sum(),
+        frames_scored=pl.col("reason").null_count(),
+    )
+    for result, counts in zip(results, counted.drop("batch").iter_rows(named=True), strict=True):
+        for name, count in counts.items():
+            stated = getattr(result.scoring, name)
+            if stated != count:
+                raise WarehouseError(
+                    f"score batch of session {result.session.session_id}: {name} is stated as {stated}, the batch has "
+                    f"{count}; nothing was stored, report this as a bug"
+                )
+
+
+def _insert_results(
+    connection: duckdb.DuckDBPyConnection, results: Mapping[str, SessionResult], bundle: BundleRecord
+) -> None:
+    """Insert patients, bundle, sessions and scorings, and lift the quarantine of the sources."""
     connection.execute(sql.statement("insert_bundle"), {**vars(bundle), "card": _json(bundle.card)})
-    derived = {"session_date": session.session_date, "utc_offset_s": session.utc_offset_s}
-    connection.execute(sql.statement("insert_session"), {**vars(session), **derived})
+    rows = [
+        {
+            **vars(result.session),
+            "session_date": result.session.session_date,
+            "utc_offset_s": result.session.utc_offset_s,
+            "started_at": result.session.started_at.astimezone(UTC),
+            **vars(result.scoring),
+            "options": _json(result.scoring.options),
+            "scoring_id": identity,
+            "bundle_id": bundle.bundle_id,
+        }
+        for identity, result in results.items()
+    ]
+    batch = pl.DataFrame(rows, schema_overrides=_NULLABLE, infer_schema_length=None)
+    _insert_from(connection, "result_batch", batch, _RESULT_STATEMENTS)
+    connection.execute(sql.statement("delete_quarantine"), {"source_uris": batch["source_uri"].to_list()})
 
 
-def _insert_scoring(
-    connection: duckdb.DuckDBPyConnection,
-    identity: str,
-    session: SessionRecord,
-    bundle: BundleRecord,
-    scoring: ScoringRecord,
-) -> None:
-    keys = {"scoring_id": identity, "session_id": session.session_id, "bundle_id": bundle.bundle_id}
-    connection.execute(sql.statement("insert_scoring"), {**vars(scoring), **keys, "options": _json(scoring.options)})
-
-
-def _insert_frames(
-    connection: duckdb.DuckDBPyConnection, identity: str, frames: pl.DataFrame, extra_columns: Collection[str]
-) -> None:
-    _insert_from(connection, identity, frames.drop(extra_columns), _FRAME_STATEMENTS)
+def _insert_frames(connection: duckdb.DuckDBPyConnection, frames: pl.DataFrame, extra_columns: Collection[str]) -> None:
+    _insert_from(connection, "score_batch", frames.drop(extra_columns), _FRAME_STATEMENTS)
     if extra_columns:
-        _insert_from(connection, identity, extra_scores(frames, extra_columns), _EXTRA_STATEMENTS)
+        _insert_from(connection, "score_batch", extra_scores(frames, extra_columns), _EXTRA_STATEMENTS)
 
 
 def _insert_from(
-    connection: duckdb.DuckDBPyConnection, identity: str, batch: pl.DataFrame, statements: Sequence[str]
+    connection: duckdb.DuckDBPyConnection, name: str, batch: pl.DataFrame, statements: Sequence[str]
 ) -> None:
     """Run statements that read a batch: its rows, and what follows from them, so that no stored frame is read."""
-    connection.register("score_batch", batch.with_columns(scoring_id=pl.lit(identity)))
-    try:
+    with registered(connection, name, batch):
         for statement in statements:
             connection.execute(sql.statement(statement))
-    finally:
-        # In a transaction that failed this is refused, and done by the rollback.
-        with suppress(duckdb.Error):
-            connection.unregister("score_batch")
+
+
+def _record_results(
+    connection: duckdb.DuckDBPyConnection, results: Mapping[str, SessionResult], bundle: BundleRecord
+) -> None:
+    audit.record_all(
+        connection,
+        [
+            audit.Event(
+                "session_stored",
+                object_id=identity,
+                patient_id=result.session.patient_id,
+                details={
+                    "session_date": result.session.session_date,
+                    "run_id": result.scoring.run_id,
+                    "bundle_id": bundle.bundle_id,
+                    "frames": result.frames.height,
+                },
+            )
+            for identity, result in results.items()
+        ],
+    )
 
 
 def _json(document: Mapping[str, Any]) -> str:

@@ -34,7 +34,7 @@ BREAKS = {
     "quantiles_in_order": f"UPDATE phrase_quantiles SET p10 = 0.99 WHERE scoring_id = {FIRST} AND phrase_key = 'au12'",
     "rollups_agree_with_frames": f"UPDATE session_rollups SET au12_mean = 0.5 WHERE scoring_id = {FIRST}",
     "runs_ended": "UPDATE runs SET finished_at = NULL",
-    "scores_in_range": f"UPDATE frame_scores SET au12 = 1.5 WHERE {SCORED}",
+    "scores_in_range": f"UPDATE frame_scores SET au12 = 'NaN' WHERE {SCORED}",
     "sessions_allowed_and_dated": "UPDATE sessions SET session_date = '2026-06-02' WHERE session_id = 's1'",
 }
 

@@ -8,7 +8,7 @@ import pytest
 from warehouse_samples import BUNDLE, content, sample_frames, sample_scoring, sample_session
 
 from pmfer.errors import WarehouseError
-from warehouse.frames import BOX_COLUMNS, SCORE_COLUMNS, check_frames
+from warehouse.frames import BOX_COLUMNS, SCORE_COLUMNS, checked_frames
 from warehouse.store import store_session
 
 FRAMES = sample_frames("s1")
@@ -23,8 +23,8 @@ def changed(column: str, row: int, value: object) -> pl.DataFrame:
 
 
 def test_a_whole_batch_is_accepted_in_any_order_of_columns() -> None:
-    check_frames(FRAMES, "s1")
-    check_frames(FRAMES.select(reversed(FRAMES.columns)), "s1")
+    checked_frames({"s1": FRAMES})
+    checked_frames({"s1": FRAMES.select(reversed(FRAMES.columns))})
 
 
 @pytest.mark.parametrize(
@@ -38,13 +38,13 @@ def test_a_whole_batch_is_accepted_in_any_order_of_columns() -> None:
 )
 def test_a_batch_of_another_form_is_refused(batch: pl.DataFrame, complaint: str) -> None:
     with pytest.raises(WarehouseError, match=f"score batch of session s1: {complaint}"):
-        check_frames(batch, "s1")
+        checked_frames({"s1": batch})
 
 
 @pytest.mark.parametrize(
     ("column", "row", "value", "rule"),
     [
-        ("session_id", SCORED, "s2", "must be s1"),
+        ("session_id", SCORED, "s2", "must be that of the session"),
         ("session_id", SCORED, None, "must not be NULL"),
         ("frame_index", SCORED, -1, r"must lie within 0\.\.inf"),
         ("frame_index", 3, 12, "must increase from row to row"),
@@ -79,12 +79,22 @@ def test_another_persons_box_is_refused() -> None:
         reason=pl.lit("not_subject"), face_count=pl.lit(1, pl.Int32), is_subject=False, **unscored
     ).cast(FRAMES.schema)
     with pytest.raises(WarehouseError, match="column box_x_px, row 0: must be NULL unless it is the subject's"):
-        check_frames(visitor, "s1")
-    check_frames(visitor.with_columns(**dict.fromkeys(BOX_COLUMNS)).cast(FRAMES.schema), "s1")
+        checked_frames({"s1": visitor})
+    checked_frames({"s1": visitor.with_columns(**dict.fromkeys(BOX_COLUMNS)).cast(FRAMES.schema)})
+
+
+def test_values_are_stored_with_the_decimals_of_their_column(writer: duckdb.DuckDBPyConnection) -> None:
+    raw = FRAMES.with_columns(pl.col("au04") * 0.98765432, pl.col("box_x_px") + 0.123456, pl.col("yaw_deg") / 3)
+    assert store_session(writer, sample_session("s1"), sample_scoring(raw), BUNDLE, raw)
+    stored = writer.execute("SELECT au04, box_x_px, yaw_deg FROM frame_scores ORDER BY frame_index").pl()
+    for name, decimals in (("au04", 3), ("box_x_px", 1), ("yaw_deg", 1)):
+        expected = [None if value is None else round(value, decimals) for value in raw[name].to_list()]
+        assert stored[name].to_list() == pytest.approx(expected, abs=1e-5)
+        assert stored[name].to_list() != pytest.approx(raw[name].to_list(), abs=1e-5)
 
 
 def test_equal_times_are_let_pass() -> None:
-    check_frames(changed("pts_s", 1, FRAMES["pts_s"][0]), "s1")
+    checked_frames({"s1": changed("pts_s", 1, FRAMES["pts_s"][0])})
 
 
 def test_counts_that_differ_from_the_batch_are_refused(writer: duckdb.DuckDBPyConnection) -> None:
@@ -137,4 +147,4 @@ def test_additional_phrases_keep_the_rules_of_scores(
 
 def test_a_phrase_that_the_bundle_does_not_have_is_refused() -> None:
     with pytest.raises(WarehouseError, match="column jaw_clamped: unexpected"):
-        check_frames(WITH_OWN, "s1", BUNDLE.extra_columns)
+        checked_frames({"s1": WITH_OWN}, BUNDLE.extra_columns)

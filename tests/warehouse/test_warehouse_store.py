@@ -1,9 +1,12 @@
 """What is stored is stored once, whole, and never changed by what comes later."""
 
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import duckdb
+import polars as pl
 import pytest
 from warehouse_samples import (
     BUNDLE,
@@ -20,7 +23,10 @@ from warehouse_samples import (
 
 from pmfer.errors import QuarantineReason, SessionError, WarehouseError
 from warehouse import queries
-from warehouse.records import QuarantineRecord, ReportRecord, SessionRecord
+from warehouse.audit_verify import verify_log
+from warehouse.connection import open_writer
+from warehouse.contracts import broken_contracts
+from warehouse.records import QuarantineRecord, ReportRecord, SessionRecord, SessionResult
 from warehouse.store import (
     add_quarantine,
     check_session,
@@ -30,6 +36,7 @@ from warehouse.store import (
     scoring_id,
     start_run,
     store_session,
+    store_sessions,
 )
 
 BROKEN = QuarantineRecord(
@@ -80,6 +87,46 @@ def test_other_options_or_another_bundle_add_a_scoring_of_the_same_session(write
     assert {"sessions": 1, "scorings": 3, "bundles": 2, "patients": 1}.items() <= counts(writer).items()
     expected = scoring_id(session.content_sha256, other.bundle_id, sha256("options"))
     assert queries.existing_scorings(writer, [expected, sha256("never")]) == {expected}
+
+
+def sample_result(session: SessionRecord, content: str | None = None) -> SessionResult:
+    frames = sample_frames(content or session.session_id).with_columns(session_id=pl.lit(session.session_id))
+    return SessionResult(session, sample_scoring(frames), frames)
+
+
+def test_sessions_stored_together_are_stored_as_one_by_one(writer: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    sessions = [sample_session(f"s{i}", f"p{i % 2}", day=1 + i % 3) for i in range(6)]
+    store_sample(writer, sessions[3])
+    add_quarantine(writer, replace(BROKEN, source_uri=sessions[4].source_uri))
+    assert store_sessions(writer, BUNDLE, [sample_result(session) for session in sessions]) == 5
+    assert store_sessions(writer, BUNDLE, [sample_result(session) for session in sessions]) == 0
+    together = {name: rows for name, rows in content(writer).items() if name != "schema_migrations"}
+    with closing(open_writer(tmp_path / "other.duckdb")) as other:
+        for session in sessions:
+            store_sample(other, session)
+        alone = content(other)
+    assert together == {name: alone[name] for name in together}
+    broken = {breach.name for breach in broken_contracts(writer)}
+    assert broken <= {"nothing_without_owner"}  # no run was started here
+    end, trouble = verify_log(writer)
+    assert (end.entries, trouble) == (7, None)  # an entry for every session and for what was set aside
+
+
+def test_of_sessions_stored_together_none_is_stored_if_one_is_refused(writer: duckdb.DuckDBPyConnection) -> None:
+    before = content(writer)
+    first = sample_session("s1")
+    for second in (replace(first, session_id="s2"), replace(sample_session("s2"), consent=False)):
+        with pytest.raises(SessionError):
+            store_sessions(writer, BUNDLE, [sample_result(first), sample_result(second)])
+        assert content(writer) == before
+    wrong = sample_result(sample_session("s2"))
+    wrong = replace(wrong, frames=wrong.frames.with_columns(pl.col("frame_index").reverse()))
+    with pytest.raises(WarehouseError, match="session s2: column frame_index, row 1: must increase"):
+        store_sessions(writer, BUNDLE, [sample_result(first), wrong])
+    with pytest.raises(WarehouseError, match="one is given twice"):
+        store_sessions(writer, BUNDLE, [sample_result(first), sample_result(first)])
+    assert content(writer) == before
+    assert store_sessions(writer, BUNDLE, []) == 0
 
 
 @pytest.mark.parametrize(

@@ -37,11 +37,14 @@ def sample_session(name: str, patient_id: str = "p01", day: int = 1, hour: int =
 
 
 def sample_frames(session_id: str, count: int = 40) -> pl.DataFrame:
-    """Five frames a second; the last quarter of them shows nobody. Scores are random, by the session's name."""
+    """Five frames a second; the last quarter of them shows nobody. Scores are random, by the session's name.
+
+    Values have no more decimals than are stored, so that what comes back is what went in.
+    """
     rng = np.random.default_rng(int(sha256(session_id)[:8], 16))
     faces = count - count // 4
     expressions = rng.dirichlet(np.ones(8), faces)
-    scores = np.hstack([expressions, rng.random((faces, len(SCORE_COLUMNS) - 8))])
+    scores = np.hstack([expressions, rng.random((faces, len(SCORE_COLUMNS) - 8))]).round(3)
     seen: dict[str, object] = {name: scores[:, i] for i, name in enumerate(SCORE_COLUMNS)}
     seen |= {
         "track_id": 0,
@@ -51,8 +54,8 @@ def sample_frames(session_id: str, count: int = 40) -> pl.DataFrame:
         "box_h_px": 90.0,
         "face_size_px": 90.0,
     }
-    seen |= {"detection_score": 0.9, "yaw_deg": rng.normal(0, 10, faces), "pitch_deg": 0.0, "roll_deg": 0.0}
-    seen |= {"sharpness": rng.random(faces) * 100, "brightness": rng.random(faces)}
+    seen |= {"detection_score": 0.9, "yaw_deg": rng.normal(0, 10, faces).round(1), "pitch_deg": 0.0, "roll_deg": 0.0}
+    seen |= {"sharpness": (rng.random(faces) * 100).round(2), "brightness": rng.random(faces).round(3)}
     scored = pl.DataFrame(seen).with_columns(face_count=1, is_subject=True)
     empty = pl.DataFrame({"face_count": [0] * (count - faces), "is_subject": False, "reason": "no_face"})
     frames = pl.concat([scored, empty], how="diagonal_relaxed")

@@ -21,6 +21,10 @@ WHERE status = 'completed'
 ORDER BY night DESC, finished_at DESC
 LIMIT 1;
 
+-- As before, and no longer an error where somebody wrote a score that is no number: a contract names it instead.
+CREATE OR REPLACE MACRO mean_score(score) AS avg(TRY_CAST(score AS DECIMAL(10, 9)));
+COMMENT ON MACRO mean_score IS 'Mean of scores in 0..1, to nine decimals each: the same whatever the order of the rows. What is no number is left out. NULL if there are none.';
+
 CREATE MACRO leading_expression_of(neutral, happiness, surprise, sadness, anger, disgust, fear, contempt) AS
     CASE greatest(neutral, happiness, surprise, sadness, anger, disgust, fear, contempt)
         WHEN neutral THEN 'neutral'

@@ -1,5 +1,5 @@
 -- Which of these scorings are stored.
 SELECT scoring_id
 FROM scorings
-WHERE list_contains(CAST($scoring_ids AS VARCHAR[]), scoring_id)
+WHERE scoring_id IN (SELECT unnest(CAST($scoring_ids AS VARCHAR[])))
 ORDER BY scoring_id

@@ -1,9 +1,5 @@
--- Stored sessions with this identifier or this content, the former first, and whether the rest agrees.
-SELECT
-    session_id,
-    content_sha256 = $content_sha256 AS same_video,
-    patient_id = $patient_id AS same_patient,
-    started_at = $started_at AS same_start
+-- Stored sessions with one of these identifiers or one of these contents.
+SELECT session_id, content_sha256, patient_id, started_at
 FROM sessions
-WHERE session_id = $session_id OR content_sha256 = $content_sha256
-ORDER BY session_id <> $session_id
+WHERE session_id IN (SELECT unnest(CAST($session_ids AS VARCHAR[])))
+    OR content_sha256 IN (SELECT unnest(CAST($contents AS VARCHAR[])))

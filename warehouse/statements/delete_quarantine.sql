@@ -1,3 +1,3 @@
--- Take a source out of quarantine.
+-- Take sources out of quarantine.
 DELETE FROM quarantine
-WHERE source_uri = $source_uri
+WHERE source_uri IN (SELECT unnest(CAST($source_uris AS VARCHAR[])))

@@ -1,0 +1,251 @@
+"""Every query, line of Python and cell that analysts are shown runs, and says what the frames say."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+from warehouse_samples import (
+    BUNDLE,
+    COMPLETED,
+    SUMMER_TIME,
+    sample_frames,
+    sample_run,
+    sample_scoring,
+    sample_session,
+    sha256,
+)
+
+from pmfer.expressions import EXPRESSION_NAMES
+from warehouse.address import Address, FileAddress
+from warehouse.care_events import CareEvent, CareEventKind, store_care_events
+from warehouse.connection import open_reader
+from warehouse.publish import publish
+from warehouse.records import SessionResult
+from warehouse.store import finish_run, start_run, store_sessions
+
+DOCS = Path(__file__).parents[2] / "docs"
+DAYS = (1, 4, 8, 11, 14)
+PATIENTS = ("p01", "p02")
+OLDER = replace(BUNDLE, bundle_id=sha256("older card"), name="older")
+WITH_OWN = replace(
+    BUNDLE,
+    card={"name": "sample", "au_phrases": [{"column": "jaw_clamped", "text": "jaw clamped", "region": "jaw"}]},
+)
+DOSE = CareEvent("p01", CareEventKind.MEDICATION, "paracetamol", datetime(2026, 6, 9, 12, tzinfo=SUMMER_TIME))
+
+
+def blocks(language: str) -> dict[str, str]:
+    """The code blocks of docs/analysts.md in one language, by the heading above."""
+    text = (DOCS / "analysts.md").read_text(encoding="utf-8")
+    found = {}
+    for section in re.split(r"^#+ ", text, flags=re.MULTILINE)[1:]:
+        heading, _, body = section.partition("\n")
+        for block in re.findall(rf"^```{language}\n(.*?)^```", body, re.MULTILINE | re.DOTALL):
+            assert heading not in found, heading
+            found[heading] = block
+    return found
+
+
+QUERIES = blocks("sql")
+
+
+def frames_of(patient: str, day: int) -> pl.DataFrame:
+    """What is stored of a session: the sample frames, and a smile of a second of one patient on the 4th."""
+    frames = sample_frames(f"{patient}-{day}")
+    if (patient, day) != ("p01", 4):
+        return frames
+    smile = pl.col("frame_index").is_between(12, 42)
+    one = {name: pl.when(smile).then(float(name == "happiness")).otherwise(pl.col(name)) for name in EXPRESSION_NAMES}
+    return frames.with_columns(**one).cast(frames.schema)
+
+
+def result(patient: str, day: int, run_id: str, frames: pl.DataFrame) -> SessionResult:
+    return SessionResult(
+        sample_session(f"{patient}-{day}", patient, day), sample_scoring(frames, run_id=run_id), frames
+    )
+
+
+@pytest.fixture
+def published(writer: duckdb.DuckDBPyConnection, address: Address) -> Address:
+    """Two patients over two weeks; the first day scored by an older bundle too; a dose; a phrase of the house's own."""
+    start_run(writer, replace(sample_run("run-0"), bundle_id=OLDER.bundle_id))
+    store_sessions(writer, OLDER, [result(patient, 1, "run-0", frames_of(patient, 1)) for patient in PATIENTS])
+    finish_run(writer, "run-0", COMPLETED)
+    start_run(writer, sample_run("run-1", 14))
+    jaw_clamped = pl.when(pl.col("reason").is_null()).then(pl.lit(0.25, pl.Float32))
+    results = [
+        result(patient, day, "run-1", frames_of(patient, day).with_columns(jaw_clamped=jaw_clamped))
+        for day in DAYS
+        for patient in PATIENTS
+    ]
+    assert store_sessions(writer, WITH_OWN, results) == 10
+    finish_run(writer, "run-1", COMPLETED)
+    store_care_events(writer, [DOSE], "events.csv")
+    publish(writer, address)
+    return address
+
+
+@pytest.fixture
+def answers(published: Address) -> Mapping[str, pl.DataFrame]:
+    """The answer to every query of the document, by its heading."""
+    with open_reader(published) as reader:
+        return {heading: reader.execute(text).pl() for heading, text in QUERIES.items()}
+
+
+def scored(patient: str, day: int) -> pl.DataFrame:
+    return frames_of(patient, day).filter(pl.col("reason").is_null())
+
+
+def leading(frames: pl.DataFrame) -> list[str]:
+    """The most probable expression of each frame."""
+    return [max(EXPRESSION_NAMES, key=row.__getitem__) for row in frames.iter_rows(named=True)]
+
+
+def pain(frames: pl.DataFrame) -> pl.Series:
+    """Pain-related facial activity of each frame, written out once more."""
+    columns = {name: frames[name].cast(pl.Float64) for name in ("au04", "au06", "au07", "au09", "au10", "au43")}
+    lids = pl.Series([max(pair) for pair in zip(columns["au06"], columns["au07"], strict=True)])
+    lips = pl.Series([max(pair) for pair in zip(columns["au09"], columns["au10"], strict=True)])
+    return (columns["au04"] + lids + lips + columns["au43"]) / 4
+
+
+def test_every_query_has_an_answer(answers: Mapping[str, pl.DataFrame]) -> None:
+    assert len(answers) >= 20
+    nothing_to_tell = {"What was set aside, and why?"}  # every session of this ward was good
+    assert {heading for heading, rows in answers.items() if rows.is_empty()} == nothing_to_tell
+
+
+def test_first_questions(answers: Mapping[str, pl.DataFrame]) -> None:
+    days = answers["Which days are there of a patient, and how much could be scored?"]
+    assert days.rows() == [(date(2026, 6, day), 1, 30, 75) for day in DAYS]
+    quality = answers["How good is the data of each patient?"]
+    assert quality["frames_scored_percent"].to_list() == [75.0, 75.0]
+    expressions = answers["How often was each expression the most probable one?"]
+    for row in expressions.iter_rows(named=True):
+        frames = pl.concat([scored(row["patient_id"], day) for day in DAYS])
+        assert row["frames_scored"] == 150
+        for name in ("neutral", "happiness", "sadness", "anger"):
+            assert row[f"{name}_percent"] == pytest.approx(100 * leading(frames).count(name) / 150, abs=0.05)
+    night = answers["What did the latest night look like?"].row(0, named=True)
+    assert (night["night"], night["sessions"], night["patients"]) == (date(2026, 6, 14), 2, 2)
+    models = answers["Which model and which software made these scores?"]
+    assert sorted(models.select("name", "sessions").rows()) == [("older", 2), ("sample", 10)]
+    assert answers["What does a column mean?"]["comment"].null_count() == 0
+
+
+def test_episodes_phrases_and_events(answers: Mapping[str, pl.DataFrame]) -> None:
+    smiles = answers["When did a patient smile, and for how long?"]
+    on_the_4th = smiles.filter((pl.col("session_id") == "p01-4") & (pl.col("peak") == 1))
+    assert on_the_4th.select("at", "peak").rows() == [("00:00", 1.0)]
+    assert on_the_4th["seconds"][0] >= 1
+    assert answers["Which phrases does the active bundle know?"]["phrase_key"].to_list() == ["jaw_clamped"]
+    own = answers["What did phrases of our own score?"]
+    assert own["mean_score"].unique().to_list() == [0.25]
+    spread = answers["How are the alignments with a phrase spread, day by day?"]
+    for row in spread.iter_rows(named=True):
+        values = scored("p01", row["session_date"].day)["au04"].cast(pl.Float64)
+        expected = [values.quantile(q, "linear") for q in (0.1, 0.5, 0.9)]
+        assert [row["p10"], row["median"], row["p90"]] == pytest.approx(expected, abs=0.0051)
+    hours = answers["At which hours is a patient most expressive?"]
+    assert hours.select("patient_id", "local_hour", "sessions").rows() == [("p01", 9, 5), ("p02", 9, 5)]
+    (dose,) = answers["What was pain-related facial activity like before and after a dose?"].iter_rows(named=True)
+    assert (dose["item"], dose["sessions"]) == ("paracetamol", 2)
+    assert dose["before"] == pytest.approx(pain(scored("p01", 8)).mean(), abs=1e-6)
+    assert dose["after"] == pytest.approx(pain(scored("p01", 11)).mean(), abs=1e-6)
+
+
+def test_change_over_time(answers: Mapping[str, pl.DataFrame]) -> None:
+    shares = {
+        (patient, day): sum(
+            max(EXPRESSION_NAMES, key=row.__getitem__) == "happiness"
+            for row in scored(patient, day).iter_rows(named=True)
+        )
+        / 30
+        for patient in PATIENTS
+        for day in DAYS
+    }
+    # The latest day is the 14th, so the 8th begins this week and the 1st the one before.
+    less = {
+        patient
+        for patient in PATIENTS
+        if sum(shares[patient, day] for day in DAYS[2:]) / 3 < sum(shares[patient, day] for day in DAYS[:2]) / 2
+    }
+    assert set(answers["Who smiled less this week than the week before?"]["patient_id"]) == less
+    week = answers["How does a week look that moves along?"].filter(pl.col("patient_id") == "p01")
+    assert week["days"].to_list() == [1, 2, 2, 2, 3]
+    last_week = pl.Series([pain(scored("p01", day)).mean() for day in DAYS[2:]])
+    assert week["week_median"][-1] == pytest.approx(last_week.median(), abs=1e-6)
+    unusual = answers["What is unusual for this patient today?"]
+    assert unusual["days"].unique().to_list() == [4]
+    assert unusual["deviations"].abs().is_sorted(descending=True)
+    au12 = [scored("p01", day)["au12"].cast(pl.Float64).mean() for day in DAYS[:4]]
+    found = unusual.filter(pl.col("measure") == "au12_mean")
+    assert found.is_empty() or found["usual"][0] == pytest.approx(pl.Series(au12).median(), abs=0.001)
+    sessions = answers["How does each session differ from the one before?"].filter(pl.col("patient_id") == "p02")
+    assert sessions["hours_between"].to_list() == [None, 72, 96, 72, 72]
+    ranks = answers["Where does each day stand in the patient's own history?"].filter(pl.col("patient_id") == "p02")
+    others = [shares["p02", day] for day in DAYS]
+    assert ranks["percentile"].to_list() == [100 * sum(other < share for other in others) / 4 for share in others]
+    gaps = answers["On which days is nothing known of a patient?"]
+    assert gaps["days"].to_list() == [2, 3, 2, 2] * 2
+    assert gaps.row(0) == ("p01", date(2026, 6, 2), date(2026, 6, 3), 2)
+    quiet = answers["What was the longest run of quiet days?"]
+    expressive = [1 - scored("p01", day)["neutral"].cast(pl.Float64).mean() for day in DAYS]
+    below = "".join("q" if value < sorted(expressive)[2] else " " for value in expressive)
+    assert quiet["days"][0] == max(map(len, below.split()))
+
+
+def test_frame_by_frame(answers: Mapping[str, pl.DataFrame]) -> None:
+    brows = answers["When were the brows lowered most, compared with the patient's own average?"]
+    assert brows["above_own_mean"].is_sorted(descending=True)
+    assert brows["session_id"].n_unique() == brows.height == 5
+    follow = answers["Which expressions follow each other?"]
+    assert follow["times"].is_sorted(descending=True)
+    assert follow.filter(pl.col("leading_expression") == pl.col("next_expression")).is_empty()
+    together = answers["Which action units rise and fall together?"].row(0, named=True)
+    frames = pl.concat([scored("p01", day) for day in DAYS]).cast({"au06": pl.Float64, "au12": pl.Float64})
+    assert together["frames"] == 150
+    assert together["cheeks_and_lip_corners"] == pytest.approx(
+        frames.select(pl.corr("au06", "au12")).item(), abs=0.0051
+    )
+    (bundles,) = answers["How differently do two bundles score the same frames?"].iter_rows(named=True)
+    assert (bundles["frames"], bundles["au12_difference"], bundles["same_expression_share"]) == (60, 0, 1)
+    written = answers["What was written, and by whom?"]
+    assert written.filter(pl.col("action") == "session_stored")["entries"].to_list() == [12]
+
+
+@pytest.mark.parametrize("address", ["file"], indirect=True)
+@pytest.mark.usefixtures("published")
+def test_the_lines_of_python_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(blocks("python")["Doors"], names)
+    assert names["days"].height == 10
+    assert list(names["nights"]["sessions"]) == [2] * 5
+
+
+@pytest.mark.parametrize("address", ["file"], indirect=True)
+def test_the_notebook_runs(published: Address, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(published, FileAddress)
+    monkeypatch.setenv("PMFER_SNAPSHOT", str(published.published))
+    notebook = json.loads((DOCS / "analysts.ipynb").read_text(encoding="utf-8"))
+    assert notebook["nbformat"] == 4
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert all(cell["outputs"] == [] for cell in cells), "outputs are not kept"
+    names: dict[str, Any] = {}
+    for cell in cells:
+        exec("".join(cell["source"]), names)
+    assert names["patient"] == "p01"
+    assert names["trend"].height == 14
+    assert names["gaps"].height == 9
+    assert names["unusual"].filter(pl.col("measure") == "pain_activity_mean")["today"][0] == pytest.approx(
+        pain(scored("p01", 14)).mean(), abs=1e-6
+    )
+    assert names["evidence"]["session_id"].unique().to_list() == ["p01-14"]
