@@ -74,7 +74,9 @@ def _broken_link(links: Sequence[Link]) -> str | None:
     for expected, link in enumerate(links, start=1):
         if link.number > expected:
             return f"entry {expected}: missing"
-        if link.number < expected:
+        # Which of two entries of one number comes first is chance, so look ahead before judging what it holds.
+        twice = expected < len(links) and links[expected].number == link.number
+        if twice or link.number < expected:
             return f"entry {link.number}: there more than once; one was inserted, or two writers forked the log"
         if link.previous_sha256 != previous:
             return f"entry {link.number}: does not follow the entry before it; one of the two was exchanged or altered"

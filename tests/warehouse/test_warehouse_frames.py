@@ -107,7 +107,7 @@ OWN = replace(
     BUNDLE, bundle_id="own", card={"name": "own", "au_phrases": [{"column": "au12"}, {"column": "jaw_clamped"}]}
 )
 WITH_OWN = FRAMES.with_columns(
-    jaw_clamped=pl.when(pl.col("reason").is_null()).then(pl.col("au12") / 2).cast(pl.Float32)
+    jaw_clamped=pl.when(pl.col("reason").is_null()).then((pl.col("au12") / 2).round(3)).cast(pl.Float32)
 )
 
 

@@ -92,7 +92,7 @@ def test_nothing_scored_has_counts_and_no_quantiles_or_episodes(writer: duckdb.D
 
 
 def test_additional_phrases_have_quantiles_and_long_rows_too(writer: duckdb.DuckDBPyConnection) -> None:
-    frames = sample_frames("s1").with_columns(wince=pl.col("au04") / 2)
+    frames = sample_frames("s1").with_columns(wince=(pl.col("au04") / 2).round(3))
     start_run(writer, replace(sample_run(), bundle_id=EXTRA_BUNDLE.bundle_id))
     store_session(writer, sample_session("s1"), sample_scoring(frames), EXTRA_BUNDLE, frames)
     finish_run(writer, "run-1", COMPLETED)
