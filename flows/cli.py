@@ -363,7 +363,7 @@ def consent_list(
 
 @events_app.command("import")
 def events_import(
-    file: Annotated[Path, typer.Argument(help="CSV file; see docs/warehouse.md.")],
+    file: Annotated[Path, typer.Argument(help="CSV file; see docs/analysts.md.")],
     zone: Annotated[str | None, typer.Option(help="Zone of times without an offset, as Europe/Berlin.")] = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -386,7 +386,7 @@ def warehouse_export(
     last: Annotated[str | None, typer.Option("--to", help="Last day, YYYY-MM-DD.")] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Write the warehouse as Parquet files by day that anything reads; see docs/warehouse.md."""
+    """Write the warehouse as Parquet files by day that anything reads; see docs/analysts.md."""
     from flows.export_command import export_warehouse
 
     days = (None if first is None else _day(first), None if last is None else _day(last))

@@ -133,6 +133,32 @@ def test_a_run_killed_in_the_middle_is_finished_by_the_next(source: Path, undist
     assert content(data) == content(undisturbed)
 
 
+def test_a_load_that_breaks_a_contract_is_not_published(source: Path, undisturbed: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(undisturbed, data)
+    with duckdb.connect(data / "warehouse" / "warehouse.duckdb") as connection:
+        ((lost, content_sha256),) = connection.execute(
+            "SELECT scoring_id, content_sha256 FROM scorings JOIN sessions USING (session_id) ORDER BY 1 LIMIT 1"
+        ).fetchall()
+        # One session is to be scored again, and a frame of another is not what inference delivers.
+        for table in ("frame_scores", "session_rollups", "phrase_quantiles", "episodes", "scorings"):
+            connection.execute(f"DELETE FROM {table} WHERE scoring_id = $1", [lost])
+        connection.execute("DELETE FROM sessions WHERE content_sha256 = $1", [content_sha256])
+        connection.execute("UPDATE runs SET status = 'failed', message = 'interrupted'")
+        connection.execute(
+            "UPDATE frame_scores SET au12 = 7 WHERE (scoring_id, frame_index) = "
+            "(SELECT min((scoring_id, frame_index)) FROM frame_scores WHERE reason IS NULL)"
+        )
+    done = pmfer(*nightly(source, data))
+    assert done.returncode == 1
+    assert "scores_in_range" in done.stderr.splitlines()[-1]
+    assert content(data) == content(undisturbed)
+    with duckdb.connect(data / "warehouse" / "warehouse.duckdb", read_only=True) as connection:
+        latest = connection.execute("SELECT status, message FROM runs ORDER BY started_at DESC LIMIT 1").fetchall()
+    assert latest[0][0] == "failed"
+    assert "scores_in_range" in latest[0][1]
+
+
 def test_a_day_can_be_reported_again(undisturbed: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     shutil.copytree(undisturbed, data)
