@@ -71,9 +71,11 @@ def unfinished_erasure(connection: duckdb.DuckDBPyConnection, patient_id: str) -
         WarehouseError: the database refused.
     """
     with one_line_errors(database_path(connection)):
-        known = connection.execute(sql.query("audit_subject"), {"patient_id": patient_id}).fetchall()
+        known = connection.execute(sql.query("audit_subjects"), {"patient_ids": [patient_id]}).fetchall()
         rows = connection.execute(sql.query("erasures_unfinished")).fetchall()
-    mine = (erasure for erasure in map(_erasure, rows) if erasure.rows_deleted or (erasure.subject,) in known)
+    mine = (
+        erasure for erasure in map(_erasure, rows) if erasure.rows_deleted or (patient_id, erasure.subject) in known
+    )
     return next(mine, None)
 
 
