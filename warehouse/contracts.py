@@ -48,6 +48,7 @@ def broken_contracts(connection: duckdb.DuckDBPyConnection, *, everything: bool 
     breaches = []
     rules = contract_rules()
     with one_line_errors(database_path(connection)):
+        connection.execute(sql.statement("check_everything" if everything else "check_open_runs"))
         for name, text in sql.contracts().items():
             values = {"everything": everything} if "$everything" in text else {}
             found = connection.execute(
@@ -56,6 +57,7 @@ def broken_contracts(connection: duckdb.DuckDBPyConnection, *, everything: bool 
             ((count, example),) = found.fetchall()
             if count:
                 breaches.append(Breach(name, rules[name], int(count), example))
+        connection.execute(sql.statement("check_is_over"))
     return breaches
 
 

@@ -5,8 +5,7 @@ WITH counted AS (
         count(*) AS frames_sampled,
         count(*) FILTER (face_count > 0) AS frames_with_face,
         count(neutral) AS frames_scored
-    FROM frame_scores
-    WHERE scoring_id IN (FROM scorings_to_check($everything))
+    FROM frames_to_check
     GROUP BY scoring_id
 ),
 retention AS (

@@ -1,8 +1,7 @@
 -- Of faces that are not the patient's, nothing is stored but their number.
 SELECT scoring_id, frame_index
-FROM frame_scores
-WHERE scoring_id IN (FROM scorings_to_check($everything))
-    AND NOT is_subject
+FROM frames_to_check
+WHERE NOT is_subject
     AND coalesce(
         box_x_px, box_y_px, box_w_px, box_h_px, detection_score, sharpness, brightness, face_size_px,
         yaw_deg, pitch_deg, roll_deg, occlusion

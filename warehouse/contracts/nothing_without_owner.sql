@@ -18,9 +18,9 @@ UNION ALL
 SELECT 'episodes', scoring_id FROM episodes ANTI JOIN scorings USING (scoring_id)
 UNION ALL
 SELECT 'frame_scores', scoring_id
-FROM (SELECT DISTINCT scoring_id, session_id FROM frame_scores)
+FROM (SELECT DISTINCT scoring_id, session_id FROM frames_to_check)
 ANTI JOIN scorings USING (scoring_id, session_id)
 UNION ALL
 SELECT 'frame_extra_scores', scoring_id
-FROM (SELECT DISTINCT scoring_id, session_id FROM frame_extra_scores)
+FROM (SELECT DISTINCT scoring_id, session_id FROM extra_scores_to_check)
 ANTI JOIN scorings USING (scoring_id, session_id)

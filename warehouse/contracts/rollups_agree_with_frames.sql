@@ -1,12 +1,12 @@
 -- Rollups, quantiles and episodes are what the frames say.
 WITH
-computed AS (FROM session_rollups_of('frame_scores') WHERE scoring_id IN (FROM scorings_to_check($everything))),
+computed AS (FROM session_rollups_of('frames_to_check')),
 computed_quantiles AS (
-    FROM au_quantiles_of('frame_scores') WHERE scoring_id IN (FROM scorings_to_check($everything))
+    FROM au_quantiles_of('frames_to_check')
     UNION ALL BY NAME
-    FROM phrase_quantiles_of('frame_extra_scores') WHERE scoring_id IN (FROM scorings_to_check($everything))
+    FROM phrase_quantiles_of('extra_scores_to_check')
 ),
-computed_episodes AS (FROM episodes_of('frame_scores') WHERE scoring_id IN (FROM scorings_to_check($everything)))
+computed_episodes AS (FROM episodes_of('frames_to_check'))
 SELECT scoring_id, 'session_rollups' AS table_name FROM (FROM computed EXCEPT FROM session_rollups)
 UNION ALL
 SELECT scoring_id, 'phrase_quantiles' FROM (FROM computed_quantiles EXCEPT FROM phrase_quantiles)
