@@ -81,16 +81,14 @@ def run_demo(data_dir: Path, console: Console) -> None:
     reports = DataFolder(data_dir).reports(last)
     console.print(f"  Reports   {reports}/   (ward.pdf and one PDF per patient)", highlight=False)
     if isinstance(address, FileAddress) and address.key is None:
-        _print_queries(DataFolder(data_dir).published, console)
+        console.print(f"  Database  {DataFolder(data_dir).published}", highlight=False)
     else:
         console.print(f"  Database  {address}   (docs/warehouse.md says how to open it)", highlight=False, markup=False)
+    _print_queries(data_dir, console)
 
 
-def _print_queries(published: Path, console: Console) -> None:
-    console.print(f"  Database  {published}", highlight=False)
-    console.print("\nThree queries to try, with any DuckDB client or with", highlight=False)
-    opened = f"duckdb.connect('{published}', read_only=True)"
-    command = f"  .venv/bin/python -c \"import duckdb; {opened}.sql('''QUERY''').show()\""
-    console.print(command, highlight=False, soft_wrap=True)
+def _print_queries(data_dir: Path, console: Console) -> None:
+    console.print("\nThree queries to try; docs/analysts.md has more:", highlight=False)
+    console.print(f'  .venv/bin/pmfer sql --data-dir {data_dir} "QUERY"', highlight=False, soft_wrap=True, markup=False)
     for title, query in QUERIES:
         console.print(f"\n  -- {title}\n  {query};", highlight=False, soft_wrap=True, markup=False)

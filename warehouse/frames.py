@@ -47,7 +47,7 @@ FRAME_COLUMNS: tuple[FrameColumn, ...] = (
     FrameColumn("box_w_px", pl.Float32, low=0, decimals=1),
     FrameColumn("box_h_px", pl.Float32, low=0, decimals=1),
     FrameColumn("detection_score", pl.Float32, low=0, high=1, decimals=3),
-    FrameColumn("sharpness", pl.Float32, low=0, decimals=2),
+    FrameColumn("sharpness", pl.Float32, low=0, decimals=3),
     FrameColumn("brightness", pl.Float32, low=0, high=1, decimals=3),
     FrameColumn("face_size_px", pl.Float32, low=0, decimals=1),
     FrameColumn("yaw_deg", pl.Float32, low=-180, high=180, decimals=1),
