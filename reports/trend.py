@@ -32,6 +32,24 @@ class Lack(StrEnum):
     NO_BASELINE = "no_baseline"  # the day is fine, but too few valid days lie before it
 
 
+class Rule(StrEnum):
+    """What raises a flag. Each can be switched off, see reports.thresholds."""
+
+    BEYOND_LIMITS = "beyond_limits"  # the day's value lies outside the limits of the individuals chart
+    EWMA = "ewma"  # the exponentially weighted mean of the last days lies outside its limits
+    SHIFT = "shift"  # many valid days in a row on one side of the baseline's centre
+    TREND = "trend"  # many valid days in a row, each higher (or each lower) than the one before
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One rule that speaks on the day reported."""
+
+    rule: Rule
+    state: State  # HIGHER or LOWER
+    since: date  # first day of the pattern; the day itself for a single value beyond the limits
+
+
 @dataclass(frozen=True)
 class Baseline:
     """The usual range of one measure, from the patient's own first valid days. Values in 0..1."""
@@ -51,6 +69,8 @@ class Finding:
     value: float | None  # 0..1; None where the day has too little data
     baseline: Baseline | None  # None where there are too few valid days
     lack: Lack | None  # None unless the state is INSUFFICIENT
+    signals: tuple[Signal, ...] = ()  # the rules that speak; at least one exactly when the state is HIGHER or LOWER
+    interval: tuple[float, float] | None = None  # 95 % interval of the value from resampled sessions; None if unknown
 
     @property
     def change(self) -> float | None:
@@ -159,23 +179,28 @@ def usual_range(values: pl.Series, measure: Measure, thresholds: Thresholds) -> 
     return Baseline(centre, max(0.0, centre - half_width), min(1.0, centre + half_width), half_width)
 
 
-def find(measure: Measure, value: float | None, baseline: Baseline | None, missing: Lack) -> Finding:
+def find(measure: Measure, day: date, value: float | None, baseline: Baseline | None, missing: Lack) -> Finding:
     """Compare one day's value with the usual range.
 
     Args:
         measure: what is compared.
+        day: the day reported.
         value: the day's value in 0..1, None if the day has too little data.
         baseline: the usual range, None if there is none yet.
         missing: why there is no value; used only if there is none.
     """
+
+    def beyond(state: State) -> tuple[Signal, ...]:
+        return (Signal(Rule.BEYOND_LIMITS, state, day),)
+
     if value is None:
         return Finding(measure.key, State.INSUFFICIENT, None, baseline, missing)
     if baseline is None:
         return Finding(measure.key, State.INSUFFICIENT, value, None, Lack.NO_BASELINE)
     if value > baseline.high:
-        return Finding(measure.key, State.HIGHER, value, baseline, None)
+        return Finding(measure.key, State.HIGHER, value, baseline, None, beyond(State.HIGHER))
     if value < baseline.low:
-        return Finding(measure.key, State.LOWER, value, baseline, None)
+        return Finding(measure.key, State.LOWER, value, baseline, None, beyond(State.LOWER))
     return Finding(measure.key, State.USUAL, value, baseline, None)
 
 
@@ -203,6 +228,6 @@ def trends_of(
             TrendPoint(when, value, when in base_days) for when, value in zip(days, drawn[measure.key], strict=True)
         )
         today = points[-1].value if points and points[-1].day == day else None
-        return Trend(find(measure, today, baseline, missing), first_day, day, points)
+        return Trend(find(measure, day, today, baseline, missing), first_day, day, points)
 
     return tuple(trend(measure) for measure in measures)

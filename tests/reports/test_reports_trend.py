@@ -100,7 +100,7 @@ def test_one_wild_day_hardly_moves_the_usual_range() -> None:
 )
 def test_a_value_is_usual_within_the_range_and_flagged_outside(value: float, state: State) -> None:
     usual = usual_range(pl.Series([0.2] * 14), SMILING, DEFAULT_THRESHOLDS)
-    finding = find(SMILING, value, usual, Lack.NO_SESSION)
+    finding = find(SMILING, DAY, value, usual, Lack.NO_SESSION)
     assert finding.state is state
     assert finding.change == pytest.approx((value - 0.2) / 0.03)
     assert finding.flagged == (abs(finding.change or 0) > 1)
@@ -108,9 +108,9 @@ def test_a_value_is_usual_within_the_range_and_flagged_outside(value: float, sta
 
 def test_without_a_value_or_a_baseline_the_finding_abstains_with_the_reason() -> None:
     usual = usual_range(pl.Series([0.2] * 14), SMILING, DEFAULT_THRESHOLDS)
-    nothing = find(SMILING, None, usual, Lack.ALL_SET_ASIDE)
+    nothing = find(SMILING, DAY, None, usual, Lack.ALL_SET_ASIDE)
     assert (nothing.state, nothing.lack, nothing.change) == (State.INSUFFICIENT, Lack.ALL_SET_ASIDE, None)
-    early = find(SMILING, 0.9, None, Lack.NO_SESSION)
+    early = find(SMILING, DAY, 0.9, None, Lack.NO_SESSION)
     assert (early.state, early.lack, early.change) == (State.INSUFFICIENT, Lack.NO_BASELINE, None)
 
 
