@@ -13,7 +13,7 @@ import duckdb
 from pmfer.errors import WarehouseError
 from warehouse import audit, sql
 from warehouse.address import Address, FileAddress, as_address
-from warehouse.connection import another, attach_options
+from warehouse.connection import NEW_FILE, another, attach_options
 from warehouse.folders import make_private_folder
 from warehouse.literals import quoted
 from warehouse.transaction import database_path, one_line_errors, transaction
@@ -87,7 +87,7 @@ def _is_current(connection: duckdb.DuckDBPyConnection, address: FileAddress) -> 
 def copy_database(connection: duckdb.DuckDBPyConnection, draft: Path, key: str | None) -> None:
     """Copy everything that is committed into a new database file (0600), encrypted by the key, and write it out."""
     with another(connection) as cursor:
-        cursor.execute(f"ATTACH {quoted(draft)} AS draft{attach_options(key)}")
+        cursor.execute(f"ATTACH {quoted(draft)} AS draft{attach_options(key, *NEW_FILE)}")
         try:
             draft.chmod(0o600)
             cursor.execute("COPY FROM DATABASE warehouse TO draft")

@@ -31,7 +31,7 @@ from warehouse.transaction import database_path, one_line_errors, transaction
 
 _NULLABLE = {"duration_s": pl.Float64, "warning": pl.String}  # columns of a batch of results that may be all NULL
 _RESULT_STATEMENTS = ("insert_patients", "insert_sessions", "insert_scorings")
-_FRAME_STATEMENTS = ("insert_frame_scores", "insert_session_rollups", "insert_au_quantiles", "insert_episodes")
+_FRAME_STATEMENTS = ("insert_frames", "insert_session_rollups", "insert_au_quantiles", "insert_episodes")
 _EXTRA_STATEMENTS = ("insert_frame_extra_scores", "insert_phrase_quantiles")
 
 

@@ -29,7 +29,7 @@ def test_every_contract_is_told_of_and_the_broken_ones_are_named(
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["holds"] * len(contract_rules())
 
     with duckdb.connect(data.warehouse) as connection:
-        connection.execute("UPDATE frame_scores SET au12 = 'NaN' WHERE frame_index = 6")
+        connection.execute("UPDATE stored_frames SET au12 = 1.001 WHERE frame_index = 6")
     assert check(data, monkeypatch) == 1
     told = capsys.readouterr()
     broken = [line.split()[1].rstrip(":") for line in told.out.splitlines() if line.startswith("BROKEN")]

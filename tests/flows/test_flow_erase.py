@@ -154,7 +154,7 @@ def test_the_receipt_says_what_went_and_names_nobody(erased: DataFolder) -> None
     assert path.stat().st_mode & 0o077 == 0
     receipt = json.loads(path.read_text())
     assert receipt["actor"] == "data protection officer"
-    assert (receipt["rows"]["sessions"], receipt["rows"]["frame_scores"]) == (1, 40)
+    assert (receipt["rows"]["sessions"], receipt["rows"]["stored_frames"]) == (1, 40)
     kinds = {file["kind"] for file in receipt["files"]}
     assert kinds == {"recording", "report", "staged", "export", "prefect", "copy", "other", "ward overview"}
     assert all(len(file["hmac_sha256"]) == 64 for file in receipt["files"])
@@ -263,7 +263,7 @@ def test_a_patient_is_erased_from_a_lake_and_from_its_history(tmp_path: Path) ->
     kill_before(data, "writing the database anew", "lake")
     ((_, receipt),) = erase(data, warehouse=lake).items()
     assert isinstance(receipt["rows"], dict)
-    assert receipt["rows"]["frame_scores"] == 40
+    assert receipt["rows"]["stored_frames"] == 40
     assert files_with(data, PATIENT) == []
     for path in data.lake.rglob("*.parquet"):  # what is compressed hides from a search of bytes
         assert not [row for row in pl.read_parquet(path).cast(pl.String).rows() if PATIENT in row], path

@@ -30,7 +30,7 @@ def content(data: Path) -> dict[str, list[tuple[object, ...]]]:
     """What the published warehouse holds, without times and run ids."""
     columns = {
         "sessions": "* EXCLUDE (stored_at)",
-        "frame_scores": "*",
+        "stored_frames": "*",
         "quarantine": "source_uri, reason",
         "reports": "report_id, input_key, sha256",
     }
@@ -141,12 +141,12 @@ def test_a_load_that_breaks_a_contract_is_not_published(source: Path, undisturbe
             "SELECT scoring_id, content_sha256 FROM scorings JOIN sessions USING (session_id) ORDER BY 1 LIMIT 1"
         ).fetchall()
         # One session is to be scored again, and a frame of another is not what inference delivers.
-        for table in ("frame_scores", "session_rollups", "phrase_quantiles", "episodes", "scorings"):
+        for table in ("stored_frames", "session_rollups", "phrase_quantiles", "episodes", "scorings"):
             connection.execute(f"DELETE FROM {table} WHERE scoring_id = $1", [lost])
         connection.execute("DELETE FROM sessions WHERE content_sha256 = $1", [content_sha256])
         connection.execute("UPDATE runs SET status = 'failed', message = 'interrupted'")
         connection.execute(
-            "UPDATE frame_scores SET au12 = 7 WHERE (scoring_id, frame_index) = "
+            "UPDATE stored_frames SET au12 = 7 WHERE (scoring_id, frame_index) = "
             "(SELECT min((scoring_id, frame_index)) FROM frame_scores WHERE reason IS NULL)"
         )
     done = pmfer(*nightly(source, data))

@@ -46,8 +46,8 @@ def days_in(data: DataFolder, table: str) -> list[date]:
 
 def test_frames_go_first_and_their_sessions_stay(data: DataFolder) -> None:
     counts = retain_now(data, file_of(data), Retention(frames=SECOND_DAY), TODAY, dry_run=False)
-    assert counts == {"frame_scores": 120}
-    assert days_in(data, "frame_scores") == [DAYS[1]]
+    assert counts == {"stored_frames": 120}
+    assert days_in(data, "stored_frames") == [DAYS[1]]
     assert days_in(data, "scorings") == list(DAYS)
 
 
@@ -55,7 +55,7 @@ def test_sessions_go_with_every_table_that_knows_of_them(data: DataFolder) -> No
     with closing(open_writer(data.warehouse)) as connection:
         connection.execute("CREATE TABLE later_rollups AS SELECT scoring_id, 1 AS value FROM scorings")
     counts = retain_now(data, file_of(data), Retention(sessions=SECOND_DAY), TODAY, dry_run=False)
-    assert (counts["sessions"], counts["scorings"], counts["frame_scores"], counts["later_rollups"]) == (3, 3, 120, 3)
+    assert (counts["sessions"], counts["scorings"], counts["stored_frames"], counts["later_rollups"]) == (3, 3, 120, 3)
     assert counts["patients"] == 1  # the first patient was there on the first day only
     assert days_in(data, "sessions") == [DAYS[1]]
     with closing(open_writer(data.warehouse)) as connection:
@@ -82,9 +82,9 @@ def test_reports_quarantine_and_staged_files_have_ages_of_their_own(data: DataFo
 
 def test_a_dry_run_says_the_same_and_changes_nothing(data: DataFolder) -> None:
     everything = Retention(frames=SECOND_DAY, sessions=SECOND_DAY, reports=SECOND_DAY, quarantine=SECOND_DAY)
-    before = days_in(data, "frame_scores")
+    before = days_in(data, "stored_frames")
     announced = retain_now(data, file_of(data), everything, TODAY, dry_run=True)
-    assert days_in(data, "frame_scores") == before
+    assert days_in(data, "stored_frames") == before
     assert data.patient_report(PATIENT, DAY).exists()
     assert retain_now(data, file_of(data), everything, TODAY, dry_run=False) == announced
     assert retain_now(data, file_of(data), everything, TODAY, dry_run=False) == {}

@@ -21,20 +21,20 @@ BREAKS = {
     "codes_known": "INSERT INTO reports VALUES ('r', 'patient', NULL, '2026-06-01', 'p', 'x', 'x', NULL, now())",
     "consents_plausible": "INSERT INTO consents VALUES ('p01', '2026-06-02', '2026-06-01', NULL, 'form', now())",
     "episodes_plausible": f"INSERT INTO episodes VALUES ({FIRST}, 'smile', 2, 1, 2, 0.9, 0.8)",
-    "expressions_sum_to_one": f"UPDATE frame_scores SET happiness = happiness / 2 + 0.25, fear = 0.5 WHERE {SCORED}",
+    "expressions_sum_to_one": f"UPDATE stored_frames SET happiness = happiness / 2 + 0.25, fear = 0.5 WHERE {SCORED}",
     "extra_scores_of_scored_frames": f"INSERT INTO frame_extra_scores VALUES ({FIRST}, 's1', 9999, 'wince', 0.5)",
-    "frames_complete": f"DELETE FROM frame_scores WHERE {SCORED}",
-    "frames_in_order": f"UPDATE frame_scores SET pts_s = 99 WHERE {SCORED}",
+    "frames_complete": f"DELETE FROM stored_frames WHERE {SCORED}",
+    "frames_in_order": f"UPDATE stored_frames SET pts_s = 99 WHERE {SCORED}",
     "keys_unique": "INSERT INTO consents SELECT 'p01', '2026-06-02', NULL, NULL, 'form', now() FROM range(2)",
-    "measures_in_range": f"UPDATE frame_scores SET yaw_deg = 300 WHERE {SCORED}",
-    "missing_scores_have_a_reason": f"UPDATE frame_scores SET au12 = NULL WHERE {SCORED}",
-    "nothing_of_other_faces": "UPDATE frame_scores SET face_size_px = 80 WHERE reason = 'no_face'",
+    "measures_in_range": f"UPDATE stored_frames SET yaw_deg = 300 WHERE {SCORED}",
+    "missing_scores_have_a_reason": f"UPDATE stored_frames SET au12 = NULL WHERE {SCORED}",
+    "nothing_of_other_faces": "UPDATE stored_frames SET face_size_px = 80 WHERE reason = 'no_face'",
     "nothing_without_owner": f"DELETE FROM session_rollups WHERE scoring_id = {FIRST}",
     "one_active_bundle": "UPDATE active_bundle SET bundle_id = 'another'",
     "quantiles_in_order": f"UPDATE phrase_quantiles SET p10 = 0.99 WHERE scoring_id = {FIRST} AND phrase_key = 'au12'",
     "rollups_agree_with_frames": f"UPDATE session_rollups SET au12_mean = 0.5 WHERE scoring_id = {FIRST}",
     "runs_ended": "UPDATE runs SET finished_at = NULL",
-    "scores_in_range": f"UPDATE frame_scores SET au12 = 'NaN' WHERE {SCORED}",
+    "scores_in_range": f"UPDATE stored_frames SET au12 = 1.001 WHERE {SCORED}",
     "sessions_allowed_and_dated": "UPDATE sessions SET session_date = '2026-06-02' WHERE session_id = 's1'",
 }
 
@@ -75,7 +75,7 @@ def test_every_contract_finds_what_breaks_it(loaded: duckdb.DuckDBPyConnection) 
 
 
 def test_a_breach_is_named_with_its_rows_in_one_line(loaded: duckdb.DuckDBPyConnection) -> None:
-    loaded.execute("UPDATE frame_scores SET roll_deg = 181 WHERE frame_index IN (0, 6) AND session_id = 's1'")
+    loaded.execute("UPDATE stored_frames SET roll_deg = 181 WHERE frame_index IN (0, 6) AND session_id = 's1'")
     with pytest.raises(WarehouseError, match=r"1 of its contracts do not hold: measures_in_range \(2 rows") as error:
         require_contracts(loaded)
     assert "\n" not in str(error.value)
@@ -83,7 +83,7 @@ def test_a_breach_is_named_with_its_rows_in_one_line(loaded: duckdb.DuckDBPyConn
 
 
 def test_a_night_looks_at_its_own_frames_and_at_those_of_runs_that_failed(loaded: duckdb.DuckDBPyConnection) -> None:
-    loaded.execute("UPDATE frame_scores SET roll_deg = 181 WHERE session_id = 's1'")
+    loaded.execute("UPDATE stored_frames SET roll_deg = 181 WHERE session_id = 's1'")
     assert names(loaded, everything=False) == set()
     loaded.execute("UPDATE runs SET status = 'failed', message = 'killed'")
     assert "measures_in_range" in names(loaded, everything=False)

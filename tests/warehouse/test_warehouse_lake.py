@@ -48,7 +48,7 @@ def test_processes_that_make_a_lake_and_store_the_same_sessions_at_once_store_ea
         counts = {name: len(rows[name]) for name in ("sessions", "scorings", "patients", "bundles")}
         assert counts == {"sessions": 6, "scorings": 6, "patients": 3, "bundles": 1}
         assert len(rows["schema_migrations"]) == len(shipped_migrations())
-        assert len(rows["frame_scores"]) == 6 * 400
+        assert len(rows["stored_frames"]) == 6 * 400
 
 
 @LAKES

@@ -56,7 +56,7 @@ def test_an_unchanged_warehouse_is_not_published_again(writer: duckdb.DuckDBPyCo
     assert not publish(writer, snapshot)
     after = snapshot.stat()
     assert (after.st_ino, after.st_mtime_ns, after.st_size) == (before.st_ino, before.st_mtime_ns, before.st_size)
-    writer.execute("UPDATE frame_scores SET au04 = 0.5 WHERE frame_index = 6")  # a single value, by hand
+    writer.execute("UPDATE stored_frames SET au04 = 0.5 WHERE frame_index = 6")  # a single value, by hand
     assert publish(writer, snapshot)
 
 

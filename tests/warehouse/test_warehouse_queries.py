@@ -173,5 +173,5 @@ def test_summaries_do_not_depend_on_the_order_of_the_rows_to_the_last_digit(writ
     store_frames(writer, "s1", frames.with_columns(pl.col("fear").pow(8)))
     before = queries.session_summaries(writer, "p01", PROVENANCE, until=JUNE)
     writer.execute("CREATE TABLE shuffled AS FROM frame_scores ORDER BY hash(frame_index)")
-    writer.execute("TRUNCATE frame_scores; INSERT INTO frame_scores FROM shuffled")
+    writer.execute("TRUNCATE stored_frames; INSERT INTO stored_frames FROM shuffled")
     assert queries.session_summaries(writer, "p01", PROVENANCE, until=JUNE).equals(before)

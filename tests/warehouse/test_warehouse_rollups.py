@@ -119,7 +119,7 @@ def test_a_session_that_fails_leaves_no_rollup(writer: duckdb.DuckDBPyConnection
 def test_summaries_stay_when_frames_are_too_old_and_go_with_their_session(writer: duckdb.DuckDBPyConnection) -> None:
     store_sample(writer, sample_session("s1"))
     before = queries.session_summaries(writer, "p01", PROVENANCE, until=JUNE)
-    writer.execute("DELETE FROM frame_scores")
+    writer.execute("DELETE FROM stored_frames")
     assert queries.session_summaries(writer, "p01", PROVENANCE, until=JUNE).equals(before)
     identity = scoring_id(sha256("s1"), BUNDLE.bundle_id, sha256("options"))
     delete_rows(writer, personal_tables(writer), Keys(("p01",), ("s1",), (identity,)))

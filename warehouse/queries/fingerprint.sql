@@ -9,7 +9,6 @@ UNION ALL SELECT 'consents', count(*), sum(hash(t)) FROM consents AS t
 UNION ALL SELECT 'episodes', count(*), sum(hash(t)) FROM episodes AS t
 UNION ALL SELECT 'erasures', count(*), sum(hash(t)) FROM erasures AS t
 UNION ALL SELECT 'frame_extra_scores', count(*), sum(hash(t)) FROM frame_extra_scores AS t
-UNION ALL SELECT 'frame_scores', count(*), sum(hash(t)) FROM frame_scores AS t
 UNION ALL SELECT 'lake_keys', count(*), sum(hash(t)) FROM lake_keys AS t
 UNION ALL SELECT 'patients', count(*), sum(hash(t)) FROM patients AS t
 UNION ALL SELECT 'phrase_quantiles', count(*), sum(hash(t)) FROM phrase_quantiles AS t
@@ -21,4 +20,5 @@ UNION ALL SELECT 'schema_migrations', count(*), sum(hash(t)) FROM schema_migrati
 UNION ALL SELECT 'scorings', count(*), sum(hash(t)) FROM scorings AS t
 UNION ALL SELECT 'session_rollups', count(*), sum(hash(t)) FROM session_rollups AS t
 UNION ALL SELECT 'sessions', count(*), sum(hash(t)) FROM sessions AS t
+UNION ALL SELECT 'stored_frames', count(*), sum(hash(t)) FROM stored_frames AS t
 ORDER BY table_name

@@ -1,3 +1,3 @@
 -- Store a score batch, registered as score_batch.
-INSERT INTO frame_scores BY NAME
+INSERT INTO stored_frames BY NAME
 FROM score_batch
