@@ -1,6 +1,7 @@
 """Everything one report needs from the warehouse, read once. The only module of this room that asks the warehouse."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
@@ -28,15 +29,32 @@ class Material:
 def read_patient(
     connection: duckdb.DuckDBPyConnection, patient_id: str, day: date, scoring: queries.Provenance
 ) -> Material:
-    """Read all that one patient's report needs.
+    """Read all that one patient's report needs; see `read_patients`."""
+    return read_patients(connection, [patient_id], day, scoring)[patient_id]
+
+
+def read_patients(
+    connection: duckdb.DuckDBPyConnection, patient_ids: Collection[str], day: date, scoring: queries.Provenance
+) -> dict[str, Material]:
+    """Read all that the reports of several patients need, each question asked once for all of them.
 
     Raises:
         ReportError: no run with this bundle and these options is on record.
         WarehouseError: the database refused.
     """
-    summary = queries.session_summaries(connection, patient_id, scoring, until=day)
-    quarantine = queries.quarantine(connection, day, patient_id)
-    return Material((patient_id,), summary, quarantine, _origin(connection, day, scoring))
+    origin = _origin(connection, day, scoring)
+    summary = queries.summaries_of_patients(connection, patient_ids, scoring, until=day)
+    quarantine = queries.quarantine(connection, day)
+    mine = summary.partition_by("patient_id", as_dict=True)
+    return {
+        patient_id: Material(
+            (patient_id,),
+            mine.get((patient_id,), summary.clear()),
+            quarantine.filter(pl.col("patient_id") == patient_id),
+            origin,
+        )
+        for patient_id in patient_ids
+    }
 
 
 def read_ward(connection: duckdb.DuckDBPyConnection, day: date, days: int, scoring: queries.Provenance) -> Material:
@@ -51,9 +69,7 @@ def read_ward(connection: duckdb.DuckDBPyConnection, day: date, days: int, scori
     quarantine = queries.quarantine(connection, day)
     seen = queries.patients_seen(connection, until=day, days=days)["patient_id"]
     patients = tuple(sorted({*seen, *quarantine["patient_id"].drop_nulls()}))
-    # The day's own summaries give the columns where there is no patient at all.
-    frames = [queries.session_summaries(connection, patient, scoring, until=day) for patient in patients]
-    summary = pl.concat(frames) if frames else queries.night_summaries(connection, day, scoring)
+    summary = queries.summaries_of_patients(connection, patients, scoring, until=day)
     return Material(patients, summary, quarantine, _origin(connection, day, scoring))
 
 

@@ -4,8 +4,6 @@ The same report gives the same bytes: no clock, no network, no font but the pack
 """
 
 # mypy: untyped-calls-exclude=weasyprint
-import os
-import tempfile
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -20,12 +18,12 @@ from pmfer.errors import ReportError
 from reports import charts
 from reports.fonts import FONT_FILES, font_path
 from reports.patient import PatientReport, SessionLine
+from reports.private_file import write_private
 from reports.ward import WardReport
 from reports.words import formats, labels, sentences, ward_sentences
 
 TEMPLATES = Path(__file__).parent / "templates"
 STYLES = ("page.css",)  # what a template may ask for beside the fonts, as `asset:NAME`
-PRIVATE = 0o600  # a report is read by its owner; whoever hands it out decides who else does
 WORDS: dict[str, ModuleType] = {
     "formats": formats,
     "labels": labels,
@@ -63,7 +61,7 @@ def render_patient(report: PatientReport, target: Path, name: str | None = None)
     Raises:
         ReportError: a font is missing, the page cannot be laid out or the file cannot be written.
     """
-    _write(_pdf(patient_html(report, name), f"patient {report.patient_id}"), target)
+    write_private(patient_pdf(report, name), target)
 
 
 def render_ward(report: WardReport, target: Path) -> None:
@@ -72,7 +70,25 @@ def render_ward(report: WardReport, target: Path) -> None:
     Raises:
         ReportError: a font is missing, the page cannot be laid out or the file cannot be written.
     """
-    _write(_pdf(ward_html(report), "ward overview"), target)
+    write_private(ward_pdf(report), target)
+
+
+def patient_pdf(report: PatientReport, name: str | None = None) -> bytes:
+    """The PDF of one patient's day, see `render_patient`.
+
+    Raises:
+        ReportError: a font is missing or the page cannot be laid out.
+    """
+    return _pdf(patient_html(report, name), f"patient {report.patient_id}")
+
+
+def ward_pdf(report: WardReport) -> bytes:
+    """The PDF of the ward overview, see `render_ward`.
+
+    Raises:
+        ReportError: a font is missing or the page cannot be laid out.
+    """
+    return _pdf(ward_html(report), "ward overview")
 
 
 def patient_html(report: PatientReport, name: str | None = None) -> str:
@@ -134,22 +150,3 @@ def _pdf(html: str, name: str) -> bytes:
     except FatalURLFetchingError as error:
         raise ReportError(f"report of {name}: {error}") from None
     return pdf
-
-
-def _write(pdf: bytes, target: Path) -> None:
-    """A temporary file beside the target, then a rename: whoever looks finds the old report or the new one."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor, draft = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(pdf)
-                stream.flush()
-                os.fsync(stream.fileno())
-            Path(draft).chmod(PRIVATE)
-            Path(draft).replace(target)
-        except BaseException:
-            Path(draft).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise ReportError(f"report {target}: cannot be written ({error.strerror}); check the folder") from None

@@ -41,6 +41,13 @@ def session_summaries(
     return _read(connection, "session_summaries", patient_id=patient_id, until=until, since=since, **vars(provenance))
 
 
+def summaries_of_patients(
+    connection: duckdb.DuckDBPyConnection, patient_ids: Collection[str], provenance: Provenance, *, until: date
+) -> pl.DataFrame:
+    """Rows of session_summary of several patients up to `until`, included, by patient and time."""
+    return _read(connection, "summaries_of_patients", patient_ids=list(patient_ids), until=until, **vars(provenance))
+
+
 def night_summaries(connection: duckdb.DuckDBPyConnection, night: date, provenance: Provenance) -> pl.DataFrame:
     """Rows of session_summary of all sessions of one day, by patient and time."""
     return _read(connection, "night_summaries", night=night, **vars(provenance))
