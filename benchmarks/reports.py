@@ -9,6 +9,7 @@ the PDFs. They are measured once in one process, stage by stage, and then with e
 
 import argparse
 import json
+import multiprocessing
 import os
 import resource
 import tempfile
@@ -66,7 +67,7 @@ def warehouse_of(size: Size, folder: Path) -> FileAddress:
 def measure(
     address: FileAddress, size: Size, processes: Sequence[int], formats: Sequence[Format], folder: Path
 ) -> dict[str, object]:
-    """Figures by name: seconds, reports per second, MiB of memory at most."""
+    """Figures by name: seconds, reports per second, MiB that a process takes at most."""
     day = FIRST_DAY + timedelta(days=size.days - 1)
     figures: dict[str, object] = {"cores": os.cpu_count(), "load_before": os.getloadavg()[0], **vars(size)}
     began = time.perf_counter()
@@ -81,15 +82,15 @@ def measure(
         orders = orders_of(night, formats, folder / f"with-{count}")
         before = children_cpu_s()
         began = time.perf_counter()
-        failures = [outcome.error for outcome in write_all(orders, count) if outcome.error]
+        for outcome in write_all(orders, count):
+            if outcome.error:
+                raise SystemExit(outcome.error)
+            peaks = [peak_mib(str(child.pid)) for child in multiprocessing.active_children()]
+            figures[f"peak_mib_of_{count}"] = max([peak_mib("self"), *peaks])
         wall_s = time.perf_counter() - began
-        if failures:
-            raise SystemExit(failures[0])
         figures[f"write_with_{count}_s"] = wall_s
         figures[f"write_with_{count}_cpu_s"] = children_cpu_s() - before
         figures[f"reports_per_s_with_{count}"] = len(orders) / wall_s
-    figures["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    figures["peak_mib_of_a_process"] = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     figures["load_after"] = os.getloadavg()[0]
     return figures
 
@@ -116,6 +117,15 @@ def orders_of(night: NightReports, formats: Sequence[Format], folder: Path) -> l
 def children_cpu_s() -> float:
     """Processor seconds of this process and of those that ended."""
     return time.process_time() + sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+
+
+def peak_mib(process: str) -> float:
+    """Memory of a process at most so far; 0 once it ended. getrusage would count what its parent had before the fork."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return 0.0
+    return max((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), default=0.0)
 
 
 def _files(folder: Path, stem: str, formats: Sequence[Format]) -> dict[Format, Path]:
