@@ -120,7 +120,7 @@ def children_cpu_s() -> float:
 
 
 def peak_mib(process: str) -> float:
-    """Memory of a process at most so far; 0 once it ended. getrusage would count what its parent had before the fork."""
+    """Memory of a process at most so far; 0 once it ended. getrusage would count what its parent had before a fork."""
     try:
         lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
     except OSError:
