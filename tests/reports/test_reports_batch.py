@@ -46,7 +46,7 @@ def test_a_process_that_dies_is_one_line_and_all_others_are_written(
     names = ["a", "b", DEADLY, "c", "d", "e"]
     outcomes = list(write_all(orders_of(patients["first_session"], names, tmp_path), processes=2))
     errors = [outcome.error for outcome in outcomes if outcome.error]
-    assert errors == [f"report of patient {DEADLY}: the process that made it died; is there memory?"]
+    assert errors == [f"report of patient {DEADLY}: {batch.DIED}"]
     assert {path.stem for path in tmp_path.iterdir()} == set(names) - {DEADLY}
     assert len(outcomes) == len(names)
 
