@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     consent_required: bool = False  # a patient without a record of consent is not scored, whatever the sidecar says
     retain_frames_days: Days = None  # days that rows of single frames are kept; None, like the others: for good
     retain_sessions_days: Days = None  # days that everything of a session is kept
-    retain_reports_days: Days = None  # days that PDFs are kept
+    retain_reports_days: Days = None  # days that reports are kept, in all formats
     retain_staged_days: Days = None  # days that what a killed run left in the staging folder is kept
     retain_quarantine_days: Days = None  # days that rows of quarantine are kept
     name_map: Path | None = None  # CSV or Parquet of patient_id and name, for the print of reports only

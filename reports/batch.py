@@ -13,6 +13,7 @@ from pmfer.errors import ReportError
 from reports.files import Order, write_files
 from reports.patient import PatientReport
 
+DIED = "the process that made it died, of lack of memory perhaps; let fewer processes work at once"
 ORDERS_PER_PROCESS = 4  # a process takes a second or two to start: for fewer it is not worth it
 
 
@@ -54,11 +55,11 @@ def _one_by_one(orders: Sequence[Order]) -> Iterator[Outcome]:
         with _pool(1) as pool:
             while left:
                 order = left.pop(0)
-                try:
-                    yield Outcome(order, pool.submit(_attempt, order).result())
-                except BrokenProcessPool:
-                    yield Outcome(order, f"report of {_whose(order)}: the process that made it died; is there memory?")
+                attempt = pool.submit(_attempt, order)
+                if isinstance(attempt.exception(), BrokenProcessPool):
+                    yield Outcome(order, f"report of {_whose(order)}: {DIED}")
                     break
+                yield Outcome(order, attempt.result())
 
 
 def _attempt(order: Order) -> str | None:
@@ -66,6 +67,8 @@ def _attempt(order: Order) -> str | None:
         write_files(order)
     except ReportError as error:
         return str(error)
+    except MemoryError:
+        return f"report of {_whose(order)}: there is not enough memory for it; let fewer processes work at once"
     return None
 
 

@@ -140,7 +140,8 @@ def _components(finding: Finding) -> list[Resource]:
 def _diagnostic_report(report: PatientReport, observations: list[Resource], pdf: bytes, language: str) -> Resource:
     title = f"Facial activity report, patient {report.patient_id}, {report.day.isoformat()}"
     name = "Facial activity report of one day"
-    changed = len(report.changes)
+    compared = sum(finding.state in terms.INTERPRETATION for finding in report.findings)
+    counts = f"{compared} of {len(report.findings)} measures could be compared, {len(report.changes)} differ."
     return {
         "resourceType": "DiagnosticReport",
         **_identity("report", report),
@@ -149,7 +150,7 @@ def _diagnostic_report(report: PatientReport, observations: list[Resource], pdf:
         "subject": _subject(report),
         "effectiveDateTime": report.day.isoformat(),
         "result": [{"reference": _url(observation)} for observation in observations],
-        "conclusion": f"{changed} of {len(report.findings)} measures differ from usual. {CONCLUSION}",
+        "conclusion": f"{counts} {CONCLUSION}",
         "presentedForm": [
             {
                 "contentType": "application/pdf",

@@ -6,7 +6,6 @@ from functools import cache, partial
 from pathlib import Path
 
 from reports.document import report_json
-from reports.fhir import patient_fhir
 from reports.format import Format
 from reports.patient import PatientReport
 from reports.private_file import write_private
@@ -51,6 +50,8 @@ def write_files(order: Order) -> None:
     if Format.JSON in files:
         write_private(report_json(report), files[Format.JSON])
     if Format.FHIR in files and isinstance(report, PatientReport):
+        from reports.fhir import patient_fhir  # brings an HTTP library along, which nobody else needs to load
+
         language = order.options.get("language", "en")
         write_private(patient_fhir(report, pdf_with(None), language), files[Format.FHIR])
 
