@@ -46,7 +46,7 @@ DataDir = Annotated[Path | None, typer.Option(help="Folder below which all state
 BundleName = Annotated[str | None, typer.Option(help="Shipped bundle's name, or a folder. [PMFER_BUNDLE]")]
 Detector = Annotated[str | None, typer.Option(help="centerface, or a YuNet .onnx file. [PMFER_DETECTOR]")]
 Fps = Annotated[float | None, typer.Option(help="Frames sampled per second of video. [PMFER_FRAMES_PER_SECOND, 5]")]
-Source = Annotated[Path, typer.Option(help="Folder with one folder per day; see docs/source.md.")]
+Source = Annotated[str, typer.Option(help="Folder with one folder per day, or its s3:// or sftp:// URL.")]
 Data = Annotated[Path, typer.Option("--data", help="Data set: a file or folder; see docs/datasets.md.")]
 
 
@@ -443,7 +443,7 @@ def warehouse_check(data_dir: DataDir = None) -> None:
 
 
 def run_nights(
-    source: Path,
+    source: str,
     first: date,
     last: date,
     data_dir: Path | None,

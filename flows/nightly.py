@@ -23,10 +23,13 @@ from prefect.tasks import Task
 
 from flows.job import Job, make_job
 from flows.night import (
+    Examination,
     NightOutcome,
     NightPlan,
     PendingSession,
     ScoredSession,
+    StagedSession,
+    examine,
     plan_night,
     pull_session,
     quarantine_record,
@@ -37,10 +40,12 @@ from flows.night import (
 )
 from flows.reporting import DueReport, due_reports, render, require_none
 from flows.retain_command import retain
-from flows.sources import NightListing, Rejection, list_night
+from flows.sources import NightListing, Rejection, Unready, list_night
+from flows.staging import SourceGoneError, staging_folder
+from flows.unfinished import note_unready, unfinished_nights
 from flows.writing import writing
-from inference.score import Scorer
-from pmfer.errors import PmferError
+from inference.process import ScoringProcess
+from pmfer.errors import PmferError, SessionError
 from warehouse import store
 from warehouse.audit import current_head
 from warehouse.connection import open_reader
@@ -55,7 +60,7 @@ log = logging.getLogger("pmfer.nightly")
 def worth_retrying(task: Task[..., object], task_run: TaskRun, state: State[object]) -> bool:
     """Whether a failed task may succeed if it is tried again: what names its own cause does not change by waiting."""
     error = state.result(raise_on_failure=False)
-    return not isinstance(error, PmferError)
+    return not isinstance(error, PmferError) or isinstance(error, SourceGoneError)
 
 
 @task(name="find sessions", retries=3, retry_delay_seconds=[1, 10, 60], cache_policy=NO_CACHE)
@@ -71,15 +76,15 @@ def find_sessions(job: Job) -> NightListing:
     retry_condition_fn=worth_retrying,
     cache_policy=NO_CACHE,
 )
-def pull(session: PendingSession, job: Job) -> Path | Rejection:
+def pull(session: PendingSession, job: Job, folder: Path) -> StagedSession | Rejection | Unready:
     """Copy one video below the data folder."""
-    return pull_session(session, job.data.staging)
+    return pull_session(session, job, folder)
 
 
 @task(name="score session", retries=1, retry_condition_fn=worth_retrying, cache_policy=NO_CACHE)
-def score(scorer: Scorer, session: PendingSession, staged: Path, job: Job) -> ScoredSession | Rejection:
+def score(scorer: ScoringProcess, staged: StagedSession, job: Job) -> ScoredSession | Rejection:
     """Score one staged video into a Parquet file beside it."""
-    return score_session(scorer, session, staged, job.warehouse.key)
+    return score_session(scorer, staged.session, staged.video, job.warehouse.key)
 
 
 @task(name="check", cache_policy=NO_CACHE)
@@ -108,7 +113,7 @@ def render_reports(connection: duckdb.DuckDBPyConnection, due: list[DueReport], 
 
 @flow(name="nightly", flow_run_name="nightly {night}")
 def nightly(
-    source: Path,
+    source: str,
     data_dir: Path,
     night: date | None = None,
     bundle: str | None = None,
@@ -118,9 +123,10 @@ def nightly(
     """Process one night from source to reports.
 
     Args:
-        source: folder with one folder per day.
+        source: folder with one folder per day, or the URL of one on S3 or SFTP.
         data_dir: folder below which all state lies.
-        night: the day whose sessions are processed; left out, the day before the run was due.
+        night: the day whose sessions are processed; left out, the day before the run was due, and then earlier ones
+            that were left unfinished: sessions were still being uploaded, or quarantine is to be tried again.
         bundle: shipped bundle's name or a folder; left out, PMFER_BUNDLE or the default.
         detector: `centerface` or a YuNet file; left out, PMFER_DETECTOR or the default.
         frames_per_second: frames sampled per second of video; left out, PMFER_FRAMES_PER_SECOND or the default.
@@ -130,7 +136,7 @@ def nightly(
             was stored before stays, and running the night again finishes it.
     """
     began = time.monotonic()
-    night = night or previous_day()
+    given, night = night, night or previous_day()
     job = make_job(source, night, data_dir, bundle, detector, frames_per_second)
     job.data.require_writable()
     listing = find_sessions(job)
@@ -138,16 +144,21 @@ def nightly(
         plan = plan_night(connection, listing, job)
         if plan.nothing_new and not due_reports(connection, night, job.provenance, job.data, job.printing):
             publish_snapshot(connection, job)
-            outcome = NightOutcome(night, plan.found, 0, plan.done_before, 0, 0, 0)
+            outcome = NightOutcome(night, plan.found, 0, plan.done_before, 0, 0, 0, len(plan.unready))
         else:
             outcome = process(connection, plan, job)
         if removed := retain(connection, job.data, job.retention, date.today()):
             log.info("too old to be kept: %s", ", ".join(f"{count} {name}" for name, count in removed.items()))
             publish_snapshot(connection, job)
+        store.settle_replays(connection, night)
+        note_unready(job.data, night, outcome.unready)
+        earlier = [] if given else [left for left in unfinished_nights(connection, job.data) if left < night]
         head = current_head(connection)
     log.info("%s  %.1f s", outcome.sentence(), time.monotonic() - began)
     # Whoever keeps this output can prove later that no entry was taken off the end of the log.
     log.info("audit log ends with entry %d, %s", head.entries, head.sha256)
+    for left in earlier:
+        nightly(source, data_dir, left, bundle, detector, frames_per_second)
     return outcome
 
 
@@ -157,24 +168,32 @@ def process(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job) ->
     store.start_run(connection, run_record(job, run_id))
     with recorded_failure(connection, run_id, plan):
         rejections = list(plan.rejections)
+        unready = list(plan.unready)
         scored = []
+        done_before = plan.done_before
         for result in score_all(connection, plan, job, run_id):
             if isinstance(result, Rejection):
                 rejections.append(result)
-            else:
+            elif isinstance(result, Unready):
+                unready.append(result)
+            elif isinstance(result, ScoredSession):
                 scored.append(result)
+            else:
+                done_before += result.done_before
         for rejection in rejections:
             store.add_quarantine(connection, quarantine_record(rejection, job.night, run_id))
         check_load(connection)
         publish_snapshot(connection, job)
         rendered = render_all(connection, job, run_id)
     frames = sum(result.summary.frames_scored for result in scored)
-    outcome = NightOutcome(job.night, plan.found, len(scored), plan.done_before, len(rejections), frames, rendered)
+    outcome = NightOutcome(
+        job.night, plan.found, len(scored), done_before, len(rejections), frames, rendered, len(unready)
+    )
     store.finish_run(connection, run_id, outcome.record())
     publish_snapshot(connection, job)
     tidy_lake(connection)
     create_table_artifact(
-        table=session_rows(plan, scored, rejections),
+        table=session_rows(plan, scored, rejections, unready),
         key=f"night-{job.night.isoformat()}",
         description=outcome.sentence(),
     )
@@ -183,24 +202,46 @@ def process(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job) ->
 
 def score_all(
     connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job, run_id: str
-) -> Iterator[ScoredSession | Rejection]:
-    """Score and store one session after the other; whatever happens to one does not touch the next."""
+) -> Iterator[ScoredSession | Rejection | Unready | Examination]:
+    """Score and store one session after the other; whatever happens to one does not touch the next.
+
+    An Examination stands for a session whose content turned out, once it was read, to need no scoring.
+    """
     if not plan.pending:
         return
-    scorer = Scorer(job.bundle, job.options)
-    for session in plan.pending:
-        staged = pull(session, job)
-        if isinstance(staged, Rejection):
-            yield staged
-            continue
+    with (
+        staging_folder(job.data.staging) as folder,
+        ScoringProcess(job.bundle, job.options, job.limits) as scorer,
+    ):
+        for session in plan.pending:
+            staged = pull(session, job, folder)
+            if not isinstance(staged, StagedSession):
+                yield staged
+                continue
+            try:
+                yield score_staged(connection, scorer, staged, job, run_id)
+            finally:
+                staged.video.unlink(missing_ok=True)
+
+
+def score_staged(
+    connection: duckdb.DuckDBPyConnection, scorer: ScoringProcess, staged: StagedSession, job: Job, run_id: str
+) -> ScoredSession | Rejection | Examination:
+    """Score and store a session whose video is there, unless its content says otherwise."""
+    examination = examine(connection, [staged.session], job, job.night)
+    if examination.rejections:
+        return examination.rejections[0]
+    if not examination.open:
+        return examination
+    result = score(scorer, staged, job)
+    if isinstance(result, ScoredSession):
         try:
-            result = score(scorer, session, staged, job)
-            if isinstance(result, ScoredSession):
-                store_scored(connection, result, job, run_id)
-                result.batch.unlink()
-            yield result
+            store_scored(connection, result, job, run_id)
+        except SessionError as error:
+            return result.session.rejection(error)
         finally:
-            staged.unlink(missing_ok=True)
+            result.batch.unlink()
+    return result
 
 
 def render_all(connection: duckdb.DuckDBPyConnection, job: Job, run_id: str) -> int:

@@ -21,6 +21,8 @@ def _listed(value: object) -> object:
 
 
 Days = Annotated[int | None, Field(ge=1)]
+Positive = Annotated[int, Field(gt=0)]
+Marker = Annotated[str | None, Field(pattern=r"^\.[A-Za-z0-9._-]{1,32}$")]
 Formats = Annotated[tuple[Format, ...], NoDecode, BeforeValidator(_listed), Field(min_length=1)]
 
 
@@ -37,6 +39,17 @@ class Settings(BaseSettings):
     s3_secret: SecretStr | None = None
     s3_region: str = "us-east-1"
     s3_endpoint: str | None = None  # of a store other than AWS
+    sftp_key_file: Path | None = None  # private key for a source on SFTP; None: the agent's and the account's keys
+    sftp_known_hosts: Path | None = None  # keys of SFTP hosts; None: ~/.ssh/known_hosts of the account
+    source_settle_s: Annotated[float, Field(ge=0)] = 60.0  # a file written less long ago may still be growing
+    source_done_marker: Marker = None  # suffix, such as .done, of a file that says of a recording that it is whole
+    video_max_bytes: Positive = 64 * 1024**3  # a larger file is not copied
+    video_max_pixels: Positive = 8192 * 4320  # pixels of a picture
+    video_max_frames: Positive = 5_000_000  # a day at 58 frames a second
+    video_max_s: Positive = 24 * 3600  # seconds of a recording
+    video_wall_s: Positive = 4 * 3600  # seconds that decoding and scoring one video may take
+    video_cpu_s: Positive = 16 * 3600  # seconds of all cores that decoding and scoring one video may take
+    video_memory_bytes: Positive = 6 * 1024**3  # of the process that decodes and scores
     bundle: str = DEFAULT_BUNDLE  # shipped bundle's name, or a folder
     detector: str = "centerface"  # or the path of a YuNet .onnx file
     frames_per_second: float = 5.0  # frames sampled per second of video
