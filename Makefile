@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c const
 FERPLUS ?= ../shared/data/ferplus/ferplus.parquet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types lock train ablation dictionary bench-reports bench-warehouse clean
+.PHONY: help setup demo test test-slow deploy lint format types lock train ablation dictionary bench-reports bench-warehouse clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -30,7 +30,13 @@ demo: $(VENV)/.run  ## simulate a ward over three weeks and run the nightly flow
 	@$(BIN)/pmfer demo
 
 test: $(VENV)/.dev  ## run the tests, in as many processes as there are cores
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	@$(BIN)/python -m pytest -m 'not slow' --numprocesses auto --dist loadfile
+
+test-slow: $(VENV)/.dev  ## run the tests that take minutes: workers that are killed, nights on several machines
+	@$(BIN)/python -m pytest -m slow
+
+deploy: $(VENV)/.run  ## make pools, limits and deployments on the Prefect server: SOURCE=... PREFECT_API_URL=...
+	@$(BIN)/pmfer deploy --source $(SOURCE)
 
 lint: $(VENV)/.dev  ## check style and types
 	@$(BIN)/ruff check .

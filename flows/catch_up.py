@@ -2,13 +2,16 @@
 
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Annotated
 
 from prefect import flow
+from pydantic import Field
 
 from flows.job import make_job
 from flows.night import NightOutcome, plan_night
 from flows.nightly import nightly
 from flows.reporting import due_reports
+from flows.settings import Dispatch
 from flows.sources import list_night
 from flows.unfinished import note_unready
 from flows.writing import writing
@@ -23,11 +26,28 @@ def backfill(
     last: date,
     bundle: str | None = None,
     detector: str | None = None,
-    frames_per_second: float | None = None,
+    frames_per_second: Annotated[float, Field(gt=0)] | None = None,
+    dispatch_to: Dispatch | None = None,
 ) -> list[NightOutcome]:
-    """Process the nights from `first` to `last`, both included, in order; other arguments as for `nightly`."""
+    """Process the nights from `first` to `last`, both included, in order; what is done already is left alone.
+
+    Args:
+        source: as for `nightly`, and so the arguments after `last`.
+        data_dir: as for `nightly`.
+        first: the first day.
+        last: the last day, not before the first.
+        bundle: as for `nightly`.
+        detector: as for `nightly`.
+        frames_per_second: as for `nightly`.
+        dispatch_to: as for `nightly`.
+
+    Raises:
+        PmferError: as for `nightly`, and `last` lies before `first`.
+    """
+    if last < first:
+        raise ConfigurationError(f"last {last} lies before first {first}; swap them")
     nights = (first + timedelta(days=offset) for offset in range((last - first).days + 1))
-    return [nightly(source, data_dir, night, bundle, detector, frames_per_second) for night in nights]
+    return [nightly(source, data_dir, night, bundle, detector, frames_per_second, dispatch_to) for night in nights]
 
 
 def first_due_night(

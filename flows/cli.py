@@ -17,7 +17,8 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from flows.data_folder import DataFolder
-from flows.settings import prepare_prefect, read_settings
+from flows.deploy_command import deploy_app
+from flows.settings import Dispatch, prepare_prefect, read_settings
 from pmfer import __version__
 from pmfer.errors import ConfigurationError, PmferError
 from reports.format import Format
@@ -39,6 +40,7 @@ consent_app = typer.Typer(help="Keep the register of consents.", no_args_is_help
 events_app = typer.Typer(help="Take over care events.", no_args_is_help=True)
 app.add_typer(bundle_app, name="bundle")
 app.add_typer(consent_app, name="consent")
+app.add_typer(deploy_app)
 app.add_typer(events_app, name="events")
 app.add_typer(warehouse_app, name="warehouse")
 
@@ -47,6 +49,10 @@ BundleName = Annotated[str | None, typer.Option(help="Shipped bundle's name, or 
 Detector = Annotated[str | None, typer.Option(help="centerface, or a YuNet .onnx file. [PMFER_DETECTOR]")]
 Fps = Annotated[float | None, typer.Option(help="Frames sampled per second of video. [PMFER_FRAMES_PER_SECOND, 5]")]
 Source = Annotated[str, typer.Option(help="Folder with one folder per day, or its s3:// or sftp:// URL.")]
+DispatchTo = Annotated[
+    Dispatch | None,
+    typer.Option("--dispatch", help="Who scores: this process, or Prefect workers. [PMFER_DISPATCH, process]"),
+]
 Data = Annotated[Path, typer.Option("--data", help="Data set: a file or folder; see docs/datasets.md.")]
 
 
@@ -128,9 +134,10 @@ def nightly(
     bundle: BundleName = None,
     detector: Detector = None,
     fps: Fps = None,
+    dispatch: DispatchTo = None,
 ) -> None:
     """Process one day: find, score, store, publish, report."""
-    run_nights(source, _day(night), _day(night), data_dir, bundle, detector, fps)
+    run_nights(source, _day(night), _day(night), data_dir, bundle, detector, fps, dispatch)
 
 
 @app.command()
@@ -142,9 +149,10 @@ def backfill(
     bundle: BundleName = None,
     detector: Detector = None,
     fps: Fps = None,
+    dispatch: DispatchTo = None,
 ) -> None:
     """Process several days in order; what is done already is left alone."""
-    run_nights(source, _day(first), _day(last), data_dir, bundle, detector, fps)
+    run_nights(source, _day(first), _day(last), data_dir, bundle, detector, fps, dispatch)
 
 
 @app.command()
@@ -450,6 +458,7 @@ def run_nights(
     bundle: str | None,
     detector: str | None,
     fps: float | None,
+    dispatch: Dispatch | None = None,
 ) -> bool:
     """Run the flow over the nights that have something to do; False when all was done before."""
     data = DataFolder(read_settings(data_dir=data_dir).data_dir.absolute())
@@ -464,7 +473,7 @@ def run_nights(
         typer.echo(f"{span}: nothing to do")
         return False
     try:
-        run(source, data.root, due, last, bundle, detector, fps)
+        run(source, data.root, due, last, bundle, detector, fps, dispatch)
     except RuntimeError as error:
         # Prefect's own words when its temporary server does not come up; it gives no better class to tell by.
         if "ephemeral" not in str(error):

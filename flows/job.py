@@ -7,7 +7,7 @@ from pathlib import Path
 from flows.data_folder import DataFolder
 from flows.printing import Printing, printing_of
 from flows.retain_command import retention_of
-from flows.settings import Settings, read_settings
+from flows.settings import Dispatch, Settings, read_settings
 from flows.sources import Source, SourceAccess
 from flows.warehouse_address import s3_access, warehouse_address
 from inference.limits import VideoLimits
@@ -32,16 +32,19 @@ class Job:
     consent_required: bool  # whether a patient needs a record of consent beside the sidecar's
     retention: Retention  # how long what is kept
     printing: Printing  # how reports are written, with the passwords of recipients, which are not shown
+    dispatch: Dispatch  # who scores
+    shard_s: float  # estimated seconds of video in one shard
     provenance: Provenance  # identity of bundle and options; kept, because it takes hashing the detector's file
 
 
 def make_job(
     source: str | Path,
     night: date,
-    data_dir: Path,
+    data_dir: Path | None,
     bundle: str | None = None,
     detector: str | None = None,
     frames_per_second: float | None = None,
+    dispatch: Dispatch | None = None,
 ) -> Job:
     """Resolve the parameters of a run; what is left out comes from the settings.
 
@@ -50,7 +53,13 @@ def make_job(
         ConfigurationError: a setting is wrong, or a recipient's password is missing.
         WarehouseError: the address or the key of the warehouse is.
     """
-    settings = read_settings(data_dir=data_dir, bundle=bundle, detector=detector, frames_per_second=frames_per_second)
+    settings = read_settings(
+        data_dir=data_dir,
+        bundle=bundle,
+        detector=detector,
+        frames_per_second=frames_per_second,
+        dispatch=dispatch,
+    )
     options = ScoringOptions(frames_per_second=settings.frames_per_second, detector=settings.detector)
     verified = load_bundle(settings.bundle)
     provenance = Provenance(verified.digest, options.digest())
@@ -66,6 +75,8 @@ def make_job(
         consent_required=settings.consent_required,
         retention=retention_of(settings),
         printing=printing_of(settings),
+        dispatch=settings.dispatch,
+        shard_s=settings.shard_s,
         provenance=provenance,
     )
 

@@ -260,34 +260,6 @@ def run_record(job: Job, run_id: str) -> RunRecord:
     )
 
 
-def session_rows(
-    plan: NightPlan, scored: Sequence[ScoredSession], rejections: Sequence[Rejection], unready: Sequence[Unready] = ()
-) -> list[dict[str, str | int]]:
-    """The night's table for people: a row per session that this run touched."""
-    rows: list[dict[str, str | int]] = [
-        {
-            "session": result.session.recording.sidecar.session_id,
-            "outcome": "scored",
-            "frames": result.summary.frames_sampled,
-            "face found": result.summary.frames_with_face,
-            "scored": result.summary.frames_scored,
-        }
-        for result in scored
-    ]
-    rows += [
-        {"session": r.session_id or r.source_uri, "outcome": str(r.reason), "frames": 0, "face found": 0, "scored": 0}
-        for r in rejections
-    ]
-    rows += [
-        {"session": u.source_uri, "outcome": "still being uploaded", "frames": 0, "face found": 0, "scored": 0}
-        for u in unready
-    ]
-    if plan.done_before:
-        name = f"{plan.done_before} more"
-        rows.append({"session": name, "outcome": "done before", "frames": 0, "face found": 0, "scored": 0})
-    return rows
-
-
 def bundle_record(bundle: Bundle) -> BundleRecord:
     """The bundle as the warehouse stores it."""
     card = bundle.card

@@ -12,79 +12,44 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Annotated
 
 import duckdb
 from prefect import flow, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State, TaskRun
 from prefect.runtime import flow_run
-from prefect.tasks import Task
+from pydantic import Field
 
+from flows.dispatch import dispatch, require_dispatchable
 from flows.job import Job, make_job
-from flows.night import (
-    Examination,
-    NightOutcome,
-    NightPlan,
-    PendingSession,
-    ScoredSession,
-    StagedSession,
-    examine,
-    plan_night,
-    pull_session,
-    quarantine_record,
-    run_record,
-    score_session,
-    session_rows,
-    store_scored,
-)
+from flows.night import NightOutcome, NightPlan, plan_night, quarantine_record, run_record
 from flows.reporting import DueReport, due_reports, render, require_none
 from flows.retain_command import retain
-from flows.sources import NightListing, Rejection, Unready, list_night
-from flows.staging import SourceGoneError, staging_folder
+from flows.scoring import score_sessions, worth_retrying
+from flows.settings import Dispatch
+from flows.shards import pack
+from flows.sources import NightListing, list_night
+from flows.tally import remember_contents, tally
 from flows.unfinished import note_unready, unfinished_nights
 from flows.writing import writing
-from inference.process import ScoringProcess
-from pmfer.errors import PmferError, SessionError
+from pmfer.errors import PmferError
 from warehouse import store
 from warehouse.audit import current_head
 from warehouse.connection import open_reader
 from warehouse.contracts import require_contracts
 from warehouse.lake import tidy
+from warehouse.lock import night_lock
 from warehouse.publish import publish
 from warehouse.records import RunOutcome
 
 log = logging.getLogger("pmfer.nightly")
 
 
-def worth_retrying(task: Task[..., object], task_run: TaskRun, state: State[object]) -> bool:
-    """Whether a failed task may succeed if it is tried again: what names its own cause does not change by waiting."""
-    error = state.result(raise_on_failure=False)
-    return not isinstance(error, PmferError) or isinstance(error, SourceGoneError)
-
-
 @task(name="find sessions", retries=3, retry_delay_seconds=[1, 10, 60], cache_policy=NO_CACHE)
 def find_sessions(job: Job) -> NightListing:
     """List the night; a source on a network may need a second look."""
     return list_night(job.source, job.night)
-
-
-@task(
-    name="pull session",
-    retries=3,
-    retry_delay_seconds=[1, 10, 60],
-    retry_condition_fn=worth_retrying,
-    cache_policy=NO_CACHE,
-)
-def pull(session: PendingSession, job: Job, folder: Path) -> StagedSession | Rejection | Unready:
-    """Copy one video below the data folder."""
-    return pull_session(session, job, folder)
-
-
-@task(name="score session", retries=1, retry_condition_fn=worth_retrying, cache_policy=NO_CACHE)
-def score(scorer: ScoringProcess, staged: StagedSession, job: Job) -> ScoredSession | Rejection:
-    """Score one staged video into a Parquet file beside it."""
-    return score_session(scorer, staged.session, staged.video, job.warehouse.key)
 
 
 @task(name="check", cache_policy=NO_CACHE)
@@ -118,7 +83,8 @@ def nightly(
     night: date | None = None,
     bundle: str | None = None,
     detector: str | None = None,
-    frames_per_second: float | None = None,
+    frames_per_second: Annotated[float, Field(gt=0)] | None = None,
+    dispatch_to: Dispatch | None = None,
 ) -> NightOutcome:
     """Process one night from source to reports.
 
@@ -130,6 +96,8 @@ def nightly(
         bundle: shipped bundle's name or a folder; left out, PMFER_BUNDLE or the default.
         detector: `centerface` or a YuNet file; left out, PMFER_DETECTOR or the default.
         frames_per_second: frames sampled per second of video; left out, PMFER_FRAMES_PER_SECOND or the default.
+        dispatch_to: `process` scores here, `workers` has Prefect workers score; left out, PMFER_DISPATCH or the
+            default.
 
     Raises:
         PmferError: the source, the bundle, the data folder or the warehouse cannot be used, or a report failed. What
@@ -137,10 +105,12 @@ def nightly(
     """
     began = time.monotonic()
     given, night = night, night or previous_day()
-    job = make_job(source, night, data_dir, bundle, detector, frames_per_second)
+    job = make_job(source, night, data_dir, bundle, detector, frames_per_second, dispatch_to)
+    if job.dispatch is Dispatch.WORKERS:
+        require_dispatchable(job)
     job.data.require_writable()
     listing = find_sessions(job)
-    with writing(job.data, job.warehouse) as connection:
+    with writing(job.data, job.warehouse) as connection, night_lock(connection, night):
         plan = plan_night(connection, listing, job)
         if plan.nothing_new and not due_reports(connection, night, job.provenance, job.data, job.printing):
             publish_snapshot(connection, job)
@@ -158,7 +128,7 @@ def nightly(
     # Whoever keeps this output can prove later that no entry was taken off the end of the log.
     log.info("audit log ends with entry %d, %s", head.entries, head.sha256)
     for left in earlier:
-        nightly(source, data_dir, left, bundle, detector, frames_per_second)
+        nightly(source, data_dir, left, bundle, detector, frames_per_second, dispatch_to)
     return outcome
 
 
@@ -167,81 +137,25 @@ def process(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job) ->
     run_id = str(uuid.uuid4())
     store.start_run(connection, run_record(job, run_id))
     with recorded_failure(connection, run_id, plan):
-        rejections = list(plan.rejections)
-        unready = list(plan.unready)
-        scored = []
-        done_before = plan.done_before
-        for result in score_all(connection, plan, job, run_id):
-            if isinstance(result, Rejection):
-                rejections.append(result)
-            elif isinstance(result, Unready):
-                unready.append(result)
-            elif isinstance(result, ScoredSession):
-                scored.append(result)
-            else:
-                done_before += result.done_before
-        for rejection in rejections:
+        for rejection in plan.rejections:
             store.add_quarantine(connection, quarantine_record(rejection, job.night, run_id))
+        shards = pack(plan.pending, job.shard_s)
+        if job.dispatch is Dispatch.WORKERS and shards:
+            dispatch(shards, job, run_id)
+            remember_contents(connection, plan, job)
+        else:
+            for shard in shards:
+                score_sessions(connection, shard.sessions, job, run_id)
+        done = tally(connection, plan, job, run_id)
         check_load(connection)
         publish_snapshot(connection, job)
         rendered = render_all(connection, job, run_id)
-    frames = sum(result.summary.frames_scored for result in scored)
-    outcome = NightOutcome(
-        job.night, plan.found, len(scored), done_before, len(rejections), frames, rendered, len(unready)
-    )
+    outcome = done.outcome(job, rendered)
     store.finish_run(connection, run_id, outcome.record())
     publish_snapshot(connection, job)
     tidy_lake(connection)
-    create_table_artifact(
-        table=session_rows(plan, scored, rejections, unready),
-        key=f"night-{job.night.isoformat()}",
-        description=outcome.sentence(),
-    )
+    create_table_artifact(table=done.rows(), key=f"night-{job.night.isoformat()}", description=outcome.sentence())
     return outcome
-
-
-def score_all(
-    connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job, run_id: str
-) -> Iterator[ScoredSession | Rejection | Unready | Examination]:
-    """Score and store one session after the other; whatever happens to one does not touch the next.
-
-    An Examination stands for a session whose content turned out, once it was read, to need no scoring.
-    """
-    if not plan.pending:
-        return
-    with (
-        staging_folder(job.data.staging) as folder,
-        ScoringProcess(job.bundle, job.options, job.limits) as scorer,
-    ):
-        for session in plan.pending:
-            staged = pull(session, job, folder)
-            if not isinstance(staged, StagedSession):
-                yield staged
-                continue
-            try:
-                yield score_staged(connection, scorer, staged, job, run_id)
-            finally:
-                staged.video.unlink(missing_ok=True)
-
-
-def score_staged(
-    connection: duckdb.DuckDBPyConnection, scorer: ScoringProcess, staged: StagedSession, job: Job, run_id: str
-) -> ScoredSession | Rejection | Examination:
-    """Score and store a session whose video is there, unless its content says otherwise."""
-    examination = examine(connection, [staged.session], job, job.night)
-    if examination.rejections:
-        return examination.rejections[0]
-    if not examination.open:
-        return examination
-    result = score(scorer, staged, job)
-    if isinstance(result, ScoredSession):
-        try:
-            store_scored(connection, result, job, run_id)
-        except SessionError as error:
-            return result.session.rejection(error)
-        finally:
-            result.batch.unlink()
-    return result
 
 
 def render_all(connection: duckdb.DuckDBPyConnection, job: Job, run_id: str) -> int:

@@ -4,6 +4,7 @@ Every setting can be given as `PMFER_NAME`; an option of the command line wins o
 """
 
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,13 @@ Days = Annotated[int | None, Field(ge=1)]
 Positive = Annotated[int, Field(gt=0)]
 Marker = Annotated[str | None, Field(pattern=r"^\.[A-Za-z0-9._-]{1,32}$")]
 Formats = Annotated[tuple[Format, ...], NoDecode, BeforeValidator(_listed), Field(min_length=1)]
+
+
+class Dispatch(StrEnum):
+    """Who scores the sessions of a night."""
+
+    PROCESS = "process"  # the process of the night itself
+    WORKERS = "workers"  # Prefect workers, on any machine, into a lake
 
 
 class Settings(BaseSettings):
@@ -53,6 +61,8 @@ class Settings(BaseSettings):
     bundle: str = DEFAULT_BUNDLE  # shipped bundle's name, or a folder
     detector: str = "centerface"  # or the path of a YuNet .onnx file
     frames_per_second: float = 5.0  # frames sampled per second of video
+    dispatch: Dispatch = Dispatch.PROCESS  # who scores
+    shard_s: Annotated[float, Field(gt=0)] = 3600.0  # seconds of video, by its size, that one worker takes at a time
     consent_required: bool = False  # a patient without a record of consent is not scored, whatever the sidecar says
     retain_frames_days: Days = None  # days that rows of single frames are kept; None, like the others: for good
     retain_sessions_days: Days = None  # days that everything of a session is kept

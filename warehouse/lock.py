@@ -7,13 +7,16 @@ fraction of a second, scoring it minutes, and scoring is not under the lock.
 
 The lock lives where the catalogue is: in PostgreSQL an advisory lock, beside an SQLite file a lock of the operating
 system. Both end with the process that holds them, however it ends.
+
+A night has a lock of its own in the same places, held for as long as it runs, which nobody waits for.
 """
 
 import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -46,6 +49,51 @@ def writer_lock(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 @contextmanager
+def night_lock(connection: duckdb.DuckDBPyConnection, night: date) -> Iterator[None]:
+    """Hold a night of a lake, so that it runs once at a time; of a file there is one writer anyway.
+
+    Raises:
+        WarehouseError: another process holds it.
+    """
+    database = current_database(connection)
+    refusal = WarehouseError(
+        f"night {night}: another run of it is going on in warehouse {database}; wait until that has finished"
+    )
+    if not database.is_lake:
+        yield
+    elif path := database.sqlite_catalogue:
+        with _night_file(path.with_name(f"{path.name}.{night}.lock"), refusal):
+            yield
+    else:
+        attached = f"__ducklake_metadata_{database.name}"
+        key = (_ADVISORY_KEY << 20) + night.toordinal()  # 59 bits, and no day has more than 20
+        with _advisory(connection, attached, key) as attempt:
+            if not attempt():
+                raise refusal
+            yield
+
+
+@contextmanager
+def _night_file(path: Path, refusal: WarehouseError) -> Iterator[None]:
+    """Hold a night by a file that goes with it."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise refusal from None
+        # Whoever held it before may just have removed the file, and another may hold the one that is there now.
+        if not path.exists() or path.stat().st_ino != os.fstat(handle).st_ino:
+            raise refusal
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
 def file_lock(catalogue: Path) -> Iterator[None]:
     """Hold the lock of an SQLite catalogue, in a file of its own beside it."""
     handle = os.open(catalogue.with_name(catalogue.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -67,15 +115,24 @@ def file_lock(catalogue: Path) -> Iterator[None]:
 @contextmanager
 def advisory_lock(connection: duckdb.DuckDBPyConnection, attached: str, label: str) -> Iterator[None]:
     """Hold the lock of a PostgreSQL catalogue, in a transaction of its own on the database attached by that name."""
-    question = quoted(f"SELECT pg_try_advisory_xact_lock({_ADVISORY_KEY})")
+    with _advisory(connection, attached, _ADVISORY_KEY) as attempt:
+        _wait(attempt, label)
+        yield
+
+
+@contextmanager
+def _advisory(connection: duckdb.DuckDBPyConnection, attached: str, key: int) -> Iterator[Callable[[], bool]]:
+    """A transaction in PostgreSQL, in which the attempt that is given back may take the lock of a key."""
+    question = quoted(f"SELECT pg_try_advisory_xact_lock({key})")
     attempt_sql = f"FROM postgres_query({quoted(attached)}, {question})"
     with connection.cursor() as guard:
         guard.begin()
         try:
-            _wait(lambda: guard.execute(attempt_sql).fetchall() == [(True,)], label)
-            yield
+            yield lambda: guard.execute(attempt_sql).fetchall() == [(True,)]
         finally:
-            guard.rollback()
+            # Where the server went away meanwhile, the lock went with it; the first error is the one to report.
+            with suppress(duckdb.Error):
+                guard.rollback()
 
 
 def _wait(attempt: Callable[[], bool], label: str) -> None:

@@ -106,6 +106,17 @@ def existing_scorings(connection: duckdb.DuckDBPyConnection, scoring_ids: Collec
     return set(_read(connection, "scorings_existing", scoring_ids=list(scoring_ids))["scoring_id"])
 
 
+def scored_sessions(
+    connection: duckdb.DuckDBPyConnection, session_ids: Collection[str], provenance: Provenance
+) -> pl.DataFrame:
+    """Those of the sessions that are scored, by name.
+
+    Columns: session_id, source_uri, content_sha256, run_id (of the run that stored it), frames_sampled,
+    frames_with_face, frames_scored.
+    """
+    return _read(connection, "scored_sessions", session_ids=list(session_ids), **vars(provenance))
+
+
 def quarantine(connection: duckdb.DuckDBPyConnection, night: date, patient_id: str | None = None) -> pl.DataFrame:
     """Rows of quarantine of one day by source, of one patient or (None) of all, with those whose patient is unknown."""
     return _read(connection, "quarantine", night=night, patient_id=patient_id)

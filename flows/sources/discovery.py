@@ -8,7 +8,7 @@ SOURCE/YYYY-MM-DD/NAME.done    says that the recording is whole, where the sourc
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import PurePosixPath
@@ -54,8 +54,13 @@ def list_nights(source: Source) -> list[date]:
     return _nights(source, _opened(source))
 
 
-def list_night(source: Source, night: date) -> NightListing:
+def list_night(source: Source, night: date, wanted: Callable[[str], bool] = lambda uri: True) -> NightListing:
     """Recordings, rejections and unready sessions of one night, by name. A night without a folder is an empty listing.
+
+    Args:
+        source: where to look.
+        night: the day.
+        wanted: by source_uri, which sessions to look at; the sidecars of others are not read.
 
     Raises:
         ConfigurationError: the source or the night's folder cannot be read.
@@ -72,7 +77,7 @@ def list_night(source: Source, night: date) -> NightListing:
     recordings: list[Recording] = []
     rejections: list[Rejection] = []
     unready: list[Unready] = []
-    for name, raw in _found(folder):
+    for name, raw in _found(folder, lambda name: wanted(folder.path(printable(name)))):
         outcome = _examine(folder, name, raw)
         if isinstance(outcome, Recording):
             recordings.append(outcome)
@@ -103,26 +108,27 @@ def _nights(source: Source, location: Location) -> list[date]:
     return nights
 
 
-def _found(folder: _Folder) -> Iterator[Found]:
-    """Every session of a night, in the order of the names."""
+def _found(folder: _Folder, wanted: Callable[[str], bool]) -> Iterator[Found]:
+    """Every session of a night that is wanted, in the order of the names."""
     videos = [name for name in folder.files if _suffix(name) in VIDEO_SUFFIXES]
     if MANIFEST not in folder.files:
-        yield from _by_sidecars(folder, videos)
+        yield from _by_sidecars(folder, videos, wanted)
         return
     listed = set()
     for name, raw in read_manifest(folder.location, folder.path(MANIFEST)):
         listed.add(name)
-        yield name, raw
+        if wanted(name):
+            yield name, raw
     for name in videos:
-        if name not in listed:
+        if name not in listed and wanted(name):
             yield name, _missing(f"{printable(name)}: not listed in {MANIFEST}; see docs/source.md")
 
 
-def _by_sidecars(folder: _Folder, videos: list[str]) -> Iterator[Found]:
+def _by_sidecars(folder: _Folder, videos: list[str], wanted: Callable[[str], bool]) -> Iterator[Found]:
     """Each video's name with what its sidecar says, and each sidecar that lacks its video."""
     sidecars = folder.by_stem(frozenset({".json"}))
     stems = {_stem(name) for name in videos}
-    for name in folder.files:
+    for name in filter(wanted, folder.files):
         stem = _stem(name)
         if _suffix(name) in VIDEO_SUFFIXES:
             if stem in sidecars:

@@ -1,0 +1,28 @@
+"""`pmfer deploy`: the command line of flows.deploy."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.settings import prepare_prefect, read_settings
+
+deploy_app = typer.Typer()
+
+
+@deploy_app.command()
+def deploy(
+    source: Annotated[str, typer.Option(help="Where nights find recordings: a folder or a URL.")],
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Data folder of the nights. [PMFER_DATA_DIR, var/pmfer]")
+    ] = None,
+    gpus: Annotated[
+        int | None, typer.Option(min=1, help="Shards that may run at the same time. [as it is, at first 1]")
+    ] = None,
+) -> None:
+    """Make work pools, queues, limits and deployments on the Prefect server; repeat it after every update."""
+    settings = read_settings(data_dir=data_dir)
+    prepare_prefect(settings.data_dir.absolute() / "prefect")
+    from flows.deploy import deploy as run
+
+    run(source, settings.data_dir.absolute(), gpus, typer.echo)

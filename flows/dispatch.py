@@ -1,0 +1,153 @@
+"""Shards as runs of their own: Prefect workers on any machine take them, and the night waits for all of them.
+
+The night's run waits in another work pool than its shards: where it waited in theirs, enough nights would leave no
+worker to work on anything.
+"""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.deployments import run_deployment
+from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_API_URL
+
+from flows.job import Job
+from flows.shards import Shard
+from pmfer.errors import ConfigurationError, PmferError
+from warehouse.address import FileAddress
+
+DEPLOYMENT = "score-shard/score-shard"
+LOOK_S = 2.0  # seconds between two looks at the runs
+ATTEMPTS = 3  # runs of one shard
+WAITING_S = 300.0  # seconds after which a shard that no worker takes is worth a line
+
+log = logging.getLogger("pmfer.dispatch")
+
+
+class ShardError(PmferError):
+    """Shards of a night did not come to an end."""
+
+
+@dataclass
+class _Attempt:
+    """A run of a shard."""
+
+    shard: Shard
+    run: UUID
+    number: int  # 1 for the first
+    asked: float = field(default_factory=time.monotonic)
+    complained: bool = False
+
+
+def require_dispatchable(job: Job) -> None:
+    """Refuse what workers cannot do, before anything is done.
+
+    Raises:
+        ConfigurationError: the warehouse is a file, or there is no server that workers could ask.
+    """
+    if isinstance(job.warehouse, FileAddress):
+        raise ConfigurationError(
+            f"--dispatch workers: the warehouse {job.warehouse} is a file, which has one writer; give a lake in "
+            "PMFER_WAREHOUSE, as ducklake:postgres:..., or leave --dispatch at process"
+        )
+    if PREFECT_API_URL.value() is None:
+        raise ConfigurationError(
+            "--dispatch workers: no Prefect server is named; set PREFECT_API_URL, or leave --dispatch at process"
+        )
+
+
+def dispatch(shards: Sequence[Shard], job: Job, run_id: str) -> None:
+    """Have workers score all shards. A shard whose run ends otherwise than completed, or dies, is taken up again.
+
+    A run whose process or machine is gone is found dead by the heartbeats that it owes the server (flows/deploy.py).
+    What it had stored by then its successor leaves alone.
+
+    Raises:
+        ConfigurationError: the deployment is not there.
+        ShardError: a shard was cancelled or failed ATTEMPTS times; the others came to an end.
+    """
+    with get_client(sync_client=True) as client:
+        _require_deployment(client)
+        going = [_submit(shard, job, run_id, 1) for shard in shards]
+        failures: list[str] = []
+        while going:
+            time.sleep(LOOK_S)
+            going = [after for attempt in going for after in _look(client, attempt, job, run_id, failures)]
+    if failures:
+        raise ShardError(
+            f"{len(failures)} of {len(shards)} shards failed, the first: {failures[0]}; what was scored is stored: see "
+            "the runs in Prefect, correct what they say and run the night again"
+        )
+
+
+def _look(
+    client: SyncPrefectClient, attempt: _Attempt, job: Job, run_id: str, failures: list[str]
+) -> Iterator[_Attempt]:
+    """The attempt that goes on after a look at this one, if any does."""
+    flow_run = client.read_flow_run(attempt.run)
+    state = flow_run.state
+    if state is None or not state.is_final():
+        _complain(attempt, flow_run)
+        yield attempt
+    elif not state.is_completed():
+        label = f"shard {attempt.shard.number}: {_ending(state)}"
+        if state.is_cancelled() or attempt.number >= ATTEMPTS:
+            failures.append(label)
+        else:
+            log.warning("%s; it is taken up again", label)
+            yield _submit(attempt.shard, job, run_id, attempt.number + 1)
+
+
+def _ending(state: State) -> str:
+    first = (state.message or "").partition("\n")[0]
+    return f"{state.name or state.type.value} ({first})" if first else str(state.name or state.type.value)
+
+
+def _submit(shard: Shard, job: Job, run_id: str, number: int) -> _Attempt:
+    flow_run = run_deployment(
+        DEPLOYMENT,
+        timeout=0,
+        flow_run_name=f"shard {shard.number} of {job.night}, attempt {number}",
+        # The same attempt of the same run is submitted once, even where the answer to the request was lost.
+        idempotency_key=f"{run_id}-{shard.number}-{number}",
+        parameters={
+            "source": job.source.url,
+            "night": job.night.isoformat(),
+            "recordings": shard.ids,
+            "run_id": run_id,
+            "bundle_id": job.provenance.bundle_id,
+            "options_sha256": job.provenance.options_sha256,
+            "detector": job.options.detector,
+            "frames_per_second": job.options.frames_per_second,
+        },
+    )
+    assert isinstance(flow_run, FlowRun)  # called outside of an event loop
+    return _Attempt(shard, flow_run.id, number)
+
+
+def _complain(attempt: _Attempt, flow_run: FlowRun) -> None:
+    """Say once that no worker takes a shard."""
+    waiting = flow_run.start_time is None and time.monotonic() - attempt.asked > WAITING_S
+    if waiting and not attempt.complained:
+        attempt.complained = True
+        log.warning(
+            "no worker has taken shard %d since %s; start one: prefect worker start --pool %s",
+            attempt.shard.number,
+            (flow_run.created or datetime.now(UTC)).strftime("%H:%M UTC"),
+            flow_run.work_pool_name,
+        )
+
+
+def _require_deployment(client: SyncPrefectClient) -> None:
+    try:
+        client.read_deployment_by_name(DEPLOYMENT)
+    except ObjectNotFound:
+        raise ConfigurationError(
+            f"deployment {DEPLOYMENT}: not on the server {PREFECT_API_URL.value()}; run `make deploy`"
+        ) from None

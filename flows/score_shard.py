@@ -1,0 +1,83 @@
+"""The flow of one shard: some sessions of a night, scored by a worker on any machine and stored in the common lake."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+from prefect import flow
+from prefect.concurrency.sync import concurrency
+from pydantic import Field
+
+from flows.job import Job, make_job
+from flows.night import plan_night, quarantine_record
+from flows.scoring import score_sessions
+from flows.shards import recording_id
+from flows.sources import list_night
+from flows.writing import writing
+from pmfer.errors import ConfigurationError
+from warehouse import store
+from warehouse.queries import Provenance
+
+LIMIT = "pmfer-shards"  # global limit of shards that run at the same time, whatever pool they are in
+
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+RecordingId = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
+
+
+@flow(name="score-shard")
+def score_shard(
+    source: str,
+    night: date,
+    recordings: Annotated[list[RecordingId], Field(min_length=1)],
+    run_id: UUID,
+    bundle_id: Digest,
+    options_sha256: Digest,
+    data_dir: Path | None = None,
+    bundle: str | None = None,
+    detector: str | None = None,
+    frames_per_second: Annotated[float, Field(gt=0)] | None = None,
+) -> None:
+    """Score some sessions of a night; the nightly flow starts this one.
+
+    Args:
+        source: as the nightly run has it; this machine must reach it too.
+        night: the day.
+        recordings: which recordings, see flows.shards.recording_id.
+        run_id: the nightly run that stores them.
+        bundle_id: digest of the bundle that the nightly run has.
+        options_sha256: digest of its scoring options.
+        data_dir: folder for copies while they are scored; left out, PMFER_DATA_DIR of this machine.
+        bundle: shipped bundle's name or a folder; left out, PMFER_BUNDLE of this machine.
+        detector: as the nightly run has it.
+        frames_per_second: as the nightly run has it.
+
+    Raises:
+        PmferError: the source, the bundle or the warehouse cannot be used, or the bundle or the options of this machine
+            are others than those of the nightly run.
+    """
+    job = make_job(source, night, data_dir, bundle, detector, frames_per_second)
+    _require_same(job, Provenance(bundle_id, options_sha256))
+    job.data.require_writable()
+    wanted = frozenset(recordings)
+    # A lease that cannot be renewed for a while is no reason to throw away what is half scored.
+    with concurrency(LIMIT, strict=True, raise_on_lease_renewal_failure=False):
+        listing = list_night(job.source, night, lambda uri: recording_id(uri) in wanted)
+        with writing(job.data, job.warehouse) as connection:
+            plan = plan_night(connection, listing, job)
+            for rejection in plan.rejections:
+                store.add_quarantine(connection, quarantine_record(rejection, night, str(run_id)))
+            score_sessions(connection, plan.pending, job, str(run_id))
+
+
+def _require_same(job: Job, expected: Provenance) -> None:
+    if job.provenance.bundle_id != expected.bundle_id:
+        raise ConfigurationError(
+            f"bundle {job.bundle.path}: not the one that the night is scored with; install the same release, or give "
+            "the same PMFER_BUNDLE to every worker"
+        )
+    if job.provenance != expected:
+        raise ConfigurationError(
+            f"detector {job.options.detector}: its file is not the one that the night is scored with; install the same "
+            "release, or give the same PMFER_DETECTOR to every worker"
+        )

@@ -1,0 +1,101 @@
+"""Scoring sessions one after the other: pull, score, store, or set aside. Whatever happens to one spares the next."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.tasks import Task
+
+from flows.job import Job
+from flows.night import (
+    PendingSession,
+    ScoredSession,
+    StagedSession,
+    examine,
+    pull_session,
+    quarantine_record,
+    score_session,
+    store_scored,
+)
+from flows.sources import Rejection, Unready
+from flows.staging import SourceGoneError, staging_folder
+from inference.process import ScoringProcess
+from pmfer.errors import PmferError, SessionError
+from warehouse import store
+
+
+def worth_retrying(task: Task[..., object], task_run: TaskRun, state: State[object]) -> bool:
+    """Whether a failed task may succeed if it is tried again: what names its own cause does not change by waiting."""
+    error = state.result(raise_on_failure=False)
+    return not isinstance(error, PmferError) or isinstance(error, SourceGoneError)
+
+
+@task(
+    name="pull session",
+    retries=3,
+    retry_delay_seconds=[1, 10, 60],
+    retry_condition_fn=worth_retrying,
+    cache_policy=NO_CACHE,
+)
+def pull(session: PendingSession, job: Job, folder: Path) -> StagedSession | Rejection | Unready:
+    """Copy one video below the data folder."""
+    return pull_session(session, job, folder)
+
+
+@task(name="score session", retries=1, retry_condition_fn=worth_retrying, cache_policy=NO_CACHE)
+def score(scorer: ScoringProcess, staged: StagedSession, job: Job) -> ScoredSession | Rejection:
+    """Score one staged video into a Parquet file beside it."""
+    return score_session(scorer, staged.session, staged.video, job.warehouse.key)
+
+
+def score_sessions(
+    connection: duckdb.DuckDBPyConnection, sessions: Sequence[PendingSession], job: Job, run_id: str
+) -> None:
+    """Score and store sessions, or set them aside, each as soon as it is done: a kill loses one session at most.
+
+    Raises:
+        PmferError: the source, the warehouse or the bundle failed. What was stored before stays.
+        OSError: a copy cannot be written.
+    """
+    with (
+        staging_folder(job.data.staging) as folder,
+        ScoringProcess(job.bundle, job.options, job.limits) as scorer,
+    ):
+        for session in sessions:
+            result = score_one(connection, scorer, session, job, folder, run_id)
+            if isinstance(result, Rejection):
+                store.add_quarantine(connection, quarantine_record(result, job.night, run_id))
+
+
+def score_one(
+    connection: duckdb.DuckDBPyConnection,
+    scorer: ScoringProcess,
+    session: PendingSession,
+    job: Job,
+    folder: Path,
+    run_id: str,
+) -> ScoredSession | Rejection | Unready | None:
+    """Score and store one session; None if its content, once read, turns out to need no scoring."""
+    staged = pull(session, job, folder)
+    if not isinstance(staged, StagedSession):
+        return staged
+    try:
+        examination = examine(connection, [staged.session], job, job.night)
+        if examination.rejections:
+            return examination.rejections[0]
+        if not examination.open:
+            return None
+        result = score(scorer, staged, job)
+        if isinstance(result, ScoredSession):
+            try:
+                store_scored(connection, result, job, run_id)
+            except SessionError as error:
+                return result.session.rejection(error)
+            finally:
+                result.batch.unlink()
+        return result
+    finally:
+        staged.video.unlink(missing_ok=True)

@@ -1,0 +1,89 @@
+"""Flows that are no night: reports of a day rendered again, and the upkeep of the warehouse."""
+
+import logging
+from datetime import date
+from pathlib import Path
+
+import duckdb
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+
+from flows.data_folder import DataFolder
+from flows.printing import printing_of
+from flows.reporting import render_by_hand
+from flows.retain_command import retain, retention_of
+from flows.settings import read_settings
+from flows.verify_command import verify_logs
+from flows.warehouse_address import warehouse_address
+from flows.writing import require_existing, writing
+from warehouse.contracts import require_contracts
+from warehouse.lake import tidy
+from warehouse.publish import publish
+
+log = logging.getLogger("pmfer.upkeep")
+
+
+@flow(name="report", flow_run_name="report {day}")
+def report(data_dir: Path, day: date, patient_id: str | None = None) -> int:
+    """Render reports of a day again, whether due or not; how many files that were.
+
+    Args:
+        data_dir: folder below which all state lies.
+        day: the day.
+        patient_id: pseudonym of one patient; left out, all of the day and the ward.
+
+    Raises:
+        PmferError: nothing was scored on that day, a report failed, or the warehouse cannot be used.
+    """
+    settings = read_settings(data_dir=data_dir)
+    data = DataFolder(settings.data_dir.absolute())
+    data.require_writable()
+    return len(render_by_hand(data, warehouse_address(settings), day, patient_id, printing_of(settings)))
+
+
+@task(name="retain", cache_policy=NO_CACHE)
+def remove_expired(connection: duckdb.DuckDBPyConnection, data: DataFolder, today: date) -> None:
+    """Remove what the settings no longer keep."""
+    counts = retain(connection, data, retention_of(read_settings(data_dir=data.root)), today)
+    log.info("too old to be kept: %s", ", ".join(f"{count} {name}" for name, count in counts.items()) or "nothing")
+
+
+@task(name="compact", cache_policy=NO_CACHE)
+def compact(connection: duckdb.DuckDBPyConnection) -> None:
+    """Merge a lake's small files, and drop those that no state of the last day needs."""
+    tidy(connection)
+
+
+@task(name="check contracts", cache_policy=NO_CACHE)
+def check_everything(connection: duckdb.DuckDBPyConnection) -> None:
+    """Check every contract over every row."""
+    require_contracts(connection, everything=True)
+
+
+@task(name="verify logs", cache_policy=NO_CACHE)
+def verify(data: DataFolder) -> None:
+    """Check that the audit log and the log of reads are what was once written."""
+    for line in verify_logs(data, warehouse_address(read_settings(data_dir=data.root))):
+        log.info(line)
+
+
+@flow(name="maintenance")
+def maintenance(data_dir: Path) -> None:
+    """Keep the warehouse in order: retention, compaction, contracts over everything, audit log.
+
+    Args:
+        data_dir: folder below which all state lies.
+
+    Raises:
+        PmferError: a contract does not hold, a log was altered, or the warehouse cannot be used; names which.
+    """
+    data = DataFolder(data_dir.absolute())
+    data.require_writable()
+    warehouse = warehouse_address(read_settings(data_dir=data.root))
+    require_existing(warehouse)
+    with writing(data, warehouse) as connection:
+        remove_expired(connection, data, date.today())
+        compact(connection)
+        check_everything(connection)
+        publish(connection, warehouse)
+    verify(data)

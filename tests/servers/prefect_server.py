@@ -1,0 +1,111 @@
+"""A Prefect server of the tests' own and workers that ask it, as processes on loopback, gone afterwards."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+
+ROOT = Path(__file__).parents[2]
+START_S = 120.0
+
+
+@dataclass(frozen=True)
+class PrefectServer:
+    """A running server."""
+
+    url: str
+    home: Path  # where its state lies, with logs of its own and of workers
+
+    def environment(self) -> dict[str, str]:
+        """What a process needs to use it."""
+        return os.environ | {
+            "PREFECT_API_URL": self.url,
+            "PREFECT_HOME": str(self.home),
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PMFER_HOME": str(ROOT),
+        }
+
+
+@contextmanager
+def running_server(home: Path, settings: Mapping[str, str]) -> Iterator[PrefectServer]:
+    """Start a server, and stop it at the end.
+
+    Args:
+        home: folder for its state.
+        settings: of the server, as PREFECT_API_DATABASE_CONNECTION_URL.
+    """
+    port = _free_port()
+    server = PrefectServer(f"http://127.0.0.1:{port}/api", home)
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    # Without the address of a server, or it would try to be its own client.
+    environment = {key: value for key, value in server.environment().items() if key != "PREFECT_API_URL"}
+    with (home / "server.log").open("w") as log:
+        process = subprocess.Popen(
+            command, env=environment | settings, stdout=log, stderr=log, start_new_session=True, cwd=home
+        )
+    try:
+        _wait_for(f"{server.url}/health", process, home / "server.log")
+        yield server
+    finally:
+        kill_all(process)
+
+
+@contextmanager
+def running_worker(
+    server: PrefectServer, name: str, settings: Mapping[str, str], pool: str = "pmfer-gpu"
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Start a worker that takes one run at a time, and stop it at the end with all that it started."""
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--name", name, "--limit", "1"]
+    environment = server.environment() | {"PREFECT_WORKER_QUERY_SECONDS": "1"} | settings
+    with (server.home / f"{name}.log").open("w") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+    try:
+        yield process
+    finally:
+        kill_all(process)
+
+
+def kill_all(process: "subprocess.Popen[bytes]") -> None:
+    """Kill -9 a process with all its descendants at once, as a machine does that loses power."""
+    for pid in [process.pid, *descendants(process.pid)]:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    process.wait()
+
+
+def descendants(pid: int) -> list[int]:
+    """All processes below one."""
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            children.setdefault(int(stat.read_text().rpartition(")")[2].split()[1]), []).append(int(stat.parent.name))
+    found: list[int] = []
+    waiting = [pid]
+    while waiting:
+        below = children.get(waiting.pop(), [])
+        found += below
+        waiting += below
+    return found
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + START_S
+    while process.poll() is None and time.monotonic() < deadline:
+        with suppress(URLError, OSError), urllib.request.urlopen(url, timeout=5):
+            return
+        time.sleep(0.2)
+    raise RuntimeError(f"the server did not start: {log.read_text()}")
