@@ -6,11 +6,13 @@ from pathlib import Path
 import onnx
 import onnxruntime
 
+from inference.frugal_session import FrugalSession, is_out_of_memory
+
 ERRORS_ONLY = 3  # ONNX Runtime severity: 0 verbose ... 2 warning, 3 error
 
 
-def open_session(model: Path | bytes, threads: int) -> onnxruntime.InferenceSession:
-    """Open a session on the GPU where there is one, else on the CPU.
+def open_session(model: Path | bytes, threads: int) -> FrugalSession:
+    """Open a session on the GPU where there is one with memory to spare, else on the CPU.
 
     Args:
         model: an ONNX file, or the bytes of one.
@@ -19,17 +21,24 @@ def open_session(model: Path | bytes, threads: int) -> onnxruntime.InferenceSess
     Raises:
         ValueError: ONNX Runtime does not take the model.
     """
+    source = model if isinstance(model, bytes) else str(model)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = ERRORS_ONLY
-    providers = ["CPUExecutionProvider"]
-    if "CUDAExecutionProvider" in onnxruntime.get_available_providers() and cuda_device_count() > 0:
-        onnxruntime.preload_dlls()
-        providers.insert(0, "CUDAExecutionProvider")
-    source = model if isinstance(model, bytes) else str(model)
+
+    def on(*providers: str) -> onnxruntime.InferenceSession:
+        return onnxruntime.InferenceSession(source, options, providers=[*providers, "CPUExecutionProvider"])
+
     try:
-        return onnxruntime.InferenceSession(source, options, providers=providers)
+        if "CUDAExecutionProvider" in onnxruntime.get_available_providers() and cuda_device_count() > 0:
+            onnxruntime.preload_dlls()
+            try:
+                return FrugalSession(on("CUDAExecutionProvider"), on)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+        return FrugalSession(on(), None)
     except Exception as error:  # ONNX Runtime's errors have no public base class
         raise ValueError(f"ONNX Runtime does not take it: {str(error).splitlines()[0]}") from None
 
