@@ -1,14 +1,17 @@
 """A night on several machines: a real Prefect server, PostgreSQL, two workers with folders of their own, one lake."""
 
+import json
 import os
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from postgres_server import PASSWORD, USER, PostgresServer, find_programs
@@ -127,6 +130,26 @@ def alone(house: House) -> dict[str, list[tuple[object, ...]]]:
     assert len(content["sessions"]) >= 8
     assert sorted(reason for _, reason, _ in content["quarantine"]) == ["duplicate_content", "not_a_video"]
     return content
+
+
+def test_the_server_schedules_the_nights_to_come(house: House) -> None:
+    question = {
+        "deployments": {"name": {"any_": ["nightly"]}},
+        "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
+    }
+    deadline = time.monotonic() + 180  # the scheduler looks once a minute
+    due: list[str] = []
+    while not due and time.monotonic() < deadline:
+        time.sleep(1)
+        request = urllib.request.Request(
+            f"{house.server.url}/flow_runs/filter",
+            json.dumps(question).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request) as answer:
+            due = [run["expected_start_time"] for run in json.load(answer)]
+    berlin = {datetime.fromisoformat(time_).astimezone(ZoneInfo("Europe/Berlin")).strftime("%H:%M") for time_ in due}
+    assert berlin == {"02:30"}
 
 
 def test_two_workers_make_the_same_rows_as_one_process(
