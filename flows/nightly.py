@@ -10,9 +10,10 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import duckdb
 from prefect import flow, task
@@ -33,7 +34,7 @@ from flows.sources import NightListing, list_night
 from flows.tally import remember_contents, tally
 from flows.unfinished import note_unready, unfinished_nights
 from flows.writing import writing
-from pmfer.errors import PmferError
+from pmfer.errors import ConfigurationError, PmferError
 from warehouse import store
 from warehouse.audit import current_head
 from warehouse.connection import open_reader
@@ -85,6 +86,7 @@ def nightly(
     detector: str | None = None,
     frames_per_second: Annotated[float, Field(gt=0)] | None = None,
     dispatch_to: Dispatch | None = None,
+    time_zone: str | None = None,
 ) -> NightOutcome:
     """Process one night from source to reports.
 
@@ -98,13 +100,14 @@ def nightly(
         frames_per_second: frames sampled per second of video; left out, PMFER_FRAMES_PER_SECOND or the default.
         dispatch_to: `process` scores here, `workers` has Prefect workers score; left out, PMFER_DISPATCH or the
             default.
+        time_zone: zone in which the day before is meant, as Europe/Berlin; left out, that of the machine.
 
     Raises:
         PmferError: the source, the bundle, the data folder or the warehouse cannot be used, or a report failed. What
             was stored before stays, and running the night again finishes it.
     """
     began = time.monotonic()
-    given, night = night, night or previous_day()
+    given, night = night, night or previous_day(flow_run.scheduled_start_time, time_zone)
     job = make_job(source, night, data_dir, bundle, detector, frames_per_second, dispatch_to)
     if job.dispatch is Dispatch.WORKERS:
         require_dispatchable(job)
@@ -185,7 +188,18 @@ def recorded_failure(connection: duckdb.DuckDBPyConnection, run_id: str, plan: N
         raise
 
 
-def previous_day() -> date:
-    """The day before the run was scheduled, so that a late run still takes the night it was meant for."""
-    due = flow_run.scheduled_start_time
-    return (due.astimezone().date() if due else date.today()) - timedelta(days=1)
+def previous_day(due: datetime | None, time_zone: str | None) -> date:
+    """The day before a run was due, so that a late run still takes the night it was meant for.
+
+    Args:
+        due: when the run was to start, with its zone; None: now.
+        time_zone: by whose calendar, as Europe/Berlin; None: that of this machine.
+
+    Raises:
+        ConfigurationError: there is no such zone.
+    """
+    try:
+        zone = ZoneInfo(time_zone) if time_zone else None
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ConfigurationError(f"time_zone {time_zone}: no such zone; write it as Europe/Berlin") from None
+    return (due or datetime.now(UTC)).astimezone(zone).date() - timedelta(days=1)

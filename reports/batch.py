@@ -9,6 +9,8 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
+from jinja2 import TemplateError
+
 from pmfer.errors import ReportError
 from reports.files import Order, write_files
 from reports.patient import PatientReport
@@ -67,6 +69,8 @@ def _attempt(order: Order) -> str | None:
         write_files(order)
     except ReportError as error:
         return str(error)
+    except TemplateError as error:
+        return f"report of {_whose(order)}: its template is wrong ({error}); install this release again"
     except MemoryError:
         return f"report of {_whose(order)}: there is not enough memory for it; let fewer processes work at once"
     return None

@@ -1,26 +1,66 @@
+import asyncio
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import yaml
 from prefect.flows import load_flow_from_entrypoint
+from prefect.server.schemas.schedules import CronSchedule
+
+from flows.catch_up import backfill
+from flows.deploy import HEARTBEAT_S, POOLS
+from flows.dispatch import DEPLOYMENT
+from flows.nightly import previous_day
+from pmfer.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[2]
-DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+DEPLOYMENTS = {d["name"]: d for d in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]}
 
 
-@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda d: d["name"])
+@pytest.mark.parametrize("deployment", DEPLOYMENTS.values(), ids=lambda d: d["name"])
 def test_an_entrypoint_loads_and_takes_the_parameters_it_is_given(
     deployment: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
     flow = load_flow_from_entrypoint(str(deployment["entrypoint"]))
     assert flow.name == deployment["name"]
-    parameters = deployment["parameters"]
+    parameters = deployment.get("parameters", {})
     assert isinstance(parameters, dict)
     assert set(parameters) <= set(flow.parameters.properties)
+    undocumented = [name for name, field in flow.parameters.properties.items() if not field.get("description")]
+    assert undocumented == []
 
 
-def test_the_nightly_run_is_scheduled_in_a_time_zone() -> None:
-    (nightly,) = [d for d in DEPLOYMENTS if d["name"] == "nightly"]
+def test_a_deployment_runs_in_a_pool_and_a_queue_that_are_made() -> None:
+    made = {(pool.name, queue) for pool in POOLS for queue in pool.queues}
+    pools = [deployment["work_pool"] for deployment in DEPLOYMENTS.values()]
+    assert {(pool["name"], pool["work_queue_name"]) for pool in pools} == made
+    for pool in pools:
+        assert pool["job_variables"]["env"]["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == str(HEARTBEAT_S)
+
+
+def test_a_night_does_not_wait_in_the_pool_that_its_shards_need() -> None:
+    shard, waiting = DEPLOYMENTS[DEPLOYMENT.partition("/")[2]], ("nightly", "backfill")
+    assert all(DEPLOYMENTS[name]["work_pool"]["name"] != shard["work_pool"]["name"] for name in waiting)
+
+
+@pytest.mark.parametrize("cron", [None, "30 0 * * *", "30 1 * * *", "30 3 * * *"])
+def test_every_night_comes_once_over_the_changes_to_and_from_summer_time(cron: str | None) -> None:
+    nightly = DEPLOYMENTS["nightly"]
     (schedule,) = nightly["schedules"]
-    assert schedule["timezone"]
+    zone = nightly["parameters"]["time_zone"]
+    assert schedule["timezone"] == zone
+    clock = CronSchedule(cron=cron or schedule["cron"], timezone=zone)
+    for first in (date(2026, 3, 26), date(2026, 10, 22)):  # the clocks change on the 29th and the 25th
+        start = datetime(first.year, first.month, first.day, 12, tzinfo=UTC)
+        runs = asyncio.run(clock.get_dates(6, start=start))
+        # Late runs, on a machine with another zone: the night is that of the schedule.
+        nights = [previous_day(due.astimezone(UTC), zone) for due in runs]
+        assert nights == [first + timedelta(days=days) for days in range(6)]
+
+
+def test_what_makes_no_sense_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no such zone"):
+        previous_day(None, "Berlin")
+    with pytest.raises(ConfigurationError, match="lies before first"):
+        backfill.fn("/srv", tmp_path, date(2026, 3, 2), date(2026, 3, 1))

@@ -128,7 +128,7 @@ def alone(house: House) -> dict[str, list[tuple[object, ...]]]:
     assert night.returncode == 0, out + errors
     content = house.content(lake)
     assert len(content["sessions"]) >= 8
-    assert sorted(reason for _, reason, _ in content["quarantine"]) == ["duplicate_content", "not_a_video"]
+    assert sorted(reason for _, reason, _ in content["quarantine"]) == ["duplicate_content", "no_consent", "not_a_video"]
     return content
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 USER = "pmfer"
 PASSWORD = "it's a secret"
@@ -30,6 +31,20 @@ class PostgresServer:
         """Run a statement in a database."""
         self._run("psql", "--quiet", f"--command={text}", name)
 
+    def start(self) -> None:
+        """Start it, again after stop."""
+        options = f"-c listen_addresses='' -c unix_socket_directories='{self.folder}' -c fsync=off"
+        self.run_on_data("pg_ctl", "start", "--wait", "--options", options, "--log", self.folder / "log")
+
+    def stop(self) -> None:
+        """Stop it as a machine does that is switched off."""
+        self.run_on_data("pg_ctl", "stop", "--mode=immediate")
+
+    def run_on_data(self, program: str, *arguments: str | Path) -> None:
+        """Run a program of PostgreSQL's on the server's files."""
+        command = [self.programs / program, "--pgdata", self.folder / "data", *arguments]
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=True, cwd=self.folder, **_as_nobody())
+
     def _run(self, program: str, *arguments: str) -> None:
         command = [self.programs / program, f"--host={self.folder}", f"--username={USER}", *arguments]
         subprocess.run(command, env={"PGPASSWORD": PASSWORD}, check=True)
@@ -46,26 +61,24 @@ def find_programs() -> Path | None:
 @contextmanager
 def running_server(programs: Path) -> Iterator[PostgresServer]:
     """Start a server, and stop it at the end."""
-    # PostgreSQL refuses to run as root; whoever else runs the tests may not become anybody.
-    as_nobody = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
     with tempfile.TemporaryDirectory(prefix="pmfer-pg-") as name:
         folder = Path(name)
         secret = folder / "password"
         secret.write_text(PASSWORD)
-        if as_nobody:
+        if _as_nobody():
             for path in (folder, secret):
                 shutil.chown(path, "nobody", "nogroup")
-
-        def run(program: str, *arguments: str | Path) -> None:
-            command = [programs / program, "--pgdata", folder / "data", *arguments]
-            subprocess.run(command, stdout=subprocess.DEVNULL, check=True, cwd=folder, **as_nobody)
-
-        run(
+        server = PostgresServer(programs, folder)
+        server.run_on_data(
             "initdb", "--auth=scram-sha-256", f"--username={USER}", f"--pwfile={secret}", "--encoding=UTF8", "--no-sync"
         )
-        options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c fsync=off"
-        run("pg_ctl", "start", "--wait", "--options", options, "--log", folder / "log")
+        server.start()
         try:
-            yield PostgresServer(programs, folder)
+            yield server
         finally:
-            run("pg_ctl", "stop", "--mode=immediate")
+            server.stop()
+
+
+def _as_nobody() -> dict[str, Any]:
+    """PostgreSQL refuses to run as root; whoever else runs the tests may not become anybody."""
+    return {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}

@@ -2,12 +2,12 @@
 
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
 import pytest
-from postgres_server import PostgresServer
+from postgres_server import PASSWORD, PostgresServer, find_programs, running_server
 from warehouse_places import lake_in
 from warehouse_samples import content, sample_session, store_sample
 
@@ -15,6 +15,7 @@ from pmfer.errors import WarehouseError
 from warehouse.address import Address, LakeAddress
 from warehouse.connection import open_reader, open_writer
 from warehouse.lake import forget_history, tidy
+from warehouse.lock import night_lock
 from warehouse.migrate import shipped_migrations
 
 CHILD = Path(__file__).with_name("store_sessions.py")
@@ -123,3 +124,38 @@ def test_another_data_folder_than_the_lakes_is_refused(address: LakeAddress, tmp
 
 def parquet_files(address: LakeAddress) -> set[Path]:
     return set(Path(address.data).rglob("*.parquet"))
+
+
+@LAKES
+def test_a_night_of_a_lake_runs_once_at_a_time(address: LakeAddress) -> None:
+    night, next_night = date(2026, 3, 2), date(2026, 3, 3)
+    with open_writer(address) as one, open_writer(address) as other:
+        with night_lock(one, night):
+            refused = pytest.raises(WarehouseError, match=r"^night 2026-03-02: another run of it is going on")
+            with refused, night_lock(other, night):
+                pytest.fail("two runs of one night")
+            with night_lock(other, next_night):
+                assert store_sample(other, sample_session("s1"))  # who holds a night holds nobody up
+        with night_lock(other, night):
+            pass
+
+
+def test_a_catalogue_that_goes_down_in_mid_run_loses_nothing_that_was_stored(tmp_path: Path) -> None:
+    programs = find_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed")
+    with running_server(programs) as server:
+        address = lake_in(tmp_path, f"ducklake:postgres:{server.create_database('ward')}")
+        with open_writer(address) as connection, night_lock(connection, date(2026, 3, 2)):
+            assert store_sample(connection, sample_session("s1"))
+            server.stop()
+            with pytest.raises(WarehouseError) as error:
+                store_sample(connection, sample_session("s2"))
+        assert "run again" in str(error.value) or "PostgreSQL is running" in str(error.value)
+        assert "\n" not in str(error.value)
+        assert PASSWORD not in str(error.value)
+        server.start()
+        with open_writer(address) as connection, night_lock(connection, date(2026, 3, 2)):
+            assert not store_sample(connection, sample_session("s1"))
+            assert store_sample(connection, sample_session("s2"))
+            assert connection.execute("SELECT count(*) FROM sessions").fetchall() == [(2,)]
