@@ -53,7 +53,7 @@ class House:
     def settings(self, lake: str, machine: str) -> dict[str, str]:
         """What a machine of the house has in its environment."""
         data = self.folder / machine
-        return {"PMFER_WAREHOUSE": lake, "PMFER_DATA_DIR": str(data), "PMFER_SHARD_S": "0.3"}
+        return {"PMFER_WAREHOUSE": lake, "PMFER_DATA_DIR": str(data), "PMFER_SHARD_S": "1"}
 
     def nightly(self, lake: str, machine: str, *options: str) -> "subprocess.Popen[str]":
         """Start a night on a machine."""
@@ -128,7 +128,11 @@ def alone(house: House) -> dict[str, list[tuple[object, ...]]]:
     assert night.returncode == 0, out + errors
     content = house.content(lake)
     assert len(content["sessions"]) >= 8
-    assert sorted(reason for _, reason, _ in content["quarantine"]) == ["duplicate_content", "no_consent", "not_a_video"]
+    assert sorted(reason for _, reason, _ in content["quarantine"]) == [
+        "duplicate_content",
+        "no_consent",
+        "not_a_video",
+    ]
     return content
 
 

@@ -1,0 +1,115 @@
+"""Failures that docs/operations.md lists, made to happen; and that each it lists has a test that does."""
+
+import ast
+import os
+import re
+import signal
+from datetime import date
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from flows.dispatch import require_dispatchable
+from flows.job import Job, make_job
+from flows.night import PendingSession, ScoredSession, score_session
+from flows.score_shard import score_shard
+from flows.settings import Dispatch
+from flows.shards import recording_id
+from flows.sources import Rejection, Source, list_night
+from inference.limits import VideoLimits
+from inference.options import ScoringOptions
+from inference.process import ScoringProcess
+from inference.score import Progress, ScoredVideo
+from pmfer.bundle import DEFAULT_BUNDLE, load_bundle
+from pmfer.errors import ConfigurationError, QuarantineReason
+from simulator.ward import WardPlan, write_ward
+
+ROOT = Path(__file__).parents[2]
+NIGHT = date(2026, 3, 2)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("failures") / "source"
+    write_ward(folder, WardPlan(NIGHT, days=1, seconds_per_session=1.2, size=(160, 120)), workers=2)
+    return folder
+
+
+def job(source: Path, data: Path, dispatch: Dispatch = Dispatch.PROCESS) -> Job:
+    return make_job(str(source), NIGHT, data, dispatch=dispatch)
+
+
+class CrashingOnce(ScoringProcess):
+    """A decoder that crashes in the first video it is given."""
+
+    crashed = False
+
+    def score(self, video: Path, session_id: str, on_progress: Progress | None = None) -> ScoredVideo:
+        return super().score(video, session_id, self.crash)
+
+    def crash(self, done_s: float, announced_s: float | None) -> None:
+        if not self.crashed and self.pid:
+            self.crashed = True
+            os.kill(self.pid, signal.SIGSEGV)
+
+
+def test_a_decoder_that_crashes_costs_its_session_and_the_next_is_scored(source: Path) -> None:
+    recording = list_night(Source(str(source), settle_s=0), NIGHT).recordings[0]
+    session = PendingSession(recording, "0" * 64)
+    video = source / recording.source_uri
+    with CrashingOnce(load_bundle(DEFAULT_BUNDLE), ScoringOptions(), VideoLimits()) as scorer:
+        first = score_session(scorer, session, video, None)
+        second = score_session(scorer, session, video, None)
+    assert isinstance(first, Rejection)
+    assert first.reason is QuarantineReason.CRASHED
+    assert recording.name in first.message
+    assert isinstance(second, ScoredSession)
+
+
+def test_workers_and_a_file_do_not_go_together(source: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"is a file, which has one writer; give a lake in PMFER_WAREHOUSE"):
+        require_dispatchable(job(source, tmp_path / "data", Dispatch.WORKERS))
+
+
+def test_workers_need_a_server(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PMFER_WAREHOUSE", f"ducklake:sqlite:{tmp_path / 'catalogue.sqlite'}")
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    with pytest.raises(ConfigurationError, match="no Prefect server is named; set PREFECT_API_URL"):
+        require_dispatchable(job(source, tmp_path / "data", Dispatch.WORKERS))
+
+
+@pytest.mark.parametrize("other", ["bundle_id", "options_sha256"])
+def test_a_worker_with_another_model_scores_nothing(source: Path, tmp_path: Path, other: str) -> None:
+    ours = job(source, tmp_path / "data").provenance
+    theirs = {"bundle_id": ours.bundle_id, "options_sha256": ours.options_sha256, other: "0" * 64}
+    recording = recording_id(f"{NIGHT}/any.mp4")
+    with pytest.raises(ConfigurationError, match="not the one that the night is scored with"):
+        score_shard.fn(str(source), NIGHT, [recording], uuid4(), data_dir=tmp_path / "data", **theirs)
+    assert not (tmp_path / "data" / "warehouse").exists()
+
+
+def test_a_shard_looks_at_its_own_recordings_only(source: Path) -> None:
+    whole = list_night(Source(str(source), settle_s=0), NIGHT)
+    chosen = whole.recordings[1]
+    wanted = recording_id(chosen.source_uri)
+    (source / NIGHT.isoformat() / "other.json").write_text("{")  # of no video, and no sidecar
+    part = list_night(Source(str(source), settle_s=0), NIGHT, lambda uri: recording_id(uri) == wanted)
+    (source / NIGHT.isoformat() / "other.json").unlink()
+    assert part.recordings == (chosen,)
+    assert part.rejections == part.unready == ()
+
+
+def listed_tests() -> list[str]:
+    """Tests that the table of failures names, as FILE::NAME."""
+    text = (ROOT / "docs" / "operations.md").read_text()
+    return sorted(set(re.findall(r"`(tests/[\w/]+\.py::\w+)`", text)))
+
+
+def test_every_failure_that_is_listed_has_its_test() -> None:
+    listed = listed_tests()
+    assert len(listed) >= 20
+    for name in listed:
+        file, _, test = name.partition("::")
+        functions = ast.walk(ast.parse((ROOT / file).read_text()))
+        assert test in {node.name for node in functions if isinstance(node, ast.FunctionDef)}, name
