@@ -4,7 +4,6 @@ What is there stays as it is, but for the deployments, which are brought up to p
 a pool in Prefect, and the next release must not change them back.
 """
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from prefect.settings import PREFECT_API_URL
 from prefect.workers.process import ProcessWorker
 
 from flows.score_shard import LIMIT
+from flows.settings import environment_with
 from pmfer.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[1]  # where prefect.yaml lies
@@ -132,7 +132,7 @@ def _make_automation(client: SyncPrefectClient, tell: Callable[[str], None]) -> 
 def _deploy_all(source: str, data_dir: Path) -> None:
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
     given = {"PMFER_SOURCE": source, "PMFER_DATA_DIR": str(data_dir)}
-    done = subprocess.run(command, cwd=ROOT, env=os.environ | given, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=environment_with(given), capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()[-1]
         raise ConfigurationError(f"prefect.yaml: cannot be deployed: {last}")

@@ -4,6 +4,7 @@ Every setting can be given as `PMFER_NAME`; an option of the command line wins o
 """
 
 import os
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -89,6 +90,11 @@ def read_settings(**overrides: object) -> Settings:
         first = error.errors()[0]
         name = str(first["loc"][0])
         raise ConfigurationError(f"setting PMFER_{name.upper()}: {first['msg']}") from None
+
+
+def environment_with(variables: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process that this one starts: its own, and some variables more."""
+    return os.environ | dict(variables)
 
 
 def read_secret(variable: str) -> str | None:
