@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c const
 FERPLUS ?= ../shared/data/ferplus/ferplus.parquet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow deploy lint format types lock train ablation dictionary bench-reports bench-warehouse clean
+.PHONY: help setup demo test test-slow deploy lint format types lock train ablation dictionary bench-reports bench-warehouse scale clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -76,6 +76,9 @@ bench-warehouse: $(VENV)/.run  ## measure a warehouse of WARD="--patients 100 --
 
 bench-reports: $(VENV)/.run  ## measure the reports of a night: NIGHT="--patients 100 --days 90"
 	@$(BIN)/python -m benchmarks.reports $(NIGHT)
+
+scale: $(VENV)/.run  ## what houses need: SCALE="--patients 100 10000 --minutes 10"
+	@$(BIN)/python -m benchmarks.scale $(SCALE)
 
 clean:  ## remove what make made, but not var/
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

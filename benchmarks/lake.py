@@ -1,0 +1,59 @@
+"""Measure how long storing a session holds the lock of a lake, and how many bytes its Parquet files take per row.
+
+    python -m benchmarks.lake 'ducklake:postgres:host=/tmp dbname=bench' --sessions 25 --frames 3000 --out FOLDER
+
+The database is there and empty. Sessions are stored one after the other, as workers do, then the lake is tidied.
+"""
+
+import argparse
+import statistics
+import time
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+from benchmarks.warehouse import FIRST_DAY, Size, digest, made_up_frames, result_of, sessions_of
+from warehouse.address import parse_address
+from warehouse.connection import open_writer
+from warehouse.lake import tidy
+from warehouse.records import BundleRecord, RunRecord
+from warehouse.store import start_run, store_sessions
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("address", help="of a lake that does not exist yet")
+    parser.add_argument("--sessions", type=int, default=25)
+    parser.add_argument("--frames", type=int, default=3000, help="per session")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the Parquet files")
+    options = parser.parse_args()
+    address = parse_address(options.address, published=options.out / "none", lake=options.out / "lake")
+    bundle = BundleRecord(digest("card"), "bench", digest("weights"), digest("prompts"), {"name": "bench"})
+    run = RunRecord("run", FIRST_DAY, "bench", bundle.bundle_id, digest("options"), {})
+    wall_s, cpu_s = [], []
+    with closing(open_writer(address)) as connection:
+        start_run(connection, run)
+        for session, seed in sessions_of(FIRST_DAY, Size(options.sessions, 1, 1, options.frames)):
+            result = result_of(session, made_up_frames(seed, options.frames), run)
+            began, worked = time.perf_counter(), time.process_time()
+            store_sessions(connection, bundle, [result])
+            wall_s.append(time.perf_counter() - began)
+            cpu_s.append(time.process_time() - worked)
+        rows = options.sessions * options.frames
+        stored = files_in(options.out)
+        tidy(connection, timedelta(0))
+    print(f"a session: {min(wall_s):.2f} s at best, {statistics.median(wall_s):.2f} s as a median")
+    print(f"of which this process worked {statistics.median(cpu_s):.2f} s")
+    print(f"{sum(stored) / rows:.0f} bytes a frame row in {len(stored)} files")
+    tidied = files_in(options.out)
+    print(f"{sum(tidied) / rows:.0f} bytes in {len(tidied)} files, tidied")
+
+
+def files_in(folder: Path) -> list[int]:
+    """Bytes of every Parquet file below a folder."""
+    return [path.stat().st_size for path in folder.rglob("*.parquet")]
+
+
+if __name__ == "__main__":
+    main()
