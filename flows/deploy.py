@@ -22,11 +22,11 @@ from prefect.settings import PREFECT_API_URL
 from prefect.workers.process import ProcessWorker
 
 from flows.score_shard import LIMIT
-from flows.settings import environment_with
+from flows.settings import HEARTBEAT_S, environment_with
 from pmfer.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[1]  # where prefect.yaml lies
-HEARTBEAT_S = 30  # seconds between two heartbeats of a run; the least that Prefect takes, as prefect.yaml has it
+FLOWS = ("nightly", "score-shard", "report", "backfill", "maintenance")
 SILENT_S = 3 * HEARTBEAT_S  # seconds without a heartbeat after which a run is dead
 SILENT = "no heartbeat: its process or machine is gone"
 AUTOMATION = "pmfer: runs without heartbeat have crashed"
@@ -116,6 +116,10 @@ def _make_automation(client: SyncPrefectClient, tell: Callable[[str], None]) -> 
                 after={"prefect.flow-run.heartbeat"},
                 expect={"prefect.flow-run.heartbeat", *endings},
                 match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
+                # Of our flows only: those of others on the same server may have heartbeats less often.
+                match_related=ResourceSpecification(
+                    {"prefect.resource.role": ["flow"], "prefect.resource.name": list(FLOWS)}
+                ),
                 for_each={"prefect.resource.id"},
                 posture=Posture.Proactive,
                 threshold=1,

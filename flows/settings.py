@@ -16,6 +16,8 @@ from pmfer.bundle import DEFAULT_BUNDLE
 from pmfer.errors import ConfigurationError
 from reports.format import Format
 
+HEARTBEAT_S = 30  # seconds between two heartbeats of a run, the least that Prefect takes; prefect.yaml has it too
+
 
 def _listed(value: object) -> object:
     """`pdf,html` as people write it in the environment."""
@@ -114,6 +116,7 @@ def prepare_prefect(home: Path) -> None:
     # Prefect logs a traceback for every task that fails; the error itself reaches the command line, which says it in
     # one line.
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", str(HEARTBEAT_S))
     # The telemetry of the temporary server can log a "database is locked" traceback that means nothing.
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     # A temporary server on a busy machine needs longer than Prefect's default 20 s at times.

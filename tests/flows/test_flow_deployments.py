@@ -8,9 +8,10 @@ from prefect.flows import load_flow_from_entrypoint
 from prefect.server.schemas.schedules import CronSchedule
 
 from flows.catch_up import backfill
-from flows.deploy import HEARTBEAT_S, POOLS
+from flows.deploy import FLOWS, POOLS
 from flows.dispatch import DEPLOYMENT
 from flows.nightly import previous_day
+from flows.settings import HEARTBEAT_S
 from pmfer.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +38,10 @@ def test_a_deployment_runs_in_a_pool_and_a_queue_that_are_made() -> None:
     assert {(pool["name"], pool["work_queue_name"]) for pool in pools} == made
     for pool in pools:
         assert pool["job_variables"]["env"]["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == str(HEARTBEAT_S)
+
+
+def test_every_deployment_is_watched_for_heartbeats() -> None:
+    assert set(FLOWS) == set(DEPLOYMENTS)
 
 
 def test_a_night_does_not_wait_in_the_pool_that_its_shards_need() -> None:
