@@ -1,0 +1,47 @@
+"""The deployments that are no night, run as a worker runs them: against a real server, in a process of their own."""
+
+import os
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from prefect_server import ROOT, running_server
+from privacy_folder import DAYS, OTHER, file_of, make_folder
+
+from flows.data_folder import DataFolder
+from warehouse.connection import open_writer
+
+pytestmark = pytest.mark.slow
+
+
+def run(environment: dict[str, str], text: str) -> subprocess.CompletedProcess[str]:
+    code = f"from datetime import date; from pathlib import Path; from flows.upkeep import *; print({text})"
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env=os.environ | environment, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_reports_are_rendered_again_and_the_warehouse_is_kept_in_order(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path / "data")
+    make_folder(data)
+    (tmp_path / "prefect").mkdir()
+    with running_server(tmp_path / "prefect", {}) as server:
+        settings = {name: server.environment()[name] for name in ("PREFECT_API_URL", "PREFECT_HOME")}
+        target = data.patient_report(OTHER, DAYS[1])
+        target.unlink(missing_ok=True)
+        done = run(settings, f"report(Path({str(data.root)!r}), date.fromisoformat('{DAYS[1]}'), {OTHER!r})")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.split()[-1] == "1"
+        assert target.read_bytes().startswith(b"%PDF")
+
+        kept = settings | {"PMFER_RETAIN_FRAMES_DAYS": "1"}
+        done = run(kept, f"maintenance(Path({str(data.root)!r}))")
+        assert done.returncode == 0, done.stderr
+        with closing(open_writer(file_of(data))) as connection:
+            assert connection.sql("SELECT count(*) FROM stored_frames").fetchall() == [(0,)]
+            orphan = "SELECT * REPLACE ('orphan' AS scoring_id, 'nobody' AS session_id) FROM scorings LIMIT 1"
+            connection.execute(f"INSERT INTO scorings {orphan}")
+        done = run(settings, f"maintenance(Path({str(data.root)!r}))")
+        assert done.returncode != 0
+        assert "nothing_without_owner" in done.stderr.splitlines()[-1]
