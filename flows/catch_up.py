@@ -1,5 +1,6 @@
 """Many nights: which of them have something to do, and the flow that works through them in order."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -9,13 +10,13 @@ from pydantic import Field
 
 from flows.job import make_job
 from flows.night import NightOutcome, plan_night
-from flows.nightly import nightly
-from flows.reporting import due_reports
+from flows.nightly import nightly, something_to_do
 from flows.settings import Dispatch
 from flows.sources import list_night
 from flows.unfinished import note_unready
 from flows.writing import writing
 from pmfer.errors import ConfigurationError
+from warehouse.publish import publish
 
 
 @flow(name="backfill", flow_run_name="backfill {first} to {last}")
@@ -72,8 +73,9 @@ def first_due_night(
     with writing(job.data, job.warehouse) as connection:
         for listing in listings:
             note_unready(job.data, listing.night, len(listing.unready))
-            if not plan_night(connection, listing, job).nothing_new:
+            night = replace(job, night=listing.night)
+            if something_to_do(connection, plan_night(connection, listing, night), night):
                 return listing.night
-            if due_reports(connection, listing.night, job.provenance, job.data, job.printing):
-                return listing.night
+        # A run whose last publication failed, for want of room say, has nothing else left to do.
+        publish(connection, job.warehouse)
     return None

@@ -32,7 +32,7 @@ from flows.settings import Dispatch
 from flows.shards import pack
 from flows.sources import NightListing, list_night
 from flows.tally import remember_contents, tally
-from flows.unfinished import note_unready, unfinished_nights
+from flows.unfinished import note_unready, unfinished_nights, was_cut_short
 from flows.writing import writing
 from pmfer.errors import ConfigurationError, PmferError
 from warehouse import store
@@ -115,7 +115,7 @@ def nightly(
     listing = find_sessions(job)
     with writing(job.data, job.warehouse) as connection, night_lock(connection, night):
         plan = plan_night(connection, listing, job)
-        if plan.nothing_new and not due_reports(connection, night, job.provenance, job.data, job.printing):
+        if not something_to_do(connection, plan, job):
             publish_snapshot(connection, job)
             outcome = NightOutcome(night, plan.found, 0, plan.done_before, 0, 0, 0, len(plan.unready))
         else:
@@ -133,6 +133,15 @@ def nightly(
     for left in earlier:
         nightly(source, data_dir, left, bundle, detector, frames_per_second, dispatch_to)
     return outcome
+
+
+def something_to_do(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job) -> bool:
+    """Whether a night has sessions to score or to set aside, reports that are due, or a run that was cut short."""
+    return (
+        not plan.nothing_new
+        or was_cut_short(connection, job.night)
+        or bool(due_reports(connection, job.night, job.provenance, job.data, job.printing))
+    )
 
 
 def process(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job) -> NightOutcome:

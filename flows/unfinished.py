@@ -23,6 +23,15 @@ def note_unready(data: DataFolder, night: date, count: int) -> None:
     write_private(data.unready, json.dumps(kept | ({night.isoformat(): count} if count else {}), indent=1) + "\n")
 
 
+def was_cut_short(connection: duckdb.DuckDBPyConnection, night: date) -> bool:
+    """Whether the latest run of a night failed or was killed: what a run does last, it may not have done.
+
+    Raises:
+        WarehouseError: the database refused.
+    """
+    return queries.last_status(connection, night) not in (None, "completed")
+
+
 def unfinished_nights(connection: duckdb.DuckDBPyConnection, data: DataFolder) -> list[date]:
     """The nights to come back to, in order.
 

@@ -36,6 +36,7 @@ CONTENT = {
     "episodes": "*",
     "quarantine": "source_uri, reason, content_sha256",
     "reports": "report_id, input_key, path, sha256",
+    "active_bundle": "bundle_id, options_sha256",
 }
 
 Content = dict[str, list[tuple[object, ...]]]
@@ -96,6 +97,9 @@ def differences(data: Path, undisturbed: Content) -> list[str]:
     """What differs from the undisturbed night, a line each."""
     found = content(data)
     lines = [f"table {table} differs" for table in CONTENT if found[table] != undisturbed[table]]
+    with duckdb.connect(data / "published" / "warehouse.duckdb", read_only=True) as connection:
+        ((status,),) = connection.sql("SELECT status FROM runs ORDER BY started_at DESC LIMIT 1").fetchall()
+    lines += [f"the last run is {status}"] * (status != "completed")
     files = {path.relative_to(data).as_posix() for path in (data / "reports").rglob("*.pdf")}
     recorded = {str(row[2]) for row in found["reports"]}
     lines += [f"{name}: a report without its record, or the other way round" for name in files ^ recorded]

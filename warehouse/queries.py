@@ -106,6 +106,12 @@ def existing_scorings(connection: duckdb.DuckDBPyConnection, scoring_ids: Collec
     return set(_read(connection, "scorings_existing", scoring_ids=list(scoring_ids))["scoring_id"])
 
 
+def last_status(connection: duckdb.DuckDBPyConnection, night: date) -> str | None:
+    """How the latest run of a night ended, or `running`; None if there was none."""
+    rows = _read(connection, "last_run_of_night", night=night)
+    return None if rows.is_empty() else str(rows["status"][0])
+
+
 def scored_sessions(
     connection: duckdb.DuckDBPyConnection, session_ids: Collection[str], provenance: Provenance
 ) -> pl.DataFrame:

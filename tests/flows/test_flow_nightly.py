@@ -134,6 +134,27 @@ def test_a_run_killed_in_the_middle_is_finished_by_the_next(source: Path, undist
     assert content(data) == content(undisturbed)
 
 
+def test_a_run_that_was_cut_short_just_before_its_end_is_finished(
+    source: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    data = Path(shutil.copytree(undisturbed, tmp_path / "data"))
+    with duckdb.connect(data / "warehouse" / "warehouse.duckdb") as connection:
+        connection.execute("UPDATE runs SET status = 'running', finished_at = NULL")
+        connection.execute("DELETE FROM active_bundle")
+    (data / "published" / "warehouse.duckdb").unlink()
+    done = pmfer(*nightly(source, data))
+    assert done.returncode == 0, done.stderr
+    assert content(data) == content(undisturbed)
+    with duckdb.connect(data / "published" / "warehouse.duckdb", read_only=True) as connection:
+        ended = connection.execute("SELECT status FROM runs ORDER BY started_at").fetchall()
+        assert ended == [("failed",), ("completed",)]
+        assert len(connection.execute("FROM active_bundle").fetchall()) == 1
+
+    (data / "published" / "warehouse.duckdb").unlink()  # as where the disk was full for the last publication
+    assert "nothing to do" in pmfer(*nightly(source, data)).stdout
+    assert content(data) == content(undisturbed)
+
+
 def test_a_load_that_breaks_a_contract_is_not_published(source: Path, undisturbed: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     shutil.copytree(undisturbed, data)
