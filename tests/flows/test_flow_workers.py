@@ -108,15 +108,25 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         url = f"postgresql+asyncpg://{USER}:{password}@/prefect?host={postgres.folder}"
         database = {"PREFECT_API_DATABASE_CONNECTION_URL": url}
         server = stack.enter_context(running_server(folder / "prefect", database))
-        made = subprocess.run(
-            [sys.executable, "-m", "flows", "deploy", "--source", str(source), "--gpus", "2"],
-            env=server.environment() | {"PMFER_DATA_DIR": str(folder / "night")},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        made = deploy(server, source, "--gpus", "2")
         assert made.returncode == 0, made.stderr
         yield House(server, postgres, source, folder)
+
+
+def deploy(server: PrefectServer, source: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "flows", "deploy", "--source", str(source), *options],
+        env=server.environment() | {"PMFER_DATA_DIR": str(source.parent / "night")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_deploying_again_makes_nothing_anew(house: House) -> None:
+    again = deploy(house.server, house.source)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.splitlines() == ["deployments are those of prefect.yaml"]
 
 
 @pytest.fixture(scope="module")
