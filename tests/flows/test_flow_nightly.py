@@ -111,8 +111,8 @@ def test_a_second_run_finds_nothing_to_do_and_changes_nothing(source: Path, undi
     assert content(undisturbed) == before
 
 
-def test_a_run_killed_in_the_middle_is_finished_by_the_next(source: Path, undisturbed: Path, tmp_path: Path) -> None:
-    data = tmp_path / "data"
+def kill_in_the_middle(source: Path, data: Path, sessions: int) -> None:
+    """Start the night and kill it, with all its processes, when it has begun with so many sessions."""
     process = subprocess.Popen(
         [sys.executable, "-m", "flows", *nightly(source, data)],
         stdout=subprocess.DEVNULL,
@@ -121,14 +121,19 @@ def test_a_run_killed_in_the_middle_is_finished_by_the_next(source: Path, undist
     )
     seen: set[str] = set()
     deadline = time.monotonic() + 240
-    while len(seen) < 3 and process.poll() is None and time.monotonic() < deadline:
+    while len(seen) < sessions and process.poll() is None and time.monotonic() < deadline:
         seen |= {path.stem for path in (data / "staging").rglob("*.mp4")}
         time.sleep(0.002)
     assert process.poll() is None, "the run ended before it could be killed"
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    assert len(seen) == 3
+    assert len(seen) == sessions
 
+
+def test_a_run_killed_in_the_middle_is_finished_by_the_next(source: Path, undisturbed: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for sessions in (1, 3, 2):
+        kill_in_the_middle(source, data, sessions)
     done = pmfer(*nightly(source, data))
     assert done.returncode == 0, done.stderr
     assert content(data) == content(undisturbed)
