@@ -10,8 +10,8 @@ from warehouse_samples import BUNDLE, COMPLETED, sample_frames, sample_run, samp
 
 from pmfer.errors import QuarantineReason
 from pmfer.expressions import EXPRESSION_NAMES
-from warehouse.records import BundleRecord, QuarantineRecord
-from warehouse.store import add_quarantine, finish_run, start_run, store_session
+from warehouse.records import BundleRecord, QuarantineRecord, SessionResult
+from warehouse.store import add_quarantine, finish_run, start_run, store_sessions
 
 OTHER = replace(BUNDLE, bundle_id=sha256("another card"), name="other")
 CALM = "calm"  # frames of the other bundle are those of another name, so that its scores differ
@@ -23,12 +23,14 @@ def run_night(
     """A night in which two patients have two sessions each; stored by a bundle."""
     name = f"run-{bundle.name}-{day}-{status}"
     start_run(connection, replace(sample_run(name, day), bundle_id=bundle.bundle_id))
+    results = []
     for patient in ("p01", "p02"):
         for hour in (9, 15):
             session = sample_session(f"{patient}-{day}-{hour}", patient, day, hour)
             frames = sample_frames(session.session_id + ("" if bundle is BUNDLE else CALM), 40 if hour == 9 else 80)
             frames = frames.with_columns(session_id=pl.lit(session.session_id))
-            store_session(connection, session, sample_scoring(frames, run_id=name), bundle, frames)
+            results.append(SessionResult(session, sample_scoring(frames, run_id=name), frames))
+    store_sessions(connection, bundle, results)
     finish_run(connection, name, replace(COMPLETED, status=status))
 
 
