@@ -1,6 +1,8 @@
 import os
+from pathlib import Path
 
 import pytest
+from made_once import made_once
 
 from warehouse.address import FileAddress, LakeAddress
 from warehouse.connection import open_writer
@@ -18,16 +20,18 @@ def pytest_configure() -> None:
 @pytest.fixture(scope="session")
 def empty_file(tmp_path_factory: pytest.TempPathFactory) -> FileAddress:
     """An empty warehouse in a file. Nobody opens it; see warehouse_copies."""
-    folder = tmp_path_factory.mktemp("empty-file")
-    address = FileAddress(folder / "warehouse.duckdb", folder / "published.duckdb")
-    open_writer(address).close()
-    return address
+
+    def address(folder: Path) -> FileAddress:
+        return FileAddress(folder / "warehouse.duckdb", folder / "published.duckdb")
+
+    return address(made_once(tmp_path_factory, "empty-file", lambda folder: open_writer(address(folder)).close()))
 
 
 @pytest.fixture(scope="session")
 def empty_lake(tmp_path_factory: pytest.TempPathFactory) -> LakeAddress:
     """An empty lake with its catalogue in an SQLite file. Nobody opens it; see warehouse_copies."""
-    folder = tmp_path_factory.mktemp("empty-lake")
-    address = LakeAddress("sqlite", str(folder / "catalogue.sqlite"), str(folder / "lake"))
-    open_writer(address).close()
-    return address
+
+    def address(folder: Path) -> LakeAddress:
+        return LakeAddress("sqlite", str(folder / "catalogue.sqlite"), str(folder / "lake"))
+
+    return address(made_once(tmp_path_factory, "empty-lake", lambda folder: open_writer(address(folder)).close()))
