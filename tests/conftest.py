@@ -7,14 +7,10 @@ from made_once import made_once
 from warehouse.address import FileAddress, LakeAddress
 from warehouse.connection import open_writer
 
-
-def pytest_configure() -> None:
-    """Compute with one thread in each of the processes that run tests, and in what these start.
-
-    There is a process per core already, and where threads outnumber cores, those of torch wait for each other without
-    sleeping: its tests then take twice as much of the processor. Set here, as it is read when torch is imported.
-    """
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+# One thread in each process that runs tests, and in what it starts: there is a process per core already, and where
+# threads outnumber cores, those of torch wait for each other without sleeping, and take twice as much of the processor.
+# It is read when torch is imported, which the conftest.py of a folder may do: no fixture and no hook comes before that.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
