@@ -1,7 +1,9 @@
 """Views and macros for the questions people ask; they speak of the active bundle, and nothing mixes two bundles."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import duckdb
 import polars as pl
@@ -10,11 +12,18 @@ from warehouse_samples import BUNDLE, COMPLETED, sample_frames, sample_run, samp
 
 from pmfer.errors import QuarantineReason
 from pmfer.expressions import EXPRESSION_NAMES
+from warehouse.address import Address
 from warehouse.records import BundleRecord, QuarantineRecord, SessionResult
 from warehouse.store import add_quarantine, finish_run, start_run, store_sessions
 
 OTHER = replace(BUNDLE, bundle_id=sha256("another card"), name="other")
 CALM = "calm"  # frames of the other bundle are those of another name, so that its scores differ
+
+
+@pytest.fixture(params=["file", "sqlite"])
+def address(request: pytest.FixtureRequest, new_warehouse: Callable[[str, Path], Address], tmp_path: Path) -> Address:
+    """One lake stands for both: DuckDB answers from the same Parquet files, whatever keeps the catalogue."""
+    return new_warehouse(request.param, tmp_path / "data")
 
 
 def run_night(
