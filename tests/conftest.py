@@ -13,6 +13,21 @@ from warehouse.connection import open_writer
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+# The files that take longest, longest first. They come before all others: one that began last would keep a single
+# process busy at the end. With `--no-loadscope-reorder`, as in the Makefile, pytest-xdist keeps this order.
+LONGEST = (
+    "test_flow_nightly.py",
+    "test_flow_erase.py",
+    "test_warehouse_store.py",
+    "test_warehouse_lake.py",
+    "test_pmfer_curves.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
 @pytest.fixture(scope="session")
 def empty_file(tmp_path_factory: pytest.TempPathFactory) -> FileAddress:
     """An empty warehouse in a file. Nobody opens it; see warehouse_copies."""
