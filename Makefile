@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c const
 FERPLUS ?= ../shared/data/ferplus/ferplus.parquet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types lock train ablation dictionary bench-warehouse clean
+.PHONY: help setup demo test test-slow lint format types lock train ablation dictionary bench-warehouse clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -30,7 +30,10 @@ demo: $(VENV)/.run  ## simulate a ward over three weeks and run the nightly flow
 	@$(BIN)/pmfer demo
 
 test: $(VENV)/.dev  ## run the tests, in as many processes as there are cores
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m 'not slow'
+
+test-slow: $(VENV)/.dev  ## run the tests that take minutes
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m slow
 
 lint: $(VENV)/.dev  ## check style and types
 	@$(BIN)/ruff check .

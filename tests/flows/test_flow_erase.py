@@ -1,7 +1,6 @@
 """After an erasure the patient is in no byte and no row, everybody else's data is as it was, and a receipt remains."""
 
 import json
-import shutil
 import subprocess
 import sys
 from contextlib import closing
@@ -11,7 +10,7 @@ import duckdb
 import pikepdf
 import polars as pl
 import pytest
-from privacy_folder import ANOTHER, DAY, DAYS, OTHER, PATIENT, file_of, lake_of, make_folder
+from privacy_folder import ANOTHER, DAY, DAYS, OTHER, PATIENT, copy_ward, file_of, lake_of
 
 from flows.cli import main
 from flows.data_folder import DataFolder
@@ -37,23 +36,16 @@ STEPS = (
 )
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
-    data = DataFolder(tmp_path_factory.mktemp("ward") / "data")
-    make_folder(data)
-    return data
-
-
 @pytest.fixture
-def data(made: DataFolder, tmp_path: Path) -> DataFolder:
+def data(ward: DataFolder, tmp_path: Path) -> DataFolder:
     """A copy of the folder for one test."""
-    return DataFolder(Path(shutil.copytree(made.root, tmp_path / "data")))
+    return copy_ward(ward, tmp_path / "data")
 
 
 @pytest.fixture(scope="module")
-def erased(made: DataFolder, tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
+def erased(ward: DataFolder, tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
     """A copy of the folder from which the patient was erased. Nobody changes it."""
-    data = DataFolder(Path(shutil.copytree(made.root, tmp_path_factory.mktemp("erased") / "data")))
+    data = copy_ward(ward, tmp_path_factory.mktemp("erased") / "data")
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("PMFER_ACTOR", "data protection officer")
         erase(data)
@@ -94,10 +86,10 @@ def rows_with(connection: duckdb.DuckDBPyConnection, patient: str) -> list[str]:
     ]
 
 
-def test_the_folder_to_begin_with_has_the_patient_everywhere(made: DataFolder) -> None:
-    with closing(open_reader(made.published)) as reader:
+def test_the_folder_to_begin_with_has_the_patient_everywhere(ward: DataFolder) -> None:
+    with closing(open_reader(ward.published)) as reader:
         assert len(rows_with(reader, PATIENT)) >= 8
-    assert len(files_with(made, PATIENT)) >= 10
+    assert len(files_with(ward, PATIENT)) >= 10
 
 
 def test_the_patient_is_in_no_byte_and_no_row_afterwards(erased: DataFolder) -> None:
@@ -122,8 +114,8 @@ def _belongs_to_patient(rows: pl.DataFrame, scorings: pl.DataFrame) -> pl.Expr:
     return pl.lit(False)
 
 
-def test_everybody_elses_data_is_as_it_was(made: DataFolder, erased: DataFolder) -> None:
-    with closing(open_reader(made.published)) as reader, closing(open_reader(erased.published)) as other:
+def test_everybody_elses_data_is_as_it_was(ward: DataFolder, erased: DataFolder) -> None:
+    with closing(open_reader(ward.published)) as reader, closing(open_reader(erased.published)) as other:
         before, after = tables(reader), tables(other)
     for name, rows in before.items():
         if name in ("audit_log", "audit_head", "erasures", "reports", "quarantine", "runs"):
@@ -132,18 +124,18 @@ def test_everybody_elses_data_is_as_it_was(made: DataFolder, erased: DataFolder)
     assert {row["source_uri"] for row in after["quarantine"].to_dicts()} == {f"{DAY}/{OTHER}-noon.mp4"}
     assert after["runs"].drop("message").equals(before["runs"].drop("message"))
     assert after["runs"]["message"].drop_nulls().to_list() == ["erased"]
-    pdfs = [path for patient in (OTHER, ANOTHER) for path in made.root.rglob(f"{patient}.pdf")]
+    pdfs = [path for patient in (OTHER, ANOTHER) for path in ward.root.rglob(f"{patient}.pdf")]
     assert len(pdfs) == 2 * len(DAYS)
     for path in pdfs:
-        assert (erased.root / made.relative(path)).read_bytes() == path.read_bytes()
+        assert (erased.root / ward.relative(path)).read_bytes() == path.read_bytes()
 
 
-def test_ward_overviews_that_showed_the_patient_are_rendered_again(made: DataFolder, erased: DataFolder) -> None:
+def test_ward_overviews_that_showed_the_patient_are_rendered_again(ward: DataFolder, erased: DataFolder) -> None:
     with closing(open_reader(erased.published)) as reader:
         recorded = reader.execute("SELECT count(*) FROM reports WHERE kind = 'ward'").fetchall()
     assert recorded == [(len(DAYS),)]
     for day in DAYS:  # the overview of the second day draws the weeks before it, so the patient was in it too
-        assert erased.ward_report(day).read_bytes() != made.ward_report(day).read_bytes()
+        assert erased.ward_report(day).read_bytes() != ward.ward_report(day).read_bytes()
         with pikepdf.open(erased.ward_report(day)) as pdf:
             assert pdf.pages
     assert not erased.patient_report(PATIENT, DAY).exists()
@@ -165,9 +157,9 @@ def test_the_receipt_says_what_went_and_names_nobody(erased: DataFolder) -> None
 
 
 def test_the_audit_log_verifies_and_nobody_can_tell_any_more_who_it_spoke_of(
-    made: DataFolder, erased: DataFolder
+    ward: DataFolder, erased: DataFolder
 ) -> None:
-    with closing(open_reader(made.published)) as reader:
+    with closing(open_reader(ward.published)) as reader:
         of_patient = "SELECT subject FROM audit_subjects WHERE patient_id = $patient"
         ((subject,),) = reader.execute(of_patient, {"patient": PATIENT}).fetchall()
     assert verify_logs(erased, file_of(erased))[0].startswith("audit log: whole")
@@ -253,10 +245,9 @@ def test_killed_at_every_step_in_turn_it_ends_complete(data: DataFolder) -> None
     assert erase(data) == {}
 
 
-def test_a_patient_is_erased_from_a_lake_and_from_its_history(tmp_path: Path) -> None:
-    data = DataFolder(tmp_path / "data")
+def test_a_patient_is_erased_from_a_lake_and_from_its_history(ward_lake: DataFolder, tmp_path: Path) -> None:
+    data = copy_ward(ward_lake, tmp_path / "data")
     lake = lake_of(data)
-    make_folder(data, lake)
     with closing(open_reader(lake)) as reader:
         assert len(rows_with(reader, PATIENT)) >= 8
         sessions = reader.execute("FROM sessions WHERE patient_id <> $p ORDER BY ALL", {"p": PATIENT}).pl()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pikepdf
 import polars as pl
 import pytest
-from privacy_folder import DAY, OTHER, PATIENT, file_of, make_folder
+from privacy_folder import DAY, OTHER, PATIENT, copy_ward, file_of
 
 from flows.data_folder import DataFolder
 from flows.name_map import read_names, remove_name
@@ -72,10 +72,9 @@ def test_a_missing_map_is_named(tmp_path: Path) -> None:
 
 
 def test_the_name_is_printed_on_the_patients_report_and_is_in_no_other_file(
-    names: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    names: Path, ward: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = DataFolder(tmp_path / "data")
-    make_folder(data)
+    data = copy_ward(ward, tmp_path / "data")
     assert headings(data.patient_report(PATIENT, DAY))[0] == f"Patient {PATIENT}"
     monkeypatch.setenv("PMFER_NAME_MAP", str(names))
     render_by_hand(data, file_of(data), DAY, None)

@@ -1,7 +1,9 @@
 """What the queries say agrees with what polars computes from the batches that were stored."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import duckdb
 import polars as pl
@@ -22,11 +24,18 @@ from pmfer.errors import QuarantineReason, WarehouseError
 from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.facs import AU_COLUMNS
 from warehouse import queries
+from warehouse.address import Address
 from warehouse.frames import SCORE_COLUMNS
 from warehouse.records import QuarantineRecord
 from warehouse.store import add_quarantine, finish_run, scoring_id, start_run, store_session
 
 JUNE = date(2026, 6, 30)
+
+
+@pytest.fixture(params=["file", "sqlite"])
+def address(request: pytest.FixtureRequest, new_warehouse: Callable[[str, Path], Address], tmp_path: Path) -> Address:
+    """One lake stands for both: DuckDB answers from the same Parquet files, whatever keeps the catalogue."""
+    return new_warehouse(request.param, tmp_path / "data")
 
 
 def sample_id(session_id: str) -> str:
