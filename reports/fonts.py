@@ -1,12 +1,17 @@
-"""The typefaces of the reports: Source Sans Pro and Source Serif Pro (SIL Open Font License 1.1).
+"""The typefaces of the reports, all under the SIL Open Font License 1.1, from packages that the project installs.
 
-The files come with the packages `font-source-sans-pro` and `font-source-serif-pro`. They are found through the
-packages' metadata and never imported. A missing file is an error: a fallback font would change the page breaks, and
-with them what a reader sees first.
+Source Sans and Source Serif print the report's own words. Noto Sans, Noto Sans Arabic and Assistant stand behind them
+for what people bring along: names, notes and file names in Latin, Greek, Cyrillic, Devanagari, Arabic and Hebrew
+letters. The files are found through the packages' metadata and never imported. A missing file or letter is an error:
+a font of the machine would change the page breaks, and with them what a reader sees first.
 """
 
+import unicodedata
+from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
+
+from fontTools.ttLib import TTFont
 
 from pmfer.errors import ReportError
 
@@ -15,7 +20,14 @@ FONT_FILES: dict[str, tuple[str, str]] = {
     "SourceSansPro-Regular.ttf": ("font-source-sans-pro", "font_source_sans_pro/files"),
     "SourceSansPro-Semibold.ttf": ("font-source-sans-pro", "font_source_sans_pro/files"),
     "SourceSerifPro-Semibold.ttf": ("font-source-serif-pro", "font_source_serif_pro/files"),
+    "NotoSans[wdth,wght].ttf": ("fontpkg-noto-sans", "fontpkg_noto_sans/files"),
+    "NotoSansArabic[wdth,wght].ttf": ("fontpkg-noto-sans-arabic", "fontpkg_noto_sans_arabic/files"),
+    "Assistant[wght].ttf": ("fontpkg-assistant", "fontpkg_assistant/files"),
 }
+LONGEST_LIST = 8  # letters that an error names
+MARK = "\N{REPLACEMENT CHARACTER}"  # stands for what cannot be printed
+# They say which way a word is written, or join and part its letters: obeyed by the layout, without a shape.
+SHAPELESS = frozenset("\n\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}\N{LEFT-TO-RIGHT MARK}\N{RIGHT-TO-LEFT MARK}")
 
 
 def font_path(name: str) -> Path:
@@ -45,3 +57,60 @@ def font_versions() -> dict[str, str]:
         return {package: version(package) for package in packages}
     except PackageNotFoundError as error:
         raise ReportError(f"font package {error.name} is not installed; install the project again") from None
+
+
+@cache
+def covered() -> frozenset[str]:
+    """Every character that one of the typefaces can print.
+
+    Raises:
+        ReportError: a font is missing.
+    """
+    letters: set[str] = set()
+    for name in FONT_FILES:
+        with TTFont(font_path(name), lazy=True) as font:
+            letters |= {chr(code) for code in font.getBestCmap()}
+    return frozenset(letters)
+
+
+def require_letters(text: str, where: str) -> None:
+    """Make sure that a page can be printed as it is.
+
+    Args:
+        text: all of its words.
+        where: which report, for the message.
+
+    Raises:
+        ReportError: no typeface has some of its characters, or a font is missing.
+    """
+    missing = sorted(set(text) - covered() - SHAPELESS)
+    if missing:
+        named = ", ".join(f"{letter} (U+{ord(letter):04X})" for letter in missing[:LONGEST_LIST])
+        more = f" and {len(missing) - LONGEST_LIST} more" if len(missing) > LONGEST_LIST else ""
+        raise ReportError(
+            f"report of {where}: no installed font has {named}{more}; write it in other letters, "
+            "or add a font package for its script to reports/fonts.py"
+        )
+
+
+def printable(text: str, *, keep_letters: bool = False) -> str:
+    """What people wrote (a name, a note, a file's name), ready to be printed: normalised, and on one line.
+
+    Control characters, overrides of the writing direction, emoji and whatever else has no shape in the typefaces become
+    `MARK`, one for each run of them.
+
+    Args:
+        text: what was written.
+        keep_letters: leave letters that no typeface has, so that `require_letters` refuses them: a patient's name that
+            lost one would be another name. A note or a file's name gets a mark for them as well.
+    """
+    shown = [""]
+    for character in " ".join(unicodedata.normalize("NFC", text).split()):
+        category = unicodedata.category(character)
+        if character in SHAPELESS or (category[0] != "C" and character in covered()):
+            shown.append(character)
+        elif keep_letters and category[0] in "LMN":
+            shown.append(character)
+        elif shown[-1] != MARK:
+            shown.append(MARK)
+    return "".join(shown)
