@@ -69,7 +69,7 @@ def covered() -> frozenset[str]:
     letters: set[str] = set()
     for name in FONT_FILES:
         with TTFont(font_path(name), lazy=True) as font:
-            letters |= {chr(code) for code in font.getBestCmap()}
+            letters |= {chr(code) for code in font.getBestCmap() or ()}
     return frozenset(letters)
 
 
@@ -107,9 +107,11 @@ def printable(text: str, *, keep_letters: bool = False) -> str:
     shown = [""]
     for character in " ".join(unicodedata.normalize("NFC", text).split()):
         category = unicodedata.category(character)
-        if character in SHAPELESS or (category[0] != "C" and character in covered()):
-            shown.append(character)
-        elif keep_letters and category[0] in "LMN":
+        if (
+            character in SHAPELESS
+            or (category[0] != "C" and character in covered())
+            or (keep_letters and category[0] in "LMN")
+        ):
             shown.append(character)
         elif shown[-1] != MARK:
             shown.append(MARK)

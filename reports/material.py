@@ -2,13 +2,14 @@
 
 import json
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import duckdb
 import polars as pl
 
 from pmfer import __version__
 from pmfer.errors import ReportError
+from reports.care_events import first_day_read
 from reports.origin import Origin
 from warehouse import queries
 
@@ -23,20 +24,40 @@ class Material:
     summary: pl.DataFrame  # rows of session_summary of one bundle and one set of options
     quarantine: pl.DataFrame  # rows of quarantine of the day
     origin: Origin
+    care_events: pl.DataFrame | None = None  # rows of care_events of the weeks drawn and before; None for a ward
+    model_since: date | None = None  # first day with this bundle and these options, if others scored days before it
 
 
 def read_patient(
-    connection: duckdb.DuckDBPyConnection, patient_id: str, day: date, scoring: queries.Provenance
+    connection: duckdb.DuckDBPyConnection, patient_id: str, day: date, days: int, scoring: queries.Provenance
 ) -> Material:
-    """Read all that one patient's report needs.
+    """Read all that one patient's report of `day` and the `days` days that end with it needs.
 
     Raises:
         ReportError: no run with this bundle and these options is on record.
         WarehouseError: the database refused.
     """
     summary = queries.session_summaries(connection, patient_id, scoring, until=day)
-    quarantine = queries.quarantine(connection, day, patient_id)
-    return Material((patient_id,), summary, quarantine, _origin(connection, day, scoring))
+    first_drawn = day - timedelta(days=days - 1)
+    since = first_day_read(first_drawn)
+    return Material(
+        (patient_id,),
+        summary,
+        quarantine=queries.quarantine(connection, day, patient_id),
+        origin=_origin(connection, day, scoring),
+        care_events=queries.care_events(connection, patient_id, since=since, until=day),
+        model_since=_model_since(connection, patient_id, summary, scoring),
+    )
+
+
+def _model_since(
+    connection: duckdb.DuckDBPyConnection, patient_id: str, summary: pl.DataFrame, scoring: queries.Provenance
+) -> date | None:
+    if summary.is_empty():
+        return None
+    first: date = summary["session_date"].min()  # type: ignore[assignment]  # a column of dates
+    earlier = queries.scored_otherwise(connection, patient_id, scoring, before=first)
+    return None if earlier is None else first
 
 
 def read_ward(connection: duckdb.DuckDBPyConnection, day: date, days: int, scoring: queries.Provenance) -> Material:

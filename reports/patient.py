@@ -1,7 +1,7 @@
 """The daily report of one patient as data: everything that will be printed, and nothing else."""
 
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -9,6 +9,15 @@ import duckdb
 import polars as pl
 
 from pmfer.errors import QuarantineReason
+from reports.care_events import CareEvents, care_events_of
+from reports.evidence import (
+    Evidence,
+    LeadingPhrase,
+    leading_of_day,
+    read_evidence,
+    usual_phrases,
+    wall_minute,
+)
 from reports.fingerprint import fingerprint
 from reports.material import Material, read_patient
 from reports.measures import HEADLINE_MEASURES, PHRASE_MEASURES
@@ -48,7 +57,11 @@ class PatientReport:
     patient_id: str
     day: date
     trends: tuple[Trend, ...]  # in the order of HEADLINE_MEASURES
-    phrases: tuple[Finding, ...]  # in the order of PHRASE_MEASURES
+    phrase_trends: tuple[Trend, ...]  # in the order of PHRASE_MEASURES
+    leading: tuple[LeadingPhrase, ...]  # what stands out on the face today, the most first
+    evidence: tuple[Evidence, ...]  # the moments behind each flag, in the order of `changes`
+    care_events: CareEvents
+    model_since: date | None  # first day with this bundle and these options, if others scored days before it
     sessions: tuple[SessionLine, ...]  # by time
     set_aside: tuple[SetAside, ...]
     quality: Quality
@@ -61,6 +74,11 @@ class PatientReport:
     def findings(self) -> tuple[Finding, ...]:
         """The findings of the headline measures."""
         return tuple(trend.finding for trend in self.trends)
+
+    @property
+    def phrases(self) -> tuple[Finding, ...]:
+        """The findings of the phrases."""
+        return tuple(trend.finding for trend in self.phrase_trends)
 
     @property
     def changes(self) -> tuple[Finding, ...]:
@@ -133,24 +151,32 @@ def build_patient_report(
         ReportError: no run with this bundle and these options is on record.
         WarehouseError: the warehouse cannot be read.
     """
-    material = read_patient(connection, patient_id, day, Provenance(bundle_id, options_sha256))
-    return compare_patient(material, patient_id, day, thresholds)
+    scoring = Provenance(bundle_id, options_sha256)
+    material = read_patient(connection, patient_id, day, thresholds.trend_days, scoring)
+    report = compare_patient(material, patient_id, day, thresholds)
+    used, usual = _used_and_usual(material.summary, day, thresholds)
+    return replace(report, evidence=read_evidence(connection, report.changes, used, usual))
 
 
 def compare_patient(material: Material, patient_id: str, day: date, thresholds: Thresholds) -> PatientReport:
-    """The report from what was read; see `build_patient_report`."""
+    """The report from what was read, still without evidence; see `build_patient_report`."""
     summary = material.summary
     today = summary.filter(pl.col("session_date") == day).sort("started_at", "session_id")
     set_aside = tuple(_set_aside(row) for row in material.quarantine.iter_rows(named=True))
     missing = missing_reason(today, len(set_aside))
     daily = daily_values(summary, thresholds)
-    phrases = trends_of(PHRASE_MEASURES, daily, day, missing, thresholds)
     usable = usable_session(thresholds)
+    trends = trends_of(HEADLINE_MEASURES, daily, day, missing, thresholds)
+    seen = trends[0].finding.value is not None
     return PatientReport(
         patient_id=patient_id,
         day=day,
-        trends=trends_of(HEADLINE_MEASURES, daily, day, missing, thresholds),
-        phrases=tuple(trend.finding for trend in phrases),
+        trends=trends,
+        phrase_trends=trends_of(PHRASE_MEASURES, daily, day, missing, thresholds),
+        leading=leading_of_day(*_used_and_usual(summary, day, thresholds)) if seen else (),
+        evidence=(),
+        care_events=_care_events(material, trends[0]),
+        model_since=material.model_since,
         sessions=tuple(_session_line(row) for row in today.with_columns(usable=usable).iter_rows(named=True)),
         set_aside=set_aside,
         quality=quality_of(today, usable),
@@ -161,18 +187,31 @@ def compare_patient(material: Material, patient_id: str, day: date, thresholds: 
     )
 
 
+def _used_and_usual(
+    summary: pl.DataFrame, day: date, thresholds: Thresholds
+) -> tuple[pl.DataFrame, dict[str, float | None]]:
+    """The day's usable sessions, and what the phrases were usually like in the usable ones before it."""
+    usable = summary.filter(usable_session(thresholds))
+    on_the_day = pl.col("session_date") == day
+    return usable.filter(on_the_day), usual_phrases(usable.filter(pl.col("session_date") < day))
+
+
+def _care_events(material: Material, drawn: Trend) -> CareEvents:
+    if material.care_events is None:
+        return CareEvents()
+    return care_events_of(material.care_events, drawn.first_day, drawn.last_day)
+
+
 def valid_days_before(daily: pl.DataFrame, day: date) -> int:
     """Number of one patient's days before `day` with enough data."""
     return daily.filter((pl.col("session_date") < day) & pl.col(HEADLINE_MEASURES[0].key).is_not_null()).height
 
 
 def _session_line(row: dict[str, Any]) -> SessionLine:
-    started_at: datetime = row["started_at"]
-    on_the_wall = started_at.astimezone(UTC) + timedelta(seconds=row["utc_offset_s"])
     usable = bool(row["usable"])
     return SessionLine(
         session_id=row["session_id"],
-        minute_of_day=on_the_wall.hour * 60 + on_the_wall.minute,
+        minute_of_day=wall_minute(row),
         duration_s=row["duration_s"],
         frames_sampled=row["frames_sampled"],
         frames_scored=row["frames_scored"],

@@ -1,8 +1,8 @@
 """A language to print in: its translations, and its ways with dates and numbers.
 
 The words stand in the code as whole English sentences with named places, `say("{used} of {all} sessions", ...)`. Other
-languages have a catalogue of them, `reports/locale/CODE/LC_MESSAGES/reports.po`, which is read as it is: no compiled file
-has to be made or kept. `make words` brings the catalogues up to date with the code.
+languages have a catalogue of them, `reports/locale/CODE/LC_MESSAGES/reports.po`, which is read as it is: no compiled
+file has to be made or kept. `make words` brings the catalogues up to date with the code.
 """
 
 from dataclasses import dataclass

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from report_samples import BUNDLE, OPTIONS_SHA256, SAMPLES, TODAY, store_samples
+from flows.report_samples import BUNDLE, OPTIONS_SHA256, SAMPLES, TODAY, store_samples
 
 from reports.patient import PatientReport, build_patient_report
 from reports.ward import WardReport, build_ward_report

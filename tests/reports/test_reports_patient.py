@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from report_samples import (
+from flows.report_samples import (
     BUNDLE,
     HURTING,
     LONG_ID,

@@ -15,7 +15,7 @@ import duckdb
 import pikepdf
 import pytest
 import weasyprint
-from report_samples import BUNDLE, OPTIONS_SHA256, TODAY, many_patients, many_sessions
+from flows.report_samples import BUNDLE, OPTIONS_SHA256, TODAY, many_patients, many_sessions
 from weasyprint.urls import FatalURLFetchingError
 
 from pmfer.errors import ReportError

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import duckdb
-from report_samples import BUNDLE, LONG_ID, OPTIONS_SHA256, STEADY, TODAY, SampleWard, pain_rising, stable
+from flows.report_samples import BUNDLE, LONG_ID, OPTIONS_SHA256, STEADY, TODAY, SampleWard, pain_rising, stable
 
 from pmfer.errors import QuarantineReason
 from reports.trend import Lack

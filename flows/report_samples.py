@@ -1,9 +1,15 @@
-"""Patients with a known truth, stored through the warehouse's own functions. The same in every process."""
+"""Patients with a known truth for samples of reports, stored through the warehouse's own functions.
+
+The same in every process. `make preview` shows them, and the tests of the reports read them.
+"""
 
 import hashlib
+import math
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, timezone
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -13,21 +19,27 @@ from pmfer.errors import FrameReason, QuarantineReason
 from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.facs import AU_COLUMNS
 from reports.material import Material
+from warehouse.care_events import CareEvent, CareEventKind, store_care_events
 from warehouse.frames import FRAME_COLUMNS
 from warehouse.records import BundleRecord, QuarantineRecord, RunRecord, ScoringRecord, SessionRecord
 from warehouse.store import add_quarantine, start_run, store_session
 
 TODAY = date(2026, 3, 21)
 WINTER_TIME = timezone(timedelta(hours=1))
-OPTIONS = {"detector": "centerface", "frames_per_second": 5.0}
-PAIN_UNITS = ("au04", "au06", "au07", "au09", "au10", "au43")
+FRAME_SECONDS = 2.0  # from one sampled frame to the next
+OPTIONS = {"detector": "centerface", "frames_per_second": 1 / FRAME_SECONDS}
+# Share of the level of pain-related activity in its units; their PSPI-like mean is the level itself.
+PAIN_UNITS = {"au04": 1.2, "au06": 0.8, "au07": 1.0, "au09": 0.6, "au10": 1.0, "au43": 0.8}
+BLINK = 0.15  # relative swing of the units of pain within a session, so that it has moments
 
 
 def sha256(text: str) -> str:
+    """Digest of a text, 64 hex digits."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 BUNDLE = BundleRecord(sha256("card"), "pmfer-sample", sha256("weights"), sha256("prompts"), {"name": "pmfer-sample"})
+OLD_BUNDLE = BundleRecord(sha256("old card"), "pmfer-old", sha256("old weights"), sha256("prompts"), {"name": "old"})
 OPTIONS_SHA256 = sha256("options")
 
 
@@ -72,6 +84,8 @@ def frames_of(session_id: str, face: Face) -> pl.DataFrame:
         end = min(at + round(share * len(scored)), len(scored))
         leading[at:end] = [name] * (end - at)
         at = end
+    random.Random(session_id).shuffle(leading)
+    phase = sum(map(ord, session_id))
     columns: dict[str, list[float | None]] = {}
     for name in (*EXPRESSION_NAMES, *AU_COLUMNS):
         values: list[float | None] = [None] * face.frames
@@ -79,19 +93,27 @@ def frames_of(session_id: str, face: Face) -> pl.DataFrame:
             if name in EXPRESSION_NAMES:
                 values[i] = 0.86 if name == first else 0.02
             else:
-                values[i] = face.pain if name in PAIN_UNITS else 0.1
+                values[i] = _unit_score(name, (i + phase) % face.frames, face)
         columns[name] = values
     subject = [reason not in ("no_face", "not_subject") for reason in reasons]
     frames = pl.DataFrame({**columns, "reason": reasons, "is_subject": subject}).with_columns(
         session_id=pl.lit(session_id),
         frame_index=pl.int_range(pl.len()) * 6,
-        pts_s=pl.int_range(pl.len()) / 5,
+        pts_s=pl.int_range(pl.len()) * FRAME_SECONDS,
     )
     nobody, visited = pl.col("reason") == "no_face", pl.col("frame_index") % 42 == 0
     frames = frames.with_columns(face_count=pl.when(nobody).then(0).when(visited).then(2).otherwise(1))
     missing = [column.name for column in FRAME_COLUMNS if column.name not in frames.columns]
     frames = frames.with_columns(pl.lit(None).alias(name) for name in missing)
     return frames.select(pl.col(column.name).cast(column.dtype) for column in FRAME_COLUMNS)
+
+
+def _unit_score(name: str, frame: int, face: Face) -> float:
+    """Score of one unit in one frame; the units of pain swing around their level, together."""
+    if name not in PAIN_UNITS:
+        return 0.1
+    swing = 1 + BLINK * math.sin(2 * math.pi * 3 * frame / face.frames)
+    return min(1.0, face.pain * PAIN_UNITS[name] * swing)
 
 
 class SampleWard:
@@ -101,12 +123,19 @@ class SampleWard:
         self.connection = connection
         self.rng = np.random.default_rng(7)
         self.options_sha256 = ""
+        self.bundle = BUNDLE
         self.use_options("options")
 
     def use_options(self, name: str) -> None:
         """Start a run with other scoring options; what is recorded from now on is scored with them."""
         self.options_sha256 = sha256(name)
         start_run(self.connection, RunRecord(name, TODAY, "0.1.0", BUNDLE.bundle_id, self.options_sha256, OPTIONS))
+
+    def care(self, patient_id: str, kind: CareEventKind, item: str, *days_back: int, **details: Any) -> None:
+        """Store an event of care at eight in the morning, so many days before TODAY each."""
+        morning = datetime(TODAY.year, TODAY.month, TODAY.day, 8, tzinfo=WINTER_TIME)
+        events = [CareEvent(patient_id, kind, item, morning - timedelta(days=back), **details) for back in days_back]
+        store_care_events(self.connection, events, "sample.csv")
 
     def record(
         self, patient_id: str, day: date, *faces: Face, hours: Sequence[float] | None = None, session_id: str = ""
@@ -138,14 +167,14 @@ class SampleWard:
             options_sha256=self.options_sha256,
             options=OPTIONS,
             run_id="options",
-            duration_s=face.frames / 5,
+            duration_s=face.frames * FRAME_SECONDS,
             frames_decoded=face.frames * 6,
             frames_sampled=face.frames,
             frames_with_face=int((frames["face_count"] > 0).sum()),
             frames_scored=frames["reason"].null_count(),
             warning=face.warning,
         )
-        store_session(self.connection, session, scoring, BUNDLE, frames)
+        store_session(self.connection, session, scoring, self.bundle, frames)
 
 
 STEADY = Face()
@@ -163,7 +192,12 @@ def pain_rising(ward: SampleWard, patient_id: str = "p02") -> None:
     ward.history(patient_id, STEADY, days=14, end=TODAY - timedelta(days=6))
     for step in range(7):
         face = replace(STEADY, pain=0.15 + 0.3 * step / 6, smiling=max(0.02, 0.15 - 0.13 * step / 6))
-        ward.record(patient_id, TODAY - timedelta(days=6 - step), face.varied(ward.rng))
+        faces = [face.varied(ward.rng) for _ in range(3)]
+        ward.record(patient_id, TODAY - timedelta(days=6 - step), *faces, hours=(8.25, 13.5, 18.75))
+    ward.care(patient_id, CareEventKind.MEDICATION, "ibuprofen", *range(19, 6, -1), amount=400, unit="mg")
+    ward.care(patient_id, CareEventKind.MEDICATION, "ibuprofen", *range(6, -1, -1), amount=200, unit="mg")
+    ward.care(patient_id, CareEventKind.THERAPY, "physiotherapy", 40, 33, 26, 19, 12, 5, note="standing, 20 minutes")
+    ward.care(patient_id, CareEventKind.TRANSFER, "Ward 3, room 12", 9)
 
 
 def flattening(ward: SampleWard, patient_id: str = "p03") -> None:
@@ -197,6 +231,20 @@ def week_away(ward: SampleWard, patient_id: str = "p06") -> None:
     ward.record(patient_id, TODAY, STEADY, dark)
 
 
+def first_day(ward: SampleWard, patient_id: str = "p10") -> None:
+    """Three sessions on the very first day."""
+    ward.record(patient_id, TODAY, STEADY, STEADY, HURTING)
+
+
+def new_model(ward: SampleWard, patient_id: str = "p11") -> None:
+    """Two weeks with an older bundle, then ten days with the present one."""
+    ward.bundle = OLD_BUNDLE
+    ward.history(patient_id, replace(STEADY, pain=0.5), days=14, end=TODAY - timedelta(days=10))
+    ward.bundle = BUNDLE
+    ward.history(patient_id, STEADY, days=10)
+    ward.record(patient_id, TODAY, STEADY, HURTING)
+
+
 def crowded(ward: SampleWard, patient_id: str = "p07", sessions: int = 12) -> None:
     """A steady week and a half, then many sessions in one day, one of them too dark and one a copy."""
     ward.history(patient_id, STEADY, days=10)
@@ -220,19 +268,24 @@ def everything_changed(ward: SampleWard, patient_id: str = "p08-a-longer-pseudon
 
 
 LONG_ID = "Wilhelmina-von-und-zu-" + "W" * 42  # 64 characters, as many as an id may have
+MARKUP = "<script>alert(1)</script><img src=http://example.org/x.png><style>*{display:none}</style>{{ 7 * 7 }}{0}%s"
 
 
 def hostile(ward: SampleWard, patient_id: str = LONG_ID) -> None:
-    """Ids that are as long as they may be, and files whose names are markup or in another script."""
+    """Ids as long as they may be; files and care events whose words are markup, endless, or in another script."""
     for back in range(8, -1, -1):
         face = HURTING if back == 0 else STEADY
         ward.record(patient_id, TODAY - timedelta(days=back), face, session_id=f"{back}" + "M" * 63)
     ward.set_aside(patient_id, "صباح\x07\U0001f3a5", QuarantineReason.EMPTY_FILE)
-    markup = "<script>alert(1)</script><img src=http://example.org/x.png><style>*{display:none}</style>"
-    ward.set_aside(patient_id, markup * 2, QuarantineReason.NOT_A_VIDEO)
+    ward.set_aside(patient_id, MARKUP * 2, QuarantineReason.NOT_A_VIDEO)
+    ward.care(patient_id, CareEventKind.OTHER, MARKUP, 3, note="W" * 500)
+    ward.care(patient_id, CareEventKind.CARE, "W" * 200, 5, amount=1e9, unit="W" * 20, note="\x1b[31m\u202egnidaer")
+    ward.care(patient_id, CareEventKind.MEDICATION, "ايبوبروفين", 2, amount=400, unit="ملغ", note="\U0001f48a 日本 קצר")
+    for number in range(4):
+        ward.care(patient_id, CareEventKind.THERAPY, f"therapy {number}", number)
 
 
-# What is stored for the tests of this room, by patient.
+# What is stored, by patient.
 SAMPLES: dict[str, Callable[[SampleWard, str], None]] = {
     "p01": stable,
     "p02": pain_rising,
@@ -243,6 +296,8 @@ SAMPLES: dict[str, Callable[[SampleWard, str], None]] = {
     "p07": crowded,
     "p08-a-longer-pseudonym": everything_changed,
     LONG_ID: hostile,
+    "p10": first_day,
+    "p11": new_model,
 }
 
 
