@@ -27,6 +27,8 @@ FONT_FILES: dict[str, tuple[str, str]] = {
 LONGEST_LIST = 8  # letters that an error names
 MARK = "\N{REPLACEMENT CHARACTER}"  # stands for what cannot be printed
 # They say which way a word is written, or join and part its letters: obeyed by the layout, without a shape.
+ISOLATE, END_ISOLATE = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
+RIGHT_TO_LEFT = frozenset({"R", "AL"})  # classes of letters
 SHAPELESS = frozenset("\n\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}\N{LEFT-TO-RIGHT MARK}\N{RIGHT-TO-LEFT MARK}")
 
 
@@ -83,7 +85,7 @@ def require_letters(text: str, where: str) -> None:
     Raises:
         ReportError: no typeface has some of its characters, or a font is missing.
     """
-    missing = sorted(set(text) - covered() - SHAPELESS)
+    missing = sorted(set(text) - covered() - SHAPELESS - {ISOLATE, END_ISOLATE})
     if missing:
         named = ", ".join(f"{letter} (U+{ord(letter):04X})" for letter in missing[:LONGEST_LIST])
         more = f" and {len(missing) - LONGEST_LIST} more" if len(missing) > LONGEST_LIST else ""
@@ -91,6 +93,12 @@ def require_letters(text: str, where: str) -> None:
             f"report of {where}: no installed font has {named}{more}; write it in other letters, "
             "or add a font package for its script to reports/fonts.py"
         )
+
+
+def isolated(text: str) -> str:
+    """Text that turns nothing around it: words that run from right to left are set apart."""
+    turns = RIGHT_TO_LEFT & set(map(unicodedata.bidirectional, text))
+    return f"{ISOLATE}{text}{END_ISOLATE}" if turns else text
 
 
 def printable(text: str, *, keep_letters: bool = False) -> str:

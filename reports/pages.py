@@ -15,7 +15,7 @@ from reports.charts.face import face_drawing
 from reports.charts.heat import heat_strips
 from reports.charts.layout import Size
 from reports.charts.trend import COMPACT, FULL, SPARK, trend_chart
-from reports.fonts import printable
+from reports.fonts import isolated, printable
 from reports.measures import Unit
 from reports.patient import PatientReport, SessionLine
 from reports.trend import Trend
@@ -46,7 +46,7 @@ class Room:
 
 
 # Tried in turn until the pages suffice. A day with moments to look at begins at the second of a patient's.
-PATIENT_ROOMS = (Room(4, 6), Room(4, 3), Room(4, 2), Room(3, 2), Room(3, 1), Room(2, 0), Room(0, 0))
+PATIENT_ROOMS = (Room(4, 6), Room(4, 3), Room(4, 1), Room(4, 0), Room(3, 3), Room(3, 0), Room(2, 0), Room(0, 0))
 WARD_ROOMS = (Room(), *(Room(changed_patients=rows, patients_letters=70 * rows) for rows in (7, 6, 5, 4, 3, 2, 1)))
 
 
@@ -74,7 +74,7 @@ def patient_html(
         say=say,
         page_size=page_size,
         report=report,
-        who=f"{shown}, {printable(name, keep_letters=True)}" if name else shown,
+        who=f"{shown}, {isolated(printable(name, keep_letters=True))}" if name else shown,
         lead=sentences.lead(say, report),
         trends=[
             (trend.finding, trend_chart(say, trend, size, report.care_events, report.model_since))

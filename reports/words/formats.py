@@ -5,7 +5,7 @@ from datetime import date, time
 from babel.dates import format_date, format_time
 from babel.numbers import format_decimal
 
-from reports.fonts import printable
+from reports.fonts import isolated, printable
 from reports.measures import MEASURE_BY_KEY, Unit
 from reports.trend import Baseline, Finding
 from reports.words.language import Language
@@ -35,13 +35,13 @@ def short_date(say: Language, day: date) -> str:
 def short_id(name: str) -> str:
     """An identifier or file name that keeps to one line: both ends of a long one, a mark for what cannot be printed."""
     name = printable(name)
-    return name if len(name) <= LONGEST_ID else f"{name[: LONGEST_ID // 2]}…{name[-LONGEST_ID // 2 + 1 :]}"
+    return isolated(name if len(name) <= LONGEST_ID else f"{name[: LONGEST_ID // 2]}…{name[-LONGEST_ID // 2 + 1 :]}")
 
 
 def clipped(text: str, most: int) -> str:
     """What people wrote, ready to be printed, at most `most` characters long."""
     text = printable(text)
-    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
+    return isolated(text if len(text) <= most else f"{text[: most - 1].rstrip()}…")
 
 
 def clock(say: Language, minute_of_day: int) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from reports.fonts import printable
 from reports.thresholds import Thresholds
 from reports.trend import Lack, State
 from reports.ward import WardReport, WardRow
@@ -90,7 +91,7 @@ def _sessions(say: Language, number: int) -> str:
 def patients(say: Language, names: Sequence[str], letters: int) -> str:
     """Names up to so many letters, and how many more there are."""
     shown: list[str] = []
-    for name in names:
+    for name in map(printable, names):
         if shown and sum(map(len, shown)) + 2 * len(shown) + len(name) > letters:
             break
         shown.append(name)
