@@ -205,6 +205,19 @@ def care_days(say: Language, line: CareLine) -> str:
     return say.plural("{last}", "{count} days, last on {last}", len(line.days), last=last, count=len(line.days))
 
 
+def more_care(say: Language, left_out: int) -> str:
+    """What is not drawn of care; empty if nothing."""
+    if not left_out:
+        return ""
+    told = say.plural(
+        "One more item is not drawn.",
+        "{count} more items are not drawn.",
+        left_out,
+        count=number_word(say, left_out),
+    )
+    return sentence(told)
+
+
 def quality(say: Language, found: Quality) -> tuple[str, ...]:
     """How much could be analysed, and why the rest could not."""
     if not found.frames_sampled:
