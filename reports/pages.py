@@ -1,6 +1,5 @@
 """The pages of the reports before they are laid out: what is drawn and said, filled into the templates."""
 
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +17,7 @@ from reports.charts.trend import COMPACT, FULL, SPARK, trend_chart
 from reports.fonts import isolated, printable
 from reports.measures import Unit
 from reports.patient import PatientReport, SessionLine
+from reports.room import PatientRoom, WardRoom, usual_room
 from reports.trend import Trend
 from reports.ward import WardReport
 from reports.words import findings, formats, labels, pictures, sentences, ward_sentences
@@ -35,37 +35,18 @@ WORDS: dict[str, ModuleType] = {
 }
 
 
-@dataclass(frozen=True)
-class Room:
-    """How much is spread out on a page. What does not fit is drawn smaller, or counted instead of listed."""
-
-    full_charts: int = 4  # trends with scales; the others are drawn small
-    listed_sessions: int = 6  # rows of the table of the day's sessions
-    changed_patients: int = 8  # rows of the ward's table
-    patients_letters: int = 700  # letters of each of the ward's lists of patients
-
-
-# Tried in turn until the pages suffice. A day with moments to look at begins at the second of a patient's.
-PATIENT_ROOMS = (Room(4, 6), Room(4, 3), Room(4, 1), Room(4, 0), Room(3, 3), Room(3, 0), Room(2, 0), Room(0, 0))
-WARD_ROOMS = (Room(), *(Room(changed_patients=rows, patients_letters=70 * rows) for rows in (7, 6, 5, 4, 3, 2, 1)))
-
-
-def patient_rooms(report: PatientReport) -> tuple[Room, ...]:
-    """What to try in turn for one patient's day."""
-    return PATIENT_ROOMS[1:] if report.evidence else PATIENT_ROOMS
-
-
 def patient_html(
     report: PatientReport,
     name: str | None = None,
     *,
     language: str = "en",
     page_size: str = "A4",
-    room: Room | None = None,
+    room: PatientRoom | None = None,
 ) -> str:
     """The page of one patient's day before it is laid out; `room` is what to spread out, None: what usually fits."""
     say = spoken(language)
-    room = room or patient_rooms(report)[0]
+    room = room or usual_room(report)
+    rows = room.rows
     first, last = report.trends[0].first_day, report.trends[0].last_day
     shown = printable(report.patient_id)
     by_key = {finding.key: finding for finding in report.findings}
@@ -81,19 +62,21 @@ def patient_html(
             for trend, size in _sized(report, room.full_charts)
         ],
         care=care_strip(say, report.care_events, first, last),
-        evidence=[(by_key[evidence.key], evidence.moments) for evidence in report.evidence],
+        evidence=[(by_key[evidence.key], evidence.moments) for evidence in report.evidence[: rows.flags]],
         phrases=list(zip(report.phrases, heat_strips(say, report.phrase_trends), strict=True)),
         face=face_drawing(say, report.leading),
         strip=day_strip(say, report.sessions) if report.sessions else None,
-        listed=listed_sessions(report, room.listed_sessions),
+        listed=listed_sessions(report, rows.sessions),
+        set_aside=report.set_aside[: rows.set_aside],
         units=Unit,
     )
 
 
-def ward_html(report: WardReport, *, language: str = "en", page_size: str = "A4", room: Room = WARD_ROOMS[0]) -> str:
-    """The ward overview before it is laid out; `room` is what to spread out."""
+def ward_html(report: WardReport, *, language: str = "en", page_size: str = "A4", room: WardRoom | None = None) -> str:
+    """The ward overview before it is laid out; `room` is what to spread out, None: what usually fits."""
     say = spoken(language)
-    told, also = report.changed[: room.changed_patients], report.changed[room.changed_patients :]
+    room = room or WardRoom()
+    told, also = report.changed[: room.changed], report.changed[room.changed :]
     return _page(
         "ward.html.j2",
         say=say,
@@ -101,7 +84,7 @@ def ward_html(report: WardReport, *, language: str = "en", page_size: str = "A4"
         report=report,
         changed=[(row, trend_chart(say, row.leading, SPARK)) for row in told],
         also_changed=[row.patient_id for row in also],
-        letters=room.patients_letters,
+        letters=room.letters,
     )
 
 

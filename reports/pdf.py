@@ -3,9 +3,10 @@
 # mypy: untyped-calls-exclude=weasyprint
 import html
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Protocol, Self, TypeVar
 
 import weasyprint
 from weasyprint.text.fonts import FontConfiguration
@@ -14,11 +15,15 @@ from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherRespons
 from pmfer.errors import ReportError
 from reports.fonts import FONT_FILES, font_path, require_letters
 from reports.pages import TEMPLATES
+from reports.room import Sheets
 
 STYLES = ("fonts.css", "page.css", "a4.css", "letter.css")  # what a page may ask for beside the fonts, as `asset:NAME`
 VARIANT = "pdf/ua-1"
+SECOND_PART = "second"  # id of the part of a page that begins on a new sheet
 # What the renderer says of a style rule that it does not know. All else that it complains about is missing on the page.
 ABOUT_STYLE = ("Ignored", "Unknown rules", "Expected a media type")
+
+RoomT = TypeVar("RoomT", bound="Room")
 
 
 class AssetFetcher(URLFetcher):
@@ -38,26 +43,36 @@ class AssetFetcher(URLFetcher):
         raise FatalURLFetchingError(f"address {url[:80]} is not one of the report's own files")
 
 
-def pdf_that_fits(pages: Iterable[str], most: int, where: str) -> bytes:
-    """The PDF of the first page that needs no more than `most` sheets; of the last one if none does.
+class Room(Protocol):
+    """How much is spread out on a page."""
+
+    def smaller(self, sheets: Sheets) -> Self | None:
+        """What to try next after this took so many sheets; None to leave it at that."""
+
+
+def fitted_pdf(page_of: Callable[[RoomT], str], room: RoomT, where: str) -> bytes:
+    """The PDF of a report, with as much spread out as its sheets have room for.
 
     Args:
-        pages: the same report, each time with less spread out.
-        most: sheets.
+        page_of: the page with so much spread out.
+        room: what to try first.
         where: which report, for messages.
 
     Raises:
         ReportError: a font or a letter is missing, or something would be missing in the file.
     """
-    document: weasyprint.Document | None = None
-    for page in pages:
-        document = _laid_out(page, where)
-        if len(document.pages) <= most:
-            break
-    assert document is not None
+    wanted: RoomT | None = room
+    while wanted is not None:
+        document = _laid_out(page_of(wanted), where)
+        wanted = wanted.smaller(_sheets(document))
     with nothing_lost(where):
         pdf: bytes = document.write_pdf(pdf_variant=VARIANT)
     return pdf
+
+
+def _sheets(document: weasyprint.Document) -> Sheets:
+    second = [number for number, page in enumerate(document.pages) if SECOND_PART in page.anchors]
+    return Sheets(first_part=second[0] if second else len(document.pages), all=len(document.pages))
 
 
 def _laid_out(page: str, where: str) -> weasyprint.Document:

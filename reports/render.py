@@ -8,15 +8,15 @@ import tempfile
 from pathlib import Path
 
 from pmfer.errors import ReportError
-from reports.pages import WARD_ROOMS, patient_html, patient_rooms, ward_html
+from reports.pages import patient_html, ward_html
 from reports.patient import PatientReport
-from reports.pdf import pdf_that_fits
+from reports.pdf import fitted_pdf
+from reports.room import PatientRoom, WardRoom, usual_room
 from reports.ward import WardReport
 
 __all__ = ["patient_html", "render_patient", "render_ward", "ward_html"]
 
 PRIVATE = 0o600  # a report is read by its owner; whoever hands it out decides who else does
-PATIENT_PAGES, WARD_PAGES = 2, 1  # a report has no more
 
 
 def render_patient(
@@ -35,11 +35,11 @@ def render_patient(
     Raises:
         ReportError: a font or a letter is missing, the page cannot be laid out or the file cannot be written.
     """
-    where = f"patient {report.patient_id}"
-    pages = (
-        patient_html(report, name, language=language, page_size=page_size, room=room) for room in patient_rooms(report)
-    )
-    _write(pdf_that_fits(pages, PATIENT_PAGES, where), target)
+
+    def page_of(room: PatientRoom) -> str:
+        return patient_html(report, name, language=language, page_size=page_size, room=room)
+
+    _write(fitted_pdf(page_of, usual_room(report), f"patient {report.patient_id}"), target)
 
 
 def render_ward(report: WardReport, target: Path, *, language: str = "en", page_size: str = "A4") -> None:
@@ -48,8 +48,11 @@ def render_ward(report: WardReport, target: Path, *, language: str = "en", page_
     Raises:
         ReportError: a font or a letter is missing, the page cannot be laid out or the file cannot be written.
     """
-    pages = (ward_html(report, language=language, page_size=page_size, room=room) for room in WARD_ROOMS)
-    _write(pdf_that_fits(pages, WARD_PAGES, "ward overview"), target)
+
+    def page_of(room: WardRoom) -> str:
+        return ward_html(report, language=language, page_size=page_size, room=room)
+
+    _write(fitted_pdf(page_of, WardRoom(), "ward overview"), target)
 
 
 def _write(pdf: bytes, target: Path) -> None:

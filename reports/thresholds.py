@@ -18,8 +18,6 @@ class Thresholds:
     max_baseline_days: int = 14  # the first so many valid days are the baseline, and it then stays as it is
     limit_sigmas: float = 3.5  # half-width of the usual range in robust standard deviations
     trend_days: int = 28  # calendar days drawn, the day reported included
-    listed_sessions: int = 6  # rows of the day's table of sessions
-    listed_set_aside: int = 4  # rows of the table of sessions set aside
 
 
 DEFAULT_THRESHOLDS = Thresholds()

@@ -4,52 +4,50 @@ What is new gets an empty translation, what is gone leaves. The tests fail while
 """
 
 import ast
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 from babel.messages.catalog import Catalog
-from babel.messages.extract import extract_from_dir
+from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
 
 from pmfer.facs import ACTION_UNITS
 from reports.words.language import LANGUAGES, LOCALES, SOURCE_LANGUAGE, catalogue_path
 
 ROOM = Path(__file__).parents[1]
-KEYWORDS = {"say": None, "plural": (1, 2)}
 PROJECT = "pmfer"
-
-
-def python_sentences(
-    source: IO[bytes], keywords: object, comment_tags: object, options: object
-) -> Iterator[tuple[int, str, str | tuple[str, ...], list[str]]]:
-    """Sentences of a Python file, as Babel wants them of an extractor.
-
-    Babel's own takes the `say` in `say("{count} days", count=number(say, days))` for another sentence and loses the first.
-    """
-    for node in ast.walk(ast.parse(source.read())):
-        if not isinstance(node, ast.Call):
-            continue
-        texts = tuple(arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str))
-        if isinstance(node.func, ast.Name) and node.func.id == "say" and texts:
-            yield node.lineno, "say", texts[0], []
-        elif isinstance(node.func, ast.Attribute) and node.func.attr == "plural" and len(texts) == 2:
-            yield node.lineno, "plural", texts, []
-
-
-METHODS = [("**.py", python_sentences), ("templates/**.j2", "jinja2")]
-OPTIONS = {"templates/**.j2": {"silent": "false"}}
 
 
 def source_catalogue() -> Catalog:
     """Every sentence that the room says, and the phrases of the action units."""
     catalogue = Catalog(project=PROJECT, fuzzy=False)
-    found = extract_from_dir(str(ROOM), METHODS, OPTIONS, keywords=KEYWORDS, strip_comment_tags=True)
-    for path, _, message, _, context in sorted(found, key=lambda item: item[:2]):
-        catalogue.add(message, locations=[(f"reports/{path}", 0)], context=context)
+    for path in sorted((ROOM / "templates").glob("*.j2")):
+        with path.open("rb") as stream:
+            for _, message, _, _ in extract("jinja2", stream, keywords={"say": None}):
+                catalogue.add(message, locations=[(f"reports/templates/{path.name}", 0)])
+    for path in sorted(ROOM.rglob("*.py")):
+        for message in python_sentences(path.read_text(encoding="utf-8")):
+            catalogue.add(message, locations=[(f"reports/{path.relative_to(ROOM).as_posix()}", 0)])
     for unit in ACTION_UNITS:
         catalogue.add(unit.phrase, locations=[("pmfer/facs.py", 0)])
     return catalogue
+
+
+def python_sentences(code: str) -> list[str | tuple[str, str]]:
+    """Sentences of a Python file, by line; those with a plural as a pair.
+
+    Babel's own extractor takes the second `say` in `say("{count} days", count=number(say, days))` for another sentence
+    and loses the first.
+    """
+    found: list[tuple[int, str | tuple[str, str]]] = []
+    for node in ast.walk(ast.parse(code)):
+        if not isinstance(node, ast.Call):
+            continue
+        texts = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
+        if isinstance(node.func, ast.Name) and node.func.id == "say" and texts:
+            found.append((node.lineno, texts[0]))
+        elif isinstance(node.func, ast.Attribute) and node.func.attr == "plural" and len(texts) == 2:
+            found.append((node.lineno, (texts[0], texts[1])))
+    return [message for _, message in sorted(found, key=lambda item: item[0])]
 
 
 def read_catalogue(code: str) -> Catalog:

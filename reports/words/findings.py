@@ -61,12 +61,12 @@ def rule_words(say: Language, finding: Finding) -> str:
     return ", ".join(names[rule] for rule in Rule if any(signal.rule is rule for signal in finding.signals))
 
 
-def numbers(say: Language, finding: Finding) -> str:
+def numbers(say: Language, finding: Finding, *, with_interval: bool = True) -> str:
     """Today's value and the usual range, as far as they are known: `Today 44 (41 to 47), usually 12 to 18`."""
     now, before = today(say, finding), usual(say, finding)
     if finding.value is None:
         return say("Usually {usual}", usual=before) if finding.baseline else ""
-    if finding.interval is not None:
+    if with_interval and finding.interval is not None:
         ends = span(say, finding.interval, MEASURE_BY_KEY[finding.key].unit, digits_for(finding))
         if finding.baseline is None:
             return say("Today {today} ({interval})", today=now, interval=ends)

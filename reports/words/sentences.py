@@ -3,6 +3,8 @@
 # ruff: noqa: RUF001  (typographic apostrophes are meant)
 from dataclasses import dataclass
 
+from babel.numbers import format_decimal
+
 from reports.care_events import CareLine
 from reports.evidence import Moment
 from reports.origin import Origin
@@ -142,16 +144,20 @@ def _cautions(say: Language, report: PatientReport) -> tuple[str, ...]:
     if report.quality.sessions_used == 1:
         notes.append(say("Today rests on a single session."))
     if report.set_aside:
-        told = say.plural(
-            "One session of today was set aside.",
-            "{count} sessions of today were set aside.",
-            len(report.set_aside),
-            count=number_word(say, len(report.set_aside)),
-        )
-        notes.append(sentence(told))
+        notes.append(_set_aside(say, report))
     if report.model_since is not None:
         notes.append(_new_model(say, report))
     return tuple(notes)
+
+
+def _set_aside(say: Language, report: PatientReport) -> str:
+    told = say.plural(
+        "One session of today was set aside.",
+        "{count} sessions of today were set aside.",
+        len(report.set_aside),
+        count=number_word(say, len(report.set_aside)),
+    )
+    return sentence(told)
 
 
 def _new_model(say: Language, report: PatientReport) -> str:
@@ -173,11 +179,13 @@ def listing(say: Language, report: PatientReport, listed: int) -> str:
     )
 
 
-def more_set_aside(say: Language, report: PatientReport) -> str:
-    """What the table of sessions set aside leaves out; empty if nothing."""
-    more = len(report.set_aside) - report.thresholds.listed_set_aside
-    if more <= 0:
+def more_set_aside(say: Language, report: PatientReport, listed: int) -> str:
+    """What the list of sessions set aside leaves out; empty if nothing."""
+    more = len(report.set_aside) - listed
+    if not more:
         return ""
+    if not listed:
+        return _set_aside(say, report)
     return say.plural("And one more session.", "And {count} more sessions.", more, count=number_word(say, more))
 
 
@@ -302,7 +310,11 @@ def origin_line(say: Language, origin: Origin) -> str:
         "software": origin.software,
     }
     rate = origin.frames_per_second
-    sampling = say("every frame") if rate is None else say("{rate} frames a second", rate=f"{rate:g}")
+    sampling = (
+        say("every frame")
+        if rate is None
+        else say("{rate} frames a second", rate=format_decimal(rate, locale=say.locale))
+    )
     if not places["prompts"]:
         return say(
             "Model {bundle}, {sampling}, options {options}, scored by version {scored_by}, reported by {software}",
