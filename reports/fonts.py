@@ -1,8 +1,7 @@
 """The typefaces of the reports, all under the SIL Open Font License 1.1, from packages that the project installs.
 
-Source Sans and Source Serif print the report's own words. Noto Sans, Noto Sans Arabic and Assistant stand behind them
-for what people bring along: names, notes and file names in Latin, Greek, Cyrillic, Devanagari, Arabic and Hebrew
-letters. The files are found through the packages' metadata and never imported. A missing file or letter is an error:
+Source Sans and Source Serif print the report's own words. Arimo and IBM Plex Sans Arabic stand behind them for what
+people bring along: names, notes and file names in Latin, Greek, Cyrillic, Hebrew and Arabic letters. The files are found through the packages' metadata and never imported. A missing file or letter is an error:
 a font of the machine would change the page breaks, and with them what a reader sees first.
 """
 
@@ -20,9 +19,8 @@ FONT_FILES: dict[str, tuple[str, str]] = {
     "SourceSansPro-Regular.ttf": ("font-source-sans-pro", "font_source_sans_pro/files"),
     "SourceSansPro-Semibold.ttf": ("font-source-sans-pro", "font_source_sans_pro/files"),
     "SourceSerifPro-Semibold.ttf": ("font-source-serif-pro", "font_source_serif_pro/files"),
-    "NotoSans[wdth,wght].ttf": ("fontpkg-noto-sans", "fontpkg_noto_sans/files"),
-    "NotoSansArabic[wdth,wght].ttf": ("fontpkg-noto-sans-arabic", "fontpkg_noto_sans_arabic/files"),
-    "Assistant[wght].ttf": ("fontpkg-assistant", "fontpkg_assistant/files"),
+    "Arimo[wght].ttf": ("fontpkg-arimo", "fontpkg_arimo/files"),
+    "IBMPlexSansArabic-Regular.ttf": ("fontpkg-ibm-plex-sans-arabic", "fontpkg_ibm_plex_sans_arabic/files"),
 }
 LONGEST_LIST = 8  # letters that an error names
 MARK = "\N{REPLACEMENT CHARACTER}"  # stands for what cannot be printed
