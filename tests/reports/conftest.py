@@ -4,10 +4,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from flows.report_samples import BUNDLE, OPTIONS_SHA256, SAMPLES, TODAY, store_samples
 
+from flows.report_samples import BUNDLE, OPTIONS_SHA256, SAMPLES, TODAY, store_samples
 from reports.patient import PatientReport, build_patient_report
 from reports.ward import WardReport, build_ward_report
+from reports.words.language import Language, language
 from warehouse.connection import open_reader, open_writer
 from warehouse.queries import Provenance
 
@@ -37,6 +38,12 @@ def patients(stored: duckdb.DuckDBPyConnection) -> dict[str, PatientReport]:
 def ward(stored: duckdb.DuckDBPyConnection) -> WardReport:
     """The ward overview of all samples."""
     return build_ward_report(stored, TODAY, SCORING.bundle_id, SCORING.options_sha256)
+
+
+@pytest.fixture(scope="session")
+def say() -> Language:
+    """English."""
+    return language("en")
 
 
 @pytest.fixture

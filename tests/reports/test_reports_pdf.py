@@ -15,9 +15,9 @@ import duckdb
 import pikepdf
 import pytest
 import weasyprint
-from flows.report_samples import BUNDLE, OPTIONS_SHA256, TODAY, many_patients, many_sessions
 from weasyprint.urls import FatalURLFetchingError
 
+from flows.report_samples import BUNDLE, OPTIONS_SHA256, TODAY, many_patients, many_sessions
 from pmfer.errors import ReportError
 from reports import render
 from reports.fonts import FONT_FILES
