@@ -21,8 +21,8 @@ from pmfer.facs import AU_COLUMNS
 from reports.material import Material
 from warehouse.care_events import CareEvent, CareEventKind, store_care_events
 from warehouse.frames import FRAME_COLUMNS
-from warehouse.records import BundleRecord, QuarantineRecord, RunRecord, ScoringRecord, SessionRecord
-from warehouse.store import add_quarantine, start_run, store_session
+from warehouse.records import BundleRecord, QuarantineRecord, RunRecord, ScoringRecord, SessionRecord, SessionResult
+from warehouse.store import add_quarantine, start_run, store_sessions
 
 TODAY = date(2026, 3, 21)
 WINTER_TIME = timezone(timedelta(hours=1))
@@ -141,15 +141,19 @@ class SampleWard:
         self, patient_id: str, day: date, *faces: Face, hours: Sequence[float] | None = None, session_id: str = ""
     ) -> None:
         """Store one session per face on `day`, spread over the day unless `hours` are given."""
+        results = []
         for number, face in enumerate(faces):
             hour = hours[number] if hours else 8 + 11 * number / max(len(faces) - 1, 1)
-            self._store(patient_id, session_id or f"{patient_id}-{day}-{number + 1:02d}", day, hour, face)
+            results.append(
+                self._result(patient_id, session_id or f"{patient_id}-{day}-{number + 1:02d}", day, hour, face)
+            )
+        store_sessions(self.connection, self.bundle, results)
 
-    def history(self, patient_id: str, face: Face, days: int = 20, sessions: int = 1, end: date = TODAY) -> None:
-        """Store `sessions` a day on each of the `days` days before `end`."""
-        for back in range(days, 0, -1):
-            faces = [face.varied(self.rng) for _ in range(sessions)]
-            self.record(patient_id, end - timedelta(days=back), *faces)
+    def history(self, patient_id: str, face: Face, days: int = 20, end: date = TODAY) -> None:
+        """Store `days` days before `end` with a session at eight each."""
+        before = [end - timedelta(days=back) for back in range(days, 0, -1)]
+        results = [self._result(patient_id, f"{patient_id}-{day}-01", day, 8, face.varied(self.rng)) for day in before]
+        store_sessions(self.connection, self.bundle, results)
 
     def set_aside(self, patient_id: str | None, name: str | None, reason: QuarantineReason, day: date = TODAY) -> None:
         """Put one session of `day` into quarantine."""
@@ -159,7 +163,7 @@ class SampleWard:
             QuarantineRecord(day, uri, None, name, patient_id, reason, "what and what to do", "options"),
         )
 
-    def _store(self, patient_id: str, session_id: str, day: date, hour: float, face: Face) -> None:
+    def _result(self, patient_id: str, session_id: str, day: date, hour: float, face: Face) -> SessionResult:
         frames = frames_of(session_id, face)
         start = datetime(day.year, day.month, day.day, tzinfo=WINTER_TIME) + timedelta(hours=hour)
         session = SessionRecord(session_id, patient_id, start, f"{day}/{session_id}.mp4", sha256(session_id), True)
@@ -174,7 +178,7 @@ class SampleWard:
             frames_scored=frames["reason"].null_count(),
             warning=face.warning,
         )
-        store_session(self.connection, session, scoring, self.bundle, frames)
+        return SessionResult(session, scoring, frames)
 
 
 STEADY = Face()

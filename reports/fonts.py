@@ -1,8 +1,9 @@
 """The typefaces of the reports, all under the SIL Open Font License 1.1, from packages that the project installs.
 
 Source Sans and Source Serif print the report's own words. Arimo and IBM Plex Sans Arabic stand behind them for what
-people bring along: names, notes and file names in Latin, Greek, Cyrillic, Hebrew and Arabic letters. The files are found through the packages' metadata and never imported. A missing file or letter is an error:
-a font of the machine would change the page breaks, and with them what a reader sees first.
+people bring along: names, notes and file names in Latin, Greek, Cyrillic, Hebrew and Arabic letters. The files are
+found through the packages' metadata and never imported. A missing file or letter is an error: a font of the machine
+would change the page breaks, and with them what a reader sees first.
 """
 
 import unicodedata

@@ -125,9 +125,7 @@ def reports(connection: duckdb.DuckDBPyConnection, report_date: date) -> pl.Data
     return _read(connection, "reports", report_date=report_date)
 
 
-def care_events(
-    connection: duckdb.DuckDBPyConnection, patient_id: str, *, since: date, until: date
-) -> pl.DataFrame:
+def care_events(connection: duckdb.DuckDBPyConnection, patient_id: str, *, since: date, until: date) -> pl.DataFrame:
     """Rows of care_events of one patient that began between two days, both included, by time."""
     return _read(connection, "care_events", patient_id=patient_id, since=since, until=until)
 

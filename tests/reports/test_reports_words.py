@@ -141,8 +141,8 @@ def test_a_report_asks_for_a_look_only_where_something_changed(
 
 def test_a_picture_is_told_with_its_numbers(patients: dict[str, PatientReport], say: Language) -> None:
     assert plain(trend_text(say, patients["pain_rising"].trends[0])) == (
-        "Pain-related facial activity over the 28 days up to Saturday, 21 March 2026. Today 44, usually 12 to 18. Higher "
-        "than usual. Beyond the usual range today. Days with enough data: 21 of 28."
+        "Pain-related facial activity over the 28 days up to Saturday, 21 March 2026. Today 44, usually 12 to 18. "
+        "Higher than usual. Beyond the usual range today. Days with enough data: 21 of 28."
     )
 
 
