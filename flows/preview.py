@@ -61,7 +61,7 @@ def render_samples(folder: Path, language: str, page_size: str, only: str | None
 def draw_pages(path: Path) -> list[Path]:
     """Pictures of the pages of a PDF, beside it."""
     pictures = []
-    with pypdfium2.PdfDocument(path) as pdf:
+    with pypdfium2.PdfDocument(path) as pdf:  # type: ignore[no-untyped-call]
         for number, page in enumerate(pdf, start=1):
             pictures.append(path.with_name(f"{path.stem}-{number}.png"))
             page.render(scale=PIXELS_PER_POINT).to_pil().save(pictures[-1], optimize=True)

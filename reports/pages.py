@@ -25,6 +25,7 @@ from reports.words.language import language as spoken
 
 TEMPLATES = Path(__file__).parent / "templates"
 PAGE_SIZES = ("A4", "Letter")
+LONGEST_NAME = 100  # characters of a patient's name that are printed
 WORDS: dict[str, ModuleType] = {
     "findings": findings,
     "formats": formats,
@@ -55,7 +56,7 @@ def patient_html(
         say=say,
         page_size=page_size,
         report=report,
-        who=f"{shown}, {isolated(printable(name, keep_letters=True))}" if name else shown,
+        who=f"{shown}, {isolated(printable(name, keep_letters=True)[:LONGEST_NAME])}" if name else shown,
         lead=sentences.lead(say, report),
         trends=[
             (trend.finding, trend_chart(say, trend, size, report.care_events, report.model_since))
@@ -64,7 +65,7 @@ def patient_html(
         care=care_strip(say, report.care_events, first, last),
         evidence=[(by_key[evidence.key], evidence.moments) for evidence in report.evidence[: rows.flags]],
         phrases=list(zip(report.phrases, heat_strips(say, report.phrase_trends), strict=True)),
-        face=face_drawing(say, report.leading),
+        face=face_drawing(say, report.leading, seen=report.seen),
         strip=day_strip(say, report.sessions) if report.sessions else None,
         listed=listed_sessions(report, rows.sessions),
         set_aside=report.set_aside[: rows.set_aside],

@@ -46,8 +46,8 @@ class FaceDrawing:
     scale: float = SIDE / 150  # of the outline, which the template draws on a crop of 150 pixels
 
 
-def face_drawing(say: Language, leading: tuple[LeadingPhrase, ...]) -> FaceDrawing:
-    """Mark the leading phrases, numbered from the most telling on."""
+def face_drawing(say: Language, leading: tuple[LeadingPhrase, ...], *, seen: bool) -> FaceDrawing:
+    """Mark the leading phrases, numbered from the most telling on; `seen`: the day has enough data to have some."""
     spots = [places_of(phrase.column) for phrase in leading]
     heights: dict[int, float] = {}
     below = 0.0
@@ -63,7 +63,7 @@ def face_drawing(say: Language, leading: tuple[LeadingPhrase, ...]) -> FaceDrawi
         )
         for index, places in enumerate(spots)
     )
-    return FaceDrawing(SIZE, face_text(say, leading), marks)
+    return FaceDrawing(SIZE, face_text(say, leading, seen=seen), marks)
 
 
 def places_of(column: str) -> tuple[tuple[float, float], ...]:

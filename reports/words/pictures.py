@@ -73,10 +73,15 @@ def strip_text(say: Language, sessions: tuple[SessionLine, ...]) -> str:
     return f"{sentence(told)} {most}"
 
 
-def face_text(say: Language, leading: tuple[LeadingPhrase, ...]) -> str:
+def nothing_marked(say: Language, *, seen: bool) -> str:
+    """Why the drawn face has no marks."""
+    return say("No phrase stands out today.") if seen else say("The face was not seen enough today.")
+
+
+def face_text(say: Language, leading: tuple[LeadingPhrase, ...], *, seen: bool) -> str:
     """What the drawn face marks."""
     if not leading:
-        return say("Drawing of a face. No phrase stands out today.")
+        return say("Drawing of a face without marks. {why}", why=nothing_marked(say, seen=seen))
     marked = "; ".join(
         say(
             "{number}: {phrase} ({unit}), {value}",

@@ -17,7 +17,6 @@ from reports.fonts import FONT_FILES, printable, require_letters
 from reports.patient import PatientReport
 from reports.render import render_patient
 
-
 FAMILIES = ("Source-Sans", "Source-Serif", "More-Letters", "Arabic-Letters")  # as fonts.css names them
 
 
