@@ -1,6 +1,7 @@
 """Where to look: moments, leading phrases, care events, and the drawn face that marks them."""
 
 from datetime import date, timedelta
+from itertools import pairwise
 
 import duckdb
 import polars as pl
@@ -121,7 +122,7 @@ def test_numbers_beside_the_face_keep_apart_and_in_order(say: Language) -> None:
     leading = tuple(LeadingPhrase(column, 0.5, 0.1) for column in ("au43", "au07", "au05"))
     drawing = face_drawing(say, leading, seen=True)
     heights = sorted(mark.number_y for mark in drawing.marks)
-    assert all(b - a >= NUMBER_GAP - 0.01 for a, b in zip(heights, heights[1:], strict=False))
+    assert all(b - a >= NUMBER_GAP - 0.01 for a, b in pairwise(heights))
     assert [mark.number for mark in drawing.marks] == [1, 2, 3]
     assert "1: Eyes closed (AU\N{NO-BREAK SPACE}43), 50 today, usually about 10" in drawing.text
 
