@@ -9,13 +9,14 @@ import duckdb
 import polars as pl
 
 from pmfer.errors import QuarantineReason
+from reports.daily import daily_values, usable_session
 from reports.fingerprint import fingerprint
 from reports.material import Material, read_patient
-from reports.measures import HEADLINE_MEASURES, PHRASE_MEASURES
+from reports.measures import HEADLINE_MEASURES, MEASURES
 from reports.origin import Origin
-from reports.quality import Quality, quality_of
+from reports.quality import Quality, missing_reason, quality_of
 from reports.thresholds import DEFAULT_THRESHOLDS, Thresholds
-from reports.trend import Finding, Lack, State, Trend, daily_values, trends_of, usable_session
+from reports.trend import Finding, Lack, State, Trend, session_intervals, trends_of
 from warehouse.queries import Provenance
 
 
@@ -80,8 +81,7 @@ class PatientReport:
     @property
     def baseline_size(self) -> int:
         """Number of days the usual range rests on, 0 while there is none."""
-        enough = self.days_before >= self.thresholds.min_baseline_days
-        return min(self.days_before, self.thresholds.max_baseline_days) if enough else 0
+        return max((finding.baseline.days for finding in self.findings if finding.baseline), default=0)
 
     def input_key(self) -> str:
         """SHA-256 over all that is printed and the code that prints it: equal keys give equal pages."""
@@ -89,26 +89,14 @@ class PatientReport:
 
 
 def largest_first(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """The flagged findings by the size of their change against the patient's own usual range."""
-    return tuple(sorted((f for f in findings if f.flagged), key=lambda f: -abs(f.change or 0.0)))
+    """The flagged findings by how far they lie beyond their own limits."""
+    return tuple(sorted((f for f in findings if f.flagged), key=lambda f: -f.size))
 
 
 def common_lack(findings: tuple[Finding, ...]) -> Lack | None:
     """The reason if every finding abstains; all of them rest on the same frames, so the first one speaks for all."""
     abstains = all(finding.state is State.INSUFFICIENT for finding in findings)
     return findings[0].lack if abstains else None
-
-
-def missing_reason(today: pl.DataFrame, set_aside: int) -> Lack:
-    """Why a day has no values, if it has none.
-
-    Args:
-        today: the day's rows of session_summary.
-        set_aside: number of sessions of the day in quarantine.
-    """
-    if not today.is_empty():
-        return Lack.TOO_LITTLE_SEEN
-    return Lack.ALL_SET_ASIDE if set_aside else Lack.NO_SESSION
 
 
 def build_patient_report(
@@ -142,15 +130,17 @@ def compare_patient(material: Material, patient_id: str, day: date, thresholds: 
     summary = material.summary
     today = summary.filter(pl.col("session_date") == day).sort("started_at", "session_id")
     set_aside = tuple(_set_aside(row) for row in material.quarantine.iter_rows(named=True))
-    missing = missing_reason(today, len(set_aside))
     daily = daily_values(summary, thresholds)
-    phrases = trends_of(PHRASE_MEASURES, daily, day, missing, thresholds)
+    missing = missing_reason(today, len(set_aside), thresholds)
+    intervals = session_intervals(MEASURES, today, thresholds)
+    trends = trends_of(MEASURES, daily, day, missing, thresholds, intervals)
+    headline = len(HEADLINE_MEASURES)
     usable = usable_session(thresholds)
     return PatientReport(
         patient_id=patient_id,
         day=day,
-        trends=trends_of(HEADLINE_MEASURES, daily, day, missing, thresholds),
-        phrases=tuple(trend.finding for trend in phrases),
+        trends=trends[:headline],
+        phrases=tuple(trend.finding for trend in trends[headline:]),
         sessions=tuple(_session_line(row) for row in today.with_columns(usable=usable).iter_rows(named=True)),
         set_aside=set_aside,
         quality=quality_of(today, usable),

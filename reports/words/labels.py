@@ -79,7 +79,12 @@ STATE_SHORT: dict[State, str] = {
 LACK_WORDS: dict[Lack, str] = {
     Lack.NO_SESSION: "no session today",
     Lack.ALL_SET_ASIDE: "all sessions of today set aside",
+    Lack.TOO_DARK: "too dark today to see the face",
+    Lack.TOO_BRIGHT: "too bright today to see the face",
+    Lack.TURNED_AWAY: "face turned away today",
     Lack.TOO_LITTLE_SEEN: "face seen too little today",
+    Lack.TOO_FEW_SESSIONS: "too few sessions today",
+    Lack.NOT_MEASURED: "not measured today",
     Lack.NO_BASELINE: "no usual range yet",
 }
 FRAME_WORDS: dict[FrameReason, str] = {

@@ -8,7 +8,7 @@ from reports.origin import Origin
 from reports.patient import PatientReport, SessionLine
 from reports.quality import Quality
 from reports.thresholds import Thresholds
-from reports.trend import Finding, Lack, State, Trend
+from reports.trend import Finding, Lack, Rule, State, Trend
 from reports.words.formats import (
     NBSP,
     clock,
@@ -40,13 +40,26 @@ def finding_sentence(finding: Finding) -> str:
     """Such as `Smiled less than usual today: 4 % of the observed time, usually 11 to 19 %.` Only for a flagged one."""
     words = MEASURE_WORDS[finding.key]
     opening = words.higher if finding.state is State.HIGHER else words.lower
+    if all(signal.rule is not Rule.BEYOND_LIMITS for signal in finding.signals) and finding.signals:
+        return _sentence_of_days(finding, opening)
     return f"{opening}: {_amount(finding)}, usually{NBSP}{usual(finding)}."
+
+
+def _sentence_of_days(finding: Finding, opening: str) -> str:
+    """Where the last days together changed, today's value may well lie within the range: their mean is told."""
+    unit = MEASURE_BY_KEY[finding.key].unit
+    centre = finding.baseline.centre if finding.baseline else None
+    amount = f"{figure(finding.recent, unit)} {_kind(unit)} on average, usually around{NBSP}{figure(centre, unit)}"
+    return f"{opening.removesuffix(' today')} over the last days: {amount}."
 
 
 def _amount(finding: Finding) -> str:
     unit = MEASURE_BY_KEY[finding.key].unit
-    kind = "of the observed time" if unit is Unit.TIME_SHARE else f"on a scale of 0 to{NBSP}100"
-    return f"{figure(finding.value, unit, digits_for(finding))} {kind}"
+    return f"{figure(finding.value, unit, digits_for(finding))} {_kind(unit)}"
+
+
+def _kind(unit: Unit) -> str:
+    return "of the observed time" if unit is Unit.TIME_SHARE else f"on a scale of 0 to{NBSP}100"
 
 
 def lead(report: PatientReport) -> Lead:
@@ -56,9 +69,16 @@ def lead(report: PatientReport) -> Lead:
     if report.lack is None:
         measures = count(len(report.trends), "measure")
         note = f"All {measures} lie within the usual range, which rests on {_base(report)}."
-        return Lead("Today is like this patient’s usual days.", (), (note, *_cautions(report)))
+        told = _told_only(report)
+        return Lead("Today is like this patient’s usual days.", (), (told or note, *_cautions(report)))
     headline, notes = _lead_of_lack(report, report.lack)
     return Lead(headline, (), notes)
+
+
+def _told_only(report: PatientReport) -> str:
+    """Changes that ask for no look, such as more smiling; empty if there are none."""
+    names = [f"{measure_name(finding.key).lower()} {result(finding)}" for finding in report.findings if finding.told]
+    return f"Noticed all the same: {'; '.join(names)}." if names else ""
 
 
 def _lead_of_changes(report: PatientReport) -> Lead:
@@ -80,11 +100,9 @@ def _lead_of_lack(report: PatientReport, lack: Lack) -> tuple[str, tuple[str, ..
         verb = "was" if number == 1 else "were"
         note = "Nothing could be analysed. The reasons are on the second page."
         return f"Insufficient data: {which} of today {verb} set aside.", (note,)
-    if lack is Lack.TOO_LITTLE_SEEN:
-        return "Insufficient data: the face was seen too little today.", (
-            _too_little(report.quality, report.thresholds),
-        )
-    return _lead_of_no_baseline(report)
+    if lack is Lack.NO_BASELINE:
+        return _lead_of_no_baseline(report)
+    return f"Insufficient data: {LACK_WORDS[lack]}.", (_too_little(report.quality, report.thresholds),)
 
 
 def _lead_of_no_baseline(report: PatientReport) -> tuple[str, tuple[str, ...]]:
@@ -150,6 +168,8 @@ def result(finding: Finding) -> str:
     """The finding in two or three words, with the reason where it abstains."""
     if finding.lack is not None:
         return f"{STATE_WORDS[finding.state]}: {LACK_WORDS[finding.lack]}"
+    if finding.told and not finding.flagged:
+        return f"{STATE_WORDS[finding.told[0].state]}, no flag"
     return STATE_WORDS[finding.state]
 
 
@@ -238,8 +258,8 @@ def basis(report: PatientReport) -> str:
     limits = report.thresholds
     rests = f"here {count(report.baseline_size, 'day')}" if report.baseline_size else "not reached yet"
     return (
-        f"Usual range: median of the first {limits.min_baseline_days} to {limits.max_baseline_days} days with enough "
-        f"data ({rests}), {limits.limit_sigmas:g} robust standard deviations to each side."
+        f"Usual range: from the first {limits.min_baseline_days} to {limits.max_baseline_days} days with enough data "
+        f"and no change ({rests}), wider while there are few. Single days and the mean of the last days are compared."
     )
 
 

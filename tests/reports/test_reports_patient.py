@@ -44,7 +44,7 @@ def test_a_stable_patient_has_no_changes(patients: Reports) -> None:
     report = patients["stable"]
     assert set(states(report).values()) == {State.USUAL}
     assert lead(report).headline == "Today is like this patient\N{RIGHT SINGLE QUOTATION MARK}s usual days."
-    assert report.baseline_size == 14
+    assert report.baseline_size == 20
 
 
 def test_rising_pain_activity_is_the_first_change(patients: Reports) -> None:

@@ -9,10 +9,10 @@ from pmfer.errors import FrameReason, QuarantineReason
 from reports.measures import HEADLINE_MEASURES, MEASURES
 from reports.patient import PatientReport
 from reports.render import patient_html, ward_html
-from reports.trend import Baseline, Finding, Lack, State
+from reports.trend import Baseline, Finding, Lack, Rule, Signal, State
 from reports.ward import WardReport
 from reports.words import formats, labels
-from reports.words.sentences import finding_sentence, lead, trend_text
+from reports.words.sentences import finding_sentence, lead, result, trend_text
 
 
 def smiling(value: float, low: float, high: float, state: State = State.LOWER) -> Finding:
@@ -22,6 +22,24 @@ def smiling(value: float, low: float, high: float, state: State = State.LOWER) -
 def test_a_finding_is_one_plain_sentence() -> None:
     sentence = finding_sentence(smiling(0.04, 0.11, 0.19)).replace(formats.NBSP, " ")
     assert sentence == "Smiled less than usual today: 4 % of the observed time, usually 11 to 19 %."
+
+
+def test_a_change_of_the_last_days_is_told_by_their_mean_and_not_by_today() -> None:
+    moved = replace(
+        smiling(0.12, 0.11, 0.19), recent=0.118, signals=(Signal(Rule.EWMA, State.LOWER, date(2026, 3, 18)),)
+    )
+    sentence = finding_sentence(moved).replace(formats.NBSP, " ")
+    assert sentence == (
+        "Smiled less than usual over the last days: 12 % of the observed time on average, usually around 15 %."
+    )
+
+
+def test_a_change_that_asks_for_no_look_is_told_without_a_flag() -> None:
+    more = replace(
+        smiling(0.3, 0.11, 0.19, State.USUAL),
+        told=(Signal(Rule.BEYOND_LIMITS, State.HIGHER, date(2026, 3, 21), 1.5),),
+    )
+    assert result(more) == "higher than usual, no flag"
 
 
 def test_a_range_from_nothing_is_said_by_its_end() -> None:
@@ -78,9 +96,9 @@ def test_a_picture_is_told_with_its_numbers(patients: dict[str, PatientReport]) 
 
 def test_more_changes_than_are_told_are_announced(patients: dict[str, PatientReport]) -> None:
     words = lead(patients["everything_changed"])
-    assert words.headline == "Six things are different today."
+    assert words.headline == "Four things are different today."
     assert len(words.changes) == 3
-    assert words.notes[0] == "Three more changes are marked below."
+    assert words.notes[0] == "One more change is marked below."
 
 
 def test_a_single_session_of_a_day_is_mentioned(patients: dict[str, PatientReport]) -> None:
