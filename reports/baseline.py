@@ -46,12 +46,12 @@ class GrowingBaseline:
             stale=np.zeros(series, dtype=bool),
         )
 
-    def learn(self, rows: Bools, value: Floats, day: int) -> Bools:
+    def learn(self, rows: Bools, value: Floats, day: Ints) -> Bools:
         """Take a day into the baselines of `rows` that have room, and return which took it."""
         taken: Bools = rows & (self.count < self.values.shape[1])
         at = np.flatnonzero(taken)
         self.values[at, self.count[at]] = value[at]
-        self.days[at, self.count[at]] = day
+        self.days[at, self.count[at]] = day[at]
         self.count[at] += 1
         self.stale[at] = True
         return taken
@@ -73,7 +73,7 @@ class GrowingBaseline:
             self.doubt[these] = variance_of_mean(count, phi) / CENTRE_EFFICIENCY
             self.degrees[these] = np.maximum(QN_EFFICIENCY * equivalent_days(count, phi), LEAST_DEGREES)
 
-    def limit(self, sigmas: Floats, variance: Floats, floor: Floats) -> Floats:
+    def limit(self, sigmas: Floats, variance: Floats) -> Floats:
         """Half-width of limits around the centre for a statistic of this variance.
 
         Student's quantile that is as rare as `sigmas` of a normal distribution, times spread and the root of the
@@ -83,8 +83,7 @@ class GrowingBaseline:
         Args:
             sigmas: [series], of a normal distribution.
             variance: [series], of the statistic less the centre, in squared spreads.
-            floor: [series], the least half-width, in the unit of the values.
         """
         quantile = stdtrit(self.degrees, ndtr(sigmas))
-        half_width: Floats = np.maximum(quantile * self.spread * np.sqrt(variance), floor)
+        half_width: Floats = quantile * self.spread * np.sqrt(variance)
         return half_width

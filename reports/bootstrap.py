@@ -6,7 +6,7 @@ Frames are not independent and neither are neighbouring sessions of a day, so wh
 import hashlib
 
 import numpy as np
-from scipy.special import ndtr, stdtrit
+from scipy.special import stdtrit
 
 from reports.robust import Floats
 
@@ -34,24 +34,26 @@ def block_resamples(sessions: int, count: int, seed: int) -> np.ndarray[tuple[in
 def day_intervals(values: Floats, frames: Floats, share: float, resamples: int) -> tuple[Floats, Floats]:
     """Interval of a day's mean over its sessions, for several measures at once.
 
-    Percentiles of the resampled frame-weighted means, taken further out as the sessions are few, because a small
-    sample resampled is too narrow by the square root of (n - 1) / n and normal where it should be Student's t
-    (Hesterberg, The American Statistician 69, 2015, expanded percentiles).
+    The frame-weighted mean, plus and minus Student's quantile times the standard deviation of the resampled means
+    (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 12). Of n sessions in blocks of l the
+    resampled means spread too little by the root of (n - l) / n, and n - l is what is left to judge the spread by: both
+    are allowed for. Percentiles of so few sessions are too narrow; docs/statistics.md has the coverage of both.
 
     Args:
-        values: [sessions, measures], sessions in order of time, at least two, no NaN.
+        values: [sessions, measures], sessions in order of time, more than a block, no NaN.
         frames: [sessions], weight of each.
-        share: of the resampled means that lie inside, such as 0.95.
+        share: of the intervals that hold the day's true mean, such as 0.95.
         resamples: how many.
 
     Returns:
         Lower and upper ends, [measures] each. The same data give the same ends: the seed is made from them.
     """
     count = len(values)
+    free = count - block_length(count)
     seed = int.from_bytes(hashlib.sha256(values.tobytes() + frames.tobytes()).digest()[:8], "big")
     drawn = block_resamples(count, resamples, seed)
     weights = frames[drawn]
     means = (values[drawn] * weights[:, :, None]).sum(axis=1) / weights.sum(axis=1)[:, None]
-    nominal = ndtr(-np.sqrt(count / (count - 1)) * stdtrit(count - 1, 0.5 + share / 2))
-    low, high = np.quantile(means, [nominal, 1 - nominal], axis=0)
-    return low, high
+    centre = (values * frames[:, None]).sum(axis=0) / frames.sum()
+    half_width = stdtrit(free, 0.5 + share / 2) * np.sqrt(count / free) * means.std(axis=0)
+    return centre - half_width, centre + half_width

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from reports.autocorrelation import next_ewma_variance
 from reports.baseline import Bools, GrowingBaseline, Ints
 from reports.robust import Floats
+from reports.scale import from_even, to_even
 from reports.thresholds import Thresholds
 
 Record = defaultdict[str, list[npt.NDArray[Any]]]  # columns of the chart by the name of its field
@@ -23,9 +24,30 @@ Record = defaultdict[str, list[npt.NDArray[Any]]]  # columns of the chart by the
 class Sensitivity:
     """How readily the series speak. Arrays are [series]."""
 
+    highest: Floats  # possible value: 1 for shares, infinite for rates
     least_change: Floats  # in the unit of the values: a smaller distance from the centre is never a signal
     limit_sigmas: Floats  # half-width of the individuals chart, sigmas of a normal distribution
     ewma_sigmas: Floats  # half-width of the EWMA chart
+
+
+@dataclass(frozen=True)
+class Limits:
+    """A centre and the limits around it in the unit of the values; [series], NaN while there is no baseline."""
+
+    centre: Floats
+    low: Floats
+    high: Floats
+
+    def side(self, values: Floats) -> Ints:
+        """+1 above the upper limit, -1 below the lower one, else 0."""
+        return (values > self.high).astype(np.int64) - (values < self.low).astype(np.int64)
+
+    def size(self, values: Floats) -> Floats:
+        """Distance from the centre, 1 at the limit on that side."""
+        width = np.where(values >= self.centre, self.high - self.centre, self.centre - self.low)
+        away = np.abs(values - self.centre)
+        result: Floats = np.divide(away, width, out=np.zeros_like(away), where=(width > 0) | np.isnan(width))
+        return result
 
 
 @dataclass(frozen=True)
@@ -35,19 +57,21 @@ class ControlChart:
     The four signals are +1 above, -1 below, 0 silent. `*_since` are indices of days, meaningful where a signal speaks.
     """
 
-    centre: Floats  # of the baseline before the day; NaN while it is too short
-    half_width: Floats  # of the individuals chart
+    centre: Floats  # of the baseline before the day
+    low: Floats  # limits of the individuals chart
+    high: Floats
     ewma: Floats  # weighted mean of the days up to this one
-    in_baseline: Bools  # whether the day was taken into the baseline, for the days after it
+    baseline_days: Ints  # number of days the baseline rests on
     beyond: Ints
-    beyond_size: Floats  # distance from the centre in half-widths; beyond 1 the day lies outside
+    beyond_size: Floats  # distance from the centre; beyond 1 the day lies outside the limits
     moving: Ints  # EWMA
-    moving_size: Floats  # distance of the moving average from the centre in its own half-widths
+    moving_size: Floats  # the same of the moving average and its own limits
     moving_since: Ints  # the day after the moving average was last on the other side of the centre
     shift: Ints
     shift_since: Ints
     trend: Ints
     trend_since: Ints
+    in_baseline: Bools  # whether the baseline of the last day rests on the day
 
 
 class _Run:
@@ -82,9 +106,9 @@ class _Memory:
         self.ewma, self.weight, self.variance, self.covariance = np.zeros((4, series))
         self.ewma_side, self.side, self.slope = _Run(series), _Run(series), _Run(series)
 
-    def add(self, value: Floats, seen: Bools, day: int, base: GrowingBaseline, thresholds: Thresholds) -> None:
+    def add(self, value: Floats, day: int, base: GrowingBaseline, thresholds: Thresholds) -> None:
         """Carry everything on by one day, or start afresh after a long gap."""
-        newest = thresholds.ewma_weight
+        newest, seen = thresholds.ewma_weight, ~np.isnan(value)
         fresh = seen & (np.isnan(self.last_value) | (day - self.last_day > thresholds.restart_days))
         for array in (self.ewma, self.weight, self.variance, self.covariance):
             array[fresh] = 0
@@ -102,11 +126,45 @@ class _Memory:
         self.last_day = np.where(seen, day, self.last_day)
 
 
+class _Waiting:
+    """Valid days that have not yet been taken into the baseline, each until it is old enough; arrays [series, days]."""
+
+    def __init__(self, values: Floats) -> None:
+        self.values = np.zeros_like(values)
+        self.days = np.zeros(values.shape, dtype=np.int64)
+        self.quiet = np.ones(values.shape, dtype=bool)  # whether no rule spoke of the day
+        self.seen, self.passed = np.zeros((2, len(values)), dtype=np.int64)
+        self.taken = np.zeros(values.shape, dtype=bool)  # by calendar day
+
+    def hand_over(self, base: GrowingBaseline, thresholds: Thresholds) -> None:
+        """Pass on one day per series: at once while the baseline is too short to speak, later after a delay."""
+        old = self.seen - self.passed >= thresholds.learning_delay
+        short = (base.count < thresholds.min_baseline_days) & (self.seen > self.passed)
+        due = np.flatnonzero(old | short)
+        at = self.passed[due]
+        rows = np.zeros(len(self.seen), dtype=bool)
+        value, day = np.zeros(len(rows)), np.zeros(len(rows), dtype=np.int64)
+        rows[due], value[due], day[due] = self.quiet[due, at], self.values[due, at], self.days[due, at]
+        learnt = np.flatnonzero(base.learn(rows, value, day))
+        self.taken[learnt, day[learnt]] = True
+        self.passed[due] += 1
+
+    def add(self, value: Floats, day: int, spoke: Bools) -> None:
+        """Keep the day; one of which a rule spoke is never learnt."""
+        rows = np.flatnonzero(~np.isnan(value))
+        self.values[rows, self.seen[rows]] = value[rows]
+        self.days[rows, self.seen[rows]] = day
+        self.quiet[rows, self.seen[rows]] = ~spoke[rows]
+        self.seen[rows] += 1
+
+
 def control_chart(values: Floats, sensitivity: Sensitivity, thresholds: Thresholds) -> ControlChart:
     """Chart all days of all series.
 
-    - Baseline: the first valid days without a signal, at least `min_baseline_days` before anything is said and at most
-      `max_baseline_days`. Centre and spread as in `reports.robust`, the spread corrected for correlated days.
+    - Days are compared on the even scale of `reports.scale`; limits are given in the unit of the values.
+    - Baseline: the first valid days of which no rule spoke, at least `min_baseline_days` before anything is said and
+      at most `max_baseline_days`. Once it can speak, it learns a day `learning_delay` valid days later, so that a change
+      is seen before it is learnt. Centre and spread as in `reports.robust`, the spread corrected for correlated days.
     - Individuals chart (Shewhart; Wheeler, Understanding Variation, 1993): a day beyond centre +- q spread
       sqrt(1 + v), where v is the variance of the centre and q the quantile of Student's t with the spread's degrees of
       freedom that is as rare as `limit_sigmas` of a normal distribution. That is the prediction interval of one more
@@ -126,17 +184,17 @@ def control_chart(values: Floats, sensitivity: Sensitivity, thresholds: Threshol
     """
     if not 2 <= thresholds.min_baseline_days <= thresholds.max_baseline_days:
         raise ValueError("a baseline needs at least two days, and at most max_baseline_days")
-    series = values.shape[0]
-    base, memory = GrowingBaseline.empty(series, thresholds), _Memory(series)
+    even = to_even(values, sensitivity.highest)
+    base, memory, waiting = GrowingBaseline.empty(len(values), thresholds), _Memory(len(values)), _Waiting(even)
     record: Record = defaultdict(list)
     for day in range(values.shape[1]):
-        value = values[:, day]
-        seen = ~np.isnan(value)
+        waiting.hand_over(base, thresholds)
         base.estimate(thresholds)
-        memory.add(value, seen, day, base, thresholds)
-        spoke = _judge(record, memory, base, value, sensitivity, thresholds)
-        record["in_baseline"].append(base.learn(seen & ~spoke, value, day))
-    return ControlChart(**{name: np.stack(columns, axis=1) for name, columns in record.items()})
+        memory.add(even[:, day], day, base, thresholds)
+        spoke = _judge(record, memory, base, values[:, day], sensitivity, thresholds)
+        waiting.add(even[:, day], day, spoke)
+    columns = {name: np.stack(column, axis=1) for name, column in record.items()}
+    return ControlChart(**columns, in_baseline=waiting.taken)
 
 
 def _judge(
@@ -148,38 +206,47 @@ def _judge(
     thresholds: Thresholds,
 ) -> Bools:
     """Let the rules speak of the day, record what they say, and return where any of them did."""
-    half = base.limit(sensitivity.limit_sigmas, 1 + base.doubt, sensitivity.least_change)
-    floor = sensitivity.least_change * memory.weight
-    variance = memory.variance + base.doubt * memory.weight**2
-    half_ewma = np.maximum(base.limit(sensitivity.ewma_sigmas, variance, floor), np.finfo(float).tiny)
-    seen = ~np.isnan(value)
-    distance = value - base.centre  # NaN, and silent, while there is no baseline or no value
-    distance_ewma = np.where(seen, memory.ewma - memory.weight * base.centre, np.nan)
-    moved = np.abs(distance_ewma) >= floor
-
-    def speak(switched_on: bool, where: Bools, difference: Floats | Ints) -> Ints:
-        return np.where(where & switched_on, np.sign(np.nan_to_num(difference)), 0).astype(np.int64)
-
+    limits = _limits(base, sensitivity, base.limit(sensitivity.limit_sigmas, 1 + base.doubt))
+    weight = np.where(memory.weight > 0, memory.weight, 1)
+    variance = memory.variance / weight**2 + base.doubt
+    limits_ewma = _limits(base, sensitivity, base.limit(sensitivity.ewma_sigmas, variance))
+    ewma = np.where(np.isnan(value), np.nan, from_even(memory.ewma / weight, sensitivity.highest))
+    moved = np.abs(ewma - limits.centre) >= sensitivity.least_change
+    long, steep = memory.side.length >= thresholds.shift_days, memory.slope.length >= thresholds.trend_run_days - 1
     signals = {
-        "beyond": speak(thresholds.rule_beyond_limits, np.abs(distance) > half, distance),
-        "moving": speak(thresholds.rule_ewma, np.abs(distance_ewma) > half_ewma, distance_ewma),
-        "shift": speak(thresholds.rule_shift, moved & (memory.side.length >= thresholds.shift_days), memory.side.sign),
-        # `trend_run_days` days are one step fewer
-        "trend": speak(
-            thresholds.rule_trend, moved & (memory.slope.length >= thresholds.trend_run_days - 1), memory.slope.sign
-        ),
+        "beyond": limits.side(value) * thresholds.rule_beyond_limits,
+        "moving": limits_ewma.side(ewma) * thresholds.rule_ewma,
+        "shift": memory.side.sign * (moved & long & thresholds.rule_shift),
+        "trend": memory.slope.sign * (moved & steep & thresholds.rule_trend),  # so many days are one step fewer
     }
-    columns = signals | {
-        "centre": base.centre.copy(),
-        "half_width": np.where(np.isnan(base.centre), np.nan, half),
-        "ewma": np.where(seen, memory.ewma / np.where(seen, memory.weight, 1), np.nan),
-        "beyond_size": np.abs(distance) / half,
-        "moving_size": np.abs(distance_ewma) / half_ewma,
+    since = {
         "moving_since": memory.ewma_side.since,
         "shift_since": memory.side.since,
         "trend_since": memory.slope.since,
     }
-    for name, column in columns.items():
+    columns = {
+        "centre": limits.centre,
+        "low": limits.low,
+        "high": limits.high,
+        "ewma": ewma,
+        "baseline_days": base.count.copy(),
+        "beyond_size": limits.size(value),
+        "moving_size": limits_ewma.size(ewma),
+    }
+    for name, column in (columns | signals | since).items():
         record[name].append(column)
     spoke: Bools = np.logical_or.reduce([signal != 0 for signal in signals.values()])
     return spoke
+
+
+def _limits(base: GrowingBaseline, sensitivity: Sensitivity, half_width: Floats) -> Limits:
+    """Limits of this half-width on the even scale, no nearer to the centre than the least change."""
+    centre = from_even(base.centre, sensitivity.highest)
+    low = from_even(base.centre - half_width, sensitivity.highest)
+    high = from_even(base.centre + half_width, sensitivity.highest)
+    least = sensitivity.least_change
+    return Limits(
+        centre,
+        np.maximum(np.minimum(low, centre - least), 0),
+        np.minimum(np.maximum(high, centre + least), sensitivity.highest),
+    )

@@ -20,14 +20,15 @@ class Thresholds:
     # The baseline
     min_baseline_days: int = 7  # valid days before the day reported: every weekday once
     max_baseline_days: int = 56  # the first so many valid days are the baseline, and it then stays as it is
+    learning_delay: int = 5  # valid days until a day joins a baseline that can speak already
     expected_phi: float = 0.5  # correlation of one day with the next where the patient's own days say nothing yet
     expected_phi_pairs: float = 30.0  # number of pairs of days that the expectation counts for
     restart_days: int = 7  # calendar days without data after which runs and the moving average start afresh
     # The rules; sigmas are those of a normal distribution, widened while the baseline rests on few days
-    limit_sigmas: float = 2.5  # individuals chart of a measure that is watched closely
+    limit_sigmas: float = 2.6  # individuals chart of a measure that is watched closely
     ewma_sigmas: float = 2.2  # EWMA chart of a measure that is watched closely
-    strict_limit_sigmas: float = 3.2  # individuals chart of every other measure
-    strict_ewma_sigmas: float = 3.0  # EWMA chart of every other measure
+    strict_limit_sigmas: float = 3.3  # individuals chart of every other measure
+    strict_ewma_sigmas: float = 3.2  # EWMA chart of every other measure
     ewma_weight: float = 0.4  # of the newest day in the moving average
     shift_days: int = 14  # valid days in a row on one side of the centre; as rare at phi 0.5 as eight independent ones
     trend_run_days: int = 7  # valid days in a row, each higher (lower) than the one before
@@ -36,8 +37,8 @@ class Thresholds:
     rule_shift: bool = False  # off: under correlation it alone raises more than all others, docs/statistics.md
     rule_trend: bool = False  # off: it finds nothing that EWMA has not found before, docs/statistics.md
     # Intervals
-    interval_share: float = 0.95  # of the resampled means that an interval holds
-    min_interval_sessions: int = 5  # usable sessions of the day: fewer cannot be resampled to any purpose
+    interval_share: float = 0.95  # of the intervals that are to hold the day's true mean
+    min_interval_sessions: int = 4  # usable sessions of the day: fewer cannot be resampled to any purpose
     resamples: int = 1000
     # The ward and the pages
     alert_budget: int = 5  # patients put forward per ward and night; the others that changed are listed after them

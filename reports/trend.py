@@ -68,7 +68,7 @@ class Baseline:
     centre: float  # Hodges-Lehmann centre of the daily values
     low: float  # lower limit of the individuals chart, at least 0
     high: float  # upper limit, at most the measure's highest possible value
-    half_width: float  # of the limits around the centre, or the measure's least change if that is more
+    half_width: float  # distance of the further limit from the centre
     days: int = 0  # number of days it rests on
 
 
@@ -88,10 +88,12 @@ class Finding:
 
     @property
     def change(self) -> float | None:
-        """Distance from the baseline's centre in half-widths of its range; beyond 1 is outside. None if unknown."""
+        """Distance from the baseline's centre, 1 at the upper and -1 at the lower limit. None if unknown."""
         if self.value is None or self.baseline is None:
             return None
-        return (self.value - self.baseline.centre) / self.baseline.half_width
+        away = self.value - self.baseline.centre
+        width = self.baseline.high - self.baseline.centre if away > 0 else self.baseline.centre - self.baseline.low
+        return away / width if width > 0 else 0.0
 
     @property
     def flagged(self) -> bool:
@@ -146,6 +148,7 @@ def sensitivity_of(measures: Sequence[Measure], thresholds: Thresholds) -> Sensi
     """How readily each measure speaks."""
     close = np.array([measure.watched_closely for measure in measures])
     return Sensitivity(
+        highest=np.array([measure.unit.highest for measure in measures]),
         least_change=np.array([measure.least_change for measure in measures]),
         limit_sigmas=np.where(close, thresholds.limit_sigmas, thresholds.strict_limit_sigmas),
         ewma_sigmas=np.where(close, thresholds.ewma_sigmas, thresholds.strict_ewma_sigmas),
@@ -224,8 +227,11 @@ def session_intervals(
     complete = [measure for measure in measures if used[measure.column].null_count() == 0]
     values: Floats = used.select(pl.col(measure.column).cast(pl.Float64) for measure in complete).to_numpy()
     frames: Floats = used["frames_scored"].cast(pl.Float64).to_numpy()
-    low, high = day_intervals(values, frames, thresholds.interval_share, thresholds.resamples)
-    return {measure.key: (float(low[column]), float(high[column])) for column, measure in enumerate(complete)}
+    lows, highs = day_intervals(values, frames, thresholds.interval_share, thresholds.resamples)
+    return {
+        measure.key: (max(0.0, float(low)), min(measure.unit.highest, float(high)))
+        for measure, low, high in zip(complete, lows, highs, strict=True)
+    }
 
 
 def trends_of(
@@ -258,20 +264,19 @@ def trends_of(
         )
         today = points[-1].value if points and points[-1].day == day else None
         recent = None if today is None else float(chart.ewma[row, -1])
-        finding = find(measure, today, baseline_of(measure, chart, row), lack, signals_of(chart, row, days), recent)
+        finding = find(measure, today, baseline_of(chart, row), lack, signals_of(chart, row, days), recent)
         interval = None if today is None or intervals is None else intervals.get(measure.key)
         return Trend(replace(finding, interval=interval), first_day, day, points)
 
     return tuple(trend(row, measure) for row, measure in enumerate(measures))
 
 
-def baseline_of(measure: Measure, chart: ControlChart, row: int) -> Baseline | None:
+def baseline_of(chart: ControlChart, row: int) -> Baseline | None:
     """The usual range of one series for its last day; None while it rests on too few days."""
-    centre, half_width = float(chart.centre[row, -1]), float(chart.half_width[row, -1])
+    centre, low, high = (float(array[row, -1]) for array in (chart.centre, chart.low, chart.high))
     if np.isnan(centre):
         return None
-    low, high = max(0.0, centre - half_width), min(measure.unit.highest, centre + half_width)
-    return Baseline(centre, low, high, half_width, int(chart.in_baseline[row, :-1].sum()))
+    return Baseline(centre, low, high, max(high - centre, centre - low), int(chart.baseline_days[row, -1]))
 
 
 def _counts(drawn: pl.DataFrame, day: date, thresholds: Thresholds) -> bool:
