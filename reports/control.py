@@ -163,8 +163,8 @@ def control_chart(values: Floats, sensitivity: Sensitivity, thresholds: Threshol
 
     - Days are compared on the even scale of `reports.scale`; limits are given in the unit of the values.
     - Baseline: the first valid days of which no rule spoke, at least `min_baseline_days` before anything is said and
-      at most `max_baseline_days`. Once it can speak, it learns a day `learning_delay` valid days later, so that a change
-      is seen before it is learnt. Centre and spread as in `reports.robust`, the spread corrected for correlated days.
+      at most `max_baseline_days`. Once it can speak, it learns a day `learning_delay` valid days later: a change is
+      seen before it is learnt. Centre and spread as in `reports.robust`, the spread corrected for correlated days.
     - Individuals chart (Shewhart; Wheeler, Understanding Variation, 1993): a day beyond centre +- q spread
       sqrt(1 + v), where v is the variance of the centre and q the quantile of Student's t with the spread's degrees of
       freedom that is as rare as `limit_sigmas` of a normal distribution. That is the prediction interval of one more

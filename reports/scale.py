@@ -18,15 +18,13 @@ def to_even(values: Floats, highest: Floats) -> Floats:
         values: [series, days], at least 0, NaN where there is none.
         highest: [series], 1 for shares, infinite for rates.
     """
-    shares = np.isfinite(highest)[:, None]
     roots = np.sqrt(values)
-    even: Floats = np.where(shares, np.arcsin(np.clip(roots, None, np.where(shares, 1.0, np.inf))), roots)
+    even: Floats = np.where(np.isfinite(highest)[:, None], np.arcsin(np.minimum(roots, 1.0)), roots)
     return even
 
 
 def from_even(values: Floats, highest: Floats) -> Floats:
     """The way back, [series]; what lies beyond the ends of the scale is at its end."""
-    shares = np.isfinite(highest)
-    kept = np.clip(values, 0.0, np.where(shares, RIGHT_ANGLE, np.inf))
-    original: Floats = np.where(shares, np.sin(np.clip(kept, None, RIGHT_ANGLE)) ** 2, kept**2)
+    kept = np.maximum(values, 0.0)
+    original: Floats = np.where(np.isfinite(highest), np.sin(np.minimum(kept, RIGHT_ANGLE)) ** 2, kept**2)
     return original
