@@ -7,7 +7,8 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c const
 FERPLUS ?= ../shared/data/ferplus/ferplus.parquet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types lock train ablation dictionary words preview report-picture bench-warehouse clean
+.PHONY: help setup demo test lint format types lock train ablation dictionary words preview report-picture \
+	bench-warehouse bench-statistics clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -77,6 +78,9 @@ report-picture: $(VENV)/.dev  ## make the picture of the README again
 
 bench-warehouse: $(VENV)/.run  ## measure a warehouse of WARD="--patients 100 --days 365 --sessions 2 --frames 500"
 	@$(BIN)/python -m benchmarks.warehouse $(WARD)
+
+bench-statistics: $(VENV)/.run  ## measure false flags, delays and intervals of the reports on simulated patients
+	@$(BIN)/python -m benchmarks.statistics $(STATISTICS)
 
 clean:  ## remove what make made, but not var/
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

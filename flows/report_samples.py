@@ -196,8 +196,8 @@ def pain_rising(ward: SampleWard, patient_id: str = "p02") -> None:
     ward.history(patient_id, STEADY, days=14, end=TODAY - timedelta(days=6))
     for step in range(7):
         face = replace(STEADY, pain=0.15 + 0.3 * step / 6, smiling=max(0.02, 0.15 - 0.13 * step / 6))
-        faces = [face.varied(ward.rng) for _ in range(3)]
-        ward.record(patient_id, TODAY - timedelta(days=6 - step), *faces, hours=(8.25, 13.5, 18.75))
+        faces = [face.varied(ward.rng) for _ in range(4)]
+        ward.record(patient_id, TODAY - timedelta(days=6 - step), *faces, hours=(8.25, 11.5, 15.75, 18.5))
     ward.care(patient_id, CareEventKind.MEDICATION, "ibuprofen", *range(19, 6, -1), amount=400, unit="mg")
     ward.care(patient_id, CareEventKind.MEDICATION, "ibuprofen", *range(6, -1, -1), amount=200, unit="mg")
     ward.care(patient_id, CareEventKind.THERAPY, "physiotherapy", 40, 33, 26, 19, 12, 5, note="standing, 20 minutes")

@@ -77,7 +77,8 @@ def ward_html(report: WardReport, *, language: str = "en", page_size: str = "A4"
     """The ward overview before it is laid out; `room` is what to spread out, None: what usually fits."""
     say = spoken(language)
     room = room or WardRoom()
-    told, also = report.changed[: room.changed], report.changed[room.changed :]
+    told = report.put_forward[: room.changed]
+    also = report.changed[len(told) :]
     return _page(
         "ward.html.j2",
         say=say,

@@ -10,6 +10,7 @@ import polars as pl
 
 from pmfer.errors import QuarantineReason
 from reports.care_events import CareEvents, care_events_of
+from reports.daily import daily_values, usable_session
 from reports.evidence import (
     Evidence,
     LeadingPhrase,
@@ -20,11 +21,11 @@ from reports.evidence import (
 )
 from reports.fingerprint import fingerprint
 from reports.material import Material, read_patient
-from reports.measures import HEADLINE_MEASURES, PHRASE_MEASURES
+from reports.measures import HEADLINE_MEASURES, MEASURES
 from reports.origin import Origin
-from reports.quality import Quality, quality_of
+from reports.quality import Quality, missing_reason, quality_of
 from reports.thresholds import DEFAULT_THRESHOLDS, Thresholds
-from reports.trend import Finding, Lack, State, Trend, daily_values, trends_of, usable_session
+from reports.trend import Finding, Lack, State, Trend, session_intervals, trends_of
 from warehouse.queries import Provenance
 
 
@@ -98,8 +99,7 @@ class PatientReport:
     @property
     def baseline_size(self) -> int:
         """Number of days the usual range rests on, 0 while there is none."""
-        enough = self.days_before >= self.thresholds.min_baseline_days
-        return min(self.days_before, self.thresholds.max_baseline_days) if enough else 0
+        return max((finding.baseline.days for finding in self.findings if finding.baseline), default=0)
 
     def input_key(self) -> str:
         """SHA-256 over all that is printed and the code that prints it: equal keys give equal pages."""
@@ -107,26 +107,14 @@ class PatientReport:
 
 
 def largest_first(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """The flagged findings by the size of their change against the patient's own usual range."""
-    return tuple(sorted((f for f in findings if f.flagged), key=lambda f: -abs(f.change or 0.0)))
+    """The flagged findings by how far they lie beyond their own limits."""
+    return tuple(sorted((f for f in findings if f.flagged), key=lambda f: -f.size))
 
 
 def common_lack(findings: tuple[Finding, ...]) -> Lack | None:
     """The reason if every finding abstains; all of them rest on the same frames, so the first one speaks for all."""
     abstains = all(finding.state is State.INSUFFICIENT for finding in findings)
     return findings[0].lack if abstains else None
-
-
-def missing_reason(today: pl.DataFrame, set_aside: int) -> Lack:
-    """Why a day has no values, if it has none.
-
-    Args:
-        today: the day's rows of session_summary.
-        set_aside: number of sessions of the day in quarantine.
-    """
-    if not today.is_empty():
-        return Lack.TOO_LITTLE_SEEN
-    return Lack.ALL_SET_ASIDE if set_aside else Lack.NO_SESSION
 
 
 def build_patient_report(
@@ -163,16 +151,18 @@ def compare_patient(material: Material, patient_id: str, day: date, thresholds: 
     summary = material.summary
     today = summary.filter(pl.col("session_date") == day).sort("started_at", "session_id")
     set_aside = tuple(_set_aside(row) for row in material.quarantine.iter_rows(named=True))
-    missing = missing_reason(today, len(set_aside))
     daily = daily_values(summary, thresholds)
+    missing = missing_reason(today, len(set_aside), thresholds)
+    intervals = session_intervals(MEASURES, today, thresholds)
+    trends = trends_of(MEASURES, daily, day, missing, thresholds, intervals)
+    headline = len(HEADLINE_MEASURES)
     usable = usable_session(thresholds)
-    trends = trends_of(HEADLINE_MEASURES, daily, day, missing, thresholds)
     seen = trends[0].finding.value is not None
     return PatientReport(
         patient_id=patient_id,
         day=day,
-        trends=trends,
-        phrase_trends=trends_of(PHRASE_MEASURES, daily, day, missing, thresholds),
+        trends=trends[:headline],
+        phrase_trends=trends[headline:],
         leading=leading_of_day(*_used_and_usual(summary, day, thresholds)) if seen else (),
         evidence=(),
         care_events=_care_events(material, trends[0]),

@@ -2,7 +2,7 @@
 
 from reports.measures import MEASURE_BY_KEY, Unit
 from reports.trend import Finding, Rule, Signal, State
-from reports.words.formats import NBSP, digits_for, long_date, span, today, usual
+from reports.words.formats import NBSP, day_and_month, digits_for, figure, span, today, usual
 from reports.words.labels import lack_word, measure_words, state_word
 from reports.words.language import Language
 
@@ -11,20 +11,32 @@ def finding_sentence(say: Language, finding: Finding) -> str:
     """One flagged finding in plain words, with its rule: what, how much, usually how much, since when."""
     words = measure_words(say, finding.key)
     opening = words.higher if finding.state is State.HIGHER else words.lower
-    rules = {signal.rule for signal in finding.signals}
-    if Rule.BEYOND_LIMITS in rules:
-        said = say("{opening}: {today} today, usually {usual}.", **_places(say, opening, finding))
-    else:
-        said = say("{opening}, over several days: {today} today, usually {usual}.", **_places(say, opening, finding))
     pattern = longest_pattern(finding)
+    if any(signal.rule is Rule.BEYOND_LIMITS for signal in finding.signals) or finding.recent is None:
+        shown = _of_scale(say, finding, today(say, finding))
+        said = say(
+            "{opening}: {today} today, usually {usual}.", opening=opening, today=shown, usual=usual(say, finding)
+        )
+    else:
+        said = _sentence_of_days(say, finding, opening)
     return f"{said} {pattern_sentence(say, pattern)}" if pattern else said
 
 
-def _places(say: Language, opening: str, finding: Finding) -> dict[str, str]:
-    shown = today(say, finding)
-    if MEASURE_BY_KEY[finding.key].unit is Unit.SCALE:
-        shown = say("{value} of 100", value=shown).replace(" ", NBSP)
-    return {"opening": opening, "today": shown, "usual": usual(say, finding)}
+def _sentence_of_days(say: Language, finding: Finding, opening: str) -> str:
+    """Where the last days together changed, today's value may well lie within the range: their mean is told."""
+    unit = MEASURE_BY_KEY[finding.key].unit
+    return say(
+        "{opening} over the last days: {mean} on average, usually around {centre}.",
+        opening=opening,
+        mean=_of_scale(say, finding, figure(say, finding.recent, unit)),
+        centre=figure(say, finding.baseline.centre if finding.baseline else None, unit),
+    )
+
+
+def _of_scale(say: Language, finding: Finding, shown: str) -> str:
+    if MEASURE_BY_KEY[finding.key].unit is not Unit.SCALE:
+        return shown
+    return say("{value} of 100", value=shown).replace(" ", NBSP)
 
 
 def longest_pattern(finding: Finding) -> Signal | None:
@@ -35,7 +47,7 @@ def longest_pattern(finding: Finding) -> Signal | None:
 
 def pattern_sentence(say: Language, signal: Signal) -> str:
     """What a rule over several days found."""
-    since = long_date(say, signal.since)
+    since = day_and_month(say, signal.since)
     higher = signal.state is State.HIGHER
     if signal.rule is Rule.TREND:
         if higher:
@@ -81,4 +93,6 @@ def result(say: Language, finding: Finding) -> str:
     if finding.lack is not None:
         reason = lack_word(say, finding.lack)
         return say("{state}: {reason}", state=state_word(say, finding.state), reason=reason)
+    if finding.told and not finding.flagged:
+        return say("{state}, no flag", state=state_word(say, finding.told[0].state))
     return state_word(say, finding.state)

@@ -2,7 +2,7 @@
 
 from datetime import date, time
 
-from babel.dates import format_date, format_time
+from babel.dates import format_date, format_skeleton, format_time
 from babel.numbers import format_decimal
 
 from reports.fonts import isolated, printable
@@ -25,6 +25,11 @@ def long_date(say: Language, day: date) -> str:
 def full_date(say: Language, day: date) -> str:
     """Such as `Saturday 21 March 2026`."""
     return format_date(day, "full", locale=say.locale)
+
+
+def day_and_month(say: Language, day: date) -> str:
+    """Such as `21 March`, of a day within the weeks drawn."""
+    return format_skeleton("MMMMd", day, locale=say.locale).replace(" ", NBSP)
 
 
 def short_date(say: Language, day: date) -> str:

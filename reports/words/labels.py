@@ -96,7 +96,12 @@ def lack_word(say: Language, lack: Lack) -> str:
     return {
         Lack.NO_SESSION: say("no session today"),
         Lack.ALL_SET_ASIDE: say("all sessions of today set aside"),
+        Lack.TOO_DARK: say("too dark today to see the face"),
+        Lack.TOO_BRIGHT: say("too bright today to see the face"),
+        Lack.TURNED_AWAY: say("face turned away today"),
         Lack.TOO_LITTLE_SEEN: say("face seen too little today"),
+        Lack.TOO_FEW_SESSIONS: say("too few sessions today"),
+        Lack.NOT_MEASURED: say("not measured today"),
         Lack.NO_BASELINE: say("no usual range yet"),
     }[lack]
 

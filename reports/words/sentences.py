@@ -24,7 +24,7 @@ from reports.words.formats import (
     short_date,
     thousands,
 )
-from reports.words.labels import care_word, frame_word, phrase
+from reports.words.labels import care_word, frame_word, lack_word, measure_words, phrase, state_word
 from reports.words.language import Language
 
 LISTED_CHANGES = 3  # changes told in full under the headline; the charts mark all of them
@@ -52,9 +52,20 @@ def lead(say: Language, report: PatientReport) -> Lead:
             measures=number_word(say, len(report.trends)),
             days=number_word(say, report.baseline_size),
         )
-        return Lead(say("Today is like this patient’s usual days."), (), "", (note, *_cautions(say, report)))
+        told = _told_only(say, report)
+        return Lead(say("Today is like this patient’s usual days."), (), "", (told or note, *_cautions(say, report)))
     headline, notes = _lead_of_lack(say, report, report.lack)
     return Lead(headline, (), "", notes)
+
+
+def _told_only(say: Language, report: PatientReport) -> str:
+    """Changes that ask for no look, such as more smiling; empty if there are none."""
+    names = [
+        say("{measure} {state}", measure=measure_words(say, finding.key).name, state=state_word(say, told[0].state))
+        for finding in report.findings
+        if (told := finding.told)
+    ]
+    return say("Noticed all the same, without a flag: {changes}.", changes="; ".join(names)) if names else ""
 
 
 def ask(say: Language) -> str:
@@ -95,10 +106,10 @@ def _lead_of_lack(say: Language, report: PatientReport, lack: Lack) -> tuple[str
             count=number_word(say, len(report.set_aside)),
         )
         return headline, (say("Nothing could be analysed. The reasons are on the second page."),)
-    if lack is Lack.TOO_LITTLE_SEEN:
-        headline = say("Insufficient data: the face was seen too little today.")
-        return headline, _too_little(say, report.quality, report.thresholds)
-    return _lead_of_no_baseline(say, report)
+    if lack is Lack.NO_BASELINE:
+        return _lead_of_no_baseline(say, report)
+    headline = say("Insufficient data: {reason}.", reason=lack_word(say, lack))
+    return headline, _too_little(say, report.quality, report.thresholds)
 
 
 def _lead_of_no_baseline(say: Language, report: PatientReport) -> tuple[str, tuple[str, ...]]:
@@ -270,22 +281,17 @@ def _troubles(say: Language, found: Quality) -> tuple[str, ...]:
 
 
 def basis(say: Language, report: PatientReport) -> str:
-    """How the usual range was made, in one sentence."""
-    limits = report.thresholds
-    places = {
-        "fewest": limits.min_baseline_days,
-        "most": limits.max_baseline_days,
-        "sigmas": decimal(say, limits.limit_sigmas, 1),
-    }
+    """How the usual range was made, in two sentences."""
+    places = {"fewest": report.thresholds.min_baseline_days, "most": report.thresholds.max_baseline_days}
     if not report.baseline_size:
         return say(
-            "Usual range: median of the first {fewest} to {most} days with enough data (not reached yet), {sigmas} "
-            "robust standard deviations to each side.",
+            "Usual range: from the first {fewest} to {most} days with enough data and no change (not reached yet). "
+            "Single days and the mean of the last days are compared with it.",
             **places,
         )
     return say(
-        "Usual range: median of the first {fewest} to {most} days with enough data (here {days} days), {sigmas} "
-        "robust standard deviations to each side.",
+        "Usual range: from the first {fewest} to {most} days with enough data and no change (here {days} days), wider "
+        "while they are few. Single days and the mean of the last days are compared with it.",
         days=report.baseline_size,
         **places,
     )

@@ -38,6 +38,14 @@ def ask(say: Language) -> str:
     return say("Please look in on these patients first. The report shows that a face moved differently, not why.")
 
 
+def put_forward(say: Language, report: WardReport) -> str:
+    """How many patients are put forward, and that nobody is left out."""
+    return say(
+        "Put forward: at most {most} patients, the largest change first, each against their own usual range only.",
+        most=number_word(say, report.thresholds.alert_budget),
+    )
+
+
 def notes(say: Language, report: WardReport) -> tuple[str, ...]:
     """What stands under the headline."""
     usual, lacking = len(report.usual), len(report.insufficient)

@@ -14,7 +14,7 @@ from reports.render import patient_html, ward_html
 from reports.trend import Baseline, Finding, Lack, Rule, Signal, State
 from reports.ward import WardReport
 from reports.words import formats, labels
-from reports.words.findings import finding_sentence, numbers
+from reports.words.findings import finding_sentence, numbers, result
 from reports.words.language import Language, language
 from reports.words.pictures import trend_text
 from reports.words.sentences import ask, lead
@@ -45,19 +45,33 @@ def test_a_finding_is_one_plain_sentence(say: Language) -> None:
 @pytest.mark.parametrize(
     ("rule", "told"),
     [
-        (Rule.TREND, "It has fallen from day to day since 15 March 2026."),
+        (Rule.TREND, "It has fallen from day to day since 15 March."),
         (
             Rule.SHIFT,
-            "Every day since 15 March 2026 was below the patient\N{RIGHT SINGLE QUOTATION MARK}s usual middle.",
+            "Every day since 15 March was below the patient\N{RIGHT SINGLE QUOTATION MARK}s usual middle.",
         ),
-        (Rule.EWMA, "It has been drifting downwards since 15 March 2026."),
+        (Rule.EWMA, "It has been drifting downwards since 15 March."),
     ],
 )
 def test_a_rule_over_several_days_says_so_and_since_when(say: Language, rule: Rule, told: str) -> None:
-    within = plain(finding_sentence(say, smiling(0.12, 0.11, 0.19, State.LOWER, rule)))
-    assert within == f"Smiled less than usual, over several days: 12% today, usually 11 to 19%. {told}"
+    last_days = replace(smiling(0.12, 0.11, 0.19, State.LOWER, rule), recent=0.118)
+    within = plain(finding_sentence(say, last_days))
+    assert within == f"Smiled less than usual over the last days: 12% on average, usually around 15%. {told}"
     beyond = plain(finding_sentence(say, smiling(0.04, 0.11, 0.19, State.LOWER, Rule.BEYOND_LIMITS, rule)))
     assert beyond == f"Smiled less than usual: 4% today, usually 11 to 19%. {told}"
+
+
+def test_a_change_that_asks_for_no_look_is_told_without_a_flag(
+    say: Language, patients: dict[str, PatientReport]
+) -> None:
+    more = replace(
+        smiling(0.3, 0.11, 0.19, State.USUAL), signals=(), told=(Signal(Rule.BEYOND_LIMITS, State.HIGHER, DAY, 1.5),)
+    )
+    assert result(say, more) == "higher than usual, no flag"
+    report = patients["stable"]
+    trends = tuple(replace(trend, finding=more) if trend.finding.key == "smiling" else trend for trend in report.trends)
+    notes = lead(say, replace(report, trends=trends)).notes
+    assert notes[0] == "Noticed all the same, without a flag: smiling higher than usual."
 
 
 def test_a_value_comes_with_its_interval_where_there_is_one(say: Language) -> None:
@@ -141,16 +155,17 @@ def test_a_report_asks_for_a_look_only_where_something_changed(
 
 def test_a_picture_is_told_with_its_numbers(patients: dict[str, PatientReport], say: Language) -> None:
     assert plain(trend_text(say, patients["pain_rising"].trends[0])) == (
-        "Pain-related facial activity over the 28 days up to Saturday, 21 March 2026. Today 44, usually 12 to 18. "
-        "Higher than usual. Beyond the usual range today. Days with enough data: 21 of 28."
+        "Pain-related facial activity over the 28 days up to Saturday, 21 March 2026. Today 45 (43 to 47), "
+        "usually 12 to 18. Higher than usual. Beyond the usual range today, drifting for several days. "
+        "Days with enough data: 21 of 28."
     )
 
 
 def test_more_changes_than_are_told_are_announced(patients: dict[str, PatientReport], say: Language) -> None:
     words = lead(say, patients["everything_changed"])
-    assert words.headline == "Six things are different today."
+    assert words.headline == "Four things are different today."
     assert len(words.changes) == 3
-    assert words.notes[0] == "Three more changes are marked below."
+    assert words.notes[0] == "One more change is marked below."
 
 
 def test_a_single_session_of_a_day_is_mentioned(patients: dict[str, PatientReport], say: Language) -> None:
