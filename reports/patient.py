@@ -141,8 +141,18 @@ def build_patient_report(
     """
     scoring = Provenance(bundle_id, options_sha256)
     material = read_patient(connection, patient_id, day, thresholds.trend_days, scoring)
-    report = compare_patient(material, patient_id, day, thresholds)
-    used, usual = _used_and_usual(material.summary, day, thresholds)
+    return with_evidence(connection, compare_patient(material, patient_id, day, thresholds), material)
+
+
+def with_evidence(connection: duckdb.DuckDBPyConnection, report: PatientReport, material: Material) -> PatientReport:
+    """The report with the moments behind its flags, which are looked for among the frames of the day.
+
+    Raises:
+        WarehouseError: the warehouse cannot be read.
+    """
+    if not report.changes:
+        return report
+    used, usual = _used_and_usual(material.summary, report.day, report.thresholds)
     return replace(report, evidence=read_evidence(connection, report.changes, used, usual))
 
 
