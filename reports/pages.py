@@ -22,6 +22,7 @@ from reports.trend import Trend
 from reports.ward import WardReport
 from reports.words import findings, formats, labels, pictures, sentences, ward_sentences
 from reports.words.language import language as spoken
+from reports.words.lead import lead
 
 TEMPLATES = Path(__file__).parent / "templates"
 PAGE_SIZES = ("A4", "Letter")
@@ -57,7 +58,7 @@ def patient_html(
         page_size=page_size,
         report=report,
         who=f"{shown}, {isolated(printable(name, keep_letters=True)[:LONGEST_NAME])}" if name else shown,
-        lead=sentences.lead(say, report),
+        lead=lead(say, report),
         trends=[
             (trend.finding, trend_chart(say, trend, size, report.care_events, report.model_since))
             for trend, size in _sized(report, room.full_charts)

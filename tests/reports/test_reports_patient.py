@@ -26,7 +26,7 @@ from reports.patient import PatientReport, build_patient_report, compare_patient
 from reports.thresholds import DEFAULT_THRESHOLDS
 from reports.trend import Lack, State
 from reports.words.language import Language
-from reports.words.sentences import lead
+from reports.words.lead import lead
 from warehouse.queries import Provenance
 
 Reports = dict[str, PatientReport]

@@ -16,8 +16,8 @@ from reports.ward import WardReport
 from reports.words import formats, labels
 from reports.words.findings import finding_sentence, numbers, result
 from reports.words.language import Language, language
+from reports.words.lead import ask, lead
 from reports.words.pictures import trend_text
-from reports.words.sentences import ask, lead
 from warehouse.care_events import CareEventKind
 
 DAY = date(2026, 3, 21)
