@@ -12,7 +12,7 @@ from pmfer.errors import QuarantineReason
 from reports.daily import daily_values, usable_session
 from reports.fingerprint import fingerprint
 from reports.material import Material, read_patient
-from reports.measures import HEADLINE_MEASURES, MEASURES
+from reports.measures import CONTEXT_MEASURES, HEADLINE_MEASURES, MEASURES, PHRASE_MEASURES
 from reports.origin import Origin
 from reports.quality import Quality, missing_reason, quality_of
 from reports.thresholds import DEFAULT_THRESHOLDS, Thresholds
@@ -50,6 +50,7 @@ class PatientReport:
     day: date
     trends: tuple[Trend, ...]  # in the order of HEADLINE_MEASURES
     phrases: tuple[Finding, ...]  # in the order of PHRASE_MEASURES
+    context: tuple[Finding, ...]  # in the order of CONTEXT_MEASURES; none of them is ever flagged
     sessions: tuple[SessionLine, ...]  # by time
     set_aside: tuple[SetAside, ...]
     quality: Quality
@@ -134,13 +135,14 @@ def compare_patient(material: Material, patient_id: str, day: date, thresholds: 
     missing = missing_reason(today, len(set_aside), thresholds)
     intervals = session_intervals(MEASURES, today, thresholds)
     trends = trends_of(MEASURES, daily, day, missing, thresholds, intervals)
-    headline = len(HEADLINE_MEASURES)
+    findings = {trend.finding.key: trend.finding for trend in trends}
     usable = usable_session(thresholds)
     return PatientReport(
         patient_id=patient_id,
         day=day,
-        trends=trends[:headline],
-        phrases=tuple(trend.finding for trend in trends[headline:]),
+        trends=trends[: len(HEADLINE_MEASURES)],
+        phrases=tuple(findings[measure.key] for measure in PHRASE_MEASURES),
+        context=tuple(findings[measure.key] for measure in CONTEXT_MEASURES),
         sessions=tuple(_session_line(row) for row in today.with_columns(usable=usable).iter_rows(named=True)),
         set_aside=set_aside,
         quality=quality_of(today, usable),

@@ -82,7 +82,9 @@ def scale(value: float | None) -> str:
 
 
 def figure(value: float | None, unit: Unit, digits: int = 0) -> str:
-    """A value in 0..1 in its unit, for tables and charts: `4 %` or `31`; a dash for None."""
+    """A value in its unit, for tables and charts: `4 %`, `31` or `0.4 a minute`; a dash for None."""
+    if unit is Unit.PER_MINUTE and value is not None:
+        return f"{value:.{digits + 1}f} a{NBSP}minute"
     if value is None or unit is Unit.TIME_SHARE:
         return percent(value, digits)
     return f"{100 * value:.{digits}f}"

@@ -57,6 +57,14 @@ MEASURE_WORDS: dict[str, MeasureWords] = {
     ),
 }
 
+CONTEXT_NAMES: dict[str, str] = {
+    "smile_episodes": "Smiles",
+    "neutral": "Neutral expression",
+    "surprise": "Surprised expression",
+    "disgust": "Disgusted expression",
+    "contempt": "Contemptuous expression",
+}
+
 # The symbols differ in shape, so that they survive a grey print; a word always stands beside them.
 STATE_SYMBOLS: dict[State, str] = {
     State.HIGHER: "▲",
@@ -179,4 +187,6 @@ def unit_name(column: str) -> str:
 
 def measure_name(key: str) -> str:
     """Printed name of any measure."""
+    if key in CONTEXT_NAMES:
+        return CONTEXT_NAMES[key]
     return MEASURE_WORDS[key].name if key in MEASURE_WORDS else phrase_name(key)

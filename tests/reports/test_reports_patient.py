@@ -44,7 +44,7 @@ def test_a_stable_patient_has_no_changes(patients: Reports) -> None:
     report = patients["stable"]
     assert set(states(report).values()) == {State.USUAL}
     assert lead(report).headline == "Today is like this patient\N{RIGHT SINGLE QUOTATION MARK}s usual days."
-    assert report.baseline_size == 20
+    assert report.baseline_size == 16  # four of the twenty days before wait to be learnt
 
 
 def test_rising_pain_activity_is_the_first_change(patients: Reports) -> None:
@@ -157,3 +157,18 @@ def test_a_report_of_an_earlier_day_knows_nothing_of_later_ones(stored: duckdb.D
 
 def test_the_longest_id_is_kept_whole(stored: duckdb.DuckDBPyConnection) -> None:
     assert build(stored, LONG_ID).patient_id == LONG_ID
+
+
+def test_smiles_are_counted_per_observed_minute_and_never_flagged(writer: duckdb.DuckDBPyConnection) -> None:
+    ward = SampleWard(writer)
+    ward.history("p01", STEADY, days=8)
+    smiling, empty = replace(STEADY, smiling=0.5), replace(STEADY, reasons=("no_face",))
+    ward.record("p01", TODAY, smiling, empty)
+    report = build(writer, "p01")
+    smiles = report.context[0]
+    # Frames 0 to 26 show happiness: one episode in the 54 of 60 frames, five a second, that were scored.
+    assert (smiles.key, smiles.value) == ("smile_episodes", pytest.approx(1 / (12 * 54 / 60 / 60)))
+    assert not any(finding.flagged for finding in report.context)
+    shares = {finding.key: finding.value or 0.0 for finding in report.findings + report.context}
+    eight = ("neutral", "smiling", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
+    assert sum(shares[key] for key in eight) == pytest.approx(1)
