@@ -1,7 +1,6 @@
 """What the sample sessions of report_samples.py show, and score batches that show exactly that."""
 
 import math
-import random
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +10,7 @@ from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.facs import AU_COLUMNS
 from warehouse.frames import FRAME_COLUMNS
 
-FRAME_SECONDS = 2.0  # from one sampled frame to the next
+FRAME_SECONDS = 0.5  # from one sampled frame to the next
 # Share of the level of pain-related activity in its units; their PSPI-like mean is the level itself.
 PAIN_UNITS = {"au04": 1.2, "au06": 0.8, "au07": 1.0, "au09": 0.6, "au10": 1.0, "au43": 0.8}
 SWING = 0.15  # relative, of the units of pain within a session, so that it has moments
@@ -51,6 +50,7 @@ def frames_of(session_id: str, face: Face) -> pl.DataFrame:
     """A score batch in which the leading expressions have exactly the face's shares, rounded to whole frames."""
     reasons = [face.reasons[i % len(face.reasons)] for i in range(face.frames)]
     scored = [i for i, reason in enumerate(reasons) if reason is None]
+    phase = sum(map(ord, session_id))
     leading = ["neutral"] * len(scored)
     at = 0
     for name in ("happiness", "sadness", "fear", "anger"):
@@ -58,8 +58,10 @@ def frames_of(session_id: str, face: Face) -> pl.DataFrame:
         end = min(at + round(share * len(scored)), len(scored))
         leading[at:end] = [name] * (end - at)
         at = end
-    random.Random(session_id).shuffle(leading)
-    phase = sum(map(ord, session_id))
+    later = phase % (
+        leading.count("neutral") + 1
+    )  # neutral at first, so that sessions differ; what is shown stays in one
+    leading = leading[len(leading) - later :] + leading[: len(leading) - later]
     columns: dict[str, list[float | None]] = {}
     for name in (*EXPRESSION_NAMES, *AU_COLUMNS):
         values: list[float | None] = [None] * face.frames

@@ -13,8 +13,6 @@ from reports.thresholds import Thresholds
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
-LEAST_DEGREES = 2.0  # of freedom of a spread: below, a t distribution has no variance
-
 
 @dataclass
 class GrowingBaseline:
@@ -42,7 +40,7 @@ class GrowingBaseline:
             spread=np.zeros(series),
             phi=np.full(series, thresholds.expected_phi),
             doubt=np.zeros(series),
-            degrees=np.full(series, LEAST_DEGREES),
+            degrees=np.full(series, thresholds.least_degrees),
             stale=np.zeros(series, dtype=bool),
         )
 
@@ -71,7 +69,7 @@ class GrowingBaseline:
             self.spread[these] = spread / spread_shortfall(count, phi)
             self.phi[these] = phi
             self.doubt[these] = variance_of_mean(count, phi) / CENTRE_EFFICIENCY
-            self.degrees[these] = np.maximum(QN_EFFICIENCY * equivalent_days(count, phi), LEAST_DEGREES)
+            self.degrees[these] = np.maximum(QN_EFFICIENCY * equivalent_days(count, phi), thresholds.least_degrees)
 
     def limit(self, sigmas: Floats, variance: Floats) -> Floats:
         """Half-width of limits around the centre for a statistic of this variance.

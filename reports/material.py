@@ -21,7 +21,7 @@ class Material:
     """What was read for one patient or for a ward, up to and including the day."""
 
     patients: tuple[str, ...]  # whose sessions were read
-    summary: pl.DataFrame  # rows of session_summary of one bundle and one set of options
+    summary: pl.DataFrame  # session_summary of one bundle and one set of options, with smiles_per_min
     quarantine: pl.DataFrame  # rows of quarantine of the day
     origin: Origin
     care_events: pl.DataFrame | None = None  # rows of care_events of the weeks drawn and before; None for a ward
@@ -37,7 +37,7 @@ def read_patient(
         ReportError: no run with this bundle and these options is on record.
         WarehouseError: the database refused.
     """
-    summary = queries.session_summaries(connection, patient_id, scoring, until=day)
+    summary = _summary(connection, patient_id, day, scoring)
     first_drawn = day - timedelta(days=days - 1)
     since = first_day_read(first_drawn)
     return Material(
@@ -72,10 +72,27 @@ def read_ward(connection: duckdb.DuckDBPyConnection, day: date, days: int, scori
     quarantine = queries.quarantine(connection, day)
     seen = queries.patients_seen(connection, until=day, days=days)["patient_id"]
     patients = tuple(sorted({*seen, *quarantine["patient_id"].drop_nulls()}))
-    # The day's own summaries give the columns where there is no patient at all.
-    frames = [queries.session_summaries(connection, patient, scoring, until=day) for patient in patients]
-    summary = pl.concat(frames) if frames else queries.night_summaries(connection, day, scoring)
+    # Nobody's summaries give the columns where there is no patient at all.
+    frames = [_summary(connection, patient, day, scoring) for patient in patients or ("",)]
+    summary = pl.concat(frames)
     return Material(patients, summary, quarantine, _origin(connection, day, scoring))
+
+
+def _summary(
+    connection: duckdb.DuckDBPyConnection, patient_id: str, day: date, scoring: queries.Provenance
+) -> pl.DataFrame:
+    """A patient's rows of session_summary and smiles_per_min: smile episodes per minute in which the face was scored.
+
+    It is NULL where no frame was scored or the length of the recording is unknown.
+    """
+    smiles = queries.smile_counts(connection, patient_id, scoring, until=day)
+    observed_min = pl.col("duration_s") / 60 * pl.col("frames_scored") / pl.col("frames_sampled")
+    return (
+        queries.session_summaries(connection, patient_id, scoring, until=day)
+        .join(smiles, on="scoring_id", how="left", maintain_order="left")
+        .with_columns(smiles_per_min=pl.when(observed_min > 0).then(pl.col("smiles") / observed_min))
+        .drop("smiles")
+    )
 
 
 def _origin(connection: duckdb.DuckDBPyConnection, day: date, scoring: queries.Provenance) -> Origin:

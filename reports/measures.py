@@ -12,11 +12,12 @@ class Unit(StrEnum):
 
     TIME_SHARE = "time_share"  # share of the observed time, printed as a percentage
     SCALE = "scale"  # a mean phrase or expression score, printed on a scale of 0 to 100
+    PER_MINUTE = "per_minute"  # a count per observed minute
 
     @property
     def highest(self) -> float:
         """The highest possible value."""
-        return 1.0
+        return float("inf") if self is Unit.PER_MINUTE else 1.0
 
 
 class Concern(StrEnum):
@@ -33,7 +34,7 @@ class Measure:
     """One quantity that is compared with the patient's own baseline."""
 
     key: str  # identifies the measure in findings, words and charts
-    column: str  # column of session_summary, one value per session
+    column: str  # column of Material.summary, one value per session
     unit: Unit
     least_change: float  # in the measure's unit; a difference from the baseline below this is never a finding
     concern: Concern
@@ -63,5 +64,17 @@ PHRASE_MEASURES: tuple[Measure, ...] = tuple(
     for column in ("au04", "au06", "au07", "au09", "au10", "au43", "au12", "au15")
 )
 
-MEASURES: tuple[Measure, ...] = HEADLINE_MEASURES + PHRASE_MEASURES
+LEAST_SMILES = 0.2  # per minute: one smile more or less in five minutes
+
+# The rest of what was counted, for whoever wants to know more. None raises a flag: the shares sum to one, so they
+# follow the others, and the model recognises disgust and contempt poorly. Episodes are those of the table `episodes`.
+CONTEXT_MEASURES: tuple[Measure, ...] = (
+    Measure("smile_episodes", "smiles_per_min", Unit.PER_MINUTE, LEAST_SMILES, Concern.NEITHER),
+    *(
+        Measure(name, f"{name}_share", Unit.TIME_SHARE, LEAST_CHANGE, Concern.NEITHER)
+        for name in ("neutral", "surprise", "disgust", "contempt")
+    ),
+)
+
+MEASURES: tuple[Measure, ...] = HEADLINE_MEASURES + PHRASE_MEASURES + CONTEXT_MEASURES
 MEASURE_BY_KEY: dict[str, Measure] = {measure.key: measure for measure in MEASURES}

@@ -21,7 +21,7 @@ from reports.evidence import (
 )
 from reports.fingerprint import fingerprint
 from reports.material import Material, read_patient
-from reports.measures import HEADLINE_MEASURES, MEASURES
+from reports.measures import CONTEXT_MEASURES, HEADLINE_MEASURES, MEASURES, PHRASE_MEASURES
 from reports.origin import Origin
 from reports.quality import Quality, missing_reason, quality_of
 from reports.thresholds import DEFAULT_THRESHOLDS, Thresholds
@@ -59,6 +59,7 @@ class PatientReport:
     day: date
     trends: tuple[Trend, ...]  # in the order of HEADLINE_MEASURES
     phrase_trends: tuple[Trend, ...]  # in the order of PHRASE_MEASURES
+    context: tuple[Finding, ...]  # in the order of CONTEXT_MEASURES; none of them is ever flagged
     leading: tuple[LeadingPhrase, ...]  # what stands out on the face today, the most first
     evidence: tuple[Evidence, ...]  # the moments behind each flag, in the order of `changes`
     care_events: CareEvents
@@ -165,14 +166,15 @@ def compare_patient(material: Material, patient_id: str, day: date, thresholds: 
     missing = missing_reason(today, len(set_aside), thresholds)
     intervals = session_intervals(MEASURES, today, thresholds)
     trends = trends_of(MEASURES, daily, day, missing, thresholds, intervals)
-    headline = len(HEADLINE_MEASURES)
+    by_key = {trend.finding.key: trend for trend in trends}
     usable = usable_session(thresholds)
     seen = trends[0].finding.value is not None
     return PatientReport(
         patient_id=patient_id,
         day=day,
-        trends=trends[:headline],
-        phrase_trends=trends[headline:],
+        trends=tuple(by_key[measure.key] for measure in HEADLINE_MEASURES),
+        phrase_trends=tuple(by_key[measure.key] for measure in PHRASE_MEASURES),
+        context=tuple(by_key[measure.key].finding for measure in CONTEXT_MEASURES),
         leading=leading_of_day(*_used_and_usual(summary, day, thresholds)) if seen else (),
         evidence=(),
         care_events=_care_events(material, trends[0]),

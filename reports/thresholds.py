@@ -24,6 +24,7 @@ class Thresholds:
     expected_phi: float = 0.5  # correlation of one day with the next where the patient's own days say nothing yet
     expected_phi_pairs: float = 30.0  # number of pairs of days that the expectation counts for
     restart_days: int = 7  # calendar days without data after which runs and the moving average start afresh
+    least_degrees: float = 6.0  # of freedom of the spread; by fewer, the range of the first weeks would hold anything
     # The rules; sigmas are those of a normal distribution, widened while the baseline rests on few days
     limit_sigmas: float = 2.6  # individuals chart of a measure that is watched closely
     ewma_sigmas: float = 2.2  # EWMA chart of a measure that is watched closely

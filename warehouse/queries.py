@@ -41,6 +41,13 @@ def session_summaries(
     return _read(connection, "session_summaries", patient_id=patient_id, until=until, since=since, **vars(provenance))
 
 
+def smile_counts(
+    connection: duckdb.DuckDBPyConnection, patient_id: str, provenance: Provenance, *, until: date
+) -> pl.DataFrame:
+    """Smile episodes of each of a patient's scorings up to a day: scoring_id, smiles (count, 0 without any)."""
+    return _read(connection, "smile_counts", patient_id=patient_id, until=until, **vars(provenance))
+
+
 def night_summaries(connection: duckdb.DuckDBPyConnection, night: date, provenance: Provenance) -> pl.DataFrame:
     """Rows of session_summary of all sessions of one day, by patient and time."""
     return _read(connection, "night_summaries", night=night, **vars(provenance))

@@ -99,9 +99,18 @@ def percent(say: Language, share: float | None, digits: int = 0) -> str:
 
 
 def figure(say: Language, value: float | None, unit: Unit, digits: int = 0) -> str:
-    """A value in 0..1 in its unit, for tables and charts: `4%` or `31`; a dash for None."""
+    """A value in its unit, for tables and charts: `4%`, `31` or `0.4 a minute`; a dash for None."""
     if value is None or unit is Unit.TIME_SHARE:
         return percent(say, value, digits)
+    if unit is Unit.PER_MINUTE:
+        return say("{number} a minute", number=bare(say, value, unit, digits)).replace(" ", NBSP)
+    return bare(say, value, unit, digits)
+
+
+def bare(say: Language, value: float, unit: Unit, digits: int = 0) -> str:
+    """The number of a value in its unit, without the unit: `4`, `31`, `0.4`."""
+    if unit is Unit.PER_MINUTE:
+        return decimal(say, value, digits + 1)
     return decimal(say, 100 * value, digits)
 
 
@@ -130,7 +139,7 @@ def usual(say: Language, finding: Finding) -> str:
 
 def usual_span(say: Language, baseline: Baseline, unit: Unit, digits: int) -> str:
     """A range of two values in their unit; one that starts at nothing is said by its end alone."""
-    if round(100 * baseline.low, digits) == 0:
+    if round(baseline.low * (10 if unit is Unit.PER_MINUTE else 100), digits) == 0:
         return say("up to {high}", high=figure(say, baseline.high, unit, digits)).replace(" ", NBSP)
     return span(say, (baseline.low, baseline.high), unit, digits)
 
@@ -138,5 +147,5 @@ def usual_span(say: Language, baseline: Baseline, unit: Unit, digits: int) -> st
 def span(say: Language, ends: tuple[float, float], unit: Unit, digits: int) -> str:
     """Two values in 0..1 in their unit: `11 to 19%`."""
     low, high = ends
-    said = say("{low} to {high}", low=decimal(say, 100 * low, digits), high=figure(say, high, unit, digits))
+    said = say("{low} to {high}", low=bare(say, low, unit, digits), high=figure(say, high, unit, digits))
     return said.replace(" ", NBSP)

@@ -167,6 +167,19 @@ def _number(column: str) -> int:
     return int(column.removeprefix("au"))
 
 
+def context_names(say: Language) -> dict[str, str]:
+    """Names of the measures that are counted and raise no flag, as within a sentence, by key."""
+    return {
+        "smile_episodes": say("smiles"),
+        "neutral": say("neutral expression"),
+        "surprise": say("surprised expression"),
+        "disgust": say("disgusted expression"),
+        "contempt": say("contemptuous expression"),
+    }
+
+
 def measure_name(say: Language, key: str) -> str:
     """Printed name of any measure, as a title."""
-    return phrase_name(say, key) if key.startswith("au") else sentence(measure_words(say, key).name)
+    if key.startswith("au"):
+        return phrase_name(say, key)
+    return sentence(context_names(say).get(key) or measure_words(say, key).name)

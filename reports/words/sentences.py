@@ -17,8 +17,10 @@ from reports.words.formats import (
     sentence,
     short_date,
     thousands,
+    today,
+    usual,
 )
-from reports.words.labels import care_word, frame_word, phrase
+from reports.words.labels import care_word, context_names, frame_word, phrase
 from reports.words.language import Language
 from reports.words.lead import set_aside_today
 
@@ -71,6 +73,19 @@ def care_days(say: Language, line: CareLine) -> str:
     """On which of the days drawn: `21 Mar`, or `12 days, the last on 21 Mar`."""
     last = short_date(say, line.days[-1])
     return say.plural("{last}", "{count} days, last on {last}", len(line.days), last=last, count=len(line.days))
+
+
+def context(say: Language, report: PatientReport) -> str:
+    """What else was counted, with the usual range where there is one; empty where the day has too little data."""
+    names = context_names(say)
+    told = []
+    for finding in report.context:
+        places = {"measure": names[finding.key], "today": today(say, finding), "usual": usual(say, finding)}
+        if finding.value is not None and finding.baseline is not None:
+            told.append(say("{measure} {today}, usually {usual}", **places))
+        elif finding.value is not None:
+            told.append(say("{measure} {today}", **places))
+    return say("Also counted today, without flags: {measures}.", measures="; ".join(told)) if told else ""
 
 
 def more_care(say: Language, left_out: int) -> str:

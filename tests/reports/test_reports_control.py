@@ -37,7 +37,7 @@ def test_the_limits_are_those_of_the_formula() -> None:
     centre, spread = centre_and_spread(seven)
     phi = shrunk_phi((seven - centre) / spread, np.ones((1, 6)), 0.5, 30)
     spread = spread / spread_shortfall(7, phi)
-    degrees = QN_EFFICIENCY * equivalent_days(7, phi)
+    degrees = max(QN_EFFICIENCY * equivalent_days(7, phi)[0], DEFAULT_THRESHOLDS.least_degrees)
     half = stdtrit(degrees, ndtr(CLOSE[0])) * spread * np.sqrt(1 + variance_of_mean(7, phi) / CENTRE_EFFICIENCY)
     found = chart(days)
     assert np.isnan(found.centre[0, :7]).all()

@@ -158,3 +158,18 @@ def test_a_report_of_an_earlier_day_knows_nothing_of_later_ones(stored: duckdb.D
 
 def test_the_longest_id_is_kept_whole(stored: duckdb.DuckDBPyConnection) -> None:
     assert build(stored, LONG_ID).patient_id == LONG_ID
+
+
+def test_smiles_are_counted_per_observed_minute_and_never_flagged(writer: duckdb.DuckDBPyConnection) -> None:
+    ward = SampleWard(writer)
+    ward.history("p01", STEADY, days=8)
+    smiling, empty = replace(STEADY, smiling=0.5), replace(STEADY, reasons=("no_face",))
+    ward.record("p01", TODAY, smiling, empty)
+    report = build(writer, "p01")
+    smiles = report.context[0]
+    # Half of the scored frames in a row show happiness: one episode in 54 of the 60 frames of half a minute.
+    assert (smiles.key, smiles.value) == ("smile_episodes", pytest.approx(1 / (0.5 * 54 / 60)))
+    assert not any(finding.flagged for finding in report.context)
+    shares = {finding.key: finding.value or 0.0 for finding in report.findings + report.context}
+    eight = ("neutral", "smiling", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
+    assert sum(shares[key] for key in eight) == pytest.approx(1)

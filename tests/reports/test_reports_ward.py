@@ -26,9 +26,17 @@ def test_every_patient_is_in_exactly_one_list(ward: WardReport, say: Language) -
 
 
 def test_the_largest_change_comes_first_in_units_of_the_own_usual_range(ward: WardReport) -> None:
-    sizes = [abs(row.changes[0].change or 0) for row in ward.changed]
+    sizes = [row.changes[0].size for row in ward.changed]
     assert sizes == sorted(sizes, reverse=True)
     assert all(row.leading.finding == row.changes[0] for row in ward.changed)
+
+
+def test_the_alert_budget_puts_the_largest_changes_forward_and_leaves_nobody_out(ward: WardReport) -> None:
+    tight = replace(ward, thresholds=replace(ward.thresholds, alert_budget=3))
+    assert tight.put_forward == ward.changed[:3]
+    assert tight.also_changed == ward.changed[3:]
+    assert len(tight.also_changed) == 2
+    assert (ward.put_forward, ward.also_changed) == (ward.changed, ())
 
 
 def test_a_high_level_that_is_usual_for_a_patient_ranks_nowhere(writer: duckdb.DuckDBPyConnection) -> None:
