@@ -3,7 +3,7 @@
 from reports.measures import MEASURE_BY_KEY, Unit
 from reports.trend import Finding, Rule, Signal, State
 from reports.words.formats import NBSP, day_and_month, digits_for, figure, span, today, usual
-from reports.words.labels import lack_word, measure_words, state_word
+from reports.words.labels import STATE_SYMBOLS, lack_word, measure_words, state_short, state_word
 from reports.words.language import Language
 
 
@@ -40,8 +40,9 @@ def _of_scale(say: Language, finding: Finding, shown: str) -> str:
 
 
 def longest_pattern(finding: Finding) -> Signal | None:
-    """Of the rules that speak of more than one day, the one whose pattern began first."""
-    patterns = [signal for signal in finding.signals if signal.rule is not Rule.BEYOND_LIMITS]
+    """Of the rules that speak of more than one day, the one whose pattern began first; None if today stands alone."""
+    today_alone = {signal.since for signal in finding.signals if signal.rule is Rule.BEYOND_LIMITS}
+    patterns = [signal for signal in finding.signals if signal.since not in today_alone]
     return min(patterns, key=lambda signal: signal.since) if patterns else None
 
 
@@ -86,6 +87,20 @@ def numbers(say: Language, finding: Finding, *, with_interval: bool = True) -> s
     if finding.baseline is None:
         return say("Today {today}", today=now)
     return say("Today {today}, usually {usual}", today=now, usual=before)
+
+
+def symbol(finding: Finding) -> str:
+    """The mark of a finding; in brackets where a change is told without a flag."""
+    if finding.told and not finding.flagged:
+        return f"({STATE_SYMBOLS[finding.told[0].state]})"
+    return STATE_SYMBOLS[finding.state]
+
+
+def short_result(say: Language, finding: Finding) -> str:
+    """The finding for a narrow row: `higher`, `as usual`, `higher, no flag`, `no comparison`."""
+    if finding.told and not finding.flagged:
+        return say("{state}, no flag", state=state_short(say, finding.told[0].state))
+    return state_short(say, finding.state)
 
 
 def result(say: Language, finding: Finding) -> str:

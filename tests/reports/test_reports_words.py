@@ -14,7 +14,7 @@ from reports.render import patient_html, ward_html
 from reports.trend import Baseline, Finding, Lack, Rule, Signal, State
 from reports.ward import WardReport
 from reports.words import formats, labels
-from reports.words.findings import finding_sentence, numbers, result
+from reports.words.findings import finding_sentence, numbers, result, short_result, symbol
 from reports.words.language import Language, language
 from reports.words.lead import ask, lead
 from reports.words.pictures import trend_text
@@ -61,6 +61,12 @@ def test_a_rule_over_several_days_says_so_and_since_when(say: Language, rule: Ru
     assert beyond == f"Smiled less than usual: 4% today, usually 11 to 19%. {told}"
 
 
+def test_a_pattern_that_began_today_adds_nothing(say: Language) -> None:
+    finding = smiling(0.04, 0.11, 0.19)
+    finding = replace(finding, signals=(*finding.signals, Signal(Rule.EWMA, State.LOWER, DAY)))
+    assert plain(finding_sentence(say, finding)) == "Smiled less than usual: 4% today, usually 11 to 19%."
+
+
 def test_a_change_that_asks_for_no_look_is_told_without_a_flag(
     say: Language, patients: dict[str, PatientReport]
 ) -> None:
@@ -68,6 +74,7 @@ def test_a_change_that_asks_for_no_look_is_told_without_a_flag(
         smiling(0.3, 0.11, 0.19, State.USUAL), signals=(), told=(Signal(Rule.BEYOND_LIMITS, State.HIGHER, DAY, 1.5),)
     )
     assert result(say, more) == "higher than usual, no flag"
+    assert (symbol(more), short_result(say, more)) == ("(▲)", "higher, no flag")
     report = patients["stable"]
     trends = tuple(replace(trend, finding=more) if trend.finding.key == "smiling" else trend for trend in report.trends)
     notes = lead(say, replace(report, trends=trends)).notes
