@@ -7,7 +7,8 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c const
 FERPLUS ?= ../shared/data/ferplus/ferplus.parquet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint format types lock train ablation dictionary bench-warehouse clean
+.PHONY: help setup demo test test-slow lint format types lock train ablation dictionary words preview report-picture \
+	bench-warehouse bench-statistics clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -68,8 +69,21 @@ train: $(VENV)/.dev var/landmarks/ferplus.parquet  ## train the default bundle o
 dictionary: $(VENV)/.run  ## write docs/data-dictionary.md from the comments in the database
 	@$(BIN)/pmfer warehouse dictionary docs/data-dictionary.md
 
+words: $(VENV)/.run  ## bring the translations of the reports up to date with the code
+	@$(BIN)/python -m reports.words.catalogue
+
+preview: $(VENV)/.dev  ## render sample reports into var/preview after every save; ONCE=1: once; PREVIEW="--language de"
+	@$(BIN)/python -m flows.preview var/preview $(if $(ONCE),--once) $(PREVIEW)
+
+report-picture: $(VENV)/.dev  ## make the picture of the README again
+	@$(BIN)/python -m flows.preview var/preview --once --only pain_rising
+	@cp var/preview/pain_rising-1.png docs/images/report.png
+
 bench-warehouse: $(VENV)/.run  ## measure a warehouse of WARD="--patients 100 --days 365 --sessions 2 --frames 500"
 	@$(BIN)/python -m benchmarks.warehouse $(WARD)
+
+bench-statistics: $(VENV)/.run  ## measure false flags, delays and intervals of the reports on simulated patients
+	@$(BIN)/python -m benchmarks.statistics $(STATISTICS)
 
 clean:  ## remove what make made, but not var/
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -2,13 +2,14 @@
 
 import json
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import duckdb
 import polars as pl
 
 from pmfer import __version__
 from pmfer.errors import ReportError
+from reports.care_events import first_day_read
 from reports.origin import Origin
 from warehouse import queries
 
@@ -20,23 +21,43 @@ class Material:
     """What was read for one patient or for a ward, up to and including the day."""
 
     patients: tuple[str, ...]  # whose sessions were read
-    summary: pl.DataFrame  # rows of session_summary of one bundle and one set of options
+    summary: pl.DataFrame  # session_summary of one bundle and one set of options, with smiles_per_min
     quarantine: pl.DataFrame  # rows of quarantine of the day
     origin: Origin
+    care_events: pl.DataFrame | None = None  # rows of care_events of the weeks drawn and before; None for a ward
+    model_since: date | None = None  # first day with this bundle and these options, if others scored days before it
 
 
 def read_patient(
-    connection: duckdb.DuckDBPyConnection, patient_id: str, day: date, scoring: queries.Provenance
+    connection: duckdb.DuckDBPyConnection, patient_id: str, day: date, days: int, scoring: queries.Provenance
 ) -> Material:
-    """Read all that one patient's report needs.
+    """Read all that one patient's report of `day` and the `days` days that end with it needs.
 
     Raises:
         ReportError: no run with this bundle and these options is on record.
         WarehouseError: the database refused.
     """
-    summary = queries.session_summaries(connection, patient_id, scoring, until=day)
-    quarantine = queries.quarantine(connection, day, patient_id)
-    return Material((patient_id,), summary, quarantine, _origin(connection, day, scoring))
+    summary = _summary(connection, patient_id, day, scoring)
+    first_drawn = day - timedelta(days=days - 1)
+    since = first_day_read(first_drawn)
+    return Material(
+        (patient_id,),
+        summary,
+        quarantine=queries.quarantine(connection, day, patient_id),
+        origin=_origin(connection, day, scoring),
+        care_events=queries.care_events(connection, patient_id, since=since, until=day),
+        model_since=_model_since(connection, patient_id, summary, scoring),
+    )
+
+
+def _model_since(
+    connection: duckdb.DuckDBPyConnection, patient_id: str, summary: pl.DataFrame, scoring: queries.Provenance
+) -> date | None:
+    if summary.is_empty():
+        return None
+    first: date = summary["session_date"].min()  # type: ignore[assignment]  # a column of dates
+    earlier = queries.scored_otherwise(connection, patient_id, scoring, before=first)
+    return None if earlier is None else first
 
 
 def read_ward(connection: duckdb.DuckDBPyConnection, day: date, days: int, scoring: queries.Provenance) -> Material:
@@ -51,10 +72,27 @@ def read_ward(connection: duckdb.DuckDBPyConnection, day: date, days: int, scori
     quarantine = queries.quarantine(connection, day)
     seen = queries.patients_seen(connection, until=day, days=days)["patient_id"]
     patients = tuple(sorted({*seen, *quarantine["patient_id"].drop_nulls()}))
-    # The day's own summaries give the columns where there is no patient at all.
-    frames = [queries.session_summaries(connection, patient, scoring, until=day) for patient in patients]
-    summary = pl.concat(frames) if frames else queries.night_summaries(connection, day, scoring)
+    # Nobody's summaries give the columns where there is no patient at all.
+    frames = [_summary(connection, patient, day, scoring) for patient in patients or ("",)]
+    summary = pl.concat(frames)
     return Material(patients, summary, quarantine, _origin(connection, day, scoring))
+
+
+def _summary(
+    connection: duckdb.DuckDBPyConnection, patient_id: str, day: date, scoring: queries.Provenance
+) -> pl.DataFrame:
+    """A patient's rows of session_summary and smiles_per_min: smile episodes per minute in which the face was scored.
+
+    It is NULL where no frame was scored or the length of the recording is unknown.
+    """
+    smiles = queries.smile_counts(connection, patient_id, scoring, until=day)
+    observed_min = pl.col("duration_s") / 60 * pl.col("frames_scored") / pl.col("frames_sampled")
+    return (
+        queries.session_summaries(connection, patient_id, scoring, until=day)
+        .join(smiles, on="scoring_id", how="left", maintain_order="left")
+        .with_columns(smiles_per_min=pl.when(observed_min > 0).then(pl.col("smiles") / observed_min))
+        .drop("smiles")
+    )
 
 
 def _origin(connection: duckdb.DuckDBPyConnection, day: date, scoring: queries.Provenance) -> Origin:
