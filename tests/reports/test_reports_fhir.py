@@ -97,8 +97,9 @@ def test_a_change_is_told_against_the_patients_own_range(patients: dict[str, Pat
     assert observation["valueQuantity"]["value"] > limits["high"]["value"]
     assert limits["appliesTo"] == [{"text": "this patient only"}]
     assert observation["valueQuantity"]["code"] == "{score}"
-    (rule,) = observation["component"]
-    assert rule["valueCodeableConcept"]["coding"][0]["code"] == "beyond_limits"
+    values = [part["valueCodeableConcept"] for part in observation["component"] if "valueCodeableConcept" in part]
+    assert "beyond_limits" in [value["coding"][0]["code"] for value in values]
+    assert all(", higher, since 2026-03-" in value["text"] for value in values)
     assert observations(patients["pain_rising"])["smiling"]["valueQuantity"]["code"] == "%"
 
 
