@@ -8,7 +8,7 @@ FERPLUS ?= ../shared/data/ferplus/ferplus.parquet
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-slow lint format types lock train ablation dictionary words preview report-picture \
-	bench-warehouse bench-statistics clean
+	bench-reports bench-statistics bench-warehouse clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -84,6 +84,9 @@ bench-warehouse: $(VENV)/.run  ## measure a warehouse of WARD="--patients 100 --
 
 bench-statistics: $(VENV)/.run  ## measure false flags, delays and intervals of the reports on simulated patients
 	@$(BIN)/python -m benchmarks.statistics $(STATISTICS)
+
+bench-reports: $(VENV)/.run  ## measure the reports of a night: NIGHT="--patients 100 --days 90"
+	@$(BIN)/python -m benchmarks.reports $(NIGHT)
 
 clean:  ## remove what make made, but not var/
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

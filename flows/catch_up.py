@@ -52,6 +52,6 @@ def first_due_night(
         for listing in listings:
             if not plan_night(connection, listing, job).nothing_new:
                 return listing.night
-            if due_reports(connection, listing.night, job.provenance, job.data):
+            if due_reports(connection, listing.night, job.provenance, job.data, job.printing):
                 return listing.night
     return None

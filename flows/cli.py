@@ -20,6 +20,7 @@ from flows.data_folder import DataFolder
 from flows.settings import prepare_prefect, read_settings
 from pmfer import __version__
 from pmfer.errors import ConfigurationError, PmferError
+from reports.format import Format
 
 if TYPE_CHECKING:
     from warehouse.address import Address
@@ -152,13 +153,27 @@ def report(
     patient: Annotated[
         str | None, typer.Option(help="Pseudonym; left out, all patients of the day and the ward.")
     ] = None,
+    formats: Annotated[
+        list[Format] | None, typer.Option("--format", help="May be repeated. [PMFER_REPORT_FORMATS, pdf]")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for copies that nothing keeps a record of.")] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Render reports of a day again from the warehouse."""
+    """Render reports of a day again from the warehouse; see docs/reports-formats.md."""
+    from flows.printing import printing_of
     from flows.reporting import render_by_hand
 
-    for path in render_by_hand(*_places(data_dir), _day(day), patient):
+    printing = printing_of(read_settings(data_dir=data_dir), formats or ())
+    for path in render_by_hand(*_places(data_dir), _day(day), patient, printing, out):
         typer.echo(path)
+
+
+@app.command("report-schema")
+def report_schema() -> None:
+    """Print the JSON Schema of reports written with --format json."""
+    from reports.document import report_schema as schema
+
+    typer.echo(schema(), nl=False)
 
 
 @app.command()

@@ -62,7 +62,7 @@ class DataFolder:
         return self.root / "exports"
 
     def reports(self, day: date) -> Path:
-        """Folder of a day's PDFs."""
+        """Folder of a day's reports, see flows.printing.files_in."""
         return self.root / "reports" / day.isoformat()
 
     def patient_report(self, patient_id: str, day: date) -> Path:

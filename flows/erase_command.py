@@ -22,9 +22,10 @@ from flows.data_folder import DataFolder
 from flows.file_search import files_below, holds
 from flows.name_map import read_names, remove_name
 from flows.patient_files import PatientFile, describe, find_files, remove_files, require_idle
+from flows.printing import Printing, printing_of
 from flows.private_file import write_private
 from flows.settings import read_settings
-from flows.ward_again import renew_ward, stale_wards
+from flows.ward_again import renew_ward, stale_wards, ward_files
 from flows.writing import require_existing, writing
 from pmfer.errors import ConfigurationError, WarehouseError
 from warehouse import audit, erasure
@@ -85,13 +86,15 @@ def erase_patient(
         The new receipts by name; none if there was nothing to erase.
 
     Raises:
-        ConfigurationError: there is no such identifier or warehouse, or Prefect's server is running.
+        ConfigurationError: there is no such identifier or warehouse, Prefect's server is running, or a recipient of
+            reports has no password.
         WarehouseError: the warehouse is being written or refused, or something still holds the identifier.
     """
     if not _IDENTIFIER.fullmatch(patient_id):
         raise ConfigurationError(f"patient '{patient_id}': no pseudonym; see patient_id in docs/source.md")
     require_existing(warehouse)
     require_idle(data.prefect_home)
+    printing = printing_of(read_settings())  # before anything is removed: a password may be missing
     with writing(data, warehouse) as connection:
         known = set(erasure.receipts(connection))
         traces = erasure.traces_of(connection, patient_id)
@@ -99,7 +102,7 @@ def erase_patient(
         if not plan.is_empty:
             if not confirm(plan.lines(data)):
                 raise ConfigurationError(f"patient {patient_id}: nothing was erased")
-            _remove(connection, data, plan, traces, say)
+            _remove(connection, data, plan, traces, printing, say)
     if not plan.is_empty:
         say("writing the database anew")
         rewrite(warehouse)
@@ -147,7 +150,14 @@ def _plan(connection: duckdb.DuckDBPyConnection, data: DataFolder, warehouse: Ad
     return ErasePlan(traces.identifier, dict(held.rows), files, in_map, unfinished)
 
 
-def _remove(connection: duckdb.DuckDBPyConnection, data: DataFolder, plan: ErasePlan, traces: Traces, say: Say) -> None:
+def _remove(
+    connection: duckdb.DuckDBPyConnection,
+    data: DataFolder,
+    plan: ErasePlan,
+    traces: Traces,
+    printing: Printing,
+    say: Say,
+) -> None:
     key = secrets.token_bytes(32)
     say(f"key of the hashes on the receipt, shown only here: {key.hex()}")
     receipt: dict[str, Any] = dict(plan.unfinished.receipt) if plan.unfinished else _new_receipt(connection)
@@ -163,12 +173,12 @@ def _remove(connection: duckdb.DuckDBPyConnection, data: DataFolder, plan: Erase
     say("deleting rows")
     receipt["rows"] = erasure.erase_rows(connection, plan.patient_id, record, receipt)
     say("renewing ward overviews")
-    stale = stale_wards(connection, data)
-    shown = [PatientFile(data.ward_report(day), "ward overview") for day in stale if data.ward_report(day).is_file()]
+    stale = stale_wards(connection, data, printing)
+    shown = [PatientFile(path, "ward overview") for day in stale for path in ward_files(data, day)]
     receipt["files"] = [*receipt["files"], *describe(shown, key)]
     erasure.note_receipt(connection, record, receipt)
     for day, due in stale.items():
-        renew_ward(connection, data, day, due)
+        renew_ward(connection, data, day, due, printing)
 
 
 def _new_receipt(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:

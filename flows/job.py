@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 
 from flows.data_folder import DataFolder
+from flows.printing import Printing, printing_of
 from flows.retain_command import retention_of
 from flows.settings import read_settings
 from flows.warehouse_address import warehouse_address
@@ -27,6 +28,7 @@ class Job:
     options: ScoringOptions
     consent_required: bool  # whether a patient needs a record of consent beside the sidecar's
     retention: Retention  # how long what is kept
+    printing: Printing  # how reports are written, with the passwords of recipients, which are not shown
     provenance: Provenance  # identity of bundle and options; kept, because it takes hashing the detector's file
 
 
@@ -42,7 +44,7 @@ def make_job(
 
     Raises:
         BundleError: the bundle is missing or altered.
-        ConfigurationError: a setting is wrong.
+        ConfigurationError: a setting is wrong, or a recipient's password is missing.
         WarehouseError: the address or the key of the warehouse is.
     """
     settings = read_settings(data_dir=data_dir, bundle=bundle, detector=detector, frames_per_second=frames_per_second)
@@ -59,5 +61,6 @@ def make_job(
         options=options,
         consent_required=settings.consent_required,
         retention=retention_of(settings),
+        printing=printing_of(settings),
         provenance=provenance,
     )

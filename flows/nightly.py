@@ -35,19 +35,19 @@ from flows.night import (
     session_rows,
     store_scored,
 )
-from flows.reporting import DueReport, due_reports, render
+from flows.reporting import DueReport, due_reports, render, require_none
 from flows.retain_command import retain
 from flows.sources import NightListing, Rejection, list_night
 from flows.writing import writing
 from inference.score import Scorer
-from pmfer.errors import PmferError, ReportError
+from pmfer.errors import PmferError
 from warehouse import store
 from warehouse.audit import current_head
 from warehouse.connection import open_reader
 from warehouse.contracts import require_contracts
 from warehouse.lake import tidy
 from warehouse.publish import publish
-from warehouse.records import ReportRecord, RunOutcome
+from warehouse.records import RunOutcome
 
 log = logging.getLogger("pmfer.nightly")
 
@@ -100,10 +100,10 @@ def tidy_lake(connection: duckdb.DuckDBPyConnection) -> None:
     tidy(connection)
 
 
-@task(name="render report", retries=1, retry_condition_fn=worth_retrying, cache_policy=NO_CACHE)
-def render_report(due: DueReport, job: Job, run_id: str) -> ReportRecord:
-    """Render one PDF."""
-    return render(due, job.data, run_id)
+@task(name="render reports", retries=1, retry_condition_fn=worth_retrying, cache_policy=NO_CACHE)
+def render_reports(connection: duckdb.DuckDBPyConnection, due: list[DueReport], job: Job, run_id: str) -> list[str]:
+    """Render what is due, in processes of their own, and record it; what went wrong, a line each."""
+    return render(connection, due, job.data, job.printing, run_id)
 
 
 @flow(name="nightly", flow_run_name="nightly {night}")
@@ -136,7 +136,7 @@ def nightly(
     listing = find_sessions(job)
     with writing(job.data, job.warehouse) as connection:
         plan = plan_night(connection, listing, job)
-        if plan.nothing_new and not due_reports(connection, night, job.provenance, job.data):
+        if plan.nothing_new and not due_reports(connection, night, job.provenance, job.data, job.printing):
             publish_snapshot(connection, job)
             outcome = NightOutcome(night, plan.found, 0, plan.done_before, 0, 0, 0)
         else:
@@ -210,15 +210,9 @@ def render_all(connection: duckdb.DuckDBPyConnection, job: Job, run_id: str) -> 
         ReportError: one or more failed; the others were rendered.
     """
     with closing(open_reader(job.warehouse)) as reader:
-        due = due_reports(reader, job.night, job.provenance, job.data)
-    failures = []
-    for report in due:
-        try:
-            store.record_report(connection, render_report(report, job, run_id))
-        except ReportError as error:
-            failures.append(str(error))
-    if failures:
-        raise ReportError(f"{len(failures)} of {len(due)} reports failed, the first: {failures[0]}")
+        due = due_reports(reader, job.night, job.provenance, job.data, job.printing)
+    if due:
+        require_none(render_reports(connection, due, job, run_id), len(due))
     return len(due)
 
 

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from flows.data_folder import DataFolder
 from flows.file_search import files_below, holds, is_database
+from flows.printing import SUFFIXES
 from flows.sources import MANIFEST, MAX_SIDECAR_BYTES, VIDEO_SUFFIXES
+from flows.ward_again import is_ward_file
 from pmfer.errors import ConfigurationError
 from warehouse.address import Address
 from warehouse.rewrite import storage_files
@@ -117,12 +119,14 @@ def _kind(data: DataFolder, path: Path, traces: Traces) -> str | None:
         return "copy"
     if below.parts[0] == "reports" and _is_report_of(path.name, traces.identifier):
         return "report"
+    if is_ward_file(path, data):
+        return None  # rendered again without the patient, see flows.ward_again
     return "other" if traces.in_text(below.as_posix()) or holds(path, traces) else None
 
 
 def _is_report_of(name: str, patient_id: str) -> bool:
     """The report itself in any form, or what a rendering that was killed left of it."""
-    return name.removeprefix(".").startswith((f"{patient_id}.pdf", f"{patient_id}.html"))
+    return name.removeprefix(".").startswith(tuple(f"{patient_id}.{suffix}" for suffix in SUFFIXES))
 
 
 def _recordings(root: Path, patient_id: str) -> Iterator[Path]:

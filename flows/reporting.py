@@ -1,38 +1,45 @@
 """Which reports of a day are due, and rendering them. A report is due when its input differs from what was printed."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
 import duckdb
-import polars as pl
 
 from flows.data_folder import DataFolder
-from flows.name_map import read_names
-from flows.settings import read_settings
+from flows.printing import Printing, files_in, names_for
 from flows.writing import record_reading, require_existing, writing
 from pmfer.bundle import sha256_file
 from pmfer.errors import ReportError
-from reports.patient import PatientReport, build_patient_report
-from reports.render import render_patient, render_ward
-from reports.ward import WardReport, build_ward_report
+from reports.batch import write_all
+from reports.files import Order
+from reports.night import build_night_reports
+from reports.patient import PatientReport
+from reports.ward import WardReport
 from warehouse import queries, store
 from warehouse.address import Address
+from warehouse.connection import open_reader
 from warehouse.publish import publish
 from warehouse.queries import Provenance
-from warehouse.records import ReportRecord
+from warehouse.records import ReportRecord, digest, report_id
 
 
 @dataclass(frozen=True)
 class DueReport:
-    """A report that is to be rendered, with what it will say."""
+    """A report that is to be rendered, with the files that it will be."""
 
-    report: PatientReport | WardReport
+    order: Order
     day: date
-    target: Path
     input_key: str
+
+    @property
+    def report(self) -> PatientReport | WardReport:
+        """What it will say."""
+        return self.order.report
 
     @property
     def kind(self) -> Literal["patient", "ward"]:
@@ -44,92 +51,191 @@ class DueReport:
         """The patient; None for the ward."""
         return self.report.patient_id if isinstance(self.report, PatientReport) else None
 
+    @property
+    def report_id(self) -> str:
+        """By which the warehouse knows it."""
+        return report_id(self.kind, self.day, self.patient_id)
+
+
+def due_report(report: PatientReport | WardReport, folder: Path, printing: Printing) -> DueReport:
+    """A report as the house wants it, with its files below a folder of its day."""
+    key = digest(report.input_key(), json.dumps(dict(printing.options), sort_keys=True))
+    return DueReport(files_in(folder, report, printing), report.day, key)
+
 
 def reports_of(
-    connection: duckdb.DuckDBPyConnection, day: date, scoring: Provenance, data: DataFolder
+    connection: duckdb.DuckDBPyConnection, day: date, scoring: Provenance, folder: Path, printing: Printing
 ) -> list[DueReport]:
     """All reports that a day should have: one per patient with a session that day, stored or set aside, and the ward's.
 
-    A day without any session has none.
+    A day without any session has none. A report of which nothing is wanted, such as the ward's where FHIR alone is, is
+    left out.
     """
-    summaries = queries.night_summaries(connection, day, scoring)
-    quarantine = queries.quarantine(connection, day)
-    if summaries.is_empty() and quarantine.is_empty():
+    night = build_night_reports(connection, day, scoring)
+    if night is None:
         return []
-    patients = pl.concat([summaries["patient_id"], quarantine["patient_id"]]).drop_nulls().unique().sort()
-    wanted = []
-    for patient_id in patients:
-        report = build_patient_report(connection, patient_id, day, scoring.bundle_id, scoring.options_sha256)
-        wanted.append(DueReport(report, day, data.patient_report(patient_id, day), report.input_key()))
-    ward = build_ward_report(connection, day, scoring.bundle_id, scoring.options_sha256)
-    return [*wanted, DueReport(ward, day, data.ward_report(day), ward.input_key())]
+    reports: list[PatientReport | WardReport] = [*night.patients, night.ward]
+    return [due for due in (due_report(report, folder, printing) for report in reports) if due.order.paths]
 
 
 def due_reports(
-    connection: duckdb.DuckDBPyConnection, day: date, scoring: Provenance, data: DataFolder
+    connection: duckdb.DuckDBPyConnection, day: date, scoring: Provenance, data: DataFolder, printing: Printing
 ) -> list[DueReport]:
-    """Those reports of a day that were not rendered yet, whose input changed, or whose file is gone or altered."""
-    recorded = {row["path"]: row for row in queries.reports(connection, day).iter_rows(named=True)}
-    wanted = reports_of(connection, day, scoring, data)
-    return [due for due in wanted if not is_current(due, recorded.get(data.relative(due.target)))]
+    """Those reports of a day that were not rendered yet, whose input changed, or of which a file is gone or altered."""
+    recorded = recorded_reports(connection, day)
+    wanted = reports_of(connection, day, scoring, data.reports(day), printing)
+    return [due for due in wanted if not is_current(due, recorded.get(due.report_id), data)]
 
 
-def is_current(due: DueReport, row: Mapping[str, Any] | None) -> bool:
-    """Whether a report was printed from the same input and its file is as it was; `row` is its row of reports."""
-    if row is None or row["input_key"] != due.input_key or not due.target.is_file():
+def recorded_reports(connection: duckdb.DuckDBPyConnection, day: date) -> dict[str, Mapping[str, Any]]:
+    """The rows of reports of a day, by report_id."""
+    return {row["report_id"]: row for row in queries.reports(connection, day).iter_rows(named=True)}
+
+
+def recorded_files(row: Mapping[str, Any]) -> dict[str, str]:
+    """SHA-256 by path of the files of a row of reports."""
+    files: dict[str, str] = json.loads(row["files"]) if row["files"] else {row["path"]: row["sha256"]}
+    return files
+
+
+def is_current(due: DueReport, row: Mapping[str, Any] | None, data: DataFolder) -> bool:
+    """Whether a report was printed from the same input as just the files that are wanted, and all are as they were."""
+    if row is None or row["input_key"] != due.input_key:
         return False
-    return bool(sha256_file(due.target) == row["sha256"])
+    files = recorded_files(row)
+    return files.keys() == {data.relative(path) for path in due.order.paths} and all(
+        (data.root / path).is_file() and sha256_file(data.root / path) == sha256 for path, sha256 in files.items()
+    )
 
 
-def render(due: DueReport, data: DataFolder, run_id: str | None) -> ReportRecord:
-    """Render one report and return what the warehouse records of it.
+def render(
+    connection: duckdb.DuckDBPyConnection,
+    due: Sequence[DueReport],
+    data: DataFolder,
+    printing: Printing,
+    run_id: str | None,
+) -> list[str]:
+    """Render reports and record each as it is done; files of an earlier rendering that are no longer wanted go.
+
+    Args:
+        connection: the warehouse, open for writing.
+        due: what to render.
+        data: the data folder.
+        printing: gives the names and the number of processes.
+        run_id: the run; None when rendered by hand.
+
+    Returns:
+        What went wrong, a line for each report that failed; the others are rendered and recorded.
 
     Raises:
-        ReportError: it cannot be rendered or written, or the map of names cannot be read.
+        ReportError: the map of names cannot be read; nothing was rendered.
     """
-    due.target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if isinstance(due.report, PatientReport):
-        names = read_names(read_settings().name_map)
-        render_patient(due.report, due.target, names.get(due.report.patient_id))
-    else:
-        render_ward(due.report, due.target)
+    failures = []
+    for rendered, error in _written(due, printing):
+        if error is None:
+            recorded = recorded_reports(connection, rendered.day).get(rendered.report_id)
+            if recorded:
+                _remove_others(recorded, rendered, data)
+            store.record_report(connection, _record(rendered, data, run_id))
+        else:
+            failures.append(error)
+    return failures
+
+
+def _written(due: Sequence[DueReport], printing: Printing) -> Iterator[tuple[DueReport, str | None]]:
+    """Write the files of every report; each with what went wrong, None if nothing did."""
+    names = names_for(printing) if any(report.patient_id for report in due) else {}
+    orders = {report.report_id: replace(report.order, name=names.get(report.patient_id or "")) for report in due}
+    by_path = {report.order.paths[0]: report for report in due}
+    for outcome in write_all(list(orders.values()), printing.processes):
+        yield by_path[outcome.order.paths[0]], outcome.error
+
+
+def _record(due: DueReport, data: DataFolder, run_id: str | None) -> ReportRecord:
+    files = {data.relative(path): sha256_file(path) for path in due.order.paths}
+    first = data.relative(due.order.paths[0])
     return ReportRecord(
         kind=due.kind,
         patient_id=due.patient_id,
         report_date=due.day,
-        path=data.relative(due.target),
-        sha256=sha256_file(due.target),
+        path=first,
+        sha256=files[first],
         input_key=due.input_key,
         run_id=run_id,
+        files=files,
     )
 
 
-def render_by_hand(data: DataFolder, warehouse: Address, day: date, patient_id: str | None) -> list[Path]:
-    """Render a day's reports again, whether due or not, and record them.
+def _remove_others(recorded: Mapping[str, Any], due: DueReport, data: DataFolder) -> None:
+    """A PDF in the open, once passwords are asked for, and the copies of somebody who gets none any more."""
+    wanted = {data.relative(path) for path in due.order.paths}
+    for path in recorded_files(recorded).keys() - wanted:
+        (data.root / path).unlink(missing_ok=True)
+
+
+def render_by_hand(
+    data: DataFolder,
+    warehouse: Address,
+    day: date,
+    patient_id: str | None,
+    printing: Printing,
+    out: Path | None = None,
+) -> list[Path]:
+    """Render a day's reports again, whether due or not.
 
     Args:
         data: the data folder.
         warehouse: address of the warehouse.
         day: the day.
         patient_id: one patient; None for all of the day and the ward.
+        printing: what is written.
+        out: a folder for copies, which nothing keeps a record of; None: in their place below the data folder, and
+            recorded.
 
     Returns:
-        The PDFs.
+        The files.
 
     Raises:
-        ReportError: nothing was scored up to that day, or the patient has no session on it.
+        ReportError: nothing was scored up to that day, the patient has no session on it, or a report failed.
         WarehouseError: the warehouse is missing or being written.
     """
     require_existing(warehouse)
-    with writing(data, warehouse) as connection:
-        scoring = queries.active_provenance(connection, day)
-        reports = reports_of(connection, day, scoring, data) if scoring else []
-        chosen = [report for report in reports if patient_id in (None, report.patient_id)]
-        if not chosen:
-            who = f"patient {patient_id}" if patient_id else "any patient"
-            raise ReportError(f"{day}: no session of {who} was processed on that day; choose another --date")
-        record_reading(data, "report", report_date=day, reports=len(chosen))
-        for report in chosen:
-            store.record_report(connection, render(report, data, None))
-        publish(connection, warehouse)
-    return [report.target for report in chosen]
+    if out is not None:
+        with closing(open_reader(warehouse)) as reader:
+            chosen = _chosen(reader, data, day, patient_id, printing, out.absolute())
+        failures = [error for _, error in _written(chosen, printing) if error]
+    else:
+        with writing(data, warehouse) as connection:
+            chosen = _chosen(connection, data, day, patient_id, printing, data.reports(day))
+            failures = render(connection, chosen, data, printing, None)
+            publish(connection, warehouse)
+    require_none(failures, len(chosen))
+    return [path for due in chosen for path in due.order.paths]
+
+
+def require_none(failures: Sequence[str], count: int) -> None:
+    """Say that some of `count` reports failed.
+
+    Raises:
+        ReportError: some did.
+    """
+    if failures:
+        raise ReportError(f"{len(failures)} of {count} reports failed, the first: {failures[0]}")
+
+
+def _chosen(
+    connection: duckdb.DuckDBPyConnection,
+    data: DataFolder,
+    day: date,
+    patient_id: str | None,
+    printing: Printing,
+    folder: Path,
+) -> list[DueReport]:
+    scoring = queries.active_provenance(connection, day)
+    reports = reports_of(connection, day, scoring, folder, printing) if scoring else []
+    chosen = [report for report in reports if patient_id in (None, report.patient_id)]
+    if not chosen:
+        who = f"patient {patient_id}" if patient_id else "any patient"
+        raise ReportError(f"{day}: no session of {who} was processed on that day; choose another --date")
+    record_reading(data, "report", report_date=day, reports=len(chosen))
+    return chosen

@@ -40,8 +40,10 @@ def retain(
     files = list(expired_files(data, retention, today))
     for path in files:
         path.unlink(missing_ok=True)
-        if path.parent != data.staging and not any(path.parent.iterdir()):
-            path.parent.rmdir()
+        for folder in path.parents:
+            if folder in (data.staging, data.root / "reports") or any(folder.iterdir()):
+                break
+            folder.rmdir()
     if files:
         with transaction(connection):
             audit.record(connection, "files_expired", today=today, files=len(files))
@@ -74,7 +76,7 @@ def expired_files(data: DataFolder, retention: Retention, today: date) -> Iterat
         first = first_day_kept(today, retention.reports).isoformat()
         for folder in sorted((data.root / "reports").glob("[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]")):
             if folder.name < first:
-                yield from sorted(path for path in folder.iterdir() if path.is_file())
+                yield from sorted(path for path in folder.rglob("*") if path.is_file())
     if retention.staged is not None and data.staging.is_dir():
         first_staged = first_day_kept(today, retention.staged)
         for path in sorted(data.staging.iterdir()):

@@ -5,15 +5,23 @@ Every setting can be given as `PMFER_NAME`; an option of the command line wins o
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pmfer.bundle import DEFAULT_BUNDLE
 from pmfer.errors import ConfigurationError
+from reports.format import Format
+
+
+def _listed(value: object) -> object:
+    """`pdf,html` as people write it in the environment."""
+    return [part.strip().lower() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
 
 Days = Annotated[int | None, Field(ge=1)]
+Formats = Annotated[tuple[Format, ...], NoDecode, BeforeValidator(_listed), Field(min_length=1)]
 
 
 class Settings(BaseSettings):
@@ -35,10 +43,16 @@ class Settings(BaseSettings):
     consent_required: bool = False  # a patient without a record of consent is not scored, whatever the sidecar says
     retain_frames_days: Days = None  # days that rows of single frames are kept; None, like the others: for good
     retain_sessions_days: Days = None  # days that everything of a session is kept
-    retain_reports_days: Days = None  # days that PDFs are kept
+    retain_reports_days: Days = None  # days that reports are kept, in all formats
     retain_staged_days: Days = None  # days that what a killed run left in the staging folder is kept
     retain_quarantine_days: Days = None  # days that rows of quarantine are kept
     name_map: Path | None = None  # CSV or Parquet of patient_id and name, for the print of reports only
+    report_formats: Formats = (Format.PDF,)  # forms in which every report is written
+    report_recipients: Path | None = None  # TOML file of those who get PDFs under a password of their own
+    report_open_pdf: bool = False  # with recipients: also write the PDF that anybody can open
+    report_language: Literal["en", "de"] = "en"  # of the printed words
+    report_page_size: Literal["A4", "Letter"] = "A4"
+    report_processes: Annotated[int | None, Field(ge=1)] = None  # processes that render; None: one per core
     actor: str | None = None  # who acts, for the audit log; None: the account of the operating system
 
 
@@ -54,6 +68,11 @@ def read_settings(**overrides: object) -> Settings:
         first = error.errors()[0]
         name = str(first["loc"][0])
         raise ConfigurationError(f"setting PMFER_{name.upper()}: {first['msg']}") from None
+
+
+def read_secret(variable: str) -> str | None:
+    """What stands in a variable that another file of the house names, such as a password; None if it is not set."""
+    return os.environ.get(variable)
 
 
 def prepare_prefect(home: Path) -> None:

@@ -1,18 +1,25 @@
 """Ward overviews after a patient is gone: those that showed the patient are rendered again, or go."""
 
+import re
 from datetime import date
 from pathlib import Path
 
 import duckdb
 
 from flows.data_folder import DataFolder
-from flows.reporting import DueReport, is_current, render
+from flows.printing import SUFFIXES, WARD, Printing
+from flows.reporting import DueReport, due_report, is_current, recorded_reports, render, require_none
 from reports.ward import build_ward_report
 from warehouse import queries, store
-from warehouse.records import ReportRecord
+from warehouse.records import ReportRecord, report_id
+
+# The file, or the draft of it that a rendering which was killed left. Nothing longer: a pseudonym may begin alike.
+_WARD_FILE = re.compile(rf"{WARD}\.(?:{'|'.join(SUFFIXES)})|\.{WARD}\.(?:{'|'.join(SUFFIXES)})\.\w+")
 
 
-def stale_wards(connection: duckdb.DuckDBPyConnection, data: DataFolder) -> dict[date, DueReport | None]:
+def stale_wards(
+    connection: duckdb.DuckDBPyConnection, data: DataFolder, printing: Printing
+) -> dict[date, DueReport | None]:
     """The days whose ward overview is not what the warehouse would print today, each with what it would; None: nothing.
 
     A text in a PDF cannot be searched for. What is printed is known by its digest: an overview whose digest is the same
@@ -20,36 +27,53 @@ def stale_wards(connection: duckdb.DuckDBPyConnection, data: DataFolder) -> dict
     """
     stale: dict[date, DueReport | None] = {}
     for day in sorted({*queries.ward_report_days(connection), *_days_with_file(data)}):
-        due = _ward_of(connection, day, data)
-        recorded = {row["path"]: row for row in queries.reports(connection, day).iter_rows(named=True)}
-        if due is None or not is_current(due, recorded.get(data.relative(due.target))):
+        due = _ward_of(connection, day, data, printing)
+        row = recorded_reports(connection, day).get(report_id("ward", day, None))
+        if due is None or not is_current(due, row, data):
             stale[day] = due
     return stale
 
 
-def renew_ward(connection: duckdb.DuckDBPyConnection, data: DataFolder, day: date, due: DueReport | None) -> None:
-    """Render a day's overview again; without anything to print, remove its file and its row."""
-    target = data.ward_report(day)
-    target.unlink(missing_ok=True)
+def renew_ward(
+    connection: duckdb.DuckDBPyConnection, data: DataFolder, day: date, due: DueReport | None, printing: Printing
+) -> None:
+    """Render a day's overview again; without anything to print, remove its files and its row.
+
+    Raises:
+        ReportError: it cannot be rendered; the old files are gone.
+    """
+    for path in ward_files(data, day):
+        path.unlink(missing_ok=True)
     if due is not None:
-        store.record_report(connection, render(due, data, None))
+        require_none(render(connection, [due], data, printing, None), 1)
     else:
-        store.forget_report(connection, ReportRecord("ward", None, day, data.relative(target), "", ""))
+        store.forget_report(connection, ReportRecord("ward", None, day, "", "", ""))
 
 
-def _ward_of(connection: duckdb.DuckDBPyConnection, day: date, data: DataFolder) -> DueReport | None:
+def ward_files(data: DataFolder, day: date) -> list[Path]:
+    """Every file of a day's ward overview that is there, drafts of a rendering that was killed included."""
+    return sorted(path for path in data.reports(day).rglob("*") if path.is_file() and is_ward_file(path, data))
+
+
+def is_ward_file(path: Path, data: DataFolder) -> bool:
+    """Whether a file below the data folder is an overview in any form, see flows.printing."""
+    return path.is_relative_to(data.root / "reports") and _WARD_FILE.fullmatch(path.name) is not None
+
+
+def _ward_of(
+    connection: duckdb.DuckDBPyConnection, day: date, data: DataFolder, printing: Printing
+) -> DueReport | None:
     scoring = queries.active_provenance(connection, day)
     if scoring is None:
         return None
     if queries.night_summaries(connection, day, scoring).is_empty() and queries.quarantine(connection, day).is_empty():
         return None
     report = build_ward_report(connection, day, scoring.bundle_id, scoring.options_sha256)
-    return DueReport(report, day, data.ward_report(day), report.input_key())
+    due = due_report(report, data.reports(day), printing)
+    return due if due.order.paths else None
 
 
 def _days_with_file(data: DataFolder) -> list[date]:
-    return [date.fromisoformat(path.parent.name) for path in _ward_files(data.root / "reports")]
-
-
-def _ward_files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]/ward.pdf"))
+    folders = (data.root / "reports").glob("[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]")
+    days = [date.fromisoformat(folder.name) for folder in folders]
+    return [day for day in days if ward_files(data, day)]

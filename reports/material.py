@@ -1,6 +1,7 @@
 """Everything one report needs from the warehouse, read once. The only module of this room that asks the warehouse."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -31,23 +32,41 @@ class Material:
 def read_patient(
     connection: duckdb.DuckDBPyConnection, patient_id: str, day: date, days: int, scoring: queries.Provenance
 ) -> Material:
-    """Read all that one patient's report of `day` and the `days` days that end with it needs.
+    """Read all that one patient's report needs; see `read_patients`."""
+    return read_patients(connection, [patient_id], day, days, scoring)[patient_id]
+
+
+def read_patients(
+    connection: duckdb.DuckDBPyConnection,
+    patient_ids: Collection[str],
+    day: date,
+    days: int,
+    scoring: queries.Provenance,
+) -> dict[str, Material]:
+    """Read all that the reports of some patients need, of `day` and the `days` days that end with it.
 
     Raises:
         ReportError: no run with this bundle and these options is on record.
         WarehouseError: the database refused.
     """
-    summary = _summary(connection, patient_id, day, scoring)
-    first_drawn = day - timedelta(days=days - 1)
-    since = first_day_read(first_drawn)
-    return Material(
-        (patient_id,),
-        summary,
-        quarantine=queries.quarantine(connection, day, patient_id),
-        origin=_origin(connection, day, scoring),
-        care_events=queries.care_events(connection, patient_id, since=since, until=day),
-        model_since=_model_since(connection, patient_id, summary, scoring),
-    )
+    origin = _origin(connection, day, scoring)
+    summary = _summaries(connection, patient_ids, day, scoring)
+    quarantine = queries.quarantine(connection, day)
+    since = first_day_read(day - timedelta(days=days - 1))
+    by_patient = summary.partition_by("patient_id", as_dict=True)
+
+    def material(patient_id: str) -> Material:
+        mine = by_patient.get((patient_id,), summary.clear())
+        return Material(
+            (patient_id,),
+            mine,
+            quarantine=quarantine.filter(pl.col("patient_id") == patient_id),
+            origin=origin,
+            care_events=queries.care_events(connection, patient_id, since=since, until=day),
+            model_since=_model_since(connection, patient_id, mine, scoring),
+        )
+
+    return {patient_id: material(patient_id) for patient_id in patient_ids}
 
 
 def _model_since(
@@ -72,23 +91,21 @@ def read_ward(connection: duckdb.DuckDBPyConnection, day: date, days: int, scori
     quarantine = queries.quarantine(connection, day)
     seen = queries.patients_seen(connection, until=day, days=days)["patient_id"]
     patients = tuple(sorted({*seen, *quarantine["patient_id"].drop_nulls()}))
-    # Nobody's summaries give the columns where there is no patient at all.
-    frames = [_summary(connection, patient, day, scoring) for patient in patients or ("",)]
-    summary = pl.concat(frames)
+    summary = _summaries(connection, patients, day, scoring)
     return Material(patients, summary, quarantine, _origin(connection, day, scoring))
 
 
-def _summary(
-    connection: duckdb.DuckDBPyConnection, patient_id: str, day: date, scoring: queries.Provenance
+def _summaries(
+    connection: duckdb.DuckDBPyConnection, patient_ids: Collection[str], day: date, scoring: queries.Provenance
 ) -> pl.DataFrame:
-    """A patient's rows of session_summary and smiles_per_min: smile episodes per minute in which the face was scored.
+    """Rows of session_summary and smiles_per_min: smile episodes per minute in which the face was scored.
 
     It is NULL where no frame was scored or the length of the recording is unknown.
     """
-    smiles = queries.smile_counts(connection, patient_id, scoring, until=day)
+    smiles = queries.smile_counts(connection, patient_ids, scoring, until=day)
     observed_min = pl.col("duration_s") / 60 * pl.col("frames_scored") / pl.col("frames_sampled")
     return (
-        queries.session_summaries(connection, patient_id, scoring, until=day)
+        queries.summaries_of_patients(connection, patient_ids, scoring, until=day)
         .join(smiles, on="scoring_id", how="left", maintain_order="left")
         .with_columns(smiles_per_min=pl.when(observed_min > 0).then(pl.col("smiles") / observed_min))
         .drop("smiles")

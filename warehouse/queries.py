@@ -42,10 +42,17 @@ def session_summaries(
 
 
 def smile_counts(
-    connection: duckdb.DuckDBPyConnection, patient_id: str, provenance: Provenance, *, until: date
+    connection: duckdb.DuckDBPyConnection, patient_ids: Collection[str], provenance: Provenance, *, until: date
 ) -> pl.DataFrame:
-    """Smile episodes of each of a patient's scorings up to a day: scoring_id, smiles (count, 0 without any)."""
-    return _read(connection, "smile_counts", patient_id=patient_id, until=until, **vars(provenance))
+    """Smile episodes of each scoring of several patients up to a day: scoring_id, smiles (count, 0 without any)."""
+    return _read(connection, "smile_counts", patient_ids=list(patient_ids), until=until, **vars(provenance))
+
+
+def summaries_of_patients(
+    connection: duckdb.DuckDBPyConnection, patient_ids: Collection[str], provenance: Provenance, *, until: date
+) -> pl.DataFrame:
+    """Rows of session_summary of several patients up to `until`, included, by patient and time."""
+    return _read(connection, "summaries_of_patients", patient_ids=list(patient_ids), until=until, **vars(provenance))
 
 
 def night_summaries(connection: duckdb.DuckDBPyConnection, night: date, provenance: Provenance) -> pl.DataFrame:

@@ -5,7 +5,7 @@ Times of storing (`stored_at`, `scored_at`, ...) are not in the records: the dat
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
@@ -129,15 +129,21 @@ class ReportRecord:
     kind: Literal["patient", "ward"]
     patient_id: str | None  # None for the ward
     report_date: date  # the day reported on
-    path: str  # relative to the data folder
-    sha256: str  # of the PDF, 64 hex digits
+    path: str  # of the first file, relative to the data folder
+    sha256: str  # of the first file, 64 hex digits
     input_key: str  # digest of everything the report was made from
     run_id: str | None = None  # None when rendered by hand
+    files: Mapping[str, str] = field(default_factory=dict)  # every file: SHA-256 by path
 
     @property
     def report_id(self) -> str:
         """Kind, date and patient in one word: a newer report takes the row of an older one."""
-        return "-".join(part for part in (self.kind, self.report_date.isoformat(), self.patient_id) if part)
+        return report_id(self.kind, self.report_date, self.patient_id)
+
+
+def report_id(kind: Literal["patient", "ward"], day: date, patient_id: str | None) -> str:
+    """By which a report is known, such as `patient-2026-03-01-p01` or `ward-2026-03-01`."""
+    return "-".join(part for part in (kind, day.isoformat(), patient_id) if part)
 
 
 def digest(*parts: str) -> str:

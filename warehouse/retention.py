@@ -23,7 +23,7 @@ class Retention:
 
     frames: int | None = None  # rows of single frames
     sessions: int | None = None  # everything that belongs to a session, rollups included, and care events
-    reports: int | None = None  # PDFs and their rows
+    reports: int | None = None  # files of reports, and their rows
     staged: int | None = None  # files that killed runs left in the staging folder
     quarantine: int | None = None  # rows of quarantine
 

@@ -189,7 +189,9 @@ def record_report(connection: duckdb.DuckDBPyConnection, record: ReportRecord) -
         WarehouseError: the database refused.
     """
     with transaction(connection):
-        recorded = _changed(connection, "upsert_report", {**vars(record), "report_id": record.report_id}) > 0
+        files = json.dumps(dict(record.files), sort_keys=True)
+        values = {**vars(record), "report_id": record.report_id, "files": files}
+        recorded = _changed(connection, "upsert_report", values) > 0
         if recorded:
             audit.record(
                 connection,

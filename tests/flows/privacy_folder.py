@@ -15,9 +15,12 @@ import polars as pl
 from warehouse_copies import move_lake
 
 from flows.data_folder import DataFolder
+from flows.printing import Printing
 from flows.reporting import render_by_hand
 from flows.writing import record_reading, writing
 from pmfer.errors import QuarantineReason
+from reports.format import Format
+from reports.protection import Recipient
 from warehouse import store
 from warehouse.address import Address, FileAddress, LakeAddress
 from warehouse.consent import Consent, record_consents
@@ -30,12 +33,28 @@ DAYS = tuple(date(2026, 3, day) for day in (2, 3))
 DAY = DAYS[0]
 ABSENT = DAYS[1]  # on this day only the others were recorded
 OPTIONS = {"detector": "centerface", "frames_per_second": 5.0}
+PASSWORD = "a word for the night team"
+PRINTING = Printing(tuple(Format), (Recipient("night-team", PASSWORD),))  # every form that a report can have
 BUNDLE = BundleRecord("b" * 64, "sample", "c" * 64, "d" * 64, {"name": "sample"})
 
 
 def file_of(data: DataFolder) -> FileAddress:
     """The warehouse of a data folder, where no setting names another."""
     return FileAddress(data.warehouse, data.published)
+
+
+def printing_settings(folder: Path) -> dict[str, str]:
+    """The environment that asks for PRINTING; files of the house lie in a folder outside the data folder."""
+    password = folder / "night-team.password"
+    password.write_text(PASSWORD + "\n")
+    password.chmod(0o600)
+    recipients = folder / "recipients.toml"
+    recipients.write_text(f'[[recipient]]\nname = "night-team"\npassword_file = "{password}"\n')
+    return {
+        "PMFER_REPORT_FORMATS": ",".join(Format),
+        "PMFER_REPORT_RECIPIENTS": str(recipients),
+        "PMFER_REPORT_OPEN_PDF": "true",
+    }
 
 
 def lake_of(data: DataFolder) -> LakeAddress:
@@ -54,7 +73,7 @@ def make_folder(data: DataFolder, warehouse: Address | None = None) -> None:
         )
         publish(connection, warehouse)
     for day in DAYS:
-        render_by_hand(data, warehouse, day, None)
+        render_by_hand(data, warehouse, day, None, PRINTING)
     record_reading(data, "sql", tables=["sessions"])
     _scatter(data)
 

@@ -10,7 +10,18 @@ import duckdb
 import pikepdf
 import polars as pl
 import pytest
-from privacy_folder import ANOTHER, DAY, DAYS, OTHER, PATIENT, copy_ward, file_of, lake_of
+from privacy_folder import (
+    ANOTHER,
+    DAY,
+    DAYS,
+    OTHER,
+    PASSWORD,
+    PATIENT,
+    copy_ward,
+    file_of,
+    lake_of,
+    printing_settings,
+)
 
 from flows.cli import main
 from flows.data_folder import DataFolder
@@ -48,6 +59,8 @@ def erased(ward: DataFolder, tmp_path_factory: pytest.TempPathFactory) -> DataFo
     data = copy_ward(ward, tmp_path_factory.mktemp("erased") / "data")
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("PMFER_ACTOR", "data protection officer")
+        for name, value in printing_settings(tmp_path_factory.mktemp("house")).items():
+            patched.setenv(name, value)
         erase(data)
     return data
 
@@ -124,9 +137,9 @@ def test_everybody_elses_data_is_as_it_was(ward: DataFolder, erased: DataFolder)
     assert {row["source_uri"] for row in after["quarantine"].to_dicts()} == {f"{DAY}/{OTHER}-noon.mp4"}
     assert after["runs"].drop("message").equals(before["runs"].drop("message"))
     assert after["runs"]["message"].drop_nulls().to_list() == ["erased"]
-    pdfs = [path for patient in (OTHER, ANOTHER) for path in ward.root.rglob(f"{patient}.pdf")]
-    assert len(pdfs) == 2 * len(DAYS)
-    for path in pdfs:
+    files = [path for patient in (OTHER, ANOTHER) for path in (ward.root / "reports").rglob(f"{patient}.*")]
+    assert len(files) == 2 * 5 * len(DAYS)  # in four formats, and under a password
+    for path in files:
         assert (erased.root / ward.relative(path)).read_bytes() == path.read_bytes()
 
 
@@ -138,7 +151,28 @@ def test_ward_overviews_that_showed_the_patient_are_rendered_again(ward: DataFol
         assert erased.ward_report(day).read_bytes() != ward.ward_report(day).read_bytes()
         with pikepdf.open(erased.ward_report(day)) as pdf:
             assert pdf.pages
-    assert not erased.patient_report(PATIENT, DAY).exists()
+        with pikepdf.open(erased.reports(day) / "for-night-team" / "ward.pdf", password=PASSWORD) as pdf:
+            assert pdf.pages
+        for name in ("ward.html", "ward.json"):
+            assert (erased.reports(day) / name).read_bytes() != (ward.reports(day) / name).read_bytes()
+
+
+def test_every_form_of_the_patients_report_goes(ward: DataFolder, erased: DataFolder) -> None:
+    forms = [f"{PATIENT}.pdf", f"{PATIENT}.html", f"{PATIENT}.json", f"fhir/{PATIENT}.json"]
+    for name in (*forms, f"for-night-team/{PATIENT}.pdf"):
+        assert (ward.reports(DAY) / name).is_file()
+        assert not (erased.reports(DAY) / name).exists()
+
+
+def test_a_missing_password_is_named_before_anything_is_removed(
+    data: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in printing_settings(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "night-team.password").unlink()
+    with pytest.raises(ConfigurationError, match=r"night-team\.password cannot be read"):
+        erase(data)
+    assert data.patient_report(PATIENT, DAY).exists()
 
 
 def test_the_receipt_says_what_went_and_names_nobody(erased: DataFolder) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from privacy_folder import PASSWORD, printing_settings
 
 from simulator.ward import WardPlan, write_ward
 
@@ -157,6 +158,27 @@ def test_a_load_that_breaks_a_contract_is_not_published(source: Path, undisturbe
         latest = connection.execute("SELECT status, message FROM runs ORDER BY started_at DESC LIMIT 1").fetchall()
     assert latest[0][0] == "failed"
     assert "scores_in_range" in latest[0][1]
+
+
+def test_other_formats_and_a_recipient_make_the_reports_due_and_no_password_is_kept(
+    source: Path, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = Path(shutil.copytree(undisturbed, tmp_path / "data"))
+    for name, value in printing_settings(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PMFER_REPORT_OPEN_PDF", "false")
+    monkeypatch.setenv("PMFER_REPORT_PROCESSES", "2")
+    done = pmfer(*nightly(source, data))
+    assert done.returncode == 0, done.stderr
+    reports = data / "reports" / NIGHT.isoformat()
+    for patient in ("birch-01", "oak-06"):
+        files = {path.relative_to(reports).as_posix() for path in reports.rglob(f"{patient}.*")}
+        names = (f"{patient}.html", f"{patient}.json", f"fhir/{patient}.json", f"for-night-team/{patient}.pdf")
+        assert files == set(names)
+    for path in data.rglob("*"):
+        assert not path.is_file() or PASSWORD.encode() not in path.read_bytes(), path
+    assert PASSWORD not in done.stdout + done.stderr
+    assert "nothing to do" in pmfer(*nightly(source, data)).stdout
 
 
 def test_a_day_can_be_reported_again(undisturbed: Path, tmp_path: Path) -> None:

@@ -1,0 +1,138 @@
+"""Render the reports of a night and measure it: wall time by stage, reports per second, peak memory.
+
+    python -m benchmarks.reports --patients 100 --days 90 --out FOLDER
+
+The warehouse is built through the store as `benchmarks.warehouse` builds it and is kept in FOLDER for the next time.
+The stages are those of the nightly flow: read the night's material and compare it (one process), then lay out and write
+the PDFs. They are measured once in one process, stage by stage, and then with each number of processes asked for.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import resource
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import date, timedelta
+from pathlib import Path
+
+from benchmarks.warehouse import FIRST_DAY, Size, store_ward
+from reports.batch import write_all
+from reports.files import Order
+from reports.format import Format
+from reports.night import NightReports, build_night_reports
+from reports.render import patient_html, ward_html
+from warehouse import queries
+from warehouse.address import FileAddress
+from warehouse.connection import open_reader, open_writer
+from warehouse.publish import publish
+
+
+def main() -> None:
+    """Measure and print; with --json also write the figures to a file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--patients", type=int, default=100)
+    parser.add_argument("--days", type=int, default=90)
+    parser.add_argument("--sessions", type=int, default=2, help="per patient and day")
+    parser.add_argument("--frames", type=int, default=100, help="per session, five a second")
+    parser.add_argument("--processes", type=int, nargs="+", default=[1, os.cpu_count() or 1])
+    parser.add_argument("--formats", type=Format, nargs="+", default=[Format.PDF])
+    parser.add_argument("--out", type=Path, help="folder for the warehouse; left out, a temporary one")
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    options = parser.parse_args()
+    size = Size(options.patients, options.days, options.sessions, options.frames)
+    with tempfile.TemporaryDirectory() as temporary:
+        address = warehouse_of(size, options.out or Path(temporary))
+        figures = measure(address, size, options.processes, options.formats, Path(temporary))
+    for name, value in figures.items():
+        print(f"{name:<32} {value:>12,.2f}" if isinstance(value, float) else f"{name:<32} {value!s:>12}")
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+def warehouse_of(size: Size, folder: Path) -> FileAddress:
+    """The warehouse of a ward, built unless the folder has it already."""
+    place = folder / f"{size.patients}x{size.days}x{size.sessions}x{size.frames}"
+    address = FileAddress(place / "warehouse.duckdb", place / "published.duckdb")
+    if not address.published.is_file():
+        with closing(open_writer(address)) as connection:
+            store_ward(connection, size)
+            publish(connection, address)
+    return address
+
+
+def measure(
+    address: FileAddress, size: Size, processes: Sequence[int], formats: Sequence[Format], folder: Path
+) -> dict[str, object]:
+    """Figures by name: seconds, reports per second, MiB that a process takes at most."""
+    day = FIRST_DAY + timedelta(days=size.days - 1)
+    figures: dict[str, object] = {"cores": os.cpu_count(), "load_before": os.getloadavg()[0], **vars(size)}
+    before = cpu_s()
+    began = time.perf_counter()
+    night = read_night(address, day)
+    figures["read_and_compare_s"] = time.perf_counter() - began
+    figures["read_and_compare_cpu_s"] = cpu_s() - before
+    began = time.perf_counter()
+    for report in night.patients:
+        patient_html(report)
+    ward_html(night.ward)
+    figures["html_s"] = time.perf_counter() - began
+    for count in dict.fromkeys(processes):
+        orders = orders_of(night, formats, folder / f"with-{count}")
+        before = cpu_s()
+        began = time.perf_counter()
+        for outcome in write_all(orders, count):
+            if outcome.error:
+                raise SystemExit(outcome.error)
+            peaks = [peak_mib(str(child.pid)) for child in multiprocessing.active_children()]
+            figures[f"peak_mib_of_{count}"] = max([peak_mib("self"), *peaks])
+        wall_s = time.perf_counter() - began
+        figures[f"write_with_{count}_s"] = wall_s
+        figures[f"write_with_{count}_cpu_s"] = cpu_s() - before
+        figures[f"reports_per_s_with_{count}"] = len(orders) / wall_s
+    figures["load_after"] = os.getloadavg()[0]
+    return figures
+
+
+def read_night(address: FileAddress, day: date) -> NightReports:
+    """Everything that a day has to report, read and compared."""
+    with closing(open_reader(address)) as connection:
+        scoring = queries.active_provenance(connection, day)
+        night = build_night_reports(connection, day, scoring) if scoring else None
+    if night is None:
+        raise SystemExit("the warehouse has nothing on that day")
+    for report in (*night.patients, night.ward):
+        report.input_key()  # by which the flow decides what is due
+    return night
+
+
+def orders_of(night: NightReports, formats: Sequence[Format], folder: Path) -> list[Order]:
+    """The files of all reports in the formats asked for, below a folder."""
+    orders = [Order(report, _files(folder, report.patient_id, formats)) for report in night.patients]
+    of_ward = [form for form in formats if form is not Format.FHIR]
+    return [*orders, Order(night.ward, _files(folder, "ward", of_ward))]
+
+
+def cpu_s() -> float:
+    """Processor seconds of this process and of those that ended."""
+    return time.process_time() + sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+
+
+def peak_mib(process: str) -> float:
+    """Memory of a process at most so far; 0 once it ended. getrusage would count what its parent had before a fork."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return 0.0
+    return max((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), default=0.0)
+
+
+def _files(folder: Path, stem: str, formats: Sequence[Format]) -> dict[Format, Path]:
+    return {form: folder / form / f"{stem}.{form}" for form in formats}
+
+
+if __name__ == "__main__":
+    main()

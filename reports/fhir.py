@@ -1,0 +1,219 @@
+"""A patient's report as a FHIR R4 (4.0.1) bundle: an Observation per measure, the PDF in a DiagnosticReport, the model.
+
+A collection, not a transaction: the receiver decides what to do with it. Everything is `preliminary`, because nobody
+has looked at it when it is written. It holds no clock, so the same report gives the same bytes: therefore no `issued`,
+and no Provenance, which would need the time of recording. Identifiers follow from patient, day and measure, so a report
+that is made again replaces the earlier one.
+"""
+
+# mypy: untyped-calls-exclude=fhirclient
+import base64
+import hashlib
+import json
+import uuid
+from typing import Any
+
+from fhirclient.models.bundle import Bundle
+from fhirclient.models.fhirabstractbase import FHIRValidationError
+
+from pmfer.errors import ReportError
+from reports import fhir_terms as terms
+from reports.origin import Origin
+from reports.patient import PatientReport
+from reports.trend import Finding, State
+
+NAMESPACE = uuid.UUID("52d0bb4e-9da7-4b8b-9d48-292cc52ac630")  # of the version 5 identifiers; ours, for good
+STATUS = "preliminary"
+CONCLUSION = (
+    "Compared with this patient's own earlier days only. It asks staff who know the patient to have a look; it makes "
+    "no diagnosis and does not measure pain."
+)
+
+Resource = dict[str, Any]
+
+
+def patient_fhir(report: PatientReport, pdf: bytes, language: str = "en") -> bytes:
+    """The bundle as JSON, UTF-8, validated against the R4 models; see `validate`.
+
+    Args:
+        report: one patient's day. Only the pseudonym identifies the patient.
+        pdf: the printed report, without a name on it.
+        language: of the PDF, BCP 47.
+
+    Raises:
+        ReportError: the bundle is not valid, which is a fault of this module.
+    """
+    device = _device(report.origin)
+    findings = (*report.findings, *report.context, *report.phrases)
+    observations = [_observation(report, finding, device) for finding in findings]
+    conclusion = _diagnostic_report(report, observations, pdf, language)
+    bundle = {
+        "resourceType": "Bundle",
+        "id": _id("bundle", report.patient_id, report.day),
+        "type": "collection",
+        "entry": [
+            {"fullUrl": _url(resource), "resource": resource} for resource in (conclusion, *observations, device)
+        ],
+    }
+    validate(bundle)
+    return json.dumps(bundle, indent=1, ensure_ascii=False).encode() + b"\n"
+
+
+def validate(bundle: Resource) -> None:
+    """Check a bundle and every resource in it: known elements, their types, which must be there and which may repeat.
+
+    The models of fhirclient are generated from FHIR 4.0.1. They do not look into value sets, nor at the rules that
+    hold between elements; the tests do, for what this module writes.
+
+    Raises:
+        ReportError: it is not valid.
+    """
+    try:
+        Bundle(bundle, strict=True)
+    except FHIRValidationError as error:
+        what = " ".join(str(error).split())
+        raise ReportError(f"report as FHIR: not valid R4 ({what}); report this as a bug") from None
+
+
+def _observation(report: PatientReport, finding: Finding, device: Resource) -> Resource:
+    display = terms.measure_display(finding.key)
+    observation = {
+        "resourceType": "Observation",
+        **_identity("observation", report, finding.key),
+        "status": STATUS,
+        "category": [{"text": "facial expression monitoring"}],
+        "code": terms.concept(terms.MEASURES, finding.key, display, display),
+        "subject": _subject(report),
+        "effectiveDateTime": report.day.isoformat(),
+        **_value(finding),
+        "method": _method(report.origin),
+        "device": {"reference": _url(device), "display": report.origin.bundle_name or "bundle"},
+        "referenceRange": _usual_range(finding),
+        "component": _components(finding),
+    }
+    return {name: value for name, value in observation.items() if value != []}
+
+
+def _value(finding: Finding) -> Resource:
+    """The day's value and how it compares; where a report abstains, the reason in its place."""
+    if finding.value is None:
+        return {"dataAbsentReason": terms.absent_reason(finding.lack)}
+    value: Resource = {"valueQuantity": terms.measure_quantity(finding.key, finding.value)}
+    if finding.state in terms.INTERPRETATION:
+        code, display, text = terms.INTERPRETATION[_compared(finding, finding.value)]
+        return {**value, "interpretation": [terms.concept(terms.INTERPRETATIONS, code, display, text)]}
+    reason = finding.lack.value.replace("_", " ") if finding.lack else "unknown"
+    return {**value, "note": [{"text": f"Not compared: insufficient data ({reason})."}]}
+
+
+def _compared(finding: Finding, value: float) -> State:
+    """The state, but never `usual` for a value outside the range: not every such value raises a flag."""
+    if finding.state is State.USUAL and finding.baseline is not None:
+        if value > finding.baseline.high:
+            return State.HIGHER
+        if value < finding.baseline.low:
+            return State.LOWER
+    return finding.state
+
+
+def _usual_range(finding: Finding) -> list[Resource]:
+    if finding.baseline is None:
+        return []
+    own = "this patient's own usual range, from the first valid days of this model; not a norm"
+    return [
+        {
+            "low": terms.measure_quantity(finding.key, finding.baseline.low),
+            "high": terms.measure_quantity(finding.key, finding.baseline.high),
+            "appliesTo": [{"text": "this patient only"}],
+            "text": own,
+        }
+    ]
+
+
+def _components(finding: Finding) -> list[Resource]:
+    """The interval of the value, and the rules that raised the flag."""
+    components: list[Resource] = []
+    if finding.interval is not None:
+        low, high = (terms.measure_quantity(finding.key, bound) for bound in finding.interval)
+        text = "95 % interval of the value, from resampled sessions"
+        code = terms.concept(terms.COMPONENTS, "interval", text, text)
+        components.append({"code": code, "valueRange": {"low": low, "high": high}})
+    for signal in finding.signals:
+        name = signal.rule.value.replace("_", " ")
+        text = f"{name}, {signal.state.value}, since {signal.since.isoformat()}"
+        code = terms.concept(terms.COMPONENTS, "rule", "rule that speaks", "rule that speaks")
+        rule = terms.concept(terms.RULES, signal.rule.value, name, text)
+        components.append({"code": code, "valueCodeableConcept": rule})
+    return components
+
+
+def _diagnostic_report(report: PatientReport, observations: list[Resource], pdf: bytes, language: str) -> Resource:
+    title = f"Facial activity report, patient {report.patient_id}, {report.day.isoformat()}"
+    name = "Facial activity report of one day"
+    compared = sum(finding.state in terms.INTERPRETATION for finding in report.findings)
+    counts = f"{compared} of {len(report.findings)} measures could be compared, {len(report.changes)} differ."
+    return {
+        "resourceType": "DiagnosticReport",
+        **_identity("report", report),
+        "status": STATUS,
+        "code": terms.concept(terms.REPORTS, "daily-report", name, name),
+        "subject": _subject(report),
+        "effectiveDateTime": report.day.isoformat(),
+        "result": [{"reference": _url(observation)} for observation in observations],
+        "conclusion": f"{counts} {CONCLUSION}",
+        "presentedForm": [
+            {
+                "contentType": "application/pdf",
+                "language": language,
+                "data": base64.b64encode(pdf).decode(),
+                "size": len(pdf),
+                # Attachment.hash is defined as SHA-1 in base64; it finds a damaged file, and protects from nobody.
+                "hash": base64.b64encode(hashlib.sha1(pdf, usedforsecurity=False).digest()).decode(),
+                "title": title,
+            }
+        ],
+    }
+
+
+def _device(origin: Origin) -> Resource:
+    versions = {
+        "bundle digest (SHA-256)": origin.bundle_id,
+        "prompt set (SHA-256)": origin.prompt_set_sha256,
+        "scoring options (SHA-256)": origin.options_sha256,
+        "scoring software": origin.scored_by,
+        "report software": origin.software,
+    }
+    return {
+        "resourceType": "Device",
+        "id": _id("device", *versions.values()),
+        "identifier": [{"system": terms.BUNDLES, "value": origin.bundle_id}],
+        "deviceName": [{"name": origin.bundle_name or "bundle", "type": "model-name"}],
+        "type": {"text": "Software: model that scores facial expressions and action-unit phrases in video frames"},
+        "version": [{"type": {"text": name}, "value": value} for name, value in versions.items() if value],
+    }
+
+
+def _method(origin: Origin) -> Resource:
+    text = f"Frames of video scored by the model {origin.bundle_name or 'bundle'}, bundle digest {origin.bundle_id}"
+    return terms.concept(terms.BUNDLES, origin.bundle_id, origin.bundle_name, text)
+
+
+def _subject(report: PatientReport) -> Resource:
+    return {"type": "Patient", "identifier": {"system": terms.PATIENTS, "value": report.patient_id}}
+
+
+def _identity(kind: str, report: PatientReport, *parts: str) -> Resource:
+    value = "-".join(("patient", report.day.isoformat(), report.patient_id, *parts))
+    return {
+        "id": _id(kind, report.patient_id, report.day, *parts),
+        "identifier": [{"system": terms.REPORTS, "value": value}],
+    }
+
+
+def _id(*parts: object) -> str:
+    """An identifier that follows from what it stands for (RFC 9562, version 5)."""
+    return str(uuid.uuid5(NAMESPACE, json.dumps([str(part) for part in parts])))
+
+
+def _url(resource: Resource) -> str:
+    return f"urn:uuid:{resource['id']}"

@@ -1,0 +1,92 @@
+"""Recipients of reports: who they are stands in a file of the house, what their passwords are in files of their own."""
+
+from pathlib import Path
+
+import pytest
+
+from flows.printing import printing_of
+from flows.recipients import read_recipients
+from flows.settings import read_settings
+from pmfer.errors import ConfigurationError
+from reports.format import Format
+
+PASSWORD = "three words together"
+
+
+def no_secret(variable: str) -> str | None:
+    return None
+
+
+@pytest.fixture
+def recipients(tmp_path: Path) -> Path:
+    """The night team with a password in a file, Dr Moss with one in the environment."""
+    password = tmp_path / "night.password"
+    password.write_text(f"{PASSWORD}\n")
+    password.chmod(0o600)
+    path = tmp_path / "recipients.toml"
+    path.write_text(
+        f'[[recipient]]\nname = "night-team"\npassword_file = "{password}"\n'
+        '[[recipient]]\nname = "dr-moss"\npassword_variable = "PASSWORD_OF_DR_MOSS"\n'
+    )
+    return path
+
+
+def test_passwords_come_from_private_files_and_from_the_environment(recipients: Path) -> None:
+    secrets = {"PASSWORD_OF_DR_MOSS": "a house by the sea"}
+    read = read_recipients(recipients, secrets.get)
+    assert {recipient.name: recipient.password for recipient in read} == {
+        "dr-moss": "a house by the sea",
+        "night-team": PASSWORD,
+    }
+    assert read_recipients(None, no_secret) == ()
+
+
+def test_what_is_missing_or_open_to_others_is_named(recipients: Path) -> None:
+    with pytest.raises(ConfigurationError, match="dr-moss: the variable PASSWORD_OF_DR_MOSS is not set"):
+        read_recipients(recipients, no_secret)
+    (recipients.parent / "night.password").chmod(0o640)
+    with pytest.raises(ConfigurationError, match=r"night-team: others may read .*night\.password"):
+        read_recipients(recipients, no_secret)
+    with pytest.raises(ConfigurationError, match=r"nowhere\.toml: cannot be read"):
+        read_recipients(recipients.with_name("nowhere.toml"), no_secret)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("three words together", "no TOML file"),
+        ("", "recipient: Field required"),
+        ('[[recipient]]\nname = "a"\npassword = "three words together"\n', "recipient.0.password: Extra inputs"),
+        ('[[recipient]]\nname = "a"\n', "give either password_file or password_variable"),
+        ('[[recipient]]\nname = "../a"\npassword_variable = "X"\n', "must have 1 to 32 letters"),
+        ('[[recipient]]\nname = "a"\npassword_variable = "SHORT"\n', "must have 12 characters or more"),
+        (2 * '[[recipient]]\nname = "a"\npassword_variable = "X"\n', "stands there twice"),
+    ],
+)
+def test_a_wrong_file_is_named_in_one_line_without_a_password(tmp_path: Path, text: str, complaint: str) -> None:
+    path = tmp_path / "recipients.toml"
+    path.write_text(text)
+    secrets = {"X": PASSWORD, "SHORT": "short word"}
+    with pytest.raises(ConfigurationError, match=rf"recipients .*recipients\.toml.*{complaint}") as error:
+        read_recipients(path, secrets.get)
+    assert "\n" not in str(error.value)
+    assert not any(password in str(error.value) for password in secrets.values())
+
+
+def test_with_recipients_no_pdf_is_written_in_the_open_unless_it_is_asked_for(
+    recipients: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PASSWORD_OF_DR_MOSS", "a house by the sea")
+    monkeypatch.setenv("PMFER_REPORT_RECIPIENTS", str(recipients))
+    monkeypatch.setenv("PMFER_REPORT_FORMATS", "PDF, json")
+    assert printing_of(read_settings()).formats == (Format.JSON,)
+    assert printing_of(read_settings(report_open_pdf=True)).formats == (Format.PDF, Format.JSON)
+    assert printing_of(read_settings(), [Format.PDF]).formats == (Format.PDF,)
+    assert PASSWORD not in repr(printing_of(read_settings()))
+
+
+@pytest.mark.parametrize(("name", "value"), [("FORMATS", "pdf,docx"), ("FORMATS", " "), ("PROCESSES", "0")])
+def test_a_wrong_setting_is_named(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"PMFER_REPORT_{name}", value)
+    with pytest.raises(ConfigurationError, match=f"PMFER_REPORT_{name}"):
+        read_settings()

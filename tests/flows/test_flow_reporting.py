@@ -1,0 +1,153 @@
+"""Which files a day's reports are, when they are made again, and what becomes of those that are no longer wanted."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import pikepdf
+import pytest
+from privacy_folder import DAYS, OTHER, PASSWORD, PRINTING, file_of, make_folder
+
+from flows.cli import main
+from flows.data_folder import DataFolder
+from flows.printing import Printing
+from flows.reporting import due_reports, render, render_by_hand
+from pmfer.errors import ReportError
+from reports.document import report_schema
+from reports.format import Format
+from reports.protection import Recipient
+from warehouse import queries
+from warehouse.connection import open_reader, open_writer
+
+DAY = DAYS[1]  # two patients and the ward
+IN_THE_OPEN = {"ash-01b.pdf", "ash-01b.html", "ash-01b.json", "fhir/ash-01b.json"}
+IN_THE_OPEN |= {"elm-02.pdf", "elm-02.html", "elm-02.json", "fhir/elm-02.json", "ward.pdf", "ward.html", "ward.json"}
+PROTECTED = {"for-night-team/ash-01b.pdf", "for-night-team/elm-02.pdf", "for-night-team/ward.pdf"}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
+    data = DataFolder(tmp_path_factory.mktemp("ward") / "data")
+    make_folder(data)
+    return data
+
+
+@pytest.fixture
+def data(made: DataFolder, tmp_path: Path) -> DataFolder:
+    """A copy of the folder for one test."""
+    return DataFolder(Path(shutil.copytree(made.root, tmp_path / "data")))
+
+
+@pytest.fixture
+def writer(data: DataFolder) -> Iterator[duckdb.DuckDBPyConnection]:
+    with closing(open_writer(data.warehouse)) as connection:
+        yield connection
+
+
+def names_in(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def due(connection: duckdb.DuckDBPyConnection, data: DataFolder, printing: Printing) -> list[str]:
+    scoring = queries.active_provenance(connection, DAY)
+    assert scoring is not None
+    return [report.report_id for report in due_reports(connection, DAY, scoring, data, printing)]
+
+
+def render_due(connection: duckdb.DuckDBPyConnection, data: DataFolder, printing: Printing) -> list[str]:
+    scoring = queries.active_provenance(connection, DAY)
+    assert scoring is not None
+    return render(connection, due_reports(connection, DAY, scoring, data, printing), data, printing, None)
+
+
+def test_every_form_is_a_private_file_of_its_own_and_on_record(made: DataFolder) -> None:
+    folder = made.reports(DAY)
+    assert names_in(folder) == IN_THE_OPEN | PROTECTED
+    assert all(path.stat().st_mode & 0o077 == 0 for path in folder.rglob("*") if path.is_file())
+    with closing(open_reader(made.published)) as reader:
+        rows = queries.reports(reader, DAY).to_dicts()
+    recorded = {path for row in rows for path in json.loads(row["files"])}
+    assert recorded == {f"reports/{DAY}/{name}" for name in IN_THE_OPEN | PROTECTED}
+    assert {row["path"] for row in rows} == {f"reports/{DAY}/{name}.pdf" for name in ("ward", "ash-01b", OTHER)}
+
+
+def test_what_is_there_and_unaltered_is_not_due(data: DataFolder, writer: duckdb.DuckDBPyConnection) -> None:
+    assert due(writer, data, PRINTING) == []
+    (data.reports(DAY) / "fhir" / f"{OTHER}.json").unlink()
+    (data.reports(DAY) / "for-night-team" / "ward.pdf").write_bytes(b"altered")
+    assert due(writer, data, PRINTING) == [f"patient-{DAY}-{OTHER}", f"ward-{DAY}"]
+    assert render_due(writer, data, PRINTING) == []
+    assert due(writer, data, PRINTING) == []
+
+
+def test_another_wish_makes_them_due_and_what_is_no_longer_wanted_goes(
+    data: DataFolder, writer: duckdb.DuckDBPyConnection
+) -> None:
+    only_json = replace(PRINTING, formats=(Format.JSON,), recipients=(Recipient("dr-moss", PASSWORD),))
+    assert len(due(writer, data, only_json)) == 3
+    assert render_due(writer, data, only_json) == []
+    stems = ("ash-01b", OTHER, "ward")
+    kept = {f"{stem}.json" for stem in stems} | {f"for-dr-moss/{stem}.pdf" for stem in stems}
+    assert names_in(data.reports(DAY)) == kept
+    assert due(writer, data, only_json) == []
+
+
+def test_other_options_of_the_page_make_them_due(data: DataFolder, writer: duckdb.DuckDBPyConnection) -> None:
+    assert len(due(writer, data, replace(PRINTING, options={"page_size": "Letter"}))) == 3
+
+
+def test_a_ward_has_no_fhir_and_is_left_out_where_nothing_else_is_wanted(
+    data: DataFolder, writer: duckdb.DuckDBPyConnection
+) -> None:
+    only_fhir = Printing((Format.FHIR,))
+    assert due(writer, data, only_fhir) == [f"patient-{DAY}-ash-01b", f"patient-{DAY}-{OTHER}"]
+
+
+def test_a_report_that_fails_is_one_line_and_the_others_are_recorded(
+    data: DataFolder, writer: duckdb.DuckDBPyConnection
+) -> None:
+    target = data.reports(DAY) / f"{OTHER}.json"
+    target.unlink()
+    target.mkdir()
+    (data.reports(DAY) / "ward.json").unlink()
+    (failure,) = render_due(writer, data, PRINTING)
+    assert f"{OTHER}.json: cannot be written" in failure
+    assert due(writer, data, PRINTING) == [f"patient-{DAY}-{OTHER}"]
+    writer.close()
+    with pytest.raises(ReportError, match=r"1 of 1 reports failed, the first: .*cannot be written"):
+        render_by_hand(data, file_of(data), DAY, OTHER, PRINTING)
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr("sys.argv", ["pmfer", *(str(argument) for argument in arguments)])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    return int(stopped.value.code or 0)
+
+
+def test_copies_elsewhere_are_written_and_not_recorded(
+    data: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = data.published.read_bytes()
+    out = tmp_path / "copies"
+    wanted = ("--date", DAY, "--patient", OTHER, "--format", "html", "--format", "fhir")
+    assert run(monkeypatch, "report", *wanted, "--data-dir", data.root, "--out", out) == 0
+    assert names_in(out) == {f"{OTHER}.html", f"fhir/{OTHER}.json"}
+    assert capsys.readouterr().out.split() == [f"{out}/{OTHER}.html", f"{out}/fhir/{OTHER}.json"]
+    assert data.published.read_bytes() == before
+
+
+def test_the_schema_can_be_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "report-schema") == 0
+    assert capsys.readouterr().out == report_schema()
+
+
+def test_the_recipient_opens_the_copy_and_the_password_is_in_no_file(made: DataFolder) -> None:
+    with pikepdf.open(made.reports(DAY) / "for-night-team" / f"{OTHER}.pdf", password=PASSWORD) as pdf:
+        assert len(pdf.pages) >= 1
+    for path in made.root.rglob("*"):
+        assert not path.is_file() or PASSWORD.encode() not in path.read_bytes(), path

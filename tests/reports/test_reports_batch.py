@@ -1,0 +1,68 @@
+"""Many reports in processes of their own: all of them are written, and one that cannot be does not stop the rest."""
+
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from reports import batch
+from reports.batch import ORDERS_PER_PROCESS, write_all
+from reports.files import Order
+from reports.format import Format
+from reports.patient import PatientReport
+
+DEADLY = "p-deadly"
+
+
+def attempt(order: Order) -> str | None:
+    """In place of the real one, where what matters is what happens to processes: fast, and one report kills its own."""
+    report = order.report
+    if isinstance(report, PatientReport) and report.patient_id == DEADLY:
+        os.kill(os.getpid(), signal.SIGKILL)
+    order.files[Format.JSON].write_text("done")
+    return None
+
+
+def orders_of(report: PatientReport, names: list[str], folder: Path, form: Format = Format.JSON) -> list[Order]:
+    return [Order(replace(report, patient_id=name), {form: folder / f"{name}.{form}"}) for name in names]
+
+
+def test_real_reports_are_written_by_several_processes(patients: dict[str, PatientReport], tmp_path: Path) -> None:
+    names = [f"p{number}" for number in range(ORDERS_PER_PROCESS + 1)]
+    orders = orders_of(patients["first_session"], names, tmp_path, Format.PDF)
+    outcomes = list(write_all(orders, processes=2))
+    assert [outcome.error for outcome in outcomes] == [None] * len(names)
+    assert {path.name for path in tmp_path.iterdir()} == {f"{name}.pdf" for name in names}
+    assert all(path.read_bytes().startswith(b"%PDF") for path in tmp_path.iterdir())
+    assert {outcome.order.paths for outcome in outcomes} == {order.paths for order in orders}
+
+
+def test_a_process_that_dies_is_one_line_and_all_others_are_written(
+    patients: dict[str, PatientReport], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "_attempt", attempt)
+    names = ["a", "b", DEADLY, "c", "d", "e"]
+    outcomes = list(write_all(orders_of(patients["first_session"], names, tmp_path), processes=2))
+    errors = [outcome.error for outcome in outcomes if outcome.error]
+    assert errors == [f"report of patient {DEADLY}: {batch.DIED}"]
+    assert {path.stem for path in tmp_path.iterdir()} == set(names) - {DEADLY}
+    assert len(outcomes) == len(names)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_report_that_cannot_be_written_does_not_stop_the_rest(
+    processes: int, patients: dict[str, PatientReport], tmp_path: Path
+) -> None:
+    (tmp_path / "p1.json").mkdir()
+    names = [f"p{number}" for number in range(ORDERS_PER_PROCESS + 1)]
+    orders = orders_of(patients["first_session"], names, tmp_path)
+    failed = [outcome for outcome in write_all(orders, processes) if outcome.error]
+    assert [outcome.order.files for outcome in failed] == [orders[1].files]
+    assert "p1.json: cannot be written" in str(failed[0].error)
+    assert sum(path.is_file() for path in tmp_path.iterdir()) == len(names) - 1
+
+
+def test_nothing_to_write_starts_nothing() -> None:
+    assert list(write_all([], processes=8)) == []
