@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c const
 FERPLUS ?= ../shared/data/ferplus/ferplus.parquet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types lock train ablation dictionary bench-warehouse clean
+.PHONY: help setup demo test lint format types lock train ablation dictionary settings-page bench-warehouse clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -64,6 +64,9 @@ train: $(VENV)/.dev var/landmarks/ferplus.parquet  ## train the default bundle o
 
 dictionary: $(VENV)/.run  ## write docs/data-dictionary.md from the comments in the database
 	@$(BIN)/pmfer warehouse dictionary docs/data-dictionary.md
+
+settings-page: $(VENV)/.run  ## write docs/settings.md from the class of the settings
+	@$(BIN)/pmfer config --markdown docs/settings.md
 
 bench-warehouse: $(VENV)/.run  ## measure a warehouse of WARD="--patients 100 --days 365 --sessions 2 --frames 500"
 	@$(BIN)/python -m benchmarks.warehouse $(WARD)
