@@ -63,7 +63,9 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path("var/pmfer"), description="folder below which all state lies")
     source: str | None = Field(None, description="where recordings are found, for commands without `--source`")
     warehouse: str | None = Field(
-        None, description="address of the warehouse (warehouse.md); left out, a file below the data folder"
+        None,
+        repr=False,  # a password may stand in it
+        description="address of the warehouse (warehouse.md); left out, a file below the data folder",
     )
     warehouse_key: SecretStr | None = Field(
         None, description="32 random bytes in base64; left out, nothing is encrypted"
