@@ -17,8 +17,8 @@ from rich.console import Console
 
 from flows.config_command import config_app
 from flows.data_folder import DataFolder
-from flows.health_command import health_app
 from flows.logs import set_up_logs, writes_json
+from flows.ops_commands import ops_app
 from flows.settings import Settings, prepare_prefect, read_settings
 from pmfer import __version__
 from pmfer.errors import ConfigurationError, PmferError
@@ -40,7 +40,7 @@ consent_app = typer.Typer(help="Keep the register of consents.", no_args_is_help
 events_app = typer.Typer(help="Take over care events.", no_args_is_help=True)
 app.add_typer(bundle_app, name="bundle")
 app.add_typer(config_app, name="config")
-app.add_typer(health_app)
+app.add_typer(ops_app)
 app.add_typer(consent_app, name="consent")
 app.add_typer(events_app, name="events")
 app.add_typer(warehouse_app, name="warehouse")

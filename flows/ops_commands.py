@@ -1,18 +1,22 @@
-"""`pmfer doctor` and `pmfer status`: is everything there that a night needs, and how did the last nights go?"""
+"""The operator's commands: doctor, status, backup, restore. What is heavy to import is imported inside them."""
 
 import json
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from flows.data_folder import DataFolder
 from flows.settings import Settings, read_settings
 
-health_app = typer.Typer()
+if TYPE_CHECKING:
+    from warehouse.address import Address
+
+ops_app = typer.Typer()
 
 DataDir = Annotated[Path | None, typer.Option(help="Folder below which all state lies. [PMFER_DATA_DIR, var/pmfer]")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
@@ -21,7 +25,7 @@ TABLE_WIDTH = 100  # columns of text that the table of nights needs
 COLOURS = {"ok": "green", "warning": "yellow", "broken": "bold red"}
 
 
-@health_app.command()
+@ops_app.command()
 def doctor(
     data_dir: DataDir = None,
     source: Annotated[str | None, typer.Option(help="Where recordings are found. [PMFER_SOURCE]")] = None,
@@ -45,7 +49,7 @@ def doctor(
         raise typer.Exit(1)
 
 
-@health_app.command()
+@ops_app.command()
 def status(
     nights: Annotated[int, typer.Option(min=1, help="How many nights.")] = 14,
     data_dir: DataDir = None,
@@ -67,6 +71,38 @@ def status(
     if last is not None:
         ended = f"{last.ended_at.astimezone():%Y-%m-%d %H:%M}"
         console.print(f"last run: {'ended well' if last.succeeded else '[bold red]failed[/]'} at {ended}")
+
+
+@ops_app.command()
+def backup(
+    out: Annotated[Path, typer.Argument(help="Folder to write; new or empty, outside of the data folder.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Copy the warehouse, logs, receipts and reports into a folder, with their hashes."""
+    from flows.backup_command import make_backup
+
+    made = make_backup(*_places(data_dir), out.absolute())
+    typer.echo(f"{out}: {len(made.files)} files")
+
+
+@ops_app.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(help="Folder that `pmfer backup` wrote.")], data_dir: DataDir = None
+) -> None:
+    """Check a backup and put it back into a data folder that holds no warehouse."""
+    from flows.backup_command import restore_backup
+
+    restored = restore_backup(*_places(data_dir), folder.absolute(), typer.echo)
+    made = f"{restored.made_at.astimezone():%Y-%m-%d %H:%M}"
+    typer.echo(f"restored {len(restored.files)} files as of {made}")
+    typer.echo("now repeat what was erased or withdrawn since then, and run the nights since then (docs/runbook.md)")
+
+
+def _places(data_dir: Path | None) -> "tuple[DataFolder, Address]":
+    from flows.warehouse_address import warehouse_address
+
+    settings = read_settings(data_dir=data_dir)
+    return DataFolder(settings.data_dir.absolute()), warehouse_address(settings)
 
 
 def _nights(settings: Settings, limit: int) -> list[dict[str, Any]]:
