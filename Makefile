@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c const
 FERPLUS ?= ../shared/data/ferplus/ferplus.parquet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types lock train ablation dictionary settings-page bench-warehouse clean
+.PHONY: help install setup demo test lint lint-deploy audit format types lock train ablation dictionary settings-page bench-warehouse clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -24,6 +24,8 @@ $(VENV)/.dev: $(VENV)/.run
 	@$(PIP) -e '.[train,dev]'
 	@touch $@
 
+install: $(VENV)/.run  ## install what a night needs
+
 setup: $(VENV)/.dev  ## install everything for development
 
 demo: $(VENV)/.run  ## simulate a ward over three weeks and run the nightly flow over it
@@ -36,6 +38,12 @@ lint: $(VENV)/.dev  ## check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+lint-deploy: $(VENV)/.dev  ## check the files of deploy/: compose, container, systemd
+	@scripts/check_deploy.sh $(BIN)
+
+audit: $(VENV)/.dev  ## look the pinned dependencies up among known vulnerabilities
+	@$(BIN)/python scripts/audit.py $(AUDIT)
 
 format: $(VENV)/.dev  ## bring the code into its format
 	@$(BIN)/ruff check --fix --quiet .
