@@ -444,15 +444,16 @@ def run_nights(
     """Run the flow over the nights that have something to do; False when all was done before."""
     settings = read_settings(data_dir=data_dir)
     data = DataFolder(settings.data_dir.absolute())
-    data.require_writable()
-    prepare_prefect(data.prefect_home)
-    from flows.catch_up import backfill as run
-    from flows.catch_up import first_due_night
     from flows.watch import report_end, report_failure
 
     try:
+        data.require_writable()
+        prepare_prefect(data.prefect_home)
+        from flows.catch_up import backfill as run
+        from flows.catch_up import first_due_night
+
         due = first_due_night(source, data.root, first, last, bundle, detector, fps)
-    except PmferError as error:
+    except (PmferError, OSError) as error:
         # No flow has begun that would leave a trace of it.
         report_failure(settings, first if first == last else None, error)
         raise

@@ -20,6 +20,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from flows.settings import Settings
 
+LOGGER = "pmfer"  # all of ours lie below it
+HANDLER = "pmfer"  # name of the handler that set_up_logs adds
 STRUCK_OUT = "[patient]"
 WHOLE_WORD_BELOW = 4  # characters: a shorter identity is struck out as a whole word only, or it would ruin other words
 SESSION_DIGITS = 12  # of the video's SHA-256: enough to find it in the warehouse, and it names nobody
@@ -55,9 +57,9 @@ class JsonFormatter(logging.Formatter):
 class _Anonymous(logging.Filter):
     """Strikes identities out of every line that a handler writes."""
 
-    def __init__(self) -> None:
+    def __init__(self, identities: Iterable[str]) -> None:
         super().__init__()
-        self.identities: tuple[str, ...] = ()
+        self.identities = tuple(identities)  # the longest first
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = self.clean(record.getMessage()), ()
@@ -74,8 +76,8 @@ class _Anonymous(logging.Filter):
 
 
 def set_up_logs(settings: Settings) -> None:
-    """Give the logger `pmfer` its one handler: people's lines go to stdout, JSON to stderr."""
-    log = logging.getLogger("pmfer")
+    """Give our logger its handler: people's lines go to stdout, JSON to stderr. Handlers of Prefect's stay."""
+    log = logging.getLogger(LOGGER)
     log.setLevel(settings.log_level)
     log.propagate = False
     handler: logging.Handler
@@ -87,13 +89,20 @@ def set_up_logs(settings: Settings) -> None:
         handler = RichHandler(
             console=console, show_path=False, show_level=False, log_time_format="%H:%M:%S", markup=False
         )
-    handler.addFilter(_Anonymous())
-    log.handlers = [handler]
+    handler.name = HANDLER
+    log.handlers = [*(other for other in log.handlers if other.name != HANDLER), handler]
+    # It names addresses, which may hold passwords; flows.notify says what there is to say.
+    logging.getLogger("apprise").setLevel(logging.CRITICAL)
+
+
+def logs_are_set_up() -> bool:
+    """Whether that was done in this process; a worker of Prefect does not come by way of the command line."""
+    return any(handler.name == HANDLER for handler in logging.getLogger(LOGGER).handlers)
 
 
 def writes_json() -> bool:
     """Whether the logs are for machines, so that an error should be a line of theirs."""
-    return any(isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger("pmfer").handlers)
+    return any(isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger(LOGGER).handlers)
 
 
 @contextmanager
@@ -113,8 +122,11 @@ def hide(identities: Iterable[str | None]) -> None:
     """
     # The longest first: p1 in p10.mp4 must not leave half of a name.
     known = sorted({text for text in identities if text}, key=lambda text: (-len(text), text))
-    for anonymous in _filters():
-        anonymous.identities = tuple(known)
+    for handler in logging.getLogger(LOGGER).handlers:
+        # Every handler has a filter of its own, because Prefect adds one that sends our lines to its server.
+        for old in [part for part in handler.filters if isinstance(part, _Anonymous)]:
+            handler.removeFilter(old)
+        handler.addFilter(_Anonymous(known))
 
 
 def without_identities(text: str) -> str:
@@ -155,13 +167,13 @@ def session_progress(sessions: int) -> Iterator[Advance]:
 
 
 def _filters() -> list[_Anonymous]:
-    handlers = logging.getLogger("pmfer").handlers
+    handlers = logging.getLogger(LOGGER).handlers
     return [part for handler in handlers for part in handler.filters if isinstance(part, _Anonymous)]
 
 
 def _terminal() -> Console | None:
     """The console that people's lines go to, if it is a terminal: bar and lines must share it."""
-    for handler in logging.getLogger("pmfer").handlers:
+    for handler in logging.getLogger(LOGGER).handlers:
         if isinstance(handler, RichHandler) and handler.console.is_terminal:
             return handler.console
     return None
