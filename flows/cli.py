@@ -460,7 +460,7 @@ def run_nights(
     if due is None:
         span = str(first) if first == last else f"{first} to {last}"
         typer.echo(f"{span}: nothing to do")
-        report_end(settings, last)
+        report_end(settings, last, done_before=True)
         return False
     try:
         run(source, data.root, due, last, bundle, detector, fps)

@@ -39,6 +39,7 @@ GIB = 1 << 30
 DISK_WARNING_BYTES = 10 * GIB  # a night of a ward stages one video at a time and publishes a copy of the warehouse
 DISK_BROKEN_BYTES = GIB
 SKEW_WARNING_S = 2.0  # between the clock here and that of the file system below the data folder
+OTHERS = 0o007  # the group may read: the runbook gives the files to root and the group of the service
 OLDEST_CLOCK = datetime(2026, 1, 1, tzinfo=UTC)  # before this release: the clock was never set
 SERVER_TIMEOUT_S = 5.0
 
@@ -93,8 +94,8 @@ def check_settings(settings: Settings) -> Result:
     """Whether files that may hold secrets are private."""
     files = [DOTENV, config_file(), *([settings.warehouse_key_file] if settings.warehouse_key_file else [])]
     for path in files:
-        if path.is_file() and stat.S_IMODE(path.stat().st_mode) & 0o077:
-            return State.WARNING, f"{path}: others may read it; make it private with `chmod 600 {path}`"
+        if path.is_file() and stat.S_IMODE(path.stat().st_mode) & OTHERS:
+            return State.WARNING, f"{path}: every account may read it; take that away with `chmod o= {path}`"
     return State.OK, "readable; `pmfer config` shows them"
 
 

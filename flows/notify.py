@@ -26,28 +26,43 @@ def notify_failure(settings: Settings, night: date | None, error: BaseException)
 
 
 def notify_end(settings: Settings, night: date, figures: NightFigures | None) -> None:
-    """Tell that a night ended, and that too much of it could not be scored, whichever is wanted.
+    """Tell that a night ended, and that too much of it is missing or could not be scored, whichever is wanted.
 
     Args:
         settings: addresses and what they are told of.
         night: the night.
         figures: of the night; None if nothing was ever found of it.
     """
-    body = "Nothing was found in the source; if there should be, look at the recorders."
-    share = figures.abstention_share if figures else None
-    if figures:
+    missing = what_is_missing(figures, settings.notify_abstention_share)
+    if missing is not None:
+        title = f"PMFER: much of the night of {night} is missing"
+        _tell(settings, "abstention", title, f"{missing} {LOOK}", NotifyType.WARNING)
+    body = "Nothing was to be done."
+    if figures is not None:
         body = (
             f"{figures.sessions_stored} sessions scored, {sum(figures.set_aside.values())} set aside, "
-            f"{figures.reports} reports; {'no' if share is None else f'{1 - share:.0%} of the'} sampled frames scored."
+            f"{figures.reports} reports; {figures.frames_scored} of {figures.frames_sampled} sampled frames scored."
         )
-    if figures and share is not None and share >= settings.notify_abstention_share:
-        warning = (
-            f"{share:.0%} of the {figures.frames_sampled} sampled frames could not be scored. Cameras may be covered, "
-            f"turned or in the dark; the ward overview says where. {LOOK}"
-        )
-        title = f"PMFER: much of the night of {night} could not be scored"
-        _tell(settings, "abstention", title, warning, NotifyType.WARNING)
     _tell(settings, "completion", f"PMFER: the night of {night} is done", body, NotifyType.SUCCESS)
+
+
+def what_is_missing(figures: NightFigures | None, share: float) -> str | None:
+    """Why a night tells too little of its patients, in words; None if it does not.
+
+    Args:
+        figures: of the night; None if nothing was ever found of it.
+        share: of the sampled frames that may be without scores, 0..1, itself excluded.
+    """
+    if figures is None:
+        return "The source holds nothing of it; recorders or the way from them may be down."
+    if figures.abstention_share is None:
+        return 'None of its sessions could be scored; see `pmfer sql "FROM quarantine"`.'
+    if figures.abstention_share >= share:
+        return (
+            f"{figures.abstention_share:.0%} of the {figures.frames_sampled} sampled frames could not be scored. "
+            "Cameras may be covered, turned or in the dark; the ward overview says where."
+        )
+    return None
 
 
 def notify_test(settings: Settings) -> bool:
@@ -70,10 +85,9 @@ def _send(settings: Settings, title: str, body: str, kind: NotifyType) -> bool:
         return False
     # No picture of Apprise's own is fetched or named, and nothing in the text is read as markup.
     apprise = Apprise(asset=AppriseAsset(app_id="PMFER", image_url_mask="", image_url_logo="", async_mode=False))
-    for url in settings.notify_urls:
-        apprise.add(url.get_secret_value())
     try:
-        told = bool(apprise.notify(body=body, title=title, notify_type=kind)) if len(apprise) else False
+        understood = [apprise.add(url.get_secret_value()) for url in settings.notify_urls]
+        told = any(understood) and bool(apprise.notify(body=body, title=title, notify_type=kind)) and all(understood)
     except Exception as error:  # each of its services has errors of its own, and none may end a night
         log.warning("nobody was notified (%s); check PMFER_NOTIFY_URLS", type(error).__name__)
         return False

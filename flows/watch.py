@@ -76,15 +76,16 @@ def report_failure(settings: Settings, night: date | None, error: BaseException,
     notify_failure(settings, night, error)
 
 
-def report_end(settings: Settings, night: date, run_s: float = 0.0) -> None:
-    """Leave the figures of a night that is done in the metrics file and tell of it."""
+def report_end(settings: Settings, night: date, run_s: float = 0.0, *, done_before: bool = False) -> None:
+    """Leave the figures of a night that is done in the metrics file and tell of it, unless it was told before."""
     try:
         figures = night_figures(settings, night)
     except PmferError as error:
         log.warning("no figures of %s: %s", night, error)
         figures = None
     _write(settings, NightMetrics(True, datetime.now(UTC), run_s, dict(_stages.get() or {}), figures))
-    notify_end(settings, night, figures)
+    if figures is None or not done_before:
+        notify_end(settings, night, figures)
 
 
 def night_figures(settings: Settings, night: date) -> NightFigures | None:

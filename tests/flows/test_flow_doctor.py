@@ -51,7 +51,7 @@ def test_a_file_of_secrets_that_others_may_read_is_a_warning(tmp_path: Path) -> 
     (tmp_path / ".env").chmod(0o644)
     assert doctor.check_settings(Settings()) == (
         State.WARNING,
-        ".env: others may read it; make it private with `chmod 600 .env`",
+        ".env: every account may read it; take that away with `chmod o= .env`",
     )
 
 

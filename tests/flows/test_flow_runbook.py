@@ -46,7 +46,7 @@ def test_the_blocks_that_need_no_root_work_in_order(tmp_path: Path) -> None:
     (settings / "warehouse.key").chmod(0o400)
     with (settings / "secrets.env").open("a") as stream:
         stream.write(f"PMFER_WAREHOUSE_KEY_FILE={settings / 'warehouse.key'}\n")
-    settings.joinpath("pmfer.toml").chmod(0o600)
+    settings.joinpath("pmfer.toml").chmod(0o640)
 
     script = "".join(block for block in blocks() if not block.startswith(AS_ROOT))
     assert script.count("pmfer nightly") == 2

@@ -79,7 +79,7 @@ def test_no_output_names_a_patient(night: Watched) -> None:
 
 def test_completion_and_abstention_were_told(night: Watched) -> None:
     assert night.hook.titles == [
-        "PMFER: much of the night of 2026-03-02 could not be scored",
+        "PMFER: much of the night of 2026-03-02 is missing",
         "PMFER: the night of 2026-03-02 is done",
     ]
 
