@@ -7,8 +7,8 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c const
 FERPLUS ?= ../shared/data/ferplus/ferplus.parquet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint format types lock train ablation dictionary words preview report-picture \
-	bench-reports bench-statistics bench-warehouse clean
+.PHONY: help install setup demo test test-slow lint lint-deploy audit format types lock train ablation dictionary settings-page \
+	words preview report-picture bench-reports bench-statistics bench-warehouse clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -25,6 +25,8 @@ $(VENV)/.dev: $(VENV)/.run
 	@$(PIP) -e '.[train,dev]'
 	@touch $@
 
+install: $(VENV)/.run  ## install what a night needs
+
 setup: $(VENV)/.dev  ## install everything for development
 
 demo: $(VENV)/.run  ## simulate a ward over three weeks and run the nightly flow over it
@@ -40,6 +42,12 @@ lint: $(VENV)/.dev  ## check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+lint-deploy: $(VENV)/.dev  ## check the files of deploy/: compose, container, systemd
+	@scripts/check_deploy.sh $(BIN)
+
+audit: $(VENV)/.dev  ## look the pinned dependencies up among known vulnerabilities
+	@$(BIN)/python scripts/audit.py $(AUDIT)
 
 format: $(VENV)/.dev  ## bring the code into its format
 	@$(BIN)/ruff check --fix --quiet .
@@ -68,6 +76,9 @@ train: $(VENV)/.dev var/landmarks/ferplus.parquet  ## train the default bundle o
 
 dictionary: $(VENV)/.run  ## write docs/data-dictionary.md from the comments in the database
 	@$(BIN)/pmfer warehouse dictionary docs/data-dictionary.md
+
+settings-page: $(VENV)/.run  ## write docs/settings.md from the class of the settings
+	@$(BIN)/pmfer config --markdown docs/settings.md
 
 words: $(VENV)/.run  ## bring the translations of the reports up to date with the code
 	@$(BIN)/python -m reports.words.catalogue

@@ -61,6 +61,11 @@ class DataFolder:
         """Copies of the warehouse's content for others; they can be made again."""
         return self.root / "exports"
 
+    @property
+    def metrics(self) -> Path:
+        """Figures of the last night for Prometheus; they name nobody."""
+        return self.root / "metrics" / "pmfer.prom"
+
     def reports(self, day: date) -> Path:
         """Folder of a day's reports, see flows.printing.files_in."""
         return self.root / "reports" / day.isoformat()

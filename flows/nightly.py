@@ -22,6 +22,7 @@ from prefect.runtime import flow_run
 from prefect.tasks import Task
 
 from flows.job import Job, make_job
+from flows.logs import hide, log_context, session_label, session_progress
 from flows.night import (
     NightOutcome,
     NightPlan,
@@ -38,6 +39,7 @@ from flows.night import (
 from flows.reporting import DueReport, due_reports, render, require_none
 from flows.retain_command import retain
 from flows.sources import NightListing, Rejection, list_night
+from flows.watch import stage, watched
 from flows.writing import writing
 from inference.score import Scorer
 from pmfer.errors import PmferError
@@ -59,6 +61,7 @@ def worth_retrying(task: Task[..., object], task_run: TaskRun, state: State[obje
 
 
 @task(name="find sessions", retries=3, retry_delay_seconds=[1, 10, 60], cache_policy=NO_CACHE)
+@stage("find")
 def find_sessions(job: Job) -> NightListing:
     """List the night; a source on a network may need a second look."""
     return list_night(job.source, job.night)
@@ -71,42 +74,49 @@ def find_sessions(job: Job) -> NightListing:
     retry_condition_fn=worth_retrying,
     cache_policy=NO_CACHE,
 )
+@stage("pull")
 def pull(session: PendingSession, job: Job) -> Path | Rejection:
     """Copy one video below the data folder."""
     return pull_session(session, job.data.staging)
 
 
 @task(name="score session", retries=1, retry_condition_fn=worth_retrying, cache_policy=NO_CACHE)
+@stage("score")
 def score(scorer: Scorer, session: PendingSession, staged: Path, job: Job) -> ScoredSession | Rejection:
     """Score one staged video into a Parquet file beside it."""
     return score_session(scorer, session, staged, job.warehouse.key)
 
 
 @task(name="check", cache_policy=NO_CACHE)
+@stage("check")
 def check_load(connection: duckdb.DuckDBPyConnection) -> None:
     """Check the contracts over what was loaded: nothing that breaks one is published."""
     require_contracts(connection, everything=False)
 
 
 @task(name="publish", retries=2, retry_delay_seconds=5, retry_condition_fn=worth_retrying, cache_policy=NO_CACHE)
+@stage("publish")
 def publish_snapshot(connection: duckdb.DuckDBPyConnection, job: Job) -> bool:
     """Give readers what is stored so far; those of a lake see it by themselves."""
     return publish(connection, job.warehouse)
 
 
 @task(name="tidy", cache_policy=NO_CACHE)
+@stage("tidy")
 def tidy_lake(connection: duckdb.DuckDBPyConnection) -> None:
     """Merge what the night left in small files, if the warehouse is a lake."""
     tidy(connection)
 
 
 @task(name="render reports", retries=1, retry_condition_fn=worth_retrying, cache_policy=NO_CACHE)
+@stage("report")
 def render_reports(connection: duckdb.DuckDBPyConnection, due: list[DueReport], job: Job, run_id: str) -> list[str]:
     """Render what is due, in processes of their own, and record it; what went wrong, a line each."""
     return render(connection, due, job.data, job.printing, run_id)
 
 
 @flow(name="nightly", flow_run_name="nightly {night}")
+@watched
 def nightly(
     source: Path,
     data_dir: Path,
@@ -134,8 +144,10 @@ def nightly(
     job = make_job(source, night, data_dir, bundle, detector, frames_per_second)
     job.data.require_writable()
     listing = find_sessions(job)
+    hide(identities(listing))
     with writing(job.data, job.warehouse) as connection:
-        plan = plan_night(connection, listing, job)
+        with stage("plan"):
+            plan = plan_night(connection, listing, job)
         if plan.nothing_new and not due_reports(connection, night, job.provenance, job.data, job.printing):
             publish_snapshot(connection, job)
             outcome = NightOutcome(night, plan.found, 0, plan.done_before, 0, 0, 0)
@@ -155,7 +167,7 @@ def process(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job) ->
     """Do what the plan says and keep a record of the run."""
     run_id = str(uuid.uuid4())
     store.start_run(connection, run_record(job, run_id))
-    with recorded_failure(connection, run_id, plan):
+    with log_context(run=run_id), recorded_failure(connection, run_id, plan):
         rejections = list(plan.rejections)
         scored = []
         for result in score_all(connection, plan, job, run_id):
@@ -164,6 +176,8 @@ def process(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job) ->
             else:
                 scored.append(result)
         for rejection in rejections:
+            with log_context(session=session_label(rejection.content_sha256)):
+                log.info("set aside: %s", rejection.reason)
             store.add_quarantine(connection, quarantine_record(rejection, job.night, run_id))
         check_load(connection)
         publish_snapshot(connection, job)
@@ -188,19 +202,31 @@ def score_all(
     if not plan.pending:
         return
     scorer = Scorer(job.bundle, job.options)
-    for session in plan.pending:
-        staged = pull(session, job)
-        if isinstance(staged, Rejection):
-            yield staged
-            continue
-        try:
-            result = score(scorer, session, staged, job)
-            if isinstance(result, ScoredSession):
-                store_scored(connection, result, job, run_id)
-                result.batch.unlink()
+    with session_progress(len(plan.pending)) as advance:
+        for session in plan.pending:
+            with log_context(session=session_label(session.content_sha256)):
+                result = score_one(connection, scorer, session, job, run_id)
+            advance(result.summary.duration_s or 0.0 if isinstance(result, ScoredSession) else 0.0)
             yield result
-        finally:
-            staged.unlink(missing_ok=True)
+
+
+def score_one(
+    connection: duckdb.DuckDBPyConnection, scorer: Scorer, session: PendingSession, job: Job, run_id: str
+) -> ScoredSession | Rejection:
+    """Pull, score and store one session."""
+    staged = pull(session, job)
+    if isinstance(staged, Rejection):
+        return staged
+    try:
+        result = score(scorer, session, staged, job)
+        if isinstance(result, ScoredSession):
+            with stage("store"):
+                store_scored(connection, result, job, run_id)
+            result.batch.unlink()
+            log.debug("scored %d of %d frames", result.summary.frames_scored, result.summary.frames_sampled)
+        return result
+    finally:
+        staged.unlink(missing_ok=True)
 
 
 def render_all(connection: duckdb.DuckDBPyConnection, job: Job, run_id: str) -> int:
@@ -228,6 +254,16 @@ def recorded_failure(connection: duckdb.DuckDBPyConnection, run_id: str, plan: N
         with suppress(PmferError):
             store.finish_run(connection, run_id, outcome)
         raise
+
+
+def identities(listing: NightListing) -> Iterator[str | None]:
+    """What names somebody in a night: pseudonyms, session ids, and names of files, which the house chooses freely."""
+    for recording in listing.recordings:
+        sidecar = recording.sidecar
+        yield from (sidecar.patient_id, sidecar.session_id, recording.video.name, recording.video.stem)
+    for rejection in listing.rejections:
+        path = Path(rejection.source_uri)
+        yield from (rejection.patient_id, rejection.session_id, path.name, path.stem)
 
 
 def previous_day() -> date:

@@ -134,6 +134,16 @@ def runs(connection: duckdb.DuckDBPyConnection, limit: int = 30) -> pl.DataFrame
     return _read(connection, "runs", limit=limit)
 
 
+def nights(connection: duckdb.DuckDBPyConnection, limit: int = 14, night: date | None = None) -> pl.DataFrame:
+    """The last nights, or one, newest first: the latest run of each and what is stored of it.
+
+    Columns: night, status, started_at, finished_at, run_s (NULL while it runs), sessions_found, sessions_stored and
+    sessions_set_aside, frames_sampled, frames_scored, abstention_share (of the sampled frames those without scores,
+    0..1; NULL without any), video_s (seconds of video, NULL if unknown), reports, message.
+    """
+    return _read(connection, "nights", limit=limit, night=night)
+
+
 def reports(connection: duckdb.DuckDBPyConnection, report_date: date) -> pl.DataFrame:
     """Rows of reports on one day, the ward's first, then by patient."""
     return _read(connection, "reports", report_date=report_date)
