@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from flows.data_folder import DataFolder
+from flows.quarantine_command import app as quarantine_app
 from flows.settings import prepare_prefect, read_settings
 from pmfer import __version__
 from pmfer.errors import ConfigurationError, PmferError
@@ -40,6 +41,7 @@ events_app = typer.Typer(help="Take over care events.", no_args_is_help=True)
 app.add_typer(bundle_app, name="bundle")
 app.add_typer(consent_app, name="consent")
 app.add_typer(events_app, name="events")
+app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(warehouse_app, name="warehouse")
 
 DataDir = Annotated[Path | None, typer.Option(help="Folder below which all state lies. [PMFER_DATA_DIR, var/pmfer]")]

@@ -155,7 +155,7 @@ class ScoringProcess:
                 self.close()
                 raise VideoError(
                     QuarantineReason.OUT_OF_MEMORY,
-                    f"{video}: wants more memory than the limit of {self._limits.memory_bytes} bytes",
+                    f"{video}: wants more than the limit of {self._limits.memory_bytes} bytes",
                 )
 
     def _memory_bytes(self) -> int:
