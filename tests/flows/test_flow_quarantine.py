@@ -8,21 +8,16 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from plain_night import run_night
 from privacy_folder import file_of
 
 from flows.cli import main
 from flows.data_folder import DataFolder
-from flows.job import make_job
-from flows.night import NightPlan, plan_night, pull_session, quarantine_record, score_session
-from flows.sources import Rejection, Unready, list_night
-from flows.staging import staging_folder
 from flows.unfinished import note_unready, unfinished_nights
 from flows.writing import writing
-from inference.process import ScoringProcess
 from pmfer.errors import QuarantineReason
 from warehouse import queries, store
 from warehouse.connection import open_reader
-from warehouse.publish import publish
 
 NIGHT = date(2026, 3, 2)
 
@@ -45,30 +40,6 @@ def data(tmp_path: Path) -> DataFolder:
     return DataFolder(tmp_path / "data")
 
 
-def run_night(source: Path, data: DataFolder) -> NightPlan:
-    """The night without Prefect and reports: plan, copy, try, set aside."""
-    job = make_job(source, NIGHT, data.root)
-    data.require_writable()
-    with (
-        writing(data, job.warehouse) as connection,
-        staging_folder(data.staging) as folder,
-        ScoringProcess(job.bundle, job.options, job.limits) as scorer,
-    ):
-        plan = plan_night(connection, list_night(job.source, NIGHT), job)
-        rejections = list(plan.rejections)
-        for session in plan.pending:
-            staged = pull_session(session, job, folder)
-            assert not isinstance(staged, Rejection | Unready)
-            result = score_session(scorer, staged.session, staged.video, None)
-            assert isinstance(result, Rejection)
-            rejections.append(result)
-        for rejection in rejections:
-            store.add_quarantine(connection, quarantine_record(rejection, NIGHT, "run"))
-        store.settle_replays(connection, NIGHT)
-        publish(connection, job.warehouse)
-    return plan
-
-
 def pmfer(data: DataFolder, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     monkeypatch.setattr(sys, "argv", ["pmfer", "quarantine", *arguments, "--data-dir", str(data.root)])
     with pytest.raises(SystemExit) as ending:
@@ -79,8 +50,8 @@ def pmfer(data: DataFolder, monkeypatch: pytest.MonkeyPatch, *arguments: str) ->
 def test_a_session_is_tried_again_on_demand_and_only_then(
     source: Path, data: DataFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert len(run_night(source, data).pending) == 2
-    assert run_night(source, data).nothing_new
+    assert len(run_night(source, data, NIGHT).pending) == 2
+    assert run_night(source, data, NIGHT).nothing_new
 
     assert pmfer(data, monkeypatch, "list", "--json") == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -91,9 +62,9 @@ def test_a_session_is_tried_again_on_demand_and_only_then(
     assert f"--date {NIGHT}" in capsys.readouterr().out
     with closing(open_reader(file_of(data))) as reader:
         assert unfinished_nights(reader, data) == [NIGHT]
-    tried = run_night(source, data)
+    tried = run_night(source, data, NIGHT)
     assert [session.recording.name for session in tried.pending] == ["a.mp4"]
-    assert run_night(source, data).nothing_new  # once is enough: the trouble is still the same
+    assert run_night(source, data, NIGHT).nothing_new  # once is enough: the trouble is still the same
     with closing(open_reader(file_of(data))) as reader:
         assert unfinished_nights(reader, data) == []
 
@@ -101,7 +72,7 @@ def test_a_session_is_tried_again_on_demand_and_only_then(
 def test_dropping_forgets_the_row_and_leaves_an_entry_that_names_nobody(
     source: Path, data: DataFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run_night(source, data)
+    run_night(source, data, NIGHT)
     assert pmfer(data, monkeypatch, "drop", "--reason", "not_a_video", "--yes") == 0
     assert "2 forgotten" in capsys.readouterr().out
     with closing(open_reader(file_of(data))) as reader:
@@ -110,13 +81,13 @@ def test_dropping_forgets_the_row_and_leaves_an_entry_that_names_nobody(
     assert left["reason"].to_list() == ["sidecar_invalid"]
     assert entries.height == 2
     assert "p01" not in str(entries.to_dicts())
-    assert len(run_night(source, data).pending) == 2  # the files are still there
+    assert len(run_night(source, data, NIGHT).pending) == 2  # the files are still there
 
 
 def test_nothing_is_changed_unless_it_is_named(
     source: Path, data: DataFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run_night(source, data)
+    run_night(source, data, NIGHT)
     for arguments in (("replay",), ("drop", "--yes"), ("drop", "zz", "--yes"), ("show", "zz")):
         assert pmfer(data, monkeypatch, *arguments) == 1
         assert len(capsys.readouterr().err.splitlines()) == 1
@@ -127,7 +98,7 @@ def test_nothing_is_changed_unless_it_is_named(
 def test_names_of_files_cannot_speak_to_the_terminal(
     source: Path, data: DataFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run_night(source, data)
+    run_night(source, data, NIGHT)
     monkeypatch.setenv("COLUMNS", "400")
     assert pmfer(data, monkeypatch, "list") == 0
     shown = capsys.readouterr().out
