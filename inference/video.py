@@ -198,6 +198,10 @@ def open_video(path: Path, threads: int, limits: VideoLimits | None = None) -> I
             raise VideoError(
                 QuarantineReason.NO_VIDEO_STREAM, f"{path}: has no video stream; check the camera's export"
             )
+        if streams[0].codec_context is None:  # such as a drawing in SVG, which FFmpeg knows but cannot draw
+            raise VideoError(
+                QuarantineReason.NO_VIDEO_STREAM, f"{path}: no decoder for its pictures; check the camera's export"
+            )
         streams[0].thread_type = "AUTO"
         streams[0].codec_context.thread_count = threads
         if limits:

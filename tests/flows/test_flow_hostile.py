@@ -294,7 +294,9 @@ def test_a_night_of_hostile_files_loses_none_of_its_good_sessions(folder: Path, 
     assert "good" in stored
     assert stored | set(aside) == {"good", *hostile}
     assert stored <= {"good", *(name for name in hostile if name.startswith("damaged"))}
-    assert {aside[name] for name in ("text", "zip", "playlist", "concat", "svg", "script")} == {"not_a_video"}
+    assert {aside[name] for name in ("text", "zip", "playlist", "concat", "script")} == {"not_a_video"}
+    assert aside["svg"] == "no_video_stream"
+    assert "crashed" not in aside.values()
     assert not [message for message in messages if "root:" in message or str(data.root) in message]
     assert list(data.staging.iterdir()) == []
     assert run_night(folder.parent, data, NIGHT).nothing_new
