@@ -1,5 +1,6 @@
 """Many nights: which of them have something to do, and the flow that works through them in order."""
 
+import logging
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from flows.sources import list_night
 from flows.unfinished import note_unready
 from flows.writing import writing
 from pmfer.errors import ConfigurationError
+
+log = logging.getLogger("pmfer.nightly")
 
 
 @flow(name="backfill", flow_run_name="backfill {first} to {last}")
@@ -56,4 +59,8 @@ def first_due_night(
                 return listing.night
             if due_reports(connection, listing.night, job.provenance, job.data, job.printing):
                 return listing.night
+    for listing in listings:
+        if listing.unready:
+            count = len(listing.unready)
+            log.info("%s: %d sessions still being uploaded, left for next time", listing.night, count)
     return None

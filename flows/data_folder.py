@@ -38,12 +38,12 @@ class DataFolder:
 
     def digests(self, night: date) -> Path:
         """What is known of the content of a night's recordings."""
-        return self.root / "source" / f"{night.isoformat()}.jsonl"
+        return self.root / "digests" / f"{night.isoformat()}.jsonl"
 
     @property
     def unready(self) -> Path:
         """How many sessions of which nights were still being uploaded."""
-        return self.root / "source" / "unready.json"
+        return self.root / "digests" / "unready.json"
 
     @property
     def prefect_home(self) -> Path:

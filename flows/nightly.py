@@ -150,7 +150,8 @@ def nightly(
         if removed := retain(connection, job.data, job.retention, date.today()):
             log.info("too old to be kept: %s", ", ".join(f"{count} {name}" for name, count in removed.items()))
             publish_snapshot(connection, job)
-        store.settle_replays(connection, night)
+        if store.settle_replays(connection, night):
+            publish_snapshot(connection, job)
         note_unready(job.data, night, outcome.unready)
         earlier = [] if given else [left for left in unfinished_nights(connection, job.data) if left < night]
         head = current_head(connection)

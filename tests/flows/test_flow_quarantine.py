@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 import sys
 from contextlib import closing
 from datetime import date
@@ -13,6 +14,8 @@ from privacy_folder import file_of
 
 from flows.cli import main
 from flows.data_folder import DataFolder
+from flows.night import quarantine_record
+from flows.sources import Rejection
 from flows.unfinished import note_unready, unfinished_nights
 from flows.writing import writing
 from pmfer.errors import QuarantineReason
@@ -116,6 +119,33 @@ def test_a_night_with_sessions_still_being_uploaded_is_come_back_to(data: DataFo
         data.unready.write_text("{torn")
         assert unfinished_nights(connection, data) == []
     shutil.rmtree(data.root)
+
+
+SCHEDULED = """
+import sys
+from pathlib import Path
+from flows.settings import prepare_prefect
+prepare_prefect(Path(sys.argv[2]) / "prefect")
+from flows.nightly import nightly
+nightly(sys.argv[1], Path(sys.argv[2]))  # no day is given: the day before, as on a schedule
+"""
+
+
+@pytest.mark.slow
+def test_a_scheduled_night_comes_back_to_what_was_asked_for(source: Path, data: DataFolder) -> None:
+    run_night(source, data, NIGHT)
+    with writing(data, file_of(data)) as connection:
+        row = queries.quarantine_all(connection, reason="not_a_video").row(0, named=True)
+        rejection = Rejection(row["source_uri"], QuarantineReason.NOT_A_VIDEO, "", row["content_sha256"])
+        assert store.ask_replay(connection, [quarantine_record(rejection, NIGHT, "")]) == 1
+    done = subprocess.run(
+        [sys.executable, "-c", SCHEDULED, str(source), str(data.root)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    with closing(open_reader(file_of(data))) as reader:
+        assert reader.execute("SELECT night, status FROM runs").fetchall() == [(NIGHT, "completed")]
+        assert queries.nights_to_replay(reader) == []
+        assert queries.quarantine_all(reader).height == 3
 
 
 def test_the_reasons_of_the_contract_are_those_of_the_code(data: DataFolder) -> None:
