@@ -19,6 +19,7 @@ from flows.config_command import config_app
 from flows.data_folder import DataFolder
 from flows.logs import set_up_logs, writes_json
 from flows.ops_commands import ops_app
+from flows.quarantine_command import app as quarantine_app
 from flows.settings import Settings, prepare_prefect, read_settings
 from pmfer import __version__
 from pmfer.errors import ConfigurationError, PmferError
@@ -44,13 +45,16 @@ app.add_typer(config_app, name="config")
 app.add_typer(ops_app)
 app.add_typer(consent_app, name="consent")
 app.add_typer(events_app, name="events")
+app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(warehouse_app, name="warehouse")
 
 DataDir = Annotated[Path | None, typer.Option(help="Folder below which all state lies. [PMFER_DATA_DIR, var/pmfer]")]
 BundleName = Annotated[str | None, typer.Option(help="Shipped bundle's name, or a folder. [PMFER_BUNDLE]")]
 Detector = Annotated[str | None, typer.Option(help="centerface, or a YuNet .onnx file. [PMFER_DETECTOR]")]
 Fps = Annotated[float | None, typer.Option(help="Frames sampled per second of video. [PMFER_FRAMES_PER_SECOND, 5]")]
-Source = Annotated[Path | None, typer.Option(help="Folder with one folder per day; see docs/source.md. [PMFER_SOURCE]")]
+Source = Annotated[
+    str | None, typer.Option(help="Folder with one folder per day, or its s3:// or sftp:// URL. [PMFER_SOURCE]")
+]
 Data = Annotated[Path, typer.Option("--data", help="Data set: a file or folder; see docs/datasets.md.")]
 
 
@@ -448,7 +452,7 @@ def warehouse_check(data_dir: DataDir = None) -> None:
 
 
 def run_nights(
-    source: Path,
+    source: str,
     first: date,
     last: date,
     data_dir: Path | None,
@@ -500,12 +504,12 @@ def _places(data_dir: Path | None) -> "tuple[DataFolder, Address]":
     return DataFolder(settings.data_dir.absolute()), warehouse_address(settings)
 
 
-def _source(given: Path | None) -> Path:
+def _source(given: str | None) -> str:
     """The source by an option or the settings."""
     source = given or read_settings().source
     if source is None:
         raise ConfigurationError("no source; give the folder of the recordings with --source or PMFER_SOURCE")
-    return Path(source)
+    return source
 
 
 def _day(text: str) -> date:

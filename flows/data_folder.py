@@ -36,6 +36,15 @@ class DataFolder:
         """Copies of videos while they are scored, and score batches until they are stored."""
         return self.root / "staging"
 
+    def digests(self, night: date) -> Path:
+        """What is known of the content of a night's recordings."""
+        return self.root / "digests" / f"{night.isoformat()}.jsonl"
+
+    @property
+    def unready(self) -> Path:
+        """How many sessions of which nights were still being uploaded."""
+        return self.root / "digests" / "unready.json"
+
     @property
     def prefect_home(self) -> Path:
         """State of Prefect's temporary server."""

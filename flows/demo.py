@@ -72,7 +72,7 @@ def run_demo(data_dir: Path, console: Console) -> None:
     simulate_ward(source, FIRST_DAY, DAYS, WardPlan.seed, console)
     console.print("[bold]2[/] Running the nightly flow over every day")
     last = date.fromordinal(FIRST_DAY.toordinal() + DAYS - 1)
-    did_something = run_nights(source, FIRST_DAY, last, data_dir, None, None, None)
+    did_something = run_nights(str(source), FIRST_DAY, last, data_dir, None, None, None)
     seconds = time.monotonic() - began
     if not did_something:
         console.print(f"[bold green]Nothing to do[/]: every night was processed before ({seconds:.0f} s)")

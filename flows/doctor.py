@@ -20,6 +20,7 @@ from typing import Any
 import httpx
 
 from flows.data_folder import DataFolder
+from flows.job import source_of
 from flows.notify import notify_test, unusable_addresses
 from flows.settings import DOTENV, Settings, config_file, prefect_server, read_settings
 from flows.sources import list_nights
@@ -127,7 +128,7 @@ def check_source(settings: Settings) -> Result:
     """Whether the source can be listed."""
     if settings.source is None:
         return State.WARNING, "PMFER_SOURCE is not set; each command needs --source"
-    nights = list_nights(Path(settings.source))
+    nights = list_nights(source_of(settings, settings.source))
     return State.OK, f"{settings.source}: {len(nights)} nights, the last {nights[-1]}"
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 from flows.data_folder import DataFolder
 from flows.printing import Printing, printing_of
 from flows.retain_command import retention_of
-from flows.settings import read_settings
-from flows.warehouse_address import warehouse_address
+from flows.settings import Settings, read_settings
+from flows.sources import Source, SourceAccess
+from flows.warehouse_address import s3_access, warehouse_address
+from inference.limits import VideoLimits
 from inference.options import ScoringOptions
 from pmfer.bundle import Bundle, load_bundle
 from warehouse.address import Address
@@ -20,12 +22,13 @@ from warehouse.retention import Retention
 class Job:
     """What a night is scored with and where its results go."""
 
-    source: Path
+    source: Source
     night: date
     data: DataFolder
     warehouse: Address  # with key and passwords, which are not shown
     bundle: Bundle  # verified
     options: ScoringOptions
+    limits: VideoLimits  # what one video may take
     consent_required: bool  # whether a patient needs a record of consent beside the sidecar's
     retention: Retention  # how long what is kept
     printing: Printing  # how reports are written, with the passwords of recipients, which are not shown
@@ -33,7 +36,7 @@ class Job:
 
 
 def make_job(
-    source: Path,
+    source: str | Path,
     night: date,
     data_dir: Path,
     bundle: str | None = None,
@@ -53,14 +56,44 @@ def make_job(
     provenance = Provenance(verified.digest, options.digest())
     data = DataFolder(settings.data_dir.absolute())
     return Job(
-        source=source,
+        source=source_of(settings, str(source)),
         night=night,
         data=data,
         warehouse=warehouse_address(settings),
         bundle=verified,
         options=options,
+        limits=limits_of(settings),
         consent_required=settings.consent_required,
         retention=retention_of(settings),
         printing=printing_of(settings),
         provenance=provenance,
+    )
+
+
+def source_of(settings: Settings, url: str) -> Source:
+    """The source at a URL, with what the settings say of getting at it."""
+    access = SourceAccess(
+        s3=s3_access(settings),
+        s3_endpoint=settings.s3_endpoint,
+        sftp_key_file=settings.sftp_key_file,
+        sftp_known_hosts=settings.sftp_known_hosts,
+    )
+    return Source(
+        url=url,
+        access=access,
+        settle_s=settings.source_settle_s,
+        done_marker=settings.source_done_marker,
+        max_bytes=settings.video_max_bytes,
+    )
+
+
+def limits_of(settings: Settings) -> VideoLimits:
+    """What one video may take, by the settings."""
+    return VideoLimits(
+        pixels=settings.video_max_pixels,
+        frames=settings.video_max_frames,
+        duration_s=settings.video_max_s,
+        wall_s=settings.video_wall_s,
+        cpu_s=settings.video_cpu_s,
+        memory_bytes=settings.video_memory_bytes,
     )

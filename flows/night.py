@@ -1,18 +1,22 @@
 """One night as plain functions: what is to do, doing it for one session, writing its reports. No Prefect in here."""
 
-import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 
 import duckdb
+import polars as pl
 
 from flows.job import Job
-from flows.sources import NightListing, Recording, Rejection
+from flows.sources import NightListing, Recording, Rejection, Unready
+from flows.sources.digests import Digests
+from flows.sources.printable import printable
+from flows.staging import ChangedMeanwhileError, UnreadableRecordingError, copy_recording
+from inference.process import ScoringProcess
 from inference.score import Scorer, VideoSummary
 from pmfer import __version__
-from pmfer.bundle import Bundle, sha256_file
+from pmfer.bundle import Bundle
 from pmfer.errors import QuarantineReason, SessionError, VideoError
 from warehouse import queries, store
 from warehouse.consent import ConsentRegister, read_register
@@ -29,14 +33,15 @@ from warehouse.records import (
 
 @dataclass(frozen=True)
 class PendingSession:
-    """A session that has to be scored."""
+    """A session that has to be scored, or at least to be read."""
 
     recording: Recording
-    content_sha256: str
+    content_sha256: str | None  # 64 hex digits; None until its video is read for the first time
 
     def record(self) -> SessionRecord:
-        """The session as the warehouse stores it."""
+        """The session as the warehouse stores it, once its video was read."""
         sidecar = self.recording.sidecar
+        assert self.content_sha256 is not None, "asked for before the video was read"
         return SessionRecord(
             session_id=sidecar.session_id,
             patient_id=sidecar.patient_id,
@@ -67,11 +72,30 @@ class NightPlan:
     pending: tuple[PendingSession, ...]
     done_before: int
     rejections: tuple[Rejection, ...]  # not in quarantine yet
+    unready: tuple[Unready, ...] = ()  # still being uploaded, left for next time
 
     @property
     def nothing_new(self) -> bool:
         """Whether nothing is to be scored or set aside."""
         return not self.pending and not self.rejections
+
+
+@dataclass(frozen=True)
+class StagedSession:
+    """A session whose video was copied, and hashed on the way."""
+
+    session: PendingSession
+    video: Path  # the copy
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What the warehouse says to sessions whose content is known."""
+
+    open: tuple[PendingSession, ...]  # to be scored
+    done_before: int  # scored already with the same bundle and options
+    kept_aside: int  # in quarantine, and the same bytes have the same trouble
+    rejections: tuple[Rejection, ...]
 
 
 @dataclass(frozen=True)
@@ -94,16 +118,18 @@ class NightOutcome:
     quarantined: int  # newly
     frames_scored: int
     reports: int  # rendered
+    unready: int = 0  # still being uploaded, left for next time
 
     def sentence(self) -> str:
         """The outcome in one line."""
+        left = f"; {self.unready} still being uploaded, left for next time" if self.unready else ""
         if self.found == 0:
-            return f"{self.night}: no sessions in the source"
+            return f"{self.night}: no sessions in the source{left}"
         if not (self.scored or self.quarantined or self.reports):
-            return f"{self.night}: nothing to do, all {self.found} sessions were processed before"
+            return f"{self.night}: nothing to do, all {self.found} sessions were processed before{left}"
         return (
             f"{self.night}: {self.scored} of {self.found} sessions scored ({self.frames_scored} frames), "
-            f"{self.done_before} done before, {self.quarantined} set aside, {self.reports} reports"
+            f"{self.done_before} done before, {self.quarantined} set aside, {self.reports} reports{left}"
         )
 
     def record(self) -> RunOutcome:
@@ -114,25 +140,43 @@ class NightOutcome:
 def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job: Job) -> NightPlan:
     """Compare the source with the warehouse by content. A video in quarantine with the same bytes stays there.
 
-    A video without consent on record is not even opened.
+    Nothing is read but what was never read: a recording whose size and version are those of the last time is known. A
+    video without consent on record is not even opened.
     """
-    pending: list[PendingSession] = []
-    rejections = list(listing.rejections)
+    digests = Digests(job.data.digests(listing.night))
     register = read_register(connection)
+    rejections = list(listing.rejections)
+    sessions: list[PendingSession] = []
     for recording in listing.recordings:
-        outcome = _consented(recording, register, job.consent_required) or _fingerprint(recording)
-        if isinstance(outcome, Rejection):
-            rejections.append(outcome)
+        refusal = _refusal(recording, register, job.consent_required)
+        if refusal is None:
+            sessions.append(PendingSession(recording, digests.of(recording)))
         else:
-            pending.append(outcome)
-    identities = {p: store.scoring_id(p.content_sha256, **vars(job.provenance)) for p in pending}
+            rejections.append(refusal)
+    known = examine(connection, [session for session in sessions if session.content_sha256], job, listing.night)
+    rejections += known.rejections
+    to_do = {session.recording.source_uri for session in known.open}
+    pending = [s for s in sessions if s.content_sha256 is None or s.recording.source_uri in to_do]
+    aside = queries.quarantine(connection, listing.night).filter(pl.col("replay_asked_at").is_null())
+    recorded = set(aside["quarantine_id"])
+    new = [r for r in rejections if quarantine_record(r, listing.night, "").quarantine_id not in recorded]
+    return NightPlan(listing.found, tuple(pending), known.done_before, tuple(new), listing.unready)
+
+
+def examine(
+    connection: duckdb.DuckDBPyConnection, sessions: Sequence[PendingSession], job: Job, night: date
+) -> Examination:
+    """Tell by their content which sessions of a night are to be scored."""
+    identities = {s: store.scoring_id(s.record().content_sha256, **vars(job.provenance)) for s in sessions}
     done = queries.existing_scorings(connection, identities.values())
-    quarantine = queries.quarantine(connection, listing.night)
-    set_aside = set(quarantine.select("source_uri", "content_sha256").iter_rows())
-    open_sessions = []
-    done_before = 0
+    aside = queries.quarantine(connection, night).filter(pl.col("replay_asked_at").is_null())
+    set_aside = set(aside.select("source_uri", "content_sha256").iter_rows())
+    to_score: list[PendingSession] = []
+    rejections: list[Rejection] = []
+    done_before = kept_aside = 0
     for session, identity in identities.items():
         if (session.recording.source_uri, session.content_sha256) in set_aside:
+            kept_aside += 1
             continue
         try:
             store.check_session(connection, session.record())
@@ -142,30 +186,31 @@ def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job
         if identity in done:
             done_before += 1
         else:
-            open_sessions.append(session)
-    known = set(quarantine["quarantine_id"])
-    new = [r for r in rejections if quarantine_record(r, listing.night, "").quarantine_id not in known]
-    return NightPlan(listing.found, tuple(open_sessions), done_before, tuple(new))
+            to_score.append(session)
+    return Examination(tuple(to_score), done_before, kept_aside, tuple(rejections))
 
 
-def pull_session(session: PendingSession, staging: Path) -> Path | Rejection:
-    """Copy a session's video below the data folder, and prove that it is the one that was planned.
+def pull_session(session: PendingSession, job: Job, folder: Path) -> StagedSession | Rejection | Unready:
+    """Copy a session's video into the staging folder and remember what its content is.
 
     Raises:
-        OSError: the copy cannot be read or written.
+        SourceGoneError: the source does not answer any more.
+        OSError: the copy cannot be written.
     """
-    staging.mkdir(mode=0o700, parents=True, exist_ok=True)
-    video = session.recording.video
-    target = staging / f"{session.content_sha256}{video.suffix.lower()}"
-    shutil.copyfile(video, target)
-    if sha256_file(target) != session.content_sha256:
-        target.unlink()
-        message = f"{video.name}: changed while it was copied; it is tried again next time"
-        return session.rejection(SessionError(QuarantineReason.UNREADABLE, message))
-    return target
+    recording = session.recording
+    try:
+        copy = copy_recording(recording, job.source, folder)
+    except ChangedMeanwhileError as error:
+        return Unready(recording.source_uri, f"{recording.name}: {error}; left for next time")
+    except UnreadableRecordingError as error:
+        return unopened(recording, QuarantineReason.UNREADABLE, f"cannot be read ({printable(str(error))})")
+    Digests(job.data.digests(job.night)).remember(recording, copy.content_sha256)
+    return StagedSession(replace(session, content_sha256=copy.content_sha256), copy.path)
 
 
-def score_session(scorer: Scorer, session: PendingSession, staged: Path, key: str | None) -> ScoredSession | Rejection:
+def score_session(
+    scorer: Scorer | ScoringProcess, session: PendingSession, staged: Path, key: str | None
+) -> ScoredSession | Rejection:
     """Score a staged video into a Parquet file beside it; a video that cannot be scored becomes a rejection.
 
     The file is encrypted if the warehouse is, by the same key.
@@ -174,7 +219,7 @@ def score_session(scorer: Scorer, session: PendingSession, staged: Path, key: st
         scored = scorer.score(staged, session.recording.sidecar.session_id)
     except VideoError as error:
         # The message names the staged copy; people know the file by its name in the source.
-        message = str(error).replace(str(staged), session.recording.video.name)
+        message = printable(str(error).replace(str(staged), session.recording.name))
         return session.rejection(VideoError(error.reason, message))
     batch = staged.with_suffix(".parquet")
     write_parquet(scored.frames, batch, key)
@@ -182,7 +227,11 @@ def score_session(scorer: Scorer, session: PendingSession, staged: Path, key: st
 
 
 def store_scored(connection: duckdb.DuckDBPyConnection, scored: ScoredSession, job: Job, run_id: str) -> bool:
-    """Store one session's score batch; False when it was stored before."""
+    """Store one session's score batch; False when it was stored before.
+
+    Raises:
+        SessionError: it contradicts what another run stored meanwhile.
+    """
     summary = scored.summary
     scoring = ScoringRecord(
         options_sha256=job.provenance.options_sha256,
@@ -212,7 +261,7 @@ def run_record(job: Job, run_id: str) -> RunRecord:
 
 
 def session_rows(
-    plan: NightPlan, scored: Sequence[ScoredSession], rejections: Sequence[Rejection]
+    plan: NightPlan, scored: Sequence[ScoredSession], rejections: Sequence[Rejection], unready: Sequence[Unready] = ()
 ) -> list[dict[str, str | int]]:
     """The night's table for people: a row per session that this run touched."""
     rows: list[dict[str, str | int]] = [
@@ -228,6 +277,10 @@ def session_rows(
     rows += [
         {"session": r.session_id or r.source_uri, "outcome": str(r.reason), "frames": 0, "face found": 0, "scored": 0}
         for r in rejections
+    ]
+    rows += [
+        {"session": u.source_uri, "outcome": "still being uploaded", "frames": 0, "face found": 0, "scored": 0}
+        for u in unready
     ]
     if plan.done_before:
         name = f"{plan.done_before} more"
@@ -255,24 +308,14 @@ def quarantine_record(rejection: Rejection, night: date, run_id: str) -> Quarant
     )
 
 
-def _consented(recording: Recording, register: ConsentRegister, required: bool) -> Rejection | None:
+def unopened(recording: Recording, reason: QuarantineReason, message: str) -> Rejection:
+    """A recording set aside without its content being known."""
+    sidecar = recording.sidecar
+    message = f"{recording.name}: {message}"
+    return Rejection(recording.source_uri, reason, message, None, sidecar.session_id, sidecar.patient_id)
+
+
+def _refusal(recording: Recording, register: ConsentRegister, required: bool) -> Rejection | None:
     sidecar = recording.sidecar
     refusal = register.refusal(sidecar.patient_id, sidecar.started_at.date(), required)
-    return _unopened(recording, QuarantineReason.NO_CONSENT, f"{refusal}; not opened") if refusal else None
-
-
-def _fingerprint(recording: Recording) -> PendingSession | Rejection:
-    try:
-        if recording.video.stat().st_size == 0:
-            message = "holds no bytes; copy it again from the camera"
-            return _unopened(recording, QuarantineReason.EMPTY_FILE, message)
-        return PendingSession(recording, sha256_file(recording.video))
-    except OSError as error:
-        return _unopened(recording, QuarantineReason.UNREADABLE, f"cannot be read ({error.strerror})")
-
-
-def _unopened(recording: Recording, reason: QuarantineReason, message: str) -> Rejection:
-    """A recording set aside without having been read."""
-    sidecar = recording.sidecar
-    name = recording.video.name
-    return Rejection(recording.source_uri, reason, f"{name}: {message}", None, sidecar.session_id, sidecar.patient_id)
+    return unopened(recording, QuarantineReason.NO_CONSENT, f"{refusal}; not opened") if refusal else None

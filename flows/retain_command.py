@@ -41,7 +41,7 @@ def retain(
     for path in files:
         path.unlink(missing_ok=True)
         for folder in path.parents:
-            if folder in (data.staging, data.root / "reports") or any(folder.iterdir()):
+            if folder in (data.staging, data.root / "reports", data.root / "digests") or any(folder.iterdir()):
                 break
             folder.rmdir()
     if files:
@@ -71,15 +71,18 @@ def retain_now(
 
 
 def expired_files(data: DataFolder, retention: Retention, today: date) -> Iterator[Path]:
-    """Reports on days that are too old, and staged files that have not been touched since."""
+    """Reports and notes on recordings of days that are too old, and staged files that have not been touched since."""
     if retention.reports is not None:
         first = first_day_kept(today, retention.reports).isoformat()
         for folder in sorted((data.root / "reports").glob("[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]")):
             if folder.name < first:
                 yield from sorted(path for path in folder.rglob("*") if path.is_file())
+    if retention.sessions is not None:
+        first_known = data.digests(first_day_kept(today, retention.sessions))
+        yield from (path for path in sorted(first_known.parent.glob("*.jsonl")) if path < first_known)
     if retention.staged is not None and data.staging.is_dir():
         first_staged = first_day_kept(today, retention.staged)
-        for path in sorted(data.staging.iterdir()):
+        for path in sorted(data.staging.rglob("*")):
             if path.is_file() and datetime.fromtimestamp(path.stat().st_mtime, UTC).date() < first_staged:
                 yield path
 

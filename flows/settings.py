@@ -27,7 +27,6 @@ from pmfer.bundle import DEFAULT_BUNDLE
 from pmfer.errors import ConfigurationError
 from reports.format import Format
 
-
 PREFIX = "PMFER_"
 DOTENV = Path(".env")  # of the working directory, as for Prefect, which reads its own settings from it
 CONFIG_FILE = Path("pmfer.toml")
@@ -53,6 +52,8 @@ def _urls(value: object) -> object:
 
 
 Days = Annotated[int | None, Field(ge=1)]
+Positive = Annotated[int, Field(gt=0)]
+Marker = Annotated[str | None, Field(pattern=r"^\.[A-Za-z0-9._-]{1,32}$")]
 Formats = Annotated[tuple[Format, ...], NoDecode, BeforeValidator(_words), Field(min_length=1)]
 
 
@@ -78,6 +79,27 @@ class Settings(BaseSettings):
     s3_secret: SecretStr | None = Field(None, description="the secret that belongs to it")
     s3_region: str = Field("us-east-1", description="region of the object storage")
     s3_endpoint: str | None = Field(None, description="host:port of a store other than AWS; http:// without TLS")
+    sftp_key_file: Path | None = Field(
+        None, description="private key for a source on SFTP; left out, the agent's and the account's keys"
+    )
+    sftp_known_hosts: Path | None = Field(
+        None, description="keys of SFTP hosts; left out, `~/.ssh/known_hosts` of the account"
+    )
+    source_settle_s: float = Field(
+        60.0, ge=0, description="seconds since a file was last written before which it may still be growing"
+    )
+    source_done_marker: Marker = Field(
+        None, description="suffix, such as .done, of a file that says of a recording that it is whole"
+    )
+    video_max_bytes: Positive = Field(64 * 1024**3, description="bytes of a recording; a larger file is not copied")
+    video_max_pixels: Positive = Field(8192 * 4320, description="pixels of a picture, at most")
+    video_max_frames: Positive = Field(5_000_000, description="frames of a recording, at most: a day at 58 a second")
+    video_max_s: Positive = Field(24 * 3600, description="seconds of a recording, at most")
+    video_wall_s: Positive = Field(4 * 3600, description="seconds that decoding and scoring one video may take")
+    video_cpu_s: Positive = Field(
+        16 * 3600, description="seconds of all cores that decoding and scoring one video may take"
+    )
+    video_memory_bytes: Positive = Field(6 * 1024**3, description="bytes of memory of the process that scores")
     bundle: str = Field(DEFAULT_BUNDLE, description="shipped bundle's name, or a folder")
     detector: str = Field("centerface", description="face detector: centerface, or the path of a YuNet .onnx file")
     frames_per_second: float = Field(5.0, gt=0, description="frames sampled per second of video")

@@ -20,7 +20,7 @@ def warehouse_address(settings: Settings) -> Address:
         published=data.published,
         lake=data.lake,
         key=_key(settings),
-        s3=_s3_access(settings),
+        s3=s3_access(settings),
     )
 
 
@@ -34,7 +34,12 @@ def _key(settings: Settings) -> str | None:
     return None
 
 
-def _s3_access(settings: Settings) -> S3Access | None:
+def s3_access(settings: Settings) -> S3Access | None:
+    """Access to object storage, if the settings name a key.
+
+    Raises:
+        ConfigurationError: the key's two parts are not both there.
+    """
     if settings.s3_key_id is None and settings.s3_secret is None:
         return None
     if settings.s3_key_id is None or settings.s3_secret is None:

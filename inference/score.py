@@ -15,6 +15,7 @@ from inference.crop import crop_face
 from inference.crop_store import CropStore
 from inference.detector import find_faces, open_detector
 from inference.faces import Faces, sizes
+from inference.limits import VideoLimits
 from inference.model import ExpressionModel
 from inference.options import ScoringOptions
 from inference.pose import estimate_pose
@@ -57,7 +58,15 @@ class ScoredVideo:
 class Scorer:
     """A bundle, a detector and options, ready for one video after the other. Not for use by several threads at once."""
 
-    def __init__(self, bundle: Bundle, options: ScoringOptions, *, batch_size: int = 16, threads: int = 2) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        options: ScoringOptions,
+        *,
+        batch_size: int = 16,
+        threads: int = 2,
+        limits: VideoLimits | None = None,
+    ) -> None:
         """Load the networks.
 
         Args:
@@ -66,6 +75,7 @@ class Scorer:
             batch_size: frames per run of the detector and crops per run of the model. So many full frames are in memory
                 at once: 50 MB for 16 frames in 1080p.
             threads: CPU threads of the decoder and of each network.
+            limits: largest picture and length of a video; None: without limits.
 
         Raises:
             BundleError: the bundle's model does not load, or it has no crop geometry for the detector.
@@ -80,6 +90,7 @@ class Scorer:
         self._options = options
         self._batch_size = batch_size
         self._threads = threads
+        self._limits = limits
         self._geometry = bundle.card.crop[options.detector_name]
         self._detector = open_detector(options, threads)
         self._model = ExpressionModel(bundle, threads)
@@ -96,7 +107,7 @@ class Scorer:
             VideoError: the video cannot be used; its reason says why.
         """
         started = time.monotonic()
-        with open_video(video, self._threads) as opened, CropStore(self._model.crop_shape) as crops:
+        with open_video(video, self._threads, self._limits) as opened, CropStore(self._model.crop_shape) as crops:
             log = self._watch(opened, crops, on_progress)
             subject = choose_subject(log.sightings, self._options.relink_gap_s)
             frames = self._score_subject(log, subject, crops, session_id)

@@ -13,6 +13,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from inference.limits import VideoLimits
 from inference.timing import Clock
 from pmfer.errors import QuarantineReason, VideoError
 
@@ -70,10 +71,13 @@ class Frame:
 class Video:
     """An open video; `frames` runs through it once and the other properties tell what came of it."""
 
-    def __init__(self, path: Path, container: InputContainer, stream: VideoStream) -> None:
+    def __init__(
+        self, path: Path, container: InputContainer, stream: VideoStream, limits: VideoLimits | None = None
+    ) -> None:
         self._path = path
         self._container = container
         self._stream = stream
+        self._limits = limits
         self._first_s = 0.0
         self._last_s = 0.0
         self._damaged_packets = 0
@@ -99,8 +103,8 @@ class Video:
         """Decode frame after frame, passing over damaged packets.
 
         Raises:
-            VideoError: the file became unreadable; after the last frame also NO_FRAMES if not one frame decodes, and
-                TRUNCATED if what decodes is less than a tenth of what the container announces.
+            VideoError: the file became unreadable, or goes beyond a limit; after the last frame also NO_FRAMES if not
+                one frame decodes, and TRUNCATED if what decodes is less than a tenth of what the container announces.
         """
         clock = Clock(self._start_s, self._nominal_frame_s)
         pixel_aspect = float(self._stream.sample_aspect_ratio or 1)
@@ -109,7 +113,11 @@ class Video:
             self._first_s = time_s if self.frames_decoded == 0 else self._first_s
             self._last_s = time_s
             self.frames_decoded += 1
-            yield Frame(self.frames_decoded - 1, time_s, decoded, pixel_aspect)
+            frame = Frame(self.frames_decoded - 1, time_s, decoded, pixel_aspect)
+            if self._limits:
+                self._limits.require_picture(self._path, *frame.size_px)
+                self._limits.require_length(self._path, self.frames_decoded, self.duration_s)
+            yield frame
         self._check_usable()
 
     def warning(self) -> str | None:
@@ -143,6 +151,8 @@ class Video:
         for packet in self._packets():
             try:
                 yield from packet.decode()
+            except MemoryError:  # FFmpeg's own error is of both kinds, and no damage
+                raise
             except av.error.FFmpegError:
                 self._damaged_packets += 1
 
@@ -171,14 +181,15 @@ class Video:
 
 
 @contextmanager
-def open_video(path: Path, threads: int) -> Iterator[Video]:
+def open_video(path: Path, threads: int, limits: VideoLimits | None = None) -> Iterator[Video]:
     """Open a video file for decoding with up to `threads` threads (0: as many as FFmpeg thinks fit).
 
     Raises:
-        VideoError: the file is missing, empty, unreadable, not a video, cut off before its index, or without a picture.
+        VideoError: the file is missing, empty, unreadable, not a video, cut off before its index, without a picture, or
+            announces pictures beyond the limits.
     """
     _check_file(path)
-    with _open_container(path) as container:
+    with _open_container(path, limits) as container:
         if PLAYLISTS & set(container.format.name.split(",")):
             raise VideoError(QuarantineReason.NOT_A_VIDEO, f"{path}: a playlist, not a recording; name the recording")
         cover = Disposition.attached_pic
@@ -187,9 +198,15 @@ def open_video(path: Path, threads: int) -> Iterator[Video]:
             raise VideoError(
                 QuarantineReason.NO_VIDEO_STREAM, f"{path}: has no video stream; check the camera's export"
             )
+        if streams[0].codec_context is None:  # such as a drawing in SVG, which FFmpeg knows but cannot draw
+            raise VideoError(
+                QuarantineReason.NO_VIDEO_STREAM, f"{path}: no decoder for its pictures; check the camera's export"
+            )
         streams[0].thread_type = "AUTO"
         streams[0].codec_context.thread_count = threads
-        yield Video(path, container, streams[0])
+        if limits:
+            limits.require_picture(path, streams[0].codec_context.width, streams[0].codec_context.height)
+        yield Video(path, container, streams[0], limits)
 
 
 def _check_file(path: Path) -> None:
@@ -206,10 +223,14 @@ def _check_file(path: Path) -> None:
         raise VideoError(QuarantineReason.EMPTY_FILE, f"{path}: is empty; copy it again")
 
 
-def _open_container(path: Path) -> InputContainer:
+def _open_container(path: Path, limits: VideoLimits | None) -> InputContainer:
+    # Probing decodes a picture already, so the decoder has to know the limit from the start.
+    options = {"max_pixels": str(limits.pixels)} if limits else {}
     try:
         # The prefix keeps a name with a colon from being taken for an address.
-        return av.open(f"file:{path}", container_options=LOCAL_FILES_ONLY)
+        return av.open(f"file:{path}", container_options=LOCAL_FILES_ONLY, options=options)
+    except MemoryError:
+        raise
     except PermissionError:  # the file could be read, so it is one that it names that may not
         raise _no_video(path) from None
     except OSError as error:

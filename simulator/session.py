@@ -1,6 +1,7 @@
 """Record one session: what is planned for it, drawn frame by frame and written with its sidecar."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -92,7 +93,11 @@ class Bedside:
             write_video(video, self._frames(plan), self._film.frames_per_second, index_first=index_first)
         if plan.kind in (SessionKind.CUT_SHORT, SessionKind.TRUNCATED):
             _drop_end(video)
-        _write_sidecar(plan, folder)
+        sidecar = _write_sidecar(plan, folder)
+        # Files are as old as the session, as on a real recorder: the night leaves fresh ones for the next time.
+        ended_s = plan.started_at.timestamp() + self._film.seconds
+        for path in (video, sidecar):
+            os.utime(path, (ended_s, ended_s))
 
     def _frames(self, plan: SessionPlan) -> Iterator[Picture]:
         rng = np.random.default_rng([plan.seed, 1])
@@ -148,7 +153,7 @@ def _drop_end(video: Path) -> None:
     video.write_bytes(content[: start + int((len(content) - start) * _LEFT_SHARE)])
 
 
-def _write_sidecar(plan: SessionPlan, folder: Path) -> None:
+def _write_sidecar(plan: SessionPlan, folder: Path) -> Path:
     sidecar = folder / f"{plan.session_id}.json"
     document = {
         "session_id": plan.session_id,
@@ -158,4 +163,4 @@ def _write_sidecar(plan: SessionPlan, folder: Path) -> None:
     }
     temporary = sidecar.with_name(sidecar.name + ".part")
     temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(sidecar)
+    return temporary.replace(sidecar)

@@ -129,6 +129,22 @@ def quarantine_by_id(connection: duckdb.DuckDBPyConnection, quarantine_ids: Coll
     return _read(connection, "quarantine_by_id", quarantine_ids=list(quarantine_ids))
 
 
+def quarantine_all(
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    since: date | None = None,
+    until: date | None = None,
+    reason: str | None = None,
+) -> pl.DataFrame:
+    """Rows of quarantine from `since` to `until`, both included, for one reason, or (None) all; by night and source."""
+    return _read(connection, "quarantine_all", since=since, until=until, reason=reason)
+
+
+def nights_to_replay(connection: duckdb.DuckDBPyConnection) -> list[date]:
+    """Nights of which something in quarantine is to be tried again, in order."""
+    return _read(connection, "nights_to_replay")["night"].to_list()
+
+
 def runs(connection: duckdb.DuckDBPyConnection, limit: int = 30) -> pl.DataFrame:
     """The latest rows of runs, newest first."""
     return _read(connection, "runs", limit=limit)

@@ -5,7 +5,7 @@ Each does nothing when what it would write is already there, so that a night can
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import duckdb
@@ -179,6 +179,37 @@ def lift_quarantine(connection: duckdb.DuckDBPyConnection, source_uri: str) -> b
     return lifted > 0
 
 
+def ask_replay(connection: duckdb.DuckDBPyConnection, rows: Sequence[QuarantineRecord]) -> int:
+    """Ask the next run of their nights to try sources again; returns how many were not asked for before.
+
+    Raises:
+        WarehouseError: the database refused.
+    """
+    return _change_quarantine(connection, "ask_replay", "replay_asked", rows)
+
+
+def drop_quarantine(connection: duckdb.DuckDBPyConnection, rows: Sequence[QuarantineRecord]) -> int:
+    """Forget what was set aside; returns how many rows went.
+
+    Raises:
+        WarehouseError: the database refused.
+    """
+    return _change_quarantine(connection, "delete_quarantine_by_id", "quarantine_dropped", rows)
+
+
+def settle_replays(connection: duckdb.DuckDBPyConnection, night: date) -> int:
+    """Take it that what was to be tried again of a night was tried; returns of how many sources it still stands.
+
+    Raises:
+        WarehouseError: the database refused.
+    """
+    with transaction(connection):
+        settled = _changed(connection, "settle_replays", {"night": night})
+        if settled:
+            audit.record(connection, "replays_settled", night=night, rows=settled)
+    return settled
+
+
 def record_report(connection: duckdb.DuckDBPyConnection, record: ReportRecord) -> bool:
     """Record a rendered report in place of an older one of the same kind, patient and date.
 
@@ -221,6 +252,23 @@ def forget_report(connection: duckdb.DuckDBPyConnection, record: ReportRecord) -
                 report_date=record.report_date,
             )
     return removed
+
+
+def _change_quarantine(
+    connection: duckdb.DuckDBPyConnection, statement: str, action: str, rows: Sequence[QuarantineRecord]
+) -> int:
+    """Run a statement on rows of quarantine, with an entry in the audit log for each row."""
+    with transaction(connection):
+        count = _changed(connection, statement, {"quarantine_ids": [row.quarantine_id for row in rows]}) if rows else 0
+        if count:
+            audit.record_all(
+                connection,
+                [
+                    audit.Event(action, patient_id=row.patient_id, details={"night": row.night, "reason": row.reason})
+                    for row in rows
+                ],
+            )
+    return count
 
 
 def _changed(connection: duckdb.DuckDBPyConnection, statement: str, values: Mapping[str, Any]) -> int:

@@ -52,7 +52,8 @@ def register(tmp_path: Path, *rows: str) -> Path:
 
 def plan(source: Path, data: DataFolder) -> NightPlan:
     with writing(data, file_of(data)) as connection:
-        return plan_night(connection, list_night(source, NIGHT), make_job(source, NIGHT, data.root))
+        job = make_job(source, NIGHT, data.root)
+        return plan_night(connection, list_night(job.source, NIGHT), job)
 
 
 def patients(night: NightPlan) -> tuple[set[str], set[str | None]]:

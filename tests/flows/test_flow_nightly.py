@@ -92,7 +92,7 @@ def test_every_patient_of_the_day_and_the_ward_have_a_pdf(undisturbed: Path) -> 
 
 
 def test_nothing_but_the_folder_itself_was_written_and_nothing_stays_staged(undisturbed: Path) -> None:
-    folders = {"warehouse", "published", "reports", "staging", "prefect", "audit", "metrics"}
+    folders = {"warehouse", "published", "reports", "staging", "prefect", "audit", "metrics", "digests"}
     assert {path.name for path in undisturbed.iterdir()} == folders
     assert list((undisturbed / "staging").iterdir()) == []
 
@@ -122,7 +122,7 @@ def test_a_run_killed_in_the_middle_is_finished_by_the_next(source: Path, undist
     seen: set[str] = set()
     deadline = time.monotonic() + 240
     while len(seen) < 3 and process.poll() is None and time.monotonic() < deadline:
-        seen |= {path.stem for path in (data / "staging").glob("*.mp4")}
+        seen |= {path.stem for path in (data / "staging").rglob("*.mp4")}
         time.sleep(0.002)
     assert process.poll() is None, "the run ended before it could be killed"
     os.killpg(process.pid, signal.SIGKILL)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.sources import Recording, list_night, list_nights
+from flows.sources import NightListing, Recording, Source, list_nights
+from flows.sources import list_night as list_night_of
 from pmfer.errors import ConfigurationError, QuarantineReason
 
 NIGHT = date(2026, 3, 2)
@@ -27,6 +28,10 @@ def place(folder: Path, name: str = "a", video: bytes | None = b"video", **chang
     if video is not None:
         (folder / f"{name}.mp4").write_bytes(video)
     (folder / f"{name}.json").write_text(json.dumps({**GOOD, **changes}))
+
+
+def list_night(source: Path, night: date) -> NightListing:
+    return list_night_of(Source(str(source), settle_s=0), night)
 
 
 def reasons(source: Path) -> list[QuarantineReason]:
@@ -127,9 +132,9 @@ def test_other_files_are_left_alone(folder: Path) -> None:
 
 def test_a_missing_or_empty_source_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"nowhere.*No such file"):
-        list_nights(tmp_path / "nowhere")
+        list_nights(Source(str(tmp_path / "nowhere")))
     with pytest.raises(ConfigurationError, match="no folder named YYYY-MM-DD"):
-        list_nights(tmp_path)
+        list_nights(Source(str(tmp_path)))
 
 
 def test_a_night_without_a_folder_is_empty(folder: Path) -> None:

@@ -313,7 +313,7 @@ def test_additional_phrases_go_from_a_video_into_the_warehouse(bundles: tuple[Bu
     assert 0 < seen.height < scored.frames.height
     scored.frames.write_parquet(tmp_path / "s1.parquet")
     sidecar = Sidecar(session_id="s1", patient_id="p01", started_at=datetime(2026, 3, 2, 9, tzinfo=UTC), consent=True)
-    pending = PendingSession(Recording(tmp_path / "s1.mp4", "2026-03-02/s1.mp4", sidecar), "0" * 64)
+    pending = PendingSession(Recording("2026-03-02/s1.mp4", sidecar, 1, "1"), "0" * 64)
     job = make_job(tmp_path, date(2026, 3, 2), tmp_path / "data", str(own.path), None, None)
     with closing(open_writer(tmp_path / "warehouse.duckdb")) as connection:
         assert store_scored(connection, ScoredSession(pending, tmp_path / "s1.parquet", scored.summary), job, "run-1")

@@ -1,0 +1,232 @@
+"""Where recordings lie: a folder, a bucket on S3 or a folder on an SFTP server, by URL and all read in the same way.
+
+/srv/recordings, file:///srv/recordings    a local or mounted folder
+s3://BUCKET/PREFIX                         any store that speaks S3
+sftp://USER@HOST:PORT/FOLDER               by key, to a host that known_hosts knows
+
+Whatever a library raises comes out as SourceReadError, so that nobody has to know three error trees.
+"""
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+from urllib.parse import SplitResult, urlsplit
+
+from fsspec import AbstractFileSystem
+
+from pmfer.errors import ConfigurationError
+from warehouse.address import S3Access
+
+READ_BLOCK_BYTES = 8 * 1024 * 1024  # what is asked of a remote server at once
+S3_TIMEOUT_S = 30  # to connect and to wait for an answer
+MODIFIED_FIELDS = ("mtime", "LastModified")  # where a file system of fsspec says when a file was written
+
+
+class SourceReadError(OSError):
+    """The source, or a file in it, cannot be read now."""
+
+
+@dataclass(frozen=True)
+class SourceAccess:
+    """What it takes to get at sources that are no folder."""
+
+    s3: S3Access | None = None  # None: as the machine is set up, or without a name
+    s3_endpoint: str | None = None  # of a store other than AWS
+    sftp_key_file: Path | None = None  # private key; None: the agent's and the account's keys
+    sftp_known_hosts: Path | None = None  # None: the account's ~/.ssh/known_hosts
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file or folder, as a listing tells of it."""
+
+    name: str
+    is_folder: bool
+    size: int  # bytes
+    modified_s: float | None  # seconds since 1970; None where the source does not say
+    version: str  # changes when the content does: an ETag, or the time it was written
+    is_link: bool = False  # a link, a pipe, a device: anything but a file or folder
+
+
+@dataclass(frozen=True)
+class Location:
+    """An open source. Paths are relative to it, with `/`; the empty path is the source itself."""
+
+    url: str
+    filesystem: AbstractFileSystem = field(repr=False)
+    root: str
+    errors: tuple[type[Exception], ...] = (OSError,)  # what its library raises
+
+    def entries(self, folder: str = "") -> list[Entry]:
+        """What lies in a folder, by name.
+
+        Raises:
+            SourceReadError: it is not there or cannot be listed.
+        """
+        with self.reading():
+            found = self.filesystem.ls(self._path(folder), detail=True)
+        entries = (self._entry(info) for info in found)
+        # A store of objects may list the folder itself, as an object without bytes.
+        own = self._path(folder).rstrip("/").rpartition("/")[2]
+        kept = [entry for entry in entries if entry.name and not (entry.name == own and not entry.size)]
+        return sorted(kept, key=lambda entry: entry.name)
+
+    def look(self, path: str) -> Entry:
+        """One file as it is now.
+
+        Raises:
+            SourceReadError: it is not there.
+        """
+        with self.reading():
+            return self._entry(self.filesystem.info(self._path(path)))
+
+    @contextmanager
+    def open(self, path: str) -> Iterator[BinaryIO]:
+        """A file, open for reading from its start.
+
+        Raises:
+            SourceReadError: it cannot be opened.
+        """
+        with self.reading():
+            stream = self.filesystem.open(self._path(path), "rb", block_size=READ_BLOCK_BYTES)
+        with stream:
+            yield cast("BinaryIO", stream)
+
+    def read(self, path: str, limit: int) -> bytes:
+        """A small file, whole.
+
+        Raises:
+            SourceReadError: it cannot be read.
+            ValueError: it has more than `limit` bytes.
+        """
+        with self.open(path) as stream, self.reading():
+            content = stream.read(limit + 1)
+        if len(content) > limit:
+            raise ValueError(f"larger than {limit} bytes")
+        return content
+
+    def leads_out(self, path: str, entry: Entry) -> bool:
+        """Whether an entry is a link to somewhere that is not part of the source."""
+        return entry.is_link  # where it leads, only the server knows
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Turn whatever the library raises in the body into a SourceReadError of one line."""
+        try:
+            yield
+        except SourceReadError:
+            raise
+        except self.errors as error:
+            reason = (isinstance(error, OSError) and error.strerror) or (str(error).splitlines() or [""])[0]
+            raise SourceReadError(getattr(error, "errno", None) or 0, reason or type(error).__name__) from None
+
+    def _path(self, path: str) -> str:
+        return f"{self.root.rstrip('/')}/{path}" if path else self.root
+
+    def _entry(self, info: Mapping[str, Any]) -> Entry:
+        modified = next((info[name] for name in MODIFIED_FIELDS if info.get(name) is not None), None)
+        seconds = modified.timestamp() if isinstance(modified, datetime) else modified
+        return Entry(
+            name=str(info["name"]).rstrip("/").rpartition("/")[2],
+            is_folder=info["type"] == "directory",
+            size=int(info["size"] or 0),
+            modified_s=None if seconds is None else float(seconds),
+            version=str(info.get("ETag") or seconds).strip('"'),
+            is_link=info["type"] not in ("directory", "file"),
+        )
+
+
+@dataclass(frozen=True)
+class FolderLocation(Location):
+    """A local or mounted folder, in which links and special files must not lead astray."""
+
+    def leads_out(self, path: str, entry: Entry) -> bool:
+        """Whether the file behind a path, with every link followed, lies outside of the source."""
+        return not Path(self._path(path)).resolve().is_relative_to(Path(self.root).resolve())
+
+    @contextmanager
+    def open(self, path: str) -> Iterator[BinaryIO]:
+        """A regular file within the source: neither a link out of it nor a pipe that never ends.
+
+        Raises:
+            SourceReadError: it is none, or cannot be opened.
+        """
+        with self.reading():
+            real = Path(self._path(path)).resolve()
+            if not real.is_relative_to(Path(self.root).resolve()):
+                raise SourceReadError(0, "is a link that leads out of the source")
+            # Links were followed above; one that was put in their place since is refused.
+            handle = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise SourceReadError(0, "is no regular file")
+            yield stream
+
+    def _entry(self, info: Mapping[str, Any]) -> Entry:
+        entry = super()._entry(info)
+        if not info["islink"]:
+            return entry
+        try:
+            behind = Path(str(info["name"])).stat()
+        except OSError:  # it leads nowhere
+            return entry
+        is_folder = stat.S_ISDIR(behind.st_mode)
+        return replace(entry, is_folder=is_folder, modified_s=behind.st_mtime, version=str(behind.st_mtime))
+
+
+def open_location(url: str, access: SourceAccess) -> Location:
+    """Open a source by its URL; only SFTP connects at once.
+
+    Raises:
+        ConfigurationError: the URL has another form, or holds a password.
+        SourceReadError: the server cannot be reached or refuses.
+    """
+    if "://" not in url:
+        return _folder(url, url)
+    parts = urlsplit(url)
+    if parts.password is not None:
+        raise ConfigurationError(
+            f"source {parts.scheme}://...@{parts.hostname}: holds a password, which others could read; use a key"
+        )
+    if parts.query or parts.fragment:
+        raise ConfigurationError(f"source {url}: nothing may follow the path; leave out what stands after ? or #")
+    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
+        return _folder(url, parts.path)
+    if parts.scheme == "s3" and parts.netloc:
+        return _bucket(url, parts, access)
+    if parts.scheme == "sftp" and parts.hostname:
+        from flows.sources.sftp import open_sftp
+
+        return open_sftp(url, parts, access)
+    raise ConfigurationError(
+        f"source {url}: no folder and no URL that is known; write a path, s3://BUCKET/PREFIX or sftp://USER@HOST/FOLDER"
+    )
+
+
+def _folder(url: str, path: str) -> Location:
+    from fsspec.implementations.local import LocalFileSystem
+
+    return FolderLocation(url, LocalFileSystem(skip_instance_cache=True), str(Path(path).absolute()))
+
+
+def _bucket(url: str, parts: SplitResult, access: SourceAccess) -> Location:
+    from botocore.exceptions import BotoCoreError, ClientError
+    from s3fs import S3FileSystem
+
+    endpoint = access.s3_endpoint
+    filesystem = S3FileSystem(
+        key=access.s3.key_id if access.s3 else None,
+        secret=access.s3.secret if access.s3 else None,
+        endpoint_url=endpoint if endpoint is None or "://" in endpoint else f"https://{endpoint}",
+        client_kwargs={"region_name": access.s3.region} if access.s3 else {},
+        config_kwargs={"connect_timeout": S3_TIMEOUT_S, "read_timeout": S3_TIMEOUT_S},
+        use_listings_cache=False,
+        skip_instance_cache=True,
+    )
+    root = f"{parts.netloc}{parts.path}".rstrip("/")
+    return Location(url, filesystem, root, (OSError, BotoCoreError, ClientError))

@@ -1,0 +1,49 @@
+"""A day's list of recordings in place of sidecars: manifest.csv, a line per recording."""
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any
+
+from flows.sources.location import Location, SourceReadError
+from flows.sources.printable import is_plain, printable
+from pmfer.errors import QuarantineReason, SessionError
+
+MANIFEST = "manifest.csv"
+MAX_MANIFEST_BYTES = 16 * 1024 * 1024  # some 150,000 lines
+
+
+def read_manifest(location: Location, path: str) -> Iterator[tuple[str, dict[str, Any] | SessionError]]:
+    """Each line: the name of its recording with the fields of a sidecar, unchecked, or what is wrong with the line.
+
+    Trouble with the file itself, or with a line that names no file, goes by the name of the manifest.
+    """
+    try:
+        text = location.read(path, MAX_MANIFEST_BYTES).decode("utf-8-sig")
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        lines = [(reader.line_num, line) for line in reader]
+    except (SourceReadError, ValueError, csv.Error) as error:
+        reason = (isinstance(error, SourceReadError) and error.strerror) or str(error)
+        yield MANIFEST, _invalid(f"not a readable manifest ({printable(reason)})")
+        return
+    seen: set[str] = set()
+    for number, line in lines:
+        name = line.get("file") or ""
+        if not _is_file_name(name):
+            yield MANIFEST, _invalid(f"line {number}, file '{printable(name)}' is not a plain file name")
+        elif None in line:
+            yield name, _invalid(f"line {number} ({name}): more fields than columns")
+        elif name in seen:
+            yield MANIFEST, _invalid(f"line {number}, file: {name} is listed twice")
+        else:
+            yield name, {key: value for key, value in line.items() if key != "file"}
+        seen.add(name)
+
+
+def _is_file_name(name: str) -> bool:
+    return name not in ("", ".", "..") and PurePosixPath(name).name == name and "\\" not in name and is_plain(name)
+
+
+def _invalid(what: str) -> SessionError:
+    return SessionError(QuarantineReason.SIDECAR_INVALID, f"{MANIFEST}: {what}; see docs/source.md")

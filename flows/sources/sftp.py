@@ -1,0 +1,89 @@
+"""Sources on an SFTP server: by key, and only to a host whose key is known."""
+
+import getpass
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, unquote
+
+import paramiko
+from fsspec.implementations.sftp import SFTPFileSystem
+
+from flows.sources.location import Location, SourceAccess, SourceReadError
+from pmfer.errors import ConfigurationError
+
+PORT = 22
+TIMEOUT_S = 30.0  # to connect, to greet and to agree on keys
+REQUESTS_AHEAD = 64  # of 32 KiB each, under way at once
+KNOWN_HOSTS = Path("~/.ssh/known_hosts")
+
+
+class KnownHostFileSystem(SFTPFileSystem):  # type: ignore[misc]  # fsspec has no types
+    """fsspec's own, which by itself would trust any host on its first word."""
+
+    cachable = False
+
+    def __init__(self, host: str, known_hosts: Path, **ssh_options: Any) -> None:
+        """Connect to `host`, whose key must stand in `known_hosts`."""
+        self._known_hosts = known_hosts
+        super().__init__(host, host_key_policy="reject", **ssh_options)
+
+    def _connect(self) -> None:
+        self.client = paramiko.SSHClient()
+        self.client.load_host_keys(str(self._known_hosts))
+        self.client.set_missing_host_key_policy(self.host_key_policy)
+        try:
+            self.client.connect(self.host, **self.ssh_kwargs)
+            self.ftp = self.client.open_sftp()
+        except BaseException:
+            self.client.close()
+            raise
+        self.ftp.get_channel().settimeout(TIMEOUT_S)
+
+    def _open(self, path: str, mode: str = "rb", block_size: int | None = None, **options: Any) -> Any:
+        stream = super()._open(path, mode, block_size, **options)
+        # One request of 32 KiB after the other would make a distant server slow.
+        stream.prefetch(max_concurrent_requests=REQUESTS_AHEAD)
+        return stream
+
+
+def open_sftp(url: str, parts: SplitResult, access: SourceAccess) -> Location:
+    """Connect to an SFTP server.
+
+    Raises:
+        ConfigurationError: a key file or known_hosts is not there, or the host's key is not the known one.
+        SourceReadError: the server cannot be reached, or refuses the key.
+    """
+    known_hosts = (access.sftp_known_hosts or KNOWN_HOSTS).expanduser()
+    for name, path in (("known_hosts", known_hosts), ("key file", access.sftp_key_file)):
+        if path is not None and not path.expanduser().is_file():
+            raise ConfigurationError(f"source {url}: {name} {path}: no such file; see docs/source.md")
+    key_file = access.sftp_key_file
+    try:
+        filesystem = KnownHostFileSystem(
+            str(parts.hostname),
+            known_hosts,
+            port=parts.port or PORT,
+            username=unquote(parts.username) if parts.username else getpass.getuser(),
+            key_filename=str(key_file.expanduser()) if key_file else None,
+            look_for_keys=key_file is None,
+            allow_agent=key_file is None,
+            timeout=TIMEOUT_S,
+            banner_timeout=TIMEOUT_S,
+            auth_timeout=TIMEOUT_S,
+        )
+    except paramiko.BadHostKeyException:
+        raise ConfigurationError(
+            f"source {url}: the host shows another key than {known_hosts} has; find out why before you change it there"
+        ) from None
+    except paramiko.AuthenticationException as error:
+        raise SourceReadError(0, f"the host refuses the key ({error})") from None
+    except paramiko.SSHException as error:
+        if "not found in known_hosts" in str(error):
+            raise ConfigurationError(
+                f"source {url}: {known_hosts} does not know the host; add its key with ssh-keyscan once you have "
+                "compared it"
+            ) from None
+        raise SourceReadError(0, f"no SSH with the host ({error})") from None
+    except OSError as error:
+        raise SourceReadError(error.errno or 0, error.strerror or str(error)) from None
+    return Location(url, filesystem, unquote(parts.path) or "/", (OSError, EOFError, paramiko.SSHException))

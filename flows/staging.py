@@ -1,0 +1,160 @@
+"""Copies of recordings below the data folder while they are scored, and nothing of them afterwards.
+
+Each run has a folder of its own within the staging folder, locked for as long as the process lives. So a run removes
+what a killed one left, and never what another one is working on.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from flows.sources.listing import Recording, Source
+from flows.sources.location import Location, SourceReadError
+from pmfer.errors import ConfigurationError
+
+CHUNK_BYTES = 1024 * 1024
+
+
+class ChangedMeanwhileError(Exception):
+    """A recording is not what was listed any more: it is still being uploaded."""
+
+
+class UnreadableRecordingError(Exception):
+    """A recording cannot be read, while the source as a whole can."""
+
+
+class SourceGoneError(ConfigurationError):
+    """The source went away in mid-run; it may come back."""
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A staged copy."""
+
+    path: Path  # named after the content
+    content_sha256: str  # of the bytes copied, 64 hex digits
+
+
+@contextmanager
+def staging_folder(staging: Path) -> Iterator[Path]:
+    """A folder for the copies of one run, which goes with everything in it; what killed runs left goes first.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    staging.mkdir(mode=0o700, parents=True, exist_ok=True)
+    clean(staging)
+    folder, lock = _locked_folder(staging)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def clean(staging: Path) -> int:
+    """Remove what no living process works on; returns how many files and folders that were.
+
+    Raises:
+        OSError: one cannot be removed.
+    """
+    count = 0
+    for path in staging.iterdir():
+        if not path.is_dir() or path.is_symlink():
+            path.unlink(missing_ok=True)  # an earlier release left files here
+            count += 1
+        elif (lock := _lock(path)) is not None:
+            shutil.rmtree(path)
+            os.close(lock)
+            count += 1
+    return count
+
+
+def copy_recording(recording: Recording, source: Source, folder: Path) -> Copy:
+    """Copy a recording into the staging folder, hashing it on the way; it is read once.
+
+    Raises:
+        ChangedMeanwhileError: its size or version is not the one that was listed, before or after.
+        UnreadableRecordingError: it cannot be read, although the source answers.
+        SourceGoneError: the source does not answer.
+        OSError: the copy cannot be written.
+    """
+    try:
+        location = source.open()
+        _require_same(location, recording)
+        with location.open(recording.source_uri) as stream:
+            draft, content_sha256 = _copy(stream, location, recording.size, folder)
+        _require_same(location, recording)
+    except SourceReadError as error:
+        _require_source(source, error)
+        raise UnreadableRecordingError(error.strerror or str(error)) from None
+    suffix = PurePosixPath(recording.source_uri).suffix.lower()
+    return Copy(draft.rename(folder / f"{content_sha256}{suffix}"), content_sha256)
+
+
+def _copy(stream: BinaryIO, location: Location, size: int, folder: Path) -> tuple[Path, str]:
+    """Copy `size` bytes into a new file; the file and the hash of its content."""
+    handle, name = tempfile.mkstemp(dir=folder, prefix="incoming-")
+    digest, left = hashlib.sha256(), size
+    try:
+        with os.fdopen(handle, "wb") as target:
+            while left > 0:
+                with location.reading():
+                    chunk = stream.read(min(left, CHUNK_BYTES))
+                if not chunk:
+                    raise ChangedMeanwhileError("it is shorter than it was listed")
+                digest.update(chunk)
+                target.write(chunk)
+                left -= len(chunk)
+    except BaseException:
+        Path(name).unlink()
+        raise
+    return Path(name), digest.hexdigest()
+
+
+def _require_same(location: Location, recording: Recording) -> None:
+    now = location.look(recording.source_uri)
+    if (now.size, now.version) != (recording.size, recording.version):
+        raise ChangedMeanwhileError("it changed since it was listed")
+
+
+def _require_source(source: Source, error: SourceReadError) -> None:
+    """Tell a recording that cannot be read from a source that is gone."""
+    try:
+        source.open().entries()
+    except SourceReadError:
+        raise SourceGoneError(
+            f"source {source}: {error.strerror}; it went away in mid-run, what was scored is stored: bring it back and "
+            "run again"
+        ) from None
+
+
+def _locked_folder(staging: Path) -> tuple[Path, int]:
+    while True:
+        folder = Path(tempfile.mkdtemp(dir=staging, prefix="run-"))
+        lock = _lock(folder)
+        # Between making and locking it, another run may have cleaned it away.
+        if lock is not None and folder.is_dir():
+            return folder, lock
+        if lock is not None:
+            os.close(lock)
+
+
+def _lock(folder: Path) -> int | None:
+    """Lock a folder until the descriptor is closed or the process ends; None if another holds it, or it is gone."""
+    with suppress(FileNotFoundError):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            return None
+        return handle
+    return None

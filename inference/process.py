@@ -1,0 +1,186 @@
+"""A Scorer in a process of its own, with limits: what crashes the decoder, or wants more than it may, ends there.
+
+The process loads the networks once and serves one video after the other. After a crash the next video gets a new one.
+"""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import polars as pl
+
+from inference import wire
+from inference.limits import VideoLimits
+from inference.options import ScoringOptions
+from inference.score import Progress, ScoredVideo, VideoSummary
+from pmfer.bundle import Bundle
+from pmfer.errors import BundleError, ConfigurationError, QuarantineReason, VideoError
+
+START_S = 600.0  # seconds to load the networks; CUDA can take minutes the first time
+LOOK_S = 0.1  # seconds between two looks at the memory of the process
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_ENDINGS = {
+    signal.SIGXCPU: (QuarantineReason.TIMED_OUT, "took more processor time than the limit"),
+    signal.SIGKILL: (QuarantineReason.OUT_OF_MEMORY, "the system killed its decoder, for want of memory as a rule"),
+}
+
+
+class ScoringProcess:
+    """Scores like a Scorer. A context manager: leaving it ends the process. Not for use by several threads at once."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        options: ScoringOptions,
+        limits: VideoLimits,
+        *,
+        batch_size: int = 16,
+        threads: int = 2,
+    ) -> None:
+        """Arguments as for Scorer, and the limits; nothing is started before the first video."""
+        self._setup = {
+            "bundle": str(bundle.path),
+            "digest": bundle.digest,
+            "options": asdict(options),
+            "limits": asdict(limits),
+            "batch_size": batch_size,
+            "threads": threads,
+        }
+        self._limits = limits
+        self._process: subprocess.Popen[bytes] | None = None
+        self._requests = self._replies = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int | None:
+        """Number of the running process; None if there is none."""
+        return self._process.pid if self._process else None
+
+    def score(self, video: Path, session_id: str, on_progress: Progress | None = None) -> ScoredVideo:
+        """Score one video, see Scorer.score.
+
+        Raises:
+            VideoError: the video cannot be used, broke a limit, or crashed the decoder; its reason says which.
+            BundleError, ConfigurationError: the networks do not load.
+            RuntimeError: the process does not start, or the runtime of the networks failed, as without GPU memory.
+        """
+        self._start()
+        try:
+            wire.send(self._requests, {"video": str(video.absolute()), "session_id": session_id})
+            return self._scored(video, on_progress)
+        except wire.WireError:
+            raise self._ended(video) from None
+        except BaseException as error:
+            if not isinstance(error, VideoError | BundleError | ConfigurationError):
+                self.close()  # in the middle of something: what it says next would be the answer to this
+            raise
+
+    def close(self) -> None:
+        """End the process, if one runs."""
+        if self._process is None:
+            return
+        self._process.kill()
+        self._process.wait()
+        os.close(self._requests)
+        os.close(self._replies)
+        self._process = None
+
+    def _start(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            return
+        self.close()
+        requests, self._requests = os.pipe()
+        self._replies, replies = os.pipe()
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "inference.child", str(replies)],
+                stdin=requests,
+                stdout=subprocess.DEVNULL,
+                pass_fds=(replies,),
+            )
+        finally:
+            os.close(requests)
+            os.close(replies)
+        try:
+            wire.send(self._requests, self._setup)
+            if not wire.waits(self._replies, START_S):
+                raise wire.WireError("it does not answer")
+            reply, _ = wire.receive(self._replies)
+        except wire.WireError:
+            code = self._process.poll()
+            self.close()
+            raise RuntimeError(
+                f"the process that decodes does not start (status {code}); is PMFER_VIDEO_MEMORY_BYTES too small?"
+            ) from None
+        if reply["kind"] != "ready":
+            self.close()
+            _raise(reply)
+
+    def _scored(self, video: Path, on_progress: Progress | None) -> ScoredVideo:
+        deadline = time.monotonic() + self._limits.wall_s
+        while True:
+            self._watch(video, deadline)
+            reply, table = wire.receive(self._replies)
+            if reply.get("kind") != "progress":
+                break
+            if on_progress:
+                on_progress(reply["done_s"], reply["announced_s"])
+        if reply.get("kind") != "scored":
+            _raise(reply)
+        return ScoredVideo(pl.read_ipc_stream(io.BytesIO(table)), VideoSummary(**reply["summary"]))
+
+    def _watch(self, video: Path, deadline: float) -> None:
+        """Wait for the process to say something; it is ended when it takes too long or too much."""
+        while not wire.waits(self._replies, LOOK_S):
+            if time.monotonic() > deadline:
+                self.close()
+                raise VideoError(
+                    QuarantineReason.TIMED_OUT, f"{video}: took longer than the limit of {self._limits.wall_s:g} s"
+                )
+            if self._memory_bytes() > self._limits.memory_bytes:
+                self.close()
+                raise VideoError(
+                    QuarantineReason.OUT_OF_MEMORY,
+                    f"{video}: wants more than the limit of {self._limits.memory_bytes} bytes",
+                )
+
+    def _memory_bytes(self) -> int:
+        try:
+            return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * _PAGE_BYTES
+        except (OSError, IndexError):  # it has just ended
+            return 0
+
+    def _ended(self, video: Path) -> VideoError:
+        """What it means that the process ended by itself."""
+        code = self._process.wait() if self._process else 0
+        self.close()
+        if code >= 0:
+            return VideoError(QuarantineReason.CRASHED, f"{video}: its decoder ended with status {code}")
+        ending = signal.Signals(-code)
+        reason, words = _ENDINGS.get(ending, (QuarantineReason.CRASHED, f"crashed its decoder ({ending.name})"))
+        return VideoError(reason, f"{video}: {words}")
+
+
+def _raise(reply: dict[str, Any]) -> None:
+    """Raise what the process says went wrong."""
+    message = str(reply.get("message", "no message"))
+    kind = reply.get("kind")
+    if kind == "VideoError" and reply.get("reason") in set(QuarantineReason):
+        raise VideoError(QuarantineReason(reply["reason"]), message)
+    if kind in ("BundleError", "ConfigurationError"):
+        raise BundleError(message) if kind == "BundleError" else ConfigurationError(message)
+    raise RuntimeError(f"scoring failed: {message}")
