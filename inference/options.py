@@ -12,7 +12,7 @@ from pmfer.bundle import sha256_file
 from pmfer.errors import ConfigurationError
 
 METHOD_VERSION = (
-    1  # raise it with any change of this room's code that changes results: stored results then count as old
+    2  # raise it with any change of this room's code that changes results: stored results then count as old
 )
 CANVAS_STEP_PX = 32  # the detectors' widest stride: the side of their input is a multiple of it
 
@@ -28,6 +28,8 @@ class ScoringOptions:
     frames_per_second: float | None = 5.0  # frames sampled per second of video; None for every frame
     detector: str = CenterFace.name  # "centerface", or the path of a YuNet ONNX file
     detector_size_px: int = 384  # longer side of the picture given to the detector; faces need about 20 px of it
+    detections_per_second: float | None = 5.0  # frames looked at per second of video at least; None for every frame
+    max_unseen_step: float = 0.1  # between two looks a face moves less than this many face sizes, or there are more
     min_detection_score: float = 0.5  # 0..1, on the detector's scale; faces in full view mostly reach 0.8
     track_gap_s: float = 2.0  # a face that is not seen for longer than this becomes a new track
     relink_gap_s: float = 60.0  # a face that reappears in the subject's place within this time is the subject again
@@ -39,6 +41,8 @@ class ScoringOptions:
     def __post_init__(self) -> None:
         in_range = {
             "frames_per_second": self.frames_per_second is None or 0 < self.frames_per_second <= 1000,
+            "detections_per_second": self.detections_per_second is None or 0 < self.detections_per_second <= 1000,
+            "max_unseen_step": 0 <= self.max_unseen_step <= 1,
             "detector_size_px": 64 <= self.detector_size_px <= 4096,
             "min_detection_score": 0 < self.min_detection_score < 1,
             "track_gap_s": self.track_gap_s > 0,

@@ -5,16 +5,18 @@ numbers per sighting and its small crop (inference.crop_store).
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
+from inference.ahead import ahead
 from inference.crop import crop_face
 from inference.crop_store import CropStore
-from inference.detector import find_faces, open_detector
+from inference.detector import open_detector
 from inference.faces import Faces, sizes
+from inference.locate import Locator
 from inference.model import ExpressionModel
 from inference.options import ScoringOptions
 from inference.pose import estimate_pose
@@ -28,6 +30,8 @@ from pmfer.bundle import Bundle
 from pmfer.errors import BundleError
 
 RIVAL_WARNING_SHARE = 0.7  # of the subject's prominence: with a rival beyond this, the choice of subject is doubtful
+
+FRAMES_AHEAD = 8  # decoded while the detector is busy
 
 Progress = Callable[[float, float | None], None]  # seconds of video done, seconds announced (None: unknown)
 
@@ -81,7 +85,7 @@ class Scorer:
         self._batch_size = batch_size
         self._threads = threads
         self._geometry = bundle.card.crop[options.detector_name]
-        self._detector = open_detector(options, threads)
+        self._locator = Locator(open_detector(options, threads), options, batch_size)
         self._model = ExpressionModel(bundle, threads)
 
     def score(self, video: Path, session_id: str, on_progress: Progress | None = None) -> ScoredVideo:
@@ -104,18 +108,18 @@ class Scorer:
         return ScoredVideo(frames, summary)
 
     def _watch(self, video: Video, crops: CropStore, on_progress: Progress | None) -> SessionLog:
-        """Find, follow and cut out every face of the sampled frames."""
+        """Find, follow and cut out every face of the sampled frames: three stages that run at once."""
         log = SessionLog()
         tracker = Tracker(self._options.track_gap_s)
         sampled = sample(video.frames(), self._options.frames_per_second)
-        for batch in _batches(sampled, self._batch_size):
-            found = find_faces(self._detector, batch, self._options.detector_size_px)
-            for frame, faces in zip(batch, found, strict=True):
-                numbers = tracker.follow(frame.time_s, faces.boxes)
-                log.add(frame.index, frame.time_s, self._sightings(frame, faces, numbers, crops))
-            log.flush()
-            if on_progress:
-                on_progress(batch[-1].time_s, video.announced_s)
+        with ahead(sampled, FRAMES_AHEAD) as frames, ahead(self._locator.locate(frames), 1) as batches:
+            for batch in batches:
+                for frame, faces in batch:
+                    numbers = tracker.follow(frame.time_s, faces.boxes)
+                    log.add(frame.index, frame.time_s, self._sightings(frame, faces, numbers, crops))
+                log.flush()
+                if on_progress:
+                    on_progress(batch[-1][0].time_s, video.announced_s)
         return log
 
     def _sightings(self, frame: Frame, faces: Faces, tracks: list[int], crops: CropStore) -> list[Sighting]:
@@ -168,15 +172,3 @@ class Scorer:
             warning="; ".join(warning for warning in warnings if warning) or None,
             wall_s=wall_s,
         )
-
-
-def _batches(frames: Iterable[Frame], batch_size: int) -> Iterator[list[Frame]]:
-    """Frames in lists of up to `batch_size`; a new list also where the picture changes its size in mid-recording."""
-    batch: list[Frame] = []
-    for frame in frames:
-        if batch and (len(batch) == batch_size or frame.size_px != batch[0].size_px):
-            yield batch
-            batch = []
-        batch.append(frame)
-    if batch:
-        yield batch

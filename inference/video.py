@@ -41,6 +41,11 @@ class Frame:
         return (height, width) if self._quarter_turns % 2 else (width, height)
 
     @property
+    def bytes(self) -> int:
+        """What the decoded frame takes in memory."""
+        return sum(plane.buffer_size for plane in self.decoded.planes)
+
+    @property
     def _lying_px(self) -> tuple[int, int]:
         """Width and height with square pixels, before turning."""
         return max(1, round(self.decoded.width * self.pixel_aspect)), self.decoded.height
