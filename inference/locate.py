@@ -1,12 +1,12 @@
 """Find the faces of every sampled frame and run the detector on few of them.
 
-A face moves little in a fifth of a second. So the detector looks at keyframes, and where two of them agree, the faces
-of the frames between lie on the straight line between theirs. Where they disagree (a face came, went or moved), the
-frame in the middle is looked at as well, and so on by halves, down to every single frame. What is missed is what begins
-and ends between two keyframes that agree.
+A face moves little in a fraction of a second. So the detector looks at keyframes, and where two of them agree, the
+faces of the frames between lie on the straight line between theirs. Where they disagree (a face came, went or moved),
+the frame in the middle is looked at as well, and so on by halves, down to every single frame. What is missed is what
+begins and ends between two keyframes that agree.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -71,6 +71,8 @@ class Locator:
             ]
         for left, right in pairwise(sorted(faces)):
             partners = pairs(faces[left], faces[right], self._options.max_unseen_step)
+            if partners is None:  # then they are neighbours
+                continue
             for n in range(left + 1, right):
                 share = _share(frames[left].time_s, frames[n].time_s, frames[right].time_s)
                 faces[n] = between(faces[left], faces[right], partners, share)
@@ -94,7 +96,7 @@ def pairs(first: Faces, second: Faces, max_step: float) -> NDArray[np.intp] | No
     return partners if len(set(partners.tolist())) == len(partners) else None
 
 
-def between(first: Faces, second: Faces, partners: Sequence[int] | NDArray[np.intp], share: float) -> Faces:
+def between(first: Faces, second: Faces, partners: NDArray[np.intp], share: float) -> Faces:
     """Faces `share` (0..1) of the way from the first ones to their partners among the second."""
     return Faces(
         *(

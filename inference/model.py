@@ -15,15 +15,28 @@ ATTENTION = "attention"
 class ExpressionModel:
     """The PMFER graph of a bundle: crops in, one score per column of `Bundle.score_columns` out."""
 
-    def __init__(self, bundle: Bundle, threads: int) -> None:
+    def __init__(self, bundle: Bundle, threads: int, *, int8: bool = False) -> None:
+        """Load the graph.
+
+        Args:
+            bundle: the verified bundle.
+            threads: CPU threads.
+            int8: take the bundle's int8 graph, if it has one, in place of the float32 one.
+
+        Raises:
+            BundleError: the graph does not load.
+        """
         spec = bundle.card.input
         self._bundle = bundle
         self._mean = np.array(spec.mean, np.float32).reshape(1, -1, 1, 1)
         self._std = np.array(spec.std, np.float32).reshape(1, -1, 1, 1)
+        weights = (int8 and bundle.int8_weights) or bundle.weights
         try:
-            self._session = open_session(bundle.weights, threads)
+            self._session = open_session(weights, threads)
         except ValueError as error:
-            raise BundleError(f"bundle {bundle.path}: model.onnx does not load ({error}); export it again") from None
+            raise BundleError(
+                f"bundle {bundle.path}: {weights.name} does not load ({error}); export it again"
+            ) from None
 
     @property
     def crop_shape(self) -> tuple[int, ...]:

@@ -1,10 +1,11 @@
 """ONNX Runtime sessions: the provider that fits the machine, a bounded number of threads, and free input shapes."""
 
-import ctypes
 from pathlib import Path
 
 import onnx
 import onnxruntime
+
+from inference.hardware import cuda_device_count
 
 ERRORS_ONLY = 3  # ONNX Runtime severity: 0 verbose ... 2 warning, 3 error
 
@@ -34,21 +35,6 @@ def open_session(model: Path | bytes, threads: int) -> onnxruntime.InferenceSess
         return onnxruntime.InferenceSession(source, options, providers=providers)
     except Exception as error:  # ONNX Runtime's errors have no public base class
         raise ValueError(f"ONNX Runtime does not take it: {str(error).splitlines()[0]}") from None
-
-
-def cuda_device_count() -> int:
-    """Number of CUDA devices the driver sees; 0 without a driver.
-
-    ONNX Runtime lists the CUDA provider wherever it was built with it, so the driver is asked instead.
-    """
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return 0
-    count = ctypes.c_int(0)
-    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
-        return 0
-    return count.value
 
 
 def with_free_shape(path: Path) -> bytes:

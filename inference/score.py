@@ -1,11 +1,13 @@
 """Score a video: decode, find faces, follow them, choose the subject, and run the model on the subject's crops.
 
-One pass over the video. Frames are held for one batch only; what stays until the end of the session is a line of
-numbers per sighting and its small crop (inference.crop_store).
+One pass over the video, in stages that work at once (inference.ahead). Frames are held for a few batches only; what
+stays until the end of the session is a line of numbers per sighting and its small crop (inference.crop_store).
 """
 
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +29,7 @@ from inference.timing import sample
 from inference.track import Tracker
 from inference.video import Frame, Video, open_video
 from pmfer.bundle import Bundle
-from pmfer.errors import BundleError
+from pmfer.errors import BundleError, VideoError
 
 RIVAL_WARNING_SHARE = 0.7  # of the subject's prominence: with a rival beyond this, the choice of subject is doubtful
 
@@ -59,7 +61,7 @@ class ScoredVideo:
 
 
 class Scorer:
-    """A bundle, a detector and options, ready for one video after the other. Not for use by several threads at once."""
+    """A bundle, a detector and options, ready for one video after the other, or for several at once."""
 
     def __init__(self, bundle: Bundle, options: ScoringOptions, *, batch_size: int = 16, threads: int = 2) -> None:
         """Load the networks.
@@ -86,7 +88,7 @@ class Scorer:
         self._threads = threads
         self._geometry = bundle.card.crop[options.detector_name]
         self._locator = Locator(open_detector(options, threads), options, batch_size)
-        self._model = ExpressionModel(bundle, threads)
+        self._model = ExpressionModel(bundle, threads, int8=options.uses_int8)
 
     def score(self, video: Path, session_id: str, on_progress: Progress | None = None) -> ScoredVideo:
         """Score one video.
@@ -107,6 +109,32 @@ class Scorer:
             summary = self._summarise(opened, frames, subject, time.monotonic() - started)
         return ScoredVideo(frames, summary)
 
+    def score_all(self, videos: Iterable[tuple[Path, str]], at_once: int = 2) -> Iterator[ScoredVideo | VideoError]:
+        """Score videos, `at_once` of them at a time, and give what came of each in their order.
+
+        While the model runs on one video's faces, the next one is being decoded. No more than `at_once` results wait to
+        be taken, so memory does not grow with the number of videos.
+
+        Args:
+            videos: file and session id of each.
+            at_once: videos in work or waiting to be taken.
+
+        Yields:
+            The scored video, or the error of one that cannot be used.
+        """
+        with ThreadPoolExecutor(at_once, thread_name_prefix="pmfer-video") as pool:
+            running: deque[Future[ScoredVideo]] = deque()
+            try:
+                for video, session_id in videos:
+                    if len(running) == at_once:
+                        yield _outcome(running.popleft())
+                    running.append(pool.submit(self.score, video, session_id))
+                while running:
+                    yield _outcome(running.popleft())
+            finally:
+                for future in running:
+                    future.cancel()
+
     def _watch(self, video: Video, crops: CropStore, on_progress: Progress | None) -> SessionLog:
         """Find, follow and cut out every face of the sampled frames: three stages that run at once."""
         log = SessionLog()
@@ -126,12 +154,12 @@ class Scorer:
         """Judge every face of a frame; keep the crops of the readable ones."""
         if not len(faces):
             return []
-        picture = frame.picture(self._bundle.card.input.channels)
+        picture, levels = frame.levelled(self._bundle.card.input.channels)
         sightings = []
         for number, size, box, score, landmarks in zip(
             tracks, sizes(faces.boxes), faces.boxes, faces.scores, faces.landmarks, strict=True
         ):
-            crop = crop_face(picture, box, self._geometry, self._bundle.card.input.size_px)
+            crop = levels[crop_face(picture, box, self._geometry, self._bundle.card.input.size_px)]
             quality = measure_quality(crop)
             reason = why_unreadable(float(size), quality, self._options)
             sightings.append(
@@ -172,3 +200,10 @@ class Scorer:
             warning="; ".join(warning for warning in warnings if warning) or None,
             wall_s=wall_s,
         )
+
+
+def _outcome(future: Future[ScoredVideo]) -> ScoredVideo | VideoError:
+    try:
+        return future.result()
+    except VideoError as error:
+        return error

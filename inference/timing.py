@@ -74,7 +74,7 @@ AnyTimed = TypeVar("AnyTimed", bound=Timed)
 
 
 def sample(frames: Iterable[AnyTimed], frames_per_second: float | None) -> Iterator[AnyTimed]:
-    """Of frames in time order, the first at or after each tick of 1 / `frames_per_second` seconds; all of them if None."""
+    """Of frames in time order, the first at or after each tick of 1 / `frames_per_second` s; all of them if None."""
     if frames_per_second is None:
         yield from frames
         return
