@@ -53,13 +53,11 @@ def repeat(clip: Path, target: Path, seconds: float) -> None:
     """Write a video of `seconds` that shows the clip again and again."""
     with av.open(str(target), "w") as out:
         stream = None
-        start = 0
-        while stream is None or start * stream.time_base < seconds:
+        start = end_s = 0
+        while end_s < seconds:
             with av.open(str(clip)) as container:
                 source = container.streams.video[0]
-                if stream is None:
-                    stream = out.add_stream_from_template(source)
-                    stream.time_base = source.time_base
+                stream = stream or out.add_stream_from_template(source)
                 end = start
                 for packet in container.demux(source):
                     if packet.dts is None:
@@ -68,7 +66,7 @@ def repeat(clip: Path, target: Path, seconds: float) -> None:
                     end = max(end, packet.pts + packet.duration)
                     packet.stream = stream
                     out.mux(packet)
-                start = end
+                start, end_s = end, float(end * source.time_base)
 
 
 if __name__ == "__main__":

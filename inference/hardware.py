@@ -24,6 +24,15 @@ def cuda_device_count() -> int:
     return count.value
 
 
+def has_library(name: str) -> bool:
+    """Whether the system's loader finds a shared library."""
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        return False
+    return True
+
+
 def gains_from_int8(cpu_flags: Path = CPU_FLAGS) -> bool:
     """Whether networks in eight bits are faster here: a CPU with instructions for byte products, and no GPU."""
     try:
