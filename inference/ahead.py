@@ -7,7 +7,7 @@ frames go from stage to stage without being copied.
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from queue import Empty, Full, Queue
+from queue import Full, Queue
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -31,38 +31,40 @@ def ahead(items: Iterator[Item], room: int) -> Iterator[Iterator[Item]]:
         thread.join()
 
 
+class _End:
+    """What follows the last item."""
+
+    def __init__(self, error: BaseException | None) -> None:
+        self.error = error
+
+
 class _Stage(Generic[Item]):
-    """A maker, the queue behind it, and how it ended."""
+    """A maker and the queue behind it."""
 
     def __init__(self, items: Iterator[Item], room: int) -> None:
         self._items = items
-        self._queue: Queue[Item] = Queue(room)
-        self._ended = threading.Event()
-        self._error: BaseException | None = None
+        self._queue: Queue[Item | _End] = Queue(room)
         self.stop = threading.Event()
 
     def make(self) -> None:
         """Fill the queue until the items end, fail, or nobody wants them any more."""
+        end = _End(None)
         try:
             for item in self._items:
                 if not self._put(item):
-                    break
+                    return
         except BaseException as error:  # carried over to the thread that takes the items
-            self._error = error
-        finally:
-            self._ended.set()
+            end = _End(error)
+        self._put(end)
 
     def taken(self) -> Iterator[Item]:
         """The items in order, and then the error if there was one."""
-        while not (self._ended.is_set() and self._queue.empty()):
-            try:
-                yield self._queue.get(timeout=CHECK_S)
-            except Empty:
-                continue
-        if self._error is not None:
-            raise self._error
+        while not isinstance(item := self._queue.get(), _End):
+            yield item
+        if item.error is not None:
+            raise item.error
 
-    def _put(self, item: Item) -> bool:
+    def _put(self, item: Item | _End) -> bool:
         while not self.stop.is_set():
             try:
                 self._queue.put(item, timeout=CHECK_S)

@@ -1,6 +1,7 @@
 """A whole video in, a score batch out."""
 
 import io
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,11 +16,12 @@ from PIL import Image, ImageFilter
 
 from inference.model import ExpressionModel
 from inference.options import ScoringOptions
-from inference.score import Scorer, VideoSummary
-from pmfer.bundle import Bundle, load_bundle
-from pmfer.errors import BundleError
+from inference.score import ScoredVideo, Scorer, VideoSummary
+from pmfer.bundle import INT8_FILE, Bundle, load_bundle, sha256_file, write_card
+from pmfer.errors import BundleError, VideoError
 from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.facs import AU_COLUMNS
+from pmfer.quantise import quantise
 
 SCORES = [*EXPRESSION_NAMES, *AU_COLUMNS]
 BOX = ["box_x_px", "box_y_px", "box_w_px", "box_h_px"]
@@ -193,6 +195,41 @@ def test_picture_size_may_change_in_mid_recording(tmp_path: Path, scorer: Scorer
     frames, _ = _score(scorer, path)
     assert frames["face_count"].to_list() == [1] * 4
     assert reasons(frames) == [None, None, "not_subject", "not_subject"]  # half as large: taken for somebody else
+
+
+def test_several_videos_come_back_in_order_with_the_errors_of_the_broken_ones(
+    tmp_path: Path, scorer: Scorer, film: list[Picture]
+) -> None:
+    longer, shorter = write_video(tmp_path / "long.mp4", film), write_video(tmp_path / "short.mp4", film[8:14])
+    (tmp_path / "text.mp4").write_text("no video\n" * 9)
+    paths = [longer, tmp_path / "text.mp4", shorter, shorter]
+    outcomes = list(scorer.score_all(((path, f"s{n}") for n, path in enumerate(paths)), at_once=3))
+    assert isinstance(outcomes[1], VideoError)
+    scored = [outcome for outcome in outcomes if isinstance(outcome, ScoredVideo)]
+    assert [outcome.frames["session_id"][0] for outcome in scored] == ["s0", "s2", "s3"]
+    for outcome, path in zip(scored, (longer, shorter, shorter), strict=True):
+        alone = scorer.score(path, "alone").frames.drop("session_id")
+        assert outcome.frames.drop("session_id").equals(alone)
+
+
+def test_int8_is_a_choice_that_changes_the_identity_and_little_else(
+    tmp_path: Path, bundle: Bundle, portrait: Picture
+) -> None:
+    """Both ways round, whatever the machine that runs the test would choose."""
+    shutil.copytree(bundle.path, tmp_path / "int8")
+    crops = np.random.default_rng(1).integers(0, 255, (64, 48, 48), np.uint8)
+    quantise(bundle.weights, bundle.card.input, crops, tmp_path / "int8" / INT8_FILE)
+    card = replace(bundle.card, int8_sha256=sha256_file(tmp_path / "int8" / INT8_FILE))
+    write_card(tmp_path / "int8", card)
+    both = load_bundle(tmp_path / "int8")
+    path = write_video(tmp_path / "film.mp4", [portrait] * 6)
+    frames = {
+        int8: _score(Scorer(both, ScoringOptions(int8=int8), threads=1), path)[0].select(SCORES).to_numpy()
+        for int8 in (False, True)
+    }
+    assert 0 < np.abs(frames[True] - frames[False]).max() < 0.1
+    assert ScoringOptions(int8=True).digest() != ScoringOptions(int8=False).digest()
+    assert ScoringOptions().digest() == ScoringOptions(int8=ScoringOptions().uses_int8).digest()
 
 
 def test_bundle_without_geometry_for_the_detector_is_refused(bundle: Bundle) -> None:
