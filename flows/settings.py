@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     bundle: str = DEFAULT_BUNDLE  # shipped bundle's name, or a folder
     detector: str = "centerface"  # or the path of a YuNet .onnx file
     frames_per_second: float = 5.0  # frames sampled per second of video
+    int8: bool | None = None  # score with the bundle's int8 graph; None: where the machine gains from it
     consent_required: bool = False  # a patient without a record of consent is not scored, whatever the sidecar says
     retain_frames_days: Days = None  # days that rows of single frames are kept; None, like the others: for good
     retain_sessions_days: Days = None  # days that everything of a session is kept
