@@ -145,7 +145,6 @@ class Scorer:
                 for frame, faces in batch:
                     numbers = tracker.follow(frame.time_s, faces.boxes)
                     log.add(frame.index, frame.time_s, self._sightings(frame, faces, numbers, crops))
-                log.flush()
                 if on_progress:
                     on_progress(batch[-1][0].time_s, video.announced_s)
         return log
