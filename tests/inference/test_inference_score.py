@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from PIL import Image, ImageFilter
 
+from inference.faces import overlaps
 from inference.model import ExpressionModel
 from inference.options import ScoringOptions
 from inference.score import ScoredVideo, Scorer, VideoSummary
@@ -254,6 +255,21 @@ def test_real_clips_have_their_faces_where_the_shelf_says(clips: Path, bundle: B
     frames, _ = _score(scorer, clips / "WolfgangLanger_Pexels.mp4")
     assert frames["face_count"].to_list() == [1] * 40
     assert frames["track_id"].n_unique() == 1
+
+
+@pytest.mark.shared
+def test_fast_path_stays_within_the_tolerance_that_the_documentation_states(clips: Path) -> None:
+    """docs/performance.md; against every frame detected and the model in float32."""
+    bundle, plain = load_bundle(), ScoringOptions(frames_per_second=None, detections_per_second=None, int8=False)
+    for name in ("single_face.mp4", "again.mkv"):
+        slow, _ = _score(Scorer(bundle, plain, threads=2), clips / name)
+        fast, _ = _score(Scorer(bundle, replace(plain, detections_per_second=2.5, int8=True), threads=2), clips / name)
+        assert fast.select("reason", "face_count", "track_id").equals(slow.select("reason", "face_count", "track_id"))
+        for one, other in zip(fast.select(BOX).to_numpy(), slow.select(BOX).to_numpy(), strict=True):
+            assert overlaps(one, other[None])[0] > 0.85
+        apart = fast.select(SCORES).to_numpy() - slow.select(SCORES).to_numpy()
+        assert np.abs(apart.mean(axis=0)).max() < 0.01
+        assert np.quantile(np.abs(apart), 0.99) < 0.11
 
 
 @pytest.mark.shared
