@@ -69,8 +69,8 @@ class Scorer:
         Args:
             bundle: the verified bundle whose model scores.
             options: everything that changes results.
-            batch_size: frames per run of the detector and crops per run of the model. So many full frames are in memory
-                at once: 50 MB for 16 frames in 1080p.
+            batch_size: frames that are located together, and crops per run of the model. About three batches of decoded
+                frames are in memory at once, each of `locate.BATCH_BYTES` at most.
             threads: CPU threads of the decoder and of each network.
 
         Raises:
