@@ -8,7 +8,7 @@ FERPLUS ?= ../shared/data/ferplus/ferplus.parquet
 
 .DEFAULT_GOAL := help
 .PHONY: help install setup demo test test-slow lint lint-deploy audit format types lock train ablation dictionary settings-page \
-	words preview report-picture bench-reports bench-statistics bench-warehouse clean
+	words preview report-picture bench bench-reports bench-statistics bench-warehouse clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -73,6 +73,7 @@ train: $(VENV)/.dev var/landmarks/ferplus.parquet  ## train the default bundle o
 	done
 	@$(BIN)/pmfer export var/train/compact-finish/checkpoint.pt --data $(FERPLUS) --crop pmfer/configs/crop.json \
 		--out pmfer/bundles/pmfer-compact
+	@$(BIN)/python -m pmfer.quantise pmfer/bundles/pmfer-compact $(FERPLUS)
 
 dictionary: $(VENV)/.run  ## write docs/data-dictionary.md from the comments in the database
 	@$(BIN)/pmfer warehouse dictionary docs/data-dictionary.md
@@ -89,6 +90,9 @@ preview: $(VENV)/.dev  ## render sample reports into var/preview after every sav
 report-picture: $(VENV)/.dev  ## make the picture of the README again
 	@$(BIN)/python -m flows.preview var/preview --once --only pain_rising
 	@cp var/preview/pain_rising-1.png docs/images/report.png
+
+bench: $(VENV)/.run  ## measure how fast videos are scored; BENCH="--clip CLIP.mp4 --rounds 5"
+	@$(BIN)/python -m benchmarks.inference $(BENCH)
 
 bench-warehouse: $(VENV)/.run  ## measure a warehouse of WARD="--patients 100 --days 365 --sessions 2 --frames 500"
 	@$(BIN)/python -m benchmarks.warehouse $(WARD)

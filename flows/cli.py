@@ -100,6 +100,9 @@ def score(
     out: Annotated[Path, typer.Option(help="Folder for STEM.parquet of each video.")],
     fps: Annotated[float | None, typer.Option(min=0.01, help="Frames sampled per second of video. [5]")] = None,
     every_frame: Annotated[bool, typer.Option("--every-frame", help="Score every frame.")] = False,
+    int8: Annotated[
+        bool | None, typer.Option("--int8/--float32", help="Precision of the model. [PMFER_INT8, by the machine]")
+    ] = None,
     bundle: BundleName = None,
     detector: Detector = None,
 ) -> None:
@@ -111,9 +114,11 @@ def score(
 
     if every_frame and fps is not None:
         raise ConfigurationError("--fps and --every-frame exclude each other; give one of them")
-    settings = read_settings(bundle=bundle, detector=detector, frames_per_second=fps)
+    settings = read_settings(bundle=bundle, detector=detector, frames_per_second=fps, int8=int8)
     options = ScoringOptions(
-        frames_per_second=None if every_frame else settings.frames_per_second, detector=settings.detector
+        frames_per_second=None if every_frame else settings.frames_per_second,
+        detector=settings.detector,
+        int8=settings.int8,
     )
     console = Console()
     results = score_videos(Scorer(load_bundle(settings.bundle), options), videos, out, console)

@@ -26,7 +26,7 @@ from flows.settings import DOTENV, Settings, config_file, prefect_server, read_s
 from flows.sources import list_nights
 from flows.warehouse_address import warehouse_address
 from inference.detector import open_detector
-from inference.onnx_session import cuda_device_count
+from inference.hardware import cuda_device_count
 from inference.options import ScoringOptions
 from pmfer.bundle import load_bundle
 from pmfer.errors import PmferError

@@ -51,7 +51,9 @@ def make_job(
         WarehouseError: the address or the key of the warehouse is.
     """
     settings = read_settings(data_dir=data_dir, bundle=bundle, detector=detector, frames_per_second=frames_per_second)
-    options = ScoringOptions(frames_per_second=settings.frames_per_second, detector=settings.detector)
+    options = ScoringOptions(
+        frames_per_second=settings.frames_per_second, detector=settings.detector, int8=settings.int8
+    )
     verified = load_bundle(settings.bundle)
     provenance = Provenance(verified.digest, options.digest())
     data = DataFolder(settings.data_dir.absolute())

@@ -103,6 +103,11 @@ class Settings(BaseSettings):
     bundle: str = Field(DEFAULT_BUNDLE, description="shipped bundle's name, or a folder")
     detector: str = Field("centerface", description="face detector: centerface, or the path of a YuNet .onnx file")
     frames_per_second: float = Field(5.0, gt=0, description="frames sampled per second of video")
+    int8: bool | None = Field(
+        None,
+        description="score with the bundle's int8 graph; left out, where the machine gains from it. Say false where "
+        "machines of different kinds score the same patients (performance.md)",
+    )
     consent_required: bool = Field(
         False, description="a patient without a record of consent is not scored, whatever the sidecar says"
     )
