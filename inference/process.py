@@ -28,6 +28,8 @@ LOOK_S = 0.1  # seconds between two looks at the memory of the process
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _ENDINGS = {
     signal.SIGXCPU: (QuarantineReason.TIMED_OUT, "took more processor time than the limit"),
+    # Libraries in Rust and C++ abort when an allocation is refused.
+    signal.SIGABRT: (QuarantineReason.OUT_OF_MEMORY, "its decoder gave up, for want of memory as a rule"),
     signal.SIGKILL: (QuarantineReason.OUT_OF_MEMORY, "the system killed its decoder, for want of memory as a rule"),
 }
 
