@@ -25,6 +25,9 @@ from pmfer.errors import BundleError, ConfigurationError, QuarantineReason, Vide
 
 START_S = 600.0  # seconds to load the networks; CUDA can take minutes the first time
 LOOK_S = 0.1  # seconds between two looks at the memory of the process
+# Of the limit of memory. The system refuses what lies beyond the limit, and a library whose threads are refused a few
+# bytes may wait for each other for ever.
+FULL = 0.97
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _ENDINGS = {
     signal.SIGXCPU: (QuarantineReason.TIMED_OUT, "took more processor time than the limit"),
@@ -153,7 +156,7 @@ class ScoringProcess:
                 raise VideoError(
                     QuarantineReason.TIMED_OUT, f"{video}: took longer than the limit of {self._limits.wall_s:g} s"
                 )
-            if self._memory_bytes() > self._limits.memory_bytes:
+            if self._memory_bytes() > FULL * self._limits.memory_bytes:
                 self.close()
                 raise VideoError(
                     QuarantineReason.OUT_OF_MEMORY,
@@ -161,8 +164,9 @@ class ScoringProcess:
                 )
 
     def _memory_bytes(self) -> int:
+        """What counts for the limit of memory; see inference.child."""
         try:
-            return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * _PAGE_BYTES
+            return int(Path(f"/proc/{self.pid}/statm").read_text().split()[5]) * _PAGE_BYTES
         except (OSError, IndexError):  # it has just ended
             return 0
 
