@@ -150,13 +150,15 @@ class ScoringProcess:
 
     def _watch(self, video: Path, deadline: float) -> None:
         """Wait for the process to say something; it is ended when it takes too long or too much."""
-        while not wire.waits(self._replies, LOOK_S):
+        waiting = True
+        while waiting:
             if time.monotonic() > deadline:
                 self.close()
                 raise VideoError(
                     QuarantineReason.TIMED_OUT, f"{video}: took longer than the limit of {self._limits.wall_s:g} s"
                 )
-            if self._memory_bytes() > FULL * self._limits.memory_bytes:
+            waiting = not wire.waits(self._replies, LOOK_S)
+            if waiting and self._memory_bytes() > FULL * self._limits.memory_bytes:
                 self.close()
                 raise VideoError(
                     QuarantineReason.OUT_OF_MEMORY,
