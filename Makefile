@@ -7,7 +7,8 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c const
 FERPLUS ?= ../shared/data/ferplus/ferplus.parquet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow deploy lint format types lock train ablation dictionary bench-reports bench-warehouse scale clean
+.PHONY: help install setup demo test test-slow deploy lint lint-deploy audit format types lock train ablation dictionary \
+	settings-page words preview report-picture bench bench-reports bench-statistics bench-warehouse scale clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -24,24 +25,32 @@ $(VENV)/.dev: $(VENV)/.run
 	@$(PIP) -e '.[train,dev]'
 	@touch $@
 
+install: $(VENV)/.run  ## install what a night needs
+
 setup: $(VENV)/.dev  ## install everything for development
 
 demo: $(VENV)/.run  ## simulate a ward over three weeks and run the nightly flow over it
 	@$(BIN)/pmfer demo
 
 test: $(VENV)/.dev  ## run the tests, in as many processes as there are cores
-	@$(BIN)/python -m pytest -m 'not slow' --numprocesses auto --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m 'not slow'
 
 test-slow: $(VENV)/.dev  ## run the tests that take minutes: workers that are killed, nights on several machines
 	@$(BIN)/python -m pytest -m slow
 
 deploy: $(VENV)/.run  ## make pools, limits and deployments on the Prefect server: SOURCE=... PREFECT_API_URL=...
-	@$(BIN)/pmfer deploy --source $(SOURCE)
+	@$(BIN)/pmfer deploy $(if $(SOURCE),--source $(SOURCE))
 
 lint: $(VENV)/.dev  ## check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+lint-deploy: $(VENV)/.dev  ## check the files of deploy/: compose, container, systemd
+	@scripts/check_deploy.sh $(BIN)
+
+audit: $(VENV)/.dev  ## look the pinned dependencies up among known vulnerabilities
+	@$(BIN)/python scripts/audit.py $(AUDIT)
 
 format: $(VENV)/.dev  ## bring the code into its format
 	@$(BIN)/ruff check --fix --quiet .
@@ -67,12 +76,32 @@ train: $(VENV)/.dev var/landmarks/ferplus.parquet  ## train the default bundle o
 	done
 	@$(BIN)/pmfer export var/train/compact-finish/checkpoint.pt --data $(FERPLUS) --crop pmfer/configs/crop.json \
 		--out pmfer/bundles/pmfer-compact
+	@$(BIN)/python -m pmfer.quantise pmfer/bundles/pmfer-compact $(FERPLUS)
 
 dictionary: $(VENV)/.run  ## write docs/data-dictionary.md from the comments in the database
 	@$(BIN)/pmfer warehouse dictionary docs/data-dictionary.md
 
+settings-page: $(VENV)/.run  ## write docs/settings.md from the class of the settings
+	@$(BIN)/pmfer config --markdown docs/settings.md
+
+words: $(VENV)/.run  ## bring the translations of the reports up to date with the code
+	@$(BIN)/python -m reports.words.catalogue
+
+preview: $(VENV)/.dev  ## render sample reports into var/preview after every save; ONCE=1: once; PREVIEW="--language de"
+	@$(BIN)/python -m flows.preview var/preview $(if $(ONCE),--once) $(PREVIEW)
+
+report-picture: $(VENV)/.dev  ## make the picture of the README again
+	@$(BIN)/python -m flows.preview var/preview --once --only pain_rising
+	@cp var/preview/pain_rising-1.png docs/images/report.png
+
+bench: $(VENV)/.run  ## measure how fast videos are scored; BENCH="--clip CLIP.mp4 --rounds 5"
+	@$(BIN)/python -m benchmarks.inference $(BENCH)
+
 bench-warehouse: $(VENV)/.run  ## measure a warehouse of WARD="--patients 100 --days 365 --sessions 2 --frames 500"
 	@$(BIN)/python -m benchmarks.warehouse $(WARD)
+
+bench-statistics: $(VENV)/.run  ## measure false flags, delays and intervals of the reports on simulated patients
+	@$(BIN)/python -m benchmarks.statistics $(STATISTICS)
 
 bench-reports: $(VENV)/.run  ## measure the reports of a night: NIGHT="--patients 100 --days 90"
 	@$(BIN)/python -m benchmarks.reports $(NIGHT)

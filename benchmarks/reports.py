@@ -70,9 +70,11 @@ def measure(
     """Figures by name: seconds, reports per second, MiB that a process takes at most."""
     day = FIRST_DAY + timedelta(days=size.days - 1)
     figures: dict[str, object] = {"cores": os.cpu_count(), "load_before": os.getloadavg()[0], **vars(size)}
+    before = cpu_s()
     began = time.perf_counter()
     night = read_night(address, day)
     figures["read_and_compare_s"] = time.perf_counter() - began
+    figures["read_and_compare_cpu_s"] = cpu_s() - before
     began = time.perf_counter()
     for report in night.patients:
         patient_html(report)
@@ -80,7 +82,7 @@ def measure(
     figures["html_s"] = time.perf_counter() - began
     for count in dict.fromkeys(processes):
         orders = orders_of(night, formats, folder / f"with-{count}")
-        before = children_cpu_s()
+        before = cpu_s()
         began = time.perf_counter()
         for outcome in write_all(orders, count):
             if outcome.error:
@@ -89,7 +91,7 @@ def measure(
             figures[f"peak_mib_of_{count}"] = max([peak_mib("self"), *peaks])
         wall_s = time.perf_counter() - began
         figures[f"write_with_{count}_s"] = wall_s
-        figures[f"write_with_{count}_cpu_s"] = children_cpu_s() - before
+        figures[f"write_with_{count}_cpu_s"] = cpu_s() - before
         figures[f"reports_per_s_with_{count}"] = len(orders) / wall_s
     figures["load_after"] = os.getloadavg()[0]
     return figures
@@ -114,7 +116,7 @@ def orders_of(night: NightReports, formats: Sequence[Format], folder: Path) -> l
     return [*orders, Order(night.ward, _files(folder, "ward", of_ward))]
 
 
-def children_cpu_s() -> float:
+def cpu_s() -> float:
     """Processor seconds of this process and of those that ended."""
     return time.process_time() + sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
 

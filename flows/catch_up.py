@@ -1,5 +1,6 @@
 """Many nights: which of them have something to do, and the flow that works through them in order."""
 
+import logging
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -17,6 +18,8 @@ from flows.unfinished import note_unready
 from flows.writing import writing
 from pmfer.errors import ConfigurationError
 from warehouse.publish import publish
+
+log = logging.getLogger("pmfer.nightly")
 
 
 @flow(name="backfill", flow_run_name="backfill {first} to {last}")
@@ -78,4 +81,8 @@ def first_due_night(
                 return listing.night
         # A run whose last publication failed, for want of room say, has nothing else left to do.
         publish(connection, job.warehouse)
+    for listing in listings:
+        if listing.unready:
+            count = len(listing.unready)
+            log.info("%s: %d sessions still being uploaded, left for next time", listing.night, count)
     return None

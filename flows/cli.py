@@ -8,17 +8,20 @@ import errno
 import logging
 import os
 import sys
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.logging import RichHandler
 
+from flows.config_command import config_app
 from flows.data_folder import DataFolder
 from flows.deploy_command import deploy_app
-from flows.settings import Dispatch, prepare_prefect, read_settings
+from flows.logs import set_up_logs, writes_json
+from flows.ops_commands import ops_app
+from flows.quarantine_command import app as quarantine_app
+from flows.settings import Dispatch, Settings, prepare_prefect, read_settings
 from pmfer import __version__
 from pmfer.errors import ConfigurationError, PmferError
 from reports.format import Format
@@ -39,16 +42,21 @@ warehouse_app = typer.Typer(help="Look after the warehouse.", no_args_is_help=Tr
 consent_app = typer.Typer(help="Keep the register of consents.", no_args_is_help=True)
 events_app = typer.Typer(help="Take over care events.", no_args_is_help=True)
 app.add_typer(bundle_app, name="bundle")
+app.add_typer(config_app, name="config")
+app.add_typer(ops_app)
 app.add_typer(consent_app, name="consent")
 app.add_typer(deploy_app)
 app.add_typer(events_app, name="events")
+app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(warehouse_app, name="warehouse")
 
 DataDir = Annotated[Path | None, typer.Option(help="Folder below which all state lies. [PMFER_DATA_DIR, var/pmfer]")]
 BundleName = Annotated[str | None, typer.Option(help="Shipped bundle's name, or a folder. [PMFER_BUNDLE]")]
 Detector = Annotated[str | None, typer.Option(help="centerface, or a YuNet .onnx file. [PMFER_DETECTOR]")]
 Fps = Annotated[float | None, typer.Option(help="Frames sampled per second of video. [PMFER_FRAMES_PER_SECOND, 5]")]
-Source = Annotated[str, typer.Option(help="Folder with one folder per day, or its s3:// or sftp:// URL.")]
+Source = Annotated[
+    str | None, typer.Option(help="Folder with one folder per day, or its s3:// or sftp:// URL. [PMFER_SOURCE]")
+]
 DispatchTo = Annotated[
     Dispatch | None,
     typer.Option("--dispatch", help="Who scores: this process, or Prefect workers. [PMFER_DISPATCH, process]"),
@@ -84,12 +92,12 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
     if version:
         typer.echo(__version__)
         raise typer.Exit
-    console = Console(soft_wrap=True)
-    handler = RichHandler(console=console, show_path=False, show_level=False, log_time_format="%H:%M:%S", markup=False)
-    log = logging.getLogger("pmfer")
-    log.setLevel(logging.INFO)
-    log.handlers = [handler]
-    log.propagate = False
+    try:
+        settings = read_settings()
+    except ConfigurationError:
+        # A command that needs settings says what is wrong with them; pmfer doctor and pmfer score --help do not.
+        settings = Settings.model_construct()
+    set_up_logs(settings)
 
 
 @app.command()
@@ -98,6 +106,9 @@ def score(
     out: Annotated[Path, typer.Option(help="Folder for STEM.parquet of each video.")],
     fps: Annotated[float | None, typer.Option(min=0.01, help="Frames sampled per second of video. [5]")] = None,
     every_frame: Annotated[bool, typer.Option("--every-frame", help="Score every frame.")] = False,
+    int8: Annotated[
+        bool | None, typer.Option("--int8/--float32", help="Precision of the model. [PMFER_INT8, by the machine]")
+    ] = None,
     bundle: BundleName = None,
     detector: Detector = None,
 ) -> None:
@@ -109,9 +120,11 @@ def score(
 
     if every_frame and fps is not None:
         raise ConfigurationError("--fps and --every-frame exclude each other; give one of them")
-    settings = read_settings(bundle=bundle, detector=detector, frames_per_second=fps)
+    settings = read_settings(bundle=bundle, detector=detector, frames_per_second=fps, int8=int8)
     options = ScoringOptions(
-        frames_per_second=None if every_frame else settings.frames_per_second, detector=settings.detector
+        frames_per_second=None if every_frame else settings.frames_per_second,
+        detector=settings.detector,
+        int8=settings.int8,
     )
     console = Console()
     results = score_videos(Scorer(load_bundle(settings.bundle), options), videos, out, console)
@@ -128,8 +141,8 @@ def score(
 
 @app.command()
 def nightly(
-    source: Source,
-    night: Annotated[str, typer.Option("--date", help="The day, YYYY-MM-DD.")],
+    night: Annotated[str | None, typer.Option("--date", help="The day, YYYY-MM-DD. [yesterday]")] = None,
+    source: Source = None,
     data_dir: DataDir = None,
     bundle: BundleName = None,
     detector: Detector = None,
@@ -137,14 +150,15 @@ def nightly(
     dispatch: DispatchTo = None,
 ) -> None:
     """Process one day: find, score, store, publish, report."""
-    run_nights(source, _day(night), _day(night), data_dir, bundle, detector, fps, dispatch)
+    day = _day(night) if night else date.today() - timedelta(days=1)
+    run_nights(_source(source), day, day, data_dir, bundle, detector, fps, dispatch)
 
 
 @app.command()
 def backfill(
-    source: Source,
     first: Annotated[str, typer.Option("--from", help="First day, YYYY-MM-DD.")],
     last: Annotated[str, typer.Option("--to", help="Last day, YYYY-MM-DD.")],
+    source: Source = None,
     data_dir: DataDir = None,
     bundle: BundleName = None,
     detector: Detector = None,
@@ -152,7 +166,7 @@ def backfill(
     dispatch: DispatchTo = None,
 ) -> None:
     """Process several days in order; what is done already is left alone."""
-    run_nights(source, _day(first), _day(last), data_dir, bundle, detector, fps, dispatch)
+    run_nights(_source(source), _day(first), _day(last), data_dir, bundle, detector, fps, dispatch)
 
 
 @app.command()
@@ -461,16 +475,25 @@ def run_nights(
     dispatch: Dispatch | None = None,
 ) -> bool:
     """Run the flow over the nights that have something to do; False when all was done before."""
-    data = DataFolder(read_settings(data_dir=data_dir).data_dir.absolute())
-    data.require_writable()
-    prepare_prefect(data.prefect_home)
-    from flows.catch_up import backfill as run
-    from flows.catch_up import first_due_night
+    settings = read_settings(data_dir=data_dir)
+    data = DataFolder(settings.data_dir.absolute())
+    from flows.watch import report_end, report_failure
 
-    due = first_due_night(source, data.root, first, last, bundle, detector, fps)
+    try:
+        data.require_writable()
+        prepare_prefect(data.prefect_home)
+        from flows.catch_up import backfill as run
+        from flows.catch_up import first_due_night
+
+        due = first_due_night(source, data.root, first, last, bundle, detector, fps)
+    except (PmferError, OSError) as error:
+        # No flow has begun that would leave a trace of it.
+        report_failure(settings, first if first == last else None, error)
+        raise
     if due is None:
         span = str(first) if first == last else f"{first} to {last}"
         typer.echo(f"{span}: nothing to do")
+        report_end(settings, last, done_before=True)
         return False
     try:
         run(source, data.root, due, last, bundle, detector, fps, dispatch)
@@ -478,10 +501,12 @@ def run_nights(
         # Prefect's own words when its temporary server does not come up; it gives no better class to tell by.
         if "ephemeral" not in str(error):
             raise
-        raise ConfigurationError(
+        trouble = ConfigurationError(
             f"Prefect's temporary server did not start in {data.prefect_home}; is the disk full? make room and run "
             "again"
-        ) from None
+        )
+        report_failure(settings, due, trouble)
+        raise trouble from None
     return True
 
 
@@ -493,6 +518,14 @@ def _places(data_dir: Path | None) -> "tuple[DataFolder, Address]":
     return DataFolder(settings.data_dir.absolute()), warehouse_address(settings)
 
 
+def _source(given: str | None) -> str:
+    """The source by an option or the settings."""
+    source = given or read_settings().source
+    if source is None:
+        raise ConfigurationError("no source; give the folder of the recordings with --source or PMFER_SOURCE")
+    return source
+
+
 def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
@@ -501,6 +534,9 @@ def _day(text: str) -> date:
 
 
 def _complain(text: str) -> None:
-    """One line on stderr; square brackets in it are no markup."""
+    """One line on stderr; square brackets in it are no markup. Where logs are JSON it is one of their lines."""
+    if writes_json():
+        logging.getLogger("pmfer").error(text)
+        return
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     console.print("pmfer: " + text.replace("[", r"\["))

@@ -38,12 +38,12 @@ class DataFolder:
 
     def digests(self, night: date) -> Path:
         """What is known of the content of a night's recordings."""
-        return self.root / "source" / f"{night.isoformat()}.jsonl"
+        return self.root / "digests" / f"{night.isoformat()}.jsonl"
 
     @property
     def unready(self) -> Path:
         """How many sessions of which nights were still being uploaded."""
-        return self.root / "source" / "unready.json"
+        return self.root / "digests" / "unready.json"
 
     @property
     def prefect_home(self) -> Path:
@@ -69,6 +69,11 @@ class DataFolder:
     def exports(self) -> Path:
         """Copies of the warehouse's content for others; they can be made again."""
         return self.root / "exports"
+
+    @property
+    def metrics(self) -> Path:
+        """Figures of the last night for Prometheus; they name nobody."""
+        return self.root / "metrics" / "pmfer.prom"
 
     def reports(self, day: date) -> Path:
         """Folder of a day's reports, see flows.printing.files_in."""

@@ -6,13 +6,16 @@ from typing import Annotated
 import typer
 
 from flows.settings import prepare_prefect, read_settings
+from pmfer.errors import ConfigurationError
 
 deploy_app = typer.Typer()
 
 
 @deploy_app.command()
 def deploy(
-    source: Annotated[str, typer.Option(help="Where nights find recordings: a folder or a URL.")],
+    source: Annotated[
+        str | None, typer.Option(help="Where nights find recordings: a folder or a URL. [PMFER_SOURCE]")
+    ] = None,
     data_dir: Annotated[
         Path | None, typer.Option(help="Data folder of the nights. [PMFER_DATA_DIR, var/pmfer]")
     ] = None,
@@ -21,8 +24,10 @@ def deploy(
     ] = None,
 ) -> None:
     """Make work pools, queues, limits and deployments on the Prefect server; repeat it after every update."""
-    settings = read_settings(data_dir=data_dir)
+    settings = read_settings(data_dir=data_dir, source=source)
+    if settings.source is None:
+        raise ConfigurationError("no source; give the folder of the recordings with --source or PMFER_SOURCE")
     prepare_prefect(settings.data_dir.absolute() / "prefect")
     from flows.deploy import deploy as run
 
-    run(source, settings.data_dir.absolute(), gpus, typer.echo)
+    run(settings.source, settings.data_dir.absolute(), gpus, typer.echo)

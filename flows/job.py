@@ -60,7 +60,9 @@ def make_job(
         frames_per_second=frames_per_second,
         dispatch=dispatch,
     )
-    options = ScoringOptions(frames_per_second=settings.frames_per_second, detector=settings.detector)
+    options = ScoringOptions(
+        frames_per_second=settings.frames_per_second, detector=settings.detector, int8=settings.int8
+    )
     verified = load_bundle(settings.bundle)
     provenance = Provenance(verified.digest, options.digest())
     data = DataFolder(settings.data_dir.absolute())

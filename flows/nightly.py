@@ -24,6 +24,7 @@ from pydantic import Field
 
 from flows.dispatch import dispatch, require_dispatchable
 from flows.job import Job, make_job
+from flows.logs import hide, log_context
 from flows.night import NightOutcome, NightPlan, plan_night, quarantine_record, run_record
 from flows.reporting import DueReport, due_reports, render, require_none
 from flows.retain_command import retain
@@ -33,6 +34,7 @@ from flows.shards import pack
 from flows.sources import NightListing, list_night
 from flows.tally import remember_contents, tally
 from flows.unfinished import note_unready, unfinished_nights, was_cut_short
+from flows.watch import stage, watched
 from flows.writing import writing
 from pmfer.errors import ConfigurationError, PmferError
 from warehouse import store
@@ -48,36 +50,42 @@ log = logging.getLogger("pmfer.nightly")
 
 
 @task(name="find sessions", retries=3, retry_delay_seconds=[1, 10, 60], cache_policy=NO_CACHE)
+@stage("find")
 def find_sessions(job: Job) -> NightListing:
     """List the night; a source on a network may need a second look."""
     return list_night(job.source, job.night)
 
 
 @task(name="check", cache_policy=NO_CACHE)
+@stage("check")
 def check_load(connection: duckdb.DuckDBPyConnection) -> None:
     """Check the contracts over what was loaded: nothing that breaks one is published."""
     require_contracts(connection, everything=False)
 
 
 @task(name="publish", retries=2, retry_delay_seconds=5, retry_condition_fn=worth_retrying, cache_policy=NO_CACHE)
+@stage("publish")
 def publish_snapshot(connection: duckdb.DuckDBPyConnection, job: Job) -> bool:
     """Give readers what is stored so far; those of a lake see it by themselves."""
     return publish(connection, job.warehouse)
 
 
 @task(name="tidy", cache_policy=NO_CACHE)
+@stage("tidy")
 def tidy_lake(connection: duckdb.DuckDBPyConnection) -> None:
     """Merge what the night left in small files, if the warehouse is a lake."""
     tidy(connection)
 
 
 @task(name="render reports", retries=1, retry_condition_fn=worth_retrying, cache_policy=NO_CACHE)
+@stage("report")
 def render_reports(connection: duckdb.DuckDBPyConnection, due: list[DueReport], job: Job, run_id: str) -> list[str]:
     """Render what is due, in processes of their own, and record it; what went wrong, a line each."""
     return render(connection, due, job.data, job.printing, run_id)
 
 
 @flow(name="nightly", flow_run_name="nightly {night}")
+@watched
 def nightly(
     source: str,
     data_dir: Path,
@@ -113,8 +121,10 @@ def nightly(
         require_dispatchable(job)
     job.data.require_writable()
     listing = find_sessions(job)
+    hide(identities(listing))
     with writing(job.data, job.warehouse) as connection, night_lock(connection, night):
-        plan = plan_night(connection, listing, job)
+        with stage("plan"):
+            plan = plan_night(connection, listing, job)
         if not something_to_do(connection, plan, job):
             publish_snapshot(connection, job)
             outcome = NightOutcome(night, plan.found, 0, plan.done_before, 0, 0, 0, len(plan.unready))
@@ -123,7 +133,8 @@ def nightly(
         if removed := retain(connection, job.data, job.retention, date.today()):
             log.info("too old to be kept: %s", ", ".join(f"{count} {name}" for name, count in removed.items()))
             publish_snapshot(connection, job)
-        store.settle_replays(connection, night)
+        if store.settle_replays(connection, night):
+            publish_snapshot(connection, job)
         note_unready(job.data, night, outcome.unready)
         earlier = [] if given else [left for left in unfinished_nights(connection, job.data) if left < night]
         head = current_head(connection)
@@ -148,7 +159,7 @@ def process(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job) ->
     """Do what the plan says and keep a record of the run."""
     run_id = str(uuid.uuid4())
     store.start_run(connection, run_record(job, run_id))
-    with recorded_failure(connection, run_id, plan):
+    with log_context(run=run_id), recorded_failure(connection, run_id, plan):
         for rejection in plan.rejections:
             store.add_quarantine(connection, quarantine_record(rejection, job.night, run_id))
         shards = pack(plan.pending, job.shard_s)
@@ -195,6 +206,19 @@ def recorded_failure(connection: duckdb.DuckDBPyConnection, run_id: str, plan: N
         with suppress(PmferError):
             store.finish_run(connection, run_id, outcome)
         raise
+
+
+def identities(listing: NightListing) -> Iterator[str | None]:
+    """What names somebody in a night: pseudonyms, session ids, and names of files, which the house chooses freely."""
+    for recording in listing.recordings:
+        yield from (recording.sidecar.patient_id, recording.sidecar.session_id)
+    for rejection in listing.rejections:
+        yield from (rejection.patient_id, rejection.session_id)
+    uris = [recording.source_uri for recording in listing.recordings]
+    uris += [rejection.source_uri for rejection in listing.rejections]
+    uris += [unready.source_uri for unready in listing.unready]
+    for path in map(Path, uris):
+        yield from (path.name, path.stem)
 
 
 def previous_day(due: datetime | None, time_zone: str | None) -> date:

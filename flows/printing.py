@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from flows.name_map import read_names
 from flows.recipients import read_recipients
@@ -36,7 +37,7 @@ class Printing:
     recipients: tuple[Recipient, ...] = ()  # with their passwords, which are not shown
     name_map: Path | None = None  # read when something is printed, so that a change of it counts at once
     processes: int = 1  # that render
-    options: Mapping[str, str] = field(default_factory=dict)  # keyword options of reports.render
+    options: Mapping[str, Any] = field(default_factory=dict)  # keyword options of reports.render
 
 
 def printing_of(settings: Settings, formats: Iterable[Format] = ()) -> Printing:
@@ -58,7 +59,7 @@ def printing_of(settings: Settings, formats: Iterable[Format] = ()) -> Printing:
         recipients=recipients,
         name_map=settings.name_map,
         processes=settings.report_processes or os.cpu_count() or 1,
-        options={},
+        options={"language": settings.report_language, "page_size": settings.report_page_size},
     )
 
 

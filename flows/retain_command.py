@@ -41,7 +41,7 @@ def retain(
     for path in files:
         path.unlink(missing_ok=True)
         for folder in path.parents:
-            if folder in (data.staging, data.root / "reports", data.root / "source") or any(folder.iterdir()):
+            if folder in (data.staging, data.root / "reports", data.root / "digests") or any(folder.iterdir()):
                 break
             folder.rmdir()
     if files:

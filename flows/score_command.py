@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from inference.score import Scorer, VideoSummary
+from inference.score import ScoredVideo, Scorer, VideoSummary
 from pmfer.errors import ConfigurationError, VideoError
 
 
@@ -35,9 +35,11 @@ def score_videos(scorer: Scorer, videos: Sequence[Path], out: Path, console: Con
             f"{twice[0]}: two videos would both become {twice[0]}.parquet; score them into two folders"
         )
     results = []
-    for video in videos:
-        with console.status(f"scoring {video.name}"):
-            results.append(_score(scorer, video, out))
+    with console.status("") as status:
+        outcomes = scorer.score_all((video, video.stem) for video in videos)
+        for video in videos:
+            status.update(f"scoring {video.name}")
+            results.append(_write(next(outcomes), video, out))
     return results
 
 
@@ -65,11 +67,9 @@ def summary_table(results: Sequence[ScoredFile]) -> Table:
     return table
 
 
-def _score(scorer: Scorer, video: Path, out: Path) -> ScoredFile:
-    try:
-        scored = scorer.score(video, video.stem)
-    except VideoError as error:
-        return ScoredFile(video, None, str(error))
+def _write(scored: ScoredVideo | VideoError, video: Path, out: Path) -> ScoredFile:
+    if isinstance(scored, VideoError):
+        return ScoredFile(video, None, str(scored))
     target = out / f"{video.stem}.parquet"
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,8 @@
 """Scoring sessions one after the other: pull, score, store, or set aside. Whatever happens to one spares the next."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -10,6 +12,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
 from flows.job import Job
+from flows.logs import log_context, session_label, session_progress
 from flows.night import (
     PendingSession,
     ScoredSession,
@@ -22,9 +25,12 @@ from flows.night import (
 )
 from flows.sources import Rejection, Unready
 from flows.staging import SourceGoneError, staging_folder
+from flows.watch import stage
 from inference.process import ScoringProcess
 from pmfer.errors import PmferError, SessionError
 from warehouse import store
+
+log = logging.getLogger("pmfer.nightly")
 
 
 def worth_retrying(task: Task[..., object], task_run: TaskRun, state: State[object]) -> bool:
@@ -40,12 +46,14 @@ def worth_retrying(task: Task[..., object], task_run: TaskRun, state: State[obje
     retry_condition_fn=worth_retrying,
     cache_policy=NO_CACHE,
 )
+@stage("pull")
 def pull(session: PendingSession, job: Job, folder: Path) -> StagedSession | Rejection | Unready:
     """Copy one video below the data folder."""
     return pull_session(session, job, folder)
 
 
 @task(name="score session", retries=1, retry_condition_fn=worth_retrying, cache_policy=NO_CACHE)
+@stage("score")
 def score(scorer: ScoringProcess, staged: StagedSession, job: Job) -> ScoredSession | Rejection:
     """Score one staged video into a Parquet file beside it."""
     return score_session(scorer, staged.session, staged.video, job.warehouse.key)
@@ -63,10 +71,14 @@ def score_sessions(
     with (
         staging_folder(job.data.staging) as folder,
         ScoringProcess(job.bundle, job.options, job.limits) as scorer,
+        session_progress(len(sessions)) as advance,
     ):
         for session in sessions:
             result = score_one(connection, scorer, session, job, folder, run_id)
+            advance(result.summary.duration_s or 0.0 if isinstance(result, ScoredSession) else 0.0)
             if isinstance(result, Rejection):
+                with log_context(session=session_label(result.content_sha256)):
+                    log.info("set aside: %s", result.reason)
                 store.add_quarantine(connection, quarantine_record(result, job.night, run_id))
 
 
@@ -82,7 +94,7 @@ def score_one(
     staged = pull(session, job, folder)
     if not isinstance(staged, StagedSession):
         return staged
-    try:
+    with log_context(session=session_label(staged.session.content_sha256)), _gone_at_the_end(staged):
         examination = examine(connection, [staged.session], job, job.night)
         if examination.rejections:
             return examination.rejections[0]
@@ -91,11 +103,20 @@ def score_one(
         result = score(scorer, staged, job)
         if isinstance(result, ScoredSession):
             try:
-                store_scored(connection, result, job, run_id)
+                with stage("store"):
+                    store_scored(connection, result, job, run_id)
             except SessionError as error:
                 return result.session.rejection(error)
             finally:
                 result.batch.unlink()
+            log.debug("scored %d of %d frames", result.summary.frames_scored, result.summary.frames_sampled)
         return result
+
+
+@contextmanager
+def _gone_at_the_end(staged: StagedSession) -> Iterator[None]:
+    """Remove the copy of a video whatever comes of it."""
+    try:
+        yield
     finally:
         staged.video.unlink(missing_ok=True)

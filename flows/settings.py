@@ -1,33 +1,64 @@
-"""Settings: the only place that reads the environment.
+"""Settings: one class, and the only place that reads the environment.
 
-Every setting can be given as `PMFER_NAME`; an option of the command line wins over it. Unknown values are errors.
+Each can be given as an option of a command, as `PMFER_NAME` in the environment or in the file `.env`, or as `name` in
+`pmfer.toml`; the first of these that gives it counts, then the default. What is unknown anywhere is an error, because a
+setting that is misspelt would otherwise be one that is silently not made. docs/settings.md is generated from here.
 """
 
 import os
+import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
+from dotenv import dotenv_values
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from pmfer.bundle import DEFAULT_BUNDLE
 from pmfer.errors import ConfigurationError
 from reports.format import Format
 
+PREFIX = "PMFER_"
+DOTENV = Path(".env")  # of the working directory, as for Prefect, which reads its own settings from it
+CONFIG_FILE = Path("pmfer.toml")
+# Variables of ours that are no settings, and what they are.
+OTHER_VARIABLES = {
+    "PMFER_CONFIG": "path of the TOML file, in place of `pmfer.toml` in the working directory",
+    "PMFER_HOME": "folder of the program on a worker's machine, read by prefect.yaml",
+    "PMFER_SNAPSHOT": "snapshot that docs/analysts.ipynb opens",
+}
+SECRETS_OF_FILES = "PMFER_PASSWORD_"  # beginning of variables that another file of the house names
 HEARTBEAT_S = 30  # seconds between two heartbeats of a run, the least that Prefect takes; prefect.yaml has it too
 
 
-def _listed(value: object) -> object:
-    """`pdf,html` as people write it in the environment."""
-    return [part.strip().lower() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+NoticeOf = Literal["failure", "abstention", "completion"]
+
+
+def _words(value: object) -> object:
+    """A list as people write it in the environment: words with spaces or commas between them."""
+    return value.lower().replace(",", " ").split() if isinstance(value, str) else value
+
+
+def _urls(value: object) -> object:
+    """Addresses with white space between them; a comma may be part of one."""
+    return value.split() if isinstance(value, str) else value
 
 
 Days = Annotated[int | None, Field(ge=1)]
 Positive = Annotated[int, Field(gt=0)]
 Marker = Annotated[str | None, Field(pattern=r"^\.[A-Za-z0-9._-]{1,32}$")]
-Formats = Annotated[tuple[Format, ...], NoDecode, BeforeValidator(_listed), Field(min_length=1)]
+Formats = Annotated[tuple[Format, ...], NoDecode, BeforeValidator(_words), Field(min_length=1)]
 
 
 class Dispatch(StrEnum):
@@ -40,58 +71,156 @@ class Dispatch(StrEnum):
 class Settings(BaseSettings):
     """What a run needs to know that no file of the night tells."""
 
-    model_config = SettingsConfigDict(env_prefix="PMFER_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, dotenv_filtering="only_existing", frozen=True, extra="forbid"
+    )
 
-    data_dir: Path = Path("var/pmfer")  # all state lies below it
-    warehouse: str | None = None  # address, see warehouse.address; left out, a file below the data folder
-    warehouse_key: SecretStr | None = None  # 32 random bytes in base64; left out, nothing is encrypted
-    warehouse_key_file: Path | None = None  # a file with the key, in place of the key itself
-    s3_key_id: str | None = None  # access to the object storage of a lake's files
-    s3_secret: SecretStr | None = None
-    s3_region: str = "us-east-1"
-    s3_endpoint: str | None = None  # of a store other than AWS
-    sftp_key_file: Path | None = None  # private key for a source on SFTP; None: the agent's and the account's keys
-    sftp_known_hosts: Path | None = None  # keys of SFTP hosts; None: ~/.ssh/known_hosts of the account
-    source_settle_s: Annotated[float, Field(ge=0)] = 60.0  # a file written less long ago may still be growing
-    source_done_marker: Marker = None  # suffix, such as .done, of a file that says of a recording that it is whole
-    video_max_bytes: Positive = 64 * 1024**3  # a larger file is not copied
-    video_max_pixels: Positive = 8192 * 4320  # pixels of a picture
-    video_max_frames: Positive = 5_000_000  # a day at 58 frames a second
-    video_max_s: Positive = 24 * 3600  # seconds of a recording
-    video_wall_s: Positive = 4 * 3600  # seconds that decoding and scoring one video may take
-    video_cpu_s: Positive = 16 * 3600  # seconds of all cores that decoding and scoring one video may take
-    video_memory_bytes: Positive = 6 * 1024**3  # of the process that decodes and scores
-    bundle: str = DEFAULT_BUNDLE  # shipped bundle's name, or a folder
-    detector: str = "centerface"  # or the path of a YuNet .onnx file
-    frames_per_second: float = 5.0  # frames sampled per second of video
-    dispatch: Dispatch = Dispatch.PROCESS  # who scores
-    shard_s: Annotated[float, Field(gt=0)] = 3600.0  # seconds of video, by its size, that one worker takes at a time
-    consent_required: bool = False  # a patient without a record of consent is not scored, whatever the sidecar says
-    retain_frames_days: Days = None  # days that rows of single frames are kept; None, like the others: for good
-    retain_sessions_days: Days = None  # days that everything of a session is kept
-    retain_reports_days: Days = None  # days that reports are kept, in all formats
-    retain_staged_days: Days = None  # days that what a killed run left in the staging folder is kept
-    retain_quarantine_days: Days = None  # days that rows of quarantine are kept
-    name_map: Path | None = None  # CSV or Parquet of patient_id and name, for the print of reports only
-    report_formats: Formats = (Format.PDF,)  # forms in which every report is written
-    report_recipients: Path | None = None  # TOML file of those who get PDFs under a password of their own
-    report_open_pdf: bool = False  # with recipients: also write the PDF that anybody can open
-    report_processes: Annotated[int | None, Field(ge=1)] = None  # processes that render; None: one per core
-    actor: str | None = None  # who acts, for the audit log; None: the account of the operating system
+    data_dir: Path = Field(Path("var/pmfer"), description="folder below which all state lies")
+    source: str | None = Field(None, description="where recordings are found, for commands without `--source`")
+    warehouse: str | None = Field(
+        None,
+        repr=False,  # a password may stand in it
+        description="address of the warehouse (warehouse.md); left out, a file below the data folder",
+    )
+    warehouse_key: SecretStr | None = Field(
+        None, description="32 random bytes in base64; left out, nothing is encrypted"
+    )
+    warehouse_key_file: Path | None = Field(None, description="private file with the key, in place of the key itself")
+    s3_key_id: str | None = Field(None, description="access to the object storage of a lake's files")
+    s3_secret: SecretStr | None = Field(None, description="the secret that belongs to it")
+    s3_region: str = Field("us-east-1", description="region of the object storage")
+    s3_endpoint: str | None = Field(None, description="host:port of a store other than AWS; http:// without TLS")
+    sftp_key_file: Path | None = Field(
+        None, description="private key for a source on SFTP; left out, the agent's and the account's keys"
+    )
+    sftp_known_hosts: Path | None = Field(
+        None, description="keys of SFTP hosts; left out, `~/.ssh/known_hosts` of the account"
+    )
+    source_settle_s: float = Field(
+        60.0, ge=0, description="seconds since a file was last written before which it may still be growing"
+    )
+    source_done_marker: Marker = Field(
+        None, description="suffix, such as .done, of a file that says of a recording that it is whole"
+    )
+    video_max_bytes: Positive = Field(64 * 1024**3, description="bytes of a recording; a larger file is not copied")
+    video_max_pixels: Positive = Field(8192 * 4320, description="pixels of a picture, at most")
+    video_max_frames: Positive = Field(5_000_000, description="frames of a recording, at most: a day at 58 a second")
+    video_max_s: Positive = Field(24 * 3600, description="seconds of a recording, at most")
+    video_wall_s: Positive = Field(4 * 3600, description="seconds that decoding and scoring one video may take")
+    video_cpu_s: Positive = Field(
+        16 * 3600, description="seconds of all cores that decoding and scoring one video may take"
+    )
+    video_memory_bytes: Positive = Field(6 * 1024**3, description="bytes of memory of the process that scores")
+    bundle: str = Field(DEFAULT_BUNDLE, description="shipped bundle's name, or a folder")
+    detector: str = Field("centerface", description="face detector: centerface, or the path of a YuNet .onnx file")
+    frames_per_second: float = Field(5.0, gt=0, description="frames sampled per second of video")
+    dispatch: Dispatch = Field(
+        Dispatch.PROCESS, description="who scores: `process`, or `workers` of Prefect (operations.md)"
+    )
+    shard_s: float = Field(3600.0, gt=0, description="seconds of video, by its size, that one worker takes at a time")
+    int8: bool | None = Field(
+        None,
+        description="score with the bundle's int8 graph; left out, where the machine gains from it. Say false where "
+        "machines of different kinds score the same patients (performance.md)",
+    )
+    consent_required: bool = Field(
+        False, description="a patient without a record of consent is not scored, whatever the sidecar says"
+    )
+    retain_frames_days: Days = Field(None, description="days that rows of single frames are kept; left out, for good")
+    retain_sessions_days: Days = Field(None, description="days that everything of a session is kept")
+    retain_reports_days: Days = Field(None, description="days that reports are kept, in all formats")
+    retain_staged_days: Days = Field(None, description="days that what a killed run left in `staging/` is kept")
+    retain_quarantine_days: Days = Field(None, description="days that rows of quarantine are kept")
+    name_map: Path | None = Field(
+        None, description="CSV or Parquet of `patient_id` and `name`, for the print of reports only"
+    )
+    report_formats: Formats = Field(
+        (Format.PDF,), description="forms in which every report is written: pdf, html, json, fhir (reports-formats.md)"
+    )
+    report_recipients: Path | None = Field(
+        None, description="TOML file of those who get PDFs under a password of their own (reports-formats.md)"
+    )
+    report_open_pdf: bool = Field(False, description="with recipients: also write the PDF that anybody can open")
+    report_language: Literal["en", "de"] = Field("en", description="language of the printed words")
+    report_page_size: Literal["A4", "Letter"] = Field("A4", description="size of the printed sheets")
+    report_processes: Annotated[int | None, Field(ge=1)] = Field(
+        None, description="processes that render reports; left out, one per core"
+    )
+    actor: str | None = Field(None, description="who acts, for the audit log; left out, the system's account")
+    log_format: Literal["human", "json"] = Field("human", description="lines for people, or one JSON object per line")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least level that is logged")
+    metrics_file: Path | None = Field(
+        None, description="Prometheus textfile written after each night; left out, `metrics/pmfer.prom` (data folder)"
+    )
+    notify_urls: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_urls)] = Field(
+        (), description="Apprise addresses that are told of nights, with white space between them"
+    )
+    notify_on: Annotated[tuple[NoticeOf, ...], NoDecode, BeforeValidator(_words)] = Field(
+        ("failure", "abstention"), description="what they are told of: failure, abstention, completion"
+    )
+    notify_abstention_share: float = Field(
+        0.5, ge=0, le=1, description="share of a night's sampled frames without scores from which abstention is told"
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What counts before what."""
+        return (init_settings, *_sources().values())
 
 
 def read_settings(**overrides: object) -> Settings:
-    """Settings from the environment; overrides that are None are left to it.
+    """Settings from the environment and the files; overrides that are None are left to them.
 
     Raises:
-        ConfigurationError: a value has the wrong form.
+        ConfigurationError: a value has the wrong form, a name is unknown, or a file cannot be read; names which, where.
     """
+    given = {key: value for key, value in overrides.items() if value is not None}
     try:
-        return Settings(**{key: value for key, value in overrides.items() if value is not None})  # type: ignore[arg-type]
+        _refuse_unknown()
+        return Settings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
-        first = error.errors()[0]
+        first = error.errors(include_url=False, include_input=False)[0]
         name = str(first["loc"][0])
-        raise ConfigurationError(f"setting PMFER_{name.upper()}: {first['msg']}") from None
+        raise ConfigurationError(f"setting {PREFIX}{name.upper()}{_place(name, given)}: {first['msg']}") from None
+    except tomllib.TOMLDecodeError as error:
+        # The parser's place is kept, its line is not: a secret may stand in it.
+        raise ConfigurationError(f"settings {config_file()}: no TOML file ({error}); correct it") from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no text in UTF-8"
+        raise ConfigurationError(f"settings {config_file()} or {DOTENV}: cannot be read ({reason})") from None
+
+
+def origins(**overrides: object) -> dict[str, str]:
+    """Where each setting comes from: option, environment, .env, the TOML file's name or default."""
+    layers = {"option": overrides, **{name: source() for name, source in _sources().items()}}
+    return {
+        field: next((name for name, values in layers.items() if values.get(field) is not None), "default")
+        for field in Settings.model_fields
+    }
+
+
+def config_file() -> Path:
+    """The TOML file: PMFER_CONFIG, or pmfer.toml in the working directory. It need not exist.
+
+    Raises:
+        ConfigurationError: PMFER_CONFIG names a file that does not.
+    """
+    named = os.environ.get("PMFER_CONFIG")
+    if named and not Path(named).is_file():
+        raise ConfigurationError(f"PMFER_CONFIG {named}: no such file; correct the path")
+    return Path(named) if named else CONFIG_FILE
+
+
+def prefect_server() -> str | None:
+    """Address of the Prefect server that the environment names, if it does."""
+    return os.environ.get("PREFECT_API_URL") or dotenv_values(DOTENV).get("PREFECT_API_URL")
 
 
 def environment_with(variables: Mapping[str, str]) -> dict[str, str]:
@@ -117,7 +246,51 @@ def prepare_prefect(home: Path) -> None:
     # one line.
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", str(HEARTBEAT_S))
+    if read_settings().log_format == "json":
+        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER", "json")
+        os.environ.setdefault("PREFECT_LOGGING_FORMATTERS_JSON_CLASS", "flows.logs.JsonFormatter")
     # The telemetry of the temporary server can log a "database is locked" traceback that means nothing.
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    # That of its client would tell others that and when nights run here.
+    os.environ.setdefault("DO_NOT_TRACK", "1")
     # A temporary server on a busy machine needs longer than Prefect's default 20 s at times.
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
+
+
+def _sources() -> dict[str, PydanticBaseSettingsSource]:
+    """The environment and the files by the name that people know them by, in the order in which they count."""
+    file = config_file()
+    return {
+        "environment": EnvSettingsSource(Settings),
+        str(DOTENV): DotEnvSettingsSource(Settings, env_file=DOTENV),
+        file.name: TomlConfigSettingsSource(Settings, toml_file=file),
+    }
+
+
+def _refuse_unknown() -> None:
+    for place, names in (("environment", os.environ), (str(DOTENV), dotenv_values(DOTENV))):
+        for name in names:
+            known = name.upper() in OTHER_VARIABLES or name.upper().startswith(SECRETS_OF_FILES)
+            if name.upper().startswith(PREFIX) and not known:
+                _require_known(name, name[len(PREFIX) :].lower(), place)
+    file = config_file()
+    if file.is_file():
+        for name in tomllib.loads(file.read_text(encoding="utf-8")):
+            _require_known(name, name, str(file))
+
+
+def _require_known(name: str, field: str, place: str) -> None:
+    if field in Settings.model_fields:
+        return
+    close = get_close_matches(field, Settings.model_fields, n=1)
+    in_file = not name.upper().startswith(PREFIX)
+    hint = f"; is it {close[0] if in_file else PREFIX + close[0].upper()}?" if close else "; see docs/settings.md"
+    raise ConfigurationError(f"setting {name} in {place}: there is no such setting{hint}")
+
+
+def _place(name: str, given: dict[str, Any]) -> str:
+    try:
+        origin = origins(**given).get(name, "default")
+    except (ConfigurationError, ValueError):
+        return ""
+    return "" if origin in ("option", "environment", "default") else f" in {origin}"

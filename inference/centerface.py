@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.faces import Faces, Floats, suppress
-from inference.onnx_session import open_session, with_free_shape
+from inference.network import Network
+from inference.onnx_session import with_free_shape
 from pmfer.errors import ConfigurationError
 
 STRIDE = 4  # pixels of the picture per cell of the output maps
@@ -40,12 +41,12 @@ class CenterFace:
 
     def __init__(self, weights: Path, min_score: float, threads: int) -> None:
         self._min_score = min_score
-        self._session = open_session(with_free_shape(weights), threads)
+        self._network = Network(with_free_shape(weights), threads)
 
     def detect(self, pictures: NDArray[np.uint8]) -> list[Faces]:
         """Find the faces in RGB pictures [N, H, W, 3], H and W multiples of 32."""
         batch = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2), np.float32)
-        heat, size, offset, landmarks = self._session.run(None, {self._session.get_inputs()[0].name: batch})
+        heat, size, offset, landmarks = self._network.run(self._network.outputs, batch)
         return [self._decode(*maps) for maps in zip(heat[:, 0], size, offset, landmarks, strict=True)]
 
     def _decode(self, heat: Floats, size: Floats, offset: Floats, landmarks: Floats) -> Faces:

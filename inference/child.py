@@ -23,6 +23,7 @@ from pmfer.bundle import load_bundle
 from pmfer.errors import BundleError, PmferError, QuarantineReason, VideoError
 
 ORPHAN_LOOK_S = 1.0  # seconds between two looks whether the parent still lives
+NEARLY = 0.9  # of the limit of memory: with so much in use, what fails fails for want of it
 MAX_FILE_BYTES = 16 * 1024**3  # of a temporary file with crops, so that a crowd cannot fill the disk
 
 
@@ -67,20 +68,33 @@ def _serve(scorer: Scorer, limits: VideoLimits, request: dict[str, Any], replies
         scored = scorer.score(Path(request["video"]), request["session_id"], tell)
     except VideoError as error:
         return {"kind": "VideoError", "reason": str(error.reason), "message": str(error)}, b""
-    except MemoryError:
-        message = f"{request['video']}: wants more memory than the limit of {limits.memory_bytes} bytes"
-        return {"kind": "VideoError", "reason": str(QuarantineReason.OUT_OF_MEMORY), "message": message}, b""
     except PmferError as error:
         return {"kind": type(error).__name__, "message": str(error)}, b""
     except Exception as error:  # whatever a forged file can provoke must end here, not in the night
-        name = type(error).__name__
-        if type(error).__module__.partition(".")[0] == "onnxruntime":
-            return {"kind": "RuntimeError", "message": f"{name}: {error}"}, b""  # the machine's trouble, not the file's
-        message = f"{request['video']}: decoding or scoring failed ({name}); report this as a bug"
-        return {"kind": "VideoError", "reason": str(QuarantineReason.CRASHED), "message": message}, b""
+        return _explained(error, request["video"], limits), b""
     table = io.BytesIO()
     scored.frames.write_ipc_stream(table)
     return {"kind": "scored", "summary": asdict(scored.summary)}, table.getvalue()
+
+
+def _explained(error: Exception, video: str, limits: VideoLimits) -> dict[str, Any]:
+    """The reply to an error that nobody foresaw."""
+    name = type(error).__name__
+    if isinstance(error, MemoryError) or _written_bytes() > NEARLY * limits.memory_bytes:
+        reason, what = (
+            QuarantineReason.OUT_OF_MEMORY,
+            f"wants more memory than the limit of {limits.memory_bytes} bytes",
+        )
+    elif type(error).__module__.partition(".")[0] == "onnxruntime":
+        return {"kind": "RuntimeError", "message": f"{name}: {error}"}  # the machine's trouble, not the file's
+    else:
+        reason, what = QuarantineReason.CRASHED, f"decoding or scoring failed ({name}); report this as a bug"
+    return {"kind": "VideoError", "reason": str(reason), "message": f"{video}: {what}"}
+
+
+def _written_bytes() -> int:
+    """What counts for the limit of memory."""
+    return int(Path("/proc/self/statm").read_text().split()[5]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _confine(limits: VideoLimits) -> None:

@@ -28,9 +28,17 @@ def crop_face(picture: Picture, box: Floats, geometry: CropGeometry, size_px: in
     left, top, side = crop_window(box, geometry)
     first = np.floor([left, top]).astype(int)
     last = np.ceil([left + side, top + side]).astype(int)
-    columns = np.clip(np.arange(first[0], last[0]), 0, picture.shape[1] - 1)
-    rows = np.clip(np.arange(first[1], last[1]), 0, picture.shape[0] - 1)
-    window = Image.fromarray(picture[np.ix_(rows, columns)])
+    window = Image.fromarray(_window(picture, first, last))
     x, y = left - first[0], top - first[1]
     face = window.resize((size_px, size_px), Image.Resampling.LANCZOS, box=(x, y, x + side, y + side))
     return np.asarray(face)
+
+
+def _window(picture: Picture, first: NDArray[np.int_], last: NDArray[np.int_]) -> Picture:
+    """The part of a picture from `first` to before `last` (x, y), its edge repeated where it reaches beyond."""
+    (left, top), (right, bottom) = first, last
+    if left >= 0 and top >= 0 and right <= picture.shape[1] and bottom <= picture.shape[0]:
+        return np.asarray(picture[top:bottom, left:right])
+    columns = np.clip(np.arange(left, right), 0, picture.shape[1] - 1)
+    rows = np.clip(np.arange(top, bottom), 0, picture.shape[0] - 1)
+    return np.asarray(picture[np.ix_(rows, columns)])

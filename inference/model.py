@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.faces import Floats
-from inference.onnx_session import open_session
+from inference.network import Network
 from pmfer.bundle import Bundle
 from pmfer.errors import BundleError
 
@@ -15,15 +15,28 @@ ATTENTION = "attention"
 class ExpressionModel:
     """The PMFER graph of a bundle: crops in, one score per column of `Bundle.score_columns` out."""
 
-    def __init__(self, bundle: Bundle, threads: int) -> None:
+    def __init__(self, bundle: Bundle, threads: int, *, int8: bool = False) -> None:
+        """Load the graph.
+
+        Args:
+            bundle: the verified bundle.
+            threads: CPU threads.
+            int8: take the bundle's int8 graph, if it has one, in place of the float32 one.
+
+        Raises:
+            BundleError: the graph does not load.
+        """
         spec = bundle.card.input
         self._bundle = bundle
         self._mean = np.array(spec.mean, np.float32).reshape(1, -1, 1, 1)
         self._std = np.array(spec.std, np.float32).reshape(1, -1, 1, 1)
+        weights = (int8 and bundle.int8_weights) or bundle.weights
         try:
-            self._session = open_session(bundle.weights, threads)
+            self._network = Network(weights, threads)
         except ValueError as error:
-            raise BundleError(f"bundle {bundle.path}: model.onnx does not load ({error}); export it again") from None
+            raise BundleError(
+                f"bundle {bundle.path}: {weights.name} does not load ({error}); export it again"
+            ) from None
 
     @property
     def crop_shape(self) -> tuple[int, ...]:
@@ -33,7 +46,7 @@ class ExpressionModel:
 
     def score(self, crops: NDArray[np.uint8]) -> Floats:
         """Scores in 0..1 of crops [N, *crop_shape], as [N, columns]: expressions (rows sum to 1), then AU phrases."""
-        return np.concatenate(self._session.run(OUTPUTS, {"faces": self._normalised(crops)}), axis=1)
+        return np.concatenate(self._network.run(OUTPUTS, self._normalised(crops)), axis=1)
 
     def attention(self, crops: NDArray[np.uint8]) -> tuple[Floats, Floats]:
         """Phrase scores [N, A] of crops [N, *crop_shape], and where each phrase was looked for [N, A, h, w].
@@ -43,9 +56,9 @@ class ExpressionModel:
         Raises:
             BundleError: the graph has no such output.
         """
-        if ATTENTION not in {output.name for output in self._session.get_outputs()}:
+        if ATTENTION not in self._network.outputs:
             raise BundleError(f"bundle {self._bundle.path}: its graph has no attention output; export it again")
-        scores, maps = self._session.run([OUTPUTS[1], ATTENTION], {"faces": self._normalised(crops)})
+        scores, maps = self._network.run([OUTPUTS[1], ATTENTION], self._normalised(crops))
         return scores, maps
 
     def _normalised(self, crops: NDArray[np.uint8]) -> Floats:

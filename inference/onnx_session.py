@@ -1,61 +1,79 @@
-"""ONNX Runtime sessions: the provider that fits the machine, a bounded number of threads, and free input shapes."""
+"""ONNX Runtime sessions on CPU and GPU with a bounded number of threads, and free input shapes."""
 
 import ctypes
+import io
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import onnx
 import onnxruntime
+from onnxruntime.transformers.float16 import convert_float_to_float16
 
-from inference.frugal_session import FrugalSession, is_out_of_memory
+from inference.hardware import has_library
 
+Provider = tuple[str, dict[str, str]]
+
+TENSORRT_LIBRARY = "libnvinfer.so.10"
 ERRORS_ONLY = 3  # ONNX Runtime severity: 0 verbose ... 2 warning, 3 error
 
 
-def open_session(model: Path | bytes, threads: int) -> FrugalSession:
-    """Open a session on the GPU where there is one with memory to spare, else on the CPU.
-
-    Args:
-        model: an ONNX file, or the bytes of one.
-        threads: CPU threads within one operator, at least 1. Results are reproducible for a given number.
+def open_cpu_session(model: Path | bytes, threads: int) -> onnxruntime.InferenceSession:
+    """Open a session on the CPU with so many threads within one operator, at least 1.
 
     Raises:
         ValueError: ONNX Runtime does not take the model.
     """
-    source = model if isinstance(model, bytes) else str(model)
+    return _open(model, threads, [("CPUExecutionProvider", {})])
+
+
+def open_gpu_session(model: Path | bytes, threads: int) -> onnxruntime.InferenceSession:
+    """Open a session on the first CUDA device, in half precision with float32 inputs and outputs.
+
+    TensorRT comes first where its library is installed, then CUDA; what neither of them can run falls to the CPU.
+
+    Raises:
+        ValueError: ONNX Runtime does not take the model, or cannot use the GPU; the message says what to install.
+    """
+    missing = _missing_cuda_library()
+    if missing:
+        raise ValueError(f"{missing}; pip install 'onnxruntime-gpu[cuda,cudnn]'")
+    graph = onnx.load_model_from_string(model if isinstance(model, bytes) else model.read_bytes())
+    half = convert_float_to_float16(graph, keep_io_types=True).SerializeToString()
+    providers: list[Provider] = [("CUDAExecutionProvider", {"cudnn_conv_algo_search": "EXHAUSTIVE"})]
+    if has_library(TENSORRT_LIBRARY):
+        providers.insert(0, ("TensorrtExecutionProvider", {"trt_fp16_enable": "1"}))
+    session = _open(half, threads, [*providers, ("CPUExecutionProvider", {})])
+    if session.get_providers()[0] == "CPUExecutionProvider":
+        raise ValueError("ONNX Runtime finds no kernel for it there")
+    return session
+
+
+def _missing_cuda_library() -> str | None:
+    """What the loader says of the first library that ONNX Runtime's CUDA part lacks; None if it lacks none.
+
+    ONNX Runtime itself would say it in a page of messages, and go on on the CPU.
+    """
+    with redirect_stdout(io.StringIO()):
+        onnxruntime.preload_dlls()
+    try:
+        ctypes.CDLL(str(Path(onnxruntime.__file__).parent / "capi" / "libonnxruntime_providers_cuda.so"))
+    except OSError as error:
+        return str(error) if "cannot open shared object file" in str(error) else None
+    return None
+
+
+def _open(model: Path | bytes, threads: int, providers: list[Provider]) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    # Threads that spin while they wait for work take the cores from the decoder and from the other network.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = ERRORS_ONLY
-
-    def on(*providers: str) -> onnxruntime.InferenceSession:
-        return onnxruntime.InferenceSession(source, options, providers=[*providers, "CPUExecutionProvider"])
-
+    source = model if isinstance(model, bytes) else str(model)
     try:
-        if "CUDAExecutionProvider" in onnxruntime.get_available_providers() and cuda_device_count() > 0:
-            onnxruntime.preload_dlls()
-            try:
-                return FrugalSession(on("CUDAExecutionProvider"), on)
-            except Exception as error:
-                if not is_out_of_memory(error):
-                    raise
-        return FrugalSession(on(), None)
+        return onnxruntime.InferenceSession(source, options, providers=providers)
     except Exception as error:  # ONNX Runtime's errors have no public base class
         raise ValueError(f"ONNX Runtime does not take it: {str(error).splitlines()[0]}") from None
-
-
-def cuda_device_count() -> int:
-    """Number of CUDA devices the driver sees; 0 without a driver.
-
-    ONNX Runtime lists the CUDA provider wherever it was built with it, so the driver is asked instead.
-    """
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return 0
-    count = ctypes.c_int(0)
-    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
-        return 0
-    return count.value
 
 
 def with_free_shape(path: Path) -> bytes:

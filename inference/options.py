@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from inference.centerface import CenterFace, centerface_weights
+from inference.hardware import gains_from_int8
 from inference.yunet import YuNet
 from pmfer.bundle import sha256_file
 from pmfer.errors import ConfigurationError
 
-METHOD_VERSION = (
-    1  # raise it with any change of this room's code that changes results: stored results then count as old
-)
+# Raise it with any change of this room's code that changes results: stored results then count as old.
+METHOD_VERSION = 2
 CANVAS_STEP_PX = 32  # the detectors' widest stride: the side of their input is a multiple of it
 
 
@@ -26,8 +26,11 @@ class ScoringOptions:
     """
 
     frames_per_second: float | None = 5.0  # frames sampled per second of video; None for every frame
+    int8: bool | None = None  # score with the bundle's int8 graph if it has one; None: where the machine gains from it
     detector: str = CenterFace.name  # "centerface", or the path of a YuNet ONNX file
     detector_size_px: int = 384  # longer side of the picture given to the detector; faces need about 20 px of it
+    detections_per_second: float | None = 2.5  # frames looked at per second of video at least; None for every frame
+    max_unseen_step: float = 0.1  # between two looks a face moves less than this many face sizes, or there are more
     min_detection_score: float = 0.5  # 0..1, on the detector's scale; faces in full view mostly reach 0.8
     track_gap_s: float = 2.0  # a face that is not seen for longer than this becomes a new track
     relink_gap_s: float = 60.0  # a face that reappears in the subject's place within this time is the subject again
@@ -39,6 +42,8 @@ class ScoringOptions:
     def __post_init__(self) -> None:
         in_range = {
             "frames_per_second": self.frames_per_second is None or 0 < self.frames_per_second <= 1000,
+            "detections_per_second": self.detections_per_second is None or 0 < self.detections_per_second <= 1000,
+            "max_unseen_step": 0 <= self.max_unseen_step <= 1,
             "detector_size_px": 64 <= self.detector_size_px <= 4096,
             "min_detection_score": 0 < self.min_detection_score < 1,
             "track_gap_s": self.track_gap_s > 0,
@@ -51,6 +56,11 @@ class ScoringOptions:
         for name, fits in in_range.items():
             if not fits:
                 raise ConfigurationError(f"scoring option {name}={getattr(self, name)}: out of range")
+
+    @property
+    def uses_int8(self) -> bool:
+        """Whether a bundle's int8 graph is to be used, on this machine."""
+        return gains_from_int8() if self.int8 is None else self.int8
 
     @property
     def detector_name(self) -> str:
@@ -70,9 +80,13 @@ class ScoringOptions:
         return path
 
     def as_dict(self) -> dict[str, Any]:
-        """The options as plain JSON values. The detector's file stands there by name and content, not by its path."""
+        """The options as plain JSON values.
+
+        The detector's file stands there by name and content, not by its path, and `int8` as it holds on this machine:
+        what machines compute differently does not count as the same.
+        """
         detector = {"detector": self.detector_name, "detector_sha256": sha256_file(self.detector_weights)}
-        return {"method_version": METHOD_VERSION, **asdict(self), **detector}
+        return {"method_version": METHOD_VERSION, **asdict(self), "int8": self.uses_int8, **detector}
 
     def digest(self) -> str:
         """SHA-256 of the canonical JSON of `as_dict`, 64 hex digits: part of a result's identity."""

@@ -25,9 +25,14 @@ from pmfer.errors import BundleError, ConfigurationError, QuarantineReason, Vide
 
 START_S = 600.0  # seconds to load the networks; CUDA can take minutes the first time
 LOOK_S = 0.1  # seconds between two looks at the memory of the process
+# Of the limit of memory. The system refuses what lies beyond the limit, and a library whose threads are refused a few
+# bytes may wait for each other for ever.
+FULL = 0.97
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _ENDINGS = {
     signal.SIGXCPU: (QuarantineReason.TIMED_OUT, "took more processor time than the limit"),
+    # Libraries in Rust and C++ abort when an allocation is refused.
+    signal.SIGABRT: (QuarantineReason.OUT_OF_MEMORY, "its decoder gave up, for want of memory as a rule"),
     signal.SIGKILL: (QuarantineReason.OUT_OF_MEMORY, "the system killed its decoder, for want of memory as a rule"),
 }
 
@@ -145,22 +150,25 @@ class ScoringProcess:
 
     def _watch(self, video: Path, deadline: float) -> None:
         """Wait for the process to say something; it is ended when it takes too long or too much."""
-        while not wire.waits(self._replies, LOOK_S):
+        waiting = True
+        while waiting:
             if time.monotonic() > deadline:
                 self.close()
                 raise VideoError(
                     QuarantineReason.TIMED_OUT, f"{video}: took longer than the limit of {self._limits.wall_s:g} s"
                 )
-            if self._memory_bytes() > self._limits.memory_bytes:
+            waiting = not wire.waits(self._replies, LOOK_S)
+            if waiting and self._memory_bytes() > FULL * self._limits.memory_bytes:
                 self.close()
                 raise VideoError(
                     QuarantineReason.OUT_OF_MEMORY,
-                    f"{video}: wants more memory than the limit of {self._limits.memory_bytes} bytes",
+                    f"{video}: wants more than the limit of {self._limits.memory_bytes} bytes",
                 )
 
     def _memory_bytes(self) -> int:
+        """What counts for the limit of memory; see inference.child."""
         try:
-            return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * _PAGE_BYTES
+            return int(Path(f"/proc/{self.pid}/statm").read_text().split()[5]) * _PAGE_BYTES
         except (OSError, IndexError):  # it has just ended
             return 0
 

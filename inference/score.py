@@ -1,21 +1,25 @@
 """Score a video: decode, find faces, follow them, choose the subject, and run the model on the subject's crops.
 
-One pass over the video. Frames are held for one batch only; what stays until the end of the session is a line of
-numbers per sighting and its small crop (inference.crop_store).
+One pass over the video, in stages that work at once (inference.ahead). Frames are held for a few batches only; what
+stays until the end of the session is a line of numbers per sighting and its small crop (inference.crop_store).
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
+from inference.ahead import ahead
 from inference.crop import crop_face
 from inference.crop_store import CropStore
-from inference.detector import find_faces, open_detector
+from inference.detector import open_detector
 from inference.faces import Faces, sizes
 from inference.limits import VideoLimits
+from inference.locate import Locator
 from inference.model import ExpressionModel
 from inference.options import ScoringOptions
 from inference.pose import estimate_pose
@@ -26,9 +30,11 @@ from inference.timing import sample
 from inference.track import Tracker
 from inference.video import Frame, Video, open_video
 from pmfer.bundle import Bundle
-from pmfer.errors import BundleError
+from pmfer.errors import BundleError, VideoError
 
 RIVAL_WARNING_SHARE = 0.7  # of the subject's prominence: with a rival beyond this, the choice of subject is doubtful
+
+FRAMES_AHEAD = 8  # decoded while the detector is busy
 
 Progress = Callable[[float, float | None], None]  # seconds of video done, seconds announced (None: unknown)
 
@@ -56,7 +62,7 @@ class ScoredVideo:
 
 
 class Scorer:
-    """A bundle, a detector and options, ready for one video after the other. Not for use by several threads at once."""
+    """A bundle, a detector and options, ready for one video after the other, or for several at once."""
 
     def __init__(
         self,
@@ -72,8 +78,8 @@ class Scorer:
         Args:
             bundle: the verified bundle whose model scores.
             options: everything that changes results.
-            batch_size: frames per run of the detector and crops per run of the model. So many full frames are in memory
-                at once: 50 MB for 16 frames in 1080p.
+            batch_size: frames that are located together, and crops per run of the model. About three batches of decoded
+                frames are in memory at once, each of `locate.BATCH_BYTES` at most.
             threads: CPU threads of the decoder and of each network.
             limits: largest picture and length of a video; None: without limits.
 
@@ -92,8 +98,8 @@ class Scorer:
         self._threads = threads
         self._limits = limits
         self._geometry = bundle.card.crop[options.detector_name]
-        self._detector = open_detector(options, threads)
-        self._model = ExpressionModel(bundle, threads)
+        self._locator = Locator(open_detector(options, threads), options, batch_size)
+        self._model = ExpressionModel(bundle, threads, int8=options.uses_int8)
 
     def score(self, video: Path, session_id: str, on_progress: Progress | None = None) -> ScoredVideo:
         """Score one video.
@@ -114,31 +120,56 @@ class Scorer:
             summary = self._summarise(opened, frames, subject, time.monotonic() - started)
         return ScoredVideo(frames, summary)
 
+    def score_all(self, videos: Iterable[tuple[Path, str]], at_once: int = 2) -> Iterator[ScoredVideo | VideoError]:
+        """Score videos, `at_once` of them at a time, and give what came of each in their order.
+
+        While the model runs on one video's faces, the next one is being decoded. No more than `at_once` results wait to
+        be taken, so memory does not grow with the number of videos.
+
+        Args:
+            videos: file and session id of each.
+            at_once: videos in work or waiting to be taken.
+
+        Yields:
+            The scored video, or the error of one that cannot be used.
+        """
+        with ThreadPoolExecutor(at_once, thread_name_prefix="pmfer-video") as pool:
+            running: deque[Future[ScoredVideo]] = deque()
+            try:
+                for video, session_id in videos:
+                    if len(running) == at_once:
+                        yield _outcome(running.popleft())
+                    running.append(pool.submit(self.score, video, session_id))
+                while running:
+                    yield _outcome(running.popleft())
+            finally:
+                for future in running:
+                    future.cancel()
+
     def _watch(self, video: Video, crops: CropStore, on_progress: Progress | None) -> SessionLog:
-        """Find, follow and cut out every face of the sampled frames."""
+        """Find, follow and cut out every face of the sampled frames: three stages that run at once."""
         log = SessionLog()
         tracker = Tracker(self._options.track_gap_s)
         sampled = sample(video.frames(), self._options.frames_per_second)
-        for batch in _batches(sampled, self._batch_size):
-            found = find_faces(self._detector, batch, self._options.detector_size_px)
-            for frame, faces in zip(batch, found, strict=True):
-                numbers = tracker.follow(frame.time_s, faces.boxes)
-                log.add(frame.index, frame.time_s, self._sightings(frame, faces, numbers, crops))
-            log.flush()
-            if on_progress:
-                on_progress(batch[-1].time_s, video.announced_s)
+        with ahead(sampled, FRAMES_AHEAD) as frames, ahead(self._locator.locate(frames), 1) as batches:
+            for batch in batches:
+                for frame, faces in batch:
+                    numbers = tracker.follow(frame.time_s, faces.boxes)
+                    log.add(frame.index, frame.time_s, self._sightings(frame, faces, numbers, crops))
+                if on_progress:
+                    on_progress(batch[-1][0].time_s, video.announced_s)
         return log
 
     def _sightings(self, frame: Frame, faces: Faces, tracks: list[int], crops: CropStore) -> list[Sighting]:
         """Judge every face of a frame; keep the crops of the readable ones."""
         if not len(faces):
             return []
-        picture = frame.picture(self._bundle.card.input.channels)
+        picture, levels = frame.levelled(self._bundle.card.input.channels)
         sightings = []
         for number, size, box, score, landmarks in zip(
             tracks, sizes(faces.boxes), faces.boxes, faces.scores, faces.landmarks, strict=True
         ):
-            crop = crop_face(picture, box, self._geometry, self._bundle.card.input.size_px)
+            crop = levels[crop_face(picture, box, self._geometry, self._bundle.card.input.size_px)]
             quality = measure_quality(crop)
             reason = why_unreadable(float(size), quality, self._options)
             sightings.append(
@@ -181,13 +212,8 @@ class Scorer:
         )
 
 
-def _batches(frames: Iterable[Frame], batch_size: int) -> Iterator[list[Frame]]:
-    """Frames in lists of up to `batch_size`; a new list also where the picture changes its size in mid-recording."""
-    batch: list[Frame] = []
-    for frame in frames:
-        if batch and (len(batch) == batch_size or frame.size_px != batch[0].size_px):
-            yield batch
-            batch = []
-        batch.append(frame)
-    if batch:
-        yield batch
+def _outcome(future: Future[ScoredVideo]) -> ScoredVideo | VideoError:
+    try:
+        return future.result()
+    except VideoError as error:
+        return error

@@ -34,6 +34,7 @@ SIGHTINGS = {
     "reason": pl.String,
     "crop": pl.Int64,  # number in the crop store; NULL if unreadable
 }
+PACKED_ROWS = 1024  # many small tables would take more memory than what is in them
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Sighting:
 
 
 class SessionLog:
-    """Everything seen in a session. Rows are packed into columns at every flush: about 90 bytes a sighting."""
+    """Everything seen in a session. Rows are packed into columns now and then: about 90 bytes a sighting."""
 
     def __init__(self) -> None:
         self._frames = [pl.DataFrame(schema=FRAMES)]
@@ -95,16 +96,19 @@ class SessionLog:
         """Note a sampled frame and the faces in it, which may be none."""
         self._new_frames.append((frame_index, pts_s, len(sightings)))
         self._new_sightings += [sighting.row(frame_index, pts_s) for sighting in sightings]
+        if max(len(self._new_frames), len(self._new_sightings)) >= PACKED_ROWS:
+            self._pack()
 
-    def flush(self) -> None:
-        """Pack what was added since the last flush."""
+    def _pack(self) -> None:
+        """Turn what is still in rows into columns."""
         self._frames.append(pl.DataFrame(self._new_frames, FRAMES, orient="row"))
         self._sightings.append(pl.DataFrame(self._new_sightings, SIGHTINGS, orient="row"))
         self._new_frames, self._new_sightings = [], []
 
     @property
     def sightings(self) -> pl.DataFrame:
-        """All sightings up to the last flush, in order of time; columns as in SIGHTINGS."""
+        """All sightings in order of time; columns as in SIGHTINGS."""
+        self._pack()
         return pl.concat(self._sightings)
 
     def crops_of(self, tracks: Sequence[int]) -> NDArray[np.int64]:
@@ -129,6 +133,7 @@ class SessionLog:
             scores: their scores, [len(crops), columns] in batches.
             score_columns: names of the scores.
         """
+        self._pack()
         table = np.concatenate(scores) if scores else np.empty((0, len(score_columns)), np.float32)
         scored = pl.DataFrame(table, dict.fromkeys(score_columns, pl.Float32), orient="row")
         scored = scored.with_columns(crop=pl.Series(crops, dtype=pl.Int64))

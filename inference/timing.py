@@ -43,6 +43,25 @@ class Clock:
         return self._last_s
 
 
+class Ticks:
+    """Ticks of a fixed rate, and whether a new one was reached.
+
+    A tick that passes without a frame (variable frame rate, a pause) is gone, so no frame stands for two of them.
+    """
+
+    def __init__(self, per_second: float) -> None:
+        self._per_second = per_second
+        self._last: int | None = None
+
+    def reached(self, time_s: float) -> bool:
+        """Whether this is the first time, of times given in order, at or after a tick."""
+        tick = math.floor((time_s + ROUNDING_S) * self._per_second)
+        new = self._last is None or tick > self._last
+        if new:
+            self._last = tick
+        return new
+
+
 class Timed(Protocol):
     """Anything that happens at a time."""
 
@@ -55,16 +74,9 @@ AnyTimed = TypeVar("AnyTimed", bound=Timed)
 
 
 def sample(frames: Iterable[AnyTimed], frames_per_second: float | None) -> Iterator[AnyTimed]:
-    """Of frames in time order, the first at or after each tick of 1 / `frames_per_second` seconds; all of them if None.
-
-    A tick that passes without a frame (variable frame rate, a pause) yields nothing, so no frame comes twice.
-    """
+    """Of frames in time order, the first at or after each tick of 1 / `frames_per_second` s; all of them if None."""
     if frames_per_second is None:
         yield from frames
         return
-    last_tick: int | None = None
-    for frame in frames:
-        tick = math.floor((frame.time_s + ROUNDING_S) * frames_per_second)
-        if last_tick is None or tick > last_tick:
-            yield frame
-            last_tick = tick
+    ticks = Ticks(frames_per_second)
+    yield from (frame for frame in frames if ticks.reached(frame.time_s))

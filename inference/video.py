@@ -23,6 +23,10 @@ QUICKTIME_ATOMS = frozenset({b"ftyp", b"mdat", b"wide", b"free", b"skip"})  # ho
 MICROSECONDS = 1_000_000  # unit of a container's start time and duration
 FALLBACK_FRAME_S = 1 / 25  # where a file states no frame rate
 MIN_DECODED_SHARE = 0.1  # of the announced duration: what decodes of less than this does not stand for the session
+BYTE_LUMA = frozenset({"gray", *(f"yuv{j}{kind}p" for j in ("", "j") for kind in (420, 422, 440, 444)), "nv12", "nv21"})
+FULL_RANGE = 2  # FFmpeg's AVCOL_RANGE_JPEG: luma of 0 to 255, not 16 to 235
+SAME_LEVELS = np.arange(256, dtype=np.uint8)
+STUDIO_LEVELS = np.clip((np.arange(256) - 16) * 255 / 219, 0, 255).round().astype(np.uint8)  # ITU-R BT.601, 2.5.3
 LOST_S = 1.0  # a recording that ends this much before its announced end is worth a warning
 
 
@@ -42,6 +46,11 @@ class Frame:
         return (height, width) if self._quarter_turns % 2 else (width, height)
 
     @property
+    def bytes(self) -> int:
+        """What the decoded frame takes in memory."""
+        return sum(plane.buffer_size for plane in self.decoded.planes)
+
+    @property
     def _lying_px(self) -> tuple[int, int]:
         """Width and height with square pixels, before turning."""
         return max(1, round(self.decoded.width * self.pixel_aspect)), self.decoded.height
@@ -50,6 +59,22 @@ class Frame:
     def _quarter_turns(self) -> int:
         """Quarter turns, counter-clockwise, from the stored to the displayed picture."""
         return round(self.decoded.rotation / 90) % 4
+
+    def levelled(self, channels: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """The displayed picture as `picture` gives it, before its levels are brought to the full range; and the levels.
+
+        A crop of the luma that the decoder left in memory costs nothing beyond the crop: `levels[crop]`, with levels
+        [256], is the crop in the full range. Where there is no such luma, the levels change nothing.
+        """
+        decoded = self.decoded
+        if channels != 1 or decoded.format.name not in BYTE_LUMA or self._lying_px != (decoded.width, decoded.height):
+            return self.picture(channels), SAME_LEVELS
+        plane = decoded.planes[0]
+        luma = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[
+            : decoded.height, : decoded.width
+        ]
+        full = decoded.format.name.startswith(("gray", "yuvj")) or decoded.color_range == FULL_RANGE
+        return np.rot90(luma, self._quarter_turns), SAME_LEVELS if full else STUDIO_LEVELS
 
     def picture(self, channels: int, size_px: tuple[int, int] | None = None) -> NDArray[np.uint8]:
         """The displayed picture, [H, W] grey (1 channel) or [H, W, 3] RGB, full range 0..255.
@@ -197,6 +222,10 @@ def open_video(path: Path, threads: int, limits: VideoLimits | None = None) -> I
         if not streams:
             raise VideoError(
                 QuarantineReason.NO_VIDEO_STREAM, f"{path}: has no video stream; check the camera's export"
+            )
+        if streams[0].codec_context is None:  # such as a drawing in SVG, which FFmpeg knows but cannot draw
+            raise VideoError(
+                QuarantineReason.NO_VIDEO_STREAM, f"{path}: no decoder for its pictures; check the camera's export"
             )
         streams[0].thread_type = "AUTO"
         streams[0].codec_context.thread_count = threads

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.faces import Faces, Floats, suppress
-from inference.onnx_session import open_session, with_free_shape
+from inference.network import Network
+from inference.onnx_session import with_free_shape
 from pmfer.errors import ConfigurationError
 
 STRIDES = (8, 16, 32)  # pixels of the picture per cell, one group of outputs each
@@ -27,11 +28,11 @@ class YuNet:
     def __init__(self, weights: Path, min_score: float, threads: int) -> None:
         self._min_score = min_score
         try:
-            self._session = open_session(with_free_shape(weights), threads)
+            self._network = Network(with_free_shape(weights), threads)
         except (OSError, ValueError) as error:
             raise ConfigurationError(f"detector {weights}: cannot be used ({error}); name a YuNet ONNX file") from None
         missing = {f"{kind}_{stride}" for kind in OUTPUTS for stride in STRIDES}
-        missing -= {output.name for output in self._session.get_outputs()}
+        missing -= set(self._network.outputs)
         if missing:
             raise ConfigurationError(
                 f"detector {weights}: not a YuNet file (no output {', '.join(sorted(missing))}); name a YuNet ONNX file"
@@ -41,7 +42,7 @@ class YuNet:
         """Find the faces in RGB pictures [N, H, W, 3], H and W multiples of 32."""
         batch = np.ascontiguousarray(pictures[..., ::-1].transpose(0, 3, 1, 2), np.float32)
         names = [f"{kind}_{stride}" for stride in STRIDES for kind in OUTPUTS]
-        outputs = self._session.run(names, {self._session.get_inputs()[0].name: batch})
+        outputs = self._network.run(names, batch)
         width = pictures.shape[2]
         return [self._decode([output[n] for output in outputs], width) for n in range(len(pictures))]
 

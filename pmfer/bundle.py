@@ -1,5 +1,7 @@
 """The exported model bundle: a folder with `model.onnx`, `bundle.json` and `MODEL_CARD.md`. Standard library only.
 
+A bundle may also have `model.int8.onnx`, the same model in eight bits for CPUs that gain from it.
+
 Loading fails closed: a missing file, another format version, a card that was edited or weights whose hash differs raise
 BundleError, and nothing is inferred from a file's name. The card carries everything that inference needs.
 """
@@ -16,6 +18,7 @@ from pmfer.facs import AU_COLUMNS
 FORMAT_VERSION = 1
 CARD_FILE = "bundle.json"
 WEIGHTS_FILE = "model.onnx"
+INT8_FILE = "model.int8.onnx"
 MODEL_CARD_FILE = "MODEL_CARD.md"
 DEFAULT_BUNDLE = "pmfer-compact"
 BUNDLES_DIR = Path(__file__).parent / "bundles"
@@ -90,6 +93,7 @@ class BundleCard:
     calibration: dict[str, float]
     training: dict[str, Any]  # data, its terms, configuration, code version
     metrics: dict[str, Any]  # figures with their protocol
+    int8_sha256: str | None = None  # of `model.int8.onnx`; None: the bundle has no such file
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,11 @@ class Bundle:
     def weights(self) -> Path:
         """The verified `model.onnx`."""
         return self.path / WEIGHTS_FILE
+
+    @property
+    def int8_weights(self) -> Path | None:
+        """The verified `model.int8.onnx`, for CPUs that gain from it; None if the bundle has none."""
+        return self.path / INT8_FILE if self.card.int8_sha256 else None
 
     @property
     def score_columns(self) -> tuple[str, ...]:
@@ -124,16 +133,24 @@ def sha256_file(path: Path) -> str:
 
 def card_digest(card: BundleCard) -> str:
     """SHA-256 over the card's canonical JSON (sorted keys, no blanks): the bundle's identity."""
-    canonical = json.dumps(asdict(card), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    canonical = json.dumps(_fields(card), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def write_card(folder: Path, card: BundleCard) -> str:
     """Write `bundle.json` with its own digest into `folder` and return the digest."""
     digest = card_digest(card)
-    document = {"digest": digest, **asdict(card)}
+    document = {"digest": digest, **_fields(card)}
     (folder / CARD_FILE).write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return digest
+
+
+def _fields(card: BundleCard) -> dict[str, Any]:
+    """The card as JSON values; an int8 file that is not there is left out, so older bundles keep their digest."""
+    fields = asdict(card)
+    if card.int8_sha256 is None:
+        del fields["int8_sha256"]
+    return fields
 
 
 def resolve_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> Path:
@@ -164,14 +181,21 @@ def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> Bundle:
         raise BundleError(
             f"bundle {folder}: {CARD_FILE} was altered (its digest does not match); export the bundle again"
         )
-    weights = folder / WEIGHTS_FILE
-    if not weights.is_file():
-        raise BundleError(f"bundle {folder}: {WEIGHTS_FILE} is missing; restore the folder or export the bundle again")
-    if sha256_file(weights) != card.weights_sha256:
-        raise BundleError(
-            f"bundle {folder}: {WEIGHTS_FILE} does not match its sha256 in {CARD_FILE}; restore the file, do not use it"
-        )
+    _verify(folder, WEIGHTS_FILE, card.weights_sha256)
+    if card.int8_sha256:
+        _verify(folder, INT8_FILE, card.int8_sha256)
     return Bundle(folder, card, stated)
+
+
+def _verify(folder: Path, name: str, sha256: str) -> None:
+    """Check that a file of weights is the one that the card was written for."""
+    weights = folder / name
+    if not weights.is_file():
+        raise BundleError(f"bundle {folder}: {name} is missing; restore the folder or export the bundle again")
+    if sha256_file(weights) != sha256:
+        raise BundleError(
+            f"bundle {folder}: {name} does not match its sha256 in {CARD_FILE}; restore the file, do not use it"
+        )
 
 
 def _read_card(path: Path) -> tuple[BundleCard, str]:
@@ -211,4 +235,5 @@ def _parse_card(document: dict[str, Any]) -> BundleCard:
         calibration=dict(document["calibration"]),
         training=dict(document["training"]),
         metrics=dict(document["metrics"]),
+        int8_sha256=document.get("int8_sha256"),
     )

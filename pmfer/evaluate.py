@@ -40,10 +40,13 @@ DUPLICATES = "duplicate_of_train"
 ACTIVITY_SCALE = 4.0  # from 0..4 of pain-related activity to 0..16 of PSPI where no other subject can tell the scale
 
 
-def run_bundle(bundle: Bundle, images: npt.NDArray[np.uint8], batch: int = 256) -> npt.NDArray[np.float32]:
+def run_bundle(
+    bundle: Bundle, images: npt.NDArray[np.uint8], batch: int = 256, *, int8: bool = False
+) -> npt.NDArray[np.float32]:
     """Class probabilities float32 [N, E] of face crops uint8, [N, S, S] grey or [N, S, S, 3] RGB.
 
-    A bundle in colour takes grey crops as well: their one plane becomes three, normalised as the card says.
+    A bundle in colour takes grey crops as well: their one plane becomes three, normalised as the card says. With `int8`
+    it is the bundle's int8 graph that runs, if it has one.
 
     Raises:
         TrainingError: the crops have another size or other channels than the bundle takes.
@@ -54,7 +57,8 @@ def run_bundle(bundle: Bundle, images: npt.NDArray[np.uint8], batch: int = 256) 
         raise TrainingError(f"bundle {bundle.path}: takes faces of {shapes[-1]}, the data set has {images.shape[1:]}")
     mean = np.array(spec.mean, np.float32).reshape(1, -1, 1, 1)
     std = np.array(spec.std, np.float32).reshape(1, -1, 1, 1)
-    session = onnxruntime.InferenceSession(str(bundle.weights), providers=["CPUExecutionProvider"])
+    weights = (int8 and bundle.int8_weights) or bundle.weights
+    session = onnxruntime.InferenceSession(str(weights), providers=["CPUExecutionProvider"])
     rows = []
     for begin in range(0, len(images), batch):
         part = images[begin : begin + batch]

@@ -35,6 +35,7 @@ def render_model_card(card: BundleCard) -> str:
         recalls=_recall_table(card.metrics),
         limits=_FERPLUS_LIMITS if "FERPlus" in card.training["data"] else _OTHER_LIMITS,
         weakest=_weakest(card.metrics),
+        int8=_int8(card.metrics),
         cost=_cost(card.metrics),
         expressions=", ".join(card.expressions),
         phrases="\n".join(_phrase_row(phrase) for phrase in card.au_phrases),
@@ -103,6 +104,23 @@ def _cost(metrics: Mapping[str, Any]) -> str:
         f"{cost['parameters'] / 1e6:.2f} million parameters and {cost['macs'] / 1e9:.3f} billion multiply-accumulates "
         "per face, counted from the exported graph (convolutions and matrix products). The text side is baked in and "
         "costs nothing."
+    )
+
+
+def _int8(metrics: Mapping[str, Any]) -> str:
+    """What the int8 graph costs in accuracy; nothing for a bundle without one."""
+    figures = metrics.get("int8")
+    if figures is None:
+        return ""
+    splits = [split for split in ("valid", "test") if f"{split}_accuracy_strict_int8" in figures]
+    shares = "; ".join(
+        f"{split} {_percent(figures[f'{split}_accuracy_strict_int8'])} "
+        f"(float32: {_percent(figures[f'{split}_accuracy_strict_float32'])})"
+        for split in splits
+    )
+    return (
+        f"\n\nIn eight bits (`model.int8.onnx`, ranges from {figures['calibration_faces']} training faces), accuracy, "
+        f"strict majority: {shares}. All other figures are those of `model.onnx`."
     )
 
 
@@ -194,7 +212,7 @@ says what is the paper's and what is our interpretation.
 
 {figures}
 
-{recalls}
+{recalls}{int8}
 
 Calibration: the class logits are divided by a temperature of {temperature}, fitted on the validation split; the
 expected calibration error is over 15 bins of equal width. Phrase scores are not calibrated.

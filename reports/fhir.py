@@ -20,7 +20,7 @@ from pmfer.errors import ReportError
 from reports import fhir_terms as terms
 from reports.origin import Origin
 from reports.patient import PatientReport
-from reports.trend import Finding
+from reports.trend import Finding, State
 
 NAMESPACE = uuid.UUID("52d0bb4e-9da7-4b8b-9d48-292cc52ac630")  # of the version 5 identifiers; ours, for good
 STATUS = "preliminary"
@@ -44,7 +44,7 @@ def patient_fhir(report: PatientReport, pdf: bytes, language: str = "en") -> byt
         ReportError: the bundle is not valid, which is a fault of this module.
     """
     device = _device(report.origin)
-    findings = (*report.findings, *report.phrases)
+    findings = (*report.findings, *report.context, *report.phrases)
     observations = [_observation(report, finding, device) for finding in findings]
     conclusion = _diagnostic_report(report, observations, pdf, language)
     bundle = {
@@ -100,10 +100,20 @@ def _value(finding: Finding) -> Resource:
         return {"dataAbsentReason": terms.absent_reason(finding.lack)}
     value: Resource = {"valueQuantity": terms.measure_quantity(finding.key, finding.value)}
     if finding.state in terms.INTERPRETATION:
-        code, display, text = terms.INTERPRETATION[finding.state]
+        code, display, text = terms.INTERPRETATION[_compared(finding, finding.value)]
         return {**value, "interpretation": [terms.concept(terms.INTERPRETATIONS, code, display, text)]}
     reason = finding.lack.value.replace("_", " ") if finding.lack else "unknown"
     return {**value, "note": [{"text": f"Not compared: insufficient data ({reason})."}]}
+
+
+def _compared(finding: Finding, value: float) -> State:
+    """The state, but never `usual` for a value outside the range: not every such value raises a flag."""
+    if finding.state is State.USUAL and finding.baseline is not None:
+        if value > finding.baseline.high:
+            return State.HIGHER
+        if value < finding.baseline.low:
+            return State.LOWER
+    return finding.state
 
 
 def _usual_range(finding: Finding) -> list[Resource]:

@@ -20,11 +20,11 @@ UCUM = "http://unitsofmeasure.org"
 INTERPRETATIONS = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
 ABSENT_REASONS = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 
-# Higher and lower speak of the patient's own usual range, which the text says and referenceRange gives.
+# Higher and lower speak of the patient's own usual days, which the text says; referenceRange gives their range.
 INTERPRETATION: dict[State, tuple[str, str, str]] = {
-    State.HIGHER: ("H", "High", "higher than this patient's own usual range"),
-    State.LOWER: ("L", "Low", "lower than this patient's own usual range"),
-    State.USUAL: ("N", "Normal", "within this patient's own usual range"),
+    State.HIGHER: ("H", "High", "higher than usual for this patient"),
+    State.LOWER: ("L", "Low", "lower than usual for this patient"),
+    State.USUAL: ("N", "Normal", "as usual for this patient"),
 }
 
 # Nothing was recorded, or nothing of it was scored: the observation was not made. In all other cases it was attempted,
@@ -35,6 +35,7 @@ _NOT_PERFORMED = (Lack.NO_SESSION, Lack.ALL_SET_ASIDE)
 UNITS: dict[Unit, tuple[float, str, str]] = {
     Unit.TIME_SHARE: (100.0, "% of the observed time", "%"),
     Unit.SCALE: (100.0, "points on a scale of 0 to 100", "{score}"),
+    Unit.PER_MINUTE: (1.0, "per minute of the observed time", "/min"),
 }
 
 _NAMES = {

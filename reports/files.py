@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 from reports.document import report_json
 from reports.format import Format
@@ -23,7 +24,7 @@ class Order:
     files: Mapping[Format, Path]  # in the open; a ward has no FHIR
     protected: Mapping[Path, Recipient] = field(default_factory=dict)  # PDFs under a password
     name: str | None = field(default=None, repr=False)  # the patient's, for print; None: the pseudonym alone
-    options: Mapping[str, str] = field(default_factory=dict)  # keyword options of reports.render: language, page size
+    options: Mapping[str, Any] = field(default_factory=dict)  # keyword options of reports.render: language, page size
 
     @property
     def paths(self) -> tuple[Path, ...]:

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 ROOM = Path(__file__).parent
-PRINTING_SUFFIXES = {".py", ".j2", ".css"}  # what this room's pages are made by; compiled files are not its source
+PRINTING_SUFFIXES = {
+    ".py",
+    ".j2",
+    ".css",
+    ".po",
+}  # what this room's pages are made by; compiled files are not its source
 
 
 def fingerprint(report: "DataclassInstance") -> str:

@@ -1,12 +1,17 @@
-"""The typefaces of the reports: Source Sans Pro and Source Serif Pro (SIL Open Font License 1.1).
+"""The typefaces of the reports, all under the SIL Open Font License 1.1, from packages that the project installs.
 
-The files come with the packages `font-source-sans-pro` and `font-source-serif-pro`. They are found through the
-packages' metadata and never imported. A missing file is an error: a fallback font would change the page breaks, and
-with them what a reader sees first.
+Source Sans and Source Serif print the report's own words. Arimo and IBM Plex Sans Arabic stand behind them for what
+people bring along: names, notes and file names in Latin, Greek, Cyrillic, Hebrew and Arabic letters. The files are
+found through the packages' metadata and never imported. A missing file or letter is an error: a font of the machine
+would change the page breaks, and with them what a reader sees first.
 """
 
+import unicodedata
+from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
+
+from fontTools.ttLib import TTFont
 
 from pmfer.errors import ReportError
 
@@ -15,7 +20,15 @@ FONT_FILES: dict[str, tuple[str, str]] = {
     "SourceSansPro-Regular.ttf": ("font-source-sans-pro", "font_source_sans_pro/files"),
     "SourceSansPro-Semibold.ttf": ("font-source-sans-pro", "font_source_sans_pro/files"),
     "SourceSerifPro-Semibold.ttf": ("font-source-serif-pro", "font_source_serif_pro/files"),
+    "Arimo[wght].ttf": ("fontpkg-arimo", "fontpkg_arimo/files"),
+    "IBMPlexSansArabic-Regular.ttf": ("fontpkg-ibm-plex-sans-arabic", "fontpkg_ibm_plex_sans_arabic/files"),
 }
+LONGEST_LIST = 8  # letters that an error names
+MARK = "\N{REPLACEMENT CHARACTER}"  # stands for what cannot be printed
+# They say which way a word is written, or join and part its letters: obeyed by the layout, without a shape.
+ISOLATE, END_ISOLATE = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
+RIGHT_TO_LEFT = frozenset({"R", "AL"})  # classes of letters
+SHAPELESS = frozenset("\n\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}\N{LEFT-TO-RIGHT MARK}\N{RIGHT-TO-LEFT MARK}")
 
 
 def font_path(name: str) -> Path:
@@ -45,3 +58,68 @@ def font_versions() -> dict[str, str]:
         return {package: version(package) for package in packages}
     except PackageNotFoundError as error:
         raise ReportError(f"font package {error.name} is not installed; install the project again") from None
+
+
+@cache
+def covered() -> frozenset[str]:
+    """Every character that one of the typefaces can print.
+
+    Raises:
+        ReportError: a font is missing.
+    """
+    letters: set[str] = set()
+    for name in FONT_FILES:
+        with TTFont(font_path(name), lazy=True) as font:
+            letters |= {chr(code) for code in font.getBestCmap() or ()}
+    return frozenset(letters)
+
+
+def require_letters(text: str, where: str) -> None:
+    """Make sure that a page can be printed as it is.
+
+    Args:
+        text: all of its words.
+        where: which report, for the message.
+
+    Raises:
+        ReportError: no typeface has some of its characters, or a font is missing.
+    """
+    missing = sorted(set(text) - covered() - SHAPELESS - {ISOLATE, END_ISOLATE})
+    if missing:
+        named = ", ".join(f"{letter} (U+{ord(letter):04X})" for letter in missing[:LONGEST_LIST])
+        more = f" and {len(missing) - LONGEST_LIST} more" if len(missing) > LONGEST_LIST else ""
+        raise ReportError(
+            f"report of {where}: no installed font has {named}{more}; write it in other letters, "
+            "or add a font package for its script to reports/fonts.py"
+        )
+
+
+def isolated(text: str) -> str:
+    """Text that turns nothing around it: words that run from right to left are set apart."""
+    turns = RIGHT_TO_LEFT & set(map(unicodedata.bidirectional, text))
+    return f"{ISOLATE}{text}{END_ISOLATE}" if turns else text
+
+
+def printable(text: str, *, keep_letters: bool = False) -> str:
+    """What people wrote (a name, a note, a file's name), ready to be printed: normalised, and on one line.
+
+    Control characters, overrides of the writing direction, emoji and whatever else has no shape in the typefaces become
+    `MARK`, one for each run of them.
+
+    Args:
+        text: what was written.
+        keep_letters: leave letters that no typeface has, so that `require_letters` refuses them: a patient's name that
+            lost one would be another name. A note or a file's name gets a mark for them as well.
+    """
+    shown = [""]
+    for character in " ".join(unicodedata.normalize("NFC", text).split()):
+        category = unicodedata.category(character)
+        if (
+            character in SHAPELESS
+            or (category[0] != "C" and character in covered())
+            or (keep_letters and category[0] in "LMN")
+        ):
+            shown.append(character)
+        elif shown[-1] != MARK:
+            shown.append(MARK)
+    return "".join(shown)

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import duckdb
 import polars as pl
 
 from pmfer import __version__
 from pmfer.errors import ReportError
+from reports.care_events import first_day_read
 from reports.origin import Origin
 from warehouse import queries
 
@@ -21,40 +22,61 @@ class Material:
     """What was read for one patient or for a ward, up to and including the day."""
 
     patients: tuple[str, ...]  # whose sessions were read
-    summary: pl.DataFrame  # rows of session_summary of one bundle and one set of options
+    summary: pl.DataFrame  # session_summary of one bundle and one set of options, with smiles_per_min
     quarantine: pl.DataFrame  # rows of quarantine of the day
     origin: Origin
+    care_events: pl.DataFrame | None = None  # rows of care_events of the weeks drawn and before; None for a ward
+    model_since: date | None = None  # first day with this bundle and these options, if others scored days before it
 
 
 def read_patient(
-    connection: duckdb.DuckDBPyConnection, patient_id: str, day: date, scoring: queries.Provenance
+    connection: duckdb.DuckDBPyConnection, patient_id: str, day: date, days: int, scoring: queries.Provenance
 ) -> Material:
     """Read all that one patient's report needs; see `read_patients`."""
-    return read_patients(connection, [patient_id], day, scoring)[patient_id]
+    return read_patients(connection, [patient_id], day, days, scoring)[patient_id]
 
 
 def read_patients(
-    connection: duckdb.DuckDBPyConnection, patient_ids: Collection[str], day: date, scoring: queries.Provenance
+    connection: duckdb.DuckDBPyConnection,
+    patient_ids: Collection[str],
+    day: date,
+    days: int,
+    scoring: queries.Provenance,
 ) -> dict[str, Material]:
-    """Read all that the reports of several patients need, each question asked once for all of them.
+    """Read all that the reports of some patients need, of `day` and the `days` days that end with it.
 
     Raises:
         ReportError: no run with this bundle and these options is on record.
         WarehouseError: the database refused.
     """
     origin = _origin(connection, day, scoring)
-    summary = queries.summaries_of_patients(connection, patient_ids, scoring, until=day)
+    summary = _summaries(connection, patient_ids, day, scoring)
     quarantine = queries.quarantine(connection, day)
-    mine = summary.partition_by("patient_id", as_dict=True)
-    return {
-        patient_id: Material(
+    since = first_day_read(day - timedelta(days=days - 1))
+    by_patient = summary.partition_by("patient_id", as_dict=True)
+
+    def material(patient_id: str) -> Material:
+        mine = by_patient.get((patient_id,), summary.clear())
+        return Material(
             (patient_id,),
-            mine.get((patient_id,), summary.clear()),
-            quarantine.filter(pl.col("patient_id") == patient_id),
-            origin,
+            mine,
+            quarantine=quarantine.filter(pl.col("patient_id") == patient_id),
+            origin=origin,
+            care_events=queries.care_events(connection, patient_id, since=since, until=day),
+            model_since=_model_since(connection, patient_id, mine, scoring),
         )
-        for patient_id in patient_ids
-    }
+
+    return {patient_id: material(patient_id) for patient_id in patient_ids}
+
+
+def _model_since(
+    connection: duckdb.DuckDBPyConnection, patient_id: str, summary: pl.DataFrame, scoring: queries.Provenance
+) -> date | None:
+    if summary.is_empty():
+        return None
+    first: date = summary["session_date"].min()  # type: ignore[assignment]  # a column of dates
+    earlier = queries.scored_otherwise(connection, patient_id, scoring, before=first)
+    return None if earlier is None else first
 
 
 def read_ward(connection: duckdb.DuckDBPyConnection, day: date, days: int, scoring: queries.Provenance) -> Material:
@@ -69,8 +91,25 @@ def read_ward(connection: duckdb.DuckDBPyConnection, day: date, days: int, scori
     quarantine = queries.quarantine(connection, day)
     seen = queries.patients_seen(connection, until=day, days=days)["patient_id"]
     patients = tuple(sorted({*seen, *quarantine["patient_id"].drop_nulls()}))
-    summary = queries.summaries_of_patients(connection, patients, scoring, until=day)
+    summary = _summaries(connection, patients, day, scoring)
     return Material(patients, summary, quarantine, _origin(connection, day, scoring))
+
+
+def _summaries(
+    connection: duckdb.DuckDBPyConnection, patient_ids: Collection[str], day: date, scoring: queries.Provenance
+) -> pl.DataFrame:
+    """Rows of session_summary and smiles_per_min: smile episodes per minute in which the face was scored.
+
+    It is NULL where no frame was scored or the length of the recording is unknown.
+    """
+    smiles = queries.smile_counts(connection, patient_ids, scoring, until=day)
+    observed_min = pl.col("duration_s") / 60 * pl.col("frames_scored") / pl.col("frames_sampled")
+    return (
+        queries.summaries_of_patients(connection, patient_ids, scoring, until=day)
+        .join(smiles, on="scoring_id", how="left", maintain_order="left")
+        .with_columns(smiles_per_min=pl.when(observed_min > 0).then(pl.col("smiles") / observed_min))
+        .drop("smiles")
+    )
 
 
 def _origin(connection: duckdb.DuckDBPyConnection, day: date, scoring: queries.Provenance) -> Origin:

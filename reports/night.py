@@ -7,7 +7,7 @@ import duckdb
 import polars as pl
 
 from reports.material import read_patients
-from reports.patient import PatientReport, compare_patient
+from reports.patient import PatientReport, compare_patient, with_evidence
 from reports.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from reports.ward import WardReport, build_ward_report
 from warehouse import queries
@@ -38,8 +38,14 @@ def build_night_reports(
     if summaries.is_empty() and quarantine.is_empty():
         return None
     seen = pl.concat([summaries["patient_id"], quarantine["patient_id"]]).drop_nulls().unique().sort().to_list()
-    materials = read_patients(connection, seen, day, scoring)
+    materials = read_patients(connection, seen, day, thresholds.trend_days, scoring)
+
+    def report(patient: str) -> PatientReport:
+        return with_evidence(
+            connection, compare_patient(materials[patient], patient, day, thresholds), materials[patient]
+        )
+
     return NightReports(
-        patients=tuple(compare_patient(materials[patient], patient, day, thresholds) for patient in seen),
+        patients=tuple(map(report, seen)),
         ward=build_ward_report(connection, day, scoring.bundle_id, scoring.options_sha256, thresholds),
     )

@@ -1,7 +1,7 @@
 """The daily report of one patient as data: everything that will be printed, and nothing else."""
 
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -9,13 +9,23 @@ import duckdb
 import polars as pl
 
 from pmfer.errors import QuarantineReason
+from reports.care_events import CareEvents, care_events_of
+from reports.daily import daily_values, usable_session
+from reports.evidence import (
+    Evidence,
+    LeadingPhrase,
+    leading_of_day,
+    read_evidence,
+    usual_phrases,
+    wall_minute,
+)
 from reports.fingerprint import fingerprint
 from reports.material import Material, read_patient
-from reports.measures import HEADLINE_MEASURES, PHRASE_MEASURES
+from reports.measures import CONTEXT_MEASURES, HEADLINE_MEASURES, MEASURES, PHRASE_MEASURES
 from reports.origin import Origin
-from reports.quality import Quality, quality_of
+from reports.quality import Quality, missing_reason, quality_of
 from reports.thresholds import DEFAULT_THRESHOLDS, Thresholds
-from reports.trend import Finding, Lack, State, Trend, daily_values, trends_of, usable_session
+from reports.trend import Finding, Lack, State, Trend, session_intervals, trends_of
 from warehouse.queries import Provenance
 
 
@@ -48,7 +58,12 @@ class PatientReport:
     patient_id: str
     day: date
     trends: tuple[Trend, ...]  # in the order of HEADLINE_MEASURES
-    phrases: tuple[Finding, ...]  # in the order of PHRASE_MEASURES
+    phrase_trends: tuple[Trend, ...]  # in the order of PHRASE_MEASURES
+    context: tuple[Finding, ...]  # in the order of CONTEXT_MEASURES; none of them is ever flagged
+    leading: tuple[LeadingPhrase, ...]  # what stands out on the face today, the most first
+    evidence: tuple[Evidence, ...]  # the moments behind each flag, in the order of `changes`
+    care_events: CareEvents
+    model_since: date | None  # first day with this bundle and these options, if others scored days before it
     sessions: tuple[SessionLine, ...]  # by time
     set_aside: tuple[SetAside, ...]
     quality: Quality
@@ -61,6 +76,11 @@ class PatientReport:
     def findings(self) -> tuple[Finding, ...]:
         """The findings of the headline measures."""
         return tuple(trend.finding for trend in self.trends)
+
+    @property
+    def phrases(self) -> tuple[Finding, ...]:
+        """The findings of the phrases."""
+        return tuple(trend.finding for trend in self.phrase_trends)
 
     @property
     def changes(self) -> tuple[Finding, ...]:
@@ -80,8 +100,7 @@ class PatientReport:
     @property
     def baseline_size(self) -> int:
         """Number of days the usual range rests on, 0 while there is none."""
-        enough = self.days_before >= self.thresholds.min_baseline_days
-        return min(self.days_before, self.thresholds.max_baseline_days) if enough else 0
+        return max((finding.baseline.days for finding in self.findings if finding.baseline), default=0)
 
     def input_key(self) -> str:
         """SHA-256 over all that is printed and the code that prints it: equal keys give equal pages."""
@@ -89,26 +108,14 @@ class PatientReport:
 
 
 def largest_first(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """The flagged findings by the size of their change against the patient's own usual range."""
-    return tuple(sorted((f for f in findings if f.flagged), key=lambda f: -abs(f.change or 0.0)))
+    """The flagged findings by how far they lie beyond their own limits."""
+    return tuple(sorted((f for f in findings if f.flagged), key=lambda f: -f.size))
 
 
 def common_lack(findings: tuple[Finding, ...]) -> Lack | None:
     """The reason if every finding abstains; all of them rest on the same frames, so the first one speaks for all."""
     abstains = all(finding.state is State.INSUFFICIENT for finding in findings)
     return findings[0].lack if abstains else None
-
-
-def missing_reason(today: pl.DataFrame, set_aside: int) -> Lack:
-    """Why a day has no values, if it has none.
-
-    Args:
-        today: the day's rows of session_summary.
-        set_aside: number of sessions of the day in quarantine.
-    """
-    if not today.is_empty():
-        return Lack.TOO_LITTLE_SEEN
-    return Lack.ALL_SET_ASIDE if set_aside else Lack.NO_SESSION
 
 
 def build_patient_report(
@@ -133,24 +140,45 @@ def build_patient_report(
         ReportError: no run with this bundle and these options is on record.
         WarehouseError: the warehouse cannot be read.
     """
-    material = read_patient(connection, patient_id, day, Provenance(bundle_id, options_sha256))
-    return compare_patient(material, patient_id, day, thresholds)
+    scoring = Provenance(bundle_id, options_sha256)
+    material = read_patient(connection, patient_id, day, thresholds.trend_days, scoring)
+    return with_evidence(connection, compare_patient(material, patient_id, day, thresholds), material)
+
+
+def with_evidence(connection: duckdb.DuckDBPyConnection, report: PatientReport, material: Material) -> PatientReport:
+    """The report with the moments behind its flags, which are looked for among the frames of the day.
+
+    Raises:
+        WarehouseError: the warehouse cannot be read.
+    """
+    if not report.changes:
+        return report
+    used, usual = _used_and_usual(material.summary, report.day, report.thresholds)
+    return replace(report, evidence=read_evidence(connection, report.changes, used, usual))
 
 
 def compare_patient(material: Material, patient_id: str, day: date, thresholds: Thresholds) -> PatientReport:
-    """The report from what was read; see `build_patient_report`."""
+    """The report from what was read, still without evidence; see `build_patient_report`."""
     summary = material.summary
     today = summary.filter(pl.col("session_date") == day).sort("started_at", "session_id")
     set_aside = tuple(_set_aside(row) for row in material.quarantine.iter_rows(named=True))
-    missing = missing_reason(today, len(set_aside))
     daily = daily_values(summary, thresholds)
-    phrases = trends_of(PHRASE_MEASURES, daily, day, missing, thresholds)
+    missing = missing_reason(today, len(set_aside), thresholds)
+    intervals = session_intervals(MEASURES, today, thresholds)
+    trends = trends_of(MEASURES, daily, day, missing, thresholds, intervals)
+    by_key = {trend.finding.key: trend for trend in trends}
     usable = usable_session(thresholds)
+    seen = trends[0].finding.value is not None
     return PatientReport(
         patient_id=patient_id,
         day=day,
-        trends=trends_of(HEADLINE_MEASURES, daily, day, missing, thresholds),
-        phrases=tuple(trend.finding for trend in phrases),
+        trends=tuple(by_key[measure.key] for measure in HEADLINE_MEASURES),
+        phrase_trends=tuple(by_key[measure.key] for measure in PHRASE_MEASURES),
+        context=tuple(by_key[measure.key].finding for measure in CONTEXT_MEASURES),
+        leading=leading_of_day(*_used_and_usual(summary, day, thresholds)) if seen else (),
+        evidence=(),
+        care_events=_care_events(material, trends[0]),
+        model_since=material.model_since,
         sessions=tuple(_session_line(row) for row in today.with_columns(usable=usable).iter_rows(named=True)),
         set_aside=set_aside,
         quality=quality_of(today, usable),
@@ -161,18 +189,31 @@ def compare_patient(material: Material, patient_id: str, day: date, thresholds: 
     )
 
 
+def _used_and_usual(
+    summary: pl.DataFrame, day: date, thresholds: Thresholds
+) -> tuple[pl.DataFrame, dict[str, float | None]]:
+    """The day's usable sessions, and what the phrases were usually like in the usable ones before it."""
+    usable = summary.filter(usable_session(thresholds))
+    on_the_day = pl.col("session_date") == day
+    return usable.filter(on_the_day), usual_phrases(usable.filter(pl.col("session_date") < day))
+
+
+def _care_events(material: Material, drawn: Trend) -> CareEvents:
+    if material.care_events is None:
+        return CareEvents()
+    return care_events_of(material.care_events, drawn.first_day, drawn.last_day)
+
+
 def valid_days_before(daily: pl.DataFrame, day: date) -> int:
     """Number of one patient's days before `day` with enough data."""
     return daily.filter((pl.col("session_date") < day) & pl.col(HEADLINE_MEASURES[0].key).is_not_null()).height
 
 
 def _session_line(row: dict[str, Any]) -> SessionLine:
-    started_at: datetime = row["started_at"]
-    on_the_wall = started_at.astimezone(UTC) + timedelta(seconds=row["utc_offset_s"])
     usable = bool(row["usable"])
     return SessionLine(
         session_id=row["session_id"],
-        minute_of_day=on_the_wall.hour * 60 + on_the_wall.minute,
+        minute_of_day=wall_minute(row),
         duration_s=row["duration_s"],
         frames_sampled=row["frames_sampled"],
         frames_scored=row["frames_scored"],

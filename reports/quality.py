@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from pmfer.errors import FrameReason
+from reports.daily import enough_frames, facing
+from reports.thresholds import Thresholds
+from reports.trend import Lack
 
 
 @dataclass(frozen=True)
@@ -47,3 +50,29 @@ def quality_of(summary: pl.DataFrame, usable: pl.Expr) -> Quality:
         frames_several_faces=total("frames_several_faces"),
         sessions_with_warning=summary["warning"].count(),
     )
+
+
+def missing_reason(today: pl.DataFrame, set_aside: int, thresholds: Thresholds) -> Lack:
+    """Why a day has no values, if it has none.
+
+    Light is named where it took most of the frames that were not scored, a turned face where the frames would have been
+    enough; for anything else, or a mixture, the face was seen too little.
+
+    Args:
+        today: the day's rows of session_summary of one patient.
+        set_aside: number of sessions of the day in quarantine.
+        thresholds: which sessions count, and when one reason is named.
+    """
+    if today.is_empty():
+        return Lack.ALL_SET_ASIDE if set_aside else Lack.NO_SESSION
+    with_frames = today.filter(enough_frames(thresholds))
+    towards = with_frames.filter(facing(thresholds))
+    if towards["frames_scored"].sum() >= thresholds.min_frames_per_day:
+        return Lack.TOO_FEW_SESSIONS  # enough frames, or the day would not lack anything else
+    if with_frames["frames_scored"].sum() >= thresholds.min_frames_per_day:
+        return Lack.TURNED_AWAY
+    unscored = int(today["frames_sampled"].sum()) - int(today["frames_scored"].sum())
+    for column, lack in (("frames_too_dark", Lack.TOO_DARK), ("frames_too_bright", Lack.TOO_BRIGHT)):
+        if today[column].sum() > thresholds.dominant_share * unscored:
+            return lack
+    return Lack.TOO_LITTLE_SEEN

@@ -1,23 +1,28 @@
-"""From sessions to daily values, from the first valid days to a personal baseline, from today to a finding.
+"""From daily values to findings: what the control chart says of the last day, in the words of the report's data.
 
 Pure functions over polars frames: nothing here reads a database, prints or draws.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
 
+import numpy as np
 import polars as pl
 
-from reports.measures import MEASURES, Measure
+from reports.bootstrap import day_intervals
+from reports.control import ControlChart, Sensitivity, control_chart
+from reports.daily import usable_session
+from reports.measures import Concern, Measure
+from reports.robust import Floats
 from reports.thresholds import Thresholds
 
 
 class State(StrEnum):
     """How a day compares with the patient's own usual range."""
 
-    USUAL = "usual"
+    USUAL = "usual"  # also where a change the other way than the measure's concern is told, see Finding.told
     HIGHER = "higher"
     LOWER = "lower"
     INSUFFICIENT = "insufficient"
@@ -28,12 +33,17 @@ class Lack(StrEnum):
 
     NO_SESSION = "no_session"  # nothing was recorded on the day
     ALL_SET_ASIDE = "all_set_aside"  # something was recorded, and every session of it is in quarantine
-    TOO_LITTLE_SEEN = "too_little_seen"  # the face was seen in too few frames
+    TOO_DARK = "too_dark"  # too few frames, most of the others for want of light
+    TOO_BRIGHT = "too_bright"  # too few frames, most of the others washed out
+    TURNED_AWAY = "turned_away"  # too few frames of a face turned towards the camera
+    TOO_LITTLE_SEEN = "too_little_seen"  # too few frames for any other reason, or for several
+    TOO_FEW_SESSIONS = "too_few_sessions"  # enough frames, but from fewer sessions than a day needs
+    NOT_MEASURED = "not_measured"  # the day is fine, but this measure was not scored
     NO_BASELINE = "no_baseline"  # the day is fine, but too few valid days lie before it
 
 
 class Rule(StrEnum):
-    """What raises a flag. Each can be switched off, see reports.thresholds."""
+    """What raises a flag. Each can be switched off, see reports.thresholds; formulas and sources in reports.control."""
 
     BEYOND_LIMITS = "beyond_limits"  # the day's value lies outside the limits of the individuals chart
     EWMA = "ewma"  # the exponentially weighted mean of the last days lies outside its limits
@@ -48,16 +58,18 @@ class Signal:
     rule: Rule
     state: State  # HIGHER or LOWER
     since: date  # first day of the pattern; the day itself for a single value beyond the limits
+    size: float = 1.0  # distance from the centre in half-widths of the rule's limits; 1 for rules that count days
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """The usual range of one measure, from the patient's own first valid days. Values in 0..1."""
+    """The usual range of one measure, from the patient's own first valid days. Values in the measure's unit."""
 
-    centre: float  # median of the daily values
-    low: float  # lower limit, at least 0
-    high: float  # upper limit, at most 1
-    half_width: float  # limit_sigmas robust standard deviations, or the measure's least change if that is more
+    centre: float  # Hodges-Lehmann centre of the daily values
+    low: float  # lower limit of the individuals chart, at least 0
+    high: float  # upper limit, at most the measure's highest possible value
+    half_width: float  # distance of the further limit from the centre
+    days: int = 0  # number of days it rests on
 
 
 @dataclass(frozen=True)
@@ -66,23 +78,32 @@ class Finding:
 
     key: str  # Measure.key
     state: State
-    value: float | None  # 0..1; None where the day has too little data
+    value: float | None  # in the measure's unit; None where the day has too little data
     baseline: Baseline | None  # None where there are too few valid days
     lack: Lack | None  # None unless the state is INSUFFICIENT
     signals: tuple[Signal, ...] = ()  # the rules that speak; at least one exactly when the state is HIGHER or LOWER
     interval: tuple[float, float] | None = None  # 95 % interval of the value from resampled sessions; None if unknown
+    told: tuple[Signal, ...] = ()  # the rules that speak the other way than the concern: told, and no flag
+    recent: float | None = None  # weighted mean of the last days, what the EWMA rule judges; None without a value
 
     @property
     def change(self) -> float | None:
-        """Distance from the baseline's centre in half-widths of its range; beyond 1 is outside. None if unknown."""
+        """Distance from the baseline's centre, 1 at the upper and -1 at the lower limit. None if unknown."""
         if self.value is None or self.baseline is None:
             return None
-        return (self.value - self.baseline.centre) / self.baseline.half_width
+        away = self.value - self.baseline.centre
+        width = self.baseline.high - self.baseline.centre if away > 0 else self.baseline.centre - self.baseline.low
+        return away / width if width > 0 else 0.0
 
     @property
     def flagged(self) -> bool:
-        """Whether the day lies outside the usual range."""
+        """Whether a rule speaks in the direction of concern."""
         return self.state in (State.HIGHER, State.LOWER)
+
+    @property
+    def size(self) -> float:
+        """How far beyond its limits the rule lies that speaks loudest, 1 at the limit; 0 without a flag."""
+        return max((signal.size for signal in self.signals), default=0.0)
 
 
 @dataclass(frozen=True)
@@ -90,7 +111,7 @@ class TrendPoint:
     """One calendar day of a trend on which something was recorded."""
 
     day: date
-    value: float | None  # 0..1; None where the day has too little data
+    value: float | None  # in the measure's unit; None where the day has too little data
     in_baseline: bool
 
 
@@ -104,130 +125,163 @@ class Trend:
     points: tuple[TrendPoint, ...]  # by day; a day without sessions has none
 
 
-def usable_session(thresholds: Thresholds) -> pl.Expr:
-    """Whether a row of session_summary carries enough scored frames to count (boolean, never null)."""
-    enough = pl.col("frames_scored") >= thresholds.min_frames_per_session
-    seen = pl.col("frames_scored") >= thresholds.min_scored_share * pl.col("frames_sampled")
-    return (enough & seen).fill_null(False)
-
-
-def daily_values(summary: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame:
-    """One row per patient and day on which something was recorded, in order.
-
-    A day's value is the mean of its usable sessions weighted by their scored frames, that is the mean over all scored
-    frames. A day with too few of them keeps its row and gets NULL, never 0.
-
-    Args:
-        summary: rows of session_summary of one bundle and one set of options.
-        thresholds: limits for sessions and days.
+def chart_of(
+    measures: Sequence[Measure], daily: pl.DataFrame, day: date, thresholds: Thresholds
+) -> tuple[ControlChart, tuple[date, ...]]:
+    """The control charts of one patient's measures, from the first day on record to `day`.
 
     Returns:
-        patient_id, session_date, sessions (i64, all), sessions_used (i64), frames_scored (i64, of used sessions), and
-        one float64 column per Measure.key in 0..1.
+        The chart with a series per measure, and the calendar day of each of its columns.
     """
-    used = usable_session(thresholds)
-    frames = pl.col("frames_scored").filter(used).cast(pl.Int64).sum()
-    valid = (used.sum() >= thresholds.min_sessions_per_day) & (frames >= thresholds.min_frames_per_day)
+    known = daily.filter(pl.col("session_date") <= day).sort("session_date")
+    recorded: list[date] = known["session_date"].to_list()
+    first = recorded[0] if recorded else day
+    days = tuple(first + timedelta(days=number) for number in range((day - first).days + 1))
+    values = np.full((len(measures), len(days)), np.nan)
+    at = [(when - first).days for when in recorded]
+    for row, measure in enumerate(measures):
+        values[row, at] = known[measure.key].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    return control_chart(values, sensitivity_of(measures, thresholds), thresholds), days
 
-    def day_mean(measure: Measure) -> pl.Expr:
-        total = (pl.col(measure.column) * pl.col("frames_scored")).filter(used).sum()
-        return pl.when(valid).then(total / frames).alias(measure.key)
 
-    return (
-        summary.group_by("patient_id", "session_date")
-        .agg(
-            pl.len().cast(pl.Int64).alias("sessions"),
-            used.sum().cast(pl.Int64).alias("sessions_used"),
-            frames.alias("frames_scored"),
-            *(day_mean(measure) for measure in MEASURES),
-        )
-        .sort("patient_id", "session_date")
+def sensitivity_of(measures: Sequence[Measure], thresholds: Thresholds) -> Sensitivity:
+    """How readily each measure speaks."""
+    close = np.array([measure.watched_closely for measure in measures])
+    return Sensitivity(
+        highest=np.array([measure.unit.highest for measure in measures]),
+        least_change=np.array([measure.least_change for measure in measures]),
+        limit_sigmas=np.where(close, thresholds.limit_sigmas, thresholds.strict_limit_sigmas),
+        ewma_sigmas=np.where(close, thresholds.ewma_sigmas, thresholds.strict_ewma_sigmas),
     )
 
 
-def baseline_days(daily: pl.DataFrame, day: date, thresholds: Thresholds) -> tuple[date, ...]:
-    """The first valid days of one patient before `day`; empty while there are fewer than a baseline needs."""
-    valid = daily.filter((pl.col("session_date") < day) & pl.col(MEASURES[0].key).is_not_null())
-    days: list[date] = valid["session_date"].sort().head(thresholds.max_baseline_days).to_list()
-    return tuple(days) if len(days) >= thresholds.min_baseline_days else ()
+def signals_of(chart: ControlChart, row: int, days: tuple[date, ...]) -> tuple[Signal, ...]:
+    """What the rules say of the last day of one series, both ways."""
+
+    def state(sign: int) -> State:
+        return State.HIGHER if sign > 0 else State.LOWER
+
+    rules = (
+        (Rule.BEYOND_LIMITS, chart.beyond, None, chart.beyond_size),
+        (Rule.EWMA, chart.moving, chart.moving_since, chart.moving_size),
+        (Rule.SHIFT, chart.shift, chart.shift_since, None),
+        (Rule.TREND, chart.trend, chart.trend_since, None),
+    )
+    return tuple(
+        Signal(
+            rule,
+            state(int(signs[row, -1])),
+            days[-1] if since is None else days[int(since[row, -1])],
+            1.0 if size is None else float(size[row, -1]),
+        )
+        for rule, signs, since, size in rules
+        if signs[row, -1]
+    )
 
 
-def _small_sample_factor(count: int) -> float:
-    """Makes the MAD of a small normal sample unbiased.
+def find(
+    measure: Measure,
+    value: float | None,
+    baseline: Baseline | None,
+    lack: Lack,
+    signals: tuple[Signal, ...] = (),
+    recent: float | None = None,
+) -> Finding:
+    """One day's finding from what the rules say.
 
-    Croux and Rousseeuw, "Time-efficient algorithms for two highly robust estimators of scale", COMPSTAT 1992, p. 414.
-    """
-    tabulated = {2: 1.196, 3: 1.495, 4: 1.363, 5: 1.206, 6: 1.200, 7: 1.140, 8: 1.129, 9: 1.107}
-    return tabulated.get(count, count / (count - 0.8))
-
-
-def usual_range(values: pl.Series, measure: Measure, thresholds: Thresholds) -> Baseline:
-    """Median plus and minus `limit_sigmas` robust standard deviations of the baseline's daily values.
-
-    The robust standard deviation is 1.4826 times the median absolute deviation (Rousseeuw and Croux, "Alternatives to
-    the median absolute deviation", JASA 88, 1993), times the small-sample factor.
-
-    Args:
-        values: daily values of the baseline days, 0..1, at least two, no nulls.
-        measure: whose least change bounds the range from below.
-        thresholds: gives `limit_sigmas`.
-    """
-    centre = float(values.median())  # type: ignore[arg-type]  # a float column's median is a float
-    deviation = float((values - centre).abs().median())  # type: ignore[arg-type]
-    sigma = 1.4826 * deviation * _small_sample_factor(len(values))
-    half_width = max(thresholds.limit_sigmas * sigma, measure.least_change)
-    return Baseline(centre, max(0.0, centre - half_width), min(1.0, centre + half_width), half_width)
-
-
-def find(measure: Measure, day: date, value: float | None, baseline: Baseline | None, missing: Lack) -> Finding:
-    """Compare one day's value with the usual range.
+    Rules that speak the way of the measure's concern flag the day; if they contradict each other, the loudest decides
+    and the others are told. Rules that speak the other way are told.
 
     Args:
         measure: what is compared.
-        day: the day reported.
-        value: the day's value in 0..1, None if the day has too little data.
+        value: the day's value, None if the day has too little data.
         baseline: the usual range, None if there is none yet.
-        missing: why there is no value; used only if there is none.
+        lack: why there is no value; used only if there is none.
+        signals: what the rules say, both ways.
+        recent: weighted mean of the last days.
     """
-
-    def beyond(state: State) -> tuple[Signal, ...]:
-        return (Signal(Rule.BEYOND_LIMITS, state, day),)
-
     if value is None:
-        return Finding(measure.key, State.INSUFFICIENT, None, baseline, missing)
+        return Finding(measure.key, State.INSUFFICIENT, None, baseline, lack)
     if baseline is None:
         return Finding(measure.key, State.INSUFFICIENT, value, None, Lack.NO_BASELINE)
-    if value > baseline.high:
-        return Finding(measure.key, State.HIGHER, value, baseline, None, beyond(State.HIGHER))
-    if value < baseline.low:
-        return Finding(measure.key, State.LOWER, value, baseline, None, beyond(State.LOWER))
-    return Finding(measure.key, State.USUAL, value, baseline, None)
+    asked = [signal for signal in signals if measure.concern in (Concern.EITHER, signal.state)]
+    state = max(asked, key=lambda signal: signal.size).state if asked else State.USUAL
+    flags = tuple(signal for signal in asked if signal.state is state)
+    told = tuple(signal for signal in signals if signal not in flags)
+    return Finding(measure.key, state, value, baseline, None, flags, told=told, recent=recent)
+
+
+def session_intervals(
+    measures: Sequence[Measure], today: pl.DataFrame, thresholds: Thresholds
+) -> dict[str, tuple[float, float]]:
+    """Interval of the day's value of each measure over the day's usable sessions; no entry where it is unknown.
+
+    Args:
+        measures: whose intervals are wanted.
+        today: the day's rows of session_summary.
+        thresholds: which sessions count, and how many are needed.
+    """
+    used = today.filter(usable_session(thresholds)).sort("started_at", "session_id")
+    if used.height < thresholds.min_interval_sessions:
+        return {}
+    complete = [measure for measure in measures if used[measure.column].null_count() == 0]
+    values: Floats = used.select(pl.col(measure.column).cast(pl.Float64) for measure in complete).to_numpy()
+    frames: Floats = used["frames_scored"].cast(pl.Float64).to_numpy()
+    lows, highs = day_intervals(values, frames, thresholds.interval_share, thresholds.resamples)
+    return {
+        measure.key: (max(0.0, float(low)), min(measure.unit.highest, float(high)))
+        for measure, low, high in zip(complete, lows, highs, strict=True)
+    }
 
 
 def trends_of(
-    measures: Sequence[Measure], daily: pl.DataFrame, day: date, missing: Lack, thresholds: Thresholds
+    measures: Sequence[Measure],
+    daily: pl.DataFrame,
+    day: date,
+    missing: Lack,
+    thresholds: Thresholds,
+    intervals: Mapping[str, tuple[float, float]] | None = None,
 ) -> tuple[Trend, ...]:
     """The last weeks of each measure up to `day`, with its finding for that day.
 
     Args:
         measures: what is followed.
-        daily: one patient's rows of `daily_values`.
+        daily: one patient's rows of `reports.daily.daily_values`.
         day: the day reported; later rows are ignored.
         missing: why the day has no values, if it has none.
-        thresholds: limits for the baseline and the days drawn.
+        thresholds: limits for the baseline and the rules, and the days drawn.
+        intervals: of the day's values by Measure.key, see `session_intervals`.
     """
-    base_days = baseline_days(daily, day, thresholds)
-    base = daily.filter(pl.col("session_date").is_in(base_days))
+    chart, days = chart_of(measures, daily, day, thresholds)
     first_day = day - timedelta(days=thresholds.trend_days - 1)
     drawn = daily.filter(pl.col("session_date").is_between(first_day, day)).sort("session_date")
-    days = drawn["session_date"].to_list()
+    lack = Lack.NOT_MEASURED if _counts(drawn, day, thresholds) else missing
 
-    def trend(measure: Measure) -> Trend:
-        baseline = usual_range(base[measure.key], measure, thresholds) if base_days else None
+    def trend(row: int, measure: Measure) -> Trend:
         points = tuple(
-            TrendPoint(when, value, when in base_days) for when, value in zip(days, drawn[measure.key], strict=True)
+            TrendPoint(when, value, when < day and bool(chart.in_baseline[row, (when - days[0]).days]))
+            for when, value in zip(drawn["session_date"], drawn[measure.key], strict=True)
         )
         today = points[-1].value if points and points[-1].day == day else None
-        return Trend(find(measure, day, today, baseline, missing), first_day, day, points)
+        recent = None if today is None else float(chart.ewma[row, -1])
+        finding = find(measure, today, baseline_of(chart, row), lack, signals_of(chart, row, days), recent)
+        interval = None if today is None or intervals is None else intervals.get(measure.key)
+        return Trend(replace(finding, interval=interval), first_day, day, points)
 
-    return tuple(trend(measure) for measure in measures)
+    return tuple(trend(row, measure) for row, measure in enumerate(measures))
+
+
+def baseline_of(chart: ControlChart, row: int) -> Baseline | None:
+    """The usual range of one series for its last day; None while it rests on too few days."""
+    centre, low, high = (float(array[row, -1]) for array in (chart.centre, chart.low, chart.high))
+    if np.isnan(centre):
+        return None
+    return Baseline(centre, low, high, max(high - centre, centre - low), int(chart.baseline_days[row, -1]))
+
+
+def _counts(drawn: pl.DataFrame, day: date, thresholds: Thresholds) -> bool:
+    """Whether the day itself has enough data, so that a measure without a value lacks something of its own."""
+    enough = (pl.col("sessions_used") >= thresholds.min_sessions_per_day) & (
+        pl.col("frames_scored") >= thresholds.min_frames_per_day
+    )
+    return not drawn.filter((pl.col("session_date") == day) & enough).is_empty()

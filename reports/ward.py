@@ -11,14 +11,15 @@ import duckdb
 import polars as pl
 
 from pmfer.errors import QuarantineReason
+from reports.daily import daily_values, usable_session
 from reports.fingerprint import fingerprint
 from reports.material import Material, read_ward
 from reports.measures import HEADLINE_MEASURES
 from reports.origin import Origin
-from reports.patient import common_lack, largest_first, missing_reason, valid_days_before
-from reports.quality import Quality, quality_of
+from reports.patient import common_lack, largest_first, valid_days_before
+from reports.quality import Quality, missing_reason, quality_of
 from reports.thresholds import DEFAULT_THRESHOLDS, Thresholds
-from reports.trend import Finding, Lack, Trend, daily_values, trends_of, usable_session
+from reports.trend import Finding, Lack, Trend, trends_of
 from warehouse.queries import Provenance
 
 
@@ -39,7 +40,7 @@ class WardRow:
 
     @property
     def changes(self) -> tuple[Finding, ...]:
-        """What lies outside the patient's usual range, the largest change first."""
+        """What is flagged, the largest change first."""
         return largest_first(self.findings)
 
     @property
@@ -50,7 +51,7 @@ class WardRow:
     @property
     def leading(self) -> Trend:
         """The trend of the largest change; of the first measure where nothing changed."""
-        return max(self.trends, key=lambda trend: abs(trend.finding.change or 0.0) if trend.finding.flagged else -1.0)
+        return max(self.trends, key=lambda trend: trend.finding.size)
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,23 @@ class WardReport:
     """Everything on the ward overview of one day."""
 
     day: date
-    changed: tuple[WardRow, ...]  # the largest change first
+    changed: tuple[WardRow, ...]  # all that changed, the largest change first
     usual: tuple[WardRow, ...]  # by patient
     insufficient: tuple[WardRow, ...]  # by patient
     quality: Quality  # of the whole ward
     set_aside: tuple[tuple[QuarantineReason, int], ...]  # most frequent first, patients unknown included
     thresholds: Thresholds
     origin: Origin
+
+    @property
+    def put_forward(self) -> tuple[WardRow, ...]:
+        """Whom to look at first: the largest changes, as many as the alert budget allows."""
+        return self.changed[: self.thresholds.alert_budget]
+
+    @property
+    def also_changed(self) -> tuple[WardRow, ...]:
+        """The other patients that changed, the largest change first: listed after them, never left out."""
+        return self.changed[self.thresholds.alert_budget :]
 
     @property
     def patients(self) -> int:
@@ -128,7 +139,7 @@ def _row(
 ) -> WardRow:
     return WardRow(
         patient_id=patient_id,
-        trends=trends_of(HEADLINE_MEASURES, daily, day, missing_reason(today, set_aside), thresholds),
+        trends=trends_of(HEADLINE_MEASURES, daily, day, missing_reason(today, set_aside, thresholds), thresholds),
         quality=quality_of(today, usable_session(thresholds)),
         set_aside=set_aside,
         days_before=valid_days_before(daily, day),
@@ -136,4 +147,4 @@ def _row(
 
 
 def _largest(row: WardRow) -> float:
-    return abs(row.changes[0].change or 0.0)
+    return row.changes[0].size

@@ -41,6 +41,13 @@ def session_summaries(
     return _read(connection, "session_summaries", patient_id=patient_id, until=until, since=since, **vars(provenance))
 
 
+def smile_counts(
+    connection: duckdb.DuckDBPyConnection, patient_ids: Collection[str], provenance: Provenance, *, until: date
+) -> pl.DataFrame:
+    """Smile episodes of each scoring of several patients up to a day: scoring_id, smiles (count, 0 without any)."""
+    return _read(connection, "smile_counts", patient_ids=list(patient_ids), until=until, **vars(provenance))
+
+
 def summaries_of_patients(
     connection: duckdb.DuckDBPyConnection, patient_ids: Collection[str], provenance: Provenance, *, until: date
 ) -> pl.DataFrame:
@@ -68,26 +75,32 @@ def active_provenance(connection: duckdb.DuckDBPyConnection, until: date) -> Pro
 
 
 def moments(
-    connection: duckdb.DuckDBPyConnection, scoring_id: str, column: str, *, count: int = 3, window_s: float = 10.0
+    connection: duckdb.DuckDBPyConnection,
+    scoring_ids: Collection[str],
+    column: str,
+    *,
+    count: int = 3,
+    window_s: float = 10.0,
 ) -> pl.DataFrame:
-    """The moments of a session in which `column` is highest, for evidence; highest first.
+    """The moments of some sessions in which `column` is highest, for evidence.
 
-    Neighbouring frames show the same moment, so each window of `window_s` seconds offers its best frame only.
+    Neighbouring frames show the same moment, so each window of `window_s` seconds offers its best frame only. The best
+    moment of every session comes before the second best of any, so that one long session does not hide the others.
 
     Args:
         connection: an open warehouse.
-        scoring_id: the scoring.
+        scoring_ids: the scorings.
         column: one of MOMENT_COLUMNS.
         count: how many at most.
         window_s: length of a window, seconds.
 
     Returns:
-        session_id, frame_index, session_time_s (seconds since the first frame), value (of the column),
-        leading_expression and all score columns.
+        scoring_id, session_id, frame_index, session_time_s (seconds since the session's first frame), value (of the
+        column), leading_expression and all score columns.
     """
     if column not in MOMENT_COLUMNS:
         raise WarehouseError(f"moments by {column}: not a score; choose one of {', '.join(MOMENT_COLUMNS)}")
-    return _read(connection, "moments", scoring_id=scoring_id, column=column, count=count, window_s=window_s)
+    return _read(connection, "moments", scoring_ids=list(scoring_ids), column=column, count=count, window_s=window_s)
 
 
 def time_series(connection: duckdb.DuckDBPyConnection, scoring_id: str, *, bin_s: float = 1.0) -> pl.DataFrame:
@@ -154,9 +167,33 @@ def runs(connection: duckdb.DuckDBPyConnection, limit: int = 30) -> pl.DataFrame
     return _read(connection, "runs", limit=limit)
 
 
+def nights(connection: duckdb.DuckDBPyConnection, limit: int = 14, night: date | None = None) -> pl.DataFrame:
+    """The last nights, or one, newest first: the latest run of each and what is stored of it.
+
+    Columns: night, status, started_at, finished_at, run_s (NULL while it runs), sessions_found, sessions_stored and
+    sessions_set_aside, frames_sampled, frames_scored, abstention_share (of the sampled frames those without scores,
+    0..1; NULL without any), video_s (seconds of video, NULL if unknown), reports, message.
+    """
+    return _read(connection, "nights", limit=limit, night=night)
+
+
 def reports(connection: duckdb.DuckDBPyConnection, report_date: date) -> pl.DataFrame:
     """Rows of reports on one day, the ward's first, then by patient."""
     return _read(connection, "reports", report_date=report_date)
+
+
+def care_events(connection: duckdb.DuckDBPyConnection, patient_id: str, *, since: date, until: date) -> pl.DataFrame:
+    """Rows of care_events of one patient that began between two days, both included, by time."""
+    return _read(connection, "care_events", patient_id=patient_id, since=since, until=until)
+
+
+def scored_otherwise(
+    connection: duckdb.DuckDBPyConnection, patient_id: str, provenance: Provenance, *, before: date
+) -> date | None:
+    """The last day before a date of which a patient's sessions were scored with another provenance; None if none."""
+    rows = _read(connection, "scored_otherwise", patient_id=patient_id, before=before, **vars(provenance))
+    last: date | None = rows["last_date"].item() if rows.height else None
+    return last
 
 
 def ward_report_days(connection: duckdb.DuckDBPyConnection) -> list[date]:

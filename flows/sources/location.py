@@ -11,7 +11,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -50,7 +50,7 @@ class Entry:
     size: int  # bytes
     modified_s: float | None  # seconds since 1970; None where the source does not say
     version: str  # changes when the content does: an ETag, or the time it was written
-    is_link: bool = False
+    is_link: bool = False  # a link, a pipe, a device: anything but a file or folder
 
 
 @dataclass(frozen=True)
@@ -169,16 +169,14 @@ class FolderLocation(Location):
 
     def _entry(self, info: Mapping[str, Any]) -> Entry:
         entry = super()._entry(info)
-        path = Path(str(info["name"]))
-        is_link = path.is_symlink()
-        return Entry(
-            name=entry.name,
-            is_folder=path.is_dir(),
-            size=entry.size,
-            modified_s=path.stat().st_mtime if is_link and path.exists() else entry.modified_s,
-            version=entry.version,
-            is_link=is_link or not (path.is_dir() or path.is_file()),
-        )
+        if not info["islink"]:
+            return entry
+        try:
+            behind = Path(str(info["name"])).stat()
+        except OSError:  # it leads nowhere
+            return entry
+        is_folder = stat.S_ISDIR(behind.st_mode)
+        return replace(entry, is_folder=is_folder, modified_s=behind.st_mtime, version=str(behind.st_mtime))
 
 
 def open_location(url: str, access: SourceAccess) -> Location:

@@ -1,91 +1,117 @@
-"""Dates, clock times, lengths and amounts as people read them. Independent of the machine's locale."""
+"""Dates, clock times, lengths and amounts as people of a language read them, whatever the machine's own locale."""
 
-from datetime import date
+from datetime import date, time
 
+from babel.dates import format_date, format_skeleton, format_time
+from babel.numbers import format_decimal
+
+from reports.fonts import isolated, printable
 from reports.measures import MEASURE_BY_KEY, Unit
 from reports.trend import Baseline, Finding
+from reports.words.language import Language
 
 NBSP = "\N{NO-BREAK SPACE}"
 DASH = "\N{EN DASH}"  # stands where there is no value
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-MONTHS = (
-    *("January", "February", "March", "April", "May", "June", "July"),
-    *("August", "September", "October", "November", "December"),
-)
-COUNTS = (
-    *("no", "one", "two", "three", "four", "five", "six"),
-    *("seven", "eight", "nine", "ten", "eleven", "twelve"),
-)
 LONGEST_ID = 20  # characters of an identifier in a table
+LONGEST_HEADING = 30  # characters of a patient's name in the largest type
 MOST_DIGITS = 2  # decimals of a printed percentage, where fewer would print a finding's value equal to its limit
 
 
-def long_date(day: date) -> str:
+def long_date(say: Language, day: date) -> str:
     """Such as `21 March 2026`."""
-    return f"{day.day}{NBSP}{MONTHS[day.month - 1]} {day.year}"
+    return format_date(day, "long", locale=say.locale).replace(" ", NBSP, 1)
 
 
-def full_date(day: date) -> str:
-    """Such as `Saturday, 21 March 2026`."""
-    return f"{WEEKDAYS[day.weekday()]}, {long_date(day)}"
+def full_date(say: Language, day: date) -> str:
+    """Such as `Saturday 21 March 2026`."""
+    return format_date(day, "full", locale=say.locale)
 
 
-def short_date(day: date) -> str:
+def day_and_month(say: Language, day: date) -> str:
+    """Such as `21 March`, of a day within the weeks drawn."""
+    return format_skeleton("MMMMd", day, locale=say.locale).replace(" ", NBSP)
+
+
+def short_date(say: Language, day: date) -> str:
     """Such as `21 Mar`."""
-    return f"{day.day}{NBSP}{MONTHS[day.month - 1][:3]}"
+    return format_date(day, say("d MMM"), locale=say.locale).replace(" ", NBSP)
 
 
 def short_id(name: str) -> str:
-    """An identifier or file name that keeps to one line: both ends of a long one.
-
-    Identifiers are plain ASCII, names of files need not be: what the fonts may lack is a question mark.
-    """
-    name = "".join(letter if letter.isascii() and letter.isprintable() else "?" for letter in name)
-    return name if len(name) <= LONGEST_ID else f"{name[: LONGEST_ID // 2]}…{name[-LONGEST_ID // 2 + 1 :]}"
+    """An identifier or file name that keeps to one line: both ends of a long one, a mark for what cannot be printed."""
+    name = printable(name)
+    return isolated(name if len(name) <= LONGEST_ID else f"{name[: LONGEST_ID // 2]}…{name[-LONGEST_ID // 2 + 1 :]}")
 
 
-def clock(minute_of_day: int) -> str:
+def clipped(text: str, most: int) -> str:
+    """What people wrote, ready to be printed, at most `most` characters long."""
+    text = printable(text)
+    return isolated(text if len(text) <= most else f"{text[: most - 1].rstrip()}…")
+
+
+def clock(say: Language, minute_of_day: int) -> str:
     """Such as `09:05`."""
-    return f"{minute_of_day // 60:02d}:{minute_of_day % 60:02d}"
+    return format_time(time(minute_of_day // 60, minute_of_day % 60), "short", locale=say.locale)
 
 
-def length(seconds: float | None) -> str:
+def length(say: Language, seconds: float | None) -> str:
     """Minutes and seconds such as `2:05`; `unknown` if the container does not say."""
     if seconds is None:
-        return "unknown"
+        return say("unknown")
     return f"{round(seconds) // 60}:{round(seconds) % 60:02d}"
 
 
-def number_word(number: int) -> str:
-    """A count as a word up to twelve, in digits beyond."""
-    return COUNTS[number] if number < len(COUNTS) else thousands(number)
+def moment(seconds: float) -> str:
+    """A time within a recording, rounded down, as players show it: `02:05`."""
+    return f"{int(seconds) // 60:02d}:{int(seconds) % 60:02d}"
 
 
-def count(number: int, noun: str) -> str:
-    """A counted noun with a regular plural: `no session`, `one session`, `two sessions`."""
-    return f"{number_word(number)} {noun}{'s' * (number > 1)}"
+def number_word(say: Language, number: int) -> str:
+    """A count as a word from two to twelve, in digits otherwise."""
+    words = (
+        *(say("two"), say("three"), say("four"), say("five"), say("six"), say("seven")),
+        *(say("eight"), say("nine"), say("ten"), say("eleven"), say("twelve")),
+    )
+    return words[number - 2] if 2 <= number < len(words) + 2 else thousands(say, number)
 
 
-def thousands(number: int) -> str:
-    """An integer with a narrow no-break space between groups of three from 10 000 on."""
-    return f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}") if number >= 10_000 else str(number)
+def sentence(text: str) -> str:
+    """Text that begins with a capital letter."""
+    return text[:1].upper() + text[1:]
 
 
-def percent(share: float | None, digits: int = 0) -> str:
+def thousands(say: Language, number: int) -> str:
+    """An integer with the language's mark between groups of three."""
+    return format_decimal(number, locale=say.locale)
+
+
+def decimal(say: Language, number: float, digits: int = 0) -> str:
+    """A number with so many decimals."""
+    return format_decimal(number, format="0" if digits == 0 else f"0.{'0' * digits}", locale=say.locale)
+
+
+def percent(say: Language, share: float | None, digits: int = 0) -> str:
     """A share in 0..1 as a percentage; a dash for None."""
-    return DASH if share is None else f"{100 * share:.{digits}f}{NBSP}%"
+    if share is None:
+        return DASH
+    pattern: str = say.locale.percent_formats[None].pattern
+    return pattern.replace("#,##0", decimal(say, 100 * share, digits))
 
 
-def scale(value: float | None) -> str:
-    """A mean score in 0..1 on the printed scale of 0 to 100; a dash for None."""
-    return DASH if value is None else f"{100 * value:.0f}"
-
-
-def figure(value: float | None, unit: Unit, digits: int = 0) -> str:
-    """A value in 0..1 in its unit, for tables and charts: `4 %` or `31`; a dash for None."""
+def figure(say: Language, value: float | None, unit: Unit, digits: int = 0) -> str:
+    """A value in its unit, for tables and charts: `4%`, `31` or `0.4 a minute`; a dash for None."""
     if value is None or unit is Unit.TIME_SHARE:
-        return percent(value, digits)
-    return f"{100 * value:.{digits}f}"
+        return percent(say, value, digits)
+    if unit is Unit.PER_MINUTE:
+        return say("{number} a minute", number=bare(say, value, unit, digits)).replace(" ", NBSP)
+    return bare(say, value, unit, digits)
+
+
+def bare(say: Language, value: float, unit: Unit, digits: int = 0) -> str:
+    """The number of a value in its unit, without the unit: `4`, `31`, `0.4`."""
+    if unit is Unit.PER_MINUTE:
+        return decimal(say, value, digits + 1)
+    return decimal(say, 100 * value, digits)
 
 
 def digits_for(finding: Finding) -> int:
@@ -99,20 +125,27 @@ def digits_for(finding: Finding) -> int:
     return MOST_DIGITS
 
 
-def today(finding: Finding) -> str:
-    """The day's value for a table: `4 %`, `31`, or a dash."""
-    return figure(finding.value, MEASURE_BY_KEY[finding.key].unit, digits_for(finding))
+def today(say: Language, finding: Finding) -> str:
+    """The day's value for a table: `4%`, `31`, or a dash."""
+    return figure(say, finding.value, MEASURE_BY_KEY[finding.key].unit, digits_for(finding))
 
 
-def usual(finding: Finding) -> str:
-    """The usual range for a table: `11 to 19 %`, `up to 4 %`, or a dash."""
+def usual(say: Language, finding: Finding) -> str:
+    """The usual range for a table: `11 to 19%`, `up to 4%`, or a dash."""
     if finding.baseline is None:
         return DASH
-    return usual_span(finding.baseline, MEASURE_BY_KEY[finding.key].unit, digits_for(finding))
+    return usual_span(say, finding.baseline, MEASURE_BY_KEY[finding.key].unit, digits_for(finding))
 
 
-def usual_span(baseline: Baseline, unit: Unit, digits: int) -> str:
+def usual_span(say: Language, baseline: Baseline, unit: Unit, digits: int) -> str:
     """A range of two values in their unit; one that starts at nothing is said by its end alone."""
-    high = figure(baseline.high, unit, digits)
-    low = f"{100 * baseline.low:.{digits}f}"
-    return f"up to{NBSP}{high}" if float(low) == 0 else f"{low} to{NBSP}{high}"
+    if round(baseline.low * (10 if unit is Unit.PER_MINUTE else 100), digits) == 0:
+        return say("up to {high}", high=figure(say, baseline.high, unit, digits)).replace(" ", NBSP)
+    return span(say, (baseline.low, baseline.high), unit, digits)
+
+
+def span(say: Language, ends: tuple[float, float], unit: Unit, digits: int) -> str:
+    """Two values in 0..1 in their unit: `11 to 19%`."""
+    low, high = ends
+    said = say("{low} to {high}", low=bare(say, low, unit, digits), high=figure(say, high, unit, digits))
+    return said.replace(" ", NBSP)

@@ -1,61 +1,27 @@
-"""Fixed words: names of measures, states and reasons, headings and column titles."""
+"""Fixed words: names of measures, states, reasons and kinds of care.
 
-# ruff: noqa: RUF001  (typographic apostrophes are meant)
+Headings and titles of columns stand in the templates.
+"""
+
 from dataclasses import dataclass
 
 from pmfer.errors import FrameReason, QuarantineReason
 from pmfer.facs import AU_BY_NUMBER
 from reports.trend import Lack, State
+from reports.words.formats import NBSP, sentence
+from reports.words.language import Language
+from warehouse.care_events import CareEventKind
 
 
 @dataclass(frozen=True)
 class MeasureWords:
     """How one measure is spoken of."""
 
-    name: str  # title of its chart
-    higher: str  # opens the sentence of a finding
+    name: str  # as within a sentence
+    higher: str  # opens the sentence of a finding, before a colon
     lower: str
     about: str  # one line that says what was counted
 
-
-MEASURE_WORDS: dict[str, MeasureWords] = {
-    "pain_activity": MeasureWords(
-        "Pain-related facial activity",
-        "More pain-related facial activity than usual today",
-        "Less pain-related facial activity than usual today",
-        "of brows, eyes, nose and upper lip",
-    ),
-    "expressivity": MeasureWords(
-        "Facial expressivity",
-        "The face was livelier than usual today",
-        "The face was less lively than usual today",
-        "how far from a neutral face",
-    ),
-    "smiling": MeasureWords(
-        "Smiling",
-        "Smiled more than usual today",
-        "Smiled less than usual today",
-        "share of the observed time",
-    ),
-    "sadness": MeasureWords(
-        "Sad expression",
-        "A sad expression was seen more than usual today",
-        "A sad expression was seen less than usual today",
-        "share of the observed time",
-    ),
-    "fear": MeasureWords(
-        "Fearful expression",
-        "A fearful expression was seen more than usual today",
-        "A fearful expression was seen less than usual today",
-        "share of the observed time",
-    ),
-    "anger": MeasureWords(
-        "Angry expression",
-        "An angry expression was seen more than usual today",
-        "An angry expression was seen less than usual today",
-        "share of the observed time",
-    ),
-}
 
 # The symbols differ in shape, so that they survive a grey print; a word always stands beside them.
 STATE_SYMBOLS: dict[State, str] = {
@@ -64,114 +30,156 @@ STATE_SYMBOLS: dict[State, str] = {
     State.USUAL: "=",
     State.INSUFFICIENT: "◊",
 }
-STATE_WORDS: dict[State, str] = {
-    State.HIGHER: "higher than usual",
-    State.LOWER: "lower than usual",
-    State.USUAL: "as usual",
-    State.INSUFFICIENT: "insufficient data",
-}
-STATE_SHORT: dict[State, str] = {
-    State.HIGHER: "higher",
-    State.LOWER: "lower",
-    State.USUAL: "as usual",
-    State.INSUFFICIENT: "insufficient data",
-}
-LACK_WORDS: dict[Lack, str] = {
-    Lack.NO_SESSION: "no session today",
-    Lack.ALL_SET_ASIDE: "all sessions of today set aside",
-    Lack.TOO_LITTLE_SEEN: "face seen too little today",
-    Lack.NO_BASELINE: "no usual range yet",
-}
-FRAME_WORDS: dict[FrameReason, str] = {
-    FrameReason.NO_FACE: "no face in view",
-    FrameReason.NOT_SUBJECT: "only other people in view",
-    FrameReason.TOO_SMALL: "face too small",
-    FrameReason.TOO_DARK: "too dark",
-    FrameReason.TOO_BRIGHT: "too bright",
-    FrameReason.TOO_BLURRED: "blurred",
-}
-QUARANTINE_WORDS: dict[QuarantineReason, str] = {
-    QuarantineReason.SIDECAR_MISSING: "details missing",
-    QuarantineReason.SIDECAR_INVALID: "details unreadable",
-    QuarantineReason.SIDECAR_DATE_MISMATCH: "details of another day",
-    QuarantineReason.VIDEO_MISSING: "recording missing",
-    QuarantineReason.NO_CONSENT: "no consent, so not looked at",
-    QuarantineReason.DUPLICATE_CONTENT: "stored under another name",
-    QuarantineReason.SESSION_CONFLICT: "name is taken already",
-    QuarantineReason.EMPTY_FILE: "empty file",
-    QuarantineReason.NOT_A_VIDEO: "not a video",
-    QuarantineReason.NO_VIDEO_STREAM: "no moving picture in it",
-    QuarantineReason.NO_FRAMES: "no picture can be opened",
-    QuarantineReason.TRUNCATED: "recording breaks off",
-    QuarantineReason.UNREADABLE: "file cannot be opened",
-}
-
-# Headings, captions and column titles of the templates, by the name under which a template asks for them.
-TEXT: dict[str, str] = {
-    "patient_kind": "Facial activity report",
-    "patient": "Patient",
-    "ward_title": "Ward overview",
-    "trends": "The last four weeks against this patient’s own usual range",
-    "measure": "Measure",
-    "today": "Today",
-    "usually": "Usually",
-    "trend": "Trend",
-    "result": "Result",
-    "sessions": "Sessions today",
-    "time": "Time",
-    "session": "Session",
-    "length": "Minutes",
-    "analysed": "Frames analysed",
-    "pain_activity": "Pain-related activity",
-    "smiling": "Smiling",
-    "too_little_seen": "face seen too little",
-    "no_session": "No session was analysed today.",
-    "phrases": "What the face did",
-    "phrase": "Seen on the face",
-    "bar": "Today, and usual range",
-    "quality": "Data quality",
-    "set_aside": "Set aside today",
-    "nothing_set_aside": "No session was set aside.",
-    "reason": "Reason",
-    "about": "About this report",
-    "changed": "Changed most, the largest change first",
-    "what_changed": "What changed today",
-    "four_weeks": "Last four weeks",
-    "seen": "Seen today",
-    "as_usual": "As usual",
-    "insufficient": "Insufficient data",
-    "insufficient_caption": "Why today says nothing, and of whom",
-    "night": "How the recordings went",
-    "patients": "Patients",
-}
-
-LEGEND = (
-    "Grey band: usual range, made from the hollow dots. Diamond: today. Cross: face seen too little. Gap: no session."
-)
-ASK = "Please look in on the patient. The face moved differently from other days; this report cannot say why."
-WARD_ASK = "Please look in on these patients first. The report shows that a face moved differently, not why."
-WARD_LEGEND = "Grey band: usual range of this patient. Diamond: today. Cross: face seen too little. Gap: no session."
-INTENDED_USE = (
-    "Intended use: helps staff who know the patient to decide whom to look at first. It compares a face with the same "
-    "patient’s earlier days, and with nobody else’s. It makes no diagnosis and does not measure pain. It is less "
-    "reliable with facial palsy, dementia, glasses, or anything in front of the face."
-)
-SCALE = (
-    "Scale of 0 to 100: how closely the face fitted the phrases, as judged by a model that learnt from people’s votes "
-    "on pictures; levels cannot be compared between patients."
-)
 
 
-def phrase_name(column: str) -> str:
+def measure_words(say: Language, key: str) -> MeasureWords:
+    """The words of a headline measure."""
+    observed = say("share of the observed time")
+    words = {
+        "pain_activity": MeasureWords(
+            say("pain-related facial activity"),
+            say("More pain-related facial activity than usual"),
+            say("Less pain-related facial activity than usual"),
+            say("of brows, eyes, nose and upper lip"),
+        ),
+        "expressivity": MeasureWords(
+            say("facial expressivity"),
+            say("The face was livelier than usual"),
+            say("The face was less lively than usual"),
+            say("how far from a neutral face"),
+        ),
+        "smiling": MeasureWords(say("smiling"), say("Smiled more than usual"), say("Smiled less than usual"), observed),
+        "sadness": MeasureWords(
+            say("sad expression"),
+            say("A sad expression was seen more than usual"),
+            say("A sad expression was seen less than usual"),
+            observed,
+        ),
+        "fear": MeasureWords(
+            say("fearful expression"),
+            say("A fearful expression was seen more than usual"),
+            say("A fearful expression was seen less than usual"),
+            observed,
+        ),
+        "anger": MeasureWords(
+            say("angry expression"),
+            say("An angry expression was seen more than usual"),
+            say("An angry expression was seen less than usual"),
+            observed,
+        ),
+    }
+    return words[key]
+
+
+def state_word(say: Language, state: State) -> str:
+    """A state in a few words."""
+    return {
+        State.HIGHER: say("higher than usual"),
+        State.LOWER: say("lower than usual"),
+        State.USUAL: say("as usual"),
+        State.INSUFFICIENT: say("insufficient data"),
+    }[state]
+
+
+def state_short(say: Language, state: State) -> str:
+    """A state for a narrow column."""
+    return {
+        State.HIGHER: say("higher"),
+        State.LOWER: say("lower"),
+        State.USUAL: say("as usual"),
+        State.INSUFFICIENT: say("no comparison"),
+    }[state]
+
+
+def lack_word(say: Language, lack: Lack) -> str:
+    """Why a comparison was not made."""
+    return {
+        Lack.NO_SESSION: say("no session today"),
+        Lack.ALL_SET_ASIDE: say("all sessions of today set aside"),
+        Lack.TOO_DARK: say("too dark today to see the face"),
+        Lack.TOO_BRIGHT: say("too bright today to see the face"),
+        Lack.TURNED_AWAY: say("face turned away today"),
+        Lack.TOO_LITTLE_SEEN: say("face seen too little today"),
+        Lack.TOO_FEW_SESSIONS: say("too few sessions today"),
+        Lack.NOT_MEASURED: say("not measured today"),
+        Lack.NO_BASELINE: say("no usual range yet"),
+    }[lack]
+
+
+def frame_word(say: Language, reason: FrameReason) -> str:
+    """Why a frame could not be analysed."""
+    return {
+        FrameReason.NO_FACE: say("no face in view"),
+        FrameReason.NOT_SUBJECT: say("only other people in view"),
+        FrameReason.TOO_SMALL: say("face too small"),
+        FrameReason.TOO_DARK: say("too dark"),
+        FrameReason.TOO_BRIGHT: say("too bright"),
+        FrameReason.TOO_BLURRED: say("blurred"),
+    }[reason]
+
+
+def quarantine_word(say: Language, reason: QuarantineReason) -> str:
+    """Why a session was set aside."""
+    return {
+        QuarantineReason.SIDECAR_MISSING: say("details missing"),
+        QuarantineReason.SIDECAR_INVALID: say("details unreadable"),
+        QuarantineReason.SIDECAR_DATE_MISMATCH: say("details of another day"),
+        QuarantineReason.VIDEO_MISSING: say("recording missing"),
+        QuarantineReason.NO_CONSENT: say("no consent, so not looked at"),
+        QuarantineReason.DUPLICATE_CONTENT: say("stored under another name"),
+        QuarantineReason.SESSION_CONFLICT: say("name is taken already"),
+        QuarantineReason.EMPTY_FILE: say("empty file"),
+        QuarantineReason.NOT_A_VIDEO: say("not a video"),
+        QuarantineReason.NO_VIDEO_STREAM: say("no moving picture in it"),
+        QuarantineReason.NO_FRAMES: say("no picture can be opened"),
+        QuarantineReason.TRUNCATED: say("recording breaks off"),
+        QuarantineReason.UNREADABLE: say("file cannot be opened"),
+    }[reason]
+
+
+def care_word(say: Language, kind: CareEventKind) -> str:
+    """What kind of care an event is."""
+    return {
+        CareEventKind.MEDICATION: say("medication"),
+        CareEventKind.THERAPY: say("therapy"),
+        CareEventKind.TRANSFER: say("transfer"),
+        CareEventKind.CARE: say("care"),
+        CareEventKind.OTHER: say("other event"),
+    }[kind]
+
+
+def phrase_name(say: Language, column: str) -> str:
     """Printed name of an action-unit column: `Brows lowered and drawn together`."""
-    return AU_BY_NUMBER[int(column.removeprefix("au"))].phrase.capitalize()
+    return sentence(phrase(say, column))
+
+
+def phrase(say: Language, column: str) -> str:
+    """The phrase of an action-unit column within a sentence: `brows lowered and drawn together`."""
+    return say(AU_BY_NUMBER[_number(column)].phrase)
 
 
 def unit_name(column: str) -> str:
     """The action unit of a column: `AU 4`."""
-    return f"AU\N{NO-BREAK SPACE}{int(column.removeprefix('au'))}"
+    return f"AU{NBSP}{_number(column)}"
 
 
-def measure_name(key: str) -> str:
-    """Printed name of any measure."""
-    return MEASURE_WORDS[key].name if key in MEASURE_WORDS else phrase_name(key)
+def _number(column: str) -> int:
+    return int(column.removeprefix("au"))
+
+
+def context_names(say: Language) -> dict[str, str]:
+    """Names of the measures that are counted and raise no flag, as within a sentence, by key."""
+    return {
+        "smile_episodes": say("smiles"),
+        "neutral": say("neutral expression"),
+        "surprise": say("surprised expression"),
+        "disgust": say("disgusted expression"),
+        "contempt": say("contemptuous expression"),
+    }
+
+
+def measure_name(say: Language, key: str) -> str:
+    """Printed name of any measure, as a title."""
+    if key.startswith("au"):
+        return phrase_name(say, key)
+    return sentence(context_names(say).get(key) or measure_words(say, key).name)

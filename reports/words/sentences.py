@@ -1,254 +1,199 @@
-"""Sentences about one patient's day: the lead, the findings, and what each picture says to who cannot see it."""
+"""Sentences of a patient's report below its lead: captions, moments, care events, data quality, origin."""
 
 # ruff: noqa: RUF001  (typographic apostrophes are meant)
-from dataclasses import dataclass
+from babel.numbers import format_decimal
 
-from reports.measures import MEASURE_BY_KEY, Unit
+from reports.care_events import CareLine
+from reports.evidence import Moment
 from reports.origin import Origin
-from reports.patient import PatientReport, SessionLine
+from reports.patient import PatientReport
 from reports.quality import Quality
-from reports.thresholds import Thresholds
-from reports.trend import Finding, Lack, State, Trend
 from reports.words.formats import (
     NBSP,
-    clock,
-    count,
-    digits_for,
-    figure,
-    full_date,
+    clipped,
+    decimal,
     number_word,
     percent,
+    sentence,
+    short_date,
     thousands,
     today,
     usual,
 )
-from reports.words.labels import ASK, FRAME_WORDS, LACK_WORDS, MEASURE_WORDS, STATE_WORDS, measure_name
+from reports.words.labels import care_word, context_names, frame_word, phrase
+from reports.words.language import Language
+from reports.words.lead import set_aside_today
 
-LISTED_CHANGES = 3  # changes told in full under the headline; the charts mark all of them
-
-
-@dataclass(frozen=True)
-class Lead:
-    """The words at the top of a patient's report."""
-
-    headline: str
-    changes: tuple[tuple[State, str], ...]  # a sentence per change, the largest first
-    notes: tuple[str, ...]
+LONGEST_ITEM = 40  # characters of a care event's item
+LONGEST_NOTE = 48  # characters of its note
 
 
-def finding_sentence(finding: Finding) -> str:
-    """Such as `Smiled less than usual today: 4 % of the observed time, usually 11 to 19 %.` Only for a flagged one."""
-    words = MEASURE_WORDS[finding.key]
-    opening = words.higher if finding.state is State.HIGHER else words.lower
-    return f"{opening}: {_amount(finding)}, usually{NBSP}{usual(finding)}."
-
-
-def _amount(finding: Finding) -> str:
-    unit = MEASURE_BY_KEY[finding.key].unit
-    kind = "of the observed time" if unit is Unit.TIME_SHARE else f"on a scale of 0 to{NBSP}100"
-    return f"{figure(finding.value, unit, digits_for(finding))} {kind}"
-
-
-def lead(report: PatientReport) -> Lead:
-    """The headline and what stands under it."""
-    if report.changes:
-        return _lead_of_changes(report)
-    if report.lack is None:
-        measures = count(len(report.trends), "measure")
-        note = f"All {measures} lie within the usual range, which rests on {_base(report)}."
-        return Lead("Today is like this patient’s usual days.", (), (note, *_cautions(report)))
-    headline, notes = _lead_of_lack(report, report.lack)
-    return Lead(headline, (), notes)
-
-
-def _lead_of_changes(report: PatientReport) -> Lead:
-    changes = report.changes
-    things = count(len(changes), "thing").capitalize()
-    listed = tuple((finding.state, finding_sentence(finding)) for finding in changes[:LISTED_CHANGES])
-    more = len(changes) - len(listed)
-    notes = [f"{count(more, 'more change').capitalize()} {'is' if more == 1 else 'are'} marked below."] if more else []
-    headline = f"{things} {'is' if len(changes) == 1 else 'are'} different today."
-    return Lead(headline, listed, (*notes, ASK, *_cautions(report)))
-
-
-def _lead_of_lack(report: PatientReport, lack: Lack) -> tuple[str, tuple[str, ...]]:
-    if lack is Lack.NO_SESSION:
-        return "Insufficient data: no session was recorded today.", ("There is nothing to compare.",)
-    if lack is Lack.ALL_SET_ASIDE:
-        number = len(report.set_aside)
-        which = "the only session" if number == 1 else f"all {count(number, 'session')}"
-        verb = "was" if number == 1 else "were"
-        note = "Nothing could be analysed. The reasons are on the second page."
-        return f"Insufficient data: {which} of today {verb} set aside.", (note,)
-    if lack is Lack.TOO_LITTLE_SEEN:
-        return "Insufficient data: the face was seen too little today.", (
-            _too_little(report.quality, report.thresholds),
-        )
-    return _lead_of_no_baseline(report)
-
-
-def _lead_of_no_baseline(report: PatientReport) -> tuple[str, tuple[str, ...]]:
-    needed = report.thresholds.min_baseline_days
-    need = (
-        f"A usual range needs {count(needed, 'earlier day')} with enough data; so far there {_are(report.days_before)}."
-    )
-    until = "Until then this report shows what was seen and compares nothing."
-    if report.sessions_on_record == 1:
-        only = "This is the only session on record. One session is no trend, and there is nothing to compare it with."
-        return "First session: there is no trend yet.", (only, need, until)
-    if report.days_before == 0:
-        return "First day: there is no trend yet.", (need, until)
-    return "Insufficient data: no usual range yet.", (need, until, *_cautions(report))
-
-
-def _are(number: int) -> str:
-    if number < 2:
-        return "is one" if number else "is none"
-    return f"are {number_word(number)}"
-
-
-def _base(report: PatientReport) -> str:
-    return f"{count(report.baseline_size, 'earlier day')} with enough data"
-
-
-def _too_little(quality: Quality, thresholds: Thresholds) -> str:
-    return (
-        f"{thousands(quality.frames_scored)} of {thousands(quality.frames_sampled)} frames in "
-        f"{count(quality.sessions, 'session')} could be analysed. A session counts from "
-        f"{thresholds.min_frames_per_session} frames and {percent(thresholds.min_scored_share)} of its length, a day "
-        f"from {thresholds.min_frames_per_day} frames."
-    )
-
-
-def _cautions(report: PatientReport) -> tuple[str, ...]:
-    """What to keep in mind about a day that was compared."""
-    notes = []
-    if report.quality.sessions_used == 1:
-        notes.append("Today rests on a single session.")
-    if report.set_aside:
-        number = len(report.set_aside)
-        notes.append(f"{count(number, 'session').capitalize()} of today {'was' if number == 1 else 'were'} set aside.")
-    return tuple(notes)
-
-
-def numbers(finding: Finding) -> str:
-    """Today's value and the usual range, as far as they are known: `Today 44, usually 12 to 18`."""
-    text = ", ".join(_known(finding))
-    return text[:1].upper() + text[1:]
-
-
-def _known(finding: Finding) -> list[str]:
-    known = []
-    if finding.value is not None:
-        known.append(f"today{NBSP}{today(finding)}")
-    if finding.baseline is not None:
-        known.append(f"usually{NBSP}{usual(finding)}")
-    return known
-
-
-def result(finding: Finding) -> str:
-    """The finding in two or three words, with the reason where it abstains."""
-    if finding.lack is not None:
-        return f"{STATE_WORDS[finding.state]}: {LACK_WORDS[finding.lack]}"
-    return STATE_WORDS[finding.state]
-
-
-def trend_text(trend: Trend) -> str:
-    """What a trend chart shows, for who cannot see it."""
-    finding = trend.finding
-    days = (trend.last_day - trend.first_day).days + 1
-    seen = sum(point.value is not None for point in trend.points)
-    return (
-        f"{measure_name(finding.key)} over the {days} days up to {full_date(trend.last_day)}: {_told(finding)} "
-        f"Days with enough data: {seen} of {days}."
-    )
-
-
-def bar_text(finding: Finding) -> str:
-    """What a bar of one phrase shows, for who cannot see it."""
-    return f"{measure_name(finding.key)}: {_told(finding)}"
-
-
-def _told(finding: Finding) -> str:
-    return f"{', '.join([*_known(finding), result(finding)])}."
-
-
-def strip_text(sessions: tuple[SessionLine, ...]) -> str:
-    """What the strip of the day shows, for who cannot see it."""
-    used = [line for line in sessions if line.usable]
-    first, last = clock(sessions[0].minute_of_day), clock(sessions[-1].minute_of_day)
-    when = f"at {first}" if len(sessions) == 1 else f"between {first} and {last}"
-    text = f"{count(len(sessions), 'session').capitalize()} {when}, {number_word(len(used))} with enough data."
-    for name, values in (
-        ("pain-related facial activity", [(line.pain_activity or 0.0, line) for line in used]),
-        ("smiling", [(line.smiling or 0.0, line) for line in used]),
-    ):
-        if values:
-            most, line = max(values, key=lambda pair: pair[0])
-            unit = Unit.SCALE if name != "smiling" else Unit.TIME_SHARE
-            text += f" Most {name} at {clock(line.minute_of_day)}: {figure(most, unit)}."
-    return text
-
-
-def listing(report: PatientReport, listed: int) -> str:
+def listing(say: Language, report: PatientReport, listed: int) -> str:
     """Caption of the table of sessions."""
     total = len(report.sessions)
     if listed == total:
-        return f"{count(total, 'session').capitalize()} by time"
-    some = f"{number_word(listed)} of {number_word(total)} sessions"
-    return f"The {some} with the most pain-related facial activity, by time"
-
-
-def more_set_aside(report: PatientReport) -> str:
-    """What the table of sessions set aside leaves out."""
-    return f"And {count(len(report.set_aside) - report.thresholds.listed_set_aside, 'more session')}."
-
-
-def phrases_caption(report: PatientReport) -> str:
-    """Caption of the table of phrases."""
-    span = f", in the usual range of {count(report.baseline_size, 'day')}" if report.baseline_size else ""
-    return f"How closely the face fitted each phrase today, on a scale of 0 to{NBSP}100{span}"
-
-
-def quality(found: Quality) -> tuple[str, ...]:
-    """How much could be analysed, and why the rest could not."""
-    if not found.frames_sampled:
-        return ("No frame could be looked at.",)
-    sentences = [
-        f"{thousands(found.frames_scored)} of {thousands(found.frames_sampled)} frames "
-        f"({percent(found.scored_share)}) could be analysed."
-    ]
-    if found.unscored:
-        reasons = ", ".join(f"{FRAME_WORDS[reason]} {thousands(number)}" for reason, number in found.unscored)
-        sentences.append(f"Not analysed: {reasons}.")
-    if found.frames_several_faces:
-        share = percent(found.frames_several_faces / found.frames_sampled)
-        sentences.append(f"Other people in view in {share} of the frames; counted, never analysed.")
-    left_out = found.sessions - found.sessions_used
-    if left_out:
-        sentences.append(f"{count(left_out, 'session').capitalize()} showed too little of the face to count.")
-    if found.sessions_with_warning:
-        number = count(found.sessions_with_warning, "recording").capitalize()
-        sentences.append(f"{number} {'is' if found.sessions_with_warning == 1 else 'are'} damaged in part.")
-    return tuple(sentences)
-
-
-def basis(report: PatientReport) -> str:
-    """How the usual range was made, in one sentence."""
-    limits = report.thresholds
-    rests = f"here {count(report.baseline_size, 'day')}" if report.baseline_size else "not reached yet"
-    return (
-        f"Usual range: median of the first {limits.min_baseline_days} to {limits.max_baseline_days} days with enough "
-        f"data ({rests}), {limits.limit_sigmas:g} robust standard deviations to each side."
+        told = say.plural("One session", "{count} sessions by time", total, count=number_word(say, total))
+        return sentence(told)
+    return say(
+        "The {listed} of {total} sessions with the most pain-related facial activity, by time",
+        listed=number_word(say, listed),
+        total=number_word(say, total),
     )
 
 
-def origin_line(origin: Origin) -> str:
+def more_set_aside(say: Language, report: PatientReport, listed: int) -> str:
+    """What the list of sessions set aside leaves out; empty if nothing."""
+    more = len(report.set_aside) - listed
+    if not more:
+        return ""
+    if not listed:
+        return set_aside_today(say, report)
+    return say.plural("And one more session.", "And {count} more sessions.", more, count=number_word(say, more))
+
+
+def moment_phrases(say: Language, moment: Moment) -> str:
+    """What the face showed in a moment, the most telling first."""
+    names = ", ".join(phrase(say, leading.column) for leading in moment.phrases)
+    return sentence(names) or say("no phrase stands out")
+
+
+def care_line(say: Language, line: CareLine) -> str:
+    """One item of care: `Medication: ibuprofen 400 mg`, with its note."""
+    told = say("{kind}: {item}", kind=care_word(say, line.kind), item=clipped(line.item, LONGEST_ITEM))
+    if line.amount is not None:
+        unit = clipped(line.unit or "", LONGEST_ITEM)
+        amount = decimal(say, line.amount, 0 if line.amount == int(line.amount) else 1)
+        told = f"{told} {amount}{NBSP}{unit}"
+    if line.note is not None:
+        told = f"{told} ({clipped(line.note, LONGEST_NOTE)})"
+    return sentence(told)
+
+
+def care_days(say: Language, line: CareLine) -> str:
+    """On which of the days drawn: `21 Mar`, or `12 days, the last on 21 Mar`."""
+    last = short_date(say, line.days[-1])
+    return say.plural("{last}", "{count} days, last on {last}", len(line.days), last=last, count=len(line.days))
+
+
+def context(say: Language, report: PatientReport) -> str:
+    """What else was counted, with the usual range where there is one; empty where the day has too little data."""
+    names = context_names(say)
+    told = []
+    for finding in report.context:
+        places = {"measure": names[finding.key], "today": today(say, finding), "usual": usual(say, finding)}
+        if finding.value is not None and finding.baseline is not None:
+            told.append(say("{measure} {today}, usually {usual}", **places))
+        elif finding.value is not None:
+            told.append(say("{measure} {today}", **places))
+    return say("Also counted today, without flags: {measures}.", measures="; ".join(told)) if told else ""
+
+
+def more_care(say: Language, left_out: int) -> str:
+    """What is not drawn of care; empty if nothing."""
+    if not left_out:
+        return ""
+    told = say.plural(
+        "One more item is not drawn.",
+        "{count} more items are not drawn.",
+        left_out,
+        count=number_word(say, left_out),
+    )
+    return sentence(told)
+
+
+def quality(say: Language, found: Quality) -> tuple[str, ...]:
+    """How much could be analysed, and why the rest could not."""
+    if not found.frames_sampled:
+        return (say("No frame could be looked at."),)
+    sentences = [
+        say(
+            "{scored} of {sampled} frames ({share}) could be analysed.",
+            scored=thousands(say, found.frames_scored),
+            sampled=thousands(say, found.frames_sampled),
+            share=percent(say, found.scored_share),
+        )
+    ]
+    if found.unscored:
+        reasons = ", ".join(f"{frame_word(say, reason)} {thousands(say, number)}" for reason, number in found.unscored)
+        sentences.append(say("Not analysed: {reasons}.", reasons=reasons))
+    if found.frames_several_faces:
+        share = percent(say, found.frames_several_faces / found.frames_sampled)
+        sentences.append(say("Other people in view in {share} of the frames; counted, never analysed.", share=share))
+    return (*sentences, *_troubles(say, found))
+
+
+def _troubles(say: Language, found: Quality) -> tuple[str, ...]:
+    sentences = []
+    left_out = found.sessions - found.sessions_used
+    if left_out:
+        told = say.plural(
+            "One session showed too little of the face to count.",
+            "{count} sessions showed too little of the face to count.",
+            left_out,
+            count=number_word(say, left_out),
+        )
+        sentences.append(sentence(told))
+    if found.sessions_with_warning:
+        told = say.plural(
+            "One recording is damaged in part.",
+            "{count} recordings are damaged in part.",
+            found.sessions_with_warning,
+            count=number_word(say, found.sessions_with_warning),
+        )
+        sentences.append(sentence(told))
+    return tuple(sentences)
+
+
+def basis(say: Language, report: PatientReport) -> str:
+    """How the usual range was made, in two sentences."""
+    places = {"fewest": report.thresholds.min_baseline_days, "most": report.thresholds.max_baseline_days}
+    if not report.baseline_size:
+        return say(
+            "Usual range: from the first {fewest} to {most} days with enough data and no change (not reached yet). "
+            "Single days and the mean of the last days are compared with it.",
+            **places,
+        )
+    return say(
+        "Usual range: from the first {fewest} to {most} days with enough data and no change (here {days} days), wider "
+        "while they are few. Single days and the mean of the last days are compared with it.",
+        days=report.baseline_size,
+        **places,
+    )
+
+
+def intended_use(say: Language) -> str:
+    """What the reports are for, and what not."""
+    return say(
+        "Intended use: helps staff who know the patient to decide whom to look at first. It compares a face with the "
+        "same patient’s earlier days, and with nobody else’s. It makes no diagnosis and does not measure pain. It is "
+        "less reliable with facial palsy, dementia, glasses, or anything in front of the face."
+    )
+
+
+def origin_line(say: Language, origin: Origin) -> str:
     """Where the numbers come from, for the footer."""
+    places = {
+        "bundle": f"{origin.bundle_name or ''} {origin.bundle_id[:12]}".strip(),
+        "prompts": (origin.prompt_set_sha256 or "")[:12],
+        "options": origin.options_sha256[:12],
+        "scored_by": origin.scored_by,
+        "software": origin.software,
+    }
     rate = origin.frames_per_second
-    sampling = "every frame" if rate is None else f"{rate:g} frames a second"
-    prompts = f", prompts {origin.prompt_set_sha256[:12]}" if origin.prompt_set_sha256 else ""
-    return (
-        f"Model {origin.bundle_name or ''} {origin.bundle_id[:12]}{prompts}, {sampling}, options "
-        f"{origin.options_sha256[:12]}, scored by version {origin.scored_by}, reported by {origin.software}"
+    sampling = (
+        say("every frame")
+        if rate is None
+        else say("{rate} frames a second", rate=format_decimal(rate, locale=say.locale))
+    )
+    if not places["prompts"]:
+        return say(
+            "Model {bundle}, {sampling}, options {options}, scored by version {scored_by}, reported by {software}",
+            sampling=sampling,
+            **places,
+        )
+    return say(
+        "Model {bundle}, prompts {prompts}, {sampling}, options {options}, scored by version {scored_by}, reported by "
+        "{software}",
+        sampling=sampling,
+        **places,
     )

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import shutil
 import sqlite3
 from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
@@ -11,6 +12,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import polars as pl
+from warehouse_copies import move_lake
 
 from flows.data_folder import DataFolder
 from flows.printing import Printing
@@ -74,6 +76,14 @@ def make_folder(data: DataFolder, warehouse: Address | None = None) -> None:
         render_by_hand(data, warehouse, day, None, PRINTING)
     record_reading(data, "sql", tables=["sessions"])
     _scatter(data)
+
+
+def copy_ward(ward: DataFolder, root: Path) -> DataFolder:
+    """A copy of such a folder, for somebody who changes it."""
+    copy = DataFolder(Path(shutil.copytree(ward.root, root)))
+    if copy.lake.exists():
+        move_lake(lake_of(copy))
+    return copy
 
 
 def sessions_of(patient: str, day: date) -> SessionRecord:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from privacy_folder import make_folder
+from privacy_folder import copy_ward
 
 from flows.cli import main
 from flows.data_folder import DataFolder
@@ -20,11 +20,9 @@ def check(data: DataFolder, monkeypatch: pytest.MonkeyPatch) -> int:
 
 
 def test_every_contract_is_told_of_and_the_broken_ones_are_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ward: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    data = DataFolder(tmp_path / "data")
-    make_folder(data)
-    capsys.readouterr()
+    data = copy_ward(ward, tmp_path / "data")
     assert check(data, monkeypatch) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["holds"] * len(contract_rules())
 

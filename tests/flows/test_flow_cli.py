@@ -1,5 +1,6 @@
 """What the command line says to bad input: one line that names the thing, exit status 1, nothing written."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -70,6 +71,14 @@ def test_a_file_that_is_no_video_is_named_and_leaves_nothing(
     assert run(monkeypatch, "score", tmp_path / "a.mp4", "--out", tmp_path / "out") == 1
     assert "a.mp4" in capsys.readouterr().err
     assert not (tmp_path / "out" / "a.parquet").exists()
+
+
+def test_scoring_starts_without_the_rooms_that_are_heavy_to_import() -> None:
+    program = "import sys, flows.cli, flows.score_command, inference.score; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
+    assert "onnxruntime" in loaded
+    heavy = {"torch", "transformers", "prefect", "weasyprint", "matplotlib", "sklearn", "duckdb", "fastapi"}
+    assert heavy.isdisjoint(loaded)
 
 
 def test_the_bundle_can_be_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,6 @@
 """After an erasure the patient is in no byte and no row, everybody else's data is as it was, and a receipt remains."""
 
 import json
-import shutil
 import subprocess
 import sys
 from contextlib import closing
@@ -18,9 +17,9 @@ from privacy_folder import (
     OTHER,
     PASSWORD,
     PATIENT,
+    copy_ward,
     file_of,
     lake_of,
-    make_folder,
     printing_settings,
 )
 
@@ -48,23 +47,16 @@ STEPS = (
 )
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
-    data = DataFolder(tmp_path_factory.mktemp("ward") / "data")
-    make_folder(data)
-    return data
-
-
 @pytest.fixture
-def data(made: DataFolder, tmp_path: Path) -> DataFolder:
+def data(ward: DataFolder, tmp_path: Path) -> DataFolder:
     """A copy of the folder for one test."""
-    return DataFolder(Path(shutil.copytree(made.root, tmp_path / "data")))
+    return copy_ward(ward, tmp_path / "data")
 
 
 @pytest.fixture(scope="module")
-def erased(made: DataFolder, tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
+def erased(ward: DataFolder, tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
     """A copy of the folder from which the patient was erased. Nobody changes it."""
-    data = DataFolder(Path(shutil.copytree(made.root, tmp_path_factory.mktemp("erased") / "data")))
+    data = copy_ward(ward, tmp_path_factory.mktemp("erased") / "data")
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("PMFER_ACTOR", "data protection officer")
         for name, value in printing_settings(tmp_path_factory.mktemp("house")).items():
@@ -107,10 +99,10 @@ def rows_with(connection: duckdb.DuckDBPyConnection, patient: str) -> list[str]:
     ]
 
 
-def test_the_folder_to_begin_with_has_the_patient_everywhere(made: DataFolder) -> None:
-    with closing(open_reader(made.published)) as reader:
+def test_the_folder_to_begin_with_has_the_patient_everywhere(ward: DataFolder) -> None:
+    with closing(open_reader(ward.published)) as reader:
         assert len(rows_with(reader, PATIENT)) >= 8
-    assert len(files_with(made, PATIENT)) >= 10
+    assert len(files_with(ward, PATIENT)) >= 10
 
 
 def test_the_patient_is_in_no_byte_and_no_row_afterwards(erased: DataFolder) -> None:
@@ -135,8 +127,8 @@ def _belongs_to_patient(rows: pl.DataFrame, scorings: pl.DataFrame) -> pl.Expr:
     return pl.lit(False)
 
 
-def test_everybody_elses_data_is_as_it_was(made: DataFolder, erased: DataFolder) -> None:
-    with closing(open_reader(made.published)) as reader, closing(open_reader(erased.published)) as other:
+def test_everybody_elses_data_is_as_it_was(ward: DataFolder, erased: DataFolder) -> None:
+    with closing(open_reader(ward.published)) as reader, closing(open_reader(erased.published)) as other:
         before, after = tables(reader), tables(other)
     for name, rows in before.items():
         if name in ("audit_log", "audit_head", "erasures", "reports", "quarantine", "runs"):
@@ -145,30 +137,30 @@ def test_everybody_elses_data_is_as_it_was(made: DataFolder, erased: DataFolder)
     assert {row["source_uri"] for row in after["quarantine"].to_dicts()} == {f"{DAY}/{OTHER}-noon.mp4"}
     assert after["runs"].drop("message").equals(before["runs"].drop("message"))
     assert after["runs"]["message"].drop_nulls().to_list() == ["erased"]
-    files = [path for patient in (OTHER, ANOTHER) for path in (made.root / "reports").rglob(f"{patient}.*")]
+    files = [path for patient in (OTHER, ANOTHER) for path in (ward.root / "reports").rglob(f"{patient}.*")]
     assert len(files) == 2 * 5 * len(DAYS)  # in four formats, and under a password
     for path in files:
-        assert (erased.root / made.relative(path)).read_bytes() == path.read_bytes()
+        assert (erased.root / ward.relative(path)).read_bytes() == path.read_bytes()
 
 
-def test_ward_overviews_that_showed_the_patient_are_rendered_again(made: DataFolder, erased: DataFolder) -> None:
+def test_ward_overviews_that_showed_the_patient_are_rendered_again(ward: DataFolder, erased: DataFolder) -> None:
     with closing(open_reader(erased.published)) as reader:
         recorded = reader.execute("SELECT count(*) FROM reports WHERE kind = 'ward'").fetchall()
     assert recorded == [(len(DAYS),)]
     for day in DAYS:  # the overview of the second day draws the weeks before it, so the patient was in it too
-        assert erased.ward_report(day).read_bytes() != made.ward_report(day).read_bytes()
+        assert erased.ward_report(day).read_bytes() != ward.ward_report(day).read_bytes()
         with pikepdf.open(erased.ward_report(day)) as pdf:
             assert pdf.pages
         with pikepdf.open(erased.reports(day) / "for-night-team" / "ward.pdf", password=PASSWORD) as pdf:
             assert pdf.pages
         for name in ("ward.html", "ward.json"):
-            assert (erased.reports(day) / name).read_bytes() != (made.reports(day) / name).read_bytes()
+            assert (erased.reports(day) / name).read_bytes() != (ward.reports(day) / name).read_bytes()
 
 
-def test_every_form_of_the_patients_report_goes(made: DataFolder, erased: DataFolder) -> None:
+def test_every_form_of_the_patients_report_goes(ward: DataFolder, erased: DataFolder) -> None:
     forms = [f"{PATIENT}.pdf", f"{PATIENT}.html", f"{PATIENT}.json", f"fhir/{PATIENT}.json"]
     for name in (*forms, f"for-night-team/{PATIENT}.pdf"):
-        assert (made.reports(DAY) / name).is_file()
+        assert (ward.reports(DAY) / name).is_file()
         assert not (erased.reports(DAY) / name).exists()
 
 
@@ -199,9 +191,9 @@ def test_the_receipt_says_what_went_and_names_nobody(erased: DataFolder) -> None
 
 
 def test_the_audit_log_verifies_and_nobody_can_tell_any_more_who_it_spoke_of(
-    made: DataFolder, erased: DataFolder
+    ward: DataFolder, erased: DataFolder
 ) -> None:
-    with closing(open_reader(made.published)) as reader:
+    with closing(open_reader(ward.published)) as reader:
         of_patient = "SELECT subject FROM audit_subjects WHERE patient_id = $patient"
         ((subject,),) = reader.execute(of_patient, {"patient": PATIENT}).fetchall()
     assert verify_logs(erased, file_of(erased))[0].startswith("audit log: whole")
@@ -287,10 +279,9 @@ def test_killed_at_every_step_in_turn_it_ends_complete(data: DataFolder) -> None
     assert erase(data) == {}
 
 
-def test_a_patient_is_erased_from_a_lake_and_from_its_history(tmp_path: Path) -> None:
-    data = DataFolder(tmp_path / "data")
+def test_a_patient_is_erased_from_a_lake_and_from_its_history(ward_lake: DataFolder, tmp_path: Path) -> None:
+    data = copy_ward(ward_lake, tmp_path / "data")
     lake = lake_of(data)
-    make_folder(data, lake)
     with closing(open_reader(lake)) as reader:
         assert len(rows_with(reader, PATIENT)) >= 8
         sessions = reader.execute("FROM sessions WHERE patient_id <> $p ORDER BY ALL", {"p": PATIENT}).pl()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from privacy_folder import DAY, OTHER, PATIENT, file_of, lake_of, make_folder, sessions_of
+from privacy_folder import DAY, OTHER, PATIENT, copy_ward, file_of, lake_of, sessions_of
 
 from flows.cli import main
 from flows.data_folder import DataFolder
@@ -23,9 +23,9 @@ from warehouse.publish import publish
 @pytest.fixture(scope="module", params=["file", "lake"])
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[DataFolder, Address]:
     """A data folder with its warehouse, an event each of two patients, and an export within and outside of it."""
-    data = DataFolder(tmp_path_factory.mktemp("ward") / "data")
+    ward: DataFolder = request.getfixturevalue("ward" if request.param == "file" else "ward_lake")
+    data = copy_ward(ward, tmp_path_factory.mktemp("ward") / "data")
     warehouse = file_of(data) if request.param == "file" else lake_of(data)
-    make_folder(data, warehouse)
     at = sessions_of(PATIENT, DAY).started_at
     events = [
         CareEvent(PATIENT, CareEventKind.CARE, "washing", at, own_id=f"{PATIENT}-e1"),

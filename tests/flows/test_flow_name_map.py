@@ -9,7 +9,7 @@ from pathlib import Path
 import pikepdf
 import polars as pl
 import pytest
-from privacy_folder import DAY, OTHER, PATIENT, PRINTING, file_of, make_folder
+from privacy_folder import DAY, OTHER, PATIENT, PRINTING, copy_ward, file_of
 
 from flows.data_folder import DataFolder
 from flows.name_map import read_names, remove_name
@@ -18,18 +18,19 @@ from pmfer.errors import ReportError
 from warehouse.traces import Traces
 
 NAME = "Rosamunde Quixley"
+HOSTILE = "Ödön {{ 7 * 7 }}<script src=file:///etc/passwd></script>"  # a template would obey it, a browser too
 
 
 @pytest.fixture
 def names(tmp_path: Path) -> Path:
     path = tmp_path / "house" / "names.csv"
     path.parent.mkdir()
-    path.write_text(f"patient_id,name,room\n{PATIENT},{NAME},12\nelm-02,Ödön Ízé,13\n", encoding="utf-8")
+    path.write_text(f"patient_id,name,room\n{PATIENT},{NAME},12\nelm-02,{HOSTILE},13\n", encoding="utf-8")
     return path
 
 
 def test_the_map_is_read_from_csv_and_parquet(names: Path) -> None:
-    expected = {PATIENT: NAME, "elm-02": "Ödön Ízé"}
+    expected = {PATIENT: NAME, "elm-02": HOSTILE}
     assert read_names(names) == expected
     pl.read_csv(names).write_parquet(names.with_suffix(".parquet"))
     assert read_names(names.with_suffix(".parquet")) == expected
@@ -44,7 +45,7 @@ def test_a_patient_is_taken_out_and_the_others_stay(names: Path, suffix: str) ->
     path.chmod(0o640)
     assert remove_name(path, PATIENT)
     assert not remove_name(path, PATIENT)
-    assert read_names(path) == {"elm-02": "Ödön Ízé"}
+    assert read_names(path) == {"elm-02": HOSTILE}
     assert path.stat().st_mode & 0o777 == 0o640
     assert NAME.encode() not in path.read_bytes()
     assert sorted(file.suffix for file in names.parent.iterdir()) == sorted({".csv", suffix})
@@ -75,13 +76,17 @@ def test_a_missing_map_is_named(tmp_path: Path) -> None:
         read_names(tmp_path / "nowhere.csv")
 
 
-def test_the_name_is_printed_for_people_and_is_in_no_other_file(names: Path, tmp_path: Path) -> None:
-    data = DataFolder(tmp_path / "data")
-    make_folder(data)
+def test_the_name_is_printed_for_people_as_it_is_and_is_in_no_other_file(
+    names: Path, ward: DataFolder, tmp_path: Path
+) -> None:
+    data = copy_ward(ward, tmp_path / "data")
     assert headings(data.patient_report(PATIENT, DAY))[0] == f"Patient {PATIENT}"
     render_by_hand(data, file_of(data), DAY, None, replace(PRINTING, name_map=names))
     assert headings(data.patient_report(PATIENT, DAY))[0] == f"Patient {PATIENT}, {NAME}"
-    assert headings(data.patient_report(OTHER, DAY))[0] == f"Patient {OTHER}, Ödön Ízé"
+    assert headings(data.patient_report(OTHER, DAY))[0] == f"Patient {OTHER}, {HOSTILE}"
+    page = (data.reports(DAY) / f"{OTHER}.html").read_text(encoding="utf-8")
+    assert "{{ 7 * 7 }}&lt;script src=" in page
+    assert "<script" not in page
     printed = {data.reports(DAY) / f"{PATIENT}.{suffix}" for suffix in ("pdf", "html")}
     for path in data.root.rglob("*"):
         if path.is_file():

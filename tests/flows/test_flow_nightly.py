@@ -92,7 +92,7 @@ def test_every_patient_of_the_day_and_the_ward_have_a_pdf(undisturbed: Path) -> 
 
 
 def test_nothing_but_the_folder_itself_was_written_and_nothing_stays_staged(undisturbed: Path) -> None:
-    folders = {"warehouse", "published", "reports", "staging", "prefect", "audit", "source"}
+    folders = {"warehouse", "published", "reports", "staging", "prefect", "audit", "metrics", "digests"}
     assert {path.name for path in undisturbed.iterdir()} == folders
     assert list((undisturbed / "staging").iterdir()) == []
 

@@ -1,14 +1,13 @@
 """What is older than the house keeps it goes, whatever table it is in, and the rest stays."""
 
 import os
-import shutil
 import sys
 from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from privacy_folder import DAY, DAYS, OTHER, PATIENT, file_of, make_folder
+from privacy_folder import DAY, DAYS, OTHER, PATIENT, copy_ward, file_of
 
 from flows.cli import main
 from flows.data_folder import DataFolder
@@ -23,17 +22,10 @@ TODAY = DAYS[1] + timedelta(days=10)
 SECOND_DAY = 10  # days: keeps the second day of the folder and lets the first one go
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
-    data = DataFolder(tmp_path_factory.mktemp("ward") / "data")
-    make_folder(data)
-    return data
-
-
 @pytest.fixture
-def data(made: DataFolder, tmp_path: Path) -> DataFolder:
+def data(ward: DataFolder, tmp_path: Path) -> DataFolder:
     """A copy of the folder for one test."""
-    return DataFolder(Path(shutil.copytree(made.root, tmp_path / "data")))
+    return copy_ward(ward, tmp_path / "data")
 
 
 def days_in(data: DataFolder, table: str) -> list[date]:
@@ -54,7 +46,11 @@ def test_frames_go_first_and_their_sessions_stay(data: DataFolder) -> None:
 def test_sessions_go_with_every_table_that_knows_of_them(data: DataFolder) -> None:
     with closing(open_writer(data.warehouse)) as connection:
         connection.execute("CREATE TABLE later_rollups AS SELECT scoring_id, 1 AS value FROM scorings")
+    for day in DAYS:
+        data.digests(day).parent.mkdir(exist_ok=True)
+        data.digests(day).touch()
     counts = retain_now(data, file_of(data), Retention(sessions=SECOND_DAY), TODAY, dry_run=False)
+    assert [path.name for path in data.digests(DAY).parent.iterdir()] == [f"{DAYS[1]}.jsonl"]
     assert (counts["sessions"], counts["scorings"], counts["stored_frames"], counts["later_rollups"]) == (3, 3, 120, 3)
     assert counts["patients"] == 1  # the first patient was there on the first day only
     assert days_in(data, "sessions") == [DAYS[1]]

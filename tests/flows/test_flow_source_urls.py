@@ -7,13 +7,17 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from object_store import BUCKET, ObjectStore, running_store
+from plain_night import run_night
 from ssh_server import SshServer, find_sshd, running_server
 
+from flows.data_folder import DataFolder
 from flows.sources import Source, SourceAccess, list_night, list_nights
 from flows.sources.digests import Digests
 from flows.staging import (
@@ -24,6 +28,9 @@ from flows.staging import (
     staging_folder,
 )
 from pmfer.errors import ConfigurationError, QuarantineReason
+from simulator.appearance import sample_appearance
+from simulator.face import draw_face
+from simulator.video import write_video
 
 NIGHT = date(2026, 3, 2)
 VIDEO = os.urandom(300_000)  # more than one request of SFTP
@@ -142,6 +149,29 @@ def test_a_copy_is_hashed_on_the_way_and_known_afterwards(place: Place, tmp_path
     place.put("a.mp4", VIDEO[:-1])
     (other,) = list_night(place.source, NIGHT).recordings
     assert Digests(tmp_path / "digests.jsonl").of(other) is None
+
+
+@pytest.mark.parametrize("place", ["s3", "sftp"], indirect=True)
+def test_a_night_is_scored_from_afar_and_read_once(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    face = draw_face(sample_appearance(9000), {12: 1.0}, size=(320, 240))
+    write_video(tmp_path / "a.mp4", [face] * 5, Fraction(5))
+    place.put("a.mp4", (tmp_path / "a.mp4").read_bytes())
+    place.put("a.json", SIDECAR)
+    access = place.source.access
+    settings = {"SFTP_KEY_FILE": access.sftp_key_file, "SFTP_KNOWN_HOSTS": access.sftp_known_hosts}
+    if access.s3:
+        settings |= {"S3_KEY_ID": access.s3.key_id, "S3_SECRET": access.s3.secret, "S3_ENDPOINT": access.s3_endpoint}
+    for name, value in settings.items():
+        if value is not None:
+            monkeypatch.setenv(f"PMFER_{name}", str(value))
+    data = DataFolder(tmp_path / "data")
+    assert len(run_night(place.source.url, data, NIGHT).pending) == 1
+    with duckdb.connect(data.published, read_only=True) as connection:
+        assert connection.sql("SELECT session_id, source_uri FROM sessions").fetchall() == [("a", f"{NIGHT}/a.mp4")]
+    again = run_night(place.source.url, data, NIGHT)
+    assert (again.pending, again.done_before, again.rejections) == ((), 1, ())
 
 
 def test_a_file_that_changed_since_it_was_listed_is_left(place: Place, tmp_path: Path) -> None:

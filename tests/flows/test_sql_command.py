@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,9 +12,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 from privacy_folder import file_of, lake_of
+from warehouse_copies import copy_warehouse
 
 from flows.cli import main
 from flows.data_folder import DataFolder
+from warehouse.address import Address, FileAddress, LakeAddress
 from warehouse.connection import open_writer
 from warehouse.publish import publish
 
@@ -27,21 +30,36 @@ ODD_VALUES = r"""
 """
 
 
-@pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A data folder with a published snapshot, named to the command by the environment."""
-    return fill(DataFolder(tmp_path / "data"), monkeypatch, lake=False)
+@pytest.fixture(scope="module")
+def filled(empty_file: FileAddress, tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
+    """A data folder with a published snapshot. Nobody changes it."""
+    data = DataFolder(tmp_path_factory.mktemp("filled") / "data")
+    copy_warehouse(empty_file, file_of(data))
+    fill(file_of(data))
+    return data
 
 
-def fill(data: DataFolder, monkeypatch: pytest.MonkeyPatch, *, lake: bool) -> Path:
-    address = lake_of(data) if lake else file_of(data)
+@pytest.fixture(scope="module")
+def filled_lake(empty_lake: LakeAddress, tmp_path_factory: pytest.TempPathFactory) -> LakeAddress:
+    """A lake with the same in it. Nobody changes it."""
+    lake = lake_of(DataFolder(tmp_path_factory.mktemp("filled") / "data"))
+    copy_warehouse(empty_lake, lake)
+    fill(lake)
+    return lake
+
+
+def fill(address: Address) -> None:
     with open_writer(address) as writer:
         writer.execute("INSERT INTO patients SELECT 'p' || i, now() FROM range(10, 80) AS t(i)")
         publish(writer, address)
-    monkeypatch.setenv("PMFER_DATA_DIR", str(data.root))
-    if lake:
-        monkeypatch.setenv("PMFER_WAREHOUSE", str(address))
-    return data.root
+
+
+@pytest.fixture
+def data(filled: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the data folder, named to the command by the environment."""
+    shutil.copytree(filled.root, tmp_path / "data")
+    monkeypatch.setenv("PMFER_DATA_DIR", str(tmp_path / "data"))
+    return tmp_path / "data"
 
 
 def sql(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
@@ -201,10 +219,16 @@ def test_the_log_of_reads_has_the_tables_and_nothing_else_of_the_query(
     ],
 )
 def test_a_lake_is_as_closed_as_a_snapshot(
-    query: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    query: str,
+    filled_lake: LakeAddress,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
     data = DataFolder(tmp_path / "data")
-    fill(data, monkeypatch, lake=True)
+    copy_warehouse(filled_lake, lake_of(data))
+    monkeypatch.setenv("PMFER_DATA_DIR", str(data.root))
+    monkeypatch.setenv("PMFER_WAREHOUSE", str(lake_of(data)))
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "secret.csv").write_text("a\nsecret\n")

@@ -1,6 +1,7 @@
 """A whole video in, a score batch out."""
 
 import io
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,13 +14,15 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from PIL import Image, ImageFilter
 
+from inference.faces import overlaps
 from inference.model import ExpressionModel
 from inference.options import ScoringOptions
-from inference.score import Scorer, VideoSummary
-from pmfer.bundle import Bundle, load_bundle
-from pmfer.errors import BundleError
+from inference.score import ScoredVideo, Scorer, VideoSummary
+from pmfer.bundle import INT8_FILE, Bundle, load_bundle, sha256_file, write_card
+from pmfer.errors import BundleError, VideoError
 from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.facs import AU_COLUMNS
+from pmfer.quantise import quantise
 
 SCORES = [*EXPRESSION_NAMES, *AU_COLUMNS]
 BOX = ["box_x_px", "box_y_px", "box_w_px", "box_h_px"]
@@ -181,7 +184,7 @@ def test_frames_are_decoded_batch_by_batch(tmp_path: Path, scorer: Scorer, film:
     calls: list[tuple[float, float | None]] = []
     path = write_video(tmp_path / "film.mp4", film)
     scorer.score(path, "s1", on_progress=lambda done_s, announced_s: calls.append((done_s, announced_s)))
-    assert [done_s for done_s, _ in calls] == pytest.approx([0.6, 1.4, 2.2, 2.8])
+    assert [done_s for done_s, _ in calls] == pytest.approx([0.8, 1.6, 2.4, 2.8])  # each ends with a keyframe
     assert {announced_s for _, announced_s in calls} == {3.0}
 
 
@@ -193,6 +196,41 @@ def test_picture_size_may_change_in_mid_recording(tmp_path: Path, scorer: Scorer
     frames, _ = _score(scorer, path)
     assert frames["face_count"].to_list() == [1] * 4
     assert reasons(frames) == [None, None, "not_subject", "not_subject"]  # half as large: taken for somebody else
+
+
+def test_several_videos_come_back_in_order_with_the_errors_of_the_broken_ones(
+    tmp_path: Path, scorer: Scorer, film: list[Picture]
+) -> None:
+    longer, shorter = write_video(tmp_path / "long.mp4", film), write_video(tmp_path / "short.mp4", film[8:14])
+    (tmp_path / "text.mp4").write_text("no video\n" * 9)
+    paths = [longer, tmp_path / "text.mp4", shorter, shorter]
+    outcomes = list(scorer.score_all(((path, f"s{n}") for n, path in enumerate(paths)), at_once=3))
+    assert isinstance(outcomes[1], VideoError)
+    scored = [outcome for outcome in outcomes if isinstance(outcome, ScoredVideo)]
+    assert [outcome.frames["session_id"][0] for outcome in scored] == ["s0", "s2", "s3"]
+    for outcome, path in zip(scored, (longer, shorter, shorter), strict=True):
+        alone = scorer.score(path, "alone").frames.drop("session_id")
+        assert outcome.frames.drop("session_id").equals(alone)
+
+
+def test_int8_is_a_choice_that_changes_the_identity_and_little_else(
+    tmp_path: Path, bundle: Bundle, portrait: Picture
+) -> None:
+    """Both ways round, whatever the machine that runs the test would choose."""
+    shutil.copytree(bundle.path, tmp_path / "int8")
+    crops = np.random.default_rng(1).integers(0, 255, (64, 48, 48), np.uint8)
+    quantise(bundle.weights, bundle.card.input, crops, tmp_path / "int8" / INT8_FILE)
+    card = replace(bundle.card, int8_sha256=sha256_file(tmp_path / "int8" / INT8_FILE))
+    write_card(tmp_path / "int8", card)
+    both = load_bundle(tmp_path / "int8")
+    path = write_video(tmp_path / "film.mp4", [portrait] * 6)
+    frames = {
+        int8: _score(Scorer(both, ScoringOptions(int8=int8), threads=1), path)[0].select(SCORES).to_numpy()
+        for int8 in (False, True)
+    }
+    assert 0 < np.abs(frames[True] - frames[False]).max() < 0.1
+    assert ScoringOptions(int8=True).digest() != ScoringOptions(int8=False).digest()
+    assert ScoringOptions().digest() == ScoringOptions(int8=ScoringOptions().uses_int8).digest()
 
 
 def test_bundle_without_geometry_for_the_detector_is_refused(bundle: Bundle) -> None:
@@ -217,6 +255,21 @@ def test_real_clips_have_their_faces_where_the_shelf_says(clips: Path, bundle: B
     frames, _ = _score(scorer, clips / "WolfgangLanger_Pexels.mp4")
     assert frames["face_count"].to_list() == [1] * 40
     assert frames["track_id"].n_unique() == 1
+
+
+@pytest.mark.shared
+def test_fast_path_stays_within_the_tolerance_that_the_documentation_states(clips: Path) -> None:
+    """docs/performance.md; against every frame detected and the model in float32."""
+    bundle, plain = load_bundle(), ScoringOptions(frames_per_second=None, detections_per_second=None, int8=False)
+    for name in ("single_face.mp4", "again.mkv"):
+        slow, _ = _score(Scorer(bundle, plain, threads=2), clips / name)
+        fast, _ = _score(Scorer(bundle, replace(plain, detections_per_second=2.5, int8=True), threads=2), clips / name)
+        assert fast.select("reason", "face_count", "track_id").equals(slow.select("reason", "face_count", "track_id"))
+        for one, other in zip(fast.select(BOX).to_numpy(), slow.select(BOX).to_numpy(), strict=True):
+            assert overlaps(one, other[None])[0] > 0.85
+        apart = fast.select(SCORES).to_numpy() - slow.select(SCORES).to_numpy()
+        assert np.abs(apart.mean(axis=0)).max() < 0.01
+        assert np.quantile(np.abs(apart), 0.99) < 0.11
 
 
 @pytest.mark.shared

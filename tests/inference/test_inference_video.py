@@ -162,6 +162,30 @@ def test_grey_is_full_range_whatever_the_pixel_format(tmp_path: Path, pixel_form
     assert np.abs(frame.picture(1).astype(int) - ramp[..., 0]).max() <= 4
 
 
+@pytest.mark.parametrize(
+    ("pixel_format", "codec"),
+    [("yuv420p", "ffv1"), ("yuvj420p", "mjpeg"), ("yuv444p", "ffv1"), ("yuv420p10le", "ffv1"), ("gray", "ffv1")],
+)
+def test_crop_of_the_luma_in_memory_is_the_crop_of_the_grey_picture(
+    tmp_path: Path, pixel_format: str, codec: str
+) -> None:
+    ramp = np.repeat(np.linspace(0, 255, 66).astype(np.uint8)[None, :, None], 48, axis=0).repeat(3, axis=2)
+    frame = decode(write_video(tmp_path / "ramp.mkv", [ramp] * 3, codec=codec, pixel_format=pixel_format))[0]
+    picture, levels = frame.levelled(1)
+    assert picture.shape == (48, 66)  # the decoder's lines are longer than that
+    assert np.abs(levels[picture[10:20, 30:50]].astype(int) - frame.picture(1)[10:20, 30:50]).max() <= 1
+
+
+def test_luma_in_memory_is_turned_like_the_picture(tmp_path: Path) -> None:
+    lying = np.zeros((64, 96, 3), np.uint8)
+    lying[:16, :16] = 255
+    path = write_video(tmp_path / "turned.mp4", [lying] * 3)
+    set_display_matrix(path, 1)
+    frame = decode(path)[0]
+    picture, levels = frame.levelled(1)
+    assert np.abs(levels[picture].astype(int) - frame.picture(1)).max() <= 1
+
+
 @pytest.mark.shared
 def test_real_clips_decode_to_their_known_counts(clips: Path) -> None:
     known = {"WolfgangLanger_Pexels.mp4": 472, "single_face.mp4": 72, "face_noface.mov": 169, "again.mkv": 77}

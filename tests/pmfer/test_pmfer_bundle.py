@@ -1,10 +1,11 @@
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pmfer.bundle import CARD_FILE, WEIGHTS_FILE, load_bundle, resolve_bundle
+from pmfer.bundle import CARD_FILE, INT8_FILE, WEIGHTS_FILE, load_bundle, resolve_bundle, write_card
 from pmfer.errors import BundleError
 from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.facs import AU_COLUMNS
@@ -32,10 +33,21 @@ def test_a_copy_has_the_same_identity(copy: Path) -> None:
     assert load_bundle(copy).digest == load_bundle().digest
 
 
-def test_altered_weights_are_refused(copy: Path) -> None:
-    content = bytearray((copy / WEIGHTS_FILE).read_bytes())
+def test_the_int8_graph_costs_less_than_its_limit_and_is_left_out_of_bundles_without_one(copy: Path) -> None:
+    figures = load_bundle().card.metrics["int8"]
+    for split in ("valid", "test"):
+        assert figures[f"{split}_accuracy_strict_int8"] > figures[f"{split}_accuracy_strict_float32"] - 0.003
+    write_card(copy, replace(load_bundle(copy).card, int8_sha256=None))
+    (copy / INT8_FILE).unlink()
+    assert "int8_sha256" not in json.loads((copy / CARD_FILE).read_text())
+    assert load_bundle(copy).int8_weights is None
+
+
+@pytest.mark.parametrize("name", [WEIGHTS_FILE, INT8_FILE])
+def test_altered_weights_are_refused(copy: Path, name: str) -> None:
+    content = bytearray((copy / name).read_bytes())
     content[len(content) // 2] ^= 1
-    (copy / WEIGHTS_FILE).write_bytes(content)
+    (copy / name).write_bytes(content)
     with pytest.raises(BundleError, match="does not match its sha256"):
         load_bundle(copy)
 
@@ -59,7 +71,7 @@ def test_another_format_version_is_refused(copy: Path) -> None:
         load_bundle(copy)
 
 
-@pytest.mark.parametrize("name", [CARD_FILE, WEIGHTS_FILE])
+@pytest.mark.parametrize("name", [CARD_FILE, WEIGHTS_FILE, INT8_FILE])
 def test_a_missing_file_is_named(copy: Path, name: str) -> None:
     (copy / name).unlink()
     with pytest.raises(BundleError, match=f"{name} is missing"):

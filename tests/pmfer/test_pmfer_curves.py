@@ -14,6 +14,7 @@ from PIL import Image
 from pmfer_faces import write_ferplus
 
 import pmfer.train as module
+from flows.cli import main
 from pmfer.config import read_config
 from pmfer.curves import CURVES_FILE, draw_curves
 from pmfer.datasets import read_ferplus
@@ -101,7 +102,7 @@ def test_curves_have_a_panel_for_each_loss_and_one_for_the_accuracies(tmp_path: 
 def test_a_run_that_stops_around_a_checkpoint_logs_every_epoch_once(
     after: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "config.toml").write_text(CONFIG)
+    (tmp_path / "config.toml").write_text(CONFIG.replace(f"epochs = {EPOCHS}", "epochs = 3"))
     write_ferplus(tmp_path / "faces.parquet", train=8, valid=8)
     faces, config = read_ferplus(tmp_path / "faces.parquet", "train"), read_config(tmp_path / "config.toml")
 
@@ -122,48 +123,54 @@ def test_a_run_that_stops_around_a_checkpoint_logs_every_epoch_once(
     monkeypatch.undo()
     module.train(config, faces, faces, tmp_path, device=torch.device("cpu"))
     lines = (tmp_path / LOG_FILE).read_text().splitlines()
-    assert [json.loads(line)["epoch"] for line in lines] == list(range(1, EPOCHS + 1))
+    assert [json.loads(line)["epoch"] for line in lines] == [1, 2, 3]
+
+
+def training(folder: Path, out: Path) -> list[str]:
+    """The command line, without `pmfer`."""
+    return ["train", str(folder / "config.toml"), "--data", str(folder / "faces.parquet"), "--out", str(out)]
 
 
 def start_training(folder: Path, out: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "flows", "train", str(folder / "config.toml")]
-    command += ["--data", str(folder / "faces.parquet"), "--out", str(out)]
-    # One thread: sums in another order would not be the same to the last digit.
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    # As many threads as here: sums in another order would not be the same to the last digit.
+    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
     with (folder / "output.txt").open("a") as output:
+        command = [sys.executable, "-m", "flows", *training(folder, out)]
         return subprocess.Popen(command, env=environment, stdout=output, stderr=output)
 
 
-def finish(process: subprocess.Popen[bytes], folder: Path) -> None:
-    assert process.wait(timeout=DEADLINE_S) == 0, (folder / "output.txt").read_text()
+def train_to_the_end(folder: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["pmfer", *training(folder, out)])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert not stopped.value.code
 
 
 def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
     """Until the file is there; fails when the process ends or the deadline passes first."""
     deadline = time.monotonic() + DEADLINE_S
     while not path.exists():
-        assert process.poll() is None, f"ended before {path.name} was there"
+        assert process.poll() is None, f"ended before {path.name} was there; output.txt says why"
         assert time.monotonic() < deadline, f"{path.name} never appeared"
         time.sleep(0.005)
 
 
-def test_a_run_that_was_killed_ends_like_an_undisturbed_one(tmp_path: Path) -> None:
+def test_a_run_that_was_killed_ends_like_an_undisturbed_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "config.toml").write_text(CONFIG)
     write_ferplus(tmp_path / "faces.parquet", train=64, valid=16)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    undisturbed, killed = start_training(tmp_path, whole), start_training(tmp_path, parts)
+    killed = start_training(tmp_path, parts)
     try:
         wait_for(parts / CHECKPOINT_FILE, killed)
         killed.send_signal(signal.SIGKILL)
         assert killed.wait(timeout=DEADLINE_S) == -signal.SIGKILL
         done = load_checkpoint(parts / CHECKPOINT_FILE)[3]
         assert 1 <= done < EPOCHS, "the kill came too late to show anything"
-        finish(start_training(tmp_path, parts), tmp_path)
-        finish(undisturbed, tmp_path)
     finally:
-        for process in (undisturbed, killed):
-            process.kill()
-            process.wait()
+        killed.kill()
+        killed.wait()
+    for out in (parts, whole):
+        train_to_the_end(tmp_path, out, monkeypatch)
     _, expected, _, _ = load_checkpoint(whole / CHECKPOINT_FILE)
     _, resumed, _, epochs = load_checkpoint(parts / CHECKPOINT_FILE)
     assert epochs == EPOCHS

@@ -1,13 +1,27 @@
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import pytest
-from report_samples import BUNDLE, OPTIONS_SHA256, SAMPLES, TODAY, store_samples
+from report_files import Sample
 
-from reports.patient import PatientReport, build_patient_report
-from reports.ward import WardReport, build_ward_report
+from flows.report_samples import (
+    BUNDLE,
+    MARKUP,
+    OPTIONS_SHA256,
+    SAMPLES,
+    TODAY,
+    many_patients,
+    many_sessions,
+    store_samples,
+)
+from reports.material import read_patient, read_ward
+from reports.patient import PatientReport, build_patient_report, compare_patient
+from reports.thresholds import DEFAULT_THRESHOLDS
+from reports.ward import WardReport, build_ward_report, compare_ward
+from reports.words.language import Language, language
 from warehouse.connection import open_reader, open_writer
 from warehouse.queries import Provenance
 
@@ -37,6 +51,44 @@ def patients(stored: duckdb.DuckDBPyConnection) -> dict[str, PatientReport]:
 def ward(stored: duckdb.DuckDBPyConnection) -> WardReport:
     """The ward overview of all samples."""
     return build_ward_report(stored, TODAY, SCORING.bundle_id, SCORING.options_sha256)
+
+
+@pytest.fixture(scope="session")
+def say() -> Language:
+    """English."""
+    return language("en")
+
+
+NAMES = {"arabic_name": "فاطمة الزهراء بنت محمد", "hebrew_name": "מרים כהן", "long_name": "Adelheid " * 6 + "Wolff"}
+
+
+@pytest.fixture(scope="session")
+def samples(
+    patients: dict[str, PatientReport], ward: WardReport, stored: duckdb.DuckDBPyConnection
+) -> dict[str, Sample]:
+    """Every edge day and how it is printed, by name."""
+    days = DEFAULT_THRESHOLDS.trend_days
+    sessions = many_sessions(read_patient(stored, "p01", TODAY, days, SCORING), 60)
+    crowd = many_patients(read_ward(stored, TODAY, days, SCORING), 60)
+    few = replace(crowd, patients=crowd.patients[1:6])
+    found = {name: Sample(report) for name, report in patients.items()}
+    found |= {name: Sample(patients["stable"], who) for name, who in NAMES.items()}
+    found["hostile"] = Sample(patients["hostile"], MARKUP + "\x07\u202e\U0001f3a5" + "W" * 200)
+    found["sixty_sessions"] = Sample(compare_patient(sessions, "p01", TODAY, DEFAULT_THRESHOLDS))
+    found["ward"] = Sample(ward)
+    found["ward_of_five"] = Sample(compare_ward(few, TODAY, DEFAULT_THRESHOLDS))
+    found["ward_of_sixty"] = Sample(compare_ward(crowd, TODAY, DEFAULT_THRESHOLDS))
+    for name in ("everything_changed", "ward_of_sixty"):
+        found[f"{name}_german"] = replace(found[name], language="de")
+        found[f"{name}_letter"] = replace(found[name], page_size="Letter")
+    return found
+
+
+@pytest.fixture(scope="session")
+def files(samples: dict[str, Sample], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Every sample as a PDF."""
+    folder = tmp_path_factory.mktemp("reports")
+    return {name: sample.render(folder / f"{name}.pdf") for name, sample in samples.items()}
 
 
 @pytest.fixture

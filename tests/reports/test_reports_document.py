@@ -1,6 +1,7 @@
 """JSON: everything printed, the same bytes each time, and what the schema says of it is true."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -30,6 +31,14 @@ def same(value: Any, document: Any) -> bool:
     return document == (value if isinstance(value, str | int | float | None) else str(value))
 
 
+def findings_in(node: Any) -> Iterator[dict[str, Any]]:
+    """Every finding of a document, wherever it stands."""
+    if isinstance(node, dict) and {"state", "lack"} <= node.keys():
+        yield node
+    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from findings_in(child)
+
+
 def test_every_sample_keeps_the_schema_and_holds_every_field(
     patients: dict[str, PatientReport], ward: WardReport, validator: jsonschema.Draft202012Validator
 ) -> None:
@@ -46,7 +55,7 @@ def test_what_is_not_known_is_null_with_its_reason(patients: dict[str, PatientRe
         finding = trend["finding"]
         assert (finding["value"], finding["state"], finding["lack"]) == (None, "insufficient", "all_set_aside")
     for report in patients.values():
-        for finding in json.loads(report_json(report))["report"]["phrases"]:
+        for finding in findings_in(json.loads(report_json(report))):
             assert (finding["lack"] is None) == (finding["state"] != State.INSUFFICIENT)
 
 

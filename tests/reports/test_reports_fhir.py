@@ -92,13 +92,14 @@ def test_codes_are_of_their_value_sets_and_rules_between_elements_hold(patients:
 def test_a_change_is_told_against_the_patients_own_range(patients: dict[str, PatientReport]) -> None:
     observation = observations(patients["pain_rising"])["pain_activity"]
     assert observation["interpretation"][0]["coding"][0]["code"] == "H"
-    assert "own usual range" in observation["interpretation"][0]["text"]
+    assert observation["interpretation"][0]["text"] == "higher than usual for this patient"
     (limits,) = observation["referenceRange"]
     assert observation["valueQuantity"]["value"] > limits["high"]["value"]
     assert limits["appliesTo"] == [{"text": "this patient only"}]
     assert observation["valueQuantity"]["code"] == "{score}"
-    (rule,) = observation["component"]
-    assert rule["valueCodeableConcept"]["coding"][0]["code"] == "beyond_limits"
+    values = [part["valueCodeableConcept"] for part in observation["component"] if "valueCodeableConcept" in part]
+    assert "beyond_limits" in [value["coding"][0]["code"] for value in values]
+    assert all(", higher, since 2026-03-" in value["text"] for value in values)
     assert observations(patients["pain_rising"])["smiling"]["valueQuantity"]["code"] == "%"
 
 
@@ -111,6 +112,17 @@ def test_where_a_report_abstains_there_is_a_reason_and_no_number(patients: dict[
     assert not first.keys() & {"interpretation", "referenceRange", "dataAbsentReason"}
     assert first["note"] == [{"text": "Not compared: insufficient data (no baseline)."}]
     assert {fhir_terms.absent_reason(lack)["coding"][0]["code"] for lack in Lack} == {"unknown", "not-performed"}
+
+
+def test_a_value_outside_the_range_is_never_called_usual_even_without_a_flag(
+    patients: dict[str, PatientReport],
+) -> None:
+    report = patients["pain_rising"]
+    trend = report.trends[0]
+    unflagged = replace(trend, finding=replace(trend.finding, state=State.USUAL, signals=()))
+    observation = observations(replace(report, trends=(unflagged, *report.trends[1:])))["pain_activity"]
+    assert observation["interpretation"][0]["coding"][0]["code"] == "H"
+    assert "component" not in observation or all("valueRange" in part for part in observation["component"])
 
 
 def test_the_interval_is_a_component(patients: dict[str, PatientReport]) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import duckdb
 import pytest
-from report_samples import (
+
+from flows.report_samples import (
     BUNDLE,
     HURTING,
     LONG_ID,
@@ -18,14 +19,14 @@ from report_samples import (
     many_sessions,
     stable,
 )
-
 from pmfer.errors import FrameReason, QuarantineReason, ReportError
 from reports.material import read_patient
+from reports.pages import listed_sessions
 from reports.patient import PatientReport, build_patient_report, compare_patient
-from reports.render import listed_sessions
 from reports.thresholds import DEFAULT_THRESHOLDS
 from reports.trend import Lack, State
-from reports.words.sentences import lead
+from reports.words.language import Language
+from reports.words.lead import lead
 from warehouse.queries import Provenance
 
 Reports = dict[str, PatientReport]
@@ -40,11 +41,11 @@ def build(connection: duckdb.DuckDBPyConnection, patient_id: str, **changes: Any
     return build_patient_report(connection, patient_id, **asked)
 
 
-def test_a_stable_patient_has_no_changes(patients: Reports) -> None:
+def test_a_stable_patient_has_no_changes(patients: Reports, say: Language) -> None:
     report = patients["stable"]
     assert set(states(report).values()) == {State.USUAL}
-    assert lead(report).headline == "Today is like this patient\N{RIGHT SINGLE QUOTATION MARK}s usual days."
-    assert report.baseline_size == 14
+    assert lead(say, report).headline == "Today is like this patient\N{RIGHT SINGLE QUOTATION MARK}s usual days."
+    assert report.baseline_size == 16  # of 20: each waits a few days before it counts
 
 
 def test_rising_pain_activity_is_the_first_change(patients: Reports) -> None:
@@ -62,16 +63,16 @@ def test_a_flattening_face_smiles_and_moves_less(patients: Reports) -> None:
     assert found["pain_activity"] is State.USUAL
 
 
-def test_one_session_is_no_trend_and_the_report_says_so(patients: Reports) -> None:
+def test_one_session_is_no_trend_and_the_report_says_so(patients: Reports, say: Language) -> None:
     report = patients["first_session"]
     assert report.lack is Lack.NO_BASELINE
     assert report.findings[2].value == pytest.approx(8 / 54)  # what was seen is still shown
-    words = lead(report)
+    words = lead(say, report)
     assert words.headline == "First session: there is no trend yet."
     assert "One session is no trend" in words.notes[0]
 
 
-def test_a_day_of_which_everything_is_set_aside_has_reasons_and_no_values(patients: Reports) -> None:
+def test_a_day_of_which_everything_is_set_aside_has_reasons_and_no_values(patients: Reports, say: Language) -> None:
     report = patients["all_set_aside"]
     assert report.lack is Lack.ALL_SET_ASIDE
     assert all(finding.value is None for finding in (*report.findings, *report.phrases))
@@ -80,7 +81,7 @@ def test_a_day_of_which_everything_is_set_aside_has_reasons_and_no_values(patien
         QuarantineReason.EMPTY_FILE,
         QuarantineReason.NO_CONSENT,
     ]
-    assert lead(report).headline == "Insufficient data: all three sessions of today were set aside."
+    assert lead(say, report).headline == "Insufficient data: all three sessions of today were set aside."
 
 
 def test_a_week_away_stays_a_gap(patients: Reports) -> None:
@@ -102,12 +103,12 @@ def test_times_are_those_of_the_clock_on_the_wall(patients: Reports) -> None:
 
 
 def test_on_a_crowded_day_the_table_keeps_the_strongest_sessions_in_order(stored: duckdb.DuckDBPyConnection) -> None:
-    material = read_patient(stored, "p01", TODAY, Provenance(BUNDLE.bundle_id, OPTIONS_SHA256))
+    material = read_patient(stored, "p01", TODAY, 28, Provenance(BUNDLE.bundle_id, OPTIONS_SHA256))
     report = compare_patient(many_sessions(material, 60), "p01", TODAY, DEFAULT_THRESHOLDS)
     strong = replace(report.sessions[40], pain_activity=0.9)
     report = replace(report, sessions=(*report.sessions[:40], strong, *report.sessions[41:]))
-    listed = listed_sessions(report)
-    assert len(listed) == DEFAULT_THRESHOLDS.listed_sessions
+    listed = listed_sessions(report, 6)
+    assert len(listed) == 6
     assert listed[-1] == strong
     assert list(listed) == sorted(listed, key=lambda line: line.minute_of_day)
 
@@ -157,3 +158,18 @@ def test_a_report_of_an_earlier_day_knows_nothing_of_later_ones(stored: duckdb.D
 
 def test_the_longest_id_is_kept_whole(stored: duckdb.DuckDBPyConnection) -> None:
     assert build(stored, LONG_ID).patient_id == LONG_ID
+
+
+def test_smiles_are_counted_per_observed_minute_and_never_flagged(writer: duckdb.DuckDBPyConnection) -> None:
+    ward = SampleWard(writer)
+    ward.history("p01", STEADY, days=8)
+    smiling, empty = replace(STEADY, smiling=0.5), replace(STEADY, reasons=("no_face",))
+    ward.record("p01", TODAY, smiling, empty)
+    report = build(writer, "p01")
+    smiles = report.context[0]
+    # Half of the scored frames in a row show happiness: one episode in 54 of the 60 frames of half a minute.
+    assert (smiles.key, smiles.value) == ("smile_episodes", pytest.approx(1 / (0.5 * 54 / 60)))
+    assert not any(finding.flagged for finding in report.context)
+    shares = {finding.key: finding.value or 0.0 for finding in report.findings + report.context}
+    eight = ("neutral", "smiling", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
+    assert sum(shares[key] for key in eight) == pytest.approx(1)

@@ -4,30 +4,39 @@ from dataclasses import replace
 from datetime import timedelta
 
 import duckdb
-from report_samples import BUNDLE, LONG_ID, OPTIONS_SHA256, STEADY, TODAY, SampleWard, pain_rising, stable
 
+from flows.report_samples import BUNDLE, LONG_ID, OPTIONS_SHA256, STEADY, TODAY, SampleWard, pain_rising, stable
 from pmfer.errors import QuarantineReason
 from reports.trend import Lack
 from reports.ward import WardReport, build_ward_report
 from reports.words import ward_sentences
+from reports.words.language import Language
 
 
 def build(connection: duckdb.DuckDBPyConnection) -> WardReport:
     return build_ward_report(connection, TODAY, BUNDLE.bundle_id, OPTIONS_SHA256)
 
 
-def test_every_patient_is_in_exactly_one_list(ward: WardReport) -> None:
+def test_every_patient_is_in_exactly_one_list(ward: WardReport, say: Language) -> None:
     assert [row.patient_id for row in ward.usual] == ["p01", "p06", "p07"]
-    assert [row.patient_id for row in ward.insufficient] == ["p04", "p05"]
-    assert {row.patient_id for row in ward.changed} == {"p02", "p03", "p08-a-longer-pseudonym", LONG_ID}
-    assert ward.patients == 9
-    assert ward_sentences.headline(ward) == "Four of nine patients changed."
+    assert [row.patient_id for row in ward.insufficient] == ["p04", "p05", "p10"]
+    assert {row.patient_id for row in ward.changed} == {"p02", "p03", "p08-a-longer-pseudonym", LONG_ID, "p11"}
+    assert ward.patients == 11
+    assert ward_sentences.headline(say, ward) == "Five of eleven patients changed."
 
 
 def test_the_largest_change_comes_first_in_units_of_the_own_usual_range(ward: WardReport) -> None:
-    sizes = [abs(row.changes[0].change or 0) for row in ward.changed]
+    sizes = [row.changes[0].size for row in ward.changed]
     assert sizes == sorted(sizes, reverse=True)
     assert all(row.leading.finding == row.changes[0] for row in ward.changed)
+
+
+def test_the_alert_budget_puts_the_largest_changes_forward_and_leaves_nobody_out(ward: WardReport) -> None:
+    tight = replace(ward, thresholds=replace(ward.thresholds, alert_budget=3))
+    assert tight.put_forward == ward.changed[:3]
+    assert tight.also_changed == ward.changed[3:]
+    assert len(tight.also_changed) == 2
+    assert (ward.put_forward, ward.also_changed) == (ward.changed, ())
 
 
 def test_a_high_level_that_is_usual_for_a_patient_ranks_nowhere(writer: duckdb.DuckDBPyConnection) -> None:
@@ -51,25 +60,25 @@ def test_who_has_no_session_today_is_listed_and_who_left_weeks_ago_is_not(writer
     assert [row.patient_id for row in report.usual] == ["here"]
 
 
-def test_sessions_of_nobody_known_are_counted_too(ward: WardReport) -> None:
+def test_sessions_of_nobody_known_are_counted_too(ward: WardReport, say: Language) -> None:
     counts = dict(ward.set_aside)
     assert counts[QuarantineReason.SIDECAR_MISSING] == 1
     assert counts[QuarantineReason.DUPLICATE_CONTENT] == 10
-    assert "stored under another name (10)" in ward_sentences.set_aside(ward)[0]
+    assert "stored under another name (10)" in ward_sentences.set_aside(say, ward)
 
 
-def test_insufficient_data_says_how_much_is_short(ward: WardReport) -> None:
-    assert ward_sentences.lacking(ward) == (
-        ("all sessions of today set aside", "p05"),
-        ("no usual range yet", "p04 (0 of seven days)"),
+def test_insufficient_data_says_how_much_is_short(ward: WardReport, say: Language) -> None:
+    assert ward_sentences.lacking(say, ward) == (
+        ("All sessions of today set aside", ("p05",)),
+        ("No usual range yet", ("p04 (0 of 7 days)", "p10 (0 of 7 days)")),
     )
 
 
-def test_a_night_without_anybody_is_still_a_page(writer: duckdb.DuckDBPyConnection) -> None:
+def test_a_night_without_anybody_is_still_a_page(writer: duckdb.DuckDBPyConnection, say: Language) -> None:
     SampleWard(writer)
     report = build(writer)
     assert report.patients == 0
-    assert ward_sentences.headline(report) == "No patient was recorded in the last 28 days."
+    assert ward_sentences.headline(say, report) == "No patient was recorded in the last 28 days."
 
 
 def test_the_key_follows_the_data(ward: WardReport) -> None:

@@ -1,20 +1,17 @@
 import itertools
 import os
 import shutil
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
 import pytest
 from postgres_server import PostgresServer, find_programs, running_server
+from warehouse_copies import copy_warehouse, moved_data
 from warehouse_places import lake_in
 
-from warehouse.address import Address
+from warehouse.address import Address, LakeAddress
 from warehouse.connection import open_writer
-
-_numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
@@ -30,19 +27,35 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="session")
-def sqlite_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder with an empty lake, `catalogue.sqlite` and `lake/`: to copy one is quicker than to make one."""
-    folder = tmp_path_factory.mktemp("sqlite")
-    open_writer(lake_in(folder, f"ducklake:sqlite:{folder / 'catalogue.sqlite'}")).close()
-    return folder
-
-
-@pytest.fixture(scope="session")
 def postgres_lake(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with the `lake/` of an empty lake, whose catalogue is the database `empty_lake`."""
     folder = tmp_path_factory.mktemp("postgres")
     open_writer(lake_in(folder, f"ducklake:postgres:{postgres.create_database('empty_lake')}")).close()
     return folder
+
+
+@pytest.fixture(scope="session")
+def new_warehouse(request: pytest.FixtureRequest) -> Callable[[str, Path], Address]:
+    """Makes an empty warehouse of a kind, `file`, `sqlite` or `postgres`, in a folder."""
+    numbers = itertools.count()
+
+    def make(kind: str, folder: Path) -> Address:
+        if kind == "postgres":
+            shutil.copytree(request.getfixturevalue("postgres_lake"), folder)
+            server: PostgresServer = request.getfixturevalue("postgres")
+            name = f"lake_{next(numbers)}"
+            address = lake_in(folder, f"ducklake:postgres:{server.create_database(name, template='empty_lake')}")
+            assert isinstance(address, LakeAddress)
+            server.execute(name, moved_data(address))
+        elif kind == "sqlite":
+            address = lake_in(folder, f"ducklake:sqlite:{folder / 'catalogue.sqlite'}")
+            copy_warehouse(request.getfixturevalue("empty_lake"), address)
+        else:
+            address = lake_in(folder, f"file:{folder / 'warehouse.duckdb'}")
+            copy_warehouse(request.getfixturevalue("empty_file"), address)
+        return address
+
+    return make
 
 
 @pytest.fixture
@@ -52,24 +65,9 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(params=["file", "sqlite", "postgres"])
-def address(request: pytest.FixtureRequest, path: Path) -> Address:
+def address(request: pytest.FixtureRequest, new_warehouse: Callable[[str, Path], Address], tmp_path: Path) -> Address:
     """An empty warehouse at each kind of address: whatever holds of one must hold of the others."""
-    folder = path.parent
-    if request.param == "file":
-        return lake_in(folder, f"file:{path}")
-    shutil.copytree(request.getfixturevalue(f"{request.param}_lake"), folder)
-    # A lake knows where its files are, and the copy's are elsewhere.
-    moved = f"UPDATE ducklake_metadata SET value = '{folder / 'lake'}/' WHERE key = 'data_path'"
-    if request.param == "sqlite":
-        with closing(sqlite3.connect(folder / "catalogue.sqlite")) as catalogue:
-            catalogue.execute(moved)
-            catalogue.commit()
-        return lake_in(folder, f"ducklake:sqlite:{folder / 'catalogue.sqlite'}")
-    server: PostgresServer = request.getfixturevalue("postgres")
-    name = f"lake_{next(_numbers)}"
-    settings = server.create_database(name, template="empty_lake")
-    server.execute(name, moved)
-    return lake_in(folder, f"ducklake:postgres:{settings}")
+    return new_warehouse(request.param, tmp_path / "data")
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ from warehouse_samples import (
 from pmfer.expressions import EXPRESSION_NAMES
 from warehouse.address import Address, FileAddress
 from warehouse.care_events import CareEvent, CareEventKind, store_care_events
-from warehouse.connection import open_reader
+from warehouse.connection import open_reader, open_writer
 from warehouse.publish import publish
 from warehouse.records import SessionResult
 from warehouse.store import finish_run, start_run, store_sessions
@@ -72,9 +72,24 @@ def result(patient: str, day: int, run_id: str, frames: pl.DataFrame) -> Session
     )
 
 
-@pytest.fixture
-def published(writer: duckdb.DuckDBPyConnection, address: Address) -> Address:
-    """Two patients over two weeks; the first day scored by an older bundle too; a dose; a phrase of the house's own."""
+@pytest.fixture(scope="module", params=["file", "sqlite", "postgres"])
+def published(
+    request: pytest.FixtureRequest,
+    new_warehouse: Callable[[str, Path], Address],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Address:
+    """Two patients over two weeks; the first day scored by an older bundle too; a dose; a phrase of the house's own.
+
+    Nobody changes it.
+    """
+    address = new_warehouse(request.param, tmp_path_factory.mktemp("ward") / "data")
+    with open_writer(address) as writer:
+        _store_two_weeks(writer)
+        publish(writer, address)
+    return address
+
+
+def _store_two_weeks(writer: duckdb.DuckDBPyConnection) -> None:
     start_run(writer, replace(sample_run("run-0"), bundle_id=OLDER.bundle_id))
     store_sessions(writer, OLDER, [result(patient, 1, "run-0", frames_of(patient, 1)) for patient in PATIENTS])
     finish_run(writer, "run-0", COMPLETED)
@@ -88,11 +103,9 @@ def published(writer: duckdb.DuckDBPyConnection, address: Address) -> Address:
     assert store_sessions(writer, WITH_OWN, results) == 10
     finish_run(writer, "run-1", COMPLETED)
     store_care_events(writer, [DOSE], "events.csv")
-    publish(writer, address)
-    return address
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def answers(published: Address) -> Mapping[str, pl.DataFrame]:
     """The answer to every query of the document, by its heading."""
     with open_reader(published) as reader:
@@ -221,17 +234,17 @@ def test_frame_by_frame(answers: Mapping[str, pl.DataFrame]) -> None:
     assert written.filter(pl.col("action") == "session_stored")["entries"].to_list() == [12]
 
 
-@pytest.mark.parametrize("address", ["file"], indirect=True)
-@pytest.mark.usefixtures("published")
-def test_the_lines_of_python_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
+@pytest.mark.parametrize("published", ["file"], indirect=True)
+def test_the_lines_of_python_run(published: Address, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(published, FileAddress)
+    monkeypatch.chdir(published.path.parents[1])  # where the guide has the reader start, beside data/
     names: dict[str, Any] = {}
     exec(blocks("python")["Doors"], names)
     assert names["days"].height == 10
     assert list(names["nights"]["sessions"]) == [2] * 5
 
 
-@pytest.mark.parametrize("address", ["file"], indirect=True)
+@pytest.mark.parametrize("published", ["file"], indirect=True)
 def test_the_notebook_runs(published: Address, monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(published, FileAddress)
     monkeypatch.setenv("PMFER_SNAPSHOT", str(published.published))

@@ -5,7 +5,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
@@ -14,7 +14,7 @@ from warehouse_samples import PROVENANCE, sample_session, store_sample
 
 from pmfer.errors import WarehouseError
 from warehouse import queries
-from warehouse.address import Address, FileAddress
+from warehouse.address import Address
 from warehouse.connection import open_reader, open_writer
 from warehouse.publish import publish
 from warehouse.store import check_session
@@ -32,9 +32,9 @@ except WarehouseError as error:
 
 
 @pytest.fixture
-def address(path: Path) -> Address:
+def address(new_warehouse: Callable[[str, Path], Address], tmp_path: Path) -> Address:
     """A file only: what is tested here is about files."""
-    return FileAddress(path, path.parent / "published" / "warehouse.duckdb")
+    return new_warehouse("file", tmp_path / "data")
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import pytest
 from warehouse_samples import content, sample_session, store_sample
 
 from pmfer.errors import WarehouseError
-from warehouse.address import Address, FileAddress
+from warehouse.address import Address
 from warehouse.connection import open_reader, open_writer
 from warehouse.publish import publish
 
@@ -23,9 +23,9 @@ ENVIRONMENT = {"PYTHONPATH": ":".join(sys.path)}
 
 
 @pytest.fixture
-def address(path: Path) -> Address:
+def address(new_warehouse: Callable[[str, Path], Address], tmp_path: Path) -> Address:
     """A file only: what is tested here is about files."""
-    return FileAddress(path, path.parent / "published" / "warehouse.duckdb")
+    return new_warehouse("file", tmp_path / "data")
 
 
 def store_until_killed(path: Path, kill_at: int) -> None:

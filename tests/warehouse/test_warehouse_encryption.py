@@ -33,10 +33,10 @@ def private_process() -> Iterator[None]:
 
 @pytest.fixture
 def encrypted(address: Address) -> Address:
-    """A new warehouse with a key; the lakes among the addresses exist already, without one."""
-    if isinstance(address, LakeAddress) and address.catalogue == "sqlite":
+    """A new warehouse with a key, beside the one that exists already without."""
+    if isinstance(address, LakeAddress):
         return replace(address, connection=address.connection + ".encrypted", data=address.data + ".encrypted", key=KEY)
-    return replace(address, key=KEY)
+    return replace(address, path=address.path.with_name("encrypted.duckdb"), key=KEY)
 
 
 def files_below(folder: Path) -> list[Path]:

@@ -3,10 +3,10 @@
 import base64
 import hashlib
 import json
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
-import duckdb
 import pandas as pd
 import polars as pl
 import pytest
@@ -16,7 +16,7 @@ from warehouse_samples import sample_session, store_sample
 from pmfer.errors import WarehouseError
 from warehouse.address import Address
 from warehouse.care_events import store_care_events
-from warehouse.connection import open_reader
+from warehouse.connection import open_reader, open_writer
 from warehouse.encryption import read_parquet
 from warehouse.export import is_export, write_export
 from warehouse.publish import publish
@@ -24,14 +24,20 @@ from warehouse.publish import publish
 KEY = base64.b64encode(bytes(range(32))).decode()
 
 
-@pytest.fixture
-def published(writer: duckdb.DuckDBPyConnection, address: Address) -> Address:
-    """Two patients on three days, and a care event on the first of them."""
-    for day in (1, 2, 4):
-        for patient in ("p01", "p02"):
-            store_sample(writer, sample_session(f"{patient}-{day}", patient, day))
-    store_care_events(writer, [DOSE], "events.csv")
-    publish(writer, address)
+@pytest.fixture(scope="module", params=["file", "sqlite", "postgres"])
+def published(
+    request: pytest.FixtureRequest,
+    new_warehouse: Callable[[str, Path], Address],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Address:
+    """Two patients on three days, and a care event on the first of them. Nobody changes it."""
+    address = new_warehouse(request.param, tmp_path_factory.mktemp("ward") / "data")
+    with open_writer(address) as writer:
+        for day in (1, 2, 4):
+            for patient in ("p01", "p02"):
+                store_sample(writer, sample_session(f"{patient}-{day}", patient, day))
+        store_care_events(writer, [DOSE], "events.csv")
+        publish(writer, address)
     return address
 
 
@@ -64,7 +70,7 @@ def test_it_has_every_row_by_day_and_says_so(published: Address, tmp_path: Path)
 
 
 @pytest.mark.filterwarnings("ignore:The inplace keyword:DeprecationWarning")  # DuckDB's own use of pandas
-@pytest.mark.parametrize("address", ["file"], indirect=True)
+@pytest.mark.parametrize("published", ["file"], indirect=True)
 def test_what_its_readme_shows_runs(published: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with open_reader(published) as reader:
         write_export(reader, tmp_path / "plain")

@@ -41,35 +41,40 @@ def test_a_batch_of_another_form_is_refused(batch: pl.DataFrame, complaint: str)
         checked_frames({"s1": batch})
 
 
-@pytest.mark.parametrize(
-    ("column", "row", "value", "rule"),
-    [
-        ("session_id", SCORED, "s2", "must be that of the session"),
-        ("session_id", SCORED, None, "must not be NULL"),
-        ("frame_index", SCORED, -1, r"must lie within 0\.\.inf"),
-        ("frame_index", 3, 12, "must increase from row to row"),
-        ("pts_s", 3, 0.0, "must not decrease from row to row"),
-        ("pts_s", SCORED, float("nan"), "must be a finite number or NULL"),
-        ("face_count", EMPTY, 1, "must be 0 exactly when the reason is no_face"),
-        ("face_count", SCORED, 0, "must be 0 exactly when the reason is no_face"),
-        ("is_subject", SCORED, False, "must be true in a scored frame"),
-        ("brightness", SCORED, 255.0, r"must lie within 0\.\.1"),
-        ("yaw_deg", SCORED, float("inf"), "must be a finite number or NULL"),
-        ("reason", EMPTY, "asleep", "must be NULL or one of no_face"),
-        ("happiness", SCORED, 1.5, r"must lie within 0\.\.1"),
-        ("au04", SCORED, -0.1, r"must lie within 0\.\.1"),
-        ("au04", SCORED, float("nan"), "must be a finite number or NULL"),
-        ("au43", SCORED, None, "must not be NULL in a frame without a reason"),
-        ("neutral", EMPTY, 0.0, "must be NULL in a frame with a reason"),
-    ],
+# column, row, value -> the rule that it breaks
+BREACHES = (
+    ("session_id", SCORED, "s2", "must be that of the session"),
+    ("session_id", SCORED, None, "must not be NULL"),
+    ("frame_index", SCORED, -1, r"must lie within 0\.\.inf"),
+    ("frame_index", 3, 12, "must increase from row to row"),
+    ("pts_s", 3, 0.0, "must not decrease from row to row"),
+    ("pts_s", SCORED, float("nan"), "must be a finite number or NULL"),
+    ("face_count", EMPTY, 1, "must be 0 exactly when the reason is no_face"),
+    ("face_count", SCORED, 0, "must be 0 exactly when the reason is no_face"),
+    ("is_subject", SCORED, False, "must be true in a scored frame"),
+    ("brightness", SCORED, 255.0, r"must lie within 0\.\.1"),
+    ("yaw_deg", SCORED, float("inf"), "must be a finite number or NULL"),
+    ("reason", EMPTY, "asleep", "must be NULL or one of no_face"),
+    ("happiness", SCORED, 1.5, r"must lie within 0\.\.1"),
+    ("au04", SCORED, -0.1, r"must lie within 0\.\.1"),
+    ("au04", SCORED, float("nan"), "must be a finite number or NULL"),
+    ("au43", SCORED, None, "must not be NULL in a frame without a reason"),
+    ("neutral", EMPTY, 0.0, "must be NULL in a frame with a reason"),
 )
-def test_a_value_that_breaks_a_rule_is_named_and_nothing_is_stored(
-    writer: duckdb.DuckDBPyConnection, column: str, row: int, value: object, rule: str
-) -> None:
-    before, batch = content(writer), changed(column, row, value)
+
+
+@pytest.mark.parametrize(("column", "row", "value", "rule"), BREACHES)
+def test_a_value_that_breaks_a_rule_is_named(column: str, row: int, value: object, rule: str) -> None:
     with pytest.raises(WarehouseError, match=f"column {column}, row {row}: {rule}") as error:
-        store_session(writer, sample_session("s1"), sample_scoring(FRAMES), BUNDLE, batch)
+        checked_frames({"s1": changed(column, row, value)})
     assert "\n" not in str(error.value)
+
+
+def test_nothing_is_stored_of_a_batch_in_which_any_value_breaks_a_rule(writer: duckdb.DuckDBPyConnection) -> None:
+    before = content(writer)
+    for column, row, value, rule in BREACHES:
+        with pytest.raises(WarehouseError, match=f"column {column}, row {row}: {rule}"):
+            store_session(writer, sample_session("s1"), sample_scoring(FRAMES), BUNDLE, changed(column, row, value))
     assert content(writer) == before
 
 
@@ -124,24 +129,29 @@ def test_additional_phrases_are_stored_as_rows_of_the_scored_frames(writer: duck
     assert writer.execute("SELECT count(*) FROM frame_extra_scores").fetchall() == [(expected.height,)]
 
 
-@pytest.mark.parametrize(
-    ("batch", "complaint"),
-    [
-        (FRAMES, "column jaw_clamped: missing"),
-        (WITH_OWN.cast({"jaw_clamped": pl.Float64}), "column jaw_clamped: must be Float32"),
-        (
-            WITH_OWN.with_columns(pl.lit(0.5, pl.Float32).alias("jaw_clamped")),
-            "column jaw_clamped, row 30: must be NULL",
-        ),
-        (WITH_OWN.with_columns(pl.col("jaw_clamped") + 1), r"column jaw_clamped, row 0: must lie within 0\.\.1"),
-    ],
+# batch -> what is wrong with its additional phrase
+BREACHES_OF_OWN = (
+    (FRAMES, "column jaw_clamped: missing"),
+    (WITH_OWN.cast({"jaw_clamped": pl.Float64}), "column jaw_clamped: must be Float32"),
+    (
+        WITH_OWN.with_columns(pl.lit(0.5, pl.Float32).alias("jaw_clamped")),
+        "column jaw_clamped, row 30: must be NULL",
+    ),
+    (WITH_OWN.with_columns(pl.col("jaw_clamped") + 1), r"column jaw_clamped, row 0: must lie within 0\.\.1"),
 )
-def test_additional_phrases_keep_the_rules_of_scores(
-    writer: duckdb.DuckDBPyConnection, batch: pl.DataFrame, complaint: str
-) -> None:
-    before = content(writer)
+
+
+@pytest.mark.parametrize(("batch", "complaint"), BREACHES_OF_OWN)
+def test_additional_phrases_keep_the_rules_of_scores(batch: pl.DataFrame, complaint: str) -> None:
     with pytest.raises(WarehouseError, match=complaint):
-        store_session(writer, sample_session("s1"), sample_scoring(FRAMES), OWN, batch)
+        checked_frames({"s1": batch}, OWN.extra_columns)
+
+
+def test_nothing_is_stored_of_a_batch_whose_additional_phrase_breaks_a_rule(writer: duckdb.DuckDBPyConnection) -> None:
+    before = content(writer)
+    for batch, complaint in BREACHES_OF_OWN:
+        with pytest.raises(WarehouseError, match=complaint):
+            store_session(writer, sample_session("s1"), sample_scoring(FRAMES), OWN, batch)
     assert content(writer) == before
 
 

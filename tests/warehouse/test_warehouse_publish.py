@@ -2,6 +2,7 @@
 
 import shutil
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -10,15 +11,15 @@ from warehouse_samples import fingerprint, sample_session, store_sample, table_n
 
 from pmfer.errors import WarehouseError
 from warehouse import sql
-from warehouse.address import Address, FileAddress
+from warehouse.address import Address
 from warehouse.connection import open_reader, open_writer
 from warehouse.publish import publish
 
 
 @pytest.fixture
-def address(path: Path) -> Address:
+def address(new_warehouse: Callable[[str, Path], Address], tmp_path: Path) -> Address:
     """A file only: what is tested here is about files."""
-    return FileAddress(path, path.parent / "published" / "warehouse.duckdb")
+    return new_warehouse("file", tmp_path / "data")
 
 
 @pytest.fixture

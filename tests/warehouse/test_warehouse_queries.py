@@ -1,7 +1,9 @@
 """What the queries say agrees with what polars computes from the batches that were stored."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
+from pathlib import Path
 
 import duckdb
 import polars as pl
@@ -22,11 +24,19 @@ from pmfer.errors import QuarantineReason, WarehouseError
 from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.facs import AU_COLUMNS
 from warehouse import queries
+from warehouse.address import Address
+from warehouse.care_events import CareEvent, CareEventKind, store_care_events
 from warehouse.frames import SCORE_COLUMNS
 from warehouse.records import QuarantineRecord
 from warehouse.store import add_quarantine, finish_run, scoring_id, start_run, store_session
 
 JUNE = date(2026, 6, 30)
+
+
+@pytest.fixture(params=["file", "sqlite"])
+def address(request: pytest.FixtureRequest, new_warehouse: Callable[[str, Path], Address], tmp_path: Path) -> Address:
+    """One lake stands for both: DuckDB answers from the same Parquet files, whatever keeps the catalogue."""
+    return new_warehouse(request.param, tmp_path / "data")
 
 
 def sample_id(session_id: str) -> str:
@@ -119,7 +129,7 @@ def test_the_active_bundle_is_that_of_the_latest_completed_run(writer: duckdb.Du
 def test_moments_are_the_highest_frames_of_different_windows(writer: duckdb.DuckDBPyConnection) -> None:
     frames = sample_frames("s1", 200)  # 30 s of scored frames
     store_frames(writer, "s1", frames)
-    found = queries.moments(writer, sample_id("s1"), "au04", count=2, window_s=10)
+    found = queries.moments(writer, [sample_id("s1")], "au04", count=2, window_s=10)
     windows = frames.with_columns(time=pl.col("pts_s") - 0.1).with_columns(window=pl.col("time") // 10)
     best = windows.drop_nulls("au04").sort("au04", descending=True).unique("window", maintain_order=True).head(2)
     assert found["frame_index"].to_list() == best["frame_index"].to_list()
@@ -128,11 +138,41 @@ def test_moments_are_the_highest_frames_of_different_windows(writer: duckdb.Duck
     assert found.columns[-28:] == list(SCORE_COLUMNS)
 
 
+def test_the_best_moment_of_every_session_comes_before_the_second_best_of_any(
+    writer: duckdb.DuckDBPyConnection,
+) -> None:
+    for name in ("s1", "s2"):
+        store_frames(writer, name, sample_frames(name, 200))
+    found = queries.moments(writer, [sample_id("s1"), sample_id("s2")], "au04", count=4)
+    assert set(found["session_id"][:2]) == set(found["session_id"][2:]) == {"s1", "s2"}
+    assert found["value"][0] >= found["value"][1]
+    assert found["value"][2] >= found["value"][3]
+
+
+def test_care_events_are_of_one_patient_and_by_time(writer: duckdb.DuckDBPyConnection) -> None:
+    def event(patient_id: str, day: int, hour: int) -> CareEvent:
+        at = datetime(2026, 6, day, hour, tzinfo=UTC)
+        return CareEvent(patient_id, CareEventKind.MEDICATION, f"dose {day}-{hour}", at)
+
+    events = [event("p01", 2, 20), event("p01", 2, 8), event("p01", 9, 8), event("p02", 2, 8)]
+    store_care_events(writer, events, "events.csv")
+    found = queries.care_events(writer, "p01", since=date(2026, 6, 1), until=date(2026, 6, 2))
+    assert found["item"].to_list() == ["dose 2-8", "dose 2-20"]
+
+
+def test_earlier_days_of_another_bundle_are_known(writer: duckdb.DuckDBPyConnection) -> None:
+    store_sample(writer, sample_session("s1"))
+    other = replace(PROVENANCE, bundle_id="f" * 64)
+    assert queries.scored_otherwise(writer, "p01", other, before=date(2026, 6, 2)) == date(2026, 6, 1)
+    assert queries.scored_otherwise(writer, "p01", other, before=date(2026, 6, 1)) is None
+    assert queries.scored_otherwise(writer, "p01", PROVENANCE, before=date(2026, 6, 2)) is None
+
+
 def test_moments_are_of_scores_only(writer: duckdb.DuckDBPyConnection) -> None:
     store_sample(writer, sample_session("s1"))
-    assert queries.moments(writer, sample_id("s1"), "pain_activity", count=1)["value"].is_between(0, 1).all()
+    assert queries.moments(writer, [sample_id("s1")], "pain_activity", count=1)["value"].is_between(0, 1).all()
     with pytest.raises(WarehouseError, match="moments by face_count: not a score"):
-        queries.moments(writer, sample_id("s1"), "face_count")
+        queries.moments(writer, [sample_id("s1")], "face_count")
 
 
 def test_a_time_series_has_means_per_second_and_nulls_where_nothing_was_scored(

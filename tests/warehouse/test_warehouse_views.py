@@ -1,7 +1,9 @@
 """Views and macros for the questions people ask; they speak of the active bundle, and nothing mixes two bundles."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import duckdb
 import polars as pl
@@ -10,11 +12,18 @@ from warehouse_samples import BUNDLE, COMPLETED, sample_frames, sample_run, samp
 
 from pmfer.errors import QuarantineReason
 from pmfer.expressions import EXPRESSION_NAMES
-from warehouse.records import BundleRecord, QuarantineRecord
-from warehouse.store import add_quarantine, finish_run, start_run, store_session
+from warehouse.address import Address
+from warehouse.records import BundleRecord, QuarantineRecord, SessionResult
+from warehouse.store import add_quarantine, finish_run, start_run, store_sessions
 
 OTHER = replace(BUNDLE, bundle_id=sha256("another card"), name="other")
 CALM = "calm"  # frames of the other bundle are those of another name, so that its scores differ
+
+
+@pytest.fixture(params=["file", "sqlite"])
+def address(request: pytest.FixtureRequest, new_warehouse: Callable[[str, Path], Address], tmp_path: Path) -> Address:
+    """One lake stands for both: DuckDB answers from the same Parquet files, whatever keeps the catalogue."""
+    return new_warehouse(request.param, tmp_path / "data")
 
 
 def run_night(
@@ -23,12 +32,14 @@ def run_night(
     """A night in which two patients have two sessions each; stored by a bundle."""
     name = f"run-{bundle.name}-{day}-{status}"
     start_run(connection, replace(sample_run(name, day), bundle_id=bundle.bundle_id))
+    results = []
     for patient in ("p01", "p02"):
         for hour in (9, 15):
             session = sample_session(f"{patient}-{day}-{hour}", patient, day, hour)
             frames = sample_frames(session.session_id + ("" if bundle is BUNDLE else CALM), 40 if hour == 9 else 80)
             frames = frames.with_columns(session_id=pl.lit(session.session_id))
-            store_session(connection, session, sample_scoring(frames, run_id=name), bundle, frames)
+            results.append(SessionResult(session, sample_scoring(frames, run_id=name), frames))
+    store_sessions(connection, bundle, results)
     finish_run(connection, name, replace(COMPLETED, status=status))
 
 

@@ -1,97 +1,38 @@
-"""Patients with a known truth, stored through the warehouse's own functions. The same in every process."""
+"""Patients with a known truth for samples of reports, stored through the warehouse's own functions.
+
+The same in every process. `make preview` shows them, and the tests of the reports read them.
+"""
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
+from typing import Any
 
 import duckdb
 import numpy as np
 import polars as pl
 
+from flows.sample_faces import FRAME_SECONDS, Face, frames_of
 from pmfer.errors import FrameReason, QuarantineReason
-from pmfer.expressions import EXPRESSION_NAMES
-from pmfer.facs import AU_COLUMNS
 from reports.material import Material
-from warehouse.frames import FRAME_COLUMNS
-from warehouse.records import BundleRecord, QuarantineRecord, RunRecord, ScoringRecord, SessionRecord
-from warehouse.store import add_quarantine, start_run, store_session
+from warehouse.care_events import CareEvent, CareEventKind, store_care_events
+from warehouse.records import BundleRecord, QuarantineRecord, RunRecord, ScoringRecord, SessionRecord, SessionResult
+from warehouse.store import add_quarantine, start_run, store_sessions
 
 TODAY = date(2026, 3, 21)
 WINTER_TIME = timezone(timedelta(hours=1))
-OPTIONS = {"detector": "centerface", "frames_per_second": 5.0}
-PAIN_UNITS = ("au04", "au06", "au07", "au09", "au10", "au43")
+OPTIONS = {"detector": "centerface", "frames_per_second": 1 / FRAME_SECONDS}
 
 
 def sha256(text: str) -> str:
+    """Digest of a text, 64 hex digits."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 BUNDLE = BundleRecord(sha256("card"), "pmfer-sample", sha256("weights"), sha256("prompts"), {"name": "pmfer-sample"})
+OLD_BUNDLE = BundleRecord(sha256("old card"), "pmfer-old", sha256("old weights"), sha256("prompts"), {"name": "old"})
 OPTIONS_SHA256 = sha256("options")
-
-
-@dataclass(frozen=True)
-class Face:
-    """What a session shows: shares of the scored frames, and the level of the units of pain."""
-
-    smiling: float = 0.15
-    sadness: float = 0.02
-    fear: float = 0.0
-    anger: float = 0.01
-    pain: float = 0.15  # mean score of the units of pain, 0..1
-    spread: float = 0.01  # standard deviation of all of these from session to session
-    frames: int = 60
-    reasons: tuple[str | None, ...] = (None,) * 9 + ("no_face",)  # repeated over the frames
-    warning: str | None = None  # of the decoder
-
-    def varied(self, rng: np.random.Generator) -> "Face":
-        """The same face on another day."""
-
-        def near(value: float) -> float:
-            return float(np.clip(value + rng.normal(0, self.spread), 0, 1))
-
-        return replace(
-            self,
-            smiling=near(self.smiling),
-            sadness=near(self.sadness),
-            fear=near(self.fear),
-            anger=near(self.anger),
-            pain=near(self.pain),
-        )
-
-
-def frames_of(session_id: str, face: Face) -> pl.DataFrame:
-    """A score batch in which the leading expressions have exactly the face's shares, rounded to whole frames."""
-    reasons = [face.reasons[i % len(face.reasons)] for i in range(face.frames)]
-    scored = [i for i, reason in enumerate(reasons) if reason is None]
-    leading = ["neutral"] * len(scored)
-    at = 0
-    for name in ("happiness", "sadness", "fear", "anger"):
-        share = face.smiling if name == "happiness" else getattr(face, name)
-        end = min(at + round(share * len(scored)), len(scored))
-        leading[at:end] = [name] * (end - at)
-        at = end
-    columns: dict[str, list[float | None]] = {}
-    for name in (*EXPRESSION_NAMES, *AU_COLUMNS):
-        values: list[float | None] = [None] * face.frames
-        for i, first in zip(scored, leading, strict=True):
-            if name in EXPRESSION_NAMES:
-                values[i] = 0.86 if name == first else 0.02
-            else:
-                values[i] = face.pain if name in PAIN_UNITS else 0.1
-        columns[name] = values
-    subject = [reason not in ("no_face", "not_subject") for reason in reasons]
-    frames = pl.DataFrame({**columns, "reason": reasons, "is_subject": subject}).with_columns(
-        session_id=pl.lit(session_id),
-        frame_index=pl.int_range(pl.len()) * 6,
-        pts_s=pl.int_range(pl.len()) / 5,
-    )
-    nobody, visited = pl.col("reason") == "no_face", pl.col("frame_index") % 42 == 0
-    frames = frames.with_columns(face_count=pl.when(nobody).then(0).when(visited).then(2).otherwise(1))
-    missing = [column.name for column in FRAME_COLUMNS if column.name not in frames.columns]
-    frames = frames.with_columns(pl.lit(None).alias(name) for name in missing)
-    return frames.select(pl.col(column.name).cast(column.dtype) for column in FRAME_COLUMNS)
 
 
 class SampleWard:
@@ -101,6 +42,7 @@ class SampleWard:
         self.connection = connection
         self.rng = np.random.default_rng(7)
         self.options_sha256 = ""
+        self.bundle = BUNDLE
         self.use_options("options")
 
     def use_options(self, name: str) -> None:
@@ -108,19 +50,29 @@ class SampleWard:
         self.options_sha256 = sha256(name)
         start_run(self.connection, RunRecord(name, TODAY, "0.1.0", BUNDLE.bundle_id, self.options_sha256, OPTIONS))
 
+    def care(self, patient_id: str, kind: CareEventKind, item: str, *days_back: int, **details: Any) -> None:
+        """Store an event of care at eight in the morning, so many days before TODAY each."""
+        morning = datetime(TODAY.year, TODAY.month, TODAY.day, 8, tzinfo=WINTER_TIME)
+        events = [CareEvent(patient_id, kind, item, morning - timedelta(days=back), **details) for back in days_back]
+        store_care_events(self.connection, events, "sample.csv")
+
     def record(
         self, patient_id: str, day: date, *faces: Face, hours: Sequence[float] | None = None, session_id: str = ""
     ) -> None:
         """Store one session per face on `day`, spread over the day unless `hours` are given."""
+        results = []
         for number, face in enumerate(faces):
             hour = hours[number] if hours else 8 + 11 * number / max(len(faces) - 1, 1)
-            self._store(patient_id, session_id or f"{patient_id}-{day}-{number + 1:02d}", day, hour, face)
+            results.append(
+                self._result(patient_id, session_id or f"{patient_id}-{day}-{number + 1:02d}", day, hour, face)
+            )
+        store_sessions(self.connection, self.bundle, results)
 
-    def history(self, patient_id: str, face: Face, days: int = 20, sessions: int = 1, end: date = TODAY) -> None:
-        """Store `sessions` a day on each of the `days` days before `end`."""
-        for back in range(days, 0, -1):
-            faces = [face.varied(self.rng) for _ in range(sessions)]
-            self.record(patient_id, end - timedelta(days=back), *faces)
+    def history(self, patient_id: str, face: Face, days: int = 20, end: date = TODAY) -> None:
+        """Store `days` days before `end` with a session at eight each."""
+        before = [end - timedelta(days=back) for back in range(days, 0, -1)]
+        results = [self._result(patient_id, f"{patient_id}-{day}-01", day, 8, face.varied(self.rng)) for day in before]
+        store_sessions(self.connection, self.bundle, results)
 
     def set_aside(self, patient_id: str | None, name: str | None, reason: QuarantineReason, day: date = TODAY) -> None:
         """Put one session of `day` into quarantine."""
@@ -130,7 +82,7 @@ class SampleWard:
             QuarantineRecord(day, uri, None, name, patient_id, reason, "what and what to do", "options"),
         )
 
-    def _store(self, patient_id: str, session_id: str, day: date, hour: float, face: Face) -> None:
+    def _result(self, patient_id: str, session_id: str, day: date, hour: float, face: Face) -> SessionResult:
         frames = frames_of(session_id, face)
         start = datetime(day.year, day.month, day.day, tzinfo=WINTER_TIME) + timedelta(hours=hour)
         session = SessionRecord(session_id, patient_id, start, f"{day}/{session_id}.mp4", sha256(session_id), True)
@@ -138,14 +90,14 @@ class SampleWard:
             options_sha256=self.options_sha256,
             options=OPTIONS,
             run_id="options",
-            duration_s=face.frames / 5,
+            duration_s=face.frames * FRAME_SECONDS,
             frames_decoded=face.frames * 6,
             frames_sampled=face.frames,
             frames_with_face=int((frames["face_count"] > 0).sum()),
             frames_scored=frames["reason"].null_count(),
             warning=face.warning,
         )
-        store_session(self.connection, session, scoring, BUNDLE, frames)
+        return SessionResult(session, scoring, frames)
 
 
 STEADY = Face()
@@ -163,7 +115,12 @@ def pain_rising(ward: SampleWard, patient_id: str = "p02") -> None:
     ward.history(patient_id, STEADY, days=14, end=TODAY - timedelta(days=6))
     for step in range(7):
         face = replace(STEADY, pain=0.15 + 0.3 * step / 6, smiling=max(0.02, 0.15 - 0.13 * step / 6))
-        ward.record(patient_id, TODAY - timedelta(days=6 - step), face.varied(ward.rng))
+        faces = [face.varied(ward.rng) for _ in range(4)]
+        ward.record(patient_id, TODAY - timedelta(days=6 - step), *faces, hours=(8.25, 11.5, 15.75, 18.5))
+    ward.care(patient_id, CareEventKind.MEDICATION, "ibuprofen", *range(19, 6, -1), amount=400, unit="mg")
+    ward.care(patient_id, CareEventKind.MEDICATION, "ibuprofen", *range(6, -1, -1), amount=200, unit="mg")
+    ward.care(patient_id, CareEventKind.THERAPY, "physiotherapy", 40, 33, 26, 19, 12, 5, note="standing, 20 minutes")
+    ward.care(patient_id, CareEventKind.TRANSFER, "Ward 3, room 12", 9)
 
 
 def flattening(ward: SampleWard, patient_id: str = "p03") -> None:
@@ -197,6 +154,20 @@ def week_away(ward: SampleWard, patient_id: str = "p06") -> None:
     ward.record(patient_id, TODAY, STEADY, dark)
 
 
+def first_day(ward: SampleWard, patient_id: str = "p10") -> None:
+    """Three sessions on the very first day."""
+    ward.record(patient_id, TODAY, STEADY, STEADY, HURTING)
+
+
+def new_model(ward: SampleWard, patient_id: str = "p11") -> None:
+    """Two weeks with an older bundle, then ten days with the present one."""
+    ward.bundle = OLD_BUNDLE
+    ward.history(patient_id, replace(STEADY, pain=0.5), days=14, end=TODAY - timedelta(days=10))
+    ward.bundle = BUNDLE
+    ward.history(patient_id, STEADY, days=10)
+    ward.record(patient_id, TODAY, STEADY, HURTING)
+
+
 def crowded(ward: SampleWard, patient_id: str = "p07", sessions: int = 12) -> None:
     """A steady week and a half, then many sessions in one day, one of them too dark and one a copy."""
     ward.history(patient_id, STEADY, days=10)
@@ -220,19 +191,24 @@ def everything_changed(ward: SampleWard, patient_id: str = "p08-a-longer-pseudon
 
 
 LONG_ID = "Wilhelmina-von-und-zu-" + "W" * 42  # 64 characters, as many as an id may have
+MARKUP = "<script>alert(1)</script><img src=http://example.org/x.png><style>*{display:none}</style>{{ 7 * 7 }}{0}%s"
 
 
 def hostile(ward: SampleWard, patient_id: str = LONG_ID) -> None:
-    """Ids that are as long as they may be, and files whose names are markup or in another script."""
+    """Ids as long as they may be; files and care events whose words are markup, endless, or in another script."""
     for back in range(8, -1, -1):
         face = HURTING if back == 0 else STEADY
         ward.record(patient_id, TODAY - timedelta(days=back), face, session_id=f"{back}" + "M" * 63)
     ward.set_aside(patient_id, "صباح\x07\U0001f3a5", QuarantineReason.EMPTY_FILE)
-    markup = "<script>alert(1)</script><img src=http://example.org/x.png><style>*{display:none}</style>"
-    ward.set_aside(patient_id, markup * 2, QuarantineReason.NOT_A_VIDEO)
+    ward.set_aside(patient_id, MARKUP * 2, QuarantineReason.NOT_A_VIDEO)
+    ward.care(patient_id, CareEventKind.OTHER, MARKUP, 3, note="W" * 500)
+    ward.care(patient_id, CareEventKind.CARE, "W" * 200, 5, amount=1e9, unit="W" * 20, note="\x1b[31m\u202egnidaer")
+    ward.care(patient_id, CareEventKind.MEDICATION, "ايبوبروفين", 2, amount=400, unit="ملغ", note="\U0001f48a 日本 קצר")
+    for number in range(4):
+        ward.care(patient_id, CareEventKind.THERAPY, f"therapy {number}", number)
 
 
-# What is stored for the tests of this room, by patient.
+# What is stored, by patient.
 SAMPLES: dict[str, Callable[[SampleWard, str], None]] = {
     "p01": stable,
     "p02": pain_rising,
@@ -243,6 +219,8 @@ SAMPLES: dict[str, Callable[[SampleWard, str], None]] = {
     "p07": crowded,
     "p08-a-longer-pseudonym": everything_changed,
     LONG_ID: hostile,
+    "p10": first_day,
+    "p11": new_model,
 }
 
 

@@ -1,0 +1,207 @@
+"""How fast videos are scored here, what bounds it, and how much of that bound is reached. `make bench` runs it.
+
+    python -m benchmarks.inference --clip CLIP.mp4 --out var/bench
+
+For a real clip and a simulated session: decoding alone, decoding and detection, everything, in turns, so that what else
+the machine does disturbs all of them alike; then the bundle alone, threads, several videos at once, and memory. The
+tables go to the terminal, the figures with flat keys to OUT/bench.json, the picture to OUT/bench.png.
+
+The bound is the speed of a service that does nothing but decode every frame and run the model on every face, both as
+fast as each alone: 1 / (1 / decode_fps + 1 / faces_per_s). Beside wall time, every stage has its CPU time per frame,
+which depends less on what else the machine does.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from benchmarks.inference_memory import peak_rss_mb
+from benchmarks.inference_report import draw, print_tables
+from benchmarks.machine import describe_machine
+from inference.ahead import ahead
+from inference.detector import open_detector
+from inference.locate import Locator
+from inference.model import ExpressionModel
+from inference.options import ScoringOptions
+from inference.score import FRAMES_AHEAD, Scorer
+from inference.video import open_video
+from pmfer.bundle import Bundle, load_bundle
+from pmfer.onnx_cost import graph_cost
+from simulator.appearance import sample_appearance
+from simulator.patients import bedside_pose
+from simulator.script import Manner
+from simulator.session import Bedside, Film, SessionKind, SessionPlan
+
+CLIP = Path("../shared/data/videos/WolfgangLanger_Pexels.mp4")
+EVERY_FRAME = ScoringOptions(frames_per_second=None)
+PLAIN = ScoringOptions(frames_per_second=None, detections_per_second=None, int8=False)
+BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+VIDEOS = (1, 2, 4, 8)
+FACES = 64  # per measurement of the bundle alone, and one batch at least
+BATCH_SIZE = 16  # frames, as the scorer takes them
+FILM = Film(20.0, Fraction(24), (640, 360))
+SESSION = SessionPlan(
+    "simulated", "birch-01", datetime(2026, 3, 2, 9, tzinfo=UTC), SessionKind.CLEAR, True, False, Manner(), seed=32
+)
+
+Figures = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What one run took, per frame."""
+
+    wall_s: float
+    cpu_s: float  # of all threads
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clip", type=Path, default=CLIP, help="video with a face in it; left out where it is absent")
+    parser.add_argument("--out", type=Path, default=Path("var/bench"), help="folder for the figures")
+    parser.add_argument("--rounds", type=int, default=5, help="turns; the median of them counts")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    videos = {"clip": options.clip} if options.clip.is_file() else {}
+    videos["session"] = simulated_session(options.out)
+    figures = measure(videos, options.rounds)
+    (options.out / "bench.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    print_tables(figures)
+    draw(figures, options.out / "bench.png")
+    print(f"\nfigures: {options.out / 'bench.json'}, picture: {options.out / 'bench.png'}")
+
+
+def measure(videos: dict[str, Path], rounds: int) -> Figures:
+    """All figures by flat key. Those of the first video have no prefix, those of others their name."""
+    bundle, threads = load_bundle(), os.cpu_count() or 1
+    figures: Figures = {**describe_machine(), "load_before": os.getloadavg()[0], "rounds": rounds}
+    figures |= bundle_alone(bundle, threads, rounds)
+    for number, (name, video) in enumerate(videos.items()):
+        found = stages(bundle, video, threads, rounds)
+        found["bound_fps"] = 1 / (1 / found["decode_fps"] + 1 / float(str(figures["faces_per_s"])))
+        found["bound_share"] = found["end_to_end_fps"] / found["bound_fps"]
+        figures |= {f"{name}_{key}" if number else key: value for key, value in found.items()}
+    first = next(iter(videos.values()))
+    figures |= scaling(bundle, first, threads, rounds)
+    figures["peak_rss_mb"] = peak_rss_mb(first)
+    figures["load_after"] = os.getloadavg()[0]
+    return figures
+
+
+def stages(bundle: Bundle, video: Path, threads: int, rounds: int) -> dict[str, float]:
+    """Frames per second of wall time and milliseconds of CPU per frame: of every stage, and of all as they come."""
+    scorer, plain = Scorer(bundle, EVERY_FRAME, threads=threads), Scorer(bundle, PLAIN, threads=threads)
+    nightly = Scorer(bundle, ScoringOptions(), threads=threads)
+    locator = Locator(open_detector(EVERY_FRAME, threads), EVERY_FRAME, BATCH_SIZE)
+    whole = scorer.score(video, "warm-up").summary
+    runs = {
+        "decode": lambda: count(video, threads),
+        "detect": lambda: detect(locator, video, threads),
+        "end_to_end": lambda: scorer.score(video, "bench"),
+        "sampled": lambda: nightly.score(video, "bench"),
+        "plain": lambda: plain.score(video, "bench"),
+    }
+    spent = in_turns(runs, rounds)
+    found = {}
+    for name, seconds in spent.items():
+        found[f"{name}_fps"] = whole.frames_decoded / seconds.wall_s
+        found[f"{name}_cpu_ms"] = 1000 * seconds.cpu_s / whole.frames_decoded
+    found["times_real_time"] = whole.duration_s / spent["sampled"].wall_s
+    found["times_real_time_per_core"] = whole.duration_s / spent["sampled"].cpu_s
+    return found
+
+
+def bundle_alone(bundle: Bundle, threads: int, rounds: int) -> Figures:
+    """Faces per second of the bundle by precision and batch; the best of the precision that scoring takes here."""
+    crops = np.random.default_rng(0).integers(0, 255, (BATCHES[-1], *ExpressionModel(bundle, 1).crop_shape), np.uint8)
+    figures: Figures = {"macs_per_face": graph_cost(onnx.load(bundle.weights)).macs}
+    chosen = "int8" if EVERY_FRAME.uses_int8 and bundle.int8_weights else "float32"
+    figures["precision"] = chosen
+    precisions = ["float32", *(["int8"] if bundle.int8_weights else [])]
+    models = {name: ExpressionModel(bundle, threads, int8=name == "int8") for name in precisions}
+    runs = {
+        f"faces_per_s_{name}_{size}": lambda model=model, size=size: in_batches(model, crops[: max(FACES, size)], size)
+        for name, model in models.items()
+        for size in BATCHES
+    }
+    for key, spent in in_turns(runs, rounds).items():
+        faces = max(FACES, int(key.rsplit("_", 1)[1]))
+        figures[key] = faces / spent.wall_s
+        figures[key.replace("faces_per_s", "cpu_ms_per_face")] = 1000 * spent.cpu_s / faces
+    figures["faces_per_s"] = max(float(str(figures[f"faces_per_s_{chosen}_{size}"])) for size in BATCHES)
+    figures["gmacs_per_s"] = float(str(figures["faces_per_s"])) * int(str(figures["macs_per_face"])) / 1e9
+    return figures
+
+
+def scaling(bundle: Bundle, video: Path, threads: int, rounds: int) -> Figures:
+    """Frames per second over threads, and over videos at once."""
+    scorers = {count: Scorer(bundle, EVERY_FRAME, threads=count) for count in range(1, threads + 1)}
+    frames = scorers[threads].score(video, "warm-up").summary.frames_decoded
+    runs: dict[str, Callable[[], object]] = {
+        f"threads_{count}_fps": lambda scorer=scorer: scorer.score(video, "bench") for count, scorer in scorers.items()
+    }
+    copies = [(video, f"bench-{n}") for n in range(VIDEOS[-1])]
+    runs |= {
+        f"videos_{count}_fps": lambda count=count: list(scorers[threads].score_all(copies[:count], count))
+        for count in VIDEOS
+    }
+    times = {f"videos_{count}_fps": len(copies[:count]) for count in VIDEOS}
+    spent = in_turns(runs, min(rounds, 2))
+    return {key: times.get(key, 1) * frames / seconds.wall_s for key, seconds in spent.items()}
+
+
+def in_turns(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, Spent]:
+    """The median time of each run. They take turns, so a noisy minute falls on all of them; the first turn warms up."""
+    taken: dict[str, list[Spent]] = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            wall_s, cpu_s = time.perf_counter(), time.process_time()
+            run()
+            taken[name].append(Spent(time.perf_counter() - wall_s, time.process_time() - cpu_s))
+    return {
+        name: Spent(statistics.median(s.wall_s for s in spent), statistics.median(s.cpu_s for s in spent))
+        for name, spent in taken.items()
+    }
+
+
+def count(video: Path, threads: int) -> int:
+    """Decode a video and do nothing with it."""
+    with open_video(video, threads) as opened:
+        return sum(1 for _ in opened.frames())
+
+
+def detect(locator: Locator, video: Path, threads: int) -> int:
+    """Decode a video and find the faces of every frame, the decoder working ahead as in scoring."""
+    with open_video(video, threads) as opened, ahead(opened.frames(), FRAMES_AHEAD) as frames:
+        return sum(len(batch) for batch in locator.locate(frames))
+
+
+def in_batches(model: ExpressionModel, crops: NDArray[np.uint8], size: int) -> None:
+    """Run the model on all crops, `size` at a time."""
+    for start in range(0, len(crops), size):
+        model.score(crops[start : start + size])
+
+
+def simulated_session(folder: Path) -> Path:
+    """Twenty seconds of a drawn patient in 640 x 360 at 24 frames a second, drawn once."""
+    video = folder / f"{SESSION.session_id}.mp4"
+    if not video.is_file():
+        pose = bedside_pose(np.random.default_rng(SESSION.seed))
+        Bedside(sample_appearance(SESSION.seed), pose, FILM).record(SESSION, folder)
+    return video
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""What scoring in a child process costs beside scoring in this one: processor time, and memory that should not grow.
+
+    python -m benchmarks.scoring_process [VIDEOS]
+
+draws 60 s of a face in 640 x 360 at 25 frames a second and scores them VIDEOS times (default 5) in either way.
+"""
+
+import sys
+import tempfile
+import time
+from fractions import Fraction
+from pathlib import Path
+from statistics import median
+
+from inference.limits import VideoLimits
+from inference.options import ScoringOptions
+from inference.process import ScoringProcess
+from inference.score import Scorer
+from pmfer.bundle import DEFAULT_BUNDLE, load_bundle
+from simulator.appearance import sample_appearance
+from simulator.face import draw_face
+from simulator.video import write_video
+
+FRAMES = 1500
+TICKS_PER_S = 100  # of /proc/PID/stat
+
+
+def main() -> None:
+    """Measure and print."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    bundle, options = load_bundle(DEFAULT_BUNDLE), ScoringOptions()
+    with tempfile.TemporaryDirectory() as folder, ScoringProcess(bundle, options, VideoLimits()) as child:
+        video = Path(folder) / "video.mp4"
+        pictures = [draw_face(sample_appearance(9000), {12: step / 10}, size=(640, 360)) for step in range(10)]
+        write_video(video, (pictures[number // 5 % 10] for number in range(FRAMES)), Fraction(25))
+        here = Scorer(bundle, options)
+        for scorer in (here, child):
+            scorer.score(video, "warm-up")
+        costs: dict[str, list[float]] = {"in this process": [], "in the child": [], "of the parent meanwhile": []}
+        memory = []
+        for _ in range(rounds):
+            began = time.process_time()
+            here.score(video, "here")
+            costs["in this process"].append(time.process_time() - began)
+            began, began_child = time.process_time(), _cpu_s(child.pid)
+            child.score(video, "there")
+            costs["in the child"].append(_cpu_s(child.pid) - began_child)
+            costs["of the parent meanwhile"].append(time.process_time() - began)
+            memory.append(_resident_mib(child.pid))
+    for name, seconds in costs.items():
+        print(f"{name}: {median(seconds):.2f} s of processor per video ({min(seconds):.2f} to {max(seconds):.2f})")
+    print(f"resident in the child after each video: {', '.join(f'{size:.1f}' for size in memory)} MiB")
+
+
+def _cpu_s(pid: int | None) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+
+
+def _resident_mib(pid: int | None) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+
+if __name__ == "__main__":
+    main()

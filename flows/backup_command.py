@@ -1,0 +1,197 @@
+"""`pmfer backup` and `pmfer restore`: what cannot be made again, in a folder of plain files with their hashes.
+
+    BACKUP/backup.json                  what is in it: written last, so that a backup without it is none
+    BACKUP/published/warehouse.duckdb   the snapshot, encrypted if the warehouse is
+    BACKUP/audit/, receipts/, reports/  as below the data folder
+
+Both hold the warehouse for as long as they take, so no night runs meanwhile. A lake is backed up by the tools of its
+parts, see docs/runbook.md. No key, password or setting is in a backup.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from flows.data_folder import DataFolder
+from flows.private_file import write_private
+from flows.writing import require_existing, writing
+from pmfer import __version__
+from pmfer.bundle import sha256_file
+from pmfer.errors import ConfigurationError, WarehouseError
+from warehouse.address import Address, FileAddress
+from warehouse.audit import current_head
+from warehouse.folders import make_private_folder
+from warehouse.publish import flush, publish
+
+MANIFEST_FILE = "backup.json"
+FORMAT_VERSION = 1
+SNAPSHOT = "published/warehouse.duckdb"
+FOLDERS = ("audit", "receipts", "reports")
+DRAFT = ".restoring"  # below the data folder, so that what is restored moves into its place by renaming
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Backup:
+    """What a backup says of itself."""
+
+    folder: Path
+    made_at: datetime
+    files: dict[str, str]  # path below the folder -> SHA-256
+
+
+def make_backup(data: DataFolder, warehouse: Address, out: Path) -> Backup:
+    """Publish what is stored, and copy it with all that cannot be made again.
+
+    Args:
+        data: the data folder.
+        warehouse: address of the warehouse, a file.
+        out: a folder that is new or empty.
+
+    Raises:
+        ConfigurationError: the warehouse is a lake or missing, or the folder cannot be written, is not empty or lies
+            below the data folder, where an erasure would remove it.
+        WarehouseError: the warehouse is in use, or a copy differs from what was copied.
+    """
+    address = _file(warehouse)
+    require_existing(address)
+    if out.resolve().is_relative_to(data.root.resolve()):
+        raise ConfigurationError(f"{out}: lies below the data folder; keep backups on another disk")
+    files: dict[str, str] = {}
+    try:
+        make_private_folder(out)
+        if any(out.iterdir()):
+            raise ConfigurationError(f"{out}: is not empty; give each backup a folder of its own")
+        with writing(data, address) as connection:
+            publish(connection, address)
+            head = current_head(connection)
+            for name, path in _contents(data, address):
+                files[name] = _copy(path, out / name)
+        made_at = datetime.now(UTC)
+        document = {
+            "format_version": FORMAT_VERSION,
+            "made_at": made_at.isoformat(),
+            "code_version": __version__,
+            "encrypted": address.key is not None,
+            "audit_head": {"entries": head.entries, "sha256": head.sha256},
+            "files": files,
+        }
+        write_private(out / MANIFEST_FILE, json.dumps(document, indent=1) + "\n")
+        flush(out)
+    except OSError as error:
+        raise ConfigurationError(f"{out}: cannot be written ({error.strerror}); make room or give access") from None
+    return Backup(out, made_at, files)
+
+
+def restore_backup(data: DataFolder, warehouse: Address, folder: Path, say: Say) -> Backup:
+    """Check every file of a backup, then put it in its place. Interrupted, it is run again and finishes.
+
+    Args:
+        data: the data folder; it must hold no warehouse.
+        warehouse: address of the warehouse, a file.
+        folder: the backup.
+        say: is told each step as it begins.
+
+    Raises:
+        ConfigurationError: there is no backup, the data folder is in use, or it cannot be written.
+        WarehouseError: a file of the backup is missing, altered or not listed, or the key is not the one that it was
+            encrypted with; nothing was restored.
+    """
+    address = _file(warehouse)
+    data.require_writable()
+    draft = data.root / DRAFT
+    interrupted = draft.is_dir()
+    taken = [path for path in (address.path, address.published) if path.exists()]
+    taken += [data.root / name for name in FOLDERS if (data.root / name).exists()]
+    if taken and not (interrupted and not address.path.exists()):
+        raise ConfigurationError(f"{taken[0]}: is there already; restore into a data folder that is empty")
+    say("checking the backup")
+    found = read_backup(folder)
+    say("restoring")
+    shutil.rmtree(draft, ignore_errors=True)
+    for name, sha256 in found.files.items():
+        if _copy(folder / name, draft / name) != sha256:
+            raise WarehouseError(f"{folder / name}: changed while it was read; nothing was restored")
+    _copy(draft / SNAPSHOT, draft / "warehouse.duckdb")
+    for name in FOLDERS:
+        shutil.rmtree(data.root / name, ignore_errors=True)
+        if (draft / name).is_dir():
+            (draft / name).replace(data.root / name)
+    make_private_folder(address.published.parent)
+    make_private_folder(address.path.parent)
+    shutil.move(draft / SNAPSHOT, address.published)
+    # Last, because from now on there is a warehouse.
+    shutil.move(draft / "warehouse.duckdb", address.path)
+    shutil.rmtree(draft)
+    os.sync()
+    with writing(data, address) as connection:
+        head = current_head(connection)
+    say(f"audit log: {head.entries} entries")
+    return found
+
+
+def read_backup(folder: Path) -> Backup:
+    """Check that a backup holds what it says, all of it and nothing else.
+
+    Raises:
+        ConfigurationError: there is none, or it is of another format.
+        WarehouseError: a file is missing, altered or not listed.
+    """
+    try:
+        document: dict[str, Any] = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+        if document["format_version"] != FORMAT_VERSION:
+            raise ConfigurationError(f"{folder}: a backup of another release; restore it with that one")
+        made_at = datetime.fromisoformat(document["made_at"])
+        files = {str(name): str(sha256) for name, sha256 in document["files"].items()}
+    except FileNotFoundError:
+        raise ConfigurationError(f"{folder}: no complete backup; {MANIFEST_FILE} is missing") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WarehouseError(f"{folder / MANIFEST_FILE}: cannot be read ({error}); take another backup") from None
+    for name in files:
+        if not _is_ours(name):
+            raise WarehouseError(f"{folder}: lists '{name}', which is no file of a backup; take another backup")
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {MANIFEST_FILE}
+    for name in sorted({*files, *present, SNAPSHOT}):
+        path = folder / name
+        if name not in files:
+            raise WarehouseError(f"{path}: is not listed in {MANIFEST_FILE}; take another backup")
+        if name not in present or path.is_symlink() or sha256_file(path) != files[name]:
+            raise WarehouseError(f"{path}: is missing or altered; take another backup")
+    return Backup(folder, made_at, files)
+
+
+def _contents(data: DataFolder, address: FileAddress) -> Iterator[tuple[str, Path]]:
+    yield SNAPSHOT, address.published
+    for folder in FOLDERS:
+        for path in sorted((data.root / folder).rglob("*")):
+            if path.is_file() and not path.is_symlink():
+                yield data.relative(path), path
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a path stays below the folder and is one that a backup writes."""
+    parts = PurePosixPath(name).parts
+    return name == SNAPSHOT or (len(parts) > 1 and parts[0] in FOLDERS and ".." not in parts)
+
+
+def _copy(source: Path, target: Path) -> str:
+    """Copy a file for its owner only, wait until it is on the disk, and give the hash of the copy."""
+    make_private_folder(target.parent)
+    shutil.copyfile(source, target)
+    target.chmod(0o600)
+    flush(target)
+    return sha256_file(target)
+
+
+def _file(warehouse: Address) -> FileAddress:
+    if not isinstance(warehouse, FileAddress):
+        raise ConfigurationError(
+            f"{warehouse}: a lake is backed up by pg_dump and a copy of its data folder; see docs/runbook.md"
+        )
+    return warehouse

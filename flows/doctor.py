@@ -1,0 +1,247 @@
+"""What a night needs, looked at one after the other: each check says what it found and, if it is not well, what to do.
+
+Nothing is changed: the data folder is probed with a file that goes again, and the warehouse is read as readers read it.
+"""
+
+import os
+import shutil
+import stat
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from flows.data_folder import DataFolder
+from flows.job import source_of
+from flows.notify import notify_test, unusable_addresses
+from flows.settings import DOTENV, Settings, config_file, prefect_server, read_settings
+from flows.sources import list_nights
+from flows.warehouse_address import warehouse_address
+from inference.detector import open_detector
+from inference.hardware import cuda_device_count
+from inference.options import ScoringOptions
+from pmfer.bundle import load_bundle
+from pmfer.errors import PmferError
+from reports.fonts import FONT_FILES, font_path
+from warehouse import queries
+from warehouse.address import FileAddress
+from warehouse.connection import open_reader
+from warehouse.contracts import broken_contracts
+
+GIB = 1 << 30
+DISK_WARNING_BYTES = 10 * GIB  # a night of a ward stages one video at a time and publishes a copy of the warehouse
+DISK_BROKEN_BYTES = GIB
+SKEW_WARNING_S = 2.0  # between the clock here and that of the file system below the data folder
+OTHERS = 0o007  # the group may read: the runbook gives the files to root and the group of the service
+OLDEST_CLOCK = datetime(2026, 1, 1, tzinfo=UTC)  # before this release: the clock was never set
+SERVER_TIMEOUT_S = 5.0
+
+
+class State(StrEnum):
+    """How a check ended."""
+
+    OK = "ok"
+    WARNING = "warning"  # a night runs, but somebody should look
+    BROKEN = "broken"  # a night would not run, or not to its end
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What one check found."""
+
+    name: str
+    state: State
+    text: str  # what was found and, unless it is ok, what to do
+
+
+Result = tuple[State, str]
+Check = Callable[[Settings], Result]
+
+
+def examine(overrides: dict[str, object], *, notify: bool = False) -> Iterator[Diagnosis]:
+    """Check one thing after the other; without settings that can be read there is nothing else to check.
+
+    Args:
+        overrides: options of the command line by the name of their setting; None: not given.
+        notify: send a notice to the addresses that are told of nights.
+    """
+    try:
+        settings = read_settings(**overrides)
+    except PmferError as error:
+        yield Diagnosis("settings", State.BROKEN, str(error))
+        return
+    for name, check in CHECKS.items():
+        try:
+            yield Diagnosis(name, *check(settings))
+        except PmferError as error:
+            yield Diagnosis(name, State.BROKEN, str(error))
+        except OSError as error:
+            yield Diagnosis(name, State.BROKEN, f"{error.filename or name}: {error.strerror}; give access")
+    if notify:
+        told = notify_test(settings)
+        text = "a test notice was delivered" if told else "a test notice was not delivered; check PMFER_NOTIFY_URLS"
+        yield Diagnosis("notice", State.OK if told else State.BROKEN, text)
+
+
+def check_settings(settings: Settings) -> Result:
+    """Whether files that may hold secrets are private."""
+    files = [DOTENV, config_file(), *([settings.warehouse_key_file] if settings.warehouse_key_file else [])]
+    for path in files:
+        if path.is_file() and stat.S_IMODE(path.stat().st_mode) & OTHERS:
+            return State.WARNING, f"{path}: every account may read it; take that away with `chmod o= {path}`"
+    return State.OK, "readable; `pmfer config` shows them"
+
+
+def check_data(settings: Settings) -> Result:
+    """Whether the data folder can be written."""
+    data = DataFolder(settings.data_dir.absolute())
+    if not data.root.exists():
+        above = next(path for path in data.root.parents if path.exists())
+        if not os.access(above, os.W_OK | os.X_OK):
+            return State.BROKEN, f"{data.root} cannot be made in {above}; make it and give it to this account"
+        return State.OK, f"{data.root} is made by the first night"
+    data.require_writable()
+    if stat.S_IMODE(data.root.stat().st_mode) & 0o077:
+        return State.WARNING, f"{data.root}: others have access; make it private with `chmod 700 {data.root}`"
+    return State.OK, f"{data.root} can be written"
+
+
+def check_disk(settings: Settings) -> Result:
+    """Whether there is room below the data folder."""
+    free = shutil.disk_usage(_existing(settings.data_dir.absolute())).free
+    text = f"{free / GIB:.1f} GiB free for {settings.data_dir}"
+    if free < DISK_WARNING_BYTES:
+        state = State.BROKEN if free < DISK_BROKEN_BYTES else State.WARNING
+        return state, f"{text}; make room, shorten PMFER_RETAIN_..._DAYS or move the data folder"
+    return State.OK, text
+
+
+def check_source(settings: Settings) -> Result:
+    """Whether the source can be listed."""
+    if settings.source is None:
+        return State.WARNING, "PMFER_SOURCE is not set; each command needs --source"
+    nights = list_nights(source_of(settings, settings.source))
+    return State.OK, f"{settings.source}: {len(nights)} nights, the last {nights[-1]}"
+
+
+def check_bundle(settings: Settings) -> Result:
+    """Whether the bundle is what its card says."""
+    bundle = load_bundle(settings.bundle)
+    return State.OK, f"{bundle.card.name}, verified, digest {bundle.digest[:12]}"
+
+
+def check_detector(settings: Settings) -> Result:
+    """Whether the face detector opens."""
+    options = ScoringOptions(frames_per_second=settings.frames_per_second, detector=settings.detector)
+    return State.OK, f"{open_detector(options, 1).name} opens"
+
+
+def check_gpu(settings: Settings) -> Result:
+    """Whether a GPU is there and the runtime can use it."""
+    import onnxruntime
+
+    devices, providers = cuda_device_count(), onnxruntime.get_available_providers()
+    if devices and "CUDAExecutionProvider" not in providers:
+        return State.WARNING, f"{devices} CUDA devices that ONNX Runtime cannot use; install the project again"
+    return State.OK, f"{devices} CUDA devices" if devices else "no CUDA device; the CPU scores"
+
+
+def check_warehouse(settings: Settings) -> Result:
+    """Whether readers can open the warehouse, its schema is this release's, and what was not yet checked holds."""
+    address = warehouse_address(settings)
+    if isinstance(address, FileAddress) and not address.published.exists():
+        if address.path.exists():
+            return State.WARNING, f"{address}: nothing is published yet; run the night again"
+        return State.OK, f"{address} is made by the first night"
+    with closing(open_reader(address)) as reader:
+        breaches = broken_contracts(reader, everything=False)
+        last = queries.runs(reader, 1)
+    if breaches:
+        what = "; ".join(breach.sentence for breach in breaches)
+        return (
+            State.BROKEN,
+            f"{address}: contracts do not hold: {what}; see `pmfer warehouse check` and docs/runbook.md",
+        )
+    night = last["night"].item() if last.height else "none yet"
+    return State.OK, f"{address}: opens, contracts hold, last night {night}"
+
+
+def check_fonts(settings: Settings) -> Result:
+    """Whether the typefaces and the libraries that draw pages are there."""
+    for name in FONT_FILES:
+        font_path(name)
+    try:
+        import_module("reports.render")
+    except OSError as error:
+        what = str(error).splitlines()[0]
+        return State.BROKEN, f"the libraries that draw pages are missing ({what}); run scripts/check_system.sh"
+    return State.OK, f"{len(FONT_FILES)} typefaces, and the libraries that draw pages"
+
+
+def check_clock(settings: Settings) -> Result:
+    """Whether the clock is set and agrees with that of the file system."""
+    now = datetime.now().astimezone()
+    if now < OLDEST_CLOCK:
+        return State.BROKEN, f"the clock says {now:%Y-%m-%d %H:%M}; set it, with `timedatectl set-ntp true`"
+    with tempfile.NamedTemporaryFile(dir=_existing(settings.data_dir.absolute()), prefix=".probe-") as probe:
+        skew = Path(probe.name).stat().st_mtime - time.time()
+    if abs(skew) > SKEW_WARNING_S:
+        return State.WARNING, f"the file system's clock differs by {skew:+.1f} s; keep both machines on NTP"
+    return State.OK, f"{now:%Y-%m-%d %H:%M} {now.tzname()}, UTC{now:%z}"
+
+
+def check_prefect(settings: Settings) -> Result:
+    """Whether the Prefect server that the environment names answers."""
+    url = prefect_server()
+    if not url:
+        return State.OK, "no PREFECT_API_URL; each command starts a temporary server"
+    try:
+        answer = httpx.get(f"{url.rstrip('/')}/health", timeout=SERVER_TIMEOUT_S)
+        answer.raise_for_status()
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        return State.BROKEN, f"{url}: no healthy server ({type(error).__name__}); start it, or unset PREFECT_API_URL"
+    return State.OK, f"{url} answers"
+
+
+def check_notices(settings: Settings) -> Result:
+    """Whether Apprise understands the addresses that are told of nights; nothing is sent."""
+    if not settings.notify_urls:
+        return State.WARNING, "PMFER_NOTIFY_URLS is not set; nobody is told of a night that fails"
+    wrong = unusable_addresses(settings)
+    if wrong:
+        return State.BROKEN, f"{wrong} of {len(settings.notify_urls)} addresses of PMFER_NOTIFY_URLS are not understood"
+    return State.OK, f"{len(settings.notify_urls)} addresses are told of {', '.join(settings.notify_on) or 'nothing'}"
+
+
+CHECKS: dict[str, Check] = {
+    "settings": check_settings,
+    "data folder": check_data,
+    "disk": check_disk,
+    "source": check_source,
+    "bundle": check_bundle,
+    "detector": check_detector,
+    "gpu": check_gpu,
+    "warehouse": check_warehouse,
+    "fonts": check_fonts,
+    "clock": check_clock,
+    "prefect": check_prefect,
+    "notices": check_notices,
+}
+
+
+def as_rows(found: list[Diagnosis]) -> list[dict[str, Any]]:
+    """The diagnoses as JSON shows them."""
+    return [{"check": part.name, "state": part.state.value, "text": part.text} for part in found]
+
+
+def _existing(path: Path) -> Path:
+    """The folder itself or the nearest one above that exists."""
+    return next(place for place in (path, *path.parents) if place.is_dir())

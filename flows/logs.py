@@ -1,0 +1,179 @@
+"""What `pmfer` says while it works: lines for people with progress bars, or one JSON object per line for machines.
+
+No line holds patient data. A session is named by the first digits of its video's hash, and pseudonyms and names of
+files that a message may quote are struck out, whoever wrote the message.
+"""
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from flows.settings import Settings
+
+LOGGER = "pmfer"  # all of ours lie below it
+HANDLER = "pmfer"  # name of the handler that set_up_logs adds
+STRUCK_OUT = "[patient]"
+WHOLE_WORD_BELOW = 4  # characters: a shorter identity is struck out as a whole word only, or it would ruin other words
+SESSION_DIGITS = 12  # of the video's SHA-256: enough to find it in the warehouse, and it names nobody
+
+_context: ContextVar[dict[str, str] | None] = ContextVar("pmfer_log_context", default=None)
+
+Advance = Callable[[float], None]
+
+
+class JsonFormatter(logging.Formatter):
+    """One line of JSON per record: at, level, logger, message, the ids of what is worked on, and a traceback if any.
+
+    Prefect makes one too, by the names of its own logging file, for what its loggers say.
+    """
+
+    def __init__(self, fmt: str | None = None, datefmt: str | None = None, style: str = "%") -> None:
+        super().__init__()
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as a line."""
+        entry: dict[str, Any] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": without_identities(record.getMessage()),
+            **(_context.get() or {}),
+        }
+        if record.exc_info:
+            entry["traceback"] = without_identities(self.formatException(record.exc_info))
+        return json.dumps(entry, ensure_ascii=False)
+
+
+class _Anonymous(logging.Filter):
+    """Strikes identities out of every line that a handler writes."""
+
+    def __init__(self, identities: Iterable[str]) -> None:
+        super().__init__()
+        self.identities = tuple(identities)  # the longest first
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = self.clean(record.getMessage()), ()
+        return True
+
+    def clean(self, text: str) -> str:
+        """The text without the identities."""
+        for identity in self.identities:
+            if len(identity) < WHOLE_WORD_BELOW:
+                text = re.sub(rf"(?<!\w){re.escape(identity)}(?!\w)", STRUCK_OUT, text)
+            else:
+                text = text.replace(identity, STRUCK_OUT)
+        return text
+
+
+def set_up_logs(settings: Settings) -> None:
+    """Give our logger its handler: people's lines go to stdout, JSON to stderr. Handlers of Prefect's stay."""
+    log = logging.getLogger(LOGGER)
+    log.setLevel(settings.log_level)
+    log.propagate = False
+    handler: logging.Handler
+    if settings.log_format == "json":
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(JsonFormatter())
+    else:
+        console = Console(soft_wrap=True)
+        handler = RichHandler(
+            console=console, show_path=False, show_level=False, log_time_format="%H:%M:%S", markup=False
+        )
+    handler.name = HANDLER
+    log.handlers = [*(other for other in log.handlers if other.name != HANDLER), handler]
+    # It names addresses, which may hold passwords; flows.notify says what there is to say.
+    logging.getLogger("apprise").setLevel(logging.CRITICAL)
+
+
+def logs_are_set_up() -> bool:
+    """Whether that was done in this process; a worker of Prefect does not come by way of the command line."""
+    return any(handler.name == HANDLER for handler in logging.getLogger(LOGGER).handlers)
+
+
+def writes_json() -> bool:
+    """Whether the logs are for machines, so that an error should be a line of theirs."""
+    return any(isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger(LOGGER).handlers)
+
+
+@contextmanager
+def log_context(**ids: str) -> Iterator[None]:
+    """Name what is worked on (run, session, shard) in every line that is logged inside."""
+    token = _context.set({**(_context.get() or {}), **ids})
+    try:
+        yield
+    finally:
+        _context.reset(token)
+
+
+def hide(identities: Iterable[str | None]) -> None:
+    """Strike these texts, such as pseudonyms and names of files, out of all that is logged from now on.
+
+    They take the place of those of the night before.
+    """
+    # The longest first: p1 in p10.mp4 must not leave half of a name.
+    known = sorted({text for text in identities if text}, key=lambda text: (-len(text), text))
+    for handler in logging.getLogger(LOGGER).handlers:
+        # Every handler has a filter of its own, because Prefect adds one that sends our lines to its server.
+        for old in [part for part in handler.filters if isinstance(part, _Anonymous)]:
+            handler.removeFilter(old)
+        handler.addFilter(_Anonymous(known))
+
+
+def without_identities(text: str) -> str:
+    """A text without the identities that are hidden."""
+    for anonymous in _filters():
+        text = anonymous.clean(text)
+    return text
+
+
+def session_label(content_sha256: str | None) -> str:
+    """How logs name a session: the beginning of `content_sha256` in the warehouse; `unread` if it was not hashed."""
+    return content_sha256[:SESSION_DIGITS] if content_sha256 else "unread"
+
+
+@contextmanager
+def session_progress(sessions: int) -> Iterator[Advance]:
+    """A bar at a terminal while sessions are scored; what is given is called after each with its seconds of video."""
+    console = _terminal()
+    if console is None or not sessions:
+        yield lambda _: None
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("sessions, {task.fields[video_s]:,.0f} s of video"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("scoring", total=sessions, video_s=0.0)
+        seen = [0.0]
+
+        def advance(video_s: float) -> None:
+            seen.append(video_s)
+            progress.update(task, advance=1, video_s=sum(seen))
+
+        yield advance
+
+
+def _filters() -> list[_Anonymous]:
+    handlers = logging.getLogger(LOGGER).handlers
+    return [part for handler in handlers for part in handler.filters if isinstance(part, _Anonymous)]
+
+
+def _terminal() -> Console | None:
+    """The console that people's lines go to, if it is a terminal: bar and lines must share it."""
+    for handler in logging.getLogger(LOGGER).handlers:
+        if isinstance(handler, RichHandler) and handler.console.is_terminal:
+            return handler.console
+    return None

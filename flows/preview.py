@@ -1,0 +1,86 @@
+"""`make preview`: every sample report again after each save of a template, a style sheet, a word or code of the pages.
+
+A tool for who works on the reports. Each round is a process of its own, so that it prints what is on disk now.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import pypdfium2
+import watchfiles
+
+from flows.report_samples import BUNDLE, OPTIONS_SHA256, SAMPLES, TODAY, store_samples
+from pmfer.bundle import sha256_file
+from reports.patient import build_patient_report
+from reports.render import render_patient, render_ward
+from reports.ward import build_ward_report
+from warehouse.connection import open_reader, open_writer
+
+ROOT = Path(__file__).parents[1]
+WATCHED = (ROOT / "reports", ROOT / "flows" / "report_samples.py")
+PIXELS_PER_POINT = 1.5
+
+
+def main() -> None:
+    """Read the command line and render once, or after every save until stopped."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="where PDFs and pictures are written")
+    parser.add_argument("--once", action="store_true", help="do not wait for saves")
+    parser.add_argument("--language", default="en")
+    parser.add_argument("--page-size", default="A4")
+    parser.add_argument("--only", metavar="SAMPLE", choices=[*(s.__name__ for s in SAMPLES.values()), "ward"])
+    asked = parser.parse_args()
+    if asked.once:
+        render_samples(asked.folder, asked.language, asked.page_size, asked.only)
+        return
+    print(f"watching {', '.join(path.name for path in WATCHED)}; stop with Ctrl-C")
+    watchfiles.run_process(
+        *WATCHED, target=render_samples, args=(asked.folder, asked.language, asked.page_size, asked.only)
+    )
+
+
+def render_samples(folder: Path, language: str, page_size: str, only: str | None) -> None:
+    """Render all samples, or one, as PDF and as a picture of each page."""
+    folder.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    with open_reader(_warehouse(folder)) as connection:
+        for patient_id, sample in SAMPLES.items():
+            if only in (None, sample.__name__):
+                report = build_patient_report(connection, patient_id, TODAY, BUNDLE.bundle_id, OPTIONS_SHA256)
+                target = folder / f"{sample.__name__}.pdf"
+                render_patient(report, target, language=language, page_size=page_size)
+                draw_pages(target)
+        if only in (None, "ward"):
+            ward = build_ward_report(connection, TODAY, BUNDLE.bundle_id, OPTIONS_SHA256)
+            render_ward(ward, folder / "ward.pdf", language=language, page_size=page_size)
+            draw_pages(folder / "ward.pdf")
+    print(f"{folder}/: rendered in {time.monotonic() - started:.1f} s")
+
+
+def draw_pages(path: Path) -> list[Path]:
+    """Pictures of the pages of a PDF, beside it."""
+    pictures = []
+    with pypdfium2.PdfDocument(path) as pdf:  # type: ignore[no-untyped-call]
+        for number, page in enumerate(pdf, start=1):
+            pictures.append(path.with_name(f"{path.stem}-{number}.png"))
+            page.render(scale=PIXELS_PER_POINT).to_pil().save(pictures[-1], optimize=True)
+    return pictures
+
+
+def _warehouse(folder: Path) -> Path:
+    """A warehouse with the samples in it, stored anew when they changed."""
+    code = sha256_file(ROOT / "flows" / "report_samples.py")
+    path = folder / f"samples-{code[:12]}.duckdb"
+    if not path.is_file():
+        for old in folder.glob("samples-*"):
+            old.unlink()
+        draft = path.with_suffix(".draft")
+        with open_writer(draft) as connection:
+            store_samples(connection)
+        draft.rename(path)
+    return path
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""Stages that work at once: each runs in a thread of its own, a few items ahead of the one that takes them.
+
+Decoding, detection and the runs of the networks leave Python's lock while they compute, so threads are enough, and
+frames go from stage to stage without being copied.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from queue import Full, Queue
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+CHECK_S = 0.1  # how often a stage that waits for room looks whether anybody still wants its items
+
+
+@contextmanager
+def ahead(items: Iterator[Item], room: int) -> Iterator[Iterator[Item]]:
+    """Let `items` be made in a thread, up to `room` of them ahead, and give them in order.
+
+    A slow taker holds the maker back, so memory stays bounded. An error of the maker is raised where its item would
+    have come. On leaving the context the maker is stopped and waited for, finished or not.
+    """
+    stage = _Stage(items, room)
+    thread = threading.Thread(target=stage.make, name="pmfer-stage", daemon=True)
+    thread.start()
+    try:
+        yield stage.taken()
+    finally:
+        stage.stop.set()
+        thread.join()
+
+
+class _End:
+    """What follows the last item."""
+
+    def __init__(self, error: BaseException | None) -> None:
+        self.error = error
+
+
+class _Stage(Generic[Item]):
+    """A maker and the queue behind it."""
+
+    def __init__(self, items: Iterator[Item], room: int) -> None:
+        self._items = items
+        self._queue: Queue[Item | _End] = Queue(room)
+        self.stop = threading.Event()
+
+    def make(self) -> None:
+        """Fill the queue until the items end, fail, or nobody wants them any more."""
+        end = _End(None)
+        try:
+            for item in self._items:
+                if not self._put(item):
+                    return
+        except BaseException as error:  # carried over to the thread that takes the items
+            end = _End(error)
+        self._put(end)
+
+    def taken(self) -> Iterator[Item]:
+        """The items in order, and then the error if there was one."""
+        while not isinstance(item := self._queue.get(), _End):
+            yield item
+        if item.error is not None:
+            raise item.error
+
+    def _put(self, item: Item | _End) -> bool:
+        while not self.stop.is_set():
+            try:
+                self._queue.put(item, timeout=CHECK_S)
+            except Full:
+                continue
+            return True
+        return False

@@ -1,0 +1,43 @@
+"""What the machine has that decides how networks are run: GPUs, and instructions for eight-bit products."""
+
+import ctypes
+from pathlib import Path
+
+CPU_FLAGS = Path("/proc/cpuinfo")
+# Instructions that multiply and add four bytes at once. Without them, eight bits gain little, and ONNX Runtime's
+# products of unsigned by signed bytes can overflow.
+BYTE_PRODUCTS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
+
+
+def cuda_device_count() -> int:
+    """Number of CUDA devices the driver sees; 0 without a driver.
+
+    ONNX Runtime lists the CUDA provider wherever it was built with it, so the driver is asked instead.
+    """
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return 0
+    count = ctypes.c_int(0)
+    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
+        return 0
+    return count.value
+
+
+def has_library(name: str) -> bool:
+    """Whether the system's loader finds a shared library."""
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        return False
+    return True
+
+
+def gains_from_int8(cpu_flags: Path = CPU_FLAGS) -> bool:
+    """Whether networks in eight bits are faster here: a CPU with instructions for byte products, and no GPU."""
+    try:
+        text = cpu_flags.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    flags = next((line.split() for line in text.splitlines() if line.startswith("flags")), [])
+    return not BYTE_PRODUCTS.isdisjoint(flags) and cuda_device_count() == 0

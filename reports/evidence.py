@@ -1,0 +1,143 @@
+"""Where to look: the moments behind each flag, and the phrases that lead on the day and in each moment.
+
+A phrase leads when its score stands out against the same patient's earlier sessions, not when it is high: some faces
+always look as if their brows were drawn together.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from pmfer.facs import AU_COLUMNS
+from reports.measures import LEAST_CHANGE, MEASURE_BY_KEY
+from reports.trend import Finding
+from warehouse import queries
+
+LEADING_PHRASES = 3  # of a day
+MOMENT_PHRASES = 2  # of a moment
+MOST_MOMENTS = 3  # of one flag
+MOST_ROWS = 5  # moments on the page, over all flags
+
+
+@dataclass(frozen=True)
+class LeadingPhrase:
+    """One phrase that stands out."""
+
+    column: str  # `au04`
+    value: float  # score, 0..1
+    usual: float | None  # median of the earlier sessions, 0..1; None without any
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One moment of one session."""
+
+    session_id: str
+    minute_of_day: int  # start of the session by the clock on the wall, minutes after midnight
+    session_time_s: float  # seconds since the session's first frame
+    value: float  # of the flagged measure's score in that frame, 0..1
+    phrases: tuple[LeadingPhrase, ...]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The moments in which a flagged measure was strongest on the day, also where it is lower than usual."""
+
+    key: str  # Measure.key
+    moments: tuple[Moment, ...]  # by time
+
+
+def wall_minute(row: dict[str, Any]) -> int:
+    """Start of a session by the clock on the wall, minutes after midnight, from its row of session_summary."""
+    started_at: datetime = row["started_at"]
+    on_the_wall = started_at.astimezone(UTC) + timedelta(seconds=row["utc_offset_s"])
+    return on_the_wall.hour * 60 + on_the_wall.minute
+
+
+def usual_phrases(earlier: pl.DataFrame) -> dict[str, float | None]:
+    """Median of each phrase's session means over earlier rows of session_summary, 0..1; None if there are none."""
+    return {column: _median(earlier[f"{column}_mean"]) for column in AU_COLUMNS}
+
+
+def _median(values: pl.Series) -> float | None:
+    median = values.median()
+    return float(median) if isinstance(median, int | float) else None
+
+
+def leading_phrases(
+    scores: dict[str, float | None], usual: dict[str, float | None], most: int
+) -> tuple[LeadingPhrase, ...]:
+    """The phrases furthest above the patient's usual, the furthest first; without earlier sessions the highest.
+
+    Args:
+        scores: score of each phrase column, 0..1; None if not known.
+        usual: see `usual_phrases`.
+        most: how many at most.
+    """
+    phrases = [LeadingPhrase(column, score, usual[column]) for column, score in scores.items() if score is not None]
+    standing_out = [phrase for phrase in phrases if _excess(phrase) >= LEAST_CHANGE]
+    return tuple(sorted(standing_out, key=lambda phrase: -_excess(phrase))[:most])
+
+
+def _excess(phrase: LeadingPhrase) -> float:
+    return phrase.value - (phrase.usual or 0.0)
+
+
+def leading_of_day(used: pl.DataFrame, usual: dict[str, float | None]) -> tuple[LeadingPhrase, ...]:
+    """The phrases that lead over the scored frames of a day's usable rows of session_summary; none without rows."""
+    if used.is_empty():
+        return ()
+    frames = used["frames_scored"]
+    return leading_phrases(
+        {column: float((used[f"{column}_mean"] * frames).sum()) / int(frames.sum()) for column in AU_COLUMNS},
+        usual,
+        LEADING_PHRASES,
+    )
+
+
+def read_evidence(
+    connection: duckdb.DuckDBPyConnection,
+    changes: Collection[Finding],
+    used: pl.DataFrame,
+    usual: dict[str, float | None],
+) -> tuple[Evidence, ...]:
+    """The moments of each flag, in the order of the flags.
+
+    Args:
+        connection: a reading connection to the warehouse.
+        changes: the flagged findings.
+        used: the day's usable rows of session_summary.
+        usual: see `usual_phrases`.
+
+    Raises:
+        WarehouseError: the database refused.
+    """
+    sessions = {row["scoring_id"]: row for row in used.iter_rows(named=True)}
+    flags = list(changes)[:MOST_ROWS]
+    count = min(MOST_MOMENTS, MOST_ROWS // max(len(flags), 1))
+    found = []
+    for finding in flags:
+        frames = queries.moments(connection, sessions, frame_column(finding.key), count=count)
+        moments = (_moment(row, sessions[row["scoring_id"]], usual) for row in frames.iter_rows(named=True))
+        ordered = sorted(moments, key=lambda moment: (moment.minute_of_day, moment.session_time_s))
+        found.append(Evidence(finding.key, tuple(ordered)))
+    return tuple(found)
+
+
+def frame_column(key: str) -> str:
+    """Column of the frames that shows a measure: `pain_activity`, or the expression whose share is measured."""
+    return MEASURE_BY_KEY[key].column.removesuffix("_mean").removesuffix("_share")
+
+
+def _moment(frame: dict[str, Any], session: dict[str, Any], usual: dict[str, float | None]) -> Moment:
+    return Moment(
+        session_id=frame["session_id"],
+        minute_of_day=wall_minute(session),
+        session_time_s=frame["session_time_s"],
+        value=frame["value"],
+        phrases=leading_phrases({column: frame[column] for column in AU_COLUMNS}, usual, MOMENT_PHRASES),
+    )

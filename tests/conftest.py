@@ -1,0 +1,48 @@
+import os
+from pathlib import Path
+
+import pytest
+from made_once import made_once
+
+from warehouse.address import FileAddress, LakeAddress
+from warehouse.connection import open_writer
+
+# One thread in each process that runs tests, and in what it starts: there is a process per core already, and where
+# threads outnumber cores, those of torch wait for each other without sleeping, and take twice as much of the processor.
+# It is read when torch is imported, which the conftest.py of a folder may do: no fixture and no hook comes before that.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+# The files that take longest, longest first. They come before all others: one that began last would keep a single
+# process busy at the end. With `--no-loadscope-reorder`, as in the Makefile, pytest-xdist keeps this order.
+LONGEST = (
+    "test_flow_nightly.py",
+    "test_flow_erase.py",
+    "test_warehouse_store.py",
+    "test_warehouse_lake.py",
+    "test_pmfer_curves.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
+@pytest.fixture(scope="session")
+def empty_file(tmp_path_factory: pytest.TempPathFactory) -> FileAddress:
+    """An empty warehouse in a file. Nobody opens it; see warehouse_copies."""
+
+    def address(folder: Path) -> FileAddress:
+        return FileAddress(folder / "warehouse.duckdb", folder / "published.duckdb")
+
+    return address(made_once(tmp_path_factory, "empty-file", lambda folder: open_writer(address(folder)).close()))
+
+
+@pytest.fixture(scope="session")
+def empty_lake(tmp_path_factory: pytest.TempPathFactory) -> LakeAddress:
+    """An empty lake with its catalogue in an SQLite file. Nobody opens it; see warehouse_copies."""
+
+    def address(folder: Path) -> LakeAddress:
+        return LakeAddress("sqlite", str(folder / "catalogue.sqlite"), str(folder / "lake"))
+
+    return address(made_once(tmp_path_factory, "empty-lake", lambda folder: open_writer(address(folder)).close()))

@@ -1,0 +1,51 @@
+"""A night without Prefect and reports: list, plan, copy, score in the child process, store, set aside, publish."""
+
+from datetime import date
+from pathlib import Path
+
+from flows.data_folder import DataFolder
+from flows.job import make_job
+from flows.night import (
+    NightPlan,
+    ScoredSession,
+    StagedSession,
+    plan_night,
+    pull_session,
+    quarantine_record,
+    score_session,
+    store_scored,
+)
+from flows.sources import Rejection, list_night
+from flows.staging import staging_folder
+from flows.writing import writing
+from inference.process import ScoringProcess
+from warehouse import store
+from warehouse.publish import publish
+
+
+def run_night(source: Path | str, data: DataFolder, night: date) -> NightPlan:
+    """Process a night, and say what was planned."""
+    job = make_job(source, night, data.root)
+    data.require_writable()
+    with (
+        writing(data, job.warehouse) as connection,
+        staging_folder(data.staging) as folder,
+        ScoringProcess(job.bundle, job.options, job.limits) as scorer,
+    ):
+        plan = plan_night(connection, list_night(job.source, night), job)
+        rejections = list(plan.rejections)
+        for session in plan.pending:
+            result = pull_session(session, job, folder)
+            if isinstance(result, StagedSession):
+                outcome = score_session(scorer, result.session, result.video, job.warehouse.key)
+                if isinstance(outcome, ScoredSession):
+                    store_scored(connection, outcome, job, "run")
+                else:
+                    rejections.append(outcome)
+            elif isinstance(result, Rejection):
+                rejections.append(result)
+        for rejection in rejections:
+            store.add_quarantine(connection, quarantine_record(rejection, night, "run"))
+        store.settle_replays(connection, night)
+        publish(connection, job.warehouse)
+    return plan

@@ -1,0 +1,156 @@
+"""A backup gives back what was there, and one that is damaged is refused before anything is written."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import pytest
+from privacy_folder import PATIENT, file_of, lake_of, make_folder
+from typer.testing import CliRunner
+
+from flows.backup_command import MANIFEST_FILE, make_backup, read_backup, restore_backup
+from flows.cli import app
+from flows.data_folder import DataFolder
+from flows.verify_command import verify_logs
+from flows.writing import writing
+from pmfer.errors import ConfigurationError, WarehouseError
+from warehouse.consent import read_register
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
+    folder = DataFolder(tmp_path_factory.mktemp("backup") / "data")
+    make_folder(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def backup(data: DataFolder) -> Path:
+    out = data.root.parent / "backup"
+    make_backup(data, file_of(data), out)
+    return out
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> DataFolder:
+    return DataFolder(tmp_path / "data")
+
+
+def rows(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    with duckdb.connect(path, read_only=True) as connection:
+        tables = [name for (name,) in connection.sql("SELECT table_name FROM duckdb_tables()").fetchall()]
+        return {
+            name: connection.sql(f"SELECT CAST(COLUMNS(*) AS VARCHAR) FROM {name} ORDER BY ALL").fetchall()
+            for name in tables
+        }
+
+
+def copy_of(backup: Path, place: Path) -> Path:
+    shutil.copytree(backup, place)
+    return place
+
+
+def test_what_is_restored_is_what_was_there(data: DataFolder, backup: Path, empty: DataFolder) -> None:
+    made = rows(data.published)
+    restored = restore_backup(empty, file_of(empty), backup, lambda _: None)
+    assert rows(empty.published) == made
+    assert rows(empty.warehouse) == made
+    assert len(made["sessions"]) == 5
+    for folder in ("reports", "audit", "receipts"):
+        before = {path.relative_to(data.root): path.read_bytes() for path in (data.root / folder).rglob("*.*")}
+        after = {path.relative_to(empty.root): path.read_bytes() for path in (empty.root / folder).rglob("*.*")}
+        assert after == before
+    assert {path.name for path in empty.root.iterdir()} <= {"warehouse", "published", "reports", "audit", "receipts"}
+    assert all(path.stat().st_mode & 0o077 == 0 for path in empty.root.rglob("*"))
+    assert len(restored.files) > 5
+    assert all("whole" in line for line in verify_logs(empty, file_of(empty)))
+
+
+def test_what_was_not_published_yet_is_in_the_backup_too(data: DataFolder, backup: Path, empty: DataFolder) -> None:
+    restore_backup(empty, file_of(empty), backup, lambda _: None)
+    with writing(empty, file_of(empty)) as connection:
+        assert PATIENT in read_register(connection).periods
+
+
+@pytest.mark.parametrize("damage", ["altered", "missing", "added", "cut"])
+def test_a_damaged_backup_is_refused_and_nothing_is_written(
+    damage: str, backup: Path, empty: DataFolder, tmp_path: Path
+) -> None:
+    damaged = copy_of(backup, tmp_path / "damaged")
+    report = next((damaged / "reports").rglob("*.pdf"))
+    if damage == "altered":
+        report.write_bytes(report.read_bytes()[:-1] + b"x")
+    elif damage == "missing":
+        report.unlink()
+    elif damage == "added":
+        report.with_name("more.pdf").write_bytes(b"%PDF")
+    else:
+        (damaged / MANIFEST_FILE).write_text('{"format_version": 1')
+    with pytest.raises(WarehouseError, match=MANIFEST_FILE if damage in ("added", "cut") else report.name):
+        restore_backup(empty, file_of(empty), damaged, lambda _: None)
+    assert list(empty.root.iterdir()) == []
+
+
+def test_a_backup_that_lists_a_path_outside_is_refused(backup: Path, tmp_path: Path) -> None:
+    damaged = copy_of(backup, tmp_path / "damaged")
+    document = json.loads((damaged / MANIFEST_FILE).read_text())
+    document["files"]["reports/../../escaped"] = "0" * 64
+    (damaged / MANIFEST_FILE).write_text(json.dumps(document))
+    with pytest.raises(WarehouseError, match="escaped"):
+        read_backup(damaged)
+
+
+def test_a_backup_that_was_interrupted_is_none(backup: Path, tmp_path: Path) -> None:
+    cut = copy_of(backup, tmp_path / "cut")
+    (cut / MANIFEST_FILE).unlink()
+    with pytest.raises(ConfigurationError, match="no complete backup"):
+        read_backup(cut)
+
+
+def test_a_data_folder_in_use_is_left_alone(data: DataFolder, backup: Path) -> None:
+    before = data.published.read_bytes()
+    with pytest.raises(ConfigurationError, match="is there already"):
+        restore_backup(data, file_of(data), backup, lambda _: None)
+    assert data.published.read_bytes() == before
+
+
+def test_a_restoration_that_was_killed_is_finished_by_the_next(backup: Path, empty: DataFolder) -> None:
+    (empty.root / ".restoring" / "reports").mkdir(parents=True)
+    (empty.root / "reports" / "2026-03-02").mkdir(parents=True)
+    restore_backup(empty, file_of(empty), backup, lambda _: None)
+    assert empty.warehouse.is_file()
+    assert not (empty.root / ".restoring").exists()
+
+
+def test_a_backup_below_the_data_folder_is_refused(data: DataFolder) -> None:
+    with pytest.raises(ConfigurationError, match="another disk"):
+        make_backup(data, file_of(data), data.root / "backup")
+
+
+def test_a_lake_is_referred_to_its_own_tools(data: DataFolder, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="pg_dump"):
+        make_backup(data, lake_of(data), tmp_path / "backup")
+
+
+def test_an_encrypted_backup_stays_encrypted_and_needs_the_key(tmp_path: Path) -> None:
+    key = "K" * 43 + "="
+    data, empty = DataFolder(tmp_path / "data"), DataFolder(tmp_path / "restored")
+    address = replace(file_of(data), key=key)
+    with writing(data, address):
+        pass
+    make_backup(data, address, tmp_path / "backup")
+    with pytest.raises(duckdb.Error):
+        duckdb.connect(tmp_path / "backup" / "published" / "warehouse.duckdb", read_only=True)
+    restore_backup(empty, replace(file_of(empty), key=key), tmp_path / "backup", lambda _: None)
+    assert all("whole" in line for line in verify_logs(empty, replace(file_of(empty), key=key)))
+
+
+def test_the_commands_say_what_they_did(data: DataFolder, tmp_path: Path) -> None:
+    out, back = tmp_path / "out", tmp_path / "back"
+    done = CliRunner().invoke(app, ["backup", str(out), "--data-dir", str(data.root)])
+    assert done.exit_code == 0, done.output
+    done = CliRunner().invoke(app, ["restore", str(out), "--data-dir", str(back)])
+    assert done.exit_code == 0, done.output
+    assert "repeat what was erased" in done.output

@@ -1,0 +1,108 @@
+"""What the doctor says of each thing that can be wrong: what it is and what to do."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+from privacy_folder import file_of, make_folder
+from typer.testing import CliRunner
+
+from flows import doctor
+from flows.cli import app
+from flows.data_folder import DataFolder
+from flows.doctor import State
+from flows.settings import Settings
+from pmfer.errors import ConfigurationError
+from warehouse.connection import open_reader
+from warehouse.queries import nights
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_settings_that_cannot_be_read_are_all_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PMFER_SAUCE", "x")
+    done = CliRunner().invoke(app, ["doctor"])
+    assert done.exit_code == 1
+    assert done.output.startswith("broken")
+    assert "PMFER_SAUCE" in done.output
+    assert len(done.output.splitlines()) == 1
+
+
+def test_one_broken_part_is_the_exit_status_and_does_not_hide_the_others(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["doctor", "--source", "nowhere", "--data-dir", str(tmp_path / "data")])
+    assert done.exit_code == 1
+    states = {line[9:21].strip(): line.split()[0] for line in done.output.splitlines()}
+    assert list(states) == list(doctor.CHECKS)
+    assert [name for name, state in states.items() if state == "broken"] == ["source"]
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_bundle_that_is_not_there_is_broken() -> None:
+    found = {part.name: part for part in doctor.examine({"bundle": "nobody"})}
+    assert found["bundle"].state is State.BROKEN
+    assert "nobody" in found["bundle"].text
+
+
+def test_a_file_of_secrets_that_others_may_read_is_a_warning(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("")
+    (tmp_path / ".env").chmod(0o644)
+    assert doctor.check_settings(Settings()) == (
+        State.WARNING,
+        ".env: every account may read it; take that away with `chmod o= .env`",
+    )
+
+
+def test_a_full_disk_is_broken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(doctor, "DISK_BROKEN_BYTES", 1 << 60)
+    monkeypatch.setattr(doctor, "DISK_WARNING_BYTES", 1 << 60)
+    state, text = doctor.check_disk(Settings(data_dir=tmp_path))
+    assert state is State.BROKEN
+    assert "make room" in text
+
+
+def test_a_server_that_does_not_answer_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    state, text = doctor.check_prefect(Settings())
+    assert state is State.BROKEN
+    assert "127.0.0.1:9" in text
+
+
+def test_an_address_that_apprise_does_not_know_is_broken_and_not_shown() -> None:
+    settings = Settings(notify_urls=("nonsense:hush",))  # type: ignore[arg-type]
+    state, text = doctor.check_notices(settings)
+    assert state is State.BROKEN
+    assert "hush" not in text
+
+
+def test_a_detector_that_is_no_model_is_named(tmp_path: Path) -> None:
+    (tmp_path / "yunet.onnx").write_bytes(b"no model")
+    with pytest.raises(ConfigurationError, match=r"yunet\.onnx"):
+        doctor.check_detector(Settings(detector=str(tmp_path / "yunet.onnx")))
+
+
+def test_a_damaged_snapshot_is_broken_and_status_says_so_in_one_line(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path / "data")
+    data.published.parent.mkdir(parents=True, mode=0o700)
+    data.published.write_bytes(b"no database")
+    (found,) = [part for part in doctor.examine({"data_dir": data.root}) if part.name == "warehouse"]
+    assert found.state is State.BROKEN
+    assert str(data.published) in found.text
+
+
+def test_status_shows_each_night_with_what_is_stored_of_it(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path / "data")
+    make_folder(data)
+    with open_reader(file_of(data)) as reader:
+        rows = nights(reader).to_dicts()
+    assert [row["night"] for row in rows] == [date(2026, 3, 3), date(2026, 3, 2)]
+    assert [row["sessions_stored"] for row in rows] == [2, 3]
+    assert [row["status"] for row in rows] == ["completed", "completed"]
+    assert rows[1]["reports"] == 4
+    assert rows[1]["video_s"] == pytest.approx(3 * 7.8)
+    done = CliRunner().invoke(app, ["status", "--data-dir", str(data.root)])
+    assert "2026-03-03" in done.output
+    assert "last run" not in done.output
+    assert doctor.check_warehouse(Settings(data_dir=data.root))[0] is State.OK

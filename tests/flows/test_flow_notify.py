@@ -1,0 +1,61 @@
+"""Who is told what of a night, by a real web hook on loopback; and what is told to nobody."""
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+from notice_server import notice_server
+
+from flows.metrics import NightFigures
+from flows.notify import notify_end, notify_failure, what_is_missing
+from flows.settings import Settings
+from pmfer.errors import QuarantineReason, WarehouseError
+
+pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # one of Apprise's many services uses it
+NIGHT = date(2026, 3, 2)
+GOOD = NightFigures(NIGHT, 10, 8, 400, 380, 80.0, 0.05, 6, {QuarantineReason.TRUNCATED: 2})
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        (("failure", "abstention", "completion"), ["failed", "is missing", "is done"]),
+        (("completion",), ["is done"]),
+        (("failure",), ["failed"]),
+        ((), []),
+    ],
+)
+def test_each_kind_of_notice_can_be_switched(wanted: tuple[str, ...], told: list[str]) -> None:
+    with notice_server() as hook:
+        settings = Settings(notify_urls=hook.url, notify_on=wanted)  # type: ignore[arg-type]
+        notify_failure(settings, NIGHT, WarehouseError("warehouse x: in use; wait"))
+        notify_end(settings, NIGHT, replace(GOOD, abstention_share=0.9))
+    assert [title.removeprefix("PMFER: ").split("2026-03-02 ")[1] for title in hook.titles] == told
+
+
+def test_a_notice_says_what_was_done() -> None:
+    with notice_server() as hook:
+        notify_end(Settings(notify_urls=hook.url, notify_on="completion"), NIGHT, GOOD)  # type: ignore[arg-type]
+    (notice,) = hook.notices
+    assert notice["type"] == "success"
+    assert notice["message"] == "8 sessions scored, 2 set aside, 6 reports; 380 of 400 sampled frames scored."
+
+
+@pytest.mark.parametrize(
+    ("figures", "said"),
+    [
+        (GOOD, None),
+        (replace(GOOD, abstention_share=0.5), "50%"),
+        (replace(GOOD, sessions_stored=0, frames_sampled=0, abstention_share=None), "None of its sessions"),
+        (None, "holds nothing"),
+    ],
+)
+def test_a_night_of_which_much_is_missing_says_what(figures: NightFigures | None, said: str | None) -> None:
+    missing = what_is_missing(figures, 0.5)
+    assert missing is None if said is None else said in (missing or "")
+
+
+def test_a_hook_that_is_down_ends_nothing() -> None:
+    with notice_server() as hook:
+        pass
+    notify_failure(Settings(notify_urls=hook.url), NIGHT, WarehouseError("down"))  # type: ignore[arg-type]

@@ -1,0 +1,104 @@
+"""Settings: what counts before what, what is refused, what is shown."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from flows.cli import app
+from flows.config_command import masked, settings_page
+from flows.settings import Settings, origins, prefect_server, read_settings
+from pmfer.errors import ConfigurationError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_an_option_counts_before_the_environment_before_dotenv_before_toml(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (elsewhere / "pmfer.toml").write_text('actor = "toml"\nbundle = "toml"\ndetector = "toml"\ns3_region = "toml"\n')
+    (elsewhere / ".env").write_text("PMFER_ACTOR=dotenv\nPMFER_BUNDLE=dotenv\nPMFER_DETECTOR=dotenv\n")
+    monkeypatch.setenv("PMFER_ACTOR", "environment")
+    monkeypatch.setenv("PMFER_BUNDLE", "environment")
+    settings = read_settings(actor="option")
+    chosen = (settings.actor, settings.bundle, settings.detector, settings.s3_region, settings.frames_per_second)
+    assert chosen == ("option", "environment", "dotenv", "toml", 5.0)
+    places = origins(actor="option")
+    names = ("actor", "bundle", "detector", "s3_region", "frames_per_second")
+    assert [places[name] for name in names] == ["option", "environment", ".env", "pmfer.toml", "default"]
+
+
+def test_an_unknown_variable_is_refused_with_what_was_perhaps_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PMFER_DATADIR", "somewhere")
+    with pytest.raises(ConfigurationError, match=r"PMFER_DATADIR in environment.*is it PMFER_DATA_DIR\?"):
+        read_settings()
+
+
+def test_an_unknown_key_of_a_file_is_refused_by_file_and_key(elsewhere: Path) -> None:
+    (elsewhere / ".env").write_text("PMFER_SAUCE=x\nPREFECT_API_URL=http://other\n")
+    with pytest.raises(ConfigurationError, match=r"PMFER_SAUCE in \.env"):
+        read_settings()
+    (elsewhere / ".env").unlink()
+    (elsewhere / "pmfer.toml").write_text("retain_frame_days = 3\n")
+    with pytest.raises(ConfigurationError, match=r"retain_frame_days in pmfer\.toml.*is it retain_frames_days\?"):
+        read_settings()
+
+
+def test_what_others_keep_in_dotenv_is_left_alone(elsewhere: Path) -> None:
+    (elsewhere / ".env").write_text("PREFECT_API_URL=http://127.0.0.1:4200/api\nPMFER_HOME=/opt/pmfer\n")
+    assert read_settings().bundle == "pmfer-compact"
+    assert prefect_server() == "http://127.0.0.1:4200/api"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("frames_per_second = 0", r"PMFER_FRAMES_PER_SECOND in pmfer\.toml: .*greater than 0"),
+        ('log_format = "xml"', r"PMFER_LOG_FORMAT in pmfer\.toml"),
+        ("notify_on = [", r"no TOML file"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_file(elsewhere: Path, text: str, said: str) -> None:
+    (elsewhere / "pmfer.toml").write_text(text)
+    with pytest.raises(ConfigurationError, match=said):
+        read_settings()
+
+
+def test_a_file_that_is_named_must_be_there(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PMFER_CONFIG", str(elsewhere / "house.toml"))
+    with pytest.raises(ConfigurationError, match=r"house\.toml: no such file"):
+        read_settings()
+    (elsewhere / "house.toml").write_text("retain_frames_days = 90\n")
+    assert read_settings().retain_frames_days == 90
+
+
+def test_what_is_empty_counts_as_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PMFER_WAREHOUSE", "")
+    assert read_settings().warehouse is None
+
+
+def test_no_secret_is_shown(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (elsewhere / "pmfer.toml").write_text('notify_urls = ["mailto://ward:hush1@example.org"]\ns3_secret = "hush2"\n')
+    monkeypatch.setenv("PMFER_WAREHOUSE_KEY", "hush3")
+    monkeypatch.setenv("PMFER_WAREHOUSE", "ducklake:postgres:host=db password=hush4")
+    for arguments in (["config"], ["config", "--json"]):
+        shown = CliRunner().invoke(app, arguments)
+        assert shown.exit_code == 0
+        assert "hush" not in shown.output
+        assert "host=db" in shown.output
+    assert json.loads(shown.output)["s3_secret"] == {"value": "***", "from": "pmfer.toml"}
+    assert "hush" not in repr(read_settings())
+    assert "hush" not in str(masked(read_settings()))
+
+
+def test_the_page_of_settings_is_that_of_the_class() -> None:
+    written = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    assert written == settings_page(), "run `make settings-page`"
+    assert all(field.description for field in Settings.model_fields.values())

@@ -1,0 +1,100 @@
+"""Faces of every frame from few looks: what is saved, and that nothing is lost by it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from inference_videos import Picture, write_video
+from numpy.typing import NDArray
+
+from inference.centerface import CenterFace, centerface_weights
+from inference.faces import Faces, overlaps
+from inference.locate import Locator, between, pairs
+from inference.options import ScoringOptions
+from inference.video import open_video
+
+
+class CountingDetector(CenterFace):
+    """The real detector, which counts what it is shown."""
+
+    def __init__(self) -> None:
+        super().__init__(centerface_weights(), 0.5, threads=1)
+        self.looks = 0
+
+    def detect(self, pictures: NDArray[np.uint8]) -> list[Faces]:
+        self.looks += len(pictures)
+        return super().detect(pictures)
+
+
+@pytest.fixture
+def detector() -> CountingDetector:
+    return CountingDetector()
+
+
+def located(video: Path, detector: CountingDetector, rate: float | None = 2.5, batch_size: int = 16) -> list[Faces]:
+    """The faces of every frame, in order, the detector working on small pictures."""
+    locator = Locator(detector, ScoringOptions(detections_per_second=rate, detector_size_px=256), batch_size)
+    with open_video(video, threads=1) as opened:
+        found = [entry for batch in locator.locate(opened.frames()) for entry in batch]
+    assert [frame.index for frame, _ in found] == list(range(len(found)))
+    return [faces for _, faces in found]
+
+
+def test_resting_face_is_looked_at_a_few_times_a_second(
+    tmp_path: Path, detector: CountingDetector, portrait: Picture
+) -> None:
+    video = write_video(tmp_path / "rest.mp4", [portrait] * 40, rate=20)
+    faces = located(video, detector)
+    assert [len(found) for found in faces] == [1] * 40
+    assert detector.looks == 6  # at 0, 0.4, 0.8, 1.2, 1.6 s, and the last frame
+
+
+def test_moving_face_has_the_boxes_that_every_frame_detection_gives(
+    tmp_path: Path, detector: CountingDetector, portrait: Picture
+) -> None:
+    shifts = (60 * np.sin(np.arange(40) / 5)).round().astype(int)
+    video = write_video(tmp_path / "move.mp4", [np.roll(portrait, shift, axis=1) for shift in shifts], rate=20)
+    fast, looks = located(video, detector), detector.looks
+    assert 6 < looks < 40
+    for one, other in zip(fast, located(video, detector, rate=None), strict=True):
+        assert overlaps(one.boxes[0], other.boxes)[0] > 0.85
+        np.testing.assert_allclose(one.landmarks, other.landmarks, atol=8)
+
+
+def test_face_that_comes_and_goes_is_seen_in_the_same_frames(
+    tmp_path: Path, detector: CountingDetector, portrait: Picture, empty_room: Picture
+) -> None:
+    pictures = [empty_room] * 13 + [portrait] * 18 + [empty_room] * 9
+    video = write_video(tmp_path / "visit.mp4", pictures, rate=20)
+    every = [len(faces) for faces in located(video, detector, rate=None)]
+    detector.looks = 0
+    assert [len(faces) for faces in located(video, detector)] == every
+    assert detector.looks < 16
+
+
+def test_looks_do_not_depend_on_the_batch_size(tmp_path: Path, detector: CountingDetector, portrait: Picture) -> None:
+    video = write_video(tmp_path / "turn.mp4", [np.roll(portrait, 4 * n, axis=1) for n in range(30)], rate=20)
+    first = located(video, detector, batch_size=1)
+    for batch_size in (7, 100):
+        for one, other in zip(first, located(video, detector, batch_size=batch_size), strict=True):
+            np.testing.assert_allclose(one.boxes, other.boxes, atol=0.01)
+
+
+def faces_at(*lefts: float) -> Faces:
+    boxes = np.array([(left, 10, 40, 40) for left in lefts], np.float32)
+    return Faces(boxes, np.full(len(lefts), 0.9, np.float32), np.zeros((len(lefts), 5, 2), np.float32))
+
+
+def test_faces_keep_apart_while_they_are_interpolated() -> None:
+    first, second = faces_at(0, 100), faces_at(102, 2)  # the detector gave them in another order
+    partners = pairs(first, second, max_step=0.1)
+    assert partners is not None
+    np.testing.assert_allclose(between(first, second, partners, 0.5).boxes[:, 0], [1, 101])
+
+
+def test_frames_disagree_where_a_face_came_went_or_moved() -> None:
+    assert pairs(faces_at(0), faces_at(0, 100), max_step=0.1) is None
+    assert pairs(faces_at(0), faces_at(), max_step=0.1) is None
+    assert pairs(faces_at(0), faces_at(5), max_step=0.1) is None  # an eighth of its size
+    assert pairs(faces_at(0, 2), faces_at(1, 90), max_step=0.1) is None  # both became the same one
+    assert pairs(faces_at(), faces_at(), max_step=0.1) is not None

@@ -1,0 +1,153 @@
+"""Networks on whatever the machine has: fixed batches, requests of several threads in one run, and the way back."""
+
+import logging
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from inference import network
+from inference.centerface import centerface_weights
+from inference.fixed_batches import ROWS, FixedBatches
+from inference.hardware import cuda_device_count, gains_from_int8
+from inference.merge import Merged
+from inference.network import Network
+from inference.onnx_session import open_cpu_session, with_free_shape
+from pmfer.bundle import Bundle, load_bundle
+
+Floats = NDArray[np.float32]
+OUTPUTS = ["expression", "au_phrase"]
+
+
+def random_faces(count: int) -> Floats:
+    return np.random.default_rng(count).normal(0, 1, (count, 1, 48, 48)).astype(np.float32)
+
+
+@pytest.mark.parametrize("count", [1, ROWS[0], ROWS[0] + 1, ROWS[-1], ROWS[-1] + 5])
+def test_fixed_batches_give_what_a_plain_run_gives(bundle: Bundle, count: int) -> None:
+    session = open_cpu_session(bundle.weights, threads=1)
+    fixed = FixedBatches(session, OUTPUTS, "cpu")
+    faces = random_faces(count)
+    for part, whole in zip(fixed.run(faces), session.run(OUTPUTS, {"faces": faces}), strict=True):
+        np.testing.assert_allclose(part, whole, atol=1e-5)
+    again = fixed.run(faces[:1])  # what an earlier batch left in the buffers must not show
+    np.testing.assert_allclose(again[0], session.run(OUTPUTS, {"faces": faces[:1]})[0], atol=1e-5)
+
+
+def test_fixed_batches_take_pictures_of_several_sizes() -> None:
+    session = open_cpu_session(with_free_shape(centerface_weights()), threads=1)
+    names = [output.name for output in session.get_outputs()]
+    fixed = FixedBatches(session, names, "cpu")
+    for side in (64, 96, 64):
+        pictures = np.random.default_rng(side).uniform(0, 255, (2, 3, side, 64)).astype(np.float32)
+        expected = session.run(names, {session.get_inputs()[0].name: pictures})
+        for part, whole in zip(fixed.run(pictures), expected, strict=True):
+            np.testing.assert_allclose(part, whole, rtol=1e-3, atol=1e-3)
+
+
+def test_requests_that_wait_run_together_and_everyone_gets_their_own_rows() -> None:
+    first_runs, go_on = threading.Event(), threading.Event()
+    sizes: list[int] = []
+
+    def double(batch: Floats) -> list[Floats]:
+        sizes.append(len(batch))
+        if len(sizes) == 1:
+            first_runs.set()
+            go_on.wait(10)
+        return [2 * batch]
+
+    merged = Merged(double, max_rows=5)
+    results: dict[int, Floats] = {}
+
+    def ask(number: int) -> None:
+        results[number] = merged(np.full((2, 3), number, np.float32))[0]
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(5)]
+    threads[0].start()
+    assert first_runs.wait(10)
+    for thread in threads[1:]:
+        thread.start()
+    while len(merged._waiting) < 4:
+        threading.Event().wait(0.001)
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert sizes == [2, 4, 4]  # no more than five rows at once
+    for number, result in results.items():
+        np.testing.assert_array_equal(result, np.full((2, 3), 2 * number))
+
+
+def test_error_of_a_run_reaches_who_asked_and_the_next_one_is_served() -> None:
+    def only_odd(batch: Floats) -> list[Floats]:
+        if len(batch) % 2 == 0:
+            raise ValueError("even")
+        return [batch]
+
+    merged = Merged(only_odd, max_rows=8)
+    with pytest.raises(ValueError, match="even"):
+        merged(np.zeros((2, 3), np.float32))
+    assert merged(np.zeros((3, 3), np.float32))[0].shape == (3, 3)
+
+
+def test_gpu_that_cannot_be_used_costs_one_line(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(model: object, threads: int) -> None:
+        raise ValueError("its CUDA libraries do not load")
+
+    monkeypatch.setattr(network, "cuda_device_count", lambda: 1)
+    monkeypatch.setattr(network, "open_gpu_session", refuse)
+    with caplog.at_level(logging.WARNING, logger="pmfer.inference"):
+        opened = Network(bundle.weights, threads=1)
+    assert [record.getMessage() for record in caplog.records] == [
+        "there is a GPU, but ONNX Runtime cannot use it (its CUDA libraries do not load): scoring on the CPU"
+    ]
+    assert opened.run(OUTPUTS, random_faces(3))[1].shape == (3, 20)
+
+
+def test_a_gpu_without_memory_hands_over_to_the_cpu_for_good(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Full:
+        """Batches on a GPU that others have filled, in ONNX Runtime's words."""
+
+        def __init__(self, *arguments: object) -> None:
+            pass
+
+        def run(self, batch: object) -> None:
+            raise RuntimeError("BFCArena::AllocateRawInternal Failed to allocate memory for requested buffer")
+
+    monkeypatch.setattr(network, "cuda_device_count", lambda: 1)
+    monkeypatch.setattr(network, "open_gpu_session", open_cpu_session)
+    monkeypatch.setattr(network, "FixedBatches", Full)
+    opened = Network(bundle.weights, threads=1)
+    with caplog.at_level(logging.WARNING, logger="pmfer.inference"):
+        first, second = (opened.run(OUTPUTS, random_faces(3))[1] for _ in range(2))
+    assert [record.getMessage() for record in caplog.records] == ["the GPU has no memory left: going on with the CPU"]
+    assert first.shape == second.shape == (3, 20)
+
+
+@pytest.mark.skipif(cuda_device_count() == 0, reason="needs a GPU")
+def test_gpu_scores_as_the_cpu_does() -> None:
+    weights = load_bundle().weights
+    session = open_cpu_session(weights, threads=1)
+    faces = random_faces(70)
+    found = Network(weights, threads=1).run(OUTPUTS, faces)
+    for part, whole in zip(found, session.run(OUTPUTS, {"faces": faces}), strict=True):
+        np.testing.assert_allclose(part, whole, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("flags", "gains"), [("fpu avx2 avx_vnni", True), ("fpu avx512f avx512_vnni", True), ("fpu avx2 fma", False)]
+)
+def test_int8_is_for_cpus_with_byte_products(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: str, gains: bool
+) -> None:
+    monkeypatch.setattr("inference.hardware.cuda_device_count", lambda: 0)
+    listing = tmp_path / "cpuinfo"
+    listing.write_text(f"processor : 0\nflags\t\t: {flags}\n")
+    assert gains_from_int8(listing) is gains
+    monkeypatch.setattr("inference.hardware.cuda_device_count", lambda: 1)
+    assert not gains_from_int8(listing)

@@ -1,0 +1,184 @@
+"""Videos that crash the decoder, or want more than they may, end in a process of their own; the next one is scored."""
+
+import os
+import resource
+import signal
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from inference_videos import Picture, write_video
+
+from inference import wire
+from inference.limits import VideoLimits
+from inference.options import ScoringOptions
+from inference.process import ScoringProcess
+from inference.score import Progress, Scorer
+from inference.video import open_video
+from pmfer.bundle import Bundle
+from pmfer.errors import BundleError, QuarantineReason, VideoError
+
+LIMITS = VideoLimits()
+
+
+@pytest.fixture(scope="module")
+def film(portrait: Picture, empty_room: Picture, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A second of the portrait and a second of nobody."""
+    path = tmp_path_factory.mktemp("film") / "film.mp4"
+    return write_video(path, [portrait] * 10 + [empty_room] * 10)
+
+
+@pytest.fixture(scope="module")
+def process(bundle: Bundle) -> Iterator[ScoringProcess]:
+    with ScoringProcess(bundle, ScoringOptions(), LIMITS) as running:
+        yield running
+
+
+def refused(process: ScoringProcess, video: Path, on_progress: Progress | None = None) -> QuarantineReason:
+    with pytest.raises(VideoError) as refusal:
+        process.score(video, "s1", on_progress)
+    assert str(video) in str(refusal.value)
+    return refusal.value.reason
+
+
+def test_scores_are_those_of_a_scorer_in_this_process(process: ScoringProcess, bundle: Bundle, film: Path) -> None:
+    here = Scorer(bundle, ScoringOptions()).score(film, "s1")
+    seen: list[float] = []
+    there = process.score(film, "s1", lambda done, total: seen.append(done))
+    assert there.frames.equals(here.frames)
+    assert replace(there.summary, wall_s=0) == replace(here.summary, wall_s=0)
+    assert seen == sorted(seen) != []
+
+
+@pytest.mark.parametrize(
+    ("ending", "reason"),
+    [
+        (signal.SIGSEGV, QuarantineReason.CRASHED),
+        (signal.SIGKILL, QuarantineReason.OUT_OF_MEMORY),  # how the system ends what takes too much
+        (signal.SIGXCPU, QuarantineReason.TIMED_OUT),
+    ],
+)
+def test_a_decoder_that_ends_in_mid_video_costs_that_video_alone(
+    process: ScoringProcess, film: Path, ending: signal.Signals, reason: QuarantineReason
+) -> None:
+    process.score(film, "s1")
+    before = process.pid
+    assert before is not None
+    assert refused(process, film, lambda done, total: os.kill(before, ending)) is reason
+    assert process.score(film, "s1").summary.frames_scored > 0
+    assert process.pid != before
+
+
+def test_the_process_is_limited_by_the_system_itself(process: ScoringProcess, film: Path) -> None:
+    limits: dict[str, int] = {}
+
+    def look(done_s: float, announced_s: float | None) -> None:
+        for name in ("RLIMIT_DATA", "RLIMIT_CORE", "RLIMIT_CPU"):
+            limits[name], _ = resource.prlimit(process.pid or 0, getattr(resource, name))
+
+    process.score(film, "s1", look)
+    assert limits["RLIMIT_DATA"] == LIMITS.memory_bytes
+    assert limits["RLIMIT_CORE"] == 0  # a core file would hold pictures
+    assert LIMITS.cpu_s < limits["RLIMIT_CPU"] < LIMITS.cpu_s + 600
+
+
+def test_a_video_that_takes_too_long_is_ended(bundle: Bundle, film: Path) -> None:
+    with ScoringProcess(bundle, ScoringOptions(), replace(LIMITS, wall_s=0.0)) as process:
+        assert refused(process, film) is QuarantineReason.TIMED_OUT
+
+
+def test_a_video_that_wants_too_much_memory_is_ended(
+    process: ScoringProcess, bundle: Bundle, film: Path, empty_room: Picture, tmp_path: Path
+) -> None:
+    process.score(film, "s1")
+    used = int(Path(f"/proc/{process.pid}/statm").read_text().split()[5]) * resource.getpagesize()
+    large = write_video(tmp_path / "large.mp4", [np.tile(empty_room, (4, 4, 1))] * 20, codec="mpeg4")
+    tight = replace(LIMITS, memory_bytes=used + 40 * 1024**2)
+    with ScoringProcess(bundle, ScoringOptions(frames_per_second=None), tight) as confined:
+        assert refused(confined, large) is QuarantineReason.OUT_OF_MEMORY
+
+
+def test_a_forged_header_with_giant_pictures_is_refused_before_memory_is_taken(
+    process: ScoringProcess, empty_room: Picture, tmp_path: Path
+) -> None:
+    video = write_video(tmp_path / "bomb.avi", [empty_room] * 3, codec="mjpeg", pixel_format="yuvj420p")
+    content = video.read_bytes()
+    start = content.index(b"\xff\xc0")  # the header of a JPEG: marker, length, depth, height, width
+    size = content[start + 5 : start + 9]
+    video.write_bytes(content.replace(content[start : start + 5] + size, content[start : start + 5] + b"\xff\xdc" * 2))
+    process.score(write_video(tmp_path / "small.mp4", [empty_room] * 3), "s1")
+    pid = process.pid
+    assert refused(process, video) in (QuarantineReason.TOO_LARGE, QuarantineReason.NO_FRAMES)
+    assert process.pid == pid
+
+
+@pytest.mark.parametrize(
+    ("limits", "pixel_aspect", "times_ms"),
+    [
+        (replace(LIMITS, pixels=512 * 512 - 1), None, [0, 100, 200]),
+        (replace(LIMITS, pixels=1_000_000), "100", [0, 100, 200]),  # a million stored pixels, a hundred shown
+        (replace(LIMITS, frames=2), None, [0, 100, 200]),
+        (replace(LIMITS, duration_s=3600.0), None, [0, 100, 7_200_000]),
+    ],
+)
+def test_size_and_length_have_limits(
+    tmp_path: Path, empty_room: Picture, limits: VideoLimits, pixel_aspect: str | None, times_ms: list[int]
+) -> None:
+    video = write_video(tmp_path / "v.mkv", [empty_room] * 3, times_ms=times_ms, pixel_aspect=pixel_aspect)
+    with open_video(video, 1) as opened:
+        assert len(list(opened.frames())) == 3
+    with pytest.raises(VideoError, match="limit") as refusal, open_video(video, 1, limits) as opened:
+        list(opened.frames())
+    assert refusal.value.reason is QuarantineReason.TOO_LARGE
+
+
+def test_the_process_does_not_outlive_who_started_it(bundle: Bundle, film: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from inference.limits import VideoLimits\n"
+        "from inference.options import ScoringOptions; from inference.process import ScoringProcess\n"
+        "from pmfer.bundle import load_bundle\n"
+        "process = ScoringProcess(load_bundle(sys.argv[1]), ScoringOptions(), VideoLimits())\n"
+        "process.score(Path(sys.argv[2]), 's1'); print(process.pid, flush=True); sys.stdin.read()\n"
+    )
+    command = [sys.executable, "-c", script, str(bundle.path), str(film)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        child = Path(f"/proc/{int(parent.stdout.readline())}")
+        assert child.exists()
+        parent.kill()
+    deadline = time.monotonic() + 60
+    while child.exists() and "Z" not in (child / "stat").read_text().split()[2] and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert time.monotonic() < deadline
+
+
+def test_a_bundle_that_changed_meanwhile_is_refused(bundle: Bundle, film: Path) -> None:
+    changed = replace(bundle, digest="0" * 64)
+    with ScoringProcess(changed, ScoringOptions(), LIMITS) as process, pytest.raises(BundleError, match="changed"):
+        process.score(film, "s1")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\0\0",
+        struct.pack("!II", 2**31, 0),  # a text of two gigabytes
+        struct.pack("!II", 4, 0) + b"[\xff]]",
+        struct.pack("!II", 2, 0) + b"[]",
+        struct.pack("!II", 2, 9) + b"{}table",
+    ],
+)
+def test_what_is_no_message_is_not_taken_for_one(content: bytes) -> None:
+    here, there = os.pipe()
+    os.write(there, content)
+    os.close(there)
+    with pytest.raises(wire.WireError):
+        wire.receive(here)
+    os.close(here)

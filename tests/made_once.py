@@ -1,0 +1,31 @@
+"""Folders that are expensive to make: one of the processes that run tests makes them, and the others wait for it."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder below which `make` has put something, in this run of the tests. Nobody may change it: copy it.
+
+    Args:
+        factory: pytest's own.
+        name: of the folder; the same for the same content.
+        make: called with the folder, which exists and is empty.
+    """
+    base = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent  # each process has a folder of its own in the one of the run
+    folder, finished = base / name, base / f"{name}.finished"
+    with (base / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not finished.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a process that failed to make it
+            folder.mkdir()
+            make(folder)
+            finished.touch()
+    return folder

@@ -1,0 +1,47 @@
+"""Every sample as a file, once per test process: what the tests of the PDFs look into."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pikepdf
+
+from reports.patient import PatientReport
+from reports.render import patient_html, render_patient, render_ward, ward_html
+from reports.ward import WardReport
+
+Report = PatientReport | WardReport
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One report, and how it is printed."""
+
+    report: Report
+    name: str | None = None  # of the patient
+    language: str = "en"
+    page_size: str = "A4"
+
+    @property
+    def html(self) -> str:
+        """The page with as much spread out as usual."""
+        if isinstance(self.report, PatientReport):
+            return patient_html(self.report, self.name, language=self.language, page_size=self.page_size)
+        return ward_html(self.report, language=self.language, page_size=self.page_size)
+
+    def render(self, target: Path) -> Path:
+        """Print it."""
+        if isinstance(self.report, PatientReport):
+            render_patient(self.report, target, self.name, language=self.language, page_size=self.page_size)
+        else:
+            render_ward(self.report, target, language=self.language, page_size=self.page_size)
+        return target
+
+
+def elements(node: pikepdf.Object) -> Iterator[pikepdf.Dictionary]:
+    """All structure elements below `node`, in reading order."""
+    kids = node.get("/K")
+    for kid in kids if isinstance(kids, pikepdf.Array) else [kids]:
+        if isinstance(kid, pikepdf.Dictionary) and "/S" in kid:
+            yield kid
+            yield from elements(kid)

@@ -1,0 +1,72 @@
+"""Languages: the German catalogue is whole and says the same, and every sample can be printed in it."""
+
+import re
+
+import pytest
+
+from pmfer.errors import ReportError
+from reports.patient import PatientReport
+from reports.render import patient_html, ward_html
+from reports.ward import WardReport
+from reports.words.catalogue import python_sentences, read_catalogue, source_catalogue
+from reports.words.language import LANGUAGES, SOURCE_LANGUAGE, Language, language
+
+PLACE = re.compile(r"\{(\w+)\}")
+OTHERS = [code for code in LANGUAGES if code != SOURCE_LANGUAGE]
+
+
+def places(text: str) -> set[str]:
+    return set(PLACE.findall(text))
+
+
+def forms(text: str | tuple[str, ...] | list[str]) -> list[str]:
+    return [text] if isinstance(text, str) else list(text)
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_every_sentence_is_translated_and_none_is_left_over(code: str) -> None:
+    """After a change of words: `make words`, and translate what is new."""
+    wanted = {message.id for message in source_catalogue() if message.id}
+    translated = {message.id for message in read_catalogue(code) if message.id and all(forms(message.string))}
+    assert translated == wanted
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_a_translation_has_the_places_of_its_sentence(code: str) -> None:
+    for message in read_catalogue(code):
+        allowed = set().union(*(places(form) for form in forms(message.id)))
+        for form in forms(message.string):
+            assert places(form) <= allowed, message.id
+        # The form for one may leave out a number; the form for many says all that the sentence says.
+        assert places(forms(message.string)[-1]) == places(forms(message.id)[-1]), message.id
+
+
+def test_no_sentence_is_made_where_it_cannot_be_found() -> None:
+    code = 'say("{n} days", n=number(say, 2))\nsay.plural("one day", "{n} days", days, n=word(say, days))\n'
+    assert python_sentences(code) == ["{n} days", ("one day", "{n} days")]
+
+
+def test_every_sample_speaks_german(patients: dict[str, PatientReport], ward: WardReport) -> None:
+    for name, report in patients.items():
+        html = patient_html(report, language="de")
+        assert '<html lang="de">' in html
+        for english in ("Today", "usual", "Session", "higher", "frames", "Patient p"):
+            assert english not in _words(html), (name, english)
+    assert "Stationsübersicht" in ward_html(ward, language="de")
+
+
+def _words(html: str) -> str:
+    """Text of a page without tags and styles."""
+    return re.sub(r"<style>.*?</style>|<[^>]+>", " ", html, flags=re.DOTALL).replace("asset:", "")
+
+
+def test_numbers_choose_their_form(say: Language) -> None:
+    german = language("de")
+    assert say.plural("one session", "{count} sessions", 2, count=2) == "2 sessions"
+    assert german.plural("one session", "{count} sessions", 1, count=1) == "eine Aufnahme"
+    assert german.plural("one session", "{count} sessions", 2, count="zwei") == "zwei Aufnahmen"
+
+
+def test_a_language_that_is_not_spoken_is_an_error_that_names_those_that_are() -> None:
+    with pytest.raises(ReportError, match="language tlh: the reports do not speak it; choose one of en, de"):
+        language("tlh")

@@ -1,0 +1,75 @@
+"""What stands in deploy/ fits the program: settings exist, files pass their linters, the timer loses no night."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from flows.settings import OTHER_VARIABLES, Settings
+from scripts import audit
+
+ROOT = Path(__file__).parents[1]
+DEPLOY = ROOT / "deploy"
+COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
+
+
+def test_the_files_pass_their_linters() -> None:
+    programs = str(Path(sys.executable).parent)
+    done = subprocess.run(["scripts/check_deploy.sh", programs], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_setting_that_they_name_exists() -> None:
+    text = "\n".join(path.read_text(encoding="utf-8") for path in DEPLOY.rglob("*") if path.is_file())
+    named = set(re.findall(r"\bPMFER_[A-Z0-9_]+", text)) - set(OTHER_VARIABLES)
+    assert named
+    assert {name.removeprefix("PMFER_").lower() for name in named} <= set(Settings.model_fields)
+    sample = re.sub(r"^# (?=\w+ = )", "", (DEPLOY / "pmfer.toml").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    settings = Settings(**tomllib.loads(sample))
+    assert settings.data_dir == Path("/srv/pmfer")
+    assert settings.metrics_file is not None
+
+
+def test_no_secret_stands_in_them() -> None:
+    assert (DEPLOY / "compose.env.example").read_text(encoding="utf-8").count("POSTGRES_PASSWORD=\n") == 1
+    for service in COMPOSE["services"].values():
+        for name, value in service.get("environment", {}).items():
+            if name.endswith(("PASSWORD", "SECRET", "KEY")):
+                assert str(value).startswith("${"), name
+
+
+def test_the_server_is_reached_from_its_own_host_only() -> None:
+    ports = [port for service in COMPOSE["services"].values() for port in service.get("ports", [])]
+    assert ports == ["127.0.0.1:4200:4200"]
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here")
+@pytest.mark.parametrize("eve", ["2026-03-28", "2026-10-24"], ids=["forward", "back"])
+def test_the_timer_leaves_no_night_out_when_the_clock_changes(eve: str) -> None:
+    (when,) = re.findall(r"^OnCalendar=(.*)$", (DEPLOY / "systemd" / "pmfer-nightly.timer").read_text(), re.MULTILINE)
+    shown = subprocess.run(
+        ["systemd-analyze", "calendar", f"--base-time={eve} 12:00:00", "--iterations=3", when],
+        env={"TZ": "Europe/Berlin", "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    days = re.findall(r"(?:Next elapse|Iter\. #\d): \w+ (\d{4}-\d\d-\d\d)", shown)
+    first = int(eve[-2:]) + 1
+    assert [int(day[-2:]) for day in days] == [first, first + 1, first + 2]
+
+
+def test_an_audit_names_what_is_vulnerable_and_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    found = [
+        {"name": "good", "version": "1", "vulns": []},
+        {"name": "bad", "version": "2", "vulns": [{"id": "PYSEC-1", "fix_versions": ["2.1"]}]},
+    ]
+    assert audit.report(found, 0) == 1
+    assert capsys.readouterr().out.splitlines()[0] == "bad 2: PYSEC-1, fixed in 2.1"
+    assert audit.report(found[:1], 0) == 0
+    assert audit.report(found[:1], 1) == 2, "what was not audited is not called safe"
