@@ -2,13 +2,10 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from contextlib import closing
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import polars as pl
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -17,14 +14,10 @@ from rich.table import Table
 from flows.data_folder import DataFolder
 from flows.settings import read_settings
 from flows.sources.printable import printable
-from flows.warehouse_address import warehouse_address
-from flows.writing import record_reading, require_existing, writing
 from pmfer.errors import ConfigurationError, QuarantineReason
-from warehouse import queries, store
-from warehouse.address import Address
-from warehouse.connection import open_reader
-from warehouse.publish import publish
-from warehouse.records import QuarantineRecord
+
+if TYPE_CHECKING:
+    from warehouse.address import Address
 
 SHORT_ID = 12  # characters of an identifier in the table; any beginning that is unique will do in a command
 COLUMNS = ("night", "source_uri", "reason", "patient_id", "first_seen_at", "message")
@@ -39,26 +32,13 @@ Until = Annotated[str | None, typer.Option("--to", help="Last night, YYYY-MM-DD.
 Reason = Annotated[QuarantineReason | None, typer.Option(help="Only what was set aside for this reason.")]
 
 
-@dataclass(frozen=True)
-class Choice:
-    """Which rows a command is about."""
-
-    names: tuple[str, ...] = ()  # identifiers, their beginnings, or paths; none: all
-    since: date | None = None
-    until: date | None = None
-    reason: QuarantineReason | None = None
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing was chosen, which for a look means all and for a change nothing."""
-        return not (self.names or self.since or self.until or self.reason)
-
-
 @app.command("list")
 def list_(
     since: Since = None, until: Until = None, reason: Reason = None, as_json: AsJson = False, data_dir: DataDir = None
 ) -> None:
     """Show what is set aside now."""
+    from flows.set_aside import Choice, look
+
     rows = look(*_places(data_dir), Choice((), _day(since), _day(until), reason))
     if as_json:
         _print_json(rows)
@@ -69,6 +49,8 @@ def list_(
 @app.command()
 def show(names: Names, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Show everything about sessions that were set aside."""
+    from flows.set_aside import Choice, look
+
     rows = look(*_places(data_dir), Choice(tuple(names or ())))
     if as_json:
         _print_json(rows)
@@ -88,6 +70,8 @@ def replay(
     data_dir: DataDir = None,
 ) -> None:
     """Try sessions again tonight, although the same bytes had trouble before."""
+    from flows.set_aside import Choice, ask_again
+
     data, warehouse = _places(data_dir)
     rows = ask_again(data, warehouse, Choice(tuple(names or ()), _day(since), _day(until), reason))
     typer.echo(f"{len(rows)} to be tried again by the next scheduled night, or now:")
@@ -105,52 +89,14 @@ def drop(
     data_dir: DataDir = None,
 ) -> None:
     """Forget sessions that were set aside; a file that still lies in the source comes back when its night is run."""
+    from flows.set_aside import Choice, chosen, forget
+
     data, warehouse = _places(data_dir)
     choice = Choice(tuple(names or ()), _day(since), _day(until), reason)
-    count = len(_chosen(data, warehouse, choice))
+    count = len(chosen(data, warehouse, choice))
     if not yes and not typer.confirm(f"forget {count} of what is set aside?"):
         raise typer.Abort
     typer.echo(f"{len(forget(data, warehouse, choice))} forgotten")
-
-
-def look(data: DataFolder, warehouse: Address, choice: Choice) -> list[dict[str, Any]]:
-    """The rows of quarantine that were chosen, as last published.
-
-    Raises:
-        ConfigurationError: a name fits no row, or several.
-        WarehouseError: nothing was published yet.
-    """
-    with closing(open_reader(warehouse)) as connection:
-        record_reading(data, "quarantine")
-        rows = queries.quarantine_all(connection, since=choice.since, until=choice.until, reason=choice.reason)
-    return _named(rows, choice.names).to_dicts()
-
-
-def ask_again(data: DataFolder, warehouse: Address, choice: Choice) -> list[QuarantineRecord]:
-    """Ask for another try of what was chosen; the rows that are asked for.
-
-    Raises:
-        ConfigurationError: nothing was chosen, a name fits no row or several, or there is no warehouse.
-        WarehouseError: the warehouse is being written, or refused.
-    """
-    rows = _chosen(data, warehouse, choice)
-    with writing(data, warehouse) as connection:
-        store.ask_replay(connection, rows)
-        publish(connection, warehouse)
-    return rows
-
-
-def forget(data: DataFolder, warehouse: Address, choice: Choice) -> list[QuarantineRecord]:
-    """Remove what was chosen from quarantine, with an entry in the audit log; the rows that went.
-
-    Raises:
-        ConfigurationError, WarehouseError: as for ask_again.
-    """
-    rows = _chosen(data, warehouse, choice)
-    with writing(data, warehouse) as connection:
-        store.drop_quarantine(connection, rows)
-        publish(connection, warehouse)
-    return rows
 
 
 def table_of(rows: Sequence[dict[str, Any]]) -> Table:
@@ -167,45 +113,14 @@ def table_of(rows: Sequence[dict[str, Any]]) -> Table:
     return table
 
 
-def _chosen(data: DataFolder, warehouse: Address, choice: Choice) -> list[QuarantineRecord]:
-    if choice.is_empty:
-        raise ConfigurationError("quarantine: name what is meant, by identifier, path, --reason, --from or --to")
-    require_existing(warehouse)
-    with writing(data, warehouse) as connection:
-        rows = queries.quarantine_all(connection, since=choice.since, until=choice.until, reason=choice.reason)
-    return [
-        QuarantineRecord(
-            night=row["night"],
-            source_uri=row["source_uri"],
-            content_sha256=row["content_sha256"],
-            session_id=row["session_id"],
-            patient_id=row["patient_id"],
-            reason=QuarantineReason(row["reason"]),
-            message=row["message"],
-            run_id=row["run_id"],
-        )
-        for row in _named(rows, choice.names).to_dicts()
-    ]
-
-
-def _named(rows: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
-    """The rows that names stand for, or all if there is no name."""
-    wanted = set()
-    for name in names:
-        fits = rows.filter((pl.col("source_uri") == name) | pl.col("quarantine_id").str.starts_with(name))
-        if fits.height != 1:
-            found = f"stands for {fits.height} rows; write more of it" if fits.height else "is not in quarantine"
-            raise ConfigurationError(f"quarantine: '{printable(name)}' {found}; `pmfer quarantine list` shows all")
-        wanted.add(fits["quarantine_id"].item())
-    return rows.filter(pl.col("quarantine_id").is_in(sorted(wanted))) if wanted else rows
-
-
 def _print_json(rows: Iterable[dict[str, Any]]) -> None:
     for row in rows:
         typer.echo(json.dumps(row, default=str, ensure_ascii=True))
 
 
-def _places(data_dir: Path | None) -> tuple[DataFolder, Address]:
+def _places(data_dir: Path | None) -> "tuple[DataFolder, Address]":
+    from flows.warehouse_address import warehouse_address
+
     settings = read_settings(data_dir=data_dir)
     return DataFolder(settings.data_dir.absolute()), warehouse_address(settings)
 

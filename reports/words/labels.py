@@ -134,6 +134,10 @@ def quarantine_word(say: Language, reason: QuarantineReason) -> str:
         QuarantineReason.NO_FRAMES: say("no picture can be opened"),
         QuarantineReason.TRUNCATED: say("recording breaks off"),
         QuarantineReason.UNREADABLE: say("file cannot be opened"),
+        QuarantineReason.TOO_LARGE: say("larger or longer than allowed"),
+        QuarantineReason.TIMED_OUT: say("took too long to read"),
+        QuarantineReason.OUT_OF_MEMORY: say("needed too much memory"),
+        QuarantineReason.CRASHED: say("could not be read to its end"),
     }[reason]
 
 

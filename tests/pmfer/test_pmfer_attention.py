@@ -138,7 +138,7 @@ def test_two_phrases_in_each_others_place_are_found_out(
     first, second = AU_COLUMNS.index(one), AU_COLUMNS.index(other)
     phrases[first], phrases[second] = phrases[second], phrases[first]
     shutil.copy(bundle.weights, tmp_path / WEIGHTS_FILE)
-    write_card(tmp_path, replace(bundle.card, au_phrases=tuple(phrases)))
+    write_card(tmp_path, replace(bundle.card, au_phrases=tuple(phrases), int8_sha256=None))
     assert not belongs(load_bundle(tmp_path), crops)
 
 
@@ -149,7 +149,7 @@ def test_a_graph_without_attention_is_named(tmp_path: Path) -> None:
     del graph.graph.output[:]
     graph.graph.output.extend(kept)
     onnx.save(graph, tmp_path / WEIGHTS_FILE)
-    write_card(tmp_path, replace(bundle.card, weights_sha256=sha256_file(tmp_path / WEIGHTS_FILE)))
+    write_card(tmp_path, replace(bundle.card, weights_sha256=sha256_file(tmp_path / WEIGHTS_FILE), int8_sha256=None))
     with pytest.raises(BundleError, match="no attention output"):
         ExpressionModel(load_bundle(tmp_path), threads=1).attention(np.zeros((1, 48, 48), np.uint8))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reports import batch, render
+from reports import batch, pages
 from reports.batch import ORDERS_PER_PROCESS, write_all
 from reports.files import Order
 from reports.format import Format
@@ -72,16 +72,16 @@ def test_nothing_to_write_starts_nothing() -> None:
 def test_a_template_that_is_wrong_costs_its_reports_alone(
     patients: dict[str, PatientReport], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    templates = Path(shutil.copytree(render.TEMPLATES, tmp_path / "templates"))
+    templates = Path(shutil.copytree(pages.TEMPLATES, tmp_path / "templates"))
     (templates / "patient.html.j2").write_text("{{ report.no_such_field }}")
-    monkeypatch.setattr(render, "TEMPLATES", templates)
-    render._environment.cache_clear()
+    monkeypatch.setattr(pages, "TEMPLATES", templates)
+    pages._environment.cache_clear()
     orders = orders_of(patients["first_session"], ["a"], tmp_path, Format.PDF)
     orders += orders_of(patients["first_session"], ["a"], tmp_path, Format.JSON)
     try:
         wrong, right = write_all(orders, processes=1)
     finally:
-        render._environment.cache_clear()
+        pages._environment.cache_clear()
     assert wrong.error is not None
     assert wrong.error.startswith("report of patient a: its template is wrong (")
     assert "\n" not in wrong.error

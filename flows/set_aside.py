@@ -1,0 +1,112 @@
+"""What is set aside: finding it, asking for another try of it, forgetting it."""
+
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from flows.data_folder import DataFolder
+from flows.sources.printable import printable
+from flows.writing import record_reading, require_existing, writing
+from pmfer.errors import ConfigurationError, QuarantineReason
+from warehouse import queries, store
+from warehouse.address import Address
+from warehouse.connection import open_reader
+from warehouse.publish import publish
+from warehouse.records import QuarantineRecord
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which rows a command is about."""
+
+    names: tuple[str, ...] = ()  # identifiers, their beginnings, or paths; none: all
+    since: date | None = None
+    until: date | None = None
+    reason: QuarantineReason | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was chosen, which for a look means all and for a change nothing."""
+        return not (self.names or self.since or self.until or self.reason)
+
+
+def look(data: DataFolder, warehouse: Address, choice: Choice) -> list[dict[str, Any]]:
+    """The rows of quarantine that were chosen, as last published.
+
+    Raises:
+        ConfigurationError: a name fits no row, or several.
+        WarehouseError: nothing was published yet.
+    """
+    with closing(open_reader(warehouse)) as connection:
+        record_reading(data, "quarantine")
+        rows = queries.quarantine_all(connection, since=choice.since, until=choice.until, reason=choice.reason)
+    return _named(rows, choice.names).to_dicts()
+
+
+def ask_again(data: DataFolder, warehouse: Address, choice: Choice) -> list[QuarantineRecord]:
+    """Ask for another try of what was chosen; the rows that are asked for.
+
+    Raises:
+        ConfigurationError: nothing was chosen, a name fits no row or several, or there is no warehouse.
+        WarehouseError: the warehouse is being written, or refused.
+    """
+    rows = chosen(data, warehouse, choice)
+    with writing(data, warehouse) as connection:
+        store.ask_replay(connection, rows)
+        publish(connection, warehouse)
+    return rows
+
+
+def forget(data: DataFolder, warehouse: Address, choice: Choice) -> list[QuarantineRecord]:
+    """Remove what was chosen from quarantine, with an entry in the audit log; the rows that went.
+
+    Raises:
+        ConfigurationError, WarehouseError: as for ask_again.
+    """
+    rows = chosen(data, warehouse, choice)
+    with writing(data, warehouse) as connection:
+        store.drop_quarantine(connection, rows)
+        publish(connection, warehouse)
+    return rows
+
+
+def chosen(data: DataFolder, warehouse: Address, choice: Choice) -> list[QuarantineRecord]:
+    """The rows that were chosen, read from what the writer sees.
+
+    Raises:
+        ConfigurationError, WarehouseError: as for ask_again.
+    """
+    if choice.is_empty:
+        raise ConfigurationError("quarantine: name what is meant, by identifier, path, --reason, --from or --to")
+    require_existing(warehouse)
+    with writing(data, warehouse) as connection:
+        rows = queries.quarantine_all(connection, since=choice.since, until=choice.until, reason=choice.reason)
+    return [
+        QuarantineRecord(
+            night=row["night"],
+            source_uri=row["source_uri"],
+            content_sha256=row["content_sha256"],
+            session_id=row["session_id"],
+            patient_id=row["patient_id"],
+            reason=QuarantineReason(row["reason"]),
+            message=row["message"],
+            run_id=row["run_id"],
+        )
+        for row in _named(rows, choice.names).to_dicts()
+    ]
+
+
+def _named(rows: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
+    """The rows that names stand for, or all if there is no name."""
+    wanted = set()
+    for name in names:
+        fits = rows.filter((pl.col("source_uri") == name) | pl.col("quarantine_id").str.starts_with(name))
+        if fits.height != 1:
+            found = f"stands for {fits.height} rows; write more of it" if fits.height else "is not in quarantine"
+            raise ConfigurationError(f"quarantine: '{printable(name)}' {found}; `pmfer quarantine list` shows all")
+        wanted.add(fits["quarantine_id"].item())
+    return rows.filter(pl.col("quarantine_id").is_in(sorted(wanted))) if wanted else rows
