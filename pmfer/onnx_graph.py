@@ -30,8 +30,16 @@ def write_onnx(model: InferenceModel, size_px: int, path: Path) -> None:
         raise RuntimeError("torch.onnx.export returned nothing")
     graph = program.model_proto
     store_in_half_precision(graph)
+    forget_origin(graph)
     onnx.checker.check_model(graph)
     path.write_bytes(graph.SerializeToString())
+
+
+def forget_origin(model: onnx.ModelProto) -> None:
+    """Take out where in whose source code every node comes from: folders of this machine, and nothing that is run."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.value_info, *graph.initializer, *graph.input, *graph.output):
+        del part.metadata_props[:]
 
 
 def store_in_half_precision(model: onnx.ModelProto) -> None:

@@ -22,6 +22,11 @@ def test_the_shipped_bundle_loads_and_speaks_the_vocabulary() -> None:
     assert len(bundle.digest) == 64
 
 
+def test_the_shipped_graphs_name_no_file_of_the_machine_that_made_them() -> None:
+    for graph in load_bundle().path.glob("*.onnx"):
+        assert b'.py", line' not in graph.read_bytes(), graph.name
+
+
 def test_the_shipped_bundle_states_its_own_figures_and_terms() -> None:
     card = load_bundle().card
     assert card.metrics["test"]["n"] > 3000
