@@ -24,6 +24,7 @@ from pmfer.bundle import Bundle
 from pmfer.errors import BundleError, ConfigurationError, QuarantineReason, VideoError
 
 START_S = 600.0  # seconds to load the networks; CUDA can take minutes the first time
+STALE_SHARE = 0.5  # of the limit of memory: a process that holds more between two videos is started anew
 LOOK_S = 0.1  # seconds between two looks at the memory of the process
 # Of the limit of memory. The system refuses what lies beyond the limit, and a library whose threads are refused a few
 # bytes may wait for each other for ever.
@@ -83,6 +84,8 @@ class ScoringProcess:
             BundleError, ConfigurationError: the networks do not load.
             RuntimeError: the process does not start, or the runtime of the networks failed, as without GPU memory.
         """
+        if self._memory_bytes() > STALE_SHARE * self._limits.memory_bytes:
+            self.close()  # what earlier videos left behind must not be taken for the appetite of this one
         self._start()
         try:
             wire.send(self._requests, {"video": str(video.absolute()), "session_id": session_id})

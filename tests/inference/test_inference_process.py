@@ -104,6 +104,16 @@ def test_a_video_that_wants_too_much_memory_is_ended(
         assert refused(confined, large) is QuarantineReason.OUT_OF_MEMORY
 
 
+def test_a_process_that_grew_between_videos_is_started_anew(
+    process: ScoringProcess, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process.score(film, "s1")
+    before = process.pid
+    monkeypatch.setattr("inference.process.STALE_SHARE", 0.01)
+    assert process.score(film, "s1").summary.frames_scored > 0
+    assert process.pid != before
+
+
 def test_a_forged_header_with_giant_pictures_is_refused_before_memory_is_taken(
     process: ScoringProcess, empty_room: Picture, tmp_path: Path
 ) -> None:
