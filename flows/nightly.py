@@ -167,8 +167,8 @@ def process(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job) ->
             dispatch(shards, job, run_id)
             remember_contents(connection, plan, job)
         else:
-            for shard in shards:
-                score_sessions(connection, shard.sessions, job, run_id)
+            # One call, so that the networks are loaded once.
+            score_sessions(connection, [session for shard in shards for session in shard.sessions], job, run_id)
         done = tally(connection, plan, job, run_id)
         check_load(connection)
         publish_snapshot(connection, job)
