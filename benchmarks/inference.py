@@ -49,7 +49,7 @@ PLAIN = ScoringOptions(frames_per_second=None, detections_per_second=None, int8=
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 VIDEOS = (1, 2, 4, 8)
 FACES = 64  # per measurement of the bundle alone, and one batch at least
-BATCH_SIZE = 16  # frames, as the scorer takes them
+BATCH_SIZE = 32  # frames, as the scorer takes them
 FILM = Film(20.0, Fraction(24), (640, 360))
 SESSION = SessionPlan(
     "simulated", "birch-01", datetime(2026, 3, 2, 9, tzinfo=UTC), SessionKind.CLEAR, True, False, Manner(), seed=32

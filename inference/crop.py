@@ -9,6 +9,10 @@ from pmfer.bundle import CropGeometry
 
 Picture = NDArray[np.uint8]  # [H, W] grey or [H, W, 3] RGB, full range 0..255
 
+# A face more than twice as large is first reduced by the mean of whole blocks of pixels, to no less than so many times
+# the target, and the Lanczos filter does the rest. On the test clips this moves 99 % of the scores by less than 0.03.
+REDUCING_GAP = 2.0
+
 
 def crop_window(box: Floats, geometry: CropGeometry) -> tuple[float, float, float]:
     """Left, top and side in pixels of the square that frames a face with this box [4] (left, top, width, height)."""
@@ -30,7 +34,8 @@ def crop_face(picture: Picture, box: Floats, geometry: CropGeometry, size_px: in
     last = np.ceil([left + side, top + side]).astype(int)
     window = Image.fromarray(_window(picture, first, last))
     x, y = left - first[0], top - first[1]
-    face = window.resize((size_px, size_px), Image.Resampling.LANCZOS, box=(x, y, x + side, y + side))
+    square = (x, y, x + side, y + side)
+    face = window.resize((size_px, size_px), Image.Resampling.LANCZOS, box=square, reducing_gap=REDUCING_GAP)
     return np.asarray(face)
 
 

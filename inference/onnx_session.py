@@ -17,13 +17,13 @@ TENSORRT_LIBRARY = "libnvinfer.so.10"
 ERRORS_ONLY = 3  # ONNX Runtime severity: 0 verbose ... 2 warning, 3 error
 
 
-def open_cpu_session(model: Path | bytes, threads: int) -> onnxruntime.InferenceSession:
-    """Open a session on the CPU with so many threads within one operator, at least 1.
+def open_cpu_session(model: Path | bytes) -> onnxruntime.InferenceSession:
+    """Open a session on the CPU that works in the thread that calls it; several may call it at once.
 
     Raises:
         ValueError: ONNX Runtime does not take the model.
     """
-    return _open(model, threads, [("CPUExecutionProvider", {})])
+    return _open(model, 1, [("CPUExecutionProvider", {})])
 
 
 def open_gpu_session(model: Path | bytes, threads: int) -> onnxruntime.InferenceSession:

@@ -47,7 +47,7 @@ class ScoringProcess:
         options: ScoringOptions,
         limits: VideoLimits,
         *,
-        batch_size: int = 16,
+        batch_size: int = 32,
         threads: int = 2,
     ) -> None:
         """Arguments as for Scorer, and the limits; nothing is started before the first video."""

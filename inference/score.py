@@ -34,7 +34,7 @@ from pmfer.errors import BundleError, VideoError
 
 RIVAL_WARNING_SHARE = 0.7  # of the subject's prominence: with a rival beyond this, the choice of subject is doubtful
 
-FRAMES_AHEAD = 8  # decoded while the detector is busy
+FRAMES_AHEAD = 16  # decoded while the detector is busy
 
 Progress = Callable[[float, float | None], None]  # seconds of video done, seconds announced (None: unknown)
 
@@ -69,7 +69,7 @@ class Scorer:
         bundle: Bundle,
         options: ScoringOptions,
         *,
-        batch_size: int = 16,
+        batch_size: int = 32,
         threads: int = 2,
         limits: VideoLimits | None = None,
     ) -> None:
@@ -78,8 +78,8 @@ class Scorer:
         Args:
             bundle: the verified bundle whose model scores.
             options: everything that changes results.
-            batch_size: frames that are located together, and crops per run of the model. About three batches of decoded
-                frames are in memory at once, each of `locate.BATCH_BYTES` at most.
+            batch_size: frames that are located together, and crops that go to the model together. About three batches
+                of decoded frames are in memory at once, each of `locate.BATCH_BYTES` at most.
             threads: CPU threads of the decoder and of each network.
             limits: largest picture and length of a video; None: without limits.
 

@@ -27,7 +27,7 @@ def random_faces(count: int) -> Floats:
 
 @pytest.mark.parametrize("count", [1, ROWS[0], ROWS[0] + 1, ROWS[-1], ROWS[-1] + 5])
 def test_fixed_batches_give_what_a_plain_run_gives(bundle: Bundle, count: int) -> None:
-    session = open_cpu_session(bundle.weights, threads=1)
+    session = open_cpu_session(bundle.weights)
     fixed = FixedBatches(session, OUTPUTS, "cpu")
     faces = random_faces(count)
     for part, whole in zip(fixed.run(faces), session.run(OUTPUTS, {"faces": faces}), strict=True):
@@ -37,7 +37,7 @@ def test_fixed_batches_give_what_a_plain_run_gives(bundle: Bundle, count: int) -
 
 
 def test_fixed_batches_take_pictures_of_several_sizes() -> None:
-    session = open_cpu_session(with_free_shape(centerface_weights()), threads=1)
+    session = open_cpu_session(with_free_shape(centerface_weights()))
     names = [output.name for output in session.get_outputs()]
     fixed = FixedBatches(session, names, "cpu")
     for side in (64, 96, 64):
@@ -120,7 +120,7 @@ def test_a_gpu_without_memory_hands_over_to_the_cpu_for_good(
             raise RuntimeError("BFCArena::AllocateRawInternal Failed to allocate memory for requested buffer")
 
     monkeypatch.setattr(network, "cuda_device_count", lambda: 1)
-    monkeypatch.setattr(network, "open_gpu_session", open_cpu_session)
+    monkeypatch.setattr(network, "open_gpu_session", lambda model, threads: open_cpu_session(model))
     monkeypatch.setattr(network, "FixedBatches", Full)
     opened = Network(bundle.weights, threads=1)
     with caplog.at_level(logging.WARNING, logger="pmfer.inference"):
@@ -132,7 +132,7 @@ def test_a_gpu_without_memory_hands_over_to_the_cpu_for_good(
 @pytest.mark.skipif(cuda_device_count() == 0, reason="needs a GPU")
 def test_gpu_scores_as_the_cpu_does() -> None:
     weights = load_bundle().weights
-    session = open_cpu_session(weights, threads=1)
+    session = open_cpu_session(weights)
     faces = random_faces(70)
     found = Network(weights, threads=1).run(OUTPUTS, faces)
     for part, whole in zip(found, session.run(OUTPUTS, {"faces": faces}), strict=True):

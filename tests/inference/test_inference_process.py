@@ -98,7 +98,7 @@ def test_a_video_that_wants_too_much_memory_is_ended(
 ) -> None:
     process.score(film, "s1")
     used = int(Path(f"/proc/{process.pid}/statm").read_text().split()[5]) * resource.getpagesize()
-    large = write_video(tmp_path / "large.mp4", [np.tile(empty_room, (4, 4, 1))] * 20, codec="mpeg4")
+    large = write_video(tmp_path / "large.mp4", [np.tile(empty_room, (6, 6, 1))] * 20, codec="mpeg4")
     tight = replace(LIMITS, memory_bytes=used + 40 * 1024**2)
     with ScoringProcess(bundle, ScoringOptions(frames_per_second=None), tight) as confined:
         assert refused(confined, large) is QuarantineReason.OUT_OF_MEMORY

@@ -79,13 +79,15 @@ def test_columns_are_those_of_the_warehouse(tmp_path: Path, scorer: Scorer, film
     assert frames.columns == names[1:]
 
 
-def test_same_input_gives_the_same_bytes_whatever_the_batch_size(
+def test_same_input_gives_the_same_bytes_whatever_the_threads_and_nearly_so_whatever_the_batch_size(
     tmp_path: Path, bundle: Bundle, scorer: Scorer, film: list[Picture]
 ) -> None:
     path = write_video(tmp_path / "film.mp4", film)
     first = _parquet(_score(scorer, path)[0])
     assert _parquet(_score(scorer, path)[0]) == first
-    assert _parquet(_score(Scorer(bundle, ScoringOptions(), batch_size=4, threads=1), path)[0]) == first
+    for threads in (1, 3):
+        again = Scorer(bundle, ScoringOptions(), batch_size=4, threads=threads)
+        assert _parquet(_score(again, path)[0]) == first
     other = _score(Scorer(bundle, ScoringOptions(), batch_size=7, threads=1), path)[0]
     np.testing.assert_allclose(
         other.select(SCORES).to_numpy(), _score(scorer, path)[0].select(SCORES).to_numpy(), atol=1e-3
