@@ -2,8 +2,8 @@
 
 The subject is known only when the session is over, and nobody else may be scored, so the crops have to wait. Decoding
 the video a second time would need no store, but decoding is the dearest step of a long recording in high resolution. So
-the crops are kept: up to MEMORY_BYTES in memory, which holds about ten minutes of one face at five 48-pixel crops a
-second, and beyond that in a temporary file without a name, which nobody else can open and which the system frees even
+the crops are kept: up to MEMORY_BYTES in memory, which holds about three minutes of one face at five 48-pixel crops
+a second, and beyond that in a temporary file without a name, which nobody else can open and which the system frees even
 if the process is killed.
 """
 
@@ -15,7 +15,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-MEMORY_BYTES = 8 * 1024 * 1024
+MEMORY_BYTES = 2 * 1024 * 1024
 
 
 class CropStore:

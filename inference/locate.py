@@ -2,8 +2,10 @@
 
 A face moves little in a fraction of a second. So the detector looks at keyframes, and where two of them agree, the
 faces of the frames between lie on the straight line between theirs. Where they disagree (a face came, went or moved),
-the frame in the middle is looked at as well, and so on by halves, down to every single frame. What is missed is what
-begins and ends between two keyframes that agree.
+the frame in the middle is looked at as well, and so on by halves, down to every single frame. Two may agree and yet not
+tell what was between them: a face that rocks, or is covered for a moment. So what each box shows there is compared with
+what it shows in both of them (inference.likeness), and the frame that resembles neither is looked at. What is missed is
+a face more that comes and goes between two looks.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 
 from inference.detector import Detector, find_faces
 from inference.faces import Faces
+from inference.likeness import likeness, patches
 from inference.options import ScoringOptions
 from inference.timing import Ticks
 from inference.track import steps
@@ -58,25 +61,51 @@ class Locator:
 
     def _located(self, frames: list[Frame], keys: list[int], known: dict[int, Faces]) -> list[Located]:
         """Frames of one size with their faces, without those that were known before."""
-        before = len(known)
         faces = dict(known)
-        missing = sorted({0, *keys, len(frames) - 1} - set(faces))
-        while missing:
-            found = find_faces(self._detector, [frames[n] for n in missing], self._options.detector_size_px)
-            faces |= dict(zip(missing, found, strict=True))
-            missing = [
-                (left + right) // 2
-                for left, right in pairwise(sorted(faces))
-                if right - left > 1 and pairs(faces[left], faces[right], self._options.max_unseen_step) is None
-            ]
-        for left, right in pairwise(sorted(faces)):
-            partners = pairs(faces[left], faces[right], self._options.max_unseen_step)
-            if partners is None:  # then they are neighbours
-                continue
-            for n in range(left + 1, right):
-                share = _share(frames[left].time_s, frames[n].time_s, frames[right].time_s)
-                faces[n] = between(faces[left], faces[right], partners, share)
-        return [(frame, faces[n]) for n, frame in enumerate(frames)][before:]
+        self._look(frames, sorted({0, *keys, len(frames) - 1} - set(faces)), faces)
+        spans = [span for span in pairwise(sorted(faces)) if span[1] - span[0] > 1]
+        filled: dict[int, Faces] = {}
+        while spans:
+            halves: list[tuple[int, int]] = []
+            middles: list[int] = []
+            for left, right in spans:
+                found, doubtful = self._between(frames, faces, left, right)
+                filled |= found
+                if doubtful is not None:
+                    middles.append(doubtful)
+                    halves += [(left, doubtful), (doubtful, right)]
+            self._look(frames, middles, faces)
+            spans = [span for span in halves if span[1] - span[0] > 1]
+        faces = filled | faces
+        return [(frame, faces[n]) for n, frame in enumerate(frames)][len(known) :]
+
+    def _look(self, frames: list[Frame], numbers: list[int], faces: dict[int, Faces]) -> None:
+        """Have the detector find the faces of some frames."""
+        if numbers:
+            found = find_faces(self._detector, [frames[n] for n in numbers], self._options.detector_size_px)
+            faces |= dict(zip(numbers, found, strict=True))
+
+    def _between(
+        self, frames: list[Frame], faces: dict[int, Faces], left: int, right: int
+    ) -> tuple[dict[int, Faces], int | None]:
+        """Faces of the frames between two that were looked at, and None; or the frame that has to be looked at, too."""
+        partners = pairs(faces[left], faces[right], self._options.max_unseen_step)
+        if partners is None:
+            return {}, (left + right) // 2
+        found = {}
+        for n in range(left + 1, right):
+            share = _share(frames[left].time_s, frames[n].time_s, frames[right].time_s)
+            found[n] = between(faces[left], faces[right], partners, share)
+        if not len(partners):
+            return found, None
+        before = patches(frames[left].luma(), faces[left].boxes)
+        after = patches(frames[right].luma(), faces[right].boxes[partners])
+        alike = []
+        for n, now in found.items():
+            shown = patches(frames[n].luma(), now.boxes)
+            alike.append(np.maximum(likeness(shown, before), likeness(shown, after)).min())
+        worst = int(np.argmin(alike))
+        return (found, None) if alike[worst] >= self._options.min_likeness else ({}, left + 1 + worst)
 
 
 def pairs(first: Faces, second: Faces, max_step: float) -> NDArray[np.intp] | None:

@@ -31,6 +31,7 @@ class ScoringOptions:
     detector_size_px: int = 384  # longer side of the picture given to the detector; faces need about 20 px of it
     detections_per_second: float | None = 2.5  # frames looked at per second of video at least; None for every frame
     max_unseen_step: float = 0.1  # between two looks a face moves less than this many face sizes, or there are more
+    min_likeness: float = 0.85  # between two looks a face looks so much like itself in one of them, or there are more
     min_detection_score: float = 0.5  # 0..1, on the detector's scale; faces in full view mostly reach 0.8
     track_gap_s: float = 2.0  # a face that is not seen for longer than this becomes a new track
     relink_gap_s: float = 60.0  # a face that reappears in the subject's place within this time is the subject again
@@ -44,6 +45,7 @@ class ScoringOptions:
             "frames_per_second": self.frames_per_second is None or 0 < self.frames_per_second <= 1000,
             "detections_per_second": self.detections_per_second is None or 0 < self.detections_per_second <= 1000,
             "max_unseen_step": 0 <= self.max_unseen_step <= 1,
+            "min_likeness": -1 <= self.min_likeness <= 1,
             "detector_size_px": 64 <= self.detector_size_px <= 4096,
             "min_detection_score": 0 < self.min_detection_score < 1,
             "track_gap_s": self.track_gap_s > 0,

@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from inference.ahead import ahead
@@ -189,7 +190,10 @@ class Scorer:
     def _score_subject(self, log: SessionLog, subject: Subject, crops: CropStore, session_id: str) -> pl.DataFrame:
         """The score batch: the subject's crops run through the model, in batches across frames."""
         numbers = log.crops_of(subject.tracks)
-        scores = [self._model.score(batch) for batch in crops.batches(numbers, self._batch_size)]
+        scores = np.empty((len(numbers), len(self._bundle.score_columns)), np.float32)
+        starts = range(0, len(numbers), self._batch_size)
+        for start, batch in zip(starts, crops.batches(numbers, self._batch_size), strict=True):
+            scores[start : start + len(batch)] = self._model.score(batch)
         return log.rows(session_id, subject.tracks, numbers, scores, self._bundle.score_columns)
 
     def _summarise(self, video: Video, frames: pl.DataFrame, subject: Subject, wall_s: float) -> VideoSummary:

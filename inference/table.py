@@ -121,7 +121,7 @@ class SessionLog:
         session_id: str,
         subject_tracks: Sequence[int],
         crops: NDArray[np.int64],
-        scores: Sequence[Floats],
+        scores: Floats,
         score_columns: Sequence[str],
     ) -> pl.DataFrame:
         """The score batch: one row per sampled frame, with the subject's face or with a reason.
@@ -130,12 +130,11 @@ class SessionLog:
             session_id: goes into every row.
             subject_tracks: the subject's tracks, of which no two are seen in one frame.
             crops: numbers of the crops that were scored.
-            scores: their scores, [len(crops), columns] in batches.
+            scores: their scores, [len(crops), columns].
             score_columns: names of the scores.
         """
         self._pack()
-        table = np.concatenate(scores) if scores else np.empty((0, len(score_columns)), np.float32)
-        scored = pl.DataFrame(table, dict.fromkeys(score_columns, pl.Float32), orient="row")
+        scored = pl.DataFrame(scores, dict.fromkeys(score_columns, pl.Float32), orient="row")
         scored = scored.with_columns(crop=pl.Series(crops, dtype=pl.Int64))
         subject = self.sightings.drop("pts_s", "prominence").filter(pl.col("track_id").is_in(subject_tracks))
         rows = (

@@ -60,6 +60,10 @@ class Frame:
         """Quarter turns, counter-clockwise, from the stored to the displayed picture."""
         return round(self.decoded.rotation / 90) % 4
 
+    def luma(self) -> NDArray[np.uint8]:
+        """The displayed picture in grey, [H, W], in whatever range the video has."""
+        return self.levelled(1)[0]
+
     def levelled(self, channels: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """The displayed picture as `picture` gives it, before its levels are brought to the full range; and the levels.
 
@@ -89,7 +93,8 @@ class Frame:
         if self._quarter_turns % 2:
             width, height = height, width
         pixel_format = "gray" if channels == 1 else "rgb24"
-        lying = self.decoded.to_ndarray(format=pixel_format, width=width, height=height)
+        # Threads of libswscale's own would be started for every frame, and cost as much as they save.
+        lying = self.decoded.to_ndarray(format=pixel_format, width=width, height=height, threads=1)
         return np.asarray(np.rot90(lying, self._quarter_turns), np.uint8)
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from inference.centerface import CenterFace, centerface_weights
 from inference.faces import Faces, overlaps
+from inference.likeness import likeness, patches
 from inference.locate import Locator, between, pairs
 from inference.options import ScoringOptions
 from inference.video import open_video
@@ -70,6 +71,36 @@ def test_face_that_comes_and_goes_is_seen_in_the_same_frames(
     detector.looks = 0
     assert [len(faces) for faces in located(video, detector)] == every
     assert detector.looks < 16
+
+
+def test_face_that_rocks_as_often_as_it_is_looked_at_is_followed(
+    tmp_path: Path, detector: CountingDetector, portrait: Picture
+) -> None:
+    shifts = (40 * np.sin(2 * np.pi * np.arange(40) / 8)).round().astype(int)  # once between two looks
+    video = write_video(tmp_path / "rock.mp4", [np.roll(portrait, shift, axis=1) for shift in shifts], rate=20)
+    for one, other in zip(located(video, detector), located(video, detector, rate=None), strict=True):
+        assert overlaps(one.boxes[0], other.boxes)[0] > 0.85
+
+
+def test_face_that_is_covered_between_two_looks_is_not_taken_to_be_seen(
+    tmp_path: Path, detector: CountingDetector, portrait: Picture
+) -> None:
+    covered = portrait.copy()
+    covered[:] = (150, 110, 90)
+    pictures = [covered if n in (11, 12, 13) else portrait for n in range(24)]
+    faces = located(write_video(tmp_path / "hand.mp4", pictures, rate=20), detector)
+    assert [n for n, found in enumerate(faces) if not len(found)] == [11, 12, 13]
+    assert detector.looks < 16
+
+
+def test_likeness_knows_no_light_and_sees_another_place(portrait: Picture) -> None:
+    luma = portrait[..., 1]
+    box = np.array([[150, 100, 200, 200]], np.float32)
+    shown = patches(luma, box)
+    assert likeness(shown, patches((luma * 0.5 + 20).astype(np.uint8), box))[0] > 0.99
+    assert likeness(shown, patches(luma, box + np.array([60, 0, 0, 0], np.float32)))[0] < 0.85
+    assert likeness(shown, patches(np.full_like(luma, 9), box))[0] == 0  # nothing to be seen
+    assert patches(luma, box - [400, 400, 0, 0]).shape == shown.shape  # beyond the edge
 
 
 def test_looks_do_not_depend_on_the_batch_size(tmp_path: Path, detector: CountingDetector, portrait: Picture) -> None:

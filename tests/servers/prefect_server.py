@@ -1,5 +1,6 @@
 """A Prefect server of the tests' own and workers that ask it, as processes on loopback, gone afterwards."""
 
+import json
 import os
 import signal
 import socket
@@ -7,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,7 @@ def running_server(home: Path, settings: Mapping[str, str]) -> Iterator[PrefectS
             command, env=environment | settings, stdout=log, stderr=log, start_new_session=True, cwd=home
         )
     try:
-        _wait_for(f"{server.url}/health", process, home / "server.log")
+        _wait_until(lambda: _answers(f"{server.url}/health"), process, home / "server.log")
         yield server
     finally:
         kill_all(process)
@@ -62,12 +63,14 @@ def running_server(home: Path, settings: Mapping[str, str]) -> Iterator[PrefectS
 def running_worker(
     server: PrefectServer, name: str, settings: Mapping[str, str], pool: str = "pmfer-gpu"
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """Start a worker that takes one run at a time, and stop it at the end with all that it started."""
+    """Start a worker that takes one run at a time, wait until the server knows it, and stop it with all it started."""
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--name", name, "--limit", "1"]
     environment = server.environment() | {"PREFECT_WORKER_QUERY_SECONDS": "1"} | settings
-    with (server.home / f"{name}.log").open("w") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+    log = server.home / f"{name}.log"
+    with log.open("w") as stream:
+        process = subprocess.Popen(command, env=environment, stdout=stream, stderr=stream, start_new_session=True)
     try:
+        _wait_until(lambda: name in _workers_online(server, pool), process, log)
         yield process
     finally:
         kill_all(process)
@@ -102,10 +105,25 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_for(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+def _answers(url: str) -> bool:
+    with suppress(URLError, OSError), urllib.request.urlopen(url, timeout=5):
+        return True
+    return False
+
+
+def _workers_online(server: PrefectServer, pool: str) -> set[str]:
+    """Names of the workers of a pool that have lately told the server that they live."""
+    request = urllib.request.Request(
+        f"{server.url}/work_pools/{pool}/workers/filter", b"{}", {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return {worker["name"] for worker in json.load(answer) if worker["status"] == "ONLINE"}
+
+
+def _wait_until(ready: Callable[[], bool], process: "subprocess.Popen[bytes]", log: Path) -> None:
     deadline = time.monotonic() + START_S
     while process.poll() is None and time.monotonic() < deadline:
-        with suppress(URLError, OSError), urllib.request.urlopen(url, timeout=5):
+        if ready():
             return
         time.sleep(0.2)
-    raise RuntimeError(f"the server did not start: {log.read_text()}")
+    raise RuntimeError(f"it did not start: {log.read_text()}")
