@@ -187,7 +187,7 @@ def render_all(connection: duckdb.DuckDBPyConnection, job: Job, run_id: str) -> 
     Raises:
         ReportError: one or more failed; the others were rendered.
     """
-    with closing(open_reader(job.warehouse)) as reader:
+    with stage("report"), closing(open_reader(job.warehouse)) as reader:
         due = due_reports(reader, job.night, job.provenance, job.data, job.printing)
     if due:
         require_none(render_reports(connection, due, job, run_id), len(due))
