@@ -6,6 +6,9 @@ For a real clip and a simulated session: decoding alone, decoding and detection,
 the machine does disturbs all of them alike; then the bundle alone, threads, several videos at once, and memory. The
 tables go to the terminal, the figures with flat keys to OUT/bench.json, the picture to OUT/bench.png.
 
+Peers that `make peers` installed score the first video in the same turns. Start-up is the wall time of a whole `pmfer
+score` on a video of two frames, ending included, so a little more than the time until it is ready to decode.
+
 The bound is the speed of a service that does nothing but decode every frame and run the model on every face, both as
 fast as each alone: 1 / (1 / decode_fps + 1 / faces_per_s). Beside wall time, every stage has its CPU time per frame,
 which depends less on what else the machine does.
@@ -14,10 +17,7 @@ which depends less on what else the machine does.
 import argparse
 import json
 import os
-import statistics
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
@@ -29,6 +29,9 @@ from numpy.typing import NDArray
 from benchmarks.inference_memory import peak_rss_mb
 from benchmarks.inference_report import draw, print_tables
 from benchmarks.machine import describe_machine
+from benchmarks.peers import Peer, open_peers
+from benchmarks.spent import in_turns
+from benchmarks.startup import score_tiny, tiny_video
 from inference.ahead import ahead
 from inference.detector import open_detector
 from inference.locate import Locator
@@ -58,14 +61,6 @@ SESSION = SessionPlan(
 Figures = dict[str, object]
 
 
-@dataclass(frozen=True)
-class Spent:
-    """What one run took, per frame."""
-
-    wall_s: float
-    cpu_s: float  # of all threads
-
-
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -76,20 +71,23 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     videos = {"clip": options.clip} if options.clip.is_file() else {}
     videos["session"] = simulated_session(options.out)
-    figures = measure(videos, options.rounds)
+    figures = measure(videos, options.rounds, tiny_video(options.out))
     (options.out / "bench.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     print_tables(figures)
     draw(figures, options.out / "bench.png")
     print(f"\nfigures: {options.out / 'bench.json'}, picture: {options.out / 'bench.png'}")
 
 
-def measure(videos: dict[str, Path], rounds: int) -> Figures:
+def measure(videos: dict[str, Path], rounds: int, tiny: Path) -> Figures:
     """All figures by flat key. Those of the first video have no prefix, those of others their name."""
     bundle, threads = load_bundle(), os.cpu_count() or 1
     figures: Figures = {**describe_machine(), "load_before": os.getloadavg()[0], "rounds": rounds}
+    figures |= startup(tiny, rounds)
     figures |= bundle_alone(bundle, threads, rounds)
     for number, (name, video) in enumerate(videos.items()):
-        found = stages(bundle, video, threads, rounds)
+        with open_peers(video) as peers:
+            found = stages(bundle, video, threads, rounds, peers)
+            figures |= {f"peer_{peer.name}_version": peer.version for peer in peers}
         found["bound_fps"] = 1 / (1 / found["decode_fps"] + 1 / float(str(figures["faces_per_s"])))
         found["bound_share"] = found["end_to_end_fps"] / found["bound_fps"]
         figures |= {f"{name}_{key}" if number else key: value for key, value in found.items()}
@@ -100,24 +98,32 @@ def measure(videos: dict[str, Path], rounds: int) -> Figures:
     return figures
 
 
-def stages(bundle: Bundle, video: Path, threads: int, rounds: int) -> dict[str, float]:
-    """Frames per second of wall time and milliseconds of CPU per frame: of every stage, and of all as they come."""
+def startup(tiny: Path, rounds: int) -> Figures:
+    """Seconds that `pmfer score` takes to start, and to end."""
+    spent = in_turns({"startup": lambda: score_tiny(tiny)}, rounds)["startup"]
+    return {"startup_s": spent.wall_s, "startup_cpu_s": spent.cpu_s}
+
+
+def stages(bundle: Bundle, video: Path, threads: int, rounds: int, peers: list[Peer]) -> dict[str, float]:
+    """Frames per second and milliseconds of CPU per frame: of every stage, of all as they come, of peers."""
     scorer, plain = Scorer(bundle, EVERY_FRAME, threads=threads), Scorer(bundle, PLAIN, threads=threads)
     nightly = Scorer(bundle, ScoringOptions(), threads=threads)
     locator = Locator(open_detector(EVERY_FRAME, threads), EVERY_FRAME, BATCH_SIZE)
     whole = scorer.score(video, "warm-up").summary
-    runs = {
+    runs: dict[str, Callable[[], object]] = {
         "decode": lambda: count(video, threads),
         "detect": lambda: detect(locator, video, threads),
         "end_to_end": lambda: scorer.score(video, "bench"),
         "sampled": lambda: nightly.score(video, "bench"),
         "plain": lambda: plain.score(video, "bench"),
+        **{f"peer_{peer.name}": peer.score for peer in peers},
     }
     spent = in_turns(runs, rounds)
     found = {}
     for name, seconds in spent.items():
         found[f"{name}_fps"] = whole.frames_decoded / seconds.wall_s
         found[f"{name}_cpu_ms"] = 1000 * seconds.cpu_s / whole.frames_decoded
+    found |= {f"peer_{peer.name}_face_share": peer.frames_with_face / peer.frames for peer in peers}
     found["times_real_time"] = whole.duration_s / spent["sampled"].wall_s
     found["times_real_time_per_core"] = whole.duration_s / spent["sampled"].cpu_s
     return found
@@ -160,20 +166,6 @@ def scaling(bundle: Bundle, video: Path, threads: int, rounds: int) -> Figures:
     times = {f"videos_{count}_fps": len(copies[:count]) for count in VIDEOS}
     spent = in_turns(runs, min(rounds, 2))
     return {key: times.get(key, 1) * frames / seconds.wall_s for key, seconds in spent.items()}
-
-
-def in_turns(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, Spent]:
-    """The median time of each run. They take turns, so a noisy minute falls on all of them; the first turn warms up."""
-    taken: dict[str, list[Spent]] = {name: [] for name in runs}
-    for _ in range(rounds):
-        for name, run in runs.items():
-            wall_s, cpu_s = time.perf_counter(), time.process_time()
-            run()
-            taken[name].append(Spent(time.perf_counter() - wall_s, time.process_time() - cpu_s))
-    return {
-        name: Spent(statistics.median(s.wall_s for s in spent), statistics.median(s.cpu_s for s in spent))
-        for name, spent in taken.items()
-    }
 
 
 def count(video: Path, threads: int) -> int:

@@ -11,7 +11,6 @@ import argparse
 import json
 import multiprocessing
 import os
-import resource
 import tempfile
 import time
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 
+from benchmarks.spent import cpu_s
 from benchmarks.warehouse import FIRST_DAY, Size, store_ward
 from reports.batch import write_all
 from reports.files import Order
@@ -114,11 +114,6 @@ def orders_of(night: NightReports, formats: Sequence[Format], folder: Path) -> l
     orders = [Order(report, _files(folder, report.patient_id, formats)) for report in night.patients]
     of_ward = [form for form in formats if form is not Format.FHIR]
     return [*orders, Order(night.ward, _files(folder, "ward", of_ward))]
-
-
-def cpu_s() -> float:
-    """Processor seconds of this process and of those that ended."""
-    return time.process_time() + sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
 
 
 def peak_mib(process: str) -> float:

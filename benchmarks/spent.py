@@ -1,0 +1,45 @@
+"""Wall and processor time of runs that are compared."""
+
+import os
+import resource
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What one run took."""
+
+    wall_s: float
+    cpu_s: float  # of all threads, and of processes that it started and that ended
+
+
+def spent_by(run: Callable[[], object]) -> Spent:
+    """Time that a run takes; a run that measured itself, in a process that lives on, returns what it spent."""
+    wall_s, before_s = time.perf_counter(), cpu_s()
+    found = run()
+    return found if isinstance(found, Spent) else Spent(time.perf_counter() - wall_s, cpu_s() - before_s)
+
+
+def in_turns(runs: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, Spent]:
+    """The median time of each run. They take turns, so a noisy minute falls on all of them; the first turn warms up."""
+    taken: dict[str, list[Spent]] = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            taken[name].append(spent_by(run))
+    return {
+        name: Spent(statistics.median(s.wall_s for s in spent), statistics.median(s.cpu_s for s in spent))
+        for name, spent in taken.items()
+    }
+
+
+def cpu_s() -> float:
+    """Processor seconds of this process and of those that it started and that ended."""
+    return time.process_time() + sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+
+
+def plain_environment() -> dict[str, str]:
+    """The environment without settings of ours and of Prefect: what is measured is what ships, on no other server."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PMFER_", "PREFECT_"))}
