@@ -8,7 +8,8 @@ FERPLUS ?= ../shared/data/ferplus/ferplus.parquet
 
 .DEFAULT_GOAL := help
 .PHONY: help install setup demo test test-slow deploy lint lint-deploy audit format types lock train ablation dictionary \
-	settings-page words preview report-picture bench bench-reports bench-statistics bench-warehouse scale clean
+	settings-page words preview report-picture bench bench-night bench-reports bench-statistics bench-warehouse peers \
+	scale clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -96,6 +97,17 @@ report-picture: $(VENV)/.dev  ## make the picture of the README again
 
 bench: $(VENV)/.run  ## measure how fast videos are scored; BENCH="--clip CLIP.mp4 --rounds 5"
 	@$(BIN)/python -m benchmarks.inference $(BENCH)
+
+bench-night: $(VENV)/.run  ## measure a whole night: SIMULATED="--sessions 50 --seconds 60 --core-hour 0.04"
+	@$(BIN)/python -m benchmarks.night $(SIMULATED)
+
+var/peers/.made: benchmarks/peers.txt
+	@echo "installing the packages of benchmarks/peers.txt into var/peers/venv"
+	@$(PYTHON) -m venv --clear var/peers/venv
+	@var/peers/venv/bin/python -m pip install --disable-pip-version-check --quiet --no-deps -r benchmarks/peers.txt
+	@touch $@
+
+peers: var/peers/.made  ## install what `make bench` measures beside ours, into a virtual environment of its own
 
 bench-warehouse: $(VENV)/.run  ## measure a warehouse of WARD="--patients 100 --days 365 --sessions 2 --frames 500"
 	@$(BIN)/python -m benchmarks.warehouse $(WARD)
