@@ -11,7 +11,9 @@ from flows.sources.printable import is_plain, printable
 from pmfer.errors import QuarantineReason, SessionError
 
 MANIFEST = "manifest.csv"
+COLUMNS = ("file", "session_id", "patient_id", "started_at", "consent")
 MAX_MANIFEST_BYTES = 16 * 1024 * 1024  # some 150,000 lines
+_CONSENTS = {"true": True, "false": False}  # however the letters are written: spreadsheets write TRUE
 
 
 def read_manifest(location: Location, path: str) -> Iterator[tuple[str, dict[str, Any] | SessionError]]:
@@ -22,6 +24,9 @@ def read_manifest(location: Location, path: str) -> Iterator[tuple[str, dict[str
     try:
         text = location.read(path, MAX_MANIFEST_BYTES).decode("utf-8-sig")
         reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        columns = list(reader.fieldnames or ())
+        if len(set(columns)) < len(columns) or "file" not in columns:
+            raise ValueError(f"its first line must name {', '.join(COLUMNS)}, each once and with commas between")
         lines = [(reader.line_num, line) for line in reader]
     except (SourceReadError, ValueError, csv.Error) as error:
         reason = (isinstance(error, SourceReadError) and error.strerror) or str(error)
@@ -37,8 +42,15 @@ def read_manifest(location: Location, path: str) -> Iterator[tuple[str, dict[str
         elif name in seen:
             yield MANIFEST, _invalid(f"line {number}, file: {name} is listed twice")
         else:
-            yield name, {key: value for key, value in line.items() if key != "file"}
+            yield name, _fields(line)
         seen.add(name)
+
+
+def _fields(line: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a sidecar; consent, which is text in CSV, as JSON has it where it is plain."""
+    fields = {key: value for key, value in line.items() if key != "file"}
+    consent = fields.get("consent")
+    return {**fields, "consent": _CONSENTS.get(consent.lower(), consent)} if isinstance(consent, str) else fields
 
 
 def _is_file_name(name: str) -> bool:
