@@ -60,7 +60,9 @@ def test_what_others_keep_in_dotenv_is_left_alone(elsewhere: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("frames_per_second = 0", r"PMFER_FRAMES_PER_SECOND in pmfer\.toml: .*greater than 0"),
+        ("frames_per_second = 0", r"PMFER_FRAMES_PER_SECOND in pmfer\.toml: .*greater than or equal to 0\.01"),
+        ("frames_per_second = 2000", r"PMFER_FRAMES_PER_SECOND in pmfer\.toml: .*less than or equal to 1000"),
+        ("shard_s = inf", r"PMFER_SHARD_S in pmfer\.toml: .*finite"),
         ('log_format = "xml"', r"PMFER_LOG_FORMAT in pmfer\.toml"),
         ("notify_on = [", r"no TOML file"),
     ],
