@@ -204,8 +204,11 @@ class Video:
 
     def _check_usable(self) -> None:
         if not self.frames_decoded:
+            why = ""
+            if self._limits and not self._stream.codec_context.width:  # some decoders forget what they refuse
+                why = f"; its pictures are damaged or beyond the limit of {self._limits.pixels} pixels"
             raise VideoError(
-                QuarantineReason.NO_FRAMES, f"{self._path}: not one frame decodes; record or copy it again"
+                QuarantineReason.NO_FRAMES, f"{self._path}: not one frame decodes{why}; record or copy it again"
             )
         announced_s = self.announced_s
         if announced_s is not None and self._decoded_s < MIN_DECODED_SHARE * announced_s:
