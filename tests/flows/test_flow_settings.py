@@ -1,6 +1,8 @@
 """Settings: what counts before what, what is refused, what is shown."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -104,3 +106,21 @@ def test_the_page_of_settings_is_that_of_the_class() -> None:
     written = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
     assert written == settings_page(), "run `make settings-page`"
     assert all(field.description for field in Settings.model_fields.values())
+
+
+QUIET = """
+import logging, sys
+from pathlib import Path
+from flows.settings import prepare_prefect
+prepare_prefect(Path(sys.argv[1]))
+from prefect.logging.configuration import setup_logging
+setup_logging()
+for name in ("sqlalchemy.pool", "prefect.flow_runs"):
+    logging.getLogger(name).error("a traceback that the command says in one line, or that means nothing")
+"""
+
+
+def test_prefect_and_its_libraries_keep_their_tracebacks_to_themselves(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", QUIET, str(tmp_path / "prefect")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout + done.stderr == ""
