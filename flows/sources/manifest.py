@@ -19,7 +19,8 @@ _CONSENTS = {"true": True, "false": False}  # however the letters are written: s
 def read_manifest(location: Location, path: str) -> Iterator[tuple[str, dict[str, Any] | SessionError]]:
     """Each line: the name of its recording with the fields of a sidecar, unchecked, or what is wrong with the line.
 
-    Trouble with the file itself, or with a line that names no file, goes by the name of the manifest.
+    Trouble with the file itself goes by the name of the manifest, and so does that with lines which name no file of
+    their own: the first one is told and the others are counted, because a file is set aside once.
     """
     try:
         text = location.read(path, MAX_MANIFEST_BYTES).decode("utf-8-sig")
@@ -33,17 +34,21 @@ def read_manifest(location: Location, path: str) -> Iterator[tuple[str, dict[str
         yield MANIFEST, _invalid(f"not a readable manifest ({printable(reason)})")
         return
     seen: set[str] = set()
+    nameless: list[str] = []
     for number, line in lines:
         name = line.get("file") or ""
         if not _is_file_name(name):
-            yield MANIFEST, _invalid(f"line {number}, file '{printable(name)}' is not a plain file name")
+            nameless.append(f"line {number}, file '{printable(name)}' is not a plain file name")
         elif None in line:
             yield name, _invalid(f"line {number} ({name}): more fields than columns")
         elif name in seen:
-            yield MANIFEST, _invalid(f"line {number}, file: {name} is listed twice")
+            nameless.append(f"line {number}, file: {name} is listed twice")
         else:
             yield name, _fields(line)
         seen.add(name)
+    if nameless:
+        others = len(nameless) - 1
+        yield MANIFEST, _invalid(nameless[0] + (f", and {others} more like it" if others else ""))
 
 
 def _fields(line: dict[str, Any]) -> dict[str, Any]:
@@ -54,7 +59,12 @@ def _fields(line: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_file_name(name: str) -> bool:
-    return name not in ("", ".", "..") and PurePosixPath(name).name == name and "\\" not in name and is_plain(name)
+    return (
+        name not in ("", ".", "..", MANIFEST)
+        and PurePosixPath(name).name == name
+        and "\\" not in name
+        and is_plain(name)
+    )
 
 
 def _invalid(what: str) -> SessionError:

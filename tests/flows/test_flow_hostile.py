@@ -137,6 +137,15 @@ def test_a_recording_is_listed_once(folder: Path) -> None:
     assert "listed twice" in listing.rejections[0].message
 
 
+def test_lines_that_name_no_recording_are_one_trouble_of_the_manifest(folder: Path) -> None:
+    rest = "p01,2026-03-02T09:00:00+01:00,true\n"
+    lines = [f"{name},a,{rest}" for name in ("../a.mp4", "manifest.csv", "")]
+    (folder / "manifest.csv").write_text("file,session_id,patient_id,started_at,consent\n" + "".join(lines))
+    rejection = only_rejection(folder)
+    assert rejection.source_uri == f"{NIGHT}/manifest.csv"
+    assert "line 2, file '../a.mp4' is not a plain file name, and 2 more like it" in rejection.message
+
+
 # Links and special files
 
 
