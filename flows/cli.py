@@ -228,7 +228,9 @@ def simulate(
     """Draw a ward of synthetic patients with a known truth."""
     from flows.demo import simulate_ward
 
-    simulate_ward(out, _day(first), days, seed, Console())
+    day = _day(first)
+    simulate_ward(out, day, days, seed, Console())
+    typer.echo(f"{out}: a ward from {day} to {day + timedelta(days=days - 1)}")
 
 
 @app.command()

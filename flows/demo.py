@@ -44,7 +44,7 @@ def simulate_ward(folder: Path, first_day: date, days: int, seed: int, console: 
         ConfigurationError: the folder holds a ward of another plan, or cannot be written.
     """
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("drawing sessions", total=None)
 
         def show(done: int, total: int) -> None:

@@ -129,7 +129,7 @@ def check_source(settings: Settings) -> Result:
     if settings.source is None:
         return State.WARNING, "PMFER_SOURCE is not set; each command needs --source"
     nights = list_nights(source_of(settings, settings.source))
-    return State.OK, f"{settings.source}: {len(nights)} nights, the last {nights[-1]}"
+    return State.OK, f"{settings.source}: {len(nights)} night{'s' * (len(nights) > 1)}, the last {nights[-1]}"
 
 
 def check_bundle(settings: Settings) -> Result:

@@ -1,4 +1,4 @@
-"""What `pmfer` says while it works: lines for people with progress bars, or one JSON object per line for machines.
+"""What `pmfer` says while it works: lines for people, at a terminal with progress bars, or JSON lines for machines.
 
 No line holds patient data. A session is named by the first digits of its video's hash, and pseudonyms and names of
 files that a message may quote are struck out, whoever wrote the message.
@@ -54,6 +54,19 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(entry, ensure_ascii=False)
 
 
+class LineHandler(logging.Handler):
+    """One line of plain text per record, with its day and time: what a journal or a file can be searched for."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+        self.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print the record."""
+        self._console.print(self.format(record), markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+
 class _Anonymous(logging.Filter):
     """Strikes identities out of every line that a handler writes."""
 
@@ -86,9 +99,11 @@ def set_up_logs(settings: Settings) -> None:
         handler.setFormatter(JsonFormatter())
     else:
         console = Console(soft_wrap=True)
-        handler = RichHandler(
-            console=console, show_path=False, show_level=False, log_time_format="%H:%M:%S", markup=False
-        )
+        handler = LineHandler(console)
+        if console.is_terminal:  # elsewhere its table would break lines at 80 characters
+            handler = RichHandler(
+                console=console, show_path=False, show_level=False, log_time_format="%H:%M:%S", markup=False
+            )
     handler.name = HANDLER
     log.handlers = [*(other for other in log.handlers if other.name != HANDLER), handler]
     # It names addresses, which may hold passwords; flows.notify says what there is to say.

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from warehouse.address import Address
 
 SHORT_ID = 12  # characters of an identifier in the table; any beginning that is unique will do in a command
-COLUMNS = ("night", "source_uri", "reason", "patient_id", "first_seen_at", "message")
+COLUMNS = ("source_uri", "reason", "message")  # what fits beside each other; `show` has the rest
+UNFOLDED = 1000  # characters: more than a row has, so that where nobody watches a row is a line to search for
 
 app = typer.Typer(help="Look after sessions that were set aside.", no_args_is_help=True)
 
@@ -43,7 +44,9 @@ def list_(
     if as_json:
         _print_json(rows)
     else:
-        Console().print(table_of(rows) if rows else "nothing is set aside")
+        console = Console()
+        wide = console if console.is_terminal else Console(width=UNFOLDED)
+        wide.print(table_of(rows) if rows else "nothing is set aside")
 
 
 @app.command()
@@ -104,11 +107,10 @@ def table_of(rows: Sequence[dict[str, Any]]) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("id", no_wrap=True)
     for name in COLUMNS:
-        table.add_column(name, no_wrap=name in ("night", "reason"), overflow="fold")
+        table.add_column(name, no_wrap=name == "reason", overflow="fold")
     for row in rows:
-        cells = {**row, "first_seen_at": row["first_seen_at"].isoformat(timespec="seconds")}
         asked = " (again)" if row["replay_asked_at"] else ""
-        shown = ("-" if cells[name] is None else escape(printable(str(cells[name]))) for name in COLUMNS)
+        shown = (escape(printable(str(row[name]))) for name in COLUMNS)
         table.add_row(row["quarantine_id"][:SHORT_ID] + asked, *shown)
     return table
 

@@ -72,7 +72,12 @@ class Settings(BaseSettings):
     """What a run needs to know that no file of the night tells."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, dotenv_filtering="only_existing", frozen=True, extra="forbid"
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        dotenv_filtering="only_existing",
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,  # waiting for ever, or shards without end, is never what somebody meant
     )
 
     data_dir: Path = Field(Path("var/pmfer"), description="folder below which all state lies")
@@ -113,7 +118,7 @@ class Settings(BaseSettings):
     video_memory_bytes: Positive = Field(6 * 1024**3, description="bytes of memory of the process that scores")
     bundle: str = Field(DEFAULT_BUNDLE, description="shipped bundle's name, or a folder")
     detector: str = Field("centerface", description="face detector: centerface, or the path of a YuNet .onnx file")
-    frames_per_second: float = Field(5.0, gt=0, description="frames sampled per second of video")
+    frames_per_second: float = Field(5.0, ge=0.01, le=1000, description="frames sampled per second of video")
     dispatch: Dispatch = Field(
         Dispatch.PROCESS, description="who scores: `process`, or `workers` of Prefect (operations.md)"
     )
@@ -245,6 +250,8 @@ def prepare_prefect(home: Path) -> None:
     # Prefect logs a traceback for every task that fails; the error itself reaches the command line, which says it in
     # one line.
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    # Libraries of the temporary server log a traceback now and then when it is stopped in the middle of a query.
+    os.environ.setdefault("PREFECT_LOGGING_ROOT_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", str(HEARTBEAT_S))
     if read_settings().log_format == "json":
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER", "json")

@@ -2,3 +2,5 @@
 
 This room knows nothing of DuckDB, Prefect or settings; whatever it needs comes in as an argument.
 """
+
+import pmfer  # noqa: F401  # before any module here imports ONNX Runtime: it keeps that one from reporting

@@ -37,4 +37,4 @@ class VideoLimits:
             self._refuse(name, f"lasts longer than {self.duration_s:g} s, the limit")
 
     def _refuse(self, name: object, what: str) -> None:
-        raise VideoError(QuarantineReason.TOO_LARGE, f"{name}: {what}; see docs/security.md")
+        raise VideoError(QuarantineReason.TOO_LARGE, f"{name}: {what}; see docs/source.md")

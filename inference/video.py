@@ -1,5 +1,6 @@
 """Open a recorded video and decode it frame by frame, in memory that does not grow with its length."""
 
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from inference.timing import Clock
 from pmfer.errors import QuarantineReason, VideoError
 
 LOCAL_FILES_ONLY = {"protocol_whitelist": "file"}  # a container must not make FFmpeg open network addresses
+PICTURE = "_pipe"  # how FFmpeg's names of the formats of single pictures end: png_pipe, jpeg_pipe
 PLAYLISTS = frozenset({"hls", "dash", "concat"})  # text that names other files: not a recording
 QUICKTIME_ATOMS = frozenset({b"ftyp", b"mdat", b"wide", b"free", b"skip"})  # how MP4 and QuickTime files begin
 MICROSECONDS = 1_000_000  # unit of a container's start time and duration
@@ -27,6 +29,7 @@ BYTE_LUMA = frozenset({"gray", *(f"yuv{j}{kind}p" for j in ("", "j") for kind in
 FULL_RANGE = 2  # FFmpeg's AVCOL_RANGE_JPEG: luma of 0 to 255, not 16 to 235
 SAME_LEVELS = np.arange(256, dtype=np.uint8)
 STUDIO_LEVELS = np.clip((np.arange(256) - 16) * 255 / 219, 0, 255).round().astype(np.uint8)  # ITU-R BT.601, 2.5.3
+MAX_FPS = 2000  # frames per second; a recording with more has times that say nothing
 LOST_S = 1.0  # a recording that ends this much before its announced end is worth a warning
 
 
@@ -158,6 +161,8 @@ class Video:
             lost.append(f"{self.frames_decoded} of {self._stream.frames} announced frames decode")
         if announced_s is not None and decoded_s < announced_s - LOST_S:
             lost.append(f"{decoded_s:.1f} of {announced_s:.1f} announced seconds decode")
+        if self.frames_decoded > 1 and self.duration_s < self.frames_decoded / MAX_FPS:
+            lost.append(f"{self.frames_decoded} frames within {self.duration_s:.3f} s: their times are wrong")
         if self._damaged_packets:
             lost.append(f"{self._damaged_packets} damaged packets passed over")
         return "; ".join(lost) or None
@@ -199,8 +204,11 @@ class Video:
 
     def _check_usable(self) -> None:
         if not self.frames_decoded:
+            why = ""
+            if self._limits and not self._stream.codec_context.width:  # some decoders forget what they refuse
+                why = f"; its pictures are damaged or beyond the limit of {self._limits.pixels} pixels"
             raise VideoError(
-                QuarantineReason.NO_FRAMES, f"{self._path}: not one frame decodes; record or copy it again"
+                QuarantineReason.NO_FRAMES, f"{self._path}: not one frame decodes{why}; record or copy it again"
             )
         announced_s = self.announced_s
         if announced_s is not None and self._decoded_s < MIN_DECODED_SHARE * announced_s:
@@ -220,6 +228,8 @@ def open_video(path: Path, threads: int, limits: VideoLimits | None = None) -> I
     """
     _check_file(path)
     with _open_container(path, limits) as container:
+        if container.format.name.endswith(PICTURE):
+            raise VideoError(QuarantineReason.NOT_A_VIDEO, f"{path}: a picture, not a recording; check the export")
         if PLAYLISTS & set(container.format.name.split(",")):
             raise VideoError(QuarantineReason.NOT_A_VIDEO, f"{path}: a playlist, not a recording; name the recording")
         cover = Disposition.attached_pic
@@ -241,6 +251,10 @@ def open_video(path: Path, threads: int, limits: VideoLimits | None = None) -> I
 
 def _check_file(path: Path) -> None:
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for, a device has no end
+            raise VideoError(
+                QuarantineReason.UNREADABLE, f"{path}: no file, but a folder, pipe or device; name the file"
+            )
         with path.open("rb") as stream:
             empty = not stream.read(1)
     except FileNotFoundError:
@@ -274,5 +288,5 @@ def _no_video(path: Path) -> VideoError:
     with path.open("rb") as stream:
         atom = stream.read(8)[4:]
     if atom in QUICKTIME_ATOMS:
-        return VideoError(QuarantineReason.TRUNCATED, f"{path}: cut off before its index was written; copy it again")
+        return VideoError(QuarantineReason.TRUNCATED, f"{path}: cut off before its index, or damaged; copy it again")
     return VideoError(QuarantineReason.NOT_A_VIDEO, f"{path}: not a video that FFmpeg knows; check the export")

@@ -131,7 +131,26 @@ def _attach_file_for_writing(connection: duckdb.DuckDBPyConnection, address: Fil
     make_private_folder(address.path.parent)
     if address.key is not None:
         load_extension(connection, "httpfs")  # DuckDB's own cryptography only reads
-    flags = () if address.path.exists() else NEW_FILE
-    connection.execute(f"ATTACH {quoted(address.path)} AS warehouse{attach_options(address.key, *flags)}")
+    if not address.path.exists():
+        _make_file(connection, address)
+    connection.execute(f"ATTACH {quoted(address.path)} AS warehouse{attach_options(address.key)}")
     address.path.chmod(0o600)
     connection.execute("USE warehouse")
+
+
+def _make_file(connection: duckdb.DuckDBPyConnection, address: FileAddress) -> None:
+    """Make an empty database beside its place and move it there whole.
+
+    A full disk or a kill would else leave a file without a header, which no later run could open.
+    """
+    draft = address.path.with_name(f".{address.path.name}.draft")
+    draft.unlink(missing_ok=True)
+    connection.execute(f"ATTACH {quoted(draft)} AS draft{attach_options(address.key, *NEW_FILE)}")
+    connection.execute("DETACH draft")
+    try:
+        address.path.hardlink_to(draft)  # to rename it would replace the file of another process that was faster
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without such links
+        draft.rename(address.path)
+    draft.unlink(missing_ok=True)

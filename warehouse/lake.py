@@ -136,9 +136,11 @@ def forget_history(address: LakeAddress) -> None:
 def _prepare(connection: duckdb.DuckDBPyConnection, address: LakeAddress) -> None:
     load_extension(connection, "ducklake")
     load_extension(connection, _SCANNERS[address.catalogue])
-    if address.password is not None:
-        # In a secret DuckDB shows it to nobody, neither in its tables of databases nor in messages.
-        connection.execute(f"CREATE SECRET catalogue (TYPE postgres, PASSWORD {quoted(address.password)})")
+    if address.catalogue == "postgres":
+        # In a secret DuckDB shows the password to nobody, neither in its tables of databases nor in messages. Without a
+        # password there is a secret all the same: DuckDB would look for one on disk, which it may not, and fail.
+        password = "" if address.password is None else f", PASSWORD {quoted(address.password)}"
+        connection.execute(f"CREATE SECRET catalogue (TYPE postgres{password})")
     if address.data.startswith("s3://"):
         load_extension(connection, "httpfs")
         if address.s3 is not None:
@@ -156,7 +158,7 @@ def _allow_s3(connection: duckdb.DuckDBPyConnection, access: S3Access) -> None:
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, address: LakeAddress, options: dict[str, str]) -> None:
-    if address.password is not None:
+    if address.catalogue == "postgres":
         options = options | {"META_SECRET": "'catalogue'"}
     if address.catalogue == "sqlite":
         options = options | {"META_BUSY_TIMEOUT": "60000"}  # milliseconds
@@ -181,7 +183,7 @@ def _catalogue(address: LakeAddress, mode: str) -> Iterator[duckdb.DuckDBPyConne
     """The catalogue as the plain database that it is, by the name `catalogue`."""
     with duckdb.connect() as connection:
         _prepare(connection, address)
-        secret = ", SECRET catalogue" if address.password is not None else ""
+        secret = ", SECRET catalogue" if address.catalogue == "postgres" else ""
         options = f"(TYPE {address.catalogue}, {mode}{secret})"
         connection.execute(f"ATTACH {quoted(address.connection)} AS catalogue {options}")
         connection.execute("USE catalogue")

@@ -155,7 +155,7 @@ def _examine(folder: _Folder, name: str, raw: dict[str, Any] | SessionError) -> 
     try:
         sidecar = checked(raw)
     except ValueError as error:
-        return Rejection(uri, QuarantineReason.SIDECAR_INVALID, f"{name}: {error}")
+        return Rejection(uri, QuarantineReason.SIDECAR_INVALID, f"{name}: {error}; see docs/source.md")
     fault = _fault(folder, name, sidecar)
     if fault is not None:
         reason, message = fault
@@ -197,6 +197,11 @@ def _fault(folder: _Folder, name: str, sidecar: Sidecar) -> tuple[QuarantineReas
         return (
             QuarantineReason.SIDECAR_INVALID,
             f"not a recording by its suffix; one of {', '.join(sorted(VIDEO_SUFFIXES))}",
+        )
+    if entry.size == 0 and entry.is_link:
+        return (
+            QuarantineReason.UNREADABLE,
+            "no file, but a pipe, a device or a link to nothing; put the recording there",
         )
     if entry.size == 0:
         return QuarantineReason.EMPTY_FILE, "holds no bytes; copy it again from the camera"

@@ -147,7 +147,7 @@ class FolderLocation(Location):
 
     def leads_out(self, path: str, entry: Entry) -> bool:
         """Whether the file behind a path, with every link followed, lies outside of the source."""
-        return not Path(self._path(path)).resolve().is_relative_to(Path(self.root).resolve())
+        return not self._real(path).is_relative_to(self._real())
 
     @contextmanager
     def open(self, path: str) -> Iterator[BinaryIO]:
@@ -157,8 +157,8 @@ class FolderLocation(Location):
             SourceReadError: it is none, or cannot be opened.
         """
         with self.reading():
-            real = Path(self._path(path)).resolve()
-            if not real.is_relative_to(Path(self.root).resolve()):
+            real = self._real(path)
+            if not real.is_relative_to(self._real()):
                 raise SourceReadError(0, "is a link that leads out of the source")
             # Links were followed above; one that was put in their place since is refused.
             handle = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -166,6 +166,10 @@ class FolderLocation(Location):
             if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
                 raise SourceReadError(0, "is no regular file")
             yield stream
+
+    def _real(self, path: str = "") -> Path:
+        """A path with every link followed. One that leads round in a circle stays itself, where Path.resolve raises."""
+        return Path(os.path.realpath(self._path(path)))
 
     def _entry(self, info: Mapping[str, Any]) -> Entry:
         entry = super()._entry(info)

@@ -21,6 +21,7 @@ from flows.cli import main
 from flows.data_folder import DataFolder
 from flows.events_command import import_events
 from flows.night import quarantine_record
+from flows.printing import WARD
 from flows.sources import NightListing, Recording, Rejection, Source, list_night
 from flows.sources.manifest import MAX_MANIFEST_BYTES
 from flows.staging import clean, copy_recording, staging_folder
@@ -136,6 +137,15 @@ def test_a_recording_is_listed_once(folder: Path) -> None:
     assert "listed twice" in listing.rejections[0].message
 
 
+def test_lines_that_name_no_recording_are_one_trouble_of_the_manifest(folder: Path) -> None:
+    rest = "p01,2026-03-02T09:00:00+01:00,true\n"
+    lines = [f"{name},a,{rest}" for name in ("../a.mp4", "manifest.csv", "")]
+    (folder / "manifest.csv").write_text("file,session_id,patient_id,started_at,consent\n" + "".join(lines))
+    rejection = only_rejection(folder)
+    assert rejection.source_uri == f"{NIGHT}/manifest.csv"
+    assert "line 2, file '../a.mp4' is not a plain file name, and 2 more like it" in rejection.message
+
+
 # Links and special files
 
 
@@ -173,6 +183,84 @@ def test_a_pipe_that_never_ends_is_not_waited_for(folder: Path, name: str) -> No
     (folder / name).unlink(missing_ok=True)
     os.mkfifo(folder / name)
     assert listed(folder).recordings == ()
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.json"])
+def test_a_link_that_leads_round_in_a_circle_costs_its_session_alone(folder: Path, name: str) -> None:
+    place(folder, "a", b"video")
+    place(folder, "good", b"video")
+    (folder / name).unlink()
+    (folder / name).symlink_to(folder / name)
+    listing = listed(folder)
+    assert [recording.name for recording in listing.recordings] == ["good.mp4"]
+    assert len(listing.rejections) == 1
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link to nothing", "circle"])
+def test_what_is_no_file_is_not_called_empty(folder: Path, kind: str) -> None:
+    place(folder, "a", b"video")
+    video = folder / "a.mp4"
+    video.unlink()
+    if kind == "pipe":
+        os.mkfifo(video)
+    else:
+        video.symlink_to(video if kind == "circle" else folder / "nothing")
+    rejection = only_rejection(folder)
+    assert rejection.reason is QuarantineReason.UNREADABLE
+    assert "a.mp4: no file" in rejection.message
+
+
+# Consent and time are not guessed
+
+
+@pytest.mark.parametrize("consent", ["yes", "true", "on", "1", 1, 1.0, [True], None])
+def test_consent_is_true_or_false_and_nothing_like_it(folder: Path, consent: object) -> None:
+    place(folder, "a", b"video", consent=consent)
+    assert "consent: must be true or false" in only_rejection(folder).message
+
+
+@pytest.mark.parametrize("stated", ["yes", "1", "", " true"])
+def test_a_manifest_states_consent_as_plainly(folder: Path, stated: str) -> None:
+    (folder / "a.mp4").write_bytes(b"video")
+    (folder / "b.mp4").write_bytes(b"video")
+    rows = "".join(
+        f"{name}.mp4,{name},p01,2026-03-02T09:00+01:00,{consent}\n" for name, consent in (("a", stated), ("b", "TRUE"))
+    )
+    (folder / "manifest.csv").write_text("file,session_id,patient_id,started_at,consent\n" + rows)
+    listing = listed(folder)
+    assert [recording.name for recording in listing.recordings] == ["b.mp4"]
+    assert "consent: must be true or false" in listing.rejections[0].message
+
+
+@pytest.mark.parametrize("moment", [1772438400, 1772438400.0, "1772438400"])
+def test_a_number_is_no_time(folder: Path, moment: object) -> None:
+    place(folder, "a", b"video", started_at=moment)
+    assert "started_at: must be written as" in only_rejection(folder).message
+
+
+def test_a_field_given_twice_is_refused(folder: Path) -> None:
+    place(folder, "a", b"video")
+    (folder / "a.json").write_text(json.dumps(GOOD).replace("{", '{"consent": false, '))
+    assert "consent: given twice" in only_rejection(folder).message
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "file,session_id,patient_id,started_at,consent,consent",
+        "file;session_id;patient_id;started_at;consent",
+        "session_id,patient_id,started_at,consent",
+        "",
+    ],
+)
+def test_the_first_line_of_a_manifest_names_every_column_once(folder: Path, head: str) -> None:
+    (folder / "manifest.csv").write_text(f"{head}\na.mp4,a,p01,2026-03-02T09:00:00+01:00,false,true\n")
+    assert "its first line must name file, session_id" in only_rejection(folder).message
+
+
+def test_no_patient_is_called_like_the_page_of_the_ward(folder: Path) -> None:
+    place(folder, "a", b"video", patient_id=WARD.upper())
+    assert "another pseudonym" in only_rejection(folder).message
 
 
 # Sidecars and manifests that are too much
@@ -294,8 +382,9 @@ def test_a_night_of_hostile_files_loses_none_of_its_good_sessions(folder: Path, 
     assert "good" in stored
     assert stored | set(aside) == {"good", *hostile}
     assert stored <= {"good", *(name for name in hostile if name.startswith("damaged"))}
-    assert {aside[name] for name in ("text", "zip", "playlist", "concat", "script")} == {"not_a_video"}
-    assert aside["svg"] == "no_video_stream"
+    assert {aside[name] for name in ("text", "zip", "playlist", "concat", "script", "svg", "picture")} == {
+        "not_a_video"
+    }
     assert "crashed" not in aside.values()
     assert not [message for message in messages if "root:" in message or str(data.root) in message]
     assert list(data.staging.iterdir()) == []

@@ -82,6 +82,16 @@ def test_people_get_lines_and_machines_json(capsys: pytest.CaptureFixture[str]) 
     assert "too little" not in out
 
 
+def test_where_nobody_watches_a_record_is_one_line_with_its_day(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logs(Settings())
+    for number in range(2):
+        logging.getLogger("pmfer.sample").info("%d [red] :smile: %s", number, "x" * 200)
+    shown = capsys.readouterr().out.splitlines()
+    assert [re.sub(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ", "", line) for line in shown] == [
+        f"{number} [red] :smile: {'x' * 200}" for number in range(2)
+    ]
+
+
 def test_a_terminal_shows_sessions_and_seconds_of_video(unchanged_logger: logging.Logger) -> None:
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=True, width=100)

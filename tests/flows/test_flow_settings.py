@@ -1,6 +1,8 @@
 """Settings: what counts before what, what is refused, what is shown."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,7 +62,9 @@ def test_what_others_keep_in_dotenv_is_left_alone(elsewhere: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("frames_per_second = 0", r"PMFER_FRAMES_PER_SECOND in pmfer\.toml: .*greater than 0"),
+        ("frames_per_second = 0", r"PMFER_FRAMES_PER_SECOND in pmfer\.toml: .*greater than or equal to 0\.01"),
+        ("frames_per_second = 2000", r"PMFER_FRAMES_PER_SECOND in pmfer\.toml: .*less than or equal to 1000"),
+        ("shard_s = inf", r"PMFER_SHARD_S in pmfer\.toml: .*finite"),
         ('log_format = "xml"', r"PMFER_LOG_FORMAT in pmfer\.toml"),
         ("notify_on = [", r"no TOML file"),
     ],
@@ -102,3 +106,21 @@ def test_the_page_of_settings_is_that_of_the_class() -> None:
     written = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
     assert written == settings_page(), "run `make settings-page`"
     assert all(field.description for field in Settings.model_fields.values())
+
+
+QUIET = """
+import logging, sys
+from pathlib import Path
+from flows.settings import prepare_prefect
+prepare_prefect(Path(sys.argv[1]))
+from prefect.logging.configuration import setup_logging
+setup_logging()
+for name in ("sqlalchemy.pool", "prefect.flow_runs"):
+    logging.getLogger(name).error("a traceback that the command says in one line, or that means nothing")
+"""
+
+
+def test_prefect_and_its_libraries_keep_their_tracebacks_to_themselves(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", QUIET, str(tmp_path / "prefect")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout + done.stderr == ""

@@ -1,6 +1,8 @@
 """Networks on whatever the machine has: fixed batches, requests of several threads in one run, and the way back."""
 
 import logging
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from pmfer.bundle import Bundle, load_bundle
 
 Floats = NDArray[np.float32]
 OUTPUTS = ["expression", "au_phrase"]
+ROOT = Path(__file__).parents[2]
 
 
 def random_faces(count: int) -> Floats:
@@ -151,3 +154,15 @@ def test_int8_is_for_cpus_with_byte_products(
     assert gains_from_int8(listing) is gains
     monkeypatch.setattr("inference.hardware.cuda_device_count", lambda: 1)
     assert not gains_from_int8(listing)
+
+
+@pytest.mark.parametrize("room", ["inference.network", "pmfer"])
+def test_the_runtime_reports_to_nobody(room: str, tmp_path: Path) -> None:
+    # Its telemetry begins with a file that names the machine, as soon as it is imported. An environment of its own,
+    # since ONNX Runtime keeps quiet by itself where it sees a build server.
+    subprocess.run(
+        [sys.executable, "-c", f"import {room}, onnxruntime"],
+        env={"HOME": str(tmp_path), "PYTHONPATH": str(ROOT)},
+        check=True,
+    )
+    assert list(tmp_path.iterdir()) == []

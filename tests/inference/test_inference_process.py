@@ -148,6 +148,15 @@ def test_size_and_length_have_limits(
     assert refusal.value.reason is QuarantineReason.TOO_LARGE
 
 
+def test_a_decoder_that_forgets_the_size_it_refuses_is_not_taken_for_damage_alone(
+    tmp_path: Path, empty_room: Picture
+) -> None:
+    video = write_video(tmp_path / "v.mkv", [empty_room] * 3, codec="ffv1")
+    refusal = pytest.raises(VideoError, match="beyond the limit of 1000 pixels")
+    with refusal, open_video(video, 1, replace(LIMITS, pixels=1000)) as opened:
+        list(opened.frames())
+
+
 def test_the_process_does_not_outlive_who_started_it(bundle: Bundle, film: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from inference.limits import VideoLimits\n"

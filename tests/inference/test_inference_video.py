@@ -1,5 +1,6 @@
 """Decoding: what a file says about itself, what is wrong with it, and how its frames are turned and timed."""
 
+import os
 import struct
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import av
 import numpy as np
 import pytest
 from inference_videos import Picture, write_video
+from PIL import Image
 
 from inference.video import Frame, open_video
 from pmfer.errors import QuarantineReason, VideoError
@@ -39,6 +41,33 @@ def test_missing_empty_text_and_folder_are_told_apart(tmp_path: Path) -> None:
     assert reason_of(empty) is QuarantineReason.EMPTY_FILE
     assert reason_of(text) is QuarantineReason.NOT_A_VIDEO
     assert reason_of(tmp_path) is QuarantineReason.UNREADABLE
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    assert reason_of(tmp_path / "pipe.mp4") is QuarantineReason.UNREADABLE
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "WEBP"])
+def test_a_single_picture_is_no_recording(tmp_path: Path, steps: list[Picture], kind: str) -> None:
+    path = tmp_path / "session.mp4"
+    Image.fromarray(steps[0]).save(path, kind)
+    assert reason_of(path) is QuarantineReason.NOT_A_VIDEO
+
+
+def test_times_that_say_nothing_are_worth_a_warning(tmp_path: Path, steps: list[Picture]) -> None:
+    path = write_video(tmp_path / "video.mp4", steps)
+    with open_video(path, threads=1) as video:
+        assert len(list(video.frames())) == len(steps)
+        assert video.warning() is None
+    content = bytearray(path.read_bytes())
+    for atom in (b"mvhd", b"mdhd"):  # the unit of all times, made a thousand times smaller
+        place = content.index(atom) + 16
+        content[place : place + 4] = struct.pack(">I", 1000 * struct.unpack(">I", content[place : place + 4])[0])
+    path.write_bytes(content)
+    with open_video(path, threads=1) as video:
+        assert len(list(video.frames())) == len(steps)
+        assert "their times are wrong" in str(video.warning())
 
 
 def test_playlist_of_other_files_is_refused(tmp_path: Path, steps: list[Picture]) -> None:

@@ -88,6 +88,20 @@ def test_a_password_reaches_postgresql_and_nobody_else(postgres: PostgresServer,
             assert PASSWORD not in repr(writer.execute(f"FROM {question}").fetchall())
 
 
+def test_without_a_password_postgresql_is_asked_as_its_own_programs_do(
+    postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    postgres.create_database("passfile")
+    passwords = tmp_path / "pgpass"
+    passwords.write_text(f"*:*:*:*:{PASSWORD}\n")
+    passwords.chmod(0o600)
+    monkeypatch.setenv("PGPASSFILE", str(passwords))
+    text = f"ducklake:postgres:host={postgres.folder} user=pmfer dbname=passfile"
+    address = parse_address(text, published=tmp_path / "p", lake=tmp_path / "lake")
+    open_writer(address).close()
+    open_reader(address).close()
+
+
 @pytest.mark.parametrize("open_it", [open_writer, open_reader])
 def test_a_catalogue_that_cannot_be_reached_is_one_line_without_the_password(
     open_it: type[duckdb.DuckDBPyConnection], postgres: PostgresServer, tmp_path: Path

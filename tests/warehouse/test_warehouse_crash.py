@@ -79,6 +79,15 @@ def test_killed_again_and_again_then_finished_gives_the_undisturbed_content(tmp_
         assert content(one) == content(other)
 
 
+@pytest.mark.parametrize("room", [0, 5_000, 13_000, 300_000])
+def test_a_disk_that_is_full_from_the_start_leaves_nothing_that_bars_the_next_run(path: Path, room: int) -> None:
+    with largest_file(room), pytest.raises(WarehouseError, match="File too large"):
+        open_writer(path)
+    with open_writer(path) as connection:
+        assert store_sample(connection, sample_session("s1"))
+    assert not list(path.parent.glob(".*"))
+
+
 def test_a_full_disk_refuses_the_session_and_keeps_the_others(path: Path) -> None:
     with open_writer(path) as connection:
         store_sample(connection, sample_session("s1"))
