@@ -85,7 +85,7 @@ def test_a_worker_with_another_model_scores_nothing(source: Path, tmp_path: Path
     theirs = {"bundle_id": ours.bundle_id, "options_sha256": ours.options_sha256, other: "0" * 64}
     recording = recording_id(f"{NIGHT}/any.mp4")
     with pytest.raises(ConfigurationError, match="not the one that the night is scored with"):
-        score_shard.fn(str(source), NIGHT, [recording], uuid4(), data_dir=tmp_path / "data", **theirs)
+        score_shard.fn(str(source), NIGHT, [recording], uuid4(), 1, data_dir=tmp_path / "data", **theirs)
     assert not (tmp_path / "data" / "warehouse").exists()
 
 
