@@ -13,12 +13,13 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from flows.data_folder import DataFolder
 from flows.private_file import write_private
+from flows.settings import Settings
 from flows.writing import require_existing, writing
 from pmfer import __version__
 from pmfer.bundle import sha256_file
@@ -32,6 +33,8 @@ MANIFEST_FILE = "backup.json"
 FORMAT_VERSION = 1
 SNAPSHOT = "published/warehouse.duckdb"
 FOLDERS = ("audit", "receipts", "reports")
+NAME = "%Y-%m-%d-%H%M%S"  # of a backup below `backup_to`: when it was begun, UTC
+NAME_PATTERN = "[0-9]" * 4 + "-[0-9][0-9]-[0-9][0-9]-" + "[0-9]" * 6
 DRAFT = ".restoring"  # below the data folder, so that what is restored moves into its place by renaming
 
 Say = Callable[[str], None]
@@ -87,6 +90,51 @@ def make_backup(data: DataFolder, warehouse: Address, out: Path) -> Backup:
     except OSError as error:
         raise ConfigurationError(f"{out}: cannot be written ({error.strerror}); make room or give access") from None
     return Backup(out, made_at, files)
+
+
+def back_up(data: DataFolder, warehouse: Address, settings: Settings, say: Say) -> Backup:
+    """Make a backup in a folder of its own below `backup_to`; then those that are kept no longer go.
+
+    They go last, so that a disk that is full or gone never costs the backups that there are.
+
+    Args:
+        data: the data folder.
+        warehouse: address of the warehouse, a file.
+        settings: say where, and for how long.
+        say: is told what was made and what went.
+
+    Raises:
+        ConfigurationError: no folder is set or there is none, so that its disk may not be mounted; or see make_backup.
+        WarehouseError: see make_backup.
+    """
+    folder = require_place(warehouse, settings)
+    now = datetime.now(UTC)
+    made = make_backup(data, warehouse, folder / now.strftime(NAME))
+    say(f"{made.folder}: {len(made.files)} files")
+    if settings.retain_backups_days is not None:
+        for old in _begun_before(folder, now - timedelta(days=settings.retain_backups_days)):
+            try:
+                shutil.rmtree(old)
+            except OSError as error:
+                raise ConfigurationError(f"{old}: cannot be removed ({error.strerror}); give access") from None
+            say(f"{old}: too old to be kept, removed")
+    return made
+
+
+def require_place(warehouse: Address, settings: Settings) -> Path:
+    """The folder that backups are made in.
+
+    Raises:
+        ConfigurationError: the warehouse is a lake, no folder is set, or there is none.
+    """
+    _file(warehouse)
+    if settings.backup_to is None:
+        raise ConfigurationError("backup: no folder is named; give one, or set PMFER_BACKUP_TO")
+    folder = settings.backup_to.absolute()
+    # Not made here: where its disk is not mounted, the backup would lie beside what it is to replace.
+    if not folder.is_dir():
+        raise ConfigurationError(f"{folder}: no such folder; mount or make it, or correct PMFER_BACKUP_TO")
+    return folder
 
 
 def restore_backup(data: DataFolder, warehouse: Address, folder: Path, say: Say) -> Backup:
@@ -164,6 +212,12 @@ def read_backup(folder: Path) -> Backup:
         if name not in present or path.is_symlink() or sha256_file(path) != files[name]:
             raise WarehouseError(f"{path}: is missing or altered; take another backup")
     return Backup(folder, made_at, files)
+
+
+def _begun_before(folder: Path, limit: datetime) -> list[Path]:
+    """Backups of back_up that were begun earlier, whole or not; what people named themselves is theirs to remove."""
+    named = [path for path in folder.glob(NAME_PATTERN) if path.is_dir() and not path.is_symlink()]
+    return sorted(path for path in named if path.name < limit.strftime(NAME))
 
 
 def _contents(data: DataFolder, address: FileAddress) -> Iterator[tuple[str, Path]]:

@@ -121,6 +121,7 @@ def _submit(shard: Shard, job: Job, run_id: str, number: int) -> _Attempt:
             "night": job.night.isoformat(),
             "recordings": shard.ids,
             "run_id": run_id,
+            "shard": shard.number,
             "bundle_id": job.provenance.bundle_id,
             "options_sha256": job.provenance.options_sha256,
             "detector": job.options.detector,

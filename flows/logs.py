@@ -110,9 +110,10 @@ def set_up_logs(settings: Settings) -> None:
     logging.getLogger("apprise").setLevel(logging.CRITICAL)
 
 
-def logs_are_set_up() -> bool:
-    """Whether that was done in this process; a worker of Prefect does not come by way of the command line."""
-    return any(handler.name == HANDLER for handler in logging.getLogger(LOGGER).handlers)
+def require_logs(settings: Settings) -> None:
+    """Do that unless it was done in this process: a worker of Prefect does not come by way of the command line."""
+    if not any(handler.name == HANDLER for handler in logging.getLogger(LOGGER).handlers):
+        set_up_logs(settings)
 
 
 def writes_json() -> bool:

@@ -121,7 +121,7 @@ def nightly(
         require_dispatchable(job)
     job.data.require_writable()
     listing = find_sessions(job)
-    hide(identities(listing))
+    hide(listing.identities())
     with writing(job.data, job.warehouse) as connection, night_lock(connection, night):
         with stage("plan"):
             plan = plan_night(connection, listing, job)
@@ -206,19 +206,6 @@ def recorded_failure(connection: duckdb.DuckDBPyConnection, run_id: str, plan: N
         with suppress(PmferError):
             store.finish_run(connection, run_id, outcome)
         raise
-
-
-def identities(listing: NightListing) -> Iterator[str | None]:
-    """What names somebody in a night: pseudonyms, session ids, and names of files, which the house chooses freely."""
-    for recording in listing.recordings:
-        yield from (recording.sidecar.patient_id, recording.sidecar.session_id)
-    for rejection in listing.rejections:
-        yield from (rejection.patient_id, rejection.session_id)
-    uris = [recording.source_uri for recording in listing.recordings]
-    uris += [rejection.source_uri for rejection in listing.rejections]
-    uris += [unready.source_uri for unready in listing.unready]
-    for path in map(Path, uris):
-        yield from (path.name, path.stem)
 
 
 def previous_day(due: datetime | None, time_zone: str | None) -> date:

@@ -75,12 +75,23 @@ def status(
 
 @ops_app.command()
 def backup(
-    out: Annotated[Path, typer.Argument(help="Folder to write; new or empty, outside of the data folder.")],
+    out: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Folder to write; new or empty, outside of the data folder. Left out: one below PMFER_BACKUP_TO."
+        ),
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Copy the warehouse, logs, receipts and reports into a folder, with their hashes."""
-    from flows.backup_command import make_backup
+    """Copy the warehouse, logs, receipts and reports into a folder, with their hashes.
 
+    Below PMFER_BACKUP_TO, backups older than PMFER_RETAIN_BACKUPS_DAYS go afterwards.
+    """
+    from flows.backup_command import back_up, make_backup
+
+    if out is None:
+        back_up(*_places(data_dir), read_settings(data_dir=data_dir), typer.echo)
+        return
     made = make_backup(*_places(data_dir), out.absolute())
     typer.echo(f"{out}: {len(made.files)} files")
 

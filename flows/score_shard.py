@@ -1,5 +1,6 @@
 """The flow of one shard: some sessions of a night, scored by a worker on any machine and stored in the common lake."""
 
+import logging
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -10,8 +11,10 @@ from prefect.concurrency.sync import concurrency
 from pydantic import Field
 
 from flows.job import Job, make_job
+from flows.logs import hide, log_context, require_logs
 from flows.night import plan_night, quarantine_record
 from flows.scoring import score_sessions
+from flows.settings import read_settings
 from flows.shards import recording_id
 from flows.sources import list_night
 from flows.writing import writing
@@ -20,6 +23,8 @@ from warehouse import store
 from warehouse.queries import Provenance
 
 LIMIT = "pmfer-shards"  # global limit of shards that run at the same time, whatever pool they are in
+
+log = logging.getLogger("pmfer.shard")
 
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 RecordingId = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
@@ -31,6 +36,7 @@ def score_shard(
     night: date,
     recordings: Annotated[list[RecordingId], Field(min_length=1)],
     run_id: UUID,
+    shard: Annotated[int, Field(gt=0)],
     bundle_id: Digest,
     options_sha256: Digest,
     data_dir: Path | None = None,
@@ -45,6 +51,7 @@ def score_shard(
         night: the day.
         recordings: which recordings, see flows.shards.recording_id.
         run_id: the nightly run that stores them.
+        shard: its number in that run, for the log.
         bundle_id: digest of the bundle that the nightly run has.
         options_sha256: digest of its scoring options.
         data_dir: folder for copies while they are scored; left out, PMFER_DATA_DIR of this machine.
@@ -56,15 +63,21 @@ def score_shard(
         PmferError: the source, the bundle or the warehouse cannot be used, or the bundle or the options of this machine
             are others than those of the nightly run.
     """
+    require_logs(read_settings(data_dir=data_dir))
     job = make_job(source, night, data_dir, bundle, detector, frames_per_second)
     _require_same(job, Provenance(bundle_id, options_sha256))
     job.data.require_writable()
     wanted = frozenset(recordings)
     # A lease that cannot be renewed for a while is no reason to throw away what is half scored.
-    with concurrency(LIMIT, strict=True, raise_on_lease_renewal_failure=False):
+    with (
+        log_context(run=str(run_id), shard=str(shard)),
+        concurrency(LIMIT, strict=True, raise_on_lease_renewal_failure=False),
+    ):
         listing = list_night(job.source, night, lambda uri: recording_id(uri) in wanted)
+        hide(listing.identities())
         with writing(job.data, job.warehouse) as connection:
             plan = plan_night(connection, listing, job)
+            log.info("%d of %d recordings are to be scored", len(plan.pending), len(wanted))
             for rejection in plan.rejections:
                 store.add_quarantine(connection, quarantine_record(rejection, night, str(run_id)))
             score_sessions(connection, plan.pending, job, str(run_id))

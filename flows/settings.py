@@ -136,6 +136,10 @@ class Settings(BaseSettings):
     retain_reports_days: Days = Field(None, description="days that reports are kept, in all formats")
     retain_staged_days: Days = Field(None, description="days that what a killed run left in `staging/` is kept")
     retain_quarantine_days: Days = Field(None, description="days that rows of quarantine are kept")
+    retain_backups_days: Days = Field(None, description="days that backups in `backup_to` are kept")
+    backup_to: Path | None = Field(
+        None, description="folder, on another disk, for backups of `pmfer backup` and the deployment `maintenance`"
+    )
     name_map: Path | None = Field(
         None, description="CSV or Parquet of `patient_id` and `name`, for the print of reports only"
     )

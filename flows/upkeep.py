@@ -8,7 +8,9 @@ import duckdb
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
+from flows.backup_command import back_up, require_place
 from flows.data_folder import DataFolder
+from flows.logs import require_logs
 from flows.printing import printing_of
 from flows.reporting import render_by_hand
 from flows.retain_command import retain, retention_of
@@ -36,6 +38,7 @@ def report(data_dir: Path, day: date, patient_id: str | None = None) -> int:
         PmferError: nothing was scored on that day, a report failed, or the warehouse cannot be used.
     """
     settings = read_settings(data_dir=data_dir)
+    require_logs(settings)
     data = DataFolder(settings.data_dir.absolute())
     data.require_writable()
     return len(render_by_hand(data, warehouse_address(settings), day, patient_id, printing_of(settings)))
@@ -67,23 +70,41 @@ def verify(data: DataFolder) -> None:
         log.info(line)
 
 
+@task(name="back up", cache_policy=NO_CACHE)
+def back_up_all(data: DataFolder) -> None:
+    """Copy what cannot be made again to where the settings say."""
+    settings = read_settings(data_dir=data.root)
+    back_up(data, warehouse_address(settings), settings, log.info)
+
+
 @flow(name="maintenance")
 def maintenance(data_dir: Path) -> None:
-    """Keep the warehouse in order: retention, compaction, contracts over everything, audit log.
+    """Keep the warehouse in order: retention, compaction, contracts over everything, audit log, a backup.
+
+    The backup comes last, so that none is made of what is not in order, and none takes the place of a better one.
 
     Args:
         data_dir: folder below which all state lies.
 
     Raises:
-        PmferError: a contract does not hold, a log was altered, or the warehouse cannot be used; names which.
+        PmferError: a contract does not hold, a log was altered, the backup's folder is missing, or the warehouse cannot
+            be used; names which.
     """
+    settings = read_settings(data_dir=data_dir)
+    require_logs(settings)
     data = DataFolder(data_dir.absolute())
     data.require_writable()
-    warehouse = warehouse_address(read_settings(data_dir=data.root))
+    warehouse = warehouse_address(settings)
     require_existing(warehouse)
+    if settings.backup_to:
+        require_place(warehouse, settings)
     with writing(data, warehouse) as connection:
         remove_expired(connection, data, date.today())
         compact(connection)
         check_everything(connection)
         publish(connection, warehouse)
     verify(data)
+    if settings.backup_to:
+        back_up_all(data)
+    else:
+        log.info("no backup is made: PMFER_BACKUP_TO names no folder")

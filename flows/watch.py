@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ParamSpec
 
 from flows.data_folder import DataFolder
-from flows.logs import logs_are_set_up, set_up_logs
+from flows.logs import require_logs
 from flows.metrics import NightFigures, NightMetrics, write_metrics
 from flows.night import NightOutcome
 from flows.notify import notify_end, notify_failure
@@ -51,8 +51,7 @@ def watched(function: Callable[P, NightOutcome]) -> Callable[P, NightOutcome]:
     def run(*args: P.args, **kwargs: P.kwargs) -> NightOutcome:
         given = inspect.signature(function).bind(*args, **kwargs).arguments
         settings = read_settings(data_dir=given["data_dir"])
-        if not logs_are_set_up():
-            set_up_logs(settings)
+        require_logs(settings)
         token, began = _stages.set({}), time.monotonic()
         try:
             outcome = function(*args, **kwargs)

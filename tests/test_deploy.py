@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from flows.deploy import POOLS
 from flows.settings import OTHER_VARIABLES, Settings
 from scripts import audit
 
@@ -62,6 +63,36 @@ def test_the_timer_leaves_no_night_out_when_the_clock_changes(eve: str) -> None:
     days = re.findall(r"(?:Next elapse|Iter\. #\d): \w+ (\d{4}-\d\d-\d\d)", shown)
     first = int(eve[-2:]) + 1
     assert [int(day[-2:]) for day in days] == [first, first + 1, first + 2]
+
+
+def test_both_ways_to_run_a_night_run_it_at_the_same_time() -> None:
+    timer = (DEPLOY / "systemd" / "pmfer-nightly.timer").read_text()
+    ((hour, minute),) = re.findall(r"^OnCalendar=\*-\*-\* (\d\d):(\d\d):00$", timer, re.MULTILINE)
+    deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+    (schedule,) = next(d["schedules"] for d in deployments if d["name"] == "nightly")
+    assert schedule["cron"] == f"{int(minute)} {int(hour)} * * *"
+
+
+def test_workers_ask_the_pools_that_are_made_for_a_limited_number_of_runs() -> None:
+    unit = (DEPLOY / "systemd" / "pmfer-worker@.service").read_text()
+    assert "Environment=PMFER_HOME=/opt/pmfer\n" in unit
+    assert " PMFER_HOME=/opt/pmfer" in (DEPLOY / "Containerfile").read_text()
+    (from_unit,) = re.findall(r"^ExecStart=.*/(prefect worker start .*)$", unit, re.MULTILINE)
+    services = [service for name, service in COMPOSE["services"].items() if name.startswith("worker-")]
+    pools = {pool.name for pool in POOLS}
+    asked = [from_unit.replace("%i", pool) for pool in pools] + [service["command"] for service in services]
+    assert len(asked) == 2 * len(pools)
+    for command in asked:
+        assert re.fullmatch(r"prefect worker start --pool (pmfer|pmfer-gpu) --type process --limit [1-9]", command)
+        assert command.split()[4] in pools
+    assert {service["command"].split()[4] for service in services} == pools
+
+
+def test_a_worker_in_a_container_starts_when_pools_queues_and_limits_are_made() -> None:
+    assert COMPOSE["services"]["deployments"]["command"] == "pmfer deploy"
+    for name in ("worker-cpu", "worker-gpu"):
+        waits_for = COMPOSE["services"][name]["depends_on"]["deployments"]["condition"]
+        assert waits_for == "service_completed_successfully"
 
 
 def test_an_audit_names_what_is_vulnerable_and_fails(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """What a look at the source finds: recordings, sessions that cannot be scored, and sessions still being uploaded."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import PurePosixPath
@@ -80,3 +81,15 @@ class NightListing:
     def found(self) -> int:
         """Sessions found, good and bad, but not those that are still being uploaded."""
         return len(self.recordings) + len(self.rejections)
+
+    def identities(self) -> Iterator[str | None]:
+        """What names somebody: pseudonyms, session ids, and names of files, which the house chooses freely."""
+        for recording in self.recordings:
+            yield from (recording.sidecar.patient_id, recording.sidecar.session_id)
+        for rejection in self.rejections:
+            yield from (rejection.patient_id, rejection.session_id)
+        uris = [recording.source_uri for recording in self.recordings]
+        uris += [rejection.source_uri for rejection in self.rejections]
+        uris += [unready.source_uri for unready in self.unready]
+        for path in map(PurePosixPath, uris):
+            yield from (path.name, path.stem)

@@ -10,9 +10,10 @@ import pytest
 from privacy_folder import PATIENT, file_of, lake_of, make_folder
 from typer.testing import CliRunner
 
-from flows.backup_command import MANIFEST_FILE, make_backup, read_backup, restore_backup
+from flows.backup_command import MANIFEST_FILE, back_up, make_backup, read_backup, require_place, restore_backup
 from flows.cli import app
 from flows.data_folder import DataFolder
+from flows.settings import Settings
 from flows.verify_command import verify_logs
 from flows.writing import writing
 from pmfer.errors import ConfigurationError, WarehouseError
@@ -145,6 +146,47 @@ def test_an_encrypted_backup_stays_encrypted_and_needs_the_key(tmp_path: Path) -
         duckdb.connect(tmp_path / "backup" / "published" / "warehouse.duckdb", read_only=True)
     restore_backup(empty, replace(file_of(empty), key=key), tmp_path / "backup", lambda _: None)
     assert all("whole" in line for line in verify_logs(empty, replace(file_of(empty), key=key)))
+
+
+def test_a_new_backup_takes_the_place_of_those_that_are_too_old(
+    data: DataFolder, empty: DataFolder, tmp_path: Path
+) -> None:
+    place, said = tmp_path / "place", list[str]()
+    ours = [place / name for name in ("2026-01-02-030405", "2026-01-03-030405")]
+    others = [place / name for name in ("before-upgrade", "2026-01-02", "lake")]
+    for folder in (*ours, *others):
+        folder.mkdir(parents=True)
+        (folder / "any.txt").write_text("of another day")
+    settings = Settings(backup_to=place, retain_backups_days=1)
+    made = back_up(data, file_of(data), settings, said.append)
+    assert sorted(place.iterdir()) == sorted([made.folder, *others]), "what people named stays"
+    assert [line.partition(":")[0] for line in said] == [str(made.folder), *map(str, ours)]
+    restore_backup(empty, file_of(empty), made.folder, lambda _: None)
+    assert rows(empty.warehouse) == rows(data.published)
+
+
+def test_without_an_age_every_backup_stays(data: DataFolder, tmp_path: Path) -> None:
+    (tmp_path / "2026-01-02-030405").mkdir()
+    made = back_up(data, file_of(data), Settings(backup_to=tmp_path), lambda _: None)
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "2026-01-02-030405", made.folder]
+
+
+def test_a_backup_that_fails_costs_none_that_there_is(data: DataFolder) -> None:
+    old = data.root / "2026-01-02-030405"
+    old.mkdir()
+    with pytest.raises(ConfigurationError, match="another disk"):
+        back_up(data, file_of(data), Settings(backup_to=data.root, retain_backups_days=1), lambda _: None)
+    old.rmdir()
+
+
+def test_a_place_that_is_not_there_is_not_made(data: DataFolder, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no such folder; mount or make it, or correct PMFER_BACKUP_TO"):
+        require_place(file_of(data), Settings(backup_to=tmp_path / "unmounted"))
+    with pytest.raises(ConfigurationError, match="set PMFER_BACKUP_TO"):
+        require_place(file_of(data), Settings())
+    with pytest.raises(ConfigurationError, match="pg_dump"):
+        require_place(lake_of(data), Settings(backup_to=tmp_path))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_commands_say_what_they_did(data: DataFolder, tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_a_worker_with_another_model_scores_nothing(source: Path, tmp_path: Path
     theirs = {"bundle_id": ours.bundle_id, "options_sha256": ours.options_sha256, other: "0" * 64}
     recording = recording_id(f"{NIGHT}/any.mp4")
     with pytest.raises(ConfigurationError, match="not the one that the night is scored with"):
-        score_shard.fn(str(source), NIGHT, [recording], uuid4(), data_dir=tmp_path / "data", **theirs)
+        score_shard.fn(str(source), NIGHT, [recording], uuid4(), 1, data_dir=tmp_path / "data", **theirs)
     assert not (tmp_path / "data" / "warehouse").exists()
 
 
@@ -100,16 +100,24 @@ def test_a_shard_looks_at_its_own_recordings_only(source: Path) -> None:
     assert part.rejections == part.unready == ()
 
 
-def listed_tests() -> list[str]:
-    """Tests that the table of failures names, as FILE::NAME."""
+def listed_failures() -> list[list[str]]:
+    """The cells of the rows of the table of failures."""
     text = (ROOT / "docs" / "operations.md").read_text()
-    return sorted(set(re.findall(r"`(tests/[\w/]+\.py::\w+)`", text)))
+    _, _, table = text.partition("\n| failure |")
+    lines = [line for line in table.splitlines()[2:] if line.startswith("|")]
+    together = "\n".join(lines)
+    assert f"\n{together}\n\n" in text, "rows stand apart from the table"
+    return [line.strip("| ").split(" | ") for line in lines]
 
 
 def test_every_failure_that_is_listed_has_its_test() -> None:
-    listed = listed_tests()
-    assert len(listed) >= 20
-    for name in listed:
-        file, _, test = name.partition("::")
-        functions = ast.walk(ast.parse((ROOT / file).read_text()))
-        assert test in {node.name for node in functions if isinstance(node, ast.FunctionDef)}, name
+    rows = listed_failures()
+    assert len(rows) >= 20
+    assert len({row[0] for row in rows}) == len(rows)
+    for row in rows:
+        assert len(row) == 5, row
+        listed = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row[4])
+        assert listed, row
+        for file, test in listed:
+            functions = ast.walk(ast.parse((ROOT / file).read_text()))
+            assert test in {node.name for node in functions if isinstance(node, ast.FunctionDef)}, row

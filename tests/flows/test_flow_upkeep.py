@@ -10,6 +10,7 @@ import pytest
 from prefect_server import ROOT, running_server
 from privacy_folder import DAYS, OTHER, file_of, make_folder
 
+from flows.backup_command import restore_backup
 from flows.data_folder import DataFolder
 from warehouse.connection import open_writer
 
@@ -35,13 +36,30 @@ def test_reports_are_rendered_again_and_the_warehouse_is_kept_in_order(tmp_path:
         assert done.stdout.split()[-1] == "1"
         assert target.read_bytes().startswith(b"%PDF")
 
-        kept = settings | {"PMFER_RETAIN_FRAMES_DAYS": "1"}
+        done = run(settings, f"maintenance(Path({str(data.root)!r}))")
+        assert done.returncode == 0, done.stderr
+        assert "no backup is made: PMFER_BACKUP_TO names no folder" in done.stdout
+
+        missing = settings | {"PMFER_BACKUP_TO": str(tmp_path / "backup")}
+        done = run(missing, f"maintenance(Path({str(data.root)!r}))")
+        assert done.returncode != 0
+        assert "no such folder" in done.stderr
+
+        (tmp_path / "backup").mkdir()
+        kept = missing | {"PMFER_RETAIN_FRAMES_DAYS": "1"}
         done = run(kept, f"maintenance(Path({str(data.root)!r}))")
         assert done.returncode == 0, done.stderr
+        (backup,) = (tmp_path / "backup").iterdir()
+        restored = DataFolder(tmp_path / "restored")
+        restore_backup(restored, file_of(restored), backup, lambda _: None)
+        with closing(open_writer(file_of(restored))) as connection:
+            assert connection.sql("SELECT count(*) FROM stored_frames").fetchall() == [(0,)]
+            assert connection.sql("SELECT count(*) FROM sessions").fetchall() == [(5,)]
         with closing(open_writer(file_of(data))) as connection:
             assert connection.sql("SELECT count(*) FROM stored_frames").fetchall() == [(0,)]
             orphan = "SELECT * REPLACE ('orphan' AS scoring_id, 'nobody' AS session_id) FROM scorings LIMIT 1"
             connection.execute(f"INSERT INTO scorings {orphan}")
-        done = run(settings, f"maintenance(Path({str(data.root)!r}))")
+        done = run(kept, f"maintenance(Path({str(data.root)!r}))")
         assert done.returncode != 0
-        assert "nothing_without_owner" in done.stderr.splitlines()[-1]
+        assert list((tmp_path / "backup").iterdir()) == [backup], "no backup is made of what is not in order"
+        assert "nothing_without_owner" in done.stderr

@@ -163,7 +163,7 @@ def test_the_server_schedules_the_nights_to_come(house: House) -> None:
         with urllib.request.urlopen(request) as answer:
             due = [run["expected_start_time"] for run in json.load(answer)]
     berlin = {datetime.fromisoformat(time_).astimezone(ZoneInfo("Europe/Berlin")).strftime("%H:%M") for time_ in due}
-    assert berlin == {"02:30"}
+    assert berlin == {"03:30"}
 
 
 def test_two_workers_make_the_same_rows_as_one_process(
