@@ -21,7 +21,7 @@ from flows.deploy_command import deploy_app
 from flows.logs import set_up_logs, writes_json
 from flows.ops_commands import ops_app
 from flows.quarantine_command import app as quarantine_app
-from flows.settings import Dispatch, Settings, prepare_prefect, read_settings
+from flows.settings import Dispatch, Settings, prefect_server, prepare_prefect, read_settings
 from pmfer import __version__
 from pmfer.errors import ConfigurationError, PmferError
 from reports.format import Format
@@ -500,16 +500,26 @@ def run_nights(
     try:
         run(source, data.root, due, last, bundle, detector, fps, dispatch)
     except RuntimeError as error:
-        # Prefect's own words when its temporary server does not come up; it gives no better class to tell by.
-        if "ephemeral" not in str(error):
+        trouble = _server_trouble(error, data)
+        if trouble is None:
             raise
-        trouble = ConfigurationError(
-            f"Prefect's temporary server did not start in {data.prefect_home}; is the disk full? make room and run "
-            "again"
-        )
         report_failure(settings, due, trouble)
         raise trouble from None
     return True
+
+
+def _server_trouble(error: RuntimeError, data: DataFolder) -> ConfigurationError | None:
+    """What Prefect says of its server in words alone, because it has no better class to tell by; None: it does not."""
+    if "ephemeral" in str(error):
+        return ConfigurationError(
+            f"Prefect's temporary server did not start in {data.prefect_home}; is the disk full? make room and run "
+            "again"
+        )
+    if "Failed to reach API" in str(error):
+        return ConfigurationError(
+            f"Prefect server {prefect_server()}: does not answer; start it, or unset PREFECT_API_URL"
+        )
+    return None
 
 
 def _places(data_dir: Path | None) -> "tuple[DataFolder, Address]":

@@ -1,5 +1,6 @@
 """What the command line says to bad input: one line that names the thing, exit status 1, nothing written."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,25 @@ def test_a_missing_source_is_named(
     days = ("--date", "2026-03-02") if command == "nightly" else ("--from", "2026-03-02", "--to", "2026-03-03")
     assert run(monkeypatch, command, "--source", tmp_path / "nowhere", *days, "--data-dir", tmp_path / "data") == 1
     assert "nowhere" in complaint(capsys)
+
+
+@pytest.mark.slow
+def test_a_prefect_server_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    night = tmp_path / "source" / "2026-03-02"
+    night.mkdir(parents=True)
+    (night / "a.mp4").write_bytes(b"a video without a sidecar, so that there is something to do")
+    arguments = ("--source", tmp_path / "source", "--date", "2026-03-02", "--data-dir", tmp_path / "data")
+    done = subprocess.run(
+        [sys.executable, "-m", "flows", "nightly", *map(str, arguments)],
+        env=os.environ | {"PREFECT_API_URL": "http://127.0.0.1:1/api", "PMFER_SOURCE_SETTLE_S": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "pmfer: Prefect server http://127.0.0.1:1/api: does not answer; start it, or unset PREFECT_API_URL\n"
+    )
 
 
 def test_a_date_that_is_none_is_named(
