@@ -16,10 +16,10 @@ from flows.night import plan_night, quarantine_record
 from flows.scoring import score_sessions
 from flows.settings import read_settings
 from flows.shards import recording_id
-from flows.sources import list_night
-from flows.writing import writing
+from flows.sources import list_night, list_nights
+from flows.writing import require_existing, writing
 from pmfer.errors import ConfigurationError
-from warehouse import store
+from warehouse import queries, store
 from warehouse.queries import Provenance
 
 LIMIT = "pmfer-shards"  # global limit of shards that run at the same time, whatever pool they are in
@@ -60,13 +60,14 @@ def score_shard(
         frames_per_second: as the nightly run has it.
 
     Raises:
-        PmferError: the source, the bundle or the warehouse cannot be used, or the bundle or the options of this machine
-            are others than those of the nightly run.
+        PmferError: the source, the bundle or the warehouse cannot be used, or one of them or the options is on this
+            machine another than that of the nightly run.
     """
     require_logs(read_settings(data_dir=data_dir))
     job = make_job(source, night, data_dir, bundle, detector, frames_per_second)
     _require_same(job, Provenance(bundle_id, options_sha256))
     job.data.require_writable()
+    _require_same_places(job, str(run_id))
     wanted = frozenset(recordings)
     # A lease that cannot be renewed for a while is no reason to throw away what is half scored.
     with (
@@ -81,6 +82,20 @@ def score_shard(
             for rejection in plan.rejections:
                 store.add_quarantine(connection, quarantine_record(rejection, night, str(run_id)))
             score_sessions(connection, plan.pending, job, str(run_id))
+
+
+def _require_same_places(job: Job, run_id: str) -> None:
+    """Refuse a machine that reads or stores elsewhere than the nightly run: its shard would end well and be missed."""
+    require_existing(job.warehouse)
+    with writing(job.data, job.warehouse) as connection:
+        if not queries.knows_run(connection, run_id):
+            raise ConfigurationError(
+                f"warehouse {job.warehouse}: does not know the nightly run; give every worker the same PMFER_WAREHOUSE"
+            )
+    if job.night not in list_nights(job.source):
+        raise ConfigurationError(
+            f"source {job.source.url}: has no folder {job.night} on this machine; mount it as the nightly run has it"
+        )
 
 
 def _require_same(job: Job, expected: Provenance) -> None:

@@ -125,6 +125,11 @@ def last_status(connection: duckdb.DuckDBPyConnection, night: date) -> str | Non
     return None if rows.is_empty() else str(rows["status"][0])
 
 
+def knows_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> bool:
+    """Whether a run was begun in this warehouse."""
+    return not _read(connection, "run", run_id=run_id).is_empty()
+
+
 def scored_sessions(
     connection: duckdb.DuckDBPyConnection, session_ids: Collection[str], provenance: Provenance
 ) -> pl.DataFrame:

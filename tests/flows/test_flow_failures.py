@@ -12,11 +12,12 @@ import pytest
 
 from flows.dispatch import require_dispatchable
 from flows.job import Job, make_job
-from flows.night import PendingSession, ScoredSession, score_session
+from flows.night import PendingSession, ScoredSession, run_record, score_session
 from flows.score_shard import score_shard
 from flows.settings import Dispatch
 from flows.shards import recording_id
 from flows.sources import Rejection, Source, list_night
+from flows.writing import writing
 from inference.limits import VideoLimits
 from inference.options import ScoringOptions
 from inference.process import ScoringProcess
@@ -24,6 +25,7 @@ from inference.score import Progress, ScoredVideo
 from pmfer.bundle import DEFAULT_BUNDLE, load_bundle
 from pmfer.errors import ConfigurationError, QuarantineReason
 from simulator.ward import WardPlan, write_ward
+from warehouse import store
 
 ROOT = Path(__file__).parents[2]
 NIGHT = date(2026, 3, 2)
@@ -87,6 +89,27 @@ def test_a_worker_with_another_model_scores_nothing(source: Path, tmp_path: Path
     with pytest.raises(ConfigurationError, match="not the one that the night is scored with"):
         score_shard.fn(str(source), NIGHT, [recording], uuid4(), 1, data_dir=tmp_path / "data", **theirs)
     assert not (tmp_path / "data" / "warehouse").exists()
+
+
+def test_a_worker_with_another_warehouse_or_source_scores_nothing(source: Path, tmp_path: Path) -> None:
+    ours, run_id = job(source, tmp_path / "data"), uuid4()
+
+    def shard(folder: Path) -> None:
+        recording = recording_id(f"{NIGHT}/any.mp4")
+        score_shard.fn(str(folder), NIGHT, [recording], run_id, 1, data_dir=ours.data.root, **vars(ours.provenance))
+
+    with pytest.raises(ConfigurationError, match="no warehouse there"):
+        shard(source)
+    with writing(ours.data, ours.warehouse) as connection:
+        store.start_run(connection, run_record(ours, str(uuid4())))
+    with pytest.raises(ConfigurationError, match="does not know the nightly run; give every worker the same PMFER_WAREHOUSE"):
+        shard(source)
+    with writing(ours.data, ours.warehouse) as connection:
+        store.start_run(connection, run_record(ours, str(run_id)))
+    stale = tmp_path / "stale"
+    (stale / "2026-02-01").mkdir(parents=True)
+    with pytest.raises(ConfigurationError, match="has no folder 2026-03-02 on this machine"):
+        shard(stale)
 
 
 def test_a_shard_looks_at_its_own_recordings_only(source: Path) -> None:

@@ -12,8 +12,11 @@ import pytest
 from prefect_server import running_server
 
 from flows.job import make_job
+from flows.night import run_record
 from flows.shards import recording_id
+from flows.writing import writing
 from simulator.ward import WardPlan, write_ward
+from warehouse import store
 
 pytestmark = pytest.mark.slow
 
@@ -41,6 +44,8 @@ def test_every_line_of_a_shard_names_run_and_shard_and_nobody(tmp_path: Path) ->
     (tmp_path / "prefect").mkdir()
 
     job, run_id = make_job(str(source), NIGHT, data), str(uuid4())
+    with writing(job.data, job.warehouse) as connection:
+        store.start_run(connection, run_record(job, run_id))
     parameters = {
         "source": str(source),
         "night": NIGHT.isoformat(),
