@@ -102,7 +102,9 @@ def test_a_worker_with_another_warehouse_or_source_scores_nothing(source: Path, 
         shard(source)
     with writing(ours.data, ours.warehouse) as connection:
         store.start_run(connection, run_record(ours, str(uuid4())))
-    with pytest.raises(ConfigurationError, match="does not know the nightly run; give every worker the same PMFER_WAREHOUSE"):
+    with pytest.raises(
+        ConfigurationError, match="does not know the nightly run; give every worker the same PMFER_WAREHOUSE"
+    ):
         shard(source)
     with writing(ours.data, ours.warehouse) as connection:
         store.start_run(connection, run_record(ours, str(run_id)))
