@@ -114,6 +114,7 @@ class Video:
         self._first_s = 0.0
         self._last_s = 0.0
         self._damaged_packets = 0
+        self._damaged_pictures = 0
         self.frames_decoded = 0
 
     @property
@@ -146,6 +147,7 @@ class Video:
             self._first_s = time_s if self.frames_decoded == 0 else self._first_s
             self._last_s = time_s
             self.frames_decoded += 1
+            self._damaged_pictures += decoded.is_corrupt
             frame = Frame(self.frames_decoded - 1, time_s, decoded, pixel_aspect)
             if self._limits:
                 self._limits.require_picture(self._path, *frame.size_px)
@@ -165,6 +167,8 @@ class Video:
             lost.append(f"{self.frames_decoded} frames within {self.duration_s:.3f} s: their times are wrong")
         if self._damaged_packets:
             lost.append(f"{self._damaged_packets} damaged packets passed over")
+        if self._damaged_pictures:
+            lost.append(f"{self._damaged_pictures} pictures damaged, and what they show made up by the decoder")
         return "; ".join(lost) or None
 
     @property

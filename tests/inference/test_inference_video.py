@@ -110,6 +110,18 @@ def test_half_a_recording_is_decoded_with_a_warning(tmp_path: Path, steps: list[
     assert "of 10.0 announced seconds decode" in warning
 
 
+def test_pictures_that_the_decoder_made_up_are_told(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (20, 96, 128, 3)).astype(np.uint8)
+    path = write_video(tmp_path / "damaged.avi", list(noise))
+    content = bytearray(path.read_bytes())
+    for place in range(len(content) // 3, len(content) // 3 + 300, 10):
+        content[place] ^= 0x55
+    path.write_bytes(content)
+    with open_video(path, threads=1) as video:
+        assert len(list(video.frames())) > 10
+        assert "pictures damaged, and what they show made up by the decoder" in str(video.warning())
+
+
 def test_a_twentieth_of_a_recording_is_unusable(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (300, 48, 64, 3), np.uint8)
     whole = write_video(tmp_path / "whole.mkv", list(noise), codec="mpeg4").read_bytes()
