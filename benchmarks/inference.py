@@ -18,8 +18,6 @@ import argparse
 import json
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +28,7 @@ from benchmarks.inference_memory import peak_rss_mb
 from benchmarks.inference_report import draw, print_tables
 from benchmarks.machine import describe_machine
 from benchmarks.peers import Peer, open_peers
+from benchmarks.simulated import simulated_video
 from benchmarks.spent import in_turns
 from benchmarks.startup import score_tiny, tiny_video
 from inference.ahead import ahead
@@ -41,10 +40,6 @@ from inference.score import FRAMES_AHEAD, Scorer
 from inference.video import open_video
 from pmfer.bundle import Bundle, load_bundle
 from pmfer.onnx_cost import graph_cost
-from simulator.appearance import sample_appearance
-from simulator.patients import bedside_pose
-from simulator.script import Manner
-from simulator.session import Bedside, Film, SessionKind, SessionPlan
 
 CLIP = Path("../shared/data/videos/WolfgangLanger_Pexels.mp4")
 EVERY_FRAME = ScoringOptions(frames_per_second=None)
@@ -53,10 +48,6 @@ BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 VIDEOS = (1, 2, 4, 8)
 FACES = 64  # per measurement of the bundle alone, and one batch at least
 BATCH_SIZE = 32  # frames, as the scorer takes them
-FILM = Film(20.0, Fraction(24), (640, 360))
-SESSION = SessionPlan(
-    "simulated", "birch-01", datetime(2026, 3, 2, 9, tzinfo=UTC), SessionKind.CLEAR, True, False, Manner(), seed=32
-)
 
 Figures = dict[str, object]
 
@@ -70,7 +61,7 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     videos = {"clip": options.clip} if options.clip.is_file() else {}
-    videos["session"] = simulated_session(options.out)
+    videos["session"] = simulated_video(32, 20.0, options.out)
     figures = measure(videos, options.rounds, tiny_video(options.out))
     (options.out / "bench.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     print_tables(figures)
@@ -184,15 +175,6 @@ def in_batches(model: ExpressionModel, crops: NDArray[np.uint8], size: int) -> N
     """Run the model on all crops, `size` at a time."""
     for start in range(0, len(crops), size):
         model.score(crops[start : start + size])
-
-
-def simulated_session(folder: Path) -> Path:
-    """Twenty seconds of a drawn patient in 640 x 360 at 24 frames a second, drawn once."""
-    video = folder / f"{SESSION.session_id}.mp4"
-    if not video.is_file():
-        pose = bedside_pose(np.random.default_rng(SESSION.seed))
-        Bedside(sample_appearance(SESSION.seed), pose, FILM).record(SESSION, folder)
-    return video
 
 
 if __name__ == "__main__":

@@ -24,7 +24,6 @@ PUBLISHED = {
     "Py-Feat, RTX 3090": 202.0,
     "Py-Feat, RTX PRO 6000": 355.0,
 }
-PEERS = {"fer": "Haar cascade and its quantised network"}  # measured here where `make peers` was run
 OURS, PEER, THEIRS = "#1b5e8c", "#c9792b", "#b0b0b0"
 
 
@@ -35,11 +34,12 @@ def print_tables(figures: Figures) -> None:
     for prefix, title in (("", "first video"), ("session_", "simulated session")):
         if f"{prefix}decode_fps" in figures:
             console.print(_stages(figures, prefix, title))
-    if not any(f"peer_{peer}_fps" in figures for peer in PEERS):
-        console.print("peers: none is installed; `make peers` does it, into a virtual environment of their own")
+    if not _peers(figures):
+        console.print("no peer beside it: `make peers` installs them, apart from our packages", soft_wrap=True)
     console.print(
         f"start-up of pmfer score, to the end of a video of two frames: {figures['startup_s']:.2f} s "
-        f"(CPU {figures['startup_cpu_s']:.2f} s)"
+        f"(CPU {figures['startup_cpu_s']:.2f} s)",
+        soft_wrap=True,
     )
     console.print(_faces(figures))
     console.print(_pairs("threads, one video", {k: v for k, v in figures.items() if k.startswith("threads_")}))
@@ -51,7 +51,7 @@ def print_tables(figures: Figures) -> None:
 def draw(figures: Figures, out: Path) -> None:
     """Bars of frames per second: ours and peers', measured here, and those published, on other hardware."""
     ours = {f"PMFER here: {words}": float(str(figures[f"{stage}_fps"])) for stage, words in STAGES.items()}
-    peers = {f"{name} here": float(str(figures[f"{key}_fps"])) for key, name in _peers(figures, "").items()}
+    peers = {f"{name} here": float(str(figures[f"{key}_fps"])) for key, name in _peers(figures).items()}
     bars = {**PUBLISHED, **peers, **ours}
     colours = [THEIRS] * len(PUBLISHED) + [PEER] * len(peers) + [OURS] * len(ours)
     figure = Figure((8, 4.6), layout="constrained")
@@ -76,22 +76,22 @@ def _stages(figures: Figures, prefix: str, title: str) -> Table:
     for stage, words in STAGES.items():
         row = (figures[f"{prefix}{stage}_fps"], figures[f"{prefix}{stage}_cpu_ms"])
         table.add_row(words, f"{row[0]:,.1f}", f"{row[1]:.2f}")
-    for peer, name in _peers(figures, prefix).items():
-        found = f"{figures[f'{prefix}{peer}_face_share']:.0%} with a face"
+    for peer, name in _peers(figures).items():
+        words = f"{name}, every frame (a face in {figures[f'{prefix}{peer}_face_share']:.1%})"
         row = (figures[f"{prefix}{peer}_fps"], figures[f"{prefix}{peer}_cpu_ms"])
-        table.add_row(f"{name}, every frame ({found})", f"{row[0]:,.1f}", f"{row[1]:.2f}")
+        table.add_row(words, f"{row[0]:,.1f}", f"{row[1]:.2f}")
     table.add_row("bound: decoding, and the model on every face", f"{figures[f'{prefix}bound_fps']:,.1f}", "")
     table.add_row("share of the bound reached", f"{figures[f'{prefix}bound_share']:.0%}", "")
     table.add_row("times real time, five frames a second", f"{figures[f'{prefix}times_real_time']:.1f}", "")
     return table
 
 
-def _peers(figures: Figures, prefix: str) -> dict[str, str]:
-    """Those that were measured on a video, by their key: name, version and what they do."""
+def _peers(figures: Figures) -> dict[str, str]:
+    """Names with versions of the peers that were measured, by the beginning of their keys."""
     return {
-        f"peer_{peer}": f"{peer} {figures[f'peer_{peer}_version']}: {words}"
-        for peer, words in PEERS.items()
-        if f"{prefix}peer_{peer}_fps" in figures
+        key.removesuffix("_version"): f"{key.removeprefix('peer_').removesuffix('_version')} {version}"
+        for key, version in figures.items()
+        if key.startswith("peer_") and key.endswith("_version")
     }
 
 

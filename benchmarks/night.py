@@ -20,22 +20,17 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
-from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import describe_machine
 from benchmarks.scale import Assumed
+from benchmarks.simulated import simulated_video
 from benchmarks.spent import plain_environment, spent_by
 from flows.data_folder import DataFolder
-from simulator.appearance import sample_appearance
-from simulator.patients import bedside_pose
-from simulator.script import Manner
-from simulator.session import Bedside, Film, SessionKind, SessionPlan
 
 NIGHT = date(2026, 3, 2)
 BEFORE = NIGHT - timedelta(days=1)
@@ -85,7 +80,7 @@ def measure(sessions: int, seconds: float, core_hour: float, out: Path) -> Figur
     Raises:
         SystemExit: the night failed, or did not score every session.
     """
-    films = [drawn(seed, seconds, out / "films") for seed in FACES]
+    films = [simulated_video(seed, seconds, out) for seed in FACES]
     figures: Figures = {**describe_machine(), "sessions": sessions, "seconds_per_session": seconds}
     with tempfile.TemporaryDirectory(dir=out) as temporary:
         place = Path(temporary).absolute()
@@ -143,20 +138,6 @@ def read_metrics(path: Path) -> dict[str, float]:
     families = text_string_to_metric_families(path.read_text(encoding="utf-8"))
     samples = [sample for family in families for sample in family.samples]
     return {sample.labels.get("stage", sample.name): sample.value for sample in samples}
-
-
-def drawn(seed: int, seconds: float, folder: Path) -> Path:
-    """A clear session of a drawn face, drawn once."""
-    started = datetime.combine(NIGHT, time(9), UTC)
-    name = f"face-{seed}-{seconds:g}s"
-    plan = SessionPlan(name, "drawn", started, SessionKind.CLEAR, True, False, Manner(), seed)
-    video = folder / f"{name}.mp4"
-    if not video.is_file():
-        print(f"drawing {video}")
-        folder.mkdir(parents=True, exist_ok=True)
-        film = Film(seconds, Fraction(24), (640, 360))
-        Bedside(sample_appearance(seed), bedside_pose(np.random.default_rng(seed)), film).record(plan, folder)
-    return video
 
 
 def write_night(films: list[Path], night: date, sessions: int, source: Path) -> None:

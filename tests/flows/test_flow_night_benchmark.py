@@ -60,7 +60,7 @@ def test_a_small_night_is_measured(
     assert figures["sessions"] == 2
     assert figures["reports"] == 2  # a patient's and the ward's
     assert figures["frames_scored"] == 20
-    assert figures["video_s"] == pytest.approx(4.0)
+    assert figures["video_s"] == pytest.approx(2 * 47 / 24)  # from the first frame to the last
     assert sum(figures[f"{stage}_s"] for stage in STAGES) == pytest.approx(figures["wall_s"])
     assert all(figures[f"{stage}_s"] > 0 for stage in ("pull", "score", "store", "report", "between", "around"))
     assert "assumed: 0.04 per core-hour" in capsys.readouterr().out

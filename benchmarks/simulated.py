@@ -1,0 +1,26 @@
+"""Videos of drawn patients to measure with: a clear view of one face, 640 x 360 at 24 frames a second."""
+
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from simulator.appearance import sample_appearance
+from simulator.patients import bedside_pose
+from simulator.script import Manner
+from simulator.session import Bedside, Film, SessionKind, SessionPlan
+
+STARTED_AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
+def simulated_video(seed: int, seconds: float, folder: Path) -> Path:
+    """The video of one patient, drawn unless the folder has it already; drawing takes about a third of its length."""
+    name = f"simulated-{seed}-{seconds:g}s"
+    video = folder / f"{name}.mp4"
+    if not video.is_file():
+        print(f"drawing {video}")
+        film = Film(seconds, Fraction(24), (640, 360))
+        plan = SessionPlan(name, "birch-01", STARTED_AT, SessionKind.CLEAR, True, False, Manner(), seed)
+        Bedside(sample_appearance(seed), bedside_pose(np.random.default_rng(seed)), film).record(plan, folder)
+    return video
