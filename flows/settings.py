@@ -249,6 +249,7 @@ def prepare_prefect(home: Path) -> None:
     # Prefect logs a traceback for every task that fails; the error itself reaches the command line, which says it in
     # one line.
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    os.environ.setdefault("PREFECT_SERVER_LOGGING_LEVEL", "CRITICAL")  # of the temporary server
     os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", str(HEARTBEAT_S))
     if read_settings().log_format == "json":
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER", "json")
