@@ -483,6 +483,7 @@ def run_nights(
 
     try:
         data.require_writable()
+        data.require_room()
         prepare_prefect(data.prefect_home)
         from flows.catch_up import backfill as run
         from flows.catch_up import first_due_night
@@ -497,8 +498,16 @@ def run_nights(
         typer.echo(f"{span}: nothing to do")
         report_end(settings, last, done_before=True)
         return False
+    from prefect.exceptions import PrefectHTTPStatusError
+
     try:
         run(source, data.root, due, last, bundle, detector, fps, dispatch)
+    except PrefectHTTPStatusError as error:
+        status = f"{error.response.status_code} {error.response.reason_phrase}"
+        raise ConfigurationError(
+            f"Prefect's server cannot record the run ({status}); the temporary one writes to {data.prefect_home}: is "
+            "the disk full? make room and run again, what was stored before is intact"
+        ) from None
     except RuntimeError as error:
         trouble = _server_trouble(error, data)
         if trouble is None:

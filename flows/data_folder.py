@@ -2,12 +2,17 @@
 
 import contextlib
 import os
+import shutil
 import tempfile
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from pmfer.errors import ConfigurationError
+
+# Bytes: what Prefect's temporary server (5 MB) and a first warehouse take. Without them that server does not come up,
+# which is known after two minutes only.
+LEAST_ROOM_BYTES = 16_000_000
 
 
 @dataclass(frozen=True)
@@ -111,3 +116,15 @@ class DataFolder:
             raise ConfigurationError(
                 f"data folder {self.root}: cannot be written ({error.strerror}); choose another with --data-dir"
             ) from None
+
+    def require_room(self) -> None:
+        """Refuse a disk on which no night can end, before anything waits for it.
+
+        Raises:
+            ConfigurationError: fewer than LEAST_ROOM_BYTES are free.
+        """
+        free = shutil.disk_usage(self.root).free
+        if free < LEAST_ROOM_BYTES:
+            raise ConfigurationError(
+                f"data folder {self.root}: the disk is full ({free / 1e6:.0f} MB are free); make room and run again"
+            )

@@ -94,7 +94,6 @@ class Examination:
 
     open: tuple[PendingSession, ...]  # to be scored
     done_before: int  # scored already with the same bundle and options
-    kept_aside: int  # in quarantine, and the same bytes have the same trouble
     rejections: tuple[Rejection, ...]
 
 
@@ -166,28 +165,27 @@ def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job
 def examine(
     connection: duckdb.DuckDBPyConnection, sessions: Sequence[PendingSession], job: Job, night: date
 ) -> Examination:
-    """Tell by their content which sessions of a night are to be scored."""
-    identities = {s: store.scoring_id(s.record().content_sha256, **vars(job.provenance)) for s in sessions}
-    done = queries.existing_scorings(connection, identities.values())
+    """Tell by their content which sessions of a night are to be scored.
+
+    What is in quarantine stays there, because the same bytes have the same trouble.
+    """
     aside = queries.quarantine(connection, night).filter(pl.col("replay_asked_at").is_null())
     set_aside = set(aside.select("source_uri", "content_sha256").iter_rows())
+    asked = [s for s in sessions if (s.recording.source_uri, s.content_sha256) not in set_aside]
+    records = [session.record() for session in asked]
+    identities = [store.scoring_id(record.content_sha256, **vars(job.provenance)) for record in records]
+    done = queries.existing_scorings(connection, identities)
     to_score: list[PendingSession] = []
     rejections: list[Rejection] = []
-    done_before = kept_aside = 0
-    for session, identity in identities.items():
-        if (session.recording.source_uri, session.content_sha256) in set_aside:
-            kept_aside += 1
-            continue
-        try:
-            store.check_session(connection, session.record())
-        except SessionError as error:
-            rejections.append(session.rejection(error))
-            continue
-        if identity in done:
+    done_before = 0
+    for session, identity, refusal in zip(asked, identities, store.refusals(connection, records), strict=True):
+        if refusal:
+            rejections.append(session.rejection(refusal))
+        elif identity in done:
             done_before += 1
         else:
             to_score.append(session)
-    return Examination(tuple(to_score), done_before, kept_aside, tuple(rejections))
+    return Examination(tuple(to_score), done_before, tuple(rejections))
 
 
 def pull_session(session: PendingSession, job: Job, folder: Path) -> StagedSession | Rejection | Unready:

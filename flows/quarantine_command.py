@@ -96,8 +96,7 @@ def drop(
 
     data, warehouse = _places(data_dir)
     choice = Choice(tuple(names or ()), _day(since), _day(until), reason)
-    count = len(chosen(data, warehouse, choice))
-    if not yes and not typer.confirm(f"forget {count} of what is set aside?"):
+    if not yes and not typer.confirm(f"forget {len(chosen(data, warehouse, choice))} of what is set aside?"):
         raise typer.Abort
     typer.echo(f"{len(forget(data, warehouse, choice))} forgotten")
 

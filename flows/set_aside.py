@@ -1,11 +1,12 @@
 """What is set aside: finding it, asking for another try of it, forgetting it."""
 
-from collections.abc import Iterable
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import duckdb
 import polars as pl
 
 from flows.data_folder import DataFolder
@@ -17,6 +18,8 @@ from warehouse.address import Address
 from warehouse.connection import open_reader
 from warehouse.publish import publish
 from warehouse.records import QuarantineRecord
+
+Change = Callable[[duckdb.DuckDBPyConnection, Sequence[QuarantineRecord]], int]
 
 
 @dataclass(frozen=True)
@@ -54,11 +57,7 @@ def ask_again(data: DataFolder, warehouse: Address, choice: Choice) -> list[Quar
         ConfigurationError: nothing was chosen, a name fits no row or several, or there is no warehouse.
         WarehouseError: the warehouse is being written, or refused.
     """
-    rows = chosen(data, warehouse, choice)
-    with writing(data, warehouse) as connection:
-        store.ask_replay(connection, rows)
-        publish(connection, warehouse)
-    return rows
+    return _change(data, warehouse, choice, store.ask_replay)
 
 
 def forget(data: DataFolder, warehouse: Address, choice: Choice) -> list[QuarantineRecord]:
@@ -67,11 +66,7 @@ def forget(data: DataFolder, warehouse: Address, choice: Choice) -> list[Quarant
     Raises:
         ConfigurationError, WarehouseError: as for ask_again.
     """
-    rows = chosen(data, warehouse, choice)
-    with writing(data, warehouse) as connection:
-        store.drop_quarantine(connection, rows)
-        publish(connection, warehouse)
-    return rows
+    return _change(data, warehouse, choice, store.drop_quarantine)
 
 
 def chosen(data: DataFolder, warehouse: Address, choice: Choice) -> list[QuarantineRecord]:
@@ -80,24 +75,41 @@ def chosen(data: DataFolder, warehouse: Address, choice: Choice) -> list[Quarant
     Raises:
         ConfigurationError, WarehouseError: as for ask_again.
     """
+    with _choosing(data, warehouse, choice) as (_, rows):
+        return rows
+
+
+def _change(data: DataFolder, warehouse: Address, choice: Choice, change: Change) -> list[QuarantineRecord]:
+    with _choosing(data, warehouse, choice) as (connection, rows):
+        change(connection, rows)
+        publish(connection, warehouse)
+    return rows
+
+
+@contextmanager
+def _choosing(
+    data: DataFolder, warehouse: Address, choice: Choice
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, list[QuarantineRecord]]]:
+    """The writer, and the rows that it sees of what was chosen."""
     if choice.is_empty:
         raise ConfigurationError("quarantine: name what is meant, by identifier, path, --reason, --from or --to")
     require_existing(warehouse)
     with writing(data, warehouse) as connection:
         rows = queries.quarantine_all(connection, since=choice.since, until=choice.until, reason=choice.reason)
-    return [
-        QuarantineRecord(
-            night=row["night"],
-            source_uri=row["source_uri"],
-            content_sha256=row["content_sha256"],
-            session_id=row["session_id"],
-            patient_id=row["patient_id"],
-            reason=QuarantineReason(row["reason"]),
-            message=row["message"],
-            run_id=row["run_id"],
-        )
-        for row in _named(rows, choice.names).to_dicts()
-    ]
+        yield connection, [_record(row) for row in _named(rows, choice.names).to_dicts()]
+
+
+def _record(row: dict[str, Any]) -> QuarantineRecord:
+    return QuarantineRecord(
+        night=row["night"],
+        source_uri=row["source_uri"],
+        content_sha256=row["content_sha256"],
+        session_id=row["session_id"],
+        patient_id=row["patient_id"],
+        reason=QuarantineReason(row["reason"]),
+        message=row["message"],
+        run_id=row["run_id"],
+    )
 
 
 def _named(rows: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:

@@ -256,6 +256,7 @@ def prepare_prefect(home: Path) -> None:
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     # Libraries of the temporary server log a traceback now and then when it is stopped in the middle of a query.
     os.environ.setdefault("PREFECT_LOGGING_ROOT_LEVEL", "CRITICAL")
+    os.environ.setdefault("PREFECT_SERVER_LOGGING_LEVEL", "CRITICAL")  # of the temporary server
     os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", str(HEARTBEAT_S))
     if read_settings().log_format == "json":
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER", "json")

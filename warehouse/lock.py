@@ -27,6 +27,7 @@ from warehouse.literals import quoted
 
 PATIENCE_S = 600.0  # seconds after which a lock that is still taken is somebody's trouble
 _PAUSE_S = 0.01  # seconds between two looks
+_NO_SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
 _ADVISORY_KEY = 0x706D666572  # "pmfer": a lock of its own among those that others may use in the same database
 
 
@@ -128,6 +129,8 @@ def _advisory(connection: duckdb.DuckDBPyConnection, attached: str, key: int) ->
     with connection.cursor() as guard:
         guard.begin()
         try:
+            # Otherwise it keeps the snapshot of its first question, and PostgreSQL could clean nothing up for hours.
+            guard.execute(f"CALL postgres_execute({quoted(attached)}, {quoted(_NO_SNAPSHOT)})")
             yield lambda: guard.execute(attempt_sql).fetchall() == [(True,)]
         finally:
             # Where the server went away meanwhile, the lock went with it; the first error is the one to report.

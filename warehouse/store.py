@@ -40,16 +40,30 @@ def scoring_id(content_sha256: str, bundle_id: str, options_sha256: str) -> str:
     return digest(content_sha256, bundle_id, options_sha256)
 
 
-def check_session(connection: duckdb.DuckDBPyConnection, session: SessionRecord) -> None:
-    """Check that a session does not contradict what is stored; worth doing before its video is decoded.
+def refusals(connection: duckdb.DuckDBPyConnection, sessions: Sequence[SessionRecord]) -> list[SessionError | None]:
+    """What speaks against storing sessions, each by itself; worth knowing before their videos are decoded.
+
+    Returns:
+        For each session None, or the error that storing it would raise: there is no consent, or none on record for the
+        day (NO_CONSENT), the start has no UTC offset (SIDECAR_INVALID), the same bytes are stored as another session
+        (DUPLICATE_CONTENT), or the session is stored with other bytes, another patient or another start
+        (SESSION_CONFLICT).
 
     Raises:
-        SessionError: there is no consent, or none on record for the day (NO_CONSENT), the start has no UTC offset
-            (SIDECAR_INVALID), the same bytes are stored as another session (DUPLICATE_CONTENT), or the session is
-            stored with other bytes, another patient or another start (SESSION_CONFLICT).
         WarehouseError: the database refused.
     """
-    _check_sessions(connection, [session])
+    register = read_register(connection)
+    by_id, by_content = _stored_alike(connection, sessions)
+
+    def refusal(session: SessionRecord) -> SessionError | None:
+        try:
+            _check_allowed(session, register)
+            _check_agrees(session, by_id, by_content)
+        except SessionError as error:
+            return error
+        return None
+
+    return [refusal(session) for session in sessions]
 
 
 def store_session(
@@ -85,7 +99,7 @@ def store_sessions(
         How many were stored: those whose content was stored with this bundle and these options before are left out.
 
     Raises:
-        SessionError: a session contradicts what is stored or another of them, see check_session.
+        SessionError: a session contradicts what is stored or another of them, see refusals.
         WarehouseError: a batch breaks a rule, a session is given twice, or the database refused.
     """
     batches = {result.session.session_id: result.frames for result in results}
@@ -279,6 +293,18 @@ def _changed(connection: duckdb.DuckDBPyConnection, statement: str, values: Mapp
 
 def _check_sessions(connection: duckdb.DuckDBPyConnection, sessions: Sequence[SessionRecord]) -> None:
     register = read_register(connection)
+    by_id, by_content = _stored_alike(connection, sessions)
+    for session in sessions:
+        _check_allowed(session, register)
+        _check_agrees(session, by_id, by_content)
+        by_id[session.session_id] = (session.content_sha256, session.patient_id, session.started_at)
+        by_content[session.content_sha256] = session.session_id
+
+
+def _stored_alike(
+    connection: duckdb.DuckDBPyConnection, sessions: Sequence[SessionRecord]
+) -> tuple[dict[str, tuple[str, str, datetime]], dict[str, str]]:
+    """Stored sessions of the same names or contents: content, patient and start by name, and the name by content."""
     with one_line_errors(database_path(connection)):
         alike = connection.execute(
             sql.query("sessions_alike"),
@@ -291,12 +317,7 @@ def _check_sessions(connection: duckdb.DuckDBPyConnection, sessions: Sequence[Se
         row["session_id"]: (row["content_sha256"], row["patient_id"], row["started_at"])
         for row in alike.rows(named=True)
     }
-    by_content = {content: session_id for session_id, (content, _, _) in by_id.items()}
-    for session in sessions:
-        _check_allowed(session, register)
-        _check_agrees(session, by_id, by_content)
-        by_id[session.session_id] = (session.content_sha256, session.patient_id, session.started_at)
-        by_content[session.content_sha256] = session.session_id
+    return by_id, {content: session_id for session_id, (content, _, _) in by_id.items()}
 
 
 def _check_allowed(session: SessionRecord, register: ConsentRegister) -> None:

@@ -178,7 +178,7 @@ def test_two_workers_make_the_same_rows_as_one_process(
     assert night.returncode == 0, out + errors
     assert house.content(lake) == alone
     for name in ("left", "right"):
-        assert (house.folder / name / "source").is_dir(), f"worker {name} took no shard"
+        assert (house.folder / name / "digests").is_dir(), f"worker {name} took no shard"
     again = house.nightly(lake, "two", "--dispatch", "workers")
     out, errors = again.communicate()
     assert "nothing to do" in out, out + errors

@@ -27,9 +27,9 @@ class PostgresServer:
         password = PASSWORD.replace("'", r"\'")
         return f"host={self.folder} user={USER} password='{password}' dbname={name}"
 
-    def execute(self, name: str, text: str) -> None:
-        """Run a statement in a database."""
-        self._run("psql", "--quiet", f"--command={text}", name)
+    def execute(self, name: str, text: str) -> list[str]:
+        """Run a statement in a database; returns its rows, their columns with | between them."""
+        return self._run("psql", "--quiet", "--tuples-only", "--no-align", f"--command={text}", name).splitlines()
 
     def start(self) -> None:
         """Start it, again after stop."""
@@ -45,9 +45,12 @@ class PostgresServer:
         command = [self.programs / program, "--pgdata", self.folder / "data", *arguments]
         subprocess.run(command, stdout=subprocess.DEVNULL, check=True, cwd=self.folder, **_as_nobody())
 
-    def _run(self, program: str, *arguments: str) -> None:
+    def _run(self, program: str, *arguments: str) -> str:
         command = [self.programs / program, f"--host={self.folder}", f"--username={USER}", *arguments]
-        subprocess.run(command, env={"PGPASSWORD": PASSWORD}, check=True)
+        done = subprocess.run(
+            command, env={"PGPASSWORD": PASSWORD}, check=True, stdout=subprocess.PIPE, encoding="utf-8"
+        )
+        return done.stdout
 
 
 def find_programs() -> Path | None:

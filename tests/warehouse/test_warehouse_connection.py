@@ -17,7 +17,7 @@ from warehouse import queries
 from warehouse.address import Address
 from warehouse.connection import open_reader, open_writer
 from warehouse.publish import publish
-from warehouse.store import check_session
+from warehouse.store import refusals
 
 OPEN_ELSEWHERE = """
 import sys
@@ -77,7 +77,7 @@ def test_times_come_and_go_without_pytz(writer: duckdb.DuckDBPyConnection, monke
     monkeypatch.setitem(sys.modules, "pytz", None)  # not a dependency, although DuckDB's row-wise fetching wants it
     session = sample_session("s1")
     store_sample(writer, session)
-    check_session(writer, session)
+    assert refusals(writer, [session]) == [None]
     summaries = queries.session_summaries(writer, session.patient_id, PROVENANCE, until=session.session_date)
     assert summaries["started_at"].to_list() == [session.started_at]
 

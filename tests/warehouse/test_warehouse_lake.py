@@ -140,6 +140,21 @@ def test_a_night_of_a_lake_runs_once_at_a_time(address: LakeAddress) -> None:
             pass
 
 
+def test_who_holds_a_night_for_hours_does_not_keep_postgresql_from_cleaning_up(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    address = lake_in(tmp_path, f"ducklake:postgres:{postgres.create_database('held')}")
+    question = """
+        SELECT state, backend_xmin IS NULL AND backend_xid IS NULL FROM pg_stat_activity
+        WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+    """
+    with open_writer(address) as connection, night_lock(connection, date(2026, 3, 2)):
+        connection.execute("SELECT count(*) FROM sessions").fetchall()
+        held = postgres.execute("held", question)
+    assert "idle in transaction|t" in held, "nobody holds the night"
+    assert all(row.endswith("|t") for row in held), held
+
+
 def test_a_catalogue_that_goes_down_in_mid_run_loses_nothing_that_was_stored(tmp_path: Path) -> None:
     programs = find_programs()
     if programs is None:

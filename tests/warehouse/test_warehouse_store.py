@@ -29,10 +29,10 @@ from warehouse.contracts import broken_contracts
 from warehouse.records import QuarantineRecord, ReportRecord, SessionRecord, SessionResult
 from warehouse.store import (
     add_quarantine,
-    check_session,
     finish_run,
     lift_quarantine,
     record_report,
+    refusals,
     scoring_id,
     start_run,
     store_session,
@@ -145,18 +145,22 @@ def test_a_session_that_contradicts_what_is_stored_changes_nothing(
 ) -> None:
     store_sample(writer, sample_session("s1"))
     before = content(writer)
-    for refused in (lambda: check_session(writer, session), lambda: store_sample(writer, session)):
-        with pytest.raises(SessionError) as error:
-            refused()
-        assert error.value.reason is reason
-        assert "\n" not in str(error.value)
+    fine, refusal, again = refusals(writer, [sample_session("s3"), session, session])
+    with pytest.raises(SessionError) as error:
+        store_sample(writer, session)
+    assert fine is None
+    for found in (error.value, refusal, again):
+        assert found is not None
+        assert found.reason is reason
+        assert str(found) == str(error.value)
+        assert "\n" not in str(found)
     assert content(writer) == before
 
 
 def test_the_same_instant_in_another_zone_is_no_conflict(writer: duckdb.DuckDBPyConnection) -> None:
     session = sample_session("s1")
     store_sample(writer, session)
-    check_session(writer, replace(session, started_at=session.started_at.astimezone(UTC)))
+    assert refusals(writer, [replace(session, started_at=session.started_at.astimezone(UTC))]) == [None]
 
 
 def test_a_source_has_one_row_in_quarantine_and_loses_it_when_scored(writer: duckdb.DuckDBPyConnection) -> None:
