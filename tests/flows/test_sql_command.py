@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -188,7 +189,8 @@ def test_an_error_in_the_middle_of_the_answer_leaves_no_file(
     late = "SELECT CAST(if(i = 900000, 'x', '1') AS INTEGER) FROM range(1000000) AS t(i)"
     for name in ("late.csv", "late.json", "late.parquet"):
         assert sql(monkeypatch, late, "--out", tmp_path / name) == 1
-        assert "Could not convert string 'x' to INT32" in complaint(capsys)
+        # Of several threads DuckDB now and then tells how it stopped another one, and not what went wrong in the first.
+        assert re.search("Could not convert string 'x' to INT32|Interrupted!", complaint(capsys))
     assert list(tmp_path.glob("*late*")) == []
 
 
