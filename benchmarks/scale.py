@@ -16,7 +16,7 @@ FRAMES_PER_S = 5  # sampled, the default
 class Measured:
     """Figures of docs/, on two shared cores without a GPU."""
 
-    score_core_s: float = 0.16  # core-seconds per second of video, 640 x 360, one face; docs/scale.md
+    score_core_s: float = 0.045  # core-seconds per second of video, 640 x 360, one face; docs/scale.md
     store_s: float = 0.4  # seconds that storing a session holds the lake's lock; docs/scale.md
     row_bytes: float = 62.0  # per frame row of a tidied lake, rollups and all else included; docs/scale.md
     report_core_s: float = 0.6  # core-seconds per report, built and rendered; docs/reports.md
@@ -30,7 +30,7 @@ class Assumed:
 
     cores: int = 16  # per machine that scores
     busy: float = 0.8  # share of the window in which those cores score; the rest is starting, copying, waiting
-    gpu_speedup: float = 40.0  # of one GPU with its decoder over one core; NOT measured, no GPU was at hand
+    gpu_speedup: float = 11.0  # of one GPU with its decoder over one core; NOT measured, no GPU was at hand
     report_cores: int = 16  # of the machine of the nights, which renders
     sidecar_s: float = 0.005  # to list and read one sidecar from a store nearby, one after the other
     network_bytes_s: float = 1.25e9  # of the source, 10 Gbit/s
