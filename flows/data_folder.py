@@ -10,6 +10,8 @@ from pathlib import Path
 
 from pmfer.errors import ConfigurationError
 
+WARD = "ward"  # what the overview's files are called, in place of a pseudonym
+
 # Bytes: what Prefect's temporary server (5 MB) and a first warehouse take. Without them that server does not come up,
 # which is known after two minutes only.
 LEAST_ROOM_BYTES = 16_000_000
@@ -90,7 +92,7 @@ class DataFolder:
 
     def ward_report(self, day: date) -> Path:
         """PDF of the ward's day."""
-        return self.reports(day) / "ward.pdf"
+        return self.reports(day) / f"{WARD}.pdf"
 
     def relative(self, path: Path) -> str:
         """A path below the folder, as it is stored."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from flows.data_folder import WARD
 from flows.name_map import read_names
 from flows.recipients import read_recipients
 from flows.settings import Settings, read_secret
@@ -25,7 +26,6 @@ from reports.patient import PatientReport
 from reports.protection import Recipient
 from reports.ward import WardReport
 
-WARD = "ward"  # name of the files of the overview
 SUFFIXES = ("pdf", "html", "json")  # of all files
 
 

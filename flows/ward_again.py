@@ -6,8 +6,8 @@ from pathlib import Path
 
 import duckdb
 
-from flows.data_folder import DataFolder
-from flows.printing import SUFFIXES, WARD, Printing
+from flows.data_folder import WARD, DataFolder
+from flows.printing import SUFFIXES, Printing
 from flows.reporting import DueReport, due_report, is_current, recorded_reports, render, require_none
 from reports.ward import build_ward_report
 from warehouse import queries, store

@@ -15,6 +15,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from flows.data_folder import WARD
 from flows.sources.location import Location, SourceReadError
 from flows.sources.printable import printable
 from pmfer.errors import QuarantineReason, SessionError
@@ -23,11 +24,11 @@ MAX_SIDECAR_BYTES = 64 * 1024  # a sidecar is a few hundred bytes; whatever is l
 
 # No separators, no leading dot: an id becomes a file's name.
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-WARD = "ward"  # ward.pdf is the overview: a patient of that name would write over it
 _WRITTEN_OUT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]")
 
 
 def _no_page_of_the_ward(pseudonym: str) -> str:
+    """A patient of that name would write over the overview."""
     if pseudonym.lower() == WARD:
         raise PydanticCustomError("ward", "'ward' names the page of the whole ward, give the patient another pseudonym")
     return pseudonym

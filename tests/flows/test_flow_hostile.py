@@ -18,10 +18,9 @@ from plain_night import run_night
 from privacy_folder import file_of
 
 from flows.cli import main
-from flows.data_folder import DataFolder
+from flows.data_folder import WARD, DataFolder
 from flows.events_command import import_events
 from flows.night import quarantine_record
-from flows.printing import WARD
 from flows.sources import NightListing, Recording, Rejection, Source, list_night
 from flows.sources.manifest import MAX_MANIFEST_BYTES
 from flows.staging import clean, copy_recording, staging_folder
