@@ -10,12 +10,16 @@ face elsewhere; `small`, a quarter as large; `dim`; `noisy`.
 
 import argparse
 from collections.abc import Callable
+from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import av
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from simulator.video import write_video
 
 SECONDS = 10.0
 SKIN = (150, 110, 90)
@@ -37,18 +41,11 @@ def main() -> None:
 
 def rewrite(clip: Path, target: Path, change: Change) -> None:
     """Write the first SECONDS of a clip with every picture changed."""
-    with av.open(str(clip)) as source, av.open(str(target), "w") as output:
+    with av.open(str(clip)) as source:
         stream = source.streams.video[0]
-        written = output.add_stream("libx264", rate=stream.average_rate)
-        written.width, written.height, written.pix_fmt = stream.width, stream.height, "yuv420p"
-        written.options = {"crf": "20"}
-        for number, frame in enumerate(source.decode(stream)):
-            time_s = number / float(stream.average_rate or 25)
-            if time_s >= SECONDS:
-                break
-            picture = np.ascontiguousarray(change(frame.to_ndarray(format="rgb24"), time_s))
-            output.mux(written.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        output.mux(written.encode(None))
+        rate = Fraction(stream.average_rate or 25)
+        shown = (frame.to_ndarray(format="rgb24") for frame in islice(source.decode(stream), round(SECONDS * rate)))
+        write_video(target, (change(picture, n / float(rate)) for n, picture in enumerate(shown)), rate)
 
 
 def moved(picture: Picture, aside: float, down: float = 0.0) -> Picture:
