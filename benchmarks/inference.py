@@ -36,7 +36,7 @@ from inference.detector import open_detector
 from inference.locate import Locator
 from inference.model import ExpressionModel
 from inference.options import ScoringOptions
-from inference.score import FRAMES_AHEAD, Scorer
+from inference.score import BATCH_SIZE, FRAMES_AHEAD, Scorer
 from inference.video import open_video
 from pmfer.bundle import Bundle, load_bundle
 from pmfer.onnx_cost import graph_cost
@@ -47,7 +47,6 @@ PLAIN = ScoringOptions(frames_per_second=None, detections_per_second=None, int8=
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 VIDEOS = (1, 2, 4, 8)
 FACES = 64  # per measurement of the bundle alone, and one batch at least
-BATCH_SIZE = 32  # frames, as the scorer takes them
 
 Figures = dict[str, object]
 

@@ -19,7 +19,7 @@ import polars as pl
 from inference import wire
 from inference.limits import VideoLimits
 from inference.options import ScoringOptions
-from inference.score import Progress, ScoredVideo, VideoSummary
+from inference.score import BATCH_SIZE, Progress, ScoredVideo, VideoSummary
 from pmfer.bundle import Bundle
 from pmfer.errors import BundleError, ConfigurationError, QuarantineReason, VideoError
 
@@ -47,7 +47,7 @@ class ScoringProcess:
         options: ScoringOptions,
         limits: VideoLimits,
         *,
-        batch_size: int = 32,
+        batch_size: int = BATCH_SIZE,
         threads: int = 2,
     ) -> None:
         """Arguments as for Scorer, and the limits; nothing is started before the first video."""

@@ -36,6 +36,7 @@ from pmfer.errors import BundleError, VideoError
 RIVAL_WARNING_SHARE = 0.7  # of the subject's prominence: with a rival beyond this, the choice of subject is doubtful
 
 FRAMES_AHEAD = 16  # decoded while the detector is busy
+BATCH_SIZE = 32  # frames that are located together, and crops that go to the model together
 
 Progress = Callable[[float, float | None], None]  # seconds of video done, seconds announced (None: unknown)
 
@@ -70,7 +71,7 @@ class Scorer:
         bundle: Bundle,
         options: ScoringOptions,
         *,
-        batch_size: int = 32,
+        batch_size: int = BATCH_SIZE,
         threads: int = 2,
         limits: VideoLimits | None = None,
     ) -> None:

@@ -148,9 +148,9 @@ def _make_file(connection: duckdb.DuckDBPyConnection, address: FileAddress) -> N
     connection.execute(f"ATTACH {quoted(draft)} AS draft{attach_options(address.key, *NEW_FILE)}")
     connection.execute("DETACH draft")
     try:
-        address.path.hardlink_to(draft)  # to rename it would replace the file of another process that was faster
+        address.path.hardlink_to(draft)
     except FileExistsError:
-        pass
+        pass  # another process was faster, and to rename would replace its file
     except OSError:  # a file system without such links
         draft.rename(address.path)
     draft.unlink(missing_ok=True)
