@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from flows.data_folder import DataFolder
+from flows.run_nights import run_nights
 from flows.settings import read_settings
 from flows.warehouse_address import warehouse_address
 from pmfer.errors import ConfigurationError
@@ -64,8 +65,6 @@ def simulate_ward(folder: Path, first_day: date, days: int, seed: int, console: 
 
 def run_demo(data_dir: Path, console: Console) -> None:
     """Simulate three weeks, process them night by night, and say where the results are."""
-    from flows.cli import run_nights
-
     began = time.monotonic()
     source = data_dir / "source"
     console.print(f"[bold]1[/] Simulating a ward of five patients over {DAYS} days in {source}")

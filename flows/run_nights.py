@@ -1,0 +1,78 @@
+"""Nights as a command runs them: what has something to do, and one line for what Prefect itself cannot do.
+
+Prefect takes seconds to import and reads its settings then, so it is imported once these are made.
+"""
+
+from datetime import date
+from pathlib import Path
+
+import typer
+
+from flows.data_folder import DataFolder
+from flows.settings import Dispatch, prefect_server, prepare_prefect, read_settings
+from pmfer.errors import ConfigurationError, PmferError
+
+
+def run_nights(
+    source: str,
+    first: date,
+    last: date,
+    data_dir: Path | None,
+    bundle: str | None,
+    detector: str | None,
+    fps: float | None,
+    dispatch: Dispatch | None = None,
+) -> bool:
+    """Run the flow over the nights that have something to do; False when all was done before."""
+    settings = read_settings(data_dir=data_dir)
+    data = DataFolder(settings.data_dir.absolute())
+    from flows.watch import report_end, report_failure
+
+    try:
+        data.require_writable()
+        data.require_room()
+        prepare_prefect(data.prefect_home)
+        from prefect.exceptions import PrefectHTTPStatusError
+
+        from flows.catch_up import backfill as run
+        from flows.catch_up import first_due_night
+
+        due = first_due_night(source, data.root, first, last, bundle, detector, fps)
+    except (PmferError, OSError) as error:
+        # No flow has begun that would leave a trace of it.
+        report_failure(settings, first if first == last else None, error)
+        raise
+    if due is None:
+        span = str(first) if first == last else f"{first} to {last}"
+        typer.echo(f"{span}: nothing to do")
+        report_end(settings, last, done_before=True)
+        return False
+    try:
+        run(source, data.root, due, last, bundle, detector, fps, dispatch)
+    except PrefectHTTPStatusError as error:
+        status = f"{error.response.status_code} {error.response.reason_phrase}"
+        raise ConfigurationError(
+            f"Prefect's server cannot record the run ({status}); the temporary one writes to {data.prefect_home}: is "
+            "the disk full? make room and run again, what was stored before is intact"
+        ) from None
+    except RuntimeError as error:
+        trouble = _server_trouble(error, data)
+        if trouble is None:
+            raise
+        report_failure(settings, due, trouble)
+        raise trouble from None
+    return True
+
+
+def _server_trouble(error: RuntimeError, data: DataFolder) -> ConfigurationError | None:
+    """What Prefect says of its server in words alone, because it has no better class to tell by; None: it does not."""
+    if "ephemeral" in str(error):
+        return ConfigurationError(
+            f"Prefect's temporary server did not start in {data.prefect_home}; is the disk full? make room and run "
+            "again"
+        )
+    if "Failed to reach API" in str(error):
+        return ConfigurationError(
+            f"Prefect server {prefect_server()}: does not answer; start it, or unset PREFECT_API_URL"
+        )
+    return None
