@@ -68,7 +68,11 @@ def remove_name(path: Path, patient_id: str) -> bool:
 def _read(path: Path) -> pl.DataFrame:
     """All columns as text, with what stands in them left as it is."""
     try:
-        table = pl.read_parquet(path) if _is_parquet(path) else pl.read_csv(path, infer_schema=False)
+        table = (
+            pl.read_parquet(path, glob=False)
+            if _is_parquet(path)
+            else pl.read_csv(path, infer_schema=False, glob=False)
+        )
     except OSError as error:
         raise ReportError(f"name map {path}: cannot be read ({error.strerror or 'missing'})") from None
     except pl.exceptions.PolarsError:
