@@ -20,6 +20,10 @@ def read_csv(content: bytes, *, strict: bool = True) -> "csv.DictReader[str]":
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise csv.Error(f"byte {error.start} is not UTF-8; save it as CSV UTF-8") from None
-    header = io.StringIO(text, newline="").readline()
-    delimiter = max(DELIMITERS, key=header.count)
+    delimiter = delimiter_of(io.StringIO(text, newline="").readline())
     return csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=strict)
+
+
+def delimiter_of(header: str) -> str:
+    """What stands between the columns that the first line of a file names."""
+    return max(DELIMITERS, key=header.count)

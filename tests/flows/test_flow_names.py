@@ -1,15 +1,19 @@
 """Names of files as people's systems write them: which are the same, which are hidden, which are those of videos."""
 
+import base64
 import json
 from contextlib import closing
 from datetime import date
 from pathlib import Path
 
+import polars as pl
 import pytest
 from privacy_folder import PATIENT, copy_ward, file_of
 
 from flows.data_folder import DataFolder
 from flows.doctor import State, check_patients
+from flows.file_search import holds
+from flows.name_map import read_names
 from flows.night import patients_alike
 from flows.patient_files import find_files
 from flows.settings import Settings
@@ -18,6 +22,7 @@ from flows.writing import writing
 from pmfer.errors import QuarantineReason
 from warehouse.address import FileAddress
 from warehouse.connection import open_reader
+from warehouse.encryption import read_parquet, write_parquet
 from warehouse.publish import publish
 from warehouse.traces import Traces
 
@@ -139,6 +144,23 @@ def test_an_erasure_finds_recordings_as_a_night_does(folder: Path, tmp_path: Pat
     address = FileAddress(tmp_path / "warehouse.duckdb", tmp_path / "published.duckdb")
     found = find_files(DataFolder(tmp_path), address, Traces("p01"))
     assert folder / f"{DECOMPOSED}.MTS" in [file.path for file in found if file.kind == "recording"]
+
+
+@pytest.mark.parametrize("key", [None, base64.b64encode(bytes(32)).decode()])
+def test_a_data_folder_may_have_signs_of_a_pattern_in_its_name(tmp_path: Path, key: str | None) -> None:
+    batch = tmp_path / "[ward 3] *?" / "[a].parquet"
+    batch.parent.mkdir()
+    frames = pl.DataFrame({"patient_id": ["birch-01"]})
+    write_parquet(frames, batch, key)
+    assert read_parquet(batch, key).equals(frames)
+    assert key or not holds(batch, Traces("somebody-else"))  # what cannot be read counts as one that may hold anything
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_map_of_names_is_separated_as_a_spreadsheet_writes_it(tmp_path: Path, separator: str) -> None:
+    file = tmp_path / "[names].csv"
+    file.write_text(f"\ufeffpatient_id{separator}name\np01{separator}Jane\n", encoding="utf-8")
+    assert read_names(file) == {"p01": "Jane"}
 
 
 def test_ids_that_differ_in_case_only_are_a_warning_within_a_night_and_against_the_warehouse(
