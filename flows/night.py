@@ -11,6 +11,7 @@ import polars as pl
 from flows.job import Job
 from flows.sources import NightListing, Recording, Rejection, Unready
 from flows.sources.digests import Digests
+from flows.sources.names import lookalikes
 from flows.sources.printable import printable
 from flows.staging import ChangedMeanwhileError, UnreadableRecordingError, copy_recording
 from inference.process import ScoringProcess
@@ -160,6 +161,17 @@ def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job
     recorded = set(aside["quarantine_id"])
     new = [r for r in rejections if quarantine_record(r, listing.night, "").quarantine_id not in recorded]
     return NightPlan(listing.found, tuple(pending), known.done_before, tuple(new), listing.unready)
+
+
+def patients_alike(connection: duckdb.DuckDBPyConnection, listing: NightListing) -> list[tuple[str, ...]]:
+    """Patients of a night whose ids differ in upper and lower case only, from each other or from one that is stored.
+
+    Raises:
+        WarehouseError: the database refused.
+    """
+    tonight = {recording.sidecar.patient_id for recording in listing.recordings}
+    tonight |= {rejection.patient_id for rejection in listing.rejections if rejection.patient_id}
+    return [group for group in lookalikes([*tonight, *queries.patient_ids(connection)]) if tonight.intersection(group)]
 
 
 def examine(

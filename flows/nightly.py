@@ -25,7 +25,7 @@ from pydantic import Field
 from flows.dispatch import dispatch, require_dispatchable
 from flows.job import Job, make_job
 from flows.logs import hide, log_context
-from flows.night import NightOutcome, NightPlan, plan_night, quarantine_record, run_record
+from flows.night import NightOutcome, NightPlan, patients_alike, plan_night, quarantine_record, run_record
 from flows.reporting import DueReport, due_reports, render, require_none
 from flows.retain_command import retain
 from flows.scoring import score_sessions, worth_retrying
@@ -125,6 +125,12 @@ def nightly(
     with writing(job.data, job.warehouse) as connection, night_lock(connection, night):
         with stage("plan"):
             plan = plan_night(connection, listing, job)
+        if alike := patients_alike(connection, listing):
+            log.warning(
+                "patient ids that differ in upper and lower case only: %d; they count as different patients, `pmfer "
+                "doctor` names them",
+                sum(map(len, alike)),
+            )
         if not something_to_do(connection, plan, job):
             publish_snapshot(connection, job)
             outcome = NightOutcome(night, plan.found, 0, plan.done_before, 0, 0, 0, len(plan.unready))

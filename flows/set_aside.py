@@ -10,6 +10,7 @@ import duckdb
 import polars as pl
 
 from flows.data_folder import DataFolder
+from flows.sources.names import same_name
 from flows.sources.printable import printable
 from flows.writing import record_reading, require_existing, writing
 from pmfer.errors import ConfigurationError, QuarantineReason
@@ -116,7 +117,8 @@ def _named(rows: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
     """The rows that names stand for, or all if there is no name."""
     wanted = set()
     for name in names:
-        fits = rows.filter((pl.col("source_uri") == name) | pl.col("quarantine_id").str.starts_with(name))
+        is_path = pl.col("source_uri").is_in([name, same_name(name)])
+        fits = rows.filter(is_path | pl.col("quarantine_id").str.starts_with(name))
         if fits.height != 1:
             found = f"stands for {fits.height} rows; write more of it" if fits.height else "is not in quarantine"
             raise ConfigurationError(f"quarantine: '{printable(name)}' {found}; `pmfer quarantine list` shows all")

@@ -59,7 +59,7 @@ def read_evidence(path: Path, names: tuple[str, ...]) -> npt.NDArray[np.float32]
         TrainingError: the file is missing or of another make, or it is of other faces.
     """
     try:
-        table = pl.read_parquet(path)
+        table = pl.read_parquet(path, glob=False)
         rows = dict(zip(table["name"], evidence(table), strict=True))
     except (OSError, pl.exceptions.PolarsError) as error:
         reason = str(error).splitlines()[0]

@@ -60,6 +60,11 @@ def night_summaries(connection: duckdb.DuckDBPyConnection, night: date, provenan
     return _read(connection, "night_summaries", night=night, **vars(provenance))
 
 
+def patient_ids(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Pseudonyms of all patients, in order."""
+    return _read(connection, "patient_ids")["patient_id"].to_list()
+
+
 def patients_seen(connection: duckdb.DuckDBPyConnection, *, until: date, days: int) -> pl.DataFrame:
     """Patients with a session in the `days` days that end with `until`, by name.
 
