@@ -78,9 +78,14 @@ class WardReport:
         return self.changed[self.thresholds.alert_budget :]
 
     @property
+    def shown(self) -> tuple[str, ...]:
+        """Pseudonyms of the patients in the overview."""
+        return tuple(sorted(row.patient_id for row in (*self.changed, *self.usual, *self.insufficient)))
+
+    @property
     def patients(self) -> int:
         """Number of patients in the overview."""
-        return len(self.changed) + len(self.usual) + len(self.insufficient)
+        return len(self.shown)
 
     def input_key(self) -> str:
         """SHA-256 over all that is printed and the code that prints it: equal keys give equal pages."""
