@@ -11,7 +11,7 @@ import duckdb
 import polars as pl
 
 from pmfer.errors import QuarantineReason
-from reports.daily import daily_values, usable_session
+from reports.daily import all_days, usable_session
 from reports.fingerprint import fingerprint
 from reports.material import Material, read_ward
 from reports.measures import HEADLINE_MEASURES
@@ -119,7 +119,7 @@ def build_ward_report(
 def compare_ward(material: Material, day: date, thresholds: Thresholds) -> WardReport:
     """The overview from what was read; see `build_ward_report`."""
     today = material.summary.filter(pl.col("session_date") == day)
-    daily = daily_values(material.summary, thresholds)
+    daily = all_days(material.summary, material.kept, thresholds)
     rows = []
     for patient_id in material.patients:
         mine = pl.col("patient_id") == patient_id
