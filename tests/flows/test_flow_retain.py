@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 from privacy_folder import DAY, DAYS, OTHER, PATIENT, copy_ward, file_of
+from warehouse_copies import copy_warehouse
 
 from flows.cli import main
 from flows.data_folder import DataFolder
 from flows.report_samples import BUNDLE, OPTIONS_SHA256, SampleWard, stable
 from flows.report_samples import TODAY as SAMPLE_DAY
-from flows.retain_command import retain_now
+from flows.retain_command import retain, retain_now
 from flows.verify_command import verify_logs
-from flows.writing import writing
 from pmfer.errors import ConfigurationError
 from reports.patient import PatientReport, build_patient_report
+from warehouse.address import FileAddress
 from warehouse.connection import open_writer
 from warehouse.contracts import broken_contracts
 from warehouse.personal import personal_tables
@@ -104,32 +105,31 @@ def test_what_went_is_in_the_audit_log_and_in_no_snapshot(data: DataFolder) -> N
     assert '"sessions": 10' in details
 
 
-def test_the_usual_range_outlives_the_sessions_that_it_rests_on_and_goes_with_the_patient(tmp_path: Path) -> None:
+def test_the_usual_range_outlives_the_sessions_that_it_rests_on_and_goes_with_the_patient(
+    empty_file: FileAddress, tmp_path: Path
+) -> None:
     data = DataFolder(tmp_path / "data")
-    with writing(data, file_of(data)) as connection:
-        stable(SampleWard(connection), PATIENT)
+    copy_warehouse(empty_file, file_of(data))
+    with closing(open_writer(data.warehouse)) as connection:
 
-    def report() -> PatientReport:
-        with closing(open_writer(data.warehouse)) as connection:
+        def report() -> PatientReport:
             return build_patient_report(connection, PATIENT, SAMPLE_DAY, BUNDLE.bundle_id, OPTIONS_SHA256)
 
-    before = report()
-    assert before.baseline_size > 7
-    for days in (15, 3):  # as time goes by: what went in a round before is not counted again
-        retain_now(data, file_of(data), Retention(sessions=days), SAMPLE_DAY, dry_run=False)
-        assert days_in(data, "sessions")[0] == SAMPLE_DAY - timedelta(days=days)
-        after = report()
-        assert (after.trends, after.phrase_trends, after.context) == (
-            before.trends,
-            before.phrase_trends,
-            before.context,
-        )
-        assert (after.days_before, after.sessions_on_record) == (before.days_before, before.sessions_on_record)
-    with closing(open_writer(data.warehouse)) as connection:
+        stable(SampleWard(connection), PATIENT)
+        before = report()
+        assert before.baseline_size > 7
+        for days in (15, 3):  # as time goes by: what went in a round before is not counted again
+            assert retain(connection, data, Retention(sessions=days), SAMPLE_DAY)["sessions"] > 0
+            after = report()
+            assert (after.trends, after.phrase_trends, after.context) == (
+                before.trends,
+                before.phrase_trends,
+                before.context,
+            )
+            assert (after.days_before, after.sessions_on_record) == (before.days_before, before.sessions_on_record)
         assert broken_contracts(connection, everything=True) == []
-    counts = retain_now(data, file_of(data), Retention(sessions=1), SAMPLE_DAY + timedelta(days=30), dry_run=False)
-    assert counts["daily_values"] > 0
-    with closing(open_writer(data.warehouse)) as connection:
+        later = SAMPLE_DAY + timedelta(days=30)
+        assert retain(connection, data, Retention(sessions=1), later)["daily_values"] > 0
         assert connection.execute("FROM daily_values").fetchall() == []
 
 
