@@ -36,6 +36,7 @@ from warehouse import queries
 from warehouse.address import FileAddress
 from warehouse.connection import open_reader
 from warehouse.contracts import broken_contracts
+from warehouse.snapshot import WRITTEN_BY_OTHERS, is_written_by_others
 
 GIB = 1 << 30
 DISK_WARNING_BYTES = 10 * GIB  # a night of a ward stages one video at a time and publishes a copy of the warehouse
@@ -171,6 +172,8 @@ def check_warehouse(settings: Settings) -> Result:
             State.BROKEN,
             f"{address}: contracts do not hold: {what}; see `pmfer warehouse check` and docs/runbook.md",
         )
+    if isinstance(address, FileAddress) and is_written_by_others(address.published):
+        return State.WARNING, f"{address.published}: {WRITTEN_BY_OTHERS}"
     night = last["night"].item() if last.height else "none yet"
     return State.OK, f"{address}: opens, contracts hold, last night {night}"
 

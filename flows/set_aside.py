@@ -1,6 +1,6 @@
 """What is set aside: finding it, asking for another try of it, forgetting it."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -97,10 +97,11 @@ def _choosing(
     require_existing(warehouse)
     with writing(data, warehouse) as connection:
         rows = queries.quarantine_all(connection, since=choice.since, until=choice.until, reason=choice.reason)
-        yield connection, [_record(row) for row in _named(rows, choice.names).to_dicts()]
+        yield connection, [record_of(row) for row in _named(rows, choice.names).to_dicts()]
 
 
-def _record(row: dict[str, Any]) -> QuarantineRecord:
+def record_of(row: Mapping[str, Any]) -> QuarantineRecord:
+    """The record that a row of quarantine was made from."""
     return QuarantineRecord(
         night=row["night"],
         source_uri=row["source_uri"],

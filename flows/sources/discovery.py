@@ -74,7 +74,7 @@ def list_night(source: Source, night: date, wanted: Callable[[str], bool] = lamb
     """
     location = _opened(source)
     if night not in _nights(source, location):
-        return NightListing(night, (), ())
+        return NightListing(night, (), (), is_there=False)
     try:
         entries = location.entries(night.isoformat())
     except SourceReadError as error:

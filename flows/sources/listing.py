@@ -82,6 +82,7 @@ class NightListing:
     recordings: tuple[Recording, ...]
     rejections: tuple[Rejection, ...]
     unready: tuple[Unready, ...] = ()
+    is_there: bool = True  # whether the source has a folder of the night
 
     @property
     def found(self) -> int:
