@@ -493,7 +493,7 @@ def _day(text: str) -> date:
 def _complain(text: str) -> None:
     """One line on stderr; square brackets in it are no markup. Where logs are JSON it is one of their lines."""
     if writes_json():
-        logging.getLogger("pmfer").error(text)
+        logging.getLogger("pmfer").error("%s", text)
         return
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     console.print("pmfer: " + text.replace("[", r"\["))

@@ -96,11 +96,11 @@ def _look(
         _complain(attempt, flow_run)
         yield attempt
     elif not state.is_completed():
-        label = f"shard {attempt.shard.number}: {_ending(state)}"
+        ending = _ending(state)
         if state.is_cancelled() or attempt.number >= ATTEMPTS:
-            failures.append(label)
+            failures.append(f"shard {attempt.shard.number}: {ending}")
         else:
-            log.warning("%s; it is taken up again", label)
+            log.warning("shard %d: %s; it is taken up again", attempt.shard.number, ending)
             yield _submit(attempt.shard, job, run_id, attempt.number + 1)
 
 

@@ -10,7 +10,7 @@ from prefect.cache_policies import NO_CACHE
 
 from flows.backup_command import back_up, require_place
 from flows.data_folder import DataFolder
-from flows.logs import require_logs
+from flows.logs import OwnWords, require_logs
 from flows.printing import printing_of
 from flows.reporting import render_by_hand
 from flows.retain_command import retain, retention_of
@@ -48,7 +48,8 @@ def report(data_dir: Path, day: date, patient_id: str | None = None) -> int:
 def remove_expired(connection: duckdb.DuckDBPyConnection, data: DataFolder, today: date) -> None:
     """Remove what the settings no longer keep."""
     counts = retain(connection, data, retention_of(read_settings(data_dir=data.root)), today)
-    log.info("too old to be kept: %s", ", ".join(f"{count} {name}" for name, count in counts.items()) or "nothing")
+    gone = ", ".join(f"{count} {name}" for name, count in counts.items()) or "nothing"
+    log.info("too old to be kept: %s", OwnWords(gone))
 
 
 @task(name="compact", cache_policy=NO_CACHE)
@@ -67,7 +68,7 @@ def check_everything(connection: duckdb.DuckDBPyConnection) -> None:
 def verify(data: DataFolder) -> None:
     """Check that the audit log and the log of reads are what was once written."""
     for line in verify_logs(data, warehouse_address(read_settings(data_dir=data.root))):
-        log.info(line)
+        log.info("%s", OwnWords(line))
 
 
 @task(name="back up", cache_policy=NO_CACHE)
