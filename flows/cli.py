@@ -125,7 +125,7 @@ def score(
     options = ScoringOptions(
         frames_per_second=None if every_frame else settings.frames_per_second,
         detector=settings.detector,
-        int8=settings.int8,
+        int8=settings.scores_in_int8,
     )
     console = Console()
     results = score_videos(Scorer(load_bundle(settings.bundle), options), videos, out, console)

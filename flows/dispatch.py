@@ -7,8 +7,9 @@ worker to work on anything.
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -116,20 +117,24 @@ def _submit(shard: Shard, job: Job, run_id: str, number: int) -> _Attempt:
         flow_run_name=f"shard {shard.number} of {job.night}, attempt {number}",
         # The same attempt of the same run is submitted once, even where the answer to the request was lost.
         idempotency_key=f"{run_id}-{shard.number}-{number}",
-        parameters={
-            "source": job.source.url,
-            "night": job.night.isoformat(),
-            "recordings": shard.ids,
-            "run_id": run_id,
-            "shard": shard.number,
-            "bundle_id": job.provenance.bundle_id,
-            "options_sha256": job.provenance.options_sha256,
-            "detector": job.options.detector,
-            "frames_per_second": job.options.frames_per_second,
-        },
+        parameters=shard_parameters(shard, job, run_id),
     )
     assert isinstance(flow_run, FlowRun)  # called outside of an event loop
     return _Attempt(shard, flow_run.id, number)
+
+
+def shard_parameters(shard: Shard, job: Job, run_id: str) -> dict[str, Any]:
+    """What the run of a shard is given: what the night decided, whole, so that no worker decides it anew."""
+    return {
+        "source": job.source.url,
+        "night": job.night.isoformat(),
+        "recordings": shard.ids,
+        "run_id": run_id,
+        "shard": shard.number,
+        "bundle": job.bundle.address,
+        "options": asdict(job.options),
+        **asdict(job.provenance),
+    }
 
 
 def _complain(attempt: _Attempt, flow_run: FlowRun) -> None:

@@ -37,7 +37,7 @@ def run_nights(
         from flows.catch_up import backfill as run
         from flows.catch_up import first_due_night
 
-        due = first_due_night(source, data.root, first, last, bundle, detector, fps)
+        due = first_due_night(source, data.root, first, last, bundle, detector, fps, dispatch)
     except (PmferError, OSError) as error:
         # No flow has begun that would leave a trace of it.
         report_failure(settings, first if first == last else None, error)
