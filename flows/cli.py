@@ -20,6 +20,7 @@ from flows.data_folder import DataFolder
 from flows.deploy_command import deploy_app
 from flows.logs import set_up_logs, writes_json
 from flows.ops_commands import ops_app
+from flows.process import adapt_environment
 from flows.quarantine_command import app as quarantine_app
 from flows.run_nights import run_nights
 from flows.settings import Dispatch, Settings, read_settings
@@ -98,6 +99,7 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
     except ConfigurationError:
         # A command that needs settings says what is wrong with them; pmfer doctor and pmfer score --help do not.
         settings = Settings.model_construct()
+    adapt_environment(settings)
     set_up_logs(settings)
 
 

@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from flows.data_folder import DataFolder
 from flows.printing import Printing, printing_of
+from flows.proxies import proxy_of, require_usable
 from flows.retain_command import retention_of
 from flows.settings import Dispatch, Settings, read_settings
 from flows.sources import Source, SourceAccess
-from flows.warehouse_address import s3_access, warehouse_address
+from flows.warehouse_address import s3_access, s3_server, warehouse_address
 from inference.centerface import CenterFace
 from inference.limits import VideoLimits
 from inference.options import ScoringOptions
@@ -95,8 +97,18 @@ def job_of(settings: Settings, source: str, night: date, bundle: Bundle, options
 
 
 def source_of(settings: Settings, url: str) -> Source:
-    """The source at a URL, with what the settings say of getting at it."""
+    """The source at a URL, with what the settings say of getting at it.
+
+    Raises:
+        ConfigurationError: a proxy stands in between that nothing here can use.
+    """
+    proxy = None
+    if urlsplit(url).scheme == "s3":
+        server = s3_server(settings)
+        require_usable(server, any_kind=False)
+        proxy = proxy_of(server, any_kind=False)
     access = SourceAccess(
+        proxy=proxy,
         s3=s3_access(settings),
         s3_endpoint=settings.s3_endpoint,
         sftp_key_file=settings.sftp_key_file,

@@ -11,8 +11,9 @@ from prefect.concurrency.sync import concurrency
 from pydantic import Field
 
 from flows.job import Job, job_of
-from flows.logs import hide, log_context, require_logs
+from flows.logs import hide, log_context
 from flows.night import plan_night, quarantine_record
+from flows.process import set_up_worker
 from flows.scoring import score_sessions
 from flows.settings import Settings, read_settings
 from flows.shards import recording_id
@@ -64,7 +65,7 @@ def score_shard(
             bundle or the detector of the nightly run is not on this machine.
     """
     settings = read_settings(data_dir=data_dir)
-    require_logs(settings)
+    set_up_worker(settings)
     job = job_of(settings, source, night, _bundle(settings, bundle, bundle_id), options)
     _require_same_method(job, options_sha256)
     job.data.require_writable()

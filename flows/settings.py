@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.request import getproxies_environment
 
 from dotenv import dotenv_values
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
@@ -244,6 +245,20 @@ def prefect_server() -> str | None:
 def environment_with(variables: Mapping[str, str]) -> dict[str, str]:
     """The environment of a process that this one starts: its own, and some variables more."""
     return os.environ | dict(variables)
+
+
+def proxy_variables() -> dict[str, str]:
+    """Proxies that the environment names: `http`, `https`, `all`, and `no` for the hosts without one."""
+    return getproxies_environment()
+
+
+def change_environment(variables: Mapping[str, str | None]) -> None:
+    """Change the environment of this process and of those that it starts; None takes a variable away."""
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def read_secret(variable: str) -> str | None:

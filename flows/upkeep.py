@@ -10,8 +10,9 @@ from prefect.cache_policies import NO_CACHE
 
 from flows.backup_command import back_up, require_place
 from flows.data_folder import DataFolder
-from flows.logs import OwnWords, require_logs
+from flows.logs import OwnWords
 from flows.printing import printing_of
+from flows.process import set_up_worker
 from flows.reporting import render_by_hand
 from flows.retain_command import retain, retention_of
 from flows.settings import read_settings
@@ -38,7 +39,7 @@ def report(data_dir: Path, day: date, patient_id: str | None = None) -> int:
         PmferError: nothing was scored on that day, a report failed, or the warehouse cannot be used.
     """
     settings = read_settings(data_dir=data_dir)
-    require_logs(settings)
+    set_up_worker(settings)
     data = DataFolder(settings.data_dir.absolute())
     data.require_writable()
     return len(render_by_hand(data, warehouse_address(settings), day, patient_id, printing_of(settings)))
@@ -92,7 +93,7 @@ def maintenance(data_dir: Path) -> None:
             be used; names which.
     """
     settings = read_settings(data_dir=data_dir)
-    require_logs(settings)
+    set_up_worker(settings)
     data = DataFolder(data_dir.absolute())
     data.require_writable()
     warehouse = warehouse_address(settings)
