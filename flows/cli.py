@@ -18,6 +18,7 @@ from rich.console import Console
 from flows.config_command import config_app
 from flows.data_folder import DataFolder
 from flows.deploy_command import deploy_app
+from flows.interrupt import ended_by_signals
 from flows.logs import set_up_logs, writes_json
 from flows.ops_commands import ops_app
 from flows.process import adapt_environment
@@ -70,7 +71,8 @@ def main() -> None:
     """Run the command line; an error that names its cause is one line on stderr and exit status 1."""
     os.umask(0o077)  # everything written is its owner's alone, DuckDB's write-ahead log included
     try:
-        app()
+        with ended_by_signals(_say_interrupted):
+            app()
     except PmferError as error:
         _complain(str(error))
         sys.exit(1)
@@ -490,6 +492,10 @@ def _day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise ConfigurationError(f"date '{text}': not a day; write it as YYYY-MM-DD") from None
+
+
+def _say_interrupted() -> None:
+    _complain("interrupted; what was stored stays, run it again to finish")
 
 
 def _complain(text: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import typer
 
 from flows.data_folder import DataFolder
+from flows.interrupt import interrupts_held
 from flows.settings import Dispatch, prefect_server, prepare_prefect, read_settings
 from pmfer.errors import ConfigurationError, PmferError
 
@@ -33,6 +34,7 @@ def run_nights(
         data.require_writable()
         data.require_room()
         prepare_prefect(data.prefect_home)
+        from prefect.client.orchestration import get_client
         from prefect.exceptions import PrefectHTTPStatusError
 
         from flows.catch_up import backfill as run
@@ -51,6 +53,8 @@ def run_nights(
         report_end(settings, last, done_before=True)
         return False
     try:
+        with interrupts_held():
+            get_client(sync_client=True)  # starts the temporary server, if there is to be one
         run(source, data.root, due, last, bundle, detector, fps, dispatch)
     except (PrefectHTTPStatusError, RuntimeError) as error:
         trouble = _server_trouble(error, data)

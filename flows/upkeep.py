@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
+from pydantic import StrictInt, StrictStr
 
 from flows.backup_command import back_up, require_place
 from flows.data_folder import DataFolder
@@ -23,17 +24,20 @@ from warehouse.contracts import require_contracts
 from warehouse.lake import tidy
 from warehouse.publish import publish
 
+ALL_PATIENTS = "*"  # no pseudonym: these are letters, digits, dots, dashes
+
 log = logging.getLogger("pmfer.upkeep")
 
 
 @flow(name="report", flow_run_name="report {day}")
-def report(data_dir: Path, day: date, patient_id: str | None = None) -> int:
+def report(data_dir: Path, day: date, patient_id: StrictStr | StrictInt = ALL_PATIENTS) -> int:
     """Render reports of a day again, whether due or not; how many files that were.
 
     Args:
         data_dir: folder below which all state lies.
         day: the day.
-        patient_id: pseudonym of one patient; left out, all of the day and the ward.
+        patient_id: pseudonym of one patient, which Prefect's command line takes for a number where it looks like one;
+            left out, all of the day and the ward. Nothing else means all of them, `null` least of all.
 
     Raises:
         PmferError: nothing was scored on that day, a report failed, or the warehouse cannot be used.
@@ -42,7 +46,8 @@ def report(data_dir: Path, day: date, patient_id: str | None = None) -> int:
     set_up_worker(settings)
     data = DataFolder(settings.data_dir.absolute())
     data.require_writable()
-    return len(render_by_hand(data, warehouse_address(settings), day, patient_id, printing_of(settings)))
+    patient = None if patient_id == ALL_PATIENTS else str(patient_id)
+    return len(render_by_hand(data, warehouse_address(settings), day, patient, printing_of(settings)))
 
 
 @task(name="retain", cache_policy=NO_CACHE)

@@ -55,7 +55,7 @@ def watched(function: Callable[P, NightOutcome]) -> Callable[P, NightOutcome]:
         token, began = _stages.set({}), time.monotonic()
         try:
             outcome = function(*args, **kwargs)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):
             raise  # whoever stopped it knows
         except BaseException as error:
             report_failure(settings, given.get("night"), error, time.monotonic() - began)
