@@ -26,8 +26,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from inference.limits import VideoLimits
 from inference.hardware import gains_from_int8
+from inference.limits import VideoLimits
 from pmfer.bundle import DEFAULT_BUNDLE
 from pmfer.errors import ConfigurationError
 from reports.format import Format
