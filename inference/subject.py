@@ -1,6 +1,10 @@
 """Whose session it is: the face that dominates the recording, and the tracks that are the same person coming back."""
 
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import count, islice
 
 import numpy as np
 import polars as pl
@@ -54,15 +58,10 @@ def choose_subject(sightings: pl.DataFrame, relink_gap_s: float) -> Subject:
         return NOBODY
     tracks = _tracks(sightings)
     main = max(tracks, key=lambda track: (track.prominence, -track.number))
-    linked = [main]
-    others = [track for track in tracks if track is not main]
-    while returns := [(gap, track.number, track) for track in others if (gap := _gap_s(track, linked, relink_gap_s))]:
-        _, _, nearest = min(returns, key=lambda candidate: candidate[:2])
-        linked.append(nearest)
-        others.remove(nearest)
+    linked = _linked(main, tracks, relink_gap_s)
+    own = {track.number for track in linked}
     prominence = sum(track.prominence for track in linked)
-    rival = max((track.prominence for track in others), default=0.0)
-    linked.sort(key=lambda track: track.first_s)
+    rival = max((track.prominence for track in tracks if track.number not in own), default=0.0)
     return Subject(tuple(track.number for track in linked), rival / prominence if prominence > 0 else 0.0)
 
 
@@ -81,11 +80,72 @@ def _tracks(sightings: pl.DataFrame) -> list[_Track]:
     ]
 
 
-def _gap_s(track: _Track, linked: list[_Track], relink_gap_s: float) -> float | None:
-    """Seconds between a track and the subject's nearest one if it continues that one; None if it does not."""
-    if any(track.first_s <= other.last_s and other.first_s <= track.last_s for other in linked):
-        return None
-    before = [(track.first_s - other.last_s, other.last_box, track.first_box) for other in linked]
-    after = [(other.first_s - track.last_s, other.first_box, track.last_box) for other in linked]
-    gap_s, there, here = min((side for side in before + after if side[0] > 0), key=lambda side: side[0])
-    return gap_s if gap_s <= relink_gap_s and steps(there, here[None])[0] <= MAX_RETURN_STEP else None
+def _linked(main: _Track, tracks: Sequence[_Track], relink_gap_s: float) -> list[_Track]:
+    """The main track and all that continue it, in order of time. The shortest gap is bridged first.
+
+    Each linked track offers links to the free tracks before and after it, nearest first. An offer holds only while no
+    linked track lies nearer to the candidate. Linked tracks only become more, so an offer that fails once fails for good.
+    """
+    before, after = _Side(tracks, relink_gap_s, -1), _Side(tracks, relink_gap_s, 1)
+    linked: list[_Track] = []
+    offers: list[tuple[float, int, int, _Track, _Track, Iterator[tuple[float, _Track]]]] = []
+    order = count()  # keeps the heap from comparing tracks
+
+    def offer(track: _Track, reachable: Iterator[tuple[float, _Track]]) -> None:
+        for gap_s, candidate in islice(reachable, 1):
+            heappush(offers, (gap_s, candidate.number, next(order), candidate, track, reachable))
+
+    def link(track: _Track) -> None:
+        place = bisect_right(linked, track.first_s, key=_first_s)
+        offer(track, before.reachable(track, linked[place - 1] if place else None))
+        offer(track, after.reachable(track, linked[place] if place < len(linked) else None))
+        linked.insert(place, track)
+
+    link(main)
+    while offers:
+        _, _, _, candidate, track, reachable = heappop(offers)
+        if _nearest(candidate, linked) is track:
+            link(candidate)
+        else:
+            offer(track, reachable)
+    return linked
+
+
+class _Side:
+    """All tracks as they are met when time is followed in one direction: 1 forward, -1 backward."""
+
+    def __init__(self, tracks: Sequence[_Track], relink_gap_s: float, direction: int) -> None:
+        self._relink_gap_s = relink_gap_s
+        self._direction = direction
+        self._tracks = sorted(tracks, key=lambda track: (self._ends(track)[0], track.number))
+        self._met_s = np.array([self._ends(track)[0] for track in self._tracks])
+        self._boxes = np.stack([self._ends(track)[1] for track in self._tracks])
+
+    def _ends(self, track: _Track) -> tuple[float, Floats, float, Floats]:
+        """Time and box where a track is met, and where it is left."""
+        first, last = (track.first_s, track.first_box), (track.last_s, track.last_box)
+        return (*first, *last) if self._direction > 0 else (-last[0], last[1], -first[0], first[1])
+
+    def reachable(self, track: _Track, until: _Track | None) -> Iterator[tuple[float, _Track]]:
+        """Tracks that may continue this one, met before `until`, with the gap between. Shortest gap first."""
+        _, _, left_s, box = self._ends(track)
+        limit_s = left_s + self._relink_gap_s
+        if until is not None:
+            limit_s = min(limit_s, self._ends(until)[0])
+        start, stop = np.searchsorted(self._met_s, [left_s, limit_s], side="right")
+        fits = steps(box, self._boxes[start:stop]) <= MAX_RETURN_STEP
+        for n in (start + np.flatnonzero(fits)).tolist():
+            yield float(self._met_s[n] - left_s), self._tracks[n]
+
+
+def _first_s(track: _Track) -> float:
+    return track.first_s
+
+
+def _nearest(track: _Track, linked: list[_Track]) -> _Track | None:
+    """The linked track with the shortest gap to this one, the earlier of two; None if it overlaps one of them."""
+    place = bisect_right(linked, track.first_s, key=_first_s)
+    gaps = [(track.first_s - other.last_s, other) for other in linked[max(0, place - 1) : place]]
+    gaps += [(other.first_s - track.last_s, other) for other in linked[place : place + 1]]
+    gap_s, nearest = min(gaps, key=lambda gap: gap[0])
+    return nearest if gap_s > 0 else None
