@@ -84,7 +84,7 @@ def _linked(main: _Track, tracks: Sequence[_Track], relink_gap_s: float) -> list
     """The main track and all that continue it, in order of time. The shortest gap is bridged first.
 
     Each linked track offers links to the free tracks before and after it, nearest first. An offer holds only while no
-    linked track lies nearer to the candidate. Linked tracks only become more, so an offer that fails once fails for good.
+    linked track lies nearer to the candidate. Tracks are only ever added, so an offer that fails once fails for good.
     """
     before, after = _Side(tracks, relink_gap_s, -1), _Side(tracks, relink_gap_s, 1)
     linked: list[_Track] = []
