@@ -15,6 +15,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from inference.limits import VideoLimits
+from inference.orientation import UPRIGHT, Orientation, OrientationReader
 from inference.timing import Clock
 from pmfer.errors import QuarantineReason, VideoError
 
@@ -41,12 +42,13 @@ class Frame:
     time_s: float  # since the start of the recording
     decoded: av.VideoFrame
     pixel_aspect: float = 1.0  # width of a stored pixel by its height
+    orientation: Orientation = UPRIGHT
 
     @property
     def size_px(self) -> tuple[int, int]:
         """Width and height as displayed: turned as the recording says, with square pixels."""
-        width, height = self._lying_px
-        return (height, width) if self._quarter_turns % 2 else (width, height)
+        width, height = self._stored_px
+        return (height, width) if self.orientation.transposed else (width, height)
 
     @property
     def bytes(self) -> int:
@@ -54,14 +56,9 @@ class Frame:
         return sum(plane.buffer_size for plane in self.decoded.planes)
 
     @property
-    def _lying_px(self) -> tuple[int, int]:
+    def _stored_px(self) -> tuple[int, int]:
         """Width and height with square pixels, before turning."""
         return max(1, round(self.decoded.width * self.pixel_aspect)), self.decoded.height
-
-    @property
-    def _quarter_turns(self) -> int:
-        """Quarter turns, counter-clockwise, from the stored to the displayed picture."""
-        return round(self.decoded.rotation / 90) % 4
 
     def luma(self) -> NDArray[np.uint8]:
         """The displayed picture in grey, [H, W], in whatever range the video has."""
@@ -74,14 +71,14 @@ class Frame:
         [256], is the crop in the full range. Where there is no such luma, the levels change nothing.
         """
         decoded = self.decoded
-        if channels != 1 or decoded.format.name not in BYTE_LUMA or self._lying_px != (decoded.width, decoded.height):
+        if channels != 1 or decoded.format.name not in BYTE_LUMA or self._stored_px != (decoded.width, decoded.height):
             return self.picture(channels), SAME_LEVELS
         plane = decoded.planes[0]
         luma = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[
             : decoded.height, : decoded.width
         ]
         full = decoded.format.name.startswith(("gray", "yuvj")) or decoded.color_range == FULL_RANGE
-        return np.rot90(luma, self._quarter_turns), SAME_LEVELS if full else STUDIO_LEVELS
+        return self.orientation.displayed(luma), SAME_LEVELS if full else STUDIO_LEVELS
 
     def picture(self, channels: int, size_px: tuple[int, int] | None = None) -> NDArray[np.uint8]:
         """The displayed picture, [H, W] grey (1 channel) or [H, W, 3] RGB, full range 0..255.
@@ -93,12 +90,12 @@ class Frame:
             size_px: width and height to scale to; the displayed size if None.
         """
         width, height = size_px or self.size_px
-        if self._quarter_turns % 2:
+        if self.orientation.transposed:
             width, height = height, width
         pixel_format = "gray" if channels == 1 else "rgb24"
         # Threads of libswscale's own would be started for every frame, and cost as much as they save.
-        lying = self.decoded.to_ndarray(format=pixel_format, width=width, height=height, threads=1)
-        return np.asarray(np.rot90(lying, self._quarter_turns), np.uint8)
+        stored = self.decoded.to_ndarray(format=pixel_format, width=width, height=height, threads=1)
+        return self.orientation.displayed(np.asarray(stored, np.uint8))
 
 
 class Video:
@@ -142,13 +139,14 @@ class Video:
         """
         clock = Clock(self._start_s, self._nominal_frame_s)
         pixel_aspect = float(self._stream.sample_aspect_ratio or 1)
+        orientations = OrientationReader()
         for decoded in self._decoded():
             time_s = clock.seconds(decoded.pts, decoded.time_base)
             self._first_s = time_s if self.frames_decoded == 0 else self._first_s
             self._last_s = time_s
             self.frames_decoded += 1
             self._damaged_pictures += decoded.is_corrupt
-            frame = Frame(self.frames_decoded - 1, time_s, decoded, pixel_aspect)
+            frame = Frame(self.frames_decoded - 1, time_s, decoded, pixel_aspect, orientations.read(decoded))
             if self._limits:
                 self._limits.require_picture(self._path, *frame.size_px)
                 self._limits.require_length(self._path, self.frames_decoded, self.duration_s)
@@ -275,8 +273,8 @@ def _open_container(path: Path, limits: VideoLimits | None) -> InputContainer:
     # Probing decodes a picture already, so the decoder has to know the limit from the start.
     options = {"max_pixels": str(limits.pixels)} if limits else {}
     try:
-        # The prefix keeps a name with a colon from being taken for an address.
-        return av.open(f"file:{path}", container_options=LOCAL_FILES_ONLY, options=options)
+        # The prefix keeps a name with a colon from being taken for an address. Tags may be in any encoding.
+        return av.open(f"file:{path}", container_options=LOCAL_FILES_ONLY, options=options, metadata_errors="replace")
     except MemoryError:
         raise
     except PermissionError:  # the file could be read, so it is one that it names that may not

@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.bitstream import BitStreamFilterContext
 from inference_videos import Picture, write_video
 from PIL import Image
 
@@ -153,40 +154,75 @@ def test_stream_without_timestamps_counts_by_its_frame_rate(tmp_path: Path, step
     assert np.ptp(steps_s) < 1e-6
 
 
-@pytest.mark.parametrize("quarter_turns", [0, 1, 2, 3])
-def test_turned_recording_is_turned_back(tmp_path: Path, quarter_turns: int) -> None:
-    upright = np.zeros((64, 96, 3), np.uint8)
-    upright[:32, :48] = (255, 0, 0)
-    upright[:32, 48:] = (0, 255, 0)
-    upright[32:, :48] = (0, 0, 255)
-    lying = np.rot90(upright, -quarter_turns)
-    path = write_video(tmp_path / "turned.mp4", [lying] * 3)
-    set_display_matrix(path, quarter_turns)
-    frame = decode(path)[0]
-    assert frame.size_px == (96, 64)
-    assert (
-        np.abs(
-            frame.picture(3).astype(int)[[16, 16, 48, 48], [24, 72, 24, 72]]
-            - upright[[16, 16, 48, 48], [24, 72, 24, 72]]
-        ).max()
-        < 12
-    )
-    assert frame.picture(3, (48, 32)).shape == (32, 48, 3)
-    assert frame.picture(1).shape == (64, 96)
+CORNERS = np.zeros((64, 96, 3), np.uint8)  # red, green, and blue below
+CORNERS[:32, :48], CORNERS[:32, 48:], CORNERS[32:, :48] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
 
-def set_display_matrix(path: Path, quarter_turns: int) -> None:
-    """Write the rotation of an MP4's track header, ISO/IEC 14496-12: how phones say which way up they were held.
+def shows_corners(frame: Frame) -> bool:
+    """Whether a frame is displayed as CORNERS are, in every way in which its picture can be had."""
+    picture, levels = frame.levelled(1)
+    assert np.abs(levels[picture].astype(int) - frame.picture(1)).max() <= 1
+    if frame.size_px != (96, 64) or frame.picture(3, (48, 32)).shape != (32, 48, 3):
+        return False
+    middles = np.ix_([16, 48], [24, 72])
+    return bool(np.abs(frame.picture(3)[middles].astype(int) - CORNERS[middles]).max() < 12)
 
-    The header's matrix turns clockwise, `quarter_turns` of it undo as many counter-clockwise turns missing.
-    """
+
+# Where a stored pixel is displayed, (a x + c y, b x + d y), and what undoes it: all eight ways to lay a picture.
+MATRICES = {
+    (1, 0, 0, 1): CORNERS,
+    (-1, 0, 0, 1): CORNERS[:, ::-1],
+    (1, 0, 0, -1): CORNERS[::-1],
+    (-1, 0, 0, -1): CORNERS[::-1, ::-1],
+    (0, 1, 1, 0): CORNERS.swapaxes(0, 1),
+    (0, 1, -1, 0): CORNERS[:, ::-1].swapaxes(0, 1),
+    (0, -1, 1, 0): CORNERS[::-1].swapaxes(0, 1),
+    (0, -1, -1, 0): CORNERS[::-1, ::-1].swapaxes(0, 1),
+}
+
+
+@pytest.mark.parametrize("matrix", MATRICES)
+def test_display_matrix_turns_and_mirrors_as_a_player_does(tmp_path: Path, matrix: tuple[int, int, int, int]) -> None:
+    path = write_video(tmp_path / "laid.mp4", [MATRICES[matrix]] * 3)
     content = bytearray(path.read_bytes())
-    cosine, sine = [(1, 0), (0, -1), (-1, 0), (0, 1)][quarter_turns]
-    one = 1 << 16
-    matrix = struct.pack(">9i", cosine * one, sine * one, 0, -sine * one, cosine * one, 0, 0, 0, 1 << 30)
+    a, b, c, d = (value << 16 for value in matrix)
     start = content.index(b"tkhd") + 4 + 40
-    content[start : start + 36] = matrix
+    content[start : start + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)  # ISO/IEC 14496-12, 6.2.2
     path.write_bytes(content)
+    assert [shows_corners(frame) for frame in decode(path)] == [True] * 3
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("rotate", "flip"), [(90, ""), (0, "vertical"), (270, "horizontal")])
+def test_orientation_that_the_first_frame_states_holds(tmp_path: Path, rotate: int, flip: str, threads: int) -> None:
+    laid = np.rot90(CORNERS, -rotate // 90)  # to display it, it is flipped first and then turned counter-clockwise
+    laid = {"": laid, "vertical": laid[::-1], "horizontal": laid[:, ::-1]}[flip]
+    path = write_video(tmp_path / "plain.h264", [laid] * 20, gop=5)
+    stated = tmp_path / "stated.h264"
+    state_orientation(path, stated, f"rotate={rotate}" + (f":flip={flip}" if flip else ""))
+    with open_video(stated, threads) as video:
+        assert [shows_corners(frame) for frame in video.frames()] == [True] * 20
+
+
+def test_phone_that_is_turned_back_while_it_records(tmp_path: Path) -> None:
+    parts = []
+    for part, rotate in enumerate((270, 270, 270, 0, 0)):
+        plain, stated = tmp_path / f"plain{part}.h264", tmp_path / f"stated{part}.h264"
+        write_video(plain, [np.rot90(CORNERS) if rotate else CORNERS] * 5)
+        state_orientation(plain, stated, f"rotate={rotate}")
+        parts.append(stated.read_bytes())
+    whole = tmp_path / "whole.h264"
+    whole.write_bytes(b"".join(parts))
+    assert [shows_corners(frame) for frame in decode(whole)] == [True] * 25
+
+
+def state_orientation(plain: Path, stated: Path, options: str) -> None:
+    """Copy an H.264 stream with a display orientation, ITU-T H.264, D.1.29, in its first access unit."""
+    with av.open(str(plain)) as source, stated.open("wb") as target:
+        writer = BitStreamFilterContext(f"h264_metadata=display_orientation=insert:{options}", source.streams.video[0])
+        for packet in source.demux():
+            for copied in writer.filter(packet if packet.size else None):
+                target.write(bytes(copied))
 
 
 def test_oblong_pixels_become_square(tmp_path: Path, steps: list[Picture]) -> None:
@@ -217,14 +253,12 @@ def test_crop_of_the_luma_in_memory_is_the_crop_of_the_grey_picture(
     assert np.abs(levels[picture[10:20, 30:50]].astype(int) - frame.picture(1)[10:20, 30:50]).max() <= 1
 
 
-def test_luma_in_memory_is_turned_like_the_picture(tmp_path: Path) -> None:
-    lying = np.zeros((64, 96, 3), np.uint8)
-    lying[:16, :16] = 255
-    path = write_video(tmp_path / "turned.mp4", [lying] * 3)
-    set_display_matrix(path, 1)
-    frame = decode(path)[0]
-    picture, levels = frame.levelled(1)
-    assert np.abs(levels[picture].astype(int) - frame.picture(1)).max() <= 1
+@pytest.mark.parametrize("name", ["video.mp4", "video.mkv", "video.avi"])
+def test_tags_in_any_encoding_refuse_no_video(tmp_path: Path, steps: list[Picture], name: str) -> None:
+    """Tags of the file, of its picture and of its sound, as an old camera writes them."""
+    path = write_video(tmp_path / name, steps, tag="Zimmer S\xfcd \x80")
+    assert b"S\xfcd" in path.read_bytes()
+    assert len(decode(path)) == len(steps)
 
 
 @pytest.mark.shared
