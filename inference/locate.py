@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from inference.detector import Detector, find_faces
 from inference.faces import Faces
+from inference.frame import Frame
 from inference.likeness import likeness, patches
 from inference.options import ScoringOptions
 from inference.timing import Ticks
 from inference.track import steps
-from inference.video import Frame
 
 Located = tuple[Frame, Faces]
 BATCH_BYTES = 48 * 1024 * 1024  # decoded frames of one batch at most: 15 in 1080p, 3 in 4K

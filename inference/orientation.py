@@ -1,10 +1,11 @@
 """Which way up a recording is shown: turned by quarters and mirrored, as its display matrix says."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import av
 import numpy as np
-from av.sidedata.sidedata import Type
+from av.sidedata.sidedata import SideData, Type
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
@@ -29,7 +30,7 @@ UPRIGHT = Orientation()
 class OrientationReader:
     """Reads the orientation of frame after frame. What one frame states holds until another states something else.
 
-    A container states its orientation with every frame, a bitstream (H.264, HEVC) with its first frame or its keyframes.
+    A container states its orientation with every frame, a bitstream (H.264, HEVC) with its first frame or keyframes.
     FFmpeg passes over "upright". So where keyframes repeat their orientation, one without is upright again.
     """
 
@@ -55,10 +56,15 @@ class OrientationReader:
         # those of a copy, which has four pixels.
         copy = self._reformatter.reformat(frame, 2, 2, "gray", interpolation=Interpolation.POINT, threads=1)
         try:
-            matrices = [bytes(data) for data in copy.side_data if data.type is Type.DISPLAYMATRIX]
+            matrices = [bytes(data) for data in _side_data(copy) if data.type is Type.DISPLAYMATRIX]
         except ValueError:  # PyAV 18.1 gives none of them if it does not know the kind of one, such as EXIF
             return _nearest_quarter(frame.rotation) if frame.rotation else None
         return _oriented(np.frombuffer(matrices[0], np.int32)) if matrices else None
+
+
+def _side_data(frame: av.VideoFrame) -> Iterator[SideData]:
+    """What PyAV declares as a mapping, but gives as a sequence: of two display matrices the first one counts."""
+    return iter(frame.side_data)  # type: ignore[arg-type]
 
 
 def _nearest_quarter(rotation_deg: int) -> Orientation:

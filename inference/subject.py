@@ -34,12 +34,14 @@ class _Track:
     last_s: float
     first_box: Floats  # [4], pixels
     last_box: Floats  # [4], pixels
+    first_part: int  # of the recording, in which it begins: gaps in the recording part it
+    last_part: int
 
 
 NOBODY = Subject((), 0.0)
 
 
-def choose_subject(sightings: pl.DataFrame, relink_gap_s: float) -> Subject:
+def choose_subject(sightings: pl.DataFrame, relink_gap_s: float, gaps_s: Sequence[float] = ()) -> Subject:
     """Choose the subject from all sightings of all faces.
 
     A sighting counts with the face's size (side, not area, so that a visitor who leans in does not outweigh the
@@ -49,14 +51,19 @@ def choose_subject(sightings: pl.DataFrame, relink_gap_s: float) -> Subject:
     never seen at once. A person who comes back elsewhere stays unscored: without recognising faces, that is the safe
     mistake. Somebody else who takes exactly the subject's place within that time would be taken for the subject.
 
+    Across a gap in the recording, places tell nothing. If never more than one face is seen at once, it is the same one
+    on both sides.
+
     Args:
         sightings: columns `pts_s`, `track_id`, `prominence`, and the box columns; one row per face of a sampled frame,
             in order of time.
         relink_gap_s: longest absence to bridge, seconds.
+        gaps_s: times on the clock of `pts_s` at which the recording was interrupted.
     """
     if sightings.is_empty():
         return NOBODY
-    tracks = _tracks(sightings)
+    alone = sightings["pts_s"].is_unique().all()
+    tracks = _tracks(sightings, gaps_s if alone else ())
     main = max(tracks, key=lambda track: (track.prominence, -track.number))
     linked = _linked(main, tracks, relink_gap_s)
     own = {track.number for track in linked}
@@ -65,7 +72,7 @@ def choose_subject(sightings: pl.DataFrame, relink_gap_s: float) -> Subject:
     return Subject(tuple(track.number for track in linked), rival / prominence if prominence > 0 else 0.0)
 
 
-def _tracks(sightings: pl.DataFrame) -> list[_Track]:
+def _tracks(sightings: pl.DataFrame, gaps_s: Sequence[float]) -> list[_Track]:
     """The tracks of a session, in order of their numbers."""
     spans = sightings.group_by("track_id").agg(
         pl.col("prominence").sum(),
@@ -75,7 +82,16 @@ def _tracks(sightings: pl.DataFrame) -> list[_Track]:
         last_box=pl.concat_list(pl.col(column).last() for column in BOX),
     )
     return [
-        _Track(number, prominence, first_s, last_s, np.array(first, np.float32), np.array(last, np.float32))
+        _Track(
+            number,
+            prominence,
+            first_s,
+            last_s,
+            np.array(first, np.float32),
+            np.array(last, np.float32),
+            first_part=bisect_right(gaps_s, first_s),
+            last_part=bisect_right(gaps_s, last_s),
+        )
         for number, prominence, first_s, last_s, first, last in spans.sort("track_id").iter_rows()
     ]
 
@@ -111,31 +127,46 @@ def _linked(main: _Track, tracks: Sequence[_Track], relink_gap_s: float) -> list
     return linked
 
 
+@dataclass(frozen=True)
+class _End:
+    """Where a track begins or ends."""
+
+    at_s: float  # in the direction in which time is followed
+    box: Floats
+    part: int
+
+
 class _Side:
     """All tracks as they are met when time is followed in one direction: 1 forward, -1 backward."""
 
     def __init__(self, tracks: Sequence[_Track], relink_gap_s: float, direction: int) -> None:
         self._relink_gap_s = relink_gap_s
         self._direction = direction
-        self._tracks = sorted(tracks, key=lambda track: (self._ends(track)[0], track.number))
-        self._met_s = np.array([self._ends(track)[0] for track in self._tracks])
-        self._boxes = np.stack([self._ends(track)[1] for track in self._tracks])
+        met = sorted(
+            ((self._ends(track)[0], track) for track in tracks), key=lambda pair: (pair[0].at_s, pair[1].number)
+        )
+        self._tracks = [track for _, track in met]
+        self._met_s = np.array([end.at_s for end, _ in met])
+        self._boxes = np.stack([end.box for end, _ in met])
+        self._parts = np.array([end.part for end, _ in met])
 
-    def _ends(self, track: _Track) -> tuple[float, Floats, float, Floats]:
-        """Time and box where a track is met, and where it is left."""
-        first, last = (track.first_s, track.first_box), (track.last_s, track.last_box)
-        return (*first, *last) if self._direction > 0 else (-last[0], last[1], -first[0], first[1])
+    def _ends(self, track: _Track) -> tuple[_End, _End]:
+        """Where a track is met, and where it is left."""
+        first = _End(self._direction * track.first_s, track.first_box, track.first_part)
+        last = _End(self._direction * track.last_s, track.last_box, track.last_part)
+        return (first, last) if self._direction > 0 else (last, first)
 
     def reachable(self, track: _Track, until: _Track | None) -> Iterator[tuple[float, _Track]]:
         """Tracks that may continue this one, met before `until`, with the gap between. Shortest gap first."""
-        _, _, left_s, box = self._ends(track)
-        limit_s = left_s + self._relink_gap_s
+        _, left = self._ends(track)
+        limit_s = left.at_s + self._relink_gap_s
         if until is not None:
-            limit_s = min(limit_s, self._ends(until)[0])
-        start, stop = np.searchsorted(self._met_s, [left_s, limit_s], side="right")
-        fits = steps(box, self._boxes[start:stop]) <= MAX_RETURN_STEP
+            limit_s = min(limit_s, self._ends(until)[0].at_s)
+        start, stop = np.searchsorted(self._met_s, [left.at_s, limit_s], side="right")
+        near = steps(left.box, self._boxes[start:stop]) <= MAX_RETURN_STEP
+        fits = near | (self._parts[start:stop] != left.part)
         for n in (start + np.flatnonzero(fits)).tolist():
-            yield float(self._met_s[n] - left_s), self._tracks[n]
+            yield float(self._met_s[n] - left.at_s), self._tracks[n]
 
 
 def _first_s(track: _Track) -> float:

@@ -88,6 +88,14 @@ def test_who_may_be_somebody_else_is_not_linked(first_s: float, box: tuple[float
     assert choose_subject(table, relink_gap_s=60).tracks == (0,)
 
 
+def test_only_face_before_and_after_a_gap_in_the_recording_is_the_subject_wherever_it_is() -> None:
+    before, after = (0, 0.0, 10.0, (100, 100, 80, 100), 80.0), (1, 10.2, 20.0, (400, 50, 120, 150), 120.0)
+    assert choose_subject(sightings(before, after), relink_gap_s=60, gaps_s=[10.2]).tracks == (0, 1)
+    assert choose_subject(sightings(before, after), relink_gap_s=60).tracks == (1,)
+    visitor = (2, 12.0, 13.0, (0, 0, 50, 60), 50.0)
+    assert choose_subject(sightings(before, after, visitor), relink_gap_s=60, gaps_s=[10.2]).tracks == (1,)
+
+
 def test_a_long_time_lapse_is_one_subject() -> None:
     """Every sighting is a track of its own: the time this takes must not grow with the cube of their number."""
     place = (100.0, 100.0, 80.0, 100.0)

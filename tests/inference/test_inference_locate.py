@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from inference.centerface import CenterFace, centerface_weights
 from inference.faces import Faces, overlaps
+from inference.frame import Frame
 from inference.likeness import likeness, patches
 from inference.locate import Locator, between, pairs
 from inference.options import ScoringOptions
-from inference.video import Frame, open_video
+from inference.video import open_video
 
 
 class CountingDetector(CenterFace):
