@@ -86,11 +86,15 @@ def _survey(container: InputContainer, seen: dict[int, _Seen], look: Look) -> No
             one.next_look_s = at_s + every_s
             try:
                 frames = packet.decode()
-            except av.error.InvalidDataError:
+            except MemoryError:  # FFmpeg's own error is of both kinds
+                raise
+            except av.error.FFmpegError:
                 continue
             one.decoded += len(frames)
             one.prominence += sum(look(frame) for frame in frames if isinstance(frame, av.VideoFrame))
-    except av.error.InvalidDataError:
+    except MemoryError:
+        raise
+    except av.error.FFmpegError:  # the recording itself is read again, and what is wrong told then
         return
 
 
