@@ -16,9 +16,9 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
-from prefect.settings import PREFECT_API_URL
 
 from flows.job import Job
+from flows.settings import prefect_server
 from flows.shards import Shard
 from pmfer.errors import ConfigurationError, PmferError
 from warehouse.address import FileAddress
@@ -57,7 +57,7 @@ def require_dispatchable(job: Job) -> None:
             f"--dispatch workers: the warehouse {job.warehouse} is a file, which has one writer; give a lake in "
             "PMFER_WAREHOUSE, as ducklake:postgres:..., or leave --dispatch at process"
         )
-    if PREFECT_API_URL.value() is None:
+    if not prefect_server():
         raise ConfigurationError(
             "--dispatch workers: no Prefect server is named; set PREFECT_API_URL, or leave --dispatch at process"
         )
@@ -155,5 +155,5 @@ def _require_deployment(client: SyncPrefectClient) -> None:
         client.read_deployment_by_name(DEPLOYMENT)
     except ObjectNotFound:
         raise ConfigurationError(
-            f"deployment {DEPLOYMENT}: not on the server {PREFECT_API_URL.value()}; run `make deploy`"
+            f"deployment {DEPLOYMENT}: not on the server {prefect_server()}; run `pmfer deploy`"
         ) from None

@@ -53,16 +53,6 @@ def ended_by_signals(tell: Callable[[], None]) -> Iterator[None]:
             os.close(writer)
 
 
-@contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Processes that are started inside never see a Ctrl-C: this one ends them when it has no more use for them."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _watch(reader: int, tell: Callable[[], None], told: threading.Event) -> None:
     number = _next(reader, None)
     if number is None:  # the body ended by itself
