@@ -27,6 +27,7 @@ from flows.quarantine_command import app as quarantine_app
 from flows.run_nights import Given, run_nights, run_tonight
 from flows.server_command import server_app
 from flows.settings import Dispatch, Settings, read_settings
+from flows.telling import leave
 from pmfer import __version__
 from pmfer.errors import ConfigurationError, PmferError
 from reports.format import Format
@@ -72,6 +73,14 @@ Data = Annotated[Path, typer.Option("--data", help="Data set: a file or folder; 
 
 def main() -> None:
     """Run the command line; an error that names its cause is one line on stderr and exit status 1."""
+    try:
+        _run()
+    except SystemExit as ending:
+        leave(ending)
+        raise
+
+
+def _run() -> None:
     os.umask(0o077)  # everything written is its owner's alone, DuckDB's write-ahead log included
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name that is no UTF-8 ends no command

@@ -127,8 +127,12 @@ def _make_automation(client: SyncPrefectClient, tell: Callable[[str], None]) -> 
     tell(f"automation '{AUTOMATION}': made")
 
 
-def _definitions() -> Path:
-    """Where prefect.yaml lies: beside the program, or where a wheel puts it."""
+def definitions() -> Path:
+    """Where prefect.yaml lies: beside the program, or where a wheel puts it.
+
+    Raises:
+        ConfigurationError: in neither place.
+    """
     places = [ROOT, Path(sysconfig.get_path("data")) / "share" / "pmfer"]
     for place in places:
         if (place / DEFINITIONS).is_file():
@@ -137,7 +141,7 @@ def _definitions() -> Path:
 
 
 def _deploy_all(source: str, data_dir: Path) -> None:
-    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(_definitions())]
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(definitions())]
     given = {"PMFER_SOURCE": source, "PMFER_DATA_DIR": str(data_dir)}
     done = subprocess.run(command, cwd=ROOT, env=environment_with(given), capture_output=True, text=True, check=False)
     if done.returncode:

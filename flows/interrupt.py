@@ -1,7 +1,7 @@
 """Ctrl-C and SIGTERM: one line at once, a few seconds to put things down, and then the end, whatever hangs.
 
-A night can be killed at any moment and started again, so waiting longer would gain nothing. What lies between is
-Prefect, whose clients would try for a minute and more to tell a server of the end that the same Ctrl-C has stopped.
+A night can be killed at any moment and started again, so waiting longer would gain nothing. What would take longer is
+Prefect, whose clients try for a minute and more to tell the end to a server that went away.
 """
 
 import os
@@ -45,7 +45,7 @@ def ended_by_signals(tell: Callable[[], None]) -> Iterator[None]:
     finally:
         if stopping.is_set():
             told.wait(TELL_S)
-            _kill_descendants()  # stopped more gently, Prefect's temporary server logs tracebacks
+            _kill_descendants()
         else:
             for number, handler in handlers.items():
                 signal.signal(number, handler)

@@ -5,6 +5,8 @@ result or its own error. After the first failure nothing more is told, so that a
 """
 
 import logging
+import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -37,16 +39,33 @@ class _Teller:
 
 
 _teller: ContextVar[_Teller | None] = ContextVar("pmfer_teller", default=None)
+_last: ContextVar[_Teller | None] = ContextVar("pmfer_last_teller", default=None)
 
 
 @contextmanager
 def telling() -> Iterator[None]:
     """Tell Prefect of what is done inside; elsewhere nothing here needs Prefect or imports it."""
-    token = _teller.set(_Teller())
+    teller = _Teller()
+    token = _teller.set(teller)
     try:
         yield
     finally:
         _teller.reset(token)
+        _last.set(teller)
+
+
+def leave(ending: SystemExit) -> None:
+    """End this process at once if Prefect could not be told of the run: its threads would try on for minutes.
+
+    Args:
+        ending: with which exit status, once everything else is done.
+    """
+    teller = _last.get()
+    if teller is not None and teller.silent:
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(ending.code if isinstance(ending.code, int) else int(ending.code is not None))
 
 
 def as_flow(name: str, run_name: str, body: Callable[[], T]) -> T:

@@ -88,9 +88,9 @@ def test_workers_ask_the_pools_that_are_made_for_a_limited_number_of_runs() -> N
 def test_nothing_starts_a_server_or_a_worker_but_the_commands_that_ask_for_the_secret() -> None:
     text = "\n".join(path.read_text(encoding="utf-8") for path in [*DEPLOY.rglob("*.*"), DEPLOY / "Containerfile"])
     assert not re.search(r"prefect (server|worker) start|uvicorn", text)
-    assert re.findall(
-        r"^ExecStart=\S*/(.*)$", (DEPLOY / "systemd" / "pmfer-server.service").read_text(), re.MULTILINE
-    ) == ["pmfer server --host 127.0.0.1 --port 4200"]
+    unit = (DEPLOY / "systemd" / "pmfer-server.service").read_text()
+    started = re.findall(r"^ExecStart=\S*/(.*)$", unit, re.MULTILINE)
+    assert started == ["pmfer server --host 127.0.0.1 --port 4200"]
     # Who asks and who answers read the same secret.
     shared = {name for name, service in COMPOSE["services"].items() if "data:/srv/pmfer" in service.get("volumes", [])}
     assert shared == {"server", "deployments", "worker-cpu", "worker-gpu"}

@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
 import time
+import tomllib
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -16,7 +18,7 @@ from threading import Thread
 from urllib.error import HTTPError
 
 import pytest
-from prefect_server import PrefectServer, kill_all, running_server
+from prefect_server import ROOT, PrefectServer, kill_all, running_server
 from privacy_folder import file_of
 
 from flows import doctor
@@ -123,6 +125,23 @@ def test_deploying_without_a_source_or_a_data_folder_is_refused() -> None:
             require_variables(**given)
 
 
+def test_an_installation_without_prefect_yaml_says_so_and_a_wheel_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows import deploy
+
+    monkeypatch.setattr(deploy, "ROOT", tmp_path)
+    monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path / name))
+    with pytest.raises(ConfigurationError, match=r"^prefect\.yaml: neither in .* install this release again$"):
+        deploy.definitions()
+    installed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["data-files"]
+    for folder, files in installed.items():
+        (tmp_path / "data" / folder).mkdir(parents=True)
+        for file in files:
+            shutil.copy(ROOT / file, tmp_path / "data" / folder)
+    assert deploy.definitions().read_text() == (ROOT / "prefect.yaml").read_text()
+
+
 def test_what_cannot_be_told_is_done_once_and_fails_by_its_own_errors_alone() -> None:
     from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
@@ -171,6 +190,30 @@ def test_who_does_not_know_the_secret_is_refused_and_sees_it_nowhere(
     assert "refuses our secret" in doctor.check_prefect(Settings(data_dir=tmp_path))[1]
     monkeypatch.delenv("PREFECT_API_AUTH_STRING")
     assert "asks for a secret" in doctor.check_prefect(Settings(data_dir=tmp_path))[1]
+
+
+@pytest.mark.slow
+def test_deployments_are_made_by_those_who_know_the_secret_and_never_with_empty_paths(
+    server: PrefectServer, tmp_path: Path
+) -> None:
+    unset = {key: value for key, value in server.environment().items() if not key.startswith("PMFER_")}
+
+    def deploy(*command: str) -> subprocess.CompletedProcess[str]:
+        whole = [sys.executable, "-m", *command]
+        return subprocess.run(whole, cwd=ROOT, env=unset, capture_output=True, text=True, check=False)
+
+    def parameters() -> dict[str, dict[str, str]]:
+        with urllib.request.urlopen(server.request("/deployments/filter", {}), timeout=60) as answer:
+            return {made["name"]: made["parameters"] for made in json.load(answer)}
+
+    empty = deploy("prefect", "--no-prompt", "deploy", "--all")
+    assert empty.returncode != 0
+    assert "PMFER_SOURCE is not set; use `pmfer deploy`" in " ".join((empty.stdout + empty.stderr).split())
+    assert parameters() == {}
+    data = tmp_path / "data"
+    made = deploy("flows", "deploy", "--source", str(tmp_path), "--data-dir", str(data))
+    assert made.returncode == 0, made.stderr
+    assert {str(value) for value in parameters()["backfill"].values()} == {str(tmp_path), str(data)}
 
 
 @pytest.mark.slow
