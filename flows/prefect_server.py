@@ -18,6 +18,7 @@ from flows.proxies import TIMEOUT_S, is_loopback, server_trouble
 from flows.settings import Settings, has_prefect_key, prefect_login
 from pmfer.errors import ConfigurationError
 
+USUAL_URL = "http://127.0.0.1:4200/api"
 USER = "pmfer"  # before the colon of what a client says
 SECRET_BYTES = 32
 _LISTENS = "0A"  # state of a socket in /proc/net/tcp
@@ -100,6 +101,13 @@ def require_server(url: str | None, login: str | None) -> str:
     return url
 
 
+def usual_server() -> str | None:
+    """The URL of a server that this account runs in the usual place, whether it is named or not; None without one."""
+    port = urlsplit(USUAL_URL).port
+    assert port is not None
+    return USUAL_URL if os.geteuid() in _owners(port) else None
+
+
 def _read(path: Path) -> str | None:
     try:
         with path.open(encoding="utf-8") as stream:
@@ -125,8 +133,12 @@ def _foreign_owner(url: str) -> int | None:
     if not is_loopback(parts.hostname or ""):
         return None
     port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
-    owners = {owner for table in ("tcp", "tcp6") for owner in _listeners(Path("/proc/net", table), port)}
-    return min(owners - {0, os.geteuid()}, default=None)
+    return min(_owners(port) - {0, os.geteuid()}, default=None)
+
+
+def _owners(port: int) -> set[int]:
+    """The accounts that listen at a port of this machine, by number."""
+    return {owner for table in ("tcp", "tcp6") for owner in _listeners(Path("/proc/net", table), port)}
 
 
 def _listeners(table: Path, port: int) -> Iterator[int]:

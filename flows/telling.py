@@ -74,7 +74,7 @@ def as_flow(name: str, run_name: str, body: Callable[[], T]) -> T:
     def show(work: Callable[[], None]) -> None:
         from prefect import flow
 
-        flow(work, name=name, flow_run_name=run_name)()
+        flow(name=name, flow_run_name=run_name)(work)()
 
     return _told(show, body)
 
@@ -86,7 +86,7 @@ def as_task(name: str, body: Callable[[], T]) -> T:
         from prefect import task
         from prefect.cache_policies import NO_CACHE
 
-        task(work, name=name, cache_policy=NO_CACHE)()
+        task(name=name, cache_policy=NO_CACHE)(work)()
 
     return _told(show, body)
 

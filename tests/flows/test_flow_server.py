@@ -96,6 +96,10 @@ def test_no_command_works_for_an_open_server_and_doctor_calls_it_broken(
         monkeypatch.setenv("PREFECT_API_URL", url)
         state, text = doctor.check_prefect(Settings(data_dir=tmp_path))
         assert (state, "open, so that anybody can run commands through it" in text) == (State.BROKEN, True)
+        monkeypatch.setattr("flows.prefect_server.USUAL_URL", url)
+        monkeypatch.delenv("PREFECT_API_URL")
+        assert doctor.check_prefect(Settings(data_dir=tmp_path))[0] is State.BROKEN, "ours, though nobody names it"
+        monkeypatch.setenv("PREFECT_API_URL", url)
         for command in (["worker", "pmfer"], ["deploy", "--source", str(tmp_path)]):
             assert run(monkeypatch, *command, "--data-dir", str(tmp_path / "data")) == 1
             assert "open, so that anybody" in capsys.readouterr().err
@@ -206,14 +210,15 @@ def test_deployments_are_made_by_those_who_know_the_secret_and_never_with_empty_
         with urllib.request.urlopen(server.request("/deployments/filter", {}), timeout=60) as answer:
             return {made["name"]: made["parameters"] for made in json.load(answer)}
 
-    empty = deploy("prefect", "--no-prompt", "deploy", "--all")
-    assert empty.returncode != 0
-    assert "PMFER_SOURCE is not set; use `pmfer deploy`" in " ".join((empty.stdout + empty.stderr).split())
-    assert parameters() == {}
     data = tmp_path / "data"
     made = deploy("flows", "deploy", "--source", str(tmp_path), "--data-dir", str(data))
     assert made.returncode == 0, made.stderr
-    assert {str(value) for value in parameters()["backfill"].values()} == {str(tmp_path), str(data)}
+    before = parameters()
+    assert before["backfill"] == {"source": str(tmp_path), "data_dir": str(data)}
+    empty = deploy("prefect", "--no-prompt", "deploy", "--all")
+    assert empty.returncode != 0
+    assert "PMFER_SOURCE is not set; use `pmfer deploy`" in " ".join((empty.stdout + empty.stderr).split())
+    assert parameters() == before
 
 
 @pytest.mark.slow
