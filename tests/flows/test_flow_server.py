@@ -238,7 +238,7 @@ def test_a_server_that_is_killed_in_mid_night_costs_the_night_one_line(server: P
             assert night.poll() is None, night.communicate()
             time.sleep(0.01)
         with urllib.request.urlopen(server.request("/flow_runs/filter", {}), timeout=60) as answer:
-            assert [run["name"] for run in json.load(answer)] == [f"nightly {NIGHT}"]
+            assert f"nightly {NIGHT}" in [run["name"] for run in json.load(answer)]
         kill_all(server.process)
         out, errors = night.communicate()
     assert (night.returncode, errors) == (0, "")
