@@ -46,8 +46,8 @@ STAGES = {
     "publish": "publish the snapshot",
     "tidy": "tidy a lake's small files; here a file",
     "report": "report: read, compare, write PDFs",
-    "between": "between them: Prefect's tasks, records of the run",
-    "around": "before and after: imports, Prefect's server",
+    "between": "between them: records of the run",
+    "around": "before and after: imports",
 }
 
 Figures = dict[str, object]

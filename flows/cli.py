@@ -24,8 +24,10 @@ from flows.logs import set_up_logs, writes_json
 from flows.ops_commands import ops_app
 from flows.process import adapt_environment
 from flows.quarantine_command import app as quarantine_app
-from flows.run_nights import run_nights
+from flows.run_nights import Given, run_nights, run_tonight
+from flows.server_command import server_app
 from flows.settings import Dispatch, Settings, read_settings
+from flows.telling import leave
 from pmfer import __version__
 from pmfer.errors import ConfigurationError, PmferError
 from reports.format import Format
@@ -51,6 +53,7 @@ app.add_typer(ops_app)
 app.add_typer(consent_app, name="consent")
 app.add_typer(deploy_app)
 app.add_typer(events_app, name="events")
+app.add_typer(server_app)
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(warehouse_app, name="warehouse")
 
@@ -70,6 +73,14 @@ Data = Annotated[Path, typer.Option("--data", help="Data set: a file or folder; 
 
 def main() -> None:
     """Run the command line; an error that names its cause is one line on stderr and exit status 1."""
+    try:
+        _run()
+    except SystemExit as ending:
+        leave(ending)
+        raise
+
+
+def _run() -> None:
     os.umask(0o077)  # everything written is its owner's alone, DuckDB's write-ahead log included
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name that is no UTF-8 ends no command
@@ -159,9 +170,15 @@ def nightly(
     fps: Fps = None,
     dispatch: DispatchTo = None,
 ) -> None:
-    """Process one day: find, score, store, publish, report."""
-    day = _day(night) if night else date.today() - timedelta(days=1)
-    run_nights(_source(source), day, day, data_dir, bundle, detector, fps, dispatch)
+    """Process one day: find, score, store, publish, report.
+
+    Without --date that is yesterday, and then come earlier days that are not finished.
+    """
+    given = Given(_source(source), data_dir, bundle, detector, fps, dispatch)
+    if night:
+        run_nights(given, _day(night), _day(night))
+    else:
+        run_tonight(given)
 
 
 @app.command()
@@ -176,7 +193,7 @@ def backfill(
     dispatch: DispatchTo = None,
 ) -> None:
     """Process several days in order; what is done already is left alone."""
-    run_nights(_source(source), _day(first), _day(last), data_dir, bundle, detector, fps, dispatch)
+    run_nights(Given(_source(source), data_dir, bundle, detector, fps, dispatch), _day(first), _day(last))
 
 
 @app.command()

@@ -12,8 +12,7 @@ from pmfer.errors import ConfigurationError
 
 WARD = "ward"  # what the overview's files are called, in place of a pseudonym
 
-# Bytes: what Prefect's temporary server (5 MB) and a first warehouse take. Without them that server does not come up,
-# which is known after two minutes only.
+# Bytes: what a first warehouse and its snapshot take.
 LEAST_ROOM_BYTES = 16_000_000
 
 
@@ -48,14 +47,19 @@ class DataFolder:
         return self.root / "digests" / f"{night.isoformat()}.jsonl"
 
     @property
-    def unready(self) -> Path:
-        """How many sessions of which nights were still being uploaded."""
-        return self.root / "digests" / "unready.json"
+    def unfinished(self) -> Path:
+        """Notes of nights that a later run comes back to."""
+        return self.root / "unfinished"
 
     @property
     def prefect_home(self) -> Path:
-        """State of Prefect's temporary server."""
+        """State of Prefect's clients, and of its server where nobody gives it another place."""
         return self.root / "prefect"
+
+    @property
+    def server_secret(self) -> Path:
+        """What a client must say to Prefect's server."""
+        return self.root / "server" / "secret"
 
     @property
     def audit_head(self) -> Path:

@@ -6,6 +6,7 @@ a pool in Prefect, and the next release must not change them back.
 
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,15 +19,14 @@ from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectAlreadyExists
-from prefect.settings import PREFECT_API_URL
 from prefect.workers.process import ProcessWorker
 
-from flows.proxies import require_server
 from flows.score_shard import LIMIT
 from flows.settings import HEARTBEAT_S, environment_with
 from pmfer.errors import ConfigurationError
 
-ROOT = Path(__file__).parents[1]  # where prefect.yaml lies
+ROOT = Path(__file__).parents[1]  # of the program, from where workers find its flows
+DEFINITIONS = "prefect.yaml"
 FLOWS = ("nightly", "score-shard", "report", "backfill", "maintenance")
 SILENT_S = 3 * HEARTBEAT_S  # seconds without a heartbeat after which a run is dead
 SILENT = "no heartbeat: its process or machine is gone"
@@ -58,12 +58,8 @@ def deploy(source: str, data_dir: Path, gpus: int | None, tell: Callable[[str], 
         tell: gets a line for everything that is made.
 
     Raises:
-        ConfigurationError: no server is named, it does not answer, or it refuses a deployment.
+        ConfigurationError: the server refuses a deployment, or prefect.yaml is not installed.
     """
-    url = PREFECT_API_URL.value()
-    if url is None:
-        raise ConfigurationError("no Prefect server is named; set PREFECT_API_URL, as http://127.0.0.1:4200/api")
-    require_server(url)
     with get_client(sync_client=True) as client:
         for pool in POOLS:
             _make_pool(client, pool, tell)
@@ -125,16 +121,27 @@ def _make_automation(client: SyncPrefectClient, tell: Callable[[str], None]) -> 
                 threshold=1,
                 within=timedelta(seconds=SILENT_S),
             ),
-            actions=[
-                ChangeFlowRunState(state=StateType.CRASHED, message="no heartbeat: its process or machine is gone")
-            ],
+            actions=[ChangeFlowRunState(state=StateType.CRASHED, message=SILENT)],
         )
     )
     tell(f"automation '{AUTOMATION}': made")
 
 
+def definitions() -> Path:
+    """Where prefect.yaml lies: beside the program, or where a wheel puts it.
+
+    Raises:
+        ConfigurationError: in neither place.
+    """
+    places = [ROOT, Path(sysconfig.get_path("data")) / "share" / "pmfer"]
+    for place in places:
+        if (place / DEFINITIONS).is_file():
+            return place / DEFINITIONS
+    raise ConfigurationError(f"{DEFINITIONS}: neither in {places[0]} nor in {places[1]}; install this release again")
+
+
 def _deploy_all(source: str, data_dir: Path) -> None:
-    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(definitions())]
     given = {"PMFER_SOURCE": source, "PMFER_DATA_DIR": str(data_dir)}
     done = subprocess.run(command, cwd=ROOT, env=environment_with(given), capture_output=True, text=True, check=False)
     if done.returncode:

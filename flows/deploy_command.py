@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-from flows.settings import prepare_prefect, read_settings
+from flows.data_folder import DataFolder
+from flows.prefect_server import login_to_server, require_server
+from flows.settings import prefect_server, prepare_prefect, read_settings
 from pmfer.errors import ConfigurationError
 
 deploy_app = typer.Typer()
@@ -27,7 +29,9 @@ def deploy(
     settings = read_settings(data_dir=data_dir, source=source)
     if settings.source is None:
         raise ConfigurationError("no source; give the folder of the recordings with --source or PMFER_SOURCE")
-    prepare_prefect(settings.data_dir.absolute() / "prefect")
+    login = login_to_server(settings)
+    require_server(prefect_server(), login)
+    prepare_prefect(DataFolder(settings.data_dir.absolute()).prefect_home, login)
     from flows.deploy import deploy as run
 
     run(settings.source, settings.data_dir.absolute(), gpus, typer.echo)

@@ -6,19 +6,21 @@ worker to work on anything.
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from uuid import UUID
 
+import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
-from prefect.settings import PREFECT_API_URL
 
 from flows.job import Job
+from flows.settings import prefect_server
 from flows.shards import Shard
 from pmfer.errors import ConfigurationError, PmferError
 from warehouse.address import FileAddress
@@ -28,7 +30,11 @@ LOOK_S = 2.0  # seconds between two looks at the runs
 ATTEMPTS = 3  # runs of one shard
 WAITING_S = 300.0  # seconds after which a shard that no worker takes is worth a line
 
+PATIENCE_S = 600.0  # seconds that the server may be away; shards go on without it
+
 log = logging.getLogger("pmfer.dispatch")
+
+T = TypeVar("T")
 
 
 class ShardError(PmferError):
@@ -57,7 +63,7 @@ def require_dispatchable(job: Job) -> None:
             f"--dispatch workers: the warehouse {job.warehouse} is a file, which has one writer; give a lake in "
             "PMFER_WAREHOUSE, as ducklake:postgres:..., or leave --dispatch at process"
         )
-    if PREFECT_API_URL.value() is None:
+    if not prefect_server():
         raise ConfigurationError(
             "--dispatch workers: no Prefect server is named; set PREFECT_API_URL, or leave --dispatch at process"
         )
@@ -71,11 +77,11 @@ def dispatch(shards: Sequence[Shard], job: Job, run_id: str) -> None:
 
     Raises:
         ConfigurationError: the deployment is not there.
-        ShardError: a shard was cancelled or failed ATTEMPTS times; the others came to an end.
+        ShardError: a shard was cancelled or failed ATTEMPTS times, and the others came to an end; or see `patiently`.
     """
     with get_client(sync_client=True) as client:
         _require_deployment(client)
-        going = [_submit(shard, job, run_id, 1) for shard in shards]
+        going = [patiently(partial(_submit, shard, job, run_id, 1)) for shard in shards]
         failures: list[str] = []
         while going:
             time.sleep(LOOK_S)
@@ -87,11 +93,32 @@ def dispatch(shards: Sequence[Shard], job: Job, run_id: str) -> None:
         )
 
 
+def patiently(ask: Callable[[], T]) -> T:
+    """What a server answers, which may be away for a while.
+
+    Raises:
+        ShardError: it was for PATIENCE_S.
+    """
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return ask()
+        except httpx.HTTPError as error:
+            if isinstance(error, httpx.HTTPStatusError) and not error.response.is_server_error:
+                raise
+            if time.monotonic() > deadline:
+                raise ShardError(
+                    f"Prefect server {prefect_server()}: away for {PATIENCE_S:.0f} s ({type(error).__name__}); start "
+                    "it and run the night again, what was scored is stored"
+                ) from None
+            time.sleep(LOOK_S)
+
+
 def _look(
     client: SyncPrefectClient, attempt: _Attempt, job: Job, run_id: str, failures: list[str]
 ) -> Iterator[_Attempt]:
     """The attempt that goes on after a look at this one, if any does."""
-    flow_run = client.read_flow_run(attempt.run)
+    flow_run = patiently(partial(client.read_flow_run, attempt.run))
     state = flow_run.state
     if state is None or not state.is_final():
         _complain(attempt, flow_run)
@@ -102,7 +129,7 @@ def _look(
             failures.append(f"shard {attempt.shard.number}: {ending}")
         else:
             log.warning("shard %d: %s; it is taken up again", attempt.shard.number, ending)
-            yield _submit(attempt.shard, job, run_id, attempt.number + 1)
+            yield patiently(partial(_submit, attempt.shard, job, run_id, attempt.number + 1))
 
 
 def _ending(state: State) -> str:
@@ -155,5 +182,5 @@ def _require_deployment(client: SyncPrefectClient) -> None:
         client.read_deployment_by_name(DEPLOYMENT)
     except ObjectNotFound:
         raise ConfigurationError(
-            f"deployment {DEPLOYMENT}: not on the server {PREFECT_API_URL.value()}; run `make deploy`"
+            f"deployment {DEPLOYMENT}: not on the server {prefect_server()}; run `pmfer deploy`"
         ) from None

@@ -21,8 +21,9 @@ from typing import Any
 from flows.data_folder import DataFolder
 from flows.job import source_of
 from flows.notify import notify_test, unusable_addresses
+from flows.prefect_server import login_to_server, server_fault, usual_server
 from flows.process import NO_HOME
-from flows.proxies import server_trouble, silent, unusable
+from flows.proxies import silent, unusable
 from flows.settings import DOTENV, Settings, config_file, prefect_server, proxy_variables, read_settings
 from flows.sources import list_nights
 from flows.sources.names import lookalikes
@@ -227,12 +228,12 @@ def check_clock(settings: Settings) -> Result:
 
 
 def check_prefect(settings: Settings) -> Result:
-    """Whether the Prefect server that the environment names answers."""
-    url = prefect_server()
+    """Whether the Prefect server that is named, or ours in the usual place, answers those alone who know its secret."""
+    url = prefect_server() or usual_server()
     if not url:
-        return State.OK, "no PREFECT_API_URL; each command starts a temporary server"
-    trouble = server_trouble(url)
-    return (State.BROKEN, trouble) if trouble else (State.OK, f"{url} answers")
+        return State.OK, "no PREFECT_API_URL; nights run without Prefect's server"
+    trouble = server_fault(url, login_to_server(settings))
+    return (State.BROKEN, trouble) if trouble else (State.OK, f"{url} answers, and only to those who know its secret")
 
 
 def check_proxies(settings: Settings) -> Result:

@@ -1,7 +1,7 @@
 """Ctrl-C and SIGTERM: one line at once, a few seconds to put things down, and then the end, whatever hangs.
 
-A night can be killed at any moment and started again, so waiting longer would gain nothing. What lies between is
-Prefect, whose clients would try for a minute and more to tell a server of the end that the same Ctrl-C has stopped.
+A night can be killed at any moment and started again, so waiting longer would gain nothing. What would take longer is
+Prefect, whose clients try for a minute and more to tell the end to a server that went away.
 """
 
 import os
@@ -45,22 +45,12 @@ def ended_by_signals(tell: Callable[[], None]) -> Iterator[None]:
     finally:
         if stopping.is_set():
             told.wait(TELL_S)
-            _kill_descendants()  # stopped more gently, Prefect's temporary server logs tracebacks
+            _kill_descendants()
         else:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
             signal.set_wakeup_fd(before)
             os.close(writer)
-
-
-@contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Processes that are started inside never see a Ctrl-C: this one ends them when it has no more use for them."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _watch(reader: int, tell: Callable[[], None], told: threading.Event) -> None:

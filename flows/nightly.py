@@ -1,40 +1,35 @@
-"""The nightly flow: find the night's sessions, score what is new, store, publish, report.
+"""A night: find its sessions, score what is new, store, publish, report; and then earlier ones that are not finished.
 
-Every step is keyed by content, bundle and options, so a run that was killed is simply started again. Prefect stores
-parameters, names and artifacts on its server: only paths, dates and pseudonymous ids go there, and tasks hand each
-other paths, never frames.
+Every step is keyed by content, bundle and options, so a run that was killed is simply started again. Nothing here needs
+Prefect: flows.deployed makes flows of it, and flows.telling shows them what is done.
 """
 
 import logging
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import duckdb
-from prefect import flow, task
-from prefect.artifacts import create_table_artifact
-from prefect.cache_policies import NO_CACHE
-from prefect.runtime import flow_run
-from pydantic import Field
 
 from flows.data_folder import DataFolder
-from flows.dispatch import dispatch, require_dispatchable
-from flows.job import Job, make_job
+from flows.job import Job, make_job, source_of
 from flows.logs import OwnWords, hide, log_context
 from flows.night import NightOutcome, NightPlan, patients_alike, plan_night, quarantine_record, run_record
 from flows.reporting import DueReport, due_reports, render, require_none
 from flows.retain_command import retain
-from flows.scoring import score_sessions, worth_retrying
+from flows.scoring import score_sessions
 from flows.settings import Dispatch, read_settings
 from flows.shards import pack
-from flows.sources import NightListing, list_night
+from flows.sources import NightListing, list_night, list_nights
+from flows.steps import step
 from flows.tally import remember_contents, tally
-from flows.unfinished import note_unready, unfinished_nights, was_cut_short
+from flows.telling import as_flow, show_table
+from flows.unfinished import begun, nights_to_come_back_to, note_missed, was_cut_short
 from flows.warehouse_address import warehouse_address
 from flows.watch import beside_tonight, stage, watched
 from flows.writing import writing
@@ -51,77 +46,64 @@ from warehouse.records import RunOutcome
 log = logging.getLogger("pmfer.nightly")
 
 
-@task(name="find sessions", retries=3, retry_delay_seconds=[1, 10, 60], cache_policy=NO_CACHE)
+@step("find sessions", waits=(1, 10, 60), again=lambda error: True)
 @stage("find")
 def find_sessions(job: Job) -> NightListing:
     """List the night; a source on a network may need a second look."""
     return list_night(job.source, job.night)
 
 
-@task(name="check", cache_policy=NO_CACHE)
+@step("check")
 @stage("check")
 def check_load(connection: duckdb.DuckDBPyConnection) -> None:
     """Check the contracts over what was loaded: nothing that breaks one is published."""
     require_contracts(connection, everything=False)
 
 
-@task(name="publish", retries=2, retry_delay_seconds=5, retry_condition_fn=worth_retrying, cache_policy=NO_CACHE)
+@step("publish", waits=(5, 5))
 @stage("publish")
 def publish_snapshot(connection: duckdb.DuckDBPyConnection, job: Job) -> bool:
     """Give readers what is stored so far; those of a lake see it by themselves."""
     return publish(connection, job.warehouse)
 
 
-@task(name="tidy", cache_policy=NO_CACHE)
+@step("tidy")
 @stage("tidy")
 def tidy_lake(connection: duckdb.DuckDBPyConnection) -> None:
     """Merge what the night left in small files, if the warehouse is a lake."""
     tidy(connection)
 
 
-@task(name="render reports", retries=1, retry_condition_fn=worth_retrying, cache_policy=NO_CACHE)
+@step("render reports", waits=(0,))
 @stage("report")
 def render_reports(connection: duckdb.DuckDBPyConnection, due: list[DueReport], job: Job, run_id: str) -> list[str]:
     """Render what is due, in processes of their own, and record it; what went wrong, a line each."""
     return render(connection, due, job.data, job.printing, run_id)
 
 
-@flow(name="nightly", flow_run_name="nightly {night}")
-def nightly(
-    source: str,
-    data_dir: Path,
-    night: date | None = None,
-    bundle: str | None = None,
-    detector: str | None = None,
-    frames_per_second: Annotated[float, Field(gt=0)] | None = None,
-    dispatch_to: Dispatch | None = None,
-    time_zone: str | None = None,
+def tonight_and_before(
+    night: date, source: str, data_dir: Path, run: Callable[[date], NightOutcome], *, before: bool
 ) -> NightOutcome:
-    """Process one night from source to reports.
+    """Process a night and then, if it was not asked for by its day, earlier ones that are not finished.
+
+    An earlier one that fails is told of as a night of its own, and tried again with the next run.
 
     Args:
-        source: folder with one folder per day, or the URL of one on S3 or SFTP.
+        night: the day.
+        source: where its recordings are found.
         data_dir: folder below which all state lies.
-        night: the day whose sessions are processed; left out, the day before the run was due, and then earlier ones
-            that were left unfinished: sessions were still being uploaded, or quarantine is to be tried again. An
-            earlier one that fails is told of as a night of its own, and tried again with the next run.
-        bundle: shipped bundle's name or a folder; left out, PMFER_BUNDLE or the default.
-        detector: `centerface` or a YuNet file; left out, PMFER_DETECTOR or the default.
-        frames_per_second: frames sampled per second of video; left out, PMFER_FRAMES_PER_SECOND or the default.
-        dispatch_to: `process` scores here, `workers` has Prefect workers score; left out, PMFER_DISPATCH or the
-            default.
-        time_zone: zone in which the day before is meant, as Europe/Berlin; left out, that of the machine.
+        run: processes one night, as `one_night` does.
+        before: whether earlier nights are come back to.
 
     Raises:
-        PmferError: the source, the bundle, the data folder or the warehouse cannot be used, or a report failed. What
-            was stored before stays, and running the night again finishes it.
+        PmferError: the night failed, see `one_night`.
     """
-    outcome = one_night(source, data_dir, night, bundle, detector, frames_per_second, dispatch_to, time_zone)
-    if night is None:
+    outcome = run(night)
+    if before:
         with beside_tonight():
-            for left in nights_left(data_dir, outcome.night):
+            for left in nights_left(source, data_dir, night):
                 try:
-                    nightly(source, data_dir, left, bundle, detector, frames_per_second, dispatch_to)
+                    as_flow("nightly", f"nightly {left}", partial(run, left))
                 except Exception as error:  # whatever it is, it is that night's, and was told as such
                     log.error("%s, left unfinished earlier, failed: %s; each night tries it again", left, error)
     return outcome
@@ -131,23 +113,37 @@ def nightly(
 def one_night(
     source: str,
     data_dir: Path,
-    night: date | None,
-    bundle: str | None,
-    detector: str | None,
-    frames_per_second: float | None,
-    dispatch_to: Dispatch | None,
-    time_zone: str | None,
+    night: date,
+    bundle: str | None = None,
+    detector: str | None = None,
+    frames_per_second: float | None = None,
+    dispatch_to: Dispatch | None = None,
 ) -> NightOutcome:
-    """Process one night and tell how it ended; see `nightly`."""
+    """Process one night from source to reports, and tell how it ended.
+
+    Raises:
+        PmferError: the source, the bundle, the data folder or the warehouse cannot be used, or a report failed. What
+            was stored before stays, and running the night again finishes it.
+    """
+    data = DataFolder(read_settings(data_dir=data_dir).data_dir.absolute())
+    data.require_writable()
+    data.require_room()
+    with begun(data, night) as note:
+        outcome = run_night(make_job(source, night, data_dir, bundle, detector, frames_per_second, dispatch_to))
+        note.waiting = outcome.unready
+    return outcome
+
+
+def run_night(job: Job) -> NightOutcome:
+    """Do what a job says; see `one_night`."""
     began = time.monotonic()
-    night = night or previous_day(flow_run.scheduled_start_time, time_zone)
-    job = make_job(source, night, data_dir, bundle, detector, frames_per_second, dispatch_to)
     if job.dispatch is Dispatch.WORKERS:
+        from flows.dispatch import require_dispatchable
+
         require_dispatchable(job)
-    job.data.require_writable()
     listing = find_sessions(job)
     hide(listing.identities())
-    with writing(job.data, job.warehouse) as connection, night_lock(connection, night):
+    with writing(job.data, job.warehouse) as connection, night_lock(connection, job.night):
         with stage("plan"):
             plan = plan_night(connection, listing, job)
         if alike := patients_alike(connection, listing):
@@ -158,16 +154,15 @@ def one_night(
             )
         if not something_to_do(connection, plan, job):
             publish_snapshot(connection, job)
-            outcome = NightOutcome(night, plan.found, 0, plan.done_before, 0, 0, 0, len(plan.unready))
+            outcome = NightOutcome(job.night, plan.found, 0, plan.done_before, 0, 0, 0, len(plan.unready))
         else:
             outcome = process(connection, plan, job)
         if removed := retain(connection, job.data, job.retention, date.today()):
             gone = ", ".join(f"{count} {name}" for name, count in removed.items())
             log.info("too old to be kept: %s", OwnWords(gone))
             publish_snapshot(connection, job)
-        if store.settle_replays(connection, night):
+        if store.settle_replays(connection, job.night):
             publish_snapshot(connection, job)
-        note_unready(job.data, night, outcome.unready)
         head = current_head(connection)
     log.info("%s  %.1f s", OwnWords(outcome.sentence()), time.monotonic() - began)
     # Whoever keeps this output can prove later that no entry was taken off the end of the log.
@@ -175,16 +170,17 @@ def one_night(
     return outcome
 
 
-def nights_left(data_dir: Path, night: date) -> list[date]:
-    """The nights before `night` to come back to, in order.
+def nights_left(source: str, data_dir: Path, tonight: date) -> list[date]:
+    """The nights before tonight to come back to, in order.
 
     Raises:
-        WarehouseError: the warehouse cannot be read.
+        PmferError: the source or the warehouse cannot be read.
     """
     settings = read_settings(data_dir=data_dir)
+    data = DataFolder(settings.data_dir.absolute())
+    note_missed(data, list_nights(source_of(settings, source)), tonight)
     with closing(open_reader(warehouse_address(settings))) as reader:
-        left = unfinished_nights(reader, DataFolder(settings.data_dir.absolute()))
-    return [day for day in left if day < night]
+        return nights_to_come_back_to(reader, data, tonight)
 
 
 def something_to_do(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job) -> bool:
@@ -207,6 +203,8 @@ def process(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job) ->
             store.add_quarantine(connection, quarantine_record(rejection, job.night, run_id))
         shards = pack(plan.pending, job.shard_s)
         if job.dispatch is Dispatch.WORKERS and shards:
+            from flows.dispatch import dispatch
+
             dispatch(shards, job, run_id)
             remember_contents(connection, plan, job)
         else:
@@ -220,7 +218,7 @@ def process(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job) ->
     store.finish_run(connection, run_id, outcome.record())
     publish_snapshot(connection, job)
     tidy_lake(connection)
-    create_table_artifact(table=done.rows(), key=f"night-{job.night.isoformat()}", description=outcome.sentence())
+    show_table(f"night-{job.night.isoformat()}", done.rows(), outcome.sentence())
     return outcome
 
 

@@ -16,6 +16,7 @@ from flows.settings import Settings, read_settings
 from flows.sources.printable import escaped
 
 if TYPE_CHECKING:
+    from flows.unfinished import UnfinishedNight
     from warehouse.address import Address
 
 ops_app = typer.Typer()
@@ -57,23 +58,28 @@ def status(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the last nights as readers of the warehouse see them, and how the last run ended."""
+    """Show the last nights as readers of the warehouse see them, which are not finished, and how the last run ended."""
     from flows.metrics import read_metrics
+    from flows.unfinished import unfinished_nights
     from flows.watch import metrics_path
 
     settings = read_settings(data_dir=data_dir)
-    rows = _nights(settings, nights)
+    unfinished = unfinished_nights(DataFolder(settings.data_dir.absolute()))
+    rows = [_as_it_stands(row, unfinished) for row in _nights(settings, nights)]
     last = read_metrics(metrics_path(settings))
     if as_json:
         run = None if last is None else {"succeeded": last.succeeded, "ended_at": last.ended_at.isoformat()}
-        typer.echo(json.dumps({"last_run": run, "nights": rows}, indent=1, default=_plain))
+        shown = {"last_run": run, "unfinished": [vars(left) for left in unfinished], "nights": rows}
+        typer.echo(json.dumps(shown, indent=1, default=_plain))
         return
     console = PlainConsole(width=max(PlainConsole().width, TABLE_WIDTH))
     console.print(_table(rows))
+    for left in unfinished:
+        console.print(left.sentence)
     if last is not None:
         ended = f"{last.ended_at.astimezone():%Y-%m-%d %H:%M}"
         how = ("ended well", "") if last.succeeded else ("failed", "bold red")
-        console.print(Text.assemble("last run: ", how, f" at {ended}"))
+        console.print(Text.assemble("last run that ended: ", how, f" at {ended}"))
 
 
 @ops_app.command()
@@ -128,6 +134,15 @@ def _nights(settings: Settings, limit: int) -> list[dict[str, Any]]:
         return list(queries.nights(reader, limit).iter_rows(named=True))
 
 
+def _as_it_stands(row: dict[str, Any], unfinished: "list[UnfinishedNight]") -> dict[str, Any]:
+    """A row of a night; its status may be that of an earlier run: one that failed or was killed publishes none."""
+    from flows.unfinished import Standing
+
+    standing = {left.night: left.standing.value for left in unfinished if left.standing is not Standing.WAITING}
+    status = standing.get(row["night"], row["status"])
+    return row | {"status": "interrupted" if status == "running" and row["night"] not in standing else status}
+
+
 def _table(rows: list[dict[str, Any]]) -> Table:
     table = Table(box=None, header_style="bold")
     for heading in ("night", "run"):
@@ -138,8 +153,7 @@ def _table(rows: list[dict[str, Any]]) -> Table:
         share = row["abstention_share"]
         table.add_row(
             row["night"].isoformat(),
-            # What readers see was published before the end: only the writer knows whether such a run goes on.
-            "not ended" if row["status"] == "running" else row["status"],
+            row["status"],
             str(row["sessions_found"] if row["sessions_found"] is not None else "-"),
             *(f"{row[name]:,}" for name in ("sessions_stored", "sessions_set_aside", "frames_sampled")),
             "-" if share is None else f"{share:.0%}",

@@ -105,19 +105,6 @@ def silent() -> Iterator[str]:
                 yield shown(proxy)
 
 
-def require_server(url: str | None) -> None:
-    """Refuse a Prefect server that does not answer, before a run waits for it; None is a temporary one on this machine.
-
-    From then on, proxies that nothing here can use are passed over: what is left has no need of them.
-
-    Raises:
-        ConfigurationError: it does not answer; names a proxy that stands in between.
-    """
-    if url and (trouble := server_trouble(url)):
-        raise ConfigurationError(f"Prefect server {trouble}")
-    _pass_over_unusable()
-
-
 def server_trouble(url: str) -> str | None:
     """Why the Prefect server at a URL cannot be used, in words that name a proxy in between; None if it answers.
 

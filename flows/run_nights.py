@@ -1,84 +1,135 @@
-"""Nights as a command runs them: what has something to do, and one line for what Prefect itself cannot do.
+"""Nights as a command runs them: what has something to do, whoever is told of it.
 
-Prefect takes seconds to import and reads its settings then, so it is imported once these are made.
+Without a server of Prefect a night has no use for Prefect, and does not load it. With one it is told; a server that
+cannot be told costs a line, and workers if they were to score.
 """
 
-from datetime import date
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from flows.data_folder import DataFolder
-from flows.interrupt import interrupts_held
-from flows.settings import Dispatch, prefect_server, prepare_prefect, read_settings
+from flows.prefect_server import login_to_server, server_fault
+from flows.settings import Dispatch, Settings, prefect_server, prepare_prefect, read_settings
 from pmfer.errors import ConfigurationError, PmferError
 
+if TYPE_CHECKING:
+    from flows.night import NightOutcome
 
-def run_nights(
-    source: str,
-    first: date,
-    last: date,
-    data_dir: Path | None,
-    bundle: str | None,
-    detector: str | None,
-    fps: float | None,
-    dispatch: Dispatch | None = None,
-) -> bool:
-    """Run the flow over the nights that have something to do; False when all was done before."""
-    settings = read_settings(data_dir=data_dir)
+log = logging.getLogger("pmfer.nightly")
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a command gives to each night; None: it is left to the settings."""
+
+    source: str
+    data_dir: Path | None = None
+    bundle: str | None = None
+    detector: str | None = None
+    frames_per_second: float | None = None
+    dispatch: Dispatch | None = None
+
+    @property
+    def options(self) -> tuple[str | None, str | None, float | None, Dispatch | None]:
+        """Bundle, detector, frames per second and dispatch."""
+        return self.bundle, self.detector, self.frames_per_second, self.dispatch
+
+
+def run_tonight(given: Given) -> None:
+    """Run the night of the day before, and then earlier nights that are not finished.
+
+    Raises:
+        PmferError: tonight failed. An earlier one that did is a line, and tried again by the next run.
+    """
+    settings = read_settings(data_dir=given.data_dir)
+    root = settings.data_dir.absolute()
+    from flows.nightly import tonight_and_before
+
+    night = date.today() - timedelta(days=1)
+
+    run = partial(_one_night, given, root)
+    tonight = partial(tonight_and_before, night, given.source, root, run, before=True)
+    _show(given, settings, "nightly", f"nightly {night}", tonight)
+
+
+def run_nights(given: Given, first: date, last: date) -> bool:
+    """Run the nights from first to last that have something to do; False when all was done before.
+
+    Raises:
+        PmferError: a night failed; those before it are done.
+    """
+    settings = read_settings(data_dir=given.data_dir)
     data = DataFolder(settings.data_dir.absolute())
-    from flows.proxies import require_server
-    from flows.watch import report_end, report_failure
+    span = str(first) if first == last else f"{first} to {last}"
+    due = _first_due_night(given, settings, data, first, last)
+    if due is None:
+        from flows.watch import report_end
+
+        typer.echo(f"{span}: nothing to do")
+        report_end(settings, last, done_before=True)
+        return False
+    run = partial(_one_night, given, data.root)
+    if due == last:
+        _show(given, settings, "nightly", f"nightly {last}", partial(run, last))
+    else:
+        _show(given, settings, "backfill", f"backfill {span}", partial(_several, run, due, last))
+    return True
+
+
+def _one_night(given: Given, root: Path, night: date) -> "NightOutcome":
+    from flows.nightly import one_night
+
+    return one_night(given.source, root, night, *given.options)
+
+
+def _several(run: Callable[[date], object], first: date, last: date) -> None:
+    from flows.telling import as_flow
+
+    for offset in range((last - first).days + 1):
+        night = first + timedelta(days=offset)
+        as_flow("nightly", f"nightly {night}", partial(run, night))
+
+
+def _first_due_night(given: Given, settings: Settings, data: DataFolder, first: date, last: date) -> date | None:
+    from flows.catch_up import first_due_night
+    from flows.unfinished import note_failed
+    from flows.watch import report_failure
 
     try:
         data.require_writable()
         data.require_room()
-        prepare_prefect(data.prefect_home)
-        from prefect.client.orchestration import get_client
-        from prefect.exceptions import PrefectHTTPStatusError
-
-        from flows.catch_up import backfill as run
-        from flows.catch_up import first_due_night
-
-        due = first_due_night(source, data.root, first, last, bundle, detector, fps, dispatch)
-        if due is not None:
-            require_server(prefect_server())
+        return first_due_night(given.source, data.root, first, last, *given.options)
     except (PmferError, OSError) as error:
-        # No flow has begun that would leave a trace of it.
+        # No night has begun that would leave a trace of it.
         report_failure(settings, first if first == last else None, error)
+        if first == last and data.root.is_dir():
+            note_failed(data, first)
         raise
-    if due is None:
-        span = str(first) if first == last else f"{first} to {last}"
-        typer.echo(f"{span}: nothing to do")
-        report_end(settings, last, done_before=True)
-        return False
-    try:
-        with interrupts_held():
-            get_client(sync_client=True)  # starts the temporary server, if there is to be one
-        run(source, data.root, due, last, bundle, detector, fps, dispatch)
-    except (PrefectHTTPStatusError, RuntimeError) as error:
-        trouble = _server_trouble(error, data)
-        if trouble is None:
-            raise
-        report_failure(settings, due, trouble)
-        raise trouble from None
-    return True
 
 
-def _server_trouble(error: Exception, data: DataFolder) -> ConfigurationError | None:
-    """What Prefect says of its server, in words alone where it has no class to tell by; None: it does not."""
-    answer = getattr(error, "response", None)
-    if answer is not None:
-        return ConfigurationError(
-            f"Prefect's server cannot record the run ({answer.status_code} {answer.reason_phrase}); the temporary one "
-            f"writes to {data.prefect_home}: is the disk full? make room and run again, what was stored before is "
-            "intact"
-        )
-    if "ephemeral" in str(error):
-        return ConfigurationError(
-            f"Prefect's temporary server did not start in {data.prefect_home}; is the disk full? make room and run "
-            "again"
-        )
-    if "Failed to reach API" in str(error):
-        return ConfigurationError(f"Prefect server {prefect_server() or 'of this run'}: went away; run again")
-    return None
+def _show(given: Given, settings: Settings, name: str, run_name: str, body: Callable[[], object]) -> None:
+    """Do some work, shown as a run of a flow where a server is there to be told."""
+    from flows.telling import as_flow, telling
+
+    url = prefect_server()
+    if not url:
+        body()
+        return
+    login = login_to_server(settings)
+    trouble = server_fault(url, login)
+    if trouble and (given.dispatch or settings.dispatch) is Dispatch.WORKERS:
+        raise ConfigurationError(f"Prefect server {trouble}")
+    if trouble:
+        log.warning("Prefect server %s; it is not told of this run, which goes on without", trouble)
+        body()
+        return
+    prepare_prefect(DataFolder(settings.data_dir.absolute()).prefect_home, login)
+    with telling():
+        as_flow(name, run_name, body)

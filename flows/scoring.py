@@ -6,10 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State, TaskRun
-from prefect.tasks import Task
 
 from flows.job import Job
 from flows.logs import log_context, session_label, session_progress
@@ -24,35 +20,24 @@ from flows.night import (
     store_scored,
 )
 from flows.sources import Rejection, Unready
-from flows.staging import SourceGoneError, staging_folder
+from flows.staging import staging_folder
+from flows.steps import step
 from flows.watch import stage
 from inference.process import ScoringProcess
-from pmfer.errors import PmferError, SessionError
+from pmfer.errors import SessionError
 from warehouse import store
 
 log = logging.getLogger("pmfer.nightly")
 
 
-def worth_retrying(task: Task[..., object], task_run: TaskRun, state: State[object]) -> bool:
-    """Whether a failed task may succeed if it is tried again: what names its own cause does not change by waiting."""
-    error = state.result(raise_on_failure=False)
-    return not isinstance(error, PmferError) or isinstance(error, SourceGoneError)
-
-
-@task(
-    name="pull session",
-    retries=3,
-    retry_delay_seconds=[1, 10, 60],
-    retry_condition_fn=worth_retrying,
-    cache_policy=NO_CACHE,
-)
+@step("pull session", waits=(1, 10, 60))
 @stage("pull")
 def pull(session: PendingSession, job: Job, folder: Path) -> StagedSession | Rejection | Unready:
     """Copy one video below the data folder."""
     return pull_session(session, job, folder)
 
 
-@task(name="score session", retries=1, retry_condition_fn=worth_retrying, cache_policy=NO_CACHE)
+@step("score session", waits=(0,))
 @stage("score")
 def score(scorer: ScoringProcess, staged: StagedSession, job: Job) -> ScoredSession | Rejection:
     """Score one staged video into a Parquet file beside it."""

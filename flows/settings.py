@@ -42,6 +42,8 @@ OTHER_VARIABLES = {
     "PMFER_SNAPSHOT": "snapshot that docs/analysts.ipynb opens",
 }
 SECRETS_OF_FILES = "PMFER_PASSWORD_"  # beginning of variables that another file of the house names
+# Nothing of Prefect's tells others that and when nights run here.
+QUIET = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
 HEARTBEAT_S = 30  # seconds between two heartbeats of a run, the least that Prefect takes; prefect.yaml has it too
 
 
@@ -240,7 +242,21 @@ def config_file() -> Path:
 
 def prefect_server() -> str | None:
     """Address of the Prefect server that the environment names, if it does."""
-    return os.environ.get("PREFECT_API_URL") or dotenv_values(DOTENV).get("PREFECT_API_URL")
+    return _prefect_setting("PREFECT_API_URL")
+
+
+def prefect_login() -> str | None:
+    """What the environment has a client say to Prefect's server, if it does."""
+    return _prefect_setting("PREFECT_API_AUTH_STRING")
+
+
+def has_prefect_key() -> bool:
+    """Whether the environment has a key of Prefect Cloud."""
+    return bool(_prefect_setting("PREFECT_API_KEY"))
+
+
+def _prefect_setting(name: str) -> str | None:
+    return os.environ.get(name) or dotenv_values(DOTENV).get(name)
 
 
 def environment_with(variables: Mapping[str, str]) -> dict[str, str]:
@@ -251,6 +267,12 @@ def environment_with(variables: Mapping[str, str]) -> dict[str, str]:
 def proxy_variables() -> dict[str, str]:
     """Proxies that the environment names: `http`, `https`, `all`, and `no` for the hosts without one."""
     return getproxies_environment()
+
+
+def default_environment(variables: Mapping[str, str]) -> None:
+    """Set variables that are not set, for this process and those that it starts."""
+    for name, value in variables.items():
+        os.environ.setdefault(name, value)
 
 
 def change_environment(variables: Mapping[str, str | None]) -> None:
@@ -267,31 +289,36 @@ def read_secret(variable: str) -> str | None:
     return os.environ.get(variable)
 
 
-def prepare_prefect(home: Path) -> None:
-    """Tell Prefect where to keep its state, before it is imported.
+def prepare_prefect(home: Path, login: str | None = None) -> None:
+    """Tell Prefect how to work as a client, before it is imported.
 
-    A server that the environment names is used; without one Prefect starts a temporary server of its own, whose
-    database then lies below the data folder like everything else.
+    Args:
+        home: where it keeps its state.
+        login: what it says to the server that the environment names.
     """
     if "PREFECT_HOME" not in os.environ:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.environ["PREFECT_HOME"] = str(home.absolute())
-    # Prefect logs a traceback for every task that fails; the error itself reaches the command line, which says it in
-    # one line.
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
-    # Libraries of the temporary server log a traceback now and then when it is stopped in the middle of a query.
-    os.environ.setdefault("PREFECT_LOGGING_ROOT_LEVEL", "CRITICAL")
-    os.environ.setdefault("PREFECT_SERVER_LOGGING_LEVEL", "CRITICAL")  # of the temporary server
-    os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", str(HEARTBEAT_S))
+    if login:
+        os.environ["PREFECT_API_AUTH_STRING"] = login
+    defaults = {
+        # Never a temporary server, which anybody on this machine could give orders to.
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
+        # Seconds and times: a server that went away must not hold up a night that is only to be shown there.
+        "PREFECT_API_REQUEST_TIMEOUT": "20",
+        "PREFECT_CLIENT_MAX_RETRIES": "2",
+        # Prefect logs a traceback for every task that fails; the error itself reaches the command line, which says it
+        # in one line.
+        "PREFECT_LOGGING_LEVEL": "CRITICAL",
+        "PREFECT_LOGGING_ROOT_LEVEL": "CRITICAL",
+        "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
+        **QUIET,
+    }
     if read_settings().log_format == "json":
-        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER", "json")
-        os.environ.setdefault("PREFECT_LOGGING_FORMATTERS_JSON_CLASS", "flows.logs.JsonFormatter")
-    # The telemetry of the temporary server can log a "database is locked" traceback that means nothing.
-    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-    # That of its client would tell others that and when nights run here.
-    os.environ.setdefault("DO_NOT_TRACK", "1")
-    # A temporary server on a busy machine needs longer than Prefect's default 20 s at times.
-    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
+        defaults["PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER"] = "json"
+        defaults["PREFECT_LOGGING_FORMATTERS_JSON_CLASS"] = "flows.logs.JsonFormatter"
+    default_environment(defaults)
 
 
 def _sources() -> dict[str, PydanticBaseSettingsSource]:

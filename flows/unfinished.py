@@ -1,7 +1,17 @@
-"""Nights that a later run comes back to: sessions were still being uploaded, or quarantine is to be tried again."""
+"""Nights that a later run comes back to: they did not end, were missed, wait for uploads, or are asked for again.
 
-import json
-from datetime import date
+Each such night has a file in the data folder, which is there as soon as the night begins, is held while it runs, and
+goes when the night ended well and left nothing. So it tells of a night that was killed as well.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from pathlib import Path
 
 import duckdb
 
@@ -9,18 +19,139 @@ from flows.data_folder import DataFolder
 from flows.private_file import write_private
 from warehouse import queries
 
+LOOKED_BACK = 14  # nights of the warehouse whose last run is asked for
 
-def note_unready(data: DataFolder, night: date, count: int) -> None:
+
+class Standing(StrEnum):
+    """How a night stands that is not finished."""
+
+    RUNNING = "running"
+    INTERRUPTED = "interrupted"  # killed, or the power was lost
+    FAILED = "failed"
+    MISSED = "missed"  # no run was due on its day, because the machine was off, say
+    WAITING = "waiting"  # sessions were still being uploaded
+
+
+@dataclass(frozen=True)
+class UnfinishedNight:
+    """What is known of a night that is not finished."""
+
+    night: date
+    standing: Standing
+    since: datetime  # when that was noted; of one that runs or was interrupted, when it began
+    sessions: int = 0  # how many were still being uploaded
+
+    @property
+    def sentence(self) -> str:
+        """The same for people."""
+        left = "the next `pmfer nightly` comes back to it"
+        return {
+            Standing.RUNNING: f"{self.night}: runs since {self.since.astimezone():%Y-%m-%d %H:%M}",
+            Standing.INTERRUPTED: f"{self.night}: did not end; {left}",
+            Standing.FAILED: f"{self.night}: failed; {left}",
+            Standing.MISSED: f"{self.night}: was missed; {left}",
+            Standing.WAITING: f"{self.night}: {self.sessions} sessions were still being uploaded; {left}",
+        }[self.standing]
+
+
+@dataclass
+class RunNote:
+    """What a night that ended well leaves to the next."""
+
+    waiting: int = 0  # sessions still being uploaded
+
+
+@contextmanager
+def begun(data: DataFolder, night: date) -> Iterator[RunNote]:
+    """Note that a night runs; the note goes when the body ends well and leaves nothing.
+
+    Raises:
+        OSError: the note cannot be written.
+    """
+    data.unfinished.mkdir(mode=0o700, exist_ok=True)
+    path = data.unfinished / night.isoformat()
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    note = RunNote()
+    try:
+        if not _hold(handle):  # another run of the same night has it, and the warehouse refuses this one
+            yield note
+            return
+        _write(handle, "")
+        try:
+            yield note
+        except Exception:
+            with suppress(OSError):  # of a full disk: then it counts as interrupted
+                _write(handle, Standing.FAILED)
+            raise
+        if note.waiting:
+            _write(handle, f"{Standing.WAITING} {note.waiting}")
+        else:
+            path.unlink(missing_ok=True)
+    finally:
+        os.close(handle)
+
+
+def note_failed(data: DataFolder, night: date) -> None:
+    """Note a night that failed before it began.
+
+    Raises:
+        OSError: the note cannot be written.
+    """
+    write_private(data.unfinished / night.isoformat(), Standing.FAILED)
+
+
+def note_waiting(data: DataFolder, night: date, sessions: int) -> None:
     """Note how many sessions of a night were left because they were still being uploaded; 0 takes the note back.
 
     Raises:
         OSError: the note cannot be written.
     """
-    notes = _notes(data)
-    if notes.get(night.isoformat(), 0) == count:
-        return
-    kept = {day: left for day, left in notes.items() if day != night.isoformat()}
-    write_private(data.unready, json.dumps(kept | ({night.isoformat(): count} if count else {}), indent=1) + "\n")
+    path = data.unfinished / night.isoformat()
+    if sessions:
+        write_private(path, f"{Standing.WAITING} {sessions}")
+    else:
+        path.unlink(missing_ok=True)
+
+
+def note_missed(data: DataFolder, nights: list[date], tonight: date) -> None:
+    """Note the nights of the source that had no run of their own between the last scheduled night and tonight.
+
+    Raises:
+        OSError: a note cannot be written.
+    """
+    mark = data.unfinished / "last-scheduled"
+    try:
+        last = date.fromisoformat(mark.read_text(encoding="utf-8").strip())
+    except (OSError, ValueError):
+        last = tonight
+    for night in nights:
+        path = data.unfinished / night.isoformat()
+        if last < night < tonight and not path.exists():
+            write_private(path, Standing.MISSED)
+    if last <= tonight:
+        write_private(mark, tonight.isoformat())
+
+
+def unfinished_nights(data: DataFolder) -> list[UnfinishedNight]:
+    """The nights that are noted, in order."""
+    found = []
+    for path in sorted(data.unfinished.glob("????-??-??")):
+        with suppress(OSError, ValueError):  # it goes while it is read, or is none of ours
+            found.append(_read(path))
+    return found
+
+
+def nights_to_come_back_to(connection: duckdb.DuckDBPyConnection, data: DataFolder, tonight: date) -> list[date]:
+    """The nights before tonight that are not finished and do not run now, in order.
+
+    Raises:
+        WarehouseError: the database refused.
+    """
+    noted = {note.night: note.standing for note in unfinished_nights(data)}
+    latest = queries.nights(connection, LOOKED_BACK)
+    cut_short = {row["night"] for row in latest.iter_rows(named=True) if row["status"] != "completed"}
+    left = {*noted, *cut_short, *queries.nights_to_replay(connection)}
+    return sorted(night for night in left if night < tonight and noted.get(night) is not Standing.RUNNING)
 
 
 def was_cut_short(connection: duckdb.DuckDBPyConnection, night: date) -> bool:
@@ -32,19 +163,29 @@ def was_cut_short(connection: duckdb.DuckDBPyConnection, night: date) -> bool:
     return queries.last_status(connection, night) not in (None, "completed")
 
 
-def unfinished_nights(connection: duckdb.DuckDBPyConnection, data: DataFolder) -> list[date]:
-    """The nights to come back to, in order.
-
-    Raises:
-        WarehouseError: the database refused.
-    """
-    return sorted({*map(date.fromisoformat, _notes(data)), *queries.nights_to_replay(connection)})
-
-
-def _notes(data: DataFolder) -> dict[str, int]:
-    """Sessions left by night. A note that cannot be read is lost, and a backfill finds what it spoke of."""
+def _read(path: Path) -> UnfinishedNight:
+    night = date.fromisoformat(path.name)
+    handle = os.open(path, os.O_RDONLY)
     try:
-        notes = json.loads(data.unready.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return {}
-    return dict(notes)
+        since = datetime.fromtimestamp(os.fstat(handle).st_mtime, UTC)
+        standing, _, sessions = os.read(handle, 100).decode().strip().partition(" ")
+        if not standing:
+            return UnfinishedNight(night, Standing.INTERRUPTED if _hold(handle) else Standing.RUNNING, since)
+        return UnfinishedNight(night, Standing(standing), since, int(sessions or 0))
+    finally:
+        os.close(handle)
+
+
+def _hold(handle: int) -> bool:
+    """Hold an open file until it is closed, or its process ends; False if another does."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _write(handle: int, text: str) -> None:
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, text.encode(), 0)
+    os.utime(handle)

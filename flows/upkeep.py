@@ -2,7 +2,6 @@
 
 import logging
 from datetime import date
-from pathlib import Path
 
 import duckdb
 from prefect import flow, task
@@ -11,6 +10,7 @@ from pydantic import StrictInt, StrictStr
 
 from flows.backup_command import back_up, require_place
 from flows.data_folder import DataFolder
+from flows.deployed import Folder
 from flows.logs import OwnWords
 from flows.printing import printing_of
 from flows.process import set_up_worker
@@ -30,7 +30,7 @@ log = logging.getLogger("pmfer.upkeep")
 
 
 @flow(name="report", flow_run_name="report {day}")
-def report(data_dir: Path, day: date, patient_id: StrictStr | StrictInt = ALL_PATIENTS) -> int:
+def report(data_dir: Folder, day: date, patient_id: StrictStr | StrictInt = ALL_PATIENTS) -> int:
     """Render reports of a day again, whether due or not; how many files that were.
 
     Args:
@@ -85,7 +85,7 @@ def back_up_all(data: DataFolder) -> None:
 
 
 @flow(name="maintenance")
-def maintenance(data_dir: Path) -> None:
+def maintenance(data_dir: Folder) -> None:
     """Keep the warehouse in order: retention, compaction, contracts over everything, audit log, a backup.
 
     The backup comes last, so that none is made of what is not in order, and none takes the place of a better one.

@@ -4,7 +4,7 @@
 
 Every time a new data folder: the run is killed (SIGKILL, with all its processes) at a moment drawn evenly from the time
 that an undisturbed run takes, then started once more. What is in the warehouse and in the reports then must be what the
-undisturbed run left. With PREFECT_API_URL set the runs share that server and take half the time.
+undisturbed run left.
 """
 
 import argparse

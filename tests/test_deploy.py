@@ -75,17 +75,25 @@ def test_both_ways_to_run_a_night_run_it_at_the_same_time() -> None:
 
 def test_workers_ask_the_pools_that_are_made_for_a_limited_number_of_runs() -> None:
     unit = (DEPLOY / "systemd" / "pmfer-worker@.service").read_text()
-    assert "Environment=PMFER_HOME=/opt/pmfer\n" in unit
-    assert " PMFER_HOME=/opt/pmfer" in (DEPLOY / "Containerfile").read_text()
-    (from_unit,) = re.findall(r"^ExecStart=.*/(prefect worker start .*)$", unit, re.MULTILINE)
+    (from_unit,) = re.findall(r"^ExecStart=.*/(pmfer worker .*)$", unit, re.MULTILINE)
     services = [service for name, service in COMPOSE["services"].items() if name.startswith("worker-")]
     pools = {pool.name for pool in POOLS}
     asked = [from_unit.replace("%i", pool) for pool in pools] + [service["command"] for service in services]
     assert len(asked) == 2 * len(pools)
     for command in asked:
-        assert re.fullmatch(r"prefect worker start --pool (pmfer|pmfer-gpu) --type process --limit [1-9]", command)
-        assert command.split()[4] in pools
-    assert {service["command"].split()[4] for service in services} == pools
+        assert re.fullmatch(r"pmfer worker (pmfer|pmfer-gpu) --limit [1-9]", command)
+    assert {service["command"].split()[2] for service in services} == pools
+
+
+def test_nothing_starts_a_server_or_a_worker_but_the_commands_that_ask_for_the_secret() -> None:
+    text = "\n".join(path.read_text(encoding="utf-8") for path in [*DEPLOY.rglob("*.*"), DEPLOY / "Containerfile"])
+    assert not re.search(r"prefect (server|worker) start|uvicorn", text)
+    unit = (DEPLOY / "systemd" / "pmfer-server.service").read_text()
+    started = re.findall(r"^ExecStart=\S*/(.*)$", unit, re.MULTILINE)
+    assert started == ["pmfer server --host 127.0.0.1 --port 4200"]
+    # Who asks and who answers read the same secret.
+    shared = {name for name, service in COMPOSE["services"].items() if "data:/srv/pmfer" in service.get("volumes", [])}
+    assert shared == {"server", "deployments", "worker-cpu", "worker-gpu"}
 
 
 def test_a_worker_in_a_container_starts_when_pools_queues_and_limits_are_made() -> None:

@@ -7,8 +7,8 @@ import yaml
 from prefect.flows import load_flow_from_entrypoint
 from prefect.server.schemas.schedules import CronSchedule
 
-from flows.catch_up import backfill
 from flows.deploy import FLOWS, POOLS
+from flows.deployed import backfill
 from flows.dispatch import DEPLOYMENT
 from flows.nightly import previous_day
 from flows.settings import HEARTBEAT_S

@@ -11,8 +11,10 @@ from datetime import date
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 
+from flows import dispatch
 from flows.dispatch import require_dispatchable, shard_parameters
 from flows.job import Job, make_job
 from flows.night import PendingSession, ScoredSession, run_record, score_session
@@ -162,6 +164,26 @@ def test_a_shard_looks_at_its_own_recordings_only(source: Path) -> None:
     (source / NIGHT.isoformat() / "other.json").unlink()
     assert part.recordings == (chosen,)
     assert part.rejections == part.unready == ()
+
+
+def test_a_night_waits_for_a_server_that_is_away_and_not_for_one_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch, "LOOK_S", 0.0)
+    request = httpx.Request("GET", "http://127.0.0.1:4200/api")
+    away = [httpx.ConnectError("away"), httpx.HTTPStatusError("busy", request=request, response=httpx.Response(503))]
+
+    def answer() -> str:
+        if away:
+            raise away.pop()
+        return "here"
+
+    assert dispatch.patiently(answer) == "here"
+    away.append(httpx.HTTPStatusError("no", request=request, response=httpx.Response(401)))
+    with pytest.raises(httpx.HTTPStatusError):
+        dispatch.patiently(answer)
+    monkeypatch.setattr(dispatch, "PATIENCE_S", -1.0)
+    away.append(httpx.ConnectError("away"))
+    with pytest.raises(dispatch.ShardError, match="start it and run the night again"):
+        dispatch.patiently(answer)
 
 
 def listed_failures() -> list[list[str]]:

@@ -92,9 +92,10 @@ def test_every_patient_of_the_day_and_the_ward_have_a_pdf(undisturbed: Path) -> 
 
 
 def test_nothing_but_the_folder_itself_was_written_and_nothing_stays_staged(undisturbed: Path) -> None:
-    folders = {"warehouse", "published", "reports", "staging", "prefect", "audit", "metrics", "digests"}
+    folders = {"warehouse", "published", "reports", "staging", "audit", "metrics", "digests", "unfinished"}
     assert {path.name for path in undisturbed.iterdir()} == folders
-    assert list((undisturbed / "staging").iterdir()) == []
+    for folder in ("staging", "unfinished"):
+        assert list((undisturbed / folder).iterdir()) == []
 
 
 def test_files_are_private_to_their_owner(undisturbed: Path) -> None:
@@ -117,7 +118,7 @@ def kill_in_the_middle(source: Path, data: Path, sessions: int) -> None:
         [sys.executable, "-m", "flows", *nightly(source, data)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,  # Prefect's temporary server dies with it
+        start_new_session=True,  # all its processes die with it
     )
     seen: set[str] = set()
     deadline = time.monotonic() + 240

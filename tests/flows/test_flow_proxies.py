@@ -13,7 +13,7 @@ from flows import doctor
 from flows.doctor import State
 from flows.job import source_of
 from flows.notify import notify_test
-from flows.proxies import proxy_of, require_server, spare_loopback, unusable
+from flows.proxies import proxy_of, server_trouble, spare_loopback, unusable
 from flows.settings import Settings
 from flows.sources import list_nights
 from pmfer.errors import ConfigurationError
@@ -55,7 +55,7 @@ def test_loopback_is_reached_directly(variables: dict[str, str], here: str, monk
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     spare_loopback()
-    require_server(None)  # what a night calls whose server is a temporary one
+    assert "501" in (server_trouble(here) or "")  # it was reached; a server of Prefect's would have answered
     assert httpx.get(here).status_code == 501
     assert requests.get(here, timeout=5).status_code == 501
     with pytest.raises(urllib.request.HTTPError, match="501"):
@@ -78,11 +78,10 @@ def test_a_server_behind_a_proxy_that_refuses_is_one_line_that_names_the_proxy(
 ) -> None:
     monkeypatch.setenv("http_proxy", here.rstrip("/"))
     monkeypatch.setenv("https_proxy", here.rstrip("/"))
-    with pytest.raises(
-        ConfigurationError, match=f"{url}: does not answer through the proxy {here.rstrip('/')}"
-    ) as said:
-        require_server(url)
-    assert len(str(said.value).splitlines()) == 1
+    said = server_trouble(url)
+    assert said is not None
+    assert said.startswith(f"{url}: does not answer through the proxy {here.rstrip('/')}")
+    assert len(said.splitlines()) == 1
     monkeypatch.setenv("PREFECT_API_URL", url)
     assert doctor.check_prefect(Settings())[0] is State.BROKEN
 
@@ -93,7 +92,7 @@ def test_a_proxy_that_cannot_be_used_refuses_what_needs_it(monkeypatch: pytest.M
     state, text = doctor.check_proxies(Settings())
     assert (state, "secret" in text) == (State.WARNING, False)
     with pytest.raises(ConfigurationError, match=r"^proxy gopher://proxy\.house:1: "):
-        require_server("http://prefect.house:4200/api")
+        server_trouble("http://prefect.house:4200/api")
 
 
 def test_doctor_tries_the_proxy(here: str, monkeypatch: pytest.MonkeyPatch) -> None:

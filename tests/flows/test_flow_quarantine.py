@@ -17,7 +17,7 @@ from flows.cli import main
 from flows.data_folder import DataFolder
 from flows.metrics import read_metrics
 from flows.set_aside import record_of
-from flows.unfinished import note_unready, unfinished_nights
+from flows.unfinished import nights_to_come_back_to
 from flows.writing import writing
 from pmfer.errors import QuarantineReason
 from simulator.ward import WardPlan, write_ward
@@ -25,6 +25,7 @@ from warehouse import queries, store
 from warehouse.connection import open_reader
 
 NIGHT = date(2026, 3, 2)
+AFTER = NIGHT + timedelta(days=1)
 
 
 @pytest.fixture
@@ -66,12 +67,12 @@ def test_a_session_is_tried_again_on_demand_and_only_then(
     assert pmfer(data, monkeypatch, "replay", f"{NIGHT}/a.mp4") == 0
     assert f"--date {NIGHT}" in capsys.readouterr().out
     with closing(open_reader(file_of(data))) as reader:
-        assert unfinished_nights(reader, data) == [NIGHT]
+        assert nights_to_come_back_to(reader, data, AFTER) == [NIGHT]
     tried = run_night(source, data, NIGHT)
     assert [session.recording.name for session in tried.pending] == ["a.mp4"]
     assert run_night(source, data, NIGHT).nothing_new  # once is enough: the trouble is still the same
     with closing(open_reader(file_of(data))) as reader:
-        assert unfinished_nights(reader, data) == []
+        assert nights_to_come_back_to(reader, data, AFTER) == []
 
 
 def test_what_is_repaired_or_removed_leaves_the_quarantine_and_what_was_stored_stays(
@@ -159,28 +160,6 @@ def test_names_of_files_cannot_speak_to_the_terminal(
     assert "\x1b[2J" not in shown
 
 
-def test_a_night_with_sessions_still_being_uploaded_is_come_back_to(data: DataFolder, source: Path) -> None:
-    data.require_writable()
-    note_unready(data, NIGHT, 2)
-    with writing(data, file_of(data)) as connection:
-        assert unfinished_nights(connection, data) == [NIGHT]
-        note_unready(data, NIGHT, 0)
-        assert unfinished_nights(connection, data) == []
-        data.unready.write_text("{torn")
-        assert unfinished_nights(connection, data) == []
-    shutil.rmtree(data.root)
-
-
-SCHEDULED = """
-import sys
-from pathlib import Path
-from flows.settings import prepare_prefect
-prepare_prefect(Path(sys.argv[2]) / "prefect")
-from flows.nightly import nightly
-nightly(sys.argv[1], Path(sys.argv[2]))  # no day is given: the day before, as on a schedule
-"""
-
-
 @pytest.mark.slow
 def test_a_scheduled_night_comes_back_to_what_was_asked_for_and_a_bad_old_night_is_no_failure_of_tonight(
     source: Path, data: DataFolder, monkeypatch: pytest.MonkeyPatch
@@ -198,9 +177,9 @@ def test_a_scheduled_night_comes_back_to_what_was_asked_for_and_a_bad_old_night_
     data.reports(bad).write_text("no folder, so that its reports cannot be written")
     with notice_server() as hook:
         monkeypatch.setenv("PMFER_NOTIFY_URLS", hook.url)
-        done = subprocess.run(
-            [sys.executable, "-c", SCHEDULED, str(source), str(data.root)], capture_output=True, text=True, check=False
-        )
+        # No day is given: the day before, as on a schedule.
+        command = [sys.executable, "-m", "flows", "nightly", "--source", str(source), "--data-dir", str(data.root)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert f"{bad}, left unfinished earlier, failed: " in done.stdout
     assert f"PMFER: the night of {bad} failed" in hook.titles

@@ -1,27 +1,16 @@
 """A night that is killed at any moment and started again ends like one that nobody disturbed."""
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from kill_a_hundred_times import content, differences, finish, kill_at, make_source
-from prefect_server import PrefectServer, running_server
 
 SEED = 20260302
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
-    """One server for all runs, because each would else start its own."""
-    with running_server(tmp_path_factory.mktemp("prefect"), {}) as server, pytest.MonkeyPatch.context() as patch:
-        for name in ("PREFECT_API_URL", "PREFECT_HOME"):
-            patch.setenv(name, server.environment()[name])
-        yield server
-
-
 @pytest.mark.slow
-def test_ten_random_moments_leave_no_trace(server: PrefectServer, tmp_path: Path) -> None:
+def test_ten_random_moments_leave_no_trace(tmp_path: Path) -> None:
     source = make_source(tmp_path / "source")
     finish(source, tmp_path / "undisturbed")
     undisturbed = content(tmp_path / "undisturbed")

@@ -155,12 +155,7 @@ def test_the_server_schedules_the_nights_to_come(house: House) -> None:
     due: list[str] = []
     while not due and time.monotonic() < deadline:
         time.sleep(1)
-        request = urllib.request.Request(
-            f"{house.server.url}/flow_runs/filter",
-            json.dumps(question).encode(),
-            {"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request) as answer:
+        with urllib.request.urlopen(house.server.request("/flow_runs/filter", question)) as answer:
             due = [run["expected_start_time"] for run in json.load(answer)]
     berlin = {datetime.fromisoformat(time_).astimezone(ZoneInfo("Europe/Berlin")).strftime("%H:%M") for time_ in due}
     assert berlin == {"03:30"}

@@ -1,5 +1,6 @@
-"""A Prefect server of the tests' own and workers that ask it, as processes on loopback, gone afterwards."""
+"""A Prefect server as `pmfer server` runs it, and workers that ask it: processes on loopback, gone afterwards."""
 
+import base64
 import json
 import os
 import signal
@@ -24,15 +25,28 @@ class PrefectServer:
 
     url: str
     home: Path  # where its state lies, with logs of its own and of workers
+    process: "subprocess.Popen[bytes]"
+
+    @property
+    def login(self) -> str:
+        """What it asks of its clients."""
+        return (self.home / "data" / "server" / "secret").read_text().strip()
 
     def environment(self) -> dict[str, str]:
         """What a process needs to use it."""
         return os.environ | {
             "PREFECT_API_URL": self.url,
+            "PREFECT_API_AUTH_STRING": self.login,
             "PREFECT_HOME": str(self.home),
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "PMFER_HOME": str(ROOT),
         }
+
+    def request(self, path: str, body: object = None, login: str | None = None) -> urllib.request.Request:
+        """A request to its API, by those who know the secret or who say something else."""
+        said = base64.b64encode((self.login if login is None else login).encode()).decode()
+        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Basic {said}"} if login != "" else {})
+        return urllib.request.Request(self.url + path, None if body is None else json.dumps(body).encode(), headers)
 
 
 @contextmanager
@@ -44,14 +58,11 @@ def running_server(home: Path, settings: Mapping[str, str]) -> Iterator[PrefectS
         settings: of the server, as PREFECT_API_DATABASE_CONNECTION_URL.
     """
     port = _free_port()
-    server = PrefectServer(f"http://127.0.0.1:{port}/api", home)
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    # Without the address of a server, or it would try to be its own client.
-    environment = {key: value for key, value in server.environment().items() if key != "PREFECT_API_URL"}
+    command = [sys.executable, "-m", "flows", "server", "--port", str(port), "--data-dir", str(home / "data")]
+    environment = os.environ | {"PREFECT_HOME": str(home)} | settings
     with (home / "server.log").open("w") as log:
-        process = subprocess.Popen(
-            command, env=environment | settings, stdout=log, stderr=log, start_new_session=True, cwd=home
-        )
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True, cwd=ROOT)
+    server = PrefectServer(f"http://127.0.0.1:{port}/api", home, process)
     try:
         _wait_until(lambda: _answers(f"{server.url}/health"), process, home / "server.log")
         yield server
@@ -64,7 +75,7 @@ def running_worker(
     server: PrefectServer, name: str, settings: Mapping[str, str], pool: str = "pmfer-gpu"
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """Start a worker that takes one run at a time, wait until the server knows it, and stop it with all it started."""
-    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--name", name, "--limit", "1"]
+    command = [sys.executable, "-m", "flows", "worker", pool, "--name", name]
     environment = server.environment() | {"PREFECT_WORKER_QUERY_SECONDS": "1"} | settings
     log = server.home / f"{name}.log"
     with log.open("w") as stream:
@@ -113,10 +124,7 @@ def _answers(url: str) -> bool:
 
 def _workers_online(server: PrefectServer, pool: str) -> set[str]:
     """Names of the workers of a pool that have lately told the server that they live."""
-    request = urllib.request.Request(
-        f"{server.url}/work_pools/{pool}/workers/filter", b"{}", {"Content-Type": "application/json"}
-    )
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(server.request(f"/work_pools/{pool}/workers/filter", {}), timeout=30) as answer:
         return {worker["name"] for worker in json.load(answer) if worker["status"] == "ONLINE"}
 
 

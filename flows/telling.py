@@ -1,0 +1,127 @@
+"""Telling Prefect of a night: its flows, steps and tables, where a server is there to be told.
+
+No night depends on it. Work is handed to Prefect to be shown, and is done whatever becomes of that: once, with its own
+result or its own error. After the first failure nothing more is told, so that a server that went away costs one wait.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+log = logging.getLogger("pmfer.telling")
+
+T = TypeVar("T")
+
+Show = Callable[[Callable[[], None]], object]  # does some work inside of what Prefect shows of it
+
+
+class _Teller:
+    """Whether Prefect is still told of a run."""
+
+    def __init__(self) -> None:
+        self.silent = False
+
+    def give_up(self, trouble: Exception) -> None:
+        """Tell nothing more, and say so once."""
+        if not self.silent:
+            self.silent = True
+            reason = (str(trouble).splitlines() or [""])[0]
+            log.warning(
+                "Prefect's server was not told how this run went on and ended (%s: %s); nothing that is stored or "
+                "written depends on it",
+                type(trouble).__name__,
+                reason or "no reason given",
+            )
+
+
+_teller: ContextVar[_Teller | None] = ContextVar("pmfer_teller", default=None)
+_last: ContextVar[_Teller | None] = ContextVar("pmfer_last_teller", default=None)
+
+
+@contextmanager
+def telling() -> Iterator[None]:
+    """Tell Prefect of what is done inside; elsewhere nothing here needs Prefect or imports it."""
+    teller = _Teller()
+    token = _teller.set(teller)
+    try:
+        yield
+    finally:
+        _teller.reset(token)
+        _last.set(teller)
+
+
+def leave(ending: SystemExit) -> None:
+    """End this process at once if Prefect could not be told of the run: its threads would try on for minutes.
+
+    Args:
+        ending: with which exit status, once everything else is done.
+    """
+    teller = _last.get()
+    if teller is not None and teller.silent:
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(ending.code if isinstance(ending.code, int) else int(ending.code is not None))
+
+
+def as_flow(name: str, run_name: str, body: Callable[[], T]) -> T:
+    """Do some work, shown as a run of a flow."""
+
+    def show(work: Callable[[], None]) -> None:
+        from prefect import flow
+
+        flow(name=name, flow_run_name=run_name)(work)()
+
+    return _told(show, body)
+
+
+def as_task(name: str, body: Callable[[], T]) -> T:
+    """Do some work, shown as a task of the flow that runs."""
+
+    def show(work: Callable[[], None]) -> None:
+        from prefect import task
+        from prefect.cache_policies import NO_CACHE
+
+        task(name=name, cache_policy=NO_CACHE)(work)()
+
+    return _told(show, body)
+
+
+def show_table(key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None:
+    """Leave a table with the run."""
+
+    def show(work: Callable[[], None]) -> None:
+        from prefect.artifacts import create_table_artifact
+
+        create_table_artifact(table=[dict(row) for row in rows], key=key, description=description)
+        work()
+
+    _told(show, lambda: None)
+
+
+def _told(show: Show, body: Callable[[], T]) -> T:
+    teller = _teller.get()
+    if teller is None or teller.silent:
+        return body()
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            results.append(body())
+        except BaseException as error:
+            errors.append(error)
+            raise
+
+    try:
+        show(work)
+    except Exception as trouble:
+        if trouble not in errors:
+            teller.give_up(trouble)
+    if errors:
+        raise errors[0]
+    return results[0] if results else body()

@@ -1,0 +1,118 @@
+"""Nights that were killed, failed, were missed or wait for uploads: the next `pmfer nightly` finishes them."""
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import closing
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from privacy_folder import DAYS, copy_ward, file_of
+from typer.testing import CliRunner
+
+from flows.cli import app
+from flows.data_folder import DataFolder
+from flows.unfinished import (
+    Standing,
+    begun,
+    nights_to_come_back_to,
+    note_failed,
+    note_missed,
+    note_waiting,
+    unfinished_nights,
+)
+from warehouse.connection import open_reader
+
+NIGHT = date(2026, 3, 2)
+# A night that runs until it is killed.
+RUNNING = """
+import sys
+from datetime import date
+from pathlib import Path
+from flows.data_folder import DataFolder
+from flows.unfinished import begun
+with begun(DataFolder(Path(sys.argv[1])), date.fromisoformat(sys.argv[2])):
+    print("begun", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> DataFolder:
+    data = DataFolder(tmp_path / "data")
+    data.root.mkdir(mode=0o700)
+    return data
+
+
+def kill_in_mid_night(data: DataFolder, night: date) -> Standing:
+    """Kill -9 a process in which a night runs; how the night stood before."""
+    command = [sys.executable, "-c", RUNNING, str(data.root), night.isoformat()]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        before = standings(data)[night][0]
+        process.kill()
+    return before
+
+
+def standings(data: DataFolder) -> dict[date, tuple[Standing, int]]:
+    return {left.night: (left.standing, left.sessions) for left in unfinished_nights(data)}
+
+
+def test_a_night_stands_as_it_ended(data: DataFolder) -> None:
+    days = [NIGHT + timedelta(days=offset) for offset in range(6)]
+    assert kill_in_mid_night(data, days[0]) is Standing.RUNNING
+    with pytest.raises(ValueError, match="of the night"), begun(data, days[1]):
+        raise ValueError("of the night")
+    with begun(data, days[2]) as note:
+        note.waiting = 3
+    with begun(data, days[3]):
+        pass
+    note_missed(data, days, days[3])
+    note_missed(data, [*days, date(2026, 3, 30)], days[5])
+    assert standings(data) == {
+        days[0]: (Standing.INTERRUPTED, 0),
+        days[1]: (Standing.FAILED, 0),
+        days[2]: (Standing.WAITING, 3),
+        days[4]: (Standing.MISSED, 0),
+    }
+    with begun(data, days[0]):
+        assert standings(data)[days[0]] == (Standing.RUNNING, 0)
+    note_waiting(data, days[2], 0)
+    assert list(standings(data)) == [days[1], days[4]]
+
+
+def test_what_failed_after_readers_saw_it_is_not_shown_as_it_was_before(ward: DataFolder, tmp_path: Path) -> None:
+    data = copy_ward(ward, tmp_path / "data")
+    first, second = DAYS[:2]
+    note_failed(data, first)
+    shown = CliRunner().invoke(app, ["status", "--json", "--data-dir", str(data.root)])
+    rows = json.loads(shown.output)["nights"]
+    assert {row["night"]: row["status"] for row in rows} == {str(first): "failed", str(second): "completed"}
+    with closing(open_reader(file_of(data))) as reader:
+        assert nights_to_come_back_to(reader, data, second) == [first]
+        with begun(data, first):
+            assert nights_to_come_back_to(reader, data, second) == []
+
+
+def test_the_next_night_finishes_what_was_killed_and_what_was_missed(tmp_path: Path, data: DataFolder) -> None:
+    tonight = date.today() - timedelta(days=1)
+    killed, missed = tonight - timedelta(days=3), tonight - timedelta(days=1)
+    for night in (killed, missed, tonight):
+        folder = tmp_path / "source" / night.isoformat()
+        folder.mkdir(parents=True)
+        (folder / f"{night}.mp4").write_text(f"no video, and no sidecar, of {night}")
+    kill_in_mid_night(data, killed)
+    note_missed(data, [], tonight - timedelta(days=2))  # the last night that was due
+    given = ["--source", str(tmp_path / "source"), "--data-dir", str(data.root)]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")}
+    command = [sys.executable, "-m", "flows", "nightly", *given]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    with closing(open_reader(file_of(data))) as reader:
+        runs = reader.execute("SELECT night, status FROM runs ORDER BY night").fetchall()
+    assert runs == [(night, "completed") for night in (killed, missed, tonight)]
+    assert standings(data) == {}
+    assert not data.prefect_home.exists()  # nobody could have talked to a server that was not there
