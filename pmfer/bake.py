@@ -61,10 +61,14 @@ class InferenceModel(nn.Module):
         self.register_buffer("classes", text.classes)
         self.register_buffer("phrases", text.phrases)
 
-    def forward(self, faces: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Normalised faces [N, C, S, S] to probabilities [N, E], phrase scores [N, A] and attention [N, A, h, w]."""
+    def forward(self, faces: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Normalised faces [N, C, S, S] to what is exported.
+
+        Probabilities [N, E], phrase scores [N, A], attention [N, A, h, w] and the visible share of each region [N, R].
+        """
         features = self.model.encode_images(faces)
         expression = torch.softmax(self.model.classify(features.globals, self.classes) / self.temperature, dim=-1)
         logits, attention = self.model.alignment(features.local, self.phrases)
         grid = self.model.image_encoder.grid
-        return expression, torch.sigmoid(logits), attention.unflatten(-1, (grid, grid))
+        visible = torch.sigmoid(self.model.visibility(features.local))
+        return expression, torch.sigmoid(logits), attention.unflatten(-1, (grid, grid)), visible
