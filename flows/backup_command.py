@@ -28,6 +28,7 @@ from warehouse.address import Address, FileAddress
 from warehouse.audit import current_head
 from warehouse.folders import make_private_folder
 from warehouse.publish import flush, publish
+from warehouse.snapshot import logs_beside, remove_logs
 
 MANIFEST_FILE = "backup.json"
 FORMAT_VERSION = 1
@@ -154,28 +155,31 @@ def restore_backup(data: DataFolder, warehouse: Address, folder: Path, say: Say)
     address = _file(warehouse)
     data.require_writable()
     draft = data.root / DRAFT
-    interrupted = draft.is_dir()
-    taken = [path for path in (address.path, address.published) if path.exists()]
-    taken += [data.root / name for name in FOLDERS if (data.root / name).exists()]
-    if taken and not (interrupted and not address.path.exists()):
-        raise ConfigurationError(f"{taken[0]}: is there already; restore into a data folder that is empty")
+    interrupted = draft.is_dir() and not address.path.exists()
     say("checking the backup")
     found = read_backup(folder)
+    other = next(_files_of_another(found, data, address), None)
+    if other and not interrupted:
+        raise ConfigurationError(f"{other}: is there already; restore into a data folder that is empty")
     say("restoring")
     shutil.rmtree(draft, ignore_errors=True)
     for name, sha256 in found.files.items():
         if _copy(folder / name, draft / name) != sha256:
             raise WarehouseError(f"{folder / name}: changed while it was read; nothing was restored")
-    _copy(draft / SNAPSHOT, draft / "warehouse.duckdb")
+    # It may belong on another disk, and is to appear there whole.
+    beside = address.path.with_name(f".{address.path.name}{DRAFT}")
+    _copy(draft / SNAPSHOT, beside)
     for name in FOLDERS:
         shutil.rmtree(data.root / name, ignore_errors=True)
         if (draft / name).is_dir():
             (draft / name).replace(data.root / name)
     make_private_folder(address.published.parent)
-    make_private_folder(address.path.parent)
-    shutil.move(draft / SNAPSHOT, address.published)
-    # Last, because from now on there is a warehouse.
-    shutil.move(draft / "warehouse.duckdb", address.path)
+    remove_logs(address.published)
+    (draft / SNAPSHOT).replace(address.published)
+    # Last, because from now on there is a warehouse. One that is there is this one, and may be in use already.
+    if not address.path.exists():
+        beside.replace(address.path)
+    beside.unlink(missing_ok=True)
     shutil.rmtree(draft)
     os.sync()
     with writing(data, address) as connection:
@@ -218,6 +222,15 @@ def _begun_before(folder: Path, limit: datetime) -> list[Path]:
     """Backups of back_up that were begun earlier, whole or not; what people named themselves is theirs to remove."""
     named = [path for path in folder.glob(NAME_PATTERN) if path.is_dir() and not path.is_symlink()]
     return sorted(path for path in named if path.name < limit.strftime(NAME))
+
+
+def _files_of_another(backup: Backup, data: DataFolder, address: FileAddress) -> Iterator[Path]:
+    """The files in the places of a restoration that are not those of the backup, as an interrupted one leaves them."""
+    places = {SNAPSHOT: address.published} | {name: data.root / name for name in backup.files if name != SNAPSHOT}
+    expected = {path: backup.files[name] for name, path in places.items()} | {address.path: backup.files[SNAPSHOT]}
+    present = [path for path in (address.path, *logs_beside(address.path), address.published) if path.exists()]
+    present += [path for name in FOLDERS for path in (data.root / name).rglob("*") if not path.is_dir()]
+    return (path for path in present if path not in expected or sha256_file(path) != expected[path])
 
 
 def _contents(data: DataFolder, address: FileAddress) -> Iterator[tuple[str, Path]]:

@@ -5,6 +5,7 @@ Rooms that are heavy to import (torch, Prefect, WeasyPrint) are imported inside 
 """
 
 import errno
+import io
 import logging
 import os
 import sys
@@ -13,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from flows.config_command import config_app
+from flows.console import PlainConsole, table_console
 from flows.data_folder import DataFolder
 from flows.deploy_command import deploy_app
 from flows.logs import set_up_logs, writes_json
@@ -68,6 +69,8 @@ Data = Annotated[Path, typer.Option("--data", help="Data set: a file or folder; 
 def main() -> None:
     """Run the command line; an error that names its cause is one line on stderr and exit status 1."""
     os.umask(0o077)  # everything written is its owner's alone, DuckDB's write-ahead log included
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name that is no UTF-8 ends no command
     try:
         app()
     except PmferError as error:
@@ -115,8 +118,9 @@ def score(
 ) -> None:
     """Score videos into Parquet files, without a warehouse."""
     from flows.score_command import score_videos, summary_table
+    from flows.settings import limits_of
     from inference.options import ScoringOptions
-    from inference.score import Scorer
+    from inference.process import ScoringProcess
     from pmfer.bundle import load_bundle
 
     if every_frame and fps is not None:
@@ -127,8 +131,9 @@ def score(
         detector=settings.detector,
         int8=settings.int8,
     )
-    console = Console()
-    results = score_videos(Scorer(load_bundle(settings.bundle), options), videos, out, console)
+    console = table_console()
+    with ScoringProcess(load_bundle(settings.bundle), options, limits_of(settings)) as scorer:
+        results = score_videos(scorer, videos, out, console)
     console.print(summary_table(results))
     failures = [result for result in results if result.error]
     for result in results:
@@ -216,7 +221,7 @@ def sql(
     """Ask the warehouse one query, read-only; see docs/analysts.md."""
     from flows.sql_command import make_request, run_sql
 
-    run_sql(*_places(data_dir), make_request(query, file, parameters or [], format_, out, limit), Console())
+    run_sql(*_places(data_dir), make_request(query, file, parameters or [], format_, out, limit), PlainConsole())
 
 
 @app.command()
@@ -230,7 +235,7 @@ def simulate(
     from flows.demo import simulate_ward
 
     day = _day(first)
-    simulate_ward(out, day, days, seed, Console())
+    simulate_ward(out, day, days, seed, PlainConsole())
     typer.echo(f"{out}: a ward from {day} to {day + timedelta(days=days - 1)}")
 
 
@@ -239,7 +244,7 @@ def demo(data_dir: Annotated[Path, typer.Option(help="Folder for everything.")] 
     """Simulate a ward over three weeks, run the nightly flow over it and say where the results are."""
     from flows.demo import run_demo
 
-    run_demo(data_dir, Console())
+    run_demo(data_dir, PlainConsole())
 
 
 @app.command()
@@ -259,7 +264,7 @@ def train(
 def landmarks(
     config: Annotated[Path, typer.Argument(help="TOML file of the training run.")],
     data: Data,
-    mesh: Annotated[Path, typer.Option(help="MediaPipe's face_landmark.tflite; see scripts/fetch_face_mesh.sh.")],
+    mesh: Annotated[Path, typer.Option(help="A face mesh of MediaPipe; docs/training.md says which.")],
     out: Annotated[Path, typer.Option(help="Parquet file to write.")],
 ) -> None:
     """Measure the shape of every training face, for `pmfer train --landmarks`."""
@@ -319,7 +324,7 @@ def evaluate(
 
     settings = read_settings(bundle=bundle, detector=detector)
     request = EvaluateRequest(manifest, split, kind, cropped, flip, settings.detector, json_out, picture)
-    run_evaluation(settings.bundle, request, Console())
+    run_evaluation(settings.bundle, request, PlainConsole())
 
 
 @app.command()
@@ -342,7 +347,7 @@ def attention(
     settings = read_settings(bundle=bundle, detector=detector)
     columns = [column.strip() for column in phrases.split(",")] if phrases else []
     request = AttentionRequest(pictures, out, columns, split, cropped, settings.detector, faces, sheets)
-    run_attention(settings.bundle, request, Console())
+    run_attention(settings.bundle, request, PlainConsole())
 
 
 @bundle_app.command("show")
@@ -398,7 +403,7 @@ def consent_list(
     """Show the register of consents."""
     from flows.consent_command import consent_table
 
-    Console().print(consent_table(*_places(data_dir), patient))
+    PlainConsole().print(consent_table(*_places(data_dir), patient))
 
 
 @events_app.command("import")
@@ -491,9 +496,8 @@ def _day(text: str) -> date:
 
 
 def _complain(text: str) -> None:
-    """One line on stderr; square brackets in it are no markup. Where logs are JSON it is one of their lines."""
+    """One line on stderr. Where logs are JSON it is one of their lines."""
     if writes_json():
         logging.getLogger("pmfer").error(text)
         return
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
-    console.print("pmfer: " + text.replace("[", r"\["))
+    PlainConsole(stderr=True, soft_wrap=True).print(f"pmfer: {text}")

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import typer
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
-from rich.console import Console
 from rich.table import Table
 
+from flows.console import PlainConsole
 from flows.settings import OTHER_VARIABLES, PREFIX, SECRETS_OF_FILES, Settings, origins, read_settings
 from pmfer.errors import ConfigurationError
 from warehouse.address import without_secrets
@@ -52,7 +52,7 @@ def config(
         rows = {name: {"value": value, "from": places[name]} for name, value in shown.items()}
         typer.echo(json.dumps(rows, indent=1))
     else:
-        Console(soft_wrap=True).print(_table(shown, places))
+        PlainConsole(soft_wrap=True).print(_table(shown, places))
 
 
 def masked(settings: Settings) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def _table(shown: Mapping[str, Any], places: Mapping[str, str]) -> Table:
     for heading in ("setting", "value", "from"):
         table.add_column(heading, overflow="fold")
     for name, value in shown.items():
-        table.add_row(name, _text(value).replace("[", r"\["), places[name])
+        table.add_row(name, _text(value), places[name])
     return table
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError, model_validator
 from rich.table import Table
 
+from flows.csv_table import read_csv
 from flows.data_folder import DataFolder
 from flows.sources import Identifier
 from flows.writing import record_reading, writing
@@ -68,11 +69,10 @@ def read_consents(file: Path) -> list[Consent]:
         ConfigurationError: the file cannot be read, or a row is wrong; names file, row and field.
     """
     try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            return list(_consents(csv.DictReader(stream, strict=True), file))
+        return list(_consents(read_csv(file.read_bytes()), file))
     except OSError as error:
         raise ConfigurationError(f"{file}: cannot be read ({error.strerror})") from None
-    except (UnicodeDecodeError, csv.Error) as error:
+    except csv.Error as error:
         raise ConfigurationError(f"{file}: no CSV file in UTF-8 ({error})") from None
 
 

@@ -67,27 +67,27 @@ def run_demo(data_dir: Path, console: Console) -> None:
     """Simulate three weeks, process them night by night, and say where the results are."""
     began = time.monotonic()
     source = data_dir / "source"
-    console.print(f"[bold]1[/] Simulating a ward of five patients over {DAYS} days in {source}")
+    console.print(f"1 Simulating a ward of five patients over {DAYS} days in {source}")
     simulate_ward(source, FIRST_DAY, DAYS, WardPlan.seed, console)
-    console.print("[bold]2[/] Running the nightly flow over every day")
+    console.print("2 Running the nightly flow over every day")
     last = date.fromordinal(FIRST_DAY.toordinal() + DAYS - 1)
     did_something = run_nights(str(source), FIRST_DAY, last, data_dir, None, None, None)
     seconds = time.monotonic() - began
     if not did_something:
-        console.print(f"[bold green]Nothing to do[/]: every night was processed before ({seconds:.0f} s)")
+        console.print(f"Nothing to do: every night was processed before ({seconds:.0f} s)", style="green")
     address = warehouse_address(read_settings(data_dir=data_dir))
-    console.print(f"\n[bold]Done in {seconds:.0f} s.[/]", highlight=False)
+    console.print(f"\nDone in {seconds:.0f} s.", style="bold")
     reports = DataFolder(data_dir).reports(last)
-    console.print(f"  Reports   {reports}/   (ward.pdf and one PDF per patient)", highlight=False)
+    console.print(f"  Reports   {reports}/   (ward.pdf and one PDF per patient)")
     if isinstance(address, FileAddress) and address.key is None:
-        console.print(f"  Database  {DataFolder(data_dir).published}", highlight=False)
+        console.print(f"  Database  {DataFolder(data_dir).published}")
     else:
-        console.print(f"  Database  {address}   (docs/warehouse.md says how to open it)", highlight=False, markup=False)
+        console.print(f"  Database  {address}   (docs/warehouse.md says how to open it)")
     _print_queries(data_dir, console)
 
 
 def _print_queries(data_dir: Path, console: Console) -> None:
-    console.print("\nThree queries to try; docs/analysts.md has more:", highlight=False)
-    console.print(f'  .venv/bin/pmfer sql --data-dir {data_dir} "QUERY"', highlight=False, soft_wrap=True, markup=False)
+    console.print("\nThree queries to try; docs/analysts.md has more:")
+    console.print(f'  .venv/bin/pmfer sql --data-dir {data_dir} "QUERY"', soft_wrap=True)
     for title, query in QUERIES:
-        console.print(f"\n  -- {title}\n  {query};", highlight=False, soft_wrap=True, markup=False)
+        console.print(f"\n  -- {title}\n  {query};", soft_wrap=True)

@@ -24,6 +24,7 @@ from flows.job import source_of
 from flows.notify import notify_test, unusable_addresses
 from flows.settings import DOTENV, Settings, config_file, prefect_server, read_settings
 from flows.sources import list_nights
+from flows.sources.names import lookalikes
 from flows.warehouse_address import warehouse_address
 from inference.detector import open_detector
 from inference.hardware import cuda_device_count
@@ -35,6 +36,7 @@ from warehouse import queries
 from warehouse.address import FileAddress
 from warehouse.connection import open_reader
 from warehouse.contracts import broken_contracts
+from warehouse.snapshot import WRITTEN_BY_OTHERS, is_written_by_others
 
 GIB = 1 << 30
 DISK_WARNING_BYTES = 10 * GIB  # a night of a ward stages one video at a time and publishes a copy of the warehouse
@@ -170,8 +172,23 @@ def check_warehouse(settings: Settings) -> Result:
             State.BROKEN,
             f"{address}: contracts do not hold: {what}; see `pmfer warehouse check` and docs/runbook.md",
         )
+    if isinstance(address, FileAddress) and is_written_by_others(address.published):
+        return State.WARNING, f"{address.published}: {WRITTEN_BY_OTHERS}"
     night = last["night"].item() if last.height else "none yet"
     return State.OK, f"{address}: opens, contracts hold, last night {night}"
+
+
+def check_patients(settings: Settings) -> Result:
+    """Whether patients have ids that nobody confuses."""
+    address = warehouse_address(settings)
+    if isinstance(address, FileAddress) and not address.published.exists():
+        return State.OK, "nothing is published yet"
+    with closing(open_reader(address)) as reader:
+        alike = lookalikes(known := queries.patient_ids(reader))
+    if alike:
+        groups = "; ".join(" and ".join(group) for group in alike)
+        return State.WARNING, f"ids differ in upper and lower case only: {groups}; see `patient_id` in docs/source.md"
+    return State.OK, f"{len(known)} patients, no two ids alike"
 
 
 def check_fonts(settings: Settings) -> Result:
@@ -230,6 +247,7 @@ CHECKS: dict[str, Check] = {
     "detector": check_detector,
     "gpu": check_gpu,
     "warehouse": check_warehouse,
+    "patients": check_patients,
     "fonts": check_fonts,
     "clock": check_clock,
     "prefect": check_prefect,

@@ -25,6 +25,7 @@ from flows.patient_files import PatientFile, describe, find_files, remove_files,
 from flows.printing import Printing, printing_of
 from flows.private_file import write_private
 from flows.settings import read_settings
+from flows.sources.printable import printable
 from flows.ward_again import renew_ward, stale_wards, ward_files
 from flows.writing import require_existing, writing
 from pmfer.errors import ConfigurationError, WarehouseError
@@ -61,7 +62,7 @@ class ErasePlan:
         lines += [f"{count:>10,}  rows in {table}" for table, count in self.rows.items()]
         kinds = Counter(file.kind for file in self.files)
         lines += [f"{count:>10,}  files of kind {kind}" for kind, count in sorted(kinds.items())]
-        lines += [f"{'':>10}  {data.relative(file.path)}" for file in self.files if file.kind == "other"]
+        lines += [f"{'':>10}  {printable(data.relative(file.path))}" for file in self.files if file.kind == "other"]
         if self.in_name_map:
             lines.append(f"{1:>10}  line of the name map")
         if self.unfinished:

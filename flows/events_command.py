@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from flows.csv_table import read_csv
 from flows.data_folder import DataFolder
 from flows.settings import read_settings
 from flows.sources import Identifier
@@ -31,7 +32,6 @@ from warehouse.publish import publish
 
 REQUIRED = ("patient_id", "kind", "item", "started_at")
 OPTIONAL = ("ended_at", "amount", "unit", "note", "event_id", "removed")
-_DELIMITERS = ",;\t"
 _MOST_FAULTS = 100  # rows that are named; a file with more is of another kind altogether
 _FIRST_YEAR = 1990  # before it lie typing errors
 
@@ -175,14 +175,10 @@ def read_events(file: Path, zone: str | None = None, now: datetime | None = None
     """
     context = {"zone": _zone(zone), "now": now or datetime.now(UTC) + timedelta(minutes=1)}
     try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            header = stream.readline()
-            stream.seek(0)
-            delimiter = max(_DELIMITERS, key=header.count)
-            return _read(csv.DictReader(stream, delimiter=delimiter, strict=True), file, context)
+        return _read(read_csv(file.read_bytes()), file, context)
     except OSError as error:
         raise ConfigurationError(f"{file}: cannot be read ({error.strerror})") from None
-    except (UnicodeDecodeError, csv.Error) as error:
+    except csv.Error as error:
         raise ConfigurationError(f"{file}: no CSV file in UTF-8 ({error})") from None
 
 

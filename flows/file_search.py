@@ -72,7 +72,7 @@ def _in_gzip(path: Path, traces: Traces) -> bool:
 def _in_parquet(path: Path, traces: Traces) -> bool:
     """A file that cannot be read as Parquet counts as one that may hold anything."""
     try:
-        table = pl.read_parquet(path)
+        table = pl.read_parquet(path, glob=False)
     except (pl.exceptions.PolarsError, OSError):
         return True
     columns = table.select(pl.selectors.string() | pl.selectors.categorical())

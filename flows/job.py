@@ -7,7 +7,7 @@ from pathlib import Path
 from flows.data_folder import DataFolder
 from flows.printing import Printing, printing_of
 from flows.retain_command import retention_of
-from flows.settings import Dispatch, Settings, read_settings
+from flows.settings import Dispatch, Settings, limits_of, read_settings
 from flows.sources import Source, SourceAccess
 from flows.warehouse_address import s3_access, warehouse_address
 from inference.limits import VideoLimits
@@ -97,16 +97,4 @@ def source_of(settings: Settings, url: str) -> Source:
         settle_s=settings.source_settle_s,
         done_marker=settings.source_done_marker,
         max_bytes=settings.video_max_bytes,
-    )
-
-
-def limits_of(settings: Settings) -> VideoLimits:
-    """What one video may take, by the settings."""
-    return VideoLimits(
-        pixels=settings.video_max_pixels,
-        frames=settings.video_max_frames,
-        duration_s=settings.video_max_s,
-        wall_s=settings.video_wall_s,
-        cpu_s=settings.video_cpu_s,
-        memory_bytes=settings.video_memory_bytes,
     )

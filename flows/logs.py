@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from flows.console import PlainConsole
 from flows.settings import Settings
 
 LOGGER = "pmfer"  # all of ours lie below it
@@ -64,7 +65,7 @@ class LineHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print the record."""
-        self._console.print(self.format(record), markup=False, highlight=False, emoji=False, soft_wrap=True)
+        self._console.print(self.format(record), soft_wrap=True)
 
 
 class _Anonymous(logging.Filter):
@@ -98,7 +99,7 @@ def set_up_logs(settings: Settings) -> None:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(JsonFormatter())
     else:
-        console = Console(soft_wrap=True)
+        console = PlainConsole(soft_wrap=True)
         handler = LineHandler(console)
         if console.is_terminal:  # elsewhere its table would break lines at 80 characters
             handler = RichHandler(

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 import polars as pl
 
+from flows.csv_table import delimiter_of
 from pmfer.errors import ReportError
 
 COLUMNS = ("patient_id", "name")
@@ -68,7 +69,7 @@ def remove_name(path: Path, patient_id: str) -> bool:
 def _read(path: Path) -> pl.DataFrame:
     """All columns as text, with what stands in them left as it is."""
     try:
-        table = pl.read_parquet(path) if _is_parquet(path) else pl.read_csv(path, infer_schema=False)
+        table = pl.read_parquet(path, glob=False) if _is_parquet(path) else _read_csv(path)
     except OSError as error:
         raise ReportError(f"name map {path}: cannot be read ({error.strerror or 'missing'})") from None
     except pl.exceptions.PolarsError:
@@ -78,6 +79,12 @@ def _read(path: Path) -> pl.DataFrame:
         if column not in table.columns:
             raise ReportError(f"name map {path}: column {column} is missing")
     return table.with_columns(pl.col(COLUMNS).cast(pl.String).str.strip_chars())
+
+
+def _read_csv(path: Path) -> pl.DataFrame:
+    with path.open(encoding="utf-8", errors="replace") as stream:
+        separator = delimiter_of(stream.readline())
+    return pl.read_csv(path, infer_schema=False, glob=False, separator=separator)
 
 
 def _is_parquet(path: Path) -> bool:

@@ -11,6 +11,7 @@ import polars as pl
 from flows.job import Job
 from flows.sources import NightListing, Recording, Rejection, Unready
 from flows.sources.digests import Digests
+from flows.sources.names import lookalikes
 from flows.sources.printable import printable
 from flows.staging import ChangedMeanwhileError, UnreadableRecordingError, copy_recording
 from inference.process import ScoringProcess
@@ -28,6 +29,15 @@ from warehouse.records import (
     RunRecord,
     ScoringRecord,
     SessionRecord,
+)
+
+# Troubles that lie in the sidecar, in the register or in what is stored: they may be gone although the bytes are the
+# same.
+_NOT_OF_THE_BYTES = (
+    QuarantineReason.NO_CONSENT,
+    QuarantineReason.SIDECAR_INVALID,
+    QuarantineReason.DUPLICATE_CONTENT,
+    QuarantineReason.SESSION_CONFLICT,
 )
 
 
@@ -73,11 +83,12 @@ class NightPlan:
     done_before: int
     rejections: tuple[Rejection, ...]  # not in quarantine yet
     unready: tuple[Unready, ...] = ()  # still being uploaded, left for next time
+    mended: tuple[str, ...] = ()  # paths in quarantine with which nothing is wrong any more
 
     @property
     def nothing_new(self) -> bool:
-        """Whether nothing is to be scored or set aside."""
-        return not self.pending and not self.rejections
+        """Whether nothing is to be scored, set aside or taken out of quarantine."""
+        return not (self.pending or self.rejections or self.mended)
 
 
 @dataclass(frozen=True)
@@ -95,6 +106,7 @@ class Examination:
     open: tuple[PendingSession, ...]  # to be scored
     done_before: int  # scored already with the same bundle and options
     rejections: tuple[Rejection, ...]
+    left: tuple[str, ...]  # paths of those that stay in quarantine, because the same bytes have the same trouble
 
 
 @dataclass(frozen=True)
@@ -118,13 +130,15 @@ class NightOutcome:
     frames_scored: int
     reports: int  # rendered
     unready: int = 0  # still being uploaded, left for next time
+    mended: int = 0  # taken out of quarantine without being scored
 
     def sentence(self) -> str:
         """The outcome in one line."""
-        left = f"; {self.unready} still being uploaded, left for next time" if self.unready else ""
+        left = f"; {self.mended} taken out of quarantine" if self.mended else ""
+        left += f"; {self.unready} still being uploaded, left for next time" if self.unready else ""
         if self.found == 0:
             return f"{self.night}: no sessions in the source{left}"
-        if not (self.scored or self.quarantined or self.reports):
+        if not (self.scored or self.quarantined or self.reports or self.mended):
             return f"{self.night}: nothing to do, all {self.found} sessions were processed before{left}"
         return (
             f"{self.night}: {self.scored} of {self.found} sessions scored ({self.frames_scored} frames), "
@@ -138,6 +152,9 @@ class NightOutcome:
 
 def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job: Job) -> NightPlan:
     """Compare the source with the warehouse by content. A video in quarantine with the same bytes stays there.
+
+    What is in quarantine and neither wrong nor waiting now is mended: it was repaired, or is not in the source any
+    more. A night whose folder is gone says nothing of that.
 
     Nothing is read but what was never read: a recording whose size and version are those of the last time is known. A
     video without consent on record is not even opened.
@@ -156,36 +173,51 @@ def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job
     rejections += known.rejections
     to_do = {session.recording.source_uri for session in known.open}
     pending = [s for s in sessions if s.content_sha256 is None or s.recording.source_uri in to_do]
-    aside = queries.quarantine(connection, listing.night).filter(pl.col("replay_asked_at").is_null())
-    recorded = set(aside["quarantine_id"])
+    aside = queries.quarantine(connection, listing.night)
+    recorded = set(aside.filter(pl.col("replay_asked_at").is_null())["quarantine_id"])
     new = [r for r in rejections if quarantine_record(r, listing.night, "").quarantine_id not in recorded]
-    return NightPlan(listing.found, tuple(pending), known.done_before, tuple(new), listing.unready)
+    wrong = {*known.left, *(rejection.source_uri for rejection in rejections)}
+    waiting = {session.recording.source_uri for session in pending} | {late.source_uri for late in listing.unready}
+    mended = [uri for uri in aside["source_uri"] if uri not in wrong | waiting] if listing.is_there else []
+    return NightPlan(listing.found, tuple(pending), known.done_before, tuple(new), listing.unready, tuple(mended))
+
+
+def patients_alike(connection: duckdb.DuckDBPyConnection, listing: NightListing) -> list[tuple[str, ...]]:
+    """Patients of a night whose ids differ in upper and lower case only, from each other or from one that is stored.
+
+    Raises:
+        WarehouseError: the database refused.
+    """
+    tonight = {recording.sidecar.patient_id for recording in listing.recordings}
+    tonight |= {rejection.patient_id for rejection in listing.rejections if rejection.patient_id}
+    return [group for group in lookalikes([*tonight, *queries.patient_ids(connection)]) if tonight.intersection(group)]
 
 
 def examine(
     connection: duckdb.DuckDBPyConnection, sessions: Sequence[PendingSession], job: Job, night: date
 ) -> Examination:
-    """Tell by their content which sessions of a night are to be scored.
-
-    What is in quarantine stays there, because the same bytes have the same trouble.
-    """
-    aside = queries.quarantine(connection, night).filter(pl.col("replay_asked_at").is_null())
+    """Tell by their content which sessions of a night are to be scored."""
+    of_bytes = ~pl.col("reason").is_in([str(reason) for reason in _NOT_OF_THE_BYTES])
+    aside = queries.quarantine(connection, night).filter(pl.col("replay_asked_at").is_null() & of_bytes)
     set_aside = set(aside.select("source_uri", "content_sha256").iter_rows())
-    asked = [s for s in sessions if (s.recording.source_uri, s.content_sha256) not in set_aside]
-    records = [session.record() for session in asked]
+    records = [session.record() for session in sessions]
     identities = [store.scoring_id(record.content_sha256, **vars(job.provenance)) for record in records]
     done = queries.existing_scorings(connection, identities)
     to_score: list[PendingSession] = []
     rejections: list[Rejection] = []
+    left: list[str] = []
     done_before = 0
-    for session, identity, refusal in zip(asked, identities, store.refusals(connection, records), strict=True):
-        if refusal:
+    for session, identity, refusal in zip(sessions, identities, store.refusals(connection, records), strict=True):
+        uri = session.recording.source_uri
+        if (uri, session.content_sha256) in set_aside and identity not in done:
+            left.append(uri)
+        elif refusal:
             rejections.append(session.rejection(refusal))
         elif identity in done:
             done_before += 1
         else:
             to_score.append(session)
-    return Examination(tuple(to_score), done_before, tuple(rejections))
+    return Examination(tuple(to_score), done_before, tuple(rejections), tuple(left))
 
 
 def pull_session(session: PendingSession, job: Job, folder: Path) -> StagedSession | Rejection | Unready:

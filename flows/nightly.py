@@ -22,19 +22,21 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 from pydantic import Field
 
+from flows.data_folder import DataFolder
 from flows.dispatch import dispatch, require_dispatchable
 from flows.job import Job, make_job
 from flows.logs import hide, log_context
-from flows.night import NightOutcome, NightPlan, plan_night, quarantine_record, run_record
+from flows.night import NightOutcome, NightPlan, patients_alike, plan_night, quarantine_record, run_record
 from flows.reporting import DueReport, due_reports, render, require_none
 from flows.retain_command import retain
 from flows.scoring import score_sessions, worth_retrying
-from flows.settings import Dispatch
+from flows.settings import Dispatch, read_settings
 from flows.shards import pack
 from flows.sources import NightListing, list_night
 from flows.tally import remember_contents, tally
 from flows.unfinished import note_unready, unfinished_nights, was_cut_short
-from flows.watch import stage, watched
+from flows.warehouse_address import warehouse_address
+from flows.watch import beside_tonight, stage, watched
 from flows.writing import writing
 from pmfer.errors import ConfigurationError, PmferError
 from warehouse import store
@@ -85,7 +87,6 @@ def render_reports(connection: duckdb.DuckDBPyConnection, due: list[DueReport], 
 
 
 @flow(name="nightly", flow_run_name="nightly {night}")
-@watched
 def nightly(
     source: str,
     data_dir: Path,
@@ -102,7 +103,8 @@ def nightly(
         source: folder with one folder per day, or the URL of one on S3 or SFTP.
         data_dir: folder below which all state lies.
         night: the day whose sessions are processed; left out, the day before the run was due, and then earlier ones
-            that were left unfinished: sessions were still being uploaded, or quarantine is to be tried again.
+            that were left unfinished: sessions were still being uploaded, or quarantine is to be tried again. An
+            earlier one that fails is told of as a night of its own, and tried again with the next run.
         bundle: shipped bundle's name or a folder; left out, PMFER_BUNDLE or the default.
         detector: `centerface` or a YuNet file; left out, PMFER_DETECTOR or the default.
         frames_per_second: frames sampled per second of video; left out, PMFER_FRAMES_PER_SECOND or the default.
@@ -114,8 +116,31 @@ def nightly(
         PmferError: the source, the bundle, the data folder or the warehouse cannot be used, or a report failed. What
             was stored before stays, and running the night again finishes it.
     """
+    outcome = one_night(source, data_dir, night, bundle, detector, frames_per_second, dispatch_to, time_zone)
+    if night is None:
+        with beside_tonight():
+            for left in nights_left(data_dir, outcome.night):
+                try:
+                    nightly(source, data_dir, left, bundle, detector, frames_per_second, dispatch_to)
+                except Exception as error:  # whatever it is, it is that night's, and was told as such
+                    log.error("%s, left unfinished earlier, failed: %s; each night tries it again", left, error)
+    return outcome
+
+
+@watched
+def one_night(
+    source: str,
+    data_dir: Path,
+    night: date | None,
+    bundle: str | None,
+    detector: str | None,
+    frames_per_second: float | None,
+    dispatch_to: Dispatch | None,
+    time_zone: str | None,
+) -> NightOutcome:
+    """Process one night and tell how it ended; see `nightly`."""
     began = time.monotonic()
-    given, night = night, night or previous_day(flow_run.scheduled_start_time, time_zone)
+    night = night or previous_day(flow_run.scheduled_start_time, time_zone)
     job = make_job(source, night, data_dir, bundle, detector, frames_per_second, dispatch_to)
     if job.dispatch is Dispatch.WORKERS:
         require_dispatchable(job)
@@ -125,6 +150,12 @@ def nightly(
     with writing(job.data, job.warehouse) as connection, night_lock(connection, night):
         with stage("plan"):
             plan = plan_night(connection, listing, job)
+        if alike := patients_alike(connection, listing):
+            log.warning(
+                "patient ids that differ in upper and lower case only: %d; they count as different patients, `pmfer "
+                "doctor` names them",
+                sum(map(len, alike)),
+            )
         if not something_to_do(connection, plan, job):
             publish_snapshot(connection, job)
             outcome = NightOutcome(night, plan.found, 0, plan.done_before, 0, 0, 0, len(plan.unready))
@@ -136,14 +167,23 @@ def nightly(
         if store.settle_replays(connection, night):
             publish_snapshot(connection, job)
         note_unready(job.data, night, outcome.unready)
-        earlier = [] if given else [left for left in unfinished_nights(connection, job.data) if left < night]
         head = current_head(connection)
     log.info("%s  %.1f s", outcome.sentence(), time.monotonic() - began)
     # Whoever keeps this output can prove later that no entry was taken off the end of the log.
     log.info("audit log ends with entry %d, %s", head.entries, head.sha256)
-    for left in earlier:
-        nightly(source, data_dir, left, bundle, detector, frames_per_second, dispatch_to)
     return outcome
+
+
+def nights_left(data_dir: Path, night: date) -> list[date]:
+    """The nights before `night` to come back to, in order.
+
+    Raises:
+        WarehouseError: the warehouse cannot be read.
+    """
+    settings = read_settings(data_dir=data_dir)
+    with closing(open_reader(warehouse_address(settings))) as reader:
+        left = unfinished_nights(reader, DataFolder(settings.data_dir.absolute()))
+    return [day for day in left if day < night]
 
 
 def something_to_do(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job) -> bool:
@@ -160,6 +200,8 @@ def process(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job) ->
     run_id = str(uuid.uuid4())
     store.start_run(connection, run_record(job, run_id))
     with log_context(run=run_id), recorded_failure(connection, run_id, plan):
+        for uri in plan.mended:
+            store.lift_quarantine(connection, uri)
         for rejection in plan.rejections:
             store.add_quarantine(connection, quarantine_record(rejection, job.night, run_id))
         shards = pack(plan.pending, job.shard_s)

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from flows.console import PlainConsole
 from flows.data_folder import DataFolder
 from flows.settings import Settings, read_settings
+from flows.sources.printable import escaped
 
 if TYPE_CHECKING:
     from warehouse.address import Address
@@ -35,14 +37,14 @@ def doctor(
     """Check what a night needs and say what to do; exit status 1 if something is broken."""
     from flows.doctor import State, as_rows, examine
 
-    console = Console(soft_wrap=True, highlight=False)
+    console = PlainConsole(soft_wrap=True)
     found = []
     for diagnosis in examine({"data_dir": data_dir, "source": source}, notify=notify):
         found.append(diagnosis)
         if not as_json:
             state = diagnosis.state.value
-            text = diagnosis.text.replace("[", r"\[")
-            console.print(f"[{COLOURS[state]}]{state:<8}[/] {diagnosis.name:<12} {text}")
+            line = (f"{state:<8}", COLOURS[state]), f" {diagnosis.name:<12} {escaped(diagnosis.text)}"
+            console.print(Text.assemble(*line))
     if as_json:
         typer.echo(json.dumps(as_rows(found), indent=1))
     if any(diagnosis.state is State.BROKEN for diagnosis in found):
@@ -66,11 +68,12 @@ def status(
         run = None if last is None else {"succeeded": last.succeeded, "ended_at": last.ended_at.isoformat()}
         typer.echo(json.dumps({"last_run": run, "nights": rows}, indent=1, default=_plain))
         return
-    console = Console(width=max(Console().width, TABLE_WIDTH), highlight=False)
+    console = PlainConsole(width=max(PlainConsole().width, TABLE_WIDTH))
     console.print(_table(rows))
     if last is not None:
         ended = f"{last.ended_at.astimezone():%Y-%m-%d %H:%M}"
-        console.print(f"last run: {'ended well' if last.succeeded else '[bold red]failed[/]'} at {ended}")
+        how = ("ended well", "") if last.succeeded else ("failed", "bold red")
+        console.print(Text.assemble("last run: ", how, f" at {ended}"))
 
 
 @ops_app.command()

@@ -6,14 +6,16 @@ import hmac
 import io
 import json
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from flows.csv_table import read_csv
 from flows.data_folder import DataFolder
 from flows.file_search import files_below, holds, is_database
 from flows.printing import SUFFIXES
-from flows.sources import MANIFEST, MAX_SIDECAR_BYTES, VIDEO_SUFFIXES
+from flows.sources import MANIFEST, MAX_SIDECAR_BYTES
+from flows.sources.names import is_video, same_name, stem
 from flows.ward_again import is_ward_file
 from pmfer.errors import ConfigurationError
 from warehouse.address import Address
@@ -131,34 +133,35 @@ def _is_report_of(name: str, patient_id: str) -> bool:
 
 def _recordings(root: Path, patient_id: str) -> Iterator[Path]:
     """Sidecars of the patient and the videos beside them, and the videos that manifests say are the patient's."""
-    for sidecar in root.rglob("*.json"):
+    for sidecar in root.rglob("*.[jJ][sS][oO][nN]"):
         if _patient_of(sidecar) == patient_id:
             yield sidecar
-            yield from (path for path in sidecar.parent.iterdir() if _is_video_of(path, {sidecar.stem}))
+            yield from (path for path in sidecar.parent.iterdir() if _is_video_of(path, sidecar))
     for manifest in root.rglob(MANIFEST):
-        names = {row.get("file") or "" for row in _rows(manifest) if row.get("patient_id") == patient_id}
-        yield from (path for path in manifest.parent.iterdir() if path.name in names)
+        rows = _rows(manifest)
+        names = {same_name(row.get("file") or "") for row in rows if row.get("patient_id") == patient_id}
+        yield from (path for path in manifest.parent.iterdir() if same_name(path.name) in names)
 
 
 def _patient_of(sidecar: Path) -> str | None:
     try:
         if sidecar.stat().st_size > MAX_SIDECAR_BYTES:
             return None
-        content = json.loads(sidecar.read_text(encoding="utf-8"))
+        content = json.loads(sidecar.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError):
         return None
     patient_id = content.get("patient_id") if isinstance(content, dict) else None
     return patient_id if isinstance(patient_id, str) else None
 
 
-def _is_video_of(path: Path, stems: Collection[str]) -> bool:
-    return path.stem in stems and path.suffix.lower() in VIDEO_SUFFIXES
+def _is_video_of(path: Path, sidecar: Path) -> bool:
+    return is_video(path.name) and same_name(stem(path.name)) == same_name(stem(sidecar.name))
 
 
 def _rows(manifest: Path) -> list[dict[str, str]]:
     try:
-        return list(csv.DictReader(io.StringIO(manifest.read_text(encoding="utf-8-sig"), newline="")))
-    except (OSError, UnicodeDecodeError, csv.Error):
+        return list(read_csv(manifest.read_bytes(), strict=False))
+    except (OSError, csv.Error):
         return []  # no manifest; if it holds the identifier it goes as a whole
 
 

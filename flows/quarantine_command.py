@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from flows.console import table_console
 from flows.data_folder import DataFolder
 from flows.settings import read_settings
 from flows.sources.printable import printable
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 SHORT_ID = 12  # characters of an identifier in the table; any beginning that is unique will do in a command
 COLUMNS = ("source_uri", "reason", "message")  # what fits beside each other; `show` has the rest
-UNFOLDED = 1000  # characters: more than a row has, so that where nobody watches a row is a line to search for
 
 app = typer.Typer(help="Look after sessions that were set aside.", no_args_is_help=True)
 
@@ -44,9 +42,7 @@ def list_(
     if as_json:
         _print_json(rows)
     else:
-        console = Console()
-        wide = console if console.is_terminal else Console(width=UNFOLDED)
-        wide.print(table_of(rows) if rows else "nothing is set aside")
+        table_console().print(table_of(rows) if rows else "nothing is set aside")
 
 
 @app.command()
@@ -102,14 +98,14 @@ def drop(
 
 
 def table_of(rows: Sequence[dict[str, Any]]) -> Table:
-    """The rows for the eye. Messages may hold names of files, which are no markup."""
+    """The rows for the eye."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("id", no_wrap=True)
     for name in COLUMNS:
         table.add_column(name, no_wrap=name == "reason", overflow="fold")
     for row in rows:
         asked = " (again)" if row["replay_asked_at"] else ""
-        shown = (escape(printable(str(row[name]))) for name in COLUMNS)
+        shown = (printable(str(row[name])) for name in COLUMNS)
         table.add_row(row["quarantine_id"][:SHORT_ID] + asked, *shown)
     return table
 

@@ -163,6 +163,7 @@ def _record(due: DueReport, data: DataFolder, run_id: str | None) -> ReportRecor
         input_key=due.input_key,
         run_id=run_id,
         files=files,
+        shown=due.report.shown if isinstance(due.report, WardReport) else None,
     )
 
 

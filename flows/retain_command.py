@@ -1,7 +1,7 @@
 """`pmfer warehouse retain`, also part of the night: what is older than the house keeps it goes."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -10,10 +10,13 @@ from flows.data_folder import DataFolder
 from flows.settings import Settings
 from flows.writing import require_existing, writing
 from pmfer.errors import ConfigurationError
-from warehouse import audit
+from reports.daily import daily_values, kept_form
+from reports.material import read_summaries
+from reports.thresholds import DEFAULT_THRESHOLDS
+from warehouse import audit, queries
 from warehouse.address import Address
 from warehouse.publish import publish
-from warehouse.retention import Retention, expire_rows, expired_rows, first_day_kept
+from warehouse.retention import Retention, expire_rows, expired_rows, first_day_kept, keep_days
 from warehouse.transaction import transaction
 
 
@@ -37,6 +40,8 @@ def retain(
         WarehouseError: the database refused.
         OSError: a file cannot be removed.
     """
+    if retention.sessions is not None:
+        _keep_days(connection, first_day_kept(today, retention.sessions))
     files = list(expired_files(data, retention, today))
     for path in files:
         path.unlink(missing_ok=True)
@@ -48,6 +53,13 @@ def retain(
         with transaction(connection):
             audit.record(connection, "files_expired", today=today, files=len(files))
     return expire_rows(connection, retention, today) | _counted(files)
+
+
+def _keep_days(connection: duckdb.DuckDBPyConnection, first: date) -> None:
+    """Keep the values of the days before the first day kept: the usual range of a patient rests on them."""
+    for scoring, patient_ids in queries.patients_before_and_since(connection, first).items():
+        summary = read_summaries(connection, patient_ids, first - timedelta(days=1), scoring)
+        keep_days(connection, kept_form(daily_values(summary, DEFAULT_THRESHOLDS), scoring))
 
 
 def retain_now(

@@ -1,16 +1,24 @@
 """`pmfer score`: videos to Parquet files, without a warehouse."""
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from inference.score import ScoredVideo, Scorer, VideoSummary
+from flows.console import PlainConsole
+from flows.sources.printable import escaped, is_plain, printable
+from inference.process import ScoringProcess
+from inference.score import VideoSummary
 from pmfer.errors import ConfigurationError, VideoError
+
+SUFFIX = ".parquet"
+NAME_BYTES = 255  # of a file's name, on most file systems
+CUT_BYTES = 200  # of a name that is too long
 
 
 @dataclass(frozen=True)
@@ -22,13 +30,13 @@ class ScoredFile:
     error: str | None
 
 
-def score_videos(scorer: Scorer, videos: Sequence[Path], out: Path, console: Console) -> list[ScoredFile]:
-    """Score each video into `out/STEM.parquet`. A video that fails leaves no file and does not stop the next.
+def score_videos(scorer: ScoringProcess, videos: Sequence[Path], out: Path, console: PlainConsole) -> list[ScoredFile]:
+    """Score each video into `out`, see output_stem. A video that fails leaves no file and does not stop the next.
 
     Raises:
-        ConfigurationError: two videos have the same stem, or `out` cannot be written.
+        ConfigurationError: two videos would become the same file, `out` cannot be written, or nothing can be scored.
     """
-    stems = [video.stem for video in videos]
+    stems = [output_stem(video) for video in videos]
     twice = sorted({stem for stem in stems if stems.count(stem) > 1})
     if twice:
         raise ConfigurationError(
@@ -36,24 +44,36 @@ def score_videos(scorer: Scorer, videos: Sequence[Path], out: Path, console: Con
         )
     results = []
     with console.status("") as status:
-        outcomes = scorer.score_all((video, video.stem) for video in videos)
         for video in videos:
-            status.update(f"scoring {video.name}")
-            results.append(_write(next(outcomes), video, out))
+            status.update(Text(f"scoring {printable(video.name)}"))
+            results.append(_score(scorer, video, out))
     return results
+
+
+def output_stem(video: Path) -> str:
+    """The name of a video's Parquet file without its suffix, and its session id there.
+
+    That is the video's own, unless it is too long or has characters that cannot be shown: then those are left out, and
+    a part of its hash tells it from others.
+    """
+    if is_plain(video.stem) and len(os.fsencode(video.stem)) <= NAME_BYTES - len(SUFFIX):
+        return video.stem
+    kept = "".join(character for character in video.stem if character.isprintable())
+    digest = hashlib.sha256(os.fsencode(video.stem)).hexdigest()[:8]
+    return f"{kept.encode()[:CUT_BYTES].decode(errors='ignore')}-{digest}"
 
 
 def summary_table(results: Sequence[ScoredFile]) -> Table:
     """The table that the command prints."""
     table = Table(box=None, header_style="bold")
-    table.add_column("video")
+    table.add_column("video", overflow="fold")
     for name in ("frames", "face found", "scored"):
         table.add_column(name, justify="right")
     table.add_column("leading expression")
     table.add_column("wall time", justify="right")
     for result in results:
         if result.summary is None:
-            table.add_row(result.video.name, "-", "-", "-", "[red]failed[/red]", "-")
+            table.add_row(result.video.name, "-", "-", "-", Text("failed", "red"), "-")
             continue
         s = result.summary
         cells = (
@@ -67,13 +87,18 @@ def summary_table(results: Sequence[ScoredFile]) -> Table:
     return table
 
 
-def _write(scored: ScoredVideo | VideoError, video: Path, out: Path) -> ScoredFile:
-    if isinstance(scored, VideoError):
-        return ScoredFile(video, None, str(scored))
-    target = out / f"{video.stem}.parquet"
+def _score(scorer: ScoringProcess, video: Path, out: Path) -> ScoredFile:
+    stem = output_stem(video)
+    try:
+        scored = scorer.score(video, stem)
+    except VideoError as error:
+        return ScoredFile(video, None, escaped(str(error).replace(str(video.absolute()), str(video))))
+    except RuntimeError as error:  # the machine's trouble, which every other video would have as well
+        raise ConfigurationError(str(error)) from None
+    target = out / f"{stem}{SUFFIX}"
     try:
         out.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=out, prefix=f".{video.stem}-", suffix=".parquet")
+        descriptor, name = tempfile.mkstemp(dir=out, prefix=".scores-", suffix=SUFFIX)
         os.close(descriptor)
         try:
             scored.frames.write_parquet(name)

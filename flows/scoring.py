@@ -98,6 +98,8 @@ def score_one(
         examination = examine(connection, [staged.session], job, job.night)
         if examination.rejections:
             return examination.rejections[0]
+        if examination.done_before:
+            store.lift_quarantine(connection, staged.session.recording.source_uri)
         if not examination.open:
             return None
         result = score(scorer, staged, job)

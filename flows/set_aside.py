@@ -1,6 +1,6 @@
 """What is set aside: finding it, asking for another try of it, forgetting it."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -10,6 +10,7 @@ import duckdb
 import polars as pl
 
 from flows.data_folder import DataFolder
+from flows.sources.names import same_name
 from flows.sources.printable import printable
 from flows.writing import record_reading, require_existing, writing
 from pmfer.errors import ConfigurationError, QuarantineReason
@@ -96,10 +97,11 @@ def _choosing(
     require_existing(warehouse)
     with writing(data, warehouse) as connection:
         rows = queries.quarantine_all(connection, since=choice.since, until=choice.until, reason=choice.reason)
-        yield connection, [_record(row) for row in _named(rows, choice.names).to_dicts()]
+        yield connection, [record_of(row) for row in _named(rows, choice.names).to_dicts()]
 
 
-def _record(row: dict[str, Any]) -> QuarantineRecord:
+def record_of(row: Mapping[str, Any]) -> QuarantineRecord:
+    """The record that a row of quarantine was made from."""
     return QuarantineRecord(
         night=row["night"],
         source_uri=row["source_uri"],
@@ -116,7 +118,8 @@ def _named(rows: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
     """The rows that names stand for, or all if there is no name."""
     wanted = set()
     for name in names:
-        fits = rows.filter((pl.col("source_uri") == name) | pl.col("quarantine_id").str.starts_with(name))
+        is_path = pl.col("source_uri").is_in([name, same_name(name)])
+        fits = rows.filter(is_path | pl.col("quarantine_id").str.starts_with(name))
         if fits.height != 1:
             found = f"stands for {fits.height} rows; write more of it" if fits.height else "is not in quarantine"
             raise ConfigurationError(f"quarantine: '{printable(name)}' {found}; `pmfer quarantine list` shows all")

@@ -25,6 +25,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from inference.limits import VideoLimits
 from pmfer.bundle import DEFAULT_BUNDLE
 from pmfer.errors import ConfigurationError
 from reports.format import Format
@@ -306,3 +307,15 @@ def _place(name: str, given: dict[str, Any]) -> str:
     except (ConfigurationError, ValueError):
         return ""
     return "" if origin in ("option", "environment", "default") else f" in {origin}"
+
+
+def limits_of(settings: Settings) -> VideoLimits:
+    """What one video may take."""
+    return VideoLimits(
+        pixels=settings.video_max_pixels,
+        frames=settings.video_max_frames,
+        duration_s=settings.video_max_s,
+        wall_s=settings.video_wall_s,
+        cpu_s=settings.video_cpu_s,
+        memory_bytes=settings.video_memory_bytes,
+    )

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from flows.data_folder import DataFolder
+from flows.sources.printable import escaped
 from flows.writing import record_reading
 from pmfer.errors import ConfigurationError
 from warehouse.address import Address
@@ -138,7 +139,7 @@ def _print_records(answer: Answer, rows: Sequence[tuple[str | None, ...]], conso
 
 
 def _cell(value: str | None) -> Text:
-    return Text("NULL", style="dim") if value is None else Text(value)
+    return Text("NULL", style="dim") if value is None else Text(escaped(value, keep="\n\t"))
 
 
 def _is_number(kind: str) -> bool:

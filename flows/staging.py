@@ -89,7 +89,7 @@ def copy_recording(recording: Recording, source: Source, folder: Path) -> Copy:
     try:
         location = source.open()
         _require_same(location, recording)
-        with location.open(recording.source_uri) as stream:
+        with location.open(recording.path) as stream:
             draft, content_sha256 = _copy(stream, location, recording.size, folder)
         _require_same(location, recording)
     except SourceReadError as error:
@@ -120,7 +120,7 @@ def _copy(stream: BinaryIO, location: Location, size: int, folder: Path) -> tupl
 
 
 def _require_same(location: Location, recording: Recording) -> None:
-    now = location.look(recording.source_uri)
+    now = location.look(recording.path)
     if (now.size, now.version) != (recording.size, recording.version):
         raise ChangedMeanwhileError("it changed since it was listed")
 

@@ -35,6 +35,7 @@ class Tally:
             frames_scored=int(self.scored["frames_scored"].sum()),
             reports=reports,
             unready=len(self.unready),
+            mended=len(self.plan.mended),
         )
 
     def rows(self) -> list[Row]:

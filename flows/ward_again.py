@@ -1,14 +1,25 @@
 """Ward overviews after a patient is gone: those that showed the patient are rendered again, or go."""
 
 import re
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from flows.data_folder import WARD, DataFolder
 from flows.printing import SUFFIXES, Printing
-from flows.reporting import DueReport, due_report, is_current, recorded_reports, render, require_none
+from flows.reporting import (
+    DueReport,
+    due_report,
+    is_current,
+    recorded_files,
+    recorded_reports,
+    render,
+    require_none,
+)
+from pmfer.bundle import sha256_file
 from reports.ward import build_ward_report
 from warehouse import queries, store
 from warehouse.records import ReportRecord, report_id
@@ -20,18 +31,26 @@ _WARD_FILE = re.compile(rf"{WARD}\.(?:{'|'.join(SUFFIXES)})|\.{WARD}\.(?:{'|'.jo
 def stale_wards(
     connection: duckdb.DuckDBPyConnection, data: DataFolder, printing: Printing
 ) -> dict[date, DueReport | None]:
-    """The days whose ward overview is not what the warehouse would print today, each with what it would; None: nothing.
+    """The days whose ward overview shows somebody erased, or may; each with what takes its place; None: nothing.
 
-    A text in a PDF cannot be searched for. What is printed is known by its digest: an overview whose digest is the same
-    without the patient did not show the patient.
+    A text in a PDF cannot be searched for. Whom an overview shows is on record with its files; where it is not, or
+    where other files lie there, only what would be printed in the same way today is known to show nobody who is gone.
     """
     stale: dict[date, DueReport | None] = {}
     for day in sorted({*queries.ward_report_days(connection), *_days_with_file(data)}):
-        due = _ward_of(connection, day, data, printing)
         row = recorded_reports(connection, day).get(report_id("ward", day, None))
+        if row is not None and row["shown"] is not None and _are_recorded(ward_files(data, day), row, data):
+            continue
+        due = _ward_of(connection, day, data, printing)
         if due is None or not is_current(due, row, data):
             stale[day] = due
     return stale
+
+
+def _are_recorded(files: list[Path], row: Mapping[str, Any], data: DataFolder) -> bool:
+    """Whether files are those on record, unaltered, or some of them: one that is gone shows nobody."""
+    recorded = recorded_files(row)
+    return all(recorded.get(data.relative(path)) == sha256_file(path) for path in files)
 
 
 def renew_ward(

@@ -27,6 +27,7 @@ log = logging.getLogger("pmfer.watch")
 P = ParamSpec("P")
 
 _stages: ContextVar[dict[str, float] | None] = ContextVar("pmfer_stages", default=None)
+_beside: ContextVar[bool] = ContextVar("pmfer_beside", default=False)
 
 
 @contextmanager
@@ -41,8 +42,18 @@ def stage(name: str) -> Iterator[None]:
             stages[name] = stages.get(name, 0.0) + time.monotonic() - began
 
 
+@contextmanager
+def beside_tonight() -> Iterator[None]:
+    """Nights inside are told of by notices, and leave the metrics to the night that comes before them."""
+    token = _beside.set(True)
+    try:
+        yield
+    finally:
+        _beside.reset(token)
+
+
 def watched(function: Callable[P, NightOutcome]) -> Callable[P, NightOutcome]:
-    """A night's flow that writes its metrics and tells how it ended, whoever runs it: a command or a worker.
+    """A night that writes its metrics and tells how it ended, whoever runs it: a command or a worker.
 
     It takes `data_dir` and `night` among its parameters. Trouble with metrics or notices is a warning, never an error.
     """
@@ -114,6 +125,8 @@ def metrics_path(settings: Settings) -> Path:
 
 
 def _write(settings: Settings, metrics: NightMetrics) -> None:
+    if _beside.get():
+        return
     path = metrics_path(settings)
     try:
         write_metrics(path, metrics)

@@ -20,6 +20,10 @@ from pmfer.errors import QuarantineReason, VideoError
 
 LOCAL_FILES_ONLY = {"protocol_whitelist": "file"}  # a container must not make FFmpeg open network addresses
 PICTURE = "_pipe"  # how FFmpeg's names of the formats of single pictures end: png_pipe, jpeg_pipe
+PICTURES = frozenset({"gif", "apng", "jpegxl_anim", "webp_anim", "ico", "image2", "image2pipe"})  # and animated ones
+PICTURE_BRANDS = frozenset(
+    {"avif", "avis", "heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1", "j2ki", "jpeg"}
+)  # pictures that look like an MP4 file: HEIF, AVIF (ISO/IEC 23008-12)
 PLAYLISTS = frozenset({"hls", "dash", "concat"})  # text that names other files: not a recording
 QUICKTIME_ATOMS = frozenset({b"ftyp", b"mdat", b"wide", b"free", b"skip"})  # how MP4 and QuickTime files begin
 MICROSECONDS = 1_000_000  # unit of a container's start time and duration
@@ -232,7 +236,7 @@ def open_video(path: Path, threads: int, limits: VideoLimits | None = None) -> I
     """
     _check_file(path)
     with _open_container(path, limits) as container:
-        if container.format.name.endswith(PICTURE):
+        if _is_picture(container):
             raise VideoError(QuarantineReason.NOT_A_VIDEO, f"{path}: a picture, not a recording; check the export")
         if PLAYLISTS & set(container.format.name.split(",")):
             raise VideoError(QuarantineReason.NOT_A_VIDEO, f"{path}: a playlist, not a recording; name the recording")
@@ -285,6 +289,12 @@ def _open_container(path: Path, limits: VideoLimits | None) -> InputContainer:
         raise VideoError(QuarantineReason.UNREADABLE, f"{path}: cannot be read ({error.strerror})") from None
     except (av.error.FFmpegError, ValueError):
         raise _no_video(path) from None
+
+
+def _is_picture(container: InputContainer) -> bool:
+    """Whether a file is a picture or an animation of pictures, whatever its suffix says."""
+    name = container.format.name
+    return name.endswith(PICTURE) or name in PICTURES or container.metadata.get("major_brand") in PICTURE_BRANDS
 
 
 def _no_video(path: Path) -> VideoError:

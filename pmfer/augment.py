@@ -82,7 +82,7 @@ def _shrink(pictures: Tensor, config: AugmentConfig, dice: Generator) -> Tensor:
     chosen = torch.nonzero(_uniform(n, 0, 1, dice) < config.small).flatten()
     sides = _uniform(n, config.smallest_px, side, dice).int()
     result = pictures.clone()
-    for size in sides[chosen].unique().tolist():
+    for size in set(sides[chosen].tolist()):
         rows = chosen[sides[chosen] == size]
         small = interpolate(pictures[rows], size=(size, size), mode="bilinear", antialias=True)
         result[rows] = interpolate(small, size=(side, side), mode="bicubic")

@@ -75,7 +75,7 @@ def read_shapes(path: Path, names: tuple[str, ...]) -> FaceShapes:
         TrainingError: the file is missing or of another make, or it is of other faces.
     """
     try:
-        table = pl.read_parquet(path)
+        table = pl.read_parquet(path, glob=False)
         seen = evidence(table)
         placed = np.stack(table["placed"].to_list()).astype(np.float32).reshape(len(table), POINTS, 2)
         found = (table["presence"] >= MIN_PRESENCE).to_numpy()

@@ -162,7 +162,7 @@ def _unpack(path: Path) -> tuple[bytes, bytes]:
 
 
 def _grey(crop: Image.Image) -> Floats:
-    return np.asarray(crop, dtype=np.float32) / 255
+    return np.asarray(crop, dtype=np.float32) / np.float32(255)
 
 
 def _rotation(angle: float) -> npt.NDArray[np.float64]:

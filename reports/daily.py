@@ -4,6 +4,7 @@ import polars as pl
 
 from reports.measures import MEASURES, Measure
 from reports.thresholds import Thresholds
+from warehouse.queries import Provenance
 
 
 def enough_frames(thresholds: Thresholds) -> pl.Expr:
@@ -21,6 +22,36 @@ def facing(thresholds: Thresholds) -> pl.Expr:
 def usable_session(thresholds: Thresholds) -> pl.Expr:
     """Whether a row of session_summary counts for its day (boolean, never null)."""
     return enough_frames(thresholds) & facing(thresholds)
+
+
+def all_days(summary: pl.DataFrame, kept: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame:
+    """The daily values of sessions on record and of days that are kept without them, see `daily_values`.
+
+    Of a day that is kept, a session that is on record again may be one of several, so what is kept counts.
+
+    Args:
+        summary: as for `daily_values`.
+        kept: rows of the table daily_values, of the same bundle and options.
+        thresholds: as for `daily_values`.
+    """
+    known = daily_values(summary, thresholds)
+    if kept.is_empty():
+        return known
+    wide = kept.pivot("measure", index=["patient_id", "session_date", "sessions"], values="value")
+    ours = wide.select(pl.selectors.by_name(known.columns, require_all=False))
+    old = pl.concat([known.clear(), ours], how="diagonal")
+    days = ["patient_id", "session_date"]
+    return pl.concat([known.join(old, on=days, how="anti"), old]).sort(days)
+
+
+def kept_form(daily: pl.DataFrame, scoring: Provenance) -> pl.DataFrame:
+    """Daily values as the table daily_values has them."""
+    return daily.unpivot(
+        [measure.key for measure in MEASURES],
+        index=["patient_id", "session_date", "sessions"],
+        variable_name="measure",
+        value_name="value",
+    ).with_columns(bundle_id=pl.lit(scoring.bundle_id), options_sha256=pl.lit(scoring.options_sha256))
 
 
 def daily_values(summary: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame:

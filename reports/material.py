@@ -24,6 +24,7 @@ class Material:
     patients: tuple[str, ...]  # whose sessions were read
     summary: pl.DataFrame  # session_summary of one bundle and one set of options, with smiles_per_min
     quarantine: pl.DataFrame  # rows of quarantine of the day
+    kept: pl.DataFrame  # rows of daily_values: days of the same patients whose sessions are not on record any more
     origin: Origin
     care_events: pl.DataFrame | None = None  # rows of care_events of the weeks drawn and before; None for a ward
     model_since: date | None = None  # first day with this bundle and these options, if others scored days before it
@@ -50,31 +51,39 @@ def read_patients(
         WarehouseError: the database refused.
     """
     origin = _origin(connection, day, scoring)
-    summary = _summaries(connection, patient_ids, day, scoring)
+    summary = read_summaries(connection, patient_ids, day, scoring)
+    kept = queries.daily_values(connection, patient_ids, scoring, until=day)
     quarantine = queries.quarantine(connection, day)
     since = first_day_read(day - timedelta(days=days - 1))
     by_patient = summary.partition_by("patient_id", as_dict=True)
 
     def material(patient_id: str) -> Material:
         mine = by_patient.get((patient_id,), summary.clear())
+        kept_of_mine = kept.filter(pl.col("patient_id") == patient_id)
         return Material(
             (patient_id,),
             mine,
             quarantine=quarantine.filter(pl.col("patient_id") == patient_id),
+            kept=kept_of_mine,
             origin=origin,
             care_events=queries.care_events(connection, patient_id, since=since, until=day),
-            model_since=_model_since(connection, patient_id, mine, scoring),
+            model_since=_model_since(connection, patient_id, mine, kept_of_mine, scoring),
         )
 
     return {patient_id: material(patient_id) for patient_id in patient_ids}
 
 
 def _model_since(
-    connection: duckdb.DuckDBPyConnection, patient_id: str, summary: pl.DataFrame, scoring: queries.Provenance
+    connection: duckdb.DuckDBPyConnection,
+    patient_id: str,
+    summary: pl.DataFrame,
+    kept: pl.DataFrame,
+    scoring: queries.Provenance,
 ) -> date | None:
-    if summary.is_empty():
+    days: list[date] = [*summary["session_date"], *kept["session_date"]]
+    if not days:
         return None
-    first: date = summary["session_date"].min()  # type: ignore[assignment]  # a column of dates
+    first = min(days)
     earlier = queries.scored_otherwise(connection, patient_id, scoring, before=first)
     return None if earlier is None else first
 
@@ -91,11 +100,12 @@ def read_ward(connection: duckdb.DuckDBPyConnection, day: date, days: int, scori
     quarantine = queries.quarantine(connection, day)
     seen = queries.patients_seen(connection, until=day, days=days)["patient_id"]
     patients = tuple(sorted({*seen, *quarantine["patient_id"].drop_nulls()}))
-    summary = _summaries(connection, patients, day, scoring)
-    return Material(patients, summary, quarantine, _origin(connection, day, scoring))
+    summary = read_summaries(connection, patients, day, scoring)
+    kept = queries.daily_values(connection, patients, scoring, until=day)
+    return Material(patients, summary, quarantine, kept, _origin(connection, day, scoring))
 
 
-def _summaries(
+def read_summaries(
     connection: duckdb.DuckDBPyConnection, patient_ids: Collection[str], day: date, scoring: queries.Provenance
 ) -> pl.DataFrame:
     """Rows of session_summary and smiles_per_min: smile episodes per minute in which the face was scored.

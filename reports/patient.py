@@ -10,7 +10,7 @@ import polars as pl
 
 from pmfer.errors import QuarantineReason
 from reports.care_events import CareEvents, care_events_of
-from reports.daily import daily_values, usable_session
+from reports.daily import all_days, usable_session
 from reports.evidence import (
     Evidence,
     LeadingPhrase,
@@ -162,7 +162,7 @@ def compare_patient(material: Material, patient_id: str, day: date, thresholds: 
     summary = material.summary
     today = summary.filter(pl.col("session_date") == day).sort("started_at", "session_id")
     set_aside = tuple(_set_aside(row) for row in material.quarantine.iter_rows(named=True))
-    daily = daily_values(summary, thresholds)
+    daily = all_days(summary, material.kept, thresholds)
     missing = missing_reason(today, len(set_aside), thresholds)
     intervals = session_intervals(MEASURES, today, thresholds)
     trends = trends_of(MEASURES, daily, day, missing, thresholds, intervals)
@@ -182,7 +182,7 @@ def compare_patient(material: Material, patient_id: str, day: date, thresholds: 
         sessions=tuple(_session_line(row) for row in today.with_columns(usable=usable).iter_rows(named=True)),
         set_aside=set_aside,
         quality=quality_of(today, usable),
-        sessions_on_record=summary.height,
+        sessions_on_record=int(daily["sessions"].sum()),
         days_before=valid_days_before(daily, day),
         thresholds=thresholds,
         origin=material.origin,

@@ -11,7 +11,7 @@ import duckdb
 import polars as pl
 
 from pmfer.errors import QuarantineReason
-from reports.daily import daily_values, usable_session
+from reports.daily import all_days, usable_session
 from reports.fingerprint import fingerprint
 from reports.material import Material, read_ward
 from reports.measures import HEADLINE_MEASURES
@@ -78,9 +78,14 @@ class WardReport:
         return self.changed[self.thresholds.alert_budget :]
 
     @property
+    def shown(self) -> tuple[str, ...]:
+        """Pseudonyms of the patients in the overview."""
+        return tuple(sorted(row.patient_id for row in (*self.changed, *self.usual, *self.insufficient)))
+
+    @property
     def patients(self) -> int:
         """Number of patients in the overview."""
-        return len(self.changed) + len(self.usual) + len(self.insufficient)
+        return len(self.shown)
 
     def input_key(self) -> str:
         """SHA-256 over all that is printed and the code that prints it: equal keys give equal pages."""
@@ -114,7 +119,7 @@ def build_ward_report(
 def compare_ward(material: Material, day: date, thresholds: Thresholds) -> WardReport:
     """The overview from what was read; see `build_ward_report`."""
     today = material.summary.filter(pl.col("session_date") == day)
-    daily = daily_values(material.summary, thresholds)
+    daily = all_days(material.summary, material.kept, thresholds)
     rows = []
     for patient_id in material.patients:
         mine = pl.col("patient_id") == patient_id

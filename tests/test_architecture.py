@@ -90,3 +90,11 @@ def test_only_settings_read_the_environment() -> None:
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_room_says_what_it_is_for(room: str) -> None:
     assert ast.get_docstring(ast.parse((ROOT / room / "__init__.py").read_text(encoding="utf-8")))
+
+
+def test_only_one_file_makes_consoles_so_that_text_is_never_markup() -> None:
+    for path in files("flows"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            made = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            assert made.split(".")[-1] != "Console", path
+            assert made != "rich.print", path

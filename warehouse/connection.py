@@ -18,6 +18,7 @@ from warehouse.folders import make_private_folder
 from warehouse.lake import attach_lake_for_reading, attach_lake_for_writing, check_lake_key, record_lake_key
 from warehouse.literals import quoted
 from warehouse.migrate import migrate, require_current_schema
+from warehouse.snapshot import attach_snapshot
 from warehouse.transaction import one_line_errors
 
 # Nothing here may reach for the network, or for what lies in a home folder: extensions come from wheels.
@@ -68,7 +69,8 @@ def open_reader(place: Address | Path) -> duckdb.DuckDBPyConnection:
 
     Either way the reader sees what was stored when it was opened, and nothing that comes later: to see that, open
     another. A snapshot is attached to an instance of its own, as DuckDB shares one instance per path within a process:
-    opened directly, a second reader would be given the old snapshot for as long as a first one holds it.
+    opened directly, a second reader would be given the old snapshot for as long as a first one holds it. What other
+    programs do to the snapshot does not concern it, see snapshot.py.
 
     Args:
         place: the address; a path is that of a snapshot that is not encrypted.
@@ -85,7 +87,7 @@ def open_reader(place: Address | Path) -> duckdb.DuckDBPyConnection:
                 attach_lake_for_reading(connection, address)
             else:
                 options = attach_options(address.key, "READ_ONLY")
-                connection.execute(f"ATTACH {quoted(address.published)} AS warehouse{options}")
+                attach_snapshot(connection, address.published, "warehouse", options)
                 connection.execute("USE warehouse")
             require_current_schema(connection)
         except BaseException:

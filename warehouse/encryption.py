@@ -107,7 +107,7 @@ def read_parquet(path: Path, key: str | None) -> pl.DataFrame:
         WarehouseError: the file is missing or damaged, or its key is another.
     """
     if key is None:
-        return pl.read_parquet(path)
+        return pl.read_parquet(path, glob=False)
     with one_line_errors(path), duckdb.connect() as connection:
         _add_key(connection, key)
         source = f"read_parquet({quoted(path)}, encryption_config = {{footer_key: '{_NAME}'}})"

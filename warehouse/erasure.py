@@ -121,6 +121,8 @@ def erase_rows(
         # Both are looked up before the rows go by which they are found.
         keys, traces = keys_of_patient(connection, patient_id), traces_of(connection, patient_id)
         counts = delete_rows(connection, personal_tables(connection), keys)
+        # An overview that is not rendered again in this run is known as one that has to be, whoever is erased next.
+        connection.execute(sql.statement("forget_pages_of_patient"), {"patient_id": patient_id})
         for table, column, values in _mentions(connection, traces, keys):
             counts[table] = counts.get(table, 0) + _remove_mentions(connection, table, column, values)
         before = receipt.get("rows", {})  # of an erasure that was interrupted

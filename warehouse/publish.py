@@ -4,6 +4,7 @@ The copy is made by DuckDB inside the writer, in one transaction, with comments,
 not be copied while the writer has it open, see connection.py. Readers of a lake read the lake: nothing is published.
 """
 
+import logging
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +17,10 @@ from warehouse.address import Address, FileAddress, as_address
 from warehouse.connection import NEW_FILE, another, attach_options
 from warehouse.folders import make_private_folder
 from warehouse.literals import quoted
+from warehouse.snapshot import WRITTEN_BY_OTHERS, is_written_by_others, remove_logs
 from warehouse.transaction import database_path, one_line_errors, transaction
+
+log = logging.getLogger("pmfer.publish")
 
 
 def publish(connection: duckdb.DuckDBPyConnection, place: Address | Path) -> bool:
@@ -24,7 +28,7 @@ def publish(connection: duckdb.DuckDBPyConnection, place: Address | Path) -> boo
 
     The snapshot is written beside its place (0600), flushed to disk and renamed over it: readers that hold the old one
     go on reading it, and a publication that fails at any point leaves it in place. It is encrypted by the key of the
-    address, if there is one.
+    address, if there is one. What other programs wrote into the old one or beside it goes with it.
 
     Args:
         connection: from open_writer, outside of a transaction.
@@ -56,6 +60,8 @@ def publish(connection: duckdb.DuckDBPyConnection, place: Address | Path) -> boo
         try:
             copy_database(connection, draft, address.key)
             flush(draft)
+            # First, because beside the new snapshot a log of the old one is a fault.
+            remove_logs(target)
             draft.replace(target)
             flush(target.parent)
         except BaseException:
@@ -67,12 +73,18 @@ def publish(connection: duckdb.DuckDBPyConnection, place: Address | Path) -> boo
 
 
 def _is_current(connection: duckdb.DuckDBPyConnection, address: FileAddress) -> bool:
-    """Whether there is a snapshot with the content of the warehouse. One that cannot be read is to be replaced."""
-    if not address.published.exists():
+    """Whether there is a snapshot with the content of the warehouse, and nobody else writes it.
+
+    One that cannot be read is to be replaced.
+    """
+    if not address.published.is_file():
         return False
     fingerprint = sql.query("fingerprint")
     # Connections of their own, because USE holds for one only; rows are compared, not files, as those differ by layout.
-    with another(connection) as writer, another(connection) as reader, suppress(duckdb.Error):
+    with another(connection) as writer, another(connection) as reader, suppress(duckdb.Error, OSError):
+        if is_written_by_others(address.published):
+            log.warning("snapshot %s: %s", address.published, WRITTEN_BY_OTHERS)
+            return False
         # A snapshot that has no key where there is one now, or the other way round, cannot be attached like this.
         options = attach_options(address.key, "READ_ONLY")
         reader.execute(f"ATTACH {quoted(address.published)} AS published{options}")
@@ -117,6 +129,6 @@ def flush(path: Path) -> None:
 
 
 def remove_database(draft: Path) -> None:
-    """Remove a database file with its write-ahead log, if they are there."""
+    """Remove a database file with its write-ahead logs, if they are there."""
     draft.unlink(missing_ok=True)
-    draft.with_name(draft.name + ".wal").unlink(missing_ok=True)
+    remove_logs(draft)

@@ -55,9 +55,30 @@ def summaries_of_patients(
     return _read(connection, "summaries_of_patients", patient_ids=list(patient_ids), until=until, **vars(provenance))
 
 
+def daily_values(
+    connection: duckdb.DuckDBPyConnection, patient_ids: Collection[str], provenance: Provenance, *, until: date
+) -> pl.DataFrame:
+    """What is kept of days up to `until`, included, whose sessions are gone: a row per patient, day and measure.
+
+    Columns: patient_id, session_date, sessions (count), measure, value (in its unit, NULL for too few frames).
+    """
+    return _read(connection, "daily_values", patient_ids=list(patient_ids), until=until, **vars(provenance))
+
+
+def patients_before_and_since(connection: duckdb.DuckDBPyConnection, day: date) -> dict[Provenance, list[str]]:
+    """Patients with sessions before a day and on it or later, by what scored both."""
+    rows = _read(connection, "patients_before_and_since", day=day).iter_rows()
+    return {Provenance(bundle_id, options_sha256): patient_ids for bundle_id, options_sha256, patient_ids in rows}
+
+
 def night_summaries(connection: duckdb.DuckDBPyConnection, night: date, provenance: Provenance) -> pl.DataFrame:
     """Rows of session_summary of all sessions of one day, by patient and time."""
     return _read(connection, "night_summaries", night=night, **vars(provenance))
+
+
+def patient_ids(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Pseudonyms of all patients, in order."""
+    return _read(connection, "patient_ids")["patient_id"].to_list()
 
 
 def patients_seen(connection: duckdb.DuckDBPyConnection, *, until: date, days: int) -> pl.DataFrame:

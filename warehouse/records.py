@@ -134,6 +134,7 @@ class ReportRecord:
     input_key: str  # digest of everything the report was made from
     run_id: str | None = None  # None when rendered by hand
     files: Mapping[str, str] = field(default_factory=dict)  # every file: SHA-256 by path
+    shown: tuple[str, ...] | None = None  # whom the ward overview shows; None if that is not known, or for a patient
 
     @property
     def report_id(self) -> str:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 import duckdb
+import polars as pl
 
 from warehouse import audit, sql
+from warehouse.batch import registered
 from warehouse.personal import Keys, delete_rows, personal_tables, scorings_of
 from warehouse.transaction import transaction
 
@@ -22,7 +24,7 @@ class Retention:
     """How long what is kept: days after the local calendar day that it belongs to; None: for good."""
 
     frames: int | None = None  # rows of single frames
-    sessions: int | None = None  # everything that belongs to a session, rollups included, and care events
+    sessions: int | None = None  # all that belongs to a session but its day's values, see keep_days; care events
     reports: int | None = None  # files of reports, and their rows
     staged: int | None = None  # files that killed runs left in the staging folder
     quarantine: int | None = None  # rows of quarantine
@@ -69,6 +71,24 @@ def expire_rows(connection: duckdb.DuckDBPyConnection, retention: Retention, tod
     return counts
 
 
+def keep_days(connection: duckdb.DuckDBPyConnection, days: pl.DataFrame) -> None:
+    """Keep the values of days whose sessions are about to go; a day that is kept already stays as it is.
+
+    They stay until the last session of their patient goes that was scored by the same bundle with the same options.
+
+    Args:
+        connection: from open_writer.
+        days: columns of the table daily_values.
+
+    Raises:
+        WarehouseError: the database refused.
+    """
+    with transaction(connection), registered(connection, "day_batch", days):
+        ((count,),) = connection.execute(sql.statement("insert_daily_values")).fetchall()
+        if count:
+            audit.record(connection, "days_kept", rows=count)
+
+
 def _delete_expired(connection: duckdb.DuckDBPyConnection, retention: Retention, today: date) -> dict[str, int]:
     counts: dict[str, int] = {}
     tables = {name: columns for name, columns in personal_tables(connection).items() if name not in _OWN_AGE}
@@ -76,6 +96,7 @@ def _delete_expired(connection: duckdb.DuckDBPyConnection, retention: Retention,
         keys = _keys_before(connection, first_day_kept(today, retention.sessions))
         counts |= delete_rows(connection, tables, keys)
         counts["patients"] = _delete(connection, "delete_patients_without_sessions")
+        counts["daily_values"] = _delete(connection, "delete_daily_values_without_sessions")
     if retention.frames is not None:
         keys = _keys_before(connection, first_day_kept(today, retention.frames))
         names = [name for (name,) in connection.execute(sql.query("frame_tables")).fetchall()]

@@ -235,7 +235,8 @@ def record_report(connection: duckdb.DuckDBPyConnection, record: ReportRecord) -
     """
     with transaction(connection):
         files = json.dumps(dict(record.files), sort_keys=True)
-        values = {**vars(record), "report_id": record.report_id, "files": files}
+        shown = None if record.shown is None else ",".join(record.shown)
+        values = {**vars(record), "report_id": record.report_id, "files": files, "shown": shown}
         recorded = _changed(connection, "upsert_report", values) > 0
         if recorded:
             audit.record(

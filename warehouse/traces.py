@@ -1,5 +1,6 @@
 """Finds a patient's identifier in text and in bytes, but not as a part of another patient's."""
 
+import os
 import re
 from collections.abc import Iterable
 from functools import cached_property
@@ -23,7 +24,7 @@ class Traces:
 
     def in_text(self, text: str) -> bool:
         """Whether a text holds the identifier."""
-        return self.identifier in text and self.in_bytes(text.encode())
+        return self.identifier in text and self.in_bytes(os.fsencode(text))
 
     def in_bytes(self, content: bytes) -> bool:
         """Whether bytes hold the identifier, in UTF-8, UTF-16 or as hexadecimal digits of the former."""

@@ -3,7 +3,7 @@
 Knows nothing of scoring, the warehouse's tables or Prefect. Layout of a source: docs/source.md.
 """
 
-from flows.sources.discovery import VIDEO_SUFFIXES, list_night, list_nights
+from flows.sources.discovery import list_night, list_nights
 from flows.sources.listing import NightListing, Recording, Rejection, Source, Unready
 from flows.sources.location import SourceAccess, SourceReadError
 from flows.sources.manifest import MANIFEST
@@ -12,7 +12,6 @@ from flows.sources.sidecar import MAX_SIDECAR_BYTES, Identifier, Sidecar
 __all__ = [
     "MANIFEST",
     "MAX_SIDECAR_BYTES",
-    "VIDEO_SUFFIXES",
     "Identifier",
     "NightListing",
     "Recording",

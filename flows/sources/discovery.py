@@ -4,24 +4,26 @@ SOURCE/YYYY-MM-DD/NAME.mp4     a recording
 SOURCE/YYYY-MM-DD/NAME.json    its sidecar
 SOURCE/YYYY-MM-DD/manifest.csv instead of sidecars, a line per recording
 SOURCE/YYYY-MM-DD/NAME.done    says that the recording is whole, where the source is set up so
+
+Hidden files are passed over. Names are compared, and reported, as flows.sources.names says.
 """
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from pathlib import PurePosixPath
 from typing import Any
 
 from flows.sources.listing import NightListing, Recording, Rejection, Source, Unready
 from flows.sources.location import Entry, Location, SourceReadError
 from flows.sources.manifest import MANIFEST, read_manifest
+from flows.sources.names import SIDECAR_SUFFIX, is_hidden, is_video, same_name, stem, suffix
 from flows.sources.printable import is_plain, printable
 from flows.sources.sidecar import Sidecar, checked, read_sidecar
 from pmfer.errors import ConfigurationError, QuarantineReason, SessionError
 
-VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts"})
 _NIGHT = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 Found = tuple[str, dict[str, Any] | SessionError]  # a recording's name with its fields, or what is wrong with it
@@ -29,20 +31,25 @@ Found = tuple[str, dict[str, Any] | SessionError]  # a recording's name with its
 
 @dataclass(frozen=True)
 class _Folder:
-    """A night's folder, listed."""
+    """A night's folder, listed. Names are in composed form."""
 
     source: Source
     location: Location
-    name: str
-    files: Mapping[str, Entry]
+    night: str
+    files: Mapping[str, list[Entry]]  # by name; more than one where names differ in their form of Unicode only
     now_s: float  # when it was listed, seconds since 1970
 
-    def path(self, name: str) -> str:
-        return f"{self.name}/{name}"
+    def uri(self, name: str) -> str:
+        """How a file is called to people and in tables."""
+        return f"{self.night}/{printable(name)}"
 
-    def by_stem(self, suffixes: frozenset[str]) -> dict[str, str]:
-        """Names of the files with these suffixes, by stem."""
-        return {_stem(name): name for name in self.files if _suffix(name) in suffixes}
+    def path(self, name: str) -> str:
+        """How a file is opened."""
+        return f"{self.night}/{self.files[name][0].name if name in self.files else name}"
+
+    def entry(self, name: str) -> Entry | None:
+        """A file as it was listed."""
+        return self.files[name][0] if name in self.files else None
 
 
 def list_nights(source: Source) -> list[date]:
@@ -67,17 +74,16 @@ def list_night(source: Source, night: date, wanted: Callable[[str], bool] = lamb
     """
     location = _opened(source)
     if night not in _nights(source, location):
-        return NightListing(night, (), ())
+        return NightListing(night, (), (), is_there=False)
     try:
         entries = location.entries(night.isoformat())
     except SourceReadError as error:
         raise ConfigurationError(f"source {source}/{night}: {error.strerror}; make it readable") from None
-    files = {entry.name: entry for entry in entries if not entry.is_folder}
-    folder = _Folder(source, location, night.isoformat(), files, time.time())
+    folder = _Folder(source, location, night.isoformat(), _by_name(entries), time.time())
     recordings: list[Recording] = []
     rejections: list[Rejection] = []
     unready: list[Unready] = []
-    for name, raw in _found(folder, lambda name: wanted(folder.path(printable(name)))):
+    for name, raw in _found(folder, lambda name: wanted(folder.uri(name))):
         outcome = _examine(folder, name, raw)
         if isinstance(outcome, Recording):
             recordings.append(outcome)
@@ -108,48 +114,75 @@ def _nights(source: Source, location: Location) -> list[date]:
     return nights
 
 
+def _by_name(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
+    """The files that are not hidden, in the order of their names."""
+    files: defaultdict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        if not entry.is_folder and not is_hidden(entry.name):
+            files[same_name(entry.name)].append(entry)
+    return dict(sorted(files.items()))
+
+
 def _found(folder: _Folder, wanted: Callable[[str], bool]) -> Iterator[Found]:
     """Every session of a night that is wanted, in the order of the names."""
-    videos = [name for name in folder.files if _suffix(name) in VIDEO_SUFFIXES]
     if MANIFEST not in folder.files:
-        yield from _by_sidecars(folder, videos, wanted)
+        yield from _by_sidecars(folder, wanted)
         return
     listed = set()
     for name, raw in read_manifest(folder.location, folder.path(MANIFEST)):
         listed.add(name)
         if wanted(name):
             yield name, raw
-    for name in videos:
+    for name in filter(is_video, folder.files):
         if name not in listed and wanted(name):
             yield name, _missing(f"{printable(name)}: not listed in {MANIFEST}; see docs/source.md")
 
 
-def _by_sidecars(folder: _Folder, videos: list[str], wanted: Callable[[str], bool]) -> Iterator[Found]:
+def _by_sidecars(folder: _Folder, wanted: Callable[[str], bool]) -> Iterator[Found]:
     """Each video's name with what its sidecar says, and each sidecar that lacks its video."""
-    sidecars = folder.by_stem(frozenset({".json"}))
-    stems = {_stem(name) for name in videos}
+    sidecars = {stem(name): name for name in folder.files if suffix(name) == SIDECAR_SUFFIX}
+    with_video = {stem(name) for name in folder.files if is_video(name)}
     for name in filter(wanted, folder.files):
-        stem = _stem(name)
-        if _suffix(name) in VIDEO_SUFFIXES:
-            if stem in sidecars:
-                sidecar = sidecars[stem]
-                yield name, read_sidecar(folder.location, folder.path(sidecar), printable(sidecar))
+        if is_video(name):
+            sidecar = sidecars.get(stem(name))
+            if sidecar is None:
+                yield name, _missing(f"{printable(name)}: no sidecar {printable(stem(name))}.json beside it")
+            elif len(folder.files[sidecar]) > 1:
+                yield name, SessionError(QuarantineReason.SIDECAR_INVALID, _twice(sidecar))
             else:
-                yield name, _missing(f"{printable(name)}: no sidecar {printable(stem)}.json beside it")
-        elif _suffix(name) == ".json" and stem not in stems:
-            message = f"{printable(name)}: no video of that name beside it"
-            yield name, SessionError(QuarantineReason.VIDEO_MISSING, message)
+                yield name, read_sidecar(folder.location, folder.path(sidecar), printable(sidecar))
+        elif suffix(name) == SIDECAR_SUFFIX and stem(name) not in with_video:
+            yield name, SessionError(QuarantineReason.VIDEO_MISSING, _no_video(folder, name))
+
+
+def _no_video(folder: _Folder, sidecar: str) -> str:
+    """What is missing beside a sidecar; a file of that name that is no video by its suffix is perhaps the one."""
+    others = [name for name in folder.files if stem(name) == stem(sidecar) and suffix(name) != SIDECAR_SUFFIX]
+    beside = [name for name in others if suffix(name) != folder.source.done_marker]
+    perhaps = f"; {printable(beside[0])}: {_no_suffix_of_a_video(beside[0])}" if beside else ""
+    return f"{printable(sidecar)}: no video of that name beside it{perhaps}"
+
+
+def _no_suffix_of_a_video(name: str) -> str:
+    kind = f"{printable(suffix(name))} is not a suffix of videos" if suffix(name) else "has no suffix of a video"
+    return f"{kind}; convert or rename the file, see docs/source.md"
+
+
+def _twice(name: str) -> str:
+    return f"{printable(name)}: two files have this name, in two forms of Unicode (NFC and NFD); keep one of them"
 
 
 def _examine(folder: _Folder, name: str, raw: dict[str, Any] | SessionError) -> Recording | Rejection | Unready:
     shown = printable(name)
-    uri = folder.path(shown)
+    uri = folder.uri(name)
     waiting = _why_unready(folder, name)
     if waiting is not None:
         return Unready(uri, f"{shown}: {waiting}; left for next time")
     if not is_plain(name):
         message = f"{shown}: a name with characters that cannot be shown, or too long; rename it"
         return Rejection(uri, QuarantineReason.SIDECAR_INVALID, message)
+    if len(folder.files.get(name, ())) > 1:
+        return Rejection(uri, QuarantineReason.SIDECAR_INVALID, _twice(name))
     if isinstance(raw, SessionError):
         return Rejection(uri, raw.reason, str(raw))
     try:
@@ -160,18 +193,18 @@ def _examine(folder: _Folder, name: str, raw: dict[str, Any] | SessionError) -> 
     if fault is not None:
         reason, message = fault
         return Rejection(uri, reason, f"{name}: {message}", None, sidecar.session_id, sidecar.patient_id)
-    entry = folder.files[name]
-    return Recording(uri, sidecar, entry.size, entry.version)
+    (entry,) = folder.files[name]
+    return Recording(uri, sidecar, entry.size, entry.version, None if entry.name == name else entry.name)
 
 
 def _why_unready(folder: _Folder, name: str) -> str | None:
     """What shows that a session is still being uploaded; None if nothing does."""
     marker = folder.source.done_marker
-    stem = _stem(name)
     if marker is not None and name != MANIFEST:
-        return None if f"{stem}{marker}" in folder.files else f"its marker {printable(stem)}{marker} is not there yet"
-    for part in (name, f"{stem}.json", MANIFEST):
-        entry = folder.files.get(part)
+        expected = f"{stem(name)}{marker}"
+        return None if expected in folder.files else f"its marker {printable(expected)} is not there yet"
+    for part in (name, f"{stem(name)}{SIDECAR_SUFFIX}", MANIFEST):
+        entry = folder.entry(part)
         # A time ahead of ours is from another clock and says nothing; a file that grows is found out when it is copied.
         if entry and entry.modified_s is not None and abs(folder.now_s - entry.modified_s) < folder.source.settle_s:
             return f"{printable(part)} was written less than {folder.source.settle_s:g} s ago"
@@ -180,12 +213,12 @@ def _why_unready(folder: _Folder, name: str) -> str | None:
 
 def _fault(folder: _Folder, name: str, sidecar: Sidecar) -> tuple[QuarantineReason, str] | None:
     """Why a session with a valid sidecar cannot be scored, if it cannot."""
-    entry = folder.files.get(name)
-    if sidecar.started_at.date().isoformat() != folder.name:
+    entry = folder.entry(name)
+    if sidecar.started_at.date().isoformat() != folder.night:
         started = sidecar.started_at.isoformat()
         return (
             QuarantineReason.SIDECAR_DATE_MISMATCH,
-            f"started_at {started} is not on the day of the folder {folder.name}",
+            f"started_at {started} is not on the day of the folder {folder.night}",
         )
     if not sidecar.consent:
         return QuarantineReason.NO_CONSENT, "no consent; not decoded"
@@ -193,11 +226,8 @@ def _fault(folder: _Folder, name: str, sidecar: Sidecar) -> tuple[QuarantineReas
         return QuarantineReason.VIDEO_MISSING, "the manifest lists it, the folder does not hold it"
     if folder.location.leads_out(folder.path(name), entry):
         return QuarantineReason.SIDECAR_INVALID, "is a link that leads out of the source"
-    if _suffix(name) not in VIDEO_SUFFIXES:
-        return (
-            QuarantineReason.SIDECAR_INVALID,
-            f"not a recording by its suffix; one of {', '.join(sorted(VIDEO_SUFFIXES))}",
-        )
+    if not is_video(name):
+        return QuarantineReason.SIDECAR_INVALID, _no_suffix_of_a_video(name)
     if entry.size == 0 and entry.is_link:
         return (
             QuarantineReason.UNREADABLE,
@@ -212,14 +242,6 @@ def _fault(folder: _Folder, name: str, sidecar: Sidecar) -> tuple[QuarantineReas
 
 def _missing(message: str) -> SessionError:
     return SessionError(QuarantineReason.SIDECAR_MISSING, message)
-
-
-def _stem(name: str) -> str:
-    return PurePosixPath(name).stem
-
-
-def _suffix(name: str) -> str:
-    return PurePosixPath(name).suffix.lower()
 
 
 def _as_date(name: str) -> date | None:

@@ -37,10 +37,16 @@ class Source:
 class Recording:
     """A video with a valid sidecar."""
 
-    source_uri: str  # relative to the source
+    source_uri: str  # relative to the source, its letters in composed form (flows.sources.names)
     sidecar: Sidecar
     size: int  # bytes, when it was listed
     version: str  # as Entry has it, when it was listed
+    stored_name: str | None = None  # of the file, where the source writes its letters in another form of Unicode
+
+    @property
+    def path(self) -> str:
+        """What to open it by, relative to the source."""
+        return str(PurePosixPath(self.source_uri).with_name(self.stored_name or self.name))
 
     @property
     def name(self) -> str:
@@ -76,6 +82,7 @@ class NightListing:
     recordings: tuple[Recording, ...]
     rejections: tuple[Rejection, ...]
     unready: tuple[Unready, ...] = ()
+    is_there: bool = True  # whether the source has a folder of the night
 
     @property
     def found(self) -> int:
@@ -91,5 +98,6 @@ class NightListing:
         uris = [recording.source_uri for recording in self.recordings]
         uris += [rejection.source_uri for rejection in self.rejections]
         uris += [unready.source_uri for unready in self.unready]
+        uris += [recording.path for recording in self.recordings if recording.stored_name]
         for path in map(PurePosixPath, uris):
             yield from (path.name, path.stem)

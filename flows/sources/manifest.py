@@ -1,12 +1,13 @@
 """A day's list of recordings in place of sidecars: manifest.csv, a line per recording."""
 
 import csv
-import io
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
+from flows.csv_table import read_csv
 from flows.sources.location import Location, SourceReadError
+from flows.sources.names import is_hidden, same_name
 from flows.sources.printable import is_plain, printable
 from pmfer.errors import QuarantineReason, SessionError
 
@@ -23,11 +24,12 @@ def read_manifest(location: Location, path: str) -> Iterator[tuple[str, dict[str
     their own: the first one is told and the others are counted, because a file is set aside once.
     """
     try:
-        text = location.read(path, MAX_MANIFEST_BYTES).decode("utf-8-sig")
-        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        reader = read_csv(location.read(path, MAX_MANIFEST_BYTES))
         columns = list(reader.fieldnames or ())
         if len(set(columns)) < len(columns) or "file" not in columns:
-            raise ValueError(f"its first line must name {', '.join(COLUMNS)}, each once and with commas between")
+            raise ValueError(
+                f"its first line must name {', '.join(COLUMNS)}, each once, with commas, semicolons or tabs between"
+            )
         lines = [(reader.line_num, line) for line in reader]
     except (SourceReadError, ValueError, csv.Error) as error:
         reason = (isinstance(error, SourceReadError) and error.strerror) or str(error)
@@ -36,9 +38,11 @@ def read_manifest(location: Location, path: str) -> Iterator[tuple[str, dict[str
     seen: set[str] = set()
     nameless: list[str] = []
     for number, line in lines:
-        name = line.get("file") or ""
+        name = same_name(line.get("file") or "")
         if not _is_file_name(name):
             nameless.append(f"line {number}, file '{printable(name)}' is not a plain file name")
+        elif is_hidden(name):
+            nameless.append(f"line {number}, file {name} is a hidden file")
         elif None in line:
             yield name, _invalid(f"line {number} ({name}): more fields than columns")
         elif name in seen:

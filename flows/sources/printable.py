@@ -3,13 +3,18 @@
 MAX_CHARACTERS = 300  # of a name or message in a line; whatever is longer was made to be
 
 
-def printable(text: str) -> str:
-    r"""`text` on one line, with everything that a terminal or a log could obey written as an escape.
+def escaped(text: str, keep: str = "") -> str:
+    r"""`text` with everything that a terminal or a log could obey written as an escape.
 
     Control characters, line breaks, marks that turn the direction of writing, and bytes that are no UTF-8 (which Python
-    keeps as surrogates) become `\xNN` or `\uNNNN`; what is too long is cut.
+    keeps as surrogates) become `\xNN` or `\uNNNN`, except for the characters to `keep`.
     """
-    kept = "".join(character if character.isprintable() else _escaped(character) for character in text)
+    return "".join(c if c.isprintable() or c in keep else _escaped(c) for c in text)
+
+
+def printable(text: str) -> str:
+    """`text` on one line, escaped; what is too long is cut."""
+    kept = escaped(text)
     return kept if len(kept) <= MAX_CHARACTERS else f"{kept[:MAX_CHARACTERS]}..."
 
 

@@ -1,6 +1,7 @@
 """Sources on an SFTP server: by key, and only to a host whose key is known."""
 
 import getpass
+import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, unquote
@@ -15,6 +16,15 @@ PORT = 22
 TIMEOUT_S = 30.0  # to connect, to greet and to agree on keys
 REQUESTS_AHEAD = 64  # of 32 KiB each, under way at once
 KNOWN_HOSTS = Path("~/.ssh/known_hosts")
+
+
+class _AnyNames(paramiko.SFTPClient):  # type: ignore[misc]  # paramiko has no types
+    """paramiko's own, which by itself could not list a folder that holds one name that is no UTF-8."""
+
+    def _request(self, kind: Any, *arguments: Any) -> Any:
+        kind, reply = super()._request(kind, *arguments)
+        reply.get_text = lambda: os.fsdecode(reply.get_string())
+        return kind, reply
 
 
 class KnownHostFileSystem(SFTPFileSystem):  # type: ignore[misc]  # fsspec has no types
@@ -33,11 +43,16 @@ class KnownHostFileSystem(SFTPFileSystem):  # type: ignore[misc]  # fsspec has n
         self.client.set_missing_host_key_policy(self.host_key_policy)
         try:
             self.client.connect(self.host, **self.ssh_kwargs)
-            self.ftp = self.client.open_sftp()
+            self.ftp = _AnyNames.from_transport(self.client.get_transport())
         except BaseException:
             self.client.close()
             raise
         self.ftp.get_channel().settimeout(TIMEOUT_S)
+
+    def ls(self, path: str, detail: bool = False) -> Any:
+        """What lies in a folder."""
+        found = [self._decode_stat(entry, path) for entry in self.ftp.listdir_attr(path)]
+        return found if detail else sorted(info["name"] for info in found)
 
     def _open(self, path: str, mode: str = "rb", block_size: int | None = None, **options: Any) -> Any:
         stream = super()._open(path, mode, block_size, **options)

@@ -82,7 +82,11 @@ def read_table(path: Path) -> pl.DataFrame:
         TrainingError: it is missing, cannot be read, or has no rows.
     """
     try:
-        table = pl.read_csv(path, infer_schema=False) if path.suffix.lower() == ".csv" else pl.read_parquet(path)
+        table = (
+            pl.read_csv(path, infer_schema=False, glob=False)
+            if path.suffix.lower() == ".csv"
+            else pl.read_parquet(path, glob=False)
+        )
     except FileNotFoundError:
         raise TrainingError(f"{path}: no such file; name a manifest or the folder of a data set") from None
     except (OSError, pl.exceptions.PolarsError) as error:

@@ -9,6 +9,7 @@ from flows.night import (
     NightPlan,
     ScoredSession,
     StagedSession,
+    examine,
     plan_night,
     pull_session,
     quarantine_record,
@@ -34,9 +35,15 @@ def run_night(source: Path | str, data: DataFolder, night: date) -> NightPlan:
     ):
         plan = plan_night(connection, list_night(job.source, night), job)
         rejections = list(plan.rejections)
+        for uri in plan.mended:
+            store.lift_quarantine(connection, uri)
         for session in plan.pending:
             result = pull_session(session, job, folder)
             if isinstance(result, StagedSession):
+                known = examine(connection, [result.session], job, night)
+                rejections += known.rejections
+                if not known.open:
+                    continue
                 outcome = score_session(scorer, result.session, result.video, job.warehouse.key)
                 if isinstance(outcome, ScoredSession):
                     store_scored(connection, outcome, job, "run")

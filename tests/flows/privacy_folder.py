@@ -67,7 +67,7 @@ def make_folder(data: DataFolder, warehouse: Address | None = None) -> None:
     warehouse = warehouse or file_of(data)
     with writing(data, warehouse) as connection:
         for day in DAYS:
-            _store_day(connection, day)
+            store_day(connection, day)
         record_consents(
             connection, [Consent(patient, DAY, None, None, f"form of {patient}") for patient in (PATIENT, OTHER)]
         )
@@ -98,11 +98,12 @@ def sessions_of(patient: str, day: date) -> SessionRecord:
     )
 
 
-def _store_day(connection: duckdb.DuckDBPyConnection, day: date) -> None:
+def store_day(connection: duckdb.DuckDBPyConnection, day: date) -> None:
+    """A day of the ward: the first patient is there on the first day only."""
     run = f"run-{day}"
     store.start_run(connection, RunRecord(run, day, "0.1", BUNDLE.bundle_id, _sha256("options"), OPTIONS))
     for patient in (PATIENT, OTHER, ANOTHER):
-        if patient == PATIENT and day == ABSENT:
+        if patient == PATIENT and day >= ABSENT:
             continue
         session = sessions_of(patient, day)
         frames = _frames(session.session_id)

@@ -1,9 +1,13 @@
 """A backup gives back what was there, and one that is damaged is refused before anything is written."""
 
+import itertools
 import json
+import os
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -117,12 +121,52 @@ def test_a_data_folder_in_use_is_left_alone(data: DataFolder, backup: Path) -> N
     assert data.published.read_bytes() == before
 
 
-def test_a_restoration_that_was_killed_is_finished_by_the_next(backup: Path, empty: DataFolder) -> None:
-    (empty.root / ".restoring" / "reports").mkdir(parents=True)
-    (empty.root / "reports" / "2026-03-02").mkdir(parents=True)
+def test_a_restoration_that_was_killed_at_any_step_is_finished_by_the_next(
+    data: DataFolder, backup: Path, tmp_path: Path
+) -> None:
+    class KilledError(BaseException):
+        """The end of the process, as far as the restoration can tell."""
+
+    for last in itertools.count():
+        empty = DataFolder(tmp_path / f"data-{last}")
+        left = last
+
+        def then_killed(step: Callable[..., Any]) -> Callable[..., Any]:
+            def take(*arguments: Any, **options: Any) -> Any:
+                nonlocal left
+                if left == 0:
+                    raise KilledError
+                left -= 1
+                return step(*arguments, **options)
+
+            return take
+
+        with pytest.MonkeyPatch.context() as patch:
+            for owner, name in ((Path, "replace"), (shutil, "rmtree"), (os, "sync")):
+                patch.setattr(owner, name, then_killed(getattr(owner, name)))
+            try:
+                restore_backup(empty, file_of(empty), backup, lambda _: None)
+            except KilledError:
+                pass
+            else:
+                break
+        restore_backup(empty, file_of(empty), backup, lambda _: None)
+        assert rows(empty.warehouse) == rows(empty.published) == rows(data.published)
+        assert not list(empty.root.rglob("*.restoring"))
+    assert last > 8, "not every step was the last one"
+
+
+def test_a_log_of_a_lost_database_is_no_part_of_the_one_restored(
+    data: DataFolder, backup: Path, empty: DataFolder
+) -> None:
+    for database in (empty.published, empty.warehouse):
+        database.parent.mkdir(parents=True)
+        database.with_name(f"{database.name}.wal").write_bytes(b"of another database")
+    with pytest.raises(ConfigurationError, match=r"duckdb\.wal: is there already"):
+        restore_backup(empty, file_of(empty), backup, lambda _: None)
+    shutil.rmtree(empty.warehouse.parent)
     restore_backup(empty, file_of(empty), backup, lambda _: None)
-    assert empty.warehouse.is_file()
-    assert not (empty.root / ".restoring").exists()
+    assert rows(empty.published) == rows(data.published)
 
 
 def test_a_backup_below_the_data_folder_is_refused(data: DataFolder) -> None:

@@ -106,3 +106,8 @@ def test_status_shows_each_night_with_what_is_stored_of_it(tmp_path: Path) -> No
     assert "2026-03-03" in done.output
     assert "last run" not in done.output
     assert doctor.check_warehouse(Settings(data_dir=data.root))[0] is State.OK
+    log = data.published.with_name(f"{data.published.name}.wal")
+    log.write_bytes(b"of a notebook")
+    state, text = doctor.check_warehouse(Settings(data_dir=data.root))
+    assert state is State.WARNING
+    assert "open the snapshot read-only" in text

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import duckdb
@@ -17,10 +18,12 @@ from privacy_folder import (
     OTHER,
     PASSWORD,
     PATIENT,
+    PRINTING,
     copy_ward,
     file_of,
     lake_of,
     printing_settings,
+    store_day,
 )
 
 from flows.cli import main
@@ -28,8 +31,11 @@ from flows.data_folder import DataFolder
 from flows.erase_command import erase_patient
 from flows.name_map import read_names
 from flows.patient_files import require_idle
+from flows.reporting import render_by_hand
 from flows.verify_command import verify_logs
+from flows.writing import writing
 from pmfer.errors import ConfigurationError
+from reports import fingerprint
 from warehouse import sql
 from warehouse.address import Address
 from warehouse.connection import open_reader, open_writer
@@ -188,6 +194,31 @@ def test_the_receipt_says_what_went_and_names_nobody(erased: DataFolder) -> None
     with closing(open_reader(erased.published)) as reader:
         ((erasure_id, stored),) = reader.execute("SELECT erasure_id, receipt FROM erasures").fetchall()
     assert receipt == {"erasure_id": erasure_id, **json.loads(stored)}
+
+
+def test_after_an_upgrade_only_the_overviews_that_showed_the_patient_are_rendered_again(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = DAY + timedelta(days=40)  # by then nobody looks back on the patient's day
+    with writing(data, file_of(data)) as connection:
+        store_day(connection, later)
+    render_by_hand(data, file_of(data), later, None, PRINTING)
+    before = {path: path.read_bytes() for path in data.reports(later).rglob("ward.*")}
+    monkeypatch.setattr(fingerprint, "_room_digest", lambda: "of another release")
+    ((_, receipt),) = erase(data).items()
+    assert isinstance(receipt["files"], list)
+    pages = [file for file in receipt["files"] if file["kind"] == "ward overview"]
+    assert len(pages) == len(before) * len(DAYS)
+    assert {path: path.read_bytes() for path in data.reports(later).rglob("ward.*")} == before
+    assert files_with(data, PATIENT) == []
+
+
+def test_who_is_erased_next_also_finishes_the_overviews_of_an_erasure_that_was_killed(data: DataFolder) -> None:
+    kill_before(data, "renewing ward overviews")
+    erase(data, OTHER)
+    with closing(open_reader(data.published)) as reader:
+        shown = reader.execute("SELECT DISTINCT shown FROM reports WHERE kind = 'ward'").fetchall()
+    assert shown == [(ANOTHER,)]
 
 
 def test_the_audit_log_verifies_and_nobody_can_tell_any_more_who_it_spoke_of(

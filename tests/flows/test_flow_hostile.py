@@ -247,7 +247,7 @@ def test_a_field_given_twice_is_refused(folder: Path) -> None:
     "head",
     [
         "file,session_id,patient_id,started_at,consent,consent",
-        "file;session_id;patient_id;started_at;consent",
+        "file session_id patient_id started_at consent",
         "session_id,patient_id,started_at,consent",
         "",
     ],

@@ -5,20 +5,22 @@ import shutil
 import subprocess
 import sys
 from contextlib import closing
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from notice_server import notice_server
 from plain_night import run_night
 from privacy_folder import file_of
 
 from flows.cli import main
 from flows.data_folder import DataFolder
-from flows.night import quarantine_record
-from flows.sources import Rejection
+from flows.metrics import read_metrics
+from flows.set_aside import record_of
 from flows.unfinished import note_unready, unfinished_nights
 from flows.writing import writing
 from pmfer.errors import QuarantineReason
+from simulator.ward import WardPlan, write_ward
 from warehouse import queries, store
 from warehouse.connection import open_reader
 
@@ -70,6 +72,54 @@ def test_a_session_is_tried_again_on_demand_and_only_then(
     assert run_night(source, data, NIGHT).nothing_new  # once is enough: the trouble is still the same
     with closing(open_reader(file_of(data))) as reader:
         assert unfinished_nights(reader, data) == []
+
+
+def test_what_is_repaired_or_removed_leaves_the_quarantine_and_what_was_stored_stays(
+    tmp_path: Path, data: DataFolder
+) -> None:
+    ward = tmp_path / "ward"
+    write_ward(ward, WardPlan(NIGHT, days=1, sessions_per_day=1, seconds_per_session=1.2, size=(160, 120)), workers=1)
+    first, second, third = sorted((ward / NIGHT.isoformat()).glob("*.mp4"))[:3]
+    folder = tmp_path / "source" / NIGHT.isoformat()
+    folder.mkdir(parents=True)
+
+    def deliver(name: str, video: Path | None, session_id: str) -> None:
+        described = {"session_id": session_id, "patient_id": "p01", "started_at": f"{NIGHT}T09:00:00+01:00"}
+        (folder / f"{name}.json").write_text(json.dumps({**described, "consent": True}))
+        if video:
+            shutil.copy(video, folder / f"{name}.mp4")
+
+    def aside() -> dict[str, str]:
+        run_night(tmp_path / "source", data, NIGHT)
+        with closing(open_reader(file_of(data))) as reader:
+            rows = queries.quarantine_all(reader).select("source_uri", "reason").iter_rows()
+            return {Path(uri).name: reason for uri, reason in rows}
+
+    deliver("a", first, "a")
+    assert aside() == {}
+    (folder / "a.json").rename(tmp_path / "a.json")
+    assert aside() == {"a.mp4": "sidecar_missing"}
+    (tmp_path / "a.json").rename(folder / "a.json")
+    assert aside() == {}
+    deliver("b", None, "b")  # its video comes later
+    deliver("c", third, "a")  # the session of another
+    deliver("d", first, "d")  # a video that is stored
+    assert aside() == {"b.json": "video_missing", "c.mp4": "session_conflict", "d.mp4": "duplicate_content"}
+    shutil.copy(second, folder / "b.mp4")
+    deliver("c", None, "c")
+    for path in folder.glob("d.*"):
+        path.unlink()
+    (folder / "manifest.csv").write_text("no manifest")
+    assert aside().keys() == {"manifest.csv", "a.mp4", "b.mp4", "c.mp4"}
+    (folder / "manifest.csv").unlink()
+    assert aside() == {}
+    (folder / "e.mp4").touch()
+    assert aside() == {"e.mp4": "sidecar_missing"}
+    shutil.rmtree(folder)  # the house keeps no recordings: that repairs nothing
+    (tmp_path / "source" / "2026-03-03").mkdir()
+    assert aside() == {"e.mp4": "sidecar_missing"}
+    with closing(open_reader(file_of(data))) as reader:
+        assert reader.execute("SELECT session_id FROM sessions ORDER BY 1").fetchall() == [("a",), ("b",), ("c",)]
 
 
 def test_dropping_forgets_the_row_and_leaves_an_entry_that_names_nobody(
@@ -132,20 +182,39 @@ nightly(sys.argv[1], Path(sys.argv[2]))  # no day is given: the day before, as o
 
 
 @pytest.mark.slow
-def test_a_scheduled_night_comes_back_to_what_was_asked_for(source: Path, data: DataFolder) -> None:
-    run_night(source, data, NIGHT)
+def test_a_scheduled_night_comes_back_to_what_was_asked_for_and_a_bad_old_night_is_no_failure_of_tonight(
+    source: Path, data: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = NIGHT - timedelta(days=1)
+    (source / bad.isoformat()).mkdir()
+    (source / bad.isoformat() / "c.mp4").write_text("of nobody known")
+    for night in (bad, NIGHT):
+        run_night(source, data, night)
     with writing(data, file_of(data)) as connection:
-        row = queries.quarantine_all(connection, reason="not_a_video").row(0, named=True)
-        rejection = Rejection(row["source_uri"], QuarantineReason.NOT_A_VIDEO, "", row["content_sha256"])
-        assert store.ask_replay(connection, [quarantine_record(rejection, NIGHT, "")]) == 1
-    done = subprocess.run(
-        [sys.executable, "-c", SCHEDULED, str(source), str(data.root)], capture_output=True, text=True, check=False
-    )
+        rows = [record_of(row) for row in queries.quarantine_all(connection).iter_rows(named=True)]
+        asked = [row for row in rows if row.reason in (QuarantineReason.NOT_A_VIDEO, QuarantineReason.SIDECAR_MISSING)]
+        assert store.ask_replay(connection, asked) == 3
+    data.reports(bad).parent.mkdir()
+    data.reports(bad).write_text("no folder, so that its reports cannot be written")
+    with notice_server() as hook:
+        monkeypatch.setenv("PMFER_NOTIFY_URLS", hook.url)
+        done = subprocess.run(
+            [sys.executable, "-c", SCHEDULED, str(source), str(data.root)], capture_output=True, text=True, check=False
+        )
     assert done.returncode == 0, done.stderr
+    assert f"{bad}, left unfinished earlier, failed: " in done.stdout
+    assert f"PMFER: the night of {bad} failed" in hook.titles
+    assert f"PMFER: the night of {NIGHT} failed" not in hook.titles
+    last = read_metrics(data.metrics)
+    assert last is not None
+    assert last.succeeded
+    assert last.last_success_at == last.ended_at
     with closing(open_reader(file_of(data))) as reader:
-        assert reader.execute("SELECT night, status FROM runs").fetchall() == [(NIGHT, "completed")]
-        assert queries.nights_to_replay(reader) == []
-        assert queries.quarantine_all(reader).height == 3
+        assert reader.execute("SELECT night, status FROM runs ORDER BY night").fetchall() == [
+            (bad, "failed"),
+            (NIGHT, "completed"),
+        ]
+        assert queries.nights_to_replay(reader) == [bad]
 
 
 def test_the_reasons_of_the_contract_are_those_of_the_code(data: DataFolder) -> None:

@@ -8,13 +8,19 @@ from pathlib import Path
 
 import pytest
 from privacy_folder import DAY, DAYS, OTHER, PATIENT, copy_ward, file_of
+from warehouse_copies import copy_warehouse
 
 from flows.cli import main
 from flows.data_folder import DataFolder
-from flows.retain_command import retain_now
+from flows.report_samples import BUNDLE, OPTIONS_SHA256, SampleWard, stable
+from flows.report_samples import TODAY as SAMPLE_DAY
+from flows.retain_command import retain, retain_now
 from flows.verify_command import verify_logs
 from pmfer.errors import ConfigurationError
+from reports.patient import PatientReport, build_patient_report
+from warehouse.address import FileAddress
 from warehouse.connection import open_writer
+from warehouse.contracts import broken_contracts
 from warehouse.personal import personal_tables
 from warehouse.retention import Retention
 
@@ -97,6 +103,34 @@ def test_what_went_is_in_the_audit_log_and_in_no_snapshot(data: DataFolder) -> N
             "SELECT details FROM audit_log WHERE action = 'retention_applied'"
         ).fetchall()
     assert '"sessions": 10' in details
+
+
+def test_the_usual_range_outlives_the_sessions_that_it_rests_on_and_goes_with_the_patient(
+    empty_file: FileAddress, tmp_path: Path
+) -> None:
+    data = DataFolder(tmp_path / "data")
+    copy_warehouse(empty_file, file_of(data))
+    with closing(open_writer(data.warehouse)) as connection:
+
+        def report() -> PatientReport:
+            return build_patient_report(connection, PATIENT, SAMPLE_DAY, BUNDLE.bundle_id, OPTIONS_SHA256)
+
+        stable(SampleWard(connection), PATIENT)
+        before = report()
+        assert before.baseline_size > 7
+        for days in (15, 3):  # as time goes by: what went in a round before is not counted again
+            assert retain(connection, data, Retention(sessions=days), SAMPLE_DAY)["sessions"] > 0
+            after = report()
+            assert (after.trends, after.phrase_trends, after.context) == (
+                before.trends,
+                before.phrase_trends,
+                before.context,
+            )
+            assert (after.days_before, after.sessions_on_record) == (before.days_before, before.sessions_on_record)
+        assert broken_contracts(connection, everything=True) == []
+        later = SAMPLE_DAY + timedelta(days=30)
+        assert retain(connection, data, Retention(sessions=1), later)["daily_values"] > 0
+        assert connection.execute("FROM daily_values").fetchall() == []
 
 
 def test_without_an_age_nothing_goes_and_a_wrong_age_is_named(

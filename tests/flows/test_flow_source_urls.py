@@ -132,6 +132,27 @@ def test_a_manifest_works_at_every_kind_of_url(place: Place) -> None:
     assert recording.sidecar.session_id == "a"
 
 
+def test_names_of_other_systems_work_at_every_kind_of_url(place: Place, tmp_path: Path) -> None:
+    place.put("Su\u0308d.MTS", VIDEO)  # decomposed, as macOS writes it
+    place.put("S\u00fcd.json", SIDECAR)
+    place.put("._Su\u0308d.MTS", b"\0\x05\x16\x07")
+    listing = list_night(place.source, NIGHT)
+    (recording,) = listing.recordings
+    assert (recording.source_uri, listing.rejections) == (f"{NIGHT}/S\u00fcd.MTS", ())
+    with staging_folder(tmp_path / "staging") as folder:
+        assert copy_recording(recording, place.source, folder).path.read_bytes() == VIDEO
+
+
+def test_a_remote_name_that_is_not_utf_8_costs_its_session_alone(ssh: SshServer, tmp_path: Path) -> None:
+    place = Place(sftp_source(ssh, tmp_path), tmp_path)
+    place.put("a.mp4", VIDEO)
+    place.put("a.json", SIDECAR)
+    Path(os.fsdecode(bytes(tmp_path) + f"/{NIGHT}/caf".encode() + b"\xe9.mp4")).write_bytes(VIDEO)
+    listing = list_night(place.source, NIGHT)
+    assert [recording.name for recording in listing.recordings] == ["a.mp4"]
+    assert [rejection.source_uri for rejection in listing.rejections] == [f"{NIGHT}/caf\\xe9.mp4"]
+
+
 def test_a_copy_is_hashed_on_the_way_and_known_afterwards(place: Place, tmp_path: Path) -> None:
     place.put("a.mp4", VIDEO)
     place.put("a.json", SIDECAR)

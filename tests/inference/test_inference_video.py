@@ -48,10 +48,18 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     assert reason_of(tmp_path / "pipe.mp4") is QuarantineReason.UNREADABLE
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "WEBP"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "WEBP", "GIF", "ICO", "TIFF", "AVIF"])
 def test_a_single_picture_is_no_recording(tmp_path: Path, steps: list[Picture], kind: str) -> None:
     path = tmp_path / "session.mp4"
     Image.fromarray(steps[0]).save(path, kind)
+    assert reason_of(path) is QuarantineReason.NOT_A_VIDEO
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "GIF", "AVIF"])
+def test_an_animation_of_pictures_is_no_recording(tmp_path: Path, steps: list[Picture], kind: str) -> None:
+    path = tmp_path / "session.mp4"
+    first, *rest = map(Image.fromarray, steps)
+    first.save(path, kind, save_all=True, append_images=rest, duration=200)
     assert reason_of(path) is QuarantineReason.NOT_A_VIDEO
 
 

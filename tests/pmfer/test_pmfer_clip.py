@@ -241,7 +241,7 @@ def test_the_exported_graph_answers_as_torch_does(run_folder: Path, bundle: Bund
     with torch.no_grad():
         expected = [output.numpy() for output in inference(pictures)]
     session = onnxruntime.InferenceSession(str(bundle.weights), providers=["CPUExecutionProvider"])
-    answers = session.run(["expression", "au_phrase", "attention"], {"faces": pictures.numpy()})
+    answers = session.run(["expression", "au_phrase", "attention", "visibility"], {"faces": pictures.numpy()})
     assert answers[2].shape == (5, 20, 6, 6)
     for answer, truth in zip(answers, expected, strict=True):
         np.testing.assert_allclose(answer, truth, atol=2e-3)  # weights are stored in half precision

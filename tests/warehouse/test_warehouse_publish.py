@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from analyst import Notebook
 from warehouse_samples import fingerprint, sample_session, store_sample, table_names
 
 from pmfer.errors import WarehouseError
@@ -14,6 +15,7 @@ from warehouse import sql
 from warehouse.address import Address
 from warehouse.connection import open_reader, open_writer
 from warehouse.publish import publish
+from warehouse.snapshot import is_written_by_others
 
 
 @pytest.fixture
@@ -113,3 +115,37 @@ def test_a_folder_in_the_place_of_the_snapshot_is_named(writer: duckdb.DuckDBPyC
     with pytest.raises(WarehouseError, match=r"snapshot\.duckdb.*Is a directory") as error:
         publish(writer, snapshot)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_what_an_analyst_writes_into_the_snapshot_stops_nobody_and_goes(
+    writer: duckdb.DuckDBPyConnection, snapshot: Path, *, killed: bool
+) -> None:
+    def sessions(reader: duckdb.DuckDBPyConnection) -> list[tuple[object, ...]]:
+        return reader.execute("SELECT session_id FROM sessions ORDER BY 1").fetchall()
+
+    store_sample(writer, sample_session("s1"))
+    publish(writer, snapshot)
+    with Notebook(snapshot) as notebook:
+        with open_reader(snapshot) as reader:  # although it is locked
+            assert sessions(reader) == [("s1",)]
+        notebook.run("CREATE TABLE my_notes (a INTEGER)")
+        with open_reader(snapshot) as reader:  # as it was published
+            assert "my_notes" not in table_names(reader)
+        assert is_written_by_others(snapshot)
+        if killed:
+            notebook.kill()
+            notebook.wait()
+        store_sample(writer, sample_session("s2"))
+        assert publish(writer, snapshot)
+        assert list(snapshot.parent.iterdir()) == [snapshot]
+        assert not is_written_by_others(snapshot)
+        if not killed:
+            notebook.run("CHECKPOINT")
+            notebook.run("INSERT INTO my_notes VALUES (1)")
+            assert len(list(snapshot.parent.iterdir())) == 2  # a log of the old snapshot, beside the new one
+        with open_reader(snapshot) as reader:
+            assert sessions(reader) == [("s1",), ("s2",)]
+        assert publish(writer, snapshot) is not killed  # for the sake of readers that are not ours
+        with duckdb.connect(snapshot, read_only=True) as reader:
+            assert sessions(reader) == [("s1",), ("s2",)]

@@ -28,3 +28,8 @@ UNION ALL
 SELECT 'audit_subjects', subject FROM audit_subjects GROUP BY subject HAVING count(*) > 1
 UNION ALL
 SELECT 'audit_log', CAST(entry AS VARCHAR) FROM audit_log GROUP BY entry HAVING count(*) > 1
+UNION ALL
+SELECT 'daily_values', patient_id
+FROM daily_values
+GROUP BY patient_id, session_date, bundle_id, options_sha256, measure
+HAVING count(*) > 1

@@ -6,6 +6,7 @@ UNION ALL SELECT 'audit_subjects', count(*), sum(hash(t)) FROM audit_subjects AS
 UNION ALL SELECT 'bundles', count(*), sum(hash(t)) FROM bundles AS t
 UNION ALL SELECT 'care_events', count(*), sum(hash(t)) FROM care_events AS t
 UNION ALL SELECT 'consents', count(*), sum(hash(t)) FROM consents AS t
+UNION ALL SELECT 'daily_values', count(*), sum(hash(t)) FROM daily_values AS t
 UNION ALL SELECT 'episodes', count(*), sum(hash(t)) FROM episodes AS t
 UNION ALL SELECT 'erasures', count(*), sum(hash(t)) FROM erasures AS t
 UNION ALL SELECT 'frame_extra_scores', count(*), sum(hash(t)) FROM frame_extra_scores AS t

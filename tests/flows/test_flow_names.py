@@ -1,0 +1,186 @@
+"""Names of files as people's systems write them: which are the same, which are hidden, which are those of videos."""
+
+import base64
+import json
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+from privacy_folder import PATIENT, copy_ward, file_of
+
+from flows.data_folder import DataFolder
+from flows.doctor import State, check_patients
+from flows.file_search import holds
+from flows.name_map import read_names
+from flows.night import patients_alike
+from flows.patient_files import find_files
+from flows.settings import Settings
+from flows.sources import NightListing, Source, list_night
+from flows.writing import writing
+from pmfer.errors import QuarantineReason
+from warehouse.address import FileAddress
+from warehouse.connection import open_reader
+from warehouse.encryption import read_parquet, write_parquet
+from warehouse.publish import publish
+from warehouse.traces import Traces
+
+NIGHT = date(2026, 3, 2)
+COMPOSED, DECOMPOSED = "Zimmer-S\u00fcd", "Zimmer-Su\u0308d"  # as Linux and Windows write it, and as macOS does
+SIDECAR = {"session_id": "a", "patient_id": "p01", "started_at": "2026-03-02T09:00:00+01:00", "consent": True}
+HEADER = ["file", *SIDECAR]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    night = tmp_path / str(NIGHT)
+    night.mkdir()
+    return night
+
+
+def listed(folder: Path, **options: str) -> NightListing:
+    return list_night(Source(str(folder.parent), settle_s=0, **options), NIGHT)
+
+
+def manifest(*files: str, separator: str = ",") -> str:
+    lines = [[name, f"s{number}", "p01", "2026-03-02T09:00:00+01:00", "true"] for number, name in enumerate(files)]
+    return "\n".join(separator.join(line) for line in [HEADER, *lines])
+
+
+@pytest.mark.parametrize(("video", "other"), [(DECOMPOSED, COMPOSED), (COMPOSED, DECOMPOSED), (COMPOSED, COMPOSED)])
+@pytest.mark.parametrize("by_manifest", [False, True])
+def test_two_forms_of_unicode_are_one_name(folder: Path, video: str, other: str, by_manifest: bool) -> None:
+    (folder / f"{video}.mp4").write_bytes(b"video")
+    if by_manifest:
+        (folder / "manifest.csv").write_text(manifest(f"{other}.mp4"), encoding="utf-8")
+    else:
+        (folder / f"{other}.json").write_text(json.dumps(SIDECAR))
+    (folder / f"{other}.done").touch()
+    listing = listed(folder, done_marker=".done")
+    assert (listing.rejections, listing.unready) == ((), ())
+    (recording,) = listing.recordings
+    assert recording.source_uri == f"{NIGHT}/{COMPOSED}.mp4"  # whatever the system that mounts the source makes of it
+    assert (folder.parent / recording.path).read_bytes() == b"video"
+
+
+@pytest.mark.parametrize("kind", ["mp4", "json"])
+def test_a_name_that_is_there_in_both_forms_is_a_question(folder: Path, kind: str) -> None:
+    for name in (COMPOSED, DECOMPOSED):
+        (folder / f"{name}.{kind}").write_text(json.dumps(SIDECAR))
+    (folder / f"{COMPOSED}.mp4").write_bytes(b"video")
+    (folder / f"{COMPOSED}.json").write_text(json.dumps(SIDECAR))
+    listing = listed(folder)
+    assert listing.recordings == ()
+    (rejection,) = listing.rejections
+    assert rejection.message.startswith(f"{COMPOSED}.{kind}: two files have this name")
+
+
+@pytest.mark.parametrize("by_manifest", [False, True])
+def test_hidden_files_are_passed_over(folder: Path, by_manifest: bool) -> None:
+    for name in ("bed1.mp4", "._bed1.mp4", "._bed1.json", ".bed2.mp4", ".bed1.mp4.swp", "~$bed1.json", ".DS_Store"):
+        (folder / name).write_bytes(b"\0\x05\x16\x07")
+    (folder / "._manifest.csv").write_bytes(b"\0\x05\x16\x07")
+    if by_manifest:
+        (folder / "manifest.csv").write_text(manifest("bed1.mp4"))
+    else:
+        (folder / "bed1.json").write_text(json.dumps(SIDECAR))
+    listing = listed(folder)
+    assert [recording.name for recording in listing.recordings] == ["bed1.mp4"]
+    assert (listing.rejections, listing.unready) == ((), ())
+
+
+def test_a_manifest_that_lists_a_hidden_file_is_told(folder: Path) -> None:
+    (folder / "._bed1.mp4").write_bytes(b"video")
+    (folder / "manifest.csv").write_text(manifest("._bed1.mp4"))
+    (rejection,) = listed(folder).rejections
+    assert "line 2, file ._bed1.mp4 is a hidden file" in rejection.message
+
+
+@pytest.mark.parametrize("kind", ["MTS", "m2ts", "3gp", "wmv", "flv", "vob", "Qt", "dav", "h264"])
+def test_what_cameras_write_is_a_video(folder: Path, kind: str) -> None:
+    (folder / f"bed7.{kind}").write_bytes(b"video")
+    assert listed(folder).rejections[0].reason is QuarantineReason.SIDECAR_MISSING
+    (folder / "bed7.json").write_text(json.dumps(SIDECAR))
+    assert [recording.name for recording in listed(folder).recordings] == [f"bed7.{kind}"]
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("bed7.xyz", ".xyz is not a suffix of videos"), ("bed7.GIF", ".gif is not"), ("bed7", "has no suffix of a video")],
+)
+def test_a_file_of_an_unknown_kind_beside_a_sidecar_is_named(folder: Path, name: str, why: str) -> None:
+    (folder / name).write_bytes(b"video")
+    (folder / "bed7.json").write_text(json.dumps(SIDECAR))
+    (rejection,) = listed(folder).rejections
+    assert rejection.reason is QuarantineReason.VIDEO_MISSING
+    assert f"bed7.json: no video of that name beside it; {name}: {why}" in rejection.message
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_manifest_is_separated_as_a_spreadsheet_writes_it(folder: Path, separator: str, mark: str) -> None:
+    (folder / "a.mp4").write_bytes(b"video")
+    (folder / "manifest.csv").write_text(mark + manifest("a.mp4", separator=separator), encoding="utf-8")
+    listing = listed(folder)
+    assert [recording.name for recording in listing.recordings] == ["a.mp4"]
+    assert listing.rejections == ()
+
+
+def test_a_manifest_in_another_encoding_is_one_clear_line(folder: Path) -> None:
+    (folder / "manifest.csv").write_text(manifest(f"{COMPOSED}.mp4", separator=";"), encoding="cp1252")
+    (rejection,) = listed(folder).rejections
+    assert "is not UTF-8; save it as CSV UTF-8" in rejection.message
+
+
+@pytest.mark.parametrize("by_manifest", [False, True])
+def test_an_erasure_finds_recordings_as_a_night_does(folder: Path, tmp_path: Path, by_manifest: bool) -> None:
+    (folder / f"{DECOMPOSED}.MTS").write_bytes(b"video")
+    if by_manifest:
+        text = manifest(f"{COMPOSED}.MTS", separator=";")
+        (folder / "manifest.csv").write_text(text, encoding="utf-8-sig")
+    else:
+        (folder / f"{COMPOSED}.JSON").write_text(json.dumps(SIDECAR), encoding="utf-8-sig")
+    address = FileAddress(tmp_path / "warehouse.duckdb", tmp_path / "published.duckdb")
+    found = find_files(DataFolder(tmp_path), address, Traces("p01"))
+    assert folder / f"{DECOMPOSED}.MTS" in [file.path for file in found if file.kind == "recording"]
+
+
+@pytest.mark.parametrize("key", [None, base64.b64encode(bytes(32)).decode()])
+def test_a_data_folder_may_have_signs_of_a_pattern_in_its_name(tmp_path: Path, key: str | None) -> None:
+    batch = tmp_path / "[ward 3] *?" / "[a].parquet"
+    batch.parent.mkdir()
+    frames = pl.DataFrame({"patient_id": ["birch-01"]})
+    write_parquet(frames, batch, key)
+    assert read_parquet(batch, key).equals(frames)
+    assert key or not holds(batch, Traces("somebody-else"))  # what cannot be read counts as one that may hold anything
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_map_of_names_is_separated_as_a_spreadsheet_writes_it(tmp_path: Path, separator: str) -> None:
+    file = tmp_path / "[names].csv"
+    file.write_text(f"\ufeffpatient_id{separator}name\np01{separator}Jane\n", encoding="utf-8")
+    assert read_names(file) == {"p01": "Jane"}
+
+
+def test_ids_that_differ_in_case_only_are_a_warning_within_a_night_and_against_the_warehouse(
+    folder: Path, ward: DataFolder
+) -> None:
+    for number, patient in enumerate((PATIENT.title(), "Elm-02", "elm-02", "oak-03")):
+        (folder / f"{number}.mp4").write_bytes(b"video")
+        sidecar = SIDECAR | {"session_id": f"s{number}", "patient_id": patient}
+        (folder / f"{number}.json").write_text(json.dumps(sidecar))
+    with closing(open_reader(file_of(ward))) as reader:
+        alike = patients_alike(reader, listed(folder))
+    assert alike == [(PATIENT.title(), PATIENT), ("Elm-02", "elm-02")]
+
+
+def test_the_doctor_names_patients_whose_ids_are_alike(ward: DataFolder, tmp_path: Path) -> None:
+    assert check_patients(Settings(data_dir=ward.root))[0] is State.OK
+    data = copy_ward(ward, tmp_path / "data")
+    with writing(data, file_of(data)) as connection:
+        connection.execute("INSERT INTO patients SELECT * REPLACE (upper(patient_id) AS patient_id) FROM patients")
+        publish(connection, file_of(data))
+    state, text = check_patients(Settings(data_dir=data.root))
+    assert state is State.WARNING
+    assert f"{PATIENT.upper()} and {PATIENT}" in text
