@@ -123,7 +123,7 @@ def bundle_alone(bundle: Bundle, threads: int, rounds: int) -> Figures:
     """Faces per second of the bundle by precision and batch; the best of the precision that scoring takes here."""
     crops = np.random.default_rng(0).integers(0, 255, (BATCHES[-1], *ExpressionModel(bundle, 1).crop_shape), np.uint8)
     figures: Figures = {"macs_per_face": graph_cost(onnx.load(bundle.weights)).macs}
-    chosen = "int8" if EVERY_FRAME.uses_int8 and bundle.int8_weights else "float32"
+    chosen = "int8" if EVERY_FRAME.int8 and bundle.int8_weights else "float32"
     figures["precision"] = chosen
     precisions = ["float32", *(["int8"] if bundle.int8_weights else [])]
     models = {name: ExpressionModel(bundle, threads, int8=name == "int8") for name in precisions}

@@ -62,6 +62,7 @@ def first_due_night(
     bundle: str | None = None,
     detector: str | None = None,
     frames_per_second: float | None = None,
+    dispatch_to: Dispatch | None = None,
 ) -> date | None:
     """The first night from `first` to `last` with something to do, None if all is done. Starts no Prefect run.
 
@@ -70,7 +71,7 @@ def first_due_night(
     """
     if last < first:
         raise ConfigurationError(f"--to {last} lies before --from {first}; swap them")
-    job = make_job(source, first, data_dir, bundle, detector, frames_per_second)
+    job = make_job(source, first, data_dir, bundle, detector, frames_per_second, dispatch_to)
     listings = [list_night(job.source, first + timedelta(days=offset)) for offset in range((last - first).days + 1)]
     job.data.require_writable()
     with writing(job.data, job.warehouse) as connection:

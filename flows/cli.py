@@ -19,8 +19,10 @@ from flows.config_command import config_app
 from flows.console import PlainConsole, table_console
 from flows.data_folder import DataFolder
 from flows.deploy_command import deploy_app
+from flows.interrupt import ended_by_signals
 from flows.logs import set_up_logs, writes_json
 from flows.ops_commands import ops_app
+from flows.process import adapt_environment
 from flows.quarantine_command import app as quarantine_app
 from flows.run_nights import run_nights
 from flows.settings import Dispatch, Settings, read_settings
@@ -72,7 +74,8 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name that is no UTF-8 ends no command
     try:
-        app()
+        with ended_by_signals(_say_interrupted):
+            app()
     except PmferError as error:
         _complain(str(error))
         sys.exit(1)
@@ -101,6 +104,7 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
     except ConfigurationError:
         # A command that needs settings says what is wrong with them; pmfer doctor and pmfer score --help do not.
         settings = Settings.model_construct()
+    adapt_environment(settings)
     set_up_logs(settings)
 
 
@@ -129,7 +133,7 @@ def score(
     options = ScoringOptions(
         frames_per_second=None if every_frame else settings.frames_per_second,
         detector=settings.detector,
-        int8=settings.int8,
+        int8=settings.scores_in_int8,
     )
     console = table_console()
     with ScoringProcess(load_bundle(settings.bundle), options, limits_of(settings)) as scorer:
@@ -495,9 +499,13 @@ def _day(text: str) -> date:
         raise ConfigurationError(f"date '{text}': not a day; write it as YYYY-MM-DD") from None
 
 
+def _say_interrupted() -> None:
+    _complain("interrupted; what was stored stays, run it again to finish")
+
+
 def _complain(text: str) -> None:
     """One line on stderr. Where logs are JSON it is one of their lines."""
     if writes_json():
-        logging.getLogger("pmfer").error(text)
+        logging.getLogger("pmfer").error("%s", text)
         return
     PlainConsole(stderr=True, soft_wrap=True).print(f"pmfer: {text}")

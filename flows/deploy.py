@@ -21,6 +21,7 @@ from prefect.exceptions import ObjectAlreadyExists
 from prefect.settings import PREFECT_API_URL
 from prefect.workers.process import ProcessWorker
 
+from flows.proxies import require_server
 from flows.score_shard import LIMIT
 from flows.settings import HEARTBEAT_S, environment_with
 from pmfer.errors import ConfigurationError
@@ -62,9 +63,8 @@ def deploy(source: str, data_dir: Path, gpus: int | None, tell: Callable[[str], 
     url = PREFECT_API_URL.value()
     if url is None:
         raise ConfigurationError("no Prefect server is named; set PREFECT_API_URL, as http://127.0.0.1:4200/api")
+    require_server(url)
     with get_client(sync_client=True) as client:
-        if client.api_healthcheck() is not None:
-            raise ConfigurationError(f"Prefect server {url}: does not answer; start it, or correct PREFECT_API_URL")
         for pool in POOLS:
             _make_pool(client, pool, tell)
         _make_limit(client, gpus, tell)

@@ -7,8 +7,9 @@ worker to work on anything.
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -96,11 +97,11 @@ def _look(
         _complain(attempt, flow_run)
         yield attempt
     elif not state.is_completed():
-        label = f"shard {attempt.shard.number}: {_ending(state)}"
+        ending = _ending(state)
         if state.is_cancelled() or attempt.number >= ATTEMPTS:
-            failures.append(label)
+            failures.append(f"shard {attempt.shard.number}: {ending}")
         else:
-            log.warning("%s; it is taken up again", label)
+            log.warning("shard %d: %s; it is taken up again", attempt.shard.number, ending)
             yield _submit(attempt.shard, job, run_id, attempt.number + 1)
 
 
@@ -116,20 +117,24 @@ def _submit(shard: Shard, job: Job, run_id: str, number: int) -> _Attempt:
         flow_run_name=f"shard {shard.number} of {job.night}, attempt {number}",
         # The same attempt of the same run is submitted once, even where the answer to the request was lost.
         idempotency_key=f"{run_id}-{shard.number}-{number}",
-        parameters={
-            "source": job.source.url,
-            "night": job.night.isoformat(),
-            "recordings": shard.ids,
-            "run_id": run_id,
-            "shard": shard.number,
-            "bundle_id": job.provenance.bundle_id,
-            "options_sha256": job.provenance.options_sha256,
-            "detector": job.options.detector,
-            "frames_per_second": job.options.frames_per_second,
-        },
+        parameters=shard_parameters(shard, job, run_id),
     )
     assert isinstance(flow_run, FlowRun)  # called outside of an event loop
     return _Attempt(shard, flow_run.id, number)
+
+
+def shard_parameters(shard: Shard, job: Job, run_id: str) -> dict[str, Any]:
+    """What the run of a shard is given: what the night decided, whole, so that no worker decides it anew."""
+    return {
+        "source": job.source.url,
+        "night": job.night.isoformat(),
+        "recordings": shard.ids,
+        "run_id": run_id,
+        "shard": shard.number,
+        "bundle": job.bundle.address,
+        "options": asdict(job.options),
+        **asdict(job.provenance),
+    }
 
 
 def _complain(attempt: _Attempt, flow_run: FlowRun) -> None:

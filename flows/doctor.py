@@ -4,6 +4,7 @@ Nothing is changed: the data folder is probed with a file that goes again, and t
 """
 
 import os
+import pwd
 import shutil
 import stat
 import tempfile
@@ -17,12 +18,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from flows.data_folder import DataFolder
 from flows.job import source_of
 from flows.notify import notify_test, unusable_addresses
-from flows.settings import DOTENV, Settings, config_file, prefect_server, read_settings
+from flows.process import NO_HOME
+from flows.proxies import server_trouble, silent, unusable
+from flows.settings import DOTENV, Settings, config_file, prefect_server, proxy_variables, read_settings
 from flows.sources import list_nights
 from flows.sources.names import lookalikes
 from flows.warehouse_address import warehouse_address
@@ -44,7 +45,6 @@ DISK_BROKEN_BYTES = GIB
 SKEW_WARNING_S = 2.0  # between the clock here and that of the file system below the data folder
 OTHERS = 0o007  # the group may read: the runbook gives the files to root and the group of the service
 OLDEST_CLOCK = datetime(2026, 1, 1, tzinfo=UTC)  # before this release: the clock was never set
-SERVER_TIMEOUT_S = 5.0
 
 
 class State(StrEnum):
@@ -100,6 +100,17 @@ def check_settings(settings: Settings) -> Result:
         if path.is_file() and stat.S_IMODE(path.stat().st_mode) & OTHERS:
             return State.WARNING, f"{path}: every account may read it; take that away with `chmod o= {path}`"
     return State.OK, "readable; `pmfer config` shows them"
+
+
+def check_account(settings: Settings) -> Result:
+    """Whether the account that runs this has a name and a home folder."""
+    try:
+        name = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        name = f"number {os.geteuid()}, which the system has no name for"
+    if Path.home() == Path(NO_HOME):
+        return State.WARNING, f"account {name}: no home folder; nights run without, but set HOME if you keep keys there"
+    return State.OK, f"account {name}, home folder {Path.home()}"
 
 
 def check_data(settings: Settings) -> Result:
@@ -220,12 +231,18 @@ def check_prefect(settings: Settings) -> Result:
     url = prefect_server()
     if not url:
         return State.OK, "no PREFECT_API_URL; each command starts a temporary server"
-    try:
-        answer = httpx.get(f"{url.rstrip('/')}/health", timeout=SERVER_TIMEOUT_S)
-        answer.raise_for_status()
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return State.BROKEN, f"{url}: no healthy server ({type(error).__name__}); start it, or unset PREFECT_API_URL"
-    return State.OK, f"{url} answers"
+    trouble = server_trouble(url)
+    return (State.BROKEN, trouble) if trouble else (State.OK, f"{url} answers")
+
+
+def check_proxies(settings: Settings) -> Result:
+    """Whether proxies that the environment names can be used, and take connections."""
+    for name, proxy, why in unusable():
+        return State.WARNING, f"{name} {proxy}: {why}; give an http:// proxy or unset it. This machine needs none"
+    for proxy in silent():
+        return State.WARNING, f"{proxy}: takes no connection; what is not on this machine cannot be reached through it"
+    kinds = [kind for kind in proxy_variables() if kind in ("http", "https", "all")]
+    return State.OK, f"used for {', '.join(kinds)}, never for this machine" if kinds else "none"
 
 
 def check_notices(settings: Settings) -> Result:
@@ -240,6 +257,7 @@ def check_notices(settings: Settings) -> Result:
 
 CHECKS: dict[str, Check] = {
     "settings": check_settings,
+    "account": check_account,
     "data folder": check_data,
     "disk": check_disk,
     "source": check_source,
@@ -250,6 +268,7 @@ CHECKS: dict[str, Check] = {
     "patients": check_patients,
     "fonts": check_fonts,
     "clock": check_clock,
+    "proxies": check_proxies,
     "prefect": check_prefect,
     "notices": check_notices,
 }

@@ -3,13 +3,16 @@
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from flows.data_folder import DataFolder
 from flows.printing import Printing, printing_of
+from flows.proxies import proxy_of, require_usable
 from flows.retain_command import retention_of
 from flows.settings import Dispatch, Settings, limits_of, read_settings
 from flows.sources import Source, SourceAccess
-from flows.warehouse_address import s3_access, warehouse_address
+from flows.warehouse_address import s3_access, s3_server, warehouse_address
+from inference.centerface import CenterFace
 from inference.limits import VideoLimits
 from inference.options import ScoringOptions
 from pmfer.bundle import Bundle, load_bundle
@@ -61,17 +64,27 @@ def make_job(
         dispatch=dispatch,
     )
     options = ScoringOptions(
-        frames_per_second=settings.frames_per_second, detector=settings.detector, int8=settings.int8
+        frames_per_second=settings.frames_per_second,
+        # Workers look for the file in the same place, whatever folder they work in.
+        detector=settings.detector if settings.detector == CenterFace.name else str(Path(settings.detector).absolute()),
+        int8=settings.scores_in_int8,
     )
-    verified = load_bundle(settings.bundle)
-    provenance = Provenance(verified.digest, options.digest())
-    data = DataFolder(settings.data_dir.absolute())
+    return job_of(settings, str(source), night, load_bundle(settings.bundle), options)
+
+
+def job_of(settings: Settings, source: str, night: date, bundle: Bundle, options: ScoringOptions) -> Job:
+    """A job with a bundle and options that were chosen before; the rest comes from the settings.
+
+    Raises:
+        ConfigurationError: a setting is wrong, a recipient's password or the detector's file is missing.
+        WarehouseError: the address or the key of the warehouse is.
+    """
     return Job(
-        source=source_of(settings, str(source)),
+        source=source_of(settings, source),
         night=night,
-        data=data,
+        data=DataFolder(settings.data_dir.absolute()),
         warehouse=warehouse_address(settings),
-        bundle=verified,
+        bundle=bundle,
         options=options,
         limits=limits_of(settings),
         consent_required=settings.consent_required,
@@ -79,13 +92,23 @@ def make_job(
         printing=printing_of(settings),
         dispatch=settings.dispatch,
         shard_s=settings.shard_s,
-        provenance=provenance,
+        provenance=Provenance(bundle.digest, options.digest()),
     )
 
 
 def source_of(settings: Settings, url: str) -> Source:
-    """The source at a URL, with what the settings say of getting at it."""
+    """The source at a URL, with what the settings say of getting at it.
+
+    Raises:
+        ConfigurationError: a proxy stands in between that nothing here can use.
+    """
+    proxy = None
+    if urlsplit(url).scheme == "s3":
+        server = s3_server(settings)
+        require_usable(server, any_kind=False)
+        proxy = proxy_of(server, any_kind=False)
     access = SourceAccess(
+        proxy=proxy,
         s3=s3_access(settings),
         s3_endpoint=settings.s3_endpoint,
         sftp_key_file=settings.sftp_key_file,

@@ -1,17 +1,20 @@
 """What `pmfer` says while it works: lines for people, at a terminal with progress bars, or JSON lines for machines.
 
 No line holds patient data. A session is named by the first digits of its video's hash, and pseudonyms and names of
-files that a message may quote are struck out, whoever wrote the message.
+files are struck out of whatever a message quotes: its arguments, errors, and the lines of other libraries. The words of
+a message itself are ours and hold no name, so a session that is called `scored` takes no word out of them.
 """
 
 import json
 import logging
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from enum import Enum
+from numbers import Number
 from typing import Any
 
 from rich.console import Console
@@ -24,12 +27,17 @@ from flows.settings import Settings
 LOGGER = "pmfer"  # all of ours lie below it
 HANDLER = "pmfer"  # name of the handler that set_up_logs adds
 STRUCK_OUT = "[patient]"
-WHOLE_WORD_BELOW = 4  # characters: a shorter identity is struck out as a whole word only, or it would ruin other words
 SESSION_DIGITS = 12  # of the video's SHA-256: enough to find it in the warehouse, and it names nobody
 
 _context: ContextVar[dict[str, str] | None] = ContextVar("pmfer_log_context", default=None)
 
 Advance = Callable[[float], None]
+
+
+class OwnWords(str):
+    """Text that we put together without quoting anybody: no name stands in it, and logs leave it as it is."""
+
+    __slots__ = ()
 
 
 class JsonFormatter(logging.Formatter):
@@ -43,11 +51,13 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as a line."""
+        message = record.getMessage()
         entry: dict[str, Any] = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": without_identities(record.getMessage()),
+            # The handlers of our loggers have a filter for that already, which knows our words from those of others.
+            "message": message if _is_ours(record) else without_identities(message),
             **(_context.get() or {}),
         }
         if record.exc_info:
@@ -68,25 +78,46 @@ class LineHandler(logging.Handler):
         self._console.print(self.format(record), soft_wrap=True)
 
 
+_NAMELESS = (Number, date, Enum, OwnWords)  # arguments of a message that quote nobody
+
+
 class _Anonymous(logging.Filter):
-    """Strikes identities out of every line that a handler writes."""
+    """Strikes identities out of what the lines of a handler quote."""
 
     def __init__(self, identities: Iterable[str]) -> None:
         super().__init__()
-        self.identities = tuple(identities)  # the longest first
+        # The longest first: p1 in p10.mp4 must not leave half of a name.
+        known = sorted(set(identities), key=lambda text: (-len(text), text))
+        self._pattern = re.compile("|".join(map(_whole, known))) if known else None
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = self.clean(record.getMessage()), ()
+        if not _is_ours(record):
+            record.msg, record.args = self.clean(record.getMessage()), ()
+        elif isinstance(record.args, Mapping):
+            record.args = {key: self._argument(value) for key, value in record.args.items()}
+        elif record.args:
+            record.args = tuple(self._argument(value) for value in record.args)
         return True
 
     def clean(self, text: str) -> str:
         """The text without the identities."""
-        for identity in self.identities:
-            if len(identity) < WHOLE_WORD_BELOW:
-                text = re.sub(rf"(?<!\w){re.escape(identity)}(?!\w)", STRUCK_OUT, text)
-            else:
-                text = text.replace(identity, STRUCK_OUT)
-        return text
+        return self._pattern.sub(STRUCK_OUT, text) if self._pattern else text
+
+    def _argument(self, value: object) -> object:
+        # Every handler of a logger filters the same record: what is clean must not be cleaned twice.
+        return value if isinstance(value, _NAMELESS) else OwnWords(self.clean(str(value)))
+
+
+def _whole(identity: str) -> str:
+    """The pattern of an identity as it stands by itself: not within a longer word, which is another one."""
+    before = r"(?<!\w)" if re.match(r"\w", identity) else ""
+    after = r"(?!\w)" if re.search(r"\w\Z", identity) else ""
+    return f"{before}{re.escape(identity)}{after}"
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether we wrote the words of a message."""
+    return record.name.partition(".")[0] == LOGGER
 
 
 def set_up_logs(settings: Settings) -> None:
@@ -137,8 +168,7 @@ def hide(identities: Iterable[str | None]) -> None:
 
     They take the place of those of the night before.
     """
-    # The longest first: p1 in p10.mp4 must not leave half of a name.
-    known = sorted({text for text in identities if text}, key=lambda text: (-len(text), text))
+    known = [text for text in identities if text]
     for handler in logging.getLogger(LOGGER).handlers:
         # Every handler has a filter of its own, because Prefect adds one that sends our lines to its server.
         for old in [part for part in handler.filters if isinstance(part, _Anonymous)]:
@@ -148,9 +178,7 @@ def hide(identities: Iterable[str | None]) -> None:
 
 def without_identities(text: str) -> str:
     """A text without the identities that are hidden."""
-    for anonymous in _filters():
-        text = anonymous.clean(text)
-    return text
+    return next((anonymous.clean(text) for anonymous in _filters()), text)
 
 
 def session_label(content_sha256: str | None) -> str:
@@ -183,9 +211,10 @@ def session_progress(sessions: int) -> Iterator[Advance]:
         yield advance
 
 
-def _filters() -> list[_Anonymous]:
-    handlers = logging.getLogger(LOGGER).handlers
-    return [part for handler in handlers for part in handler.filters if isinstance(part, _Anonymous)]
+def _filters() -> Iterator[_Anonymous]:
+    """Those of the handlers; all have the same identities."""
+    for handler in logging.getLogger(LOGGER).handlers:
+        yield from (part for part in handler.filters if isinstance(part, _Anonymous))
 
 
 def _terminal() -> Console | None:

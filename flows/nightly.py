@@ -25,7 +25,7 @@ from pydantic import Field
 from flows.data_folder import DataFolder
 from flows.dispatch import dispatch, require_dispatchable
 from flows.job import Job, make_job
-from flows.logs import hide, log_context
+from flows.logs import OwnWords, hide, log_context
 from flows.night import NightOutcome, NightPlan, patients_alike, plan_night, quarantine_record, run_record
 from flows.reporting import DueReport, due_reports, render, require_none
 from flows.retain_command import retain
@@ -162,13 +162,14 @@ def one_night(
         else:
             outcome = process(connection, plan, job)
         if removed := retain(connection, job.data, job.retention, date.today()):
-            log.info("too old to be kept: %s", ", ".join(f"{count} {name}" for name, count in removed.items()))
+            gone = ", ".join(f"{count} {name}" for name, count in removed.items())
+            log.info("too old to be kept: %s", OwnWords(gone))
             publish_snapshot(connection, job)
         if store.settle_replays(connection, night):
             publish_snapshot(connection, job)
         note_unready(job.data, night, outcome.unready)
         head = current_head(connection)
-    log.info("%s  %.1f s", outcome.sentence(), time.monotonic() - began)
+    log.info("%s  %.1f s", OwnWords(outcome.sentence()), time.monotonic() - began)
     # Whoever keeps this output can prove later that no entry was taken off the end of the log.
     log.info("audit log ends with entry %d, %s", head.entries, head.sha256)
     return outcome

@@ -10,7 +10,8 @@ from apprise import Apprise, AppriseAsset, NotifyType
 
 from flows.logs import without_identities
 from flows.metrics import NightFigures
-from flows.settings import NoticeOf, Settings
+from flows.proxies import shown
+from flows.settings import NoticeOf, Settings, proxy_variables
 
 log = logging.getLogger("pmfer.notify")
 
@@ -92,5 +93,7 @@ def _send(settings: Settings, title: str, body: str, kind: NotifyType) -> bool:
         log.warning("nobody was notified (%s); check PMFER_NOTIFY_URLS", type(error).__name__)
         return False
     if not told:
-        log.warning("a notice was not delivered; check PMFER_NOTIFY_URLS with `pmfer doctor --notify`")
+        proxies = ", ".join(sorted({shown(proxy) for kind, proxy in proxy_variables().items() if kind != "no"}))
+        through = f" and the proxy {proxies}" if proxies else ""
+        log.warning("a notice was not delivered; check PMFER_NOTIFY_URLS%s with `pmfer doctor --notify`", through)
     return told

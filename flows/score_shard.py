@@ -10,17 +10,19 @@ from prefect import flow
 from prefect.concurrency.sync import concurrency
 from pydantic import Field
 
-from flows.job import Job, make_job
-from flows.logs import hide, log_context, require_logs
+from flows.job import Job, job_of
+from flows.logs import hide, log_context
 from flows.night import plan_night, quarantine_record
+from flows.process import set_up_worker
 from flows.scoring import score_sessions
-from flows.settings import read_settings
+from flows.settings import Settings, read_settings
 from flows.shards import recording_id
 from flows.sources import list_night, list_nights
 from flows.writing import require_existing, writing
-from pmfer.errors import ConfigurationError
+from inference.options import ScoringOptions
+from pmfer.bundle import Bundle, find_bundle
+from pmfer.errors import BundleError, ConfigurationError
 from warehouse import queries, store
-from warehouse.queries import Provenance
 
 LIMIT = "pmfer-shards"  # global limit of shards that run at the same time, whatever pool they are in
 
@@ -37,12 +39,11 @@ def score_shard(
     recordings: Annotated[list[RecordingId], Field(min_length=1)],
     run_id: UUID,
     shard: Annotated[int, Field(gt=0)],
+    bundle: str,
     bundle_id: Digest,
+    options: ScoringOptions,
     options_sha256: Digest,
     data_dir: Path | None = None,
-    bundle: str | None = None,
-    detector: str | None = None,
-    frames_per_second: Annotated[float, Field(gt=0)] | None = None,
 ) -> None:
     """Score some sessions of a night; the nightly flow starts this one.
 
@@ -52,20 +53,21 @@ def score_shard(
         recordings: which recordings, see flows.shards.recording_id.
         run_id: the nightly run that stores them.
         shard: its number in that run, for the log.
-        bundle_id: digest of the bundle that the nightly run has.
-        options_sha256: digest of its scoring options.
+        bundle: the nightly run's: a shipped bundle's name, or a folder, which may lie elsewhere on this machine if
+            PMFER_BUNDLE names it.
+        bundle_id: its digest.
+        options: the nightly run's scoring options.
+        options_sha256: their digest there.
         data_dir: folder for copies while they are scored; left out, PMFER_DATA_DIR of this machine.
-        bundle: shipped bundle's name or a folder; left out, PMFER_BUNDLE of this machine.
-        detector: as the nightly run has it.
-        frames_per_second: as the nightly run has it.
 
     Raises:
-        PmferError: the source, the bundle or the warehouse cannot be used, or one of them or the options is on this
-            machine another than that of the nightly run.
+        PmferError: the source or the warehouse cannot be used or is another one than that of the nightly run, or the
+            bundle or the detector of the nightly run is not on this machine.
     """
-    require_logs(read_settings(data_dir=data_dir))
-    job = make_job(source, night, data_dir, bundle, detector, frames_per_second)
-    _require_same(job, Provenance(bundle_id, options_sha256))
+    settings = read_settings(data_dir=data_dir)
+    set_up_worker(settings)
+    job = job_of(settings, source, night, _bundle(settings, bundle, bundle_id), options)
+    _require_same_method(job, options_sha256)
     job.data.require_writable()
     _require_same_places(job, str(run_id))
     wanted = frozenset(recordings)
@@ -98,14 +100,19 @@ def _require_same_places(job: Job, run_id: str) -> None:
         )
 
 
-def _require_same(job: Job, expected: Provenance) -> None:
-    if job.provenance.bundle_id != expected.bundle_id:
+def _bundle(settings: Settings, address: str, digest: str) -> Bundle:
+    try:
+        return find_bundle(digest, address, settings.bundle)
+    except BundleError as error:
+        raise BundleError(
+            f"{error}, and the night is scored with it; copy its folder to {address} on this machine, or wherever its "
+            "PMFER_BUNDLE says"
+        ) from None
+
+
+def _require_same_method(job: Job, options_sha256: str) -> None:
+    if job.provenance.options_sha256 != options_sha256:
         raise ConfigurationError(
-            f"bundle {job.bundle.path}: not the one that the night is scored with; install the same release, or give "
-            "the same PMFER_BUNDLE to every worker"
-        )
-    if job.provenance != expected:
-        raise ConfigurationError(
-            f"detector {job.options.detector}: its file is not the one that the night is scored with; install the same "
-            "release, or give the same PMFER_DETECTOR to every worker"
+            f"detector {job.options.detector}: its file, or the release, is not the one that the night is scored "
+            "with; install the same release, or copy the same file to this machine"
         )

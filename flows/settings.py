@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.request import getproxies_environment
 
 from dotenv import dotenv_values
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
@@ -25,6 +26,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from inference.hardware import gains_from_int8
 from inference.limits import VideoLimits
 from pmfer.bundle import DEFAULT_BUNDLE
 from pmfer.errors import ConfigurationError
@@ -126,8 +128,8 @@ class Settings(BaseSettings):
     shard_s: float = Field(3600.0, gt=0, description="seconds of video, by its size, that one worker takes at a time")
     int8: bool | None = Field(
         None,
-        description="score with the bundle's int8 graph; left out, where the machine gains from it. Say false where "
-        "machines of different kinds score the same patients (performance.md)",
+        description="score with the bundle's int8 graph; left out, where the machine of the night gains from it, and "
+        "never on workers, which may be of different kinds (performance.md)",
     )
     consent_required: bool = Field(
         False, description="a patient without a record of consent is not scored, whatever the sidecar says"
@@ -171,6 +173,14 @@ class Settings(BaseSettings):
     notify_abstention_share: float = Field(
         0.5, ge=0, le=1, description="share of a night's sampled frames without scores from which abstention is told"
     )
+
+    @property
+    def scores_in_int8(self) -> bool:
+        """Whether a run scores with the bundle's int8 graph, on whatever machine.
+
+        Workers may be machines of different kinds, and their results must be the same: left out, they use float32.
+        """
+        return (self.dispatch is Dispatch.PROCESS and gains_from_int8()) if self.int8 is None else self.int8
 
     @classmethod
     def settings_customise_sources(
@@ -236,6 +246,20 @@ def prefect_server() -> str | None:
 def environment_with(variables: Mapping[str, str]) -> dict[str, str]:
     """The environment of a process that this one starts: its own, and some variables more."""
     return os.environ | dict(variables)
+
+
+def proxy_variables() -> dict[str, str]:
+    """Proxies that the environment names: `http`, `https`, `all`, and `no` for the hosts without one."""
+    return getproxies_environment()
+
+
+def change_environment(variables: Mapping[str, str | None]) -> None:
+    """Change the environment of this process and of those that it starts; None takes a variable away."""
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def read_secret(variable: str) -> str | None:

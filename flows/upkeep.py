@@ -7,11 +7,13 @@ from pathlib import Path
 import duckdb
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
+from pydantic import StrictInt, StrictStr
 
 from flows.backup_command import back_up, require_place
 from flows.data_folder import DataFolder
-from flows.logs import require_logs
+from flows.logs import OwnWords
 from flows.printing import printing_of
+from flows.process import set_up_worker
 from flows.reporting import render_by_hand
 from flows.retain_command import retain, retention_of
 from flows.settings import read_settings
@@ -22,33 +24,38 @@ from warehouse.contracts import require_contracts
 from warehouse.lake import tidy
 from warehouse.publish import publish
 
+ALL_PATIENTS = "*"  # no pseudonym: these are letters, digits, dots, dashes
+
 log = logging.getLogger("pmfer.upkeep")
 
 
 @flow(name="report", flow_run_name="report {day}")
-def report(data_dir: Path, day: date, patient_id: str | None = None) -> int:
+def report(data_dir: Path, day: date, patient_id: StrictStr | StrictInt = ALL_PATIENTS) -> int:
     """Render reports of a day again, whether due or not; how many files that were.
 
     Args:
         data_dir: folder below which all state lies.
         day: the day.
-        patient_id: pseudonym of one patient; left out, all of the day and the ward.
+        patient_id: pseudonym of one patient, which Prefect's command line takes for a number where it looks like one;
+            left out, all of the day and the ward. Nothing else means all of them, `null` least of all.
 
     Raises:
         PmferError: nothing was scored on that day, a report failed, or the warehouse cannot be used.
     """
     settings = read_settings(data_dir=data_dir)
-    require_logs(settings)
+    set_up_worker(settings)
     data = DataFolder(settings.data_dir.absolute())
     data.require_writable()
-    return len(render_by_hand(data, warehouse_address(settings), day, patient_id, printing_of(settings)))
+    patient = None if patient_id == ALL_PATIENTS else str(patient_id)
+    return len(render_by_hand(data, warehouse_address(settings), day, patient, printing_of(settings)))
 
 
 @task(name="retain", cache_policy=NO_CACHE)
 def remove_expired(connection: duckdb.DuckDBPyConnection, data: DataFolder, today: date) -> None:
     """Remove what the settings no longer keep."""
     counts = retain(connection, data, retention_of(read_settings(data_dir=data.root)), today)
-    log.info("too old to be kept: %s", ", ".join(f"{count} {name}" for name, count in counts.items()) or "nothing")
+    gone = ", ".join(f"{count} {name}" for name, count in counts.items()) or "nothing"
+    log.info("too old to be kept: %s", OwnWords(gone))
 
 
 @task(name="compact", cache_policy=NO_CACHE)
@@ -67,7 +74,7 @@ def check_everything(connection: duckdb.DuckDBPyConnection) -> None:
 def verify(data: DataFolder) -> None:
     """Check that the audit log and the log of reads are what was once written."""
     for line in verify_logs(data, warehouse_address(read_settings(data_dir=data.root))):
-        log.info(line)
+        log.info("%s", OwnWords(line))
 
 
 @task(name="back up", cache_policy=NO_CACHE)
@@ -91,7 +98,7 @@ def maintenance(data_dir: Path) -> None:
             be used; names which.
     """
     settings = read_settings(data_dir=data_dir)
-    require_logs(settings)
+    set_up_worker(settings)
     data = DataFolder(data_dir.absolute())
     data.require_writable()
     warehouse = warehouse_address(settings)

@@ -34,6 +34,12 @@ def _key(settings: Settings) -> str | None:
     return None
 
 
+def s3_server(settings: Settings) -> str:
+    """URL of the object storage: that of the settings, TLS being understood, or that of AWS."""
+    endpoint = settings.s3_endpoint or f"s3.{settings.s3_region}.amazonaws.com"
+    return endpoint if "://" in endpoint else f"https://{endpoint}"
+
+
 def s3_access(settings: Settings) -> S3Access | None:
     """Access to object storage, if the settings name a key.
 

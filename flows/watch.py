@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, ParamSpec
 
 from flows.data_folder import DataFolder
-from flows.logs import require_logs
 from flows.metrics import NightFigures, NightMetrics, write_metrics
 from flows.night import NightOutcome
 from flows.notify import notify_end, notify_failure
+from flows.process import set_up_worker
 from flows.settings import Settings, read_settings
 from flows.warehouse_address import warehouse_address
 from pmfer.errors import PmferError, QuarantineReason
@@ -62,11 +62,11 @@ def watched(function: Callable[P, NightOutcome]) -> Callable[P, NightOutcome]:
     def run(*args: P.args, **kwargs: P.kwargs) -> NightOutcome:
         given = inspect.signature(function).bind(*args, **kwargs).arguments
         settings = read_settings(data_dir=given["data_dir"])
-        require_logs(settings)
+        set_up_worker(settings)
         token, began = _stages.set({}), time.monotonic()
         try:
             outcome = function(*args, **kwargs)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):
             raise  # whoever stopped it knows
         except BaseException as error:
             report_failure(settings, given.get("night"), error, time.monotonic() - began)

@@ -7,7 +7,6 @@ import io
 import math
 import os
 import resource
-import signal
 import sys
 import threading
 import time
@@ -30,7 +29,6 @@ MAX_FILE_BYTES = 16 * 1024**3  # of a temporary file with crops, so that a crowd
 def main() -> None:
     """Serve."""
     requests, replies = 0, int(sys.argv[1])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     try:
         setup, _ = wire.receive(requests)

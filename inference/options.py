@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,8 @@ class ScoringOptions:
     """
 
     frames_per_second: float | None = 5.0  # frames sampled per second of video; None for every frame
-    int8: bool | None = None  # score with the bundle's int8 graph if it has one; None: where the machine gains from it
+    # Score with the bundle's int8 graph if it has one: decided where options are made, and it travels with them.
+    int8: bool = field(default_factory=gains_from_int8)
     detector: str = CenterFace.name  # "centerface", or the path of a YuNet ONNX file
     detector_size_px: int = 384  # longer side of the picture given to the detector; faces need about 20 px of it
     detections_per_second: float | None = 2.5  # frames looked at per second of video at least; None for every frame
@@ -60,11 +61,6 @@ class ScoringOptions:
                 raise ConfigurationError(f"scoring option {name}={getattr(self, name)}: out of range")
 
     @property
-    def uses_int8(self) -> bool:
-        """Whether a bundle's int8 graph is to be used, on this machine."""
-        return gains_from_int8() if self.int8 is None else self.int8
-
-    @property
     def detector_name(self) -> str:
         """Name of the detector, by which a bundle gives its crop geometry."""
         return CenterFace.name if self.detector == CenterFace.name else YuNet.name
@@ -84,11 +80,10 @@ class ScoringOptions:
     def as_dict(self) -> dict[str, Any]:
         """The options as plain JSON values.
 
-        The detector's file stands there by name and content, not by its path, and `int8` as it holds on this machine:
-        what machines compute differently does not count as the same.
+        The detector's file stands there by name and content, not by its path.
         """
         detector = {"detector": self.detector_name, "detector_sha256": sha256_file(self.detector_weights)}
-        return {"method_version": METHOD_VERSION, **asdict(self), "int8": self.uses_int8, **detector}
+        return {"method_version": METHOD_VERSION, **asdict(self), **detector}
 
     def digest(self) -> str:
         """SHA-256 of the canonical JSON of `as_dict`, 64 hex digits: part of a result's identity."""

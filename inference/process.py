@@ -119,6 +119,7 @@ class ScoringProcess:
                 stdin=requests,
                 stdout=subprocess.DEVNULL,
                 pass_fds=(replies,),
+                start_new_session=True,  # Ctrl-C is this process's to answer
             )
         finally:
             os.close(requests)

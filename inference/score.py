@@ -101,7 +101,7 @@ class Scorer:
         self._limits = limits
         self._geometry = bundle.card.crop[options.detector_name]
         self._locator = Locator(open_detector(options, threads), options, batch_size)
-        self._model = ExpressionModel(bundle, threads, int8=options.uses_int8)
+        self._model = ExpressionModel(bundle, threads, int8=options.int8)
 
     def score(self, video: Path, session_id: str, on_progress: Progress | None = None) -> ScoredVideo:
         """Score one video.

@@ -105,6 +105,11 @@ class Bundle:
     digest: str
 
     @property
+    def address(self) -> str:
+        """What `load_bundle` finds it by on another machine: the name of a shipped one, or the folder."""
+        return self.path.name if self.path.parent == BUNDLES_DIR else str(self.path.absolute())
+
+    @property
     def weights(self) -> Path:
         """The verified `model.onnx`."""
         return self.path / WEIGHTS_FILE
@@ -185,6 +190,29 @@ def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> Bundle:
     if card.int8_sha256:
         _verify(folder, INT8_FILE, card.int8_sha256)
     return Bundle(folder, card, stated)
+
+
+def find_bundle(digest: str, *addresses: str) -> Bundle:
+    """The bundle with a digest, wherever it lies on this machine.
+
+    Args:
+        digest: 64 hex digits.
+        addresses: where to look, as load_bundle takes them.
+
+    Raises:
+        BundleError: none of them is that bundle; says what each of them is.
+    """
+    found = []
+    for address in dict.fromkeys(addresses):
+        try:
+            bundle = load_bundle(address)
+        except BundleError as error:
+            found.append(str(error).partition("; ")[0])
+            continue
+        if bundle.digest == digest:
+            return bundle
+        found.append(f"{address} is {bundle.digest}")
+    raise BundleError(f"bundle {digest}: not on this machine ({'; '.join(found)})")
 
 
 def _verify(folder: Path, name: str, sha256: str) -> None:

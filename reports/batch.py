@@ -4,6 +4,7 @@ What is written was read and compared before; a process gets finished reports an
 """
 
 import multiprocessing
+import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -16,6 +17,7 @@ from reports.files import Order, write_files
 from reports.patient import PatientReport
 
 DIED = "the process that made it died, of lack of memory perhaps; let fewer processes work at once"
+IGNORE_CTRL_C = (signal.SIGINT, signal.SIG_IGN)  # it is the parent's to answer
 ORDERS_PER_PROCESS = 4  # a process takes a second or two to start: for fewer it is not worth it
 
 
@@ -44,9 +46,13 @@ def write_all(orders: Sequence[Order], processes: int) -> Iterator[Outcome]:
     waiting = dict(enumerate(orders))
     with _pool(used) as pool:
         futures = {pool.submit(_attempt, order): number for number, order in waiting.items()}
-        for future in as_completed(futures):
-            if not isinstance(future.exception(), BrokenProcessPool):
-                yield Outcome(waiting.pop(futures[future]), future.result())
+        try:
+            for future in as_completed(futures):
+                if not isinstance(future.exception(), BrokenProcessPool):
+                    yield Outcome(waiting.pop(futures[future]), future.result())
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # interrupted: nobody waits for what is left
+            raise
     yield from _one_by_one(list(waiting.values()))
 
 
@@ -78,7 +84,8 @@ def _attempt(order: Order) -> str | None:
 
 def _pool(processes: int) -> ProcessPoolExecutor:
     """Fresh processes: a fork would copy the locks of the threads that Prefect, polars and DuckDB run."""
-    return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
+    spawn = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(processes, mp_context=spawn, initializer=signal.signal, initargs=IGNORE_CTRL_C)
 
 
 def _whose(order: Order) -> str:

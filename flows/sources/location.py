@@ -35,6 +35,7 @@ class SourceReadError(OSError):
 class SourceAccess:
     """What it takes to get at sources that are no folder."""
 
+    proxy: str | None = None  # that stands before an object store, as it may be shown; None: none does
     s3: S3Access | None = None  # None: as the machine is set up, or without a name
     s3_endpoint: str | None = None  # of a store other than AWS
     sftp_key_file: Path | None = None  # private key; None: the agent's and the account's keys
@@ -61,6 +62,7 @@ class Location:
     filesystem: AbstractFileSystem = field(repr=False)
     root: str
     errors: tuple[type[Exception], ...] = (OSError,)  # what its library raises
+    proxy: str | None = None  # that stands in between, as it may be shown
 
     def entries(self, folder: str = "") -> list[Entry]:
         """What lies in a folder, by name.
@@ -123,7 +125,9 @@ class Location:
             raise
         except self.errors as error:
             reason = (isinstance(error, OSError) and error.strerror) or (str(error).splitlines() or [""])[0]
-            raise SourceReadError(getattr(error, "errno", None) or 0, reason or type(error).__name__) from None
+            reason = reason or type(error).__name__
+            through = f", through the proxy {self.proxy}" if self.proxy else ""
+            raise SourceReadError(getattr(error, "errno", None) or 0, reason + through) from None
 
     def _path(self, path: str) -> str:
         return f"{self.root.rstrip('/')}/{path}" if path else self.root
@@ -233,4 +237,4 @@ def _bucket(url: str, parts: SplitResult, access: SourceAccess) -> Location:
         skip_instance_cache=True,
     )
     root = f"{parts.netloc}{parts.path}".rstrip("/")
-    return Location(url, filesystem, root, (OSError, BotoCoreError, ClientError))
+    return Location(url, filesystem, root, (OSError, BotoCoreError, ClientError), access.proxy)

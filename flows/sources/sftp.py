@@ -61,6 +61,13 @@ class KnownHostFileSystem(SFTPFileSystem):  # type: ignore[misc]  # fsspec has n
         return stream
 
 
+def _account(url: str) -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        raise ConfigurationError(f"source {url}: names no user, and the account has no name; write USER@HOST") from None
+
+
 def open_sftp(url: str, parts: SplitResult, access: SourceAccess) -> Location:
     """Connect to an SFTP server.
 
@@ -78,7 +85,7 @@ def open_sftp(url: str, parts: SplitResult, access: SourceAccess) -> Location:
             str(parts.hostname),
             known_hosts,
             port=parts.port or PORT,
-            username=unquote(parts.username) if parts.username else getpass.getuser(),
+            username=unquote(parts.username) if parts.username else _account(url),
             key_filename=str(key_file.expanduser()) if key_file else None,
             look_for_keys=key_file is None,
             allow_agent=key_file is None,

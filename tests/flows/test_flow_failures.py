@@ -1,29 +1,32 @@
 """Failures that docs/operations.md lists, made to happen; and that each it lists has a test that does."""
 
 import ast
+import json
 import os
 import re
+import shutil
 import signal
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
-from flows.dispatch import require_dispatchable
+from flows.dispatch import require_dispatchable, shard_parameters
 from flows.job import Job, make_job
 from flows.night import PendingSession, ScoredSession, run_record, score_session
 from flows.score_shard import score_shard
 from flows.settings import Dispatch
-from flows.shards import recording_id
-from flows.sources import Rejection, Source, list_night
+from flows.shards import Shard, recording_id
+from flows.sources import Recording, Rejection, Source, list_night
 from flows.writing import writing
 from inference.limits import VideoLimits
 from inference.options import ScoringOptions
 from inference.process import ScoringProcess
 from inference.score import Progress, ScoredVideo
-from pmfer.bundle import DEFAULT_BUNDLE, load_bundle
-from pmfer.errors import ConfigurationError, QuarantineReason
+from pmfer.bundle import DEFAULT_BUNDLE, load_bundle, write_card
+from pmfer.errors import BundleError, ConfigurationError, QuarantineReason
 from simulator.ward import WardPlan, write_ward
 from warehouse import store
 
@@ -81,13 +84,50 @@ def test_workers_need_a_server(source: Path, tmp_path: Path, monkeypatch: pytest
         require_dispatchable(job(source, tmp_path / "data", Dispatch.WORKERS))
 
 
-@pytest.mark.parametrize("other", ["bundle_id", "options_sha256"])
-def test_a_worker_with_another_model_scores_nothing(source: Path, tmp_path: Path, other: str) -> None:
-    ours = job(source, tmp_path / "data").provenance
-    theirs = {"bundle_id": ours.bundle_id, "options_sha256": ours.options_sha256, other: "0" * 64}
-    recording = recording_id(f"{NIGHT}/any.mp4")
+def run_shard(ours: Job, run_id: UUID, **differently: object) -> None:
+    """The shard of any recording of a night, as a worker runs it that gets the parameters as JSON."""
+    recording = Recording(f"{NIGHT}/any.mp4", list_night(ours.source, NIGHT).recordings[0].sidecar, 1, "")
+    shard = Shard(1, (PendingSession(recording, None),))
+    given = json.loads(json.dumps(shard_parameters(shard, ours, str(run_id)) | differently))
+    score_shard.fn(**score_shard.validate_parameters(given | {"data_dir": str(ours.data.root)}))
+
+
+def other_bundle(folder: Path) -> Path:
+    """The shipped bundle with a card of its own, and so another bundle."""
+    shutil.copytree(load_bundle().path, folder)
+    write_card(folder, replace(load_bundle().card, name="by-hand"))
+    return folder
+
+
+@pytest.mark.parametrize("has", ["the folder", "a copy elsewhere"])
+def test_a_worker_scores_with_the_bundle_and_the_precision_of_the_night(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has: str
+) -> None:
+    ours = make_job(
+        source, NIGHT, tmp_path / "data", str(other_bundle(tmp_path / "by-hand")), dispatch=Dispatch.WORKERS
+    )
+    assert ours.options.int8 is False, "workers may be of different kinds"
+    monkeypatch.setenv("PMFER_INT8", "true")  # a worker's own settings and its default bundle do not count
+    if has == "a copy elsewhere":
+        monkeypatch.setenv("PMFER_BUNDLE", str((tmp_path / "by-hand").rename(tmp_path / "moved")))
+    with pytest.raises(ConfigurationError, match="no warehouse there"):  # it comes as far as that
+        run_shard(ours, uuid4())
+
+
+def test_a_worker_without_the_bundle_of_the_night_names_it(source: Path, tmp_path: Path) -> None:
+    ours = make_job(source, NIGHT, tmp_path / "data", str(other_bundle(tmp_path / "by-hand")))
+    shutil.rmtree(tmp_path / "by-hand")
+    with pytest.raises(BundleError, match=ours.bundle.digest) as refused:
+        run_shard(ours, uuid4())
+    assert "detector" not in str(refused.value)
+    assert len(str(refused.value).splitlines()) == 1
+    assert not (tmp_path / "data" / "warehouse").exists()
+
+
+def test_a_worker_with_another_detector_scores_nothing(source: Path, tmp_path: Path) -> None:
+    ours = job(source, tmp_path / "data")
     with pytest.raises(ConfigurationError, match="not the one that the night is scored with"):
-        score_shard.fn(str(source), NIGHT, [recording], uuid4(), 1, data_dir=tmp_path / "data", **theirs)
+        run_shard(ours, uuid4(), options_sha256="0" * 64)
     assert not (tmp_path / "data" / "warehouse").exists()
 
 
@@ -95,8 +135,7 @@ def test_a_worker_with_another_warehouse_or_source_scores_nothing(source: Path, 
     ours, run_id = job(source, tmp_path / "data"), uuid4()
 
     def shard(folder: Path) -> None:
-        recording = recording_id(f"{NIGHT}/any.mp4")
-        score_shard.fn(str(folder), NIGHT, [recording], run_id, 1, data_dir=ours.data.root, **vars(ours.provenance))
+        run_shard(ours, run_id, source=str(folder))
 
     with pytest.raises(ConfigurationError, match="no warehouse there"):
         shard(source)

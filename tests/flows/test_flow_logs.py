@@ -10,8 +10,18 @@ import pytest
 from rich.console import Console
 from rich.logging import RichHandler
 
-from flows.logs import hide, log_context, session_label, session_progress, set_up_logs, without_identities, writes_json
+from flows.logs import (
+    OwnWords,
+    hide,
+    log_context,
+    session_label,
+    session_progress,
+    set_up_logs,
+    without_identities,
+    writes_json,
+)
 from flows.settings import Settings
+from pmfer.errors import QuarantineReason
 
 
 @pytest.fixture(autouse=True)
@@ -47,10 +57,46 @@ def test_identities_are_struck_out_of_messages_arguments_and_tracebacks(capsys: 
     try:
         raise ValueError("birch-01b is unknown")
     except ValueError:
-        logging.getLogger("pmfer.sample").exception("%s and p1, not mp11, in Ada Moss.mp4", "reports/birch-01.pdf")
+        logging.getLogger("pmfer.sample").exception(
+            "%s and %s", "reports/birch-01.pdf", "p1, not mp11, in Ada Moss.mp4"
+        )
     (line,) = lines(capsys)
     assert line["message"] == "reports/[patient].pdf and [patient], not mp11, in [patient]"
     assert "ValueError: [patient] is unknown" in line["traceback"]
+
+
+def test_our_own_words_stay_whatever_a_session_is_called(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logs(Settings(log_format="json"))
+    logging.getLogger("pmfer").addHandler(logging.StreamHandler(io.StringIO()))  # as Prefect's: two filters, one record
+    hide(["scored", "scored.mp4", "1", "no_consent", "bed7", "patient", "3"])
+    log = logging.getLogger("pmfer.sample")
+    log.info("%d of %d sessions scored in %.1f s", 1, 3, 3.0)
+    log.info("%s", OwnWords("1 of 3 sessions scored"))
+    log.info("set aside: %s", QuarantineReason.NO_CONSENT)
+    log.info("%s", OSError("scored.mp4: bed7 was scored, embed77 was rescored"))
+    assert [line["message"] for line in lines(capsys)] == [
+        "1 of 3 sessions scored in 3.0 s",
+        "1 of 3 sessions scored",
+        "set aside: no_consent",
+        "[patient]: [patient] was [patient], embed77 was rescored",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("identity", "text", "clean"),
+    [
+        ("bed", "bedding in bed, bed.json, /bed/embed", "bedding in [patient], [patient].json, /[patient]/embed"),
+        ("a+b (c)", "xa+b (c) or a+b (c)?", "xa+b (c) or [patient]?"),
+        ("[x]", "a[x]b", "a[patient]b"),
+        ("Süd", "Südseite Süd", "Südseite [patient]"),
+        ("1.0", "1.00, 1x0, 11.0, 1.0", "1.00, 1x0, 11.0, [patient]"),
+        ("p_1", "p_1 p_11 p_1-b", "[patient] p_11 [patient]-b"),
+    ],
+)
+def test_a_name_is_struck_out_where_it_stands_by_itself(identity: str, text: str, clean: str) -> None:
+    set_up_logs(Settings())
+    hide([identity])
+    assert without_identities(text) == clean
 
 
 def test_those_of_one_night_are_forgotten_with_the_next(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from uuid import uuid4
@@ -52,7 +53,9 @@ def test_every_line_of_a_shard_names_run_and_shard_and_nobody(tmp_path: Path) ->
         "recordings": [recording_id(f"{NIGHT}/{video.name}") for video in (first, named)],
         "run_id": run_id,
         "shard": 3,
-        **vars(job.provenance),
+        "bundle": job.bundle.address,
+        "options": asdict(job.options),
+        **asdict(job.provenance),
         "data_dir": str(data),
     }
     identities = [sidecar["patient_id"], sidecar["session_id"], "ada-1", "Ada Moss"]

@@ -15,6 +15,7 @@ from onnx import numpy_helper
 from PIL import Image, ImageFilter
 
 from inference.faces import overlaps
+from inference.hardware import gains_from_int8
 from inference.model import ExpressionModel
 from inference.options import ScoringOptions
 from inference.score import ScoredVideo, Scorer, VideoSummary
@@ -232,7 +233,7 @@ def test_int8_is_a_choice_that_changes_the_identity_and_little_else(
     }
     assert 0 < np.abs(frames[True] - frames[False]).max() < 0.1
     assert ScoringOptions(int8=True).digest() != ScoringOptions(int8=False).digest()
-    assert ScoringOptions().digest() == ScoringOptions(int8=ScoringOptions().uses_int8).digest()
+    assert ScoringOptions().digest() == ScoringOptions(int8=gains_from_int8()).digest()
 
 
 def test_bundle_without_geometry_for_the_detector_is_refused(bundle: Bundle) -> None:
