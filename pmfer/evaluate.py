@@ -25,6 +25,7 @@ from pmfer.metrics import (
     expected_calibration_error,
     icc_3_1,
     macro_f1,
+    macro_recall,
     mapped_by_other_subjects,
     mean_known,
     pearson,
@@ -93,7 +94,7 @@ def expression_figures(
 
     Returns:
         Flat keys: n, accuracy_strict, accuracy_argmax, accuracy_strict_dedup, accuracy_occlusion, accuracy_pose30,
-        accuracy_pose45 and one for any other subset, macro_f1, ece, recall (by expression).
+        accuracy_pose45 and one for any other subset, macro_f1, recall_mean, ece, recall (by expression).
     """
     strict = strict_label(votes)
     figures: dict[str, Any] = {
@@ -108,6 +109,7 @@ def expression_figures(
         inside = subsets.get(subset, np.zeros(len(strict), bool))
         figures[f"accuracy_{subset}"] = accuracy(probabilities, np.where(inside, strict, -1))
     figures["macro_f1"] = macro_f1(probabilities, strict)
+    figures["recall_mean"] = macro_recall(probabilities, strict)
     figures["ece"] = expected_calibration_error(probabilities, strict)
     figures["recall"] = {
         name: accuracy(probabilities, np.where(strict == label, strict, -1))
@@ -130,7 +132,6 @@ def measure(probabilities: Probabilities, au_scores: Mapping[str, Floats], sampl
     figures = expression_figures(probabilities, samples.votes, samples.subsets)
     right = int((answers(probabilities)[strict >= 0] == strict[strict >= 0]).sum())
     figures["accuracy_strict_interval95"] = wilson_interval(right, figures["n"])
-    figures["recall_mean"] = mean_known(list(figures["recall"].values()))
     figures["confusion"] = confusion(probabilities, strict).tolist() if figures["n"] else None
     missed = answers(probabilities) == NO_ANSWER
     figures["missed"] = {name: int((missed & (strict == label)).sum()) for label, name in enumerate(EXPRESSION_NAMES)}

@@ -13,6 +13,7 @@ _FIGURES = (
     ("accuracy_pose30", "accuracy, pose > 30 degrees"),
     ("accuracy_pose45", "accuracy, pose > 45 degrees"),
     ("macro_f1", "macro F1"),
+    ("recall_mean", "mean recall of the expressions"),
     ("ece", "expected calibration error"),
 )
 _SPLITS = ("valid", "valid_flip", "test", "test_flip")
@@ -41,6 +42,7 @@ def render_model_card(card: BundleCard) -> str:
         phrases="\n".join(_phrase_row(phrase) for phrase in card.au_phrases),
         unseen=_unseen(card),
         temperature=card.calibration["temperature"],
+        power=card.calibration["power"],
         prompts=card.prompt_set_sha256[:12],
         weights=card.weights_sha256[:12],
     )
@@ -214,8 +216,11 @@ says what is the paper's and what is our interpretation.
 
 {recalls}{int8}
 
-Calibration: the class logits are divided by a temperature of {temperature}, fitted on the validation split; the
-expected calibration error is over 15 bins of equal width. Phrase scores are not calibrated.
+Decision: the probabilities are divided by the training prior to the power {power}, which reads rare and subdued
+expressions better and costs a little strict accuracy, and the logits by a temperature of {temperature}, fitted on a clean
+and a corrupted copy of the validation split. The expected calibration error is over 15 bins of equal width. A phrase score
+of one half means that as many faces of the validation split lie above it as the table of `pmfer/expressions.py` says show
+the unit; no FACS coder was asked.
 
 ## Cost
 {cost}

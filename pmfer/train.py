@@ -93,16 +93,25 @@ def train(
 
 
 @torch.no_grad()
-def predict(model: Pmfer, faces: Faces, normalisation: Normalisation) -> np.ndarray[Any, Any]:
-    """Class probabilities float32 [N, E] of the model with its text side baked, without flip averaging."""
+def predict_scores(
+    model: Pmfer, images: npt.NDArray[np.uint8], normalisation: Normalisation
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Class probabilities float32 [N, E] and phrase scores [N, A] of the model with its text side baked, undecided."""
     inference = InferenceModel(model, bake(model, model.tokenizer))
     device = model.log_scale.device
-    rows = []
-    for part in torch.split(torch.from_numpy(faces.images), max(1, PIXELS_AT_ONCE // model.size_px**2)):
+    expressions, phrases = [], []
+    for part in torch.split(torch.from_numpy(images), max(1, PIXELS_AT_ONCE // model.size_px**2)):
         pictures = normalise(plain(part, model.size_px), normalisation)
         with half_precision(device):
-            rows.append(inference(pictures.to(device, memory_format=torch.channels_last))[0].float().cpu())
-    return np.asarray(torch.cat(rows).numpy())
+            scores = inference(pictures.to(device, memory_format=torch.channels_last))
+        expressions.append(scores[0].float().cpu())
+        phrases.append(scores[1].float().cpu())
+    return torch.cat(expressions).numpy(), torch.cat(phrases).numpy()
+
+
+def predict(model: Pmfer, faces: Faces, normalisation: Normalisation) -> npt.NDArray[np.float32]:
+    """Class probabilities float32 [N, E], without flip averaging."""
+    return predict_scores(model, faces.images, normalisation)[0]
 
 
 def half_precision(device: torch.device) -> torch.autocast:

@@ -21,6 +21,7 @@ from pmfer.bundle import Bundle, CropGeometry
 from pmfer.config import ClipConfig, LossConfig, ScheduleConfig, TrainConfig, read_config
 from pmfer.covers import REGIONS
 from pmfer.datasets import Faces
+from pmfer.decision import Decision
 from pmfer.errors import ConfigurationError
 from pmfer.evaluate import run_bundle
 from pmfer.export import export_bundle
@@ -235,8 +236,8 @@ def test_the_exported_graph_answers_as_torch_does(run_folder: Path, bundle: Bund
     spec = bundle.card.input
     assert epochs == 1
     assert (spec.size_px, spec.channels, len(spec.mean), len(spec.std)) == (48, 3, 3, 3)
-    temperature = bundle.card.calibration["temperature"]
-    inference = InferenceModel(model, bake(model, model.tokenizer), temperature).eval()
+    decision = Decision(**bundle.card.calibration)
+    inference = InferenceModel(model, bake(model, model.tokenizer), decision).eval()
     pictures = normalise(plain(torch.from_numpy(faces.images[:5]), 48), normalisation)
     with torch.no_grad():
         expected = [output.numpy() for output in inference(pictures)]
