@@ -217,10 +217,10 @@ says what is the paper's and what is our interpretation.
 {recalls}{int8}
 
 Decision: the probabilities are divided by the training prior to the power {power}, which reads rare and subdued
-expressions better and costs a little strict accuracy, and the logits by a temperature of {temperature}, fitted on a clean
-and a corrupted copy of the validation split. The expected calibration error is over 15 bins of equal width. A phrase score
-of one half means that as many faces of the validation split lie above it as the table of `pmfer/expressions.py` says show
-the unit; no FACS coder was asked.
+expressions better and costs a little strict accuracy, and the logits by a temperature of {temperature}, fitted on a
+clean and a corrupted copy of the validation split. The expected calibration error is over 15 bins of equal width. Half
+of a phrase's scale lies where as many faces of the validation split are above it as the table of `pmfer/expressions.py`
+says show the unit; no FACS coder was asked.
 
 ## Cost
 {cost}
