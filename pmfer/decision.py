@@ -3,7 +3,7 @@
 Two thirds of the training faces are neutral or happy, so a face that shows little is called neutral. Dividing the
 probabilities by the training prior to a power (logit adjustment, Menon et al., ICLR 2021) reads subdued and rare
 expressions better and common ones a little worse. The power is chosen on the validation split, the temperature (Guo et
-al., ICML 2017) on a clean and a corrupted copy of it: a model that is right about its doubts on clean faces alone is too
+al., ICML 2017) on a clean and a corrupted copy of it: a model whose doubts are right on clean faces alone is too
 sure of itself at the bedside.
 """
 
