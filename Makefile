@@ -8,7 +8,7 @@ FERPLUS ?= ../shared/data/ferplus/ferplus.parquet
 MESH ?= var/landmarks/face_landmark.tflite
 
 .DEFAULT_GOAL := help
-.PHONY: help install setup demo test test-slow deploy lint lint-deploy audit format types lock train ablation dictionary \
+.PHONY: help install setup demo test test-slow deploy lint lint-deploy audit format types lock train ablation robustness dictionary \
 	settings-page words preview report-picture bench bench-night bench-reports bench-statistics bench-warehouse peers \
 	scale clean
 
@@ -69,6 +69,9 @@ var/landmarks/ferplus.parquet: | $(VENV)/.dev
 ablation: $(VENV)/.dev var/landmarks/ferplus.parquet  ## train every arm with three seeds; 80 minutes on two cores
 	@$(BIN)/pmfer ablate pmfer/configs/ablation.toml --data $(FERPLUS) \
 		--landmarks var/landmarks/ferplus.parquet --out var/ablation
+
+robustness: $(VENV)/.dev var/landmarks/ferplus.parquet  ## measure a bundle on corrupted and covered faces: BUNDLE=pmfer-compact
+	@$(BIN)/pmfer robustness $(FERPLUS) --landmarks var/landmarks/ferplus.parquet $(if $(BUNDLE),--bundle $(BUNDLE))
 
 train: $(VENV)/.dev var/landmarks/ferplus.parquet  ## train the default bundle on FERPLUS=... and put it in its place
 	@for cycle in compact compact-finish bedside; do \

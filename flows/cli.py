@@ -332,6 +332,21 @@ def evaluate(
 
 
 @app.command()
+def robustness(
+    data: Annotated[Path, typer.Argument(help="A data set of face crops; see docs/datasets.md.")],
+    bundle: BundleName = None,
+    split: Annotated[str, typer.Option(help="train, valid, test or all.")] = "valid",
+    landmarks: Annotated[Path | None, typer.Option(help="File of `pmfer landmarks`, for covered faces.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Data set, where it is not found out; e.g. affectnet7.")] = None,
+    int8: Annotated[bool, typer.Option("--int8", help="Measure the bundle's int8 graph.")] = False,
+) -> None:
+    """Measure a bundle on rolled, noisy, small, dark and covered faces, and print a table."""
+    from flows.training_command import run_robustness
+
+    typer.echo(run_robustness(read_settings(bundle=bundle).bundle, data, split, landmarks, kind, int8=int8))
+
+
+@app.command()
 def attention(
     pictures: Annotated[list[Path], typer.Argument(help="Pictures, folders of them, or a manifest (CSV, Parquet).")],
     out: Annotated[Path, typer.Option(help="Folder for the sheets, mean.png and attention.json.")],

@@ -5,13 +5,15 @@ from pathlib import Path
 
 from pmfer.ablation import DISTANCES, SHARES, AblationFaces, render_table, run_ablation
 from pmfer.ablation_figure import FIGURE_FILE, draw_ablation
+from pmfer.bundle import load_bundle
 from pmfer.config import TrainConfig, read_config
 from pmfer.crop_file import read_crop_file
-from pmfer.datasets import Faces, data_terms, read_measured_faces, read_training_faces
+from pmfer.datasets import Faces, data_terms, load_faces, read_measured_faces, read_samples, read_training_faces
 from pmfer.errors import ConfigurationError
 from pmfer.export import export_bundle
-from pmfer.landmark_file import FaceShapes, shapes_for, write_landmark_file
+from pmfer.landmark_file import FaceShapes, read_shapes, shapes_for, write_landmark_file
 from pmfer.landmarks import FaceMesh
+from pmfer.robustness import measure_robustness, render_robustness
 from pmfer.train import load_checkpoint, train
 
 
@@ -75,6 +77,15 @@ def run_export(
     source = data_terms(data, config.data.kind)
     bundle = export_bundle(checkpoint, out, read_crop_file(crop), valid, test, source, phrases, test_looks)
     return f"{bundle.path}  {bundle.digest}"
+
+
+def run_robustness(bundle: str, data: Path, split: str, landmarks: Path | None, kind: str | None, *, int8: bool) -> str:
+    """Measure a bundle on corrupted and, with a landmark file, on covered faces; returns the table in Markdown."""
+    loaded = load_bundle(bundle)
+    samples = read_samples(data, kind).with_valid().in_split(split)
+    faces = load_faces(samples, loaded.card.input.size_px, 1)
+    placed = read_shapes(landmarks, faces.names).placed if landmarks else None
+    return render_robustness(measure_robustness(loaded, faces, placed, int8=int8))
 
 
 def _read(request: TrainRequest) -> _TrainingData:

@@ -44,7 +44,14 @@ ACTIVITY_SCALE = 4.0  # from 0..4 of pain-related activity to 0..16 of PSPI wher
 def run_bundle(
     bundle: Bundle, images: npt.NDArray[np.uint8], batch: int = 256, *, int8: bool = False
 ) -> npt.NDArray[np.float32]:
-    """Class probabilities float32 [N, E] of face crops uint8, [N, S, S] grey or [N, S, S, 3] RGB.
+    """Class probabilities float32 [N, E] of face crops; see `run_graph`."""
+    return run_graph(bundle, images, batch, int8=int8)["expression"]
+
+
+def run_graph(
+    bundle: Bundle, images: npt.NDArray[np.uint8], batch: int = 256, *, int8: bool = False
+) -> dict[str, npt.NDArray[np.float32]]:
+    """All outputs of a bundle's graph but the attention, by name, for face crops uint8 [N, S, S] or [N, S, S, 3] RGB.
 
     A bundle in colour takes grey crops as well: their one plane becomes three, normalised as the card says. With `int8`
     it is the bundle's int8 graph that runs, if it has one.
@@ -60,13 +67,13 @@ def run_bundle(
     std = np.array(spec.std, np.float32).reshape(1, -1, 1, 1)
     weights = (int8 and bundle.int8_weights) or bundle.weights
     session = onnxruntime.InferenceSession(str(weights), providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs() if output.name != "attention"]
     rows = []
     for begin in range(0, len(images), batch):
         part = images[begin : begin + batch]
         planes = part[:, None] if part.ndim == 3 else part.transpose(0, 3, 1, 2)
-        (scores,) = session.run(["expression"], {"faces": (planes.astype(np.float32) / 255 - mean) / std})
-        rows.append(np.asarray(scores))
-    return np.concatenate(rows)
+        rows.append(session.run(names, {"faces": (planes.astype(np.float32) / 255 - mean) / std}))
+    return {name: np.concatenate(parts) for name, parts in zip(names, zip(*rows, strict=True), strict=True)}
 
 
 def evaluate(bundle: Bundle, faces: Faces, flip: bool = False) -> dict[str, Any]:

@@ -41,6 +41,7 @@ from pmfer.step import Batch, compute_losses
 from pmfer.train_log import LOG_FILE, append_row, keep_epochs, read_log
 
 CHECKPOINT_FILE = "checkpoint.pt"
+AVERAGED_FILE = "averaged.pt"  # what later runs start from, an eighth as large
 PIXELS_AT_ONCE = 512 * 48 * 48  # of the faces that are predicted together
 
 
@@ -58,7 +59,7 @@ def train(
         config: the run.
         faces: training faces, those without a usable vote already left out.
         valid: faces to watch progress on; nothing is learnt from them.
-        out: folder of `checkpoint.pt`, `metrics.jsonl` (a line per epoch) and `curves.png`.
+        out: folder of `checkpoint.pt`, `averaged.pt`, `metrics.jsonl` (a line per epoch) and `curves.png`.
         shapes: what the face mesh says of `faces`; None: phrases follow the votes alone, and no face is covered.
         device: where to compute; a GPU when there is one.
 
@@ -87,6 +88,7 @@ def train(
             row["seconds"] = time.monotonic() - began
             append_row(out / LOG_FILE, row)  # before the checkpoint: what a kill in between leaves is dropped again
             run.save(checkpoint, epoch + 1)
+            write_averaged(checkpoint, out / AVERAGED_FILE)
             draw_curves(read_log(out / LOG_FILE), out / CURVES_FILE)
             progress.update(task, description=f"epoch {epoch + 1}, valid {row['valid_strict'] or 0:.1%}")
     return checkpoint
@@ -153,6 +155,25 @@ def load_checkpoint(path: Path) -> tuple[TrainConfig, Pmfer, Normalisation, int]
             f"{path}: made by another release, whose model has other parts; train again or use that release"
         ) from None
     return config, model.eval(), _read_normalisation(content["normalisation"]), content["epochs_done"]
+
+
+def write_averaged(checkpoint: Path, out: Path) -> None:
+    """Write the averaged weights of a checkpoint alone, in half precision: to start from, to export, to hand on.
+
+    Raises:
+        TrainingError: the checkpoint is unusable.
+    """
+    content = _read(checkpoint)
+    kept = {key: content[key] for key in ("config", "prompt_set_sha256", "normalisation", "epochs_done")}
+    averaged = {name: t.half() if t.is_floating_point() else t for name, t in content["averaged"].items()}
+    _write({**kept, "averaged": averaged}, out)
+
+
+def _write(content: dict[str, Any], path: Path) -> None:
+    """Save, whole or not at all."""
+    temporary = path.with_suffix(".tmp")
+    torch.save(content, temporary)
+    temporary.replace(path)
 
 
 def _read_normalisation(content: dict[str, Any]) -> Normalisation:
@@ -267,15 +288,15 @@ class _Run:
             "averaged_steps": self.averaged.n_averaged,
             "optimiser": self.optimiser.state_dict(),
         }
-        temporary = path.with_suffix(".tmp")
-        torch.save(content, temporary)
-        temporary.replace(path)
+        _write(content, path)
 
     def load(self, path: Path) -> int:
         """Take up a checkpoint of the same configuration; returns the number of epochs done."""
         content = _read(path)
         if TrainConfig.model_validate(content["config"]) != self.config:
             raise TrainingError(f"{path}: belongs to another configuration; choose another --out or remove it")
+        if "optimiser" not in content:
+            raise TrainingError(f"{path}: holds averaged weights alone; name it as `start` of a new run")
         self.model.load_state_dict(content["model"])
         self.averaged.module.load_state_dict(content["averaged"])
         self.averaged.n_averaged.copy_(content["averaged_steps"])

@@ -30,7 +30,7 @@ from pmfer.prompts import (
     sample_prompt,
 )
 from pmfer.step import Batch, compute_losses
-from pmfer.train import CHECKPOINT_FILE, load_checkpoint, train
+from pmfer.train import AVERAGED_FILE, CHECKPOINT_FILE, load_checkpoint, train, write_averaged
 from pmfer.train_log import LOG_FILE, read_log
 
 CONFIG = TrainConfig(model=SMALL, schedule=ScheduleConfig(epochs=2, batch=8, sizes_px=((0.0, 32),)))
@@ -207,6 +207,16 @@ def test_a_run_can_start_from_the_weights_of_another(tmp_path: Path) -> None:
     assert (kept, epochs) == (normalisation, 1)
     for name, parameter in before.named_parameters():
         torch.testing.assert_close(dict(after.named_parameters())[name], parameter)
+    _, light, _, done = load_checkpoint(tmp_path / "first" / AVERAGED_FILE)
+    assert done == 2
+    for name, parameter in before.named_parameters():
+        torch.testing.assert_close(dict(light.named_parameters())[name], parameter, atol=1e-3, rtol=1e-3)
+
+
+def test_a_run_does_not_go_on_from_averaged_weights_alone(checkpoint: Path, tmp_path: Path) -> None:
+    write_averaged(checkpoint, tmp_path / CHECKPOINT_FILE)
+    with pytest.raises(TrainingError, match="averaged weights alone"):
+        train(load_checkpoint(checkpoint)[0], made_faces(), made_faces(), tmp_path, device=torch.device("cpu"))
 
 
 def test_a_run_cannot_start_from_another_kind_of_model(checkpoint: Path, tmp_path: Path) -> None:
