@@ -5,9 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 FERPLUS ?= ../shared/data/ferplus/ferplus.parquet
+MESH ?= var/landmarks/face_landmark.tflite
 
 .DEFAULT_GOAL := help
-.PHONY: help install setup demo test test-slow deploy lint lint-deploy audit format types lock train ablation dictionary \
+.PHONY: help install setup demo test test-slow deploy lint lint-deploy audit format types lock train ablation robustness dictionary \
 	settings-page words preview report-picture bench bench-night bench-reports bench-statistics bench-warehouse peers \
 	scale clean
 
@@ -62,20 +63,22 @@ lock:  ## pin the whole tree anew in constraints.txt, after a change of the depe
 
 var/landmarks/ferplus.parquet: | $(VENV)/.dev
 	@$(PIP) -e '.[train,dev,landmarks]'
-	@PYTHON=$(BIN)/python scripts/fetch_face_mesh.sh var/landmarks/face_landmark.tflite
-	@$(BIN)/pmfer landmarks pmfer/configs/compact.toml --data $(FERPLUS) \
-		--mesh var/landmarks/face_landmark.tflite --out $@
+	@test -f $(MESH) || PYTHON=$(BIN)/python scripts/fetch_face_mesh.sh $(MESH)
+	@$(BIN)/pmfer landmarks pmfer/configs/compact.toml --data $(FERPLUS) --mesh $(MESH) --out $@
 
 ablation: $(VENV)/.dev var/landmarks/ferplus.parquet  ## train every arm with three seeds; 80 minutes on two cores
 	@$(BIN)/pmfer ablate pmfer/configs/ablation.toml --data $(FERPLUS) \
 		--landmarks var/landmarks/ferplus.parquet --out var/ablation
 
+robustness: $(VENV)/.dev var/landmarks/ferplus.parquet  ## measure a bundle on corrupted and covered faces: BUNDLE=pmfer-compact
+	@$(BIN)/pmfer robustness $(FERPLUS) --landmarks var/landmarks/ferplus.parquet $(if $(BUNDLE),--bundle $(BUNDLE))
+
 train: $(VENV)/.dev var/landmarks/ferplus.parquet  ## train the default bundle on FERPLUS=... and put it in its place
-	@for cycle in compact compact-finish; do \
+	@for cycle in compact compact-finish bedside; do \
 		$(BIN)/pmfer train pmfer/configs/$$cycle.toml --data $(FERPLUS) \
 			--landmarks var/landmarks/ferplus.parquet --out var/train/$$cycle || exit 1; \
 	done
-	@$(BIN)/pmfer export var/train/compact-finish/checkpoint.pt --data $(FERPLUS) --crop pmfer/configs/crop.json \
+	@$(BIN)/pmfer export var/train/bedside/checkpoint.pt --data $(FERPLUS) --crop pmfer/configs/crop.json \
 		--out pmfer/bundles/pmfer-compact
 	@$(BIN)/python -m pmfer.quantise pmfer/bundles/pmfer-compact $(FERPLUS)
 

@@ -285,7 +285,7 @@ def train(
 def landmarks(
     config: Annotated[Path, typer.Argument(help="TOML file of the training run.")],
     data: Data,
-    mesh: Annotated[Path, typer.Option(help="MediaPipe's face_landmark.tflite; see scripts/fetch_face_mesh.sh.")],
+    mesh: Annotated[Path, typer.Option(help="A face mesh of MediaPipe; docs/training.md says which.")],
     out: Annotated[Path, typer.Option(help="Parquet file to write.")],
 ) -> None:
     """Measure the shape of every training face, for `pmfer train --landmarks`."""
@@ -346,6 +346,21 @@ def evaluate(
     settings = read_settings(bundle=bundle, detector=detector)
     request = EvaluateRequest(manifest, split, kind, cropped, flip, settings.detector, json_out, picture)
     run_evaluation(settings.bundle, request, PlainConsole())
+
+
+@app.command()
+def robustness(
+    data: Annotated[Path, typer.Argument(help="A data set of face crops; see docs/datasets.md.")],
+    bundle: BundleName = None,
+    split: Annotated[str, typer.Option(help="train, valid, test or all.")] = "valid",
+    landmarks: Annotated[Path | None, typer.Option(help="File of `pmfer landmarks`, for covered faces.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Data set, where it is not found out; e.g. affectnet7.")] = None,
+    int8: Annotated[bool, typer.Option("--int8", help="Measure the bundle's int8 graph.")] = False,
+) -> None:
+    """Measure a bundle on rolled, noisy, small, dark and covered faces, and print a table."""
+    from flows.training_command import run_robustness
+
+    typer.echo(run_robustness(read_settings(bundle=bundle).bundle, data, split, landmarks, kind, int8=int8))
 
 
 @app.command()

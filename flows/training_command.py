@@ -3,18 +3,17 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
-from pmfer.ablation import DISTANCES, SHARES, render_table, run_ablation
+from pmfer.ablation import DISTANCES, SHARES, AblationFaces, render_table, run_ablation
 from pmfer.ablation_figure import FIGURE_FILE, draw_ablation
+from pmfer.bundle import load_bundle
 from pmfer.config import TrainConfig, read_config
 from pmfer.crop_file import read_crop_file
-from pmfer.datasets import Faces, data_terms, read_measured_faces, read_training_faces
+from pmfer.datasets import Faces, data_terms, load_faces, read_measured_faces, read_samples, read_training_faces
 from pmfer.errors import ConfigurationError
 from pmfer.export import export_bundle
-from pmfer.landmark_file import evidence_for, write_landmark_file
+from pmfer.landmark_file import FaceShapes, read_shapes, shapes_for, write_landmark_file
 from pmfer.landmarks import FaceMesh
+from pmfer.robustness import measure_robustness, render_robustness
 from pmfer.train import load_checkpoint, train
 
 
@@ -33,21 +32,21 @@ class _TrainingData:
     options: TrainConfig
     faces: Faces
     valid: Faces
-    seen: npt.NDArray[np.float32] | None
+    shapes: FaceShapes | None
 
 
 def run_training(request: TrainRequest) -> str:
     """Train, or take up the run that `out` holds; returns where the checkpoint is."""
     given = _read(request)
-    return str(train(given.options, given.faces, given.valid, request.out, given.seen))
+    return str(train(given.options, given.faces, given.valid, request.out, given.shapes))
 
 
 def run_landmarks(config: Path, data: Path, mesh: Path, out: Path) -> str:
-    """Measure the training faces; returns a line that says how many."""
+    """Measure the training and validation faces; returns a line that says how many."""
     options = read_config(config)
     finder = FaceMesh(mesh)
-    faces, _ = read_training_faces(data, options.size_px, kind=options.data.kind)
-    return f"{out}  {write_landmark_file(faces, finder, out)} faces"
+    splits = read_training_faces(data, options.size_px, kind=options.data.kind)
+    return f"{out}  {write_landmark_file(splits, finder, out)} faces"
 
 
 def run_arms(request: TrainRequest, seeds: int) -> str:
@@ -60,7 +59,9 @@ def run_arms(request: TrainRequest, seeds: int) -> str:
     test = read_measured_faces(request.data, given.options.size_px, kind=given.options.data.kind)[1]
     if test is None:
         raise ConfigurationError(f"{request.data}: has no test split; an ablation is measured on one")
-    results = run_ablation(given.options, given.faces, given.valid, test, request.out, seeds, given.seen)
+    valid_shapes = shapes_for(given.options, request.landmarks, given.valid.names)
+    splits = AblationFaces(given.faces, given.valid, test, given.shapes, valid_shapes)
+    results = run_ablation(given.options, splits, request.out, seeds)
     table = render_table(results)
     (request.out / "ablation.md").write_text(table, encoding="utf-8")
     draw_ablation(results, SHARES, DISTANCES, request.out / FIGURE_FILE)
@@ -78,9 +79,18 @@ def run_export(
     return f"{bundle.path}  {bundle.digest}"
 
 
+def run_robustness(bundle: str, data: Path, split: str, landmarks: Path | None, kind: str | None, *, int8: bool) -> str:
+    """Measure a bundle on corrupted and, with a landmark file, on covered faces; returns the table in Markdown."""
+    loaded = load_bundle(bundle)
+    samples = read_samples(data, kind).with_valid().in_split(split)
+    faces = load_faces(samples, loaded.card.input.size_px, 1)
+    placed = read_shapes(landmarks, faces.names).placed if landmarks else None
+    return render_robustness(measure_robustness(loaded, faces, placed, int8=int8))
+
+
 def _read(request: TrainRequest) -> _TrainingData:
     options = read_config(request.config)
     faces, valid = read_training_faces(
         request.data, options.size_px, kind=options.data.kind, folder=request.out / "faces"
     )
-    return _TrainingData(options, faces, valid, evidence_for(options, request.landmarks, faces.names))
+    return _TrainingData(options, faces, valid, shapes_for(options, request.landmarks, faces.names))

@@ -1,22 +1,22 @@
 """The ablation of the paper's claim: the same back-end, budget and seeds with one part of the method more at a time."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from pmfer.config import LossConfig, TrainConfig
 from pmfer.controls import ModalityState, masked_phrase_accuracy, modality_state
-from pmfer.datasets import Faces
+from pmfer.datasets import Faces, vote_distribution
 from pmfer.evaluate import expression_figures
+from pmfer.geometry import au_probability_table, phrase_targets
+from pmfer.landmark_file import FaceShapes
 from pmfer.train import load_checkpoint, predict_both_ways, train
 from pmfer.train_log import LOG_FILE, read_log
 
 ARMS: dict[str, dict[str, Any]] = {
-    "A": {"prompts": "class_names", "alignment": 0.0, "mixed_share": 0.0, "masked_phrase": 0.0, "adversary": 0.0},
+    "A": {"prompts": "class_names", "alignment": 0.0, "masked_phrase": 0.0, "adversary": 0.0},
     "B": {"masked_phrase": 0.0, "adversary": 0.0},
     "C": {"adversary": 0.0},
     "D": {},
@@ -46,25 +46,25 @@ def arm_config(config: TrainConfig, arm: str, seed: int) -> TrainConfig:
     return config.model_copy(update={"name": f"{config.name}-{arm}{seed}", "loss": loss, "schedule": schedule})
 
 
-def run_ablation(
-    config: TrainConfig,
-    faces: Faces,
-    valid: Faces,
-    test: Faces,
-    out: Path,
-    seeds: int,
-    seen: npt.NDArray[np.float32] | None = None,
-) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class AblationFaces:
+    """Faces to train on, to watch progress on and to measure on, and what the face mesh says of the first two."""
+
+    train: Faces
+    valid: Faces
+    test: Faces
+    shapes: FaceShapes | None = None  # of `train`
+    valid_shapes: FaceShapes | None = None  # of `valid`
+
+
+def run_ablation(config: TrainConfig, faces: AblationFaces, out: Path, seeds: int) -> list[dict[str, Any]]:
     """Train and measure every arm with every seed; what is done is not done again, what was stopped goes on.
 
     Args:
         config: the run of arm D.
-        faces: training faces.
-        valid: faces to watch progress on.
-        test: faces to measure on.
+        faces: to train and to measure on.
         out: a folder per run.
         seeds: runs per arm, with seeds 0, 1, ...
-        seen: of geometry.evidence, for the arms with phrase alignment.
 
     Returns:
         One dictionary of figures per run, with `arm` and `seed`.
@@ -74,8 +74,8 @@ def run_ablation(
         for arm in ARMS:
             folder = out / f"{arm}{seed}"
             if not (folder / RESULT_FILE).exists():
-                checkpoint = train(arm_config(config, arm, seed), faces, valid, folder, seen)
-                figures = {"arm": arm, "seed": seed} | measure_checkpoint(checkpoint, test)
+                checkpoint = train(arm_config(config, arm, seed), faces.train, faces.valid, folder, faces.shapes)
+                figures = {"arm": arm, "seed": seed} | measure_checkpoint(checkpoint, faces)
                 # Of the last epoch; only arms with an adversary have it.
                 figures["discriminator_accuracy"] = read_log(folder / LOG_FILE)[-1].get("discriminator_accuracy")
                 (folder / RESULT_FILE).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
@@ -83,16 +83,19 @@ def run_ablation(
     return results
 
 
-def measure_checkpoint(checkpoint: Path, test: Faces) -> dict[str, Any]:
-    """Accuracies with flip averaging, the masked phrase with and without the picture, and the modalities' distance."""
+def measure_checkpoint(checkpoint: Path, faces: AblationFaces) -> dict[str, Any]:
+    """Accuracies (mirrored average) and modalities on test, the masked phrase with and without the picture on valid."""
     config, model, normalisation, _ = load_checkpoint(checkpoint)
+    test, valid = faces.test, faces.valid
     figures = expression_figures(predict_both_ways(model, test, normalisation), test.votes, test.subsets)
     state: ModalityState = modality_state(model, test, normalisation)
     result = {key: figures[key] for key in (*(f"accuracy_{name}" for name in ACCURACIES), "macro_f1")}
     result |= {"modality_gap": state.gap, "modality_probe": state.probe_accuracy}
     if config.loss.masked_phrase:
-        result["masked_phrase"] = masked_phrase_accuracy(model, test, normalisation)
-        result["masked_phrase_text_only"] = masked_phrase_accuracy(model, test, normalisation, see_faces=False)
+        seen = faces.valid_shapes.evidence if faces.valid_shapes else None
+        shown = phrase_targets(vote_distribution(valid.votes), au_probability_table(), seen).shown
+        result["masked_phrase"] = masked_phrase_accuracy(model, valid, shown, normalisation)
+        result["masked_phrase_text_only"] = masked_phrase_accuracy(model, valid, shown, normalisation, see_faces=False)
     return result
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
-from torch.nn.functional import affine_grid, avg_pool2d, grid_sample
+from torch.nn.functional import affine_grid, avg_pool2d, grid_sample, interpolate, pad
 
 from pmfer.config import AugmentConfig
 
@@ -18,12 +18,20 @@ class Normalisation:
     std: tuple[float, ...]
 
 
-def augment(faces: Tensor, config: AugmentConfig, size_px: int, dice: Generator) -> Tensor:
-    """uint8 [N, S, S] -> float32 [N, 1, size_px, size_px] in 0..1: turned, scaled, shifted, lit, blurred, erased."""
-    pictures = _move(faces[:, None].float() / 255, config, size_px, dice)
+def augment(faces: Tensor, roll_deg: Tensor, config: AugmentConfig, size_px: int, dice: Generator) -> Tensor:
+    """Faces float32 [N, S, S] in 0..1 -> [N, 1, size_px, size_px] in 0..1: turned upright, moved, lit, blurred.
+
+    Args:
+        faces: grey, covered or not.
+        roll_deg: of each face, [N], positive clockwise; 0 where it is unknown.
+        config: by how much they change.
+        size_px: side of the result.
+        dice: source of all draws.
+    """
+    pictures = _move(faces[:, None], roll_deg, config, size_px, dice)
     pictures = _light(pictures, config, dice)
-    pictures = _blur_and_noise(pictures, config, dice)
-    return _erase(pictures, config, dice).clamp(0, 1)
+    pictures = _shrink(pictures, config, dice)
+    return _blur_and_noise(pictures, config, dice).clamp(0, 1)
 
 
 def plain(faces: Tensor, size_px: int) -> Tensor:
@@ -31,7 +39,7 @@ def plain(faces: Tensor, size_px: int) -> Tensor:
     pictures = faces[:, None].float() / 255
     if faces.shape[-1] == size_px:
         return pictures
-    return torch.nn.functional.interpolate(pictures, size=(size_px, size_px), mode="bilinear", antialias=True)
+    return interpolate(pictures, size=(size_px, size_px), mode="bilinear", antialias=True)
 
 
 def normalise(pictures: Tensor, normalisation: Normalisation) -> Tensor:
@@ -44,9 +52,9 @@ def _uniform(count: int, low: float, high: float, dice: Generator) -> Tensor:
     return torch.rand(count, generator=dice) * (high - low) + low
 
 
-def _move(pictures: Tensor, config: AugmentConfig, size_px: int, dice: Generator) -> Tensor:
+def _move(pictures: Tensor, roll_deg: Tensor, config: AugmentConfig, size_px: int, dice: Generator) -> Tensor:
     n = len(pictures)
-    angle = _uniform(n, -config.rotation_deg, config.rotation_deg, dice) * (math.pi / 180)
+    angle = (_uniform(n, -config.rotation_deg, config.rotation_deg, dice) + roll_deg) * (math.pi / 180)
     zoom = _uniform(n, 1 - config.scale, 1 + config.scale, dice)
     mirror = torch.where(_uniform(n, 0, 1, dice) < 0.5, -1.0, 1.0)
     shift = torch.stack([_uniform(n, -config.shift, config.shift, dice) * 2 for _ in range(2)], dim=1)
@@ -62,28 +70,29 @@ def _light(pictures: Tensor, config: AugmentConfig, dice: Generator) -> Tensor:
     n = len(pictures)
     contrast = _uniform(n, 1 - config.light, 1 + config.light, dice)[:, None, None, None]
     brightness = _uniform(n, -config.light / 2, config.light / 2, dice)[:, None, None, None]
+    gamma = torch.exp(_uniform(n, -config.gamma, config.gamma, dice))[:, None, None, None]
+    pictures = pictures.clamp(1e-3, 1) ** gamma
     mean = pictures.mean((1, 2, 3), keepdim=True)
     return (pictures - mean) * contrast + mean + brightness
 
 
+def _shrink(pictures: Tensor, config: AugmentConfig, dice: Generator) -> Tensor:
+    """Some faces at fewer pixels and blown up again, as those of people far from the camera."""
+    n, side = len(pictures), pictures.shape[-1]
+    chosen = torch.nonzero(_uniform(n, 0, 1, dice) < config.small).flatten()
+    sides = _uniform(n, config.smallest_px, side, dice).int()
+    result = pictures.clone()
+    for size in set(sides[chosen].tolist()):
+        rows = chosen[sides[chosen] == size]
+        small = interpolate(pictures[rows], size=(size, size), mode="bilinear", antialias=True)
+        result[rows] = interpolate(small, size=(side, side), mode="bicubic")
+    return result
+
+
 def _blur_and_noise(pictures: Tensor, config: AugmentConfig, dice: Generator) -> Tensor:
     n = len(pictures)
-    blurred = avg_pool2d(torch.nn.functional.pad(pictures, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    blurred = avg_pool2d(pad(pictures, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
     chosen = (_uniform(n, 0, 1, dice) < config.blur)[:, None, None, None]
-    strength = _uniform(n, 0, config.noise, dice)[:, None, None, None]
+    noisy = _uniform(n, 0, 1, dice) < config.noisy
+    strength = (noisy * _uniform(n, 0, config.noise, dice))[:, None, None, None]
     return torch.where(chosen, blurred, pictures) + strength * torch.randn(pictures.shape, generator=dice)
-
-
-def _erase(pictures: Tensor, config: AugmentConfig, dice: Generator) -> Tensor:
-    """Fill one rectangle per chosen picture with noise (random erasing, Zhong et al., 2020)."""
-    n, _, height, width = pictures.shape
-    chosen = _uniform(n, 0, 1, dice) < config.erase
-    area = _uniform(n, *config.erase_area, dice) * height * width
-    aspect = torch.exp(_uniform(n, math.log(0.4), math.log(2.5), dice))
-    half_h, half_w = (area * aspect).sqrt() / 2, (area / aspect).sqrt() / 2
-    centre_y, centre_x = _uniform(n, 0, height, dice), _uniform(n, 0, width, dice)
-    rows = (torch.arange(height)[None] - centre_y[:, None]).abs() < half_h[:, None]
-    columns = (torch.arange(width)[None] - centre_x[:, None]).abs() < half_w[:, None]
-    inside = (rows[:, None, :, None] & columns[:, None, None, :]) & chosen[:, None, None, None]
-    level = _uniform(n, 0, 1, dice)[:, None, None, None]
-    return torch.where(inside, level + 0.1 * torch.randn(pictures.shape, generator=dice), pictures)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from pmfer.backend import Tokenizer
+from pmfer.decision import Decision, undecided
 from pmfer.expressions import EXPRESSIONS
 from pmfer.model import Pmfer
 from pmfer.prompts import AU_COUNT, PHRASES, class_prompt, collate, phrase_prompt
@@ -49,22 +50,32 @@ class InferenceModel(nn.Module):
     Args:
         model: trained model.
         text: its baked text side.
-        temperature: calibration; class logits are divided by it.
+        decision: what is done to the logits; None: nothing.
     """
 
-    def __init__(self, model: Pmfer, text: BakedText, temperature: float = 1.0) -> None:
+    def __init__(self, model: Pmfer, text: BakedText, decision: Decision | None = None) -> None:
         super().__init__()
         self.model = model
-        self.temperature = temperature
+        decision = decision or undecided(len(text.classes), len(text.phrases))
+        self.temperature = decision.temperature
         self.classes: Tensor
         self.phrases: Tensor
+        self.expression_offsets: Tensor
+        self.phrase_offsets: Tensor
+        self.register_buffer("expression_offsets", torch.from_numpy(decision.expression_offsets))
+        self.register_buffer("phrase_offsets", torch.tensor(decision.phrase_offsets))
         self.register_buffer("classes", text.classes)
         self.register_buffer("phrases", text.phrases)
 
-    def forward(self, faces: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Normalised faces [N, C, S, S] to probabilities [N, E], phrase scores [N, A] and attention [N, A, h, w]."""
+    def forward(self, faces: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Normalised faces [N, C, S, S] to what is exported.
+
+        Probabilities [N, E], phrase scores [N, A], attention [N, A, h, w] and the visible share of each region [N, R].
+        """
         features = self.model.encode_images(faces)
-        expression = torch.softmax(self.model.classify(features.globals, self.classes) / self.temperature, dim=-1)
+        found = self.model.classify(features.globals, self.classes) - self.expression_offsets
+        expression = torch.softmax(found / self.temperature, dim=-1)
         logits, attention = self.model.alignment(features.local, self.phrases)
         grid = self.model.image_encoder.grid
-        return expression, torch.sigmoid(logits), attention.unflatten(-1, (grid, grid))
+        visible = torch.sigmoid(self.model.visibility(features.local))
+        return expression, torch.sigmoid(logits + self.phrase_offsets), attention.unflatten(-1, (grid, grid)), visible

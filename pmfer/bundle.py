@@ -90,7 +90,7 @@ class BundleCard:
     expressions: tuple[str, ...]  # order of the `expression` output
     au_phrases: tuple[AuPhrase, ...]  # order of the `au_phrase` output
     prompt_set_sha256: str
-    calibration: dict[str, float]
+    calibration: dict[str, Any]  # of decision.Decision; bundles of earlier releases have its temperature only
     training: dict[str, Any]  # data, its terms, configuration, code version
     metrics: dict[str, Any]  # figures with their protocol
     int8_sha256: str | None = None  # of `model.int8.onnx`; None: the bundle has no such file

@@ -41,14 +41,17 @@ class ClipConfig(_Section):
 class AugmentConfig(_Section):
     """Random changes of a training face. Lengths are fractions of the face's side."""
 
-    rotation_deg: float = Field(15.0, ge=0)  # uniform in +-
+    rotation_deg: float = Field(15.0, ge=0)  # uniform in +-, around upright where the face mesh knows the roll
     scale: float = Field(0.15, ge=0, lt=1)  # uniform in 1 +-
     shift: float = Field(0.08, ge=0)  # uniform in +-, each axis
     light: float = Field(0.3, ge=0, lt=1)  # contrast factor uniform in 1 +-, brightness in +- half of it
+    gamma: float = Field(0.3, ge=0)  # the picture to the power exp(uniform in +-)
     blur: float = Field(0.2, ge=0, le=1)  # chance of a blur, as of a face far away
-    noise: float = Field(0.03, ge=0)  # largest standard deviation of camera noise, of the full range
-    erase: float = Field(0.4, ge=0, le=1)  # chance of one erased rectangle
-    erase_area: tuple[float, float] = (0.03, 0.25)  # its area, fraction of the picture
+    small: float = Field(0.25, ge=0, le=1)  # chance that the face is made smaller and blown up again
+    smallest_px: int = Field(14, ge=4)  # its side then, uniform from here up to the face's own
+    noisy: float = Field(0.4, ge=0, le=1)  # chance of camera noise
+    noise: float = Field(0.1, ge=0)  # its largest standard deviation, of the full range
+    covered: float = Field(0.35, ge=0, le=1)  # chance of a cover (pmfer/covers.py); needs a file of face shapes
 
 
 class LossConfig(_Section):
@@ -57,10 +60,11 @@ class LossConfig(_Section):
     alignment: float = Field(1.0, ge=0)  # (b) phrase alignment
     masked_phrase: float = Field(0.5, ge=0)  # (c) dropped phrases predicted by cross attention
     mask_rate: float = Field(0.4, gt=0, le=1)  # chance of each phrase to be dropped
+    deviation: float = Field(0.3, ge=0)  # (f) phrases follow the shape inside each expression
+    visibility: float = Field(0.3, ge=0)  # (g) how visible each region is
     masked_share: float = Field(0.25, gt=0, le=1)  # part of each batch that gets a masked prompt
     adversary: float = Field(0.1, ge=0, le=0.1)  # (d) largest strength of the reversed gradient
     region: float = Field(0.1, ge=0)  # (e) attention of a phrase outside its region of the face
-    mixed_share: float = Field(0.2, ge=0, lt=0.5)  # part of each batch whose lower half is another face's
     prompts: Literal["action_units", "class_names"] = "action_units"  # class names: for the ablation only
     prompts_per_class: int = Field(2, gt=0)  # prompts sampled per expression and step
 
@@ -82,7 +86,7 @@ class DataConfig(_Section):
     """What lies at --data."""
 
     kind: DataKind | None = None  # a data set of docs/datasets.md; found out if not given
-    landmarks: bool = False  # phrase targets follow the shape of each face as well; needs a file of `pmfer landmarks`
+    landmarks: bool = False  # targets, covers and roll come from each face's shape; needs a file of `pmfer landmarks`
 
 
 class TrainConfig(_Section):

@@ -9,10 +9,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 
 from pmfer.augment import Normalisation, normalise, plain
-from pmfer.datasets import Faces, strict_label
+from pmfer.datasets import Faces
 from pmfer.expressions import EXPRESSIONS
+from pmfer.geometry import Floats
 from pmfer.model import Pmfer
-from pmfer.prompts import NO_PHRASE, PHRASES, class_prompt, collate, phrase_prompt, sample_prompt
+from pmfer.prompts import NO_PHRASE, PHRASES, class_prompt, collate, face_prompt, phrase_prompt
 
 CONTROL_SEED = 7
 PROBED = 512  # embeddings of each modality that the probe is fitted and tested on
@@ -31,16 +32,18 @@ class ModalityState:
 def masked_phrase_accuracy(
     model: Pmfer,
     faces: Faces,
+    shown: Floats,
     normalisation: Normalisation,
     see_faces: bool = True,
     mask_rate: float = 0.4,
     batch: int = 256,
 ) -> float:
-    """Share of dropped phrases told right among the whole vocabulary, over faces with a strict label.
+    """Share of dropped phrases told right among the whole vocabulary, in prompts of what each face shows.
 
     Args:
         model: trained with loss (c).
-        faces: to measure on; prompts are sampled for their label, the same ones for every model.
+        faces: to measure on.
+        shown: their phrase targets, float32 [N, A] (geometry.PhraseTargets); the same prompts for every model.
         normalisation: of the pictures.
         see_faces: False replaces the local tokens by zeros: what the rest of the text gives away.
         mask_rate: chance of each phrase to be dropped.
@@ -50,11 +53,10 @@ def masked_phrase_accuracy(
     tokenizer, dice, device = model.tokenizer, random.Random(CONTROL_SEED), model.log_scale.device
     canonical = [phrase_prompt(index, phrase.wordings[0]) for index, phrase in enumerate(PHRASES)]
     phrases = model.embed_phrases(collate(canonical, tokenizer).to(device))
-    labels = strict_label(faces.votes)
     right = total = 0
-    for rows in np.array_split(np.nonzero(labels >= 0)[0], max(1, int((labels >= 0).sum()) // batch)):
+    for rows in np.array_split(np.arange(len(faces)), max(1, len(faces) // batch)):
         local = model.encode_images(_pictures(faces, rows, normalisation).to(device)).local
-        prompts = [sample_prompt(EXPRESSIONS[label], dice, mask_rate) for label in labels[rows]]
+        prompts = [face_prompt(row, dice, mask_rate) for row in shown[rows].tolist()]
         texts = collate(prompts, tokenizer).to(device)
         logits = model.masked_phrase(model.encode_prompts(texts).slots, local if see_faces else local * 0, phrases)
         asked = texts.targets != NO_PHRASE

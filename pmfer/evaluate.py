@@ -25,6 +25,7 @@ from pmfer.metrics import (
     expected_calibration_error,
     icc_3_1,
     macro_f1,
+    macro_recall,
     mapped_by_other_subjects,
     mean_known,
     pearson,
@@ -43,7 +44,14 @@ ACTIVITY_SCALE = 4.0  # from 0..4 of pain-related activity to 0..16 of PSPI wher
 def run_bundle(
     bundle: Bundle, images: npt.NDArray[np.uint8], batch: int = 256, *, int8: bool = False
 ) -> npt.NDArray[np.float32]:
-    """Class probabilities float32 [N, E] of face crops uint8, [N, S, S] grey or [N, S, S, 3] RGB.
+    """Class probabilities float32 [N, E] of face crops; see `run_graph`."""
+    return run_graph(bundle, images, batch, int8=int8)["expression"]
+
+
+def run_graph(
+    bundle: Bundle, images: npt.NDArray[np.uint8], batch: int = 256, *, int8: bool = False
+) -> dict[str, npt.NDArray[np.float32]]:
+    """All outputs of a bundle's graph but the attention, by name, for face crops uint8 [N, S, S] or [N, S, S, 3] RGB.
 
     A bundle in colour takes grey crops as well: their one plane becomes three, normalised as the card says. With `int8`
     it is the bundle's int8 graph that runs, if it has one.
@@ -59,13 +67,13 @@ def run_bundle(
     std = np.array(spec.std, np.float32).reshape(1, -1, 1, 1)
     weights = (int8 and bundle.int8_weights) or bundle.weights
     session = onnxruntime.InferenceSession(str(weights), providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs() if output.name != "attention"]
     rows = []
     for begin in range(0, len(images), batch):
         part = images[begin : begin + batch]
         planes = part[:, None] if part.ndim == 3 else part.transpose(0, 3, 1, 2)
-        (scores,) = session.run(["expression"], {"faces": (planes.astype(np.float32) / 255 - mean) / std})
-        rows.append(np.asarray(scores))
-    return np.concatenate(rows)
+        rows.append(session.run(names, {"faces": (planes.astype(np.float32) / 255 - mean) / std}))
+    return {name: np.concatenate(parts) for name, parts in zip(names, zip(*rows, strict=True), strict=True)}
 
 
 def evaluate(bundle: Bundle, faces: Faces, flip: bool = False) -> dict[str, Any]:
@@ -93,7 +101,7 @@ def expression_figures(
 
     Returns:
         Flat keys: n, accuracy_strict, accuracy_argmax, accuracy_strict_dedup, accuracy_occlusion, accuracy_pose30,
-        accuracy_pose45 and one for any other subset, macro_f1, ece, recall (by expression).
+        accuracy_pose45 and one for any other subset, macro_f1, recall_mean, ece, recall (by expression).
     """
     strict = strict_label(votes)
     figures: dict[str, Any] = {
@@ -108,6 +116,7 @@ def expression_figures(
         inside = subsets.get(subset, np.zeros(len(strict), bool))
         figures[f"accuracy_{subset}"] = accuracy(probabilities, np.where(inside, strict, -1))
     figures["macro_f1"] = macro_f1(probabilities, strict)
+    figures["recall_mean"] = macro_recall(probabilities, strict)
     figures["ece"] = expected_calibration_error(probabilities, strict)
     figures["recall"] = {
         name: accuracy(probabilities, np.where(strict == label, strict, -1))
@@ -130,7 +139,6 @@ def measure(probabilities: Probabilities, au_scores: Mapping[str, Floats], sampl
     figures = expression_figures(probabilities, samples.votes, samples.subsets)
     right = int((answers(probabilities)[strict >= 0] == strict[strict >= 0]).sum())
     figures["accuracy_strict_interval95"] = wilson_interval(right, figures["n"])
-    figures["recall_mean"] = mean_known(list(figures["recall"].values()))
     figures["confusion"] = confusion(probabilities, strict).tolist() if figures["n"] else None
     missed = answers(probabilities) == NO_ANSWER
     figures["missed"] = {name: int((missed & (strict == label)).sum()) for label, name in enumerate(EXPRESSION_NAMES)}

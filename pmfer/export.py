@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 
 from pmfer import __version__
+from pmfer.augment import Normalisation
 from pmfer.bake import InferenceModel, bake
 from pmfer.bundle import (
     FORMAT_VERSION,
@@ -25,15 +26,19 @@ from pmfer.bundle import (
     write_card,
 )
 from pmfer.config import TrainConfig
-from pmfer.datasets import Faces, ferplus, strict_label
+from pmfer.corruptions import corrupt_at_random
+from pmfer.datasets import Faces, ferplus, strict_label, vote_distribution
+from pmfer.decision import Decision, decide, phrase_offset
 from pmfer.evaluate import PROTOCOL, evaluate
 from pmfer.expressions import EXPRESSION_NAMES
-from pmfer.metrics import fit_temperature
+from pmfer.facs import ACTION_UNITS
+from pmfer.geometry import au_probability_table
+from pmfer.model import Pmfer
 from pmfer.model_card import render_model_card
 from pmfer.onnx_cost import graph_cost
 from pmfer.onnx_graph import write_onnx
 from pmfer.own_phrases import BakedPhrase, phrase_set, phrase_set_sha256, read_phrases, read_trained_phrases
-from pmfer.train import load_checkpoint, predict
+from pmfer.train import load_checkpoint, predict_scores
 
 
 def export_bundle(
@@ -65,14 +70,14 @@ def export_bundle(
     """
     config, model, normalisation, epochs = load_checkpoint(checkpoint)
     own = _read_own_phrases(phrases, config) if phrases else ()
-    temperature = fit_temperature(_log(predict(model, valid, normalisation)), strict_label(valid.votes))
+    decision = _decide(model, valid, normalisation, own)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as scratch:
         folder = Path(scratch)
         text = bake(model, model.tokenizer, [phrase.wordings for phrase in phrase_set(own)])
-        write_onnx(InferenceModel(model, text, temperature), config.size_px, folder / WEIGHTS_FILE)
+        write_onnx(InferenceModel(model, text, decision), config.size_px, folder / WEIGHTS_FILE)
         spec = InputSpec(config.size_px, model.image_encoder.channels, normalisation.mean, normalisation.std)
-        card = _card(config.name, spec, crop, temperature, sha256_file(folder / WEIGHTS_FILE), own)
+        card = _card(config.name, spec, crop, decision, sha256_file(folder / WEIGHTS_FILE), own)
         training = {
             "data": f"{source[0]}, split train",
             "terms": source[1],
@@ -101,7 +106,7 @@ def _card(
     name: str,
     spec: InputSpec,
     crop: dict[str, CropGeometry],
-    temperature: float,
+    decision: Decision,
     weights_sha256: str,
     own: Sequence[BakedPhrase],
 ) -> BundleCard:
@@ -114,10 +119,28 @@ def _card(
         expressions=EXPRESSION_NAMES,
         au_phrases=tuple(phrase.card for phrase in phrase_set(own)),
         prompt_set_sha256=phrase_set_sha256(own),
-        calibration={"temperature": round(temperature, 4)},
+        calibration=asdict(decision),
         training={},
         metrics={},
     )
+
+
+def _decide(model: Pmfer, valid: Faces, normalisation: Normalisation, own: Sequence[BakedPhrase]) -> Decision:
+    """Prior, power, temperature and phrase offsets, all from the validation split."""
+    expressions, phrases = predict_scores(model, valid.images, normalisation)
+    corrupted, _ = predict_scores(model, corrupt_at_random(valid.images), normalisation)
+    votes = vote_distribution(valid.votes)
+    votes = votes[votes.sum(1) > 0]
+    logits = np.log(phrases.clip(1e-6, 1 - 1e-6) / (1 - phrases.clip(1e-6, 1 - 1e-6)))
+    shares = (votes @ au_probability_table()).mean(0)
+    reworded = {phrase.card.column for phrase in own}
+    offsets = [
+        0.0 if unit.column in reworded else phrase_offset(logits[:, index], shares[index])
+        for index, unit in enumerate(ACTION_UNITS)
+    ]
+    offsets += [0.0] * (len(phrase_set(own)) - len(offsets))
+    labels = strict_label(valid.votes)
+    return decide(_log(expressions), _log(corrupted), labels, votes.mean(0), tuple(offsets))
 
 
 def _metrics(bundle: Bundle, splits: dict[str, Faces]) -> dict[str, Any]:

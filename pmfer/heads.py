@@ -35,6 +35,21 @@ class PhraseAlignment(nn.Module):
         return logits, attention
 
 
+class VisibilityHead(nn.Module):
+    """Tells how visible each region of the face is: a learnt query per region pools the local tokens."""
+
+    def __init__(self, width: int, regions: int) -> None:
+        super().__init__()
+        self.query = nn.Parameter(torch.randn(regions, width) * width**-0.5)
+        self.answer = nn.Parameter(torch.randn(regions, width) * width**-0.5)
+        self.bias = nn.Parameter(torch.full((regions,), 2.0))
+
+    def forward(self, local: Tensor) -> Tensor:
+        """Local [N, J, W] -> logits [N, R]."""
+        attention = torch.softmax(self.query @ local.transpose(1, 2) * local.shape[-1] ** -0.5, dim=-1)
+        return ((attention @ local) * self.answer).sum(-1) + self.bias
+
+
 class MaskedPhraseHead(nn.Module):
     """Predicts dropped phrases: their slots (query) attend to the local tokens (key, value)."""
 

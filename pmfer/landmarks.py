@@ -1,11 +1,18 @@
-"""Points on a face by MediaPipe's face mesh, read from its TensorFlow Lite file.
+"""Points and blendshapes of a face by MediaPipe's networks, read from their TensorFlow Lite files.
 
-A tool of training only: the points tell by how much a face's lips part or its brows rise (see geometry.py). They are
-no action-unit labels, and nothing of them is needed to score a face. The file `face_landmark.tflite` (Apache-2.0) lies
-in the `mediapipe` wheel; docs/training.md says how to fetch it.
+A tool of training only: it tells by how much a face's lips part or its brows rise (geometry.py), where its regions lie
+(covers.py) and how it is rolled. None of it is an action-unit label, and none of it is needed to score a face. Two
+files are understood, both Apache-2.0; docs/training.md says where they are:
+
+- `face_landmarker_v2_with_blendshapes.task`: 478 points and 52 blendshapes, a zip of two networks;
+- `face_landmark.tflite`, the older one: 468 points.
+
+The first 468 points are the same in both.
 """
 
 import math
+import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,44 +23,80 @@ from PIL import Image
 from pmfer.errors import TrainingError
 
 POINTS = 468
-INPUT_PX = 192
 ROUNDS = 2  # the first finds the face in the picture, the second looks again with the face upright and well framed
 FIRST_SIDE = 1.3  # side of the first crop, in sides of the picture: training faces fill their picture
-MARGIN = 1.3  # side of the later crop, in sides of the points' box: the framing the mesh was trained with
+MARGIN = 1.3  # side of the later crop, in sides of the points' box: the framing the networks were trained with
 EYE_CORNERS = (33, 263)
+POINT_NETWORK, BLENDSHAPE_NETWORK = "face_landmarks_detector.tflite", "face_blendshapes.tflite"
+
+# The points that the blendshape network reads, and the names of its answers (after Apple's ARKit): facts of its file.
+BLENDSHAPE_POINTS = (
+    *(0, 1, 4, 5, 6, 7, 8, 10, 13, 14, 17, 21, 33, 37, 39, 40, 46, 52, 53, 54, 55, 58, 61, 63, 65, 66, 67, 70, 78, 80),
+    *(81, 82, 84, 87, 88, 91, 93, 95, 103, 105, 107, 109, 127, 132, 133, 136, 144, 145, 146, 148, 149, 150, 152, 153),
+    *(154, 155, 157, 158, 159, 160, 161, 162, 163, 168, 172, 173, 176, 178, 181, 185, 191, 195, 197, 234, 246, 249),
+    *(251, 263, 267, 269, 270, 276, 282, 283, 284, 285, 288, 291, 293, 295, 296, 297, 300, 308, 310, 311, 312, 314),
+    *(317, 318, 321, 323, 324, 332, 334, 336, 338, 356, 361, 362, 365, 373, 374, 375, 377, 378, 379, 380, 381, 382),
+    *(384, 385, 386, 387, 388, 389, 390, 397, 398, 400, 402, 405, 409, 415, 454, 466, *range(468, 478)),
+)
+BLENDSHAPES = (
+    *("neutral", "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight", "cheekPuff"),
+    *("cheekSquintLeft", "cheekSquintRight", "eyeBlinkLeft", "eyeBlinkRight", "eyeLookDownLeft", "eyeLookDownRight"),
+    *("eyeLookInLeft", "eyeLookInRight", "eyeLookOutLeft", "eyeLookOutRight", "eyeLookUpLeft", "eyeLookUpRight"),
+    *("eyeSquintLeft", "eyeSquintRight", "eyeWideLeft", "eyeWideRight", "jawForward", "jawLeft", "jawOpen"),
+    *("jawRight", "mouthClose", "mouthDimpleLeft", "mouthDimpleRight", "mouthFrownLeft", "mouthFrownRight"),
+    *("mouthFunnel", "mouthLeft", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthPressLeft", "mouthPressRight"),
+    *("mouthPucker", "mouthRight", "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper"),
+    *("mouthSmileLeft", "mouthSmileRight", "mouthStretchLeft", "mouthStretchRight", "mouthUpperUpLeft"),
+    *("mouthUpperUpRight", "noseSneerLeft", "noseSneerRight"),
+)
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class FoundFace:
+    """What the networks say of one face.
+
+    points: float32 [468, 3], x right, y down, z away, one scale, of the face turned upright. placed: float32 [468, 2],
+    where they lie in the picture, fractions of its side. roll_deg: slope of the eyes there, positive clockwise.
+    presence: 0..1, whether there is a face at all. blendshapes: float32 [52] in 0..1, in the order of BLENDSHAPES; None
+    from the older network.
+    """
+
+    points: Floats
+    placed: Floats
+    roll_deg: float
+    presence: float
+    blendshapes: Floats | None
 
 
 class FaceMesh:
-    """Finds 468 points on a picture that one face fills.
+    """Finds the points of a face on a picture that it fills.
 
     Args:
-        path: `face_landmark.tflite`.
+        path: one of the two files of this module.
 
     Raises:
         TrainingError: the file or the library `ai-edge-litert` is missing, or the file is another model.
     """
 
     def __init__(self, path: Path) -> None:
-        try:
-            from ai_edge_litert.interpreter import Interpreter
-        except ImportError:
-            raise TrainingError("face points need the library ai-edge-litert: pip install 'pmfer[landmarks]'") from None
         if not path.is_file():
-            raise TrainingError(f"{path}: no such file; scripts/fetch_face_mesh.sh fetches it from the mediapipe wheel")
-        try:
-            self._interpreter: Any = Interpreter(str(path), num_threads=1)
-            self._interpreter.allocate_tensors()
-        except (RuntimeError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise TrainingError(f"{path}: not a face mesh ({reason}); give mediapipe's face_landmark.tflite") from None
-        self._input = self._interpreter.get_input_details()[0]
-        self._outputs = self._interpreter.get_output_details()
-        shapes = (list(self._input["shape"]), [int(np.prod(output["shape"])) for output in self._outputs])
-        if shapes != ([1, INPUT_PX, INPUT_PX, 3], [POINTS * 3, 1]):
-            raise TrainingError(f"{path}: not the expected face mesh; give mediapipe's face_landmark.tflite")
+            raise TrainingError(f"{path}: no such file; docs/training.md says how to get a face mesh")
+        self._blendshapes: _Network | None = None
+        if path.suffix == ".task":
+            points, blendshapes = _unpack(path)
+            self._points = _Network(points, path)
+            self._blendshapes = _Network(blendshapes, path)
+        else:
+            self._points = _Network(path.read_bytes(), path)
+        shape = self._points.input_shape
+        if len(shape) != 4 or shape[3] != 3 or self._points.output_sizes[0] not in (POINTS * 3, 478 * 3):
+            raise TrainingError(f"{path}: not the expected face mesh; give one of the files of docs/training.md")
+        self._side = shape[1]
 
-    def find(self, picture: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.float32], float]:
-        """Points float32 [468, 3] (x right, y down, z away, one scale, of the face turned upright) and presence 0..1.
+    def find(self, picture: npt.NDArray[np.uint8]) -> FoundFace:
+        """Look twice: for the face, then at the face upright and well framed.
 
         Args:
             picture: grey uint8 [S, S].
@@ -62,39 +105,73 @@ class FaceMesh:
         canvas = Image.fromarray(np.pad(picture, side // 2, mode="edge"))
         centre, length, angle = np.array([side / 2, side / 2]), FIRST_SIDE * side, 0.0
         for round_number in range(ROUNDS):
-            points, presence = self._run(_crop(canvas, centre + side // 2, length, angle))
+            crop = _crop(canvas, centre + side // 2, length, angle, self._side)
+            flat, presence = self._points(np.repeat(_grey(crop)[None, :, :, None], 3, axis=3))[:2]
+            points = flat.reshape(-1, 3)
+            placed = (points[:, :2] - self._side / 2) @ (_rotation(angle) * (length / self._side)).T + centre
+            right, left = placed[EYE_CORNERS[0]], placed[EYE_CORNERS[1]]
+            upright = math.atan2(left[1] - right[1], left[0] - right[0])
             if round_number + 1 < ROUNDS:
-                centre, length, angle = _next_crop(points[:, :2], centre, length, angle)
-        return points, presence
+                angle = upright
+                turned = placed @ _rotation(-angle).T
+                low, high = turned.min(0), turned.max(0)
+                centre, length = _rotation(angle) @ ((low + high) / 2), MARGIN * float((high - low).max())
+        shapes = self._blendshapes
+        return FoundFace(
+            points[:POINTS],
+            (placed[:POINTS] / side).astype(np.float32),
+            math.degrees(upright),
+            1 / (1 + math.exp(-float(presence.ravel()[0]))),
+            shapes(points[None, BLENDSHAPE_POINTS, :2])[0].ravel() if shapes else None,
+        )
 
-    def _run(self, crop: Image.Image) -> tuple[npt.NDArray[np.float32], float]:
-        grey = np.asarray(crop, dtype=np.float32) / 255
-        self._interpreter.set_tensor(self._input["index"], np.repeat(grey[None, :, :, None], 3, axis=3))
+
+class _Network:
+    """A TensorFlow Lite network with one input, on one thread."""
+
+    def __init__(self, content: bytes, path: Path) -> None:
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError:
+            raise TrainingError("face points need the library ai-edge-litert: pip install 'pmfer[landmarks]'") from None
+        try:
+            self._interpreter: Any = Interpreter(model_content=content, num_threads=1)
+            self._interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise TrainingError(
+                f"{path}: not a face mesh ({reason}); give one of the files of docs/training.md"
+            ) from None
+        self._input = self._interpreter.get_input_details()[0]
+        self._outputs = self._interpreter.get_output_details()
+        self.input_shape = [int(length) for length in self._input["shape"]]
+        self.output_sizes = [int(np.prod(output["shape"])) for output in self._outputs]
+
+    def __call__(self, values: npt.NDArray[Any]) -> list[Floats]:
+        self._interpreter.set_tensor(self._input["index"], values.astype(np.float32))
         self._interpreter.invoke()
-        points = self._interpreter.get_tensor(self._outputs[0]["index"]).reshape(POINTS, 3)
-        logit = float(self._interpreter.get_tensor(self._outputs[1]["index"]).ravel()[0])
-        return points.astype(np.float32), 1 / (1 + math.exp(-logit))
+        return [self._interpreter.get_tensor(output["index"]) for output in self._outputs]
+
+
+def _unpack(path: Path) -> tuple[bytes, bytes]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.read(POINT_NETWORK), archive.read(BLENDSHAPE_NETWORK)
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise TrainingError(f"{path}: not a face landmarker ({error}); give the file with blendshapes") from None
+
+
+def _grey(crop: Image.Image) -> Floats:
+    return np.asarray(crop, dtype=np.float32) / np.float32(255)
 
 
 def _rotation(angle: float) -> npt.NDArray[np.float64]:
     return np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
 
 
-def _crop(canvas: Image.Image, centre: npt.NDArray[Any], length: float, angle: float) -> Image.Image:
-    """The square of side `length` around `centre`, turned by `angle`, as INPUT_PX x INPUT_PX."""
-    matrix = _rotation(angle) * (length / INPUT_PX)
-    offset = centre - matrix @ np.full(2, INPUT_PX / 2)
+def _crop(canvas: Image.Image, centre: npt.NDArray[Any], length: float, angle: float, side: int) -> Image.Image:
+    """The square of side `length` around `centre`, turned by `angle`, as side x side."""
+    matrix = _rotation(angle) * (length / side)
+    offset = centre - matrix @ np.full(2, side / 2)
     data = (*matrix[0], offset[0], *matrix[1], offset[1])
-    return canvas.transform((INPUT_PX, INPUT_PX), Image.Transform.AFFINE, data, resample=Image.Resampling.BICUBIC)
-
-
-def _next_crop(
-    points: npt.NDArray[Any], centre: npt.NDArray[Any], length: float, angle: float
-) -> tuple[npt.NDArray[Any], float, float]:
-    """Centre, side and angle of the upright square around points given in the pixels of the current crop."""
-    found = (points - INPUT_PX / 2) @ (_rotation(angle) * (length / INPUT_PX)).T + centre
-    right, left = found[EYE_CORNERS[0]], found[EYE_CORNERS[1]]
-    upright = math.atan2(left[1] - right[1], left[0] - right[0])
-    turned = found @ _rotation(-upright).T
-    low, high = turned.min(0), turned.max(0)
-    return _rotation(upright) @ ((low + high) / 2), MARGIN * float((high - low).max()), upright
+    return canvas.transform((side, side), Image.Transform.AFFINE, data, resample=Image.Resampling.BICUBIC)

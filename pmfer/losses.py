@@ -12,12 +12,50 @@ def classification_loss(logits: Tensor, votes: Tensor) -> Tensor:
     return -(votes * log_softmax(logits.float(), dim=-1)).sum(-1).mean()
 
 
-def alignment_loss(logits: Tensor, targets: Tensor) -> Tensor:
+def alignment_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     """(b) Phrase alignment. logits [N, A], soft targets q(AU) [N, A] in 0..1 (geometry.phrase_targets) -> scalar.
 
-    Binary cross entropy, mean over faces and phrases.
+    Binary cross entropy, weighted mean over faces and phrases: weights [N, A] leave out what is covered.
     """
-    return binary_cross_entropy_with_logits(logits.float(), targets)
+    summed = binary_cross_entropy_with_logits(logits.float(), targets, weights, reduction="sum")
+    return summed / weights.sum().clamp(min=1)
+
+
+def deviation_loss(logits: Tensor, votes: Tensor, deviation: Tensor, weights: Tensor) -> Tensor:
+    """(f) One minus the correlation of phrase logits with the shape of the faces, inside the expressions.
+
+    The share of the votes is taken out of the logits by least squares over the batch, so that what is left can only be
+    told from the face: a phrase that restates the expression earns nothing here.
+
+    Args:
+        logits: [N, A].
+        votes: [N, E], rows sum to 1.
+        deviation: [N, A] of geometry.PhraseTargets, anything where the weight is 0.
+        weights: [N, A] in 0..1; 0 where the shape says nothing or is covered.
+
+    Returns:
+        Scalar in 0..2, mean over the phrases.
+    """
+    with torch.autocast(logits.device.type, enabled=False):
+        x, y = (_centred(values.float(), votes.float(), weights) for values in (logits, deviation))
+        norm = ((weights * x**2).sum(0) * (weights * y**2).sum(0)).clamp(min=1e-6).sqrt()
+        known = (weights.sum(0) > votes.shape[1] + 1).float()
+        return (known * (1 - (weights * x * y).sum(0) / norm)).sum() / known.sum().clamp(min=1)
+
+
+def _centred(values: Tensor, votes: Tensor, weights: Tensor) -> Tensor:
+    """Values [N, A] less what a weighted linear function of the votes [N, E] says of them."""
+    normal = torch.einsum("na,ne,nf->aef", weights, votes, votes) + 1e-2 * torch.eye(
+        votes.shape[1], device=votes.device
+    )
+    moment = torch.einsum("na,ne->ae", weights * values, votes)
+    return values - votes @ torch.linalg.solve(normal, moment).T
+
+
+def visibility_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """(g) Binary cross entropy of the visible share of each region. All [N, R]; weights 0 where it is unknown."""
+    summed = binary_cross_entropy_with_logits(logits.float(), targets, weights, reduction="sum")
+    return summed / weights.sum().clamp(min=1)
 
 
 def region_loss(attention: Tensor, masks: Tensor) -> Tensor:

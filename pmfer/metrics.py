@@ -48,6 +48,13 @@ def macro_f1(probabilities: Probabilities, labels: Labels) -> float | None:
     return float(f1_score(truth, given, labels=np.unique(truth), average="macro", zero_division=0))
 
 
+def macro_recall(probabilities: Probabilities, labels: Labels) -> float | None:
+    """Mean of the recalls of the classes that the labels have."""
+    return mean_known(
+        [accuracy(probabilities, np.where(labels == k, labels, -1)) for k in np.unique(labels[labels >= 0])]
+    )
+
+
 def confusion(probabilities: Probabilities, labels: Labels) -> npt.NDArray[np.int64]:
     """Counts [E, E]: row the label, column the answer. A face without an answer is in no column."""
     classes = probabilities.shape[1]

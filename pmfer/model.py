@@ -8,8 +8,9 @@ from torch.nn.functional import normalize
 
 from pmfer.backend import Backend, LearntSpace
 from pmfer.config import TrainConfig
+from pmfer.covers import REGIONS
 from pmfer.encoders import mean_over
-from pmfer.heads import MaskedPhraseHead, ModalityAdversary, PhraseAlignment
+from pmfer.heads import MaskedPhraseHead, ModalityAdversary, PhraseAlignment, VisibilityHead
 from pmfer.prompts import PromptBatch
 
 MAX_LOG_SCALE = 4.6  # cosines count at most a hundredfold, as in CLIP
@@ -55,6 +56,7 @@ class Pmfer(nn.Module):
         self.text_global = nn.Linear(self.text_encoder.width, latent)
         self.alignment = PhraseAlignment(latent)
         self.masked_phrase = MaskedPhraseHead(self.text_encoder.width, latent)
+        self.visibility = VisibilityHead(latent, len(REGIONS))
         self.adversary = ModalityAdversary(latent)
         self.log_scale = nn.Parameter(torch.tensor(2.5))
         if backend.space:

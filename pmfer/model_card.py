@@ -13,6 +13,7 @@ _FIGURES = (
     ("accuracy_pose30", "accuracy, pose > 30 degrees"),
     ("accuracy_pose45", "accuracy, pose > 45 degrees"),
     ("macro_f1", "macro F1"),
+    ("recall_mean", "mean recall of the expressions"),
     ("ece", "expected calibration error"),
 )
 _SPLITS = ("valid", "valid_flip", "test", "test_flip")
@@ -40,10 +41,18 @@ def render_model_card(card: BundleCard) -> str:
         expressions=", ".join(card.expressions),
         phrases="\n".join(_phrase_row(phrase) for phrase in card.au_phrases),
         unseen=_unseen(card),
-        temperature=card.calibration["temperature"],
+        decision=_decision(card.calibration),
         prompts=card.prompt_set_sha256[:12],
         weights=card.weights_sha256[:12],
     )
+
+
+def _decision(calibration: Mapping[str, Any]) -> str:
+    """How the answer was chosen; bundles of earlier releases have a temperature alone."""
+    if "power" not in calibration:
+        temperature = calibration["temperature"]
+        return f"The class logits are divided by a temperature of {temperature}, fitted on the validation split."
+    return _DECISION.format(power=calibration["power"], temperature=calibration["temperature"])
 
 
 def _splits(metrics: Mapping[str, Any]) -> list[str]:
@@ -60,7 +69,7 @@ def _figure_table(metrics: Mapping[str, Any]) -> str:
     rows = _head("figure", splits)
     rows.append("| faces with a strict label | " + " | ".join(str(metrics[split]["n"]) for split in splits) + " |")
     for key, words in _FIGURES:
-        rows.append(f"| {words} | " + " | ".join(_percent(metrics[split][key]) for split in splits) + " |")
+        rows.append(f"| {words} | " + " | ".join(_percent(metrics[split].get(key)) for split in splits) + " |")
     return "\n".join(rows)
 
 
@@ -172,6 +181,12 @@ _OTHER_LIMITS = """\
   compare patients with themselves only.
 - The labels are impressions of a face, not what the person felt."""
 
+_DECISION = """\
+The probabilities are divided by the training prior to the power {power}, which reads rare and subdued
+expressions better and costs a little strict accuracy, and the logits by a temperature of {temperature}, fitted on a
+clean and a corrupted copy of the validation split. Half of a phrase's scale lies where as many faces of the validation
+split are above it as the table of `pmfer/expressions.py` says show the unit; no FACS coder was asked."""
+
 _TEMPLATE = """# Model card: {name}
 
 ## Intended use
@@ -214,8 +229,8 @@ says what is the paper's and what is our interpretation.
 
 {recalls}{int8}
 
-Calibration: the class logits are divided by a temperature of {temperature}, fitted on the validation split; the
-expected calibration error is over 15 bins of equal width. Phrase scores are not calibrated.
+Decision: {decision}
+The expected calibration error is over 15 bins of equal width.
 
 ## Cost
 {cost}

@@ -12,7 +12,7 @@ OPSET = 18
 
 
 def write_onnx(model: InferenceModel, size_px: int, path: Path) -> None:
-    """Export `faces` -> `expression`, `au_phrase`, `attention`, any batch size, weights stored in half precision."""
+    """Export `faces` -> `expression`, `au_phrase`, `attention`, `visibility`; weights in half precision."""
     example = torch.zeros(2, model.model.image_encoder.channels, size_px, size_px)
     batch = torch.export.Dim("batch", min=1)
     program = torch.onnx.export(
@@ -20,7 +20,7 @@ def write_onnx(model: InferenceModel, size_px: int, path: Path) -> None:
         (example,),
         dynamo=True,
         input_names=["faces"],
-        output_names=["expression", "au_phrase", "attention"],
+        output_names=["expression", "au_phrase", "attention", "visibility"],
         dynamic_shapes={"faces": {0: batch}},
         opset_version=OPSET,
         optimize=True,

@@ -23,7 +23,7 @@ from torch import Tensor
 from pmfer.backend import Tokenizer
 from pmfer.errors import ConfigurationError
 from pmfer.expressions import EXPRESSIONS, Expression
-from pmfer.facs import ACTION_UNITS, NEUTRAL_PHRASES
+from pmfer.facs import ACTION_UNITS, NEUTRAL_PHRASES, Region
 from pmfer.tokenizer import WordTokenizer
 
 OPENING = "a face with"
@@ -44,6 +44,12 @@ PHRASES: tuple[Phrase, ...] = (
     *(Phrase(neutral.key, neutral.phrases) for neutral in NEUTRAL_PHRASES),
 )
 PHRASE_INDEX: dict[str, int] = {phrase.key: index for index, phrase in enumerate(PHRASES)}
+MOST_PHRASES = 4  # of action units in the prompt of a face: what is dropped shall not follow from the rest alone
+# Where nothing may move for a neutral phrase to hold.
+_NEIGHBOURS: dict[Region, frozenset[Region]] = {
+    Region.BROW: frozenset({Region.BROW}),
+    Region.MOUTH: frozenset({Region.MOUTH, Region.JAW}),
+}
 AU_COUNT = len(ACTION_UNITS)  # the first AU_COUNT phrases are those of the action units, in their order
 
 
@@ -92,9 +98,30 @@ def phrases_of(expression: Expression, dice: random.Random) -> list[int]:
     return chosen
 
 
-def sample_prompt(expression: Expression, dice: random.Random, mask_rate: float = 0.0) -> Prompt:
-    """One prompt of `expression`; each phrase is dropped with probability `mask_rate`, at least one if above 0."""
-    chosen = phrases_of(expression, dice)
+def sample_prompt(expression: Expression, dice: random.Random) -> Prompt:
+    """One prompt of `expression`, no phrase dropped."""
+    return _worded(phrases_of(expression, dice), dice, 0.0)
+
+
+def face_prompt(shown: Sequence[float], dice: random.Random, mask_rate: float = 0.0) -> Prompt:
+    """One prompt of what a face shows: each unit with its probability, and what is at rest where nothing moves.
+
+    Args:
+        shown: q(AU) of one face, [A] in 0..1 (geometry.phrase_targets).
+        dice: source of the draws.
+        mask_rate: chance of each phrase to be dropped; at least one is if it is above 0.
+    """
+    units = [index for index, probability in enumerate(shown) if dice.random() < probability]
+    dice.shuffle(units)
+    chosen = units[:MOST_PHRASES]
+    moving = {ACTION_UNITS[index].region for index in units}
+    chosen += [PHRASE_INDEX[rest.key] for rest in NEUTRAL_PHRASES if not moving & _NEIGHBOURS[rest.region]]
+    dice.shuffle(chosen)
+    return _worded(chosen, dice, mask_rate)
+
+
+def _worded(chosen: Sequence[int], dice: random.Random, mask_rate: float) -> Prompt:
+    """A prompt of the phrases chosen, each in one of its wordings, some dropped."""
     wordings = tuple(dice.choice(PHRASES[index].wordings) for index in chosen)
     masked = [dice.random() < mask_rate for _ in chosen]
     if mask_rate > 0 and not any(masked):

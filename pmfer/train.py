@@ -27,19 +27,21 @@ from pmfer.bake import InferenceModel, bake
 from pmfer.build import build_model
 from pmfer.bundle import CARD_FILE, WEIGHTS_FILE
 from pmfer.config import ScheduleConfig, TrainConfig
+from pmfer.covers import REGIONS, cover_faces
 from pmfer.curves import CURVES_FILE, draw_curves
 from pmfer.datasets import Faces, argmax_label, strict_label, vote_distribution
 from pmfer.datasets.load import pixel_statistics
 from pmfer.errors import TrainingError
 from pmfer.geometry import au_probability_table, phrase_targets
+from pmfer.landmark_file import FaceShapes
 from pmfer.metrics import accuracy
 from pmfer.model import Pmfer
 from pmfer.prompts import prompt_set_sha256
-from pmfer.regions import mix_halves
 from pmfer.step import Batch, compute_losses
 from pmfer.train_log import LOG_FILE, append_row, keep_epochs, read_log
 
 CHECKPOINT_FILE = "checkpoint.pt"
+AVERAGED_FILE = "averaged.pt"  # what later runs start from, an eighth as large
 PIXELS_AT_ONCE = 512 * 48 * 48  # of the faces that are predicted together
 
 
@@ -48,7 +50,7 @@ def train(
     faces: Faces,
     valid: Faces,
     out: Path,
-    seen: npt.NDArray[np.float32] | None = None,
+    shapes: FaceShapes | None = None,
     device: torch.device | None = None,
 ) -> Path:
     """Train, or go on where the checkpoint in `out` stopped.
@@ -57,8 +59,8 @@ def train(
         config: the run.
         faces: training faces, those without a usable vote already left out.
         valid: faces to watch progress on; nothing is learnt from them.
-        out: folder of `checkpoint.pt`, `metrics.jsonl` (a line per epoch) and `curves.png`.
-        seen: what the shapes of `faces` say about their action units, [N, A] of geometry.evidence; None: votes alone.
+        out: folder of `checkpoint.pt`, `averaged.pt`, `metrics.jsonl` (a line per epoch) and `curves.png`.
+        shapes: what the face mesh says of `faces`; None: phrases follow the votes alone, and no face is covered.
         device: where to compute; a GPU when there is one.
 
     Returns:
@@ -70,7 +72,7 @@ def train(
         ConfigurationError: CLIP's checkpoint is unusable.
     """
     out.mkdir(parents=True, exist_ok=True)
-    run = _Run(config, faces, seen, device or torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    run = _Run(config, faces, shapes, device or torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     checkpoint = out / CHECKPOINT_FILE
     start = run.load(checkpoint) if checkpoint.exists() else 0
     keep_epochs(out / LOG_FILE, start)
@@ -86,22 +88,38 @@ def train(
             row["seconds"] = time.monotonic() - began
             append_row(out / LOG_FILE, row)  # before the checkpoint: what a kill in between leaves is dropped again
             run.save(checkpoint, epoch + 1)
+            write_averaged(checkpoint, out / AVERAGED_FILE)
             draw_curves(read_log(out / LOG_FILE), out / CURVES_FILE)
             progress.update(task, description=f"epoch {epoch + 1}, valid {row['valid_strict'] or 0:.1%}")
     return checkpoint
 
 
 @torch.no_grad()
-def predict(model: Pmfer, faces: Faces, normalisation: Normalisation) -> np.ndarray[Any, Any]:
-    """Class probabilities float32 [N, E] of the model with its text side baked, without flip averaging."""
+def predict_scores(
+    model: Pmfer, images: npt.NDArray[np.uint8], normalisation: Normalisation
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Class probabilities float32 [N, E] and phrase scores [N, A] of the model with its text side baked, undecided."""
     inference = InferenceModel(model, bake(model, model.tokenizer))
     device = model.log_scale.device
-    rows = []
-    for part in torch.split(torch.from_numpy(faces.images), max(1, PIXELS_AT_ONCE // model.size_px**2)):
+    expressions, phrases = [], []
+    for part in torch.split(torch.from_numpy(images), max(1, PIXELS_AT_ONCE // model.size_px**2)):
         pictures = normalise(plain(part, model.size_px), normalisation)
-        with torch.autocast(device.type, torch.bfloat16):
-            rows.append(inference(pictures.to(device, memory_format=torch.channels_last))[0].float().cpu())
-    return np.asarray(torch.cat(rows).numpy())
+        with half_precision(device):
+            scores = inference(pictures.to(device, memory_format=torch.channels_last))
+        expressions.append(scores[0].float().cpu())
+        phrases.append(scores[1].float().cpu())
+    return torch.cat(expressions).numpy(), torch.cat(phrases).numpy()
+
+
+def predict(model: Pmfer, faces: Faces, normalisation: Normalisation) -> npt.NDArray[np.float32]:
+    """Class probabilities float32 [N, E], without flip averaging."""
+    return predict_scores(model, faces.images, normalisation)[0]
+
+
+def half_precision(device: torch.device) -> torch.autocast:
+    """Autocast to bfloat16 where the processor computes in it; elsewhere it is emulated and ten times slower."""
+    able = device.type != "cpu" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.autocast(device.type, torch.bfloat16, enabled=able)
 
 
 def predict_both_ways(model: Pmfer, faces: Faces, normalisation: Normalisation) -> npt.NDArray[np.float32]:
@@ -139,6 +157,25 @@ def load_checkpoint(path: Path) -> tuple[TrainConfig, Pmfer, Normalisation, int]
     return config, model.eval(), _read_normalisation(content["normalisation"]), content["epochs_done"]
 
 
+def write_averaged(checkpoint: Path, out: Path) -> None:
+    """Write the averaged weights of a checkpoint alone, in half precision: to start from, to export, to hand on.
+
+    Raises:
+        TrainingError: the checkpoint is unusable.
+    """
+    content = _read(checkpoint)
+    kept = {key: content[key] for key in ("config", "prompt_set_sha256", "normalisation", "epochs_done")}
+    averaged = {name: t.half() if t.is_floating_point() else t for name, t in content["averaged"].items()}
+    _write({**kept, "averaged": averaged}, out)
+
+
+def _write(content: dict[str, Any], path: Path) -> None:
+    """Save, whole or not at all."""
+    temporary = path.with_suffix(".tmp")
+    torch.save(content, temporary)
+    temporary.replace(path)
+
+
 def _read_normalisation(content: dict[str, Any]) -> Normalisation:
     """From a list per channel, or one number as checkpoints of grey models had it before there were others."""
     mean, std = (np.atleast_1d(content[key]).tolist() for key in ("mean", "std"))
@@ -163,9 +200,7 @@ def _read(path: Path) -> dict[str, Any]:
 class _Run:
     """State of a run: model, optimiser, averaged weights, data."""
 
-    def __init__(
-        self, config: TrainConfig, faces: Faces, seen: npt.NDArray[np.float32] | None, device: torch.device
-    ) -> None:
+    def __init__(self, config: TrainConfig, faces: Faces, shapes: FaceShapes | None, device: torch.device) -> None:
         self.config, self.device = config, device
         torch.manual_seed(config.schedule.seed)
         self.model, self.normalisation = _first_model(config, faces)
@@ -174,7 +209,8 @@ class _Run:
         self.images = torch.from_numpy(faces.images)
         votes = vote_distribution(faces.votes)
         self.votes = torch.from_numpy(votes)
-        self.phrase_targets = torch.from_numpy(phrase_targets(votes, au_probability_table(), seen))
+        self.shapes = shapes
+        self.targets = phrase_targets(votes, au_probability_table(), shapes and shapes.evidence)
         self.steps_per_epoch = len(faces) // config.schedule.batch
         if self.steps_per_epoch == 0:
             raise TrainingError(f"{len(faces)} training faces are fewer than one batch of {config.schedule.batch}")
@@ -191,6 +227,7 @@ class _Run:
         schedule = self.config.schedule
         seed = schedule.seed * 100_003 + epoch
         order_dice, text_dice = torch.Generator().manual_seed(seed), random.Random(seed)
+        cover_dice = np.random.default_rng(seed)
         torch.manual_seed(seed)  # dropout
         size_px = size_at(schedule.sizes_px, epoch / schedule.epochs)
         self.model.train()
@@ -199,23 +236,31 @@ class _Run:
             progress = (epoch + step / self.steps_per_epoch) / schedule.epochs
             for group, peak in zip(self.optimiser.param_groups, self.peak_rates, strict=True):
                 group["lr"] = peak * learning_rate_factor(progress, schedule.warmup)
-            parts = self._step(self._batch(chosen, size_px, order_dice), progress, text_dice)
+            parts = self._step(self._batch(chosen, size_px, order_dice, cover_dice), progress, text_dice)
             for name, value in parts.items():
                 sums[name] = sums.get(name, 0.0) + value
             advance()
         return {name: value / self.steps_per_epoch for name, value in sums.items()}
 
-    def _batch(self, chosen: Tensor, size_px: int, dice: torch.Generator) -> Batch:
-        loss = self.config.loss
-        mixed = int(len(chosen) * loss.mixed_share) if loss.alignment else 0
-        pictures, targets = mix_halves(self.images[chosen], self.phrase_targets[chosen], mixed, dice)
-        pictures = augment(pictures, self.config.augment, size_px, dice)
-        pictures = normalise(pictures, self.normalisation)
-        pictures = pictures.to(self.device, memory_format=torch.channels_last)
-        return Batch(pictures, self.votes[chosen].to(self.device), targets.to(self.device), mixed)
+    def _batch(self, chosen: Tensor, size_px: int, dice: torch.Generator, cover_dice: np.random.Generator) -> Batch:
+        rows, config = chosen.numpy(), self.config.augment
+        faces = self.images[rows].float() / 255
+        roll, visible = torch.zeros(len(rows)), np.full((len(rows), len(REGIONS)), np.nan, np.float32)
+        if self.shapes:
+            covered, visible = cover_faces(faces.numpy(), self.shapes.placed[rows], config.covered, cover_dice)
+            # Where the mesh finds no face something may hide it already.
+            visible[~self.shapes.found[rows][:, None] & (visible == 1)] = np.nan
+            faces, roll = torch.from_numpy(covered), torch.from_numpy(self.shapes.roll_deg[rows])
+        pictures = normalise(augment(faces, roll, config, size_px, dice), self.normalisation)
+        rest = (self.targets.shown[rows], self.targets.deviation[rows], visible)
+        return Batch(
+            pictures.to(self.device, memory_format=torch.channels_last),
+            self.votes[chosen].to(self.device),
+            *(torch.from_numpy(values).to(self.device) for values in rest),
+        )
 
     def _step(self, batch: Batch, progress: float, dice: random.Random) -> dict[str, float]:
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with half_precision(self.device):
             losses = compute_losses(self.model, self.model.tokenizer, batch, self.config.loss, progress, dice)
         if not math.isfinite(losses.total.item()):
             raise TrainingError(f"the loss is no longer finite at {progress:.1%} of the run; lower learning_rate")
@@ -243,15 +288,15 @@ class _Run:
             "averaged_steps": self.averaged.n_averaged,
             "optimiser": self.optimiser.state_dict(),
         }
-        temporary = path.with_suffix(".tmp")
-        torch.save(content, temporary)
-        temporary.replace(path)
+        _write(content, path)
 
     def load(self, path: Path) -> int:
         """Take up a checkpoint of the same configuration; returns the number of epochs done."""
         content = _read(path)
         if TrainConfig.model_validate(content["config"]) != self.config:
             raise TrainingError(f"{path}: belongs to another configuration; choose another --out or remove it")
+        if "optimiser" not in content:
+            raise TrainingError(f"{path}: holds averaged weights alone; name it as `start` of a new run")
         self.model.load_state_dict(content["model"])
         self.averaged.module.load_state_dict(content["averaged"])
         self.averaged.n_averaged.copy_(content["averaged_steps"])

@@ -4,14 +4,13 @@ import pytest
 import torch
 from pmfer_faces import SMALL, write_ferplus
 
-from pmfer.config import AugmentConfig, ScheduleConfig, TrainConfig
+from pmfer.config import ScheduleConfig, TrainConfig
 from pmfer.datasets import read_ferplus
 from pmfer.train import CHECKPOINT_FILE, train
 
 TINY = TrainConfig(
     name="tiny",
     model=SMALL,
-    augment=AugmentConfig(erase=0.0),
     schedule=ScheduleConfig(epochs=1, batch=8, sizes_px=((0.0, 32),)),
 )
 

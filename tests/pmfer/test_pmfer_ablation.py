@@ -7,13 +7,14 @@ import pytest
 from PIL import Image
 from pmfer_faces import SMALL
 
-from pmfer.ablation import ARMS, RESULT_FILE, SHARES, arm_config, render_table, run_ablation, summarise
+from pmfer.ablation import ARMS, RESULT_FILE, SHARES, AblationFaces, arm_config, render_table, run_ablation, summarise
 from pmfer.ablation_figure import draw_ablation
 from pmfer.augment import Normalisation
 from pmfer.build import build_model
 from pmfer.config import ScheduleConfig, TrainConfig
 from pmfer.controls import masked_phrase_accuracy, modality_state
 from pmfer.datasets import Faces
+from pmfer.prompts import AU_COUNT
 from pmfer.train import load_checkpoint
 
 CONFIG = TrainConfig(model=SMALL, schedule=ScheduleConfig(epochs=1, batch=8, sizes_px=((0.0, 32),)))
@@ -43,13 +44,14 @@ def test_each_arm_has_one_part_more_than_the_one_before() -> None:
 
 
 def test_an_ablation_runs_every_arm_once_and_reports_it(faces: Faces, tmp_path: Path) -> None:
-    results = run_ablation(CONFIG, faces, faces, faces, tmp_path, seeds=1)
+    splits = AblationFaces(faces, faces, faces)
+    results = run_ablation(CONFIG, splits, tmp_path, seeds=1)
     assert [(result["arm"], result["seed"]) for result in results] == [("A", 0), ("B", 0), ("C", 0), ("D", 0)]
     assert "masked_phrase" not in results[1]
     assert 0 <= results[2]["masked_phrase_text_only"] <= 1
     assert load_checkpoint(tmp_path / "A0" / "checkpoint.pt")[1].prompt_style == "class_names"
     written = (tmp_path / "D0" / RESULT_FILE).stat().st_mtime_ns
-    assert run_ablation(CONFIG, faces, faces, faces, tmp_path, seeds=1) == results
+    assert run_ablation(CONFIG, splits, tmp_path, seeds=1) == results
     assert (tmp_path / "D0" / RESULT_FILE).stat().st_mtime_ns == written
     table = render_table(results)
     assert table.count("\n") == 6
@@ -74,7 +76,8 @@ def test_the_text_only_control_sees_no_face(faces: Faces) -> None:
     model = build_model(CONFIG)
     normalisation = Normalisation((0.5,), (0.25,))
     other = Faces(255 - faces.images, faces.votes, faces.subsets)
-    blind = [masked_phrase_accuracy(model, each, normalisation, see_faces=False) for each in (faces, other)]
+    shown = np.random.default_rng(1).uniform(0, 0.5, (32, AU_COUNT)).astype(np.float32)
+    blind = [masked_phrase_accuracy(model, each, shown, normalisation, see_faces=False) for each in (faces, other)]
     assert blind[0] == blind[1]
 
 

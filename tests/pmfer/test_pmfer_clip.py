@@ -19,14 +19,26 @@ from pmfer.bake import InferenceModel, bake
 from pmfer.build import build_model
 from pmfer.bundle import Bundle, CropGeometry
 from pmfer.config import ClipConfig, LossConfig, ScheduleConfig, TrainConfig, read_config
+from pmfer.covers import REGIONS
 from pmfer.datasets import Faces
+from pmfer.decision import Decision
 from pmfer.errors import ConfigurationError
 from pmfer.evaluate import run_bundle
 from pmfer.export import export_bundle
 from pmfer.expressions import EXPRESSIONS
 from pmfer.losses import adversary_loss
 from pmfer.model import Pmfer
-from pmfer.prompts import NO_PHRASE, PHRASES, Prompt, collate, phrase_prompt, sample_prompt, shortened
+from pmfer.prompts import (
+    AU_COUNT,
+    NO_PHRASE,
+    PHRASES,
+    Prompt,
+    collate,
+    face_prompt,
+    phrase_prompt,
+    sample_prompt,
+    shortened,
+)
 from pmfer.step import Batch, compute_losses
 from pmfer.train import CHECKPOINT_FILE, load_checkpoint, predict, train
 
@@ -79,7 +91,7 @@ def bundle(run_folder: Path, faces: Faces, tmp_path_factory: pytest.TempPathFact
 
 
 def prompts_of_all(dice: random.Random) -> list[Prompt]:
-    return [sample_prompt(expression, dice, 0.4) for expression in EXPRESSIONS]
+    return [face_prompt([0.3] * AU_COUNT, dice, 0.4) for _ in EXPRESSIONS]
 
 
 def test_training_starts_where_clip_is(folder: Path) -> None:
@@ -138,7 +150,8 @@ def test_the_loss_falls_and_only_what_is_trained_moves(folder: Path, faces: Face
     assert model.normalisation is not None
     pictures = normalise(plain(torch.from_numpy(faces.images), 32), model.normalisation)
     targets = torch.rand(32, len(EXPRESSIONS)) @ torch.rand(len(EXPRESSIONS), 20) / 8
-    batch = Batch(pictures, torch.eye(8).repeat(4, 1), targets, mixed=4)
+    shape, visible = torch.randn(32, AU_COUNT), torch.ones(32, len(REGIONS))
+    batch = Batch(pictures, torch.eye(8).repeat(4, 1), targets, shape, visible)
     optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=3e-3, weight_decay=0.0)
     totals = []
     for _ in range(25):
@@ -223,13 +236,13 @@ def test_the_exported_graph_answers_as_torch_does(run_folder: Path, bundle: Bund
     spec = bundle.card.input
     assert epochs == 1
     assert (spec.size_px, spec.channels, len(spec.mean), len(spec.std)) == (48, 3, 3, 3)
-    temperature = bundle.card.calibration["temperature"]
-    inference = InferenceModel(model, bake(model, model.tokenizer), temperature).eval()
+    decision = Decision(**bundle.card.calibration)
+    inference = InferenceModel(model, bake(model, model.tokenizer), decision).eval()
     pictures = normalise(plain(torch.from_numpy(faces.images[:5]), 48), normalisation)
     with torch.no_grad():
         expected = [output.numpy() for output in inference(pictures)]
     session = onnxruntime.InferenceSession(str(bundle.weights), providers=["CPUExecutionProvider"])
-    answers = session.run(["expression", "au_phrase", "attention"], {"faces": pictures.numpy()})
+    answers = session.run(["expression", "au_phrase", "attention", "visibility"], {"faces": pictures.numpy()})
     assert answers[2].shape == (5, 20, 6, 6)
     for answer, truth in zip(answers, expected, strict=True):
         np.testing.assert_allclose(answer, truth, atol=2e-3)  # weights are stored in half precision

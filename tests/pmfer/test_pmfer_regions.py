@@ -1,35 +1,11 @@
-"""Regions: what a mixed face is told to be, and where a phrase is told to look."""
+"""Regions: where a phrase is told to look, and when it is asked for."""
 
 import torch
 
+from pmfer.covers import REGIONS
 from pmfer.facs import ACTION_UNITS, AU_COLUMNS, Region
-from pmfer.losses import region_loss
-from pmfer.regions import LOWER_FACE, mix_halves, region_masks
-
-
-def halves(count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Faces of one grey level each, whose targets say which face they are."""
-    levels = torch.arange(count) * 20
-    return levels[:, None, None].expand(count, 48, 48).to(torch.uint8), levels[:, None].repeat(
-        1, len(ACTION_UNITS)
-    ) / 255
-
-
-def test_a_mixed_face_has_the_targets_of_the_half_that_shows_them() -> None:
-    pictures, targets = halves(12)
-    mixed, mixed_targets = mix_halves(pictures, targets, 5, torch.Generator().manual_seed(0))
-    assert torch.equal(mixed[:7], pictures[:7])
-    assert torch.equal(mixed_targets[:7], targets[:7])
-    for face, wanted in zip(mixed[7:], mixed_targets[7:], strict=True):
-        for unit, target in zip(ACTION_UNITS, wanted, strict=True):
-            row = 46 if unit.region in LOWER_FACE else 5
-            assert round(float(target) * 255) == int(face[row, 24]), unit.column
-    assert not torch.equal(mixed[7:, 46], mixed[7:, 5])
-
-
-def test_nothing_mixed_is_nothing_changed() -> None:
-    pictures, targets = halves(4)
-    assert mix_halves(pictures, targets, 0, torch.Generator()) == (pictures, targets)
+from pmfer.losses import alignment_loss, deviation_loss, region_loss
+from pmfer.regions import phrase_regions, region_masks
 
 
 def test_masks_cover_their_boxes_whatever_the_grid() -> None:
@@ -58,3 +34,25 @@ def test_every_unit_looks_where_its_region_is() -> None:
     heights = region_masks(12).reshape(-1, 12, 12).sum(2) @ torch.arange(12.0) / region_masks(12).sum(1)
     by_region = {unit.region: float(heights[i]) for i, unit in enumerate(ACTION_UNITS)}
     assert by_region[Region.BROW] < by_region[Region.EYE] < by_region[Region.CHEEK] < by_region[Region.MOUTH]
+    assert [REGIONS[index] for index in phrase_regions()] == [unit.region for unit in ACTION_UNITS]
+
+
+def test_a_covered_phrase_is_not_asked_for() -> None:
+    logits, targets = torch.tensor([[5.0, 5.0]]), torch.tensor([[1.0, 0.0]])
+    assert alignment_loss(logits, targets, torch.tensor([[1.0, 0.0]])) < 0.01
+    assert alignment_loss(logits, targets, torch.ones(1, 2)) > 2
+
+
+def test_a_phrase_that_restates_the_expression_earns_nothing_by_it() -> None:
+    dice = torch.Generator().manual_seed(0)
+    votes = torch.eye(4).repeat(50, 1)
+    shape = torch.randn(200, 2, generator=dice)
+    known = torch.ones(200, 2)
+    expression = (votes @ torch.tensor([3.0, -3.0, 1.0, 0.0]))[:, None]
+    assert deviation_loss(expression + 0.01 * torch.randn(200, 2, generator=dice), votes, shape, known) > 0.7
+    assert deviation_loss(10 * expression + shape, votes, shape, known) < 0.01
+    assert deviation_loss(-shape, votes, shape, known) > 1.9
+    half = known.clone()
+    half[::2] = 0
+    wrong_where_covered = torch.where(half > 0, shape, -5 * shape)
+    assert deviation_loss(wrong_where_covered, votes, shape, half) < 0.05

@@ -10,14 +10,28 @@ from pmfer_faces import SMALL
 
 from pmfer.build import build_model
 from pmfer.config import LossConfig, ScheduleConfig, TrainConfig, read_config
+from pmfer.covers import REGIONS
 from pmfer.datasets import Faces, argmax_label, strict_label, vote_distribution
 from pmfer.errors import ConfigurationError, TrainingError
 from pmfer.expressions import EXPRESSIONS
 from pmfer.heads import reverse_gradient
+from pmfer.landmark_file import FaceShapes
+from pmfer.landmarks import POINTS
 from pmfer.losses import adversary_loss, masked_phrase_loss, reversal_strength
-from pmfer.prompts import AU_COUNT, NO_PHRASE, PHRASES, collate, default_tokenizer, phrase_prompt, sample_prompt
+from pmfer.prompts import (
+    AU_COUNT,
+    NO_PHRASE,
+    PHRASE_INDEX,
+    PHRASES,
+    collate,
+    default_tokenizer,
+    face_prompt,
+    phrase_prompt,
+    sample_prompt,
+)
 from pmfer.step import Batch, compute_losses
-from pmfer.train import CHECKPOINT_FILE, load_checkpoint, train
+from pmfer.train import AVERAGED_FILE, CHECKPOINT_FILE, load_checkpoint, train, write_averaged
+from pmfer.train_log import LOG_FILE, read_log
 
 CONFIG = TrainConfig(model=SMALL, schedule=ScheduleConfig(epochs=2, batch=8, sizes_px=((0.0, 32),)))
 
@@ -81,7 +95,7 @@ def test_the_reversal_ramps_up_from_nothing() -> None:
 
 def test_a_dropped_phrase_leaves_one_mask_and_is_asked_for() -> None:
     tokenizer = default_tokenizer()
-    prompt = sample_prompt(EXPRESSIONS[1], random.Random(0), mask_rate=1.0)
+    prompt = face_prompt([0.9] * AU_COUNT, random.Random(0), mask_rate=1.0)
     batch = collate([prompt], tokenizer)
     assert int((batch.tokens == tokenizer.mask).sum()) == len(prompt.phrases)
     assert batch.targets[0].tolist() == list(prompt.phrases)
@@ -108,15 +122,32 @@ def test_phrase_scores_do_not_depend_on_the_other_phrases() -> None:
     torch.testing.assert_close(attention.sum(-1), torch.ones(2, AU_COUNT))
 
 
-@pytest.mark.parametrize("part", ["alignment", "region", "masked_phrase", "adversary"])
+def test_a_prompt_names_what_its_face_shows_and_what_is_at_rest() -> None:
+    shown = [0.0] * AU_COUNT
+    shown[PHRASE_INDEX["au12"]] = 1.0
+    prompts = [face_prompt(shown, random.Random(seed)) for seed in range(20)]
+    assert {frozenset(prompt.phrases) for prompt in prompts} == {
+        frozenset({PHRASE_INDEX["au12"], PHRASE_INDEX["relaxed_brows"]})
+    }
+    at_rest = face_prompt([0.0] * AU_COUNT, random.Random(0))
+    assert set(at_rest.phrases) == {PHRASE_INDEX["relaxed_brows"], PHRASE_INDEX["relaxed_mouth"]}
+    assert len({prompt.text for prompt in prompts}) > 10
+    often = [face_prompt([0.3] * AU_COUNT, random.Random(seed), mask_rate=0.01) for seed in range(200)]
+    assert all(any(prompt.masked) for prompt in often)
+
+
+@pytest.mark.parametrize("part", ["alignment", "region", "masked_phrase", "adversary", "deviation", "visibility"])
 def test_each_loss_can_be_switched_off(part: str) -> None:
     tokenizer = default_tokenizer()
     model = build_model(CONFIG)
-    batch = Batch(torch.rand(8, 1, 32, 32), torch.eye(8), torch.rand(8, AU_COUNT), mixed=2)
-    names = {"classification", "alignment", "region", "masked_phrase", "adversary"}
+    shape, visible = torch.randn(8, AU_COUNT), torch.rand(8, len(REGIONS))
+    shape[0], visible[1] = torch.nan, torch.nan
+    batch = Batch(torch.rand(8, 1, 32, 32), torch.eye(8), torch.rand(8, AU_COUNT), shape, visible)
+    names = {"classification", "alignment", "region", "masked_phrase", "adversary", "deviation", "visibility"}
     config = LossConfig.model_validate({part: 0.0})
     losses = compute_losses(model, tokenizer, batch, config, 0.5, random.Random(0))
-    off = {part, "region"} if part == "alignment" else {part}  # the region's loss is one on alignment's attention
+    off = {part, "region", "deviation"} if part == "alignment" else {part}  # both are losses on what alignment finds
+    assert torch.isfinite(losses.total)
     assert names & set(losses.parts) == names - off
 
 
@@ -151,6 +182,19 @@ def test_a_run_that_was_stopped_ends_like_an_undisturbed_one(tmp_path: Path, mon
         torch.testing.assert_close(tensor, second.state_dict()[name], msg=name)
 
 
+def test_a_run_with_shapes_covers_its_faces_and_learns_from_both(tmp_path: Path) -> None:
+    faces, rng = made_faces(), np.random.default_rng(0)
+    seen = rng.normal(0, 1, (32, AU_COUNT)).astype(np.float32)
+    seen[::4] = np.nan
+    placed = rng.uniform(0.2, 0.8, (32, POINTS, 2)).astype(np.float32)
+    shapes = FaceShapes(seen, placed, np.full(32, 10, np.float32), np.arange(32) % 4 > 0)
+    together = CONFIG.model_copy(update={"schedule": ScheduleConfig(epochs=2, batch=32, sizes_px=((0.0, 32),))})
+    train(together, faces, faces, tmp_path, shapes, device=torch.device("cpu"))
+    for row in read_log(tmp_path / LOG_FILE):
+        assert 0 < (row["deviation"] or 0) < 2
+        assert 0 < (row["visibility"] or 0) < 5
+
+
 def test_a_run_can_start_from_the_weights_of_another(tmp_path: Path) -> None:
     faces = made_faces()
     first = train(CONFIG, faces, faces, tmp_path / "first", device=torch.device("cpu"))
@@ -163,6 +207,16 @@ def test_a_run_can_start_from_the_weights_of_another(tmp_path: Path) -> None:
     assert (kept, epochs) == (normalisation, 1)
     for name, parameter in before.named_parameters():
         torch.testing.assert_close(dict(after.named_parameters())[name], parameter)
+    _, light, _, done = load_checkpoint(tmp_path / "first" / AVERAGED_FILE)
+    assert done == 2
+    for name, parameter in before.named_parameters():
+        torch.testing.assert_close(dict(light.named_parameters())[name], parameter, atol=1e-3, rtol=1e-3)
+
+
+def test_a_run_does_not_go_on_from_averaged_weights_alone(checkpoint: Path, tmp_path: Path) -> None:
+    write_averaged(checkpoint, tmp_path / CHECKPOINT_FILE)
+    with pytest.raises(TrainingError, match="averaged weights alone"):
+        train(load_checkpoint(checkpoint)[0], made_faces(), made_faces(), tmp_path, device=torch.device("cpu"))
 
 
 def test_a_run_cannot_start_from_another_kind_of_model(checkpoint: Path, tmp_path: Path) -> None:

@@ -1,0 +1,68 @@
+"""Decisions: rare expressions are read better for little accuracy, and confidence holds on corrupted faces."""
+
+import numpy as np
+import pytest
+
+from pmfer.corruptions import CORRUPTIONS, corrupt, corrupt_at_random
+from pmfer.decision import POWERS, STRICT_COST, choose_power, decide, phrase_offset
+from pmfer.metrics import accuracy, expected_calibration_error, macro_recall
+
+PRIOR = np.array([0.7, 0.25, 0.05])
+
+
+def subdued(count: int, signal: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Logits of a network that knows its prior, on faces that show their expression with so much signal."""
+    dice = np.random.default_rng(seed)
+    labels = dice.choice(3, count, p=PRIOR)
+    shown = np.eye(3)[labels] * signal + dice.normal(0, 1, (count, 3))
+    return (shown * signal + np.log(PRIOR)).astype(np.float32), labels
+
+
+def test_the_power_buys_macro_recall_at_the_price_that_was_set() -> None:
+    logits, labels = subdued(20_000, 1.6, 0)
+    power = choose_power(logits, labels, PRIOR)
+    assert power in POWERS
+    assert 0 < power < 1
+    adjusted = logits - power * np.log(PRIOR)
+    assert (macro_recall(adjusted, labels) or 0) > (macro_recall(logits, labels) or 0) + 0.03
+    assert (accuracy(adjusted, labels) or 0) > (accuracy(logits, labels) or 0) - STRICT_COST - 1e-9
+
+
+def test_the_temperature_holds_on_clean_and_on_corrupted_faces() -> None:
+    clean, labels = subdued(20_000, 2.2, 1)
+    dice = np.random.default_rng(2)
+    corrupted = clean + dice.normal(0, 3, clean.shape).astype(np.float32)  # as sure of itself, more often wrong
+    decision = decide(clean, corrupted, labels, PRIOR, (0.0,))
+
+    def error(logits: np.ndarray, temperature: float) -> float:
+        scaled = (logits - decision.power * np.log(PRIOR)) / temperature
+        probabilities = np.exp(scaled - scaled.max(1, keepdims=True))
+        return expected_calibration_error(probabilities / probabilities.sum(1, keepdims=True), labels) or 0.0
+
+    assert decision.temperature > 1
+    assert error(corrupted, decision.temperature) < 0.7 * error(corrupted, 1.0)
+    assert decision.expression_offsets == pytest.approx(decision.power * np.log(PRIOR), abs=1e-3)
+
+
+def test_half_of_the_scale_is_where_the_table_says_the_unit_shows() -> None:
+    logits = np.random.default_rng(3).normal(-4, 1, 10_000).astype(np.float32)
+    offset = phrase_offset(logits, 0.12)
+    assert ((logits + offset) > 0).mean() == pytest.approx(0.12, abs=0.002)
+
+
+@pytest.mark.parametrize("name", list(CORRUPTIONS))
+def test_a_corruption_changes_the_picture_but_not_its_form(name: str) -> None:
+    y, x = np.mgrid[0:48, 0:48]
+    images = np.stack([(120 + 60 * np.sin(x / 5 + k) * np.cos(y / 7)).astype(np.uint8) for k in range(4)])
+    changed = corrupt(images, name, seed=1)
+    assert changed.shape == images.shape
+    assert changed.dtype == np.uint8
+    assert (changed != images).any(axis=(1, 2)).all()
+    np.testing.assert_array_equal(changed, corrupt(images, name, seed=1))
+
+
+def test_random_corruptions_are_of_many_kinds_and_repeat_with_their_seed() -> None:
+    images = np.random.default_rng(0).integers(60, 200, (40, 48, 48), dtype=np.uint8)
+    np.testing.assert_array_equal(corrupt_at_random(images, 3), corrupt_at_random(images, 3))
+    change = np.abs(corrupt_at_random(images, 3).astype(int) - images).mean((1, 2))
+    assert len({round(float(value)) for value in change}) > 5
