@@ -19,7 +19,7 @@ from flows.sources.printable import escaped
 from flows.writing import record_reading
 from pmfer.errors import ConfigurationError
 from warehouse.address import Address
-from warehouse.ask import Answer, ask, confine, interruptible, relations_named
+from warehouse.ask import Answer, ask, check, confine, interruptible
 from warehouse.connection import open_reader
 
 FORMATS = ("table", "csv", "json", "parquet")
@@ -78,9 +78,10 @@ def run_sql(data: DataFolder, warehouse: Address, request: SqlRequest, console: 
     data.require_writable()
     with tempfile.TemporaryDirectory(prefix="pmfer-") as spill, closing(open_reader(warehouse)) as connection:
         confine(connection, warehouse, Path(spill))
+        query = check(connection, request.text)
 
         def work() -> None:
-            answer = ask(connection, request.text, request.parameters)
+            answer = ask(connection, query, request.parameters)
             if request.out is not None:
                 _write_file(answer, request.format, request.out)
             elif request.format == "table":
@@ -88,8 +89,7 @@ def run_sql(data: DataFolder, warehouse: Address, request: SqlRequest, console: 
             else:
                 _write_lines(answer, request.format, sys.stdout)
 
-        named = relations_named(connection, request.text)
-        record_reading(data, "sql", tables=named, format=request.format, to_file=request.out is not None)
+        record_reading(data, "sql", tables=query.reads, format=request.format, to_file=request.out is not None)
         interruptible(connection, work)
 
 
