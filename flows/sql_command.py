@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from flows.csv_table import plain, plain_column
 from flows.data_folder import DataFolder
 from flows.sources.printable import escaped
 from flows.writing import record_reading
@@ -169,9 +170,10 @@ def _write_lines(answer: Answer, format_: str, stream: TextIO) -> None:
         stream.writelines(f"{line}\n" for line in answer.json_lines())
     else:
         # NULL is an empty field, an empty text is "".
-        stream.write(pl.DataFrame(schema={column.name: pl.String for column in answer.columns}).write_csv())
+        stream.write(pl.DataFrame(schema={plain(column.name): pl.String for column in answer.columns}).write_csv())
+        texts = [plain_column(column.name) for column in answer.columns if not _is_number(column.type)]
         for frame in answer.texts():
-            stream.write(frame.write_csv(include_header=False))
+            stream.write(frame.with_columns(texts).write_csv(include_header=False))
     stream.flush()
 
 

@@ -105,7 +105,7 @@ def printable(text: str, *, keep_letters: bool = False) -> str:
 
     Args:
         text: what was written.
-        keep_letters: print a letter that no typeface has as its number in Unicode, `[U+13A0]`: a patient's name that
+        keep_letters: print a letter that no typeface has as its number in Unicode, `[U+1210]`: a patient's name that
             lost one would be another name. A note or a file's name gets a mark for it as well.
     """
     shown = [""]
