@@ -7,11 +7,12 @@ from pathlib import Path
 import duckdb
 import pytest
 from postgres_server import PASSWORD, PostgresServer
+from warehouse_places import lake_in
 
 from pmfer.errors import WarehouseError
 from warehouse.address import Address, LakeAddress
 from warehouse.ask import ask, check, confine
-from warehouse.connection import open_reader
+from warehouse.connection import is_made, open_reader
 
 # What an attacker wants to be run; PLACES are where it may stand in a query.
 REACHING = (
@@ -131,6 +132,13 @@ def test_what_reads_is_let_through_and_its_tables_are_named(reader: duckdb.DuckD
         assert query.reads == reads, text
         for _ in ask(reader, query).batches():
             pass
+
+
+def test_an_empty_database_of_postgres_is_no_lake_yet(
+    postgres: PostgresServer, new_warehouse: Callable[[str, Path], Address], tmp_path: Path
+) -> None:
+    assert not is_made(lake_in(tmp_path, f"ducklake:postgres:{postgres.create_database('nothing_yet')}"))
+    assert is_made(new_warehouse("postgres", tmp_path / "data"))
 
 
 def test_a_role_of_postgres_that_may_only_read_is_enough_for_a_reader(
