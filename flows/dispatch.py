@@ -102,7 +102,7 @@ def _look(
             failures.append(label)
         else:
             wait_s = pause_s(state, attempt.number)
-            log.warning("%s; it is taken up again in %g s", label, wait_s)
+            log.warning("%s; it is taken up again%s", label, f" in {wait_s:g} s" if wait_s else "")
             yield _submit(attempt.shard, job, run_id, attempt.number + 1, wait_s)
 
 
