@@ -15,14 +15,15 @@ MESH ?= var/landmarks/face_landmark.tflite
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
-$(VENV)/.run: pyproject.toml constraints.txt
+$(VENV)/.run: pyproject.toml requirements.lock
 	@PYTHON=$(PYTHON) scripts/check_system.sh
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "installing the packages of constraints.txt into $(VENV)"
-	@$(PIP) -e .
+	@echo "installing the packages of requirements.lock into $(VENV)"
+	@$(PIP) --no-deps --require-hashes -r requirements.lock
+	@$(PIP) --no-deps -e .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.run
+$(VENV)/.dev: $(VENV)/.run constraints.txt
 	@echo "installing the packages for training and development into $(VENV)"
 	@$(PIP) -e '.[train,dev]'
 	@touch $@
@@ -58,7 +59,7 @@ format: $(VENV)/.dev  ## bring the code into its format
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format --quiet .
 
-lock:  ## pin the whole tree anew in constraints.txt, after a change of the dependencies
+lock:  ## pin the whole tree anew, after a change of the dependencies
 	@PYTHON=$(PYTHON) scripts/lock.sh
 
 var/landmarks/ferplus.parquet: | $(VENV)/.dev

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -26,6 +26,7 @@ from pmfer.bundle import sha256_file
 from pmfer.errors import ConfigurationError, WarehouseError
 from warehouse.address import Address, FileAddress
 from warehouse.audit import current_head
+from warehouse.connection import require_opens
 from warehouse.folders import make_private_folder
 from warehouse.publish import flush, publish
 from warehouse.snapshot import logs_beside, remove_logs
@@ -166,6 +167,8 @@ def restore_backup(data: DataFolder, warehouse: Address, folder: Path, say: Say)
     for name, sha256 in found.files.items():
         if _copy(folder / name, draft / name) != sha256:
             raise WarehouseError(f"{folder / name}: changed while it was read; nothing was restored")
+    # Before anything is in its place: the key may be another.
+    require_opens(replace(address, published=draft / SNAPSHOT))
     # It may belong on another disk, and is to appear there whole.
     beside = address.path.with_name(f".{address.path.name}{DRAFT}")
     _copy(draft / SNAPSHOT, beside)

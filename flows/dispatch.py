@@ -7,8 +7,8 @@ worker to work on anything.
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
@@ -27,7 +27,8 @@ from warehouse.address import FileAddress
 
 DEPLOYMENT = "score-shard/score-shard"
 LOOK_S = 2.0  # seconds between two looks at the runs
-ATTEMPTS = 3  # runs of one shard
+PAUSES_S = (30.0, 120.0)  # before a shard that failed is tried again: PostgreSQL may have been restarted meanwhile
+ATTEMPTS = 1 + len(PAUSES_S)  # runs of one shard
 WAITING_S = 300.0  # seconds after which a shard that no worker takes is worth a line
 
 PATIENCE_S = 600.0  # seconds that the server may be away; shards go on without it
@@ -48,7 +49,7 @@ class _Attempt:
     shard: Shard
     run: UUID
     number: int  # 1 for the first
-    asked: float = field(default_factory=time.monotonic)
+    due: float  # by the monotonic clock
     complained: bool = False
 
 
@@ -128,8 +129,20 @@ def _look(
         if state.is_cancelled() or attempt.number >= ATTEMPTS:
             failures.append(f"shard {attempt.shard.number}: {ending}")
         else:
-            log.warning("shard %d: %s; it is taken up again", attempt.shard.number, ending)
-            yield patiently(partial(_submit, attempt.shard, job, run_id, attempt.number + 1))
+            wait_s = pause_s(state, attempt.number)
+            again = f" in {wait_s:g} s" if wait_s else ""
+            log.warning("shard %d: %s; it is taken up again%s", attempt.shard.number, ending, again)
+            yield patiently(partial(_submit, attempt.shard, job, run_id, attempt.number + 1, wait_s))
+
+
+def pause_s(state: State, number: int) -> float:
+    """Seconds between an attempt and the next. What failed may need time; for a machine that died another stands in.
+
+    Args:
+        state: how the attempt ended.
+        number: of the attempt, 1 for the first.
+    """
+    return 0.0 if state.is_crashed() else PAUSES_S[number - 1]
 
 
 def _ending(state: State) -> str:
@@ -137,17 +150,18 @@ def _ending(state: State) -> str:
     return f"{state.name or state.type.value} ({first})" if first else str(state.name or state.type.value)
 
 
-def _submit(shard: Shard, job: Job, run_id: str, number: int) -> _Attempt:
+def _submit(shard: Shard, job: Job, run_id: str, number: int, wait_s: float = 0.0) -> _Attempt:
     flow_run = run_deployment(
         DEPLOYMENT,
         timeout=0,
+        scheduled_time=datetime.now(UTC) + timedelta(seconds=wait_s),
         flow_run_name=f"shard {shard.number} of {job.night}, attempt {number}",
         # The same attempt of the same run is submitted once, even where the answer to the request was lost.
         idempotency_key=f"{run_id}-{shard.number}-{number}",
         parameters=shard_parameters(shard, job, run_id),
     )
     assert isinstance(flow_run, FlowRun)  # called outside of an event loop
-    return _Attempt(shard, flow_run.id, number)
+    return _Attempt(shard, flow_run.id, number, time.monotonic() + wait_s)
 
 
 def shard_parameters(shard: Shard, job: Job, run_id: str) -> dict[str, Any]:
@@ -166,7 +180,7 @@ def shard_parameters(shard: Shard, job: Job, run_id: str) -> dict[str, Any]:
 
 def _complain(attempt: _Attempt, flow_run: FlowRun) -> None:
     """Say once that no worker takes a shard."""
-    waiting = flow_run.start_time is None and time.monotonic() - attempt.asked > WAITING_S
+    waiting = flow_run.start_time is None and time.monotonic() - attempt.due > WAITING_S
     if waiting and not attempt.complained:
         attempt.complained = True
         log.warning(

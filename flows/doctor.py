@@ -31,12 +31,13 @@ from flows.warehouse_address import warehouse_address
 from inference.detector import open_detector
 from inference.hardware import cuda_device_count
 from inference.options import ScoringOptions
+from inference.runtime import runtime_rival
 from pmfer.bundle import load_bundle
 from pmfer.errors import PmferError
 from reports.fonts import FONT_FILES, font_path
 from warehouse import queries
 from warehouse.address import FileAddress
-from warehouse.connection import open_reader
+from warehouse.connection import is_made, open_reader
 from warehouse.contracts import broken_contracts
 from warehouse.snapshot import WRITTEN_BY_OTHERS, is_written_by_others
 
@@ -162,6 +163,9 @@ def check_gpu(settings: Settings) -> Result:
     """Whether a GPU is there and the runtime can use it."""
     import onnxruntime
 
+    rival = runtime_rival()
+    if rival:
+        return State.WARNING, rival
     devices, providers = cuda_device_count(), onnxruntime.get_available_providers()
     if devices and "CUDAExecutionProvider" not in providers:
         return State.WARNING, f"{devices} CUDA devices that ONNX Runtime cannot use; install the project again"
@@ -171,9 +175,9 @@ def check_gpu(settings: Settings) -> Result:
 def check_warehouse(settings: Settings) -> Result:
     """Whether readers can open the warehouse, its schema is this release's, and what was not yet checked holds."""
     address = warehouse_address(settings)
-    if isinstance(address, FileAddress) and not address.published.exists():
-        if address.path.exists():
-            return State.WARNING, f"{address}: nothing is published yet; run the night again"
+    if isinstance(address, FileAddress) and address.path.exists() and not address.published.exists():
+        return State.WARNING, f"{address}: nothing is published yet; run the night again"
+    if not is_made(address):
         return State.OK, f"{address} is made by the first night"
     with closing(open_reader(address)) as reader:
         breaches = broken_contracts(reader, everything=False)
@@ -193,7 +197,7 @@ def check_warehouse(settings: Settings) -> Result:
 def check_patients(settings: Settings) -> Result:
     """Whether patients have ids that nobody confuses."""
     address = warehouse_address(settings)
-    if isinstance(address, FileAddress) and not address.published.exists():
+    if not (address.published.exists() if isinstance(address, FileAddress) else is_made(address)):
         return State.OK, "nothing is published yet"
     with closing(open_reader(address)) as reader:
         alike = lookalikes(known := queries.patient_ids(reader))

@@ -14,12 +14,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from flows.csv_table import plain, plain_column
 from flows.data_folder import DataFolder
 from flows.sources.printable import escaped
 from flows.writing import record_reading
 from pmfer.errors import ConfigurationError
 from warehouse.address import Address
-from warehouse.ask import Answer, ask, confine, interruptible, relations_named
+from warehouse.ask import Answer, ask, check, confine, interruptible
 from warehouse.connection import open_reader
 
 FORMATS = ("table", "csv", "json", "parquet")
@@ -78,9 +79,10 @@ def run_sql(data: DataFolder, warehouse: Address, request: SqlRequest, console: 
     data.require_writable()
     with tempfile.TemporaryDirectory(prefix="pmfer-") as spill, closing(open_reader(warehouse)) as connection:
         confine(connection, warehouse, Path(spill))
+        query = check(connection, request.text)
 
         def work() -> None:
-            answer = ask(connection, request.text, request.parameters)
+            answer = ask(connection, query, request.parameters)
             if request.out is not None:
                 _write_file(answer, request.format, request.out)
             elif request.format == "table":
@@ -88,8 +90,7 @@ def run_sql(data: DataFolder, warehouse: Address, request: SqlRequest, console: 
             else:
                 _write_lines(answer, request.format, sys.stdout)
 
-        named = relations_named(connection, request.text)
-        record_reading(data, "sql", tables=named, format=request.format, to_file=request.out is not None)
+        record_reading(data, "sql", tables=query.reads, format=request.format, to_file=request.out is not None)
         interruptible(connection, work)
 
 
@@ -169,9 +170,10 @@ def _write_lines(answer: Answer, format_: str, stream: TextIO) -> None:
         stream.writelines(f"{line}\n" for line in answer.json_lines())
     else:
         # NULL is an empty field, an empty text is "".
-        stream.write(pl.DataFrame(schema={column.name: pl.String for column in answer.columns}).write_csv())
+        stream.write(pl.DataFrame(schema={plain(column.name): pl.String for column in answer.columns}).write_csv())
+        texts = [plain_column(column.name) for column in answer.columns if not _is_number(column.type)]
         for frame in answer.texts():
-            stream.write(frame.write_csv(include_header=False))
+            stream.write(frame.with_columns(texts).write_csv(include_header=False))
     stream.flush()
 
 

@@ -1,8 +1,8 @@
 """The typefaces of the reports, all under the SIL Open Font License 1.1, from packages that the project installs.
 
-Source Sans and Source Serif print the report's own words. Arimo and IBM Plex Sans Arabic stand behind them for what
-people bring along: names, notes and file names in Latin, Greek, Cyrillic, Hebrew and Arabic letters. The files are
-found through the packages' metadata and never imported. A missing file or letter is an error: a font of the machine
+Source Sans and Source Serif print the report's own words. The others stand behind them for what people bring along:
+names, notes and file names in Latin, Greek, Cyrillic, Hebrew, Arabic, Devanagari, Chinese, Japanese and Korean letters.
+The files are found through the packages' metadata and never imported. A missing file is an error: a font of the machine
 would change the page breaks, and with them what a reader sees first.
 """
 
@@ -22,8 +22,9 @@ FONT_FILES: dict[str, tuple[str, str]] = {
     "SourceSerifPro-Semibold.ttf": ("font-source-serif-pro", "font_source_serif_pro/files"),
     "Arimo[wght].ttf": ("fontpkg-arimo", "fontpkg_arimo/files"),
     "IBMPlexSansArabic-Regular.ttf": ("fontpkg-ibm-plex-sans-arabic", "fontpkg_ibm_plex_sans_arabic/files"),
+    "NotoSansDevanagari[wdth,wght].ttf": ("fontpkg-noto-sans-devanagari", "fontpkg_noto_sans_devanagari/files"),
+    "NotoSansCJKjp-Regular.otf": ("noto-cjk-sans-jp-regular", "noto_cjk_sans_jp_regular"),
 }
-LONGEST_LIST = 8  # letters that an error names
 MARK = "\N{REPLACEMENT CHARACTER}"  # stands for what cannot be printed
 # They say which way a word is written, or join and part its letters: obeyed by the layout, without a shape.
 ISOLATE, END_ISOLATE = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
@@ -82,16 +83,12 @@ def require_letters(text: str, where: str) -> None:
         where: which report, for the message.
 
     Raises:
-        ReportError: no typeface has some of its characters, or a font is missing.
+        ReportError: no typeface has some of its characters, which is a fault of this room, or a font is missing.
     """
-    missing = sorted(set(text) - covered() - SHAPELESS - {ISOLATE, END_ISOLATE})
+    missing = len(set(text) - covered() - SHAPELESS - {ISOLATE, END_ISOLATE})
     if missing:
-        named = ", ".join(f"{letter} (U+{ord(letter):04X})" for letter in missing[:LONGEST_LIST])
-        more = f" and {len(missing) - LONGEST_LIST} more" if len(missing) > LONGEST_LIST else ""
-        raise ReportError(
-            f"report of {where}: no installed font has {named}{more}; write it in other letters, "
-            "or add a font package for its script to reports/fonts.py"
-        )
+        # Not which: they may be of a person's name, and this message goes into logs.
+        raise ReportError(f"report of {where}: {missing} characters of it are in no font; report this as a bug")
 
 
 def isolated(text: str) -> str:
@@ -108,18 +105,16 @@ def printable(text: str, *, keep_letters: bool = False) -> str:
 
     Args:
         text: what was written.
-        keep_letters: leave letters that no typeface has, so that `require_letters` refuses them: a patient's name that
-            lost one would be another name. A note or a file's name gets a mark for them as well.
+        keep_letters: print a letter that no typeface has as its number in Unicode, `[U+1210]`: a patient's name that
+            lost one would be another name. A note or a file's name gets a mark for it as well.
     """
     shown = [""]
     for character in " ".join(unicodedata.normalize("NFC", text).split()):
         category = unicodedata.category(character)
-        if (
-            character in SHAPELESS
-            or (category[0] != "C" and character in covered())
-            or (keep_letters and category[0] in "LMN")
-        ):
+        if character in SHAPELESS or (category[0] != "C" and character in covered()):
             shown.append(character)
+        elif keep_letters and category[0] in "LMN":
+            shown.append(f"[U+{ord(character):04X}]")
         elif shown[-1] != MARK:
             shown.append(MARK)
     return "".join(shown)

@@ -57,7 +57,7 @@ def patient_html(
         say=say,
         page_size=page_size,
         report=report,
-        who=f"{shown}, {isolated(printable(name, keep_letters=True)[:LONGEST_NAME])}" if name else shown,
+        who=f"{shown}, {isolated(printable(name[:LONGEST_NAME], keep_letters=True))}" if name else shown,
         lead=lead(say, report),
         trends=[
             (trend.finding, trend_chart(say, trend, size, report.care_events, report.model_since))

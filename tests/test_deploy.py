@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from flows.deploy import POOLS
 from flows.settings import OTHER_VARIABLES, Settings
@@ -112,3 +114,19 @@ def test_an_audit_names_what_is_vulnerable_and_fails(capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out.splitlines()[0] == "bad 2: PYSEC-1, fixed in 2.1"
     assert audit.report(found[:1], 0) == 0
     assert audit.report(found[:1], 1) == 2, "what was not audited is not called safe"
+
+
+def test_what_runs_a_night_is_pinned_with_hashes_and_as_the_tests_have_it() -> None:
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    blocks = re.findall(r"^([a-z0-9.-]+)==(\S+)(.*(?:\n .*)*)", lock, re.MULTILINE)
+    assert len(blocks) > 100
+    assert all("--hash=sha256:" in hashes for _, _, hashes in blocks)
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    tested = dict(line.split("==") for line in lines if "==" in line)
+    tested = {canonicalize_name(name): version for name, version in tested.items()}
+    pinned = {name: version for name, version, _ in blocks}
+    assert {name: version for name, version in pinned.items() if tested.get(name, version) != version} == {}
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    assert {canonicalize_name(Requirement(line).name) for line in wanted} <= pinned.keys()
+    assert "imageio-ffmpeg" not in pinned  # under the GPL, and never run
+    assert "://" not in lock

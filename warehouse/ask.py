@@ -21,20 +21,27 @@ from warehouse import sql
 from warehouse.address import Address, LakeAddress
 from warehouse.connection import OFFLINE
 from warehouse.literals import quoted
+from warehouse.reach import OutOfReachError, relations_read
 
 Result = TypeVar("Result")
 
 _BATCH_ROWS = 10_000  # rows in memory at once
+# What it explains is judged in its stead. Comments before it are not seen through: then nothing is run.
 _EXPLAIN = re.compile(r"\s*EXPLAIN\s+(ANALYZE\s+)?", re.IGNORECASE)
-# Functions that reach outside of the warehouse by way of what is attached or built in, and those that run text, in
-# which others could hide. No setting of DuckDB shuts these.
-_REACHING = re.compile(
-    r"\b(?:(?:ducklake|sqlite|postgres)_\w+|__ducklake\w+|\w+able_logging|query(?:_table)?(?=\"?\s*\())", re.IGNORECASE
-)
 _FLOATS = ("FLOAT", "DOUBLE")
 _POINT_IN_TIME = "TIMESTAMP WITH TIME ZONE"
 # As ISO 8601 has it. The formatter's zone is UTC, so DuckDB ends every time with +00.
 _ISO_TIME = r"regexp_replace(CAST({0} AS VARCHAR), ' (.*)\+00$', 'T\1+00:00')"
+
+
+@dataclass(frozen=True)
+class Query:
+    """A query that was checked: the only kind that is asked."""
+
+    text: str
+    reads: list[
+        str
+    ]  # tables, views and macros of the warehouse, sorted; nothing else of the text, as it may name people
 
 
 @dataclass(frozen=True)
@@ -111,19 +118,39 @@ def confine(connection: duckdb.DuckDBPyConnection, address: Address, spill: Path
     connection.execute(sql.statement("confine_reader"))
 
 
-def ask(connection: duckdb.DuckDBPyConnection, text: str, parameters: Mapping[str, str] | None = None) -> Answer:
+def check(connection: duckdb.DuckDBPyConnection, text: str) -> Query:
+    """Let a typed query through if it reads, and reads the warehouse only.
+
+    Args:
+        connection: a reader.
+        text: one SQL statement.
+
+    Raises:
+        WarehouseError: it is no statement, more than one, does not read, or reaches elsewhere; one line.
+    """
+    explains = _EXPLAIN.match(text)
+    start = explains.end() if explains else 0
+    with _query_errors(text):
+        try:
+            return Query(text, relations_read(connection, text[start:]))
+        except OutOfReachError as refusal:
+            position = None if refusal.position is None else len(text[:start].encode()) + refusal.position
+            raise WarehouseError(f"{_place(text, position)}: {refusal}") from None
+
+
+def ask(connection: duckdb.DuckDBPyConnection, query: Query, parameters: Mapping[str, str] | None = None) -> Answer:
     """Start a query and give its answer, to be read while it runs.
 
     Args:
         connection: a reader that was confined.
-        text: one SQL statement that reads.
+        query: what was checked.
         parameters: values of `$name` in the text, as text; DuckDB reads them as the type that is wanted.
 
     Raises:
-        WarehouseError: it is no statement, more than one, does not read, or fails; one line.
+        WarehouseError: it fails; one line.
     """
+    text = query.text
     with _query_errors(text):
-        _require_reading(connection, text)
         given = parameters or {}
         _require_parameters(connection, text, given)
         connection.execute(text, dict(given))
@@ -132,16 +159,6 @@ def ask(connection: duckdb.DuckDBPyConnection, text: str, parameters: Mapping[st
         schema = pa.schema([field.with_name(column.name) for field, column in zip(reader.schema, columns, strict=True)])
         named = (pa.RecordBatch.from_arrays(batch.columns, schema=schema) for batch in reader)
         return Answer(columns, pa.RecordBatchReader.from_batches(schema, named), text)
-
-
-def relations_named(connection: duckdb.DuckDBPyConnection, text: str) -> list[str]:
-    """Tables and views of the warehouse whose name is a word of the text, sorted: what the log of reads may hold of it.
-
-    Every table that the query reads is among them, also under `$name`, PIVOT or a macro's argument, which DuckDB's own
-    list of a query's tables refuses. Nothing else of the text is, as it may name a patient.
-    """
-    words = set(re.findall(r"\w+", text.lower()))
-    return [name for (name,) in connection.execute(sql.query("relation_names")).fetchall() if name in words]
 
 
 def interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], Result]) -> Result:
@@ -165,28 +182,6 @@ def interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], Resu
                 connection.interrupt()
                 wait([future], timeout=0.05)
             raise
-
-
-def _require_reading(connection: duckdb.DuckDBPyConnection, text: str) -> None:
-    """Refuse what does not read before it runs. What slips through meets a read-only database and a shut door."""
-    statements = connection.extract_statements(text)
-    if not statements:
-        raise WarehouseError("query: empty; give an SQL statement such as 'FROM session_summary'")
-    # A PIVOT without IN comes as two: DuckDB looks for the values first. The parts have no text of their own.
-    own = [statement for statement in statements if statement.query or len(statements) == 1]
-    if len(own) > 1:
-        raise WarehouseError(f"query: {len(own)} statements; give one at a time")
-    kind = statements[-1].type.name
-    if kind == "EXPLAIN":
-        explained = connection.extract_statements(_EXPLAIN.sub("", text, count=1))
-        kind = explained[-1].type.name if explained else kind
-    reaching = _REACHING.search(text)
-    if reaching:
-        raise WarehouseError(f"query: {reaching.group()} reaches outside of the warehouse's tables; leave it out")
-    if kind != "SELECT":
-        raise WarehouseError(
-            f"query: {kind} is no reading; only queries (SELECT, FROM, WITH, DESCRIBE, SUMMARIZE, EXPLAIN, ...) are run"
-        )
 
 
 def _require_parameters(connection: duckdb.DuckDBPyConnection, text: str, given: Mapping[str, str]) -> None:
@@ -248,11 +243,15 @@ def _query_errors(text: str) -> Iterator[None]:
         yield
     except (duckdb.Error, pa.ArrowException, OSError) as error:  # OSError: what fails while batches are read
         what, position = _explained(str(error))
-        where = "query"
-        if position is not None:
-            before = text.encode()[:position].decode(errors="ignore")
-            where += f", line {before.count(chr(10)) + 1}, column {len(before) - before.rfind(chr(10))}"
-        raise WarehouseError(f"{where}: {' '.join(what.split())}") from error
+        raise WarehouseError(f"{_place(text, position)}: {' '.join(what.split())}") from error
+
+
+def _place(text: str, position: int | None) -> str:
+    """Where in a query a byte is, in words."""
+    if position is None:
+        return "query"
+    before = text.encode()[:position].decode(errors="ignore")
+    return f"query, line {before.count(chr(10)) + 1}, column {len(before) - before.rfind(chr(10))}"
 
 
 def _explained(message: str) -> tuple[str, int | None]:

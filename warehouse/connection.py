@@ -15,7 +15,7 @@ import duckdb
 from warehouse.address import Address, FileAddress, LakeAddress, as_address
 from warehouse.extensions import load_extension
 from warehouse.folders import make_private_folder
-from warehouse.lake import attach_lake_for_reading, attach_lake_for_writing, check_lake_key, record_lake_key
+from warehouse.lake import attach_lake_for_reading, attach_lake_for_writing, check_lake_key, is_lake, record_lake_key
 from warehouse.literals import quoted
 from warehouse.migrate import migrate, require_current_schema
 from warehouse.snapshot import attach_snapshot
@@ -94,6 +94,28 @@ def open_reader(place: Address | Path) -> duckdb.DuckDBPyConnection:
             connection.close()
             raise
     return connection
+
+
+def require_opens(address: FileAddress) -> None:
+    """Make sure that a file's snapshot is a database that the key opens, of whichever schema.
+
+    Raises:
+        WarehouseError: it is not.
+    """
+    with one_line_errors(address.published), duckdb.connect(config=OFFLINE) as connection:
+        attach_snapshot(connection, address.published, "warehouse", attach_options(address.key, "READ_ONLY"))
+
+
+def is_made(address: Address) -> bool:
+    """Whether there is a warehouse at the address, as far as can be told without changing anything there.
+
+    Raises:
+        WarehouseError: a lake's catalogue cannot be reached.
+    """
+    if isinstance(address, FileAddress):
+        return address.path.exists() or address.published.exists()
+    with one_line_errors(address):
+        return is_lake(address)
 
 
 def another(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:

@@ -71,6 +71,18 @@ def attach_lake_for_reading(connection: duckdb.DuckDBPyConnection, address: Lake
     _attach(connection, address, {"READ_ONLY": "true", "SNAPSHOT_VERSION": str(snapshot)})
 
 
+def is_lake(address: LakeAddress) -> bool:
+    """Whether there is a lake at the address; an empty database of PostgreSQL is none yet.
+
+    Raises:
+        duckdb.Error: the catalogue cannot be reached.
+    """
+    if address.catalogue == "sqlite" and not Path(address.connection).is_file():
+        return False
+    with _catalogue(address, "READ_ONLY") as catalogue:
+        return bool(catalogue.execute(sql.query("lake_is_made")).fetchall())
+
+
 def check_lake_key(connection: duckdb.DuckDBPyConnection, address: LakeAddress) -> None:
     """Refuse a key other than the one that the lake was made with.
 

@@ -190,6 +190,12 @@ def test_an_encrypted_backup_stays_encrypted_and_needs_the_key(tmp_path: Path) -
         duckdb.connect(tmp_path / "backup" / "published" / "warehouse.duckdb", read_only=True)
     restore_backup(empty, replace(file_of(empty), key=key), tmp_path / "backup", lambda _: None)
     assert all("whole" in line for line in verify_logs(empty, replace(file_of(empty), key=key)))
+    for wrong in ("L" * 42 + "A=", None):
+        elsewhere = DataFolder(tmp_path / f"wrong-{wrong}")
+        with pytest.raises(WarehouseError, match="key"):
+            restore_backup(elsewhere, replace(file_of(elsewhere), key=wrong), tmp_path / "backup", lambda _: None)
+        assert not any(path.exists() for path in (elsewhere.warehouse, elsewhere.published, elsewhere.root / "audit"))
+    restore_backup(elsewhere, replace(file_of(elsewhere), key=key), tmp_path / "backup", lambda _: None)
 
 
 def test_a_new_backup_takes_the_place_of_those_that_are_too_old(

@@ -1,11 +1,15 @@
 """What the doctor says of each thing that can be wrong: what it is and what to do."""
 
+import os
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
 import pytest
-from privacy_folder import file_of, make_folder
+from privacy_folder import file_of, lake_of, make_folder
 from typer.testing import CliRunner
+from warehouse_copies import copy_warehouse
 
 from flows import doctor
 from flows.cli import app
@@ -13,6 +17,7 @@ from flows.data_folder import DataFolder
 from flows.doctor import State
 from flows.settings import Settings
 from pmfer.errors import ConfigurationError
+from warehouse.address import LakeAddress
 from warehouse.connection import open_reader
 from warehouse.queries import nights
 
@@ -111,3 +116,34 @@ def test_status_shows_each_night_with_what_is_stored_of_it(tmp_path: Path) -> No
     state, text = doctor.check_warehouse(Settings(data_dir=data.root))
     assert state is State.WARNING
     assert "open the snapshot read-only" in text
+
+
+def test_a_lake_that_is_not_there_yet_or_empty_is_well(empty_lake: LakeAddress, tmp_path: Path) -> None:
+    data = DataFolder(tmp_path / "data")
+    settings = Settings(data_dir=data.root, warehouse=str(lake_of(data)))
+    state, text = doctor.check_warehouse(settings)
+    assert (state, "is made by the first night" in text) == (State.OK, True)
+    assert doctor.check_patients(settings)[0] is State.OK
+    assert not Path(lake_of(data).connection).exists()
+    copy_warehouse(empty_lake, lake_of(data))
+    state, text = doctor.check_warehouse(settings)
+    assert (state, "last night none yet" in text) == (State.OK, True)
+
+
+def test_a_second_onnx_runtime_is_a_warning_and_half_of_one_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = tmp_path / "packages" / "onnxruntime-1.0.dist-info" / "METADATA"
+    record.parent.mkdir(parents=True)
+    record.write_text("Metadata-Version: 2.1\nName: onnxruntime\nVersion: 1.0\n")
+    monkeypatch.syspath_prepend(tmp_path / "packages")
+    state, text = doctor.check_gpu(Settings())
+    assert (state, "pip uninstall onnxruntime onnxruntime-gpu" in text) == (State.WARNING, True)
+    half = tmp_path / "half" / "onnxruntime" / "__init__.py"  # what is left when one of the two was removed
+    half.parent.mkdir(parents=True)
+    half.touch()
+    command = [sys.executable, "-m", "flows", "doctor"]
+    environment = os.environ | {"PYTHONPATH": f"{half.parents[1]}:{Path(__file__).parents[2]}"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "pmfer: ONNX Runtime is not whole; run `pip uninstall" in done.stderr

@@ -13,9 +13,10 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from prefect.states import Crashed, Failed
 
 from flows import dispatch
-from flows.dispatch import require_dispatchable, shard_parameters
+from flows.dispatch import ATTEMPTS, pause_s, require_dispatchable, shard_parameters
 from flows.job import Job, make_job
 from flows.night import PendingSession, ScoredSession, run_record, score_session
 from flows.score_shard import score_shard
@@ -207,3 +208,11 @@ def test_every_failure_that_is_listed_has_its_test() -> None:
         for file, test in listed:
             functions = ast.walk(ast.parse((ROOT / file).read_text()))
             assert test in {node.name for node in functions if isinstance(node, ast.FunctionDef)}, row
+
+
+def test_a_shard_that_failed_is_tried_again_after_pauses_and_one_whose_machine_died_at_once() -> None:
+    pauses = [pause_s(Failed(), number) for number in range(1, ATTEMPTS)]
+    assert pauses == sorted(pauses)
+    assert pauses[0] > 0
+    assert sum(pauses) > 60  # seconds that PostgreSQL may be away
+    assert [pause_s(Crashed(), number) for number in range(1, ATTEMPTS)] == [0] * (ATTEMPTS - 1)

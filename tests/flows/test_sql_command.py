@@ -1,6 +1,7 @@
 """`pmfer sql` answers faithfully, in every format, and can do nothing but read the snapshot."""
 
 import csv
+import io
 import json
 import shutil
 import signal
@@ -15,6 +16,7 @@ from privacy_folder import file_of, lake_of
 from warehouse_copies import copy_warehouse
 
 from flows.cli import main
+from flows.csv_table import plain
 from flows.data_folder import DataFolder
 from warehouse.address import Address, FileAddress, LakeAddress
 from warehouse.connection import open_writer
@@ -129,6 +131,24 @@ def test_csv_tells_missing_from_empty_and_keeps_the_zone(
     assert (row["single"], row["exact"], row["quoted"]) == ("0.1", "1.10", 'a "quoted", b')
     assert datetime.fromisoformat(row["at"]) == datetime(2026, 3, 29, 1, 0, 0, 250_000, tzinfo=UTC)
     assert ',,"",' in text  # missing, empty
+
+
+def test_csv_has_no_cell_that_a_spreadsheet_computes(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = ("=1+1", "+49 30 1", "-2+3", "@SUM(A1)", "\t=1", "a;=1", "a\n@b", "\uff1d1", "-1.5", "a-b", "it's", "")
+    query = """SELECT -1.5 AS number, unnest(from_json($texts, '["VARCHAR"]')) AS "=text" """
+    given = ("--param", f"texts={json.dumps(texts)}")
+    assert sql(monkeypatch, query, *given, "--format", "csv") == 0
+    header, *rows = csv.reader(io.StringIO(capsys.readouterr().out, newline=""))
+    assert header == ["number", "'=text"]
+    assert {number for number, _ in rows} == {"-1.5"}
+    safe = ["'=1+1", "'+49 30 1", "'-2+3", "'@SUM(A1)", "\t'=1", "a;'=1", "a\n'@b", "'\uff1d1"]
+    safe += ["-1.5", "a-b", "it's", ""]
+    assert [text for _, text in rows] == safe
+    assert [plain(text) for text in texts] == safe
+    assert sql(monkeypatch, query, *given, "--format", "json") == 0
+    assert [json.loads(line)["=text"] for line in capsys.readouterr().out.splitlines()] == list(texts)
 
 
 def test_parquet_keeps_types(data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

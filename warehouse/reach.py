@@ -1,0 +1,153 @@
+"""What a typed query may reach: tables, views and macros of the warehouse, and functions that only compute.
+
+The query is judged by its tree, which DuckDB's own parser makes, and by lists of what is allowed: a text can hide a
+name behind comments and quotes, a tree cannot. Functions of extensions, which reach servers and files, are on no list,
+whatever they are called; nor is what runs or plans a text, in which other names could hide.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from functools import cache, cached_property
+from typing import Any
+
+import duckdb
+
+from warehouse import sql
+from warehouse.connection import OFFLINE
+
+# Functions in FROM that make rows out of their arguments, or describe the database.
+_TABLE_FUNCTIONS = frozenset(
+    {
+        *("duckdb_columns", "duckdb_constraints", "duckdb_functions", "duckdb_keywords", "duckdb_schemas"),
+        *("duckdb_tables", "duckdb_types", "duckdb_views", "icu_calendar_names", "pg_timezone_names"),
+        *("generate_series", "json_each", "json_tree", "range", "unnest"),
+    }
+)
+# Of the functions that only compute these do not: one plans a query that is given as text, one writes.
+_NOT_COMPUTING = frozenset({"json_serialize_plan", "write_log"})
+_CATALOGUES = frozenset({"", "warehouse", "system"})
+_SCHEMAS = frozenset({"", "main", "information_schema", "pg_catalog"})
+# DuckDB takes a name with a dot, a slash or a colon that is no table for a file or an address.
+_NO_FILE = re.compile(r"[\w $-]+")
+_TABLE_EXPRESSIONS = frozenset(
+    {"BASE_TABLE", "EMPTY", "EXPRESSION_LIST", "JOIN", "PIVOT", "SHOW_REF", "SUBQUERY", "TABLE_FUNCTION"}
+)
+
+
+class OutOfReachError(Exception):
+    """Something in a query that is not allowed."""
+
+    def __init__(self, what: str, position: int | None = None) -> None:
+        super().__init__(what)
+        self.position = position  # byte of the query
+
+
+def relations_read(connection: duckdb.DuckDBPyConnection, text: str) -> list[str]:
+    """Tables, views and table macros of the warehouse that a query names, sorted.
+
+    Args:
+        connection: a reader.
+        text: one statement.
+
+    Raises:
+        OutOfReachError: it is not one SELECT, or it names something else.
+        duckdb.Error: it is no SQL.
+    """
+    tree = _parsed(connection, text)
+    warehouse = _Warehouse(connection)
+    read: set[str] = set()
+    for node in _nodes(tree):
+        if "function_name" in node:
+            read |= _read_by_function(node, warehouse)
+        elif node.get("type") == "BASE_TABLE":
+            _require_place(node, node["schema_name"], node["catalog_name"], node["table_name"])
+            read |= {node["table_name"].lower()} & warehouse.relations
+        elif node.get("type") == "SHOW_REF":
+            _require_place(node, node["schema_name"], node["catalog_name"], node["table_name"].strip('"'))
+        elif "sample" in node and "alias" in node and node["type"] not in _TABLE_EXPRESSIONS:
+            raise OutOfReachError(f"{node['type']} cannot be checked; leave it out", _position(node))
+    return sorted(read)
+
+
+class _Warehouse:
+    """What the warehouse has, looked up when it is needed."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    @cached_property
+    def relations(self) -> frozenset[str]:
+        return frozenset(name for (name,) in self._connection.execute(sql.query("relation_names")).fetchall())
+
+    @cached_property
+    def macros(self) -> dict[str, bool]:
+        """By name: whether it reads the relation whose name it is given."""
+        return dict(self._connection.execute(sql.query("macro_names")).fetchall())
+
+
+def _parsed(connection: duckdb.DuckDBPyConnection, text: str) -> Any:
+    """The tree of one query. Nothing but DuckDB's parser sees the text: elsewhere a PRAGMA would run at once."""
+    if "\0" in text:
+        raise OutOfReachError("has a NUL character; leave it out")
+    ((document,),) = connection.execute("SELECT json_serialize_sql(CAST(? AS VARCHAR))", [text]).fetchall()
+    tree = json.loads(document)
+    if tree["error"] and tree["error_type"] == "parser":
+        connection.extract_statements(text)  # says what is wrong, and where
+    if tree["error"]:
+        raise OutOfReachError(
+            "only queries (SELECT, FROM, WITH, DESCRIBE, SUMMARIZE, EXPLAIN, ...) are run, one at a time; "
+            "a PIVOT needs its values, as in ON kind IN ('a', 'b')"
+        )
+    if not tree["statements"]:
+        raise OutOfReachError("empty; give an SQL statement such as 'FROM session_summary'")
+    if len(tree["statements"]) > 1:
+        raise OutOfReachError(f"{len(tree['statements'])} statements; give one at a time")
+    return tree
+
+
+def _read_by_function(node: dict[str, Any], warehouse: _Warehouse) -> set[str]:
+    name = node["function_name"].lower()
+    if name in _computing() | _TABLE_FUNCTIONS:
+        return set()
+    if name not in warehouse.macros:
+        what = f"the function {name} is unknown, or reaches outside of the warehouse's tables; leave it out"
+        raise OutOfReachError(what, _position(node))
+    given = []
+    if warehouse.macros[name]:
+        given = [child.get("value", {}).get("value") for child in node["children"]]
+        if not all(isinstance(value, str) and value.lower() in warehouse.relations for value in given):
+            raise OutOfReachError(f"{name} takes the name of a table or view, in quotes", _position(node))
+    return {name, *(value.lower() for value in given)}
+
+
+def _require_place(node: dict[str, Any], schema: str, catalogue: str, name: str) -> None:
+    # A name of two parts may have a catalogue in front instead of a schema.
+    known = schema.lower() in _SCHEMAS or (not catalogue and schema.lower() in _CATALOGUES)
+    if not known or catalogue.lower() not in _CATALOGUES or (name and not _NO_FILE.fullmatch(name)):
+        whole = ".".join(part for part in (catalogue, schema, name) if part)
+        raise OutOfReachError(f"'{whole}' is no table or view of the warehouse", _position(node))
+
+
+@cache
+def _computing() -> frozenset[str]:
+    """Scalar and aggregate functions of DuckDB itself, without any extension that reaches something."""
+    with duckdb.connect(config=OFFLINE) as bare:
+        return frozenset(name for (name,) in bare.execute(sql.query("computing_functions")).fetchall()) - _NOT_COMPUTING
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """Every object of the tree, whatever it is."""
+    rest = [tree]
+    while rest:
+        part = rest.pop()
+        if isinstance(part, dict):
+            yield part
+            rest.extend(part.values())
+        elif isinstance(part, list):
+            rest.extend(part)
+
+
+def _position(node: dict[str, Any]) -> int | None:
+    position = node.get("query_location")
+    return position if isinstance(position, int) and position < 1 << 63 else None
