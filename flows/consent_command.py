@@ -24,6 +24,8 @@ from warehouse.publish import publish
 COLUMNS = ("patient_id", "valid_from", "valid_to", "withdrawn_on", "source")
 _OPTIONAL = {"valid_to", "withdrawn_on"}  # columns that a file may lack
 
+_OF_ERASED = "their patients were erased since; a new consent has another first day or another source"
+
 OptionalDay = Annotated[date | None, BeforeValidator(lambda text: text or None)]
 
 
@@ -57,9 +59,10 @@ def import_consents(data: DataFolder, warehouse: Address, file: Path) -> str:
     consents = read_consents(file)
     data.require_writable()
     with writing(data, warehouse) as connection:
-        changed = record_consents(connection, consents)
+        changed, passed_over = record_consents(connection, consents)
         publish(connection, warehouse)
-    return f"{file.name}: {len(consents)} rows, {changed} new or changed"
+    told = f"{file.name}: {len(consents)} rows, {changed} new or changed"
+    return told + (f", {passed_over} passed over: {_OF_ERASED}" if passed_over else "")
 
 
 def read_consents(file: Path) -> list[Consent]:

@@ -20,6 +20,7 @@ from flows.sources import list_night, list_nights
 from flows.writing import require_existing, writing
 from pmfer.errors import ConfigurationError
 from warehouse import queries, store
+from warehouse.lock import at_work
 from warehouse.queries import Provenance
 
 LIMIT = "pmfer-shards"  # global limit of shards that run at the same time, whatever pool they are in
@@ -76,7 +77,7 @@ def score_shard(
     ):
         listing = list_night(job.source, night, lambda uri: recording_id(uri) in wanted)
         hide(listing.identities())
-        with writing(job.data, job.warehouse) as connection:
+        with writing(job.data, job.warehouse) as connection, at_work(connection):
             plan = plan_night(connection, listing, job)
             log.info("%d of %d recordings are to be scored", len(plan.pending), len(wanted))
             for rejection in plan.rejections:
