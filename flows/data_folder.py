@@ -45,7 +45,7 @@ class DataFolder:
 
     def digests(self, night: date) -> Path:
         """What is known of the content of a night's recordings."""
-        return self.root / "digests" / f"{night.isoformat()}.jsonl"
+        return self.root / "digests" / f"{night.isoformat()}.txt"
 
     @property
     def unready(self) -> Path:

@@ -166,7 +166,7 @@ def _kind(data: DataFolder, path: Path, patient_id: str, days: Iterable[str]) ->
         return "prefect"
     if path.is_relative_to(data.warehouse.parent) or path.is_relative_to(data.published.parent):
         return "copy"
-    if path.is_relative_to(data.unready.parent) and path.stem in days:
+    if path.is_relative_to(data.unready.parent) and (path.stem in days or path.suffix == ".jsonl"):
         return "digests"
     if path.is_relative_to(data.root / "reports") and not is_ward_file(path, data):
         return "report" if _is_report_of(path.name, patient_id) else None

@@ -11,7 +11,7 @@ from prefect.concurrency.sync import concurrency
 from pydantic import Field
 
 from flows.job import Job, make_job
-from flows.logs import hide, log_context, require_logs
+from flows.logs import hide, log_context, nameless_errors, require_logs
 from flows.night import plan_night, quarantine_record
 from flows.scoring import score_sessions
 from flows.settings import read_settings
@@ -72,6 +72,7 @@ def score_shard(
     wanted = frozenset(recordings)
     # A lease that cannot be renewed for a while is no reason to throw away what is half scored.
     with (
+        nameless_errors(),
         log_context(run=str(run_id), shard=str(shard)),
         concurrency(LIMIT, strict=True, raise_on_lease_renewal_failure=False),
     ):

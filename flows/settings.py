@@ -264,6 +264,8 @@ def prepare_prefect(home: Path) -> None:
         os.environ.setdefault("PREFECT_LOGGING_FORMATTERS_JSON_CLASS", "flows.logs.JsonFormatter")
     # The telemetry of the temporary server can log a "database is locked" traceback that means nothing.
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    # It forgets runs after three months, with their logs and tables.
+    os.environ.setdefault("PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED", "events,flow_runs")
     # That of its client would tell others that and when nights run here.
     os.environ.setdefault("DO_NOT_TRACK", "1")
     # A temporary server on a busy machine needs longer than Prefect's default 20 s at times.

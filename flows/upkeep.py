@@ -1,6 +1,7 @@
 """Flows that are no night: reports of a day rendered again, and the upkeep of the warehouse."""
 
 import logging
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from prefect.cache_policies import NO_CACHE
 
 from flows.backup_command import back_up, require_place
 from flows.data_folder import DataFolder
-from flows.logs import require_logs
+from flows.logs import hide, nameless_errors, require_logs
 from flows.printing import printing_of
 from flows.reporting import render_by_hand
 from flows.retain_command import retain, retention_of
@@ -18,6 +19,9 @@ from flows.settings import read_settings
 from flows.verify_command import verify_logs
 from flows.warehouse_address import warehouse_address
 from flows.writing import require_existing, writing
+from warehouse import queries
+from warehouse.address import Address
+from warehouse.connection import open_reader
 from warehouse.contracts import require_contracts
 from warehouse.lake import tidy
 from warehouse.publish import publish
@@ -26,13 +30,14 @@ log = logging.getLogger("pmfer.upkeep")
 
 
 @flow(name="report", flow_run_name="report {day}")
-def report(data_dir: Path, day: date, patient_id: str | None = None) -> int:
-    """Render reports of a day again, whether due or not; how many files that were.
+def report(data_dir: Path, day: date) -> int:
+    """Render the reports of a day again, whether due or not; how many files that were.
+
+    Prefect's server stores parameters, so it is not asked for one patient's: `pmfer report` is.
 
     Args:
         data_dir: folder below which all state lies.
         day: the day.
-        patient_id: pseudonym of one patient; left out, all of the day and the ward.
 
     Raises:
         PmferError: nothing was scored on that day, a report failed, or the warehouse cannot be used.
@@ -41,7 +46,20 @@ def report(data_dir: Path, day: date, patient_id: str | None = None) -> int:
     require_logs(settings)
     data = DataFolder(settings.data_dir.absolute())
     data.require_writable()
-    return len(render_by_hand(data, warehouse_address(settings), day, patient_id, printing_of(settings)))
+    warehouse = warehouse_address(settings)
+    hide_patients(warehouse)
+    with nameless_errors():
+        return len(render_by_hand(data, warehouse, day, None, printing_of(settings)))
+
+
+def hide_patients(warehouse: Address) -> None:
+    """Strike the pseudonyms that a warehouse knows out of what is logged from now on.
+
+    Raises:
+        WarehouseError: it cannot be read.
+    """
+    with closing(open_reader(warehouse)) as reader:
+        hide(queries.patient_ids(reader))
 
 
 @task(name="retain", cache_policy=NO_CACHE)
@@ -98,7 +116,8 @@ def maintenance(data_dir: Path) -> None:
     require_existing(warehouse)
     if settings.backup_to:
         require_place(warehouse, settings)
-    with writing(data, warehouse) as connection:
+    with nameless_errors(), writing(data, warehouse) as connection:
+        hide(queries.patient_ids(connection))
         remove_expired(connection, data, date.today())
         compact(connection)
         check_everything(connection)

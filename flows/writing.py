@@ -9,12 +9,12 @@ import duckdb
 
 from flows.data_folder import DataFolder
 from flows.settings import read_settings
-from pmfer.errors import ConfigurationError, PmferError
+from pmfer.errors import ConfigurationError, PmferError, WarehouseError
 from warehouse import audit
 from warehouse.address import Address, FileAddress
 from warehouse.connection import open_reader, open_writer
 from warehouse.head_file import note_head
-from warehouse.read_log import record_read
+from warehouse.read_log import note_reads, record_read
 
 log = logging.getLogger("pmfer.audit")
 
@@ -34,6 +34,10 @@ def writing(data: DataFolder, warehouse: Address) -> Iterator[duckdb.DuckDBPyCon
     with closing(open_writer(warehouse)) as connection:
         if actor:
             audit.act_as(connection, actor)
+        try:
+            note_reads(connection, data.read_log)
+        except WarehouseError as error:  # no reason to store nothing
+            log.warning("where the log of reads ends was not noted: %s", error)
         try:
             yield connection
         except BaseException:

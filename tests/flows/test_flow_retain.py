@@ -56,7 +56,7 @@ def test_sessions_go_with_every_table_that_knows_of_them(data: DataFolder) -> No
         data.digests(day).parent.mkdir(exist_ok=True)
         data.digests(day).touch()
     counts = retain_now(data, file_of(data), Retention(sessions=SECOND_DAY), TODAY, dry_run=False)
-    assert [path.name for path in data.digests(DAY).parent.iterdir()] == [f"{DAYS[1]}.jsonl"]
+    assert [path.name for path in data.digests(DAY).parent.iterdir()] == [f"{DAYS[1]}.txt"]
     assert (counts["sessions"], counts["scorings"], counts["stored_frames"], counts["later_rollups"]) == (3, 3, 120, 3)
     assert counts["patients"] == 1  # the first patient was there on the first day only
     assert days_in(data, "sessions") == [DAYS[1]]

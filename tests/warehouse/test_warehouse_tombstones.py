@@ -62,6 +62,7 @@ def test_nothing_of_a_patient_is_stored_again_without_a_new_consent(writer: duck
     assert store.add_quarantine(writer, ASIDE)
 
 
+@pytest.mark.parametrize("address", ["file"], indirect=True)
 def test_where_a_record_is_required_storing_asks_for_it_too(writer: duckdb.DuckDBPyConnection) -> None:
     session = sample_session("s1")
     (refusal,) = store.refusals(writer, [session], consent_required=True)
