@@ -1,7 +1,7 @@
 """`pmfer consent`: the register of consents, from a CSV file and as a table."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import date
 from pathlib import Path
@@ -10,11 +10,12 @@ from typing import Annotated, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError, model_validator
 from rich.table import Table
 
+from flows.consent_inbox import hand_over
 from flows.csv_table import read_csv
 from flows.data_folder import DataFolder
 from flows.sources import Identifier
 from flows.writing import record_reading, writing
-from pmfer.errors import ConfigurationError
+from pmfer.errors import ConfigurationError, WarehouseBusyError
 from warehouse import queries
 from warehouse.address import Address
 from warehouse.connection import open_reader
@@ -52,17 +53,31 @@ class ConsentLine(BaseModel):
 def import_consents(data: DataFolder, warehouse: Address, file: Path) -> str:
     """Take a file into the register, all of it or nothing, and say what was new.
 
+    While a night writes the warehouse it is left for the night, which looks before each session.
+
     Raises:
         ConfigurationError: the file cannot be read, or a row is wrong; names file, row and field.
-        WarehouseError: the warehouse is being written, or refused.
+        WarehouseError: the warehouse refused.
     """
     consents = read_consents(file)
     data.require_writable()
-    with writing(data, warehouse) as connection:
-        changed, passed_over = record_consents(connection, consents)
-        publish(connection, warehouse)
+    try:
+        changed, passed_over = _record(data, warehouse, consents)
+    except WarehouseBusyError:
+        hand_over(data, warehouse.key, consents)
+        try:  # it may have come to an end without looking
+            changed, passed_over = _record(data, warehouse, consents)
+        except WarehouseBusyError:
+            return f"{file.name}: {len(consents)} rows; a night is running, which records them before its next session"
     told = f"{file.name}: {len(consents)} rows, {changed} new or changed"
     return told + (f", {passed_over} passed over: {_OF_ERASED}" if passed_over else "")
+
+
+def _record(data: DataFolder, warehouse: Address, consents: Sequence[Consent]) -> tuple[int, int]:
+    with writing(data, warehouse) as connection:
+        counts = record_consents(connection, consents)
+        publish(connection, warehouse)
+    return counts
 
 
 def read_consents(file: Path) -> list[Consent]:

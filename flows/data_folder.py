@@ -78,6 +78,11 @@ class DataFolder:
         return self.root / "exports"
 
     @property
+    def inbox(self) -> Path:
+        """Consents that wait for whoever writes the warehouse."""
+        return self.root / "inbox"
+
+    @property
     def metrics(self) -> Path:
         """Figures of the last night for Prometheus; they name nobody."""
         return self.root / "metrics" / "pmfer.prom"

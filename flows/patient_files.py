@@ -152,7 +152,7 @@ def _ours(data: DataFolder) -> tuple[Path, ...]:
     """The folders in which only this software writes: no recording lies there."""
     audit, receipts, metrics = data.audit_head.parent, data.receipts, data.metrics.parent
     databases = (data.warehouse.parent, data.published.parent, data.lake)
-    made = (data.root / "reports", data.staging, data.unready.parent, data.prefect_home, data.exports)
+    made = (data.root / "reports", data.staging, data.unready.parent, data.prefect_home, data.exports, data.inbox)
     return (*databases, *made, audit, receipts, metrics)
 
 

@@ -11,6 +11,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
+from flows.consent_inbox import take_over
 from flows.job import Job
 from flows.logs import log_context, session_label, session_progress
 from flows.night import (
@@ -91,6 +92,7 @@ def score_one(
     run_id: str,
 ) -> ScoredSession | Rejection | Unready | None:
     """Score and store one session; None if its content, once read, turns out to need no scoring."""
+    take_over(connection, job.data, job.warehouse.key)
     staged = pull(session, job, folder)
     if not isinstance(staged, StagedSession):
         return staged
@@ -106,6 +108,7 @@ def score_one(
         if isinstance(result, ScoredSession):
             try:
                 with stage("store"):
+                    take_over(connection, job.data, job.warehouse.key)
                     store_scored(connection, result, job, run_id)
             except SessionError as error:
                 return result.session.rejection(error)

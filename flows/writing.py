@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 
+from flows.consent_inbox import take_over
 from flows.data_folder import DataFolder
 from flows.settings import read_settings
 from pmfer.errors import ConfigurationError, PmferError, WarehouseError
@@ -21,7 +22,7 @@ log = logging.getLogger("pmfer.audit")
 
 @contextmanager
 def writing(data: DataFolder, warehouse: Address) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The warehouse, open for writing.
+    """The warehouse, open for writing, with what waited to be recorded.
 
     Args:
         data: the data folder, where the end of the audit log is noted.
@@ -38,6 +39,7 @@ def writing(data: DataFolder, warehouse: Address) -> Iterator[duckdb.DuckDBPyCon
             note_reads(connection, data.read_log)
         except WarehouseError as error:  # no reason to store nothing
             log.warning("where the log of reads ends was not noted: %s", error)
+        take_over(connection, data, warehouse.key)
         try:
             yield connection
         except BaseException:

@@ -93,6 +93,7 @@ def test_a_rewritten_lake_leaves_nothing_in_the_files_of_its_catalogue(
     with closing(open_writer(address)) as writer:
         store_sample(writer, sample_session("s1", patient_id="birch-rare-77"))
         store_sample(writer, sample_session("s2", patient_id="elm-2"))
+    postgres.execute("postgres", "CHECKPOINT")  # what it holds in memory goes into its files
     files = [path for path in postgres.folder.rglob("base/*/*") if path.is_file()]
     assert any(b"birch-rare-77" in path.read_bytes() for path in files)
     with standstill(address):
