@@ -82,6 +82,16 @@ def test_reports_quarantine_and_staged_files_have_ages_of_their_own(data: DataFo
     assert days_in(data, "sessions") == list(DAYS)
 
 
+def test_whom_the_audit_log_meant_is_forgotten_with_the_last_row(data: DataFolder) -> None:
+    everything = Retention(sessions=0, reports=0, quarantine=0)
+    with closing(open_writer(data.warehouse)) as connection:
+        connection.execute("DELETE FROM consents WHERE patient_id = $patient", {"patient": PATIENT})
+    counts = retain_now(data, file_of(data), everything, TODAY, dry_run=False)
+    assert counts["audit_subjects"] == 2
+    with closing(open_writer(data.warehouse)) as connection:
+        assert connection.execute("SELECT patient_id FROM audit_subjects").fetchall() == [(OTHER,)]  # has a consent
+
+
 def test_a_dry_run_says_the_same_and_changes_nothing(data: DataFolder) -> None:
     everything = Retention(frames=SECOND_DAY, sessions=SECOND_DAY, reports=SECOND_DAY, quarantine=SECOND_DAY)
     before = days_in(data, "stored_frames")
