@@ -21,7 +21,7 @@ class Digests:
     def __init__(self, path: Path) -> None:
         """Read the file, if there is one; lines that are torn or of another form are passed over."""
         self._path = path
-        self._known = dict(match.groups() for line in _lines(path) if (match := _LINE.fullmatch(line)))
+        self._known = {match[1]: match[2] for line in _lines(path) if (match := _LINE.fullmatch(line))}
 
     def of(self, recording: Recording) -> str | None:
         """SHA-256 of a recording's content, 64 hex digits; None if it was never read as it is now."""
