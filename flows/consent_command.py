@@ -1,7 +1,7 @@
 """`pmfer consent`: the register of consents, from a CSV file and as a table."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import date
 from pathlib import Path
@@ -10,11 +10,12 @@ from typing import Annotated, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError, model_validator
 from rich.table import Table
 
+from flows.consent_inbox import hand_over
 from flows.csv_table import read_csv
 from flows.data_folder import DataFolder
 from flows.sources import Identifier
 from flows.writing import record_reading, writing
-from pmfer.errors import ConfigurationError
+from pmfer.errors import ConfigurationError, WarehouseBusyError
 from warehouse import queries
 from warehouse.address import Address
 from warehouse.connection import open_reader
@@ -23,6 +24,8 @@ from warehouse.publish import publish
 
 COLUMNS = ("patient_id", "valid_from", "valid_to", "withdrawn_on", "source")
 _OPTIONAL = {"valid_to", "withdrawn_on"}  # columns that a file may lack
+
+_OF_ERASED = "their patients were erased since; a new consent has another first day or another source"
 
 OptionalDay = Annotated[date | None, BeforeValidator(lambda text: text or None)]
 
@@ -50,16 +53,31 @@ class ConsentLine(BaseModel):
 def import_consents(data: DataFolder, warehouse: Address, file: Path) -> str:
     """Take a file into the register, all of it or nothing, and say what was new.
 
+    While a night writes the warehouse it is left for the night, which looks before each session.
+
     Raises:
         ConfigurationError: the file cannot be read, or a row is wrong; names file, row and field.
-        WarehouseError: the warehouse is being written, or refused.
+        WarehouseError: the warehouse refused.
     """
     consents = read_consents(file)
     data.require_writable()
+    try:
+        changed, passed_over = _record(data, warehouse, consents)
+    except WarehouseBusyError:
+        hand_over(data, warehouse.key, consents)
+        try:  # it may have come to an end without looking
+            changed, passed_over = _record(data, warehouse, consents)
+        except WarehouseBusyError:
+            return f"{file.name}: {len(consents)} rows; a night is running, which records them before its next session"
+    told = f"{file.name}: {len(consents)} rows, {changed} new or changed"
+    return told + (f", {passed_over} passed over: {_OF_ERASED}" if passed_over else "")
+
+
+def _record(data: DataFolder, warehouse: Address, consents: Sequence[Consent]) -> tuple[int, int]:
     with writing(data, warehouse) as connection:
-        changed = record_consents(connection, consents)
+        counts = record_consents(connection, consents)
         publish(connection, warehouse)
-    return f"{file.name}: {len(consents)} rows, {changed} new or changed"
+    return counts
 
 
 def read_consents(file: Path) -> list[Consent]:

@@ -44,7 +44,7 @@ class DataFolder:
 
     def digests(self, night: date) -> Path:
         """What is known of the content of a night's recordings."""
-        return self.root / "digests" / f"{night.isoformat()}.jsonl"
+        return self.root / "digests" / f"{night.isoformat()}.txt"
 
     @property
     def unfinished(self) -> Path:
@@ -80,6 +80,11 @@ class DataFolder:
     def exports(self) -> Path:
         """Copies of the warehouse's content for others; they can be made again."""
         return self.root / "exports"
+
+    @property
+    def inbox(self) -> Path:
+        """Consents that wait for whoever writes the warehouse."""
+        return self.root / "inbox"
 
     @property
     def metrics(self) -> Path:

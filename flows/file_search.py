@@ -23,12 +23,14 @@ def files_below(folder: Path) -> Iterator[Path]:
 def holds(path: Path, traces: Traces) -> bool:
     """Whether a file holds the identifier.
 
-    Bytes are searched as they are; Parquet files are queried and gzip files unpacked as well. An identifier that is so
-    short that it occurs in any file by chance is looked for in texts and tables only.
+    Bytes are searched as they are; Parquet files are queried and gzip files unpacked as well. An identifier that may
+    occur by chance is looked for in texts and tables only, or not at all, see warehouse.traces.
 
     Raises:
         OSError: the file cannot be read.
     """
+    if not traces.is_distinct:
+        return False
     if path.is_symlink():
         return traces.in_text(str(path.readlink()))
     with path.open("rb") as stream:

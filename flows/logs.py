@@ -29,6 +29,9 @@ HANDLER = "pmfer"  # name of the handler that set_up_logs adds
 STRUCK_OUT = "[patient]"
 SESSION_DIGITS = 12  # of the video's SHA-256: enough to find it in the warehouse, and it names nobody
 
+# What they say of a run, tracebacks included, goes to Prefect's server.
+_PREFECTS = ("prefect", "prefect.flow_runs", "prefect.task_runs", "prefect.extra")
+
 _context: ContextVar[dict[str, str] | None] = ContextVar("pmfer_log_context", default=None)
 
 Advance = Callable[[float], None]
@@ -97,6 +100,8 @@ class _Anonymous(logging.Filter):
             record.args = {key: self._argument(value) for key, value in record.args.items()}
         elif record.args:
             record.args = tuple(self._argument(value) for value in record.args)
+        if record.exc_info and not record.exc_text:
+            record.exc_text = self.clean(logging.Formatter().formatException(record.exc_info))
         return True
 
     def clean(self, text: str) -> str:
@@ -169,11 +174,22 @@ def hide(identities: Iterable[str | None]) -> None:
     They take the place of those of the night before.
     """
     known = [text for text in identities if text]
-    for handler in logging.getLogger(LOGGER).handlers:
+    handlers = [handler for name in (LOGGER, *_PREFECTS) for handler in logging.getLogger(name).handlers]
+    for handler in handlers:
         # Every handler has a filter of its own, because Prefect adds one that sends our lines to its server.
         for old in [part for part in handler.filters if isinstance(part, _Anonymous)]:
             handler.removeFilter(old)
         handler.addFilter(_Anonymous(known))
+
+
+@contextmanager
+def nameless_errors() -> Iterator[None]:
+    """Strike identities out of the message of an error: Prefect's server stores it as the end of a run."""
+    try:
+        yield
+    except Exception as error:
+        error.args = tuple(without_identities(part) if isinstance(part, str) else part for part in error.args)
+        raise
 
 
 def without_identities(text: str) -> str:

@@ -1,5 +1,6 @@
 """One night as plain functions: what is to do, doing it for one session, writing its reports. No Prefect in here."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
@@ -30,6 +31,9 @@ from warehouse.records import (
     ScoringRecord,
     SessionRecord,
 )
+from warehouse.traces import Traces
+
+log = logging.getLogger("pmfer.nightly")
 
 # Troubles that lie in the sidecar, in the register or in what is stored: they may be gone although the bytes are the
 # same.
@@ -153,6 +157,8 @@ class NightOutcome:
 def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job: Job) -> NightPlan:
     """Compare the source with the warehouse by content. A video in quarantine with the same bytes stays there.
 
+    What is of a patient who was erased is passed over: nothing of it is stored, not even that it is there.
+
     What is in quarantine and neither wrong nor waiting now is mended: it was repaired, or is not in the source any
     more. A night whose folder is gone says nothing of that.
 
@@ -160,10 +166,16 @@ def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job
     video without consent on record is not even opened.
     """
     digests = Digests(job.data.digests(listing.night))
-    register = read_register(connection)
-    rejections = list(listing.rejections)
+    whose = [recording.sidecar.patient_id for recording in listing.recordings]
+    whose += [rejection.patient_id for rejection in listing.rejections if rejection.patient_id]
+    register = read_register(connection, whose)
+    if erased := [patient_id for patient_id in whose if patient_id in register.erased]:
+        log.warning("%d recordings are passed over: their patients were erased; remove them in the source", len(erased))
+    rejections = [rejection for rejection in listing.rejections if rejection.patient_id not in register.erased]
     sessions: list[PendingSession] = []
     for recording in listing.recordings:
+        if recording.sidecar.patient_id in register.erased:
+            continue
         refusal = _refusal(recording, register, job.consent_required)
         if refusal is None:
             sessions.append(PendingSession(recording, digests.of(recording)))
@@ -193,6 +205,16 @@ def patients_alike(connection: duckdb.DuckDBPyConnection, listing: NightListing)
     return [group for group in lookalikes([*tonight, *queries.patient_ids(connection)]) if tonight.intersection(group)]
 
 
+def new_ambiguous(connection: duckdb.DuckDBPyConnection, listing: NightListing) -> int:
+    """How many patients who are new have a pseudonym that an erasure could not tell from other words, see Traces.
+
+    Raises:
+        WarehouseError: the database refused.
+    """
+    new = {recording.sidecar.patient_id for recording in listing.recordings} - set(queries.patient_ids(connection))
+    return sum(not Traces(patient_id).is_distinct for patient_id in new)
+
+
 def examine(
     connection: duckdb.DuckDBPyConnection, sessions: Sequence[PendingSession], job: Job, night: date
 ) -> Examination:
@@ -203,11 +225,12 @@ def examine(
     records = [session.record() for session in sessions]
     identities = [store.scoring_id(record.content_sha256, **vars(job.provenance)) for record in records]
     done = queries.existing_scorings(connection, identities)
+    refusals = store.refusals(connection, records, job.consent_required)
     to_score: list[PendingSession] = []
     rejections: list[Rejection] = []
     left: list[str] = []
     done_before = 0
-    for session, identity, refusal in zip(sessions, identities, store.refusals(connection, records), strict=True):
+    for session, identity, refusal in zip(sessions, identities, refusals, strict=True):
         uri = session.recording.source_uri
         if (uri, session.content_sha256) in set_aside and identity not in done:
             left.append(uri)
@@ -275,7 +298,8 @@ def store_scored(connection: duckdb.DuckDBPyConnection, scored: ScoredSession, j
         warning=summary.warning,
     )
     frames = read_parquet(scored.batch, job.warehouse.key)
-    return store.store_session(connection, scored.session.record(), scoring, bundle_record(job.bundle), frames)
+    session, bundle = scored.session.record(), bundle_record(job.bundle)
+    return store.store_session(connection, session, scoring, bundle, frames, consent_required=job.consent_required)
 
 
 def run_record(job: Job, run_id: str) -> RunRecord:

@@ -19,7 +19,15 @@ import duckdb
 from flows.data_folder import DataFolder
 from flows.job import Job, make_job, source_of
 from flows.logs import OwnWords, hide, log_context
-from flows.night import NightOutcome, NightPlan, patients_alike, plan_night, quarantine_record, run_record
+from flows.night import (
+    NightOutcome,
+    NightPlan,
+    new_ambiguous,
+    patients_alike,
+    plan_night,
+    quarantine_record,
+    run_record,
+)
 from flows.reporting import DueReport, due_reports, render, require_none
 from flows.retain_command import retain
 from flows.scoring import score_sessions
@@ -151,6 +159,12 @@ def run_night(job: Job) -> NightOutcome:
                 "patient ids that differ in upper and lower case only: %d; they count as different patients, `pmfer "
                 "doctor` names them",
                 sum(map(len, alike)),
+            )
+        if ambiguous := new_ambiguous(connection, listing):
+            log.warning(
+                "%d new patients have pseudonyms that an erasure cannot tell from other words in notes; better have "
+                "some of three characters or more with a letter and a digit, such as p12",
+                ambiguous,
             )
         if not something_to_do(connection, plan, job):
             publish_snapshot(connection, job)

@@ -91,7 +91,7 @@ def expired_files(data: DataFolder, retention: Retention, today: date) -> Iterat
                 yield from sorted(path for path in folder.rglob("*") if path.is_file())
     if retention.sessions is not None:
         first_known = data.digests(first_day_kept(today, retention.sessions))
-        yield from (path for path in sorted(first_known.parent.glob("*.jsonl")) if path < first_known)
+        yield from (path for path in sorted(first_known.parent.glob("*.txt")) if path < first_known)
     if retention.staged is not None and data.staging.is_dir():
         first_staged = first_day_kept(today, retention.staged)
         for path in sorted(data.staging.rglob("*")):

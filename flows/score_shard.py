@@ -11,7 +11,7 @@ from prefect.concurrency.sync import concurrency
 from pydantic import Field
 
 from flows.job import Job, job_of
-from flows.logs import hide, log_context
+from flows.logs import hide, log_context, nameless_errors
 from flows.night import plan_night, quarantine_record
 from flows.process import set_up_worker
 from flows.scoring import score_sessions
@@ -23,6 +23,7 @@ from inference.options import ScoringOptions
 from pmfer.bundle import Bundle, find_bundle
 from pmfer.errors import BundleError, ConfigurationError
 from warehouse import queries, store
+from warehouse.lock import at_work
 
 LIMIT = "pmfer-shards"  # global limit of shards that run at the same time, whatever pool they are in
 
@@ -73,12 +74,13 @@ def score_shard(
     wanted = frozenset(recordings)
     # A lease that cannot be renewed for a while is no reason to throw away what is half scored.
     with (
+        nameless_errors(),
         log_context(run=str(run_id), shard=str(shard)),
         concurrency(LIMIT, strict=True, raise_on_lease_renewal_failure=False),
     ):
         listing = list_night(job.source, night, lambda uri: recording_id(uri) in wanted)
         hide(listing.identities())
-        with writing(job.data, job.warehouse) as connection:
+        with writing(job.data, job.warehouse) as connection, at_work(connection):
             plan = plan_night(connection, listing, job)
             log.info("%d of %d recordings are to be scored", len(plan.pending), len(wanted))
             for rejection in plan.rejections:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 
+from flows.consent_inbox import take_over
 from flows.job import Job
 from flows.logs import log_context, session_label, session_progress
 from flows.night import (
@@ -76,6 +77,7 @@ def score_one(
     run_id: str,
 ) -> ScoredSession | Rejection | Unready | None:
     """Score and store one session; None if its content, once read, turns out to need no scoring."""
+    take_over(connection, job.data, job.warehouse.key)
     staged = pull(session, job, folder)
     if not isinstance(staged, StagedSession):
         return staged
@@ -91,6 +93,7 @@ def score_one(
         if isinstance(result, ScoredSession):
             try:
                 with stage("store"):
+                    take_over(connection, job.data, job.warehouse.key)
                     store_scored(connection, result, job, run_id)
             except SessionError as error:
                 return result.session.rejection(error)

@@ -43,7 +43,12 @@ OTHER_VARIABLES = {
 }
 SECRETS_OF_FILES = "PMFER_PASSWORD_"  # beginning of variables that another file of the house names
 # Nothing of Prefect's tells others that and when nights run here.
-QUIET = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+QUIET = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    # The server forgets runs after three months, with their logs and tables.
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+}
 HEARTBEAT_S = 30  # seconds between two heartbeats of a run, the least that Prefect takes; prefect.yaml has it too
 
 

@@ -158,3 +158,12 @@ def _lock(folder: Path) -> int | None:
             return None
         return handle
     return None
+
+
+if __name__ == "__main__":  # before a worker starts: `python -m flows.staging`
+    from flows.data_folder import DataFolder
+    from flows.settings import read_settings
+
+    staging = DataFolder(read_settings().data_dir.absolute()).staging
+    if staging.is_dir():
+        clean(staging)

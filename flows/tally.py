@@ -7,6 +7,7 @@ import polars as pl
 
 from flows.job import Job
 from flows.night import NightOutcome, NightPlan
+from flows.shards import recording_id
 from flows.sources import Unready
 from flows.sources.digests import Digests
 from warehouse import queries
@@ -39,10 +40,13 @@ class Tally:
         )
 
     def rows(self) -> list[Row]:
-        """The night's table for people: a row per session that this run touched."""
+        """The night's table for Prefect's server: a row per session that this run touched, by recording_id.
+
+        What knows the source or the warehouse can tell which it is; the server cannot.
+        """
         rows: list[Row] = [
             {
-                "session": row["session_id"],
+                "session": recording_id(row["source_uri"]),
                 "outcome": "scored",
                 "frames": row["frames_sampled"],
                 "face found": row["frames_with_face"],
@@ -51,10 +55,10 @@ class Tally:
             for row in self.scored.iter_rows(named=True)
         ]
         rows += [
-            _without_frames(row["session_id"] or row["source_uri"], row["reason"])
+            _without_frames(recording_id(row["source_uri"]), row["reason"])
             for row in self.set_aside.iter_rows(named=True)
         ]
-        rows += [_without_frames(unready.source_uri, "still being uploaded") for unready in self.unready]
+        rows += [_without_frames(recording_id(unready.source_uri), "still being uploaded") for unready in self.unready]
         if self.done_before:
             rows.append(_without_frames(f"{self.done_before} more", "done before"))
         return rows

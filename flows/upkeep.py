@@ -1,6 +1,7 @@
 """Flows that are no night: reports of a day rendered again, and the upkeep of the warehouse."""
 
 import logging
+from contextlib import closing
 from datetime import date
 
 import duckdb
@@ -11,7 +12,7 @@ from pydantic import StrictInt, StrictStr
 from flows.backup_command import back_up, require_place
 from flows.data_folder import DataFolder
 from flows.deployed import Folder
-from flows.logs import OwnWords
+from flows.logs import OwnWords, hide, nameless_errors
 from flows.printing import printing_of
 from flows.process import set_up_worker
 from flows.reporting import render_by_hand
@@ -20,6 +21,9 @@ from flows.settings import read_settings
 from flows.verify_command import verify_logs
 from flows.warehouse_address import warehouse_address
 from flows.writing import require_existing, writing
+from warehouse import queries
+from warehouse.address import Address
+from warehouse.connection import open_reader
 from warehouse.contracts import require_contracts
 from warehouse.lake import tidy
 from warehouse.publish import publish
@@ -47,7 +51,20 @@ def report(data_dir: Folder, day: date, patient_id: StrictStr | StrictInt = ALL_
     data = DataFolder(settings.data_dir.absolute())
     data.require_writable()
     patient = None if patient_id == ALL_PATIENTS else str(patient_id)
-    return len(render_by_hand(data, warehouse_address(settings), day, patient, printing_of(settings)))
+    warehouse = warehouse_address(settings)
+    hide_patients(warehouse)
+    with nameless_errors():
+        return len(render_by_hand(data, warehouse, day, patient, printing_of(settings)))
+
+
+def hide_patients(warehouse: Address) -> None:
+    """Strike the pseudonyms that a warehouse knows out of what is logged from now on.
+
+    Raises:
+        WarehouseError: it cannot be read.
+    """
+    with closing(open_reader(warehouse)) as reader:
+        hide(queries.patient_ids(reader))
 
 
 @task(name="retain", cache_policy=NO_CACHE)
@@ -105,7 +122,8 @@ def maintenance(data_dir: Folder) -> None:
     require_existing(warehouse)
     if settings.backup_to:
         require_place(warehouse, settings)
-    with writing(data, warehouse) as connection:
+    with nameless_errors(), writing(data, warehouse) as connection:
+        hide(queries.patient_ids(connection))
         remove_expired(connection, data, date.today())
         compact(connection)
         check_everything(connection)

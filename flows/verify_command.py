@@ -12,7 +12,7 @@ from warehouse.audit import Head
 from warehouse.audit_verify import Note, verify_log
 from warehouse.connection import open_writer
 from warehouse.head_file import read_head
-from warehouse.read_log import verify_reads
+from warehouse.read_log import noted_reads, verify_reads
 
 
 def verify_logs(data: DataFolder, warehouse: Address) -> list[str]:
@@ -26,9 +26,10 @@ def verify_logs(data: DataFolder, warehouse: Address) -> list[str]:
     notes = [*([Note(data.audit_head.name, noted)] if noted else []), *_receipts(data.receipts)]
     with closing(open_writer(warehouse)) as connection:
         log, trouble = verify_log(connection, notes)
+        of_reads = noted_reads(connection, data.read_log)
     if trouble is None and noted is None and log.entries:
         trouble = f"{data.audit_head.name} is missing; nobody can tell whether the newest entries are"
-    reads, reads_trouble = verify_reads(data.read_log)
+    reads, reads_trouble = verify_reads(data.read_log, of_reads)
     _require_whole(warehouse, "audit log", trouble)
     _require_whole(data.read_log, "read log", reads_trouble)
     return [_sentence("audit log", log), _sentence("read log", reads)]

@@ -1,7 +1,7 @@
-"""Ward overviews after a patient is gone: those that showed the patient are rendered again, or go."""
+"""Pages of others after a patient is gone: those that showed or named the patient are rendered again, or go."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from flows.reporting import (
     recorded_files,
     recorded_reports,
     render,
-    require_none,
+    reports_of,
 )
 from pmfer.bundle import sha256_file
 from reports.ward import build_ward_report
@@ -55,18 +55,56 @@ def _are_recorded(files: list[Path], row: Mapping[str, Any], data: DataFolder) -
 
 def renew_ward(
     connection: duckdb.DuckDBPyConnection, data: DataFolder, day: date, due: DueReport | None, printing: Printing
-) -> None:
+) -> list[str]:
     """Render a day's overview again; without anything to print, remove its files and its row.
 
-    Raises:
-        ReportError: it cannot be rendered; the old files are gone.
+    Returns:
+        What went wrong, if anything did; the old files are gone all the same.
     """
     for path in ward_files(data, day):
         path.unlink(missing_ok=True)
-    if due is not None:
-        require_none(render(connection, [due], data, printing, None), 1)
-    else:
+    failures = [] if due is None else render(connection, [due], data, printing, None)
+    if due is None or failures:
         store.forget_report(connection, ReportRecord("ward", None, day, "", "", ""))
+    return failures
+
+
+def stale_reports(connection: duckdb.DuckDBPyConnection, data: DataFolder) -> dict[tuple[date, str], list[Path]]:
+    """Reports of patients that have to be rendered again, by day and patient, with the files on record that are there.
+
+    Raises:
+        WarehouseError: the database refused.
+    """
+    stale = {}
+    for day, patient_id in queries.reports_forgotten(connection):
+        row = recorded_reports(connection, day)[report_id("patient", day, patient_id)]
+        paths = (data.root / path for path in sorted(recorded_files(row)))
+        stale[day, patient_id] = [path for path in paths if path.is_file()]
+    return stale
+
+
+def renew_reports(
+    connection: duckdb.DuckDBPyConnection,
+    data: DataFolder,
+    stale: Mapping[tuple[date, str], Sequence[Path]],
+    printing: Printing,
+) -> list[str]:
+    """Render reports again; one of which nothing is left to print goes with its row.
+
+    Returns:
+        What went wrong, a line each; the old files are gone all the same.
+    """
+    for path in (path for paths in stale.values() for path in paths):
+        path.unlink(missing_ok=True)
+    failures = []
+    for day in sorted({day for day, _ in stale}):
+        scoring = queries.active_provenance(connection, day)
+        reports = reports_of(connection, day, scoring, data.reports(day), printing) if scoring else []
+        due = [report for report in reports if (day, report.patient_id) in stale]
+        failures += render(connection, due, data, printing, None)
+    for day, patient_id in queries.reports_forgotten(connection):
+        store.forget_report(connection, ReportRecord("patient", patient_id, day, "", "", ""))
+    return failures
 
 
 def ward_files(data: DataFolder, day: date) -> list[Path]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ParamSpec
 
 from flows.data_folder import DataFolder
+from flows.logs import nameless_errors
 from flows.metrics import NightFigures, NightMetrics, write_metrics
 from flows.night import NightOutcome
 from flows.notify import notify_end, notify_failure
@@ -35,7 +36,8 @@ def stage(name: str) -> Iterator[None]:
     """Count the time inside as that of a stage, if a night is watched. Serves as a decorator too."""
     began = time.monotonic()
     try:
-        yield
+        with nameless_errors():
+            yield
     finally:
         stages = _stages.get()
         if stages is not None:
@@ -65,7 +67,8 @@ def watched(function: Callable[P, NightOutcome]) -> Callable[P, NightOutcome]:
         set_up_worker(settings)
         token, began = _stages.set({}), time.monotonic()
         try:
-            outcome = function(*args, **kwargs)
+            with nameless_errors():
+                outcome = function(*args, **kwargs)
         except (KeyboardInterrupt, SystemExit):
             raise  # whoever stopped it knows
         except BaseException as error:

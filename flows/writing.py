@@ -7,21 +7,22 @@ from typing import Any
 
 import duckdb
 
+from flows.consent_inbox import take_over
 from flows.data_folder import DataFolder
 from flows.settings import read_settings
-from pmfer.errors import ConfigurationError, PmferError
+from pmfer.errors import ConfigurationError, PmferError, WarehouseError
 from warehouse import audit
 from warehouse.address import Address, FileAddress
 from warehouse.connection import open_reader, open_writer
 from warehouse.head_file import note_head
-from warehouse.read_log import record_read
+from warehouse.read_log import note_reads, record_read
 
 log = logging.getLogger("pmfer.audit")
 
 
 @contextmanager
 def writing(data: DataFolder, warehouse: Address) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The warehouse, open for writing.
+    """The warehouse, open for writing, with what waited to be recorded.
 
     Args:
         data: the data folder, where the end of the audit log is noted.
@@ -34,6 +35,11 @@ def writing(data: DataFolder, warehouse: Address) -> Iterator[duckdb.DuckDBPyCon
     with closing(open_writer(warehouse)) as connection:
         if actor:
             audit.act_as(connection, actor)
+        try:
+            note_reads(connection, data.read_log)
+        except WarehouseError as error:  # no reason to store nothing
+            log.warning("where the log of reads ends was not noted: %s", error)
+        take_over(connection, data, warehouse.key)
         try:
             yield connection
         except BaseException:

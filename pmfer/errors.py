@@ -78,6 +78,10 @@ class WarehouseError(PmferError):
     """The database cannot be opened, migrated, written or published."""
 
 
+class WarehouseBusyError(WarehouseError):
+    """Another process writes the database, which has one writer."""
+
+
 class ReportError(PmferError):
     """A report cannot be computed or rendered."""
 

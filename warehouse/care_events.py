@@ -16,6 +16,7 @@ from pmfer.errors import WarehouseError
 from warehouse import audit, sql
 from warehouse.batch import registered
 from warehouse.records import digest
+from warehouse.tombstones import buried_among
 from warehouse.transaction import transaction
 
 _TIME = pl.Datetime("us", "UTC")
@@ -100,6 +101,8 @@ def events_of_others(connection: duckdb.DuckDBPyConnection, events: Sequence[Car
 def store_care_events(connection: duckdb.DuckDBPyConnection, events: Sequence[CareEvent], source: str) -> ImportCounts:
     """Take events over, all or none, with an entry in the audit log for every patient of whom something changed.
 
+    Events of patients who were erased are passed over.
+
     Args:
         connection: a writer.
         events: with different identifiers.
@@ -111,7 +114,13 @@ def store_care_events(connection: duckdb.DuckDBPyConnection, events: Sequence[Ca
     Raises:
         WarehouseError: one is stored as another patient's, or the database refused; nothing was stored.
     """
-    with transaction(connection), registered(connection, "event_batch", _batch(events)):
+    with transaction(connection):
+        erased = buried_among(connection, "patient", {event.patient_id for event in events})
+        return _store([event for event in events if event.patient_id not in erased], connection, source)
+
+
+def _store(events: Sequence[CareEvent], connection: duckdb.DuckDBPyConnection, source: str) -> ImportCounts:
+    with registered(connection, "event_batch", _batch(events)):
         strangers = connection.execute(sql.query("care_events_of_others")).fetchall()
         if strangers:
             raise WarehouseError(f"care event {strangers[0][0]}: stored as another patient's; remove it there first")

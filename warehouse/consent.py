@@ -5,14 +5,16 @@ of them; a patient without any follows the sidecar alone, unless records are req
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date
 
 import duckdb
 
-from warehouse import audit, queries, sql
+from warehouse import audit, queries, sql, tombstones
 from warehouse.transaction import transaction
+
+ERASED = "the patient was erased, and no new consent is on record"
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,11 @@ class Consent:
     withdrawn_on: date | None  # from this day on it no longer holds; None: not withdrawn
     source: str  # where it is on file, 1 to 200 characters, never a name
 
+    @property
+    def identity(self) -> str:
+        """By which it is known as the same one, whatever becomes of it."""
+        return "\n".join((self.patient_id, self.valid_from.isoformat(), self.source))
+
     def covers(self, day: date) -> bool:
         """Whether the consent holds on a day."""
         ended = self.valid_to is not None and day > self.valid_to
@@ -34,9 +41,10 @@ class Consent:
 
 @dataclass(frozen=True)
 class ConsentRegister:
-    """All periods, by patient."""
+    """All periods, by patient, and who was erased and gave none since."""
 
     periods: Mapping[str, Sequence[Consent]]
+    erased: Set[str] = frozenset()  # among those that were asked for
 
     def refusal(self, patient_id: str, day: date, required: bool = False) -> str | None:
         """Why a session of that day may not be scored, in words; None if it may.
@@ -46,6 +54,8 @@ class ConsentRegister:
             day: local calendar day of its start.
             required: whether a patient without any record is refused as well.
         """
+        if patient_id in self.erased:
+            return ERASED
         periods = self.periods.get(patient_id, ())
         if any(period.covers(day) for period in periods):
             return None
@@ -54,8 +64,12 @@ class ConsentRegister:
         return "no consent on record, and one is required" if required else None
 
 
-def read_register(connection: duckdb.DuckDBPyConnection) -> ConsentRegister:
+def read_register(connection: duckdb.DuckDBPyConnection, patient_ids: Iterable[str] = ()) -> ConsentRegister:
     """The whole register.
+
+    Args:
+        connection: the warehouse.
+        patient_ids: of whom it is to know whether they were erased.
 
     Raises:
         WarehouseError: the database refused.
@@ -63,23 +77,30 @@ def read_register(connection: duckdb.DuckDBPyConnection) -> ConsentRegister:
     periods: dict[str, list[Consent]] = defaultdict(list)
     for row in queries.consents(connection).drop("recorded_at").iter_rows(named=True):
         periods[row["patient_id"]].append(Consent(**row))
-    return ConsentRegister(dict(periods))
+    return ConsentRegister(dict(periods), tombstones.buried_among(connection, "patient", patient_ids))
 
 
-def record_consents(connection: duckdb.DuckDBPyConnection, consents: Sequence[Consent]) -> int:
+def record_consents(connection: duckdb.DuckDBPyConnection, consents: Sequence[Consent]) -> tuple[int, int]:
     """Take consents into the register, all or none. One that begins on the same day takes the older one's place.
 
-    What was stored before a withdrawal stays; erasing it is a decision of its own.
+    What was stored before a withdrawal stays; erasing it is a decision of its own. What is set aside for want of a
+    consent is tried again. A consent that somebody erased had given before is passed over; any other one of that
+    patient says that data may be stored again.
 
     Returns:
-        How many were new or changed.
+        How many were new or changed, and how many were passed over.
 
     Raises:
         WarehouseError: the database refused.
     """
     with transaction(connection):
         known = {period for periods in read_register(connection).periods.values() for period in periods}
-        changed = [consent for consent in consents if consent not in known]
+        old = tombstones.buried_among(connection, "consent", [consent.identity for consent in consents])
+        new = [consent for consent in consents if consent.identity not in old]
+        changed = [consent for consent in new if consent not in known]
+        for patient_id in {consent.patient_id for consent in changed}:
+            tombstones.lift(connection, "patient", patient_id)
+            connection.execute(sql.statement("ask_replay_of_patient"), {"patient_id": patient_id})
         for consent in changed:
             key = {"patient_id": consent.patient_id, "valid_from": consent.valid_from}
             connection.execute(sql.statement("delete_consent"), key)
@@ -92,4 +113,4 @@ def record_consents(connection: duckdb.DuckDBPyConnection, consents: Sequence[Co
                 valid_to=consent.valid_to,
                 withdrawn_on=consent.withdrawn_on,
             )
-    return len(changed)
+    return len(changed), len(consents) - len(new)

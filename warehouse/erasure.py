@@ -6,23 +6,26 @@ storage was written anew and nothing was found any more). One that was interrupt
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 import duckdb
 
-from warehouse import audit, sql
+from warehouse import audit, sql, tombstones
+from warehouse.consent import read_register
 from warehouse.personal import Keys, count_rows, delete_rows, keys_of_patient, personal_tables
 from warehouse.traces import Traces
 from warehouse.transaction import database_path, one_line_errors, transaction
 
 # By which other rows of the same table are known; they may contain the identifier of the patient who is erased.
 _NAMES = ("patient_id", "session_id", "source_uri", "report_id", "path", "event_id")
-# Written anew where they mention the patient.
-_FREE_TEXT = ("message", "warning", "source", "note", "notes", "comment", "item")
+_WRITTEN_BY_US = ("message", "warning")  # go as a whole where they mention the patient
+_WRITTEN_BY_PEOPLE = ("source", "note", "notes", "comment", "item")  # lose the mention, and stay
 _ERASED = "erased"
-_RECORDS = ("audit_log", "audit_head", "erasures")  # hold no patient_id by construction
+_RECORDS = ("audit_log", "audit_head", "erasures", "tombstones")  # hold no patient_id by construction
 
 
 @dataclass(frozen=True)
@@ -30,8 +33,9 @@ class Holdings:
     """What the warehouse holds of a patient."""
 
     rows: Mapping[str, int]  # by table, tables without rows left out
-    content_sha256: tuple[str, ...]  # of the patient's videos
-    sources: tuple[str, ...]  # where the videos were, relative to the source
+    mentions: Mapping[str, int]  # texts of others that speak of the patient, by table
+    words: Mapping[str, int]  # texts of others in which the pseudonym is a word that may mean anything else, by table
+    sources: tuple[str, ...]  # where the patient's videos were, relative to the source
 
 
 @dataclass(frozen=True)
@@ -51,15 +55,15 @@ def holdings(connection: duckdb.DuckDBPyConnection, patient_id: str) -> Holdings
         WarehouseError: the database refused.
     """
     with one_line_errors(database_path(connection)):
-        keys = keys_of_patient(connection, patient_id)
+        keys, traces = keys_of_patient(connection, patient_id), traces_of(connection, patient_id)
         rows = count_rows(connection, personal_tables(connection), keys)
-        mentions = _mentions(connection, traces_of(connection, patient_id), keys)
+        mentions = _mentions(connection, traces, keys)
         files = connection.execute(sql.query("files_of_patient"), {"patient_id": patient_id}).fetchall()
-    for table, _, values in mentions:
-        rows.setdefault(table, len(values))
+        words = [] if traces.is_distinct else _texts(connection, traces.identifier, patient_id, _WRITTEN_BY_PEOPLE)
     return Holdings(
         rows=dict(sorted(rows.items())),
-        content_sha256=tuple(content for content, _ in files if content),
+        mentions=dict(sorted(Counter(mention.table for mention in mentions).items())),
+        words=dict(sorted(Counter(table for table, _, value in words if traces.holds_word(value)).items())),
         sources=tuple(source for _, source in files),
     )
 
@@ -118,13 +122,16 @@ def erase_rows(
         WarehouseError: the database refused; nothing was deleted.
     """
     with transaction(connection):
-        # Both are looked up before the rows go by which they are found.
+        # All three are looked up before the rows go by which they are found.
         keys, traces = keys_of_patient(connection, patient_id), traces_of(connection, patient_id)
+        consents = read_register(connection).periods.get(patient_id, ())
+        tombstones.bury(connection, "patient", [patient_id])
+        tombstones.bury(connection, "consent", [consent.identity for consent in consents])
         counts = delete_rows(connection, personal_tables(connection), keys)
-        # An overview that is not rendered again in this run is known as one that has to be, whoever is erased next.
+        # A page that is not rendered again in this run is known as one that has to be, whoever is erased next.
         connection.execute(sql.statement("forget_pages_of_patient"), {"patient_id": patient_id})
-        for table, column, values in _mentions(connection, traces, keys):
-            counts[table] = counts.get(table, 0) + _remove_mentions(connection, table, column, values)
+        for mention in _mentions(connection, traces, keys):
+            counts[mention.table] = counts.get(mention.table, 0) + _strike(connection, mention)
         before = receipt.get("rows", {})  # of an erasure that was interrupted
         total = {table: counts.get(table, 0) + before.get(table, 0) for table in sorted({*counts, *before})}
         _update(connection, erasure, {**receipt, "rows": total}, rows_deleted=True, finished=False)
@@ -188,18 +195,16 @@ def traces_of(connection: duckdb.DuckDBPyConnection, patient_id: str) -> Traces:
     return Traces(patient_id, keep)
 
 
-def remaining_mentions(connection: duckdb.DuckDBPyConnection, traces: Traces) -> list[str]:
-    """Columns, as TABLE.COLUMN, in which a query still finds the identifier.
+def remaining(connection: duckdb.DuckDBPyConnection, traces: Traces) -> list[str]:
+    """Tables in which a query still finds rows of the patient, or texts that speak of the patient.
 
     Raises:
         WarehouseError: the database refused.
     """
-    found = []
     with one_line_errors(database_path(connection)):
-        for table, column in connection.execute(sql.query("text_columns")).fetchall():
-            if any(traces.in_text(value) for value in _values_with(connection, table, column, traces.identifier)):
-                found.append(f"{table}.{column}")
-    return found
+        keys = keys_of_patient(connection, traces.identifier)
+        rows = count_rows(connection, personal_tables(connection), keys)
+        return sorted({*rows, *(mention.table for mention in _mentions(connection, traces, keys))})
 
 
 def _erasure(row: tuple[str, str, bool, str]) -> Erasure:
@@ -207,36 +212,63 @@ def _erasure(row: tuple[str, str, bool, str]) -> Erasure:
     return Erasure(erasure_id, subject, rows_deleted, json.loads(receipt))
 
 
-def _mentions(connection: duckdb.DuckDBPyConnection, traces: Traces, keys: Keys) -> list[tuple[str, str, list[str]]]:
-    """Table, column and values of free text that speaks of a patient or of the patient's sessions."""
+@dataclass(frozen=True)
+class _Mention:
+    """A text of somebody else's row that speaks of the patient."""
+
+    table: str
+    column: str
+    text: str
+    without: str | None  # what takes its place; None: the row goes
+
+
+def _mentions(connection: duckdb.DuckDBPyConnection, traces: Traces, keys: Keys) -> list[_Mention]:
+    """Texts that speak of a patient or of the patient's sessions."""
     wanted = [traces, *(Traces(name) for name in keys.session_id)]
-    found = []
-    for table, column in connection.execute(sql.query("text_columns")).fetchall():
-        if table in _RECORDS or not (column in _FREE_TEXT or (table, column) == ("quarantine", "source_uri")):
-            continue
-        values = {
-            value
-            for trace in wanted
-            for value in _values_with(connection, table, column, trace.identifier)
-            if trace.in_text(value)
-        }
-        if values:
-            found.append((table, column, sorted(values)))
-    return found
+    found = {}
+    for trace in wanted:
+        columns = (*_WRITTEN_BY_US, *_WRITTEN_BY_PEOPLE)
+        for table, column, text in _texts(connection, trace.identifier, traces.identifier, columns):
+            before = found[table, column, text].without if (table, column, text) in found else text
+            if trace.in_text(text) and before is not None:
+                # What is set aside for a reason that names the patient is looked at anew by the next run of its night.
+                aside = None if table == "quarantine" else _ERASED
+                without = trace.strike(before) if column in _WRITTEN_BY_PEOPLE else aside
+                found[table, column, text] = _Mention(table, column, text, without)
+    # Of what is set aside without anybody knowing whose it is, the file's name may tell.
+    for (uri,) in connection.execute(sql.query("quarantine_of_nobody")).fetchall():
+        if traces.in_text(uri) or PurePosixPath(uri).stem == traces.identifier:
+            found["quarantine", "source_uri", uri] = _Mention("quarantine", "source_uri", uri, None)
+    return [found[key] for key in sorted(found)]
 
 
-def _remove_mentions(connection: duckdb.DuckDBPyConnection, table: str, column: str, values: list[str]) -> int:
-    condition = f"{column} IN (SELECT unnest(CAST($mentions AS VARCHAR[])))"
-    # What is set aside for a reason that names the patient is looked at anew by the next run of its night.
-    action = f"DELETE FROM {table}" if table == "quarantine" else f"UPDATE {table} SET {column} = '{_ERASED}'"
-    ((count,),) = connection.execute(f"{action} WHERE {condition}", {"mentions": values}).fetchall()
+def _strike(connection: duckdb.DuckDBPyConnection, mention: _Mention) -> int:
+    values = {"text": mention.text}
+    if mention.without is None:
+        action = f"DELETE FROM {mention.table} WHERE {mention.column} = $text"
+    else:
+        if mention.table == "care_events":
+            connection.execute(sql.statement("forget_pages_that_quote"), values)
+        action = f"UPDATE {mention.table} SET {mention.column} = $without WHERE {mention.column} = $text"
+        values["without"] = mention.without
+    ((count,),) = connection.execute(action, values).fetchall()
     return int(count)
 
 
-def _values_with(connection: duckdb.DuckDBPyConnection, table: str, column: str, part: str) -> list[str]:
-    text = f"CAST({column} AS VARCHAR)"
-    rows = connection.execute(f"SELECT DISTINCT {text} FROM {table} WHERE contains({text}, $part)", {"part": part})
-    return [value for (value,) in rows.fetchall()]
+def _texts(
+    connection: duckdb.DuckDBPyConnection, part: str, patient_id: str, columns: Collection[str]
+) -> Iterator[tuple[str, str, str]]:
+    """Table, column and value of every text in these columns that has a part somewhere and is not the patient's own."""
+    known = connection.execute(sql.query("text_columns")).fetchall()
+    owned = {table for table, column in known if column == "patient_id"}
+    for table, column in known:
+        if table not in _RECORDS and column in columns:
+            others = "patient_id IS DISTINCT FROM $patient_id" if table in owned else "$patient_id IS NOT NULL"
+            rows = connection.execute(
+                f"SELECT DISTINCT {column} FROM {table} WHERE contains({column}, $part) AND {others}",
+                {"part": part, "patient_id": patient_id},
+            )
+            yield from ((table, column, value) for (value,) in rows.fetchall())
 
 
 def _update(

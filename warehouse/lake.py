@@ -20,7 +20,7 @@ from warehouse.encryption import is_key_of, key_check
 from warehouse.extensions import load_extension
 from warehouse.folders import make_private_file, make_private_folder
 from warehouse.literals import quoted
-from warehouse.lock import advisory_lock, file_lock
+from warehouse.lock import advisory_lock, alone_in, alone_in_file, file_lock
 from warehouse.transaction import one_line_errors, transaction
 
 # How long replaced files stay for readers that are open; a reader sees the lake as it was when it was opened.
@@ -127,7 +127,9 @@ def forget_history(address: LakeAddress) -> None:
 
     Parquet files are written again without deleted rows and all older ones are deleted; the catalogue forgets its older
     states and the smallest and largest values of text columns. Readers that are open fail at their next query. Nobody
-    else may write meanwhile, as DuckLake keeps such values in memory. PostgreSQL's own files are cleared by its vacuum.
+    else may write meanwhile, as DuckLake keeps such values in memory. What PostgreSQL and SQLite deleted stays in their
+    files until these are written anew, so they are, and PostgreSQL's statistics with them. Its write-ahead log goes by
+    itself.
 
     Raises:
         WarehouseError: the database refused, or another connection holds the catalogue.
@@ -138,11 +140,34 @@ def forget_history(address: LakeAddress) -> None:
         tidy(connection, timedelta(0))
     with one_line_errors(address), _catalogue(address, "READ_WRITE") as catalogue:
         catalogue.execute(sql.statement("catalogue_forget_extremes"))
+        if address.catalogue == "postgres":
+            _vacuum(catalogue)
     if address.catalogue == "sqlite":
-        # What SQLite has deleted stays in its file until it is written anew.
         with one_line_errors(address), closing(sqlite3.connect(address.connection, isolation_level=None)) as file:
             file.execute("VACUUM")
             file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _vacuum(catalogue: duckdb.DuckDBPyConnection) -> None:
+    tables = ", ".join(name for (name,) in catalogue.execute(sql.query("catalogue_tables")).fetchall())
+    for statement in (f"VACUUM (FULL, ANALYZE) {tables}", "VACUUM (FULL) pg_catalog.pg_statistic"):
+        # PostgreSQL vacuums outside of transactions only.
+        catalogue.execute(f"CALL postgres_execute('catalogue', {quoted(statement)}, use_transaction := false)")
+
+
+@contextmanager
+def alone(address: LakeAddress) -> Iterator[None]:
+    """Have a lake alone for as long as it lasts: no night and no shard is at work on it or begins to be.
+
+    Raises:
+        WarehouseError: somebody is at work, or the catalogue cannot be reached.
+    """
+    if address.catalogue == "sqlite":
+        with alone_in_file(Path(address.connection)):
+            yield
+        return
+    with _catalogue(address, "READ_ONLY") as guard, alone_in(guard, "catalogue", str(address)):
+        yield
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, address: LakeAddress) -> None:

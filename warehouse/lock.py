@@ -8,7 +8,8 @@ fraction of a second, scoring it minutes, and scoring is not under the lock.
 The lock lives where the catalogue is: in PostgreSQL an advisory lock, beside an SQLite file a lock of the operating
 system. Both end with the process that holds them, however it ends.
 
-A night has a lock of its own in the same places, held for as long as it runs, which nobody waits for.
+A night has a lock of its own in the same places, held for as long as it runs, which nobody waits for. And nights and
+shards share one that says that somebody is at work: an erasure takes it for itself, so that it has the lake alone.
 """
 
 import fcntl
@@ -29,6 +30,8 @@ PATIENCE_S = 600.0  # seconds after which a lock that is still taken is somebody
 _PAUSE_S = 0.01  # seconds between two looks
 _NO_SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
 _ADVISORY_KEY = 0x706D666572  # "pmfer": a lock of its own among those that others may use in the same database
+_WORK_KEY = _ADVISORY_KEY + 1
+WORK_SUFFIX = ".work"  # of the file beside an SQLite catalogue that those at work hold
 
 
 @contextmanager
@@ -63,15 +66,60 @@ def night_lock(connection: duckdb.DuckDBPyConnection, night: date) -> Iterator[N
     if not database.is_lake:
         yield
     elif path := database.sqlite_catalogue:
-        with _night_file(path.with_name(f"{path.name}.{night}.lock"), refusal):
+        with at_work(connection), _night_file(path.with_name(f"{path.name}.{night}.lock"), refusal):
             yield
     else:
         attached = f"__ducklake_metadata_{database.name}"
         key = (_ADVISORY_KEY << 20) + night.toordinal()  # 59 bits, and no day has more than 20
-        with _advisory(connection, attached, key) as attempt:
+        with at_work(connection), _advisory(connection, attached, key) as attempt:
             if not attempt():
                 raise refusal
             yield
+
+
+@contextmanager
+def at_work(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Say for as long as it lasts that a night or a shard works on a lake; waits until an erasure has ended.
+
+    Raises:
+        WarehouseError: one took longer than PATIENCE_S.
+    """
+    database = current_database(connection)
+    if not database.is_lake:
+        yield
+    elif path := database.sqlite_catalogue:
+        with _flock(path.with_name(path.name + WORK_SUFFIX), fcntl.LOCK_SH) as attempt:
+            _wait(attempt, str(database))
+            yield
+    else:
+        with _advisory(connection, f"__ducklake_metadata_{database.name}", _WORK_KEY, "_shared") as attempt:
+            _wait(attempt, str(database))
+            yield
+
+
+@contextmanager
+def alone_in_file(catalogue: Path) -> Iterator[None]:
+    """Have the lake of an SQLite catalogue alone, see alone_in."""
+    with _flock(catalogue.with_name(catalogue.name + WORK_SUFFIX), fcntl.LOCK_EX) as attempt:
+        _require_alone(attempt, f"ducklake:sqlite:{catalogue}")
+        yield
+
+
+@contextmanager
+def alone_in(connection: duckdb.DuckDBPyConnection, attached: str, label: str) -> Iterator[None]:
+    """Have the lake of a PostgreSQL catalogue alone, attached by that name: nobody is at work or begins to be.
+
+    Raises:
+        WarehouseError: somebody is at work.
+    """
+    with _advisory(connection, attached, _WORK_KEY) as attempt:
+        _require_alone(attempt, label)
+        yield
+
+
+def _require_alone(attempt: Callable[[], bool], label: str) -> None:
+    if not attempt():
+        raise WarehouseError(f"warehouse {label}: a night or a shard is at work; wait until it has finished")
 
 
 @contextmanager
@@ -97,18 +145,25 @@ def _night_file(path: Path, refusal: WarehouseError) -> Iterator[None]:
 @contextmanager
 def file_lock(catalogue: Path) -> Iterator[None]:
     """Hold the lock of an SQLite catalogue, in a file of its own beside it."""
-    handle = os.open(catalogue.with_name(catalogue.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with _flock(catalogue.with_name(catalogue.name + ".lock"), fcntl.LOCK_EX) as attempt:
+        _wait(attempt, str(Database("", True, f"sqlite:{catalogue}")))
+        yield
+
+
+@contextmanager
+def _flock(path: Path, kind: int) -> Iterator[Callable[[], bool]]:
+    """A file, on which the attempt that is given back may take a lock of the operating system."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def attempt() -> bool:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         return True
 
     try:
-        _wait(attempt, str(Database("", True, f"sqlite:{catalogue}")))
-        yield
+        yield attempt
     finally:
         os.close(handle)
 
@@ -122,9 +177,11 @@ def advisory_lock(connection: duckdb.DuckDBPyConnection, attached: str, label: s
 
 
 @contextmanager
-def _advisory(connection: duckdb.DuckDBPyConnection, attached: str, key: int) -> Iterator[Callable[[], bool]]:
+def _advisory(
+    connection: duckdb.DuckDBPyConnection, attached: str, key: int, kind: str = ""
+) -> Iterator[Callable[[], bool]]:
     """A transaction in PostgreSQL, in which the attempt that is given back may take the lock of a key."""
-    question = quoted(f"SELECT pg_try_advisory_xact_lock({key})")
+    question = quoted(f"SELECT pg_try_advisory_xact_lock{kind}({key})")
     attempt_sql = f"FROM postgres_query({quoted(attached)}, {question})"
     with connection.cursor() as guard:
         guard.begin()

@@ -227,6 +227,11 @@ def ward_report_days(connection: duckdb.DuckDBPyConnection) -> list[date]:
     return _read(connection, "ward_report_days")["report_date"].to_list()
 
 
+def reports_forgotten(connection: duckdb.DuckDBPyConnection) -> list[tuple[date, str]]:
+    """Day and patient of every report that has to be rendered again after an erasure, in order."""
+    return [(row[0], row[1]) for row in _read(connection, "reports_forgotten").iter_rows()]
+
+
 def bundle(connection: duckdb.DuckDBPyConnection, bundle_id: str) -> pl.DataFrame:
     """The row of bundles of one bundle (`card` is JSON text), or none."""
     return _read(connection, "bundle", bundle_id=bundle_id)

@@ -8,17 +8,22 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+import socket
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+import duckdb
+
 from pmfer.errors import WarehouseError
+from warehouse import audit, sql
 from warehouse.audit import GENESIS, Head, account
 from warehouse.audit_verify import Link, Note, find_break
 from warehouse.folders import make_private_folder
 from warehouse.head_file import read_head, write_head
+from warehouse.transaction import database_path, one_line_errors, transaction
 
 _TAIL_BYTES = 64 * 1024  # longer than any line
 
@@ -38,7 +43,7 @@ def record_read(log: Path, actor: str | None, action: str, /, **details: Any) ->
     try:
         make_private_folder(log.parent)
         with _locked(log) as stream:
-            before = _end(stream)
+            before = _before(_last(stream), read_head(head_of(log)))
             entry = {
                 "entry": before.entries + 1,
                 "recorded_at": datetime.now(UTC).isoformat(timespec="microseconds"),
@@ -61,8 +66,35 @@ def record_read(log: Path, actor: str | None, action: str, /, **details: Any) ->
         ) from None
 
 
-def verify_reads(log: Path) -> tuple[Head, str | None]:
+def note_reads(connection: duckdb.DuckDBPyConnection, log: Path) -> None:
+    """Note in the audit log where the log of reads ends, if it moved: with its head it could be removed unnoticed.
+
+    Raises:
+        WarehouseError: the head cannot be read, or the database refused.
+    """
+    head = read_head(head_of(log))
+    if head is not None and head not in (note.head for note in noted_reads(connection, log)):
+        with transaction(connection):
+            audit.record(connection, "reads_noted", place=_place(log), **vars(head))
+
+
+def noted_reads(connection: duckdb.DuckDBPyConnection, log: Path) -> list[Note]:
+    """What the audit log noted of this log.
+
+    Raises:
+        WarehouseError: the database refused.
+    """
+    with one_line_errors(database_path(connection)):
+        rows = connection.execute(sql.query("reads_noted"), {"place": _place(log)}).fetchall()
+    return [Note("the audit log", Head(int(entries), str(sha256))) for entries, sha256 in rows]
+
+
+def verify_reads(log: Path, notes: Sequence[Note] = ()) -> tuple[Head, str | None]:
     """Check the read log: where it ends, and its first break in words, or None. A log that never was is whole.
+
+    Args:
+        log: file of the log.
+        notes: heads noted elsewhere, see noted_reads.
 
     Raises:
         WarehouseError: the log or its head cannot be read.
@@ -79,11 +111,11 @@ def verify_reads(log: Path) -> tuple[Head, str | None]:
         except (ValueError, KeyError, TypeError):
             return Head(len(lines), GENESIS), f"entry {number}: altered; it is no entry any more"
     end = Head(len(links), links[-1].stored_sha256 if links else GENESIS)
-    if noted is None:
-        return end, f"{head_of(log).name} is missing; nobody can tell whether the newest entries are" if links else None
-    trouble = find_break(links, [Note(head_of(log).name, noted)])
+    if noted is None and links:
+        return end, f"{head_of(log).name} is missing; nobody can tell whether the newest entries are"
+    trouble = find_break(links, [*([Note(head_of(log).name, noted)] if noted else []), *notes])
     # An entry is written before the head; whoever was killed in between left exactly one.
-    if trouble is None and end.entries > noted.entries + 1:
+    if trouble is None and noted and end.entries > noted.entries + 1:
         trouble = f"entry {noted.entries + 1}: added by hand, {head_of(log).name} ends with {noted.entries}"
     return end, trouble
 
@@ -114,8 +146,8 @@ def _locked(log: Path) -> Iterator[IO[bytes]]:
         yield stream
 
 
-def _end(stream: IO[bytes]) -> Head:
-    """Where the log ends, after cutting off what a killed process left of a line."""
+def _last(stream: IO[bytes]) -> Link | None:
+    """The last entry, after cutting off what a killed process left of a line."""
     size = stream.seek(0, os.SEEK_END)
     start = max(0, size - _TAIL_BYTES)
     stream.seek(start)
@@ -123,7 +155,20 @@ def _end(stream: IO[bytes]) -> Head:
     whole = tail[: tail.rfind(b"\n") + 1]
     if len(whole) < len(tail):
         stream.truncate(start + len(whole))
-    if not whole:
-        return Head(0, GENESIS)
-    last = json.loads(whole.splitlines()[-1])
-    return Head(int(last["entry"]), str(last["sha256"]))
+    return _link(whole.splitlines()[-1].decode()) if whole else None
+
+
+def _before(last: Link | None, noted: Head | None) -> Head:
+    """What the next entry follows: what was noted, so that a log which is not what it was stays broken for good.
+
+    Whoever was killed between an entry and its note left one entry more.
+    """
+    noted = noted or Head(0, GENESIS)
+    if last is not None and (last.number, last.previous_sha256) == (noted.entries + 1, noted.sha256):
+        return Head(last.number, last.stored_sha256)
+    return noted
+
+
+def _place(log: Path) -> str:
+    """Which log it is: every machine and data folder has one of its own. It must outlive the log."""
+    return hashlib.sha256(f"{socket.gethostname()}:{log.absolute()}".encode()).hexdigest()[:16]

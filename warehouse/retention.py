@@ -109,7 +109,19 @@ def _delete_expired(connection: duckdb.DuckDBPyConnection, retention: Retention,
     ):
         if days is not None:
             counts[name] = _delete(connection, f"delete_{name}_of_days_before", day=first_day_kept(today, days))
+    counts["audit_subjects"] = _forget_subjects(connection)
     return {name: counts[name] for name in sorted(counts) if counts[name]}
+
+
+def _forget_subjects(connection: duckdb.DuckDBPyConnection) -> int:
+    """Forget whom the audit log meant, of whom nothing else is left; an interrupted erasure is still to know."""
+    owned = [name for name, columns in personal_tables(connection).items() if "patient_id" in columns]
+    left = " UNION ".join(f"SELECT patient_id FROM {name}" for name in owned if name != "audit_subjects")
+    ((count,),) = connection.execute(
+        f"DELETE FROM audit_subjects WHERE patient_id NOT IN (FROM ({left}) WHERE patient_id IS NOT NULL) "
+        "AND subject NOT IN (SELECT subject FROM erasures WHERE rows_deleted_at IS NULL)"
+    ).fetchall()
+    return int(count)
 
 
 def _keys_before(connection: duckdb.DuckDBPyConnection, day: date) -> Keys:

@@ -4,12 +4,16 @@ DuckDB keeps deleted rows in the free blocks of its file until something else is
 history. Everything here is about the storage; which rows go is decided elsewhere.
 """
 
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from pmfer.errors import WarehouseError
 from warehouse.address import Address, FileAddress
 from warehouse.connection import open_writer
-from warehouse.lake import forget_history
+from warehouse.lake import alone, forget_history
+from warehouse.lock import WORK_SUFFIX
 from warehouse.publish import copy_database, flush, remove_database
 from warehouse.transaction import one_line_errors
 
@@ -28,6 +32,35 @@ def rewrite(address: Address) -> None:
         forget_history(address)
 
 
+@contextmanager
+def standstill(address: Address) -> Iterator[None]:
+    """Nobody else works on a lake for as long as it lasts; a file has one writer anyway.
+
+    Raises:
+        WarehouseError: a night or a shard is at work.
+    """
+    if isinstance(address, FileAddress):
+        yield
+    else:
+        with alone(address):
+            yield
+
+
+def require_room(address: Address) -> None:
+    """Refuse to begin what `rewrite` could not end.
+
+    Raises:
+        WarehouseError: the disk has no room for a second copy of the file.
+    """
+    if isinstance(address, FileAddress):
+        free, needed = shutil.disk_usage(address.path.parent).free, 2 * address.path.stat().st_size
+        if free < needed:
+            raise WarehouseError(
+                f"warehouse {address}: is written anew, and published, and needs {needed / 1e6:.0f} MB for that; "
+                f"{free / 1e6:.0f} MB are free: make room"
+            )
+
+
 def storage_files(address: Address) -> Iterator[Path]:
     """The files of a warehouse on this machine, without the snapshot: those that only `rewrite` may touch.
 
@@ -37,7 +70,7 @@ def storage_files(address: Address) -> Iterator[Path]:
         yield from _with_companions(address.path, ".wal")
         return
     if address.catalogue == "sqlite":
-        yield from _with_companions(Path(address.connection), "-wal", "-shm", "-journal", ".lock")
+        yield from _with_companions(Path(address.connection), "-wal", "-shm", "-journal", ".lock", WORK_SUFFIX)
     if not address.data.startswith("s3://"):
         yield from (path for path in sorted(Path(address.data).rglob("*")) if path.is_file())
 

@@ -27,6 +27,7 @@ from warehouse.records import (
     SessionResult,
     digest,
 )
+from warehouse.tombstones import buried_among
 from warehouse.transaction import database_path, one_line_errors, transaction
 
 _NULLABLE = {"duration_s": pl.Float64, "warning": pl.String}  # columns of a batch of results that may be all NULL
@@ -40,8 +41,15 @@ def scoring_id(content_sha256: str, bundle_id: str, options_sha256: str) -> str:
     return digest(content_sha256, bundle_id, options_sha256)
 
 
-def refusals(connection: duckdb.DuckDBPyConnection, sessions: Sequence[SessionRecord]) -> list[SessionError | None]:
+def refusals(
+    connection: duckdb.DuckDBPyConnection, sessions: Sequence[SessionRecord], consent_required: bool = False
+) -> list[SessionError | None]:
     """What speaks against storing sessions, each by itself; worth knowing before their videos are decoded.
+
+    Args:
+        connection: the warehouse.
+        sessions: what would be stored.
+        consent_required: whether a patient needs a record of consent beside the sidecar's.
 
     Returns:
         For each session None, or the error that storing it would raise: there is no consent, or none on record for the
@@ -52,12 +60,12 @@ def refusals(connection: duckdb.DuckDBPyConnection, sessions: Sequence[SessionRe
     Raises:
         WarehouseError: the database refused.
     """
-    register = read_register(connection)
+    register = read_register(connection, {session.patient_id for session in sessions})
     by_id, by_content = _stored_alike(connection, sessions)
 
     def refusal(session: SessionRecord) -> SessionError | None:
         try:
-            _check_allowed(session, register)
+            _check_allowed(session, register, consent_required)
             _check_agrees(session, by_id, by_content)
         except SessionError as error:
             return error
@@ -72,17 +80,24 @@ def store_session(
     scoring: ScoringRecord,
     bundle: BundleRecord,
     frames: pl.DataFrame,
+    *,
+    consent_required: bool = False,
 ) -> bool:
     """Store one scored session, see store_sessions.
 
     Returns:
         False, with nothing written, when this content was stored with this bundle and these options before.
     """
-    return store_sessions(connection, bundle, [SessionResult(session, scoring, frames)]) == 1
+    result = SessionResult(session, scoring, frames)
+    return store_sessions(connection, bundle, [result], consent_required=consent_required) == 1
 
 
 def store_sessions(
-    connection: duckdb.DuckDBPyConnection, bundle: BundleRecord, results: Sequence[SessionResult]
+    connection: duckdb.DuckDBPyConnection,
+    bundle: BundleRecord,
+    results: Sequence[SessionResult],
+    *,
+    consent_required: bool = False,
 ) -> int:
     """Store scored sessions, all or none: patients, bundle, sessions, scorings, frames and what follows from frames.
 
@@ -94,6 +109,7 @@ def store_sessions(
         bundle: what scored them.
         results: the sessions, each once; frame counts must be those of the batch, and a batch has one row per sampled
             frame and a column more for every additional phrase.
+        consent_required: whether a patient needs a record of consent beside the sidecar's.
 
     Returns:
         How many were stored: those whose content was stored with this bundle and these options before are left out.
@@ -113,7 +129,7 @@ def store_sessions(
         scoring_id(result.session.content_sha256, bundle.bundle_id, result.scoring.options_sha256) for result in results
     ]
     with transaction(connection):
-        _check_sessions(connection, [result.session for result in results])
+        _check_sessions(connection, [result.session for result in results], consent_required)
         stored = connection.execute(sql.query("scorings_existing"), {"scoring_ids": identities}).fetchall()
         done = {identity for (identity,) in stored}
         new = {identity: result for identity, result in zip(identities, results, strict=True) if identity not in done}
@@ -161,13 +177,16 @@ def add_quarantine(connection: duckdb.DuckDBPyConnection, record: QuarantineReco
     """Set a session aside. A source has one row: a new trouble takes the place of an earlier one.
 
     Returns:
-        False, with nothing written, when the same trouble with the same file is recorded already.
+        False, with nothing written, when the same trouble with the same file is recorded already, or the patient was
+        erased.
 
     Raises:
         WarehouseError: the database refused.
     """
     values = {**vars(record), "quarantine_id": record.quarantine_id, "reason": str(record.reason)}
     with transaction(connection):
+        if record.patient_id and buried_among(connection, "patient", [record.patient_id]):
+            return False
         added = _changed(connection, "insert_quarantine", values) > 0
         if added:
             keys = {"source_uri": record.source_uri, "quarantine_id": record.quarantine_id}
@@ -231,9 +250,11 @@ def record_report(connection: duckdb.DuckDBPyConnection, record: ReportRecord) -
         False, with nothing written, when the same file made from the same input is recorded already.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database refused, or the patient was erased.
     """
     with transaction(connection):
+        if record.patient_id and buried_among(connection, "patient", [record.patient_id]):
+            raise WarehouseError(f"report of {record.report_date}: its patient was erased; it is not recorded")
         files = json.dumps(dict(record.files), sort_keys=True)
         shown = None if record.shown is None else ",".join(record.shown)
         values = {**vars(record), "report_id": record.report_id, "files": files, "shown": shown}
@@ -292,11 +313,13 @@ def _changed(connection: duckdb.DuckDBPyConnection, statement: str, values: Mapp
     return int(count)
 
 
-def _check_sessions(connection: duckdb.DuckDBPyConnection, sessions: Sequence[SessionRecord]) -> None:
-    register = read_register(connection)
+def _check_sessions(
+    connection: duckdb.DuckDBPyConnection, sessions: Sequence[SessionRecord], consent_required: bool
+) -> None:
+    register = read_register(connection, {session.patient_id for session in sessions})
     by_id, by_content = _stored_alike(connection, sessions)
     for session in sessions:
-        _check_allowed(session, register)
+        _check_allowed(session, register, consent_required)
         _check_agrees(session, by_id, by_content)
         by_id[session.session_id] = (session.content_sha256, session.patient_id, session.started_at)
         by_content[session.content_sha256] = session.session_id
@@ -321,13 +344,13 @@ def _stored_alike(
     return by_id, {content: session_id for session_id, (content, _, _) in by_id.items()}
 
 
-def _check_allowed(session: SessionRecord, register: ConsentRegister) -> None:
+def _check_allowed(session: SessionRecord, register: ConsentRegister, consent_required: bool) -> None:
     name = _name(session)
     if not session.consent:
         raise SessionError(QuarantineReason.NO_CONSENT, f"{name}: no consent; nothing of it may be stored")
     if session.started_at.tzinfo is None:
         raise SessionError(QuarantineReason.SIDECAR_INVALID, f"{name}: started_at has no UTC offset; add it")
-    refusal = register.refusal(session.patient_id, session.session_date)
+    refusal = register.refusal(session.patient_id, session.session_date, consent_required)
     if refusal:
         raise SessionError(QuarantineReason.NO_CONSENT, f"{name}: {refusal}; nothing of it may be stored")
 

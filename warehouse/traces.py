@@ -2,18 +2,22 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 
 _ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be")
-_SURE_LENGTH = 6  # characters: a shorter identifier occurs by chance, so it must stand alone between other characters
+_LEAST_LENGTH = 3  # characters of an identifier that is looked for in texts
+_SURE_LENGTH = 6  # characters: a shorter identifier occurs by chance in any file that is no text
+_STRUCK = "[erased]"
 
 
 class Traces:
     """What an identifier looks like.
 
-    An identifier of up to five characters counts only where no letter or digit stands beside it; a longer one counts
-    wherever it stands. Either way not within one of the identifiers to keep.
+    It counts in texts only if it can be nothing else: it has a letter and a digit, and three characters or more. `12`
+    may be an amount and `rosa` a colour; what people wrote of others must not be altered for that. And it counts only
+    where no letter or digit stands beside it, and never within one of the identifiers to keep. In bytes that are no
+    text, where words have no ends, six characters count wherever they stand.
     """
 
     def __init__(self, identifier: str, keep: Iterable[str] = ()) -> None:
@@ -24,28 +28,66 @@ class Traces:
 
     def in_text(self, text: str) -> bool:
         """Whether a text holds the identifier."""
-        return self.identifier in text and self.in_bytes(os.fsencode(text))
+        return self.identifier in text and self._is_in(os.fsencode(text), self._words)
+
+    def holds_word(self, text: str) -> bool:
+        """Whether a text holds it as a word of its own, which need not mean the patient: `12` in `12 mg`."""
+        return self.identifier in text and _found(self._pattern(_alone), os.fsencode(text))
+
+    def strike(self, text: str) -> str:
+        """A text in which something else stands wherever it held the identifier."""
+
+        def replaced(match: "re.Match[bytes]") -> bytes:
+            return match[0] if match["found"] is None else _STRUCK.encode()
+
+        return os.fsdecode(self._words.sub(replaced, os.fsencode(text))) if self.in_text(text) else text
 
     def in_bytes(self, content: bytes) -> bool:
         """Whether bytes hold the identifier, in UTF-8, UTF-16 or as hexadecimal digits of the former."""
-        return any(match["found"] is not None for match in self._pattern.finditer(content))
+        return self._is_in(content, self._anywhere if self.is_sure else self._words)
+
+    @property
+    def is_distinct(self) -> bool:
+        """Whether a word of a text that is the identifier can mean nothing but the patient."""
+        kinds = any(map(str.isalpha, self.identifier)), any(map(str.isdigit, self.identifier))
+        return all(kinds) and len(self.identifier) >= _LEAST_LENGTH
 
     @property
     def is_sure(self) -> bool:
-        """Whether the identifier is so long that it occurs nowhere by chance."""
-        return len(self.identifier) >= _SURE_LENGTH
+        """Whether the identifier occurs nowhere by chance, not even in bytes that are no text.
+
+        Databases cut long texts short: where somebody else's identifier begins like it, bytes prove nothing.
+        """
+        return self.is_distinct and len(self.identifier) >= _SURE_LENGTH and not self.keep
 
     @property
     def longest(self) -> int:
         """Bytes that an occurrence takes at most, with what is kept around it."""
         return 4 * max(len(text.encode()) for text in (self.identifier, *self.keep)) + 2
 
+    def _is_in(self, content: bytes, pattern: "re.Pattern[bytes]") -> bool:
+        return self.is_distinct and _found(pattern, content)
+
     @cached_property
-    def _pattern(self) -> "re.Pattern[bytes]":
+    def _words(self) -> "re.Pattern[bytes]":
+        return self._pattern(_alone)
+
+    @cached_property
+    def _anywhere(self) -> "re.Pattern[bytes]":
+        return self._pattern(re.escape)
+
+    def _pattern(self, wanted: Callable[[bytes], bytes]) -> "re.Pattern[bytes]":
         kept = [re.escape(form) for text in self.keep for form in _forms(text)]
-        before, after = (b"", b"") if self.is_sure else (rb"(?<![A-Za-z0-9])", rb"(?![A-Za-z0-9])")
-        found = b"|".join(before + re.escape(form) + after for form in _forms(self.identifier))
+        found = b"|".join(wanted(form) for form in _forms(self.identifier))
         return re.compile(b"|".join([*kept, b"(?P<found>" + found + b")"]))
+
+
+def _found(pattern: "re.Pattern[bytes]", content: bytes) -> bool:
+    return any(match["found"] is not None for match in pattern.finditer(content))
+
+
+def _alone(form: bytes) -> bytes:
+    return rb"(?<![A-Za-z0-9])" + re.escape(form) + rb"(?![A-Za-z0-9])"
 
 
 def _forms(text: str) -> list[bytes]:

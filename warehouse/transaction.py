@@ -7,13 +7,15 @@ from contextlib import contextmanager, suppress
 
 import duckdb
 
-from pmfer.errors import WarehouseError
+from pmfer.errors import WarehouseBusyError, WarehouseError
 from warehouse.address import without_secrets
 from warehouse.database import current_database
 from warehouse.lock import writer_lock
 
 # Words before the cause that say nothing more than the address does.
 _PREAMBLE = re.compile(r'Failed to attach DuckLake MetaData .*Unable to connect to Postgres at ".*?": ')
+
+_BUSY = "Could not set lock"
 
 # What to do, by what DuckDB or the operating system says. The first that is found in the message applies.
 _ADVICE = (
@@ -34,7 +36,7 @@ _ADVICE = (
     ("No space left on device", "the disk is full: make room and run again, what was stored before is intact"),
     ("Disk quota exceeded", "the quota is full: make room and run again, what was stored before is intact"),
     ("File too large", "the size limit is reached: lift it and run again, what was stored before is intact"),
-    ("Could not set lock", "another process has it open: wait until it has finished; readers open the snapshot"),
+    (_BUSY, "another process has it open: wait until it has finished; readers open the snapshot"),
     ("Unique file handle conflict", "this process is writing it: readers open the snapshot"),
     ("different configuration", "this process has it open otherwise: close that first; readers open the snapshot"),
     ("not a valid DuckDB database", "give another path, or restore the file from a snapshot"),
@@ -88,7 +90,8 @@ def one_line_errors(place: object) -> Iterator[None]:
         what = text.partition("Original error: ")[2] or text or type(error).__name__
         what = _PREAMBLE.sub("", what.splitlines()[0].split(". See also")[0].strip('"'))
         advice = next((advice for sign, advice in _ADVICE if sign in text), "run again; if it stays, report it")
-        raise WarehouseError(without_secrets(f"warehouse {place}: {what}; {advice}")) from error
+        kind = WarehouseBusyError if _BUSY in text else WarehouseError
+        raise kind(without_secrets(f"warehouse {place}: {what}; {advice}")) from error
 
 
 def database_path(connection: duckdb.DuckDBPyConnection) -> str:

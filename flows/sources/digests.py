@@ -1,27 +1,18 @@
 """What is known of the content of recordings, so that a night that is done is not read again only to find that out.
 
-A file per night, a JSON object per line: which recording, its size and version when it was read, and the hash of that.
-A recording whose size or version differs is unknown. The pseudonym in every line is what an erasure finds it by. The
-file can be lost at any time: then the recordings are read once more.
+A file per night, a line per recording, which tells nothing to anybody who does not have the recording: it is found by
+a hash of the recording's path, size and version, and what it says is veiled by another one. So it needs no key, and
+nothing of it has to be erased on other machines. The file can be lost at any time: then the recordings are read again.
 """
 
-import json
+import hashlib
 import os
-from dataclasses import asdict, dataclass
+import re
 from pathlib import Path
 
 from flows.sources.listing import Recording
 
-
-@dataclass(frozen=True)
-class Digest:
-    """One recording that was read to its end."""
-
-    source_uri: str
-    size: int  # bytes
-    version: str
-    patient_id: str
-    content_sha256: str  # 64 hex digits
+_LINE = re.compile(r"([0-9a-f]{64}) ([0-9a-f]{64})")
 
 
 class Digests:
@@ -30,19 +21,12 @@ class Digests:
     def __init__(self, path: Path) -> None:
         """Read the file, if there is one; lines that are torn or of another form are passed over."""
         self._path = path
-        self._known: dict[str, Digest] = {}
-        for line in _lines(path):
-            try:
-                digest = Digest(**json.loads(line))
-            except (ValueError, TypeError):
-                continue
-            self._known[digest.source_uri] = digest
+        self._known = {match[1]: match[2] for line in _lines(path) if (match := _LINE.fullmatch(line))}
 
     def of(self, recording: Recording) -> str | None:
         """SHA-256 of a recording's content, 64 hex digits; None if it was never read as it is now."""
-        known = self._known.get(recording.source_uri)
-        same = known is not None and (known.size, known.version) == (recording.size, recording.version)
-        return known.content_sha256 if known is not None and same else None
+        veiled = self._known.get(_hash("name", recording))
+        return None if veiled is None else _veil(veiled, recording)
 
     def remember(self, recording: Recording, content_sha256: str) -> None:
         """Keep the hash of a recording.
@@ -50,18 +34,26 @@ class Digests:
         Raises:
             OSError: the file cannot be written.
         """
-        digest = Digest(
-            recording.source_uri, recording.size, recording.version, recording.sidecar.patient_id, content_sha256
-        )
+        name, veiled = _hash("name", recording), _veil(content_sha256, recording)
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # A line that a kill has torn must not swallow this one.
-        line = ("\n" + json.dumps(asdict(digest)) + "\n").encode()
+        for readable in self._path.parent.glob("*.jsonl"):  # an earlier release wrote pseudonyms and paths
+            readable.unlink(missing_ok=True)
         handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            os.write(handle, line)
+            os.write(handle, f"\n{name} {veiled}\n".encode())  # a line that a kill has torn must not swallow this one
         finally:
             os.close(handle)
-        self._known[digest.source_uri] = digest
+        self._known[name] = veiled
+
+
+def _hash(purpose: str, recording: Recording) -> str:
+    what = "\0".join((purpose, recording.source_uri, str(recording.size), recording.version))
+    return hashlib.sha256(what.encode()).hexdigest()
+
+
+def _veil(sha256: str, recording: Recording) -> str:
+    """The hash veiled, or unveiled."""
+    return f"{int(sha256, 16) ^ int(_hash('veil', recording), 16):064x}"
 
 
 def _lines(path: Path) -> list[str]:

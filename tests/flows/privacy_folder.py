@@ -33,6 +33,7 @@ DAYS = tuple(date(2026, 3, day) for day in (2, 3))
 DAY = DAYS[0]
 ABSENT = DAYS[1]  # on this day only the others were recorded
 OPTIONS = {"detector": "centerface", "frames_per_second": 5.0}
+FRAMES = 40
 PASSWORD = "a word for the night team"
 PRINTING = Printing(tuple(Format), (Recipient("night-team", PASSWORD),))  # every form that a report can have
 BUNDLE = BundleRecord("b" * 64, "sample", "c" * 64, "d" * 64, {"name": "sample"})
@@ -98,6 +99,11 @@ def sessions_of(patient: str, day: date) -> SessionRecord:
     )
 
 
+def scoring_of(run: str) -> ScoringRecord:
+    """How the frames of `frames_of` were made."""
+    return ScoringRecord(_sha256("options"), OPTIONS, run, 7.8, 240, FRAMES, FRAMES, FRAMES)
+
+
 def store_day(connection: duckdb.DuckDBPyConnection, day: date) -> None:
     """A day of the ward: the first patient is there on the first day only."""
     run = f"run-{day}"
@@ -106,9 +112,8 @@ def store_day(connection: duckdb.DuckDBPyConnection, day: date) -> None:
         if patient == PATIENT and day >= ABSENT:
             continue
         session = sessions_of(patient, day)
-        frames = _frames(session.session_id)
-        scoring = ScoringRecord(_sha256("options"), OPTIONS, run, 7.8, 240, frames.height, frames.height, frames.height)
-        store.store_session(connection, session, scoring, BUNDLE, frames)
+        frames = frames_of(session.session_id)
+        store.store_session(connection, session, scoring_of(run), BUNDLE, frames)
     if day == DAY:
         _set_aside(connection, day, run)
     store.finish_run(
@@ -151,9 +156,9 @@ def _scatter(data: DataFolder) -> None:
         (later / name).write_bytes(b"\0" + name.encode())
     data.staging.mkdir()
     (data.staging / f"{_sha256(sessions_of(PATIENT, DAY).session_id)}.mp4").write_bytes(b"\0 frames")
-    _frames(sessions_of(PATIENT, DAY).session_id).write_parquet(data.staging / "batch.parquet")
+    frames_of(sessions_of(PATIENT, DAY).session_id).write_parquet(data.staging / "batch.parquet")
     data.exports.mkdir()
-    _frames(sessions_of(PATIENT, DAY).session_id).write_parquet(data.exports / "frames.parquet")
+    frames_of(sessions_of(PATIENT, DAY).session_id).write_parquet(data.exports / "frames.parquet")
     notes = data.root / "notes"
     (notes / PATIENT).mkdir(parents=True)
     (notes / PATIENT / "page.html").write_text("<p>nothing</p>")
@@ -173,7 +178,7 @@ def _scatter(data: DataFolder) -> None:
     prefect.close()
 
 
-def _frames(session_id: str, count: int = 40) -> pl.DataFrame:
+def frames_of(session_id: str, count: int = FRAMES) -> pl.DataFrame:
     """Five frames a second, all scored; random, by the session's name."""
     rng = np.random.default_rng(int(_sha256(session_id)[:8], 16))
     scores = np.hstack([rng.dirichlet(np.ones(8), count), rng.random((count, len(SCORE_COLUMNS) - 8))])

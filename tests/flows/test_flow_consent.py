@@ -1,9 +1,12 @@
 """Consent is asked for before anything of a video is read, and the register says where a file is wrong."""
 
 import json
+import subprocess
 import sys
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 from privacy_folder import file_of
@@ -12,10 +15,13 @@ from flows.cli import main
 from flows.consent_command import import_consents, read_consents
 from flows.data_folder import DataFolder
 from flows.job import make_job
-from flows.night import NightPlan, plan_night
+from flows.night import NightPlan, plan_night, quarantine_record
 from flows.sources import list_night
+from flows.unfinished import unfinished_nights
 from flows.writing import writing
-from pmfer.errors import ConfigurationError, QuarantineReason
+from pmfer.errors import ConfigurationError, QuarantineReason, SessionError
+from warehouse import erasure, store
+from warehouse.consent import read_register
 
 NIGHT = date(2026, 3, 2)
 PERIODS = ("ash-01,2026-03-03,,form 1", "elm-02,2026-01-01,2026-03-02,form 2")
@@ -76,6 +82,61 @@ def test_a_session_outside_of_the_consent_is_set_aside_before_its_file_is_read(
     assert rejection.reason is QuarantineReason.NO_CONSENT
     assert rejection.content_sha256 is None  # not even hashed: a decoder would have said not_a_video
     assert "no consent on record covers 2026-03-02" in rejection.message
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from privacy_folder import file_of
+from flows.consent_inbox import take_over
+from flows.data_folder import DataFolder
+from flows.writing import writing
+data = DataFolder(Path(sys.argv[1]))
+with writing(data, file_of(data)) as connection:
+    print("open", flush=True)
+    sys.stdin.readline()
+    print(take_over(connection, data, None), flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_a_withdrawal_reaches_a_night_that_is_running_before_its_next_session(data: DataFolder, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLDER, str(data.root)]
+    environment = {"PYTHONPATH": ":".join(sys.path)}
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True, env=environment) as night:
+        assert night.stdin is not None
+        assert night.stdout is not None
+        assert night.stdout.readline() == "open\n"
+        told = import_consents(data, file_of(data), register(tmp_path, "ash-01,2026-03-03,,form 1"))
+        assert "a night is running, which records them before its next session" in told
+        night.stdin.write("\n")
+        night.stdin.flush()
+        assert night.stdout.readline() == "(1, 0)\n"
+        night.communicate("\n")
+    assert list(data.inbox.iterdir()) == []
+    with writing(data, file_of(data)) as connection:
+        assert read_register(connection).refusal("ash-01", NIGHT) == f"no consent on record covers {NIGHT}"
+
+
+def test_a_session_refused_at_storing_is_to_be_scored_once_the_consent_is_back(
+    source: Path, data: DataFolder, tmp_path: Path
+) -> None:
+    (session, *_) = plan(source, data).pending
+    hashed = replace(session, content_sha256="a" * 64)
+    refused = hashed.rejection(SessionError(QuarantineReason.NO_CONSENT, "no consent on record"))
+    with writing(data, file_of(data)) as connection:
+        store.add_quarantine(connection, quarantine_record(refused, NIGHT, "run"))
+        assert unfinished_nights(connection, data) == []
+    import_consents(data, file_of(data), register(tmp_path, "ash-01,2026-03-01,,form 1"))
+    with writing(data, file_of(data)) as connection:
+        assert unfinished_nights(connection, data) == [NIGHT]
+    assert "ash-01" in patients(plan(source, data))[0]
+
+
+def test_what_is_of_somebody_erased_is_passed_over(source: Path, data: DataFolder) -> None:
+    with writing(data, file_of(data)) as connection:
+        erasure.erase_rows(connection, "ash-01", erasure.begin_erasure(connection, "ash-01", {}), {})
+    assert patients(plan(source, data)) == ({"elm-02", "fir-03"}, set())
 
 
 def test_where_records_are_required_a_patient_without_one_is_set_aside(

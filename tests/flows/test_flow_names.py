@@ -142,7 +142,7 @@ def test_an_erasure_finds_recordings_as_a_night_does(folder: Path, tmp_path: Pat
     else:
         (folder / f"{COMPOSED}.JSON").write_text(json.dumps(SIDECAR), encoding="utf-8-sig")
     address = FileAddress(tmp_path / "warehouse.duckdb", tmp_path / "published.duckdb")
-    found = find_files(DataFolder(tmp_path), address, Traces("p01"))
+    found = find_files(DataFolder(tmp_path), address, "p01")
     assert folder / f"{DECOMPOSED}.MTS" in [file.path for file in found if file.kind == "recording"]
 
 

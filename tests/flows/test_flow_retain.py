@@ -56,7 +56,7 @@ def test_sessions_go_with_every_table_that_knows_of_them(data: DataFolder) -> No
         data.digests(day).parent.mkdir(exist_ok=True)
         data.digests(day).touch()
     counts = retain_now(data, file_of(data), Retention(sessions=SECOND_DAY), TODAY, dry_run=False)
-    assert [path.name for path in data.digests(DAY).parent.iterdir()] == [f"{DAYS[1]}.jsonl"]
+    assert [path.name for path in data.digests(DAY).parent.iterdir()] == [f"{DAYS[1]}.txt"]
     assert (counts["sessions"], counts["scorings"], counts["stored_frames"], counts["later_rollups"]) == (3, 3, 120, 3)
     assert counts["patients"] == 1  # the first patient was there on the first day only
     assert days_in(data, "sessions") == [DAYS[1]]
@@ -80,6 +80,16 @@ def test_reports_quarantine_and_staged_files_have_ages_of_their_own(data: DataFo
     assert [path.name for path in (data.root / "reports").iterdir()] == [DAYS[1].isoformat()]
     assert [path.name for path in data.staging.iterdir()] == ["fresh.mp4"]
     assert days_in(data, "sessions") == list(DAYS)
+
+
+def test_whom_the_audit_log_meant_is_forgotten_with_the_last_row(data: DataFolder) -> None:
+    everything = Retention(sessions=0, reports=0, quarantine=0)
+    with closing(open_writer(data.warehouse)) as connection:
+        connection.execute("DELETE FROM consents WHERE patient_id = $patient", {"patient": PATIENT})
+    counts = retain_now(data, file_of(data), everything, TODAY, dry_run=False)
+    assert counts["audit_subjects"] == 2
+    with closing(open_writer(data.warehouse)) as connection:
+        assert connection.execute("SELECT patient_id FROM audit_subjects").fetchall() == [(OTHER,)]  # has a consent
 
 
 def test_a_dry_run_says_the_same_and_changes_nothing(data: DataFolder) -> None:

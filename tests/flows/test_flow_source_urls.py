@@ -157,7 +157,7 @@ def test_a_copy_is_hashed_on_the_way_and_known_afterwards(place: Place, tmp_path
     place.put("a.mp4", VIDEO)
     place.put("a.json", SIDECAR)
     (recording,) = list_night(place.source, NIGHT).recordings
-    digests = Digests(tmp_path / "digests.jsonl")
+    digests = Digests(tmp_path / "digests.txt")
     assert digests.of(recording) is None
     with staging_folder(tmp_path / "staging") as folder:
         copy = copy_recording(recording, place.source, folder)
@@ -166,10 +166,13 @@ def test_a_copy_is_hashed_on_the_way_and_known_afterwards(place: Place, tmp_path
         digests.remember(recording, copy.content_sha256)
     assert list((tmp_path / "staging").iterdir()) == []
     (again,) = list_night(place.source, NIGHT).recordings
-    assert Digests(tmp_path / "digests.jsonl").of(again) == copy.content_sha256
+    assert Digests(tmp_path / "digests.txt").of(again) == copy.content_sha256
     place.put("a.mp4", VIDEO[:-1])
     (other,) = list_night(place.source, NIGHT).recordings
-    assert Digests(tmp_path / "digests.jsonl").of(other) is None
+    assert Digests(tmp_path / "digests.txt").of(other) is None
+    kept = (tmp_path / "digests.txt").read_text()
+    for told in (recording.source_uri, recording.sidecar.patient_id, copy.content_sha256):
+        assert told not in kept
 
 
 @pytest.mark.parametrize("place", ["s3", "sftp"], indirect=True)

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.warehouse import digest, made_up_frames
 from flows.job import Job, make_job
 from flows.night import NightPlan, PendingSession, bundle_record, quarantine_record
-from flows.shards import pack
+from flows.shards import pack, recording_id
 from flows.sources import Recording, Rejection, Unready
 from flows.sources.digests import Digests
 from flows.sources.sidecar import Sidecar
@@ -76,10 +76,10 @@ def test_each_session_counts_once_by_what_became_of_it(writer: duckdb.DuckDBPyCo
     assert outcome.frames_scored == FRAMES["reason"].null_count()
     rows = {str(row["session"]): row["outcome"] for row in tally(writer, plan, job, "mine").rows()}
     assert rows == {
-        "now": "scored",
-        "bad": "not_a_video",
-        f"{NIGHT}/late.mp4": "still being uploaded",
-        f"{NIGHT}/changed.mp4": "still being uploaded",
+        recording_id(f"{NIGHT}/now.mp4"): "scored",
+        recording_id(f"{NIGHT}/bad.mp4"): "not_a_video",
+        recording_id(f"{NIGHT}/late.mp4"): "still being uploaded",
+        recording_id(f"{NIGHT}/changed.mp4"): "still being uploaded",
         "2 more": "done before",
     }
 

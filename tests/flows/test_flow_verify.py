@@ -12,6 +12,7 @@ from flows.cli import main
 from flows.data_folder import DataFolder
 from flows.writing import record_reading, writing
 from warehouse import audit
+from warehouse.read_log import head_of
 from warehouse.transaction import transaction
 
 
@@ -95,6 +96,19 @@ def test_an_edit_of_the_log_of_reads_is_found(
 ) -> None:
     data.read_log.write_text(data.read_log.read_text().replace("ward office", "somebody", 1))
     assert "read log is not whole: entry 1: altered" in complaint(data, monkeypatch, capsys)
+
+
+def test_a_log_of_reads_that_was_removed_with_its_head_is_found_by_the_audit_log(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with writing(data, file_of(data)):
+        pass
+    for path in (data.read_log, head_of(data.read_log)):
+        path.unlink()
+    assert "entry 1: missing; the audit log ends with entry 2" in complaint(data, monkeypatch, capsys)
+    for _ in range(3):
+        record_reading(data, "sql")
+    assert "entry 2: not the one in the audit log" in complaint(data, monkeypatch, capsys)
 
 
 def test_a_data_folder_without_a_warehouse_is_named(

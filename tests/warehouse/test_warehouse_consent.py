@@ -37,7 +37,7 @@ def test_a_patient_with_records_needs_one_for_the_day_and_others_only_where_reco
     writer: duckdb.DuckDBPyConnection,
 ) -> None:
     later = Consent("p01", date(2026, 6, 1), None, None, "form 13")
-    assert record_consents(writer, [MARCH, later]) == 2
+    assert record_consents(writer, [MARCH, later]) == (2, 0)
     register = read_register(writer)
     assert register.refusal("p01", date(2026, 3, 5)) is None
     assert register.refusal("p01", date(2026, 7, 5), required=True) is None
@@ -51,10 +51,10 @@ def test_the_same_file_again_changes_nothing_and_a_withdrawal_takes_the_place_of
 ) -> None:
     record_consents(writer, [MARCH])
     before = content(writer)
-    assert record_consents(writer, [MARCH]) == 0
+    assert record_consents(writer, [MARCH]) == (0, 0)
     assert content(writer) == before
     withdrawn = replace(MARCH, withdrawn_on=date(2026, 3, 15))
-    assert record_consents(writer, [withdrawn]) == 1
+    assert record_consents(writer, [withdrawn]) == (1, 0)
     assert queries.consents(writer)["withdrawn_on"].to_list() == [date(2026, 3, 15)]
     actions = writer.execute("SELECT action FROM audit_log ORDER BY entry").fetchall()
     assert actions == [("consent_recorded",), ("consent_withdrawn",)]

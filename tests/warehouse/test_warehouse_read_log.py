@@ -79,6 +79,25 @@ def test_a_forgery_is_found_at_the_first_bad_entry(
     assert trouble.startswith(first_bad)
 
 
+def test_a_tail_that_was_lost_stays_lost_whatever_is_read_afterwards(log: Path) -> None:
+    edit(lambda lines: lines.pop())(log)
+    for _ in range(3):
+        record_read(log, "analyst", "sql")
+    assert (verify_reads(log)[1] or "").startswith("entry 5: missing")
+    log.unlink()
+    record_read(log, "analyst", "sql")
+    assert (verify_reads(log)[1] or "").startswith("entry 1: missing")
+
+
+def test_an_entry_whose_note_was_lost_with_its_process_is_followed_by_the_next(log: Path) -> None:
+    noted = head_of(log).read_bytes()
+    record_read(log, "analyst", "sql")
+    head_of(log).write_bytes(noted)
+    record_read(log, "analyst", "sql")
+    head, trouble = verify_reads(log)
+    assert (head.entries, trouble) == (7, None)
+
+
 def test_half_a_line_of_a_killed_reader_is_cut_off_by_the_next(log: Path) -> None:
     with log.open("a") as stream:
         stream.write('{"entry": 6, "recor')

@@ -81,9 +81,12 @@ def sample_scoring(frames: pl.DataFrame, options: str = "options", run_id: str =
     )
 
 
-def store_sample(connection: duckdb.DuckDBPyConnection, session: SessionRecord, count: int = 40) -> bool:
+def store_sample(
+    connection: duckdb.DuckDBPyConnection, session: SessionRecord, count: int = 40, *, consent_required: bool = False
+) -> bool:
     frames = sample_frames(session.session_id, count)
-    return store_session(connection, session, sample_scoring(frames), BUNDLE, frames)
+    scoring = sample_scoring(frames)
+    return store_session(connection, session, scoring, BUNDLE, frames, consent_required=consent_required)
 
 
 def sample_run(run_id: str = "run-1", day: int = 1) -> RunRecord:
