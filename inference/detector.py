@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from inference.centerface import CenterFace
 from inference.faces import Faces
+from inference.frame import Frame
 from inference.options import CANVAS_STEP_PX, ScoringOptions
-from inference.video import Frame
 from inference.yunet import YuNet
 
 

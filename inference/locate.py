@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 
 from inference.detector import Detector, find_faces
 from inference.faces import Faces
+from inference.frame import Frame
 from inference.likeness import likeness, patches
 from inference.options import ScoringOptions
 from inference.timing import Ticks
 from inference.track import steps
-from inference.video import Frame
 
 Located = tuple[Frame, Faces]
 BATCH_BYTES = 48 * 1024 * 1024  # decoded frames of one batch at most: 15 in 1080p, 3 in 4K
+MAX_UNSEEN = 128  # frames between two looks at most: as many as 320 frames a second have at 2.5 looks a second
 
 
 class Locator:
@@ -37,20 +38,25 @@ class Locator:
     def locate(self, frames: Iterable[Frame]) -> Iterator[list[Located]]:
         """Frames with their faces, in order and in batches that end with a keyframe.
 
-        Which frames are keyframes depends on their times alone, so results do not depend on the size of batches.
+        Which frames are keyframes depends on the video alone, so results do not depend on the size of batches. A
+        keyframe is due at a tick, and before the frames since the last one become too many: the times of a video may
+        stand still, or its rate may be very high.
         """
         rate = self._options.detections_per_second
         ticks = Ticks(rate) if rate else None
         waiting: list[Frame] = []
         keys: list[int] = []
         known: dict[int, Faces] = {}
+        unseen = 0
         for frame in frames:
             if waiting and frame.size_px != waiting[0].size_px:
                 yield self._located(waiting, keys, known)
                 waiting, keys, known = [], [], {}
             waiting.append(frame)
-            if ticks and not ticks.reached(frame.time_s):
+            unseen += 1
+            if ticks and not ticks.reached(frame.time_s) and unseen < min(MAX_UNSEEN, BATCH_BYTES // frame.bytes):
                 continue
+            unseen = 0
             keys.append(len(waiting) - 1)
             if len(waiting) - len(known) >= min(self._batch_size, BATCH_BYTES // frame.bytes):
                 found = self._located(waiting, keys, known)

@@ -17,8 +17,9 @@ import polars as pl
 from inference.ahead import ahead
 from inference.crop import crop_face
 from inference.crop_store import CropStore
-from inference.detector import open_detector
+from inference.detector import find_faces, open_detector
 from inference.faces import Faces, sizes
+from inference.frame import Frame
 from inference.limits import VideoLimits
 from inference.locate import Locator
 from inference.model import ExpressionModel
@@ -29,7 +30,7 @@ from inference.subject import Subject, choose_subject
 from inference.table import SessionLog, Sighting
 from inference.timing import sample
 from inference.track import Tracker
-from inference.video import Frame, Video, open_video
+from inference.video import Video, open_video
 from pmfer.bundle import Bundle
 from pmfer.errors import BundleError, VideoError
 
@@ -100,7 +101,8 @@ class Scorer:
         self._threads = threads
         self._limits = limits
         self._geometry = bundle.card.crop[options.detector_name]
-        self._locator = Locator(open_detector(options, threads), options, batch_size)
+        self._detector = open_detector(options, threads)
+        self._locator = Locator(self._detector, options, batch_size)
         self._model = ExpressionModel(bundle, threads, int8=options.int8)
 
     def score(self, video: Path, session_id: str, on_progress: Progress | None = None) -> ScoredVideo:
@@ -115,9 +117,11 @@ class Scorer:
             VideoError: the video cannot be used; its reason says why.
         """
         started = time.monotonic()
-        with open_video(video, self._threads, self._limits) as opened, CropStore(self._model.crop_shape) as crops:
+        opening = open_video(video, self._threads, self._limits, self._prominence)
+        with opening as opened, CropStore(self._model.crop_shape) as crops:
             log = self._watch(opened, crops, on_progress)
-            subject = choose_subject(log.sightings, self._options.relink_gap_s)
+            gaps_s = [gap.at_s for gap in opened.gaps]
+            subject = choose_subject(log.sightings, self._options.relink_gap_s, gaps_s)
             frames = self._score_subject(log, subject, crops, session_id)
             summary = self._summarise(opened, frames, subject, time.monotonic() - started)
         return ScoredVideo(frames, summary)
@@ -147,6 +151,11 @@ class Scorer:
             finally:
                 for future in running:
                     future.cancel()
+
+    def _prominence(self, frame: Frame) -> float:
+        """Size in pixels x certainty of the best face of a frame."""
+        (faces,) = find_faces(self._detector, [frame], self._options.detector_size_px)
+        return float((sizes(faces.boxes) * faces.scores).max(initial=0.0))
 
     def _watch(self, video: Video, crops: CropStore, on_progress: Progress | None) -> SessionLog:
         """Find, follow and cut out every face of the sampled frames: three stages that run at once."""

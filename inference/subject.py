@@ -1,6 +1,10 @@
 """Whose session it is: the face that dominates the recording, and the tracks that are the same person coming back."""
 
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import count, islice
 
 import numpy as np
 import polars as pl
@@ -30,12 +34,14 @@ class _Track:
     last_s: float
     first_box: Floats  # [4], pixels
     last_box: Floats  # [4], pixels
+    first_part: int  # of the recording, in which it begins: gaps in the recording part it
+    last_part: int
 
 
 NOBODY = Subject((), 0.0)
 
 
-def choose_subject(sightings: pl.DataFrame, relink_gap_s: float) -> Subject:
+def choose_subject(sightings: pl.DataFrame, relink_gap_s: float, gaps_s: Sequence[float] = ()) -> Subject:
     """Choose the subject from all sightings of all faces.
 
     A sighting counts with the face's size (side, not area, so that a visitor who leans in does not outweigh the
@@ -45,28 +51,28 @@ def choose_subject(sightings: pl.DataFrame, relink_gap_s: float) -> Subject:
     never seen at once. A person who comes back elsewhere stays unscored: without recognising faces, that is the safe
     mistake. Somebody else who takes exactly the subject's place within that time would be taken for the subject.
 
+    Across a gap in the recording, places tell nothing. If never more than one face is seen at once, it is the same one
+    on both sides.
+
     Args:
         sightings: columns `pts_s`, `track_id`, `prominence`, and the box columns; one row per face of a sampled frame,
             in order of time.
         relink_gap_s: longest absence to bridge, seconds.
+        gaps_s: times on the clock of `pts_s` at which the recording was interrupted.
     """
     if sightings.is_empty():
         return NOBODY
-    tracks = _tracks(sightings)
+    alone = sightings["pts_s"].is_unique().all()
+    tracks = _tracks(sightings, gaps_s if alone else ())
     main = max(tracks, key=lambda track: (track.prominence, -track.number))
-    linked = [main]
-    others = [track for track in tracks if track is not main]
-    while returns := [(gap, track.number, track) for track in others if (gap := _gap_s(track, linked, relink_gap_s))]:
-        _, _, nearest = min(returns, key=lambda candidate: candidate[:2])
-        linked.append(nearest)
-        others.remove(nearest)
+    linked = _linked(main, tracks, relink_gap_s)
+    own = {track.number for track in linked}
     prominence = sum(track.prominence for track in linked)
-    rival = max((track.prominence for track in others), default=0.0)
-    linked.sort(key=lambda track: track.first_s)
+    rival = max((track.prominence for track in tracks if track.number not in own), default=0.0)
     return Subject(tuple(track.number for track in linked), rival / prominence if prominence > 0 else 0.0)
 
 
-def _tracks(sightings: pl.DataFrame) -> list[_Track]:
+def _tracks(sightings: pl.DataFrame, gaps_s: Sequence[float]) -> list[_Track]:
     """The tracks of a session, in order of their numbers."""
     spans = sightings.group_by("track_id").agg(
         pl.col("prominence").sum(),
@@ -76,16 +82,101 @@ def _tracks(sightings: pl.DataFrame) -> list[_Track]:
         last_box=pl.concat_list(pl.col(column).last() for column in BOX),
     )
     return [
-        _Track(number, prominence, first_s, last_s, np.array(first, np.float32), np.array(last, np.float32))
+        _Track(
+            number,
+            prominence,
+            first_s,
+            last_s,
+            np.array(first, np.float32),
+            np.array(last, np.float32),
+            first_part=bisect_right(gaps_s, first_s),
+            last_part=bisect_right(gaps_s, last_s),
+        )
         for number, prominence, first_s, last_s, first, last in spans.sort("track_id").iter_rows()
     ]
 
 
-def _gap_s(track: _Track, linked: list[_Track], relink_gap_s: float) -> float | None:
-    """Seconds between a track and the subject's nearest one if it continues that one; None if it does not."""
-    if any(track.first_s <= other.last_s and other.first_s <= track.last_s for other in linked):
-        return None
-    before = [(track.first_s - other.last_s, other.last_box, track.first_box) for other in linked]
-    after = [(other.first_s - track.last_s, other.first_box, track.last_box) for other in linked]
-    gap_s, there, here = min((side for side in before + after if side[0] > 0), key=lambda side: side[0])
-    return gap_s if gap_s <= relink_gap_s and steps(there, here[None])[0] <= MAX_RETURN_STEP else None
+def _linked(main: _Track, tracks: Sequence[_Track], relink_gap_s: float) -> list[_Track]:
+    """The main track and all that continue it, in order of time. The shortest gap is bridged first.
+
+    Each linked track offers links to the free tracks before and after it, nearest first. An offer holds only while no
+    linked track lies nearer to the candidate. Tracks are only ever added, so an offer that fails once fails for good.
+    """
+    before, after = _Side(tracks, relink_gap_s, -1), _Side(tracks, relink_gap_s, 1)
+    linked: list[_Track] = []
+    offers: list[tuple[float, int, int, _Track, _Track, Iterator[tuple[float, _Track]]]] = []
+    order = count()  # keeps the heap from comparing tracks
+
+    def offer(track: _Track, reachable: Iterator[tuple[float, _Track]]) -> None:
+        for gap_s, candidate in islice(reachable, 1):
+            heappush(offers, (gap_s, candidate.number, next(order), candidate, track, reachable))
+
+    def link(track: _Track) -> None:
+        place = bisect_right(linked, track.first_s, key=_first_s)
+        offer(track, before.reachable(track, linked[place - 1] if place else None))
+        offer(track, after.reachable(track, linked[place] if place < len(linked) else None))
+        linked.insert(place, track)
+
+    link(main)
+    while offers:
+        _, _, _, candidate, track, reachable = heappop(offers)
+        if _nearest(candidate, linked) is track:
+            link(candidate)
+        else:
+            offer(track, reachable)
+    return linked
+
+
+@dataclass(frozen=True)
+class _End:
+    """Where a track begins or ends."""
+
+    at_s: float  # in the direction in which time is followed
+    box: Floats
+    part: int
+
+
+class _Side:
+    """All tracks as they are met when time is followed in one direction: 1 forward, -1 backward."""
+
+    def __init__(self, tracks: Sequence[_Track], relink_gap_s: float, direction: int) -> None:
+        self._relink_gap_s = relink_gap_s
+        self._direction = direction
+        met = sorted(
+            ((self._ends(track)[0], track) for track in tracks), key=lambda pair: (pair[0].at_s, pair[1].number)
+        )
+        self._tracks = [track for _, track in met]
+        self._met_s = np.array([end.at_s for end, _ in met])
+        self._boxes = np.stack([end.box for end, _ in met])
+        self._parts = np.array([end.part for end, _ in met])
+
+    def _ends(self, track: _Track) -> tuple[_End, _End]:
+        """Where a track is met, and where it is left."""
+        first = _End(self._direction * track.first_s, track.first_box, track.first_part)
+        last = _End(self._direction * track.last_s, track.last_box, track.last_part)
+        return (first, last) if self._direction > 0 else (last, first)
+
+    def reachable(self, track: _Track, until: _Track | None) -> Iterator[tuple[float, _Track]]:
+        """Tracks that may continue this one, met before `until`, with the gap between. Shortest gap first."""
+        _, left = self._ends(track)
+        limit_s = left.at_s + self._relink_gap_s
+        if until is not None:
+            limit_s = min(limit_s, self._ends(until)[0].at_s)
+        start, stop = np.searchsorted(self._met_s, [left.at_s, limit_s], side="right")
+        near = steps(left.box, self._boxes[start:stop]) <= MAX_RETURN_STEP
+        fits = near | (self._parts[start:stop] != left.part)
+        for n in (start + np.flatnonzero(fits)).tolist():
+            yield float(self._met_s[n] - left.at_s), self._tracks[n]
+
+
+def _first_s(track: _Track) -> float:
+    return track.first_s
+
+
+def _nearest(track: _Track, linked: list[_Track]) -> _Track | None:
+    """The linked track with the shortest gap to this one, the earlier of two; None if it overlaps one of them."""
+    place = bisect_right(linked, track.first_s, key=_first_s)
+    gaps = [(track.first_s - other.last_s, other) for other in linked[max(0, place - 1) : place]]
+    gaps += [(other.first_s - track.last_s, other) for other in linked[place : place + 1]]
+    gap_s, nearest = min(gaps, key=lambda gap: gap[0])
+    return nearest if gap_s > 0 else None

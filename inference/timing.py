@@ -2,37 +2,65 @@
 
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol, TypeVar
 
 JUMP_S = 1.0  # a timestamp that lies back by more than this starts a new count; by less, it is jitter
+GAP_S = 60.0  # a step forward by more than this, and by more than GAP_STEPS usual steps, starts a new count as well
+GAP_STEPS = 10
 ROUNDING_S = 1e-6  # containers round timestamps: a frame this little before a tick is on it
 
 
+@dataclass(frozen=True)
+class Gap:
+    """A stretch of time without a picture that a recording's timestamps passed over."""
+
+    at_s: float  # where it lies, on the clock that leaves it out
+    length_s: float
+
+
 class Clock:
-    """Turns timestamps into seconds since the start of the recording, never running backwards.
+    """Turns timestamps into seconds of recording, never running backwards.
 
     Zero is the container's own start time, the same zero as in any player; a container without one starts with its
-    first frame. A frame without a timestamp follows its predecessor by the nominal frame duration. Where the timestamps
-    jump back (files joined together, a camera that restarted), counting goes on from there.
+    first frame. A frame without a timestamp follows its predecessor by the nominal frame duration. Counting goes on the
+    same way where timestamps jump: back (files joined together, a camera that restarted), or forward (a camera that set
+    its clock, a connection that was lost). A time-lapse has long steps; there a jump is what is much longer than usual.
     """
 
-    def __init__(self, start_s: float | None, frame_s: float) -> None:
+    def __init__(self, start_s: float | None, frame_s: float, usual_step_s: float = 0.0) -> None:
+        """Start a clock.
+
+        Args:
+            start_s: time of the container's start; None if it states none.
+            frame_s: nominal duration of a frame.
+            usual_step_s: from one timestamp to the next, as the first ones show it; 0 if unknown.
+        """
         self._start_s = start_s
         self._frame_s = frame_s
+        self._usual_step_s = usual_step_s
+        self._step_s = 0.0  # the last one by the timestamps
         self._last_s: float | None = None
+        self.gaps: list[Gap] = []
 
     def seconds(self, pts: int | None, time_base: Fraction | None) -> float:
-        """Seconds of the next frame, given in decode order; `pts` in units of `time_base`."""
+        """Seconds of the next frame, given in order of display; `pts` in units of `time_base`."""
         if pts is None or time_base is None:
             return self._at(self._following())
         stamp_s = float(pts * time_base)
         if self._start_s is None:
             self._start_s = stamp_s - self._following()
         now_s = stamp_s - self._start_s
-        if self._last_s is not None and now_s < self._last_s - JUMP_S:
-            now_s = self._following()
-            self._start_s = stamp_s - now_s
+        if self._last_s is not None:
+            step_s = now_s - self._last_s
+            forward = step_s > max(GAP_S, GAP_STEPS * max(self._usual_step_s, self._step_s))
+            self._step_s = step_s
+            if forward or step_s < -JUMP_S:
+                now_s = self._following()
+                self._start_s = stamp_s - now_s
+            if forward:
+                self.gaps.append(Gap(now_s, step_s))
         return self._at(now_s)
 
     def _following(self) -> float:

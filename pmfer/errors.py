@@ -42,6 +42,7 @@ class QuarantineReason(StrEnum):
     NO_VIDEO_STREAM = "no_video_stream"  # audio only, or a cover picture
     NO_FRAMES = "no_frames"  # a video stream of which not one frame decodes
     TRUNCATED = "truncated"  # the container announces clearly more than what decodes
+    ENCRYPTED = "encrypted"  # its pictures are encrypted, and nothing here has the key
     UNREADABLE = "unreadable"  # the operating system or the server refuses the file
     TOO_LARGE = "too_large"  # more bytes, pixels, frames or seconds than the limits allow
     TIMED_OUT = "timed_out"  # decoding and scoring took longer than the limits allow, and were stopped

@@ -133,6 +133,7 @@ def quarantine_word(say: Language, reason: QuarantineReason) -> str:
         QuarantineReason.NO_VIDEO_STREAM: say("no moving picture in it"),
         QuarantineReason.NO_FRAMES: say("no picture can be opened"),
         QuarantineReason.TRUNCATED: say("recording breaks off"),
+        QuarantineReason.ENCRYPTED: say("recording is encrypted"),
         QuarantineReason.UNREADABLE: say("file cannot be opened"),
         QuarantineReason.TOO_LARGE: say("larger or longer than allowed"),
         QuarantineReason.TIMED_OUT: say("took too long to read"),

@@ -88,6 +88,54 @@ def test_who_may_be_somebody_else_is_not_linked(first_s: float, box: tuple[float
     assert choose_subject(table, relink_gap_s=60).tracks == (0,)
 
 
+def test_only_face_before_and_after_a_gap_in_the_recording_is_the_subject_wherever_it_is() -> None:
+    before, after = (0, 0.0, 10.0, (100, 100, 80, 100), 80.0), (1, 10.2, 20.0, (400, 50, 120, 150), 120.0)
+    assert choose_subject(sightings(before, after), relink_gap_s=60, gaps_s=[10.2]).tracks == (0, 1)
+    assert choose_subject(sightings(before, after), relink_gap_s=60).tracks == (1,)
+    visitor = (2, 12.0, 13.0, (0, 0, 50, 60), 50.0)
+    assert choose_subject(sightings(before, after, visitor), relink_gap_s=60, gaps_s=[10.2]).tracks == (1,)
+
+
+def test_a_long_time_lapse_is_one_subject() -> None:
+    """Every sighting is a track of its own: the time this takes must not grow with the cube of their number."""
+    place = (100.0, 100.0, 80.0, 100.0)
+    table = sightings(*((number, 3.0 * number, 3.0 * number, place, 1.0) for number in range(3000)))
+    assert choose_subject(table, relink_gap_s=60).tracks == tuple(range(3000))
+
+
+def test_links_are_those_of_trying_every_pair_the_shortest_gap_first() -> None:
+    random = np.random.default_rng(3)
+    for _ in range(150):
+        starts = random.integers(0, 40, 9)
+        ends = starts + random.choice([0, 1, 3, 8], 9)
+        lefts = random.choice([100.0, 110.0, 140.0, 300.0], 9)
+        tracks = [
+            (n, float(start), float(end), (left, 0, 80, 80), 1.0)
+            for n, (start, end, left) in enumerate(zip(starts, ends, lefts.tolist(), strict=True))
+        ]
+        assert choose_subject(sightings(*tracks), relink_gap_s=6).tracks == linked_by_trying_every_pair(tracks, 6)
+
+
+def linked_by_trying_every_pair(
+    tracks: list[tuple[int, float, float, tuple[float, float, float, float], float]], relink_gap_s: float
+) -> tuple[int, ...]:
+    """What choose_subject's documentation says, without haste; all boxes are of one size."""
+    linked = [max(tracks, key=lambda track: (round(track[2] - track[1], 6), -track[0]))]
+    while True:
+        offers = []
+        for number, first, last, box, _ in tracks:
+            if all(last < other[1] or other[2] < first for other in linked):
+                gap, place = min(
+                    ((max(first - other[2], other[1] - last), other[3][0]) for other in linked),
+                    key=lambda nearest: nearest[0],
+                )
+                if gap <= relink_gap_s and abs(place - box[0]) / box[2] <= 0.5:
+                    offers.append((gap, number))
+        if not offers:
+            return tuple(number for number, *_ in sorted(linked, key=lambda track: track[1]))
+        linked.append(tracks[min(offers)[1]])
+
+
 def test_crop_takes_the_square_that_the_geometry_says() -> None:
     picture = np.zeros((200, 200), np.uint8)
     picture[40:120, 60:140] = 255  # 80 x 80, centre (100, 80)

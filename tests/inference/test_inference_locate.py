@@ -1,7 +1,9 @@
 """Faces of every frame from few looks: what is saved, and that nothing is lost by it."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from inference_videos import Picture, write_video
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 
 from inference.centerface import CenterFace, centerface_weights
 from inference.faces import Faces, overlaps
+from inference.frame import Frame
 from inference.likeness import likeness, patches
 from inference.locate import Locator, between, pairs
 from inference.options import ScoringOptions
@@ -109,6 +112,28 @@ def test_looks_do_not_depend_on_the_batch_size(tmp_path: Path, detector: Countin
     for batch_size in (7, 100):
         for one, other in zip(first, located(video, detector, batch_size=batch_size), strict=True):
             np.testing.assert_allclose(one.boxes, other.boxes, atol=0.01)
+
+
+@pytest.mark.parametrize("step_s", [0.0, 1 / 960])
+def test_frames_that_no_tick_parts_are_not_all_held_at_once(
+    detector: CountingDetector, portrait: Picture, step_s: float
+) -> None:
+    large = av.VideoFrame.from_ndarray(np.tile(portrait, (3, 4, 1)), format="rgb24")  # 9 MB: five fill a batch
+    taken = 0
+
+    def film() -> Iterator[Frame]:
+        nonlocal taken
+        for index in range(12):
+            taken += 1
+            yield Frame(index, index * step_s, large)
+
+    locator = Locator(detector, ScoringOptions(detector_size_px=256), batch_size=32)
+    given = 0
+    for batch in locator.locate(film()):
+        assert taken - given <= 6
+        given += len(batch)
+    assert given == 12
+    assert detector.looks < 12
 
 
 def faces_at(*lefts: float) -> Faces:

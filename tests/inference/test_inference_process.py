@@ -134,7 +134,7 @@ def test_a_forged_header_with_giant_pictures_is_refused_before_memory_is_taken(
         (replace(LIMITS, pixels=512 * 512 - 1), None, [0, 100, 200]),
         (replace(LIMITS, pixels=1_000_000), "100", [0, 100, 200]),  # a million stored pixels, a hundred shown
         (replace(LIMITS, frames=2), None, [0, 100, 200]),
-        (replace(LIMITS, duration_s=3600.0), None, [0, 100, 7_200_000]),
+        (replace(LIMITS, duration_s=3600.0), None, [0, 3_000_000, 7_200_000]),
     ],
 )
 def test_size_and_length_have_limits(

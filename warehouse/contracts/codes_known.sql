@@ -8,5 +8,5 @@ FROM quarantine
 WHERE reason NOT IN (
     'sidecar_missing', 'sidecar_invalid', 'sidecar_date_mismatch', 'video_missing', 'no_consent',
     'duplicate_content', 'session_conflict', 'empty_file', 'not_a_video', 'no_video_stream', 'no_frames',
-    'truncated', 'unreadable', 'too_large', 'timed_out', 'out_of_memory', 'crashed'
+    'truncated', 'encrypted', 'unreadable', 'too_large', 'timed_out', 'out_of_memory', 'crashed'
 )

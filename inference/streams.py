@@ -1,0 +1,144 @@
+"""The picture streams of a file: which one is the recording, and how much of it the file announces."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+NO_RECORDING = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+MICROSECONDS = 1_000_000  # unit of a container's start time and duration
+LOOKS = 16  # keyframes of each stream that are decoded to choose among several
+LOOK_S = 60.0  # between two of them where the file announces no duration
+FEW_PICTURES = 0.1  # of those of the fullest stream: a stream with fewer is a preview
+CLEAR_FACE = 0.5  # of the prominence of the best face: a stream whose faces reach it shows the patient, too
+
+Look = Callable[[av.VideoFrame], float]  # how prominent the best face of a picture is; 0 without one
+
+
+@dataclass
+class _Seen:
+    """What was seen of one stream."""
+
+    stream: VideoStream
+    pictures: int = 0  # packets, decoded or not
+    decoded: int = 0
+    prominence: float = 0.0  # sum over the decoded pictures
+    next_look_s: float = float("-inf")
+
+    @property
+    def face(self) -> float:
+        """Mean prominence of the best face."""
+        return self.prominence / max(1, self.decoded)
+
+
+def recordings(container: InputContainer) -> list[VideoStream]:
+    """The streams that may be a recording: no cover picture, no thumbnail."""
+    return [stream for stream in container.streams.video if not stream.disposition & NO_RECORDING]
+
+
+def choose_stream(container: InputContainer, candidates: Sequence[int], look: Look) -> tuple[int, str | None]:
+    """Choose the recording among several picture streams, as a player does, but with an eye for the patient.
+
+    A stream counts that decodes and is no preview (a few pictures beside many). Among those, one that shows a face,
+    then the default one, the largest and the first.
+
+    Args:
+        container: an open file of its own; it is read to its end.
+        candidates: indices of the streams.
+        look: says how prominent the best face of a picture is.
+
+    Returns:
+        The index of the chosen stream, and a warning if another one may be a recording as well.
+    """
+    seen = {index: _Seen(stream) for stream in container.streams.video if (index := stream.index) in candidates}
+    _survey(container, seen, look)
+    fullest = max((one.pictures for one in seen.values() if one.decoded), default=0)
+    best_face = max(one.face for one in seen.values())
+    real = [one for one in seen.values() if one.decoded and one.pictures >= FEW_PICTURES * fullest]
+    chosen = max(real or seen.values(), key=lambda one: _rank(one, best_face)).stream
+    if len(real) < 2:
+        return chosen.index, None
+    return chosen.index, (
+        f"{len(real)} recordings in one file: only the one in stream {chosen.index} is scored"
+        f" ({chosen.codec_context.width} x {chosen.codec_context.height})"
+    )
+
+
+def _rank(one: _Seen, best_face: float) -> tuple[bool, bool, int, int]:
+    codec = one.stream.codec_context
+    default = bool(one.stream.disposition & Disposition.default)
+    return one.face >= CLEAR_FACE * best_face, default, codec.width * codec.height, -one.stream.index
+
+
+def _survey(container: InputContainer, seen: dict[int, _Seen], look: Look) -> None:
+    """Read the file to its end, decoding a few keyframes of each stream."""
+    every_s = (container.duration or LOOKS * LOOK_S * MICROSECONDS) / MICROSECONDS / LOOKS
+    try:
+        for packet in container.demux([one.stream for one in seen.values()]):
+            one = seen[packet.stream.index]
+            one.pictures += packet.size > 0
+            at_s = float(packet.pts * packet.time_base) if packet.pts is not None else one.next_look_s
+            if packet.size and not (packet.is_keyframe and at_s >= one.next_look_s):
+                continue
+            one.next_look_s = at_s + every_s
+            try:
+                frames = packet.decode()
+            except MemoryError:  # FFmpeg's own error is of both kinds
+                raise
+            except av.error.FFmpegError:
+                continue
+            one.decoded += len(frames)
+            one.prominence += sum(look(frame) for frame in frames if isinstance(frame, av.VideoFrame))
+    except MemoryError:
+        raise
+    except av.error.FFmpegError:  # the recording itself is read again, and what is wrong told then
+        return
+
+
+@dataclass(frozen=True)
+class Announced:
+    """Start and end of the pictures as a file announces them, on its own clock."""
+
+    start_s: float
+    end_s: float
+    of_stream: bool  # whether it is that of the pictures alone, not that of the file with its sound
+
+
+def announced(container: InputContainer, stream: VideoStream) -> Announced | None:
+    """How long the pictures last by the file's own word; None if it says nothing."""
+    file_start_s = (container.start_time or 0) / MICROSECONDS
+    unit = stream.time_base
+    start_s = file_start_s if stream.start_time is None or unit is None else float(stream.start_time * unit)
+    if stream.duration is not None and unit is not None:
+        return Announced(start_s, start_s + float(stream.duration * unit), True)
+    if (end_s := _tagged_end_s(stream)) is not None:
+        return Announced(start_s, end_s, True)
+    if not container.duration:
+        return None
+    end_s = container.duration / MICROSECONDS
+    if not 0 < file_start_s < end_s:  # Matroska counts from zero, not from the start
+        end_s += file_start_s
+    return Announced(start_s, end_s, len(container.streams) == 1)
+
+
+def announced_pictures(container: InputContainer, stream: VideoStream) -> int:
+    """How many pictures a file announces to show; 0 if it does not say.
+
+    MP4 and QuickTime count all pictures, even those that an edit list leaves out. The index lacks or marks these.
+    """
+    if not stream.frames or "mp4" not in container.format.name:
+        return stream.frames
+    return min(stream.frames, sum(not entry.is_discard for entry in stream.index_entries))
+
+
+def _tagged_end_s(stream: VideoStream) -> float | None:
+    """The end of a Matroska track by its DURATION tag, such as 00:00:02.528000000; None without one."""
+    hours, _, rest = stream.metadata.get("DURATION", "").partition(":")
+    minutes, _, seconds = rest.partition(":")
+    try:
+        return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
+    except ValueError:
+        return None
