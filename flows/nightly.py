@@ -1,7 +1,7 @@
 """The nightly flow: find the night's sessions, score what is new, store, publish, report.
 
 Every step is keyed by content, bundle and options, so a run that was killed is simply started again. Prefect stores
-parameters, names and artifacts on its server: only paths, dates and pseudonymous ids go there, and tasks hand each
+parameters, names and artifacts on its server: only dates, folders and hashes of paths go there, and tasks hand each
 other paths, never frames.
 """
 
