@@ -1,7 +1,8 @@
 """A night: find its sessions, score what is new, store, publish, report; and then earlier ones that are not finished.
 
 Every step is keyed by content, bundle and options, so a run that was killed is simply started again. Nothing here needs
-Prefect: flows.deployed makes flows of it, and flows.telling shows them what is done.
+Prefect: flows.deployed makes flows of it, and flows.telling shows them what is done. Prefect stores what it is shown on
+its server: only dates, folders and hashes of paths go there.
 """
 
 import logging

@@ -226,7 +226,7 @@ def draw_cover(kind: str, picture: Floats, placed: Floats, dice: Dice) -> Cover:
     opacity = (TRAINED | HELD_OUT)[kind](_Face(placed), ImageDraw.Draw(canvas), dice)
     side = picture.shape[0]
     small = canvas.resize((side, side), Image.Resampling.BILINEAR)
-    alpha = np.asarray(small, np.float32) / 255 * (1.0 if opacity is None else opacity)
+    alpha = np.asarray(small, np.float32) * np.float32((1.0 if opacity is None else opacity) / 255)
     return Cover(alpha, _texture(picture, kind in SKIN and dice.random() < 0.75, dice))
 
 
@@ -254,7 +254,7 @@ def visibility(cover: Cover, placed: Floats) -> Floats:
     side = cover.alpha.shape[0]
     x, y = np.clip((placed * side).astype(int), 0, side - 1).T
     hidden = cover.alpha[y, x]
-    return 1 - _region_weights() @ hidden
+    return np.asarray(1 - _region_weights() @ hidden, np.float32)
 
 
 @cache
@@ -269,7 +269,7 @@ def _region_weights() -> Floats:
 @cache
 def _grid(side: int) -> Floats:
     """Rows and columns of a picture, float32 [2, side, side] from -0.5 to 0.5."""
-    return np.mgrid[0:side, 0:side].astype(np.float32) / side - np.float32(0.5)
+    return np.asarray(np.mgrid[0:side, 0:side] / side - 0.5, np.float32)
 
 
 def cover_faces(

@@ -252,4 +252,4 @@ def _constants(number: int) -> tuple[float, float, float]:
 
 
 def _logit(p: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return np.log(p / (1 - p))
+    return np.asarray(np.log(p / (1 - p)))

@@ -49,7 +49,8 @@ def _centred(values: Tensor, votes: Tensor, weights: Tensor) -> Tensor:
         votes.shape[1], device=votes.device
     )
     moment = torch.einsum("na,ne->ae", weights * values, votes)
-    return values - votes @ torch.linalg.solve(normal, moment).T
+    told: Tensor = votes @ torch.linalg.solve(normal, moment).T
+    return values - told
 
 
 def visibility_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
