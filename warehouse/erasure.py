@@ -225,7 +225,7 @@ class _Mention:
 def _mentions(connection: duckdb.DuckDBPyConnection, traces: Traces, keys: Keys) -> list[_Mention]:
     """Texts that speak of a patient or of the patient's sessions."""
     wanted = [traces, *(Traces(name) for name in keys.session_id)]
-    found = {}
+    found: dict[tuple[str, str, str], _Mention] = {}
     for trace in wanted:
         columns = (*_WRITTEN_BY_US, *_WRITTEN_BY_PEOPLE)
         for table, column, text in _texts(connection, trace.identifier, traces.identifier, columns):
