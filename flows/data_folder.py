@@ -42,9 +42,14 @@ class DataFolder:
         """Copies of videos while they are scored, and score batches until they are stored."""
         return self.root / "staging"
 
+    @property
+    def digests_folder(self) -> Path:
+        """What is known of the content of recordings, a file per night."""
+        return self.root / "digests"
+
     def digests(self, night: date) -> Path:
         """What is known of the content of a night's recordings."""
-        return self.root / "digests" / f"{night.isoformat()}.txt"
+        return self.digests_folder / f"{night.isoformat()}.txt"
 
     @property
     def unfinished(self) -> Path:

@@ -152,8 +152,8 @@ def _ours(data: DataFolder) -> tuple[Path, ...]:
     """The folders in which only this software writes: no recording lies there."""
     audit, receipts, metrics = data.audit_head.parent, data.receipts, data.metrics.parent
     databases = (data.warehouse.parent, data.published.parent, data.lake)
-    made = (data.root / "reports", data.staging, data.unready.parent, data.prefect_home, data.exports, data.inbox)
-    return (*databases, *made, audit, receipts, metrics)
+    made = (data.root / "reports", data.staging, data.digests_folder, data.prefect_home, data.exports, data.inbox)
+    return (*databases, *made, audit, receipts, metrics, data.unfinished, data.server_secret.parent)
 
 
 def _kind(data: DataFolder, path: Path, patient_id: str, days: Iterable[str]) -> str | None:
@@ -166,7 +166,7 @@ def _kind(data: DataFolder, path: Path, patient_id: str, days: Iterable[str]) ->
         return "prefect"
     if path.is_relative_to(data.warehouse.parent) or path.is_relative_to(data.published.parent):
         return "copy"
-    if path.is_relative_to(data.unready.parent) and (path.stem in days or path.suffix == ".jsonl"):
+    if path.is_relative_to(data.digests_folder) and (path.stem in days or path.suffix == ".jsonl"):
         return "digests"
     if path.is_relative_to(data.root / "reports") and not is_ward_file(path, data):
         return "report" if _is_report_of(path.name, patient_id) else None

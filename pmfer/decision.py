@@ -30,7 +30,7 @@ class Decision:
     @property
     def expression_offsets(self) -> Floats:
         """What is subtracted from the logits, float32 [E]."""
-        return (self.power * np.log(np.array(self.prior))).astype(np.float32)
+        return np.asarray(self.power * np.log(self.prior), np.float32)
 
 
 def undecided(expressions: int, phrases: int) -> Decision:

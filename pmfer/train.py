@@ -210,7 +210,7 @@ class _Run:
         votes = vote_distribution(faces.votes)
         self.votes = torch.from_numpy(votes)
         self.shapes = shapes
-        self.targets = phrase_targets(votes, au_probability_table(), shapes and shapes.evidence)
+        self.targets = phrase_targets(votes, au_probability_table(), shapes.evidence if shapes else None)
         self.steps_per_epoch = len(faces) // config.schedule.batch
         if self.steps_per_epoch == 0:
             raise TrainingError(f"{len(faces)} training faces are fewer than one batch of {config.schedule.batch}")
