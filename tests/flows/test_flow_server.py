@@ -222,6 +222,22 @@ def test_deployments_are_made_by_those_who_know_the_secret_and_never_with_empty_
 
 
 @pytest.mark.slow
+def test_the_server_is_told_of_a_night_but_of_no_patient_session_or_file(server: PrefectServer, tmp_path: Path) -> None:
+    plan = WardPlan(NIGHT, days=1, sessions_per_day=1, seconds_per_session=1.2, size=(160, 120))
+    write_ward(tmp_path / "source", plan, workers=1)
+    folder = tmp_path / "source" / NIGHT.isoformat()
+    (folder / "hazel-09_Frau_Sommer.mp4").write_bytes(b"no video")
+    given = ("--source", str(tmp_path / "source"), "--date", NIGHT.isoformat(), "--data-dir", str(tmp_path / "data"))
+    night = [sys.executable, "-m", "flows", "nightly", *given]
+    done = subprocess.run(night, env=server.environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    names = {path.stem for path in folder.iterdir()} | {path.stem.partition("_")[0] for path in folder.iterdir()}
+    kept = [path.read_bytes() for path in server.home.rglob("*") if path.is_file()]
+    assert [name for name in names for content in kept if name.encode() in content] == []
+    assert any(b"sidecar_missing" in content for content in kept)  # the night's table is there
+
+
+@pytest.mark.slow
 def test_a_server_that_is_killed_in_mid_night_costs_the_night_one_line(server: PrefectServer, tmp_path: Path) -> None:
     plan = WardPlan(NIGHT, days=1, sessions_per_day=1, seconds_per_session=1.2, size=(160, 120))
     write_ward(tmp_path / "source", plan, workers=1)
