@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
@@ -26,7 +27,7 @@ from pmfer.bundle import sha256_file
 from pmfer.errors import ConfigurationError, WarehouseError
 from warehouse.address import Address, FileAddress
 from warehouse.audit import current_head
-from warehouse.connection import require_opens
+from warehouse.connection import open_reader, require_opens
 from warehouse.folders import make_private_folder
 from warehouse.publish import flush, publish
 from warehouse.snapshot import logs_beside, remove_logs
@@ -185,7 +186,7 @@ def restore_backup(data: DataFolder, warehouse: Address, folder: Path, say: Say)
     beside.unlink(missing_ok=True)
     shutil.rmtree(draft)
     os.sync()
-    with writing(data, address) as connection:
+    with closing(open_reader(address)) as connection:
         head = current_head(connection)
     say(f"audit log: {head.entries} entries")
     return found

@@ -46,10 +46,14 @@ def empty(tmp_path: Path) -> DataFolder:
 def rows(path: Path) -> dict[str, list[tuple[object, ...]]]:
     with duckdb.connect(path, read_only=True) as connection:
         tables = [name for (name,) in connection.sql("SELECT table_name FROM duckdb_tables()").fetchall()]
-        return {
+        found = {
             name: connection.sql(f"SELECT CAST(COLUMNS(*) AS VARCHAR) FROM {name} ORDER BY ALL").fetchall()
             for name in tables
         }
+    # Whoever writes in a new place first notes there where its log of reads ends.
+    found["audit_log"] = [row for row in found["audit_log"] if "reads_noted" not in row]
+    del found["audit_head"]
+    return found
 
 
 def copy_of(backup: Path, place: Path) -> Path:
@@ -58,7 +62,7 @@ def copy_of(backup: Path, place: Path) -> Path:
 
 
 def test_what_is_restored_is_what_was_there(data: DataFolder, backup: Path, empty: DataFolder) -> None:
-    made = rows(data.published)
+    made = rows(data.warehouse)
     restored = restore_backup(empty, file_of(empty), backup, lambda _: None)
     assert rows(empty.published) == made
     assert rows(empty.warehouse) == made
@@ -151,7 +155,7 @@ def test_a_restoration_that_was_killed_at_any_step_is_finished_by_the_next(
             else:
                 break
         restore_backup(empty, file_of(empty), backup, lambda _: None)
-        assert rows(empty.warehouse) == rows(empty.published) == rows(data.published)
+        assert rows(empty.warehouse) == rows(empty.published) == rows(data.warehouse)
         assert not list(empty.root.rglob("*.restoring"))
     assert last > 8, "not every step was the last one"
 
@@ -166,7 +170,7 @@ def test_a_log_of_a_lost_database_is_no_part_of_the_one_restored(
         restore_backup(empty, file_of(empty), backup, lambda _: None)
     shutil.rmtree(empty.warehouse.parent)
     restore_backup(empty, file_of(empty), backup, lambda _: None)
-    assert rows(empty.published) == rows(data.published)
+    assert rows(empty.published) == rows(data.warehouse)
 
 
 def test_a_backup_below_the_data_folder_is_refused(data: DataFolder) -> None:
@@ -212,7 +216,7 @@ def test_a_new_backup_takes_the_place_of_those_that_are_too_old(
     assert sorted(place.iterdir()) == sorted([made.folder, *others]), "what people named stays"
     assert [line.partition(":")[0] for line in said] == [str(made.folder), *map(str, ours)]
     restore_backup(empty, file_of(empty), made.folder, lambda _: None)
-    assert rows(empty.warehouse) == rows(data.published)
+    assert rows(empty.warehouse) == rows(data.warehouse)
 
 
 def test_without_an_age_every_backup_stays(data: DataFolder, tmp_path: Path) -> None:

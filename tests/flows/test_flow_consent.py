@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from subprocess import PIPE
 
@@ -17,7 +17,7 @@ from flows.data_folder import DataFolder
 from flows.job import make_job
 from flows.night import NightPlan, plan_night, quarantine_record
 from flows.sources import list_night
-from flows.unfinished import unfinished_nights
+from flows.unfinished import nights_to_come_back_to
 from flows.writing import writing
 from pmfer.errors import ConfigurationError, QuarantineReason, SessionError
 from warehouse import erasure, store
@@ -126,10 +126,10 @@ def test_a_session_refused_at_storing_is_to_be_scored_once_the_consent_is_back(
     refused = hashed.rejection(SessionError(QuarantineReason.NO_CONSENT, "no consent on record"))
     with writing(data, file_of(data)) as connection:
         store.add_quarantine(connection, quarantine_record(refused, NIGHT, "run"))
-        assert unfinished_nights(connection, data) == []
+        assert nights_to_come_back_to(connection, data, NIGHT + timedelta(days=1)) == []
     import_consents(data, file_of(data), register(tmp_path, "ash-01,2026-03-01,,form 1"))
     with writing(data, file_of(data)) as connection:
-        assert unfinished_nights(connection, data) == [NIGHT]
+        assert nights_to_come_back_to(connection, data, NIGHT + timedelta(days=1)) == [NIGHT]
     assert "ash-01" in patients(plan(source, data))[0]
 
 

@@ -55,7 +55,7 @@ def test_it_is_logged_replaced_and_erased(place: tuple[DataFolder, Address], tmp
     assert list(data.exports.iterdir()) == []
     export_warehouse(data, warehouse, None, None, None)
     events = pl.read_parquet(target / "care_events").to_dicts()
-    assert [(event["patient_id"], event["item"]) for event in events] == [(OTHER, "erased")]
+    assert [(event["patient_id"], event["item"]) for event in events] == [(OTHER, "room of [erased]")]
 
 
 def test_a_folder_with_something_else_is_left_alone(
