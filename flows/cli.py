@@ -27,7 +27,7 @@ from flows.quarantine_command import app as quarantine_app
 from flows.run_nights import Given, run_nights, run_tonight
 from flows.server_command import server_app
 from flows.settings import Dispatch, Settings, read_settings
-from flows.telling import leave
+from flows.telling import leaving_at_once
 from pmfer import __version__
 from pmfer.errors import ConfigurationError, PmferError
 from reports.format import Format
@@ -73,11 +73,8 @@ Data = Annotated[Path, typer.Option("--data", help="Data set: a file or folder; 
 
 def main() -> None:
     """Run the command line; an error that names its cause is one line on stderr and exit status 1."""
-    try:
+    with leaving_at_once():
         _run()
-    except SystemExit as ending:
-        leave(ending)
-        raise
 
 
 def _run() -> None:

@@ -54,18 +54,22 @@ def telling() -> Iterator[None]:
         _last.set(teller)
 
 
-def leave(ending: SystemExit) -> None:
-    """End this process at once if Prefect could not be told of the run: its threads would try on for minutes.
-
-    Args:
-        ending: with which exit status, once everything else is done.
-    """
-    teller = _last.get()
-    if teller is not None and teller.silent:
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(ending.code if isinstance(ending.code, int) else int(ending.code is not None))
+@contextmanager
+def leaving_at_once() -> Iterator[None]:
+    """Have a command end at once if Prefect could not be told of its run: Prefect's threads would try on for minutes."""
+    token = _last.set(None)
+    try:
+        yield
+    except SystemExit as ending:
+        teller = _last.get()
+        if teller is not None and teller.silent:
+            logging.shutdown()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(ending.code if isinstance(ending.code, int) else int(ending.code is not None))
+        raise
+    finally:
+        _last.reset(token)
 
 
 def as_flow(name: str, run_name: str, body: Callable[[], T]) -> T:

@@ -68,7 +68,7 @@ def test_what_is_restored_is_what_was_there(data: DataFolder, backup: Path, empt
     assert rows(empty.warehouse) == made
     assert len(made["sessions"]) == 5
     for folder in ("reports", "audit", "receipts"):
-        before = {path.relative_to(data.root): path.read_bytes() for path in (data.root / folder).rglob("*.*")}
+        before = {path.relative_to(backup): path.read_bytes() for path in (backup / folder).rglob("*.*")}
         after = {path.relative_to(empty.root): path.read_bytes() for path in (empty.root / folder).rglob("*.*")}
         assert after == before
     assert {path.name for path in empty.root.iterdir()} <= {"warehouse", "published", "reports", "audit", "receipts"}
