@@ -56,7 +56,7 @@ def telling() -> Iterator[None]:
 
 @contextmanager
 def leaving_at_once() -> Iterator[None]:
-    """Have a command end at once if Prefect could not be told of its run: Prefect's threads would try on for minutes."""
+    """End a command at once if Prefect could not be told of its run: Prefect's threads would try on for minutes."""
     token = _last.set(None)
     try:
         yield
