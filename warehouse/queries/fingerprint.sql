@@ -22,4 +22,5 @@ UNION ALL SELECT 'scorings', count(*), sum(hash(t)) FROM scorings AS t
 UNION ALL SELECT 'session_rollups', count(*), sum(hash(t)) FROM session_rollups AS t
 UNION ALL SELECT 'sessions', count(*), sum(hash(t)) FROM sessions AS t
 UNION ALL SELECT 'stored_frames', count(*), sum(hash(t)) FROM stored_frames AS t
+UNION ALL SELECT 'tombstones', count(*), sum(hash(t)) FROM tombstones AS t
 ORDER BY table_name
