@@ -32,7 +32,10 @@ def ended_by_signals(tell: Callable[[], None]) -> Iterator[None]:
     os.set_blocking(writer, False)
     stopping, told = threading.Event(), threading.Event()
 
+    received: list[int] = []
+
     def stop(number: int, frame: FrameType | None) -> None:
+        received.append(number)
         stopping.set()
         raise SystemExit(128 + number)
 
@@ -42,6 +45,10 @@ def ended_by_signals(tell: Callable[[], None]) -> Iterator[None]:
     threading.Thread(target=_watch, args=(reader, tell, told), daemon=True).start()
     try:
         yield
+    except BaseException:
+        if received:  # a library may have made another error of it
+            raise SystemExit(128 + received[0]) from None
+        raise
     finally:
         if stopping.is_set():
             told.wait(TELL_S)
