@@ -3,7 +3,7 @@
 Prefect stores parameters, names and artifacts on its server: only paths, dates and pseudonymous ids go there.
 """
 
-from datetime import date, timedelta
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -13,9 +13,9 @@ from prefect.runtime import flow_run
 from pydantic import Field
 
 from flows.night import NightOutcome
-from flows.nightly import one_night, previous_day, tonight_and_before
+from flows.nightly import each_night, one_night, previous_day, tonight_and_before
 from flows.settings import Dispatch
-from flows.telling import as_flow, telling
+from flows.telling import telling
 from pmfer.errors import ConfigurationError
 
 # Prefect's form gives what is left empty as an empty text.
@@ -96,13 +96,14 @@ def backfill(
     """
     if last < first:
         raise ConfigurationError(f"last {last} lies before first {first}; swap them")
-    nights = (first + timedelta(days=offset) for offset in range((last - first).days + 1))
+    run = partial(
+        one_night,
+        source,
+        data_dir,
+        bundle=bundle,
+        detector=detector,
+        frames_per_second=frames_per_second,
+        dispatch_to=dispatch_to,
+    )
     with telling():
-        return [
-            as_flow(
-                "nightly",
-                f"nightly {night}",
-                partial(one_night, source, data_dir, night, bundle, detector, frames_per_second, dispatch_to),
-            )
-            for night in nights
-        ]
+        return each_night(first, last, run)

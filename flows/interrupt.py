@@ -30,13 +30,11 @@ def ended_by_signals(tell: Callable[[], None]) -> Iterator[None]:
     """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
-    stopping, told = threading.Event(), threading.Event()
-
+    told = threading.Event()
     received: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
         received.append(number)
-        stopping.set()
         raise SystemExit(128 + number)
 
     # Written to by the interpreter itself, even while the main thread is busy elsewhere or others handle the signal.
@@ -50,7 +48,7 @@ def ended_by_signals(tell: Callable[[], None]) -> Iterator[None]:
             raise SystemExit(128 + received[0]) from None
         raise
     finally:
-        if stopping.is_set():
+        if received:
             told.wait(TELL_S)
             _kill_descendants()
         else:

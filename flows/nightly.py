@@ -118,6 +118,21 @@ def tonight_and_before(
     return outcome
 
 
+def each_night(first: date, last: date, run: Callable[[date], NightOutcome]) -> list[NightOutcome]:
+    """Process the nights from first to last in order, each shown as a run of its own.
+
+    Args:
+        first: the first day.
+        last: the last day.
+        run: processes one night, as `one_night` does.
+
+    Raises:
+        PmferError: a night failed, see `one_night`; those before it are done.
+    """
+    nights = (first + timedelta(days=offset) for offset in range((last - first).days + 1))
+    return [as_flow("nightly", f"nightly {night}", partial(run, night)) for night in nights]
+
+
 @watched
 def one_night(
     source: str,

@@ -79,7 +79,9 @@ def run_nights(given: Given, first: date, last: date) -> bool:
     if due == last:
         _show(given, settings, "nightly", f"nightly {last}", partial(run, last))
     else:
-        _show(given, settings, "backfill", f"backfill {span}", partial(_several, run, due, last))
+        from flows.nightly import each_night
+
+        _show(given, settings, "backfill", f"backfill {span}", partial(each_night, due, last, run))
     return True
 
 
@@ -87,14 +89,6 @@ def _one_night(given: Given, root: Path, night: date) -> "NightOutcome":
     from flows.nightly import one_night
 
     return one_night(given.source, root, night, *given.options)
-
-
-def _several(run: Callable[[date], object], first: date, last: date) -> None:
-    from flows.telling import as_flow
-
-    for offset in range((last - first).days + 1):
-        night = first + timedelta(days=offset)
-        as_flow("nightly", f"nightly {night}", partial(run, night))
 
 
 def _first_due_night(given: Given, settings: Settings, data: DataFolder, first: date, last: date) -> date | None:

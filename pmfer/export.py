@@ -131,7 +131,8 @@ def _decide(model: Pmfer, valid: Faces, normalisation: Normalisation, own: Seque
     corrupted, _ = predict_scores(model, corrupt_at_random(valid.images), normalisation)
     votes = vote_distribution(valid.votes)
     votes = votes[votes.sum(1) > 0]
-    logits = np.log(phrases.clip(1e-6, 1 - 1e-6) / (1 - phrases.clip(1e-6, 1 - 1e-6)))
+    phrases = phrases.clip(1e-6, 1 - 1e-6)
+    logits = np.log(phrases / (1 - phrases))
     shares = (votes @ au_probability_table()).mean(0)
     reworded = {phrase.card.column for phrase in own}
     offsets = [

@@ -16,7 +16,7 @@ import polars as pl
 
 from pmfer.expressions import EXPRESSIONS
 from pmfer.facs import ACTION_UNITS
-from pmfer.landmarks import BLENDSHAPES, FoundFace
+from pmfer.landmarks import BLENDSHAPES, OUTER_EYE_CORNERS, FoundFace
 
 Array = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.float32]
@@ -27,7 +27,6 @@ CLIP = 3.5  # standard deviations
 STRETCHED = 1.5  # standard deviations of the opening of the mouth from which on FACS codes AU 27 instead of AU 26
 # Points that bones hold in place: eye corners, bridge and wings of the nose, forehead, temples.
 RIGID = (33, 133, 362, 263, 168, 6, 197, 195, 5, 4, 1, 2, 98, 327, 10, 151, 9, 8, 127, 356, 234, 454, 103, 332, 21, 251)
-OUTER_EYE_CORNERS = (33, 263)
 NO_MEASURES = ("name", "presence", "yaw_deg", "roll_deg", "blendshapes", "placed")  # columns of the file of shapes
 
 

@@ -86,13 +86,13 @@ def read_shapes(path: Path, names: tuple[str, ...]) -> FaceShapes:
     row_of = {name: row for row, name in enumerate(table["name"])}
     if not row_of.keys() & set(names):
         raise TrainingError(f"{path}: names none of the training faces; make it from the same data set")
-    placed[~found] = np.median(placed[found], axis=0)
-    median = np.median(placed[found], axis=0)[None]
+    median = np.median(placed[found], axis=0)
+    placed[~found] = median
     rows = np.array([row_of.get(name, len(table)) for name in names])  # the last one stands for faces without a row
     nothing = np.full((1, seen.shape[1]), np.nan, np.float32)
     return FaceShapes(
         np.concatenate([seen, nothing])[rows],
-        np.concatenate([placed, median])[rows],
+        np.concatenate([placed, median[None]])[rows],
         np.append(roll, np.float32(0))[rows],
         np.append(found, False)[rows],
     )

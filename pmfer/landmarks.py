@@ -26,7 +26,7 @@ POINTS = 468
 ROUNDS = 2  # the first finds the face in the picture, the second looks again with the face upright and well framed
 FIRST_SIDE = 1.3  # side of the first crop, in sides of the picture: training faces fill their picture
 MARGIN = 1.3  # side of the later crop, in sides of the points' box: the framing the networks were trained with
-EYE_CORNERS = (33, 263)
+OUTER_EYE_CORNERS = (33, 263)
 POINT_NETWORK, BLENDSHAPE_NETWORK = "face_landmarks_detector.tflite", "face_blendshapes.tflite"
 
 # The points that the blendshape network reads, and the names of its answers (after Apple's ARKit): facts of its file.
@@ -109,7 +109,7 @@ class FaceMesh:
             flat, presence = self._points(np.repeat(_grey(crop)[None, :, :, None], 3, axis=3))[:2]
             points = flat.reshape(-1, 3)
             placed = (points[:, :2] - self._side / 2) @ (_rotation(angle) * (length / self._side)).T + centre
-            right, left = placed[EYE_CORNERS[0]], placed[EYE_CORNERS[1]]
+            right, left = placed[OUTER_EYE_CORNERS[0]], placed[OUTER_EYE_CORNERS[1]]
             upright = math.atan2(left[1] - right[1], left[0] - right[0])
             if round_number + 1 < ROUNDS:
                 angle = upright

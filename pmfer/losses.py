@@ -17,8 +17,7 @@ def alignment_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
 
     Binary cross entropy, weighted mean over faces and phrases: weights [N, A] leave out what is covered.
     """
-    summed = binary_cross_entropy_with_logits(logits.float(), targets, weights, reduction="sum")
-    return summed / weights.sum().clamp(min=1)
+    return _weighted_cross_entropy(logits, targets, weights)
 
 
 def deviation_loss(logits: Tensor, votes: Tensor, deviation: Tensor, weights: Tensor) -> Tensor:
@@ -55,6 +54,11 @@ def _centred(values: Tensor, votes: Tensor, weights: Tensor) -> Tensor:
 
 def visibility_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     """(g) Binary cross entropy of the visible share of each region. All [N, R]; weights 0 where it is unknown."""
+    return _weighted_cross_entropy(logits, targets, weights)
+
+
+def _weighted_cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """Weighted mean of binary cross entropies, 0 where nothing counts."""
     summed = binary_cross_entropy_with_logits(logits.float(), targets, weights, reduction="sum")
     return summed / weights.sum().clamp(min=1)
 
