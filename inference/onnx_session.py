@@ -9,7 +9,7 @@ import onnx
 import onnxruntime
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
-from inference.hardware import has_library
+from inference.hardware import has_library, multiplies_bytes
 
 Provider = tuple[str, dict[str, str]]
 
@@ -68,6 +68,9 @@ def _open(model: Path | bytes, threads: int, providers: list[Provider]) -> onnxr
     options.inter_op_num_threads = 1
     # Threads that spin while they wait for work take the cores from the decoder and from the other network.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if not multiplies_bytes():
+        # An int8 graph then runs on the rounded values in float32: slower, and right where byte products overflow.
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
     options.log_severity_level = ERRORS_ONLY
     source = model if isinstance(model, bytes) else str(model)
     try:

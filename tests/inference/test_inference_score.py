@@ -19,7 +19,7 @@ from inference.hardware import gains_from_int8
 from inference.model import ExpressionModel
 from inference.options import ScoringOptions
 from inference.score import ScoredVideo, Scorer, VideoSummary
-from pmfer.bundle import INT8_FILE, Bundle, load_bundle, sha256_file, write_card
+from pmfer.bundle import DEFAULT_BUNDLE, INT8_FILE, Bundle, load_bundle, sha256_file, write_card
 from pmfer.errors import BundleError, VideoError
 from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.facs import AU_COLUMNS
@@ -256,6 +256,17 @@ def test_int8_is_a_choice_that_changes_the_identity_and_little_else(
     assert 0 < np.abs(frames[True] - frames[False]).max() < 0.1
     assert ScoringOptions(int8=True).digest() != ScoringOptions(int8=False).digest()
     assert ScoringOptions().digest() == ScoringOptions(int8=gains_from_int8()).digest()
+
+
+def test_the_shipped_int8_graph_says_what_the_float32_one_says_on_every_processor() -> None:
+    """Sums of bytes overflow on a CPU without byte products; smooth random pictures spread the activations widely."""
+    bundle = load_bundle(DEFAULT_BUNDLE)
+    rng = np.random.default_rng(3)
+    coarse = rng.integers(0, 255, (64, 6, 6)).astype(np.uint8)
+    crops = np.stack([np.asarray(Image.fromarray(one).resize((48, 48), Image.Resampling.BICUBIC)) for one in coarse])
+    plain, eight = (ExpressionModel(bundle, 1, int8=int8).score(crops) for int8 in (False, True))
+    assert np.abs(eight - plain).mean() < 0.01
+    assert (eight[:, :8].argmax(axis=1) == plain[:, :8].argmax(axis=1)).mean() > 0.9
 
 
 def test_bundle_without_geometry_for_the_detector_is_refused(bundle: Bundle) -> None:
