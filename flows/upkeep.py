@@ -3,10 +3,15 @@
 import logging
 from contextlib import closing
 from datetime import date
+from pathlib import Path
 
 import duckdb
+from httpx import HTTPError
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.exceptions import PrefectException
+from prefect.runtime import flow_run
 from pydantic import StrictInt, StrictStr
 
 from flows.backup_command import back_up, require_place
@@ -21,6 +26,7 @@ from flows.settings import read_settings
 from flows.verify_command import verify_logs
 from flows.warehouse_address import warehouse_address
 from flows.writing import require_existing, writing
+from pmfer.errors import ConfigurationError
 from warehouse import queries
 from warehouse.address import Address
 from warehouse.connection import open_reader
@@ -28,7 +34,9 @@ from warehouse.contracts import require_contracts
 from warehouse.lake import tidy
 from warehouse.publish import publish
 
-ALL_PATIENTS = "*"  # no pseudonym: these are letters, digits, dots, dashes
+# Neither is a pseudonym: these are letters, digits, dots, dashes.
+ALL_PATIENTS = "*"
+STRUCK_OUT = "?"  # what Prefect keeps in the place of a pseudonym
 
 log = logging.getLogger("pmfer.upkeep")
 
@@ -45,7 +53,12 @@ def report(data_dir: Folder, day: date, patient_id: StrictStr | StrictInt = ALL_
 
     Raises:
         PmferError: nothing was scored on that day, a report failed, or the warehouse cannot be used.
+        ConfigurationError: the run is a retry, which no longer knows its patient.
     """
+    if patient_id == STRUCK_OUT:
+        raise ConfigurationError("this run no longer says whose report it renders; start a new run for that patient")
+    if patient_id != ALL_PATIENTS:
+        strike_out_patient(data_dir, day)
     settings = read_settings(data_dir=data_dir)
     set_up_worker(settings)
     data = DataFolder(settings.data_dir.absolute())
@@ -55,6 +68,18 @@ def report(data_dir: Folder, day: date, patient_id: StrictStr | StrictInt = ALL_
     hide_patients(warehouse)
     with nameless_errors():
         return len(render_by_hand(data, warehouse, day, patient, printing_of(settings)))
+
+
+def strike_out_patient(data_dir: Path, day: date) -> None:
+    """Take the pseudonym out of the parameters that Prefect's server keeps of this run."""
+    if flow_run.id is None:  # called as a function
+        return
+    kept = {"data_dir": str(data_dir), "day": day.isoformat(), "patient_id": STRUCK_OUT}
+    try:
+        with get_client(sync_client=True) as client:
+            client.update_flow_run(flow_run.id, parameters=kept)
+    except (HTTPError, PrefectException) as error:
+        log.warning("Prefect keeps this run's pseudonym (%s); delete the run there", type(error).__name__)
 
 
 def hide_patients(warehouse: Address) -> None:

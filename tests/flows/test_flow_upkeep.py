@@ -1,8 +1,10 @@
 """The deployments that are no night, run as a worker runs them: against a real server, in a process of their own."""
 
+import json
 import os
 import subprocess
 import sys
+import urllib.request
 from contextlib import closing
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from privacy_folder import DAYS, OTHER, file_of, make_folder
 
 from flows.backup_command import restore_backup
 from flows.data_folder import DataFolder
+from flows.upkeep import STRUCK_OUT
 from warehouse.connection import open_writer
 
 pytestmark = pytest.mark.slow
@@ -37,6 +40,12 @@ def test_reports_are_rendered_again_and_the_warehouse_is_kept_in_order(tmp_path:
         assert done.returncode == 0, done.stderr
         assert done.stdout.split()[-1] == "1"
         assert target.read_bytes().startswith(b"%PDF")
+        with urllib.request.urlopen(server.request("/flow_runs/filter", {})) as answer:
+            (kept,) = json.load(answer)
+        assert kept["parameters"] == {"data_dir": str(data.root), "day": DAYS[1].isoformat(), "patient_id": STRUCK_OUT}
+        assert OTHER not in json.dumps(kept)
+        done = run(settings, f"report(Path({str(data.root)!r}), date.fromisoformat('{DAYS[1]}'), {STRUCK_OUT!r})")
+        assert "start a new run for that patient" in done.stderr
 
         done = run(settings, f"maintenance(Path({str(data.root)!r}))")
         assert done.returncode == 0, done.stderr
