@@ -25,5 +25,5 @@ def score_tiny(video: Path) -> None:
     Raises:
         subprocess.CalledProcessError: it failed.
     """
-    command = [sys.executable, "-m", "flows", "score", str(video), "--out", str(video.parent / "tiny")]
+    command = [sys.executable, "-m", "cli", "score", str(video), "--out", str(video.parent / "tiny")]
     subprocess.run(command, check=True, env=plain_environment(), cwd=video.parent, stdout=subprocess.DEVNULL)

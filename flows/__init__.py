@@ -1,4 +1,4 @@
-"""Prefect flows, sources, settings (the only reader of the environment) and the `pmfer` command line.
+"""Prefect flows, sources, privacy operations, monitoring and settings (the only reader of the environment).
 
-This room may use every other room, and holds no formula, no SQL and no drawing.
+This room may use every other room but `cli`, and holds no formula, no SQL and no drawing.
 """

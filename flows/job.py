@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from flows.data_folder import DataFolder
 from flows.printing import Printing, printing_of
+from flows.privacy.retention import retention_of
 from flows.proxies import proxy_of, require_usable
-from flows.retain_command import retention_of
 from flows.settings import Dispatch, Settings, limits_of, read_settings
 from flows.sources import Source, SourceAccess
 from flows.warehouse_address import s3_access, s3_server, warehouse_address

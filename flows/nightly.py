@@ -29,8 +29,8 @@ from flows.night import (
     quarantine_record,
     run_record,
 )
+from flows.privacy.retention import retain
 from flows.reporting import DueReport, due_reports, render, require_none
-from flows.retain_command import retain
 from flows.scoring import score_sessions
 from flows.settings import Dispatch, read_settings
 from flows.shards import pack

@@ -7,21 +7,79 @@ machine alone keeps other machines out, and no other account of this one.
 import os
 import secrets
 import stat
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 from flows.data_folder import DataFolder
 from flows.proxies import TIMEOUT_S, is_loopback, server_trouble
-from flows.settings import Settings, has_prefect_key, prefect_login
+from flows.settings import (
+    HEARTBEAT_S,
+    QUIET,
+    Settings,
+    change_environment,
+    default_environment,
+    environment_with,
+    has_prefect_key,
+    prefect_login,
+    prefect_server,
+)
 from pmfer.errors import ConfigurationError
 
+ROOT = Path(__file__).parents[1]  # of the program
 USUAL_URL = "http://127.0.0.1:4200/api"
 USER = "pmfer"  # before the colon of what a client says
 SECRET_BYTES = 32
 _LISTENS = "0A"  # state of a socket in /proc/net/tcp
+
+
+def become_server(data: DataFolder, host: str, port: int) -> NoReturn:
+    """Let this process be Prefect's server, which asks for the secret of the data folder.
+
+    Raises:
+        ConfigurationError: the data folder cannot be written, or the file of the secret cannot be used.
+    """
+    data.require_writable()
+    default_environment({"PREFECT_HOME": str(data.prefect_home), **QUIET})
+    home = Path(environment_with({})["PREFECT_HOME"])
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Where the program lies nothing can be written, and Prefect's pages are written before they are served.
+    default_environment({"PREFECT_UI_STATIC_DIRECTORY": str(home / "ui")})
+    # With an address of its own the server would try to be its own client.
+    change_environment({"PREFECT_API_URL": None, "PREFECT_SERVER_API_AUTH_STRING": make_login(data)})
+    _become("server", "start", "--host", host, "--port", str(port))
+
+
+def become_worker(settings: Settings, pool: str, limit: int, name: str | None) -> NoReturn:
+    """Let this process be a worker of Prefect.
+
+    Args:
+        settings: the settings.
+        pool: work pool that it takes runs from.
+        limit: runs at the same time.
+        name: of the worker; None: by the machine.
+
+    Raises:
+        ConfigurationError: there is no server that can be used, see `require_server`.
+    """
+    login = login_to_server(settings)
+    require_server(prefect_server(), login)
+    change_environment({"PREFECT_API_AUTH_STRING": login})
+    default_environment(
+        {
+            "PREFECT_HOME": str(DataFolder(settings.data_dir.absolute()).prefect_home),
+            "PREFECT_LOGGING_EXTRA_LOGGERS": "pmfer",
+            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
+            "PMFER_HOME": str(ROOT),
+            **QUIET,
+        }
+    )
+    named = ("--name", name) if name else ()
+    _become("worker", "start", "--pool", pool, "--type", "process", "--limit", str(limit), *named)
 
 
 def make_login(data: DataFolder) -> str:
@@ -106,6 +164,11 @@ def usual_server() -> str | None:
     port = urlsplit(USUAL_URL).port
     assert port is not None
     return USUAL_URL if os.geteuid() in _owners(port) else None
+
+
+def _become(*arguments: str) -> NoReturn:
+    """Let this process be one of Prefect's; nothing secret stands among its arguments."""
+    os.execve(sys.executable, [sys.executable, "-m", "prefect", *arguments], environment_with({}))
 
 
 def _read(path: Path) -> str | None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.data_folder import WARD
-from flows.name_map import read_names
+from flows.privacy.name_map import read_names
 from flows.recipients import read_recipients
 from flows.settings import Settings, read_secret
 from reports.files import Order

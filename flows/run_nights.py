@@ -12,8 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from flows.data_folder import DataFolder
 from flows.prefect_server import login_to_server, server_fault
 from flows.settings import Dispatch, Settings, prefect_server, prepare_prefect, read_settings
@@ -59,8 +57,8 @@ def run_tonight(given: Given) -> None:
     _show(given, settings, "nightly", f"nightly {night}", tonight)
 
 
-def run_nights(given: Given, first: date, last: date) -> bool:
-    """Run the nights from first to last that have something to do; False when all was done before.
+def run_nights(given: Given, first: date, last: date, say: Callable[[str], None]) -> bool:
+    """Run the nights from first to last that have something to do; False when all was done before, which `say` is told.
 
     Raises:
         PmferError: a night failed; those before it are done.
@@ -72,7 +70,7 @@ def run_nights(given: Given, first: date, last: date) -> bool:
     if due is None:
         from flows.watch import report_end
 
-        typer.echo(f"{span}: nothing to do")
+        say(f"{span}: nothing to do")
         report_end(settings, last, done_before=True)
         return False
     run = partial(_one_night, given, data.root)

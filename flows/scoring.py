@@ -7,7 +7,6 @@ from pathlib import Path
 
 import duckdb
 
-from flows.consent_inbox import take_over
 from flows.job import Job
 from flows.logs import log_context, session_label, session_progress
 from flows.night import (
@@ -20,6 +19,7 @@ from flows.night import (
     score_session,
     store_scored,
 )
+from flows.privacy.consent_inbox import take_over
 from flows.sources import Rejection, Unready
 from flows.staging import staging_folder
 from flows.steps import step

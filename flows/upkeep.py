@@ -14,16 +14,16 @@ from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run
 from pydantic import StrictInt, StrictStr
 
-from flows.backup_command import back_up, require_place
+from flows.backup import back_up, require_place
 from flows.data_folder import DataFolder
 from flows.deployed import Folder
 from flows.logs import OwnWords, hide, nameless_errors
 from flows.printing import printing_of
+from flows.privacy.retention import retain, retention_of
 from flows.process import set_up_worker
 from flows.reporting import render_by_hand
-from flows.retain_command import retain, retention_of
 from flows.settings import read_settings
-from flows.verify_command import verify_logs
+from flows.verify import verify_logs
 from flows.warehouse_address import warehouse_address
 from flows.writing import require_existing, writing
 from pmfer.errors import ConfigurationError

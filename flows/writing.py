@@ -7,8 +7,8 @@ from typing import Any
 
 import duckdb
 
-from flows.consent_inbox import take_over
 from flows.data_folder import DataFolder
+from flows.privacy.consent_inbox import take_over
 from flows.settings import read_settings
 from pmfer.errors import ConfigurationError, PmferError, WarehouseError
 from warehouse import audit

@@ -46,7 +46,7 @@ def start(source: Path, data: Path) -> "subprocess.Popen[str]":
     """Start the night in a session of its own, so that everything it starts can be killed with it."""
     command = ("nightly", "--source", str(source), "--date", NIGHT.isoformat(), "--data-dir", str(data))
     return subprocess.Popen(
-        [sys.executable, "-m", "flows", *command],
+        [sys.executable, "-m", "cli", *command],
         cwd=ROOT,
         env=os.environ | {"PMFER_SOURCE_SETTLE_S": "0"},
         stdout=subprocess.PIPE,

@@ -1,4 +1,5 @@
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,24 @@ LONGEST = (
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def settled_files() -> Iterator[None]:
+    """Tests write their recordings just before the night: nothing waits for them to grow, unless a test says so."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PMFER_SOURCE_SETTLE_S", "0")
+        yield
+
+
+@pytest.fixture(autouse=True)
+def unchanged_process() -> Iterator[None]:
+    """The command line sets the umask and Prefect's environment for its process; a test must not pass them on."""
+    before, umask = dict(os.environ), os.umask(0o022)
+    yield
+    os.umask(umask)
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from pathlib import Path
 from privacy_folder import file_of, lake_of
 
 from flows.data_folder import DataFolder
-from flows.erase_command import erase_patient
+from flows.privacy.erase import erase_patient
 
 
 def say(step: str) -> None:

@@ -14,11 +14,11 @@ import pytest
 from privacy_folder import PATIENT, file_of, lake_of, make_folder
 from typer.testing import CliRunner
 
-from flows.backup_command import MANIFEST_FILE, back_up, make_backup, read_backup, require_place, restore_backup
-from flows.cli import app
+from cli.app import app
+from flows.backup import MANIFEST_FILE, back_up, make_backup, read_backup, require_place, restore_backup
 from flows.data_folder import DataFolder
 from flows.settings import Settings
-from flows.verify_command import verify_logs
+from flows.verify import verify_logs
 from flows.writing import writing
 from pmfer.errors import ConfigurationError, WarehouseError
 from warehouse.consent import read_register

@@ -7,7 +7,7 @@ import duckdb
 import pytest
 from privacy_folder import copy_ward
 
-from flows.cli import main
+from cli.app import main
 from flows.data_folder import DataFolder
 from warehouse.contracts import contract_rules
 

@@ -11,11 +11,11 @@ from subprocess import PIPE
 import pytest
 from privacy_folder import file_of
 
-from flows.cli import main
-from flows.consent_command import import_consents, read_consents
+from cli.app import main
 from flows.data_folder import DataFolder
 from flows.job import make_job
 from flows.night import NightPlan, plan_night, quarantine_record
+from flows.privacy.consent import import_consents, read_consents
 from flows.sources import list_night
 from flows.unfinished import nights_to_come_back_to
 from flows.writing import writing
@@ -88,7 +88,7 @@ HOLDER = """
 import sys
 from pathlib import Path
 from privacy_folder import file_of
-from flows.consent_inbox import take_over
+from flows.privacy.consent_inbox import take_over
 from flows.data_folder import DataFolder
 from flows.writing import writing
 data = DataFolder(Path(sys.argv[1]))

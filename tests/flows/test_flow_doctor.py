@@ -11,8 +11,8 @@ from privacy_folder import file_of, lake_of, make_folder
 from typer.testing import CliRunner
 from warehouse_copies import copy_warehouse
 
+from cli.app import app
 from flows import doctor
-from flows.cli import app
 from flows.data_folder import DataFolder
 from flows.doctor import State
 from flows.settings import Settings
@@ -142,7 +142,7 @@ def test_a_second_onnx_runtime_is_a_warning_and_half_of_one_is_one_line(
     half = tmp_path / "half" / "onnxruntime" / "__init__.py"  # what is left when one of the two was removed
     half.parent.mkdir(parents=True)
     half.touch()
-    command = [sys.executable, "-m", "flows", "doctor"]
+    command = [sys.executable, "-m", "cli", "doctor"]
     environment = os.environ | {"PYTHONPATH": f"{half.parents[1]}:{Path(__file__).parents[2]}"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)

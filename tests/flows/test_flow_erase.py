@@ -26,13 +26,13 @@ from privacy_folder import (
     store_day,
 )
 
-from flows.cli import main
+from cli.app import main
 from flows.data_folder import DataFolder
-from flows.erase_command import erase_patient
-from flows.name_map import read_names
-from flows.patient_files import require_idle
+from flows.privacy.erase import erase_patient
+from flows.privacy.name_map import read_names
+from flows.privacy.patient_files import require_idle
 from flows.reporting import render_by_hand
-from flows.verify_command import verify_logs
+from flows.verify import verify_logs
 from flows.writing import writing
 from pmfer.errors import ConfigurationError
 from reports import fingerprint

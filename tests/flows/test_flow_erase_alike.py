@@ -11,8 +11,8 @@ import pytest
 from privacy_folder import BUNDLE, DAY, file_of, frames_of, scoring_of, sessions_of
 
 from flows.data_folder import DataFolder
-from flows.erase_command import erase_patient
 from flows.printing import Printing
+from flows.privacy.erase import erase_patient
 from flows.reporting import render_by_hand
 from flows.writing import writing
 from pmfer.errors import ConfigurationError

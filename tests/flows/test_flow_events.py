@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 from privacy_folder import file_of, lake_of
 
-from flows.cli import main
+from cli.app import main
+from flows.care_events import import_events, read_events
 from flows.data_folder import DataFolder
-from flows.events_command import import_events, read_events
 from flows.writing import writing
 from pmfer.errors import ConfigurationError
 from warehouse.address import Address

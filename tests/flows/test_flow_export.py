@@ -8,11 +8,11 @@ import polars as pl
 import pytest
 from privacy_folder import DAY, OTHER, PATIENT, copy_ward, file_of, lake_of, sessions_of
 
-from flows.cli import main
+from cli.app import main
 from flows.data_folder import DataFolder
-from flows.erase_command import erase_patient
-from flows.export_command import export_warehouse
-from flows.verify_command import verify_logs
+from flows.export import export_warehouse
+from flows.privacy.erase import erase_patient
+from flows.verify import verify_logs
 from pmfer.errors import ConfigurationError
 from warehouse.address import Address
 from warehouse.care_events import CareEvent, CareEventKind, store_care_events

@@ -17,9 +17,9 @@ import pytest
 from plain_night import run_night
 from privacy_folder import file_of
 
-from flows.cli import main
+from cli.app import main
+from flows.care_events import import_events
 from flows.data_folder import WARD, DataFolder
-from flows.events_command import import_events
 from flows.night import quarantine_record
 from flows.sources import NightListing, Recording, Rejection, Source, list_night
 from flows.sources.manifest import MAX_MANIFEST_BYTES

@@ -12,7 +12,7 @@ import pytest
 from privacy_folder import DAY, OTHER, PATIENT, PRINTING, copy_ward, file_of
 
 from flows.data_folder import DataFolder
-from flows.name_map import read_names, remove_name
+from flows.privacy.name_map import read_names, remove_name
 from flows.reporting import render_by_hand
 from pmfer.errors import ReportError
 

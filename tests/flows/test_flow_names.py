@@ -12,10 +12,10 @@ from privacy_folder import PATIENT, copy_ward, file_of
 
 from flows.data_folder import DataFolder
 from flows.doctor import State, check_patients
-from flows.file_search import holds
-from flows.name_map import read_names
 from flows.night import patients_alike
-from flows.patient_files import find_files
+from flows.privacy.file_search import holds
+from flows.privacy.name_map import read_names
+from flows.privacy.patient_files import find_files
 from flows.settings import Settings
 from flows.sources import NightListing, Source, list_night
 from flows.writing import writing

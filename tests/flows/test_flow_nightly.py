@@ -20,7 +20,7 @@ NIGHT = date(2026, 3, 2)
 
 
 def pmfer(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "flows", *arguments], capture_output=True, text=True, check=False)
+    return subprocess.run([sys.executable, "-m", "cli", *arguments], capture_output=True, text=True, check=False)
 
 
 def nightly(source: Path, data: Path) -> tuple[str, ...]:
@@ -119,7 +119,7 @@ def test_a_second_run_finds_nothing_to_do_and_changes_nothing(source: Path, undi
 def kill_in_the_middle(source: Path, data: Path, sessions: int) -> None:
     """Start the night and kill it, with all its processes, when it has begun with so many sessions."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "flows", *nightly(source, data)],
+        [sys.executable, "-m", "cli", *nightly(source, data)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,  # all its processes die with it

@@ -13,10 +13,10 @@ from notice_server import notice_server
 from plain_night import run_night
 from privacy_folder import file_of
 
-from flows.cli import main
+from cli.app import main
 from flows.data_folder import DataFolder
 from flows.metrics import read_metrics
-from flows.set_aside import record_of
+from flows.quarantine import record_of
 from flows.unfinished import nights_to_come_back_to
 from flows.writing import writing
 from pmfer.errors import QuarantineReason
@@ -178,7 +178,7 @@ def test_a_scheduled_night_comes_back_to_what_was_asked_for_and_a_bad_old_night_
     with notice_server() as hook:
         monkeypatch.setenv("PMFER_NOTIFY_URLS", hook.url)
         # No day is given: the day before, as on a schedule.
-        command = [sys.executable, "-m", "flows", "nightly", "--source", str(source), "--data-dir", str(data.root)]
+        command = [sys.executable, "-m", "cli", "nightly", "--source", str(source), "--data-dir", str(data.root)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert f"{bad}, left unfinished earlier, failed: " in done.stdout

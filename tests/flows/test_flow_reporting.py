@@ -12,7 +12,7 @@ import pikepdf
 import pytest
 from privacy_folder import DAYS, OTHER, PASSWORD, PRINTING, file_of, make_folder
 
-from flows.cli import main
+from cli.app import main
 from flows.data_folder import DataFolder
 from flows.printing import Printing
 from flows.reporting import due_reports, render, render_by_hand

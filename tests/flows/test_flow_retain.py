@@ -10,12 +10,12 @@ import pytest
 from privacy_folder import DAY, DAYS, OTHER, PATIENT, copy_ward, file_of
 from warehouse_copies import copy_warehouse
 
-from flows.cli import main
+from cli.app import main
 from flows.data_folder import DataFolder
+from flows.privacy.retention import retain, retain_now
 from flows.report_samples import BUNDLE, OPTIONS_SHA256, SampleWard, stable
 from flows.report_samples import TODAY as SAMPLE_DAY
-from flows.retain_command import retain, retain_now
-from flows.verify_command import verify_logs
+from flows.verify import verify_logs
 from pmfer.errors import ConfigurationError
 from reports.patient import PatientReport, build_patient_report
 from warehouse.address import FileAddress

@@ -21,8 +21,8 @@ import pytest
 from prefect_server import ROOT, PrefectServer, kill_all, running_server
 from privacy_folder import file_of
 
+from cli.app import main
 from flows import doctor
-from flows.cli import main
 from flows.data_folder import DataFolder
 from flows.deploy_step import require_variables
 from flows.doctor import State
@@ -211,7 +211,7 @@ def test_deployments_are_made_by_those_who_know_the_secret_and_never_with_empty_
             return {made["name"]: made["parameters"] for made in json.load(answer)}
 
     data = tmp_path / "data"
-    made = deploy("flows", "deploy", "--source", str(tmp_path), "--data-dir", str(data))
+    made = deploy("cli", "deploy", "--source", str(tmp_path), "--data-dir", str(data))
     assert made.returncode == 0, made.stderr
     before = parameters()
     assert before["backfill"] == {"source": str(tmp_path), "data_dir": str(data)}
@@ -228,7 +228,7 @@ def test_the_server_is_told_of_a_night_but_of_no_patient_session_or_file(server:
     folder = tmp_path / "source" / NIGHT.isoformat()
     (folder / "hazel-09_Frau_Sommer.mp4").write_bytes(b"no video")
     given = ("--source", str(tmp_path / "source"), "--date", NIGHT.isoformat(), "--data-dir", str(tmp_path / "data"))
-    night = [sys.executable, "-m", "flows", "nightly", *given]
+    night = [sys.executable, "-m", "cli", "nightly", *given]
     done = subprocess.run(night, env=server.environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     names = {path.stem for path in folder.iterdir()} | {path.stem.partition("_")[0] for path in folder.iterdir()}
@@ -244,7 +244,7 @@ def test_a_server_that_is_killed_in_mid_night_costs_the_night_one_line(server: P
     data = DataFolder(tmp_path / "data")
     given = ("--source", str(tmp_path / "source"), "--date", NIGHT.isoformat(), "--data-dir", str(data.root))
     with subprocess.Popen(
-        [sys.executable, "-m", "flows", "nightly", *given],
+        [sys.executable, "-m", "cli", "nightly", *given],
         env=server.environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -12,7 +12,7 @@ import pytest
 from privacy_folder import DAYS, copy_ward, file_of
 from typer.testing import CliRunner
 
-from flows.cli import app
+from cli.app import app
 from flows.data_folder import DataFolder
 from flows.unfinished import (
     Standing,
@@ -108,7 +108,7 @@ def test_the_next_night_finishes_what_was_killed_and_what_was_missed(tmp_path: P
     note_missed(data, [], tonight - timedelta(days=2))  # the last night that was due
     given = ["--source", str(tmp_path / "source"), "--data-dir", str(data.root)]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")}
-    command = [sys.executable, "-m", "flows", "nightly", *given]
+    command = [sys.executable, "-m", "cli", "nightly", *given]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     with closing(open_reader(file_of(data))) as reader:

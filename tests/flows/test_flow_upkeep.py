@@ -12,7 +12,7 @@ import pytest
 from prefect_server import ROOT, running_server
 from privacy_folder import DAYS, OTHER, file_of, make_folder
 
-from flows.backup_command import restore_backup
+from flows.backup import restore_backup
 from flows.data_folder import DataFolder
 from flows.upkeep import STRUCK_OUT
 from warehouse.connection import open_writer

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 from privacy_folder import file_of
 
-from flows.cli import main
+from cli.app import main
 from flows.data_folder import DataFolder
 from flows.writing import record_reading, writing
 from warehouse import audit

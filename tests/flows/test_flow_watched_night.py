@@ -30,7 +30,7 @@ class Watched:
 
 def pmfer(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, **settings}
-    command = [sys.executable, "-m", "flows", *arguments]
+    command = [sys.executable, "-m", "cli", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 

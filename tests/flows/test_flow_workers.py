@@ -59,7 +59,7 @@ class House:
         """Start a night on a machine."""
         command = ("nightly", "--source", str(self.source), "--date", NIGHT.isoformat(), *options)
         return subprocess.Popen(
-            [sys.executable, "-m", "flows", *command],
+            [sys.executable, "-m", "cli", *command],
             env=self.server.environment() | self.settings(lake, machine),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -115,7 +115,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 def deploy(server: PrefectServer, source: Path, *options: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "flows", "deploy", "--source", str(source), *options],
+        [sys.executable, "-m", "cli", "deploy", "--source", str(source), *options],
         env=server.environment() | {"PMFER_DATA_DIR": str(source.parent / "night")},
         capture_output=True,
         text=True,
@@ -219,7 +219,7 @@ def test_of_two_nights_at_once_one_yields_in_one_line(house: House, alone: dict[
 def test_a_file_is_refused_in_one_line(house: House, tmp_path: Path) -> None:
     command = ("nightly", "--source", str(house.source), "--date", NIGHT.isoformat(), "--dispatch", "workers")
     done = subprocess.run(
-        [sys.executable, "-m", "flows", *command, "--data-dir", str(tmp_path / "data")],
+        [sys.executable, "-m", "cli", *command, "--data-dir", str(tmp_path / "data")],
         env=os.environ | house.server.environment(),
         capture_output=True,
         text=True,

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from flows.cli import main
+from cli.app import main
 from inference.attention import inside_share, mean_looks, region_mask
 from inference.attention_sheet import draw_sheet
 from inference.crop import crop_face

@@ -14,7 +14,7 @@ from PIL import Image
 from pmfer_faces import write_ferplus
 
 import pmfer.train as module
-from flows.cli import main
+from cli.app import main
 from pmfer.config import read_config
 from pmfer.curves import CURVES_FILE, draw_curves
 from pmfer.datasets import read_ferplus
@@ -135,7 +135,7 @@ def start_training(folder: Path, out: Path) -> subprocess.Popen[bytes]:
     # As many threads as here: sums in another order would not be the same to the last digit.
     environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
     with (folder / "output.txt").open("a") as output:
-        command = [sys.executable, "-m", "flows", *training(folder, out)]
+        command = [sys.executable, "-m", "cli", *training(folder, out)]
         return subprocess.Popen(command, env=environment, stdout=output, stderr=output)
 
 

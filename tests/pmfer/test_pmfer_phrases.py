@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 import torch
 
-from flows.cli import main
+from cli.app import main
 from flows.job import make_job
 from flows.night import PendingSession, ScoredSession, store_scored
 from flows.sources import Recording, Sidecar

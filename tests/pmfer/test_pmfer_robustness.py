@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from flows.cli import app
+from cli.app import app
 from pmfer.bundle import load_bundle
 from pmfer.corruptions import CORRUPTIONS
 from pmfer.datasets import read_ferplus

@@ -58,7 +58,7 @@ def running_server(home: Path, settings: Mapping[str, str]) -> Iterator[PrefectS
         settings: of the server, as PREFECT_API_DATABASE_CONNECTION_URL.
     """
     port = _free_port()
-    command = [sys.executable, "-m", "flows", "server", "--port", str(port), "--data-dir", str(home / "data")]
+    command = [sys.executable, "-m", "cli", "server", "--port", str(port), "--data-dir", str(home / "data")]
     environment = os.environ | {"PREFECT_HOME": str(home)} | settings
     with (home / "server.log").open("w") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True, cwd=ROOT)
@@ -75,7 +75,7 @@ def running_worker(
     server: PrefectServer, name: str, settings: Mapping[str, str], pool: str = "pmfer-gpu"
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """Start a worker that takes one run at a time, wait until the server knows it, and stop it with all it started."""
-    command = [sys.executable, "-m", "flows", "worker", pool, "--name", name]
+    command = [sys.executable, "-m", "cli", "worker", pool, "--name", name]
     environment = server.environment() | {"PREFECT_WORKER_QUERY_SECONDS": "1"} | settings
     log = server.home / f"{name}.log"
     with log.open("w") as stream:

@@ -217,7 +217,7 @@ def test_no_note_is_no_head(tmp_path: Path) -> None:
 
 def test_every_action_is_explained_and_the_query_of_the_documentation_runs(writer: Connection) -> None:
     docs = (ROOT / "docs" / "privacy.md").read_text(encoding="utf-8")
-    sources = "".join(path.read_text() for room in ("warehouse", "flows") for path in (ROOT / room).glob("*.py"))
+    sources = "".join(path.read_text() for room in ("warehouse", "flows") for path in (ROOT / room).rglob("*.py"))
     recorded = set(re.findall(r'audit\.record\(\s*\w+,\s*"(\w+)"', sources))
     assert len(recorded) >= 14
     assert {action for action in recorded if f"`{action}`" not in docs} == set()

@@ -1,0 +1,93 @@
+"""`pmfer demo` and `pmfer simulate`: a simulated ward through the real flow."""
+
+import time
+from datetime import date
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from flows.data_folder import DataFolder
+from flows.run_nights import Given, run_nights
+from flows.settings import read_settings
+from flows.warehouse_address import warehouse_address
+from pmfer.errors import ConfigurationError
+from simulator.ward import WardPlan, write_ward
+from warehouse.address import FileAddress
+
+FIRST_DAY = date(2026, 3, 2)
+DAYS = 21
+SECONDS_PER_SESSION = 6.0  # so that the whole demo takes at most five minutes on two cores
+QUERIES = (
+    (
+        "Who smiled less in the last week than before, in percent of the observed time",
+        "SELECT patient_id, round(100 * avg(happiness_share) FILTER (session_date >= '2026-03-16'), 1) AS last_week, "
+        "round(100 * avg(happiness_share) FILTER (session_date < '2026-03-16'), 1) AS before "
+        "FROM session_summary GROUP BY patient_id ORDER BY last_week - before",
+    ),
+    (
+        "How much of each patient's time could be read, and what stood in the way",
+        "SELECT patient_id, count(*) AS frames, round(100 * count(neutral) / count(*), 1) AS scored_percent, "
+        "mode(reason) AS most_common_obstacle FROM frames GROUP BY patient_id ORDER BY scored_percent",
+    ),
+    (
+        "The moments of strongest brow lowering",
+        "SELECT patient_id, session_id, round(pts_s, 1) AS at_s, round(au04, 2) AS au04 FROM frames "
+        "ORDER BY au04 DESC NULLS LAST LIMIT 5",
+    ),
+)
+
+
+def simulate_ward(folder: Path, first_day: date, days: int, seed: int, console: Console) -> None:
+    """Write a simulated ward as a source folder; sessions that are there already are kept.
+
+    Raises:
+        ConfigurationError: the folder holds a ward of another plan, or cannot be written.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("drawing sessions", total=None)
+
+        def show(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        try:
+            write_ward(
+                folder,
+                WardPlan(first_day, days=days, seed=seed, seconds_per_session=SECONDS_PER_SESSION),
+                on_progress=show,
+            )
+        except ValueError as error:
+            raise ConfigurationError(str(error)) from None
+        except OSError as error:
+            raise ConfigurationError(f"{folder}: cannot be written ({error.strerror}); choose another --out") from None
+
+
+def run_demo(data_dir: Path, console: Console) -> None:
+    """Simulate three weeks, process them night by night, and say where the results are."""
+    began = time.monotonic()
+    source = data_dir / "source"
+    console.print(f"1 Simulating a ward of five patients over {DAYS} days in {source}")
+    simulate_ward(source, FIRST_DAY, DAYS, WardPlan.seed, console)
+    console.print("2 Running the nightly flow over every day")
+    last = date.fromordinal(FIRST_DAY.toordinal() + DAYS - 1)
+    did_something = run_nights(Given(str(source), data_dir), FIRST_DAY, last, console.print)
+    seconds = time.monotonic() - began
+    if not did_something:
+        console.print(f"Nothing to do: every night was processed before ({seconds:.0f} s)", style="green")
+    address = warehouse_address(read_settings(data_dir=data_dir))
+    console.print(f"\nDone in {seconds:.0f} s.", style="bold")
+    reports = DataFolder(data_dir).reports(last)
+    console.print(f"  Reports   {reports}/   (ward.pdf and one PDF per patient)")
+    if isinstance(address, FileAddress) and address.key is None:
+        console.print(f"  Database  {DataFolder(data_dir).published}")
+    else:
+        console.print(f"  Database  {address}   (docs/warehouse.md says how to open it)")
+    _print_queries(data_dir, console)
+
+
+def _print_queries(data_dir: Path, console: Console) -> None:
+    console.print("\nThree queries to try; docs/analysts.md has more:")
+    console.print(f'  .venv/bin/pmfer sql --data-dir {data_dir} "QUERY"', soft_wrap=True)
+    for title, query in QUERIES:
+        console.print(f"\n  -- {title}\n  {query};", soft_wrap=True)

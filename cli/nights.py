@@ -1,0 +1,106 @@
+"""`pmfer nightly`, `backfill`, `report`, `report-schema`, and a simulated ward for them: `demo`, `simulate`."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.options import BundleName, DataDir, Detector, DispatchTo, First, Fps, Last, Source, day, places, source_of
+from flows.console import PlainConsole
+from flows.run_nights import Given, run_nights, run_tonight
+from flows.settings import read_settings
+from reports.format import Format
+
+app = typer.Typer()
+
+Night = Annotated[str, typer.Option("--date", help="The day, YYYY-MM-DD.")]
+
+
+@app.command()
+def nightly(
+    night: Annotated[str | None, typer.Option("--date", help="The day, YYYY-MM-DD. [yesterday]")] = None,
+    source: Source = None,
+    data_dir: DataDir = None,
+    bundle: BundleName = None,
+    detector: Detector = None,
+    fps: Fps = None,
+    dispatch: DispatchTo = None,
+) -> None:
+    """Process one day: find, score, store, publish, report.
+
+    Without --date that is yesterday, and then come earlier days that are not finished.
+    """
+    given = Given(source_of(source), data_dir, bundle, detector, fps, dispatch)
+    if night:
+        run_nights(given, day(night), day(night), typer.echo)
+    else:
+        run_tonight(given)
+
+
+@app.command()
+def backfill(
+    first: First,
+    last: Last,
+    source: Source = None,
+    data_dir: DataDir = None,
+    bundle: BundleName = None,
+    detector: Detector = None,
+    fps: Fps = None,
+    dispatch: DispatchTo = None,
+) -> None:
+    """Process several days in order; what is done already is left alone."""
+    given = Given(source_of(source), data_dir, bundle, detector, fps, dispatch)
+    run_nights(given, day(first), day(last), typer.echo)
+
+
+@app.command()
+def report(
+    night: Night,
+    patient: Annotated[
+        str | None, typer.Option(help="Pseudonym; left out, all patients of the day and the ward.")
+    ] = None,
+    formats: Annotated[
+        list[Format] | None, typer.Option("--format", help="May be repeated. [PMFER_REPORT_FORMATS, pdf]")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for copies that nothing keeps a record of.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Render reports of a day again from the warehouse; see docs/reports-formats.md."""
+    from flows.printing import printing_of
+    from flows.reporting import render_by_hand
+
+    printing = printing_of(read_settings(data_dir=data_dir), formats or ())
+    for path in render_by_hand(*places(data_dir), day(night), patient, printing, out):
+        typer.echo(path)
+
+
+@app.command("report-schema")
+def report_schema() -> None:
+    """Print the JSON Schema of reports written with --format json."""
+    from reports.document import report_schema as schema
+
+    typer.echo(schema(), nl=False)
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Option(help="Source folder to write.")],
+    first: First = "2026-03-02",
+    days: Annotated[int, typer.Option(min=1, help="Days.")] = 21,
+    seed: Annotated[int, typer.Option(help="Another seed draws other patients.")] = 0,
+) -> None:
+    """Draw a ward of synthetic patients with a known truth."""
+    from cli.demo import simulate_ward
+
+    first_day = day(first)
+    simulate_ward(out, first_day, days, seed, PlainConsole())
+    typer.echo(f"{out}: a ward from {first_day} to {first_day + timedelta(days=days - 1)}")
+
+
+@app.command()
+def demo(data_dir: Annotated[Path, typer.Option(help="Folder for everything.")] = Path("var/demo")) -> None:
+    """Simulate a ward over three weeks, run the nightly flow over it and say where the results are."""
+    from cli.demo import run_demo
+
+    run_demo(data_dir, PlainConsole())

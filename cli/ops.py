@@ -1,0 +1,209 @@
+"""The operator's commands: doctor, status, backup, restore, deploy, server, worker."""
+
+import json
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from cli.options import AsJson, DataDir, Source, places, source_of
+from flows.console import PlainConsole
+from flows.data_folder import DataFolder
+from flows.settings import Settings, prefect_server, prepare_prefect, read_settings
+from flows.sources.printable import escaped
+
+if TYPE_CHECKING:
+    from flows.unfinished import UnfinishedNight
+
+app = typer.Typer()
+
+TABLE_WIDTH = 100  # columns of text that the table of nights needs
+LOOPBACK = "127.0.0.1"
+PORT = 4200
+COLOURS = {"ok": "green", "warning": "yellow", "broken": "bold red"}
+
+
+@app.command()
+def doctor(
+    data_dir: DataDir = None,
+    source: Source = None,
+    notify: Annotated[bool, typer.Option("--notify", help="Also send a test notice.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check what a night needs and say what to do; exit status 1 if something is broken."""
+    from inference.runtime import require_runtime
+
+    require_runtime()  # without it the checks themselves cannot be imported
+    from flows.doctor import State, as_rows, examine
+
+    console = PlainConsole(soft_wrap=True)
+    found = []
+    for diagnosis in examine({"data_dir": data_dir, "source": source}, notify=notify):
+        found.append(diagnosis)
+        if not as_json:
+            state = diagnosis.state.value
+            line = (f"{state:<8}", COLOURS[state]), f" {diagnosis.name:<12} {escaped(diagnosis.text)}"
+            console.print(Text.assemble(*line))
+    if as_json:
+        typer.echo(json.dumps(as_rows(found), indent=1))
+    if any(diagnosis.state is State.BROKEN for diagnosis in found):
+        raise typer.Exit(1)
+
+
+@app.command()
+def status(
+    nights: Annotated[int, typer.Option(min=1, help="How many nights.")] = 14,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the last nights as readers of the warehouse see them, which are not finished, and how the last run ended."""
+    from flows.metrics import read_metrics
+    from flows.unfinished import unfinished_nights
+    from flows.watch import metrics_path
+
+    settings = read_settings(data_dir=data_dir)
+    unfinished = unfinished_nights(DataFolder(settings.data_dir.absolute()))
+    rows = [_as_it_stands(row, unfinished) for row in _nights(settings, nights)]
+    last = read_metrics(metrics_path(settings))
+    if as_json:
+        run = None if last is None else {"succeeded": last.succeeded, "ended_at": last.ended_at.isoformat()}
+        shown = {"last_run": run, "unfinished": [vars(left) for left in unfinished], "nights": rows}
+        typer.echo(json.dumps(shown, indent=1, default=_plain))
+        return
+    console = PlainConsole(width=max(PlainConsole().width, TABLE_WIDTH))
+    console.print(_table(rows))
+    for left in unfinished:
+        console.print(left.sentence)
+    if last is not None:
+        ended = f"{last.ended_at.astimezone():%Y-%m-%d %H:%M}"
+        how = ("ended well", "") if last.succeeded else ("failed", "bold red")
+        console.print(Text.assemble("last run that ended: ", how, f" at {ended}"))
+
+
+@app.command()
+def backup(
+    out: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Folder to write; new or empty, outside of the data folder. Left out: one below PMFER_BACKUP_TO."
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Copy the warehouse, logs, receipts and reports into a folder, with their hashes.
+
+    Below PMFER_BACKUP_TO, backups older than PMFER_RETAIN_BACKUPS_DAYS go afterwards.
+    """
+    from flows.backup import back_up, make_backup
+
+    if out is None:
+        back_up(*places(data_dir), read_settings(data_dir=data_dir), typer.echo)
+        return
+    made = make_backup(*places(data_dir), out.absolute())
+    typer.echo(f"{out}: {len(made.files)} files")
+
+
+@app.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(help="Folder that `pmfer backup` wrote.")], data_dir: DataDir = None
+) -> None:
+    """Check a backup and put it back into a data folder that holds no warehouse."""
+    from flows.backup import restore_backup
+
+    restored = restore_backup(*places(data_dir), folder.absolute(), typer.echo)
+    made = f"{restored.made_at.astimezone():%Y-%m-%d %H:%M}"
+    typer.echo(f"restored {len(restored.files)} files as of {made}")
+    typer.echo("now repeat what was erased or withdrawn since then, and run the nights since then (docs/runbook.md)")
+
+
+@app.command()
+def deploy(
+    source: Source = None,
+    data_dir: DataDir = None,
+    gpus: Annotated[
+        int | None, typer.Option(min=1, help="Shards that may run at the same time. [as it is, at first 1]")
+    ] = None,
+) -> None:
+    """Make work pools, queues, limits and deployments on the Prefect server; repeat it after every update."""
+    from flows.prefect_server import login_to_server, require_server
+
+    source = source_of(source)
+    settings = read_settings(data_dir=data_dir)
+    login = login_to_server(settings)
+    require_server(prefect_server(), login)
+    prepare_prefect(DataFolder(settings.data_dir.absolute()).prefect_home, login)
+    from flows.deploy import deploy as make_deployments
+
+    make_deployments(source, settings.data_dir.absolute(), gpus, typer.echo)
+
+
+@app.command()
+def server(
+    host: Annotated[str, typer.Option(help="Address to listen at; another than this one only behind TLS.")] = LOOPBACK,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port.")] = PORT,
+    data_dir: DataDir = None,
+) -> None:
+    """Run Prefect's server; it asks for the secret in DATA_DIR/server/secret, which is made at the first start."""
+    from flows.prefect_server import become_server
+
+    become_server(DataFolder(read_settings(data_dir=data_dir).data_dir.absolute()), host, port)
+
+
+@app.command()
+def worker(
+    pool: Annotated[str, typer.Argument(help="Work pool: pmfer, or pmfer-gpu for shards.")],
+    limit: Annotated[int, typer.Option(min=1, help="Runs at the same time.")] = 1,
+    name: Annotated[str | None, typer.Option(help="Name of the worker. [by the machine]")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Take runs from a work pool of the Prefect server; refuses a server that asks for no secret."""
+    from flows.prefect_server import become_worker
+
+    become_worker(read_settings(data_dir=data_dir), pool, limit, name)
+
+
+def _nights(settings: Settings, limit: int) -> list[dict[str, Any]]:
+    from flows.warehouse_address import warehouse_address
+    from warehouse import queries
+    from warehouse.connection import open_reader
+
+    with closing(open_reader(warehouse_address(settings))) as reader:
+        return list(queries.nights(reader, limit).iter_rows(named=True))
+
+
+def _as_it_stands(row: dict[str, Any], unfinished: "list[UnfinishedNight]") -> dict[str, Any]:
+    """A row of a night; its status may be that of an earlier run: one that failed or was killed publishes none."""
+    from flows.unfinished import Standing
+
+    standing = {left.night: left.standing.value for left in unfinished if left.standing is not Standing.WAITING}
+    status = standing.get(row["night"], row["status"])
+    return row | {"status": "interrupted" if status == "running" and row["night"] not in standing else status}
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, header_style="bold")
+    for heading in ("night", "run"):
+        table.add_column(heading)
+    for heading in ("found", "scored", "set aside", "frames", "no scores", "video", "reports", "took"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        share = row["abstention_share"]
+        table.add_row(
+            row["night"].isoformat(),
+            row["status"],
+            str(row["sessions_found"] if row["sessions_found"] is not None else "-"),
+            *(f"{row[name]:,}" for name in ("sessions_stored", "sessions_set_aside", "frames_sampled")),
+            "-" if share is None else f"{share:.0%}",
+            "-" if row["video_s"] is None else f"{row['video_s'] / 60:,.1f} min",
+            f"{row['reports']:,}",
+            "-" if row["run_s"] is None else f"{row['run_s']:,.0f} s",
+        )
+    return table
+
+
+def _plain(value: object) -> object:
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)

@@ -1,0 +1,160 @@
+"""`pmfer score`: videos to Parquet files, without a warehouse."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from cli.options import BundleName, Detector, Fps, complain
+from flows.console import PlainConsole, table_console
+from flows.settings import limits_of, read_settings
+from flows.sources.printable import escaped, is_plain, printable
+from pmfer.errors import ConfigurationError, VideoError
+
+if TYPE_CHECKING:
+    from inference.process import ScoringProcess
+    from inference.score import VideoSummary
+
+SUFFIX = ".parquet"
+NAME_BYTES = 255  # of a file's name, on most file systems
+CUT_BYTES = 200  # of a name that is too long
+
+app = typer.Typer()
+
+
+@dataclass(frozen=True)
+class ScoredFile:
+    """One video of the command line: what came out, or why nothing did."""
+
+    video: Path
+    summary: "VideoSummary | None"
+    error: str | None
+
+
+@app.command()
+def score(
+    videos: Annotated[list[Path], typer.Argument(help="Video files.")],
+    out: Annotated[Path, typer.Option(help="Folder for STEM.parquet of each video.")],
+    fps: Fps = None,
+    every_frame: Annotated[bool, typer.Option("--every-frame", help="Score every frame.")] = False,
+    int8: Annotated[
+        bool | None, typer.Option("--int8/--float32", help="Precision of the model. [PMFER_INT8, by the machine]")
+    ] = None,
+    bundle: BundleName = None,
+    detector: Detector = None,
+) -> None:
+    """Score videos into Parquet files, without a warehouse."""
+    from inference.options import ScoringOptions
+    from inference.process import ScoringProcess
+    from pmfer.bundle import load_bundle
+
+    if every_frame and fps is not None:
+        raise ConfigurationError("--fps and --every-frame exclude each other; give one of them")
+    settings = read_settings(bundle=bundle, detector=detector, frames_per_second=fps, int8=int8)
+    options = ScoringOptions(
+        frames_per_second=None if every_frame else settings.frames_per_second,
+        detector=settings.detector,
+        int8=settings.scores_in_int8,
+    )
+    console = table_console()
+    with ScoringProcess(load_bundle(settings.bundle), options, limits_of(settings)) as scorer:
+        results = score_videos(scorer, videos, out, console)
+    console.print(summary_table(results))
+    for result in results:
+        if result.error:
+            complain(result.error)
+        elif result.summary and result.summary.warning:
+            complain(f"{result.video.name}: {result.summary.warning}")
+    if any(result.error for result in results):
+        raise typer.Exit(1)
+
+
+def score_videos(
+    scorer: "ScoringProcess", videos: Sequence[Path], out: Path, console: PlainConsole
+) -> list[ScoredFile]:
+    """Score each video into `out`, see output_stem. A video that fails leaves no file and does not stop the next.
+
+    Raises:
+        ConfigurationError: two videos would become the same file, `out` cannot be written, or nothing can be scored.
+    """
+    stems = [output_stem(video) for video in videos]
+    twice = sorted({stem for stem in stems if stems.count(stem) > 1})
+    if twice:
+        raise ConfigurationError(
+            f"{twice[0]}: two videos would both become {twice[0]}.parquet; score them into two folders"
+        )
+    results = []
+    with console.status("") as status:
+        for video in videos:
+            status.update(Text(f"scoring {printable(video.name)}"))
+            results.append(_score(scorer, video, out))
+    return results
+
+
+def output_stem(video: Path) -> str:
+    """The name of a video's Parquet file without its suffix, and its session id there.
+
+    That is the video's own, unless it is too long or has characters that cannot be shown: then those are left out, and
+    a part of its hash tells it from others.
+    """
+    if is_plain(video.stem) and len(os.fsencode(video.stem)) <= NAME_BYTES - len(SUFFIX):
+        return video.stem
+    kept = "".join(character for character in video.stem if character.isprintable())
+    digest = hashlib.sha256(os.fsencode(video.stem)).hexdigest()[:8]
+    return f"{kept.encode()[:CUT_BYTES].decode(errors='ignore')}-{digest}"
+
+
+def summary_table(results: Sequence[ScoredFile]) -> Table:
+    """The table that the command prints."""
+    table = Table(box=None, header_style="bold")
+    table.add_column("video", overflow="fold")
+    for name in ("frames", "face found", "scored"):
+        table.add_column(name, justify="right")
+    table.add_column("leading expression")
+    table.add_column("wall time", justify="right")
+    for result in results:
+        if result.summary is None:
+            table.add_row(result.video.name, "-", "-", "-", Text("failed", "red"), "-")
+            continue
+        s = result.summary
+        cells = (
+            s.frames_sampled,
+            s.frames_with_face,
+            s.frames_scored,
+            s.leading_expression or "-",
+            f"{s.wall_s:.1f} s",
+        )
+        table.add_row(result.video.name, *(str(cell) for cell in cells))
+    return table
+
+
+def _score(scorer: "ScoringProcess", video: Path, out: Path) -> ScoredFile:
+    stem = output_stem(video)
+    try:
+        scored = scorer.score(video, stem)
+    except VideoError as error:
+        return ScoredFile(video, None, escaped(str(error).replace(str(video.absolute()), str(video))))
+    except RuntimeError as error:  # the machine's trouble, which every other video would have as well
+        raise ConfigurationError(str(error)) from None
+    target = out / f"{stem}{SUFFIX}"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=out, prefix=".scores-", suffix=SUFFIX)
+        os.close(descriptor)
+        try:
+            scored.frames.write_parquet(name)
+            Path(name).replace(target)
+        finally:
+            Path(name).unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{target}: cannot be written ({error.strerror or error}); choose another --out"
+        ) from None
+    return ScoredFile(video, scored.summary, None)

@@ -1,0 +1,93 @@
+"""`pmfer sql` and `pmfer warehouse`: ask the warehouse, export, check and look after it."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.options import DataDir, OptionalFirst, OptionalLast, optional_day, places
+from flows.console import PlainConsole
+from flows.settings import read_settings
+from pmfer.errors import ConfigurationError
+
+app = typer.Typer()
+warehouse_app = typer.Typer(help="Look after the warehouse.", no_args_is_help=True)
+
+
+@app.command()
+def sql(
+    query: Annotated[str | None, typer.Argument(help="One SQL query; left out or -, standard input.")] = None,
+    file: Annotated[Path | None, typer.Option(help="File with the query.")] = None,
+    parameters: Annotated[
+        list[str] | None, typer.Option("--param", help="NAME=VALUE of $NAME in the query; may be repeated.")
+    ] = None,
+    format_: Annotated[
+        str | None, typer.Option("--format", help="table, csv, json (one object per line), parquet. [by --out, table]")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write instead of standard output.")] = None,
+    limit: Annotated[int, typer.Option(min=0, help="Rows of a table at most, 0 for all.")] = 50,
+    data_dir: DataDir = None,
+) -> None:
+    """Ask the warehouse one query, read-only; see docs/analysts.md."""
+    from cli.sql import make_request, run_sql
+
+    run_sql(*places(data_dir), make_request(query, file, parameters or [], format_, out, limit), PlainConsole())
+
+
+@warehouse_app.command()
+def dictionary(out: Annotated[Path, typer.Argument(help="Markdown file to write.")]) -> None:
+    """Write the data dictionary from the comments in the database."""
+    from warehouse.dictionary import render_dictionary
+
+    try:
+        out.write_text(render_dictionary(), encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"{out}: cannot be written ({error.strerror}); name another file") from None
+
+
+@warehouse_app.command()
+def export(
+    out: Annotated[Path | None, typer.Option(help="Folder to write. [DATA_DIR/exports/warehouse]")] = None,
+    first: OptionalFirst = None,
+    last: OptionalLast = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Write the warehouse as Parquet files by day that anything reads; see docs/analysts.md."""
+    from flows.export import export_warehouse
+
+    for line in export_warehouse(*places(data_dir), out, optional_day(first), optional_day(last)):
+        typer.echo(line)
+
+
+@warehouse_app.command()
+def retain(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Delete data past its retention period, as set by PMFER_RETAIN_..._DAYS; every night does so too."""
+    from flows.privacy.retention import retain_now, retention_of
+
+    retention = retention_of(read_settings(data_dir=data_dir))
+    counts = retain_now(*places(data_dir), retention, date.today(), dry_run)
+    for name, count in counts.items():
+        typer.echo(f"{count:>10,}  {name}")
+    if not counts:
+        typer.echo("nothing is older than it is kept")
+
+
+@warehouse_app.command()
+def verify(data_dir: DataDir = None) -> None:
+    """Check that no entry of the audit log or the read log was altered, removed, inserted or moved."""
+    from flows.verify import verify_logs
+
+    for line in verify_logs(*places(data_dir)):
+        typer.echo(line)
+
+
+@warehouse_app.command()
+def check(data_dir: DataDir = None) -> None:
+    """Check the contracts: ranges, sums, owners, counts, order, uniqueness; each night checks what it loaded."""
+    from flows.verify import check_contracts
+
+    check_contracts(places(data_dir)[1], typer.echo)

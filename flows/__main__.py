@@ -1,6 +1,0 @@
-"""The `pmfer` command."""
-
-from flows.cli import main
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,268 @@
+"""Backups, and restoring them: what cannot be made again, in a folder of plain files with their hashes.
+
+    BACKUP/backup.json                  what is in it: written last, so that a backup without it is none
+    BACKUP/published/warehouse.duckdb   the snapshot, encrypted if the warehouse is
+    BACKUP/audit/, receipts/, reports/  as below the data folder
+
+Both hold the warehouse for as long as they take, so no night runs meanwhile. A lake is backed up by the tools of its
+parts, see docs/runbook.md. No key, password or setting is in a backup.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from flows.data_folder import DataFolder
+from flows.private_file import write_private
+from flows.settings import Settings
+from flows.writing import require_existing, writing
+from pmfer import __version__
+from pmfer.bundle import sha256_file
+from pmfer.errors import ConfigurationError, WarehouseError
+from warehouse.address import Address, FileAddress
+from warehouse.audit import current_head
+from warehouse.connection import open_reader, require_opens
+from warehouse.folders import make_private_folder
+from warehouse.publish import flush, publish
+from warehouse.snapshot import logs_beside, remove_logs
+
+MANIFEST_FILE = "backup.json"
+FORMAT_VERSION = 1
+SNAPSHOT = "published/warehouse.duckdb"
+FOLDERS = ("audit", "receipts", "reports")
+NAME = "%Y-%m-%d-%H%M%S"  # of a backup below `backup_to`: when it was begun, UTC
+NAME_PATTERN = "[0-9]" * 4 + "-[0-9][0-9]-[0-9][0-9]-" + "[0-9]" * 6
+DRAFT = ".restoring"  # below the data folder, so that what is restored moves into its place by renaming
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Backup:
+    """What a backup says of itself."""
+
+    folder: Path
+    made_at: datetime
+    files: dict[str, str]  # path below the folder -> SHA-256
+
+
+def make_backup(data: DataFolder, warehouse: Address, out: Path) -> Backup:
+    """Publish what is stored, and copy it with all that cannot be made again.
+
+    Args:
+        data: the data folder.
+        warehouse: address of the warehouse, a file.
+        out: a folder that is new or empty.
+
+    Raises:
+        ConfigurationError: the warehouse is a lake or missing, or the folder cannot be written, is not empty or lies
+            below the data folder, where an erasure would remove it.
+        WarehouseError: the warehouse is in use, or a copy differs from what was copied.
+    """
+    address = _file(warehouse)
+    require_existing(address)
+    if out.resolve().is_relative_to(data.root.resolve()):
+        raise ConfigurationError(f"{out}: lies below the data folder; keep backups on another disk")
+    files: dict[str, str] = {}
+    try:
+        make_private_folder(out)
+        if any(out.iterdir()):
+            raise ConfigurationError(f"{out}: is not empty; give each backup a folder of its own")
+        with writing(data, address) as connection:
+            publish(connection, address)
+            head = current_head(connection)
+            for name, path in _contents(data, address):
+                files[name] = _copy(path, out / name)
+        made_at = datetime.now(UTC)
+        document = {
+            "format_version": FORMAT_VERSION,
+            "made_at": made_at.isoformat(),
+            "code_version": __version__,
+            "encrypted": address.key is not None,
+            "audit_head": {"entries": head.entries, "sha256": head.sha256},
+            "files": files,
+        }
+        write_private(out / MANIFEST_FILE, json.dumps(document, indent=1) + "\n")
+        flush(out)
+    except OSError as error:
+        raise ConfigurationError(f"{out}: cannot be written ({error.strerror}); make room or give access") from None
+    return Backup(out, made_at, files)
+
+
+def back_up(data: DataFolder, warehouse: Address, settings: Settings, say: Say) -> Backup:
+    """Make a backup in a folder of its own below `backup_to`; then those that are kept no longer go.
+
+    They go last, so that a disk that is full or gone never costs the backups that there are.
+
+    Args:
+        data: the data folder.
+        warehouse: address of the warehouse, a file.
+        settings: say where, and for how long.
+        say: is told what was made and what went.
+
+    Raises:
+        ConfigurationError: no folder is set or there is none, so that its disk may not be mounted; or see make_backup.
+        WarehouseError: see make_backup.
+    """
+    folder = require_place(warehouse, settings)
+    now = datetime.now(UTC)
+    made = make_backup(data, warehouse, folder / now.strftime(NAME))
+    say(f"{made.folder}: {len(made.files)} files")
+    if settings.retain_backups_days is not None:
+        for old in _begun_before(folder, now - timedelta(days=settings.retain_backups_days)):
+            try:
+                shutil.rmtree(old)
+            except OSError as error:
+                raise ConfigurationError(f"{old}: cannot be removed ({error.strerror}); give access") from None
+            say(f"{old}: too old to be kept, removed")
+    return made
+
+
+def require_place(warehouse: Address, settings: Settings) -> Path:
+    """The folder that backups are made in.
+
+    Raises:
+        ConfigurationError: the warehouse is a lake, no folder is set, or there is none.
+    """
+    _file(warehouse)
+    if settings.backup_to is None:
+        raise ConfigurationError("backup: no folder is named; give one, or set PMFER_BACKUP_TO")
+    folder = settings.backup_to.absolute()
+    # Not made here: where its disk is not mounted, the backup would lie beside what it is to replace.
+    if not folder.is_dir():
+        raise ConfigurationError(f"{folder}: no such folder; mount or make it, or correct PMFER_BACKUP_TO")
+    return folder
+
+
+def restore_backup(data: DataFolder, warehouse: Address, folder: Path, say: Say) -> Backup:
+    """Check every file of a backup, then put it in its place. Interrupted, it is run again and finishes.
+
+    Args:
+        data: the data folder; it must hold no warehouse.
+        warehouse: address of the warehouse, a file.
+        folder: the backup.
+        say: is told each step as it begins.
+
+    Raises:
+        ConfigurationError: there is no backup, the data folder is in use, or it cannot be written.
+        WarehouseError: a file of the backup is missing, altered or not listed, or the key is not the one that it was
+            encrypted with; nothing was restored.
+    """
+    address = _file(warehouse)
+    data.require_writable()
+    draft = data.root / DRAFT
+    interrupted = draft.is_dir() and not address.path.exists()
+    say("checking the backup")
+    found = read_backup(folder)
+    other = next(_files_of_another(found, data, address), None)
+    if other and not interrupted:
+        raise ConfigurationError(f"{other}: is there already; restore into a data folder that is empty")
+    say("restoring")
+    shutil.rmtree(draft, ignore_errors=True)
+    for name, sha256 in found.files.items():
+        if _copy(folder / name, draft / name) != sha256:
+            raise WarehouseError(f"{folder / name}: changed while it was read; nothing was restored")
+    # Before anything is in its place: the key may be another.
+    require_opens(replace(address, published=draft / SNAPSHOT))
+    # It may belong on another disk, and is to appear there whole.
+    beside = address.path.with_name(f".{address.path.name}{DRAFT}")
+    _copy(draft / SNAPSHOT, beside)
+    for name in FOLDERS:
+        shutil.rmtree(data.root / name, ignore_errors=True)
+        if (draft / name).is_dir():
+            (draft / name).replace(data.root / name)
+    make_private_folder(address.published.parent)
+    remove_logs(address.published)
+    (draft / SNAPSHOT).replace(address.published)
+    # Last, because from now on there is a warehouse. One that is there is this one, and may be in use already.
+    if not address.path.exists():
+        beside.replace(address.path)
+    beside.unlink(missing_ok=True)
+    shutil.rmtree(draft)
+    os.sync()
+    with closing(open_reader(address)) as connection:
+        head = current_head(connection)
+    say(f"audit log: {head.entries} entries")
+    return found
+
+
+def read_backup(folder: Path) -> Backup:
+    """Check that a backup holds what it says, all of it and nothing else.
+
+    Raises:
+        ConfigurationError: there is none, or it is of another format.
+        WarehouseError: a file is missing, altered or not listed.
+    """
+    try:
+        document: dict[str, Any] = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+        if document["format_version"] != FORMAT_VERSION:
+            raise ConfigurationError(f"{folder}: a backup of another release; restore it with that one")
+        made_at = datetime.fromisoformat(document["made_at"])
+        files = {str(name): str(sha256) for name, sha256 in document["files"].items()}
+    except FileNotFoundError:
+        raise ConfigurationError(f"{folder}: no complete backup; {MANIFEST_FILE} is missing") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WarehouseError(f"{folder / MANIFEST_FILE}: cannot be read ({error}); take another backup") from None
+    for name in files:
+        if not _is_ours(name):
+            raise WarehouseError(f"{folder}: lists '{name}', which is no file of a backup; take another backup")
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {MANIFEST_FILE}
+    for name in sorted({*files, *present, SNAPSHOT}):
+        path = folder / name
+        if name not in files:
+            raise WarehouseError(f"{path}: is not listed in {MANIFEST_FILE}; take another backup")
+        if name not in present or path.is_symlink() or sha256_file(path) != files[name]:
+            raise WarehouseError(f"{path}: is missing or altered; take another backup")
+    return Backup(folder, made_at, files)
+
+
+def _begun_before(folder: Path, limit: datetime) -> list[Path]:
+    """Backups of back_up that were begun earlier, whole or not; what people named themselves is theirs to remove."""
+    named = [path for path in folder.glob(NAME_PATTERN) if path.is_dir() and not path.is_symlink()]
+    return sorted(path for path in named if path.name < limit.strftime(NAME))
+
+
+def _files_of_another(backup: Backup, data: DataFolder, address: FileAddress) -> Iterator[Path]:
+    """The files in the places of a restoration that are not those of the backup, as an interrupted one leaves them."""
+    places = {SNAPSHOT: address.published} | {name: data.root / name for name in backup.files if name != SNAPSHOT}
+    expected = {path: backup.files[name] for name, path in places.items()} | {address.path: backup.files[SNAPSHOT]}
+    present = [path for path in (address.path, *logs_beside(address.path), address.published) if path.exists()]
+    present += [path for name in FOLDERS for path in (data.root / name).rglob("*") if not path.is_dir()]
+    return (path for path in present if path not in expected or sha256_file(path) != expected[path])
+
+
+def _contents(data: DataFolder, address: FileAddress) -> Iterator[tuple[str, Path]]:
+    yield SNAPSHOT, address.published
+    for folder in FOLDERS:
+        for path in sorted((data.root / folder).rglob("*")):
+            if path.is_file() and not path.is_symlink():
+                yield data.relative(path), path
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a path stays below the folder and is one that a backup writes."""
+    parts = PurePosixPath(name).parts
+    return name == SNAPSHOT or (len(parts) > 1 and parts[0] in FOLDERS and ".." not in parts)
+
+
+def _copy(source: Path, target: Path) -> str:
+    """Copy a file for its owner only, wait until it is on the disk, and give the hash of the copy."""
+    make_private_folder(target.parent)
+    shutil.copyfile(source, target)
+    target.chmod(0o600)
+    flush(target)
+    return sha256_file(target)
+
+
+def _file(warehouse: Address) -> FileAddress:
+    if not isinstance(warehouse, FileAddress):
+        raise ConfigurationError(
+            f"{warehouse}: a lake is backed up by pg_dump and a copy of its data folder; see docs/runbook.md"
+        )
+    return warehouse

@@ -1,0 +1,284 @@
+"""Measure a bundle on labelled pictures: find faces where they are whole ones, score, compare with the labels."""
+
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from inference.crop import crop_face
+from inference.detector import Detector, open_detector
+from inference.model import ExpressionModel
+from inference.options import ScoringOptions
+from inference.stills import find_faces_in_stills, main_face
+from pmfer.bundle import Bundle, CropGeometry, load_bundle
+from pmfer.confusion_picture import draw_confusion
+from pmfer.datasets import read_samples
+from pmfer.datasets.pictures import (
+    Picture,
+    PictureError,
+    PictureSource,
+    Unreadable,
+    read_picture,
+    read_pictures,
+    resize,
+)
+from pmfer.datasets.samples import ALL, Samples
+from pmfer.errors import BundleError, ConfigurationError, TrainingError
+from pmfer.evaluate import measure
+from pmfer.expressions import EXPRESSION_NAMES
+
+log = logging.getLogger("pmfer.evaluate")
+SMALL_PX = 64  # a picture whose longer side is not above this can hold no face but the one it was cut to
+CHUNK = 16  # whole pictures in memory at once
+BATCH = 256  # crops per run of the model
+
+Crop = Picture | PictureError | None  # None: no face was found; an error: the picture cannot be read
+Track = Callable[[Iterator[Crop], int], Iterator[Crop]]  # passes on what it is given, of which there are so many
+
+
+@dataclass(frozen=True)
+class Options:
+    """How pictures are turned into crops."""
+
+    cropped: bool | None = None  # face crops, whole pictures, or as the set or each picture's size says
+    flip: bool = True  # average each face with its mirror image
+    detector: str = "centerface"  # or a YuNet file
+    threads: int = os.cpu_count() or 1  # CPU threads of each network
+
+
+@dataclass(frozen=True)
+class EvaluateRequest:
+    """What is to be measured, and what becomes of the figures."""
+
+    manifest: Path  # manifest, or file or folder of a data set
+    split: str | None = None
+    kind: str | None = None  # name of the data set
+    cropped: bool | None = None
+    flip: bool = True
+    detector: str = "centerface"
+    json_out: Path | None = None
+    picture: Path | None = None  # of the confusion matrix
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The figures as they go into the JSON file, and what is worth a line besides."""
+
+    figures: dict[str, Any]
+    unreadable: Unreadable
+
+
+def run_evaluation(bundle_name: str, request: EvaluateRequest, track: Track) -> Evaluation:
+    """Read, score, measure, and write what was asked for.
+
+    Args:
+        bundle_name: a shipped bundle's name, or a folder.
+        request: what is to be measured.
+        track: is passed the crops as they are scored, to show how far that is.
+
+    Raises:
+        PmferError: the bundle, the data set or a place to write to is unusable.
+    """
+    for target in (request.json_out, request.picture):
+        if target:
+            require_folder(target)
+    bundle = load_bundle(bundle_name)
+    everything = read_samples(request.manifest, request.kind)
+    split = choose_split(everything, request.split)
+    samples = everything.in_split(split)
+    unscored = sorted(set(samples.aus) - set(bundle.score_columns))
+    if unscored:
+        log.warning("%s: the bundle has no score for %s", samples.title, ", ".join(unscored))
+    options = Options(request.cropped, request.flip, request.detector)
+    evaluation = evaluate_samples(bundle, samples, options, track)
+    figures = evaluation.figures | {"data": samples.title, "split": split}
+    if evaluation.unreadable:
+        log.warning("%s", evaluation.unreadable)
+    if request.json_out:
+        write_json(request.json_out, figures)
+    if request.picture:
+        _draw(figures, request.picture)
+    return Evaluation(figures, evaluation.unreadable)
+
+
+def evaluate_samples(bundle: Bundle, samples: Samples, options: Options, track: Track) -> Evaluation:
+    """Score every picture and measure.
+
+    Pictures that cannot be read are left out of all figures and counted; those without a found face count as wrong.
+
+    Raises:
+        BundleError: its expressions are not ours, or it has no crop geometry for the detector.
+        TrainingError: not one picture can be read.
+    """
+    if set(bundle.card.expressions) != set(EXPRESSION_NAMES):
+        raise BundleError(f"bundle {bundle.path}: its expressions are not {', '.join(EXPRESSION_NAMES)}")
+    cutter = Cutter(bundle, options, samples.cropped if options.cropped is None else options.cropped)
+    scores, broken = _score(bundle, samples, cutter, options, track)
+    unreadable = Unreadable(tuple(samples.names[row] for row in broken), len(samples), next(iter(broken.values()), ""))
+    if len(broken) == len(samples):
+        raise TrainingError(f"{samples.title}: {unreadable}")
+    keep = np.ones(len(samples), bool)
+    keep[list(broken)] = False
+    counts: dict[str, Any] = {
+        "pictures": len(samples),
+        "unreadable": len(broken),
+        "misses": int(np.isnan(scores[keep, 0]).sum()),
+        "face_crops": cutter.face_crops,
+        "flip": options.flip,
+        "bundle": bundle.digest,
+    }
+    by_name = dict(zip(bundle.score_columns, scores[keep].T, strict=True))
+    probabilities = np.stack([by_name[name] for name in EXPRESSION_NAMES], axis=1)
+    au_scores = {phrase.column: by_name[phrase.column] for phrase in bundle.card.au_phrases}
+    return Evaluation(measure(probabilities, au_scores, samples.take(keep)) | counts, unreadable)
+
+
+def _score(
+    bundle: Bundle, samples: Samples, cutter: "Cutter", options: Options, track: Track
+) -> tuple[npt.NDArray[np.float32], dict[int, str]]:
+    """Scores [N, columns], NaN where there is no face, and the rows that cannot be read, with the reason."""
+    scorer = _Scorer(ExpressionModel(bundle, options.threads), options.flip)
+    scores = np.full((len(samples), len(bundle.score_columns)), np.nan, np.float32)
+    broken: dict[int, str] = {}
+    for row, crop in enumerate(track(cutter.crops(samples.sources), len(samples))):
+        if isinstance(crop, PictureError):
+            broken[row] = str(crop)
+        elif crop is not None:
+            scorer.add(row, crop, scores)
+    scorer.flush(scores)
+    return scores, broken
+
+
+class Cutter:
+    """Turns pictures into the crops that the bundle takes."""
+
+    def __init__(self, bundle: Bundle, options: Options, cropped: bool | None) -> None:
+        self._bundle = bundle
+        self._threads = options.threads
+        self._scoring = ScoringOptions(detector=options.detector)
+        self._cropped = cropped
+        self._size_px, self._channels = bundle.card.input.size_px, bundle.card.input.channels
+        self.face_crops = 0  # pictures taken as they are
+
+    def crops(self, sources: tuple[PictureSource, ...]) -> Iterator[Crop]:
+        """A crop per picture, in order; None where no face was found, an error where it cannot be read."""
+        if self._cropped:
+            read = partial(_read_crop, channels=self._channels, size_px=self._size_px)
+            for crops in read_pictures(sources, read, BATCH):
+                self.face_crops += sum(not isinstance(crop, PictureError) for crop in crops)
+                yield from crops
+            return
+        for pictures in read_pictures(sources, partial(read_picture, channels=3, box=False), CHUNK):
+            yield from self._cut(pictures)
+
+    def _cut(self, pictures: list[Picture | PictureError]) -> list[Crop]:
+        """Crops of one chunk; the detector sees all its whole pictures at once."""
+        crops: list[Crop] = []
+        whole: list[tuple[int, Picture]] = []
+        for place, picture in enumerate(pictures):
+            if isinstance(picture, PictureError):
+                crops.append(picture)
+            elif self._cropped is None and max(picture.shape) <= SMALL_PX:
+                crops.append(resize(self._coloured(picture), self._size_px))
+                self.face_crops += 1
+            else:
+                crops.append(None)
+                whole.append((place, picture))
+        if whole:
+            found = find_faces_in_stills(self._detector, [p for _, p in whole], self._scoring.detector_size_px)
+            for (place, picture), faces in zip(whole, found, strict=True):
+                best = main_face(faces, (picture.shape[1], picture.shape[0]))
+                if best is not None:
+                    coloured = self._coloured(picture)
+                    crops[place] = crop_face(coloured, faces.boxes[best], self._geometry, self._size_px)
+        return crops
+
+    def _coloured(self, picture: Picture) -> Picture:
+        """An RGB picture in the bundle's colours."""
+        return picture if self._channels == 3 else np.asarray(Image.fromarray(picture).convert("L"))
+
+    @cached_property
+    def _detector(self) -> Detector:
+        return open_detector(self._scoring, self._threads)
+
+    @cached_property
+    def _geometry(self) -> CropGeometry:
+        name = self._scoring.detector_name
+        if name not in self._bundle.card.crop:
+            known = ", ".join(sorted(self._bundle.card.crop)) or "none"
+            raise BundleError(f"bundle {self._bundle.path}: no crop geometry for detector {name} (it has {known})")
+        return self._bundle.card.crop[name]
+
+
+class _Scorer:
+    """Runs the model on crops in batches."""
+
+    def __init__(self, model: ExpressionModel, flip: bool) -> None:
+        self._model, self._flip = model, flip
+        self._rows: list[int] = []
+        self._crops: list[Picture] = []
+
+    def add(self, row: int, crop: Picture, scores: npt.NDArray[np.float32]) -> None:
+        """Take one crop; its scores go into `scores[row]` with its batch."""
+        self._rows.append(row)
+        self._crops.append(crop)
+        if len(self._rows) == BATCH:
+            self.flush(scores)
+
+    def flush(self, scores: npt.NDArray[np.float32]) -> None:
+        """Score what waits."""
+        if not self._rows:
+            return
+        crops = np.stack(self._crops)
+        found = self._model.score(crops)
+        if self._flip:
+            found = np.mean([found, self._model.score(crops[:, :, ::-1])], axis=0, dtype=np.float32)
+        scores[self._rows] = found
+        self._rows, self._crops = [], []
+
+
+def _read_crop(source: PictureSource, channels: int, size_px: int) -> Picture:
+    return resize(read_picture(source, channels), size_px)
+
+
+def _draw(figures: Mapping[str, Any], out: Path) -> None:
+    if figures["confusion"] is None:
+        raise ConfigurationError(f"{out}: no confusion matrix to draw; {figures['data']} has no expression labels")
+    title = f"{figures['data']}, {figures['n']} faces, accuracy {figures['accuracy_strict']:.1%}"
+    missed = [figures["missed"][name] for name in EXPRESSION_NAMES]
+    draw_confusion(figures["confusion"], missed, EXPRESSION_NAMES, title, out)
+
+
+def choose_split(samples: Samples, split: str | None) -> str:
+    """The split that was asked for; else `test` where there is one; else all pictures."""
+    return split or ("test" if "test" in samples.splits else ALL)
+
+
+def require_folder(path: Path) -> None:
+    """Complain before a long run, not after it, that a result could not be written.
+
+    Raises:
+        ConfigurationError: there is no such folder.
+    """
+    if not path.absolute().parent.is_dir():
+        raise ConfigurationError(f"{path}: no such folder to write to; make it first")
+
+
+def write_json(path: Path, figures: Mapping[str, Any]) -> None:
+    """Write the figures.
+
+    Raises:
+        ConfigurationError: the file cannot be written.
+    """
+    try:
+        path.write_text(json.dumps(figures, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be written ({error.strerror})") from None

@@ -1,0 +1,132 @@
+"""The register of consents: read from a CSV file, and shown."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Self
+
+import polars as pl
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError, model_validator
+
+from flows.csv_table import read_csv
+from flows.data_folder import DataFolder
+from flows.privacy.consent_inbox import hand_over
+from flows.sources import Identifier
+from flows.writing import record_reading, writing
+from pmfer.errors import ConfigurationError, WarehouseBusyError
+from warehouse import queries
+from warehouse.address import Address
+from warehouse.connection import open_reader
+from warehouse.consent import Consent, record_consents
+from warehouse.publish import publish
+
+COLUMNS = ("patient_id", "valid_from", "valid_to", "withdrawn_on", "source")
+_OPTIONAL = {"valid_to", "withdrawn_on"}  # columns that a file may lack
+
+_OF_ERASED = "their patients were erased since; a new consent has another first day or another source"
+
+OptionalDay = Annotated[date | None, BeforeValidator(lambda text: text or None)]
+
+
+class ConsentLine(BaseModel):
+    """One row of the file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    patient_id: Identifier
+    valid_from: date  # YYYY-MM-DD, local calendar day, like the others
+    valid_to: OptionalDay = None
+    withdrawn_on: OptionalDay = None
+    source: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.valid_to is not None and self.valid_to < self.valid_from:
+            raise ValueError(f"valid_to {self.valid_to} lies before valid_from {self.valid_from}")
+        if self.withdrawn_on is not None and self.withdrawn_on < self.valid_from:
+            raise ValueError(f"withdrawn_on {self.withdrawn_on} lies before valid_from {self.valid_from}")
+        return self
+
+
+def import_consents(data: DataFolder, warehouse: Address, file: Path) -> str:
+    """Take a file into the register, all of it or nothing, and say what was new.
+
+    While a night writes the warehouse it is left for the night, which looks before each session.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or a row is wrong; names file, row and field.
+        WarehouseError: the warehouse refused.
+    """
+    consents = read_consents(file)
+    data.require_writable()
+    try:
+        changed, passed_over = _record(data, warehouse, consents)
+    except WarehouseBusyError:
+        hand_over(data, warehouse.key, consents)
+        try:  # it may have come to an end without looking
+            changed, passed_over = _record(data, warehouse, consents)
+        except WarehouseBusyError:
+            return f"{file.name}: {len(consents)} rows; a night is running, which records them before its next session"
+    told = f"{file.name}: {len(consents)} rows, {changed} new or changed"
+    return told + (f", {passed_over} passed over: {_OF_ERASED}" if passed_over else "")
+
+
+def _record(data: DataFolder, warehouse: Address, consents: Sequence[Consent]) -> tuple[int, int]:
+    with writing(data, warehouse) as connection:
+        counts = record_consents(connection, consents)
+        publish(connection, warehouse)
+    return counts
+
+
+def read_consents(file: Path) -> list[Consent]:
+    """The rows of a file: a header with the names of COLUMNS, in any order, then one period a row.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or a row is wrong; names file, row and field.
+    """
+    try:
+        return list(_consents(read_csv(file.read_bytes()), file))
+    except OSError as error:
+        raise ConfigurationError(f"{file}: cannot be read ({error.strerror})") from None
+    except csv.Error as error:
+        raise ConfigurationError(f"{file}: no CSV file in UTF-8 ({error})") from None
+
+
+def published_consents(data: DataFolder, warehouse: Address, patient_id: str | None) -> pl.DataFrame:
+    """The register as it was last published; `patient_id` None: of all patients.
+
+    Raises:
+        WarehouseError: nothing was published yet.
+    """
+    with closing(open_reader(warehouse)) as connection:
+        record_reading(data, "consents")
+        return queries.consents(connection, patient_id)
+
+
+def _consents(lines: "csv.DictReader[str]", file: Path) -> Iterator[Consent]:
+    names = list(lines.fieldnames or ())
+    for name in COLUMNS:
+        if name not in names and name not in _OPTIONAL:
+            raise ConfigurationError(f"{file}: column {name} is missing; the first row names the columns")
+    seen: dict[tuple[str, date], int] = {}
+    for line in lines:
+        where = f"{file}, row {lines.line_num}"
+        if None in line:
+            raise ConfigurationError(f"{where}: more fields than columns")
+        consent = Consent(**vars(_validated(line, where)))
+        key = (consent.patient_id, consent.valid_from)
+        if key in seen:
+            raise ConfigurationError(f"{where}, valid_from: row {seen[key]} has a period from that day already")
+        seen[key] = lines.line_num
+        yield consent
+
+
+def _validated(line: dict[str, str], where: str) -> ConsentLine:
+    try:
+        return ConsentLine.model_validate(line)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = "".join(f", {part}" for part in first["loc"])
+        raise ConfigurationError(f"{where}{field}: {first['msg']}") from None

@@ -1,0 +1,270 @@
+"""A patient's files below the data folder: which they are, and removing them.
+
+They are found by what the layout, the sidecars and the warehouse say of them, never by searching what is in them: a
+short pseudonym stands in many files of others.
+"""
+
+import csv
+import hashlib
+import hmac
+import io
+import json
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from flows.csv_table import delimiter_of, read_csv
+from flows.data_folder import DataFolder
+from flows.printing import SUFFIXES
+from flows.privacy.file_search import files_below, holds, is_database
+from flows.privacy.ward_again import is_ward_file
+from flows.sources import MANIFEST, MAX_SIDECAR_BYTES
+from flows.sources.names import SIDECAR_SUFFIX, is_video, same_name, stem, suffix
+from pmfer.errors import ConfigurationError
+from warehouse.address import Address
+from warehouse.rewrite import storage_files
+from warehouse.traces import Traces
+
+
+@dataclass(frozen=True)
+class PatientFile:
+    """A file that goes."""
+
+    path: Path
+    kind: str  # recording, report, export, staged, digests, prefect or copy
+
+
+def find_files(data: DataFolder, warehouse: Address, patient_id: str, sources: Sequence[str] = ()) -> list[PatientFile]:
+    """Every file below the data folder that goes with the patient.
+
+    Those are the patient's reports and recordings. Staged files, exports, notes on recordings, the state of Prefect's
+    temporary server and copies of the database that lie beside it go as a whole, whoever is in them: they hold many
+    patients in forms that cannot be edited, and all of them can be made again.
+
+    Args:
+        data: the data folder.
+        warehouse: address of the warehouse, whose own files stay.
+        patient_id: the pseudonym.
+        sources: where the warehouse says that the patient's videos were, relative to their source.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    ours = _ours(data)
+    kept = {*storage_files(warehouse), data.published}
+    days = {PurePosixPath(uri).parts[0] for uri in sources}
+    files = [PatientFile(path, "recording") for path in sorted(set(_recordings(data, ours, patient_id, sources)))]
+    for folder in ours:
+        for path in files_below(folder):
+            kind = None if path in kept else _kind(data, path, patient_id, days)
+            if kind is not None:
+                files.append(PatientFile(path, kind))
+    return files
+
+
+def files_left(data: DataFolder, warehouse: Address, traces: Traces) -> Iterator[tuple[Path, bool]]:
+    """Files below the data folder that may hold the identifier, and whether they are ours.
+
+    The warehouse's are not read. Databases that are not the warehouse's compress what they hold, so each of them may.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    ours = _ours(data)
+    kept = {*storage_files(warehouse), data.published}
+    for path in files_below(data.root):
+        if path not in kept and (traces.in_text(data.relative(path)) or holds(path, traces) or _may_hold(path)):
+            yield path, any(path.is_relative_to(folder) for folder in ours)
+
+
+def require_removable(files: Iterable[PatientFile], data: DataFolder, patient_id: str) -> None:
+    """Refuse what could not be ended, before anything is removed.
+
+    Raises:
+        ConfigurationError: a file, or a manifest with lines of the patient, lies in a folder that cannot be written.
+    """
+    manifests = (path for path in _outside(data, _ours(data)) if _lines_of(path, patient_id))
+    for path in (*(file.path for file in files), *manifests):
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            raise ConfigurationError(f"{path}: cannot be removed; give this account the right to write in its folder")
+
+
+def remove_files(files: Iterable[PatientFile], data: DataFolder, patient_id: str) -> None:
+    """Remove the files, the patient's lines in manifests, and folders that were emptied by it.
+
+    Raises:
+        OSError: one cannot be removed.
+    """
+    for file in files:
+        file.path.unlink(missing_ok=True)
+    for path in list(_outside(data, _ours(data))):
+        if _lines_of(path, patient_id):
+            _rewrite_manifest(path, patient_id)
+    for folder in sorted((path for path in data.exports.rglob("*") if path.is_dir()), reverse=True):
+        if not any(folder.iterdir()):
+            folder.rmdir()
+    os.sync()  # that they are gone is to be true after a loss of power too
+
+
+def describe(files: Iterable[PatientFile], key: bytes) -> list[dict[str, str | int]]:
+    """What a receipt says of each file: its kind, size and hash.
+
+    The hash is keyed. A plain one could be guessed: the report of a patient without data, for example, follows from the
+    pseudonym and the day alone.
+
+    Raises:
+        OSError: one cannot be read.
+    """
+    key_id = hashlib.sha256(key).hexdigest()[:16]
+    return [
+        {
+            "kind": file.kind,
+            "bytes": file.path.lstat().st_size,
+            "hmac_sha256": _keyed_hash(file.path, key),
+            "key_id": key_id,
+        }
+        for file in files
+    ]
+
+
+def require_idle(folder: Path) -> None:
+    """Refuse to go on while a process has a file below the folder open, such as a Prefect server.
+
+    Raises:
+        ConfigurationError: names the process.
+    """
+    inside = f"{folder.resolve()}{os.sep}"
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            target = str(link.readlink())
+        except OSError:
+            continue  # it ended, or it is somebody else's
+        if target.startswith(inside):
+            raise ConfigurationError(
+                f"{folder}: process {link.parts[2]} has it open, a Prefect server perhaps; stop it, then run this again"
+            )
+
+
+def _ours(data: DataFolder) -> tuple[Path, ...]:
+    """The folders in which only this software writes: no recording lies there."""
+    audit, receipts, metrics = data.audit_head.parent, data.receipts, data.metrics.parent
+    databases = (data.warehouse.parent, data.published.parent, data.lake)
+    made = (data.root / "reports", data.staging, data.digests_folder, data.prefect_home, data.exports, data.inbox)
+    return (*databases, *made, audit, receipts, metrics, data.unfinished, data.server_secret.parent)
+
+
+def _kind(data: DataFolder, path: Path, patient_id: str, days: Iterable[str]) -> str | None:
+    """What a file in a folder of ours is to the patient; None if it stays."""
+    if path.is_relative_to(data.staging):
+        return "staged"
+    if path.is_relative_to(data.exports):
+        return "export"
+    if path.is_relative_to(data.prefect_home):
+        return "prefect"
+    if path.is_relative_to(data.warehouse.parent) or path.is_relative_to(data.published.parent):
+        return "copy"
+    if path.is_relative_to(data.digests_folder) and (path.stem in days or path.suffix == ".jsonl"):
+        return "digests"
+    if path.is_relative_to(data.root / "reports") and not is_ward_file(path, data):
+        return "report" if _is_report_of(path.name, patient_id) else None
+    return None
+
+
+def _is_report_of(name: str, patient_id: str) -> bool:
+    """The report itself in any form, or what a rendering that was killed left of it; `12.json` is a patient too."""
+    forms = rf"{re.escape(patient_id)}\.(?:{'|'.join(SUFFIXES)})"
+    return re.fullmatch(rf"{forms}|\.{forms}\.\w+", name) is not None
+
+
+def _may_hold(path: Path) -> bool:
+    return not path.is_symlink() and is_database(path)
+
+
+def _outside(data: DataFolder, ours: Sequence[Path]) -> Iterator[Path]:
+    """The files below the data folder that are not in a folder of ours, such as those of a source."""
+    for path in files_below(data.root):
+        if not any(path.is_relative_to(folder) for folder in ours):
+            yield path
+
+
+def _recordings(data: DataFolder, ours: Sequence[Path], patient_id: str, sources: Sequence[str]) -> Iterator[Path]:
+    """Recordings that a sidecar or manifest says are the patient's; where neither says whose, that the warehouse says.
+
+    What either says is somebody else's is left alone, whatever else is known of it.
+    """
+    wanted = {same_name(uri) for uri in sources}
+    folders: defaultdict[Path, list[Path]] = defaultdict(list)
+    for path in _outside(data, ours):
+        folders[path.parent].append(path)
+    for folder, paths in folders.items():
+        owners = _owners(paths)
+        for path in paths:
+            at = same_name(f"{folder.name}/{path.name}")
+            if owners[path] == {patient_id} or (not owners[path] and is_video(path.name) and at in wanted):
+                yield path
+
+
+def _owners(paths: Sequence[Path]) -> defaultdict[Path, set[str]]:
+    """Whose the files of one folder are by its sidecars and manifest."""
+    names: defaultdict[str, list[Path]] = defaultdict(list)
+    for path in paths:
+        names[same_name(path.name)].append(path)
+        if is_video(path.name):
+            names[f"{same_name(stem(path.name))}{SIDECAR_SUFFIX}"].append(path)
+    owners: defaultdict[Path, set[str]] = defaultdict(set)
+    for path in paths:
+        if path.name == MANIFEST:
+            stated = [(row.get("file") or "", row.get("patient_id")) for row in _rows(path)]
+        elif suffix(path.name) == SIDECAR_SUFFIX:
+            stated = [(f"{stem(path.name)}{SIDECAR_SUFFIX}", patient := _patient_of(path)), (path.name, patient)]
+        else:
+            continue
+        for name, patient_id in stated:
+            for owned in names[same_name(name)] if patient_id else ():
+                owners[owned].add(patient_id or "")
+    return owners
+
+
+def _patient_of(sidecar: Path) -> str | None:
+    try:
+        if sidecar.stat().st_size > MAX_SIDECAR_BYTES:
+            return None
+        content = json.loads(sidecar.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    patient_id = content.get("patient_id") if isinstance(content, dict) else None
+    return patient_id if isinstance(patient_id, str) else None
+
+
+def _rows(manifest: Path) -> list[dict[str, str]]:
+    try:
+        return list(read_csv(manifest.read_bytes(), strict=False))
+    except (OSError, csv.Error):
+        return []  # no manifest
+
+
+def _lines_of(path: Path, patient_id: str) -> bool:
+    return path.name == MANIFEST and any(row.get("patient_id") == patient_id for row in _rows(path))
+
+
+def _rewrite_manifest(manifest: Path, patient_id: str) -> None:
+    rows = _rows(manifest)
+    with manifest.open(encoding="utf-8-sig") as stream:
+        delimiter = delimiter_of(stream.readline())
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), extrasaction="ignore", delimiter=delimiter)
+    writer.writeheader()
+    writer.writerows(row for row in rows if row.get("patient_id") != patient_id)
+    draft = manifest.with_name(f".{manifest.name}.draft")
+    draft.write_text(text.getvalue(), encoding="utf-8")
+    draft.replace(manifest)
+
+
+def _keyed_hash(path: Path, key: bytes) -> str:
+    if path.is_symlink():
+        return hmac.new(key, os.fsencode(path.readlink()), "sha256").hexdigest()
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hmac.new(key, digestmod="sha256")).hexdigest()

@@ -1,0 +1,103 @@
+"""Delete data past its retention period: every night, and by `pmfer warehouse retain`."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+
+from flows.data_folder import DataFolder
+from flows.settings import Settings
+from flows.writing import require_existing, writing
+from pmfer.errors import ConfigurationError
+from reports.daily import daily_values, kept_form
+from reports.material import read_summaries
+from reports.thresholds import DEFAULT_THRESHOLDS
+from warehouse import audit, queries
+from warehouse.address import Address
+from warehouse.publish import publish
+from warehouse.retention import Retention, expire_rows, expired_rows, first_day_kept, keep_days
+from warehouse.transaction import transaction
+
+
+def retention_of(settings: Settings) -> Retention:
+    """How long what is kept, by the settings."""
+    return Retention(
+        frames=settings.retain_frames_days,
+        sessions=settings.retain_sessions_days,
+        reports=settings.retain_reports_days,
+        staged=settings.retain_staged_days,
+        quarantine=settings.retain_quarantine_days,
+    )
+
+
+def retain(
+    connection: duckdb.DuckDBPyConnection, data: DataFolder, retention: Retention, today: date
+) -> dict[str, int]:
+    """Remove what is due and say how much went, by table or kind of file.
+
+    Raises:
+        WarehouseError: the database refused.
+        OSError: a file cannot be removed.
+    """
+    if retention.sessions is not None:
+        _keep_days(connection, first_day_kept(today, retention.sessions))
+    files = list(expired_files(data, retention, today))
+    for path in files:
+        path.unlink(missing_ok=True)
+        for folder in path.parents:
+            if folder in (data.staging, data.root / "reports", data.root / "digests") or any(folder.iterdir()):
+                break
+            folder.rmdir()
+    if files:
+        with transaction(connection):
+            audit.record(connection, "files_expired", today=today, files=len(files))
+    return expire_rows(connection, retention, today) | _counted(files)
+
+
+def _keep_days(connection: duckdb.DuckDBPyConnection, first: date) -> None:
+    """Keep the values of the days before the first day kept: the usual range of a patient rests on them."""
+    for scoring, patient_ids in queries.patients_before_and_since(connection, first).items():
+        summary = read_summaries(connection, patient_ids, first - timedelta(days=1), scoring)
+        keep_days(connection, kept_form(daily_values(summary, DEFAULT_THRESHOLDS), scoring))
+
+
+def retain_now(
+    data: DataFolder, warehouse: Address, retention: Retention, today: date, dry_run: bool
+) -> dict[str, int]:
+    """`retain` as a command of its own; with `dry_run` it only says what would go.
+
+    Raises:
+        ConfigurationError: no age is set, or there is no warehouse.
+        WarehouseError: the warehouse is being written, or refused.
+    """
+    if not retention.is_set:
+        raise ConfigurationError("no age is set; give PMFER_RETAIN_FRAMES_DAYS or another, see docs/privacy.md")
+    require_existing(warehouse)
+    with writing(data, warehouse) as connection:
+        if dry_run:
+            return expired_rows(connection, retention, today) | _counted(list(expired_files(data, retention, today)))
+        counts = retain(connection, data, retention, today)
+        publish(connection, warehouse)
+    return counts
+
+
+def expired_files(data: DataFolder, retention: Retention, today: date) -> Iterator[Path]:
+    """Reports and notes on recordings of days that are too old, and staged files that have not been touched since."""
+    if retention.reports is not None:
+        first = first_day_kept(today, retention.reports).isoformat()
+        for folder in sorted((data.root / "reports").glob("[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]")):
+            if folder.name < first:
+                yield from sorted(path for path in folder.rglob("*") if path.is_file())
+    if retention.sessions is not None:
+        first_known = data.digests(first_day_kept(today, retention.sessions))
+        yield from (path for path in sorted(first_known.parent.glob("*.txt")) if path < first_known)
+    if retention.staged is not None and data.staging.is_dir():
+        first_staged = first_day_kept(today, retention.staged)
+        for path in sorted(data.staging.rglob("*")):
+            if path.is_file() and datetime.fromtimestamp(path.stat().st_mtime, UTC).date() < first_staged:
+                yield path
+
+
+def _counted(files: list[Path]) -> dict[str, int]:
+    return {"files": len(files)} if files else {}

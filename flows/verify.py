@@ -1,0 +1,73 @@
+"""Checks of a whole warehouse: its contracts, and whether the audit log and the read log are as they were written."""
+
+import json
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from flows.data_folder import DataFolder
+from flows.writing import require_existing
+from pmfer.errors import WarehouseError
+from warehouse.address import Address
+from warehouse.audit import Head
+from warehouse.audit_verify import Note, verify_log
+from warehouse.connection import open_writer
+from warehouse.contracts import broken_contracts, contract_rules, refuse
+from warehouse.head_file import read_head
+from warehouse.read_log import noted_reads, verify_reads
+
+
+def check_contracts(warehouse: Address, tell: Callable[[str], None]) -> None:
+    """Check every contract over every row, and tell of each in a line.
+
+    Raises:
+        WarehouseError: there is no warehouse, it is being written, or a contract does not hold; names each.
+    """
+    require_existing(warehouse)
+    with closing(open_writer(warehouse)) as connection:
+        breaches = broken_contracts(connection)
+        broken = {breach.name for breach in breaches}
+        for name, rule in contract_rules().items():
+            tell(f"{'BROKEN' if name in broken else 'holds':<6}  {name}: {rule}")
+        refuse(connection, breaches)
+
+
+def verify_logs(data: DataFolder, warehouse: Address) -> list[str]:
+    """Check both logs; what was checked, a line each.
+
+    Raises:
+        WarehouseError: there is no warehouse, it is being written, or a log is not whole; names the first bad entry.
+    """
+    require_existing(warehouse)
+    noted = read_head(data.audit_head)
+    notes = [*([Note(data.audit_head.name, noted)] if noted else []), *_receipts(data.receipts)]
+    with closing(open_writer(warehouse)) as connection:
+        log, trouble = verify_log(connection, notes)
+        of_reads = noted_reads(connection, data.read_log)
+    if trouble is None and noted is None and log.entries:
+        trouble = f"{data.audit_head.name} is missing; nobody can tell whether the newest entries are"
+    reads, reads_trouble = verify_reads(data.read_log, of_reads)
+    _require_whole(warehouse, "audit log", trouble)
+    _require_whole(data.read_log, "read log", reads_trouble)
+    return [_sentence("audit log", log), _sentence("read log", reads)]
+
+
+def _require_whole(path: object, name: str, trouble: str | None) -> None:
+    if trouble is not None:
+        raise WarehouseError(f"{path}: {name} is not whole: {trouble}")
+
+
+def _sentence(name: str, head: Head) -> str:
+    return f"{name}: whole, {head.entries} entries, head {head.sha256}"
+
+
+def _receipts(folder: Path) -> list[Note]:
+    """Heads that receipts of erasures noted: they bear witness too."""
+    notes = []
+    for path in sorted(folder.glob("ERASURE-*.json")):
+        try:
+            head = json.loads(path.read_text(encoding="utf-8"))["audit_head"]
+            notes.append(Note(path.name, Head(int(head["entries"]), str(head["sha256"]))))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise WarehouseError(f"{path}: no readable receipt ({error}); somebody altered it") from None
+    return notes

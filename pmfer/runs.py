@@ -1,0 +1,96 @@
+"""Runs that begin with files: train, landmarks, ablate, export, robustness. Read what the files name, then one call."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pmfer.ablation import DISTANCES, SHARES, AblationFaces, render_table, run_ablation
+from pmfer.ablation_figure import FIGURE_FILE, draw_ablation
+from pmfer.bundle import load_bundle
+from pmfer.config import TrainConfig, read_config
+from pmfer.crop_file import read_crop_file
+from pmfer.datasets import Faces, data_terms, load_faces, read_measured_faces, read_samples, read_training_faces
+from pmfer.errors import ConfigurationError
+from pmfer.export import export_bundle
+from pmfer.landmark_file import FaceShapes, read_shapes, shapes_for, write_landmark_file
+from pmfer.landmarks import FaceMesh
+from pmfer.robustness import measure_robustness, render_robustness
+from pmfer.train import load_checkpoint, train
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """Configuration file, data set, folder for the results and, if the configuration asks for it, the landmark file."""
+
+    config: Path
+    data: Path
+    out: Path
+    landmarks: Path | None
+
+
+@dataclass(frozen=True)
+class _TrainingData:
+    options: TrainConfig
+    faces: Faces
+    valid: Faces
+    shapes: FaceShapes | None
+
+
+def run_training(request: TrainRequest) -> str:
+    """Train, or take up the run that `out` holds; returns where the checkpoint is."""
+    given = _read(request)
+    return str(train(given.options, given.faces, given.valid, request.out, given.shapes))
+
+
+def run_landmarks(config: Path, data: Path, mesh: Path, out: Path) -> str:
+    """Measure the training and validation faces; returns a line that says how many."""
+    options = read_config(config)
+    finder = FaceMesh(mesh)
+    splits = read_training_faces(data, options.size_px, kind=options.data.kind)
+    return f"{out}  {write_landmark_file(splits, finder, out)} faces"
+
+
+def run_arms(request: TrainRequest, seeds: int) -> str:
+    """Train the arms of the ablation and write `ablation.md` and `ablation.png`; returns the text of the table.
+
+    Raises:
+        ConfigurationError: the data set has no test split.
+    """
+    given = _read(request)
+    test = read_measured_faces(request.data, given.options.size_px, kind=given.options.data.kind)[1]
+    if test is None:
+        raise ConfigurationError(f"{request.data}: has no test split; an ablation is measured on one")
+    valid_shapes = shapes_for(given.options, request.landmarks, given.valid.names)
+    splits = AblationFaces(given.faces, given.valid, test, given.shapes, valid_shapes)
+    results = run_ablation(given.options, splits, request.out, seeds)
+    table = render_table(results)
+    (request.out / "ablation.md").write_text(table, encoding="utf-8")
+    draw_ablation(results, SHARES, DISTANCES, request.out / FIGURE_FILE)
+    return table
+
+
+def run_export(
+    checkpoint: Path, data: Path, out: Path, crop: Path, phrases: Path | None, test_looks: int | None
+) -> str:
+    """Export a checkpoint with figures of the valid and test splits; returns a line with the bundle's digest."""
+    config = load_checkpoint(checkpoint)[0]
+    valid, test = read_measured_faces(data, config.size_px, kind=config.data.kind)
+    source = data_terms(data, config.data.kind)
+    bundle = export_bundle(checkpoint, out, read_crop_file(crop), valid, test, source, phrases, test_looks)
+    return f"{bundle.path}  {bundle.digest}"
+
+
+def run_robustness(bundle: str, data: Path, split: str, landmarks: Path | None, kind: str | None, *, int8: bool) -> str:
+    """Measure a bundle on corrupted and, with a landmark file, on covered faces; returns the table in Markdown."""
+    loaded = load_bundle(bundle)
+    samples = read_samples(data, kind).with_valid().in_split(split)
+    faces = load_faces(samples, loaded.card.input.size_px, 1)
+    placed = read_shapes(landmarks, faces.names).placed if landmarks else None
+    return render_robustness(measure_robustness(loaded, faces, placed, int8=int8))
+
+
+def _read(request: TrainRequest) -> _TrainingData:
+    options = read_config(request.config)
+    faces, valid = read_training_faces(
+        request.data, options.size_px, kind=options.data.kind, folder=request.out / "faces"
+    )
+    return _TrainingData(options, faces, valid, shapes_for(options, request.landmarks, faces.names))

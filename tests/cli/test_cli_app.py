@@ -1,0 +1,112 @@
+"""What the command line says to bad input: one line that names the thing, exit status 1, nothing written."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.app import main
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["pmfer", *(str(argument) for argument in arguments)])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    return int(stopped.value.code or 0)
+
+
+def complaint(capsys: pytest.CaptureFixture[str]) -> str:
+    text = capsys.readouterr().err.strip()
+    assert "\n" not in text
+    assert "Traceback" not in text
+    return text
+
+
+@pytest.mark.parametrize("command", ["nightly", "backfill"])
+def test_a_missing_source_is_named(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    days = ("--date", "2026-03-02") if command == "nightly" else ("--from", "2026-03-02", "--to", "2026-03-03")
+    assert run(monkeypatch, command, "--source", tmp_path / "nowhere", *days, "--data-dir", tmp_path / "data") == 1
+    assert "nowhere" in complaint(capsys)
+
+
+def test_a_night_is_done_without_a_prefect_server_that_does_not_answer(tmp_path: Path) -> None:
+    night = tmp_path / "source" / "2026-03-02"
+    night.mkdir(parents=True)
+    (night / "a.mp4").write_bytes(b"a video without a sidecar, so that there is something to do")
+    arguments = ("--source", tmp_path / "source", "--date", "2026-03-02", "--data-dir", tmp_path / "data")
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", "nightly", *map(str, arguments)],
+        env=os.environ | {"PREFECT_API_URL": "http://127.0.0.1:1/api", "PMFER_SOURCE_SETTLE_S": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if "Prefect" in line]
+    assert "Prefect server http://127.0.0.1:1/api: does not answer; start it, or unset PREFECT_API_URL; " in line
+    assert "1 set aside" in done.stdout
+
+
+def test_a_date_that_is_none_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "nightly", "--source", tmp_path, "--date", "2026-02-30") == 1
+    assert "2026-02-30" in complaint(capsys)
+
+
+def test_an_unknown_bundle_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "score", tmp_path / "a.mp4", "--out", tmp_path / "out", "--bundle", "nobody") == 1
+    assert "nobody" in complaint(capsys)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_data_folder_that_is_a_file_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "source" / "2026-03-02").mkdir(parents=True)
+    (tmp_path / "data").write_text("a file")
+    arguments = ("--source", tmp_path / "source", "--date", "2026-03-02", "--data-dir", tmp_path / "data")
+    assert run(monkeypatch, "nightly", *arguments) == 1
+    assert "cannot be written" in complaint(capsys)
+
+
+def test_two_videos_of_the_same_stem_are_refused_before_anything_is_scored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "score", tmp_path / "a.mp4", tmp_path / "a.mkv", "--out", tmp_path / "out") == 1
+    assert "a.parquet" in complaint(capsys)
+
+
+def test_a_file_that_is_no_video_is_named_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.mp4").write_text("no video")
+    assert run(monkeypatch, "score", tmp_path / "a.mp4", "--out", tmp_path / "out") == 1
+    assert "a.mp4" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "a.parquet").exists()
+
+
+def test_scoring_starts_without_the_rooms_that_are_heavy_to_import() -> None:
+    program = "import sys, cli.app, inference.score; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
+    assert "onnxruntime" in loaded
+    heavy = {"torch", "transformers", "prefect", "weasyprint", "matplotlib", "sklearn", "duckdb", "fastapi"}
+    assert heavy.isdisjoint(loaded)
+
+
+def test_a_night_without_a_server_does_without_prefect() -> None:
+    program = "import sys, flows.run_nights, flows.catch_up, flows.nightly; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
+    assert "flows.telling" in loaded
+    assert {"prefect", "torch", "fastapi"}.isdisjoint(loaded)
+
+
+def test_the_bundle_can_be_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "bundle", "show") == 0
+    assert "Intended use" in capsys.readouterr().out
