@@ -26,12 +26,10 @@ import polars as pl
 from numpy.typing import NDArray
 from PIL import Image
 
-from inference.centerface import CenterFace, centerface_weights
 from inference.crop import crop_face
-from inference.detector import Detector
-from inference.faces import Faces, centres, sizes
-from inference.pose import nose_position
-from inference.yunet import YuNet
+from inference.detect import CenterFace, Detector, YuNet
+from inference.faces import Faces, centres, nose_position, sizes
+from inference.options import centerface_weights
 from pmfer.bundle import CropGeometry
 
 CANVAS_PX = 320  # side of the picture that a training image is set into

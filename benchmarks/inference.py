@@ -31,12 +31,12 @@ from benchmarks.peers import Peer, open_peers
 from benchmarks.simulated import simulated_video
 from benchmarks.spent import in_turns
 from benchmarks.startup import score_tiny, tiny_video
-from inference.ahead import ahead
-from inference.detector import open_detector
-from inference.locate import Locator
+from inference.detect import open_detector
 from inference.model import ExpressionModel
 from inference.options import ScoringOptions
-from inference.score import BATCH_SIZE, FRAMES_AHEAD, Scorer
+from inference.prefetch import prefetch
+from inference.score import BATCH_SIZE, PREFETCHED_FRAMES, Scorer
+from inference.track import Locator
 from inference.video import open_video
 from pmfer.bundle import Bundle, load_bundle
 from pmfer.onnx_cost import graph_cost
@@ -166,7 +166,7 @@ def count(video: Path, threads: int) -> int:
 
 def detect(locator: Locator, video: Path, threads: int) -> int:
     """Decode a video and find the faces of every frame, the decoder working ahead as in scoring."""
-    with open_video(video, threads) as opened, ahead(opened.frames(), FRAMES_AHEAD) as frames:
+    with open_video(video, threads) as opened, prefetch(opened.frames(), PREFETCHED_FRAMES) as frames:
         return sum(len(batch) for batch in locator.locate(frames))
 
 

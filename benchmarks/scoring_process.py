@@ -12,8 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from statistics import median
 
-from inference.limits import VideoLimits
-from inference.options import ScoringOptions
+from inference.options import ScoringOptions, VideoLimits
 from inference.process import ScoringProcess
 from inference.score import Scorer
 from pmfer.bundle import DEFAULT_BUNDLE, load_bundle

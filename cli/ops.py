@@ -35,7 +35,7 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """Check what a night needs and say what to do; exit status 1 if something is broken."""
-    from inference.runtime import require_runtime
+    from inference.hardware import require_runtime
 
     require_runtime()  # without it the checks themselves cannot be imported
     from flows.doctor import State, as_rows, examine

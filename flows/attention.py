@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 
 from flows.evaluation import BATCH, Cutter, Options, write_json
-from inference.attention import Look, mean_looks
-from inference.attention_sheet import draw_means, draw_sheet
-from inference.crop import Picture
-from inference.faces import Floats
+from inference.attention import Look, draw_means, draw_sheet, mean_looks
+from inference.faces import Floats, Picture
 from inference.model import ExpressionModel
 from pmfer.bundle import Bundle, load_bundle
 from pmfer.datasets import PictureError, PictureSource, read_samples

@@ -28,10 +28,9 @@ from flows.settings import DOTENV, Settings, config_file, prefect_server, proxy_
 from flows.sources import list_nights
 from flows.sources.names import lookalikes
 from flows.warehouse_address import warehouse_address
-from inference.detector import open_detector
-from inference.hardware import cuda_device_count
+from inference.detect import open_detector
+from inference.hardware import cuda_device_count, runtime_rival
 from inference.options import ScoringOptions
-from inference.runtime import runtime_rival
 from pmfer.bundle import load_bundle
 from pmfer.errors import PmferError
 from reports.fonts import FONT_FILES, font_path

@@ -14,10 +14,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from inference.crop import crop_face
-from inference.detector import Detector, open_detector
+from inference.detect import Detector, find_faces_in_stills, main_face, open_detector
 from inference.model import ExpressionModel
 from inference.options import ScoringOptions
-from inference.stills import find_faces_in_stills, main_face
 from pmfer.bundle import Bundle, CropGeometry, load_bundle
 from pmfer.confusion_picture import draw_confusion
 from pmfer.datasets import read_samples

@@ -12,9 +12,7 @@ from flows.proxies import proxy_of, require_usable
 from flows.settings import Dispatch, Settings, limits_of, read_settings
 from flows.sources import Source, SourceAccess
 from flows.warehouse_address import s3_access, s3_server, warehouse_address
-from inference.centerface import CenterFace
-from inference.limits import VideoLimits
-from inference.options import ScoringOptions
+from inference.options import CENTERFACE, ScoringOptions, VideoLimits
 from pmfer.bundle import Bundle, load_bundle
 from warehouse.address import Address
 from warehouse.queries import Provenance
@@ -66,7 +64,7 @@ def make_job(
     options = ScoringOptions(
         frames_per_second=settings.frames_per_second,
         # Workers look for the file in the same place, whatever folder they work in.
-        detector=settings.detector if settings.detector == CenterFace.name else str(Path(settings.detector).absolute()),
+        detector=settings.detector if settings.detector == CENTERFACE else str(Path(settings.detector).absolute()),
         int8=settings.scores_in_int8,
     )
     return job_of(settings, str(source), night, load_bundle(settings.bundle), options)

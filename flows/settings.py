@@ -27,7 +27,7 @@ from pydantic_settings import (
 )
 
 from inference.hardware import gains_from_int8
-from inference.limits import VideoLimits
+from inference.options import VideoLimits
 from pmfer.bundle import DEFAULT_BUNDLE
 from pmfer.errors import ConfigurationError
 from reports.format import Format

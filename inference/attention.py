@@ -1,14 +1,29 @@
-"""Where a bundle looks for its phrases, as numbers: does "lip corners pulled up" look at the mouth?"""
+"""Where a bundle looks for its phrases, as numbers and as pictures: does "lip corners pulled up" look at the mouth?"""
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
+from PIL import Image
 
-from inference.faces import Floats
+from inference.faces import Floats, Picture
 from pmfer.bundle import AuPhrase
+from pmfer.errors import ConfigurationError
 from pmfer.facs import REGION_BOXES, Region
+
+SIDE_PX = 192  # side of one face on a sheet
+COLUMNS = 6
+CELL_INCHES = (1.75, 2.6)  # width, height, with the words above and below
+# From nothing to a strong colour: where nobody looks, the face stays as it is.
+HEAT = LinearSegmentedColormap.from_list("heat", [(1.0, 0.75, 0.0, 0.0), (1.0, 0.45, 0.0, 0.55), (0.85, 0.0, 0.1, 0.8)])
 
 
 @dataclass(frozen=True)
@@ -58,3 +73,87 @@ def _centre(mean_map: Floats) -> tuple[float, float]:
     x = float(mean_map.sum(0) @ (np.arange(width) + 0.5)) / width / total
     y = float(mean_map.sum(1) @ (np.arange(height) + 0.5)) / height / total
     return x, y
+
+
+@dataclass(frozen=True)
+class _Cell:
+    title: str
+    words: str  # below the picture, in lines
+    heat: Floats | None  # [h, w], times an even look
+    region: str | None
+
+
+def draw_sheet(crop: Picture, scores: Floats, maps: Floats, phrases: Sequence[AuPhrase], out: Path) -> None:
+    """One face: for every phrase its map over the face, its score, and the share of it inside the phrase's region.
+
+    Args:
+        crop: what the model saw, [S, S] or [S, S, 3].
+        scores: of the phrases, [A].
+        maps: [A, h, w].
+        phrases: in the order of both.
+        out: PNG to write.
+
+    Raises:
+        ConfigurationError: `out` cannot be written.
+    """
+    cells = [_Cell("the face", f"{crop.shape[0]} px, as the model sees it", None, None)]
+    for phrase, score, own in zip(phrases, scores, maps, strict=True):
+        inside = f"\n{inside_share(own, phrase.region):.0%} at the {phrase.region}" if phrase.region else ""
+        cells.append(_Cell(phrase.phrase, f"{phrase.column}: score {score:.2f}{inside}", own * own.size, phrase.region))
+    _draw(crop, cells, out)
+
+
+def draw_means(crops: Sequence[Picture], looks: Sequence[Look], out: Path) -> None:
+    """Many faces: the mean map of every phrase over the mean face, and its share inside the phrase's region.
+
+    Raises:
+        ConfigurationError: `out` cannot be written.
+    """
+    face = np.mean(np.stack(crops), axis=0).round().astype(np.uint8)
+    cells = [_Cell("the mean face", f"of {len(crops)} faces", None, None)]
+    for look in looks:
+        words = look.phrase.column
+        if look.share is not None and look.chance is not None:
+            words += f": {look.share:.0%} at the {look.phrase.region}\n(an even look: {look.chance:.0%})"
+        cells.append(_Cell(look.phrase.phrase, words, look.mean_map * look.mean_map.size, look.phrase.region))
+    _draw(face, cells, out)
+
+
+def _draw(face: Picture, cells: Sequence[_Cell], out: Path) -> None:
+    columns = min(COLUMNS, len(cells))
+    lines = -(-len(cells) // columns)
+    size = (max(columns, 3) * CELL_INCHES[0], lines * CELL_INCHES[1] + 0.7)
+    figure = Figure(size, dpi=110, layout="constrained")
+    grid = figure.subplots(lines, columns, squeeze=False)
+    # One scale for all maps of a sheet: a phrase that looks everywhere alike must look pale beside one that does not.
+    strongest = max((float(cell.heat.max()) for cell in cells if cell.heat is not None), default=1.0)
+    scale = Normalize(1.0, max(strongest, 2.0))
+    large = np.asarray(Image.fromarray(face).resize((SIDE_PX, SIDE_PX), Image.Resampling.BICUBIC))
+    for axes in grid.flat:
+        axes.axis("off")
+    for axes, cell in zip(grid.flat, cells, strict=False):
+        _draw_cell(axes, large, cell, scale)
+    bar = figure.colorbar(
+        ScalarMappable(scale, HEAT), ax=grid, location="bottom", fraction=0.03, pad=0.02, aspect=60, shrink=0.6
+    )
+    bar.set_label("attention, times that of an even look; dashed: the phrase's region", fontsize=8)
+    bar.ax.tick_params(labelsize=7)
+    try:
+        figure.savefig(out, format="png")
+    except OSError as error:
+        raise ConfigurationError(f"{out}: cannot be written ({error.strerror or error})") from None
+
+
+def _draw_cell(axes: Axes, face: Picture, cell: _Cell, scale: Normalize) -> None:
+    extent = (0.0, 1.0, 1.0, 0.0)  # fractions of the crop, y down
+    axes.imshow(face, cmap="gray", vmin=0, vmax=255, extent=extent)
+    if cell.heat is not None:
+        heat = Image.fromarray(cell.heat.astype(np.float32)).resize((SIDE_PX, SIDE_PX), Image.Resampling.BICUBIC)
+        axes.imshow(np.asarray(heat), cmap=HEAT, norm=scale, extent=extent)
+    if cell.region:
+        top, bottom, left, right = REGION_BOXES[Region(cell.region)]
+        for colour, style in (("white", "-"), ("black", (0, (4, 4)))):  # seen on bright and on dark faces
+            frame = Rectangle((left, top), right - left, bottom - top, fill=False, ls=style, lw=0.8, ec=colour)
+            axes.add_patch(frame)
+    axes.set_title("\n".join(textwrap.wrap(cell.title, 25)), fontsize=8)
+    axes.text(0.5, 1.04, cell.words, fontsize=7, ha="center", va="top", clip_on=False)

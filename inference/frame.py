@@ -1,17 +1,38 @@
-"""One decoded frame, and the pictures that are made of it: upright, with square pixels."""
+"""One decoded frame, shown upright and with square pixels, and which frames of a recording are sampled."""
 
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import av
 import numpy as np
+from av.sidedata.sidedata import SideData, Type
+from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
-
-from inference.orientation import UPRIGHT, Orientation
 
 BYTE_LUMA = frozenset({"gray", *(f"yuv{j}{kind}p" for j in ("", "j") for kind in (420, 422, 440, 444)), "nv12", "nv21"})
 FULL_RANGE = 2  # FFmpeg's AVCOL_RANGE_JPEG: luma of 0 to 255, not 16 to 235
 SAME_LEVELS = np.arange(256, dtype=np.uint8)
 STUDIO_LEVELS = np.clip((np.arange(256) - 16) * 255 / 219, 0, 255).round().astype(np.uint8)  # ITU-R BT.601, 2.5.3
+ROUNDING_S = 1e-6  # containers round timestamps: a frame this little before a tick is on it
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """One of the eight ways to lay a picture: transposed or not, then each axis kept or reversed."""
+
+    transposed: bool = False
+    rows_reversed: bool = False
+    columns_reversed: bool = False
+
+    def displayed(self, stored: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The picture [H, W, ...] as displayed, a view of the stored one."""
+        laid = stored.swapaxes(0, 1) if self.transposed else stored
+        return laid[:: -1 if self.rows_reversed else 1, :: -1 if self.columns_reversed else 1]
+
+
+UPRIGHT = Orientation()
 
 
 @dataclass(frozen=True)
@@ -76,3 +97,101 @@ class Frame:
         # Threads of libswscale's own would be started for every frame, and cost as much as they save.
         stored = self.decoded.to_ndarray(format=pixel_format, width=width, height=height, threads=1)
         return self.orientation.displayed(np.asarray(stored, np.uint8))
+
+
+class OrientationReader:
+    """Reads the orientation of frame after frame. What one frame states holds until another states something else.
+
+    A container states its orientation with every frame, a bitstream (H.264, HEVC) with its first frame or keyframes.
+    FFmpeg passes over "upright". So where keyframes repeat their orientation, one without is upright again.
+    """
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+        self._rotation: int | None = None  # of the frame before; None before the first
+        self._repeated = False  # by the last keyframe
+        self._orientation = UPRIGHT
+
+    def read(self, frame: av.VideoFrame) -> Orientation:
+        """The orientation of the next frame, in the order of display."""
+        if frame.key_frame or frame.rotation != self._rotation:
+            stated = self._stated(frame)
+            if frame.key_frame:
+                stated = stated or (UPRIGHT if self._repeated else None)
+                self._repeated = stated is not None and self._rotation is not None
+            self._orientation = stated or self._orientation
+        self._rotation = frame.rotation
+        return self._orientation
+
+    def _stated(self, frame: av.VideoFrame) -> Orientation | None:
+        # A frame whose side data was read refers to itself and stays in memory until Python collects garbage. So read
+        # those of a copy, which has four pixels.
+        copy = self._reformatter.reformat(frame, 2, 2, "gray", interpolation=Interpolation.POINT, threads=1)
+        try:
+            matrices = [bytes(data) for data in _side_data(copy) if data.type is Type.DISPLAYMATRIX]
+        except ValueError:  # PyAV 18.1 gives none of them if it does not know the kind of one, such as EXIF
+            return _nearest_quarter(frame.rotation) if frame.rotation else None
+        return _oriented(np.frombuffer(matrices[0], np.int32)) if matrices else None
+
+
+def _side_data(frame: av.VideoFrame) -> Iterator[SideData]:
+    """What PyAV declares as a mapping, but gives as a sequence: of two display matrices the first one counts."""
+    return iter(frame.side_data)  # type: ignore[arg-type]
+
+
+def _nearest_quarter(rotation_deg: int) -> Orientation:
+    """The orientation for a rotation, counter-clockwise, of a picture that is not mirrored."""
+    quarters = round(rotation_deg / 90) % 4
+    return Orientation(quarters % 2 == 1, quarters in (1, 2), quarters in (2, 3))
+
+
+def _oriented(matrix: NDArray[np.int32]) -> Orientation | None:
+    """The orientation nearest to a display matrix, by rows; None if it shows nothing.
+
+    A stored pixel (x, y) is displayed at (a x + c y, b x + d y), ISO/IEC 14496-12, 6.2.2.
+    """
+    a, b, _, c, d, *_ = matrix.tolist()
+    if a * d == b * c:
+        return None
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        return Orientation(True, rows_reversed=b < 0, columns_reversed=c < 0)
+    return Orientation(False, rows_reversed=d < 0, columns_reversed=a < 0)
+
+
+class Ticks:
+    """Ticks of a fixed rate, and whether a new one was reached.
+
+    A tick that passes without a frame (variable frame rate, a pause) is gone, so no frame stands for two of them.
+    """
+
+    def __init__(self, per_second: float) -> None:
+        self._per_second = per_second
+        self._last: int | None = None
+
+    def reached(self, time_s: float) -> bool:
+        """Whether this is the first time, of times given in order, at or after a tick."""
+        tick = math.floor((time_s + ROUNDING_S) * self._per_second)
+        new = self._last is None or tick > self._last
+        if new:
+            self._last = tick
+        return new
+
+
+class Timed(Protocol):
+    """Anything that happens at a time."""
+
+    @property
+    def time_s(self) -> float:
+        """Seconds since the start of the recording."""
+
+
+AnyTimed = TypeVar("AnyTimed", bound=Timed)
+
+
+def sample(frames: Iterable[AnyTimed], frames_per_second: float | None) -> Iterator[AnyTimed]:
+    """Of frames in time order, the first at or after each tick of 1 / `frames_per_second` s; all of them if None."""
+    if frames_per_second is None:
+        yield from frames
+        return
+    ticks = Ticks(frames_per_second)
+    yield from (frame for frame in frames if ticks.reached(frame.time_s))

@@ -1,12 +1,21 @@
-"""What the machine has that decides how networks are run: GPUs, and instructions for eight-bit products."""
+"""What the machine and the installation offer the networks: GPUs, eight-bit products, a working ONNX Runtime.
+
+Importing this module does not import ONNX Runtime.
+"""
 
 import ctypes
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from pmfer.errors import ConfigurationError
 
 CPU_FLAGS = Path("/proc/cpuinfo")
 # Instructions that multiply and add four bytes at once. Without them, eight bits gain nothing, and ONNX Runtime's
 # products of unsigned by signed bytes overflow: on a CPU with AVX2 alone, one leading expression in ten was another.
 BYTE_PRODUCTS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
+# Both bring the folder `onnxruntime`: the one that was installed last is there, and who removes one breaks the other.
+_OURS, _OTHER = "onnxruntime-gpu", "onnxruntime"
+_REPAIR = f"run `pip uninstall {_OTHER} {_OURS}` and install the project again"
 
 
 def cuda_device_count() -> int:
@@ -46,3 +55,26 @@ def multiplies_bytes(cpu_flags: Path = CPU_FLAGS) -> bool:
         return False
     flags = next((line.split() for line in text.splitlines() if line.startswith("flags")), [])
     return not BYTE_PRODUCTS.isdisjoint(flags)
+
+
+def require_runtime() -> None:
+    """Make sure that ONNX Runtime can be imported.
+
+    Raises:
+        ConfigurationError: it is missing or not whole.
+    """
+    try:
+        import onnxruntime
+
+        _ = onnxruntime.InferenceSession
+    except (ImportError, AttributeError):
+        raise ConfigurationError(f"ONNX Runtime is not whole; {_REPAIR}") from None
+
+
+def runtime_rival() -> str | None:
+    """What is wrong where a second package of ONNX Runtime is installed, and what to do; None if there is none."""
+    try:
+        version(_OTHER)
+    except PackageNotFoundError:
+        return None
+    return f"the package {_OTHER} is installed beside {_OURS} and may score on the CPU in its place; {_REPAIR}"

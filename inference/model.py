@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.faces import Floats
-from inference.network import Network
+from inference.runtime import Network
 from pmfer.bundle import Bundle
 from pmfer.errors import BundleError
 

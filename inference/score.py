@@ -1,7 +1,7 @@
 """Score a video: decode, find faces, follow them, choose the subject, and run the model on the subject's crops.
 
-One pass over the video, in stages that work at once (inference.ahead). Frames are held for a few batches only; what
-stays until the end of the session is a line of numbers per sighting and its small crop (inference.crop_store).
+One pass over the video, in stages that work at once. Frames are held for a few batches only; what stays until the end
+of the session is a line of numbers per sighting and its small crop.
 """
 
 import time
@@ -14,31 +14,23 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from inference.ahead import ahead
-from inference.crop import crop_face
-from inference.crop_store import CropStore
-from inference.detector import find_faces, open_detector
-from inference.faces import Faces, sizes
-from inference.frame import Frame
-from inference.limits import VideoLimits
-from inference.locate import Locator
+from inference.crop import CropStore, crop_face, measure_quality, why_unreadable
+from inference.detect import find_faces, open_detector
+from inference.faces import Faces, estimate_pose, sizes
+from inference.frame import Frame, sample
 from inference.model import ExpressionModel
-from inference.options import ScoringOptions
-from inference.pose import estimate_pose
-from inference.quality import measure_quality, why_unreadable
+from inference.options import ScoringOptions, VideoLimits
+from inference.prefetch import prefetch
+from inference.sightings import SessionLog, Sighting
 from inference.subject import Subject, choose_subject
-from inference.table import SessionLog, Sighting
-from inference.timing import sample
-from inference.track import Tracker
+from inference.track import Locator, Tracker
 from inference.video import Video, open_video
 from pmfer.bundle import Bundle
 from pmfer.errors import BundleError, VideoError
 
 RIVAL_WARNING_SHARE = 0.7  # of the subject's prominence: with a rival beyond this, the choice of subject is doubtful
-
-FRAMES_AHEAD = 16  # decoded while the detector is busy
+PREFETCHED_FRAMES = 16  # decoded while the detector is busy
 BATCH_SIZE = 32  # frames that are located together, and crops that go to the model together
-
 Progress = Callable[[float, float | None], None]  # seconds of video done, seconds announced (None: unknown)
 
 
@@ -82,7 +74,7 @@ class Scorer:
             bundle: the verified bundle whose model scores.
             options: everything that changes results.
             batch_size: frames that are located together, and crops that go to the model together. About three batches
-                of decoded frames are in memory at once, each of `locate.BATCH_BYTES` at most.
+                of decoded frames are in memory at once, each of `track.BATCH_BYTES` at most.
             threads: CPU threads of the decoder and of each network.
             limits: largest picture and length of a video; None: without limits.
 
@@ -162,7 +154,7 @@ class Scorer:
         log = SessionLog()
         tracker = Tracker(self._options.track_gap_s)
         sampled = sample(video.frames(), self._options.frames_per_second)
-        with ahead(sampled, FRAMES_AHEAD) as frames, ahead(self._locator.locate(frames), 1) as batches:
+        with prefetch(sampled, PREFETCHED_FRAMES) as frames, prefetch(self._locator.locate(frames), 1) as batches:
             for batch in batches:
                 for frame, faces in batch:
                     numbers = tracker.follow(frame.time_s, faces.boxes)

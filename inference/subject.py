@@ -9,10 +9,9 @@ from itertools import count, islice
 import numpy as np
 import polars as pl
 
-from inference.faces import Floats
-from inference.track import steps
+from inference.faces import Floats, steps
 
-MAX_RETURN_STEP = 0.5  # how far from its last place a face may return, as `track.steps` measures it
+MAX_RETURN_STEP = 0.5  # how far from its last place a face may return, as `faces.steps` measures it
 BOX = ("box_x_px", "box_y_px", "box_w_px", "box_h_px")
 
 

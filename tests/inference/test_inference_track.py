@@ -1,4 +1,4 @@
-"""Faces of every frame from few looks: what is saved, and that nothing is lost by it."""
+"""Faces of every frame from few looks, and the tracks they belong to: what is saved, and that nothing is lost."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,13 +9,18 @@ import pytest
 from inference_videos import Picture, write_video
 from numpy.typing import NDArray
 
-from inference.centerface import CenterFace, centerface_weights
+from inference.detect import CenterFace
 from inference.faces import Faces, overlaps
 from inference.frame import Frame
-from inference.likeness import likeness, patches
-from inference.locate import Locator, between, pairs
-from inference.options import ScoringOptions
+from inference.options import ScoringOptions, centerface_weights
+from inference.track import Locator, Tracker, interpolate, likeness, pair_faces, patches
 from inference.video import open_video
+
+Boxes = NDArray[np.float32]
+
+
+def boxes(*rows: tuple[float, float, float, float]) -> Boxes:
+    return np.array(rows, np.float32).reshape(-1, 4)
 
 
 class CountingDetector(CenterFace):
@@ -143,14 +148,40 @@ def faces_at(*lefts: float) -> Faces:
 
 def test_faces_keep_apart_while_they_are_interpolated() -> None:
     first, second = faces_at(0, 100), faces_at(102, 2)  # the detector gave them in another order
-    partners = pairs(first, second, max_step=0.1)
+    partners = pair_faces(first, second, max_step=0.1)
     assert partners is not None
-    np.testing.assert_allclose(between(first, second, partners, 0.5).boxes[:, 0], [1, 101])
+    np.testing.assert_allclose(interpolate(first, second, partners, 0.5).boxes[:, 0], [1, 101])
 
 
 def test_frames_disagree_where_a_face_came_went_or_moved() -> None:
-    assert pairs(faces_at(0), faces_at(0, 100), max_step=0.1) is None
-    assert pairs(faces_at(0), faces_at(), max_step=0.1) is None
-    assert pairs(faces_at(0), faces_at(5), max_step=0.1) is None  # an eighth of its size
-    assert pairs(faces_at(0, 2), faces_at(1, 90), max_step=0.1) is None  # both became the same one
-    assert pairs(faces_at(), faces_at(), max_step=0.1) is not None
+    assert pair_faces(faces_at(0), faces_at(0, 100), max_step=0.1) is None
+    assert pair_faces(faces_at(0), faces_at(), max_step=0.1) is None
+    assert pair_faces(faces_at(0), faces_at(5), max_step=0.1) is None  # an eighth of its size
+    assert pair_faces(faces_at(0, 2), faces_at(1, 90), max_step=0.1) is None  # both became the same one
+    assert pair_faces(faces_at(), faces_at(), max_step=0.1) is not None
+
+
+def test_moving_face_keeps_its_track_and_a_second_face_gets_its_own() -> None:
+    tracker = Tracker(gap_s=2)
+    for step in range(20):
+        assert tracker.follow(0.2 * step, boxes((10 + 30 * step, 50, 60, 80), (600, 60, 60, 80))) == [0, 1]
+
+
+def test_order_of_detections_does_not_swap_tracks() -> None:
+    tracker = Tracker(gap_s=2)
+    assert tracker.follow(0.0, boxes((0, 0, 50, 50), (300, 0, 50, 50))) == [0, 1]
+    assert tracker.follow(0.2, boxes((305, 0, 50, 50), (5, 0, 50, 50))) == [1, 0]
+
+
+def test_short_gap_is_bridged_and_a_long_one_is_not() -> None:
+    tracker = Tracker(gap_s=2)
+    assert tracker.follow(0.0, boxes((0, 0, 50, 50))) == [0]
+    assert tracker.follow(1.0, boxes()) == []
+    assert tracker.follow(1.9, boxes((3, 0, 50, 50))) == [0]
+    assert tracker.follow(4.0, boxes((3, 0, 50, 50))) == [1]
+
+
+def test_face_of_another_size_in_the_same_place_is_another_face() -> None:
+    tracker = Tracker(gap_s=2)
+    tracker.follow(0.0, boxes((0, 0, 50, 50)))
+    assert tracker.follow(0.2, boxes((0, 0, 160, 160))) == [1]

@@ -1,7 +1,11 @@
-"""The picture streams of a file: which one is the recording, and how much of it the file announces."""
+"""What a video file says of itself: its picture streams, its length, and the times of its frames.
+
+Several streams may be a recording, and what a file announces may be wrong: this module chooses and corrects.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import av
 from av.container import InputContainer
@@ -14,8 +18,10 @@ LOOKS = 16  # keyframes of each stream that are decoded to choose among several
 LOOK_S = 60.0  # between two of them where the file announces no duration
 FEW_PICTURES = 0.1  # of those of the fullest stream: a stream with fewer is a preview
 CLEAR_FACE = 0.5  # of the prominence of the best face: a stream whose faces reach it shows the patient, too
-
 Look = Callable[[av.VideoFrame], float]  # how prominent the best face of a picture is; 0 without one
+JUMP_S = 1.0  # a timestamp that lies back by more than this starts a new count; by less, it is jitter
+GAP_S = 60.0  # a step forward by more than this, and by more than GAP_STEPS usual steps, starts a new count as well
+GAP_STEPS = 10
 
 
 @dataclass
@@ -142,3 +148,62 @@ def _tagged_end_s(stream: VideoStream) -> float | None:
         return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
     except ValueError:
         return None
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A stretch of time without a picture that a recording's timestamps passed over."""
+
+    at_s: float  # where it lies, on the clock that leaves it out
+    length_s: float
+
+
+class Clock:
+    """Turns timestamps into seconds of recording, never running backwards.
+
+    Zero is the container's own start time, the same zero as in any player; a container without one starts with its
+    first frame. A frame without a timestamp follows its predecessor by the nominal frame duration. Counting goes on the
+    same way where timestamps jump: back (files joined together, a camera that restarted), or forward (a camera that set
+    its clock, a connection that was lost). A time-lapse has long steps; there a jump is what is much longer than usual.
+    """
+
+    def __init__(self, start_s: float | None, frame_s: float, usual_step_s: float = 0.0) -> None:
+        """Start a clock.
+
+        Args:
+            start_s: time of the container's start; None if it states none.
+            frame_s: nominal duration of a frame.
+            usual_step_s: from one timestamp to the next, as the first ones show it; 0 if unknown.
+        """
+        self._start_s = start_s
+        self._frame_s = frame_s
+        self._usual_step_s = usual_step_s
+        self._step_s = 0.0  # the last one by the timestamps
+        self._last_s: float | None = None
+        self.gaps: list[Gap] = []
+
+    def seconds(self, pts: int | None, time_base: Fraction | None) -> float:
+        """Seconds of the next frame, given in order of display; `pts` in units of `time_base`."""
+        if pts is None or time_base is None:
+            return self._at(self._following())
+        stamp_s = float(pts * time_base)
+        if self._start_s is None:
+            self._start_s = stamp_s - self._following()
+        now_s = stamp_s - self._start_s
+        if self._last_s is not None:
+            step_s = now_s - self._last_s
+            forward = step_s > max(GAP_S, GAP_STEPS * max(self._usual_step_s, self._step_s))
+            self._step_s = step_s
+            if forward or step_s < -JUMP_S:
+                now_s = self._following()
+                self._start_s = stamp_s - now_s
+            if forward:
+                self.gaps.append(Gap(now_s, step_s))
+        return self._at(now_s)
+
+    def _following(self) -> float:
+        return 0.0 if self._last_s is None else self._last_s + self._frame_s
+
+    def _at(self, now_s: float) -> float:
+        self._last_s = now_s if self._last_s is None else max(now_s, self._last_s)
+        return self._last_s

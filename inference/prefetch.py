@@ -11,17 +11,17 @@ from queue import Full, Queue
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
-CHECK_S = 0.1  # how often a stage that waits for room looks whether anybody still wants its items
+CHECK_S = 0.1  # how often a stage that waits for a free place looks whether anybody still wants its items
 
 
 @contextmanager
-def ahead(items: Iterator[Item], room: int) -> Iterator[Iterator[Item]]:
-    """Let `items` be made in a thread, up to `room` of them ahead, and give them in order.
+def prefetch(items: Iterator[Item], depth: int) -> Iterator[Iterator[Item]]:
+    """Let `items` be made in a thread, up to `depth` of them ahead, and give them in order.
 
     A slow taker holds the maker back, so memory stays bounded. An error of the maker is raised where its item would
     have come. On leaving the context the maker is stopped and waited for, finished or not.
     """
-    stage = _Stage(items, room)
+    stage = _Stage(items, depth)
     thread = threading.Thread(target=stage.make, name="pmfer-stage", daemon=True)
     thread.start()
     try:
@@ -41,9 +41,9 @@ class _End:
 class _Stage(Generic[Item]):
     """A maker and the queue behind it."""
 
-    def __init__(self, items: Iterator[Item], room: int) -> None:
+    def __init__(self, items: Iterator[Item], depth: int) -> None:
         self._items = items
-        self._queue: Queue[Item | _End] = Queue(room)
+        self._queue: Queue[Item | _End] = Queue(depth)
         self.stop = threading.Event()
 
     def make(self) -> None:

@@ -1,4 +1,4 @@
-"""The tables of a session: what was seen while it ran, and the score batch that comes of it."""
+"""Everything seen in a session, face by face, and the score batch that comes of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,9 +7,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from inference.faces import Floats
-from inference.pose import Pose
-from inference.quality import Quality
+from inference.crop import Quality
+from inference.faces import Floats, Pose
 from pmfer.bundle import ROW_COLUMNS
 from pmfer.errors import FrameReason
 

