@@ -28,10 +28,10 @@ import polars as pl
 
 from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.facs import AU_COLUMNS
+from pmfer.frame_row import FRAME_SCHEMA
 from warehouse.address import FileAddress
 from warehouse.connection import open_reader, open_writer
 from warehouse.contracts import broken_contracts
-from warehouse.frames import FRAME_COLUMNS
 from warehouse.publish import publish
 from warehouse.records import BundleRecord, RunOutcome, RunRecord, ScoringRecord, SessionRecord, SessionResult
 from warehouse.store import finish_run, start_run, store_sessions
@@ -184,7 +184,7 @@ def made_up_frames(seed: int, count: int) -> pl.DataFrame:
         occlusion=pl.lit(None),
         reason=pl.when(~pl.Series(seen)).then(pl.lit("no_face")),
     )
-    return frames.select(pl.col(column.name).cast(column.dtype) for column in FRAME_COLUMNS)
+    return frames.select(pl.col(name).cast(dtype) for name, dtype in FRAME_SCHEMA.items())
 
 
 def timed(connection: duckdb.DuckDBPyConnection, query: str) -> float:

@@ -9,28 +9,14 @@ from numpy.typing import NDArray
 
 from inference.crop import Quality
 from inference.faces import Floats, Pose
-from pmfer.bundle import ROW_COLUMNS
 from pmfer.errors import FrameReason
+from pmfer.frame_row import FRAME_SCHEMA, ROW_NAMES
 
-FRAMES = {"frame_index": pl.Int32, "pts_s": pl.Float64, "face_count": pl.Int32}
-SIGHTINGS = {
-    "frame_index": pl.Int32,
-    "pts_s": pl.Float64,
-    "track_id": pl.Int32,
+OF_FRAME = ("session_id", "face_count", "is_subject")  # known of a frame, not of a face in it
+FRAMES = {name: FRAME_SCHEMA[name] for name in ("frame_index", "pts_s", "face_count")}
+SIGHTINGS: dict[str, type[pl.DataType]] = {
+    **{name: FRAME_SCHEMA[name] for name in ROW_NAMES if name not in OF_FRAME},
     "prominence": pl.Float64,  # size in pixels x certainty x visible share
-    "box_x_px": pl.Float32,
-    "box_y_px": pl.Float32,
-    "box_w_px": pl.Float32,
-    "box_h_px": pl.Float32,
-    "detection_score": pl.Float32,
-    "sharpness": pl.Float32,
-    "brightness": pl.Float32,
-    "face_size_px": pl.Float32,
-    "yaw_deg": pl.Float32,
-    "pitch_deg": pl.Float32,
-    "roll_deg": pl.Float32,
-    "occlusion": pl.Float32,  # NULL: this release does not estimate it
-    "reason": pl.String,
     "crop": pl.Int64,  # number in the crop store; NULL if unreadable
 }
 PACKED_ROWS = 1024  # many small tables would take more memory than what is in them
@@ -63,23 +49,28 @@ class Sighting:
 
     def row(self, frame_index: int, pts_s: float) -> tuple[object, ...]:
         """Values in the order of SIGHTINGS."""
-        return (
-            frame_index,
-            pts_s,
-            self.track_id,
-            self.face_size_px * self.detection_score * self.visible_share,
-            *self.box.tolist(),
-            self.detection_score,
-            self.quality.sharpness,
-            self.quality.brightness,
-            self.face_size_px,
-            self.pose.yaw_deg,
-            self.pose.pitch_deg,
-            self.pose.roll_deg,
-            None,
-            self.reason.value if self.reason else None,
-            self.crop,
-        )
+        left, top, width, height = self.box.tolist()
+        values = {
+            "frame_index": frame_index,
+            "pts_s": pts_s,
+            "track_id": self.track_id,
+            "box_x_px": left,
+            "box_y_px": top,
+            "box_w_px": width,
+            "box_h_px": height,
+            "detection_score": self.detection_score,
+            "sharpness": self.quality.sharpness,
+            "brightness": self.quality.brightness,
+            "face_size_px": self.face_size_px,
+            "yaw_deg": self.pose.yaw_deg,
+            "pitch_deg": self.pose.pitch_deg,
+            "roll_deg": self.pose.roll_deg,
+            "occlusion": None,  # this release does not estimate it
+            "reason": self.reason.value if self.reason else None,
+            "prominence": self.face_size_px * self.detection_score * self.visible_share,
+            "crop": self.crop,
+        }
+        return tuple(values[name] for name in SIGHTINGS)
 
 
 class SessionLog:
@@ -148,4 +139,4 @@ class SessionLog:
             session_id=pl.lit(session_id),
             is_subject=is_subject,
             reason=pl.when(is_subject).then("reason").otherwise(absent),
-        ).select(*ROW_COLUMNS, *score_columns)
+        ).select(*ROW_NAMES, *score_columns)

@@ -22,27 +22,6 @@ INT8_FILE = "model.int8.onnx"
 MODEL_CARD_FILE = "MODEL_CARD.md"
 DEFAULT_BUNDLE = "pmfer-compact"
 BUNDLES_DIR = Path(__file__).parent / "bundles"
-ROW_COLUMNS = (  # of a score batch, before the score columns that a bundle names; the order of frame_scores
-    "session_id",
-    "frame_index",
-    "pts_s",
-    "face_count",
-    "track_id",
-    "is_subject",
-    "box_x_px",
-    "box_y_px",
-    "box_w_px",
-    "box_h_px",
-    "detection_score",
-    "sharpness",
-    "brightness",
-    "face_size_px",
-    "yaw_deg",
-    "pitch_deg",
-    "roll_deg",
-    "occlusion",
-    "reason",
-)
 
 
 @dataclass(frozen=True)

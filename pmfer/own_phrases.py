@@ -24,16 +24,17 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pmfer.bundle import ROW_COLUMNS, AuPhrase
+from pmfer.bundle import AuPhrase
 from pmfer.errors import ConfigurationError
 from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.facs import ACTION_UNITS, AU_COLUMNS, NEUTRAL_PHRASES, Region
+from pmfer.frame_row import ROW_NAMES
 from pmfer.prompts import OPENING, PHRASES, prompt_set_sha256
 from pmfer.tokenizer import words
 
 MAX_WORDS = 24  # of one phrase; the longest phrase of training has nine
 # Columns beside the scores, in a score batch or in the warehouse's views: no phrase may take their names.
-RESERVED_COLUMNS = frozenset(ROW_COLUMNS) | {
+RESERVED_COLUMNS = frozenset(ROW_NAMES) | {
     "scoring_id",
     "patient_id",
     "session_date",

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PLAIN = {"pmfer.facs", "pmfer.expressions", "pmfer.errors", "pmfer.bundle"}
-VOCABULARY = {"pmfer.facs", "pmfer.expressions", "pmfer.errors"}
+PLAIN = {"pmfer.facs", "pmfer.expressions", "pmfer.errors", "pmfer.bundle", "pmfer.frame_row"}
+VOCABULARY = {"pmfer.facs", "pmfer.expressions", "pmfer.errors", "pmfer.frame_row"}
 ROOMS = ("pmfer", "inference", "warehouse", "reports", "simulator", "flows", "cli")
 
 # room -> rooms or modules of the house that it may import, besides itself

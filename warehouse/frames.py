@@ -1,4 +1,4 @@
-"""The score batch: the columns of `frame_scores` that inference delivers, and the rules that a batch must keep.
+"""The rules that a score batch must keep before it is stored; its columns are declared in `pmfer.frame_row`.
 
 A bundle with phrases beside the action units delivers a further score column for each; they become rows of
 `frame_extra_scores`.
@@ -12,51 +12,7 @@ import numpy as np
 import polars as pl
 
 from pmfer.errors import FrameReason, WarehouseError
-from pmfer.expressions import EXPRESSION_NAMES
-from pmfer.facs import AU_COLUMNS
-
-SCORE_COLUMNS: tuple[str, ...] = (*EXPRESSION_NAMES, *AU_COLUMNS)
-BOX_COLUMNS: tuple[str, ...] = ("box_x_px", "box_y_px", "box_w_px", "box_h_px")
-
-
-@dataclass(frozen=True)
-class FrameColumn:
-    """One column of a batch; units and meaning are in the data dictionary."""
-
-    name: str
-    dtype: type[pl.DataType]
-    required: bool = False  # never NULL
-    low: float = -math.inf  # smallest value allowed, in the column's unit
-    high: float = math.inf  # largest value allowed, in the column's unit
-    decimals: int | None = None  # decimals that are stored; None: all. What lies beyond them is noise
-
-
-def _score_column(name: str) -> FrameColumn:
-    return FrameColumn(name, pl.Float32, low=0, high=1, decimals=3)
-
-
-FRAME_COLUMNS: tuple[FrameColumn, ...] = (
-    FrameColumn("session_id", pl.String, required=True),
-    FrameColumn("frame_index", pl.Int32, required=True, low=0),
-    FrameColumn("pts_s", pl.Float64, required=True),
-    FrameColumn("face_count", pl.Int32, required=True, low=0),
-    FrameColumn("track_id", pl.Int32),
-    FrameColumn("is_subject", pl.Boolean, required=True),
-    FrameColumn("box_x_px", pl.Float32, decimals=1),
-    FrameColumn("box_y_px", pl.Float32, decimals=1),
-    FrameColumn("box_w_px", pl.Float32, low=0, decimals=1),
-    FrameColumn("box_h_px", pl.Float32, low=0, decimals=1),
-    FrameColumn("detection_score", pl.Float32, low=0, high=1, decimals=3),
-    FrameColumn("sharpness", pl.Float32, low=0, decimals=3),
-    FrameColumn("brightness", pl.Float32, low=0, high=1, decimals=3),
-    FrameColumn("face_size_px", pl.Float32, low=0, decimals=1),
-    FrameColumn("yaw_deg", pl.Float32, low=-180, high=180, decimals=1),
-    FrameColumn("pitch_deg", pl.Float32, low=-180, high=180, decimals=1),
-    FrameColumn("roll_deg", pl.Float32, low=-180, high=180, decimals=1),
-    FrameColumn("occlusion", pl.Float32, low=0, high=1, decimals=3),
-    FrameColumn("reason", pl.String),
-    *(_score_column(name) for name in SCORE_COLUMNS),
-)
+from pmfer.frame_row import FACE_COLUMNS, FRAME_COLUMNS, SCORE_COLUMNS, FrameColumn, score_column
 
 
 @dataclass(frozen=True)
@@ -71,10 +27,10 @@ class Rule:
 def checked_frames(batches: Mapping[str, pl.DataFrame], extra_columns: Collection[str] = ()) -> pl.DataFrame:
     """Check score batches and join them, as they are stored.
 
-    Columns and types of each are those of FRAME_COLUMNS and, as further scores, `extra_columns`, in any order. There
-    is at least one row, and all belong to the session. `frame_index` increases strictly; `pts_s` never decreases, and
-    equal times are let pass, as containers do hold them. A row without a reason has every score, a row with one has
-    none. Values are in range and finite: missing is NULL, not NaN. Rows that are not the subject's have no box.
+    Columns and types of each are those of `pmfer.frame_row` and, as further scores, `extra_columns`, in any order.
+    There is at least one row, and all belong to the session. `frame_index` increases strictly; `pts_s` never decreases,
+    and equal times are let pass, as containers do hold them. A row without a reason has every score, a row with one has
+    none. Values are in range and finite: missing is NULL, not NaN. Rows without the subject describe no face.
 
     Args:
         batches: score batches by session_id, one at least.
@@ -87,7 +43,7 @@ def checked_frames(batches: Mapping[str, pl.DataFrame], extra_columns: Collectio
     Raises:
         WarehouseError: names the first session, column, row and rule that are broken.
     """
-    columns = (*FRAME_COLUMNS, *(_score_column(name) for name in extra_columns))
+    columns = (*FRAME_COLUMNS, *(score_column(name) for name in extra_columns))
     for session_id, frames in batches.items():
         _check_columns(frames, session_id, columns)
     names = [column.name for column in columns]
@@ -154,7 +110,7 @@ def _rules(session_ids: Sequence[str], columns: Sequence[FrameColumn], scores: S
     yield Rule("frame_index", "must increase from row to row", follows & (pl.col("frame_index").diff() <= 0))
     yield Rule("pts_s", "must not decrease from row to row", follows & (pl.col("pts_s").diff() < 0))
     yield from _reason_rules(scores)
-    for name in BOX_COLUMNS:
+    for name in FACE_COLUMNS:
         # The product's promise: other people are counted, and leave nothing else behind.
         yield Rule(name, "must be NULL unless it is the subject's", ~pl.col("is_subject") & pl.col(name).is_not_null())
 

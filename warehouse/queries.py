@@ -14,8 +14,8 @@ import duckdb
 import polars as pl
 
 from pmfer.errors import WarehouseError
+from pmfer.frame_row import SCORE_COLUMNS
 from warehouse import sql
-from warehouse.frames import SCORE_COLUMNS
 from warehouse.transaction import database_path, one_line_errors
 
 MOMENT_COLUMNS: tuple[str, ...] = (*SCORE_COLUMNS, "expressivity", "pain_activity")

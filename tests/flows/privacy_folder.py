@@ -19,12 +19,12 @@ from flows.printing import Printing
 from flows.reporting import render_by_hand
 from flows.writing import record_reading, writing
 from pmfer.errors import QuarantineReason
+from pmfer.frame_row import FRAME_SCHEMA, SCORE_COLUMNS
 from reports.format import Format
 from reports.protection import Recipient
 from warehouse import store
 from warehouse.address import Address, FileAddress, LakeAddress
 from warehouse.consent import Consent, record_consents
-from warehouse.frames import FRAME_COLUMNS, SCORE_COLUMNS
 from warehouse.publish import publish
 from warehouse.records import BundleRecord, QuarantineRecord, RunOutcome, RunRecord, ScoringRecord, SessionRecord
 
@@ -188,7 +188,7 @@ def frames_of(session_id: str, count: int = FRAMES) -> pl.DataFrame:
     measured = ("box_x_px", "box_y_px", "box_w_px", "box_h_px", "face_size_px", "sharpness")
     columns |= dict.fromkeys(measured, 90.0) | {"detection_score": 0.9, "brightness": 0.5, "occlusion": None}
     columns |= dict.fromkeys(("yaw_deg", "pitch_deg", "roll_deg"), 0.0)
-    return pl.DataFrame(columns).select(pl.col(column.name).cast(column.dtype) for column in FRAME_COLUMNS)
+    return pl.DataFrame(columns).select(pl.col(name).cast(dtype) for name, dtype in FRAME_SCHEMA.items())
 
 
 def _sha256(text: str) -> str:

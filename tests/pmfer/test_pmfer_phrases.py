@@ -23,12 +23,13 @@ from inference.model import ExpressionModel
 from inference.options import ScoringOptions
 from inference.score import Scorer
 from pmfer.bake import bake
-from pmfer.bundle import ROW_COLUMNS, Bundle, CropGeometry, load_bundle, write_card
+from pmfer.bundle import Bundle, CropGeometry, load_bundle, write_card
 from pmfer.datasets import read_ferplus
 from pmfer.errors import BundleError, ConfigurationError, TrainingError
 from pmfer.export import export_bundle
 from pmfer.expressions import EXPRESSION_NAMES, EXPRESSIONS
 from pmfer.facs import ACTION_UNITS, AU_BY_NUMBER, AU_COLUMNS
+from pmfer.frame_row import ROW_NAMES
 from pmfer.own_phrases import (
     RESERVED_COLUMNS,
     STANDARD_PHRASES,
@@ -220,7 +221,7 @@ def test_no_phrase_may_take_the_name_of_another_column() -> None:
     assert view
     stored = set(re.findall(r"^\| `(\w+)`", view[0], re.MULTILINE))
     scores = {*EXPRESSION_NAMES, *AU_COLUMNS}
-    assert (stored | set(ROW_COLUMNS)) - scores == RESERVED_COLUMNS
+    assert (stored | set(ROW_NAMES)) - scores == RESERVED_COLUMNS
 
 
 def test_own_phrases_change_the_identity_of_the_prompts(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Every contract holds of what is stored, and finds what somebody breaks by hand."""
 
+import math
 from datetime import date
 from unittest import mock
 
@@ -9,6 +10,7 @@ import pytest
 from warehouse_samples import BUNDLE, COMPLETED, sample_frames, sample_run, sample_scoring, sample_session
 
 from pmfer.errors import FrameReason, QuarantineReason, WarehouseError
+from pmfer.frame_row import FRAME_COLUMNS, SCORE_COLUMNS
 from warehouse import sql
 from warehouse.contracts import broken_contracts, contract_rules, require_contracts
 from warehouse.records import SessionResult
@@ -79,6 +81,35 @@ def test_every_contract_finds_what_breaks_it(loaded: duckdb.DuckDBPyConnection) 
             assert names(loaded) == {name}
         loaded.rollback()
     assert names(loaded) == set()
+
+
+def test_contracts_hold_every_column_to_its_declaration() -> None:
+    """What the contracts list by name is what pmfer.frame_row declares: no column is left out of its contract."""
+    scored, nobody = pl.col("frame_index") == 6, pl.col("reason") == "no_face"
+    breaks: list[tuple[str, str, pl.Expr, float | None]] = []  # contract, column, where it is changed, to what
+    for column in FRAME_COLUMNS:
+        in_range = "scores_in_range" if column.name in SCORE_COLUMNS else "measures_in_range"
+        beyond = [bound for bound in (column.low - 1, column.high + 0.5) if math.isfinite(bound)]
+        breaks += [(in_range, column.name, scored, value) for value in beyond]
+        if column.of_face:
+            breaks.append(("nothing_of_other_faces", column.name, nobody, 0))
+        if column.name in SCORE_COLUMNS:
+            breaks.append(("missing_scores_have_a_reason", column.name, scored, None))
+            breaks.append(("missing_scores_have_a_reason", column.name, nobody, 0))
+    assert len(breaks) > 4 * len(SCORE_COLUMNS)
+    whole = sample_frames("s1")
+    for contract in {name for name, *_ in breaks}:
+        changed = [
+            whole.with_columns(pl.when(where).then(value).otherwise(name).cast(whole.schema[name]).alias(name))
+            for broken, name, where, value in breaks
+            if broken == contract
+        ]
+        scorings = [frames.with_columns(scoring_id=pl.lit(n)) for n, frames in enumerate([whole, *changed])]
+        with duckdb.connect() as connection:
+            connection.register("frames_to_check", pl.concat(scorings))
+            connection.execute("CREATE TABLE extra_scores_to_check (scoring_id INT, frame_index INT, score FLOAT)")
+            found = {scoring_id for scoring_id, *_ in connection.execute(sql.contracts()[contract]).fetchall()}
+        assert found == set(range(1, len(scorings))), contract
 
 
 def test_a_breach_is_named_with_its_rows_in_one_line(loaded: duckdb.DuckDBPyConnection) -> None:

@@ -8,7 +8,8 @@ import pytest
 from warehouse_samples import BUNDLE, content, sample_frames, sample_scoring, sample_session
 
 from pmfer.errors import WarehouseError
-from warehouse.frames import BOX_COLUMNS, SCORE_COLUMNS, checked_frames
+from pmfer.frame_row import FACE_COLUMNS, SCORE_COLUMNS
+from warehouse.frames import checked_frames
 from warehouse.store import store_session
 
 FRAMES = sample_frames("s1")
@@ -78,14 +79,17 @@ def test_nothing_is_stored_of_a_batch_in_which_any_value_breaks_a_rule(writer: d
     assert content(writer) == before
 
 
-def test_another_persons_box_is_refused() -> None:
+def test_what_describes_another_persons_face_is_refused() -> None:
     unscored = dict.fromkeys(SCORE_COLUMNS)
     visitor = FRAMES.with_columns(
         reason=pl.lit("not_subject"), face_count=pl.lit(1, pl.Int32), is_subject=False, **unscored
     ).cast(FRAMES.schema)
     with pytest.raises(WarehouseError, match="column box_x_px, row 0: must be NULL unless it is the subject's"):
         checked_frames({"s1": visitor})
-    checked_frames({"s1": visitor.with_columns(**dict.fromkeys(BOX_COLUMNS)).cast(FRAMES.schema)})
+    angles = visitor.with_columns(pl.lit(None).alias(name) for name in FACE_COLUMNS if name != "yaw_deg")
+    with pytest.raises(WarehouseError, match="column yaw_deg, row 0: must be NULL unless it is the subject's"):
+        checked_frames({"s1": angles.cast(FRAMES.schema)})
+    checked_frames({"s1": visitor.with_columns(**dict.fromkeys(FACE_COLUMNS)).cast(FRAMES.schema)})
 
 
 def test_values_are_stored_with_the_decimals_of_their_column(writer: duckdb.DuckDBPyConnection) -> None:

@@ -22,9 +22,9 @@ from warehouse_samples import (
 
 from pmfer.errors import WarehouseError
 from pmfer.facs import AU_COLUMNS
+from pmfer.frame_row import SCORE_COLUMNS
 from warehouse import migrate, queries, sql
 from warehouse.connection import open_writer
-from warehouse.frames import SCORE_COLUMNS
 from warehouse.migrate import shipped_migrations
 from warehouse.personal import Keys, delete_rows, personal_tables
 from warehouse.store import finish_run, scoring_id, start_run, store_session

@@ -1,5 +1,7 @@
 """The database says the same as the vocabulary, explains every column, and is migrated exactly once."""
 
+import math
+import re
 from pathlib import Path
 
 import duckdb
@@ -8,11 +10,16 @@ import pytest
 from pmfer.errors import FrameReason, QuarantineReason, WarehouseError
 from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.facs import ACTION_UNITS
+from pmfer.frame_row import FRAME_COLUMNS
 from warehouse import sql
 from warehouse.connection import open_writer
 from warehouse.dictionary import render_dictionary, render_dictionary_of
-from warehouse.frames import FRAME_COLUMNS
 from warehouse.migrate import migrate, shipped_migrations
+
+
+def dictionary(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str, bool, str]]:
+    """Relation, column, type, whether it may be NULL, and comment."""
+    return connection.execute(sql.query("dictionary_columns")).fetchall()
 
 
 def columns(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, tuple[str, str]]:
@@ -39,6 +46,28 @@ def test_frame_scores_holds_the_score_batch_column_by_column(writer: duckdb.Duck
         ("scoring_id", "VARCHAR"),
         *((column.name, types[column.dtype.__name__]) for column in FRAME_COLUMNS),
     ]
+
+
+def test_the_dictionary_says_of_a_column_what_its_declaration_says(writer: duckdb.DuckDBPyConnection) -> None:
+    comments = {name: text for name, (_, text) in columns(writer, "frame_scores").items()}
+    assert [comments[column.name] for column in FRAME_COLUMNS] == [column.meaning for column in FRAME_COLUMNS]
+
+
+def test_frames_are_stored_in_the_decimals_and_never_null_as_declared(writer: duckdb.DuckDBPyConnection) -> None:
+    stored = columns(writer, "stored_frames")
+    assert list(stored) == ["scoring_id", *(column.name for column in FRAME_COLUMNS)]
+    for column in FRAME_COLUMNS:
+        kind, text = stored[column.name]
+        if column.decimals is None:
+            assert not kind.startswith("DECIMAL"), column.name
+            assert text == column.meaning
+        else:
+            digits, decimals = (int(number) for number in re.findall(r"\d+", kind))
+            assert decimals == column.decimals, column.name
+            assert math.isinf(column.high) or 10 ** (digits - decimals) > column.high
+            assert text == f"As in frame_scores, to {'one decimal' if decimals == 1 else 'three decimals'}."
+    required = {name for entry, name, _, null, _ in dictionary(writer) if entry == "stored_frames" and not null}
+    assert required == {"scoring_id", *(column.name for column in FRAME_COLUMNS if column.required)}
 
 
 def test_summary_has_the_vocabulary_in_its_order(writer: duckdb.DuckDBPyConnection) -> None:

@@ -7,8 +7,8 @@ import duckdb
 import numpy as np
 import polars as pl
 
+from pmfer.frame_row import FRAME_SCHEMA, SCORE_COLUMNS
 from warehouse import sql
-from warehouse.frames import FRAME_COLUMNS, SCORE_COLUMNS
 from warehouse.queries import Provenance
 from warehouse.records import BundleRecord, RunOutcome, RunRecord, ScoringRecord, SessionRecord
 from warehouse.store import store_session
@@ -65,7 +65,7 @@ def sample_frames(session_id: str, count: int = 40) -> pl.DataFrame:
         pts_s=pl.int_range(pl.len()) / 5 + 0.1,
         occlusion=None,
     )
-    return frames.select(pl.col(column.name).cast(column.dtype) for column in FRAME_COLUMNS)
+    return frames.select(pl.col(name).cast(dtype) for name, dtype in FRAME_SCHEMA.items())
 
 
 def sample_scoring(frames: pl.DataFrame, options: str = "options", run_id: str = "run-1") -> ScoringRecord:

@@ -1,0 +1,154 @@
+"""The row of a score batch, declared once: what is known of one sampled frame of a session.
+
+`inference` builds its tables from these columns and the warehouse its checks. The warehouse's schema and the data
+dictionary come from its migrations, which stay as they were written; tests/warehouse/test_warehouse_schema.py compares
+them with this declaration, so a new column is declared here and added by a migration. Missing is NULL, never 0 or NaN.
+"""
+
+import math
+from dataclasses import dataclass
+
+import polars as pl
+
+from pmfer.errors import FrameReason
+from pmfer.expressions import EXPRESSION_NAMES
+from pmfer.facs import ACTION_UNITS, AU_COLUMNS
+
+
+@dataclass(frozen=True)
+class FrameColumn:
+    """One column of a score batch."""
+
+    name: str  # `_s` is seconds, `_px` pixels, `_deg` degrees; a name without a unit is a count, a score or a share
+    dtype: type[pl.DataType]
+    meaning: str  # as in the data dictionary, with unit, range and when it is NULL
+    required: bool = False  # never NULL
+    low: float = -math.inf  # smallest value allowed, in the column's unit
+    high: float = math.inf  # largest value allowed, in the column's unit
+    decimals: int | None = None  # decimals that are stored; None: all. What lies beyond them is noise
+    of_face: bool = False  # describes the subject's face: NULL without the subject, as of other faces nothing is kept
+
+
+def score_column(name: str, meaning: str = "") -> FrameColumn:
+    """A column of scores in 0..1; a bundle may name more of them than the warehouse has columns."""
+    return FrameColumn(name, pl.Float32, meaning, low=0, high=1, decimals=3)
+
+
+def _face_px(name: str, meaning: str, low: float = 0) -> FrameColumn:
+    return FrameColumn(name, pl.Float32, meaning, low=low, decimals=1, of_face=True)
+
+
+def _face_share(name: str, meaning: str) -> FrameColumn:
+    return FrameColumn(name, pl.Float32, meaning, low=0, high=1, decimals=3, of_face=True)
+
+
+def _face_deg(name: str, meaning: str) -> FrameColumn:
+    return FrameColumn(name, pl.Float32, meaning, low=-180, high=180, decimals=1, of_face=True)
+
+
+ROW_COLUMNS: tuple[FrameColumn, ...] = (  # before the scores, in the order of frame_scores
+    FrameColumn("session_id", pl.String, "The session, as in sessions.", required=True),
+    FrameColumn(
+        "frame_index",
+        pl.Int32,
+        "Number of the frame in decode order, from 0; unique and increasing within a scoring.",
+        required=True,
+        low=0,
+    ),
+    FrameColumn(
+        "pts_s",
+        pl.Float64,
+        "Presentation time from the container, seconds; right for variable frame rates. Never decreases within a "
+        "scoring.",
+        required=True,
+    ),
+    FrameColumn(
+        "face_count",
+        pl.Int32,
+        "Faces found in the frame, count, those of other people included.",
+        required=True,
+        low=0,
+    ),
+    FrameColumn("track_id", pl.Int32, "Track of the subject's face within the session; NULL without the subject."),
+    FrameColumn(
+        "is_subject",
+        pl.Boolean,
+        "True when the box in this row is that of the session's subject; false when the frame has no face of the "
+        "subject.",
+        required=True,
+    ),
+    _face_px(
+        "box_x_px",
+        "Left edge of the subject's face box, pixels of the decoded frame; may lie outside. NULL without the subject.",
+        low=-math.inf,
+    ),
+    _face_px(
+        "box_y_px",
+        "Top edge of the subject's face box, pixels of the decoded frame; may lie outside. NULL without the subject.",
+        low=-math.inf,
+    ),
+    _face_px("box_w_px", "Width of the subject's face box, pixels. NULL without the subject."),
+    _face_px("box_h_px", "Height of the subject's face box, pixels. NULL without the subject."),
+    _face_share(
+        "detection_score",
+        "Confidence of the face detector, 0..1; detectors differ in scale. NULL without the subject.",
+    ),
+    FrameColumn(
+        "sharpness",
+        pl.Float32,
+        "Sharpness of the subject's face, from 0, larger is sharper; comparable within one set of scoring options. "
+        "NULL if not measured.",
+        low=0,
+        decimals=3,
+        of_face=True,
+    ),
+    _face_share("brightness", "Mean brightness of the subject's face, 0 black to 1 white. NULL if not measured."),
+    _face_px("face_size_px", "Square root of box width times height, pixels. NULL without the subject."),
+    _face_deg(
+        "yaw_deg",
+        "Head turned sideways, degrees, -180..180, 0 facing the camera, positive when the nose points to the right of "
+        "the picture; a rough estimate from landmarks. NULL if not estimated.",
+    ),
+    _face_deg(
+        "pitch_deg",
+        "Head tilted up or down, degrees, -180..180, 0 facing the camera, positive when the chin is raised; a rough "
+        "estimate from landmarks. NULL if not estimated.",
+    ),
+    _face_deg(
+        "roll_deg",
+        "Head leaning to a shoulder, degrees, -180..180, 0 upright, positive clockwise in the picture; an estimate "
+        "from landmarks. NULL if not estimated.",
+    ),
+    _face_share("occlusion", "Share of the subject's face that is covered, 0..1. NULL if not estimated."),
+    FrameColumn(
+        "reason",
+        pl.String,
+        f"Why the frame has no scores: {', '.join(list(FrameReason)[:-1])} or {list(FrameReason)[-1]}. NULL when "
+        "scored.",
+    ),
+)
+
+SCORE_COLUMNS: tuple[str, ...] = (*EXPRESSION_NAMES, *AU_COLUMNS)
+
+FRAME_COLUMNS: tuple[FrameColumn, ...] = (
+    *ROW_COLUMNS,
+    *(
+        score_column(
+            name,
+            f"Probability of {name}, 0..1; the eight expressions of a frame sum to 1. NULL if not scored.",
+        )
+        for name in EXPRESSION_NAMES
+    ),
+    *(
+        score_column(
+            unit.column,
+            f"AU {unit.number}, {unit.name}: alignment of the face with the phrase, 0..1, independent of the others; "
+            "not a FACS intensity. NULL if not scored.",
+        )
+        for unit in ACTION_UNITS
+    ),
+)
+
+ROW_NAMES: tuple[str, ...] = tuple(column.name for column in ROW_COLUMNS)
+FRAME_SCHEMA: dict[str, type[pl.DataType]] = {column.name: column.dtype for column in FRAME_COLUMNS}
+FACE_COLUMNS: tuple[str, ...] = tuple(column.name for column in ROW_COLUMNS if column.of_face)
