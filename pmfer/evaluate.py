@@ -9,8 +9,10 @@ import onnxruntime
 
 from pmfer.bundle import Bundle
 from pmfer.datasets import Faces, Samples, argmax_label, strict_label
+from pmfer.datasets.manifest import MAX_PSPI
 from pmfer.errors import TrainingError
 from pmfer.expressions import EXPRESSION_NAMES
+from pmfer.facs import PAIN_COLUMNS, pain_activity
 from pmfer.metrics import (
     NO_ANSWER,
     Floats,
@@ -38,7 +40,6 @@ PROTOCOL = (
 )
 SUBSETS = ("occlusion", "pose30", "pose45")  # their keys are always there, null in a set without them
 DUPLICATES = "duplicate_of_train"
-ACTIVITY_SCALE = 4.0  # from 0..4 of pain-related activity to 0..16 of PSPI where no other subject can tell the scale
 
 
 def run_bundle(
@@ -180,7 +181,7 @@ def au_figures(scores: Mapping[str, Floats], intensities: Mapping[str, Floats], 
 def pain_figures(scores: Mapping[str, Floats], samples: Samples) -> dict[str, Any]:
     """Pain-related facial activity against PSPI (Prkachin and Solomon, Pain 139, 2008)."""
     figures: dict[str, Any] = {"pearson": None, "icc": None, "mae": None, "pain_n": None, "pain_scale": None}
-    activity = pain_activity(scores)
+    activity = scored_activity(scores)
     if samples.pspi is None or activity is None:
         return figures
     known = ~np.isnan(activity) & ~np.isnan(samples.pspi)
@@ -191,7 +192,7 @@ def pain_figures(scores: Mapping[str, Floats], samples: Samples) -> dict[str, An
     if len(np.unique(subjects)) > 1:
         scale, mapped = "leave_one_subject_out", mapped_by_other_subjects(activity, pspi, subjects)
     else:
-        scale, mapped = "times_four", activity * ACTIVITY_SCALE
+        scale, mapped = "times_sixteen", activity * MAX_PSPI  # no other subject tells the scale
     return {
         "pearson": pearson(activity, pspi),
         "icc": icc_3_1(mapped, pspi),
@@ -201,14 +202,8 @@ def pain_figures(scores: Mapping[str, Floats], samples: Samples) -> dict[str, An
     }
 
 
-def pain_activity(scores: Mapping[str, Floats]) -> Floats | None:
-    """Phrase scores put together as PSPI puts intensities, 0..4; None if the bundle lacks one of the units."""
-    if not {"au04", "au06", "au07", "au09", "au10", "au43"} <= set(scores):
+def scored_activity(scores: Mapping[str, Floats]) -> Floats | None:
+    """Pain-related facial activity of faces by their phrase scores, 0..1; None if the bundle lacks one of the units."""
+    if not set(PAIN_COLUMNS) <= set(scores):
         return None
-    return np.asarray(
-        scores["au04"]
-        + np.maximum(scores["au06"], scores["au07"])
-        + np.maximum(scores["au09"], scores["au10"])
-        + scores["au43"],
-        np.float32,
-    )
+    return np.asarray(pain_activity(scores, np.maximum), np.float32)

@@ -6,6 +6,8 @@ The words for people stand in `reports.words`, under the same keys.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pmfer.facs import PAIN_COLUMNS
+
 
 class Unit(StrEnum):
     """How a measure is printed."""
@@ -57,11 +59,11 @@ HEADLINE_MEASURES: tuple[Measure, ...] = (
     Measure("anger", "anger_share", Unit.TIME_SHARE, LEAST_CHANGE, Concern.HIGHER),
 )
 
-# The units of pain-related facial activity (see pmfer.facs.PSPI_FORMULA) and the two lip corners. They show what the
+# The units of pain-related facial activity and the two lip corners. They show what the
 # face did and explain a finding; alone they raise none, because twenty more chances a day would raise false ones.
 PHRASE_MEASURES: tuple[Measure, ...] = tuple(
     Measure(column, f"{column}_mean", Unit.SCALE, LEAST_CHANGE, Concern.EITHER)
-    for column in ("au04", "au06", "au07", "au09", "au10", "au43", "au12", "au15")
+    for column in (*PAIN_COLUMNS, "au12", "au15")
 )
 
 LEAST_SMILES = 0.2  # per minute: one smile more or less in five minutes

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from pmfer.facs import AU_BY_NUMBER
+from pmfer.facs import ACTION_UNITS, pain_activity
 from simulator.patients import Course
 from simulator.session import SessionKind
 
@@ -37,7 +37,7 @@ class SessionTruth:
     frames: int  # drawn and encoded; of a video cut short fewer can be read
     duration_s: float  # first to last frame
     mean_units: dict[str, float]  # mean intensity of each drawn action unit by column name, `au01` to `au43`, 0..1
-    pain_activity: float  # mean of au04 + max(au06, au07) + max(au09, au10) + au43, over 4: 0..1
+    pain_activity: float  # mean over the frames of pmfer.facs.pain_activity, 0..1
 
     @property
     def shows_face(self) -> bool:
@@ -58,10 +58,9 @@ class WardTruth:
         return tuple(session for session in self.sessions if session.patient_id == patient_id)
 
 
-def pain_activity(units: dict[int, float]) -> float:
-    """Pain-related facial activity of one frame's intensities, 0..1 (the terms of the PSPI, all on one scale)."""
-    au = {number: units.get(number, 0.0) for number in AU_BY_NUMBER}
-    return (au[4] + max(au[6], au[7]) + max(au[9], au[10]) + au[43]) / 4
+def drawn_activity(units: dict[int, float]) -> float:
+    """Pain-related facial activity of one frame by the intensities of its action units by number, 0..1."""
+    return float(pain_activity({unit.column: units.get(unit.number, 0.0) for unit in ACTION_UNITS}))
 
 
 def write_truth(folder: Path, truth: WardTruth) -> None:

@@ -22,7 +22,7 @@ from simulator.patients import PATIENTS, Course, Patient, bedside_pose
 from simulator.pose import Pose
 from simulator.script import mean_units
 from simulator.session import Bedside, Film, SessionKind, SessionPlan, session_script
-from simulator.truth import TRUTH_FILE, PatientTruth, SessionTruth, WardTruth, pain_activity, read_truth, write_truth
+from simulator.truth import TRUTH_FILE, PatientTruth, SessionTruth, WardTruth, drawn_activity, read_truth, write_truth
 
 _BATCH = 6  # sessions of one patient that a worker records in one go, so that beds are seldom painted twice
 
@@ -208,5 +208,5 @@ def _session_truth(plan: WardPlan, bed: _Bed, session: SessionPlan) -> SessionTr
         frames=len(times),
         duration_s=times[-1] if times else 0.0,
         mean_units={AU_BY_NUMBER[number].column: round(mean, 4) for number, mean in means.items()},
-        pain_activity=round(float(np.mean([pain_activity(script.units(t)) for t in times])), 4) if present else 0.0,
+        pain_activity=round(float(np.mean([drawn_activity(script.units(t)) for t in times])), 4) if present else 0.0,
     )

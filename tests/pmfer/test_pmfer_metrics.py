@@ -8,7 +8,7 @@ from pmfer import metrics
 from pmfer.datasets import Samples, argmax_label
 from pmfer.datasets.pictures import PictureSource
 from pmfer.datasets.votes import label_votes
-from pmfer.evaluate import among, measure, pain_activity
+from pmfer.evaluate import among, measure, scored_activity
 from pmfer.expressions import EXPRESSION_NAMES
 
 MISSED = [np.nan, np.nan, np.nan]
@@ -132,8 +132,8 @@ def test_nobody_voted_is_no_label() -> None:
 
 def test_pain_related_activity_puts_phrases_together_as_pspi_does() -> None:
     scores = {f"au{unit:02d}": floats(unit / 100) for unit in (4, 6, 7, 9, 10, 43)}
-    assert pain_activity(scores) == pytest.approx(0.04 + 0.07 + 0.10 + 0.43)
-    assert pain_activity({"au04": floats(1)}) is None
+    assert scored_activity(scores) == pytest.approx((0.04 + 0.07 + 0.10 + 0.43) / 4)
+    assert scored_activity({"au04": floats(1)}) is None
 
 
 def labelled(count: int, **columns: object) -> Samples:
@@ -170,11 +170,11 @@ def test_misses_lower_accuracy_and_are_named_by_expression() -> None:
     assert figures["confusion"][1][1] == 1
 
 
-def test_pain_is_mapped_by_other_subjects_and_by_four_where_there_are_none() -> None:
+def test_pain_is_mapped_by_other_subjects_and_by_sixteen_where_there_are_none() -> None:
     scores = {f"au{unit:02d}": floats(0, 0.5, 1, 0, 0.5, 1) for unit in (4, 6, 7, 9, 10, 43)}
     pspi = floats(0, 8, 16, 0, 8, 16)
     alone = measure(np.full((6, 8), 1 / 8, np.float32), scores, labelled(6, pspi=pspi))
-    assert (alone["pain_scale"], alone["mae"]) == ("times_four", pytest.approx(0))
+    assert (alone["pain_scale"], alone["mae"]) == ("times_sixteen", pytest.approx(0))
     subjects = ("a", "a", "a", "b", "b", "b")
     half = measure(np.full((6, 8), 1 / 8, np.float32), scores, labelled(6, pspi=pspi / 2, subjects=subjects))
     assert half["pain_scale"] == "leave_one_subject_out"

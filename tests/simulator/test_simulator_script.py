@@ -8,7 +8,7 @@ import pytest
 from simulator.patients import PATIENTS, Course
 from simulator.pose import Pose
 from simulator.script import GRIMACE, Episode, Manner, mean_units, write_script
-from simulator.truth import pain_activity
+from simulator.truth import drawn_activity
 
 TIMES = [k / 10 for k in range(600)]
 
@@ -43,9 +43,9 @@ def test_more_smiling_raises_only_the_units_of_a_smile() -> None:
 
 
 def test_pain_activity_of_a_full_grimace() -> None:
-    assert pain_activity({}) == 0
-    assert pain_activity(dict.fromkeys(GRIMACE, 1.0)) == 1.0
-    assert pain_activity({6: 0.2, 7: 0.6}) == pytest.approx(0.15)  # the stronger of 6 and 7, a quarter of the scale
+    assert drawn_activity({}) == 0
+    assert drawn_activity(dict.fromkeys(GRIMACE, 1.0)) == 1.0
+    assert drawn_activity({6: 0.2, 7: 0.6}) == pytest.approx(0.15)  # the stronger of 6 and 7, a quarter of the scale
 
 
 @pytest.mark.parametrize("course", Course)

@@ -22,11 +22,11 @@ from warehouse_samples import (
 
 from pmfer.errors import QuarantineReason, WarehouseError
 from pmfer.expressions import EXPRESSION_NAMES
-from pmfer.facs import AU_COLUMNS
+from pmfer.facs import AU_COLUMNS, PAIN_COLUMNS, pain_activity
+from pmfer.frame_row import SCORE_COLUMNS
 from warehouse import queries
 from warehouse.address import Address
 from warehouse.care_events import CareEvent, CareEventKind, store_care_events
-from warehouse.frames import SCORE_COLUMNS
 from warehouse.records import QuarantineRecord
 from warehouse.store import add_quarantine, finish_run, scoring_id, start_run, store_session
 
@@ -65,8 +65,8 @@ def test_summary_is_what_the_frames_say(writer: duckdb.DuckDBPyConnection) -> No
         assert row[f"{name}_share"] == pytest.approx(leading.count(name) / 150)
     for name in (*EXPRESSION_NAMES, *AU_COLUMNS):
         assert row[f"{name}_mean"] == pytest.approx(scored[name].mean())
-    terms = pl.col("au04") + pl.max_horizontal("au06", "au07") + pl.max_horizontal("au09", "au10") + pl.col("au43")
-    assert row["pain_activity_mean"] == pytest.approx(scored.select((terms / 4).mean()).item(), rel=1e-5)
+    activity = pain_activity({name: pl.col(name) for name in PAIN_COLUMNS}, pl.max_horizontal)
+    assert row["pain_activity_mean"] == pytest.approx(scored.select(activity.mean()).item(), rel=1e-5)
     assert row["expressivity_mean"] == pytest.approx(1 - scored["neutral"].mean(), rel=1e-5)
     assert row["brightness_median"] == pytest.approx(frames["brightness"].median())
     assert row["yaw_abs_median_deg"] == pytest.approx(frames["yaw_deg"].abs().median())
