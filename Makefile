@@ -93,10 +93,10 @@ words: $(VENV)/.run  ## bring the translations of the reports up to date with th
 	@$(BIN)/python -m reports.words.catalogue
 
 preview: $(VENV)/.dev  ## render sample reports into var/preview after every save; ONCE=1: once; PREVIEW="--language de"
-	@$(BIN)/python -m flows.preview var/preview $(if $(ONCE),--once) $(PREVIEW)
+	@$(BIN)/python -m tools.preview var/preview $(if $(ONCE),--once) $(PREVIEW)
 
 report-picture: $(VENV)/.dev  ## make the picture of the README again
-	@$(BIN)/python -m flows.preview var/preview --once --only pain_rising
+	@$(BIN)/python -m tools.preview var/preview --once --only pain_rising
 	@cp var/preview/pain_rising-1.png docs/images/report.png
 
 bench: $(VENV)/.run  ## measure how fast videos are scored; BENCH="--clip CLIP.mp4 --rounds 5"

@@ -64,6 +64,12 @@ def test_a_room_imports_only_what_the_table_allows(room: str) -> None:
                 assert within(module, ALLOWED[room]), f"{path.relative_to(ROOT)} imports {module}"
 
 
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_product_imports_nothing_made_for_developers(room: str) -> None:
+    for path in files(room):
+        assert not {module.split(".")[0] for module in imports_of(path)} & {"benchmarks", "tests", "tools"}, path
+
+
 @pytest.mark.parametrize(("library", "rooms"), RESERVED.items())
 def test_a_reserved_library_stays_in_its_rooms(library: str, rooms: set[str]) -> None:
     for room in set(ROOMS) - rooms:

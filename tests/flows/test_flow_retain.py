@@ -13,11 +13,11 @@ from warehouse_copies import copy_warehouse
 from cli.app import main
 from flows.data_folder import DataFolder
 from flows.privacy.retention import retain, retain_now
-from flows.report_samples import BUNDLE, OPTIONS_SHA256, SampleWard, stable
-from flows.report_samples import TODAY as SAMPLE_DAY
 from flows.verify import verify_logs
 from pmfer.errors import ConfigurationError
 from reports.patient import PatientReport, build_patient_report
+from tools.report_samples import BUNDLE, OPTIONS_SHA256, SampleWard, stable
+from tools.report_samples import TODAY as SAMPLE_DAY
 from warehouse.address import FileAddress
 from warehouse.connection import open_writer
 from warehouse.contracts import broken_contracts

@@ -7,7 +7,12 @@ import duckdb
 import pytest
 from report_files import Sample
 
-from flows.report_samples import (
+from reports.material import read_patient, read_ward
+from reports.patient import PatientReport, build_patient_report, compare_patient
+from reports.thresholds import DEFAULT_THRESHOLDS
+from reports.ward import WardReport, build_ward_report, compare_ward
+from reports.words.language import Language, language
+from tools.report_samples import (
     BUNDLE,
     MARKUP,
     OPTIONS_SHA256,
@@ -17,11 +22,6 @@ from flows.report_samples import (
     many_sessions,
     store_samples,
 )
-from reports.material import read_patient, read_ward
-from reports.patient import PatientReport, build_patient_report, compare_patient
-from reports.thresholds import DEFAULT_THRESHOLDS
-from reports.ward import WardReport, build_ward_report, compare_ward
-from reports.words.language import Language, language
 from warehouse.connection import open_reader, open_writer
 from warehouse.queries import Provenance
 

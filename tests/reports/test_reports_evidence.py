@@ -7,7 +7,6 @@ import duckdb
 import polars as pl
 import pytest
 
-from flows.report_samples import BUNDLE, HURTING, OPTIONS_SHA256, STEADY, TODAY, SampleWard
 from pmfer.facs import ACTION_UNITS, REGION_BOXES, ActionUnit
 from reports.care_events import CareEvents, care_events_of
 from reports.charts.care import care_strip
@@ -19,6 +18,7 @@ from reports.patient import PatientReport, build_patient_report
 from reports.words.formats import NBSP
 from reports.words.language import Language
 from reports.words.sentences import care_days, care_line
+from tools.report_samples import BUNDLE, HURTING, OPTIONS_SHA256, STEADY, TODAY, SampleWard
 from warehouse.care_events import CareEventKind
 
 FIRST = TODAY - timedelta(days=27)

@@ -8,9 +8,9 @@ import pytest
 import weasyprint
 from report_files import Sample
 
-from flows.report_samples import MARKUP
 from reports.pdf import AssetFetcher, fitted_pdf
 from reports.room import PatientRoom, Rows, Sheets, WardRoom
+from tools.report_samples import MARKUP
 
 MM = 96 / 25.4  # CSS pixels
 SMALLEST_TYPE = 8.5 * 96 / 72

@@ -7,7 +7,15 @@ from typing import Any
 import duckdb
 import pytest
 
-from flows.report_samples import (
+from pmfer.errors import FrameReason, QuarantineReason, ReportError
+from reports.material import read_patient
+from reports.pages import listed_sessions
+from reports.patient import PatientReport, build_patient_report, compare_patient
+from reports.thresholds import DEFAULT_THRESHOLDS
+from reports.trend import Lack, State
+from reports.words.language import Language
+from reports.words.lead import lead
+from tools.report_samples import (
     BUNDLE,
     HURTING,
     LONG_ID,
@@ -19,14 +27,6 @@ from flows.report_samples import (
     many_sessions,
     stable,
 )
-from pmfer.errors import FrameReason, QuarantineReason, ReportError
-from reports.material import read_patient
-from reports.pages import listed_sessions
-from reports.patient import PatientReport, build_patient_report, compare_patient
-from reports.thresholds import DEFAULT_THRESHOLDS
-from reports.trend import Lack, State
-from reports.words.language import Language
-from reports.words.lead import lead
 from warehouse.queries import Provenance
 
 Reports = dict[str, PatientReport]

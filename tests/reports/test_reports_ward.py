@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import duckdb
 
-from flows.report_samples import BUNDLE, LONG_ID, OPTIONS_SHA256, STEADY, TODAY, SampleWard, pain_rising, stable
 from pmfer.errors import QuarantineReason
 from reports.trend import Lack
 from reports.ward import WardReport, build_ward_report
 from reports.words import ward_sentences
 from reports.words.language import Language
+from tools.report_samples import BUNDLE, LONG_ID, OPTIONS_SHA256, STEADY, TODAY, SampleWard, pain_rising, stable
 
 
 def build(connection: duckdb.DuckDBPyConnection) -> WardReport:

@@ -13,9 +13,9 @@ import duckdb
 import numpy as np
 import polars as pl
 
-from flows.sample_faces import FRAME_SECONDS, Face, frames_of
 from pmfer.errors import FrameReason, QuarantineReason
 from reports.material import Material
+from tools.sample_faces import FRAME_SECONDS, Face, frames_of
 from warehouse.care_events import CareEvent, CareEventKind, store_care_events
 from warehouse.records import BundleRecord, QuarantineRecord, RunRecord, ScoringRecord, SessionRecord, SessionResult
 from warehouse.store import add_quarantine, start_run, store_sessions

@@ -10,15 +10,15 @@ from pathlib import Path
 import pypdfium2
 import watchfiles
 
-from flows.report_samples import BUNDLE, OPTIONS_SHA256, SAMPLES, TODAY, store_samples
 from pmfer.bundle import sha256_file
 from reports.patient import build_patient_report
 from reports.render import render_patient, render_ward
 from reports.ward import build_ward_report
+from tools.report_samples import BUNDLE, OPTIONS_SHA256, SAMPLES, TODAY, store_samples
 from warehouse.connection import open_reader, open_writer
 
 ROOT = Path(__file__).parents[1]
-WATCHED = (ROOT / "reports", ROOT / "flows" / "report_samples.py")
+WATCHED = (ROOT / "reports", ROOT / "tools" / "report_samples.py")
 PIXELS_PER_POINT = 1.5
 
 
@@ -70,7 +70,7 @@ def draw_pages(path: Path) -> list[Path]:
 
 def _warehouse(folder: Path) -> Path:
     """A warehouse with the samples in it, stored anew when they changed."""
-    code = sha256_file(ROOT / "flows" / "report_samples.py")
+    code = sha256_file(ROOT / "tools" / "report_samples.py")
     path = folder / f"samples-{code[:12]}.duckdb"
     if not path.is_file():
         for old in folder.glob("samples-*"):
