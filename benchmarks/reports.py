@@ -3,7 +3,7 @@
     python -m benchmarks.reports --patients 100 --days 90 --out FOLDER
 
 The warehouse is built through the store as `benchmarks.warehouse` builds it and is kept in FOLDER for the next time.
-The stages are those of the nightly flow: read the night's material and compare it (one process), then lay out and write
+The stages are those of the nightly flow: read the night's data and compare it (one process), then lay out and write
 the PDFs. They are measured once in one process, stage by stage, and then with each number of processes asked for.
 """
 
@@ -20,11 +20,12 @@ from pathlib import Path
 
 from benchmarks.spent import cpu_s
 from benchmarks.warehouse import FIRST_DAY, Size, store_ward
-from reports.batch import write_all
-from reports.files import Order
-from reports.format import Format
-from reports.night import NightReports, build_night_reports
-from reports.render import patient_html, ward_html
+from reports import Format
+from reports.data import ReportReader
+from reports.document import input_key
+from reports.pages import patient_html, ward_html
+from reports.ward import NightReports, build_night_reports
+from reports.write import Order, write_all
 from warehouse import queries
 from warehouse.address import FileAddress
 from warehouse.connection import open_reader, open_writer
@@ -101,11 +102,11 @@ def read_night(address: FileAddress, day: date) -> NightReports:
     """Everything that a day has to report, read and compared."""
     with closing(open_reader(address)) as connection:
         scoring = queries.active_provenance(connection, day)
-        night = build_night_reports(connection, day, scoring) if scoring else None
+        night = build_night_reports(ReportReader(connection, scoring), day) if scoring else None
     if night is None:
         raise SystemExit("the warehouse has nothing on that day")
     for report in (*night.patients, night.ward):
-        report.input_key()  # by which the flow decides what is due
+        input_key(report)  # by which the flow decides what is due
     return night
 
 

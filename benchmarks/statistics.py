@@ -2,8 +2,8 @@
 
     python -m benchmarks.statistics --patients 1500 --seed 2026 --out FILE.json
 
-The code measured is the reports' own (`reports.control`, `reports.bootstrap`) with the thresholds that ship. A patient
-has the five measures that raise flags, independent of each other, which is the worst case for false flags.
+The code measured is the reports' own (`reports.statistics`) with the thresholds that ship. A patient has the five
+measures that raise flags, independent of each other, which is the worst case for false flags.
 
 - Flag: a valid day on which a rule speaks in the direction of concern, where none did on the valid day before. A run of
   flagged days is one flag; a flag that comes back after one quiet day is a second one.
@@ -22,12 +22,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.series import LEVEL, SCENARIOS, SPREAD, Scenario, series
-from reports.bootstrap import day_intervals
-from reports.control import ControlChart, Sensitivity, control_chart
-from reports.measures import HEADLINE_MEASURES, Concern, Measure
-from reports.robust import Floats
-from reports.thresholds import DEFAULT_THRESHOLDS, Thresholds
-from reports.trend import sensitivity_of
+from reports.findings import sensitivity_of
+from reports.measures import DEFAULT_THRESHOLDS, HEADLINE_MEASURES, Concern, Measure, Thresholds
+from reports.statistics.bootstrap import day_intervals
+from reports.statistics.control_chart import ControlChart, Sensitivity, control_chart
+from reports.statistics.robust import Floats
 
 FLAGGING = tuple(measure for measure in HEADLINE_MEASURES if measure.concern is not Concern.NEITHER)
 CLOSE = tuple(measure for measure in FLAGGING if measure.watched_closely)

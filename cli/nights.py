@@ -10,7 +10,7 @@ from cli.options import BundleName, DataDir, Detector, DispatchTo, First, Fps, L
 from flows.console import PlainConsole
 from flows.run_nights import Given, run_nights, run_tonight
 from flows.settings import read_settings
-from reports.format import Format
+from reports import Format
 
 app = typer.Typer()
 

@@ -20,11 +20,11 @@ from flows.data_folder import WARD
 from flows.privacy.name_map import read_names
 from flows.recipients import read_recipients
 from flows.settings import Settings, read_secret
-from reports.files import Order
-from reports.format import Format
+from reports import Format
 from reports.patient import PatientReport
-from reports.protection import Recipient
+from reports.render import Recipient
 from reports.ward import WardReport
+from reports.write import Order
 
 SUFFIXES = ("pdf", "html", "json")  # of all files
 

@@ -20,7 +20,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from pmfer.errors import ConfigurationError, ReportError
-from reports.protection import Recipient
+from reports.render import Recipient
 
 
 class RecipientEntry(BaseModel):

@@ -15,11 +15,11 @@ from flows.printing import Printing, files_in, names_for
 from flows.writing import record_reading, require_existing, writing
 from pmfer.bundle import sha256_file
 from pmfer.errors import ReportError
-from reports.batch import write_all
-from reports.files import Order
-from reports.night import build_night_reports
+from reports.data import ReportReader
+from reports.document import input_key
 from reports.patient import PatientReport
-from reports.ward import WardReport
+from reports.ward import WardReport, build_night_reports
+from reports.write import Order, write_all
 from warehouse import queries, store
 from warehouse.address import Address
 from warehouse.connection import open_reader
@@ -59,7 +59,7 @@ class DueReport:
 
 def due_report(report: PatientReport | WardReport, folder: Path, printing: Printing) -> DueReport:
     """A report as the house wants it, with its files below a folder of its day."""
-    key = digest(report.input_key(), json.dumps(dict(printing.options), sort_keys=True))
+    key = digest(input_key(report), json.dumps(dict(printing.options), sort_keys=True))
     return DueReport(files_in(folder, report, printing), report.day, key)
 
 
@@ -71,7 +71,7 @@ def reports_of(
     A day without any session has none. A report of which nothing is wanted, such as the ward's where FHIR alone is, is
     left out.
     """
-    night = build_night_reports(connection, day, scoring)
+    night = build_night_reports(ReportReader(connection, scoring), day)
     if night is None:
         return []
     reports: list[PatientReport | WardReport] = [*night.patients, night.ward]

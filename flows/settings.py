@@ -30,7 +30,7 @@ from inference.hardware import gains_from_int8
 from inference.options import VideoLimits
 from pmfer.bundle import DEFAULT_BUNDLE
 from pmfer.errors import ConfigurationError
-from reports.format import Format
+from reports import Format
 
 PREFIX = "PMFER_"
 DOTENV = Path(".env")  # of the working directory, as for Prefect, which reads its own settings from it

@@ -1,10 +1,11 @@
-"""From sessions to daily values: which sessions count, which days are valid, and why a day is not."""
+"""From sessions to days: which sessions count, the daily values, and how much of a day could be analysed."""
+
+from dataclasses import dataclass
 
 import polars as pl
 
-from reports.measures import MEASURES, Measure
-from reports.thresholds import Thresholds
-from warehouse.queries import Provenance
+from pmfer.errors import FrameReason
+from reports.measures import MEASURES, Measure, Thresholds
 
 
 def enough_frames(thresholds: Thresholds) -> pl.Expr:
@@ -44,16 +45,6 @@ def all_days(summary: pl.DataFrame, kept: pl.DataFrame, thresholds: Thresholds) 
     return pl.concat([known.join(old, on=days, how="anti"), old]).sort(days)
 
 
-def kept_form(daily: pl.DataFrame, scoring: Provenance) -> pl.DataFrame:
-    """Daily values as the table daily_values has them."""
-    return daily.unpivot(
-        [measure.key for measure in MEASURES],
-        index=["patient_id", "session_date", "sessions"],
-        variable_name="measure",
-        value_name="value",
-    ).with_columns(bundle_id=pl.lit(scoring.bundle_id), options_sha256=pl.lit(scoring.options_sha256))
-
-
 def daily_values(summary: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame:
     """One row per patient and day on which something was recorded, in order.
 
@@ -89,4 +80,46 @@ def daily_values(summary: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame:
             *(day_mean(measure) for measure in MEASURES),
         )
         .sort("patient_id", "session_date")
+    )
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Frame counts over the sessions of a day. All of them count sampled frames."""
+
+    sessions: int  # sessions recorded and stored
+    sessions_used: int  # of them, with enough scored frames to count
+    frames_sampled: int
+    frames_scored: int
+    unscored: tuple[tuple[FrameReason, int], ...]  # most frequent first, without zeros
+    frames_several_faces: int  # more than one face in view; the others were counted, never scored
+    sessions_with_warning: int  # the decoder complained, such as about a truncated end
+
+    @property
+    def scored_share(self) -> float | None:
+        """Scored over sampled frames, 0..1; None if nothing was sampled."""
+        return self.frames_scored / self.frames_sampled if self.frames_sampled else None
+
+
+def quality_of(summary: pl.DataFrame, usable: pl.Expr) -> Quality:
+    """Add up the frame counts of rows of session_summary.
+
+    Args:
+        summary: the sessions of a day, of one patient or of a ward.
+        usable: a boolean expression over them, see `usable_session`.
+    """
+
+    def total(column: str) -> int:
+        return int(summary[column].sum())
+
+    counts = ((reason, total(f"frames_{reason.value}")) for reason in FrameReason)
+    unscored = sorted((pair for pair in counts if pair[1]), key=lambda pair: -pair[1])
+    return Quality(
+        sessions=summary.height,
+        sessions_used=summary.filter(usable).height,
+        frames_sampled=total("frames_sampled"),
+        frames_scored=total("frames_scored"),
+        unscored=tuple(unscored),
+        frames_several_faces=total("frames_several_faces"),
+        sessions_with_warning=summary["warning"].count(),
     )

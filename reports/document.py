@@ -1,22 +1,33 @@
-"""A report as a JSON document: everything that is printed, as data, and the schema that such a document keeps.
+"""A report as data: the JSON document of everything that is printed, the schema that it keeps, and its identity.
 
-Both follow from the dataclasses of the reports, so a field that one of them gains is in the document and in the schema.
-Names are those of the fields; days are ISO 8601; what is not known is null, and `lack` says why.
+All of them follow from the dataclasses of the reports, so a field that one of them gains is in the document and in the
+schema. Names are those of the fields; days are ISO 8601; what is not known is null, and `lack` says why.
 """
 
+import hashlib
 import json
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
+from reports.fonts import font_versions
 from reports.patient import PatientReport
 from reports.ward import WardReport
 
 # Raised when a field goes, is renamed or changes its meaning; a field that is added leaves it as it is.
 FORMAT_VERSION: Literal[1] = 1
+ROOM = Path(__file__).parent
+PRINTING_SUFFIXES = {
+    ".py",
+    ".j2",
+    ".css",
+    ".po",
+}  # what this room's pages are made by; compiled files are not its source
 
 
 @dataclass(frozen=True)
@@ -48,19 +59,48 @@ def report_json(report: PatientReport | WardReport) -> bytes:
     """
     document: PatientDocument | WardDocument
     if isinstance(report, PatientReport):
-        document = PatientDocument("pmfer-report", FORMAT_VERSION, "patient", report.input_key(), report)
+        document = PatientDocument("pmfer-report", FORMAT_VERSION, "patient", input_key(report), report)
     else:
-        document = WardDocument("pmfer-report", FORMAT_VERSION, "ward", report.input_key(), report)
-    return _adapter().dump_json(document, indent=2) + b"\n"
+        document = WardDocument("pmfer-report", FORMAT_VERSION, "ward", input_key(report), report)
+    return _adapter(PatientDocument | WardDocument).dump_json(document, indent=2) + b"\n"
 
 
 def report_schema() -> str:
     """The JSON Schema (draft 2020-12) of a document, as text that ends with a line break."""
-    schema: dict[str, Any] = _adapter().json_schema(mode="serialization")
+    schema: dict[str, Any] = _adapter(PatientDocument | WardDocument).json_schema(mode="serialization")
     schema = {"$schema": GenerateJsonSchema.schema_dialect, "title": "PMFER report", **schema}
     return json.dumps(schema, indent=2) + "\n"
 
 
+def input_key(report: PatientReport | WardReport) -> str:
+    """SHA-256, 64 hex digits, over a report's data, this room's code and templates, the renderer and the fonts.
+
+    Equal keys give equal pages. Nothing in it depends on the time of rendering, so an unchanged report need not be
+    rendered again.
+    """
+    kind: type = type(report)
+    document: dict[str, Any] = {
+        "kind": kind.__name__,
+        # Straight to text: taking a report apart into Python objects first takes ten times as long.
+        "report": _adapter(kind).dump_json(report).decode(),
+        "room": _room_digest(),
+        "weasyprint": version("weasyprint"),
+        "fonts": font_versions(),
+    }
+    canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
 @cache
-def _adapter() -> "TypeAdapter[PatientDocument | WardDocument]":
-    return TypeAdapter(PatientDocument | WardDocument)
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def _room_digest() -> str:
+    """SHA-256 over the names and bytes of this room's files, those of its folders included."""
+    digest = hashlib.sha256()
+    for path in sorted(ROOM.rglob("*")):
+        if path.suffix in PRINTING_SUFFIXES:
+            digest.update(path.relative_to(ROOM).as_posix().encode() + b"\0")
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()

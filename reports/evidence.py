@@ -1,26 +1,30 @@
-"""Where to look: the moments behind each flag, and the phrases that lead on the day and in each moment.
+"""What helps to understand a finding: the moments behind it, the phrases that lead, and care events of the weeks drawn.
 
 A phrase leads when its score stands out against the same patient's earlier sessions, not when it is high: some faces
 always look as if their brows were drawn together.
+
+A dose of every morning is one line with a mark a day, not twenty-eight lines. That an item begins, or is given in
+another amount, is what a change of the face may follow: such a day gets a line through the charts. So does every
+transfer.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import duckdb
 import polars as pl
 
 from pmfer.facs import AU_COLUMNS
+from reports.data import CareEventKind, ReportReader
+from reports.findings import Finding
 from reports.measures import LEAST_CHANGE, MEASURE_BY_KEY
-from reports.trend import Finding
-from warehouse import queries
 
 LEADING_PHRASES = 3  # of a day
 MOMENT_PHRASES = 2  # of a moment
 MOST_MOMENTS = 3  # of one flag
 MOST_ROWS = 5  # moments on the page, over all flags
+LETTERS = "ABCDE"  # as many items of care are drawn
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,28 @@ class Evidence:
 
     key: str  # Measure.key
     moments: tuple[Moment, ...]  # by time
+
+
+@dataclass(frozen=True)
+class CareLine:
+    """One item of care in one amount."""
+
+    letter: str  # by which the charts name it
+    kind: CareEventKind
+    item: str  # as the house wrote it
+    amount: float | None
+    unit: str | None
+    note: str | None  # of its latest event with one
+    days: tuple[date, ...]  # within the weeks drawn, in order
+    begins: tuple[date, ...]  # of them, those with a line through the charts
+
+
+@dataclass(frozen=True)
+class CareEvents:
+    """What is drawn, and how much is not."""
+
+    lines: tuple[CareLine, ...] = ()  # what began or changed last comes first
+    left_out: int = 0  # items that are not drawn
 
 
 def wall_minute(row: dict[str, Any]) -> int:
@@ -100,7 +126,7 @@ def leading_of_day(used: pl.DataFrame, usual: dict[str, float | None]) -> tuple[
 
 
 def read_evidence(
-    connection: duckdb.DuckDBPyConnection,
+    reader: ReportReader,
     changes: Collection[Finding],
     used: pl.DataFrame,
     usual: dict[str, float | None],
@@ -108,7 +134,7 @@ def read_evidence(
     """The moments of each flag, in the order of the flags.
 
     Args:
-        connection: a reading connection to the warehouse.
+        reader: of the warehouse.
         changes: the flagged findings.
         used: the day's usable rows of session_summary.
         usual: see `usual_phrases`.
@@ -121,7 +147,7 @@ def read_evidence(
     count = min(MOST_MOMENTS, MOST_ROWS // max(len(flags), 1))
     found = []
     for finding in flags:
-        frames = queries.moments(connection, sessions, frame_column(finding.key), count=count)
+        frames = reader.moments(sessions, frame_column(finding.key), count)
         moments = (_moment(row, sessions[row["scoring_id"]], usual) for row in frames.iter_rows(named=True))
         ordered = sorted(moments, key=lambda moment: (moment.minute_of_day, moment.session_time_s))
         found.append(Evidence(finding.key, tuple(ordered)))
@@ -141,3 +167,28 @@ def _moment(frame: dict[str, Any], session: dict[str, Any], usual: dict[str, flo
         value=frame["value"],
         phrases=leading_phrases({column: frame[column] for column in AU_COLUMNS}, usual, MOMENT_PHRASES),
     )
+
+
+def care_events_of(events: pl.DataFrame, first_day: date, last_day: date) -> CareEvents:
+    """Group one patient's events by item and amount.
+
+    Args:
+        events: rows of care_events from CARE_LOOK_BACK_DAYS before `first_day` to `last_day`, by time.
+        first_day: first day drawn.
+        last_day: last day drawn.
+    """
+    groups = events.group_by("kind", "item", "amount", "unit", maintain_order=True)
+    lines = [line for _, rows in groups if (line := _care_line(rows, first_day, last_day)).days]
+    lines.sort(key=lambda line: (not line.begins, -(line.begins or line.days)[-1].toordinal(), line.item))
+    drawn = tuple(replace(line, letter=letter) for line, letter in zip(lines, LETTERS, strict=False))
+    return CareEvents(drawn, len(lines) - len(drawn))
+
+
+def _care_line(rows: pl.DataFrame, first_day: date, last_day: date) -> CareLine:
+    row = rows.row(0, named=True)
+    all_days = rows["event_date"].unique().sort().to_list()
+    days = tuple(day for day in all_days if first_day <= day <= last_day)
+    kind = CareEventKind(row["kind"])
+    begins = days if kind is CareEventKind.TRANSFER else tuple(day for day in days[:1] if day == all_days[0])
+    notes = rows["note"].drop_nulls()
+    return CareLine("", kind, row["item"], row["amount"], row["unit"], notes[-1] if len(notes) else None, days, begins)

@@ -4,6 +4,9 @@ A collection, not a transaction: the receiver decides what to do with it. Everyt
 has looked at it when it is written. It holds no clock, so the same report gives the same bytes: therefore no `issued`,
 and no Provenance, which would need the time of recording. Identifiers follow from patient, day and measure, so a report
 that is made again replaces the earlier one.
+
+The code systems are ours: URNs that nobody registered, because no LOINC or SNOMED CT code stands for what these
+measures are. A receiver maps them or shows their text; docs/reports-formats.md lists them.
 """
 
 # mypy: untyped-calls-exclude=fhirclient
@@ -17,10 +20,11 @@ from fhirclient.models.bundle import Bundle
 from fhirclient.models.fhirabstractbase import FHIRValidationError
 
 from pmfer.errors import ReportError
-from reports import fhir_terms as terms
-from reports.origin import Origin
+from pmfer.facs import AU_BY_NUMBER
+from reports.data import Origin
+from reports.findings import Finding, Lack, State
+from reports.measures import MEASURE_BY_KEY, Unit
 from reports.patient import PatientReport
-from reports.trend import Finding, State
 
 NAMESPACE = uuid.UUID("52d0bb4e-9da7-4b8b-9d48-292cc52ac630")  # of the version 5 identifiers; ours, for good
 STATUS = "preliminary"
@@ -28,6 +32,39 @@ CONCLUSION = (
     "Compared with this patient's own earlier days only. It asks staff who know the patient to have a look; it makes "
     "no diagnosis and does not measure pain."
 )
+
+MEASURES = "urn:pmfer:measure"  # code system: the keys of reports.measures
+COMPONENTS = "urn:pmfer:component"  # code system: what an observation carries beside its value
+RULES = "urn:pmfer:rule"  # code system: reports.findings.Rule
+REPORTS = "urn:pmfer:report"  # identifiers of reports and observations, and the code of a report
+PATIENTS = "urn:pmfer:patient"  # identifiers of patients: the pseudonyms
+BUNDLES = "urn:pmfer:bundle"  # identifiers of models: the digest of the bundle card
+UCUM = "http://unitsofmeasure.org"
+INTERPRETATIONS = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
+ABSENT_REASONS = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
+
+# Higher and lower speak of the patient's own usual days, which the text says; referenceRange gives their range.
+INTERPRETATION: dict[State, tuple[str, str, str]] = {
+    State.HIGHER: ("H", "High", "higher than usual for this patient"),
+    State.LOWER: ("L", "Low", "lower than usual for this patient"),
+    State.USUAL: ("N", "Normal", "as usual for this patient"),
+}
+
+# Nothing was recorded, or nothing of it was scored: the observation was not made. In all other cases it was attempted,
+# and there is a value that is not known.
+_NOT_PERFORMED = (Lack.NO_SESSION, Lack.ALL_SET_ASIDE)
+
+# Factor from the stored value, printed name, and code of UCUM; braces hold what UCUM has no unit for.
+UNITS: dict[Unit, tuple[float, str, str]] = {
+    Unit.TIME_SHARE: (100.0, "% of the observed time", "%"),
+    Unit.SCALE: (100.0, "points on a scale of 0 to 100", "{score}"),
+    Unit.PER_MINUTE: (1.0, "per minute of the observed time", "/min"),
+}
+
+_NAMES = {
+    "pain_activity": "Pain-related facial activity, mean of the scored frames; no pain score",
+    "expressivity": "Facial expressivity: mean distance from a neutral face over the scored frames",
+}
 
 Resource = dict[str, Any]
 
@@ -76,13 +113,13 @@ def validate(bundle: Resource) -> None:
 
 
 def _observation(report: PatientReport, finding: Finding, device: Resource) -> Resource:
-    display = terms.measure_display(finding.key)
+    display = _measure_display(finding.key)
     observation = {
         "resourceType": "Observation",
         **_identity("observation", report, finding.key),
         "status": STATUS,
         "category": [{"text": "facial expression monitoring"}],
-        "code": terms.concept(terms.MEASURES, finding.key, display, display),
+        "code": _concept(MEASURES, finding.key, display, display),
         "subject": _subject(report),
         "effectiveDateTime": report.day.isoformat(),
         **_value(finding),
@@ -97,11 +134,11 @@ def _observation(report: PatientReport, finding: Finding, device: Resource) -> R
 def _value(finding: Finding) -> Resource:
     """The day's value and how it compares; where a report abstains, the reason in its place."""
     if finding.value is None:
-        return {"dataAbsentReason": terms.absent_reason(finding.lack)}
-    value: Resource = {"valueQuantity": terms.measure_quantity(finding.key, finding.value)}
-    if finding.state in terms.INTERPRETATION:
-        code, display, text = terms.INTERPRETATION[_compared(finding, finding.value)]
-        return {**value, "interpretation": [terms.concept(terms.INTERPRETATIONS, code, display, text)]}
+        return {"dataAbsentReason": _absent_reason(finding.lack)}
+    value: Resource = {"valueQuantity": _measure_quantity(finding.key, finding.value)}
+    if finding.state in INTERPRETATION:
+        code, display, text = INTERPRETATION[_compared(finding, finding.value)]
+        return {**value, "interpretation": [_concept(INTERPRETATIONS, code, display, text)]}
     reason = finding.lack.value.replace("_", " ") if finding.lack else "unknown"
     return {**value, "note": [{"text": f"Not compared: insufficient data ({reason})."}]}
 
@@ -122,8 +159,8 @@ def _usual_range(finding: Finding) -> list[Resource]:
     own = "this patient's own usual range, from the first valid days of this model; not a norm"
     return [
         {
-            "low": terms.measure_quantity(finding.key, finding.baseline.low),
-            "high": terms.measure_quantity(finding.key, finding.baseline.high),
+            "low": _measure_quantity(finding.key, finding.baseline.low),
+            "high": _measure_quantity(finding.key, finding.baseline.high),
             "appliesTo": [{"text": "this patient only"}],
             "text": own,
         }
@@ -134,15 +171,15 @@ def _components(finding: Finding) -> list[Resource]:
     """The interval of the value, and the rules that raised the flag."""
     components: list[Resource] = []
     if finding.interval is not None:
-        low, high = (terms.measure_quantity(finding.key, bound) for bound in finding.interval)
+        low, high = (_measure_quantity(finding.key, bound) for bound in finding.interval)
         text = "95 % interval of the value, from resampled sessions"
-        code = terms.concept(terms.COMPONENTS, "interval", text, text)
+        code = _concept(COMPONENTS, "interval", text, text)
         components.append({"code": code, "valueRange": {"low": low, "high": high}})
     for signal in finding.signals:
         name = signal.rule.value.replace("_", " ")
         text = f"{name}, {signal.state.value}, since {signal.since.isoformat()}"
-        code = terms.concept(terms.COMPONENTS, "rule", "rule that speaks", "rule that speaks")
-        rule = terms.concept(terms.RULES, signal.rule.value, name, text)
+        code = _concept(COMPONENTS, "rule", "rule that speaks", "rule that speaks")
+        rule = _concept(RULES, signal.rule.value, name, text)
         components.append({"code": code, "valueCodeableConcept": rule})
     return components
 
@@ -150,13 +187,13 @@ def _components(finding: Finding) -> list[Resource]:
 def _diagnostic_report(report: PatientReport, observations: list[Resource], pdf: bytes, language: str) -> Resource:
     title = f"Facial activity report, patient {report.patient_id}, {report.day.isoformat()}"
     name = "Facial activity report of one day"
-    compared = sum(finding.state in terms.INTERPRETATION for finding in report.findings)
+    compared = sum(finding.state in INTERPRETATION for finding in report.findings)
     counts = f"{compared} of {len(report.findings)} measures could be compared, {len(report.changes)} differ."
     return {
         "resourceType": "DiagnosticReport",
         **_identity("report", report),
         "status": STATUS,
-        "code": terms.concept(terms.REPORTS, "daily-report", name, name),
+        "code": _concept(REPORTS, "daily-report", name, name),
         "subject": _subject(report),
         "effectiveDateTime": report.day.isoformat(),
         "result": [{"reference": _url(observation)} for observation in observations],
@@ -186,7 +223,7 @@ def _device(origin: Origin) -> Resource:
     return {
         "resourceType": "Device",
         "id": _id("device", *versions.values()),
-        "identifier": [{"system": terms.BUNDLES, "value": origin.bundle_id}],
+        "identifier": [{"system": BUNDLES, "value": origin.bundle_id}],
         "deviceName": [{"name": origin.bundle_name or "bundle", "type": "model-name"}],
         "type": {"text": "Software: model that scores facial expressions and action-unit phrases in video frames"},
         "version": [{"type": {"text": name}, "value": value} for name, value in versions.items() if value],
@@ -195,18 +232,18 @@ def _device(origin: Origin) -> Resource:
 
 def _method(origin: Origin) -> Resource:
     text = f"Frames of video scored by the model {origin.bundle_name or 'bundle'}, bundle digest {origin.bundle_id}"
-    return terms.concept(terms.BUNDLES, origin.bundle_id, origin.bundle_name, text)
+    return _concept(BUNDLES, origin.bundle_id, origin.bundle_name, text)
 
 
 def _subject(report: PatientReport) -> Resource:
-    return {"type": "Patient", "identifier": {"system": terms.PATIENTS, "value": report.patient_id}}
+    return {"type": "Patient", "identifier": {"system": PATIENTS, "value": report.patient_id}}
 
 
 def _identity(kind: str, report: PatientReport, *parts: str) -> Resource:
     value = "-".join(("patient", report.day.isoformat(), report.patient_id, *parts))
     return {
         "id": _id(kind, report.patient_id, report.day, *parts),
-        "identifier": [{"system": terms.REPORTS, "value": value}],
+        "identifier": [{"system": REPORTS, "value": value}],
     }
 
 
@@ -217,3 +254,36 @@ def _id(*parts: object) -> str:
 
 def _url(resource: Resource) -> str:
     return f"urn:uuid:{resource['id']}"
+
+
+def _concept(system: str, code: str, display: str | None, text: str) -> Resource:
+    """A CodeableConcept with one coding; the text is what a person reads."""
+    coding = {"system": system, "code": code} | ({"display": display} if display else {})
+    return {"coding": [coding], "text": text}
+
+
+def _measure_display(key: str) -> str:
+    """What a code of MEASURES means, in one line."""
+    column = MEASURE_BY_KEY[key].column
+    if key in _NAMES:
+        return _NAMES[key]
+    if key.startswith("au") and key[2:].isdecimal():
+        unit = AU_BY_NUMBER[int(key[2:])]
+        return f"AU {unit.number}, {unit.name}: alignment of the face with the phrase; not a FACS intensity"
+    if column.endswith("_share"):
+        expression = column.removesuffix("_share").replace("_", " ")
+        return f"Expression of {expression}: share of the scored frames"
+    return key.replace("_", " ").capitalize()
+
+
+def _measure_quantity(key: str, value: float) -> Resource:
+    """A value in the unit that the report prints, as a Quantity with a UCUM code."""
+    factor, name, code = UNITS[MEASURE_BY_KEY[key].unit]
+    return {"value": round(factor * value, 2), "unit": name, "system": UCUM, "code": code}
+
+
+def _absent_reason(lack: Lack | None) -> Resource:
+    """Why there is no value: a code of the standard value set, and our reason as text."""
+    code, display = ("not-performed", "Not Performed") if lack in _NOT_PERFORMED else ("unknown", "Unknown")
+    reason = lack.value.replace("_", " ") if lack else "no value"
+    return _concept(ABSENT_REASONS, code, display, f"insufficient data: {reason}")

@@ -1,5 +1,10 @@
-"""The pages of the reports before they are laid out: what is drawn and said, filled into the templates."""
+"""The pages of the reports before they are laid out: what is drawn and said, filled into the templates.
 
+A page fit says how much is spread out. What does not fit on the sheets is drawn smaller, or counted instead of listed;
+nothing that was found is left out.
+"""
+
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -8,33 +13,93 @@ from typing import Any
 import jinja2
 
 from pmfer.errors import ReportError
-from reports.charts.care import care_strip
-from reports.charts.day import day_strip
-from reports.charts.face import face_drawing
-from reports.charts.heat import heat_strips
+from reports.charts.day import day_strip, face_drawing
 from reports.charts.layout import Size
-from reports.charts.trend import COMPACT, FULL, SPARK, trend_chart
+from reports.charts.weeks import COMPACT, FULL, SPARK, care_strip, heat_strips, trend_chart
+from reports.findings import Trend
 from reports.fonts import isolated, printable
 from reports.measures import Unit
 from reports.patient import PatientReport, SessionLine
-from reports.room import PatientRoom, WardRoom, usual_room
-from reports.trend import Trend
 from reports.ward import WardReport
-from reports.words import findings, formats, labels, pictures, sentences, ward_sentences
-from reports.words.language import language as spoken
-from reports.words.lead import lead
+from reports.words import finding_sentences, labels, patient_sentences, pictures, ward_sentences
+from reports.words import language as spoken
 
 TEMPLATES = Path(__file__).parent / "templates"
 PAGE_SIZES = ("A4", "Letter")
 LONGEST_NAME = 100  # characters of a patient's name that are printed
+PATIENT_SHEETS, WARD_SHEETS = 2, 1  # a report has no more
 WORDS: dict[str, ModuleType] = {
-    "findings": findings,
-    "formats": formats,
+    "finding_sentences": finding_sentences,
     "labels": labels,
+    "language": spoken,
+    "patient_sentences": patient_sentences,
     "pictures": pictures,
-    "sentences": sentences,
     "ward_sentences": ward_sentences,
 }
+
+
+@dataclass(frozen=True)
+class Sheets:
+    """How many sheets a report took."""
+
+    first_part: int  # up to the part that begins on a new sheet; all of them without such a part
+    all: int
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows on a patient's second page."""
+
+    sessions: int  # of the day, those with the most pain-related facial activity
+    flags: int  # with moments to look at, the largest changes
+    set_aside: int  # sessions in quarantine
+
+
+SECOND_PAGES = (Rows(6, 5, 4), Rows(3, 5, 4), Rows(1, 5, 3), Rows(0, 4, 2), Rows(0, 3, 1), Rows(0, 1, 0))
+
+
+@dataclass(frozen=True)
+class PatientFit:
+    """What to spread out on a patient's two pages."""
+
+    full_charts: int = 4  # trends with scales; the others are drawn small
+    second_page: int = 0  # which of SECOND_PAGES
+
+    @property
+    def rows(self) -> Rows:
+        """Rows on the second page."""
+        return SECOND_PAGES[self.second_page]
+
+    def smaller(self, sheets: Sheets) -> "PatientFit | None":
+        """What to try next after this took so many sheets; None if that is enough, or nothing is left to give way."""
+        if sheets.all <= PATIENT_SHEETS:
+            return None
+        charts, page = self.full_charts, self.second_page
+        if sheets.first_part > 1:
+            charts = max(charts - 1, 0)
+        if sheets.all - sheets.first_part > 1:
+            page = min(page + 1, len(SECOND_PAGES) - 1)
+        fit = PatientFit(charts, page)
+        return None if fit == self else fit
+
+
+@dataclass(frozen=True)
+class WardFit:
+    """What to spread out on the ward's page."""
+
+    changed: int = 8  # patients with a row of their own
+    letters: int = 600  # of each list of patients; further ones are counted
+
+    def smaller(self, sheets: Sheets) -> "WardFit | None":
+        """What to try next after this took so many sheets; None if that is enough, or nothing is left to give way."""
+        if sheets.all <= WARD_SHEETS or self.changed == 1:
+            return None
+        return replace(self, changed=self.changed - 1, letters=75 * (self.changed - 1))
+
+
+def usual_fit(report: PatientReport) -> PatientFit:
+    """What usually fits: moments to look at take the place of sessions in the day's table."""
+    return PatientFit(second_page=1 if report.evidence else 0)
 
 
 def patient_html(
@@ -43,12 +108,12 @@ def patient_html(
     *,
     language: str = "en",
     page_size: str = "A4",
-    room: PatientRoom | None = None,
+    fit: PatientFit | None = None,
 ) -> str:
-    """The page of one patient's day before it is laid out; `room` is what to spread out, None: what usually fits."""
-    say = spoken(language)
-    room = room or usual_room(report)
-    rows = room.rows
+    """The page of one patient's day before it is laid out; `fit` is what to spread out, None: what usually fits."""
+    say = spoken.language(language)
+    fit = fit or usual_fit(report)
+    rows = fit.rows
     first, last = report.trends[0].first_day, report.trends[0].last_day
     shown = printable(report.patient_id)
     by_key = {finding.key: finding for finding in report.findings}
@@ -58,10 +123,10 @@ def patient_html(
         page_size=page_size,
         report=report,
         who=f"{shown}, {isolated(printable(name[:LONGEST_NAME], keep_letters=True))}" if name else shown,
-        lead=lead(say, report),
+        lead=patient_sentences.lead(say, report),
         trends=[
             (trend.finding, trend_chart(say, trend, size, report.care_events, report.model_since))
-            for trend, size in _sized(report, room.full_charts)
+            for trend, size in _sized(report, fit.full_charts)
         ],
         care=care_strip(say, report.care_events, first, last),
         evidence=[(by_key[evidence.key], evidence.moments) for evidence in report.evidence[: rows.flags]],
@@ -74,11 +139,11 @@ def patient_html(
     )
 
 
-def ward_html(report: WardReport, *, language: str = "en", page_size: str = "A4", room: WardRoom | None = None) -> str:
-    """The ward overview before it is laid out; `room` is what to spread out, None: what usually fits."""
-    say = spoken(language)
-    room = room or WardRoom()
-    told = report.put_forward[: room.changed]
+def ward_html(report: WardReport, *, language: str = "en", page_size: str = "A4", fit: WardFit | None = None) -> str:
+    """The ward overview before it is laid out; `fit` is what to spread out, None: what usually fits."""
+    say = spoken.language(language)
+    fit = fit or WardFit()
+    told = report.put_forward[: fit.changed]
     also = report.changed[len(told) :]
     return _page(
         "ward.html.j2",
@@ -87,7 +152,7 @@ def ward_html(report: WardReport, *, language: str = "en", page_size: str = "A4"
         report=report,
         changed=[(row, trend_chart(say, row.leading, SPARK)) for row in told],
         also_changed=[row.patient_id for row in also],
-        letters=room.letters,
+        letters=fit.letters,
     )
 
 

@@ -5,28 +5,39 @@ from datetime import date
 from pathlib import PurePosixPath
 from typing import Any
 
-import duckdb
 import polars as pl
 
 from pmfer.errors import QuarantineReason
-from reports.care_events import CareEvents, care_events_of
-from reports.daily import all_days, usable_session
+from reports.daily import Quality, all_days, quality_of, usable_session
+from reports.data import Origin, ReportData, ReportReader
 from reports.evidence import (
+    CareEvents,
     Evidence,
     LeadingPhrase,
+    care_events_of,
     leading_of_day,
     read_evidence,
     usual_phrases,
     wall_minute,
 )
-from reports.fingerprint import fingerprint
-from reports.material import Material, read_patient
-from reports.measures import CONTEXT_MEASURES, HEADLINE_MEASURES, MEASURES, PHRASE_MEASURES
-from reports.origin import Origin
-from reports.quality import Quality, missing_reason, quality_of
-from reports.thresholds import DEFAULT_THRESHOLDS, Thresholds
-from reports.trend import Finding, Lack, State, Trend, session_intervals, trends_of
-from warehouse.queries import Provenance
+from reports.findings import (
+    Finding,
+    Lack,
+    Trend,
+    common_lack,
+    largest_first,
+    missing_reason,
+    session_intervals,
+    trends_of,
+)
+from reports.measures import (
+    CONTEXT_MEASURES,
+    DEFAULT_THRESHOLDS,
+    HEADLINE_MEASURES,
+    MEASURES,
+    PHRASE_MEASURES,
+    Thresholds,
+)
 
 
 @dataclass(frozen=True)
@@ -102,50 +113,27 @@ class PatientReport:
         """Number of days the usual range rests on, 0 while there is none."""
         return max((finding.baseline.days for finding in self.findings if finding.baseline), default=0)
 
-    def input_key(self) -> str:
-        """SHA-256 over all that is printed and the code that prints it: equal keys give equal pages."""
-        return fingerprint(self)
-
-
-def largest_first(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """The flagged findings by how far they lie beyond their own limits."""
-    return tuple(sorted((f for f in findings if f.flagged), key=lambda f: -f.size))
-
-
-def common_lack(findings: tuple[Finding, ...]) -> Lack | None:
-    """The reason if every finding abstains; all of them rest on the same frames, so the first one speaks for all."""
-    abstains = all(finding.state is State.INSUFFICIENT for finding in findings)
-    return findings[0].lack if abstains else None
-
 
 def build_patient_report(
-    connection: duckdb.DuckDBPyConnection,
-    patient_id: str,
-    day: date,
-    bundle_id: str,
-    options_sha256: str,
-    thresholds: Thresholds = DEFAULT_THRESHOLDS,
+    reader: ReportReader, patient_id: str, day: date, thresholds: Thresholds = DEFAULT_THRESHOLDS
 ) -> PatientReport:
     """Read and compare one patient's day.
 
     Args:
-        connection: a reading connection to the warehouse.
+        reader: of the warehouse, for the active bundle and scoring options.
         patient_id: the pseudonym.
         day: local calendar day.
-        bundle_id: the active bundle; only its scores are read, so a new bundle starts a new baseline.
-        options_sha256: the active scoring options, likewise.
         thresholds: limits for abstention and findings.
 
     Raises:
         ReportError: no run with this bundle and these options is on record.
         WarehouseError: the warehouse cannot be read.
     """
-    scoring = Provenance(bundle_id, options_sha256)
-    material = read_patient(connection, patient_id, day, thresholds.trend_days, scoring)
-    return with_evidence(connection, compare_patient(material, patient_id, day, thresholds), material)
+    data = reader.patient(patient_id, day, thresholds.trend_days)
+    return with_evidence(reader, compare_patient(data, patient_id, day, thresholds), data)
 
 
-def with_evidence(connection: duckdb.DuckDBPyConnection, report: PatientReport, material: Material) -> PatientReport:
+def with_evidence(reader: ReportReader, report: PatientReport, data: ReportData) -> PatientReport:
     """The report with the moments behind its flags, which are looked for among the frames of the day.
 
     Raises:
@@ -153,16 +141,16 @@ def with_evidence(connection: duckdb.DuckDBPyConnection, report: PatientReport, 
     """
     if not report.changes:
         return report
-    used, usual = _used_and_usual(material.summary, report.day, report.thresholds)
-    return replace(report, evidence=read_evidence(connection, report.changes, used, usual))
+    used, usual = _used_and_usual(data.summary, report.day, report.thresholds)
+    return replace(report, evidence=read_evidence(reader, report.changes, used, usual))
 
 
-def compare_patient(material: Material, patient_id: str, day: date, thresholds: Thresholds) -> PatientReport:
+def compare_patient(data: ReportData, patient_id: str, day: date, thresholds: Thresholds) -> PatientReport:
     """The report from what was read, still without evidence; see `build_patient_report`."""
-    summary = material.summary
+    summary = data.summary
     today = summary.filter(pl.col("session_date") == day).sort("started_at", "session_id")
-    set_aside = tuple(_set_aside(row) for row in material.quarantine.iter_rows(named=True))
-    daily = all_days(summary, material.kept, thresholds)
+    set_aside = tuple(_set_aside(row) for row in data.quarantine.iter_rows(named=True))
+    daily = all_days(summary, data.kept, thresholds)
     missing = missing_reason(today, len(set_aside), thresholds)
     intervals = session_intervals(MEASURES, today, thresholds)
     trends = trends_of(MEASURES, daily, day, missing, thresholds, intervals)
@@ -177,15 +165,15 @@ def compare_patient(material: Material, patient_id: str, day: date, thresholds: 
         context=tuple(by_key[measure.key].finding for measure in CONTEXT_MEASURES),
         leading=leading_of_day(*_used_and_usual(summary, day, thresholds)) if seen else (),
         evidence=(),
-        care_events=_care_events(material, trends[0]),
-        model_since=material.model_since,
+        care_events=_care_events(data, trends[0]),
+        model_since=data.model_since,
         sessions=tuple(_session_line(row) for row in today.with_columns(usable=usable).iter_rows(named=True)),
         set_aside=set_aside,
         quality=quality_of(today, usable),
         sessions_on_record=int(daily["sessions"].sum()),
         days_before=valid_days_before(daily, day),
         thresholds=thresholds,
-        origin=material.origin,
+        origin=data.origin,
     )
 
 
@@ -198,10 +186,10 @@ def _used_and_usual(
     return usable.filter(on_the_day), usual_phrases(usable.filter(pl.col("session_date") < day))
 
 
-def _care_events(material: Material, drawn: Trend) -> CareEvents:
-    if material.care_events is None:
+def _care_events(data: ReportData, drawn: Trend) -> CareEvents:
+    if data.care_events is None:
         return CareEvents()
-    return care_events_of(material.care_events, drawn.first_day, drawn.last_day)
+    return care_events_of(data.care_events, drawn.first_day, drawn.last_day)
 
 
 def valid_days_before(daily: pl.DataFrame, day: date) -> int:

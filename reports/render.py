@@ -1,38 +1,72 @@
-"""From a report to a PDF file: templates for the page, WeasyPrint for the print, PDF/UA-1 for everybody.
+"""From a page to the bytes of a file: a PDF/UA-1 for print, the same under a password, or one HTML file for the screen.
 
-The same report gives the same bytes: no clock, no network, no font but the packaged ones.
+WeasyPrint lays out the PDF with no network, no clock, and no font but the packaged ones, so the same report gives the
+same bytes.
+
+The HTML is the printed page with its styles in it and nothing to fetch. Typefaces are left to the system, because the
+packaged ones would make each file many times as large. Print styles stay, so the browser prints what the PDF shows as
+nearly as it can. A policy in the page forbids scripts and any address.
+
+A password (AES-256 as in the standard security handler of PDF 2.0, revision 6; ISO 32000-2, 7.6.4) protects against
+whoever finds the file, not against whoever may try passwords for long, so a short one is refused.
 """
 
-from pathlib import Path
+# mypy: untyped-calls-exclude=weasyprint
+import html
+import io
+import logging
+import re
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Protocol, Self, TypeVar
 
-from reports.pages import patient_html, ward_html
+import pikepdf
+import weasyprint
+from weasyprint.text.fonts import FontConfiguration
+from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherResponse
+
+from pmfer.errors import ReportError
+from reports.fonts import FONT_FILES, font_path, require_letters
+from reports.pages import TEMPLATES, PatientFit, Sheets, WardFit, patient_html, usual_fit, ward_html
 from reports.patient import PatientReport
-from reports.pdf import fitted_pdf
-from reports.private_file import write_private
-from reports.room import PatientRoom, WardRoom, usual_room
 from reports.ward import WardReport
 
-__all__ = ["patient_html", "patient_pdf", "render_patient", "render_ward", "ward_html", "ward_pdf"]
+STYLES = ("fonts.css", "page.css", "a4.css", "letter.css")  # what a page may ask for beside the fonts, as `asset:NAME`
+VARIANT = "pdf/ua-1"
+SECOND_PART = "second"  # id of the part of a page that begins on a new sheet
+# What the renderer says of a style rule that it does not know. All else that it complains about is missing on the page.
+ABOUT_STYLE = ("Ignored", "Unknown rules", "Expected a media type")
 
+SCREEN_STYLE = "screen.css"
+_LINK = re.compile(r'<link rel="stylesheet" href="asset:([A-Za-z0-9_-]+\.css)">')
+_ANY_LINK = re.compile(r"<(?:link|script|img|iframe|object|embed)\b")
+_FONT_FACE = re.compile(r"@font-face\s*\{[^}]*\}\s*")
+_HEAD = (
+    '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+    "  <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
+    'img-src data:">\n'
+)
 
-def render_patient(
-    report: PatientReport, target: Path, name: str | None = None, *, language: str = "en", page_size: str = "A4"
-) -> None:
-    """Write the PDF of one patient's day to `target`, whole or not at all; see `patient_pdf`.
+SHORTEST_PASSWORD = 12  # characters; a file can be tried offline, so this is all that stands in the way
+LONGEST_PASSWORD = 127  # bytes in UTF-8; revision 6 ignores what comes after
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 
-    Raises:
-        ReportError: the page cannot be laid out or the file cannot be written.
-    """
-    write_private(patient_pdf(report, name, language=language, page_size=page_size), target)
+# What a recipient may do. Screen readers may read, and a report may be printed and quoted, but not be changed.
+PERMISSIONS = pikepdf.Permissions(
+    accessibility=True,
+    extract=True,
+    print_lowres=True,
+    print_highres=True,
+    modify_annotation=False,
+    modify_assembly=False,
+    modify_form=False,
+    modify_other=False,
+)
 
-
-def render_ward(report: WardReport, target: Path, *, language: str = "en", page_size: str = "A4") -> None:
-    """Write the PDF of the ward overview to `target`, whole or not at all; see `ward_pdf`.
-
-    Raises:
-        ReportError: the page cannot be laid out or the file cannot be written.
-    """
-    write_private(ward_pdf(report, language=language, page_size=page_size), target)
+FitT = TypeVar("FitT", bound="PageFit")
 
 
 def patient_pdf(
@@ -52,16 +86,177 @@ def patient_pdf(
             missing on the page.
     """
 
-    def page_of(room: PatientRoom) -> str:
-        return patient_html(report, name, language=language, page_size=page_size, room=room)
+    def page_of(fit: PatientFit) -> str:
+        return patient_html(report, name, language=language, page_size=page_size, fit=fit)
 
-    return fitted_pdf(page_of, usual_room(report), f"patient {report.patient_id}")
+    return fitted_pdf(page_of, usual_fit(report), f"patient {report.patient_id}")
 
 
 def ward_pdf(report: WardReport, *, language: str = "en", page_size: str = "A4") -> bytes:
     """The PDF of the ward overview, one sheet; arguments and errors as for `patient_pdf`."""
 
-    def page_of(room: WardRoom) -> str:
-        return ward_html(report, language=language, page_size=page_size, room=room)
+    def page_of(fit: WardFit) -> str:
+        return ward_html(report, language=language, page_size=page_size, fit=fit)
 
-    return fitted_pdf(page_of, WardRoom(), "ward overview")
+    return fitted_pdf(page_of, WardFit(), "ward overview")
+
+
+class AssetFetcher(URLFetcher):
+    """Hands WeasyPrint this room's style sheets and fonts, and nothing else: no file, no network."""
+
+    def fetch(self, url: str, headers: dict[str, str] | None = None) -> URLFetcherResponse:
+        """Open `asset:NAME`.
+
+        Raises:
+            FatalURLFetchingError: for any other address. It stops the rendering; an ordinary error would leave a hole.
+        """
+        name = url.removeprefix("asset:")
+        if url.startswith("asset:") and name in STYLES:
+            return URLFetcherResponse(url, (TEMPLATES / name).read_bytes(), {"Content-Type": "text/css"})
+        if url.startswith("asset:") and name in FONT_FILES:
+            return URLFetcherResponse(url, font_path(name).read_bytes(), {"Content-Type": "font/ttf"})
+        raise FatalURLFetchingError(f"address {url[:80]} is not one of the report's own files")
+
+
+class PageFit(Protocol):
+    """How much is spread out on a page."""
+
+    def smaller(self, sheets: Sheets) -> Self | None:
+        """What to try next after this took so many sheets; None to leave it at that."""
+
+
+def fitted_pdf(page_of: Callable[[FitT], str], fit: FitT, where: str) -> bytes:
+    """The PDF of a report, with as much spread out as its sheets have room for.
+
+    Args:
+        page_of: the page with so much spread out.
+        fit: what to try first.
+        where: which report, for messages.
+
+    Raises:
+        ReportError: a font or a letter is missing, or something would be missing in the file.
+    """
+    wanted: FitT | None = fit
+    while wanted is not None:
+        document = _laid_out(page_of(wanted), where)
+        wanted = wanted.smaller(_sheets(document))
+    with nothing_lost(where):
+        pdf: bytes = document.write_pdf(pdf_variant=VARIANT)
+    return pdf
+
+
+def _sheets(document: weasyprint.Document) -> Sheets:
+    second = [number for number, page in enumerate(document.pages) if SECOND_PART in page.anchors]
+    return Sheets(first_part=second[0] if second else len(document.pages), all=len(document.pages))
+
+
+def _laid_out(page: str, where: str) -> weasyprint.Document:
+    for font in FONT_FILES:
+        font_path(font)  # a missing font is an error here; the renderer would only warn
+    require_letters(html.unescape(page), where)
+    try:
+        with nothing_lost(where):
+            source = weasyprint.HTML(string=page, url_fetcher=AssetFetcher())  # type: ignore[no-untyped-call]
+            document: weasyprint.Document = source.render(font_config=_fonts(), pdf_variant=VARIANT)
+    except FatalURLFetchingError as error:
+        raise ReportError(f"report of {where}: {error}") from None
+    return document
+
+
+@cache
+def _fonts() -> FontConfiguration:
+    """The fonts of this process: loading them anew for each report would take as long as its layout."""
+    return FontConfiguration()
+
+
+@contextmanager
+def nothing_lost(where: str) -> Iterator[None]:
+    """Turn what the renderer only logs into an error, where something would be missing in the file.
+
+    Raises:
+        ReportError: a font, a picture or a character could not be printed.
+    """
+    heard = _Heard()
+    loggers = [logging.getLogger(name) for name in ("weasyprint", "fontTools")]
+    for logger in loggers:
+        logger.addHandler(heard)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeHandler(heard)
+    lost = [message for message in heard.messages if not message.startswith(ABOUT_STYLE)]
+    if lost:
+        raise ReportError(
+            f"report of {where}: not whole ({lost[0]}); install the project again, or report this as a bug"
+        )
+
+
+class _Heard(logging.Handler):
+    """Keeps what is complained about."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(" ".join(record.getMessage().split()))
+
+
+def screen_html(page: str) -> bytes:
+    """The page of `patient_html` or `ward_html` as a file that any browser opens, UTF-8.
+
+    Raises:
+        ReportError: the page or a style refers to something that would have to be fetched.
+    """
+    styled = _LINK.sub(lambda link: f"<style>\n{_style(link[1])}</style>", page)
+    if styled == page or _ANY_LINK.search(styled):
+        raise ReportError("report as HTML: the page refers to another file; put what it needs into the page itself")
+    screen = f"{_HEAD}  <style>\n{_style(SCREEN_STYLE)}</style>\n</head>"
+    return styled.replace("</head>", screen, 1).encode()
+
+
+def _style(name: str) -> str:
+    text = _FONT_FACE.sub("", (TEMPLATES / name).read_text(encoding="utf-8"))
+    if "url(" in text or "@import" in text or "</" in text:
+        raise ReportError(f"report as HTML: style {name} refers to another file; leave that to the print style")
+    return text
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """Somebody who gets reports under a password of their own.
+
+    Raises:
+        ReportError: the name is no file's name, or the password is too short or too long; names no password.
+    """
+
+    name: str  # letters, digits, hyphens and underscores, 32 at most: it becomes the name of a folder
+    password: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ReportError(
+                f"recipient '{self.name[:40]}': must have 1 to 32 letters, digits, hyphens or underscores, and begin "
+                "with a letter or digit"
+            )
+        if len(self.password) < SHORTEST_PASSWORD or len(self.password.encode()) > LONGEST_PASSWORD:
+            raise ReportError(
+                f"recipient {self.name}: the password must have {SHORTEST_PASSWORD} characters or more, and "
+                f"{LONGEST_PASSWORD} bytes at most"
+            )
+
+
+def protected(pdf: bytes, recipient: Recipient) -> bytes:
+    """The same document, tags and title included, under the recipient's password.
+
+    Two calls give different bytes, as each file gets keys of its own. The owner's password, which would lift the
+    permissions, is random and kept nowhere.
+    """
+    encryption = pikepdf.Encryption(
+        owner=secrets.token_urlsafe(32), user=recipient.password, R=6, allow=PERMISSIONS, aes=True, metadata=True
+    )
+    target = io.BytesIO()
+    with pikepdf.open(io.BytesIO(pdf)) as document:
+        document.save(target, encryption=encryption)
+    return target.getvalue()

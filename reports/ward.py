@@ -1,4 +1,4 @@
-"""The ward overview of one day as data: who changed most, who lacks data, how the recordings went.
+"""The day of a whole ward as data: the overview (who changed most, who lacks data), and every patient's report.
 
 Patients are ranked by change in units of their own usual range, never by level against each other.
 """
@@ -7,20 +7,14 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 
-import duckdb
 import polars as pl
 
 from pmfer.errors import QuarantineReason
-from reports.daily import all_days, usable_session
-from reports.fingerprint import fingerprint
-from reports.material import Material, read_ward
-from reports.measures import HEADLINE_MEASURES
-from reports.origin import Origin
-from reports.patient import common_lack, largest_first, valid_days_before
-from reports.quality import Quality, missing_reason, quality_of
-from reports.thresholds import DEFAULT_THRESHOLDS, Thresholds
-from reports.trend import Finding, Lack, Trend, trends_of
-from warehouse.queries import Provenance
+from reports.daily import Quality, all_days, quality_of, usable_session
+from reports.data import Origin, ReportData, ReportReader
+from reports.findings import Finding, Lack, Trend, common_lack, largest_first, missing_reason, trends_of
+from reports.measures import DEFAULT_THRESHOLDS, HEADLINE_MEASURES, Thresholds
+from reports.patient import PatientReport, compare_patient, valid_days_before, with_evidence
 
 
 @dataclass(frozen=True)
@@ -87,46 +81,65 @@ class WardReport:
         """Number of patients in the overview."""
         return len(self.shown)
 
-    def input_key(self) -> str:
-        """SHA-256 over all that is printed and the code that prints it: equal keys give equal pages."""
-        return fingerprint(self)
+
+@dataclass(frozen=True)
+class NightReports:
+    """What a day has to report."""
+
+    patients: tuple[PatientReport, ...]  # of everybody with a session that day, stored or set aside, by patient
+    ward: WardReport
 
 
-def build_ward_report(
-    connection: duckdb.DuckDBPyConnection,
-    day: date,
-    bundle_id: str,
-    options_sha256: str,
-    thresholds: Thresholds = DEFAULT_THRESHOLDS,
-) -> WardReport:
+def build_night_reports(
+    reader: ReportReader, day: date, thresholds: Thresholds = DEFAULT_THRESHOLDS
+) -> NightReports | None:
+    """Read and compare a day of the whole ward; None for a day without any session.
+
+    Each report is what `build_patient_report` and `build_ward_report` make, from fewer questions to the warehouse.
+
+    Raises:
+        ReportError: no run with this bundle and these options is on record.
+        WarehouseError: the warehouse cannot be read.
+    """
+    seen = reader.patients_of_day(day)
+    if seen is None:
+        return None
+    read = reader.patients(seen, day, thresholds.trend_days)
+    return NightReports(
+        patients=tuple(
+            with_evidence(reader, compare_patient(data, patient, day, thresholds), data)
+            for patient, data in read.items()
+        ),
+        ward=build_ward_report(reader, day, thresholds),
+    )
+
+
+def build_ward_report(reader: ReportReader, day: date, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> WardReport:
     """Read and compare the day of every patient seen in the weeks drawn.
 
     Args:
-        connection: a reading connection to the warehouse.
+        reader: of the warehouse, for the active bundle and scoring options.
         day: local calendar day.
-        bundle_id: the active bundle.
-        options_sha256: the active scoring options.
         thresholds: limits for abstention and findings.
 
     Raises:
         ReportError: no run with this bundle and these options is on record.
         WarehouseError: the warehouse cannot be read.
     """
-    material = read_ward(connection, day, thresholds.trend_days, Provenance(bundle_id, options_sha256))
-    return compare_ward(material, day, thresholds)
+    return compare_ward(reader.ward(day, thresholds.trend_days), day, thresholds)
 
 
-def compare_ward(material: Material, day: date, thresholds: Thresholds) -> WardReport:
+def compare_ward(data: ReportData, day: date, thresholds: Thresholds) -> WardReport:
     """The overview from what was read; see `build_ward_report`."""
-    today = material.summary.filter(pl.col("session_date") == day)
-    daily = all_days(material.summary, material.kept, thresholds)
+    today = data.summary.filter(pl.col("session_date") == day)
+    daily = all_days(data.summary, data.kept, thresholds)
     rows = []
-    for patient_id in material.patients:
+    for patient_id in data.patients:
         mine = pl.col("patient_id") == patient_id
-        set_aside = material.quarantine.filter(mine).height
+        set_aside = data.quarantine.filter(mine).height
         rows.append(_row(patient_id, daily.filter(mine), today.filter(mine), set_aside, day, thresholds))
     changed = sorted((row for row in rows if row.changes), key=lambda row: (-_largest(row), row.patient_id))
-    reasons = Counter(QuarantineReason(reason) for reason in material.quarantine["reason"].sort())
+    reasons = Counter(QuarantineReason(reason) for reason in data.quarantine["reason"].sort())
     return WardReport(
         day=day,
         changed=tuple(changed),
@@ -135,7 +148,7 @@ def compare_ward(material: Material, day: date, thresholds: Thresholds) -> WardR
         quality=quality_of(today, usable_session(thresholds)),
         set_aside=tuple(reasons.most_common()),
         thresholds=thresholds,
-        origin=material.origin,
+        origin=data.origin,
     )
 
 

@@ -11,10 +11,12 @@ import pypdfium2
 import watchfiles
 
 from pmfer.bundle import sha256_file
+from reports import Format
+from reports.data import ReportReader
 from reports.patient import build_patient_report
-from reports.render import render_patient, render_ward
 from reports.ward import build_ward_report
-from tools.report_samples import BUNDLE, OPTIONS_SHA256, SAMPLES, TODAY, store_samples
+from reports.write import Order, write_files
+from tools.report_samples import SAMPLES, SCORING, TODAY, store_samples
 from warehouse.connection import open_reader, open_writer
 
 ROOT = Path(__file__).parents[1]
@@ -44,16 +46,18 @@ def render_samples(folder: Path, language: str, page_size: str, only: str | None
     """Render all samples, or one, as PDF and as a picture of each page."""
     folder.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
+    options = {"language": language, "page_size": page_size}
     with open_reader(_warehouse(folder)) as connection:
+        reader = ReportReader(connection, SCORING)
         for patient_id, sample in SAMPLES.items():
             if only in (None, sample.__name__):
-                report = build_patient_report(connection, patient_id, TODAY, BUNDLE.bundle_id, OPTIONS_SHA256)
                 target = folder / f"{sample.__name__}.pdf"
-                render_patient(report, target, language=language, page_size=page_size)
+                report = build_patient_report(reader, patient_id, TODAY)
+                write_files(Order(report, {Format.PDF: target}, options=options))
                 draw_pages(target)
         if only in (None, "ward"):
-            ward = build_ward_report(connection, TODAY, BUNDLE.bundle_id, OPTIONS_SHA256)
-            render_ward(ward, folder / "ward.pdf", language=language, page_size=page_size)
+            ward = build_ward_report(reader, TODAY)
+            write_files(Order(ward, {Format.PDF: folder / "ward.pdf"}, options=options))
             draw_pages(folder / "ward.pdf")
     print(f"{folder}/: rendered in {time.monotonic() - started:.1f} s")
 

@@ -14,9 +14,10 @@ import numpy as np
 import polars as pl
 
 from pmfer.errors import FrameReason, QuarantineReason
-from reports.material import Material
+from reports.data import ReportData
 from tools.sample_faces import FRAME_SECONDS, Face, frames_of
 from warehouse.care_events import CareEvent, CareEventKind, store_care_events
+from warehouse.queries import Provenance
 from warehouse.records import BundleRecord, QuarantineRecord, RunRecord, ScoringRecord, SessionRecord, SessionResult
 from warehouse.store import add_quarantine, start_run, store_sessions
 
@@ -33,6 +34,7 @@ def sha256(text: str) -> str:
 BUNDLE = BundleRecord(sha256("card"), "pmfer-sample", sha256("weights"), sha256("prompts"), {"name": "pmfer-sample"})
 OLD_BUNDLE = BundleRecord(sha256("old card"), "pmfer-old", sha256("old weights"), sha256("prompts"), {"name": "old"})
 OPTIONS_SHA256 = sha256("options")
+SCORING = Provenance(BUNDLE.bundle_id, OPTIONS_SHA256)
 
 
 class SampleWard:
@@ -232,9 +234,9 @@ def store_samples(connection: duckdb.DuckDBPyConnection) -> None:
     ward.set_aside(None, None, QuarantineReason.SIDECAR_MISSING)
 
 
-def many_sessions(material: Material, count: int) -> Material:
-    """A patient's material with the last session of today in it `count` times, five minutes apart."""
-    today = material.summary.filter(pl.col("session_date") == TODAY).tail(1)
+def many_sessions(data: ReportData, count: int) -> ReportData:
+    """A patient's data with the last session of today in it `count` times, five minutes apart."""
+    today = data.summary.filter(pl.col("session_date") == TODAY).tail(1)
     start = datetime(TODAY.year, TODAY.month, TODAY.day, 8, tzinfo=WINTER_TIME)
     copies = [
         today.with_columns(
@@ -243,18 +245,18 @@ def many_sessions(material: Material, count: int) -> Material:
         )
         for number in range(count)
     ]
-    earlier = material.summary.filter(pl.col("session_date") < TODAY)
-    return replace(material, summary=pl.concat([earlier, *copies]))
+    earlier = data.summary.filter(pl.col("session_date") < TODAY)
+    return replace(data, summary=pl.concat([earlier, *copies]))
 
 
-def many_patients(material: Material, count: int) -> Material:
-    """A ward's material with its patients repeated under new names until there are `count`."""
-    names = {f"room-{number:02d}": material.patients[number % len(material.patients)] for number in range(count)}
+def many_patients(data: ReportData, count: int) -> ReportData:
+    """A ward's data with its patients repeated under new names until there are `count`."""
+    names = {f"room-{number:02d}": data.patients[number % len(data.patients)] for number in range(count)}
 
     def renamed(frame: pl.DataFrame) -> pl.DataFrame:
         return pl.concat(
             frame.filter(pl.col("patient_id") == old).with_columns(patient_id=pl.lit(new)) for new, old in names.items()
         )
 
-    quarantine = renamed(material.quarantine)
-    return replace(material, patients=tuple(names), summary=renamed(material.summary), quarantine=quarantine)
+    quarantine = renamed(data.quarantine)
+    return replace(data, patients=tuple(names), summary=renamed(data.summary), quarantine=quarantine)

@@ -10,9 +10,9 @@ from flows.data_folder import DataFolder
 from flows.settings import Settings
 from flows.writing import require_existing, writing
 from pmfer.errors import ConfigurationError
-from reports.daily import daily_values, kept_form
-from reports.material import read_summaries
-from reports.thresholds import DEFAULT_THRESHOLDS
+from reports.daily import daily_values
+from reports.data import ReportReader
+from reports.measures import DEFAULT_THRESHOLDS
 from warehouse import audit, queries
 from warehouse.address import Address
 from warehouse.publish import publish
@@ -58,8 +58,9 @@ def retain(
 def _keep_days(connection: duckdb.DuckDBPyConnection, first: date) -> None:
     """Keep the values of the days before the first day kept: the usual range of a patient rests on them."""
     for scoring, patient_ids in queries.patients_before_and_since(connection, first).items():
-        summary = read_summaries(connection, patient_ids, first - timedelta(days=1), scoring)
-        keep_days(connection, kept_form(daily_values(summary, DEFAULT_THRESHOLDS), scoring))
+        reader = ReportReader(connection, scoring)
+        summary = reader.summaries(patient_ids, first - timedelta(days=1))
+        keep_days(connection, reader.kept_form(daily_values(summary, DEFAULT_THRESHOLDS)))
 
 
 def retain_now(

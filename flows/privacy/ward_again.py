@@ -20,6 +20,7 @@ from flows.reporting import (
     reports_of,
 )
 from pmfer.bundle import sha256_file
+from reports.data import ReportReader
 from reports.ward import build_ward_report
 from warehouse import queries, store
 from warehouse.records import ReportRecord, report_id
@@ -125,7 +126,7 @@ def _ward_of(
         return None
     if queries.night_summaries(connection, day, scoring).is_empty() and queries.quarantine(connection, day).is_empty():
         return None
-    report = build_ward_report(connection, day, scoring.bundle_id, scoring.options_sha256)
+    report = build_ward_report(ReportReader(connection, scoring), day)
     due = due_report(report, data.reports(day), printing)
     return due if due.order.paths else None
 

@@ -1,19 +1,36 @@
-"""The strip of the day: every session by the clock."""
+"""What is drawn of the day itself: every session by the clock, and a face that shows where the leading phrases sit.
+
+The face is schematic, drawn by us, and nobody's. Places on it are fractions of the side of an upright face crop, as in
+`pmfer.facs.REGION_BOXES`: eyes at 0.40 of the height, tip of the nose at 0.60, corners of the mouth at 0.75.
+"""
 
 from dataclasses import dataclass
 
+from pmfer.facs import AU_BY_NUMBER
 from reports.charts.layout import Size, Tick, axis_top
+from reports.evidence import LeadingPhrase
 from reports.measures import MEASURE_BY_KEY
 from reports.patient import SessionLine
-from reports.words.formats import clock, figure
 from reports.words.labels import measure_name
-from reports.words.language import Language
-from reports.words.pictures import strip_text
+from reports.words.language import Language, clock, figure
+from reports.words.pictures import face_text, strip_text
 
 HOURS = (6, 22)  # the strip covers at least these
 LANE_GAP = 12.0
 MEASURES = ("pain_activity", "smiling")
-SIZE = Size(width=658, height=84, left=190, right=18, top=4, bottom=18)
+STRIP = Size(width=658, height=84, left=190, right=18, top=4, bottom=18)
+SIDE = 130.0  # of the crop, in pixels
+NUMBER_X = 135.0  # where the numbers stand, to the right of the face
+NUMBER_GAP = 19.0  # at least, between two numbers
+FACE = Size(width=146, height=137, left=0, right=0, top=0, bottom=0, axes=False)
+
+# Where each unit shows: (across, down), on the left of the picture; a unit of both sides shows on the right as well.
+PLACES: dict[int, tuple[float, float]] = {
+    **{1: (0.42, 0.28), 2: (0.24, 0.29), 4: (0.50, 0.31), 5: (0.33, 0.36), 6: (0.25, 0.53), 7: (0.33, 0.44)},
+    **{9: (0.50, 0.47), 10: (0.50, 0.68), 12: (0.35, 0.72), 14: (0.32, 0.75), 15: (0.36, 0.79), 16: (0.50, 0.80)},
+    **{17: (0.50, 0.89), 20: (0.31, 0.76), 23: (0.50, 0.73), 24: (0.50, 0.75), 25: (0.50, 0.76)},
+    **{26: (0.50, 0.92), 27: (0.50, 0.84), 43: (0.33, 0.40)},
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +63,27 @@ class DayStrip:
     hours: tuple[Tick, ...]
 
 
-def day_strip(say: Language, sessions: tuple[SessionLine, ...], size: Size = SIZE) -> DayStrip:
+@dataclass(frozen=True)
+class Mark:
+    """One leading phrase on the face."""
+
+    number: int
+    spots: tuple[tuple[float, float], ...]  # one, or one on each side
+    number_x: float
+    number_y: float
+
+
+@dataclass(frozen=True)
+class FaceDrawing:
+    """The face with its marks."""
+
+    size: Size
+    text: str
+    marks: tuple[Mark, ...]
+    scale: float = SIDE / 150  # of the outline, which the template draws on a crop of 150 pixels
+
+
+def day_strip(say: Language, sessions: tuple[SessionLine, ...], size: Size = STRIP) -> DayStrip:
     """Lay out at least one session by the clock, over the hours from 6 to 22 or more where sessions lie outside."""
     minutes = [line.minute_of_day for line in sessions]
     first, last = min(HOURS[0], min(minutes) // 60), max(HOURS[1], max(minutes) // 60 + 1)
@@ -66,6 +103,33 @@ def day_strip(say: Language, sessions: tuple[SessionLine, ...], size: Size = SIZ
         ),
         hours=tuple(Tick(x(60 * hour), clock(say, 60 * (hour % 24))) for hour in range(first, last + 1, 2)),
     )
+
+
+def face_drawing(say: Language, leading: tuple[LeadingPhrase, ...], *, seen: bool) -> FaceDrawing:
+    """Mark the leading phrases, numbered from the most telling on; `seen`: the day has enough data to have some."""
+    spots = [places_of(phrase.column) for phrase in leading]
+    heights: dict[int, float] = {}
+    below = 0.0
+    for index in sorted(range(len(spots)), key=lambda index: spots[index][-1][1]):
+        heights[index] = max(SIDE * spots[index][-1][1], below)
+        below = heights[index] + NUMBER_GAP
+    marks = tuple(
+        Mark(
+            number=index + 1,
+            spots=tuple((round(SIDE * x, 2), round(SIDE * y, 2)) for x, y in places),
+            number_x=NUMBER_X,
+            number_y=round(heights[index], 2),
+        )
+        for index, places in enumerate(spots)
+    )
+    return FaceDrawing(FACE, face_text(say, leading, seen=seen), marks)
+
+
+def places_of(column: str) -> tuple[tuple[float, float], ...]:
+    """Where the unit of a column shows, as fractions of the crop; the place on the right comes last."""
+    unit = AU_BY_NUMBER[int(column.removeprefix("au"))]
+    x, y = PLACES[unit.number]
+    return ((x, y),) if x == 0.5 else ((x, y), (round(1 - x, 2), y))
 
 
 def _lane(say: Language, key: str, places: list[float], values: list[float | None], edges: tuple[float, float]) -> Lane:

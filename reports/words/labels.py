@@ -1,16 +1,18 @@
-"""Fixed words: names of measures, states, reasons and kinds of care.
+"""Fixed words: names of measures, states, reasons and kinds of care; what stands on every page.
 
 Headings and titles of columns stand in the templates.
 """
 
+# ruff: noqa: RUF001  (typographic apostrophes are meant)
 from dataclasses import dataclass
+
+from babel.numbers import format_decimal
 
 from pmfer.errors import FrameReason, QuarantineReason
 from pmfer.facs import AU_BY_NUMBER
-from reports.trend import Lack, State
-from reports.words.formats import NBSP, sentence
-from reports.words.language import Language
-from warehouse.care_events import CareEventKind
+from reports.data import CareEventKind, Origin
+from reports.findings import Lack, State
+from reports.words.language import NBSP, Language, sentence
 
 
 @dataclass(frozen=True)
@@ -188,3 +190,41 @@ def measure_name(say: Language, key: str) -> str:
     if key.startswith("au"):
         return phrase_name(say, key)
     return sentence(context_names(say).get(key) or measure_words(say, key).name)
+
+
+def intended_use(say: Language) -> str:
+    """What the reports are for, and what not."""
+    return say(
+        "Intended use: helps staff who know the patient to decide whom to look at first. It compares a face with the "
+        "same patient’s earlier days, and with nobody else’s. It makes no diagnosis and does not measure pain. It is "
+        "less reliable with facial palsy, dementia, glasses, or anything in front of the face."
+    )
+
+
+def origin_line(say: Language, origin: Origin) -> str:
+    """Where the numbers come from, for the footer."""
+    places = {
+        "bundle": f"{origin.bundle_name or ''} {origin.bundle_id[:12]}".strip(),
+        "prompts": (origin.prompt_set_sha256 or "")[:12],
+        "options": origin.options_sha256[:12],
+        "scored_by": origin.scored_by,
+        "software": origin.software,
+    }
+    rate = origin.frames_per_second
+    sampling = (
+        say("every frame")
+        if rate is None
+        else say("{rate} frames a second", rate=format_decimal(rate, locale=say.locale))
+    )
+    if not places["prompts"]:
+        return say(
+            "Model {bundle}, {sampling}, options {options}, scored by version {scored_by}, reported by {software}",
+            sampling=sampling,
+            **places,
+        )
+    return say(
+        "Model {bundle}, prompts {prompts}, {sampling}, options {options}, scored by version {scored_by}, reported by "
+        "{software}",
+        sampling=sampling,
+        **places,
+    )

@@ -3,26 +3,37 @@
 The words stand in the code as whole English sentences with named places, `say("{used} of {all} sessions", ...)`. Other
 languages have a catalogue of them, `reports/locale/CODE/LC_MESSAGES/reports.po`, which is read as it is: no compiled
 file has to be made or kept. `make words` brings the catalogues up to date with the code.
+
+Dates, clock times, lengths and amounts are as people of the language read them, whatever the machine's own locale.
 """
 
 from dataclasses import dataclass
+from datetime import date, time
 from functools import cache
 from gettext import NullTranslations
 from io import BytesIO
 from pathlib import Path
 
 from babel import Locale
+from babel.dates import format_date, format_skeleton, format_time
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
 from babel.support import Translations
 
 from pmfer.errors import ReportError
+from reports.fonts import isolated, printable
+from reports.measures import Unit
 
 LOCALE = Path(__file__).parents[1] / "locale"
 SOURCE_LANGUAGE = "en"
 # Region and all, because clocks and paper differ between regions; pages declare the language alone.
 LOCALES = {"en": "en_GB", "de": "de_DE"}
 LANGUAGES = tuple(LOCALES)
+NBSP = "\N{NO-BREAK SPACE}"
+DASH = "\N{EN DASH}"  # stands where there is no value
+LONGEST_ID = 20  # characters of an identifier in a table
+LONGEST_HEADING = 30  # characters of a patient's name in the largest type
 
 
 @dataclass(frozen=True)
@@ -65,3 +76,107 @@ def language(code: str) -> Language:
         write_mo(compiled, read_po(stream, locale=locale))
     compiled.seek(0)
     return Language(code, locale, Translations(compiled))
+
+
+def long_date(say: Language, day: date) -> str:
+    """Such as `21 March 2026`."""
+    return format_date(day, "long", locale=say.locale).replace(" ", NBSP, 1)
+
+
+def full_date(say: Language, day: date) -> str:
+    """Such as `Saturday 21 March 2026`."""
+    return format_date(day, "full", locale=say.locale)
+
+
+def day_and_month(say: Language, day: date) -> str:
+    """Such as `21 March`, of a day within the weeks drawn."""
+    return format_skeleton("MMMMd", day, locale=say.locale).replace(" ", NBSP)
+
+
+def short_date(say: Language, day: date) -> str:
+    """Such as `21 Mar`."""
+    return format_date(day, say("d MMM"), locale=say.locale).replace(" ", NBSP)
+
+
+def short_id(name: str) -> str:
+    """An identifier or file name that keeps to one line: both ends of a long one, a mark for what cannot be printed."""
+    name = printable(name)
+    return isolated(name if len(name) <= LONGEST_ID else f"{name[: LONGEST_ID // 2]}…{name[-LONGEST_ID // 2 + 1 :]}")
+
+
+def clipped(text: str, most: int) -> str:
+    """What people wrote, ready to be printed, at most `most` characters long."""
+    text = printable(text)
+    return isolated(text if len(text) <= most else f"{text[: most - 1].rstrip()}…")
+
+
+def clock(say: Language, minute_of_day: int) -> str:
+    """Such as `09:05`."""
+    return format_time(time(minute_of_day // 60, minute_of_day % 60), "short", locale=say.locale)
+
+
+def length(say: Language, seconds: float | None) -> str:
+    """Minutes and seconds such as `2:05`; `unknown` if the container does not say."""
+    if seconds is None:
+        return say("unknown")
+    return f"{round(seconds) // 60}:{round(seconds) % 60:02d}"
+
+
+def moment(seconds: float) -> str:
+    """A time within a recording, rounded down, as players show it: `02:05`."""
+    return f"{int(seconds) // 60:02d}:{int(seconds) % 60:02d}"
+
+
+def number_word(say: Language, number: int) -> str:
+    """A count as a word from two to twelve, in digits otherwise."""
+    words = (
+        *(say("two"), say("three"), say("four"), say("five"), say("six"), say("seven")),
+        *(say("eight"), say("nine"), say("ten"), say("eleven"), say("twelve")),
+    )
+    return words[number - 2] if 2 <= number < len(words) + 2 else thousands(say, number)
+
+
+def sentence(text: str) -> str:
+    """Text that begins with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
+def thousands(say: Language, number: int) -> str:
+    """An integer with the language's mark between groups of three."""
+    return format_decimal(number, locale=say.locale)
+
+
+def decimal(say: Language, number: float, digits: int = 0) -> str:
+    """A number with so many decimals."""
+    return format_decimal(number, format="0" if digits == 0 else f"0.{'0' * digits}", locale=say.locale)
+
+
+def percent(say: Language, share: float | None, digits: int = 0) -> str:
+    """A share in 0..1 as a percentage; a dash for None."""
+    if share is None:
+        return DASH
+    pattern: str = say.locale.percent_formats[None].pattern
+    return pattern.replace("#,##0", decimal(say, 100 * share, digits))
+
+
+def figure(say: Language, value: float | None, unit: Unit, digits: int = 0) -> str:
+    """A value in its unit, for tables and charts: `4%`, `31` or `0.4 a minute`; a dash for None."""
+    if value is None or unit is Unit.TIME_SHARE:
+        return percent(say, value, digits)
+    if unit is Unit.PER_MINUTE:
+        return say("{number} a minute", number=bare(say, value, unit, digits)).replace(" ", NBSP)
+    return bare(say, value, unit, digits)
+
+
+def bare(say: Language, value: float, unit: Unit, digits: int = 0) -> str:
+    """The number of a value in its unit, without the unit: `4`, `31`, `0.4`."""
+    if unit is Unit.PER_MINUTE:
+        return decimal(say, value, digits + 1)
+    return decimal(say, 100 * value, digits)
+
+
+def span(say: Language, ends: tuple[float, float], unit: Unit, digits: int) -> str:
+    """Two values in 0..1 in their unit: `11 to 19%`."""
+    low, high = ends
+    said = say("{low} to {high}", low=bare(say, low, unit, digits), high=figure(say, high, unit, digits))
+    return said.replace(" ", NBSP)

@@ -1,15 +1,13 @@
 """What each picture says to who cannot see it: the finding with its numbers."""
 
-from reports.care_events import CareEvents
-from reports.evidence import LeadingPhrase
+from reports.evidence import CareEvents, LeadingPhrase
+from reports.findings import Finding, Trend
 from reports.measures import Unit
 from reports.patient import SessionLine
-from reports.trend import Finding, Trend
-from reports.words.findings import numbers, result, rule_words
-from reports.words.formats import clock, figure, full_date, number_word, sentence, short_date
+from reports.words.finding_sentences import numbers, result, rule_words
 from reports.words.labels import measure_name, phrase_name, unit_name
-from reports.words.language import Language
-from reports.words.sentences import care_line
+from reports.words.language import Language, clock, figure, full_date, number_word, sentence, short_date
+from reports.words.patient_sentences import care_line
 
 
 def trend_text(say: Language, trend: Trend) -> str:

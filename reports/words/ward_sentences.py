@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
+from reports.findings import Lack, State
 from reports.fonts import printable
-from reports.thresholds import Thresholds
-from reports.trend import Lack, State
+from reports.measures import Thresholds
 from reports.ward import WardReport, WardRow
-from reports.words.formats import number_word, percent, sentence, thousands
 from reports.words.labels import lack_word, measure_words, quarantine_word
-from reports.words.language import Language
+from reports.words.language import Language, number_word, percent, sentence, thousands
 
 
 def headline(say: Language, report: WardReport) -> str:

@@ -20,8 +20,8 @@ from flows.reporting import render_by_hand
 from flows.writing import record_reading, writing
 from pmfer.errors import QuarantineReason
 from pmfer.frame_row import FRAME_SCHEMA, SCORE_COLUMNS
-from reports.format import Format
-from reports.protection import Recipient
+from reports import Format
+from reports.render import Recipient
 from warehouse import store
 from warehouse.address import Address, FileAddress, LakeAddress
 from warehouse.consent import Consent, record_consents

@@ -35,7 +35,7 @@ from flows.reporting import render_by_hand
 from flows.verify import verify_logs
 from flows.writing import writing
 from pmfer.errors import ConfigurationError
-from reports import fingerprint
+from reports import document
 from warehouse import sql
 from warehouse.address import Address
 from warehouse.connection import open_reader, open_writer
@@ -204,7 +204,7 @@ def test_after_an_upgrade_only_the_overviews_that_showed_the_patient_are_rendere
         store_day(connection, later)
     render_by_hand(data, file_of(data), later, None, PRINTING)
     before = {path: path.read_bytes() for path in data.reports(later).rglob("ward.*")}
-    monkeypatch.setattr(fingerprint, "_room_digest", lambda: "of another release")
+    monkeypatch.setattr(document, "_room_digest", lambda: "of another release")
     ((_, receipt),) = erase(data).items()
     assert isinstance(receipt["files"], list)
     pages = [file for file in receipt["files"] if file["kind"] == "ward overview"]

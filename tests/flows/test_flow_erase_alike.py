@@ -16,7 +16,7 @@ from flows.privacy.erase import erase_patient
 from flows.reporting import render_by_hand
 from flows.writing import writing
 from pmfer.errors import ConfigurationError
-from reports.format import Format
+from reports import Format
 from warehouse import sql, store
 from warehouse.care_events import CareEvent, CareEventKind, store_care_events
 from warehouse.connection import open_reader

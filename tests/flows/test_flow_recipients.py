@@ -8,7 +8,7 @@ from flows.printing import printing_of
 from flows.recipients import read_recipients
 from flows.settings import read_settings
 from pmfer.errors import ConfigurationError
-from reports.format import Format
+from reports import Format
 
 PASSWORD = "three words together"
 

@@ -17,9 +17,9 @@ from flows.data_folder import DataFolder
 from flows.printing import Printing
 from flows.reporting import due_reports, render, render_by_hand
 from pmfer.errors import ReportError
+from reports import Format
 from reports.document import report_schema
-from reports.format import Format
-from reports.protection import Recipient
+from reports.render import Recipient
 from warehouse import queries
 from warehouse.connection import open_reader, open_writer
 

@@ -15,8 +15,9 @@ from flows.data_folder import DataFolder
 from flows.privacy.retention import retain, retain_now
 from flows.verify import verify_logs
 from pmfer.errors import ConfigurationError
+from reports.data import ReportReader
 from reports.patient import PatientReport, build_patient_report
-from tools.report_samples import BUNDLE, OPTIONS_SHA256, SampleWard, stable
+from tools.report_samples import SCORING, SampleWard, stable
 from tools.report_samples import TODAY as SAMPLE_DAY
 from warehouse.address import FileAddress
 from warehouse.connection import open_writer
@@ -123,7 +124,7 @@ def test_the_usual_range_outlives_the_sessions_that_it_rests_on_and_goes_with_th
     with closing(open_writer(data.warehouse)) as connection:
 
         def report() -> PatientReport:
-            return build_patient_report(connection, PATIENT, SAMPLE_DAY, BUNDLE.bundle_id, OPTIONS_SHA256)
+            return build_patient_report(ReportReader(connection, SCORING), PATIENT, SAMPLE_DAY)
 
         stable(SampleWard(connection), PATIENT)
         before = report()

@@ -7,25 +7,21 @@ import duckdb
 import pytest
 from report_files import Sample
 
-from reports.material import read_patient, read_ward
+from reports.data import ReportReader
+from reports.measures import DEFAULT_THRESHOLDS
 from reports.patient import PatientReport, build_patient_report, compare_patient
-from reports.thresholds import DEFAULT_THRESHOLDS
 from reports.ward import WardReport, build_ward_report, compare_ward
 from reports.words.language import Language, language
 from tools.report_samples import (
-    BUNDLE,
     MARKUP,
-    OPTIONS_SHA256,
     SAMPLES,
+    SCORING,
     TODAY,
     many_patients,
     many_sessions,
     store_samples,
 )
 from warehouse.connection import open_reader, open_writer
-from warehouse.queries import Provenance
-
-SCORING = Provenance(BUNDLE.bundle_id, OPTIONS_SHA256)
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +38,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPy
 def patients(stored: duckdb.DuckDBPyConnection) -> dict[str, PatientReport]:
     """The report of every sample patient, by the name of the sample."""
     return {
-        sample.__name__: build_patient_report(stored, patient_id, TODAY, SCORING.bundle_id, SCORING.options_sha256)
+        sample.__name__: build_patient_report(ReportReader(stored, SCORING), patient_id, TODAY)
         for patient_id, sample in SAMPLES.items()
     }
 
@@ -50,7 +46,7 @@ def patients(stored: duckdb.DuckDBPyConnection) -> dict[str, PatientReport]:
 @pytest.fixture(scope="session")
 def ward(stored: duckdb.DuckDBPyConnection) -> WardReport:
     """The ward overview of all samples."""
-    return build_ward_report(stored, TODAY, SCORING.bundle_id, SCORING.options_sha256)
+    return build_ward_report(ReportReader(stored, SCORING), TODAY)
 
 
 @pytest.fixture(scope="session")
@@ -68,8 +64,9 @@ def samples(
 ) -> dict[str, Sample]:
     """Every edge day and how it is printed, by name."""
     days = DEFAULT_THRESHOLDS.trend_days
-    sessions = many_sessions(read_patient(stored, "p01", TODAY, days, SCORING), 60)
-    crowd = many_patients(read_ward(stored, TODAY, days, SCORING), 60)
+    reader = ReportReader(stored, SCORING)
+    sessions = many_sessions(reader.patient("p01", TODAY, days), 60)
+    crowd = many_patients(reader.ward(TODAY, days), 60)
     few = replace(crowd, patients=crowd.patients[1:6])
     found = {name: Sample(report) for name, report in patients.items()}
     found |= {name: Sample(patients["stable"], who) for name, who in NAMES.items()}

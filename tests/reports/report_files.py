@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pikepdf
 
+from reports import Format
+from reports.pages import patient_html, ward_html
 from reports.patient import PatientReport
-from reports.render import patient_html, render_patient, render_ward, ward_html
 from reports.ward import WardReport
+from reports.write import Order, write_files
 
 Report = PatientReport | WardReport
 
@@ -31,10 +33,8 @@ class Sample:
 
     def render(self, target: Path) -> Path:
         """Print it."""
-        if isinstance(self.report, PatientReport):
-            render_patient(self.report, target, self.name, language=self.language, page_size=self.page_size)
-        else:
-            render_ward(self.report, target, language=self.language, page_size=self.page_size)
+        options = {"language": self.language, "page_size": self.page_size}
+        write_files(Order(self.report, {Format.PDF: target}, name=self.name, options=options))
         return target
 
 

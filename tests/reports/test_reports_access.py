@@ -10,7 +10,7 @@ from report_files import Sample, elements
 
 from pmfer.errors import ReportError
 from reports.patient import PatientReport
-from reports.pdf import nothing_lost
+from reports.render import nothing_lost
 
 HEADINGS = {"/H1": 1, "/H2": 2, "/H3": 3}
 

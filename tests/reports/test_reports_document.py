@@ -1,17 +1,20 @@
-"""JSON: everything printed, the same bytes each time, and what the schema says of it is true."""
+"""Reports as data: everything printed, the same bytes each time, a schema that is true, a key that follows it all."""
 
 import json
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
+import duckdb
 import jsonschema
 import pytest
 
-from reports.document import report_json, report_schema
-from reports.patient import PatientReport
-from reports.trend import State
+from reports.data import ReportReader
+from reports.document import input_key, report_json, report_schema
+from reports.findings import State
+from reports.patient import PatientReport, build_patient_report
 from reports.ward import WardReport
+from tools.report_samples import HURTING, SCORING, TODAY, SampleWard, first_session
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +74,27 @@ def test_a_document_that_lacks_a_field_breaks_the_schema(
     del document["report"]["trends"][0]["finding"]["state"]
     with pytest.raises(jsonschema.ValidationError):
         validator.validate(document)
+
+
+def first_report(connection: duckdb.DuckDBPyConnection) -> PatientReport:
+    return build_patient_report(ReportReader(connection, SCORING), "p04", TODAY)
+
+
+def test_the_same_data_gives_the_same_key_and_one_more_session_another(writer: duckdb.DuckDBPyConnection) -> None:
+    ward = SampleWard(writer)
+    first_session(ward, "p04")
+    before = first_report(writer)
+    assert input_key(before) == input_key(first_report(writer))
+    ward.record("p04", TODAY, HURTING, hours=[15], session_id="afternoon")
+    assert input_key(first_report(writer)) != input_key(before)
+
+
+def test_other_limits_give_another_key(patients: dict[str, PatientReport]) -> None:
+    report = patients["stable"]
+    wider = replace(report, thresholds=replace(report.thresholds, limit_sigmas=4.0))
+    assert input_key(wider) != input_key(report)
+
+
+def test_the_key_of_an_overview_follows_its_data(ward: WardReport) -> None:
+    fewer = replace(ward, usual=ward.usual[1:])
+    assert len({input_key(ward), input_key(fewer), input_key(replace(ward))}) == 2

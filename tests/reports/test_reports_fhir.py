@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from pmfer.errors import ReportError
-from reports import fhir_terms
+from reports import fhir
 from reports.fhir import patient_fhir, validate
+from reports.findings import Lack, State
 from reports.measures import MEASURES, Unit
 from reports.patient import PatientReport
-from reports.trend import Lack, State
 
 PDF = b"%PDF-1.7 of a test"
 
@@ -29,8 +29,8 @@ DEVICE_NAME_TYPES = {
     "udi-label-name", "user-friendly-name", "patient-reported-name", "manufacturer-name", "model-name", "other",
 }  # fmt: skip
 CODES = {
-    fhir_terms.INTERPRETATIONS: {"H": "High", "L": "Low", "N": "Normal"},
-    fhir_terms.ABSENT_REASONS: {"unknown": "Unknown", "not-performed": "Not Performed"},
+    fhir.INTERPRETATIONS: {"H": "High", "L": "Low", "N": "Normal"},
+    fhir.ABSENT_REASONS: {"unknown": "Unknown", "not-performed": "Not Performed"},
 }
 
 
@@ -111,7 +111,7 @@ def test_where_a_report_abstains_there_is_a_reason_and_no_number(patients: dict[
     assert "valueQuantity" in first
     assert not first.keys() & {"interpretation", "referenceRange", "dataAbsentReason"}
     assert first["note"] == [{"text": "Not compared: insufficient data (no baseline)."}]
-    assert {fhir_terms.absent_reason(lack)["coding"][0]["code"] for lack in Lack} == {"unknown", "not-performed"}
+    assert {fhir._absent_reason(lack)["coding"][0]["code"] for lack in Lack} == {"unknown", "not-performed"}
 
 
 def test_a_value_outside_the_range_is_never_called_usual_even_without_a_flag(
@@ -152,7 +152,7 @@ def test_identifiers_and_bytes_are_the_same_each_time(patients: dict[str, Patien
 
 
 def test_every_unit_has_its_code() -> None:
-    assert set(fhir_terms.UNITS) == set(Unit)
+    assert set(fhir.UNITS) == set(Unit)
 
 
 @pytest.mark.parametrize(

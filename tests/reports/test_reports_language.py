@@ -5,8 +5,8 @@ import re
 import pytest
 
 from pmfer.errors import ReportError
+from reports.pages import patient_html, ward_html
 from reports.patient import PatientReport
-from reports.render import patient_html, ward_html
 from reports.ward import WardReport
 from reports.words.catalogue import python_sentences, read_catalogue, source_catalogue
 from reports.words.language import LANGUAGES, SOURCE_LANGUAGE, Language, language

@@ -1,33 +1,28 @@
 """Reports of sample patients out of a real warehouse: what they must say is known from how they were made."""
 
 from dataclasses import replace
-from datetime import timedelta
-from typing import Any
+from datetime import date, timedelta
 
 import duckdb
 import pytest
 
 from pmfer.errors import FrameReason, QuarantineReason, ReportError
-from reports.material import read_patient
+from reports.data import ReportReader
+from reports.findings import Lack, State
+from reports.measures import DEFAULT_THRESHOLDS
 from reports.pages import listed_sessions
 from reports.patient import PatientReport, build_patient_report, compare_patient
-from reports.thresholds import DEFAULT_THRESHOLDS
-from reports.trend import Lack, State
 from reports.words.language import Language
-from reports.words.lead import lead
+from reports.words.patient_sentences import lead
 from tools.report_samples import (
-    BUNDLE,
-    HURTING,
     LONG_ID,
-    OPTIONS_SHA256,
+    SCORING,
     STEADY,
     TODAY,
     SampleWard,
-    first_session,
     many_sessions,
     stable,
 )
-from warehouse.queries import Provenance
 
 Reports = dict[str, PatientReport]
 
@@ -36,9 +31,8 @@ def states(report: PatientReport) -> dict[str, State]:
     return {finding.key: finding.state for finding in report.findings}
 
 
-def build(connection: duckdb.DuckDBPyConnection, patient_id: str, **changes: Any) -> PatientReport:
-    asked = {"day": TODAY, "bundle_id": BUNDLE.bundle_id, "options_sha256": OPTIONS_SHA256, **changes}
-    return build_patient_report(connection, patient_id, **asked)
+def build(connection: duckdb.DuckDBPyConnection, patient_id: str, day: date = TODAY, **scoring: str) -> PatientReport:
+    return build_patient_report(ReportReader(connection, replace(SCORING, **scoring)), patient_id, day)
 
 
 def test_a_stable_patient_has_no_changes(patients: Reports, say: Language) -> None:
@@ -103,8 +97,8 @@ def test_times_are_those_of_the_clock_on_the_wall(patients: Reports) -> None:
 
 
 def test_on_a_crowded_day_the_table_keeps_the_strongest_sessions_in_order(stored: duckdb.DuckDBPyConnection) -> None:
-    material = read_patient(stored, "p01", TODAY, 28, Provenance(BUNDLE.bundle_id, OPTIONS_SHA256))
-    report = compare_patient(many_sessions(material, 60), "p01", TODAY, DEFAULT_THRESHOLDS)
+    data = ReportReader(stored, SCORING).patient("p01", TODAY, 28)
+    report = compare_patient(many_sessions(data, 60), "p01", TODAY, DEFAULT_THRESHOLDS)
     strong = replace(report.sessions[40], pain_activity=0.9)
     report = replace(report, sessions=(*report.sessions[:40], strong, *report.sessions[41:]))
     listed = listed_sessions(report, 6)
@@ -122,21 +116,6 @@ def test_new_options_start_a_new_baseline(stored: duckdb.DuckDBPyConnection, wri
     report = build(writer, "p01", options_sha256=ward.options_sha256)
     assert (report.lack, report.sessions_on_record) == (Lack.NO_BASELINE, 2)
     assert build(writer, "p01").lack is None
-
-
-def test_the_same_data_gives_the_same_key_and_one_more_session_another(writer: duckdb.DuckDBPyConnection) -> None:
-    ward = SampleWard(writer)
-    first_session(ward, "p04")
-    before = build(writer, "p04")
-    assert before.input_key() == build(writer, "p04").input_key()
-    ward.record("p04", TODAY, HURTING, hours=[15], session_id="afternoon")
-    assert build(writer, "p04").input_key() != before.input_key()
-
-
-def test_other_limits_give_another_key(patients: Reports) -> None:
-    report = patients["stable"]
-    wider = replace(report, thresholds=replace(report.thresholds, limit_sigmas=4.0))
-    assert wider.input_key() != report.input_key()
 
 
 def test_a_first_night_in_quarantine_is_reported_before_any_bundle_scored(writer: duckdb.DuckDBPyConnection) -> None:

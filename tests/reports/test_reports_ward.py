@@ -6,15 +6,16 @@ from datetime import timedelta
 import duckdb
 
 from pmfer.errors import QuarantineReason
-from reports.trend import Lack
+from reports.data import ReportReader
+from reports.findings import Lack
 from reports.ward import WardReport, build_ward_report
 from reports.words import ward_sentences
 from reports.words.language import Language
-from tools.report_samples import BUNDLE, LONG_ID, OPTIONS_SHA256, STEADY, TODAY, SampleWard, pain_rising, stable
+from tools.report_samples import LONG_ID, SCORING, STEADY, TODAY, SampleWard, pain_rising, stable
 
 
 def build(connection: duckdb.DuckDBPyConnection) -> WardReport:
-    return build_ward_report(connection, TODAY, BUNDLE.bundle_id, OPTIONS_SHA256)
+    return build_ward_report(ReportReader(connection, SCORING), TODAY)
 
 
 def test_every_patient_is_in_exactly_one_list(ward: WardReport, say: Language) -> None:
@@ -79,8 +80,3 @@ def test_a_night_without_anybody_is_still_a_page(writer: duckdb.DuckDBPyConnecti
     report = build(writer)
     assert report.patients == 0
     assert ward_sentences.headline(say, report) == "No patient was recorded in the last 28 days."
-
-
-def test_the_key_follows_the_data(ward: WardReport) -> None:
-    fewer = replace(ward, usual=ward.usual[1:])
-    assert len({ward.input_key(), fewer.input_key(), replace(ward).input_key()}) == 2

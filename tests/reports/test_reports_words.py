@@ -8,15 +8,16 @@ from enum import StrEnum
 import pytest
 
 from pmfer.errors import FrameReason, QuarantineReason
+from reports.findings import Baseline, Finding, Lack, Rule, Signal, State
 from reports.measures import HEADLINE_MEASURES, MEASURES
+from reports.pages import patient_html, ward_html
 from reports.patient import PatientReport
-from reports.render import patient_html, ward_html
-from reports.trend import Baseline, Finding, Lack, Rule, Signal, State
 from reports.ward import WardReport
-from reports.words import formats, labels
-from reports.words.findings import finding_sentence, numbers, result, short_result, symbol
+from reports.words import labels
+from reports.words import language as spoken
+from reports.words.finding_sentences import finding_sentence, numbers, result, short_result, symbol, today, usual
 from reports.words.language import Language, language
-from reports.words.lead import ask, lead
+from reports.words.patient_sentences import ask, lead
 from reports.words.pictures import trend_text
 from warehouse.care_events import CareEventKind
 
@@ -32,7 +33,7 @@ def smiling(value: float, low: float, high: float, state: State = State.LOWER, *
 
 
 def plain(text: str) -> str:
-    return text.replace(formats.NBSP, " ")
+    return text.replace(spoken.NBSP, " ")
 
 
 def test_a_finding_is_one_plain_sentence(say: Language) -> None:
@@ -92,24 +93,24 @@ def test_a_range_from_nothing_is_said_by_its_end(say: Language) -> None:
 
 
 def test_a_value_beyond_its_limit_never_reads_the_same_as_the_limit(say: Language) -> None:
-    assert formats.today(say, smiling(0.1062, 0.1108, 0.19)) == "10.6%"
-    assert plain(formats.usual(say, smiling(0.1062, 0.1108, 0.19))) == "11.1 to 19.0%"
-    assert formats.today(say, smiling(0.1062, 0.1108, 0.19, State.USUAL)) == "11%"
+    assert today(say, smiling(0.1062, 0.1108, 0.19)) == "10.6%"
+    assert plain(usual(say, smiling(0.1062, 0.1108, 0.19))) == "11.1 to 19.0%"
+    assert today(say, smiling(0.1062, 0.1108, 0.19, State.USUAL)) == "11%"
 
 
 def test_dates_lengths_and_names(say: Language) -> None:
-    assert plain(formats.full_date(say, date(2026, 3, 1))) == "Sunday, 1 March 2026"
-    shown = (formats.length(say, 125.4), formats.length(say, None), formats.clock(say, 545), formats.moment(125.9))
+    assert plain(spoken.full_date(say, date(2026, 3, 1))) == "Sunday, 1 March 2026"
+    shown = (spoken.length(say, 125.4), spoken.length(say, None), spoken.clock(say, 545), spoken.moment(125.9))
     assert shown == ("2:05", "unknown", "09:05", "02:05")
-    assert formats.short_id("p01-2026-03-01-am") == "p01-2026-03-01-am"
-    assert len(formats.short_id("x" * 64)) == formats.LONGEST_ID
+    assert spoken.short_id("p01-2026-03-01-am") == "p01-2026-03-01-am"
+    assert len(spoken.short_id("x" * 64)) == spoken.LONGEST_ID
 
 
 def test_german_writes_dates_and_numbers_its_own_way() -> None:
     german = language("de")
-    assert plain(formats.full_date(german, DAY)) == "Samstag, 21. März 2026"
-    assert plain(formats.percent(german, 0.125, 1)) == "12,5 %"
-    assert (formats.thousands(german, 36500), plain(formats.short_date(german, DAY))) == ("36.500", "21. März")
+    assert plain(spoken.full_date(german, DAY)) == "Samstag, 21. März 2026"
+    assert plain(spoken.percent(german, 0.125, 1)) == "12,5 %"
+    assert (spoken.thousands(german, 36500), plain(spoken.short_date(german, DAY))) == ("36.500", "21. März")
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from scipy.special import ndtr, stdtrit
 
-from reports.autocorrelation import equivalent_days, shrunk_phi, spread_shortfall, variance_of_mean
-from reports.control import ControlChart, Sensitivity, control_chart
-from reports.robust import CENTRE_EFFICIENCY, QN_EFFICIENCY, centre_and_spread
-from reports.scale import from_even, to_even
-from reports.thresholds import DEFAULT_THRESHOLDS, Thresholds
+from reports.measures import DEFAULT_THRESHOLDS, Thresholds
+from reports.statistics.autocorrelation import equivalent_days, shrunk_phi, spread_shortfall, variance_of_mean
+from reports.statistics.control_chart import ControlChart, Sensitivity, control_chart
+from reports.statistics.robust import CENTRE_EFFICIENCY, QN_EFFICIENCY, centre_and_spread, from_even, to_even
 
 CLOSE = (DEFAULT_THRESHOLDS.limit_sigmas, DEFAULT_THRESHOLDS.ewma_sigmas)
 CALM = [0.50, 0.52, 0.49, 0.51, 0.48, 0.50, 0.53, 0.47, 0.50, 0.51, 0.49, 0.52, 0.50, 0.48, 0.51, 0.50]

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from reports.autocorrelation import next_ewma_variance
-from reports.baseline import Bools, GrowingBaseline, Ints
-from reports.robust import Floats
-from reports.scale import from_even, to_even
-from reports.thresholds import Thresholds
+from reports.measures import Thresholds
+from reports.statistics.autocorrelation import next_ewma_variance
+from reports.statistics.baseline import Bools, GrowingBaseline, Ints
+from reports.statistics.robust import Floats, from_even, to_even
 
 Record = defaultdict[str, list[npt.NDArray[Any]]]  # columns of the chart by the name of its field
 
@@ -161,10 +160,10 @@ class _Waiting:
 def control_chart(values: Floats, sensitivity: Sensitivity, thresholds: Thresholds) -> ControlChart:
     """Chart all days of all series.
 
-    - Days are compared on the even scale of `reports.scale`; limits are given in the unit of the values.
+    - Days are compared on the even scale (`to_even`); limits are given in the unit of the values.
     - Baseline: the first valid days of which no rule spoke, at least `min_baseline_days` before anything is said and
       at most `max_baseline_days`. Once it can speak, it learns a day `learning_delay` valid days later: a change is
-      seen before it is learnt. Centre and spread as in `reports.robust`, the spread corrected for correlated days.
+      seen before it is learnt. Centre and spread as in `centre_and_spread`, the spread corrected for correlated days.
     - Individuals chart (Shewhart; Wheeler, Understanding Variation, 1993): a day beyond centre +- q spread
       sqrt(1 + v), where v is the variance of the centre and q the quantile of Student's t with the spread's degrees of
       freedom that is as rare as `limit_sigmas` of a normal distribution. That is the prediction interval of one more

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr, stdtrit
 
-from reports.autocorrelation import equivalent_days, shrunk_phi, spread_shortfall, variance_of_mean
-from reports.robust import CENTRE_EFFICIENCY, QN_EFFICIENCY, Floats, centre_and_spread
-from reports.thresholds import Thresholds
+from reports.measures import Thresholds
+from reports.statistics.autocorrelation import equivalent_days, shrunk_phi, spread_shortfall, variance_of_mean
+from reports.statistics.robust import CENTRE_EFFICIENCY, QN_EFFICIENCY, Floats, centre_and_spread
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]

@@ -8,7 +8,7 @@ import hashlib
 import numpy as np
 from scipy.special import stdtrit
 
-from reports.robust import Floats
+from reports.statistics.robust import Floats
 
 
 def block_length(sessions: int) -> int:

@@ -1,10 +1,11 @@
 """Sentences about one measure on one day: the finding, the rule behind it, the numbers."""
 
+from reports.findings import Baseline, Finding, Rule, Signal, State
 from reports.measures import MEASURE_BY_KEY, Unit
-from reports.trend import Finding, Rule, Signal, State
-from reports.words.formats import NBSP, day_and_month, digits_for, figure, span, today, usual
 from reports.words.labels import STATE_SYMBOLS, lack_word, measure_words, state_short, state_word
-from reports.words.language import Language
+from reports.words.language import DASH, NBSP, Language, day_and_month, figure, span
+
+MOST_DIGITS = 2  # decimals of a printed percentage, where fewer would print a finding's value equal to its limit
 
 
 def finding_sentence(say: Language, finding: Finding) -> str:
@@ -87,6 +88,36 @@ def numbers(say: Language, finding: Finding, *, with_interval: bool = True) -> s
     if finding.baseline is None:
         return say("Today {today}", today=now)
     return say("Today {today}, usually {usual}", today=now, usual=before)
+
+
+def digits_for(finding: Finding) -> int:
+    """Decimals to print: none, unless a flagged value would then read the same as the limit it is beyond."""
+    if not finding.flagged or finding.value is None or finding.baseline is None:
+        return 0
+    value, limits = 100 * finding.value, (100 * finding.baseline.low, 100 * finding.baseline.high)
+    for digits in range(MOST_DIGITS):
+        if all(f"{value:.{digits}f}" != f"{limit:.{digits}f}" for limit in limits):
+            return digits
+    return MOST_DIGITS
+
+
+def today(say: Language, finding: Finding) -> str:
+    """The day's value for a table: `4%`, `31`, or a dash."""
+    return figure(say, finding.value, MEASURE_BY_KEY[finding.key].unit, digits_for(finding))
+
+
+def usual(say: Language, finding: Finding) -> str:
+    """The usual range for a table: `11 to 19%`, `up to 4%`, or a dash."""
+    if finding.baseline is None:
+        return DASH
+    return usual_span(say, finding.baseline, MEASURE_BY_KEY[finding.key].unit, digits_for(finding))
+
+
+def usual_span(say: Language, baseline: Baseline, unit: Unit, digits: int) -> str:
+    """A range of two values in their unit; one that starts at nothing is said by its end alone."""
+    if round(baseline.low * (10 if unit is Unit.PER_MINUTE else 100), digits) == 0:
+        return say("up to {high}", high=figure(say, baseline.high, unit, digits)).replace(" ", NBSP)
+    return span(say, (baseline.low, baseline.high), unit, digits)
 
 
 def symbol(finding: Finding) -> str:

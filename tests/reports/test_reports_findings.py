@@ -1,32 +1,26 @@
-"""Daily values, findings and trends over small frames whose answers can be worked out by hand."""
+"""Findings and trends over small frames whose answers can be worked out by hand, and why a day abstains."""
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 
 import polars as pl
 import pytest
+from session_rows import DAY, SMILING, session
 
 from reports.daily import daily_values
-from reports.measures import MEASURE_BY_KEY, MEASURES
-from reports.thresholds import DEFAULT_THRESHOLDS
-from reports.trend import Baseline, Lack, Rule, Signal, State, Trend, find, session_intervals, trends_of
-
-SMILING = MEASURE_BY_KEY["smiling"]
-DAY = date(2026, 3, 21)
-
-
-def session(
-    back: int, smiling: float | None, scored: int = 60, sampled: int = 60, yaw: float = 5.0
-) -> dict[str, object]:
-    """A row of session_summary `back` days before DAY, as far as daily_values reads it."""
-    row: dict[str, object] = {measure.column: 0.1 if scored else None for measure in MEASURES}
-    row |= {"patient_id": "p01", "session_date": DAY - timedelta(days=back)}
-    row |= {"frames_sampled": sampled, "frames_scored": scored, "yaw_abs_median_deg": yaw}
-    return row | {SMILING.column: smiling}
-
-
-def smiling_of(*rows: dict[str, object]) -> list[float | None]:
-    return daily_values(pl.DataFrame(rows), DEFAULT_THRESHOLDS)["smiling"].to_list()
+from reports.findings import (
+    Baseline,
+    Lack,
+    Rule,
+    Signal,
+    State,
+    Trend,
+    find,
+    missing_reason,
+    session_intervals,
+    trends_of,
+)
+from reports.measures import DEFAULT_THRESHOLDS, MEASURE_BY_KEY
 
 
 def steady(values: list[float], first_back: int | None = None) -> pl.DataFrame:
@@ -40,41 +34,6 @@ def smiling_trend(daily: pl.DataFrame, missing: Lack = Lack.NO_SESSION) -> Trend
     return trends_of([SMILING], daily, DAY, missing, DEFAULT_THRESHOLDS)[0]
 
 
-def test_a_day_is_the_mean_over_its_scored_frames() -> None:
-    assert smiling_of(session(0, 0.1, scored=100, sampled=100), session(0, 0.4, scored=50)) == [pytest.approx(0.2)]
-
-
-def test_a_day_with_too_few_frames_is_missing_and_not_zero() -> None:
-    assert smiling_of(session(1, 0.5, scored=29, sampled=29), session(0, 0.5, scored=30)) == [None, 0.5]
-
-
-def test_a_session_without_scored_frames_leaves_the_day_alone() -> None:
-    assert smiling_of(session(0, 0.3), session(0, None, scored=0)) == [pytest.approx(0.3)]
-
-
-@pytest.mark.parametrize(
-    ("scored", "sampled", "counts"), [(19, 19, False), (20, 20, True), (199, 1000, False), (200, 1000, True)]
-)
-def test_a_session_counts_from_20_frames_and_a_fifth_of_its_length(scored: int, sampled: int, counts: bool) -> None:
-    daily = daily_values(pl.DataFrame([session(0, 0.9, scored, sampled), session(0, 0.1)]), DEFAULT_THRESHOLDS)
-    assert daily["sessions"].item() == 2
-    assert daily["sessions_used"].item() == (2 if counts else 1)
-    assert (daily["smiling"].item() > 0.11) == counts
-
-
-def test_a_session_of_a_face_turned_away_does_not_count() -> None:
-    assert smiling_of(session(0, 0.9, yaw=21.0), session(0, 0.1, yaw=20.0)) == [pytest.approx(0.1)]
-
-
-def test_a_measure_that_was_not_scored_abstains_alone() -> None:
-    daily = daily_values(pl.DataFrame([session(0, None) | {"au04_mean": 0.5}], strict=False), DEFAULT_THRESHOLDS)
-    assert (daily["smiling"].item(), daily["au04"].item()) == (None, 0.5)
-
-
-def test_a_session_without_a_measure_takes_nothing_from_its_mean() -> None:
-    assert smiling_of(session(0, 0.3), session(0, None)) == [pytest.approx(0.3)]
-
-
 USUAL = Baseline(0.2, 0.17, 0.23, 0.03, 14)
 ABOVE = Signal(Rule.BEYOND_LIMITS, State.HIGHER, DAY, 1.4)
 BELOW = Signal(Rule.EWMA, State.LOWER, DAY - timedelta(days=3), 1.2)
@@ -83,7 +42,6 @@ BELOW = Signal(Rule.EWMA, State.LOWER, DAY - timedelta(days=3), 1.2)
 def test_a_change_in_the_direction_of_concern_is_flagged() -> None:
     less = find(SMILING, 0.1, USUAL, Lack.NO_SESSION, (BELOW,))
     assert (less.state, less.signals, less.told, less.size) == (State.LOWER, (BELOW,), (), 1.2)
-    assert less.change == pytest.approx(-0.1 / 0.03)
 
 
 def test_a_change_the_other_way_is_told_and_no_flag() -> None:
@@ -102,9 +60,9 @@ def test_a_measure_without_concern_is_told_both_ways_and_a_phrase_is_marked_both
 
 def test_without_a_value_or_a_baseline_the_finding_abstains_with_the_reason() -> None:
     nothing = find(SMILING, None, USUAL, Lack.ALL_SET_ASIDE)
-    assert (nothing.state, nothing.lack, nothing.change) == (State.INSUFFICIENT, Lack.ALL_SET_ASIDE, None)
+    assert (nothing.state, nothing.lack) == (State.INSUFFICIENT, Lack.ALL_SET_ASIDE)
     early = find(SMILING, 0.9, None, Lack.NO_SESSION)
-    assert (early.state, early.lack, early.change) == (State.INSUFFICIENT, Lack.NO_BASELINE, None)
+    assert (early.state, early.lack) == (State.INSUFFICIENT, Lack.NO_BASELINE)
 
 
 def test_days_without_any_spread_still_leave_room_for_the_least_change() -> None:
@@ -170,3 +128,32 @@ def test_later_days_do_not_change_a_report() -> None:
     until = steady([0.2] * 20)
     later = steady([0.2] * 20 + [0.9] * 5, first_back=19)
     assert smiling_trend(until) == smiling_trend(later)
+
+
+def sessions_of_a_day(*sessions: dict[str, object]) -> pl.DataFrame:
+    """Sessions of 100 sampled frames, of which ten were scored unless said otherwise."""
+    usual = {"frames_sampled": 100, "frames_scored": 10, "frames_too_dark": 0, "frames_too_bright": 0}
+    return pl.DataFrame([usual | {"yaw_abs_median_deg": 5.0} | session for session in sessions])
+
+
+@pytest.mark.parametrize(
+    ("seen", "lack"),
+    [
+        ({"frames_too_dark": 46}, Lack.TOO_DARK),
+        ({"frames_too_dark": 45}, Lack.TOO_LITTLE_SEEN),  # half of the ninety that were not scored is not most of them
+        ({"frames_too_bright": 60}, Lack.TOO_BRIGHT),
+        ({"frames_too_bright": 30, "frames_too_dark": 30}, Lack.TOO_LITTLE_SEEN),
+        ({"frames_scored": 90, "yaw_abs_median_deg": 35.0}, Lack.TURNED_AWAY),
+        ({"frames_scored": 90, "yaw_abs_median_deg": None}, Lack.TOO_FEW_SESSIONS),
+        ({}, Lack.TOO_LITTLE_SEEN),
+    ],
+)
+def test_what_a_day_lacks_is_named(seen: dict[str, object], lack: Lack) -> None:
+    wants_two = replace(DEFAULT_THRESHOLDS, min_sessions_per_day=2)
+    assert missing_reason(sessions_of_a_day(seen), 0, wants_two) is lack
+
+
+def test_a_day_without_sessions_was_not_recorded_or_set_aside() -> None:
+    nothing = sessions_of_a_day({}).clear()
+    assert missing_reason(nothing, 0, DEFAULT_THRESHOLDS) is Lack.NO_SESSION
+    assert missing_reason(nothing, 2, DEFAULT_THRESHOLDS) is Lack.ALL_SET_ASIDE

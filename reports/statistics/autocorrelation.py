@@ -6,7 +6,7 @@ the variance of one day's value.
 
 import numpy as np
 
-from reports.robust import Floats
+from reports.statistics.robust import Floats
 
 LARGEST_PHI = 0.8  # beyond, a few weeks of days say next to nothing about the patient's usual level
 WILD_SPREADS = 2.5  # a day further out counts as that far out, so that one wild day does not hide the correlation
@@ -67,22 +67,12 @@ def equivalent_days(count: int, phi: Floats) -> Floats:
     return result
 
 
-def ewma_variance(weight: float, phi: Floats) -> Floats:
-    """Variance of an exponentially weighted mean that has gone on for long.
-
-    weight / (2 - weight) * (1 + phi (1 - weight)) / (1 - phi (1 - weight)); Schmid and Schoene, Annals of Statistics
-    25, 1997; Zhang, Technometrics 40, 1998. With phi = 0 it is that of Roberts, Technometrics 1, 1959.
-    """
-    keep = phi * (1 - weight)
-    result: Floats = weight / (2 - weight) * (1 + keep) / (1 - keep)
-    return result
-
-
 def next_ewma_variance(weight: float, phi: Floats, variance: Floats, covariance: Floats) -> tuple[Floats, Floats]:
-    """The same variance one day on from a start: z' = (1 - weight) z + weight x.
+    """Variance of an exponentially weighted mean one day on from a start: z' = (1 - weight) z + weight x.
 
     Follows from the definition by taking variances: Var z' = (1 - w)^2 Var z + w^2 + 2 w (1 - w) phi Cov(z, x) and
-    Cov(z', x') = (1 - w) phi Cov(z, x) + w. It ends at `ewma_variance`.
+    Cov(z', x') = (1 - w) phi Cov(z, x) + w. After many days it is that of Schmid and Schoene, Annals of Statistics 25,
+    1997, and Zhang, Technometrics 40, 1998; with phi = 0 that of Roberts, Technometrics 1, 1959.
 
     Args:
         weight: of the new day, 0..1.

@@ -1,18 +1,18 @@
-"""Many reports in processes of their own: all of them are written, and one that cannot be does not stop the rest."""
+"""Writing reports: each file whole or not at all, and many in processes where one that fails does not stop the rest."""
 
 import os
 import shutil
 import signal
+import stat
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from reports import batch, pages
-from reports.batch import ORDERS_PER_PROCESS, write_all
-from reports.files import Order
-from reports.format import Format
+from pmfer.errors import ReportError
+from reports import Format, pages, write
 from reports.patient import PatientReport
+from reports.write import ORDERS_PER_PROCESS, Order, write_all, write_files
 
 DEADLY = "p-deadly"
 
@@ -43,11 +43,11 @@ def test_real_reports_are_written_by_several_processes(patients: dict[str, Patie
 def test_a_process_that_dies_is_one_line_and_all_others_are_written(
     patients: dict[str, PatientReport], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch, "_attempt", attempt)
+    monkeypatch.setattr(write, "_attempt", attempt)
     names = ["a", "b", DEADLY, "c", "d", "e"]
     outcomes = list(write_all(orders_of(patients["first_session"], names, tmp_path), processes=2))
     errors = [outcome.error for outcome in outcomes if outcome.error]
-    assert errors == [f"report of patient {DEADLY}: {batch.DIED}"]
+    assert errors == [f"report of patient {DEADLY}: {write.DIED}"]
     assert {path.stem for path in tmp_path.iterdir()} == set(names) - {DEADLY}
     assert len(outcomes) == len(names)
 
@@ -87,3 +87,25 @@ def test_a_template_that_is_wrong_costs_its_reports_alone(
     assert "\n" not in wrong.error
     assert right.error is None
     assert not (tmp_path / "a.pdf").exists()
+
+
+def test_a_file_is_private_and_leaves_no_draft(files: dict[str, Path]) -> None:
+    for path in files.values():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert {path.suffix for path in files["stable"].parent.iterdir()} == {".pdf"}
+
+
+def test_a_failed_write_keeps_the_old_report(
+    patients: dict[str, PatientReport], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "p01.pdf"
+    target.write_bytes(b"yesterday's")
+
+    def refuse(self: Path, other: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(ReportError, match=r"p01\.pdf: cannot be written \(No space left on device\)"):
+        write_files(Order(patients["first_session"], {Format.PDF: target}))
+    assert [path.name for path in tmp_path.iterdir()] == ["p01.pdf"]
+    assert target.read_bytes() == b"yesterday's"

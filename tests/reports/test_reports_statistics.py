@@ -4,19 +4,27 @@ import numpy as np
 import pytest
 from scipy.special import ndtri
 
-from reports.autocorrelation import (
+from reports.statistics.autocorrelation import (
     equivalent_days,
-    ewma_variance,
     next_ewma_variance,
     shrunk_phi,
     spread_shortfall,
     variance_of_mean,
 )
-from reports.bootstrap import block_length, block_resamples, day_intervals
-from reports.robust import CENTRE_EFFICIENCY, QN_CONSTANT, centre_and_spread
-from reports.scale import from_even, to_even
+from reports.statistics.bootstrap import block_length, block_resamples, day_intervals
+from reports.statistics.robust import CENTRE_EFFICIENCY, QN_CONSTANT, centre_and_spread, from_even, to_even
 
 HALF = np.array([0.5])
+
+
+def ewma_variance(weight: float, phi: np.ndarray) -> np.ndarray:
+    """Variance of an exponentially weighted mean that has gone on for long: where `next_ewma_variance` has to end.
+
+    weight / (2 - weight) * (1 + phi (1 - weight)) / (1 - phi (1 - weight)); Schmid and Schoene, Annals of Statistics
+    25, 1997; Zhang, Technometrics 40, 1998. With phi = 0 it is that of Roberts, Technometrics 1, 1959.
+    """
+    keep = phi * (1 - weight)
+    return weight / (2 - weight) * (1 + keep) / (1 - keep)
 
 
 def correlations(count: int, phi: float) -> np.ndarray:

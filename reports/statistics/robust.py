@@ -1,4 +1,4 @@
-"""Centre and spread of small samples that a few wild days cannot move. Each row of an array is a sample of its own."""
+"""Centre and spread of small samples that a few wild days cannot move; the even scale on which days are compared."""
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,7 @@ QN_CONSTANT = 2.21914  # 1 / (sqrt(2) * inverse normal of 5/8): makes Qn the sta
 QN_FACTORS = {2: 0.399, 3: 0.994, 4: 0.512, 5: 0.844, 6: 0.611, 7: 0.857, 8: 0.669, 9: 0.872}
 QN_EFFICIENCY = 0.82  # of Qn against the sample standard deviation, for normal data
 CENTRE_EFFICIENCY = 0.955  # of the Hodges-Lehmann centre against the mean, for normal data: 3 / pi
+RIGHT_ANGLE = np.pi / 2
 
 
 def centre_and_spread(samples: Floats) -> tuple[Floats, Floats]:
@@ -40,3 +41,26 @@ def _qn_factor(count: int) -> float:
     if count in QN_FACTORS:
         return QN_FACTORS[count]
     return count / (count + (1.4 if count % 2 else 3.8))
+
+
+def to_even(values: Floats, highest: Floats) -> Floats:
+    """Shares and rates on a scale where their spread depends little on their level, and their tails are nearly even.
+
+    The angle whose sine is the root of a share in 0..1 (Bartlett, Biometrics 3, 1947); the root of a rate without an
+    upper end (Bartlett, ibid.). Without it a rare expression, whose usual days lie near 0 % with some far
+    above, would be flagged many times too often.
+
+    Args:
+        values: [series, days], at least 0, NaN where there is none.
+        highest: [series], 1 for shares, infinite for rates.
+    """
+    roots = np.sqrt(values)
+    even: Floats = np.where(np.isfinite(highest)[:, None], np.arcsin(np.minimum(roots, 1.0)), roots)
+    return even
+
+
+def from_even(values: Floats, highest: Floats) -> Floats:
+    """The way back, [series]; what lies beyond the ends of the scale is at its end."""
+    kept = np.maximum(values, 0.0)
+    original: Floats = np.where(np.isfinite(highest), np.sin(np.minimum(kept, RIGHT_ANGLE)) ** 2, kept**2)
+    return original

@@ -1,4 +1,4 @@
-"""From daily values to findings: what the control chart says of the last day, in the words of the report's data.
+"""Findings: what is flagged, by which rule and since when, and why nothing could be compared.
 
 Pure functions over polars frames: nothing here reads a database, prints or draws.
 """
@@ -11,12 +11,11 @@ from enum import StrEnum
 import numpy as np
 import polars as pl
 
-from reports.bootstrap import day_intervals
-from reports.control import ControlChart, Sensitivity, control_chart
-from reports.daily import usable_session
-from reports.measures import Concern, Measure
-from reports.robust import Floats
-from reports.thresholds import Thresholds
+from reports.daily import enough_frames, facing, usable_session
+from reports.measures import Concern, Measure, Thresholds
+from reports.statistics.bootstrap import day_intervals
+from reports.statistics.control_chart import ControlChart, Sensitivity, control_chart
+from reports.statistics.robust import Floats
 
 
 class State(StrEnum):
@@ -43,7 +42,7 @@ class Lack(StrEnum):
 
 
 class Rule(StrEnum):
-    """What raises a flag. Each can be switched off, see reports.thresholds; formulas and sources in reports.control."""
+    """What raises a flag. Each can be switched off, see Thresholds; formulas and sources in reports.statistics."""
 
     BEYOND_LIMITS = "beyond_limits"  # the day's value lies outside the limits of the individuals chart
     EWMA = "ewma"  # the exponentially weighted mean of the last days lies outside its limits
@@ -85,15 +84,6 @@ class Finding:
     interval: tuple[float, float] | None = None  # 95 % interval of the value from resampled sessions; None if unknown
     told: tuple[Signal, ...] = ()  # the rules that speak the other way than the concern: told, and no flag
     recent: float | None = None  # weighted mean of the last days, what the EWMA rule judges; None without a value
-
-    @property
-    def change(self) -> float | None:
-        """Distance from the baseline's centre, 1 at the upper and -1 at the lower limit. None if unknown."""
-        if self.value is None or self.baseline is None:
-            return None
-        away = self.value - self.baseline.centre
-        width = self.baseline.high - self.baseline.centre if away > 0 else self.baseline.centre - self.baseline.low
-        return away / width if width > 0 else 0.0
 
     @property
     def flagged(self) -> bool:
@@ -209,6 +199,43 @@ def find(
     flags = tuple(signal for signal in asked if signal.state is state)
     told = tuple(signal for signal in signals if signal not in flags)
     return Finding(measure.key, state, value, baseline, None, flags, told=told, recent=recent)
+
+
+def missing_reason(today: pl.DataFrame, set_aside: int, thresholds: Thresholds) -> Lack:
+    """Why a day has no values, if it has none.
+
+    Light is named where it took most of the frames that were not scored, a turned face where the frames would have been
+    enough; for anything else, or a mixture, the face was seen too little.
+
+    Args:
+        today: the day's rows of session_summary of one patient.
+        set_aside: number of sessions of the day in quarantine.
+        thresholds: which sessions count, and when one reason is named.
+    """
+    if today.is_empty():
+        return Lack.ALL_SET_ASIDE if set_aside else Lack.NO_SESSION
+    with_frames = today.filter(enough_frames(thresholds))
+    towards = with_frames.filter(facing(thresholds))
+    if towards["frames_scored"].sum() >= thresholds.min_frames_per_day:
+        return Lack.TOO_FEW_SESSIONS  # enough frames, or the day would not lack anything else
+    if with_frames["frames_scored"].sum() >= thresholds.min_frames_per_day:
+        return Lack.TURNED_AWAY
+    unscored = int(today["frames_sampled"].sum()) - int(today["frames_scored"].sum())
+    for column, lack in (("frames_too_dark", Lack.TOO_DARK), ("frames_too_bright", Lack.TOO_BRIGHT)):
+        if today[column].sum() > thresholds.dominant_share * unscored:
+            return lack
+    return Lack.TOO_LITTLE_SEEN
+
+
+def largest_first(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """The flagged findings by how far they lie beyond their own limits."""
+    return tuple(sorted((f for f in findings if f.flagged), key=lambda f: -f.size))
+
+
+def common_lack(findings: tuple[Finding, ...]) -> Lack | None:
+    """The reason if every finding abstains; all of them rest on the same frames, so the first one speaks for all."""
+    abstains = all(finding.state is State.INSUFFICIENT for finding in findings)
+    return findings[0].lack if abstains else None
 
 
 def session_intervals(

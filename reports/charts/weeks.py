@@ -1,21 +1,30 @@
-"""The trend of one measure over the weeks drawn, with the usual range, care events and a change of the model."""
+"""What is drawn over the weeks up to the day: trends of measures, the strip of care events, heat strips of phrases.
 
+A trend shows the usual range, the beginnings of care and a change of the model. The strip of care events has a lane for
+each item and a mark for each day. A heat strip has a cell a day, darker where the face fitted the phrase more closely.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from reports.care_events import CareEvents
 from reports.charts.layout import Days, Size, Tick, axis_top
+from reports.evidence import CareEvents
+from reports.findings import State, Trend, TrendPoint
 from reports.measures import MEASURE_BY_KEY
-from reports.trend import State, Trend, TrendPoint
-from reports.words.formats import figure, short_date, today
-from reports.words.language import Language
-from reports.words.pictures import trend_text
+from reports.words.finding_sentences import today
+from reports.words.language import Language, figure, short_date
+from reports.words.pictures import care_text, heat_text, trend_text
 
 TICK_DAYS = 7
 # All of them share the left and right margins, so that a day is at the same place in every row of a page.
 FULL = Size(width=440, height=88, left=36, right=50, top=13, bottom=19)
 COMPACT = Size(width=440, height=36, left=36, right=50, top=6, bottom=5, axes=False)
 SPARK = Size(width=180, height=40, left=2, right=46, top=6, bottom=6, axes=False)
+LANE_HEIGHT = 13.0  # of an item of care
+LANE_MARGIN = 3.0  # above and below the lanes
+HEAT = Size(width=176, height=17, left=2, right=2, top=2, bottom=2, axes=False)
+SHADES = 6  # steps from pale to dark, told apart in grey print as well; heat.css has a class for each
 LABEL_ROOM = 70.0  # a label that ends at a line needs so much room before it
 
 
@@ -54,6 +63,44 @@ class TrendChart:
     model: ModelChange | None
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
+
+
+@dataclass(frozen=True)
+class CareLane:
+    """One item over the days."""
+
+    letter: str
+    y: float  # middle of the lane
+    marks: tuple[float, ...]  # x of its days
+
+
+@dataclass(frozen=True)
+class CareStrip:
+    """All items over the days."""
+
+    size: Size
+    text: str
+    lanes: tuple[CareLane, ...]
+    care: tuple[Tick, ...]  # the lines that go through the charts above
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One day with a value."""
+
+    x: float  # left edge
+    shade: int  # 0 pale to SHADES - 1 dark
+
+
+@dataclass(frozen=True)
+class HeatStrip:
+    """One phrase over the weeks drawn."""
+
+    size: Size
+    text: str
+    cell_width: float
+    cells: tuple[Cell, ...]  # a day without a value has none
+    today: Cell | None  # of `cells`, the one that gets a frame
 
 
 def trend_chart(
@@ -103,6 +150,38 @@ def care_ticks(days: Days, events: CareEvents) -> tuple[Tick, ...]:
         for day in line.begins:
             letters[day] = letters.get(day, "") + line.letter
     return tuple(Tick(days.x(day), letters[day]) for day in sorted(letters))
+
+
+def care_strip(say: Language, events: CareEvents, first_day: date, last_day: date) -> CareStrip | None:
+    """Lay out the care events of the weeks drawn; None if there are none."""
+    if not events.lines:
+        return None
+    height = LANE_HEIGHT * len(events.lines) + 2 * LANE_MARGIN
+    size = Size(FULL.width, height, FULL.left, FULL.right, top=LANE_MARGIN, bottom=LANE_MARGIN)
+    days = Days(size, first_day, last_day)
+    lanes = tuple(
+        CareLane(line.letter, LANE_MARGIN + LANE_HEIGHT * (number + 0.5), tuple(days.x(day) for day in line.days))
+        for number, line in enumerate(events.lines)
+    )
+    return CareStrip(size, care_text(say, events), lanes, care_ticks(days, events))
+
+
+def heat_strips(say: Language, trends: Sequence[Trend], size: Size = HEAT) -> tuple[HeatStrip, ...]:
+    """Lay out the phrases with a common scale of shades."""
+    top = axis_top(point.value for trend in trends for point in trend.points if point.value is not None)
+    return tuple(_heat_strip(say, trend, top, size) for trend in trends)
+
+
+def _heat_strip(say: Language, trend: Trend, top: float, size: Size) -> HeatStrip:
+    days = Days(size, trend.first_day, trend.last_day)
+    cells = {
+        point.day: Cell(round(days.x(point.day) - days.width / 2, 2), min(SHADES - 1, int(SHADES * point.value / top)))
+        for point in trend.points
+        if point.value is not None
+    }
+    return HeatStrip(
+        size, heat_text(say, trend), round(days.width, 2), tuple(cells.values()), cells.get(trend.last_day)
+    )
 
 
 def _heights(trend: Trend) -> list[float]:

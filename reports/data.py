@@ -1,0 +1,167 @@
+"""Everything the reports need from the warehouse, read once. The only module of this room that asks the warehouse."""
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import duckdb
+import polars as pl
+
+from pmfer import __version__
+from pmfer.errors import ReportError
+from reports.measures import MEASURES
+from warehouse import queries
+from warehouse.care_events import CareEventKind
+from warehouse.queries import Provenance
+
+__all__ = ["CARE_LOOK_BACK_DAYS", "CareEventKind", "Origin", "ReportData", "ReportReader"]
+
+LATEST_RUNS = 10_000  # as far back as the run of the day is looked for: decades of nights
+CARE_LOOK_BACK_DAYS = 28  # care seen in so many days before the weeks drawn did not begin in them
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The origin of every number in a report."""
+
+    bundle_name: str | None  # None while the bundle has scored nothing here
+    bundle_id: str  # digest of the bundle card, 64 hex digits
+    prompt_set_sha256: str | None  # 64 hex digits; None likewise
+    options_sha256: str  # 64 hex digits
+    frames_per_second: float | None  # sampling rate; None: every frame
+    scored_by: str  # version of the software that ran the scoring
+    software: str  # version of the software that made the report
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """What was read for one patient or for a ward, up to and including the day."""
+
+    patients: tuple[str, ...]  # whose sessions were read
+    summary: pl.DataFrame  # session_summary of one bundle and one set of options, with smiles_per_min
+    quarantine: pl.DataFrame  # rows of quarantine of the day
+    kept: pl.DataFrame  # rows of daily_values: days of the same patients whose sessions are not on record any more
+    origin: Origin
+    care_events: pl.DataFrame | None = None  # rows of care_events of the weeks drawn and before; None for a ward
+    model_since: date | None = None  # first day with this bundle and these options, if others scored days before it
+
+
+@dataclass(frozen=True)
+class ReportReader:
+    """Reads what reports need. Every method raises WarehouseError if the database refuses."""
+
+    connection: duckdb.DuckDBPyConnection  # reading is enough
+    scoring: Provenance  # only its scores are read, so a new bundle or new options start a new baseline
+
+    def patient(self, patient_id: str, day: date, days: int) -> ReportData:
+        """Read all that one patient's report needs; see `patients`."""
+        return self.patients([patient_id], day, days)[patient_id]
+
+    def patients(self, patient_ids: Collection[str], day: date, days: int) -> dict[str, ReportData]:
+        """Read all that the reports of some patients need, of `day` and the `days` days that end with it.
+
+        Raises:
+            ReportError: no run with this bundle and these options is on record.
+        """
+        origin = self._origin(day)
+        summary = self.summaries(patient_ids, day)
+        kept = queries.daily_values(self.connection, patient_ids, self.scoring, until=day)
+        quarantine = queries.quarantine(self.connection, day)
+        since = day - timedelta(days=days - 1 + CARE_LOOK_BACK_DAYS)
+        by_patient = summary.partition_by("patient_id", as_dict=True)
+
+        def data_of(patient_id: str) -> ReportData:
+            mine = by_patient.get((patient_id,), summary.clear())
+            kept_of_mine = kept.filter(pl.col("patient_id") == patient_id)
+            return ReportData(
+                (patient_id,),
+                mine,
+                quarantine=quarantine.filter(pl.col("patient_id") == patient_id),
+                kept=kept_of_mine,
+                origin=origin,
+                care_events=queries.care_events(self.connection, patient_id, since=since, until=day),
+                model_since=self._model_since(patient_id, [*mine["session_date"], *kept_of_mine["session_date"]]),
+            )
+
+        return {patient_id: data_of(patient_id) for patient_id in patient_ids}
+
+    def ward(self, day: date, days: int) -> ReportData:
+        """Read all that a ward overview needs: who had a session in the last `days` days, or one set aside today.
+
+        Who was last seen before is taken to have left, and is not missing today.
+
+        Raises:
+            ReportError: no run with this bundle and these options is on record.
+        """
+        quarantine = queries.quarantine(self.connection, day)
+        seen = queries.patients_seen(self.connection, until=day, days=days)["patient_id"]
+        patients = tuple(sorted({*seen, *quarantine["patient_id"].drop_nulls()}))
+        summary = self.summaries(patients, day)
+        kept = queries.daily_values(self.connection, patients, self.scoring, until=day)
+        return ReportData(patients, summary, quarantine, kept, self._origin(day))
+
+    def patients_of_day(self, day: date) -> list[str] | None:
+        """Everybody with a session that day, stored or set aside, in order; None for a day without any session."""
+        stored = queries.night_summaries(self.connection, day, self.scoring)["patient_id"]
+        set_aside = queries.quarantine(self.connection, day)["patient_id"]
+        patients = pl.concat([stored, set_aside])
+        return None if patients.is_empty() else patients.drop_nulls().unique().sort().to_list()
+
+    def summaries(self, patient_ids: Collection[str], day: date) -> pl.DataFrame:
+        """Rows of session_summary up to `day`, and smiles_per_min: smile episodes per minute with the face scored.
+
+        It is NULL where no frame was scored or the length of the recording is unknown.
+        """
+        smiles = queries.smile_counts(self.connection, patient_ids, self.scoring, until=day)
+        observed_min = pl.col("duration_s") / 60 * pl.col("frames_scored") / pl.col("frames_sampled")
+        return (
+            queries.summaries_of_patients(self.connection, patient_ids, self.scoring, until=day)
+            .join(smiles, on="scoring_id", how="left", maintain_order="left")
+            .with_columns(smiles_per_min=pl.when(observed_min > 0).then(pl.col("smiles") / observed_min))
+            .drop("smiles")
+        )
+
+    def moments(self, scoring_ids: Collection[str], column: str, count: int) -> pl.DataFrame:
+        """The frames of some scorings in which `column` is highest; see `queries.moments`."""
+        return queries.moments(self.connection, scoring_ids, column, count=count)
+
+    def kept_form(self, daily: pl.DataFrame) -> pl.DataFrame:
+        """Daily values (see `reports.daily.daily_values`) as rows of the table daily_values, to be kept for later."""
+        return daily.unpivot(
+            [measure.key for measure in MEASURES],
+            index=["patient_id", "session_date", "sessions"],
+            variable_name="measure",
+            value_name="value",
+        ).with_columns(bundle_id=pl.lit(self.scoring.bundle_id), options_sha256=pl.lit(self.scoring.options_sha256))
+
+    def _model_since(self, patient_id: str, days: list[date]) -> date | None:
+        """The first of a patient's days, if other bundles or options scored days before it."""
+        first = min(days, default=None)
+        if first is None:
+            return None
+        earlier = queries.scored_otherwise(self.connection, patient_id, self.scoring, before=first)
+        return None if earlier is None else first
+
+    def _origin(self, day: date) -> Origin:
+        scoring = self.scoring
+        runs = queries.runs(self.connection, LATEST_RUNS).filter(
+            (pl.col("bundle_id") == scoring.bundle_id) & (pl.col("options_sha256") == scoring.options_sha256)
+        )
+        if runs.is_empty():
+            raise ReportError(
+                f"report of {day}: no run with bundle {scoring.bundle_id[:12]} and options "
+                f"{scoring.options_sha256[:12]} is on record; run the night with them first"
+            )
+        of_the_day = runs.filter(pl.col("night") == day)
+        bundle = queries.bundle(self.connection, scoring.bundle_id).to_dicts()
+        run = (runs if of_the_day.is_empty() else of_the_day).row(0, named=True)
+        return Origin(
+            bundle_name=bundle[0]["name"] if bundle else None,
+            bundle_id=scoring.bundle_id,
+            prompt_set_sha256=bundle[0]["prompt_set_sha256"] if bundle else None,
+            options_sha256=scoring.options_sha256,
+            frames_per_second=json.loads(run["options"]).get("frames_per_second"),
+            scored_by=run["code_version"],
+            software=__version__,
+        )

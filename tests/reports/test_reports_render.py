@@ -1,0 +1,255 @@
+"""The laid-out pages keep to their sheets, the same report gives the same bytes, and the screen and passwords work."""
+
+import hashlib
+import io
+import os
+import pickle
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pikepdf
+import pytest
+import weasyprint
+from report_files import Sample
+
+from pmfer.errors import ReportError
+from reports import render
+from reports.pages import PatientFit, Rows, Sheets, WardFit, patient_html, ward_html
+from reports.patient import PatientReport
+from reports.render import AssetFetcher, Recipient, fitted_pdf, patient_pdf, protected, screen_html
+from reports.ward import WardReport
+from tools.report_samples import MARKUP
+
+MM = 96 / 25.4  # CSS pixels
+SMALLEST_TYPE = 8.5 * 96 / 72
+PASSWORD = "Grüße an die Nacht"
+
+
+def test_a_patient_has_two_sheets_at_most_and_a_ward_one(files: dict[str, Path], samples: dict[str, Sample]) -> None:
+    for name, path in files.items():
+        with pikepdf.open(path) as pdf:
+            assert len(pdf.pages) <= (1 if name.startswith("ward") else 2), name
+            width, height = {"A4": (595, 842), "Letter": (612, 792)}[samples[name].page_size]  # points
+            assert all([round(float(edge)) for edge in sheet.mediabox[2:]] == [width, height] for sheet in pdf.pages)
+
+
+def laid_out(sample: Sample, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> weasyprint.Document:
+    """The boxes of a report as it is printed."""
+    kept: list[weasyprint.Document] = []
+    write = weasyprint.Document.write_pdf
+
+    def write_and_keep(document: weasyprint.Document, **options: object) -> bytes:
+        kept.append(document)
+        return bytes(write(document, **options))
+
+    monkeypatch.setattr(weasyprint.Document, "write_pdf", write_and_keep)
+    sample.render(tmp_path / "report.pdf")
+    return kept[-1]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("hostile", "everything_changed_german", "everything_changed_letter", "long_name", "sixty_sessions"),
+        *("new_model", "ward", "ward_of_sixty_german"),
+    ],
+)
+def test_nothing_reaches_into_the_margins_and_no_type_is_small(
+    name: str, samples: dict[str, Sample], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for number, sheet in enumerate(laid_out(samples[name], monkeypatch, tmp_path).pages):
+        page = sheet._page_box
+        left, right = page.margin_left, page.margin_left + page.width
+        for box in page.descendants():
+            if type(box).__name__ in ("TextBox", "InlineReplacedBox", "BlockReplacedBox"):
+                assert box.position_x >= left - 1, (number, box)
+                assert box.position_x + box.width <= right + 1, (number, box)
+                assert box.position_y + box.height <= sheet.height - 4 * MM, (number, box)
+            if type(box).__name__ == "TextBox":
+                assert box.style["font_size"] >= SMALLEST_TYPE - 0.01, (number, box)
+
+
+def test_markup_in_names_notes_and_files_is_printed_and_not_obeyed(samples: dict[str, Sample]) -> None:
+    html = samples["hostile"].html
+    for forbidden in ("<script", "<img", "\x07", "\x1b", "\u202e", "\U0001f3a5", "\U0001f48a"):
+        assert forbidden not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+    assert "{{ 7 * 7 }}" in html
+    assert MARKUP not in html
+
+
+def test_words_from_right_to_left_are_set_apart(samples: dict[str, Sample]) -> None:
+    sample = samples["arabic_name"]
+    assert f"\u2068{sample.name}\u2069" in sample.html
+
+
+def test_what_gives_way_is_what_overflows() -> None:
+    fit = PatientFit(full_charts=4, second_page=1)
+    assert fit.smaller(Sheets(first_part=1, all=2)) is None
+    assert fit.smaller(Sheets(first_part=2, all=3)) == PatientFit(3, 1)
+    assert fit.smaller(Sheets(first_part=1, all=3)) == PatientFit(4, 2)
+    assert PatientFit(0, 5).rows == Rows(sessions=0, flags=1, set_aside=0)
+    assert PatientFit(0, 5).smaller(Sheets(2, 4)) is None
+    assert WardFit(changed=3).smaller(Sheets(2, 2)) == WardFit(changed=2, letters=150)
+    assert WardFit(changed=1).smaller(Sheets(2, 2)) is None
+
+
+def test_a_report_is_laid_out_with_less_until_it_fits() -> None:
+    tried: list[WardFit] = []
+
+    def page_of(fit: WardFit) -> str:
+        tried.append(fit)
+        rows = "<p style='height: 60mm'>row</p>" * fit.changed
+        return f"<html lang='en'><head><title>t</title></head><body><h1>t</h1>{rows}</body></html>"
+
+    fitted_pdf(page_of, WardFit(changed=6), "ward overview")
+    assert [fit.changed for fit in tried] == [6, 5, 4, 3]
+
+
+@pytest.mark.parametrize(
+    "address", ["http://example.org/a.png", "file:///etc/passwd", "asset:../render.py", "asset:patient.html.j2"]
+)
+def test_only_the_reports_own_files_are_fetched(address: str) -> None:
+    fetch: Callable[[str], object] = AssetFetcher().fetch
+    with pytest.raises(weasyprint.urls.FatalURLFetchingError):
+        fetch(address)
+
+
+def test_the_same_report_gives_the_same_bytes_in_another_process(
+    files: dict[str, Path], patients: dict[str, PatientReport]
+) -> None:
+    again = patient_pdf(patients["pain_rising"])
+    assert again == files["pain_rising"].read_bytes()
+    script = "import pickle, sys; from reports.render import patient_pdf; " + (
+        "sys.stdout.buffer.write(patient_pdf(pickle.loads(sys.stdin.buffer.read())))"
+    )
+    other = subprocess.run(
+        [sys.executable, "-c", script],
+        input=pickle.dumps(patients["pain_rising"]),
+        env={**os.environ, "PYTHONHASHSEED": "123", "TZ": "Asia/Tokyo"},
+        cwd=Path(render.__file__).parents[1],
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    assert hashlib.sha256(other.stdout).digest() == hashlib.sha256(again).digest()
+
+
+def test_the_declared_date_is_the_day_of_the_report(files: dict[str, Path]) -> None:
+    with pikepdf.open(files["stable"]) as pdf:
+        assert str(pdf.docinfo.CreationDate).startswith("D:20260321")
+
+
+def test_a_page_size_that_is_not_known_is_an_error(patients: dict[str, PatientReport]) -> None:
+    with pytest.raises(ReportError, match="page size A3: not known; choose one of A4, Letter"):
+        patient_pdf(patients["stable"], page_size="A3")
+
+
+class Page(HTMLParser):
+    """The elements of a page with their attributes, and its words outside of styles."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self._in_style = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._in_style = tag == "style"
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_style = False
+
+    def handle_data(self, data: str) -> None:
+        if not self._in_style:
+            self.words += data.split()
+
+
+def test_it_says_what_the_print_says_and_refers_to_nothing_outside(
+    patients: dict[str, PatientReport], ward: WardReport
+) -> None:
+    for printed in (*map(patient_html, patients.values()), ward_html(ward)):
+        page = Page(screen_html(printed).decode())
+        assert page.words == Page(printed).words
+        for tag, attributes in page.elements:
+            assert tag not in {"script", "link", "img", "iframe", "object", "embed"}
+            assert not attributes.keys() & {"src", "href", "style"}
+            assert not any(name.startswith("on") for name in attributes)
+        styles = "".join(re.findall(r"<style>(.*?)</style>", screen_html(printed).decode(), re.DOTALL))
+        assert "url(" not in styles
+        assert "@page" in styles
+        assert "@media screen" in styles
+
+
+def test_a_policy_forbids_scripts_and_addresses(patients: dict[str, PatientReport]) -> None:
+    page = Page(screen_html(patient_html(patients["hostile"])).decode())
+    (policy,) = [at["content"] for tag, at in page.elements if at.get("http-equiv") == "Content-Security-Policy"]
+    assert policy == "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+
+@pytest.mark.parametrize("element", ['<img src="https://example.org/a.png">', "<script></script>"])
+def test_a_page_that_refers_to_something_is_refused(element: str, patients: dict[str, PatientReport]) -> None:
+    page = patient_html(patients["stable"]).replace("</body>", f"{element}</body>")
+    with pytest.raises(ReportError, match="refers to another file"):
+        screen_html(page)
+
+
+@pytest.fixture(scope="module")
+def plain(patients: dict[str, PatientReport]) -> bytes:
+    return patient_pdf(patients["first_session"])
+
+
+def test_only_the_password_opens_it_and_it_is_the_same_document(plain: bytes) -> None:
+    locked = protected(plain, Recipient("night-team", PASSWORD))
+    for wrong in ("", "another password"):
+        with pytest.raises(pikepdf.PasswordError):
+            pikepdf.open(io.BytesIO(locked), password=wrong)
+    with pikepdf.open(io.BytesIO(locked), password=PASSWORD) as pdf, pikepdf.open(io.BytesIO(plain)) as before:
+        assert pdf.user_password_matched
+        assert not pdf.owner_password_matched
+        assert (pdf.encryption.R, pdf.encryption.bits) == (6, 256)
+        assert pdf.Root.Lang == before.Root.Lang
+        assert pdf.Root.MarkInfo.Marked
+        assert len(pdf.Root.StructTreeRoot.K) == len(before.Root.StructTreeRoot.K)
+        assert pdf.docinfo["/Title"] == before.docinfo["/Title"]
+        assert [page.Contents.read_bytes() for page in pdf.pages] == [p.Contents.read_bytes() for p in before.pages]
+
+
+def test_screen_readers_and_printers_may_nobody_may_change(plain: bytes) -> None:
+    locked = protected(plain, Recipient("night-team", PASSWORD))
+    with pikepdf.open(io.BytesIO(locked), password=PASSWORD) as pdf:
+        assert pdf.allow.accessibility
+        assert pdf.allow.print_highres
+        assert not pdf.allow.modify_other
+        assert not pdf.allow.modify_annotation
+
+
+def test_nothing_of_the_document_is_readable_without_the_password(plain: bytes) -> None:
+    locked = protected(plain, Recipient("night-team", PASSWORD))
+    with pikepdf.open(io.BytesIO(plain)) as pdf:
+        stored = pdf.pages[0].Contents.read_raw_bytes()
+    assert stored in plain
+    assert stored not in locked
+    assert protected(plain, Recipient("night-team", PASSWORD)) != locked
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", "a b", "x" * 33, "dr.moss", "-x"])
+def test_a_name_that_is_no_folder_is_refused(name: str) -> None:
+    with pytest.raises(ReportError, match="must have 1 to 32 letters"):
+        Recipient(name, PASSWORD)
+
+
+@pytest.mark.parametrize("password", ["", "eleven char", "ä" * 64])
+def test_a_password_that_protects_nothing_is_refused_and_not_repeated(password: str) -> None:
+    with pytest.raises(ReportError, match=r"recipient night-team: the password must have 12") as error:
+        Recipient("night-team", password)
+    assert not password or password not in str(error.value)
+
+
+def test_a_recipient_does_not_show_the_password() -> None:
+    assert PASSWORD not in repr(Recipient("night-team", PASSWORD))
