@@ -90,7 +90,11 @@ settings-page: $(VENV)/.run  ## write docs/settings.md from the class of the set
 	@$(BIN)/pmfer config --markdown docs/settings.md
 
 words: $(VENV)/.run  ## bring the translations of the reports up to date with the code
-	@$(BIN)/python -m reports.words.catalogue
+	@mkdir -p var
+	@$(BIN)/python -m babel.messages.frontend --quiet extract --mapping pyproject.toml --keyword say --add-location file \
+		--output var/reports.pot reports pmfer/facs.py
+	@$(BIN)/python -m babel.messages.frontend --quiet update --domain reports --input-file var/reports.pot \
+		--output-dir reports/locale --width 120 --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
 
 preview: $(VENV)/.dev  ## render sample reports into var/preview after every save; ONCE=1: once; PREVIEW="--language de"
 	@$(BIN)/python -m tools.preview var/preview $(if $(ONCE),--once) $(PREVIEW)

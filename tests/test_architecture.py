@@ -78,6 +78,13 @@ def test_a_reserved_library_stays_in_its_rooms(library: str, rooms: set[str]) ->
             assert library not in heads, f"{path.relative_to(ROOT)} imports {library}"
 
 
+def test_only_one_module_of_the_reports_asks_the_warehouse() -> None:
+    asking = {
+        path.name for path in files("reports") if {"warehouse", "duckdb"} & {m.split(".")[0] for m in imports_of(path)}
+    }
+    assert asking == {"data.py"}
+
+
 @pytest.mark.parametrize("name", ["facs", "expressions", "errors", "bundle"])
 def test_the_plain_files_use_the_standard_library_and_each_other_only(name: str) -> None:
     import sys
