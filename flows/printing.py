@@ -1,4 +1,4 @@
-"""How the house wants its reports: formats, recipients, names, processes; and which files that makes of one report.
+"""How the house wants its reports: formats, recipients, names, processes, rules; and which files one report makes.
 
     reports/2026-03-21/p01.pdf                  the PDF that anybody can open
     reports/2026-03-21/p01.html                 the same page for the screen
@@ -21,6 +21,7 @@ from flows.privacy.name_map import read_names
 from flows.recipients import read_recipients
 from flows.settings import Settings, read_secret
 from reports import Format
+from reports.measures import DEFAULT_THRESHOLDS, Thresholds, thresholds_with
 from reports.patient import PatientReport
 from reports.render import Recipient
 from reports.ward import WardReport
@@ -38,6 +39,7 @@ class Printing:
     name_map: Path | None = None  # read when something is printed, so that a change of it counts at once
     processes: int = 1  # that render
     options: Mapping[str, Any] = field(default_factory=dict)  # keyword options of reports.render
+    thresholds: Thresholds = DEFAULT_THRESHOLDS  # at which a report abstains or speaks up
 
 
 def printing_of(settings: Settings, formats: Iterable[Format] = ()) -> Printing:
@@ -60,6 +62,7 @@ def printing_of(settings: Settings, formats: Iterable[Format] = ()) -> Printing:
         name_map=settings.name_map,
         processes=settings.report_processes or os.cpu_count() or 1,
         options={"language": settings.report_language, "page_size": settings.report_page_size},
+        thresholds=thresholds_with(settings.report_rules),
     )
 
 

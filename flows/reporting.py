@@ -71,7 +71,7 @@ def reports_of(
     A day without any session has none. A report of which nothing is wanted, such as the ward's where FHIR alone is, is
     left out.
     """
-    night = build_night_reports(ReportReader(connection, scoring), day)
+    night = build_night_reports(ReportReader(connection, scoring), day, printing.thresholds)
     if night is None:
         return []
     reports: list[PatientReport | WardReport] = [*night.patients, night.ward]

@@ -31,6 +31,7 @@ from inference.options import VideoLimits
 from pmfer.bundle import DEFAULT_BUNDLE
 from pmfer.errors import ConfigurationError
 from reports import Format
+from reports.measures import Rule
 
 PREFIX = "PMFER_"
 DOTENV = Path(".env")  # of the working directory, as for Prefect, which reads its own settings from it
@@ -69,6 +70,7 @@ Days = Annotated[int | None, Field(ge=1)]
 Positive = Annotated[int, Field(gt=0)]
 Marker = Annotated[str | None, Field(pattern=r"^\.[A-Za-z0-9._-]{1,32}$")]
 Formats = Annotated[tuple[Format, ...], NoDecode, BeforeValidator(_words), Field(min_length=1)]
+Rules = Annotated[tuple[Rule, ...], NoDecode, BeforeValidator(_words), Field(min_length=1)]
 
 
 class Dispatch(StrEnum):
@@ -155,6 +157,9 @@ class Settings(BaseSettings):
     )
     report_formats: Formats = Field(
         (Format.PDF,), description="forms in which every report is written: pdf, html, json, fhir (reports-formats.md)"
+    )
+    report_rules: Rules = Field(
+        (Rule.BEYOND_LIMITS, Rule.EWMA), description="rules that raise a flag; what each costs stands in statistics.md"
     )
     report_recipients: Path | None = Field(
         None, description="TOML file of those who get PDFs under a password of their own (reports-formats.md)"

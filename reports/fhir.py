@@ -35,7 +35,7 @@ CONCLUSION = (
 
 MEASURES = "urn:pmfer:measure"  # code system: the keys of reports.measures
 COMPONENTS = "urn:pmfer:component"  # code system: what an observation carries beside its value
-RULES = "urn:pmfer:rule"  # code system: reports.findings.Rule
+RULES = "urn:pmfer:rule"  # code system: reports.measures.Rule
 REPORTS = "urn:pmfer:report"  # identifiers of reports and observations, and the code of a report
 PATIENTS = "urn:pmfer:patient"  # identifiers of patients: the pseudonyms
 BUNDLES = "urn:pmfer:bundle"  # identifiers of models: the digest of the bundle card

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from reports.daily import enough_frames, facing, usable_session
-from reports.measures import Concern, Measure, Thresholds
+from reports.measures import Concern, Measure, Rule, Thresholds
 from reports.statistics.bootstrap import day_intervals
 from reports.statistics.control_chart import ControlChart, Sensitivity, control_chart
 from reports.statistics.robust import Floats
@@ -39,15 +39,6 @@ class Lack(StrEnum):
     TOO_FEW_SESSIONS = "too_few_sessions"  # enough frames, but from fewer sessions than a day needs
     NOT_MEASURED = "not_measured"  # the day is fine, but this measure was not scored
     NO_BASELINE = "no_baseline"  # the day is fine, but too few valid days lie before it
-
-
-class Rule(StrEnum):
-    """What raises a flag. Each can be switched off, see Thresholds; formulas and sources in reports.statistics."""
-
-    BEYOND_LIMITS = "beyond_limits"  # the day's value lies outside the limits of the individuals chart
-    EWMA = "ewma"  # the exponentially weighted mean of the last days lies outside its limits
-    SHIFT = "shift"  # many valid days in a row on one side of the baseline's centre
-    TREND = "trend"  # many valid days in a row, each higher (or each lower) than the one before
 
 
 @dataclass(frozen=True)

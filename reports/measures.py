@@ -4,7 +4,8 @@ docs/statistics.md explains and measures the limits. None of them comes from a c
 choices, and a site may pass its own. The words for people stand in `reports.words`, under the keys of the measures.
 """
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from pmfer.facs import PAIN_COLUMNS
@@ -83,6 +84,15 @@ MEASURES: tuple[Measure, ...] = HEADLINE_MEASURES + PHRASE_MEASURES + CONTEXT_ME
 MEASURE_BY_KEY: dict[str, Measure] = {measure.key: measure for measure in MEASURES}
 
 
+class Rule(StrEnum):
+    """What raises a flag. Each can be switched off, see Thresholds; formulas and sources in reports.statistics."""
+
+    BEYOND_LIMITS = "beyond_limits"  # the day's value lies outside the limits of the individuals chart
+    EWMA = "ewma"  # the exponentially weighted mean of the last days lies outside its limits
+    SHIFT = "shift"  # many valid days in a row on one side of the baseline's centre
+    TREND = "trend"  # many valid days in a row, each higher (or each lower) than the one before
+
+
 @dataclass(frozen=True)
 class Thresholds:
     """Limits for sessions, days, baselines, rules and the ward's list."""
@@ -110,7 +120,7 @@ class Thresholds:
     ewma_weight: float = 0.4  # of the newest day in the moving average
     shift_days: int = 14  # valid days in a row on one side of the centre; as rare at phi 0.5 as eight independent ones
     trend_run_days: int = 7  # valid days in a row, each higher (lower) than the one before
-    rule_beyond_limits: bool = True
+    rule_beyond_limits: bool = True  # these four by Rule, see `thresholds_with`
     rule_ewma: bool = True
     rule_shift: bool = False  # off: under correlation it alone raises more than all others, docs/statistics.md
     rule_trend: bool = False  # off: it finds nothing that EWMA has not found before, docs/statistics.md
@@ -124,3 +134,8 @@ class Thresholds:
 
 
 DEFAULT_THRESHOLDS = Thresholds()
+
+
+def thresholds_with(rules: Collection[Rule]) -> Thresholds:
+    """The limits with these rules switched on and all others off."""
+    return replace(DEFAULT_THRESHOLDS, **{f"rule_{rule.value}": rule in rules for rule in Rule})

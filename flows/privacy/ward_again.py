@@ -126,7 +126,7 @@ def _ward_of(
         return None
     if queries.night_summaries(connection, day, scoring).is_empty() and queries.quarantine(connection, day).is_empty():
         return None
-    report = build_ward_report(ReportReader(connection, scoring), day)
+    report = build_ward_report(ReportReader(connection, scoring), day, printing.thresholds)
     due = due_report(report, data.reports(day), printing)
     return due if due.order.paths else None
 

@@ -1,7 +1,7 @@
 """Sentences about one measure on one day: the finding, the rule behind it, the numbers."""
 
-from reports.findings import Baseline, Finding, Rule, Signal, State
-from reports.measures import MEASURE_BY_KEY, Unit
+from reports.findings import Baseline, Finding, Signal, State
+from reports.measures import MEASURE_BY_KEY, Rule, Unit
 from reports.words.labels import STATE_SYMBOLS, lack_word, measure_words, state_short, state_word
 from reports.words.language import DASH, NBSP, Language, day_and_month, figure, span
 

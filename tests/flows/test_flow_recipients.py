@@ -9,6 +9,7 @@ from flows.recipients import read_recipients
 from flows.settings import read_settings
 from pmfer.errors import ConfigurationError
 from reports import Format
+from reports.measures import DEFAULT_THRESHOLDS
 
 PASSWORD = "three words together"
 
@@ -90,3 +91,9 @@ def test_a_wrong_setting_is_named(name: str, value: str, monkeypatch: pytest.Mon
     monkeypatch.setenv(f"PMFER_REPORT_{name}", value)
     with pytest.raises(ConfigurationError, match=f"PMFER_REPORT_{name}"):
         read_settings()
+
+
+def test_the_rules_that_raise_flags_are_a_setting() -> None:
+    assert printing_of(read_settings()).thresholds == DEFAULT_THRESHOLDS
+    told = printing_of(read_settings(report_rules="ewma, shift")).thresholds
+    assert (told.rule_beyond_limits, told.rule_ewma, told.rule_shift, told.rule_trend) == (False, True, True, False)

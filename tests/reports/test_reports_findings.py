@@ -11,7 +11,6 @@ from reports.daily import daily_values
 from reports.findings import (
     Baseline,
     Lack,
-    Rule,
     Signal,
     State,
     Trend,
@@ -20,7 +19,7 @@ from reports.findings import (
     session_intervals,
     trends_of,
 )
-from reports.measures import DEFAULT_THRESHOLDS, MEASURE_BY_KEY
+from reports.measures import DEFAULT_THRESHOLDS, MEASURE_BY_KEY, Rule
 
 
 def steady(values: list[float], first_back: int | None = None) -> pl.DataFrame:

@@ -8,8 +8,8 @@ from enum import StrEnum
 import pytest
 
 from pmfer.errors import FrameReason, QuarantineReason
-from reports.findings import Baseline, Finding, Lack, Rule, Signal, State
-from reports.measures import HEADLINE_MEASURES, MEASURES
+from reports.findings import Baseline, Finding, Lack, Signal, State
+from reports.measures import HEADLINE_MEASURES, MEASURES, Rule
 from reports.pages import patient_html, ward_html
 from reports.patient import PatientReport
 from reports.ward import WardReport
