@@ -49,7 +49,7 @@ class ReportData:
 
 @dataclass(frozen=True)
 class ReportReader:
-    """Reads what reports need. Every method raises WarehouseError if the database refuses."""
+    """Reads what reports need. Every method raises WarehouseError if a query fails."""
 
     connection: duckdb.DuckDBPyConnection  # reading is enough
     scoring: Provenance  # only its scores are read, so a new bundle or new options start a new baseline
@@ -87,9 +87,10 @@ class ReportReader:
         return {patient_id: data_of(patient_id) for patient_id in patient_ids}
 
     def ward(self, day: date, days: int) -> ReportData:
-        """Read all that a ward overview needs: who had a session in the last `days` days, or one set aside today.
+        """Read all that a ward overview needs.
 
-        Who was last seen before is taken to have left, and is not missing today.
+        It covers patients with a session in the last `days` days or one in quarantine on `day`; the others are taken to
+        have left.
 
         Raises:
             ReportError: no run with this bundle and these options is on record.
@@ -102,7 +103,7 @@ class ReportReader:
         return ReportData(patients, summary, quarantine, kept, self._origin(day))
 
     def patients_of_day(self, day: date) -> list[str] | None:
-        """Everybody with a session that day, stored or set aside, in order; None for a day without any session."""
+        """Patients with a session that day, stored or in quarantine, in order; None for a day without any session."""
         stored = queries.night_summaries(self.connection, day, self.scoring)["patient_id"]
         set_aside = queries.quarantine(self.connection, day)["patient_id"]
         patients = pl.concat([stored, set_aside])

@@ -3,9 +3,8 @@
 A phrase leads when its score stands out against the same patient's earlier sessions, not when it is high: some faces
 always look as if their brows were drawn together.
 
-A dose of every morning is one line with a mark a day, not twenty-eight lines. That an item begins, or is given in
-another amount, is what a change of the face may follow: such a day gets a line through the charts. So does every
-transfer.
+A daily dose is one line with a mark per day, not twenty-eight lines. A change of the face may follow when an item
+begins or its amount changes, so such a day gets a line through the charts. So does every transfer.
 """
 
 from collections.abc import Collection

@@ -33,7 +33,7 @@ CONCLUSION = (
     "no diagnosis and does not measure pain."
 )
 
-MEASURES = "urn:pmfer:measure"  # code system: the keys of reports.measures
+MEASURE_CODES = "urn:pmfer:measure"  # code system: the keys of reports.measures
 COMPONENTS = "urn:pmfer:component"  # code system: what an observation carries beside its value
 RULES = "urn:pmfer:rule"  # code system: reports.measures.Rule
 REPORTS = "urn:pmfer:report"  # identifiers of reports and observations, and the code of a report
@@ -119,7 +119,7 @@ def _observation(report: PatientReport, finding: Finding, device: Resource) -> R
         **_identity("observation", report, finding.key),
         "status": STATUS,
         "category": [{"text": "facial expression monitoring"}],
-        "code": _concept(MEASURES, finding.key, display, display),
+        "code": _concept(MEASURE_CODES, finding.key, display, display),
         "subject": _subject(report),
         "effectiveDateTime": report.day.isoformat(),
         **_value(finding),
@@ -263,7 +263,7 @@ def _concept(system: str, code: str, display: str | None, text: str) -> Resource
 
 
 def _measure_display(key: str) -> str:
-    """What a code of MEASURES means, in one line."""
+    """What a code of MEASURE_CODES means, in one line."""
     column = MEASURE_BY_KEY[key].column
     if key in _NAMES:
         return _NAMES[key]

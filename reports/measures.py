@@ -45,12 +45,12 @@ class Measure:
     watched_closely: bool = False  # narrower limits: what the service is for speaks first
 
 
-# Below three points a difference is not worth anybody's way to a room, however steady the baseline was. It also keeps
-# the limits apart where a measure hardly ever moves: eight days of 0 % have no spread at all. Our choice.
+# A difference below three points is not worth a walk to the room, however steady the baseline was. It also keeps the
+# limits apart where a measure hardly ever moves: eight days of 0 % have no spread at all. Our choice.
 LEAST_CHANGE = 0.03
 
-# The order is that of the report. Every one of these gets a chart. Flags go one way only, the way that asks for a look:
-# a patient who smiles more needs no visit, and half the chances of a false flag are gone. Fear raises none, because the
+# In the order of the report; each gets a chart. Flags go one way only, the way that asks for a look: a patient who
+# smiles more needs no visit, and this halves the false flags. Fear raises none, because the
 # model recognises it poorly (its card says how poorly).
 HEADLINE_MEASURES: tuple[Measure, ...] = (
     Measure("pain_activity", "pain_activity_mean", Unit.SCALE, LEAST_CHANGE, Concern.HIGHER, watched_closely=True),

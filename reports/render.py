@@ -8,7 +8,7 @@ packaged ones would make each file many times as large. Print styles stay, so th
 nearly as it can. A policy in the page forbids scripts and any address.
 
 A password (AES-256 as in the standard security handler of PDF 2.0, revision 6; ISO 32000-2, 7.6.4) protects against
-whoever finds the file, not against whoever may try passwords for long, so a short one is refused.
+someone who finds the file, but not against a long search, so short passwords are refused.
 """
 
 # mypy: untyped-calls-exclude=weasyprint
@@ -37,24 +37,24 @@ from reports.ward import WardReport
 STYLES = ("fonts.css", "page.css", "a4.css", "letter.css")  # what a page may ask for beside the fonts, as `asset:NAME`
 VARIANT = "pdf/ua-1"
 SECOND_PART = "second"  # id of the part of a page that begins on a new sheet
-# What the renderer says of a style rule that it does not know. All else that it complains about is missing on the page.
+# How the renderer's warnings about unknown style rules begin. Any other warning means that the page lacks something.
 ABOUT_STYLE = ("Ignored", "Unknown rules", "Expected a media type")
 
 SCREEN_STYLE = "screen.css"
-_LINK = re.compile(r'<link rel="stylesheet" href="asset:([A-Za-z0-9_-]+\.css)">')
+_STYLE_LINK = re.compile(r'<link rel="stylesheet" href="asset:([A-Za-z0-9_-]+\.css)">')
 _ANY_LINK = re.compile(r"<(?:link|script|img|iframe|object|embed)\b")
 _FONT_FACE = re.compile(r"@font-face\s*\{[^}]*\}\s*")
-_HEAD = (
+_SCREEN_HEAD = (
     '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
     "  <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
     'img-src data:">\n'
 )
 
-SHORTEST_PASSWORD = 12  # characters; a file can be tried offline, so this is all that stands in the way
+SHORTEST_PASSWORD = 12  # characters; the file can be attacked offline, so only the length protects it
 LONGEST_PASSWORD = 127  # bytes in UTF-8; revision 6 ignores what comes after
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
+_RECIPIENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 
-# What a recipient may do. Screen readers may read, and a report may be printed and quoted, but not be changed.
+# What a recipient may do: read aloud, print and quote a report, but not change it.
 PERMISSIONS = pikepdf.Permissions(
     accessibility=True,
     extract=True,
@@ -102,7 +102,7 @@ def ward_pdf(report: WardReport, *, language: str = "en", page_size: str = "A4")
 
 
 class AssetFetcher(URLFetcher):
-    """Hands WeasyPrint this room's style sheets and fonts, and nothing else: no file, no network."""
+    """Gives WeasyPrint the packaged style sheets and fonts, and nothing else: no other file, no network."""
 
     def fetch(self, url: str, headers: dict[str, str] | None = None) -> URLFetcherResponse:
         """Open `asset:NAME`.
@@ -193,7 +193,7 @@ def nothing_lost(where: str) -> Iterator[None]:
 
 
 class _Heard(logging.Handler):
-    """Keeps what is complained about."""
+    """Collects warnings."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -209,14 +209,14 @@ def screen_html(page: str) -> bytes:
     Raises:
         ReportError: the page or a style refers to something that would have to be fetched.
     """
-    styled = _LINK.sub(lambda link: f"<style>\n{_style(link[1])}</style>", page)
+    styled = _STYLE_LINK.sub(lambda link: f"<style>\n{_screen_style(link[1])}</style>", page)
     if styled == page or _ANY_LINK.search(styled):
         raise ReportError("report as HTML: the page refers to another file; put what it needs into the page itself")
-    screen = f"{_HEAD}  <style>\n{_style(SCREEN_STYLE)}</style>\n</head>"
+    screen = f"{_SCREEN_HEAD}  <style>\n{_screen_style(SCREEN_STYLE)}</style>\n</head>"
     return styled.replace("</head>", screen, 1).encode()
 
 
-def _style(name: str) -> str:
+def _screen_style(name: str) -> str:
     text = _FONT_FACE.sub("", (TEMPLATES / name).read_text(encoding="utf-8"))
     if "url(" in text or "@import" in text or "</" in text:
         raise ReportError(f"report as HTML: style {name} refers to another file; leave that to the print style")
@@ -225,17 +225,18 @@ def _style(name: str) -> str:
 
 @dataclass(frozen=True)
 class Recipient:
-    """Somebody who gets reports under a password of their own.
+    """Someone who receives reports under their own password.
 
     Raises:
-        ReportError: the name is no file's name, or the password is too short or too long; names no password.
+        ReportError: the name cannot name a folder, or the password is too short or too long; the message shows no
+            password.
     """
 
     name: str  # letters, digits, hyphens and underscores, 32 at most: it becomes the name of a folder
     password: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
+        if not _RECIPIENT_NAME.fullmatch(self.name):
             raise ReportError(
                 f"recipient '{self.name[:40]}': must have 1 to 32 letters, digits, hyphens or underscores, and begin "
                 "with a letter or digit"
@@ -250,8 +251,8 @@ class Recipient:
 def protected(pdf: bytes, recipient: Recipient) -> bytes:
     """The same document, tags and title included, under the recipient's password.
 
-    Two calls give different bytes, as each file gets keys of its own. The owner's password, which would lift the
-    permissions, is random and kept nowhere.
+    Two calls give different bytes because each file has its own keys. The owner's password, which would lift the
+    permissions, is random and never stored.
     """
     encryption = pikepdf.Encryption(
         owner=secrets.token_urlsafe(32), user=recipient.password, R=6, allow=PERMISSIONS, aes=True, metadata=True

@@ -1,7 +1,7 @@
-"""Writing reports: each in all the forms that are wanted, each file whole or not at all, many reports at once.
+"""Writing reports: every wanted format, each file whole or not at all, many reports in parallel.
 
-Laying out a page keeps one core busy, so many reports are written in processes of their own. What is written was read
-and compared before; a process gets finished reports and reads nothing but fonts and templates.
+Laying out a page keeps one core busy, so many reports are written in processes of their own. A process gets
+finished reports, so it reads nothing but fonts and templates.
 """
 
 import multiprocessing
@@ -27,14 +27,14 @@ from reports.render import Recipient, patient_pdf, protected, screen_html, ward_
 from reports.ward import WardReport
 
 DIED = "the process that made it died, of lack of memory perhaps; let fewer processes work at once"
-IGNORE_CTRL_C = (signal.SIGINT, signal.SIG_IGN)  # it is the parent's to answer
-ORDERS_PER_PROCESS = 4  # a process takes a second or two to start: for fewer it is not worth it
-PRIVATE = 0o600  # a report is read by its owner; whoever hands it out decides who else does
+IGNORE_CTRL_C = (signal.SIGINT, signal.SIG_IGN)  # the parent process handles it
+ORDERS_PER_PROCESS = 4  # starting a process takes a second or two, which fewer orders do not repay
+PRIVATE = 0o600  # owner only; whoever hands a report out decides who else may read it
 
 
 @dataclass(frozen=True)
 class Order:
-    """A report and the files that it is to become."""
+    """A report and the files to write."""
 
     report: PatientReport | WardReport
     files: Mapping[Format, Path]  # in the open; a ward has no FHIR
@@ -59,18 +59,18 @@ def write_files(order: Order) -> None:
     report, files = order.report, order.files
     pdf_with = cache(partial(_pdf, order))  # laid out once, unless there is a name that not all may see
     if Format.PDF in files:
-        write_private(pdf_with(order.name), files[Format.PDF])
+        _write_whole(pdf_with(order.name), files[Format.PDF])
     for path, recipient in order.protected.items():
-        write_private(protected(pdf_with(order.name), recipient), path)
+        _write_whole(protected(pdf_with(order.name), recipient), path)
     if Format.HTML in files:
-        write_private(screen_html(_html(order)), files[Format.HTML])
+        _write_whole(screen_html(_html(order)), files[Format.HTML])
     if Format.JSON in files:
-        write_private(report_json(report), files[Format.JSON])
+        _write_whole(report_json(report), files[Format.JSON])
     if Format.FHIR in files and isinstance(report, PatientReport):
         from reports.fhir import patient_fhir  # brings an HTTP library along, which nobody else needs to load
 
         language = order.options.get("language", "en")
-        write_private(patient_fhir(report, pdf_with(None), language), files[Format.FHIR])
+        _write_whole(patient_fhir(report, pdf_with(None), language), files[Format.FHIR])
 
 
 def _pdf(order: Order, name: str | None) -> bytes:
@@ -85,7 +85,7 @@ def _html(order: Order) -> str:
     return ward_html(order.report, **order.options)
 
 
-def write_private(content: bytes, target: Path) -> None:
+def _write_whole(content: bytes, target: Path) -> None:
     """Write a temporary file beside the target, then rename it: whoever looks finds the old report or the new one.
 
     Folders that are missing are made for the owner only.

@@ -17,7 +17,7 @@ from reports.words.pictures import face_text, strip_text
 
 HOURS = (6, 22)  # the strip covers at least these
 LANE_GAP = 12.0
-MEASURES = ("pain_activity", "smiling")
+STRIP_MEASURES = ("pain_activity", "smiling")
 STRIP = Size(width=658, height=84, left=190, right=18, top=4, bottom=18)
 SIDE = 130.0  # of the crop, in pixels
 NUMBER_X = 135.0  # where the numbers stand, to the right of the face
@@ -99,7 +99,7 @@ def day_strip(say: Language, sessions: tuple[SessionLine, ...], size: Size = STR
         text=strip_text(say, sessions),
         lanes=tuple(
             _lane(say, key, [x(minute) for minute in minutes], shown, (top, top + height))
-            for key, shown, top in zip(MEASURES, values, tops, strict=True)
+            for key, shown, top in zip(STRIP_MEASURES, values, tops, strict=True)
         ),
         hours=tuple(Tick(x(60 * hour), clock(say, 60 * (hour % 24))) for hour in range(first, last + 1, 2)),
     )
