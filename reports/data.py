@@ -15,7 +15,7 @@ from warehouse import queries
 from warehouse.care_events import CareEventKind
 from warehouse.queries import Provenance
 
-__all__ = ["CARE_LOOK_BACK_DAYS", "CareEventKind", "Origin", "ReportData", "ReportReader"]
+__all__ = ["CareEventKind", "Origin", "ReportData", "ReportReader"]
 
 LATEST_RUNS = 10_000  # as far back as the run of the day is looked for: decades of nights
 CARE_LOOK_BACK_DAYS = 28  # care seen in so many days before the weeks drawn did not begin in them
