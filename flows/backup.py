@@ -96,32 +96,53 @@ def make_backup(data: DataFolder, warehouse: Address, out: Path) -> Backup:
 
 
 def back_up(data: DataFolder, warehouse: Address, settings: Settings, say: Say) -> Backup:
-    """Make a backup in a folder of its own below `backup_to`; then those that are kept no longer go.
+    """Add a backup, then remove those that are kept no longer; see add_backup and remove_old_backups."""
+    made = add_backup(data, warehouse, settings, say)
+    remove_old_backups(warehouse, settings, say)
+    return made
 
-    They go last, so that a disk that is full or gone never costs the backups that there are.
+
+def add_backup(data: DataFolder, warehouse: Address, settings: Settings, say: Say) -> Backup:
+    """Make a backup in a folder of its own below `backup_to`.
 
     Args:
         data: the data folder.
         warehouse: address of the warehouse, a file.
-        settings: say where, and for how long.
-        say: is told what was made and what went.
+        settings: say where.
+        say: is told what was made.
 
     Raises:
         ConfigurationError: no folder is set or there is none, so that its disk may not be mounted; or see make_backup.
         WarehouseError: see make_backup.
     """
     folder = require_place(warehouse, settings)
-    now = datetime.now(UTC)
-    made = make_backup(data, warehouse, folder / now.strftime(NAME))
+    made = make_backup(data, warehouse, folder / datetime.now(UTC).strftime(NAME))
     say(f"{made.folder}: {len(made.files)} files")
-    if settings.retain_backups_days is not None:
-        for old in _begun_before(folder, now - timedelta(days=settings.retain_backups_days)):
-            try:
-                shutil.rmtree(old)
-            except OSError as error:
-                raise ConfigurationError(f"{old}: cannot be removed ({error.strerror}); give access") from None
-            say(f"{old}: too old to be kept, removed")
     return made
+
+
+def remove_old_backups(warehouse: Address, settings: Settings, say: Say) -> None:
+    """Remove the backups below `backup_to` that `retain_backups_days` keeps no longer.
+
+    Call it after add_backup, so that a disk that is full or gone never costs the backups that there are.
+
+    Args:
+        warehouse: address of the warehouse, a file.
+        settings: say where, and for how long.
+        say: is told what went.
+
+    Raises:
+        ConfigurationError: no folder is set or there is none, or a backup cannot be removed.
+    """
+    folder = require_place(warehouse, settings)
+    if settings.retain_backups_days is None:
+        return
+    for old in _begun_before(folder, datetime.now(UTC) - timedelta(days=settings.retain_backups_days)):
+        try:
+            shutil.rmtree(old)
+        except OSError as error:
+            raise ConfigurationError(f"{old}: cannot be removed ({error.strerror}); give access") from None
+        say(f"{old}: too old to be kept, removed")
 
 
 def require_place(warehouse: Address, settings: Settings) -> Path:
@@ -223,7 +244,7 @@ def read_backup(folder: Path) -> Backup:
 
 
 def _begun_before(folder: Path, limit: datetime) -> list[Path]:
-    """Backups of back_up that were begun earlier, whole or not; what people named themselves is theirs to remove."""
+    """Backups of add_backup that were begun earlier, whole or not; what people named themselves is theirs to remove."""
     named = [path for path in folder.glob(NAME_PATTERN) if path.is_dir() and not path.is_symlink()]
     return sorted(path for path in named if path.name < limit.strftime(NAME))
 

@@ -14,7 +14,7 @@ from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run
 from pydantic import StrictInt, StrictStr
 
-from flows.backup import back_up, require_place
+from flows.backup import add_backup, remove_old_backups, require_place
 from flows.data_folder import DataFolder
 from flows.deployed import Folder
 from flows.logs import OwnWords, hide, nameless_errors
@@ -120,17 +120,25 @@ def verify(data: DataFolder) -> None:
 
 
 @task(name="back up", cache_policy=NO_CACHE)
-def back_up_all(data: DataFolder) -> None:
+def back_up(data: DataFolder) -> None:
     """Copy what cannot be made again to where the settings say."""
     settings = read_settings(data_dir=data.root)
-    back_up(data, warehouse_address(settings), settings, log.info)
+    add_backup(data, warehouse_address(settings), settings, log.info)
+
+
+@task(name="remove old backups", cache_policy=NO_CACHE)
+def remove_expired_backups(data: DataFolder) -> None:
+    """Remove the backups that the settings keep no longer."""
+    settings = read_settings(data_dir=data.root)
+    remove_old_backups(warehouse_address(settings), settings, log.info)
 
 
 @flow(name="maintenance")
 def maintenance(data_dir: Folder) -> None:
-    """Keep the warehouse in order: retention, compaction, contracts over everything, audit log, a backup.
+    """Keep the warehouse in order: a backup, retention, compaction, contracts over everything, audit log.
 
-    The backup comes last, so that none is made of what is not in order, and none takes the place of a better one.
+    The backup comes first, so that there is one whatever the checks find. Old backups go last and only when all is in
+    order, so that none takes the place of a better one.
 
     Args:
         data_dir: folder below which all state lies.
@@ -147,6 +155,9 @@ def maintenance(data_dir: Folder) -> None:
     require_existing(warehouse)
     if settings.backup_to:
         require_place(warehouse, settings)
+        back_up(data)
+    else:
+        log.info("no backup is made: PMFER_BACKUP_TO names no folder")
     with nameless_errors(), writing(data, warehouse) as connection:
         hide(queries.patient_ids(connection))
         remove_expired(connection, data, date.today())
@@ -155,6 +166,4 @@ def maintenance(data_dir: Folder) -> None:
         publish(connection, warehouse)
     verify(data)
     if settings.backup_to:
-        back_up_all(data)
-    else:
-        log.info("no backup is made: PMFER_BACKUP_TO names no folder")
+        remove_expired_backups(data)

@@ -46,12 +46,16 @@ def migrate(connection: duckdb.DuckDBPyConnection) -> int:
             refused; the migrations before the one that failed are kept.
     """
     count = 0
-    while _pending(connection):
-        with transaction(connection):
-            # Looked up again: another process may have migrated the same lake while this one waited for its turn.
-            for migration in _pending(connection)[:1]:
-                _apply(connection, migration)
-                count += 1
+    if not _pending(connection):
+        return count
+    with duckdb.connect() as model:
+        translator = LakeTranslator(model)
+        while _pending(connection):
+            with transaction(connection):
+                # Looked up again: another process may have migrated the same lake while this one waited for its turn.
+                for migration in _pending(connection)[:1]:
+                    _apply(connection, migration, translator)
+                    count += 1
     return count
 
 
@@ -65,18 +69,16 @@ def require_current_schema(connection: duckdb.DuckDBPyConnection) -> None:
         raise _refusal(connection, "its schema is older than this release; run a night to publish it anew")
 
 
-def _apply(connection: duckdb.DuckDBPyConnection, migration: Migration) -> None:
+def _apply(connection: duckdb.DuckDBPyConnection, migration: Migration, translator: LakeTranslator) -> None:
     """Run a migration and record it, in the transaction that is open."""
     bookkeeping = sql.statement("create_bookkeeping")
     if current_database(connection).is_lake:
-        with duckdb.connect() as model:
-            translator = LakeTranslator(model)
-            for earlier in shipped_migrations():
-                if earlier.number < migration.number:
-                    translator.learn(earlier.text)
-            for statement in (*translator.translate(bookkeeping), *translator.translate(migration.text)):
-                connection.execute(statement)
-            _keep_comments(connection, model)
+        for earlier in shipped_migrations():
+            if earlier.number < migration.number:
+                translator.learn(earlier.text)
+        for statement in (*translator.translate(bookkeeping), *translator.translate(migration.text)):
+            connection.execute(statement)
+        _keep_comments(connection, translator.model)
     else:
         connection.execute(bookkeeping)
         connection.execute(migration.text)

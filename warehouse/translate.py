@@ -22,18 +22,23 @@ class LakeTranslator:
     """Translates migrations in their order; also knows what they comment on."""
 
     def __init__(self, model: duckdb.DuckDBPyConnection) -> None:
-        self._model = model  # an empty database, in which every text given here runs
+        self.model = model  # empty at first; every text given here runs in it
+        model.execute(sql.statement("create_bookkeeping"))  # migrations may ask when an earlier one ran
+        self._known: set[str] = set()
 
     def learn(self, text: str) -> None:
-        """Take note of a migration that ran on the lake before."""
-        self._model.execute(text)
+        """Take note of a migration that ran on the lake before; one that is known costs nothing."""
+        if text not in self._known:
+            self.model.execute(text)
+            self._known.add(text)
 
     def translate(self, text: str) -> list[str]:
         """The statements that do on a lake what `text` does in a file."""
         statements = []
+        self._known.add(text)
         known = self._catalogue()
-        for statement in self._model.extract_statements(text):
-            self._model.execute(statement)
+        for statement in self.model.extract_statements(text):
+            self.model.execute(statement)
             if statement.type in _CHANGES_CATALOGUE:
                 before, known = known, self._catalogue()
                 statements += self._created(statement.query, known - before)
@@ -48,11 +53,11 @@ class LakeTranslator:
 
     def _catalogue(self) -> set[tuple[str, str]]:
         """Kind and name of what the model holds and a lake may not: views, indexes, tables with constraints."""
-        return set(self._model.execute(sql.query("model_catalogue")).fetchall())
+        return set(self.model.execute(sql.query("model_catalogue")).fetchall())
 
     def _bare_table(self, name: str) -> str:
         """CREATE TABLE of a table of the model, with names, types, defaults and NOT NULL of its columns."""
-        columns = self._model.execute(sql.query("model_columns"), {"name": name}).fetchall()
+        columns = self.model.execute(sql.query("model_columns"), {"name": name}).fetchall()
         lines = [
             f"{identifier(column)} {kind}{'' if nullable else ' NOT NULL'}{f' DEFAULT {default}' if default else ''}"
             for column, kind, nullable, default in columns

@@ -57,21 +57,25 @@ def test_reports_are_rendered_again_and_the_warehouse_is_kept_in_order(tmp_path:
         assert "no such folder" in done.stderr
 
         (tmp_path / "backup").mkdir()
-        kept = missing | {"PMFER_RETAIN_FRAMES_DAYS": "1"}
+        old = tmp_path / "backup" / "2026-01-02-030405"
+        old.mkdir()
+        kept = missing | {"PMFER_RETAIN_FRAMES_DAYS": "1", "PMFER_RETAIN_BACKUPS_DAYS": "1"}
         done = run(kept, f"maintenance(Path({str(data.root)!r}))")
         assert done.returncode == 0, done.stderr
         (backup,) = (tmp_path / "backup").iterdir()
+        assert backup != old, "an old backup goes when all is in order"
         restored = DataFolder(tmp_path / "restored")
         restore_backup(restored, file_of(restored), backup, lambda _: None)
         with closing(open_writer(file_of(restored))) as connection:
-            assert connection.sql("SELECT count(*) FROM stored_frames").fetchall() == [(0,)]
+            assert connection.sql("SELECT count(*) > 0 FROM stored_frames").fetchall() == [(True,)], "backed up first"
             assert connection.sql("SELECT count(*) FROM sessions").fetchall() == [(5,)]
         with closing(open_writer(file_of(data))) as connection:
             assert connection.sql("SELECT count(*) FROM stored_frames").fetchall() == [(0,)]
             orphan = "SELECT * REPLACE ('orphan' AS scoring_id, 'nobody' AS session_id) FROM scorings LIMIT 1"
             connection.execute(f"INSERT INTO scorings {orphan}")
+        old.mkdir()
         done = run(kept, f"maintenance(Path({str(data.root)!r}))")
         assert done.returncode != 0
-        assert list((tmp_path / "backup").iterdir()) == [backup], "no backup is made of what is not in order"
+        assert {old, backup} < set((tmp_path / "backup").iterdir()), "a backup is made, and none goes, before the check"
         errors = [line for line in done.stderr.splitlines() if line.startswith("pmfer.errors.")]
         assert "nothing_without_owner" in errors[-1]
