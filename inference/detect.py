@@ -11,7 +11,7 @@ BGR input, and per stride 8, 16 and 32 the outputs `cls`, `obj`, `bbox` and `kps
 Both are exported for batches of one; `with_free_shape` lifts that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -20,12 +20,13 @@ import onnx
 from numpy.typing import NDArray
 from PIL import Image
 
-from inference.faces import Faces, Floats, Picture, centres, sizes, suppress
+from inference.faces import Faces, Floats, Picture, centres, join, sizes, suppress
 from inference.frame import Frame
 from inference.options import CENTERFACE, YUNET, ScoringOptions
 from inference.runtime import Network
 from pmfer.errors import ConfigurationError
 
+BILINEAR = Image.Resampling.BILINEAR
 CANVAS_STEP_PX = 32  # the detectors' widest stride: the side of their input is a multiple of it
 CENTERFACE_STRIDE_PX = 4  # pixels of the picture per cell of the output maps
 MAX_OVERLAP = 0.3  # of two faces, intersection over union; the value of the authors' code
@@ -55,40 +56,74 @@ def open_detector(options: ScoringOptions, threads: int) -> Detector:
     return YuNet(weights, options.min_detection_score, threads)
 
 
-def find_faces(detector: Detector, frames: Sequence[Frame], longer_side_px: int) -> list[Faces]:
+def find_faces(
+    detector: Detector, frames: Sequence[Frame], longer_side_px: int, leans_deg: Collection[int] = (0,)
+) -> list[Faces]:
     """The faces of frames of one size, in displayed pixels of those frames.
 
     The picture given to the detector keeps the frame's proportions; what is missing to a multiple of 32 stays black at
     its right and lower edge. libswscale reduces the frame, so its full size is never converted to colour.
+
+    Args:
+        detector: sees faces that lean by up to about 35 degrees, and others badly or not at all.
+        frames: of one size.
+        longer_side_px: of the picture given to the detector.
+        leans_deg: how far clockwise the faces lean that are looked for, in whole degrees. There is a look at the
+            picture for each, turned so that these faces are upright; a face that several find is taken as the surest
+            saw it.
     """
     width, height = frames[0].size_px
     scale = longer_side_px / max(width, height)
     small = (max(1, round(width * scale)), max(1, round(height * scale)))
-    columns, rows = (-(-side // CANVAS_STEP_PX) * CANVAS_STEP_PX for side in small)
-    pictures = np.zeros((len(frames), rows, columns, 3), np.uint8)
-    for picture, frame in zip(pictures, frames, strict=True):
-        picture[: small[1], : small[0]] = frame.picture(3, small)
     back = (width / small[0], height / small[1])
-    return [faces.mapped(back) for faces in detector.detect(pictures)]
+    found = _look(detector, [frame.picture(3, small) for frame in frames], leans_deg)
+    return [faces.mapped(back) for faces in found]
 
 
-def find_faces_in_stills(detector: Detector, pictures: Sequence[Picture], longer_side_px: int) -> list[Faces]:
+def find_faces_in_stills(
+    detector: Detector, pictures: Sequence[Picture], longer_side_px: int, leans_deg: Collection[int] = (0,)
+) -> list[Faces]:
     """The faces of RGB pictures [H, W, 3] of different sizes, in pixels of each.
 
     Every picture keeps its proportions and fills the longer side of one square canvas, so that all go in one batch;
-    the rest of the canvas stays black, as for frames of a video.
+    the rest of the canvas stays black, as for frames of a video. `leans_deg` is as for `find_faces`.
     """
-    side = -(-longer_side_px // CANVAS_STEP_PX) * CANVAS_STEP_PX
-    canvas: NDArray[np.uint8] = np.zeros((len(pictures), side, side, 3), np.uint8)
-    scales = []
-    for place, picture in zip(canvas, pictures, strict=True):
+    smalls = []
+    for picture in pictures:
         height, width = picture.shape[:2]
         factor = longer_side_px / max(width, height)
-        small = (max(1, round(width * factor)), max(1, round(height * factor)))
-        place[: small[1], : small[0]] = Image.fromarray(picture).resize(small, Image.Resampling.BILINEAR)
-        scales.append((width / small[0], height / small[1]))
-    found = detector.detect(canvas)
+        size = (max(1, round(width * factor)), max(1, round(height * factor)))
+        smalls.append(np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR)))
+    found = _look(detector, smalls, leans_deg, (longer_side_px, longer_side_px))
+    scales = [
+        (picture.shape[1] / small.shape[1], picture.shape[0] / small.shape[0])
+        for picture, small in zip(pictures, smalls, strict=True)
+    ]
     return [faces.mapped(scale) for faces, scale in zip(found, scales, strict=True)]
+
+
+def _look(
+    detector: Detector, pictures: Sequence[Picture], leans_deg: Collection[int], least_px: tuple[int, int] = (1, 1)
+) -> list[Faces]:
+    """The faces of small RGB pictures that lean in one of several ways, in pixels of each.
+
+    Each way all pictures go in one batch, on a canvas that is at least `least_px` (width, height).
+    """
+    found: list[list[Faces]] = [[] for _ in pictures]
+    for lean in leans_deg:
+        turned = [Image.fromarray(picture).rotate(lean, BILINEAR, expand=True) for picture in pictures]
+        least = Image.new("1", least_px).rotate(lean, expand=True).size
+        columns, rows = (
+            -(-max(sides) // CANVAS_STEP_PX) * CANVAS_STEP_PX
+            for sides in zip(least, *(picture.size for picture in turned), strict=True)
+        )
+        canvas: NDArray[np.uint8] = np.zeros((len(pictures), rows, columns, 3), np.uint8)
+        for place, picture in zip(canvas, turned, strict=True):
+            place[: picture.height, : picture.width] = picture
+        for own, faces, picture, upright in zip(found, detector.detect(canvas), turned, pictures, strict=True):
+            size = (upright.shape[1], upright.shape[0])
+            own.append(faces.turned(lean, picture.size, size) if lean else faces)
+    return [suppress(join(own), MAX_OVERLAP) if len(own) > 1 else own[0] for own in found]
 
 
 def main_face(faces: Faces, size_px: tuple[int, int]) -> int | None:

@@ -1,5 +1,6 @@
 """The faces found in one picture, and the geometry on their boxes and landmarks: size, overlap, distance, head pose."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -8,6 +9,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Picture = NDArray[np.uint8]  # [H, W] grey or [H, W, 3] RGB, full range 0..255
+# Eyes and corners of the mouth of an upright face about its middle, in eye distances: the head of `estimate_pose`.
+UPRIGHT_POINTS = np.array([[-0.5, -0.55], [0.5, -0.55], [-0.4, 0.55], [0.4, 0.55]])
 NOSE_PROTRUSION = 0.5  # of the eye distance, and of the eye-to-mouth distance
 NOSE_HEIGHT = 0.56  # place of a frontal nose tip between eyes (0) and mouth (1): training median
 
@@ -32,6 +35,24 @@ class Faces:
         factors = np.array(scale, np.float32)
         return type(self)(self.boxes * np.tile(factors, 2), self.scores, self.landmarks * factors)
 
+    def turned(self, degrees: float, before_px: tuple[int, int], after_px: tuple[int, int]) -> Self:
+        """The same faces in a picture of size `after_px` that is this one, of size `before_px`, turned clockwise.
+
+        Both sizes are (width, height), and the middle of the one is the middle of the other. A box keeps its area and
+        middle, and takes the proportions that the turned face has: those of a face on its side are exchanged.
+        """
+        cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+        turn = np.array([[cos, sin], [-sin, cos]])  # of rows (x, y), y down
+        before, after = np.array(before_px) / 2, np.array(after_px) / 2
+        middles = (centres(self.boxes) - before) @ turn + after
+        widths, heights = np.maximum(self.boxes[:, 2:], np.finfo(np.float32).tiny).T
+        ratio = (widths / heights) ** ((cos**2 - sin**2) / 2)
+        area = np.sqrt(widths * heights)
+        sides = np.stack([area * ratio, area / ratio], axis=1)
+        boxes = np.concatenate([middles - sides / 2, sides], axis=1)
+        landmarks = (self.landmarks - before) @ turn + after
+        return type(self)(boxes.astype(np.float32), self.scores, landmarks.astype(np.float32))
+
 
 def sizes(boxes: Floats) -> Floats:
     """Side of the square as large as each box: sqrt(width * height), pixels, [K]."""
@@ -41,6 +62,15 @@ def sizes(boxes: Floats) -> Floats:
 def centres(boxes: Floats) -> Floats:
     """Centres of boxes [K, 4] as [K, 2] (x, y), pixels."""
     return np.asarray(boxes[:, :2] + boxes[:, 2:] / 2, np.float32)
+
+
+def join(found: Sequence[Faces]) -> Faces:
+    """Several finds in one picture as one, in their order."""
+    return Faces(
+        np.concatenate([faces.boxes for faces in found]),
+        np.concatenate([faces.scores for faces in found]),
+        np.concatenate([faces.landmarks for faces in found]),
+    )
 
 
 def suppress(faces: Faces, max_overlap: float) -> Faces:
@@ -108,11 +138,25 @@ def nose_position(landmarks: Floats) -> tuple[float, float]:
     return (float((nose - middle) @ axis) - midline) / max(span, 1e-6), float(down)
 
 
+def roll(landmarks: Floats) -> float:
+    """How far a face leans clockwise in the picture: degrees in -180..180, 0 if it is upright.
+
+    The rotation of the similarity transform that brings an upright head nearest to eyes and corners of the mouth (least
+    squares; Umeyama, IEEE TPAMI 1991). Unlike the slope of the eyes it holds in profile, where the eyes nearly meet.
+
+    Args:
+        landmarks: [5, 2] as in `Faces`, pixels.
+    """
+    points = np.asarray(landmarks, np.float64)[[0, 1, 3, 4]]
+    (x, y), (u, v) = (points - points.mean(axis=0)).T, UPRIGHT_POINTS.T
+    return float(np.degrees(np.arctan2((u * y - v * x).sum(), (u * x + v * y).sum())))
+
+
 def estimate_pose(landmarks: Floats) -> Pose:
     """Head pose from five landmarks [5, 2] in pixels: rough, made to find frames that look away, not to measure angles.
 
     Model: under weak perspective, eyes and mouth corners lie in one plane and the nose tip stands out of it by `d`.
-    After undoing the roll (the slope of the eyes), turning by `yaw` moves the nose tip sideways by (d / eye distance) *
+    After undoing the slope of the eyes, turning by `yaw` moves the nose tip sideways by (d / eye distance) *
     tan(yaw) eye distances, and tilting by `pitch` moves it along the line from eyes to mouth by (d / eye-to-mouth
     distance) * tan(pitch) such distances. Both protrusions are about one half in common head models (nose tip 3.4 cm,
     eyes 6.3 cm apart, mouth 7 cm below them).
@@ -121,9 +165,8 @@ def estimate_pose(landmarks: Floats) -> Pose:
     mouth reads as a raised chin, and beyond about 60 degrees the far eye is a guess of the detector.
     """
     sideways, down = nose_position(landmarks)
-    slope = landmarks[1] - landmarks[0]
     return Pose(
         yaw_deg=float(np.degrees(np.arctan(sideways / NOSE_PROTRUSION))),
         pitch_deg=float(np.degrees(np.arctan((NOSE_HEIGHT - down) / NOSE_PROTRUSION))),
-        roll_deg=float(np.degrees(np.arctan2(slope[1], slope[0]))),
+        roll_deg=roll(landmarks),
     )

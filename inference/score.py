@@ -18,6 +18,7 @@ from inference.crop import CropStore, crop_face, measure_quality, why_unreadable
 from inference.detect import find_faces, open_detector
 from inference.faces import Faces, estimate_pose, sizes
 from inference.frame import Frame, sample
+from inference.lean import QUARTERS
 from inference.model import ExpressionModel
 from inference.options import ScoringOptions, VideoLimits
 from inference.prefetch import prefetch
@@ -146,7 +147,7 @@ class Scorer:
 
     def _prominence(self, frame: Frame) -> float:
         """Size in pixels x certainty of the best face of a frame."""
-        (faces,) = find_faces(self._detector, [frame], self._options.detector_size_px)
+        (faces,) = find_faces(self._detector, [frame], self._options.detector_size_px, QUARTERS)
         return float((sizes(faces.boxes) * faces.scores).max(initial=0.0))
 
     def _watch(self, video: Video, crops: CropStore, on_progress: Progress | None) -> SessionLog:
@@ -172,7 +173,8 @@ class Scorer:
         for number, size, box, score, landmarks in zip(
             tracks, sizes(faces.boxes), faces.boxes, faces.scores, faces.landmarks, strict=True
         ):
-            crop = levels[crop_face(picture, box, self._geometry, self._bundle.card.input.size_px)]
+            pose = estimate_pose(landmarks)
+            crop = levels[crop_face(picture, box, self._geometry, self._bundle.card.input.size_px, pose.roll_deg)]
             quality = measure_quality(crop)
             reason = why_unreadable(float(size), quality, self._options)
             sightings.append(
@@ -182,7 +184,7 @@ class Scorer:
                     picture_px=frame.size_px,
                     detection_score=float(score),
                     quality=quality,
-                    pose=estimate_pose(landmarks),
+                    pose=pose,
                     reason=reason,
                     crop=None if reason else crops.add(crop),
                 )

@@ -11,6 +11,7 @@ The comparison is the normalised cross-correlation of luma, which is blind to br
 Normalized Cross-Correlation", Vision Interface 1995), of few pixels: it costs a thousandth of a look of the detector.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,9 +19,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.detect import Detector, find_faces
+from inference.detect import Detector
 from inference.faces import Faces, Floats, steps
 from inference.frame import Frame, Ticks
+from inference.lean import Lookout, leans_of
 from inference.options import ScoringOptions
 
 Located = tuple[Frame, Faces]
@@ -48,13 +50,14 @@ class Locator:
         """
         rate = self._options.detections_per_second
         ticks = Ticks(rate) if rate else None
+        lookout = Lookout(self._detector, self._options.detector_size_px)
         waiting: list[Frame] = []
         keys: list[int] = []
         known: dict[int, Faces] = {}
         unseen = 0
         for frame in frames:
             if waiting and frame.size_px != waiting[0].size_px:
-                yield self._located(waiting, keys, known)
+                yield self._located(lookout, waiting, keys, known)
                 waiting, keys, known = [], [], {}
             waiting.append(frame)
             unseen += 1
@@ -63,37 +66,34 @@ class Locator:
             unseen = 0
             keys.append(len(waiting) - 1)
             if len(waiting) - len(known) >= min(self._batch_size, BATCH_BYTES // frame.bytes):
-                found = self._located(waiting, keys, known)
+                found = self._located(lookout, waiting, keys, known)
                 yield found
                 waiting, keys, known = [frame], [], {0: found[-1][1]}
         if len(waiting) > len(known):
-            yield self._located(waiting, keys, known)
+            yield self._located(lookout, waiting, keys, known)
 
-    def _located(self, frames: list[Frame], keys: list[int], known: dict[int, Faces]) -> list[Located]:
+    def _located(
+        self, lookout: Lookout, frames: list[Frame], keys: list[int], known: dict[int, Faces]
+    ) -> list[Located]:
         """Frames of one size with their faces, without those that were known before."""
-        faces = dict(known)
-        self._look(frames, sorted({0, *keys, len(frames) - 1} - set(faces)), faces)
+        due = sorted({0, *keys, len(frames) - 1} - set(known))
+        faces = known | dict(zip(due, lookout.look([frames[n] for n in due]), strict=True))
         spans = [span for span in pairwise(sorted(faces)) if span[1] - span[0] > 1]
         filled: dict[int, Faces] = {}
         while spans:
             halves: list[tuple[int, int]] = []
-            middles: list[int] = []
+            middles: defaultdict[frozenset[int], list[int]] = defaultdict(list)  # by the ways in which faces may lean
             for left, right in spans:
                 found, doubtful = self._between(frames, faces, left, right)
                 filled |= found
                 if doubtful is not None:
-                    middles.append(doubtful)
+                    middles[leans_of(faces[left], faces[right])].append(doubtful)
                     halves += [(left, doubtful), (doubtful, right)]
-            self._look(frames, middles, faces)
+            for leans, numbers in middles.items():
+                faces |= dict(zip(numbers, lookout.find([frames[n] for n in numbers], leans), strict=True))
             spans = [span for span in halves if span[1] - span[0] > 1]
         faces = filled | faces
         return [(frame, faces[n]) for n, frame in enumerate(frames)][len(known) :]
-
-    def _look(self, frames: list[Frame], numbers: list[int], faces: dict[int, Faces]) -> None:
-        """Have the detector find the faces of some frames."""
-        if numbers:
-            found = find_faces(self._detector, [frames[n] for n in numbers], self._options.detector_size_px)
-            faces |= dict(zip(numbers, found, strict=True))
 
     def _between(
         self, frames: list[Frame], faces: dict[int, Faces], left: int, right: int

@@ -83,7 +83,7 @@ def write_videos(path: Path, films: list[list[Picture]], defaults: tuple[int, ..
 def _encoded(stream: VideoStream, pictures: list[Picture], times_ms: list[int]) -> Iterator[Packet]:
     for picture, at_ms in zip(pictures, times_ms, strict=True):
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-        frame.pts, frame.time_base = at_ms, stream.time_base
+        frame.pts, frame.time_base = at_ms, MILLISECOND
         yield from stream.encode(frame)
     yield from stream.encode(None)
 

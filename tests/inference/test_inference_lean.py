@@ -1,0 +1,131 @@
+"""Faces that lie on their side, upside down, or turn over: found, cut out upright, and scored like upright ones."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from inference_videos import Picture, write_video
+from PIL import Image
+from polars.testing import assert_frame_equal
+
+from inference.crop import crop_face, crop_window
+from inference.detect import main_face, open_detector
+from inference.faces import Faces, estimate_pose, roll
+from inference.lean import EIGHTHS, find_faces_any_way_up, lean_of
+from inference.options import ScoringOptions
+from inference.score import Scorer
+from pmfer.bundle import CropGeometry, load_bundle
+from pmfer.expressions import EXPRESSION_NAMES
+from pmfer.facs import AU_COLUMNS
+
+SCORES = [*EXPRESSION_NAMES, *AU_COLUMNS]
+ALL_ROUND = range(0, 360, 15)
+OPTIONS = replace(ScoringOptions(), int8=False)
+
+
+def leaning(picture: Picture, degrees: float) -> Picture:
+    """The picture turned clockwise, its own colours in the corners."""
+    whole = np.pad(picture[::2, ::2], ((60, 60), (60, 60), (0, 0)), mode="edge")
+    return np.asarray(Image.fromarray(whole).rotate(-degrees, Image.Resampling.BICUBIC, fillcolor=(90, 90, 90)))
+
+
+@pytest.fixture(scope="module")
+def real() -> Scorer:
+    return Scorer(load_bundle(), OPTIONS, threads=2)
+
+
+def test_a_face_turned_by_any_angle_scores_like_the_upright_one(
+    tmp_path: Path, real: Scorer, portrait: Picture
+) -> None:
+    film = [leaning(portrait, degrees) for degrees in ALL_ROUND for _ in range(6)]
+    frames = real.score(write_video(tmp_path / "turn.mp4", film, rate=10), "turning").frames
+    assert len(frames) == len(film) / 2
+    assert frames["reason"].null_count() == len(frames)
+    upright = frames[:3].select(SCORES).to_numpy().mean(axis=0)
+    scores = frames.select(SCORES).to_numpy()
+    assert (scores[:, :8].argmax(axis=1) == upright[:8].argmax()).all()
+    assert np.abs(scores - upright).mean() < 0.03
+    asked = np.repeat(ALL_ROUND, 3)
+    off = (frames["roll_deg"].to_numpy() - frames["roll_deg"][:3].mean() - asked + 180) % 360 - 180
+    assert np.abs(off).max() < 15
+
+
+def test_what_is_found_does_not_depend_on_how_much_is_looked_at_together(tmp_path: Path, portrait: Picture) -> None:
+    film = [leaning(portrait, degrees) for degrees in (0, 90, 90, 180, 315) for _ in range(6)]
+    video = write_video(tmp_path / "turn.mp4", film, rate=10)
+    batches = [Scorer(load_bundle(), OPTIONS, batch_size=size).score(video, "s").frames for size in (1, 3, 32)]
+    for other in batches[1:]:
+        assert_frame_equal(other.drop(SCORES), batches[0].drop(SCORES), check_exact=True)
+        assert_frame_equal(other.select(SCORES), batches[0].select(SCORES), abs_tol=1e-5)
+
+
+def test_somebody_on_their_side_is_seen_beside_somebody_upright(
+    tmp_path: Path, real: Scorer, portrait: Picture
+) -> None:
+    """A patient in bed is not overlooked because a visitor stands there."""
+    visitor, patient = leaning(portrait, 0), leaning(portrait, 90).repeat(2, axis=0).repeat(2, axis=1)
+    blank = np.full((patient.shape[0] - visitor.shape[0], visitor.shape[1], 3), 90, np.uint8)
+    film = [np.concatenate([np.concatenate([visitor, blank]), patient], axis=1)] * 20
+    frames = real.score(write_video(tmp_path / "two.mp4", film, rate=10), "two").frames
+    assert frames["face_count"].to_list() == [2] * len(frames)
+    assert frames["is_subject"].all()
+    assert frames["roll_deg"].to_numpy() == pytest.approx(90, abs=15)  # the patient, who is nearer
+    assert frames["face_size_px"].min() > 80
+
+
+def test_stills_are_read_any_way_up(portrait: Picture) -> None:
+    some = (0, 30, 75, 120, 165, 210, 300)
+    pictures = [leaning(portrait, degrees) for degrees in some]
+    found = find_faces_any_way_up(open_detector(OPTIONS, 2), pictures, OPTIONS.detector_size_px)
+    for degrees, picture, faces in zip(some, pictures, found, strict=True):
+        best = main_face(faces, (picture.shape[1], picture.shape[0]))
+        assert best is not None, degrees
+        off = (roll(faces.landmarks[best]) - degrees + 180) % 360 - 180
+        assert abs(off) < 20, degrees
+
+
+def test_a_crop_is_turned_upright_about_the_face() -> None:
+    rng = np.random.default_rng(5)
+    picture = np.asarray(Image.fromarray(rng.integers(0, 255, (20, 30), np.uint8)).resize((300, 200)), np.uint8)
+    box, geometry = np.array([100, 60, 40, 60], np.float32), CropGeometry(side=1.4, dx=0.1, dy=-0.2)
+    upright = crop_face(picture, box, geometry, 48)
+    on_side = np.rot90(picture, -1)  # clockwise: (x, y) comes to (200 - y, x)
+    lying = np.array([200 - 60 - 60, 100, 60, 40], np.float32)
+    turned = crop_face(np.ascontiguousarray(on_side), lying, geometry, 48, 90.0)
+    assert np.abs(turned.astype(int) - upright).mean() < 2
+    assert crop_window(lying, geometry, 90.0)[2] == crop_window(box, geometry)[2]
+
+
+@pytest.mark.parametrize("degrees", [30, 90, -135, 180])
+def test_faces_turned_and_turned_back_are_the_same(degrees: float) -> None:
+    rng = np.random.default_rng(1)
+    faces = Faces(
+        np.array([[10, 20, 30, 40], [50, 5, 20, 20]], np.float32),
+        np.array([0.9, 0.6], np.float32),
+        rng.uniform(0, 80, (2, 5, 2)).astype(np.float32),
+    )
+    there = faces.turned(degrees, (100, 80), (120, 120))
+    back = there.turned(-degrees, (120, 120), (100, 80))
+    np.testing.assert_allclose(back.landmarks, faces.landmarks, atol=1e-3)
+    np.testing.assert_allclose(
+        back.boxes[:, :2] + back.boxes[:, 2:] / 2, faces.boxes[:, :2] + faces.boxes[:, 2:] / 2, atol=1e-3
+    )
+    if degrees in (90, 180):
+        np.testing.assert_allclose(back.boxes, faces.boxes, atol=1e-3)
+
+
+def test_the_roll_of_a_profile_does_not_hang_on_its_eyes() -> None:
+    """In profile the eyes nearly meet, and a pixel of error between them is a large angle."""
+    profile = np.array([[50, 40], [54, 44], [70, 58], [52, 80], [55, 81]], np.float32)
+    assert abs(roll(profile)) < 10
+    assert estimate_pose(profile).roll_deg == roll(profile)
+
+
+@pytest.mark.parametrize(
+    ("degrees", "lean"),
+    [(0, 0), (34, 0), (-34, 0), (40, 45), (-50, 315), (60, 90), (178, 180), (-178, 180), (-92, 270)],
+)
+def test_the_look_that_reaches_a_face_is_a_quarter_turn_if_one_does(degrees: float, lean: int) -> None:
+    assert lean_of(degrees) == lean
+    assert lean in EIGHTHS
