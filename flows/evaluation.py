@@ -14,7 +14,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from inference.crop import crop_face
-from inference.detect import Detector, find_faces_in_stills, main_face, open_detector
+from inference.detect import Detector, main_face, open_detector
+from inference.faces import roll
+from inference.lean import find_faces_any_way_up
 from inference.model import ExpressionModel
 from inference.options import ScoringOptions
 from pmfer.bundle import Bundle, CropGeometry, load_bundle
@@ -192,12 +194,13 @@ class Cutter:
                 crops.append(None)
                 whole.append((place, picture))
         if whole:
-            found = find_faces_in_stills(self._detector, [p for _, p in whole], self._scoring.detector_size_px)
+            found = find_faces_any_way_up(self._detector, [p for _, p in whole], self._scoring.detector_size_px)
             for (place, picture), faces in zip(whole, found, strict=True):
                 best = main_face(faces, (picture.shape[1], picture.shape[0]))
                 if best is not None:
                     coloured = self._coloured(picture)
-                    crops[place] = crop_face(coloured, faces.boxes[best], self._geometry, self._size_px)
+                    lean = roll(faces.landmarks[best])
+                    crops[place] = crop_face(coloured, faces.boxes[best], self._geometry, self._size_px, lean)
         return crops
 
     def _coloured(self, picture: Picture) -> Picture:

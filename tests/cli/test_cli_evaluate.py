@@ -13,8 +13,9 @@ from PIL import Image
 
 from cli.app import main
 from inference.crop import crop_face
-from inference.detect import find_faces_in_stills, main_face, open_detector
-from inference.faces import Faces
+from inference.detect import main_face, open_detector
+from inference.faces import Faces, roll
+from inference.lean import find_faces_any_way_up
 from inference.options import ScoringOptions
 from pmfer.bundle import load_bundle, write_card
 from simulator.appearance import sample_appearance
@@ -36,12 +37,13 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed in PEOPLE:
         for name, units in (("happiness", SMILE), ("neutral", {})):
             picture = draw_face(sample_appearance(seed), units)
-            (faces,) = find_faces_in_stills(detector, [picture], options.detector_size_px)
+            (faces,) = find_faces_any_way_up(detector, [picture], options.detector_size_px)
             best = main_face(faces, (480, 360))
             assert best is not None
             Image.fromarray(picture).save(folder / f"{seed}-{name}.png")
             grey = np.asarray(Image.fromarray(picture).convert("L"))
-            crop = crop_face(grey, faces.boxes[best], bundle.card.crop["centerface"], 60)
+            lean = roll(faces.landmarks[best])
+            crop = crop_face(grey, faces.boxes[best], bundle.card.crop["centerface"], 60, lean)
             Image.fromarray(crop).save(folder / f"{seed}-{name}-crop.png")
             rows.append((f"{seed}-{name}", name, 4 if units else 0, 3 if units else 0, seed))
     for suffix in ("", "-crop"):
