@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from flows.data_folder import DataFolder
-from flows.run_nights import Given, run_nights
+from flows.request import RunRequest
+from flows.run_nights import run_nights
 from flows.settings import read_settings
 from flows.warehouse_address import warehouse_address
 from pmfer.errors import ConfigurationError
@@ -71,7 +72,7 @@ def run_demo(data_dir: Path, console: Console) -> None:
     simulate_ward(source, FIRST_DAY, DAYS, WardPlan.seed, console)
     console.print("2 Running the nightly flow over every day")
     last = date.fromordinal(FIRST_DAY.toordinal() + DAYS - 1)
-    did_something = run_nights(Given(str(source), data_dir), FIRST_DAY, last, console.print)
+    did_something = run_nights(RunRequest(source=str(source), data_dir=data_dir), FIRST_DAY, last, console.print)
     seconds = time.monotonic() - began
     if not did_something:
         console.print(f"Nothing to do: every night was processed before ({seconds:.0f} s)", style="green")

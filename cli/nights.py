@@ -8,8 +8,9 @@ import typer
 
 from cli.options import BundleName, DataDir, Detector, DispatchTo, First, Fps, Last, Source, day, places, source_of
 from flows.console import PlainConsole
-from flows.run_nights import Given, run_nights, run_tonight
-from flows.settings import read_settings
+from flows.request import RunRequest
+from flows.run_nights import run_nights, run_tonight
+from flows.settings import Dispatch, read_settings
 from reports import Format
 
 app = typer.Typer()
@@ -31,11 +32,11 @@ def nightly(
 
     Without --date that is yesterday, and then come earlier days that are not finished.
     """
-    given = Given(source_of(source), data_dir, bundle, detector, fps, dispatch)
+    request = _request(source, data_dir, bundle, detector, fps, dispatch)
     if night:
-        run_nights(given, day(night), day(night), typer.echo)
+        run_nights(request, day(night), day(night), typer.echo)
     else:
-        run_tonight(given)
+        run_tonight(request)
 
 
 @app.command()
@@ -50,8 +51,8 @@ def backfill(
     dispatch: DispatchTo = None,
 ) -> None:
     """Process several days in order; what is done already is left alone."""
-    given = Given(source_of(source), data_dir, bundle, detector, fps, dispatch)
-    run_nights(given, day(first), day(last), typer.echo)
+    request = _request(source, data_dir, bundle, detector, fps, dispatch)
+    run_nights(request, day(first), day(last), typer.echo)
 
 
 @app.command()
@@ -104,3 +105,22 @@ def demo(data_dir: Annotated[Path, typer.Option(help="Folder for everything.")] 
     from cli.demo import run_demo
 
     run_demo(data_dir, PlainConsole())
+
+
+def _request(
+    source: str | None,
+    data_dir: Path | None,
+    bundle: str | None,
+    detector: str | None,
+    fps: float | None,
+    dispatch: Dispatch | None,
+) -> RunRequest:
+    """What the options ask for."""
+    return RunRequest(
+        source=source_of(source),
+        data_dir=data_dir,
+        bundle=bundle,
+        detector=detector,
+        frames_per_second=fps,
+        dispatch=dispatch,
+    )

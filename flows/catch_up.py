@@ -3,12 +3,11 @@
 import logging
 from dataclasses import replace
 from datetime import date, timedelta
-from pathlib import Path
 
 from flows.job import make_job
 from flows.night import plan_night
 from flows.nightly import something_to_do
-from flows.settings import Dispatch
+from flows.request import RunRequest
 from flows.sources import list_night
 from flows.unfinished import note_waiting
 from flows.writing import writing
@@ -18,16 +17,7 @@ from warehouse.publish import publish
 log = logging.getLogger("pmfer.nightly")
 
 
-def first_due_night(
-    source: str,
-    data_dir: Path,
-    first: date,
-    last: date,
-    bundle: str | None = None,
-    detector: str | None = None,
-    frames_per_second: float | None = None,
-    dispatch_to: Dispatch | None = None,
-) -> date | None:
+def first_due_night(request: RunRequest, first: date, last: date) -> date | None:
     """The first night from `first` to `last` with something to do, None if all is done.
 
     Raises:
@@ -35,7 +25,7 @@ def first_due_night(
     """
     if last < first:
         raise ConfigurationError(f"--to {last} lies before --from {first}; swap them")
-    job = make_job(source, first, data_dir, bundle, detector, frames_per_second, dispatch_to)
+    job = make_job(request, first)
     listings = [list_night(job.source, first + timedelta(days=offset)) for offset in range((last - first).days + 1)]
     job.data.require_writable()
     with writing(job.data, job.warehouse) as connection:

@@ -4,7 +4,6 @@ Prefect stores parameters, names and artifacts on its server: only paths, dates 
 """
 
 from datetime import date
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +12,8 @@ from prefect.runtime import flow_run
 from pydantic import Field
 
 from flows.night import NightOutcome
-from flows.nightly import each_night, one_night, previous_day, tonight_and_before
+from flows.nightly import each_night, previous_day, tonight_and_before
+from flows.request import RunRequest
 from flows.settings import Dispatch
 from flows.telling import telling
 from pmfer.errors import ConfigurationError
@@ -54,18 +54,17 @@ def nightly(
     Raises:
         PmferError: as for flows.nightly.one_night, or there is no such zone.
     """
-    run = partial(
-        one_night,
-        source,
-        data_dir,
+    request = RunRequest(
+        source=source,
+        data_dir=data_dir,
         bundle=bundle,
         detector=detector,
         frames_per_second=frames_per_second,
-        dispatch_to=dispatch_to,
+        dispatch=dispatch_to,
     )
     day = night or previous_day(flow_run.scheduled_start_time, time_zone)
     with telling():
-        return tonight_and_before(day, source, data_dir, run, before=night is None)
+        return tonight_and_before(request, day, before=night is None)
 
 
 @flow(name="backfill", flow_run_name="backfill {first} to {last}")
@@ -96,14 +95,13 @@ def backfill(
     """
     if last < first:
         raise ConfigurationError(f"last {last} lies before first {first}; swap them")
-    run = partial(
-        one_night,
-        source,
-        data_dir,
+    request = RunRequest(
+        source=source,
+        data_dir=data_dir,
         bundle=bundle,
         detector=detector,
         frames_per_second=frames_per_second,
-        dispatch_to=dispatch_to,
+        dispatch=dispatch_to,
     )
     with telling():
-        return each_night(first, last, run)
+        return each_night(request, first, last)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 import httpx
@@ -21,7 +21,7 @@ from prefect.exceptions import ObjectNotFound
 
 from flows.job import Job
 from flows.settings import prefect_server
-from flows.shards import Shard
+from flows.shards import Shard, ShardRequest
 from pmfer.errors import ConfigurationError, PmferError
 from warehouse.address import FileAddress
 
@@ -158,24 +158,23 @@ def _submit(shard: Shard, job: Job, run_id: str, number: int, wait_s: float = 0.
         flow_run_name=f"shard {shard.number} of {job.night}, attempt {number}",
         # The same attempt of the same run is submitted once, even where the answer to the request was lost.
         idempotency_key=f"{run_id}-{shard.number}-{number}",
-        parameters=shard_parameters(shard, job, run_id),
+        parameters={"request": shard_request(shard, job, run_id).model_dump(mode="json")},
     )
     assert isinstance(flow_run, FlowRun)  # called outside of an event loop
     return _Attempt(shard, flow_run.id, number, time.monotonic() + wait_s)
 
 
-def shard_parameters(shard: Shard, job: Job, run_id: str) -> dict[str, Any]:
-    """What the run of a shard is given: what the night decided, whole, so that no worker decides it anew."""
-    return {
-        "source": job.source.url,
-        "night": job.night.isoformat(),
-        "recordings": shard.ids,
-        "run_id": run_id,
-        "shard": shard.number,
-        "bundle": job.bundle.address,
-        "options": asdict(job.options),
+def shard_request(shard: Shard, job: Job, run_id: str) -> ShardRequest:
+    """What the run of a shard is asked for."""
+    return ShardRequest(
+        run=job.request.model_copy(update={"bundle": job.bundle.address, "data_dir": None}),
+        night=job.night,
+        recordings=tuple(shard.ids),
+        run_id=UUID(run_id),
+        shard=shard.number,
+        options=job.options,
         **asdict(job.provenance),
-    }
+    )
 
 
 def _complain(attempt: _Attempt, flow_run: FlowRun) -> None:

@@ -1,4 +1,4 @@
-"""What one night is processed with: parameters and settings resolved into objects."""
+"""What one night is processed with: a request and settings resolved into objects."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -9,7 +9,8 @@ from flows.data_folder import DataFolder
 from flows.printing import Printing, printing_of
 from flows.privacy.retention import retention_of
 from flows.proxies import proxy_of, require_usable
-from flows.settings import Dispatch, Settings, limits_of, read_settings
+from flows.request import RunRequest
+from flows.settings import Dispatch, Settings, limits_of
 from flows.sources import Source, SourceAccess
 from flows.warehouse_address import s3_access, s3_server, warehouse_address
 from inference.options import CENTERFACE, ScoringOptions, VideoLimits
@@ -23,6 +24,7 @@ from warehouse.retention import Retention
 class Job:
     """What a night is scored with and where its results go."""
 
+    request: RunRequest  # as it was made
     source: Source
     night: date
     data: DataFolder
@@ -38,47 +40,34 @@ class Job:
     provenance: Provenance  # identity of bundle and options; kept, because it takes hashing the detector's file
 
 
-def make_job(
-    source: str | Path,
-    night: date,
-    data_dir: Path | None,
-    bundle: str | None = None,
-    detector: str | None = None,
-    frames_per_second: float | None = None,
-    dispatch: Dispatch | None = None,
-) -> Job:
-    """Resolve the parameters of a run; what is left out comes from the settings.
+def make_job(request: RunRequest, night: date) -> Job:
+    """Resolve what is asked for; what is left out comes from the settings.
 
     Raises:
         BundleError: the bundle is missing or altered.
         ConfigurationError: a setting is wrong, or a recipient's password is missing.
         WarehouseError: the address or the key of the warehouse is.
     """
-    settings = read_settings(
-        data_dir=data_dir,
-        bundle=bundle,
-        detector=detector,
-        frames_per_second=frames_per_second,
-        dispatch=dispatch,
-    )
+    settings = request.settings()
     options = ScoringOptions(
         frames_per_second=settings.frames_per_second,
         # Workers look for the file in the same place, whatever folder they work in.
         detector=settings.detector if settings.detector == CENTERFACE else str(Path(settings.detector).absolute()),
         int8=settings.scores_in_int8,
     )
-    return job_of(settings, str(source), night, load_bundle(settings.bundle), options)
+    return job_of(request, settings, night, load_bundle(settings.bundle), options)
 
 
-def job_of(settings: Settings, source: str, night: date, bundle: Bundle, options: ScoringOptions) -> Job:
-    """A job with a bundle and options that were chosen before; the rest comes from the settings.
+def job_of(request: RunRequest, settings: Settings, night: date, bundle: Bundle, options: ScoringOptions) -> Job:
+    """A job with a bundle and options that were chosen before; the rest comes from the request's settings.
 
     Raises:
         ConfigurationError: a setting is wrong, a recipient's password or the detector's file is missing.
         WarehouseError: the address or the key of the warehouse is.
     """
     return Job(
-        source=source_of(settings, source),
+        request=request,
+        source=source_of(settings, request.source),
         night=night,
         data=DataFolder(settings.data_dir.absolute()),
         warehouse=warehouse_address(settings),

@@ -8,16 +8,14 @@ its server: only dates, folders and hashes of paths go there.
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import duckdb
 
-from flows.data_folder import DataFolder
 from flows.job import Job, make_job, source_of
 from flows.logs import OwnWords, hide, log_context
 from flows.night import (
@@ -31,8 +29,9 @@ from flows.night import (
 )
 from flows.privacy.retention import retain
 from flows.reporting import DueReport, due_reports, render, require_none
+from flows.request import RunRequest
 from flows.scoring import score_sessions
-from flows.settings import Dispatch, read_settings
+from flows.settings import Dispatch
 from flows.shards import pack
 from flows.sources import NightListing, list_night, list_nights
 from flows.steps import step
@@ -90,70 +89,53 @@ def render_reports(connection: duckdb.DuckDBPyConnection, due: list[DueReport], 
     return render(connection, due, job.data, job.printing, run_id)
 
 
-def tonight_and_before(
-    night: date, source: str, data_dir: Path, run: Callable[[date], NightOutcome], *, before: bool
-) -> NightOutcome:
+def tonight_and_before(request: RunRequest, night: date, *, before: bool) -> NightOutcome:
     """Process a night and then, if it was not asked for by its day, earlier ones that are not finished.
 
     An earlier one that fails is told of as a night of its own, and tried again with the next run.
 
     Args:
+        request: what is asked for.
         night: the day.
-        source: where its recordings are found.
-        data_dir: folder below which all state lies.
-        run: processes one night, as `one_night` does.
         before: whether earlier nights are come back to.
 
     Raises:
         PmferError: the night failed, see `one_night`.
     """
-    outcome = run(night)
+    outcome = one_night(request, night)
     if before:
         with beside_tonight():
-            for left in nights_left(source, data_dir, night):
+            for left in nights_left(request, night):
                 try:
-                    as_flow("nightly", f"nightly {left}", partial(run, left))
+                    as_flow("nightly", f"nightly {left}", partial(one_night, request, left))
                 except Exception as error:  # whatever it is, it is that night's, and was told as such
                     log.error("%s, left unfinished earlier, failed: %s; each night tries it again", left, error)
     return outcome
 
 
-def each_night(first: date, last: date, run: Callable[[date], NightOutcome]) -> list[NightOutcome]:
+def each_night(request: RunRequest, first: date, last: date) -> list[NightOutcome]:
     """Process the nights from first to last in order, each shown as a run of its own.
-
-    Args:
-        first: the first day.
-        last: the last day.
-        run: processes one night, as `one_night` does.
 
     Raises:
         PmferError: a night failed, see `one_night`; those before it are done.
     """
     nights = (first + timedelta(days=offset) for offset in range((last - first).days + 1))
-    return [as_flow("nightly", f"nightly {night}", partial(run, night)) for night in nights]
+    return [as_flow("nightly", f"nightly {night}", partial(one_night, request, night)) for night in nights]
 
 
 @watched
-def one_night(
-    source: str,
-    data_dir: Path,
-    night: date,
-    bundle: str | None = None,
-    detector: str | None = None,
-    frames_per_second: float | None = None,
-    dispatch_to: Dispatch | None = None,
-) -> NightOutcome:
+def one_night(request: RunRequest, night: date) -> NightOutcome:
     """Process one night from source to reports, and tell how it ended.
 
     Raises:
         PmferError: the source, the bundle, the data folder or the warehouse cannot be used, or a report failed. What
             was stored before stays, and running the night again finishes it.
     """
-    data = DataFolder(read_settings(data_dir=data_dir).data_dir.absolute())
+    data = request.data()
     data.require_writable()
     data.require_room()
     with begun(data, night) as note:
-        outcome = run_night(make_job(source, night, data_dir, bundle, detector, frames_per_second, dispatch_to))
+        outcome = run_night(make_job(request, night))
         note.waiting = outcome.unready
     return outcome
 
@@ -200,15 +182,14 @@ def run_night(job: Job) -> NightOutcome:
     return outcome
 
 
-def nights_left(source: str, data_dir: Path, tonight: date) -> list[date]:
+def nights_left(request: RunRequest, tonight: date) -> list[date]:
     """The nights before tonight to come back to, in order.
 
     Raises:
         PmferError: the source or the warehouse cannot be read.
     """
-    settings = read_settings(data_dir=data_dir)
-    data = DataFolder(settings.data_dir.absolute())
-    note_missed(data, list_nights(source_of(settings, source)), tonight)
+    settings, data = request.place(), request.data()
+    note_missed(data, list_nights(source_of(settings, request.source)), tonight)
     with closing(open_reader(warehouse_address(settings))) as reader:
         return nights_to_come_back_to(reader, data, tonight)
 

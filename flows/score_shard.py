@@ -1,14 +1,10 @@
 """The flow of one shard: some sessions of a night, scored by a worker on any machine and stored in the common lake."""
 
 import logging
-from datetime import date
 from pathlib import Path
-from typing import Annotated
-from uuid import UUID
 
 from prefect import flow
 from prefect.concurrency.sync import concurrency
-from pydantic import Field
 
 from flows.job import Job, job_of
 from flows.logs import hide, log_context, nameless_errors
@@ -16,10 +12,9 @@ from flows.night import plan_night, quarantine_record
 from flows.process import set_up_worker
 from flows.scoring import score_sessions
 from flows.settings import Settings, read_settings
-from flows.shards import recording_id
+from flows.shards import ShardRequest, recording_id
 from flows.sources import list_night, list_nights
 from flows.writing import require_existing, writing
-from inference.options import ScoringOptions
 from pmfer.bundle import Bundle, find_bundle
 from pmfer.errors import BundleError, ConfigurationError
 from warehouse import queries, store
@@ -29,36 +24,14 @@ LIMIT = "pmfer-shards"  # global limit of shards that run at the same time, what
 
 log = logging.getLogger("pmfer.shard")
 
-Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-RecordingId = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
-
 
 @flow(name="score-shard")
-def score_shard(
-    source: str,
-    night: date,
-    recordings: Annotated[list[RecordingId], Field(min_length=1)],
-    run_id: UUID,
-    shard: Annotated[int, Field(gt=0)],
-    bundle: str,
-    bundle_id: Digest,
-    options: ScoringOptions,
-    options_sha256: Digest,
-    data_dir: Path | None = None,
-) -> None:
+def score_shard(request: ShardRequest, data_dir: Path | None = None) -> None:
     """Score some sessions of a night; the nightly flow starts this one.
 
     Args:
-        source: as the nightly run has it; this machine must reach it too.
-        night: the day.
-        recordings: which recordings, see flows.shards.recording_id.
-        run_id: the nightly run that stores them.
-        shard: its number in that run, for the log.
-        bundle: the nightly run's: a shipped bundle's name, or a folder, which may lie elsewhere on this machine if
-            PMFER_BUNDLE names it.
-        bundle_id: its digest.
-        options: the nightly run's scoring options.
-        options_sha256: their digest there.
+        request: which sessions, and what the nightly run decided. This machine must reach the source too, and have the
+            bundle, in the same folder or where PMFER_BUNDLE says.
         data_dir: folder for copies while they are scored; left out, PMFER_DATA_DIR of this machine.
 
     Raises:
@@ -67,25 +40,25 @@ def score_shard(
     """
     settings = read_settings(data_dir=data_dir)
     set_up_worker(settings)
-    job = job_of(settings, source, night, _bundle(settings, bundle, bundle_id), options)
-    _require_same_method(job, options_sha256)
+    job = job_of(request.run, settings, request.night, _bundle(settings, request), request.options)
+    _require_same_method(job, request.options_sha256)
     job.data.require_writable()
-    _require_same_places(job, str(run_id))
-    wanted = frozenset(recordings)
+    run_id, wanted = str(request.run_id), frozenset(request.recordings)
+    _require_same_places(job, run_id)
     # A lease that cannot be renewed for a while is no reason to throw away what is half scored.
     with (
         nameless_errors(),
-        log_context(run=str(run_id), shard=str(shard)),
+        log_context(run=run_id, shard=str(request.shard)),
         concurrency(LIMIT, strict=True, raise_on_lease_renewal_failure=False),
     ):
-        listing = list_night(job.source, night, lambda uri: recording_id(uri) in wanted)
+        listing = list_night(job.source, job.night, lambda uri: recording_id(uri) in wanted)
         hide(listing.identities())
         with writing(job.data, job.warehouse) as connection, at_work(connection):
             plan = plan_night(connection, listing, job)
             log.info("%d of %d recordings are to be scored", len(plan.pending), len(wanted))
             for rejection in plan.rejections:
-                store.add_quarantine(connection, quarantine_record(rejection, night, str(run_id)))
-            score_sessions(connection, plan.pending, job, str(run_id))
+                store.add_quarantine(connection, quarantine_record(rejection, job.night, run_id))
+            score_sessions(connection, plan.pending, job, run_id)
 
 
 def _require_same_places(job: Job, run_id: str) -> None:
@@ -102,9 +75,11 @@ def _require_same_places(job: Job, run_id: str) -> None:
         )
 
 
-def _bundle(settings: Settings, address: str, digest: str) -> Bundle:
+def _bundle(settings: Settings, request: ShardRequest) -> Bundle:
+    address = request.run.bundle
+    assert address is not None, "the nightly run resolves it"
     try:
-        return find_bundle(digest, address, settings.bundle)
+        return find_bundle(request.bundle_id, address, settings.bundle)
     except BundleError as error:
         raise BundleError(
             f"{error}, and the night is scored with it; copy its folder to {address} on this machine, or wherever its "

@@ -3,12 +3,22 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from flows.night import PendingSession
+from flows.request import RunRequest
+from inference.options import ScoringOptions
 
 # What a second of video takes, bytes: 2 Mbit/s, as of H.264 at 720p. Only shares matter when shards are packed, and a
 # recording's true length is known only to the decoder, which runs where the shard does.
 BYTES_PER_S = 250_000
+
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+RecordingId = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
 
 
 @dataclass(frozen=True)
@@ -22,6 +32,21 @@ class Shard:
     def ids(self) -> list[str]:
         """What names the sessions to a server that stores parameters."""
         return [recording_id(session.recording.source_uri) for session in self.sessions]
+
+
+class ShardRequest(BaseModel):
+    """What a worker is asked for: what the night decided, whole, so that no worker decides it anew."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run: RunRequest  # of the night, with the address of its bundle; each machine has a data folder of its own
+    night: date
+    recordings: Annotated[tuple[RecordingId, ...], Field(min_length=1)]  # see recording_id
+    run_id: UUID  # the nightly run that stores them
+    shard: Annotated[int, Field(gt=0)]  # its number in that run
+    bundle_id: Digest  # of the night's bundle
+    options: ScoringOptions  # those of the night
+    options_sha256: Digest  # their digest there
 
 
 def recording_id(source_uri: str) -> str:

@@ -1,7 +1,6 @@
 """What is seen of a night from outside: how long its stages take, its metrics file, and who is told how it ended."""
 
 import functools
-import inspect
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -9,7 +8,7 @@ from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any
 
 from flows.data_folder import DataFolder
 from flows.logs import nameless_errors
@@ -17,15 +16,14 @@ from flows.metrics import NightFigures, NightMetrics, write_metrics
 from flows.night import NightOutcome
 from flows.notify import notify_end, notify_failure
 from flows.process import set_up_worker
-from flows.settings import Settings, read_settings
+from flows.request import RunRequest
+from flows.settings import Settings
 from flows.warehouse_address import warehouse_address
 from pmfer.errors import PmferError, QuarantineReason
 from warehouse import queries
 from warehouse.connection import open_reader
 
 log = logging.getLogger("pmfer.watch")
-
-P = ParamSpec("P")
 
 _stages: ContextVar[dict[str, float] | None] = ContextVar("pmfer_stages", default=None)
 _beside: ContextVar[bool] = ContextVar("pmfer_beside", default=False)
@@ -54,25 +52,24 @@ def beside_tonight() -> Iterator[None]:
         _beside.reset(token)
 
 
-def watched(function: Callable[P, NightOutcome]) -> Callable[P, NightOutcome]:
+def watched(function: Callable[[RunRequest, date], NightOutcome]) -> Callable[[RunRequest, date], NightOutcome]:
     """A night that writes its metrics and tells how it ended, whoever runs it: a command or a worker.
 
-    It takes `data_dir` and `night` among its parameters. Trouble with metrics or notices is a warning, never an error.
+    Trouble with metrics or notices is a warning, never an error.
     """
 
     @functools.wraps(function)
-    def run(*args: P.args, **kwargs: P.kwargs) -> NightOutcome:
-        given = inspect.signature(function).bind(*args, **kwargs).arguments
-        settings = read_settings(data_dir=given["data_dir"])
+    def run(request: RunRequest, night: date) -> NightOutcome:
+        settings = request.place()
         set_up_worker(settings)
         token, began = _stages.set({}), time.monotonic()
         try:
             with nameless_errors():
-                outcome = function(*args, **kwargs)
+                outcome = function(request, night)
         except (KeyboardInterrupt, SystemExit):
             raise  # whoever stopped it knows
         except BaseException as error:
-            report_failure(settings, given.get("night"), error, time.monotonic() - began)
+            report_failure(settings, night, error, time.monotonic() - began)
             raise
         else:
             report_end(settings, outcome.night, time.monotonic() - began)

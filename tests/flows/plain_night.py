@@ -16,6 +16,7 @@ from flows.night import (
     score_session,
     store_scored,
 )
+from flows.request import RunRequest
 from flows.sources import Rejection, list_night
 from flows.staging import staging_folder
 from flows.writing import writing
@@ -26,7 +27,7 @@ from warehouse.publish import publish
 
 def run_night(source: Path | str, data: DataFolder, night: date) -> NightPlan:
     """Process a night, and say what was planned."""
-    job = make_job(source, night, data.root)
+    job = make_job(RunRequest(source=str(source), data_dir=data.root), night)
     data.require_writable()
     with (
         writing(data, job.warehouse) as connection,

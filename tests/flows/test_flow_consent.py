@@ -16,6 +16,7 @@ from flows.data_folder import DataFolder
 from flows.job import make_job
 from flows.night import NightPlan, plan_night, quarantine_record
 from flows.privacy.consent import import_consents, read_consents
+from flows.request import RunRequest
 from flows.sources import list_night
 from flows.unfinished import nights_to_come_back_to
 from flows.writing import writing
@@ -58,7 +59,7 @@ def register(tmp_path: Path, *rows: str) -> Path:
 
 def plan(source: Path, data: DataFolder) -> NightPlan:
     with writing(data, file_of(data)) as connection:
-        job = make_job(source, NIGHT, data.root)
+        job = make_job(RunRequest(source=str(source), data_dir=data.root), NIGHT)
         return plan_night(connection, list_night(job.source, NIGHT), job)
 
 

@@ -16,9 +16,10 @@ import pytest
 from prefect.states import Crashed, Failed
 
 from flows import dispatch
-from flows.dispatch import ATTEMPTS, pause_s, require_dispatchable, shard_parameters
+from flows.dispatch import ATTEMPTS, pause_s, require_dispatchable, shard_request
 from flows.job import Job, make_job
 from flows.night import PendingSession, ScoredSession, run_record, score_session
+from flows.request import RunRequest
 from flows.score_shard import score_shard
 from flows.settings import Dispatch
 from flows.shards import Shard, recording_id
@@ -44,7 +45,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def job(source: Path, data: Path, dispatch: Dispatch = Dispatch.PROCESS) -> Job:
-    return make_job(str(source), NIGHT, data, dispatch=dispatch)
+    return make_job(RunRequest(source=str(source), data_dir=data, dispatch=dispatch), NIGHT)
 
 
 class CrashingOnce(ScoringProcess):
@@ -86,12 +87,14 @@ def test_workers_need_a_server(source: Path, tmp_path: Path, monkeypatch: pytest
         require_dispatchable(job(source, tmp_path / "data", Dispatch.WORKERS))
 
 
-def run_shard(ours: Job, run_id: UUID, **differently: object) -> None:
+def run_shard(ours: Job, run_id: UUID, source: str | None = None, **differently: object) -> None:
     """The shard of any recording of a night, as a worker runs it that gets the parameters as JSON."""
     recording = Recording(f"{NIGHT}/any.mp4", list_night(ours.source, NIGHT).recordings[0].sidecar, 1, "")
     shard = Shard(1, (PendingSession(recording, None),))
-    given = json.loads(json.dumps(shard_parameters(shard, ours, str(run_id)) | differently))
-    score_shard.fn(**score_shard.validate_parameters(given | {"data_dir": str(ours.data.root)}))
+    given = json.loads(shard_request(shard, ours, str(run_id)).model_dump_json())
+    given["run"] |= {"source": source} if source else {}
+    parameters = {"request": given | differently, "data_dir": str(ours.data.root)}
+    score_shard.fn(**score_shard.validate_parameters(parameters))
 
 
 def other_bundle(folder: Path) -> Path:
@@ -105,9 +108,9 @@ def other_bundle(folder: Path) -> Path:
 def test_a_worker_scores_with_the_bundle_and_the_precision_of_the_night(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has: str
 ) -> None:
-    ours = make_job(
-        source, NIGHT, tmp_path / "data", str(other_bundle(tmp_path / "by-hand")), dispatch=Dispatch.WORKERS
-    )
+    bundle = str(other_bundle(tmp_path / "by-hand"))
+    request = RunRequest(source=str(source), data_dir=tmp_path / "data", bundle=bundle, dispatch=Dispatch.WORKERS)
+    ours = make_job(request, NIGHT)
     assert ours.options.int8 is False, "workers may be of different kinds"
     monkeypatch.setenv("PMFER_INT8", "true")  # a worker's own settings and its default bundle do not count
     if has == "a copy elsewhere":
@@ -117,7 +120,8 @@ def test_a_worker_scores_with_the_bundle_and_the_precision_of_the_night(
 
 
 def test_a_worker_without_the_bundle_of_the_night_names_it(source: Path, tmp_path: Path) -> None:
-    ours = make_job(source, NIGHT, tmp_path / "data", str(other_bundle(tmp_path / "by-hand")))
+    bundle = str(other_bundle(tmp_path / "by-hand"))
+    ours = make_job(RunRequest(source=str(source), data_dir=tmp_path / "data", bundle=bundle), NIGHT)
     shutil.rmtree(tmp_path / "by-hand")
     with pytest.raises(BundleError, match=ours.bundle.digest) as refused:
         run_shard(ours, uuid4())

@@ -14,6 +14,7 @@ from prefect_server import running_server
 
 from flows.job import make_job
 from flows.night import run_record
+from flows.request import RunRequest
 from flows.shards import recording_id
 from flows.writing import writing
 from simulator.ward import WardPlan, write_ward
@@ -44,20 +45,19 @@ def test_every_line_of_a_shard_names_run_and_shard_and_nobody(tmp_path: Path) ->
     named.with_suffix(".json").write_text(json.dumps(sidecar | {"session_id": "ada-1"}))
     (tmp_path / "prefect").mkdir()
 
-    job, run_id = make_job(str(source), NIGHT, data), str(uuid4())
+    job, run_id = make_job(RunRequest(source=str(source), data_dir=data), NIGHT), str(uuid4())
     with writing(job.data, job.warehouse) as connection:
         store.start_run(connection, run_record(job, run_id))
-    parameters = {
-        "source": str(source),
+    request = {
+        "run": {"source": str(source), "bundle": job.bundle.address},
         "night": NIGHT.isoformat(),
         "recordings": [recording_id(f"{NIGHT}/{video.name}") for video in (first, named)],
         "run_id": run_id,
         "shard": 3,
-        "bundle": job.bundle.address,
         "options": asdict(job.options),
         **asdict(job.provenance),
-        "data_dir": str(data),
     }
+    parameters = {"request": request, "data_dir": str(data)}
     identities = [sidecar["patient_id"], sidecar["session_id"], "ada-1", "Ada Moss"]
     with running_server(tmp_path / "prefect", {}) as server:
         environment = server.environment() | {

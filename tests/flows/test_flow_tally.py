@@ -12,6 +12,7 @@ import pytest
 from benchmarks.warehouse import digest, made_up_frames
 from flows.job import Job, make_job
 from flows.night import NightPlan, PendingSession, bundle_record, quarantine_record
+from flows.request import RunRequest
 from flows.shards import pack, recording_id
 from flows.sources import Recording, Rejection, Unready
 from flows.sources.digests import Digests
@@ -34,7 +35,7 @@ def session(name: str) -> PendingSession:
 
 @pytest.fixture
 def job(tmp_path: Path) -> Job:
-    return make_job("/srv/recordings", NIGHT, tmp_path / "data")
+    return make_job(RunRequest(source="/srv/recordings", data_dir=tmp_path / "data"), NIGHT)
 
 
 @pytest.fixture

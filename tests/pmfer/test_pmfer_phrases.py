@@ -18,6 +18,7 @@ import torch
 from cli.app import main
 from flows.job import make_job
 from flows.night import PendingSession, ScoredSession, store_scored
+from flows.request import RunRequest
 from flows.sources import Recording, Sidecar
 from inference.model import ExpressionModel
 from inference.options import ScoringOptions
@@ -318,7 +319,7 @@ def test_additional_phrases_go_from_a_video_into_the_warehouse(bundles: tuple[Bu
     scored.frames.write_parquet(tmp_path / "s1.parquet")
     sidecar = Sidecar(session_id="s1", patient_id="p01", started_at=datetime(2026, 3, 2, 9, tzinfo=UTC), consent=True)
     pending = PendingSession(Recording("2026-03-02/s1.mp4", sidecar, 1, "1"), "0" * 64)
-    job = make_job(tmp_path, date(2026, 3, 2), tmp_path / "data", str(own.path), None, None)
+    job = make_job(RunRequest(source=str(tmp_path), data_dir=tmp_path / "data", bundle=str(own.path)), date(2026, 3, 2))
     with closing(open_writer(tmp_path / "warehouse.duckdb")) as connection:
         assert store_scored(connection, ScoredSession(pending, tmp_path / "s1.parquet", scored.summary), job, "run-1")
         stored = connection.execute("SELECT phrase_key, score FROM frame_extra_scores ORDER BY ALL").fetchall()
