@@ -7,8 +7,6 @@ and now and then all round: for a face that leans in another way, as somebody do
 
 from collections.abc import Collection, Sequence
 
-import numpy as np
-
 from inference.detect import MAX_OVERLAP, Detector, find_faces, find_faces_in_stills
 from inference.faces import Faces, Picture, join, roll, sizes, suppress
 from inference.frame import Frame
@@ -18,8 +16,11 @@ EIGHTHS = tuple(range(0, 360, 45))
 # Within it, the detector is as sure as of upright faces. A quarter turn reaches faces up to 45 degrees from it.
 REACH_DEG = 35.0
 SURE = 0.6  # least certainty of a face that needs no second look
-ROUND_S = 10.0  # between two looks all round while the most prominent face is well seen
-RETRY_S = 1.0  # while it is not, at first; twice as long after each that was in vain
+# Keyframes from one look all round to the next, so that its share of the cost is the same for a time-lapse: while the
+# most prominent face is well seen (ten seconds at 2.5 keyframes a second), and at first while it is not; then twice as
+# many after each look that was in vain.
+ROUND = 25
+RETRY = 3
 
 
 def lean_of(roll_deg: float) -> int:
@@ -65,8 +66,8 @@ class Lookout:
         self._detector = detector
         self._longer_side_px = longer_side_px
         self._leans: frozenset[int] = frozenset({0})
-        self._round_s = -np.inf  # when the last look all round was
-        self._retry_s = RETRY_S
+        self._since_round = ROUND  # keyframes
+        self._retry = RETRY
 
     def look(self, keyframes: Sequence[Frame]) -> list[Faces]:
         """The faces of the next keyframes, which have one size, in displayed pixels."""
@@ -84,12 +85,14 @@ class Lookout:
     def _settled(self, frame: Frame, faces: Faces) -> Faces:
         """The faces of a keyframe after a look all round, if one is due."""
         well_seen = is_well_seen(faces, self._leans)
-        if abs(frame.time_s - self._round_s) >= (ROUND_S if well_seen else self._retry_s):
+        self._since_round += 1
+        if self._since_round >= (ROUND if well_seen else self._retry):
             others = set(QUARTERS if well_seen else EIGHTHS) - self._leans
-            faces = suppress(join([faces, *self.find([frame], others)]), MAX_OVERLAP)
+            if others:
+                faces = suppress(join([faces, *self.find([frame], others)]), MAX_OVERLAP)
             well_seen = is_well_seen(faces, EIGHTHS)
-            self._round_s = frame.time_s
-            self._retry_s = RETRY_S if well_seen else min(2 * self._retry_s, ROUND_S)
+            self._since_round = 0
+            self._retry = RETRY if well_seen else min(2 * self._retry, ROUND)
         if len(faces):
             self._leans = leans_of(faces)
         return faces
