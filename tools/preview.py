@@ -20,7 +20,7 @@ from tools.report_samples import SAMPLES, SCORING, TODAY, store_samples
 from warehouse.connection import open_reader, open_writer
 
 ROOT = Path(__file__).parents[1]
-WATCHED = (ROOT / "reports", ROOT / "tools" / "report_samples.py")
+WATCHED = (ROOT / "reports", ROOT / "tools")
 PIXELS_PER_POINT = 1.5
 
 
