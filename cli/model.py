@@ -14,7 +14,7 @@ from flows.settings import read_settings
 
 if TYPE_CHECKING:
     from flows.evaluation import Crop
-    from inference.attention import Look
+    from inference.attention import PhraseAttention
     from pmfer.bundle import AuPhrase
 
 app = typer.Typer()
@@ -157,7 +157,7 @@ def bundle_show(name: Annotated[str | None, typer.Argument(help="Shipped bundle'
     typer.echo(f"verified, digest {verified.digest}")
 
 
-def _attention_table(looks: "Sequence[Look]", faces: int) -> Table:
+def _attention_table(looks: "Sequence[PhraseAttention]", faces: int) -> Table:
     table = Table(title=f"where the phrases look, mean over {faces} faces", box=None, header_style="bold")
     for name in ("column", "phrase", "region"):
         table.add_column(name)
@@ -168,7 +168,7 @@ def _attention_table(looks: "Sequence[Look]", faces: int) -> Table:
     return table
 
 
-def _shares(phrase: "AuPhrase", look: "Look") -> tuple[str, str, str]:
+def _shares(phrase: "AuPhrase", look: "PhraseAttention") -> tuple[str, str, str]:
     if look.share is None or look.chance is None:
         return "-", "-", "-"
     return phrase.region or "-", f"{look.share:.0%}", f"{look.chance:.0%}"

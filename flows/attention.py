@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from flows.evaluation import BATCH, Cutter, Options, write_json
-from inference.attention import Look, draw_means, draw_sheet, mean_looks
+from inference.attention import PhraseAttention, draw_means, draw_sheet, mean_attention
 from inference.faces import Floats, Picture
 from inference.model import ExpressionModel
 from pmfer.bundle import Bundle, load_bundle
@@ -41,7 +41,7 @@ class AttentionRequest:
 class AttentionFigures:
     """Where a bundle looked."""
 
-    looks: Sequence[Look]  # mean over the faces, by phrase
+    looks: Sequence[PhraseAttention]  # mean over the faces, by phrase
     faces: int
 
 
@@ -62,7 +62,7 @@ def run_attention(bundle_name: str, request: AttentionRequest) -> AttentionFigur
     for number in range(min(request.sheets, len(crops))):
         sheet = request.out / f"{names[number]}.png"
         draw_sheet(crops[number], scores[number], maps[number], phrases, sheet)
-    looks = mean_looks(maps, phrases)
+    looks = mean_attention(maps, phrases)
     draw_means(crops, looks, request.out / MEANS_FILE)
     write_json(request.out / FIGURES_FILE, _figures(bundle, looks, len(crops), len(named) - len(crops)))
     return AttentionFigures(looks, len(crops))
@@ -135,7 +135,7 @@ def _attend(bundle: Bundle, crops: list[Picture]) -> tuple[Floats, Floats]:
     return np.concatenate([scores for scores, _ in parts]), np.concatenate([maps for _, maps in parts])
 
 
-def _figures(bundle: Bundle, looks: Sequence[Look], faces: int, left_out: int) -> dict[str, Any]:
+def _figures(bundle: Bundle, looks: Sequence[PhraseAttention], faces: int, left_out: int) -> dict[str, Any]:
     phrases = {
         look.phrase.column: {
             "phrase": look.phrase.phrase,

@@ -27,13 +27,13 @@ HEAT = LinearSegmentedColormap.from_list("heat", [(1.0, 0.75, 0.0, 0.0), (1.0, 0
 
 
 @dataclass(frozen=True)
-class Look:
-    """Where one phrase was looked for, on the mean over faces."""
+class PhraseAttention:
+    """Where the model looked for one phrase, averaged over faces."""
 
     phrase: AuPhrase
     mean_map: Floats  # [h, w], sums to 1
     share: float | None  # of the attention inside the phrase's region, 0..1; None for a phrase without a region
-    chance: float | None  # the region's share of the crop's area: the share of a look that goes everywhere alike
+    chance: float | None  # the region's share of the crop's area: the share of even attention
     centre: tuple[float, float]  # centre of the mean map (x, y) as fractions of the crop
 
 
@@ -50,15 +50,15 @@ def inside_share(maps: Floats, region: str | None) -> Floats:
     return np.asarray((maps * region_mask(region, *maps.shape[-2:])).sum((-2, -1)), np.float32)
 
 
-def mean_looks(maps: Floats, phrases: Sequence[AuPhrase]) -> list[Look]:
-    """Look of each phrase over faces, from maps [N, A, h, w] with N > 0 in the order of `phrases`."""
-    looks = []
+def mean_attention(maps: Floats, phrases: Sequence[AuPhrase]) -> list[PhraseAttention]:
+    """Mean attention of each phrase over faces, from maps [N, A, h, w] with N > 0 in the order of `phrases`."""
+    means = []
     for phrase, own in zip(phrases, maps.swapaxes(0, 1), strict=True):
         mean_map = own.mean(0)
         share = float(inside_share(mean_map, phrase.region)) if phrase.region else None
         chance = float(region_mask(phrase.region, *mean_map.shape).mean()) if phrase.region else None
-        looks.append(Look(phrase, mean_map, share, chance, _centre(mean_map)))
-    return looks
+        means.append(PhraseAttention(phrase, mean_map, share, chance, _centre(mean_map)))
+    return means
 
 
 def _overlap(places: int, low: float, high: float) -> NDArray[np.float64]:
@@ -103,7 +103,7 @@ def draw_sheet(crop: Picture, scores: Floats, maps: Floats, phrases: Sequence[Au
     _draw(crop, cells, out)
 
 
-def draw_means(crops: Sequence[Picture], looks: Sequence[Look], out: Path) -> None:
+def draw_means(crops: Sequence[Picture], means: Sequence[PhraseAttention], out: Path) -> None:
     """Many faces: the mean map of every phrase over the mean face, and its share inside the phrase's region.
 
     Raises:
@@ -111,11 +111,11 @@ def draw_means(crops: Sequence[Picture], looks: Sequence[Look], out: Path) -> No
     """
     face = np.mean(np.stack(crops), axis=0).round().astype(np.uint8)
     cells = [_Cell("the mean face", f"of {len(crops)} faces", None, None)]
-    for look in looks:
-        words = look.phrase.column
-        if look.share is not None and look.chance is not None:
-            words += f": {look.share:.0%} at the {look.phrase.region}\n(an even look: {look.chance:.0%})"
-        cells.append(_Cell(look.phrase.phrase, words, look.mean_map * look.mean_map.size, look.phrase.region))
+    for mean in means:
+        words = mean.phrase.column
+        if mean.share is not None and mean.chance is not None:
+            words += f": {mean.share:.0%} at the {mean.phrase.region}\n(an even look: {mean.chance:.0%})"
+        cells.append(_Cell(mean.phrase.phrase, words, mean.mean_map * mean.mean_map.size, mean.phrase.region))
     _draw(face, cells, out)
 
 

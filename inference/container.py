@@ -17,9 +17,9 @@ MICROSECONDS = 1_000_000  # unit of a container's start time and duration
 LOOKS = 16  # keyframes of each stream that are decoded to choose among several
 LOOK_S = 60.0  # between two of them where the file announces no duration
 FEW_PICTURES = 0.1  # of those of the fullest stream: a stream with fewer is a preview
-CLEAR_FACE = 0.5  # of the prominence of the best face: a stream whose faces reach it shows the patient, too
-Look = Callable[[av.VideoFrame], float]  # how prominent the best face of a picture is; 0 without one
-JUMP_S = 1.0  # a timestamp that lies back by more than this starts a new count; by less, it is jitter
+CLEAR_FACE = 0.5  # of the prominence of the best face: a stream whose faces reach this shows the patient as well
+Prominence = Callable[[av.VideoFrame], float]  # of the best face in a picture; 0 without a face
+JUMP_S = 1.0  # a step back by more than this starts a new count; a smaller one is jitter
 GAP_S = 60.0  # a step forward by more than this, and by more than GAP_STEPS usual steps, starts a new count as well
 GAP_STEPS = 10
 
@@ -45,22 +45,24 @@ def recordings(container: InputContainer) -> list[VideoStream]:
     return [stream for stream in container.streams.video if not stream.disposition & NO_RECORDING]
 
 
-def choose_stream(container: InputContainer, candidates: Sequence[int], look: Look) -> tuple[int, str | None]:
-    """Choose the recording among several picture streams, as a player does, but with an eye for the patient.
+def choose_stream(
+    container: InputContainer, candidates: Sequence[int], prominence: Prominence
+) -> tuple[int, str | None]:
+    """Choose the recording among several picture streams, as a player does, but prefer one that shows a face.
 
-    A stream counts that decodes and is no preview (a few pictures beside many). Among those, one that shows a face,
-    then the default one, the largest and the first.
+    Streams that do not decode or are previews (few pictures beside many) do not count. Of the others, one that shows a
+    face comes first, then the default one, the largest and the first.
 
     Args:
         container: an open file of its own; it is read to its end.
         candidates: indices of the streams.
-        look: says how prominent the best face of a picture is.
+        prominence: gives the prominence of the best face in a picture.
 
     Returns:
         The index of the chosen stream, and a warning if another one may be a recording as well.
     """
     seen = {index: _Seen(stream) for stream in container.streams.video if (index := stream.index) in candidates}
-    _survey(container, seen, look)
+    _survey(container, seen, prominence)
     fullest = max((one.pictures for one in seen.values() if one.decoded), default=0)
     best_face = max(one.face for one in seen.values())
     real = [one for one in seen.values() if one.decoded and one.pictures >= FEW_PICTURES * fullest]
@@ -79,7 +81,7 @@ def _rank(one: _Seen, best_face: float) -> tuple[bool, bool, int, int]:
     return one.face >= CLEAR_FACE * best_face, default, codec.width * codec.height, -one.stream.index
 
 
-def _survey(container: InputContainer, seen: dict[int, _Seen], look: Look) -> None:
+def _survey(container: InputContainer, seen: dict[int, _Seen], prominence: Prominence) -> None:
     """Read the file to its end, decoding a few keyframes of each stream."""
     every_s = (container.duration or LOOKS * LOOK_S * MICROSECONDS) / MICROSECONDS / LOOKS
     try:
@@ -97,7 +99,7 @@ def _survey(container: InputContainer, seen: dict[int, _Seen], look: Look) -> No
             except av.error.FFmpegError:
                 continue
             one.decoded += len(frames)
-            one.prominence += sum(look(frame) for frame in frames if isinstance(frame, av.VideoFrame))
+            one.prominence += sum(prominence(frame) for frame in frames if isinstance(frame, av.VideoFrame))
     except MemoryError:
         raise
     except av.error.FFmpegError:  # the recording itself is read again, and what is wrong told then
@@ -114,7 +116,7 @@ class Announced:
 
 
 def announced(container: InputContainer, stream: VideoStream) -> Announced | None:
-    """How long the pictures last by the file's own word; None if it says nothing."""
+    """Start and end of the pictures according to the file; None if it does not say."""
     file_start_s = (container.start_time or 0) / MICROSECONDS
     unit = stream.time_base
     start_s = file_start_s if stream.start_time is None or unit is None else float(stream.start_time * unit)
@@ -131,7 +133,7 @@ def announced(container: InputContainer, stream: VideoStream) -> Announced | Non
 
 
 def announced_pictures(container: InputContainer, stream: VideoStream) -> int:
-    """How many pictures a file announces to show; 0 if it does not say.
+    """How many pictures the file says it shows; 0 if it does not say.
 
     MP4 and QuickTime count all pictures, even those that an edit list leaves out. The index lacks or marks these.
     """

@@ -96,7 +96,7 @@ def overlaps(box: Floats, others: Floats) -> Floats:
     return np.asarray(shared / np.maximum(union, np.finfo(np.float32).tiny), np.float32)
 
 
-def steps(box: Floats, others: Floats) -> Floats:
+def box_distances(box: Floats, others: Floats) -> Floats:
     """How far other boxes [K, 4] are from one box [4]: [K], 0 for the same box.
 
     The distance of the centres in face sizes (the geometric mean of both), plus the logarithm of the ratio of sizes: a

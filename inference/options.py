@@ -31,13 +31,13 @@ class ScoringOptions:
     """
 
     frames_per_second: float | None = 5.0  # frames sampled per second of video; None for every frame
-    # Score with the bundle's int8 graph if it has one: decided where options are made, and it travels with them.
+    # Score with the bundle's int8 graph if it has one. Decided on the machine that makes the options, for all workers.
     int8: bool = field(default_factory=gains_from_int8)
     detector: str = CENTERFACE  # "centerface", or the path of a YuNet ONNX file
     detector_size_px: int = 384  # longer side of the picture given to the detector; faces need about 20 px of it
-    detections_per_second: float | None = 2.5  # frames looked at per second of video at least; None for every frame
-    max_unseen_step: float = 0.1  # between two looks a face moves less than this many face sizes, or there are more
-    min_likeness: float = 0.85  # between two looks a face looks so much like itself in one of them, or there are more
+    detections_per_second: float | None = 2.5  # frames the detector sees per second of video, at least; None for all
+    max_unseen_step: float = 0.1  # in face sizes: if a face moves farther between two looks, look more often
+    min_likeness: float = 0.85  # -1..1, of a face to itself in one of two looks: if lower, look more often
     min_detection_score: float = 0.5  # 0..1, on the detector's scale; faces in full view mostly reach 0.8
     track_gap_s: float = 2.0  # a face that is not seen for longer than this becomes a new track
     relink_gap_s: float = 60.0  # a face that reappears in the subject's place within this time is the subject again

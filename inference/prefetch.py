@@ -11,12 +11,12 @@ from queue import Full, Queue
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
-CHECK_S = 0.1  # how often a stage that waits for a free place looks whether anybody still wants its items
+CHECK_S = 0.1  # how often a stage with a full queue checks that its items are still wanted
 
 
 @contextmanager
 def prefetch(items: Iterator[Item], depth: int) -> Iterator[Iterator[Item]]:
-    """Let `items` be made in a thread, up to `depth` of them ahead, and give them in order.
+    """Make `items` in a thread, up to `depth` of them ahead, and give them in order.
 
     A slow taker holds the maker back, so memory stays bounded. An error of the maker is raised where its item would
     have come. On leaving the context the maker is stopped and waited for, finished or not.
@@ -47,7 +47,7 @@ class _Stage(Generic[Item]):
         self.stop = threading.Event()
 
     def make(self) -> None:
-        """Fill the queue until the items end, fail, or nobody wants them any more."""
+        """Fill the queue until the items end, fail, or are no longer wanted."""
         end = _End(None)
         try:
             for item in self._items:

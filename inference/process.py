@@ -92,7 +92,7 @@ class ScoringProcess:
             RuntimeError: the process does not start, or the runtime of the networks failed, as without GPU memory.
         """
         if self._memory_bytes() > STALE_SHARE * self._limits.memory_bytes:
-            self.close()  # what earlier videos left behind must not be taken for the appetite of this one
+            self.close()  # memory that earlier videos left in use must not count against this one
         self._start()
         try:
             ipc.send(self._requests, {"video": str(video.absolute()), "session_id": session_id})
@@ -160,7 +160,7 @@ class ScoringProcess:
         return ScoredVideo(pl.read_ipc_stream(io.BytesIO(table)), VideoSummary(**reply["summary"]))
 
     def _watch(self, video: Path, deadline: float) -> None:
-        """Wait for the process to say something; it is ended when it takes too long or too much."""
+        """Wait for a message from the process; end the process when it takes too much time or memory."""
         waiting = True
         while waiting:
             if time.monotonic() > deadline:
@@ -183,7 +183,7 @@ class ScoringProcess:
             return 0
 
     def _ended(self, video: Path) -> VideoError:
-        """What it means that the process ended by itself."""
+        """The error for a process that ended by itself."""
         code = self._process.wait() if self._process else 0
         self.close()
         if code >= 0:
@@ -194,7 +194,7 @@ class ScoringProcess:
 
 
 def _raise(reply: dict[str, Any]) -> None:
-    """Raise what the process says went wrong."""
+    """Raise the error that the process reports."""
     message = str(reply.get("message", "no message"))
     kind = reply.get("kind")
     if kind == "VideoError" and reply.get("reason") in set(QuarantineReason):
@@ -234,7 +234,7 @@ def _scorer(setup: dict[str, Any], limits: VideoLimits) -> Scorer:
 
 
 def _serve(scorer: Scorer, limits: VideoLimits, request: dict[str, Any], replies: int) -> tuple[dict[str, Any], bytes]:
-    """Score one video; the reply with its table."""
+    """Score one video and return the reply with its table."""
     _limit_cpu(limits)
 
     def tell(done_s: float, announced_s: float | None) -> None:
@@ -246,7 +246,7 @@ def _serve(scorer: Scorer, limits: VideoLimits, request: dict[str, Any], replies
         return {"kind": "VideoError", "reason": str(error.reason), "message": str(error)}, b""
     except PmferError as error:
         return {"kind": type(error).__name__, "message": str(error)}, b""
-    except Exception as error:  # whatever a forged file can provoke must end here, not in the night
+    except Exception as error:  # a forged file can provoke any error, and none may stop the night
         return _explained(error, request["video"], limits), b""
     table = io.BytesIO()
     scored.frames.write_ipc_stream(table)
@@ -274,7 +274,7 @@ def _written_bytes(pid: int) -> int:
 
 
 def _confine(limits: VideoLimits) -> None:
-    """Limit what the process can take, for good."""
+    """Limit the memory and the files of this process for its whole life."""
     # What is written to memory is counted, not addresses that are only reserved, as CUDA does by the terabyte.
     resource.setrlimit(resource.RLIMIT_DATA, (limits.memory_bytes, limits.memory_bytes))
     resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_FILE_BYTES, MAX_FILE_BYTES))
@@ -282,7 +282,7 @@ def _confine(limits: VideoLimits) -> None:
 
 
 def _limit_cpu(limits: VideoLimits) -> None:
-    """Let this video have its seconds: beyond, the system ends the process with SIGXCPU."""
+    """Limit the processor time of this video: beyond it, the system ends the process with SIGXCPU."""
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time()) + limits.cpu_s, hard))
 

@@ -28,7 +28,7 @@ ERRORS_ONLY = 3  # ONNX Runtime severity: 0 verbose ... 2 warning, 3 error
 # Of input: one picture of 384 x 224, or sixteen faces of 48 x 48. Measured: in batches of 8, CenterFace takes 1.4 times
 # as long for a picture; the default bundle gains nothing from larger ones.
 CPU_BATCH_BYTES = 160 * 1024
-ROWS = (8, 64)  # sizes of batches on a GPU; a larger one is cut
+GPU_BATCHES = (8, 64)  # rows of the batches that a GPU gets; a larger batch is cut
 # How ONNX Runtime, CUDA and cuDNN say that there is no memory left; none of them has an error class of its own.
 OUT_OF_MEMORY = (
     "failed to allocate memory",
@@ -71,7 +71,7 @@ class Network:
         return [output.name for output in self._session.get_outputs()]
 
     def run(self, outputs: Sequence[str], batch: Floats) -> list[Floats]:
-        """Named outputs for a batch [N, ...]. A GPU that runs out of memory is left for the CPU, for good."""
+        """Named outputs for a batch [N, ...]. When the GPU runs out of memory, all further runs use the CPU."""
         if self._on_gpu:
             try:
                 return self._run_on_gpu(tuple(outputs), batch)
@@ -84,7 +84,9 @@ class Network:
 
     def _run_on_gpu(self, names: tuple[str, ...], batch: Floats) -> list[Floats]:
         if names not in self._merged:
-            self._merged.setdefault(names, MergedRequests(FixedBatches(self._session, names, "cuda").run, ROWS[-1]))
+            self._merged.setdefault(
+                names, MergedRequests(FixedBatches(self._session, names, "cuda").run, GPU_BATCHES[-1])
+            )
         return self._merged[names](batch)
 
     def _run_on_cpu(self, outputs: list[str], batch: Floats) -> list[Floats]:
@@ -175,7 +177,7 @@ def _open(model: Path | bytes, threads: int, providers: list[Provider]) -> onnxr
 
 @dataclass(frozen=True)
 class _Buffers:
-    """Of one shape of the input."""
+    """Buffers for one shape of the input."""
 
     staging: Floats  # on the host
     given: onnxruntime.OrtValue
@@ -187,8 +189,8 @@ class FixedBatches:
     """A session with one float32 input [N, ...] and float32 outputs, N free. Not for several threads at once.
 
     On a GPU every new shape costs a search for the best kernels and new memory, and every copy that is not asked for
-    costs more than the arithmetic. So batches are filled up to one of ROWS, each shape keeps its buffers on the device,
-    and only the rows and the scores cross the bus.
+    costs more than the arithmetic. So batches are filled up to one of GPU_BATCHES, each shape keeps its buffers on the
+    device, and only the rows and the scores cross the bus.
     """
 
     def __init__(self, session: onnxruntime.InferenceSession, outputs: Sequence[str], device: str) -> None:
@@ -207,11 +209,13 @@ class FixedBatches:
 
     def run(self, batch: Floats) -> list[Floats]:
         """Outputs for a batch of any size, in the order of the names."""
-        parts = [self._run_rows(batch[start : start + ROWS[-1]]) for start in range(0, len(batch), ROWS[-1])]
+        parts = [
+            self._run_rows(batch[start : start + GPU_BATCHES[-1]]) for start in range(0, len(batch), GPU_BATCHES[-1])
+        ]
         return [np.concatenate(pieces) for pieces in zip(*parts, strict=True)]
 
     def _run_rows(self, rows: Floats) -> list[Floats]:
-        size = next(size for size in ROWS if len(rows) <= size)
+        size = next(size for size in GPU_BATCHES if len(rows) <= size)
         shape = (size, *rows.shape[1:])
         if shape not in self._buffers:
             self._buffers[shape] = self._allocate(shape)
@@ -264,14 +268,14 @@ class MergedRequests:
         with self._changing:
             self._waiting.append(request)
         with self._busy:
-            while request.outputs is None and request.error is None:  # else the thread before has run it as well
+            while request.outputs is None and request.error is None:  # else another thread has run it with its own
                 self._run_together(self._next())
         if request.error is not None:
             raise request.error
         return request.outputs or []
 
     def _next(self) -> list[_Request]:
-        """Take requests off the list, the oldest first and those that fit to it."""
+        """Take requests off the list, the oldest and those that fit to it."""
         with self._changing:
             first, *others = self._waiting
             together, rows = [first], len(first.batch)

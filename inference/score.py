@@ -37,7 +37,7 @@ Progress = Callable[[float, float | None], None]  # seconds of video done, secon
 
 @dataclass(frozen=True)
 class VideoSummary:
-    """What came of a video as a whole."""
+    """Result for a video as a whole."""
 
     duration_s: float  # last minus first presentation time
     frames_decoded: int
@@ -120,7 +120,7 @@ class Scorer:
         return ScoredVideo(frames, summary)
 
     def score_all(self, videos: Iterable[tuple[Path, str]], at_once: int = 2) -> Iterator[ScoredVideo | VideoError]:
-        """Score videos, `at_once` of them at a time, and give what came of each in their order.
+        """Score videos, `at_once` of them at a time, and give their results in order.
 
         While the model runs on one video's faces, the next one is being decoded. No more than `at_once` results wait to
         be taken, so memory does not grow with the number of videos.

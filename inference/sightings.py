@@ -19,7 +19,7 @@ SIGHTINGS: dict[str, type[pl.DataType]] = {
     "prominence": pl.Float64,  # size in pixels x certainty x visible share
     "crop": pl.Int64,  # number in the crop store; NULL if unreadable
 }
-PACKED_ROWS = 1024  # many small tables would take more memory than what is in them
+PACKED_ROWS = 1024  # many small tables would take more memory than their content
 
 
 @dataclass(frozen=True)

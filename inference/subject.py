@@ -9,9 +9,9 @@ from itertools import count, islice
 import numpy as np
 import polars as pl
 
-from inference.faces import Floats, steps
+from inference.faces import Floats, box_distances
 
-MAX_RETURN_STEP = 0.5  # how far from its last place a face may return, as `faces.steps` measures it
+MAX_RETURN_STEP = 0.5  # how far from its last place a face may return, as `faces.box_distances` measures it
 BOX = ("box_x_px", "box_y_px", "box_w_px", "box_h_px")
 
 
@@ -24,7 +24,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class _Track:
+class _WholeTrack:
     """One track as a whole."""
 
     number: int
@@ -71,7 +71,7 @@ def choose_subject(sightings: pl.DataFrame, relink_gap_s: float, gaps_s: Sequenc
     return Subject(tuple(track.number for track in linked), rival / prominence if prominence > 0 else 0.0)
 
 
-def _tracks(sightings: pl.DataFrame, gaps_s: Sequence[float]) -> list[_Track]:
+def _tracks(sightings: pl.DataFrame, gaps_s: Sequence[float]) -> list[_WholeTrack]:
     """The tracks of a session, in order of their numbers."""
     spans = sightings.group_by("track_id").agg(
         pl.col("prominence").sum(),
@@ -81,7 +81,7 @@ def _tracks(sightings: pl.DataFrame, gaps_s: Sequence[float]) -> list[_Track]:
         last_box=pl.concat_list(pl.col(column).last() for column in BOX),
     )
     return [
-        _Track(
+        _WholeTrack(
             number,
             prominence,
             first_s,
@@ -95,22 +95,22 @@ def _tracks(sightings: pl.DataFrame, gaps_s: Sequence[float]) -> list[_Track]:
     ]
 
 
-def _linked(main: _Track, tracks: Sequence[_Track], relink_gap_s: float) -> list[_Track]:
+def _linked(main: _WholeTrack, tracks: Sequence[_WholeTrack], relink_gap_s: float) -> list[_WholeTrack]:
     """The main track and all that continue it, in order of time. The shortest gap is bridged first.
 
     Each linked track offers links to the free tracks before and after it, nearest first. An offer holds only while no
     linked track lies nearer to the candidate. Tracks are only ever added, so an offer that fails once fails for good.
     """
     before, after = _Side(tracks, relink_gap_s, -1), _Side(tracks, relink_gap_s, 1)
-    linked: list[_Track] = []
-    offers: list[tuple[float, int, int, _Track, _Track, Iterator[tuple[float, _Track]]]] = []
+    linked: list[_WholeTrack] = []
+    offers: list[tuple[float, int, int, _WholeTrack, _WholeTrack, Iterator[tuple[float, _WholeTrack]]]] = []
     order = count()  # keeps the heap from comparing tracks
 
-    def offer(track: _Track, reachable: Iterator[tuple[float, _Track]]) -> None:
+    def offer(track: _WholeTrack, reachable: Iterator[tuple[float, _WholeTrack]]) -> None:
         for gap_s, candidate in islice(reachable, 1):
             heappush(offers, (gap_s, candidate.number, next(order), candidate, track, reachable))
 
-    def link(track: _Track) -> None:
+    def link(track: _WholeTrack) -> None:
         place = bisect_right(linked, track.first_s, key=_first_s)
         offer(track, before.reachable(track, linked[place - 1] if place else None))
         offer(track, after.reachable(track, linked[place] if place < len(linked) else None))
@@ -138,7 +138,7 @@ class _End:
 class _Side:
     """All tracks as they are met when time is followed in one direction: 1 forward, -1 backward."""
 
-    def __init__(self, tracks: Sequence[_Track], relink_gap_s: float, direction: int) -> None:
+    def __init__(self, tracks: Sequence[_WholeTrack], relink_gap_s: float, direction: int) -> None:
         self._relink_gap_s = relink_gap_s
         self._direction = direction
         met = sorted(
@@ -149,30 +149,30 @@ class _Side:
         self._boxes = np.stack([end.box for end, _ in met])
         self._parts = np.array([end.part for end, _ in met])
 
-    def _ends(self, track: _Track) -> tuple[_End, _End]:
+    def _ends(self, track: _WholeTrack) -> tuple[_End, _End]:
         """Where a track is met, and where it is left."""
         first = _End(self._direction * track.first_s, track.first_box, track.first_part)
         last = _End(self._direction * track.last_s, track.last_box, track.last_part)
         return (first, last) if self._direction > 0 else (last, first)
 
-    def reachable(self, track: _Track, until: _Track | None) -> Iterator[tuple[float, _Track]]:
+    def reachable(self, track: _WholeTrack, until: _WholeTrack | None) -> Iterator[tuple[float, _WholeTrack]]:
         """Tracks that may continue this one, met before `until`, with the gap between. Shortest gap first."""
         _, left = self._ends(track)
         limit_s = left.at_s + self._relink_gap_s
         if until is not None:
             limit_s = min(limit_s, self._ends(until)[0].at_s)
         start, stop = np.searchsorted(self._met_s, [left.at_s, limit_s], side="right")
-        near = steps(left.box, self._boxes[start:stop]) <= MAX_RETURN_STEP
+        near = box_distances(left.box, self._boxes[start:stop]) <= MAX_RETURN_STEP
         fits = near | (self._parts[start:stop] != left.part)
         for n in (start + np.flatnonzero(fits)).tolist():
             yield float(self._met_s[n] - left.at_s), self._tracks[n]
 
 
-def _first_s(track: _Track) -> float:
+def _first_s(track: _WholeTrack) -> float:
     return track.first_s
 
 
-def _nearest(track: _Track, linked: list[_Track]) -> _Track | None:
+def _nearest(track: _WholeTrack, linked: list[_WholeTrack]) -> _WholeTrack | None:
     """The linked track with the shortest gap to this one, the earlier of two; None if it overlaps one of them."""
     place = bisect_right(linked, track.first_s, key=_first_s)
     gaps = [(track.first_s - other.last_s, other) for other in linked[max(0, place - 1) : place]]

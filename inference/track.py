@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.detect import Detector
-from inference.faces import Faces, Floats, steps
+from inference.faces import Faces, Floats, box_distances
 from inference.frame import Frame, Ticks
 from inference.lean import Lookout, leans_of
 from inference.options import ScoringOptions
@@ -30,11 +30,11 @@ BATCH_BYTES = 48 * 1024 * 1024  # decoded frames of one batch at most: 15 in 108
 MAX_UNSEEN = 128  # frames between two looks at most: as many as 320 frames a second have at 2.5 looks a second
 PATCH_SIDE = 24  # pixels of a patch along each side
 _PLACES = (np.arange(PATCH_SIDE) + 0.5) / PATCH_SIDE
-MAX_STEP = 1.0  # the farthest a face may have moved, as `steps` measures it: about its own size
+MAX_STEP = 1.0  # the farthest a face may have moved, as `box_distances` measures it: about its own size
 
 
 class Locator:
-    """A detector, and the rule which frames it looks at."""
+    """A detector, and the rule for which frames it looks at."""
 
     def __init__(self, detector: Detector, options: ScoringOptions, batch_size: int) -> None:
         self._detector = detector
@@ -98,7 +98,7 @@ class Locator:
     def _between(
         self, frames: list[Frame], faces: dict[int, Faces], left: int, right: int
     ) -> tuple[dict[int, Faces], int | None]:
-        """Faces of the frames between two that were looked at, and None; or the frame that has to be looked at, too."""
+        """Faces of the frames between two known ones, and None; or none, and the frame that needs a look of its own."""
         partners = pair_faces(faces[left], faces[right], self._options.max_unseen_step)
         if partners is None:
             return {}, (left + right) // 2
@@ -119,16 +119,16 @@ class Locator:
 
 
 def pair_faces(first: Faces, second: Faces, max_step: float) -> NDArray[np.intp] | None:
-    """For each of the first faces the second one that it became, [K]; None if the two frames disagree.
+    """For each face of the first frame its index in the second, [K]; None if the two frames disagree.
 
-    They agree if they have as many faces, and each face lies within `max_step` (as `faces.steps` measures it) of its
+    They agree if they have as many faces, and each face lies within `max_step` (as `box_distances` measures it) of its
     nearest one in the other frame, no two having the same.
     """
     if len(first) != len(second):
         return None
     partners = np.zeros(len(first), np.intp)
     for n, box in enumerate(first.boxes):
-        distances = steps(box, second.boxes)
+        distances = box_distances(box, second.boxes)
         partners[n] = distances.argmin()
         if distances[partners[n]] > max_step:
             return None
@@ -175,7 +175,7 @@ def likeness(one: Floats, other: Floats) -> Floats:
 
 
 @dataclass(frozen=True)
-class _Track:
+class _Followed:
     """A face that is being followed."""
 
     number: int
@@ -188,7 +188,7 @@ class Tracker:
 
     def __init__(self, gap_s: float) -> None:
         self._gap_s = gap_s
-        self._tracks: list[_Track] = []
+        self._tracks: list[_Followed] = []
         self._next_number = 0
 
     def follow(self, time_s: float, boxes: Floats) -> list[int]:
@@ -201,7 +201,7 @@ class Tracker:
         pairs = [
             (float(step), row, face)
             for row, track in enumerate(self._tracks)
-            for face, step in enumerate(steps(track.box, boxes))
+            for face, step in enumerate(box_distances(track.box, boxes))
             if step <= MAX_STEP
         ]
         numbers: dict[int, int] = {}
@@ -215,6 +215,6 @@ class Tracker:
                 numbers[face] = self._next_number
                 self._next_number += 1
         lost = [track for row, track in enumerate(self._tracks) if row not in taken]
-        seen = [_Track(numbers[face], boxes[face], time_s) for face in range(len(boxes))]
+        seen = [_Followed(numbers[face], boxes[face], time_s) for face in range(len(boxes))]
         self._tracks = sorted(lost + seen, key=lambda track: track.number)
         return [numbers[face] for face in range(len(boxes))]

@@ -45,7 +45,7 @@ LOST_S = 1.0  # a recording that ends this much before its announced end is wort
 
 
 class Video:
-    """An open video; `frames` runs through it once and the other properties tell what came of it."""
+    """An open video; `frames` runs through it once, and the other properties describe what was decoded."""
 
     def __init__(
         self,
@@ -145,7 +145,7 @@ class Video:
 
     @property
     def _reached_s(self) -> float:
-        """Where decoding ended, on the file's own clock; where reading did if the file announces no more than that."""
+        """Where decoding ended, on the file's own clock; where reading ended if the file announces only that."""
         if self._announced is not None and not self._announced.of_stream:
             return self._read_end_s
         if self._decoded_end_s > float("-inf"):

@@ -14,7 +14,7 @@ from inference import runtime
 from inference.detect import with_free_shape
 from inference.hardware import cuda_device_count
 from inference.options import centerface_weights
-from inference.runtime import ROWS, FixedBatches, MergedRequests, Network, open_cpu_session
+from inference.runtime import GPU_BATCHES, FixedBatches, MergedRequests, Network, open_cpu_session
 from pmfer.bundle import Bundle, load_bundle
 
 Floats = NDArray[np.float32]
@@ -26,7 +26,7 @@ def random_faces(count: int) -> Floats:
     return np.random.default_rng(count).normal(0, 1, (count, 1, 48, 48)).astype(np.float32)
 
 
-@pytest.mark.parametrize("count", [1, ROWS[0], ROWS[0] + 1, ROWS[-1], ROWS[-1] + 5])
+@pytest.mark.parametrize("count", [1, GPU_BATCHES[0], GPU_BATCHES[0] + 1, GPU_BATCHES[-1], GPU_BATCHES[-1] + 5])
 def test_fixed_batches_give_what_a_plain_run_gives(bundle: Bundle, count: int) -> None:
     session = open_cpu_session(bundle.weights)
     fixed = FixedBatches(session, OUTPUTS, "cpu")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cli.app import main
-from inference.attention import draw_sheet, inside_share, mean_looks, region_mask
+from inference.attention import draw_sheet, inside_share, mean_attention, region_mask
 from inference.crop import crop_face
 from inference.detect import find_faces_in_stills, main_face, open_detector
 from inference.model import ExpressionModel
@@ -55,7 +55,7 @@ def test_an_even_look_has_the_share_of_the_area(region: Region) -> None:
 
 def test_the_mean_look_tells_share_chance_and_centre() -> None:
     maps = np.stack([np.stack([spot(4, 2)[0]] * 2), np.stack([spot(0, 2)[0]] * 2)])  # [2 faces, 2 phrases, 6, 6]
-    mouth, nowhere = mean_looks(maps, [MOUTH, NOWHERE])
+    mouth, nowhere = mean_attention(maps, [MOUTH, NOWHERE])
     assert (mouth.share, nowhere.share, nowhere.chance) == (pytest.approx(0.5), None, None)
     assert mouth.chance == pytest.approx(0.45 * 0.76, abs=1e-5)
     assert mouth.centre == (pytest.approx(2.5 / 6), pytest.approx((4.5 / 6 + 0.5 / 6) / 2))
