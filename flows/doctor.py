@@ -10,9 +10,9 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
@@ -25,14 +25,14 @@ from flows.prefect_server import login_to_server, server_fault, usual_server
 from flows.process import NO_HOME
 from flows.proxies import silent, unusable
 from flows.settings import DOTENV, Settings, config_file, prefect_server, proxy_variables, read_settings
-from flows.sources import list_nights
+from flows.sources import look_at
 from flows.sources.names import lookalikes
 from flows.warehouse_address import warehouse_address
 from inference.detect import open_detector
 from inference.hardware import cuda_device_count, runtime_rival
 from inference.options import ScoringOptions
 from pmfer.bundle import load_bundle
-from pmfer.errors import PmferError
+from pmfer.errors import PmferError, WarehouseError
 from reports.fonts import FONT_FILES, font_path
 from warehouse import queries
 from warehouse.address import FileAddress
@@ -139,10 +139,15 @@ def check_disk(settings: Settings) -> Result:
 
 
 def check_source(settings: Settings) -> Result:
-    """Whether the source can be listed."""
+    """Whether the source can be listed, and is not an empty mount point."""
     if settings.source is None:
         return State.WARNING, "PMFER_SOURCE is not set; each command needs --source"
-    nights = list_nights(source_of(settings, settings.source))
+    source, yesterday = source_of(settings, settings.source), date.today() - timedelta(days=1)
+    sighting = look_at(source)
+    sighting.require_nights_of(_nights_with_recordings(settings), source, yesterday)
+    if not sighting.nights:
+        return State.WARNING, f"{settings.source}: is empty; see that it is mounted, if recordings should be there"
+    nights = sorted(sighting.nights)
     return State.OK, f"{settings.source}: {len(nights)} night{'s' * (len(nights) > 1)}, the last {nights[-1]}"
 
 
@@ -191,6 +196,16 @@ def check_warehouse(settings: Settings) -> Result:
         return State.WARNING, f"{address.published}: {WRITTEN_BY_OTHERS}"
     night = last["night"].item() if last.height else "none yet"
     return State.OK, f"{address}: opens, contracts hold, last night {night}"
+
+
+def _nights_with_recordings(settings: Settings) -> list[date]:
+    """As readers see them; none without a warehouse that can be read, which is for check_warehouse to say."""
+    address = warehouse_address(settings)
+    if not (address.published.exists() if isinstance(address, FileAddress) else is_made(address)):
+        return []
+    with suppress(WarehouseError), closing(open_reader(address)) as reader:
+        return queries.nights_with_recordings(reader)
+    return []
 
 
 def check_patients(settings: Settings) -> Result:

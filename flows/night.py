@@ -14,7 +14,7 @@ from flows.sources import NightListing, Recording, Rejection, Unready
 from flows.sources.digests import Digests
 from flows.sources.names import lookalikes
 from flows.sources.printable import printable
-from flows.staging import ChangedMeanwhileError, UnreadableRecordingError, copy_recording
+from flows.staging import ChangedMeanwhileError, TooLargeToCopyError, UnreadableRecordingError, copy_recording
 from inference.process import ScoringProcess
 from inference.score import Scorer, VideoSummary
 from pmfer import __version__
@@ -164,7 +164,14 @@ def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job
 
     Nothing is read but what was never read: a recording whose size and version are those of the last time is known. A
     video without consent on record is not even opened.
+
+    Raises:
+        SourceGoneError: the source has no folder of the night, nor of any other that the warehouse knows.
+        WarehouseError: the database refused.
     """
+    if not listing.is_there:
+        nights = queries.nights_with_recordings(connection)
+        listing.sighting.require_nights_of(nights, job.source, listing.night)
     digests = Digests(job.data.digests(listing.night))
     whose = [recording.sidecar.patient_id for recording in listing.recordings]
     whose += [rejection.patient_id for rejection in listing.rejections if rejection.patient_id]
@@ -247,7 +254,8 @@ def pull_session(session: PendingSession, job: Job, folder: Path) -> StagedSessi
     """Copy a session's video into the staging folder and remember what its content is.
 
     Raises:
-        SourceGoneError: the source does not answer any more.
+        SourceGoneError: the source is not there any more.
+        NoRoomError, DiskFullError: the disk is too full for the copy now.
         OSError: the copy cannot be written.
     """
     recording = session.recording
@@ -257,6 +265,8 @@ def pull_session(session: PendingSession, job: Job, folder: Path) -> StagedSessi
         return Unready(recording.source_uri, f"{recording.name}: {error}; left for next time")
     except UnreadableRecordingError as error:
         return unopened(recording, QuarantineReason.UNREADABLE, f"cannot be read ({printable(str(error))})")
+    except TooLargeToCopyError as error:
+        return unopened(recording, QuarantineReason.TOO_LARGE, str(error))
     Digests(job.data.digests(job.night)).remember(recording, copy.content_sha256)
     return StagedSession(replace(session, content_sha256=copy.content_sha256), copy.path)
 

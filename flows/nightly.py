@@ -34,6 +34,7 @@ from flows.scoring import score_sessions
 from flows.settings import Dispatch
 from flows.shards import pack
 from flows.sources import NightListing, list_night, list_nights
+from flows.staging import NoRoomError
 from flows.steps import step
 from flows.tally import remember_contents, tally
 from flows.telling import as_flow, show_table
@@ -206,6 +207,7 @@ def something_to_do(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job:
 def process(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job) -> NightOutcome:
     """Do what the plan says and keep a record of the run."""
     run_id = str(uuid.uuid4())
+    left_out: NoRoomError | None = None
     store.start_run(connection, run_record(job, run_id))
     with log_context(run=run_id), recorded_failure(connection, run_id, plan):
         for uri in plan.mended:
@@ -219,12 +221,17 @@ def process(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job) ->
             dispatch(shards, job, run_id)
             remember_contents(connection, plan, job)
         else:
-            # One call, so that the networks are loaded once.
-            score_sessions(connection, [session for shard in shards for session in shard.sessions], job, run_id)
+            try:
+                # One call, so that the networks are loaded once.
+                score_sessions(connection, [session for shard in shards for session in shard.sessions], job, run_id)
+            except NoRoomError as error:  # all others are scored: readers get them before the night fails
+                left_out = error
         done = tally(connection, plan, job, run_id)
         check_load(connection)
         publish_snapshot(connection, job)
         rendered = render_all(connection, job, run_id)
+        if left_out:
+            raise left_out
     outcome = done.outcome(job, rendered)
     store.finish_run(connection, run_id, outcome.record())
     publish_snapshot(connection, job)

@@ -21,7 +21,7 @@ from flows.night import (
 )
 from flows.privacy.consent_inbox import take_over
 from flows.sources import Rejection, Unready
-from flows.staging import staging_folder
+from flows.staging import NoRoomError, staging_folder
 from flows.steps import step
 from flows.watch import stage
 from inference.process import ScoringProcess
@@ -51,21 +51,30 @@ def score_sessions(
     """Score and store sessions, or set them aside, each as soon as it is done: a kill loses one session at most.
 
     Raises:
+        NoRoomError: recordings were left out that do not fit on the disk now; all others were done.
         PmferError: the source, the warehouse or the bundle failed. What was stored before stays.
         OSError: a copy cannot be written.
     """
+    left_out: list[NoRoomError] = []
     with (
         staging_folder(job.data.staging) as folder,
         ScoringProcess(job.bundle, job.options, job.limits) as scorer,
         session_progress(len(sessions)) as advance,
     ):
         for session in sessions:
-            result = score_one(connection, scorer, session, job, folder, run_id)
+            try:
+                result = score_one(connection, scorer, session, job, folder, run_id)
+            except NoRoomError as error:
+                left_out.append(error)
+                continue
             advance(result.summary.duration_s or 0.0 if isinstance(result, ScoredSession) else 0.0)
             if isinstance(result, Rejection):
                 with log_context(session=session_label(result.content_sha256)):
                     log.info("set aside: %s", result.reason)
                 store.add_quarantine(connection, quarantine_record(result, job.night, run_id))
+    if left_out:
+        others = f"; {len(left_out) - 1} others do not fit either" if len(left_out) > 1 else ""
+        raise NoRoomError(f"{left_out[0]}{others}")
 
 
 def score_one(

@@ -119,7 +119,9 @@ class Settings(BaseSettings):
     source_done_marker: Marker = Field(
         None, description="suffix, such as .done, of a file that says of a recording that it is whole"
     )
-    video_max_bytes: Positive = Field(64 * 1024**3, description="bytes of a recording; a larger file is not copied")
+    video_max_bytes: Positive = Field(
+        64 * 1024**3, description="bytes of a recording; a larger file is neither copied nor scored"
+    )
     video_max_pixels: Positive = Field(8192 * 4320, description="pixels of a picture, at most")
     video_max_frames: Positive = Field(5_000_000, description="frames of a recording, at most: a day at 58 a second")
     video_max_s: Positive = Field(24 * 3600, description="seconds of a recording, at most")
@@ -373,6 +375,7 @@ def _place(name: str, given: dict[str, Any]) -> str:
 def limits_of(settings: Settings) -> VideoLimits:
     """What one video may take."""
     return VideoLimits(
+        file_bytes=settings.video_max_bytes,
         pixels=settings.video_max_pixels,
         frames=settings.video_max_frames,
         duration_s=settings.video_max_s,

@@ -4,6 +4,7 @@ Each run has a folder of its own within the staging folder, locked for as long a
 what a killed one left, and never what another one is working on.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -15,11 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from flows.data_folder import LEAST_ROOM_BYTES
+from flows.sources.discovery import holds_files, require_there
 from flows.sources.listing import Recording, Source
 from flows.sources.location import Location, SourceReadError
 from pmfer.errors import ConfigurationError
 
 CHUNK_BYTES = 1024 * 1024
+# What copies leave of their disk to the warehouse and to reports: a fiftieth, at least LEAST_ROOM_BYTES, at most this.
+MOST_RESERVE_BYTES = 1_000_000_000
 
 
 class ChangedMeanwhileError(Exception):
@@ -30,8 +35,16 @@ class UnreadableRecordingError(Exception):
     """A recording cannot be read, while the source as a whole can."""
 
 
-class SourceGoneError(ConfigurationError):
-    """The source went away in mid-run; it may come back."""
+class TooLargeToCopyError(Exception):
+    """A recording could not be copied even if nothing else lay on the disk."""
+
+
+class NoRoomError(ConfigurationError):
+    """A recording cannot be copied now, because other things fill the disk. Smaller ones may be."""
+
+
+class DiskFullError(ConfigurationError):
+    """No recording can be copied now, because other things fill the disk."""
 
 
 @dataclass(frozen=True)
@@ -81,28 +94,64 @@ def copy_recording(recording: Recording, source: Source, folder: Path) -> Copy:
     """Copy a recording into the staging folder, hashing it on the way; it is read once.
 
     Raises:
-        ChangedMeanwhileError: its size or version is not the one that was listed, before or after.
-        UnreadableRecordingError: it cannot be read, although the source answers.
-        SourceGoneError: the source does not answer.
+        ChangedMeanwhileError: its size or version is not the one that was listed, before or after, or the folder of
+            its night is gone or empty.
+        UnreadableRecordingError: it cannot be read, although the source is there.
+        TooLargeToCopyError, NoRoomError, DiskFullError: there is no room for it.
+        SourceGoneError: the source is not there any more, see require_there.
         OSError: the copy cannot be written.
     """
     try:
         location = source.open()
         _require_same(location, recording)
+        _require_room(location, recording, folder)
         with location.open(recording.path) as stream:
-            draft, content_sha256 = _copy(stream, location, recording.size, folder)
+            draft, content_sha256 = _copy(stream, location, recording, folder)
         _require_same(location, recording)
     except SourceReadError as error:
-        _require_source(source, error)
+        require_there(source, recording.sighting)
+        if not holds_files(source.open(), recording.path.partition("/")[0]):
+            raise ChangedMeanwhileError("the folder of its night is gone or empty since it was listed") from None
         raise UnreadableRecordingError(error.strerror or str(error)) from None
     suffix = PurePosixPath(recording.source_uri).suffix.lower()
     return Copy(draft.rename(folder / f"{content_sha256}{suffix}"), content_sha256)
 
 
-def _copy(stream: BinaryIO, location: Location, size: int, folder: Path) -> tuple[Path, str]:
-    """Copy `size` bytes into a new file; the file and the hash of its content."""
+def _require_room(location: Location, recording: Recording, folder: Path) -> None:
+    """Refuse what does not fit, before a byte of it is copied."""
+    disk = shutil.disk_usage(folder)
+    reserve = min(max(disk.total // 50, LEAST_ROOM_BYTES), MOST_RESERVE_BYTES)
+    if recording.size <= disk.free - reserve:
+        return
+    most = max(disk.used + disk.free - reserve, 0)
+    if recording.size > most:
+        raise TooLargeToCopyError(
+            f"has {recording.size:,} bytes, and the disk that it would be copied to holds {most:,} at most; not copied"
+        )
+    if disk.free <= reserve:
+        raise DiskFullError(
+            f"staging folder {folder.parent}: the disk is full ({disk.free:,} bytes are free, and {reserve:,} are kept "
+            "for the warehouse and reports); make room and run again"
+        )
+    if location.is_sparse(recording.path):
+        raise TooLargeToCopyError(
+            f"has {recording.size:,} bytes, most of which were never written (a sparse file), and {disk.free:,} are "
+            "free where it would be copied to; not copied"
+        )
+    raise _no_room(recording, folder)
+
+
+def _no_room(recording: Recording, folder: Path) -> NoRoomError:
+    return NoRoomError(
+        f"staging folder {folder.parent}: no room for {recording.source_uri}, which has {recording.size:,} bytes: "
+        f"{shutil.disk_usage(folder).free:,} are free; make room and run again"
+    )
+
+
+def _copy(stream: BinaryIO, location: Location, recording: Recording, folder: Path) -> tuple[Path, str]:
+    """Copy as many bytes as were listed into a new file; the file and the hash of its content."""
     handle, name = tempfile.mkstemp(dir=folder, prefix="incoming-")
-    digest, left = hashlib.sha256(), size
+    digest, left = hashlib.sha256(), recording.size
     try:
         with os.fdopen(handle, "wb") as target:
             while left > 0:
@@ -113,6 +162,11 @@ def _copy(stream: BinaryIO, location: Location, size: int, folder: Path) -> tupl
                 digest.update(chunk)
                 target.write(chunk)
                 left -= len(chunk)
+    except OSError as error:
+        Path(name).unlink()
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) and not isinstance(error, SourceReadError):
+            raise _no_room(recording, folder) from None  # something else filled the disk meanwhile, or a quota
+        raise
     except BaseException:
         Path(name).unlink()
         raise
@@ -123,17 +177,6 @@ def _require_same(location: Location, recording: Recording) -> None:
     now = location.look(recording.path)
     if (now.size, now.version) != (recording.size, recording.version):
         raise ChangedMeanwhileError("it changed since it was listed")
-
-
-def _require_source(source: Source, error: SourceReadError) -> None:
-    """Tell a recording that cannot be read from a source that is gone."""
-    try:
-        source.open().entries()
-    except SourceReadError:
-        raise SourceGoneError(
-            f"source {source}: {error.strerror}; it went away in mid-run, what was scored is stored: bring it back and "
-            "run again"
-        ) from None
 
 
 def _locked_folder(staging: Path) -> tuple[Path, int]:

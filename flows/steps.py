@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import ParamSpec, TypeVar
 
-from flows.staging import SourceGoneError
+from flows.sources import SourceGoneError
 from flows.telling import as_task
 from pmfer.errors import PmferError
 

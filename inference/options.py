@@ -115,12 +115,22 @@ class VideoLimits:
     A file from outside can ask for any amount of memory and time. A video that goes beyond a limit is quarantined.
     """
 
+    file_bytes: int = 64 * 1024**3  # of the file
     pixels: int = 8192 * 4320  # of a picture
     frames: int = 5_000_000  # decoded
     duration_s: float = 24 * 3600.0  # from the first to the last presentation time, seconds
     wall_s: float = 4 * 3600.0  # decoding and scoring, by the clock on the wall, seconds
     cpu_s: int = 16 * 3600  # decoding and scoring, of all cores together, seconds
     memory_bytes: int = 6 * 1024**3  # of the process, networks included
+
+    def require_size(self, name: object, size: int) -> None:
+        """Check the size of the file in bytes, before it is read.
+
+        Raises:
+            VideoError: TOO_LARGE; beyond the limit.
+        """
+        if size > self.file_bytes:
+            self._refuse(name, f"has {size:,} bytes, more than the limit of {self.file_bytes:,}")
 
     def require_picture(self, name: object, width: int, height: int) -> None:
         """Check the size of the pictures in pixels.

@@ -215,15 +215,15 @@ def open_video(
     Args:
         path: the file.
         threads: of the decoder.
-        limits: largest picture and length; None: without limits.
+        limits: largest file, picture and length; None: without limits.
         prominence: of the best face in a picture, to choose among several recordings in one file; None: by its streams
             alone.
 
     Raises:
-        VideoError: the file is missing, empty, unreadable, not a video, cut off before its index, without a picture, or
-            announces pictures beyond the limits.
+        VideoError: the file is missing, empty, unreadable, not a video, cut off before its index, without a picture,
+            larger than the limits or announces pictures beyond them.
     """
-    _check_file(path)
+    _check_file(path, limits)
     with _open_container(path, limits) as container:
         if _is_picture(container):
             raise VideoError(QuarantineReason.NOT_A_VIDEO, f"{path}: a picture, not a recording; check the export")
@@ -261,12 +261,15 @@ def _recording(
     return next(stream for stream in decodable if stream.index == index), choice
 
 
-def _check_file(path: Path) -> None:
+def _check_file(path: Path, limits: VideoLimits | None) -> None:
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for, a device has no end
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for, a device has no end
             raise VideoError(
                 QuarantineReason.UNREADABLE, f"{path}: no file, but a folder, pipe or device; name the file"
             )
+        if limits:
+            limits.require_size(path, status.st_size)
         with path.open("rb") as stream:
             empty = not stream.read(1)
     except FileNotFoundError:

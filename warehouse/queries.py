@@ -188,6 +188,11 @@ def nights_to_replay(connection: duckdb.DuckDBPyConnection) -> list[date]:
     return _read(connection, "nights_to_replay")["night"].to_list()
 
 
+def nights_with_recordings(connection: duckdb.DuckDBPyConnection) -> list[date]:
+    """Nights of which a recording is stored or set aside, in order."""
+    return _read(connection, "nights_with_recordings")["night"].to_list()
+
+
 def runs(connection: duckdb.DuckDBPyConnection, limit: int = 30) -> pl.DataFrame:
     """The latest rows of runs, newest first."""
     return _read(connection, "runs", limit=limit)

@@ -22,6 +22,7 @@ from flows.sources.manifest import MANIFEST, read_manifest
 from flows.sources.names import SIDECAR_SUFFIX, is_hidden, is_video, same_name, stem, suffix
 from flows.sources.printable import is_plain, printable
 from flows.sources.sidecar import Sidecar, checked, read_sidecar
+from flows.sources.sighting import Sighting, SourceGoneError
 from pmfer.errors import ConfigurationError, QuarantineReason, SessionError
 
 _NIGHT = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -35,6 +36,7 @@ class _Folder:
 
     source: Source
     location: Location
+    sighting: Sighting  # of the source
     night: str
     files: Mapping[str, list[Entry]]  # by name; more than one where names differ in their form of Unicode only
     now_s: float  # when it was listed, seconds since 1970
@@ -53,12 +55,42 @@ class _Folder:
 
 
 def list_nights(source: Source) -> list[date]:
-    """Nights that the source holds, in order.
+    """Nights that the source holds, in order; see `look_at`."""
+    return sorted(look_at(source).nights)
+
+
+def look_at(source: Source) -> Sighting:
+    """What the source is now. It may be empty: that is a new house, or a mount point that nothing is mounted on.
 
     Raises:
-        ConfigurationError: the source is missing, no folder, unreadable, or holds no folder named after a date.
+        ConfigurationError: the source is missing, no folder, unreadable, or holds something, but no folder named after
+            a date.
     """
-    return _nights(source, _opened(source))
+    return _seen(source, _opened(source))
+
+
+def require_there(source: Source, before: Sighting) -> None:
+    """Tell a file that cannot be read from a source that is gone.
+
+    Raises:
+        SourceGoneError: the source cannot be listed any more, or is not what it was when it was seen before.
+    """
+    try:
+        gone = before.lost(_look(source.open())[0])
+    except SourceReadError as error:
+        gone = error.strerror
+    if gone:
+        raise SourceGoneError(
+            f"source {source}: {gone}; it went away in mid-run, what was scored is stored: bring it back and run again"
+        )
+
+
+def holds_files(location: Location, night: str) -> bool:
+    """Whether a night's folder is there and holds anything."""
+    try:
+        return bool(location.entries(night))
+    except SourceReadError:
+        return False
 
 
 def list_night(source: Source, night: date, wanted: Callable[[str], bool] = lambda uri: True) -> NightListing:
@@ -71,15 +103,18 @@ def list_night(source: Source, night: date, wanted: Callable[[str], bool] = lamb
 
     Raises:
         ConfigurationError: the source or the night's folder cannot be read.
+        SourceGoneError: the source went away meanwhile.
     """
     location = _opened(source)
-    if night not in _nights(source, location):
-        return NightListing(night, (), (), is_there=False)
+    sighting = _seen(source, location)
+    if night not in sighting.nights:
+        return NightListing(night, (), (), sighting=sighting)
     try:
         entries = location.entries(night.isoformat())
     except SourceReadError as error:
+        require_there(source, sighting)
         raise ConfigurationError(f"source {source}/{night}: {error.strerror}; make it readable") from None
-    folder = _Folder(source, location, night.isoformat(), _by_name(entries), time.time())
+    folder = _Folder(source, location, sighting, night.isoformat(), _by_name(entries), time.time())
     recordings: list[Recording] = []
     rejections: list[Rejection] = []
     unready: list[Unready] = []
@@ -91,7 +126,11 @@ def list_night(source: Source, night: date, wanted: Callable[[str], bool] = lamb
             rejections.append(outcome)
         else:
             unready.append(outcome)
-    return NightListing(night, tuple(recordings), tuple(rejections), tuple(unready))
+    if rejections:  # nothing may be wrong with them but that the source went away while their sidecars were read
+        require_there(source, sighting)
+        if not holds_files(location, folder.night):
+            raise SourceGoneError(f"source {source}/{night}: went away while it was looked through; run again")
+    return NightListing(night, tuple(recordings), tuple(rejections), tuple(unready), sighting)
 
 
 def _opened(source: Source) -> Location:
@@ -101,17 +140,24 @@ def _opened(source: Source) -> Location:
         raise ConfigurationError(f"source {source}: {error.strerror}; see that the server answers") from None
 
 
-def _nights(source: Source, location: Location) -> list[date]:
+def _look(location: Location) -> tuple[Sighting, bool]:
+    """What a source is now, and whether it holds anything at all."""
+    entries = [entry for entry in location.entries() if not is_hidden(entry.name)]
+    names = [entry.name for entry in entries if entry.is_folder and _NIGHT.fullmatch(entry.name)]
+    nights = frozenset(night for name in names if (night := _as_date(name)) is not None)
+    return Sighting(location.device(), nights), bool(entries)
+
+
+def _seen(source: Source, location: Location) -> Sighting:
     try:
-        names = [entry.name for entry in location.entries() if entry.is_folder and _NIGHT.fullmatch(entry.name)]
+        sighting, holds_anything = _look(location)
     except SourceReadError as error:
         raise ConfigurationError(
             f"source {source}: {error.strerror}; give the folder that holds one folder per day with --source"
         ) from None
-    nights = sorted(night for name in names if (night := _as_date(name)) is not None)
-    if not nights:
+    if holds_anything and not sighting.nights:
         raise ConfigurationError(f"source {source}: holds no folder named YYYY-MM-DD; see docs/source.md")
-    return nights
+    return sighting
 
 
 def _by_name(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
@@ -194,7 +240,8 @@ def _examine(folder: _Folder, name: str, raw: dict[str, Any] | SessionError) -> 
         reason, message = fault
         return Rejection(uri, reason, f"{name}: {message}", None, sidecar.session_id, sidecar.patient_id)
     (entry,) = folder.files[name]
-    return Recording(uri, sidecar, entry.size, entry.version, None if entry.name == name else entry.name)
+    stored_name = None if entry.name == name else entry.name
+    return Recording(uri, sidecar, entry.size, entry.version, stored_name, folder.sighting)
 
 
 def _why_unready(folder: _Folder, name: str) -> str | None:
@@ -236,7 +283,8 @@ def _fault(folder: _Folder, name: str, sidecar: Sidecar) -> tuple[QuarantineReas
     if entry.size == 0:
         return QuarantineReason.EMPTY_FILE, "holds no bytes; copy it again from the camera"
     if entry.size > folder.source.max_bytes:
-        return QuarantineReason.TOO_LARGE, f"{entry.size} bytes are more than PMFER_VIDEO_MAX_BYTES allows; not copied"
+        limit = f"more than the {folder.source.max_bytes:,} of PMFER_VIDEO_MAX_BYTES"
+        return QuarantineReason.TOO_LARGE, f"has {entry.size:,} bytes, {limit}; not copied"
     return None
 
 

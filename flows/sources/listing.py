@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from flows.sources.location import Location, SourceAccess, open_location
 from flows.sources.sidecar import Sidecar
+from flows.sources.sighting import Sighting
 from pmfer.errors import QuarantineReason
 
 
@@ -42,6 +43,7 @@ class Recording:
     size: int  # bytes, when it was listed
     version: str  # as Entry has it, when it was listed
     stored_name: str | None = None  # of the file, where the source writes its letters in another form of Unicode
+    sighting: Sighting = field(default=Sighting(), repr=False, compare=False)  # of the source, when it was listed
 
     @property
     def path(self) -> str:
@@ -82,7 +84,12 @@ class NightListing:
     recordings: tuple[Recording, ...]
     rejections: tuple[Rejection, ...]
     unready: tuple[Unready, ...] = ()
-    is_there: bool = True  # whether the source has a folder of the night
+    sighting: Sighting = field(default=Sighting(), repr=False)  # of the source
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the source has a folder of the night."""
+        return self.night in self.sighting.nights
 
     @property
     def found(self) -> int:

@@ -23,6 +23,7 @@ from pmfer.errors import ConfigurationError
 from warehouse.address import S3Access
 
 READ_BLOCK_BYTES = 8 * 1024 * 1024  # what is asked of a remote server at once
+STAT_BLOCK_BYTES = 512  # what st_blocks counts, whatever the blocks of the file system are
 S3_TIMEOUT_S = 30  # to connect and to wait for an answer
 MODIFIED_FIELDS = ("mtime", "LastModified")  # where a file system of fsspec says when a file was written
 
@@ -86,6 +87,22 @@ class Location:
         """
         with self.reading():
             return self._entry(self.filesystem.info(self._path(path)))
+
+    def device(self) -> int | None:
+        """Number of the file system that it lies on; None on a server.
+
+        Raises:
+            SourceReadError: it is not there.
+        """
+        return None
+
+    def is_sparse(self, path: str) -> bool:
+        """Whether most of a file was never written, so that there is no recording in it; a server does not say.
+
+        Raises:
+            SourceReadError: it is not there.
+        """
+        return False
 
     @contextmanager
     def open(self, path: str) -> Iterator[BinaryIO]:
@@ -152,6 +169,25 @@ class FolderLocation(Location):
     def leads_out(self, path: str, entry: Entry) -> bool:
         """Whether the file behind a path, with every link followed, lies outside of the source."""
         return not self._real(path).is_relative_to(self._real())
+
+    def device(self) -> int | None:
+        """Number of the file system that it lies on.
+
+        Raises:
+            SourceReadError: it is not there.
+        """
+        with self.reading():
+            return Path(self.root).stat().st_dev
+
+    def is_sparse(self, path: str) -> bool:
+        """Whether less than half of a file has a place on its disk, as where it was made long and never filled.
+
+        Raises:
+            SourceReadError: it is not there.
+        """
+        with self.reading():
+            status = self._real(path).stat()
+        return status.st_blocks * STAT_BLOCK_BYTES < status.st_size // 2
 
     @contextmanager
     def open(self, path: str) -> Iterator[BinaryIO]:

@@ -70,6 +70,11 @@ def test_an_output_can_be_written_and_is_the_videos_own_name_where_that_can_be(n
 def test_a_video_has_the_limits_of_a_night(
     film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setenv("PMFER_VIDEO_MAX_BYTES", str(film.stat().st_size - 1))
+    assert score(monkeypatch, tmp_path / "out", film) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"film.mp4: has {film.stat().st_size:,} bytes, more than the limit of " in line
+    monkeypatch.delenv("PMFER_VIDEO_MAX_BYTES")
     monkeypatch.setenv("PMFER_VIDEO_MAX_FRAMES", "2")
     assert score(monkeypatch, tmp_path / "out", film) == 1
     assert "has more than 2 frames, the limit" in capsys.readouterr().err

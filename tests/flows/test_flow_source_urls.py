@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,10 @@ from plain_night import run_night
 from ssh_server import SshServer, find_sshd, running_server
 
 from flows.data_folder import DataFolder
-from flows.sources import Source, SourceAccess, list_night, list_nights
+from flows.sources import Source, SourceAccess, SourceGoneError, list_night, list_nights
 from flows.sources.digests import Digests
 from flows.staging import (
     ChangedMeanwhileError,
-    SourceGoneError,
     UnreadableRecordingError,
     copy_recording,
     staging_folder,
@@ -45,14 +44,14 @@ class Place:
     folder: Path  # of a folder or an SFTP server
     store: Any = None  # of S3, with the prefix in `folder`
 
-    def put(self, name: str, content: bytes | dict[str, object]) -> None:
-        """Write a file of the night."""
+    def put(self, name: str, content: bytes | dict[str, object], night: date = NIGHT) -> None:
+        """Write a file of a night."""
         data = content if isinstance(content, bytes) else json.dumps(content).encode()
         if self.store:
-            self.store.put_object(Bucket=BUCKET, Key=f"{self.folder.name}/{NIGHT}/{name}", Body=data)
+            self.store.put_object(Bucket=BUCKET, Key=f"{self.folder.name}/{night}/{name}", Body=data)
         else:
-            (self.folder / str(NIGHT)).mkdir(exist_ok=True)
-            (self.folder / str(NIGHT) / name).write_bytes(data)
+            (self.folder / str(night)).mkdir(exist_ok=True)
+            (self.folder / str(night) / name).write_bytes(data)
 
     def remove(self, name: str) -> None:
         """Take a file of the night away."""
@@ -60,6 +59,15 @@ class Place:
             self.store.delete_object(Bucket=BUCKET, Key=f"{self.folder.name}/{NIGHT}/{name}")
         else:
             (self.folder / str(NIGHT) / name).unlink()
+
+    def remove_night(self) -> None:
+        """Take the night away with all that is in it."""
+        if self.store:
+            listed = self.store.list_objects_v2(Bucket=BUCKET, Prefix=f"{self.folder.name}/{NIGHT}/")["Contents"]
+            for found in listed:
+                self.store.delete_object(Bucket=BUCKET, Key=found["Key"])
+        else:
+            shutil.rmtree(self.folder / str(NIGHT))
 
 
 @pytest.fixture(scope="module")
@@ -221,6 +229,45 @@ def test_a_lost_file_is_told_from_a_lost_source(place: Place, tmp_path: Path) ->
         copy_recording(recording, gone, folder)
     with pytest.raises(ConfigurationError, match=r"source .*-gone: "):
         list_nights(gone)
+
+
+def test_a_source_that_is_emptied_is_a_lost_one(place: Place, tmp_path: Path) -> None:
+    place.put("a.mp4", VIDEO)
+    place.put("a.json", SIDECAR)
+    (recording,) = list_night(place.source, NIGHT).recordings
+    place.remove_night()
+    with staging_folder(tmp_path / "staging") as folder, pytest.raises(SourceGoneError, match="run again"):
+        copy_recording(recording, place.source, folder)
+
+
+def test_a_night_that_is_removed_is_told_from_a_lost_source_and_says_nothing_of_its_files(
+    place: Place, tmp_path: Path
+) -> None:
+    place.put("a.mp4", VIDEO)
+    place.put("a.json", SIDECAR)
+    place.put("b.mp4", VIDEO, NIGHT + timedelta(days=1))
+    (recording,) = list_night(place.source, NIGHT).recordings
+    place.remove_night()
+    with (
+        staging_folder(tmp_path / "staging") as folder,
+        pytest.raises(ChangedMeanwhileError, match="the folder of its night is gone"),
+    ):
+        copy_recording(recording, place.source, folder)
+
+
+def test_a_source_that_goes_away_while_its_sidecars_are_read_sets_nothing_aside(place: Place) -> None:
+    for name in ("a", "b"):
+        place.put(f"{name}.mp4", VIDEO)
+        place.put(f"{name}.json", {**SIDECAR, "session_id": name})
+    there = [True]
+
+    def unmount(uri: str) -> bool:
+        if there and there.pop():
+            place.remove_night()
+        return True
+
+    with pytest.raises(SourceGoneError, match="went away"):
+        list_night(place.source, NIGHT, unmount)
 
 
 def test_a_host_with_another_key_or_an_unknown_one_is_refused(ssh: SshServer, tmp_path: Path) -> None:

@@ -130,11 +130,18 @@ def test_other_files_are_left_alone(folder: Path) -> None:
     assert list_night(folder.parent, NIGHT).found == 0
 
 
-def test_a_missing_or_empty_source_is_one_clear_line(tmp_path: Path) -> None:
+def test_a_missing_source_or_another_folder_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "photographs").mkdir()
     with pytest.raises(ConfigurationError, match=r"nowhere.*No such file"):
         list_nights(Source(str(tmp_path / "nowhere")))
     with pytest.raises(ConfigurationError, match="no folder named YYYY-MM-DD"):
         list_nights(Source(str(tmp_path)))
+
+
+def test_a_source_may_be_empty_in_a_new_house(tmp_path: Path) -> None:
+    (tmp_path / ".keep").touch()
+    assert list_nights(Source(str(tmp_path))) == []
+    assert list_night(tmp_path, NIGHT).found == 0
 
 
 def test_a_night_without_a_folder_is_empty(folder: Path) -> None:

@@ -128,6 +128,7 @@ def test_a_forged_header_with_giant_pictures_is_refused_before_memory_is_taken(
 @pytest.mark.parametrize(
     ("limits", "pixel_aspect", "times_ms"),
     [
+        (replace(LIMITS, file_bytes=100), None, [0, 100, 200]),
         (replace(LIMITS, pixels=512 * 512 - 1), None, [0, 100, 200]),
         (replace(LIMITS, pixels=1_000_000), "100", [0, 100, 200]),  # a million stored pixels, a hundred shown
         (replace(LIMITS, frames=2), None, [0, 100, 200]),

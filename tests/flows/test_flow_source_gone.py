@@ -1,0 +1,205 @@
+"""A source that is not mounted, or not any more: nothing is set aside for it, and its return finishes the night."""
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import closing
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from notice_server import notice_server
+from privacy_folder import file_of
+
+from flows import scoring, steps
+from flows.data_folder import DataFolder
+from flows.doctor import State, check_source
+from flows.metrics import read_metrics
+from flows.nightly import one_night
+from flows.settings import Settings
+from flows.sources import SourceGoneError
+from flows.unfinished import Standing, unfinished_nights
+from flows.writing import writing
+from warehouse import queries
+from warehouse.connection import open_reader
+
+NIGHT = date(2026, 3, 2)
+AFTER = NIGHT + timedelta(days=1)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A night of three recordings: two that are no videos, as only their bytes tell, and one without its sidecar."""
+    folder = tmp_path / "source" / str(NIGHT)
+    folder.mkdir(parents=True)
+    for name in ("a", "b", "c"):
+        (folder / f"{name}.mp4").write_text(f"no video: {name}")
+        sidecar = {"session_id": name, "patient_id": "p01", "started_at": f"{NIGHT}T09:00:00+01:00", "consent": True}
+        (folder / f"{name}.json").write_text(json.dumps(sidecar))
+    (folder / "c.json").unlink()
+    return tmp_path / "source"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> DataFolder:
+    return DataFolder(tmp_path / "data")
+
+
+def unmount(source: Path) -> Path:
+    """Leave an empty folder in the place of the source; where the source is then."""
+    away = source.rename(source.with_name("away"))
+    source.mkdir()
+    return away
+
+
+def mount(source: Path, away: Path) -> None:
+    """Bring the source back."""
+    source.rmdir()
+    away.rename(source)
+
+
+def aside(data: DataFolder) -> dict[str, str]:
+    """Reasons by the path of what is set aside."""
+    with closing(open_reader(file_of(data))) as reader:
+        return dict(queries.quarantine_all(reader).select("source_uri", "reason").iter_rows())
+
+
+def test_a_new_house_may_begin_with_an_empty_source(tmp_path: Path, data: DataFolder) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    assert one_night(str(source), data.root, NIGHT).found == 0
+    state, text = check_source(Settings(source=str(source), data_dir=data.root))
+    assert state is State.WARNING
+    assert "is empty" in text
+
+
+def test_an_empty_mount_point_is_no_empty_night_once_the_house_has_recordings(
+    source: Path, data: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert one_night(str(source), data.root, NIGHT).quarantined == 3
+    before = aside(data)
+    succeeded = read_metrics(data.metrics)
+    assert succeeded is not None
+
+    away = unmount(source)
+    with notice_server() as hook:
+        monkeypatch.setenv("PMFER_NOTIFY_URLS", hook.url)
+        command = [sys.executable, "-m", "flows", "nightly", "--source", str(source), "--date", str(NIGHT)]
+        done = subprocess.run([*command, "--data-dir", str(data.root)], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(
+        f"pmfer: source {source}: is empty, and the warehouse has recordings up to {NIGHT}; mount it"
+    )
+    assert hook.titles == [f"PMFER: the night of {NIGHT} failed"]
+    monkeypatch.delenv("PMFER_NOTIFY_URLS")
+    failed = read_metrics(data.metrics)
+    assert failed is not None
+    assert (failed.succeeded, failed.last_success_at) == (False, succeeded.last_success_at)
+    assert [(left.night, left.standing) for left in unfinished_nights(data)] == [(NIGHT, Standing.FAILED)]
+    assert aside(data) == before
+    with pytest.raises(SourceGoneError, match="is empty"):
+        check_source(Settings(source=str(source), data_dir=data.root))
+
+    mount(source, away)
+    assert one_night(str(source), data.root, AFTER).found == 0  # a night without recordings, of a source that is there
+    assert check_source(Settings(source=str(source), data_dir=data.root))[0] is State.OK
+
+
+def test_a_house_that_removes_old_recordings_or_says_that_its_source_is_empty_is_believed(
+    source: Path, data: DataFolder
+) -> None:
+    one_night(str(source), data.root, NIGHT)
+    unmount(source)
+    (source / "2026-02-01").mkdir()  # an older folder below the mount point
+    with pytest.raises(SourceGoneError, match="holds none of the nights that were scored, nor a later one"):
+        one_night(str(source), data.root, AFTER)
+    (source / "2026-02-01").rmdir()
+    (source / str(AFTER)).mkdir()
+    assert one_night(str(source), data.root, AFTER).found == 0
+    assert one_night(str(source), data.root, AFTER + timedelta(days=1)).found == 0
+
+
+def test_a_source_that_is_unmounted_in_mid_night_stops_it_and_sets_nothing_aside(
+    source: Path, data: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps.time, "sleep", lambda _: None)  # it does not come back by waiting
+    pulled: list[object] = []
+    pull = scoring.pull_session
+
+    def pull_until_unmounted(*arguments: object) -> object:
+        if len(pulled) == 1 and any(source.iterdir()):
+            unmount(source)
+        pulled.append(pull(*arguments))  # type: ignore[arg-type]
+        return pulled[-1]
+
+    monkeypatch.setattr(scoring, "pull_session", pull_until_unmounted)
+    with pytest.raises(SourceGoneError, match=r"it holds none of the nights .* bring it back and run again"):
+        one_night(str(source), data.root, NIGHT)
+    monkeypatch.undo()
+    assert len(pulled) == 1
+    metrics = read_metrics(data.metrics)
+    assert metrics is not None
+    assert (metrics.succeeded, metrics.last_success_at) == (False, None)
+    before = {f"{NIGHT}/a.mp4": "not_a_video", f"{NIGHT}/c.mp4": "sidecar_missing"}
+    with writing(data, file_of(data)) as connection:
+        assert dict(queries.quarantine_all(connection).select("source_uri", "reason").iter_rows()) == before
+
+    mount(source, source.with_name("away"))
+    assert one_night(str(source), data.root, NIGHT).quarantined == 1
+    assert aside(data) == before | {f"{NIGHT}/b.mp4": "not_a_video"}
+
+
+IN_A_NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+# A tmpfs in the place of the source, and another one in its place after the listing.
+MOUNTS = """
+mount -t tmpfs tmpfs "$SOURCE" && cp -r "$WARD/." "$SOURCE" && exec "$PYTHON" -c "$STORY"
+"""
+STORY = """
+import os, subprocess
+from datetime import date
+from pathlib import Path
+from flows.sources import Source, SourceGoneError, list_night
+from flows.staging import copy_recording
+folder, night = Path(os.environ["SOURCE"]), date(2026, 3, 2)
+source = Source(str(folder), settle_s=0)
+recording = list_night(source, night).recordings[0]
+staging = Path(os.environ["STAGING"])
+copy_recording(recording, source, staging).path.unlink()
+
+def lost():
+    try:
+        copy_recording(recording, source, staging)
+    except SourceGoneError as error:
+        print(error)
+
+subprocess.run(["umount", folder], check=True)
+lost()
+(folder / str(night)).mkdir()
+(folder / str(night) / "another.mp4").touch()
+lost()
+"""
+
+
+def test_a_real_mount_that_is_gone_and_another_disk_in_its_place_are_both_noticed(source: Path, tmp_path: Path) -> None:
+    for name in ("mounted", "staging"):
+        (tmp_path / name).mkdir()
+    environment = os.environ | {
+        "SOURCE": str(tmp_path / "mounted"),
+        "STAGING": str(tmp_path / "staging"),
+        "WARD": str(source),
+        "PYTHON": sys.executable,
+        "STORY": STORY,
+    }
+    try:
+        subprocess.run(
+            [*IN_A_NAMESPACE, 'mount -t tmpfs tmpfs "$SOURCE"'], env=environment, check=True, capture_output=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this machine lets nobody mount a file system of his own")
+    told = subprocess.run([*IN_A_NAMESPACE, MOUNTS], env=environment, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr
+    lines = told.stdout.splitlines()
+    assert len(lines) == 2
+    assert all("another file system is in its place" in line for line in lines)
