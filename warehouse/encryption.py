@@ -9,6 +9,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import io
 import secrets
 import stat
 from pathlib import Path
@@ -92,7 +93,10 @@ def write_parquet(frame: pl.DataFrame, path: Path, key: str | None) -> None:
         WarehouseError: the file cannot be written.
     """
     if key is None:
-        frame.write_parquet(path)
+        content = io.BytesIO()
+        frame.write_parquet(content)
+        with one_line_errors(path):  # by itself polars would say of a full disk that the Parquet is wrong
+            path.write_bytes(content.getbuffer())
         return
     with one_line_errors(path), duckdb.connect() as connection:
         options = parquet_options(connection, key)

@@ -176,3 +176,10 @@ def one_line_without_keys(error: pytest.ExceptionInfo[WarehouseError]) -> None:
     assert "\n" not in text
     assert KEY not in text
     assert OTHER_KEY not in text
+
+
+@pytest.mark.parametrize("key", [None, KEY], ids=["plain", "encrypted"])
+def test_a_parquet_file_on_a_full_disk_is_one_line_that_says_so(tmp_path: Path, key: str | None) -> None:
+    (tmp_path / "scores.parquet").symlink_to("/dev/full")
+    with pytest.raises(WarehouseError, match=r"scores\.parquet.*No space left on device.*make room"):
+        write_parquet(sample_frames("a"), tmp_path / "scores.parquet", key)
