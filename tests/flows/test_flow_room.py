@@ -14,7 +14,9 @@ import pytest
 from privacy_folder import file_of
 
 from flows.data_folder import DataFolder
+from flows.night import NightOutcome
 from flows.nightly import one_night
+from flows.request import RunRequest
 from flows.sources import Source, list_night
 from flows.staging import TooLargeToCopyError, copy_recording
 from pmfer.errors import QuarantineReason
@@ -35,6 +37,10 @@ def deliver(source: Path, name: str, content: bytes = b"no video", size: int | N
     (folder / f"{name}.json").write_text(json.dumps(sidecar))
 
 
+def run(source: Path, data: DataFolder, night: date) -> NightOutcome:
+    return one_night(RunRequest(source=str(source), data_dir=data.root), night)
+
+
 def aside(data: DataFolder) -> pl.DataFrame:
     with closing(open_reader(file_of(data))) as reader:
         return queries.quarantine_all(reader).select("source_uri", "reason", "message")
@@ -48,13 +54,13 @@ def test_a_file_that_no_disk_here_could_hold_is_set_aside_and_the_night_goes_on(
     source, data = tmp_path / "source", DataFolder(tmp_path / "data")
     deliver(source, "a", size=size)
     deliver(source, "b")
-    assert one_night(str(source), data.root, NIGHT).quarantined == 2
+    assert run(source, data, NIGHT).quarantined == 2
     (huge, other) = aside(data).iter_rows(named=True)
     assert (huge["source_uri"], huge["reason"]) == (f"{NIGHT}/a.mp4", QuarantineReason.TOO_LARGE)
     assert huge["message"].startswith(f"a.mp4: has {size:,} bytes, and the disk that it would be copied to holds ")
     assert other["reason"] == QuarantineReason.NOT_A_VIDEO
     deliver(source, "a", b"no video either")
-    assert one_night(str(source), data.root, NIGHT).quarantined == 1
+    assert run(source, data, NIGHT).quarantined == 1
     assert set(aside(data)["reason"]) == {QuarantineReason.NOT_A_VIDEO}
 
 
@@ -73,10 +79,10 @@ MOUNT = 'mount -t tmpfs -o size=200m tmpfs "$FOLDER/data"'
 # The file system goes with its processes, so all of the story takes place within one.
 STORY = f"""
 night() {{
-    "$PYTHON" -m flows nightly --source "$FOLDER/source" --date {NIGHT} --data-dir "$FOLDER/data" >"$FOLDER/$1.out" \\
+    "$PYTHON" -m cli nightly --source "$FOLDER/source" --date {NIGHT} --data-dir "$FOLDER/data" >"$FOLDER/$1.out" \\
         2>"$FOLDER/$1.err"
     echo $? >"$FOLDER/$1.code"
-    "$PYTHON" -m flows quarantine list --json --data-dir "$FOLDER/data" >"$FOLDER/$1.aside"
+    "$PYTHON" -m cli quarantine list --json --data-dir "$FOLDER/data" >"$FOLDER/$1.aside"
 }}
 {MOUNT} || exit
 head -c 150000000 /dev/zero >"$FOLDER/data/other"

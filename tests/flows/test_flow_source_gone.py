@@ -16,7 +16,9 @@ from flows import scoring, steps
 from flows.data_folder import DataFolder
 from flows.doctor import State, check_source
 from flows.metrics import read_metrics
+from flows.night import NightOutcome
 from flows.nightly import one_night
+from flows.request import RunRequest
 from flows.settings import Settings
 from flows.sources import SourceGoneError
 from flows.unfinished import Standing, unfinished_nights
@@ -59,6 +61,10 @@ def mount(source: Path, away: Path) -> None:
     away.rename(source)
 
 
+def run(source: Path, data: DataFolder, night: date) -> NightOutcome:
+    return one_night(RunRequest(source=str(source), data_dir=data.root), night)
+
+
 def aside(data: DataFolder) -> dict[str, str]:
     """Reasons by the path of what is set aside."""
     with closing(open_reader(file_of(data))) as reader:
@@ -68,7 +74,7 @@ def aside(data: DataFolder) -> dict[str, str]:
 def test_a_new_house_may_begin_with_an_empty_source(tmp_path: Path, data: DataFolder) -> None:
     source = tmp_path / "source"
     source.mkdir()
-    assert one_night(str(source), data.root, NIGHT).found == 0
+    assert run(source, data, NIGHT).found == 0
     state, text = check_source(Settings(source=str(source), data_dir=data.root))
     assert state is State.WARNING
     assert "is empty" in text
@@ -77,7 +83,7 @@ def test_a_new_house_may_begin_with_an_empty_source(tmp_path: Path, data: DataFo
 def test_an_empty_mount_point_is_no_empty_night_once_the_house_has_recordings(
     source: Path, data: DataFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert one_night(str(source), data.root, NIGHT).quarantined == 3
+    assert run(source, data, NIGHT).quarantined == 3
     before = aside(data)
     succeeded = read_metrics(data.metrics)
     assert succeeded is not None
@@ -85,7 +91,7 @@ def test_an_empty_mount_point_is_no_empty_night_once_the_house_has_recordings(
     away = unmount(source)
     with notice_server() as hook:
         monkeypatch.setenv("PMFER_NOTIFY_URLS", hook.url)
-        command = [sys.executable, "-m", "flows", "nightly", "--source", str(source), "--date", str(NIGHT)]
+        command = [sys.executable, "-m", "cli", "nightly", "--source", str(source), "--date", str(NIGHT)]
         done = subprocess.run([*command, "--data-dir", str(data.root)], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
@@ -103,22 +109,22 @@ def test_an_empty_mount_point_is_no_empty_night_once_the_house_has_recordings(
         check_source(Settings(source=str(source), data_dir=data.root))
 
     mount(source, away)
-    assert one_night(str(source), data.root, AFTER).found == 0  # a night without recordings, of a source that is there
+    assert run(source, data, AFTER).found == 0  # a night without recordings, of a source that is there
     assert check_source(Settings(source=str(source), data_dir=data.root))[0] is State.OK
 
 
 def test_a_house_that_removes_old_recordings_or_says_that_its_source_is_empty_is_believed(
     source: Path, data: DataFolder
 ) -> None:
-    one_night(str(source), data.root, NIGHT)
+    run(source, data, NIGHT)
     unmount(source)
     (source / "2026-02-01").mkdir()  # an older folder below the mount point
     with pytest.raises(SourceGoneError, match="holds none of the nights that were scored, nor a later one"):
-        one_night(str(source), data.root, AFTER)
+        run(source, data, AFTER)
     (source / "2026-02-01").rmdir()
     (source / str(AFTER)).mkdir()
-    assert one_night(str(source), data.root, AFTER).found == 0
-    assert one_night(str(source), data.root, AFTER + timedelta(days=1)).found == 0
+    assert run(source, data, AFTER).found == 0
+    assert run(source, data, AFTER + timedelta(days=1)).found == 0
 
 
 def test_a_source_that_is_unmounted_in_mid_night_stops_it_and_sets_nothing_aside(
@@ -136,7 +142,7 @@ def test_a_source_that_is_unmounted_in_mid_night_stops_it_and_sets_nothing_aside
 
     monkeypatch.setattr(scoring, "pull_session", pull_until_unmounted)
     with pytest.raises(SourceGoneError, match=r"it holds none of the nights .* bring it back and run again"):
-        one_night(str(source), data.root, NIGHT)
+        run(source, data, NIGHT)
     monkeypatch.undo()
     assert len(pulled) == 1
     metrics = read_metrics(data.metrics)
@@ -147,7 +153,7 @@ def test_a_source_that_is_unmounted_in_mid_night_stops_it_and_sets_nothing_aside
         assert dict(queries.quarantine_all(connection).select("source_uri", "reason").iter_rows()) == before
 
     mount(source, source.with_name("away"))
-    assert one_night(str(source), data.root, NIGHT).quarantined == 1
+    assert run(source, data, NIGHT).quarantined == 1
     assert aside(data) == before | {f"{NIGHT}/b.mp4": "not_a_video"}
 
 
