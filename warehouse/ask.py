@@ -17,7 +17,6 @@ import polars as pl
 import pyarrow as pa
 
 from pmfer.errors import WarehouseError
-from warehouse import sql
 from warehouse.address import Address, LakeAddress
 from warehouse.connection import OFFLINE
 from warehouse.literals import quoted
@@ -103,6 +102,17 @@ class Answer:
                 yield formatter.execute(select).pl()
 
 
+# Shut a reader in with what it has attached: no other files, no network, no extensions, and no way to undo it.
+_CONFINE_READER = """
+    SET python_enable_replacements = false;
+    SET arrow_lossless_conversion = true;
+    -- An error then says where in the text it is.
+    SET errors_as_json = true;
+    SET enable_external_access = false;
+    SET lock_configuration = true;
+"""
+
+
 def confine(connection: duckdb.DuckDBPyConnection, address: Address, spill: Path) -> None:
     """Leave a reader nothing but its warehouse: no other file, network, extension or setting, for good.
 
@@ -115,7 +125,7 @@ def confine(connection: duckdb.DuckDBPyConnection, address: Address, spill: Path
     if isinstance(address, LakeAddress):
         folder = address.data.rstrip("/") + "/"
         connection.execute(f"SET allowed_directories = [{quoted(folder)}]")
-    connection.execute(sql.statement("confine_reader"))
+    connection.execute(_CONFINE_READER)
 
 
 def check(connection: duckdb.DuckDBPyConnection, text: str) -> Query:

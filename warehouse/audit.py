@@ -22,7 +22,6 @@ import duckdb
 import polars as pl
 
 from pmfer.errors import WarehouseError
-from warehouse import sql
 from warehouse.batch import registered
 from warehouse.transaction import database_path
 
@@ -86,6 +85,14 @@ def record(
     record_all(connection, [Event(action, object_id, patient_id, details)])
 
 
+# Move the head of the audit log to its newest entry.
+_MOVE_AUDIT_HEAD = """
+    UPDATE audit_head
+    SET entries = $entry, sha256 = $sha256
+    WHERE entries = $entries_before AND sha256 = $sha256_before
+"""
+
+
 def record_all(connection: duckdb.DuckDBPyConnection, events: Sequence[Event]) -> None:
     """Append entries. Call it in the transaction of the writes that they speak of, so that all is stored or nothing.
 
@@ -123,9 +130,11 @@ def record_all(connection: duckdb.DuckDBPyConnection, events: Sequence[Event]) -
         entries.append(entry)
     _append(connection, entries)
     moved = {"entry": head.entries, "sha256": head.sha256}
-    connection.execute(
-        sql.statement("move_audit_head"), {**moved, "entries_before": before.entries, "sha256_before": before.sha256}
-    )
+    connection.execute(_MOVE_AUDIT_HEAD, {**moved, "entries_before": before.entries, "sha256_before": before.sha256})
+
+
+# The newest entry of the audit log, by number and hash.
+_AUDIT_HEAD = "SELECT entries, sha256 FROM audit_head"
 
 
 def current_head(connection: duckdb.DuckDBPyConnection) -> Head:
@@ -134,7 +143,7 @@ def current_head(connection: duckdb.DuckDBPyConnection) -> Head:
     Raises:
         WarehouseError: the table of the head was tampered with.
     """
-    rows = connection.execute(sql.query("audit_head")).fetchall()
+    rows = connection.execute(_AUDIT_HEAD).fetchall()
     if len(rows) != 1:
         raise WarehouseError(
             f"warehouse {database_path(connection)}: audit_head has {len(rows)} rows instead of 1; "
@@ -170,15 +179,38 @@ def actor_of(connection: duckdb.DuckDBPyConnection) -> str:
     return str(rows[0][0] or account())
 
 
+# What the audit log calls these patients; no row for those it never spoke of.
+_AUDIT_SUBJECTS = """
+    SELECT patient_id, subject
+    FROM audit_subjects
+    WHERE patient_id IN (SELECT unnest(CAST($patient_ids AS VARCHAR[])))
+"""
+
+
+def known_subjects(connection: duckdb.DuckDBPyConnection, patient_ids: Set[str]) -> dict[str, str]:
+    """What the log calls patients, by patient_id, without those it never spoke of."""
+    return dict(connection.execute(_AUDIT_SUBJECTS, {"patient_ids": sorted(patient_ids)}).fetchall())
+
+
+# Give patients names of their own in the audit log.
+_INSERT_AUDIT_SUBJECTS = """
+    INSERT INTO audit_subjects (patient_id, subject)
+    SELECT unnest($patient_ids), unnest($subjects)
+"""
+
+
 def _subjects_of(connection: duckdb.DuckDBPyConnection, patient_ids: Set[str]) -> dict[str, str]:
     """What the log calls patients, by patient_id; new ones are given a random subject."""
-    known = connection.execute(sql.query("audit_subjects"), {"patient_ids": sorted(patient_ids)}).fetchall()
-    subjects = dict(known)
+    subjects = known_subjects(connection, patient_ids)
     new = {patient_id: secrets.token_hex(16) for patient_id in sorted(patient_ids - subjects.keys())}
     if new:
         values = {"patient_ids": list(new), "subjects": list(new.values())}
-        connection.execute(sql.statement("insert_audit_subjects"), values)
+        connection.execute(_INSERT_AUDIT_SUBJECTS, values)
     return subjects | new
+
+
+# Append entries to the audit log, registered as entry_batch.
+_APPEND_AUDIT_ENTRIES = "INSERT INTO audit_log BY NAME FROM entry_batch"
 
 
 def _append(connection: duckdb.DuckDBPyConnection, entries: Sequence[Entry]) -> None:
@@ -194,4 +226,4 @@ def _append(connection: duckdb.DuckDBPyConnection, entries: Sequence[Entry]) -> 
     nullable = {"object_id": pl.String, "subject": pl.String}
     batch = pl.DataFrame(rows, schema_overrides=nullable, infer_schema_length=None).drop("number", "recorded_us")
     with registered(connection, "entry_batch", batch):
-        connection.execute(sql.statement("append_audit_entries"))
+        connection.execute(_APPEND_AUDIT_ENTRIES)

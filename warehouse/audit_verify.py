@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import duckdb
 
-from warehouse import sql
 from warehouse.audit import GENESIS, Entry, Head, current_head
 from warehouse.transaction import database_path, one_line_errors
 
@@ -61,9 +60,19 @@ def verify_log(connection: duckdb.DuckDBPyConnection, notes: Iterable[Note] = ()
     return end, trouble
 
 
+# The audit log in order, times as microseconds since 1970.
+_AUDIT_ENTRIES = """
+    SELECT
+        entry, epoch_us(recorded_at) AS recorded_us, account, actor, action, object_id, subject,
+        CAST(details AS VARCHAR) AS details, previous_sha256, sha256
+    FROM audit_log
+    ORDER BY entry
+"""
+
+
 def _links(connection: duckdb.DuckDBPyConnection) -> list[Link]:
     links = []
-    for row in connection.execute(sql.query("audit_entries")).fetchall():
+    for row in connection.execute(_AUDIT_ENTRIES).fetchall():
         *content, stored = row
         links.append(Link(content[0], content[-1], stored, Entry(*content).sha256))
     return links

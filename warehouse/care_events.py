@@ -88,6 +88,16 @@ class ImportCounts:
     removed: int
 
 
+# Events of a batch, registered as event_batch, whose identifier is stored as an event of another patient.
+_CARE_EVENTS_OF_OTHERS = """
+    SELECT event_id
+    FROM event_batch
+    JOIN care_events AS stored USING (event_id)
+    WHERE stored.patient_id <> event_batch.patient_id
+    ORDER BY event_id
+"""
+
+
 def events_of_others(connection: duckdb.DuckDBPyConnection, events: Sequence[CareEvent]) -> set[str]:
     """Identifiers among these events that are stored as another patient's: they must not be taken over.
 
@@ -95,7 +105,7 @@ def events_of_others(connection: duckdb.DuckDBPyConnection, events: Sequence[Car
         WarehouseError: the database refused.
     """
     with transaction(connection), registered(connection, "event_batch", _batch(events)):
-        return {event_id for (event_id,) in connection.execute(sql.query("care_events_of_others")).fetchall()}
+        return {event_id for (event_id,) in connection.execute(_CARE_EVENTS_OF_OTHERS).fetchall()}
 
 
 def store_care_events(connection: duckdb.DuckDBPyConnection, events: Sequence[CareEvent], source: str) -> ImportCounts:
@@ -119,17 +129,30 @@ def store_care_events(connection: duckdb.DuckDBPyConnection, events: Sequence[Ca
         return _store([event for event in events if event.patient_id not in erased], connection, source)
 
 
+# Take out the care events that a batch changes or removes, registered as event_changes.
+_DELETE_CARE_EVENTS = "DELETE FROM care_events WHERE event_id IN (SELECT event_id FROM event_changes)"
+# Store the care events of a batch, registered as event_batch, that are new or changed, registered as event_changes.
+_INSERT_CARE_EVENTS = """
+    INSERT INTO care_events BY NAME
+    SELECT
+        event_id, patient_id, kind, item, event_date, started_at, utc_offset_s, ended_at, amount, unit, note,
+        $source AS source, now() AS imported_at
+    FROM event_batch
+    WHERE event_id IN (SELECT event_id FROM event_changes WHERE change <> 'removed')
+"""
+
+
 def _store(events: Sequence[CareEvent], connection: duckdb.DuckDBPyConnection, source: str) -> ImportCounts:
     with registered(connection, "event_batch", _batch(events)):
-        strangers = connection.execute(sql.query("care_events_of_others")).fetchall()
+        strangers = connection.execute(_CARE_EVENTS_OF_OTHERS).fetchall()
         if strangers:
             raise WarehouseError(f"care event {strangers[0][0]}: stored as another patient's; remove it there first")
         changes = connection.execute(sql.query("care_event_changes")).pl()
         if changes.is_empty():
             return ImportCounts(0, 0, 0)
         with registered(connection, "event_changes", changes):
-            connection.execute(sql.statement("delete_care_events"))
-            connection.execute(sql.statement("insert_care_events"), {"source": source})
+            connection.execute(_DELETE_CARE_EVENTS)
+            connection.execute(_INSERT_CARE_EVENTS, {"source": source})
         for (patient_id,), rows in changes.group_by("patient_id", maintain_order=True):
             audit.record(connection, "care_events_imported", patient_id=str(patient_id), **vars(_counts(rows)))
     return _counts(changes)

@@ -11,7 +11,7 @@ from datetime import date
 
 import duckdb
 
-from warehouse import audit, queries, sql, tombstones
+from warehouse import audit, queries, tombstones
 from warehouse.transaction import transaction
 
 ERASED = "the patient was erased, and no new consent is on record"
@@ -80,6 +80,20 @@ def read_register(connection: duckdb.DuckDBPyConnection, patient_ids: Iterable[s
     return ConsentRegister(dict(periods), tombstones.buried_among(connection, "patient", patient_ids))
 
 
+# Ask to try again what was set aside for want of a consent of a patient.
+_ASK_REPLAY_OF_PATIENT = """
+    UPDATE quarantine SET replay_asked_at = now()
+    WHERE patient_id = $patient_id AND reason = 'no_consent' AND replay_asked_at IS NULL
+"""
+# Take a period of consent out of the register, to put it in anew.
+_DELETE_CONSENT = "DELETE FROM consents WHERE patient_id = $patient_id AND valid_from = $valid_from"
+# Take a period of consent into the register.
+_INSERT_CONSENT = """
+    INSERT INTO consents (patient_id, valid_from, valid_to, withdrawn_on, source, recorded_at)
+    VALUES ($patient_id, $valid_from, $valid_to, $withdrawn_on, $source, now())
+"""
+
+
 def record_consents(connection: duckdb.DuckDBPyConnection, consents: Sequence[Consent]) -> tuple[int, int]:
     """Take consents into the register, all or none. One that begins on the same day takes the older one's place.
 
@@ -100,11 +114,11 @@ def record_consents(connection: duckdb.DuckDBPyConnection, consents: Sequence[Co
         changed = [consent for consent in new if consent not in known]
         for patient_id in {consent.patient_id for consent in changed}:
             tombstones.lift(connection, "patient", patient_id)
-            connection.execute(sql.statement("ask_replay_of_patient"), {"patient_id": patient_id})
+            connection.execute(_ASK_REPLAY_OF_PATIENT, {"patient_id": patient_id})
         for consent in changed:
             key = {"patient_id": consent.patient_id, "valid_from": consent.valid_from}
-            connection.execute(sql.statement("delete_consent"), key)
-            connection.execute(sql.statement("insert_consent"), vars(consent))
+            connection.execute(_DELETE_CONSENT, key)
+            connection.execute(_INSERT_CONSENT, vars(consent))
             audit.record(
                 connection,
                 "consent_withdrawn" if consent.withdrawn_on else "consent_recorded",

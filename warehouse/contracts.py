@@ -34,6 +34,32 @@ def contract_rules() -> dict[str, str]:
     return {name: text.partition("\n")[0].removeprefix("-- ") for name, text in sql.contracts().items()}
 
 
+# Let the contracts look at the frames of all scorings.
+_LOOK_AT_EVERYTHING = """
+    CREATE OR REPLACE TEMP VIEW frames_to_check AS FROM frame_scores;
+    CREATE OR REPLACE TEMP VIEW extra_scores_to_check AS FROM frame_extra_scores;
+"""
+# Let the contracts look at the frames of those scorings alone whose run has not completed. They are copied, so that
+# they are looked for once among all frames and not by each contract.
+_LOOK_AT_OPEN_RUNS = """
+    CREATE OR REPLACE TEMP TABLE open_frames AS
+    FROM frame_scores
+    WHERE scoring_id IN (FROM scorings_to_check(false));
+    CREATE OR REPLACE TEMP TABLE open_extra_scores AS
+    FROM frame_extra_scores
+    WHERE scoring_id IN (FROM scorings_to_check(false));
+    CREATE OR REPLACE TEMP VIEW frames_to_check AS FROM open_frames;
+    CREATE OR REPLACE TEMP VIEW extra_scores_to_check AS FROM open_extra_scores;
+"""
+# Forget which frames the contracts looked at.
+_CHECK_IS_OVER = """
+    DROP VIEW IF EXISTS temp.frames_to_check;
+    DROP VIEW IF EXISTS temp.extra_scores_to_check;
+    DROP TABLE IF EXISTS temp.open_frames;
+    DROP TABLE IF EXISTS temp.open_extra_scores;
+"""
+
+
 def broken_contracts(connection: duckdb.DuckDBPyConnection, *, everything: bool = True) -> list[Breach]:
     """The contracts that do not hold, by name.
 
@@ -48,7 +74,7 @@ def broken_contracts(connection: duckdb.DuckDBPyConnection, *, everything: bool 
     breaches = []
     rules = contract_rules()
     with one_line_errors(database_path(connection)):
-        connection.execute(sql.statement("check_everything" if everything else "check_open_runs"))
+        connection.execute(_LOOK_AT_EVERYTHING if everything else _LOOK_AT_OPEN_RUNS)
         for name, text in sql.contracts().items():
             values = {"everything": everything} if "$everything" in text else {}
             found = connection.execute(
@@ -57,7 +83,7 @@ def broken_contracts(connection: duckdb.DuckDBPyConnection, *, everything: bool 
             ((count, example),) = found.fetchall()
             if count:
                 breaches.append(Breach(name, rules[name], int(count), example))
-        connection.execute(sql.statement("check_is_over"))
+        connection.execute(_CHECK_IS_OVER)
     return breaches
 
 

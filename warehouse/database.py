@@ -5,8 +5,6 @@ from pathlib import Path
 
 import duckdb
 
-from warehouse import sql
-
 
 @dataclass(frozen=True)
 class Database:
@@ -27,11 +25,19 @@ class Database:
         return Path(self.path.removeprefix("sqlite:"))
 
 
+# The database that unqualified names refer to.
+_CURRENT_DATABASE = """
+    SELECT database_name, type, path
+    FROM duckdb_databases()
+    WHERE database_name = current_database()
+"""
+
+
 def current_database(connection: duckdb.DuckDBPyConnection) -> Database:
     """The database that unqualified names refer to.
 
     Raises:
         duckdb.Error: the database broke down earlier and must be opened anew.
     """
-    ((name, kind, path),) = connection.execute(sql.query("current_database")).fetchall()
+    ((name, kind, path),) = connection.execute(_CURRENT_DATABASE).fetchall()
     return Database(name, kind == "ducklake", path)

@@ -2,7 +2,6 @@
 
 import duckdb
 
-from warehouse import sql
 from warehouse.migrate import migrate
 
 _HEAD = """\
@@ -23,10 +22,45 @@ def render_dictionary() -> str:
         return render_dictionary_of(connection)
 
 
+# Tables, then views, then macros, with their comments.
+ENTRIES = """
+    SELECT kind, name, title, coalesce(entries.comment, schema_comments.comment) AS comment
+    FROM (
+        SELECT 'Table' AS kind, table_name AS name, table_name AS title, comment
+        FROM duckdb_tables()
+        WHERE database_name = current_database() AND NOT internal
+        UNION ALL
+        SELECT 'View', view_name, view_name, comment
+        FROM duckdb_views()
+        WHERE database_name = current_database() AND NOT internal
+        UNION ALL
+        SELECT 'Macro', function_name, function_name || '(' || array_to_string(parameters, ', ') || ')', comment
+        FROM duckdb_functions()
+        WHERE database_name = current_database() AND function_type IN ('macro', 'table_macro') AND NOT internal
+    ) AS entries
+    LEFT JOIN schema_comments ON kind = 'Macro' AND entry = name AND column_name IS NULL
+    ORDER BY list_position(['Table', 'View', 'Macro'], kind), name
+"""
+# The columns of all tables and views with type and comment, in their order.
+COLUMNS = """
+    SELECT
+        table_name AS entry,
+        columns.column_name AS name,
+        data_type AS type,
+        is_nullable AS nullable,
+        coalesce(columns.comment, schema_comments.comment) AS comment
+    FROM duckdb_columns() AS columns
+    LEFT JOIN schema_comments
+        ON schema_comments.entry = table_name AND schema_comments.column_name = columns.column_name
+    WHERE database_name = current_database() AND NOT internal
+    ORDER BY table_name, column_index
+"""
+
+
 def render_dictionary_of(connection: duckdb.DuckDBPyConnection) -> str:
     """The dictionary of an open warehouse as Markdown; the same for a file and a lake."""
-    entries = connection.execute(sql.query("dictionary_entries")).fetchall()
-    columns = connection.execute(sql.query("dictionary_columns")).fetchall()
+    entries = connection.execute(ENTRIES).fetchall()
+    columns = connection.execute(COLUMNS).fetchall()
     sections = [_HEAD]
     for kind, name, title, comment in entries:
         table = _table(kind, [row[1:] for row in columns if row[0] == name])

@@ -14,7 +14,7 @@ from typing import Any
 
 import duckdb
 
-from warehouse import audit, sql, tombstones
+from warehouse import audit, tombstones
 from warehouse.consent import read_register
 from warehouse.personal import Keys, count_rows, delete_rows, keys_of_patient, personal_tables
 from warehouse.traces import Traces
@@ -48,6 +48,19 @@ class Erasure:
     receipt: Mapping[str, Any]  # JSON-able, names nobody
 
 
+# The videos of a patient, stored or set aside: the hash of each, NULL if it was not read, and where it was.
+_FILES_OF_PATIENT = """
+    SELECT content_sha256, source_uri
+    FROM sessions
+    WHERE patient_id = $patient_id
+    UNION
+    SELECT content_sha256, source_uri
+    FROM quarantine
+    WHERE patient_id = $patient_id
+    ORDER BY source_uri
+"""
+
+
 def holdings(connection: duckdb.DuckDBPyConnection, patient_id: str) -> Holdings:
     """What is stored of a patient, without changing it.
 
@@ -58,7 +71,7 @@ def holdings(connection: duckdb.DuckDBPyConnection, patient_id: str) -> Holdings
         keys, traces = keys_of_patient(connection, patient_id), traces_of(connection, patient_id)
         rows = count_rows(connection, personal_tables(connection), keys)
         mentions = _mentions(connection, traces, keys)
-        files = connection.execute(sql.query("files_of_patient"), {"patient_id": patient_id}).fetchall()
+        files = connection.execute(_FILES_OF_PATIENT, {"patient_id": patient_id}).fetchall()
         words = [] if traces.is_distinct else _texts(connection, traces.identifier, patient_id, _WRITTEN_BY_PEOPLE)
     return Holdings(
         rows=dict(sorted(rows.items())),
@@ -68,6 +81,15 @@ def holdings(connection: duckdb.DuckDBPyConnection, patient_id: str) -> Holdings
     )
 
 
+# Erasures that were interrupted.
+_ERASURES_UNFINISHED = """
+    SELECT erasure_id, subject, rows_deleted_at IS NOT NULL AS rows_deleted, CAST(receipt AS VARCHAR) AS receipt
+    FROM erasures
+    WHERE finished_at IS NULL
+    ORDER BY begun_at, erasure_id
+"""
+
+
 def unfinished_erasure(connection: duckdb.DuckDBPyConnection, patient_id: str) -> Erasure | None:
     """The interrupted erasure to go on with: this patient's, or one whose rows are gone, so that nobody knows whose.
 
@@ -75,12 +97,17 @@ def unfinished_erasure(connection: duckdb.DuckDBPyConnection, patient_id: str) -
         WarehouseError: the database refused.
     """
     with one_line_errors(database_path(connection)):
-        known = connection.execute(sql.query("audit_subjects"), {"patient_ids": [patient_id]}).fetchall()
-        rows = connection.execute(sql.query("erasures_unfinished")).fetchall()
-    mine = (
-        erasure for erasure in map(_erasure, rows) if erasure.rows_deleted or (patient_id, erasure.subject) in known
-    )
+        subject = audit.known_subjects(connection, {patient_id}).get(patient_id)
+        rows = connection.execute(_ERASURES_UNFINISHED).fetchall()
+    mine = (erasure for erasure in map(_erasure, rows) if erasure.rows_deleted or erasure.subject == subject)
     return next(mine, None)
+
+
+# Begin an erasure.
+_INSERT_ERASURE = """
+    INSERT INTO erasures (erasure_id, subject, begun_at, receipt)
+    VALUES ($erasure_id, $subject, now(), $receipt)
+"""
 
 
 def begin_erasure(connection: duckdb.DuckDBPyConnection, patient_id: str, receipt: Mapping[str, Any]) -> Erasure:
@@ -93,7 +120,7 @@ def begin_erasure(connection: duckdb.DuckDBPyConnection, patient_id: str, receip
         subject = audit.subject_of(connection, patient_id)
         erasure = Erasure(secrets.token_hex(16), subject, False, receipt)
         values = {"erasure_id": erasure.erasure_id, "subject": subject, "receipt": _json(receipt)}
-        connection.execute(sql.statement("insert_erasure"), values)
+        connection.execute(_INSERT_ERASURE, values)
         audit.record(connection, "erasure_begun", object_id=erasure.erasure_id, patient_id=patient_id)
     return erasure
 
@@ -106,6 +133,13 @@ def note_receipt(connection: duckdb.DuckDBPyConnection, erasure: Erasure, receip
     """
     with transaction(connection):
         _update(connection, erasure, receipt, rows_deleted=False, finished=False)
+
+
+# Ward overviews that show a patient who is erased: whom they show, and what they were made from, is not known any more.
+_FORGET_PAGES_OF_PATIENT = """
+    UPDATE reports SET shown = NULL, input_key = ''
+    WHERE kind = 'ward' AND list_contains(string_split(shown, ','), $patient_id)
+"""
 
 
 def erase_rows(
@@ -129,7 +163,7 @@ def erase_rows(
         tombstones.bury(connection, "consent", [consent.identity for consent in consents])
         counts = delete_rows(connection, personal_tables(connection), keys)
         # A page that is not rendered again in this run is known as one that has to be, whoever is erased next.
-        connection.execute(sql.statement("forget_pages_of_patient"), {"patient_id": patient_id})
+        connection.execute(_FORGET_PAGES_OF_PATIENT, {"patient_id": patient_id})
         for mention in _mentions(connection, traces, keys):
             counts[mention.table] = counts.get(mention.table, 0) + _strike(connection, mention)
         before = receipt.get("rows", {})  # of an erasure that was interrupted
@@ -150,13 +184,22 @@ def finish_erasures(connection: duckdb.DuckDBPyConnection, receipt: Mapping[str,
         WarehouseError: the database refused.
     """
     with transaction(connection):
-        rows = connection.execute(sql.query("erasures_unfinished")).fetchall()
+        rows = connection.execute(_ERASURES_UNFINISHED).fetchall()
         for erasure in map(_erasure, rows):
             if not erasure.rows_deleted:
                 continue
             audit.record(connection, "erasure_finished", object_id=erasure.erasure_id)
             full = {**erasure.receipt, **receipt, "audit_head": vars(audit.current_head(connection))}
             _update(connection, erasure, full, rows_deleted=True, finished=True)
+
+
+# The receipts of all finished erasures, with the UTC day on which each was finished.
+_ERASURES_FINISHED = """
+    SELECT erasure_id, strftime(finished_at, '%Y-%m-%d') AS finished_on, CAST(receipt AS VARCHAR) AS receipt
+    FROM erasures
+    WHERE finished_at IS NOT NULL
+    ORDER BY finished_at, erasure_id
+"""
 
 
 def receipts(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
@@ -166,11 +209,22 @@ def receipts(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]
         WarehouseError: the database refused.
     """
     with one_line_errors(database_path(connection)):
-        rows = connection.execute(sql.query("erasures_finished")).fetchall()
+        rows = connection.execute(_ERASURES_FINISHED).fetchall()
     return {
         f"ERASURE-{day}-{erasure_id}": {"erasure_id": erasure_id, **json.loads(receipt)}
         for erasure_id, day, receipt in rows
     }
+
+
+# The columns of all tables that hold text.
+_TEXT_COLUMNS = """
+    SELECT table_name, column_name
+    FROM duckdb_columns()
+    WHERE database_name = current_database() AND NOT internal
+        AND table_name IN (SELECT table_name FROM duckdb_tables() WHERE database_name = current_database())
+        AND data_type IN ('VARCHAR', 'JSON')
+    ORDER BY table_name, column_name
+"""
 
 
 def traces_of(connection: duckdb.DuckDBPyConnection, patient_id: str) -> Traces:
@@ -182,7 +236,7 @@ def traces_of(connection: duckdb.DuckDBPyConnection, patient_id: str) -> Traces:
     keep: set[str] = set()
     values = {"patient_id": patient_id}
     with one_line_errors(database_path(connection)):
-        columns = connection.execute(sql.query("text_columns")).fetchall()
+        columns = connection.execute(_TEXT_COLUMNS).fetchall()
         whose = {table for table, column in columns if column == "patient_id"}
         for table, column in columns:
             if table in whose and column in _NAMES:
@@ -222,6 +276,10 @@ class _Mention:
     without: str | None  # what takes its place; None: the row goes
 
 
+# What is set aside without a patient, by its path in the source.
+_QUARANTINE_OF_NOBODY = "SELECT DISTINCT source_uri FROM quarantine WHERE patient_id IS NULL ORDER BY source_uri"
+
+
 def _mentions(connection: duckdb.DuckDBPyConnection, traces: Traces, keys: Keys) -> list[_Mention]:
     """Texts that speak of a patient or of the patient's sessions."""
     wanted = [traces, *(Traces(name) for name in keys.session_id)]
@@ -236,10 +294,22 @@ def _mentions(connection: duckdb.DuckDBPyConnection, traces: Traces, keys: Keys)
                 without = trace.strike(before) if column in _WRITTEN_BY_PEOPLE else aside
                 found[table, column, text] = _Mention(table, column, text, without)
     # Of what is set aside without anybody knowing whose it is, the file's name may tell.
-    for (uri,) in connection.execute(sql.query("quarantine_of_nobody")).fetchall():
+    for (uri,) in connection.execute(_QUARANTINE_OF_NOBODY).fetchall():
         if traces.in_text(uri) or PurePosixPath(uri).stem == traces.identifier:
             found["quarantine", "source_uri", uri] = _Mention("quarantine", "source_uri", uri, None)
     return [found[key] for key in sorted(found)]
+
+
+# Reports that may print an event of which a text changes, on its day or later: they have to be rendered again.
+_FORGET_PAGES_THAT_QUOTE = """
+    UPDATE reports SET input_key = ''
+    WHERE kind = 'patient' AND EXISTS (
+        FROM care_events
+        WHERE care_events.patient_id = reports.patient_id
+            AND care_events.event_date <= reports.report_date
+            AND $text IN (care_events.note, care_events.item)
+    )
+"""
 
 
 def _strike(connection: duckdb.DuckDBPyConnection, mention: _Mention) -> int:
@@ -248,7 +318,7 @@ def _strike(connection: duckdb.DuckDBPyConnection, mention: _Mention) -> int:
         action = f"DELETE FROM {mention.table} WHERE {mention.column} = $text"
     else:
         if mention.table == "care_events":
-            connection.execute(sql.statement("forget_pages_that_quote"), values)
+            connection.execute(_FORGET_PAGES_THAT_QUOTE, values)
         action = f"UPDATE {mention.table} SET {mention.column} = $without WHERE {mention.column} = $text"
         values["without"] = mention.without
     ((count,),) = connection.execute(action, values).fetchall()
@@ -259,7 +329,7 @@ def _texts(
     connection: duckdb.DuckDBPyConnection, part: str, patient_id: str, columns: Collection[str]
 ) -> Iterator[tuple[str, str, str]]:
     """Table, column and value of every text in these columns that has a part somewhere and is not the patient's own."""
-    known = connection.execute(sql.query("text_columns")).fetchall()
+    known = connection.execute(_TEXT_COLUMNS).fetchall()
     owned = {table for table, column in known if column == "patient_id"}
     for table, column in known:
         if table not in _RECORDS and column in columns:
@@ -271,6 +341,16 @@ def _texts(
             yield from ((table, column, value) for (value,) in rows.fetchall())
 
 
+# Write down how far an erasure has come; a time that is set already stays.
+_UPDATE_ERASURE = """
+    UPDATE erasures
+    SET receipt = $receipt,
+        rows_deleted_at = coalesce(rows_deleted_at, CASE WHEN $rows_deleted THEN now() END),
+        finished_at = coalesce(finished_at, CASE WHEN $finished THEN now() END)
+    WHERE erasure_id = $erasure_id
+"""
+
+
 def _update(
     connection: duckdb.DuckDBPyConnection,
     erasure: Erasure,
@@ -280,7 +360,7 @@ def _update(
     finished: bool,
 ) -> None:
     values = {"erasure_id": erasure.erasure_id, "rows_deleted": rows_deleted, "finished": finished}
-    connection.execute(sql.statement("update_erasure"), {**values, "receipt": _json(receipt)})
+    connection.execute(_UPDATE_ERASURE, {**values, "receipt": _json(receipt)})
 
 
 def _json(document: Mapping[str, Any]) -> str:

@@ -18,7 +18,6 @@ from pathlib import Path
 
 import duckdb
 
-from warehouse import sql
 from warehouse.dictionary import render_dictionary_of
 from warehouse.encryption import parquet_options
 from warehouse.folders import make_private_folder
@@ -78,6 +77,19 @@ class Export:
     manifest_sha256: str  # of the manifest, which has the hashes of all Parquet files
 
 
+# The days of which there is something to export, from $first to $last, both included; NULL: without limit.
+_EXPORT_DAYS = """
+    SELECT day
+    FROM (
+        SELECT session_date AS day FROM sessions
+        UNION
+        SELECT event_date FROM care_events
+    )
+    WHERE ($first IS NULL OR day >= $first) AND ($last IS NULL OR day <= $last)
+    ORDER BY day
+"""
+
+
 def write_export(
     connection: duckdb.DuckDBPyConnection,
     folder: Path,
@@ -105,7 +117,7 @@ def write_export(
         make_private_folder(folder)
         options = parquet_options(connection, key)
         limits = {"first": first, "last": last}
-        for (day,) in connection.execute(sql.query("export_days"), limits).fetchall():
+        for (day,) in connection.execute(_EXPORT_DAYS, limits).fetchall():
             written = [
                 (name, _copy(connection, name, folder / name / f"date={day}" / "data.parquet", options, day=day))
                 for name in DAILY
@@ -137,11 +149,36 @@ def is_export(folder: Path) -> bool:
     return isinstance(content, dict) and content.get("format") == "pmfer export"
 
 
+# What is exported, by kind of row: of one day, or of all days.
+_EXPORTED = {
+    "frames": """
+        FROM frames
+        WHERE session_date = $day
+        ORDER BY patient_id, started_at, scoring_id, frame_index
+    """,
+    "session_summary": """
+        FROM session_summary
+        WHERE session_date = $day
+        ORDER BY patient_id, started_at, scoring_id
+    """,
+    "care_events": """
+        SELECT * EXCLUDE (source, imported_at)
+        FROM care_events
+        WHERE event_date = $day
+        ORDER BY patient_id, started_at, event_id
+    """,
+    "bundles": """
+        FROM bundles
+        ORDER BY bundle_id
+    """,
+}
+
+
 def _copy(connection: duckdb.DuckDBPyConnection, name: str, path: Path, options: str, **values: date) -> int:
     """Write one file, unless it would have no rows; how many rows it has."""
     make_private_folder(path.parent)
     target = f"{quoted(path)} (FORMAT parquet, COMPRESSION zstd{options})"
-    ((count,),) = connection.execute(f"COPY (\n{sql.query(f'export_{name}')}) TO {target}", values).fetchall()
+    ((count,),) = connection.execute(f"COPY (\n{_EXPORTED[name]}) TO {target}", values).fetchall()
     if count:
         path.chmod(0o600)
     else:

@@ -8,7 +8,6 @@ from pathlib import Path
 import duckdb
 
 from pmfer.errors import WarehouseError
-from warehouse import sql
 from warehouse.audit import Head, current_head
 from warehouse.folders import make_private_folder
 from warehouse.transaction import database_path, one_line_errors
@@ -51,6 +50,10 @@ def write_head(path: Path, head: Head) -> None:
         raise WarehouseError(f"{path}: cannot be written ({error.strerror}); make room or give access") from None
 
 
+# The hash of one entry of the audit log.
+_AUDIT_ENTRY_HASH = "SELECT sha256 FROM audit_log WHERE entry = $entry"
+
+
 def note_head(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:
     """Note where the audit log of a warehouse ends, unless the log lost what was noted before.
 
@@ -70,7 +73,7 @@ def note_head(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:
         if before == head:
             return True
         if before is not None and before.entries:
-            rows = connection.execute(sql.query("audit_entry_hash"), {"entry": before.entries}).fetchall()
+            rows = connection.execute(_AUDIT_ENTRY_HASH, {"entry": before.entries}).fetchall()
             if rows != [(before.sha256,)]:
                 return False
     write_head(path, head)

@@ -13,7 +13,6 @@ from pathlib import Path
 import duckdb
 
 from pmfer.errors import WarehouseError
-from warehouse import sql
 from warehouse.address import LakeAddress, S3Access
 from warehouse.database import current_database
 from warehouse.encryption import is_key_of, key_check
@@ -52,6 +51,10 @@ def attach_lake_for_writing(connection: duckdb.DuckDBPyConnection, address: Lake
     _require_same_encryption(connection, address)
 
 
+# The latest state of a lake, by its number.
+_LAKE_SNAPSHOT = "SELECT id FROM warehouse.current_snapshot()"
+
+
 def attach_lake_for_reading(connection: duckdb.DuckDBPyConnection, address: LakeAddress) -> None:
     """Attach a lake as it is now, read-only, as `warehouse`, and use it.
 
@@ -65,10 +68,14 @@ def attach_lake_for_reading(connection: duckdb.DuckDBPyConnection, address: Lake
     _attach(connection, address, {"READ_ONLY": "true"})
     _require_same_encryption(connection, address)
     check_lake_key(connection, address)
-    ((snapshot,),) = connection.execute(sql.query("lake_snapshot")).fetchall()
+    ((snapshot,),) = connection.execute(_LAKE_SNAPSHOT).fetchall()
     connection.execute("USE memory")
     connection.execute("DETACH warehouse")
     _attach(connection, address, {"READ_ONLY": "true", "SNAPSHOT_VERSION": str(snapshot)})
+
+
+# One row where the catalogue of a lake has DuckLake's tables.
+_LAKE_IS_MADE = "SELECT 1 FROM duckdb_tables() WHERE database_name = 'catalogue' AND table_name = 'ducklake_metadata'"
 
 
 def is_lake(address: LakeAddress) -> bool:
@@ -80,7 +87,7 @@ def is_lake(address: LakeAddress) -> bool:
     if address.catalogue == "sqlite" and not Path(address.connection).is_file():
         return False
     with _catalogue(address, "READ_ONLY") as catalogue:
-        return bool(catalogue.execute(sql.query("lake_is_made")).fetchall())
+        return bool(catalogue.execute(_LAKE_IS_MADE).fetchall())
 
 
 def check_lake_key(connection: duckdb.DuckDBPyConnection, address: LakeAddress) -> None:
@@ -99,12 +106,26 @@ def check_lake_key(connection: duckdb.DuckDBPyConnection, address: LakeAddress) 
         raise WarehouseError(f"warehouse {address}: Wrong encryption key; give the key that it was made with")
 
 
+# Remember by which key a lake's score batches and exports are encrypted.
+_INSERT_LAKE_KEY = "INSERT INTO lake_keys (key_check) VALUES ($key_check)"
+
+
 def record_lake_key(connection: duckdb.DuckDBPyConnection, address: LakeAddress) -> None:
     """Remember, as a salted hash, with which key a new lake was made; nothing is done where one is remembered."""
     if address.key is None or _lake_keys(connection):
         return
     with transaction(connection):
-        connection.execute(sql.statement("insert_lake_key"), {"key_check": key_check(address.key)})
+        connection.execute(_INSERT_LAKE_KEY, {"key_check": key_check(address.key)})
+
+
+_TIDYING = (
+    # Write files again without the rows that were deleted from them, and merge small ones that lie side by side.
+    "CALL ducklake_rewrite_data_files('warehouse', delete_threshold => 0)",
+    "CALL ducklake_merge_adjacent_files('warehouse')",
+    # Forget states of the lake that are older; the latest stays. Then delete the files that no state needs.
+    "CALL ducklake_expire_snapshots('warehouse', older_than => now() - to_seconds($keep_s))",
+    "CALL ducklake_cleanup_old_files('warehouse', older_than => now() - to_seconds($keep_s))",
+)
 
 
 def tidy(connection: duckdb.DuckDBPyConnection, keep: timedelta = READERS_LAST) -> None:
@@ -116,10 +137,24 @@ def tidy(connection: duckdb.DuckDBPyConnection, keep: timedelta = READERS_LAST) 
     if not current_database(connection).is_lake:
         return
     seconds = {"keep_s": keep.total_seconds()}
-    for step, values in (("rewrite", {}), ("merge", {}), ("expire", seconds), ("clean_up", seconds)):
+    for step in _TIDYING:
         # Each in a transaction of its own, because the next step works on what the one before has committed.
         with transaction(connection):
-            connection.execute(sql.statement(f"lake_{step}"), values)
+            connection.execute(step, seconds if "$keep_s" in step else {})
+
+
+# Let the catalogue of a lake forget the smallest and largest text of every column of a whole table.
+# Bounds that hold for any text take their place: without bounds DuckLake would take those of the next rows for those
+# of all.
+_CATALOGUE_FORGET_EXTREMES = """
+    UPDATE ducklake_table_column_stats AS stats
+    SET min_value = '', max_value = chr(1114111)
+    FROM ducklake_column
+    WHERE ducklake_column.table_id = stats.table_id
+        AND ducklake_column.column_id = stats.column_id
+        AND ducklake_column.column_type = 'varchar'
+        AND stats.min_value IS NOT NULL
+"""
 
 
 def forget_history(address: LakeAddress) -> None:
@@ -139,7 +174,7 @@ def forget_history(address: LakeAddress) -> None:
         _attach(connection, address, {"DATA_INLINING_ROW_LIMIT": "0"})
         tidy(connection, timedelta(0))
     with one_line_errors(address), _catalogue(address, "READ_WRITE") as catalogue:
-        catalogue.execute(sql.statement("catalogue_forget_extremes"))
+        catalogue.execute(_CATALOGUE_FORGET_EXTREMES)
         if address.catalogue == "postgres":
             _vacuum(catalogue)
     if address.catalogue == "sqlite":
@@ -148,8 +183,17 @@ def forget_history(address: LakeAddress) -> None:
             file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
+# The tables of a lake's catalogue.
+_CATALOGUE_TABLES = """
+    SELECT table_name
+    FROM duckdb_tables()
+    WHERE database_name = 'catalogue' AND starts_with(table_name, 'ducklake_')
+    ORDER BY table_name
+"""
+
+
 def _vacuum(catalogue: duckdb.DuckDBPyConnection) -> None:
-    tables = ", ".join(name for (name,) in catalogue.execute(sql.query("catalogue_tables")).fetchall())
+    tables = ", ".join(name for (name,) in catalogue.execute(_CATALOGUE_TABLES).fetchall())
     for statement in (f"VACUUM (FULL, ANALYZE) {tables}", "VACUUM (FULL) pg_catalog.pg_statistic"):
         # PostgreSQL vacuums outside of transactions only.
         catalogue.execute(f"CALL postgres_execute('catalogue', {quoted(statement)}, use_transaction := false)")
@@ -227,8 +271,12 @@ def _catalogue(address: LakeAddress, mode: str) -> Iterator[duckdb.DuckDBPyConne
         yield connection
 
 
+# Whether the Parquet files of a lake are encrypted.
+_LAKE_ENCRYPTED = "SELECT bool_or(option_name = 'encrypted' AND value = 'true') FROM warehouse.options()"
+
+
 def _require_same_encryption(connection: duckdb.DuckDBPyConnection, address: LakeAddress) -> None:
-    ((encrypted,),) = connection.execute(sql.query("lake_encrypted")).fetchall()
+    ((encrypted,),) = connection.execute(_LAKE_ENCRYPTED).fetchall()
     if encrypted and address.key is None:
         raise WarehouseError(
             f"warehouse {address}: it is encrypted; give its key in PMFER_WAREHOUSE_KEY or PMFER_WAREHOUSE_KEY_FILE"
@@ -239,5 +287,9 @@ def _require_same_encryption(connection: duckdb.DuckDBPyConnection, address: Lak
         )
 
 
+# The salted hash of the key that a lake was made with, if there is one.
+_LAKE_KEYS = "SELECT key_check FROM lake_keys"
+
+
 def _lake_keys(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    return [check for (check,) in connection.execute(sql.query("lake_keys")).fetchall()]
+    return [check for (check,) in connection.execute(_LAKE_KEYS).fetchall()]

@@ -32,7 +32,7 @@ class Migration:
 def shipped_migrations() -> tuple[Migration, ...]:
     """The migrations of this release, in order."""
     migrations = []
-    for path in sorted((sql.ROOM / "migrations").glob("*.sql")):
+    for path in sorted((sql.ROOM / "migrations").glob("[0-9]*.sql")):
         number, _, name = path.stem.partition("_")
         migrations.append(Migration(int(number), name, path.read_text(encoding="utf-8")))
     return tuple(migrations)
@@ -69,9 +69,16 @@ def require_current_schema(connection: duckdb.DuckDBPyConnection) -> None:
         raise _refusal(connection, "its schema is older than this release; run a night to publish it anew")
 
 
+# Record a migration that just ran.
+_INSERT_SCHEMA_MIGRATION = """
+    INSERT INTO schema_migrations (number, name, sha256, applied_at)
+    VALUES ($number, $name, $sha256, now())
+"""
+
+
 def _apply(connection: duckdb.DuckDBPyConnection, migration: Migration, translator: LakeTranslator) -> None:
     """Run a migration and record it, in the transaction that is open."""
-    bookkeeping = sql.statement("create_bookkeeping")
+    bookkeeping = sql.bookkeeping()
     if current_database(connection).is_lake:
         for earlier in shipped_migrations():
             if earlier.number < migration.number:
@@ -84,17 +91,40 @@ def _apply(connection: duckdb.DuckDBPyConnection, migration: Migration, translat
         connection.execute(migration.text)
         _keep_comments(connection, connection)
     record = {"number": migration.number, "name": migration.name, "sha256": migration.sha256}
-    connection.execute(sql.statement("insert_schema_migration"), record)
+    connection.execute(_INSERT_SCHEMA_MIGRATION, record)
+
+
+# Comments that a lake cannot hold, from a database that can: of macros (without a column) and of the columns of views.
+_SCHEMA_COMMENTS_NATIVE = """
+    SELECT DISTINCT function_name AS entry, NULL AS column_name, comment
+    FROM duckdb_functions()
+    WHERE database_name = current_database() AND function_type IN ('macro', 'table_macro') AND NOT internal
+        AND comment IS NOT NULL
+    UNION ALL
+    SELECT view_name, column_name, duckdb_columns.comment
+    FROM duckdb_columns()
+    JOIN duckdb_views() ON view_name = table_name AND duckdb_views.database_name = duckdb_columns.database_name
+    WHERE duckdb_columns.database_name = current_database() AND NOT duckdb_columns.internal
+        AND duckdb_columns.comment IS NOT NULL
+    ORDER BY entry, column_name
+"""
+# Forget the kept comments, before those of a newer schema are kept.
+_DELETE_SCHEMA_COMMENTS = "DELETE FROM schema_comments"
+# Keep the comments that a lake cannot hold.
+_INSERT_SCHEMA_COMMENTS = """
+    INSERT INTO schema_comments (entry, column_name, comment)
+    SELECT unnest($entries), unnest($column_names), unnest($comments)
+"""
 
 
 def _keep_comments(connection: duckdb.DuckDBPyConnection, source: duckdb.DuckDBPyConnection) -> None:
     """Write the comments of `source` on macros and on columns of views into schema_comments."""
-    rows = source.execute(sql.query("schema_comments_native")).fetchall()
-    connection.execute(sql.statement("delete_schema_comments"))
+    rows = source.execute(_SCHEMA_COMMENTS_NATIVE).fetchall()
+    connection.execute(_DELETE_SCHEMA_COMMENTS)
     if rows:
         entries, column_names, comments = (list(values) for values in zip(*rows, strict=True))
         values = {"entries": entries, "column_names": column_names, "comments": comments}
-        connection.execute(sql.statement("insert_schema_comments"), values)
+        connection.execute(_INSERT_SCHEMA_COMMENTS, values)
 
 
 def _pending(connection: duckdb.DuckDBPyConnection) -> list[Migration]:
@@ -107,12 +137,23 @@ def _pending(connection: duckdb.DuckDBPyConnection) -> list[Migration]:
     return [migration for number, migration in shipped.items() if number not in applied]
 
 
+# The tables of the current database.
+TABLE_NAMES = """
+    SELECT table_name
+    FROM duckdb_tables()
+    WHERE database_name = current_database() AND NOT internal
+    ORDER BY table_name
+"""
+# The migrations that ran, with the hash of the file each ran from.
+_SCHEMA_MIGRATIONS = "SELECT number, sha256 FROM schema_migrations ORDER BY number"
+
+
 def _applied(connection: duckdb.DuckDBPyConnection) -> dict[int, str]:
     """SHA-256 by number of the migrations that ran."""
-    tables = {name for (name,) in connection.execute(sql.query("table_names")).fetchall()}
+    tables = {name for (name,) in connection.execute(TABLE_NAMES).fetchall()}
     if tables and "schema_migrations" not in tables:
         raise _refusal(connection, "a DuckDB database, but no warehouse; give another path")
-    return dict(connection.execute(sql.query("schema_migrations")).fetchall()) if tables else {}
+    return dict(connection.execute(_SCHEMA_MIGRATIONS).fetchall()) if tables else {}
 
 
 def _refusal(connection: duckdb.DuckDBPyConnection, what: str) -> WarehouseError:

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 
 import duckdb
 
-from warehouse import sql
-
 
 @dataclass(frozen=True)
 class Keys:
@@ -21,26 +19,50 @@ class Keys:
     scoring_id: tuple[str, ...] = ()
 
 
+# The stored sessions of a patient.
+_SESSIONS_OF_PATIENT = "SELECT session_id FROM sessions WHERE patient_id = $patient_id ORDER BY session_id"
+
+
 def keys_of_patient(connection: duckdb.DuckDBPyConnection, patient_id: str) -> Keys:
     """The keys of a patient's rows.
 
     Only stored sessions count: a session that was set aside may bear, by mistake, the session_id of somebody else.
     """
-    rows = connection.execute(sql.query("sessions_of_patient"), {"patient_id": patient_id}).fetchall()
+    rows = connection.execute(_SESSIONS_OF_PATIENT, {"patient_id": patient_id}).fetchall()
     sessions = tuple(session_id for (session_id,) in rows)
     return Keys((patient_id,), sessions, scorings_of(connection, sessions))
 
 
+# The scorings of some sessions.
+_SCORINGS_OF_SESSIONS = """
+    SELECT scoring_id
+    FROM scorings
+    WHERE session_id IN (SELECT unnest(CAST($session_ids AS VARCHAR[])))
+    ORDER BY scoring_id
+"""
+
+
 def scorings_of(connection: duckdb.DuckDBPyConnection, session_ids: Collection[str]) -> tuple[str, ...]:
     """The scorings of some sessions."""
-    rows = connection.execute(sql.query("scorings_of_sessions"), {"session_ids": list(session_ids)}).fetchall()
+    rows = connection.execute(_SCORINGS_OF_SESSIONS, {"session_ids": list(session_ids)}).fetchall()
     return tuple(scoring_id for (scoring_id,) in rows)
+
+
+# The columns of all tables by which a row belongs to a patient, a session or a scoring.
+_PERSONAL_COLUMNS = """
+    SELECT table_name, column_name
+    FROM duckdb_columns()
+    WHERE database_name = current_database() AND NOT internal
+        AND table_name IN (SELECT table_name FROM duckdb_tables() WHERE database_name = current_database())
+        AND column_name IN ('patient_id', 'session_id', 'scoring_id')
+    ORDER BY table_name, column_name
+"""
 
 
 def personal_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, frozenset[str]]:
     """Every table with such a column, and which of them it has."""
     tables: dict[str, set[str]] = defaultdict(set)
-    for table, column in connection.execute(sql.query("personal_columns")).fetchall():
+    for table, column in connection.execute(_PERSONAL_COLUMNS).fetchall():
         tables[table].add(column)
     return {table: frozenset(columns) for table, columns in tables.items()}
 

@@ -1,4 +1,4 @@
-"""Reads from the warehouse, for reports and flows: each function runs one .sql file and returns a polars frame.
+"""Reads from the warehouse, for reports and flows: each function runs one query and returns a polars frame.
 
 Columns are those of the tables and views (see docs/data-dictionary.md) unless said otherwise; rows come in a fixed
 order; times are UTC. Scores of different bundles or options are not comparable, so whatever compares sessions asks for
@@ -29,6 +29,16 @@ class Provenance:
     options_sha256: str  # 64 hex digits
 
 
+_SESSION_SUMMARIES = """
+    SELECT *
+    FROM session_summary
+    WHERE patient_id = $patient_id
+        AND session_date BETWEEN coalesce($since, '-infinity'::DATE) AND $until
+        AND bundle_id = $bundle_id AND options_sha256 = $options_sha256
+    ORDER BY started_at, session_id
+"""
+
+
 def session_summaries(
     connection: duckdb.DuckDBPyConnection,
     patient_id: str,
@@ -38,21 +48,53 @@ def session_summaries(
     since: date | None = None,
 ) -> pl.DataFrame:
     """Rows of session_summary of one patient from `since` (None: the beginning) to `until`, both included, by time."""
-    return _read(connection, "session_summaries", patient_id=patient_id, until=until, since=since, **vars(provenance))
+    return _read(connection, _SESSION_SUMMARIES, patient_id=patient_id, until=until, since=since, **vars(provenance))
+
+
+_SMILE_COUNTS = """
+    SELECT scorings.scoring_id, count(episodes.kind) AS smiles
+    FROM scorings
+    JOIN sessions USING (session_id)
+    LEFT JOIN episodes ON episodes.scoring_id = scorings.scoring_id AND episodes.kind = 'smile'
+    WHERE patient_id IN (SELECT unnest(CAST($patient_ids AS VARCHAR[]))) AND session_date <= $until
+        AND bundle_id = $bundle_id AND options_sha256 = $options_sha256
+    GROUP BY scorings.scoring_id
+    ORDER BY scorings.scoring_id
+"""
 
 
 def smile_counts(
     connection: duckdb.DuckDBPyConnection, patient_ids: Collection[str], provenance: Provenance, *, until: date
 ) -> pl.DataFrame:
     """Smile episodes of each scoring of several patients up to a day: scoring_id, smiles (count, 0 without any)."""
-    return _read(connection, "smile_counts", patient_ids=list(patient_ids), until=until, **vars(provenance))
+    return _read(connection, _SMILE_COUNTS, patient_ids=list(patient_ids), until=until, **vars(provenance))
+
+
+_SUMMARIES_OF_PATIENTS = """
+    SELECT *
+    FROM session_summary
+    WHERE patient_id IN (SELECT unnest(CAST($patient_ids AS VARCHAR[])))
+        AND session_date <= $until
+        AND bundle_id = $bundle_id AND options_sha256 = $options_sha256
+    ORDER BY patient_id, started_at, session_id
+"""
 
 
 def summaries_of_patients(
     connection: duckdb.DuckDBPyConnection, patient_ids: Collection[str], provenance: Provenance, *, until: date
 ) -> pl.DataFrame:
     """Rows of session_summary of several patients up to `until`, included, by patient and time."""
-    return _read(connection, "summaries_of_patients", patient_ids=list(patient_ids), until=until, **vars(provenance))
+    return _read(connection, _SUMMARIES_OF_PATIENTS, patient_ids=list(patient_ids), until=until, **vars(provenance))
+
+
+_DAILY_VALUES = """
+    SELECT patient_id, session_date, sessions, measure, value
+    FROM daily_values
+    WHERE patient_id IN (SELECT unnest(CAST($patient_ids AS VARCHAR[])))
+        AND session_date <= $until
+        AND bundle_id = $bundle_id AND options_sha256 = $options_sha256
+    ORDER BY patient_id, session_date, measure
+"""
 
 
 def daily_values(
@@ -62,23 +104,57 @@ def daily_values(
 
     Columns: patient_id, session_date, sessions (count), measure, value (in its unit, NULL for too few frames).
     """
-    return _read(connection, "daily_values", patient_ids=list(patient_ids), until=until, **vars(provenance))
+    return _read(connection, _DAILY_VALUES, patient_ids=list(patient_ids), until=until, **vars(provenance))
+
+
+_PATIENTS_BEFORE_AND_SINCE = """
+    SELECT bundle_id, options_sha256, list(patient_id ORDER BY patient_id) AS patient_ids
+    FROM (
+        SELECT bundle_id, options_sha256, patient_id
+        FROM sessions
+        JOIN scorings USING (session_id)
+        GROUP BY bundle_id, options_sha256, patient_id
+        HAVING min(session_date) < $day AND max(session_date) >= $day
+    )
+    GROUP BY bundle_id, options_sha256
+    ORDER BY bundle_id, options_sha256
+"""
 
 
 def patients_before_and_since(connection: duckdb.DuckDBPyConnection, day: date) -> dict[Provenance, list[str]]:
     """Patients with sessions before a day and on it or later, by what scored both."""
-    rows = _read(connection, "patients_before_and_since", day=day).iter_rows()
+    rows = _read(connection, _PATIENTS_BEFORE_AND_SINCE, day=day).iter_rows()
     return {Provenance(bundle_id, options_sha256): patient_ids for bundle_id, options_sha256, patient_ids in rows}
+
+
+_NIGHT_SUMMARIES = """
+    SELECT *
+    FROM session_summary
+    WHERE session_date = $night AND bundle_id = $bundle_id AND options_sha256 = $options_sha256
+    ORDER BY patient_id, started_at, session_id
+"""
 
 
 def night_summaries(connection: duckdb.DuckDBPyConnection, night: date, provenance: Provenance) -> pl.DataFrame:
     """Rows of session_summary of all sessions of one day, by patient and time."""
-    return _read(connection, "night_summaries", night=night, **vars(provenance))
+    return _read(connection, _NIGHT_SUMMARIES, night=night, **vars(provenance))
+
+
+_PATIENT_IDS = "SELECT patient_id FROM patients ORDER BY patient_id"
 
 
 def patient_ids(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """Pseudonyms of all patients, in order."""
-    return _read(connection, "patient_ids")["patient_id"].to_list()
+    return _read(connection, _PATIENT_IDS)["patient_id"].to_list()
+
+
+_PATIENTS_SEEN = """
+    SELECT patient_id, count(*) AS sessions, min(session_date) AS first_date, max(session_date) AS last_date
+    FROM sessions
+    WHERE session_date > $until - $days AND session_date <= $until
+    GROUP BY patient_id
+    ORDER BY patient_id
+"""
 
 
 def patients_seen(connection: duckdb.DuckDBPyConnection, *, until: date, days: int) -> pl.DataFrame:
@@ -86,12 +162,21 @@ def patients_seen(connection: duckdb.DuckDBPyConnection, *, until: date, days: i
 
     Columns: patient_id, sessions (count in that time), first_date, last_date.
     """
-    return _read(connection, "patients_seen", until=until, days=days)
+    return _read(connection, _PATIENTS_SEEN, until=until, days=days)
+
+
+_ACTIVE_PROVENANCE = """
+    SELECT bundle_id, options_sha256
+    FROM runs
+    WHERE status = 'completed' AND night <= $until
+    ORDER BY night DESC, finished_at DESC
+    LIMIT 1
+"""
 
 
 def active_provenance(connection: duckdb.DuckDBPyConnection, until: date) -> Provenance | None:
     """Bundle and options of the latest completed run for a day up to `until`; None if there is none."""
-    rows = _read(connection, "active_provenance", until=until)
+    rows = _read(connection, _ACTIVE_PROVENANCE, until=until)
     return Provenance(**rows.row(0, named=True)) if rows.height else None
 
 
@@ -121,7 +206,29 @@ def moments(
     """
     if column not in MOMENT_COLUMNS:
         raise WarehouseError(f"moments by {column}: not a score; choose one of {', '.join(MOMENT_COLUMNS)}")
-    return _read(connection, "moments", scoring_ids=list(scoring_ids), column=column, count=count, window_s=window_s)
+    return _read(
+        connection, sql.query("moments"), scoring_ids=list(scoring_ids), column=column, count=count, window_s=window_s
+    )
+
+
+_TIME_SERIES = """
+    SELECT
+        -- Rounded first: a time such as 4.9999999 s, left by subtracting, belongs to the bin that starts at 5 s.
+        floor(round((pts_s - first_pts_s) / $bin_s, 6)) * $bin_s AS session_time_s,
+        count(*) AS frames_sampled,
+        count(neutral) AS frames_scored,
+        mean_score(COLUMNS([
+            'neutral', 'happiness', 'surprise', 'sadness', 'anger', 'disgust', 'fear', 'contempt',
+            'au01', 'au02', 'au04', 'au05', 'au06', 'au07', 'au09', 'au10', 'au12', 'au14',
+            'au15', 'au16', 'au17', 'au20', 'au23', 'au24', 'au25', 'au26', 'au27', 'au43',
+            'expressivity', 'pain_activity'
+        ]))
+    FROM frames
+    CROSS JOIN (SELECT min(pts_s) AS first_pts_s FROM frame_scores WHERE scoring_id = $scoring_id)
+    WHERE scoring_id = $scoring_id
+    GROUP BY session_time_s
+    ORDER BY session_time_s
+"""
 
 
 def time_series(connection: duckdb.DuckDBPyConnection, scoring_id: str, *, bin_s: float = 1.0) -> pl.DataFrame:
@@ -132,23 +239,47 @@ def time_series(connection: duckdb.DuckDBPyConnection, scoring_id: str, *, bin_s
         all score columns, expressivity and pain_activity: NULL in a bin without scored frames. Bins without sampled
         frames have no row.
     """
-    return _read(connection, "time_series", scoring_id=scoring_id, bin_s=bin_s)
+    return _read(connection, _TIME_SERIES, scoring_id=scoring_id, bin_s=bin_s)
+
+
+_SCORINGS_EXISTING = """
+    SELECT scoring_id
+    FROM scorings
+    WHERE scoring_id IN (SELECT unnest(CAST($scoring_ids AS VARCHAR[])))
+    ORDER BY scoring_id
+"""
 
 
 def existing_scorings(connection: duckdb.DuckDBPyConnection, scoring_ids: Collection[str]) -> set[str]:
     """Those of the identifiers whose scoring is stored."""
-    return set(_read(connection, "scorings_existing", scoring_ids=list(scoring_ids))["scoring_id"])
+    return set(_read(connection, _SCORINGS_EXISTING, scoring_ids=list(scoring_ids))["scoring_id"])
+
+
+_LAST_RUN_OF_NIGHT = "SELECT status FROM runs WHERE night = $night ORDER BY started_at DESC, run_id LIMIT 1"
 
 
 def last_status(connection: duckdb.DuckDBPyConnection, night: date) -> str | None:
     """How the latest run of a night ended, or `running`; None if there was none."""
-    rows = _read(connection, "last_run_of_night", night=night)
+    rows = _read(connection, _LAST_RUN_OF_NIGHT, night=night)
     return None if rows.is_empty() else str(rows["status"][0])
+
+
+_RUN = "SELECT night FROM runs WHERE run_id = $run_id"
 
 
 def knows_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> bool:
     """Whether a run was begun in this warehouse."""
-    return not _read(connection, "run", run_id=run_id).is_empty()
+    return not _read(connection, _RUN, run_id=run_id).is_empty()
+
+
+_SCORED_SESSIONS = """
+    SELECT session_id, source_uri, content_sha256, run_id, frames_sampled, frames_with_face, frames_scored
+    FROM scorings
+    JOIN sessions USING (session_id)
+    WHERE session_id IN (SELECT unnest(CAST($session_ids AS VARCHAR[])))
+      AND bundle_id = $bundle_id AND options_sha256 = $options_sha256
+    ORDER BY session_id
+"""
 
 
 def scored_sessions(
@@ -159,17 +290,43 @@ def scored_sessions(
     Columns: session_id, source_uri, content_sha256, run_id (of the run that stored it), frames_sampled,
     frames_with_face, frames_scored.
     """
-    return _read(connection, "scored_sessions", session_ids=list(session_ids), **vars(provenance))
+    return _read(connection, _SCORED_SESSIONS, session_ids=list(session_ids), **vars(provenance))
+
+
+_QUARANTINE = """
+    SELECT *
+    FROM quarantine
+    WHERE night = $night AND ($patient_id IS NULL OR patient_id = $patient_id)
+    ORDER BY source_uri
+"""
 
 
 def quarantine(connection: duckdb.DuckDBPyConnection, night: date, patient_id: str | None = None) -> pl.DataFrame:
     """Rows of quarantine of one day by source, of one patient or (None) of all, with those whose patient is unknown."""
-    return _read(connection, "quarantine", night=night, patient_id=patient_id)
+    return _read(connection, _QUARANTINE, night=night, patient_id=patient_id)
+
+
+_QUARANTINE_BY_ID = """
+    SELECT *
+    FROM quarantine
+    WHERE list_contains(CAST($quarantine_ids AS VARCHAR[]), quarantine_id)
+    ORDER BY source_uri
+"""
 
 
 def quarantine_by_id(connection: duckdb.DuckDBPyConnection, quarantine_ids: Collection[str]) -> pl.DataFrame:
     """Rows of quarantine with these identifiers, by source; those without a row are left out."""
-    return _read(connection, "quarantine_by_id", quarantine_ids=list(quarantine_ids))
+    return _read(connection, _QUARANTINE_BY_ID, quarantine_ids=list(quarantine_ids))
+
+
+_QUARANTINE_ALL = """
+    SELECT *
+    FROM quarantine
+    WHERE (CAST($since AS DATE) IS NULL OR night >= $since)
+        AND (CAST($until AS DATE) IS NULL OR night <= $until)
+        AND (CAST($reason AS VARCHAR) IS NULL OR reason = $reason)
+    ORDER BY night, source_uri
+"""
 
 
 def quarantine_all(
@@ -180,12 +337,18 @@ def quarantine_all(
     reason: str | None = None,
 ) -> pl.DataFrame:
     """Rows of quarantine from `since` to `until`, both included, for one reason, or (None) all; by night and source."""
-    return _read(connection, "quarantine_all", since=since, until=until, reason=reason)
+    return _read(connection, _QUARANTINE_ALL, since=since, until=until, reason=reason)
+
+
+_NIGHTS_TO_REPLAY = "SELECT DISTINCT night FROM quarantine WHERE replay_asked_at IS NOT NULL ORDER BY night"
 
 
 def nights_to_replay(connection: duckdb.DuckDBPyConnection) -> list[date]:
     """Nights of which something in quarantine is to be tried again, in order."""
-    return _read(connection, "nights_to_replay")["night"].to_list()
+    return _read(connection, _NIGHTS_TO_REPLAY)["night"].to_list()
+
+
+_RUNS = "SELECT * FROM runs ORDER BY started_at DESC, run_id LIMIT $limit"
 
 
 def nights_with_recordings(connection: duckdb.DuckDBPyConnection) -> list[date]:
@@ -195,7 +358,7 @@ def nights_with_recordings(connection: duckdb.DuckDBPyConnection) -> list[date]:
 
 def runs(connection: duckdb.DuckDBPyConnection, limit: int = 30) -> pl.DataFrame:
     """The latest rows of runs, newest first."""
-    return _read(connection, "runs", limit=limit)
+    return _read(connection, _RUNS, limit=limit)
 
 
 def nights(connection: duckdb.DuckDBPyConnection, limit: int = 14, night: date | None = None) -> pl.DataFrame:
@@ -205,49 +368,92 @@ def nights(connection: duckdb.DuckDBPyConnection, limit: int = 14, night: date |
     sessions_set_aside, frames_sampled, frames_scored, abstention_share (of the sampled frames those without scores,
     0..1; NULL without any), video_s (seconds of video, NULL if unknown), reports, message.
     """
-    return _read(connection, "nights", limit=limit, night=night)
+    return _read(connection, sql.query("nights"), limit=limit, night=night)
+
+
+_REPORTS = "SELECT * FROM reports WHERE report_date = $report_date ORDER BY patient_id NULLS FIRST"
 
 
 def reports(connection: duckdb.DuckDBPyConnection, report_date: date) -> pl.DataFrame:
     """Rows of reports on one day, the ward's first, then by patient."""
-    return _read(connection, "reports", report_date=report_date)
+    return _read(connection, _REPORTS, report_date=report_date)
+
+
+_CARE_EVENTS = """
+    SELECT *
+    FROM care_events
+    WHERE patient_id = $patient_id AND event_date BETWEEN $since AND $until
+    ORDER BY started_at, event_id
+"""
 
 
 def care_events(connection: duckdb.DuckDBPyConnection, patient_id: str, *, since: date, until: date) -> pl.DataFrame:
     """Rows of care_events of one patient that began between two days, both included, by time."""
-    return _read(connection, "care_events", patient_id=patient_id, since=since, until=until)
+    return _read(connection, _CARE_EVENTS, patient_id=patient_id, since=since, until=until)
+
+
+_SCORED_OTHERWISE = """
+    SELECT max(session_date) AS last_date
+    FROM sessions
+    JOIN scorings USING (session_id)
+    WHERE patient_id = $patient_id AND session_date < $before
+        AND (bundle_id <> $bundle_id OR options_sha256 <> $options_sha256)
+    HAVING count(*) > 0
+"""
 
 
 def scored_otherwise(
     connection: duckdb.DuckDBPyConnection, patient_id: str, provenance: Provenance, *, before: date
 ) -> date | None:
     """The last day before a date of which a patient's sessions were scored with another provenance; None if none."""
-    rows = _read(connection, "scored_otherwise", patient_id=patient_id, before=before, **vars(provenance))
+    rows = _read(connection, _SCORED_OTHERWISE, patient_id=patient_id, before=before, **vars(provenance))
     last: date | None = rows["last_date"].item() if rows.height else None
     return last
 
 
+_WARD_REPORT_DAYS = "SELECT report_date FROM reports WHERE kind = 'ward' ORDER BY report_date"
+
+
 def ward_report_days(connection: duckdb.DuckDBPyConnection) -> list[date]:
     """The days of which a ward overview is on record, in order."""
-    return _read(connection, "ward_report_days")["report_date"].to_list()
+    return _read(connection, _WARD_REPORT_DAYS)["report_date"].to_list()
+
+
+_REPORTS_FORGOTTEN = """
+    SELECT report_date, patient_id
+    FROM reports
+    WHERE kind = 'patient' AND input_key = ''
+    ORDER BY report_date, patient_id
+"""
 
 
 def reports_forgotten(connection: duckdb.DuckDBPyConnection) -> list[tuple[date, str]]:
     """Day and patient of every report that has to be rendered again after an erasure, in order."""
-    return [(row[0], row[1]) for row in _read(connection, "reports_forgotten").iter_rows()]
+    return [(row[0], row[1]) for row in _read(connection, _REPORTS_FORGOTTEN).iter_rows()]
+
+
+_BUNDLE = "SELECT * FROM bundles WHERE bundle_id = $bundle_id"
 
 
 def bundle(connection: duckdb.DuckDBPyConnection, bundle_id: str) -> pl.DataFrame:
     """The row of bundles of one bundle (`card` is JSON text), or none."""
-    return _read(connection, "bundle", bundle_id=bundle_id)
+    return _read(connection, _BUNDLE, bundle_id=bundle_id)
+
+
+_CONSENTS = """
+    SELECT patient_id, valid_from, valid_to, withdrawn_on, source, recorded_at
+    FROM consents
+    WHERE $patient_id IS NULL OR patient_id = $patient_id
+    ORDER BY patient_id, valid_from
+"""
 
 
 def consents(connection: duckdb.DuckDBPyConnection, patient_id: str | None = None) -> pl.DataFrame:
     """Rows of consents of one patient or (None) of all, by patient and first day."""
-    return _read(connection, "consents", patient_id=patient_id)
+    return _read(connection, _CONSENTS, patient_id=patient_id)
 
 
-def _read(connection: duckdb.DuckDBPyConnection, name: str, **parameters: Any) -> pl.DataFrame:
+def _read(connection: duckdb.DuckDBPyConnection, text: str, **parameters: Any) -> pl.DataFrame:
     with one_line_errors(database_path(connection)):
         # By way of Arrow: fetching times row by row would need pytz.
-        return connection.execute(sql.query(name), parameters).pl()
+        return connection.execute(text, parameters).pl()

@@ -13,7 +13,6 @@ from typing import Any
 
 import duckdb
 
-from warehouse import sql
 from warehouse.connection import OFFLINE
 
 # Functions in FROM that make rows out of their arguments, or describe the database.
@@ -70,6 +69,26 @@ def relations_read(connection: duckdb.DuckDBPyConnection, text: str) -> list[str
     return sorted(read)
 
 
+# The tables and views of the current database, in lower case.
+RELATION_NAMES = """
+    SELECT lower(table_name) AS name
+    FROM duckdb_tables()
+    WHERE database_name = current_database() AND NOT internal
+    UNION ALL
+    SELECT lower(view_name)
+    FROM duckdb_views()
+    WHERE database_name = current_database() AND NOT internal
+    ORDER BY name
+"""
+# The macros of the current database, in lower case, and whether they read a relation whose name they are given.
+_MACRO_NAMES = """
+    SELECT lower(function_name) AS name, bool_or(contains(lower(macro_definition), 'query_table')) AS takes_a_relation
+    FROM duckdb_functions()
+    WHERE database_name = current_database() AND NOT internal
+    GROUP BY ALL
+"""
+
+
 class _Warehouse:
     """What the warehouse has, looked up when it is needed."""
 
@@ -78,12 +97,12 @@ class _Warehouse:
 
     @cached_property
     def relations(self) -> frozenset[str]:
-        return frozenset(name for (name,) in self._connection.execute(sql.query("relation_names")).fetchall())
+        return frozenset(name for (name,) in self._connection.execute(RELATION_NAMES).fetchall())
 
     @cached_property
     def macros(self) -> dict[str, bool]:
         """By name: whether it reads the relation whose name it is given."""
-        return dict(self._connection.execute(sql.query("macro_names")).fetchall())
+        return dict(self._connection.execute(_MACRO_NAMES).fetchall())
 
 
 def _parsed(connection: duckdb.DuckDBPyConnection, text: str) -> Any:
@@ -129,11 +148,19 @@ def _require_place(node: dict[str, Any], schema: str, catalogue: str, name: str)
         raise OutOfReachError(f"'{whole}' is no table or view of the warehouse", _position(node))
 
 
+# Functions that give a value, not rows.
+_COMPUTING_FUNCTIONS = """
+    SELECT DISTINCT lower(function_name)
+    FROM duckdb_functions()
+    WHERE function_type IN ('scalar', 'aggregate', 'macro')
+"""
+
+
 @cache
 def _computing() -> frozenset[str]:
     """Scalar and aggregate functions of DuckDB itself, without any extension that reaches something."""
     with duckdb.connect(config=OFFLINE) as bare:
-        return frozenset(name for (name,) in bare.execute(sql.query("computing_functions")).fetchall()) - _NOT_COMPUTING
+        return frozenset(name for (name,) in bare.execute(_COMPUTING_FUNCTIONS).fetchall()) - _NOT_COMPUTING
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:

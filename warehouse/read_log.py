@@ -18,7 +18,7 @@ from typing import IO, Any
 import duckdb
 
 from pmfer.errors import WarehouseError
-from warehouse import audit, sql
+from warehouse import audit
 from warehouse.audit import GENESIS, Head, account
 from warehouse.audit_verify import Link, Note, find_break
 from warehouse.folders import make_private_folder
@@ -78,6 +78,17 @@ def note_reads(connection: duckdb.DuckDBPyConnection, log: Path) -> None:
             audit.record(connection, "reads_noted", place=_place(log), **vars(head))
 
 
+# Where a log of reads ended whenever the audit log took note of it.
+_READS_NOTED = """
+    SELECT
+        CAST(json_extract_string(details, '$.entries') AS BIGINT) AS entries,
+        json_extract_string(details, '$.sha256') AS sha256
+    FROM audit_log
+    WHERE action = 'reads_noted' AND json_extract_string(details, '$.place') = $place
+    ORDER BY entry
+"""
+
+
 def noted_reads(connection: duckdb.DuckDBPyConnection, log: Path) -> list[Note]:
     """What the audit log noted of this log.
 
@@ -85,7 +96,7 @@ def noted_reads(connection: duckdb.DuckDBPyConnection, log: Path) -> list[Note]:
         WarehouseError: the database refused.
     """
     with one_line_errors(database_path(connection)):
-        rows = connection.execute(sql.query("reads_noted"), {"place": _place(log)}).fetchall()
+        rows = connection.execute(_READS_NOTED, {"place": _place(log)}).fetchall()
     return [Note("the audit log", Head(int(entries), str(sha256))) for entries, sha256 in rows]
 
 

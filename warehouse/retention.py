@@ -10,7 +10,7 @@ from datetime import date, timedelta
 import duckdb
 import polars as pl
 
-from warehouse import audit, sql
+from warehouse import audit
 from warehouse.batch import registered
 from warehouse.personal import Keys, delete_rows, personal_tables, scorings_of
 from warehouse.transaction import transaction
@@ -71,6 +71,15 @@ def expire_rows(connection: duckdb.DuckDBPyConnection, retention: Retention, tod
     return counts
 
 
+# Keep the values of days, registered as day_batch, of which none are kept yet.
+_INSERT_DAILY_VALUES = """
+    INSERT INTO daily_values BY NAME
+    SELECT patient_id, session_date, bundle_id, options_sha256, sessions, measure, value
+    FROM day_batch
+    ANTI JOIN daily_values USING (patient_id, session_date, bundle_id, options_sha256)
+"""
+
+
 def keep_days(connection: duckdb.DuckDBPyConnection, days: pl.DataFrame) -> None:
     """Keep the values of days whose sessions are about to go; a day that is kept already stays as it is.
 
@@ -84,9 +93,39 @@ def keep_days(connection: duckdb.DuckDBPyConnection, days: pl.DataFrame) -> None
         WarehouseError: the database refused.
     """
     with transaction(connection), registered(connection, "day_batch", days):
-        ((count,),) = connection.execute(sql.statement("insert_daily_values")).fetchall()
+        ((count,),) = connection.execute(_INSERT_DAILY_VALUES).fetchall()
         if count:
             audit.record(connection, "days_kept", rows=count)
+
+
+# The tables that hold rows of single frames.
+_FRAME_TABLES = """
+    SELECT table_name
+    FROM duckdb_columns()
+    WHERE database_name = current_database() AND NOT internal
+        AND table_name IN (SELECT table_name FROM duckdb_tables() WHERE database_name = current_database())
+        AND column_name = 'frame_index'
+    ORDER BY table_name
+"""
+# Forget the patients of whom no session is left.
+_DELETE_PATIENTS_WITHOUT_SESSIONS = "DELETE FROM patients WHERE patient_id NOT IN (SELECT patient_id FROM sessions)"
+# Forget the days of patients of whom no session is left that was scored in the same way.
+_DELETE_DAILY_VALUES_WITHOUT_SESSIONS = """
+    DELETE FROM daily_values
+    WHERE NOT EXISTS (
+        FROM sessions
+        JOIN scorings USING (session_id)
+        WHERE sessions.patient_id = daily_values.patient_id
+            AND scorings.bundle_id = daily_values.bundle_id
+            AND scorings.options_sha256 = daily_values.options_sha256
+    )
+"""
+# Forget what was over before a day, by table.
+_DELETE_BEFORE = {
+    "care_events": "DELETE FROM care_events WHERE event_date < $day AND (ended_at IS NULL OR ended_at < $day)",
+    "quarantine": "DELETE FROM quarantine WHERE night < $day",
+    "reports": "DELETE FROM reports WHERE report_date < $day",
+}
 
 
 def _delete_expired(connection: duckdb.DuckDBPyConnection, retention: Retention, today: date) -> dict[str, int]:
@@ -95,11 +134,11 @@ def _delete_expired(connection: duckdb.DuckDBPyConnection, retention: Retention,
     if retention.sessions is not None:
         keys = _keys_before(connection, first_day_kept(today, retention.sessions))
         counts |= delete_rows(connection, tables, keys)
-        counts["patients"] = _delete(connection, "delete_patients_without_sessions")
-        counts["daily_values"] = _delete(connection, "delete_daily_values_without_sessions")
+        counts["patients"] = _delete(connection, _DELETE_PATIENTS_WITHOUT_SESSIONS)
+        counts["daily_values"] = _delete(connection, _DELETE_DAILY_VALUES_WITHOUT_SESSIONS)
     if retention.frames is not None:
         keys = _keys_before(connection, first_day_kept(today, retention.frames))
-        names = [name for (name,) in connection.execute(sql.query("frame_tables")).fetchall()]
+        names = [name for (name,) in connection.execute(_FRAME_TABLES).fetchall()]
         for name, count in delete_rows(connection, {name: tables[name] for name in names}, keys).items():
             counts[name] = counts.get(name, 0) + count
     for name, days in (
@@ -108,7 +147,7 @@ def _delete_expired(connection: duckdb.DuckDBPyConnection, retention: Retention,
         ("reports", retention.reports),
     ):
         if days is not None:
-            counts[name] = _delete(connection, f"delete_{name}_of_days_before", day=first_day_kept(today, days))
+            counts[name] = _delete(connection, _DELETE_BEFORE[name], day=first_day_kept(today, days))
     counts["audit_subjects"] = _forget_subjects(connection)
     return {name: counts[name] for name in sorted(counts) if counts[name]}
 
@@ -124,12 +163,16 @@ def _forget_subjects(connection: duckdb.DuckDBPyConnection) -> int:
     return int(count)
 
 
+# Sessions of days before a day.
+_SESSIONS_BEFORE = "SELECT session_id FROM sessions WHERE session_date < $day ORDER BY session_id"
+
+
 def _keys_before(connection: duckdb.DuckDBPyConnection, day: date) -> Keys:
-    rows = connection.execute(sql.query("sessions_before"), {"day": day}).fetchall()
+    rows = connection.execute(_SESSIONS_BEFORE, {"day": day}).fetchall()
     sessions = tuple(session_id for (session_id,) in rows)
     return Keys(session_id=sessions, scoring_id=scorings_of(connection, sessions))
 
 
 def _delete(connection: duckdb.DuckDBPyConnection, statement: str, **values: date) -> int:
-    ((count,),) = connection.execute(sql.statement(statement), values).fetchall()
+    ((count,),) = connection.execute(statement, values).fetchall()
     return int(count)

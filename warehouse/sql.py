@@ -1,21 +1,18 @@
-"""Reads the named .sql files of this room.
-
-`migrations/`, `statements/` (they write), `queries/` (they read) and `contracts/` (they must find nothing).
-"""
+"""Reads the .sql files of this room: migrations, contracts and the few queries that are too long to stand in Python."""
 
 from pathlib import Path
 
 ROOM = Path(__file__).parent
 
 
-def statement(name: str) -> str:
-    """Text of `statements/NAME.sql`."""
-    return (ROOM / "statements" / f"{name}.sql").read_text(encoding="utf-8")
-
-
 def query(name: str) -> str:
     """Text of `queries/NAME.sql`."""
     return (ROOM / "queries" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def bookkeeping() -> str:
+    """What the migrations themselves need: the tables in which they are recorded."""
+    return (ROOM / "migrations" / "bookkeeping.sql").read_text(encoding="utf-8")
 
 
 def contracts() -> dict[str, str]:

@@ -12,10 +12,11 @@ import duckdb
 import polars as pl
 
 from pmfer.errors import QuarantineReason, SessionError, WarehouseError
-from warehouse import audit, sql
+from warehouse import audit
 from warehouse.batch import registered
 from warehouse.consent import ConsentRegister, read_register
 from warehouse.frames import checked_frames, extra_scores
+from warehouse.queries import existing_scorings
 from warehouse.records import (
     BundleRecord,
     QuarantineRecord,
@@ -31,9 +32,49 @@ from warehouse.tombstones import buried_among
 from warehouse.transaction import database_path, one_line_errors, transaction
 
 _NULLABLE = {"duration_s": pl.Float64, "warning": pl.String}  # columns of a batch of results that may be all NULL
-_RESULT_STATEMENTS = ("insert_patients", "insert_sessions", "insert_scorings")
-_FRAME_STATEMENTS = ("insert_frames", "insert_session_rollups", "insert_au_quantiles", "insert_episodes")
-_EXTRA_STATEMENTS = ("insert_frame_extra_scores", "insert_phrase_quantiles")
+# Make the patients of a batch of results known, registered as result_batch.
+_INSERT_PATIENTS = """
+    INSERT INTO patients (patient_id, first_seen_at)
+    SELECT DISTINCT patient_id, now()
+    FROM result_batch
+    ANTI JOIN patients USING (patient_id)
+"""
+# Store the sessions of a batch of results, registered as result_batch, that no bundle or options scored before.
+_INSERT_SESSIONS = """
+    INSERT INTO sessions (
+        session_id, patient_id, session_date, started_at, utc_offset_s, source_uri, content_sha256, consent, stored_at
+    )
+    SELECT
+        session_id, patient_id, session_date, started_at, utc_offset_s, source_uri, content_sha256, consent, now()
+    FROM result_batch
+    ANTI JOIN sessions USING (session_id)
+"""
+# Store how the sessions of a batch of results, registered as result_batch, were scored.
+_INSERT_SCORINGS = """
+    INSERT INTO scorings (
+        scoring_id, session_id, bundle_id, options_sha256, options, run_id, scored_at, duration_s,
+        frames_decoded, frames_sampled, frames_with_face, frames_scored, warning
+    )
+    SELECT
+        scoring_id, session_id, bundle_id, options_sha256, options, run_id, now(), duration_s,
+        frames_decoded, frames_sampled, frames_with_face, frames_scored, warning
+    FROM result_batch
+"""
+_RESULT_STATEMENTS = (_INSERT_PATIENTS, _INSERT_SESSIONS, _INSERT_SCORINGS)
+# Store a score batch, registered as score_batch.
+_INSERT_FRAMES = "INSERT INTO stored_frames BY NAME FROM score_batch"
+# Store the rollup of a score batch, registered as score_batch.
+_INSERT_SESSION_ROLLUPS = "INSERT INTO session_rollups BY NAME FROM session_rollups_of('score_batch')"
+# Store the quantiles of the action units of a score batch, registered as score_batch.
+_INSERT_AU_QUANTILES = "INSERT INTO phrase_quantiles BY NAME FROM au_quantiles_of('score_batch')"
+# Store the episodes of a score batch, registered as score_batch.
+_INSERT_EPISODES = "INSERT INTO episodes BY NAME FROM episodes_of('score_batch')"
+_FRAME_STATEMENTS = (_INSERT_FRAMES, _INSERT_SESSION_ROLLUPS, _INSERT_AU_QUANTILES, _INSERT_EPISODES)
+# Store the scores of additional phrases, registered as score_batch in long form.
+_INSERT_FRAME_EXTRA_SCORES = "INSERT INTO frame_extra_scores BY NAME FROM score_batch"
+# Store the quantiles of additional phrases, registered as score_batch in long form.
+_INSERT_PHRASE_QUANTILES = "INSERT INTO phrase_quantiles BY NAME FROM phrase_quantiles_of('score_batch')"
+_EXTRA_STATEMENTS = (_INSERT_FRAME_EXTRA_SCORES, _INSERT_PHRASE_QUANTILES)
 
 
 def scoring_id(content_sha256: str, bundle_id: str, options_sha256: str) -> str:
@@ -130,8 +171,7 @@ def store_sessions(
     ]
     with transaction(connection):
         _check_sessions(connection, [result.session for result in results], consent_required)
-        stored = connection.execute(sql.query("scorings_existing"), {"scoring_ids": identities}).fetchall()
-        done = {identity for (identity,) in stored}
+        done = existing_scorings(connection, identities)
         new = {identity: result for identity, result in zip(identities, results, strict=True) if identity not in done}
         if new:
             frames = frames.with_columns(scoring_id=pl.Series(identities).gather(frames["batch"])).drop("batch")
@@ -141,6 +181,20 @@ def store_sessions(
     return len(new)
 
 
+# Mark the runs of a night that never finished: their process was killed.
+_FAIL_INTERRUPTED_RUNS = """
+    UPDATE runs
+    SET status = 'failed', finished_at = now(), message = 'interrupted: the process ended before the run did'
+    WHERE night = $night AND status = 'running'
+"""
+# Record that a run started, unless there is one of that name.
+_INSERT_RUN = """
+    INSERT INTO runs (run_id, night, started_at, status, code_version, bundle_id, options_sha256, options)
+    SELECT $run_id, $night, now(), 'running', $code_version, $bundle_id, $options_sha256, $options
+    WHERE NOT EXISTS (FROM runs WHERE run_id = $run_id)
+"""
+
+
 def start_run(connection: duckdb.DuckDBPyConnection, run: RunRecord) -> None:
     """Record that a run started. Runs of the same night that never finished were killed and are marked failed.
 
@@ -148,10 +202,43 @@ def start_run(connection: duckdb.DuckDBPyConnection, run: RunRecord) -> None:
         WarehouseError: the run_id was used before, or the database refused.
     """
     with transaction(connection):
-        connection.execute(sql.statement("fail_interrupted_runs"), {"night": run.night})
-        if not _changed(connection, "insert_run", {**vars(run), "options": _json(run.options)}):
+        connection.execute(_FAIL_INTERRUPTED_RUNS, {"night": run.night})
+        if not _changed(connection, _INSERT_RUN, {**vars(run), "options": _json(run.options)}):
             raise WarehouseError(f"run {run.run_id}: it is stored already; use another identifier")
         audit.record(connection, "run_started", object_id=run.run_id, night=run.night, bundle_id=run.bundle_id)
+
+
+# The bundle and options that views speak of.
+_ACTIVE_BUNDLE = "SELECT bundle_id, options_sha256 FROM active_bundle"
+# Make the bundle and options of a completed run the active ones, unless they are those of a later night.
+_ACTIVATE_BUNDLE = """
+    MERGE INTO active_bundle
+    USING (
+        SELECT bundle_id, options_sha256, night, finished_at AS activated_at
+        FROM runs
+        WHERE run_id = $run_id AND status = 'completed'
+    ) AS run
+    ON true
+    WHEN MATCHED AND run.night >= active_bundle.night
+        THEN UPDATE SET
+            bundle_id = run.bundle_id,
+            options_sha256 = run.options_sha256,
+            night = run.night,
+            activated_at = CASE
+                WHEN (run.bundle_id, run.options_sha256) = (active_bundle.bundle_id, active_bundle.options_sha256)
+                    THEN active_bundle.activated_at
+                ELSE run.activated_at
+            END
+    WHEN NOT MATCHED THEN INSERT BY NAME
+"""
+# Record how a running run ended.
+_FINISH_RUN = """
+    UPDATE runs
+    SET status = $status, finished_at = now(), sessions_found = $sessions_found, sessions_scored = $sessions_scored,
+        sessions_done_before = $sessions_done_before, sessions_quarantined = $sessions_quarantined,
+        frames_scored = $frames_scored, message = $message
+    WHERE run_id = $run_id AND status = 'running'
+"""
 
 
 def finish_run(connection: duckdb.DuckDBPyConnection, run_id: str, outcome: RunOutcome) -> None:
@@ -161,16 +248,33 @@ def finish_run(connection: duckdb.DuckDBPyConnection, run_id: str, outcome: RunO
         WarehouseError: no such run is running, or the database refused.
     """
     with transaction(connection):
-        if not _changed(connection, "finish_run", {"run_id": run_id, **vars(outcome)}):
+        if not _changed(connection, _FINISH_RUN, {"run_id": run_id, **vars(outcome)}):
             raise WarehouseError(f"run {run_id}: not running, so it cannot be finished; start it first")
         counts = {key: value for key, value in vars(outcome).items() if key != "message"}  # it may name a session
         audit.record(connection, "run_finished", object_id=run_id, **counts)
-        before = connection.execute(sql.query("active_bundle")).fetchall()
-        connection.execute(sql.statement("activate_bundle"), {"run_id": run_id})
-        after = connection.execute(sql.query("active_bundle")).fetchall()
+        before = connection.execute(_ACTIVE_BUNDLE).fetchall()
+        connection.execute(_ACTIVATE_BUNDLE, {"run_id": run_id})
+        after = connection.execute(_ACTIVE_BUNDLE).fetchall()
         if after != before:
             bundle_id, options_sha256 = after[0]
             audit.record(connection, "bundle_activated", object_id=bundle_id, options_sha256=options_sha256)
+
+
+# Forget the earlier trouble of a source that has a new one.
+_DELETE_QUARANTINE_BEFORE = """
+    DELETE FROM quarantine
+    WHERE source_uri = $source_uri AND quarantine_id <> $quarantine_id
+"""
+# Set a session aside, unless the same trouble with the same file is recorded already.
+_INSERT_QUARANTINE = """
+    INSERT INTO quarantine (
+        quarantine_id, night, source_uri, content_sha256, session_id, patient_id, reason, message, first_seen_at, run_id
+    )
+    SELECT
+        $quarantine_id, $night, $source_uri, $content_sha256, $session_id, $patient_id, $reason, $message, now(),
+        $run_id
+    WHERE NOT EXISTS (FROM quarantine WHERE quarantine_id = $quarantine_id)
+"""
 
 
 def add_quarantine(connection: duckdb.DuckDBPyConnection, record: QuarantineRecord) -> bool:
@@ -187,14 +291,18 @@ def add_quarantine(connection: duckdb.DuckDBPyConnection, record: QuarantineReco
     with transaction(connection):
         if record.patient_id and buried_among(connection, "patient", [record.patient_id]):
             return False
-        added = _changed(connection, "insert_quarantine", values) > 0
+        added = _changed(connection, _INSERT_QUARANTINE, values) > 0
         if added:
             keys = {"source_uri": record.source_uri, "quarantine_id": record.quarantine_id}
-            connection.execute(sql.statement("delete_quarantine_before"), keys)
+            connection.execute(_DELETE_QUARANTINE_BEFORE, keys)
             audit.record(
                 connection, "session_set_aside", patient_id=record.patient_id, night=record.night, reason=record.reason
             )
     return added
+
+
+# Take sources out of quarantine.
+_DELETE_QUARANTINE = "DELETE FROM quarantine WHERE source_uri IN (SELECT unnest(CAST($source_uris AS VARCHAR[])))"
 
 
 def lift_quarantine(connection: duckdb.DuckDBPyConnection, source_uri: str) -> bool:
@@ -206,10 +314,17 @@ def lift_quarantine(connection: duckdb.DuckDBPyConnection, source_uri: str) -> b
         WarehouseError: the database refused.
     """
     with transaction(connection):
-        lifted = _changed(connection, "delete_quarantine", {"source_uris": [source_uri]})
+        lifted = _changed(connection, _DELETE_QUARANTINE, {"source_uris": [source_uri]})
         if lifted:
             audit.record(connection, "quarantine_lifted", rows=lifted)
     return lifted > 0
+
+
+# Ask to try sources again.
+_ASK_REPLAY = """
+    UPDATE quarantine SET replay_asked_at = now()
+    WHERE list_contains(CAST($quarantine_ids AS VARCHAR[]), quarantine_id) AND replay_asked_at IS NULL
+"""
 
 
 def ask_replay(connection: duckdb.DuckDBPyConnection, rows: Sequence[QuarantineRecord]) -> int:
@@ -218,7 +333,14 @@ def ask_replay(connection: duckdb.DuckDBPyConnection, rows: Sequence[QuarantineR
     Raises:
         WarehouseError: the database refused.
     """
-    return _change_quarantine(connection, "ask_replay", "replay_asked", rows)
+    return _change_quarantine(connection, _ASK_REPLAY, "replay_asked", rows)
+
+
+# Forget rows of quarantine.
+_DELETE_QUARANTINE_BY_ID = """
+    DELETE FROM quarantine
+    WHERE list_contains(CAST($quarantine_ids AS VARCHAR[]), quarantine_id)
+"""
 
 
 def drop_quarantine(connection: duckdb.DuckDBPyConnection, rows: Sequence[QuarantineRecord]) -> int:
@@ -227,7 +349,11 @@ def drop_quarantine(connection: duckdb.DuckDBPyConnection, rows: Sequence[Quaran
     Raises:
         WarehouseError: the database refused.
     """
-    return _change_quarantine(connection, "delete_quarantine_by_id", "quarantine_dropped", rows)
+    return _change_quarantine(connection, _DELETE_QUARANTINE_BY_ID, "quarantine_dropped", rows)
+
+
+# What was to be tried again of a night was tried.
+_SETTLE_REPLAYS = "UPDATE quarantine SET replay_asked_at = NULL WHERE night = $night AND replay_asked_at IS NOT NULL"
 
 
 def settle_replays(connection: duckdb.DuckDBPyConnection, night: date) -> int:
@@ -237,10 +363,30 @@ def settle_replays(connection: duckdb.DuckDBPyConnection, night: date) -> int:
         WarehouseError: the database refused.
     """
     with transaction(connection):
-        settled = _changed(connection, "settle_replays", {"night": night})
+        settled = _changed(connection, _SETTLE_REPLAYS, {"night": night})
         if settled:
             audit.record(connection, "replays_settled", night=night, rows=settled)
     return settled
+
+
+# Record a report in place of an older one of the same kind, patient and date, unless nothing about it is new.
+_UPSERT_REPORT = """
+    MERGE INTO reports
+    USING (
+        SELECT
+            $report_id AS report_id, $kind AS kind, CAST($patient_id AS VARCHAR) AS patient_id,
+            CAST($report_date AS DATE) AS report_date, $path AS path, $sha256 AS sha256, $input_key AS input_key,
+            CAST($run_id AS VARCHAR) AS run_id, now() AS rendered_at, $files AS files,
+            CAST($shown AS VARCHAR) AS shown
+    ) AS rendered
+    USING (report_id)
+    WHEN MATCHED AND (reports.path, reports.sha256, reports.input_key, reports.files, reports.shown)
+            IS DISTINCT FROM (rendered.path, rendered.sha256, rendered.input_key, rendered.files, rendered.shown)
+        THEN UPDATE SET path = rendered.path, sha256 = rendered.sha256, input_key = rendered.input_key,
+            run_id = rendered.run_id, rendered_at = rendered.rendered_at, files = rendered.files,
+            shown = rendered.shown
+    WHEN NOT MATCHED THEN INSERT BY NAME
+"""
 
 
 def record_report(connection: duckdb.DuckDBPyConnection, record: ReportRecord) -> bool:
@@ -258,7 +404,7 @@ def record_report(connection: duckdb.DuckDBPyConnection, record: ReportRecord) -
         files = json.dumps(dict(record.files), sort_keys=True)
         shown = None if record.shown is None else ",".join(record.shown)
         values = {**vars(record), "report_id": record.report_id, "files": files, "shown": shown}
-        recorded = _changed(connection, "upsert_report", values) > 0
+        recorded = _changed(connection, _UPSERT_REPORT, values) > 0
         if recorded:
             audit.record(
                 connection,
@@ -271,6 +417,10 @@ def record_report(connection: duckdb.DuckDBPyConnection, record: ReportRecord) -
     return recorded
 
 
+# Forget a report whose file is gone.
+_DELETE_REPORT = "DELETE FROM reports WHERE report_id = $report_id"
+
+
 def forget_report(connection: duckdb.DuckDBPyConnection, record: ReportRecord) -> bool:
     """Take a report whose file is gone off the record; true if it was on it.
 
@@ -278,7 +428,7 @@ def forget_report(connection: duckdb.DuckDBPyConnection, record: ReportRecord) -
         WarehouseError: the database refused.
     """
     with transaction(connection):
-        removed = _changed(connection, "delete_report", {"report_id": record.report_id}) > 0
+        removed = _changed(connection, _DELETE_REPORT, {"report_id": record.report_id}) > 0
         if removed:
             audit.record(
                 connection,
@@ -309,7 +459,7 @@ def _change_quarantine(
 
 def _changed(connection: duckdb.DuckDBPyConnection, statement: str, values: Mapping[str, Any]) -> int:
     """Run a statement that writes; returns how many rows it inserted, updated or deleted."""
-    ((count,),) = connection.execute(sql.statement(statement), values).fetchall()
+    ((count,),) = connection.execute(statement, values).fetchall()
     return int(count)
 
 
@@ -325,13 +475,22 @@ def _check_sessions(
         by_content[session.content_sha256] = session.session_id
 
 
+# Stored sessions with one of these identifiers or one of these contents.
+_SESSIONS_ALIKE = """
+    SELECT session_id, content_sha256, patient_id, started_at
+    FROM sessions
+    WHERE session_id IN (SELECT unnest(CAST($session_ids AS VARCHAR[])))
+        OR content_sha256 IN (SELECT unnest(CAST($contents AS VARCHAR[])))
+"""
+
+
 def _stored_alike(
     connection: duckdb.DuckDBPyConnection, sessions: Sequence[SessionRecord]
 ) -> tuple[dict[str, tuple[str, str, datetime]], dict[str, str]]:
     """Stored sessions of the same names or contents: content, patient and start by name, and the name by content."""
     with one_line_errors(database_path(connection)):
         alike = connection.execute(
-            sql.query("sessions_alike"),
+            _SESSIONS_ALIKE,
             {
                 "session_ids": [session.session_id for session in sessions],
                 "contents": [session.content_sha256 for session in sessions],
@@ -400,11 +559,19 @@ def _check_counts(results: Sequence[SessionResult], frames: pl.DataFrame) -> Non
                 )
 
 
+# Register a bundle that is used for the first time.
+_INSERT_BUNDLE = """
+    INSERT INTO bundles (bundle_id, name, weights_sha256, prompt_set_sha256, card, registered_at)
+    SELECT $bundle_id, $name, $weights_sha256, $prompt_set_sha256, $card, now()
+    WHERE NOT EXISTS (FROM bundles WHERE bundle_id = $bundle_id)
+"""
+
+
 def _insert_results(
     connection: duckdb.DuckDBPyConnection, results: Mapping[str, SessionResult], bundle: BundleRecord
 ) -> None:
     """Insert patients, bundle, sessions and scorings, and lift the quarantine of the sources."""
-    connection.execute(sql.statement("insert_bundle"), {**vars(bundle), "card": _json(bundle.card)})
+    connection.execute(_INSERT_BUNDLE, {**vars(bundle), "card": _json(bundle.card)})
     rows = [
         {
             **vars(result.session),
@@ -420,7 +587,7 @@ def _insert_results(
     ]
     batch = pl.DataFrame(rows, schema_overrides=_NULLABLE, infer_schema_length=None)
     _insert_from(connection, "result_batch", batch, _RESULT_STATEMENTS)
-    connection.execute(sql.statement("delete_quarantine"), {"source_uris": batch["source_uri"].to_list()})
+    connection.execute(_DELETE_QUARANTINE, {"source_uris": batch["source_uri"].to_list()})
 
 
 def _insert_frames(connection: duckdb.DuckDBPyConnection, frames: pl.DataFrame, extra_columns: Collection[str]) -> None:
@@ -435,7 +602,7 @@ def _insert_from(
     """Run statements that read a batch: its rows, and what follows from them, so that no stored frame is read."""
     with registered(connection, name, batch):
         for statement in statements:
-            connection.execute(sql.statement(statement))
+            connection.execute(statement)
 
 
 def _record_results(

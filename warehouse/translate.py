@@ -18,12 +18,34 @@ _LEADING_COMMENTS = re.compile(r"(?:\s+|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
 _CHANGES_CATALOGUE = {duckdb.StatementType.CREATE, duckdb.StatementType.DROP}
 
 
+# What a lake has in another form than a file: views, indexes, and tables with constraints other than NOT NULL.
+_MODEL_CATALOGUE = """
+    SELECT 'view' AS kind, view_name AS name
+    FROM duckdb_views()
+    WHERE NOT internal
+    UNION
+    SELECT 'index', index_name
+    FROM duckdb_indexes()
+    UNION
+    SELECT 'constrained', table_name
+    FROM duckdb_constraints()
+    WHERE constraint_type <> 'NOT NULL'
+"""
+# The columns of a table as CREATE TABLE states them, in their order.
+_MODEL_COLUMNS = """
+    SELECT column_name, data_type, is_nullable, column_default
+    FROM duckdb_columns()
+    WHERE table_name = $name AND NOT internal
+    ORDER BY column_index
+"""
+
+
 class LakeTranslator:
     """Translates migrations in their order; also knows what they comment on."""
 
     def __init__(self, model: duckdb.DuckDBPyConnection) -> None:
         self.model = model  # empty at first; every text given here runs in it
-        model.execute(sql.statement("create_bookkeeping"))  # migrations may ask when an earlier one ran
+        model.execute(sql.bookkeeping())  # migrations may ask when an earlier one ran
         self._known: set[str] = set()
 
     def learn(self, text: str) -> None:
@@ -53,11 +75,11 @@ class LakeTranslator:
 
     def _catalogue(self) -> set[tuple[str, str]]:
         """Kind and name of what the model holds and a lake may not: views, indexes, tables with constraints."""
-        return set(self.model.execute(sql.query("model_catalogue")).fetchall())
+        return set(self.model.execute(_MODEL_CATALOGUE).fetchall())
 
     def _bare_table(self, name: str) -> str:
         """CREATE TABLE of a table of the model, with names, types, defaults and NOT NULL of its columns."""
-        columns = self.model.execute(sql.query("model_columns"), {"name": name}).fetchall()
+        columns = self.model.execute(_MODEL_COLUMNS, {"name": name}).fetchall()
         lines = [
             f"{identifier(column)} {kind}{'' if nullable else ' NOT NULL'}{f' DEFAULT {default}' if default else ''}"
             for column, kind, nullable, default in columns

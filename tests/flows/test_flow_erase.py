@@ -36,7 +36,7 @@ from flows.verify import verify_logs
 from flows.writing import writing
 from pmfer.errors import ConfigurationError
 from reports import document
-from warehouse import sql
+from warehouse import migrate
 from warehouse.address import Address
 from warehouse.connection import open_reader, open_writer
 
@@ -76,7 +76,7 @@ def erase(data: DataFolder, patient: str = PATIENT, warehouse: Address | None = 
 
 
 def tables(connection: duckdb.DuckDBPyConnection) -> dict[str, pl.DataFrame]:
-    names = [name for (name,) in connection.execute(sql.query("table_names")).fetchall()]
+    names = [name for (name,) in connection.execute(migrate.TABLE_NAMES).fetchall()]
     return {name: connection.execute(f"FROM {name} ORDER BY ALL").pl() for name in names}
 
 
@@ -96,7 +96,7 @@ def files_with(data: DataFolder, patient: str) -> list[Path]:
 
 def rows_with(connection: duckdb.DuckDBPyConnection, patient: str) -> list[str]:
     """Tables with a row that holds the identifier, whatever the column and however it is stored."""
-    names = [name for (name,) in connection.execute(sql.query("table_names")).fetchall()]
+    names = [name for (name,) in connection.execute(migrate.TABLE_NAMES).fetchall()]
     text = f"replace(CAST(t AS VARCHAR), '{ANOTHER}', '')"
     return [
         name
@@ -200,7 +200,8 @@ def test_after_an_upgrade_only_the_overviews_that_showed_the_patient_are_rendere
     data: DataFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     later = DAY + timedelta(days=40)  # by then nobody looks back on the patient's day
-    with writing(data, file_of(data)) as connection:
+    with writing(data, file_of(data)) as writer:
+        connection = writer.connection
         store_day(connection, later)
     render_by_hand(data, file_of(data), later, None, PRINTING)
     before = {path: path.read_bytes() for path in data.reports(later).rglob("ward.*")}

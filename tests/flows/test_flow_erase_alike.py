@@ -17,10 +17,9 @@ from flows.reporting import render_by_hand
 from flows.writing import writing
 from pmfer.errors import ConfigurationError
 from reports import Format
-from warehouse import sql, store
+from warehouse import migrate, store
 from warehouse.care_events import CareEvent, CareEventKind, store_care_events
 from warehouse.connection import open_reader
-from warehouse.publish import publish
 from warehouse.records import RunOutcome, RunRecord
 
 PATIENTS = ("1", "12", "120", "12.json", "birch-1", "birch-10", "birch-1-b")
@@ -40,7 +39,8 @@ def alike(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
     data = DataFolder(tmp_path_factory.mktemp("alike") / "data")
     night = data.root / "source" / DAY.isoformat()
     night.mkdir(parents=True)
-    with writing(data, file_of(data)) as connection:
+    with writing(data, file_of(data)) as writer:
+        connection = writer.connection
         options = scoring_of("").options_sha256
         store.start_run(connection, RunRecord("run", DAY, "0.1", BUNDLE.bundle_id, options, scoring_of("").options))
         for patient in PATIENTS:
@@ -54,7 +54,6 @@ def alike(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
         events = [CareEvent(who, CareEventKind.CARE, "washing", at, note=note) for who, note in NOTES.items()]
         store_care_events(connection, events, "events of 12.csv")
         store.finish_run(connection, "run", RunOutcome("completed", 7, 7, 0, 0, 280))
-        publish(connection, file_of(data))
     (night / "list of birch-1 and 12.txt").write_text("birch-1, 12")
     render_by_hand(data, file_of(data), DAY, None, JSON_ONLY)
     return data
@@ -81,7 +80,7 @@ def files_of(data: DataFolder) -> dict[str, bytes]:
 
 def tables(data: DataFolder) -> dict[str, pl.DataFrame]:
     with closing(open_reader(file_of(data))) as reader:
-        names = [name for (name,) in reader.execute(sql.query("table_names")).fetchall()]
+        names = [name for (name,) in reader.execute(migrate.TABLE_NAMES).fetchall()]
         return {name: reader.execute(f"FROM {name} ORDER BY ALL").pl() for name in names}
 
 

@@ -10,7 +10,7 @@ from unittest import mock
 
 from warehouse_places import lake_in
 
-from warehouse import migrate, sql
+from warehouse import migrate
 from warehouse.connection import open_writer
 from warehouse.migrate import Migration, shipped_migrations
 
@@ -36,16 +36,14 @@ COMMENT ON MACRO upstairs IS 'Whether a floor is not the ground floor.';
 NEXT = (*shipped_migrations(), Migration(len(shipped_migrations()) + 1, "rooms", TEXT))
 
 
-def wait_before_the_record(name: str) -> str:
-    if name == "insert_schema_migration":
-        print("all but recorded", flush=True)
-        signal.pause()
-    return (sql.ROOM / "statements" / f"{name}.sql").read_text(encoding="utf-8")
+def wait_before_the_record(*_: object) -> None:
+    print("all but recorded", flush=True)
+    signal.pause()
 
 
 if __name__ == "__main__":
     with (
         mock.patch.object(migrate, "shipped_migrations", return_value=NEXT),
-        mock.patch.object(sql, "statement", wait_before_the_record),
+        mock.patch.object(migrate, "_keep_comments", wait_before_the_record),
     ):
         open_writer(lake_in(Path(sys.argv[2]), sys.argv[1]))

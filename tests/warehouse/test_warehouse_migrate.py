@@ -11,7 +11,7 @@ from warehouse_places import as_text
 from warehouse_samples import content, sample_session, store_sample
 
 from pmfer.errors import WarehouseError
-from warehouse import migrate, sql
+from warehouse import dictionary, migrate
 from warehouse.address import Address
 from warehouse.connection import open_reader, open_writer
 from warehouse.migrate import Migration
@@ -39,11 +39,7 @@ def next_release(older: Address, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def schema(connection: duckdb.DuckDBPyConnection) -> list[tuple[object, ...]]:
     """Tables, views and macros, and all columns, with their comments."""
-    return [
-        row
-        for name in ("dictionary_entries", "dictionary_columns")
-        for row in connection.execute(sql.query(name)).fetchall()
-    ]
+    return [row for text in (dictionary.ENTRIES, dictionary.COLUMNS) for row in connection.execute(text).fetchall()]
 
 
 def test_killed_in_the_middle_it_leaves_the_old_schema(older: Address, tmp_path: Path) -> None:
@@ -66,10 +62,10 @@ def test_an_older_warehouse_is_brought_up_to_date_with_all_its_rows(older: Addre
         assert connection.execute("SELECT patient_id, room_id FROM patients").fetchall() == [("p01", None)]
         assert connection.execute("SELECT upstairs(floor) FROM rooms").fetchall() == [(True,)]
         assert connection.execute("SELECT count(*) FROM frames").fetchall() == [(40,)]
-        entries = {row[1]: row[-1] for row in connection.execute(sql.query("dictionary_entries")).fetchall()}
+        entries = {row[1]: row[-1] for row in connection.execute(dictionary.ENTRIES).fetchall()}
         assert entries["rooms"] == "One row per room; of this ward."
         assert entries["upstairs"] == "Whether a floor is not the ground floor."
-        columns = {row[:2]: row[-1] for row in connection.execute(sql.query("dictionary_columns")).fetchall()}
+        columns = {row[:2]: row[-1] for row in connection.execute(dictionary.COLUMNS).fetchall()}
         assert columns["occupied", "room_id"] == "The room, as in rooms."
         assert columns["rooms", "floor"] == "Floor, from 0."
     with open_writer(older) as connection:

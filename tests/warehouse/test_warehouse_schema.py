@@ -11,26 +11,26 @@ from pmfer.errors import FrameReason, QuarantineReason, WarehouseError
 from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.facs import ACTION_UNITS
 from pmfer.frame_row import FRAME_COLUMNS
-from warehouse import sql
+
 from warehouse.connection import open_writer
-from warehouse.dictionary import render_dictionary, render_dictionary_of
+from warehouse.dictionary import COLUMNS, ENTRIES, render_dictionary, render_dictionary_of
 from warehouse.migrate import migrate, shipped_migrations
 
 
 def dictionary(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str, bool, str]]:
     """Relation, column, type, whether it may be NULL, and comment."""
-    return connection.execute(sql.query("dictionary_columns")).fetchall()
+    return connection.execute(COLUMNS).fetchall()
 
 
 def columns(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, tuple[str, str]]:
-    rows = connection.execute(sql.query("dictionary_columns")).fetchall()
+    rows = connection.execute(COLUMNS).fetchall()
     return {name: (kind, text) for entry, name, kind, _, text in rows if entry == relation}
 
 
 def test_every_relation_and_column_has_a_comment(writer: duckdb.DuckDBPyConnection) -> None:
-    entries = writer.execute(sql.query("dictionary_entries")).fetchall()
+    entries = writer.execute(ENTRIES).fetchall()
     silent = [(kind, name) for kind, name, _, comment in entries if not comment]
-    silent += [row[:2] for row in writer.execute(sql.query("dictionary_columns")).fetchall() if not row[-1]]
+    silent += [row[:2] for row in writer.execute(COLUMNS).fetchall() if not row[-1]]
     assert silent == []
     assert {kind for kind, *_ in entries} == {"Table", "View", "Macro"}
 

@@ -10,7 +10,7 @@ from old_warehouses import FRAMES, ROUNDED, fill_old_warehouse, release_of
 from warehouse_places import lake_in
 from warehouse_samples import COMPLETED, sample_run, sample_session, store_sample, table_names
 
-from warehouse import sql, store
+from warehouse import reach, store
 from warehouse.address import Address
 from warehouse.connection import open_reader, open_writer
 from warehouse.contracts import broken_contracts
@@ -69,7 +69,7 @@ def test_a_warehouse_of_every_schema_is_brought_up_to_date(old: tuple[Address, i
     with open_writer(address) as connection:
         after = rows_of(connection)
         breaches = [breach.sentence for breach in broken_contracts(connection)]
-        views = [name for name, *_ in connection.execute(sql.query("relation_names")).fetchall()]
+        views = [name for name, *_ in connection.execute(reach.RELATION_NAMES).fetchall()]
         answers = {name: connection.execute(f"SELECT count(*) FROM {name}").fetchone() for name in views}
         assert breaches == []
         assert len(before["frame_scores"]) == 6 * FRAMES == len(after["frame_scores"])

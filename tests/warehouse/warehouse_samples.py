@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from pmfer.frame_row import FRAME_SCHEMA, SCORE_COLUMNS
-from warehouse import sql
+from warehouse import migrate
 from warehouse.queries import Provenance
 from warehouse.records import BundleRecord, RunOutcome, RunRecord, ScoringRecord, SessionRecord
 from warehouse.store import store_session
@@ -97,7 +97,7 @@ COMPLETED = RunOutcome("completed", 1, 1, 0, 0, 30)
 
 
 def table_names(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    return [name for (name,) in connection.execute(sql.query("table_names")).fetchall()]
+    return [name for (name,) in connection.execute(migrate.TABLE_NAMES).fetchall()]
 
 
 def content(connection: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[object, ...]]]:
@@ -115,4 +115,5 @@ def content(connection: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[objec
 
 def fingerprint(connection: duckdb.DuckDBPyConnection) -> list[tuple[object, ...]]:
     """A hash of every row of every table, times of writing included."""
-    return connection.execute(sql.query("fingerprint")).fetchall()
+    rows = [f"SELECT '{name}', count(*), sum(hash(t)) FROM {name} AS t" for name in table_names(connection)]
+    return connection.execute(" UNION ALL ".join(rows) + " ORDER BY ALL").fetchall()

@@ -1,5 +1,6 @@
--- Migration 7 rounded the frames that were stored before it. What had been computed from the unrounded frames is computed
--- again here, so that it agrees with the frames once more. Scorings whose frames were too old to be kept stay as they are.
+-- Migration 7 rounded the frames that were stored before it, and left what had been computed from them as it was.
+-- That is computed again here, so that it agrees with the frames. Scorings whose frames were too old to be kept stay as
+-- they are.
 
 CREATE VIEW frames_rounded_later AS
 SELECT * FROM frame_scores

@@ -1,3 +1,0 @@
--- The bundle and options that views speak of.
-SELECT bundle_id, options_sha256
-FROM active_bundle

@@ -1,3 +1,0 @@
--- The models that made the scores of the export.
-FROM bundles
-ORDER BY bundle_id
