@@ -29,7 +29,7 @@ from warehouse.address import Address, FileAddress
 from warehouse.audit import current_head
 from warehouse.connection import open_reader, require_opens
 from warehouse.folders import make_private_folder
-from warehouse.publish import flush, publish
+from warehouse.publish import flush
 from warehouse.snapshot import logs_beside, remove_logs
 
 MANIFEST_FILE = "backup.json"
@@ -74,9 +74,9 @@ def make_backup(data: DataFolder, warehouse: Address, out: Path) -> Backup:
         make_private_folder(out)
         if any(out.iterdir()):
             raise ConfigurationError(f"{out}: is not empty; give each backup a folder of its own")
-        with writing(data, address) as connection:
-            publish(connection, address)
-            head = current_head(connection)
+        with writing(data, address) as writer:
+            writer.publish()
+            head = current_head(writer.connection)
             for name, path in _contents(data, address):
                 files[name] = _copy(path, out / name)
         made_at = datetime.now(UTC)

@@ -28,7 +28,6 @@ from pmfer.errors import ConfigurationError
 from warehouse.address import Address
 from warehouse.care_events import CareEvent, CareEventKind, events_of_others, store_care_events
 from warehouse.consent import ConsentRegister, read_register
-from warehouse.publish import publish
 
 REQUIRED = ("patient_id", "kind", "item", "started_at")
 OPTIONAL = ("ended_at", "amount", "unit", "note", "event_id", "removed")
@@ -139,8 +138,8 @@ def import_events(data: DataFolder, warehouse: Address, file: Path, zone: str | 
     if read.faults:
         return _refused(file, read.faults)
     data.require_writable()
-    with writing(data, warehouse) as connection:
-        strangers = events_of_others(connection, list(read.events.values()))
+    with writing(data, warehouse) as writer:
+        strangers = events_of_others(writer.connection, list(read.events.values()))
         if strangers:
             return _refused(
                 file,
@@ -150,9 +149,8 @@ def import_events(data: DataFolder, warehouse: Address, file: Path, zone: str | 
                     if event.event_id in strangers
                 ],
             )
-        wanted = _consented(read.events.values(), read_register(connection))
-        counts = store_care_events(connection, wanted, file.name)
-        publish(connection, warehouse)
+        wanted = _consented(read.events.values(), read_register(writer.connection))
+        counts = store_care_events(writer.connection, wanted, file.name)
     known = len(wanted) - counts.added - counts.changed - counts.removed
     message = (
         f"{file.name}: {len(read.events)} rows, {counts.added} new, {counts.changed} changed, "

@@ -12,7 +12,6 @@ from flows.sources import list_night
 from flows.unfinished import note_waiting
 from flows.writing import writing
 from pmfer.errors import ConfigurationError
-from warehouse.publish import publish
 
 log = logging.getLogger("pmfer.nightly")
 
@@ -28,14 +27,14 @@ def first_due_night(request: RunRequest, first: date, last: date) -> date | None
     job = make_job(request, first)
     listings = [list_night(job.source, first + timedelta(days=offset)) for offset in range((last - first).days + 1)]
     job.data.require_writable()
-    with writing(job.data, job.warehouse) as connection:
+    with writing(job.data, job.warehouse) as writer:
         for listing in listings:
             night = replace(job, night=listing.night)
-            if something_to_do(connection, plan_night(connection, listing, night), night):
+            if something_to_do(writer.connection, plan_night(writer.connection, listing, night), night):
                 return listing.night
             note_waiting(job.data, listing.night, len(listing.unready))
         # A run whose last publication failed, for want of room say, has nothing else left to do.
-        publish(connection, job.warehouse)
+        writer.publish()
     for listing in listings:
         if listing.unready:
             count = len(listing.unready)

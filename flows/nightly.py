@@ -49,8 +49,8 @@ from warehouse.connection import open_reader
 from warehouse.contracts import require_contracts
 from warehouse.lake import tidy
 from warehouse.lock import night_lock
-from warehouse.publish import publish
 from warehouse.records import RunOutcome
+from warehouse.warehouse import Writer
 
 log = logging.getLogger("pmfer.nightly")
 
@@ -71,9 +71,9 @@ def check_load(connection: duckdb.DuckDBPyConnection) -> None:
 
 @step("publish", waits=(5, 5))
 @stage("publish")
-def publish_snapshot(connection: duckdb.DuckDBPyConnection, job: Job) -> bool:
+def publish_snapshot(writer: Writer) -> bool:
     """Give readers what is stored so far; those of a lake see it by themselves."""
-    return publish(connection, job.warehouse)
+    return writer.publish()
 
 
 @step("tidy")
@@ -150,7 +150,8 @@ def run_night(job: Job) -> NightOutcome:
         require_dispatchable(job)
     listing = find_sessions(job)
     hide(listing.identities())
-    with writing(job.data, job.warehouse) as connection, night_lock(connection, job.night):
+    with writing(job.data, job.warehouse) as writer, night_lock(writer.connection, job.night):
+        connection = writer.connection
         with stage("plan"):
             plan = plan_night(connection, listing, job)
         if alike := patients_alike(connection, listing):
@@ -166,16 +167,14 @@ def run_night(job: Job) -> NightOutcome:
                 ambiguous,
             )
         if not something_to_do(connection, plan, job):
-            publish_snapshot(connection, job)
             outcome = NightOutcome(job.night, plan.found, 0, plan.done_before, 0, 0, 0, len(plan.unready))
         else:
-            outcome = process(connection, plan, job)
+            outcome = process(writer, plan, job)
         if removed := retain(connection, job.data, job.retention, date.today()):
             gone = ", ".join(f"{count} {name}" for name, count in removed.items())
             log.info("too old to be kept: %s", OwnWords(gone))
-            publish_snapshot(connection, job)
-        if store.settle_replays(connection, job.night):
-            publish_snapshot(connection, job)
+        store.settle_replays(connection, job.night)
+        publish_snapshot(writer)
         head = current_head(connection)
     log.info("%s  %.1f s", OwnWords(outcome.sentence()), time.monotonic() - began)
     # Whoever keeps this output can prove later that no entry was taken off the end of the log.
@@ -204,8 +203,9 @@ def something_to_do(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job:
     )
 
 
-def process(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job) -> NightOutcome:
+def process(writer: Writer, plan: NightPlan, job: Job) -> NightOutcome:
     """Do what the plan says and keep a record of the run."""
+    connection = writer.connection
     run_id = str(uuid.uuid4())
     left_out: NoRoomError | None = None
     store.start_run(connection, run_record(job, run_id))
@@ -228,13 +228,13 @@ def process(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job) ->
                 left_out = error
         done = tally(connection, plan, job, run_id)
         check_load(connection)
-        publish_snapshot(connection, job)
+        publish_snapshot(writer)
         rendered = render_all(connection, job, run_id)
         if left_out:
             raise left_out
     outcome = done.outcome(job, rendered)
     store.finish_run(connection, run_id, outcome.record())
-    publish_snapshot(connection, job)
+    publish_snapshot(writer)
     tidy_lake(connection)
     show_table(f"night-{job.night.isoformat()}", done.rows(), outcome.sentence())
     return outcome

@@ -17,7 +17,6 @@ from pmfer.errors import ConfigurationError, QuarantineReason
 from warehouse import queries, store
 from warehouse.address import Address
 from warehouse.connection import open_reader
-from warehouse.publish import publish
 from warehouse.records import QuarantineRecord
 
 Change = Callable[[duckdb.DuckDBPyConnection, Sequence[QuarantineRecord]], int]
@@ -83,7 +82,6 @@ def chosen(data: DataFolder, warehouse: Address, choice: Choice) -> list[Quarant
 def _change(data: DataFolder, warehouse: Address, choice: Choice, change: Change) -> list[QuarantineRecord]:
     with _choosing(data, warehouse, choice) as (connection, rows):
         change(connection, rows)
-        publish(connection, warehouse)
     return rows
 
 
@@ -95,9 +93,9 @@ def _choosing(
     if choice.is_empty:
         raise ConfigurationError("quarantine: name what is meant, by identifier, path, --reason, --from or --to")
     require_existing(warehouse)
-    with writing(data, warehouse) as connection:
-        rows = queries.quarantine_all(connection, since=choice.since, until=choice.until, reason=choice.reason)
-        yield connection, [record_of(row) for row in _named(rows, choice.names).to_dicts()]
+    with writing(data, warehouse) as writer:
+        rows = queries.quarantine_all(writer.connection, since=choice.since, until=choice.until, reason=choice.reason)
+        yield writer.connection, [record_of(row) for row in _named(rows, choice.names).to_dicts()]
 
 
 def record_of(row: Mapping[str, Any]) -> QuarantineRecord:

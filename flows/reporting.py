@@ -23,7 +23,6 @@ from reports.write import Order, write_all
 from warehouse import queries, store
 from warehouse.address import Address
 from warehouse.connection import open_reader
-from warehouse.publish import publish
 from warehouse.queries import Provenance
 from warehouse.records import ReportRecord, digest, report_id
 
@@ -206,10 +205,9 @@ def render_by_hand(
             chosen = _chosen(reader, data, day, patient_id, printing, out.absolute())
         failures = [error for _, error in _written(chosen, printing) if error]
     else:
-        with writing(data, warehouse) as connection:
-            chosen = _chosen(connection, data, day, patient_id, printing, data.reports(day))
-            failures = render(connection, chosen, data, printing, None)
-            publish(connection, warehouse)
+        with writing(data, warehouse) as writer:
+            chosen = _chosen(writer.connection, data, day, patient_id, printing, data.reports(day))
+            failures = render(writer.connection, chosen, data, printing, None)
     require_none(failures, len(chosen))
     return [path for due in chosen for path in due.order.paths]
 

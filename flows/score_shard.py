@@ -53,7 +53,8 @@ def score_shard(request: ShardRequest, data_dir: Path | None = None) -> None:
     ):
         listing = list_night(job.source, job.night, lambda uri: recording_id(uri) in wanted)
         hide(listing.identities())
-        with writing(job.data, job.warehouse) as connection, at_work(connection):
+        with writing(job.data, job.warehouse) as writer, at_work(writer.connection):
+            connection = writer.connection
             plan = plan_night(connection, listing, job)
             log.info("%d of %d recordings are to be scored", len(plan.pending), len(wanted))
             for rejection in plan.rejections:
@@ -64,8 +65,8 @@ def score_shard(request: ShardRequest, data_dir: Path | None = None) -> None:
 def _require_same_places(job: Job, run_id: str) -> None:
     """Refuse a machine that reads or stores elsewhere than the nightly run: its shard would end well and be missed."""
     require_existing(job.warehouse)
-    with writing(job.data, job.warehouse) as connection:
-        if not queries.knows_run(connection, run_id):
+    with writing(job.data, job.warehouse) as writer:
+        if not queries.knows_run(writer.connection, run_id):
             raise ConfigurationError(
                 f"warehouse {job.warehouse}: does not know the nightly run; give every worker the same PMFER_WAREHOUSE"
             )

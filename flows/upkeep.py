@@ -32,7 +32,6 @@ from warehouse.address import Address
 from warehouse.connection import open_reader
 from warehouse.contracts import require_contracts
 from warehouse.lake import tidy
-from warehouse.publish import publish
 
 # Neither is a pseudonym: these are letters, digits, dots, dashes.
 ALL_PATIENTS = "*"
@@ -158,12 +157,12 @@ def maintenance(data_dir: Folder) -> None:
         back_up(data)
     else:
         log.info("no backup is made: PMFER_BACKUP_TO names no folder")
-    with nameless_errors(), writing(data, warehouse) as connection:
+    with nameless_errors(), writing(data, warehouse) as writer:
+        connection = writer.connection
         hide(queries.patient_ids(connection))
         remove_expired(connection, data, date.today())
         compact(connection)
         check_everything(connection)
-        publish(connection, warehouse)
     verify(data)
     if settings.backup_to:
         remove_expired_backups(data)

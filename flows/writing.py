@@ -1,53 +1,35 @@
 """Opening the warehouse on somebody's behalf: who acts is named, and where the audit log ends is noted outside."""
 
-import logging
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
-
-import duckdb
 
 from flows.data_folder import DataFolder
 from flows.privacy.consent_inbox import take_over
 from flows.settings import read_settings
-from pmfer.errors import ConfigurationError, PmferError, WarehouseError
-from warehouse import audit
+from pmfer.errors import ConfigurationError
 from warehouse.address import Address, FileAddress
-from warehouse.connection import open_reader, open_writer
-from warehouse.head_file import note_head
-from warehouse.read_log import note_reads, record_read
-
-log = logging.getLogger("pmfer.audit")
+from warehouse.connection import open_reader
+from warehouse.read_log import record_read
+from warehouse.warehouse import Warehouse, Writer
 
 
 @contextmanager
-def writing(data: DataFolder, warehouse: Address) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The warehouse, open for writing, with what waited to be recorded.
+def writing(data: DataFolder, warehouse: Address, *, publishes: bool = True) -> Iterator[Writer]:
+    """The warehouse, open for writing in the name of whoever acts, with what waited to be recorded.
 
     Args:
         data: the data folder, where the end of the audit log is noted.
         warehouse: address of the warehouse.
+        publishes: false where what the block leaves is not for readers yet.
 
     Raises:
-        WarehouseError: it cannot be opened or written, see warehouse.connection.open_writer.
+        WarehouseError: it cannot be opened, written or published, see warehouse.warehouse.Warehouse.write.
     """
-    actor = read_settings().actor
-    with closing(open_writer(warehouse)) as connection:
-        if actor:
-            audit.act_as(connection, actor)
-        try:
-            note_reads(connection, data.read_log)
-        except WarehouseError as error:  # no reason to store nothing
-            log.warning("where the log of reads ends was not noted: %s", error)
-        take_over(connection, data, warehouse.key)
-        try:
-            yield connection
-        except BaseException:
-            # A database that broke down refuses this as well; the first error is the one to report.
-            with suppress(PmferError):
-                note_end(connection, data)
-            raise
-        note_end(connection, data)
+    place = Warehouse(warehouse, data.audit_head, data.read_log)
+    with place.write(read_settings().actor, publishes=publishes) as writer:
+        take_over(writer.connection, data, warehouse.key)
+        yield writer
 
 
 def require_existing(warehouse: Address) -> None:
@@ -61,16 +43,6 @@ def require_existing(warehouse: Address) -> None:
             raise ConfigurationError(f"{warehouse}: no warehouse there; name another --data-dir")
     else:
         open_reader(warehouse).close()
-
-
-def note_end(connection: duckdb.DuckDBPyConnection, data: DataFolder) -> None:
-    """Note where the audit log ends; a log that lost entries is left for `pmfer warehouse verify` to name.
-
-    Raises:
-        WarehouseError: the note cannot be read or written.
-    """
-    if not note_head(connection, data.audit_head):
-        log.warning("the audit log lost entries that %s notes; run `pmfer warehouse verify`", data.audit_head)
 
 
 def record_reading(data: DataFolder, action: str, /, **details: Any) -> None:

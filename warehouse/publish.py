@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from pmfer.errors import WarehouseError
-from warehouse import audit, sql
+from warehouse import audit
 from warehouse.address import Address, FileAddress, as_address
 from warehouse.connection import NEW_FILE, another, attach_options
 from warehouse.folders import make_private_folder
@@ -24,7 +24,10 @@ log = logging.getLogger("pmfer.publish")
 
 
 def publish(connection: duckdb.DuckDBPyConnection, place: Address | Path) -> bool:
-    """Write a snapshot of what is committed, unless the snapshot there has the same content.
+    """Write a snapshot of what is committed, unless the snapshot there is of the same state.
+
+    The audit log tells: every write adds an entry to it, and a snapshot has the time of its newest entry. What somebody
+    changed by hand in the warehouse itself is published with the next write.
 
     The snapshot is written beside its place (0600), flushed to disk and renamed over it: readers that hold the old one
     go on reading it, and a publication that fails at any point leaves it in place. It is encrypted by the key of the
@@ -52,6 +55,7 @@ def publish(connection: duckdb.DuckDBPyConnection, place: Address | Path) -> boo
     # Before the copy, so that the snapshot holds the entry too and the next look finds both alike.
     with transaction(connection):
         audit.record(connection, "snapshot_published")
+    state = _state(connection)
     draft = target.with_name(f".{target.name}.draft")
     with one_line_errors(target):
         make_private_folder(target.parent)
@@ -59,6 +63,8 @@ def publish(connection: duckdb.DuckDBPyConnection, place: Address | Path) -> boo
         remove_database(draft)
         try:
             copy_database(connection, draft, address.key)
+            if state is not None:
+                os.utime(draft, ns=(_time_ns(state), _time_ns(state)))
             flush(draft)
             # First, because beside the new snapshot a log of the old one is a fault.
             remove_logs(target)
@@ -73,27 +79,48 @@ def publish(connection: duckdb.DuckDBPyConnection, place: Address | Path) -> boo
 
 
 def _is_current(connection: duckdb.DuckDBPyConnection, address: FileAddress) -> bool:
-    """Whether there is a snapshot with the content of the warehouse, and nobody else writes it.
+    """Whether there is a snapshot of the present state, as it was published, and nobody else writes it.
 
     One that cannot be read is to be replaced.
     """
     if not address.published.is_file():
         return False
-    fingerprint = sql.query("fingerprint")
-    # Connections of their own, because USE holds for one only; rows are compared, not files, as those differ by layout.
+    # Connections of their own, because USE holds for one only.
     with another(connection) as writer, another(connection) as reader, suppress(duckdb.Error, OSError):
         if is_written_by_others(address.published):
             log.warning("snapshot %s: %s", address.published, WRITTEN_BY_OTHERS)
+            return False
+        state = _state(writer)
+        if state is None or address.published.stat().st_mtime_ns != _time_ns(state):
             return False
         # A snapshot that has no key where there is one now, or the other way round, cannot be attached like this.
         options = attach_options(address.key, "READ_ONLY")
         reader.execute(f"ATTACH {quoted(address.published)} AS published{options}")
         try:
             reader.execute("USE published")
-            return reader.execute(fingerprint).fetchall() == writer.execute(fingerprint).fetchall()
+            return _state(reader) == state
         finally:
             writer.execute("DETACH published")
     return False
+
+
+# How far the audit log and the schema have come, and when the newest entry was written, in microseconds since 1970.
+_STATE = """
+    SELECT entries, audit_head.sha256, (SELECT max(number) FROM schema_migrations), epoch_us(recorded_at)
+    FROM audit_head
+    JOIN audit_log ON entry = entries
+"""
+
+
+def _state(connection: duckdb.DuckDBPyConnection) -> tuple[int, str, int, int] | None:
+    """What tells one state of the warehouse from another; None before the first entry, or if somebody took it away."""
+    state: tuple[int, str, int, int] | None = connection.execute(_STATE).fetchone()
+    return state
+
+
+def _time_ns(state: tuple[int, str, int, int]) -> int:
+    """When a state was reached, in nanoseconds since 1970: a snapshot bears that time, so that later changes show."""
+    return state[-1] * 1000
 
 
 def copy_database(connection: duckdb.DuckDBPyConnection, draft: Path, key: str | None) -> None:

@@ -20,7 +20,6 @@ from warehouse import queries
 from warehouse.address import Address
 from warehouse.connection import open_reader
 from warehouse.consent import Consent, record_consents
-from warehouse.publish import publish
 
 COLUMNS = ("patient_id", "valid_from", "valid_to", "withdrawn_on", "source")
 _OPTIONAL = {"valid_to", "withdrawn_on"}  # columns that a file may lack
@@ -74,10 +73,8 @@ def import_consents(data: DataFolder, warehouse: Address, file: Path) -> str:
 
 
 def _record(data: DataFolder, warehouse: Address, consents: Sequence[Consent]) -> tuple[int, int]:
-    with writing(data, warehouse) as connection:
-        counts = record_consents(connection, consents)
-        publish(connection, warehouse)
-    return counts
+    with writing(data, warehouse) as writer:
+        return record_consents(writer.connection, consents)
 
 
 def read_consents(file: Path) -> list[Consent]:

@@ -40,7 +40,6 @@ from pmfer.errors import ConfigurationError, WarehouseError
 from warehouse import audit, erasure
 from warehouse.address import Address
 from warehouse.connection import open_reader
-from warehouse.publish import publish
 from warehouse.rewrite import require_room, rewrite, standstill, storage_files
 from warehouse.traces import Traces
 
@@ -124,7 +123,9 @@ def _erase(
     data: DataFolder, warehouse: Address, patient_id: str, confirm: Callable[[Sequence[str]], bool], say: Say
 ) -> dict[str, dict[str, Any]]:
     printing = printing_of(read_settings())
-    with writing(data, warehouse) as connection:
+    # Nothing of it is published before the storage is written anew.
+    with writing(data, warehouse, publishes=False) as writer:
+        connection = writer.connection
         known = set(erasure.receipts(connection))
         traces = erasure.traces_of(connection, patient_id)
         plan = _plan(connection, data, warehouse, traces)
@@ -140,17 +141,18 @@ def _erase(
         for path in storage_files(warehouse):
             if traces.is_sure and holds(path, traces):
                 raise WarehouseError(f"erasure of {patient_id}: still found in {path}; report this as a bug")
-    with writing(data, warehouse) as connection:
+    with writing(data, warehouse) as writer:
+        connection = writer.connection
         if not plan.is_empty:
             say("publishing")
-            publish(connection, warehouse)
+            writer.publish()
             say("searching for what is left")
             _require_gone(connection, data, warehouse, traces)
             erasure.finish_erasures(connection, {"finished_at": datetime.now(UTC), "files_left": len(plan.left)})
         receipts = erasure.receipts(connection)
         for name, receipt in receipts.items():
             _keep_receipt(data, name, receipt)
-        publish(connection, warehouse)
+        writer.publish()
     for line in () if plan.is_empty else plan.lines_left():
         say(line)
     return {name: receipt for name, receipt in receipts.items() if name not in known}

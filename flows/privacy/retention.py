@@ -15,7 +15,6 @@ from reports.data import ReportReader
 from reports.measures import DEFAULT_THRESHOLDS
 from warehouse import audit, queries
 from warehouse.address import Address
-from warehouse.publish import publish
 from warehouse.retention import Retention, expire_rows, expired_rows, first_day_kept, keep_days
 from warehouse.transaction import transaction
 
@@ -75,12 +74,11 @@ def retain_now(
     if not retention.is_set:
         raise ConfigurationError("no age is set; give PMFER_RETAIN_FRAMES_DAYS or another, see docs/privacy.md")
     require_existing(warehouse)
-    with writing(data, warehouse) as connection:
+    with writing(data, warehouse) as writer:
         if dry_run:
-            return expired_rows(connection, retention, today) | _counted(list(expired_files(data, retention, today)))
-        counts = retain(connection, data, retention, today)
-        publish(connection, warehouse)
-    return counts
+            rows = expired_rows(writer.connection, retention, today)
+            return rows | _counted(list(expired_files(data, retention, today)))
+        return retain(writer.connection, data, retention, today)
 
 
 def expired_files(data: DataFolder, retention: Retention, today: date) -> Iterator[Path]:

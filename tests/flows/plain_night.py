@@ -22,7 +22,6 @@ from flows.staging import staging_folder
 from flows.writing import writing
 from inference.process import ScoringProcess
 from warehouse import store
-from warehouse.publish import publish
 
 
 def run_night(source: Path | str, data: DataFolder, night: date) -> NightPlan:
@@ -30,10 +29,11 @@ def run_night(source: Path | str, data: DataFolder, night: date) -> NightPlan:
     job = make_job(RunRequest(source=str(source), data_dir=data.root), night)
     data.require_writable()
     with (
-        writing(data, job.warehouse) as connection,
+        writing(data, job.warehouse) as writer,
         staging_folder(data.staging) as folder,
         ScoringProcess(job.bundle, job.options, job.limits) as scorer,
     ):
+        connection = writer.connection
         plan = plan_night(connection, list_night(job.source, night), job)
         rejections = list(plan.rejections)
         for uri in plan.mended:
@@ -55,5 +55,4 @@ def run_night(source: Path | str, data: DataFolder, night: date) -> NightPlan:
         for rejection in rejections:
             store.add_quarantine(connection, quarantine_record(rejection, night, "run"))
         store.settle_replays(connection, night)
-        publish(connection, job.warehouse)
     return plan

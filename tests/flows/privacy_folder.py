@@ -25,7 +25,6 @@ from reports.render import Recipient
 from warehouse import store
 from warehouse.address import Address, FileAddress, LakeAddress
 from warehouse.consent import Consent, record_consents
-from warehouse.publish import publish
 from warehouse.records import BundleRecord, QuarantineRecord, RunOutcome, RunRecord, ScoringRecord, SessionRecord
 
 PATIENT, OTHER, ANOTHER = "ash-01", "elm-02", "ash-01b"  # the third contains the name of the first
@@ -66,13 +65,13 @@ def lake_of(data: DataFolder) -> LakeAddress:
 def make_folder(data: DataFolder, warehouse: Address | None = None) -> None:
     """Two days of a ward: sessions, quarantine, consents, reports, a snapshot, and what lies about."""
     warehouse = warehouse or file_of(data)
-    with writing(data, warehouse) as connection:
+    with writing(data, warehouse) as writer:
+        connection = writer.connection
         for day in DAYS:
             store_day(connection, day)
         record_consents(
             connection, [Consent(patient, DAY, None, None, f"form of {patient}") for patient in (PATIENT, OTHER)]
         )
-        publish(connection, warehouse)
     for day in DAYS:
         render_by_hand(data, warehouse, day, None, PRINTING)
     record_reading(data, "sql", tables=["sessions"])

@@ -79,7 +79,8 @@ def test_what_is_restored_is_what_was_there(data: DataFolder, backup: Path, empt
 
 def test_what_was_not_published_yet_is_in_the_backup_too(data: DataFolder, backup: Path, empty: DataFolder) -> None:
     restore_backup(empty, file_of(empty), backup, lambda _: None)
-    with writing(empty, file_of(empty)) as connection:
+    with writing(empty, file_of(empty)) as writer:
+        connection = writer.connection
         assert PATIENT in read_register(connection).periods
 
 

@@ -58,7 +58,8 @@ def register(tmp_path: Path, *rows: str) -> Path:
 
 
 def plan(source: Path, data: DataFolder) -> NightPlan:
-    with writing(data, file_of(data)) as connection:
+    with writing(data, file_of(data)) as writer:
+        connection = writer.connection
         job = make_job(RunRequest(source=str(source), data_dir=data.root), NIGHT)
         return plan_night(connection, list_night(job.source, NIGHT), job)
 
@@ -93,7 +94,8 @@ from flows.privacy.consent_inbox import take_over
 from flows.data_folder import DataFolder
 from flows.writing import writing
 data = DataFolder(Path(sys.argv[1]))
-with writing(data, file_of(data)) as connection:
+with writing(data, file_of(data)) as writer:
+    connection = writer.connection
     print("open", flush=True)
     sys.stdin.readline()
     print(take_over(connection, data, None), flush=True)
@@ -115,7 +117,8 @@ def test_a_withdrawal_reaches_a_night_that_is_running_before_its_next_session(da
         assert night.stdout.readline() == "(1, 0)\n"
         night.communicate("\n")
     assert list(data.inbox.iterdir()) == []
-    with writing(data, file_of(data)) as connection:
+    with writing(data, file_of(data)) as writer:
+        connection = writer.connection
         assert read_register(connection).refusal("ash-01", NIGHT) == f"no consent on record covers {NIGHT}"
 
 
@@ -125,17 +128,20 @@ def test_a_session_refused_at_storing_is_to_be_scored_once_the_consent_is_back(
     (session, *_) = plan(source, data).pending
     hashed = replace(session, content_sha256="a" * 64)
     refused = hashed.rejection(SessionError(QuarantineReason.NO_CONSENT, "no consent on record"))
-    with writing(data, file_of(data)) as connection:
+    with writing(data, file_of(data)) as writer:
+        connection = writer.connection
         store.add_quarantine(connection, quarantine_record(refused, NIGHT, "run"))
         assert nights_to_come_back_to(connection, data, NIGHT + timedelta(days=1)) == []
     import_consents(data, file_of(data), register(tmp_path, "ash-01,2026-03-01,,form 1"))
-    with writing(data, file_of(data)) as connection:
+    with writing(data, file_of(data)) as writer:
+        connection = writer.connection
         assert nights_to_come_back_to(connection, data, NIGHT + timedelta(days=1)) == [NIGHT]
     assert "ash-01" in patients(plan(source, data))[0]
 
 
 def test_what_is_of_somebody_erased_is_passed_over(source: Path, data: DataFolder) -> None:
-    with writing(data, file_of(data)) as connection:
+    with writing(data, file_of(data)) as writer:
+        connection = writer.connection
         erasure.erase_rows(connection, "ash-01", erasure.begin_erasure(connection, "ash-01", {}), {})
     assert patients(plan(source, data)) == ({"elm-02", "fir-03"}, set())
 

@@ -66,7 +66,8 @@ def test_a_file_is_taken_over_once_and_its_corrections_later(
 def test_events_of_a_day_without_consent_are_left_out_and_counted(
     data: DataFolder, warehouse: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with writing(data, warehouse) as connection:
+    with writing(data, warehouse) as writer:
+        connection = writer.connection
         record_consents(connection, [Consent("ash-01", date(2026, 3, 3), None, None, "form 1")])
     result = import_events(data, warehouse, events(tmp_path, *GOOD), None)
     assert result.message.endswith(

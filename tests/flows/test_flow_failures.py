@@ -145,13 +145,15 @@ def test_a_worker_with_another_warehouse_or_source_scores_nothing(source: Path, 
 
     with pytest.raises(ConfigurationError, match="no warehouse there"):
         shard(source)
-    with writing(ours.data, ours.warehouse) as connection:
+    with writing(ours.data, ours.warehouse) as writer:
+        connection = writer.connection
         store.start_run(connection, run_record(ours, str(uuid4())))
     with pytest.raises(
         ConfigurationError, match="does not know the nightly run; give every worker the same PMFER_WAREHOUSE"
     ):
         shard(source)
-    with writing(ours.data, ours.warehouse) as connection:
+    with writing(ours.data, ours.warehouse) as writer:
+        connection = writer.connection
         store.start_run(connection, run_record(ours, str(run_id)))
     stale = tmp_path / "stale"
     (stale / "2026-02-01").mkdir(parents=True)

@@ -312,7 +312,8 @@ def test_a_name_is_shown_without_obeying_it(folder: Path, data: DataFolder, name
     assert rejection.source_uri.isprintable()
     assert rejection.source_uri.encode()  # can be stored: no halves of characters
     record = quarantine_record(rejection, NIGHT, "run")
-    with writing(data, file_of(data)) as connection:
+    with writing(data, file_of(data)) as writer:
+        connection = writer.connection
         assert store.add_quarantine(connection, record)
         assert queries.quarantine(connection, NIGHT)["source_uri"].to_list() == [rejection.source_uri]
 

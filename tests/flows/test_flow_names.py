@@ -20,11 +20,12 @@ from flows.settings import Settings
 from flows.sources import NightListing, Source, list_night
 from flows.writing import writing
 from pmfer.errors import QuarantineReason
+from warehouse import audit
 from warehouse.address import FileAddress
 from warehouse.connection import open_reader
 from warehouse.encryption import read_parquet, write_parquet
-from warehouse.publish import publish
 from warehouse.traces import Traces
+from warehouse.transaction import transaction
 
 NIGHT = date(2026, 3, 2)
 COMPOSED, DECOMPOSED = "Zimmer-S\u00fcd", "Zimmer-Su\u0308d"  # as Linux and Windows write it, and as macOS does
@@ -178,9 +179,11 @@ def test_ids_that_differ_in_case_only_are_a_warning_within_a_night_and_against_t
 def test_the_doctor_names_patients_whose_ids_are_alike(ward: DataFolder, tmp_path: Path) -> None:
     assert check_patients(Settings(data_dir=ward.root))[0] is State.OK
     data = copy_ward(ward, tmp_path / "data")
-    with writing(data, file_of(data)) as connection:
+    with writing(data, file_of(data)) as writer:
+        connection = writer.connection
         connection.execute("INSERT INTO patients SELECT * REPLACE (upper(patient_id) AS patient_id) FROM patients")
-        publish(connection, file_of(data))
+        with transaction(connection):
+            audit.record(connection, "something_done")
     state, text = check_patients(Settings(data_dir=data.root))
     assert state is State.WARNING
     assert f"{PATIENT.upper()} and {PATIENT}" in text

@@ -169,7 +169,8 @@ def test_a_scheduled_night_comes_back_to_what_was_asked_for_and_a_bad_old_night_
     (source / bad.isoformat() / "c.mp4").write_text("of nobody known")
     for night in (bad, NIGHT):
         run_night(source, data, night)
-    with writing(data, file_of(data)) as connection:
+    with writing(data, file_of(data)) as writer:
+        connection = writer.connection
         rows = [record_of(row) for row in queries.quarantine_all(connection).iter_rows(named=True)]
         asked = [row for row in rows if row.reason in (QuarantineReason.NOT_A_VIDEO, QuarantineReason.SIDECAR_MISSING)]
         assert store.ask_replay(connection, asked) == 3

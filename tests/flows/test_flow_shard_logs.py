@@ -46,7 +46,8 @@ def test_every_line_of_a_shard_names_run_and_shard_and_nobody(tmp_path: Path) ->
     (tmp_path / "prefect").mkdir()
 
     job, run_id = make_job(RunRequest(source=str(source), data_dir=data), NIGHT), str(uuid4())
-    with writing(job.data, job.warehouse) as connection:
+    with writing(job.data, job.warehouse) as writer:
+        connection = writer.connection
         store.start_run(connection, run_record(job, run_id))
     request = {
         "run": {"source": str(source), "bundle": job.bundle.address},

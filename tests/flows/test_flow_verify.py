@@ -22,8 +22,8 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataFolder:
     monkeypatch.setenv("PMFER_ACTOR", "ward office")
     folder = DataFolder(tmp_path / "data")
     for _ in range(3):
-        with writing(folder, file_of(folder)) as connection, transaction(connection):
-            audit.record(connection, "something_done")
+        with writing(folder, file_of(folder), publishes=False) as writer, transaction(writer.connection):
+            audit.record(writer.connection, "something_done")
     for _ in range(2):
         record_reading(folder, "sql")
     return folder
@@ -79,8 +79,8 @@ def test_a_cut_that_the_database_hides_is_found_by_the_note_outside_and_stays_fo
     )
     assert "entry 3: missing; head.json ends with entry 3" in complaint(data, monkeypatch, capsys)
     for _ in range(2):
-        with writing(data, file_of(data)) as connection, transaction(connection):
-            audit.record(connection, "something_done")
+        with writing(data, file_of(data), publishes=False) as writer, transaction(writer.connection):
+            audit.record(writer.connection, "something_done")
     assert "entry 3: not the one in head.json" in complaint(data, monkeypatch, capsys)
 
 

@@ -23,7 +23,7 @@ from warehouse_samples import (
 from pmfer.errors import WarehouseError
 from pmfer.facs import AU_COLUMNS
 from pmfer.frame_row import SCORE_COLUMNS
-from warehouse import migrate, queries, sql
+from warehouse import migrate, queries
 from warehouse.connection import open_writer
 from warehouse.migrate import shipped_migrations
 from warehouse.personal import Keys, delete_rows, personal_tables
@@ -106,12 +106,11 @@ def test_additional_phrases_have_quantiles_and_long_rows_too(writer: duckdb.Duck
 
 
 def test_a_session_that_fails_leaves_no_rollup(writer: duckdb.DuckDBPyConnection) -> None:
-    read = sql.statement
-
-    def fail_at_the_end(name: str) -> str:
-        return "FROM no_such_table" if name == "insert_episodes" else read(name)
-
-    with mock.patch.object(sql, "statement", fail_at_the_end), pytest.raises(WarehouseError, match="no_such_table"):
+    fail_at_the_end = (*store._FRAME_STATEMENTS, "FROM no_such_table")
+    with (
+        mock.patch.object(store, "_FRAME_STATEMENTS", fail_at_the_end),
+        pytest.raises(WarehouseError, match="no_such_table"),
+    ):
         store_sample(writer, sample_session("s1"))
     assert [rows(writer, f"FROM {table}") for table in ROLLUPS] == [[], [], []]
 

@@ -11,7 +11,6 @@ from pmfer.errors import FrameReason, QuarantineReason, WarehouseError
 from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.facs import ACTION_UNITS
 from pmfer.frame_row import FRAME_COLUMNS
-
 from warehouse.connection import open_writer
 from warehouse.dictionary import COLUMNS, ENTRIES, render_dictionary, render_dictionary_of
 from warehouse.migrate import migrate, shipped_migrations
