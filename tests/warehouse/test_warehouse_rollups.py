@@ -23,7 +23,7 @@ from warehouse_samples import (
 from pmfer.errors import WarehouseError
 from pmfer.facs import AU_COLUMNS
 from pmfer.frame_row import SCORE_COLUMNS
-from warehouse import migrate, queries
+from warehouse import migrate, queries, store
 from warehouse.connection import open_writer
 from warehouse.migrate import shipped_migrations
 from warehouse.personal import Keys, delete_rows, personal_tables
