@@ -27,10 +27,9 @@ from pmfer.bundle import sha256_file
 from pmfer.errors import ConfigurationError, WarehouseError
 from warehouse.address import Address, FileAddress
 from warehouse.audit import current_head
-from warehouse.connection import open_reader, require_opens
-from warehouse.folders import make_private_folder
+from warehouse.connection import logs_beside, open_reader, remove_logs, require_opens
+from warehouse.encryption import make_private_folder
 from warehouse.publish import flush
-from warehouse.snapshot import logs_beside, remove_logs
 
 MANIFEST_FILE = "backup.json"
 FORMAT_VERSION = 1

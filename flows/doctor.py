@@ -36,9 +36,8 @@ from pmfer.errors import PmferError, WarehouseError
 from reports.fonts import FONT_FILES, font_path
 from warehouse import queries
 from warehouse.address import FileAddress
-from warehouse.connection import is_made, open_reader
+from warehouse.connection import WRITTEN_BY_OTHERS, is_made, is_written_by_others, open_reader
 from warehouse.contracts import broken_contracts
-from warehouse.snapshot import WRITTEN_BY_OTHERS, is_written_by_others
 
 GIB = 1 << 30
 DISK_WARNING_BYTES = 10 * GIB  # a night of a ward stages one video at a time and publishes a copy of the warehouse

@@ -23,6 +23,7 @@ from pmfer.errors import QuarantineReason, SessionError, VideoError
 from warehouse import queries, store
 from warehouse.consent import ConsentRegister, read_register
 from warehouse.encryption import read_parquet, write_parquet
+from warehouse.personal import Traces
 from warehouse.records import (
     BundleRecord,
     QuarantineRecord,
@@ -31,7 +32,6 @@ from warehouse.records import (
     ScoringRecord,
     SessionRecord,
 )
-from warehouse.traces import Traces
 
 log = logging.getLogger("pmfer.nightly")
 

@@ -48,8 +48,8 @@ from warehouse.audit import current_head
 from warehouse.connection import open_reader
 from warehouse.contracts import require_contracts
 from warehouse.lake import tidy
-from warehouse.lock import night_lock
 from warehouse.records import RunOutcome
+from warehouse.transaction import night_lock
 from warehouse.warehouse import Writer
 
 log = logging.getLogger("pmfer.nightly")

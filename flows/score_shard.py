@@ -18,7 +18,7 @@ from flows.writing import require_existing, writing
 from pmfer.bundle import Bundle, find_bundle
 from pmfer.errors import BundleError, ConfigurationError
 from warehouse import queries, store
-from warehouse.lock import at_work
+from warehouse.transaction import at_work
 
 LIMIT = "pmfer-shards"  # global limit of shards that run at the same time, whatever pool they are in
 

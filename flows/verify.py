@@ -10,11 +10,10 @@ from flows.writing import require_existing
 from pmfer.errors import WarehouseError
 from warehouse.address import Address
 from warehouse.audit import Head
-from warehouse.audit_verify import Note, verify_log
 from warehouse.connection import open_writer
 from warehouse.contracts import broken_contracts, contract_rules, refuse
-from warehouse.head_file import read_head
 from warehouse.read_log import noted_reads, verify_reads
+from warehouse.verify import Note, read_head, verify_log
 
 
 def check_contracts(warehouse: Address, tell: Callable[[str], None]) -> None:

@@ -19,8 +19,8 @@ import pyarrow as pa
 from pmfer.errors import WarehouseError
 from warehouse.address import Address, LakeAddress
 from warehouse.connection import OFFLINE
-from warehouse.literals import quoted
 from warehouse.reach import OutOfReachError, relations_read
+from warehouse.sql import quoted
 
 Result = TypeVar("Result")
 

@@ -22,7 +22,7 @@ import duckdb
 import polars as pl
 
 from pmfer.errors import WarehouseError
-from warehouse.batch import registered
+from warehouse.sql import registered
 from warehouse.transaction import database_path
 
 GENESIS = "0" * 64  # what the first entry follows

@@ -14,9 +14,9 @@ import polars as pl
 
 from pmfer.errors import WarehouseError
 from warehouse import audit, sql
-from warehouse.batch import registered
+from warehouse.consent import buried_among
 from warehouse.records import digest
-from warehouse.tombstones import buried_among
+from warehouse.sql import registered
 from warehouse.transaction import transaction
 
 _TIME = pl.Datetime("us", "UTC")

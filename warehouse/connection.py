@@ -3,22 +3,27 @@
 The writer of a file holds it exclusively, so readers open the published snapshot (publish.py). No other code may open
 the writer's file while it is in use, not even to copy it: the operating system's lock belongs to the process, and
 closing any other handle on the file gives the lock away without a word. A lake has many writers, one at a time
-(lock.py), and its readers read the lake itself.
+(transaction.py), and its readers read the lake itself.
+
+The snapshot lies among programs that are not ours. DuckDB opens a file for writing unless it is told otherwise: whoever
+opens the snapshot like this locks it, and what they write stands in a write-ahead log beside it. DuckDB takes that log
+for one of any later snapshot of that name too, and refuses to open it. So our readers look at no log beside the
+snapshot, and read past the lock.
 """
 
+import fcntl
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
 import duckdb
 
 from warehouse.address import Address, FileAddress, LakeAddress, as_address
-from warehouse.extensions import load_extension
-from warehouse.folders import make_private_folder
+from warehouse.encryption import make_private_folder
 from warehouse.lake import attach_lake_for_reading, attach_lake_for_writing, check_lake_key, is_lake, record_lake_key
-from warehouse.literals import quoted
 from warehouse.migrate import migrate, require_current_schema
-from warehouse.snapshot import attach_snapshot
+from warehouse.sql import load_extension, quoted
 from warehouse.transaction import one_line_errors
 
 # Nothing here may reach for the network, or for what lies in a home folder: extensions come from wheels.
@@ -70,7 +75,7 @@ def open_reader(place: Address | Path) -> duckdb.DuckDBPyConnection:
     Either way the reader sees what was stored when it was opened, and nothing that comes later: to see that, open
     another. A snapshot is attached to an instance of its own, as DuckDB shares one instance per path within a process:
     opened directly, a second reader would be given the old snapshot for as long as a first one holds it. What other
-    programs do to the snapshot does not concern it, see snapshot.py.
+    programs do to the snapshot does not concern it, see above.
 
     Args:
         place: the address; a path is that of a snapshot that is not encrypted.
@@ -178,3 +183,67 @@ def _make_file(connection: duckdb.DuckDBPyConnection, address: FileAddress) -> N
     except OSError:  # a file system without such links
         draft.rename(address.path)
     draft.unlink(missing_ok=True)
+
+
+_LOG_ENDINGS = (".wal", ".wal.checkpoint", ".wal.recovery")  # what DuckDB keeps beside a file while it is written
+_LOCKED = "Could not set lock"
+WRITTEN_BY_OTHERS = (
+    "another program has it open for writing, or wrote beside it; close that program and open the snapshot read-only "
+    "(docs/analysts.md), what it wrote goes with the next publication"
+)
+
+
+def logs_beside(path: Path) -> list[Path]:
+    """The write-ahead logs beside a database file."""
+    return [log for ending in _LOG_ENDINGS if (log := path.with_name(path.name + ending)).exists()]
+
+
+def remove_logs(path: Path) -> None:
+    """Remove the write-ahead logs beside a database file; whoever has one open keeps what they have."""
+    for log in logs_beside(path):
+        log.unlink(missing_ok=True)
+
+
+def is_written_by_others(path: Path) -> bool:
+    """Whether a program that is not ours has a snapshot open for writing, or left a log beside it.
+
+    Not while this process reads the snapshot: to close another handle on it would give DuckDB's lock away.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if logs_beside(path):
+        return True
+    with path.open("rb") as snapshot:
+        try:
+            fcntl.lockf(snapshot, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def attach_snapshot(connection: duckdb.DuckDBPyConnection, path: Path, name: str, options: str) -> None:
+    """Attach a snapshot as it was published, whoever has it open and whatever stands beside it.
+
+    Args:
+        connection: to attach it to.
+        path: the snapshot.
+        name: of the database in this connection.
+        options: of ATTACH, with READ_ONLY.
+
+    Raises:
+        duckdb.Error: it is no database, or damaged, or the key is not the right one.
+        OSError: it cannot be read, or there is no room for a copy.
+    """
+    if not logs_beside(path):
+        try:
+            connection.execute(f"ATTACH {quoted(path)} AS {name}{options}")
+            return
+        except duckdb.IOException as error:
+            if _LOCKED not in str(error) and not logs_beside(path):
+                raise
+    # A copy without a name, so that nothing stands beside it and a kill leaves nothing behind. DuckDB opens it anew.
+    with tempfile.TemporaryFile() as copy, path.open("rb") as snapshot:
+        shutil.copyfileobj(snapshot, copy)
+        copy.flush()
+        connection.execute(f"ATTACH '/dev/fd/{copy.fileno()}' AS {name}{options}")

@@ -1,17 +1,23 @@
-"""The register of consents: for which days a patient agreed to be scored.
+"""The register of consents: for which days a patient agreed to be scored, and who was erased.
 
 The sidecar of a recording must say yes, whatever stands here. A patient with records is scored only on days within one
 of them; a patient without any follows the sidecar alone, unless records are required for everybody.
+
+Nothing of a patient who was erased is stored again until a new consent is recorded. Who that is, marks tell that name
+nobody: a mark is a salted hash. It cannot be turned into a pseudonym, but whoever has one can ask whether it is that of
+somebody erased: otherwise nobody could be kept out.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date
+from typing import Literal
 
 import duckdb
 
-from warehouse import audit, queries, tombstones
+from warehouse import audit, queries
+from warehouse.encryption import is_key_of, key_check
 from warehouse.transaction import transaction
 
 ERASED = "the patient was erased, and no new consent is on record"
@@ -77,7 +83,7 @@ def read_register(connection: duckdb.DuckDBPyConnection, patient_ids: Iterable[s
     periods: dict[str, list[Consent]] = defaultdict(list)
     for row in queries.consents(connection).drop("recorded_at").iter_rows(named=True):
         periods[row["patient_id"]].append(Consent(**row))
-    return ConsentRegister(dict(periods), tombstones.buried_among(connection, "patient", patient_ids))
+    return ConsentRegister(dict(periods), buried_among(connection, "patient", patient_ids))
 
 
 # Ask to try again what was set aside for want of a consent of a patient.
@@ -109,11 +115,11 @@ def record_consents(connection: duckdb.DuckDBPyConnection, consents: Sequence[Co
     """
     with transaction(connection):
         known = {period for periods in read_register(connection).periods.values() for period in periods}
-        old = tombstones.buried_among(connection, "consent", [consent.identity for consent in consents])
+        old = buried_among(connection, "consent", [consent.identity for consent in consents])
         new = [consent for consent in consents if consent.identity not in old]
         changed = [consent for consent in new if consent not in known]
         for patient_id in {consent.patient_id for consent in changed}:
-            tombstones.lift(connection, "patient", patient_id)
+            lift(connection, "patient", patient_id)
             connection.execute(_ASK_REPLAY_OF_PATIENT, {"patient_id": patient_id})
         for consent in changed:
             key = {"patient_id": consent.patient_id, "valid_from": consent.valid_from}
@@ -128,3 +134,43 @@ def record_consents(connection: duckdb.DuckDBPyConnection, consents: Sequence[Co
                 withdrawn_on=consent.withdrawn_on,
             )
     return len(changed), len(consents) - len(new)
+
+
+Kind = Literal["patient", "consent"]
+
+
+# Leave a mark of somebody erased, or of a consent.
+_INSERT_TOMBSTONE = "INSERT INTO tombstones (mark, kind, erased_at) VALUES ($mark, $kind, now())"
+
+
+def bury(connection: duckdb.DuckDBPyConnection, kind: Kind, names: Iterable[str]) -> None:
+    """Leave marks, within the caller's transaction; a name that has one is given no other."""
+    names = list(names)
+    buried = buried_among(connection, kind, names)
+    for name in names:
+        if name not in buried:
+            connection.execute(_INSERT_TOMBSTONE, {"mark": key_check(name), "kind": kind})
+
+
+def buried_among(connection: duckdb.DuckDBPyConnection, kind: Kind, names: Iterable[str]) -> set[str]:
+    """Which of these names have a mark."""
+    marks = _marks(connection, kind)
+    return {name for name in set(names) if any(is_key_of(mark, name) for mark in marks)} if marks else set()
+
+
+# Take marks away.
+_DELETE_TOMBSTONES = "DELETE FROM tombstones WHERE list_contains(CAST($marks AS VARCHAR[]), mark)"
+
+
+def lift(connection: duckdb.DuckDBPyConnection, kind: Kind, name: str) -> None:
+    """Take the mark of a name away, within the caller's transaction."""
+    marks = [mark for mark in _marks(connection, kind) if is_key_of(mark, name)]
+    connection.execute(_DELETE_TOMBSTONES, {"marks": marks})
+
+
+# The marks of those who were erased, or of their consents.
+_TOMBSTONES = "SELECT mark FROM tombstones WHERE kind = $kind"
+
+
+def _marks(connection: duckdb.DuckDBPyConnection, kind: Kind) -> list[str]:
+    return [mark for (mark,) in connection.execute(_TOMBSTONES, {"kind": kind}).fetchall()]

@@ -1,4 +1,4 @@
-"""Encryption at rest: what a key is, and Parquet files under it.
+"""What keeps others out: what a key is, Parquet files under it, and folders and files for their owner alone.
 
 A key is 32 random bytes written in base64, as `openssl rand -base64 32` makes them. Passphrases are refused: they can
 be guessed. The same text opens an encrypted file in any DuckDB: `ATTACH 'file' (ENCRYPTION_KEY 'KEY')`, or `PRAGMA
@@ -10,6 +10,7 @@ import binascii
 import hashlib
 import hmac
 import io
+import os
 import secrets
 import stat
 from pathlib import Path
@@ -18,8 +19,7 @@ import duckdb
 import polars as pl
 
 from pmfer.errors import WarehouseError
-from warehouse.extensions import load_extension
-from warehouse.literals import quoted
+from warehouse.sql import load_extension, quoted
 from warehouse.transaction import one_line_errors
 
 _KEY_BYTES = 32  # AES-256
@@ -125,3 +125,14 @@ def _add_key(connection: duckdb.DuckDBPyConnection, key: str) -> None:
 
 def _hash(salt: str, key: str) -> str:
     return hashlib.sha256(f"{salt}:{key}".encode()).hexdigest()
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make the missing folders of a path (0700)."""
+    for missing in reversed([f for f in (folder, *folder.parents) if not f.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)
+
+
+def make_private_file(path: Path) -> None:
+    """Make an empty file (0600), unless there is one."""
+    os.close(os.open(path, os.O_CREAT | os.O_CLOEXEC, 0o600))

@@ -14,10 +14,9 @@ from typing import Any
 
 import duckdb
 
-from warehouse import audit, tombstones
-from warehouse.consent import read_register
-from warehouse.personal import Keys, count_rows, delete_rows, keys_of_patient, personal_tables
-from warehouse.traces import Traces
+from warehouse import audit
+from warehouse.consent import bury, read_register
+from warehouse.personal import Keys, Traces, count_rows, delete_rows, keys_of_patient, personal_tables
 from warehouse.transaction import database_path, one_line_errors, transaction
 
 # By which other rows of the same table are known; they may contain the identifier of the patient who is erased.
@@ -147,7 +146,7 @@ def erase_rows(
 ) -> dict[str, int]:
     """Delete a patient's rows from every table and the name from other rows' messages, in one transaction.
 
-    The bytes are still in the database's storage afterwards, see warehouse.rewrite.
+    The bytes are still in the database's storage afterwards, see warehouse.publish.
 
     Returns:
         Rows by table that went or were changed.
@@ -159,8 +158,8 @@ def erase_rows(
         # All three are looked up before the rows go by which they are found.
         keys, traces = keys_of_patient(connection, patient_id), traces_of(connection, patient_id)
         consents = read_register(connection).periods.get(patient_id, ())
-        tombstones.bury(connection, "patient", [patient_id])
-        tombstones.bury(connection, "consent", [consent.identity for consent in consents])
+        bury(connection, "patient", [patient_id])
+        bury(connection, "consent", [consent.identity for consent in consents])
         counts = delete_rows(connection, personal_tables(connection), keys)
         # A page that is not rendered again in this run is known as one that has to be, whoever is erased next.
         connection.execute(_FORGET_PAGES_OF_PATIENT, {"patient_id": patient_id})

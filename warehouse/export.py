@@ -19,10 +19,9 @@ from pathlib import Path
 import duckdb
 
 from warehouse.dictionary import render_dictionary_of
-from warehouse.encryption import parquet_options
-from warehouse.folders import make_private_folder
-from warehouse.literals import quoted
+from warehouse.encryption import make_private_folder, parquet_options
 from warehouse.migrate import shipped_migrations
+from warehouse.sql import quoted
 from warehouse.transaction import one_line_errors
 
 MANIFEST = "manifest.json"

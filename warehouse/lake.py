@@ -14,13 +14,9 @@ import duckdb
 
 from pmfer.errors import WarehouseError
 from warehouse.address import LakeAddress, S3Access
-from warehouse.database import current_database
-from warehouse.encryption import is_key_of, key_check
-from warehouse.extensions import load_extension
-from warehouse.folders import make_private_file, make_private_folder
-from warehouse.literals import quoted
-from warehouse.lock import advisory_lock, alone_in, alone_in_file, file_lock
-from warehouse.transaction import one_line_errors, transaction
+from warehouse.encryption import is_key_of, key_check, make_private_file, make_private_folder
+from warehouse.sql import current_database, load_extension, quoted
+from warehouse.transaction import advisory_lock, alone_in, alone_in_file, file_lock, one_line_errors, transaction
 
 # How long replaced files stay for readers that are open; a reader sees the lake as it was when it was opened.
 READERS_LAST = timedelta(days=1)

@@ -20,10 +20,9 @@ import duckdb
 from pmfer.errors import WarehouseError
 from warehouse import audit
 from warehouse.audit import GENESIS, Head, account
-from warehouse.audit_verify import Link, Note, find_break
-from warehouse.folders import make_private_folder
-from warehouse.head_file import read_head, write_head
+from warehouse.encryption import make_private_folder
 from warehouse.transaction import database_path, one_line_errors, transaction
+from warehouse.verify import Link, Note, find_break, read_head, write_head
 
 _TAIL_BYTES = 64 * 1024  # longer than any line
 

@@ -11,8 +11,8 @@ import duckdb
 import polars as pl
 
 from warehouse import audit
-from warehouse.batch import registered
 from warehouse.personal import Keys, delete_rows, personal_tables, scorings_of
+from warehouse.sql import registered
 from warehouse.transaction import transaction
 
 # They have an age of their own, beside that of the session that they name.

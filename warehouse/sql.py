@@ -1,6 +1,16 @@
-"""Reads the .sql files of this room: migrations, contracts and the few queries that are too long to stand in Python."""
+"""What SQL needs beside its text: the .sql files of this room, literals, batches, extensions, and which database it is.
 
+The files are migrations, contracts, and the few queries that are too long to stand in Python.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib.resources import as_file, files
 from pathlib import Path
+
+import duckdb
+import polars as pl
 
 ROOM = Path(__file__).parent
 
@@ -18,3 +28,74 @@ def bookkeeping() -> str:
 def contracts() -> dict[str, str]:
     """Text of every `contracts/NAME.sql` by NAME, in the order of the names."""
     return {path.stem: path.read_text(encoding="utf-8") for path in sorted((ROOM / "contracts").glob("*.sql"))}
+
+
+def quoted(value: object) -> str:
+    """A value as an SQL string literal."""
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """A name as an SQL identifier, whatever characters it has."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+@contextmanager
+def registered(connection: duckdb.DuckDBPyConnection, name: str, batch: pl.DataFrame) -> Iterator[None]:
+    """Let statements in the block read a frame as the relation `name`; nothing is copied."""
+    connection.register(name, batch)
+    try:
+        yield
+    finally:
+        # In a transaction that failed this is refused, and done by the rollback.
+        with suppress(duckdb.Error):
+            connection.unregister(name)
+
+
+def load_extension(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Load an extension of the same version as DuckDB itself; one that is loaded already is left alone.
+
+    Raises:
+        ModuleNotFoundError: its package is not installed.
+        duckdb.Error: it does not fit this DuckDB.
+    """
+    wheel = files(f"duckdb_extension_{name}") / "extensions" / f"v{duckdb.__version__}" / f"{name}.duckdb_extension"
+    with as_file(wheel) as path:
+        connection.execute(f"LOAD {quoted(path)}")
+
+
+@dataclass(frozen=True)
+class Database:
+    """The database that a connection uses."""
+
+    name: str  # in this connection
+    is_lake: bool
+    path: str | None  # of a file; sqlite:PATH or postgres:SETTINGS of a lake's catalogue; None: in memory only
+
+    def __str__(self) -> str:
+        return f"ducklake:{self.path}" if self.is_lake else self.path or ":memory:"
+
+    @property
+    def sqlite_catalogue(self) -> Path | None:
+        """Path of a lake's catalogue, if it is an SQLite file."""
+        if not self.is_lake or not self.path or not self.path.startswith("sqlite:"):
+            return None
+        return Path(self.path.removeprefix("sqlite:"))
+
+
+# The database that unqualified names refer to.
+_CURRENT_DATABASE = """
+    SELECT database_name, type, path
+    FROM duckdb_databases()
+    WHERE database_name = current_database()
+"""
+
+
+def current_database(connection: duckdb.DuckDBPyConnection) -> Database:
+    """The database that unqualified names refer to.
+
+    Raises:
+        duckdb.Error: the database broke down earlier and must be opened anew.
+    """
+    ((name, kind, path),) = connection.execute(_CURRENT_DATABASE).fetchall()
+    return Database(name, kind == "ducklake", path)

@@ -13,8 +13,7 @@ import polars as pl
 
 from pmfer.errors import QuarantineReason, SessionError, WarehouseError
 from warehouse import audit
-from warehouse.batch import registered
-from warehouse.consent import ConsentRegister, read_register
+from warehouse.consent import ConsentRegister, buried_among, read_register
 from warehouse.frames import checked_frames, extra_scores
 from warehouse.queries import existing_scorings
 from warehouse.records import (
@@ -28,7 +27,7 @@ from warehouse.records import (
     SessionResult,
     digest,
 )
-from warehouse.tombstones import buried_among
+from warehouse.sql import registered
 from warehouse.transaction import database_path, one_line_errors, transaction
 
 _NULLABLE = {"duration_s": pl.Float64, "warning": pl.String}  # columns of a batch of results that may be all NULL

@@ -16,10 +16,10 @@ from pmfer.errors import PmferError, WarehouseError
 from warehouse import audit
 from warehouse.address import Address
 from warehouse.connection import open_reader, open_writer
-from warehouse.head_file import note_head
 from warehouse.publish import publish
 from warehouse.read_log import note_reads
 from warehouse.transaction import one_line_errors
+from warehouse.verify import note_head
 
 log = logging.getLogger("pmfer.audit")
 

@@ -11,8 +11,7 @@ import polars as pl
 
 from flows.data_folder import DataFolder
 from warehouse.consent import Consent, record_consents
-from warehouse.encryption import read_parquet, write_parquet
-from warehouse.folders import make_private_folder
+from warehouse.encryption import make_private_folder, read_parquet, write_parquet
 
 _SCHEMA = {
     "patient_id": pl.String,

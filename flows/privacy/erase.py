@@ -40,8 +40,8 @@ from pmfer.errors import ConfigurationError, WarehouseError
 from warehouse import audit, erasure
 from warehouse.address import Address
 from warehouse.connection import open_reader
-from warehouse.rewrite import require_room, rewrite, standstill, storage_files
-from warehouse.traces import Traces
+from warehouse.personal import Traces
+from warehouse.publish import require_room, rewrite, standstill, storage_files
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 

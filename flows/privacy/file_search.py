@@ -7,7 +7,7 @@ from typing import IO
 
 import polars as pl
 
-from warehouse.traces import Traces
+from warehouse.personal import Traces
 
 _CHUNK_BYTES = 1 << 20
 _DUCKDB_MAGIC = (8, b"DUCK")  # offset and bytes
@@ -24,7 +24,7 @@ def holds(path: Path, traces: Traces) -> bool:
     """Whether a file holds the identifier.
 
     Bytes are searched as they are; Parquet files are queried and gzip files unpacked as well. An identifier that may
-    occur by chance is looked for in texts and tables only, or not at all, see warehouse.traces.
+    occur by chance is looked for in texts and tables only, or not at all, see warehouse.personal.
 
     Raises:
         OSError: the file cannot be read.

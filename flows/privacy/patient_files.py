@@ -25,8 +25,8 @@ from flows.sources import MANIFEST, MAX_SIDECAR_BYTES
 from flows.sources.names import SIDECAR_SUFFIX, is_video, same_name, stem, suffix
 from pmfer.errors import ConfigurationError
 from warehouse.address import Address
-from warehouse.rewrite import storage_files
-from warehouse.traces import Traces
+from warehouse.personal import Traces
+from warehouse.publish import storage_files
 
 
 @dataclass(frozen=True)

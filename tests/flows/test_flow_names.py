@@ -24,7 +24,7 @@ from warehouse import audit
 from warehouse.address import FileAddress
 from warehouse.connection import open_reader
 from warehouse.encryption import read_parquet, write_parquet
-from warehouse.traces import Traces
+from warehouse.personal import Traces
 from warehouse.transaction import transaction
 
 NIGHT = date(2026, 3, 2)

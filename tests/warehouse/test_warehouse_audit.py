@@ -14,14 +14,13 @@ from warehouse_samples import COMPLETED, sample_run, sample_session, sha256, sto
 from pmfer.errors import QuarantineReason, WarehouseError
 from warehouse import audit
 from warehouse.audit import Entry, Head
-from warehouse.audit_verify import Note, verify_log
 from warehouse.connection import another, open_reader, open_writer
-from warehouse.database import current_database
-from warehouse.head_file import note_head, read_head
 from warehouse.publish import publish
 from warehouse.records import QuarantineRecord, ReportRecord
+from warehouse.sql import current_database
 from warehouse.store import add_quarantine, finish_run, lift_quarantine, record_report, start_run
 from warehouse.transaction import transaction
+from warehouse.verify import Note, note_head, read_head, verify_log
 
 ROOT = Path(__file__).parents[2]
 Connection = duckdb.DuckDBPyConnection

@@ -8,11 +8,11 @@ import pytest
 from warehouse_samples import SUMMER_TIME, content
 
 from pmfer.errors import WarehouseError
-from warehouse.audit_verify import verify_log
 from warehouse.care_events import CareEvent, CareEventKind, ImportCounts, events_of_others, store_care_events
 from warehouse.personal import delete_rows, keys_of_patient, personal_tables
 from warehouse.retention import Retention, expire_rows
 from warehouse.transaction import transaction
+from warehouse.verify import verify_log
 
 NINE = datetime(2026, 6, 1, 9, tzinfo=SUMMER_TIME)
 DOSE = CareEvent("p01", CareEventKind.MEDICATION, "ibuprofen", NINE, amount=400.0, unit="mg")

@@ -15,8 +15,8 @@ from pmfer.errors import WarehouseError
 from warehouse.address import Address, LakeAddress
 from warehouse.connection import open_reader, open_writer
 from warehouse.lake import forget_history, tidy
-from warehouse.lock import night_lock
 from warehouse.migrate import shipped_migrations
+from warehouse.transaction import night_lock
 
 CHILD = Path(__file__).with_name("store_sessions.py")
 ENVIRONMENT = {"PYTHONPATH": ":".join(sys.path)}

@@ -14,9 +14,8 @@ from pmfer.errors import WarehouseError
 from warehouse import dictionary, migrate
 from warehouse.address import Address
 from warehouse.connection import open_reader, open_writer
-from warehouse.migrate import Migration
+from warehouse.migrate import LakeTranslator, Migration
 from warehouse.publish import publish
-from warehouse.translate import LakeTranslator
 
 CHILD = Path(__file__).with_name("next_release.py")
 ENVIRONMENT = {"PYTHONPATH": ":".join(sys.path)}

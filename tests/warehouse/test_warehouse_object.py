@@ -8,7 +8,7 @@ from warehouse_samples import sample_session, store_sample
 from pmfer.errors import WarehouseError
 from warehouse.address import FileAddress
 from warehouse.audit import current_head
-from warehouse.head_file import read_head
+from warehouse.verify import read_head
 from warehouse.warehouse import Warehouse
 
 

@@ -13,9 +13,8 @@ from warehouse_samples import fingerprint, sample_session, store_sample, table_n
 from pmfer.errors import WarehouseError
 from warehouse import dictionary
 from warehouse.address import Address
-from warehouse.connection import open_reader, open_writer
+from warehouse.connection import is_written_by_others, open_reader, open_writer
 from warehouse.publish import publish
-from warehouse.snapshot import is_written_by_others
 
 
 @pytest.fixture

@@ -23,7 +23,6 @@ from warehouse_samples import (
 
 from pmfer.errors import QuarantineReason, SessionError, WarehouseError
 from warehouse import queries
-from warehouse.audit_verify import verify_log
 from warehouse.connection import open_writer
 from warehouse.contracts import broken_contracts
 from warehouse.records import QuarantineRecord, ReportRecord, SessionRecord, SessionResult
@@ -38,6 +37,7 @@ from warehouse.store import (
     store_session,
     store_sessions,
 )
+from warehouse.verify import verify_log
 
 BROKEN = QuarantineRecord(
     night=date(2026, 6, 1),

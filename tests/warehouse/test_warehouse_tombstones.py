@@ -17,9 +17,9 @@ from warehouse.address import Address, FileAddress, LakeAddress
 from warehouse.care_events import CareEvent, CareEventKind, store_care_events
 from warehouse.connection import open_writer
 from warehouse.consent import ERASED, Consent, record_consents
-from warehouse.lock import at_work
+from warehouse.publish import rewrite, standstill, storage_files
 from warehouse.records import QuarantineRecord, ReportRecord
-from warehouse.rewrite import rewrite, standstill, storage_files
+from warehouse.transaction import at_work
 
 OLD = Consent("p01", date(2026, 5, 1), None, None, "form 12")
 DAY = date(2026, 6, 1)
