@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pmfer.bundle import AuPhrase
 
 app = typer.Typer()
+
+MeasureInt8 = Annotated[bool, typer.Option("--int8", help="Measure the bundle's int8 graph.")]
 bundle_app = typer.Typer(help="Look at model bundles.", no_args_is_help=True)
 
 
@@ -89,13 +91,14 @@ def evaluate(
     json_out: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
     picture: Annotated[Path | None, typer.Option(help="Draw the confusion matrix into this PNG file.")] = None,
     detector: Detector = None,
+    int8: MeasureInt8 = False,
 ) -> None:
     """Measure a bundle on labelled pictures; docs/evaluation.md explains every figure."""
     from cli.evaluate_tables import figure_tables, headline
     from flows.evaluation import EvaluateRequest, run_evaluation
 
     settings = read_settings(bundle=bundle, detector=detector)
-    request = EvaluateRequest(manifest, split, kind, cropped, flip, settings.detector, json_out, picture)
+    request = EvaluateRequest(manifest, split, kind, cropped, flip, settings.detector, int8, json_out, picture)
     console = PlainConsole()
 
     def track(crops: "Iterator[Crop]", count: int) -> "Iterator[Crop]":
@@ -117,7 +120,7 @@ def robustness(
     split: Annotated[str, typer.Option(help="train, valid, test or all.")] = "valid",
     landmarks: Annotated[Path | None, typer.Option(help="File of `pmfer landmarks`, for covered faces.")] = None,
     kind: Kind = None,
-    int8: Annotated[bool, typer.Option("--int8", help="Measure the bundle's int8 graph.")] = False,
+    int8: MeasureInt8 = False,
 ) -> None:
     """Measure a bundle on rolled, noisy, small, dark and covered faces, and print a table."""
     from pmfer.runs import run_robustness

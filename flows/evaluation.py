@@ -52,6 +52,7 @@ class Options:
     cropped: bool | None = None  # face crops, whole pictures, or as the set or each picture's size says
     flip: bool = True  # average each face with its mirror image
     detector: str = "centerface"  # or a YuNet file
+    int8: bool = False  # the bundle's int8 graph
     threads: int = os.cpu_count() or 1  # CPU threads of each network
 
 
@@ -65,6 +66,7 @@ class EvaluateRequest:
     cropped: bool | None = None
     flip: bool = True
     detector: str = "centerface"
+    int8: bool = False
     json_out: Path | None = None
     picture: Path | None = None  # of the confusion matrix
 
@@ -98,7 +100,7 @@ def run_evaluation(bundle_name: str, request: EvaluateRequest, track: Track) -> 
     unscored = sorted(set(samples.aus) - set(bundle.score_columns))
     if unscored:
         log.warning("%s: the bundle has no score for %s", samples.title, ", ".join(unscored))
-    options = Options(request.cropped, request.flip, request.detector)
+    options = Options(request.cropped, request.flip, request.detector, request.int8)
     evaluation = evaluate_samples(bundle, samples, options, track)
     figures = evaluation.figures | {"data": samples.title, "split": split}
     if evaluation.unreadable:
@@ -116,11 +118,13 @@ def evaluate_samples(bundle: Bundle, samples: Samples, options: Options, track: 
     Pictures that cannot be read are left out of all figures and counted; those without a found face count as wrong.
 
     Raises:
-        BundleError: its expressions are not ours, or it has no crop geometry for the detector.
+        BundleError: its expressions are not ours, or it has no int8 graph or no crop geometry for the detector.
         TrainingError: not one picture can be read.
     """
     if set(bundle.card.expressions) != set(EXPRESSION_NAMES):
         raise BundleError(f"bundle {bundle.path}: its expressions are not {', '.join(EXPRESSION_NAMES)}")
+    if options.int8 and not bundle.int8_weights:
+        raise BundleError(f"bundle {bundle.path}: it has no int8 graph; make one with python -m pmfer.quantise")
     cutter = Cutter(bundle, options, samples.cropped if options.cropped is None else options.cropped)
     scores, broken = _score(bundle, samples, cutter, options, track)
     unreadable = Unreadable(tuple(samples.names[row] for row in broken), len(samples), next(iter(broken.values()), ""))
@@ -134,6 +138,7 @@ def evaluate_samples(bundle: Bundle, samples: Samples, options: Options, track: 
         "misses": int(np.isnan(scores[keep, 0]).sum()),
         "face_crops": cutter.face_crops,
         "flip": options.flip,
+        "int8": options.int8,
         "bundle": bundle.digest,
     }
     by_name = dict(zip(bundle.score_columns, scores[keep].T, strict=True))
@@ -146,7 +151,7 @@ def _score(
     bundle: Bundle, samples: Samples, cutter: "Cutter", options: Options, track: Track
 ) -> tuple[npt.NDArray[np.float32], dict[int, str]]:
     """Scores [N, columns], NaN where there is no face, and the rows that cannot be read, with the reason."""
-    scorer = _Scorer(ExpressionModel(bundle, options.threads), options.flip)
+    scorer = _Scorer(ExpressionModel(bundle, options.threads, int8=options.int8), options.flip)
     scores = np.full((len(samples), len(bundle.score_columns)), np.nan, np.float32)
     broken: dict[int, str] = {}
     for row, crop in enumerate(track(cutter.crops(samples.sources), len(samples))):

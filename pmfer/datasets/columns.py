@@ -54,6 +54,12 @@ def numbers(column: pl.Series, low: float, high: float, where: str) -> npt.NDArr
     return array
 
 
+def is_yes_or_no(column: pl.Series) -> bool:
+    """Whether the cells of a column of text say true/false, yes/no or 1/0; some may be empty, but not all."""
+    words = {word.lower() for word in texts(column)}
+    return words <= _YES | _NO and words != {""}
+
+
 def flags(column: pl.Series, where: str) -> npt.NDArray[np.bool_]:
     """Booleans [N] of true/false, yes/no or 1/0; an empty cell is false.
 

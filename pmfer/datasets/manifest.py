@@ -15,7 +15,7 @@ Columns (the order is free; a column that is missing is unknown throughout):
 | `pspi` | Prkachin and Solomon pain intensity, 0..16 |
 | `subject` | who is shown; pain figures are then fitted on other subjects |
 | `cropped` | true: face crops, false: whole pictures; the same in all rows |
-| any boolean column | membership in a subset, such as `occlusion`, `pose30`, `pose45`, `duplicate_of_train` |
+| any column of true/false, yes/no or 0/1 | membership in a subset, such as `occlusion`, `pose30`, `woman` |
 
 Where a row has votes they count, else its `expression` does. Protocol: no official one. Train and valid are as the
 column says, test is what is measured. Licence: yours to know. The FERPlus Parquet file is such a manifest.
@@ -37,7 +37,7 @@ from pmfer.expressions import EXPRESSION_NAMES
 
 TITLE = "manifest"
 SUFFIXES = (".csv", ".parquet")
-FLAGS = ("occlusion", "pose30", "pose45", "duplicate_of_train")  # subsets also where the file says 0/1
+FLAGS = ("occlusion", "pose30", "pose45", "duplicate_of_train")  # subsets, and an error where they say anything else
 MAX_INTENSITY, MAX_PSPI = 5, 16
 _PLAIN = {"path", "image", "name", "split", "expression", "votes", "pspi", "subject", "cropped"}
 log = logging.getLogger("pmfer.datasets")
@@ -107,7 +107,12 @@ def au_column(name: str) -> str:
 
 
 def _is_flag(column: pl.Series) -> bool:
-    return column.name in FLAGS or (column.dtype == pl.Boolean and column.name not in _PLAIN)
+    """Whether a column says of each picture if it belongs to a subset; a CSV has words for that."""
+    if column.name in FLAGS:
+        return True
+    if column.name in {*_PLAIN, *VOTE_COLUMNS} or au_column(column.name):
+        return False
+    return column.dtype == pl.Boolean or (column.dtype == pl.String and columns.is_yes_or_no(column))
 
 
 def _has_vote_columns(table: pl.DataFrame) -> bool:

@@ -127,6 +127,31 @@ def test_flipping_changes_scores_and_can_be_left_out(
     assert both["ece"] != single["ece"]
 
 
+def test_any_column_of_yes_and_no_is_a_subset(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = (drawn / "manifest-crop.csv").read_text().splitlines()
+    said = [("woman", "glasses", "remark")] + [("yes", "0", "x")] * 4 + [("No", "1", "")] * 4 + [("", "1", "y")] * 8
+    manifest = drawn / "groups.csv"
+    manifest.write_text("\n".join(",".join((line, *cells)) for line, cells in zip(lines, said, strict=True)))
+    figures = figures_of(monkeypatch, tmp_path / "a.json", manifest)
+    four = figures_of(monkeypatch, tmp_path / "b.json", _first(drawn, lines, 4))
+    assert figures["accuracy_woman"] == four["accuracy_strict"]
+    assert figures["accuracy_glasses"] is not None
+    assert "accuracy_remark" not in figures
+
+
+def _first(folder: Path, lines: list[str], count: int) -> Path:
+    path = folder / "first.csv"
+    path.write_text("\n".join(lines[: count + 1]))
+    return path
+
+
+def test_the_int8_graph_is_measured_on_request(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = figures_of(monkeypatch, tmp_path / "a.json", drawn / "manifest-crop.csv")
+    eight = figures_of(monkeypatch, tmp_path / "b.json", drawn / "manifest-crop.csv", "--int8")
+    assert (plain["int8"], eight["int8"]) == (False, True)
+    assert plain["ece"] != eight["ece"]
+
+
 def test_the_test_split_is_measured_unless_told_otherwise(
     drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
