@@ -12,9 +12,9 @@ from cli import config, model, nights, ops, patients, quarantine, score, warehou
 from cli.interrupt import ended_by_signals
 from cli.options import complain
 from flows.logs import set_up_logs
+from flows.prefect_runs import leaving_at_once
 from flows.process import adapt_environment
 from flows.settings import Settings, read_settings
-from flows.telling import leaving_at_once
 from pmfer import __version__
 from pmfer.errors import ConfigurationError, PmferError
 

@@ -69,7 +69,7 @@ def report(
 ) -> None:
     """Render reports of a day again from the warehouse; see docs/reports-formats.md."""
     from flows.printing import printing_of
-    from flows.reporting import render_by_hand
+    from flows.report import render_by_hand
 
     printing = printing_of(read_settings(data_dir=data_dir), formats or ())
     for path in render_by_hand(*places(data_dir), day(night), patient, printing, out):

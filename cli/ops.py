@@ -61,9 +61,8 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Show the last nights as readers of the warehouse see them, which are not finished, and how the last run ended."""
-    from flows.metrics import read_metrics
+    from flows.monitoring import metrics_path, read_metrics
     from flows.unfinished import unfinished_nights
-    from flows.watch import metrics_path
 
     settings = read_settings(data_dir=data_dir)
     unfinished = unfinished_nights(DataFolder(settings.data_dir.absolute()))

@@ -147,3 +147,17 @@ def _deploy_all(source: str, data_dir: Path) -> None:
     if done.returncode:
         last = (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()[-1]
         raise ConfigurationError(f"prefect.yaml: cannot be deployed: {last}")
+
+
+def require_variables(**given: str) -> None:
+    """Refuse a deployment whose parameters would be empty, because Prefect puts nothing in the place of a variable.
+
+    Args:
+        given: the variables that prefect.yaml reads, by their names.
+
+    Raises:
+        ConfigurationError: one has no value.
+    """
+    for name in ("PMFER_SOURCE", "PMFER_DATA_DIR"):
+        if not given.get(name):
+            raise ConfigurationError(f"{name} is not set; use `pmfer deploy`, or set it before `prefect deploy`")

@@ -1,27 +1,46 @@
-"""The flows that a Prefect worker runs for nights: what prefect.yaml deploys, with its parameters explained.
+"""The flows of nights and reports as prefect.yaml deploys them, with their parameters explained.
 
 Prefect stores parameters, names and artifacts on its server: only paths, dates and pseudonymous ids go there.
 """
 
+import logging
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import Annotated
 
+from httpx import HTTPError
 from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run
-from pydantic import Field
+from pydantic import Field, StrictInt, StrictStr
 
+from flows.data_folder import DataFolder
+from flows.logs import hide, nameless_errors
 from flows.night import NightOutcome
 from flows.nightly import each_night, previous_day, tonight_and_before
-from flows.request import RunRequest
-from flows.settings import Dispatch
-from flows.telling import telling
+from flows.prefect_runs import telling
+from flows.printing import printing_of
+from flows.process import set_up_worker
+from flows.report import render_by_hand
+from flows.request import Folder, RunRequest
+from flows.settings import Dispatch, read_settings
+from flows.warehouse_address import warehouse_address
 from pmfer.errors import ConfigurationError
+from warehouse import queries
+from warehouse.address import Address
+from warehouse.connection import open_reader
 
 # Prefect's form gives what is left empty as an empty text.
 Source = Annotated[str, Field(min_length=1)]
-Folder = Annotated[Path, Field(json_schema_extra={"minLength": 1})]
 Rate = Annotated[float, Field(gt=0)]
+
+# Neither is a pseudonym: these are letters, digits, dots, dashes.
+ALL_PATIENTS = "*"
+STRUCK_OUT = "?"  # what Prefect keeps in the place of a pseudonym
+
+log = logging.getLogger("pmfer.report")
 
 
 @flow(name="nightly", flow_run_name="nightly {night}")
@@ -105,3 +124,54 @@ def backfill(
     )
     with telling():
         return each_night(request, first, last)
+
+
+@flow(name="report", flow_run_name="report {day}")
+def report(data_dir: Folder, day: date, patient_id: StrictStr | StrictInt = ALL_PATIENTS) -> int:
+    """Render reports of a day again, whether due or not; how many files that were.
+
+    Args:
+        data_dir: folder below which all state lies.
+        day: the day.
+        patient_id: pseudonym of one patient, which Prefect's command line takes for a number where it looks like one;
+            left out, all of the day and the ward. Nothing else means all of them, `null` least of all.
+
+    Raises:
+        PmferError: nothing was scored on that day, a report failed, or the warehouse cannot be used.
+        ConfigurationError: the run is a retry, which no longer knows its patient.
+    """
+    if patient_id == STRUCK_OUT:
+        raise ConfigurationError("this run no longer says whose report it renders; start a new run for that patient")
+    if patient_id != ALL_PATIENTS:
+        strike_out_patient(data_dir, day)
+    settings = read_settings(data_dir=data_dir)
+    set_up_worker(settings)
+    data = DataFolder(settings.data_dir.absolute())
+    data.require_writable()
+    patient = None if patient_id == ALL_PATIENTS else str(patient_id)
+    warehouse = warehouse_address(settings)
+    hide_patients(warehouse)
+    with nameless_errors():
+        return len(render_by_hand(data, warehouse, day, patient, printing_of(settings)))
+
+
+def strike_out_patient(data_dir: Path, day: date) -> None:
+    """Take the pseudonym out of the parameters that Prefect's server keeps of this run."""
+    if flow_run.id is None:  # called as a function
+        return
+    kept = {"data_dir": str(data_dir), "day": day.isoformat(), "patient_id": STRUCK_OUT}
+    try:
+        with get_client(sync_client=True) as client:
+            client.update_flow_run(flow_run.id, parameters=kept)
+    except (HTTPError, PrefectException) as error:
+        log.warning("Prefect keeps this run's pseudonym (%s); delete the run there", type(error).__name__)
+
+
+def hide_patients(warehouse: Address) -> None:
+    """Strike the pseudonyms that a warehouse knows out of what is logged from now on.
+
+    Raises:
+        WarehouseError: it cannot be read.
+    """
+    with closing(open_reader(warehouse)) as reader:
+        hide(queries.patient_ids(reader))

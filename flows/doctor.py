@@ -20,7 +20,7 @@ from typing import Any
 
 from flows.data_folder import DataFolder
 from flows.job import source_of
-from flows.notify import notify_test, unusable_addresses
+from flows.monitoring import notify_test, unusable_addresses
 from flows.prefect_server import login_to_server, server_fault, usual_server
 from flows.process import NO_HOME
 from flows.proxies import silent, unusable

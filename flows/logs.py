@@ -143,7 +143,7 @@ def set_up_logs(settings: Settings) -> None:
             )
     handler.name = HANDLER
     log.handlers = [*(other for other in log.handlers if other.name != HANDLER), handler]
-    # It names addresses, which may hold passwords; flows.notify says what there is to say.
+    # It names addresses, which may hold passwords; flows.monitoring says what there is to say.
     logging.getLogger("apprise").setLevel(logging.CRITICAL)
 
 

@@ -1,8 +1,8 @@
 """A night: find its sessions, score what is new, store, publish, report; and then earlier ones that are not finished.
 
 Every step is keyed by content, bundle and options, so a run that was killed is simply started again. Nothing here needs
-Prefect: flows.deployed makes flows of it, and flows.telling shows them what is done. Prefect stores what it is shown on
-its server: only dates, folders and hashes of paths go there.
+Prefect: flows.deployed makes flows of it, and flows.prefect_runs shows what is done. Prefect stores what it is shown
+on its server: only dates, folders and hashes of paths go there.
 """
 
 import logging
@@ -18,6 +18,7 @@ import duckdb
 
 from flows.job import Job, make_job, source_of
 from flows.logs import OwnWords, hide, log_context
+from flows.monitoring import beside_tonight, stage, watched
 from flows.night import (
     NightOutcome,
     NightPlan,
@@ -27,20 +28,18 @@ from flows.night import (
     quarantine_record,
     run_record,
 )
+from flows.prefect_runs import as_flow, show_table, step
 from flows.privacy.retention import retain
-from flows.reporting import DueReport, due_reports, render, require_none
+from flows.report import DueReport, due_reports, render, require_none
 from flows.request import RunRequest
 from flows.scoring import score_sessions
 from flows.settings import Dispatch
 from flows.shards import pack
 from flows.sources import NightListing, list_night, list_nights
 from flows.staging import NoRoomError
-from flows.steps import step
 from flows.tally import remember_contents, tally
-from flows.telling import as_flow, show_table
 from flows.unfinished import begun, nights_to_come_back_to, note_missed, was_cut_short
 from flows.warehouse_address import warehouse_address
-from flows.watch import beside_tonight, stage, watched
 from flows.writing import writing
 from pmfer.errors import ConfigurationError, PmferError
 from warehouse import store
@@ -145,7 +144,7 @@ def run_night(job: Job) -> NightOutcome:
     """Do what a job says; see `one_night`."""
     began = time.monotonic()
     if job.dispatch is Dispatch.WORKERS:
-        from flows.dispatch import require_dispatchable
+        from flows.score_shard import require_dispatchable
 
         require_dispatchable(job)
     listing = find_sessions(job)
@@ -216,7 +215,7 @@ def process(writer: Writer, plan: NightPlan, job: Job) -> NightOutcome:
             store.add_quarantine(connection, quarantine_record(rejection, job.night, run_id))
         shards = pack(plan.pending, job.shard_s)
         if job.dispatch is Dispatch.WORKERS and shards:
-            from flows.dispatch import dispatch
+            from flows.score_shard import dispatch
 
             dispatch(shards, job, run_id)
             remember_contents(connection, plan, job)

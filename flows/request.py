@@ -1,11 +1,15 @@
 """What a run of nights is asked for: one request that command line, deployments, flows and workers pass on whole."""
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from flows.data_folder import DataFolder
 from flows.settings import Dispatch, Settings, read_settings
+
+# Prefect's form gives what is left empty as an empty text.
+Folder = Annotated[Path, Field(json_schema_extra={"minLength": 1})]
 
 
 class RunRequest(BaseModel):

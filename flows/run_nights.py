@@ -38,7 +38,7 @@ def run_nights(request: RunRequest, first: date, last: date, say: Callable[[str]
     span = str(first) if first == last else f"{first} to {last}"
     due = _first_due_night(request, first, last)
     if due is None:
-        from flows.watch import report_end
+        from flows.monitoring import report_end
 
         say(f"{span}: nothing to do")
         report_end(request.place(), last, done_before=True)
@@ -54,8 +54,8 @@ def run_nights(request: RunRequest, first: date, last: date, say: Callable[[str]
 
 def _first_due_night(request: RunRequest, first: date, last: date) -> date | None:
     from flows.catch_up import first_due_night
+    from flows.monitoring import report_failure
     from flows.unfinished import note_failed
-    from flows.watch import report_failure
 
     settings, data = request.place(), request.data()
     try:
@@ -72,7 +72,7 @@ def _first_due_night(request: RunRequest, first: date, last: date) -> date | Non
 
 def _show(request: RunRequest, name: str, run_name: str, body: Callable[[], object]) -> None:
     """Do some work, shown as a run of a flow where a server is there to be told."""
-    from flows.telling import as_flow, telling
+    from flows.prefect_runs import as_flow, telling
 
     url = prefect_server()
     if not url:

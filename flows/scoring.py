@@ -9,6 +9,7 @@ import duckdb
 
 from flows.job import Job
 from flows.logs import log_context, session_label, session_progress
+from flows.monitoring import stage
 from flows.night import (
     PendingSession,
     ScoredSession,
@@ -19,11 +20,10 @@ from flows.night import (
     score_session,
     store_scored,
 )
+from flows.prefect_runs import step
 from flows.privacy.consent_inbox import take_over
 from flows.sources import Rejection, Unready
 from flows.staging import NoRoomError, staging_folder
-from flows.steps import step
-from flows.watch import stage
 from inference.process import ScoringProcess
 from pmfer.errors import SessionError
 from warehouse import store

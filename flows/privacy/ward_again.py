@@ -10,7 +10,7 @@ import duckdb
 
 from flows.data_folder import WARD, DataFolder
 from flows.printing import SUFFIXES, Printing
-from flows.reporting import (
+from flows.report import (
     DueReport,
     due_report,
     is_current,

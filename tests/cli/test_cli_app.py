@@ -103,7 +103,7 @@ def test_scoring_starts_without_the_rooms_that_are_heavy_to_import() -> None:
 def test_a_night_without_a_server_does_without_prefect() -> None:
     program = "import sys, flows.run_nights, flows.catch_up, flows.nightly; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
-    assert "flows.telling" in loaded
+    assert "flows.prefect_runs" in loaded
     assert {"prefect", "torch", "fastapi"}.isdisjoint(loaded)
 
 

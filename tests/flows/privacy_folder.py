@@ -16,7 +16,7 @@ from warehouse_copies import move_lake
 
 from flows.data_folder import DataFolder
 from flows.printing import Printing
-from flows.reporting import render_by_hand
+from flows.report import render_by_hand
 from flows.writing import record_reading, writing
 from pmfer.errors import QuarantineReason
 from pmfer.frame_row import FRAME_SCHEMA, SCORE_COLUMNS

@@ -31,7 +31,7 @@ from flows.data_folder import DataFolder
 from flows.privacy.erase import erase_patient
 from flows.privacy.name_map import read_names
 from flows.privacy.patient_files import require_idle
-from flows.reporting import render_by_hand
+from flows.report import render_by_hand
 from flows.verify import verify_logs
 from flows.writing import writing
 from pmfer.errors import ConfigurationError

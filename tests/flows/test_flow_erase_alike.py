@@ -13,7 +13,7 @@ from privacy_folder import BUNDLE, DAY, file_of, frames_of, scoring_of, sessions
 from flows.data_folder import DataFolder
 from flows.printing import Printing
 from flows.privacy.erase import erase_patient
-from flows.reporting import render_by_hand
+from flows.report import render_by_hand
 from flows.writing import writing
 from pmfer.errors import ConfigurationError
 from reports import Format

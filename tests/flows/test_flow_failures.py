@@ -15,12 +15,10 @@ import httpx
 import pytest
 from prefect.states import Crashed, Failed
 
-from flows import dispatch
-from flows.dispatch import ATTEMPTS, pause_s, require_dispatchable, shard_request
 from flows.job import Job, make_job
 from flows.night import PendingSession, ScoredSession, run_record, score_session
 from flows.request import RunRequest
-from flows.score_shard import score_shard
+from flows.score_shard import ATTEMPTS, ShardError, patiently, pause_s, require_dispatchable, score_shard, shard_request
 from flows.settings import Dispatch
 from flows.shards import Shard, recording_id
 from flows.sources import Recording, Rejection, Source, list_night
@@ -173,7 +171,7 @@ def test_a_shard_looks_at_its_own_recordings_only(source: Path) -> None:
 
 
 def test_a_night_waits_for_a_server_that_is_away_and_not_for_one_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatch, "LOOK_S", 0.0)
+    monkeypatch.setattr("flows.score_shard.LOOK_S", 0.0)
     request = httpx.Request("GET", "http://127.0.0.1:4200/api")
     away = [httpx.ConnectError("away"), httpx.HTTPStatusError("busy", request=request, response=httpx.Response(503))]
 
@@ -182,14 +180,14 @@ def test_a_night_waits_for_a_server_that_is_away_and_not_for_one_that_refuses(mo
             raise away.pop()
         return "here"
 
-    assert dispatch.patiently(answer) == "here"
+    assert patiently(answer) == "here"
     away.append(httpx.HTTPStatusError("no", request=request, response=httpx.Response(401)))
     with pytest.raises(httpx.HTTPStatusError):
-        dispatch.patiently(answer)
-    monkeypatch.setattr(dispatch, "PATIENCE_S", -1.0)
+        patiently(answer)
+    monkeypatch.setattr("flows.score_shard.PATIENCE_S", -1.0)
     away.append(httpx.ConnectError("away"))
-    with pytest.raises(dispatch.ShardError, match="start it and run the night again"):
-        dispatch.patiently(answer)
+    with pytest.raises(ShardError, match="start it and run the night again"):
+        patiently(answer)
 
 
 def listed_failures() -> list[list[str]]:

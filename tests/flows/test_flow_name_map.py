@@ -13,7 +13,7 @@ from privacy_folder import DAY, OTHER, PATIENT, PRINTING, copy_ward, file_of
 
 from flows.data_folder import DataFolder
 from flows.privacy.name_map import read_names, remove_name
-from flows.reporting import render_by_hand
+from flows.report import render_by_hand
 from pmfer.errors import ReportError
 
 NAME = "Rosamunde Quixley"

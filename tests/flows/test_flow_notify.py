@@ -6,8 +6,7 @@ from datetime import date
 import pytest
 from notice_server import notice_server
 
-from flows.metrics import NightFigures
-from flows.notify import notify_end, notify_failure, what_is_missing
+from flows.monitoring import NightFigures, notify_end, notify_failure, what_is_missing
 from flows.settings import Settings
 from pmfer.errors import QuarantineReason, WarehouseError
 

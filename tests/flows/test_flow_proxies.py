@@ -12,7 +12,7 @@ from notice_server import notice_server
 from flows import doctor
 from flows.doctor import State
 from flows.job import source_of
-from flows.notify import notify_test
+from flows.monitoring import notify_test
 from flows.proxies import proxy_of, server_trouble, spare_loopback, unusable
 from flows.settings import Settings
 from flows.sources import list_nights

@@ -15,7 +15,7 @@ from privacy_folder import file_of
 
 from cli.app import main
 from flows.data_folder import DataFolder
-from flows.metrics import read_metrics
+from flows.monitoring import read_metrics
 from flows.quarantine import record_of
 from flows.unfinished import nights_to_come_back_to
 from flows.writing import writing

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.printing import printing_of
-from flows.recipients import read_recipients
+from flows.printing import printing_of, read_recipients
 from flows.settings import read_settings
 from pmfer.errors import ConfigurationError
 from reports import Format

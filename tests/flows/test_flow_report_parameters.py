@@ -9,7 +9,7 @@ from prefect.utilities.schema_tools import validate
 from privacy_folder import DAYS, copy_ward
 
 from flows.data_folder import DataFolder
-from flows.upkeep import report
+from flows.deployed import report
 from pmfer.errors import ReportError
 
 

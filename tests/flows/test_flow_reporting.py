@@ -15,7 +15,7 @@ from privacy_folder import DAYS, OTHER, PASSWORD, PRINTING, file_of, make_folder
 from cli.app import main
 from flows.data_folder import DataFolder
 from flows.printing import Printing
-from flows.reporting import due_reports, render, render_by_hand
+from flows.report import due_reports, render, render_by_hand
 from pmfer.errors import ReportError
 from reports import Format
 from reports.document import report_schema

@@ -24,11 +24,11 @@ from privacy_folder import file_of
 from cli.app import main
 from flows import doctor
 from flows.data_folder import DataFolder
-from flows.deploy_step import require_variables
+from flows.deploy import require_variables
 from flows.doctor import State
+from flows.prefect_runs import as_flow, as_task, telling
 from flows.prefect_server import make_login, server_fault
 from flows.settings import Settings
-from flows.telling import as_flow, as_task, telling
 from pmfer.errors import ConfigurationError
 from simulator.ward import WardPlan, write_ward
 from warehouse.connection import open_reader

@@ -9,13 +9,13 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from flows.metrics import read_metrics
 from notice_server import notice_server
 from privacy_folder import file_of
 
 from flows import scoring, steps
 from flows.data_folder import DataFolder
 from flows.doctor import State, check_source
-from flows.metrics import read_metrics
 from flows.night import NightOutcome
 from flows.nightly import one_night
 from flows.request import RunRequest

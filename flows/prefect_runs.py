@@ -1,19 +1,25 @@
-"""Telling Prefect of a night: its flows, steps and tables, where a server is there to be told.
+"""Show a night to Prefect: its flows, steps and tables, where there is a server to show them to.
 
 No night depends on it. Work is handed to Prefect to be shown, and is done whatever becomes of that: once, with its own
 result or its own error. After the first failure nothing more is told, so that a server that went away costs one wait.
 """
 
+import functools
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-log = logging.getLogger("pmfer.telling")
+from flows.sources import SourceGoneError
+from pmfer.errors import PmferError
 
+log = logging.getLogger("pmfer.nightly")
+
+P = ParamSpec("P")
 T = TypeVar("T")
 
 Show = Callable[[Callable[[], None]], object]  # does some work inside of what Prefect shows of it
@@ -129,3 +135,41 @@ def _told(show: Show, body: Callable[[], T]) -> T:
     if errors:
         raise errors[0]
     return results[0] if results else body()
+
+
+def worth_retrying(error: Exception) -> bool:
+    """Whether what failed may succeed if it is tried again: what names its own cause does not change by waiting."""
+    return not isinstance(error, PmferError) or isinstance(error, SourceGoneError)
+
+
+def step(
+    name: str, waits: Sequence[float] = (), again: Callable[[Exception], bool] = worth_retrying
+) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """A step of a night, by the name that Prefect shows.
+
+    Args:
+        name: what it is called.
+        waits: seconds before it is tried for the second time, the third and so on.
+        again: whether an error is worth that.
+    """
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        @functools.wraps(function)
+        def run(*args: P.args, **kwargs: P.kwargs) -> T:
+            return as_task(name, lambda: _persistent(name, lambda: function(*args, **kwargs), waits, again))
+
+        return run
+
+    return decorate
+
+
+def _persistent(name: str, attempt: Callable[[], T], waits: Sequence[float], again: Callable[[Exception], bool]) -> T:
+    for wait_s in waits:
+        try:
+            return attempt()
+        except Exception as error:
+            if not again(error):
+                raise
+            log.warning("%s: failed (%s); it is tried again in %g s", name, type(error).__name__, wait_s)
+            time.sleep(wait_s)
+    return attempt()

@@ -14,14 +14,15 @@ from privacy_folder import DAYS, OTHER, file_of, make_folder
 
 from flows.backup import restore_backup
 from flows.data_folder import DataFolder
-from flows.upkeep import STRUCK_OUT
+from flows.deployed import STRUCK_OUT
 from warehouse.connection import open_writer
 
 pytestmark = pytest.mark.slow
 
 
 def run(environment: dict[str, str], text: str) -> subprocess.CompletedProcess[str]:
-    code = f"from datetime import date; from pathlib import Path; from flows.upkeep import *; print({text})"
+    modules = "from datetime import date; from pathlib import Path; from flows.deployed import *; "
+    code = f"{modules}from flows.maintenance import *; print({text})"
     command = [sys.executable, "-c", code]
     return subprocess.run(command, env=os.environ | environment, cwd=ROOT, capture_output=True, text=True, check=False)
 

@@ -1,0 +1,328 @@
+"""What others see of a night: how long its stages take, its metrics file, and the notice of how it ended.
+
+The metrics are a Prometheus textfile, for the textfile collector of node_exporter. What was last written stays until
+the next night, so `pmfer_last_success_timestamp_seconds` is what an alert watches: it also speaks up when no night runs
+at all. Notices go to whatever Apprise reaches: mail, chat, a web hook. Neither names a patient, and trouble with either
+is a warning in the log, never a failed night.
+"""
+
+import functools
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from apprise import Apprise, AppriseAsset, NotifyType
+from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client.exposition import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from flows.data_folder import DataFolder
+from flows.logs import nameless_errors, without_identities
+from flows.night import NightOutcome
+from flows.private_file import write_private
+from flows.process import set_up_worker
+from flows.proxies import shown
+from flows.request import RunRequest
+from flows.settings import NoticeOf, Settings, proxy_variables
+from flows.warehouse_address import warehouse_address
+from pmfer.errors import PmferError, QuarantineReason
+from warehouse import queries
+from warehouse.connection import open_reader
+
+READABLE = 0o644  # the collector is another account, and nothing in the file is about anybody
+LOOK = "`pmfer status` and the log say more."
+
+log = logging.getLogger("pmfer.monitoring")
+
+_stages: ContextVar[dict[str, float] | None] = ContextVar("pmfer_stages", default=None)
+_beside: ContextVar[bool] = ContextVar("pmfer_beside", default=False)
+
+
+@dataclass(frozen=True)
+class NightFigures:
+    """A night as counted in the warehouse; None where there is nothing to count."""
+
+    night: date
+    sessions_found: int | None
+    sessions_stored: int
+    frames_sampled: int
+    frames_scored: int
+    video_s: float | None  # seconds of video
+    abstention_share: float | None  # of the sampled frames those without scores, 0..1
+    reports: int
+    set_aside: Mapping[QuarantineReason, int]  # sessions of the night in quarantine
+
+
+@dataclass(frozen=True)
+class NightMetrics:
+    """What is told of a run; `figures` are None if the run failed before there were any."""
+
+    succeeded: bool
+    ended_at: datetime
+    run_s: float
+    stages: Mapping[str, float] = field(default_factory=dict)  # seconds by stage
+    figures: NightFigures | None = None
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """What the file says of the last run."""
+
+    succeeded: bool
+    ended_at: datetime
+    last_success_at: datetime | None
+
+
+def write_metrics(path: Path, metrics: NightMetrics) -> None:
+    """Replace the file, whole or not at all, readable by every account.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    registry = CollectorRegistry()
+    before = read_metrics(path)
+    _gauge(registry, "last_run_success", "1 if the last run ended well, else 0", float(metrics.succeeded))
+    _gauge(registry, "last_run_timestamp_seconds", "when the last run ended", metrics.ended_at.timestamp())
+    _gauge(registry, "last_run_duration_seconds", "wall time of the last run", metrics.run_s)
+    success = metrics.ended_at if metrics.succeeded else before.last_success_at if before else None
+    if success is not None:
+        _gauge(registry, "last_success_timestamp_seconds", "when a run last ended well", success.timestamp())
+    stages = Gauge("pmfer_stage_duration_seconds", "wall time of the last run by stage", ["stage"], registry=registry)
+    for stage, seconds in metrics.stages.items():
+        stages.labels(stage).set(seconds)
+    if metrics.figures is not None:
+        _add_figures(registry, metrics.figures)
+    write_private(path, generate_latest(registry).decode())
+    path.chmod(READABLE)
+
+
+def read_metrics(path: Path) -> LastRun | None:
+    """What the file says of the last run; None without a file, or if it is none of these."""
+    try:
+        families = text_string_to_metric_families(path.read_text(encoding="utf-8"))
+        values = {sample.name: sample.value for family in families for sample in family.samples if not sample.labels}
+        success = values.get("pmfer_last_success_timestamp_seconds")
+        return LastRun(
+            succeeded=bool(values["pmfer_last_run_success"]),
+            ended_at=datetime.fromtimestamp(values["pmfer_last_run_timestamp_seconds"], UTC),
+            last_success_at=None if success is None else datetime.fromtimestamp(success, UTC),
+        )
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _add_figures(registry: CollectorRegistry, figures: NightFigures) -> None:
+    night = datetime(figures.night.year, figures.night.month, figures.night.day, tzinfo=UTC)
+    _gauge(registry, "night_timestamp_seconds", "the night that was processed, its day at 00:00 UTC", night.timestamp())
+    _gauge(registry, "sessions_found", "sessions of the night in the source", figures.sessions_found)
+    _gauge(registry, "sessions_scored", "sessions of the night with scores in the warehouse", figures.sessions_stored)
+    _gauge(registry, "frames_sampled", "sampled frames of the night", figures.frames_sampled)
+    _gauge(registry, "frames_scored", "scored frames of the night", figures.frames_scored)
+    _gauge(registry, "video_seconds", "seconds of video of the night", figures.video_s)
+    _gauge(
+        registry, "abstention_ratio", "share of sampled frames of the night without scores", figures.abstention_share
+    )
+    _gauge(registry, "reports", "reports of the night", figures.reports)
+    set_aside = Gauge(
+        "pmfer_sessions_quarantined", "sessions of the night in quarantine, by reason", ["reason"], registry=registry
+    )
+    # Every reason has a line: a series that appears with its first count is one that no alert sees rise.
+    for reason in QuarantineReason:
+        set_aside.labels(reason.value).set(figures.set_aside.get(reason, 0))
+
+
+def _gauge(registry: CollectorRegistry, name: str, text: str, value: float | None) -> None:
+    if value is not None:
+        Gauge(f"pmfer_{name}", text, registry=registry).set(value)
+
+
+def notify_failure(settings: Settings, night: date | None, error: BaseException) -> None:
+    """Tell that a run failed, if that is wanted."""
+    reason = without_identities((str(error).splitlines() or [type(error).__name__])[0])
+    what = f"The night of {night}" if night else "A night"
+    body = f"{what} failed: {reason}\nWhat was stored stays; correct the cause and run it again. {LOOK}"
+    _tell(settings, "failure", f"PMFER: {what[0].lower()}{what[1:]} failed", body, NotifyType.FAILURE)
+
+
+def notify_end(settings: Settings, night: date, figures: NightFigures | None) -> None:
+    """Tell that a night ended, and that too much of it is missing or could not be scored, whichever is wanted.
+
+    Args:
+        settings: addresses and what they are told of.
+        night: the night.
+        figures: of the night; None if nothing was ever found of it.
+    """
+    missing = what_is_missing(figures, settings.notify_abstention_share)
+    if missing is not None:
+        title = f"PMFER: much of the night of {night} is missing"
+        _tell(settings, "abstention", title, f"{missing} {LOOK}", NotifyType.WARNING)
+    body = "Nothing was to be done."
+    if figures is not None:
+        body = (
+            f"{figures.sessions_stored} sessions scored, {sum(figures.set_aside.values())} set aside, "
+            f"{figures.reports} reports; {figures.frames_scored} of {figures.frames_sampled} sampled frames scored."
+        )
+    _tell(settings, "completion", f"PMFER: the night of {night} is done", body, NotifyType.SUCCESS)
+
+
+def what_is_missing(figures: NightFigures | None, share: float) -> str | None:
+    """Why a night tells too little of its patients, in words; None if it does not.
+
+    Args:
+        figures: of the night; None if nothing was ever found of it.
+        share: of the sampled frames that may be without scores, 0..1, itself excluded.
+    """
+    if figures is None:
+        return "The source holds nothing of it; recorders or the way from them may be down."
+    if figures.abstention_share is None:
+        return 'None of its sessions could be scored; see `pmfer sql "FROM quarantine"`.'
+    if figures.abstention_share >= share:
+        return (
+            f"{figures.abstention_share:.0%} of the {figures.frames_sampled} sampled frames could not be scored. "
+            "Cameras may be covered, turned or in the dark; the ward overview says where."
+        )
+    return None
+
+
+def notify_test(settings: Settings) -> bool:
+    """Send a notice that only says that it arrived, whatever else is wanted; whether all addresses took it."""
+    return _send(settings, "PMFER: a test", "This is a test; nothing is to be done.", NotifyType.INFO)
+
+
+def unusable_addresses(settings: Settings) -> int:
+    """How many of the addresses Apprise does not understand."""
+    return sum(not Apprise().add(url.get_secret_value()) for url in settings.notify_urls)
+
+
+def _tell(settings: Settings, event: NoticeOf, title: str, body: str, kind: NotifyType) -> None:
+    if event in settings.notify_on:
+        _send(settings, title, body, kind)
+
+
+def _send(settings: Settings, title: str, body: str, kind: NotifyType) -> bool:
+    if not settings.notify_urls:
+        return False
+    # No picture of Apprise's own is fetched or named, and nothing in the text is read as markup.
+    apprise = Apprise(asset=AppriseAsset(app_id="PMFER", image_url_mask="", image_url_logo="", async_mode=False))
+    try:
+        understood = [apprise.add(url.get_secret_value()) for url in settings.notify_urls]
+        told = any(understood) and bool(apprise.notify(body=body, title=title, notify_type=kind)) and all(understood)
+    except Exception as error:  # each of its services has errors of its own, and none may end a night
+        log.warning("nobody was notified (%s); check PMFER_NOTIFY_URLS", type(error).__name__)
+        return False
+    if not told:
+        proxies = ", ".join(sorted({shown(proxy) for kind, proxy in proxy_variables().items() if kind != "no"}))
+        through = f" and the proxy {proxies}" if proxies else ""
+        log.warning("a notice was not delivered; check PMFER_NOTIFY_URLS%s with `pmfer doctor --notify`", through)
+    return told
+
+
+@contextmanager
+def stage(name: str) -> Iterator[None]:
+    """Count the time inside as that of a stage, if a night is watched. Serves as a decorator too."""
+    began = time.monotonic()
+    try:
+        with nameless_errors():
+            yield
+    finally:
+        stages = _stages.get()
+        if stages is not None:
+            stages[name] = stages.get(name, 0.0) + time.monotonic() - began
+
+
+@contextmanager
+def beside_tonight() -> Iterator[None]:
+    """Nights inside are told of by notices, and leave the metrics to the night that comes before them."""
+    token = _beside.set(True)
+    try:
+        yield
+    finally:
+        _beside.reset(token)
+
+
+def watched(function: Callable[[RunRequest, date], NightOutcome]) -> Callable[[RunRequest, date], NightOutcome]:
+    """A night that writes its metrics and tells how it ended, whoever runs it: a command or a worker.
+
+    Trouble with metrics or notices is a warning, never an error.
+    """
+
+    @functools.wraps(function)
+    def run(request: RunRequest, night: date) -> NightOutcome:
+        settings = request.place()
+        set_up_worker(settings)
+        token, began = _stages.set({}), time.monotonic()
+        try:
+            with nameless_errors():
+                outcome = function(request, night)
+        except (KeyboardInterrupt, SystemExit):
+            raise  # whoever stopped it knows
+        except BaseException as error:
+            report_failure(settings, night, error, time.monotonic() - began)
+            raise
+        else:
+            report_end(settings, outcome.night, time.monotonic() - began)
+            return outcome
+        finally:
+            _stages.reset(token)
+
+    return run
+
+
+def report_failure(settings: Settings, night: date | None, error: BaseException, run_s: float = 0.0) -> None:
+    """Leave a failure in the metrics file and tell of it."""
+    _write(settings, NightMetrics(False, datetime.now(UTC), run_s, dict(_stages.get() or {})))
+    notify_failure(settings, night, error)
+
+
+def report_end(settings: Settings, night: date, run_s: float = 0.0, *, done_before: bool = False) -> None:
+    """Leave the figures of a night that is done in the metrics file and tell of it, unless it was told before."""
+    try:
+        figures = night_figures(settings, night)
+    except PmferError as error:
+        log.warning("no figures of %s: %s", night, error)
+        figures = None
+    _write(settings, NightMetrics(True, datetime.now(UTC), run_s, dict(_stages.get() or {}), figures))
+    if figures is None or not done_before:
+        notify_end(settings, night, figures)
+
+
+def night_figures(settings: Settings, night: date) -> NightFigures | None:
+    """A night as readers see it; None if they see none.
+
+    Raises:
+        PmferError: the warehouse cannot be read.
+    """
+    with closing(open_reader(warehouse_address(settings))) as reader:
+        rows = queries.nights(reader, 1, night)
+        reasons = queries.quarantine(reader, night)["reason"].to_list()
+    if rows.is_empty():
+        return None
+    row: dict[str, Any] = rows.row(0, named=True)
+    names = ("sessions_found", "sessions_stored", "frames_sampled", "frames_scored", "video_s", "abstention_share")
+    return NightFigures(
+        night=night,
+        reports=row["reports"],
+        set_aside={QuarantineReason(reason): reasons.count(reason) for reason in set(reasons)},
+        **{name: row[name] for name in names},
+    )
+
+
+def metrics_path(settings: Settings) -> Path:
+    """Where the metrics file lies."""
+    return settings.metrics_file or DataFolder(settings.data_dir.absolute()).metrics
+
+
+def _write(settings: Settings, metrics: NightMetrics) -> None:
+    if _beside.get():
+        return
+    path = metrics_path(settings)
+    try:
+        write_metrics(path, metrics)
+    except OSError as error:
+        log.warning("metrics %s: cannot be written (%s)", path, error.strerror)
