@@ -8,7 +8,6 @@ import os
 import secrets
 import stat
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 from flows.data_folder import DataFolder
+from flows.private_file import write_private
 from flows.proxies import TIMEOUT_S, is_loopback, server_trouble
 from flows.settings import (
     HEARTBEAT_S,
@@ -93,17 +93,7 @@ def make_login(data: DataFolder) -> str:
     if known is not None:
         return known
     path = data.server_secret
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".secret-")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(f"{USER}:{secrets.token_urlsafe(SECRET_BYTES)}\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        with suppress(FileExistsError):  # of two that make one at once, the first has made it
-            os.link(name, path)
-    finally:
-        Path(name).unlink()
+    write_private(path, f"{USER}:{secrets.token_urlsafe(SECRET_BYTES)}\n", keep=True)
     made = _read(path)
     assert made is not None
     return made

@@ -10,8 +10,9 @@ import duckdb
 import polars as pl
 
 from flows.data_folder import DataFolder
+from flows.private_file import private_draft
 from warehouse.consent import Consent, record_consents
-from warehouse.encryption import make_private_folder, read_parquet, write_parquet
+from warehouse.encryption import read_parquet, write_parquet
 
 _SCHEMA = {
     "patient_id": pl.String,
@@ -28,11 +29,8 @@ def hand_over(data: DataFolder, key: str | None, consents: Sequence[Consent]) ->
     Raises:
         OSError, WarehouseError: the file cannot be written.
     """
-    make_private_folder(data.inbox)
-    draft = data.inbox / f".consents-{time.time_ns()}"
-    draft.touch(mode=0o600)
-    write_parquet(pl.DataFrame([vars(consent) for consent in consents], schema=_SCHEMA), draft, key)
-    draft.replace(data.inbox / f"{draft.name[1:]}.parquet")
+    with private_draft(data.inbox / f"consents-{time.time_ns()}.parquet") as draft:
+        write_parquet(pl.DataFrame([vars(consent) for consent in consents], schema=_SCHEMA), draft, key)
 
 
 def take_over(connection: duckdb.DuckDBPyConnection, data: DataFolder, key: str | None) -> tuple[int, int]:

@@ -3,8 +3,6 @@
 A CSV or Parquet file with the columns `patient_id` and `name`. No name is stored, logged or repeated in a message.
 """
 
-import os
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -12,6 +10,7 @@ from types import MappingProxyType
 import polars as pl
 
 from flows.csv_table import delimiter_of
+from flows.private_file import private_draft
 from pmfer.errors import ReportError
 
 COLUMNS = ("patient_id", "name")
@@ -51,16 +50,11 @@ def remove_name(path: Path, patient_id: str) -> bool:
     kept = table.filter(pl.col("patient_id").ne_missing(patient_id))
     if kept.height == table.height:
         return False
-    write: Callable[[str], object] = kept.write_parquet if _is_parquet(path) else kept.write_csv
+    write: Callable[[Path], object] = kept.write_parquet if _is_parquet(path) else kept.write_csv
     try:
-        descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        os.close(descriptor)
-        try:
+        with private_draft(path) as draft:
             write(draft)
-            Path(draft).chmod(path.stat().st_mode & 0o777)
-            Path(draft).replace(path)
-        finally:
-            Path(draft).unlink(missing_ok=True)
+            draft.chmod(path.stat().st_mode & 0o777)
     except OSError as error:
         raise ReportError(f"name map {path}: cannot be written ({error.strerror}); remove the row by hand") from None
     return True

@@ -21,6 +21,7 @@ from flows.data_folder import DataFolder
 from flows.printing import SUFFIXES
 from flows.privacy.file_search import files_below, holds, is_database
 from flows.privacy.ward_again import is_ward_file
+from flows.private_file import private_draft
 from flows.sources import MANIFEST, MAX_SIDECAR_BYTES
 from flows.sources.names import SIDECAR_SUFFIX, is_video, same_name, stem, suffix
 from pmfer.errors import ConfigurationError
@@ -258,9 +259,9 @@ def _rewrite_manifest(manifest: Path, patient_id: str) -> None:
     writer = csv.DictWriter(text, list(rows[0]), extrasaction="ignore", delimiter=delimiter)
     writer.writeheader()
     writer.writerows(row for row in rows if row.get("patient_id") != patient_id)
-    draft = manifest.with_name(f".{manifest.name}.draft")
-    draft.write_text(text.getvalue(), encoding="utf-8")
-    draft.replace(manifest)
+    with private_draft(manifest) as draft:
+        draft.write_text(text.getvalue(), encoding="utf-8")
+        draft.chmod(manifest.stat().st_mode & 0o777)  # whoever wrote it goes on to use it
 
 
 def _keyed_hash(path: Path, key: bytes) -> str:
