@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from flows.data_folder import DataFolder
+from flows.nightly import run_nights
 from flows.request import RunRequest
-from flows.run_nights import run_nights
 from flows.settings import read_settings
 from flows.warehouse_address import warehouse_address
 from pmfer.errors import ConfigurationError

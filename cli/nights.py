@@ -9,7 +9,6 @@ import typer
 from cli.options import BundleName, DataDir, Detector, DispatchTo, First, Fps, Last, Source, day, places, source_of
 from flows.console import PlainConsole
 from flows.request import RunRequest
-from flows.run_nights import run_nights, run_tonight
 from flows.settings import Dispatch, read_settings
 from reports import Format
 
@@ -32,6 +31,8 @@ def nightly(
 
     Without --date that is yesterday, and then come earlier days that are not finished.
     """
+    from flows.nightly import run_nights, run_tonight
+
     request = _request(source, data_dir, bundle, detector, fps, dispatch)
     if night:
         run_nights(request, day(night), day(night), typer.echo)
@@ -51,6 +52,8 @@ def backfill(
     dispatch: DispatchTo = None,
 ) -> None:
     """Process several days in order; what is done already is left alone."""
+    from flows.nightly import run_nights
+
     request = _request(source, data_dir, bundle, detector, fps, dispatch)
     run_nights(request, day(first), day(last), typer.echo)
 

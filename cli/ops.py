@@ -187,7 +187,7 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     table = Table(box=None, header_style="bold")
     for heading in ("night", "run"):
         table.add_column(heading)
-    for heading in ("found", "scored", "set aside", "frames", "no scores", "video", "reports", "took"):
+    for heading in ("found", "scored", "quarantined", "frames", "no scores", "video", "reports", "took"):
         table.add_column(heading, justify="right")
     for row in rows:
         share = row["abstention_share"]

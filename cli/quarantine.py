@@ -1,4 +1,4 @@
-"""`pmfer quarantine`: look at what was set aside, ask to try it again, or forget it."""
+"""`pmfer quarantine`: look at quarantined sessions, ask to try them again, or forget them."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -15,13 +15,13 @@ from pmfer.errors import QuarantineReason
 SHORT_ID = 12  # characters of an identifier in the table; any beginning that is unique will do in a command
 COLUMNS = ("source_uri", "reason", "message")  # what fits beside each other; `show` has the rest
 
-app = typer.Typer(help="Look after sessions that were set aside.", no_args_is_help=True)
+app = typer.Typer(help="Look after quarantined sessions.", no_args_is_help=True)
 
 AsJsonLines = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
 Names = Annotated[list[str] | None, typer.Argument(help="Identifiers, or their beginnings, or paths in the source.")]
 Since = Annotated[str | None, typer.Option("--from", help="First night, YYYY-MM-DD.")]
 Until = Annotated[str | None, typer.Option("--to", help="Last night, YYYY-MM-DD.")]
-Reason = Annotated[QuarantineReason | None, typer.Option(help="Only what was set aside for this reason.")]
+Reason = Annotated[QuarantineReason | None, typer.Option(help="Only what was quarantined for this reason.")]
 
 
 @app.command("list")
@@ -32,19 +32,19 @@ def list_(
     as_json: AsJsonLines = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Show what is set aside now."""
+    """Show what is in quarantine now."""
     from flows.quarantine import Choice, look
 
     rows = look(*places(data_dir), Choice((), optional_day(since), optional_day(until), reason))
     if as_json:
         _print_json(rows)
     else:
-        table_console().print(table_of(rows) if rows else "nothing is set aside")
+        table_console().print(table_of(rows) if rows else "nothing is in quarantine")
 
 
 @app.command()
 def show(names: Names, as_json: AsJsonLines = False, data_dir: DataDir = None) -> None:
-    """Show everything about sessions that were set aside."""
+    """Show everything about quarantined sessions."""
     from flows.quarantine import Choice, look
 
     rows = look(*places(data_dir), Choice(tuple(names or ())))
@@ -84,12 +84,12 @@ def drop(
     yes: Yes = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Forget sessions that were set aside; a file that still lies in the source comes back when its night is run."""
+    """Forget quarantined sessions; a file that still lies in the source comes back when its night is run."""
     from flows.quarantine import Choice, chosen, forget
 
     data, warehouse = places(data_dir)
     choice = Choice(tuple(names or ()), optional_day(since), optional_day(until), reason)
-    if not yes and not typer.confirm(f"forget {len(chosen(data, warehouse, choice))} of what is set aside?"):
+    if not yes and not typer.confirm(f"forget {len(chosen(data, warehouse, choice))} of what is in quarantine?"):
         raise typer.Abort
     typer.echo(f"{len(forget(data, warehouse, choice))} forgotten")
 

@@ -5,9 +5,10 @@ Prefect stores parameters, names and artifacts on its server: only paths, dates 
 
 import logging
 from contextlib import closing
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from httpx import HTTPError
 from prefect import flow
@@ -18,8 +19,8 @@ from pydantic import Field, StrictInt, StrictStr
 
 from flows.data_folder import DataFolder
 from flows.logs import hide, nameless_errors
-from flows.night import NightOutcome
-from flows.nightly import each_night, previous_day, tonight_and_before
+from flows.nightly import each_night, tonight_and_before
+from flows.outcome import NightOutcome
 from flows.prefect_runs import telling
 from flows.printing import printing_of
 from flows.process import set_up_worker
@@ -84,6 +85,23 @@ def nightly(
     day = night or previous_day(flow_run.scheduled_start_time, time_zone)
     with telling():
         return tonight_and_before(request, day, before=night is None)
+
+
+def previous_day(due: datetime | None, time_zone: str | None) -> date:
+    """The day before a run was due, so that a late run still takes the night it was meant for.
+
+    Args:
+        due: when the run was to start, with its zone; None: now.
+        time_zone: by whose calendar, as Europe/Berlin; None: that of this machine.
+
+    Raises:
+        ConfigurationError: there is no such zone.
+    """
+    try:
+        zone = ZoneInfo(time_zone) if time_zone else None
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ConfigurationError(f"time_zone {time_zone}: no such zone; write it as Europe/Berlin") from None
+    return (due or datetime.now(UTC)).astimezone(zone).date() - timedelta(days=1)
 
 
 @flow(name="backfill", flow_run_name="backfill {first} to {last}")

@@ -24,7 +24,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from flows.data_folder import DataFolder
 from flows.logs import nameless_errors, without_identities
-from flows.night import NightOutcome
+from flows.outcome import NightOutcome
 from flows.private_file import write_private
 from flows.process import set_up_worker
 from flows.proxies import shown
@@ -56,7 +56,7 @@ class NightFigures:
     video_s: float | None  # seconds of video
     abstention_share: float | None  # of the sampled frames those without scores, 0..1
     reports: int
-    set_aside: Mapping[QuarantineReason, int]  # sessions of the night in quarantine
+    quarantined: Mapping[QuarantineReason, int]  # sessions of the night in quarantine
 
 
 @dataclass(frozen=True)
@@ -129,12 +129,12 @@ def _add_figures(registry: CollectorRegistry, figures: NightFigures) -> None:
         registry, "abstention_ratio", "share of sampled frames of the night without scores", figures.abstention_share
     )
     _gauge(registry, "reports", "reports of the night", figures.reports)
-    set_aside = Gauge(
+    quarantined = Gauge(
         "pmfer_sessions_quarantined", "sessions of the night in quarantine, by reason", ["reason"], registry=registry
     )
     # Every reason has a line: a series that appears with its first count is one that no alert sees rise.
     for reason in QuarantineReason:
-        set_aside.labels(reason.value).set(figures.set_aside.get(reason, 0))
+        quarantined.labels(reason.value).set(figures.quarantined.get(reason, 0))
 
 
 def _gauge(registry: CollectorRegistry, name: str, text: str, value: float | None) -> None:
@@ -165,7 +165,7 @@ def notify_end(settings: Settings, night: date, figures: NightFigures | None) ->
     body = "Nothing was to be done."
     if figures is not None:
         body = (
-            f"{figures.sessions_stored} sessions scored, {sum(figures.set_aside.values())} set aside, "
+            f"{figures.sessions_stored} sessions scored, {sum(figures.quarantined.values())} quarantined, "
             f"{figures.reports} reports; {figures.frames_scored} of {figures.frames_sampled} sampled frames scored."
         )
     _tell(settings, "completion", f"PMFER: the night of {night} is done", body, NotifyType.SUCCESS)
@@ -266,7 +266,7 @@ def watched(function: Callable[[RunRequest, date], NightOutcome]) -> Callable[[R
             report_failure(settings, night, error, time.monotonic() - began)
             raise
         else:
-            report_end(settings, outcome.night, time.monotonic() - began)
+            report_end(settings, outcome.night, time.monotonic() - began, done_before=outcome.idle)
             return outcome
         finally:
             _stages.reset(token)
@@ -308,7 +308,7 @@ def night_figures(settings: Settings, night: date) -> NightFigures | None:
     return NightFigures(
         night=night,
         reports=row["reports"],
-        set_aside={QuarantineReason(reason): reasons.count(reason) for reason in set(reasons)},
+        quarantined={QuarantineReason(reason): reasons.count(reason) for reason in set(reasons)},
         **{name: row[name] for name in names},
     )
 

@@ -1,4 +1,4 @@
-"""A night: find its sessions, score what is new, store, publish, report; and then earlier ones that are not finished.
+"""A night: find its sessions, plan, score and store what is new, publish, report; then earlier ones not finished.
 
 Every step is keyed by content, bundle and options, so a run that was killed is simply started again. Nothing here needs
 Prefect: flows.deployed makes flows of it, and flows.prefect_runs shows what is done. Prefect stores what it is shown
@@ -8,27 +8,19 @@ on its server: only dates, folders and hashes of paths go there.
 import logging
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from functools import partial
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import duckdb
 
 from flows.job import Job, make_job, source_of
 from flows.logs import OwnWords, hide, log_context
-from flows.monitoring import beside_tonight, stage, watched
-from flows.night import (
-    NightOutcome,
-    NightPlan,
-    new_ambiguous,
-    patients_alike,
-    plan_night,
-    quarantine_record,
-    run_record,
-)
-from flows.prefect_runs import as_flow, show_table, step
+from flows.monitoring import beside_tonight, report_failure, stage, watched
+from flows.outcome import NightOutcome, idle_outcome, remember_contents, session_outcomes
+from flows.plan import NightPlan, plan_night, quarantine_record, run_record, warn_of_pseudonyms
+from flows.prefect_runs import as_flow, show_table, step, tell_server
 from flows.privacy.retention import retain
 from flows.report import DueReport, due_reports, render, require_none
 from flows.request import RunRequest
@@ -37,8 +29,7 @@ from flows.settings import Dispatch
 from flows.shards import pack
 from flows.sources import NightListing, list_night, list_nights
 from flows.staging import NoRoomError
-from flows.tally import remember_contents, tally
-from flows.unfinished import begun, nights_to_come_back_to, note_missed, was_cut_short
+from flows.unfinished import begun, nights_to_come_back_to, note_failed, note_missed, was_cut_short
 from flows.warehouse_address import warehouse_address
 from flows.writing import writing
 from pmfer.errors import ConfigurationError, PmferError
@@ -54,39 +45,59 @@ from warehouse.warehouse import Writer
 log = logging.getLogger("pmfer.nightly")
 
 
-@step("find sessions", waits=(1, 10, 60), again=lambda error: True)
-@stage("find")
-def find_sessions(job: Job) -> NightListing:
-    """List the night; a source on a network may need a second look."""
-    return list_night(job.source, job.night)
+def run_tonight(request: RunRequest) -> None:
+    """Run the night of the day before, and then earlier nights that are not finished.
+
+    Raises:
+        PmferError: tonight failed. An earlier one that did is a line, and tried again by the next run.
+    """
+    night = date.today() - timedelta(days=1)
+    tell_server(request, "nightly", f"nightly {night}", partial(tonight_and_before, request, night, before=True))
 
 
-@step("check")
-@stage("check")
-def check_load(connection: duckdb.DuckDBPyConnection) -> None:
-    """Check the contracts over what was loaded: nothing that breaks one is published."""
-    require_contracts(connection, everything=False)
+def run_nights(request: RunRequest, first: date, last: date, say: Callable[[str], None]) -> bool:
+    """Run the nights from first to last; False when all was done before, which `say` is told.
+
+    Raises:
+        ConfigurationError: `last` lies before `first`.
+        PmferError: a night failed; those before it are done.
+    """
+    if last < first:
+        raise ConfigurationError(f"--to {last} lies before --from {first}; swap them")
+    require_places(request, first if first == last else None)
+    if first == last:
+        span = str(first)
+        outcomes = [tell_server(request, "nightly", f"nightly {span}", partial(one_night, request, first))]
+    else:
+        span = f"{first} to {last}"
+        outcomes = tell_server(request, "backfill", f"backfill {span}", partial(each_night, request, first, last))
+    if any(not outcome.idle for outcome in outcomes):
+        return True
+    for outcome in outcomes:
+        if outcome.unready:
+            log.info("%s: %d sessions still being uploaded, left for next time", outcome.night, outcome.unready)
+    say(f"{span}: nothing to do")
+    return False
 
 
-@step("publish", waits=(5, 5))
-@stage("publish")
-def publish_snapshot(writer: Writer) -> bool:
-    """Give readers what is stored so far; those of a lake see it by themselves."""
-    return writer.publish()
+def require_places(request: RunRequest, night: date | None) -> None:
+    """Fail at once where source or data folder cannot be used: whoever typed the command waits for it.
 
+    A night on a schedule looks for its source for a while, see `find_sessions`.
 
-@step("tidy")
-@stage("tidy")
-def tidy_lake(connection: duckdb.DuckDBPyConnection) -> None:
-    """Merge what the night left in small files, if the warehouse is a lake."""
-    tidy(connection)
-
-
-@step("render reports", waits=(0,))
-@stage("report")
-def render_reports(connection: duckdb.DuckDBPyConnection, due: list[DueReport], job: Job, run_id: str) -> list[str]:
-    """Render what is due, in processes of their own, and record it; what went wrong, a line each."""
-    return render(connection, due, job.data, job.printing, run_id)
+    Raises:
+        PmferError, OSError: one cannot be used. It is told, and the night, if it is only one, counts as failed.
+    """
+    settings, data = request.place(), request.data()
+    try:
+        data.require_writable()
+        data.require_room()
+        list_nights(source_of(settings, request.source))
+    except (PmferError, OSError) as error:
+        report_failure(settings, night, error)
+        if night and data.root.is_dir():
+            note_failed(data, night)
+        raise
 
 
 def tonight_and_before(request: RunRequest, night: date, *, before: bool) -> NightOutcome:
@@ -103,14 +114,33 @@ def tonight_and_before(request: RunRequest, night: date, *, before: bool) -> Nig
         PmferError: the night failed, see `one_night`.
     """
     outcome = one_night(request, night)
+    say_idle(outcome)
     if before:
         with beside_tonight():
             for left in nights_left(request, night):
                 try:
-                    as_flow("nightly", f"nightly {left}", partial(one_night, request, left))
+                    say_idle(as_flow("nightly", f"nightly {left}", partial(one_night, request, left)))
                 except Exception as error:  # whatever it is, it is that night's, and was told as such
                     log.error("%s, left unfinished earlier, failed: %s; each night tries it again", left, error)
     return outcome
+
+
+def say_idle(outcome: NightOutcome) -> None:
+    """Log a night that had nothing to do; the others log what they did."""
+    if outcome.idle:
+        log.info("%s", OwnWords(outcome.sentence()))
+
+
+def nights_left(request: RunRequest, tonight: date) -> list[date]:
+    """The nights before tonight to come back to, in order.
+
+    Raises:
+        PmferError: the source or the warehouse cannot be read.
+    """
+    settings, data = request.place(), request.data()
+    note_missed(data, list_nights(source_of(settings, request.source)), tonight)
+    with closing(open_reader(warehouse_address(settings))) as reader:
+        return nights_to_come_back_to(reader, data, tonight)
 
 
 def each_night(request: RunRequest, first: date, last: date) -> list[NightOutcome]:
@@ -141,7 +171,7 @@ def one_night(request: RunRequest, night: date) -> NightOutcome:
 
 
 def run_night(job: Job) -> NightOutcome:
-    """Do what a job says; see `one_night`."""
+    """Do what a job says: find, plan, score, store, publish, report; see `one_night`."""
     began = time.monotonic()
     if job.dispatch is Dispatch.WORKERS:
         from flows.score_shard import require_dispatchable
@@ -153,48 +183,28 @@ def run_night(job: Job) -> NightOutcome:
         connection = writer.connection
         with stage("plan"):
             plan = plan_night(connection, listing, job)
-        if alike := patients_alike(connection, listing):
-            log.warning(
-                "patient ids that differ in upper and lower case only: %d; they count as different patients, `pmfer "
-                "doctor` names them",
-                sum(map(len, alike)),
-            )
-        if ambiguous := new_ambiguous(connection, listing):
-            log.warning(
-                "%d new patients have pseudonyms that an erasure cannot tell from other words in notes; better have "
-                "some of three characters or more with a letter and a digit, such as p12",
-                ambiguous,
-            )
-        if not something_to_do(connection, plan, job):
-            outcome = NightOutcome(job.night, plan.found, 0, plan.done_before, 0, 0, 0, len(plan.unready))
-        else:
-            outcome = process(writer, plan, job)
-        if removed := retain(connection, job.data, job.retention, date.today()):
-            gone = ", ".join(f"{count} {name}" for name, count in removed.items())
-            log.info("too old to be kept: %s", OwnWords(gone))
+        warn_of_pseudonyms(connection, listing)
+        outcome = process(writer, plan, job) if something_to_do(connection, plan, job) else idle_outcome(plan, job)
+        remove_expired(connection, job)
         store.settle_replays(connection, job.night)
         publish_snapshot(writer)
         head = current_head(connection)
-    log.info("%s  %.1f s", OwnWords(outcome.sentence()), time.monotonic() - began)
-    # Whoever keeps this output can prove later that no entry was taken off the end of the log.
-    log.info("audit log ends with entry %d, %s", head.entries, head.sha256)
+    if not outcome.idle:
+        log.info("%s  %.1f s", OwnWords(outcome.sentence()), time.monotonic() - began)
+        # Whoever keeps this output can prove later that no entry was taken off the end of the log.
+        log.info("audit log ends with entry %d, %s", head.entries, head.sha256)
     return outcome
 
 
-def nights_left(request: RunRequest, tonight: date) -> list[date]:
-    """The nights before tonight to come back to, in order.
-
-    Raises:
-        PmferError: the source or the warehouse cannot be read.
-    """
-    settings, data = request.place(), request.data()
-    note_missed(data, list_nights(source_of(settings, request.source)), tonight)
-    with closing(open_reader(warehouse_address(settings))) as reader:
-        return nights_to_come_back_to(reader, data, tonight)
+@step("find sessions", waits=(1, 10, 60), again=lambda error: True)
+@stage("find")
+def find_sessions(job: Job) -> NightListing:
+    """List the night; a source on a network may need a second look."""
+    return list_night(job.source, job.night)
 
 
 def something_to_do(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job) -> bool:
-    """Whether a night has sessions to score or to set aside, reports that are due, or a run that was cut short."""
+    """Whether a night has sessions to score or to quarantine, reports that are due, or a run that was cut short."""
     return (
         not plan.nothing_new
         or was_cut_short(connection, job.night)
@@ -213,19 +223,11 @@ def process(writer: Writer, plan: NightPlan, job: Job) -> NightOutcome:
             store.lift_quarantine(connection, uri)
         for rejection in plan.rejections:
             store.add_quarantine(connection, quarantine_record(rejection, job.night, run_id))
-        shards = pack(plan.pending, job.shard_s)
-        if job.dispatch is Dispatch.WORKERS and shards:
-            from flows.score_shard import dispatch
-
-            dispatch(shards, job, run_id)
-            remember_contents(connection, plan, job)
-        else:
-            try:
-                # One call, so that the networks are loaded once.
-                score_sessions(connection, [session for shard in shards for session in shard.sessions], job, run_id)
-            except NoRoomError as error:  # all others are scored: readers get them before the night fails
-                left_out = error
-        done = tally(connection, plan, job, run_id)
+        try:
+            score_and_store(connection, plan, job, run_id)
+        except NoRoomError as error:  # all others are scored: readers get them before the night fails
+            left_out = error
+        done = session_outcomes(connection, plan, job, run_id)
         check_load(connection)
         publish_snapshot(writer)
         rendered = render_all(connection, job, run_id)
@@ -237,6 +239,33 @@ def process(writer: Writer, plan: NightPlan, job: Job) -> NightOutcome:
     tidy_lake(connection)
     show_table(f"night-{job.night.isoformat()}", done.rows(), outcome.sentence())
     return outcome
+
+
+def score_and_store(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job, run_id: str) -> None:
+    """Score what is pending, here or by workers, and store each session as soon as it is done."""
+    shards = pack(plan.pending, job.shard_s)
+    if job.dispatch is Dispatch.WORKERS and shards:
+        from flows.score_shard import dispatch
+
+        dispatch(shards, job, run_id)
+        remember_contents(connection, plan, job)
+    else:
+        # One call, so that the networks are loaded once.
+        score_sessions(connection, [session for shard in shards for session in shard.sessions], job, run_id)
+
+
+@step("check")
+@stage("check")
+def check_load(connection: duckdb.DuckDBPyConnection) -> None:
+    """Check the contracts over what was loaded: nothing that breaks one is published."""
+    require_contracts(connection, everything=False)
+
+
+@step("publish", waits=(5, 5))
+@stage("publish")
+def publish_snapshot(writer: Writer) -> bool:
+    """Give readers what is stored so far; those of a lake see it by themselves."""
+    return writer.publish()
 
 
 def render_all(connection: duckdb.DuckDBPyConnection, job: Job, run_id: str) -> int:
@@ -252,6 +281,27 @@ def render_all(connection: duckdb.DuckDBPyConnection, job: Job, run_id: str) -> 
     return len(due)
 
 
+@step("render reports", waits=(0,))
+@stage("report")
+def render_reports(connection: duckdb.DuckDBPyConnection, due: list[DueReport], job: Job, run_id: str) -> list[str]:
+    """Render what is due, in processes of their own, and record it; what went wrong, a line each."""
+    return render(connection, due, job.data, job.printing, run_id)
+
+
+@step("tidy")
+@stage("tidy")
+def tidy_lake(connection: duckdb.DuckDBPyConnection) -> None:
+    """Merge what the night left in small files, if the warehouse is a lake."""
+    tidy(connection)
+
+
+def remove_expired(connection: duckdb.DuckDBPyConnection, job: Job) -> None:
+    """Delete data past its retention period."""
+    if removed := retain(connection, job.data, job.retention, date.today()):
+        gone = ", ".join(f"{count} {name}" for name, count in removed.items())
+        log.info("too old to be kept: %s", OwnWords(gone))
+
+
 @contextmanager
 def recorded_failure(connection: duckdb.DuckDBPyConnection, run_id: str, plan: NightPlan) -> Iterator[None]:
     """Mark the run as failed when the body raises."""
@@ -264,20 +314,3 @@ def recorded_failure(connection: duckdb.DuckDBPyConnection, run_id: str, plan: N
         with suppress(PmferError):
             store.finish_run(connection, run_id, outcome)
         raise
-
-
-def previous_day(due: datetime | None, time_zone: str | None) -> date:
-    """The day before a run was due, so that a late run still takes the night it was meant for.
-
-    Args:
-        due: when the run was to start, with its zone; None: now.
-        time_zone: by whose calendar, as Europe/Berlin; None: that of this machine.
-
-    Raises:
-        ConfigurationError: there is no such zone.
-    """
-    try:
-        zone = ZoneInfo(time_zone) if time_zone else None
-    except (ZoneInfoNotFoundError, ValueError):
-        raise ConfigurationError(f"time_zone {time_zone}: no such zone; write it as Europe/Berlin") from None
-    return (due or datetime.now(UTC)).astimezone(zone).date() - timedelta(days=1)

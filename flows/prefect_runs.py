@@ -14,8 +14,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar
 
+from flows.prefect_server import login_to_server, server_fault
+from flows.request import RunRequest
+from flows.settings import Dispatch, prefect_server, prepare_prefect
 from flows.sources import SourceGoneError
-from pmfer.errors import PmferError
+from pmfer.errors import ConfigurationError, PmferError
 
 log = logging.getLogger("pmfer.nightly")
 
@@ -76,6 +79,31 @@ def leaving_at_once() -> Iterator[None]:
         raise
     finally:
         _last.reset(token)
+
+
+def tell_server(request: RunRequest, name: str, run_name: str, body: Callable[[], T]) -> T:
+    """Do some work of a command, shown as a run of a flow where a server is there to be told.
+
+    Without a server a night has no use for Prefect, and does not load it. A server that cannot be told costs a line,
+    and ends a run that needs workers.
+
+    Raises:
+        ConfigurationError: workers were to score, and the server cannot be used.
+    """
+    url = prefect_server()
+    if not url:
+        return body()
+    settings = request.place()
+    login = login_to_server(settings)
+    trouble = server_fault(url, login)
+    if trouble and (request.dispatch or settings.dispatch) is Dispatch.WORKERS:
+        raise ConfigurationError(f"Prefect server {trouble}")
+    if trouble:
+        log.warning("Prefect server %s; it is not told of this run, which goes on without", trouble)
+        return body()
+    prepare_prefect(request.data().prefect_home, login)
+    with telling():
+        return as_flow(name, run_name, body)
 
 
 def as_flow(name: str, run_name: str, body: Callable[[], T]) -> T:

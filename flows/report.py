@@ -65,7 +65,7 @@ def due_report(report: PatientReport | WardReport, folder: Path, printing: Print
 def reports_of(
     connection: duckdb.DuckDBPyConnection, day: date, scoring: Provenance, folder: Path, printing: Printing
 ) -> list[DueReport]:
-    """All reports that a day should have: one per patient with a session that day, stored or set aside, and the ward's.
+    """All reports that a day should have: one per patient with a session that day, stored or not, and the ward's.
 
     A day without any session has none. A report of which nothing is wanted, such as the ward's where FHIR alone is, is
     left out.

@@ -24,7 +24,7 @@ from prefect.exceptions import ObjectNotFound
 
 from flows.job import Job, job_of
 from flows.logs import hide, log_context, nameless_errors
-from flows.night import plan_night, quarantine_record
+from flows.plan import plan_night, quarantine_record
 from flows.process import set_up_worker
 from flows.scoring import score_sessions
 from flows.settings import Settings, prefect_server, read_settings

@@ -1,54 +1,65 @@
-"""Scoring sessions one after the other: pull, score, store, or set aside. Whatever happens to one spares the next."""
+"""Sessions one after the other: pull, score, store, or quarantine. Whatever happens to one spares the next."""
 
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import duckdb
+import polars as pl
 
 from flows.job import Job
 from flows.logs import log_context, session_label, session_progress
 from flows.monitoring import stage
-from flows.night import (
-    PendingSession,
-    ScoredSession,
-    StagedSession,
-    examine,
-    pull_session,
-    quarantine_record,
-    score_session,
-    store_scored,
-)
+from flows.plan import PendingSession, examine, quarantine_record, unopened
 from flows.prefect_runs import step
 from flows.privacy.consent_inbox import take_over
 from flows.sources import Rejection, Unready
-from flows.staging import NoRoomError, staging_folder
+from flows.sources.digests import Digests
+from flows.sources.printable import printable
+from flows.staging import (
+    ChangedMeanwhileError,
+    NoRoomError,
+    TooLargeToCopyError,
+    UnreadableRecordingError,
+    copy_recording,
+    staging_folder,
+)
 from inference.process import ScoringProcess
-from pmfer.errors import SessionError
+from inference.score import Scorer, VideoSummary
+from pmfer.bundle import Bundle
+from pmfer.errors import QuarantineReason, SessionError, VideoError
 from warehouse import store
+from warehouse.records import (
+    BundleRecord,
+    ScoringRecord,
+)
 
 log = logging.getLogger("pmfer.nightly")
 
 
-@step("pull session", waits=(1, 10, 60))
-@stage("pull")
-def pull(session: PendingSession, job: Job, folder: Path) -> StagedSession | Rejection | Unready:
-    """Copy one video below the data folder."""
-    return pull_session(session, job, folder)
+@dataclass(frozen=True)
+class StagedSession:
+    """A session whose video was copied, and hashed on the way."""
+
+    session: PendingSession
+    video: Path  # the copy
 
 
-@step("score session", waits=(0,))
-@stage("score")
-def score(scorer: ScoringProcess, staged: StagedSession, job: Job) -> ScoredSession | Rejection:
-    """Score one staged video into a Parquet file beside it."""
-    return score_session(scorer, staged.session, staged.video, job.warehouse.key)
+@dataclass(frozen=True)
+class ScoredSession:
+    """A session with its score batch, not stored yet."""
+
+    session: PendingSession
+    frames: pl.DataFrame  # see pmfer.frame_row
+    summary: VideoSummary
 
 
 def score_sessions(
     connection: duckdb.DuckDBPyConnection, sessions: Sequence[PendingSession], job: Job, run_id: str
 ) -> None:
-    """Score and store sessions, or set them aside, each as soon as it is done: a kill loses one session at most.
+    """Score and store sessions, or quarantine them, each as soon as it is done: a kill loses one session at most.
 
     Raises:
         NoRoomError: recordings were left out that do not fit on the disk now; all others were done.
@@ -70,7 +81,7 @@ def score_sessions(
             advance(result.summary.duration_s or 0.0 if isinstance(result, ScoredSession) else 0.0)
             if isinstance(result, Rejection):
                 with log_context(session=session_label(result.content_sha256)):
-                    log.info("set aside: %s", result.reason)
+                    log.info("quarantined: %s", result.reason)
                 store.add_quarantine(connection, quarantine_record(result, job.night, run_id))
     if left_out:
         others = f"; {len(left_out) - 1} others do not fit either" if len(left_out) > 1 else ""
@@ -87,7 +98,7 @@ def score_one(
 ) -> ScoredSession | Rejection | Unready | None:
     """Score and store one session; None if its content, once read, turns out to need no scoring."""
     take_over(connection, job.data, job.warehouse.key)
-    staged = pull(session, job, folder)
+    staged = pull_session(session, job, folder)
     if not isinstance(staged, StagedSession):
         return staged
     with log_context(session=session_label(staged.session.content_sha256)), _gone_at_the_end(staged):
@@ -98,7 +109,7 @@ def score_one(
             store.lift_quarantine(connection, staged.session.recording.source_uri)
         if not examination.open:
             return None
-        result = score(scorer, staged, job)
+        result = score_session(scorer, staged.session, staged.video)
         if isinstance(result, ScoredSession):
             try:
                 with stage("store"):
@@ -106,10 +117,74 @@ def score_one(
                     store_scored(connection, result, job, run_id)
             except SessionError as error:
                 return result.session.rejection(error)
-            finally:
-                result.batch.unlink()
             log.debug("scored %d of %d frames", result.summary.frames_scored, result.summary.frames_sampled)
         return result
+
+
+@step("pull session", waits=(1, 10, 60))
+@stage("pull")
+def pull_session(session: PendingSession, job: Job, folder: Path) -> StagedSession | Rejection | Unready:
+    """Copy a session's video into the staging folder and remember what its content is.
+
+    Raises:
+        SourceGoneError: the source is not there any more.
+        NoRoomError, DiskFullError: the disk is too full for the copy now.
+        OSError: the copy cannot be written.
+    """
+    recording = session.recording
+    try:
+        copy = copy_recording(recording, job.source, folder)
+    except ChangedMeanwhileError as error:
+        return Unready(recording.source_uri, f"{recording.name}: {error}; left for next time")
+    except UnreadableRecordingError as error:
+        return unopened(recording, QuarantineReason.UNREADABLE, f"cannot be read ({printable(str(error))})")
+    except TooLargeToCopyError as error:
+        return unopened(recording, QuarantineReason.TOO_LARGE, str(error))
+    Digests(job.data.digests(job.night)).remember(recording, copy.content_sha256)
+    return StagedSession(replace(session, content_sha256=copy.content_sha256), copy.path)
+
+
+@step("score session", waits=(0,))
+@stage("score")
+def score_session(scorer: Scorer | ScoringProcess, session: PendingSession, staged: Path) -> ScoredSession | Rejection:
+    """Score a staged video; one that cannot be scored goes to quarantine."""
+    try:
+        scored = scorer.score(staged, session.recording.sidecar.session_id)
+    except VideoError as error:
+        # The message names the staged copy; people know the file by its name in the source.
+        message = printable(str(error).replace(str(staged), session.recording.name))
+        return session.rejection(VideoError(error.reason, message))
+    return ScoredSession(session, scored.frames, scored.summary)
+
+
+def store_scored(connection: duckdb.DuckDBPyConnection, scored: ScoredSession, job: Job, run_id: str) -> bool:
+    """Store one session's score batch; False when it was stored before.
+
+    Raises:
+        SessionError: it contradicts what another run stored meanwhile.
+    """
+    summary = scored.summary
+    scoring = ScoringRecord(
+        options_sha256=job.provenance.options_sha256,
+        options=job.options.as_dict(),
+        run_id=run_id,
+        duration_s=summary.duration_s,
+        frames_decoded=summary.frames_decoded,
+        frames_sampled=summary.frames_sampled,
+        frames_with_face=summary.frames_with_face,
+        frames_scored=summary.frames_scored,
+        warning=summary.warning,
+    )
+    session, bundle = scored.session.record(), bundle_record(job.bundle)
+    return store.store_session(
+        connection, session, scoring, bundle, scored.frames, consent_required=job.consent_required
+    )
+
+
+def bundle_record(bundle: Bundle) -> BundleRecord:
+    """The bundle as the warehouse stores it."""
+    card = bundle.card
+    return BundleRecord(bundle.digest, card.name, card.weights_sha256, card.prompt_set_sha256, asdict(card))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from flows.night import PendingSession
+from flows.plan import PendingSession
 from flows.request import RunRequest
 from inference.options import ScoringOptions
 
@@ -63,7 +63,7 @@ def pack(sessions: Sequence[PendingSession], capacity_s: float) -> list[Shard]:
     """Pack sessions into as few shards as first-fit decreasing finds: at most 11/9 of the fewest plus 1 (Johnson 1974).
 
     Sessions that may turn out to be the same one stay together and in their order, so that the first of them is stored
-    and the others are set aside, however many workers there are.
+    and the others are quarantined, however many workers there are.
 
     Args:
         sessions: in the order of the listing.

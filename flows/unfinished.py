@@ -100,19 +100,6 @@ def note_failed(data: DataFolder, night: date) -> None:
     write_private(data.unfinished / night.isoformat(), Standing.FAILED)
 
 
-def note_waiting(data: DataFolder, night: date, sessions: int) -> None:
-    """Note how many sessions of a night were left because they were still being uploaded; 0 takes the note back.
-
-    Raises:
-        OSError: the note cannot be written.
-    """
-    path = data.unfinished / night.isoformat()
-    if sessions:
-        write_private(path, f"{Standing.WAITING} {sessions}")
-    else:
-        path.unlink(missing_ok=True)
-
-
 def note_missed(data: DataFolder, nights: list[date], tonight: date) -> None:
     """Note the nights of the source that had no run of their own between the last scheduled night and tonight.
 

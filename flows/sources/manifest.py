@@ -21,7 +21,7 @@ def read_manifest(location: Location, path: str) -> Iterator[tuple[str, dict[str
     """Each line: the name of its recording with the fields of a sidecar, unchecked, or what is wrong with the line.
 
     Trouble with the file itself goes by the name of the manifest, and so does that with lines which name no file of
-    their own: the first one is told and the others are counted, because a file is set aside once.
+    their own: the first one is told and the others are counted, because a file is quarantined once.
     """
     try:
         reader = read_csv(location.read(path, MAX_MANIFEST_BYTES))

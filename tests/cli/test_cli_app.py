@@ -48,7 +48,7 @@ def test_a_night_is_done_without_a_prefect_server_that_does_not_answer(tmp_path:
     assert done.returncode == 0, done.stderr
     (line,) = [line for line in done.stdout.splitlines() if "Prefect" in line]
     assert "Prefect server http://127.0.0.1:1/api: does not answer; start it, or unset PREFECT_API_URL; " in line
-    assert "1 set aside" in done.stdout
+    assert "1 quarantined" in done.stdout
 
 
 def test_a_date_that_is_none_is_named(
@@ -101,7 +101,7 @@ def test_scoring_starts_without_the_rooms_that_are_heavy_to_import() -> None:
 
 
 def test_a_night_without_a_server_does_without_prefect() -> None:
-    program = "import sys, flows.run_nights, flows.catch_up, flows.nightly; print(*sys.modules)"
+    program = "import sys, flows.nightly; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
     assert "flows.prefect_runs" in loaded
     assert {"prefect", "torch", "fastapi"}.isdisjoint(loaded)

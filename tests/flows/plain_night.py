@@ -5,18 +5,9 @@ from pathlib import Path
 
 from flows.data_folder import DataFolder
 from flows.job import make_job
-from flows.night import (
-    NightPlan,
-    ScoredSession,
-    StagedSession,
-    examine,
-    plan_night,
-    pull_session,
-    quarantine_record,
-    score_session,
-    store_scored,
-)
+from flows.plan import NightPlan, examine, plan_night, quarantine_record
 from flows.request import RunRequest
+from flows.scoring import ScoredSession, StagedSession, pull_session, score_session, store_scored
 from flows.sources import Rejection, list_night
 from flows.staging import staging_folder
 from flows.writing import writing
@@ -45,7 +36,7 @@ def run_night(source: Path | str, data: DataFolder, night: date) -> NightPlan:
                 rejections += known.rejections
                 if not known.open:
                     continue
-                outcome = score_session(scorer, result.session, result.video, job.warehouse.key)
+                outcome = score_session(scorer, result.session, result.video)
                 if isinstance(outcome, ScoredSession):
                     store_scored(connection, outcome, job, "run")
                 else:

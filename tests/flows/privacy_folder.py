@@ -114,7 +114,7 @@ def store_day(connection: duckdb.DuckDBPyConnection, day: date) -> None:
         frames = frames_of(session.session_id)
         store.store_session(connection, session, scoring_of(run), BUNDLE, frames)
     if day == DAY:
-        _set_aside(connection, day, run)
+        _quarantine(connection, day, run)
     store.finish_run(
         connection, run, RunOutcome("failed" if day == DAYS[1] else "completed", 3, 3, 0, 0, 120, _message(day))
     )
@@ -128,7 +128,7 @@ def _message(day: date) -> str | None:
     return f"score batch of session {PATIENT}-{DAY}-am: broken" if day == DAYS[1] else None
 
 
-def _set_aside(connection: duckdb.DuckDBPyConnection, day: date, run: str) -> None:
+def _quarantine(connection: duckdb.DuckDBPyConnection, day: date, run: str) -> None:
     uri = f"{day}/{PATIENT}-noon.mp4"
     trouble = QuarantineRecord(day, uri, None, f"{PATIENT}-noon", PATIENT, QuarantineReason.EMPTY_FILE, "empty", run)
     store.add_quarantine(connection, trouble)

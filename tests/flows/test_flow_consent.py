@@ -14,7 +14,7 @@ from privacy_folder import file_of
 from cli.app import main
 from flows.data_folder import DataFolder
 from flows.job import make_job
-from flows.night import NightPlan, plan_night, quarantine_record
+from flows.plan import NightPlan, plan_night, quarantine_record
 from flows.privacy.consent import import_consents, read_consents
 from flows.request import RunRequest
 from flows.sources import list_night
@@ -65,14 +65,14 @@ def plan(source: Path, data: DataFolder) -> NightPlan:
 
 
 def patients(night: NightPlan) -> tuple[set[str], set[str | None]]:
-    """Whose sessions are to be scored, and whose are set aside."""
+    """Whose sessions are to be scored, and whose are quarantined."""
     return (
         {session.recording.sidecar.patient_id for session in night.pending},
         {rejection.patient_id for rejection in night.rejections},
     )
 
 
-def test_a_session_outside_of_the_consent_is_set_aside_before_its_file_is_read(
+def test_a_session_outside_of_the_consent_is_quarantined_before_its_file_is_read(
     source: Path, data: DataFolder, tmp_path: Path
 ) -> None:
     import_consents(
@@ -146,7 +146,7 @@ def test_what_is_of_somebody_erased_is_passed_over(source: Path, data: DataFolde
     assert patients(plan(source, data)) == ({"elm-02", "fir-03"}, set())
 
 
-def test_where_records_are_required_a_patient_without_one_is_set_aside(
+def test_where_records_are_required_a_patient_without_one_is_quarantined(
     source: Path, data: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import_consents(data, file_of(data), register(tmp_path, "elm-02,2026-01-01,,form 2"))

@@ -8,8 +8,7 @@ from prefect.flows import load_flow_from_entrypoint
 from prefect.server.schemas.schedules import CronSchedule
 
 from flows.deploy import FLOWS, POOLS
-from flows.deployed import backfill
-from flows.nightly import previous_day
+from flows.deployed import backfill, previous_day
 from flows.score_shard import DEPLOYMENT
 from flows.settings import HEARTBEAT_S
 from pmfer.errors import ConfigurationError

@@ -16,9 +16,10 @@ import pytest
 from prefect.states import Crashed, Failed
 
 from flows.job import Job, make_job
-from flows.night import PendingSession, ScoredSession, run_record, score_session
+from flows.plan import PendingSession, run_record
 from flows.request import RunRequest
 from flows.score_shard import ATTEMPTS, ShardError, patiently, pause_s, require_dispatchable, score_shard, shard_request
+from flows.scoring import ScoredSession, score_session
 from flows.settings import Dispatch
 from flows.shards import Shard, recording_id
 from flows.sources import Recording, Rejection, Source, list_night
@@ -65,8 +66,8 @@ def test_a_decoder_that_crashes_costs_its_session_and_the_next_is_scored(source:
     session = PendingSession(recording, "0" * 64)
     video = source / recording.source_uri
     with CrashingOnce(load_bundle(DEFAULT_BUNDLE), ScoringOptions(), VideoLimits()) as scorer:
-        first = score_session(scorer, session, video, None)
-        second = score_session(scorer, session, video, None)
+        first = score_session(scorer, session, video)
+        second = score_session(scorer, session, video)
     assert isinstance(first, Rejection)
     assert first.reason is QuarantineReason.CRASHED
     assert recording.name in first.message

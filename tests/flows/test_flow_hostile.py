@@ -20,7 +20,7 @@ from privacy_folder import file_of
 from cli.app import main
 from flows.care_events import import_events
 from flows.data_folder import WARD, DataFolder
-from flows.night import quarantine_record
+from flows.plan import quarantine_record
 from flows.sources import NightListing, Recording, Rejection, Source, list_night
 from flows.sources.manifest import MAX_MANIFEST_BYTES
 from flows.staging import clean, copy_recording, staging_folder

@@ -72,12 +72,12 @@ def test_our_own_words_stay_whatever_a_session_is_called(capsys: pytest.CaptureF
     log = logging.getLogger("pmfer.sample")
     log.info("%d of %d sessions scored in %.1f s", 1, 3, 3.0)
     log.info("%s", OwnWords("1 of 3 sessions scored"))
-    log.info("set aside: %s", QuarantineReason.NO_CONSENT)
+    log.info("quarantined: %s", QuarantineReason.NO_CONSENT)
     log.info("%s", OSError("scored.mp4: bed7 was scored, embed77 was rescored"))
     assert [line["message"] for line in lines(capsys)] == [
         "1 of 3 sessions scored in 3.0 s",
         "1 of 3 sessions scored",
-        "set aside: no_consent",
+        "quarantined: no_consent",
         "[patient]: [patient] was [patient], embed77 was rescored",
     ]
 

@@ -12,7 +12,7 @@ from privacy_folder import PATIENT, copy_ward, file_of
 
 from flows.data_folder import DataFolder
 from flows.doctor import State, check_patients
-from flows.night import patients_alike
+from flows.plan import patients_alike
 from flows.privacy.file_search import holds
 from flows.privacy.name_map import read_names
 from flows.privacy.patient_files import find_files

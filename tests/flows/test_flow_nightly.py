@@ -73,7 +73,7 @@ def undisturbed(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return data
 
 
-def test_every_good_session_is_stored_and_every_bad_one_set_aside_with_its_reason(
+def test_every_good_session_is_stored_and_every_bad_one_quarantined_with_its_reason(
     source: Path, undisturbed: Path
 ) -> None:
     stored = content(undisturbed)

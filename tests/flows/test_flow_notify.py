@@ -37,7 +37,7 @@ def test_a_notice_says_what_was_done() -> None:
         notify_end(Settings(notify_urls=hook.url, notify_on="completion"), NIGHT, GOOD)  # type: ignore[arg-type]
     (notice,) = hook.notices
     assert notice["type"] == "success"
-    assert notice["message"] == "8 sessions scored, 2 set aside, 6 reports; 380 of 400 sampled frames scored."
+    assert notice["message"] == "8 sessions scored, 2 quarantined, 6 reports; 380 of 400 sampled frames scored."
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What was set aside: listed, shown, tried again although the bytes are the same, and forgotten with a trace."""
+"""What was quarantined: listed, shown, tried again although the bytes are the same, and forgotten with a trace."""
 
 import json
 import shutil

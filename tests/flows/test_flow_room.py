@@ -1,4 +1,4 @@
-"""Recordings that do not fit: one that never will is set aside and named, one that will waits for room."""
+"""Recordings that do not fit: one that never will is quarantined and named, one that will waits for room."""
 
 import json
 import os
@@ -14,8 +14,8 @@ import pytest
 from privacy_folder import file_of
 
 from flows.data_folder import DataFolder
-from flows.night import NightOutcome
 from flows.nightly import one_night
+from flows.outcome import NightOutcome
 from flows.request import RunRequest
 from flows.sources import Source, list_night
 from flows.staging import TooLargeToCopyError, copy_recording
@@ -46,7 +46,7 @@ def aside(data: DataFolder) -> pl.DataFrame:
         return queries.quarantine_all(reader).select("source_uri", "reason", "message")
 
 
-def test_a_file_that_no_disk_here_could_hold_is_set_aside_and_the_night_goes_on(
+def test_a_file_that_no_disk_here_could_hold_is_quarantined_and_the_night_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     size = shutil.disk_usage(tmp_path).total + 1_000_000_000

@@ -13,7 +13,7 @@ import pytest
 from prefect_server import running_server
 
 from flows.job import make_job
-from flows.night import run_record
+from flows.plan import run_record
 from flows.request import RunRequest
 from flows.shards import recording_id
 from flows.writing import writing

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from flows.night import PendingSession
+from flows.plan import PendingSession
 from flows.shards import BYTES_PER_S, Shard, pack, recording_id
 from flows.sources import Recording
 from flows.sources.sidecar import Sidecar

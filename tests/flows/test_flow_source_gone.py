@@ -1,4 +1,4 @@
-"""A source that is not mounted, or not any more: nothing is set aside for it, and its return finishes the night."""
+"""A source that is not mounted, or not any more: nothing is quarantined for it, and its return finishes the night."""
 
 import json
 import os
@@ -9,15 +9,15 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from flows.metrics import read_metrics
 from notice_server import notice_server
 from privacy_folder import file_of
 
-from flows import scoring, steps
+from flows import prefect_runs, scoring
 from flows.data_folder import DataFolder
 from flows.doctor import State, check_source
-from flows.night import NightOutcome
+from flows.monitoring import read_metrics
 from flows.nightly import one_night
+from flows.outcome import NightOutcome
 from flows.request import RunRequest
 from flows.settings import Settings
 from flows.sources import SourceGoneError
@@ -66,7 +66,7 @@ def run(source: Path, data: DataFolder, night: date) -> NightOutcome:
 
 
 def aside(data: DataFolder) -> dict[str, str]:
-    """Reasons by the path of what is set aside."""
+    """Reasons by the path of what is in quarantine."""
     with closing(open_reader(file_of(data))) as reader:
         return dict(queries.quarantine_all(reader).select("source_uri", "reason").iter_rows())
 
@@ -127,10 +127,10 @@ def test_a_house_that_removes_old_recordings_or_says_that_its_source_is_empty_is
     assert run(source, data, AFTER + timedelta(days=1)).found == 0
 
 
-def test_a_source_that_is_unmounted_in_mid_night_stops_it_and_sets_nothing_aside(
+def test_a_source_that_is_unmounted_in_mid_night_stops_it_and_quarantines_nothing(
     source: Path, data: DataFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(steps.time, "sleep", lambda _: None)  # it does not come back by waiting
+    monkeypatch.setattr(prefect_runs.time, "sleep", lambda _: None)  # it does not come back by waiting
     pulled: list[object] = []
     pull = scoring.pull_session
 
@@ -149,8 +149,8 @@ def test_a_source_that_is_unmounted_in_mid_night_stops_it_and_sets_nothing_aside
     assert metrics is not None
     assert (metrics.succeeded, metrics.last_success_at) == (False, None)
     before = {f"{NIGHT}/a.mp4": "not_a_video", f"{NIGHT}/c.mp4": "sidecar_missing"}
-    with writing(data, file_of(data)) as connection:
-        assert dict(queries.quarantine_all(connection).select("source_uri", "reason").iter_rows()) == before
+    with writing(data, file_of(data)) as writer:
+        assert dict(queries.quarantine_all(writer.connection).select("source_uri", "reason").iter_rows()) == before
 
     mount(source, source.with_name("away"))
     assert run(source, data, NIGHT).quarantined == 1

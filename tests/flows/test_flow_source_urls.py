@@ -291,7 +291,9 @@ def test_a_key_that_the_host_does_not_accept_is_one_line(ssh: SshServer, tmp_pat
         list_nights(replace(source, access=wrong))
 
 
-def test_a_remote_link_is_set_aside_since_only_the_server_knows_where_it_leads(ssh: SshServer, tmp_path: Path) -> None:
+def test_a_remote_link_is_quarantined_since_only_the_server_knows_where_it_leads(
+    ssh: SshServer, tmp_path: Path
+) -> None:
     (tmp_path / "secret.mp4").write_bytes(VIDEO)
     folder = tmp_path / "recordings"
     (folder / str(NIGHT)).mkdir(parents=True)

@@ -71,7 +71,7 @@ def test_a_manifest_stands_for_the_sidecars(folder: Path) -> None:
         ({"consent": None}, QuarantineReason.SIDECAR_INVALID),
     ],
 )
-def test_a_wrong_sidecar_is_set_aside_with_its_reason(
+def test_a_wrong_sidecar_is_quarantined_with_its_reason(
     folder: Path, changes: dict[str, object], reason: QuarantineReason
 ) -> None:
     place(folder, **changes)
@@ -88,7 +88,7 @@ def test_the_message_names_file_and_field(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '"text"', "\x00"])
-def test_a_sidecar_that_is_no_json_object_is_set_aside(folder: Path, text: str) -> None:
+def test_a_sidecar_that_is_no_json_object_is_quarantined(folder: Path, text: str) -> None:
     place(folder)
     (folder / "a.json").write_text(text)
     assert reasons(folder.parent) == [QuarantineReason.SIDECAR_INVALID]

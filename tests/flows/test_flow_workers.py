@@ -94,7 +94,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     write_ward(source, WardPlan(NIGHT, days=1, seconds_per_session=4.0), workers=2)
     night = source / NIGHT.isoformat()
     first = min(night.glob("*.mp4"))
-    # The same video twice: whichever worker scores them, the first is stored and the second set aside.
+    # The same video twice: whichever worker scores them, the first is stored and the second quarantined.
     (night / "zz-copy.mp4").write_bytes(first.read_bytes())
     sidecar = first.with_suffix(".json").read_text()
     (night / "zz-copy.json").write_text(sidecar.replace(first.stem, "zz-copy"))

@@ -17,8 +17,9 @@ import torch
 
 from cli.app import main
 from flows.job import make_job
-from flows.night import PendingSession, ScoredSession, store_scored
+from flows.plan import PendingSession
 from flows.request import RunRequest
+from flows.scoring import ScoredSession, store_scored
 from flows.sources import Recording, Sidecar
 from inference.model import ExpressionModel
 from inference.options import ScoringOptions
@@ -316,12 +317,11 @@ def test_additional_phrases_go_from_a_video_into_the_warehouse(bundles: tuple[Bu
     assert scored.frames.columns[-2:] == ["jaw_clamped", "au31"]
     seen = scored.frames.filter(pl.col("reason").is_null())
     assert 0 < seen.height < scored.frames.height
-    scored.frames.write_parquet(tmp_path / "s1.parquet")
     sidecar = Sidecar(session_id="s1", patient_id="p01", started_at=datetime(2026, 3, 2, 9, tzinfo=UTC), consent=True)
     pending = PendingSession(Recording("2026-03-02/s1.mp4", sidecar, 1, "1"), "0" * 64)
     job = make_job(RunRequest(source=str(tmp_path), data_dir=tmp_path / "data", bundle=str(own.path)), date(2026, 3, 2))
     with closing(open_writer(tmp_path / "warehouse.duckdb")) as connection:
-        assert store_scored(connection, ScoredSession(pending, tmp_path / "s1.parquet", scored.summary), job, "run-1")
+        assert store_scored(connection, ScoredSession(pending, scored.frames, scored.summary), job, "run-1")
         stored = connection.execute("SELECT phrase_key, score FROM frame_extra_scores ORDER BY ALL").fetchall()
     expected = [(key, score) for key in ("au31", "jaw_clamped") for score in sorted(seen[key].round(3))]
     assert stored == expected

@@ -11,13 +11,14 @@ import pytest
 
 from benchmarks.warehouse import digest, made_up_frames
 from flows.job import Job, make_job
-from flows.night import NightPlan, PendingSession, bundle_record, quarantine_record
+from flows.outcome import remember_contents, session_outcomes
+from flows.plan import NightPlan, PendingSession, quarantine_record
 from flows.request import RunRequest
+from flows.scoring import bundle_record
 from flows.shards import pack, recording_id
 from flows.sources import Recording, Rejection, Unready
 from flows.sources.digests import Digests
 from flows.sources.sidecar import Sidecar
-from flows.tally import remember_contents, tally
 from pmfer.errors import QuarantineReason
 from warehouse import store
 from warehouse.connection import open_writer
@@ -72,10 +73,10 @@ def test_each_session_counts_once_by_what_became_of_it(writer: duckdb.DuckDBPyCo
     waiting = Unready(f"{NIGHT}/late.mp4", "late.mp4: too fresh")
     plan = NightPlan(7, (now, before, bad, known_bad, changed), 1, (), (waiting,))
 
-    outcome = tally(writer, plan, job, "mine").outcome(job, reports=3)
+    outcome = session_outcomes(writer, plan, job, "mine").outcome(job, reports=3)
     assert (outcome.scored, outcome.done_before, outcome.quarantined, outcome.unready) == (1, 2, 1, 2)
     assert outcome.frames_scored == FRAMES["reason"].null_count()
-    rows = {str(row["session"]): row["outcome"] for row in tally(writer, plan, job, "mine").rows()}
+    rows = {str(row["session"]): row["outcome"] for row in session_outcomes(writer, plan, job, "mine").rows()}
     assert rows == {
         recording_id(f"{NIGHT}/now.mp4"): "scored",
         recording_id(f"{NIGHT}/bad.mp4"): "not_a_video",
@@ -96,4 +97,4 @@ def test_what_workers_read_is_known_here_afterwards(writer: duckdb.DuckDBPyConne
 
 def test_no_session_is_in_no_shard(writer: duckdb.DuckDBPyConnection, job: Job) -> None:
     assert pack([], job.shard_s) == []
-    assert tally(writer, NightPlan(0, (), 0, ()), job, "mine").outcome(job, 0).scored == 0
+    assert session_outcomes(writer, NightPlan(0, (), 0, ()), job, "mine").outcome(job, 0).scored == 0

@@ -1,27 +1,67 @@
-"""What became of a night's sessions, as the warehouse tells it: whoever scored them, here or on another machine."""
+"""What became of a night: in one line, as a table, and as the warehouse tells it, whoever scored the sessions."""
 
 from dataclasses import dataclass
+from datetime import date
 
 import duckdb
 import polars as pl
 
 from flows.job import Job
-from flows.night import NightOutcome, NightPlan
+from flows.plan import NightPlan
 from flows.shards import recording_id
 from flows.sources import Unready
 from flows.sources.digests import Digests
 from warehouse import queries
+from warehouse.records import RunOutcome
 
 Row = dict[str, str | int]
 
 
 @dataclass(frozen=True)
-class Tally:
+class NightOutcome:
+    """What a run of a night did."""
+
+    night: date
+    found: int  # sessions in the source
+    scored: int
+    done_before: int
+    quarantined: int  # newly
+    frames_scored: int
+    reports: int  # rendered
+    unready: int = 0  # still being uploaded, left for next time
+    mended: int = 0  # taken out of quarantine without being scored
+    idle: bool = False  # there was nothing to do
+
+    def sentence(self) -> str:
+        """The outcome in one line."""
+        left = f"; {self.mended} taken out of quarantine" if self.mended else ""
+        left += f"; {self.unready} still being uploaded, left for next time" if self.unready else ""
+        if self.found == 0:
+            return f"{self.night}: no sessions in the source{left}"
+        if not (self.scored or self.quarantined or self.reports or self.mended):
+            return f"{self.night}: nothing to do, all {self.found} sessions were processed before{left}"
+        return (
+            f"{self.night}: {self.scored} of {self.found} sessions scored ({self.frames_scored} frames), "
+            f"{self.done_before} done before, {self.quarantined} quarantined, {self.reports} reports{left}"
+        )
+
+    def record(self) -> RunOutcome:
+        """The outcome as the warehouse stores it."""
+        return RunOutcome("completed", self.found, self.scored, self.done_before, self.quarantined, self.frames_scored)
+
+
+def idle_outcome(plan: NightPlan, job: Job) -> NightOutcome:
+    """The outcome of a night with nothing to do."""
+    return NightOutcome(job.night, plan.found, 0, plan.done_before, 0, 0, 0, len(plan.unready), idle=True)
+
+
+@dataclass(frozen=True)
+class SessionOutcomes:
     """What a run did, and what it left."""
 
     plan: NightPlan
     scored: pl.DataFrame  # of this run, see queries.scored_sessions
-    set_aside: pl.DataFrame  # rows of quarantine, of this run
+    quarantined: pl.DataFrame  # rows of quarantine, of this run
     done_before: int
     unready: tuple[Unready, ...]
 
@@ -32,7 +72,7 @@ class Tally:
             found=self.plan.found,
             scored=self.scored.height,
             done_before=self.done_before,
-            quarantined=self.set_aside.height,
+            quarantined=self.quarantined.height,
             frames_scored=int(self.scored["frames_scored"].sum()),
             reports=reports,
             unready=len(self.unready),
@@ -56,7 +96,7 @@ class Tally:
         ]
         rows += [
             _without_frames(recording_id(row["source_uri"]), row["reason"])
-            for row in self.set_aside.iter_rows(named=True)
+            for row in self.quarantined.iter_rows(named=True)
         ]
         rows += [_without_frames(recording_id(unready.source_uri), "still being uploaded") for unready in self.unready]
         if self.done_before:
@@ -64,10 +104,10 @@ class Tally:
         return rows
 
 
-def tally(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job, run_id: str) -> Tally:
+def session_outcomes(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job, run_id: str) -> SessionOutcomes:
     """Look up what became of what was planned.
 
-    What is neither scored nor set aside was not what was listed any more when it was to be read.
+    What is neither scored nor quarantined was not what was listed any more when it was to be read.
 
     Raises:
         WarehouseError: the database refused.
@@ -75,14 +115,14 @@ def tally(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job, run_
     sessions = {session.recording.source_uri: session for session in plan.pending}
     names = [session.recording.sidecar.session_id for session in plan.pending]
     known = queries.scored_sessions(connection, names, job.provenance)
-    aside = queries.quarantine(connection, job.night)
+    in_quarantine = queries.quarantine(connection, job.night)
     by_name = {row["session_id"]: row for row in known.iter_rows(named=True)}
-    aside_uris = set(aside["source_uri"])
+    quarantined_uris = set(in_quarantine["source_uri"])
     done_before = plan.done_before
     unready = list(plan.unready)
     for uri, session in sessions.items():
         row = by_name.get(session.recording.sidecar.session_id)
-        if uri in aside_uris:
+        if uri in quarantined_uris:
             continue
         if row is None:
             message = f"{session.recording.name}: it changed since it was listed; left for next time"
@@ -90,7 +130,7 @@ def tally(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job, run_
         elif row["run_id"] != run_id:
             done_before += 1
     mine = pl.col("run_id") == run_id
-    return Tally(plan, known.filter(mine), aside.filter(mine), done_before, tuple(unready))
+    return SessionOutcomes(plan, known.filter(mine), in_quarantine.filter(mine), done_before, tuple(unready))
 
 
 def remember_contents(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job) -> None:
@@ -103,9 +143,9 @@ def remember_contents(connection: duckdb.DuckDBPyConnection, plan: NightPlan, jo
     digests = Digests(job.data.digests(job.night))
     names = [session.recording.sidecar.session_id for session in plan.pending]
     known = queries.scored_sessions(connection, names, job.provenance)
-    aside = queries.quarantine(connection, job.night).filter(pl.col("content_sha256").is_not_null())
+    in_quarantine = queries.quarantine(connection, job.night).filter(pl.col("content_sha256").is_not_null())
     contents = dict(known.select("source_uri", "content_sha256").iter_rows())
-    contents |= dict(aside.select("source_uri", "content_sha256").iter_rows())
+    contents |= dict(in_quarantine.select("source_uri", "content_sha256").iter_rows())
     for session in plan.pending:
         content = contents.get(session.recording.source_uri)
         if content is not None and digests.of(session.recording) is None:

@@ -1,0 +1,246 @@
+"""What a night has to do: its listing compared with what the warehouse holds."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import duckdb
+import polars as pl
+
+from flows.job import Job
+from flows.sources import NightListing, Recording, Rejection, Unready
+from flows.sources.digests import Digests
+from flows.sources.names import lookalikes
+from pmfer import __version__
+from pmfer.errors import QuarantineReason, SessionError, VideoError
+from warehouse import queries, store
+from warehouse.consent import ConsentRegister, read_register
+from warehouse.personal import Traces
+from warehouse.records import (
+    QuarantineRecord,
+    RunRecord,
+    SessionRecord,
+)
+
+log = logging.getLogger("pmfer.nightly")
+
+# Troubles that lie in the sidecar, in the register or in what is stored: they may be gone although the bytes are the
+# same.
+_NOT_OF_THE_BYTES = (
+    QuarantineReason.NO_CONSENT,
+    QuarantineReason.SIDECAR_INVALID,
+    QuarantineReason.DUPLICATE_CONTENT,
+    QuarantineReason.SESSION_CONFLICT,
+)
+
+
+@dataclass(frozen=True)
+class PendingSession:
+    """A session that has to be scored, or at least to be read."""
+
+    recording: Recording
+    content_sha256: str | None  # 64 hex digits; None until its video is read for the first time
+
+    def record(self) -> SessionRecord:
+        """The session as the warehouse stores it, once its video was read."""
+        sidecar = self.recording.sidecar
+        assert self.content_sha256 is not None, "asked for before the video was read"
+        return SessionRecord(
+            session_id=sidecar.session_id,
+            patient_id=sidecar.patient_id,
+            started_at=sidecar.started_at,
+            source_uri=self.recording.source_uri,
+            content_sha256=self.content_sha256,
+            consent=sidecar.consent,
+        )
+
+    def rejection(self, error: VideoError | SessionError) -> Rejection:
+        """The same session, for quarantine because of `error`."""
+        sidecar = self.recording.sidecar
+        return Rejection(
+            self.recording.source_uri,
+            error.reason,
+            str(error),
+            self.content_sha256,
+            sidecar.session_id,
+            sidecar.patient_id,
+        )
+
+
+@dataclass(frozen=True)
+class NightPlan:
+    """What is to do, what was done before, and what goes to quarantine."""
+
+    found: int
+    pending: tuple[PendingSession, ...]
+    done_before: int
+    rejections: tuple[Rejection, ...]  # not in quarantine yet
+    unready: tuple[Unready, ...] = ()  # still being uploaded, left for next time
+    mended: tuple[str, ...] = ()  # paths in quarantine with which nothing is wrong any more
+
+    @property
+    def nothing_new(self) -> bool:
+        """Whether nothing is to be scored, quarantined or taken out of quarantine."""
+        return not (self.pending or self.rejections or self.mended)
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What the warehouse says to sessions whose content is known."""
+
+    open: tuple[PendingSession, ...]  # to be scored
+    done_before: int  # scored already with the same bundle and options
+    rejections: tuple[Rejection, ...]
+    left: tuple[str, ...]  # paths of those that stay in quarantine, because the same bytes have the same trouble
+
+
+def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job: Job) -> NightPlan:
+    """Compare the source with the warehouse by content. A video in quarantine with the same bytes stays there.
+
+    What is of a patient who was erased is passed over: nothing of it is stored, not even that it is there.
+
+    What is in quarantine and neither wrong nor waiting now is mended: it was repaired, or is not in the source any
+    more. A night whose folder is gone says nothing of that.
+
+    Nothing is read but what was never read: a recording whose size and version are those of the last time is known. A
+    video without consent on record is not even opened.
+
+    Raises:
+        SourceGoneError: the source has no folder of the night, nor of any other that the warehouse knows.
+        WarehouseError: the database refused.
+    """
+    if not listing.is_there:
+        nights = queries.nights_with_recordings(connection)
+        listing.sighting.require_nights_of(nights, job.source, listing.night)
+    digests = Digests(job.data.digests(listing.night))
+    whose = [recording.sidecar.patient_id for recording in listing.recordings]
+    whose += [rejection.patient_id for rejection in listing.rejections if rejection.patient_id]
+    register = read_register(connection, whose)
+    if erased := [patient_id for patient_id in whose if patient_id in register.erased]:
+        log.warning("%d recordings are passed over: their patients were erased; remove them in the source", len(erased))
+    rejections = [rejection for rejection in listing.rejections if rejection.patient_id not in register.erased]
+    sessions: list[PendingSession] = []
+    for recording in listing.recordings:
+        if recording.sidecar.patient_id in register.erased:
+            continue
+        refusal = _without_consent(recording, register, job.consent_required)
+        if refusal is None:
+            sessions.append(PendingSession(recording, digests.of(recording)))
+        else:
+            rejections.append(refusal)
+    known = examine(connection, [session for session in sessions if session.content_sha256], job, listing.night)
+    rejections += known.rejections
+    to_do = {session.recording.source_uri for session in known.open}
+    pending = [s for s in sessions if s.content_sha256 is None or s.recording.source_uri in to_do]
+    in_quarantine = queries.quarantine(connection, listing.night)
+    recorded = set(in_quarantine.filter(pl.col("replay_asked_at").is_null())["quarantine_id"])
+    new = [r for r in rejections if quarantine_record(r, listing.night, "").quarantine_id not in recorded]
+    wrong = {*known.left, *(rejection.source_uri for rejection in rejections)}
+    waiting = {session.recording.source_uri for session in pending} | {late.source_uri for late in listing.unready}
+    mended = [uri for uri in in_quarantine["source_uri"] if uri not in wrong | waiting] if listing.is_there else []
+    return NightPlan(listing.found, tuple(pending), known.done_before, tuple(new), listing.unready, tuple(mended))
+
+
+def _without_consent(recording: Recording, register: ConsentRegister, required: bool) -> Rejection | None:
+    sidecar = recording.sidecar
+    refusal = register.refusal(sidecar.patient_id, sidecar.started_at.date(), required)
+    return unopened(recording, QuarantineReason.NO_CONSENT, f"{refusal}; not opened") if refusal else None
+
+
+def unopened(recording: Recording, reason: QuarantineReason, message: str) -> Rejection:
+    """A recording that goes to quarantine without its content being known."""
+    sidecar = recording.sidecar
+    message = f"{recording.name}: {message}"
+    return Rejection(recording.source_uri, reason, message, None, sidecar.session_id, sidecar.patient_id)
+
+
+def examine(
+    connection: duckdb.DuckDBPyConnection, sessions: Sequence[PendingSession], job: Job, night: date
+) -> Examination:
+    """Tell by their content which sessions of a night are to be scored."""
+    of_bytes = ~pl.col("reason").is_in([str(reason) for reason in _NOT_OF_THE_BYTES])
+    in_quarantine = queries.quarantine(connection, night).filter(pl.col("replay_asked_at").is_null() & of_bytes)
+    known_trouble = set(in_quarantine.select("source_uri", "content_sha256").iter_rows())
+    records = [session.record() for session in sessions]
+    identities = [store.scoring_id(record.content_sha256, **vars(job.provenance)) for record in records]
+    done = queries.existing_scorings(connection, identities)
+    refusals = store.refusals(connection, records, job.consent_required)
+    to_score: list[PendingSession] = []
+    rejections: list[Rejection] = []
+    left: list[str] = []
+    done_before = 0
+    for session, identity, refusal in zip(sessions, identities, refusals, strict=True):
+        uri = session.recording.source_uri
+        if (uri, session.content_sha256) in known_trouble and identity not in done:
+            left.append(uri)
+        elif refusal:
+            rejections.append(session.rejection(refusal))
+        elif identity in done:
+            done_before += 1
+        else:
+            to_score.append(session)
+    return Examination(tuple(to_score), done_before, tuple(rejections), tuple(left))
+
+
+def patients_alike(connection: duckdb.DuckDBPyConnection, listing: NightListing) -> list[tuple[str, ...]]:
+    """Patients of a night whose ids differ in upper and lower case only, from each other or from one that is stored.
+
+    Raises:
+        WarehouseError: the database refused.
+    """
+    tonight = {recording.sidecar.patient_id for recording in listing.recordings}
+    tonight |= {rejection.patient_id for rejection in listing.rejections if rejection.patient_id}
+    return [group for group in lookalikes([*tonight, *queries.patient_ids(connection)]) if tonight.intersection(group)]
+
+
+def new_ambiguous(connection: duckdb.DuckDBPyConnection, listing: NightListing) -> int:
+    """How many patients who are new have a pseudonym that an erasure could not tell from other words, see Traces.
+
+    Raises:
+        WarehouseError: the database refused.
+    """
+    new = {recording.sidecar.patient_id for recording in listing.recordings} - set(queries.patient_ids(connection))
+    return sum(not Traces(patient_id).is_distinct for patient_id in new)
+
+
+def warn_of_pseudonyms(connection: duckdb.DuckDBPyConnection, listing: NightListing) -> None:
+    """Log how many pseudonyms of a night are easily taken for others."""
+    if alike := patients_alike(connection, listing):
+        log.warning(
+            "patient ids that differ in upper and lower case only: %d; they count as different patients, `pmfer "
+            "doctor` names them",
+            sum(map(len, alike)),
+        )
+    if ambiguous := new_ambiguous(connection, listing):
+        log.warning(
+            "%d new patients have pseudonyms that an erasure cannot tell from other words in notes; better have "
+            "some of three characters or more with a letter and a digit, such as p12",
+            ambiguous,
+        )
+
+
+def run_record(job: Job, run_id: str) -> RunRecord:
+    """The run as the warehouse stores it."""
+    return RunRecord(
+        run_id=run_id,
+        night=job.night,
+        code_version=__version__,
+        bundle_id=job.bundle.digest,
+        options_sha256=job.provenance.options_sha256,
+        options=job.options.as_dict(),
+    )
+
+
+def quarantine_record(rejection: Rejection, night: date, run_id: str) -> QuarantineRecord:
+    """The rejection as the warehouse stores it."""
+    return QuarantineRecord(
+        night=night,
+        source_uri=rejection.source_uri,
+        content_sha256=rejection.content_sha256,
+        session_id=rejection.session_id,
+        patient_id=rejection.patient_id,
+        reason=rejection.reason,
+        message=rejection.message,
+        run_id=run_id,
+    )
