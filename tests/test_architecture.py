@@ -1,6 +1,9 @@
 """The house has rooms, and imports run one way: an arrow that the table lacks fails here (docs/architecture.md)."""
 
 import ast
+import functools
+import graphlib
+import re
 from pathlib import Path
 
 import pytest
@@ -35,6 +38,27 @@ RESERVED = {
 }
 
 
+# what the parts of flows may import of flows, besides themselves
+INSIDE_FLOWS: dict[str, set[str]] = {
+    "flows.settings": set(),
+    "flows.private_file": set(),
+    "flows.sources": {"flows.csv_table", "flows.data_folder"},
+    "flows.privacy": {
+        *("flows.csv_table", "flows.data_folder", "flows.printing", "flows.private_file", "flows.report"),
+        *("flows.settings", "flows.sources", "flows.writing"),
+    },
+    "flows.monitoring": {
+        *("flows.data_folder", "flows.logs", "flows.outcome", "flows.private_file", "flows.process", "flows.proxies"),
+        *("flows.request", "flows.settings", "flows.warehouse_address"),
+    },
+    "flows.plan": {"flows.job", "flows.sources"},
+    "flows.report": {"flows.data_folder", "flows.printing", "flows.writing"},
+}
+# a source opens its module when a URL asks for it, and that module extends what all sources are
+OPENED_LATE = {("flows.sources.location", "flows.sources.sftp")}
+
+
+@functools.cache
 def imports_of(path: Path) -> set[str]:
     """Modules that a file imports, anywhere in it."""
     found = set()
@@ -62,6 +86,48 @@ def test_a_room_imports_only_what_the_table_allows(room: str) -> None:
             head = module.split(".")[0]
             if head in ROOMS and head != room:
                 assert within(module, ALLOWED[room]), f"{path.relative_to(ROOT)} imports {module}"
+
+
+@functools.cache
+def modules(room: str) -> dict[str, Path]:
+    """The modules of a room by their names."""
+    named = {path.relative_to(ROOT).with_suffix("").as_posix().replace("/", "."): path for path in files(room)}
+    return {name.removesuffix(".__init__"): path for name, path in named.items()}
+
+
+@pytest.mark.parametrize(("part", "allowed"), INSIDE_FLOWS.items())
+def test_a_part_of_flows_imports_only_what_it_may(part: str, allowed: set[str]) -> None:
+    inside = {name: path for name, path in modules("flows").items() if name == part or name.startswith(part + ".")}
+    assert inside, f"{part} is gone"
+    for name, path in inside.items():
+        needed = {other for other in imports_of(path) if other in modules("flows")}
+        wrong = {other for other in needed if not any(within(other, {good}) for good in allowed | {part})}
+        assert not wrong, f"{name} imports {wrong}"
+
+
+def test_only_the_deployed_flows_and_commands_know_the_night() -> None:
+    assert [name for name, path in modules("flows").items() if "flows.nightly" in imports_of(path)] == [
+        "flows.deployed"
+    ]
+
+
+@pytest.mark.parametrize("room", ["inference", "warehouse", "reports", "flows", "cli"])
+def test_imports_go_in_no_circle(room: str) -> None:
+    known = modules(room)
+    needs = {
+        name: {
+            other for other in imports_of(path) if other in known and other != name and (name, other) not in OPENED_LATE
+        }
+        for name, path in known.items()
+    }
+    graphlib.TopologicalSorter(needs).prepare()  # names the circle if there is one
+
+
+def test_every_path_that_the_page_names_is_there() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    paths = set(re.findall(rf"\b(?:{'|'.join(ROOMS)}|tests|tools|docs)/[\w/]*(?:\.\w+)?", page))
+    assert len(paths) > 30
+    assert not {path for path in paths if not (ROOT / path).exists()}
 
 
 @pytest.mark.parametrize("room", ROOMS)
