@@ -21,7 +21,7 @@ from warehouse import queries
 from warehouse.contracts import require_contracts
 from warehouse.lake import tidy
 
-log = logging.getLogger("pmfer.upkeep")
+log = logging.getLogger("pmfer.maintenance")
 
 
 @task(name="retain", cache_policy=NO_CACHE)
