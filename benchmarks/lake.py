@@ -17,7 +17,8 @@ from warehouse.address import parse_address
 from warehouse.connection import open_writer
 from warehouse.lake import tidy
 from warehouse.records import BundleRecord, RunRecord
-from warehouse.store import start_run, store_sessions
+from warehouse.runs import start_run
+from warehouse.store import store_sessions
 
 
 def main() -> None:

@@ -34,7 +34,8 @@ from warehouse.connection import open_reader, open_writer
 from warehouse.contracts import broken_contracts
 from warehouse.publish import publish
 from warehouse.records import BundleRecord, RunOutcome, RunRecord, ScoringRecord, SessionRecord, SessionResult
-from warehouse.store import finish_run, start_run, store_sessions
+from warehouse.runs import finish_run, start_run
+from warehouse.store import store_sessions
 
 FIRST_DAY = date(2026, 1, 1)
 BATCHES = 64  # different sessions that are made up; the others repeat them

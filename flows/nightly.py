@@ -33,7 +33,7 @@ from flows.unfinished import begun, nights_to_come_back_to, note_failed, note_mi
 from flows.warehouse_address import warehouse_address
 from flows.writing import writing
 from pmfer.errors import ConfigurationError, PmferError
-from warehouse import store
+from warehouse import quarantine, runs
 from warehouse.audit import current_head
 from warehouse.connection import open_reader
 from warehouse.contracts import require_contracts
@@ -186,7 +186,7 @@ def run_night(job: Job) -> NightOutcome:
         warn_of_pseudonyms(connection, listing)
         outcome = process(writer, plan, job) if something_to_do(connection, plan, job) else idle_outcome(plan, job)
         remove_expired(connection, job)
-        store.settle_replays(connection, job.night)
+        quarantine.settle_replays(connection, job.night)
         publish_snapshot(writer)
         head = current_head(connection)
     if not outcome.idle:
@@ -217,12 +217,12 @@ def process(writer: Writer, plan: NightPlan, job: Job) -> NightOutcome:
     connection = writer.connection
     run_id = str(uuid.uuid4())
     left_out: NoRoomError | None = None
-    store.start_run(connection, run_record(job, run_id))
+    runs.start_run(connection, run_record(job, run_id))
     with log_context(run=run_id), recorded_failure(connection, run_id, plan):
         for uri in plan.mended:
-            store.lift_quarantine(connection, uri)
+            quarantine.lift_quarantine(connection, uri)
         for rejection in plan.rejections:
-            store.add_quarantine(connection, quarantine_record(rejection, job.night, run_id))
+            quarantine.add_quarantine(connection, quarantine_record(rejection, job.night, run_id))
         try:
             score_and_store(connection, plan, job, run_id)
         except NoRoomError as error:  # all others are scored: readers get them before the night fails
@@ -234,7 +234,7 @@ def process(writer: Writer, plan: NightPlan, job: Job) -> NightOutcome:
         if left_out:
             raise left_out
     outcome = done.outcome(job, rendered)
-    store.finish_run(connection, run_id, outcome.record())
+    runs.finish_run(connection, run_id, outcome.record())
     publish_snapshot(writer)
     tidy_lake(connection)
     show_table(f"night-{job.night.isoformat()}", done.rows(), outcome.sentence())
@@ -312,5 +312,5 @@ def recorded_failure(connection: duckdb.DuckDBPyConnection, run_id: str, plan: N
         outcome = RunOutcome("failed", plan.found, 0, plan.done_before, 0, 0, message)
         # On a full disk this fails as well; the first error is the one to report.
         with suppress(PmferError):
-            store.finish_run(connection, run_id, outcome)
+            runs.finish_run(connection, run_id, outcome)
         raise

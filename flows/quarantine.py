@@ -14,7 +14,7 @@ from flows.sources.names import same_name
 from flows.sources.printable import printable
 from flows.writing import record_reading, require_existing, writing
 from pmfer.errors import ConfigurationError, QuarantineReason
-from warehouse import queries, store
+from warehouse import quarantine, queries
 from warehouse.address import Address
 from warehouse.connection import open_reader
 from warehouse.records import QuarantineRecord
@@ -57,7 +57,7 @@ def ask_again(data: DataFolder, warehouse: Address, choice: Choice) -> list[Quar
         ConfigurationError: nothing was chosen, a name fits no row or several, or there is no warehouse.
         WarehouseError: the warehouse is being written, or refused.
     """
-    return _change(data, warehouse, choice, store.ask_replay)
+    return _change(data, warehouse, choice, quarantine.ask_replay)
 
 
 def forget(data: DataFolder, warehouse: Address, choice: Choice) -> list[QuarantineRecord]:
@@ -66,7 +66,7 @@ def forget(data: DataFolder, warehouse: Address, choice: Choice) -> list[Quarant
     Raises:
         ConfigurationError, WarehouseError: as for ask_again.
     """
-    return _change(data, warehouse, choice, store.drop_quarantine)
+    return _change(data, warehouse, choice, quarantine.drop_quarantine)
 
 
 def chosen(data: DataFolder, warehouse: Address, choice: Choice) -> list[QuarantineRecord]:

@@ -20,7 +20,7 @@ from reports.document import input_key
 from reports.patient import PatientReport
 from reports.ward import WardReport, build_night_reports
 from reports.write import Order, write_all
-from warehouse import queries, store
+from warehouse import queries, runs
 from warehouse.address import Address
 from warehouse.connection import open_reader
 from warehouse.queries import Provenance
@@ -135,7 +135,7 @@ def render(
             recorded = recorded_reports(connection, rendered.day).get(rendered.report_id)
             if recorded:
                 _remove_others(recorded, rendered, data)
-            store.record_report(connection, _record(rendered, data, run_id))
+            runs.record_report(connection, _record(rendered, data, run_id))
         else:
             failures.append(error)
     return failures

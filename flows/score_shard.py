@@ -33,7 +33,7 @@ from flows.sources import list_night, list_nights
 from flows.writing import require_existing, writing
 from pmfer.bundle import Bundle, find_bundle
 from pmfer.errors import BundleError, ConfigurationError, PmferError
-from warehouse import queries, store
+from warehouse import quarantine, queries
 from warehouse.address import FileAddress
 from warehouse.transaction import at_work
 
@@ -83,7 +83,7 @@ def score_shard(request: ShardRequest, data_dir: Path | None = None) -> None:
             plan = plan_night(connection, listing, job)
             log.info("%d of %d recordings are to be scored", len(plan.pending), len(wanted))
             for rejection in plan.rejections:
-                store.add_quarantine(connection, quarantine_record(rejection, job.night, run_id))
+                quarantine.add_quarantine(connection, quarantine_record(rejection, job.night, run_id))
             score_sessions(connection, plan.pending, job, run_id)
 
 

@@ -30,7 +30,7 @@ from inference.process import ScoringProcess
 from inference.score import Scorer, VideoSummary
 from pmfer.bundle import Bundle
 from pmfer.errors import QuarantineReason, SessionError, VideoError
-from warehouse import store
+from warehouse import quarantine, store
 from warehouse.records import (
     BundleRecord,
     ScoringRecord,
@@ -82,7 +82,7 @@ def score_sessions(
             if isinstance(result, Rejection):
                 with log_context(session=session_label(result.content_sha256)):
                     log.info("quarantined: %s", result.reason)
-                store.add_quarantine(connection, quarantine_record(result, job.night, run_id))
+                quarantine.add_quarantine(connection, quarantine_record(result, job.night, run_id))
     if left_out:
         others = f"; {len(left_out) - 1} others do not fit either" if len(left_out) > 1 else ""
         raise NoRoomError(f"{left_out[0]}{others}")
@@ -106,7 +106,7 @@ def score_one(
         if examination.rejections:
             return examination.rejections[0]
         if examination.done_before:
-            store.lift_quarantine(connection, staged.session.recording.source_uri)
+            quarantine.lift_quarantine(connection, staged.session.recording.source_uri)
         if not examination.open:
             return None
         result = score_session(scorer, staged.session, staged.video)

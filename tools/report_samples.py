@@ -17,9 +17,11 @@ from pmfer.errors import FrameReason, QuarantineReason
 from reports.data import ReportData
 from tools.sample_faces import FRAME_SECONDS, Face, frames_of
 from warehouse.care_events import CareEvent, CareEventKind, store_care_events
+from warehouse.quarantine import add_quarantine
 from warehouse.queries import Provenance
 from warehouse.records import BundleRecord, QuarantineRecord, RunRecord, ScoringRecord, SessionRecord, SessionResult
-from warehouse.store import add_quarantine, start_run, store_sessions
+from warehouse.runs import start_run
+from warehouse.store import store_sessions
 
 TODAY = date(2026, 3, 21)
 WINTER_TIME = timezone(timedelta(hours=1))

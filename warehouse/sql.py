@@ -3,11 +3,13 @@
 The files are migrations, contracts, and the few queries that are too long to stand in Python.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -99,3 +101,14 @@ def current_database(connection: duckdb.DuckDBPyConnection) -> Database:
     """
     ((name, kind, path),) = connection.execute(_CURRENT_DATABASE).fetchall()
     return Database(name, kind == "ducklake", path)
+
+
+def changed(connection: duckdb.DuckDBPyConnection, statement: str, values: Mapping[str, Any]) -> int:
+    """Run a statement that writes; returns how many rows it inserted, updated or deleted."""
+    ((count,),) = connection.execute(statement, values).fetchall()
+    return int(count)
+
+
+def json_text(document: Mapping[str, Any]) -> str:
+    """A document as it is stored: the same text for the same content."""
+    return json.dumps(document, sort_keys=True, ensure_ascii=False)

@@ -3,31 +3,26 @@
 Each does nothing when what it would write is already there, so that a night can be run again after any interruption.
 """
 
-import json
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, date, datetime
-from typing import Any
+from datetime import UTC, datetime
 
 import duckdb
 import polars as pl
 
 from pmfer.errors import QuarantineReason, SessionError, WarehouseError
 from warehouse import audit
-from warehouse.consent import ConsentRegister, buried_among, read_register
+from warehouse.consent import ConsentRegister, read_register
 from warehouse.frames import checked_frames, extra_scores
+from warehouse.quarantine import DELETE_QUARANTINE
 from warehouse.queries import existing_scorings
 from warehouse.records import (
     BundleRecord,
-    QuarantineRecord,
-    ReportRecord,
-    RunOutcome,
-    RunRecord,
     ScoringRecord,
     SessionRecord,
     SessionResult,
     digest,
 )
-from warehouse.sql import registered
+from warehouse.sql import json_text, registered
 from warehouse.transaction import database_path, one_line_errors, transaction
 
 _NULLABLE = {"duration_s": pl.Float64, "warning": pl.String}  # columns of a batch of results that may be all NULL
@@ -180,288 +175,6 @@ def store_sessions(
     return len(new)
 
 
-# Mark the runs of a night that never finished: their process was killed.
-_FAIL_INTERRUPTED_RUNS = """
-    UPDATE runs
-    SET status = 'failed', finished_at = now(), message = 'interrupted: the process ended before the run did'
-    WHERE night = $night AND status = 'running'
-"""
-# Record that a run started, unless there is one of that name.
-_INSERT_RUN = """
-    INSERT INTO runs (run_id, night, started_at, status, code_version, bundle_id, options_sha256, options)
-    SELECT $run_id, $night, now(), 'running', $code_version, $bundle_id, $options_sha256, $options
-    WHERE NOT EXISTS (FROM runs WHERE run_id = $run_id)
-"""
-
-
-def start_run(connection: duckdb.DuckDBPyConnection, run: RunRecord) -> None:
-    """Record that a run started. Runs of the same night that never finished were killed and are marked failed.
-
-    Raises:
-        WarehouseError: the run_id was used before, or the database refused.
-    """
-    with transaction(connection):
-        connection.execute(_FAIL_INTERRUPTED_RUNS, {"night": run.night})
-        if not _changed(connection, _INSERT_RUN, {**vars(run), "options": _json(run.options)}):
-            raise WarehouseError(f"run {run.run_id}: it is stored already; use another identifier")
-        audit.record(connection, "run_started", object_id=run.run_id, night=run.night, bundle_id=run.bundle_id)
-
-
-# The bundle and options that views speak of.
-_ACTIVE_BUNDLE = "SELECT bundle_id, options_sha256 FROM active_bundle"
-# Make the bundle and options of a completed run the active ones, unless they are those of a later night.
-_ACTIVATE_BUNDLE = """
-    MERGE INTO active_bundle
-    USING (
-        SELECT bundle_id, options_sha256, night, finished_at AS activated_at
-        FROM runs
-        WHERE run_id = $run_id AND status = 'completed'
-    ) AS run
-    ON true
-    WHEN MATCHED AND run.night >= active_bundle.night
-        THEN UPDATE SET
-            bundle_id = run.bundle_id,
-            options_sha256 = run.options_sha256,
-            night = run.night,
-            activated_at = CASE
-                WHEN (run.bundle_id, run.options_sha256) = (active_bundle.bundle_id, active_bundle.options_sha256)
-                    THEN active_bundle.activated_at
-                ELSE run.activated_at
-            END
-    WHEN NOT MATCHED THEN INSERT BY NAME
-"""
-# Record how a running run ended.
-_FINISH_RUN = """
-    UPDATE runs
-    SET status = $status, finished_at = now(), sessions_found = $sessions_found, sessions_scored = $sessions_scored,
-        sessions_done_before = $sessions_done_before, sessions_quarantined = $sessions_quarantined,
-        frames_scored = $frames_scored, message = $message
-    WHERE run_id = $run_id AND status = 'running'
-"""
-
-
-def finish_run(connection: duckdb.DuckDBPyConnection, run_id: str, outcome: RunOutcome) -> None:
-    """Record how a run ended. A completed one makes its bundle and options active, unless a later night has others.
-
-    Raises:
-        WarehouseError: no such run is running, or the database refused.
-    """
-    with transaction(connection):
-        if not _changed(connection, _FINISH_RUN, {"run_id": run_id, **vars(outcome)}):
-            raise WarehouseError(f"run {run_id}: not running, so it cannot be finished; start it first")
-        counts = {key: value for key, value in vars(outcome).items() if key != "message"}  # it may name a session
-        audit.record(connection, "run_finished", object_id=run_id, **counts)
-        before = connection.execute(_ACTIVE_BUNDLE).fetchall()
-        connection.execute(_ACTIVATE_BUNDLE, {"run_id": run_id})
-        after = connection.execute(_ACTIVE_BUNDLE).fetchall()
-        if after != before:
-            bundle_id, options_sha256 = after[0]
-            audit.record(connection, "bundle_activated", object_id=bundle_id, options_sha256=options_sha256)
-
-
-# Forget the earlier trouble of a source that has a new one.
-_DELETE_QUARANTINE_BEFORE = """
-    DELETE FROM quarantine
-    WHERE source_uri = $source_uri AND quarantine_id <> $quarantine_id
-"""
-# Set a session aside, unless the same trouble with the same file is recorded already.
-_INSERT_QUARANTINE = """
-    INSERT INTO quarantine (
-        quarantine_id, night, source_uri, content_sha256, session_id, patient_id, reason, message, first_seen_at, run_id
-    )
-    SELECT
-        $quarantine_id, $night, $source_uri, $content_sha256, $session_id, $patient_id, $reason, $message, now(),
-        $run_id
-    WHERE NOT EXISTS (FROM quarantine WHERE quarantine_id = $quarantine_id)
-"""
-
-
-def add_quarantine(connection: duckdb.DuckDBPyConnection, record: QuarantineRecord) -> bool:
-    """Set a session aside. A source has one row: a new trouble takes the place of an earlier one.
-
-    Returns:
-        False, with nothing written, when the same trouble with the same file is recorded already, or the patient was
-        erased.
-
-    Raises:
-        WarehouseError: the database refused.
-    """
-    values = {**vars(record), "quarantine_id": record.quarantine_id, "reason": str(record.reason)}
-    with transaction(connection):
-        if record.patient_id and buried_among(connection, "patient", [record.patient_id]):
-            return False
-        added = _changed(connection, _INSERT_QUARANTINE, values) > 0
-        if added:
-            keys = {"source_uri": record.source_uri, "quarantine_id": record.quarantine_id}
-            connection.execute(_DELETE_QUARANTINE_BEFORE, keys)
-            audit.record(
-                connection, "session_set_aside", patient_id=record.patient_id, night=record.night, reason=record.reason
-            )
-    return added
-
-
-# Take sources out of quarantine.
-_DELETE_QUARANTINE = "DELETE FROM quarantine WHERE source_uri IN (SELECT unnest(CAST($source_uris AS VARCHAR[])))"
-
-
-def lift_quarantine(connection: duckdb.DuckDBPyConnection, source_uri: str) -> bool:
-    """Take a source out of quarantine; true if it was in.
-
-    store_sessions does so itself: this is for a source whose session turns out to be stored already.
-
-    Raises:
-        WarehouseError: the database refused.
-    """
-    with transaction(connection):
-        lifted = _changed(connection, _DELETE_QUARANTINE, {"source_uris": [source_uri]})
-        if lifted:
-            audit.record(connection, "quarantine_lifted", rows=lifted)
-    return lifted > 0
-
-
-# Ask to try sources again.
-_ASK_REPLAY = """
-    UPDATE quarantine SET replay_asked_at = now()
-    WHERE list_contains(CAST($quarantine_ids AS VARCHAR[]), quarantine_id) AND replay_asked_at IS NULL
-"""
-
-
-def ask_replay(connection: duckdb.DuckDBPyConnection, rows: Sequence[QuarantineRecord]) -> int:
-    """Ask the next run of their nights to try sources again; returns how many were not asked for before.
-
-    Raises:
-        WarehouseError: the database refused.
-    """
-    return _change_quarantine(connection, _ASK_REPLAY, "replay_asked", rows)
-
-
-# Forget rows of quarantine.
-_DELETE_QUARANTINE_BY_ID = """
-    DELETE FROM quarantine
-    WHERE list_contains(CAST($quarantine_ids AS VARCHAR[]), quarantine_id)
-"""
-
-
-def drop_quarantine(connection: duckdb.DuckDBPyConnection, rows: Sequence[QuarantineRecord]) -> int:
-    """Forget what was set aside; returns how many rows went.
-
-    Raises:
-        WarehouseError: the database refused.
-    """
-    return _change_quarantine(connection, _DELETE_QUARANTINE_BY_ID, "quarantine_dropped", rows)
-
-
-# What was to be tried again of a night was tried.
-_SETTLE_REPLAYS = "UPDATE quarantine SET replay_asked_at = NULL WHERE night = $night AND replay_asked_at IS NOT NULL"
-
-
-def settle_replays(connection: duckdb.DuckDBPyConnection, night: date) -> int:
-    """Take it that what was to be tried again of a night was tried; returns of how many sources it still stands.
-
-    Raises:
-        WarehouseError: the database refused.
-    """
-    with transaction(connection):
-        settled = _changed(connection, _SETTLE_REPLAYS, {"night": night})
-        if settled:
-            audit.record(connection, "replays_settled", night=night, rows=settled)
-    return settled
-
-
-# Record a report in place of an older one of the same kind, patient and date, unless nothing about it is new.
-_UPSERT_REPORT = """
-    MERGE INTO reports
-    USING (
-        SELECT
-            $report_id AS report_id, $kind AS kind, CAST($patient_id AS VARCHAR) AS patient_id,
-            CAST($report_date AS DATE) AS report_date, $path AS path, $sha256 AS sha256, $input_key AS input_key,
-            CAST($run_id AS VARCHAR) AS run_id, now() AS rendered_at, $files AS files,
-            CAST($shown AS VARCHAR) AS shown
-    ) AS rendered
-    USING (report_id)
-    WHEN MATCHED AND (reports.path, reports.sha256, reports.input_key, reports.files, reports.shown)
-            IS DISTINCT FROM (rendered.path, rendered.sha256, rendered.input_key, rendered.files, rendered.shown)
-        THEN UPDATE SET path = rendered.path, sha256 = rendered.sha256, input_key = rendered.input_key,
-            run_id = rendered.run_id, rendered_at = rendered.rendered_at, files = rendered.files,
-            shown = rendered.shown
-    WHEN NOT MATCHED THEN INSERT BY NAME
-"""
-
-
-def record_report(connection: duckdb.DuckDBPyConnection, record: ReportRecord) -> bool:
-    """Record a rendered report in place of an older one of the same kind, patient and date.
-
-    Returns:
-        False, with nothing written, when the same file made from the same input is recorded already.
-
-    Raises:
-        WarehouseError: the database refused, or the patient was erased.
-    """
-    with transaction(connection):
-        if record.patient_id and buried_among(connection, "patient", [record.patient_id]):
-            raise WarehouseError(f"report of {record.report_date}: its patient was erased; it is not recorded")
-        files = json.dumps(dict(record.files), sort_keys=True)
-        shown = None if record.shown is None else ",".join(record.shown)
-        values = {**vars(record), "report_id": record.report_id, "files": files, "shown": shown}
-        recorded = _changed(connection, _UPSERT_REPORT, values) > 0
-        if recorded:
-            audit.record(
-                connection,
-                "report_rendered",
-                object_id=record.run_id,
-                patient_id=record.patient_id,
-                kind=record.kind,
-                report_date=record.report_date,
-            )
-    return recorded
-
-
-# Forget a report whose file is gone.
-_DELETE_REPORT = "DELETE FROM reports WHERE report_id = $report_id"
-
-
-def forget_report(connection: duckdb.DuckDBPyConnection, record: ReportRecord) -> bool:
-    """Take a report whose file is gone off the record; true if it was on it.
-
-    Raises:
-        WarehouseError: the database refused.
-    """
-    with transaction(connection):
-        removed = _changed(connection, _DELETE_REPORT, {"report_id": record.report_id}) > 0
-        if removed:
-            audit.record(
-                connection,
-                "report_removed",
-                patient_id=record.patient_id,
-                kind=record.kind,
-                report_date=record.report_date,
-            )
-    return removed
-
-
-def _change_quarantine(
-    connection: duckdb.DuckDBPyConnection, statement: str, action: str, rows: Sequence[QuarantineRecord]
-) -> int:
-    """Run a statement on rows of quarantine, with an entry in the audit log for each row."""
-    with transaction(connection):
-        count = _changed(connection, statement, {"quarantine_ids": [row.quarantine_id for row in rows]}) if rows else 0
-        if count:
-            audit.record_all(
-                connection,
-                [
-                    audit.Event(action, patient_id=row.patient_id, details={"night": row.night, "reason": row.reason})
-                    for row in rows
-                ],
-            )
-    return count
-
-
-def _changed(connection: duckdb.DuckDBPyConnection, statement: str, values: Mapping[str, Any]) -> int:
-    """Run a statement that writes; returns how many rows it inserted, updated or deleted."""
-    ((count,),) = connection.execute(statement, values).fetchall()
-    return int(count)
-
-
 def _check_sessions(
     connection: duckdb.DuckDBPyConnection, sessions: Sequence[SessionRecord], consent_required: bool
 ) -> None:
@@ -570,7 +283,7 @@ def _insert_results(
     connection: duckdb.DuckDBPyConnection, results: Mapping[str, SessionResult], bundle: BundleRecord
 ) -> None:
     """Insert patients, bundle, sessions and scorings, and lift the quarantine of the sources."""
-    connection.execute(_INSERT_BUNDLE, {**vars(bundle), "card": _json(bundle.card)})
+    connection.execute(_INSERT_BUNDLE, {**vars(bundle), "card": json_text(bundle.card)})
     rows = [
         {
             **vars(result.session),
@@ -578,7 +291,7 @@ def _insert_results(
             "utc_offset_s": result.session.utc_offset_s,
             "started_at": result.session.started_at.astimezone(UTC),
             **vars(result.scoring),
-            "options": _json(result.scoring.options),
+            "options": json_text(result.scoring.options),
             "scoring_id": identity,
             "bundle_id": bundle.bundle_id,
         }
@@ -586,7 +299,7 @@ def _insert_results(
     ]
     batch = pl.DataFrame(rows, schema_overrides=_NULLABLE, infer_schema_length=None)
     _insert_from(connection, "result_batch", batch, _RESULT_STATEMENTS)
-    connection.execute(_DELETE_QUARANTINE, {"source_uris": batch["source_uri"].to_list()})
+    connection.execute(DELETE_QUARANTINE, {"source_uris": batch["source_uri"].to_list()})
 
 
 def _insert_frames(connection: duckdb.DuckDBPyConnection, frames: pl.DataFrame, extra_columns: Collection[str]) -> None:
@@ -624,7 +337,3 @@ def _record_results(
             for identity, result in results.items()
         ],
     )
-
-
-def _json(document: Mapping[str, Any]) -> str:
-    return json.dumps(document, sort_keys=True, ensure_ascii=False)

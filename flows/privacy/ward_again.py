@@ -22,7 +22,7 @@ from flows.report import (
 from pmfer.bundle import sha256_file
 from reports.data import ReportReader
 from reports.ward import build_ward_report
-from warehouse import queries, store
+from warehouse import queries, runs
 from warehouse.records import ReportRecord, report_id
 
 # The file, or the draft of it that a rendering which was killed left. Nothing longer: a pseudonym may begin alike.
@@ -66,7 +66,7 @@ def renew_ward(
         path.unlink(missing_ok=True)
     failures = [] if due is None else render(connection, [due], data, printing, None)
     if due is None or failures:
-        store.forget_report(connection, ReportRecord("ward", None, day, "", "", ""))
+        runs.forget_report(connection, ReportRecord("ward", None, day, "", "", ""))
     return failures
 
 
@@ -104,7 +104,7 @@ def renew_reports(
         due = [report for report in reports if (day, report.patient_id) in stale]
         failures += render(connection, due, data, printing, None)
     for day, patient_id in queries.reports_forgotten(connection):
-        store.forget_report(connection, ReportRecord("patient", patient_id, day, "", "", ""))
+        runs.forget_report(connection, ReportRecord("patient", patient_id, day, "", "", ""))
     return failures
 
 

@@ -12,7 +12,7 @@ from flows.sources import Rejection, list_night
 from flows.staging import staging_folder
 from flows.writing import writing
 from inference.process import ScoringProcess
-from warehouse import store
+from warehouse import quarantine
 
 
 def run_night(source: Path | str, data: DataFolder, night: date) -> NightPlan:
@@ -28,7 +28,7 @@ def run_night(source: Path | str, data: DataFolder, night: date) -> NightPlan:
         plan = plan_night(connection, list_night(job.source, night), job)
         rejections = list(plan.rejections)
         for uri in plan.mended:
-            store.lift_quarantine(connection, uri)
+            quarantine.lift_quarantine(connection, uri)
         for session in plan.pending:
             result = pull_session(session, job, folder)
             if isinstance(result, StagedSession):
@@ -44,6 +44,6 @@ def run_night(source: Path | str, data: DataFolder, night: date) -> NightPlan:
             elif isinstance(result, Rejection):
                 rejections.append(result)
         for rejection in rejections:
-            store.add_quarantine(connection, quarantine_record(rejection, night, "run"))
-        store.settle_replays(connection, night)
+            quarantine.add_quarantine(connection, quarantine_record(rejection, night, "run"))
+        quarantine.settle_replays(connection, night)
     return plan

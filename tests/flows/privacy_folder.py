@@ -22,7 +22,7 @@ from pmfer.errors import QuarantineReason
 from pmfer.frame_row import FRAME_SCHEMA, SCORE_COLUMNS
 from reports import Format
 from reports.render import Recipient
-from warehouse import store
+from warehouse import quarantine, runs, store
 from warehouse.address import Address, FileAddress, LakeAddress
 from warehouse.consent import Consent, record_consents
 from warehouse.records import BundleRecord, QuarantineRecord, RunOutcome, RunRecord, ScoringRecord, SessionRecord
@@ -106,7 +106,7 @@ def scoring_of(run: str) -> ScoringRecord:
 def store_day(connection: duckdb.DuckDBPyConnection, day: date) -> None:
     """A day of the ward: the first patient is there on the first day only."""
     run = f"run-{day}"
-    store.start_run(connection, RunRecord(run, day, "0.1", BUNDLE.bundle_id, _sha256("options"), OPTIONS))
+    runs.start_run(connection, RunRecord(run, day, "0.1", BUNDLE.bundle_id, _sha256("options"), OPTIONS))
     for patient in (PATIENT, OTHER, ANOTHER):
         if patient == PATIENT and day >= ABSENT:
             continue
@@ -115,13 +115,13 @@ def store_day(connection: duckdb.DuckDBPyConnection, day: date) -> None:
         store.store_session(connection, session, scoring_of(run), BUNDLE, frames)
     if day == DAY:
         _quarantine(connection, day, run)
-    store.finish_run(
+    runs.finish_run(
         connection, run, RunOutcome("failed" if day == DAYS[1] else "completed", 3, 3, 0, 0, 120, _message(day))
     )
     if day == DAYS[1]:
         again = f"{run}-again"
-        store.start_run(connection, RunRecord(again, day, "0.1", BUNDLE.bundle_id, _sha256("options"), OPTIONS))
-        store.finish_run(connection, again, RunOutcome("completed", 3, 0, 3, 0, 0))
+        runs.start_run(connection, RunRecord(again, day, "0.1", BUNDLE.bundle_id, _sha256("options"), OPTIONS))
+        runs.finish_run(connection, again, RunOutcome("completed", 3, 0, 3, 0, 0))
 
 
 def _message(day: date) -> str | None:
@@ -131,14 +131,14 @@ def _message(day: date) -> str | None:
 def _quarantine(connection: duckdb.DuckDBPyConnection, day: date, run: str) -> None:
     uri = f"{day}/{PATIENT}-noon.mp4"
     trouble = QuarantineRecord(day, uri, None, f"{PATIENT}-noon", PATIENT, QuarantineReason.EMPTY_FILE, "empty", run)
-    store.add_quarantine(connection, trouble)
+    quarantine.add_quarantine(connection, trouble)
     unknown = replace(trouble, source_uri=f"{day}/{PATIENT}-eve.mp4", session_id=None, patient_id=None)
-    store.add_quarantine(connection, unknown)
+    quarantine.add_quarantine(connection, unknown)
     twin = f"the same video is stored as {PATIENT}-{day}-am"
     other = replace(trouble, source_uri=f"{day}/twin.mp4", session_id="twin", patient_id=OTHER, message=twin)
-    store.add_quarantine(connection, other)
+    quarantine.add_quarantine(connection, other)
     own = replace(trouble, source_uri=f"{day}/{OTHER}-noon.mp4", session_id=f"{OTHER}-noon", patient_id=OTHER)
-    store.add_quarantine(connection, own)
+    quarantine.add_quarantine(connection, own)
 
 
 def _scatter(data: DataFolder) -> None:

@@ -21,7 +21,7 @@ from flows.sources import list_night
 from flows.unfinished import nights_to_come_back_to
 from flows.writing import writing
 from pmfer.errors import ConfigurationError, QuarantineReason, SessionError
-from warehouse import erasure, store
+from warehouse import erasure, quarantine
 from warehouse.consent import read_register
 
 NIGHT = date(2026, 3, 2)
@@ -130,7 +130,7 @@ def test_a_session_refused_at_storing_is_to_be_scored_once_the_consent_is_back(
     refused = hashed.rejection(SessionError(QuarantineReason.NO_CONSENT, "no consent on record"))
     with writing(data, file_of(data)) as writer:
         connection = writer.connection
-        store.add_quarantine(connection, quarantine_record(refused, NIGHT, "run"))
+        quarantine.add_quarantine(connection, quarantine_record(refused, NIGHT, "run"))
         assert nights_to_come_back_to(connection, data, NIGHT + timedelta(days=1)) == []
     import_consents(data, file_of(data), register(tmp_path, "ash-01,2026-03-01,,form 1"))
     with writing(data, file_of(data)) as writer:

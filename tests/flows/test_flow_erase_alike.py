@@ -17,7 +17,7 @@ from flows.report import render_by_hand
 from flows.writing import writing
 from pmfer.errors import ConfigurationError
 from reports import Format
-from warehouse import migrate, store
+from warehouse import migrate, runs, store
 from warehouse.care_events import CareEvent, CareEventKind, store_care_events
 from warehouse.connection import open_reader
 from warehouse.records import RunOutcome, RunRecord
@@ -42,7 +42,7 @@ def alike(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
     with writing(data, file_of(data)) as writer:
         connection = writer.connection
         options = scoring_of("").options_sha256
-        store.start_run(connection, RunRecord("run", DAY, "0.1", BUNDLE.bundle_id, options, scoring_of("").options))
+        runs.start_run(connection, RunRecord("run", DAY, "0.1", BUNDLE.bundle_id, options, scoring_of("").options))
         for patient in PATIENTS:
             session = sessions_of(patient, DAY)
             frames = frames_of(session.session_id)
@@ -53,7 +53,7 @@ def alike(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
         at = datetime(DAY.year, DAY.month, DAY.day, 8, tzinfo=UTC)
         events = [CareEvent(who, CareEventKind.CARE, "washing", at, note=note) for who, note in NOTES.items()]
         store_care_events(connection, events, "events of 12.csv")
-        store.finish_run(connection, "run", RunOutcome("completed", 7, 7, 0, 0, 280))
+        runs.finish_run(connection, "run", RunOutcome("completed", 7, 7, 0, 0, 280))
     (night / "list of birch-1 and 12.txt").write_text("birch-1, 12")
     render_by_hand(data, file_of(data), DAY, None, JSON_ONLY)
     return data

@@ -30,7 +30,7 @@ from inference.score import Progress, ScoredVideo
 from pmfer.bundle import DEFAULT_BUNDLE, load_bundle, write_card
 from pmfer.errors import BundleError, ConfigurationError, QuarantineReason
 from simulator.ward import WardPlan, write_ward
-from warehouse import store
+from warehouse import runs
 
 ROOT = Path(__file__).parents[2]
 NIGHT = date(2026, 3, 2)
@@ -146,14 +146,14 @@ def test_a_worker_with_another_warehouse_or_source_scores_nothing(source: Path, 
         shard(source)
     with writing(ours.data, ours.warehouse) as writer:
         connection = writer.connection
-        store.start_run(connection, run_record(ours, str(uuid4())))
+        runs.start_run(connection, run_record(ours, str(uuid4())))
     with pytest.raises(
         ConfigurationError, match="does not know the nightly run; give every worker the same PMFER_WAREHOUSE"
     ):
         shard(source)
     with writing(ours.data, ours.warehouse) as writer:
         connection = writer.connection
-        store.start_run(connection, run_record(ours, str(run_id)))
+        runs.start_run(connection, run_record(ours, str(run_id)))
     stale = tmp_path / "stale"
     (stale / "2026-02-01").mkdir(parents=True)
     with pytest.raises(ConfigurationError, match="has no folder 2026-03-02 on this machine"):

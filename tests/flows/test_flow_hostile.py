@@ -29,7 +29,7 @@ from pmfer.errors import QuarantineReason
 from simulator.appearance import sample_appearance
 from simulator.face import draw_face
 from simulator.video import write_video
-from warehouse import queries, store
+from warehouse import quarantine, queries
 from warehouse.connection import open_reader
 
 NIGHT = date(2026, 3, 2)
@@ -314,7 +314,7 @@ def test_a_name_is_shown_without_obeying_it(folder: Path, data: DataFolder, name
     record = quarantine_record(rejection, NIGHT, "run")
     with writing(data, file_of(data)) as writer:
         connection = writer.connection
-        assert store.add_quarantine(connection, record)
+        assert quarantine.add_quarantine(connection, record)
         assert queries.quarantine(connection, NIGHT)["source_uri"].to_list() == [rejection.source_uri]
 
 

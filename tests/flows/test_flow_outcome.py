@@ -20,7 +20,7 @@ from flows.sources import Recording, Rejection, Unready
 from flows.sources.digests import Digests
 from flows.sources.sidecar import Sidecar
 from pmfer.errors import QuarantineReason
-from warehouse import store
+from warehouse import quarantine, store
 from warehouse.connection import open_writer
 from warehouse.records import ScoringRecord
 
@@ -69,7 +69,7 @@ def test_each_session_counts_once_by_what_became_of_it(writer: duckdb.DuckDBPyCo
     for pending, run_id in ((bad, "mine"), (known_bad, "earlier")):
         uri = pending.recording.source_uri
         rejection = Rejection(uri, QuarantineReason.NOT_A_VIDEO, "no video", digest(uri), uri[11:-4], "birch-01")
-        store.add_quarantine(writer, quarantine_record(rejection, NIGHT, run_id))
+        quarantine.add_quarantine(writer, quarantine_record(rejection, NIGHT, run_id))
     waiting = Unready(f"{NIGHT}/late.mp4", "late.mp4: too fresh")
     plan = NightPlan(7, (now, before, bad, known_bad, changed), 1, (), (waiting,))
 

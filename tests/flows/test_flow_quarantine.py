@@ -21,7 +21,7 @@ from flows.unfinished import nights_to_come_back_to
 from flows.writing import writing
 from pmfer.errors import QuarantineReason
 from simulator.ward import WardPlan, write_ward
-from warehouse import queries, store
+from warehouse import quarantine, queries, store
 from warehouse.connection import open_reader
 
 NIGHT = date(2026, 3, 2)
@@ -173,7 +173,7 @@ def test_a_scheduled_night_comes_back_to_what_was_asked_for_and_a_bad_old_night_
         connection = writer.connection
         rows = [record_of(row) for row in queries.quarantine_all(connection).iter_rows(named=True)]
         asked = [row for row in rows if row.reason in (QuarantineReason.NOT_A_VIDEO, QuarantineReason.SIDECAR_MISSING)]
-        assert store.ask_replay(connection, asked) == 3
+        assert quarantine.ask_replay(connection, asked) == 3
     data.reports(bad).parent.mkdir()
     data.reports(bad).write_text("no folder, so that its reports cannot be written")
     with notice_server() as hook:

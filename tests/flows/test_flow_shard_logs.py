@@ -18,7 +18,7 @@ from flows.request import RunRequest
 from flows.shards import recording_id
 from flows.writing import writing
 from simulator.ward import WardPlan, write_ward
-from warehouse import store
+from warehouse import runs
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +48,7 @@ def test_every_line_of_a_shard_names_run_and_shard_and_nobody(tmp_path: Path) ->
     job, run_id = make_job(RunRequest(source=str(source), data_dir=data), NIGHT), str(uuid4())
     with writing(job.data, job.warehouse) as writer:
         connection = writer.connection
-        store.start_run(connection, run_record(job, run_id))
+        runs.start_run(connection, run_record(job, run_id))
     request = {
         "run": {"source": str(source), "bundle": job.bundle.address},
         "night": NIGHT.isoformat(),

@@ -28,7 +28,8 @@ from warehouse.care_events import CareEvent, CareEventKind, store_care_events
 from warehouse.connection import open_reader, open_writer
 from warehouse.publish import publish
 from warehouse.records import SessionResult
-from warehouse.store import finish_run, start_run, store_sessions
+from warehouse.runs import finish_run, start_run
+from warehouse.store import store_sessions
 
 DOCS = Path(__file__).parents[2] / "docs"
 DAYS = (1, 4, 8, 11, 14)

@@ -16,9 +16,10 @@ from warehouse import audit
 from warehouse.audit import Entry, Head
 from warehouse.connection import another, open_reader, open_writer
 from warehouse.publish import publish
+from warehouse.quarantine import add_quarantine, lift_quarantine
 from warehouse.records import QuarantineRecord, ReportRecord
+from warehouse.runs import finish_run, record_report, start_run
 from warehouse.sql import current_database
-from warehouse.store import add_quarantine, finish_run, lift_quarantine, record_report, start_run
 from warehouse.transaction import transaction
 from warehouse.verify import Note, note_head, read_head, verify_log
 

@@ -15,7 +15,8 @@ from warehouse import sql
 from warehouse.contracts import broken_contracts, contract_rules, require_contracts
 from warehouse.records import SessionResult
 from warehouse.retention import Retention, expire_rows
-from warehouse.store import finish_run, start_run, store_sessions
+from warehouse.runs import finish_run, start_run
+from warehouse.store import store_sessions
 
 FIRST = "(SELECT min(scoring_id) FROM scorings)"
 SCORED = f"scoring_id = {FIRST} AND frame_index = 6"

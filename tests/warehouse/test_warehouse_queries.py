@@ -27,8 +27,10 @@ from pmfer.frame_row import SCORE_COLUMNS
 from warehouse import queries
 from warehouse.address import Address
 from warehouse.care_events import CareEvent, CareEventKind, store_care_events
+from warehouse.quarantine import add_quarantine
 from warehouse.records import QuarantineRecord
-from warehouse.store import add_quarantine, finish_run, scoring_id, start_run, store_session
+from warehouse.runs import finish_run, start_run
+from warehouse.store import scoring_id, store_session
 
 JUNE = date(2026, 6, 30)
 

@@ -11,7 +11,7 @@ from warehouse.address import Address
 from warehouse.connection import open_writer
 from warehouse.lake import tidy
 from warehouse.publish import publish
-from warehouse.store import finish_run, start_run
+from warehouse.runs import finish_run, start_run
 
 CHILD = Path(__file__).with_name("read_sessions.py")
 ENVIRONMENT = {"PYTHONPATH": ":".join(sys.path)}

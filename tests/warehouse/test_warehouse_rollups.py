@@ -27,7 +27,8 @@ from warehouse import migrate, queries, store
 from warehouse.connection import open_writer
 from warehouse.migrate import shipped_migrations
 from warehouse.personal import Keys, delete_rows, personal_tables
-from warehouse.store import finish_run, scoring_id, start_run, store_session
+from warehouse.runs import finish_run, start_run
+from warehouse.store import scoring_id, store_session
 
 ROLLUPS = ("session_rollups", "phrase_quantiles", "episodes")
 EXTRA_BUNDLE = replace(BUNDLE, bundle_id=sha256("extra"), card={"au_phrases": [{"column": "wince", "phrase": "wince"}]})

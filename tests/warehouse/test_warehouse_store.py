@@ -25,18 +25,10 @@ from pmfer.errors import QuarantineReason, SessionError, WarehouseError
 from warehouse import queries
 from warehouse.connection import open_writer
 from warehouse.contracts import broken_contracts
+from warehouse.quarantine import add_quarantine, lift_quarantine
 from warehouse.records import QuarantineRecord, ReportRecord, SessionRecord, SessionResult
-from warehouse.store import (
-    add_quarantine,
-    finish_run,
-    lift_quarantine,
-    record_report,
-    refusals,
-    scoring_id,
-    start_run,
-    store_session,
-    store_sessions,
-)
+from warehouse.runs import finish_run, record_report, start_run
+from warehouse.store import refusals, scoring_id, store_session, store_sessions
 from warehouse.verify import verify_log
 
 BROKEN = QuarantineRecord(

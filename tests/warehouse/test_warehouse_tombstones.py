@@ -12,7 +12,7 @@ from postgres_server import PostgresServer
 from warehouse_samples import sample_session, store_sample
 
 from pmfer.errors import QuarantineReason, SessionError, WarehouseError
-from warehouse import erasure, store
+from warehouse import erasure, quarantine, runs, store
 from warehouse.address import Address, FileAddress, LakeAddress
 from warehouse.care_events import CareEvent, CareEventKind, store_care_events
 from warehouse.connection import open_writer
@@ -46,10 +46,10 @@ def test_nothing_of_a_patient_is_stored_again_without_a_new_consent(writer: duck
         with pytest.raises(SessionError, match=ERASED) as error:
             store_sample(writer, sample_session(name))
         assert error.value.reason is QuarantineReason.NO_CONSENT
-    assert not store.add_quarantine(writer, ASIDE)
+    assert not quarantine.add_quarantine(writer, ASIDE)
     assert store_care_events(writer, [event], "a.csv").added == 0
     with pytest.raises(WarehouseError, match="was erased"):
-        store.record_report(writer, ReportRecord("patient", "p01", DAY, "a.pdf", "a" * 64, "b" * 64))
+        runs.record_report(writer, ReportRecord("patient", "p01", DAY, "a.pdf", "a" * 64, "b" * 64))
     # The file of consents is imported every week, and a withdrawal of the old one is no new one.
     assert record_consents(writer, [OLD]) == (0, 1)
     assert record_consents(writer, [replace(OLD, withdrawn_on=DAY)]) == (0, 1)
@@ -59,7 +59,7 @@ def test_nothing_of_a_patient_is_stored_again_without_a_new_consent(writer: duck
     assert "p01" not in marks
     assert record_consents(writer, [replace(OLD, source="form 99"), OLD]) == (1, 1)
     assert store_sample(writer, sample_session("s1"))
-    assert store.add_quarantine(writer, ASIDE)
+    assert quarantine.add_quarantine(writer, ASIDE)
 
 
 @pytest.mark.parametrize("address", ["file"], indirect=True)

@@ -10,7 +10,7 @@ from old_warehouses import FRAMES, ROUNDED, fill_old_warehouse, release_of
 from warehouse_places import lake_in
 from warehouse_samples import COMPLETED, sample_run, sample_session, store_sample, table_names
 
-from warehouse import reach, store
+from warehouse import reach, runs
 from warehouse.address import Address
 from warehouse.connection import open_reader, open_writer
 from warehouse.contracts import broken_contracts
@@ -94,9 +94,9 @@ def test_a_warehouse_of_every_schema_is_brought_up_to_date(old: tuple[Address, i
         assert means["au12_mean"].to_list() == pytest.approx(expected["au12_mean"].to_list(), abs=1e-8)
 
         # Work goes on.
-        store.start_run(connection, sample_run())
+        runs.start_run(connection, sample_run())
         assert store_sample(connection, sample_session("new"))
-        store.finish_run(connection, "run-1", COMPLETED)
+        runs.finish_run(connection, "run-1", COMPLETED)
         assert broken_contracts(connection) == []
         publish(connection, address)
     with open_reader(address) as reader:

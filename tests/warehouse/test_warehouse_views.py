@@ -13,8 +13,10 @@ from warehouse_samples import BUNDLE, COMPLETED, sample_frames, sample_run, samp
 from pmfer.errors import QuarantineReason
 from pmfer.expressions import EXPRESSION_NAMES
 from warehouse.address import Address
+from warehouse.quarantine import add_quarantine
 from warehouse.records import BundleRecord, QuarantineRecord, SessionResult
-from warehouse.store import add_quarantine, finish_run, start_run, store_sessions
+from warehouse.runs import finish_run, start_run
+from warehouse.store import store_sessions
 
 OTHER = replace(BUNDLE, bundle_id=sha256("another card"), name="other")
 CALM = "calm"  # frames of the other bundle are those of another name, so that its scores differ

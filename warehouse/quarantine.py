@@ -1,0 +1,142 @@
+"""Writes the quarantine: what was not scored, and why, until it is tried again. Every function is one transaction.
+
+Each does nothing when what it would write is already there. A source has one row at most.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+
+import duckdb
+
+from warehouse import audit
+from warehouse.consent import buried_among
+from warehouse.records import (
+    QuarantineRecord,
+)
+from warehouse.sql import changed
+from warehouse.transaction import transaction
+
+# Forget the earlier trouble of a source that has a new one.
+_DELETE_QUARANTINE_BEFORE = """
+    DELETE FROM quarantine
+    WHERE source_uri = $source_uri AND quarantine_id <> $quarantine_id
+"""
+# Set a session aside, unless the same trouble with the same file is recorded already.
+_INSERT_QUARANTINE = """
+    INSERT INTO quarantine (
+        quarantine_id, night, source_uri, content_sha256, session_id, patient_id, reason, message, first_seen_at, run_id
+    )
+    SELECT
+        $quarantine_id, $night, $source_uri, $content_sha256, $session_id, $patient_id, $reason, $message, now(),
+        $run_id
+    WHERE NOT EXISTS (FROM quarantine WHERE quarantine_id = $quarantine_id)
+"""
+
+
+def add_quarantine(connection: duckdb.DuckDBPyConnection, record: QuarantineRecord) -> bool:
+    """Set a session aside. A source has one row: a new trouble takes the place of an earlier one.
+
+    Returns:
+        False, with nothing written, when the same trouble with the same file is recorded already, or the patient was
+        erased.
+
+    Raises:
+        WarehouseError: the database refused.
+    """
+    values = {**vars(record), "quarantine_id": record.quarantine_id, "reason": str(record.reason)}
+    with transaction(connection):
+        if record.patient_id and buried_among(connection, "patient", [record.patient_id]):
+            return False
+        added = changed(connection, _INSERT_QUARANTINE, values) > 0
+        if added:
+            keys = {"source_uri": record.source_uri, "quarantine_id": record.quarantine_id}
+            connection.execute(_DELETE_QUARANTINE_BEFORE, keys)
+            audit.record(
+                connection, "session_set_aside", patient_id=record.patient_id, night=record.night, reason=record.reason
+            )
+    return added
+
+
+# Take sources out of quarantine.
+DELETE_QUARANTINE = "DELETE FROM quarantine WHERE source_uri IN (SELECT unnest(CAST($source_uris AS VARCHAR[])))"
+
+
+def lift_quarantine(connection: duckdb.DuckDBPyConnection, source_uri: str) -> bool:
+    """Take a source out of quarantine; true if it was in.
+
+    store_sessions does so itself: this is for a source whose session turns out to be stored already.
+
+    Raises:
+        WarehouseError: the database refused.
+    """
+    with transaction(connection):
+        lifted = changed(connection, DELETE_QUARANTINE, {"source_uris": [source_uri]})
+        if lifted:
+            audit.record(connection, "quarantine_lifted", rows=lifted)
+    return lifted > 0
+
+
+# Ask to try sources again.
+_ASK_REPLAY = """
+    UPDATE quarantine SET replay_asked_at = now()
+    WHERE list_contains(CAST($quarantine_ids AS VARCHAR[]), quarantine_id) AND replay_asked_at IS NULL
+"""
+
+
+def ask_replay(connection: duckdb.DuckDBPyConnection, rows: Sequence[QuarantineRecord]) -> int:
+    """Ask the next run of their nights to try sources again; returns how many were not asked for before.
+
+    Raises:
+        WarehouseError: the database refused.
+    """
+    return _change_quarantine(connection, _ASK_REPLAY, "replay_asked", rows)
+
+
+# Forget rows of quarantine.
+_DELETE_QUARANTINE_BY_ID = """
+    DELETE FROM quarantine
+    WHERE list_contains(CAST($quarantine_ids AS VARCHAR[]), quarantine_id)
+"""
+
+
+def drop_quarantine(connection: duckdb.DuckDBPyConnection, rows: Sequence[QuarantineRecord]) -> int:
+    """Forget what was set aside; returns how many rows went.
+
+    Raises:
+        WarehouseError: the database refused.
+    """
+    return _change_quarantine(connection, _DELETE_QUARANTINE_BY_ID, "quarantine_dropped", rows)
+
+
+# What was to be tried again of a night was tried.
+_SETTLE_REPLAYS = "UPDATE quarantine SET replay_asked_at = NULL WHERE night = $night AND replay_asked_at IS NOT NULL"
+
+
+def settle_replays(connection: duckdb.DuckDBPyConnection, night: date) -> int:
+    """Take it that what was to be tried again of a night was tried; returns of how many sources it still stands.
+
+    Raises:
+        WarehouseError: the database refused.
+    """
+    with transaction(connection):
+        settled = changed(connection, _SETTLE_REPLAYS, {"night": night})
+        if settled:
+            audit.record(connection, "replays_settled", night=night, rows=settled)
+    return settled
+
+
+def _change_quarantine(
+    connection: duckdb.DuckDBPyConnection, statement: str, action: str, rows: Sequence[QuarantineRecord]
+) -> int:
+    """Run a statement on rows of quarantine, with an entry in the audit log for each row."""
+    with transaction(connection):
+        count = changed(connection, statement, {"quarantine_ids": [row.quarantine_id for row in rows]}) if rows else 0
+        if count:
+            audit.record_all(
+                connection,
+                [
+                    audit.Event(action, patient_id=row.patient_id, details={"night": row.night, "reason": row.reason})
+                    for row in rows
+                ],
+            )
+    return count

@@ -1,0 +1,168 @@
+"""Writes runs and reports: what a night did, and what was printed of it. Every function is one transaction.
+
+Each does nothing when what it would write is already there.
+"""
+
+import json
+
+import duckdb
+
+from pmfer.errors import WarehouseError
+from warehouse import audit
+from warehouse.consent import buried_among
+from warehouse.records import (
+    ReportRecord,
+    RunOutcome,
+    RunRecord,
+)
+from warehouse.sql import changed, json_text
+from warehouse.transaction import transaction
+
+# Mark the runs of a night that never finished: their process was killed.
+_FAIL_INTERRUPTED_RUNS = """
+    UPDATE runs
+    SET status = 'failed', finished_at = now(), message = 'interrupted: the process ended before the run did'
+    WHERE night = $night AND status = 'running'
+"""
+# Record that a run started, unless there is one of that name.
+_INSERT_RUN = """
+    INSERT INTO runs (run_id, night, started_at, status, code_version, bundle_id, options_sha256, options)
+    SELECT $run_id, $night, now(), 'running', $code_version, $bundle_id, $options_sha256, $options
+    WHERE NOT EXISTS (FROM runs WHERE run_id = $run_id)
+"""
+
+
+def start_run(connection: duckdb.DuckDBPyConnection, run: RunRecord) -> None:
+    """Record that a run started. Runs of the same night that never finished were killed and are marked failed.
+
+    Raises:
+        WarehouseError: the run_id was used before, or the database refused.
+    """
+    with transaction(connection):
+        connection.execute(_FAIL_INTERRUPTED_RUNS, {"night": run.night})
+        if not changed(connection, _INSERT_RUN, {**vars(run), "options": json_text(run.options)}):
+            raise WarehouseError(f"run {run.run_id}: it is stored already; use another identifier")
+        audit.record(connection, "run_started", object_id=run.run_id, night=run.night, bundle_id=run.bundle_id)
+
+
+# The bundle and options that views speak of.
+_ACTIVE_BUNDLE = "SELECT bundle_id, options_sha256 FROM active_bundle"
+# Make the bundle and options of a completed run the active ones, unless they are those of a later night.
+_ACTIVATE_BUNDLE = """
+    MERGE INTO active_bundle
+    USING (
+        SELECT bundle_id, options_sha256, night, finished_at AS activated_at
+        FROM runs
+        WHERE run_id = $run_id AND status = 'completed'
+    ) AS run
+    ON true
+    WHEN MATCHED AND run.night >= active_bundle.night
+        THEN UPDATE SET
+            bundle_id = run.bundle_id,
+            options_sha256 = run.options_sha256,
+            night = run.night,
+            activated_at = CASE
+                WHEN (run.bundle_id, run.options_sha256) = (active_bundle.bundle_id, active_bundle.options_sha256)
+                    THEN active_bundle.activated_at
+                ELSE run.activated_at
+            END
+    WHEN NOT MATCHED THEN INSERT BY NAME
+"""
+# Record how a running run ended.
+_FINISH_RUN = """
+    UPDATE runs
+    SET status = $status, finished_at = now(), sessions_found = $sessions_found, sessions_scored = $sessions_scored,
+        sessions_done_before = $sessions_done_before, sessions_quarantined = $sessions_quarantined,
+        frames_scored = $frames_scored, message = $message
+    WHERE run_id = $run_id AND status = 'running'
+"""
+
+
+def finish_run(connection: duckdb.DuckDBPyConnection, run_id: str, outcome: RunOutcome) -> None:
+    """Record how a run ended. A completed one makes its bundle and options active, unless a later night has others.
+
+    Raises:
+        WarehouseError: no such run is running, or the database refused.
+    """
+    with transaction(connection):
+        if not changed(connection, _FINISH_RUN, {"run_id": run_id, **vars(outcome)}):
+            raise WarehouseError(f"run {run_id}: not running, so it cannot be finished; start it first")
+        counts = {key: value for key, value in vars(outcome).items() if key != "message"}  # it may name a session
+        audit.record(connection, "run_finished", object_id=run_id, **counts)
+        before = connection.execute(_ACTIVE_BUNDLE).fetchall()
+        connection.execute(_ACTIVATE_BUNDLE, {"run_id": run_id})
+        after = connection.execute(_ACTIVE_BUNDLE).fetchall()
+        if after != before:
+            bundle_id, options_sha256 = after[0]
+            audit.record(connection, "bundle_activated", object_id=bundle_id, options_sha256=options_sha256)
+
+
+# Record a report in place of an older one of the same kind, patient and date, unless nothing about it is new.
+_UPSERT_REPORT = """
+    MERGE INTO reports
+    USING (
+        SELECT
+            $report_id AS report_id, $kind AS kind, CAST($patient_id AS VARCHAR) AS patient_id,
+            CAST($report_date AS DATE) AS report_date, $path AS path, $sha256 AS sha256, $input_key AS input_key,
+            CAST($run_id AS VARCHAR) AS run_id, now() AS rendered_at, $files AS files,
+            CAST($shown AS VARCHAR) AS shown
+    ) AS rendered
+    USING (report_id)
+    WHEN MATCHED AND (reports.path, reports.sha256, reports.input_key, reports.files, reports.shown)
+            IS DISTINCT FROM (rendered.path, rendered.sha256, rendered.input_key, rendered.files, rendered.shown)
+        THEN UPDATE SET path = rendered.path, sha256 = rendered.sha256, input_key = rendered.input_key,
+            run_id = rendered.run_id, rendered_at = rendered.rendered_at, files = rendered.files,
+            shown = rendered.shown
+    WHEN NOT MATCHED THEN INSERT BY NAME
+"""
+
+
+def record_report(connection: duckdb.DuckDBPyConnection, record: ReportRecord) -> bool:
+    """Record a rendered report in place of an older one of the same kind, patient and date.
+
+    Returns:
+        False, with nothing written, when the same file made from the same input is recorded already.
+
+    Raises:
+        WarehouseError: the database refused, or the patient was erased.
+    """
+    with transaction(connection):
+        if record.patient_id and buried_among(connection, "patient", [record.patient_id]):
+            raise WarehouseError(f"report of {record.report_date}: its patient was erased; it is not recorded")
+        files = json.dumps(dict(record.files), sort_keys=True)
+        shown = None if record.shown is None else ",".join(record.shown)
+        values = {**vars(record), "report_id": record.report_id, "files": files, "shown": shown}
+        recorded = changed(connection, _UPSERT_REPORT, values) > 0
+        if recorded:
+            audit.record(
+                connection,
+                "report_rendered",
+                object_id=record.run_id,
+                patient_id=record.patient_id,
+                kind=record.kind,
+                report_date=record.report_date,
+            )
+    return recorded
+
+
+# Forget a report whose file is gone.
+_DELETE_REPORT = "DELETE FROM reports WHERE report_id = $report_id"
+
+
+def forget_report(connection: duckdb.DuckDBPyConnection, record: ReportRecord) -> bool:
+    """Take a report whose file is gone off the record; true if it was on it.
+
+    Raises:
+        WarehouseError: the database refused.
+    """
+    with transaction(connection):
+        removed = changed(connection, _DELETE_REPORT, {"report_id": record.report_id}) > 0
+        if removed:
+            audit.record(
+                connection,
+                "report_removed",
+                patient_id=record.patient_id,
+                kind=record.kind,
+                report_date=record.report_date,
+            )
+    return removed
