@@ -167,11 +167,11 @@ def worker(
 
 def _nights(settings: Settings, limit: int) -> list[dict[str, Any]]:
     from flows.warehouse_address import warehouse_address
-    from warehouse import queries
+    from warehouse import runs
     from warehouse.connection import open_reader
 
     with closing(open_reader(warehouse_address(settings))) as reader:
-        return list(queries.nights(reader, limit).iter_rows(named=True))
+        return list(runs.latest_nights(reader, limit).iter_rows(named=True))
 
 
 def _as_it_stands(row: dict[str, Any], unfinished: "list[UnfinishedNight]") -> dict[str, Any]:

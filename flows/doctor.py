@@ -34,7 +34,7 @@ from inference.options import ScoringOptions
 from pmfer.bundle import load_bundle
 from pmfer.errors import PmferError, WarehouseError
 from reports.fonts import FONT_FILES, font_path
-from warehouse import queries
+from warehouse import queries, runs
 from warehouse.address import FileAddress
 from warehouse.connection import WRITTEN_BY_OTHERS, is_made, is_written_by_others, open_reader
 from warehouse.contracts import broken_contracts
@@ -184,7 +184,7 @@ def check_warehouse(settings: Settings) -> Result:
         return State.OK, f"{address} is made by the first night"
     with closing(open_reader(address)) as reader:
         breaches = broken_contracts(reader, everything=False)
-        last = queries.runs(reader, 1)
+        last = runs.latest_runs(reader, 1)
     if breaches:
         what = "; ".join(breach.sentence for breach in breaches)
         return (

@@ -32,7 +32,7 @@ from flows.request import RunRequest
 from flows.settings import NoticeOf, Settings, proxy_variables
 from flows.warehouse_address import warehouse_address
 from pmfer.errors import PmferError, QuarantineReason
-from warehouse import queries
+from warehouse import quarantine, runs
 from warehouse.connection import open_reader
 
 READABLE = 0o644  # the collector is another account, and nothing in the file is about anybody
@@ -299,8 +299,8 @@ def night_figures(settings: Settings, night: date) -> NightFigures | None:
         PmferError: the warehouse cannot be read.
     """
     with closing(open_reader(warehouse_address(settings))) as reader:
-        rows = queries.nights(reader, 1, night)
-        reasons = queries.quarantine(reader, night)["reason"].to_list()
+        rows = runs.latest_nights(reader, 1, night)
+        reasons = quarantine.of_night(reader, night)["reason"].to_list()
     if rows.is_empty():
         return None
     row: dict[str, Any] = rows.row(0, named=True)

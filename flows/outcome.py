@@ -11,7 +11,7 @@ from flows.plan import NightPlan
 from flows.shards import recording_id
 from flows.sources import Unready
 from flows.sources.digests import Digests
-from warehouse import queries
+from warehouse import quarantine, queries
 from warehouse.records import RunOutcome
 
 Row = dict[str, str | int]
@@ -115,7 +115,7 @@ def session_outcomes(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job
     sessions = {session.recording.source_uri: session for session in plan.pending}
     names = [session.recording.sidecar.session_id for session in plan.pending]
     known = queries.scored_sessions(connection, names, job.provenance)
-    in_quarantine = queries.quarantine(connection, job.night)
+    in_quarantine = quarantine.of_night(connection, job.night)
     by_name = {row["session_id"]: row for row in known.iter_rows(named=True)}
     quarantined_uris = set(in_quarantine["source_uri"])
     done_before = plan.done_before
@@ -143,7 +143,7 @@ def remember_contents(connection: duckdb.DuckDBPyConnection, plan: NightPlan, jo
     digests = Digests(job.data.digests(job.night))
     names = [session.recording.sidecar.session_id for session in plan.pending]
     known = queries.scored_sessions(connection, names, job.provenance)
-    in_quarantine = queries.quarantine(connection, job.night).filter(pl.col("content_sha256").is_not_null())
+    in_quarantine = quarantine.of_night(connection, job.night).filter(pl.col("content_sha256").is_not_null())
     contents = dict(known.select("source_uri", "content_sha256").iter_rows())
     contents |= dict(in_quarantine.select("source_uri", "content_sha256").iter_rows())
     for session in plan.pending:

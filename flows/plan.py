@@ -14,7 +14,7 @@ from flows.sources.digests import Digests
 from flows.sources.names import lookalikes
 from pmfer import __version__
 from pmfer.errors import QuarantineReason, SessionError, VideoError
-from warehouse import queries, store
+from warehouse import quarantine, queries, store
 from warehouse.consent import ConsentRegister, read_register
 from warehouse.personal import Traces
 from warehouse.records import (
@@ -133,7 +133,7 @@ def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job
     rejections += known.rejections
     to_do = {session.recording.source_uri for session in known.open}
     pending = [s for s in sessions if s.content_sha256 is None or s.recording.source_uri in to_do]
-    in_quarantine = queries.quarantine(connection, listing.night)
+    in_quarantine = quarantine.of_night(connection, listing.night)
     recorded = set(in_quarantine.filter(pl.col("replay_asked_at").is_null())["quarantine_id"])
     new = [r for r in rejections if quarantine_record(r, listing.night, "").quarantine_id not in recorded]
     wrong = {*known.left, *(rejection.source_uri for rejection in rejections)}
@@ -160,7 +160,7 @@ def examine(
 ) -> Examination:
     """Tell by their content which sessions of a night are to be scored."""
     of_bytes = ~pl.col("reason").is_in([str(reason) for reason in _NOT_OF_THE_BYTES])
-    in_quarantine = queries.quarantine(connection, night).filter(pl.col("replay_asked_at").is_null() & of_bytes)
+    in_quarantine = quarantine.of_night(connection, night).filter(pl.col("replay_asked_at").is_null() & of_bytes)
     known_trouble = set(in_quarantine.select("source_uri", "content_sha256").iter_rows())
     records = [session.record() for session in sessions]
     identities = [store.scoring_id(record.content_sha256, **vars(job.provenance)) for record in records]

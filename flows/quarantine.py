@@ -14,7 +14,7 @@ from flows.sources.names import same_name
 from flows.sources.printable import printable
 from flows.writing import record_reading, require_existing, writing
 from pmfer.errors import ConfigurationError, QuarantineReason
-from warehouse import quarantine, queries
+from warehouse import quarantine
 from warehouse.address import Address
 from warehouse.connection import open_reader
 from warehouse.records import QuarantineRecord
@@ -46,7 +46,7 @@ def look(data: DataFolder, warehouse: Address, choice: Choice) -> list[dict[str,
     """
     with closing(open_reader(warehouse)) as connection:
         record_reading(data, "quarantine")
-        rows = queries.quarantine_all(connection, since=choice.since, until=choice.until, reason=choice.reason)
+        rows = quarantine.between(connection, since=choice.since, until=choice.until, reason=choice.reason)
     return _named(rows, choice.names).to_dicts()
 
 
@@ -94,7 +94,7 @@ def _choosing(
         raise ConfigurationError("quarantine: name what is meant, by identifier, path, --reason, --from or --to")
     require_existing(warehouse)
     with writing(data, warehouse) as writer:
-        rows = queries.quarantine_all(writer.connection, since=choice.since, until=choice.until, reason=choice.reason)
+        rows = quarantine.between(writer.connection, since=choice.since, until=choice.until, reason=choice.reason)
         yield writer.connection, [record_of(row) for row in _named(rows, choice.names).to_dicts()]
 
 

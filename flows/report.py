@@ -88,7 +88,7 @@ def due_reports(
 
 def recorded_reports(connection: duckdb.DuckDBPyConnection, day: date) -> dict[str, Mapping[str, Any]]:
     """The rows of reports of a day, by report_id."""
-    return {row["report_id"]: row for row in queries.reports(connection, day).iter_rows(named=True)}
+    return {row["report_id"]: row for row in runs.reports_of_day(connection, day).iter_rows(named=True)}
 
 
 def recorded_files(row: Mapping[str, Any]) -> dict[str, str]:

@@ -33,7 +33,7 @@ from flows.sources import list_night, list_nights
 from flows.writing import require_existing, writing
 from pmfer.bundle import Bundle, find_bundle
 from pmfer.errors import BundleError, ConfigurationError, PmferError
-from warehouse import quarantine, queries
+from warehouse import quarantine, runs
 from warehouse.address import FileAddress
 from warehouse.transaction import at_work
 
@@ -91,7 +91,7 @@ def _require_same_places(job: Job, run_id: str) -> None:
     """Refuse a machine that reads or stores elsewhere than the nightly run: its shard would end well and be missed."""
     require_existing(job.warehouse)
     with writing(job.data, job.warehouse) as writer:
-        if not queries.knows_run(writer.connection, run_id):
+        if not runs.knows_run(writer.connection, run_id):
             raise ConfigurationError(
                 f"warehouse {job.warehouse}: does not know the nightly run; give every worker the same PMFER_WAREHOUSE"
             )

@@ -17,7 +17,7 @@ import duckdb
 
 from flows.data_folder import DataFolder
 from flows.private_file import write_private
-from warehouse import queries
+from warehouse import quarantine, runs
 
 LOOKED_BACK = 14  # nights of the warehouse whose last run is asked for
 
@@ -135,9 +135,9 @@ def nights_to_come_back_to(connection: duckdb.DuckDBPyConnection, data: DataFold
         WarehouseError: the database refused.
     """
     noted = {note.night: note.standing for note in unfinished_nights(data)}
-    latest = queries.nights(connection, LOOKED_BACK)
+    latest = runs.latest_nights(connection, LOOKED_BACK)
     cut_short = {row["night"] for row in latest.iter_rows(named=True) if row["status"] != "completed"}
-    left = {*noted, *cut_short, *queries.nights_to_replay(connection)}
+    left = {*noted, *cut_short, *quarantine.nights_to_replay(connection)}
     return sorted(night for night in left if night < tonight and noted.get(night) is not Standing.RUNNING)
 
 
@@ -147,7 +147,7 @@ def was_cut_short(connection: duckdb.DuckDBPyConnection, night: date) -> bool:
     Raises:
         WarehouseError: the database refused.
     """
-    return queries.last_status(connection, night) not in (None, "completed")
+    return runs.last_status(connection, night) not in (None, "completed")
 
 
 def _read(path: Path) -> UnfinishedNight:

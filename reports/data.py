@@ -11,7 +11,7 @@ import polars as pl
 from pmfer import __version__
 from pmfer.errors import ReportError
 from reports.measures import MEASURES
-from warehouse import queries
+from warehouse import quarantine, queries, runs
 from warehouse.care_events import CareEventKind
 from warehouse.queries import Provenance
 
@@ -67,7 +67,7 @@ class ReportReader:
         origin = self._origin(day)
         summary = self.summaries(patient_ids, day)
         kept = queries.daily_values(self.connection, patient_ids, self.scoring, until=day)
-        quarantine = queries.quarantine(self.connection, day)
+        set_aside = quarantine.of_night(self.connection, day)
         since = day - timedelta(days=days - 1 + CARE_LOOK_BACK_DAYS)
         by_patient = summary.partition_by("patient_id", as_dict=True)
 
@@ -77,7 +77,7 @@ class ReportReader:
             return ReportData(
                 (patient_id,),
                 mine,
-                quarantine=quarantine.filter(pl.col("patient_id") == patient_id),
+                quarantine=set_aside.filter(pl.col("patient_id") == patient_id),
                 kept=kept_of_mine,
                 origin=origin,
                 care_events=queries.care_events(self.connection, patient_id, since=since, until=day),
@@ -95,17 +95,17 @@ class ReportReader:
         Raises:
             ReportError: no run with this bundle and these options is on record.
         """
-        quarantine = queries.quarantine(self.connection, day)
+        set_aside = quarantine.of_night(self.connection, day)
         seen = queries.patients_seen(self.connection, until=day, days=days)["patient_id"]
-        patients = tuple(sorted({*seen, *quarantine["patient_id"].drop_nulls()}))
+        patients = tuple(sorted({*seen, *set_aside["patient_id"].drop_nulls()}))
         summary = self.summaries(patients, day)
         kept = queries.daily_values(self.connection, patients, self.scoring, until=day)
-        return ReportData(patients, summary, quarantine, kept, self._origin(day))
+        return ReportData(patients, summary, set_aside, kept, self._origin(day))
 
     def patients_of_day(self, day: date) -> list[str] | None:
         """Patients with a session that day, stored or in quarantine, in order; None for a day without any session."""
         stored = queries.night_summaries(self.connection, day, self.scoring)["patient_id"]
-        set_aside = queries.quarantine(self.connection, day)["patient_id"]
+        set_aside = quarantine.of_night(self.connection, day)["patient_id"]
         patients = pl.concat([stored, set_aside])
         return None if patients.is_empty() else patients.drop_nulls().unique().sort().to_list()
 
@@ -146,17 +146,17 @@ class ReportReader:
 
     def _origin(self, day: date) -> Origin:
         scoring = self.scoring
-        runs = queries.runs(self.connection, LATEST_RUNS).filter(
+        known = runs.latest_runs(self.connection, LATEST_RUNS).filter(
             (pl.col("bundle_id") == scoring.bundle_id) & (pl.col("options_sha256") == scoring.options_sha256)
         )
-        if runs.is_empty():
+        if known.is_empty():
             raise ReportError(
                 f"report of {day}: no run with bundle {scoring.bundle_id[:12]} and options "
                 f"{scoring.options_sha256[:12]} is on record; run the night with them first"
             )
-        of_the_day = runs.filter(pl.col("night") == day)
+        of_the_day = known.filter(pl.col("night") == day)
         bundle = queries.bundle(self.connection, scoring.bundle_id).to_dicts()
-        run = (runs if of_the_day.is_empty() else of_the_day).row(0, named=True)
+        run = (known if of_the_day.is_empty() else of_the_day).row(0, named=True)
         return Origin(
             bundle_name=bundle[0]["name"] if bundle else None,
             bundle_id=scoring.bundle_id,

@@ -1,20 +1,20 @@
-"""Writes the quarantine: what was not scored, and why, until it is tried again. Every function is one transaction.
+"""Writes and reads the quarantine: what was not scored, and why, until it is tried again.
 
-Each does nothing when what it would write is already there. A source has one row at most.
+A function that writes is one transaction, and does nothing when what it would write is already there. A source has one
+row at most.
 """
 
 from collections.abc import Sequence
 from datetime import date
 
 import duckdb
+import polars as pl
 
 from warehouse import audit
 from warehouse.consent import buried_among
-from warehouse.records import (
-    QuarantineRecord,
-)
+from warehouse.records import QuarantineRecord
 from warehouse.sql import changed
-from warehouse.transaction import transaction
+from warehouse.transaction import read, transaction
 
 # Forget the earlier trouble of a source that has a new one.
 _DELETE_QUARANTINE_BEFORE = """
@@ -140,3 +140,45 @@ def _change_quarantine(
                 ],
             )
     return count
+
+
+_QUARANTINE = """
+    SELECT *
+    FROM quarantine
+    WHERE night = $night AND ($patient_id IS NULL OR patient_id = $patient_id)
+    ORDER BY source_uri
+"""
+
+
+def of_night(connection: duckdb.DuckDBPyConnection, night: date, patient_id: str | None = None) -> pl.DataFrame:
+    """Rows of quarantine of one day by source, of one patient or (None) of all, with those whose patient is unknown."""
+    return read(connection, _QUARANTINE, night=night, patient_id=patient_id)
+
+
+_QUARANTINE_ALL = """
+    SELECT *
+    FROM quarantine
+    WHERE (CAST($since AS DATE) IS NULL OR night >= $since)
+        AND (CAST($until AS DATE) IS NULL OR night <= $until)
+        AND (CAST($reason AS VARCHAR) IS NULL OR reason = $reason)
+    ORDER BY night, source_uri
+"""
+
+
+def between(
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    since: date | None = None,
+    until: date | None = None,
+    reason: str | None = None,
+) -> pl.DataFrame:
+    """Rows of quarantine from `since` to `until`, both included, for one reason, or (None) all; by night and source."""
+    return read(connection, _QUARANTINE_ALL, since=since, until=until, reason=reason)
+
+
+_NIGHTS_TO_REPLAY = "SELECT DISTINCT night FROM quarantine WHERE replay_asked_at IS NOT NULL ORDER BY night"
+
+
+def nights_to_replay(connection: duckdb.DuckDBPyConnection) -> list[date]:
+    """Nights of which something in quarantine is to be tried again, in order."""
+    return read(connection, _NIGHTS_TO_REPLAY)["night"].to_list()

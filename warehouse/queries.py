@@ -8,7 +8,6 @@ both. All raise WarehouseError when the database refuses.
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import duckdb
 import polars as pl
@@ -16,7 +15,7 @@ import polars as pl
 from pmfer.errors import WarehouseError
 from pmfer.frame_row import SCORE_COLUMNS
 from warehouse import sql
-from warehouse.transaction import database_path, one_line_errors
+from warehouse.transaction import read
 
 MOMENT_COLUMNS: tuple[str, ...] = (*SCORE_COLUMNS, "expressivity", "pain_activity")
 
@@ -48,7 +47,7 @@ def session_summaries(
     since: date | None = None,
 ) -> pl.DataFrame:
     """Rows of session_summary of one patient from `since` (None: the beginning) to `until`, both included, by time."""
-    return _read(connection, _SESSION_SUMMARIES, patient_id=patient_id, until=until, since=since, **vars(provenance))
+    return read(connection, _SESSION_SUMMARIES, patient_id=patient_id, until=until, since=since, **vars(provenance))
 
 
 _SMILE_COUNTS = """
@@ -67,7 +66,7 @@ def smile_counts(
     connection: duckdb.DuckDBPyConnection, patient_ids: Collection[str], provenance: Provenance, *, until: date
 ) -> pl.DataFrame:
     """Smile episodes of each scoring of several patients up to a day: scoring_id, smiles (count, 0 without any)."""
-    return _read(connection, _SMILE_COUNTS, patient_ids=list(patient_ids), until=until, **vars(provenance))
+    return read(connection, _SMILE_COUNTS, patient_ids=list(patient_ids), until=until, **vars(provenance))
 
 
 _SUMMARIES_OF_PATIENTS = """
@@ -84,7 +83,7 @@ def summaries_of_patients(
     connection: duckdb.DuckDBPyConnection, patient_ids: Collection[str], provenance: Provenance, *, until: date
 ) -> pl.DataFrame:
     """Rows of session_summary of several patients up to `until`, included, by patient and time."""
-    return _read(connection, _SUMMARIES_OF_PATIENTS, patient_ids=list(patient_ids), until=until, **vars(provenance))
+    return read(connection, _SUMMARIES_OF_PATIENTS, patient_ids=list(patient_ids), until=until, **vars(provenance))
 
 
 _DAILY_VALUES = """
@@ -104,7 +103,7 @@ def daily_values(
 
     Columns: patient_id, session_date, sessions (count), measure, value (in its unit, NULL for too few frames).
     """
-    return _read(connection, _DAILY_VALUES, patient_ids=list(patient_ids), until=until, **vars(provenance))
+    return read(connection, _DAILY_VALUES, patient_ids=list(patient_ids), until=until, **vars(provenance))
 
 
 _PATIENTS_BEFORE_AND_SINCE = """
@@ -123,7 +122,7 @@ _PATIENTS_BEFORE_AND_SINCE = """
 
 def patients_before_and_since(connection: duckdb.DuckDBPyConnection, day: date) -> dict[Provenance, list[str]]:
     """Patients with sessions before a day and on it or later, by what scored both."""
-    rows = _read(connection, _PATIENTS_BEFORE_AND_SINCE, day=day).iter_rows()
+    rows = read(connection, _PATIENTS_BEFORE_AND_SINCE, day=day).iter_rows()
     return {Provenance(bundle_id, options_sha256): patient_ids for bundle_id, options_sha256, patient_ids in rows}
 
 
@@ -137,7 +136,7 @@ _NIGHT_SUMMARIES = """
 
 def night_summaries(connection: duckdb.DuckDBPyConnection, night: date, provenance: Provenance) -> pl.DataFrame:
     """Rows of session_summary of all sessions of one day, by patient and time."""
-    return _read(connection, _NIGHT_SUMMARIES, night=night, **vars(provenance))
+    return read(connection, _NIGHT_SUMMARIES, night=night, **vars(provenance))
 
 
 _PATIENT_IDS = "SELECT patient_id FROM patients ORDER BY patient_id"
@@ -145,7 +144,7 @@ _PATIENT_IDS = "SELECT patient_id FROM patients ORDER BY patient_id"
 
 def patient_ids(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """Pseudonyms of all patients, in order."""
-    return _read(connection, _PATIENT_IDS)["patient_id"].to_list()
+    return read(connection, _PATIENT_IDS)["patient_id"].to_list()
 
 
 _PATIENTS_SEEN = """
@@ -162,7 +161,7 @@ def patients_seen(connection: duckdb.DuckDBPyConnection, *, until: date, days: i
 
     Columns: patient_id, sessions (count in that time), first_date, last_date.
     """
-    return _read(connection, _PATIENTS_SEEN, until=until, days=days)
+    return read(connection, _PATIENTS_SEEN, until=until, days=days)
 
 
 _ACTIVE_PROVENANCE = """
@@ -176,7 +175,7 @@ _ACTIVE_PROVENANCE = """
 
 def active_provenance(connection: duckdb.DuckDBPyConnection, until: date) -> Provenance | None:
     """Bundle and options of the latest completed run for a day up to `until`; None if there is none."""
-    rows = _read(connection, _ACTIVE_PROVENANCE, until=until)
+    rows = read(connection, _ACTIVE_PROVENANCE, until=until)
     return Provenance(**rows.row(0, named=True)) if rows.height else None
 
 
@@ -206,7 +205,7 @@ def moments(
     """
     if column not in MOMENT_COLUMNS:
         raise WarehouseError(f"moments by {column}: not a score; choose one of {', '.join(MOMENT_COLUMNS)}")
-    return _read(
+    return read(
         connection, sql.query("moments"), scoring_ids=list(scoring_ids), column=column, count=count, window_s=window_s
     )
 
@@ -239,7 +238,7 @@ def time_series(connection: duckdb.DuckDBPyConnection, scoring_id: str, *, bin_s
         all score columns, expressivity and pain_activity: NULL in a bin without scored frames. Bins without sampled
         frames have no row.
     """
-    return _read(connection, _TIME_SERIES, scoring_id=scoring_id, bin_s=bin_s)
+    return read(connection, _TIME_SERIES, scoring_id=scoring_id, bin_s=bin_s)
 
 
 _SCORINGS_EXISTING = """
@@ -252,24 +251,7 @@ _SCORINGS_EXISTING = """
 
 def existing_scorings(connection: duckdb.DuckDBPyConnection, scoring_ids: Collection[str]) -> set[str]:
     """Those of the identifiers whose scoring is stored."""
-    return set(_read(connection, _SCORINGS_EXISTING, scoring_ids=list(scoring_ids))["scoring_id"])
-
-
-_LAST_RUN_OF_NIGHT = "SELECT status FROM runs WHERE night = $night ORDER BY started_at DESC, run_id LIMIT 1"
-
-
-def last_status(connection: duckdb.DuckDBPyConnection, night: date) -> str | None:
-    """How the latest run of a night ended, or `running`; None if there was none."""
-    rows = _read(connection, _LAST_RUN_OF_NIGHT, night=night)
-    return None if rows.is_empty() else str(rows["status"][0])
-
-
-_RUN = "SELECT night FROM runs WHERE run_id = $run_id"
-
-
-def knows_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> bool:
-    """Whether a run was begun in this warehouse."""
-    return not _read(connection, _RUN, run_id=run_id).is_empty()
+    return set(read(connection, _SCORINGS_EXISTING, scoring_ids=list(scoring_ids))["scoring_id"])
 
 
 _SCORED_SESSIONS = """
@@ -290,93 +272,12 @@ def scored_sessions(
     Columns: session_id, source_uri, content_sha256, run_id (of the run that stored it), frames_sampled,
     frames_with_face, frames_scored.
     """
-    return _read(connection, _SCORED_SESSIONS, session_ids=list(session_ids), **vars(provenance))
-
-
-_QUARANTINE = """
-    SELECT *
-    FROM quarantine
-    WHERE night = $night AND ($patient_id IS NULL OR patient_id = $patient_id)
-    ORDER BY source_uri
-"""
-
-
-def quarantine(connection: duckdb.DuckDBPyConnection, night: date, patient_id: str | None = None) -> pl.DataFrame:
-    """Rows of quarantine of one day by source, of one patient or (None) of all, with those whose patient is unknown."""
-    return _read(connection, _QUARANTINE, night=night, patient_id=patient_id)
-
-
-_QUARANTINE_BY_ID = """
-    SELECT *
-    FROM quarantine
-    WHERE list_contains(CAST($quarantine_ids AS VARCHAR[]), quarantine_id)
-    ORDER BY source_uri
-"""
-
-
-def quarantine_by_id(connection: duckdb.DuckDBPyConnection, quarantine_ids: Collection[str]) -> pl.DataFrame:
-    """Rows of quarantine with these identifiers, by source; those without a row are left out."""
-    return _read(connection, _QUARANTINE_BY_ID, quarantine_ids=list(quarantine_ids))
-
-
-_QUARANTINE_ALL = """
-    SELECT *
-    FROM quarantine
-    WHERE (CAST($since AS DATE) IS NULL OR night >= $since)
-        AND (CAST($until AS DATE) IS NULL OR night <= $until)
-        AND (CAST($reason AS VARCHAR) IS NULL OR reason = $reason)
-    ORDER BY night, source_uri
-"""
-
-
-def quarantine_all(
-    connection: duckdb.DuckDBPyConnection,
-    *,
-    since: date | None = None,
-    until: date | None = None,
-    reason: str | None = None,
-) -> pl.DataFrame:
-    """Rows of quarantine from `since` to `until`, both included, for one reason, or (None) all; by night and source."""
-    return _read(connection, _QUARANTINE_ALL, since=since, until=until, reason=reason)
-
-
-_NIGHTS_TO_REPLAY = "SELECT DISTINCT night FROM quarantine WHERE replay_asked_at IS NOT NULL ORDER BY night"
-
-
-def nights_to_replay(connection: duckdb.DuckDBPyConnection) -> list[date]:
-    """Nights of which something in quarantine is to be tried again, in order."""
-    return _read(connection, _NIGHTS_TO_REPLAY)["night"].to_list()
-
-
-_RUNS = "SELECT * FROM runs ORDER BY started_at DESC, run_id LIMIT $limit"
+    return read(connection, _SCORED_SESSIONS, session_ids=list(session_ids), **vars(provenance))
 
 
 def nights_with_recordings(connection: duckdb.DuckDBPyConnection) -> list[date]:
     """Nights of which a recording is stored or set aside, in order."""
-    return _read(connection, "nights_with_recordings")["night"].to_list()
-
-
-def runs(connection: duckdb.DuckDBPyConnection, limit: int = 30) -> pl.DataFrame:
-    """The latest rows of runs, newest first."""
-    return _read(connection, _RUNS, limit=limit)
-
-
-def nights(connection: duckdb.DuckDBPyConnection, limit: int = 14, night: date | None = None) -> pl.DataFrame:
-    """The last nights, or one, newest first: the latest run of each and what is stored of it.
-
-    Columns: night, status, started_at, finished_at, run_s (NULL while it runs), sessions_found, sessions_stored and
-    sessions_set_aside, frames_sampled, frames_scored, abstention_share (of the sampled frames those without scores,
-    0..1; NULL without any), video_s (seconds of video, NULL if unknown), reports, message.
-    """
-    return _read(connection, sql.query("nights"), limit=limit, night=night)
-
-
-_REPORTS = "SELECT * FROM reports WHERE report_date = $report_date ORDER BY patient_id NULLS FIRST"
-
-
-def reports(connection: duckdb.DuckDBPyConnection, report_date: date) -> pl.DataFrame:
-    """Rows of reports on one day, the ward's first, then by patient."""
-    return _read(connection, _REPORTS, report_date=report_date)
+    return read(connection, "nights_with_recordings")["night"].to_list()
 
 
 _CARE_EVENTS = """
@@ -389,7 +290,7 @@ _CARE_EVENTS = """
 
 def care_events(connection: duckdb.DuckDBPyConnection, patient_id: str, *, since: date, until: date) -> pl.DataFrame:
     """Rows of care_events of one patient that began between two days, both included, by time."""
-    return _read(connection, _CARE_EVENTS, patient_id=patient_id, since=since, until=until)
+    return read(connection, _CARE_EVENTS, patient_id=patient_id, since=since, until=until)
 
 
 _SCORED_OTHERWISE = """
@@ -406,30 +307,9 @@ def scored_otherwise(
     connection: duckdb.DuckDBPyConnection, patient_id: str, provenance: Provenance, *, before: date
 ) -> date | None:
     """The last day before a date of which a patient's sessions were scored with another provenance; None if none."""
-    rows = _read(connection, _SCORED_OTHERWISE, patient_id=patient_id, before=before, **vars(provenance))
+    rows = read(connection, _SCORED_OTHERWISE, patient_id=patient_id, before=before, **vars(provenance))
     last: date | None = rows["last_date"].item() if rows.height else None
     return last
-
-
-_WARD_REPORT_DAYS = "SELECT report_date FROM reports WHERE kind = 'ward' ORDER BY report_date"
-
-
-def ward_report_days(connection: duckdb.DuckDBPyConnection) -> list[date]:
-    """The days of which a ward overview is on record, in order."""
-    return _read(connection, _WARD_REPORT_DAYS)["report_date"].to_list()
-
-
-_REPORTS_FORGOTTEN = """
-    SELECT report_date, patient_id
-    FROM reports
-    WHERE kind = 'patient' AND input_key = ''
-    ORDER BY report_date, patient_id
-"""
-
-
-def reports_forgotten(connection: duckdb.DuckDBPyConnection) -> list[tuple[date, str]]:
-    """Day and patient of every report that has to be rendered again after an erasure, in order."""
-    return [(row[0], row[1]) for row in _read(connection, _REPORTS_FORGOTTEN).iter_rows()]
 
 
 _BUNDLE = "SELECT * FROM bundles WHERE bundle_id = $bundle_id"
@@ -437,7 +317,7 @@ _BUNDLE = "SELECT * FROM bundles WHERE bundle_id = $bundle_id"
 
 def bundle(connection: duckdb.DuckDBPyConnection, bundle_id: str) -> pl.DataFrame:
     """The row of bundles of one bundle (`card` is JSON text), or none."""
-    return _read(connection, _BUNDLE, bundle_id=bundle_id)
+    return read(connection, _BUNDLE, bundle_id=bundle_id)
 
 
 _CONSENTS = """
@@ -450,10 +330,4 @@ _CONSENTS = """
 
 def consents(connection: duckdb.DuckDBPyConnection, patient_id: str | None = None) -> pl.DataFrame:
     """Rows of consents of one patient or (None) of all, by patient and first day."""
-    return _read(connection, _CONSENTS, patient_id=patient_id)
-
-
-def _read(connection: duckdb.DuckDBPyConnection, text: str, **parameters: Any) -> pl.DataFrame:
-    with one_line_errors(database_path(connection)):
-        # By way of Arrow: fetching times row by row would need pytz.
-        return connection.execute(text, parameters).pl()
+    return read(connection, _CONSENTS, patient_id=patient_id)

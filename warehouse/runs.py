@@ -1,22 +1,20 @@
-"""Writes runs and reports: what a night did, and what was printed of it. Every function is one transaction.
+"""Writes and reads runs and reports: what a night did, and what was printed of it.
 
-Each does nothing when what it would write is already there.
+A function that writes is one transaction, and does nothing when what it would write is already there.
 """
 
 import json
+from datetime import date
 
 import duckdb
+import polars as pl
 
 from pmfer.errors import WarehouseError
-from warehouse import audit
+from warehouse import audit, sql
 from warehouse.consent import buried_among
-from warehouse.records import (
-    ReportRecord,
-    RunOutcome,
-    RunRecord,
-)
+from warehouse.records import ReportRecord, RunOutcome, RunRecord
 from warehouse.sql import changed, json_text
-from warehouse.transaction import transaction
+from warehouse.transaction import read, transaction
 
 # Mark the runs of a night that never finished: their process was killed.
 _FAIL_INTERRUPTED_RUNS = """
@@ -166,3 +164,67 @@ def forget_report(connection: duckdb.DuckDBPyConnection, record: ReportRecord) -
                 report_date=record.report_date,
             )
     return removed
+
+
+_LAST_RUN_OF_NIGHT = "SELECT status FROM runs WHERE night = $night ORDER BY started_at DESC, run_id LIMIT 1"
+
+
+def last_status(connection: duckdb.DuckDBPyConnection, night: date) -> str | None:
+    """How the latest run of a night ended, or `running`; None if there was none."""
+    rows = read(connection, _LAST_RUN_OF_NIGHT, night=night)
+    return None if rows.is_empty() else str(rows["status"][0])
+
+
+_RUN = "SELECT night FROM runs WHERE run_id = $run_id"
+
+
+def knows_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> bool:
+    """Whether a run was begun in this warehouse."""
+    return not read(connection, _RUN, run_id=run_id).is_empty()
+
+
+_RUNS = "SELECT * FROM runs ORDER BY started_at DESC, run_id LIMIT $limit"
+
+
+def latest_runs(connection: duckdb.DuckDBPyConnection, limit: int = 30) -> pl.DataFrame:
+    """The latest rows of runs, newest first."""
+    return read(connection, _RUNS, limit=limit)
+
+
+def latest_nights(connection: duckdb.DuckDBPyConnection, limit: int = 14, night: date | None = None) -> pl.DataFrame:
+    """The last nights, or one, newest first: the latest run of each and what is stored of it.
+
+    Columns: night, status, started_at, finished_at, run_s (NULL while it runs), sessions_found, sessions_stored and
+    sessions_set_aside, frames_sampled, frames_scored, abstention_share (of the sampled frames those without scores,
+    0..1; NULL without any), video_s (seconds of video, NULL if unknown), reports, message.
+    """
+    return read(connection, sql.query("nights"), limit=limit, night=night)
+
+
+_REPORTS = "SELECT * FROM reports WHERE report_date = $report_date ORDER BY patient_id NULLS FIRST"
+
+
+def reports_of_day(connection: duckdb.DuckDBPyConnection, report_date: date) -> pl.DataFrame:
+    """Rows of reports on one day, the ward's first, then by patient."""
+    return read(connection, _REPORTS, report_date=report_date)
+
+
+_WARD_REPORT_DAYS = "SELECT report_date FROM reports WHERE kind = 'ward' ORDER BY report_date"
+
+
+def ward_report_days(connection: duckdb.DuckDBPyConnection) -> list[date]:
+    """The days of which a ward overview is on record, in order."""
+    return read(connection, _WARD_REPORT_DAYS)["report_date"].to_list()
+
+
+_REPORTS_FORGOTTEN = """
+    SELECT report_date, patient_id
+    FROM reports
+    WHERE kind = 'patient' AND input_key = ''
+    ORDER BY report_date, patient_id
+"""
+
+
+def reports_forgotten(connection: duckdb.DuckDBPyConnection) -> list[tuple[date, str]]:
+    """Day and patient of every report that has to be rendered again after an erasure, in order."""
+    return [(row[0], row[1]) for row in read(connection, _REPORTS_FORGOTTEN).iter_rows()]

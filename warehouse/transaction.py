@@ -21,8 +21,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import polars as pl
 
 from pmfer.errors import WarehouseBusyError, WarehouseError
 from warehouse.address import without_secrets
@@ -298,3 +300,14 @@ def _wait(attempt: Callable[[], bool], label: str) -> None:
                 "run again"
             )
         time.sleep(_PAUSE_S)
+
+
+def read(connection: duckdb.DuckDBPyConnection, text: str, **parameters: Any) -> pl.DataFrame:
+    """The rows that a query gives, times in UTC.
+
+    Raises:
+        WarehouseError: the database refused.
+    """
+    with one_line_errors(database_path(connection)):
+        # By way of Arrow: fetching times row by row would need pytz.
+        return connection.execute(text, parameters).pl()

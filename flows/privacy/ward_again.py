@@ -22,7 +22,7 @@ from flows.report import (
 from pmfer.bundle import sha256_file
 from reports.data import ReportReader
 from reports.ward import build_ward_report
-from warehouse import queries, runs
+from warehouse import quarantine, queries, runs
 from warehouse.records import ReportRecord, report_id
 
 # The file, or the draft of it that a rendering which was killed left. Nothing longer: a pseudonym may begin alike.
@@ -38,7 +38,7 @@ def stale_wards(
     where other files lie there, only what would be printed in the same way today is known to show nobody who is gone.
     """
     stale: dict[date, DueReport | None] = {}
-    for day in sorted({*queries.ward_report_days(connection), *_days_with_file(data)}):
+    for day in sorted({*runs.ward_report_days(connection), *_days_with_file(data)}):
         row = recorded_reports(connection, day).get(report_id("ward", day, None))
         if row is not None and row["shown"] is not None and _are_recorded(ward_files(data, day), row, data):
             continue
@@ -77,7 +77,7 @@ def stale_reports(connection: duckdb.DuckDBPyConnection, data: DataFolder) -> di
         WarehouseError: the database refused.
     """
     stale = {}
-    for day, patient_id in queries.reports_forgotten(connection):
+    for day, patient_id in runs.reports_forgotten(connection):
         row = recorded_reports(connection, day)[report_id("patient", day, patient_id)]
         paths = (data.root / path for path in sorted(recorded_files(row)))
         stale[day, patient_id] = [path for path in paths if path.is_file()]
@@ -103,7 +103,7 @@ def renew_reports(
         reports = reports_of(connection, day, scoring, data.reports(day), printing) if scoring else []
         due = [report for report in reports if (day, report.patient_id) in stale]
         failures += render(connection, due, data, printing, None)
-    for day, patient_id in queries.reports_forgotten(connection):
+    for day, patient_id in runs.reports_forgotten(connection):
         runs.forget_report(connection, ReportRecord("patient", patient_id, day, "", "", ""))
     return failures
 
@@ -124,7 +124,7 @@ def _ward_of(
     scoring = queries.active_provenance(connection, day)
     if scoring is None:
         return None
-    if queries.night_summaries(connection, day, scoring).is_empty() and queries.quarantine(connection, day).is_empty():
+    if queries.night_summaries(connection, day, scoring).is_empty() and quarantine.of_night(connection, day).is_empty():
         return None
     report = build_ward_report(ReportReader(connection, scoring), day, printing.thresholds)
     due = due_report(report, data.reports(day), printing)

@@ -19,7 +19,7 @@ from flows.settings import Settings
 from pmfer.errors import ConfigurationError
 from warehouse.address import LakeAddress
 from warehouse.connection import open_reader
-from warehouse.queries import nights
+from warehouse.runs import latest_nights
 
 
 @pytest.fixture(autouse=True)
@@ -101,7 +101,7 @@ def test_status_shows_each_night_with_what_is_stored_of_it(tmp_path: Path) -> No
     data = DataFolder(tmp_path / "data")
     make_folder(data)
     with open_reader(file_of(data)) as reader:
-        rows = nights(reader).to_dicts()
+        rows = latest_nights(reader).to_dicts()
     assert [row["night"] for row in rows] == [date(2026, 3, 3), date(2026, 3, 2)]
     assert [row["sessions_stored"] for row in rows] == [2, 3]
     assert [row["status"] for row in rows] == ["completed", "completed"]

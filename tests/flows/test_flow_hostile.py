@@ -29,7 +29,7 @@ from pmfer.errors import QuarantineReason
 from simulator.appearance import sample_appearance
 from simulator.face import draw_face
 from simulator.video import write_video
-from warehouse import quarantine, queries
+from warehouse import quarantine
 from warehouse.connection import open_reader
 
 NIGHT = date(2026, 3, 2)
@@ -315,7 +315,7 @@ def test_a_name_is_shown_without_obeying_it(folder: Path, data: DataFolder, name
     with writing(data, file_of(data)) as writer:
         connection = writer.connection
         assert quarantine.add_quarantine(connection, record)
-        assert queries.quarantine(connection, NIGHT)["source_uri"].to_list() == [rejection.source_uri]
+        assert quarantine.of_night(connection, NIGHT)["source_uri"].to_list() == [rejection.source_uri]
 
 
 # Uploads that go on
@@ -377,8 +377,8 @@ def test_a_night_of_hostile_files_loses_none_of_its_good_sessions(folder: Path, 
     run_night(folder.parent, data, NIGHT)
     with closing(open_reader(file_of(data))) as reader:
         stored = {row[0] for row in reader.execute("SELECT session_id FROM sessions").fetchall()}
-        aside = dict(queries.quarantine(reader, NIGHT).select("session_id", "reason").iter_rows())
-        messages = queries.quarantine(reader, NIGHT)["message"].to_list()
+        aside = dict(quarantine.of_night(reader, NIGHT).select("session_id", "reason").iter_rows())
+        messages = quarantine.of_night(reader, NIGHT)["message"].to_list()
     assert "good" in stored
     assert stored | set(aside) == {"good", *hostile}
     assert stored <= {"good", *(name for name in hostile if name.startswith("damaged"))}

@@ -21,7 +21,7 @@ from flows.unfinished import nights_to_come_back_to
 from flows.writing import writing
 from pmfer.errors import QuarantineReason
 from simulator.ward import WardPlan, write_ward
-from warehouse import quarantine, queries, store
+from warehouse import quarantine, store
 from warehouse.connection import open_reader
 
 NIGHT = date(2026, 3, 2)
@@ -93,7 +93,7 @@ def test_what_is_repaired_or_removed_leaves_the_quarantine_and_what_was_stored_s
     def aside() -> dict[str, str]:
         run_night(tmp_path / "source", data, NIGHT)
         with closing(open_reader(file_of(data))) as reader:
-            rows = queries.quarantine_all(reader).select("source_uri", "reason").iter_rows()
+            rows = quarantine.between(reader).select("source_uri", "reason").iter_rows()
             return {Path(uri).name: reason for uri, reason in rows}
 
     deliver("a", first, "a")
@@ -130,7 +130,7 @@ def test_dropping_forgets_the_row_and_leaves_an_entry_that_names_nobody(
     assert pmfer(data, monkeypatch, "drop", "--reason", "not_a_video", "--yes") == 0
     assert "2 forgotten" in capsys.readouterr().out
     with closing(open_reader(file_of(data))) as reader:
-        left = queries.quarantine_all(reader)
+        left = quarantine.between(reader)
         entries = reader.execute("SELECT * FROM audit_log WHERE action = 'quarantine_dropped'").pl()
     assert left["reason"].to_list() == ["sidecar_invalid"]
     assert entries.height == 2
@@ -146,7 +146,7 @@ def test_nothing_is_changed_unless_it_is_named(
         assert pmfer(data, monkeypatch, *arguments) == 1
         assert len(capsys.readouterr().err.splitlines()) == 1
     with closing(open_reader(file_of(data))) as reader:
-        assert queries.quarantine_all(reader).height == 3
+        assert quarantine.between(reader).height == 3
 
 
 def test_names_of_files_cannot_speak_to_the_terminal(
@@ -171,7 +171,7 @@ def test_a_scheduled_night_comes_back_to_what_was_asked_for_and_a_bad_old_night_
         run_night(source, data, night)
     with writing(data, file_of(data)) as writer:
         connection = writer.connection
-        rows = [record_of(row) for row in queries.quarantine_all(connection).iter_rows(named=True)]
+        rows = [record_of(row) for row in quarantine.between(connection).iter_rows(named=True)]
         asked = [row for row in rows if row.reason in (QuarantineReason.NOT_A_VIDEO, QuarantineReason.SIDECAR_MISSING)]
         assert quarantine.ask_replay(connection, asked) == 3
     data.reports(bad).parent.mkdir()
@@ -194,7 +194,7 @@ def test_a_scheduled_night_comes_back_to_what_was_asked_for_and_a_bad_old_night_
             (bad, "failed"),
             (NIGHT, "completed"),
         ]
-        assert queries.nights_to_replay(reader) == [bad]
+        assert quarantine.nights_to_replay(reader) == [bad]
 
 
 def test_the_reasons_of_the_contract_are_those_of_the_code(data: DataFolder) -> None:

@@ -20,7 +20,7 @@ from pmfer.errors import ReportError
 from reports import Format
 from reports.document import report_schema
 from reports.render import Recipient
-from warehouse import queries
+from warehouse import queries, runs
 from warehouse.connection import open_reader, open_writer
 
 DAY = DAYS[1]  # two patients and the ward
@@ -69,7 +69,7 @@ def test_every_form_is_a_private_file_of_its_own_and_on_record(made: DataFolder)
     assert names_in(folder) == IN_THE_OPEN | PROTECTED
     assert all(path.stat().st_mode & 0o077 == 0 for path in folder.rglob("*") if path.is_file())
     with closing(open_reader(made.published)) as reader:
-        rows = queries.reports(reader, DAY).to_dicts()
+        rows = runs.reports_of_day(reader, DAY).to_dicts()
     recorded = {path for row in rows for path in json.loads(row["files"])}
     assert recorded == {f"reports/{DAY}/{name}" for name in IN_THE_OPEN | PROTECTED}
     assert {row["path"] for row in rows} == {f"reports/{DAY}/{name}.pdf" for name in ("ward", "ash-01b", OTHER)}

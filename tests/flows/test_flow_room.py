@@ -20,7 +20,7 @@ from flows.request import RunRequest
 from flows.sources import Source, list_night
 from flows.staging import TooLargeToCopyError, copy_recording
 from pmfer.errors import QuarantineReason
-from warehouse import queries
+from warehouse import quarantine
 from warehouse.connection import open_reader
 
 NIGHT = date(2026, 3, 2)
@@ -43,7 +43,7 @@ def run(source: Path, data: DataFolder, night: date) -> NightOutcome:
 
 def aside(data: DataFolder) -> pl.DataFrame:
     with closing(open_reader(file_of(data))) as reader:
-        return queries.quarantine_all(reader).select("source_uri", "reason", "message")
+        return quarantine.between(reader).select("source_uri", "reason", "message")
 
 
 def test_a_file_that_no_disk_here_could_hold_is_quarantined_and_the_night_goes_on(

@@ -23,7 +23,7 @@ from flows.settings import Settings
 from flows.sources import SourceGoneError
 from flows.unfinished import Standing, unfinished_nights
 from flows.writing import writing
-from warehouse import queries
+from warehouse import quarantine
 from warehouse.connection import open_reader
 
 NIGHT = date(2026, 3, 2)
@@ -68,7 +68,7 @@ def run(source: Path, data: DataFolder, night: date) -> NightOutcome:
 def aside(data: DataFolder) -> dict[str, str]:
     """Reasons by the path of what is in quarantine."""
     with closing(open_reader(file_of(data))) as reader:
-        return dict(queries.quarantine_all(reader).select("source_uri", "reason").iter_rows())
+        return dict(quarantine.between(reader).select("source_uri", "reason").iter_rows())
 
 
 def test_a_new_house_may_begin_with_an_empty_source(tmp_path: Path, data: DataFolder) -> None:
@@ -150,7 +150,7 @@ def test_a_source_that_is_unmounted_in_mid_night_stops_it_and_quarantines_nothin
     assert (metrics.succeeded, metrics.last_success_at) == (False, None)
     before = {f"{NIGHT}/a.mp4": "not_a_video", f"{NIGHT}/c.mp4": "sidecar_missing"}
     with writing(data, file_of(data)) as writer:
-        assert dict(queries.quarantine_all(writer.connection).select("source_uri", "reason").iter_rows()) == before
+        assert dict(quarantine.between(writer.connection).select("source_uri", "reason").iter_rows()) == before
 
     mount(source, source.with_name("away"))
     assert run(source, data, NIGHT).quarantined == 1

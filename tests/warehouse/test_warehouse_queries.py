@@ -24,7 +24,7 @@ from pmfer.errors import QuarantineReason, WarehouseError
 from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.facs import AU_COLUMNS, PAIN_COLUMNS, pain_activity
 from pmfer.frame_row import SCORE_COLUMNS
-from warehouse import queries
+from warehouse import quarantine, queries
 from warehouse.address import Address
 from warehouse.care_events import CareEvent, CareEventKind, store_care_events
 from warehouse.quarantine import add_quarantine
@@ -196,8 +196,8 @@ def test_quarantine_is_of_a_night_and_of_a_patient(writer: duckdb.DuckDBPyConnec
         night = date(2026, 6, day)
         add_quarantine(writer, QuarantineRecord(night, name, None, None, patient, reason, "no id; add it", "run-1"))
     night = date(2026, 6, 1)
-    assert queries.quarantine(writer, night)["source_uri"].to_list() == ["a", "b"]
-    assert queries.quarantine(writer, night, "p01")["source_uri"].to_list() == ["a"]
+    assert quarantine.of_night(writer, night)["source_uri"].to_list() == ["a", "b"]
+    assert quarantine.of_night(writer, night, "p01")["source_uri"].to_list() == ["a"]
 
 
 def test_a_query_without_rows_keeps_its_columns_and_types(writer: duckdb.DuckDBPyConnection) -> None:

@@ -2,19 +2,18 @@
 
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
 import polars as pl
 import pytest
 from warehouse_samples import (
+    BROKEN,
     BUNDLE,
-    COMPLETED,
     content,
     fingerprint,
     sample_frames,
-    sample_run,
     sample_scoring,
     sample_session,
     sha256,
@@ -25,23 +24,10 @@ from pmfer.errors import QuarantineReason, SessionError, WarehouseError
 from warehouse import queries
 from warehouse.connection import open_writer
 from warehouse.contracts import broken_contracts
-from warehouse.quarantine import add_quarantine, lift_quarantine
-from warehouse.records import QuarantineRecord, ReportRecord, SessionRecord, SessionResult
-from warehouse.runs import finish_run, record_report, start_run
+from warehouse.quarantine import add_quarantine
+from warehouse.records import SessionRecord, SessionResult
 from warehouse.store import refusals, scoring_id, store_session, store_sessions
 from warehouse.verify import verify_log
-
-BROKEN = QuarantineRecord(
-    night=date(2026, 6, 1),
-    source_uri="2026-06-01/s1.mp4",
-    content_sha256=sha256("broken"),
-    session_id="s1",
-    patient_id="p01",
-    reason=QuarantineReason.TRUNCATED,
-    message="2026-06-01/s1.mp4: half of it is missing; copy it again",
-    run_id="run-1",
-)
-REPORT = ReportRecord("patient", "p01", date(2026, 6, 1), "reports/2026-06-01/p01.pdf", sha256("pdf"), sha256("in"))
 
 
 def counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
@@ -153,60 +139,3 @@ def test_the_same_instant_in_another_zone_is_no_conflict(writer: duckdb.DuckDBPy
     session = sample_session("s1")
     store_sample(writer, session)
     assert refusals(writer, [replace(session, started_at=session.started_at.astimezone(UTC))]) == [None]
-
-
-def test_a_source_has_one_row_in_quarantine_and_loses_it_when_scored(writer: duckdb.DuckDBPyConnection) -> None:
-    assert add_quarantine(writer, replace(BROKEN, reason=QuarantineReason.SIDECAR_MISSING))
-    assert add_quarantine(writer, BROKEN)
-    before = fingerprint(writer)
-    assert not add_quarantine(writer, replace(BROKEN, run_id="run-2"))
-    assert fingerprint(writer) == before
-    row = queries.quarantine(writer, BROKEN.night).row(0, named=True)
-    assert (row["reason"], row["run_id"]) == ("truncated", "run-1")
-    store_sample(writer, sample_session("s1"))
-    assert counts(writer)["quarantine"] == 0
-
-
-def test_quarantine_is_lifted_by_hand_once(writer: duckdb.DuckDBPyConnection) -> None:
-    add_quarantine(writer, BROKEN)
-    assert queries.quarantine_by_id(writer, [BROKEN.quarantine_id]).height == 1
-    assert lift_quarantine(writer, BROKEN.source_uri)
-    assert not lift_quarantine(writer, BROKEN.source_uri)
-    assert queries.quarantine_by_id(writer, [BROKEN.quarantine_id]).is_empty()
-
-
-def test_a_killed_run_is_marked_failed_by_the_next_of_its_night(writer: duckdb.DuckDBPyConnection) -> None:
-    start_run(writer, sample_run("killed", day=1))
-    start_run(writer, sample_run("other night", day=2))
-    start_run(writer, sample_run("again", day=1))
-    finish_run(writer, "again", COMPLETED)
-    rows = {row["run_id"]: row for row in queries.runs(writer).iter_rows(named=True)}
-    assert {name: row["status"] for name, row in rows.items()} == {
-        "killed": "failed",
-        "other night": "running",
-        "again": "completed",
-    }
-    assert rows["killed"]["message"].startswith("interrupted")
-    assert rows["killed"]["sessions_found"] is None
-    assert rows["again"]["finished_at"] - rows["again"]["started_at"] >= timedelta(0)
-
-
-def test_a_run_starts_and_ends_once(writer: duckdb.DuckDBPyConnection) -> None:
-    start_run(writer, sample_run())
-    with pytest.raises(WarehouseError, match="it is stored already"):
-        start_run(writer, sample_run())
-    finish_run(writer, "run-1", COMPLETED)
-    with pytest.raises(WarehouseError, match="run run-1: not running"):
-        finish_run(writer, "run-1", COMPLETED)
-
-
-def test_a_newer_report_takes_the_place_of_the_older(writer: duckdb.DuckDBPyConnection) -> None:
-    assert record_report(writer, REPORT)
-    before = fingerprint(writer)
-    assert not record_report(writer, replace(REPORT, run_id="run-2"))
-    assert fingerprint(writer) == before
-    assert record_report(writer, replace(REPORT, sha256=sha256("new pdf"), input_key=sha256("new in")))
-    assert record_report(writer, replace(REPORT, kind="ward", patient_id=None))
-    kept = queries.reports(writer, REPORT.report_date)
-    assert kept["report_id"].to_list() == ["ward-2026-06-01", "patient-2026-06-01-p01"]
-    assert kept["sha256"].to_list() == [sha256("pdf"), sha256("new pdf")]

@@ -7,10 +7,11 @@ import duckdb
 import numpy as np
 import polars as pl
 
+from pmfer.errors import QuarantineReason
 from pmfer.frame_row import FRAME_SCHEMA, SCORE_COLUMNS
 from warehouse import migrate
 from warehouse.queries import Provenance
-from warehouse.records import BundleRecord, RunOutcome, RunRecord, ScoringRecord, SessionRecord
+from warehouse.records import BundleRecord, QuarantineRecord, RunOutcome, RunRecord, ScoringRecord, SessionRecord
 from warehouse.store import store_session
 
 SUMMER_TIME = timezone(timedelta(hours=2))
@@ -94,6 +95,17 @@ def sample_run(run_id: str = "run-1", day: int = 1) -> RunRecord:
 
 
 COMPLETED = RunOutcome("completed", 1, 1, 0, 0, 30)
+
+BROKEN = QuarantineRecord(
+    night=date(2026, 6, 1),
+    source_uri="2026-06-01/s1.mp4",
+    content_sha256=sha256("broken"),
+    session_id="s1",
+    patient_id="p01",
+    reason=QuarantineReason.TRUNCATED,
+    message="2026-06-01/s1.mp4: half of it is missing; copy it again",
+    run_id="run-1",
+)
 
 
 def table_names(connection: duckdb.DuckDBPyConnection) -> list[str]:
