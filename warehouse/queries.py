@@ -275,9 +275,17 @@ def scored_sessions(
     return read(connection, _SCORED_SESSIONS, session_ids=list(session_ids), **vars(provenance))
 
 
+_NIGHTS_WITH_RECORDINGS = """
+    SELECT session_date AS night FROM sessions
+    UNION
+    SELECT night FROM quarantine
+    ORDER BY night
+"""
+
+
 def nights_with_recordings(connection: duckdb.DuckDBPyConnection) -> list[date]:
     """Nights of which a recording is stored or set aside, in order."""
-    return read(connection, "nights_with_recordings")["night"].to_list()
+    return read(connection, _NIGHTS_WITH_RECORDINGS)["night"].to_list()
 
 
 _CARE_EVENTS = """
