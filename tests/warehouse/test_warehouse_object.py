@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from warehouse_copies import copy_warehouse
 from warehouse_samples import sample_session, store_sample
 
 from pmfer.errors import WarehouseError
@@ -13,8 +14,9 @@ from warehouse.warehouse import Warehouse
 
 
 @pytest.fixture
-def warehouse(tmp_path: Path) -> Warehouse:
+def warehouse(empty_file: FileAddress, tmp_path: Path) -> Warehouse:
     address = FileAddress(tmp_path / "warehouse.duckdb", tmp_path / "published" / "warehouse.duckdb")
+    copy_warehouse(empty_file, address)
     return Warehouse(address, tmp_path / "audit" / "head.json", tmp_path / "audit" / "reads.jsonl")
 
 
