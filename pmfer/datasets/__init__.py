@@ -4,13 +4,20 @@
 for training (`Faces`). Each data set has a module that states its protocol.
 """
 
-from pmfer.datasets.faces import Faces, trainable
 from pmfer.datasets.ferplus import read_ferplus
 from pmfer.datasets.kinds import KINDS, data_terms, read_measured_faces, read_samples, read_training_faces
 from pmfer.datasets.load import load_faces
 from pmfer.datasets.pictures import PictureError, PictureSource, Unreadable, read_pictures
-from pmfer.datasets.samples import SPLITS, Samples
-from pmfer.datasets.votes import argmax_label, strict_label, vote_distribution, without_single_votes
+from pmfer.datasets.samples import (
+    SPLITS,
+    Faces,
+    Samples,
+    argmax_label,
+    strict_label,
+    trainable,
+    vote_distribution,
+    without_single_votes,
+)
 
 __all__ = [
     "KINDS",

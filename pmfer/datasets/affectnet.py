@@ -26,10 +26,9 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from pmfer.datasets import columns, manifest
+from pmfer.datasets import manifest
 from pmfer.datasets.pictures import PictureSource
-from pmfer.datasets.samples import Samples
-from pmfer.datasets.votes import label_votes
+from pmfer.datasets.samples import Samples, label_votes
 from pmfer.errors import TrainingError
 from pmfer.expressions import EXPRESSION_NAMES
 
@@ -107,8 +106,8 @@ def _from_lists(root: Path) -> Iterator[_Row]:
         table = manifest.read_table(path)
         if not {PATH_COLUMN, "expression"} <= set(table.columns):
             raise TrainingError(f"{path}: lacks a column subDirectory_filePath or expression")
-        labels, boxes = columns.texts(table["expression"]), _boxes(table)
-        for row, name in enumerate(columns.texts(table[PATH_COLUMN])):
+        labels, boxes = manifest.texts(table["expression"]), _boxes(table)
+        for row, name in enumerate(manifest.texts(table[PATH_COLUMN])):
             label = _label(labels[row], path)
             yield _Row(name, PictureSource(pictures / name, boxes[row]), label, FILES[path.name])
 

@@ -22,12 +22,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from pmfer.datasets import columns, manifest
-from pmfer.datasets.faces import Faces
+from pmfer.datasets import manifest
 from pmfer.datasets.load import load_faces
 from pmfer.datasets.pictures import PictureSource
-from pmfer.datasets.samples import Samples
-from pmfer.datasets.votes import VOTE_COLUMNS
+from pmfer.datasets.samples import VOTE_COLUMNS, Faces, Samples
 from pmfer.errors import TrainingError
 
 TITLE = "FERPlus"
@@ -122,10 +120,10 @@ def _read_csv(folder: Path) -> Samples:
     unknown = set(table["usage"]) - set(USAGES)
     if unknown:
         raise TrainingError(f"{where}: Usage is '{unknown.pop()}', must be {', '.join(USAGES)}")
-    names = columns.texts(table["image name"])
+    names = manifest.texts(table["image name"])
     sources = tuple(_pixels(text, name, folder) for text, name in zip(table["pixels"], names, strict=True))
     splits = tuple(USAGES[usage] for usage in table["usage"])
-    return Samples(TITLE, tuple(names), sources, columns.vote_columns(table, where), splits, cropped=True)
+    return Samples(TITLE, tuple(names), sources, manifest.vote_columns(table, where), splits, cropped=True)
 
 
 def _pixels(text: str, name: str, folder: Path) -> PictureSource:

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pmfer.datasets import affectnet, ferplus, manifest, rafdb, unbc
-from pmfer.datasets.faces import Faces, worth_training
 from pmfer.datasets.load import load_faces
-from pmfer.datasets.samples import Samples
+from pmfer.datasets.samples import Faces, Samples, worth_training
 from pmfer.errors import TrainingError
 
 

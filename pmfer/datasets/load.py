@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pmfer.datasets.faces import Faces
 from pmfer.datasets.pictures import (
     Picture,
     PictureError,
@@ -19,7 +18,7 @@ from pmfer.datasets.pictures import (
     read_pictures,
     resize,
 )
-from pmfer.datasets.samples import Samples
+from pmfer.datasets.samples import Faces, Samples
 from pmfer.errors import TrainingError
 
 MEMORY_LIMIT = 2 * 1024**3  # bytes of pictures above which they go to a file

@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from pmfer.datasets.pictures import PictureSource
-from pmfer.datasets.samples import Samples
-from pmfer.datasets.votes import label_votes
+from pmfer.datasets.samples import Samples, label_votes
 from pmfer.errors import TrainingError
 from pmfer.expressions import EXPRESSION_NAMES
 

@@ -17,8 +17,7 @@ import numpy as np
 
 from pmfer.datasets.manifest import MAX_PSPI
 from pmfer.datasets.pictures import PictureSource
-from pmfer.datasets.samples import Samples
-from pmfer.datasets.votes import VOTE_COLUMNS
+from pmfer.datasets.samples import VOTE_COLUMNS, Samples
 from pmfer.errors import TrainingError
 
 TITLE = "UNBC-McMaster"

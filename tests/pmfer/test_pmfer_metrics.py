@@ -7,7 +7,7 @@ from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 from pmfer import metrics
 from pmfer.datasets import Samples, argmax_label
 from pmfer.datasets.pictures import PictureSource
-from pmfer.datasets.votes import label_votes
+from pmfer.datasets.samples import label_votes
 from pmfer.evaluate import among, measure, scored_activity
 from pmfer.expressions import EXPRESSION_NAMES
 
