@@ -8,11 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from pmfer.backend import Tokenizer
 from pmfer.decision import Decision, undecided
 from pmfer.expressions import EXPRESSIONS
 from pmfer.model import Pmfer
-from pmfer.prompts import AU_COUNT, PHRASES, class_prompt, collate, phrase_prompt
+from pmfer.prompts import AU_COUNT, PHRASES, Tokenizer, class_prompt, collate, phrase_prompt
 
 PROMPTS_PER_CLASS = 64  # sampled prompts averaged into one class embedding
 BAKE_SEED = 20240919

@@ -1,9 +1,7 @@
 """Build the model that a configuration describes."""
 
-from pmfer.backend import Backend
 from pmfer.config import TrainConfig
-from pmfer.encoders import CompactImageEncoder, CompactTextEncoder
-from pmfer.model import Pmfer
+from pmfer.model import Backend, CompactImageEncoder, CompactTextEncoder, Pmfer
 from pmfer.prompts import default_tokenizer
 
 

@@ -29,8 +29,7 @@ from pmfer.errors import ConfigurationError
 from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.facs import ACTION_UNITS, AU_COLUMNS, NEUTRAL_PHRASES, Region
 from pmfer.frame_row import ROW_NAMES
-from pmfer.prompts import OPENING, PHRASES, prompt_set_sha256
-from pmfer.tokenizer import words
+from pmfer.prompts import OPENING, PHRASES, prompt_set_sha256, words
 
 MAX_WORDS = 24  # of one phrase; the longest phrase of training has nine
 # Columns beside the scores, in a score batch or in the warehouse's views: no phrase may take their names.

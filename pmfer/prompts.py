@@ -13,18 +13,67 @@ doi 10.1109/TASE.2024.3464519). Which phrases, how they are sampled and how many
 import hashlib
 import json
 import random
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 
-from pmfer.backend import Tokenizer
 from pmfer.errors import ConfigurationError
 from pmfer.expressions import EXPRESSIONS, Expression
 from pmfer.facs import ACTION_UNITS, NEUTRAL_PHRASES, Region
-from pmfer.tokenizer import WordTokenizer
+
+PAD, MASK, UNKNOWN = "[pad]", "[mask]", "[unk]"
+MAX_TOKENS = 96  # the longest prompt of all phrases has 66
+_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|,")
+
+
+def words(text: str) -> list[str]:
+    """Lower-case words and commas of `text`, in order."""
+    return _WORD.findall(text.lower())
+
+
+class WordTokenizer:
+    """Maps words to token numbers; a word that no training text had becomes `[unk]`. A `Tokenizer`.
+
+    Args:
+        texts: every text of the training vocabulary. The numbering depends on the set of words alone.
+    """
+
+    begin: tuple[int, ...] = ()
+    end: tuple[int, ...] = ()
+    max_tokens = MAX_TOKENS
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        vocabulary = sorted({word for text in texts for word in words(text)})
+        self._numbers = {word: number for number, word in enumerate([PAD, MASK, UNKNOWN, *vocabulary])}
+        self.pad = self._numbers[PAD]
+        self.mask = self._numbers[MASK]
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def encode(self, text: str) -> list[int]:
+        """Token numbers of the words of `text`."""
+        unknown = self._numbers[UNKNOWN]
+        return [self._numbers.get(word, unknown) for word in words(text)]
+
+
+class Tokenizer(Protocol):
+    """Turns text into token numbers."""
+
+    pad: int  # fills a row up to the longest of its batch
+    mask: int  # stands for a dropped phrase, whatever its length
+    begin: tuple[int, ...]  # before every prompt; belongs to no phrase
+    end: tuple[int, ...]  # after every prompt; belongs to no phrase
+    max_tokens: int  # longest prompt that the text encoder takes, begin and end included
+
+    def encode(self, text: str) -> list[int]:
+        """Token numbers of `text` alone, without begin and end."""
+        ...
+
 
 OPENING = "a face with"
 NO_PHRASE = -1

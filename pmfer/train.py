@@ -34,10 +34,10 @@ from pmfer.datasets.load import pixel_statistics
 from pmfer.errors import TrainingError
 from pmfer.geometry import au_probability_table, phrase_targets
 from pmfer.landmark_file import FaceShapes
+from pmfer.losses import Batch, compute_losses
 from pmfer.metrics import accuracy
 from pmfer.model import Pmfer
 from pmfer.prompts import prompt_set_sha256
-from pmfer.step import Batch, compute_losses
 from pmfer.train_log import LOG_FILE, append_row, keep_epochs, read_log
 
 CHECKPOINT_FILE = "checkpoint.pt"

@@ -14,9 +14,7 @@ from pmfer.datasets.samples import (
     Samples,
     argmax_label,
     strict_label,
-    trainable,
     vote_distribution,
-    without_single_votes,
 )
 
 __all__ = [
@@ -36,7 +34,5 @@ __all__ = [
     "read_samples",
     "read_training_faces",
     "strict_label",
-    "trainable",
     "vote_distribution",
-    "without_single_votes",
 ]

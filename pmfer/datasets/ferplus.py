@@ -10,7 +10,7 @@ Barsoum et al., "Training Deep Networks for Facial Expression Recognition with C
 
 Votes: neutral, happiness, surprise, sadness, anger, disgust, fear, contempt, unknown, not a face: our own order.
 Splits: Training is train, PublicTest valid, PrivateTest test. Rows without a picture name were left out by FERPlus.
-Metric: accuracy, strict majority or argmax (pmfer/datasets/votes.py). Licence: labels MIT (microsoft/FERPlus); the
+Metric: accuracy, strict majority or argmax (pmfer/datasets/samples.py). Licence: labels MIT (microsoft/FERPlus); the
 pictures were collected from the web for the FER2013 challenge and have none: research use only.
 """
 

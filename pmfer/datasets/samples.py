@@ -154,13 +154,8 @@ class Faces:
         return Faces(self.images[keep], self.votes[keep], subsets, names)
 
 
-def trainable(faces: Faces) -> Faces:
-    """Faces worth training on: an expression wins the vote, and expressions hold at least half of what remains."""
-    return faces.take(worth_training(faces.votes))
-
-
 def worth_training(votes: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    """Which of the faces with votes [N, 10] `trainable` keeps, [N]."""
+    """Which faces with votes [N, 10] are worth training on, bool [N]: an expression wins, and holds half of what remains."""
     kept = without_single_votes(votes).astype(np.int64)
     expressions = kept[:, :CLASS_COUNT].sum(1)
     mostly = expressions * 2 >= np.maximum(kept.sum(1), 1)

@@ -26,7 +26,7 @@ from pmfer.errors import ConfigurationError
 from pmfer.evaluate import run_bundle
 from pmfer.export import export_bundle
 from pmfer.expressions import EXPRESSIONS
-from pmfer.losses import adversary_loss
+from pmfer.losses import Batch, adversary_loss, compute_losses
 from pmfer.model import Pmfer
 from pmfer.prompts import (
     AU_COUNT,
@@ -39,7 +39,6 @@ from pmfer.prompts import (
     sample_prompt,
     shortened,
 )
-from pmfer.step import Batch, compute_losses
 from pmfer.train import CHECKPOINT_FILE, load_checkpoint, predict, train
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before transformers is imported, which only building a CLIP does

@@ -4,8 +4,7 @@ import torch
 
 from pmfer.covers import REGIONS
 from pmfer.facs import ACTION_UNITS, AU_COLUMNS, Region
-from pmfer.losses import alignment_loss, deviation_loss, region_loss
-from pmfer.regions import phrase_regions, region_masks
+from pmfer.losses import alignment_loss, deviation_loss, phrase_regions, region_loss, region_masks
 
 
 def test_masks_cover_their_boxes_whatever_the_grid() -> None:

@@ -14,10 +14,10 @@ from pmfer.covers import REGIONS
 from pmfer.datasets import Faces, argmax_label, strict_label, vote_distribution
 from pmfer.errors import ConfigurationError, TrainingError
 from pmfer.expressions import EXPRESSIONS
-from pmfer.heads import reverse_gradient
 from pmfer.landmark_file import FaceShapes
 from pmfer.landmarks import POINTS
-from pmfer.losses import adversary_loss, masked_phrase_loss, reversal_strength
+from pmfer.losses import Batch, adversary_loss, compute_losses, masked_phrase_loss, reversal_strength
+from pmfer.model import reverse_gradient
 from pmfer.prompts import (
     AU_COUNT,
     NO_PHRASE,
@@ -29,7 +29,6 @@ from pmfer.prompts import (
     phrase_prompt,
     sample_prompt,
 )
-from pmfer.step import Batch, compute_losses
 from pmfer.train import AVERAGED_FILE, CHECKPOINT_FILE, load_checkpoint, train, write_averaged
 from pmfer.train_log import LOG_FILE, read_log
 
