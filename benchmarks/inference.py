@@ -39,7 +39,7 @@ from inference.score import BATCH_SIZE, PREFETCHED_FRAMES, Scorer
 from inference.track import Locator
 from inference.video import open_video
 from pmfer.bundle import Bundle, load_bundle
-from pmfer.onnx_cost import graph_cost
+from pmfer.onnx_graph import graph_cost
 
 CLIP = Path("../shared/data/videos/WolfgangLanger_Pexels.mp4")
 EVERY_FRAME = ScoringOptions(frames_per_second=None)

@@ -20,7 +20,6 @@ from inference.lean import find_faces_any_way_up
 from inference.model import ExpressionModel
 from inference.options import ScoringOptions
 from pmfer.bundle import Bundle, CropGeometry, load_bundle
-from pmfer.confusion_picture import draw_confusion
 from pmfer.datasets import read_samples
 from pmfer.datasets.pictures import (
     Picture,
@@ -35,6 +34,7 @@ from pmfer.datasets.samples import ALL, Samples
 from pmfer.errors import BundleError, ConfigurationError, TrainingError
 from pmfer.evaluate import measure
 from pmfer.expressions import EXPRESSION_NAMES
+from pmfer.plots import draw_confusion
 
 log = logging.getLogger("pmfer.evaluate")
 SMALL_PX = 64  # a picture whose longer side is not above this can hold no face but the one it was cut to

@@ -1,20 +1,29 @@
-"""The text side computed once: class and phrase embeddings that inference needs, and nothing else of the text."""
+"""A trained model ready to answer: its text side computed once, its scores of faces, and the ONNX graph to export."""
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+import onnx
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from pmfer.augment import Normalisation, normalise, plain
+from pmfer.datasets import Faces
 from pmfer.decision import Decision, undecided
 from pmfer.expressions import EXPRESSIONS
 from pmfer.model import Pmfer
+from pmfer.onnx_graph import forget_origin, store_in_half_precision
 from pmfer.prompts import AU_COUNT, PHRASES, Tokenizer, class_prompt, collate, phrase_prompt
 
 PROMPTS_PER_CLASS = 64  # sampled prompts averaged into one class embedding
 BAKE_SEED = 20240919
+PIXELS_AT_ONCE = 512 * 48 * 48  # of the faces that are predicted together
+OPSET = 18
 STANDARD_WORDINGS = tuple(phrase.wordings for phrase in PHRASES[:AU_COUNT])
 
 
@@ -78,3 +87,62 @@ class InferenceModel(nn.Module):
         grid = self.model.image_encoder.grid
         visible = torch.sigmoid(self.model.visibility(features.local))
         return expression, torch.sigmoid(logits + self.phrase_offsets), attention.unflatten(-1, (grid, grid)), visible
+
+
+@torch.no_grad()
+def predict_scores(
+    model: Pmfer, images: npt.NDArray[np.uint8], normalisation: Normalisation
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Class probabilities float32 [N, E] and phrase scores [N, A] of the model with its text side baked, undecided."""
+    inference = InferenceModel(model, bake(model, model.tokenizer))
+    device = model.log_scale.device
+    expressions, phrases = [], []
+    for part in torch.split(torch.from_numpy(images), max(1, PIXELS_AT_ONCE // model.size_px**2)):
+        pictures = normalise(plain(part, model.size_px), normalisation)
+        with half_precision(device):
+            scores = inference(pictures.to(device, memory_format=torch.channels_last))
+        expressions.append(scores[0].float().cpu())
+        phrases.append(scores[1].float().cpu())
+    return torch.cat(expressions).numpy(), torch.cat(phrases).numpy()
+
+
+def predict(model: Pmfer, faces: Faces, normalisation: Normalisation) -> npt.NDArray[np.float32]:
+    """Class probabilities float32 [N, E], without flip averaging."""
+    return predict_scores(model, faces.images, normalisation)[0]
+
+
+def predict_both_ways(model: Pmfer, faces: Faces, normalisation: Normalisation) -> npt.NDArray[np.float32]:
+    """Class probabilities float32 [N, E], each face averaged with its mirror image."""
+    mirrored = replace(faces, images=np.ascontiguousarray(faces.images[:, :, ::-1]))
+    views = [predict(model, one, normalisation) for one in (faces, mirrored)]
+    return np.asarray(np.mean(views, axis=0), dtype=np.float32)
+
+
+def half_precision(device: torch.device) -> torch.autocast:
+    """Autocast to bfloat16 where the processor computes in it; elsewhere it is emulated and ten times slower."""
+    able = device.type != "cpu" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.autocast(device.type, torch.bfloat16, enabled=able)
+
+
+def write_onnx(model: InferenceModel, size_px: int, path: Path) -> None:
+    """Export `faces` -> `expression`, `au_phrase`, `attention`, `visibility`; weights in half precision."""
+    example = torch.zeros(2, model.model.image_encoder.channels, size_px, size_px)
+    batch = torch.export.Dim("batch", min=1)
+    program = torch.onnx.export(
+        model.eval(),
+        (example,),
+        dynamo=True,
+        input_names=["faces"],
+        output_names=["expression", "au_phrase", "attention", "visibility"],
+        dynamic_shapes={"faces": {0: batch}},
+        opset_version=OPSET,
+        optimize=True,
+        verbose=False,
+    )
+    if program is None:
+        raise RuntimeError("torch.onnx.export returned nothing")
+    graph = program.model_proto
+    store_in_half_precision(graph)
+    forget_origin(graph)
+    onnx.checker.check_model(graph)
+    path.write_bytes(graph.SerializeToString())

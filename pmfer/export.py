@@ -1,5 +1,6 @@
 """Export of a checkpoint as a bundle: bake the text, calibrate on the validation split, write graph and cards."""
 
+import json
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ import onnx
 
 from pmfer import __version__
 from pmfer.augment import Normalisation
-from pmfer.bake import InferenceModel, bake
+from pmfer.bake import InferenceModel, bake, predict_scores, write_onnx
 from pmfer.bundle import (
     FORMAT_VERSION,
     MODEL_CARD_FILE,
@@ -25,20 +26,20 @@ from pmfer.bundle import (
     sha256_file,
     write_card,
 )
+from pmfer.checkpoint import load_checkpoint
 from pmfer.config import TrainConfig
 from pmfer.corruptions import corrupt_at_random
 from pmfer.datasets import Faces, ferplus, strict_label, vote_distribution
 from pmfer.decision import Decision, decide, phrase_offset
+from pmfer.errors import ConfigurationError
 from pmfer.evaluate import PROTOCOL, evaluate
 from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.facs import ACTION_UNITS
 from pmfer.geometry import au_probability_table
 from pmfer.model import Pmfer
 from pmfer.model_card import render_model_card
-from pmfer.onnx_cost import graph_cost
-from pmfer.onnx_graph import write_onnx
+from pmfer.onnx_graph import graph_cost
 from pmfer.own_phrases import BakedPhrase, phrase_set, phrase_set_sha256, read_phrases, read_trained_phrases
-from pmfer.train import load_checkpoint, predict_scores
 
 
 def export_bundle(
@@ -172,3 +173,20 @@ def _replace(folder: Path, out: Path) -> None:
         shutil.rmtree(out)
     folder.chmod(0o755)
     shutil.copytree(folder, out)
+
+
+def read_crop_file(path: Path) -> dict[str, CropGeometry]:
+    """Read `{"centerface": {"side": ..., "dx": ..., "dy": ...}, ...}` as written by benchmarks/crop_geometry.py.
+
+    Raises:
+        ConfigurationError: the file is missing or holds something else.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return {name: CropGeometry(**geometry) for name, geometry in document.items()}
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path}: cannot be read ({error.strerror}); measure the crop geometry first"
+        ) from None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ConfigurationError(f"{path}: not a file of crop geometries ({error}); see docs/inference.md") from None

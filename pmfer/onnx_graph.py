@@ -1,38 +1,15 @@
-"""From a torch module to a compact ONNX file."""
+"""An exported ONNX graph: what is done to it after export, and what it costs on any hardware. No torch.
 
-from pathlib import Path
+The cost is counted from the graph that ships, with the shapes that ONNX infers: convolutions and matrix products for
+one face. Additions, normalisations and activations are left out, as is usual for such figures.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import onnx
-import torch
-from onnx import TensorProto, helper, numpy_helper
-
-from pmfer.bake import InferenceModel
-
-OPSET = 18
-
-
-def write_onnx(model: InferenceModel, size_px: int, path: Path) -> None:
-    """Export `faces` -> `expression`, `au_phrase`, `attention`, `visibility`; weights in half precision."""
-    example = torch.zeros(2, model.model.image_encoder.channels, size_px, size_px)
-    batch = torch.export.Dim("batch", min=1)
-    program = torch.onnx.export(
-        model.eval(),
-        (example,),
-        dynamo=True,
-        input_names=["faces"],
-        output_names=["expression", "au_phrase", "attention", "visibility"],
-        dynamic_shapes={"faces": {0: batch}},
-        opset_version=OPSET,
-        optimize=True,
-        verbose=False,
-    )
-    if program is None:
-        raise RuntimeError("torch.onnx.export returned nothing")
-    graph = program.model_proto
-    store_in_half_precision(graph)
-    forget_origin(graph)
-    onnx.checker.check_model(graph)
-    path.write_bytes(graph.SerializeToString())
+from onnx import TensorProto, helper, numpy_helper, shape_inference
 
 
 def forget_origin(model: onnx.ModelProto) -> None:
@@ -59,3 +36,57 @@ def store_in_half_precision(model: onnx.ModelProto) -> None:
     nodes = [*casts, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
+
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one forward pass of one face."""
+
+    parameters: int  # numbers stored in the graph, the baked text side included
+    macs: int  # multiply-accumulates
+
+
+def graph_cost(model: onnx.ModelProto) -> Cost:
+    """Count a graph whose first dimension of every input is the batch; it is set to 1.
+
+    Raises:
+        ValueError: a product's shape cannot be inferred.
+    """
+    shapes = _shapes(model)
+    macs = sum(_macs(node, shapes) for node in model.graph.node)
+    floats = [t for t in model.graph.initializer if t.data_type in (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16)]
+    return Cost(sum(math.prod(tensor.dims) for tensor in floats), macs)
+
+
+def _shapes(model: onnx.ModelProto) -> dict[str, Shape]:
+    """Shape by name of every tensor, for a batch of one."""
+    single = onnx.ModelProto()
+    single.CopyFrom(model)
+    batch = {value.type.tensor_type.shape.dim[0].dim_param for value in single.graph.input} - {""}
+    for value in (*single.graph.input, *single.graph.output):
+        for dimension in value.type.tensor_type.shape.dim:
+            if dimension.dim_param in batch:
+                dimension.dim_value = 1
+    del single.graph.value_info[:]
+    graph = shape_inference.infer_shapes(single, strict_mode=True, data_prop=True).graph
+    shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        shapes[value.name] = tuple(d.dim_value for d in value.type.tensor_type.shape.dim)
+    return shapes
+
+
+def _macs(node: onnx.NodeProto, shapes: Mapping[str, Shape]) -> int:
+    """Multiply-accumulates of one node; 0 for what is no product."""
+    if node.op_type not in ("Conv", "MatMul", "Gemm"):
+        return 0
+    left, right, out = (shapes.get(name, ()) for name in (*node.input[:2], node.output[0]))
+    if not all(left) or not all(right) or not all(out) or not out:
+        raise ValueError(f"{node.op_type} {node.name}: its shape cannot be inferred")
+    if node.op_type == "Conv":
+        return math.prod(out) * math.prod(right[1:])  # weights [M, C / groups, kernel...]: as many per output value
+    attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+    shared = left[0] if node.op_type == "Gemm" and attributes.get("transA") else left[-1]
+    return math.prod(out) * shared

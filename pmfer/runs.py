@@ -4,17 +4,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pmfer.ablation import DISTANCES, SHARES, AblationFaces, render_table, run_ablation
-from pmfer.ablation_figure import FIGURE_FILE, draw_ablation
 from pmfer.bundle import load_bundle
+from pmfer.checkpoint import load_checkpoint
 from pmfer.config import TrainConfig, read_config
-from pmfer.crop_file import read_crop_file
 from pmfer.datasets import Faces, data_terms, load_faces, read_measured_faces, read_samples, read_training_faces
 from pmfer.errors import ConfigurationError
-from pmfer.export import export_bundle
+from pmfer.export import export_bundle, read_crop_file
 from pmfer.landmark_file import FaceShapes, read_shapes, shapes_for, write_landmark_file
 from pmfer.landmarks import FaceMesh
+from pmfer.plots import ABLATION_FILE, draw_ablation
 from pmfer.robustness import measure_robustness, render_robustness
-from pmfer.train import load_checkpoint, train
+from pmfer.train import train
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def run_arms(request: TrainRequest, seeds: int) -> str:
     results = run_ablation(given.options, splits, request.out, seeds)
     table = render_table(results)
     (request.out / "ablation.md").write_text(table, encoding="utf-8")
-    draw_ablation(results, SHARES, DISTANCES, request.out / FIGURE_FILE)
+    draw_ablation(results, SHARES, DISTANCES, request.out / ABLATION_FILE)
     return table
 
 

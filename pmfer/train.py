@@ -2,33 +2,40 @@
 
 All randomness of an epoch comes from generators seeded by (seed, epoch), so a run that was killed and resumed sees the
 same faces, changes and prompts as an undisturbed one.
+
+The log, `metrics.jsonl`, has one JSON object per epoch, written before the epoch's checkpoint. A run that is taken up
+again keeps the lines of the epochs that its checkpoint holds and forgets the rest, so that an epoch stands there once,
+whenever the run was killed.
 """
 
+import json
 import math
-import pickle
 import random
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from pydantic import ValidationError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
-from pmfer.augment import Normalisation, augment, normalise, plain
-from pmfer.bake import InferenceModel, bake
-from pmfer.build import build_model
-from pmfer.bundle import CARD_FILE, WEIGHTS_FILE
+from pmfer.augment import Normalisation, augment, normalise
+from pmfer.bake import half_precision, predict
+from pmfer.checkpoint import (
+    AVERAGED_FILE,
+    CHECKPOINT_FILE,
+    build_model,
+    load_checkpoint,
+    read_checkpoint,
+    write_averaged,
+    write_checkpoint,
+)
 from pmfer.config import ScheduleConfig, TrainConfig
 from pmfer.covers import REGIONS, cover_faces
-from pmfer.curves import CURVES_FILE, draw_curves
 from pmfer.datasets import Faces, argmax_label, strict_label, vote_distribution
 from pmfer.datasets.load import pixel_statistics
 from pmfer.errors import TrainingError
@@ -37,12 +44,10 @@ from pmfer.landmark_file import FaceShapes
 from pmfer.losses import Batch, compute_losses
 from pmfer.metrics import accuracy
 from pmfer.model import Pmfer
+from pmfer.plots import CURVES_FILE, Row, draw_curves
 from pmfer.prompts import prompt_set_sha256
-from pmfer.train_log import LOG_FILE, append_row, keep_epochs, read_log
 
-CHECKPOINT_FILE = "checkpoint.pt"
-AVERAGED_FILE = "averaged.pt"  # what later runs start from, an eighth as large
-PIXELS_AT_ONCE = 512 * 48 * 48  # of the faces that are predicted together
+LOG_FILE = "metrics.jsonl"
 
 
 def train(
@@ -94,41 +99,6 @@ def train(
     return checkpoint
 
 
-@torch.no_grad()
-def predict_scores(
-    model: Pmfer, images: npt.NDArray[np.uint8], normalisation: Normalisation
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Class probabilities float32 [N, E] and phrase scores [N, A] of the model with its text side baked, undecided."""
-    inference = InferenceModel(model, bake(model, model.tokenizer))
-    device = model.log_scale.device
-    expressions, phrases = [], []
-    for part in torch.split(torch.from_numpy(images), max(1, PIXELS_AT_ONCE // model.size_px**2)):
-        pictures = normalise(plain(part, model.size_px), normalisation)
-        with half_precision(device):
-            scores = inference(pictures.to(device, memory_format=torch.channels_last))
-        expressions.append(scores[0].float().cpu())
-        phrases.append(scores[1].float().cpu())
-    return torch.cat(expressions).numpy(), torch.cat(phrases).numpy()
-
-
-def predict(model: Pmfer, faces: Faces, normalisation: Normalisation) -> npt.NDArray[np.float32]:
-    """Class probabilities float32 [N, E], without flip averaging."""
-    return predict_scores(model, faces.images, normalisation)[0]
-
-
-def half_precision(device: torch.device) -> torch.autocast:
-    """Autocast to bfloat16 where the processor computes in it; elsewhere it is emulated and ten times slower."""
-    able = device.type != "cpu" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.autocast(device.type, torch.bfloat16, enabled=able)
-
-
-def predict_both_ways(model: Pmfer, faces: Faces, normalisation: Normalisation) -> npt.NDArray[np.float32]:
-    """Class probabilities float32 [N, E], each face averaged with its mirror image."""
-    mirrored = replace(faces, images=np.ascontiguousarray(faces.images[:, :, ::-1]))
-    views = [predict(model, one, normalisation) for one in (faces, mirrored)]
-    return np.asarray(np.mean(views, axis=0), dtype=np.float32)
-
-
 def validate(model: Pmfer, valid: Faces, normalisation: Normalisation) -> dict[str, float | None]:
     """Strict and argmax accuracy on `valid`."""
     answers = predict(model, valid, normalisation)
@@ -136,65 +106,6 @@ def validate(model: Pmfer, valid: Faces, normalisation: Normalisation) -> dict[s
         "valid_strict": accuracy(answers, strict_label(valid.votes)),
         "valid_argmax": accuracy(answers, argmax_label(valid.votes)),
     }
-
-
-def load_checkpoint(path: Path) -> tuple[TrainConfig, Pmfer, Normalisation, int]:
-    """The configuration, the averaged model, the normalisation and the epochs done of a checkpoint.
-
-    Raises:
-        TrainingError: the file is missing, no checkpoint, or was trained with other prompts or another form of model.
-        ConfigurationError: the CLIP that it started from is no longer where it was.
-    """
-    content = _read(path)
-    try:
-        config = TrainConfig.model_validate(content["config"])
-        model = build_model(config)
-        model.load_state_dict(content["averaged"])
-    except (ValidationError, RuntimeError):
-        raise TrainingError(
-            f"{path}: made by another release, whose model has other parts; train again or use that release"
-        ) from None
-    return config, model.eval(), _read_normalisation(content["normalisation"]), content["epochs_done"]
-
-
-def write_averaged(checkpoint: Path, out: Path) -> None:
-    """Write the averaged weights of a checkpoint alone, in half precision: to start from, to export, to hand on.
-
-    Raises:
-        TrainingError: the checkpoint is unusable.
-    """
-    content = _read(checkpoint)
-    kept = {key: content[key] for key in ("config", "prompt_set_sha256", "normalisation", "epochs_done")}
-    averaged = {name: t.half() if t.is_floating_point() else t for name, t in content["averaged"].items()}
-    _write({**kept, "averaged": averaged}, out)
-
-
-def _write(content: dict[str, Any], path: Path) -> None:
-    """Save, whole or not at all."""
-    temporary = path.with_suffix(".tmp")
-    torch.save(content, temporary)
-    temporary.replace(path)
-
-
-def _read_normalisation(content: dict[str, Any]) -> Normalisation:
-    """From a list per channel, or one number as checkpoints of grey models had it before there were others."""
-    mean, std = (np.atleast_1d(content[key]).tolist() for key in ("mean", "std"))
-    return Normalisation(tuple(mean), tuple(std))
-
-
-def _read(path: Path) -> dict[str, Any]:
-    if (path / CARD_FILE).is_file() or path.name in (CARD_FILE, WEIGHTS_FILE):
-        raise TrainingError(
-            f"{path}: a bundle, whose text side is baked into its graph; give the checkpoint.pt it was exported from"
-        )
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0]
-        raise TrainingError(f"{path}: not a checkpoint ({reason}); train again or name another") from None
-    if not isinstance(content, dict) or content.get("prompt_set_sha256") != prompt_set_sha256():
-        raise TrainingError(f"{path}: trained with other prompts than this release has; train again")
-    return content
 
 
 class _Run:
@@ -288,11 +199,11 @@ class _Run:
             "averaged_steps": self.averaged.n_averaged,
             "optimiser": self.optimiser.state_dict(),
         }
-        _write(content, path)
+        write_checkpoint(content, path)
 
     def load(self, path: Path) -> int:
         """Take up a checkpoint of the same configuration; returns the number of epochs done."""
-        content = _read(path)
+        content = read_checkpoint(path)
         if TrainConfig.model_validate(content["config"]) != self.config:
             raise TrainingError(f"{path}: belongs to another configuration; choose another --out or remove it")
         if "optimiser" not in content:
@@ -361,3 +272,39 @@ def _parameter_groups(model: Pmfer, schedule: ScheduleConfig) -> list[dict[str, 
         }
         for pretrained, single in sorted(groups)
     ]
+
+
+def read_log(path: Path) -> list[Row]:
+    """The epochs of a log in order, an empty list if there is none.
+
+    A line that is no JSON object with an `epoch` was cut off by a kill and is left out; of an epoch that stands there
+    twice the later line counts.
+    """
+    if not path.exists():
+        return []
+    rows: dict[int, Row] = {}
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            row = json.loads(line)
+            rows[int(row["epoch"])] = row
+        except (ValueError, KeyError, TypeError):
+            continue
+    return [rows[epoch] for epoch in sorted(rows)]
+
+
+def append_row(path: Path, row: Row) -> None:
+    """Add one epoch's line; values are rounded to six significant digits."""
+    with path.open("a", encoding="utf-8") as log:
+        log.write(_line(row))
+
+
+def keep_epochs(path: Path, epochs_done: int) -> None:
+    """Leave the lines of the first `epochs_done` epochs only; the file is replaced whole or not at all."""
+    kept = [row for row in read_log(path) if (row["epoch"] or 0) <= epochs_done]
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text("".join(_line(row) for row in kept), encoding="utf-8")
+    temporary.replace(path)
+
+
+def _line(row: Row) -> str:
+    return json.dumps({k: float(f"{v:.6g}") if isinstance(v, float) else v for k, v in row.items()}) + "\n"

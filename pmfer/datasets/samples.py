@@ -155,7 +155,7 @@ class Faces:
 
 
 def worth_training(votes: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    """Which faces with votes [N, 10] are worth training on, bool [N]: an expression wins, and holds half of what remains."""
+    """Bool [N]: an expression wins the votes [N, 10], and expressions hold at least half of what remains."""
     kept = without_single_votes(votes).astype(np.int64)
     expressions = kept[:, :CLASS_COUNT].sum(1)
     mostly = expressions * 2 >= np.maximum(kept.sum(1), 1)

@@ -4,9 +4,10 @@ import pytest
 import torch
 from pmfer_faces import SMALL, write_ferplus
 
+from pmfer.checkpoint import CHECKPOINT_FILE
 from pmfer.config import ScheduleConfig, TrainConfig
 from pmfer.datasets import read_ferplus
-from pmfer.train import CHECKPOINT_FILE, train
+from pmfer.train import train
 
 TINY = TrainConfig(
     name="tiny",

@@ -7,15 +7,24 @@ import pytest
 from PIL import Image
 from pmfer_faces import SMALL
 
-from pmfer.ablation import ARMS, RESULT_FILE, SHARES, AblationFaces, arm_config, render_table, run_ablation, summarise
-from pmfer.ablation_figure import draw_ablation
+from pmfer.ablation import (
+    ARMS,
+    RESULT_FILE,
+    SHARES,
+    AblationFaces,
+    arm_config,
+    masked_phrase_accuracy,
+    modality_state,
+    render_table,
+    run_ablation,
+    summarise,
+)
 from pmfer.augment import Normalisation
-from pmfer.build import build_model
+from pmfer.checkpoint import build_model, load_checkpoint
 from pmfer.config import ScheduleConfig, TrainConfig
-from pmfer.controls import masked_phrase_accuracy, modality_state
 from pmfer.datasets import Faces
+from pmfer.plots import draw_ablation
 from pmfer.prompts import AU_COUNT
-from pmfer.train import load_checkpoint
 
 CONFIG = TrainConfig(model=SMALL, schedule=ScheduleConfig(epochs=1, batch=8, sizes_px=((0.0, 32),)))
 

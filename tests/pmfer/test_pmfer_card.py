@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from pmfer.bundle import MODEL_CARD_FILE, AuPhrase, load_bundle
 from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.model_card import render_model_card
-from pmfer.onnx_cost import Cost, graph_cost
+from pmfer.onnx_graph import Cost, graph_cost
 
 
 def graph(nodes: list[onnx.NodeProto], weights: dict[str, tuple[int, ...]], shape: list[int | str]) -> onnx.ModelProto:

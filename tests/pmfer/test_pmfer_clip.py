@@ -15,9 +15,9 @@ import pytest
 import torch
 
 from pmfer.augment import normalise, plain
-from pmfer.bake import InferenceModel, bake
-from pmfer.build import build_model
+from pmfer.bake import InferenceModel, bake, predict
 from pmfer.bundle import Bundle, CropGeometry
+from pmfer.checkpoint import CHECKPOINT_FILE, build_model, load_checkpoint
 from pmfer.config import ClipConfig, LossConfig, ScheduleConfig, TrainConfig, read_config
 from pmfer.covers import REGIONS
 from pmfer.datasets import Faces
@@ -39,7 +39,7 @@ from pmfer.prompts import (
     sample_prompt,
     shortened,
 )
-from pmfer.train import CHECKPOINT_FILE, load_checkpoint, predict, train
+from pmfer.train import train
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before transformers is imported, which only building a CLIP does
 pytestmark = pytest.mark.filterwarnings("ignore:.isinstance.treespec, LeafSpec:FutureWarning")  # in torch.onnx.export

@@ -15,11 +15,11 @@ from pmfer_faces import write_ferplus
 
 import pmfer.train as module
 from cli.app import main
+from pmfer.checkpoint import CHECKPOINT_FILE, load_checkpoint
 from pmfer.config import read_config
-from pmfer.curves import CURVES_FILE, draw_curves
 from pmfer.datasets import read_ferplus
-from pmfer.train import CHECKPOINT_FILE, load_checkpoint
-from pmfer.train_log import LOG_FILE, append_row, keep_epochs, read_log
+from pmfer.plots import CURVES_FILE, draw_curves
+from pmfer.train import LOG_FILE, append_row, keep_epochs, read_log
 
 EPOCHS = 6
 CONFIG = f"""

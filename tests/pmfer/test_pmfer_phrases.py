@@ -26,6 +26,7 @@ from inference.options import ScoringOptions
 from inference.score import Scorer
 from pmfer.bake import bake
 from pmfer.bundle import Bundle, CropGeometry, load_bundle, write_card
+from pmfer.checkpoint import load_checkpoint
 from pmfer.datasets import read_ferplus
 from pmfer.errors import BundleError, ConfigurationError, TrainingError
 from pmfer.export import export_bundle
@@ -51,7 +52,6 @@ from pmfer.prompts import (
     prompt_set_sha256,
     sample_prompt,
 )
-from pmfer.train import load_checkpoint
 from simulator.appearance import sample_appearance
 from simulator.face import draw_face
 from simulator.video import write_video

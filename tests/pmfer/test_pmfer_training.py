@@ -8,7 +8,7 @@ import pytest
 import torch
 from pmfer_faces import SMALL
 
-from pmfer.build import build_model
+from pmfer.checkpoint import AVERAGED_FILE, CHECKPOINT_FILE, build_model, load_checkpoint, write_averaged
 from pmfer.config import LossConfig, ScheduleConfig, TrainConfig, read_config
 from pmfer.covers import REGIONS
 from pmfer.datasets import Faces, argmax_label, strict_label, vote_distribution
@@ -29,8 +29,7 @@ from pmfer.prompts import (
     phrase_prompt,
     sample_prompt,
 )
-from pmfer.train import AVERAGED_FILE, CHECKPOINT_FILE, load_checkpoint, train, write_averaged
-from pmfer.train_log import LOG_FILE, read_log
+from pmfer.train import LOG_FILE, read_log, train
 
 CONFIG = TrainConfig(model=SMALL, schedule=ScheduleConfig(epochs=2, batch=8, sizes_px=((0.0, 32),)))
 
