@@ -21,7 +21,7 @@ LONGEST = (
     "test_flow_erase.py",
     "test_warehouse_store.py",
     "test_warehouse_lake.py",
-    "test_pmfer_curves.py",
+    "test_pmfer_train_log.py",
 )
 
 

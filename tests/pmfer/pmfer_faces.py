@@ -8,6 +8,7 @@ import polars as pl
 from PIL import Image
 
 from pmfer.config import ModelConfig
+from pmfer.datasets import Faces
 
 SMALL = ModelConfig(channels=(8, 8, 16, 20), blocks=(1, 1, 1, 1), heads=4, text_width=16, text_heads=2, latent=16)
 
@@ -25,3 +26,11 @@ def write_ferplus(path: Path, **splits: int) -> None:
     flags = {name: pl.lit(False) for name in ("occlusion", "pose30", "pose45", "duplicate_of_train")}
     table = pl.DataFrame(rows, schema_overrides={"votes": pl.List(pl.UInt8)}).with_columns(**flags)
     table.with_columns(pl.col("votes").cast(pl.Array(pl.UInt8, 10))).write_parquet(path)
+
+
+def made_faces(count: int = 32) -> Faces:
+    """Faces of noise in memory, every class in turn with ten votes."""
+    rng = np.random.default_rng(0)
+    votes = np.zeros((count, 10), dtype=np.uint8)
+    votes[np.arange(count), np.arange(count) % 8] = 10
+    return Faces(rng.integers(0, 255, (count, 48, 48), dtype=np.uint8), votes, {})

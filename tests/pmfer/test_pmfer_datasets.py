@@ -22,6 +22,7 @@ from pmfer.datasets import (
     read_samples,
     read_training_faces,
     strict_label,
+    vote_distribution,
 )
 from pmfer.datasets.load import pixel_statistics
 from pmfer.datasets.pictures import PictureError, PictureSource, read_picture
@@ -372,3 +373,17 @@ def test_pixel_statistics_are_those_of_numpy() -> None:
 
 def test_a_configuration_can_name_every_data_set() -> None:
     assert set(get_args(DataKind)) == set(KINDS)
+
+
+def test_labels_follow_the_two_protocols() -> None:
+    votes = np.array(
+        [
+            [6, 3, 1, 0, 0, 0, 0, 0, 0, 0],  # 6 of 9 once the lone vote is gone
+            [4, 4, 2, 0, 0, 0, 0, 0, 0, 0],  # nobody above half
+            [2, 0, 0, 0, 0, 0, 0, 0, 8, 0],  # unknown wins
+        ],
+        dtype=np.uint8,
+    )
+    assert strict_label(votes).tolist() == [0, -1, -1]
+    assert argmax_label(votes).tolist() == [0, 0, -1]
+    np.testing.assert_allclose(vote_distribution(votes)[0, :2], [6 / 9, 3 / 9])

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from pmfer.corruptions import CORRUPTIONS, corrupt, corrupt_at_random
 from pmfer.decision import POWERS, STRICT_COST, choose_power, decide, phrase_offset
 from pmfer.metrics import accuracy, expected_calibration_error, macro_recall
 
@@ -48,21 +47,3 @@ def test_half_of_the_scale_is_where_the_table_says_the_unit_shows() -> None:
     logits = np.random.default_rng(3).normal(-4, 1, 10_000).astype(np.float32)
     offset = phrase_offset(logits, 0.12)
     assert ((logits + offset) > 0).mean() == pytest.approx(0.12, abs=0.002)
-
-
-@pytest.mark.parametrize("name", list(CORRUPTIONS))
-def test_a_corruption_changes_the_picture_but_not_its_form(name: str) -> None:
-    y, x = np.mgrid[0:48, 0:48]
-    images = np.stack([(120 + 60 * np.sin(x / 5 + k) * np.cos(y / 7)).astype(np.uint8) for k in range(4)])
-    changed = corrupt(images, name, seed=1)
-    assert changed.shape == images.shape
-    assert changed.dtype == np.uint8
-    assert (changed != images).any(axis=(1, 2)).all()
-    np.testing.assert_array_equal(changed, corrupt(images, name, seed=1))
-
-
-def test_random_corruptions_are_of_many_kinds_and_repeat_with_their_seed() -> None:
-    images = np.random.default_rng(0).integers(60, 200, (40, 48, 48), dtype=np.uint8)
-    np.testing.assert_array_equal(corrupt_at_random(images, 3), corrupt_at_random(images, 3))
-    change = np.abs(corrupt_at_random(images, 3).astype(int) - images).mean((1, 2))
-    assert len({round(float(value)) for value in change}) > 5

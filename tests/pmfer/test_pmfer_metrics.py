@@ -5,11 +5,7 @@ import pytest
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from pmfer import metrics
-from pmfer.datasets import Samples, argmax_label
-from pmfer.datasets.pictures import PictureSource
-from pmfer.datasets.samples import label_votes
-from pmfer.evaluate import among, measure, scored_activity
-from pmfer.expressions import EXPRESSION_NAMES
+from pmfer.datasets import argmax_label
 
 MISSED = [np.nan, np.nan, np.nan]
 PROBABILITIES = np.array([[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.1, 0.9, 0.0], [0.2, 0.2, 0.6], MISSED], np.float32)
@@ -117,65 +113,5 @@ def test_a_subject_is_mapped_by_the_others_only() -> None:
     assert metrics.mapped_by_other_subjects(scores, truth, subjects).tolist() == [10, 10, 10, 1, 3, 5]
 
 
-def test_answers_are_given_among_the_classes_of_the_set() -> None:
-    probabilities = np.zeros((2, 8), np.float32)
-    probabilities[0, [3, 7]], probabilities[1] = (0.4, 0.6), np.nan
-    kept = among(probabilities, tuple(range(7)))
-    assert kept[0, 3] == pytest.approx(1.0)
-    assert np.isnan(kept[1]).all()
-    assert among(probabilities, tuple(range(8))) is probabilities
-
-
 def test_nobody_voted_is_no_label() -> None:
     assert argmax_label(np.zeros((1, 10), np.uint8)).tolist() == [-1]
-
-
-def test_pain_related_activity_puts_phrases_together_as_pspi_does() -> None:
-    scores = {f"au{unit:02d}": floats(unit / 100) for unit in (4, 6, 7, 9, 10, 43)}
-    assert scored_activity(scores) == pytest.approx((0.04 + 0.07 + 0.10 + 0.43) / 4)
-    assert scored_activity({"au04": floats(1)}) is None
-
-
-def labelled(count: int, **columns: object) -> Samples:
-    sources = tuple(PictureSource(b"") for _ in range(count))
-    defaults = {"votes": np.zeros((count, 10), np.uint8), "splits": ("",) * count}
-    names = tuple(str(row) for row in range(count))
-    return Samples("made", names, sources, **(defaults | columns))  # type: ignore[arg-type]
-
-
-def test_what_the_set_does_not_say_is_null_not_zero() -> None:
-    figures = measure(np.full((3, 8), 1 / 8, np.float32), {"au12": floats(0, 0.5, 1)}, labelled(3))
-    empty = [key for key, value in figures.items() if value is None]
-    assert {"accuracy_strict", "accuracy_occlusion", "macro_f1", "ece", "confusion", "auroc_mean", "icc"} <= set(empty)
-    assert figures["auroc"] == {}
-    assert figures["n"] == 3
-
-
-def test_one_label_per_face_is_both_protocols() -> None:
-    probabilities = np.eye(8, dtype=np.float32)[[0, 1, 2, 2]]
-    samples = labelled(4, votes=label_votes(np.array([0, 1, 2, -1])), subsets={"glasses": np.array([1, 0, 0, 1], bool)})
-    figures = measure(probabilities, {}, samples)
-    assert figures["n"] == 3
-    assert figures["accuracy_strict"] == figures["accuracy_argmax"] == figures["accuracy_glasses"] == 1.0
-    assert figures["accuracy_strict_dedup"] is None
-    assert figures["recall"]["anger"] is None
-
-
-def test_misses_lower_accuracy_and_are_named_by_expression() -> None:
-    probabilities = np.eye(8, dtype=np.float32)[[1, 1]]
-    probabilities[1] = np.nan
-    figures = measure(probabilities, {"au12": floats(0.9, np.nan)}, labelled(2, votes=label_votes(np.array([1, 1]))))
-    assert figures["accuracy_strict"] == 0.5
-    assert figures["missed"][EXPRESSION_NAMES[1]] == 1
-    assert figures["confusion"][1][1] == 1
-
-
-def test_pain_is_mapped_by_other_subjects_and_by_sixteen_where_there_are_none() -> None:
-    scores = {f"au{unit:02d}": floats(0, 0.5, 1, 0, 0.5, 1) for unit in (4, 6, 7, 9, 10, 43)}
-    pspi = floats(0, 8, 16, 0, 8, 16)
-    alone = measure(np.full((6, 8), 1 / 8, np.float32), scores, labelled(6, pspi=pspi))
-    assert (alone["pain_scale"], alone["mae"]) == ("times_sixteen", pytest.approx(0))
-    subjects = ("a", "a", "a", "b", "b", "b")
-    half = measure(np.full((6, 8), 1 / 8, np.float32), scores, labelled(6, pspi=pspi / 2, subjects=subjects))
-    assert half["pain_scale"] == "leave_one_subject_out"
-    assert (half["pearson"], half["icc"], half["mae"]) == pytest.approx((1, 1, 0), abs=1e-5)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
 from pmfer_faces import write_ferplus
 
 import pmfer.train as module
@@ -83,19 +82,6 @@ def test_a_folder_without_a_log_has_no_epochs(tmp_path: Path) -> None:
     assert read_log(tmp_path / LOG_FILE) == []
     draw_curves([], tmp_path / CURVES_FILE)
     assert not (tmp_path / CURVES_FILE).exists()
-
-
-def test_curves_have_a_panel_for_each_loss_and_one_for_the_accuracies(tmp_path: Path) -> None:
-    target = tmp_path / CURVES_FILE
-    heights = {}
-    for losses in (1, 4):
-        names = {f"loss{i}": 0.5 for i in range(losses - 1)}
-        draw_curves([row(1, **names), row(2, valid_strict=None, **names), row(3, **names)], target)
-        with Image.open(target) as picture:
-            heights[losses] = picture.height
-            assert picture.format == "PNG"
-            assert len(picture.convert("RGB").getcolors(1 << 20) or ()) > 50  # lines were drawn on it
-    assert heights[4] == pytest.approx(2 * heights[1], abs=2)  # 2 panels in one line, 5 in two lines of three
 
 
 @pytest.mark.parametrize("after", [False, True])

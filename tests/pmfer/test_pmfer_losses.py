@@ -1,10 +1,33 @@
-"""Regions: where a phrase is told to look, and when it is asked for."""
+"""The losses: each asks for what it says, and a phrase looks only where its region is."""
 
+import random
+
+import pytest
 import torch
+from pmfer_faces import SMALL
 
+from pmfer.checkpoint import build_model
+from pmfer.config import LossConfig, ScheduleConfig, TrainConfig
 from pmfer.covers import REGIONS
 from pmfer.facs import ACTION_UNITS, AU_COLUMNS, Region
-from pmfer.losses import alignment_loss, deviation_loss, phrase_regions, region_loss, region_masks
+from pmfer.losses import (
+    Batch,
+    alignment_loss,
+    compute_losses,
+    deviation_loss,
+    masked_phrase_loss,
+    phrase_regions,
+    region_loss,
+    region_masks,
+    reversal_strength,
+)
+from pmfer.prompts import (
+    AU_COUNT,
+    NO_PHRASE,
+    default_tokenizer,
+)
+
+CONFIG = TrainConfig(model=SMALL, schedule=ScheduleConfig(epochs=2, batch=8, sizes_px=((0.0, 32),)))
 
 
 def test_masks_cover_their_boxes_whatever_the_grid() -> None:
@@ -55,3 +78,30 @@ def test_a_phrase_that_restates_the_expression_earns_nothing_by_it() -> None:
     half[::2] = 0
     wrong_where_covered = torch.where(half > 0, shape, -5 * shape)
     assert deviation_loss(wrong_where_covered, votes, shape, half) < 0.05
+
+
+def test_the_reversal_ramps_up_from_nothing() -> None:
+    assert reversal_strength(0.0, 0.1) == 0.0
+    assert 0.09 < reversal_strength(1.0, 0.1) <= 0.1
+
+
+def test_masked_loss_counts_dropped_phrases_only() -> None:
+    logits = torch.zeros(1, 2, 3)
+    logits[0, 0, 1] = 100.0
+    assert masked_phrase_loss(logits, torch.tensor([[1, NO_PHRASE]])).item() == pytest.approx(0, abs=1e-6)
+    assert masked_phrase_loss(logits, torch.tensor([[0, NO_PHRASE]])).item() > 50
+
+
+@pytest.mark.parametrize("part", ["alignment", "region", "masked_phrase", "adversary", "deviation", "visibility"])
+def test_each_loss_can_be_switched_off(part: str) -> None:
+    tokenizer = default_tokenizer()
+    model = build_model(CONFIG)
+    shape, visible = torch.randn(8, AU_COUNT), torch.rand(8, len(REGIONS))
+    shape[0], visible[1] = torch.nan, torch.nan
+    batch = Batch(torch.rand(8, 1, 32, 32), torch.eye(8), torch.rand(8, AU_COUNT), shape, visible)
+    names = {"classification", "alignment", "region", "masked_phrase", "adversary", "deviation", "visibility"}
+    config = LossConfig.model_validate({part: 0.0})
+    losses = compute_losses(model, tokenizer, batch, config, 0.5, random.Random(0))
+    off = {part, "region", "deviation"} if part == "alignment" else {part}  # both are losses on what alignment finds
+    assert torch.isfinite(losses.total)
+    assert names & set(losses.parts) == names - off

@@ -1,0 +1,48 @@
+"""A checkpoint that cannot be used is refused, with the reason."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from pmfer_faces import SMALL, made_faces
+
+from pmfer.checkpoint import CHECKPOINT_FILE, load_checkpoint, write_averaged
+from pmfer.config import ScheduleConfig, TrainConfig
+from pmfer.errors import TrainingError
+from pmfer.train import train
+
+CONFIG = TrainConfig(model=SMALL, schedule=ScheduleConfig(epochs=2, batch=8, sizes_px=((0.0, 32),)))
+
+
+def test_a_run_does_not_go_on_from_averaged_weights_alone(checkpoint: Path, tmp_path: Path) -> None:
+    write_averaged(checkpoint, tmp_path / CHECKPOINT_FILE)
+    with pytest.raises(TrainingError, match="averaged weights alone"):
+        train(load_checkpoint(checkpoint)[0], made_faces(), made_faces(), tmp_path, device=torch.device("cpu"))
+
+
+def test_a_run_cannot_start_from_another_kind_of_model(checkpoint: Path, tmp_path: Path) -> None:
+    wide = CONFIG.model_copy(update={"start": str(checkpoint), "model": SMALL.model_copy(update={"latent": 32})})
+    with pytest.raises(TrainingError, match="trained with another model"):
+        train(wide, made_faces(), made_faces(), tmp_path, device=torch.device("cpu"))
+
+
+def test_a_checkpoint_of_another_configuration_is_refused(tmp_path: Path) -> None:
+    faces = made_faces(8)
+    other = CONFIG.model_copy(update={"schedule": ScheduleConfig(epochs=1, batch=8, sizes_px=((0.0, 32),))})
+    train(other, faces, faces, tmp_path, device=torch.device("cpu"))
+    with pytest.raises(TrainingError, match="another configuration"):
+        train(CONFIG, faces, faces, tmp_path, device=torch.device("cpu"))
+
+
+def test_a_checkpoint_of_another_form_of_model_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    content = torch.load(checkpoint, weights_only=True)
+    del content["averaged"]["log_scale"]
+    torch.save(content, tmp_path / CHECKPOINT_FILE)
+    with pytest.raises(TrainingError, match="made by another release"):
+        load_checkpoint(tmp_path / CHECKPOINT_FILE)
+
+
+def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path) -> None:
+    (tmp_path / CHECKPOINT_FILE).write_bytes(b"nothing")
+    with pytest.raises(TrainingError, match="not a checkpoint"):
+        load_checkpoint(tmp_path / CHECKPOINT_FILE)

@@ -1,0 +1,82 @@
+"""Training on small made faces: a run can be stopped, taken up again and started from another."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from pmfer_faces import SMALL, made_faces
+
+from pmfer.checkpoint import AVERAGED_FILE, load_checkpoint
+from pmfer.config import ScheduleConfig, TrainConfig
+from pmfer.datasets import Faces
+from pmfer.landmark_file import FaceShapes
+from pmfer.landmarks import POINTS
+from pmfer.prompts import (
+    AU_COUNT,
+)
+from pmfer.train import LOG_FILE, read_log, train
+
+CONFIG = TrainConfig(model=SMALL, schedule=ScheduleConfig(epochs=2, batch=8, sizes_px=((0.0, 32),)))
+
+
+def test_a_run_that_was_stopped_ends_like_an_undisturbed_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    faces = made_faces()
+    whole = train(CONFIG, faces, faces, tmp_path / "whole", device=torch.device("cpu"))
+
+    class StoppedError(Exception):
+        pass
+
+    import pmfer.train as module
+
+    parts = tmp_path / "parts"
+    original = module._Run.epoch
+    calls = []
+
+    def one_epoch(self: module._Run, epoch: int, advance: object) -> dict[str, float]:
+        if calls:
+            raise StoppedError
+        calls.append(epoch)
+        return original(self, epoch, advance)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module._Run, "epoch", one_epoch)
+    with pytest.raises(StoppedError):
+        train(CONFIG, faces, faces, parts, device=torch.device("cpu"))
+    monkeypatch.undo()
+    resumed = train(CONFIG, faces, faces, parts, device=torch.device("cpu"))
+    _, first, _, epochs = load_checkpoint(whole)
+    _, second, _, _ = load_checkpoint(resumed)
+    assert epochs == 2
+    for name, tensor in first.state_dict().items():
+        torch.testing.assert_close(tensor, second.state_dict()[name], msg=name)
+
+
+def test_a_run_with_shapes_covers_its_faces_and_learns_from_both(tmp_path: Path) -> None:
+    faces, rng = made_faces(), np.random.default_rng(0)
+    seen = rng.normal(0, 1, (32, AU_COUNT)).astype(np.float32)
+    seen[::4] = np.nan
+    placed = rng.uniform(0.2, 0.8, (32, POINTS, 2)).astype(np.float32)
+    shapes = FaceShapes(seen, placed, np.full(32, 10, np.float32), np.arange(32) % 4 > 0)
+    together = CONFIG.model_copy(update={"schedule": ScheduleConfig(epochs=2, batch=32, sizes_px=((0.0, 32),))})
+    train(together, faces, faces, tmp_path, shapes, device=torch.device("cpu"))
+    for row in read_log(tmp_path / LOG_FILE):
+        assert 0 < (row["deviation"] or 0) < 2
+        assert 0 < (row["visibility"] or 0) < 5
+
+
+def test_a_run_can_start_from_the_weights_of_another(tmp_path: Path) -> None:
+    faces = made_faces()
+    first = train(CONFIG, faces, faces, tmp_path / "first", device=torch.device("cpu"))
+    still = ScheduleConfig(epochs=1, batch=8, sizes_px=((0.0, 32),), learning_rate=1e-12, seed=7)
+    tuned = CONFIG.model_copy(update={"start": str(first), "schedule": still})
+    brighter = Faces(faces.images // 2 + 128, faces.votes, {})
+    second = train(tuned, brighter, brighter, tmp_path / "second", device=torch.device("cpu"))
+    _, before, normalisation, _ = load_checkpoint(first)
+    _, after, kept, epochs = load_checkpoint(second)
+    assert (kept, epochs) == (normalisation, 1)
+    for name, parameter in before.named_parameters():
+        torch.testing.assert_close(dict(after.named_parameters())[name], parameter)
+    _, light, _, done = load_checkpoint(tmp_path / "first" / AVERAGED_FILE)
+    assert done == 2
+    for name, parameter in before.named_parameters():
+        torch.testing.assert_close(dict(light.named_parameters())[name], parameter, atol=1e-3, rtol=1e-3)
