@@ -14,7 +14,7 @@ from cli.options import AsJson, DataDir, Source, places, source_of
 from flows.console import PlainConsole
 from flows.data_folder import DataFolder
 from flows.settings import Settings, prefect_server, prepare_prefect, read_settings
-from flows.sources.printable import escaped
+from flows.sources.names import escaped
 
 if TYPE_CHECKING:
     from flows.unfinished import UnfinishedNight

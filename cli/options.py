@@ -11,7 +11,7 @@ from flows.console import PlainConsole
 from flows.data_folder import DataFolder
 from flows.logs import writes_json
 from flows.settings import Dispatch, read_settings
-from flows.sources.printable import printable
+from flows.sources.names import printable
 from pmfer.errors import ConfigurationError
 
 if TYPE_CHECKING:

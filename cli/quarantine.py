@@ -9,7 +9,7 @@ from rich.table import Table
 
 from cli.options import DataDir, Yes, optional_day, places
 from flows.console import table_console
-from flows.sources.printable import printable
+from flows.sources.names import printable
 from pmfer.errors import QuarantineReason
 
 SHORT_ID = 12  # characters of an identifier in the table; any beginning that is unique will do in a command

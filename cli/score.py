@@ -15,7 +15,7 @@ from rich.text import Text
 from cli.options import BundleName, Detector, Fps, complain
 from flows.console import PlainConsole, table_console
 from flows.settings import limits_of, read_settings
-from flows.sources.printable import escaped, is_plain, printable
+from flows.sources.names import escaped, is_plain, printable
 from pmfer.errors import ConfigurationError, VideoError
 
 if TYPE_CHECKING:

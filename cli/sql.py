@@ -16,7 +16,7 @@ from rich.text import Text
 
 from flows.csv_table import plain, plain_column
 from flows.data_folder import DataFolder
-from flows.sources.printable import escaped
+from flows.sources.names import escaped
 from flows.writing import record_reading
 from pmfer.errors import ConfigurationError
 from warehouse.address import Address

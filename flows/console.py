@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from flows.sources.printable import escaped
+from flows.sources.names import escaped
 
 UNFOLDED = 1000  # characters: more than a row of a table has
 

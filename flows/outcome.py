@@ -10,7 +10,7 @@ from flows.job import Job
 from flows.plan import NightPlan
 from flows.shards import recording_id
 from flows.sources import Unready
-from flows.sources.digests import Digests
+from flows.sources.recordings import Digests
 from warehouse import quarantine, queries
 from warehouse.records import RunOutcome
 

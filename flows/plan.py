@@ -10,8 +10,8 @@ import polars as pl
 
 from flows.job import Job
 from flows.sources import NightListing, Recording, Rejection, Unready
-from flows.sources.digests import Digests
 from flows.sources.names import lookalikes
+from flows.sources.recordings import Digests
 from pmfer import __version__
 from pmfer.errors import QuarantineReason, SessionError, VideoError
 from warehouse import quarantine, queries, store

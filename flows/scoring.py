@@ -16,8 +16,8 @@ from flows.plan import PendingSession, examine, quarantine_record, unopened
 from flows.prefect_runs import step
 from flows.privacy.consent_inbox import take_over
 from flows.sources import Rejection, Unready
-from flows.sources.digests import Digests
-from flows.sources.printable import printable
+from flows.sources.names import printable
+from flows.sources.recordings import Digests
 from flows.staging import (
     ChangedMeanwhileError,
     NoRoomError,

@@ -17,9 +17,9 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from flows.data_folder import LEAST_ROOM_BYTES
-from flows.sources.discovery import holds_files, require_there
-from flows.sources.listing import Recording, Source
 from flows.sources.location import Location, SourceReadError
+from flows.sources.recordings import Recording
+from flows.sources.source import Source, require_there
 from pmfer.errors import ConfigurationError
 
 CHUNK_BYTES = 1024 * 1024
@@ -110,7 +110,7 @@ def copy_recording(recording: Recording, source: Source, folder: Path) -> Copy:
         _require_same(location, recording)
     except SourceReadError as error:
         require_there(source, recording.sighting)
-        if not holds_files(source.open(), recording.path.partition("/")[0]):
+        if not source.open().holds(recording.path.partition("/")[0]):
             raise ChangedMeanwhileError("the folder of its night is gone or empty since it was listed") from None
         raise UnreadableRecordingError(error.strerror or str(error)) from None
     suffix = PurePosixPath(recording.source_uri).suffix.lower()

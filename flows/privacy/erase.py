@@ -34,7 +34,7 @@ from flows.privacy.ward_again import renew_reports, renew_ward, stale_reports, s
 from flows.private_file import write_private
 from flows.settings import read_settings
 from flows.sources import MANIFEST
-from flows.sources.printable import printable
+from flows.sources.names import printable
 from flows.writing import require_existing, writing
 from pmfer.errors import ConfigurationError, WarehouseError
 from warehouse import audit, erasure

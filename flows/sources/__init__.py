@@ -3,16 +3,16 @@
 Knows nothing of scoring, the warehouse's tables or Prefect. Layout of a source: docs/source.md.
 """
 
-from flows.sources.discovery import list_night, list_nights, look_at
-from flows.sources.listing import NightListing, Recording, Rejection, Source, Unready
+from flows.sources.discovery import list_night
 from flows.sources.location import SourceAccess, SourceReadError
-from flows.sources.manifest import MANIFEST
-from flows.sources.sidecar import MAX_SIDECAR_BYTES, Identifier, Sidecar
-from flows.sources.sighting import Sighting, SourceGoneError
+from flows.sources.recordings import Digests, NightListing, Recording, Rejection, Unready
+from flows.sources.sidecar import MANIFEST, MAX_SIDECAR_BYTES, Identifier, Sidecar
+from flows.sources.source import Sighting, Source, SourceGoneError, list_nights, look_at
 
 __all__ = [
     "MANIFEST",
     "MAX_SIDECAR_BYTES",
+    "Digests",
     "Identifier",
     "NightListing",
     "Recording",

@@ -8,7 +8,6 @@ SOURCE/YYYY-MM-DD/NAME.done    says that the recording is whole, where the sourc
 Hidden files are passed over. Names are compared, and reported, as flows.sources.names says.
 """
 
-import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,16 +15,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from flows.sources.listing import NightListing, Recording, Rejection, Source, Unready
 from flows.sources.location import Entry, Location, SourceReadError
-from flows.sources.manifest import MANIFEST, read_manifest
-from flows.sources.names import SIDECAR_SUFFIX, is_hidden, is_video, same_name, stem, suffix
-from flows.sources.printable import is_plain, printable
-from flows.sources.sidecar import Sidecar, checked, read_sidecar
-from flows.sources.sighting import Sighting, SourceGoneError
+from flows.sources.names import SIDECAR_SUFFIX, is_hidden, is_plain, is_video, printable, same_name, stem, suffix
+from flows.sources.recordings import NightListing, Recording, Rejection, Unready
+from flows.sources.sidecar import MANIFEST, Sidecar, checked, read_manifest, read_sidecar
+from flows.sources.source import Sighting, Source, SourceGoneError, open_and_look, require_there
 from pmfer.errors import ConfigurationError, QuarantineReason, SessionError
-
-_NIGHT = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 Found = tuple[str, dict[str, Any] | SessionError]  # a recording's name with its fields, or what is wrong with it
 
@@ -54,45 +49,6 @@ class _Folder:
         return self.files[name][0] if name in self.files else None
 
 
-def list_nights(source: Source) -> list[date]:
-    """Nights that the source holds, in order; see `look_at`."""
-    return sorted(look_at(source).nights)
-
-
-def look_at(source: Source) -> Sighting:
-    """What the source is now. It may be empty: that is a new house, or a mount point that nothing is mounted on.
-
-    Raises:
-        ConfigurationError: the source is missing, no folder, unreadable, or holds something, but no folder named after
-            a date.
-    """
-    return _seen(source, _opened(source))
-
-
-def require_there(source: Source, before: Sighting) -> None:
-    """Tell a file that cannot be read from a source that is gone.
-
-    Raises:
-        SourceGoneError: the source cannot be listed any more, or is not what it was when it was seen before.
-    """
-    try:
-        gone = before.lost(_look(source.open())[0])
-    except SourceReadError as error:
-        gone = error.strerror
-    if gone:
-        raise SourceGoneError(
-            f"source {source}: {gone}; it went away in mid-run, what was scored is stored: bring it back and run again"
-        )
-
-
-def holds_files(location: Location, night: str) -> bool:
-    """Whether a night's folder is there and holds anything."""
-    try:
-        return bool(location.entries(night))
-    except SourceReadError:
-        return False
-
-
 def list_night(source: Source, night: date, wanted: Callable[[str], bool] = lambda uri: True) -> NightListing:
     """Recordings, rejections and unready sessions of one night, by name. A night without a folder is an empty listing.
 
@@ -105,8 +61,7 @@ def list_night(source: Source, night: date, wanted: Callable[[str], bool] = lamb
         ConfigurationError: the source or the night's folder cannot be read.
         SourceGoneError: the source went away meanwhile.
     """
-    location = _opened(source)
-    sighting = _seen(source, location)
+    location, sighting = open_and_look(source)
     if night not in sighting.nights:
         return NightListing(night, (), (), sighting=sighting)
     try:
@@ -128,36 +83,9 @@ def list_night(source: Source, night: date, wanted: Callable[[str], bool] = lamb
             unready.append(outcome)
     if rejections:  # nothing may be wrong with them but that the source went away while their sidecars were read
         require_there(source, sighting)
-        if not holds_files(location, folder.night):
+        if not location.holds(folder.night):
             raise SourceGoneError(f"source {source}/{night}: went away while it was looked through; run again")
     return NightListing(night, tuple(recordings), tuple(rejections), tuple(unready), sighting)
-
-
-def _opened(source: Source) -> Location:
-    try:
-        return source.open()
-    except SourceReadError as error:
-        raise ConfigurationError(f"source {source}: {error.strerror}; see that the server answers") from None
-
-
-def _look(location: Location) -> tuple[Sighting, bool]:
-    """What a source is now, and whether it holds anything at all."""
-    entries = [entry for entry in location.entries() if not is_hidden(entry.name)]
-    names = [entry.name for entry in entries if entry.is_folder and _NIGHT.fullmatch(entry.name)]
-    nights = frozenset(night for name in names if (night := _as_date(name)) is not None)
-    return Sighting(location.device(), nights), bool(entries)
-
-
-def _seen(source: Source, location: Location) -> Sighting:
-    try:
-        sighting, holds_anything = _look(location)
-    except SourceReadError as error:
-        raise ConfigurationError(
-            f"source {source}: {error.strerror}; give the folder that holds one folder per day with --source"
-        ) from None
-    if holds_anything and not sighting.nights:
-        raise ConfigurationError(f"source {source}: holds no folder named YYYY-MM-DD; see docs/source.md")
-    return sighting
 
 
 def _by_name(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
@@ -290,10 +218,3 @@ def _fault(folder: _Folder, name: str, sidecar: Sidecar) -> tuple[QuarantineReas
 
 def _missing(message: str) -> SessionError:
     return SessionError(QuarantineReason.SIDECAR_MISSING, message)
-
-
-def _as_date(name: str) -> date | None:
-    try:
-        return date.fromisoformat(name)
-    except ValueError:
-        return None

@@ -1,8 +1,4 @@
-"""Where recordings lie: a folder, a bucket on S3 or a folder on an SFTP server, by URL and all read in the same way.
-
-/srv/recordings, file:///srv/recordings    a local or mounted folder
-s3://BUCKET/PREFIX                         any store that speaks S3
-sftp://USER@HOST:PORT/FOLDER               by key, to a host that known_hosts knows
+"""An open source: a folder, a bucket on S3 or a folder on an SFTP server, all read in the same way.
 
 Whatever a library raises comes out as SourceReadError, so that nobody has to know three error trees.
 """
@@ -15,16 +11,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, cast
-from urllib.parse import SplitResult, urlsplit
 
 from fsspec import AbstractFileSystem
 
-from pmfer.errors import ConfigurationError
 from warehouse.address import S3Access
 
 READ_BLOCK_BYTES = 8 * 1024 * 1024  # what is asked of a remote server at once
 STAT_BLOCK_BYTES = 512  # what st_blocks counts, whatever the blocks of the file system are
-S3_TIMEOUT_S = 30  # to connect and to wait for an answer
 MODIFIED_FIELDS = ("mtime", "LastModified")  # where a file system of fsspec says when a file was written
 
 
@@ -78,6 +71,13 @@ class Location:
         own = self._path(folder).rstrip("/").rpartition("/")[2]
         kept = [entry for entry in entries if entry.name and not (entry.name == own and not entry.size)]
         return sorted(kept, key=lambda entry: entry.name)
+
+    def holds(self, folder: str) -> bool:
+        """Whether a folder is there and anything lies in it."""
+        try:
+            return bool(self.entries(folder))
+        except SourceReadError:
+            return False
 
     def look(self, path: str) -> Entry:
         """One file as it is now.
@@ -221,56 +221,3 @@ class FolderLocation(Location):
             return entry
         is_folder = stat.S_ISDIR(behind.st_mode)
         return replace(entry, is_folder=is_folder, modified_s=behind.st_mtime, version=str(behind.st_mtime))
-
-
-def open_location(url: str, access: SourceAccess) -> Location:
-    """Open a source by its URL; only SFTP connects at once.
-
-    Raises:
-        ConfigurationError: the URL has another form, or holds a password.
-        SourceReadError: the server cannot be reached or refuses.
-    """
-    if "://" not in url:
-        return _folder(url, url)
-    parts = urlsplit(url)
-    if parts.password is not None:
-        raise ConfigurationError(
-            f"source {parts.scheme}://...@{parts.hostname}: holds a password, which others could read; use a key"
-        )
-    if parts.query or parts.fragment:
-        raise ConfigurationError(f"source {url}: nothing may follow the path; leave out what stands after ? or #")
-    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
-        return _folder(url, parts.path)
-    if parts.scheme == "s3" and parts.netloc:
-        return _bucket(url, parts, access)
-    if parts.scheme == "sftp" and parts.hostname:
-        from flows.sources.sftp import open_sftp
-
-        return open_sftp(url, parts, access)
-    raise ConfigurationError(
-        f"source {url}: no folder and no URL that is known; write a path, s3://BUCKET/PREFIX or sftp://USER@HOST/FOLDER"
-    )
-
-
-def _folder(url: str, path: str) -> Location:
-    from fsspec.implementations.local import LocalFileSystem
-
-    return FolderLocation(url, LocalFileSystem(skip_instance_cache=True), str(Path(path).absolute()))
-
-
-def _bucket(url: str, parts: SplitResult, access: SourceAccess) -> Location:
-    from botocore.exceptions import BotoCoreError, ClientError
-    from s3fs import S3FileSystem
-
-    endpoint = access.s3_endpoint
-    filesystem = S3FileSystem(
-        key=access.s3.key_id if access.s3 else None,
-        secret=access.s3.secret if access.s3 else None,
-        endpoint_url=endpoint if endpoint is None or "://" in endpoint else f"https://{endpoint}",
-        client_kwargs={"region_name": access.s3.region} if access.s3 else {},
-        config_kwargs={"connect_timeout": S3_TIMEOUT_S, "read_timeout": S3_TIMEOUT_S},
-        use_listings_cache=False,
-        skip_instance_cache=True,
-    )
-    root = f"{parts.netloc}{parts.path}".rstrip("/")
-    return Location(url, filesystem, root, (OSError, BotoCoreError, ClientError), access.proxy)

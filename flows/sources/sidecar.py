@@ -1,7 +1,14 @@
-"""What a recorder states about a session, and how it is read: from a small JSON file that may hold anything."""
+"""What a recorder states about a session, and how it is read: from files that may hold anything.
 
+NAME.json     the sidecar of one recording
+manifest.csv  in place of sidecars, a line per recording
+"""
+
+import csv
 import json
 import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import Annotated, Any
 
 from pydantic import (
@@ -15,12 +22,17 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from flows.csv_table import read_csv
 from flows.data_folder import WARD
 from flows.sources.location import Location, SourceReadError
-from flows.sources.printable import printable
+from flows.sources.names import is_hidden, is_plain, printable, same_name
 from pmfer.errors import QuarantineReason, SessionError
 
 MAX_SIDECAR_BYTES = 64 * 1024  # a sidecar is a few hundred bytes; whatever is larger is something else
+MANIFEST = "manifest.csv"
+MANIFEST_COLUMNS = ("file", "session_id", "patient_id", "started_at", "consent")
+MAX_MANIFEST_BYTES = 16 * 1024 * 1024  # some 150,000 lines
+_CONSENTS = {"true": True, "false": False}  # however the letters are written: spreadsheets write TRUE
 
 # No separators, no leading dot: an id becomes a file's name.
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -107,3 +119,62 @@ def _once_each(fields: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _unreadable(name: str, why: str) -> SessionError:
     return SessionError(QuarantineReason.SIDECAR_INVALID, f"{name}: not a readable sidecar ({printable(why)})")
+
+
+def read_manifest(location: Location, path: str) -> Iterator[tuple[str, dict[str, Any] | SessionError]]:
+    """Each line: the name of its recording with the fields of a sidecar, unchecked, or what is wrong with the line.
+
+    Trouble with the file itself goes by the name of the manifest, and so does that with lines which name no file of
+    their own: the first one is told and the others are counted, because a file is set aside once.
+    """
+    try:
+        reader = read_csv(location.read(path, MAX_MANIFEST_BYTES))
+        columns = list(reader.fieldnames or ())
+        if len(set(columns)) < len(columns) or "file" not in columns:
+            raise ValueError(
+                f"its first line must name {', '.join(MANIFEST_COLUMNS)}, each once, with commas, semicolons or tabs "
+                "between"
+            )
+        lines = [(reader.line_num, line) for line in reader]
+    except (SourceReadError, ValueError, csv.Error) as error:
+        reason = (isinstance(error, SourceReadError) and error.strerror) or str(error)
+        yield MANIFEST, _invalid(f"not a readable manifest ({printable(reason)})")
+        return
+    seen: set[str] = set()
+    nameless: list[str] = []
+    for number, line in lines:
+        name = same_name(line.get("file") or "")
+        if not _is_file_name(name):
+            nameless.append(f"line {number}, file '{printable(name)}' is not a plain file name")
+        elif is_hidden(name):
+            nameless.append(f"line {number}, file {name} is a hidden file")
+        elif None in line:
+            yield name, _invalid(f"line {number} ({name}): more fields than columns")
+        elif name in seen:
+            nameless.append(f"line {number}, file: {name} is listed twice")
+        else:
+            yield name, _fields(line)
+        seen.add(name)
+    if nameless:
+        others = len(nameless) - 1
+        yield MANIFEST, _invalid(nameless[0] + (f", and {others} more like it" if others else ""))
+
+
+def _fields(line: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a sidecar; consent, which is text in CSV, as JSON has it where it is plain."""
+    fields = {key: value for key, value in line.items() if key != "file"}
+    consent = fields.get("consent")
+    return {**fields, "consent": _CONSENTS.get(consent.lower(), consent)} if isinstance(consent, str) else fields
+
+
+def _is_file_name(name: str) -> bool:
+    return (
+        name not in ("", ".", "..", MANIFEST)
+        and PurePosixPath(name).name == name
+        and "\\" not in name
+        and is_plain(name)
+    )
+
+
+def _invalid(what: str) -> SessionError:
+    return SessionError(QuarantineReason.SIDECAR_INVALID, f"{MANIFEST}: {what}; see docs/source.md")

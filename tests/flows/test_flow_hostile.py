@@ -22,7 +22,7 @@ from flows.care_events import import_events
 from flows.data_folder import WARD, DataFolder
 from flows.plan import quarantine_record
 from flows.sources import NightListing, Recording, Rejection, Source, list_night
-from flows.sources.manifest import MAX_MANIFEST_BYTES
+from flows.sources.sidecar import MAX_MANIFEST_BYTES
 from flows.staging import clean, copy_recording, staging_folder
 from flows.writing import writing
 from pmfer.errors import QuarantineReason

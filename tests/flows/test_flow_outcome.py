@@ -17,7 +17,7 @@ from flows.request import RunRequest
 from flows.scoring import bundle_record
 from flows.shards import pack, recording_id
 from flows.sources import Recording, Rejection, Unready
-from flows.sources.digests import Digests
+from flows.sources.recordings import Digests
 from flows.sources.sidecar import Sidecar
 from pmfer.errors import QuarantineReason
 from warehouse import quarantine, store

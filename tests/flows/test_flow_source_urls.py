@@ -19,7 +19,7 @@ from ssh_server import SshServer, find_sshd, running_server
 
 from flows.data_folder import DataFolder
 from flows.sources import Source, SourceAccess, SourceGoneError, list_night, list_nights
-from flows.sources.digests import Digests
+from flows.sources.recordings import Digests
 from flows.staging import (
     ChangedMeanwhileError,
     UnreadableRecordingError,

@@ -1,13 +1,30 @@
-"""Copies of recordings go when they are scored, and what a killed run left goes with the next."""
+"""Copies of recordings go when they are scored; one that never fits is quarantined, one that does not fit now waits."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from contextlib import closing
+from datetime import date
 from pathlib import Path
 
-from flows.staging import clean, staging_folder
+import polars as pl
+import pytest
+from privacy_folder import file_of
 
+from flows.data_folder import DataFolder
+from flows.nightly import one_night
+from flows.outcome import NightOutcome
+from flows.request import RunRequest
+from flows.sources import Source, list_night
+from flows.staging import TooLargeToCopyError, clean, copy_recording, staging_folder
+from pmfer.errors import QuarantineReason
+from warehouse import quarantine
+from warehouse.connection import open_reader
+
+NIGHT = date(2026, 3, 2)
 HOLD = """
 import sys, time
 from pathlib import Path
@@ -57,3 +74,97 @@ def test_a_folder_goes_when_its_run_fails(tmp_path: Path) -> None:
             raise RuntimeError
     except RuntimeError:
         assert list(tmp_path.iterdir()) == []
+
+
+def deliver(source: Path, name: str, content: bytes = b"no video", size: int | None = None) -> None:
+    """Put a recording there, of as many bytes as are said: those after its content are not written."""
+    folder = source / str(NIGHT)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.mp4").write_bytes(content)
+    if size:
+        os.truncate(folder / f"{name}.mp4", size)
+    sidecar = {"session_id": name, "patient_id": "p01", "started_at": f"{NIGHT}T09:00:00+01:00", "consent": True}
+    (folder / f"{name}.json").write_text(json.dumps(sidecar))
+
+
+def run(source: Path, data: DataFolder, night: date) -> NightOutcome:
+    return one_night(RunRequest(source=str(source), data_dir=data.root), night)
+
+
+def aside(data: DataFolder) -> pl.DataFrame:
+    with closing(open_reader(file_of(data))) as reader:
+        return quarantine.between(reader).select("source_uri", "reason", "message")
+
+
+def test_a_file_that_no_disk_here_could_hold_is_quarantined_and_the_night_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = shutil.disk_usage(tmp_path).total + 1_000_000_000
+    monkeypatch.setenv("PMFER_VIDEO_MAX_BYTES", str(2 * size))
+    source, data = tmp_path / "source", DataFolder(tmp_path / "data")
+    deliver(source, "a", size=size)
+    deliver(source, "b")
+    assert run(source, data, NIGHT).quarantined == 2
+    (huge, other) = aside(data).iter_rows(named=True)
+    assert (huge["source_uri"], huge["reason"]) == (f"{NIGHT}/a.mp4", QuarantineReason.TOO_LARGE)
+    assert huge["message"].startswith(f"a.mp4: has {size:,} bytes, and the disk that it would be copied to holds ")
+    assert other["reason"] == QuarantineReason.NOT_A_VIDEO
+    deliver(source, "a", b"no video either")
+    assert run(source, data, NIGHT).quarantined == 1
+    assert set(aside(data)["reason"]) == {QuarantineReason.NOT_A_VIDEO}
+
+
+def test_a_sparse_file_that_does_not_fit_now_never_will(tmp_path: Path) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    deliver(tmp_path, "a", size=usage.free + usage.used // 2)
+    (recording,) = list_night(Source(str(tmp_path), settle_s=0, max_bytes=1 << 60), NIGHT).recordings
+    (tmp_path / "staging").mkdir()
+    with pytest.raises(TooLargeToCopyError, match=f"{recording.size:,} bytes, most of which were never written"):
+        copy_recording(recording, Source(str(tmp_path)), tmp_path / "staging")
+    assert list((tmp_path / "staging").iterdir()) == []
+
+
+IN_A_NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+MOUNT = 'mount -t tmpfs -o size=200m tmpfs "$FOLDER/data"'
+# The file system goes with its processes, so all of the story takes place within one.
+STORY = f"""
+night() {{
+    "$PYTHON" -m cli nightly --source "$FOLDER/source" --date {NIGHT} --data-dir "$FOLDER/data" >"$FOLDER/$1.out" \\
+        2>"$FOLDER/$1.err"
+    echo $? >"$FOLDER/$1.code"
+    "$PYTHON" -m cli quarantine list --json --data-dir "$FOLDER/data" >"$FOLDER/$1.aside"
+}}
+{MOUNT} || exit
+head -c 150000000 /dev/zero >"$FOLDER/data/other"
+night full
+rm "$FOLDER/data/other"
+night roomy
+"""
+
+
+@pytest.mark.slow
+def test_a_recording_without_room_now_waits_and_all_others_are_done(tmp_path: Path) -> None:
+    deliver(tmp_path / "source", "a", os.urandom(50_000_000))
+    deliver(tmp_path / "source", "b")
+    deliver(tmp_path / "source", "c", size=300_000_000)
+    (tmp_path / "data").mkdir()
+    environment = os.environ | {"FOLDER": str(tmp_path), "PYTHON": sys.executable}
+    try:
+        subprocess.run([*IN_A_NAMESPACE, MOUNT], env=environment, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this machine lets nobody mount a file system of his own")
+    told = subprocess.run([*IN_A_NAMESPACE, STORY], env=environment, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr
+
+    def reasons(night: str) -> dict[str, str]:
+        rows = [json.loads(line) for line in (tmp_path / f"{night}.aside").read_text().splitlines()]
+        return {row["source_uri"].partition("/")[2]: row["reason"] for row in rows}
+
+    assert (tmp_path / "full.code").read_text() == "1\n"
+    (line,) = (tmp_path / "full.err").read_text().splitlines()
+    assert "no room for 2026-03-02/" in line
+    assert "has 50,000,000 bytes" in line
+    assert "make room and run again" in line
+    assert reasons("full") == {"b.mp4": "not_a_video", "c.mp4": "too_large"}
+    assert (tmp_path / "roomy.code").read_text() == "0\n", (tmp_path / "roomy.err").read_text()
+    assert reasons("roomy") == {"a.mp4": "not_a_video", "b.mp4": "not_a_video", "c.mp4": "too_large"}

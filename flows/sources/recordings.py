@@ -1,37 +1,21 @@
-"""What a look at the source finds: recordings, sessions that cannot be scored, and sessions still being uploaded."""
+"""What a look at the source finds: recordings, sessions that cannot be scored, and sessions still being uploaded.
 
+And what is known of the content of recordings from earlier nights, see Digests.
+"""
+
+import hashlib
+import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
-from flows.sources.location import Location, SourceAccess, open_location
 from flows.sources.sidecar import Sidecar
-from flows.sources.sighting import Sighting
+from flows.sources.source import Sighting
 from pmfer.errors import QuarantineReason
 
-
-@dataclass(frozen=True)
-class Source:
-    """Where recordings come from, and when one is ready to be read. Passwords in it are not shown."""
-
-    url: str
-    access: SourceAccess = field(default=SourceAccess(), repr=False)
-    settle_s: float = 60.0  # a file written more recently than this may still be growing
-    done_marker: str | None = None  # suffix of the empty file that says of a recording that it is whole; None: no such
-    max_bytes: int = 64 * 1024**3  # of a video
-
-    def open(self) -> Location:
-        """Open it, anew each time: a connection that broke must not break the next one.
-
-        Raises:
-            ConfigurationError, SourceReadError: see open_location.
-        """
-        return open_location(self.url, self.access)
-
-    def __str__(self) -> str:
-        """The URL."""
-        return self.url
+_LINE = re.compile(r"([0-9a-f]{64}) ([0-9a-f]{64})")
 
 
 @dataclass(frozen=True)
@@ -108,3 +92,57 @@ class NightListing:
         uris += [recording.path for recording in self.recordings if recording.stored_name]
         for path in map(PurePosixPath, uris):
             yield from (path.name, path.stem)
+
+
+class Digests:
+    """The recordings of one night that were read before, so that a night that is done is not read again.
+
+    A file per night, a line per recording, which tells nothing to anybody who does not have the recording: it is found
+    by a hash of the recording's path, size and version, and what it says is veiled by another one. So it needs no key,
+    and nothing of it has to be erased on other machines. The file can be lost at any time: then the recordings are read
+    again. Lines are only appended, so that a kill loses one at most.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read the file, if there is one; lines that are torn or of another form are passed over."""
+        self._path = path
+        self._known = {match[1]: match[2] for line in _lines(path) if (match := _LINE.fullmatch(line))}
+
+    def of(self, recording: Recording) -> str | None:
+        """SHA-256 of a recording's content, 64 hex digits; None if it was never read as it is now."""
+        veiled = self._known.get(_hash("name", recording))
+        return None if veiled is None else _veil(veiled, recording)
+
+    def remember(self, recording: Recording, content_sha256: str) -> None:
+        """Keep the hash of a recording.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        name, veiled = _hash("name", recording), _veil(content_sha256, recording)
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for readable in self._path.parent.glob("*.jsonl"):  # an earlier release wrote pseudonyms and paths
+            readable.unlink(missing_ok=True)
+        handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(handle, f"\n{name} {veiled}\n".encode())  # a line that a kill has torn must not swallow this one
+        finally:
+            os.close(handle)
+        self._known[name] = veiled
+
+
+def _hash(purpose: str, recording: Recording) -> str:
+    what = "\0".join((purpose, recording.source_uri, str(recording.size), recording.version))
+    return hashlib.sha256(what.encode()).hexdigest()
+
+
+def _veil(sha256: str, recording: Recording) -> str:
+    """The hash veiled, or unveiled."""
+    return f"{int(sha256, 16) ^ int(_hash('veil', recording), 16):064x}"
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").split("\n")
+    except FileNotFoundError:
+        return []
