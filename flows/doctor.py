@@ -142,11 +142,11 @@ def check_source(settings: Settings) -> Result:
     if settings.source is None:
         return State.WARNING, "PMFER_SOURCE is not set; each command needs --source"
     source, yesterday = source_of(settings, settings.source), date.today() - timedelta(days=1)
-    sighting = look_at(source)
-    sighting.require_nights_of(_nights_with_recordings(settings), source, yesterday)
-    if not sighting.nights:
+    found = look_at(source)
+    found.require_nights_of(_nights_with_recordings(settings), source, yesterday)
+    if not found.nights:
         return State.WARNING, f"{settings.source}: is empty; see that it is mounted, if recordings should be there"
-    nights = sorted(sighting.nights)
+    nights = sorted(found.nights)
     return State.OK, f"{settings.source}: {len(nights)} night{'s' * (len(nights) > 1)}, the last {nights[-1]}"
 
 

@@ -112,7 +112,7 @@ def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job
     """
     if not listing.is_there:
         nights = queries.nights_with_recordings(connection)
-        listing.sighting.require_nights_of(nights, job.source, listing.night)
+        listing.source_state.require_nights_of(nights, job.source, listing.night)
     digests = Digests(job.data.digests(listing.night))
     whose = [recording.sidecar.patient_id for recording in listing.recordings]
     whose += [rejection.patient_id for rejection in listing.rejections if rejection.patient_id]

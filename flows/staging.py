@@ -109,7 +109,7 @@ def copy_recording(recording: Recording, source: Source, folder: Path) -> Copy:
             draft, content_sha256 = _copy(stream, location, recording, folder)
         _require_same(location, recording)
     except SourceReadError as error:
-        require_there(source, recording.sighting)
+        require_there(source, recording.source_state)
         if not source.open().holds(recording.path.partition("/")[0]):
             raise ChangedMeanwhileError("the folder of its night is gone or empty since it was listed") from None
         raise UnreadableRecordingError(error.strerror or str(error)) from None

@@ -7,7 +7,7 @@ from flows.sources.discovery import list_night
 from flows.sources.location import SourceAccess, SourceReadError
 from flows.sources.recordings import Digests, NightListing, Recording, Rejection, Unready
 from flows.sources.sidecar import MANIFEST, MAX_SIDECAR_BYTES, Identifier, Sidecar
-from flows.sources.source import Sighting, Source, SourceGoneError, list_nights, look_at
+from flows.sources.source import Source, SourceGoneError, SourceState, list_nights, look_at
 
 __all__ = [
     "MANIFEST",
@@ -18,11 +18,11 @@ __all__ = [
     "Recording",
     "Rejection",
     "Sidecar",
-    "Sighting",
     "Source",
     "SourceAccess",
     "SourceGoneError",
     "SourceReadError",
+    "SourceState",
     "Unready",
     "list_night",
     "list_nights",

@@ -19,7 +19,7 @@ from flows.sources.location import Entry, Location, SourceReadError
 from flows.sources.names import SIDECAR_SUFFIX, is_hidden, is_plain, is_video, printable, same_name, stem, suffix
 from flows.sources.recordings import NightListing, Recording, Rejection, Unready
 from flows.sources.sidecar import MANIFEST, Sidecar, checked, read_manifest, read_sidecar
-from flows.sources.source import Sighting, Source, SourceGoneError, open_and_look, require_there
+from flows.sources.source import Source, SourceGoneError, SourceState, open_and_look, require_there
 from pmfer.errors import ConfigurationError, QuarantineReason, SessionError
 
 Found = tuple[str, dict[str, Any] | SessionError]  # a recording's name with its fields, or what is wrong with it
@@ -31,7 +31,7 @@ class _Folder:
 
     source: Source
     location: Location
-    sighting: Sighting  # of the source
+    source_state: SourceState
     night: str
     files: Mapping[str, list[Entry]]  # by name; more than one where names differ in their form of Unicode only
     now_s: float  # when it was listed, seconds since 1970
@@ -61,15 +61,15 @@ def list_night(source: Source, night: date, wanted: Callable[[str], bool] = lamb
         ConfigurationError: the source or the night's folder cannot be read.
         SourceGoneError: the source went away meanwhile.
     """
-    location, sighting = open_and_look(source)
-    if night not in sighting.nights:
-        return NightListing(night, (), (), sighting=sighting)
+    location, state = open_and_look(source)
+    if night not in state.nights:
+        return NightListing(night, (), (), source_state=state)
     try:
         entries = location.entries(night.isoformat())
     except SourceReadError as error:
-        require_there(source, sighting)
+        require_there(source, state)
         raise ConfigurationError(f"source {source}/{night}: {error.strerror}; make it readable") from None
-    folder = _Folder(source, location, sighting, night.isoformat(), _by_name(entries), time.time())
+    folder = _Folder(source, location, state, night.isoformat(), _by_name(entries), time.time())
     recordings: list[Recording] = []
     rejections: list[Rejection] = []
     unready: list[Unready] = []
@@ -82,10 +82,10 @@ def list_night(source: Source, night: date, wanted: Callable[[str], bool] = lamb
         else:
             unready.append(outcome)
     if rejections:  # nothing may be wrong with them but that the source went away while their sidecars were read
-        require_there(source, sighting)
+        require_there(source, state)
         if not location.holds(folder.night):
             raise SourceGoneError(f"source {source}/{night}: went away while it was looked through; run again")
-    return NightListing(night, tuple(recordings), tuple(rejections), tuple(unready), sighting)
+    return NightListing(night, tuple(recordings), tuple(rejections), tuple(unready), state)
 
 
 def _by_name(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
@@ -169,7 +169,7 @@ def _examine(folder: _Folder, name: str, raw: dict[str, Any] | SessionError) -> 
         return Rejection(uri, reason, f"{name}: {message}", None, sidecar.session_id, sidecar.patient_id)
     (entry,) = folder.files[name]
     stored_name = None if entry.name == name else entry.name
-    return Recording(uri, sidecar, entry.size, entry.version, stored_name, folder.sighting)
+    return Recording(uri, sidecar, entry.size, entry.version, stored_name, folder.source_state)
 
 
 def _why_unready(folder: _Folder, name: str) -> str | None:

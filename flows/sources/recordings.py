@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path, PurePosixPath
 
 from flows.sources.sidecar import Sidecar
-from flows.sources.source import Sighting
+from flows.sources.source import SourceState
 from pmfer.errors import QuarantineReason
 
 _LINE = re.compile(r"([0-9a-f]{64}) ([0-9a-f]{64})")
@@ -27,7 +27,7 @@ class Recording:
     size: int  # bytes, when it was listed
     version: str  # as Entry has it, when it was listed
     stored_name: str | None = None  # of the file, where the source writes its letters in another form of Unicode
-    sighting: Sighting = field(default=Sighting(), repr=False, compare=False)  # of the source, when it was listed
+    source_state: SourceState = field(default=SourceState(), repr=False, compare=False)  # when it was listed
 
     @property
     def path(self) -> str:
@@ -68,12 +68,12 @@ class NightListing:
     recordings: tuple[Recording, ...]
     rejections: tuple[Rejection, ...]
     unready: tuple[Unready, ...] = ()
-    sighting: Sighting = field(default=Sighting(), repr=False)  # of the source
+    source_state: SourceState = field(default=SourceState(), repr=False)
 
     @property
     def is_there(self) -> bool:
         """Whether the source has a folder of the night."""
-        return self.night in self.sighting.nights
+        return self.night in self.source_state.nights
 
     @property
     def found(self) -> int:

@@ -101,14 +101,14 @@ class SourceGoneError(ConfigurationError):
 
 
 @dataclass(frozen=True)
-class Sighting:
+class SourceState:
     """What a source was when it was looked at."""
 
     device: int | None = None  # number of a folder's file system; None: on a server, which has none, or never looked at
     nights: frozenset[date] = frozenset()  # those that it holds
 
-    def lost(self, now: "Sighting") -> str | None:
-        """Why a later sighting is not one of the same source, in words; None if it may be."""
+    def lost(self, now: "SourceState") -> str | None:
+        """Why a later state is not one of the same source, in words; None if it may be."""
         if self.device is not None and now.device != self.device:
             return "another file system is in its place"
         if self.nights and not self.nights & now.nights:
@@ -142,12 +142,12 @@ def list_nights(source: Source) -> list[date]:
     return sorted(look_at(source).nights)
 
 
-def look_at(source: Source) -> Sighting:
+def look_at(source: Source) -> SourceState:
     """What the source is now, see `open_and_look`."""
     return open_and_look(source)[1]
 
 
-def open_and_look(source: Source) -> tuple[Location, Sighting]:
+def open_and_look(source: Source) -> tuple[Location, SourceState]:
     """The open source, and what it is now.
 
     It may be empty: that is a new house, or a mount point that nothing is mounted on.
@@ -161,17 +161,17 @@ def open_and_look(source: Source) -> tuple[Location, Sighting]:
     except SourceReadError as error:
         raise ConfigurationError(f"source {source}: {error.strerror}; see that the server answers") from None
     try:
-        sighting, holds_anything = _look(location)
+        state, holds_anything = _look(location)
     except SourceReadError as error:
         raise ConfigurationError(
             f"source {source}: {error.strerror}; give the folder that holds one folder per day with --source"
         ) from None
-    if holds_anything and not sighting.nights:
+    if holds_anything and not state.nights:
         raise ConfigurationError(f"source {source}: holds no folder named YYYY-MM-DD; see docs/source.md")
-    return location, sighting
+    return location, state
 
 
-def require_there(source: Source, before: Sighting) -> None:
+def require_there(source: Source, before: SourceState) -> None:
     """Tell a file that cannot be read from a source that is gone.
 
     Raises:
@@ -187,11 +187,11 @@ def require_there(source: Source, before: Sighting) -> None:
         )
 
 
-def _look(location: Location) -> tuple[Sighting, bool]:
+def _look(location: Location) -> tuple[SourceState, bool]:
     """What a source is now, and whether it holds anything at all."""
     entries = [entry for entry in location.entries() if not is_hidden(entry.name)]
     nights = (_as_night(entry.name) for entry in entries if entry.is_folder)
-    return Sighting(location.device(), frozenset(filter(None, nights))), bool(entries)
+    return SourceState(location.device(), frozenset(filter(None, nights))), bool(entries)
 
 
 def _as_night(name: str) -> date | None:
