@@ -101,7 +101,7 @@ def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job
     What is of a patient who was erased is passed over: nothing of it is stored, not even that it is there.
 
     What is in quarantine and neither wrong nor waiting now is mended: it was repaired, or is not in the source any
-    more. A night whose folder is gone says nothing of that.
+    more. A night whose folder is gone or empty says nothing of that: it may be an empty mount point.
 
     Nothing is read but what was never read: a recording whose size and version are those of the last time is known. A
     video without consent on record is not even opened.
@@ -138,7 +138,8 @@ def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job
     new = [r for r in rejections if quarantine_record(r, listing.night, "").quarantine_id not in recorded]
     wrong = {*known.left, *(rejection.source_uri for rejection in rejections)}
     waiting = {session.recording.source_uri for session in pending} | {late.source_uri for late in listing.unready}
-    mended = [uri for uri in in_quarantine["source_uri"] if uri not in wrong | waiting] if listing.is_there else []
+    repaired = [uri for uri in in_quarantine["source_uri"] if uri not in wrong | waiting]
+    mended = repaired if listing.found or listing.unready else []
     return NightPlan(listing.found, tuple(pending), known.done_before, tuple(new), listing.unready, tuple(mended))
 
 

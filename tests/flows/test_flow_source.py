@@ -122,7 +122,12 @@ def test_a_house_that_removes_old_recordings_or_says_that_its_source_is_empty_is
     with pytest.raises(SourceGoneError, match="holds none of the nights that were scored, nor a later one"):
         run(source, data, AFTER)
     (source / "2026-02-01").rmdir()
-    (source / str(AFTER)).mkdir()
+    for night in (NIGHT, AFTER):
+        (source / str(night)).mkdir()
+    before = aside(data)
+    assert run(source, data, NIGHT).mended == 0
+    assert aside(data) == before
+    (source / str(NIGHT)).rmdir()
     assert run(source, data, AFTER).found == 0
     assert run(source, data, AFTER + timedelta(days=1)).found == 0
 
