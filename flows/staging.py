@@ -1,7 +1,7 @@
-"""Copies of recordings below the data folder while they are scored, and nothing of them afterwards.
+"""Copy recordings below the data folder, where they lie only while they are scored.
 
-Each run has a folder of its own within the staging folder, locked for as long as the process lives. So a run removes
-what a killed one left, and never what another one is working on.
+Each run has its own folder within the staging folder, and locks it for as long as the process lives. So a run can
+remove what a killed run left, and never removes what another run works on.
 """
 
 import errno
@@ -23,28 +23,28 @@ from flows.sources.source import Source, require_there
 from pmfer.errors import ConfigurationError
 
 CHUNK_BYTES = 1024 * 1024
-# What copies leave of their disk to the warehouse and to reports: a fiftieth, at least LEAST_ROOM_BYTES, at most this.
+# Copies leave a fiftieth of their disk free for the warehouse and reports: at least LEAST_ROOM_BYTES, at most this.
 MOST_RESERVE_BYTES = 1_000_000_000
 
 
 class ChangedMeanwhileError(Exception):
-    """A recording is not what was listed any more: it is still being uploaded."""
+    """The recording has changed since it was listed: it is still being uploaded."""
 
 
 class UnreadableRecordingError(Exception):
-    """A recording cannot be read, while the source as a whole can."""
+    """The recording cannot be read, but its source can."""
 
 
 class TooLargeToCopyError(Exception):
-    """A recording could not be copied even if nothing else lay on the disk."""
+    """The recording would not fit on the disk even if the disk held nothing else."""
 
 
 class NoRoomError(ConfigurationError):
-    """A recording cannot be copied now, because other things fill the disk. Smaller ones may be."""
+    """The recording does not fit on the disk now. Smaller recordings may."""
 
 
 class DiskFullError(ConfigurationError):
-    """No recording can be copied now, because other things fill the disk."""
+    """The disk has no room for any recording now."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Copy:
 
 @contextmanager
 def staging_folder(staging: Path) -> Iterator[Path]:
-    """A folder for the copies of one run, which goes with everything in it; what killed runs left goes first.
+    """Make a folder for the copies of one run, and remove it with its content at the end; clean up after killed runs.
 
     Raises:
         OSError: it cannot be made.
@@ -73,7 +73,7 @@ def staging_folder(staging: Path) -> Iterator[Path]:
 
 
 def clean(staging: Path) -> int:
-    """Remove what no living process works on; returns how many files and folders that were.
+    """Remove everything that no running process holds; return how many files and folders that was.
 
     Raises:
         OSError: one cannot be removed.
@@ -91,14 +91,14 @@ def clean(staging: Path) -> int:
 
 
 def copy_recording(recording: Recording, source: Source, folder: Path) -> Copy:
-    """Copy a recording into the staging folder, hashing it on the way; it is read once.
+    """Copy a recording into the staging folder and hash it on the way, so that it is read only once.
 
     Raises:
-        ChangedMeanwhileError: its size or version is not the one that was listed, before or after, or the folder of
+        ChangedMeanwhileError: its size or version, before or after the copy, is not what was listed, or the folder of
             its night is gone or empty.
-        UnreadableRecordingError: it cannot be read, although the source is there.
+        UnreadableRecordingError: it cannot be read, but the source is still there.
         TooLargeToCopyError, NoRoomError, DiskFullError: there is no room for it.
-        SourceGoneError: the source is not there any more, see require_there.
+        SourceGoneError: the source is gone, see require_there.
         OSError: the copy cannot be written.
     """
     try:
@@ -118,7 +118,7 @@ def copy_recording(recording: Recording, source: Source, folder: Path) -> Copy:
 
 
 def _require_room(location: Location, recording: Recording, folder: Path) -> None:
-    """Refuse what does not fit, before a byte of it is copied."""
+    """Check that a copy fits, before the first byte is copied."""
     disk = shutil.disk_usage(folder)
     reserve = min(max(disk.total // 50, LEAST_ROOM_BYTES), MOST_RESERVE_BYTES)
     if recording.size <= disk.free - reserve:
@@ -149,7 +149,7 @@ def _no_room(recording: Recording, folder: Path) -> NoRoomError:
 
 
 def _copy(stream: BinaryIO, location: Location, recording: Recording, folder: Path) -> tuple[Path, str]:
-    """Copy as many bytes as were listed into a new file; the file and the hash of its content."""
+    """Copy as many bytes as were listed into a new file; return the file and the hash of its content."""
     handle, name = tempfile.mkstemp(dir=folder, prefix="incoming-")
     digest, left = hashlib.sha256(), recording.size
     try:
@@ -165,7 +165,9 @@ def _copy(stream: BinaryIO, location: Location, recording: Recording, folder: Pa
     except OSError as error:
         Path(name).unlink()
         if error.errno in (errno.ENOSPC, errno.EDQUOT) and not isinstance(error, SourceReadError):
-            raise _no_room(recording, folder) from None  # something else filled the disk meanwhile, or a quota
+            raise _no_room(
+                recording, folder
+            ) from None  # something else filled the disk meanwhile, or a quota is used up
         raise
     except BaseException:
         Path(name).unlink()

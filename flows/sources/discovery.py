@@ -1,11 +1,11 @@
-"""Which sessions a night holds, what is wrong with the others, and which are still being uploaded.
+"""List the sessions of a night: those that can be scored, those that cannot and why, and those still being uploaded.
 
 SOURCE/YYYY-MM-DD/NAME.mp4     a recording
 SOURCE/YYYY-MM-DD/NAME.json    its sidecar
 SOURCE/YYYY-MM-DD/manifest.csv instead of sidecars, a line per recording
-SOURCE/YYYY-MM-DD/NAME.done    says that the recording is whole, where the source is set up so
+SOURCE/YYYY-MM-DD/NAME.done    marks the recording as complete, if the source is set up so
 
-Hidden files are passed over. Names are compared, and reported, as flows.sources.names says.
+Hidden files are skipped. flows.sources.names says how names are compared and shown.
 """
 
 import time
@@ -50,16 +50,16 @@ class _Folder:
 
 
 def list_night(source: Source, night: date, wanted: Callable[[str], bool] = lambda uri: True) -> NightListing:
-    """Recordings, rejections and unready sessions of one night, by name. A night without a folder is an empty listing.
+    """List the recordings, rejections and unready sessions of one night by name. Without a folder, the list is empty.
 
     Args:
         source: where to look.
         night: the day.
-        wanted: by source_uri, which sessions to look at; the sidecars of others are not read.
+        wanted: says by source_uri which sessions to look at; the sidecars of others are not read.
 
     Raises:
         ConfigurationError: the source or the night's folder cannot be read.
-        SourceGoneError: the source went away meanwhile.
+        SourceGoneError: the source went away while it was listed.
     """
     location, state = open_and_look(source)
     if night not in state.nights:
@@ -81,7 +81,7 @@ def list_night(source: Source, night: date, wanted: Callable[[str], bool] = lamb
             rejections.append(outcome)
         else:
             unready.append(outcome)
-    if rejections:  # nothing may be wrong with them but that the source went away while their sidecars were read
+    if rejections:  # perhaps only because the source went away while their sidecars were read
         require_there(source, state)
         if not location.holds(folder.night):
             raise SourceGoneError(f"source {source}/{night}: went away while it was looked through; run again")
@@ -130,7 +130,7 @@ def _by_sidecars(folder: _Folder, wanted: Callable[[str], bool]) -> Iterator[Fou
 
 
 def _no_video(folder: _Folder, sidecar: str) -> str:
-    """What is missing beside a sidecar; a file of that name that is no video by its suffix is perhaps the one."""
+    """Say that the video of a sidecar is missing, and which file of that name may be it despite its suffix."""
     others = [name for name in folder.files if stem(name) == stem(sidecar) and suffix(name) != SIDECAR_SUFFIX]
     beside = [name for name in others if suffix(name) != folder.source.done_marker]
     perhaps = f"; {printable(beside[0])}: {_no_suffix_of_a_video(beside[0])}" if beside else ""
@@ -173,14 +173,14 @@ def _examine(folder: _Folder, name: str, raw: dict[str, Any] | SessionError) -> 
 
 
 def _why_unready(folder: _Folder, name: str) -> str | None:
-    """What shows that a session is still being uploaded; None if nothing does."""
+    """Why a session seems to be still being uploaded, in words; None if it does not."""
     marker = folder.source.done_marker
     if marker is not None and name != MANIFEST:
         expected = f"{stem(name)}{marker}"
         return None if expected in folder.files else f"its marker {printable(expected)} is not there yet"
     for part in (name, f"{stem(name)}{SIDECAR_SUFFIX}", MANIFEST):
         entry = folder.entry(part)
-        # A time ahead of ours is from another clock and says nothing; a file that grows is found out when it is copied.
+        # A time ahead of ours comes from another clock and says nothing; copying notices a file that still grows.
         if entry and entry.modified_s is not None and abs(folder.now_s - entry.modified_s) < folder.source.settle_s:
             return f"{printable(part)} was written less than {folder.source.settle_s:g} s ago"
     return None

@@ -1,6 +1,6 @@
 """An open source: a folder, a bucket on S3 or a folder on an SFTP server, all read in the same way.
 
-Whatever a library raises comes out as SourceReadError, so that nobody has to know three error trees.
+Every error of the libraries becomes a SourceReadError, so that callers need not know three error trees.
 """
 
 import os
@@ -16,9 +16,9 @@ from fsspec import AbstractFileSystem
 
 from warehouse.address import S3Access
 
-READ_BLOCK_BYTES = 8 * 1024 * 1024  # what is asked of a remote server at once
-STAT_BLOCK_BYTES = 512  # what st_blocks counts, whatever the blocks of the file system are
-MODIFIED_FIELDS = ("mtime", "LastModified")  # where a file system of fsspec says when a file was written
+READ_BLOCK_BYTES = 8 * 1024 * 1024  # requested from a server at once
+STAT_BLOCK_BYTES = 512  # the unit of st_blocks, whatever the block size of the file system
+MODIFIED_FIELDS = ("mtime", "LastModified")  # where fsspec says when a file was written
 
 
 class SourceReadError(OSError):
@@ -27,9 +27,9 @@ class SourceReadError(OSError):
 
 @dataclass(frozen=True)
 class SourceAccess:
-    """What it takes to get at sources that are no folder."""
+    """How to reach sources that are not folders."""
 
-    proxy: str | None = None  # that stands before an object store, as it may be shown; None: none does
+    proxy: str | None = None  # between here and an object store, without its password; None: no proxy
     s3: S3Access | None = None  # None: as the machine is set up, or without a name
     s3_endpoint: str | None = None  # of a store other than AWS
     sftp_key_file: Path | None = None  # private key; None: the agent's and the account's keys
@@ -38,7 +38,7 @@ class SourceAccess:
 
 @dataclass(frozen=True)
 class Entry:
-    """A file or folder, as a listing tells of it."""
+    """A file or folder as it was listed."""
 
     name: str
     is_folder: bool
@@ -56,10 +56,10 @@ class Location:
     filesystem: AbstractFileSystem = field(repr=False)
     root: str
     errors: tuple[type[Exception], ...] = (OSError,)  # what its library raises
-    proxy: str | None = None  # that stands in between, as it may be shown
+    proxy: str | None = None  # between here and the source, without its password
 
     def entries(self, folder: str = "") -> list[Entry]:
-        """What lies in a folder, by name.
+        """List a folder, in order of names.
 
         Raises:
             SourceReadError: it is not there or cannot be listed.
@@ -73,14 +73,14 @@ class Location:
         return sorted(kept, key=lambda entry: entry.name)
 
     def holds(self, folder: str) -> bool:
-        """Whether a folder is there and anything lies in it."""
+        """Whether a folder exists and is not empty."""
         try:
             return bool(self.entries(folder))
         except SourceReadError:
             return False
 
     def look(self, path: str) -> Entry:
-        """One file as it is now.
+        """Look at one file as it is now.
 
         Raises:
             SourceReadError: it is not there.
@@ -89,7 +89,7 @@ class Location:
             return self._entry(self.filesystem.info(self._path(path)))
 
     def device(self) -> int | None:
-        """Number of the file system that it lies on; None on a server.
+        """Number of the file system that the source lies on; None on a server.
 
         Raises:
             SourceReadError: it is not there.
@@ -97,7 +97,7 @@ class Location:
         return None
 
     def is_sparse(self, path: str) -> bool:
-        """Whether most of a file was never written, so that there is no recording in it; a server does not say.
+        """Whether most of a file was never written, so that it holds no recording; a server does not tell.
 
         Raises:
             SourceReadError: it is not there.
@@ -106,7 +106,7 @@ class Location:
 
     @contextmanager
     def open(self, path: str) -> Iterator[BinaryIO]:
-        """A file, open for reading from its start.
+        """Open a file for reading from its start.
 
         Raises:
             SourceReadError: it cannot be opened.
@@ -117,7 +117,7 @@ class Location:
             yield cast("BinaryIO", stream)
 
     def read(self, path: str, limit: int) -> bytes:
-        """A small file, whole.
+        """Read a small file as a whole.
 
         Raises:
             SourceReadError: it cannot be read.
@@ -130,12 +130,12 @@ class Location:
         return content
 
     def leads_out(self, path: str, entry: Entry) -> bool:
-        """Whether an entry is a link to somewhere that is not part of the source."""
-        return entry.is_link  # where it leads, only the server knows
+        """Whether an entry is a link to something outside of the source."""
+        return entry.is_link  # only the server knows where it leads
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Turn whatever the library raises in the body into a SourceReadError of one line."""
+        """Turn errors of the library in the body into a SourceReadError of one line."""
         try:
             yield
         except SourceReadError:
@@ -164,14 +164,14 @@ class Location:
 
 @dataclass(frozen=True)
 class FolderLocation(Location):
-    """A local or mounted folder, in which links and special files must not lead astray."""
+    """A local or mounted folder. Links must not lead out of it, and special files are not opened."""
 
     def leads_out(self, path: str, entry: Entry) -> bool:
-        """Whether the file behind a path, with every link followed, lies outside of the source."""
+        """Whether a path, with every link followed, leads out of the source."""
         return not self._real(path).is_relative_to(self._real())
 
     def device(self) -> int | None:
-        """Number of the file system that it lies on.
+        """Number of the file system that the source lies on.
 
         Raises:
             SourceReadError: it is not there.
@@ -180,7 +180,7 @@ class FolderLocation(Location):
             return Path(self.root).stat().st_dev
 
     def is_sparse(self, path: str) -> bool:
-        """Whether less than half of a file has a place on its disk, as where it was made long and never filled.
+        """Whether less than half of the file takes up room on its disk: it was made long and never filled.
 
         Raises:
             SourceReadError: it is not there.
@@ -191,16 +191,16 @@ class FolderLocation(Location):
 
     @contextmanager
     def open(self, path: str) -> Iterator[BinaryIO]:
-        """A regular file within the source: neither a link out of it nor a pipe that never ends.
+        """Open a regular file within the source: not a link out of it, and not a pipe that never ends.
 
         Raises:
-            SourceReadError: it is none, or cannot be opened.
+            SourceReadError: it is not such a file, or cannot be opened.
         """
         with self.reading():
             real = self._real(path)
             if not real.is_relative_to(self._real()):
                 raise SourceReadError(0, "is a link that leads out of the source")
-            # Links were followed above; one that was put in their place since is refused.
+            # Links were followed above; a link that has been put there since is refused.
             handle = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(handle, "rb") as stream:
             if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
@@ -208,7 +208,7 @@ class FolderLocation(Location):
             yield stream
 
     def _real(self, path: str = "") -> Path:
-        """A path with every link followed. One that leads round in a circle stays itself, where Path.resolve raises."""
+        """A path with every link followed. A circle of links is left as it is, where Path.resolve would raise."""
         return Path(os.path.realpath(self._path(path)))
 
     def _entry(self, info: Mapping[str, Any]) -> Entry:

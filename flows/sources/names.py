@@ -18,11 +18,11 @@ _VIDEO_KINDS = (
 VIDEO_SUFFIXES = frozenset(f".{kind}" for kind in _VIDEO_KINDS.split())
 SIDECAR_SUFFIX = ".json"
 HIDDEN_PREFIXES = (".", "~$")  # hidden files and copies under way; what Office opens
-MAX_CHARACTERS = 300  # of a name or message in a line; whatever is longer was made to be
+MAX_CHARACTERS = 300  # of a name or message in a line; a longer one was made on purpose
 
 
 def same_name(name: str) -> str:
-    """The form of a name that all ways of writing it have in common."""
+    """The form that all ways of writing a name share, for comparing."""
     return unicodedata.normalize("NFC", name)
 
 
@@ -37,12 +37,12 @@ def suffix(name: str) -> str:
 
 
 def is_video(name: str) -> bool:
-    """Whether a name is that of a recording, by its suffix."""
+    """Whether a name has the suffix of a recording."""
     return suffix(name) in VIDEO_SUFFIXES
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file is passed over: what systems and programs leave beside the files of people."""
+    """Whether to skip a file: one that systems and programs leave beside the files of people."""
     return name.startswith(HIDDEN_PREFIXES)
 
 
@@ -55,7 +55,7 @@ def lookalikes(ids: Iterable[str]) -> list[tuple[str, ...]]:
 
 
 def escaped(text: str, keep: str = "") -> str:
-    r"""`text` with everything that a terminal or a log could obey written as an escape.
+    r"""Escape everything in `text` that a terminal or a log could obey.
 
     Control characters, line breaks, marks that turn the direction of writing, and bytes that are no UTF-8 (which Python
     keeps as surrogates) become `\xNN` or `\uNNNN`, except for the characters to `keep`.
@@ -64,7 +64,7 @@ def escaped(text: str, keep: str = "") -> str:
 
 
 def printable(text: str) -> str:
-    """`text` on one line, escaped; what is too long is cut."""
+    """Escape `text`, put it on one line, and cut it if it is too long."""
     kept = escaped(text)
     return kept if len(kept) <= MAX_CHARACTERS else f"{kept[:MAX_CHARACTERS]}..."
 

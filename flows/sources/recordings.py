@@ -1,6 +1,6 @@
-"""What a look at the source finds: recordings, sessions that cannot be scored, and sessions still being uploaded.
+"""What a listing of the source finds: recordings, sessions that cannot be scored, and sessions still being uploaded.
 
-And what is known of the content of recordings from earlier nights, see Digests.
+Digests remembers the hashes of recordings that were read before.
 """
 
 import hashlib
@@ -81,7 +81,7 @@ class NightListing:
         return len(self.recordings) + len(self.rejections)
 
     def identities(self) -> Iterator[str | None]:
-        """What names somebody: pseudonyms, session ids, and names of files, which the house chooses freely."""
+        """Whatever may name a person: pseudonyms, session ids, and names of files, which the house chooses freely."""
         for recording in self.recordings:
             yield from (recording.sidecar.patient_id, recording.sidecar.session_id)
         for rejection in self.rejections:
@@ -95,26 +95,26 @@ class NightListing:
 
 
 class Digests:
-    """The recordings of one night that were read before, so that a night that is done is not read again.
+    """The content hashes of one night's recordings, so that a finished night need not be read again.
 
-    A file per night, a line per recording, which tells nothing to anybody who does not have the recording: it is found
-    by a hash of the recording's path, size and version, and what it says is veiled by another one. So it needs no key,
-    and nothing of it has to be erased on other machines. The file can be lost at any time: then the recordings are read
-    again. Lines are only appended, so that a kill loses one at most.
+    The file has a line per recording. A line tells nothing to anybody who does not have the recording: a hash of its
+    path, size and version finds the line, and another hash veils the content hash. So the file needs no key, and an
+    erasure can leave it alone. If the file is lost, the recordings are read again. Lines are only appended, so a kill
+    loses one at most.
     """
 
     def __init__(self, path: Path) -> None:
-        """Read the file, if there is one; lines that are torn or of another form are passed over."""
+        """Read the file, if there is one; skip lines that are torn or of another form."""
         self._path = path
         self._known = {match[1]: match[2] for line in _lines(path) if (match := _LINE.fullmatch(line))}
 
     def of(self, recording: Recording) -> str | None:
-        """SHA-256 of a recording's content, 64 hex digits; None if it was never read as it is now."""
+        """SHA-256 of a recording's content, 64 hex digits; None if this version of it was never read."""
         veiled = self._known.get(_hash("name", recording))
         return None if veiled is None else _veil(veiled, recording)
 
     def remember(self, recording: Recording, content_sha256: str) -> None:
-        """Keep the hash of a recording.
+        """Add the content hash of a recording.
 
         Raises:
             OSError: the file cannot be written.
@@ -125,7 +125,7 @@ class Digests:
             readable.unlink(missing_ok=True)
         handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            os.write(handle, f"\n{name} {veiled}\n".encode())  # a line that a kill has torn must not swallow this one
+            os.write(handle, f"\n{name} {veiled}\n".encode())  # starts a new line, in case a kill tore the last one
         finally:
             os.close(handle)
         self._known[name] = veiled
@@ -137,7 +137,7 @@ def _hash(purpose: str, recording: Recording) -> str:
 
 
 def _veil(sha256: str, recording: Recording) -> str:
-    """The hash veiled, or unveiled."""
+    """Veil a hash, or unveil it."""
     return f"{int(sha256, 16) ^ int(_hash('veil', recording), 16):064x}"
 
 

@@ -19,7 +19,7 @@ KNOWN_HOSTS = Path("~/.ssh/known_hosts")
 
 
 class _AnyNames(paramiko.SFTPClient):  # type: ignore[misc]  # paramiko has no types
-    """paramiko's own, which by itself could not list a folder that holds one name that is no UTF-8."""
+    """paramiko's client, which by itself cannot list a folder with a single name that is not UTF-8."""
 
     def _request(self, kind: Any, *arguments: Any) -> Any:
         kind, reply = super()._request(kind, *arguments)
@@ -28,7 +28,7 @@ class _AnyNames(paramiko.SFTPClient):  # type: ignore[misc]  # paramiko has no t
 
 
 class KnownHostFileSystem(SFTPFileSystem):  # type: ignore[misc]  # fsspec has no types
-    """fsspec's own, which by itself would trust any host on its first word."""
+    """fsspec's file system, which by itself would trust any host."""
 
     cachable = False
 
@@ -50,7 +50,7 @@ class KnownHostFileSystem(SFTPFileSystem):  # type: ignore[misc]  # fsspec has n
         self.ftp.get_channel().settimeout(TIMEOUT_S)
 
     def ls(self, path: str, detail: bool = False) -> Any:
-        """What lies in a folder."""
+        """List a folder."""
         found = [self._decode_stat(entry, path) for entry in self.ftp.listdir_attr(path)]
         return found if detail else sorted(info["name"] for info in found)
 

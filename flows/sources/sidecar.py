@@ -1,4 +1,4 @@
-"""What a recorder states about a session, and how it is read: from files that may hold anything.
+"""Read what a recorder states about a session, from files that may hold anything.
 
 NAME.json     the sidecar of one recording
 manifest.csv  in place of sidecars, a line per recording
@@ -28,7 +28,7 @@ from flows.sources.location import Location, SourceReadError
 from flows.sources.names import is_hidden, is_plain, printable, same_name
 from pmfer.errors import QuarantineReason, SessionError
 
-MAX_SIDECAR_BYTES = 64 * 1024  # a sidecar is a few hundred bytes; whatever is larger is something else
+MAX_SIDECAR_BYTES = 64 * 1024  # a sidecar has a few hundred bytes; a larger file is something else
 MANIFEST = "manifest.csv"
 MANIFEST_COLUMNS = ("file", "session_id", "patient_id", "started_at", "consent")
 MAX_MANIFEST_BYTES = 16 * 1024 * 1024  # some 150,000 lines
@@ -73,12 +73,12 @@ class Sidecar(BaseModel):
 
 
 def read_sidecar(location: Location, path: str, name: str) -> dict[str, Any] | SessionError:
-    """The fields of a sidecar, unchecked, or what is wrong with the file.
+    """Read the fields of a sidecar without checking them; return what is wrong with the file instead, if it is.
 
     Args:
         location: the source.
-        path: the sidecar's, in it.
-        name: what to call it in a message.
+        path: of the sidecar, in the source.
+        name: of the sidecar, for messages.
     """
     try:
         text = location.read(path, MAX_SIDECAR_BYTES).decode("utf-8-sig")  # editors on Windows write a mark in front
@@ -95,10 +95,10 @@ def read_sidecar(location: Location, path: str, name: str) -> dict[str, Any] | S
 
 
 def checked(raw: dict[str, Any]) -> Sidecar:
-    """The sidecar.
+    """Check the fields of a sidecar.
 
     Raises:
-        ValueError: says in one line which field is wrong and how.
+        ValueError: one line that says which field is wrong and how.
     """
     try:
         return Sidecar.model_validate(raw)
@@ -109,7 +109,7 @@ def checked(raw: dict[str, Any]) -> Sidecar:
 
 
 def _once_each(fields: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object; of a field that is given twice, nobody knows which one is meant."""
+    """Make a JSON object; refuse a field that is given twice, as nobody knows which one is meant."""
     once = dict(fields)
     if len(once) < len(fields):
         twice = next(name for number, (name, _) in enumerate(fields) if name in dict(fields[:number]))
@@ -122,10 +122,10 @@ def _unreadable(name: str, why: str) -> SessionError:
 
 
 def read_manifest(location: Location, path: str) -> Iterator[tuple[str, dict[str, Any] | SessionError]]:
-    """Each line: the name of its recording with the fields of a sidecar, unchecked, or what is wrong with the line.
+    """Read the lines of a manifest: each recording's name with its unchecked fields, or what is wrong with the line.
 
-    Trouble with the file itself goes by the name of the manifest, and so does that with lines which name no file of
-    their own: the first one is told and the others are counted, because a file is set aside once.
+    An error of the manifest itself comes under the manifest's name, and so do lines that name no file of their own:
+    because a file is quarantined only once, the first such line is described and the others are counted.
     """
     try:
         reader = read_csv(location.read(path, MAX_MANIFEST_BYTES))
@@ -161,7 +161,7 @@ def read_manifest(location: Location, path: str) -> Iterator[tuple[str, dict[str
 
 
 def _fields(line: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a sidecar; consent, which is text in CSV, as JSON has it where it is plain."""
+    """The fields of a sidecar. Consent is text in CSV; where it is plainly true or false, it becomes a boolean."""
     fields = {key: value for key, value in line.items() if key != "file"}
     consent = fields.get("consent")
     return {**fields, "consent": _CONSENTS.get(consent.lower(), consent)} if isinstance(consent, str) else fields

@@ -1,4 +1,4 @@
-"""Where recordings come from: opened by its URL, and told from an empty mount point or another disk in its place.
+"""Open the source of recordings by its URL, and notice when an empty mount point or another disk is in its place.
 
 /srv/recordings, file:///srv/recordings    a local or mounted folder
 s3://BUCKET/PREFIX                         any store that speaks S3
@@ -22,16 +22,16 @@ _NIGHT = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 @dataclass(frozen=True)
 class Source:
-    """Where recordings come from, and when one is ready to be read. Passwords in it are not shown."""
+    """Where recordings come from, and when one is ready to be read. Its repr shows no passwords."""
 
     url: str
     access: SourceAccess = field(default=SourceAccess(), repr=False)
     settle_s: float = 60.0  # a file written more recently than this may still be growing
-    done_marker: str | None = None  # suffix of the empty file that says of a recording that it is whole; None: no such
+    done_marker: str | None = None  # suffix of the empty file that marks a recording as complete; None: not used
     max_bytes: int = 64 * 1024**3  # of a video
 
     def open(self) -> Location:
-        """Open it, anew each time: a connection that broke must not break the next one.
+        """Open a new connection each time, so that one that broke does not break the next.
 
         Raises:
             ConfigurationError, SourceReadError: see open_location.
@@ -97,18 +97,18 @@ def _bucket(url: str, parts: SplitResult, access: SourceAccess) -> Location:
 
 
 class SourceGoneError(ConfigurationError):
-    """The source is not there, or something else is in its place; it may come back."""
+    """The source is gone, or something else is in its place. It may come back."""
 
 
 @dataclass(frozen=True)
 class SourceState:
-    """What a source was when it was looked at."""
+    """What identified a source when it was looked at."""
 
-    device: int | None = None  # number of a folder's file system; None: on a server, which has none, or never looked at
-    nights: frozenset[date] = frozenset()  # those that it holds
+    device: int | None = None  # number of the folder's file system; None: a server, or never looked at
+    nights: frozenset[date] = frozenset()  # the nights that it held
 
     def lost(self, now: "SourceState") -> str | None:
-        """Why a later state is not one of the same source, in words; None if it may be."""
+        """Why a later state cannot be that of the same source, in words; None if it can."""
         if self.device is not None and now.device != self.device:
             return "another file system is in its place"
         if self.nights and not self.nights & now.nights:
@@ -116,18 +116,18 @@ class SourceState:
         return None
 
     def require_nights_of(self, known: Collection[date], source: object, night: date) -> None:
-        """Refuse an empty mount point, or another folder in the place of the source.
+        """Check that this is the source that earlier nights came from, not an empty mount point or another folder.
 
-        A house that removes old recordings has a source without the nights that are known, but with later ones. One
-        that nothing is known of, because it is new, may be empty.
+        A house that deletes old recordings has a source without the known nights, but with later ones. In a new house,
+        where no night is known, the source may be empty.
 
         Args:
-            known: nights that recordings were taken from, as the warehouse knows them.
-            source: what to call it.
-            night: that a folder may be made of, to say that the source is meant to be empty.
+            known: nights of which the warehouse knows recordings.
+            source: its name for the message.
+            night: the night whose folder the operator can make to say that the source is meant to be empty.
 
         Raises:
-            SourceGoneError: it holds none of the nights that are known, and no later one.
+            SourceGoneError: it holds neither a known night nor a later one.
         """
         if known and not any(held in known or held > max(known) for held in self.nights):
             what = "is empty" if not self.nights else "holds none of the nights that were scored, nor a later one"
@@ -138,23 +138,23 @@ class SourceState:
 
 
 def list_nights(source: Source) -> list[date]:
-    """Nights that the source holds, in order; see `look_at`."""
+    """The nights that the source holds, in order; see `open_and_look`."""
     return sorted(look_at(source).nights)
 
 
 def look_at(source: Source) -> SourceState:
-    """What the source is now, see `open_and_look`."""
+    """The state of the source now; see `open_and_look`."""
     return open_and_look(source)[1]
 
 
 def open_and_look(source: Source) -> tuple[Location, SourceState]:
-    """The open source, and what it is now.
+    """Open the source and look at its state.
 
-    It may be empty: that is a new house, or a mount point that nothing is mounted on.
+    An empty source is no error here: it may be that of a new house, or a mount point with nothing mounted.
 
     Raises:
-        ConfigurationError: the source is missing, no folder, unreadable, or holds something, but no folder named after
-            a date.
+        ConfigurationError: the source is missing, is not a folder, cannot be read, or holds files but no folder named
+            after a date.
     """
     try:
         location = source.open()
@@ -172,10 +172,10 @@ def open_and_look(source: Source) -> tuple[Location, SourceState]:
 
 
 def require_there(source: Source, before: SourceState) -> None:
-    """Tell a file that cannot be read from a source that is gone.
+    """Check, after a file could not be read, that the source itself is still there.
 
     Raises:
-        SourceGoneError: the source cannot be listed any more, or is not what it was when it was seen before.
+        SourceGoneError: the source can no longer be listed, or its state is not that of the same source.
     """
     try:
         gone = before.lost(_look(source.open())[0])
@@ -188,14 +188,14 @@ def require_there(source: Source, before: SourceState) -> None:
 
 
 def _look(location: Location) -> tuple[SourceState, bool]:
-    """What a source is now, and whether it holds anything at all."""
+    """The state of a source, and whether it holds anything at all."""
     entries = [entry for entry in location.entries() if not is_hidden(entry.name)]
     nights = (_as_night(entry.name) for entry in entries if entry.is_folder)
     return SourceState(location.device(), frozenset(filter(None, nights))), bool(entries)
 
 
 def _as_night(name: str) -> date | None:
-    """The night that a folder is named after, as YYYY-MM-DD; None if it is not."""
+    """The night in the name of a folder, YYYY-MM-DD; None if the name is not a date."""
     try:
         return date.fromisoformat(name) if _NIGHT.fullmatch(name) else None
     except ValueError:
