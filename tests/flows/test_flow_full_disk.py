@@ -20,20 +20,20 @@ MOUNT = 'mount -t tmpfs -o size=64m tmpfs "$FOLDER/data"'
 # The file system goes with its processes, so all of the story takes place within one.
 STORY = f"""
 night() {{
-    "$PYTHON" -m flows nightly --source "$FOLDER/source" --date {NIGHT} --data-dir "$FOLDER/data" >"$FOLDER/$1.out" \\
+    "$PYTHON" -m cli nightly --source "$FOLDER/source" --date {NIGHT} --data-dir "$FOLDER/data" >"$FOLDER/$1.out" \\
         2>"$FOLDER/$1.err"
     echo $? >"$FOLDER/$1.code"
 }}
 {MOUNT} || exit
-( until ls "$FOLDER"/data/staging/run-*/*.mp4; do sleep 0.01; done; cat /dev/zero >"$FOLDER/data/other" ) \\
-    >"$FOLDER/filling" 2>&1 &
+( until ls "$FOLDER"/data/staging/run-*/*.mp4 || test -e "$FOLDER/full.code"; do sleep 0.01; done
+    cat /dev/zero >"$FOLDER/data/other" ) >"$FOLDER/filling" 2>&1 &
 night full
 wait
 night still_full
 rm "$FOLDER/data/other"
 night roomy
 night again
-"$PYTHON" -m flows status --json --data-dir "$FOLDER/data" >"$FOLDER/status"
+"$PYTHON" -m cli status --json --data-dir "$FOLDER/data" >"$FOLDER/status"
 """
 
 
