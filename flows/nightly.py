@@ -221,8 +221,8 @@ def process(writer: Writer, plan: NightPlan, job: Job) -> NightOutcome:
     with log_context(run=run_id), recorded_failure(connection, run_id, plan):
         for uri in plan.mended:
             quarantine.lift_quarantine(connection, uri)
-        for rejection in plan.rejections:
-            quarantine.add_quarantine(connection, quarantine_record(rejection, job.night, run_id))
+        for session in plan.quarantined:
+            quarantine.add_quarantine(connection, quarantine_record(session, job.night, run_id))
         try:
             score_and_store(connection, plan, job, run_id)
         except NoRoomError as error:  # all others are scored: readers get them before the night fails

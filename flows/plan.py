@@ -9,7 +9,7 @@ import duckdb
 import polars as pl
 
 from flows.job import Job
-from flows.sources import NightListing, Recording, Rejection, Unready
+from flows.sources import NightListing, QuarantinedSession, Recording, Unready
 from flows.sources.names import lookalikes
 from flows.sources.recordings import Digests
 from pmfer import __version__
@@ -55,10 +55,10 @@ class PendingSession:
             consent=sidecar.consent,
         )
 
-    def rejection(self, error: VideoError | SessionError) -> Rejection:
+    def quarantined(self, error: VideoError | SessionError) -> QuarantinedSession:
         """The same session, for quarantine because of `error`."""
         sidecar = self.recording.sidecar
-        return Rejection(
+        return QuarantinedSession(
             self.recording.source_uri,
             error.reason,
             str(error),
@@ -75,14 +75,14 @@ class NightPlan:
     found: int
     pending: tuple[PendingSession, ...]
     done_before: int
-    rejections: tuple[Rejection, ...]  # not in quarantine yet
+    quarantined: tuple[QuarantinedSession, ...]  # not in quarantine yet
     unready: tuple[Unready, ...] = ()  # still being uploaded, left for next time
     mended: tuple[str, ...] = ()  # paths in quarantine with which nothing is wrong any more
 
     @property
     def nothing_new(self) -> bool:
         """Whether nothing is to be scored, quarantined or taken out of quarantine."""
-        return not (self.pending or self.rejections or self.mended)
+        return not (self.pending or self.quarantined or self.mended)
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Examination:
 
     open: tuple[PendingSession, ...]  # to be scored
     done_before: int  # scored already with the same bundle and options
-    rejections: tuple[Rejection, ...]
+    quarantined: tuple[QuarantinedSession, ...]
     left: tuple[str, ...]  # paths of those that stay in quarantine, because the same bytes have the same trouble
 
 
@@ -115,11 +115,11 @@ def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job
         listing.source_state.require_nights_of(nights, job.source, listing.night)
     digests = Digests(job.data.digests(listing.night))
     whose = [recording.sidecar.patient_id for recording in listing.recordings]
-    whose += [rejection.patient_id for rejection in listing.rejections if rejection.patient_id]
+    whose += [session.patient_id for session in listing.quarantined if session.patient_id]
     register = read_register(connection, whose)
     if erased := [patient_id for patient_id in whose if patient_id in register.erased]:
         log.warning("%d recordings are passed over: their patients were erased; remove them in the source", len(erased))
-    rejections = [rejection for rejection in listing.rejections if rejection.patient_id not in register.erased]
+    quarantined = [session for session in listing.quarantined if session.patient_id not in register.erased]
     sessions: list[PendingSession] = []
     for recording in listing.recordings:
         if recording.sidecar.patient_id in register.erased:
@@ -128,32 +128,32 @@ def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job
         if refusal is None:
             sessions.append(PendingSession(recording, digests.of(recording)))
         else:
-            rejections.append(refusal)
+            quarantined.append(refusal)
     known = examine(connection, [session for session in sessions if session.content_sha256], job, listing.night)
-    rejections += known.rejections
+    quarantined += known.quarantined
     to_do = {session.recording.source_uri for session in known.open}
     pending = [s for s in sessions if s.content_sha256 is None or s.recording.source_uri in to_do]
     in_quarantine = quarantine.of_night(connection, listing.night)
     recorded = set(in_quarantine.filter(pl.col("replay_asked_at").is_null())["quarantine_id"])
-    new = [r for r in rejections if quarantine_record(r, listing.night, "").quarantine_id not in recorded]
-    wrong = {*known.left, *(rejection.source_uri for rejection in rejections)}
+    new = [r for r in quarantined if quarantine_record(r, listing.night, "").quarantine_id not in recorded]
+    wrong = {*known.left, *(session.source_uri for session in quarantined)}
     waiting = {session.recording.source_uri for session in pending} | {late.source_uri for late in listing.unready}
     repaired = [uri for uri in in_quarantine["source_uri"] if uri not in wrong | waiting]
     mended = repaired if listing.found or listing.unready else []
     return NightPlan(listing.found, tuple(pending), known.done_before, tuple(new), listing.unready, tuple(mended))
 
 
-def _without_consent(recording: Recording, register: ConsentRegister, required: bool) -> Rejection | None:
+def _without_consent(recording: Recording, register: ConsentRegister, required: bool) -> QuarantinedSession | None:
     sidecar = recording.sidecar
     refusal = register.refusal(sidecar.patient_id, sidecar.started_at.date(), required)
     return unopened(recording, QuarantineReason.NO_CONSENT, f"{refusal}; not opened") if refusal else None
 
 
-def unopened(recording: Recording, reason: QuarantineReason, message: str) -> Rejection:
+def unopened(recording: Recording, reason: QuarantineReason, message: str) -> QuarantinedSession:
     """A recording that goes to quarantine without its content being known."""
     sidecar = recording.sidecar
     message = f"{recording.name}: {message}"
-    return Rejection(recording.source_uri, reason, message, None, sidecar.session_id, sidecar.patient_id)
+    return QuarantinedSession(recording.source_uri, reason, message, None, sidecar.session_id, sidecar.patient_id)
 
 
 def examine(
@@ -168,7 +168,7 @@ def examine(
     done = queries.existing_scorings(connection, identities)
     refusals = store.refusals(connection, records, job.consent_required)
     to_score: list[PendingSession] = []
-    rejections: list[Rejection] = []
+    quarantined: list[QuarantinedSession] = []
     left: list[str] = []
     done_before = 0
     for session, identity, refusal in zip(sessions, identities, refusals, strict=True):
@@ -176,12 +176,12 @@ def examine(
         if (uri, session.content_sha256) in known_trouble and identity not in done:
             left.append(uri)
         elif refusal:
-            rejections.append(session.rejection(refusal))
+            quarantined.append(session.quarantined(refusal))
         elif identity in done:
             done_before += 1
         else:
             to_score.append(session)
-    return Examination(tuple(to_score), done_before, tuple(rejections), tuple(left))
+    return Examination(tuple(to_score), done_before, tuple(quarantined), tuple(left))
 
 
 def patients_alike(connection: duckdb.DuckDBPyConnection, listing: NightListing) -> list[tuple[str, ...]]:
@@ -191,7 +191,7 @@ def patients_alike(connection: duckdb.DuckDBPyConnection, listing: NightListing)
         WarehouseError: the database refused.
     """
     tonight = {recording.sidecar.patient_id for recording in listing.recordings}
-    tonight |= {rejection.patient_id for rejection in listing.rejections if rejection.patient_id}
+    tonight |= {session.patient_id for session in listing.quarantined if session.patient_id}
     return [group for group in lookalikes([*tonight, *queries.patient_ids(connection)]) if tonight.intersection(group)]
 
 
@@ -233,15 +233,15 @@ def run_record(job: Job, run_id: str) -> RunRecord:
     )
 
 
-def quarantine_record(rejection: Rejection, night: date, run_id: str) -> QuarantineRecord:
-    """The rejection as the warehouse stores it."""
+def quarantine_record(session: QuarantinedSession, night: date, run_id: str) -> QuarantineRecord:
+    """The session as the warehouse stores it."""
     return QuarantineRecord(
         night=night,
-        source_uri=rejection.source_uri,
-        content_sha256=rejection.content_sha256,
-        session_id=rejection.session_id,
-        patient_id=rejection.patient_id,
-        reason=rejection.reason,
-        message=rejection.message,
+        source_uri=session.source_uri,
+        content_sha256=session.content_sha256,
+        session_id=session.session_id,
+        patient_id=session.patient_id,
+        reason=session.reason,
+        message=session.message,
         run_id=run_id,
     )

@@ -82,8 +82,8 @@ def score_shard(request: ShardRequest, data_dir: Path | None = None) -> None:
             connection = writer.connection
             plan = plan_night(connection, listing, job)
             log.info("%d of %d recordings are to be scored", len(plan.pending), len(wanted))
-            for rejection in plan.rejections:
-                quarantine.add_quarantine(connection, quarantine_record(rejection, job.night, run_id))
+            for session in plan.quarantined:
+                quarantine.add_quarantine(connection, quarantine_record(session, job.night, run_id))
             score_sessions(connection, plan.pending, job, run_id)
 
 

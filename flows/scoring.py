@@ -15,7 +15,7 @@ from flows.monitoring import stage
 from flows.plan import PendingSession, examine, quarantine_record, unopened
 from flows.prefect_runs import step
 from flows.privacy.consent_inbox import take_over
-from flows.sources import Rejection, Unready
+from flows.sources import QuarantinedSession, Unready
 from flows.sources.names import printable
 from flows.sources.recordings import Digests
 from flows.staging import (
@@ -79,7 +79,7 @@ def score_sessions(
                 left_out.append(error)
                 continue
             advance(result.summary.duration_s or 0.0 if isinstance(result, ScoredSession) else 0.0)
-            if isinstance(result, Rejection):
+            if isinstance(result, QuarantinedSession):
                 with log_context(session=session_label(result.content_sha256)):
                     log.info("quarantined: %s", result.reason)
                 quarantine.add_quarantine(connection, quarantine_record(result, job.night, run_id))
@@ -95,7 +95,7 @@ def score_one(
     job: Job,
     folder: Path,
     run_id: str,
-) -> ScoredSession | Rejection | Unready | None:
+) -> ScoredSession | QuarantinedSession | Unready | None:
     """Score and store one session; None if its content, once read, turns out to need no scoring."""
     take_over(connection, job.data, job.warehouse.key)
     staged = pull_session(session, job, folder)
@@ -103,8 +103,8 @@ def score_one(
         return staged
     with log_context(session=session_label(staged.session.content_sha256)), _gone_at_the_end(staged):
         examination = examine(connection, [staged.session], job, job.night)
-        if examination.rejections:
-            return examination.rejections[0]
+        if examination.quarantined:
+            return examination.quarantined[0]
         if examination.done_before:
             quarantine.lift_quarantine(connection, staged.session.recording.source_uri)
         if not examination.open:
@@ -116,14 +116,14 @@ def score_one(
                     take_over(connection, job.data, job.warehouse.key)
                     store_scored(connection, result, job, run_id)
             except SessionError as error:
-                return result.session.rejection(error)
+                return result.session.quarantined(error)
             log.debug("scored %d of %d frames", result.summary.frames_scored, result.summary.frames_sampled)
         return result
 
 
 @step("pull session", waits=(1, 10, 60))
 @stage("pull")
-def pull_session(session: PendingSession, job: Job, folder: Path) -> StagedSession | Rejection | Unready:
+def pull_session(session: PendingSession, job: Job, folder: Path) -> StagedSession | QuarantinedSession | Unready:
     """Copy a session's video into the staging folder and remember what its content is.
 
     Raises:
@@ -146,14 +146,16 @@ def pull_session(session: PendingSession, job: Job, folder: Path) -> StagedSessi
 
 @step("score session", waits=(0,))
 @stage("score")
-def score_session(scorer: Scorer | ScoringProcess, session: PendingSession, staged: Path) -> ScoredSession | Rejection:
+def score_session(
+    scorer: Scorer | ScoringProcess, session: PendingSession, staged: Path
+) -> ScoredSession | QuarantinedSession:
     """Score a staged video; one that cannot be scored goes to quarantine."""
     try:
         scored = scorer.score(staged, session.recording.sidecar.session_id)
     except VideoError as error:
         # The message names the staged copy; people know the file by its name in the source.
         message = printable(str(error).replace(str(staged), session.recording.name))
-        return session.rejection(VideoError(error.reason, message))
+        return session.quarantined(VideoError(error.reason, message))
     return ScoredSession(session, scored.frames, scored.summary)
 
 

@@ -5,7 +5,7 @@ Knows nothing of scoring, the warehouse's tables or Prefect. Layout of a source:
 
 from flows.sources.discovery import list_night
 from flows.sources.location import SourceAccess, SourceReadError
-from flows.sources.recordings import Digests, NightListing, Recording, Rejection, Unready
+from flows.sources.recordings import Digests, NightListing, QuarantinedSession, Recording, Unready
 from flows.sources.sidecar import MANIFEST, MAX_SIDECAR_BYTES, Identifier, Sidecar
 from flows.sources.source import Source, SourceGoneError, SourceState, list_nights, look_at
 
@@ -15,8 +15,8 @@ __all__ = [
     "Digests",
     "Identifier",
     "NightListing",
+    "QuarantinedSession",
     "Recording",
-    "Rejection",
     "Sidecar",
     "Source",
     "SourceAccess",

@@ -17,7 +17,7 @@ from typing import Any
 
 from flows.sources.location import Entry, Location, SourceReadError
 from flows.sources.names import SIDECAR_SUFFIX, is_hidden, is_plain, is_video, printable, same_name, stem, suffix
-from flows.sources.recordings import NightListing, Recording, Rejection, Unready
+from flows.sources.recordings import NightListing, QuarantinedSession, Recording, Unready
 from flows.sources.sidecar import MANIFEST, Sidecar, checked, read_manifest, read_sidecar
 from flows.sources.source import Source, SourceGoneError, SourceState, open_and_look, require_there
 from pmfer.errors import ConfigurationError, QuarantineReason, SessionError
@@ -50,7 +50,7 @@ class _Folder:
 
 
 def list_night(source: Source, night: date, wanted: Callable[[str], bool] = lambda uri: True) -> NightListing:
-    """List the recordings, rejections and unready sessions of one night by name. Without a folder, the list is empty.
+    """List the recordings, quarantined and unready sessions of one night by name. Without a folder, the list is empty.
 
     Args:
         source: where to look.
@@ -71,21 +71,21 @@ def list_night(source: Source, night: date, wanted: Callable[[str], bool] = lamb
         raise ConfigurationError(f"source {source}/{night}: {error.strerror}; make it readable") from None
     folder = _Folder(source, location, state, night.isoformat(), _by_name(entries), time.time())
     recordings: list[Recording] = []
-    rejections: list[Rejection] = []
+    quarantined: list[QuarantinedSession] = []
     unready: list[Unready] = []
     for name, raw in _found(folder, lambda name: wanted(folder.uri(name))):
         outcome = _examine(folder, name, raw)
         if isinstance(outcome, Recording):
             recordings.append(outcome)
-        elif isinstance(outcome, Rejection):
-            rejections.append(outcome)
+        elif isinstance(outcome, QuarantinedSession):
+            quarantined.append(outcome)
         else:
             unready.append(outcome)
-    if rejections:  # perhaps only because the source went away while their sidecars were read
+    if quarantined:  # perhaps only because the source went away while their sidecars were read
         require_there(source, state)
         if not location.holds(folder.night):
             raise SourceGoneError(f"source {source}/{night}: went away while it was looked through; run again")
-    return NightListing(night, tuple(recordings), tuple(rejections), tuple(unready), state)
+    return NightListing(night, tuple(recordings), tuple(quarantined), tuple(unready), state)
 
 
 def _by_name(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
@@ -146,7 +146,9 @@ def _twice(name: str) -> str:
     return f"{printable(name)}: two files have this name, in two forms of Unicode (NFC and NFD); keep one of them"
 
 
-def _examine(folder: _Folder, name: str, raw: dict[str, Any] | SessionError) -> Recording | Rejection | Unready:
+def _examine(
+    folder: _Folder, name: str, raw: dict[str, Any] | SessionError
+) -> Recording | QuarantinedSession | Unready:
     shown = printable(name)
     uri = folder.uri(name)
     waiting = _why_unready(folder, name)
@@ -154,19 +156,19 @@ def _examine(folder: _Folder, name: str, raw: dict[str, Any] | SessionError) -> 
         return Unready(uri, f"{shown}: {waiting}; left for next time")
     if not is_plain(name):
         message = f"{shown}: a name with characters that cannot be shown, or too long; rename it"
-        return Rejection(uri, QuarantineReason.SIDECAR_INVALID, message)
+        return QuarantinedSession(uri, QuarantineReason.SIDECAR_INVALID, message)
     if len(folder.files.get(name, ())) > 1:
-        return Rejection(uri, QuarantineReason.SIDECAR_INVALID, _twice(name))
+        return QuarantinedSession(uri, QuarantineReason.SIDECAR_INVALID, _twice(name))
     if isinstance(raw, SessionError):
-        return Rejection(uri, raw.reason, str(raw))
+        return QuarantinedSession(uri, raw.reason, str(raw))
     try:
         sidecar = checked(raw)
     except ValueError as error:
-        return Rejection(uri, QuarantineReason.SIDECAR_INVALID, f"{name}: {error}; see docs/source.md")
+        return QuarantinedSession(uri, QuarantineReason.SIDECAR_INVALID, f"{name}: {error}; see docs/source.md")
     fault = _fault(folder, name, sidecar)
     if fault is not None:
         reason, message = fault
-        return Rejection(uri, reason, f"{name}: {message}", None, sidecar.session_id, sidecar.patient_id)
+        return QuarantinedSession(uri, reason, f"{name}: {message}", None, sidecar.session_id, sidecar.patient_id)
     (entry,) = folder.files[name]
     stored_name = None if entry.name == name else entry.name
     return Recording(uri, sidecar, entry.size, entry.version, stored_name, folder.source_state)

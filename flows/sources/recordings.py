@@ -41,7 +41,7 @@ class Recording:
 
 
 @dataclass(frozen=True)
-class Rejection:
+class QuarantinedSession:
     """A session that cannot be scored, and why."""
 
     source_uri: str
@@ -66,7 +66,7 @@ class NightListing:
 
     night: date
     recordings: tuple[Recording, ...]
-    rejections: tuple[Rejection, ...]
+    quarantined: tuple[QuarantinedSession, ...]
     unready: tuple[Unready, ...] = ()
     source_state: SourceState = field(default=SourceState(), repr=False)
 
@@ -78,16 +78,16 @@ class NightListing:
     @property
     def found(self) -> int:
         """Sessions found, good and bad, but not those that are still being uploaded."""
-        return len(self.recordings) + len(self.rejections)
+        return len(self.recordings) + len(self.quarantined)
 
     def identities(self) -> Iterator[str | None]:
         """Whatever may name a person: pseudonyms, session ids, and names of files, which the house chooses freely."""
         for recording in self.recordings:
             yield from (recording.sidecar.patient_id, recording.sidecar.session_id)
-        for rejection in self.rejections:
-            yield from (rejection.patient_id, rejection.session_id)
+        for session in self.quarantined:
+            yield from (session.patient_id, session.session_id)
         uris = [recording.source_uri for recording in self.recordings]
-        uris += [rejection.source_uri for rejection in self.rejections]
+        uris += [session.source_uri for session in self.quarantined]
         uris += [unready.source_uri for unready in self.unready]
         uris += [recording.path for recording in self.recordings if recording.stored_name]
         for path in map(PurePosixPath, uris):

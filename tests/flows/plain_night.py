@@ -8,7 +8,7 @@ from flows.job import make_job
 from flows.plan import NightPlan, examine, plan_night, quarantine_record
 from flows.request import RunRequest
 from flows.scoring import ScoredSession, StagedSession, pull_session, score_session, store_scored
-from flows.sources import Rejection, list_night
+from flows.sources import QuarantinedSession, list_night
 from flows.staging import staging_folder
 from flows.writing import writing
 from inference.process import ScoringProcess
@@ -26,24 +26,24 @@ def run_night(source: Path | str, data: DataFolder, night: date) -> NightPlan:
     ):
         connection = writer.connection
         plan = plan_night(connection, list_night(job.source, night), job)
-        rejections = list(plan.rejections)
+        quarantined = list(plan.quarantined)
         for uri in plan.mended:
             quarantine.lift_quarantine(connection, uri)
         for session in plan.pending:
             result = pull_session(session, job, folder)
             if isinstance(result, StagedSession):
                 known = examine(connection, [result.session], job, night)
-                rejections += known.rejections
+                quarantined += known.quarantined
                 if not known.open:
                     continue
                 outcome = score_session(scorer, result.session, result.video)
                 if isinstance(outcome, ScoredSession):
                     store_scored(connection, outcome, job, "run")
                 else:
-                    rejections.append(outcome)
-            elif isinstance(result, Rejection):
-                rejections.append(result)
-        for rejection in rejections:
-            quarantine.add_quarantine(connection, quarantine_record(rejection, night, "run"))
+                    quarantined.append(outcome)
+            elif isinstance(result, QuarantinedSession):
+                quarantined.append(result)
+        for refused in quarantined:
+            quarantine.add_quarantine(connection, quarantine_record(refused, night, "run"))
         quarantine.settle_replays(connection, night)
     return plan

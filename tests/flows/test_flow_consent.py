@@ -68,7 +68,7 @@ def patients(night: NightPlan) -> tuple[set[str], set[str | None]]:
     """Whose sessions are to be scored, and whose are quarantined."""
     return (
         {session.recording.sidecar.patient_id for session in night.pending},
-        {rejection.patient_id for rejection in night.rejections},
+        {refused.patient_id for refused in night.quarantined},
     )
 
 
@@ -80,10 +80,10 @@ def test_a_session_outside_of_the_consent_is_quarantined_before_its_file_is_read
     )
     night = plan(source, data)
     assert patients(night) == ({"elm-02", "fir-03"}, {"ash-01"})
-    (rejection,) = night.rejections
-    assert rejection.reason is QuarantineReason.NO_CONSENT
-    assert rejection.content_sha256 is None  # not even hashed: a decoder would have said not_a_video
-    assert "no consent on record covers 2026-03-02" in rejection.message
+    (refused,) = night.quarantined
+    assert refused.reason is QuarantineReason.NO_CONSENT
+    assert refused.content_sha256 is None  # not even hashed: a decoder would have said not_a_video
+    assert "no consent on record covers 2026-03-02" in refused.message
 
 
 HOLDER = """
@@ -127,7 +127,7 @@ def test_a_session_refused_at_storing_is_to_be_scored_once_the_consent_is_back(
 ) -> None:
     (session, *_) = plan(source, data).pending
     hashed = replace(session, content_sha256="a" * 64)
-    refused = hashed.rejection(SessionError(QuarantineReason.NO_CONSENT, "no consent on record"))
+    refused = hashed.quarantined(SessionError(QuarantineReason.NO_CONSENT, "no consent on record"))
     with writing(data, file_of(data)) as writer:
         connection = writer.connection
         quarantine.add_quarantine(connection, quarantine_record(refused, NIGHT, "run"))

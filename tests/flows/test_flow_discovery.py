@@ -35,7 +35,7 @@ def list_night(source: Path, night: date) -> NightListing:
 
 
 def reasons(source: Path) -> list[QuarantineReason]:
-    return [rejection.reason for rejection in list_night(source, NIGHT).rejections]
+    return [refused.reason for refused in list_night(source, NIGHT).quarantined]
 
 
 def test_a_video_with_its_sidecar_is_a_recording(folder: Path) -> None:
@@ -43,7 +43,7 @@ def test_a_video_with_its_sidecar_is_a_recording(folder: Path) -> None:
     listing = list_night(folder.parent, NIGHT)
     assert [r.source_uri for r in listing.recordings] == ["2026-03-02/a.mp4"]
     assert listing.recordings[0].sidecar.started_at.isoformat() == GOOD["started_at"]
-    assert listing.rejections == ()
+    assert listing.quarantined == ()
 
 
 def test_a_manifest_stands_for_the_sidecars(folder: Path) -> None:
@@ -81,10 +81,10 @@ def test_a_wrong_sidecar_is_quarantined_with_its_reason(
 
 def test_the_message_names_file_and_field(folder: Path) -> None:
     place(folder, patient_id="../p01")
-    (rejection,) = list_night(folder.parent, NIGHT).rejections
-    assert "a.mp4" in rejection.message
-    assert "patient_id" in rejection.message
-    assert "\n" not in rejection.message
+    (refused,) = list_night(folder.parent, NIGHT).quarantined
+    assert "a.mp4" in refused.message
+    assert "patient_id" in refused.message
+    assert "\n" not in refused.message
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '"text"', "\x00"])
@@ -97,9 +97,9 @@ def test_a_sidecar_that_is_no_json_object_is_quarantined(folder: Path, text: str
 def test_an_oversize_sidecar_is_not_read(folder: Path) -> None:
     place(folder)
     (folder / "a.json").write_text(json.dumps({**GOOD, "note": "x" * 100_000}))
-    (rejection,) = list_night(folder.parent, NIGHT).rejections
-    assert rejection.reason is QuarantineReason.SIDECAR_INVALID
-    assert "larger than" in rejection.message
+    (refused,) = list_night(folder.parent, NIGHT).quarantined
+    assert refused.reason is QuarantineReason.SIDECAR_INVALID
+    assert "larger than" in refused.message
 
 
 def test_a_video_without_sidecar_and_a_sidecar_without_video_are_both_named(folder: Path) -> None:

@@ -22,7 +22,7 @@ from flows.score_shard import ATTEMPTS, ShardError, patiently, pause_s, require_
 from flows.scoring import ScoredSession, score_session
 from flows.settings import Dispatch
 from flows.shards import Shard, recording_id
-from flows.sources import Recording, Rejection, Source, list_night
+from flows.sources import QuarantinedSession, Recording, Source, list_night
 from flows.writing import writing
 from inference.options import ScoringOptions, VideoLimits
 from inference.process import ScoringProcess
@@ -68,7 +68,7 @@ def test_a_decoder_that_crashes_costs_its_session_and_the_next_is_scored(source:
     with CrashingOnce(load_bundle(DEFAULT_BUNDLE), ScoringOptions(), VideoLimits()) as scorer:
         first = score_session(scorer, session, video)
         second = score_session(scorer, session, video)
-    assert isinstance(first, Rejection)
+    assert isinstance(first, QuarantinedSession)
     assert first.reason is QuarantineReason.CRASHED
     assert recording.name in first.message
     assert isinstance(second, ScoredSession)
@@ -168,7 +168,7 @@ def test_a_shard_looks_at_its_own_recordings_only(source: Path) -> None:
     part = list_night(Source(str(source), settle_s=0), NIGHT, lambda uri: recording_id(uri) == wanted)
     (source / NIGHT.isoformat() / "other.json").unlink()
     assert part.recordings == (chosen,)
-    assert part.rejections == part.unready == ()
+    assert part.quarantined == part.unready == ()
 
 
 def test_a_night_waits_for_a_server_that_is_away_and_not_for_one_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from cli.app import main
 from flows.care_events import import_events
 from flows.data_folder import WARD, DataFolder
 from flows.plan import quarantine_record
-from flows.sources import NightListing, Recording, Rejection, Source, list_night
+from flows.sources import NightListing, QuarantinedSession, Recording, Source, list_night
 from flows.sources.sidecar import MAX_MANIFEST_BYTES
 from flows.staging import clean, copy_recording, staging_folder
 from flows.writing import writing
@@ -55,13 +55,13 @@ def listed(folder: Path, **options: object) -> NightListing:
     return list_night(source, NIGHT)
 
 
-def only_rejection(folder: Path) -> Rejection:
+def only_quarantined(folder: Path) -> QuarantinedSession:
     listing = listed(folder)
     assert listing.recordings == ()
-    (rejection,) = listing.rejections
-    assert "\n" not in rejection.message
-    assert SECRET not in rejection.message
-    return rejection
+    (refused,) = listing.quarantined
+    assert "\n" not in refused.message
+    assert SECRET not in refused.message
+    return refused
 
 
 def place(folder: Path, name: str, video: bytes, **changes: object) -> None:
@@ -94,9 +94,9 @@ def place(folder: Path, name: str, video: bytes, **changes: object) -> None:
 )
 def test_an_id_is_a_plain_word_or_refused(folder: Path, field: str, identifier: str) -> None:
     place(folder, "a", b"video", **{field: identifier})
-    rejection = only_rejection(folder)
-    assert rejection.reason is QuarantineReason.SIDECAR_INVALID
-    assert field in rejection.message
+    refused = only_quarantined(folder)
+    assert refused.reason is QuarantineReason.SIDECAR_INVALID
+    assert field in refused.message
 
 
 @pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "..", "a/../../secret", "..\\secret", "a\x1b[2J.mp4", ""])
@@ -104,10 +104,10 @@ def test_a_manifest_names_files_of_its_own_folder_only(folder: Path, name: str) 
     text = io.StringIO()
     csv.writer(text).writerows([["file", *GOOD], [name, *GOOD.values()]])
     (folder / "manifest.csv").write_text(text.getvalue())
-    rejection = only_rejection(folder)
-    assert rejection.reason is QuarantineReason.SIDECAR_INVALID
-    assert "line 2" in rejection.message
-    assert "\x1b" not in rejection.message
+    refused = only_quarantined(folder)
+    assert refused.reason is QuarantineReason.SIDECAR_INVALID
+    assert "line 2" in refused.message
+    assert "\x1b" not in refused.message
 
 
 @pytest.mark.parametrize(
@@ -122,9 +122,9 @@ def test_a_manifest_names_files_of_its_own_folder_only(folder: Path, name: str) 
 def test_a_wrong_line_of_a_manifest_is_named_with_its_field(folder: Path, line: str, fault: str) -> None:
     (folder / "a.mp4").write_bytes(b"video")
     (folder / "manifest.csv").write_text(f"file,session_id,patient_id,started_at,consent\n{line}\n")
-    rejection = only_rejection(folder)
-    assert fault in rejection.message
-    assert "a.mp4" in rejection.message
+    refused = only_quarantined(folder)
+    assert fault in refused.message
+    assert "a.mp4" in refused.message
 
 
 def test_a_recording_is_listed_once(folder: Path) -> None:
@@ -133,16 +133,16 @@ def test_a_recording_is_listed_once(folder: Path) -> None:
     (folder / "manifest.csv").write_text("file,session_id,patient_id,started_at,consent\n" + line + line)
     listing = listed(folder)
     assert len(listing.recordings) == 1
-    assert "listed twice" in listing.rejections[0].message
+    assert "listed twice" in listing.quarantined[0].message
 
 
 def test_lines_that_name_no_recording_are_one_trouble_of_the_manifest(folder: Path) -> None:
     rest = "p01,2026-03-02T09:00:00+01:00,true\n"
     lines = [f"{name},a,{rest}" for name in ("../a.mp4", "manifest.csv", "")]
     (folder / "manifest.csv").write_text("file,session_id,patient_id,started_at,consent\n" + "".join(lines))
-    rejection = only_rejection(folder)
-    assert rejection.source_uri == f"{NIGHT}/manifest.csv"
-    assert "line 2, file '../a.mp4' is not a plain file name, and 2 more like it" in rejection.message
+    refused = only_quarantined(folder)
+    assert refused.source_uri == f"{NIGHT}/manifest.csv"
+    assert "line 2, file '../a.mp4' is not a plain file name, and 2 more like it" in refused.message
 
 
 # Links and special files
@@ -153,14 +153,14 @@ def test_a_link_out_of_the_source_is_not_followed(folder: Path, tmp_path: Path, 
     place(folder, "a", b"video")
     (folder / linked).unlink()
     (folder / linked).symlink_to(tmp_path / "secret")
-    assert only_rejection(folder).reason is QuarantineReason.SIDECAR_INVALID
+    assert only_quarantined(folder).reason is QuarantineReason.SIDECAR_INVALID
 
 
 def test_a_night_that_is_a_link_out_of_the_source_is_not_followed(folder: Path, tmp_path: Path) -> None:
     elsewhere = folder.rename(tmp_path / "elsewhere")
     place(elsewhere, "a", b"video")
     folder.symlink_to(elsewhere)
-    assert only_rejection(folder).reason is QuarantineReason.SIDECAR_INVALID
+    assert only_quarantined(folder).reason is QuarantineReason.SIDECAR_INVALID
 
 
 def test_a_link_put_in_place_after_the_look_is_not_followed(folder: Path, tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_a_link_that_leads_round_in_a_circle_costs_its_session_alone(folder: Pat
     (folder / name).symlink_to(folder / name)
     listing = listed(folder)
     assert [recording.name for recording in listing.recordings] == ["good.mp4"]
-    assert len(listing.rejections) == 1
+    assert len(listing.quarantined) == 1
 
 
 @pytest.mark.parametrize("kind", ["pipe", "link to nothing", "circle"])
@@ -204,9 +204,9 @@ def test_what_is_no_file_is_not_called_empty(folder: Path, kind: str) -> None:
         os.mkfifo(video)
     else:
         video.symlink_to(video if kind == "circle" else folder / "nothing")
-    rejection = only_rejection(folder)
-    assert rejection.reason is QuarantineReason.UNREADABLE
-    assert "a.mp4: no file" in rejection.message
+    refused = only_quarantined(folder)
+    assert refused.reason is QuarantineReason.UNREADABLE
+    assert "a.mp4: no file" in refused.message
 
 
 # Consent and time are not guessed
@@ -215,7 +215,7 @@ def test_what_is_no_file_is_not_called_empty(folder: Path, kind: str) -> None:
 @pytest.mark.parametrize("consent", ["yes", "true", "on", "1", 1, 1.0, [True], None])
 def test_consent_is_true_or_false_and_nothing_like_it(folder: Path, consent: object) -> None:
     place(folder, "a", b"video", consent=consent)
-    assert "consent: must be true or false" in only_rejection(folder).message
+    assert "consent: must be true or false" in only_quarantined(folder).message
 
 
 @pytest.mark.parametrize("stated", ["yes", "1", "", " true"])
@@ -228,19 +228,19 @@ def test_a_manifest_states_consent_as_plainly(folder: Path, stated: str) -> None
     (folder / "manifest.csv").write_text("file,session_id,patient_id,started_at,consent\n" + rows)
     listing = listed(folder)
     assert [recording.name for recording in listing.recordings] == ["b.mp4"]
-    assert "consent: must be true or false" in listing.rejections[0].message
+    assert "consent: must be true or false" in listing.quarantined[0].message
 
 
 @pytest.mark.parametrize("moment", [1772438400, 1772438400.0, "1772438400"])
 def test_a_number_is_no_time(folder: Path, moment: object) -> None:
     place(folder, "a", b"video", started_at=moment)
-    assert "started_at: must be written as" in only_rejection(folder).message
+    assert "started_at: must be written as" in only_quarantined(folder).message
 
 
 def test_a_field_given_twice_is_refused(folder: Path) -> None:
     place(folder, "a", b"video")
     (folder / "a.json").write_text(json.dumps(GOOD).replace("{", '{"consent": false, '))
-    assert "consent: given twice" in only_rejection(folder).message
+    assert "consent: given twice" in only_quarantined(folder).message
 
 
 @pytest.mark.parametrize(
@@ -254,12 +254,12 @@ def test_a_field_given_twice_is_refused(folder: Path) -> None:
 )
 def test_the_first_line_of_a_manifest_names_every_column_once(folder: Path, head: str) -> None:
     (folder / "manifest.csv").write_text(f"{head}\na.mp4,a,p01,2026-03-02T09:00:00+01:00,false,true\n")
-    assert "its first line must name file, session_id" in only_rejection(folder).message
+    assert "its first line must name file, session_id" in only_quarantined(folder).message
 
 
 def test_no_patient_is_called_like_the_page_of_the_ward(folder: Path) -> None:
     place(folder, "a", b"video", patient_id=WARD.upper())
-    assert "another pseudonym" in only_rejection(folder).message
+    assert "another pseudonym" in only_quarantined(folder).message
 
 
 # Sidecars and manifests that are too much
@@ -281,22 +281,22 @@ def test_no_patient_is_called_like_the_page_of_the_ward(folder: Path) -> None:
 def test_a_sidecar_may_hold_anything(folder: Path, text: str) -> None:
     place(folder, "a", b"video")
     (folder / "a.json").write_text(text)
-    rejection = only_rejection(folder)
-    assert rejection.reason is QuarantineReason.SIDECAR_INVALID
-    assert rejection.message.isprintable()
-    assert len(rejection.message) < 500
+    refused = only_quarantined(folder)
+    assert refused.reason is QuarantineReason.SIDECAR_INVALID
+    assert refused.message.isprintable()
+    assert len(refused.message) < 500
 
 
 def test_a_manifest_has_a_limit(folder: Path) -> None:
     with (folder / "manifest.csv").open("wb") as stream:
         stream.truncate(MAX_MANIFEST_BYTES + 1)
-    assert "larger than" in only_rejection(folder).message
+    assert "larger than" in only_quarantined(folder).message
 
 
 def test_a_file_beyond_the_limit_is_not_copied(folder: Path) -> None:
     place(folder, "a", b"video")
-    (rejection,) = listed(folder, max_bytes=4).rejections
-    assert rejection.reason is QuarantineReason.TOO_LARGE
+    (refused,) = listed(folder, max_bytes=4).quarantined
+    assert refused.reason is QuarantineReason.TOO_LARGE
 
 
 # Names
@@ -307,15 +307,15 @@ def test_a_file_beyond_the_limit_is_not_copied(folder: Path) -> None:
 )
 def test_a_name_is_shown_without_obeying_it(folder: Path, data: DataFolder, name: bytes) -> None:
     Path(os.fsdecode(bytes(folder) + b"/" + name)).write_bytes(b"video")
-    rejection = only_rejection(folder)
-    assert rejection.message.isprintable()
-    assert rejection.source_uri.isprintable()
-    assert rejection.source_uri.encode()  # can be stored: no halves of characters
-    record = quarantine_record(rejection, NIGHT, "run")
+    refused = only_quarantined(folder)
+    assert refused.message.isprintable()
+    assert refused.source_uri.isprintable()
+    assert refused.source_uri.encode()  # can be stored: no halves of characters
+    record = quarantine_record(refused, NIGHT, "run")
     with writing(data, file_of(data)) as writer:
         connection = writer.connection
         assert quarantine.add_quarantine(connection, record)
-        assert quarantine.of_night(connection, NIGHT)["source_uri"].to_list() == [rejection.source_uri]
+        assert quarantine.of_night(connection, NIGHT)["source_uri"].to_list() == [refused.source_uri]
 
 
 # Uploads that go on
@@ -325,13 +325,13 @@ def test_a_fresh_file_is_left_for_next_time_and_no_trouble(folder: Path) -> None
     place(folder, "a", b"video")
     (folder / "b.mp4").write_bytes(b"a video whose sidecar is under way")
     listing = listed(folder, settle_s=60)
-    assert (listing.recordings, listing.rejections, listing.found) == ((), (), 0)
+    assert (listing.recordings, listing.quarantined, listing.found) == ((), (), 0)
     assert ["next time" in unready.message for unready in listing.unready] == [True, True]
     hour_ago = (folder / "a.mp4").stat().st_mtime - 3600
     for path in folder.iterdir():
         os.utime(path, (hour_ago, hour_ago))
     listing = listed(folder, settle_s=60)
-    assert [type(found) for found in (*listing.recordings, *listing.rejections)] == [Recording, Rejection]
+    assert [type(found) for found in (*listing.recordings, *listing.quarantined)] == [Recording, QuarantinedSession]
     assert listing.unready == ()
 
 

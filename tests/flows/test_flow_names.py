@@ -59,7 +59,7 @@ def test_two_forms_of_unicode_are_one_name(folder: Path, video: str, other: str,
         (folder / f"{other}.json").write_text(json.dumps(SIDECAR))
     (folder / f"{other}.done").touch()
     listing = listed(folder, done_marker=".done")
-    assert (listing.rejections, listing.unready) == ((), ())
+    assert (listing.quarantined, listing.unready) == ((), ())
     (recording,) = listing.recordings
     assert recording.source_uri == f"{NIGHT}/{COMPOSED}.mp4"  # whatever the system that mounts the source makes of it
     assert (folder.parent / recording.path).read_bytes() == b"video"
@@ -73,8 +73,8 @@ def test_a_name_that_is_there_in_both_forms_is_a_question(folder: Path, kind: st
     (folder / f"{COMPOSED}.json").write_text(json.dumps(SIDECAR))
     listing = listed(folder)
     assert listing.recordings == ()
-    (rejection,) = listing.rejections
-    assert rejection.message.startswith(f"{COMPOSED}.{kind}: two files have this name")
+    (refused,) = listing.quarantined
+    assert refused.message.startswith(f"{COMPOSED}.{kind}: two files have this name")
 
 
 @pytest.mark.parametrize("by_manifest", [False, True])
@@ -88,20 +88,20 @@ def test_hidden_files_are_passed_over(folder: Path, by_manifest: bool) -> None:
         (folder / "bed1.json").write_text(json.dumps(SIDECAR))
     listing = listed(folder)
     assert [recording.name for recording in listing.recordings] == ["bed1.mp4"]
-    assert (listing.rejections, listing.unready) == ((), ())
+    assert (listing.quarantined, listing.unready) == ((), ())
 
 
 def test_a_manifest_that_lists_a_hidden_file_is_told(folder: Path) -> None:
     (folder / "._bed1.mp4").write_bytes(b"video")
     (folder / "manifest.csv").write_text(manifest("._bed1.mp4"))
-    (rejection,) = listed(folder).rejections
-    assert "line 2, file ._bed1.mp4 is a hidden file" in rejection.message
+    (refused,) = listed(folder).quarantined
+    assert "line 2, file ._bed1.mp4 is a hidden file" in refused.message
 
 
 @pytest.mark.parametrize("kind", ["MTS", "m2ts", "3gp", "wmv", "flv", "vob", "Qt", "dav", "h264"])
 def test_what_cameras_write_is_a_video(folder: Path, kind: str) -> None:
     (folder / f"bed7.{kind}").write_bytes(b"video")
-    assert listed(folder).rejections[0].reason is QuarantineReason.SIDECAR_MISSING
+    assert listed(folder).quarantined[0].reason is QuarantineReason.SIDECAR_MISSING
     (folder / "bed7.json").write_text(json.dumps(SIDECAR))
     assert [recording.name for recording in listed(folder).recordings] == [f"bed7.{kind}"]
 
@@ -113,9 +113,9 @@ def test_what_cameras_write_is_a_video(folder: Path, kind: str) -> None:
 def test_a_file_of_an_unknown_kind_beside_a_sidecar_is_named(folder: Path, name: str, why: str) -> None:
     (folder / name).write_bytes(b"video")
     (folder / "bed7.json").write_text(json.dumps(SIDECAR))
-    (rejection,) = listed(folder).rejections
-    assert rejection.reason is QuarantineReason.VIDEO_MISSING
-    assert f"bed7.json: no video of that name beside it; {name}: {why}" in rejection.message
+    (refused,) = listed(folder).quarantined
+    assert refused.reason is QuarantineReason.VIDEO_MISSING
+    assert f"bed7.json: no video of that name beside it; {name}: {why}" in refused.message
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
@@ -125,13 +125,13 @@ def test_a_manifest_is_separated_as_a_spreadsheet_writes_it(folder: Path, separa
     (folder / "manifest.csv").write_text(mark + manifest("a.mp4", separator=separator), encoding="utf-8")
     listing = listed(folder)
     assert [recording.name for recording in listing.recordings] == ["a.mp4"]
-    assert listing.rejections == ()
+    assert listing.quarantined == ()
 
 
 def test_a_manifest_in_another_encoding_is_one_clear_line(folder: Path) -> None:
     (folder / "manifest.csv").write_text(manifest(f"{COMPOSED}.mp4", separator=";"), encoding="cp1252")
-    (rejection,) = listed(folder).rejections
-    assert "is not UTF-8; save it as CSV UTF-8" in rejection.message
+    (refused,) = listed(folder).quarantined
+    assert "is not UTF-8; save it as CSV UTF-8" in refused.message
 
 
 @pytest.mark.parametrize("by_manifest", [False, True])

@@ -16,7 +16,7 @@ from flows.plan import NightPlan, PendingSession, quarantine_record
 from flows.request import RunRequest
 from flows.scoring import bundle_record
 from flows.shards import pack, recording_id
-from flows.sources import Recording, Rejection, Unready
+from flows.sources import QuarantinedSession, Recording, Unready
 from flows.sources.recordings import Digests
 from flows.sources.sidecar import Sidecar
 from pmfer.errors import QuarantineReason
@@ -68,8 +68,8 @@ def test_each_session_counts_once_by_what_became_of_it(writer: duckdb.DuckDBPyCo
     stored(writer, job, now, "mine")
     for pending, run_id in ((bad, "mine"), (known_bad, "earlier")):
         uri = pending.recording.source_uri
-        rejection = Rejection(uri, QuarantineReason.NOT_A_VIDEO, "no video", digest(uri), uri[11:-4], "birch-01")
-        quarantine.add_quarantine(writer, quarantine_record(rejection, NIGHT, run_id))
+        refused = QuarantinedSession(uri, QuarantineReason.NOT_A_VIDEO, "no video", digest(uri), uri[11:-4], "birch-01")
+        quarantine.add_quarantine(writer, quarantine_record(refused, NIGHT, run_id))
     waiting = Unready(f"{NIGHT}/late.mp4", "late.mp4: too fresh")
     plan = NightPlan(7, (now, before, bad, known_bad, changed), 1, (), (waiting,))
 

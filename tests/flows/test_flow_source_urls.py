@@ -124,7 +124,7 @@ def test_sessions_are_found_and_wrong_ones_named_at_every_kind_of_url(place: Pla
         len(VIDEO),
         "p01",
     )
-    assert {r.source_uri: r.reason for r in listing.rejections} == {
+    assert {r.source_uri: r.reason for r in listing.quarantined} == {
         f"{NIGHT}/b.mp4": QuarantineReason.SIDECAR_MISSING,
         f"{NIGHT}/c.mp4": QuarantineReason.EMPTY_FILE,
     }
@@ -146,7 +146,7 @@ def test_names_of_other_systems_work_at_every_kind_of_url(place: Place, tmp_path
     place.put("._Su\u0308d.MTS", b"\0\x05\x16\x07")
     listing = list_night(place.source, NIGHT)
     (recording,) = listing.recordings
-    assert (recording.source_uri, listing.rejections) == (f"{NIGHT}/S\u00fcd.MTS", ())
+    assert (recording.source_uri, listing.quarantined) == (f"{NIGHT}/S\u00fcd.MTS", ())
     with staging_folder(tmp_path / "staging") as folder:
         assert copy_recording(recording, place.source, folder).path.read_bytes() == VIDEO
 
@@ -158,7 +158,7 @@ def test_a_remote_name_that_is_not_utf_8_costs_its_session_alone(ssh: SshServer,
     Path(os.fsdecode(bytes(tmp_path) + f"/{NIGHT}/caf".encode() + b"\xe9.mp4")).write_bytes(VIDEO)
     listing = list_night(place.source, NIGHT)
     assert [recording.name for recording in listing.recordings] == ["a.mp4"]
-    assert [rejection.source_uri for rejection in listing.rejections] == [f"{NIGHT}/caf\\xe9.mp4"]
+    assert [refused.source_uri for refused in listing.quarantined] == [f"{NIGHT}/caf\\xe9.mp4"]
 
 
 def test_a_copy_is_hashed_on_the_way_and_known_afterwards(place: Place, tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_a_night_is_scored_from_afar_and_read_once(
     with duckdb.connect(data.published, read_only=True) as connection:
         assert connection.sql("SELECT session_id, source_uri FROM sessions").fetchall() == [("a", f"{NIGHT}/a.mp4")]
     again = run_night(place.source.url, data, NIGHT)
-    assert (again.pending, again.done_before, again.rejections) == ((), 1, ())
+    assert (again.pending, again.done_before, again.quarantined) == ((), 1, ())
 
 
 def test_a_file_that_changed_since_it_was_listed_is_left(place: Place, tmp_path: Path) -> None:
@@ -299,8 +299,8 @@ def test_a_remote_link_is_quarantined_since_only_the_server_knows_where_it_leads
     (folder / str(NIGHT)).mkdir(parents=True)
     (folder / str(NIGHT) / "a.mp4").symlink_to(tmp_path / "secret.mp4")
     (folder / str(NIGHT) / "a.json").write_text(json.dumps(SIDECAR))
-    (rejection,) = list_night(sftp_source(ssh, folder), NIGHT).rejections
-    assert "link" in rejection.message
+    (refused,) = list_night(sftp_source(ssh, folder), NIGHT).quarantined
+    assert "link" in refused.message
 
 
 @pytest.mark.parametrize(
