@@ -29,7 +29,9 @@ from warehouse.address import Address, FileAddress
 from warehouse.audit import current_head
 from warehouse.connection import logs_beside, open_reader, remove_logs, require_opens
 from warehouse.encryption import make_private_folder
-from warehouse.publish import flush
+from warehouse.publish import copy_database, flush
+from warehouse.transaction import one_line_errors
+from warehouse.warehouse import Writer
 
 MANIFEST_FILE = "backup.json"
 FORMAT_VERSION = 1
@@ -52,7 +54,7 @@ class Backup:
 
 
 def make_backup(data: DataFolder, warehouse: Address, out: Path) -> Backup:
-    """Publish what is stored, and copy it with all that cannot be made again.
+    """Copy what is stored, published or not, with all else that cannot be made again.
 
     Args:
         data: the data folder.
@@ -74,9 +76,9 @@ def make_backup(data: DataFolder, warehouse: Address, out: Path) -> Backup:
         if any(out.iterdir()):
             raise ConfigurationError(f"{out}: is not empty; give each backup a folder of its own")
         with writing(data, address) as writer:
-            writer.publish()
             head = current_head(writer.connection)
-            for name, path in _contents(data, address):
+            files[SNAPSHOT] = _copy_warehouse(writer, out / SNAPSHOT)
+            for name, path in _contents(data):
                 files[name] = _copy(path, out / name)
         made_at = datetime.now(UTC)
         document = {
@@ -257,8 +259,7 @@ def _files_of_another(backup: Backup, data: DataFolder, address: FileAddress) ->
     return (path for path in present if path not in expected or sha256_file(path) != expected[path])
 
 
-def _contents(data: DataFolder, address: FileAddress) -> Iterator[tuple[str, Path]]:
-    yield SNAPSHOT, address.published
+def _contents(data: DataFolder) -> Iterator[tuple[str, Path]]:
     for folder in FOLDERS:
         for path in sorted((data.root / folder).rglob("*")):
             if path.is_file() and not path.is_symlink():
@@ -269,6 +270,18 @@ def _is_ours(name: str) -> bool:
     """Whether a path stays below the folder and is one that a backup writes."""
     parts = PurePosixPath(name).parts
     return name == SNAPSHOT or (len(parts) > 1 and parts[0] in FOLDERS and ".." not in parts)
+
+
+def _copy_warehouse(writer: Writer, target: Path) -> str:
+    """Copy the database for its owner only, as a snapshot, and give the hash of the copy.
+
+    Not by way of publishing: what breaks a contract is backed up as well, and does not reach readers.
+    """
+    make_private_folder(target.parent)
+    with one_line_errors(target):
+        copy_database(writer.connection, target, writer.address.key)
+        flush(target)
+    return sha256_file(target)
 
 
 def _copy(source: Path, target: Path) -> str:
