@@ -19,7 +19,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from flows.data_folder import DataFolder
-from flows.private_file import write_private
 from flows.settings import Settings
 from flows.writing import require_existing, writing
 from pmfer import __version__
@@ -28,7 +27,7 @@ from pmfer.errors import ConfigurationError, WarehouseError
 from warehouse.address import Address, FileAddress
 from warehouse.audit import current_head
 from warehouse.connection import logs_beside, open_reader, remove_logs, require_opens
-from warehouse.encryption import make_private_folder
+from warehouse.private_file import make_private_folder, write_private
 from warehouse.publish import copy_database, flush
 from warehouse.transaction import one_line_errors
 from warehouse.warehouse import Writer

@@ -25,7 +25,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from flows.data_folder import DataFolder
 from flows.logs import nameless_errors, without_identities
 from flows.outcome import NightOutcome
-from flows.private_file import write_private
 from flows.process import set_up_worker
 from flows.proxies import shown
 from flows.request import RunRequest
@@ -34,6 +33,7 @@ from flows.warehouse_address import warehouse_address
 from pmfer.errors import PmferError, QuarantineReason
 from warehouse import quarantine, runs
 from warehouse.connection import open_reader
+from warehouse.private_file import write_private
 
 READABLE = 0o644  # the collector is another account, and nothing in the file is about anybody
 LOOK = "`pmfer status` and the log say more."

@@ -15,7 +15,6 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 from flows.data_folder import DataFolder
-from flows.private_file import write_private
 from flows.proxies import TIMEOUT_S, is_loopback, server_trouble
 from flows.settings import (
     HEARTBEAT_S,
@@ -29,6 +28,7 @@ from flows.settings import (
     prefect_server,
 )
 from pmfer.errors import ConfigurationError
+from warehouse.private_file import write_private
 
 ROOT = Path(__file__).parents[1]  # of the program
 USUAL_URL = "http://127.0.0.1:4200/api"

@@ -16,8 +16,8 @@ from pathlib import Path
 import duckdb
 
 from flows.data_folder import DataFolder
-from flows.private_file import write_private
 from warehouse import quarantine, runs
+from warehouse.private_file import write_private
 
 LOOKED_BACK = 14  # nights of the warehouse whose last run is asked for
 

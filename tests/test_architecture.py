@@ -41,14 +41,13 @@ RESERVED = {
 # what the parts of flows may import of flows, besides themselves
 INSIDE_FLOWS: dict[str, set[str]] = {
     "flows.settings": set(),
-    "flows.private_file": set(),
     "flows.sources": {"flows.csv_table", "flows.data_folder"},
     "flows.privacy": {
-        *("flows.csv_table", "flows.data_folder", "flows.printing", "flows.private_file", "flows.report"),
+        *("flows.csv_table", "flows.data_folder", "flows.printing", "flows.report"),
         *("flows.settings", "flows.sources", "flows.writing"),
     },
     "flows.monitoring": {
-        *("flows.data_folder", "flows.logs", "flows.outcome", "flows.private_file", "flows.process", "flows.proxies"),
+        *("flows.data_folder", "flows.logs", "flows.outcome", "flows.process", "flows.proxies"),
         *("flows.request", "flows.settings", "flows.warehouse_address"),
     },
     "flows.plan": {"flows.job", "flows.sources"},

@@ -20,9 +20,9 @@ from pathlib import Path
 import duckdb
 
 from warehouse.address import Address, FileAddress, LakeAddress, as_address
-from warehouse.encryption import make_private_folder
 from warehouse.lake import attach_lake_for_reading, attach_lake_for_writing, check_lake_key, is_lake, record_lake_key
 from warehouse.migrate import migrate, require_current_schema
+from warehouse.private_file import make_private_folder
 from warehouse.sql import load_extension, quoted
 from warehouse.transaction import one_line_errors
 

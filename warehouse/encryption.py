@@ -1,4 +1,4 @@
-"""What keeps others out: what a key is, Parquet files under it, and folders and files for their owner alone.
+"""What keeps others out: what a key is, and Parquet files under it.
 
 A key is 32 random bytes written in base64, as `openssl rand -base64 32` makes them. Passphrases are refused: they can
 be guessed. The same text opens an encrypted file in any DuckDB: `ATTACH 'file' (ENCRYPTION_KEY 'KEY')`, or `PRAGMA
@@ -10,7 +10,6 @@ import binascii
 import hashlib
 import hmac
 import io
-import os
 import secrets
 import stat
 from pathlib import Path
@@ -125,14 +124,3 @@ def _add_key(connection: duckdb.DuckDBPyConnection, key: str) -> None:
 
 def _hash(salt: str, key: str) -> str:
     return hashlib.sha256(f"{salt}:{key}".encode()).hexdigest()
-
-
-def make_private_folder(folder: Path) -> None:
-    """Make the missing folders of a path (0700)."""
-    for missing in reversed([f for f in (folder, *folder.parents) if not f.exists()]):
-        missing.mkdir(mode=0o700, exist_ok=True)
-
-
-def make_private_file(path: Path) -> None:
-    """Make an empty file (0600), unless there is one."""
-    os.close(os.open(path, os.O_CREAT | os.O_CLOEXEC, 0o600))

@@ -19,8 +19,9 @@ from pathlib import Path
 import duckdb
 
 from warehouse.dictionary import render_dictionary_of
-from warehouse.encryption import make_private_folder, parquet_options
+from warehouse.encryption import parquet_options
 from warehouse.migrate import shipped_migrations
+from warehouse.private_file import make_private_folder
 from warehouse.sql import quoted
 from warehouse.transaction import one_line_errors
 

@@ -14,7 +14,8 @@ import duckdb
 
 from pmfer.errors import WarehouseError
 from warehouse.address import LakeAddress, S3Access
-from warehouse.encryption import is_key_of, key_check, make_private_file, make_private_folder
+from warehouse.encryption import is_key_of, key_check
+from warehouse.private_file import make_private_file, make_private_folder
 from warehouse.sql import current_database, load_extension, quoted
 from warehouse.transaction import advisory_lock, alone_in, alone_in_file, file_lock, one_line_errors, transaction
 

@@ -29,8 +29,8 @@ from warehouse.connection import (
     open_writer,
     remove_logs,
 )
-from warehouse.encryption import make_private_folder
 from warehouse.lake import alone, forget_history
+from warehouse.private_file import make_private_folder
 from warehouse.sql import quoted
 from warehouse.transaction import WORK_SUFFIX, database_path, one_line_errors, transaction
 

@@ -20,7 +20,7 @@ import duckdb
 from pmfer.errors import WarehouseError
 from warehouse import audit
 from warehouse.audit import GENESIS, Head, account
-from warehouse.encryption import make_private_folder
+from warehouse.private_file import make_private_folder
 from warehouse.transaction import database_path, one_line_errors, transaction
 from warehouse.verify import Link, Note, find_break, read_head, write_head
 

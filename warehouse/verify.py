@@ -5,8 +5,6 @@ outside of the database, that of the read log beside it.
 """
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,7 @@ import duckdb
 
 from pmfer.errors import WarehouseError
 from warehouse.audit import GENESIS, Entry, Head, current_head
-from warehouse.encryption import make_private_folder
+from warehouse.private_file import write_private
 from warehouse.transaction import database_path, one_line_errors
 
 
@@ -139,16 +137,7 @@ def write_head(path: Path, head: Head) -> None:
     """
     text = json.dumps({"entries": head.entries, "sha256": head.sha256}) + "\n"
     try:
-        make_private_folder(path.parent)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-            Path(name).replace(path)
-        finally:
-            Path(name).unlink(missing_ok=True)
+        write_private(path, text)
     except OSError as error:
         raise WarehouseError(f"{path}: cannot be written ({error.strerror}); make room or give access") from None
 

@@ -10,9 +10,9 @@ import duckdb
 import polars as pl
 
 from flows.data_folder import DataFolder
-from flows.private_file import private_draft
 from warehouse.consent import Consent, record_consents
 from warehouse.encryption import read_parquet, write_parquet
+from warehouse.private_file import private_draft
 
 _SCHEMA = {
     "patient_id": pl.String,

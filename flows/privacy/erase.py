@@ -31,7 +31,6 @@ from flows.privacy.patient_files import (
     require_removable,
 )
 from flows.privacy.ward_again import renew_reports, renew_ward, stale_reports, stale_wards, ward_files
-from flows.private_file import write_private
 from flows.settings import read_settings
 from flows.sources import MANIFEST
 from flows.sources.names import printable
@@ -41,6 +40,7 @@ from warehouse import audit, erasure
 from warehouse.address import Address
 from warehouse.connection import open_reader
 from warehouse.personal import Traces
+from warehouse.private_file import write_private
 from warehouse.publish import require_room, rewrite, standstill, storage_files
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

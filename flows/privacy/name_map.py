@@ -10,8 +10,8 @@ from types import MappingProxyType
 import polars as pl
 
 from flows.csv_table import delimiter_of
-from flows.private_file import private_draft
 from pmfer.errors import ReportError
+from warehouse.private_file import private_draft
 
 COLUMNS = ("patient_id", "name")
 LONGEST_NAME = 100  # characters

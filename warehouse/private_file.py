@@ -1,10 +1,21 @@
-"""Files that are written whole or not at all, for their owner only: every small file of flows goes through here."""
+"""Folders and files for their owner only; a small file is written whole or not at all."""
 
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make the missing folders of a path (0700)."""
+    for missing in reversed([f for f in (folder, *folder.parents) if not f.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)
+
+
+def make_private_file(path: Path) -> None:
+    """Make an empty file (0600), unless there is one."""
+    os.close(os.open(path, os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 @contextmanager
@@ -21,7 +32,7 @@ def private_draft(path: Path, *, keep: bool = False) -> Iterator[Path]:
     Raises:
         OSError: it cannot be written.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(path.parent)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(descriptor)
     draft = Path(name)
