@@ -53,8 +53,6 @@ INSIDE_FLOWS: dict[str, set[str]] = {
     "flows.plan": {"flows.job", "flows.sources"},
     "flows.report": {"flows.data_folder", "flows.printing", "flows.writing"},
 }
-# a source opens its module when a URL asks for it, and that module extends what all sources are
-OPENED_LATE = {("flows.sources.location", "flows.sources.sftp")}
 
 
 @functools.cache
@@ -114,10 +112,7 @@ def test_only_the_deployed_flows_and_commands_know_the_night() -> None:
 def test_imports_go_in_no_circle(room: str) -> None:
     known = modules(room)
     needs = {
-        name: {
-            other for other in imports_of(path) if other in known and other != name and (name, other) not in OPENED_LATE
-        }
-        for name, path in known.items()
+        name: {other for other in imports_of(path) if other in known and other != name} for name, path in known.items()
     }
     graphlib.TopologicalSorter(needs).prepare()  # names the circle if there is one
 
