@@ -20,7 +20,7 @@ import onnx
 from numpy.typing import NDArray
 from PIL import Image
 
-from inference.faces import Faces, Floats, Picture, centres, join, sizes, suppress
+from inference.faces import Faces, Floats, Picture, centres, merge, sizes, suppress
 from inference.frame import Frame
 from inference.options import CENTERFACE, YUNET, ScoringOptions
 from inference.runtime import Network
@@ -123,7 +123,7 @@ def _look(
         for own, faces, picture, upright in zip(found, detector.detect(canvas), turned, pictures, strict=True):
             size = (upright.shape[1], upright.shape[0])
             own.append(faces.turned(lean, picture.size, size) if lean else faces)
-    return [suppress(join(own), MAX_OVERLAP) if len(own) > 1 else own[0] for own in found]
+    return [merge(own, MAX_OVERLAP) for own in found]
 
 
 def main_face(faces: Faces, size_px: tuple[int, int]) -> int | None:
@@ -196,11 +196,10 @@ class YuNet:
         """Faces of one picture from its twelve outputs, each [cells, values]."""
         grids = [outputs[start : start + len(YUNET_OUTPUTS)] for start in range(0, len(outputs), len(YUNET_OUTPUTS))]
         found = [self._decode_grid(grid, stride, width) for grid, stride in zip(grids, YUNET_STRIDES_PX, strict=True)]
-        boxes, scores, landmarks = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        return suppress(Faces(boxes, scores, landmarks), MAX_OVERLAP)
+        return merge(found, MAX_OVERLAP)
 
-    def _decode_grid(self, grid: list[Floats], stride: int, width: int) -> tuple[Floats, Floats, Floats]:
-        """Boxes [K, 4], scores [K] and landmarks [K, 5, 2] of one grid's cells that are sure enough."""
+    def _decode_grid(self, grid: list[Floats], stride: int, width: int) -> Faces:
+        """Faces of one grid's cells that are sure enough, in no order."""
         face, object_, box, points = grid
         score = np.sqrt(np.clip(face[:, 0], 0, 1) * np.clip(object_[:, 0], 0, 1))
         kept = np.nonzero(score >= self._min_score)[0]
@@ -208,7 +207,7 @@ class YuNet:
         sides = np.exp(box[kept, 2:]) * stride
         corners = (cells + box[kept, :2]) * stride - sides / 2
         landmarks = (points[kept].reshape(-1, 5, 2) + cells[:, None]) * stride
-        return np.concatenate([corners, sides], axis=1), score[kept], landmarks
+        return Faces(np.concatenate([corners, sides], axis=1), score[kept], landmarks)
 
 
 def with_free_shape(path: Path) -> bytes:

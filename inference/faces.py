@@ -64,13 +64,14 @@ def centres(boxes: Floats) -> Floats:
     return np.asarray(boxes[:, :2] + boxes[:, 2:] / 2, np.float32)
 
 
-def join(found: Sequence[Faces]) -> Faces:
-    """Several finds in one picture as one, in their order."""
-    return Faces(
-        np.concatenate([faces.boxes for faces in found]),
-        np.concatenate([faces.scores for faces in found]),
-        np.concatenate([faces.landmarks for faces in found]),
+def merge(found: Sequence[Faces], max_overlap: float) -> Faces:
+    """The faces of one picture that several looks found; one that more than one found is taken as the surest saw it."""
+    if len(found) == 1:
+        return found[0]
+    boxes, scores, landmarks = (
+        np.concatenate(parts) for parts in zip(*((f.boxes, f.scores, f.landmarks) for f in found), strict=True)
     )
+    return suppress(Faces(boxes, scores, landmarks), max_overlap)
 
 
 def suppress(faces: Faces, max_overlap: float) -> Faces:

@@ -8,7 +8,7 @@ and now and then all round: for a face that leans in another way, as somebody do
 from collections.abc import Collection, Sequence
 
 from inference.detect import MAX_OVERLAP, Detector, find_faces, find_faces_in_stills
-from inference.faces import Faces, Picture, join, roll, sizes, suppress
+from inference.faces import Faces, Picture, merge, roll, sizes
 from inference.frame import Frame
 
 QUARTERS = (0, 90, 180, 270)  # degrees clockwise
@@ -89,7 +89,7 @@ class Lookout:
         if self._since_round >= (ROUND if well_seen else self._retry):
             others = set(QUARTERS if well_seen else EIGHTHS) - self._leans
             if others:
-                faces = suppress(join([faces, *self.find([frame], others)]), MAX_OVERLAP)
+                faces = merge([faces, *self.find([frame], others)], MAX_OVERLAP)
             well_seen = is_well_seen(faces, EIGHTHS)
             self._since_round = 0
             self._retry = RETRY if well_seen else min(2 * self._retry, ROUND)
