@@ -1,30 +1,25 @@
 """A night on a disk that becomes full while it runs: a real file system, filled by another program."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from datetime import date
 from pathlib import Path
 
 import pytest
+from own_mounts import told_in_a_namespace
 
 from simulator.ward import WardPlan, write_ward
 
 pytestmark = pytest.mark.slow
 
 NIGHT = date(2026, 3, 2)
-IN_A_NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
 MOUNT = 'mount -t tmpfs -o size=64m tmpfs "$FOLDER/data"'
-# The file system goes with its processes, so all of the story takes place within one.
 STORY = f"""
 night() {{
     "$PYTHON" -m cli nightly --source "$FOLDER/source" --date {NIGHT} --data-dir "$FOLDER/data" >"$FOLDER/$1.out" \\
         2>"$FOLDER/$1.err"
     echo $? >"$FOLDER/$1.code"
 }}
-{MOUNT} || exit
 ( until ls "$FOLDER"/data/staging/run-*/*.mp4 || test -e "$FOLDER/full.code"; do sleep 0.01; done
     cat /dev/zero >"$FOLDER/data/other" ) >"$FOLDER/filling" 2>&1 &
 night full
@@ -40,13 +35,7 @@ night again
 def test_a_disk_that_becomes_full_ends_the_night_in_one_line_and_room_lets_the_next_finish_it(tmp_path: Path) -> None:
     write_ward(tmp_path / "source", WardPlan(NIGHT, days=1, seconds_per_session=1.2, size=(160, 120)), workers=2)
     (tmp_path / "data").mkdir()
-    environment = os.environ | {"FOLDER": str(tmp_path), "PYTHON": sys.executable}
-    try:
-        subprocess.run([*IN_A_NAMESPACE, MOUNT], env=environment, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("this machine lets nobody mount a file system of his own")
-    told = subprocess.run([*IN_A_NAMESPACE, STORY], env=environment, capture_output=True, text=True, check=False)
-    assert told.returncode == 0, told.stderr
+    told_in_a_namespace(MOUNT, STORY, {"FOLDER": tmp_path})
     assert "No space left" in (tmp_path / "filling").read_text()
 
     for name in ("full", "still_full"):

@@ -1,7 +1,6 @@
 """A source that is not mounted, or not any more: nothing is quarantined for it, and its return finishes the night."""
 
 import json
-import os
 import subprocess
 import sys
 from contextlib import closing
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from notice_server import notice_server
+from own_mounts import told_in_a_namespace
 from privacy_folder import file_of
 
 from flows import prefect_runs, scoring
@@ -162,11 +162,9 @@ def test_a_source_that_is_unmounted_in_mid_night_stops_it_and_quarantines_nothin
     assert aside(data) == before | {f"{NIGHT}/b.mp4": "not_a_video"}
 
 
-IN_A_NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
 # A tmpfs in the place of the source, and another one in its place after the listing.
-MOUNTS = """
-mount -t tmpfs tmpfs "$SOURCE" && cp -r "$WARD/." "$SOURCE" && exec "$PYTHON" -c "$STORY"
-"""
+MOUNT = 'mount -t tmpfs tmpfs "$SOURCE"'
+FILL_AND_TELL = 'cp -r "$WARD/." "$SOURCE" && exec "$PYTHON" -c "$STORY"'
 STORY = """
 import os, subprocess
 from datetime import date
@@ -196,21 +194,7 @@ lost()
 def test_a_real_mount_that_is_gone_and_another_disk_in_its_place_are_both_noticed(source: Path, tmp_path: Path) -> None:
     for name in ("mounted", "staging"):
         (tmp_path / name).mkdir()
-    environment = os.environ | {
-        "SOURCE": str(tmp_path / "mounted"),
-        "STAGING": str(tmp_path / "staging"),
-        "WARD": str(source),
-        "PYTHON": sys.executable,
-        "STORY": STORY,
-    }
-    try:
-        subprocess.run(
-            [*IN_A_NAMESPACE, 'mount -t tmpfs tmpfs "$SOURCE"'], env=environment, check=True, capture_output=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("this machine lets nobody mount a file system of his own")
-    told = subprocess.run([*IN_A_NAMESPACE, MOUNTS], env=environment, capture_output=True, text=True, check=False)
-    assert told.returncode == 0, told.stderr
-    lines = told.stdout.splitlines()
+    places = {"SOURCE": tmp_path / "mounted", "STAGING": tmp_path / "staging", "WARD": source}
+    lines = told_in_a_namespace(MOUNT, FILL_AND_TELL, places | {"STORY": STORY}).splitlines()
     assert len(lines) == 2
     assert all("another file system is in its place" in line for line in lines)

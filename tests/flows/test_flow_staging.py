@@ -12,6 +12,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from own_mounts import told_in_a_namespace
 from privacy_folder import file_of
 
 from flows.data_folder import DataFolder
@@ -124,9 +125,7 @@ def test_a_sparse_file_that_does_not_fit_now_never_will(tmp_path: Path) -> None:
     assert list((tmp_path / "staging").iterdir()) == []
 
 
-IN_A_NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
 MOUNT = 'mount -t tmpfs -o size=200m tmpfs "$FOLDER/data"'
-# The file system goes with its processes, so all of the story takes place within one.
 STORY = f"""
 night() {{
     "$PYTHON" -m cli nightly --source "$FOLDER/source" --date {NIGHT} --data-dir "$FOLDER/data" >"$FOLDER/$1.out" \\
@@ -134,7 +133,6 @@ night() {{
     echo $? >"$FOLDER/$1.code"
     "$PYTHON" -m cli quarantine list --json --data-dir "$FOLDER/data" >"$FOLDER/$1.aside"
 }}
-{MOUNT} || exit
 head -c 150000000 /dev/zero >"$FOLDER/data/other"
 night full
 rm "$FOLDER/data/other"
@@ -148,13 +146,7 @@ def test_a_recording_without_room_now_waits_and_all_others_are_done(tmp_path: Pa
     deliver(tmp_path / "source", "b")
     deliver(tmp_path / "source", "c", size=300_000_000)
     (tmp_path / "data").mkdir()
-    environment = os.environ | {"FOLDER": str(tmp_path), "PYTHON": sys.executable}
-    try:
-        subprocess.run([*IN_A_NAMESPACE, MOUNT], env=environment, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("this machine lets nobody mount a file system of his own")
-    told = subprocess.run([*IN_A_NAMESPACE, STORY], env=environment, capture_output=True, text=True, check=False)
-    assert told.returncode == 0, told.stderr
+    told_in_a_namespace(MOUNT, STORY, {"FOLDER": tmp_path})
 
     def reasons(night: str) -> dict[str, str]:
         rows = [json.loads(line) for line in (tmp_path / f"{night}.aside").read_text().splitlines()]
