@@ -1,4 +1,4 @@
-"""The warehouse as the other rooms see it: one object that opens it and owns what must not be forgotten.
+"""The warehouse as the other rooms write it: one object that opens it and owns what must not be forgotten.
 
 Whoever writes is named in the audit log, where that log ends is noted outside of the database, and what was written is
 published when the block ends well.
@@ -15,20 +15,13 @@ import duckdb
 from pmfer.errors import PmferError, WarehouseError
 from warehouse import audit
 from warehouse.address import Address
-from warehouse.connection import open_reader, open_writer
+from warehouse.connection import open_writer
 from warehouse.publish import publish
 from warehouse.read_log import note_reads
 from warehouse.transaction import one_line_errors
 from warehouse.verify import note_head
 
 log = logging.getLogger("pmfer.audit")
-
-
-@dataclass(frozen=True)
-class Reader:
-    """An open warehouse that is only read; it stays as it was when it was opened."""
-
-    connection: duckdb.DuckDBPyConnection
 
 
 @dataclass(frozen=True)
@@ -81,16 +74,6 @@ class Warehouse:
                     self._note_end(connection)
                 raise
             self._note_end(connection)
-
-    @contextmanager
-    def read(self) -> Iterator[Reader]:
-        """Open what was published, or a lake, read-only.
-
-        Raises:
-            WarehouseError: there is none, or it cannot be read, see open_reader.
-        """
-        with closing(open_reader(self.address)) as connection:
-            yield Reader(connection)
 
     def _head(self, connection: duckdb.DuckDBPyConnection) -> audit.Head:
         with one_line_errors(self.address):

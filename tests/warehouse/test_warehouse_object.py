@@ -1,5 +1,6 @@
 """Whoever writes through the object forgets nothing: who acted, where the audit log ends, and to publish."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from warehouse_samples import sample_session, store_sample
 from pmfer.errors import WarehouseError
 from warehouse.address import FileAddress
 from warehouse.audit import current_head
+from warehouse.connection import open_reader
 from warehouse.verify import read_head
 from warehouse.warehouse import Warehouse
 
@@ -22,8 +24,8 @@ def warehouse(empty_file: FileAddress, tmp_path: Path) -> Warehouse:
 
 def sessions(warehouse: Warehouse) -> list[str]:
     """What readers see."""
-    with warehouse.read() as reader:
-        rows = reader.connection.execute("SELECT session_id FROM sessions ORDER BY 1").fetchall()
+    with closing(open_reader(warehouse.address)) as reader:
+        rows = reader.execute("SELECT session_id FROM sessions ORDER BY 1").fetchall()
     return [session_id for (session_id,) in rows]
 
 
@@ -32,8 +34,8 @@ def test_what_a_block_wrote_is_published_and_the_end_of_the_audit_log_is_noted(w
         store_sample(writer.connection, sample_session("s1"))
         head = current_head(writer.connection)
     assert sessions(warehouse) == ["s1"]
-    with warehouse.read() as reader:
-        rows = reader.connection.execute("SELECT actor, action FROM audit_log ORDER BY entry").fetchall()
+    with closing(open_reader(warehouse.address)) as reader:
+        rows = reader.execute("SELECT actor, action FROM audit_log ORDER BY entry").fetchall()
     assert rows == [("night team", "session_stored"), ("night team", "snapshot_published")]
     noted = read_head(warehouse.audit_head)
     assert noted is not None
