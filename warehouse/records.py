@@ -25,6 +25,9 @@ class SessionRecord:
     source_uri: str  # relative to the source
     content_sha256: str  # of the video file, 64 hex digits
     consent: bool
+    ward: str | None = None  # None where the sidecar does not say, as below
+    room: str | None = None
+    situation: str | None = None  # at_rest, during_care, meal or therapy
 
     @property
     def session_date(self) -> date:
@@ -120,6 +123,49 @@ class QuarantineRecord:
     def quarantine_id(self) -> str:
         """SHA-256 over source, content and reason: the same trouble with the same file is one row."""
         return digest(self.source_uri, self.content_sha256 or "", self.reason)
+
+
+@dataclass(frozen=True)
+class FindingRecord:
+    """What a report says of one patient, day and measure. Values are in the unit of the measure, as in daily_values."""
+
+    patient_id: str
+    session_date: date  # the day reported on
+    measure: str
+    bundle_id: str  # 64 hex digits
+    options_sha256: str  # 64 hex digits
+    kind: Literal["headline", "phrase", "context"]  # only a headline measure puts a patient on the ward's list
+    state: str  # usual, higher, lower or insufficient
+    stage: str  # new, open, back, accepted, usual or not_compared
+    code_version: str
+    rules: tuple[str, ...] = ()  # that raised it
+    value: float | None = None  # None where the day had too little data
+    recent: float | None = None  # weighted mean of the last days
+    usual_low: float | None = None  # None without a baseline, as the next four
+    usual_high: float | None = None
+    centre: float | None = None
+    limit_low: float | None = None
+    limit_high: float | None = None
+    baseline_days: int = 0
+    direction: str | None = None  # of the flag, higher or lower; None without one, as the next six
+    opened_on: date | None = None
+    onset_on: date | None = None
+    onset_from: date | None = None
+    onset_to: date | None = None
+    closed_on: date | None = None  # None while it is open, too
+    days_open: int | None = None
+    lack: str | None = None  # why nothing was compared
+    accepted_on: date | None = None  # first day of the level that a person accepted
+
+
+@dataclass(frozen=True)
+class AcceptedLevel:
+    """A new usual level that a person accepts for one measure of a patient."""
+
+    patient_id: str
+    measure: str
+    from_date: date  # first day of the new level
+    note: str  # why, 1 to 500 characters
 
 
 @dataclass(frozen=True)

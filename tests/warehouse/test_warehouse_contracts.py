@@ -29,6 +29,7 @@ BREAKS = {
     "episodes_plausible": f"INSERT INTO episodes VALUES ({FIRST}, 'smile', 2, 1, 2, 0.9, 0.8)",
     "expressions_sum_to_one": f"UPDATE stored_frames SET happiness = happiness / 2 + 0.25, fear = 0.5 WHERE {SCORED}",
     "extra_scores_of_scored_frames": f"INSERT INTO frame_extra_scores VALUES ({FIRST}, 's1', 9999, 'wince', 0.5)",
+    "findings_plausible": "INSERT INTO accepted_levels VALUES ('p01', 'sadness', '2026-06-01', '', 'x', now(), NULL)",
     "frames_complete": f"DELETE FROM stored_frames WHERE {SCORED}",
     "frames_in_order": f"UPDATE stored_frames SET pts_s = 99 WHERE {SCORED}",
     "keys_unique": "INSERT INTO consents SELECT 'p01', '2026-06-02', NULL, NULL, 'form', now() FROM range(2)",
