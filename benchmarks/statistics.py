@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.series import LEVEL, SCENARIOS, SPREAD, Scenario, series
-from reports.findings import sensitivity_of
 from reports.measures import DEFAULT_THRESHOLDS, HEADLINE_MEASURES, Concern, Measure, Thresholds
 from reports.statistics.bootstrap import day_intervals
 from reports.statistics.control_chart import ControlChart, Sensitivity, control_chart
 from reports.statistics.robust import Floats
+from reports.trends import sensitivity_of
 
 FLAGGING = tuple(measure for measure in HEADLINE_MEASURES if measure.concern is not Concern.NEITHER)
 CLOSE = tuple(measure for measure in FLAGGING if measure.watched_closely)

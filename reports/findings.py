@@ -1,21 +1,13 @@
-"""Findings: what is flagged, by which rule and since when, and why nothing could be compared.
+"""Findings: what is flagged, by which rule and since when, and why nothing could be compared."""
 
-Pure functions over polars frames: nothing here reads a database, prints or draws.
-"""
-
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 
-import numpy as np
 import polars as pl
 
-from reports.daily import enough_frames, facing, usable_session
-from reports.measures import Concern, Measure, Rule, Thresholds
-from reports.statistics.bootstrap import day_intervals
-from reports.statistics.control_chart import ControlChart, Sensitivity, control_chart
-from reports.statistics.robust import Floats
+from reports.daily import enough_frames, facing
+from reports.measures import Measure, Rule, Thresholds
 
 
 class State(StrEnum):
@@ -25,6 +17,17 @@ class State(StrEnum):
     HIGHER = "higher"
     LOWER = "lower"
     INSUFFICIENT = "insufficient"
+
+
+class Stage(StrEnum):
+    """Where a measure stands in the life of a flag."""
+
+    NEW = "new"  # a flag opened on the reported day
+    OPEN = "open"  # it opened on an earlier day, and the patient is not back yet
+    BACK = "back"  # it closed within the last `Thresholds.back_days` calendar days, the reported day included
+    ACCEPTED = "accepted"  # a person accepted a new level, not long ago or with too few days since then
+    USUAL = "usual"  # none of those
+    NOT_COMPARED = "not_compared"  # the day abstains, and no flag is open
 
 
 class Lack(StrEnum):
@@ -63,6 +66,19 @@ class Baseline:
 
 
 @dataclass(frozen=True)
+class Episode:
+    """The life of one flag, as far as it is known on the day reported."""
+
+    state: State  # HIGHER or LOWER
+    opened: date  # first day flagged
+    onset: date  # day on which the change most likely began
+    onset_from: date  # interval around it that holds it in about 80 %
+    onset_to: date
+    closed: date | None  # day on which the patient was back; None while it is open
+    days_open: int  # valid days from the first one flagged to the day reported or the day it closed, both included
+
+
+@dataclass(frozen=True)
 class Finding:
     """One measure on one day."""
 
@@ -71,93 +87,45 @@ class Finding:
     value: float | None  # in the measure's unit; None where the day has too little data
     baseline: Baseline | None  # None where there are too few valid days
     lack: Lack | None  # None unless the state is INSUFFICIENT
-    signals: tuple[Signal, ...] = ()  # the rules that speak; at least one exactly when the state is HIGHER or LOWER
+    signals: tuple[Signal, ...] = ()  # the rules that speak the way of the flag; an open flag may have none today
     interval: tuple[float, float] | None = None  # 95 % interval of the value from resampled sessions; None if unknown
     told: tuple[Signal, ...] = ()  # the rules that speak the other way than the concern: told, and no flag
     recent: float | None = None  # weighted mean of the last days, what the EWMA rule judges; None without a value
+    stage: Stage = Stage.USUAL
+    episode: Episode | None = None  # the open flag, or the one that closed last within `back_days`
+    usual: tuple[float, float] | None = None  # middle 80 % of the baseline's days, all of them where they are under 10
+    accepted_on: date | None = None  # first day of the level that a person accepted; None where nobody did
 
     @property
     def flagged(self) -> bool:
-        """Whether a rule speaks in the direction of concern."""
-        return self.state in (State.HIGHER, State.LOWER)
+        """Whether a flag is open: what stands on the ward's list."""
+        return self.stage in (Stage.NEW, Stage.OPEN)
+
+    @property
+    def direction(self) -> State:
+        """HIGHER or LOWER of an open flag, also on a day that abstains; else the state of the day."""
+        return self.episode.state if self.flagged and self.episode else self.state
+
+    @property
+    def judged(self) -> float | None:
+        """The number that speaks against the usual range: the day's value if it lies beyond its limits, else `recent`.
+
+        None on a day without a value. A page that names another number may contradict its own flag.
+        """
+        beyond = any(signal.rule is Rule.BEYOND_LIMITS for signal in self.signals)
+        return self.value if beyond or self.recent is None else self.recent
+
+    @property
+    def within_usual(self) -> bool:
+        """Whether `judged` lies within the usual range all the same, so that a page must name the centre instead."""
+        if self.judged is None or self.usual is None:
+            return False
+        return self.usual[0] <= self.judged <= self.usual[1]
 
     @property
     def size(self) -> float:
         """How far beyond its limits the rule lies that speaks loudest, 1 at the limit; 0 without a flag."""
         return max((signal.size for signal in self.signals), default=0.0)
-
-
-@dataclass(frozen=True)
-class TrendPoint:
-    """One calendar day of a trend on which something was recorded."""
-
-    day: date
-    value: float | None  # in the measure's unit; None where the day has too little data
-    in_baseline: bool
-
-
-@dataclass(frozen=True)
-class Trend:
-    """One measure over the days drawn, and what it says about the last of them."""
-
-    finding: Finding
-    first_day: date
-    last_day: date
-    points: tuple[TrendPoint, ...]  # by day; a day without sessions has none
-
-
-def chart_of(
-    measures: Sequence[Measure], daily: pl.DataFrame, day: date, thresholds: Thresholds
-) -> tuple[ControlChart, tuple[date, ...]]:
-    """The control charts of one patient's measures, from the first day on record to `day`.
-
-    Returns:
-        The chart with a series per measure, and the calendar day of each of its columns.
-    """
-    known = daily.filter(pl.col("session_date") <= day).sort("session_date")
-    recorded: list[date] = known["session_date"].to_list()
-    first = recorded[0] if recorded else day
-    days = tuple(first + timedelta(days=number) for number in range((day - first).days + 1))
-    values = np.full((len(measures), len(days)), np.nan)
-    at = [(when - first).days for when in recorded]
-    for row, measure in enumerate(measures):
-        values[row, at] = known[measure.key].cast(pl.Float64).fill_null(np.nan).to_numpy()
-    return control_chart(values, sensitivity_of(measures, thresholds), thresholds), days
-
-
-def sensitivity_of(measures: Sequence[Measure], thresholds: Thresholds) -> Sensitivity:
-    """How readily each measure speaks."""
-    close = np.array([measure.watched_closely for measure in measures])
-    return Sensitivity(
-        highest=np.array([measure.unit.highest for measure in measures]),
-        least_change=np.array([measure.least_change for measure in measures]),
-        limit_sigmas=np.where(close, thresholds.limit_sigmas, thresholds.strict_limit_sigmas),
-        ewma_sigmas=np.where(close, thresholds.ewma_sigmas, thresholds.strict_ewma_sigmas),
-    )
-
-
-def signals_of(chart: ControlChart, row: int, days: tuple[date, ...]) -> tuple[Signal, ...]:
-    """What the rules say of the last day of one series, both ways."""
-
-    def state(sign: int) -> State:
-        return State.HIGHER if sign > 0 else State.LOWER
-
-    rules = (
-        (Rule.BEYOND_LIMITS, chart.beyond, None, chart.beyond_size),
-        (Rule.EWMA, chart.moving, chart.moving_since, chart.moving_size),
-        (Rule.SHIFT, chart.shift, chart.shift_since, None),
-        (Rule.TREND, chart.trend, chart.trend_since, None),
-    )
-    return tuple(
-        Signal(
-            rule,
-            state(int(signs[row, -1])),
-            days[-1] if since is None else days[int(since[row, -1])],
-            1.0 if size is None else float(size[row, -1]),
-        )
-        for rule, signs, since, size in rules
-        if signs[row, -1]
-    )
 
 
 def find(
@@ -167,11 +135,11 @@ def find(
     lack: Lack,
     signals: tuple[Signal, ...] = (),
     recent: float | None = None,
+    episode: Episode | None = None,
 ) -> Finding:
-    """One day's finding from what the rules say.
+    """One day's finding from what the rules say and what flag is open.
 
-    Rules that speak the way of the measure's concern flag the day; if they contradict each other, the loudest decides
-    and the others are told. Rules that speak the other way are told.
+    Rules that speak the way of the open flag are its signals; all others are told.
 
     Args:
         measure: what is compared.
@@ -180,16 +148,30 @@ def find(
         lack: why there is no value; used only if there is none.
         signals: what the rules say, both ways.
         recent: weighted mean of the last days.
+        episode: the open flag, or the one that closed last.
     """
     if value is None:
-        return Finding(measure.key, State.INSUFFICIENT, None, baseline, lack)
+        return Finding(measure.key, State.INSUFFICIENT, None, baseline, lack, episode=episode)
     if baseline is None:
-        return Finding(measure.key, State.INSUFFICIENT, value, None, Lack.NO_BASELINE)
-    asked = [signal for signal in signals if measure.concern in (Concern.EITHER, signal.state)]
-    state = max(asked, key=lambda signal: signal.size).state if asked else State.USUAL
-    flags = tuple(signal for signal in asked if signal.state is state)
+        return Finding(measure.key, State.INSUFFICIENT, value, None, Lack.NO_BASELINE, episode=episode)
+    state = State.USUAL if episode is None or episode.closed else episode.state
+    flags = tuple(signal for signal in signals if signal.state is state)
     told = tuple(signal for signal in signals if signal not in flags)
-    return Finding(measure.key, state, value, baseline, None, flags, told=told, recent=recent)
+    return Finding(measure.key, state, value, baseline, None, flags, told=told, recent=recent, episode=episode)
+
+
+def stage_of(finding: Finding, day: date, accepted: date | None, thresholds: Thresholds) -> Stage:
+    """Where a measure stands on the day."""
+    episode = finding.episode
+    if episode is not None and episode.closed is None:
+        return Stage.NEW if episode.opened == day else Stage.OPEN
+    if finding.value is not None and accepted is not None:
+        recent = (day - accepted).days < thresholds.accepted_days
+        if finding.baseline is None or (recent and episode is None):
+            return Stage.ACCEPTED
+    if finding.state is State.INSUFFICIENT:
+        return Stage.NOT_COMPARED
+    return Stage.USUAL if episode is None else Stage.BACK
 
 
 def missing_reason(today: pl.DataFrame, set_aside: int, thresholds: Thresholds) -> Lack:
@@ -219,7 +201,7 @@ def missing_reason(today: pl.DataFrame, set_aside: int, thresholds: Thresholds) 
 
 
 def largest_first(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """The flagged findings by how far they lie beyond their own limits."""
+    """The measures whose flag is open, by how far they lie beyond their own limits."""
     return tuple(sorted((f for f in findings if f.flagged), key=lambda f: -f.size))
 
 
@@ -227,79 +209,3 @@ def common_lack(findings: tuple[Finding, ...]) -> Lack | None:
     """The reason if every finding abstains; all of them rest on the same frames, so the first one speaks for all."""
     abstains = all(finding.state is State.INSUFFICIENT for finding in findings)
     return findings[0].lack if abstains else None
-
-
-def session_intervals(
-    measures: Sequence[Measure], today: pl.DataFrame, thresholds: Thresholds
-) -> dict[str, tuple[float, float]]:
-    """Interval of the day's value of each measure over the day's usable sessions; no entry where it is unknown.
-
-    Args:
-        measures: whose intervals are wanted.
-        today: the day's rows of session_summary.
-        thresholds: which sessions count, and how many are needed.
-    """
-    used = today.filter(usable_session(thresholds)).sort("started_at", "session_id")
-    if used.height < thresholds.min_interval_sessions:
-        return {}
-    complete = [measure for measure in measures if used[measure.column].null_count() == 0]
-    values: Floats = used.select(pl.col(measure.column).cast(pl.Float64) for measure in complete).to_numpy()
-    frames: Floats = used["frames_scored"].cast(pl.Float64).to_numpy()
-    lows, highs = day_intervals(values, frames, thresholds.interval_share, thresholds.resamples)
-    return {
-        measure.key: (max(0.0, float(low)), min(measure.unit.highest, float(high)))
-        for measure, low, high in zip(complete, lows, highs, strict=True)
-    }
-
-
-def trends_of(
-    measures: Sequence[Measure],
-    daily: pl.DataFrame,
-    day: date,
-    missing: Lack,
-    thresholds: Thresholds,
-    intervals: Mapping[str, tuple[float, float]] | None = None,
-) -> tuple[Trend, ...]:
-    """The last weeks of each measure up to `day`, with its finding for that day.
-
-    Args:
-        measures: what is followed.
-        daily: one patient's rows of `reports.daily.daily_values`.
-        day: the day reported; later rows are ignored.
-        missing: why the day has no values, if it has none.
-        thresholds: limits for the baseline and the rules, and the days drawn.
-        intervals: of the day's values by Measure.key, see `session_intervals`.
-    """
-    chart, days = chart_of(measures, daily, day, thresholds)
-    first_day = day - timedelta(days=thresholds.trend_days - 1)
-    drawn = daily.filter(pl.col("session_date").is_between(first_day, day)).sort("session_date")
-    lack = Lack.NOT_MEASURED if _counts(drawn, day, thresholds) else missing
-
-    def trend(row: int, measure: Measure) -> Trend:
-        points = tuple(
-            TrendPoint(when, value, when < day and bool(chart.in_baseline[row, (when - days[0]).days]))
-            for when, value in zip(drawn["session_date"], drawn[measure.key], strict=True)
-        )
-        today = points[-1].value if points and points[-1].day == day else None
-        recent = None if today is None else float(chart.ewma[row, -1])
-        finding = find(measure, today, baseline_of(chart, row), lack, signals_of(chart, row, days), recent)
-        interval = None if today is None or intervals is None else intervals.get(measure.key)
-        return Trend(replace(finding, interval=interval), first_day, day, points)
-
-    return tuple(trend(row, measure) for row, measure in enumerate(measures))
-
-
-def baseline_of(chart: ControlChart, row: int) -> Baseline | None:
-    """The usual range of one series for its last day; None while it rests on too few days."""
-    centre, low, high = (float(array[row, -1]) for array in (chart.centre, chart.low, chart.high))
-    if np.isnan(centre):
-        return None
-    return Baseline(centre, low, high, max(high - centre, centre - low), int(chart.baseline_days[row, -1]))
-
-
-def _counts(drawn: pl.DataFrame, day: date, thresholds: Thresholds) -> bool:
-    """Whether the day itself has enough data, so that a measure without a value lacks something of its own."""
-    enough = (pl.col("sessions_used") >= thresholds.min_sessions_per_day) & (
-        pl.col("frames_scored") >= thresholds.min_frames_per_day
-    )
-    return not drawn.filter((pl.col("session_date") == day) & enough).is_empty()

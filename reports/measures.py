@@ -112,6 +112,15 @@ class Thresholds:
     expected_phi_pairs: float = 30.0  # number of pairs of days that the expectation counts for
     restart_days: int = 7  # calendar days without data after which runs and the moving average start afresh
     least_degrees: float = 6.0  # of freedom of the spread; by fewer, the range of the first weeks would hold anything
+    # The life of a flag
+    back_shift: float = 2.0  # spreads: "still away" means so far from the centre
+    back_evidence: float = 3.0  # log likelihood that "back" must be ahead of "still away" before a flag closes
+    back_cap: float = 2.0  # and as far as "still away" can be ahead
+    dating_window: int = 42  # valid days among which the onset is looked for
+    dating_days: int = 10  # valid days of a flag after which its onset is not estimated anew
+    onset_share: float = 0.8  # of the likelihood that the interval of the onset holds
+    back_days: int = 7  # calendar days for which a page says that a flag has closed
+    accepted_days: int = 28  # calendar days for which a page says that a new level was accepted
     # The rules; sigmas are those of a normal distribution, widened while the baseline rests on few days
     limit_sigmas: float = 2.6  # individuals chart of a measure that is watched closely
     ewma_sigmas: float = 2.2  # EWMA chart of a measure that is watched closely

@@ -16,10 +16,10 @@ from pmfer.errors import ReportError
 from reports.charts.day import day_strip, face_drawing
 from reports.charts.layout import Size
 from reports.charts.weeks import COMPACT, FULL, SPARK, care_strip, heat_strips, trend_chart
-from reports.findings import Trend
 from reports.fonts import isolated, printable
 from reports.measures import Unit
 from reports.patient import PatientReport, SessionLine
+from reports.trends import Trend
 from reports.ward import WardReport
 from reports.words import finding_sentences, labels, patient_sentences, pictures, ward_sentences
 from reports.words import language as spoken

@@ -23,12 +23,9 @@ from reports.evidence import (
 from reports.findings import (
     Finding,
     Lack,
-    Trend,
     common_lack,
     largest_first,
     missing_reason,
-    session_intervals,
-    trends_of,
 )
 from reports.measures import (
     CONTEXT_MEASURES,
@@ -38,6 +35,7 @@ from reports.measures import (
     PHRASE_MEASURES,
     Thresholds,
 )
+from reports.trends import Trend, session_intervals, trends_of
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ import polars as pl
 from pmfer.errors import QuarantineReason
 from reports.daily import Quality, all_days, quality_of, usable_session
 from reports.data import Origin, ReportData, ReportReader
-from reports.findings import Finding, Lack, Trend, common_lack, largest_first, missing_reason, trends_of
+from reports.findings import Finding, Lack, common_lack, largest_first, missing_reason
 from reports.measures import DEFAULT_THRESHOLDS, HEADLINE_MEASURES, Thresholds
 from reports.patient import PatientReport, compare_patient, valid_days_before, with_evidence
+from reports.trends import Trend, trends_of
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ def compare_ward(data: ReportData, day: date, thresholds: Thresholds) -> WardRep
         day=day,
         changed=tuple(changed),
         usual=tuple(row for row in rows if not row.changes and row.lack is None),
-        insufficient=tuple(row for row in rows if row.lack is not None),
+        insufficient=tuple(row for row in rows if not row.changes and row.lack is not None),
         quality=quality_of(today, usable_session(thresholds)),
         set_aside=tuple(reasons.most_common()),
         thresholds=thresholds,

@@ -10,8 +10,9 @@ from datetime import date, timedelta
 
 from reports.charts.layout import Days, Size, Tick, axis_top
 from reports.evidence import CareEvents
-from reports.findings import State, Trend, TrendPoint
+from reports.findings import State
 from reports.measures import MEASURE_BY_KEY
+from reports.trends import Trend, TrendPoint
 from reports.words.finding_sentences import today
 from reports.words.language import Language, figure, short_date
 from reports.words.pictures import care_text, heat_text, trend_text

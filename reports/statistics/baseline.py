@@ -26,7 +26,7 @@ class GrowingBaseline:
     phi: Floats  # correlation of one day with the next
     doubt: Floats  # variance of the centre, in squared spreads
     degrees: Floats  # of freedom of the spread
-    stale: Bools  # whether days were taken since the last estimate
+    stale: Bools  # whether days were taken or given back since the last estimate
 
     @classmethod
     def empty(cls, series: int, thresholds: Thresholds) -> "GrowingBaseline":
@@ -44,18 +44,31 @@ class GrowingBaseline:
             stale=np.zeros(series, dtype=bool),
         )
 
-    def learn(self, rows: Bools, value: Floats, day: Ints) -> Bools:
-        """Take a day into the baselines of `rows` that have room, and return which took it."""
-        taken: Bools = rows & (self.count < self.values.shape[1])
-        at = np.flatnonzero(taken)
+    def learn(self, rows: Bools, value: Floats, day: Ints) -> None:
+        """Take a day into the baselines of `rows` that have room."""
+        at = np.flatnonzero(rows & (self.count < self.values.shape[1]))
         self.values[at, self.count[at]] = value[at]
         self.days[at, self.count[at]] = day[at]
         self.count[at] += 1
         self.stale[at] = True
+
+    def forget(self, rows: Ints, since: Ints, thresholds: Thresholds) -> None:
+        """Give back the days from `since` on, [rows]; so many days stay as a baseline needs to speak at all."""
+        number = np.arange(self.values.shape[1])
+        before = (self.days[rows] < since[:, None]) & (number < self.count[rows][:, None])
+        least = np.minimum(self.count[rows], thresholds.min_baseline_days)
+        self.count[rows] = np.maximum(before.sum(axis=1), least)
+        self.stale[rows] = True
+
+    def days_taken(self, count: int) -> Bools:
+        """[series, count]: whether the baseline rests on a calendar day."""
+        taken = np.zeros((len(self.count), count), dtype=bool)
+        row, place = np.nonzero(np.arange(self.values.shape[1]) < self.count[:, None])
+        taken[row, self.days[row, place]] = True
         return taken
 
     def estimate(self, thresholds: Thresholds) -> None:
-        """Estimate anew where days were taken and there are enough of them; formulas in robust and autocorrelation."""
+        """Estimate anew where the days changed and there are enough of them; formulas in robust and autocorrelation."""
         rows = self.stale & (self.count >= thresholds.min_baseline_days)
         self.stale &= ~rows
         for count in np.unique(self.count[rows]).tolist():
@@ -85,3 +98,44 @@ class GrowingBaseline:
         quantile = stdtrit(self.degrees, ndtr(sigmas))
         half_width: Floats = quantile * self.spread * np.sqrt(variance)
         return half_width
+
+
+class DaysToLearn:
+    """All valid days of each series, and which of them have not yet been offered to the baseline; [series, days]."""
+
+    def __init__(self, values: Floats) -> None:
+        self.values = np.full(values.shape, np.nan)  # filled from the left
+        self.days = np.zeros(values.shape, dtype=np.int64)
+        self.quiet = np.ones(values.shape, dtype=bool)  # whether the day may be learnt
+        self.seen, self.passed = np.zeros((2, len(values)), dtype=np.int64)
+
+    def hand_over(self, base: GrowingBaseline, thresholds: Thresholds) -> None:
+        """Pass on one day per series: at once while the baseline is too short to speak, later after a delay."""
+        old = self.seen - self.passed >= thresholds.learning_delay
+        short = (base.count < thresholds.min_baseline_days) & (self.seen > self.passed)
+        due = np.flatnonzero(old | short)
+        at = self.passed[due]
+        rows = np.zeros(len(self.seen), dtype=bool)
+        value, day = np.zeros(len(rows)), np.zeros(len(rows), dtype=np.int64)
+        rows[due], value[due], day[due] = self.quiet[due, at], self.values[due, at], self.days[due, at]
+        base.learn(rows, value, day)
+        self.passed[due] += 1
+
+    def add(self, value: Floats, day: int, quiet: Bools) -> None:
+        """Keep the day; one that is not quiet is never learnt."""
+        rows = np.flatnonzero(~np.isnan(value))
+        self.values[rows, self.seen[rows]] = value[rows]
+        self.days[rows, self.seen[rows]] = day
+        self.quiet[rows, self.seen[rows]] = quiet[rows]
+        self.seen[rows] += 1
+
+    def hold_back(self, rows: Ints, since: Ints) -> None:
+        """Never learn the days from `since` on, [rows], that are known by now."""
+        self.quiet[rows] &= (self.days[rows] < since[:, None]) | np.isnan(self.values[rows])
+
+    def latest(self, rows: Ints, count: int) -> tuple[Floats, Ints]:
+        """The last `count` valid days of `rows` and their days, the newest on the right; NaN where there are fewer."""
+        at = self.seen[rows][:, None] - np.arange(count, 0, -1)
+        kept = np.maximum(at, 0)
+        values: Floats = np.where(at >= 0, self.values[rows[:, None], kept], np.nan)
+        return values, self.days[rows[:, None], kept]

@@ -6,17 +6,14 @@ longer series begins with the chart of the shorter one. The benchmark runs this 
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from reports.measures import Thresholds
 from reports.statistics.autocorrelation import next_ewma_variance
-from reports.statistics.baseline import Bools, GrowingBaseline, Ints
+from reports.statistics.baseline import Bools, DaysToLearn, GrowingBaseline, Ints
+from reports.statistics.episodes import Episodes, Record
 from reports.statistics.robust import Floats, from_even, to_even
-
-Record = defaultdict[str, list[npt.NDArray[Any]]]  # columns of the chart by the name of its field
 
 
 @dataclass(frozen=True)
@@ -27,6 +24,7 @@ class Sensitivity:
     least_change: Floats  # in the unit of the values: a smaller distance from the centre is never a signal
     limit_sigmas: Floats  # half-width of the individuals chart, sigmas of a normal distribution
     ewma_sigmas: Floats  # half-width of the EWMA chart
+    concern: Ints  # +1 where a rise asks for a look, -1 where a fall does, 0 where neither does or both do
 
 
 @dataclass(frozen=True)
@@ -65,11 +63,18 @@ class ControlChart:
     beyond_size: Floats  # distance from the centre; beyond 1 the day lies outside the limits
     moving: Ints  # EWMA
     moving_size: Floats  # the same of the moving average and its own limits
-    moving_since: Ints  # the day after the moving average was last on the other side of the centre
     shift: Ints
     shift_since: Ints
     trend: Ints
     trend_since: Ints
+    episode: Ints  # +1 or -1 while a flag is open that way, from the day it opens to the day before it closes, else 0
+    direction: Ints  # the same of the newest episode, open or closed
+    opened: Ints  # day of the newest episode on which a rule first spoke; -1 if there was none
+    closed: Ints  # day on which it was back; -1 while it is open
+    onset: Ints  # day on which the change most likely began, by what was known on the day
+    onset_earliest: Ints  # interval around it
+    onset_latest: Ints
+    valid_days: Ints  # of the newest episode from its opening on, the closing day included
     in_baseline: Bools  # whether the baseline of the last day rests on the day
 
 
@@ -103,7 +108,7 @@ class _Memory:
         self.last_day = np.zeros(series, dtype=np.int64)
         # Of the moving average: sum, weight of what is in it (approaches 1), variance, covariance with the last day
         self.ewma, self.weight, self.variance, self.covariance = np.zeros((4, series))
-        self.ewma_side, self.side, self.slope = _Run(series), _Run(series), _Run(series)
+        self.side, self.slope = _Run(series), _Run(series)
 
     def add(self, value: Floats, day: int, base: GrowingBaseline, thresholds: Thresholds) -> None:
         """Carry everything on by one day, or start afresh after a long gap."""
@@ -111,57 +116,26 @@ class _Memory:
         fresh = seen & (np.isnan(self.last_value) | (day - self.last_day > thresholds.restart_days))
         for array in (self.ewma, self.weight, self.variance, self.covariance):
             array[fresh] = 0
-        for run in (self.ewma_side, self.side, self.slope):
+        for run in (self.side, self.slope):
             run.clear(fresh)
         variance, covariance = next_ewma_variance(newest, base.phi, self.variance, self.covariance)
         self.variance = np.where(seen, variance, self.variance)
         self.covariance = np.where(seen, covariance, self.covariance)
         self.ewma = np.where(seen, (1 - newest) * self.ewma + newest * value, self.ewma)
         self.weight = np.where(seen, (1 - newest) * self.weight + newest, self.weight)
-        self.ewma_side.add(self.ewma - self.weight * base.centre, seen, day)
         self.side.add(value - base.centre, seen, day)
         self.slope.add(np.where(fresh, 0, value - self.last_value), seen, self.last_day)
         self.last_value = np.where(seen, value, self.last_value)
         self.last_day = np.where(seen, day, self.last_day)
 
 
-class _Waiting:
-    """Valid days that have not yet been taken into the baseline, each until it is old enough; arrays [series, days]."""
-
-    def __init__(self, values: Floats) -> None:
-        self.values = np.zeros_like(values)
-        self.days = np.zeros(values.shape, dtype=np.int64)
-        self.quiet = np.ones(values.shape, dtype=bool)  # whether no rule spoke of the day
-        self.seen, self.passed = np.zeros((2, len(values)), dtype=np.int64)
-        self.taken = np.zeros(values.shape, dtype=bool)  # by calendar day
-
-    def hand_over(self, base: GrowingBaseline, thresholds: Thresholds) -> None:
-        """Pass on one day per series: at once while the baseline is too short to speak, later after a delay."""
-        old = self.seen - self.passed >= thresholds.learning_delay
-        short = (base.count < thresholds.min_baseline_days) & (self.seen > self.passed)
-        due = np.flatnonzero(old | short)
-        at = self.passed[due]
-        rows = np.zeros(len(self.seen), dtype=bool)
-        value, day = np.zeros(len(rows)), np.zeros(len(rows), dtype=np.int64)
-        rows[due], value[due], day[due] = self.quiet[due, at], self.values[due, at], self.days[due, at]
-        learnt = np.flatnonzero(base.learn(rows, value, day))
-        self.taken[learnt, day[learnt]] = True
-        self.passed[due] += 1
-
-    def add(self, value: Floats, day: int, spoke: Bools) -> None:
-        """Keep the day; one of which a rule spoke is never learnt."""
-        rows = np.flatnonzero(~np.isnan(value))
-        self.values[rows, self.seen[rows]] = value[rows]
-        self.days[rows, self.seen[rows]] = day
-        self.quiet[rows, self.seen[rows]] = ~spoke[rows]
-        self.seen[rows] += 1
-
-
-def control_chart(values: Floats, sensitivity: Sensitivity, thresholds: Thresholds) -> ControlChart:
+def control_chart(
+    values: Floats, sensitivity: Sensitivity, thresholds: Thresholds, restart: Ints | None = None
+) -> ControlChart:
     """Chart all days of all series.
 
     - Days are compared on the even scale (`to_even`); limits are given in the unit of the values.
-    - Baseline: the first valid days of which no rule spoke, at least `min_baseline_days` before anything is said and
+    - Baseline: the first valid days outside any episode, at least `min_baseline_days` before anything is said and
       at most `max_baseline_days`. Once it can speak, it learns a day `learning_delay` valid days later: a change is
       seen before it is learnt. Centre and spread as in `centre_and_spread`, the spread corrected for correlated days.
     - Individuals chart (Shewhart; Wheeler, Understanding Variation, 1993): a day beyond centre +- q spread
@@ -172,28 +146,37 @@ def control_chart(values: Floats, sensitivity: Sensitivity, thresholds: Threshol
     - Shift (Nelson, Journal of Quality Technology 16, 1984, rule 2): `shift_days` valid days on one side of the centre.
     - Trend (ibid., rule 3): `trend_run_days` valid days, each higher (lower) than the one before.
       The last two also ask that the moving average lies at least `least_change` from the centre.
+    - Episodes: what follows once a rule spoke, see `Episodes`. Where rules speak both ways, the concern decides, then
+      the size.
 
     Args:
         values: [series, days], one column per calendar day, NaN on a day without enough data.
         sensitivity: per series.
         thresholds: limits for baselines and rules.
+        restart: [series], index of the first day of a level that a person accepted: earlier days count for nothing.
+            0 where there is none.
 
     Raises:
         ValueError: there are fewer days in a baseline than two.
     """
     if not 2 <= thresholds.min_baseline_days <= thresholds.max_baseline_days:
         raise ValueError("a baseline needs at least two days, and at most max_baseline_days")
+    if restart is not None:
+        values = np.where(np.arange(values.shape[1]) < restart[:, None], np.nan, values)
     even = to_even(values, sensitivity.highest)
-    base, memory, waiting = GrowingBaseline.empty(len(values), thresholds), _Memory(len(values)), _Waiting(even)
+    base, memory, known = GrowingBaseline.empty(len(values), thresholds), _Memory(len(values)), DaysToLearn(even)
+    episodes = Episodes(len(values))
     record: Record = defaultdict(list)
     for day in range(values.shape[1]):
-        waiting.hand_over(base, thresholds)
+        known.hand_over(base, thresholds)
         base.estimate(thresholds)
         memory.add(even[:, day], day, base, thresholds)
         spoke = _judge(record, memory, base, values[:, day], sensitivity, thresholds)
-        waiting.add(even[:, day], day, spoke)
+        known.add(even[:, day], day, (spoke == 0) & (episodes.sign == 0))
+        episodes.step(day, even[:, day], spoke, base, known, thresholds)
+        episodes.record(record)
     columns = {name: np.stack(column, axis=1) for name, column in record.items()}
-    return ControlChart(**columns, in_baseline=waiting.taken)
+    return ControlChart(**columns, in_baseline=base.days_taken(values.shape[1]))
 
 
 def _judge(
@@ -203,8 +186,8 @@ def _judge(
     value: Floats,
     sensitivity: Sensitivity,
     thresholds: Thresholds,
-) -> Bools:
-    """Let the rules speak of the day, record what they say, and return where any of them did."""
+) -> Ints:
+    """Let the rules speak of the day, record what they say, and return which way: +1, -1, or 0 where none did."""
     limits = _limits(base, sensitivity, base.limit(sensitivity.limit_sigmas, 1 + base.doubt))
     weight = np.where(memory.weight > 0, memory.weight, 1)
     variance = memory.variance / weight**2 + base.doubt
@@ -219,7 +202,6 @@ def _judge(
         "trend": memory.slope.sign * (moved & steep & thresholds.rule_trend),  # so many days are one step fewer
     }
     since = {
-        "moving_since": memory.ewma_side.since,
         "shift_since": memory.side.since,
         "trend_since": memory.slope.since,
     }
@@ -234,8 +216,16 @@ def _judge(
     }
     for name, column in (columns | signals | since).items():
         record[name].append(column)
-    spoke: Bools = np.logical_or.reduce([signal != 0 for signal in signals.values()])
-    return spoke
+    return _loudest(signals, columns, sensitivity.concern)
+
+
+def _loudest(signals: dict[str, Ints], columns: dict[str, Floats], concern: Ints) -> Ints:
+    """Which way the rules speak; if both ways, that of the concern, else that of the larger distance."""
+    up, down = (np.logical_or.reduce([each == sign for each in signals.values()]) for sign in (1, -1))
+    further = np.where(columns["beyond_size"] >= columns["moving_size"], signals["beyond"], signals["moving"])
+    both = np.where(concern != 0, concern, further)
+    result: Ints = np.where(up & down, both, up.astype(np.int64) - down.astype(np.int64))
+    return result
 
 
 def _limits(base: GrowingBaseline, sensitivity: Sensitivity, half_width: Floats) -> Limits:

@@ -11,7 +11,7 @@ MOST_DIGITS = 2  # decimals of a printed percentage, where fewer would print a f
 def finding_sentence(say: Language, finding: Finding) -> str:
     """One flagged finding in plain words, with its rule: what, how much, usually how much, since when."""
     words = measure_words(say, finding.key)
-    opening = words.higher if finding.state is State.HIGHER else words.lower
+    opening = words.higher if finding.direction is State.HIGHER else words.lower
     pattern = longest_pattern(finding)
     if any(signal.rule is Rule.BEYOND_LIMITS for signal in finding.signals) or finding.recent is None:
         shown = _of_scale(say, finding, today(say, finding))

@@ -1,9 +1,10 @@
 """What each picture says to who cannot see it: the finding with its numbers."""
 
 from reports.evidence import CareEvents, LeadingPhrase
-from reports.findings import Finding, Trend
+from reports.findings import Finding
 from reports.measures import Unit
 from reports.patient import SessionLine
+from reports.trends import Trend
 from reports.words.finding_sentences import numbers, result, rule_words
 from reports.words.labels import measure_name, phrase_name, unit_name
 from reports.words.language import Language, clock, figure, full_date, number_word, sentence, short_date

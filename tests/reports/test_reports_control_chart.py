@@ -19,7 +19,8 @@ def chart(values: np.ndarray, thresholds: Thresholds = DEFAULT_THRESHOLDS, highe
     values = np.atleast_2d(np.asarray(values, dtype=np.float64))
     limit, ewma = (np.full(len(values), sigmas) for sigmas in CLOSE)
     least = np.full(len(values), 0.03)
-    return control_chart(values, Sensitivity(np.full(len(values), highest), least, limit, ewma), thresholds)
+    rises = np.ones(len(values), dtype=np.int64)
+    return control_chart(values, Sensitivity(np.full(len(values), highest), least, limit, ewma, rises), thresholds)
 
 
 def patients(count: int, days: int, phi: float = 0.5, seed: int = 12) -> np.ndarray:
@@ -50,7 +51,7 @@ def test_each_series_is_judged_alone_and_by_what_lay_before() -> None:
     values[2, 30:33] = np.nan
     together = chart(values)
     alone = chart(values[2, :45])
-    for name in ("centre", "low", "high", "ewma", "beyond", "moving", "moving_since", "baseline_days"):
+    for name in ("centre", "low", "high", "ewma", "beyond", "moving", "episode", "onset", "baseline_days"):
         assert np.array_equal(getattr(together, name)[2, :45], getattr(alone, name)[0], equal_nan=True), name
 
 
@@ -100,7 +101,7 @@ def test_a_change_that_no_single_day_shows_is_seen_by_the_moving_average_with_it
     found = chart([*CALM * 3, 0.47, *[0.548] * 6])
     assert not found.beyond[0].any()
     assert found.moving[0, -1] == 1
-    assert found.moving_since[0, -1] == 49
+    assert found.onset[0, -1] == 49
 
 
 def test_a_shift_is_so_many_valid_days_on_one_side() -> None:

@@ -10,16 +10,15 @@ from session_rows import DAY, SMILING, session
 from reports.daily import daily_values
 from reports.findings import (
     Baseline,
+    Episode,
     Lack,
     Signal,
     State,
-    Trend,
     find,
     missing_reason,
-    session_intervals,
-    trends_of,
 )
 from reports.measures import DEFAULT_THRESHOLDS, MEASURE_BY_KEY, Rule
+from reports.trends import Trend, session_intervals, trends_of
 
 
 def steady(values: list[float], first_back: int | None = None) -> pl.DataFrame:
@@ -38,23 +37,26 @@ ABOVE = Signal(Rule.BEYOND_LIMITS, State.HIGHER, DAY, 1.4)
 BELOW = Signal(Rule.EWMA, State.LOWER, DAY - timedelta(days=3), 1.2)
 
 
-def test_a_change_in_the_direction_of_concern_is_flagged() -> None:
-    less = find(SMILING, 0.1, USUAL, Lack.NO_SESSION, (BELOW,))
+def flag(state: State, closed: int | None = None) -> Episode:
+    """A flag that opened the day before and closed so many days before DAY."""
+    before = DAY - timedelta(days=1)
+    return Episode(state, before, before, before, before, None if closed is None else DAY - timedelta(days=closed), 2)
+
+
+def test_an_open_flag_gives_the_day_its_state_and_the_rules_that_speak_its_way_are_its_signals() -> None:
+    less = find(SMILING, 0.1, USUAL, Lack.NO_SESSION, (BELOW,), episode=flag(State.LOWER))
     assert (less.state, less.signals, less.told, less.size) == (State.LOWER, (BELOW,), (), 1.2)
+    silent = find(SMILING, 0.19, USUAL, Lack.NO_SESSION, episode=flag(State.LOWER))
+    assert (silent.state, silent.signals, silent.size) == (State.LOWER, (), 0.0)
 
 
-def test_a_change_the_other_way_is_told_and_no_flag() -> None:
+def test_without_an_open_flag_a_change_is_told() -> None:
     more = find(SMILING, 0.3, USUAL, Lack.NO_SESSION, (ABOVE,))
     assert (more.state, more.flagged, more.signals, more.told, more.size) == (State.USUAL, False, (), (ABOVE,), 0.0)
-
-
-def test_a_measure_without_concern_is_told_both_ways_and_a_phrase_is_marked_both_ways() -> None:
-    fear, phrase = MEASURE_BY_KEY["fear"], MEASURE_BY_KEY["au04"]
-    assert find(fear, 0.3, USUAL, Lack.NO_SESSION, (ABOVE,)).told == (ABOVE,)
-    assert find(phrase, 0.3, USUAL, Lack.NO_SESSION, (ABOVE,)).state is State.HIGHER
-    assert find(phrase, 0.1, USUAL, Lack.NO_SESSION, (BELOW,)).state is State.LOWER
-    both = find(phrase, 0.3, USUAL, Lack.NO_SESSION, (ABOVE, BELOW))
-    assert (both.state, both.told) == (State.HIGHER, (BELOW,))  # the louder rule decides
+    back = find(SMILING, 0.3, USUAL, Lack.NO_SESSION, (ABOVE,), episode=flag(State.LOWER, closed=0))
+    assert (back.state, back.told) == (State.USUAL, (ABOVE,))
+    both = find(MEASURE_BY_KEY["au04"], 0.3, USUAL, Lack.NO_SESSION, (ABOVE, BELOW), episode=flag(State.HIGHER))
+    assert (both.state, both.signals, both.told) == (State.HIGHER, (ABOVE,), (BELOW,))
 
 
 def test_without_a_value_or_a_baseline_the_finding_abstains_with_the_reason() -> None:

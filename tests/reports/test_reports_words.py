@@ -8,7 +8,7 @@ from enum import StrEnum
 import pytest
 
 from pmfer.errors import FrameReason, QuarantineReason
-from reports.findings import Baseline, Finding, Lack, Signal, State
+from reports.findings import Baseline, Finding, Lack, Signal, Stage, State
 from reports.measures import HEADLINE_MEASURES, MEASURES, Rule
 from reports.pages import patient_html, ward_html
 from reports.patient import PatientReport
@@ -27,9 +27,9 @@ DAY = date(2026, 3, 21)
 def smiling(value: float, low: float, high: float, state: State = State.LOWER, *rules: Rule) -> Finding:
     since = {Rule.BEYOND_LIMITS: DAY}
     signals = [Signal(rule, state, since.get(rule, DAY - timedelta(days=6))) for rule in rules or (Rule.BEYOND_LIMITS,)]
-    return Finding(
-        "smiling", state, value, Baseline((low + high) / 2, low, high, (high - low) / 2), None, tuple(signals)
-    )
+    baseline = Baseline((low + high) / 2, low, high, (high - low) / 2)
+    stage = Stage.USUAL if state is State.USUAL else Stage.NEW
+    return Finding("smiling", state, value, baseline, None, tuple(signals), stage=stage)
 
 
 def plain(text: str) -> str:

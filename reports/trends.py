@@ -1,0 +1,232 @@
+"""From daily values to findings: the weeks of each measure, charted, and what they say of the last day.
+
+Pure functions over polars frames: nothing here reads a database, prints or draws.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from types import MappingProxyType
+
+import numpy as np
+import polars as pl
+
+from reports.daily import usable_session
+from reports.findings import Baseline, Episode, Finding, Lack, Signal, State, find, stage_of
+from reports.measures import Concern, Measure, Rule, Thresholds
+from reports.statistics.bootstrap import day_intervals
+from reports.statistics.control_chart import ControlChart, Sensitivity, control_chart
+from reports.statistics.robust import Floats
+
+CONCERN_SIGNS = {Concern.HIGHER: 1, Concern.LOWER: -1, Concern.EITHER: 0, Concern.NEITHER: 0}
+DAYS_OF_A_MIDDLE = 10  # fewer days have no middle 80 % worth telling from their whole range
+
+
+@dataclass(frozen=True)
+class TrendPoint:
+    """One calendar day of a trend on which something was recorded."""
+
+    day: date
+    value: float | None  # in the measure's unit; None where the day has too little data
+    in_baseline: bool
+
+
+@dataclass(frozen=True)
+class Trend:
+    """One measure over the days drawn, and what it says about the last of them."""
+
+    finding: Finding
+    first_day: date
+    last_day: date
+    points: tuple[TrendPoint, ...]  # by day; a day without sessions has none
+
+
+def trends_of(
+    measures: Sequence[Measure],
+    daily: pl.DataFrame,
+    day: date,
+    missing: Lack,
+    thresholds: Thresholds,
+    intervals: Mapping[str, tuple[float, float]] | None = None,
+    accepted: Mapping[str, date] = MappingProxyType({}),
+) -> tuple[Trend, ...]:
+    """The last weeks of each measure up to `day`, with its finding for that day.
+
+    Args:
+        measures: what is followed.
+        daily: one patient's rows of `reports.daily.daily_values`.
+        day: the day reported; later rows are ignored.
+        missing: why the day has no values, if it has none.
+        thresholds: limits for the baseline and the rules, and the days drawn.
+        intervals: of the day's values by Measure.key, see `session_intervals`.
+        accepted: by Measure.key, the first day of a level that a person accepted as the new usual one; days after
+            `day` are ignored.
+    """
+    accepted = {key: since for key, since in accepted.items() if since <= day}
+    chart, values, days = chart_of(measures, daily, day, thresholds, accepted)
+    first_day = day - timedelta(days=thresholds.trend_days - 1)
+    drawn = daily.filter(pl.col("session_date").is_between(first_day, day)).sort("session_date")
+    lack = Lack.NOT_MEASURED if _counts(drawn, day, thresholds) else missing
+
+    def trend(row: int, measure: Measure) -> Trend:
+        points = tuple(
+            TrendPoint(when, value, when < day and bool(chart.in_baseline[row, (when - days[0]).days]))
+            for when, value in zip(drawn["session_date"], drawn[measure.key], strict=True)
+        )
+        today = points[-1].value if points and points[-1].day == day else None
+        recent = None if today is None else float(chart.ewma[row, -1])
+        episode = episode_of(chart, row, days, measure.concern, thresholds)
+        finding = find(measure, today, baseline_of(chart, row), lack, signals_of(chart, row, days), recent, episode)
+        since = accepted.get(measure.key)
+        finding = replace(
+            finding,
+            interval=None if today is None or intervals is None else intervals.get(measure.key),
+            stage=stage_of(finding, day, since, thresholds),
+            usual=usual_range(values[row, chart.in_baseline[row]]),
+            accepted_on=since,
+        )
+        return Trend(finding, first_day, day, points)
+
+    return tuple(trend(row, measure) for row, measure in enumerate(measures))
+
+
+def chart_of(
+    measures: Sequence[Measure],
+    daily: pl.DataFrame,
+    day: date,
+    thresholds: Thresholds,
+    accepted: Mapping[str, date] = MappingProxyType({}),
+) -> tuple[ControlChart, Floats, tuple[date, ...]]:
+    """The control charts of one patient's measures, from the first day on record to `day`.
+
+    Returns:
+        The chart with a series per measure, the values charted, and the calendar day of each of its columns.
+    """
+    known = daily.filter(pl.col("session_date") <= day).sort("session_date")
+    recorded: list[date] = known["session_date"].to_list()
+    first = recorded[0] if recorded else day
+    days = tuple(first + timedelta(days=number) for number in range((day - first).days + 1))
+    values = np.full((len(measures), len(days)), np.nan)
+    at = [(when - first).days for when in recorded]
+    for row, measure in enumerate(measures):
+        values[row, at] = known[measure.key].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    restart = np.array(
+        [max((accepted[measure.key] - first).days, 0) if measure.key in accepted else 0 for measure in measures]
+    )
+    return control_chart(values, sensitivity_of(measures, thresholds), thresholds, restart), values, days
+
+
+def sensitivity_of(measures: Sequence[Measure], thresholds: Thresholds) -> Sensitivity:
+    """How readily each measure speaks."""
+    close = np.array([measure.watched_closely for measure in measures])
+    return Sensitivity(
+        highest=np.array([measure.unit.highest for measure in measures]),
+        least_change=np.array([measure.least_change for measure in measures]),
+        limit_sigmas=np.where(close, thresholds.limit_sigmas, thresholds.strict_limit_sigmas),
+        ewma_sigmas=np.where(close, thresholds.ewma_sigmas, thresholds.strict_ewma_sigmas),
+        concern=np.array([CONCERN_SIGNS[measure.concern] for measure in measures]),
+    )
+
+
+def signals_of(chart: ControlChart, row: int, days: tuple[date, ...]) -> tuple[Signal, ...]:
+    """What the rules say of the last day of one series, both ways.
+
+    The moving average is said to be away since the onset of the change.
+    """
+
+    def state(sign: int) -> State:
+        return State.HIGHER if sign > 0 else State.LOWER
+
+    rules = (
+        (Rule.BEYOND_LIMITS, chart.beyond, None, chart.beyond_size),
+        (Rule.EWMA, chart.moving, chart.onset, chart.moving_size),
+        (Rule.SHIFT, chart.shift, chart.shift_since, None),
+        (Rule.TREND, chart.trend, chart.trend_since, None),
+    )
+    return tuple(
+        Signal(
+            rule,
+            state(int(signs[row, -1])),
+            days[-1] if since is None else days[int(since[row, -1])],
+            1.0 if size is None else float(size[row, -1]),
+        )
+        for rule, signs, since, size in rules
+        if signs[row, -1]
+    )
+
+
+def episode_of(
+    chart: ControlChart, row: int, days: tuple[date, ...], concern: Concern, thresholds: Thresholds
+) -> Episode | None:
+    """The flag that is open on the last day, or the one that closed within the days before; None if there is none.
+
+    A change the other way than the measure's concern has an episode in the chart, in which nothing is learnt, but it is
+    no flag.
+    """
+    opened, closed, onset, earliest, latest, sign, valid = (
+        int(array[row, -1])
+        for array in (
+            chart.opened,
+            chart.closed,
+            chart.onset,
+            chart.onset_earliest,
+            chart.onset_latest,
+            chart.direction,
+            chart.valid_days,
+        )
+    )
+    state = State.HIGHER if sign > 0 else State.LOWER
+    if opened < 0 or concern not in (Concern.EITHER, state):
+        return None
+    if closed >= 0 and len(days) - 1 - closed >= thresholds.back_days:
+        return None
+    return Episode(
+        state, days[opened], days[onset], days[earliest], days[latest], days[closed] if closed >= 0 else None, valid
+    )
+
+
+def baseline_of(chart: ControlChart, row: int) -> Baseline | None:
+    """The usual range of one series for its last day; None while it rests on too few days."""
+    centre, low, high = (float(array[row, -1]) for array in (chart.centre, chart.low, chart.high))
+    if np.isnan(centre):
+        return None
+    return Baseline(centre, low, high, max(high - centre, centre - low), int(chart.baseline_days[row, -1]))
+
+
+def usual_range(values: Floats) -> tuple[float, float] | None:
+    """The middle 80 % of a baseline's days, or from the least to the most of fewer than 10; None without any."""
+    if not values.size:
+        return None
+    low, high = np.quantile(values, (0.1, 0.9)) if values.size >= DAYS_OF_A_MIDDLE else (values.min(), values.max())
+    return float(low), float(high)
+
+
+def session_intervals(
+    measures: Sequence[Measure], today: pl.DataFrame, thresholds: Thresholds
+) -> dict[str, tuple[float, float]]:
+    """Interval of the day's value of each measure over the day's usable sessions; no entry where it is unknown.
+
+    Args:
+        measures: whose intervals are wanted.
+        today: the day's rows of session_summary.
+        thresholds: which sessions count, and how many are needed.
+    """
+    used = today.filter(usable_session(thresholds)).sort("started_at", "session_id")
+    if used.height < thresholds.min_interval_sessions:
+        return {}
+    complete = [measure for measure in measures if used[measure.column].null_count() == 0]
+    values: Floats = used.select(pl.col(measure.column).cast(pl.Float64) for measure in complete).to_numpy()
+    frames: Floats = used["frames_scored"].cast(pl.Float64).to_numpy()
+    lows, highs = day_intervals(values, frames, thresholds.interval_share, thresholds.resamples)
+    return {
+        measure.key: (max(0.0, float(low)), min(measure.unit.highest, float(high)))
+        for measure, low, high in zip(complete, lows, highs, strict=True)
+    }
+
+
+def _counts(drawn: pl.DataFrame, day: date, thresholds: Thresholds) -> bool:
+    """Whether the day itself has enough data, so that a measure without a value lacks something of its own."""
+    enough = (pl.col("sessions_used") >= thresholds.min_sessions_per_day) & (
+        pl.col("frames_scored") >= thresholds.min_frames_per_day
+    )
+    return not drawn.filter((pl.col("session_date") == day) & enough).is_empty()
