@@ -11,6 +11,7 @@ from typing import Any, Literal
 import duckdb
 
 from flows.data_folder import DataFolder
+from flows.findings import finding_records
 from flows.printing import Printing, files_in, names_for
 from flows.writing import record_reading, require_existing, writing
 from pmfer.bundle import sha256_file
@@ -20,7 +21,7 @@ from reports.document import input_key
 from reports.patient import PatientReport
 from reports.ward import WardReport, build_night_reports
 from reports.write import Order, write_all
-from warehouse import queries, runs
+from warehouse import findings, queries, runs
 from warehouse.address import Address
 from warehouse.connection import open_reader
 from warehouse.queries import Provenance
@@ -114,7 +115,10 @@ def render(
     printing: Printing,
     run_id: str | None,
 ) -> list[str]:
-    """Render reports and record each as it is done; files of an earlier rendering that are no longer wanted go.
+    """Store what reports say, render them and record each as it is done; files that are no longer wanted go.
+
+    The findings of all are stored before the first is rendered, in the place of those of an earlier rendering: a page
+    that cannot be written takes nothing from the data.
 
     Args:
         connection: the warehouse, open for writing.
@@ -129,6 +133,7 @@ def render(
     Raises:
         ReportError: the map of names cannot be read; nothing was rendered.
     """
+    findings.store_findings(connection, finding_records(report.report for report in due))
     failures = []
     for rendered, error in _written(due, printing):
         if error is None:

@@ -1,8 +1,8 @@
 """Everything the reports need from the warehouse, read once. The only module of this room that asks the warehouse."""
 
 import json
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import duckdb
@@ -10,12 +10,13 @@ import polars as pl
 
 from pmfer import __version__
 from pmfer.errors import ReportError
+from reports.findings import State
 from reports.measures import MEASURES
-from warehouse import quarantine, queries, runs
+from warehouse import findings, quarantine, queries, runs
 from warehouse.care_events import CareEventKind
 from warehouse.queries import Provenance
 
-__all__ = ["CareEventKind", "Origin", "ReportData", "ReportReader"]
+__all__ = ["CareEventKind", "CarriedFinding", "Origin", "ReportData", "ReportReader"]
 
 LATEST_RUNS = 10_000  # as far back as the run of the day is looked for: decades of nights
 CARE_LOOK_BACK_DAYS = 28  # care seen in so many days before the weeks drawn did not begin in them
@@ -35,6 +36,18 @@ class Origin:
 
 
 @dataclass(frozen=True)
+class CarriedFinding:
+    """A flag that was open when another bundle or other options took over, which have not compared the measure yet."""
+
+    patient_id: str
+    measure: str  # Measure.key
+    state: State  # HIGHER or LOWER
+    opened: date  # first flagged day
+    onset: date  # when the change most likely began
+    last_told: date  # last day whose report had it as open
+
+
+@dataclass(frozen=True)
 class ReportData:
     """What was read for one patient or for a ward, up to and including the day."""
 
@@ -45,6 +58,9 @@ class ReportData:
     origin: Origin
     care_events: pl.DataFrame | None = None  # rows of care_events of the weeks drawn and before; None for a ward
     model_since: date | None = None  # first day with this bundle and these options, if others scored days before it
+    # First day of the level that a person accepted, by patient and Measure.key; no entry where nobody did.
+    accepted: Mapping[str, Mapping[str, date]] = field(default_factory=dict)
+    carried: tuple[CarriedFinding, ...] = ()  # of these patients, by patient and measure
 
 
 @dataclass(frozen=True)
@@ -70,6 +86,8 @@ class ReportReader:
         set_aside = quarantine.of_night(self.connection, day)
         since = day - timedelta(days=days - 1 + CARE_LOOK_BACK_DAYS)
         by_patient = summary.partition_by("patient_id", as_dict=True)
+        accepted = findings.levels_in_force(self.connection, patient_ids, day)
+        carried = self._carried(patient_ids, day, days)
 
         def data_of(patient_id: str) -> ReportData:
             mine = by_patient.get((patient_id,), summary.clear())
@@ -82,25 +100,49 @@ class ReportReader:
                 origin=origin,
                 care_events=queries.care_events(self.connection, patient_id, since=since, until=day),
                 model_since=self._model_since(patient_id, [*mine["session_date"], *kept_of_mine["session_date"]]),
+                accepted={patient_id: accepted.get(patient_id, {})},
+                carried=tuple(flag for flag in carried if flag.patient_id == patient_id),
             )
 
         return {patient_id: data_of(patient_id) for patient_id in patient_ids}
 
-    def ward(self, day: date, days: int) -> ReportData:
-        """Read all that a ward overview needs.
+    def ward(self, day: date, days: int, ward: str | None = None) -> ReportData:
+        """Read all that an overview needs, of the whole house or of one ward.
 
         It covers patients with a session in the last `days` days or one in quarantine on `day`; the others are taken to
-        have left.
+        have left. A patient is on the ward of the last of those sessions that names one.
+
+        Args:
+            day: the day reported.
+            days: of the weeks drawn.
+            ward: one of `wards`; None: the house, with what is in quarantine without a patient.
 
         Raises:
             ReportError: no run with this bundle and these options is on record.
         """
         set_aside = quarantine.of_night(self.connection, day)
-        seen = queries.patients_seen(self.connection, until=day, days=days)["patient_id"]
-        patients = tuple(sorted({*seen, *set_aside["patient_id"].drop_nulls()}))
-        summary = self.summaries(patients, day)
-        kept = queries.daily_values(self.connection, patients, self.scoring, until=day)
-        return ReportData(patients, summary, set_aside, kept, self._origin(day))
+        wards = self._ward_of_patients(day, days)
+        everybody = {*wards, *set_aside["patient_id"].drop_nulls()}
+        patients = tuple(sorted(p for p in everybody if ward is None or wards.get(p) == ward))
+        if ward is not None:
+            set_aside = set_aside.filter(pl.col("patient_id").is_in(patients))
+        return ReportData(
+            patients,
+            self.summaries(patients, day),
+            set_aside,
+            queries.daily_values(self.connection, patients, self.scoring, until=day),
+            self._origin(day),
+            accepted=findings.levels_in_force(self.connection, patients, day),
+            carried=self._carried(patients, day, days),
+        )
+
+    def wards(self, day: date, days: int) -> tuple[str, ...]:
+        """The wards of the patients seen in the `days` days that end with `day`, in order; none if no session says."""
+        return tuple(sorted({ward for ward in self._ward_of_patients(day, days).values() if ward}))
+
+    def _ward_of_patients(self, day: date, days: int) -> dict[str, str | None]:
+        seen = queries.patients_seen(self.connection, until=day, days=days)
+        return dict(seen.select("patient_id", "ward").iter_rows())
 
     def patients_of_day(self, day: date) -> list[str] | None:
         """Patients with a session that day, stored or in quarantine, in order; None for a day without any session."""
@@ -143,6 +185,14 @@ class ReportReader:
             return None
         earlier = queries.scored_otherwise(self.connection, patient_id, self.scoring, before=first)
         return None if earlier is None else first
+
+    def _carried(self, patient_ids: Collection[str], day: date, days: int) -> tuple[CarriedFinding, ...]:
+        since = day - timedelta(days=days - 1)
+        rows = findings.carried_over(self.connection, patient_ids, self.scoring, since=since, day=day)
+        return tuple(
+            CarriedFinding(patient_id, measure, State(direction), opened, onset, last_told)
+            for patient_id, measure, direction, opened, onset, last_told in rows.iter_rows()
+        )
 
     def _origin(self, day: date) -> Origin:
         scoring = self.scoring

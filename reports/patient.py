@@ -151,7 +151,8 @@ def compare_patient(data: ReportData, patient_id: str, day: date, thresholds: Th
     daily = all_days(summary, data.kept, thresholds)
     missing = missing_reason(today, len(set_aside), thresholds)
     intervals = session_intervals(MEASURES, today, thresholds)
-    trends = trends_of(MEASURES, daily, day, missing, thresholds, intervals)
+    accepted = data.accepted.get(patient_id, {})
+    trends = trends_of(MEASURES, daily, day, missing, thresholds, intervals, accepted)
     by_key = {trend.finding.key: trend for trend in trends}
     usable = usable_session(thresholds)
     seen = trends[0].finding.value is not None

@@ -4,6 +4,7 @@ Patients are ranked by change in units of their own usual range, never by level 
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -138,7 +139,8 @@ def compare_ward(data: ReportData, day: date, thresholds: Thresholds) -> WardRep
     for patient_id in data.patients:
         mine = pl.col("patient_id") == patient_id
         set_aside = data.quarantine.filter(mine).height
-        rows.append(_row(patient_id, daily.filter(mine), today.filter(mine), set_aside, day, thresholds))
+        accepted = data.accepted.get(patient_id, {})
+        rows.append(_row(patient_id, daily.filter(mine), today.filter(mine), set_aside, day, thresholds, accepted))
     changed = sorted((row for row in rows if row.changes), key=lambda row: (-_largest(row), row.patient_id))
     reasons = Counter(QuarantineReason(reason) for reason in data.quarantine["reason"].sort())
     return WardReport(
@@ -154,11 +156,18 @@ def compare_ward(data: ReportData, day: date, thresholds: Thresholds) -> WardRep
 
 
 def _row(
-    patient_id: str, daily: pl.DataFrame, today: pl.DataFrame, set_aside: int, day: date, thresholds: Thresholds
+    patient_id: str,
+    daily: pl.DataFrame,
+    today: pl.DataFrame,
+    set_aside: int,
+    day: date,
+    thresholds: Thresholds,
+    accepted: Mapping[str, date],
 ) -> WardRow:
+    missing = missing_reason(today, set_aside, thresholds)
     return WardRow(
         patient_id=patient_id,
-        trends=trends_of(HEADLINE_MEASURES, daily, day, missing_reason(today, set_aside, thresholds), thresholds),
+        trends=trends_of(HEADLINE_MEASURES, daily, day, missing, thresholds, accepted=accepted),
         quality=quality_of(today, usable_session(thresholds)),
         set_aside=set_aside,
         days_before=valid_days_before(daily, day),
