@@ -7,12 +7,22 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 from typing import Any, Literal
 
 import polars as pl
 
 from pmfer.errors import QuarantineReason
 from pmfer.facs import AU_COLUMNS
+
+
+class Situation(StrEnum):
+    """What goes on during a session."""
+
+    AT_REST = "at_rest"
+    DURING_CARE = "during_care"  # washing, positioning, a change of dressing
+    MEAL = "meal"
+    THERAPY = "therapy"
 
 
 @dataclass(frozen=True)
@@ -27,7 +37,7 @@ class SessionRecord:
     consent: bool
     ward: str | None = None  # None where the sidecar does not say, as below
     room: str | None = None
-    situation: str | None = None  # at_rest, during_care, meal or therapy
+    situation: Situation | None = None
 
     @property
     def session_date(self) -> date:

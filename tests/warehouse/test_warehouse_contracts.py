@@ -13,7 +13,7 @@ from pmfer.errors import FrameReason, QuarantineReason, WarehouseError
 from pmfer.frame_row import FRAME_COLUMNS, SCORE_COLUMNS
 from warehouse import sql
 from warehouse.contracts import broken_contracts, contract_rules, require_contracts
-from warehouse.records import SessionResult
+from warehouse.records import SessionResult, Situation
 from warehouse.retention import Retention, expire_rows
 from warehouse.runs import finish_run, start_run
 from warehouse.store import store_sessions
@@ -140,4 +140,4 @@ def test_frames_that_are_too_old_are_not_missed(loaded: duckdb.DuckDBPyConnectio
 def test_the_lists_in_contracts_are_those_of_the_vocabulary() -> None:
     contracts = sql.contracts()
     assert all(f"'{reason}'" in contracts["missing_scores_have_a_reason"] for reason in FrameReason)
-    assert all(f"'{reason}'" in contracts["codes_known"] for reason in QuarantineReason)
+    assert all(f"'{reason}'" in contracts["codes_known"] for reason in (*QuarantineReason, *Situation))
