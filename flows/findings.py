@@ -28,8 +28,8 @@ Kind = Literal["headline", "phrase", "context"]
 def finding_records(reports: Iterable[PatientReport | WardReport]) -> list[FindingRecord]:
     """What reports say, as rows.
 
-    Of a patient's report every measure; of the ward's the patients who have no report that day, as nothing was recorded
-    of them: a flag of theirs may be open.
+    Of a patient's report every measure. Of the house's overview the patients who have no report that day, as nothing
+    was recorded of them: a flag of theirs may be open. Overviews of single wards say nothing else.
     """
     return [record for report in reports for record in _records_of(report)]
 
@@ -43,6 +43,8 @@ def _records_of(report: PatientReport | WardReport) -> Iterator[FindingRecord]:
         )
         for kind, said in parts:
             yield from (_record(report.patient_id, report.day, report.origin, kind, finding) for finding in said)
+        return
+    if report.ward is not None:
         return
     for row in (*report.changed, *report.usual, *report.insufficient):
         if not row.quality.sessions and not row.set_aside:

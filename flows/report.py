@@ -48,13 +48,18 @@ class DueReport:
 
     @property
     def patient_id(self) -> str | None:
-        """The patient; None for the ward."""
+        """The patient; None for an overview."""
         return self.report.patient_id if isinstance(self.report, PatientReport) else None
+
+    @property
+    def ward(self) -> str | None:
+        """The ward of an overview of one ward."""
+        return self.report.ward if isinstance(self.report, WardReport) else None
 
     @property
     def report_id(self) -> str:
         """By which the warehouse knows it."""
-        return report_id(self.kind, self.day, self.patient_id)
+        return report_id(self.kind, self.day, self.patient_id or self.ward)
 
 
 def due_report(report: PatientReport | WardReport, folder: Path, printing: Printing) -> DueReport:
@@ -66,7 +71,9 @@ def due_report(report: PatientReport | WardReport, folder: Path, printing: Print
 def reports_of(
     connection: duckdb.DuckDBPyConnection, day: date, scoring: Provenance, folder: Path, printing: Printing
 ) -> list[DueReport]:
-    """All reports that a day should have: one per patient with a session that day, stored or not, and the ward's.
+    """All reports that a day should have: one per patient with a session that day, stored or not, and the overviews.
+
+    Those are one of the house and, where sessions say on which ward they were recorded, one of each ward.
 
     A day without any session has none. A report of which nothing is wanted, such as the ward's where FHIR alone is, is
     left out.
@@ -74,7 +81,7 @@ def reports_of(
     night = build_night_reports(ReportReader(connection, scoring), day, printing.thresholds)
     if night is None:
         return []
-    reports: list[PatientReport | WardReport] = [*night.patients, night.ward]
+    reports: list[PatientReport | WardReport] = [*night.patients, night.ward, *night.wards]
     return [due for due in (due_report(report, folder, printing) for report in reports) if due.order.paths]
 
 
@@ -168,6 +175,7 @@ def _record(due: DueReport, data: DataFolder, run_id: str | None) -> ReportRecor
         run_id=run_id,
         files=files,
         shown=due.report.shown if isinstance(due.report, WardReport) else None,
+        ward=due.ward,
     )
 
 

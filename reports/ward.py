@@ -5,7 +5,7 @@ Patients are ranked by change in units of their own usual range, never by level 
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import polars as pl
@@ -62,6 +62,7 @@ class WardReport:
     set_aside: tuple[tuple[QuarantineReason, int], ...]  # most frequent first, patients unknown included
     thresholds: Thresholds
     origin: Origin
+    ward: str | None = None  # None: the whole house
 
     @property
     def put_forward(self) -> tuple[WardRow, ...]:
@@ -89,7 +90,8 @@ class NightReports:
     """What a day has to report."""
 
     patients: tuple[PatientReport, ...]  # of everybody with a session that day, stored or set aside, by patient
-    ward: WardReport
+    ward: WardReport  # of the whole house
+    wards: tuple[WardReport, ...] = ()  # of each ward that sessions name, in order
 
 
 def build_night_reports(
@@ -113,22 +115,28 @@ def build_night_reports(
             for patient, data in read.items()
         ),
         ward=build_ward_report(reader, day, thresholds),
+        wards=tuple(
+            build_ward_report(reader, day, thresholds, ward) for ward in reader.wards(day, thresholds.trend_days)
+        ),
     )
 
 
-def build_ward_report(reader: ReportReader, day: date, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> WardReport:
+def build_ward_report(
+    reader: ReportReader, day: date, thresholds: Thresholds = DEFAULT_THRESHOLDS, ward: str | None = None
+) -> WardReport:
     """Read and compare the day of every patient seen in the weeks drawn.
 
     Args:
         reader: of the warehouse, for the active bundle and scoring options.
         day: local calendar day.
         thresholds: limits for abstention and findings.
+        ward: the one ward; None: the whole house.
 
     Raises:
         ReportError: no run with this bundle and these options is on record.
         WarehouseError: the warehouse cannot be read.
     """
-    return compare_ward(reader.ward(day, thresholds.trend_days), day, thresholds)
+    return replace(compare_ward(reader.ward(day, thresholds.trend_days, ward), day, thresholds), ward=ward)
 
 
 def compare_ward(data: ReportData, day: date, thresholds: Thresholds) -> WardReport:

@@ -191,16 +191,17 @@ class ReportRecord:
     run_id: str | None = None  # None when rendered by hand
     files: Mapping[str, str] = field(default_factory=dict)  # every file: SHA-256 by path
     shown: tuple[str, ...] | None = None  # whom the ward overview shows; None if that is not known, or for a patient
+    ward: str | None = None  # of an overview that is of one ward; None for that of the house, and for a patient
 
     @property
     def report_id(self) -> str:
-        """Kind, date and patient in one word: a newer report takes the row of an older one."""
-        return report_id(self.kind, self.report_date, self.patient_id)
+        """Kind, date and whose it is in one word: a newer report takes the row of an older one."""
+        return report_id(self.kind, self.report_date, self.patient_id or self.ward)
 
 
-def report_id(kind: Literal["patient", "ward"], day: date, patient_id: str | None) -> str:
-    """By which a report is known, such as `patient-2026-03-01-p01` or `ward-2026-03-01`."""
-    return "-".join(part for part in (kind, day.isoformat(), patient_id) if part)
+def report_id(kind: Literal["patient", "ward"], day: date, whose: str | None) -> str:
+    """By which a report is known, such as `patient-2026-03-01-p01` or `ward-2026-03-01-3b`; the house's has no name."""
+    return "-".join(part for part in (kind, day.isoformat(), whose) if part)
 
 
 def digest(*parts: str) -> str:

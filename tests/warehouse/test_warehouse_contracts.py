@@ -24,7 +24,7 @@ SCORED = f"scoring_id = {FIRST} AND frame_index = 6"
 # contract -> what somebody does to a warehouse
 BREAKS = {
     "codes_known": "INSERT INTO reports VALUES "
-    "('r', 'patient', NULL, '2026-06-01', 'p', 'x', 'x', NULL, now(), NULL, NULL)",
+    "('r', 'patient', NULL, '2026-06-01', 'p', 'x', 'x', NULL, now(), NULL, NULL, NULL)",
     "consents_plausible": "INSERT INTO consents VALUES ('p01', '2026-06-02', '2026-06-01', NULL, 'form', now())",
     "episodes_plausible": f"INSERT INTO episodes VALUES ({FIRST}, 'smile', 2, 1, 2, 0.9, 0.8)",
     "expressions_sum_to_one": f"UPDATE stored_frames SET happiness = happiness / 2 + 0.25, fear = 0.5 WHERE {SCORED}",

@@ -1,7 +1,7 @@
 -- Kinds and reasons are from their closed lists, and a report is of a patient exactly when it is of that kind.
 SELECT 'reports' AS table_name, report_id AS id
 FROM reports
-WHERE kind NOT IN ('patient', 'ward') OR (kind = 'patient') <> (patient_id IS NOT NULL)
+WHERE kind NOT IN ('patient', 'ward') OR (kind = 'patient') <> (patient_id IS NOT NULL) OR (kind = 'patient' AND ward IS NOT NULL)
 UNION ALL
 SELECT 'quarantine', quarantine_id
 FROM quarantine

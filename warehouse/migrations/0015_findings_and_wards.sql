@@ -183,6 +183,8 @@ ALTER TABLE sessions ADD COLUMN situation VARCHAR;
 COMMENT ON COLUMN sessions.ward IS 'Ward on which the session was recorded, from the sidecar: 1 to 64 letters, digits, dots, underscores and hyphens. NULL where it does not say.';
 COMMENT ON COLUMN sessions.room IS 'Room in which the session was recorded, from the sidecar, by the same rule. NULL where it does not say.';
 COMMENT ON COLUMN sessions.situation IS 'What went on during the session, from the sidecar: at_rest, during_care, meal or therapy. NULL where it does not say.';
+ALTER TABLE reports ADD COLUMN ward VARCHAR;
+COMMENT ON COLUMN reports.ward IS 'Ward of an overview that is of one ward, as in sessions. NULL for the overview of the house, and for the report of one patient.';
 
 -- The same columns as before, and those three.
 CREATE OR REPLACE VIEW session_summary AS
