@@ -168,7 +168,7 @@ _FLAGS = """
     SELECT *
     FROM flags
     WHERE ($patient_id IS NULL OR patient_id = $patient_id)
-        AND ($over OR outcome IN ('open', 'carried_over'))
+        AND ($over OR (outcome IN ('open', 'carried_over') AND closed_on IS NULL))
     ORDER BY opened_on DESC, patient_id, measure, bundle_id, options_sha256
 """
 

@@ -136,29 +136,33 @@ accepted AS (
         AND (in_force.from_date >= coalesce(ended.onset_from, ended.opened_on) OR ended.next_stage = 'accepted')
     GROUP BY ALL
 ),
-scored_otherwise AS (
-    SELECT patient_id, bundle_id, options_sha256, max(session_date) AS last_on
-    FROM findings
-    GROUP BY patient_id, bundle_id, options_sha256
+-- What other bundles or options said of the measure since then.
+followed_by_others AS (
+    SELECT
+        accepted.*,
+        min(other.session_date) AS taken_over_on,
+        min(other.session_date) FILTER (other.state <> 'insufficient') AS compared_again_on
+    FROM accepted
+    LEFT JOIN findings AS other
+        ON other.patient_id = accepted.patient_id AND other.measure = accepted.measure AND other.kind = 'headline'
+        AND (other.bundle_id <> accepted.bundle_id OR other.options_sha256 <> accepted.options_sha256)
+        AND other.session_date > accepted.last_flagged_on
+    GROUP BY ALL
 )
 SELECT
-    patient_id, measure, direction, opened_on, onset_on, onset_from, onset_to, last_flagged_on, closed_on,
+    patient_id, measure, direction, opened_on, onset_on, onset_from, onset_to, last_flagged_on,
+    coalesce(closed_on, CASE WHEN accepted_from IS NULL THEN compared_again_on END) AS closed_on,
     last_flagged_on - opened_on + 1 AS days,
     valid_days,
     CASE
         WHEN accepted_from IS NOT NULL THEN 'accepted'
         WHEN closed_on IS NOT NULL THEN 'back'
-        WHEN EXISTS (
-            FROM scored_otherwise AS other
-            WHERE other.patient_id = accepted.patient_id
-                AND (other.bundle_id <> accepted.bundle_id OR other.options_sha256 <> accepted.options_sha256)
-                AND other.last_on > accepted.last_flagged_on
-        ) THEN 'carried_over'
+        WHEN taken_over_on IS NOT NULL THEN 'carried_over'
         ELSE 'open'
     END AS outcome,
     accepted_from,
     bundle_id, options_sha256
-FROM accepted;
+FROM followed_by_others;
 COMMENT ON VIEW flags IS 'One row per flag: patient, measure and the days on which reports had the patient on the ward''s list for it, and what came of it. A flag that was open when another bundle or other options took over ends there as carried_over; what these find is a flag of its own.';
 COMMENT ON COLUMN flags.patient_id IS 'Whose flag it is, as in patients.';
 COMMENT ON COLUMN flags.measure IS 'The measure, as in findings; one of kind headline.';
@@ -168,7 +172,7 @@ COMMENT ON COLUMN flags.onset_on IS 'When the change most likely began, as last 
 COMMENT ON COLUMN flags.onset_from IS 'First day of the interval for when it began, as last told.';
 COMMENT ON COLUMN flags.onset_to IS 'Last day of that interval.';
 COMMENT ON COLUMN flags.last_flagged_on IS 'Last day whose report had it as new or open.';
-COMMENT ON COLUMN flags.closed_on IS 'Day on which the patient was back, or from which a report had the new level as accepted. NULL while it is open or carried over, and where no report was made since a level was accepted.';
+COMMENT ON COLUMN flags.closed_on IS 'Day on which the patient was back, from which a report had the new level as accepted, or, of a flag that was carried over, on which the other bundle or options compared the measure themselves. NULL until then.';
 COMMENT ON COLUMN flags.days IS 'Calendar days from opened_on to last_flagged_on, both included, count.';
 COMMENT ON COLUMN flags.valid_days IS 'Of those the days with enough data, count.';
 COMMENT ON COLUMN flags.outcome IS 'What came of it: open (not back yet), back, accepted (a person accepted the new level) or carried_over (open when another bundle or other options took over).';
