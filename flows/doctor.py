@@ -208,7 +208,7 @@ def check_baseline(settings: Settings) -> Result:
         return State.OK, "nothing to score again is known"
     scoring = Provenance(load_bundle(settings.bundle).digest, options_of(settings).digest())
     with closing(open_reader(address)) as reader:
-        nights = queries.nights_scored_otherwise(reader, scoring)
+        nights = runs.nights_scored_otherwise(reader, scoring)
     try:
         there = look_at(source_of(settings, settings.source)).nights
     except PmferError:

@@ -291,23 +291,6 @@ def nights_with_recordings(connection: duckdb.DuckDBPyConnection) -> list[date]:
     return read(connection, _NIGHTS_WITH_RECORDINGS)["night"].to_list()
 
 
-_NIGHTS_SCORED_OTHERWISE = """
-    SELECT DISTINCT session_date AS night
-    FROM sessions
-    WHERE session_id NOT IN (
-        SELECT session_id
-        FROM scorings
-        WHERE bundle_id = $bundle_id AND options_sha256 = $options_sha256
-    )
-    ORDER BY night
-"""
-
-
-def nights_scored_otherwise(connection: duckdb.DuckDBPyConnection, provenance: Provenance) -> list[date]:
-    """Nights with a session that is stored, and not scored with this bundle and these options, in order."""
-    return read(connection, _NIGHTS_SCORED_OTHERWISE, **vars(provenance))["night"].to_list()
-
-
 _CARE_EVENTS = """
     SELECT *
     FROM care_events

@@ -12,6 +12,7 @@ import polars as pl
 from pmfer.errors import WarehouseError
 from warehouse import audit, sql
 from warehouse.consent import buried_among
+from warehouse.queries import Provenance
 from warehouse.records import ReportRecord, RunOutcome, RunRecord
 from warehouse.sql import changed, json_text
 from warehouse.transaction import read, transaction
@@ -199,6 +200,23 @@ def latest_nights(connection: duckdb.DuckDBPyConnection, limit: int = 14, night:
     0..1; NULL without any), video_s (seconds of video, NULL if unknown), reports, message.
     """
     return read(connection, sql.query("nights"), limit=limit, night=night)
+
+
+_NIGHTS_SCORED_OTHERWISE = """
+    SELECT DISTINCT session_date AS night
+    FROM sessions
+    WHERE session_id NOT IN (
+        SELECT session_id
+        FROM scorings
+        WHERE bundle_id = $bundle_id AND options_sha256 = $options_sha256
+    )
+    ORDER BY night
+"""
+
+
+def nights_scored_otherwise(connection: duckdb.DuckDBPyConnection, provenance: Provenance) -> list[date]:
+    """Nights with a session that is stored, and not scored with this bundle and these options, in order."""
+    return read(connection, _NIGHTS_SCORED_OTHERWISE, **vars(provenance))["night"].to_list()
 
 
 _REPORTS = "SELECT * FROM reports WHERE report_date = $report_date ORDER BY patient_id NULLS FIRST, ward NULLS FIRST"
