@@ -161,7 +161,8 @@ class Settings(BaseSettings):
         (Format.PDF,), description="forms in which every report is written: pdf, html, json, fhir (reports-formats.md)"
     )
     report_rules: Rules = Field(
-        (Rule.BEYOND_LIMITS, Rule.EWMA), description="rules that raise a flag; what each costs stands in statistics.md"
+        (Rule.BEYOND_LIMITS, Rule.EWMA, Rule.CHANGE),
+        description="rules that raise a flag; what each costs stands in statistics.md",
     )
     report_recipients: Path | None = Field(
         None, description="TOML file of those who get PDFs under a password of their own (reports-formats.md)"

@@ -91,10 +91,12 @@ class Finding:
     interval: tuple[float, float] | None = None  # 95 % interval of the value from resampled sessions; None if unknown
     told: tuple[Signal, ...] = ()  # the rules that speak the other way than the concern: told, and no flag
     recent: float | None = None  # weighted mean of the last days, what the EWMA rule judges; None without a value
+    mean_since: float | None = None  # mean of the values since the onset of an open flag, in the measure's unit
     stage: Stage = Stage.USUAL
     episode: Episode | None = None  # the open flag, or the one that closed last within `back_days`
     usual: tuple[float, float] | None = None  # middle 80 % of the baseline's days, all of them where they are under 10
     accepted_on: date | None = None  # first day of the level that a person accepted; None where nobody did
+    tentative: bool = False  # compared with so few days that "as usual" cannot rule out a large change
 
     @property
     def flagged(self) -> bool:
@@ -108,12 +110,17 @@ class Finding:
 
     @property
     def judged(self) -> float | None:
-        """The number that speaks against the usual range: the day's value if it lies beyond its limits, else `recent`.
+        """The number that speaks for the flag; a page that names another one may contradict itself.
 
-        None on a day without a value. A page that names another number may contradict its own flag.
+        The day's value if it lies beyond its limits, else the moving average if that does, else the mean of the days
+        since the onset. None on a day without a value.
         """
-        beyond = any(signal.rule is Rule.BEYOND_LIMITS for signal in self.signals)
-        return self.value if beyond or self.recent is None else self.recent
+        rules = {signal.rule for signal in self.signals}
+        if self.value is None or Rule.BEYOND_LIMITS in rules:
+            return self.value
+        if Rule.EWMA in rules or self.mean_since is None:
+            return self.recent
+        return self.mean_since
 
     @property
     def within_usual(self) -> bool:

@@ -89,6 +89,7 @@ class Rule(StrEnum):
 
     BEYOND_LIMITS = "beyond_limits"  # the day's value lies outside the limits of the individuals chart
     EWMA = "ewma"  # the exponentially weighted mean of the last days lies outside its limits
+    CHANGE = "change"  # the latest days as a whole differ from the baseline's days before them
     SHIFT = "shift"  # many valid days in a row on one side of the baseline's centre
     TREND = "trend"  # many valid days in a row, each higher (or each lower) than the one before
 
@@ -110,17 +111,9 @@ class Thresholds:
     learning_delay: int = 5  # valid days until a day joins a baseline that can speak already
     expected_phi: float = 0.5  # correlation of one day with the next where the patient's own days say nothing yet
     expected_phi_pairs: float = 30.0  # number of pairs of days that the expectation counts for
+    firm_baseline_days: int = 28  # with fewer, "as usual" cannot rule out a change of 3 spreads: docs/statistics.md
     restart_days: int = 7  # calendar days without data after which runs and the moving average start afresh
     least_degrees: float = 6.0  # of freedom of the spread; by fewer, the range of the first weeks would hold anything
-    # The life of a flag
-    back_shift: float = 2.0  # spreads: "still away" means so far from the centre
-    back_evidence: float = 3.0  # log likelihood that "back" must be ahead of "still away" before a flag closes
-    back_cap: float = 2.0  # and as far as "still away" can be ahead
-    dating_window: int = 42  # valid days among which the onset is looked for
-    dating_days: int = 10  # valid days of a flag after which its onset is not estimated anew
-    onset_share: float = 0.8  # of the likelihood that the interval of the onset holds
-    back_days: int = 7  # calendar days for which a page says that a flag has closed
-    accepted_days: int = 28  # calendar days for which a page says that a new level was accepted
     # The rules; sigmas are those of a normal distribution, widened while the baseline rests on few days
     limit_sigmas: float = 2.6  # individuals chart of a measure that is watched closely
     ewma_sigmas: float = 2.2  # EWMA chart of a measure that is watched closely
@@ -129,10 +122,28 @@ class Thresholds:
     ewma_weight: float = 0.4  # of the newest day in the moving average
     shift_days: int = 14  # valid days in a row on one side of the centre; as rare at phi 0.5 as eight independent ones
     trend_run_days: int = 7  # valid days in a row, each higher (lower) than the one before
-    rule_beyond_limits: bool = True  # these four by Rule, see `thresholds_with`
+    change_sigmas: float = 2.8  # lasting change of a measure that is watched closely
+    strict_change_sigmas: float = 3.2  # lasting change of every other measure
+    change_least_days: int = 4  # latest valid days that are compared, as a whole, with the baseline before them
+    change_most_days: int = 28
+    change_clip: float = 3.5  # spreads: a day counts as no further out in the mean of those days
+    rule_beyond_limits: bool = True  # these five by Rule, see `thresholds_with`
     rule_ewma: bool = True
+    rule_change: bool = True
     rule_shift: bool = False  # off: under correlation it alone raises more than all others, docs/statistics.md
     rule_trend: bool = False  # off: it finds nothing that EWMA has not found before, docs/statistics.md
+    # The life of a flag
+    # One day beyond its limits opens a flag of a closely watched measure at once; of every other measure
+    sudden_size: float = 2.0  # only if it lies so many times as far out as its limits,
+    confirming_size: float = 0.4  # or if the valid day before lay at least so far out on the same side
+    back_shift: float = 2.0  # spreads from the centre: what "still away" means when a flag asks to be closed
+    back_evidence: float = 2.5  # log likelihood by which "back" must be ahead of "still away" to close it
+    back_cap: float = 1.5  # and by which "still away" can be ahead at most
+    dating_window: int = 42  # valid days among which the onset is looked for
+    dating_days: int = 10  # valid days of a flag after which its onset is not estimated anew
+    onset_share: float = 0.8  # of the likelihood that the interval of the onset holds
+    back_days: int = 7  # calendar days for which a page tells a return; a flag that comes back within them is the same
+    accepted_days: int = 28  # calendar days for which a page tells that a new level was accepted
     # Intervals
     interval_share: float = 0.95  # of the intervals that are to hold the day's true mean
     min_interval_sessions: int = 4  # usable sessions of the day: fewer cannot be resampled to any purpose

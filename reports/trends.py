@@ -81,9 +81,11 @@ def trends_of(
         finding = replace(
             finding,
             interval=None if today is None or intervals is None else intervals.get(measure.key),
+            mean_since=mean_since(chart, values, row) if episode and episode.closed is None else None,
             stage=stage_of(finding, day, since, thresholds),
             usual=usual_range(values[row, chart.in_baseline[row]]),
             accepted_on=since,
+            tentative=finding.baseline is not None and finding.baseline.days < thresholds.firm_baseline_days,
         )
         return Trend(finding, first_day, day, points)
 
@@ -124,6 +126,8 @@ def sensitivity_of(measures: Sequence[Measure], thresholds: Thresholds) -> Sensi
         least_change=np.array([measure.least_change for measure in measures]),
         limit_sigmas=np.where(close, thresholds.limit_sigmas, thresholds.strict_limit_sigmas),
         ewma_sigmas=np.where(close, thresholds.ewma_sigmas, thresholds.strict_ewma_sigmas),
+        change_sigmas=np.where(close, thresholds.change_sigmas, thresholds.strict_change_sigmas),
+        one_day_opens=np.array([m.watched_closely or CONCERN_SIGNS[m.concern] == 0 for m in measures]),
         concern=np.array([CONCERN_SIGNS[measure.concern] for measure in measures]),
     )
 
@@ -140,6 +144,7 @@ def signals_of(chart: ControlChart, row: int, days: tuple[date, ...]) -> tuple[S
     rules = (
         (Rule.BEYOND_LIMITS, chart.beyond, None, chart.beyond_size),
         (Rule.EWMA, chart.moving, chart.onset, chart.moving_size),
+        (Rule.CHANGE, chart.change, chart.onset, chart.change_size),
         (Rule.SHIFT, chart.shift, chart.shift_since, None),
         (Rule.TREND, chart.trend, chart.trend_since, None),
     )
@@ -191,6 +196,11 @@ def baseline_of(chart: ControlChart, row: int) -> Baseline | None:
     if np.isnan(centre):
         return None
     return Baseline(centre, low, high, max(high - centre, centre - low), int(chart.baseline_days[row, -1]))
+
+
+def mean_since(chart: ControlChart, values: Floats, row: int) -> float:
+    """The mean of the days of one series since the onset of its open flag."""
+    return float(np.nanmean(values[row, chart.onset[row, -1] :]))
 
 
 def usual_range(values: Floats) -> tuple[float, float] | None:

@@ -6,7 +6,7 @@ the variance of one day's value.
 
 import numpy as np
 
-from reports.statistics.robust import Floats
+from reports.statistics.robust import Floats, Ints
 
 LARGEST_PHI = 0.8  # beyond, a few weeks of days say next to nothing about the patient's usual level
 WILD_SPREADS = 2.5  # a day further out counts as that far out, so that one wild day does not hide the correlation
@@ -40,7 +40,7 @@ def shrunk_phi(deviations: Floats, neighbours: Floats, expected: float, weight: 
     return result
 
 
-def variance_of_mean(count: int, phi: Floats) -> Floats:
+def variance_of_mean(count: int | Ints, phi: Floats) -> Floats:
     """Variance of the mean of `count` neighbouring days.
 
     (1 + 2 sum over k of (1 - k / n) phi^k) / n, summed up; Box, Jenkins and Reinsel, Time Series Analysis, 1994.
@@ -58,7 +58,7 @@ def spread_shortfall(count: int, phi: Floats) -> Floats:
     return result
 
 
-def equivalent_days(count: int, phi: Floats) -> Floats:
+def equivalent_days(count: int | Ints, phi: Floats) -> Floats:
     """Number of independent days that tell as much about a spread as `count` correlated ones.
 
     n (1 - phi^2) / (1 + phi^2); Bayley and Hammersley, Journal of the Royal Statistical Society, Supplement 8, 1946.

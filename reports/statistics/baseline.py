@@ -3,15 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import ndtr, stdtrit
 
 from reports.measures import Thresholds
 from reports.statistics.autocorrelation import equivalent_days, shrunk_phi, spread_shortfall, variance_of_mean
-from reports.statistics.robust import CENTRE_EFFICIENCY, QN_EFFICIENCY, Floats, centre_and_spread
-
-Bools = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
+from reports.statistics.robust import CENTRE_EFFICIENCY, QN_EFFICIENCY, Bools, Floats, Ints, centre_and_spread
 
 
 @dataclass

@@ -1,11 +1,15 @@
-"""When a change began: the likelihood of a step on each of the days before, under AR(1)."""
+"""Changes of level that last: whether the latest days differ from those before, and when a change began."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from reports.statistics.baseline import Ints
-from reports.statistics.robust import Floats
+from reports.measures import Thresholds
+from reports.statistics.autocorrelation import equivalent_days, variance_of_mean
+from reports.statistics.baseline import DaysToLearn, GrowingBaseline
+from reports.statistics.robust import Floats, Ints
+
+EXPECTED_STEP = 2.5  # spreads: how large changes are before anything is known of them; it keeps small old ones at bay
 
 
 @dataclass(frozen=True)
@@ -17,58 +21,126 @@ class Onset:
     latest: Ints
 
 
+@dataclass(frozen=True)
+class LastingChange:
+    """The mean of the latest days against that of the baseline's days before them, on the even scale.
+
+    Arrays are [series, numbers of latest days]; `mean` is NaN where so many are not compared.
+    """
+
+    mean: Floats
+    mean_before: Floats
+    error: Floats  # standard error of their difference
+    degrees: Floats  # of freedom of the error
+
+
+def lasting_change(base: GrowingBaseline, known: DaysToLearn, since: Ints, thresholds: Thresholds) -> LastingChange:
+    """Compare the latest 1, 2, 3 ... valid days as a whole with the baseline's days before them.
+
+    The change-point model of Hawkins, Qiu and Kang (Journal of Quality Technology 35, 2003) with the variances of means
+    under AR(1). What sets it apart from limits around a baseline: the days of a change are never part of what they are
+    compared with, and they help to judge the spread. A young baseline needs both.
+
+    Args:
+        base: of the days before the newest.
+        known: all valid days, the newest included.
+        since: [series], latest days before this day are not compared.
+        thresholds: how many days are compared, and how far out a single one counts.
+    """
+    most = thresholds.change_most_days
+    values, days = known.latest(np.arange(len(since)), most)
+    latest, start = values[:, ::-1], days[:, ::-1]  # the newest first
+    room, count = np.arange(base.values.shape[1]), np.arange(1, most + 1)
+    learnt = room < base.count[:, None]
+    before = ((base.days[:, :, None] < start[:, None, :]) & learnt[:, :, None]).sum(axis=1)
+    furthest, centre = (thresholds.change_clip * base.spread)[:, None], base.centre[:, None]
+    latest = np.clip(latest - centre, -furthest, furthest)
+    learnt_values = np.where(learnt, np.clip(base.values - centre, -furthest, furthest), 0)
+    mean, within = _moments(latest.cumsum(axis=1), (latest**2).cumsum(axis=1), count)
+    sums = (np.take_along_axis(_from_none(terms), before, axis=1) for terms in (learnt_values, learnt_values**2))
+    mean_before, within_before = _moments(*sums, np.maximum(before, 1))
+    phi = base.phi[:, None]
+    doubt, doubt_before = variance_of_mean(count, phi), variance_of_mean(np.maximum(before, 1), phi)
+    free = np.maximum(count * (1 - doubt) + before * (1 - doubt_before), 1e-9)
+    error = np.sqrt((within + within_before) / free * (doubt + doubt_before))
+    compared = (start >= since[:, None]) & (before >= thresholds.min_baseline_days)
+    compared &= count >= thresholds.change_least_days
+    return LastingChange(
+        np.where(compared, mean + centre, np.nan),
+        mean_before + centre,
+        np.maximum(error, 1e-9),
+        np.maximum(equivalent_days(count + before - 2, phi), thresholds.least_degrees),
+    )
+
+
 def onset_of_step(
-    deviations: Floats, days: Ints, phi: Floats, sign: Ints, first: Ints, last: Ints, share: float
+    deviations: Floats, days: Ints, phi: Floats, doubt: Floats, sign: Ints, first: Ints, last: Ints, share: float
 ) -> Onset:
     """The first day of a lasting change of level, as the change point of an AR(1) series.
 
-    A step at day k changes the innovation of day k by its whole size, and those after it by (1 - phi) times its size.
-    With the size fitted, the log likelihood of k against no change is (sum h r)^2 / (2 (1 - phi^2) sum h^2), where r
-    are the innovations and h what a step of 1 does to them (Box and Tiao, JASA 70, 1975; Basseville and Nikiforov,
-    Detection of Abrupt Changes, 1993, section 2.6). The interval takes the likeliest days until they hold `share` of
-    the likelihood of all candidates.
+    A step at day k changes the innovation of day k by its whole size, and those after it by (1 - phi) times its size
+    (Box and Tiao, JASA 70, 1975). The likelihood of k is that of the innovations with the size of the step, normal with
+    standard deviation `EXPECTED_STEP`, and the error of the baseline's centre integrated out: a linear model with two
+    unknowns, (b' A^-1 b - log det A) / 2 but for a constant, where A and b hold the sums of squares and products. A
+    step the other way counts as none. The interval takes the likeliest days until they hold `share` of the likelihood.
 
     Args:
         deviations: [rows, n], distances from the baseline's centre in spreads, the newest on the right; NaN on the left
             where a series is shorter.
         days: [rows, n], index of the calendar day of each.
         phi: [rows], correlation of one day with the next.
+        doubt: [rows], variance of the centre, in squared spreads.
         sign: [rows], +1 for a rise, -1 for a fall.
-        first: [rows], no candidate lies before this day
-        last: [rows], nor after this one, which is always a candidate.
+        first: [rows], no candidate lies before this day,
+        last: [rows], nor after this one, which is a candidate if it is a valid day.
         share: of the likelihood that the interval holds, 0..1.
     """
     upwards = deviations * sign[:, None]
     known = ~np.isnan(upwards)
-    gaps = np.diff(days, axis=1, prepend=days[:, :1])
-    carried = np.where(known, phi[:, None] ** np.maximum(gaps, 1), 0)
     before = np.concatenate([np.full((len(upwards), 1), np.nan), upwards[:, :-1]], axis=1)
-    follows = known & ~np.isnan(before)
-    carried = np.where(follows, carried, 0)
+    gaps = np.maximum(np.diff(days, axis=1, prepend=days[:, :1]), 1)
+    carried = np.where(known & ~np.isnan(before), phi[:, None] ** gaps, 0)
     innovation = np.where(known, upwards - carried * np.nan_to_num(before), 0)
     precision = np.where(known, 1 / (1 - carried**2), 0)
-    # Sums from each candidate to the newest day; the candidate's own innovation takes the whole step
-    later_sum = _from_the_right((1 - carried) * innovation * precision)
-    later_square = _from_the_right((1 - carried) ** 2 * precision)
-    score = innovation * precision + later_sum
-    information = precision + later_square
-    gain = np.maximum(score, 0) ** 2 / (2 * np.maximum(information, 1e-9))
-    allowed = known & (days <= last[:, None]) & (days >= np.minimum(first, last)[:, None])
-    gain = np.where(allowed, gain, -np.inf)
-    best = gain.argmax(axis=1)
-    weight = np.exp(gain - gain.max(axis=1, keepdims=True))
-    weight /= weight.sum(axis=1, keepdims=True)
+    level = np.where(known, 1 - carried, 0)  # what a centre that lies 1 too low does to the innovations
+    later = _after(level**2 * precision)
+    score, score_centre = (
+        innovation * precision + _after(level * innovation * precision),
+        level * innovation * precision,
+    )
+    score_centre = score_centre.sum(axis=1, keepdims=True)
+    step, both = precision + later + EXPECTED_STEP**-2, level * precision + later
+    centre = (level**2 * precision).sum(axis=1, keepdims=True) + 1 / np.maximum(doubt, 1e-6)[:, None]
+    determinant = step * centre - both**2
+    rise = (score * centre - score_centre * both) / determinant  # the size of the step
+    gain = (centre * score**2 - 2 * both * score * score_centre + step * score_centre**2) / determinant
+    likelihood = np.where(rise > 0, gain, score_centre**2 / centre) / 2 - np.log(determinant) / 2
+    allowed = known & (days <= last[:, None]) & (days >= first[:, None])
+    likelihood = np.where(allowed, likelihood, -np.inf)
+    weight = np.exp(likelihood - likelihood.max(axis=1, keepdims=True, initial=-1e9))
+    weight /= np.maximum(weight.sum(axis=1, keepdims=True), 1e-300)
     order = (-weight).argsort(axis=1, kind="stable")
     ranked = np.take_along_axis(weight, order, axis=1)
     inside = np.zeros_like(allowed)
     np.put_along_axis(inside, order, ranked.cumsum(axis=1) - ranked < share, axis=1)
     inside &= allowed
     rows, end = np.arange(len(days)), days.shape[1] - 1
-    return Onset(days[rows, best], days[rows, inside.argmax(axis=1)], days[rows, end - inside[:, ::-1].argmax(axis=1)])
+    earliest, latest = inside.argmax(axis=1), end - inside[:, ::-1].argmax(axis=1)
+    return Onset(days[rows, likelihood.argmax(axis=1)], days[rows, earliest], days[rows, latest])
 
 
-def _from_the_right(terms: Floats) -> Floats:
-    """Of each column, the sum of all columns right of it."""
-    total = terms[:, ::-1].cumsum(axis=1)[:, ::-1]
-    result: Floats = total - terms
-    return result
+def _moments(total: Floats, square: Floats, count: Ints) -> tuple[Floats, Floats]:
+    """Mean, and sum of squares around it."""
+    mean = total / count
+    return mean, square - count * mean**2
+
+
+def _from_none(terms: Floats) -> Floats:
+    """Sums of the first 0, 1, 2 ... columns."""
+    return np.concatenate([np.zeros((len(terms), 1)), terms.cumsum(axis=1)], axis=1)
+
+
+def _after(terms: Floats) -> Floats:
+    """Of each column, the sum of all columns to its right."""
+    after: Floats = terms[:, ::-1].cumsum(axis=1)[:, ::-1] - terms
+    return after

@@ -8,12 +8,14 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtr, stdtrit
 
 from reports.measures import Thresholds
 from reports.statistics.autocorrelation import next_ewma_variance
-from reports.statistics.baseline import Bools, DaysToLearn, GrowingBaseline, Ints
-from reports.statistics.episodes import Episodes, Record
-from reports.statistics.robust import Floats, from_even, to_even
+from reports.statistics.baseline import DaysToLearn, GrowingBaseline
+from reports.statistics.change_point import lasting_change
+from reports.statistics.episodes import Episodes, JudgedDay, Record
+from reports.statistics.robust import Bools, Floats, Ints, from_even, to_even
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Sensitivity:
     least_change: Floats  # in the unit of the values: a smaller distance from the centre is never a signal
     limit_sigmas: Floats  # half-width of the individuals chart, sigmas of a normal distribution
     ewma_sigmas: Floats  # half-width of the EWMA chart
+    change_sigmas: Floats  # of a lasting change
+    one_day_opens: Bools  # whether any day beyond its limits opens a flag; else see Thresholds.sudden_size
     concern: Ints  # +1 where a rise asks for a look, -1 where a fall does, 0 where neither does or both do
 
 
@@ -63,6 +67,8 @@ class ControlChart:
     beyond_size: Floats  # distance from the centre; beyond 1 the day lies outside the limits
     moving: Ints  # EWMA
     moving_size: Floats  # the same of the moving average and its own limits
+    change: Ints  # the latest days as a whole
+    change_size: Floats
     shift: Ints
     shift_since: Ints
     trend: Ints
@@ -106,22 +112,39 @@ class _Memory:
     def __init__(self, series: int) -> None:
         self.last_value = np.full(series, np.nan)
         self.last_day = np.zeros(series, dtype=np.int64)
+        self.last_reach = np.zeros(series)  # of the last valid day: distance from the centre, 1 or -1 at the limit
         # Of the moving average: sum, weight of what is in it (approaches 1), variance, covariance with the last day
         self.ewma, self.weight, self.variance, self.covariance = np.zeros((4, series))
         self.side, self.slope = _Run(series), _Run(series)
 
-    def add(self, value: Floats, day: int, base: GrowingBaseline, thresholds: Thresholds) -> None:
-        """Carry everything on by one day, or start afresh after a long gap."""
+    def add(
+        self,
+        value: Floats,
+        day: int,
+        base: GrowingBaseline,
+        furthest: Floats,
+        closed: Ints,
+        thresholds: Thresholds,
+    ) -> None:
+        """Carry everything on by one day, or start afresh after a long gap.
+
+        In the moving average a day counts as no further out than `furthest`, its own limit: one wild day alone does not
+        move it beyond. After a flag has `closed` it goes on from the centre.
+        """
         newest, seen = thresholds.ewma_weight, ~np.isnan(value)
         fresh = seen & (np.isnan(self.last_value) | (day - self.last_day > thresholds.restart_days))
-        for array in (self.ewma, self.weight, self.variance, self.covariance):
+        back = seen & (closed >= 0) & (closed == self.last_day)
+        self.ewma = np.where(back, self.weight * base.centre, self.ewma)
+        nearest = np.clip(value, base.centre - furthest, base.centre + furthest)
+        kept = np.where(np.isnan(base.centre), value, nearest)
+        for array in (self.ewma, self.weight, self.variance, self.covariance, self.last_reach):
             array[fresh] = 0
         for run in (self.side, self.slope):
             run.clear(fresh)
         variance, covariance = next_ewma_variance(newest, base.phi, self.variance, self.covariance)
         self.variance = np.where(seen, variance, self.variance)
         self.covariance = np.where(seen, covariance, self.covariance)
-        self.ewma = np.where(seen, (1 - newest) * self.ewma + newest * value, self.ewma)
+        self.ewma = np.where(seen, (1 - newest) * self.ewma + newest * kept, self.ewma)
         self.weight = np.where(seen, (1 - newest) * self.weight + newest, self.weight)
         self.side.add(value - base.centre, seen, day)
         self.slope.add(np.where(fresh, 0, value - self.last_value), seen, self.last_day)
@@ -170,10 +193,14 @@ def control_chart(
     for day in range(values.shape[1]):
         known.hand_over(base, thresholds)
         base.estimate(thresholds)
-        memory.add(even[:, day], day, base, thresholds)
-        spoke = _judge(record, memory, base, values[:, day], sensitivity, thresholds)
-        known.add(even[:, day], day, (spoke == 0) & (episodes.sign == 0))
-        episodes.step(day, even[:, day], spoke, base, known, thresholds)
+        furthest = base.limit(sensitivity.limit_sigmas, 1 + base.doubt)
+        memory.add(even[:, day], day, base, furthest, episodes.closed, thresholds)
+        known.add(even[:, day], day, episodes.sign == 0)
+        change = _lasting(known, base, episodes, sensitivity, thresholds)
+        change = np.where(np.isnan(even[:, day]), 0, change)
+        today = _judge(record, memory, base, values[:, day], change, sensitivity, thresholds)
+        known.hold_back(np.flatnonzero(today.beyond), np.full(np.count_nonzero(today.beyond), day))
+        episodes.step(today, base, known, thresholds)
         episodes.record(record)
     columns = {name: np.stack(column, axis=1) for name, column in record.items()}
     return ControlChart(**columns, in_baseline=base.days_taken(values.shape[1]))
@@ -184,10 +211,11 @@ def _judge(
     memory: _Memory,
     base: GrowingBaseline,
     value: Floats,
+    change: Floats,
     sensitivity: Sensitivity,
     thresholds: Thresholds,
-) -> Ints:
-    """Let the rules speak of the day, record what they say, and return which way: +1, -1, or 0 where none did."""
+) -> JudgedDay:
+    """Let the rules speak of the day, record what they say, and sum it up."""
     limits = _limits(base, sensitivity, base.limit(sensitivity.limit_sigmas, 1 + base.doubt))
     weight = np.where(memory.weight > 0, memory.weight, 1)
     variance = memory.variance / weight**2 + base.doubt
@@ -195,15 +223,13 @@ def _judge(
     ewma = np.where(np.isnan(value), np.nan, from_even(memory.ewma / weight, sensitivity.highest))
     moved = np.abs(ewma - limits.centre) >= sensitivity.least_change
     long, steep = memory.side.length >= thresholds.shift_days, memory.slope.length >= thresholds.trend_run_days - 1
+    beyond = limits.side(value) * thresholds.rule_beyond_limits
     signals = {
-        "beyond": limits.side(value) * thresholds.rule_beyond_limits,
+        "beyond": beyond,
         "moving": limits_ewma.side(ewma) * thresholds.rule_ewma,
+        "change": np.sign(change).astype(np.int64) * (np.abs(change) > 1) * thresholds.rule_change,
         "shift": memory.side.sign * (moved & long & thresholds.rule_shift),
         "trend": memory.slope.sign * (moved & steep & thresholds.rule_trend),  # so many days are one step fewer
-    }
-    since = {
-        "shift_since": memory.side.since,
-        "trend_since": memory.slope.since,
     }
     columns = {
         "centre": limits.centre,
@@ -213,10 +239,45 @@ def _judge(
         "baseline_days": base.count.copy(),
         "beyond_size": limits.size(value),
         "moving_size": limits_ewma.size(ewma),
+        "change_size": np.abs(change),
     }
+    since = {"shift_since": memory.side.since, "trend_since": memory.slope.since}
     for name, column in (columns | signals | since).items():
         record[name].append(column)
-    return _loudest(signals, columns, sensitivity.concern)
+    reach = np.nan_to_num(np.sign(value - limits.centre) * columns["beyond_size"])
+    confirmed = sensitivity.one_day_opens | (reach * beyond >= thresholds.sudden_size)
+    confirmed |= memory.last_reach * beyond >= thresholds.confirming_size
+    memory.last_reach = np.where(np.isnan(value), memory.last_reach, reach)
+    opening = signals | {"beyond": signals["beyond"] * confirmed}
+    least = to_even((limits.centre + sensitivity.least_change)[:, None], sensitivity.highest)[:, 0] - base.centre
+    return JudgedDay(
+        day=len(record["centre"]) - 1,
+        value=np.where(np.isnan(base.centre), np.nan, to_even(value[:, None], sensitivity.highest)[:, 0]),
+        unit=np.maximum(base.spread, np.maximum(least, 1e-9) / thresholds.back_shift),
+        spoke=_loudest(opening, columns, sensitivity.concern),
+        beyond=beyond,
+    )
+
+
+def _lasting(
+    known: DaysToLearn,
+    base: GrowingBaseline,
+    episodes: Episodes,
+    sensitivity: Sensitivity,
+    thresholds: Thresholds,
+) -> Floats:
+    """The lasting change that speaks loudest, in half-widths of its limit; 0 where it is smaller than the least change.
+
+    Only days since the last flag closed are compared, and while one is open those since its onset.
+    """
+    since = np.where(episodes.sign != 0, episodes.onset, episodes.closed + 1)
+    found = lasting_change(base, known, since, thresholds)
+    highest, least = sensitivity.highest[:, None], sensitivity.least_change[:, None]
+    limit = stdtrit(found.degrees, ndtr(sensitivity.change_sigmas)[:, None]) * found.error
+    enough = np.abs(from_even(found.mean, highest) - from_even(found.mean_before, highest)) >= least
+    size = np.where(enough, (found.mean - found.mean_before) / limit, 0)
+    loudest: Floats = np.take_along_axis(size, np.abs(size).argmax(axis=1)[:, None], axis=1)[:, 0]
+    return loudest
 
 
 def _loudest(signals: dict[str, Ints], columns: dict[str, Floats], concern: Ints) -> Ints:

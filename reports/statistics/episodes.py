@@ -5,57 +5,68 @@ the patient's usual self.
 """
 
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from reports.measures import Thresholds
-from reports.statistics.baseline import Bools, DaysToLearn, GrowingBaseline, Ints
-from reports.statistics.change_point import onset_of_step
-from reports.statistics.robust import Floats
+from reports.statistics.baseline import DaysToLearn, GrowingBaseline
+from reports.statistics.change_point import Onset, onset_of_step
+from reports.statistics.robust import Bools, Floats, Ints
 
 Record = defaultdict[str, list[npt.NDArray[Any]]]  # columns of the chart by the name of its field
+
+
+@dataclass(frozen=True)
+class JudgedDay:
+    """One day of every series; arrays are [series]."""
+
+    day: int  # index of the calendar day
+    value: Floats  # on the even scale; NaN without data or without a baseline
+    unit: Floats  # what counts as one spread: never so little that the least change would be many of them
+    spoke: Ints  # which way a rule spoke that may open a flag: +1, -1 or 0
+    beyond: Ints  # the side on which the day lies beyond its own limits
 
 
 class Episodes:
     """The newest episode of each series; arrays are [series], days are indices of calendar days, -1 for none."""
 
     def __init__(self, series: int) -> None:
-        self.sign = np.zeros(series, dtype=np.int64)  # +1 above, -1 below while it is open, 0 once it is closed
+        self.sign = np.zeros(series, dtype=np.int64)  # +1 above, -1 below while it is open, else 0
+        self.direction = np.zeros(series, dtype=np.int64)  # the same, kept when it has closed
         self.opened, self.closed, self.onset, self.earliest, self.latest = np.full((5, series), -1, dtype=np.int64)
-        self.first = np.zeros(series, dtype=np.int64)  # the onset cannot lie before this day
-        self.valid_days = np.zeros(series, dtype=np.int64)  # since it opened, the first one included
-        self.direction = np.zeros(series, dtype=np.int64)  # the sign, kept when it has closed
+        self.first = np.zeros(series, dtype=np.int64)  # its onset cannot lie before this day
+        self.passed = np.zeros(series, dtype=np.int64)  # valid days from the one on which it opened
+        self.valid_days = np.zeros(series, dtype=np.int64)  # the same until it closed
         self.evidence = np.zeros(series)  # log likelihood of "still away" against "back", capped
         self.last_deviation, self.last_day = np.zeros(series), np.zeros(series, dtype=np.int64)
 
-    def step(
-        self, day: int, value: Floats, spoke: Ints, base: GrowingBaseline, known: DaysToLearn, thresholds: Thresholds
-    ) -> None:
-        """Judge one more day: go on, close, open.
+    def step(self, today: JudgedDay, base: GrowingBaseline, known: DaysToLearn, thresholds: Thresholds) -> None:
+        """Go on by one day: weigh it, close, open, and date the onset.
 
         Args:
-            day: index of the calendar day.
-            value: [series], on the even scale, NaN on a day without enough data.
-            spoke: [series], which way a rule spoke, +1, -1 or 0.
-            base: of the days before.
-            known: all valid days, this one included.
+            today: the day.
+            base: of the days before; what was learnt since an onset is taken back.
+            known: all valid days, this one included; those since an onset are held back.
             thresholds: limits for closing and dating.
         """
-        seen = ~np.isnan(value) & ~np.isnan(base.centre)
-        deviation = np.where(seen, (value - base.centre) / np.maximum(base.spread, 1e-9), 0)
+        seen = ~np.isnan(today.value)
+        deviation = np.where(seen, (today.value - base.centre) / today.unit, 0)
         going_on = seen & (self.sign != 0)
-        self.valid_days += going_on
-        self._weigh(going_on, day, deviation, base, thresholds)
-        self.evidence = np.where(going_on & (spoke == self.sign), thresholds.back_cap, self.evidence)
-        back = going_on & ((self.evidence <= -thresholds.back_evidence) | (spoke == -self.sign))
-        self.sign[back] = 0
-        self.closed[back] = day
-        self._open(seen & (spoke != 0) & (self.sign == 0), day, spoke, base, thresholds)
+        self.passed += seen
+        self._weigh(going_on, today, deviation, base, thresholds)
+        back = going_on & ((self.evidence <= -thresholds.back_evidence) | (today.spoke == -self.sign))
+        self.valid_days = np.where(going_on, self.passed, self.valid_days)
+        self.sign[back], self.closed[back] = 0, today.day
+        self._open(seen & (today.spoke != 0) & (self.sign == 0), today, base, known, thresholds)
         self.last_deviation = np.where(seen, deviation, self.last_deviation)
-        self.last_day = np.where(seen, day, self.last_day)
-        self._date(seen & (self.sign != 0) & (self.valid_days <= thresholds.dating_days), base, known, thresholds)
+        self.last_day = np.where(seen, today.day, self.last_day)
+        young = np.flatnonzero(seen & (self.sign != 0) & (self.valid_days <= thresholds.dating_days))
+        onset = self._date(young, self.opened, today.unit, base, known, thresholds)
+        self.onset[young], self.earliest[young], self.latest[young] = onset.day, onset.earliest, onset.latest
+        self._unlearn(young, base, known, thresholds)
 
     def record(self, record: Record) -> None:
         """Note how each series stands after the day."""
@@ -72,38 +83,57 @@ class Episodes:
         for name, column in columns.items():
             record[name].append(column.copy())
 
-    def _weigh(self, rows: Bools, day: int, deviation: Floats, base: GrowingBaseline, thresholds: Thresholds) -> None:
+    def _weigh(
+        self, rows: Bools, today: JudgedDay, deviation: Floats, base: GrowingBaseline, thresholds: Thresholds
+    ) -> None:
         """Add what the day's innovation says for "still as far away as a change worth finding" against "back".
 
-        The two are told apart as in Wald's sequential test (Annals of Mathematical Statistics 16, 1945); the sum never
-        rises above the cap, so that a long absence does not delay the return.
+        Wald's sequential test of the two (Annals of Mathematical Statistics 16, 1945) under AR(1). The sum never rises
+        above the cap, so that a long absence does not delay the return, and a day beyond its limits takes it there.
         """
-        carried = base.phi ** np.maximum(day - self.last_day, 1)
+        carried = base.phi ** np.maximum(today.day - self.last_day, 1)
         shift = thresholds.back_shift * (1 - carried)
         innovation = self.sign * (deviation - carried * self.last_deviation)
-        told = shift * (innovation - shift / 2) / (1 - carried**2)
-        self.evidence = np.where(rows, np.minimum(self.evidence + told, thresholds.back_cap), self.evidence)
+        told = self.evidence + shift * (innovation - shift / 2) / (1 - carried**2)
+        told = np.where(today.beyond == self.sign, thresholds.back_cap, np.minimum(told, thresholds.back_cap))
+        self.evidence = np.where(rows, told, self.evidence)
 
-    def _open(self, rows: Bools, day: int, spoke: Ints, base: GrowingBaseline, thresholds: Thresholds) -> None:
-        """Open an episode where there is none."""
-        earliest = base.days[rows, thresholds.min_baseline_days - 1] + 1
-        self.first[rows] = np.maximum(earliest, self.closed[rows] + 1)
-        self.sign[rows] = self.direction[rows] = spoke[rows]
-        self.opened[rows] = day
+    def _open(
+        self, rows: Bools, today: JudgedDay, base: GrowingBaseline, known: DaysToLearn, thresholds: Thresholds
+    ) -> None:
+        """Open an episode, or one again that closed lately and whose change is dated before it closed."""
+        lately = (self.closed >= 0) & (today.day - self.closed < thresholds.back_days)
+        self.first = np.where(rows & ~lately, base.days[:, thresholds.min_baseline_days - 1] + 1, self.first)
+        again = np.flatnonzero(rows & lately & (today.spoke == self.direction))
+        self.sign[rows] = self.direction[rows] = today.spoke[rows]
+        onset = self._date(again, np.full(len(rows), today.day), today.unit, base, known, thresholds)
+        again = again[onset.day <= self.closed[again]]
+        self._unlearn(again, base, known, thresholds)
+        self.valid_days[again] = self.passed[again]
+        new = rows.copy()
+        new[again] = False
+        self.first = np.where(new & (self.closed >= 0), np.maximum(self.first, self.closed + 1), self.first)
+        self.opened[new] = today.day
+        self.passed[new] = self.valid_days[new] = 1
         self.closed[rows] = -1
-        self.valid_days[rows] = 1
         self.evidence[rows] = 0.0
 
-    def _date(self, rows: Bools, base: GrowingBaseline, known: DaysToLearn, thresholds: Thresholds) -> None:
-        """Estimate the onset, and take back what was learnt since."""
-        at = np.flatnonzero(rows)
-        if not at.size:
-            return
+    def _date(
+        self,
+        at: Ints,
+        last: Ints,
+        unit: Floats,
+        base: GrowingBaseline,
+        known: DaysToLearn,
+        thresholds: Thresholds,
+    ) -> Onset:
+        """The onset of the episodes of some series, no later than `last`."""
         values, days = known.latest(at, thresholds.dating_window)
-        deviations = (values - base.centre[at, None]) / np.maximum(base.spread[at, None], 1e-9)
-        onset = onset_of_step(
-            deviations, days, base.phi[at], self.sign[at], self.first[at], self.opened[at], thresholds.onset_share
-        )
-        self.onset[at], self.earliest[at], self.latest[at] = onset.day, onset.earliest, onset.latest
-        known.hold_back(at, onset.earliest)
-        base.forget(at, onset.earliest, thresholds)
+        deviations = (values - base.centre[at, None]) / unit[at, None]
+        first, share = np.minimum(self.first, last)[at], thresholds.onset_share
+        return onset_of_step(deviations, days, base.phi[at], base.doubt[at], self.sign[at], first, last[at], share)
+
+    def _unlearn(self, at: Ints, base: GrowingBaseline, known: DaysToLearn, thresholds: Thresholds) -> None:
+        """Take back what was learnt of the change, and learn no more of it."""
+        known.hold_back(at, self.earliest[at])
+        base.forget(at, self.earliest[at], thresholds)

@@ -4,6 +4,8 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 QN_CONSTANT = 2.21914  # 1 / (sqrt(2) * inverse normal of 5/8): makes Qn the standard deviation of normal data
 # Make Qn unbiased in small normal samples, by sample size; beyond 9 see `_qn_factor`.

@@ -95,4 +95,5 @@ def test_a_wrong_setting_is_named(name: str, value: str, monkeypatch: pytest.Mon
 def test_the_rules_that_raise_flags_are_a_setting() -> None:
     assert printing_of(read_settings()).thresholds == DEFAULT_THRESHOLDS
     told = printing_of(read_settings(report_rules="ewma, shift")).thresholds
-    assert (told.rule_beyond_limits, told.rule_ewma, told.rule_shift, told.rule_trend) == (False, True, True, False)
+    switches = (told.rule_beyond_limits, told.rule_ewma, told.rule_change, told.rule_shift, told.rule_trend)
+    assert switches == (False, True, False, True, False)

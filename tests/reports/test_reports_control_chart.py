@@ -11,16 +11,27 @@ from reports.statistics.autocorrelation import equivalent_days, shrunk_phi, spre
 from reports.statistics.control_chart import ControlChart, Sensitivity, control_chart
 from reports.statistics.robust import CENTRE_EFFICIENCY, QN_EFFICIENCY, centre_and_spread, from_even, to_even
 
-CLOSE = (DEFAULT_THRESHOLDS.limit_sigmas, DEFAULT_THRESHOLDS.ewma_sigmas)
+CLOSE = (DEFAULT_THRESHOLDS.limit_sigmas, DEFAULT_THRESHOLDS.ewma_sigmas, DEFAULT_THRESHOLDS.change_sigmas)
 CALM = [0.50, 0.52, 0.49, 0.51, 0.48, 0.50, 0.53, 0.47, 0.50, 0.51, 0.49, 0.52, 0.50, 0.48, 0.51, 0.50]
 
 
-def chart(values: np.ndarray, thresholds: Thresholds = DEFAULT_THRESHOLDS, highest: float = 1.0) -> ControlChart:
+def chart(
+    values: np.ndarray,
+    thresholds: Thresholds = DEFAULT_THRESHOLDS,
+    highest: float = 1.0,
+    one_day_opens: bool = True,
+    restart: int = 0,
+) -> ControlChart:
+    """A measure whose rise asks for a look, with the limits of one that is watched closely."""
     values = np.atleast_2d(np.asarray(values, dtype=np.float64))
-    limit, ewma = (np.full(len(values), sigmas) for sigmas in CLOSE)
-    least = np.full(len(values), 0.03)
-    rises = np.ones(len(values), dtype=np.int64)
-    return control_chart(values, Sensitivity(np.full(len(values), highest), least, limit, ewma, rises), thresholds)
+
+    def all_of(value: float) -> np.ndarray:
+        return np.full(len(values), value)
+
+    limit, ewma, change = (all_of(sigmas) for sigmas in CLOSE)
+    opens, rises = all_of(one_day_opens).astype(bool), all_of(1).astype(np.int64)
+    sensitivity = Sensitivity(all_of(highest), all_of(0.03), limit, ewma, change, opens, rises)
+    return control_chart(values, sensitivity, thresholds, all_of(restart).astype(np.int64))
 
 
 def patients(count: int, days: int, phi: float = 0.5, seed: int = 12) -> np.ndarray:

@@ -13,6 +13,7 @@ from reports.findings import (
     Episode,
     Lack,
     Signal,
+    Stage,
     State,
     find,
     missing_reason,
@@ -72,12 +73,19 @@ def test_days_without_any_spread_still_leave_room_for_the_least_change() -> None
     assert baseline == Baseline(pytest.approx(0.2), pytest.approx(0.17), pytest.approx(0.23), pytest.approx(0.03), 10)
 
 
-@pytest.mark.parametrize(("today", "state"), [(0.165, State.LOWER), (0.175, State.USUAL), (0.8, State.USUAL)])
+@pytest.mark.parametrize(("today", "state"), [(0.12, State.LOWER), (0.175, State.USUAL), (0.8, State.USUAL)])
 def test_a_day_beyond_its_limits_is_flagged_by_that_rule(today: float, state: State) -> None:
     finding = smiling_trend(steady([0.2] * 14 + [today])).finding
     assert finding.state is state
     assert [signal.rule for signal in finding.signals] == ([Rule.BEYOND_LIMITS] if state is State.LOWER else [])
     assert all(signal.since == DAY for signal in finding.signals)
+
+
+def test_a_single_day_beyond_is_told_and_flagged_once_the_next_one_agrees() -> None:
+    alone = smiling_trend(steady([0.2] * 14 + [0.165])).finding
+    assert (alone.stage, [signal.rule for signal in alone.told]) == (Stage.USUAL, [Rule.BEYOND_LIMITS])
+    agreed = smiling_trend(steady([0.2] * 14 + [0.165, 0.165])).finding
+    assert (agreed.stage, agreed.state) == (Stage.NEW, State.LOWER)
 
 
 def test_six_valid_days_are_no_baseline_and_seven_are() -> None:
