@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli import config, model, nights, ops, patients, quarantine, score, warehouse
+from cli import config, findings, model, nights, ops, patients, quarantine, score, warehouse
 from cli.interrupt import ended_by_signals
 from cli.options import complain
 from flows.logs import set_up_logs
@@ -31,6 +31,7 @@ for group in (score, nights, warehouse, patients, model, ops):
 app.add_typer(config.app, name="config")
 app.add_typer(patients.consent_app, name="consent")
 app.add_typer(patients.events_app, name="events")
+app.add_typer(findings.app, name="findings")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(warehouse.warehouse_app, name="warehouse")
 app.add_typer(model.bundle_app, name="bundle")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from pmfer.errors import ConfigurationError
 
-WARD = "ward"  # what the overview's files are called, in place of a pseudonym
+WARD = "ward"  # what the files of the house's overview are called, in place of a pseudonym
+WARDS = "wards"  # the folder of the overviews of single wards
 
 # Bytes: what a first warehouse and its snapshot take.
 LEAST_ROOM_BYTES = 16_000_000
@@ -105,7 +106,7 @@ class DataFolder:
         return self.reports(day) / f"{patient_id}.pdf"
 
     def ward_report(self, day: date) -> Path:
-        """PDF of the ward's day."""
+        """PDF of the house's day."""
         return self.reports(day) / f"{WARD}.pdf"
 
     def relative(self, path: Path) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.data_folder import DataFolder
-from flows.job import source_of
+from flows.job import options_of, source_of
 from flows.monitoring import notify_test, unusable_addresses
 from flows.prefect_server import login_to_server, server_fault, usual_server
 from flows.process import NO_HOME
@@ -30,20 +30,22 @@ from flows.sources.source import look_at
 from flows.warehouse_address import warehouse_address
 from inference.detect import open_detector
 from inference.hardware import cuda_device_count, runtime_rival
-from inference.options import ScoringOptions
 from pmfer.bundle import load_bundle
 from pmfer.errors import PmferError, WarehouseError
 from reports.fonts import FONT_FILES, font_path
+from reports.measures import DEFAULT_THRESHOLDS
 from warehouse import queries, runs
-from warehouse.address import FileAddress
+from warehouse.address import Address, FileAddress
 from warehouse.connection import WRITTEN_BY_OTHERS, is_made, is_written_by_others, open_reader
 from warehouse.contracts import broken_contracts
+from warehouse.queries import Provenance
 
 GIB = 1 << 30
 DISK_WARNING_BYTES = 10 * GIB  # a night of a ward stages one video at a time and publishes a copy of the warehouse
 DISK_BROKEN_BYTES = GIB
 SKEW_WARNING_S = 2.0  # between the clock here and that of the file system below the data folder
 OTHERS = 0o007  # the group may read: the runbook gives the files to root and the group of the service
+LOOKED_BACK = timedelta(days=DEFAULT_THRESHOLDS.max_baseline_days)  # older days would not help a new baseline sooner
 OLDEST_CLOCK = datetime(2026, 1, 1, tzinfo=UTC)  # before this release: the clock was never set
 
 
@@ -158,8 +160,7 @@ def check_bundle(settings: Settings) -> Result:
 
 def check_detector(settings: Settings) -> Result:
     """Whether the face detector opens."""
-    options = ScoringOptions(frames_per_second=settings.frames_per_second, detector=settings.detector)
-    return State.OK, f"{open_detector(options, 1).name} opens"
+    return State.OK, f"{open_detector(options_of(settings), 1).name} opens"
 
 
 def check_gpu(settings: Settings) -> Result:
@@ -197,20 +198,52 @@ def check_warehouse(settings: Settings) -> Result:
     return State.OK, f"{address}: opens, contracts hold, last night {night}"
 
 
+def check_baseline(settings: Settings) -> Result:
+    """Whether tonight's model can compare at once: what it has not scored of the last weeks may still be in the source.
+
+    Without those days every patient waits for a new usual range, for a week at least.
+    """
+    address = warehouse_address(settings)
+    if settings.source is None or not _is_published(address):
+        return State.OK, "nothing to score again is known"
+    scoring = Provenance(load_bundle(settings.bundle).digest, options_of(settings).digest())
+    with closing(open_reader(address)) as reader:
+        nights = runs.nights_scored_otherwise(reader, scoring)
+    try:
+        there = look_at(source_of(settings, settings.source)).nights
+    except PmferError:
+        return State.OK, "not looked at, because the source cannot be listed"
+    since = max(there, default=date.max) - LOOKED_BACK
+    left = [night for night in nights if night in there and night >= since]
+    if not left:
+        return State.OK, "no night of the last weeks is in the source that this model has not scored"
+    span = f"--from {left[0]} --to {left[-1]}"
+    count = f"{len(left)} nights of the last weeks were" if len(left) > 1 else "1 night of the last weeks was"
+    return (
+        State.WARNING,
+        f"{count} scored with another model or other options, and recordings of it are still there: `pmfer backfill "
+        f"{span}` scores them again, so that nobody waits for a new usual range",
+    )
+
+
 def _nights_with_recordings(settings: Settings) -> list[date]:
     """As readers see them; none without a warehouse that can be read, which is for check_warehouse to say."""
     address = warehouse_address(settings)
-    if not (address.published.exists() if isinstance(address, FileAddress) else is_made(address)):
+    if not _is_published(address):
         return []
     with suppress(WarehouseError), closing(open_reader(address)) as reader:
         return queries.nights_with_recordings(reader)
     return []
 
 
+def _is_published(address: Address) -> bool:
+    return address.published.exists() if isinstance(address, FileAddress) else is_made(address)
+
+
 def check_patients(settings: Settings) -> Result:
     """Whether patients have ids that nobody confuses."""
     address = warehouse_address(settings)
-    if not (address.published.exists() if isinstance(address, FileAddress) else is_made(address)):
+    if not _is_published(address):
         return State.OK, "nothing is published yet"
     with closing(open_reader(address)) as reader:
         alike = lookalikes(known := queries.patient_ids(reader))
@@ -284,6 +317,7 @@ CHECKS: dict[str, Check] = {
     "gpu": check_gpu,
     "warehouse": check_warehouse,
     "patients": check_patients,
+    "baseline": check_baseline,
     "fonts": check_fonts,
     "clock": check_clock,
     "proxies": check_proxies,

@@ -50,13 +50,21 @@ def make_job(request: RunRequest, night: date) -> Job:
         WarehouseError: the address or the key of the warehouse is.
     """
     settings = request.settings()
-    options = ScoringOptions(
+    return job_of(request, settings, night, load_bundle(settings.bundle), options_of(settings))
+
+
+def options_of(settings: Settings) -> ScoringOptions:
+    """What the settings want videos to be scored with.
+
+    Raises:
+        ConfigurationError: an option is out of its range.
+    """
+    return ScoringOptions(
         frames_per_second=settings.frames_per_second,
         # Workers look for the file in the same place, whatever folder they work in.
         detector=settings.detector if settings.detector == CENTERFACE else str(Path(settings.detector).absolute()),
         int8=settings.scores_in_int8,
     )
-    return job_of(request, settings, night, load_bundle(settings.bundle), options)
 
 
 def job_of(request: RunRequest, settings: Settings, night: date, bundle: Bundle, options: ScoringOptions) -> Job:

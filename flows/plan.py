@@ -52,6 +52,9 @@ class PendingSession:
             source_uri=self.recording.source_uri,
             content_sha256=self.content_sha256,
             consent=sidecar.consent,
+            ward=sidecar.ward,
+            room=sidecar.room,
+            situation=sidecar.situation,
         )
 
     def quarantined(self, error: VideoError | SessionError) -> QuarantinedSession:

@@ -5,9 +5,12 @@
     reports/2026-03-21/p01.json                 everything printed, as data
     reports/2026-03-21/fhir/p01.json            the FHIR bundle
     reports/2026-03-21/for-night-team/p01.pdf   the PDF under the password of a recipient
+    reports/2026-03-21/ward.pdf                 the overview of the house
+    reports/2026-03-21/wards/3b.pdf             the overview of one ward, where sessions say on which they were recorded
 
 A folder of its own keeps apart what has the same suffix: a pseudonym may contain dots, so p01.fhir.json could be a
-patient's. The ward overview is called `ward` in place of the pseudonym and has no FHIR bundle.
+patient's. The overview of the house is called `ward` in place of the pseudonym, that of a ward has the ward's name in a
+folder of its own; neither has a FHIR bundle.
 
 Recipients get reports under a password of their own. They stand in a TOML file of the house, outside the data folder,
 which names where a password is and holds none. No password is stored, logged or repeated in a message.
@@ -31,7 +34,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from flows.data_folder import WARD
+from flows.data_folder import WARD, WARDS
 from flows.privacy.name_map import read_names
 from flows.settings import Settings, read_secret
 from pmfer.errors import ConfigurationError, ReportError
@@ -88,7 +91,10 @@ def printing_of(settings: Settings, formats: Iterable[Format] = ()) -> Printing:
 def files_in(folder: Path, report: PatientReport | WardReport, printing: Printing) -> Order:
     """The files of one report below the folder of its day; the patient's name is still to be filled in."""
     of_patient = isinstance(report, PatientReport)
-    stem = report.patient_id if isinstance(report, PatientReport) else WARD
+    if isinstance(report, PatientReport):
+        stem = report.patient_id
+    else:
+        stem = WARD if report.ward is None else f"{WARDS}/{report.ward}"
     wanted = [form for form in Format if form in printing.formats and (of_patient or form is not Format.FHIR)]
     return Order(
         report=report,

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import duckdb
 
 from flows.data_folder import DataFolder
+from flows.findings import finding_records
 from flows.printing import Printing, files_in, names_for
 from flows.writing import record_reading, require_existing, writing
 from pmfer.bundle import sha256_file
@@ -20,7 +21,7 @@ from reports.document import input_key
 from reports.patient import PatientReport
 from reports.ward import WardReport, build_night_reports
 from reports.write import Order, write_all
-from warehouse import queries, runs
+from warehouse import findings, queries, runs
 from warehouse.address import Address
 from warehouse.connection import open_reader
 from warehouse.queries import Provenance
@@ -47,13 +48,18 @@ class DueReport:
 
     @property
     def patient_id(self) -> str | None:
-        """The patient; None for the ward."""
+        """The patient; None for an overview."""
         return self.report.patient_id if isinstance(self.report, PatientReport) else None
+
+    @property
+    def ward(self) -> str | None:
+        """The ward of an overview of one ward."""
+        return self.report.ward if isinstance(self.report, WardReport) else None
 
     @property
     def report_id(self) -> str:
         """By which the warehouse knows it."""
-        return report_id(self.kind, self.day, self.patient_id)
+        return report_id(self.kind, self.day, self.patient_id or self.ward)
 
 
 def due_report(report: PatientReport | WardReport, folder: Path, printing: Printing) -> DueReport:
@@ -65,7 +71,9 @@ def due_report(report: PatientReport | WardReport, folder: Path, printing: Print
 def reports_of(
     connection: duckdb.DuckDBPyConnection, day: date, scoring: Provenance, folder: Path, printing: Printing
 ) -> list[DueReport]:
-    """All reports that a day should have: one per patient with a session that day, stored or not, and the ward's.
+    """All reports that a day should have: one per patient with a session that day, stored or not, and the overviews.
+
+    Those are one of the house and, where sessions say on which ward they were recorded, one of each ward.
 
     A day without any session has none. A report of which nothing is wanted, such as the ward's where FHIR alone is, is
     left out.
@@ -73,7 +81,7 @@ def reports_of(
     night = build_night_reports(ReportReader(connection, scoring), day, printing.thresholds)
     if night is None:
         return []
-    reports: list[PatientReport | WardReport] = [*night.patients, night.ward]
+    reports: list[PatientReport | WardReport] = [*night.patients, night.ward, *night.wards]
     return [due for due in (due_report(report, folder, printing) for report in reports) if due.order.paths]
 
 
@@ -114,7 +122,10 @@ def render(
     printing: Printing,
     run_id: str | None,
 ) -> list[str]:
-    """Render reports and record each as it is done; files of an earlier rendering that are no longer wanted go.
+    """Store what reports say, render them and record each as it is done; files that are no longer wanted go.
+
+    The findings of all are stored before the first is rendered, in the place of those of an earlier rendering: a page
+    that cannot be written takes nothing from the data.
 
     Args:
         connection: the warehouse, open for writing.
@@ -129,6 +140,7 @@ def render(
     Raises:
         ReportError: the map of names cannot be read; nothing was rendered.
     """
+    findings.store_findings(connection, finding_records(report.report for report in due))
     failures = []
     for rendered, error in _written(due, printing):
         if error is None:
@@ -167,6 +179,7 @@ def _record(due: DueReport, data: DataFolder, run_id: str | None) -> ReportRecor
         run_id=run_id,
         files=files,
         shown=due.report.shown if isinstance(due.report, WardReport) else None,
+        ward=due.ward,
     )
 
 

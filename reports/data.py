@@ -12,9 +12,10 @@ from pmfer import __version__
 from pmfer.errors import ReportError
 from reports.findings import State
 from reports.measures import MEASURES
-from warehouse import quarantine, queries, runs
+from warehouse import findings, quarantine, queries, runs
 from warehouse.care_events import CareEventKind
 from warehouse.queries import Provenance
+from warehouse.records import AcceptedLevel
 
 __all__ = ["CareEventKind", "CarriedFinding", "Origin", "ReportData", "ReportReader"]
 
@@ -58,12 +59,14 @@ class ReportData:
     origin: Origin
     care_events: pl.DataFrame | None = None  # rows of care_events of the weeks drawn and before; None for a ward
     model_since: date | None = None  # first day with this bundle and these options, if others scored days before it
-    # First day of the level that a person accepted, by patient and Measure.key; no entry where nobody did.
-    accepted: Mapping[str, Mapping[str, date]] = field(default_factory=dict)
+    # The level that a person accepted, by patient and Measure.key; no entry where nobody did.
+    levels: Mapping[str, Mapping[str, AcceptedLevel]] = field(default_factory=dict)
     carried: tuple[CarriedFinding, ...] = ()  # of these patients, by patient and measure
-    # What the person wrote who accepted a level, likewise.
-    accepted_notes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     ward: str | None = None  # the ward that an overview was asked for; None: the house
+
+    def accepted(self, patient_id: str) -> dict[str, date]:
+        """First day of each level that a person accepted for a patient, by Measure.key."""
+        return {measure: level.from_date for measure, level in self.levels.get(patient_id, {}).items()}
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,8 @@ class ReportReader:
         set_aside = quarantine.of_night(self.connection, day)
         since = day - timedelta(days=days - 1 + CARE_LOOK_BACK_DAYS)
         by_patient = summary.partition_by("patient_id", as_dict=True)
+        levels = findings.levels_in_force(self.connection, patient_ids, day)
+        carried = self._carried(patient_ids, day, days)
 
         def data_of(patient_id: str) -> ReportData:
             mine = by_patient.get((patient_id,), summary.clear())
@@ -101,25 +106,50 @@ class ReportReader:
                 origin=origin,
                 care_events=queries.care_events(self.connection, patient_id, since=since, until=day),
                 model_since=self._model_since(patient_id, [*mine["session_date"], *kept_of_mine["session_date"]]),
+                levels={patient_id: levels.get(patient_id, {})},
+                carried=tuple(flag for flag in carried if flag.patient_id == patient_id),
             )
 
         return {patient_id: data_of(patient_id) for patient_id in patient_ids}
 
-    def ward(self, day: date, days: int) -> ReportData:
-        """Read all that a ward overview needs.
+    def ward(self, day: date, days: int, ward: str | None = None) -> ReportData:
+        """Read all that an overview needs, of the whole house or of one ward.
 
         It covers patients with a session in the last `days` days or one in quarantine on `day`; the others are taken to
-        have left.
+        have left. A patient is on the ward of the last of those sessions that names one.
+
+        Args:
+            day: the day reported.
+            days: of the weeks drawn.
+            ward: one of `wards`; None: the house, with what is in quarantine without a patient.
 
         Raises:
             ReportError: no run with this bundle and these options is on record.
         """
         set_aside = quarantine.of_night(self.connection, day)
-        seen = queries.patients_seen(self.connection, until=day, days=days)["patient_id"]
-        patients = tuple(sorted({*seen, *set_aside["patient_id"].drop_nulls()}))
-        summary = self.summaries(patients, day)
-        kept = queries.daily_values(self.connection, patients, self.scoring, until=day)
-        return ReportData(patients, summary, set_aside, kept, self._origin(day))
+        wards = self._ward_of_patients(day, days)
+        everybody = {*wards, *set_aside["patient_id"].drop_nulls()}
+        patients = tuple(sorted(p for p in everybody if ward is None or wards.get(p) == ward))
+        if ward is not None:
+            set_aside = set_aside.filter(pl.col("patient_id").is_in(patients))
+        return ReportData(
+            patients,
+            self.summaries(patients, day),
+            set_aside,
+            queries.daily_values(self.connection, patients, self.scoring, until=day),
+            self._origin(day),
+            levels=findings.levels_in_force(self.connection, patients, day),
+            carried=self._carried(patients, day, days),
+            ward=ward,
+        )
+
+    def wards(self, day: date, days: int) -> tuple[str, ...]:
+        """The wards of the patients seen in the `days` days that end with `day`, in order; none if no session says."""
+        return tuple(sorted({ward for ward in self._ward_of_patients(day, days).values() if ward}))
+
+    def _ward_of_patients(self, day: date, days: int) -> dict[str, str | None]:
+        seen = queries.patients_seen(self.connection, until=day, days=days)
+        return dict(seen.select("patient_id", "ward").iter_rows())
 
     def patients_of_day(self, day: date) -> list[str] | None:
         """Patients with a session that day, stored or in quarantine, in order; None for a day without any session."""
@@ -166,6 +196,14 @@ class ReportReader:
             return None
         earlier = queries.scored_otherwise(self.connection, patient_id, self.scoring, before=first)
         return None if earlier is None else first
+
+    def _carried(self, patient_ids: Collection[str], day: date, days: int) -> tuple[CarriedFinding, ...]:
+        since = day - timedelta(days=days - 1)
+        rows = findings.carried_over(self.connection, patient_ids, self.scoring, since=since, day=day)
+        return tuple(
+            CarriedFinding(patient_id, measure, State(direction), opened, onset, last_told)
+            for patient_id, measure, direction, opened, onset, last_told in rows.iter_rows()
+        )
 
     def _origin(self, day: date) -> Origin:
         scoring = self.scoring

@@ -195,7 +195,7 @@ def compare_patient(data: ReportData, patient_id: str, day: date, thresholds: Th
     daily = all_days(summary, data.kept, thresholds)
     missing = missing_reason(today, len(set_aside), thresholds)
     intervals = session_intervals(MEASURES, today, thresholds)
-    accepted = data.accepted.get(patient_id, {})
+    accepted = data.accepted(patient_id)
     trends = trends_of(MEASURES, daily, day, missing, thresholds, intervals, accepted)
     by_key = {trend.finding.key: trend for trend in trends}
     usable = usable_session(thresholds)
@@ -222,7 +222,7 @@ def compare_patient(data: ReportData, patient_id: str, day: date, thresholds: Th
         origin=data.origin,
         glances=_glances(daily, day, thresholds),
         carried=tuple(flag for flag in data.carried if flag.patient_id == patient_id),
-        accepted_notes=tuple(sorted(data.accepted_notes.get(patient_id, {}).items())),
+        accepted_notes=tuple(sorted((key, level.note) for key, level in data.levels.get(patient_id, {}).items())),
         ward=last_place(today, "ward"),
         room=last_place(today, "room"),
     )

@@ -92,17 +92,17 @@ class WardReport:
     @property
     def compared(self) -> int:
         """Number of patients whose day could be compared, those with an open flag included."""
-        return sum(row.lack is None for row in self._rows)
+        return sum(row.lack is None for row in self.rows)
 
     @property
     def uncompared(self) -> tuple[WardRow, ...]:
         """Patients whose day could not be compared; a flag that was open stays open."""
-        return tuple(row for row in self._rows if row.lack is not None)
+        return tuple(row for row in self.rows if row.lack is not None)
 
     @property
     def carried(self) -> tuple[WardRow, ...]:
         """Patients with a flag that was open under the earlier model."""
-        return tuple(row for row in self._rows if row.carried)
+        return tuple(row for row in self.rows if row.carried)
 
     @property
     def put_forward(self) -> tuple[WardRow, ...]:
@@ -117,15 +117,16 @@ class WardReport:
     @property
     def shown(self) -> tuple[str, ...]:
         """Pseudonyms of the patients in the overview."""
-        return tuple(sorted(row.patient_id for row in self._rows))
+        return tuple(sorted(row.patient_id for row in self.rows))
 
     @property
     def patients(self) -> int:
         """Number of patients in the overview."""
-        return len(self._rows)
+        return len(self.rows)
 
     @property
-    def _rows(self) -> tuple[WardRow, ...]:
+    def rows(self) -> tuple[WardRow, ...]:
+        """Everybody in the overview, in its order."""
         return (*self.changed, *self.back, *self.usual, *self.not_compared)
 
 
@@ -134,7 +135,8 @@ class NightReports:
     """What a day has to report."""
 
     patients: tuple[PatientReport, ...]  # of everybody with a session that day, stored or set aside, by patient
-    ward: WardReport
+    ward: WardReport  # of the whole house
+    wards: tuple[WardReport, ...] = ()  # of each ward that sessions name, in order
 
 
 def build_night_reports(
@@ -158,22 +160,28 @@ def build_night_reports(
             for patient, data in read.items()
         ),
         ward=build_ward_report(reader, day, thresholds),
+        wards=tuple(
+            build_ward_report(reader, day, thresholds, ward) for ward in reader.wards(day, thresholds.trend_days)
+        ),
     )
 
 
-def build_ward_report(reader: ReportReader, day: date, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> WardReport:
+def build_ward_report(
+    reader: ReportReader, day: date, thresholds: Thresholds = DEFAULT_THRESHOLDS, ward: str | None = None
+) -> WardReport:
     """Read and compare the day of every patient seen in the weeks drawn.
 
     Args:
         reader: of the warehouse, for the active bundle and scoring options.
         day: local calendar day.
         thresholds: limits for abstention and findings.
+        ward: the one ward; None: the whole house.
 
     Raises:
         ReportError: no run with this bundle and these options is on record.
         WarehouseError: the warehouse cannot be read.
     """
-    return compare_ward(reader.ward(day, thresholds.trend_days), day, thresholds)
+    return compare_ward(reader.ward(day, thresholds.trend_days, ward), day, thresholds)
 
 
 def compare_ward(data: ReportData, day: date, thresholds: Thresholds) -> WardReport:
@@ -184,7 +192,7 @@ def compare_ward(data: ReportData, day: date, thresholds: Thresholds) -> WardRep
     for patient_id in data.patients:
         mine = pl.col("patient_id") == patient_id
         set_aside = data.quarantine.filter(mine).height
-        accepted = data.accepted.get(patient_id, {})
+        accepted = data.accepted(patient_id)
         row = _row(patient_id, daily.filter(mine), today.filter(mine), set_aside, day, thresholds, accepted)
         rows.append(replace(row, carried=tuple(flag for flag in data.carried if flag.patient_id == patient_id)))
     by_stage = {stage: tuple(row for row in rows if row.stage is stage) for stage in Stage}

@@ -51,7 +51,8 @@ INSIDE_FLOWS: dict[str, set[str]] = {
         *("flows.request", "flows.settings", "flows.warehouse_address"),
     },
     "flows.plan": {"flows.job", "flows.sources"},
-    "flows.report": {"flows.data_folder", "flows.printing", "flows.writing"},
+    "flows.report": {"flows.data_folder", "flows.findings", "flows.printing", "flows.writing"},
+    "flows.findings": {"flows.data_folder", "flows.sources", "flows.writing"},
 }
 
 

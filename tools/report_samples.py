@@ -23,7 +23,15 @@ from tools.sample_faces import FRAME_SECONDS, Face, frames_of
 from warehouse.care_events import CareEvent, CareEventKind, store_care_events
 from warehouse.quarantine import add_quarantine
 from warehouse.queries import Provenance
-from warehouse.records import BundleRecord, QuarantineRecord, RunRecord, ScoringRecord, SessionRecord, SessionResult
+from warehouse.records import (
+    AcceptedLevel,
+    BundleRecord,
+    QuarantineRecord,
+    RunRecord,
+    ScoringRecord,
+    SessionRecord,
+    SessionResult,
+)
 from warehouse.runs import start_run
 from warehouse.store import store_sessions
 
@@ -285,11 +293,11 @@ SAMPLES: dict[str, Callable[[SampleWard, str], None]] = {
 }
 
 # What people did and an earlier model said, which the samples do not store.
-ACCEPTED: Mapping[str, Mapping[str, date]] = {
-    "p13": dict.fromkeys(("smiling", "expressivity"), TODAY - timedelta(days=14))
-}
-ACCEPTED_NOTES: Mapping[str, Mapping[str, str]] = {
-    "p13": dict.fromkeys(("smiling", "expressivity"), "new medication, see the round of 9 March")
+ACCEPTED: Mapping[str, Mapping[str, AcceptedLevel]] = {
+    "p13": {
+        measure: AcceptedLevel("p13", measure, TODAY - timedelta(days=14), "new medication, see the round of 9 March")
+        for measure in ("smiling", "expressivity")
+    }
 }
 CARRIED = (
     CarriedFinding(
@@ -312,7 +320,7 @@ def store_samples(connection: duckdb.DuckDBPyConnection) -> None:
 def with_history(data: ReportData) -> ReportData:
     """What was read, with ACCEPTED and CARRIED of the same patients."""
     carried = tuple(flag for flag in CARRIED if flag.patient_id in data.patients)
-    return replace(data, accepted=ACCEPTED, accepted_notes=ACCEPTED_NOTES, carried=carried)
+    return replace(data, levels=ACCEPTED, carried=carried)
 
 
 def sample_report(reader: ReportReader, patient_id: str) -> PatientReport:

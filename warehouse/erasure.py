@@ -299,16 +299,28 @@ def _mentions(connection: duckdb.DuckDBPyConnection, traces: Traces, keys: Keys)
     return [found[key] for key in sorted(found)]
 
 
-# Reports that may print an event of which a text changes, on its day or later: they have to be rendered again.
-_FORGET_PAGES_THAT_QUOTE = """
-    UPDATE reports SET input_key = ''
-    WHERE kind = 'patient' AND EXISTS (
-        FROM care_events
-        WHERE care_events.patient_id = reports.patient_id
-            AND care_events.event_date <= reports.report_date
-            AND $text IN (care_events.note, care_events.item)
-    )
-"""
+# Reports that may print a text that changes, of an event or an accepted level, on its day or later: they have to be
+# rendered again.
+_FORGET_PAGES_THAT_QUOTE = {
+    "care_events": """
+        UPDATE reports SET input_key = ''
+        WHERE kind = 'patient' AND EXISTS (
+            FROM care_events
+            WHERE care_events.patient_id = reports.patient_id
+                AND care_events.event_date <= reports.report_date
+                AND $text IN (care_events.note, care_events.item)
+        )
+    """,
+    "accepted_levels": """
+        UPDATE reports SET input_key = ''
+        WHERE kind = 'patient' AND EXISTS (
+            FROM accepted_levels
+            WHERE accepted_levels.patient_id = reports.patient_id
+                AND accepted_levels.from_date <= reports.report_date
+                AND accepted_levels.note = $text
+        )
+    """,
+}
 
 
 def _strike(connection: duckdb.DuckDBPyConnection, mention: _Mention) -> int:
@@ -316,8 +328,8 @@ def _strike(connection: duckdb.DuckDBPyConnection, mention: _Mention) -> int:
     if mention.without is None:
         action = f"DELETE FROM {mention.table} WHERE {mention.column} = $text"
     else:
-        if mention.table == "care_events":
-            connection.execute(_FORGET_PAGES_THAT_QUOTE, values)
+        if mention.table in _FORGET_PAGES_THAT_QUOTE:
+            connection.execute(_FORGET_PAGES_THAT_QUOTE[mention.table], values)
         action = f"UPDATE {mention.table} SET {mention.column} = $without WHERE {mention.column} = $text"
         values["without"] = mention.without
     ((count,),) = connection.execute(action, values).fetchall()

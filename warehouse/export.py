@@ -26,15 +26,16 @@ from warehouse.sql import quoted
 from warehouse.transaction import one_line_errors
 
 MANIFEST = "manifest.json"
-DAILY = ("frames", "session_summary", "care_events")
-WHOLE = ("bundles",)
+DAILY = ("frames", "session_summary", "care_events", "findings")
+WHOLE = ("bundles", "accepted_levels")
 
 _README = """\
 # An export of the PMFER warehouse
 
 Parquet files, a folder per kind of row, in it a folder per local calendar day. `data-dictionary.md` explains every
 column, `manifest.json` lists the files with their hashes. `session_summary` has one row per session and model, `frames`
-one per sampled frame; `bundle_id` says which model, as in `bundles.parquet`.
+one per sampled frame; `bundle_id` says which model, as in `bundles.parquet`. `findings` has one per patient, day and
+measure: what the report said. `accepted_levels.parquet` has the new usual levels that people accepted.
 
 {reading}
 Three things to keep in mind: compare a patient with their own past, never patients with each other; compare scores of
@@ -84,6 +85,8 @@ _EXPORT_DAYS = """
         SELECT session_date AS day FROM sessions
         UNION
         SELECT event_date FROM care_events
+        UNION
+        SELECT session_date FROM findings
     )
     WHERE ($first IS NULL OR day >= $first) AND ($last IS NULL OR day <= $last)
     ORDER BY day
@@ -166,6 +169,16 @@ _EXPORTED = {
         FROM care_events
         WHERE event_date = $day
         ORDER BY patient_id, started_at, event_id
+    """,
+    "findings": """
+        FROM findings
+        WHERE session_date = $day
+        ORDER BY patient_id, bundle_id, options_sha256, measure
+    """,
+    "accepted_levels": """
+        SELECT * EXCLUDE (actor)
+        FROM accepted_levels
+        ORDER BY patient_id, measure, from_date, accepted_at
     """,
     "bundles": """
         FROM bundles

@@ -148,7 +148,9 @@ def patient_ids(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 _PATIENTS_SEEN = """
-    SELECT patient_id, count(*) AS sessions, min(session_date) AS first_date, max(session_date) AS last_date
+    SELECT
+        patient_id, count(*) AS sessions, min(session_date) AS first_date, max(session_date) AS last_date,
+        arg_max(ward, (started_at, session_id)) AS ward
     FROM sessions
     WHERE session_date > $until - $days AND session_date <= $until
     GROUP BY patient_id
@@ -159,7 +161,8 @@ _PATIENTS_SEEN = """
 def patients_seen(connection: duckdb.DuckDBPyConnection, *, until: date, days: int) -> pl.DataFrame:
     """Patients with a session in the `days` days that end with `until`, by name.
 
-    Columns: patient_id, sessions (count in that time), first_date, last_date.
+    Columns: patient_id, sessions (count in that time), first_date, last_date, ward (of the last of them that says; NULL
+    where none does).
     """
     return read(connection, _PATIENTS_SEEN, until=until, days=days)
 

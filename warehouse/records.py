@@ -7,12 +7,22 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 from typing import Any, Literal
 
 import polars as pl
 
 from pmfer.errors import QuarantineReason
 from pmfer.facs import AU_COLUMNS
+
+
+class Situation(StrEnum):
+    """What goes on during a session."""
+
+    AT_REST = "at_rest"
+    DURING_CARE = "during_care"  # washing, positioning, a change of dressing
+    MEAL = "meal"
+    THERAPY = "therapy"
 
 
 @dataclass(frozen=True)
@@ -25,6 +35,9 @@ class SessionRecord:
     source_uri: str  # relative to the source
     content_sha256: str  # of the video file, 64 hex digits
     consent: bool
+    ward: str | None = None  # None where the sidecar does not say, as below
+    room: str | None = None
+    situation: Situation | None = None
 
     @property
     def session_date(self) -> date:
@@ -123,6 +136,49 @@ class QuarantineRecord:
 
 
 @dataclass(frozen=True)
+class FindingRecord:
+    """What a report says of one patient, day and measure. Values are in the unit of the measure, as in daily_values."""
+
+    patient_id: str
+    session_date: date  # the day reported on
+    measure: str
+    bundle_id: str  # 64 hex digits
+    options_sha256: str  # 64 hex digits
+    kind: Literal["headline", "phrase", "context"]  # only a headline measure puts a patient on the ward's list
+    state: str  # usual, higher, lower or insufficient
+    stage: str  # new, open, back, accepted, usual or not_compared
+    code_version: str
+    rules: tuple[str, ...] = ()  # that raised it
+    value: float | None = None  # None where the day had too little data
+    recent: float | None = None  # weighted mean of the last days
+    usual_low: float | None = None  # None without a baseline, as the next four
+    usual_high: float | None = None
+    centre: float | None = None
+    limit_low: float | None = None
+    limit_high: float | None = None
+    baseline_days: int = 0
+    direction: str | None = None  # of the flag, higher or lower; None without one, as the next six
+    opened_on: date | None = None
+    onset_on: date | None = None
+    onset_from: date | None = None
+    onset_to: date | None = None
+    closed_on: date | None = None  # None while it is open, too
+    days_open: int | None = None
+    lack: str | None = None  # why nothing was compared
+    accepted_on: date | None = None  # first day of the level that a person accepted
+
+
+@dataclass(frozen=True)
+class AcceptedLevel:
+    """A new usual level that a person accepts for one measure of a patient."""
+
+    patient_id: str
+    measure: str
+    from_date: date  # first day of the new level
+    note: str  # why, 1 to 500 characters
+
+
+@dataclass(frozen=True)
 class ReportRecord:
     """A report that was rendered."""
 
@@ -135,16 +191,17 @@ class ReportRecord:
     run_id: str | None = None  # None when rendered by hand
     files: Mapping[str, str] = field(default_factory=dict)  # every file: SHA-256 by path
     shown: tuple[str, ...] | None = None  # whom the ward overview shows; None if that is not known, or for a patient
+    ward: str | None = None  # of an overview that is of one ward; None for that of the house, and for a patient
 
     @property
     def report_id(self) -> str:
-        """Kind, date and patient in one word: a newer report takes the row of an older one."""
-        return report_id(self.kind, self.report_date, self.patient_id)
+        """Kind, date and whose it is in one word: a newer report takes the row of an older one."""
+        return report_id(self.kind, self.report_date, self.patient_id or self.ward)
 
 
-def report_id(kind: Literal["patient", "ward"], day: date, patient_id: str | None) -> str:
-    """By which a report is known, such as `patient-2026-03-01-p01` or `ward-2026-03-01`."""
-    return "-".join(part for part in (kind, day.isoformat(), patient_id) if part)
+def report_id(kind: Literal["patient", "ward"], day: date, whose: str | None) -> str:
+    """By which a report is known, such as `patient-2026-03-01-p01` or `ward-2026-03-01-3b`; the house's has no name."""
+    return "-".join(part for part in (kind, day.isoformat(), whose) if part)
 
 
 def digest(*parts: str) -> str:

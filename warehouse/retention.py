@@ -25,7 +25,7 @@ class Retention:
 
     frames: int | None = None  # rows of single frames
     sessions: int | None = None  # all that belongs to a session but its day's values, see keep_days; care events
-    reports: int | None = None  # files of reports, and their rows
+    reports: int | None = None  # files of reports, their rows, and the rows of what they said
     staged: int | None = None  # files that killed runs left in the staging folder
     quarantine: int | None = None  # rows of quarantine
 
@@ -120,9 +120,14 @@ _DELETE_DAILY_VALUES_WITHOUT_SESSIONS = """
             AND scorings.options_sha256 = daily_values.options_sha256
     )
 """
+# Forget the levels accepted for patients of whom no session is left: the usual range rests on them until then.
+_DELETE_LEVELS_WITHOUT_SESSIONS = (
+    "DELETE FROM accepted_levels WHERE patient_id NOT IN (SELECT patient_id FROM sessions)"
+)
 # Forget what was over before a day, by table.
 _DELETE_BEFORE = {
     "care_events": "DELETE FROM care_events WHERE event_date < $day AND (ended_at IS NULL OR ended_at < $day)",
+    "findings": "DELETE FROM findings WHERE session_date < $day",
     "quarantine": "DELETE FROM quarantine WHERE night < $day",
     "reports": "DELETE FROM reports WHERE report_date < $day",
 }
@@ -136,6 +141,7 @@ def _delete_expired(connection: duckdb.DuckDBPyConnection, retention: Retention,
         counts |= delete_rows(connection, tables, keys)
         counts["patients"] = _delete(connection, _DELETE_PATIENTS_WITHOUT_SESSIONS)
         counts["daily_values"] = _delete(connection, _DELETE_DAILY_VALUES_WITHOUT_SESSIONS)
+        counts["accepted_levels"] = _delete(connection, _DELETE_LEVELS_WITHOUT_SESSIONS)
     if retention.frames is not None:
         keys = _keys_before(connection, first_day_kept(today, retention.frames))
         names = [name for (name,) in connection.execute(_FRAME_TABLES).fetchall()]
@@ -145,6 +151,7 @@ def _delete_expired(connection: duckdb.DuckDBPyConnection, retention: Retention,
         ("care_events", retention.sessions),
         ("quarantine", retention.quarantine),
         ("reports", retention.reports),
+        ("findings", retention.reports),
     ):
         if days is not None:
             counts[name] = _delete(connection, _DELETE_BEFORE[name], day=first_day_kept(today, days))

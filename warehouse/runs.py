@@ -12,6 +12,7 @@ import polars as pl
 from pmfer.errors import WarehouseError
 from warehouse import audit, sql
 from warehouse.consent import buried_among
+from warehouse.queries import Provenance
 from warehouse.records import ReportRecord, RunOutcome, RunRecord
 from warehouse.sql import changed, json_text
 from warehouse.transaction import read, transaction
@@ -103,7 +104,7 @@ _UPSERT_REPORT = """
             $report_id AS report_id, $kind AS kind, CAST($patient_id AS VARCHAR) AS patient_id,
             CAST($report_date AS DATE) AS report_date, $path AS path, $sha256 AS sha256, $input_key AS input_key,
             CAST($run_id AS VARCHAR) AS run_id, now() AS rendered_at, $files AS files,
-            CAST($shown AS VARCHAR) AS shown
+            CAST($shown AS VARCHAR) AS shown, CAST($ward AS VARCHAR) AS ward
     ) AS rendered
     USING (report_id)
     WHEN MATCHED AND (reports.path, reports.sha256, reports.input_key, reports.files, reports.shown)
@@ -201,20 +202,37 @@ def latest_nights(connection: duckdb.DuckDBPyConnection, limit: int = 14, night:
     return read(connection, sql.query("nights"), limit=limit, night=night)
 
 
-_REPORTS = "SELECT * FROM reports WHERE report_date = $report_date ORDER BY patient_id NULLS FIRST"
+_NIGHTS_SCORED_OTHERWISE = """
+    SELECT DISTINCT session_date AS night
+    FROM sessions
+    WHERE session_id NOT IN (
+        SELECT session_id
+        FROM scorings
+        WHERE bundle_id = $bundle_id AND options_sha256 = $options_sha256
+    )
+    ORDER BY night
+"""
+
+
+def nights_scored_otherwise(connection: duckdb.DuckDBPyConnection, provenance: Provenance) -> list[date]:
+    """Nights with a session that is stored, and not scored with this bundle and these options, in order."""
+    return read(connection, _NIGHTS_SCORED_OTHERWISE, **vars(provenance))["night"].to_list()
+
+
+_REPORTS = "SELECT * FROM reports WHERE report_date = $report_date ORDER BY patient_id NULLS FIRST, ward NULLS FIRST"
 
 
 def reports_of_day(connection: duckdb.DuckDBPyConnection, report_date: date) -> pl.DataFrame:
-    """Rows of reports on one day, the ward's first, then by patient."""
+    """Rows of reports on one day: the house's overview, those of wards, then by patient."""
     return read(connection, _REPORTS, report_date=report_date)
 
 
-_WARD_REPORT_DAYS = "SELECT report_date FROM reports WHERE kind = 'ward' ORDER BY report_date"
+_OVERVIEWS = "SELECT report_date, ward FROM reports WHERE kind = 'ward' ORDER BY report_date, ward NULLS FIRST"
 
 
-def ward_report_days(connection: duckdb.DuckDBPyConnection) -> list[date]:
-    """The days of which a ward overview is on record, in order."""
-    return read(connection, _WARD_REPORT_DAYS)["report_date"].to_list()
+def overviews(connection: duckdb.DuckDBPyConnection) -> list[tuple[date, str | None]]:
+    """Day and ward of every overview on record, in order; the ward is None for that of the house."""
+    return read(connection, _OVERVIEWS).rows()
 
 
 _REPORTS_FORGOTTEN = """

@@ -25,7 +25,14 @@ from warehouse.records import (
 from warehouse.sql import json_text, registered
 from warehouse.transaction import database_path, one_line_errors, transaction
 
-_NULLABLE = {"duration_s": pl.Float64, "warning": pl.String}  # columns of a batch of results that may be all NULL
+# Columns of a batch of results that may be all NULL.
+_NULLABLE = {
+    "duration_s": pl.Float64,
+    "warning": pl.String,
+    "ward": pl.String,
+    "room": pl.String,
+    "situation": pl.String,
+}
 # Make the patients of a batch of results known, registered as result_batch.
 _INSERT_PATIENTS = """
     INSERT INTO patients (patient_id, first_seen_at)
@@ -36,10 +43,12 @@ _INSERT_PATIENTS = """
 # Store the sessions of a batch of results, registered as result_batch, that no bundle or options scored before.
 _INSERT_SESSIONS = """
     INSERT INTO sessions (
-        session_id, patient_id, session_date, started_at, utc_offset_s, source_uri, content_sha256, consent, stored_at
+        session_id, patient_id, session_date, started_at, utc_offset_s, source_uri, content_sha256, consent, stored_at,
+        ward, room, situation
     )
     SELECT
-        session_id, patient_id, session_date, started_at, utc_offset_s, source_uri, content_sha256, consent, now()
+        session_id, patient_id, session_date, started_at, utc_offset_s, source_uri, content_sha256, consent, now(),
+        ward, room, situation
     FROM result_batch
     ANTI JOIN sessions USING (session_id)
 """

@@ -207,12 +207,12 @@ def _remove(
     receipt["rows"] = erasure.erase_rows(connection, plan.patient_id, record, receipt)
     say("renewing ward overviews and reports that speak of the patient")
     stale = stale_wards(connection, data, printing)
-    shown = [PatientFile(path, "ward overview") for day in stale for path in ward_files(data, day)]
+    shown = [PatientFile(path, "ward overview") for overview in stale for path in ward_files(data, *overview)]
     speaking = stale_reports(connection, data)
     shown += [PatientFile(path, "report of another") for paths in speaking.values() for path in paths]
     receipt["files"] = [*receipt["files"], *describe(shown, key)]
     erasure.note_receipt(connection, record, receipt)
-    failures = [line for day, due in stale.items() for line in renew_ward(connection, data, day, due, printing)]
+    failures = [line for one, due in stale.items() for line in renew_ward(connection, data, one, due, printing)]
     failures += renew_reports(connection, data, speaking, printing)
     for line in failures:
         say(f"removed, and not made anew: {line}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from flows.data_folder import WARD, DataFolder
+from flows.data_folder import WARD, WARDS, DataFolder
 from flows.printing import SUFFIXES, Printing
 from flows.report import (
     DueReport,
@@ -26,25 +26,28 @@ from warehouse import quarantine, queries, runs
 from warehouse.records import ReportRecord, report_id
 
 # The file, or the draft of it that a rendering which was killed left. Nothing longer: a pseudonym may begin alike.
-_WARD_FILE = re.compile(rf"{WARD}\.(?:{'|'.join(SUFFIXES)})|\.{WARD}\.(?:{'|'.join(SUFFIXES)})\.\w+")
+_FORMS = "|".join(SUFFIXES)
+_OVERVIEW = re.compile(rf"(?P<file>[^.].*)\.(?:{_FORMS})|\.(?P<draft>.+)\.(?:{_FORMS})\.\w+")
+
+Overview = tuple[date, str | None]  # by its day and ward; None for that of the house
 
 
 def stale_wards(
     connection: duckdb.DuckDBPyConnection, data: DataFolder, printing: Printing
-) -> dict[date, DueReport | None]:
-    """The days whose ward overview shows somebody erased, or may; each with what takes its place; None: nothing.
+) -> dict[Overview, DueReport | None]:
+    """The overviews that show somebody erased, or may; each with what takes its place; None: nothing.
 
     A text in a PDF cannot be searched for. Whom an overview shows is on record with its files; where it is not, or
     where other files lie there, only what would be printed in the same way today is known to show nobody who is gone.
     """
-    stale: dict[date, DueReport | None] = {}
-    for day in sorted({*runs.ward_report_days(connection), *_days_with_file(data)}):
-        row = recorded_reports(connection, day).get(report_id("ward", day, None))
-        if row is not None and row["shown"] is not None and _are_recorded(ward_files(data, day), row, data):
+    stale: dict[Overview, DueReport | None] = {}
+    for day, ward in sorted({*runs.overviews(connection), *_with_files(data)}, key=lambda one: (one[0], one[1] or "")):
+        row = recorded_reports(connection, day).get(report_id("ward", day, ward))
+        if row is not None and row["shown"] is not None and _are_recorded(ward_files(data, day, ward), row, data):
             continue
-        due = _ward_of(connection, day, data, printing)
+        due = _ward_of(connection, day, ward, data, printing)
         if due is None or not is_current(due, row, data):
-            stale[day] = due
+            stale[day, ward] = due
     return stale
 
 
@@ -55,18 +58,23 @@ def _are_recorded(files: list[Path], row: Mapping[str, Any], data: DataFolder) -
 
 
 def renew_ward(
-    connection: duckdb.DuckDBPyConnection, data: DataFolder, day: date, due: DueReport | None, printing: Printing
+    connection: duckdb.DuckDBPyConnection,
+    data: DataFolder,
+    overview: Overview,
+    due: DueReport | None,
+    printing: Printing,
 ) -> list[str]:
-    """Render a day's overview again; without anything to print, remove its files and its row.
+    """Render an overview again; without anything to print, remove its files and its row.
 
     Returns:
         What went wrong, if anything did; the old files are gone all the same.
     """
-    for path in ward_files(data, day):
+    day, ward = overview
+    for path in ward_files(data, day, ward):
         path.unlink(missing_ok=True)
     failures = [] if due is None else render(connection, [due], data, printing, None)
     if due is None or failures:
-        runs.forget_report(connection, ReportRecord("ward", None, day, "", "", ""))
+        runs.forget_report(connection, ReportRecord("ward", None, day, "", "", "", ward=ward))
     return failures
 
 
@@ -108,30 +116,47 @@ def renew_reports(
     return failures
 
 
-def ward_files(data: DataFolder, day: date) -> list[Path]:
-    """Every file of a day's ward overview that is there, drafts of a rendering that was killed included."""
-    return sorted(path for path in data.reports(day).rglob("*") if path.is_file() and is_ward_file(path, data))
+def ward_files(data: DataFolder, day: date, ward: str | None) -> list[Path]:
+    """Every file of an overview that is there, drafts of a rendering that was killed included."""
+    return [path for path, whose in _overview_files(data, day) if whose == ward]
 
 
 def is_ward_file(path: Path, data: DataFolder) -> bool:
     """Whether a file below the data folder is an overview in any form, see flows.printing."""
-    return path.is_relative_to(data.root / "reports") and _WARD_FILE.fullmatch(path.name) is not None
+    return path.is_relative_to(data.root / "reports") and _stem(path) is not None
+
+
+def _overview_files(data: DataFolder, day: date) -> list[tuple[Path, str | None]]:
+    """The files of a day's overviews, each with the ward; None for the house."""
+    files = sorted(path for path in data.reports(day).rglob("*") if path.is_file())
+    stems = ((path, _stem(path)) for path in files)
+    return [(path, stem if path.parent.name == WARDS else None) for path, stem in stems if stem is not None]
+
+
+def _stem(path: Path) -> str | None:
+    """What an overview is called in its file's name; None for a file of something else."""
+    match = _OVERVIEW.fullmatch(path.name)
+    stem = match and (match["file"] or match["draft"])
+    return stem if stem == WARD or path.parent.name == WARDS else None
 
 
 def _ward_of(
-    connection: duckdb.DuckDBPyConnection, day: date, data: DataFolder, printing: Printing
+    connection: duckdb.DuckDBPyConnection, day: date, ward: str | None, data: DataFolder, printing: Printing
 ) -> DueReport | None:
     scoring = queries.active_provenance(connection, day)
     if scoring is None:
         return None
+    reader = ReportReader(connection, scoring)
+    if ward is not None and ward not in reader.wards(day, printing.thresholds.trend_days):
+        return None
     if queries.night_summaries(connection, day, scoring).is_empty() and quarantine.of_night(connection, day).is_empty():
         return None
-    report = build_ward_report(ReportReader(connection, scoring), day, printing.thresholds)
+    report = build_ward_report(reader, day, printing.thresholds, ward)
     due = due_report(report, data.reports(day), printing)
     return due if due.order.paths else None
 
 
-def _days_with_file(data: DataFolder) -> list[date]:
+def _with_files(data: DataFolder) -> set[Overview]:
     folders = (data.root / "reports").glob("[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]")
     days = [date.fromisoformat(folder.name) for folder in folders]
-    return [day for day in days if ward_files(data, day)]
+    return {(day, ward) for day in days for _, ward in _overview_files(data, day)}

@@ -27,10 +27,12 @@ from flows.data_folder import WARD
 from flows.sources.location import Location, SourceReadError
 from flows.sources.names import is_hidden, is_plain, printable, same_name
 from pmfer.errors import QuarantineReason, SessionError
+from warehouse.records import Situation
 
 MAX_SIDECAR_BYTES = 64 * 1024  # a sidecar has a few hundred bytes; a larger file is something else
 MANIFEST = "manifest.csv"
 MANIFEST_COLUMNS = ("file", "session_id", "patient_id", "started_at", "consent")
+OPTIONAL_COLUMNS = ("ward", "room", "situation")  # a manifest may have them, and leave them empty
 MAX_MANIFEST_BYTES = 16 * 1024 * 1024  # some 150,000 lines
 _CONSENTS = {"true": True, "false": False}  # however the letters are written: spreadsheets write TRUE
 
@@ -70,6 +72,9 @@ class Sidecar(BaseModel):
     # ISO 8601 with offset; its day is the day in the patient's place
     started_at: Annotated[AwareDatetime, BeforeValidator(_written_out)]
     consent: Annotated[bool, BeforeValidator(_yes_or_no)]
+    ward: Identifier | None = None  # where it was recorded
+    room: Identifier | None = None
+    situation: Situation | None = None  # what went on
 
 
 def read_sidecar(location: Location, path: str, name: str) -> dict[str, Any] | SessionError:
@@ -161,8 +166,12 @@ def read_manifest(location: Location, path: str) -> Iterator[tuple[str, dict[str
 
 
 def _fields(line: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a sidecar. Consent is text in CSV; where it is plainly true or false, it becomes a boolean."""
-    fields = {key: value for key, value in line.items() if key != "file"}
+    """The fields of a sidecar.
+
+    Consent is text in CSV; where it is plainly true or false, it becomes a boolean. What a sidecar may leave out may be
+    empty here.
+    """
+    fields = {key: value for key, value in line.items() if key != "file" and (value or key not in OPTIONAL_COLUMNS)}
     consent = fields.get("consent")
     return {**fields, "consent": _CONSENTS.get(consent.lower(), consent)} if isinstance(consent, str) else fields
 

@@ -120,6 +120,7 @@ def rule_words(say: Language, finding: Finding) -> str:
     names = {
         Rule.BEYOND_LIMITS: say("beyond the alarm limit"),
         Rule.EWMA: say("changed over several days"),
+        Rule.CHANGE: say("different over the last days"),
         Rule.SHIFT: say("many days on one side"),
         Rule.TREND: say("changing from day to day"),
     }

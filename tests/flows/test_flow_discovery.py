@@ -8,6 +8,7 @@ from flows.sources.discovery import list_night as list_night_of
 from flows.sources.recordings import NightListing, Recording
 from flows.sources.source import Source, list_nights
 from pmfer.errors import ConfigurationError, QuarantineReason
+from warehouse.records import Situation
 
 NIGHT = date(2026, 3, 2)
 GOOD = {
@@ -57,9 +58,38 @@ def test_a_manifest_stands_for_the_sidecars(folder: Path) -> None:
     assert listing.recordings[0].sidecar.patient_id == "p01"
 
 
+def test_a_sidecar_may_say_where_it_was_and_what_went_on(folder: Path) -> None:
+    place(folder, "a", ward="3b", room="312.1", situation="during_care")
+    place(folder, "b", ward=None)
+    sidecars = [recording.sidecar for recording in list_night(folder.parent, NIGHT).recordings]
+    assert [(s.ward, s.room, s.situation) for s in sidecars] == [
+        ("3b", "312.1", Situation.DURING_CARE),
+        (None, None, None),
+    ]
+
+
+def test_a_manifest_may_say_so_too_and_leave_it_empty(folder: Path) -> None:
+    for name in ("a", "b", "c"):
+        (folder / f"{name}.mkv").write_bytes(b"video")
+    (folder / "manifest.csv").write_text(
+        "file;session_id;patient_id;started_at;consent;ward;situation\n"
+        "a.mkv;p01-a;p01;2026-03-02T09:00:00+01:00;true;3b;meal\n"
+        "b.mkv;p01-b;p01;2026-03-02T10:00:00+01:00;true;;\n"
+        "c.mkv;p01-c;p01;2026-03-02T11:00:00+01:00;true;3b;dinner\n"
+    )
+    listing = list_night(folder.parent, NIGHT)
+    sidecars = [recording.sidecar for recording in listing.recordings]
+    assert [(s.ward, s.room, s.situation) for s in sidecars] == [("3b", None, Situation.MEAL), (None, None, None)]
+    (refused,) = listing.quarantined
+    assert refused.message.startswith("c.mkv: situation: Input should be 'at_rest', 'during_care', 'meal' or 'therapy'")
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
+        ({"ward": "Ward 3"}, QuarantineReason.SIDECAR_INVALID),  # it becomes a file's name, as a pseudonym does
+        ({"room": ""}, QuarantineReason.SIDECAR_INVALID),
+        ({"situation": "asleep"}, QuarantineReason.SIDECAR_INVALID),
         ({"started_at": "2026-03-03T09:00:00+01:00"}, QuarantineReason.SIDECAR_DATE_MISMATCH),
         ({"started_at": "2026-03-02T09:00:00"}, QuarantineReason.SIDECAR_INVALID),  # no offset
         ({"started_at": "yesterday"}, QuarantineReason.SIDECAR_INVALID),

@@ -147,3 +147,24 @@ def test_a_second_onnx_runtime_is_a_warning_and_half_of_one_is_one_line(
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "pmfer: ONNX Runtime is not whole; run `pip uninstall" in done.stderr
+
+
+def test_nights_that_another_model_scored_are_offered_while_their_recordings_are_there(tmp_path: Path) -> None:
+    data, source = DataFolder(tmp_path / "data"), tmp_path / "source"
+    settings = Settings(data_dir=data.root, source=str(source))
+    for day in ("2026-03-02", "2026-03-03"):
+        (source / day).mkdir(parents=True)
+        (source / day / "a.mp4").write_bytes(b"video")
+    assert doctor.check_baseline(settings) == (State.OK, "nothing to score again is known")
+    make_folder(data)
+    state, text = doctor.check_baseline(settings)
+    assert state is State.WARNING
+    assert "2 nights of the last weeks were scored with another model" in text
+    assert "`pmfer backfill --from 2026-03-02 --to 2026-03-03`" in text
+    # What is gone, or long ago, cannot help any more.
+    (source / "2026-03-02" / "a.mp4").rename(source / "2026-03-03" / "b.mp4")
+    (source / "2026-03-02").rmdir()
+    assert "--from 2026-03-03 --to 2026-03-03" in doctor.check_baseline(settings)[1]
+    (source / "2026-06-01").mkdir()
+    assert doctor.check_baseline(settings)[0] is State.OK
+    assert doctor.check_baseline(Settings(data_dir=data.root, source=str(tmp_path / "gone")))[0] is State.OK

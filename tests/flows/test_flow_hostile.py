@@ -74,7 +74,7 @@ def place(folder: Path, name: str, video: bytes, **changes: object) -> None:
 # Ids and paths
 
 
-@pytest.mark.parametrize("field", ["session_id", "patient_id"])
+@pytest.mark.parametrize("field", ["session_id", "patient_id", "ward", "room"])
 @pytest.mark.parametrize(
     "identifier",
     [

@@ -243,3 +243,24 @@ def test_a_backfill_over_nights_that_are_done_finds_nothing_to_do(source: Path, 
     done = pmfer("backfill", "--source", str(source), *span, "--data-dir", str(undisturbed))
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == f"2026-03-01 to {NIGHT}: nothing to do"
+
+
+def test_a_backfill_with_other_options_scores_stored_nights_again_beside_the_old_scores(
+    source: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    data = Path(shutil.copytree(undisturbed, tmp_path / "data"))
+    span = ("--from", NIGHT.isoformat(), "--to", NIGHT.isoformat(), "--fps", "2")
+    done = pmfer("backfill", "--source", str(source), *span, "--data-dir", str(data))
+    assert done.returncode == 0, done.stderr
+    scorings = "SELECT options_sha256, count(*) FROM scorings GROUP BY ALL"
+    told = "SELECT DISTINCT count(DISTINCT options_sha256) FROM findings GROUP BY patient_id, measure"
+    active = "SELECT count(*) FROM active_scorings JOIN active_bundle USING (options_sha256)"
+    with duckdb.connect(data / "published" / "warehouse.duckdb", read_only=True) as connection:
+        counts = [count for _, count in connection.sql(scorings).fetchall()]
+        assert len(counts) == 2
+        assert counts[0] == counts[1] > 0
+        assert connection.sql(told).fetchall() == [(2,)]
+        assert connection.sql(active).fetchall() == [(counts[0],)]
+    assert content(data)["sessions"] == content(undisturbed)["sessions"]
+    assert pmfer("warehouse", "check", "--data-dir", str(data)).returncode == 0
+    assert "nothing to do" in pmfer("backfill", "--source", str(source), *span, "--data-dir", str(data)).stdout

@@ -205,7 +205,7 @@ def test_no_page_calls_the_day_it_reports_today(
     code: str, patients: dict[str, PatientReport], ward: WardReport
 ) -> None:
     pages = [patient_html(report, language=code) for report in patients.values()] + [ward_html(ward, language=code)]
-    words = ("today", "today’s") if code == "en" else ("heute", "heutige")
+    words = ("today", "today’s") if code == "en" else ("heute", "heutige")  # noqa: RUF001
     visible = [re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL).lower() for page in pages]
     assert [word for page in visible for word in words if re.search(rf"\b{word}\b", page)] == []
 

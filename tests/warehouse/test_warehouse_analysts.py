@@ -14,6 +14,7 @@ import pytest
 from warehouse_samples import (
     BUNDLE,
     COMPLETED,
+    PROVENANCE,
     SUMMER_TIME,
     sample_frames,
     sample_run,
@@ -26,8 +27,9 @@ from pmfer.expressions import EXPRESSION_NAMES
 from warehouse.address import Address, FileAddress
 from warehouse.care_events import CareEvent, CareEventKind, store_care_events
 from warehouse.connection import open_reader, open_writer
+from warehouse.findings import accept_level, store_findings, undo_level
 from warehouse.publish import publish
-from warehouse.records import SessionResult
+from warehouse.records import AcceptedLevel, FindingRecord, SessionResult, Situation
 from warehouse.runs import finish_run, start_run
 from warehouse.store import store_sessions
 
@@ -38,6 +40,18 @@ OLDER = replace(BUNDLE, bundle_id=sha256("older card"), name="older")
 WITH_OWN = replace(
     BUNDLE,
     card={"name": "sample", "au_phrases": [{"column": "jaw_clamped", "text": "jaw clamped", "region": "jaw"}]},
+)
+WARDS = {"p01": "3b", "p02": "2a"}
+NOTHING_COMPARED = FindingRecord(
+    patient_id="p02",
+    session_date=date(2026, 6, 14),
+    measure="sadness",
+    bundle_id=BUNDLE.bundle_id,
+    options_sha256=PROVENANCE.options_sha256,
+    kind="headline",
+    state="insufficient",
+    stage="not_compared",
+    code_version="0.1",
 )
 DOSE = CareEvent("p01", CareEventKind.MEDICATION, "paracetamol", datetime(2026, 6, 9, 12, tzinfo=SUMMER_TIME))
 
@@ -68,9 +82,52 @@ def frames_of(patient: str, day: int) -> pl.DataFrame:
 
 
 def result(patient: str, day: int, run_id: str, frames: pl.DataFrame) -> SessionResult:
-    return SessionResult(
-        sample_session(f"{patient}-{day}", patient, day), sample_scoring(frames, run_id=run_id), frames
+    """A session; on the 4th and later care was given, and each patient is on a ward of their own."""
+    situation = Situation.DURING_CARE if day >= 4 else Situation.AT_REST
+    session = replace(sample_session(f"{patient}-{day}", patient, day), ward=WARDS[patient], situation=situation)
+    return SessionResult(session, sample_scoring(frames, run_id=run_id), frames)
+
+
+def flagged(patient: str, measure: str, day: int, opened: int, **changed: Any) -> FindingRecord:
+    """What the report of a day says of a flag; it is back on a day of which `closed` is given."""
+    stage = "back" if "closed_on" in changed else "new" if day == opened else "open"
+    finding = FindingRecord(
+        patient_id=patient,
+        session_date=date(2026, 6, day),
+        measure=measure,
+        bundle_id=BUNDLE.bundle_id,
+        options_sha256=PROVENANCE.options_sha256,
+        kind="headline",
+        state="usual" if stage == "back" else "higher",
+        stage=stage,
+        code_version="0.1",
+        rules=() if stage == "back" else ("ewma",),
+        value=0.5,
+        direction="higher",
+        opened_on=date(2026, 6, opened),
+        onset_from=date(2026, 6, opened),
+        days_open=1 + DAYS.index(day) - DAYS.index(opened),
     )
+    return replace(finding, **changed)
+
+
+def _store_findings(writer: duckdb.DuckDBPyConnection) -> None:
+    """A flag that was back on the 14th, one that a person accepted on the 14th, and one that opened that day."""
+    days = {
+        4: [flagged("p01", "pain_activity", 4, 4)],
+        8: [flagged("p01", "pain_activity", 8, 4), flagged("p02", "sadness", 8, 8)],
+        11: [flagged("p01", "pain_activity", 11, 4), flagged("p02", "sadness", 11, 8)],
+        14: [
+            flagged("p01", "pain_activity", 14, 4, closed_on=date(2026, 6, 14)),
+            flagged("p02", "anger", 14, 14),
+            replace(NOTHING_COMPARED, stage="accepted", lack="no_baseline", accepted_on=date(2026, 6, 8)),
+        ],
+    }
+    for findings in days.values():
+        store_findings(writer, findings)
+    accept_level(writer, AcceptedLevel("p02", "sadness", date(2026, 6, 8), "a new dose"))
+    accept_level(writer, AcceptedLevel("p01", "anger", date(2026, 6, 4), "by mistake"))
+    undo_level(writer, "p01", "anger")
 
 
 @pytest.fixture(scope="module", params=["file", "sqlite", "postgres"])
@@ -79,7 +136,7 @@ def published(
     new_warehouse: Callable[[str, Path], Address],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Address:
-    """Two patients over two weeks; the first day scored by an older bundle too; a dose; a phrase of the house's own.
+    """Two patients over two weeks, the first day by an older bundle too; a dose, a phrase of the house's own, flags.
 
     Nobody changes it.
     """
@@ -104,6 +161,7 @@ def _store_two_weeks(writer: duckdb.DuckDBPyConnection) -> None:
     assert store_sessions(writer, WITH_OWN, results) == 10
     finish_run(writer, "run-1", COMPLETED)
     store_care_events(writer, [DOSE], "events.csv")
+    _store_findings(writer)
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +231,41 @@ def test_episodes_phrases_and_events(answers: Mapping[str, pl.DataFrame]) -> Non
     assert (dose["item"], dose["sessions"]) == ("paracetamol", 2)
     assert dose["before"] == pytest.approx(pain(scored("p01", 8)).mean(), abs=1e-6)
     assert dose["after"] == pytest.approx(pain(scored("p01", 11)).mean(), abs=1e-6)
+
+
+def test_findings_and_flags(answers: Mapping[str, pl.DataFrame]) -> None:
+    def day(number: int) -> date:
+        return date(2026, 6, number)
+
+    assert answers["Who was flagged when, for how long, and what came of it?"].rows() == [
+        ("p01", "pain_activity", "higher", day(4), day(11), day(14), 8, "back"),
+        ("p02", "sadness", "higher", day(8), day(11), day(14), 4, "accepted"),
+        ("p02", "anger", "higher", day(14), day(14), None, 1, "open"),
+    ]
+    assert answers["Whose flag is open now, the longest first?"].rows() == [
+        ("p02", "anger", "higher", day(14), 1, 1, "open")
+    ]
+    (said,) = answers["What did the report of a day say, and why nothing?"].iter_rows(named=True)
+    assert (said["measure"], said["stage"], said["rules"], said["lack"]) == ("pain_activity", "open", ["ewma"], None)
+    levels = answers["Which new levels did people accept, and why?"]
+    assert levels.select("patient_id", "measure", "from_date", "note", "counts").rows() == [
+        ("p01", "anger", day(4), "by mistake", False),
+        ("p02", "sadness", day(8), "a new dose", True),
+    ]
+    assert answers["How long do flags last, and how do they end?"].rows() == [
+        ("anger", "open", 1, 1),
+        ("pain_activity", "back", 1, 3),
+        ("sadness", "accepted", 1, 2),
+    ]
+    assert answers["How many flags opened on each ward?"].rows() == [("2a", 2, 1), ("3b", 1, 1)]
+    situations = answers["What is pain-related facial activity like at rest, and during care?"]
+    assert situations.select("patient_id", "situation", "sessions").rows() == [
+        ("p01", "at_rest", 1),
+        ("p01", "during_care", 4),
+        ("p02", "at_rest", 1),
+        ("p02", "during_care", 4),
+    ]
+    assert situations["pain"][0] == pytest.approx(pain(scored("p01", 1)).mean(), abs=0.0006)
 
 
 def test_change_over_time(answers: Mapping[str, pl.DataFrame]) -> None:

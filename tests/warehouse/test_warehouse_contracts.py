@@ -13,7 +13,7 @@ from pmfer.errors import FrameReason, QuarantineReason, WarehouseError
 from pmfer.frame_row import FRAME_COLUMNS, SCORE_COLUMNS
 from warehouse import sql
 from warehouse.contracts import broken_contracts, contract_rules, require_contracts
-from warehouse.records import SessionResult
+from warehouse.records import SessionResult, Situation
 from warehouse.retention import Retention, expire_rows
 from warehouse.runs import finish_run, start_run
 from warehouse.store import store_sessions
@@ -24,11 +24,12 @@ SCORED = f"scoring_id = {FIRST} AND frame_index = 6"
 # contract -> what somebody does to a warehouse
 BREAKS = {
     "codes_known": "INSERT INTO reports VALUES "
-    "('r', 'patient', NULL, '2026-06-01', 'p', 'x', 'x', NULL, now(), NULL, NULL)",
+    "('r', 'patient', NULL, '2026-06-01', 'p', 'x', 'x', NULL, now(), NULL, NULL, NULL)",
     "consents_plausible": "INSERT INTO consents VALUES ('p01', '2026-06-02', '2026-06-01', NULL, 'form', now())",
     "episodes_plausible": f"INSERT INTO episodes VALUES ({FIRST}, 'smile', 2, 1, 2, 0.9, 0.8)",
     "expressions_sum_to_one": f"UPDATE stored_frames SET happiness = happiness / 2 + 0.25, fear = 0.5 WHERE {SCORED}",
     "extra_scores_of_scored_frames": f"INSERT INTO frame_extra_scores VALUES ({FIRST}, 's1', 9999, 'wince', 0.5)",
+    "findings_plausible": "INSERT INTO accepted_levels VALUES ('p01', 'sadness', '2026-06-01', '', 'x', now(), NULL)",
     "frames_complete": f"DELETE FROM stored_frames WHERE {SCORED}",
     "frames_in_order": f"UPDATE stored_frames SET pts_s = 99 WHERE {SCORED}",
     "keys_unique": "INSERT INTO consents SELECT 'p01', '2026-06-02', NULL, NULL, 'form', now() FROM range(2)",
@@ -139,4 +140,4 @@ def test_frames_that_are_too_old_are_not_missed(loaded: duckdb.DuckDBPyConnectio
 def test_the_lists_in_contracts_are_those_of_the_vocabulary() -> None:
     contracts = sql.contracts()
     assert all(f"'{reason}'" in contracts["missing_scores_have_a_reason"] for reason in FrameReason)
-    assert all(f"'{reason}'" in contracts["codes_known"] for reason in QuarantineReason)
+    assert all(f"'{reason}'" in contracts["codes_known"] for reason in (*QuarantineReason, *Situation))

@@ -11,6 +11,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from test_warehouse_care_events import DOSE
+from test_warehouse_findings import USUAL
 from warehouse_samples import sample_session, store_sample
 
 from pmfer.errors import WarehouseError
@@ -19,7 +20,9 @@ from warehouse.care_events import store_care_events
 from warehouse.connection import open_reader, open_writer
 from warehouse.encryption import read_parquet
 from warehouse.export import is_export, write_export
+from warehouse.findings import accept_level, store_findings
 from warehouse.publish import publish
+from warehouse.records import AcceptedLevel
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 
@@ -30,13 +33,15 @@ def published(
     new_warehouse: Callable[[str, Path], Address],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Address:
-    """Two patients on three days, and a care event on the first of them. Nobody changes it."""
+    """Two patients on three days; a care event and a finding on the first, a level accepted then. Nobody changes it."""
     address = new_warehouse(request.param, tmp_path_factory.mktemp("ward") / "data")
     with open_writer(address) as writer:
         for day in (1, 2, 4):
             for patient in ("p01", "p02"):
                 store_sample(writer, sample_session(f"{patient}-{day}", patient, day))
         store_care_events(writer, [DOSE], "events.csv")
+        store_findings(writer, [USUAL])
+        accept_level(writer, AcceptedLevel("p01", "sadness", date(2026, 6, 1), "new glasses"))
         publish(writer, address)
     return address
 
@@ -47,7 +52,8 @@ def test_it_has_every_row_by_day_and_says_so(published: Address, tmp_path: Path)
         export = write_export(reader, folder)
         frames = reader.execute("FROM frames ORDER BY patient_id, started_at, scoring_id, frame_index").pl()
         summaries = reader.execute("FROM session_summary ORDER BY patient_id, started_at").pl()
-    assert export.rows == {"frames": 240, "session_summary": 6, "care_events": 1, "bundles": 1}
+    days = {"frames": 240, "session_summary": 6, "care_events": 1, "findings": 1}
+    assert export.rows == {**days, "bundles": 1, "accepted_levels": 1}
     assert export.days == (date(2026, 6, 1), date(2026, 6, 2), date(2026, 6, 4))
     assert sorted(path.name for path in (folder / "frames").iterdir()) == [f"date=2026-06-0{day}" for day in (1, 2, 4)]
     assert [path.name for path in (folder / "care_events").iterdir()] == ["date=2026-06-01"]
@@ -88,7 +94,8 @@ def test_only_the_days_asked_for_are_in_it_and_all_is_private(published: Address
     with open_reader(published) as reader:
         export = write_export(reader, folder, first=date(2026, 6, 2), last=date(2026, 6, 3))
     assert export.days == (date(2026, 6, 2),)
-    assert export.rows == {"frames": 80, "session_summary": 2, "care_events": 0, "bundles": 1}
+    days = {"frames": 80, "session_summary": 2, "care_events": 0, "findings": 0}
+    assert export.rows == {**days, "bundles": 1, "accepted_levels": 1}
     assert not (folder / "care_events").exists()
     assert {path.stat().st_mode & 0o077 for path in (folder, *folder.rglob("*"))} == {0}
 
@@ -98,7 +105,7 @@ def test_with_a_key_nothing_can_be_read_without_it(published: Address, tmp_path:
     with open_reader(published) as reader:
         write_export(reader, folder, key=KEY)
     files = list(folder.rglob("*.parquet"))
-    assert len(files) == 8
+    assert len(files) == 10
     for path in files:
         assert b"p01" not in path.read_bytes()
         with pytest.raises(pl.exceptions.PolarsError):

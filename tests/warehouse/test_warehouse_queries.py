@@ -110,10 +110,11 @@ def test_summaries_are_of_one_patient_one_scoring_and_a_range_of_days(writer: du
 
 
 def test_patients_seen_counts_days_with_the_last_one_included(writer: duckdb.DuckDBPyConnection) -> None:
-    for name, patient, day in [("a", "p01", 1), ("b", "p02", 7), ("c", "p02", 8), ("d", "p03", 9)]:
-        store_sample(writer, sample_session(name, patient, day))
+    stored = [("a", "p01", 1, None), ("b", "p02", 7, "3b"), ("c", "p02", 8, None), ("d", "p03", 9, "2a")]
+    for name, patient, day, ward in stored:
+        store_sample(writer, replace(sample_session(name, patient, day), ward=ward))
     seen = queries.patients_seen(writer, until=date(2026, 6, 8), days=7)
-    assert seen.rows() == [("p02", 2, date(2026, 6, 7), date(2026, 6, 8))]
+    assert seen.rows() == [("p02", 2, date(2026, 6, 7), date(2026, 6, 8), "3b")]
     assert queries.patients_seen(writer, until=date(2026, 6, 8), days=8)["patient_id"].to_list() == ["p01", "p02"]
 
 

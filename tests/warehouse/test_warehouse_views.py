@@ -14,7 +14,7 @@ from pmfer.errors import QuarantineReason
 from pmfer.expressions import EXPRESSION_NAMES
 from warehouse.address import Address
 from warehouse.quarantine import add_quarantine
-from warehouse.records import BundleRecord, QuarantineRecord, SessionResult
+from warehouse.records import BundleRecord, QuarantineRecord, SessionResult, Situation
 from warehouse.runs import finish_run, start_run
 from warehouse.store import store_sessions
 
@@ -135,3 +135,22 @@ def test_a_night_says_how_much_could_be_scored_and_what_was_set_aside(writer: du
     quality = frame(writer, "FROM night_quality ORDER BY night")
     columns = ["sessions", "sessions_set_aside", "patients", "frames_sampled", "frames_no_face", "scored_share"]
     assert quality.select(columns).rows() == [(4, 2, 2, 240, 60, 0.75), (0, 1, None, None, None, None)]
+
+
+def test_where_a_session_was_is_told_by_session_and_by_day(writer: duckdb.DuckDBPyConnection) -> None:
+    start_run(writer, sample_run("run-places", 1))
+    results = []
+    for hour, place in ((9, {"ward": "3b", "room": "12"}), (12, {"ward": "2a", "situation": Situation.MEAL}), (15, {})):
+        session = replace(sample_session(f"s{hour}", hour=hour), **place)
+        frames = sample_frames(session.session_id)
+        results.append(SessionResult(session, sample_scoring(frames, run_id="run-places"), frames))
+    store_sessions(writer, BUNDLE, results)
+    finish_run(writer, "run-places", COMPLETED)
+    told = frame(writer, "SELECT ward, room, situation FROM session_summary ORDER BY started_at")
+    assert told.rows() == [("3b", "12", None), ("2a", None, "meal"), (None, None, None)]
+    # The day is where its last session was that says so.
+    assert frame(writer, "SELECT sessions, ward, room FROM patient_days").rows() == [(3, "2a", "12")]
+    # The same content with another place is the same session: what was stored first stays.
+    moved = SessionResult(replace(results[0].session, ward="9z"), results[0].scoring, results[0].frames)
+    assert store_sessions(writer, BUNDLE, [moved]) == 0
+    assert frame(writer, "SELECT DISTINCT ward FROM sessions WHERE session_id = 's9'").rows() == [("3b",)]

@@ -115,7 +115,7 @@ def table_names(connection: duckdb.DuckDBPyConnection) -> list[str]:
 def content(connection: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[object, ...]]]:
     """All rows of all tables in a fixed order, without the times at which they were written and without the audit log,
     which tells how often something was tried."""
-    written = r"^(first_seen|registered|activated|stored|scored|applied|rendered|finished)_at$"
+    written = r"^(first_seen|found|accepted|undone|registered|activated|stored|scored|applied|rendered|finished)_at$"
     tables: dict[str, list[tuple[object, ...]]] = {}
     for name in table_names(connection):
         if name.startswith("audit_"):

@@ -33,3 +33,14 @@ SELECT 'daily_values', patient_id
 FROM daily_values
 GROUP BY patient_id, session_date, bundle_id, options_sha256, measure
 HAVING count(*) > 1
+UNION ALL
+SELECT 'findings', patient_id
+FROM findings
+GROUP BY patient_id, session_date, bundle_id, options_sha256, measure
+HAVING count(*) > 1
+UNION ALL
+SELECT 'accepted_levels', patient_id
+FROM accepted_levels
+WHERE undone_at IS NULL
+GROUP BY patient_id, measure, from_date
+HAVING count(*) > 1

@@ -1,0 +1,86 @@
+"""`pmfer findings`: who is flagged, and the new usual levels that people accepted."""
+
+import json
+from datetime import datetime
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from cli.options import DataDir, Patient, day, optional_day, places
+from flows.console import table_console
+
+app = typer.Typer(help="List flags; accept a new usual level, or undo that.", no_args_is_help=True)
+
+MeasureKey = Annotated[str, typer.Option("--measure", help="Such as pain_activity or smiling.")]
+COLUMNS = ("patient_id", "measure", "direction", "opened_on", "last_flagged_on", "closed_on", "days", "outcome")
+LEVEL_COLUMNS = ("patient_id", "measure", "from_date", "note", "actor", "accepted_at", "undone_at")
+
+
+@app.command("list")
+def list_(
+    patient: Annotated[str | None, typer.Argument(help="Pseudonym; left out, all patients.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also what came to an end, and what was undone.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line: the rows of flags.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Show the flags that are open, the latest first, and the levels that were accepted."""
+    from flows.findings import flags
+
+    rows, levels = flags(*places(data_dir), patient, over=everything)
+    if as_json:
+        for row in rows.iter_rows(named=True):
+            typer.echo(json.dumps(row, default=str, ensure_ascii=True))
+        return
+    console = table_console()
+    console.print(table_of(rows.select(COLUMNS).rows(), COLUMNS) if rows.height else "no flag")
+    if levels.height:
+        console.print("\naccepted levels")
+        console.print(table_of(levels.select(LEVEL_COLUMNS).rows(), LEVEL_COLUMNS))
+
+
+@app.command()
+def accept(
+    patient: Patient,
+    measure: MeasureKey,
+    first: Annotated[str, typer.Option("--from", help="First day of the new level, YYYY-MM-DD.")],
+    note: Annotated[str, typer.Option(help="Why, without a name.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Accept that a patient is otherwise now: the baseline of the measure starts afresh on that day."""
+    from flows import findings
+    from warehouse.records import AcceptedLevel
+
+    level = AcceptedLevel(patient, measure, day(first), note)
+    findings.accept(*places(data_dir), level)
+    typer.echo(f"{measure}: accepted from {level.from_date}; reports made from now on say so")
+
+
+@app.command()
+def undo(
+    patient: Patient,
+    measure: MeasureKey,
+    first: Annotated[str | None, typer.Option("--from", help="Its first day. [the latest that counts]")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Let an accepted level count no more."""
+    from flows import findings
+
+    undone = findings.undo(*places(data_dir), patient, measure, optional_day(first))
+    typer.echo(f"{measure}: the level from {undone} counts no more; reports made from now on compare as before")
+
+
+def table_of(rows: list[tuple[object, ...]], columns: tuple[str, ...]) -> Table:
+    """Rows for the eye; what is not there is a dash."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in columns:
+        table.add_column(name, no_wrap=name != "note", overflow="fold")
+    for row in rows:
+        table.add_row(*map(_shown, row))
+    return table
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    return "-" if value is None else str(value)
