@@ -51,6 +51,7 @@ class Printing:
 
     formats: tuple[Format, ...]  # in the open
     recipients: tuple[Recipient, ...] = ()  # with their passwords, which are not shown
+    withheld: frozenset[Format] = frozenset()  # may not lie in the open: a PDF, where recipients have passwords for it
     name_map: Path | None = None  # read when something is printed, so that a change of it counts at once
     processes: int = 1  # that render
     options: Mapping[str, Any] = field(default_factory=dict)  # keyword options of reports.render
@@ -71,9 +72,11 @@ def printing_of(settings: Settings, formats: Iterable[Format] = ()) -> Printing:
     wanted = tuple(dict.fromkeys(formats)) or tuple(dict.fromkeys(settings.report_formats))
     if recipients and not formats and not settings.report_open_pdf:
         wanted = tuple(form for form in wanted if form is not Format.PDF)
+    protected = bool(recipients) and not settings.report_open_pdf and Format.PDF not in wanted
     return Printing(
         formats=wanted,
         recipients=recipients,
+        withheld=frozenset({Format.PDF}) if protected else frozenset(),
         name_map=settings.name_map,
         processes=settings.report_processes or os.cpu_count() or 1,
         options={"language": settings.report_language, "page_size": settings.report_page_size},
@@ -83,15 +86,20 @@ def printing_of(settings: Settings, formats: Iterable[Format] = ()) -> Printing:
 
 def files_in(folder: Path, report: PatientReport | WardReport, printing: Printing) -> Order:
     """The files of one report below the folder of its day; the patient's name is still to be filled in."""
-    of_patient = isinstance(report, PatientReport)
     stem = report.patient_id if isinstance(report, PatientReport) else WARD
-    wanted = [form for form in Format if form in printing.formats and (of_patient or form is not Format.FHIR)]
     return Order(
         report=report,
-        files={form: _path(folder, stem, form) for form in wanted},
+        files={form: path for form, path in open_files(folder, report).items() if form in printing.formats},
         protected={folder / f"for-{to.name}" / f"{stem}.pdf": to for to in printing.recipients},
         options=printing.options,
     )
+
+
+def open_files(folder: Path, report: PatientReport | WardReport) -> dict[Format, Path]:
+    """Where a report lies in the open in each format that it can have."""
+    if isinstance(report, PatientReport):
+        return {form: _path(folder, report.patient_id, form) for form in Format}
+    return {form: _path(folder, WARD, form) for form in Format if form is not Format.FHIR}
 
 
 def names_for(printing: Printing) -> Mapping[str, str]:
