@@ -135,7 +135,8 @@ FRAME_COLUMNS: tuple[FrameColumn, ...] = (
     *(
         score_column(
             name,
-            f"Probability of {name}, 0..1; the eight expressions of a frame sum to 1. NULL if not scored.",
+            f"Probability of {name}, 0..1; the eight expressions of a frame sum to 1, rounded to three decimals each: "
+            "within 0.004. NULL if not scored.",
         )
         for name in EXPRESSION_NAMES
     ),

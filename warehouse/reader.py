@@ -25,7 +25,7 @@ _SNAPSHOT = Path("published") / "warehouse.duckdb"
 _CHOSEN = """
     WHERE ($patient IS NULL OR patient_id = $patient)
         AND ($first IS NULL OR session_date >= $first) AND ($last IS NULL OR session_date <= $last)
-"""
+"""  # rows of a view
 _FRAMES = f"""
     SELECT
         patient_id, frames.session_date,
@@ -63,6 +63,16 @@ class WarehouseReader:
     def close(self) -> None:
         """Close it; closing it again does nothing."""
         self._connection.close()
+
+    def days(self, *, patient: str | None = None, days: Days | None = None) -> pl.DataFrame:
+        """The view plain.days: a row per patient and day. Arguments and errors are those of `frames`."""
+        order = "ORDER BY patient_id, session_date"
+        return read(self._connection, f"FROM plain.days {_CHOSEN} {order}", patient=patient, **_limits(days))
+
+    def sessions(self, *, patient: str | None = None, days: Days | None = None) -> pl.DataFrame:
+        """The view plain.sessions: a row per session. Arguments and errors are those of `frames`."""
+        order = "ORDER BY patient_id, session_date, local_time, session_id"
+        return read(self._connection, f"FROM plain.sessions {_CHOSEN} {order}", patient=patient, **_limits(days))
 
     def frames(self, *, patient: str | None = None, days: Days | None = None) -> pl.DataFrame:
         """Every sampled frame, in order of patients and time, with the columns of `pmfer.score` and three in front.
