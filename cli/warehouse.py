@@ -1,5 +1,6 @@
 """`pmfer sql` and `pmfer warehouse`: ask the warehouse, export, check and look after it."""
 
+import sys
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +18,7 @@ warehouse_app = typer.Typer(help="Look after the warehouse.", no_args_is_help=Tr
 
 @app.command()
 def sql(
-    query: Annotated[str | None, typer.Argument(help="One SQL query; left out or -, standard input.")] = None,
+    query: Annotated[str | None, typer.Argument(help="One SQL query; -: standard input; left out: a prompt.")] = None,
     file: Annotated[Path | None, typer.Option(help="File with the query.")] = None,
     parameters: Annotated[
         list[str] | None, typer.Option("--param", help="NAME=VALUE of $NAME in the query; may be repeated.")
@@ -27,12 +28,24 @@ def sql(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write instead of standard output.")] = None,
     limit: Annotated[int, typer.Option(min=0, help="Rows of a table at most, 0 for all.")] = 50,
+    time_zone: Annotated[
+        str, typer.Option(help="Zone in which times are shown and hours are counted, as Europe/Berlin.")
+    ] = "UTC",
     data_dir: DataDir = None,
 ) -> None:
-    """Ask the warehouse one query, read-only; see docs/analysts.md."""
+    """Ask the warehouse, read-only; without a query, at a prompt. See docs/analysts.md."""
     from cli.sql import make_request, run_sql
+    from cli.sql_prompt import run_prompt
 
-    run_sql(*places(data_dir), make_request(query, file, parameters or [], format_, out, limit), PlainConsole())
+    if query is None and file is None and sys.stdin.isatty():
+        if out or format_ or parameters:
+            raise ConfigurationError(
+                "--out, --format and --param need a query; give it, or leave them out for a prompt"
+            )
+        run_prompt(*places(data_dir), limit, time_zone, PlainConsole())
+        return
+    request = make_request(query, file, parameters or [], format_, out, limit, time_zone)
+    run_sql(*places(data_dir), request, PlainConsole())
 
 
 @warehouse_app.command()

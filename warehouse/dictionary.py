@@ -11,8 +11,9 @@ What every column means. Begin with the three views of the schema `plain`; the o
 everything that is known. This file is made from the comments in the database, which any DuckDB client shows as well:
 change them in a migration, then write it again with `pmfer warehouse dictionary`.
 
-Times are `TIMESTAMP WITH TIME ZONE`, but `local_time`, which is what the clock on the wall showed. Missing is `NULL`, with
-a reason beside it, and never 0. Names say the unit: `_s` seconds, `_px` pixels, `_deg` degrees, `_at` a point in time.
+Times are `TIMESTAMP WITH TIME ZONE`, but `local_time`, which is what the clock on the wall showed. Missing is `NULL`,
+with a reason beside it, and never 0. Names say the unit: `_s` seconds, `_px` pixels, `_deg` degrees, `_at` a point in
+time.
 """
 
 
