@@ -21,19 +21,20 @@ DAYS = 21
 SECONDS_PER_SESSION = 6.0  # so that the whole demo takes at most five minutes on two cores
 QUERIES = (
     (
-        "Who smiled less in the last week than before, in percent of the observed time",
-        "SELECT patient_id, round(100 * avg(happiness_share) FILTER (session_date >= '2026-03-16'), 1) AS last_week, "
-        "round(100 * avg(happiness_share) FILTER (session_date < '2026-03-16'), 1) AS before "
-        "FROM session_summary GROUP BY patient_id ORDER BY last_week - before",
+        "Who smiled less in the last week than before, in percent of the time seen",
+        "SELECT patient_id, round(avg(happiness_percent) FILTER (session_date >= '2026-03-16'), 1) AS last_week, "
+        "round(avg(happiness_percent) FILTER (session_date < '2026-03-16'), 1) AS before "
+        "FROM plain.days GROUP BY patient_id ORDER BY last_week - before",
     ),
     (
         "How much of each patient's time could be read, and what stood in the way",
-        "SELECT patient_id, count(*) AS frames, round(100 * count(neutral) / count(*), 1) AS scored_percent, "
-        "mode(reason) AS most_common_obstacle FROM frames GROUP BY patient_id ORDER BY scored_percent",
+        "SELECT patient_id, count(*) AS sessions, round(avg(scored_percent)) AS scored_percent, "
+        "mode(most_common_obstacle) AS most_common_obstacle FROM plain.sessions "
+        "GROUP BY patient_id ORDER BY scored_percent",
     ),
     (
         "The moments of strongest brow lowering",
-        "SELECT patient_id, session_id, round(pts_s, 1) AS at_s, round(au04, 2) AS au04 FROM frames "
+        "SELECT patient_id, local_time, au04, leading_expression FROM plain.frames "
         "ORDER BY au04 DESC NULLS LAST LIMIT 5",
     ),
 )
