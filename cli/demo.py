@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from cli.options import DEMO
 from flows.data_folder import DataFolder
 from flows.nightly import run_nights
 from flows.request import RunRequest
@@ -90,6 +91,7 @@ def run_demo(data_dir: Path, console: Console) -> None:
 
 def _print_queries(data_dir: Path, console: Console) -> None:
     console.print("\nThree queries to try; docs/analysts.md has more:")
-    console.print(f'  .venv/bin/pmfer sql --data-dir {data_dir} "QUERY"', soft_wrap=True)
+    option = "" if data_dir == DEMO else f"--data-dir {data_dir} "
+    console.print(f'  .venv/bin/pmfer sql {option}"QUERY"', soft_wrap=True)
     for title, query in QUERIES:
         console.print(f"\n  -- {title}\n  {query};", soft_wrap=True)

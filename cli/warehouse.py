@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import DataDir, OptionalFirst, OptionalLast, optional_day, places
+from cli.options import DataDir, OptionalFirst, OptionalLast, optional_day, places, where_to_look
 from flows.console import PlainConsole
 from flows.settings import read_settings
 from pmfer.errors import ConfigurationError
@@ -42,10 +42,10 @@ def sql(
             raise ConfigurationError(
                 "--out, --format and --param need a query; give it, or leave them out for a prompt"
             )
-        run_prompt(*places(data_dir), limit, time_zone, PlainConsole())
+        run_prompt(*places(where_to_look(data_dir)), limit, time_zone, PlainConsole())
         return
     request = make_request(query, file, parameters or [], format_, out, limit, time_zone)
-    run_sql(*places(data_dir), request, PlainConsole())
+    run_sql(*places(where_to_look(data_dir)), request, PlainConsole())
 
 
 @warehouse_app.command()
@@ -69,7 +69,7 @@ def export(
     """Write the warehouse as Parquet files by day that anything reads; see docs/analysts.md."""
     from flows.export import export_warehouse
 
-    for line in export_warehouse(*places(data_dir), out, optional_day(first), optional_day(last)):
+    for line in export_warehouse(*places(where_to_look(data_dir)), out, optional_day(first), optional_day(last)):
         typer.echo(line)
 
 
@@ -94,7 +94,7 @@ def verify(data_dir: DataDir = None) -> None:
     """Check that no entry of the audit log or the read log was altered, removed, inserted or moved."""
     from flows.verify import verify_logs
 
-    for line in verify_logs(*places(data_dir)):
+    for line in verify_logs(*places(where_to_look(data_dir))):
         typer.echo(line)
 
 
@@ -103,4 +103,4 @@ def check(data_dir: DataDir = None) -> None:
     """Check the contracts: ranges, sums, owners, counts, order, uniqueness; each night checks what it loaded."""
     from flows.verify import check_contracts
 
-    check_contracts(places(data_dir)[1], typer.echo)
+    check_contracts(places(where_to_look(data_dir))[1], typer.echo)
