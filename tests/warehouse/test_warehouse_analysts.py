@@ -1,6 +1,7 @@
 """Every query, line of Python and cell that analysts are shown runs, and says what the frames say."""
 
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -299,6 +300,7 @@ def test_the_lines_of_python_run(published: Address, monkeypatch: pytest.MonkeyP
 def test_the_notebook_runs(published: Address, monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(published, FileAddress)
     monkeypatch.setenv("PMFER_SNAPSHOT", str(published.published))
+    monkeypatch.setenv("MPLBACKEND", "Agg")  # draws without a screen
     notebook = json.loads((DOCS / "analysts.ipynb").read_text(encoding="utf-8"))
     assert notebook["nbformat"] == 4
     cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
@@ -313,3 +315,12 @@ def test_the_notebook_runs(published: Address, monkeypatch: pytest.MonkeyPatch) 
         pain(scored("p01", 14)).mean(), abs=1e-6
     )
     assert names["evidence"]["session_id"].unique().to_list() == ["p01-14"]
+    (line,) = names["figure"].axes[0].get_lines()
+    drawn = dict(zip(names["trend"]["session_date"].to_list(), line.get_ydata(), strict=True))
+    assert drawn[date(2026, 6, 14)] == pytest.approx(pain(scored("p01", 14)).mean(), abs=1e-6)
+    assert math.isnan(drawn[date(2026, 6, 13)])
+    bars = [bar.get_height() for bar in names["shares"].axes[0].patches]
+    assert len(bars) == 8 * len(DAYS)
+    assert sum(bars) == pytest.approx(len(DAYS))
+    assert names["plt"].get_fignums()
+    names["plt"].close("all")
