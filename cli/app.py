@@ -41,6 +41,7 @@ app.add_typer(patients.events_app, name="events")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(warehouse.warehouse_app, name="warehouse")
 app.add_typer(model.bundle_app, name="bundle")
+app.add_typer(model.datasets_app, name="datasets")
 
 
 def main() -> None:
