@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
-FERPLUS ?= ../shared/data/ferplus/ferplus.parquet
+# made by `pmfer datasets make-ferplus`, see docs/training.md
+FERPLUS ?= ferplus.parquet
 SNAPSHOT ?= var/demo/published/warehouse.duckdb
 MESH ?= var/landmarks/face_landmark.tflite
 

@@ -82,6 +82,9 @@ def retain(
     from flows.privacy.retention import retain_now, retention_of
 
     retention = retention_of(read_settings(data_dir=data_dir))
+    if dry_run and not retention.is_set:
+        typer.echo("nothing would go: no retention period is set; PMFER_RETAIN_..._DAYS sets them, see docs/privacy.md")
+        return
     counts = retain_now(*places(data_dir), retention, date.today(), dry_run)
     for name, count in counts.items():
         typer.echo(f"{count:>10,}  {name}")
