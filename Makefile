@@ -4,11 +4,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
-FERPLUS ?= ../shared/data/ferplus/ferplus.parquet
+# made by `pmfer datasets make-ferplus`, see docs/training.md
+FERPLUS ?= ferplus.parquet
+SNAPSHOT ?= var/demo/published/warehouse.duckdb
 MESH ?= var/landmarks/face_landmark.tflite
 
 .DEFAULT_GOAL := help
-.PHONY: help install setup demo test test-slow deploy lint lint-deploy audit format types lock train ablation robustness dictionary \
+.PHONY: help install setup demo notebook test test-slow deploy lint lint-deploy audit format types lock train ablation robustness dictionary \
 	settings-page words preview report-picture bench bench-night bench-reports bench-statistics bench-warehouse peers \
 	scale clean
 
@@ -34,6 +36,16 @@ setup: $(VENV)/.dev  ## install everything for development
 
 demo: $(VENV)/.run  ## simulate a ward over three weeks and run the nightly flow over it
 	@$(BIN)/pmfer demo
+
+$(VENV)/.notebook: $(VENV)/.run
+	@echo "installing Jupyter into $(VENV)"
+	@$(PIP) -e '.[notebook]'
+	@touch $@
+
+notebook: $(VENV)/.notebook  ## open the analysts' notebook in Jupyter, on the demo or on SNAPSHOT=...
+	@mkdir -p var/notebook
+	@cp -n docs/analysts.ipynb var/notebook/ || true
+	@PMFER_SNAPSHOT=$(abspath $(SNAPSHOT)) $(BIN)/jupyter lab var/notebook/analysts.ipynb
 
 test: $(VENV)/.dev  ## run the tests, in as many processes as there are cores
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m 'not slow'

@@ -20,10 +20,17 @@ from pmfer.errors import ConfigurationError, PmferError
 
 _STORAGE_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
+FIRST_STEPS = """\
+Begin with one of these; pmfer --help lists all commands.
+
+  pmfer demo              simulate a ward for three weeks and run the nightly flow over it
+  pmfer sql               ask what the nights stored; after the demo, that of the demo
+  pmfer score CLIP.mp4    what a video of yours shows
+  pmfer doctor            is everything there? what is not, and what to do
+"""
+
 app = typer.Typer(
     help="Facial expression monitoring in care: score videos, run the night, render reports, train the model.",
-    no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 for group in (score, nights, warehouse, patients, model, ops):
@@ -35,6 +42,7 @@ app.add_typer(findings.app, name="findings")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(warehouse.warehouse_app, name="warehouse")
 app.add_typer(model.bundle_app, name="bundle")
+app.add_typer(model.datasets_app, name="datasets")
 
 
 def main() -> None:
@@ -68,10 +76,16 @@ def _run() -> None:
 
 
 @app.callback(invoke_without_command=True)
-def root(version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False) -> None:
-    """Set up what all commands share."""
+def root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    """Set up what all commands share; without a command, say what to do first."""
     if version:
         typer.echo(__version__)
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(FIRST_STEPS, nl=False)
         raise typer.Exit
     try:
         settings = read_settings()

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from cli.options import DEMO
 from flows.data_folder import DataFolder
 from flows.nightly import run_nights
 from flows.request import RunRequest
@@ -21,19 +22,20 @@ DAYS = 21
 SECONDS_PER_SESSION = 6.0  # so that the whole demo takes at most five minutes on two cores
 QUERIES = (
     (
-        "Who smiled less in the last week than before, in percent of the observed time",
-        "SELECT patient_id, round(100 * avg(happiness_share) FILTER (session_date >= '2026-03-16'), 1) AS last_week, "
-        "round(100 * avg(happiness_share) FILTER (session_date < '2026-03-16'), 1) AS before "
-        "FROM session_summary GROUP BY patient_id ORDER BY last_week - before",
+        "Who smiled less in the last week than before, in percent of the time seen",
+        "SELECT patient_id, round(avg(happiness_percent) FILTER (session_date >= '2026-03-16'), 1) AS last_week, "
+        "round(avg(happiness_percent) FILTER (session_date < '2026-03-16'), 1) AS before "
+        "FROM plain.days GROUP BY patient_id ORDER BY last_week - before",
     ),
     (
         "How much of each patient's time could be read, and what stood in the way",
-        "SELECT patient_id, count(*) AS frames, round(100 * count(neutral) / count(*), 1) AS scored_percent, "
-        "mode(reason) AS most_common_obstacle FROM frames GROUP BY patient_id ORDER BY scored_percent",
+        "SELECT patient_id, count(*) AS sessions, round(avg(scored_percent)) AS scored_percent, "
+        "mode(most_common_obstacle) AS most_common_obstacle FROM plain.sessions "
+        "GROUP BY patient_id ORDER BY scored_percent",
     ),
     (
         "The moments of strongest brow lowering",
-        "SELECT patient_id, session_id, round(pts_s, 1) AS at_s, round(au04, 2) AS au04 FROM frames "
+        "SELECT patient_id, local_time, au04, leading_expression FROM plain.frames "
         "ORDER BY au04 DESC NULLS LAST LIMIT 5",
     ),
 )
@@ -89,6 +91,7 @@ def run_demo(data_dir: Path, console: Console) -> None:
 
 def _print_queries(data_dir: Path, console: Console) -> None:
     console.print("\nThree queries to try; docs/analysts.md has more:")
-    console.print(f'  .venv/bin/pmfer sql --data-dir {data_dir} "QUERY"', soft_wrap=True)
+    option = "" if data_dir == DEMO else f"--data-dir {data_dir} "
+    console.print(f'  .venv/bin/pmfer sql {option}"QUERY"', soft_wrap=True)
     for title, query in QUERIES:
         console.print(f"\n  -- {title}\n  {query};", soft_wrap=True)

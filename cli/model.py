@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 MeasureInt8 = Annotated[bool, typer.Option("--int8", help="Measure the bundle's int8 graph.")]
+datasets_app = typer.Typer(help="Make the files that training reads.", no_args_is_help=True)
 bundle_app = typer.Typer(help="Look at model bundles.", no_args_is_help=True)
 
 
@@ -148,6 +149,22 @@ def attention(
     request = AttentionRequest(pictures, out, columns, split, cropped, settings.detector, faces, sheets)
     found = run_attention(settings.bundle, request)
     PlainConsole().print(_attention_table(found.looks, found.faces))
+
+
+@datasets_app.command("make-ferplus")
+def make_ferplus_file(
+    pictures: Annotated[Path, typer.Argument(help="fer2013.csv of the FER2013 challenge, or a folder with both.")],
+    votes: Annotated[Path | None, typer.Argument(help="fer2013new.csv of microsoft/FERPlus. [beside it]")] = None,
+    out: Annotated[Path, typer.Option(help="Parquet file to write.")] = Path("ferplus.parquet"),
+) -> None:
+    """Join FER2013's pictures and FERPlus's votes into the file that `pmfer train` reads."""
+    from pmfer.datasets.make_ferplus import make_ferplus
+
+    made = make_ferplus(pictures, votes, out)
+    splits = ", ".join(f"{split} {count:,}" for split, count in sorted(made.by_split.items()))
+    typer.echo(f"{out}: {made.rows:,} pictures ({splits}), {made.duplicates:,} of them as in train")
+    if made.dropped:
+        typer.echo(f"{made.dropped:,} rows left out, as their names are not unique")
 
 
 @bundle_app.command("show")

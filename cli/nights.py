@@ -6,7 +6,21 @@ from typing import Annotated
 
 import typer
 
-from cli.options import BundleName, DataDir, Detector, DispatchTo, First, Fps, Last, Source, day, places, source_of
+from cli.options import (
+    DEMO,
+    BundleName,
+    DataDir,
+    Detector,
+    DispatchTo,
+    First,
+    Fps,
+    Last,
+    Source,
+    day,
+    places,
+    source_of,
+    where_to_look,
+)
 from flows.console import PlainConsole
 from flows.request import RunRequest
 from flows.settings import Dispatch, read_settings
@@ -74,6 +88,7 @@ def report(
     from flows.printing import printing_of
     from flows.report import render_by_hand
 
+    data_dir = where_to_look(data_dir)
     printing = printing_of(read_settings(data_dir=data_dir), formats or ())
     for path in render_by_hand(*places(data_dir), day(night), patient, printing, out):
         typer.echo(path)
@@ -103,7 +118,7 @@ def simulate(
 
 
 @app.command()
-def demo(data_dir: Annotated[Path, typer.Option(help="Folder for everything.")] = Path("var/demo")) -> None:
+def demo(data_dir: Annotated[Path, typer.Option(help="Folder for everything.")] = DEMO) -> None:
     """Simulate a ward over three weeks, run the nightly flow over it and say where the results are."""
     from cli.demo import run_demo
 

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from cli.options import AsJson, DataDir, Source, places, source_of
+from cli.options import AsJson, DataDir, Source, places, source_of, where_to_look
 from flows.console import PlainConsole
 from flows.data_folder import DataFolder
 from flows.settings import Settings, prefect_server, prepare_prefect, read_settings
@@ -64,7 +64,7 @@ def status(
     from flows.monitoring import metrics_path, read_metrics
     from flows.unfinished import unfinished_nights
 
-    settings = read_settings(data_dir=data_dir)
+    settings = read_settings(data_dir=where_to_look(data_dir))
     unfinished = unfinished_nights(DataFolder(settings.data_dir.absolute()))
     rows = [_as_it_stands(row, unfinished) for row in _nights(settings, nights)]
     last = read_metrics(metrics_path(settings))

@@ -10,7 +10,7 @@ import typer
 from flows.console import PlainConsole
 from flows.data_folder import DataFolder
 from flows.logs import writes_json
-from flows.settings import Dispatch, read_settings
+from flows.settings import Dispatch, origins, read_settings
 from flows.sources.names import printable
 from pmfer.errors import ConfigurationError
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from warehouse.address import Address
 
 # of commands that read or write the data folder
+DEMO = Path("var/demo")  # where `pmfer demo` writes, unless told otherwise
 DataDir = Annotated[Path | None, typer.Option(help="Folder below which all state lies. [PMFER_DATA_DIR, var/pmfer]")]
 Patient = Annotated[str, typer.Argument(help="Pseudonym.")]
 First = Annotated[str, typer.Option("--from", help="First day, YYYY-MM-DD.")]
@@ -59,6 +60,27 @@ def places(data_dir: Path | None) -> "tuple[DataFolder, Address]":
 
     settings = read_settings(data_dir=data_dir)
     return DataFolder(settings.data_dir.absolute()), warehouse_address(settings)
+
+
+def where_to_look(data_dir: Path | None) -> Path | None:
+    """The data folder for a command that reads what nights stored: where only the demo ran so far, that of the demo.
+
+    Whoever is new has run `make demo` and configured nothing. What writes never goes there unasked.
+
+    Args:
+        data_dir: the command's option.
+
+    Raises:
+        ConfigurationError: the settings are wrong.
+    """
+    found = origins(data_dir=data_dir)
+    if {found["data_dir"], found["warehouse"]} != {"default"}:
+        return data_dir
+    usual, demo = DataFolder(read_settings().data_dir), DataFolder(DEMO)
+    if usual.warehouse.exists() or usual.published.exists() or not demo.published.exists():
+        return data_dir
+    complain(f"reading {DEMO}, as only the demo ran so far; --data-dir or PMFER_DATA_DIR names another data folder")
+    return DEMO
 
 
 def source_of(given: str | None) -> str:

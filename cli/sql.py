@@ -3,12 +3,13 @@
 import os
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TextIO
 
+import duckdb
 import polars as pl
 from rich.console import Console
 from rich.table import Table
@@ -20,7 +21,7 @@ from flows.sources.names import escaped
 from flows.writing import record_reading
 from pmfer.errors import ConfigurationError
 from warehouse.address import Address
-from warehouse.ask import Answer, ask, check, confine, interruptible
+from warehouse.ask import UTC, Answer, ask, check, confine, interruptible
 from warehouse.connection import open_reader
 
 FORMATS = ("table", "csv", "json", "parquet")
@@ -37,6 +38,7 @@ class SqlRequest:
     format: str  # one of FORMATS
     out: Path | None  # None: standard output
     limit: int | None  # rows of a table at most; None shows all
+    time_zone: str = UTC  # in which times with a zone are shown and taken apart
 
 
 def make_request(
@@ -46,6 +48,7 @@ def make_request(
     format_: str | None,
     out: Path | None,
     limit: int,
+    time_zone: str = UTC,
 ) -> SqlRequest:
     """Resolve the options of the command line; the query may also come from standard input.
 
@@ -60,7 +63,8 @@ def make_request(
         raise ConfigurationError("--format parquet: goes into a file; name it with --out")
     if chosen == "table" and out is not None:
         raise ConfigurationError("--out: a table is for the eye; choose --format csv, json or parquet")
-    return SqlRequest(_query_text(query, file), _named_values(parameters), chosen, out, limit or None)
+    values = _named_values(parameters)
+    return SqlRequest(_query_text(query, file), values, chosen, out, limit or None, time_zone)
 
 
 def run_sql(data: DataFolder, warehouse: Address, request: SqlRequest, console: Console) -> None:
@@ -76,22 +80,38 @@ def run_sql(data: DataFolder, warehouse: Address, request: SqlRequest, console: 
         WarehouseError: nothing was published yet, the log cannot be written, or the query fails.
         ConfigurationError: the file cannot be written.
     """
+    with confined_reader(data, warehouse, request.time_zone) as connection:
+        answer(connection, data, request, console)
+
+
+@contextmanager
+def confined_reader(data: DataFolder, warehouse: Address, time_zone: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """What was last published, for queries that somebody types.
+
+    Raises:
+        WarehouseError: nothing was published yet, or there is no such time zone.
+    """
     data.require_writable()
     with tempfile.TemporaryDirectory(prefix="pmfer-") as spill, closing(open_reader(warehouse)) as connection:
-        confine(connection, warehouse, Path(spill))
-        query = check(connection, request.text)
+        confine(connection, warehouse, Path(spill), time_zone)
+        yield connection
 
-        def work() -> None:
-            answer = ask(connection, query, request.parameters)
-            if request.out is not None:
-                _write_file(answer, request.format, request.out)
-            elif request.format == "table":
-                print_table(answer, request.limit, console)
-            else:
-                _write_lines(answer, request.format, sys.stdout)
 
-        record_reading(data, "sql", tables=query.reads, format=request.format, to_file=request.out is not None)
-        interruptible(connection, work)
+def answer(connection: duckdb.DuckDBPyConnection, data: DataFolder, request: SqlRequest, console: Console) -> None:
+    """Answer one query, after it has left an entry in the log of reads."""
+    query = check(connection, request.text)
+
+    def work() -> None:
+        rows = ask(connection, query, request.parameters)
+        if request.out is not None:
+            _write_file(rows, request.format, request.out)
+        elif request.format == "table":
+            print_table(rows, request.limit, console)
+        else:
+            _write_lines(rows, request.format, sys.stdout)
+
+    record_reading(data, "sql", tables=query.reads, format=request.format, to_file=request.out is not None)
+    interruptible(connection, work)
 
 
 def print_table(answer: Answer, limit: int | None, console: Console) -> None:
@@ -187,8 +207,6 @@ def _query_text(query: str | None, file: Path | None) -> str:
             raise ConfigurationError(f"--file {file}: cannot be read ({error})") from None
     if query not in (None, "-"):
         return str(query)
-    if query is None and sys.stdin.isatty():
-        raise ConfigurationError("no query; give one as an argument, with --file or on standard input")
     return sys.stdin.read()
 
 

@@ -1,12 +1,13 @@
 """`pmfer sql` and `pmfer warehouse`: ask the warehouse, export, check and look after it."""
 
+import sys
 from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli.options import DataDir, OptionalFirst, OptionalLast, optional_day, places
+from cli.options import DataDir, OptionalFirst, OptionalLast, optional_day, places, where_to_look
 from flows.console import PlainConsole
 from flows.settings import read_settings
 from pmfer.errors import ConfigurationError
@@ -17,7 +18,7 @@ warehouse_app = typer.Typer(help="Look after the warehouse.", no_args_is_help=Tr
 
 @app.command()
 def sql(
-    query: Annotated[str | None, typer.Argument(help="One SQL query; left out or -, standard input.")] = None,
+    query: Annotated[str | None, typer.Argument(help="One SQL query; -: standard input; left out: a prompt.")] = None,
     file: Annotated[Path | None, typer.Option(help="File with the query.")] = None,
     parameters: Annotated[
         list[str] | None, typer.Option("--param", help="NAME=VALUE of $NAME in the query; may be repeated.")
@@ -27,12 +28,24 @@ def sql(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write instead of standard output.")] = None,
     limit: Annotated[int, typer.Option(min=0, help="Rows of a table at most, 0 for all.")] = 50,
+    time_zone: Annotated[
+        str, typer.Option(help="Zone in which times are shown and hours are counted, as Europe/Berlin.")
+    ] = "UTC",
     data_dir: DataDir = None,
 ) -> None:
-    """Ask the warehouse one query, read-only; see docs/analysts.md."""
+    """Ask the warehouse, read-only; without a query, at a prompt. See docs/analysts.md."""
     from cli.sql import make_request, run_sql
+    from cli.sql_prompt import run_prompt
 
-    run_sql(*places(data_dir), make_request(query, file, parameters or [], format_, out, limit), PlainConsole())
+    if query is None and file is None and sys.stdin.isatty():
+        if out or format_ or parameters:
+            raise ConfigurationError(
+                "--out, --format and --param need a query; give it, or leave them out for a prompt"
+            )
+        run_prompt(*places(where_to_look(data_dir)), limit, time_zone, PlainConsole())
+        return
+    request = make_request(query, file, parameters or [], format_, out, limit, time_zone)
+    run_sql(*places(where_to_look(data_dir)), request, PlainConsole())
 
 
 @warehouse_app.command()
@@ -56,7 +69,7 @@ def export(
     """Write the warehouse as Parquet files by day that anything reads; see docs/analysts.md."""
     from flows.export import export_warehouse
 
-    for line in export_warehouse(*places(data_dir), out, optional_day(first), optional_day(last)):
+    for line in export_warehouse(*places(where_to_look(data_dir)), out, optional_day(first), optional_day(last)):
         typer.echo(line)
 
 
@@ -69,6 +82,9 @@ def retain(
     from flows.privacy.retention import retain_now, retention_of
 
     retention = retention_of(read_settings(data_dir=data_dir))
+    if dry_run and not retention.is_set:
+        typer.echo("nothing would go: no retention period is set; PMFER_RETAIN_..._DAYS sets them, see docs/privacy.md")
+        return
     counts = retain_now(*places(data_dir), retention, date.today(), dry_run)
     for name, count in counts.items():
         typer.echo(f"{count:>10,}  {name}")
@@ -81,7 +97,7 @@ def verify(data_dir: DataDir = None) -> None:
     """Check that no entry of the audit log or the read log was altered, removed, inserted or moved."""
     from flows.verify import verify_logs
 
-    for line in verify_logs(*places(data_dir)):
+    for line in verify_logs(*places(where_to_look(data_dir))):
         typer.echo(line)
 
 
@@ -90,4 +106,4 @@ def check(data_dir: DataDir = None) -> None:
     """Check the contracts: ranges, sums, owners, counts, order, uniqueness; each night checks what it loaded."""
     from flows.verify import check_contracts
 
-    check_contracts(places(data_dir)[1], typer.echo)
+    check_contracts(places(where_to_look(data_dir))[1], typer.echo)

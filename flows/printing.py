@@ -54,6 +54,7 @@ class Printing:
 
     formats: tuple[Format, ...]  # in the open
     recipients: tuple[Recipient, ...] = ()  # with their passwords, which are not shown
+    withheld: frozenset[Format] = frozenset()  # may not lie in the open: a PDF, where recipients have passwords for it
     name_map: Path | None = None  # read when something is printed, so that a change of it counts at once
     processes: int = 1  # that render
     options: Mapping[str, Any] = field(default_factory=dict)  # keyword options of reports.render
@@ -74,9 +75,11 @@ def printing_of(settings: Settings, formats: Iterable[Format] = ()) -> Printing:
     wanted = tuple(dict.fromkeys(formats)) or tuple(dict.fromkeys(settings.report_formats))
     if recipients and not formats and not settings.report_open_pdf:
         wanted = tuple(form for form in wanted if form is not Format.PDF)
+    protected = bool(recipients) and not settings.report_open_pdf and Format.PDF not in wanted
     return Printing(
         formats=wanted,
         recipients=recipients,
+        withheld=frozenset({Format.PDF}) if protected else frozenset(),
         name_map=settings.name_map,
         processes=settings.report_processes or os.cpu_count() or 1,
         options={
@@ -90,18 +93,19 @@ def printing_of(settings: Settings, formats: Iterable[Format] = ()) -> Printing:
 
 def files_in(folder: Path, report: PatientReport | WardReport, printing: Printing) -> Order:
     """The files of one report below the folder of its day; the patient's name is still to be filled in."""
-    of_patient = isinstance(report, PatientReport)
-    if isinstance(report, PatientReport):
-        stem = report.patient_id
-    else:
-        stem = WARD if report.ward is None else f"{WARDS}/{report.ward}"
-    wanted = [form for form in Format if form in printing.formats and (of_patient or form is not Format.FHIR)]
+    stem = _stem(report)
     return Order(
         report=report,
-        files={form: _path(folder, stem, form) for form in wanted},
+        files={form: path for form, path in open_files(folder, report).items() if form in printing.formats},
         protected={folder / f"for-{to.name}" / f"{stem}.pdf": to for to in printing.recipients},
         options=printing.options,
     )
+
+
+def open_files(folder: Path, report: PatientReport | WardReport) -> dict[Format, Path]:
+    """Where a report lies in the open in each format that it can have."""
+    formats = [form for form in Format if isinstance(report, PatientReport) or form is not Format.FHIR]
+    return {form: _path(folder, _stem(report), form) for form in formats}
 
 
 def names_for(printing: Printing) -> Mapping[str, str]:
@@ -111,6 +115,12 @@ def names_for(printing: Printing) -> Mapping[str, str]:
         ReportError: the map of names cannot be read.
     """
     return read_names(printing.name_map)
+
+
+def _stem(report: PatientReport | WardReport) -> str:
+    if isinstance(report, PatientReport):
+        return report.patient_id
+    return WARD if report.ward is None else f"{WARDS}/{report.ward}"
 
 
 def _path(folder: Path, stem: str, form: Format) -> Path:

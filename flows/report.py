@@ -1,4 +1,8 @@
-"""Which reports of a day are due, and rendering them. A report is due when its input differs from what was printed."""
+"""Which reports of a day are due, and rendering them. A report is due when its input differs from what was printed.
+
+Formats are independent: what was once rendered in a format stays in it, and is rendered again when the input changed.
+Only what may not lie there any more goes, see flows.printing.Printing.withheld.
+"""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,10 +16,11 @@ import duckdb
 
 from flows.data_folder import DataFolder
 from flows.findings import finding_records
-from flows.printing import Printing, files_in, names_for
+from flows.printing import Printing, files_in, names_for, open_files
 from flows.writing import record_reading, require_existing, writing
 from pmfer.bundle import sha256_file
 from pmfer.errors import ReportError
+from reports import Format
 from reports.data import ReportReader
 from reports.document import input_key
 from reports.patient import PatientReport
@@ -35,6 +40,7 @@ class DueReport:
     order: Order
     day: date
     input_key: str
+    may_stay: Mapping[Format, Path]  # other files of this report that stay if they are there
 
     @property
     def report(self) -> PatientReport | WardReport:
@@ -65,7 +71,10 @@ class DueReport:
 def due_report(report: PatientReport | WardReport, folder: Path, printing: Printing) -> DueReport:
     """A report as the house wants it, with its files below a folder of its day."""
     key = digest(input_key(report), json.dumps(dict(printing.options), sort_keys=True))
-    return DueReport(files_in(folder, report, printing), report.day, key)
+    order = files_in(folder, report, printing)
+    others = open_files(folder, report).items()
+    may_stay = {form: path for form, path in others if form not in {*order.files, *printing.withheld}}
+    return DueReport(order, report.day, key, may_stay)
 
 
 def reports_of(
@@ -106,12 +115,18 @@ def recorded_files(row: Mapping[str, Any]) -> dict[str, str]:
 
 
 def is_current(due: DueReport, row: Mapping[str, Any] | None, data: DataFolder) -> bool:
-    """Whether a report was printed from the same input as just the files that are wanted, and all are as they were."""
+    """Whether a report was printed from the same input in all files that are wanted, and these are as they were.
+
+    Of files that may stay one may be gone, but none altered; and there is none that has to go.
+    """
     if row is None or row["input_key"] != due.input_key:
         return False
     files = recorded_files(row)
-    return files.keys() == {data.relative(path) for path in due.order.paths} and all(
-        (data.root / path).is_file() and sha256_file(data.root / path) == sha256 for path, sha256 in files.items()
+    wanted = {data.relative(path) for path in due.order.paths}
+    others = {data.relative(path) for path in due.may_stay.values()}
+    return wanted <= files.keys() <= wanted | others and all(
+        sha256_file(data.root / path) == sha256 if (data.root / path).is_file() else path not in wanted
+        for path, sha256 in files.items()
     )
 
 
@@ -122,7 +137,7 @@ def render(
     printing: Printing,
     run_id: str | None,
 ) -> list[str]:
-    """Store what reports say, render them and record each as it is done; files that are no longer wanted go.
+    """Store what reports say, render them and record each; files of an earlier rendering in other formats stay.
 
     The findings of all are stored before the first is rendered, in the place of those of an earlier rendering: a page
     that cannot be written takes nothing from the data.
@@ -142,15 +157,39 @@ def render(
     """
     findings.store_findings(connection, finding_records(report.report for report in due))
     failures = []
-    for rendered, error in _written(due, printing):
+    recorded = {
+        name: row for day in {report.day for report in due} for name, row in recorded_reports(connection, day).items()
+    }
+    orders = [_with_outdated(report, recorded.get(report.report_id), data) for report in due]
+    for rendered, error in _written(orders, printing):
         if error is None:
-            recorded = recorded_reports(connection, rendered.day).get(rendered.report_id)
-            if recorded:
-                _remove_others(recorded, rendered, data)
-            runs.record_report(connection, _record(rendered, data, run_id))
+            row = recorded.get(rendered.report_id)
+            if row:
+                _remove_others(row, rendered, data)
+            runs.record_report(connection, _record(rendered, row, data, run_id))
         else:
             failures.append(error)
     return failures
+
+
+def _with_outdated(due: DueReport, row: Mapping[str, Any] | None, data: DataFolder) -> DueReport:
+    """The report with those files besides that may stay, but say what is no longer so, or were altered."""
+    files = recorded_files(row) if row else {}
+    outdated = {
+        form: path
+        for form, path in due.may_stay.items()
+        if path.is_file()
+        and (sha256 := files.get(data.relative(path)))
+        and row
+        and (row["input_key"] != due.input_key or sha256_file(path) != sha256)
+    }
+    if not outdated:
+        return due
+    all_forms = {**due.order.files, **outdated}
+    order = replace(due.order, files={form: all_forms[form] for form in Format if form in all_forms})
+    return replace(
+        due, order=order, may_stay={form: path for form, path in due.may_stay.items() if form not in outdated}
+    )
 
 
 def _written(due: Sequence[DueReport], printing: Printing) -> Iterator[tuple[DueReport, str | None]]:
@@ -166,9 +205,13 @@ def _written(due: Sequence[DueReport], printing: Printing) -> Iterator[tuple[Due
         yield by_path[outcome.order.paths[0]], outcome.error
 
 
-def _record(due: DueReport, data: DataFolder, run_id: str | None) -> ReportRecord:
-    files = {data.relative(path): sha256_file(path) for path in due.order.paths}
-    first = data.relative(due.order.paths[0])
+def _record(due: DueReport, row: Mapping[str, Any] | None, data: DataFolder, run_id: str | None) -> ReportRecord:
+    before = recorded_files(row) if row else {}
+    stayed = {path for path in due.may_stay.values() if data.relative(path) in before and path.is_file()}
+    files = {data.relative(path): sha256_file(path) for path in (*due.order.paths, *stayed)}
+    in_the_open = {**due.order.files, **due.may_stay}
+    ordered = [data.relative(in_the_open[form]) for form in Format if form in in_the_open]
+    first = next((path for path in ordered if path in files), data.relative(due.order.paths[0]))
     return ReportRecord(
         kind=due.kind,
         patient_id=due.patient_id,
@@ -183,10 +226,10 @@ def _record(due: DueReport, data: DataFolder, run_id: str | None) -> ReportRecor
     )
 
 
-def _remove_others(recorded: Mapping[str, Any], due: DueReport, data: DataFolder) -> None:
+def _remove_others(row: Mapping[str, Any], due: DueReport, data: DataFolder) -> None:
     """A PDF in the open, once passwords are asked for, and the copies of somebody who gets none any more."""
-    wanted = {data.relative(path) for path in due.order.paths}
-    for path in recorded_files(recorded).keys() - wanted:
+    stays = {data.relative(path) for path in (*due.order.paths, *due.may_stay.values())}
+    for path in recorded_files(row).keys() - stays:
         (data.root / path).unlink(missing_ok=True)
 
 

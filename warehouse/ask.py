@@ -29,8 +29,9 @@ _BATCH_ROWS = 10_000  # rows in memory at once
 _EXPLAIN = re.compile(r"\s*EXPLAIN\s+(ANALYZE\s+)?", re.IGNORECASE)
 _FLOATS = ("FLOAT", "DOUBLE")
 _POINT_IN_TIME = "TIMESTAMP WITH TIME ZONE"
-# As ISO 8601 has it. The formatter's zone is UTC, so DuckDB ends every time with +00.
-_ISO_TIME = r"regexp_replace(CAST({0} AS VARCHAR), ' (.*)\+00$', 'T\1+00:00')"
+# As ISO 8601 has it: DuckDB writes whole hours of the offset without minutes.
+_ISO_TIME = r"replace(regexp_replace(CAST({0} AS VARCHAR), '([+-]\d\d)$', '\1:00'), ' ', 'T')"
+UTC = "UTC"
 
 
 @dataclass(frozen=True)
@@ -57,15 +58,16 @@ class Answer:
     Every method raises WarehouseError when the query fails on the way.
     """
 
-    def __init__(self, columns: tuple[Column, ...], reader: pa.RecordBatchReader, text: str) -> None:
+    def __init__(self, columns: tuple[Column, ...], reader: pa.RecordBatchReader, text: str, time_zone: str) -> None:
         self.columns = columns
         self._reader = reader
         self._text = text
+        self._time_zone = time_zone
 
     def texts(self) -> Iterator[pl.DataFrame]:
         """Batches with every value as text, shortest form that reads back as the same value; NULL stays null.
 
-        Times with a zone are in UTC, in ISO 8601: `2026-03-01T08:00:00+00:00`.
+        Times with a zone are in that of the reader, in ISO 8601: `2026-03-01T08:00:00+00:00`.
         """
         return self._formatted([_as_text(column) for column in self.columns])
 
@@ -83,7 +85,7 @@ class Answer:
         Raises:
             WarehouseError: the query failed, or DuckDB cannot write the file.
         """
-        with _formatter() as formatter, _query_errors(self._text):
+        with _formatter(self._time_zone) as formatter, _query_errors(self._text):
             formatter.register("answer", self._reader)
             formatter.execute(
                 f"COPY (FROM answer) TO {quoted(path)} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)"
@@ -96,7 +98,7 @@ class Answer:
 
     def _formatted(self, expressions: list[str]) -> Iterator[pl.DataFrame]:
         select = f"SELECT {', '.join(expressions)} FROM batch"
-        with _formatter() as formatter:
+        with _formatter(self._time_zone) as formatter:
             for batch in self.batches():
                 formatter.register("batch", pa.Table.from_batches([batch]))
                 yield formatter.execute(select).pl()
@@ -113,14 +115,22 @@ _CONFINE_READER = """
 """
 
 
-def confine(connection: duckdb.DuckDBPyConnection, address: Address, spill: Path) -> None:
+def confine(connection: duckdb.DuckDBPyConnection, address: Address, spill: Path, time_zone: str = UTC) -> None:
     """Leave a reader nothing but its warehouse: no other file, network, extension or setting, for good.
 
     Args:
         connection: from open_reader.
         address: where it reads; of a lake the Parquet files stay open to it.
         spill: a private folder for what does not fit into memory; the caller removes it.
+        time_zone: in which times with a zone are shown and taken apart, as Europe/Berlin.
+
+    Raises:
+        WarehouseError: there is no such time zone.
     """
+    try:
+        connection.execute(f"SET GLOBAL TimeZone = {quoted(time_zone)}")
+    except duckdb.Error:
+        raise WarehouseError(f"time zone '{time_zone}': unknown; write it as Europe/Berlin") from None
     connection.execute(f"SET temp_directory = {quoted(spill)}")
     if isinstance(address, LakeAddress):
         folder = address.data.rstrip("/") + "/"
@@ -167,8 +177,9 @@ def ask(connection: duckdb.DuckDBPyConnection, query: Query, parameters: Mapping
         columns = _columns(connection)
         reader = connection.to_arrow_reader(_BATCH_ROWS)
         schema = pa.schema([field.with_name(column.name) for field, column in zip(reader.schema, columns, strict=True)])
+        ((time_zone,),) = connection.cursor().execute("SELECT current_setting('TimeZone')").fetchall()
         named = (pa.RecordBatch.from_arrays(batch.columns, schema=schema) for batch in reader)
-        return Answer(columns, pa.RecordBatchReader.from_batches(schema, named), text)
+        return Answer(columns, pa.RecordBatchReader.from_batches(schema, named), text, time_zone)
 
 
 def interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], Result]) -> Result:
@@ -239,10 +250,10 @@ def _identifier(name: str) -> str:
 
 
 @contextmanager
-def _formatter() -> Iterator[duckdb.DuckDBPyConnection]:
+def _formatter(time_zone: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database of its own for turning batches into text or files: the reader is busy with its query, and shut in."""
     with duckdb.connect(config=OFFLINE) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(f"SET TimeZone = {quoted(time_zone)}")
         yield connection
 
 

@@ -7,11 +7,13 @@ from warehouse.migrate import migrate
 _HEAD = """\
 # Data dictionary
 
-Every table, view and macro of the warehouse. This file is made from the comments in the database, which any DuckDB
-client shows as well: change them in a migration, then write it again with `pmfer warehouse dictionary`.
+What every column means. Begin with the three views of the schema `plain`; the other views, tables and macros hold
+everything that is known. This file is made from the comments in the database, which any DuckDB client shows as well:
+change them in a migration, then write it again with `pmfer warehouse dictionary`.
 
-Times are `TIMESTAMP WITH TIME ZONE`. Missing is `NULL`, with a reason beside it, and never 0. Names say the unit: `_s`
-seconds, `_px` pixels, `_deg` degrees, `_at` a point in time.
+Times are `TIMESTAMP WITH TIME ZONE`, but `local_time`, which is what the clock on the wall showed. Missing is `NULL`,
+with a reason beside it, and never 0. Names say the unit: `_s` seconds, `_px` pixels, `_deg` degrees, `_at` a point in
+time.
 """
 
 
@@ -22,7 +24,7 @@ def render_dictionary() -> str:
         return render_dictionary_of(connection)
 
 
-# Tables, then views, then macros, with their comments.
+# Views, those to begin with first, then tables, then macros, with their comments.
 ENTRIES = """
     SELECT kind, name, title, coalesce(entries.comment, schema_comments.comment) AS comment
     FROM (
@@ -30,8 +32,8 @@ ENTRIES = """
         FROM duckdb_tables()
         WHERE database_name = current_database() AND NOT internal
         UNION ALL
-        SELECT 'View', view_name, view_name, comment
-        FROM duckdb_views()
+        SELECT 'View', named, named, comment
+        FROM (FROM duckdb_views() SELECT *, if(schema_name = 'main', '', schema_name || '.') || view_name AS named)
         WHERE database_name = current_database() AND NOT internal
         UNION ALL
         SELECT 'Macro', function_name, function_name || '(' || array_to_string(parameters, ', ') || ')', comment
@@ -39,21 +41,22 @@ ENTRIES = """
         WHERE database_name = current_database() AND function_type IN ('macro', 'table_macro') AND NOT internal
     ) AS entries
     LEFT JOIN schema_comments ON kind = 'Macro' AND entry = name AND column_name IS NULL
-    ORDER BY list_position(['Table', 'View', 'Macro'], kind), name
+    ORDER BY list_position(['View', 'Table', 'Macro'], kind), NOT starts_with(name, 'plain.'), name
 """
 # The columns of all tables and views with type and comment, in their order.
 COLUMNS = """
     SELECT
-        table_name AS entry,
+        if(schema_name = 'main', '', schema_name || '.') || table_name AS entry,
         columns.column_name AS name,
         data_type AS type,
         is_nullable AS nullable,
         coalesce(columns.comment, schema_comments.comment) AS comment
     FROM duckdb_columns() AS columns
     LEFT JOIN schema_comments
-        ON schema_comments.entry = table_name AND schema_comments.column_name = columns.column_name
+        ON schema_comments.entry = if(schema_name = 'main', '', schema_name || '.') || table_name
+        AND schema_comments.column_name = columns.column_name
     WHERE database_name = current_database() AND NOT internal
-    ORDER BY table_name, column_index
+    ORDER BY columns.schema_name, table_name, column_index
 """
 
 

@@ -219,7 +219,7 @@ def receipts(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]
 _TEXT_COLUMNS = """
     SELECT table_name, column_name
     FROM duckdb_columns()
-    WHERE database_name = current_database() AND NOT internal
+    WHERE database_name = current_database() AND schema_name = 'main' AND NOT internal
         AND table_name IN (SELECT table_name FROM duckdb_tables() WHERE database_name = current_database())
         AND data_type IN ('VARCHAR', 'JSON')
     ORDER BY table_name, column_name

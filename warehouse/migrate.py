@@ -73,14 +73,16 @@ def require_current_schema(connection: duckdb.DuckDBPyConnection) -> None:
         raise _refusal(connection, "its schema is older than this release; run a night to publish it anew")
 
 
-_COMMENT = re.compile(r"COMMENT\s+ON\s+(?:MACRO\b|COLUMN\s+(?:main\.)?\"?(?P<relation>\w+)\"?\.)", re.IGNORECASE)
+_COMMENT = re.compile(
+    r"COMMENT\s+ON\s+(?:MACRO\b|COLUMN\s+(?:main\.)?(?P<relation>(?:plain\.)?\"?\w+\"?)\.)", re.IGNORECASE
+)
 _LEADING_COMMENTS = re.compile(r"(?:\s+|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
 _CHANGES_CATALOGUE = {duckdb.StatementType.CREATE, duckdb.StatementType.DROP}
 
 
 # What a lake has in another form than a file: views, indexes, and tables with constraints other than NOT NULL.
 _MODEL_CATALOGUE = """
-    SELECT 'view' AS kind, view_name AS name
+    SELECT 'view' AS kind, if(schema_name = 'main', '', schema_name || '.') || view_name AS name
     FROM duckdb_views()
     WHERE NOT internal
     UNION
@@ -95,7 +97,7 @@ _MODEL_CATALOGUE = """
 _MODEL_COLUMNS = """
     SELECT column_name, data_type, is_nullable, column_default
     FROM duckdb_columns()
-    WHERE table_name = $name AND NOT internal
+    WHERE table_name = $name AND schema_name = 'main' AND NOT internal
     ORDER BY column_index
 """
 
@@ -151,7 +153,9 @@ def _is_lost_comment(text: str, catalogue: set[tuple[str, str]]) -> bool:
     """Whether a statement comments on a macro or on the column of a view."""
     start = _LEADING_COMMENTS.match(text)
     match = _COMMENT.match(text, start.end() if start else 0)
-    return match is not None and (match["relation"] is None or ("view", match["relation"]) in catalogue)
+    return match is not None and (
+        match["relation"] is None or ("view", match["relation"].replace('"', "")) in catalogue
+    )
 
 
 # Record a migration that just ran.
@@ -186,9 +190,13 @@ _SCHEMA_COMMENTS_NATIVE = """
     WHERE database_name = current_database() AND function_type IN ('macro', 'table_macro') AND NOT internal
         AND comment IS NOT NULL
     UNION ALL
-    SELECT view_name, column_name, duckdb_columns.comment
+    SELECT
+        if(duckdb_views.schema_name = 'main', '', duckdb_views.schema_name || '.') || view_name,
+        column_name, duckdb_columns.comment
     FROM duckdb_columns()
-    JOIN duckdb_views() ON view_name = table_name AND duckdb_views.database_name = duckdb_columns.database_name
+    JOIN duckdb_views()
+        ON view_name = table_name AND duckdb_views.schema_name = duckdb_columns.schema_name
+        AND duckdb_views.database_name = duckdb_columns.database_name
     WHERE duckdb_columns.database_name = current_database() AND NOT duckdb_columns.internal
         AND duckdb_columns.comment IS NOT NULL
     ORDER BY entry, column_name

@@ -56,7 +56,7 @@ def scorings_of(connection: duckdb.DuckDBPyConnection, session_ids: Collection[s
 _PERSONAL_COLUMNS = """
     SELECT table_name, column_name
     FROM duckdb_columns()
-    WHERE database_name = current_database() AND NOT internal
+    WHERE database_name = current_database() AND schema_name = 'main' AND NOT internal
         AND table_name IN (SELECT table_name FROM duckdb_tables() WHERE database_name = current_database())
         AND column_name IN ('patient_id', 'session_id', 'scoring_id')
     ORDER BY table_name, column_name

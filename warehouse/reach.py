@@ -26,7 +26,7 @@ _TABLE_FUNCTIONS = frozenset(
 # Of the functions that only compute these do not: one plans a query that is given as text, one writes.
 _NOT_COMPUTING = frozenset({"json_serialize_plan", "write_log"})
 _CATALOGUES = frozenset({"", "warehouse", "system"})
-_SCHEMAS = frozenset({"", "main", "information_schema", "pg_catalog"})
+_SCHEMAS = frozenset({"", "main", "plain", "information_schema", "pg_catalog"})
 # DuckDB takes a name with a dot, a slash or a colon that is no table for a file or an address.
 _NO_FILE = re.compile(r"[\w $-]+")
 _TABLE_EXPRESSIONS = frozenset(
@@ -61,7 +61,8 @@ def relations_read(connection: duckdb.DuckDBPyConnection, text: str) -> list[str
             read |= _read_by_function(node, warehouse)
         elif node.get("type") == "BASE_TABLE":
             _require_place(node, node["schema_name"], node["catalog_name"], node["table_name"])
-            read |= {node["table_name"].lower()} & warehouse.relations
+            schema = "plain." if node["schema_name"].lower() == "plain" else ""
+            read |= {schema + node["table_name"].lower()} & warehouse.relations
         elif node.get("type") == "SHOW_REF":
             _require_place(node, node["schema_name"], node["catalog_name"], node["table_name"].strip('"'))
         elif "sample" in node and "alias" in node and node["type"] not in _TABLE_EXPRESSIONS:
@@ -75,7 +76,7 @@ RELATION_NAMES = """
     FROM duckdb_tables()
     WHERE database_name = current_database() AND NOT internal
     UNION ALL
-    SELECT lower(view_name)
+    SELECT lower(if(schema_name = 'main', '', schema_name || '.') || view_name)
     FROM duckdb_views()
     WHERE database_name = current_database() AND NOT internal
     ORDER BY name

@@ -102,7 +102,7 @@ def keep_days(connection: duckdb.DuckDBPyConnection, days: pl.DataFrame) -> None
 _FRAME_TABLES = """
     SELECT table_name
     FROM duckdb_columns()
-    WHERE database_name = current_database() AND NOT internal
+    WHERE database_name = current_database() AND schema_name = 'main' AND NOT internal
         AND table_name IN (SELECT table_name FROM duckdb_tables() WHERE database_name = current_database())
         AND column_name = 'frame_index'
     ORDER BY table_name

@@ -61,7 +61,7 @@ def read(path: Path) -> Samples:
     if path.is_dir() or path.name in (VOTES_FILE, PIXELS_FILE):
         folder = path if path.is_dir() else path.parent
         has_folders = any((folder / name / LABEL_FILE).is_file() for name in FOLDERS)
-        return _read_folders(folder) if has_folders else _read_csv(folder)
+        return _read_folders(folder) if has_folders else read_csv(folder / VOTES_FILE, folder / PIXELS_FILE)
     samples = manifest.read(path)
     return replace(samples, title=f"{TITLE} ({path.name})", cropped=True)
 
@@ -107,28 +107,35 @@ def _label_rows(path: Path) -> Iterator[tuple[str, list[int]]]:
             yield row[0].strip(), [int(cell) for cell in cells]
 
 
-def _read_csv(folder: Path) -> Samples:
-    labels, pixels = manifest.read_table(folder / VOTES_FILE), manifest.read_table(folder / PIXELS_FILE)
-    where = str(folder / VOTES_FILE)
+def read_csv(votes: Path, pictures: Path) -> Samples:
+    """Read `fer2013new.csv` (votes) and `fer2013.csv` (pictures), which have the same rows.
+
+    Raises:
+        TrainingError: a file is missing or malformed, or they do not belong together.
+    """
+    labels, pixels = manifest.read_table(votes), manifest.read_table(pictures)
+    where = str(votes)
     labels = labels.rename({"nf": "not_a_face"}, strict=False)
     wanted = {"usage", "image name", *VOTE_COLUMNS}
     if not wanted <= set(labels.columns):
         raise TrainingError(f"{where}: lacks columns {', '.join(sorted(wanted - set(labels.columns)))}")
     if "pixels" not in pixels.columns or len(pixels) != len(labels):
-        raise TrainingError(f"{folder / PIXELS_FILE}: must have a column pixels and as many rows as {VOTES_FILE}")
+        raise TrainingError(f"{pictures}: must have a column pixels and as many rows as {votes.name}")
+    if "usage" in pixels.columns and not pixels["usage"].equals(labels["usage"]):
+        raise TrainingError(f"{pictures}: its column Usage is not that of {votes.name}; take both files as published")
     table = labels.with_columns(pixels["pixels"]).filter(pl.col("image name").fill_null("").str.strip_chars() != "")
     unknown = set(table["usage"]) - set(USAGES)
     if unknown:
         raise TrainingError(f"{where}: Usage is '{unknown.pop()}', must be {', '.join(USAGES)}")
     names = manifest.texts(table["image name"])
-    sources = tuple(_pixels(text, name, folder) for text, name in zip(table["pixels"], names, strict=True))
+    sources = tuple(_pixels(text, name, pictures) for text, name in zip(table["pixels"], names, strict=True))
     splits = tuple(USAGES[usage] for usage in table["usage"])
     return Samples(TITLE, tuple(names), sources, manifest.vote_columns(table, where), splits, cropped=True)
 
 
-def _pixels(text: str, name: str, folder: Path) -> PictureSource:
+def _pixels(text: str, name: str, path: Path) -> PictureSource:
     try:
         picture = np.array(text.split(), np.uint8).reshape(SIDE, SIDE)
     except (ValueError, OverflowError, AttributeError):
-        raise TrainingError(f"{folder / PIXELS_FILE}: {name} has not {SIDE} x {SIDE} pixels of 0 to 255") from None
+        raise TrainingError(f"{path}: {name} has not {SIDE} x {SIDE} pixels of 0 to 255") from None
     return PictureSource(picture)

@@ -110,3 +110,12 @@ def test_a_night_without_a_server_does_without_prefect() -> None:
 def test_the_bundle_can_be_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(monkeypatch, "bundle", "show") == 0
     assert "Intended use" in capsys.readouterr().out
+
+
+def test_without_a_retention_period_a_dry_run_says_that_nothing_would_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "warehouse", "retain", "--dry-run", "--data-dir", tmp_path) == 0
+    assert capsys.readouterr().out.startswith("nothing would go: no retention period is set")
+    assert run(monkeypatch, "warehouse", "retain", "--data-dir", tmp_path) == 1
+    assert "no age is set" in complaint(capsys)

@@ -1,8 +1,11 @@
 """`pmfer sql` answers faithfully, in every format, and can do nothing but read the snapshot."""
 
+import contextlib
 import csv
 import io
 import json
+import os
+import pty
 import shutil
 import signal
 import subprocess
@@ -16,6 +19,8 @@ from privacy_folder import file_of, lake_of
 from warehouse_copies import copy_warehouse
 
 from cli.app import main
+from cli.sql_prompt import run_prompt
+from flows.console import PlainConsole
 from flows.csv_table import plain
 from flows.data_folder import DataFolder
 from warehouse.address import Address, FileAddress, LakeAddress
@@ -378,3 +383,67 @@ def test_ctrl_c_stops_the_query(data: Path) -> None:
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in error
+
+
+def test_times_are_shown_and_hours_counted_in_the_zone_that_is_asked_for(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    query = (
+        "SELECT TIMESTAMPTZ '2026-03-29 00:30:00Z' AS at, extract(hour FROM TIMESTAMPTZ '2026-03-29 01:30:00Z') AS hour"
+    )
+    for zone, at, hour in (
+        ("UTC", "2026-03-29T00:30:00+00:00", 1),
+        ("Europe/Berlin", "2026-03-29T01:30:00+01:00", 3),
+        ("Asia/Kolkata", "2026-03-29T06:00:00+05:30", 7),
+    ):
+        assert sql(monkeypatch, query, "--format", "json", "--time-zone", zone) == 0
+        assert json.loads(capsys.readouterr().out) == {"at": at, "hour": hour}
+    assert sql(monkeypatch, query, "--time-zone", "Europe/Nowhere") == 1
+    assert complaint(capsys) == "time zone 'Europe/Nowhere': unknown; write it as Europe/Berlin"
+
+
+def test_without_a_query_a_prompt_answers_one_after_the_other(
+    data: Path, filled: DataFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed = iter(
+        ["", "SELECT patient_id", "FROM patients WHERE patient_id = 'p42';", "FROM patents;", "SELECT 1 + 1 AS two;"]
+    )
+    shown: list[str] = []
+
+    def ask_for(before: str) -> str:
+        shown.append(before)
+        try:
+            return next(typed)
+        except StopIteration:
+            raise EOFError from None
+
+    folder = DataFolder(data)
+    run_prompt(folder, file_of(folder), 50, "UTC", PlainConsole(width=200), ask_for)
+    said = capsys.readouterr()
+    assert "FROM plain.days;" in said.out
+    assert "p42" in said.out
+    assert "two" in said.out
+    assert shown == ["pmfer> ", "pmfer> ", "  ...> ", "pmfer> ", "pmfer> ", "pmfer> "]
+    (line,) = said.err.splitlines()
+    assert line.startswith("pmfer: query, line 1, column 6: Table with name patents does not exist!")
+    reads = [json.loads(text)["details"]["tables"] for text in folder.read_log.read_text().splitlines()]
+    assert reads == [["patients"], [], []]
+
+
+def test_the_prompt_comes_where_somebody_sits_at_a_terminal(data: Path, tmp_path: Path) -> None:
+    terminal, theirs = pty.openpty()
+    home = os.environ | {"HOME": str(tmp_path), "TERM": "dumb"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "cli", "sql"], cwd=Path(__file__).parents[2], env=home, stdin=theirs, stdout=theirs
+    ) as process:
+        os.close(theirs)
+        os.write(terminal, b"SELECT 41 + 1 AS answer;\n.quit\n")
+        said = b""
+        with contextlib.suppress(OSError):  # the other side of a terminal is gone
+            while part := os.read(terminal, 4096):
+                said += part
+    os.close(terminal)
+    assert process.returncode == 0
+    assert b"answer" in said
+    assert b"42" in said
+    assert list(tmp_path.glob(".*history*")) == []

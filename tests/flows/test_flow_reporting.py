@@ -84,16 +84,56 @@ def test_what_is_there_and_unaltered_is_not_due(data: DataFolder, writer: duckdb
     assert due(writer, data, PRINTING) == []
 
 
-def test_another_wish_makes_them_due_and_what_is_no_longer_wanted_goes(
+def test_what_may_not_lie_there_any_more_goes_and_other_formats_stay(
     data: DataFolder, writer: duckdb.DuckDBPyConnection
 ) -> None:
-    only_json = replace(PRINTING, formats=(Format.JSON,), recipients=(Recipient("dr-moss", PASSWORD),))
+    only_json = replace(
+        PRINTING,
+        formats=(Format.JSON,),
+        recipients=(Recipient("dr-moss", PASSWORD),),
+        withheld=frozenset({Format.PDF}),
+    )
     assert len(due(writer, data, only_json)) == 3
     assert render_due(writer, data, only_json) == []
     stems = ("ash-01b", OTHER, "ward")
-    kept = {f"{stem}.json" for stem in stems} | {f"for-dr-moss/{stem}.pdf" for stem in stems}
+    open_pdfs = {f"{stem}.pdf" for stem in stems}
+    kept = (IN_THE_OPEN - open_pdfs) | {f"for-dr-moss/{stem}.pdf" for stem in stems}
     assert names_in(data.reports(DAY)) == kept
     assert due(writer, data, only_json) == []
+
+
+def test_rendering_one_format_leaves_the_others(data: DataFolder) -> None:
+    folder = data.reports(DAY)
+    before = {name: (folder / name).stat().st_mtime_ns for name in IN_THE_OPEN}
+    made = render_by_hand(data, file_of(data), DAY, None, replace(PRINTING, formats=(Format.JSON,)))
+    assert {path.relative_to(folder).as_posix() for path in made if path.suffix == ".json"} == {
+        *("ash-01b.json", f"{OTHER}.json", "ward.json")
+    }
+    assert names_in(folder) == IN_THE_OPEN | PROTECTED
+    changed = {name for name, time in before.items() if (folder / name).stat().st_mtime_ns != time}
+    assert changed == {"ash-01b.json", f"{OTHER}.json", "ward.json"}
+    with closing(open_reader(data.published)) as reader:
+        rows = runs.reports_of_day(reader, DAY).to_dicts()
+    assert {path for row in rows for path in json.loads(row["files"])} >= {
+        f"reports/{DAY}/{name}" for name in IN_THE_OPEN
+    }
+    assert {row["path"] for row in rows} == {f"reports/{DAY}/{name}.pdf" for name in ("ward", "ash-01b", OTHER)}
+
+
+def test_a_file_of_another_format_that_is_out_of_date_is_rendered_again(
+    data: DataFolder, writer: duckdb.DuckDBPyConnection
+) -> None:
+    html = data.reports(DAY) / f"{OTHER}.html"
+    before = html.read_bytes()
+    letter = replace(PRINTING, formats=(Format.JSON,), options={"page_size": "Letter"})
+    assert len(due(writer, data, letter)) == 3
+    assert render_due(writer, data, letter) == []
+    assert html.read_bytes() != before
+    assert due(writer, data, letter) == []
+    html.unlink()  # by somebody who wants it no more
+    assert due(writer, data, letter) == []
+    html.write_text("altered")
+    assert due(writer, data, letter) == [f"patient-{DAY}-{OTHER}"]
 
 
 def test_other_options_of_the_page_make_them_due(data: DataFolder, writer: duckdb.DuckDBPyConnection) -> None:

@@ -25,6 +25,7 @@ from pmfer.datasets import (
     vote_distribution,
 )
 from pmfer.datasets.load import pixel_statistics
+from pmfer.datasets.make_ferplus import MadeFerplus, make_ferplus
 from pmfer.datasets.pictures import PictureError, PictureSource, read_picture
 from pmfer.errors import TrainingError
 from pmfer.expressions import EXPRESSION_NAMES
@@ -111,7 +112,9 @@ def test_ferplus_csv_files_go_row_for_row_and_rows_without_a_name_are_left_out(t
     rows = ("Training,fer0.png,4,0,0,1,3,2,0,0,0,0", "Training,,0,0,0,0,0,0,0,0,0,10")
     write_csv(tmp_path / "fer2013new.csv", head, *rows, "PrivateTest,fer2.png,0,9,0,0,0,0,0,0,1,0")
     pixels = [" ".join([str(value)] * 48 * 48) for value in (5, 6, 7)]
-    write_csv(tmp_path / "fer2013.csv", "emotion,pixels,Usage", *(f"0,{text},Training" for text in pixels))
+    usages = ("Training", "Training", "PrivateTest")
+    pictures = [f"0,{text},{usage}" for text, usage in zip(pixels, usages, strict=True)]
+    write_csv(tmp_path / "fer2013.csv", "emotion,pixels,Usage", *pictures)
     samples = read_samples(tmp_path)
     assert samples.names == ("fer0.png", "fer2.png")
     assert samples.splits == ("train", "test")
@@ -387,3 +390,49 @@ def test_labels_follow_the_two_protocols() -> None:
     assert strict_label(votes).tolist() == [0, -1, -1]
     assert argmax_label(votes).tolist() == [0, 0, -1]
     np.testing.assert_allclose(vote_distribution(votes)[0, :2], [6 / 9, 3 / 9])
+
+
+PIXELS = " ".join(["7"] * 48 * 48)
+OTHER_PIXELS = " ".join(["9"] * 48 * 48)
+VOTE_HEAD = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
+
+
+def published(folder: Path, *rows: tuple[str, str, str, str]) -> Path:
+    """The two files as they are published, from usage, name, pixels and votes of each row."""
+    write_csv(folder / "fer2013.csv", "emotion,pixels,Usage", *(f"0,{pixels},{use}" for use, _, pixels, _ in rows))
+    write_csv(folder / "fer2013new.csv", VOTE_HEAD, *(f"{use},{name},{votes}" for use, name, _, votes in rows))
+    return folder
+
+
+def test_ferplus_is_made_from_the_two_published_files(tmp_path: Path) -> None:
+    counts = "6,3,1,0,0,0,0,0,0,0"
+    folder = published(
+        tmp_path,
+        ("Training", "fer0000000.png", PIXELS, counts),
+        ("Training", "", PIXELS, counts),  # FERPlus left it out
+        ("Training", "fer0000002.png", OTHER_PIXELS, counts),
+        ("Training", "fer0000002.png", PIXELS, counts),  # which of the two it is, nobody knows
+        ("PublicTest", "fer0000004.png", PIXELS, counts),
+        ("PrivateTest", "fer0000005.png", OTHER_PIXELS, "0,0,0,0,0,0,0,0,1,9"),
+    )
+    out = tmp_path / "made.parquet"
+    made = make_ferplus(folder, None, out)
+    assert made == MadeFerplus(3, {"train": 1, "valid": 1, "test": 1}, duplicates=1, dropped=2)
+    samples = read_samples(out)
+    assert samples.title == "FERPlus (made.parquet)"
+    assert samples.names == ("fer0000000", "fer0000004", "fer0000005")
+    assert samples.subsets["duplicate_of_train"].tolist() == [False, True, False]
+    assert not samples.subsets["pose30"].any()
+    assert [read_ferplus(out, split).images[0, 0, 0] for split in ("train", "valid", "test")] == [7, 7, 9]
+    assert read_ferplus(out, "test").votes[0].tolist() == [0] * 8 + [1, 9]
+    assert make_ferplus(folder / "fer2013.csv", folder / "fer2013new.csv", out) == made
+
+
+def test_files_that_do_not_belong_together_make_no_ferplus(tmp_path: Path) -> None:
+    folder = published(tmp_path, ("Training", "a.png", PIXELS, "6,3,1,0,0,0,0,0,0,0"))
+    write_csv(folder / "fer2013.csv", "emotion,pixels,Usage", f"0,{PIXELS},PublicTest")
+    with pytest.raises(TrainingError, match=r"fer2013\.csv: its column Usage is not that of fer2013new\.csv"):
+        make_ferplus(folder, None, tmp_path / "made.parquet")
+    with pytest.raises(TrainingError, match=r"gone/fer2013new\.csv: no such file"):
+        make_ferplus(tmp_path / "gone" / "fer2013.csv", None, tmp_path / "made.parquet")
+    assert not (tmp_path / "made.parquet").exists()

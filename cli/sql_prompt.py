@@ -1,0 +1,91 @@
+"""`pmfer sql` without a query: a prompt that answers one query after the other, each with an entry in the log of reads.
+
+What is typed is kept in memory only: a query may name people, and a file of them would be one more place to erase.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import duckdb
+from rich.console import Console
+
+from cli.options import complain
+from cli.sql import SqlRequest, answer, confined_reader
+from flows.data_folder import DataFolder
+from pmfer.errors import PmferError
+from warehouse.address import Address
+from warehouse.reach import RELATION_NAMES
+
+GREETING = """\
+What was published last, read-only. Begin with
+  FROM plain.days;        a row per patient and day
+  FROM plain.sessions;    a row per session
+  FROM plain.frames;      a row per sampled frame
+  DESCRIBE plain.days;    its columns; docs/analysts.md has queries to copy
+A query ends with a semicolon. Ctrl-D, or .quit, ends this."""
+FIRST, MORE = "pmfer> ", "  ...> "
+QUIT = (".quit", ".exit", "\\q")
+
+
+def run_prompt(
+    data: DataFolder,
+    warehouse: Address,
+    limit: int,
+    time_zone: str,
+    console: Console,
+    ask_for: Callable[[str], str] = input,
+) -> None:
+    """Answer queries until there are no more; one that fails is one line, and the next one is asked for.
+
+    Args:
+        data: the data folder, where the log of reads is.
+        warehouse: address of the warehouse.
+        limit: rows of a table at most; 0 for all.
+        time_zone: in which times are shown.
+        console: where tables are printed.
+        ask_for: gives the next line; it is told what to show in front, and raises EOFError at the end.
+
+    Raises:
+        WarehouseError: nothing was published yet, or there is no such time zone.
+        ConfigurationError: the data folder cannot be written.
+    """
+    with confined_reader(data, warehouse, time_zone) as connection:
+        complete_names(connection)
+        console.print(GREETING)
+        lines: list[str] = []
+        with suppress(EOFError):
+            while True:
+                line = ask_for(MORE if lines else FIRST)
+                if not lines and line.strip() in ("", *QUIT):
+                    if line.strip():
+                        return
+                    continue
+                lines.append(line)
+                if line.rstrip().endswith(";"):
+                    _answer(connection, data, "\n".join(lines), limit, console)
+                    lines = []
+        console.print()
+
+
+def complete_names(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let the tabulator complete names of tables and views, and the arrows bring back what was typed."""
+    try:
+        import readline
+    except ModuleNotFoundError:  # Python without it reads plain lines
+        return
+    names = [name for (name,) in connection.execute(RELATION_NAMES).fetchall()]
+
+    def complete(text: str, number: int) -> str | None:
+        found = [name for name in names if name.startswith(text.lower())]
+        return found[number] if number < len(found) else None
+
+    readline.set_completer(complete)
+    readline.set_completer_delims(" \t\n(),;")
+    readline.parse_and_bind("tab: complete")
+
+
+def _answer(connection: duckdb.DuckDBPyConnection, data: DataFolder, text: str, limit: int, console: Console) -> None:
+    try:
+        answer(connection, data, SqlRequest(text, {}, "table", None, limit or None), console)
+    except PmferError as error:
+        complain(str(error))

@@ -1,0 +1,137 @@
+"""What somebody meets who has just run the demo: README's commands, a command without options, completion."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+import typer.main
+from privacy_folder import file_of
+from warehouse_copies import copy_warehouse
+
+from cli.app import app, main
+from cli.demo import DAYS, FIRST_DAY
+from flows.data_folder import DataFolder
+from simulator.patients import PATIENTS
+from warehouse.address import FileAddress
+from warehouse.connection import open_writer
+from warehouse.publish import publish
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+USE = README.partition("## Use it")[2].partition("## Where things are")[0]
+COMMANDS = [line.partition(" # ")[0].strip() for line in USE.splitlines() if line.startswith("    pmfer ")]
+SAID = "pmfer: reading var/demo, as only the demo ran so far; --data-dir or PMFER_DATA_DIR names another data folder"
+
+
+@pytest.fixture(scope="module")
+def folder(empty_file: FileAddress, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working directory in which only the demo ran. Nobody changes it."""
+    folder = tmp_path_factory.mktemp("new")
+    address = file_of(DataFolder(folder / "var" / "demo"))
+    copy_warehouse(empty_file, address)
+    with open_writer(address) as writer:
+        writer.execute("INSERT INTO patients VALUES ('birch-01', now())")
+        publish(writer, address)
+    return folder
+
+
+@pytest.fixture
+def here(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it, in which the commands run."""
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["pmfer", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    return int(stopped.value.code or 0)
+
+
+def test_every_command_of_the_readme_exists_with_its_options() -> None:
+    commands = typer.main.get_command(app)
+    assert len(COMMANDS) >= 9
+    for line in COMMANDS:
+        words = shlex.split(line)[1:]
+        command = commands
+        while not words[0].startswith("-") and words[0] in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0)]  # type: ignore[attr-defined]
+            if not words:
+                break
+        known = {option for parameter in command.params for option in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= known, line
+
+
+def test_what_it_names_is_in_the_demo() -> None:
+    demo = {str(FIRST_DAY + timedelta(days=number)) for number in range(DAYS)}
+    assert set(re.findall(r"\d{4}-\d\d-\d\d", " ".join(COMMANDS))) <= demo
+    patients = {patient.patient_id for patient in PATIENTS}
+    assert set(re.findall(r"\b[a-z]+-\d\d\b(?=[ -])", " ".join(COMMANDS))) <= patients
+    assert str(FIRST_DAY + timedelta(days=DAYS - 1)) == str(date(2026, 3, 22))
+
+
+def test_where_only_the_demo_ran_commands_read_it_and_say_so(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "sql", "SELECT patient_id FROM patients", "--format", "csv") == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines() == ["patient_id", "birch-01"]
+    assert said.err.splitlines() == [SAID]
+    assert run(monkeypatch, "status", "--json") == 0
+    assert capsys.readouterr().err.splitlines() == [SAID]
+    assert not (here / "var" / "pmfer").exists()
+
+
+def test_what_is_configured_or_has_a_warehouse_counts_before_the_demo(
+    here: Path, empty_file: FileAddress, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    query = ("sql", "SELECT count(*) AS n FROM patients", "--format", "csv")
+    assert run(monkeypatch, *query, "--data-dir", "elsewhere") == 1
+    assert SAID not in capsys.readouterr().err
+    monkeypatch.setenv("PMFER_DATA_DIR", "elsewhere")
+    assert run(monkeypatch, *query) == 1
+    assert SAID not in capsys.readouterr().err
+    monkeypatch.delenv("PMFER_DATA_DIR")
+    address = file_of(DataFolder(here / "var" / "pmfer"))
+    copy_warehouse(empty_file, address)
+    with open_writer(address) as writer:
+        publish(writer, address)
+    assert run(monkeypatch, *query) == 0
+    said = capsys.readouterr()
+    assert (said.out.splitlines(), said.err) == (["n", "0"], "")
+
+
+def test_a_night_never_goes_into_the_demo(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = (here / "var" / "demo" / "warehouse" / "warehouse.duckdb").read_bytes()
+    (here / "source" / "2026-03-02").mkdir(parents=True)
+    assert run(monkeypatch, "nightly", "--source", "source", "--date", "2026-03-02") == 0
+    assert (here / "var" / "demo" / "warehouse" / "warehouse.duckdb").read_bytes() == before
+
+
+def test_without_a_command_it_says_what_to_do_first(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("Begin with one of these")
+    assert {"pmfer demo", "pmfer sql", "pmfer score", "pmfer doctor"} <= set(re.findall(r"pmfer [a-z]+", said))
+
+
+def test_the_shell_completes_commands() -> None:
+    asked = {"_PMFER_COMPLETE": "complete_bash", "COMP_WORDS": "pmfer nig", "COMP_CWORD": "1"}
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "pmfer")],
+        env=os.environ | asked,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == ["nightly"]
