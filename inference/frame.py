@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol, Self, TypeVar
 
 import av
 import numpy as np
@@ -44,6 +44,11 @@ class Frame:
     decoded: av.VideoFrame
     pixel_aspect: float = 1.0  # width of a stored pixel by its height
     orientation: Orientation = UPRIGHT
+
+    @classmethod
+    def of_picture(cls, picture: NDArray[np.uint8], index: int = 0) -> Self:
+        """A picture [H, W, 3] RGB that comes from no video, as the frame of that number at 0 s."""
+        return cls(index, 0.0, av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24"))
 
     @property
     def size_px(self) -> tuple[int, int]:

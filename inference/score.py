@@ -1,12 +1,14 @@
 """Score a video: decode, find faces, follow them, choose the subject, and run the model on the subject's crops.
 
-One pass over the video, in stages that work at once. Frames are held for a few batches only; what stays until the end
+Pictures that belong to no video are scored each by itself: its main face is the subject.
+
+One pass over a video, in stages that work at once. Frames are held for a few batches only; what stays until the end
 of the session is a line of numbers per sighting and its small crop.
 """
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +17,10 @@ import numpy as np
 import polars as pl
 
 from inference.crop import CropStore, crop_face, measure_quality, why_unreadable
-from inference.detect import find_faces, open_detector
-from inference.faces import Faces, estimate_pose, sizes
+from inference.detect import find_faces, main_face, open_detector
+from inference.faces import Faces, Picture, estimate_pose, sizes
 from inference.frame import Frame, sample
-from inference.lean import QUARTERS
+from inference.lean import QUARTERS, find_faces_any_way_up
 from inference.model import ExpressionModel
 from inference.options import ScoringOptions, VideoLimits
 from inference.prefetch import prefetch
@@ -26,12 +28,14 @@ from inference.sightings import SessionLog, Sighting
 from inference.subject import Subject, choose_subject
 from inference.track import Locator, Tracker
 from inference.video import Video, open_video
-from pmfer.bundle import Bundle
+from pmfer.bundle import Bundle, load_bundle
 from pmfer.errors import BundleError, VideoError
+from pmfer.frame_row import readable
 
 RIVAL_WARNING_SHARE = 0.7  # of the subject's prominence: with a rival beyond this, the choice of subject is doubtful
 PREFETCHED_FRAMES = 16  # decoded while the detector is busy
 BATCH_SIZE = 32  # frames that are located together, and crops that go to the model together
+SUBJECT, OTHERS = 0, 1  # tracks of a picture's faces
 Progress = Callable[[float, float | None], None]  # seconds of video done, seconds announced (None: unknown)
 
 
@@ -56,14 +60,19 @@ class ScoredVideo:
     frames: pl.DataFrame
     summary: VideoSummary
 
+    @property
+    def table(self) -> pl.DataFrame:
+        """The frames as people read them, with `leading_expression`, `confidence` and `pain_activity`."""
+        return readable(self.frames)
+
 
 class Scorer:
     """A bundle, a detector and options, ready for one video after the other, or for several at once."""
 
     def __init__(
         self,
-        bundle: Bundle,
-        options: ScoringOptions,
+        bundle: Bundle | None = None,
+        options: ScoringOptions | None = None,
         *,
         batch_size: int = BATCH_SIZE,
         threads: int = 2,
@@ -72,8 +81,8 @@ class Scorer:
         """Load the networks.
 
         Args:
-            bundle: the verified bundle whose model scores.
-            options: everything that changes results.
+            bundle: the verified bundle whose model scores; None: the default one.
+            options: everything that changes results; None: the defaults.
             batch_size: frames that are located together, and crops that go to the model together. About three batches
                 of decoded frames are in memory at once, each of `track.BATCH_BYTES` at most.
             threads: CPU threads of the decoder and of each network.
@@ -83,6 +92,8 @@ class Scorer:
             BundleError: the bundle's model does not load, or it has no crop geometry for the detector.
             ConfigurationError: the detector's file is missing or of the wrong kind.
         """
+        bundle = bundle or load_bundle()
+        options = options or ScoringOptions()
         if options.detector_name not in bundle.card.crop:
             known = ", ".join(sorted(bundle.card.crop))
             raise BundleError(
@@ -98,24 +109,27 @@ class Scorer:
         self._locator = Locator(self._detector, options, batch_size)
         self._model = ExpressionModel(bundle, threads, int8=options.int8)
 
-    def score(self, video: Path, session_id: str, on_progress: Progress | None = None) -> ScoredVideo:
+    def score(
+        self, video: Path | str, session_id: str | None = None, on_progress: Progress | None = None
+    ) -> ScoredVideo:
         """Score one video.
 
         Args:
             video: the file.
-            session_id: goes into every row.
+            session_id: goes into every row; None: the file's name without its suffix.
             on_progress: called after every batch of frames.
 
         Raises:
             VideoError: the video cannot be used; its reason says why.
         """
         started = time.monotonic()
+        video = Path(video)
         opening = open_video(video, self._threads, self._limits, self._prominence)
         with opening as opened, CropStore(self._model.crop_shape) as crops:
             log = self._watch(opened, crops, on_progress)
             gaps_s = [gap.at_s for gap in opened.gaps]
             subject = choose_subject(log.sightings, self._options.relink_gap_s, gaps_s)
-            frames = self._score_subject(log, subject, crops, session_id)
+            frames = self._score_subject(log, subject.tracks, crops, session_id or video.stem)
             summary = self._summarise(opened, frames, subject, time.monotonic() - started)
         return ScoredVideo(frames, summary)
 
@@ -144,6 +158,36 @@ class Scorer:
             finally:
                 for future in running:
                     future.cancel()
+
+    def score_pictures(self, pictures: Iterable[tuple[str, Picture]]) -> pl.DataFrame:
+        """Score pictures that belong to no video, each by itself.
+
+        The subject of a picture is its main face: the largest one, or of several that are about as large the one
+        nearest to the middle.
+
+        Args:
+            pictures: a name, which becomes the row's session_id, and the picture [H, W, 3] RGB, uint8, of each.
+
+        Returns:
+            A row per picture, in order, with the columns of a score batch. `frame_index` is its number from 0; `pts_s`
+            and `track_id` are NULL, as a picture has no time.
+        """
+        names = []
+        log = SessionLog()
+        with CropStore(self._model.crop_shape) as crops:
+            for index, (name, picture) in enumerate(pictures):
+                names.append(name)
+                frame = Frame.of_picture(picture, index)
+                (faces,) = find_faces_any_way_up(self._detector, [picture], self._options.detector_size_px)
+                main = main_face(faces, frame.size_px)
+                tracks = [SUBJECT if face == main else OTHERS for face in range(len(faces))]
+                log.add(index, 0.0, self._sightings(frame, faces, tracks, crops))
+            frames = self._score_subject(log, [SUBJECT], crops, "")
+        return frames.with_columns(
+            session_id=pl.Series(names, dtype=pl.String),
+            pts_s=pl.lit(None, pl.Float64),
+            track_id=pl.lit(None, pl.Int32),
+        )
 
     def _prominence(self, frame: Frame) -> float:
         """Size in pixels x certainty of the best face of a frame."""
@@ -191,14 +235,14 @@ class Scorer:
             )
         return sightings
 
-    def _score_subject(self, log: SessionLog, subject: Subject, crops: CropStore, session_id: str) -> pl.DataFrame:
-        """The score batch: the subject's crops run through the model, in batches across frames."""
-        numbers = log.crops_of(subject.tracks)
+    def _score_subject(self, log: SessionLog, tracks: Sequence[int], crops: CropStore, session_id: str) -> pl.DataFrame:
+        """The score batch: the crops of the subject's tracks run through the model, in batches across frames."""
+        numbers = log.crops_of(tracks)
         scores = np.empty((len(numbers), len(self._bundle.score_columns)), np.float32)
         starts = range(0, len(numbers), self._batch_size)
         for start, batch in zip(starts, crops.batches(numbers, self._batch_size), strict=True):
             scores[start : start + len(batch)] = self._model.score(batch)
-        return log.rows(session_id, subject.tracks, numbers, scores, self._bundle.score_columns)
+        return log.rows(session_id, tracks, numbers, scores, self._bundle.score_columns)
 
     def _summarise(self, video: Video, frames: pl.DataFrame, subject: Subject, wall_s: float) -> VideoSummary:
         expressions = list(self._bundle.card.expressions)

@@ -12,7 +12,7 @@ import polars as pl
 
 from pmfer.errors import FrameReason
 from pmfer.expressions import EXPRESSION_NAMES
-from pmfer.facs import ACTION_UNITS, AU_COLUMNS
+from pmfer.facs import ACTION_UNITS, AU_COLUMNS, PAIN_COLUMNS, pain_activity
 
 
 @dataclass(frozen=True)
@@ -152,3 +152,32 @@ FRAME_COLUMNS: tuple[FrameColumn, ...] = (
 ROW_NAMES: tuple[str, ...] = tuple(column.name for column in ROW_COLUMNS)
 FRAME_SCHEMA: dict[str, type[pl.DataType]] = {column.name: column.dtype for column in FRAME_COLUMNS}
 FACE_COLUMNS: tuple[str, ...] = tuple(column.name for column in ROW_COLUMNS if column.of_face)
+
+
+def readable(frames: pl.DataFrame) -> pl.DataFrame:
+    """A score batch as people read it: what the scores say comes first, how the face was seen comes last.
+
+    Three columns are added, NULL where the frame has no scores: `leading_expression`, the most probable expression (at
+    a tie the first in the order of the columns), `confidence`, its probability, and `pain_activity`, pain-related
+    facial activity (see pmfer.facs.pain_activity). All of them are in 0..1 but the first, a name.
+
+    Args:
+        frames: rows with the columns of a score batch, and those of additional phrases if the bundle has some.
+    """
+    expressions = [pl.col(name) for name in EXPRESSION_NAMES if name in frames.columns]
+    highest = pl.max_horizontal(expressions)
+    named = [pl.when(score == highest).then(pl.lit(score.meta.output_name())) for score in expressions]
+    pain = pl.lit(None, pl.Float32)
+    if set(PAIN_COLUMNS) <= set(frames.columns):  # a bundle may know fewer action units
+        pain = pain_activity({name: pl.col(name) for name in PAIN_COLUMNS}, pl.max_horizontal).cast(pl.Float32)
+    scores = [name for name in frames.columns if name not in ROW_NAMES]
+    first = ("session_id", "frame_index", "pts_s")
+    return frames.select(
+        *first,
+        pl.coalesce(named).alias("leading_expression"),
+        highest.alias("confidence"),
+        pain.alias("pain_activity"),
+        *scores,
+        "reason",
+        *(name for name in ROW_NAMES if name not in (*first, "reason")),
+    )

@@ -1,0 +1,141 @@
+"""`pmfer.score`: one call for what a Python user has, a video, a picture, a folder of pictures, or many of them.
+
+`pmfer/__init__.py` opens this door; docs/python.md shows it in use.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+import polars as pl
+from PIL import Image, ImageOps
+
+from inference.faces import Picture
+from inference.options import CENTERFACE, ScoringOptions
+from inference.score import Scorer
+from pmfer.bundle import DEFAULT_BUNDLE, load_bundle
+from pmfer.errors import ConfigurationError, QuarantineReason, VideoError
+from pmfer.frame_row import readable
+
+PICTURE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+ARRAY_NAME = "picture"  # session_id of a picture that comes as an array
+AT_ONCE = 2  # sources in work: while the model runs on one video's faces, the next one is being decoded
+
+Source = str | Path | Picture
+
+
+# A text is an iterable of texts, too; the first signature takes it, here as at run time.
+@overload
+def score(  # type: ignore[overload-overlap]
+    source: Source,
+    *,
+    bundle: str | Path = ...,
+    detector: str = ...,
+    fps: float | None = ...,
+    every_frame: bool = ...,
+    int8: bool | None = ...,
+) -> pl.DataFrame: ...
+
+
+@overload
+def score(
+    source: Iterable[Source],
+    *,
+    bundle: str | Path = ...,
+    detector: str = ...,
+    fps: float | None = ...,
+    every_frame: bool = ...,
+    int8: bool | None = ...,
+) -> Iterator[pl.DataFrame]: ...
+
+
+def score(
+    source: Source | Iterable[Source],
+    *,
+    bundle: str | Path = DEFAULT_BUNDLE,
+    detector: str = CENTERFACE,
+    fps: float | None = None,
+    every_frame: bool = False,
+    int8: bool | None = None,
+) -> pl.DataFrame | Iterator[pl.DataFrame]:
+    """Score a video or pictures; the options are those of `pmfer score`.
+
+    Args:
+        source: a video, a picture or a folder of pictures by its path; a picture [H, W, 3] RGB or [H, W] grey, uint8;
+            or many of these.
+        bundle: a shipped bundle's name, or a folder.
+        detector: "centerface", or the path of a YuNet .onnx file.
+        fps: frames sampled per second of video; None: five.
+        every_frame: score every frame.
+        int8: score with the bundle's int8 graph; None: where the machine gains from it.
+
+    Returns:
+        Of one source a frame of polars with a row per sampled frame, or per picture, and the columns of docs/python.md.
+        Of many an iterator of such frames, in order; a few are in work at the same time, and none begins before the
+        first is asked for.
+
+    Raises:
+        VideoError: a video or picture cannot be used; its `reason` says why. Of many, when it is that one's turn.
+        BundleError: the bundle cannot be used.
+        ConfigurationError: options exclude each other or lie outside of their range, or an array is no picture.
+    """
+    if fps is not None and every_frame:
+        raise ConfigurationError("fps and every_frame exclude each other; give one of them")
+    chosen = {} if int8 is None else {"int8": int8}
+    rate = None if every_frame else ScoringOptions.frames_per_second if fps is None else fps
+    scorer = Scorer(load_bundle(bundle), ScoringOptions(frames_per_second=rate, detector=detector, **chosen))
+    if isinstance(source, str | Path | np.ndarray):
+        return _score(scorer, source)
+    return _in_order(scorer, source)
+
+
+def _in_order(scorer: Scorer, sources: Iterable[Source]) -> Iterator[pl.DataFrame]:
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="pmfer-source") as pool:
+        running: deque[Future[pl.DataFrame]] = deque()
+        try:
+            for source in sources:
+                if len(running) == AT_ONCE:
+                    yield running.popleft().result()
+                running.append(pool.submit(_score, scorer, source))
+            while running:
+                yield running.popleft().result()
+        finally:
+            for future in running:
+                future.cancel()
+
+
+def _score(scorer: Scorer, source: Source) -> pl.DataFrame:
+    if isinstance(source, np.ndarray):
+        return readable(scorer.score_pictures([(ARRAY_NAME, _as_picture(source))]))
+    path = Path(source)
+    if path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES:
+        return readable(scorer.score_pictures(_read_pictures(path)))
+    return scorer.score(path).table
+
+
+def _as_picture(array: Picture) -> Picture:
+    if array.dtype != np.uint8 or array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,)) or not array.size:
+        raise ConfigurationError(
+            f"an array of {array.dtype} {array.shape} is no picture; give [H, W, 3] RGB or [H, W] grey of uint8"
+        )
+    return array if array.ndim == 3 else np.repeat(array[..., None], 3, axis=2)
+
+
+def _read_pictures(path: Path) -> Iterator[tuple[str, Picture]]:
+    """The picture, or the pictures of a folder by their names, upright, with the names of the files."""
+    files = [path]
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() in PICTURE_SUFFIXES)
+        if not files:
+            kinds = ", ".join(sorted(PICTURE_SUFFIXES))
+            raise VideoError(QuarantineReason.VIDEO_MISSING, f"{path}: a folder without pictures ({kinds})")
+    for file in files:
+        try:
+            with Image.open(file) as opened:
+                yield file.name, np.asarray(ImageOps.exif_transpose(opened).convert("RGB"))
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            reason = QuarantineReason.UNREADABLE if file.exists() else QuarantineReason.VIDEO_MISSING
+            raise VideoError(reason, f"{file}: cannot be read as a picture ({error})") from None

@@ -1,0 +1,120 @@
+"""`pmfer.open_warehouse`: what was scored, as frames of polars, for whoever works in Python.
+
+`pmfer/__init__.py` opens this door; docs/python.md shows it in use. Like any DuckDB client it reads the snapshot
+directly and leaves no entry in the log of reads.
+"""
+
+from datetime import date
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import duckdb
+import polars as pl
+
+from pmfer.errors import WarehouseError
+from pmfer.frame_row import FRAME_COLUMNS, readable
+from warehouse.address import FileAddress, parse_address
+from warehouse.connection import open_reader
+from warehouse.transaction import read
+
+Day = date | str  # a local calendar day; a text is YYYY-MM-DD
+Days = Day | tuple[Day, Day]  # one day, or the first and the last one
+
+_SNAPSHOT = Path("published") / "warehouse.duckdb"
+_CHOSEN = """
+    WHERE ($patient IS NULL OR patient_id = $patient)
+        AND ($first IS NULL OR session_date >= $first) AND ($last IS NULL OR session_date <= $last)
+"""
+_FRAMES = f"""
+    SELECT
+        patient_id, frames.session_date,
+        make_timestamp(
+            epoch_us(frames.started_at) + CAST(sessions.utc_offset_s AS BIGINT) * 1000000
+            + CAST(round(pts_s * 1000000) AS BIGINT)
+        ) AS local_time,
+        {", ".join(f"frames.{column.name}" for column in FRAME_COLUMNS)}
+    FROM frames
+    JOIN sessions USING (session_id, patient_id)
+    SEMI JOIN active_scorings USING (scoring_id)
+    WHERE ($patient IS NULL OR patient_id = $patient)
+        AND ($first IS NULL OR frames.session_date >= $first) AND ($last IS NULL OR frames.session_date <= $last)
+    ORDER BY patient_id, frames.started_at, session_id, frame_index
+"""
+
+
+class WarehouseReader:
+    """An open warehouse. A context manager: leaving it closes the warehouse.
+
+    It speaks of what was stored when it was opened, and of the active bundle only.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close it; closing it again does nothing."""
+        self._connection.close()
+
+    def frames(self, *, patient: str | None = None, days: Days | None = None) -> pl.DataFrame:
+        """Every sampled frame, in order of patients and time, with the columns of `pmfer.score` and three in front.
+
+        These are `patient_id`, `session_date` and `local_time`, what the clock on the wall showed. Scores have three
+        decimals, as they are stored.
+
+        Args:
+            patient: pseudonym; None: all patients.
+            days: one local calendar day, or the first and the last one; None: all days.
+
+        Raises:
+            WarehouseError: `days` is none of these, or the database refused.
+        """
+        rows = read(self._connection, _FRAMES, patient=patient, **_limits(days))
+        whose = rows.select("patient_id", "session_date", "local_time")
+        return pl.concat([whose, readable(rows.drop(whose.columns))], how="horizontal")
+
+    def sql(self, query: str, **parameters: Any) -> pl.DataFrame:
+        """The answer to one query; `$name` in it takes the value of the parameter of that name.
+
+        Raises:
+            WarehouseError: it fails.
+        """
+        return read(self._connection, query, **parameters)
+
+
+def open_warehouse(path: Path | str, *, key: str | None = None) -> WarehouseReader:
+    """Open what the nights stored, for reading.
+
+    Args:
+        path: the data folder; or a snapshot, `DATA_DIR/published/warehouse.duckdb`; or the address of a lake, as in
+            PMFER_WAREHOUSE, with its `?data=`.
+        key: encryption key, if the warehouse has one.
+
+    Raises:
+        WarehouseError: there is no such warehouse, it is of another release, or the key is not the right one.
+    """
+    if str(path).startswith("ducklake:"):
+        return WarehouseReader(open_reader(parse_address(str(path), published=Path(), lake=Path("lake"), key=key)))
+    given = Path(path)
+    snapshot = given / _SNAPSHOT if given.is_dir() else given
+    return WarehouseReader(open_reader(FileAddress(snapshot, snapshot, key)))
+
+
+def _limits(days: Days | None) -> dict[str, date | None]:
+    first, last = days if isinstance(days, tuple) else (days, days)
+    return {"first": _day(first), "last": _day(last)}
+
+
+def _day(day: Day | None) -> date | None:
+    try:
+        return date.fromisoformat(day) if isinstance(day, str) else day
+    except ValueError:
+        raise WarehouseError(f"days: '{day}' is not a day; write it as YYYY-MM-DD") from None
