@@ -1,32 +1,53 @@
-"""`pmfer score`: videos to Parquet files, without a warehouse."""
+"""`pmfer score`: videos to Parquet or CSV files, without a warehouse."""
 
 import hashlib
 import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import polars as pl
 import typer
 from rich.table import Table
 from rich.text import Text
 
 from cli.options import BundleName, Detector, Fps, complain
 from flows.console import PlainConsole, table_console
+from flows.csv_table import plain_column
 from flows.settings import limits_of, read_settings
 from flows.sources.names import escaped, is_plain, printable
 from pmfer.errors import ConfigurationError, VideoError
 
 if TYPE_CHECKING:
     from inference.process import ScoringProcess
-    from inference.score import VideoSummary
+    from inference.score import ScoredVideo
+    from pmfer.bundle import Bundle
 
-SUFFIX = ".parquet"
+ANNOTATED_SUFFIX = ".annotated.mp4"  # the longest of what follows a stem
+CSV_DECIMALS = 4
 NAME_BYTES = 255  # of a file's name, on most file systems
 CUT_BYTES = 200  # of a name that is too long
 
 app = typer.Typer()
+
+
+class TableFormat(StrEnum):
+    """What a table of frames is written as; also the suffix of the file."""
+
+    PARQUET = "parquet"
+    CSV = "csv"
+
+
+@dataclass(frozen=True)
+class Output:
+    """What is written of each video."""
+
+    folder: Path | None  # None: nothing is written
+    format: TableFormat = TableFormat.PARQUET
+    annotates: bool = False  # also a video with what the model saw
 
 
 @dataclass(frozen=True)
@@ -34,14 +55,23 @@ class ScoredFile:
     """One video of the command line: what came out, or why nothing did."""
 
     video: Path
-    summary: "VideoSummary | None"
+    scored: "ScoredVideo | None"
     error: str | None
 
 
 @app.command()
 def score(
     videos: Annotated[list[Path], typer.Argument(help="Video files.")],
-    out: Annotated[Path, typer.Option(help="Folder for STEM.parquet of each video.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for STEM.parquet of each video; left out, nothing is written.")
+    ] = None,
+    format_: Annotated[TableFormat, typer.Option("--format", help="What is written to --out.")] = TableFormat.PARQUET,
+    annotate: Annotated[
+        bool,
+        typer.Option(
+            "--annotate", help="Also write STEM.annotated.mp4, which shows the face, its expression and phrases."
+        ),
+    ] = False,
     fps: Fps = None,
     every_frame: Annotated[bool, typer.Option("--every-frame", help="Score every frame.")] = False,
     int8: Annotated[
@@ -50,13 +80,15 @@ def score(
     bundle: BundleName = None,
     detector: Detector = None,
 ) -> None:
-    """Score videos into Parquet files, without a warehouse."""
+    """Score videos and print what they show; with --out, write a table of the frames of each."""
     from inference.options import ScoringOptions
     from inference.process import ScoringProcess
     from pmfer.bundle import load_bundle
 
     if every_frame and fps is not None:
         raise ConfigurationError("--fps and --every-frame exclude each other; give one of them")
+    if annotate and out is None:
+        raise ConfigurationError("--annotate: writes a video; name its folder with --out")
     settings = read_settings(bundle=bundle, detector=detector, frames_per_second=fps, int8=int8)
     options = ScoringOptions(
         frames_per_second=None if every_frame else settings.frames_per_second,
@@ -64,47 +96,50 @@ def score(
         int8=settings.scores_in_int8,
     )
     console = table_console()
-    with ScoringProcess(load_bundle(settings.bundle), options, limits_of(settings)) as scorer:
-        results = score_videos(scorer, videos, out, console)
+    verified = load_bundle(settings.bundle)
+    output = Output(out, format_, annotate)
+    with ScoringProcess(verified, options, limits_of(settings)) as scorer:
+        results = score_videos(scorer, videos, output, verified, console)
     console.print(summary_table(results))
     for result in results:
         if result.error:
             complain(result.error)
-        elif result.summary and result.summary.warning:
-            complain(f"{result.video.name}: {result.summary.warning}")
+        elif result.scored and result.scored.summary.warning:
+            complain(f"{result.video.name}: {result.scored.summary.warning}")
     if any(result.error for result in results):
         raise typer.Exit(1)
 
 
 def score_videos(
-    scorer: "ScoringProcess", videos: Sequence[Path], out: Path, console: PlainConsole
+    scorer: "ScoringProcess", videos: Sequence[Path], output: Output, bundle: "Bundle", console: PlainConsole
 ) -> list[ScoredFile]:
-    """Score each video into `out`, see output_stem. A video that fails leaves no file and does not stop the next.
+    """Score each video; see output_stem for its files. A video that fails leaves none and does not stop the next.
 
     Raises:
-        ConfigurationError: two videos would become the same file, `out` cannot be written, or nothing can be scored.
+        ConfigurationError: two videos would become the same file, the folder cannot be written, or nothing can be
+            scored.
     """
     stems = [output_stem(video) for video in videos]
     twice = sorted({stem for stem in stems if stems.count(stem) > 1})
     if twice:
         raise ConfigurationError(
-            f"{twice[0]}: two videos would both become {twice[0]}.parquet; score them into two folders"
+            f"{twice[0]}: two videos would both become {twice[0]}.{output.format}; score them into two folders"
         )
     results = []
     with console.status("") as status:
         for video in videos:
             status.update(Text(f"scoring {printable(video.name)}"))
-            results.append(_score(scorer, video, out))
+            results.append(_score(scorer, video, output, bundle))
     return results
 
 
 def output_stem(video: Path) -> str:
-    """The name of a video's Parquet file without its suffix, and its session id there.
+    """The name of a video's files without their suffix, and its session id there.
 
     That is the video's own, unless it is too long or has characters that cannot be shown: then those are left out, and
     a part of its hash tells it from others.
     """
-    if is_plain(video.stem) and len(os.fsencode(video.stem)) <= NAME_BYTES - len(SUFFIX):
+    if is_plain(video.stem) and len(os.fsencode(video.stem)) <= NAME_BYTES - len(ANNOTATED_SUFFIX):
         return video.stem
     kept = "".join(character for character in video.stem if character.isprintable())
     digest = hashlib.sha256(os.fsencode(video.stem)).hexdigest()[:8]
@@ -118,38 +153,55 @@ def summary_table(results: Sequence[ScoredFile]) -> Table:
     for name in ("frames", "face found", "scored"):
         table.add_column(name, justify="right")
     table.add_column("leading expression")
-    table.add_column("wall time", justify="right")
+    for name in ("confidence", "pain activity", "wall time"):
+        table.add_column(name, justify="right")
     for result in results:
-        if result.summary is None:
-            table.add_row(result.video.name, "-", "-", "-", Text("failed", "red"), "-")
+        if result.scored is None:
+            table.add_row(result.video.name, "-", "-", "-", Text("failed", "red"), "-", "-", "-")
             continue
-        s = result.summary
+        s = result.scored.summary
+        means = result.scored.table.select(pl.col("confidence", "pain_activity").mean()).row(0)
         cells = (
             s.frames_sampled,
             s.frames_with_face,
             s.frames_scored,
             s.leading_expression or "-",
+            *("-" if mean is None else f"{mean:.2f}" for mean in means),
             f"{s.wall_s:.1f} s",
         )
         table.add_row(result.video.name, *(str(cell) for cell in cells))
     return table
 
 
-def _score(scorer: "ScoringProcess", video: Path, out: Path) -> ScoredFile:
+def _score(scorer: "ScoringProcess", video: Path, output: Output, bundle: "Bundle") -> ScoredFile:
     stem = output_stem(video)
     try:
         scored = scorer.score(video, stem)
+        if output.folder is not None:
+            _write_table(scored.table, output.folder / f"{stem}.{output.format}")
+            if output.annotates:
+                from inference.annotate import annotate_video
+
+                annotate_video(video, scored.table, bundle.card.au_phrases, output.folder / f"{stem}{ANNOTATED_SUFFIX}")
     except VideoError as error:
         return ScoredFile(video, None, escaped(str(error).replace(str(video.absolute()), str(video))))
     except RuntimeError as error:  # the machine's trouble, which every other video would have as well
         raise ConfigurationError(str(error)) from None
-    target = out / f"{stem}{SUFFIX}"
+    return ScoredFile(video, scored, None)
+
+
+def _write_table(table: pl.DataFrame, target: Path) -> None:
+    """Write beside the target and rename: what stands under its name is whole."""
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=out, prefix=".scores-", suffix=SUFFIX)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".scores-", suffix=target.suffix)
         os.close(descriptor)
         try:
-            scored.frames.write_parquet(name)
+            if target.suffix == f".{TableFormat.CSV}":
+                texts = [plain_column(name) for name, dtype in table.schema.items() if dtype == pl.String]
+                table.with_columns(texts).write_csv(name, float_precision=CSV_DECIMALS)
+            else:
+                table.write_parquet(name)
             Path(name).replace(target)
         finally:
             Path(name).unlink(missing_ok=True)
@@ -157,4 +209,3 @@ def _score(scorer: "ScoringProcess", video: Path, out: Path) -> ScoredFile:
         raise ConfigurationError(
             f"{target}: cannot be written ({error.strerror or error}); choose another --out"
         ) from None
-    return ScoredFile(video, scored.summary, None)

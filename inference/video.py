@@ -55,12 +55,12 @@ class Video:
         limits: VideoLimits | None = None,
         choice: str | None = None,
     ) -> None:
-        """Take what `open_video` opened and chose; `choice` warns of other recordings in the file."""
+        """Take what `open_video` opened and chose; `choice` warns of other recordings in the file, None without any."""
         self._path = path
         self._container = container
         self._stream = stream
         self._limits = limits
-        self._choice = choice
+        self.choice = choice
         self._announced = announced(container, stream)
         self._clock = Clock(self._start_s, self._nominal_frame_s)
         self._first_s = 0.0
@@ -115,7 +115,7 @@ class Video:
 
     def warning(self) -> str | None:
         """After decoding: what was lost or is doubtful, in one line; None if nothing."""
-        lost: list[str] = [self._choice] if self._choice else []
+        lost: list[str] = [self.choice] if self.choice else []
         pictures = announced_pictures(self._container, self._stream) if self._stream.frames > self.frames_decoded else 0
         if self.frames_decoded < pictures:
             lost.append(f"{self.frames_decoded} of {pictures} announced frames decode")

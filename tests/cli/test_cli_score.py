@@ -10,8 +10,10 @@ import polars as pl
 import pytest
 from PIL import Image
 
+import pmfer
 from cli.app import main
 from cli.score import output_stem
+from inference.video import open_video
 from simulator.appearance import sample_appearance
 from simulator.face import draw_face
 from simulator.video import write_video
@@ -27,8 +29,9 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def score(monkeypatch: pytest.MonkeyPatch, out: Path, *videos: Path) -> int:
-    monkeypatch.setattr(sys, "argv", ["pmfer", "score", *map(str, videos), "--out", str(out)])
+def score(monkeypatch: pytest.MonkeyPatch, out: Path | None, *arguments: object) -> int:
+    place = ["--out", str(out)] if out else []
+    monkeypatch.setattr(sys, "argv", ["pmfer", "score", *map(str, arguments), *place])
     with pytest.raises(SystemExit) as stopped:
         main()
     return int(stopped.value.code or 0)
@@ -62,7 +65,7 @@ def test_all_good_files_of_a_batch_are_scored_and_each_bad_one_gets_a_line(
 @pytest.mark.parametrize("name", NAMES)
 def test_an_output_can_be_written_and_is_the_videos_own_name_where_that_can_be(name: str) -> None:
     stem = output_stem(Path(name))
-    assert len(f"{stem}.parquet".encode()) <= 255
+    assert len(f"{stem}.annotated.mp4".encode()) <= 255
     assert stem.isprintable()
     assert (stem == Path(name).stem) == name.startswith("[")
 
@@ -82,3 +85,53 @@ def test_a_video_has_the_limits_of_a_night(
     assert score(monkeypatch, tmp_path / "out", film) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith("is PMFER_VIDEO_MEMORY_BYTES too small?")
+
+
+def test_the_table_has_the_columns_of_python_and_means_of_each_video(
+    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert score(monkeypatch, tmp_path / "out", film, "--float32") == 0
+    frames = pl.read_parquet(tmp_path / "out" / "film.parquet")
+    assert frames.equals(pmfer.score(film, int8=False))
+    head, row = (line.split("  ") for line in capsys.readouterr().out.splitlines())
+    told = dict(zip(filter(None, map(str.strip, head)), filter(None, map(str.strip, row)), strict=True))
+    assert told["leading expression"] == frames["leading_expression"].mode().sort()[0]
+    assert told["confidence"] == f"{frames['confidence'].mean():.2f}"
+    assert told["pain activity"] == f"{frames['pain_activity'].mean():.2f}"
+
+
+def test_csv_has_the_same_with_few_decimals_and_no_formula(
+    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video = Path(shutil.copy(film, tmp_path / "=1+1.mp4"))
+    assert score(monkeypatch, tmp_path / "out", video, "--float32", "--format", "csv") == 0
+    (written,) = (tmp_path / "out").iterdir()
+    assert written.name == "=1+1.csv"
+    frames, expected = pl.read_csv(written), pmfer.score(film, int8=False)
+    assert frames.columns == expected.columns
+    assert frames["session_id"].unique().to_list() == ["'=1+1"]
+    assert frames["leading_expression"].equals(expected["leading_expression"])
+    assert frames["pain_activity"].to_list() == pytest.approx(expected["pain_activity"].to_list(), abs=0.00006)
+
+
+def test_without_out_nothing_is_written(
+    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert score(monkeypatch, None, film) == 0
+    assert "film.mp4" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+    assert score(monkeypatch, None, film, "--annotate") == 1
+    assert "--annotate: writes a video; name its folder with --out" in capsys.readouterr().err
+
+
+def test_an_annotated_video_shows_every_scored_frame_at_its_time(
+    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert score(monkeypatch, tmp_path, film, "--annotate", "--fps", "2.5") == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["film.annotated.mp4", "film.parquet"]
+    frames = pl.read_parquet(tmp_path / "film.parquet")
+    with open_video(tmp_path / "film.annotated.mp4", 1) as video:
+        shown = [(frame.time_s, frame.size_px) for frame in video.frames()]
+    assert [time for time, _ in shown] == pytest.approx(frames["pts_s"].to_list(), abs=0.001)
+    assert {size for _, size in shown} == {(320, 240)}

@@ -1,0 +1,121 @@
+"""Write a video again with what the model saw in it: the subject's box, the leading expression, the strongest phrases.
+
+It is a video of a person, so nothing writes it unless somebody asks for it, and a night never does.
+"""
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import polars as pl
+from PIL import Image, ImageDraw, ImageFont
+
+from inference.faces import Picture
+from inference.options import VideoLimits
+from inference.video import open_video
+from pmfer.bundle import AuPhrase
+from pmfer.errors import ConfigurationError
+
+LONGER_SIDE_PX = 960  # at most: enough to see a face and read the words
+TEXT_SHARE = 1 / 26  # height of the letters, of the picture's height
+PHRASES = 3  # shown, the strongest first
+SCORED, UNSCORED = (255, 200, 0), (160, 160, 160)  # RGB of box and words
+MILLISECOND = Fraction(1, 1000)
+CODEC = {"crf": "23", "preset": "veryfast"}
+
+
+def annotate_video(
+    video: Path, table: pl.DataFrame, phrases: Sequence[AuPhrase], out: Path, limits: VideoLimits | None = None
+) -> int:
+    """Write the scored frames of a video as an MP4 file, at their own times; returns how many they are.
+
+    Args:
+        video: the file that was scored.
+        table: its frames, as `ScoredVideo.table`.
+        phrases: of the bundle that scored it.
+        out: file to write, in a folder that exists; it appears when it is complete.
+        limits: largest file, picture and length of the video.
+
+    Raises:
+        VideoError: the video cannot be used any more.
+        ConfigurationError: it holds several recordings, and which was scored is not known, or `out` cannot be written.
+    """
+    rows = {row["frame_index"]: row for row in table.iter_rows(named=True)}
+    draft = out.with_name(f".{out.name}.draft")
+    count = 0
+    try:
+        with (
+            open_video(video, threads=0, limits=limits) as opened,
+            av.open(str(draft), "w", format="mp4") as container,
+        ):
+            if opened.choice:
+                raise ConfigurationError(f"{video}: not annotated, as it holds several recordings")
+            stream = container.add_stream("libx264", options=CODEC)
+            stream.pix_fmt = "yuv420p"
+            stream.time_base = stream.codec_context.time_base = MILLISECOND
+            for frame in opened.frames():
+                row = rows.get(frame.index)
+                if row is None:
+                    continue
+                picture, scale = _reduced(frame.picture(3))
+                if not count:
+                    stream.height, stream.width = picture.shape[:2]
+                encoded = av.VideoFrame.from_ndarray(annotate(picture, row, phrases, scale), format="rgb24")
+                encoded.pts, encoded.time_base = round(1000 * frame.time_s), MILLISECOND
+                container.mux(stream.encode(encoded))
+                count += 1
+            container.mux(stream.encode())
+        draft.replace(out)
+    except OSError as error:
+        raise ConfigurationError(f"{out}: cannot be written ({error.strerror or error})") from None
+    finally:
+        draft.unlink(missing_ok=True)
+    return count
+
+
+def annotate(picture: Picture, row: Mapping[str, Any], phrases: Sequence[AuPhrase], scale: float = 1.0) -> Picture:
+    """A picture [H, W, 3] RGB with the box and the words of its row.
+
+    Args:
+        picture: as it was scored, or reduced.
+        row: of the table of frames; a frame without scores shows its reason.
+        phrases: of the bundle.
+        scale: pixels of the picture by those of the row's box.
+    """
+    canvas = Image.fromarray(picture)
+    draw = ImageDraw.Draw(canvas)
+    size = max(10, round(canvas.height * TEXT_SHARE))
+    font = ImageFont.load_default(size)
+    colour = UNSCORED if row["reason"] else SCORED
+    if row["is_subject"]:
+        left, top = row["box_x_px"] * scale, row["box_y_px"] * scale
+        right, bottom = left + row["box_w_px"] * scale, top + row["box_h_px"] * scale
+        draw.rectangle((left, top, right, bottom), outline=colour, width=max(2, size // 8))
+    words = "\n".join(describe(row, phrases))
+    place = (size // 2, size // 2)
+    box = draw.multiline_textbbox(place, words, font=font)
+    draw.rectangle((0, 0, box[2] + size // 2, box[3] + size // 2), fill=(0, 0, 0))
+    draw.multiline_text(place, words, fill=colour, font=font)
+    return np.asarray(canvas)
+
+
+def describe(row: Mapping[str, Any], phrases: Sequence[AuPhrase]) -> list[str]:
+    """What a row says, in lines: the leading expression and the strongest phrases, or why there are none."""
+    if row["reason"]:
+        return [f"not scored: {row['reason'].replace('_', ' ')}"]
+    strongest = sorted(phrases, key=lambda phrase: -row[phrase.column])[:PHRASES]
+    return [
+        f"{row['leading_expression']} {row['confidence']:.0%}",
+        *(f"{phrase.phrase} {row[phrase.column]:.2f}" for phrase in strongest),
+    ]
+
+
+def _reduced(picture: Picture) -> tuple[Picture, float]:
+    """The picture within LONGER_SIDE_PX, with even sides as the encoder wants them, and how much smaller it became."""
+    height, width = picture.shape[:2]
+    scale = min(1.0, LONGER_SIDE_PX / max(height, width))
+    size = (max(2, int(width * scale) // 2 * 2), max(2, int(height * scale) // 2 * 2))
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR)), scale
