@@ -12,7 +12,6 @@ from pmfer.datasets import Faces, Samples, argmax_label, strict_label
 from pmfer.datasets.manifest import MAX_PSPI
 from pmfer.errors import TrainingError
 from pmfer.expressions import EXPRESSION_NAMES
-from pmfer.facs import PAIN_COLUMNS, pain_activity
 from pmfer.metrics import (
     NO_ANSWER,
     Floats,
@@ -33,6 +32,7 @@ from pmfer.metrics import (
     pearson,
     wilson_interval,
 )
+from pmfer.pain import PAIN_COLUMNS, SMILING, pain_activity
 
 PROTOCOL = (
     "FERPlus; strict: votes of 1 removed, winner above half of the rest and one of the eight expressions; "
@@ -203,7 +203,7 @@ def pain_figures(scores: Mapping[str, Floats], samples: Samples) -> dict[str, An
 
 
 def scored_activity(scores: Mapping[str, Floats]) -> Floats | None:
-    """Pain-related facial activity of faces by their phrase scores, 0..1; None if the bundle lacks one of the units."""
-    if not set(PAIN_COLUMNS) <= set(scores):
+    """Pain-related facial activity of faces by their scores, 0..1; None if the bundle lacks one of the columns."""
+    if not {*PAIN_COLUMNS, SMILING} <= set(scores):
         return None
     return np.asarray(pain_activity(scores, np.maximum), np.float32)
