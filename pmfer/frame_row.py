@@ -119,7 +119,11 @@ ROW_COLUMNS: tuple[FrameColumn, ...] = (  # before the scores, in the order of f
         "Head leaning to a shoulder, degrees, -180..180, 0 upright, positive clockwise in the picture; an estimate "
         "from landmarks. NULL if not estimated.",
     ),
-    _face_share("occlusion", "Share of the subject's face that is covered, 0..1. NULL if not estimated."),
+    _face_share(
+        "occlusion",
+        "Share of the subject's face that is covered, 0..1, as the model estimates it. NULL if not scored, or by a "
+        "bundle that cannot tell.",
+    ),
     FrameColumn(
         "reason",
         pl.String,

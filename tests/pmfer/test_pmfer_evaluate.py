@@ -25,7 +25,8 @@ def test_answers_are_given_among_the_classes_of_the_set() -> None:
 
 def test_pain_related_activity_puts_phrases_together_as_pspi_does() -> None:
     scores = {f"au{unit:02d}": floats(unit / 100) for unit in (4, 6, 7, 9, 10, 43)}
-    assert scored_activity(scores) == pytest.approx((0.04 + 0.07 + 0.10 + 0.43) / 4)
+    assert scored_activity(scores) is None
+    assert scored_activity(scores | {"happiness": floats(0)}) == pytest.approx((0.04 + 0.07 + 0.10 + 0.43) / 4)
     assert scored_activity({"au04": floats(1)}) is None
 
 
@@ -65,6 +66,7 @@ def test_misses_lower_accuracy_and_are_named_by_expression() -> None:
 
 def test_pain_is_mapped_by_other_subjects_and_by_sixteen_where_there_are_none() -> None:
     scores = {f"au{unit:02d}": floats(0, 0.5, 1, 0, 0.5, 1) for unit in (4, 6, 7, 9, 10, 43)}
+    scores["happiness"] = floats(*[0] * 6)
     pspi = floats(0, 8, 16, 0, 8, 16)
     alone = measure(np.full((6, 8), 1 / 8, np.float32), scores, labelled(6, pspi=pspi))
     assert (alone["pain_scale"], alone["mae"]) == ("times_sixteen", pytest.approx(0))
