@@ -146,8 +146,16 @@ def measure(probabilities: Probabilities, au_scores: Mapping[str, Floats], sampl
     if not samples.votes.any():
         figures["n"] = len(samples)
     figures |= au_figures(au_scores, samples.aus, strict)
-    figures |= pain_figures(au_scores, samples)
+    activity = scored_activity({**au_scores, SMILING: probabilities[:, EXPRESSION_NAMES.index(SMILING)]})
+    figures["pain_activity"] = None if activity is None else mean_by_label(activity, strict)
+    figures |= pain_figures(activity, samples)
     return figures
+
+
+def mean_by_label(values: Floats, strict: Labels) -> dict[str, float | None]:
+    """Mean of what is known of the faces of each strict label, by expression; None where there are none."""
+    groups = {name: values[(strict == label) & ~np.isnan(values)] for label, name in enumerate(EXPRESSION_NAMES)}
+    return {name: float(group.mean()) if len(group) else None for name, group in groups.items()}
 
 
 def among(probabilities: Probabilities, classes: tuple[int, ...]) -> Probabilities:
@@ -178,10 +186,9 @@ def au_figures(scores: Mapping[str, Floats], intensities: Mapping[str, Floats], 
     }
 
 
-def pain_figures(scores: Mapping[str, Floats], samples: Samples) -> dict[str, Any]:
+def pain_figures(activity: Floats | None, samples: Samples) -> dict[str, Any]:
     """Pain-related facial activity against PSPI (Prkachin and Solomon, Pain 139, 2008)."""
     figures: dict[str, Any] = {"pearson": None, "icc": None, "mae": None, "pain_n": None, "pain_scale": None}
-    activity = scored_activity(scores)
     if samples.pspi is None or activity is None:
         return figures
     known = ~np.isnan(activity) & ~np.isnan(samples.pspi)
