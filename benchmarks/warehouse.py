@@ -29,6 +29,7 @@ import polars as pl
 from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.facs import AU_COLUMNS
 from pmfer.frame_row import FRAME_SCHEMA
+from pmfer.pain import with_pain_activity
 from warehouse.address import FileAddress
 from warehouse.connection import open_reader, open_writer
 from warehouse.contracts import broken_contracts
@@ -185,6 +186,7 @@ def made_up_frames(seed: int, count: int) -> pl.DataFrame:
         occlusion=pl.lit(None),
         reason=pl.when(~pl.Series(seen)).then(pl.lit("no_face")),
     )
+    frames = with_pain_activity(frames)
     return frames.select(pl.col(name).cast(dtype) for name, dtype in FRAME_SCHEMA.items())
 
 

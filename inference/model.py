@@ -10,6 +10,7 @@ from pmfer.errors import BundleError
 
 OUTPUTS = ["expression", "au_phrase"]
 ATTENTION = "attention"
+VISIBILITY = "visibility"
 
 
 class ExpressionModel:
@@ -47,6 +48,16 @@ class ExpressionModel:
     def score(self, crops: NDArray[np.uint8]) -> Floats:
         """Scores in 0..1 of crops [N, *crop_shape], as [N, columns]: expressions (rows sum to 1), then AU phrases."""
         return np.concatenate(self._network.run(OUTPUTS, self._normalised(crops)), axis=1)
+
+    def score_visible(self, crops: NDArray[np.uint8]) -> tuple[Floats, Floats | None]:
+        """What `score` gives, and the visible share of each region of the face in 0..1, [N, regions].
+
+        The regions are those of the card's `visible_from`, in its order; None if the bundle tells nothing of covers.
+        """
+        if not self._bundle.card.visible_from:
+            return self.score(crops), None
+        *scores, visible = self._network.run([*OUTPUTS, VISIBILITY], self._normalised(crops))
+        return np.concatenate(scores, axis=1), visible
 
     def attention(self, crops: NDArray[np.uint8]) -> tuple[Floats, Floats]:
         """Phrase scores [N, A] of crops [N, *crop_shape], and where each phrase was looked for [N, A, h, w].

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from inference.covered import take_out_covered
 from inference.crop import CropStore, crop_face, measure_quality, why_unreadable
 from inference.detect import find_faces, main_face, open_detector
 from inference.faces import Faces, Picture, estimate_pose, sizes
@@ -31,6 +32,7 @@ from inference.video import Video, open_video
 from pmfer.bundle import Bundle, load_bundle
 from pmfer.errors import BundleError, VideoError
 from pmfer.frame_row import readable
+from pmfer.pain import with_pain_activity
 
 RIVAL_WARNING_SHARE = 0.7  # of the subject's prominence: with a rival beyond this, the choice of subject is doubtful
 PREFETCHED_FRAMES = 16  # decoded while the detector is busy
@@ -238,11 +240,20 @@ class Scorer:
     def _score_subject(self, log: SessionLog, tracks: Sequence[int], crops: CropStore, session_id: str) -> pl.DataFrame:
         """The score batch: the crops of the subject's tracks run through the model, in batches across frames."""
         numbers = log.crops_of(tracks)
+        card = self._bundle.card
         scores = np.empty((len(numbers), len(self._bundle.score_columns)), np.float32)
+        occlusion = np.full(len(numbers), np.nan, np.float32)
+        refused = np.zeros(len(numbers), bool)
         starts = range(0, len(numbers), self._batch_size)
         for start, batch in zip(starts, crops.batches(numbers, self._batch_size), strict=True):
-            scores[start : start + len(batch)] = self._model.score(batch)
-        return log.rows(session_id, tracks, numbers, scores, self._bundle.score_columns)
+            rows = slice(start, start + len(batch))
+            scores[rows], visible = self._model.score_visible(batch)
+            if visible is not None:
+                scores[rows], occlusion[rows], refused[rows] = take_out_covered(card, scores[rows], visible)
+        scored = pl.DataFrame(scores, dict.fromkeys(self._bundle.score_columns, pl.Float32), orient="row").with_columns(
+            crop=pl.Series(numbers, dtype=pl.Int64), occlusion=occlusion, refused=refused
+        )
+        return with_pain_activity(log.rows(session_id, tracks, scored.fill_nan(None)))
 
     def _summarise(self, video: Video, frames: pl.DataFrame, subject: Subject, wall_s: float) -> VideoSummary:
         expressions = list(self._bundle.card.expressions)

@@ -12,10 +12,10 @@ from inference.faces import Floats, Pose
 from pmfer.errors import FrameReason
 from pmfer.frame_row import FRAME_SCHEMA, ROW_NAMES
 
-OF_FRAME = ("session_id", "face_count", "is_subject")  # known of a frame, not of a face in it
+NOT_SEEN = ("session_id", "face_count", "is_subject", "occlusion")  # known of a frame, or from its scores only
 FRAMES = {name: FRAME_SCHEMA[name] for name in ("frame_index", "pts_s", "face_count")}
 SIGHTINGS: dict[str, type[pl.DataType]] = {
-    **{name: FRAME_SCHEMA[name] for name in ROW_NAMES if name not in OF_FRAME},
+    **{name: FRAME_SCHEMA[name] for name in ROW_NAMES if name not in NOT_SEEN},
     "prominence": pl.Float64,  # size in pixels x certainty x visible share
     "crop": pl.Int64,  # number in the crop store; NULL if unreadable
 }
@@ -65,7 +65,6 @@ class Sighting:
             "yaw_deg": self.pose.yaw_deg,
             "pitch_deg": self.pose.pitch_deg,
             "roll_deg": self.pose.roll_deg,
-            "occlusion": None,  # this release does not estimate it
             "reason": self.reason.value if self.reason else None,
             "prominence": self.face_size_px * self.detection_score * self.visible_share,
             "crop": self.crop,
@@ -106,26 +105,16 @@ class SessionLog:
         own = self.sightings.filter(pl.col("track_id").is_in(tracks) & pl.col("crop").is_not_null())
         return own["crop"].to_numpy()
 
-    def rows(
-        self,
-        session_id: str,
-        subject_tracks: Sequence[int],
-        crops: NDArray[np.int64],
-        scores: Floats,
-        score_columns: Sequence[str],
-    ) -> pl.DataFrame:
+    def rows(self, session_id: str, subject_tracks: Sequence[int], scored: pl.DataFrame) -> pl.DataFrame:
         """The score batch: one row per sampled frame, with the subject's face or with a reason.
 
         Args:
             session_id: goes into every row.
             subject_tracks: the subject's tracks, of which no two are seen in one frame.
-            crops: numbers of the crops that were scored.
-            scores: their scores, [len(crops), columns].
-            score_columns: names of the scores.
+            scored: a row per crop that was scored: `crop`, its number; `occlusion`, the share of the face that is
+                covered; `refused`, whether too much of it is; and the scores, NULL where there is none.
         """
         self._pack()
-        scored = pl.DataFrame(scores, dict.fromkeys(score_columns, pl.Float32), orient="row")
-        scored = scored.with_columns(crop=pl.Series(crops, dtype=pl.Int64))
         subject = self.sightings.drop("pts_s", "prominence").filter(pl.col("track_id").is_in(subject_tracks))
         rows = (
             pl.concat(self._frames)
@@ -134,9 +123,10 @@ class SessionLog:
         )
         nobody = pl.when(pl.col("face_count") == 0).then(pl.lit(FrameReason.NO_FACE.value))
         absent = nobody.otherwise(pl.lit(FrameReason.NOT_SUBJECT.value))
+        covered = pl.lit(FrameReason.COVERED.value)
         is_subject = pl.col("track_id").is_not_null()
         return rows.with_columns(
             session_id=pl.lit(session_id),
             is_subject=is_subject,
-            reason=pl.when(is_subject).then("reason").otherwise(absent),
-        ).select(*ROW_NAMES, *score_columns)
+            reason=pl.when(~is_subject).then(absent).when("refused").then(covered).otherwise("reason"),
+        ).select(*ROW_NAMES, pl.exclude(*ROW_NAMES, "crop", "refused"))

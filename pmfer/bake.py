@@ -92,18 +92,22 @@ class InferenceModel(nn.Module):
 @torch.no_grad()
 def predict_scores(
     model: Pmfer, images: npt.NDArray[np.uint8], normalisation: Normalisation
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Class probabilities float32 [N, E] and phrase scores [N, A] of the model with its text side baked, undecided."""
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """What the model finds with its text side baked, undecided.
+
+    Returns:
+        Class probabilities float32 [N, E], phrase scores [N, A] and the visible share of each region [N, R].
+    """
     inference = InferenceModel(model, bake(model, model.tokenizer))
     device = model.log_scale.device
-    expressions, phrases = [], []
+    parts = []
     for part in torch.split(torch.from_numpy(images), max(1, PIXELS_AT_ONCE // model.size_px**2)):
         pictures = normalise(plain(part, model.size_px), normalisation)
         with half_precision(device):
             scores = inference(pictures.to(device, memory_format=torch.channels_last))
-        expressions.append(scores[0].float().cpu())
-        phrases.append(scores[1].float().cpu())
-    return torch.cat(expressions).numpy(), torch.cat(phrases).numpy()
+        parts.append([scores[place].float().cpu() for place in (0, 1, 3)])
+    expressions, phrases, visible = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
+    return expressions, phrases, visible
 
 
 def predict(model: Pmfer, faces: Faces, normalisation: Normalisation) -> npt.NDArray[np.float32]:

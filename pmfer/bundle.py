@@ -74,6 +74,12 @@ class BundleCard:
     metrics: dict[str, Any]  # figures with their protocol
     int8_sha256: str | None = None  # of `model.int8.onnx`; None: the bundle has no such file
 
+    @property
+    def visible_from(self) -> dict[str, float]:
+        """By region, in the order of the `visibility` output: share below which it is covered; {}: nothing is told."""
+        limits: dict[str, float] = self.calibration.get("visible_from", {})
+        return limits
+
 
 @dataclass(frozen=True)
 class Bundle:

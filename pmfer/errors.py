@@ -25,6 +25,7 @@ class FrameReason(StrEnum):
     TOO_DARK = "too_dark"  # the subject's face is too dark to read
     TOO_BRIGHT = "too_bright"  # the subject's face is washed out
     TOO_BLURRED = "too_blurred"  # the subject's face carries no detail
+    COVERED = "covered"  # so much of the subject's face is covered that its expression cannot be told
 
 
 class QuarantineReason(StrEnum):

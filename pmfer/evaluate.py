@@ -12,7 +12,6 @@ from pmfer.datasets import Faces, Samples, argmax_label, strict_label
 from pmfer.datasets.manifest import MAX_PSPI
 from pmfer.errors import TrainingError
 from pmfer.expressions import EXPRESSION_NAMES
-from pmfer.facs import PAIN_COLUMNS, pain_activity
 from pmfer.metrics import (
     NO_ANSWER,
     Floats,
@@ -33,6 +32,7 @@ from pmfer.metrics import (
     pearson,
     wilson_interval,
 )
+from pmfer.pain import PAIN_COLUMNS, SMILING, pain_activity
 
 PROTOCOL = (
     "FERPlus; strict: votes of 1 removed, winner above half of the rest and one of the eight expressions; "
@@ -146,8 +146,16 @@ def measure(probabilities: Probabilities, au_scores: Mapping[str, Floats], sampl
     if not samples.votes.any():
         figures["n"] = len(samples)
     figures |= au_figures(au_scores, samples.aus, strict)
-    figures |= pain_figures(au_scores, samples)
+    activity = scored_activity({**au_scores, SMILING: probabilities[:, EXPRESSION_NAMES.index(SMILING)]})
+    figures["pain_activity"] = None if activity is None else mean_by_label(activity, strict)
+    figures |= pain_figures(activity, samples)
     return figures
+
+
+def mean_by_label(values: Floats, strict: Labels) -> dict[str, float | None]:
+    """Mean of what is known of the faces of each strict label, by expression; None where there are none."""
+    groups = {name: values[(strict == label) & ~np.isnan(values)] for label, name in enumerate(EXPRESSION_NAMES)}
+    return {name: float(group.mean()) if len(group) else None for name, group in groups.items()}
 
 
 def among(probabilities: Probabilities, classes: tuple[int, ...]) -> Probabilities:
@@ -178,10 +186,9 @@ def au_figures(scores: Mapping[str, Floats], intensities: Mapping[str, Floats], 
     }
 
 
-def pain_figures(scores: Mapping[str, Floats], samples: Samples) -> dict[str, Any]:
+def pain_figures(activity: Floats | None, samples: Samples) -> dict[str, Any]:
     """Pain-related facial activity against PSPI (Prkachin and Solomon, Pain 139, 2008)."""
     figures: dict[str, Any] = {"pearson": None, "icc": None, "mae": None, "pain_n": None, "pain_scale": None}
-    activity = scored_activity(scores)
     if samples.pspi is None or activity is None:
         return figures
     known = ~np.isnan(activity) & ~np.isnan(samples.pspi)
@@ -203,7 +210,7 @@ def pain_figures(scores: Mapping[str, Floats], samples: Samples) -> dict[str, An
 
 
 def scored_activity(scores: Mapping[str, Floats]) -> Floats | None:
-    """Pain-related facial activity of faces by their phrase scores, 0..1; None if the bundle lacks one of the units."""
-    if not set(PAIN_COLUMNS) <= set(scores):
+    """Pain-related facial activity of faces by their scores, 0..1; None if the bundle lacks one of the columns."""
+    if not {*PAIN_COLUMNS, SMILING} <= set(scores):
         return None
     return np.asarray(pain_activity(scores, np.maximum), np.float32)

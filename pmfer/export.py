@@ -29,8 +29,9 @@ from pmfer.bundle import (
 from pmfer.checkpoint import load_checkpoint
 from pmfer.config import TrainConfig
 from pmfer.corruptions import corrupt_at_random
+from pmfer.covers import REGIONS
 from pmfer.datasets import Faces, ferplus, strict_label, vote_distribution
-from pmfer.decision import Decision, decide, phrase_offset
+from pmfer.decision import Decision, covered_below, decide, phrase_offset
 from pmfer.errors import ConfigurationError
 from pmfer.evaluate import PROTOCOL, evaluate
 from pmfer.expressions import EXPRESSION_NAMES
@@ -71,7 +72,8 @@ def export_bundle(
     """
     config, model, normalisation, epochs = load_checkpoint(checkpoint)
     own = _read_own_phrases(phrases, config) if phrases else ()
-    decision = _decide(model, valid, normalisation, own)
+    tells_covers = config.data.landmarks and config.loss.visibility > 0
+    decision = _decide(model, valid, normalisation, own, tells_covers=tells_covers)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as scratch:
         folder = Path(scratch)
@@ -126,10 +128,12 @@ def _card(
     )
 
 
-def _decide(model: Pmfer, valid: Faces, normalisation: Normalisation, own: Sequence[BakedPhrase]) -> Decision:
-    """Prior, power, temperature and phrase offsets, all from the validation split."""
-    expressions, phrases = predict_scores(model, valid.images, normalisation)
-    corrupted, _ = predict_scores(model, corrupt_at_random(valid.images), normalisation)
+def _decide(
+    model: Pmfer, valid: Faces, normalisation: Normalisation, own: Sequence[BakedPhrase], *, tells_covers: bool
+) -> Decision:
+    """All from the validation split. Only a model that was trained on covered faces tells what is covered."""
+    expressions, phrases, visible = predict_scores(model, valid.images, normalisation)
+    corrupted, _, _ = predict_scores(model, corrupt_at_random(valid.images), normalisation)
     votes = vote_distribution(valid.votes)
     votes = votes[votes.sum(1) > 0]
     phrases = phrases.clip(1e-6, 1 - 1e-6)
@@ -141,8 +145,16 @@ def _decide(model: Pmfer, valid: Faces, normalisation: Normalisation, own: Seque
         for index, unit in enumerate(ACTION_UNITS)
     ]
     offsets += [0.0] * (len(phrase_set(own)) - len(offsets))
+    limits = covered_below(visible, REGIONS) if tells_covers else {}
     labels = strict_label(valid.votes)
-    return decide(_log(expressions), _log(corrupted), labels, votes.mean(0), tuple(offsets))
+    return decide(
+        _log(expressions),
+        _log(corrupted),
+        labels,
+        votes.mean(0),
+        tuple(offsets),
+        limits,
+    )
 
 
 def _metrics(bundle: Bundle, splits: dict[str, Faces]) -> dict[str, Any]:

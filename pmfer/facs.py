@@ -5,11 +5,8 @@ al., IEEE T-ASE, doi 10.1109/TASE.2024.3464519) builds prompts out of action uni
 names an expression, because the rest of a prompt must not give a dropped phrase away. Standard library only.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import reduce
-from typing import Any
 
 
 class Region(StrEnum):
@@ -338,22 +335,3 @@ NEUTRAL_PHRASES: tuple[NeutralPhrase, ...] = (
 
 AU_BY_NUMBER: dict[int, ActionUnit] = {unit.number: unit for unit in ACTION_UNITS}
 AU_COLUMNS: tuple[str, ...] = tuple(unit.column for unit in ACTION_UNITS)
-
-# Terms of the PSPI (Prkachin and Solomon, Pain 139, 2008): of two units in one term, the stronger one counts.
-PAIN_TERMS: tuple[tuple[str, ...], ...] = (("au04",), ("au06", "au07"), ("au09", "au10"), ("au43",))
-PAIN_COLUMNS: tuple[str, ...] = tuple(column for term in PAIN_TERMS for column in term)
-
-
-def pain_activity(scores: Mapping[str, Any], larger: Callable[[Any, Any], Any] = max) -> Any:
-    """Pain-related facial activity, 0..1: the mean of the PSPI's four terms, on the scale of their scores.
-
-    The PSPI itself adds up FACS intensities. Over phrase scores the sum is no PSPI and no measure of pain: the product
-    compares it with the patient's own baseline only. The warehouse computes the same in its macro `pain_activity_of`;
-    tests/warehouse/test_warehouse_queries.py compares the two.
-
-    Args:
-        scores: scores in 0..1 by column name, numbers or arrays of one shape; PAIN_COLUMNS are needed.
-        larger: gives the larger of two scores, elementwise for arrays (np.maximum).
-    """
-    terms = [reduce(larger, [scores[column] for column in term]) for term in PAIN_TERMS]
-    return sum(terms[1:], start=terms[0]) / len(terms)

@@ -12,7 +12,7 @@ import polars as pl
 
 from pmfer.errors import FrameReason
 from pmfer.expressions import EXPRESSION_NAMES
-from pmfer.facs import ACTION_UNITS, AU_COLUMNS, PAIN_COLUMNS, pain_activity
+from pmfer.facs import ACTION_UNITS, AU_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,11 @@ ROW_COLUMNS: tuple[FrameColumn, ...] = (  # before the scores, in the order of f
         "Head leaning to a shoulder, degrees, -180..180, 0 upright, positive clockwise in the picture; an estimate "
         "from landmarks. NULL if not estimated.",
     ),
-    _face_share("occlusion", "Share of the subject's face that is covered, 0..1. NULL if not estimated."),
+    _face_share(
+        "occlusion",
+        "Share of the subject's face that is covered, 0..1, as the model estimates it. NULL if not scored, or by a "
+        "bundle that cannot tell.",
+    ),
     FrameColumn(
         "reason",
         pl.String,
@@ -144,9 +148,15 @@ FRAME_COLUMNS: tuple[FrameColumn, ...] = (
         score_column(
             unit.column,
             f"AU {unit.number}, {unit.name}: alignment of the face with the phrase, 0..1, independent of the others; "
-            "not a FACS intensity. NULL if not scored.",
+            "not a FACS intensity. NULL if not scored or if its region of the face is covered.",
         )
         for unit in ACTION_UNITS
+    ),
+    score_column(
+        "pain_activity",
+        "Pain-related facial activity, 0..1: mean of AU 4, the larger of AU 6 and 7 where the face does not smile, the "
+        "larger of AU 9 and 10, and AU 43 unless the eyes stay closed for long. Not a pain score. NULL if not scored "
+        "or if one of them is covered.",
     ),
 )
 
@@ -158,9 +168,8 @@ FACE_COLUMNS: tuple[str, ...] = tuple(column.name for column in ROW_COLUMNS if c
 def readable(frames: pl.DataFrame) -> pl.DataFrame:
     """A score batch as people read it: what the scores say comes first, how the face was seen comes last.
 
-    Three columns are added, NULL where the frame has no scores: `leading_expression`, the most probable expression (at
-    a tie the first in the order of the columns), `confidence`, its probability, and `pain_activity`, pain-related
-    facial activity (see pmfer.facs.pain_activity). All of them are in 0..1 but the first, a name.
+    Two columns are added, NULL where the frame has no scores: `leading_expression`, the name of the most probable
+    expression (at a tie the first in the order of the columns), and `confidence`, its probability.
 
     Args:
         frames: rows with the columns of a score batch, and those of additional phrases if the bundle has some.
@@ -168,16 +177,13 @@ def readable(frames: pl.DataFrame) -> pl.DataFrame:
     expressions = [pl.col(name) for name in EXPRESSION_NAMES if name in frames.columns]
     highest = pl.max_horizontal(expressions)
     named = [pl.when(score == highest).then(pl.lit(score.meta.output_name())) for score in expressions]
-    pain = pl.lit(None, pl.Float32)
-    if set(PAIN_COLUMNS) <= set(frames.columns):  # a bundle may know fewer action units
-        pain = pain_activity({name: pl.col(name) for name in PAIN_COLUMNS}, pl.max_horizontal).cast(pl.Float32)
-    scores = [name for name in frames.columns if name not in ROW_NAMES]
+    scores = [name for name in frames.columns if name not in (*ROW_NAMES, "pain_activity")]
     first = ("session_id", "frame_index", "pts_s")
     return frames.select(
         *first,
         pl.coalesce(named).alias("leading_expression"),
         highest.alias("confidence"),
-        pain.alias("pain_activity"),
+        "pain_activity",
         *scores,
         "reason",
         *(name for name in ROW_NAMES if name not in (*first, "reason")),

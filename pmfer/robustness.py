@@ -15,11 +15,11 @@ from pmfer.bundle import Bundle
 from pmfer.corruptions import CORRUPTIONS, corrupt, cover
 from pmfer.covers import HELD_OUT, Floats
 from pmfer.datasets import Faces, strict_label
+from pmfer.decision import CLEAN_COVERED
 from pmfer.evaluate import run_graph
 from pmfer.metrics import accuracy, expected_calibration_error, macro_recall
 
 CLEAN = "clean"
-CLEAN_REFUSED = 0.02  # share of the clean faces that may count as covered
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Row:
     accuracy: float | None  # strict majority
     recall_mean: float | None  # of the expressions
     calibration_error: float | None
-    noticed: float | None = None  # share called covered where CLEAN_REFUSED of the clean ones are
+    noticed: float | None = None  # share called covered where CLEAN_COVERED of the clean ones are
     noticed_auroc: float | None = None  # covered against clean
 
 
@@ -80,7 +80,7 @@ def _row(
     hidden, usual = hidden_share(scores), None if clean is None else hidden_share(clean)
     if hidden is None or usual is None:
         return row
-    limit = np.quantile(usual, 1 - CLEAN_REFUSED)
+    limit = np.quantile(usual, 1 - CLEAN_COVERED)
     area = roc_auc_score(np.repeat([1, 0], [len(hidden), len(usual)]), np.concatenate([hidden, usual]))
     return replace(row, noticed=float((hidden > limit).mean()), noticed_auroc=float(area))
 

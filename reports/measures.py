@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from pmfer.facs import PAIN_COLUMNS
+from pmfer.pain import PAIN_COLUMNS
 
 
 class Unit(StrEnum):

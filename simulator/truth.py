@@ -6,7 +6,8 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from pmfer.facs import ACTION_UNITS, pain_activity
+from pmfer.facs import ACTION_UNITS
+from pmfer.pain import SMILING, pain_activity
 from simulator.patients import Course
 from simulator.session import SessionKind
 
@@ -59,8 +60,12 @@ class WardTruth:
 
 
 def drawn_activity(units: dict[int, float]) -> float:
-    """Pain-related facial activity of one frame by the intensities of its action units by number, 0..1."""
-    return float(pain_activity({unit.column: units.get(unit.number, 0.0) for unit in ACTION_UNITS}))
+    """Pain-related facial activity of one frame by the intensities of its action units by number, 0..1.
+
+    A face smiles as far as its lip corners are pulled up.
+    """
+    drawn = {unit.column: units.get(unit.number, 0.0) for unit in ACTION_UNITS}
+    return float(pain_activity(drawn | {SMILING: drawn["au12"]}))
 
 
 def write_truth(folder: Path, truth: WardTruth) -> None:

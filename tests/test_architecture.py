@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PLAIN = {"pmfer.facs", "pmfer.expressions", "pmfer.errors", "pmfer.bundle", "pmfer.frame_row"}
-VOCABULARY = {"pmfer.facs", "pmfer.expressions", "pmfer.errors", "pmfer.frame_row"}
+PLAIN = {"pmfer.facs", "pmfer.expressions", "pmfer.errors", "pmfer.bundle", "pmfer.frame_row", "pmfer.pain"}
+VOCABULARY = {"pmfer.facs", "pmfer.expressions", "pmfer.errors", "pmfer.frame_row", "pmfer.pain"}
 ROOMS = ("pmfer", "inference", "warehouse", "reports", "simulator", "flows", "cli")
 
 # room -> rooms or modules of the house that it may import, besides itself

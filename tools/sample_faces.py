@@ -9,6 +9,7 @@ import polars as pl
 from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.facs import AU_COLUMNS
 from pmfer.frame_row import FRAME_SCHEMA
+from pmfer.pain import with_pain_activity
 
 FRAME_SECONDS = 1.0  # from one sampled frame to the next
 # Share of the level of pain-related activity in its units; their PSPI-like mean is the level itself.
@@ -79,6 +80,7 @@ def frames_of(session_id: str, face: Face) -> pl.DataFrame:
     )
     nobody, visited = pl.col("reason") == "no_face", pl.col("frame_index") % 42 == 0
     frames = frames.with_columns(face_count=pl.when(nobody).then(0).when(visited).then(2).otherwise(1))
+    frames = with_pain_activity(frames)
     missing = [name for name in FRAME_SCHEMA if name not in frames.columns]
     frames = frames.with_columns(pl.lit(None).alias(name) for name in missing)
     return frames.select(pl.col(name).cast(dtype) for name, dtype in FRAME_SCHEMA.items())

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from pmfer.errors import FrameReason, WarehouseError
+from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.frame_row import FACE_COLUMNS, FRAME_COLUMNS, SCORE_COLUMNS, FrameColumn, score_column
 
 
@@ -30,7 +31,8 @@ def checked_frames(batches: Mapping[str, pl.DataFrame], extra_columns: Collectio
     Columns and types of each are those of `pmfer.frame_row` and, as further scores, `extra_columns`, in any order.
     There is at least one row, and all belong to the session. `frame_index` increases strictly; `pts_s` never decreases,
     and equal times are let pass, as containers do hold them. A row without a reason has every score, a row with one has
-    none. Values are in range and finite: missing is NULL, not NaN. Rows without the subject describe no face.
+    none; of a face that is partly covered, as `occlusion` says, phrases may be missing. Values are in range and finite:
+    missing is NULL, not NaN. Rows without the subject describe no face.
 
     Args:
         batches: score batches by session_id, one at least.
@@ -135,5 +137,9 @@ def _reason_rules(scores: Sequence[str]) -> Iterator[Rule]:
     )
     yield Rule("is_subject", "must be true in a scored frame", reason.is_null() & ~pl.col("is_subject"))
     for name in scores:
-        yield Rule(name, "must not be NULL in a frame without a reason", reason.is_null() & pl.col(name).is_null())
+        missing = reason.is_null() & pl.col(name).is_null()
+        if name not in EXPRESSION_NAMES:
+            missing &= pl.col("occlusion").is_null()
+        yield Rule(name, "must not be NULL in a frame without a reason", missing)
+    for name in (*scores, "pain_activity"):
         yield Rule(name, "must be NULL in a frame with a reason", reason.is_not_null() & pl.col(name).is_not_null())

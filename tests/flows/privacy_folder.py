@@ -20,6 +20,7 @@ from flows.report import render_by_hand
 from flows.writing import record_reading, writing
 from pmfer.errors import QuarantineReason
 from pmfer.frame_row import FRAME_SCHEMA, SCORE_COLUMNS
+from pmfer.pain import with_pain_activity
 from reports import Format
 from reports.render import Recipient
 from warehouse import quarantine, runs, store
@@ -187,7 +188,8 @@ def frames_of(session_id: str, count: int = FRAMES) -> pl.DataFrame:
     measured = ("box_x_px", "box_y_px", "box_w_px", "box_h_px", "face_size_px", "sharpness")
     columns |= dict.fromkeys(measured, 90.0) | {"detection_score": 0.9, "brightness": 0.5, "occlusion": None}
     columns |= dict.fromkeys(("yaw_deg", "pitch_deg", "roll_deg"), 0.0)
-    return pl.DataFrame(columns).select(pl.col(name).cast(dtype) for name, dtype in FRAME_SCHEMA.items())
+    frames = with_pain_activity(pl.DataFrame(columns))
+    return frames.select(pl.col(name).cast(dtype) for name, dtype in FRAME_SCHEMA.items())
 
 
 def _sha256(text: str) -> str:

@@ -25,7 +25,7 @@ from pmfer.bundle import (
     write_card,
 )
 from pmfer.expressions import EXPRESSION_NAMES
-from pmfer.facs import ACTION_UNITS
+from pmfer.facs import ACTION_UNITS, Region
 
 
 @pytest.fixture(scope="session")
@@ -108,7 +108,7 @@ def scorer(bundle: Bundle) -> Scorer:
 
 def _linear_graph(spec: InputSpec) -> onnx.ModelProto:
     random = np.random.default_rng(0)
-    outputs = {"expression": (8, "Softmax"), "au_phrase": (20, "Sigmoid")}
+    outputs = {"expression": (8, "Softmax"), "au_phrase": (20, "Sigmoid"), "visibility": (len(Region), "Sigmoid")}
     nodes, weights = [helper.make_node("Flatten", ["faces"], ["flat"])], []
     for name, (columns, activation) in outputs.items():
         matrix = random.normal(0, 0.05, (spec.channels * spec.size_px**2, columns)).astype(np.float32)

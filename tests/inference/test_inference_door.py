@@ -13,8 +13,9 @@ from inference.score import Scorer
 from pmfer.bundle import Bundle
 from pmfer.errors import ConfigurationError, QuarantineReason, VideoError
 from pmfer.expressions import EXPRESSION_NAMES
-from pmfer.facs import AU_COLUMNS, pain_activity
+from pmfer.facs import AU_COLUMNS
 from pmfer.frame_row import ROW_NAMES
+from pmfer.pain import pain_activity
 
 FIRST = ["session_id", "frame_index", "pts_s", "leading_expression", "confidence", "pain_activity"]
 

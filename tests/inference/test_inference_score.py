@@ -22,8 +22,9 @@ from inference.score import ScoredVideo, Scorer, VideoSummary
 from pmfer.bundle import DEFAULT_BUNDLE, INT8_FILE, Bundle, load_bundle, sha256_file, write_card
 from pmfer.errors import BundleError, VideoError
 from pmfer.expressions import EXPRESSION_NAMES
-from pmfer.facs import AU_COLUMNS
+from pmfer.facs import ACTION_UNITS, AU_COLUMNS, Region
 from pmfer.quantise import quantise
+from warehouse.frames import checked_frames
 
 SCORES = [*EXPRESSION_NAMES, *AU_COLUMNS]
 BOX = ["box_x_px", "box_y_px", "box_w_px", "box_h_px"]
@@ -72,12 +73,12 @@ def test_columns_are_those_of_the_warehouse(tmp_path: Path, scorer: Scorer, film
         **dict.fromkeys(MEASURES, pl.Float32),
         "occlusion": pl.Float32,
         "reason": pl.String,
-        **dict.fromkeys(SCORES, pl.Float32),
+        **dict.fromkeys((*SCORES, "pain_activity"), pl.Float32),
     }
     migrations = Path(__file__).parents[2] / "warehouse" / "migrations"
     table = (migrations / "0001_initial.sql").read_text().split("CREATE TABLE frame_scores (")[1].split(");")[0]
     names = [part.split()[0] for part in table.replace("\n", " ").split(",")]
-    assert frames.columns == names[1:]
+    assert frames.columns == [*names[1:], "pain_activity"]  # which a later migration added
 
 
 def test_same_input_gives_the_same_bytes_whatever_the_threads_and_nearly_so_whatever_the_batch_size(
@@ -171,6 +172,33 @@ def test_face_that_cannot_be_read_keeps_its_box_and_gets_its_reason(
     assert frames.select(MEASURES).null_count().sum_horizontal().item() == 0
     assert frames.select(SCORES).null_count().row(0) == (2,) * 28
     assert (summary.frames_with_face, summary.frames_scored, summary.leading_expression) == (2, 0, None)
+
+
+@pytest.mark.parametrize("region", [Region.BROW, Region.MOUTH])
+def test_what_is_covered_has_no_score(
+    tmp_path: Path, bundle: Bundle, film: list[Picture], scorer: Scorer, region: Region
+) -> None:
+    """The bundle calls one region covered, whatever it sees."""
+    shutil.copytree(bundle.path, tmp_path / "bundle")
+    limits = {each.value: 1.0 if each is region else 0.0 for each in Region}
+    write_card(tmp_path / "bundle", replace(bundle.card, calibration={"visible_from": limits}))
+    video = write_video(tmp_path / "film.mp4", film)
+    frames, _ = _score(Scorer(load_bundle(tmp_path / "bundle"), ScoringOptions(), threads=1), video)
+    plain, _ = _score(scorer, video)
+    assert checked_frames({"s1": frames}).height == len(frames)
+    seen = frames.filter("is_subject")
+    assert seen["occlusion"].is_between(0, 1).all()
+    assert seen["occlusion"].null_count() == 0
+    assert plain["occlusion"].null_count() == len(plain)
+    if region is Region.MOUTH:
+        assert set(reasons(seen)) == {"covered"}
+        assert seen.select(*SCORES, "pain_activity").null_count().row(0) == (len(seen),) * 29
+    else:
+        assert set(reasons(seen)) == {None}
+        gone = {name for name in (*SCORES, "pain_activity") if seen[name].null_count() == len(seen)}
+        assert gone == {unit.column for unit in ACTION_UNITS if unit.region is region} | {"pain_activity"}
+        kept = [name for name in SCORES if name not in gone]
+        assert seen.select(kept).equals(plain.filter("is_subject").select(kept))
 
 
 def test_grey_video_scores_like_its_coloured_original(tmp_path: Path, scorer: Scorer, portrait: Picture) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pmfer.decision import POWERS, STRICT_COST, choose_power, decide, phrase_offset
+from pmfer.decision import CLEAN_COVERED, POWERS, STRICT_COST, choose_power, covered_below, decide, phrase_offset
 from pmfer.metrics import accuracy, expected_calibration_error, macro_recall
 
 PRIOR = np.array([0.7, 0.25, 0.05])
@@ -31,7 +31,7 @@ def test_the_temperature_holds_on_clean_and_on_corrupted_faces() -> None:
     clean, labels = subdued(20_000, 2.2, 1)
     dice = np.random.default_rng(2)
     corrupted = clean + dice.normal(0, 3, clean.shape).astype(np.float32)  # as sure of itself, more often wrong
-    decision = decide(clean, corrupted, labels, PRIOR, (0.0,))
+    decision = decide(clean, corrupted, labels, PRIOR, (0.0,), {})
 
     def error(logits: np.ndarray, temperature: float) -> float:
         scaled = (logits - decision.power * np.log(PRIOR)) / temperature
@@ -47,3 +47,12 @@ def test_half_of_the_scale_is_where_the_table_says_the_unit_shows() -> None:
     logits = np.random.default_rng(3).normal(-4, 1, 10_000).astype(np.float32)
     offset = phrase_offset(logits, 0.12)
     assert ((logits + offset) > 0).mean() == pytest.approx(0.12, abs=0.002)
+
+
+def test_as_many_clean_faces_count_as_covered_as_may() -> None:
+    visible = np.random.default_rng(4).beta([[20, 5]], [[1, 1]], (5_000, 2)).astype(np.float32)
+    limits = covered_below(visible, ("brow", "mouth"))
+    assert limits["mouth"] < limits["brow"]
+    covered = visible < np.array([limits["brow"], limits["mouth"]])
+    assert covered.any(axis=1).mean() == pytest.approx(CLEAN_COVERED, abs=0.002)
+    assert covered[:, 0].mean() == pytest.approx(covered[:, 1].mean(), abs=0.002)

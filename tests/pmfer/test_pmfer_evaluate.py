@@ -25,7 +25,8 @@ def test_answers_are_given_among_the_classes_of_the_set() -> None:
 
 def test_pain_related_activity_puts_phrases_together_as_pspi_does() -> None:
     scores = {f"au{unit:02d}": floats(unit / 100) for unit in (4, 6, 7, 9, 10, 43)}
-    assert scored_activity(scores) == pytest.approx((0.04 + 0.07 + 0.10 + 0.43) / 4)
+    assert scored_activity(scores) is None
+    assert scored_activity(scores | {"happiness": floats(0)}) == pytest.approx((0.04 + 0.07 + 0.10 + 0.43) / 4)
     assert scored_activity({"au04": floats(1)}) is None
 
 
@@ -66,9 +67,18 @@ def test_misses_lower_accuracy_and_are_named_by_expression() -> None:
 def test_pain_is_mapped_by_other_subjects_and_by_sixteen_where_there_are_none() -> None:
     scores = {f"au{unit:02d}": floats(0, 0.5, 1, 0, 0.5, 1) for unit in (4, 6, 7, 9, 10, 43)}
     pspi = floats(0, 8, 16, 0, 8, 16)
-    alone = measure(np.full((6, 8), 1 / 8, np.float32), scores, labelled(6, pspi=pspi))
+    sad = np.eye(8, dtype=np.float32)[[EXPRESSION_NAMES.index("sadness")] * 6]
+    alone = measure(sad, scores, labelled(6, pspi=pspi))
     assert (alone["pain_scale"], alone["mae"]) == ("times_sixteen", pytest.approx(0))
     subjects = ("a", "a", "a", "b", "b", "b")
-    half = measure(np.full((6, 8), 1 / 8, np.float32), scores, labelled(6, pspi=pspi / 2, subjects=subjects))
+    half = measure(sad, scores, labelled(6, pspi=pspi / 2, subjects=subjects))
     assert half["pain_scale"] == "leave_one_subject_out"
     assert (half["pearson"], half["icc"], half["mae"]) == pytest.approx((1, 1, 0), abs=1e-5)
+
+
+def test_pain_related_activity_is_told_by_expression_and_smiles_do_not_raise_it() -> None:
+    labels = [EXPRESSION_NAMES.index(name) for name in ("neutral", "happiness", "sadness")]
+    cheeks = {f"au{unit:02d}": floats(0, 1, 1) if unit in (6, 7) else floats(0, 0, 0) for unit in (4, 6, 7, 9, 10, 43)}
+    figures = measure(np.eye(8, dtype=np.float32)[labels], cheeks, labelled(3, votes=label_votes(np.array(labels))))
+    found = figures["pain_activity"]
+    assert (found["neutral"], found["happiness"], found["sadness"], found["anger"]) == (0, 0, 0.25, None)

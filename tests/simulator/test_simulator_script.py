@@ -46,6 +46,7 @@ def test_pain_activity_of_a_full_grimace() -> None:
     assert drawn_activity({}) == 0
     assert drawn_activity(dict.fromkeys(GRIMACE, 1.0)) == 1.0
     assert drawn_activity({6: 0.2, 7: 0.6}) == pytest.approx(0.15)  # the stronger of 6 and 7, a quarter of the scale
+    assert drawn_activity({6: 0.8, 12: 1.0}) == 0  # a smile
 
 
 @pytest.mark.parametrize("course", Course)

@@ -9,6 +9,7 @@ from warehouse_samples import BUNDLE, content, sample_frames, sample_scoring, sa
 
 from pmfer.errors import WarehouseError
 from pmfer.frame_row import FACE_COLUMNS, SCORE_COLUMNS
+from warehouse.contracts import broken_contracts
 from warehouse.frames import checked_frames
 from warehouse.store import store_session
 
@@ -80,7 +81,7 @@ def test_nothing_is_stored_of_a_batch_in_which_any_value_breaks_a_rule(writer: d
 
 
 def test_what_describes_another_persons_face_is_refused() -> None:
-    unscored = dict.fromkeys(SCORE_COLUMNS)
+    unscored = dict.fromkeys((*SCORE_COLUMNS, "pain_activity"))
     visitor = FRAMES.with_columns(
         reason=pl.lit("not_subject"), face_count=pl.lit(1, pl.Int32), is_subject=False, **unscored
     ).cast(FRAMES.schema)
@@ -162,3 +163,15 @@ def test_nothing_is_stored_of_a_batch_whose_additional_phrase_breaks_a_rule(writ
 def test_a_phrase_that_the_bundle_does_not_have_is_refused() -> None:
     with pytest.raises(WarehouseError, match="column jaw_clamped: unexpected"):
         checked_frames({"s1": WITH_OWN}, BUNDLE.extra_columns)
+
+
+def test_phrases_may_be_missing_where_the_face_is_covered_and_expressions_may_not(
+    writer: duckdb.DuckDBPyConnection,
+) -> None:
+    covered = pl.col("frame_index") == FRAMES["frame_index"][SCORED]
+    hidden = [pl.when(~covered).then(name).alias(name) for name in ("au04", "pain_activity")]
+    partly = FRAMES.with_columns(*hidden, occlusion=pl.when(covered).then(pl.lit(0.3, pl.Float32)))
+    assert store_session(writer, sample_session("s1"), sample_scoring(partly), BUNDLE, partly)
+    assert "missing_scores_have_a_reason" not in {breach.name for breach in broken_contracts(writer)}
+    with pytest.raises(WarehouseError, match="column happiness, row 0: must not be NULL in a frame without a reason"):
+        checked_frames({"s1": partly.with_columns(happiness=pl.when(~covered).then("happiness"))})

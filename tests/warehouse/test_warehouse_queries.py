@@ -22,7 +22,7 @@ from warehouse_samples import (
 
 from pmfer.errors import QuarantineReason, WarehouseError
 from pmfer.expressions import EXPRESSION_NAMES
-from pmfer.facs import AU_COLUMNS, PAIN_COLUMNS, pain_activity
+from pmfer.facs import AU_COLUMNS
 from pmfer.frame_row import SCORE_COLUMNS
 from warehouse import quarantine, queries
 from warehouse.address import Address
@@ -51,7 +51,7 @@ def store_frames(connection: duckdb.DuckDBPyConnection, name: str, frames: pl.Da
 
 def unscored(frames: pl.DataFrame, reason: str) -> pl.DataFrame:
     """The same frames, none of them scored."""
-    blank = frames.with_columns(reason=pl.lit(reason), **dict.fromkeys(SCORE_COLUMNS))
+    blank = frames.with_columns(reason=pl.lit(reason), **dict.fromkeys((*SCORE_COLUMNS, "pain_activity")))
     return blank.with_columns(face_count=2, is_subject=True).cast(frames.schema)
 
 
@@ -67,8 +67,7 @@ def test_summary_is_what_the_frames_say(writer: duckdb.DuckDBPyConnection) -> No
         assert row[f"{name}_share"] == pytest.approx(leading.count(name) / 150)
     for name in (*EXPRESSION_NAMES, *AU_COLUMNS):
         assert row[f"{name}_mean"] == pytest.approx(scored[name].mean())
-    activity = pain_activity({name: pl.col(name) for name in PAIN_COLUMNS}, pl.max_horizontal)
-    assert row["pain_activity_mean"] == pytest.approx(scored.select(activity.mean()).item(), rel=1e-5)
+    assert row["pain_activity_mean"] == pytest.approx(scored["pain_activity"].mean(), rel=1e-5)
     assert row["expressivity_mean"] == pytest.approx(1 - scored["neutral"].mean(), rel=1e-5)
     assert row["brightness_median"] == pytest.approx(frames["brightness"].median())
     assert row["yaw_abs_median_deg"] == pytest.approx(frames["yaw_deg"].abs().median())

@@ -9,6 +9,7 @@ import polars as pl
 
 from pmfer.errors import QuarantineReason
 from pmfer.frame_row import FRAME_SCHEMA, SCORE_COLUMNS
+from pmfer.pain import with_pain_activity
 from warehouse import migrate
 from warehouse.queries import Provenance
 from warehouse.records import BundleRecord, QuarantineRecord, RunOutcome, RunRecord, ScoringRecord, SessionRecord
@@ -66,6 +67,7 @@ def sample_frames(session_id: str, count: int = 40) -> pl.DataFrame:
         pts_s=pl.int_range(pl.len()) / 5 + 0.1,
         occlusion=None,
     )
+    frames = with_pain_activity(frames).with_columns(pl.col("pain_activity").round(3))
     return frames.select(pl.col(name).cast(dtype) for name, dtype in FRAME_SCHEMA.items())
 
 
