@@ -37,6 +37,7 @@ class Lack(StrEnum):
     ALL_SET_ASIDE = "all_set_aside"  # something was recorded, and every session of it is in quarantine
     TOO_DARK = "too_dark"  # too few frames, most of the others for want of light
     TOO_BRIGHT = "too_bright"  # too few frames, most of the others washed out
+    COVERED = "covered"  # too few frames, most of the others with a covered face
     TURNED_AWAY = "turned_away"  # too few frames of a face turned towards the camera
     TOO_LITTLE_SEEN = "too_little_seen"  # too few frames for any other reason, or for several
     TOO_SHORT = "too_short"  # the face was in view, but too little was recorded, or too little of it could be used
@@ -182,11 +183,18 @@ def stage_of(finding: Finding, day: date, accepted: date | None, thresholds: Thr
     return Stage.USUAL if episode is None else Stage.BACK
 
 
+_OBSTACLES = {
+    "frames_too_dark": Lack.TOO_DARK,
+    "frames_too_bright": Lack.TOO_BRIGHT,
+    "frames_covered": Lack.COVERED,
+}
+
+
 def missing_reason(today: pl.DataFrame, set_aside: int, thresholds: Thresholds) -> Lack:
     """Why a day has no values, if it has none.
 
-    Light is named where it took most of the frames that were not scored, a turned face where the frames would have been
-    enough. Where the face was in view most of the time, too little was recorded, or too little of it could be used; for
+    Light or a cover is named where it took most of the frames that were not scored, a turned face where the frames
+    would have been enough. Where the face was in view most of the time, too little was recorded, or too little of it could be used; for
     anything else, or a mixture, the face was seen too little.
 
     Args:
@@ -206,7 +214,7 @@ def missing_reason(today: pl.DataFrame, set_aside: int, thresholds: Thresholds) 
     if scored > thresholds.dominant_share * sampled:
         return Lack.TOO_SHORT
     unscored = sampled - scored
-    for column, lack in (("frames_too_dark", Lack.TOO_DARK), ("frames_too_bright", Lack.TOO_BRIGHT)):
+    for column, lack in _OBSTACLES.items():
         if today[column].sum() > thresholds.dominant_share * unscored:
             return lack
     return Lack.TOO_LITTLE_SEEN

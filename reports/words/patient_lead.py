@@ -209,7 +209,7 @@ def _reasons(say: Language, report: PatientReport) -> tuple[str, ...]:
     reasons = _unusable_note(say, report)
     if report.lack is Lack.ALL_SET_ASIDE:
         reasons.append(say("The second page lists them."))
-    if report.lack in (Lack.TOO_SHORT, Lack.TOO_LITTLE_SEEN, Lack.TOO_DARK, Lack.TOO_BRIGHT):
+    if report.lack in (Lack.TOO_SHORT, Lack.TOO_LITTLE_SEEN, Lack.TOO_DARK, Lack.TOO_BRIGHT, Lack.COVERED):
         reasons.append(
             say(
                 "To be compared, a day needs {needed} pictures in which the face can be read; there were {scored}.",

@@ -141,7 +141,13 @@ def test_later_days_do_not_change_a_report() -> None:
 
 def sessions_of_a_day(*sessions: dict[str, object]) -> pl.DataFrame:
     """Sessions of 100 sampled frames, of which ten were scored unless said otherwise."""
-    usual = {"frames_sampled": 100, "frames_scored": 10, "frames_too_dark": 0, "frames_too_bright": 0}
+    usual = {
+        "frames_sampled": 100,
+        "frames_scored": 10,
+        "frames_too_dark": 0,
+        "frames_too_bright": 0,
+        "frames_covered": 0,
+    }
     return pl.DataFrame([usual | {"yaw_abs_median_deg": 5.0} | session for session in sessions])
 
 
@@ -152,6 +158,7 @@ def sessions_of_a_day(*sessions: dict[str, object]) -> pl.DataFrame:
         ({"frames_too_dark": 45}, Lack.TOO_LITTLE_SEEN),  # half of the ninety that were not scored is not most of them
         ({"frames_too_bright": 60}, Lack.TOO_BRIGHT),
         ({"frames_too_bright": 30, "frames_too_dark": 30}, Lack.TOO_LITTLE_SEEN),
+        ({"frames_covered": 60}, Lack.COVERED),
         ({"frames_scored": 90, "yaw_abs_median_deg": 35.0}, Lack.TURNED_AWAY),
         ({"frames_scored": 90, "yaw_abs_median_deg": None}, Lack.TOO_FEW_SESSIONS),
         ({}, Lack.TOO_LITTLE_SEEN),

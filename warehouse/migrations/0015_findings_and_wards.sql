@@ -40,7 +40,7 @@ COMMENT ON COLUMN findings.options_sha256 IS 'Digest of the scoring options, 64 
 COMMENT ON COLUMN findings.kind IS 'headline: a measure that puts the patient on the ward''s list; phrase: one that explains a change and puts nobody there; context: counted and told.';
 COMMENT ON COLUMN findings.state IS 'How the day compares with the patient''s own usual days: usual, higher, lower or insufficient.';
 COMMENT ON COLUMN findings.stage IS 'Where a flag stands on the day: new (opened that day), open (opened earlier, not back yet), back (closed within the last 7 days), accepted (a person accepted the new level), usual (none of those) or not_compared. A flag that was open when the measure could not be compared stays open.';
-COMMENT ON COLUMN findings.rules IS 'Rules that raised it that day: beyond_limits, ewma, shift, trend. Empty for a day without any.';
+COMMENT ON COLUMN findings.rules IS 'Rules that raised it that day: beyond_limits, ewma, change, shift, trend. Empty for a day without any.';
 COMMENT ON COLUMN findings.value IS 'Value of the day, in the unit of the measure as in daily_values. NULL where the day had too little data.';
 COMMENT ON COLUMN findings.recent IS 'Weighted mean of the last days, in that unit. NULL without a value.';
 COMMENT ON COLUMN findings.usual_low IS 'Lower end of the usual range, in that unit: the middle 80 % of the baseline days, their whole range where there are fewer than 10. NULL without a baseline.';
@@ -56,7 +56,7 @@ COMMENT ON COLUMN findings.onset_from IS 'First day of the interval, of about 80
 COMMENT ON COLUMN findings.onset_to IS 'Last day of that interval. NULL without a flag.';
 COMMENT ON COLUMN findings.closed_on IS 'Day on which the patient was back. NULL while the flag is open, and without one.';
 COMMENT ON COLUMN findings.days_open IS 'Days with enough data from opened_on to this day, both included, count. NULL without a flag.';
-COMMENT ON COLUMN findings.lack IS 'Why nothing was compared: no_session, all_set_aside, too_dark, too_bright, turned_away, too_little_seen, too_few_sessions, not_measured or no_baseline. NULL exactly where the state is not insufficient.';
+COMMENT ON COLUMN findings.lack IS 'Why nothing was compared: no_session, all_set_aside, too_dark, too_bright, covered, turned_away, too_little_seen, too_short, too_few_sessions, not_measured or no_baseline. NULL exactly where the state is not insufficient.';
 COMMENT ON COLUMN findings.accepted_on IS 'First day of the new usual level that a person accepted and that the comparison rests on, as from_date of accepted_levels. NULL for none.';
 COMMENT ON COLUMN findings.found_at IS 'When the row was written.';
 COMMENT ON COLUMN findings.code_version IS 'Version of the software that compared.';
