@@ -194,8 +194,8 @@ def missing_reason(today: pl.DataFrame, set_aside: int, thresholds: Thresholds) 
     """Why a day has no values, if it has none.
 
     Light or a cover is named where it took most of the frames that were not scored, a turned face where the frames
-    would have been enough. Where the face was in view most of the time, too little was recorded, or too little of it could be used; for
-    anything else, or a mixture, the face was seen too little.
+    would have been enough. Where the face was in view most of the time, too little was recorded, or too little of it
+    could be used; for anything else, or a mixture, the face was seen too little.
 
     Args:
         today: the day's rows of session_summary of one patient.

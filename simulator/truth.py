@@ -38,7 +38,7 @@ class SessionTruth:
     frames: int  # drawn and encoded; of a video cut short fewer can be read
     duration_s: float  # first to last frame
     mean_units: dict[str, float]  # mean intensity of each drawn action unit by column name, `au01` to `au43`, 0..1
-    pain_activity: float  # mean over the frames of pmfer.facs.pain_activity, 0..1
+    pain_activity: float  # mean over the frames of pmfer.pain.pain_activity, 0..1
 
     @property
     def shows_face(self) -> bool:

@@ -141,14 +141,9 @@ def test_later_days_do_not_change_a_report() -> None:
 
 def sessions_of_a_day(*sessions: dict[str, object]) -> pl.DataFrame:
     """Sessions of 100 sampled frames, of which ten were scored unless said otherwise."""
-    usual = {
-        "frames_sampled": 100,
-        "frames_scored": 10,
-        "frames_too_dark": 0,
-        "frames_too_bright": 0,
-        "frames_covered": 0,
-    }
-    return pl.DataFrame([usual | {"yaw_abs_median_deg": 5.0} | session for session in sessions])
+    usual = {"frames_sampled": 100, "frames_scored": 10, "yaw_abs_median_deg": 5.0}
+    usual |= dict.fromkeys(("frames_too_dark", "frames_too_bright", "frames_covered"), 0)
+    return pl.DataFrame([usual | session for session in sessions])
 
 
 @pytest.mark.parametrize(

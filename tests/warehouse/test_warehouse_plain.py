@@ -10,7 +10,7 @@ import pytest
 from warehouse_samples import BUNDLE, COMPLETED, sample_frames, sample_run, sample_scoring, sample_session
 
 from pmfer.expressions import EXPRESSION_NAMES
-from pmfer.facs import pain_activity
+from pmfer.pain import pain_activity
 from pmfer.frame_row import SCORE_COLUMNS
 from warehouse.address import Address, FileAddress
 from warehouse.connection import open_reader
