@@ -244,6 +244,13 @@ def test_what_cannot_be_meant_is_one_line_and_changes_nothing(
     assert folder.published.read_bytes() == before
 
 
+def test_a_list_of_nobody_is_one_line(
+    folder: DataFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, folder, "list", "ash-1") == 1
+    assert capsys.readouterr().err == "pmfer: patient 'ash-1': not on record; correct the pseudonym\n"
+
+
 def test_what_was_not_accepted_cannot_be_undone(
     folder: DataFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
