@@ -16,7 +16,7 @@ from reports.findings import Finding
 from reports.measures import HEADLINE_MEASURES
 from reports.patient import PatientReport
 from reports.ward import WardReport
-from warehouse import findings
+from warehouse import findings, queries
 from warehouse.address import Address
 from warehouse.connection import open_reader
 from warehouse.records import AcceptedLevel, FindingRecord
@@ -68,12 +68,14 @@ def _record(patient_id: str, day: date, origin: Origin, kind: Kind, finding: Fin
         rules=tuple(signal.rule.value for signal in finding.signals),
         value=finding.value,
         recent=finding.recent,
+        mean_since=finding.mean_since,
         usual_low=low,
         usual_high=high,
         centre=base.centre if base else None,
         limit_low=base.low if base else None,
         limit_high=base.high if base else None,
         baseline_days=base.days if base else 0,
+        tentative=finding.tentative,
         direction=flag.state.value if flag else None,
         opened_on=flag.opened if flag else None,
         onset_on=flag.onset if flag else None,
@@ -96,13 +98,19 @@ def flags(
         undone.
 
     Raises:
+        ConfigurationError: the patient is not on record.
         WarehouseError: nothing was published yet.
     """
     with closing(open_reader(warehouse)) as reader:
         record_reading(data, "findings")
+        every = findings.flags(reader, patient_id)
         levels = findings.accepted_levels(reader, patient_id)
-        shown = levels if over else levels.filter(pl.col("undone_at").is_null())
-        return findings.flags(reader, patient_id, over=over), shown
+        known = patient_id is None or every.height or levels.height or patient_id in queries.patient_ids(reader)
+        if not known:
+            raise ConfigurationError(f"patient '{printable(str(patient_id))}': not on record; correct the pseudonym")
+        if over:
+            return every, levels
+        return findings.flags(reader, patient_id, over=False), levels.filter(pl.col("undone_at").is_null())
 
 
 def accept(data: DataFolder, warehouse: Address, level: AcceptedLevel) -> None:

@@ -151,12 +151,14 @@ class FindingRecord:
     rules: tuple[str, ...] = ()  # that raised it
     value: float | None = None  # None where the day had too little data
     recent: float | None = None  # weighted mean of the last days
+    mean_since: float | None = None  # mean of the days since the onset of an open flag
     usual_low: float | None = None  # None without a baseline, as the next four
     usual_high: float | None = None
     centre: float | None = None
     limit_low: float | None = None
     limit_high: float | None = None
     baseline_days: int = 0
+    tentative: bool = False  # whether so few days cannot rule out a large change
     direction: str | None = None  # of the flag, higher or lower; None without one, as the next six
     opened_on: date | None = None
     onset_on: date | None = None

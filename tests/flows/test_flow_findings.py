@@ -84,12 +84,14 @@ def said(finding: Mapping[str, Any]) -> Row:
         "rules": [signal["rule"] for signal in finding["signals"]],
         "value": finding["value"],
         "recent": finding["recent"],
+        "mean_since": finding["mean_since"],
         "usual_low": usual[0],
         "usual_high": usual[1],
         "centre": base.get("centre"),
         "limit_low": base.get("low"),
         "limit_high": base.get("high"),
         "baseline_days": base.get("days", 0),
+        "tentative": finding["tentative"],
         "direction": flag.get("state"),
         "days_open": flag.get("days_open"),
         "lack": finding["lack"],
@@ -240,6 +242,13 @@ def test_what_cannot_be_meant_is_one_line_and_changes_nothing(
     assert told.err.startswith(f"pmfer: {line}")
     assert len(told.err.splitlines()) == 1
     assert folder.published.read_bytes() == before
+
+
+def test_a_list_of_nobody_is_one_line(
+    folder: DataFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, folder, "list", "ash-1") == 1
+    assert capsys.readouterr().err == "pmfer: patient 'ash-1': not on record; correct the pseudonym\n"
 
 
 def test_what_was_not_accepted_cannot_be_undone(

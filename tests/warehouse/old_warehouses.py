@@ -118,11 +118,11 @@ _ROWS_SINCE = {
     15: """
     INSERT INTO findings (
         patient_id, session_date, measure, bundle_id, options_sha256, kind, state, stage, rules, value, baseline_days,
-        direction, opened_on, found_at, code_version
+        tentative, direction, opened_on, found_at, code_version
     )
     VALUES (
         'birch-01', '2026-05-02', 'pain_activity', sha256('card'), sha256('options'), 'headline', 'higher', 'new',
-        ['ewma'], 0.5, 9, 'higher', '2026-05-02', now(), '0.1'
+        ['ewma'], 0.5, 9, true, 'higher', '2026-05-02', now(), '0.1'
     );
     INSERT INTO accepted_levels (patient_id, measure, from_date, note, actor, accepted_at)
     VALUES ('birch-01', 'pain_activity', '2026-05-01', 'new glasses', 'night-team', now());

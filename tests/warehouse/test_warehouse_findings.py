@@ -140,6 +140,12 @@ def test_a_flag_that_reports_stopped_telling_of_is_back_from_the_next_comparison
 
 
 @in_a_file
+def test_a_flag_that_comes_back_within_days_of_its_end_goes_on(writer: Connection) -> None:
+    said(writer, [higher(4, 4), back(6, 4, 6), back(7, 4, 6), higher(8, 4)])
+    assert shown(writer, "opened_on", "last_flagged_on", "closed_on", "outcome") == [(day(4), day(8), None, "open")]
+
+
+@in_a_file
 def test_phrases_and_context_put_nobody_on_the_list(writer: Connection) -> None:
     said(writer, [higher(4, 4, measure="au04", kind="phrase")])
     assert flags(writer).is_empty()

@@ -13,12 +13,14 @@ CREATE TABLE findings (
     rules          VARCHAR[] NOT NULL,
     value          DOUBLE,
     recent         DOUBLE,
+    mean_since     DOUBLE,
     usual_low      DOUBLE,
     usual_high     DOUBLE,
     centre         DOUBLE,
     limit_low      DOUBLE,
     limit_high     DOUBLE,
     baseline_days  INTEGER NOT NULL,
+    tentative      BOOLEAN NOT NULL,
     direction      VARCHAR,
     opened_on      DATE,
     onset_on       DATE,
@@ -43,12 +45,14 @@ COMMENT ON COLUMN findings.stage IS 'Where a flag stands on the day: new (opened
 COMMENT ON COLUMN findings.rules IS 'Rules that raised it that day: beyond_limits, ewma, change, shift, trend. Empty for a day without any.';
 COMMENT ON COLUMN findings.value IS 'Value of the day, in the unit of the measure as in daily_values. NULL where the day had too little data.';
 COMMENT ON COLUMN findings.recent IS 'Weighted mean of the last days, in that unit. NULL without a value.';
+COMMENT ON COLUMN findings.mean_since IS 'Mean of the days since the onset of an open flag, in that unit. NULL without an open flag.';
 COMMENT ON COLUMN findings.usual_low IS 'Lower end of the usual range, in that unit: the middle 80 % of the baseline days, their whole range where there are fewer than 10. NULL without a baseline.';
 COMMENT ON COLUMN findings.usual_high IS 'Upper end of the usual range, in that unit. NULL without a baseline.';
 COMMENT ON COLUMN findings.centre IS 'Centre of the baseline days, in that unit. NULL without a baseline.';
 COMMENT ON COLUMN findings.limit_low IS 'Lower alarm limit, in that unit, from 0. NULL without a baseline.';
 COMMENT ON COLUMN findings.limit_high IS 'Upper alarm limit, in that unit. NULL without a baseline.';
 COMMENT ON COLUMN findings.baseline_days IS 'Days that the baseline rests on, count. 0 without a baseline.';
+COMMENT ON COLUMN findings.tentative IS 'Whether it was compared with so few days that usual cannot rule out a large change.';
 COMMENT ON COLUMN findings.direction IS 'Which way the flag in opened_on went: higher or lower. NULL exactly where opened_on is.';
 COMMENT ON COLUMN findings.opened_on IS 'First flagged day of the flag that is open, or that closed within the last 7 days. NULL without one.';
 COMMENT ON COLUMN findings.onset_on IS 'When the change of that flag most likely began. NULL without a flag.';
