@@ -10,8 +10,8 @@ import pytest
 from warehouse_samples import BUNDLE, COMPLETED, sample_frames, sample_run, sample_scoring, sample_session
 
 from pmfer.expressions import EXPRESSION_NAMES
-from pmfer.pain import pain_activity
 from pmfer.frame_row import SCORE_COLUMNS
+from pmfer.pain import pain_activity
 from warehouse.address import Address, FileAddress
 from warehouse.connection import open_reader
 from warehouse.dictionary import COLUMNS
