@@ -1,6 +1,6 @@
--- Pain-related facial activity is computed once, when a session is scored, and kept with the frame: it needs the frames
--- around it, since a sleeper's eyes do not count. Frames of earlier releases keep the value that they had, without that
--- and with the cheeks of a smile. And a face may be covered: such frames have a reason of their own.
+-- Pain-related facial activity is computed once, when a session is scored, and kept with the frame.
+-- It needs the frames around it, since a sleeper's eyes do not count. Frames of earlier releases keep the value that they
+-- had, without that and with the cheeks of a smile. And a face may be covered: such frames have a reason of their own.
 
 ALTER TABLE stored_frames ADD COLUMN pain_activity DECIMAL(4, 3);
 COMMENT ON COLUMN stored_frames.pain_activity IS 'As in frame_scores, to three decimals.';
