@@ -1,7 +1,10 @@
 """A trained model ready to answer: its text side computed once, its scores of faces, and the ONNX graph to export."""
 
+import logging
 import random
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -132,17 +135,18 @@ def write_onnx(model: InferenceModel, size_px: int, path: Path) -> None:
     """Export `faces` -> `expression`, `au_phrase`, `attention`, `visibility`; weights in half precision."""
     example = torch.zeros(2, model.model.image_encoder.channels, size_px, size_px)
     batch = torch.export.Dim("batch", min=1)
-    program = torch.onnx.export(
-        model.eval(),
-        (example,),
-        dynamo=True,
-        input_names=["faces"],
-        output_names=["expression", "au_phrase", "attention", "visibility"],
-        dynamic_shapes={"faces": {0: batch}},
-        opset_version=OPSET,
-        optimize=True,
-        verbose=False,
-    )
+    with _exporters_kept_quiet():
+        program = torch.onnx.export(
+            model.eval(),
+            (example,),
+            dynamo=True,
+            input_names=["faces"],
+            output_names=["expression", "au_phrase", "attention", "visibility"],
+            dynamic_shapes={"faces": {0: batch}},
+            opset_version=OPSET,
+            optimize=True,
+            verbose=False,
+        )
     if program is None:
         raise RuntimeError("torch.onnx.export returned nothing")
     graph = program.model_proto
@@ -150,3 +154,19 @@ def write_onnx(model: InferenceModel, size_px: int, path: Path) -> None:
     forget_origin(graph)
     onnx.checker.check_model(graph)
     path.write_bytes(graph.SerializeToString())
+
+
+@contextmanager
+def _exporters_kept_quiet() -> Iterator[None]:
+    """Hold back what torch and onnxscript tell their developers: packages that are missing, steps that are left out."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -344,7 +344,11 @@ def test_a_bundle_has_no_text_side_to_bake_again(bundles: tuple[Bundle, Bundle],
 
 
 def test_the_command_exports_with_phrases(
-    checkpoint: Path, ferplus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    checkpoint: Path,
+    ferplus: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     crop = Path(__file__).parents[2] / "pmfer" / "configs" / "crop.json"
     arguments = ["export", checkpoint, "--data", ferplus, "--out", tmp_path / "out", "--crop", crop]
@@ -354,6 +358,9 @@ def test_the_command_exports_with_phrases(
     with pytest.raises(SystemExit) as stopped:
         main()
     assert not stopped.value.code
+    said = capfd.readouterr().err
+    assert "torchvision" not in said  # of its exporter's own notes
+    assert "Skipping" not in said
     bundle = load_bundle(tmp_path / "out")
     assert bundle.extra_columns == ("jaw_clamped", "au31")
     assert bundle.card.metrics["test_looks"] == 1
