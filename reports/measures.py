@@ -138,8 +138,8 @@ class Thresholds:
     sudden_size: float = 2.0  # only if it lies so many times as far out as its limits,
     confirming_size: float = 0.4  # or if the valid day before lay at least so far out on the same side
     back_shift: float = 2.0  # spreads from the centre: what "still away" means when a flag asks to be closed
-    back_evidence: float = 2.5  # log likelihood by which "back" must be ahead of "still away" to close it
-    back_cap: float = 1.5  # and by which "still away" can be ahead at most
+    back_evidence: float = 2.75  # log likelihood by which "back" must be ahead of "still away" to close it
+    back_cap: float = 2.0  # and by which "still away" can be ahead at most
     dating_window: int = 42  # valid days among which the onset is looked for
     dating_days: int = 10  # valid days of a flag after which its onset is not estimated anew
     onset_share: float = 0.8  # of the likelihood that the interval of the onset holds

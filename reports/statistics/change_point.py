@@ -1,6 +1,7 @@
 """Changes of level that last: whether the latest days differ from those before, and when a change began."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -30,8 +31,7 @@ class LastingChange:
 
     mean: Floats
     mean_before: Floats
-    error: Floats  # standard error of their difference
-    degrees: Floats  # of freedom of the error
+    sigmas: Floats  # how far apart they are, in the sigmas of a normal distribution that would be as rare
 
 
 def lasting_change(base: GrowingBaseline, known: DaysToLearn, since: Ints, thresholds: Thresholds) -> LastingChange:
@@ -52,7 +52,7 @@ def lasting_change(base: GrowingBaseline, known: DaysToLearn, since: Ints, thres
     latest, start = values[:, ::-1], days[:, ::-1]  # the newest first
     room, count = np.arange(base.values.shape[1]), np.arange(1, most + 1)
     learnt = room < base.count[:, None]
-    before = ((base.days[:, :, None] < start[:, None, :]) & learnt[:, :, None]).sum(axis=1)
+    before = np.take_along_axis(_from_none(base.days_taken(int(days.max()) + 1)), start, axis=1)
     furthest, centre = (thresholds.change_clip * base.spread)[:, None], base.centre[:, None]
     latest = np.clip(latest - centre, -furthest, furthest)
     learnt_values = np.where(learnt, np.clip(base.values - centre, -furthest, furthest), 0)
@@ -65,12 +65,9 @@ def lasting_change(base: GrowingBaseline, known: DaysToLearn, since: Ints, thres
     error = np.sqrt((within + within_before) / free * (doubt + doubt_before))
     compared = (start >= since[:, None]) & (before >= thresholds.min_baseline_days)
     compared &= count >= thresholds.change_least_days
-    return LastingChange(
-        np.where(compared, mean + centre, np.nan),
-        mean_before + centre,
-        np.maximum(error, 1e-9),
-        np.maximum(equivalent_days(count + before - 2, phi), thresholds.least_degrees),
-    )
+    degrees = np.maximum(equivalent_days(count + before - 2, phi), thresholds.least_degrees)
+    sigmas = _normal_of_student((mean - mean_before) / np.maximum(error, 1e-9), degrees)
+    return LastingChange(np.where(compared, mean + centre, np.nan), mean_before + centre, sigmas)
 
 
 def onset_of_step(
@@ -129,15 +126,21 @@ def onset_of_step(
     return Onset(days[rows, likelihood.argmax(axis=1)], days[rows, earliest], days[rows, latest])
 
 
+def _normal_of_student(value: Floats, degrees: Floats) -> Floats:
+    """The value of a normal distribution that is as rare as one of Student's t; Wallace, Biometrika 46, 1959, (3.1)."""
+    size: Floats = np.sqrt(degrees * np.log1p(value**2 / degrees)) * (8 * degrees + 1) / (8 * degrees + 3)
+    return np.copysign(size, value)
+
+
 def _moments(total: Floats, square: Floats, count: Ints) -> tuple[Floats, Floats]:
     """Mean, and sum of squares around it."""
     mean = total / count
     return mean, square - count * mean**2
 
 
-def _from_none(terms: Floats) -> Floats:
+def _from_none(terms: Any) -> Any:
     """Sums of the first 0, 1, 2 ... columns."""
-    return np.concatenate([np.zeros((len(terms), 1)), terms.cumsum(axis=1)], axis=1)
+    return np.pad(terms.cumsum(axis=1), ((0, 0), (1, 0)))
 
 
 def _after(terms: Floats) -> Floats:

@@ -8,7 +8,6 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr, stdtrit
 
 from reports.measures import Thresholds
 from reports.statistics.autocorrelation import next_ewma_variance
@@ -266,16 +265,15 @@ def _lasting(
     sensitivity: Sensitivity,
     thresholds: Thresholds,
 ) -> Floats:
-    """The lasting change that speaks loudest, in half-widths of its limit; 0 where it is smaller than the least change.
+    """The lasting change that speaks loudest, 1 at its limit; 0 where it is smaller than the least change.
 
     Only days since the last flag closed are compared, and while one is open those since its onset.
     """
     since = np.where(episodes.sign != 0, episodes.onset, episodes.closed + 1)
     found = lasting_change(base, known, since, thresholds)
     highest, least = sensitivity.highest[:, None], sensitivity.least_change[:, None]
-    limit = stdtrit(found.degrees, ndtr(sensitivity.change_sigmas)[:, None]) * found.error
     enough = np.abs(from_even(found.mean, highest) - from_even(found.mean_before, highest)) >= least
-    size = np.where(enough, (found.mean - found.mean_before) / limit, 0)
+    size = np.where(enough, found.sigmas, 0) / sensitivity.change_sigmas[:, None]
     loudest: Floats = np.take_along_axis(size, np.abs(size).argmax(axis=1)[:, None], axis=1)[:, 0]
     return loudest
 

@@ -60,7 +60,9 @@ class Episodes:
         back = going_on & ((self.evidence <= -thresholds.back_evidence) | (today.spoke == -self.sign))
         self.valid_days = np.where(going_on, self.passed, self.valid_days)
         self.sign[back], self.closed[back] = 0, today.day
-        self._open(seen & (today.spoke != 0) & (self.sign == 0), today, base, known, thresholds)
+        # The moving average and the latest days lag behind: on the day of the return they may not open it again
+        opening = seen & (today.spoke != 0) & (self.sign == 0) & ~(back & (today.spoke == self.direction))
+        self._open(opening, today, base, known, thresholds)
         self.last_deviation = np.where(seen, deviation, self.last_deviation)
         self.last_day = np.where(seen, today.day, self.last_day)
         young = np.flatnonzero(seen & (self.sign != 0) & (self.valid_days <= thresholds.dating_days))

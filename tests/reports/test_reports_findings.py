@@ -1,13 +1,12 @@
-"""Findings and trends over small frames whose answers can be worked out by hand, and why a day abstains."""
+"""Findings whose answers can be worked out by hand, the stages of a flag, and why a day abstains."""
 
 from dataclasses import replace
 from datetime import timedelta
 
 import polars as pl
 import pytest
-from session_rows import DAY, SMILING, session
+from session_rows import DAY, SMILING
 
-from reports.daily import daily_values
 from reports.findings import (
     Baseline,
     Episode,
@@ -17,21 +16,9 @@ from reports.findings import (
     State,
     find,
     missing_reason,
+    stage_of,
 )
 from reports.measures import DEFAULT_THRESHOLDS, MEASURE_BY_KEY, Rule
-from reports.trends import Trend, session_intervals, trends_of
-
-
-def steady(values: list[float], first_back: int | None = None) -> pl.DataFrame:
-    """Daily values, one a day, the last of them `DAY` unless the first lies further back."""
-    first_back = len(values) - 1 if first_back is None else first_back
-    rows = [session(first_back - i, value) for i, value in enumerate(values)]
-    return daily_values(pl.DataFrame(rows), DEFAULT_THRESHOLDS)
-
-
-def smiling_trend(daily: pl.DataFrame, missing: Lack = Lack.NO_SESSION) -> Trend:
-    return trends_of([SMILING], daily, DAY, missing, DEFAULT_THRESHOLDS)[0]
-
 
 USUAL = Baseline(0.2, 0.17, 0.23, 0.03, 14)
 ABOVE = Signal(Rule.BEYOND_LIMITS, State.HIGHER, DAY, 1.4)
@@ -67,76 +54,43 @@ def test_without_a_value_or_a_baseline_the_finding_abstains_with_the_reason() ->
     assert (early.state, early.lack) == (State.INSUFFICIENT, Lack.NO_BASELINE)
 
 
-def test_days_without_any_spread_still_leave_room_for_the_least_change() -> None:
-    baseline = smiling_trend(steady([0.2] * 15)).finding.baseline
-    # The last four of the fourteen days wait to be learnt.
-    assert baseline == Baseline(pytest.approx(0.2), pytest.approx(0.17), pytest.approx(0.23), pytest.approx(0.03), 10)
+@pytest.mark.parametrize(
+    ("value", "baseline", "episode", "accepted_back", "stage"),
+    [
+        (0.2, USUAL, None, None, Stage.USUAL),
+        (0.1, USUAL, replace(flag(State.LOWER), opened=DAY), None, Stage.NEW),
+        (0.1, USUAL, flag(State.LOWER), None, Stage.OPEN),
+        (None, USUAL, flag(State.LOWER), None, Stage.OPEN),  # nothing seen today, and not back when last seen
+        (0.2, USUAL, flag(State.LOWER, closed=0), None, Stage.BACK),
+        (None, USUAL, flag(State.LOWER, closed=1), None, Stage.NOT_COMPARED),
+        (0.2, None, None, None, Stage.NOT_COMPARED),
+        (0.2, None, None, 3, Stage.ACCEPTED),
+        (0.2, USUAL, None, 20, Stage.ACCEPTED),
+        (0.2, USUAL, None, 28, Stage.USUAL),
+        (0.1, USUAL, flag(State.LOWER), 20, Stage.OPEN),
+        (None, USUAL, None, 20, Stage.NOT_COMPARED),
+    ],
+)
+def test_where_a_measure_stands(
+    value: float | None, baseline: Baseline | None, episode: Episode | None, accepted_back: int | None, stage: Stage
+) -> None:
+    finding = find(SMILING, value, baseline, Lack.NO_SESSION, episode=episode)
+    accepted = None if accepted_back is None else DAY - timedelta(days=accepted_back)
+    assert stage_of(finding, DAY, accepted, DEFAULT_THRESHOLDS) is stage
 
 
-@pytest.mark.parametrize(("today", "state"), [(0.12, State.LOWER), (0.175, State.USUAL), (0.8, State.USUAL)])
-def test_a_day_beyond_its_limits_is_flagged_by_that_rule(today: float, state: State) -> None:
-    finding = smiling_trend(steady([0.2] * 14 + [today])).finding
-    assert finding.state is state
-    assert [signal.rule for signal in finding.signals] == ([Rule.BEYOND_LIMITS] if state is State.LOWER else [])
-    assert all(signal.since == DAY for signal in finding.signals)
+def test_the_number_that_speaks_for_a_flag_is_the_one_its_rule_looked_at() -> None:
+    known = {"episode": flag(State.LOWER), "recent": 0.15}
+    quiet = replace(find(SMILING, 0.19, USUAL, Lack.NO_SESSION, **known), mean_since=0.14, usual=(0.18, 0.22))
+    assert (quiet.judged, quiet.within_usual) == (0.14, False)
+    assert replace(quiet, signals=(BELOW,)).judged == 0.15
+    assert replace(quiet, signals=(BELOW, replace(BELOW, rule=Rule.BEYOND_LIMITS))).judged == 0.19
+    assert replace(quiet, usual=(0.1, 0.22)).within_usual  # a young baseline: the page names the centre instead
 
 
-def test_a_single_day_beyond_is_told_and_flagged_once_the_next_one_agrees() -> None:
-    alone = smiling_trend(steady([0.2] * 14 + [0.165])).finding
-    assert (alone.stage, [signal.rule for signal in alone.told]) == (Stage.USUAL, [Rule.BEYOND_LIMITS])
-    agreed = smiling_trend(steady([0.2] * 14 + [0.165, 0.165])).finding
-    assert (agreed.stage, agreed.state) == (Stage.NEW, State.LOWER)
-
-
-def test_six_valid_days_are_no_baseline_and_seven_are() -> None:
-    assert smiling_trend(steady([0.2] * 7)).finding.lack is Lack.NO_BASELINE
-    assert smiling_trend(steady([0.2] * 8)).finding.state is State.USUAL
-
-
-def test_the_interval_of_the_day_comes_from_its_sessions_and_needs_four() -> None:
-    sessions = [session(0, value) | {"started_at": at, "session_id": str(at)} for at, value in enumerate((0.1,) * 3)]
-    assert session_intervals([SMILING], pl.DataFrame(sessions), DEFAULT_THRESHOLDS) == {}
-    sessions.append(session(0, 0.4) | {"started_at": 5, "session_id": "5"})
-    low, high = session_intervals([SMILING], pl.DataFrame(sessions), DEFAULT_THRESHOLDS)["smiling"]
-    assert 0 <= low < 0.175 < high < 0.5  # the mean of 0.1, 0.1, 0.1 and 0.4
-    daily = daily_values(pl.DataFrame(sessions), DEFAULT_THRESHOLDS)
-    trend = trends_of([SMILING], daily, DAY, Lack.NO_SESSION, DEFAULT_THRESHOLDS, {"smiling": (low, high)})[0]
-    assert trend.finding.interval == (low, high)
-
-
-def test_what_a_day_lacks_of_its_own_is_said_so() -> None:
-    rows = [session(back, 0.2) for back in range(9, 0, -1)] + [session(0, None) | {"au04_mean": 0.5}]
-    finding = smiling_trend(daily_values(pl.DataFrame(rows, strict=False), DEFAULT_THRESHOLDS)).finding
-    assert (finding.state, finding.lack) == (State.INSUFFICIENT, Lack.NOT_MEASURED)
-    assert finding.baseline is not None
-
-
-def test_a_rule_that_is_switched_off_is_silent() -> None:
-    daily = steady([0.2] * 14 + [0.1])
-    off = replace(DEFAULT_THRESHOLDS, rule_beyond_limits=False, rule_ewma=False)
-    assert trends_of([SMILING], daily, DAY, Lack.NO_SESSION, off)[0].finding.state is State.USUAL
-
-
-def test_a_gap_has_no_points_and_a_bad_day_has_one_without_a_value() -> None:
-    rows = [session(back, 0.2) for back in range(27, 13, -1)]  # two weeks, then nothing for eleven days
-    rows += [session(2, 0.2), session(1, 0.2, scored=3), session(0, 0.05)]
-    trend = smiling_trend(daily_values(pl.DataFrame(rows), DEFAULT_THRESHOLDS))
-    days = [(DAY - point.day).days for point in trend.points]
-    assert days == [*range(27, 13, -1), 2, 1, 0]
-    assert [point.value for point in trend.points[-3:]] == [0.2, None, 0.05]
-    assert trend.finding.state is State.LOWER
-
-
-def test_a_day_without_sessions_says_so_whatever_came_before() -> None:
-    trend = smiling_trend(steady([0.2] * 14, first_back=15))
-    assert (trend.finding.state, trend.finding.lack) == (State.INSUFFICIENT, Lack.NO_SESSION)
-    assert trend.finding.baseline is not None
-
-
-def test_later_days_do_not_change_a_report() -> None:
-    until = steady([0.2] * 20)
-    later = steady([0.2] * 20 + [0.9] * 5, first_back=19)
-    assert smiling_trend(until) == smiling_trend(later)
+def test_a_flag_keeps_its_direction_on_a_day_that_abstains() -> None:
+    unseen = replace(find(SMILING, None, USUAL, Lack.NO_SESSION, episode=flag(State.LOWER)), stage=Stage.OPEN)
+    assert (unseen.state, unseen.flagged, unseen.direction) == (State.INSUFFICIENT, True, State.LOWER)
 
 
 def sessions_of_a_day(*sessions: dict[str, object]) -> pl.DataFrame:

@@ -1,0 +1,139 @@
+"""Which number of a day shows a slight change best: the share of frames, the mean probability, or a phrase's mean?
+
+For `benchmarks.statistics`: patients simulated frame by frame, because a share of frames (the expression that is
+likeliest in a frame) and a mean probability differ only in what they keep of a frame.
+
+A frame has a logit for each of the eight expressions, softmax makes them probabilities, and a phrase has a logit of its
+own. A neutral face is likeliest. Angry expressions come in runs of frames, 6 % of the time, with an intensity that adds
+to the logit of anger and, with another noise, to that of the phrase. Runs, intensity and level vary from patient to
+patient and from day to day (AR(1), phi 0.5). From day 70 on something changes, and stays:
+
+- more often: two and a half times as many runs, as intense as before;
+- stronger: as many runs, twice as intense;
+- subdued: a slight expression all the time, too weak to be likeliest on its own;
+- both, slightly: half as many runs again, and half of the subdued expression.
+
+Every number is charted as the report charts anger, without a least change, with limits widened or narrowed alike until
+all raise as many false flags.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from reports.measures import DEFAULT_THRESHOLDS, MEASURE_BY_KEY, Thresholds
+from reports.statistics.control_chart import control_chart
+from reports.statistics.robust import Floats, to_even
+from reports.trends import sensitivity_of
+
+DAYS, START, FRAMES, RUN = 100, 70, 240, 8  # frames of a day, and of a run of one expression
+ANGER = 1  # place of anger among the eight; neutral has place 0
+NEUTRAL_LOGIT, OTHER_LOGIT, NOISE = 3.0, -0.5, 0.7
+SHARE, INTENSITY = 0.06, 3.2  # of the time, in runs; of a run, logit
+PHRASE_LOGIT, PHRASE_NOISE = -2.5, 1.0
+FALSE_FLAGS = 0.1  # per patient and 60 days, for every number alike
+WIDTHS = np.arange(0.7, 1.4, 0.05)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What changes from day START on."""
+
+    runs: float = 1.0  # times as many
+    intensity: float = 1.0  # times as strong
+    level: float = 0.0  # logit added all the time
+
+
+CHANGES = {
+    "more often": Change(runs=2.5),
+    "stronger": Change(intensity=2.0),
+    "subdued": Change(level=0.7),
+    "both, slightly": Change(runs=1.5, level=0.35),
+}
+
+
+def choice_of_measures(patients: int, seed: int) -> dict[str, Any]:
+    """By kind of change and number: the change in daily SDs, and the share found within 5 and 10 days."""
+    steady = days_of(Change(), patients, seed)
+    widths = {name: _width_for(values) for name, values in steady.items()}
+    result: dict[str, Any] = {"steady": {name: float(values.mean()) for name, values in steady.items()}}
+    for kind, change in CHANGES.items():
+        changed = days_of(change, patients, seed)
+        result[kind] = {name: _found(values, steady[name], widths[name]) for name, values in changed.items()}
+    return result
+
+
+def days_of(change: Change, patients: int, seed: int) -> dict[str, Floats]:
+    """The three numbers of each day, [patients, days]; the same patients and days for the same seed."""
+    rng = np.random.default_rng(seed)
+    numbers: dict[str, list[Floats]] = {"share of frames": [], "mean probability": [], "mean of the phrase": []}
+    for _ in range(patients):
+        for name, values in zip(numbers, _one_patient(change, rng), strict=True):
+            numbers[name].append(values)
+    return {name: np.array(rows) for name, rows in numbers.items()}
+
+
+def _one_patient(change: Change, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
+    later = np.arange(DAYS) >= START
+    usual = rng.standard_normal(3) * (0.4, 0.15, 0.3)
+    daily = _days(rng) * (0.35, 0.1, 0.2)
+    share = SHARE * np.exp(usual[0] + daily[:, 0]) * np.where(later, change.runs, 1)
+    strength = INTENSITY * np.exp(usual[1] + daily[:, 1]) * np.where(later, change.intensity, 1)
+    level = usual[2] + daily[:, 2] + np.where(later, change.level, 0)
+    angry = rng.random((DAYS, FRAMES // RUN)) < share[:, None]
+    spread = rng.gamma(4, 1 / 4, angry.shape)  # not every run is as strong
+    intensity = np.repeat(angry * spread * strength[:, None], RUN, axis=1) + level[:, None]
+    logits = OTHER_LOGIT + NOISE * rng.standard_normal((DAYS, FRAMES, 8))
+    logits[:, :, 0] += NEUTRAL_LOGIT - OTHER_LOGIT
+    logits[:, :, ANGER] += intensity
+    odds = np.exp(logits)
+    probability = odds[:, :, ANGER] / odds.sum(axis=2)
+    phrase = 1 / (1 + np.exp(-(PHRASE_LOGIT + intensity + PHRASE_NOISE * rng.standard_normal((DAYS, FRAMES)))))
+    return (
+        (logits.argmax(axis=2) == ANGER).mean(axis=1),
+        probability.mean(axis=1),
+        phrase.mean(axis=1),
+    )
+
+
+def _days(rng: np.random.Generator, phi: float = 0.5) -> Floats:
+    """[days, 3], AR(1) with variance 1."""
+    state: Floats = rng.standard_normal((DAYS, 3))
+    for day in range(1, DAYS):
+        state[day] = phi * state[day - 1] + np.sqrt(1 - phi**2) * state[day]
+    return state
+
+
+def _flagged(values: Floats, width: float) -> tuple[Floats, Floats]:
+    """Days on which a flag is open, and on which it opens."""
+    anger = replace(MEASURE_BY_KEY["anger"], least_change=0.0)
+    wider = _widened(DEFAULT_THRESHOLDS, width)
+    chart = control_chart(values, sensitivity_of((anger,) * len(values), wider), wider)
+    listed = chart.episode == 1
+    return listed, listed & (chart.opened == np.arange(values.shape[1]))
+
+
+def _widened(thresholds: Thresholds, width: float) -> Thresholds:
+    names = ("strict_limit_sigmas", "strict_ewma_sigmas", "strict_change_sigmas")
+    return replace(thresholds, **{name: width * getattr(thresholds, name) for name in names})
+
+
+def _width_for(values: Floats) -> float:
+    """The narrowest limits that raise no more than the false flags allowed."""
+    for width in WIDTHS:
+        if _flagged(values, width)[1][:, 7:].sum() / len(values) * 60 / (DAYS - 7) <= FALSE_FLAGS:
+            return float(width)
+    return float(WIDTHS[-1])
+
+
+def _found(values: Floats, steady: Floats, width: float) -> dict[str, float]:
+    even, before = (to_even(each, np.ones(len(each))) for each in (values, steady))
+    moved = (even - before)[:, START:].mean(axis=1) / before.std(axis=1)
+    listed = _flagged(values, width)[0]
+    quiet = ~listed[:, START - 1]
+    return {
+        "change, SD": float(np.median(moved)),
+        **{f"within {days}": float(listed[quiet, START : START + days].any(axis=1).mean()) for days in (5, 10)},
+        "limits, times": width,
+    }

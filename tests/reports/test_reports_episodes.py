@@ -1,0 +1,102 @@
+"""The life of a flag over weeks whose truth is known: lasting, returning and repeated changes, gaps, new levels."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_reports_control_chart import CALM, chart, patients
+
+from reports.measures import DEFAULT_THRESHOLDS
+
+SD = 0.05  # of the simulated patients, whose usual level is 0.5
+MONTH = [*CALM, *CALM]
+
+
+def changed(count: int, days: int, start: int, size: float, ramp: int = 1, seed: int = 3) -> np.ndarray:
+    """Simulated patients who change by `size` SD from day `start` on, over `ramp` days, and stay so."""
+    return patients(count, days, seed=seed) + SD * size * np.clip((np.arange(days) - start + 1) / ramp, 0, 1)
+
+
+def test_a_change_that_stays_keeps_its_flag_and_is_never_learnt() -> None:
+    found = chart([*MONTH, *[0.56, 0.57, 0.58] * 12])
+    assert (found.episode[0, 34:] == 1).all()
+    assert found.opened[0, -1] == np.flatnonzero(found.episode[0])[0]
+    assert found.onset[0, -1] == 32
+    assert not found.in_baseline[0, 32:].any()
+    assert found.centre[0, -1] == pytest.approx(found.centre[0, 33], abs=0.005)
+
+
+def test_days_of_a_slow_change_that_were_learnt_before_its_flag_are_given_back() -> None:
+    slow = [*CALM, *np.linspace(0.51, 0.58, 12), *[0.58] * 10]
+    found = chart(slow, replace(DEFAULT_THRESHOLDS, learning_delay=1))
+    opened = int(found.opened[0, -1])
+    assert found.baseline_days[0, opened] > found.baseline_days[0, opened + 2]
+    assert found.episode[0, -1] == 1
+    assert not found.in_baseline[0, found.onset_earliest[0, -1] :].any()
+
+
+def test_of_flagged_changes_of_two_spreads_that_stay_nearly_all_are_still_open_three_weeks_later() -> None:
+    for start, size, ramp in ((20, 3.0, 4), (40, 2.0, 1)):
+        listed = chart(changed(60, start + 21, start, size, ramp)).episode == 1
+        flagged = listed[:, start : start + 20].any(axis=1) & ~listed[:, start - 1]
+        assert flagged.sum() > 35
+        assert listed[flagged, start + 20].mean() > 0.93
+
+
+def test_a_page_seldom_says_as_usual_while_a_large_change_stays() -> None:
+    listed = chart(changed(60, 52, 30, 3.0)).episode == 1
+    assert (~listed[:, 40:]).mean() < 0.05
+
+
+def test_a_change_that_goes_closes_its_flag_within_days_and_learning_goes_on_after_it() -> None:
+    found = chart([*MONTH, *[0.58, 0.60, 0.59] * 3, *MONTH])
+    closed = int(found.closed[0, -1])
+    assert found.onset[0, closed] == 32
+    assert 41 < closed <= 47
+    assert found.valid_days[0, -1] == closed - found.opened[0, -1] + 1
+    assert not found.in_baseline[0, 32 : closed + 1].any()
+    assert found.in_baseline[0, closed + 1]
+
+
+def test_a_false_flag_closes_within_days() -> None:
+    listed = chart(patients(60, 100)).episode == 1
+    edges = np.diff(np.pad(listed.astype(int), ((0, 0), (1, 1))), axis=1)
+    lengths = (np.nonzero(edges == -1)[1] - np.nonzero(edges == 1)[1])[np.nonzero(edges == -1)[1] < 100]
+    assert np.median(lengths) <= 5
+
+
+def test_a_flag_that_comes_back_within_days_is_the_same_and_weeks_later_it_is_another() -> None:
+    high, dip = [0.60, 0.61, 0.59, 0.60], [0.50, 0.49, 0.48]
+    soon = chart([*MONTH, *high, *dip, *high, *high])
+    again = chart([*MONTH, *high, *MONTH, *high])
+    assert (np.diff(soon.episode[0, 34:]) != 0).sum() == 2  # it closed once and opened again
+    assert soon.opened[0, -1] == soon.opened[0, 35]
+    assert soon.valid_days[0, -1] == 47 - soon.opened[0, -1]  # all valid days since then, also those of the dip
+    assert again.opened[0, -1] >= 68 > again.opened[0, 40]
+
+
+def test_a_flag_stays_open_over_a_gap_and_counts_valid_days() -> None:
+    found = chart([*MONTH, *[0.58] * 6, *[np.nan] * 10, *[0.58] * 2])
+    assert (found.episode[0, 36:] == 1).all()
+    assert found.valid_days[0, -1] - found.valid_days[0, 37] == 2
+
+
+def test_an_accepted_level_starts_anew_with_its_first_day() -> None:
+    days = [*MONTH, *(value + 0.1 for value in CALM)]
+    found = chart(days, restart=32)
+    alone = chart(days[32:])
+    for name in ("centre", "high", "episode", "baseline_days", "beyond"):
+        assert np.array_equal(getattr(found, name)[0, 32:], getattr(alone, name)[0], equal_nan=True), name
+    assert not found.episode.any()
+    assert chart(days).episode[0, -1] == 1
+
+
+def test_one_wild_day_alone_opens_only_where_one_day_is_enough() -> None:
+    wild = [*MONTH, 0.57, *CALM]
+    assert chart(wild).episode[0, 32] == 1
+    found = chart(wild, one_day_opens=False)
+    assert found.beyond[0, 32] == 1
+    assert not found.episode.any()
+    assert not found.in_baseline[0, 32]
+    assert chart([*MONTH, 0.57, 0.57], one_day_opens=False).episode[0, 33] == 1
+    assert chart([*MONTH, 0.75], one_day_opens=False).episode[0, 32] == 1  # more than twice as far out as its limits
