@@ -76,7 +76,11 @@ def printing_of(settings: Settings, formats: Iterable[Format] = ()) -> Printing:
         recipients=recipients,
         name_map=settings.name_map,
         processes=settings.report_processes or os.cpu_count() or 1,
-        options={"language": settings.report_language, "page_size": settings.report_page_size},
+        options={
+            "language": settings.report_language,
+            "page_size": settings.report_page_size,
+            "contact": settings.report_contact,
+        },
         thresholds=thresholds_with(settings.report_rules),
     )
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -144,7 +144,11 @@ def render(
 def _written(due: Sequence[DueReport], printing: Printing) -> Iterator[tuple[DueReport, str | None]]:
     """Write the files of every report; each with what went wrong, None if nothing did."""
     names = names_for(printing) if any(report.patient_id for report in due) else {}
-    orders = {report.report_id: replace(report.order, name=names.get(report.patient_id or "")) for report in due}
+    now = datetime.now().astimezone()  # the time zone of the house is that of this machine
+    orders = {
+        report.report_id: replace(report.order, name=names.get(report.patient_id or ""), printed_at=now)
+        for report in due
+    }
     by_path = {report.order.paths[0]: report for report in due}
     for outcome in write_all(list(orders.values()), printing.processes):
         yield by_path[outcome.order.paths[0]], outcome.error

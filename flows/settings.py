@@ -170,6 +170,9 @@ class Settings(BaseSettings):
     report_open_pdf: bool = Field(False, description="with recipients: also write the PDF that anybody can open")
     report_language: Literal["en", "de"] = Field("en", description="language of the printed words")
     report_page_size: Literal["A4", "Letter"] = Field("A4", description="size of the printed sheets")
+    report_contact: Annotated[str | None, Field(max_length=200)] = Field(
+        None, description="whom staff may ask about a report: one line that is printed on it"
+    )
     report_processes: Annotated[int | None, Field(ge=1)] = Field(
         None, description="processes that render reports; left out, one per core"
     )

@@ -94,6 +94,8 @@ class Quality:
     unscored: tuple[tuple[FrameReason, int], ...]  # most frequent first, without zeros
     frames_several_faces: int  # more than one face in view; the others were counted, never scored
     sessions_with_warning: int  # the decoder complained, such as about a truncated end
+    recorded_s: float | None = None  # length of all sessions, seconds; None where a recording does not say
+    seen_s: float | None = None  # of the sessions used, the part with the face scored, seconds; None likewise
 
     @property
     def scored_share(self) -> float | None:
@@ -114,6 +116,8 @@ def quality_of(summary: pl.DataFrame, usable: pl.Expr) -> Quality:
 
     counts = ((reason, total(f"frames_{reason.value}")) for reason in FrameReason)
     unscored = sorted((pair for pair in counts if pair[1]), key=lambda pair: -pair[1])
+    known = summary["duration_s"].null_count() == 0
+    seen = pl.col("duration_s") * pl.col("frames_scored") / pl.col("frames_sampled")
     return Quality(
         sessions=summary.height,
         sessions_used=summary.filter(usable).height,
@@ -122,4 +126,6 @@ def quality_of(summary: pl.DataFrame, usable: pl.Expr) -> Quality:
         unscored=tuple(unscored),
         frames_several_faces=total("frames_several_faces"),
         sessions_with_warning=summary["warning"].count(),
+        recorded_s=float(summary["duration_s"].sum()) if known else None,
+        seen_s=float(summary.filter(usable).select(seen.sum()).item()) if known else None,
     )

@@ -1,8 +1,8 @@
 """Everything the reports need from the warehouse, read once. The only module of this room that asks the warehouse."""
 
 import json
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import duckdb
@@ -10,12 +10,13 @@ import polars as pl
 
 from pmfer import __version__
 from pmfer.errors import ReportError
+from reports.findings import State
 from reports.measures import MEASURES
 from warehouse import quarantine, queries, runs
 from warehouse.care_events import CareEventKind
 from warehouse.queries import Provenance
 
-__all__ = ["CareEventKind", "Origin", "ReportData", "ReportReader"]
+__all__ = ["CareEventKind", "CarriedFinding", "Origin", "ReportData", "ReportReader"]
 
 LATEST_RUNS = 10_000  # as far back as the run of the day is looked for: decades of nights
 CARE_LOOK_BACK_DAYS = 28  # care seen in so many days before the weeks drawn did not begin in them
@@ -35,6 +36,18 @@ class Origin:
 
 
 @dataclass(frozen=True)
+class CarriedFinding:
+    """A flag that was open when another bundle or other options took over, which have not compared the measure yet."""
+
+    patient_id: str
+    measure: str  # Measure.key
+    state: State  # HIGHER or LOWER
+    opened: date  # first flagged day
+    onset: date  # when the change most likely began
+    last_told: date  # last day whose report had it as open
+
+
+@dataclass(frozen=True)
 class ReportData:
     """What was read for one patient or for a ward, up to and including the day."""
 
@@ -45,6 +58,12 @@ class ReportData:
     origin: Origin
     care_events: pl.DataFrame | None = None  # rows of care_events of the weeks drawn and before; None for a ward
     model_since: date | None = None  # first day with this bundle and these options, if others scored days before it
+    # First day of the level that a person accepted, by patient and Measure.key; no entry where nobody did.
+    accepted: Mapping[str, Mapping[str, date]] = field(default_factory=dict)
+    carried: tuple[CarriedFinding, ...] = ()  # of these patients, by patient and measure
+    # What the person wrote who accepted a level, likewise.
+    accepted_notes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    ward: str | None = None  # the ward that an overview was asked for; None: the house
 
 
 @dataclass(frozen=True)
@@ -126,6 +145,10 @@ class ReportReader:
     def moments(self, scoring_ids: Collection[str], column: str, count: int) -> pl.DataFrame:
         """The frames of some scorings in which `column` is highest; see `queries.moments`."""
         return queries.moments(self.connection, scoring_ids, column, count=count)
+
+    def source_files(self, session_ids: Collection[str]) -> dict[str, str]:
+        """Where the recordings of some sessions were, relative to the source, by session id."""
+        return queries.source_files(self.connection, session_ids)
 
     def kept_form(self, daily: pl.DataFrame) -> pl.DataFrame:
         """Daily values (see `reports.daily.daily_values`) as rows of the table daily_values, to be kept for later."""

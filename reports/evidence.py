@@ -1,15 +1,16 @@
 """What helps to understand a finding: the moments behind it, the phrases that lead, and care events of the weeks drawn.
 
-A phrase leads when its score stands out against the same patient's earlier sessions, not when it is high: some faces
-always look as if their brows were drawn together.
+A phrase leads when its score lies above the same patient's usual range, not when it is high: some faces always look as
+if their brows were drawn together.
 
 A daily dose is one line with a mark per day, not twenty-eight lines. A change of the face may follow when an item
 begins or its amount changes, so such a day gets a line through the charts. So does every transfer.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import PurePosixPath
 from typing import Any
 
 import polars as pl
@@ -17,13 +18,17 @@ import polars as pl
 from pmfer.facs import AU_COLUMNS
 from reports.data import CareEventKind, ReportReader
 from reports.findings import Finding
-from reports.measures import LEAST_CHANGE, MEASURE_BY_KEY
+from reports.measures import LEAST_CHANGE, MEASURE_BY_KEY, Thresholds
+from reports.trends import usual_range
+
+Usual = Mapping[str, tuple[float, float] | None]  # usual range of each phrase column, 0..1; None while there is none
 
 LEADING_PHRASES = 3  # of a day
 MOMENT_PHRASES = 2  # of a moment
 MOST_MOMENTS = 3  # of one flag
 MOST_ROWS = 5  # moments on the page, over all flags
 LETTERS = "ABCDE"  # as many items of care are drawn
+CLIP_MARGIN_S = 5.0  # seconds before and after a moment that a clip of it shows
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class LeadingPhrase:
 
     column: str  # `au04`
     value: float  # score, 0..1
-    usual: float | None  # median of the earlier sessions, 0..1; None without any
+    usual: tuple[float, float] | None  # usual range, 0..1, as in the table of phrases; None while there is none
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,13 @@ class Moment:
     session_time_s: float  # seconds since the session's first frame
     value: float  # of the flagged measure's score in that frame, 0..1
     phrases: tuple[LeadingPhrase, ...]
+    file: str | None = None  # name of the recording's file; None where it is not known
+    situation: str | None = None  # in which it was recorded, such as `meal`; None where the session does not say
+
+    @property
+    def clip(self) -> tuple[float, float]:
+        """From where to where a clip of the moment goes, seconds of the recording."""
+        return max(self.session_time_s - CLIP_MARGIN_S, 0.0), self.session_time_s + CLIP_MARGIN_S
 
 
 @dataclass(frozen=True)
@@ -52,6 +64,25 @@ class Evidence:
 
     key: str  # Measure.key
     moments: tuple[Moment, ...]  # by time
+
+
+@dataclass(frozen=True)
+class SharedMoment:
+    """One moment and the flags that it stands for."""
+
+    keys: tuple[str, ...]  # Measure.key, in the order of the flags
+    moment: Moment
+
+
+def shared_moments(evidence: Collection[Evidence]) -> tuple[SharedMoment, ...]:
+    """The moments of all flags, in the order of the flags; one that several flags have stands there once."""
+    shared: dict[tuple[str, float], SharedMoment] = {}
+    for found in evidence:
+        for moment in found.moments:
+            place = (moment.session_id, moment.session_time_s)
+            known = shared.get(place, SharedMoment((), moment))
+            shared[place] = replace(known, keys=(*known.keys, found.key))
+    return tuple(shared.values())
 
 
 @dataclass(frozen=True)
@@ -72,7 +103,7 @@ class CareLine:
 class CareEvents:
     """What is drawn, and how much is not."""
 
-    lines: tuple[CareLine, ...] = ()  # what began or changed last comes first
+    lines: tuple[CareLine, ...] = ()  # what began or changed last, in the order in which it began
     left_out: int = 0  # items that are not drawn
 
 
@@ -83,20 +114,28 @@ def wall_minute(row: dict[str, Any]) -> int:
     return on_the_wall.hour * 60 + on_the_wall.minute
 
 
-def usual_phrases(earlier: pl.DataFrame) -> dict[str, float | None]:
-    """Median of each phrase's session means over earlier rows of session_summary, 0..1; None if there are none."""
-    return {column: _median(earlier[f"{column}_mean"]) for column in AU_COLUMNS}
+def usual_phrases(known: Usual, earlier: pl.DataFrame, thresholds: Thresholds) -> Usual:
+    """The usual range of every phrase: as `known`, or else over all earlier days.
+
+    Args:
+        known: of the phrases that are compared, by column.
+        earlier: usable rows of session_summary of days that no open flag covers.
+        thresholds: fewer days than a baseline needs have no usual range.
+    """
+    frames = pl.col("frames_scored")
+    daily = earlier.group_by("session_date").agg(
+        (pl.col(f"{column}_mean") * frames).sum() / frames.sum() for column in AU_COLUMNS
+    )
+    if daily.height < thresholds.min_baseline_days:
+        return {column: known.get(column) for column in AU_COLUMNS}
+    return {
+        column: known[column] if column in known else usual_range(daily[f"{column}_mean"].cast(pl.Float64).to_numpy())
+        for column in AU_COLUMNS
+    }
 
 
-def _median(values: pl.Series) -> float | None:
-    median = values.median()
-    return float(median) if isinstance(median, int | float) else None
-
-
-def leading_phrases(
-    scores: dict[str, float | None], usual: dict[str, float | None], most: int
-) -> tuple[LeadingPhrase, ...]:
-    """The phrases furthest above the patient's usual, the furthest first; without earlier sessions the highest.
+def leading_phrases(scores: Mapping[str, float | None], usual: Usual, most: int) -> tuple[LeadingPhrase, ...]:
+    """The phrases furthest above the patient's usual range, the furthest first; without one the highest.
 
     Args:
         scores: score of each phrase column, 0..1; None if not known.
@@ -109,10 +148,10 @@ def leading_phrases(
 
 
 def _excess(phrase: LeadingPhrase) -> float:
-    return phrase.value - (phrase.usual or 0.0)
+    return phrase.value - (phrase.usual[1] if phrase.usual else 0.0)
 
 
-def leading_of_day(used: pl.DataFrame, usual: dict[str, float | None]) -> tuple[LeadingPhrase, ...]:
+def leading_of_day(used: pl.DataFrame, usual: Usual) -> tuple[LeadingPhrase, ...]:
     """The phrases that lead over the scored frames of a day's usable rows of session_summary; none without rows."""
     if used.is_empty():
         return ()
@@ -128,7 +167,7 @@ def read_evidence(
     reader: ReportReader,
     changes: Collection[Finding],
     used: pl.DataFrame,
-    usual: dict[str, float | None],
+    usual: Usual,
 ) -> tuple[Evidence, ...]:
     """The moments of each flag, in the order of the flags.
 
@@ -144,10 +183,11 @@ def read_evidence(
     sessions = {row["scoring_id"]: row for row in used.iter_rows(named=True)}
     flags = list(changes)[:MOST_ROWS]
     count = min(MOST_MOMENTS, MOST_ROWS // max(len(flags), 1))
+    files = reader.source_files(used["session_id"].to_list())
     found = []
     for finding in flags:
         frames = reader.moments(sessions, frame_column(finding.key), count)
-        moments = (_moment(row, sessions[row["scoring_id"]], usual) for row in frames.iter_rows(named=True))
+        moments = (_moment(row, sessions[row["scoring_id"]], usual, files) for row in frames.iter_rows(named=True))
         ordered = sorted(moments, key=lambda moment: (moment.minute_of_day, moment.session_time_s))
         found.append(Evidence(finding.key, tuple(ordered)))
     return tuple(found)
@@ -158,13 +198,16 @@ def frame_column(key: str) -> str:
     return MEASURE_BY_KEY[key].column.removesuffix("_mean").removesuffix("_share")
 
 
-def _moment(frame: dict[str, Any], session: dict[str, Any], usual: dict[str, float | None]) -> Moment:
+def _moment(frame: dict[str, Any], session: dict[str, Any], usual: Usual, files: Mapping[str, str]) -> Moment:
+    file = files.get(frame["session_id"])
     return Moment(
         session_id=frame["session_id"],
         minute_of_day=wall_minute(session),
         session_time_s=frame["session_time_s"],
         value=frame["value"],
         phrases=leading_phrases({column: frame[column] for column in AU_COLUMNS}, usual, MOMENT_PHRASES),
+        file=None if file is None else PurePosixPath(file).name,
+        situation=session.get("situation"),
     )
 
 
@@ -179,7 +222,8 @@ def care_events_of(events: pl.DataFrame, first_day: date, last_day: date) -> Car
     groups = events.group_by("kind", "item", "amount", "unit", maintain_order=True)
     lines = [line for _, rows in groups if (line := _care_line(rows, first_day, last_day)).days]
     lines.sort(key=lambda line: (not line.begins, -(line.begins or line.days)[-1].toordinal(), line.item))
-    drawn = tuple(replace(line, letter=letter) for line, letter in zip(lines, LETTERS, strict=False))
+    kept = sorted(lines[: len(LETTERS)], key=lambda line: (line.begins or line.days)[0])
+    drawn = tuple(replace(line, letter=letter) for line, letter in zip(kept, LETTERS, strict=False))
     return CareEvents(drawn, len(lines) - len(drawn))
 
 

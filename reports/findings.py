@@ -39,6 +39,7 @@ class Lack(StrEnum):
     TOO_BRIGHT = "too_bright"  # too few frames, most of the others washed out
     TURNED_AWAY = "turned_away"  # too few frames of a face turned towards the camera
     TOO_LITTLE_SEEN = "too_little_seen"  # too few frames for any other reason, or for several
+    TOO_SHORT = "too_short"  # the face was in view, but too little was recorded, or too little of it could be used
     TOO_FEW_SESSIONS = "too_few_sessions"  # enough frames, but from fewer sessions than a day needs
     NOT_MEASURED = "not_measured"  # the day is fine, but this measure was not scored
     NO_BASELINE = "no_baseline"  # the day is fine, but too few valid days lie before it
@@ -185,7 +186,8 @@ def missing_reason(today: pl.DataFrame, set_aside: int, thresholds: Thresholds) 
     """Why a day has no values, if it has none.
 
     Light is named where it took most of the frames that were not scored, a turned face where the frames would have been
-    enough; for anything else, or a mixture, the face was seen too little.
+    enough. Where the face was in view most of the time, too little was recorded, or too little of it could be used; for
+    anything else, or a mixture, the face was seen too little.
 
     Args:
         today: the day's rows of session_summary of one patient.
@@ -200,7 +202,10 @@ def missing_reason(today: pl.DataFrame, set_aside: int, thresholds: Thresholds) 
         return Lack.TOO_FEW_SESSIONS  # enough frames, or the day would not lack anything else
     if with_frames["frames_scored"].sum() >= thresholds.min_frames_per_day:
         return Lack.TURNED_AWAY
-    unscored = int(today["frames_sampled"].sum()) - int(today["frames_scored"].sum())
+    sampled, scored = int(today["frames_sampled"].sum()), int(today["frames_scored"].sum())
+    if scored > thresholds.dominant_share * sampled:
+        return Lack.TOO_SHORT
+    unscored = sampled - scored
     for column, lack in (("frames_too_dark", Lack.TOO_DARK), ("frames_too_bright", Lack.TOO_BRIGHT)):
         if today[column].sum() > thresholds.dominant_share * unscored:
             return lack

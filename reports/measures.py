@@ -104,6 +104,7 @@ class Thresholds:
     max_yaw_deg: float = 20.0  # median estimated |yaw| of a session; faces turned beyond 45 degrees read about so
     min_sessions_per_day: int = 1  # usable sessions
     min_frames_per_day: int = 30  # scored frames over the usable sessions
+    min_observed_s: float = 60.0  # seconds with the face scored: a page that rests on fewer says so in its first lines
     dominant_share: float = 0.5  # of the frames not scored: from here on one reason, such as darkness, is named
     # The baseline
     min_baseline_days: int = 7  # valid days before the day reported: every weekday once
@@ -151,6 +152,7 @@ class Thresholds:
     # The ward and the pages
     alert_budget: int = 5  # patients put forward per ward and night; the others that changed are listed after them
     trend_days: int = 28  # calendar days drawn, the day reported included
+    glance_days: int = 91  # calendar days drawn small beside them, the day reported included
 
 
 DEFAULT_THRESHOLDS = Thresholds()

@@ -5,6 +5,7 @@ nothing that was found is left out.
 """
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -15,23 +16,47 @@ import jinja2
 from pmfer.errors import ReportError
 from reports.charts.day import day_strip, face_drawing
 from reports.charts.layout import Size
-from reports.charts.weeks import COMPACT, FULL, SPARK, care_strip, heat_strips, trend_chart
+from reports.charts.weeks import (
+    COMPACT,
+    COMPACT_GLANCE,
+    FULL,
+    GLANCE,
+    SPARK,
+    TrendChart,
+    care_strip,
+    glance_chart,
+    heat_strips,
+    trend_chart,
+)
+from reports.evidence import shared_moments
+from reports.findings import Stage
 from reports.fonts import isolated, printable
 from reports.measures import Unit
 from reports.patient import PatientReport, SessionLine
 from reports.trends import Trend
-from reports.ward import WardReport
-from reports.words import finding_sentences, labels, patient_sentences, pictures, ward_sentences
+from reports.ward import WardReport, WardRow
+from reports.words import (
+    finding_sentences,
+    flag_sentences,
+    labels,
+    patient_lead,
+    patient_sentences,
+    pictures,
+    ward_sentences,
+)
 from reports.words import language as spoken
 
 TEMPLATES = Path(__file__).parent / "templates"
 PAGE_SIZES = ("A4", "Letter")
 LONGEST_NAME = 100  # characters of a patient's name that are printed
+LONGEST_CONTACT = 200  # characters of the line that says whom to ask
 PATIENT_SHEETS, WARD_SHEETS = 2, 1  # a report has no more
 WORDS: dict[str, ModuleType] = {
     "finding_sentences": finding_sentences,
+    "flag_sentences": flag_sentences,
     "labels": labels,
     "language": spoken,
+    "patient_lead": patient_lead,
     "patient_sentences": patient_sentences,
     "pictures": pictures,
     "ward_sentences": ward_sentences,
@@ -51,7 +76,7 @@ class Rows:
     """Rows on a patient's second page."""
 
     sessions: int  # of the day, those with the most pain-related facial activity
-    flags: int  # with moments to look at, the largest changes
+    moments: int  # to look at, those of new flags and the largest changes first
     set_aside: int  # sessions in quarantine
 
 
@@ -87,7 +112,7 @@ class PatientFit:
 class WardFit:
     """What to spread out on the ward's page."""
 
-    changed: int = 8  # patients with a row of their own
+    changed: int = 8  # patients with a line of their own
     letters: int = 600  # of each list of patients; further ones are counted
 
     def smaller(self, sheets: Sheets) -> "WardFit | None":
@@ -108,9 +133,21 @@ def patient_html(
     *,
     language: str = "en",
     page_size: str = "A4",
+    contact: str | None = None,
+    printed_at: datetime | None = None,
     fit: PatientFit | None = None,
 ) -> str:
-    """The page of one patient's day before it is laid out; `fit` is what to spread out, None: what usually fits."""
+    """The page of one patient's day before it is laid out.
+
+    Args:
+        report: what is printed.
+        name: the patient's name, printed beside the pseudonym; None: the pseudonym alone.
+        language: one of reports.words.language.LANGUAGES.
+        page_size: one of PAGE_SIZES.
+        contact: whom staff may ask, one line; None: nothing is said of it.
+        printed_at: when it is printed, in the time zone of the house; None: nothing is said of it.
+        fit: what to spread out; None: what usually fits.
+    """
     say = spoken.language(language)
     fit = fit or usual_fit(report)
     rows = fit.rows
@@ -123,13 +160,22 @@ def patient_html(
         page_size=page_size,
         report=report,
         who=f"{shown}, {isolated(printable(name[:LONGEST_NAME], keep_letters=True))}" if name else shown,
-        lead=patient_sentences.lead(say, report),
+        lead=patient_lead.lead(say, report),
+        contact=_contact(contact),
+        printed_at=printed_at,
         trends=[
-            (trend.finding, trend_chart(say, trend, size, report.care_events, report.model_since))
-            for trend, size in _sized(report, fit.full_charts)
+            (
+                trend.finding,
+                trend_chart(say, trend, size, report.care_events, report.model_since),
+                glance_chart(say, glance, trend, GLANCE if size is FULL else COMPACT_GLANCE),
+            )
+            for (trend, size), glance in zip(_sized(report, fit.full_charts), report.glances, strict=True)
         ],
         care=care_strip(say, report.care_events, first, last),
-        evidence=[(by_key[evidence.key], evidence.moments) for evidence in report.evidence[: rows.flags]],
+        moments=[
+            ([finding_sentences.symbol(by_key[key]) for key in shared.keys], shared)
+            for shared in shared_moments(report.evidence)[: rows.moments]
+        ],
         phrases=list(zip(report.phrases, heat_strips(say, report.phrase_trends), strict=True)),
         face=face_drawing(say, report.leading, seen=report.seen),
         strip=day_strip(say, report.sessions) if report.sessions else None,
@@ -139,21 +185,44 @@ def patient_html(
     )
 
 
-def ward_html(report: WardReport, *, language: str = "en", page_size: str = "A4", fit: WardFit | None = None) -> str:
-    """The ward overview before it is laid out; `fit` is what to spread out, None: what usually fits."""
+def ward_html(
+    report: WardReport,
+    *,
+    language: str = "en",
+    page_size: str = "A4",
+    contact: str | None = None,
+    printed_at: datetime | None = None,
+    fit: WardFit | None = None,
+) -> str:
+    """The ward overview before it is laid out; arguments as for `patient_html`."""
     say = spoken.language(language)
     fit = fit or WardFit()
     told = report.put_forward[: fit.changed]
-    also = report.changed[len(told) :]
+
+    def drawn(rows: tuple[WardRow, ...]) -> list[tuple[WardRow, TrendChart]]:
+        return [(row, trend_chart(say, row.leading, SPARK)) for row in rows if row in told]
+
+    def named(rows: tuple[WardRow, ...]) -> list[str]:
+        return [row.patient_id for row in rows if row not in told]
+
     return _page(
         "ward.html.j2",
         say=say,
         page_size=page_size,
         report=report,
-        changed=[(row, trend_chart(say, row.leading, SPARK)) for row in told],
-        also_changed=[row.patient_id for row in also],
+        contact=_contact(contact),
+        printed_at=printed_at,
+        groups=[
+            (ward_sentences.group(say, stage, report.day), drawn(rows), named(rows))
+            for stage, rows in ((Stage.NEW, report.new), (Stage.OPEN, report.still_open))
+            if rows
+        ],
         letters=fit.letters,
     )
+
+
+def _contact(contact: str | None) -> str:
+    return spoken.clipped(contact, LONGEST_CONTACT) if contact else ""
 
 
 def _sized(report: PatientReport, full: int) -> list[tuple[Trend, Size]]:

@@ -1,7 +1,7 @@
 """The daily report of one patient as data: everything that will be printed, and nothing else."""
 
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -9,11 +9,12 @@ import polars as pl
 
 from pmfer.errors import QuarantineReason
 from reports.daily import Quality, all_days, quality_of, usable_session
-from reports.data import Origin, ReportData, ReportReader
+from reports.data import CarriedFinding, Origin, ReportData, ReportReader
 from reports.evidence import (
     CareEvents,
     Evidence,
     LeadingPhrase,
+    Usual,
     care_events_of,
     leading_of_day,
     read_evidence,
@@ -23,6 +24,7 @@ from reports.evidence import (
 from reports.findings import (
     Finding,
     Lack,
+    Stage,
     common_lack,
     largest_first,
     missing_reason,
@@ -50,6 +52,7 @@ class SessionLine:
     usable: bool  # enough scored frames to count for the day
     pain_activity: float | None  # 0..1, None unless usable
     smiling: float | None  # 0..1, None unless usable
+    situation: str | None = None  # in which it was recorded, such as `meal`; None where the session does not say
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,16 @@ class SetAside:
 
     name: str  # session id, or the file's name where there is none
     reason: QuarantineReason
+
+
+@dataclass(frozen=True)
+class Glance:
+    """One measure over three months, for a small drawing beside the four weeks."""
+
+    key: str  # Measure.key
+    first_day: date
+    last_day: date
+    points: tuple[tuple[date, float], ...]  # the days with enough data and their values in the measure's unit, in order
 
 
 @dataclass(frozen=True)
@@ -80,6 +93,11 @@ class PatientReport:
     days_before: int  # valid days before this one
     thresholds: Thresholds
     origin: Origin
+    glances: tuple[Glance, ...] = ()  # in the order of HEADLINE_MEASURES
+    carried: tuple[CarriedFinding, ...] = ()  # flags open under the earlier model, which are not compared yet
+    accepted_notes: tuple[tuple[str, str], ...] = ()  # Measure.key and the note of whoever accepted its new level
+    ward: str | None = None  # where the last session of the day was recorded that says
+    room: str | None = None
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -93,8 +111,29 @@ class PatientReport:
 
     @property
     def changes(self) -> tuple[Finding, ...]:
-        """What lies outside the usual range, the largest change first."""
-        return largest_first(self.findings)
+        """The open flags: new ones first, each group by the size of the change."""
+        return new_first(self.findings)
+
+    @property
+    def back(self) -> tuple[Finding, ...]:
+        """The measures that came back to their usual range within the last days."""
+        return tuple(finding for finding in self.findings if finding.stage is Stage.BACK)
+
+    @property
+    def accepted(self) -> tuple[Finding, ...]:
+        """The measures of which somebody accepted a new usual level not long ago."""
+        return tuple(finding for finding in self.findings if finding.stage is Stage.ACCEPTED)
+
+    @property
+    def told(self) -> tuple[Finding, ...]:
+        """The measures that differ in a way that raises no flag."""
+        return tuple(finding for finding in self.findings if finding.told and not finding.flagged)
+
+    @property
+    def little_seen(self) -> bool:
+        """Whether less of the face was seen than a page should rest on."""
+        seen = self.quality.seen_s
+        return bool(self.sessions) and seen is not None and seen < self.thresholds.min_observed_s
 
     @property
     def lack(self) -> Lack | None:
@@ -110,6 +149,11 @@ class PatientReport:
     def baseline_size(self) -> int:
         """Number of days the usual range rests on, 0 while there is none."""
         return max((finding.baseline.days for finding in self.findings if finding.baseline), default=0)
+
+
+def new_first(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """The open flags, those of the day reported before earlier ones, each group by the size of the change."""
+    return tuple(sorted(largest_first(findings), key=lambda finding: finding.stage is not Stage.NEW))
 
 
 def build_patient_report(
@@ -139,7 +183,7 @@ def with_evidence(reader: ReportReader, report: PatientReport, data: ReportData)
     """
     if not report.changes:
         return report
-    used, usual = _used_and_usual(data.summary, report.day, report.thresholds)
+    used, usual = _used_and_usual(data.summary, report.day, report.thresholds, report.findings, report.phrases)
     return replace(report, evidence=read_evidence(reader, report.changes, used, usual))
 
 
@@ -151,17 +195,21 @@ def compare_patient(data: ReportData, patient_id: str, day: date, thresholds: Th
     daily = all_days(summary, data.kept, thresholds)
     missing = missing_reason(today, len(set_aside), thresholds)
     intervals = session_intervals(MEASURES, today, thresholds)
-    trends = trends_of(MEASURES, daily, day, missing, thresholds, intervals)
+    accepted = data.accepted.get(patient_id, {})
+    trends = trends_of(MEASURES, daily, day, missing, thresholds, intervals, accepted)
     by_key = {trend.finding.key: trend for trend in trends}
     usable = usable_session(thresholds)
     seen = trends[0].finding.value is not None
+    headlines = tuple(by_key[measure.key] for measure in HEADLINE_MEASURES)
+    phrases = tuple(by_key[measure.key] for measure in PHRASE_MEASURES)
+    compared = tuple(trend.finding for trend in headlines), tuple(trend.finding for trend in phrases)
     return PatientReport(
         patient_id=patient_id,
         day=day,
-        trends=tuple(by_key[measure.key] for measure in HEADLINE_MEASURES),
-        phrase_trends=tuple(by_key[measure.key] for measure in PHRASE_MEASURES),
+        trends=headlines,
+        phrase_trends=phrases,
         context=tuple(by_key[measure.key].finding for measure in CONTEXT_MEASURES),
-        leading=leading_of_day(*_used_and_usual(summary, day, thresholds)) if seen else (),
+        leading=leading_of_day(*_used_and_usual(summary, day, thresholds, *compared)) if seen else (),
         evidence=(),
         care_events=_care_events(data, trends[0]),
         model_since=data.model_since,
@@ -172,16 +220,46 @@ def compare_patient(data: ReportData, patient_id: str, day: date, thresholds: Th
         days_before=valid_days_before(daily, day),
         thresholds=thresholds,
         origin=data.origin,
+        glances=_glances(daily, day, thresholds),
+        carried=tuple(flag for flag in data.carried if flag.patient_id == patient_id),
+        accepted_notes=tuple(sorted(data.accepted_notes.get(patient_id, {}).items())),
+        ward=last_place(today, "ward"),
+        room=last_place(today, "room"),
     )
 
 
 def _used_and_usual(
-    summary: pl.DataFrame, day: date, thresholds: Thresholds
-) -> tuple[pl.DataFrame, dict[str, float | None]]:
-    """The day's usable sessions, and what the phrases were usually like in the usable ones before it."""
+    summary: pl.DataFrame,
+    day: date,
+    thresholds: Thresholds,
+    findings: tuple[Finding, ...],
+    phrases: tuple[Finding, ...],
+) -> tuple[pl.DataFrame, Usual]:
+    """The day's usable sessions, and the usual range of every phrase."""
     usable = summary.filter(usable_session(thresholds))
-    on_the_day = pl.col("session_date") == day
-    return usable.filter(on_the_day), usual_phrases(usable.filter(pl.col("session_date") < day))
+    episodes = [finding.episode for finding in (*findings, *phrases) if finding.flagged and finding.episode]
+    changed = min((episode.onset_from for episode in episodes), default=day)
+    known = {finding.key: finding.usual if finding.baseline else None for finding in phrases}
+    earlier = usable.filter(pl.col("session_date") < changed)
+    return usable.filter(pl.col("session_date") == day), usual_phrases(known, earlier, thresholds)
+
+
+def _glances(daily: pl.DataFrame, day: date, thresholds: Thresholds) -> tuple[Glance, ...]:
+    first = day - timedelta(days=thresholds.glance_days - 1)
+    drawn = daily.filter(pl.col("session_date").is_between(first, day)).sort("session_date")
+
+    def points(key: str) -> tuple[tuple[date, float], ...]:
+        return tuple(drawn.select("session_date", key).drop_nulls().iter_rows())
+
+    return tuple(Glance(measure.key, first, day, points(measure.key)) for measure in HEADLINE_MEASURES)
+
+
+def last_place(sessions: pl.DataFrame, column: str) -> str | None:
+    """The ward or room of the last of a patient's sessions that names one; None where none does."""
+    if column not in sessions.columns:
+        return None
+    named = sessions.sort("started_at", "session_id")[column].drop_nulls()
+    return str(named[-1]) if len(named) else None
 
 
 def _care_events(data: ReportData, drawn: Trend) -> CareEvents:
@@ -206,6 +284,7 @@ def _session_line(row: dict[str, Any]) -> SessionLine:
         usable=usable,
         pain_activity=row["pain_activity_mean"] if usable else None,
         smiling=row["happiness_share"] if usable else None,
+        situation=row.get("situation"),
     )
 
 

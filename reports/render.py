@@ -1,7 +1,7 @@
 """From a page to the bytes of a file: a PDF/UA-1 for print, the same under a password, or one HTML file for the screen.
 
-WeasyPrint lays out the PDF with no network, no clock, and no font but the packaged ones, so the same report gives the
-same bytes.
+WeasyPrint lays out the PDF with no network, no clock, and no font but the packaged ones, so the same report with the
+same time of printing gives the same bytes.
 
 The HTML is the printed page with its styles in it and nothing to fetch. Typefaces are left to the system, because the
 packaged ones would make each file many times as large. Print styles stay, so the browser prints what the PDF shows as
@@ -20,6 +20,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from typing import Protocol, Self, TypeVar
 
@@ -70,7 +71,13 @@ FitT = TypeVar("FitT", bound="PageFit")
 
 
 def patient_pdf(
-    report: PatientReport, name: str | None = None, *, language: str = "en", page_size: str = "A4"
+    report: PatientReport,
+    name: str | None = None,
+    *,
+    language: str = "en",
+    page_size: str = "A4",
+    contact: str | None = None,
+    printed_at: datetime | None = None,
 ) -> bytes:
     """The PDF of one patient's day, at most two sheets.
 
@@ -80,6 +87,8 @@ def patient_pdf(
             whose digest is stored.
         language: one of reports.words.language.LANGUAGES.
         page_size: one of reports.pages.PAGE_SIZES.
+        contact: whom staff may ask, one line; None: nothing is said of it.
+        printed_at: when it is printed, in the time zone of the house; None: nothing is said of it.
 
     Raises:
         ReportError: the language or the page size is not known, a font or a letter is missing, or something would be
@@ -87,16 +96,27 @@ def patient_pdf(
     """
 
     def page_of(fit: PatientFit) -> str:
-        return patient_html(report, name, language=language, page_size=page_size, fit=fit)
+        return patient_html(
+            report, name, language=language, page_size=page_size, contact=contact, printed_at=printed_at, fit=fit
+        )
 
     return fitted_pdf(page_of, usual_fit(report), f"patient {report.patient_id}")
 
 
-def ward_pdf(report: WardReport, *, language: str = "en", page_size: str = "A4") -> bytes:
+def ward_pdf(
+    report: WardReport,
+    *,
+    language: str = "en",
+    page_size: str = "A4",
+    contact: str | None = None,
+    printed_at: datetime | None = None,
+) -> bytes:
     """The PDF of the ward overview, one sheet; arguments and errors as for `patient_pdf`."""
 
     def page_of(fit: WardFit) -> str:
-        return ward_html(report, language=language, page_size=page_size, fit=fit)
+        return ward_html(
+            report, language=language, page_size=page_size, contact=contact, printed_at=printed_at, fit=fit
+        )
 
     return fitted_pdf(page_of, WardFit(), "ward overview")
 

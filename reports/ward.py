@@ -1,20 +1,21 @@
-"""The day of a whole ward as data: the overview (who changed most, who lacks data), and every patient's report.
+"""The day of a whole ward as data: the overview (who changed, who is not back, who lacks data), and all reports.
 
-Patients are ranked by change in units of their own usual range, never by level against each other.
+Patients are ranked by change in units of their own limits, never by level against each other.
 """
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 
 import polars as pl
 
 from pmfer.errors import QuarantineReason
 from reports.daily import Quality, all_days, quality_of, usable_session
-from reports.data import Origin, ReportData, ReportReader
-from reports.findings import Finding, Lack, common_lack, largest_first, missing_reason
+from reports.data import CarriedFinding, Origin, ReportData, ReportReader
+from reports.findings import Finding, Lack, Stage, common_lack, missing_reason
 from reports.measures import DEFAULT_THRESHOLDS, HEADLINE_MEASURES, Thresholds
-from reports.patient import PatientReport, compare_patient, valid_days_before, with_evidence
+from reports.patient import PatientReport, compare_patient, last_place, new_first, valid_days_before, with_evidence
 from reports.trends import Trend, trends_of
 
 
@@ -27,6 +28,9 @@ class WardRow:
     quality: Quality  # of the patient's day
     set_aside: int  # the patient's sessions of the day in quarantine
     days_before: int  # valid days before this one
+    carried: tuple[CarriedFinding, ...] = ()  # flags open under the earlier model, which are not compared yet
+    ward: str | None = None  # where the last session of the day was recorded that says
+    room: str | None = None
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -35,8 +39,22 @@ class WardRow:
 
     @property
     def changes(self) -> tuple[Finding, ...]:
-        """What is flagged, the largest change first."""
-        return largest_first(self.findings)
+        """The open flags: new ones first, each group by the size of the change."""
+        return new_first(self.findings)
+
+    @property
+    def back(self) -> tuple[Finding, ...]:
+        """The measures that came back to their usual range within the last days."""
+        return tuple(finding for finding in self.findings if finding.stage is Stage.BACK)
+
+    @property
+    def stage(self) -> Stage:
+        """Where the patient stands: the first that holds of new, open, not compared, back, usual."""
+        if self.changes:
+            return self.changes[0].stage
+        if self.lack is not None:
+            return Stage.NOT_COMPARED
+        return Stage.BACK if self.back else Stage.USUAL
 
     @property
     def lack(self) -> Lack | None:
@@ -45,8 +63,9 @@ class WardRow:
 
     @property
     def leading(self) -> Trend:
-        """The trend of the largest change; of the first measure where nothing changed."""
-        return max(self.trends, key=lambda trend: trend.finding.size)
+        """The trend of the first change; of the first measure where nothing changed."""
+        first = self.changes[0] if self.changes else self.findings[0]
+        return next(trend for trend in self.trends if trend.finding is first)
 
 
 @dataclass(frozen=True)
@@ -54,33 +73,60 @@ class WardReport:
     """Everything on the ward overview of one day."""
 
     day: date
-    changed: tuple[WardRow, ...]  # all that changed, the largest change first
+    new: tuple[WardRow, ...]  # with a flag that opened on the day, the largest change first
+    still_open: tuple[WardRow, ...]  # with a flag from an earlier day only, the largest change first
+    back: tuple[WardRow, ...]  # back within the last days and without a flag, by patient
     usual: tuple[WardRow, ...]  # by patient
-    insufficient: tuple[WardRow, ...]  # by patient
+    not_compared: tuple[WardRow, ...]  # by patient
     quality: Quality  # of the whole ward
     set_aside: tuple[tuple[QuarantineReason, int], ...]  # most frequent first, patients unknown included
     thresholds: Thresholds
     origin: Origin
+    ward: str | None = None  # the ward that the overview is of; None: the house
+
+    @property
+    def changed(self) -> tuple[WardRow, ...]:
+        """All patients with an open flag: new ones first, each group by the size of the change."""
+        return (*self.new, *self.still_open)
+
+    @property
+    def compared(self) -> int:
+        """Number of patients whose day could be compared, those with an open flag included."""
+        return sum(row.lack is None for row in self._rows)
+
+    @property
+    def uncompared(self) -> tuple[WardRow, ...]:
+        """Patients whose day could not be compared; a flag that was open stays open."""
+        return tuple(row for row in self._rows if row.lack is not None)
+
+    @property
+    def carried(self) -> tuple[WardRow, ...]:
+        """Patients with a flag that was open under the earlier model."""
+        return tuple(row for row in self._rows if row.carried)
 
     @property
     def put_forward(self) -> tuple[WardRow, ...]:
-        """Whom to look at first: the largest changes, as many as the alert budget allows."""
+        """Whom to look at first: new flags, then those still open, as many as the alert budget allows."""
         return self.changed[: self.thresholds.alert_budget]
 
     @property
     def also_changed(self) -> tuple[WardRow, ...]:
-        """The other patients that changed, the largest change first: listed after them, never left out."""
+        """The other patients with an open flag, in the same order: listed after them, never left out."""
         return self.changed[self.thresholds.alert_budget :]
 
     @property
     def shown(self) -> tuple[str, ...]:
         """Pseudonyms of the patients in the overview."""
-        return tuple(sorted(row.patient_id for row in (*self.changed, *self.usual, *self.insufficient)))
+        return tuple(sorted(row.patient_id for row in self._rows))
 
     @property
     def patients(self) -> int:
         """Number of patients in the overview."""
-        return len(self.shown)
+        return len(self._rows)
+
+    @property
+    def _rows(self) -> tuple[WardRow, ...]:
+        return (*self.changed, *self.back, *self.usual, *self.not_compared)
 
 
 @dataclass(frozen=True)
@@ -138,32 +184,46 @@ def compare_ward(data: ReportData, day: date, thresholds: Thresholds) -> WardRep
     for patient_id in data.patients:
         mine = pl.col("patient_id") == patient_id
         set_aside = data.quarantine.filter(mine).height
-        rows.append(_row(patient_id, daily.filter(mine), today.filter(mine), set_aside, day, thresholds))
-    changed = sorted((row for row in rows if row.changes), key=lambda row: (-_largest(row), row.patient_id))
+        accepted = data.accepted.get(patient_id, {})
+        row = _row(patient_id, daily.filter(mine), today.filter(mine), set_aside, day, thresholds, accepted)
+        rows.append(replace(row, carried=tuple(flag for flag in data.carried if flag.patient_id == patient_id)))
+    by_stage = {stage: tuple(row for row in rows if row.stage is stage) for stage in Stage}
     reasons = Counter(QuarantineReason(reason) for reason in data.quarantine["reason"].sort())
     return WardReport(
         day=day,
-        changed=tuple(changed),
-        usual=tuple(row for row in rows if not row.changes and row.lack is None),
-        insufficient=tuple(row for row in rows if not row.changes and row.lack is not None),
+        new=_largest_first(by_stage[Stage.NEW]),
+        still_open=_largest_first(by_stage[Stage.OPEN]),
+        back=by_stage[Stage.BACK],
+        usual=by_stage[Stage.USUAL],
+        not_compared=by_stage[Stage.NOT_COMPARED],
         quality=quality_of(today, usable_session(thresholds)),
         set_aside=tuple(reasons.most_common()),
         thresholds=thresholds,
         origin=data.origin,
+        ward=data.ward,
     )
 
 
 def _row(
-    patient_id: str, daily: pl.DataFrame, today: pl.DataFrame, set_aside: int, day: date, thresholds: Thresholds
+    patient_id: str,
+    daily: pl.DataFrame,
+    today: pl.DataFrame,
+    set_aside: int,
+    day: date,
+    thresholds: Thresholds,
+    accepted: Mapping[str, date],
 ) -> WardRow:
+    missing = missing_reason(today, set_aside, thresholds)
     return WardRow(
         patient_id=patient_id,
-        trends=trends_of(HEADLINE_MEASURES, daily, day, missing_reason(today, set_aside, thresholds), thresholds),
+        trends=trends_of(HEADLINE_MEASURES, daily, day, missing, thresholds, accepted=accepted),
         quality=quality_of(today, usable_session(thresholds)),
         set_aside=set_aside,
         days_before=valid_days_before(daily, day),
+        ward=last_place(today, "ward"),
+        room=last_place(today, "room"),
     )
 
 
-def _largest(row: WardRow) -> float:
-    return row.changes[0].size
+def _largest_first(rows: tuple[WardRow, ...]) -> tuple[WardRow, ...]:
+    return tuple(sorted(rows, key=lambda row: (-row.changes[0].size, row.patient_id)))

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,9 @@ class Order:
     files: Mapping[Format, Path]  # in the open; a ward has no FHIR
     protected: Mapping[Path, Recipient] = field(default_factory=dict)  # PDFs under a password
     name: str | None = field(default=None, repr=False)  # the patient's, for print; None: the pseudonym alone
-    options: Mapping[str, Any] = field(default_factory=dict)  # keyword options of reports.render: language, page size
+    # Keyword options of reports.render: language, page size, whom to ask.
+    options: Mapping[str, Any] = field(default_factory=dict)
+    printed_at: datetime | None = None  # told on the pages, in the time zone of the house; None: not told
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -75,14 +78,14 @@ def write_files(order: Order) -> None:
 
 def _pdf(order: Order, name: str | None) -> bytes:
     if isinstance(order.report, PatientReport):
-        return patient_pdf(order.report, name, **order.options)
-    return ward_pdf(order.report, **order.options)
+        return patient_pdf(order.report, name, printed_at=order.printed_at, **order.options)
+    return ward_pdf(order.report, printed_at=order.printed_at, **order.options)
 
 
 def _html(order: Order) -> str:
     if isinstance(order.report, PatientReport):
-        return patient_html(order.report, order.name, **order.options)
-    return ward_html(order.report, **order.options)
+        return patient_html(order.report, order.name, printed_at=order.printed_at, **order.options)
+    return ward_html(order.report, printed_at=order.printed_at, **order.options)
 
 
 def _write_whole(content: bytes, target: Path) -> None:

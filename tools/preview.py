@@ -5,6 +5,7 @@ A tool for who works on the reports. Each round is a process of its own, so that
 
 import argparse
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pypdfium2
@@ -13,15 +14,15 @@ import watchfiles
 from pmfer.bundle import sha256_file
 from reports import Format
 from reports.data import ReportReader
-from reports.patient import build_patient_report
-from reports.ward import build_ward_report
 from reports.write import Order, write_files
-from tools.report_samples import SAMPLES, SCORING, TODAY, store_samples
+from tools.report_samples import SAMPLES, SCORING, WINTER_TIME, sample_report, sample_ward, store_samples
 from warehouse.connection import open_reader, open_writer
 
 ROOT = Path(__file__).parents[1]
 WATCHED = (ROOT / "reports", ROOT / "tools")
 PIXELS_PER_POINT = 1.5
+PRINTED_AT = datetime(2026, 3, 22, 6, 15, tzinfo=WINTER_TIME)
+CONTACT = {"en": "nurse in charge, extension 4711", "de": "Stationsleitung, Telefon 4711"}
 
 
 def main() -> None:
@@ -46,18 +47,19 @@ def render_samples(folder: Path, language: str, page_size: str, only: str | None
     """Render all samples, or one, as PDF and as a picture of each page."""
     folder.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    options = {"language": language, "page_size": page_size}
+    options = {"language": language, "page_size": page_size, "contact": CONTACT[language]}
     with open_reader(_warehouse(folder)) as connection:
         reader = ReportReader(connection, SCORING)
         for patient_id, sample in SAMPLES.items():
             if only in (None, sample.__name__):
                 target = folder / f"{sample.__name__}.pdf"
-                report = build_patient_report(reader, patient_id, TODAY)
-                write_files(Order(report, {Format.PDF: target}, options=options))
+                files = {Format.PDF: target, Format.HTML: target.with_suffix(".html")}
+                order = Order(sample_report(reader, patient_id), files, options=options, printed_at=PRINTED_AT)
+                write_files(order)
                 draw_pages(target)
         if only in (None, "ward"):
-            ward = build_ward_report(reader, TODAY)
-            write_files(Order(ward, {Format.PDF: folder / "ward.pdf"}, options=options))
+            files = {Format.PDF: folder / "ward.pdf", Format.HTML: folder / "ward.html"}
+            write_files(Order(sample_ward(reader), files, options=options, printed_at=PRINTED_AT))
             draw_pages(folder / "ward.pdf")
     print(f"{folder}/: rendered in {time.monotonic() - started:.1f} s")
 

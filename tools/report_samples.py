@@ -4,7 +4,7 @@ The same in every process. `make preview` shows them, and the tests of the repor
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
@@ -14,7 +14,11 @@ import numpy as np
 import polars as pl
 
 from pmfer.errors import FrameReason, QuarantineReason
-from reports.data import ReportData
+from reports.data import CarriedFinding, ReportData, ReportReader
+from reports.findings import State
+from reports.measures import DEFAULT_THRESHOLDS
+from reports.patient import PatientReport, compare_patient, with_evidence
+from reports.ward import WardReport, compare_ward
 from tools.sample_faces import FRAME_SECONDS, Face, frames_of
 from warehouse.care_events import CareEvent, CareEventKind, store_care_events
 from warehouse.quarantine import add_quarantine
@@ -128,12 +132,58 @@ def pain_rising(ward: SampleWard, patient_id: str = "p02") -> None:
 
 
 def flattening(ward: SampleWard, patient_id: str = "p03") -> None:
-    """A lively face that fades away over ten days."""
+    """A lively face that fades away over six days, and stays so for nine more."""
     lively = replace(STEADY, smiling=0.3, sadness=0.06, spread=0.02)
-    ward.history(patient_id, lively, days=14, end=TODAY - timedelta(days=9))
-    for step in range(10):
-        face = replace(lively, smiling=0.3 - 0.29 * step / 9, sadness=0.06 - 0.05 * step / 9, anger=0.0)
-        ward.record(patient_id, TODAY - timedelta(days=9 - step), face.varied(ward.rng))
+    ward.history(patient_id, lively, days=40, end=TODAY - timedelta(days=14))
+    for step in range(15):
+        fading = min(step, 5) / 5
+        face = replace(lively, smiling=0.3 - 0.29 * fading, sadness=0.06 - 0.05 * fading, anger=0.0)
+        ward.record(patient_id, TODAY - timedelta(days=14 - step), face.varied(ward.rng))
+
+
+def coming_back(ward: SampleWard, patient_id: str = "p12") -> None:
+    """More pain-related activity for six days, and none of it for the last six."""
+    ward.history(patient_id, STEADY, days=30, end=TODAY - timedelta(days=11))
+    ward.history(patient_id, replace(STEADY, pain=0.35), days=6, end=TODAY - timedelta(days=5))
+    ward.history(patient_id, STEADY, days=5)
+    ward.record(patient_id, TODAY, STEADY, STEADY)
+
+
+def new_level(ward: SampleWard, patient_id: str = "p13") -> None:
+    """Less smiling for two weeks, which somebody accepted as the new usual level; see ACCEPTED."""
+    ward.history(patient_id, STEADY, days=30, end=TODAY - timedelta(days=14))
+    ward.history(patient_id, replace(STEADY, smiling=0.05), days=14)
+    ward.record(patient_id, TODAY, *[replace(STEADY, smiling=0.05)] * 2)
+
+
+def carried_over(ward: SampleWard, patient_id: str = "p14") -> None:
+    """Less smiling under an older bundle, and three days with the present one; see CARRIED."""
+    ward.bundle = OLD_BUNDLE
+    ward.history(patient_id, STEADY, days=20, end=TODAY - timedelta(days=8))
+    ward.history(patient_id, replace(STEADY, smiling=0.03), days=5, end=TODAY - timedelta(days=3))
+    ward.bundle = BUNDLE
+    ward.history(patient_id, replace(STEADY, smiling=0.03), days=3)
+    ward.record(patient_id, TODAY, *[replace(STEADY, smiling=0.03)] * 2)
+
+
+def cut_short(ward: SampleWard, patient_id: str = "p15") -> None:
+    """Two steady weeks, then a day whose recordings are empty, broken off, and too short."""
+    ward.history(patient_id, STEADY, days=14)
+    ward.record(patient_id, TODAY, replace(STEADY, frames=22, reasons=(None,)))
+    ward.set_aside(patient_id, f"{patient_id}-{TODAY}-02", QuarantineReason.EMPTY_FILE)
+    ward.set_aside(patient_id, f"{patient_id}-{TODAY}-03", QuarantineReason.TRUNCATED)
+
+
+def little_seen(ward: SampleWard, patient_id: str = "p16") -> None:
+    """Two steady weeks, then a day like them of which only half a minute was seen."""
+    ward.history(patient_id, STEADY, days=14)
+    ward.record(patient_id, TODAY, replace(STEADY, frames=40))
+
+
+def livelier(ward: SampleWard, patient_id: str = "p17") -> None:
+    """Three steady weeks, then a day with much more smiling, which raises no flag."""
+    ward.history(patient_id, STEADY)
+    ward.record(patient_id, TODAY, *[replace(STEADY, smiling=0.43)] * 2)
 
 
 def first_session(ward: SampleWard, patient_id: str = "p04") -> None:
@@ -225,7 +275,25 @@ SAMPLES: dict[str, Callable[[SampleWard, str], None]] = {
     LONG_ID: hostile,
     "p10": first_day,
     "p11": new_model,
+    "p12": coming_back,
+    "p13": new_level,
+    "p14": carried_over,
+    "p15": cut_short,
+    "p16": little_seen,
+    "p17": livelier,
 }
+
+# What people did and an earlier model said, which the samples do not store.
+ACCEPTED: Mapping[str, Mapping[str, date]] = {"p13": {"smiling": TODAY - timedelta(days=14)}}
+ACCEPTED_NOTES: Mapping[str, Mapping[str, str]] = {"p13": {"smiling": "new medication, see the round of 9 March"}}
+CARRIED = (
+    CarriedFinding(
+        *("p14", "smiling", State.LOWER),
+        opened=TODAY - timedelta(days=7),
+        onset=TODAY - timedelta(days=8),
+        last_told=TODAY - timedelta(days=4),
+    ),
+)
 
 
 def store_samples(connection: duckdb.DuckDBPyConnection) -> None:
@@ -234,6 +302,23 @@ def store_samples(connection: duckdb.DuckDBPyConnection) -> None:
     for patient_id, sample in SAMPLES.items():
         sample(ward, patient_id)
     ward.set_aside(None, None, QuarantineReason.SIDECAR_MISSING)
+
+
+def with_history(data: ReportData) -> ReportData:
+    """What was read, with ACCEPTED and CARRIED of the same patients."""
+    carried = tuple(flag for flag in CARRIED if flag.patient_id in data.patients)
+    return replace(data, accepted=ACCEPTED, accepted_notes=ACCEPTED_NOTES, carried=carried)
+
+
+def sample_report(reader: ReportReader, patient_id: str) -> PatientReport:
+    """The report of one sample."""
+    data = with_history(reader.patient(patient_id, TODAY, DEFAULT_THRESHOLDS.trend_days))
+    return with_evidence(reader, compare_patient(data, patient_id, TODAY, DEFAULT_THRESHOLDS), data)
+
+
+def sample_ward(reader: ReportReader) -> WardReport:
+    """The ward overview of all samples."""
+    return compare_ward(with_history(reader.ward(TODAY, DEFAULT_THRESHOLDS.trend_days)), TODAY, DEFAULT_THRESHOLDS)
 
 
 def many_sessions(data: ReportData, count: int) -> ReportData:

@@ -10,7 +10,7 @@ from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.facs import AU_COLUMNS
 from pmfer.frame_row import FRAME_SCHEMA
 
-FRAME_SECONDS = 0.5  # from one sampled frame to the next
+FRAME_SECONDS = 1.0  # from one sampled frame to the next
 # Share of the level of pain-related activity in its units; their PSPI-like mean is the level itself.
 PAIN_UNITS = {"au04": 1.2, "au06": 0.8, "au07": 1.0, "au09": 0.6, "au10": 1.0, "au43": 0.8}
 SWING = 0.15  # relative, of the units of pain within a session, so that it has moments

@@ -210,6 +210,19 @@ def moments(
     )
 
 
+_SOURCE_FILES = """
+    SELECT session_id, source_uri
+    FROM sessions
+    WHERE session_id IN (SELECT unnest(CAST($session_ids AS VARCHAR[])))
+    ORDER BY session_id
+"""
+
+
+def source_files(connection: duckdb.DuckDBPyConnection, session_ids: Collection[str]) -> dict[str, str]:
+    """Where the videos of some sessions were, relative to the source, by session_id."""
+    return dict(read(connection, _SOURCE_FILES, session_ids=list(session_ids)).iter_rows())
+
+
 _TIME_SERIES = """
     SELECT
         -- Rounded first: a time such as 4.9999999 s, left by subtracting, belongs to the bin that starts at 5 s.

@@ -4,19 +4,20 @@ The face is schematic, drawn by us, and nobody's. Places on it are fractions of 
 `pmfer.facs.REGION_BOXES`: eyes at 0.40 of the height, tip of the nose at 0.60, corners of the mouth at 0.75.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pmfer.facs import AU_BY_NUMBER
 from reports.charts.layout import Size, Tick, axis_top
 from reports.evidence import LeadingPhrase
 from reports.measures import MEASURE_BY_KEY
 from reports.patient import SessionLine
-from reports.words.labels import measure_name
+from reports.words.labels import measure_name, situation_word
 from reports.words.language import Language, clock, figure
 from reports.words.pictures import face_text, strip_text
 
 HOURS = (6, 22)  # the strip covers at least these
 LANE_GAP = 12.0
+SITUATION_ROOM, SITUATION_WIDTH = 14.0, 62.0  # height of a line of words, and width that each of them needs
 STRIP_MEASURES = ("pain_activity", "smiling")
 STRIP = Size(width=658, height=84, left=190, right=18, top=4, bottom=18)
 SIDE = 130.0  # of the crop, in pixels
@@ -61,6 +62,7 @@ class DayStrip:
     text: str
     lanes: tuple[Lane, ...]
     hours: tuple[Tick, ...]
+    situations: tuple[Tick, ...]  # above the lanes, where there is room for their words
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,8 @@ def day_strip(say: Language, sessions: tuple[SessionLine, ...], size: Size = STR
     def x(minute: int) -> float:
         return round(size.left + (size.x_end - size.left) * (minute / 60 - first) / (last - first), 2)
 
+    top = size.top + (SITUATION_ROOM if any(line.situation for line in sessions) else 0)
+    size = replace(size, height=size.height + top - size.top, top=top)
     height = (size.y_end - size.top - LANE_GAP) / 2
     tops = (size.top, size.top + height + LANE_GAP)
     values = ([line.pain_activity for line in sessions], [line.smiling for line in sessions])
@@ -102,7 +106,16 @@ def day_strip(say: Language, sessions: tuple[SessionLine, ...], size: Size = STR
             for key, shown, top in zip(STRIP_MEASURES, values, tops, strict=True)
         ),
         hours=tuple(Tick(x(60 * hour), clock(say, 60 * (hour % 24))) for hour in range(first, last + 1, 2)),
+        situations=_situations(say, sessions, [x(minute) for minute in minutes]),
     )
+
+
+def _situations(say: Language, sessions: tuple[SessionLine, ...], places: list[float]) -> tuple[Tick, ...]:
+    ticks: list[Tick] = []
+    for line, place in zip(sessions, places, strict=True):
+        if line.situation and (not ticks or place - ticks[-1].at >= SITUATION_WIDTH):
+            ticks.append(Tick(place, situation_word(say, line.situation)))
+    return tuple(ticks)
 
 
 def face_drawing(say: Language, leading: tuple[LeadingPhrase, ...], *, seen: bool) -> FaceDrawing:

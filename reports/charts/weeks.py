@@ -1,7 +1,8 @@
 """What is drawn over the weeks up to the day: trends of measures, the strip of care events, heat strips of phrases.
 
-A trend shows the usual range, the beginnings of care and a change of the model. The strip of care events has a lane for
-each item and a mark for each day. A heat strip has a cell a day, darker where the face fitted the phrase more closely.
+A trend shows the usual range, the alarm limit, the beginnings of care and a change of the model; beside it stand three
+months in a small drawing. The strip of care events has a lane for each item and a mark for each day. A heat strip has a
+cell a day, darker where the face fitted the phrase more closely.
 """
 
 from collections.abc import Sequence
@@ -10,17 +11,21 @@ from datetime import date, timedelta
 
 from reports.charts.layout import Days, Size, Tick, axis_top
 from reports.evidence import CareEvents
-from reports.findings import State
-from reports.measures import MEASURE_BY_KEY
+from reports.findings import Finding, State
+from reports.measures import MEASURE_BY_KEY, Concern
+from reports.patient import Glance
 from reports.trends import Trend, TrendPoint
-from reports.words.finding_sentences import today
-from reports.words.language import Language, figure, short_date
-from reports.words.pictures import care_text, heat_text, trend_text
+from reports.words.finding_sentences import day_value
+from reports.words.language import Language, figure, month_name, short_date
+from reports.words.pictures import care_text, glance_text, heat_text, trend_text
 
 TICK_DAYS = 7
+GLANCE_GAP_DAYS = 7  # calendar days without a value that the small drawing bridges
 # All of them share the left and right margins, so that a day is at the same place in every row of a page.
-FULL = Size(width=440, height=88, left=36, right=50, top=13, bottom=19)
-COMPACT = Size(width=440, height=36, left=36, right=50, top=6, bottom=5, axes=False)
+FULL = Size(width=334, height=86, left=36, right=50, top=13, bottom=19)
+COMPACT = Size(width=334, height=34, left=36, right=50, top=6, bottom=5, axes=False)
+GLANCE = Size(width=108, height=86, left=2, right=4, top=13, bottom=19)
+COMPACT_GLANCE = Size(width=108, height=34, left=2, right=4, top=6, bottom=5, axes=False)
 SPARK = Size(width=180, height=40, left=2, right=46, top=6, bottom=6, axes=False)
 LANE_HEIGHT = 13.0  # of an item of care
 LANE_MARGIN = 3.0  # above and below the lanes
@@ -52,7 +57,8 @@ class TrendChart:
 
     size: Size
     text: str
-    band: tuple[float, float] | None  # y of the upper and the lower limit of the usual range
+    band: tuple[float, float] | None  # y of the upper and the lower end of the usual range
+    limits: tuple[float, ...]  # y of the alarm limits, those on the side that raises a flag
     lines: tuple[str, ...]  # an SVG path per run of consecutive days with data: a gap stays a gap
     dots: tuple[Dot, ...]  # without today
     crosses: tuple[float, ...]  # x of the days on which too little was seen
@@ -64,6 +70,20 @@ class TrendChart:
     model: ModelChange | None
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
+
+
+@dataclass(frozen=True)
+class GlanceChart:
+    """Three months of one measure at a glance."""
+
+    size: Size
+    text: str
+    band: tuple[float, float] | None
+    lines: tuple[str, ...]  # an SVG path per run of values; a gap of more than a week stays a gap
+    dots: tuple[Dot, ...]  # values without a neighbour
+    today: Dot | None
+    weeks_from: float | None  # x of the first of the four weeks drawn beside it
+    x_ticks: tuple[Tick, ...]  # first of each month
 
 
 @dataclass(frozen=True)
@@ -113,7 +133,7 @@ def trend_chart(
 ) -> TrendChart:
     """Lay out the trend of one measure."""
     finding = trend.finding
-    unit = MEASURE_BY_KEY[finding.key].unit
+    unit, usual = MEASURE_BY_KEY[finding.key].unit, usual_of(finding)
     days = Days(size, trend.first_day, trend.last_day)
     top = axis_top(_heights(trend))
 
@@ -129,19 +149,66 @@ def trend_chart(
     return TrendChart(
         size=size,
         text=trend_text(say, trend),
-        band=(y(finding.baseline.high), y(finding.baseline.low)) if finding.baseline else None,
+        band=None if usual is None else (y(usual[1]), y(usual[0])),
+        limits=tuple(y(limit) for limit in alarm_limits(finding)),
         lines=_runs(placed),
         dots=tuple(mark for point, mark in placed if point.day != trend.last_day),
         crosses=tuple(days.x(point.day) for point in trend.points if point.value is None),
         today=next((mark for point, mark in placed if point.day == trend.last_day), None),
         interval=None if finding.interval is None else (y(finding.interval[1]), y(finding.interval[0])),
-        today_label=today(say, finding),
+        today_label=day_value(say, finding),
         state=finding.state,
         care=care_ticks(days, care_events),
         model=_model_change(say, days, model_since),
         x_ticks=tuple(Tick(days.x(day), short_date(say, day)) for day in (days.first + timedelta(i) for i in back)),
         y_ticks=tuple(Tick(y(value), figure(say, value, unit)) for value in (0.0, top / 2, top)),
     )
+
+
+def glance_chart(say: Language, glance: Glance, trend: Trend, size: Size = GLANCE) -> GlanceChart:
+    """Lay out three months of one measure beside its trend, on the same scale of values."""
+    days = Days(size, glance.first_day, glance.last_day)
+    top = axis_top([*_heights(trend), *(value for _, value in glance.points)])
+
+    def y(value: float) -> float:
+        return round(size.y_end - (size.y_end - size.top) * value / top, 2)
+
+    placed = [(day, Dot(days.x(day), y(value), in_baseline=False)) for day, value in glance.points]
+    runs: list[list[Dot]] = []
+    before: date | None = None
+    for day, dot in placed:
+        if before is not None and (day - before).days <= GLANCE_GAP_DAYS:
+            runs[-1].append(dot)
+        else:
+            runs.append([dot])
+        before = day
+    usual = usual_of(trend.finding)
+    firsts = (days.first + timedelta(number) for number in range(days.count))
+    return GlanceChart(
+        size=size,
+        text=glance_text(say, glance),
+        band=None if usual is None else (y(usual[1]), y(usual[0])),
+        lines=tuple(_path(run) for run in runs if len(run) > 1),
+        dots=tuple(run[0] for run in runs if len(run) == 1),
+        today=placed[-1][1] if placed and placed[-1][0] == glance.last_day else None,
+        weeks_from=days.x(trend.first_day) - days.width / 2 if trend.first_day > days.first else None,
+        x_ticks=tuple(Tick(days.x(day), month_name(say, day)) for day in firsts if day.day == 1),
+    )
+
+
+def usual_of(finding: Finding) -> tuple[float, float] | None:
+    """The usual range that is drawn and told; None while there is no baseline."""
+    return finding.usual if finding.baseline is not None else None
+
+
+def alarm_limits(finding: Finding) -> tuple[float, ...]:
+    """The limits beyond which a day raises a flag: the upper one, the lower one, both, or none."""
+    if finding.baseline is None:
+        return ()
+    concern = MEASURE_BY_KEY[finding.key].concern
+    high = (finding.baseline.high,) if concern in (Concern.HIGHER, Concern.EITHER) else ()
+    low = (finding.baseline.low,) if concern in (Concern.LOWER, Concern.EITHER) else ()
+    return (*high, *low)
 
 
 def care_ticks(days: Days, events: CareEvents) -> tuple[Tick, ...]:
@@ -188,8 +255,8 @@ def _heat_strip(say: Language, trend: Trend, top: float, size: Size) -> HeatStri
 def _heights(trend: Trend) -> list[float]:
     """Everything that must fit under the end of the value axis."""
     values = [point.value for point in trend.points if point.value is not None]
-    if trend.finding.baseline is not None:
-        values.append(trend.finding.baseline.high)
+    values += alarm_limits(trend.finding)
+    values += usual_of(trend.finding) or ()
     if trend.finding.interval is not None:
         values.append(trend.finding.interval[1])
     return values
@@ -213,4 +280,8 @@ def _runs(placed: list[tuple[TrendPoint, Dot]]) -> tuple[str, ...]:
         else:
             paths.append([mark])
         before = point
-    return tuple("M" + " L".join(f"{mark.x:g} {mark.y:g}" for mark in run) for run in paths if len(run) > 1)
+    return tuple(_path(run) for run in paths if len(run) > 1)
+
+
+def _path(run: Sequence[Dot]) -> str:
+    return "M" + " L".join(f"{mark.x:g} {mark.y:g}" for mark in run)

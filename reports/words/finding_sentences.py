@@ -1,37 +1,138 @@
-"""Sentences about one measure on one day: the finding, the rule behind it, the numbers."""
+"""The numbers of one measure on one day: the value, what is usual, and the digits that tell them apart.
 
-from reports.findings import Baseline, Finding, Signal, State
+Whatever a page says of a measure takes its numbers from here, so that there is one usual range per measure and phrase.
+"""
+
+from reports.findings import Finding, Signal, State
 from reports.measures import MEASURE_BY_KEY, Rule, Unit
-from reports.words.labels import STATE_SYMBOLS, lack_word, measure_words, state_short, state_word
-from reports.words.language import DASH, NBSP, Language, day_and_month, figure, span
+from reports.words.labels import STATE_SYMBOLS, measure_words
+from reports.words.language import DASH, NBSP, Language, figure, span
 
-MOST_DIGITS = 2  # decimals of a printed percentage, where fewer would print a finding's value equal to its limit
+MOST_DIGITS = 2  # decimals of a printed percentage, where fewer would print a changed value as one within the range
 
 
-def finding_sentence(say: Language, finding: Finding) -> str:
-    """One flagged finding in plain words, with its rule: what, how much, usually how much, since when."""
+def opening(say: Language, finding: Finding) -> str:
+    """What changed, as a sentence without its numbers: `Less smiling than usual`."""
     words = measure_words(say, finding.key)
-    opening = words.higher if finding.direction is State.HIGHER else words.lower
-    pattern = longest_pattern(finding)
-    if any(signal.rule is Rule.BEYOND_LIMITS for signal in finding.signals) or finding.recent is None:
-        shown = _of_scale(say, finding, today(say, finding))
-        said = say(
-            "{opening}: {today} today, usually {usual}.", opening=opening, today=shown, usual=usual(say, finding)
-        )
-    else:
-        said = _sentence_of_days(say, finding, opening)
-    return f"{said} {pattern_sentence(say, pattern)}" if pattern else said
+    return words.higher if direction_of(finding) is State.HIGHER else words.lower
 
 
-def _sentence_of_days(say: Language, finding: Finding, opening: str) -> str:
-    """Where the last days together changed, today's value may well lie within the range: their mean is told."""
-    unit = MEASURE_BY_KEY[finding.key].unit
-    return say(
-        "{opening} over the last days: {mean} on average, usually around {centre}.",
-        opening=opening,
-        mean=_of_scale(say, finding, figure(say, finding.recent, unit)),
-        centre=figure(say, finding.baseline.centre if finding.baseline else None, unit),
-    )
+def direction_of(finding: Finding) -> State:
+    """Which way a measure differs: by its open flag, or else by what is told without one."""
+    if not finding.flagged and finding.told:
+        return finding.told[0].state
+    return finding.direction
+
+
+def amount(say: Language, finding: Finding) -> str:
+    """The number that speaks and what is usual: `45 of 100, usually 14 to 16`. Empty without a value.
+
+    Where the last days together speak, their mean is named; where it lies within the usual range all the same, the
+    middle of the range stands in place of its ends.
+    """
+    if finding.value is None:
+        return ""
+    shown = _of_scale(say, finding, speaking(say, finding))
+    if finding.baseline is None:
+        return shown
+    if mean_speaks(finding):
+        return say("{mean} on average over the last days, {usual}", mean=shown, usual=usually(say, finding))
+    return say("{value}, {usual}", value=shown, usual=usually(say, finding))
+
+
+def mean_speaks(finding: Finding) -> bool:
+    """Whether a change is told by the mean of the last days, and not by the day's own value."""
+    speak = finding.signals if finding.flagged else finding.told
+    return bool(speak) and finding.recent is not None and not _beyond(speak)
+
+
+def speaking(say: Language, finding: Finding) -> str:
+    """The number that is compared: the day's value, or the mean of the last days where that speaks."""
+    return figure(say, _speaking(finding), MEASURE_BY_KEY[finding.key].unit, digits_for(finding))
+
+
+def usually(say: Language, finding: Finding) -> str:
+    """What the number is held against: `usually 11 to 19%`, or `usually about 15%` where it lies within that."""
+    if finding.baseline is None:
+        return ""
+    if _centre_only(finding):
+        unit = MEASURE_BY_KEY[finding.key].unit
+        return say("usually about {centre}", centre=figure(say, finding.baseline.centre, unit, digits_for(finding)))
+    return say("usually {usual}", usual=usual(say, finding))
+
+
+def numbers(say: Language, finding: Finding, *, with_interval: bool = True) -> str:
+    """The day's value and what is usual, as far as they are known: `44 (41 to 47), usually 12 to 18`."""
+    if finding.value is None:
+        return usually(say, finding)
+    if mean_speaks(finding):
+        places = {"value": day_value(say, finding), "mean": speaking(say, finding), "usual": usually(say, finding)}
+        return say("{value}; mean of the last days {mean}, {usual}", **places)
+    now = day_value(say, finding)
+    if with_interval and finding.interval is not None:
+        ends = span(say, finding.interval, MEASURE_BY_KEY[finding.key].unit, digits_for(finding))
+        now = say("{value} ({interval})", value=now, interval=ends)
+    return now if finding.baseline is None else say("{value}, {usual}", value=now, usual=usually(say, finding))
+
+
+def digits_for(finding: Finding) -> int:
+    """Decimals to print: none, unless a change would then read like what it is held against."""
+    value, baseline = _speaking(finding), finding.baseline
+    if value is None or baseline is None or not (finding.flagged or finding.told):
+        return 0
+    low, high = (baseline.centre, baseline.centre) if _centre_only(finding) else _usual(finding)
+    if low <= value <= high:
+        return 0
+    for digits in range(MOST_DIGITS):
+        printed = round(100 * value, digits)
+        if printed < round(100 * low, digits) or printed > round(100 * high, digits):
+            return digits
+    return MOST_DIGITS
+
+
+def day_value(say: Language, finding: Finding) -> str:
+    """The day's value for a table: `4%`, `31`, or a dash."""
+    return figure(say, finding.value, MEASURE_BY_KEY[finding.key].unit, digits_for(finding))
+
+
+def usual(say: Language, finding: Finding) -> str:
+    """The usual range for a table: `11 to 19%`, `up to 4%`, `about 10`, or a dash."""
+    if finding.baseline is None:
+        return DASH
+    return usual_span(say, _usual(finding), MEASURE_BY_KEY[finding.key].unit, digits_for(finding))
+
+
+def usual_span(say: Language, ends: tuple[float, float], unit: Unit, digits: int = 0) -> str:
+    """A range of two values in their unit; one that starts at nothing, or has no width in print, is said by its end."""
+    low, high = (figure(say, end, unit, digits) for end in ends)
+    nothing = figure(say, 0.0, unit, digits)
+    if high == nothing:
+        return nothing
+    if low == high:
+        return say("about {value}", value=high).replace(" ", NBSP)
+    if low == nothing:
+        return say("up to {high}", high=high).replace(" ", NBSP)
+    return span(say, ends, unit, digits)
+
+
+def rule_words(say: Language, finding: Finding) -> str:
+    """Which rules speak, in a few words each; empty if none does."""
+    names = {
+        Rule.BEYOND_LIMITS: say("beyond the alarm limit"),
+        Rule.EWMA: say("changed over several days"),
+        Rule.SHIFT: say("many days on one side"),
+        Rule.TREND: say("changing from day to day"),
+    }
+    return ", ".join(names[rule] for rule in Rule if any(signal.rule is rule for signal in finding.signals))
+
+
+def symbol(finding: Finding) -> str:
+    """The mark of a finding; in brackets where a change is told without a flag."""
+    if finding.flagged:
+        return STATE_SYMBOLS[finding.direction]
+    if finding.told:
+        return f"({STATE_SYMBOLS[finding.told[0].state]})"
+    return STATE_SYMBOLS[finding.state]
 
 
 def _of_scale(say: Language, finding: Finding, shown: str) -> str:
@@ -40,106 +141,24 @@ def _of_scale(say: Language, finding: Finding, shown: str) -> str:
     return say("{value} of 100", value=shown).replace(" ", NBSP)
 
 
-def longest_pattern(finding: Finding) -> Signal | None:
-    """Of the rules that speak of more than one day, the one whose pattern began first; None if today stands alone."""
-    today_alone = {signal.since for signal in finding.signals if signal.rule is Rule.BEYOND_LIMITS}
-    patterns = [signal for signal in finding.signals if signal.since not in today_alone]
-    return min(patterns, key=lambda signal: signal.since) if patterns else None
+def _beyond(signals: tuple[Signal, ...]) -> bool:
+    return any(signal.rule is Rule.BEYOND_LIMITS for signal in signals)
 
 
-def pattern_sentence(say: Language, signal: Signal) -> str:
-    """What a rule over several days found."""
-    since = day_and_month(say, signal.since)
-    higher = signal.state is State.HIGHER
-    if signal.rule is Rule.TREND:
-        if higher:
-            return say("It has risen from day to day since {date}.", date=since)
-        return say("It has fallen from day to day since {date}.", date=since)
-    if signal.rule is Rule.SHIFT:
-        if higher:
-            return say("Every day since {date} was above the patient’s usual middle.", date=since)  # noqa: RUF001
-        return say("Every day since {date} was below the patient’s usual middle.", date=since)  # noqa: RUF001
-    if higher:
-        return say("It has been drifting upwards since {date}.", date=since)
-    return say("It has been drifting downwards since {date}.", date=since)
+def _speaking(finding: Finding) -> float | None:
+    return finding.recent if mean_speaks(finding) else finding.value
 
 
-def rule_words(say: Language, finding: Finding) -> str:
-    """Which rules speak, in a few words each; empty if none does."""
-    names = {
-        Rule.BEYOND_LIMITS: say("beyond the usual range today"),
-        Rule.EWMA: say("drifting for several days"),
-        Rule.CHANGE: say("different over the last days"),
-        Rule.SHIFT: say("many days on one side"),
-        Rule.TREND: say("changing from day to day"),
-    }
-    return ", ".join(names[rule] for rule in Rule if any(signal.rule is rule for signal in finding.signals))
+def _usual(finding: Finding) -> tuple[float, float]:
+    """The usual range, or the alarm limits where nobody computed one."""
+    assert finding.baseline is not None
+    return finding.usual or (finding.baseline.low, finding.baseline.high)
 
 
-def numbers(say: Language, finding: Finding, *, with_interval: bool = True) -> str:
-    """Today's value and the usual range, as far as they are known: `Today 44 (41 to 47), usually 12 to 18`."""
-    now, before = today(say, finding), usual(say, finding)
-    if finding.value is None:
-        return say("Usually {usual}", usual=before) if finding.baseline else ""
-    if with_interval and finding.interval is not None:
-        ends = span(say, finding.interval, MEASURE_BY_KEY[finding.key].unit, digits_for(finding))
-        if finding.baseline is None:
-            return say("Today {today} ({interval})", today=now, interval=ends)
-        return say("Today {today} ({interval}), usually {usual}", today=now, interval=ends, usual=before)
-    if finding.baseline is None:
-        return say("Today {today}", today=now)
-    return say("Today {today}, usually {usual}", today=now, usual=before)
-
-
-def digits_for(finding: Finding) -> int:
-    """Decimals to print: none, unless a flagged value would then read the same as the limit it is beyond."""
-    if not finding.flagged or finding.value is None or finding.baseline is None:
-        return 0
-    value, limits = 100 * finding.value, (100 * finding.baseline.low, 100 * finding.baseline.high)
-    for digits in range(MOST_DIGITS):
-        if all(f"{value:.{digits}f}" != f"{limit:.{digits}f}" for limit in limits):
-            return digits
-    return MOST_DIGITS
-
-
-def today(say: Language, finding: Finding) -> str:
-    """The day's value for a table: `4%`, `31`, or a dash."""
-    return figure(say, finding.value, MEASURE_BY_KEY[finding.key].unit, digits_for(finding))
-
-
-def usual(say: Language, finding: Finding) -> str:
-    """The usual range for a table: `11 to 19%`, `up to 4%`, or a dash."""
-    if finding.baseline is None:
-        return DASH
-    return usual_span(say, finding.baseline, MEASURE_BY_KEY[finding.key].unit, digits_for(finding))
-
-
-def usual_span(say: Language, baseline: Baseline, unit: Unit, digits: int) -> str:
-    """A range of two values in their unit; one that starts at nothing is said by its end alone."""
-    if round(baseline.low * (10 if unit is Unit.PER_MINUTE else 100), digits) == 0:
-        return say("up to {high}", high=figure(say, baseline.high, unit, digits)).replace(" ", NBSP)
-    return span(say, (baseline.low, baseline.high), unit, digits)
-
-
-def symbol(finding: Finding) -> str:
-    """The mark of a finding; in brackets where a change is told without a flag."""
-    if finding.told and not finding.flagged:
-        return f"({STATE_SYMBOLS[finding.told[0].state]})"
-    return STATE_SYMBOLS[finding.state]
-
-
-def short_result(say: Language, finding: Finding) -> str:
-    """The finding for a narrow row: `higher`, `as usual`, `higher, no flag`, `no comparison`."""
-    if finding.told and not finding.flagged:
-        return say("{state}, no flag", state=state_short(say, finding.told[0].state))
-    return state_short(say, finding.state)
-
-
-def result(say: Language, finding: Finding) -> str:
-    """The finding in a few words, with the reason where it abstains."""
-    if finding.lack is not None:
-        reason = lack_word(say, finding.lack)
-        return say("{state}: {reason}", state=state_word(say, finding.state), reason=reason)
-    if finding.told and not finding.flagged:
-        return say("{state}, no flag", state=state_word(say, finding.told[0].state))
-    return state_word(say, finding.state)
+def _centre_only(finding: Finding) -> bool:
+    """Whether a change is told of a number that lies within the usual range."""
+    value = _speaking(finding)
+    if value is None or finding.baseline is None or not (finding.signals or finding.told):
+        return False
+    low, high = _usual(finding)
+    return low <= value <= high

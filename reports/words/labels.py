@@ -12,7 +12,10 @@ from pmfer.errors import FrameReason, QuarantineReason
 from pmfer.facs import AU_BY_NUMBER
 from reports.data import CareEventKind, Origin
 from reports.findings import Lack, State
-from reports.words.language import NBSP, Language, sentence
+from reports.words.language import NBSP, Language, clipped, sentence
+
+LONGEST_PLACE = 40  # characters of the name of a ward or room
+LONGEST_SITUATION = 20  # characters of a situation that the house named itself
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ STATE_SYMBOLS: dict[State, str] = {
 
 def measure_words(say: Language, key: str) -> MeasureWords:
     """The words of a headline measure."""
-    observed = say("share of the observed time")
+    observed = say("share of the time the face was seen")
     words = {
         "pain_activity": MeasureWords(
             say("pain-related facial activity"),
@@ -46,27 +49,29 @@ def measure_words(say: Language, key: str) -> MeasureWords:
         ),
         "expressivity": MeasureWords(
             say("facial expressivity"),
-            say("The face was livelier than usual"),
-            say("The face was less lively than usual"),
+            say("A livelier face than usual"),
+            say("A less lively face than usual"),
             say("how far from a neutral face"),
         ),
-        "smiling": MeasureWords(say("smiling"), say("Smiled more than usual"), say("Smiled less than usual"), observed),
+        "smiling": MeasureWords(
+            say("smiling"), say("More smiling than usual"), say("Less smiling than usual"), observed
+        ),
         "sadness": MeasureWords(
             say("sad expression"),
-            say("A sad expression was seen more than usual"),
-            say("A sad expression was seen less than usual"),
+            say("More often a sad expression than usual"),
+            say("Less often a sad expression than usual"),
             observed,
         ),
         "fear": MeasureWords(
             say("fearful expression"),
-            say("A fearful expression was seen more than usual"),
-            say("A fearful expression was seen less than usual"),
+            say("More often a fearful expression than usual"),
+            say("Less often a fearful expression than usual"),
             observed,
         ),
         "anger": MeasureWords(
             say("angry expression"),
-            say("An angry expression was seen more than usual"),
-            say("An angry expression was seen less than usual"),
+            say("More often an angry expression than usual"),
+            say("Less often an angry expression than usual"),
             observed,
         ),
     }
@@ -78,33 +83,29 @@ def state_word(say: Language, state: State) -> str:
     return {
         State.HIGHER: say("higher than usual"),
         State.LOWER: say("lower than usual"),
-        State.USUAL: say("as usual"),
-        State.INSUFFICIENT: say("insufficient data"),
+        State.USUAL: say("like usual"),
+        State.INSUFFICIENT: say("not compared"),
     }[state]
 
 
-def state_short(say: Language, state: State) -> str:
-    """A state for a narrow column."""
-    return {
-        State.HIGHER: say("higher"),
-        State.LOWER: say("lower"),
-        State.USUAL: say("as usual"),
-        State.INSUFFICIENT: say("no comparison"),
-    }[state]
+def changed_word(say: Language, state: State) -> str:
+    """Which way a measure changed, in one word."""
+    return say("higher") if state is State.HIGHER else say("lower")
 
 
 def lack_word(say: Language, lack: Lack) -> str:
     """Why a comparison was not made."""
     return {
-        Lack.NO_SESSION: say("no session today"),
-        Lack.ALL_SET_ASIDE: say("all sessions of today set aside"),
-        Lack.TOO_DARK: say("too dark today to see the face"),
-        Lack.TOO_BRIGHT: say("too bright today to see the face"),
-        Lack.TURNED_AWAY: say("face turned away today"),
-        Lack.TOO_LITTLE_SEEN: say("face seen too little today"),
-        Lack.TOO_FEW_SESSIONS: say("too few sessions today"),
-        Lack.NOT_MEASURED: say("not measured today"),
-        Lack.NO_BASELINE: say("no usual range yet"),
+        Lack.NO_SESSION: say("no recording"),
+        Lack.ALL_SET_ASIDE: say("no recording could be used"),
+        Lack.TOO_DARK: say("too dark to see the face"),
+        Lack.TOO_BRIGHT: say("too bright to see the face"),
+        Lack.TURNED_AWAY: say("face turned away"),
+        Lack.TOO_LITTLE_SEEN: say("face seen too little"),
+        Lack.TOO_SHORT: say("too little recorded"),
+        Lack.TOO_FEW_SESSIONS: say("too few recordings"),
+        Lack.NOT_MEASURED: say("not measured"),
+        Lack.NO_BASELINE: say("too few earlier days"),
     }[lack]
 
 
@@ -155,6 +156,25 @@ def care_word(say: Language, kind: CareEventKind) -> str:
     }[kind]
 
 
+def situation_word(say: Language, situation: str) -> str:
+    """In which situation a recording was made; one that we have no word for as the house wrote it."""
+    words = {
+        "at_rest": say("at rest"),
+        "during_care": say("during care"),
+        "meal": say("meal"),
+        "therapy": say("therapy"),
+    }
+    return words.get(situation) or clipped(situation.replace("_", " "), LONGEST_SITUATION)
+
+
+def place(say: Language, ward: str | None, room: str | None) -> str:
+    """Where a patient is, as far as it is known: `ward 3, room 12`; empty if neither is."""
+    parts = [say("ward {name}", name=clipped(ward, LONGEST_PLACE))] if ward else []
+    if room:
+        parts.append(say("room {name}", name=clipped(room, LONGEST_PLACE)))
+    return sentence(", ".join(parts))
+
+
 def phrase_name(say: Language, column: str) -> str:
     """Printed name of an action-unit column: `Brows lowered and drawn together`."""
     return sentence(phrase(say, column))
@@ -195,9 +215,9 @@ def measure_name(say: Language, key: str) -> str:
 def intended_use(say: Language) -> str:
     """What the reports are for, and what not."""
     return say(
-        "Intended use: helps staff who know the patient to decide whom to look at first. It compares a face with the "
-        "same patient’s earlier days, and with nobody else’s. It makes no diagnosis and does not measure pain. It is "
-        "less reliable with facial palsy, dementia, glasses, or anything in front of the face."
+        "This report helps staff who know the patient to decide whom to look in on first. It compares a face with the "
+        "same patient’s earlier days and with nobody else’s. It makes no diagnosis and does not measure pain. A face "
+        "that moves little for another reason, such as palsy, dementia or medication, may hide a change."
     )
 
 

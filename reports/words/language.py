@@ -8,14 +8,14 @@ Dates, clock times, lengths and amounts are as people of the language read them,
 """
 
 from dataclasses import dataclass
-from datetime import date, time
+from datetime import date, datetime, time
 from functools import cache
 from gettext import NullTranslations
 from io import BytesIO
 from pathlib import Path
 
 from babel import Locale
-from babel.dates import format_date, format_skeleton, format_time
+from babel.dates import format_date, format_datetime, format_interval, format_skeleton, format_time
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
@@ -32,7 +32,8 @@ LOCALES = {"en": "en_GB", "de": "de_DE"}
 LANGUAGES = tuple(LOCALES)
 NBSP = "\N{NO-BREAK SPACE}"
 DASH = "\N{EN DASH}"  # stands where there is no value
-LONGEST_ID = 20  # characters of an identifier in a table
+LONGEST_ID = 100  # characters of an identifier or a file's name that are printed
+WHOLE_MINUTES = 10  # from so many minutes on, seconds are not told
 LONGEST_HEADING = 30  # characters of a patient's name in the largest type
 
 
@@ -98,10 +99,26 @@ def short_date(say: Language, day: date) -> str:
     return format_date(day, say("d MMM"), locale=say.locale).replace(" ", NBSP)
 
 
-def short_id(name: str) -> str:
-    """An identifier or file name that keeps to one line: both ends of a long one, a mark for what cannot be printed."""
-    name = printable(name)
-    return isolated(name if len(name) <= LONGEST_ID else f"{name[: LONGEST_ID // 2]}…{name[-LONGEST_ID // 2 + 1 :]}")
+def days_between(say: Language, first: date, last: date) -> str:
+    """Such as `15 to 17 March`, or one day alone."""
+    if first == last:
+        return day_and_month(say, first)
+    return format_interval(first, last, "MMMMd", locale=say.locale).replace(" ", NBSP)
+
+
+def day_and_time(say: Language, moment: datetime) -> str:
+    """Such as `22 March 2026, 06:15`, by the clock of the moment's own time zone."""
+    return f"{long_date(say, moment.date())}, {format_datetime(moment, 'HH:mm', locale=say.locale)}"
+
+
+def month_name(say: Language, day: date) -> str:
+    """Such as `Mar`, for the axis of a small drawing."""
+    return format_skeleton("MMM", day, locale=say.locale)
+
+
+def whole_id(name: str) -> str:
+    """An identifier or a file's name as it is, with a mark for what cannot be printed; only an endless one is cut."""
+    return clipped(name, LONGEST_ID)
 
 
 def clipped(text: str, most: int) -> str:
@@ -116,15 +133,35 @@ def clock(say: Language, minute_of_day: int) -> str:
 
 
 def length(say: Language, seconds: float | None) -> str:
-    """Minutes and seconds such as `2:05`; `unknown` if the container does not say."""
+    """How long something took: `6 s`, `2 min 5 s`, `12 min`; `unknown` if the recording does not say."""
     if seconds is None:
         return say("unknown")
-    return f"{round(seconds) // 60}:{round(seconds) % 60:02d}"
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return say("{seconds} s", seconds=rest).replace(" ", NBSP)
+    if minutes >= WHOLE_MINUTES or not rest:
+        return say("{minutes} min", minutes=thousands(say, round(seconds / 60))).replace(" ", NBSP)
+    return say("{minutes} min {seconds} s", minutes=minutes, seconds=rest).replace(" ", NBSP)
 
 
-def moment(seconds: float) -> str:
-    """A time within a recording, rounded down, as players show it: `02:05`."""
-    return f"{int(seconds) // 60:02d}:{int(seconds) % 60:02d}"
+def length_in_words(say: Language, seconds: float) -> str:
+    """The same within a sentence: `6 seconds`, `2 minutes 5 seconds`, `12 minutes`."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= WHOLE_MINUTES:
+        minutes, rest = round(seconds / 60), 0
+    parts = []
+    if minutes:
+        parts.append(say.plural("one minute", "{count} minutes", minutes, count=thousands(say, minutes)))
+    if rest or not minutes:
+        parts.append(say.plural("one second", "{count} seconds", rest, count=rest))
+    return " ".join(parts).replace(" ", NBSP)
+
+
+def player_time(seconds: float) -> str:
+    """A time within a recording, rounded down, as players show it: `02:05`, `01:02:05`."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02d}:{minutes:02d}:{rest:02d}" if hours else f"{minutes:02d}:{rest:02d}"
 
 
 def number_word(say: Language, number: int) -> str:

@@ -1,206 +1,112 @@
-"""Sentences of a patient's report: at the top what is different today, or why nothing can be said; then the rest."""
+"""Sentences of a patient's report below its first lines: sessions, care, moments, data quality, the usual range."""
 
-# ruff: noqa: RUF001  (typographic apostrophes are meant)
-from dataclasses import dataclass
+import shlex
 
 from reports.daily import Quality
-from reports.evidence import CareLine, Moment
-from reports.findings import Lack, State
-from reports.measures import Thresholds
+from reports.evidence import CareLine, Moment, SharedMoment
+from reports.fonts import printable
 from reports.patient import PatientReport
-from reports.words.finding_sentences import finding_sentence, today, usual
-from reports.words.labels import care_word, context_names, frame_word, lack_word, measure_words, phrase, state_word
+from reports.words.finding_sentences import day_value, usual
+from reports.words.labels import (
+    care_word,
+    context_names,
+    frame_word,
+    measure_name,
+    phrase,
+    situation_word,
+)
 from reports.words.language import (
     NBSP,
     Language,
     clipped,
+    day_and_month,
     decimal,
-    long_date,
     number_word,
     percent,
+    player_time,
     sentence,
     short_date,
     thousands,
 )
+from reports.words.patient_lead import unusable
 
-LISTED_CHANGES = 3  # changes told in full under the headline; the charts mark all of them
 LONGEST_ITEM = 40  # characters of a care event's item
 LONGEST_NOTE = 48  # characters of its note
+LONGEST_FILE = 120  # characters of a file's name in a command
 
 
-@dataclass(frozen=True)
-class Lead:
-    """The words at the top of a patient's report."""
-
-    headline: str
-    changes: tuple[tuple[State, str], ...]  # a sentence per change, the largest first
-    ask: str  # what to do now; empty where there is nothing to do
-    notes: tuple[str, ...]
-
-
-def lead(say: Language, report: PatientReport) -> Lead:
-    """The headline and what stands under it."""
-    if report.changes:
-        return _lead_of_changes(say, report)
-    if report.lack is None:
-        note = say(
-            "All {measures} measures lie within the usual range, which rests on {days} earlier days.",
-            measures=number_word(say, len(report.trends)),
-            days=number_word(say, report.baseline_size),
-        )
-        told = _told_only(say, report)
-        return Lead(say("Today is like this patient’s usual days."), (), "", (told or note, *_cautions(say, report)))
-    headline, notes = _lead_of_lack(say, report, report.lack)
-    return Lead(headline, (), "", notes)
-
-
-def _told_only(say: Language, report: PatientReport) -> str:
-    """Changes that ask for no look, such as more smiling; empty if there are none."""
-    names = [
-        say("{measure} {state}", measure=measure_words(say, finding.key).name, state=state_word(say, told[0].state))
-        for finding in report.findings
-        if (told := finding.told)
-    ]
-    return say("Noticed all the same, without a flag: {changes}.", changes="; ".join(names)) if names else ""
-
-
-def ask(say: Language) -> str:
-    """What to do where something changed."""
-    return say("Please look in on the patient. The face moved differently from other days; this report cannot say why.")
-
-
-def _lead_of_changes(say: Language, report: PatientReport) -> Lead:
-    changes = report.changes
-    headline = say.plural(
-        "One thing is different today.",
-        "{count} things are different today.",
-        len(changes),
-        count=number_word(say, len(changes)),
+def legend(say: Language, report: PatientReport) -> str:
+    """What the marks of the charts mean."""
+    return say(
+        "Grey band: usual range, from the days with hollow dots. Dashed line: alarm limit. Diamond: {date}, with a bar "
+        "(and brackets) for its uncertainty. Cross: face seen too little. Gap: no recording.",
+        date=day_and_month(say, report.day),
     )
-    listed = tuple((finding.state, finding_sentence(say, finding)) for finding in changes[:LISTED_CHANGES])
-    more = len(changes) - len(listed)
-    notes = list(_cautions(say, report))
-    if more:
-        told = say.plural(
-            "One more change is marked below.",
-            "{count} more changes are marked below.",
-            more,
-            count=number_word(say, more),
-        )
-        notes.insert(0, sentence(told))
-    return Lead(sentence(headline), listed, ask(say), tuple(notes))
 
 
-def _lead_of_lack(say: Language, report: PatientReport, lack: Lack) -> tuple[str, tuple[str, ...]]:
-    if lack is Lack.NO_SESSION:
-        return say("Insufficient data: no session was recorded today."), (say("There is nothing to compare."),)
-    if lack is Lack.ALL_SET_ASIDE:
-        headline = say.plural(
-            "Insufficient data: the only session of today was set aside.",
-            "Insufficient data: all {count} sessions of today were set aside.",
-            len(report.set_aside),
-            count=number_word(say, len(report.set_aside)),
-        )
-        return headline, (say("Nothing could be analysed. The reasons are on the second page."),)
-    if lack is Lack.NO_BASELINE:
-        return _lead_of_no_baseline(say, report)
-    headline = say("Insufficient data: {reason}.", reason=lack_word(say, lack))
-    return headline, _too_little(say, report.quality, report.thresholds)
-
-
-def _lead_of_no_baseline(say: Language, report: PatientReport) -> tuple[str, tuple[str, ...]]:
-    need = say(
-        "A usual range needs {needed} earlier days with enough data; so far there are {days}.",
-        needed=number_word(say, report.thresholds.min_baseline_days),
-        days=number_word(say, report.days_before),
+def moments_caption(say: Language, report: PatientReport) -> str:
+    """What the moments are, and what the commands are for."""
+    return say(
+        "Where each showed most on {date}, and what stood out on the face. The command cuts the ten seconds around it "
+        "out of the recording; run it where the recordings are kept.",
+        date=day_and_month(say, report.day),
     )
-    until = say("Until then this report shows what was seen and compares nothing.")
-    if report.model_since is not None:
-        return say("Insufficient data: no usual range with the new model yet."), (_new_model(say, report), need, until)
-    if report.sessions_on_record == 1:
-        only = say(
-            "This is the only session on record. One session is no trend, and there is nothing to compare it with."
-        )
-        return say("First session: there is no trend yet."), (only, need, until)
-    if report.days_before == 0:
-        return say("First day: there is no trend yet."), (need, until)
-    return say("Insufficient data: no usual range yet."), (need, until, *_cautions(say, report))
 
 
-def _too_little(say: Language, quality: Quality, thresholds: Thresholds) -> tuple[str, ...]:
-    seen = say.plural(
-        "{scored} of {sampled} frames of one session could be analysed.",
-        "{scored} of {sampled} frames of {sessions} sessions could be analysed.",
-        quality.sessions,
-        scored=thousands(say, quality.frames_scored),
-        sampled=thousands(say, quality.frames_sampled),
-        sessions=number_word(say, quality.sessions),
+def phrases_caption(say: Language, report: PatientReport) -> str:
+    """How to read the table of movements."""
+    return say(
+        "One box a day: the darker, the more clearly it was seen; {date} has a frame. Numbers from 0 to 100. ▲ more, ▼ "
+        "less than usual, = like usual, ◊ not compared.",
+        date=day_and_month(say, report.day),
     )
-    limits = say(
-        "A session counts from {session_frames} frames and {share} of its length, a day from {day_frames} frames.",
-        session_frames=thousands(say, thresholds.min_frames_per_session),
-        share=percent(say, thresholds.min_scored_share),
-        day_frames=thousands(say, thresholds.min_frames_per_day),
-    )
-    return seen, limits
-
-
-def _cautions(say: Language, report: PatientReport) -> tuple[str, ...]:
-    """What to keep in mind about a day that was compared."""
-    notes = []
-    if report.quality.sessions_used == 1:
-        notes.append(say("Today rests on a single session."))
-    if report.set_aside:
-        notes.append(set_aside_today(say, report))
-    if report.model_since is not None:
-        notes.append(_new_model(say, report))
-    return tuple(notes)
-
-
-def set_aside_today(say: Language, report: PatientReport) -> str:
-    """How many sessions of the day are in quarantine."""
-    told = say.plural(
-        "One session of today was set aside.",
-        "{count} sessions of today were set aside.",
-        len(report.set_aside),
-        count=number_word(say, len(report.set_aside)),
-    )
-    return sentence(told)
-
-
-def _new_model(say: Language, report: PatientReport) -> str:
-    assert report.model_since is not None
-    since = long_date(say, report.model_since)
-    return say("Since {date} a new model scores the recordings; earlier days are not compared.", date=since)
 
 
 def listing(say: Language, report: PatientReport, listed: int) -> str:
     """Caption of the table of sessions."""
     total = len(report.sessions)
     if listed == total:
-        told = say.plural("One session", "{count} sessions by time", total, count=number_word(say, total))
+        told = say.plural("One recording", "{count} recordings by time", total, count=number_word(say, total))
         return sentence(told)
     return say(
-        "The {listed} of {total} sessions with the most pain-related facial activity, by time",
+        "The {listed} of {total} recordings with the most pain-related facial activity, by time",
         listed=number_word(say, listed),
         total=number_word(say, total),
     )
 
 
 def more_set_aside(say: Language, report: PatientReport, listed: int) -> str:
-    """What the list of sessions set aside leaves out; empty if nothing."""
+    """What the list of recordings that could not be used leaves out; empty if nothing."""
     more = len(report.set_aside) - listed
     if not more:
         return ""
     if not listed:
-        return set_aside_today(say, report)
-    return say.plural("And one more session.", "And {count} more sessions.", more, count=number_word(say, more))
+        return unusable(say, report)
+    return say.plural("And one more.", "And {count} more.", more, count=number_word(say, more))
 
 
 def moment_phrases(say: Language, moment: Moment) -> str:
     """What the face showed in a moment, the most telling first."""
     names = ", ".join(phrase(say, leading.column) for leading in moment.phrases)
-    return sentence(names) or say("no phrase stands out")
+    return sentence(names) or say("nothing stands out")
+
+
+def moment_place(say: Language, moment: Moment) -> str:
+    """In which situation a moment was recorded, with a comma before it; empty where the session does not say."""
+    return f", {situation_word(say, moment.situation)}" if moment.situation else ""
+
+
+def moment_names(say: Language, shared: SharedMoment) -> str:
+    """The measures that a moment stands for."""
+    first, *others = (measure_name(say, key) for key in shared.keys)
+    return ", ".join([first, *(name[:1].lower() + name[1:] for name in others)])
+
+
+def clip_command(moment: Moment, number: int) -> str:
+    """The command that cuts a moment out of its recording, to be run where the recordings lie."""
+    start, end = (player_time(seconds) for seconds in moment.clip)
+    file = shlex.quote(printable(moment.file or "RECORDING.mp4")[:LONGEST_FILE])
+    return f"ffmpeg -ss {start} -to {end} -i {file} -c copy clip-{number}.mp4"
 
 
 def care_line(say: Language, line: CareLine) -> str:
@@ -226,12 +132,12 @@ def context(say: Language, report: PatientReport) -> str:
     names = context_names(say)
     told = []
     for finding in report.context:
-        places = {"measure": names[finding.key], "today": today(say, finding), "usual": usual(say, finding)}
+        places = {"measure": names[finding.key], "value": day_value(say, finding), "usual": usual(say, finding)}
         if finding.value is not None and finding.baseline is not None:
-            told.append(say("{measure} {today}, usually {usual}", **places))
+            told.append(say("{measure} {value}, usually {usual}", **places))
         elif finding.value is not None:
-            told.append(say("{measure} {today}", **places))
-    return say("Also counted today, without flags: {measures}.", measures="; ".join(told)) if told else ""
+            told.append(say("{measure} {value}", **places))
+    return say("For information: {measures}.", measures="; ".join(told)) if told else ""
 
 
 def more_care(say: Language, left_out: int) -> str:
@@ -250,10 +156,10 @@ def more_care(say: Language, left_out: int) -> str:
 def quality(say: Language, found: Quality) -> tuple[str, ...]:
     """How much could be analysed, and why the rest could not."""
     if not found.frames_sampled:
-        return (say("No frame could be looked at."),)
+        return (say("There is no picture to look at."),)
     sentences = [
         say(
-            "{scored} of {sampled} frames ({share}) could be analysed.",
+            "The face could be read in {scored} of {sampled} pictures ({share}).",
             scored=thousands(say, found.frames_scored),
             sampled=thousands(say, found.frames_sampled),
             share=percent(say, found.scored_share),
@@ -261,10 +167,12 @@ def quality(say: Language, found: Quality) -> tuple[str, ...]:
     ]
     if found.unscored:
         reasons = ", ".join(f"{frame_word(say, reason)} {thousands(say, number)}" for reason, number in found.unscored)
-        sentences.append(say("Not analysed: {reasons}.", reasons=reasons))
+        sentences.append(say("Not in the others: {reasons}.", reasons=reasons))
     if found.frames_several_faces:
         share = percent(say, found.frames_several_faces / found.frames_sampled)
-        sentences.append(say("Other people in view in {share} of the frames; counted, never analysed.", share=share))
+        sentences.append(
+            say("Other people were in view in {share} of the pictures; their faces are never read.", share=share)
+        )
     return (*sentences, *_troubles(say, found))
 
 
@@ -273,8 +181,8 @@ def _troubles(say: Language, found: Quality) -> tuple[str, ...]:
     left_out = found.sessions - found.sessions_used
     if left_out:
         told = say.plural(
-            "One session showed too little of the face to count.",
-            "{count} sessions showed too little of the face to count.",
+            "One recording showed too little of the face to count.",
+            "{count} recordings showed too little of the face to count.",
             left_out,
             count=number_word(say, left_out),
         )
@@ -291,17 +199,17 @@ def _troubles(say: Language, found: Quality) -> tuple[str, ...]:
 
 
 def basis(say: Language, report: PatientReport) -> str:
-    """How the usual range was made, in two sentences."""
+    """How the usual range was made, and what raises a flag."""
     places = {"fewest": report.thresholds.min_baseline_days, "most": report.thresholds.max_baseline_days}
     if not report.baseline_size:
         return say(
-            "Usual range: from the first {fewest} to {most} days with enough data and no change (not reached yet). "
-            "Single days and the mean of the last days are compared with it.",
+            "Usual range: from the first {fewest} to {most} days without a change; there are not enough yet.",
             **places,
         )
     return say(
-        "Usual range: from the first {fewest} to {most} days with enough data and no change (here {days} days), wider "
-        "while they are few. Single days and the mean of the last days are compared with it.",
+        "Usual range: the middle 80% of the first {fewest} to {most} days without a change, here {days}; all of them "
+        "where there are fewer than 10. A flag goes up where the day lies beyond the alarm limit, or the mean of the "
+        "last days beyond a limit of its own, and stays until the patient is back for some days.",
         days=report.baseline_size,
         **places,
     )

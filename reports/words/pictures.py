@@ -2,11 +2,12 @@
 
 from reports.evidence import CareEvents, LeadingPhrase
 from reports.findings import Finding
-from reports.measures import Unit
-from reports.patient import SessionLine
+from reports.measures import MEASURE_BY_KEY, Unit
+from reports.patient import Glance, SessionLine
 from reports.trends import Trend
-from reports.words.finding_sentences import numbers, result, rule_words
-from reports.words.labels import measure_name, phrase_name, unit_name
+from reports.words.finding_sentences import numbers, rule_words, usual_span
+from reports.words.flag_sentences import standing
+from reports.words.labels import measure_name, phrase_name, situation_word, unit_name
 from reports.words.language import Language, clock, figure, full_date, number_word, sentence, short_date
 from reports.words.patient_sentences import care_line
 
@@ -20,15 +21,30 @@ def trend_text(say: Language, trend: Trend) -> str:
         measure=measure_name(say, trend.finding.key),
         days=days,
         date=full_date(say, trend.last_day),
-        told=_told(say, trend.finding),
+        told=_told(say, trend),
         seen=seen,
     )
+
+
+def glance_text(say: Language, glance: Glance) -> str:
+    """What the small drawing of three months shows."""
+    values = [value for _, value in glance.points]
+    unit = MEASURE_BY_KEY[glance.key].unit
+    places = {
+        "measure": measure_name(say, glance.key),
+        "days": (glance.last_day - glance.first_day).days + 1,
+        "seen": len(values),
+    }
+    if not values:
+        return say("{measure}, {days} days: no values.", **places)
+    ends = usual_span(say, (min(values), max(values)), unit)
+    return say("{measure}, {days} days, of which {seen} have a value: {ends}.", ends=ends, **places)
 
 
 def heat_text(say: Language, trend: Trend) -> str:
     """What the strip of one phrase shows."""
     values = [point.value for point in trend.points if point.value is not None]
-    told = say("{measure}. {told}", measure=measure_name(say, trend.finding.key), told=_told(say, trend.finding))
+    told = say("{measure}. {told}", measure=measure_name(say, trend.finding.key), told=_told(say, trend))
     if not values:
         return told
     spread = say(
@@ -39,10 +55,10 @@ def heat_text(say: Language, trend: Trend) -> str:
     return f"{told} {spread}"
 
 
-def _told(say: Language, finding: Finding) -> str:
-    known, outcome, rules = numbers(say, finding), sentence(result(say, finding)), rule_words(say, finding)
-    sentences = [f"{part}." for part in (known, outcome, sentence(rules)) if part]
-    return " ".join(sentences)
+def _told(say: Language, trend: Trend) -> str:
+    finding: Finding = trend.finding
+    parts = (numbers(say, finding), standing(say, finding, trend.last_day), rule_words(say, finding))
+    return " ".join(f"{sentence(part)}." for part in parts if part)
 
 
 def strip_text(say: Language, sessions: tuple[SessionLine, ...]) -> str:
@@ -50,31 +66,37 @@ def strip_text(say: Language, sessions: tuple[SessionLine, ...]) -> str:
     used = [line for line in sessions if line.usable]
     first, last = clock(say, sessions[0].minute_of_day), clock(say, sessions[-1].minute_of_day)
     told = say.plural(
-        "One session at {first}; sessions with enough data: {used}.",
-        "{count} sessions between {first} and {last}; sessions with enough data: {used}.",
+        "One recording at {first}; with enough of the face: {used}.",
+        "{count} recordings between {first} and {last}; with enough of the face: {used}.",
         len(sessions),
         count=number_word(say, len(sessions)),
         first=first,
         last=last,
         used=len(used),
     )
-    if not used:
-        return sentence(told)
-    pain = max(used, key=lambda line: line.pain_activity or 0.0)
-    smile = max(used, key=lambda line: line.smiling or 0.0)
-    most = say(
-        "Most pain-related facial activity at {pain_time}: {pain}. Most smiling at {smile_time}: {smiling}.",
-        pain_time=clock(say, pain.minute_of_day),
-        pain=figure(say, pain.pain_activity, Unit.SCALE),
-        smile_time=clock(say, smile.minute_of_day),
-        smiling=figure(say, smile.smiling, Unit.TIME_SHARE),
-    )
-    return f"{sentence(told)} {most}"
+    parts = [sentence(told)]
+    if used:
+        pain = max(used, key=lambda line: line.pain_activity or 0.0)
+        smile = max(used, key=lambda line: line.smiling or 0.0)
+        most = say(
+            "Most pain-related facial activity at {pain_time}: {pain}. Most smiling at {smile_time}: {smiling}.",
+            pain_time=clock(say, pain.minute_of_day),
+            pain=figure(say, pain.pain_activity, Unit.SCALE),
+            smile_time=clock(say, smile.minute_of_day),
+            smiling=figure(say, smile.smiling, Unit.TIME_SHARE),
+        )
+        parts.append(most)
+    situations = [
+        f"{clock(say, line.minute_of_day)} {situation_word(say, line.situation)}" for line in sessions if line.situation
+    ]
+    if situations:
+        parts.append(f"{sentence(', '.join(situations))}.")
+    return " ".join(parts)
 
 
 def nothing_marked(say: Language, *, seen: bool) -> str:
     """Why the drawn face has no marks."""
-    return say("No phrase stands out today.") if seen else say("The face was not seen enough today.")
+    return say("Nothing stands out.") if seen else say("The face was not seen enough.")
 
 
 def face_text(say: Language, leading: tuple[LeadingPhrase, ...], *, seen: bool) -> str:
@@ -91,15 +113,15 @@ def face_text(say: Language, leading: tuple[LeadingPhrase, ...], *, seen: bool) 
         )
         for number, phrase in enumerate(leading, start=1)
     )
-    return say("Drawing of a face, no photograph, that marks where the leading phrases sit. {marked}.", marked=marked)
+    return say("Drawing of a face, no photograph, that marks what stands out. {marked}.", marked=marked)
 
 
 def leading_numbers(say: Language, phrase: LeadingPhrase) -> str:
-    """A leading phrase's score today, and before."""
+    """A leading phrase's score on the day, and what is usual: the same range as in the table of phrases."""
     value = figure(say, phrase.value, Unit.SCALE)
     if phrase.usual is None:
-        return say("{value} today", value=value)
-    return say("{value} today, usually about {usual}", value=value, usual=figure(say, phrase.usual, Unit.SCALE))
+        return value
+    return say("{value}, usually {usual}", value=value, usual=usual_span(say, phrase.usual, Unit.SCALE))
 
 
 def care_text(say: Language, events: CareEvents) -> str:

@@ -1,74 +1,103 @@
 """Sentences of the ward overview."""
 
 from collections.abc import Sequence
+from datetime import date
 
-from reports.findings import Lack, State
+from reports.findings import Lack, Stage, State
 from reports.fonts import printable
 from reports.measures import Thresholds
 from reports.ward import WardReport, WardRow
-from reports.words.labels import lack_word, measure_words, quarantine_word
-from reports.words.language import Language, number_word, percent, sentence, thousands
+from reports.words.labels import LONGEST_PLACE, changed_word, lack_word, measure_words, quarantine_word
+from reports.words.language import Language, clipped, day_and_month, number_word, percent, sentence, thousands
+
+
+def title(say: Language, report: WardReport) -> str:
+    """The heading: the ward's name where the overview is of one."""
+    return say("Ward {name}", name=clipped(report.ward, LONGEST_PLACE)) if report.ward else say("Ward overview")
 
 
 def headline(say: Language, report: WardReport) -> str:
-    """The night in one line."""
+    """The day in one line. Nobody is called unchanged who could not be compared."""
     if not report.patients:
-        return say("No patient was recorded in the last {days} days.", days=report.thresholds.trend_days)
-    patients = number_word(say, report.patients)
-    if not report.changed:
-        return say.plural(
-            "The only patient did not change.",
-            "None of {patients} patients changed.",
-            report.patients,
-            patients=patients,
-        )
-    told = say.plural(
-        "One of {patients} patients changed.",
-        "{changed} of {patients} patients changed.",
-        len(report.changed),
-        changed=number_word(say, len(report.changed)),
-        patients=patients,
+        return say("Nobody was recorded in the last {days} days.", days=report.thresholds.trend_days)
+    new, still = len(report.new), len(report.still_open)
+    told = say.plural("One patient has changed.", "{count} patients have changed.", new, count=number_word(say, new))
+    lasting = say.plural(
+        "One patient is not back to usual yet.",
+        "{count} patients are not back to usual yet.",
+        still,
+        count=number_word(say, still),
     )
-    return sentence(told)
+    if new and still:
+        return f"{sentence(told)} {sentence(lasting)}"
+    if new or still:
+        return sentence(told if new else lasting)
+    if not report.compared:
+        return say("Nobody could be compared.")
+    return sentence(
+        say.plural(
+            "No change in the one patient compared.",
+            "No change in the {count} patients compared.",
+            report.compared,
+            count=number_word(say, report.compared),
+        )
+    )
 
 
 def ask(say: Language) -> str:
     """What to do where somebody changed."""
-    return say("Please look in on these patients first. The report shows that a face moved differently, not why.")
+    return say("Please look in on these patients first. The report shows that a face moves differently, not why.")
 
 
-def put_forward(say: Language, report: WardReport) -> str:
-    """How many patients are put forward, and that nobody is left out."""
-    return say(
-        "Put forward: at most {most} patients, the largest change first, each against their own usual range only.",
-        most=number_word(say, report.thresholds.alert_budget),
+def compared(say: Language, report: WardReport) -> str:
+    """How many patients were compared, and how many were not and why."""
+    if not report.patients:
+        return ""
+    lacks = [row.lack for row in report.uncompared]
+    everybody = number_word(say, report.patients)
+    if not lacks:
+        return say.plural(
+            "The only patient was compared.", "All {count} patients were compared.", report.patients, count=everybody
+        )
+    reasons = ", ".join(f"{lack_word(say, lack)} ({lacks.count(lack)})" for lack in Lack if lack in lacks)
+    return sentence(
+        say.plural(
+            "{compared} of {patients} patients were compared; one was not: {reasons}.",
+            "{compared} of {patients} patients were compared; {count} were not: {reasons}.",
+            len(lacks),
+            compared=number_word(say, report.compared) if report.compared else say("none"),
+            patients=everybody,
+            count=number_word(say, len(lacks)),
+            reasons=reasons,
+        )
     )
 
 
-def notes(say: Language, report: WardReport) -> tuple[str, ...]:
-    """What stands under the headline."""
-    usual, lacking = len(report.usual), len(report.insufficient)
-    text = []
-    if usual:
-        told = say.plural(
-            "One patient was as usual.", "{count} patients were as usual.", usual, count=number_word(say, usual)
-        )
-        text.append(sentence(told))
-    if lacking:
-        told = say.plural(
-            "One patient had too little data to say.",
-            "{count} patients had too little data to say.",
-            lacking,
-            count=number_word(say, lacking),
-        )
-        text.append(sentence(told))
-    return tuple(text)
+def put_forward(say: Language, lines: int, others: int) -> str:
+    """In which order the patients stand, how many of them have a line of their own, and that nobody is left out."""
+    order = say("The largest change on top; each patient only against their own earlier days.")
+    if not others:
+        return order
+    told = say.plural(
+        "One patient has a line, the others are named below.",
+        "{count} patients have a line, the others are named below.",
+        lines,
+        count=number_word(say, lines),
+    )
+    return f"{order} {sentence(told)}"
+
+
+def group(say: Language, stage: Stage, day: date) -> str:
+    """Heading of a part of the list."""
+    if stage is Stage.NEW:
+        return say("New on {date}", date=day_and_month(say, day))
+    return say("From earlier days, not back yet")
 
 
 def others(say: Language, row: WardRow) -> str:
-    """The further changes of a patient: `Also higher: sad expression. Also lower: smiling.` Empty if there are none."""
+    """The further flags of a patient: `Also higher: sad expression. Also lower: smiling.` Empty if there are none."""
     higher, lower = (
-        ", ".join(measure_words(say, finding.key).name for finding in row.changes[1:] if finding.state is state)
+        ", ".join(measure_words(say, finding.key).name for finding in row.changes[1:] if finding.direction is state)
         for state in (State.HIGHER, State.LOWER)
     )
     parts = [say("Also higher: {measures}.", measures=higher)] if higher else []
@@ -78,21 +107,20 @@ def others(say: Language, row: WardRow) -> str:
 
 
 def seen(say: Language, row: WardRow) -> str:
-    """What the patient's day rests on: `Two sessions, 84% of the frames analysed`."""
-    text = _sessions(say, row.quality.sessions)
+    """What the patient's day rests on: `Two recordings, face readable in 84%`."""
+    text = _recordings(say, row.quality.sessions)
     if row.quality.scored_share is not None:
-        text = say(
-            "{sessions}, {share} of the frames analysed", sessions=text, share=percent(say, row.quality.scored_share)
-        )
+        share = percent(say, row.quality.scored_share)
+        text = say("{recordings}, face readable in {share}", recordings=text, share=share)
     if row.set_aside:
-        text = say("{seen}; set aside: {count}", seen=text, count=row.set_aside)
+        text = say("{seen}; not usable: {count}", seen=text, count=row.set_aside)
     return sentence(text)
 
 
-def _sessions(say: Language, number: int) -> str:
+def _recordings(say: Language, number: int) -> str:
     if not number:
-        return say("no session")
-    return say.plural("one session", "{count} sessions", number, count=number_word(say, number))
+        return say("no recording")
+    return say.plural("one recording", "{count} recordings", number, count=number_word(say, number))
 
 
 def patients(say: Language, names: Sequence[str], letters: int) -> str:
@@ -107,10 +135,44 @@ def patients(say: Language, names: Sequence[str], letters: int) -> str:
     return say("{patients} and {count} more", patients=told, count=thousands(say, more)) if more else told
 
 
+def back(say: Language, report: WardReport) -> tuple[str, ...]:
+    """Who came back to usual, in what and since when: `p03 (smiling, since 19 March)`."""
+    told = []
+    for row in report.back:
+        points = ", ".join(
+            say(
+                "{measure} since {date}",
+                measure=measure_words(say, finding.key).name,
+                date=day_and_month(say, finding.episode.closed),
+            )
+            for finding in row.back
+            if finding.episode is not None and finding.episode.closed is not None
+        )
+        told.append(f"{row.patient_id} ({points})")
+    return tuple(told)
+
+
+def carried(say: Language, report: WardReport) -> tuple[str, ...]:
+    """Whose flag was open under the earlier model: `p11 (smiling lower, from about 9 March on)`."""
+    told = []
+    for row in report.carried:
+        points = ", ".join(
+            say(
+                "{measure} {changed}, from about {date} on",
+                measure=measure_words(say, flag.measure).name,
+                changed=changed_word(say, flag.state),
+                date=day_and_month(say, flag.onset),
+            )
+            for flag in row.carried
+        )
+        told.append(f"{row.patient_id} ({points})")
+    return tuple(told)
+
+
 def lacking(say: Language, report: WardReport) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """The reasons why patients could not be compared, each with its patients and the count that is short."""
     groups: dict[Lack, list[str]] = {}
-    for row in report.insufficient:
+    for row in report.not_compared:
         if row.lack is not None:
             groups.setdefault(row.lack, []).append(_short_of(say, row, report.thresholds))
     return tuple((sentence(lack_word(say, lack)), tuple(groups[lack])) for lack in Lack if lack in groups)
@@ -124,12 +186,12 @@ def _short_of(say: Language, row: WardRow, thresholds: Thresholds) -> str:
             days=row.days_before,
             needed=thresholds.min_baseline_days,
         )
-    if row.lack is Lack.TOO_LITTLE_SEEN:
+    if row.lack in (Lack.TOO_LITTLE_SEEN, Lack.TOO_SHORT):
         return say(
-            "{patient} ({scored} of {sampled} frames)",
+            "{patient} ({scored} of {needed} pictures)",
             patient=row.patient_id,
             scored=thousands(say, row.quality.frames_scored),
-            sampled=thousands(say, row.quality.frames_sampled),
+            needed=thousands(say, thresholds.min_frames_per_day),
         )
     return row.patient_id
 
@@ -138,30 +200,28 @@ def night(say: Language, report: WardReport) -> str:
     """How the recordings of the day went."""
     quality = report.quality
     if not quality.sessions:
-        return say("No session was analysed today.")
+        return say("No recording could be used.") if report.set_aside else say("Nothing was recorded.")
     told = say.plural(
-        "One session was analysed; sessions with enough data: {used}. "
-        "The face could be read in {share} of {sampled} frames.",
-        "{count} sessions were analysed; sessions with enough data: {used}. "
-        "The face could be read in {share} of {sampled} frames.",
+        "One recording; it showed enough of the face: {used}. The face could be read in {share} of the pictures.",
+        "{count} recordings, {used} of them with enough of the face. The face could be read in {share} of the "
+        "pictures.",
         quality.sessions,
         count=number_word(say, quality.sessions),
         used=thousands(say, quality.sessions_used),
         share=percent(say, quality.scored_share),
-        sampled=thousands(say, quality.frames_sampled),
     )
     return sentence(told)
 
 
 def set_aside(say: Language, report: WardReport) -> str:
-    """How many sessions were set aside and why; empty if there were none."""
+    """How many recordings could not be used and why; empty if all could."""
     if not report.set_aside:
         return ""
     total = sum(number for _, number in report.set_aside)
-    reasons = "; ".join(f"{quarantine_word(say, reason)} ({number})" for reason, number in report.set_aside)
+    reasons = ", ".join(f"{quarantine_word(say, reason)} ({number})" for reason, number in report.set_aside)
     told = say.plural(
-        "One session was set aside: {reasons}.",
-        "{count} sessions were set aside: {reasons}.",
+        "One recording could not be used: {reasons}.",
+        "{count} recordings could not be used: {reasons}.",
         total,
         count=number_word(say, total),
         reasons=reasons,

@@ -9,8 +9,8 @@ from report_files import Sample
 
 from reports.data import ReportReader
 from reports.measures import DEFAULT_THRESHOLDS
-from reports.patient import PatientReport, build_patient_report, compare_patient
-from reports.ward import WardReport, build_ward_report, compare_ward
+from reports.patient import PatientReport, compare_patient
+from reports.ward import WardReport, compare_ward
 from reports.words.language import Language, language
 from tools.report_samples import (
     MARKUP,
@@ -19,6 +19,8 @@ from tools.report_samples import (
     TODAY,
     many_patients,
     many_sessions,
+    sample_report,
+    sample_ward,
     store_samples,
 )
 from warehouse.connection import open_reader, open_writer
@@ -38,7 +40,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPy
 def patients(stored: duckdb.DuckDBPyConnection) -> dict[str, PatientReport]:
     """The report of every sample patient, by the name of the sample."""
     return {
-        sample.__name__: build_patient_report(ReportReader(stored, SCORING), patient_id, TODAY)
+        sample.__name__: sample_report(ReportReader(stored, SCORING), patient_id)
         for patient_id, sample in SAMPLES.items()
     }
 
@@ -46,7 +48,7 @@ def patients(stored: duckdb.DuckDBPyConnection) -> dict[str, PatientReport]:
 @pytest.fixture(scope="session")
 def ward(stored: duckdb.DuckDBPyConnection) -> WardReport:
     """The ward overview of all samples."""
-    return build_ward_report(ReportReader(stored, SCORING), TODAY)
+    return sample_ward(ReportReader(stored, SCORING))
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,143 @@
+"""The life of a flag in words: new, still open, back, a new usual level; and a flag that an earlier model raised."""
+
+from datetime import date
+
+from reports.data import CarriedFinding
+from reports.findings import Episode, Finding, Stage
+from reports.measures import MEASURE_BY_KEY
+from reports.words.finding_sentences import amount, day_value, direction_of, opening, usual
+from reports.words.labels import changed_word, lack_word, measure_words, state_word
+from reports.words.language import Language, clipped, day_and_month, days_between, sentence
+
+LONGEST_NOTE = 120  # characters of the note of whoever accepted a new level
+
+
+def flag_sentence(say: Language, finding: Finding, day: date) -> str:
+    """An open flag: what changed, how much, since when, and for how long it has been told.
+
+    `Less smiling than usual: 2%, usually 12 to 18%. Since about 16 March (15-17 March); day 5, not back yet.`
+    """
+    assert finding.episode is not None
+    what = opening(say, finding)
+    since = age(say, finding.episode, finding.stage, day)
+    if finding.value is None:
+        return f"{what}. {since} {_not_seen(say, finding, day)}"
+    if finding.signals:
+        return say("{what}: {amount}. {since}", what=what, amount=amount(say, finding), since=since)
+    quiet = say(
+        "On {date} it was {value}, usually {usual}; it counts as back after a few days like usual.",
+        date=day_and_month(say, day),
+        value=day_value(say, finding),
+        usual=usual(say, finding),
+    )
+    return f"{what}. {since} {quiet}"
+
+
+def age(say: Language, episode: Episode, stage: Stage, day: date) -> str:
+    """Since when a change has been going on, and for how long it has been flagged."""
+    onset = onset_words(say, episode)
+    if stage is Stage.NEW:
+        if episode.onset == day:
+            return say("New on {date}.", date=day_and_month(say, day))
+        return say("New on {date}; it began about {onset}.", date=day_and_month(say, day), onset=onset)
+    return say("Since about {onset}; day {days}, not back yet.", onset=onset, days=episode.days_open)
+
+
+def onset_words(say: Language, episode: Episode) -> str:
+    """When a change most likely began, with the interval around it: `16 March (15-17 March)`."""
+    onset = day_and_month(say, episode.onset)
+    if episode.onset_from == episode.onset_to:
+        return onset
+    return f"{onset} ({days_between(say, episode.onset_from, episode.onset_to)})"
+
+
+def back_sentence(say: Language, finding: Finding) -> str:
+    """A measure that came back to its usual range not long ago."""
+    episode = finding.episode
+    assert episode is not None
+    assert episode.closed is not None
+    return say(
+        "{measure} has been back in the usual range since {closed}; it was {changed} from about {onset} on.",
+        measure=sentence(measure_words(say, finding.key).name),
+        closed=day_and_month(say, episode.closed),
+        changed=changed_word(say, episode.state),
+        onset=day_and_month(say, episode.onset),
+    )
+
+
+def accepted_sentence(say: Language, finding: Finding, note: str | None, needed: int) -> str:
+    """A measure of which somebody accepted a new usual level, with the note and whether it is compared again."""
+    assert finding.accepted_on is not None
+    places = {
+        "measure": sentence(measure_words(say, finding.key).name),
+        "date": day_and_month(say, finding.accepted_on),
+    }
+    if note:
+        note = clipped(note, LONGEST_NOTE).rstrip(".")
+        told = say("{measure}: a new usual level from {date} on was accepted ({note}).", note=note, **places)
+    else:
+        told = say("{measure}: a new usual level from {date} on was accepted.", **places)
+    if finding.baseline is None:
+        return f"{told} {say('It is compared again once it rests on {needed} days.', needed=needed)}"
+    return told
+
+
+def carried_sentence(say: Language, flag: CarriedFinding) -> str:
+    """A flag that was open under the earlier model, which the present one cannot compare yet."""
+    return say(
+        "{measure} was {changed} than usual from about {onset} on and not back on {date}, by the earlier model. "
+        "With the new model the comparison starts again, so please keep an eye on it.",
+        measure=sentence(measure_words(say, flag.measure).name),
+        changed=changed_word(say, flag.state),
+        onset=day_and_month(say, flag.onset),
+        date=day_and_month(say, flag.last_told),
+    )
+
+
+def told_sentence(say: Language, finding: Finding) -> str:
+    """A difference that raises no flag, such as more smiling."""
+    return say("{what}: {amount}. This raises no flag.", what=opening(say, finding), amount=amount(say, finding))
+
+
+def standing(say: Language, finding: Finding, day: date) -> str:
+    """Where a measure stands, in a few words for a row: `higher, day 5, not back yet`."""
+    if finding.flagged and finding.episode is not None:
+        return _flag_standing(say, finding, finding.episode, day)
+    if finding.stage is Stage.ACCEPTED and finding.accepted_on is not None:
+        return say("new usual level from {date} on", date=day_and_month(say, finding.accepted_on))
+    if finding.lack is not None:
+        return say("not compared: {reason}", reason=lack_word(say, finding.lack))
+    if finding.told:
+        return say("{changed}, no flag", changed=changed_word(say, direction_of(finding)))
+    if finding.stage is Stage.BACK and finding.episode is not None and finding.episode.closed is not None:
+        return say("back since {date}", date=day_and_month(say, finding.episode.closed))
+    return _within_limits(say, finding)
+
+
+def _flag_standing(say: Language, finding: Finding, episode: Episode, day: date) -> str:
+    changed = changed_word(say, episode.state)
+    if finding.stage is Stage.NEW:
+        return say("{changed}, new on {date}", changed=changed, date=day_and_month(say, day))
+    if finding.lack is not None:
+        reason = lack_word(say, finding.lack)
+        return say("{changed}, not back yet; this day: {reason}", changed=changed, reason=reason)
+    return say("{changed}, day {days}, not back yet", changed=changed, days=episode.days_open)
+
+
+def _within_limits(say: Language, finding: Finding) -> str:
+    """A day without a flag may lie outside the usual range, as one day in five does; the row must not deny it."""
+    if finding.value is not None and finding.usual is not None:
+        step = 10.0 ** -(2 if MEASURE_BY_KEY[finding.key].unit.highest == 1 else 1)
+        value, low, high = (round(number / step) for number in (finding.value, *finding.usual))
+        if value > high:
+            return say("a little higher, within the limit")
+        if value < low:
+            return say("a little lower, within the limit")
+    return state_word(say, finding.state)
+
+
+def _not_seen(say: Language, finding: Finding, day: date) -> str:
+    if finding.lack is None:
+        return ""
+    date_shown, reason = day_and_month(say, day), lack_word(say, finding.lack)
+    return say("On {date} it could not be compared: {reason}.", date=date_shown, reason=reason)

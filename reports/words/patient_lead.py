@@ -1,0 +1,256 @@
+"""The first lines of a patient's report: what changed and what to do, or why nothing can be said."""
+
+# ruff: noqa: RUF001  (typographic apostrophes are meant)
+from collections import Counter
+from dataclasses import dataclass
+
+from reports.findings import Finding, Lack, Stage
+from reports.patient import PatientReport
+from reports.words.finding_sentences import symbol
+from reports.words.flag_sentences import (
+    accepted_sentence,
+    back_sentence,
+    carried_sentence,
+    flag_sentence,
+    told_sentence,
+)
+from reports.words.labels import lack_word, quarantine_word
+from reports.words.language import (
+    Language,
+    day_and_month,
+    length_in_words,
+    long_date,
+    number_word,
+    percent,
+    sentence,
+    thousands,
+)
+
+LISTED_CHANGES = 3  # changes told in full under the headline; the charts mark all of them
+YOUNG_BASELINE = 14  # days: a usual range that rests on fewer shows only large changes, which the page says
+POORLY_SEEN = 0.5  # of the pictures with the face readable: below this the day is less reliable
+
+
+@dataclass(frozen=True)
+class Lead:
+    """The words at the top of a patient's report."""
+
+    headline: str
+    changes: tuple[tuple[str, str], ...]  # the mark and the sentence of each open flag, new ones first
+    ask: str  # what to do now; empty where there is nothing to do
+    seen: str  # what the page rests on; empty where nothing was recorded
+    notes: tuple[str, ...]
+
+
+def lead(say: Language, report: PatientReport) -> Lead:
+    """The headline and what stands under it."""
+    changes = report.changes
+    listed = tuple((symbol(finding), flag_sentence(say, finding, report.day)) for finding in changes[:LISTED_CHANGES])
+    carried = [carried_sentence(say, flag) for flag in report.carried]
+    notes = [*_more_changes(say, len(changes) - len(listed)), *carried, *_life_notes(say, report)]
+    if changes:
+        notes += [*_cautions(say, report), _weigh(say)]
+        return Lead(_headline_of_changes(say, changes), listed, ask(say), observed(say, report), tuple(notes))
+    if report.lack is not None:
+        headline, reasons = _lead_of_lack(say, report, report.lack)
+        request = ask_carried(say) if carried else ""
+        return Lead(headline, (), request, observed(say, report), (*notes, *reasons))
+    notes = [*notes, *_all_clear(say, report), *_cautions(say, report)]
+    return Lead(_quiet_headline(say, report), (), "", observed(say, report), tuple(notes))
+
+
+def ask(say: Language) -> str:
+    """What to do where something changed."""
+    return say("Please look in on the patient. The face moves differently from before; this report cannot say why.")
+
+
+def ask_carried(say: Language) -> str:
+    """What to do where a flag was open when the model changed."""
+    return say("Please keep looking in on the patient.")
+
+
+def contact_line(say: Language, contact: str) -> str:
+    """Whom to ask, as the house wants it."""
+    return say("Whom to ask: {contact}", contact=contact)
+
+
+def observed(say: Language, report: PatientReport) -> str:
+    """What the page rests on: how many recordings, how much of the face, and whether that is little."""
+    quality = report.quality
+    if not quality.sessions:
+        return ""
+    counted = say.plural(
+        "one recording", "{count} recordings", quality.sessions, count=number_word(say, quality.sessions)
+    )
+    share = percent(say, quality.scored_share)
+    if quality.seen_s is None:
+        return say(
+            "Rests on {recordings}; the face could be read in {share} of the pictures.", recordings=counted, share=share
+        )
+    told = say(
+        "Rests on {recordings} with {seen} of the face; it could be read in {share} of the pictures.",
+        recordings=counted,
+        seen=length_in_words(say, quality.seen_s),
+        share=share,
+    )
+    if not report.little_seen:
+        return told
+    least = length_in_words(say, report.thresholds.min_observed_s)
+    return f"{told} {say('That is little: with less than {least} of the face, take this page with care.', least=least)}"
+
+
+def unusable(say: Language, report: PatientReport) -> str:
+    """How many recordings of the day could not be used, and why; empty if all could."""
+    if not report.set_aside:
+        return ""
+    reasons = Counter(quarantine_word(say, session.reason) for session in report.set_aside)
+    told = ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common())
+    said = say.plural(
+        "One recording could not be used: {reasons}.",
+        "{count} recordings could not be used: {reasons}.",
+        len(report.set_aside),
+        count=number_word(say, len(report.set_aside)),
+        reasons=told,
+    )
+    return sentence(said)
+
+
+def new_model(say: Language, report: PatientReport) -> str:
+    """That a new model scores, and since when."""
+    assert report.model_since is not None
+    since = long_date(say, report.model_since)
+    return say("A new model reads the recordings since {date}; earlier days are not compared with it.", date=since)
+
+
+def _headline_of_changes(say: Language, changes: tuple[Finding, ...]) -> str:
+    new = sum(finding.stage is Stage.NEW for finding in changes)
+    still = len(changes) - new
+    lasting = say.plural(
+        "One change is still there.", "{count} changes are still there.", still, count=number_word(say, still)
+    )
+    if not new:
+        return sentence(lasting)
+    told = say.plural("One new change.", "{count} new changes.", new, count=number_word(say, new))
+    return f"{sentence(told)} {sentence(lasting)}" if still else sentence(told)
+
+
+def _quiet_headline(say: Language, report: PatientReport) -> str:
+    """Where no flag is open. Only a day on which nothing differs is called like the usual days."""
+    if report.back:
+        told = say.plural(
+            "Back to usual in one point.",
+            "Back to usual in {count} points.",
+            len(report.back),
+            count=number_word(say, len(report.back)),
+        )
+        return sentence(told)
+    if report.told:
+        told = say.plural(
+            "One thing was different, but it raises no flag.",
+            "{count} things were different, but they raise no flag.",
+            len(report.told),
+            count=number_word(say, len(report.told)),
+        )
+        return sentence(told)
+    if any(finding.lack is not None for finding in report.findings):
+        return say("No change in what could be compared.")
+    return say("Like this patient’s usual days.")
+
+
+def _more_changes(say: Language, more: int) -> list[str]:
+    if not more:
+        return []
+    told = say.plural(
+        "One more change is marked below.", "{count} more changes are marked below.", more, count=number_word(say, more)
+    )
+    return [sentence(told)]
+
+
+def _life_notes(say: Language, report: PatientReport) -> list[str]:
+    """What came back, what was accepted, and what differs without a flag."""
+    notes = dict(report.accepted_notes)
+    needed = report.thresholds.min_baseline_days
+    return [
+        *(back_sentence(say, finding) for finding in report.back),
+        *(accepted_sentence(say, finding, notes.get(finding.key), needed) for finding in report.accepted),
+        *(told_sentence(say, finding) for finding in report.told),
+    ]
+
+
+def _all_clear(say: Language, report: PatientReport) -> tuple[str, ...]:
+    """How many measures were compared and with what, so that nobody reads more into a quiet page."""
+    compared = sum(finding.lack is None for finding in report.findings)
+    told = say(
+        "No flag in {compared} of {measures} measures. The usual range rests on {days} earlier days.",
+        compared=number_word(say, compared),
+        measures=number_word(say, len(report.findings)),
+        days=number_word(say, report.baseline_size),
+    )
+    return (told,)
+
+
+def _lead_of_lack(say: Language, report: PatientReport, lack: Lack) -> tuple[str, tuple[str, ...]]:
+    if lack is Lack.NO_BASELINE:
+        return _lead_of_no_baseline(say, report)
+    headline = say("Not compared: {reason}.", reason=lack_word(say, lack))
+    if lack is Lack.NO_SESSION:
+        return headline, (say("Nothing was recorded on {date}.", date=day_and_month(say, report.day)),)
+    reasons = [unusable(say, report)] if report.set_aside else []
+    if lack is Lack.ALL_SET_ASIDE:
+        return headline, (*reasons, say("The second page lists them."))
+    if lack in (Lack.TOO_SHORT, Lack.TOO_LITTLE_SEEN, Lack.TOO_DARK, Lack.TOO_BRIGHT):
+        reasons.append(
+            say(
+                "To be compared, a day needs {needed} pictures in which the face can be read; there were {scored}.",
+                needed=thousands(say, report.thresholds.min_frames_per_day),
+                scored=thousands(say, report.quality.frames_scored),
+            )
+        )
+    return headline, tuple(reasons)
+
+
+def _lead_of_no_baseline(say: Language, report: PatientReport) -> tuple[str, tuple[str, ...]]:
+    need = say(
+        "A comparison needs {needed} earlier days; so far there are {days}. Until then this page only shows what was "
+        "seen.",
+        needed=number_word(say, report.thresholds.min_baseline_days),
+        days=number_word(say, report.days_before) if report.days_before else say("none"),
+    )
+    notes = (need, *_unusable_note(say, report))
+    if report.model_since is not None:
+        return say("Not compared yet: the model is new."), (new_model(say, report), *notes)
+    if report.sessions_on_record == 1:
+        return say("Not compared yet: this is the first recording."), notes
+    if report.days_before == 0:
+        return say("Not compared yet: this is the first day."), notes
+    return say("Not compared yet: too few earlier days."), notes
+
+
+def _cautions(say: Language, report: PatientReport) -> tuple[str, ...]:
+    """What makes this very day less reliable."""
+    notes = []
+    share = report.quality.scored_share
+    if report.quality.sessions_used == 1:
+        notes.append(say("The day rests on a single recording."))
+    if share is not None and share < POORLY_SEEN:
+        notes.append(say("Less reliable: the face could be read in less than half of the pictures."))
+    if 0 < report.baseline_size < YOUNG_BASELINE:
+        notes.append(
+            say(
+                "The usual range rests on {days} days so far, so only a large change shows.",
+                days=number_word(say, report.baseline_size),
+            )
+        )
+    notes += _unusable_note(say, report)
+    if report.model_since is not None:
+        notes.append(new_model(say, report))
+    return tuple(notes)
+
+
+def _unusable_note(say: Language, report: PatientReport) -> list[str]:
+    return [unusable(say, report)] if report.set_aside else []
+
+
+def _weigh(say: Language) -> str:
+    """What may deceive the model, told where somebody is to weigh a change."""
+    return say("Less reliable with glasses, a mask or a tube in front of the face, with facial palsy or dementia.")
