@@ -20,7 +20,7 @@ from reports.patient import PatientReport
 from reports.ward import WardReport
 
 # Raised when a field goes, is renamed or changes its meaning; a field that is added leaves it as it is.
-FORMAT_VERSION: Literal[1] = 1
+FORMAT_VERSION: Literal[2] = 2
 ROOM = Path(__file__).parent
 PRINTING_SUFFIXES = {
     ".py",
@@ -35,7 +35,7 @@ class PatientDocument:
     """One patient and day, as printed."""
 
     format: Literal["pmfer-report"]
-    format_version: Literal[1]
+    format_version: Literal[2]
     kind: Literal["patient"]
     input_key: str  # SHA-256 over the report and the code that makes it: equal keys, equal reports
     report: PatientReport
@@ -46,7 +46,7 @@ class WardDocument:
     """The ward overview of one day, as printed."""
 
     format: Literal["pmfer-report"]
-    format_version: Literal[1]
+    format_version: Literal[2]
     kind: Literal["ward"]
     input_key: str  # likewise
     report: WardReport

@@ -22,7 +22,7 @@ from fhirclient.models.fhirabstractbase import FHIRValidationError
 from pmfer.errors import ReportError
 from pmfer.facs import AU_BY_NUMBER
 from reports.data import Origin
-from reports.findings import Finding, Lack, State
+from reports.findings import Finding, Lack, Stage, State
 from reports.measures import MEASURE_BY_KEY, Unit
 from reports.patient import PatientReport
 
@@ -36,6 +36,7 @@ CONCLUSION = (
 MEASURE_CODES = "urn:pmfer:measure"  # code system: the keys of reports.measures
 COMPONENTS = "urn:pmfer:component"  # code system: what an observation carries beside its value
 RULES = "urn:pmfer:rule"  # code system: reports.measures.Rule
+STAGES = "urn:pmfer:stage"  # code system: reports.findings.Stage
 REPORTS = "urn:pmfer:report"  # identifiers of reports and observations, and the code of a report
 PATIENTS = "urn:pmfer:patient"  # identifiers of patients: the pseudonyms
 BUNDLES = "urn:pmfer:bundle"  # identifiers of models: the digest of the bundle card
@@ -43,11 +44,20 @@ UCUM = "http://unitsofmeasure.org"
 INTERPRETATIONS = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
 ABSENT_REASONS = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 
-# Higher and lower speak of the patient's own usual days, which the text says; referenceRange gives their range.
+# Higher and lower speak of the patient's own limits, which the text says; referenceRange has both.
 INTERPRETATION: dict[State, tuple[str, str, str]] = {
     State.HIGHER: ("H", "High", "higher than usual for this patient"),
     State.LOWER: ("L", "Low", "lower than usual for this patient"),
-    State.USUAL: ("N", "Normal", "as usual for this patient"),
+    State.USUAL: ("N", "Normal", "like usual for this patient"),
+}
+WITHIN_LIMITS = "within this patient's alarm limits"  # of a day without a flag that lies outside the usual range
+STAGE_TEXTS: dict[Stage, str] = {
+    Stage.NEW: "flag, new on this day",
+    Stage.OPEN: "flag from an earlier day, not back yet",
+    Stage.BACK: "back to the usual range within the last days",
+    Stage.ACCEPTED: "new usual level accepted by a person",
+    Stage.USUAL: "no flag",
+    Stage.NOT_COMPARED: "not compared",
 }
 
 # Nothing was recorded, or nothing of it was scored: the observation was not made. In all other cases it was attempted,
@@ -125,7 +135,7 @@ def _observation(report: PatientReport, finding: Finding, device: Resource) -> R
         **_value(finding),
         "method": _method(report.origin),
         "device": {"reference": _url(device), "display": report.origin.bundle_name or "bundle"},
-        "referenceRange": _usual_range(finding),
+        "referenceRange": _reference_ranges(finding),
         "component": _components(finding),
     }
     return {name: value for name, value in observation.items() if value != []}
@@ -137,14 +147,17 @@ def _value(finding: Finding) -> Resource:
         return {"dataAbsentReason": _absent_reason(finding.lack)}
     value: Resource = {"valueQuantity": _measure_quantity(finding.key, finding.value)}
     if finding.state in INTERPRETATION:
-        code, display, text = INTERPRETATION[_compared(finding, finding.value)]
+        compared = _compared(finding, finding.value)
+        code, display, text = INTERPRETATION[compared]
+        if compared is State.USUAL and finding.usual and not finding.usual[0] <= finding.value <= finding.usual[1]:
+            text = WITHIN_LIMITS
         return {**value, "interpretation": [_concept(INTERPRETATIONS, code, display, text)]}
     reason = finding.lack.value.replace("_", " ") if finding.lack else "unknown"
     return {**value, "note": [{"text": f"Not compared: insufficient data ({reason})."}]}
 
 
 def _compared(finding: Finding, value: float) -> State:
-    """The state, but never `usual` for a value outside the range: not every such value raises a flag."""
+    """The state, but never `usual` for a value beyond the limits: not every such value raises a flag."""
     if finding.state is State.USUAL and finding.baseline is not None:
         if value > finding.baseline.high:
             return State.HIGHER
@@ -153,42 +166,78 @@ def _compared(finding: Finding, value: float) -> State:
     return finding.state
 
 
-def _usual_range(finding: Finding) -> list[Resource]:
+def _reference_ranges(finding: Finding) -> list[Resource]:
+    """The usual range and the alarm limits, both of this patient; neither is a norm."""
     if finding.baseline is None:
         return []
-    own = "this patient's own usual range, from the first valid days of this model; not a norm"
+    ranges = [("alarm limits", "beyond them a day raises a flag", (finding.baseline.low, finding.baseline.high))]
+    if finding.usual is not None:
+        ranges.insert(0, ("usual range", "the middle 80 % of the days without a change", finding.usual))
     return [
         {
-            "low": _measure_quantity(finding.key, finding.baseline.low),
-            "high": _measure_quantity(finding.key, finding.baseline.high),
+            "low": _measure_quantity(finding.key, low),
+            "high": _measure_quantity(finding.key, high),
+            "type": {"text": name},
             "appliesTo": [{"text": "this patient only"}],
-            "text": own,
+            "text": f"{name}: {meaning}, from the first valid days of this model; not a norm",
         }
+        for name, meaning, (low, high) in ranges
     ]
 
 
 def _components(finding: Finding) -> list[Resource]:
-    """The interval of the value, and the rules that raised the flag."""
-    components: list[Resource] = []
+    """Where a flag stands and since when, the interval of the value, the mean of the last days, and the rules."""
+    components = [_component("stage", "where the flag stands", "valueCodeableConcept", _stage(finding))]
+    if finding.episode is not None:
+        episode = finding.episode
+        onset = {"start": episode.onset_from.isoformat(), "end": episode.onset_to.isoformat()}
+        components += [
+            _component("opened", "first flagged day", "valueDateTime", episode.opened.isoformat()),
+            _component(
+                "onset", "day on which the change began most likely", "valueDateTime", episode.onset.isoformat()
+            ),
+            _component("onset-interval", "interval around it, about 80 %", "valuePeriod", onset),
+            _component("days-open", "valid days since the first flagged day", "valueInteger", episode.days_open),
+        ]
+        if episode.closed is not None:
+            components.append(
+                _component("closed", "day on which it was back", "valueDateTime", episode.closed.isoformat())
+            )
+    if finding.accepted_on is not None:
+        since = finding.accepted_on.isoformat()
+        components.append(_component("accepted", "first day of the accepted level", "valueDateTime", since))
     if finding.interval is not None:
         low, high = (_measure_quantity(finding.key, bound) for bound in finding.interval)
         text = "95 % interval of the value, from resampled sessions"
-        code = _concept(COMPONENTS, "interval", text, text)
-        components.append({"code": code, "valueRange": {"low": low, "high": high}})
+        components.append(_component("interval", text, "valueRange", {"low": low, "high": high}))
+    if finding.recent is not None:
+        mean = _measure_quantity(finding.key, finding.recent)
+        components.append(_component("recent", "weighted mean of the last days", "valueQuantity", mean))
     for signal in finding.signals:
         name = signal.rule.value.replace("_", " ")
         text = f"{name}, {signal.state.value}, since {signal.since.isoformat()}"
-        code = _concept(COMPONENTS, "rule", "rule that speaks", "rule that speaks")
         rule = _concept(RULES, signal.rule.value, name, text)
-        components.append({"code": code, "valueCodeableConcept": rule})
+        components.append(_component("rule", "rule that speaks", "valueCodeableConcept", rule))
     return components
+
+
+def _component(code: str, text: str, kind: str, value: object) -> Resource:
+    return {"code": _concept(COMPONENTS, code, text, text), kind: value}
+
+
+def _stage(finding: Finding) -> Resource:
+    return _concept(STAGES, finding.stage.value, finding.stage.value.replace("_", " "), STAGE_TEXTS[finding.stage])
 
 
 def _diagnostic_report(report: PatientReport, observations: list[Resource], pdf: bytes, language: str) -> Resource:
     title = f"Facial activity report, patient {report.patient_id}, {report.day.isoformat()}"
     name = "Facial activity report of one day"
     compared = sum(finding.state in INTERPRETATION for finding in report.findings)
-    counts = f"{compared} of {len(report.findings)} measures could be compared, {len(report.changes)} differ."
+    new = sum(finding.stage is Stage.NEW for finding in report.changes)
+    counts = (
+        f"{compared} of {len(report.findings)} measures could be compared; new flags: {new}, flags from earlier days "
+        f"that are not back yet: {len(report.changes) - new}."
+    )
     return {
         "resourceType": "DiagnosticReport",
         **_identity("report", report),

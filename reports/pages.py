@@ -80,7 +80,10 @@ class Rows:
     set_aside: int  # sessions in quarantine
 
 
-SECOND_PAGES = (Rows(6, 5, 4), Rows(3, 5, 4), Rows(1, 5, 3), Rows(0, 4, 2), Rows(0, 3, 1), Rows(0, 1, 0))
+SECOND_PAGES = (
+    *(Rows(6, 5, 4), Rows(3, 5, 4), Rows(2, 5, 4), Rows(1, 5, 3)),
+    *(Rows(0, 5, 2), Rows(0, 4, 1), Rows(0, 3, 1), Rows(0, 2, 0), Rows(0, 1, 0)),
+)
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ ABOUT_STYLE = ("Ignored", "Unknown rules", "Expected a media type")
 SCREEN_STYLE = "screen.css"
 _STYLE_LINK = re.compile(r'<link rel="stylesheet" href="asset:([A-Za-z0-9_-]+\.css)">')
 _ANY_LINK = re.compile(r"<(?:link|script|img|iframe|object|embed)\b")
+_FOOTER = re.compile(r"<footer>.*?</footer>\s*", re.DOTALL)
 _FONT_FACE = re.compile(r"@font-face\s*\{[^}]*\}\s*")
 _SCREEN_HEAD = (
     '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -232,6 +233,10 @@ def screen_html(page: str) -> bytes:
     styled = _STYLE_LINK.sub(lambda link: f"<style>\n{_screen_style(link[1])}</style>", page)
     if styled == page or _ANY_LINK.search(styled):
         raise ReportError("report as HTML: the page refers to another file; put what it needs into the page itself")
+    footer = _FOOTER.search(styled)
+    if footer is not None:
+        # Where it stands first, it runs on each sheet of the PDF; a browser would print it above the title.
+        styled = styled.replace(footer[0], "", 1).replace("</body>", f"{footer[0]}</body>", 1)
     screen = f"{_SCREEN_HEAD}  <style>\n{_screen_style(SCREEN_STYLE)}</style>\n</head>"
     return styled.replace("</head>", screen, 1).encode()
 

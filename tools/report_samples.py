@@ -109,6 +109,7 @@ class SampleWard:
 
 
 STEADY = Face()
+CALM = replace(STEADY, sadness=0.0, anger=0.0, spread=0.004)  # nothing about it changes by chance
 HURTING = replace(STEADY, pain=0.45, smiling=0.03)
 
 
@@ -142,48 +143,48 @@ def flattening(ward: SampleWard, patient_id: str = "p03") -> None:
 
 
 def coming_back(ward: SampleWard, patient_id: str = "p12") -> None:
-    """More pain-related activity for six days, and none of it for the last six."""
-    ward.history(patient_id, STEADY, days=30, end=TODAY - timedelta(days=11))
-    ward.history(patient_id, replace(STEADY, pain=0.35), days=6, end=TODAY - timedelta(days=5))
-    ward.history(patient_id, STEADY, days=5)
-    ward.record(patient_id, TODAY, STEADY, STEADY)
+    """More pain-related activity for six days, and none of it for the last nine."""
+    ward.history(patient_id, CALM, days=30, end=TODAY - timedelta(days=14))
+    ward.history(patient_id, replace(CALM, pain=0.25), days=6, end=TODAY - timedelta(days=8))
+    ward.history(patient_id, CALM, days=8)
+    ward.record(patient_id, TODAY, CALM, CALM)
 
 
 def new_level(ward: SampleWard, patient_id: str = "p13") -> None:
     """Less smiling for two weeks, which somebody accepted as the new usual level; see ACCEPTED."""
-    ward.history(patient_id, STEADY, days=30, end=TODAY - timedelta(days=14))
-    ward.history(patient_id, replace(STEADY, smiling=0.05), days=14)
-    ward.record(patient_id, TODAY, *[replace(STEADY, smiling=0.05)] * 2)
+    ward.history(patient_id, CALM, days=30, end=TODAY - timedelta(days=14))
+    ward.history(patient_id, replace(CALM, smiling=0.05), days=14)
+    ward.record(patient_id, TODAY, *[replace(CALM, smiling=0.05)] * 2)
 
 
 def carried_over(ward: SampleWard, patient_id: str = "p14") -> None:
     """Less smiling under an older bundle, and three days with the present one; see CARRIED."""
     ward.bundle = OLD_BUNDLE
-    ward.history(patient_id, STEADY, days=20, end=TODAY - timedelta(days=8))
-    ward.history(patient_id, replace(STEADY, smiling=0.03), days=5, end=TODAY - timedelta(days=3))
+    ward.history(patient_id, CALM, days=20, end=TODAY - timedelta(days=8))
+    ward.history(patient_id, replace(CALM, smiling=0.03), days=5, end=TODAY - timedelta(days=3))
     ward.bundle = BUNDLE
-    ward.history(patient_id, replace(STEADY, smiling=0.03), days=3)
-    ward.record(patient_id, TODAY, *[replace(STEADY, smiling=0.03)] * 2)
+    ward.history(patient_id, replace(CALM, smiling=0.03), days=3)
+    ward.record(patient_id, TODAY, *[replace(CALM, smiling=0.03)] * 2)
 
 
 def cut_short(ward: SampleWard, patient_id: str = "p15") -> None:
-    """Two steady weeks, then a day whose recordings are empty, broken off, and too short."""
-    ward.history(patient_id, STEADY, days=14)
-    ward.record(patient_id, TODAY, replace(STEADY, frames=22, reasons=(None,)))
+    """Three steady weeks, then a day whose recordings are empty, broken off, and too short."""
+    ward.history(patient_id, CALM)
+    ward.record(patient_id, TODAY, replace(CALM, frames=22, reasons=(None,)))
     ward.set_aside(patient_id, f"{patient_id}-{TODAY}-02", QuarantineReason.EMPTY_FILE)
     ward.set_aside(patient_id, f"{patient_id}-{TODAY}-03", QuarantineReason.TRUNCATED)
 
 
 def little_seen(ward: SampleWard, patient_id: str = "p16") -> None:
-    """Two steady weeks, then a day like them of which only half a minute was seen."""
-    ward.history(patient_id, STEADY, days=14)
-    ward.record(patient_id, TODAY, replace(STEADY, frames=40))
+    """Three steady weeks, then a day like them of which only half a minute was seen."""
+    ward.history(patient_id, CALM)
+    ward.record(patient_id, TODAY, replace(CALM, frames=40))
 
 
 def livelier(ward: SampleWard, patient_id: str = "p17") -> None:
     """Three steady weeks, then a day with much more smiling, which raises no flag."""
-    ward.history(patient_id, STEADY)
-    ward.record(patient_id, TODAY, *[replace(STEADY, smiling=0.43)] * 2)
+    ward.history(patient_id, CALM)
+    ward.record(patient_id, TODAY, *[replace(CALM, smiling=0.43)] * 2)
 
 
 def first_session(ward: SampleWard, patient_id: str = "p04") -> None:
@@ -284,8 +285,12 @@ SAMPLES: dict[str, Callable[[SampleWard, str], None]] = {
 }
 
 # What people did and an earlier model said, which the samples do not store.
-ACCEPTED: Mapping[str, Mapping[str, date]] = {"p13": {"smiling": TODAY - timedelta(days=14)}}
-ACCEPTED_NOTES: Mapping[str, Mapping[str, str]] = {"p13": {"smiling": "new medication, see the round of 9 March"}}
+ACCEPTED: Mapping[str, Mapping[str, date]] = {
+    "p13": dict.fromkeys(("smiling", "expressivity"), TODAY - timedelta(days=14))
+}
+ACCEPTED_NOTES: Mapping[str, Mapping[str, str]] = {
+    "p13": dict.fromkeys(("smiling", "expressivity"), "new medication, see the round of 9 March")
+}
 CARRIED = (
     CarriedFinding(
         *("p14", "smiling", State.LOWER),

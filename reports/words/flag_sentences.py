@@ -1,9 +1,10 @@
 """The life of a flag in words: new, still open, back, a new usual level; and a flag that an earlier model raised."""
 
+from collections.abc import Mapping
 from datetime import date
 
 from reports.data import CarriedFinding
-from reports.findings import Episode, Finding, Stage
+from reports.findings import Episode, Finding, Lack, Stage
 from reports.measures import MEASURE_BY_KEY
 from reports.words.finding_sentences import amount, day_value, direction_of, opening, usual
 from reports.words.labels import changed_word, lack_word, measure_words, state_word
@@ -25,7 +26,7 @@ def flag_sentence(say: Language, finding: Finding, day: date) -> str:
     if finding.signals:
         return say("{what}: {amount}. {since}", what=what, amount=amount(say, finding), since=since)
     quiet = say(
-        "On {date} it was {value}, usually {usual}; it counts as back after a few days like usual.",
+        "On {date} it was {value}, usually {usual}; it counts as back after some days like usual.",
         date=day_and_month(say, day),
         value=day_value(say, finding),
         usual=usual(say, finding),
@@ -65,29 +66,42 @@ def back_sentence(say: Language, finding: Finding) -> str:
     )
 
 
-def accepted_sentence(say: Language, finding: Finding, note: str | None, needed: int) -> str:
-    """A measure of which somebody accepted a new usual level, with the note and whether it is compared again."""
-    assert finding.accepted_on is not None
-    places = {
-        "measure": sentence(measure_words(say, finding.key).name),
-        "date": day_and_month(say, finding.accepted_on),
-    }
-    if note:
-        note = clipped(note, LONGEST_NOTE).rstrip(".")
-        told = say("{measure}: a new usual level from {date} on was accepted ({note}).", note=note, **places)
-    else:
-        told = say("{measure}: a new usual level from {date} on was accepted.", **places)
-    if finding.baseline is None:
-        return f"{told} {say('It is compared again once it rests on {needed} days.', needed=needed)}"
-    return told
+def accepted_sentences(
+    say: Language, findings: tuple[Finding, ...], notes: Mapping[str, str], needed: int
+) -> tuple[str, ...]:
+    """Measures of which somebody accepted a new usual level, with the note; together where day and note are the same.
+
+    Args:
+        say: the language.
+        findings: those of stage ACCEPTED.
+        notes: what was written, by Measure.key.
+        needed: days until such a measure is compared again.
+    """
+    groups: dict[tuple[date | None, str, bool], list[str]] = {}
+    for finding in findings:
+        key = (finding.accepted_on, notes.get(finding.key, ""), finding.baseline is None)
+        groups.setdefault(key, []).append(measure_words(say, finding.key).name)
+    told = []
+    for (since, note, waiting), names in groups.items():
+        assert since is not None
+        places = {"measures": ", ".join(names), "date": day_and_month(say, since)}
+        if note:
+            places["note"] = clipped(note, LONGEST_NOTE).rstrip(".")
+            text = say("A new usual level was accepted for {measures}, from {date} on ({note}).", **places)
+        else:
+            text = say("A new usual level was accepted for {measures}, from {date} on.", **places)
+        if waiting:
+            text = f"{text} {say('It is compared again once it rests on {needed} days.', needed=needed)}"
+        told.append(text)
+    return tuple(told)
 
 
 def carried_sentence(say: Language, flag: CarriedFinding) -> str:
     """A flag that was open under the earlier model, which the present one cannot compare yet."""
     return say(
-        "{measure} was {changed} than usual from about {onset} on and not back on {date}, by the earlier model. "
-        "With the new model the comparison starts again, so please keep an eye on it.",
-        measure=sentence(measure_words(say, flag.measure).name),
+        "According to the earlier model, {measure} was {changed} than usual from about {onset} on and not back by "
+        "{date}. With the new model the comparison starts again, so please keep an eye on it.",
+        measure=measure_words(say, flag.measure).name,
         changed=changed_word(say, flag.state),
         onset=day_and_month(say, flag.onset),
         date=day_and_month(say, flag.last_told),
@@ -100,13 +114,18 @@ def told_sentence(say: Language, finding: Finding) -> str:
 
 
 def standing(say: Language, finding: Finding, day: date) -> str:
-    """Where a measure stands, in a few words for a row: `higher, day 5, not back yet`."""
+    """Where a measure stands, in a few words for a row: `higher, day 5, not back yet`.
+
+    What holds for the whole day, such as that the face was not seen, stands in the first lines of the page.
+    """
     if finding.flagged and finding.episode is not None:
         return _flag_standing(say, finding, finding.episode, day)
     if finding.stage is Stage.ACCEPTED and finding.accepted_on is not None:
-        return say("new usual level from {date} on", date=day_and_month(say, finding.accepted_on))
+        return say("new level since {date}", date=day_and_month(say, finding.accepted_on))
     if finding.lack is not None:
-        return say("not compared: {reason}", reason=lack_word(say, finding.lack))
+        if finding.lack is Lack.NO_BASELINE:
+            return say("not compared yet")
+        return lack_word(say, finding.lack) if finding.lack is Lack.NOT_MEASURED else state_word(say, finding.state)
     if finding.told:
         return say("{changed}, no flag", changed=changed_word(say, direction_of(finding)))
     if finding.stage is Stage.BACK and finding.episode is not None and finding.episode.closed is not None:
@@ -119,8 +138,7 @@ def _flag_standing(say: Language, finding: Finding, episode: Episode, day: date)
     if finding.stage is Stage.NEW:
         return say("{changed}, new on {date}", changed=changed, date=day_and_month(say, day))
     if finding.lack is not None:
-        reason = lack_word(say, finding.lack)
-        return say("{changed}, not back yet; this day: {reason}", changed=changed, reason=reason)
+        return say("{changed}, not back yet; not compared on {date}", changed=changed, date=day_and_month(say, day))
     return say("{changed}, day {days}, not back yet", changed=changed, days=episode.days_open)
 
 

@@ -58,20 +58,20 @@ def measure_words(say: Language, key: str) -> MeasureWords:
         ),
         "sadness": MeasureWords(
             say("sad expression"),
-            say("More often a sad expression than usual"),
-            say("Less often a sad expression than usual"),
+            say("A sad face more often than usual"),
+            say("A sad face less often than usual"),
             observed,
         ),
         "fear": MeasureWords(
             say("fearful expression"),
-            say("More often a fearful expression than usual"),
-            say("Less often a fearful expression than usual"),
+            say("A fearful face more often than usual"),
+            say("A fearful face less often than usual"),
             observed,
         ),
         "anger": MeasureWords(
             say("angry expression"),
-            say("More often an angry expression than usual"),
-            say("Less often an angry expression than usual"),
+            say("An angry face more often than usual"),
+            say("An angry face less often than usual"),
             observed,
         ),
     }
@@ -231,10 +231,12 @@ def origin_line(say: Language, origin: Origin) -> str:
         "software": origin.software,
     }
     rate = origin.frames_per_second
+    shown = "" if rate is None else format_decimal(rate, locale=say.locale)
+    rate_form = 1 if rate == 1 else 2  # 0.5 and 1.5 take the form of many
     sampling = (
         say("every frame")
         if rate is None
-        else say("{rate} frames a second", rate=format_decimal(rate, locale=say.locale))
+        else say.plural("one frame a second", "{rate} frames a second", rate_form, rate=shown)
     )
     if not places["prompts"]:
         return say(

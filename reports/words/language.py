@@ -145,15 +145,15 @@ def length(say: Language, seconds: float | None) -> str:
 
 
 def length_in_words(say: Language, seconds: float) -> str:
-    """The same within a sentence: `6 seconds`, `2 minutes 5 seconds`, `12 minutes`."""
+    """The same within a sentence: `6 seconds`, `1 minute 5 seconds`, `12 minutes`."""
     minutes, rest = divmod(round(seconds), 60)
     if minutes >= WHOLE_MINUTES:
         minutes, rest = round(seconds / 60), 0
     parts = []
     if minutes:
-        parts.append(say.plural("one minute", "{count} minutes", minutes, count=thousands(say, minutes)))
+        parts.append(say.plural("{count} minute", "{count} minutes", minutes, count=thousands(say, minutes)))
     if rest or not minutes:
-        parts.append(say.plural("one second", "{count} seconds", rest, count=rest))
+        parts.append(say.plural("{count} second", "{count} seconds", rest, count=rest))
     return " ".join(parts).replace(" ", NBSP)
 
 

@@ -8,7 +8,7 @@ from reports.findings import Finding, Lack, Stage
 from reports.patient import PatientReport
 from reports.words.finding_sentences import symbol
 from reports.words.flag_sentences import (
-    accepted_sentence,
+    accepted_sentences,
     back_sentence,
     carried_sentence,
     flag_sentence,
@@ -49,8 +49,8 @@ def lead(say: Language, report: PatientReport) -> Lead:
     carried = [carried_sentence(say, flag) for flag in report.carried]
     notes = [*_more_changes(say, len(changes) - len(listed)), *carried, *_life_notes(say, report)]
     if changes:
-        notes += [*_cautions(say, report), _weigh(say)]
-        return Lead(_headline_of_changes(say, changes), listed, ask(say), observed(say, report), tuple(notes))
+        weigh = [*(_cautions(say, report) if report.lack is None else _reasons(say, report)), _weigh(say)]
+        return Lead(_headline_of_changes(say, changes), listed, ask(say), observed(say, report), (*notes, *weigh))
     if report.lack is not None:
         headline, reasons = _lead_of_lack(say, report, report.lack)
         request = ask_carried(say) if carried else ""
@@ -85,10 +85,10 @@ def observed(say: Language, report: PatientReport) -> str:
     share = percent(say, quality.scored_share)
     if quality.seen_s is None:
         return say(
-            "Rests on {recordings}; the face could be read in {share} of the pictures.", recordings=counted, share=share
+            "Seen: {recordings}; the face could be read in {share} of the pictures.", recordings=counted, share=share
         )
     told = say(
-        "Rests on {recordings} with {seen} of the face; it could be read in {share} of the pictures.",
+        "Seen: {recordings} with {seen} of the face, which could be read in {share} of the pictures.",
         recordings=counted,
         seen=length_in_words(say, quality.seen_s),
         share=share,
@@ -96,7 +96,7 @@ def observed(say: Language, report: PatientReport) -> str:
     if not report.little_seen:
         return told
     least = length_in_words(say, report.thresholds.min_observed_s)
-    return f"{told} {say('That is little: with less than {least} of the face, take this page with care.', least=least)}"
+    return f"{told} {say('That is little: with less than {least} of the face, read this page with care.', least=least)}"
 
 
 def unusable(say: Language, report: PatientReport) -> str:
@@ -119,7 +119,7 @@ def new_model(say: Language, report: PatientReport) -> str:
     """That a new model scores, and since when."""
     assert report.model_since is not None
     since = long_date(say, report.model_since)
-    return say("A new model reads the recordings since {date}; earlier days are not compared with it.", date=since)
+    return say("A new model has read the recordings since {date}; earlier days are not compared with it.", date=since)
 
 
 def _headline_of_changes(say: Language, changes: tuple[Finding, ...]) -> str:
@@ -138,8 +138,8 @@ def _quiet_headline(say: Language, report: PatientReport) -> str:
     """Where no flag is open. Only a day on which nothing differs is called like the usual days."""
     if report.back:
         told = say.plural(
-            "Back to usual in one point.",
-            "Back to usual in {count} points.",
+            "One change is back to usual.",
+            "{count} changes are back to usual.",
             len(report.back),
             count=number_word(say, len(report.back)),
         )
@@ -172,7 +172,7 @@ def _life_notes(say: Language, report: PatientReport) -> list[str]:
     needed = report.thresholds.min_baseline_days
     return [
         *(back_sentence(say, finding) for finding in report.back),
-        *(accepted_sentence(say, finding, notes.get(finding.key), needed) for finding in report.accepted),
+        *accepted_sentences(say, report.accepted, notes, needed),
         *(told_sentence(say, finding) for finding in report.told),
     ]
 
@@ -180,25 +180,36 @@ def _life_notes(say: Language, report: PatientReport) -> list[str]:
 def _all_clear(say: Language, report: PatientReport) -> tuple[str, ...]:
     """How many measures were compared and with what, so that nobody reads more into a quiet page."""
     compared = sum(finding.lack is None for finding in report.findings)
-    told = say(
-        "No flag in {compared} of {measures} measures. The usual range rests on {days} earlier days.",
-        compared=number_word(say, compared),
-        measures=number_word(say, len(report.findings)),
-        days=number_word(say, report.baseline_size),
-    )
-    return (told,)
+    measures = number_word(say, len(report.findings))
+    if compared == len(report.findings):
+        told = say("All {measures} measures were compared; none raised a flag.", measures=measures)
+    else:
+        told = say(
+            "{compared} of {measures} measures were compared; none raised a flag.",
+            compared=sentence(number_word(say, compared)),
+            measures=measures,
+        )
+    days = number_word(say, report.baseline_size)
+    if report.baseline_size < YOUNG_BASELINE:
+        return (told,)
+    return told, say("The usual range rests on {days} earlier days.", days=days)
 
 
 def _lead_of_lack(say: Language, report: PatientReport, lack: Lack) -> tuple[str, tuple[str, ...]]:
     if lack is Lack.NO_BASELINE:
         return _lead_of_no_baseline(say, report)
     headline = say("Not compared: {reason}.", reason=lack_word(say, lack))
-    if lack is Lack.NO_SESSION:
-        return headline, (say("Nothing was recorded on {date}.", date=day_and_month(say, report.day)),)
-    reasons = [unusable(say, report)] if report.set_aside else []
-    if lack is Lack.ALL_SET_ASIDE:
-        return headline, (*reasons, say("The second page lists them."))
-    if lack in (Lack.TOO_SHORT, Lack.TOO_LITTLE_SEEN, Lack.TOO_DARK, Lack.TOO_BRIGHT):
+    return headline, _reasons(say, report)
+
+
+def _reasons(say: Language, report: PatientReport) -> tuple[str, ...]:
+    """What was short on a day that could not be compared."""
+    if report.lack is Lack.NO_SESSION:
+        return (say("Nothing was recorded on {date}.", date=day_and_month(say, report.day)),)
+    reasons = _unusable_note(say, report)
+    if report.lack is Lack.ALL_SET_ASIDE:
+        reasons.append(say("The second page lists them."))
+    if report.lack in (Lack.TOO_SHORT, Lack.TOO_LITTLE_SEEN, Lack.TOO_DARK, Lack.TOO_BRIGHT):
         reasons.append(
             say(
                 "To be compared, a day needs {needed} pictures in which the face can be read; there were {scored}.",
@@ -206,7 +217,7 @@ def _lead_of_lack(say: Language, report: PatientReport, lack: Lack) -> tuple[str
                 scored=thousands(say, report.quality.frames_scored),
             )
         )
-    return headline, tuple(reasons)
+    return tuple(reasons)
 
 
 def _lead_of_no_baseline(say: Language, report: PatientReport) -> tuple[str, tuple[str, ...]]:

@@ -47,7 +47,7 @@ def legend(say: Language, report: PatientReport) -> str:
 def moments_caption(say: Language, report: PatientReport) -> str:
     """What the moments are, and what the commands are for."""
     return say(
-        "Where each showed most on {date}, and what stood out on the face. The command cuts the ten seconds around it "
+        "Where it showed most on {date}, and what stood out on the face. The command cuts the ten seconds around it "
         "out of the recording; run it where the recordings are kept.",
         date=day_and_month(say, report.day),
     )
@@ -68,8 +68,12 @@ def listing(say: Language, report: PatientReport, listed: int) -> str:
     if listed == total:
         told = say.plural("One recording", "{count} recordings by time", total, count=number_word(say, total))
         return sentence(told)
+    if listed == 1:
+        return say(
+            "Of {total} recordings the one with the most pain-related facial activity", total=number_word(say, total)
+        )
     return say(
-        "The {listed} of {total} recordings with the most pain-related facial activity, by time",
+        "Of {total} recordings the {listed} with the most pain-related facial activity, by time",
         listed=number_word(say, listed),
         total=number_word(say, total),
     )
@@ -137,7 +141,7 @@ def context(say: Language, report: PatientReport) -> str:
             told.append(say("{measure} {value}, usually {usual}", **places))
         elif finding.value is not None:
             told.append(say("{measure} {value}", **places))
-    return say("For information: {measures}.", measures="; ".join(told)) if told else ""
+    return say("Also measured: {measures}.", measures="; ".join(told)) if told else ""
 
 
 def more_care(say: Language, left_out: int) -> str:
@@ -167,7 +171,7 @@ def quality(say: Language, found: Quality) -> tuple[str, ...]:
     ]
     if found.unscored:
         reasons = ", ".join(f"{frame_word(say, reason)} {thousands(say, number)}" for reason, number in found.unscored)
-        sentences.append(say("Not in the others: {reasons}.", reasons=reasons))
+        sentences.append(say("The others: {reasons}.", reasons=reasons))
     if found.frames_several_faces:
         share = percent(say, found.frames_several_faces / found.frames_sampled)
         sentences.append(

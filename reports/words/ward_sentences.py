@@ -22,16 +22,25 @@ def headline(say: Language, report: WardReport) -> str:
         return say("Nobody was recorded in the last {days} days.", days=report.thresholds.trend_days)
     new, still = len(report.new), len(report.still_open)
     told = say.plural("One patient has changed.", "{count} patients have changed.", new, count=number_word(say, new))
-    lasting = say.plural(
-        "One patient is not back to usual yet.",
-        "{count} patients are not back to usual yet.",
-        still,
-        count=number_word(say, still),
-    )
     if new and still:
+        lasting = say.plural(
+            "One more is not back yet.",
+            "{count} more are not back yet.",
+            still,
+            count=number_word(say, still),
+        )
         return f"{sentence(told)} {sentence(lasting)}"
-    if new or still:
-        return sentence(told if new else lasting)
+    if new:
+        return sentence(told)
+    if still:
+        return sentence(
+            say.plural(
+                "One patient is not back to usual yet.",
+                "{count} patients are not back to usual yet.",
+                still,
+                count=number_word(say, still),
+            )
+        )
     if not report.compared:
         return say("Nobody could be compared.")
     return sentence(
@@ -169,13 +178,23 @@ def carried(say: Language, report: WardReport) -> tuple[str, ...]:
     return tuple(told)
 
 
-def lacking(say: Language, report: WardReport) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """The reasons why patients could not be compared, each with its patients and the count that is short."""
+def everybody_else(say: Language, report: WardReport) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The patients without a flag by how they stand, in the order of what they ask for; each with what is told."""
+    rows = [
+        (say("Open under the earlier model"), carried(say, report)),
+        (say("Back to usual"), back(say, report)),
+        (say("Like usual"), tuple(row.patient_id for row in report.usual)),
+    ]
     groups: dict[Lack, list[str]] = {}
     for row in report.not_compared:
-        if row.lack is not None:
+        if row.lack is not None and not row.carried:
             groups.setdefault(row.lack, []).append(_short_of(say, row, report.thresholds))
-    return tuple((sentence(lack_word(say, lack)), tuple(groups[lack])) for lack in Lack if lack in groups)
+    rows += [
+        (say("Not compared: {reason}", reason=lack_word(say, lack)), tuple(groups[lack]))
+        for lack in Lack
+        if lack in groups
+    ]
+    return tuple((title, names) for title, names in rows if names)
 
 
 def _short_of(say: Language, row: WardRow, thresholds: Thresholds) -> str:

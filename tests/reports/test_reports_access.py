@@ -74,8 +74,9 @@ def test_a_screen_reader_hears_the_finding_before_the_charts_and_the_charts_befo
 ) -> None:
     """The renderer tags in the order of the page's source, which is the order on the sheet."""
     html = samples["pain_rising"].html
-    order = ["Three things are different", "More pain-related", "Please look in", "<svg", "Moments to look at"]
-    order += ["What the face did", "Sessions today", "Data quality", "Intended use"]
+    order = ["Three changes are still there", "More pain-related", "Please look in", "Seen: four recordings", "<svg"]
+    order += ["Note: what was found", "Where to look", "What was seen on the face", "Recordings of the day"]
+    order += ["How well the face was seen", "About this report"]
     places = [html.index(text) for text in order]
     assert places == sorted(places)
 
@@ -108,5 +109,5 @@ def test_nobody_needs_colour_to_read_a_state(patients: dict[str, PatientReport],
     """Each symbol of a state stands with its word, and each darker shade has a number beside it."""
     html = samples["pain_rising"].html
     assert html.count('class="state"') == len(patients["pain_rising"].trends)
-    for word in ("higher than usual", "lower than usual", "as usual"):
+    for word in ("higher, day 6", "lower, day 5", "like usual"):
         assert word in html

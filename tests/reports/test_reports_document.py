@@ -49,7 +49,7 @@ def test_every_sample_keeps_the_schema_and_holds_every_field(
         document = json.loads(report_json(report))
         validator.validate(document)
         assert same(report, document["report"])
-        assert document["format_version"] == 1
+        assert document["format_version"] == 2
 
 
 def test_what_is_not_known_is_null_with_its_reason(patients: dict[str, PatientReport]) -> None:

@@ -93,14 +93,37 @@ def test_a_change_is_told_against_the_patients_own_range(patients: dict[str, Pat
     observation = observations(patients["pain_rising"])["pain_activity"]
     assert observation["interpretation"][0]["coding"][0]["code"] == "H"
     assert observation["interpretation"][0]["text"] == "higher than usual for this patient"
-    (limits,) = observation["referenceRange"]
-    assert observation["valueQuantity"]["value"] > limits["high"]["value"]
-    assert limits["appliesTo"] == [{"text": "this patient only"}]
+    usual, limits = observation["referenceRange"]
+    assert [part["type"]["text"] for part in (usual, limits)] == ["usual range", "alarm limits"]
+    assert observation["valueQuantity"]["value"] > limits["high"]["value"] > usual["high"]["value"]
+    assert usual["appliesTo"] == limits["appliesTo"] == [{"text": "this patient only"}]
     assert observation["valueQuantity"]["code"] == "{score}"
-    values = [part["valueCodeableConcept"] for part in observation["component"] if "valueCodeableConcept" in part]
-    assert "beyond_limits" in [value["coding"][0]["code"] for value in values]
-    assert all(", higher, since 2026-03-" in value["text"] for value in values)
+    rules = component_values(observation, "rule")
+    assert "beyond_limits" in [rule["coding"][0]["code"] for rule in rules]
+    assert all(", higher, since 2026-03-" in rule["text"] for rule in rules)
     assert observations(patients["pain_rising"])["smiling"]["valueQuantity"]["code"] == "%"
+
+
+def component_values(observation: dict[str, Any], code: str) -> list[Any]:
+    """The values of the components with this code."""
+    found = [part for part in observation["component"] if part["code"]["coding"][0]["code"] == code]
+    return [next(value for name, value in part.items() if name.startswith("value")) for part in found]
+
+
+def test_the_life_of_a_flag_is_in_the_components(patients: dict[str, PatientReport]) -> None:
+    lasting = observations(patients["flattening"])["smiling"]
+    episode = next(f for f in patients["flattening"].changes if f.key == "smiling").episode
+    assert episode is not None
+    assert [stage["text"] for stage in component_values(lasting, "stage")] == ["flag from an earlier day, not back yet"]
+    assert component_values(lasting, "opened") == [episode.opened.isoformat()]
+    assert component_values(lasting, "days-open") == [episode.days_open]
+    (interval,) = component_values(lasting, "onset-interval")
+    assert interval["start"] <= component_values(lasting, "onset")[0] <= interval["end"]
+    accepted = observations(patients["new_level"])["smiling"]
+    assert component_values(accepted, "accepted") == ["2026-03-07"]
+    assert [stage["coding"][0]["code"] for stage in component_values(accepted, "stage")] == ["accepted"]
+    back = observations(patients["coming_back"])["pain_activity"]
+    assert len(component_values(back, "closed")) == 1
 
 
 def test_where_a_report_abstains_there_is_a_reason_and_no_number(patients: dict[str, PatientReport]) -> None:
@@ -122,7 +145,7 @@ def test_a_value_outside_the_range_is_never_called_usual_even_without_a_flag(
     unflagged = replace(trend, finding=replace(trend.finding, state=State.USUAL, signals=()))
     observation = observations(replace(report, trends=(unflagged, *report.trends[1:])))["pain_activity"]
     assert observation["interpretation"][0]["coding"][0]["code"] == "H"
-    assert "component" not in observation or all("valueRange" in part for part in observation["component"])
+    assert component_values(observation, "rule") == []
 
 
 def test_the_interval_is_a_component(patients: dict[str, PatientReport]) -> None:
@@ -130,9 +153,9 @@ def test_the_interval_is_a_component(patients: dict[str, PatientReport]) -> None
     trend = report.trends[0]
     known = replace(trend, finding=replace(trend.finding, state=State.USUAL, interval=(0.1, 0.25)))
     observation = observations(replace(report, trends=(known, *report.trends[1:])))["pain_activity"]
-    (interval,) = observation["component"]
-    assert interval["valueRange"]["low"]["value"] == 10
-    assert interval["valueRange"]["high"]["value"] == 25
+    (interval,) = component_values(observation, "interval")
+    assert interval["low"]["value"] == 10
+    assert interval["high"]["value"] == 25
 
 
 def test_the_pdf_is_in_the_report_with_size_and_hash(patients: dict[str, PatientReport]) -> None:

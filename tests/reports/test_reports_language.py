@@ -69,7 +69,7 @@ def test_every_sample_speaks_german(patients: dict[str, PatientReport], ward: Wa
     for name, report in patients.items():
         html = patient_html(report, language="de")
         assert '<html lang="de">' in html
-        for english in ("Today", "usual", "Session", "higher", "frames", "Patient p"):
+        for english in ("Today", "usual", "Recording", "higher", "pictures", "Patient p", "not back", "Seen"):
             assert english not in _words(html), (name, english)
     assert "Stationsübersicht" in ward_html(ward, language="de")
 

@@ -4,17 +4,19 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import duckdb
+import polars as pl
 import pytest
 
 from pmfer.errors import FrameReason, QuarantineReason, ReportError
 from reports.data import ReportReader
-from reports.findings import Lack, State
+from reports.findings import Lack, Stage, State
 from reports.measures import DEFAULT_THRESHOLDS
 from reports.pages import listed_sessions
 from reports.patient import PatientReport, build_patient_report, compare_patient
 from reports.words.language import Language
-from reports.words.patient_sentences import lead
+from reports.words.patient_lead import lead
 from tools.report_samples import (
+    CALM,
     LONG_ID,
     SCORING,
     STEADY,
@@ -38,7 +40,7 @@ def build(connection: duckdb.DuckDBPyConnection, patient_id: str, day: date = TO
 def test_a_stable_patient_has_no_changes(patients: Reports, say: Language) -> None:
     report = patients["stable"]
     assert set(states(report).values()) == {State.USUAL}
-    assert lead(say, report).headline == "Today is like this patient\N{RIGHT SINGLE QUOTATION MARK}s usual days."
+    assert lead(say, report).headline == "Like this patient\N{RIGHT SINGLE QUOTATION MARK}s usual days."
     assert report.baseline_size == 16  # of 20: each waits a few days before it counts
 
 
@@ -46,6 +48,7 @@ def test_rising_pain_activity_is_the_first_change(patients: Reports) -> None:
     report = patients["pain_rising"]
     assert (report.changes[0].key, report.changes[0].state) == ("pain_activity", State.HIGHER)
     assert states(report)["smiling"] is State.LOWER
+    assert [finding.stage for finding in report.changes] == [Stage.OPEN] * 3
     assert {finding.key for finding in report.phrases if finding.state is State.HIGHER} == {
         *("au04", "au06", "au07", "au09", "au10", "au43")
     }
@@ -57,13 +60,114 @@ def test_a_flattening_face_smiles_and_moves_less(patients: Reports) -> None:
     assert found["pain_activity"] is State.USUAL
 
 
+def test_a_change_that_stays_is_told_until_it_is_over(patients: Reports, say: Language) -> None:
+    """Two weeks after the face flattened, nothing of it has come back, and the page says so."""
+    report = patients["flattening"]
+    words = lead(say, report)
+    assert words.headline == "Two changes are still there."
+    assert all("not back yet" in sentence for _, sentence in words.changes)
+    smiling = next(finding for finding in report.changes if finding.key == "smiling")
+    assert smiling.episode is not None
+    assert abs((smiling.episode.onset - (TODAY - timedelta(days=13))).days) <= 2  # the first day that is less
+
+
+def test_a_flag_that_closed_is_told_for_a_week(patients: Reports, say: Language) -> None:
+    report = patients["coming_back"]
+    assert [finding.key for finding in report.back] == ["pain_activity"]
+    words = lead(say, report)
+    assert (words.headline, words.ask) == ("One change is back to usual.", "")
+    assert words.notes[0].startswith("Pain-related facial activity has been back in the usual range since ")
+
+
+def test_an_accepted_level_is_told_with_its_note(patients: Reports, say: Language) -> None:
+    report = patients["new_level"]
+    assert [finding.key for finding in report.accepted] == ["expressivity", "smiling"]
+    assert not report.changes
+    note = lead(say, report).notes[0].replace("\N{NO-BREAK SPACE}", " ")
+    assert note == (
+        "A new usual level was accepted for facial expressivity, smiling, from 7 March on (new medication, see the "
+        "round of 9 March)."
+    )
+
+
+def test_a_flag_of_the_earlier_model_is_carried_over(patients: Reports, say: Language) -> None:
+    report = patients["carried_over"]
+    assert report.lack is Lack.NO_BASELINE
+    words = lead(say, report)
+    assert words.headline == "Not compared yet: the model is new."
+    assert words.ask == "Please keep looking in on the patient."
+    assert (
+        words.notes[0]
+        .replace("\N{NO-BREAK SPACE}", " ")
+        .startswith(
+            "According to the earlier model, smiling was lower than usual from about 13 March on and not back by 17 "
+            "March."
+        )
+    )
+
+
+def test_recordings_that_are_empty_or_cut_short_are_the_reason_and_not_the_face(
+    patients: Reports, say: Language
+) -> None:
+    report = patients["cut_short"]
+    assert report.lack is Lack.TOO_SHORT
+    words = lead(say, report)
+    assert words.headline == "Not compared: too little recorded."
+    assert words.notes == (
+        "Two recordings could not be used: empty file (1), recording breaks off (1).",
+        "To be compared, a day needs 30 pictures in which the face can be read; there were 22.",
+    )
+
+
+def test_a_page_that_rests_on_little_says_so_in_its_first_lines(patients: Reports, say: Language) -> None:
+    seen = lead(say, patients["little_seen"]).seen.replace("\N{NO-BREAK SPACE}", " ")
+    assert seen == (
+        "Seen: one recording with 36 seconds of the face, which could be read in 90% of the pictures. That is little: "
+        "with less than 1 minute of the face, read this page with care."
+    )
+    assert not patients["pain_rising"].little_seen
+    assert "That is little" not in lead(say, patients["pain_rising"]).seen
+
+
+def test_a_difference_without_a_flag_is_not_called_usual(patients: Reports, say: Language) -> None:
+    report = patients["livelier"]
+    assert not report.changes
+    words = lead(say, report)
+    assert words.headline == "Two things were different, but they raise no flag."
+    assert any(note.startswith("More smiling than usual: 43%, usually ") for note in words.notes)
+
+
+def test_a_flag_stays_open_on_a_day_that_cannot_be_compared(writer: duckdb.DuckDBPyConnection, say: Language) -> None:
+    ward = SampleWard(writer)
+    ward.history("p01", CALM, days=20, end=TODAY - timedelta(days=2))
+    for back in (2, 1):
+        ward.record("p01", TODAY - timedelta(days=back), replace(CALM, pain=0.4))
+    ward.set_aside("p01", "p01-am", QuarantineReason.EMPTY_FILE)
+    report = build(writer, "p01")
+    assert (report.lack, report.changes[0].stage) == (Lack.ALL_SET_ASIDE, Stage.OPEN)
+    words = lead(say, report)
+    assert words.headline == "One change is still there."
+    told = words.changes[0][1].replace("\N{NO-BREAK SPACE}", " ")
+    assert told.endswith("On 21 March it could not be compared: no recording could be used.")
+    assert "One recording could not be used: empty file (1)." in words.notes
+
+
+def test_where_a_session_was_recorded_and_in_which_situation_is_kept(stored: duckdb.DuckDBPyConnection) -> None:
+    data = ReportReader(stored, SCORING).patient("p02", TODAY, 28)
+    placed = data.summary.with_columns(ward=pl.lit("3"), room=pl.lit("12"), situation=pl.lit("meal"))
+    report = compare_patient(replace(data, summary=placed), "p02", TODAY, DEFAULT_THRESHOLDS)
+    assert (report.ward, report.room, {line.situation for line in report.sessions}) == ("3", "12", {"meal"})
+    without = compare_patient(data, "p02", TODAY, DEFAULT_THRESHOLDS)
+    assert (without.room, {line.situation for line in without.sessions}) == (None, {None})
+
+
 def test_one_session_is_no_trend_and_the_report_says_so(patients: Reports, say: Language) -> None:
     report = patients["first_session"]
     assert report.lack is Lack.NO_BASELINE
     assert report.findings[2].value == pytest.approx(8 / 54)  # what was seen is still shown
     words = lead(say, report)
-    assert words.headline == "First session: there is no trend yet."
-    assert "One session is no trend" in words.notes[0]
+    assert words.headline == "Not compared yet: this is the first recording."
+    assert words.notes[0].startswith("A comparison needs seven earlier days; so far there are none.")
 
 
 def test_a_day_of_which_everything_is_set_aside_has_reasons_and_no_values(patients: Reports, say: Language) -> None:
@@ -75,7 +179,8 @@ def test_a_day_of_which_everything_is_set_aside_has_reasons_and_no_values(patien
         QuarantineReason.EMPTY_FILE,
         QuarantineReason.NO_CONSENT,
     ]
-    assert lead(say, report).headline == "Insufficient data: all three sessions of today were set aside."
+    assert lead(say, report).headline == "Not compared: no recording could be used."
+    assert lead(say, report).notes[0].startswith("Three recordings could not be used: ")
 
 
 def test_a_week_away_stays_a_gap(patients: Reports) -> None:
@@ -146,8 +251,9 @@ def test_smiles_are_counted_per_observed_minute_and_never_flagged(writer: duckdb
     ward.record("p01", TODAY, smiling, empty)
     report = build(writer, "p01")
     smiles = report.context[0]
-    # Half of the scored frames in a row show happiness: one episode in 54 of the 60 frames of half a minute.
-    assert (smiles.key, smiles.value) == ("smile_episodes", pytest.approx(1 / (0.5 * 54 / 60)))
+    # Half of the 54 scored frames in a row show happiness; three times the face is out of view for two seconds, which
+    # ends an episode.
+    assert (smiles.key, smiles.value) == ("smile_episodes", pytest.approx(4 / (54 / 60)))
     assert not any(finding.flagged for finding in report.context)
     shares = {finding.key: finding.value or 0.0 for finding in report.findings + report.context}
     eight = ("neutral", "smiling", "surprise", "sadness", "anger", "disgust", "fear", "contempt")

@@ -18,7 +18,7 @@ from report_files import Sample
 
 from pmfer.errors import ReportError
 from reports import render
-from reports.pages import PatientFit, Rows, Sheets, WardFit, patient_html, ward_html
+from reports.pages import SECOND_PAGES, PatientFit, Rows, Sheets, WardFit, patient_html, ward_html
 from reports.patient import PatientReport
 from reports.render import AssetFetcher, Recipient, fitted_pdf, patient_pdf, protected, screen_html
 from reports.ward import WardReport
@@ -92,8 +92,9 @@ def test_what_gives_way_is_what_overflows() -> None:
     assert fit.smaller(Sheets(first_part=1, all=2)) is None
     assert fit.smaller(Sheets(first_part=2, all=3)) == PatientFit(3, 1)
     assert fit.smaller(Sheets(first_part=1, all=3)) == PatientFit(4, 2)
-    assert PatientFit(0, 5).rows == Rows(sessions=0, flags=1, set_aside=0)
-    assert PatientFit(0, 5).smaller(Sheets(2, 4)) is None
+    last = PatientFit(0, len(SECOND_PAGES) - 1)
+    assert last.rows == Rows(sessions=0, moments=1, set_aside=0)
+    assert last.smaller(Sheets(2, 4)) is None
     assert WardFit(changed=3).smaller(Sheets(2, 2)) == WardFit(changed=2, letters=150)
     assert WardFit(changed=1).smaller(Sheets(2, 2)) is None
 
@@ -175,7 +176,7 @@ def test_it_says_what_the_print_says_and_refers_to_nothing_outside(
 ) -> None:
     for printed in (*map(patient_html, patients.values()), ward_html(ward)):
         page = Page(screen_html(printed).decode())
-        assert page.words == Page(printed).words
+        assert sorted(page.words) == sorted(Page(printed).words)
         for tag, attributes in page.elements:
             assert tag not in {"script", "link", "img", "iframe", "object", "embed"}
             assert not attributes.keys() & {"src", "href", "style"}
@@ -184,6 +185,14 @@ def test_it_says_what_the_print_says_and_refers_to_nothing_outside(
         assert "url(" not in styles
         assert "@page" in styles
         assert "@media screen" in styles
+
+
+def test_the_footer_stands_at_the_end_of_the_file_for_a_browser(patients: dict[str, PatientReport]) -> None:
+    printed = patient_html(patients["stable"])
+    assert printed.index("<footer>") < printed.index("<h1")  # so that it runs on the first sheet of the PDF as well
+    screen = screen_html(printed).decode()
+    assert screen.count("<footer>") == 1
+    assert screen.index("<footer>") > screen.index("About this report")
 
 
 def test_a_policy_forbids_scripts_and_addresses(patients: dict[str, PatientReport]) -> None:

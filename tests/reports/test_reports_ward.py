@@ -8,27 +8,70 @@ import duckdb
 from pmfer.errors import QuarantineReason
 from reports.data import ReportReader
 from reports.findings import Lack
-from reports.ward import WardReport, build_ward_report
+from reports.ward import WardReport, WardRow, build_ward_report
 from reports.words import ward_sentences
 from reports.words.language import Language
-from tools.report_samples import LONG_ID, SCORING, STEADY, TODAY, SampleWard, pain_rising, stable
+from tools.report_samples import CALM, LONG_ID, SCORING, STEADY, TODAY, SampleWard, first_session, pain_rising, stable
 
 
 def build(connection: duckdb.DuckDBPyConnection) -> WardReport:
     return build_ward_report(ReportReader(connection, SCORING), TODAY)
 
 
+def names(rows: tuple[WardRow, ...]) -> list[str]:
+    return [row.patient_id for row in rows]
+
+
 def test_every_patient_is_in_exactly_one_list(ward: WardReport, say: Language) -> None:
-    assert [row.patient_id for row in ward.usual] == ["p01", "p06", "p07"]
-    assert [row.patient_id for row in ward.insufficient] == ["p04", "p05", "p10"]
-    assert {row.patient_id for row in ward.changed} == {"p02", "p03", "p08-a-longer-pseudonym", LONG_ID, "p11"}
-    assert ward.patients == 11
-    assert ward_sentences.headline(say, ward) == "Five of eleven patients changed."
+    assert set(names(ward.new)) == {"p08-a-longer-pseudonym", LONG_ID, "p11"}
+    assert set(names(ward.still_open)) == {"p02", "p03"}
+    assert names(ward.back) == ["p12"]
+    assert names(ward.usual) == ["p01", "p06", "p07", "p13", "p16", "p17"]
+    assert names(ward.not_compared) == ["p04", "p05", "p10", "p14", "p15"]
+    assert ward.patients == 17
+    assert ward_sentences.headline(say, ward) == "Three patients have changed. Two more are not back yet."
 
 
-def test_the_largest_change_comes_first_in_units_of_the_own_usual_range(ward: WardReport) -> None:
-    sizes = [row.changes[0].size for row in ward.changed]
-    assert sizes == sorted(sizes, reverse=True)
+def test_the_overview_says_how_many_were_compared_and_why_others_were_not(ward: WardReport, say: Language) -> None:
+    assert (ward.compared, len(ward.uncompared)) == (12, 5)
+    assert ward_sentences.compared(say, ward) == (
+        "Twelve of 17 patients were compared; five were not: no recording could be used (1), too little recorded (1), "
+        "too few earlier days (3)."
+    )
+
+
+def test_nobody_is_called_unchanged_who_could_not_be_compared(writer: duckdb.DuckDBPyConnection, say: Language) -> None:
+    ward = SampleWard(writer)
+    for patient in ("a", "b"):
+        first_session(ward, patient)
+    report = build(writer)
+    assert ward_sentences.headline(say, report) == "Nobody could be compared."
+    assert ward_sentences.compared(say, report) == (
+        "None of two patients were compared; two were not: too few earlier days (2)."
+    )
+    stable(ward, "c")
+    assert ward_sentences.headline(say, build(writer)) == "No change in the one patient compared."
+
+
+def test_a_flag_that_was_open_stays_on_the_list_where_the_day_cannot_be_compared(
+    writer: duckdb.DuckDBPyConnection, say: Language
+) -> None:
+    ward = SampleWard(writer)
+    ward.history("away", CALM, days=20, end=TODAY - timedelta(days=2))
+    for back in (2, 1):
+        ward.record("away", TODAY - timedelta(days=back), replace(CALM, pain=0.4))
+    stable(ward, "here")
+    report = build(writer)
+    assert (names(report.still_open), names(report.not_compared)) == (["away"], [])
+    assert [row.lack for row in report.uncompared] == [Lack.NO_SESSION]
+    assert ward_sentences.headline(say, report) == "One patient is not back to usual yet."
+
+
+def test_new_flags_come_first_and_the_largest_change_on_top(ward: WardReport) -> None:
+    assert ward.changed == (*ward.new, *ward.still_open)
+    for rows in (ward.new, ward.still_open):
+        sizes = [row.changes[0].size for row in rows]
+        assert sizes == sorted(sizes, reverse=True)
     assert all(row.leading.finding == row.changes[0] for row in ward.changed)
 
 
@@ -43,7 +86,7 @@ def test_the_alert_budget_puts_the_largest_changes_forward_and_leaves_nobody_out
 def test_a_high_level_that_is_usual_for_a_patient_ranks_nowhere(writer: duckdb.DuckDBPyConnection) -> None:
     ward = SampleWard(writer)
     pain_rising(ward, "rising")
-    always = replace(STEADY, pain=0.8)
+    always = replace(CALM, pain=0.8)
     ward.history("always-high", always, days=20)
     ward.record("always-high", TODAY, always)
     report = build(writer)
@@ -57,7 +100,7 @@ def test_who_has_no_session_today_is_listed_and_who_left_weeks_ago_is_not(writer
     ward.history("away", STEADY, days=8, end=TODAY - timedelta(days=3))
     ward.history("left", STEADY, days=8, end=TODAY - timedelta(days=27))
     report = build(writer)
-    assert [(row.patient_id, row.lack) for row in report.insufficient] == [("away", Lack.NO_SESSION)]
+    assert [(row.patient_id, row.lack) for row in report.not_compared] == [("away", Lack.NO_SESSION)]
     assert [row.patient_id for row in report.usual] == ["here"]
 
 
@@ -68,15 +111,21 @@ def test_sessions_of_nobody_known_are_counted_too(ward: WardReport, say: Languag
     assert "stored under another name (10)" in ward_sentences.set_aside(say, ward)
 
 
-def test_insufficient_data_says_how_much_is_short(ward: WardReport, say: Language) -> None:
-    assert ward_sentences.lacking(say, ward) == (
-        ("All sessions of today set aside", ("p05",)),
-        ("No usual range yet", ("p04 (0 of 7 days)", "p10 (0 of 7 days)")),
-    )
+def test_all_others_stand_by_how_they_are_with_what_is_short(ward: WardReport, say: Language) -> None:
+    told = {
+        title: [name.replace("\N{NO-BREAK SPACE}", " ") for name in names]
+        for title, names in (ward_sentences.everybody_else(say, ward))
+    }
+    assert list(told)[:3] == ["Open under the earlier model", "Back to usual", "Like usual"]
+    assert told["Open under the earlier model"] == ["p14 (smiling lower, from about 13 March on)"]
+    assert told["Back to usual"][0].startswith("p12 (pain-related facial activity since ")
+    assert told["Not compared: no recording could be used"] == ["p05"]
+    assert told["Not compared: too little recorded"] == ["p15 (22 of 30 pictures)"]
+    assert told["Not compared: too few earlier days"] == ["p04 (0 of 7 days)", "p10 (0 of 7 days)"]
 
 
 def test_a_night_without_anybody_is_still_a_page(writer: duckdb.DuckDBPyConnection, say: Language) -> None:
     SampleWard(writer)
     report = build(writer)
     assert report.patients == 0
-    assert ward_sentences.headline(say, report) == "No patient was recorded in the last 28 days."
+    assert ward_sentences.headline(say, report) == "Nobody was recorded in the last 28 days."

@@ -1,109 +1,148 @@
 """Words: every code has some, numbers read well, and what must not be said is not said."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
 import pytest
 
 from pmfer.errors import FrameReason, QuarantineReason
-from reports.findings import Baseline, Finding, Lack, Signal, Stage, State
-from reports.measures import HEADLINE_MEASURES, MEASURES, Rule
+from reports.findings import Baseline, Episode, Finding, Lack, Signal, Stage, State
+from reports.measures import HEADLINE_MEASURES, MEASURES, Rule, Unit
 from reports.pages import patient_html, ward_html
 from reports.patient import PatientReport
 from reports.ward import WardReport
 from reports.words import labels
 from reports.words import language as spoken
-from reports.words.finding_sentences import finding_sentence, numbers, result, short_result, symbol, today, usual
+from reports.words.finding_sentences import numbers, symbol, usual_span
+from reports.words.flag_sentences import flag_sentence, standing
 from reports.words.language import Language, language
-from reports.words.patient_sentences import ask, lead
+from reports.words.patient_lead import ask, ask_carried, lead
 from reports.words.pictures import trend_text
 from warehouse.care_events import CareEventKind
 
 DAY = date(2026, 3, 21)
 
 
-def smiling(value: float, low: float, high: float, state: State = State.LOWER, *rules: Rule) -> Finding:
-    since = {Rule.BEYOND_LIMITS: DAY}
-    signals = [Signal(rule, state, since.get(rule, DAY - timedelta(days=6))) for rule in rules or (Rule.BEYOND_LIMITS,)]
-    baseline = Baseline((low + high) / 2, low, high, (high - low) / 2)
-    stage = Stage.USUAL if state is State.USUAL else Stage.NEW
-    return Finding("smiling", state, value, baseline, None, tuple(signals), stage=stage)
+def smiling(
+    value: float,
+    usual_range: tuple[float, float] = (0.12, 0.18),
+    state: State = State.LOWER,
+    *rules: Rule,
+    recent: float | None = None,
+    opened: date = DAY,
+) -> Finding:
+    """A finding with an open flag whose limits lie one point beyond the usual range; USUAL: without a flag."""
+    low, high = usual_range
+    signals = tuple(Signal(rule, state, DAY) for rule in rules or (Rule.BEYOND_LIMITS,))
+    baseline = Baseline((low + high) / 2, low - 0.01, high + 0.01, (high - low) / 2 + 0.01)
+    stage = Stage.NEW if opened == DAY else Stage.OPEN
+    onset = opened - timedelta(days=2)
+    episode = Episode(state, opened, onset, onset, onset, None, (DAY - opened).days + 1)
+    found = Finding("smiling", state, value, baseline, None, signals, recent=recent, stage=stage, episode=episode)
+    found = replace(found, usual=usual_range)
+    return replace(found, signals=(), stage=Stage.USUAL, episode=None) if state is State.USUAL else found
 
 
 def plain(text: str) -> str:
     return text.replace(spoken.NBSP, " ")
 
 
-def test_a_finding_is_one_plain_sentence(say: Language) -> None:
-    assert (
-        plain(finding_sentence(say, smiling(0.04, 0.11, 0.19)))
-        == "Smiled less than usual: 4% today, usually 11 to 19%."
+def test_a_new_flag_says_what_how_much_and_since_when(say: Language) -> None:
+    new = smiling(0.04)
+    told = plain(flag_sentence(say, new, DAY))
+    assert told == "Less smiling than usual: 4%, usually 12 to 18%. New on 21 March; it began about 19 March."
+    assert new.episode is not None
+    at_once = replace(new, episode=replace(new.episode, onset=DAY, onset_from=DAY, onset_to=DAY))
+    assert plain(flag_sentence(say, at_once, DAY)).endswith("18%. New on 21 March.")
+
+
+def test_an_open_flag_says_its_day_and_the_interval_of_its_onset(say: Language) -> None:
+    lasting = smiling(0.04, opened=date(2026, 3, 17))
+    assert lasting.episode is not None
+    uncertain = replace(lasting.episode, onset_from=date(2026, 3, 14), onset_to=date(2026, 3, 16))
+    told = plain(flag_sentence(say, replace(lasting, episode=uncertain), DAY))
+    dash = "\N{EN DASH}"
+    assert told == (
+        f"Less smiling than usual: 4%, usually 12 to 18%. Since about 15 March (14{dash}16 March); day 5, not back yet."
+    )
+    assert standing(say, lasting, DAY) == "lower, day 5, not back yet"
+
+
+def test_an_open_flag_on_a_quiet_day_says_what_it_takes_to_be_back(say: Language) -> None:
+    quiet = replace(smiling(0.15, opened=date(2026, 3, 17)), signals=())
+    assert plain(flag_sentence(say, quiet, DAY)).endswith(
+        "On 21 March it was 15%, usually 12 to 18%; it counts as back after some days like usual."
     )
 
 
-@pytest.mark.parametrize(
-    ("rule", "told"),
-    [
-        (Rule.TREND, "It has fallen from day to day since 15 March."),
-        (
-            Rule.SHIFT,
-            "Every day since 15 March was below the patient\N{RIGHT SINGLE QUOTATION MARK}s usual middle.",
-        ),
-        (Rule.EWMA, "It has been drifting downwards since 15 March."),
-    ],
-)
-def test_a_rule_over_several_days_says_so_and_since_when(say: Language, rule: Rule, told: str) -> None:
-    last_days = replace(smiling(0.12, 0.11, 0.19, State.LOWER, rule), recent=0.118)
-    within = plain(finding_sentence(say, last_days))
-    assert within == f"Smiled less than usual over the last days: 12% on average, usually around 15%. {told}"
-    beyond = plain(finding_sentence(say, smiling(0.04, 0.11, 0.19, State.LOWER, Rule.BEYOND_LIMITS, rule)))
-    assert beyond == f"Smiled less than usual: 4% today, usually 11 to 19%. {told}"
+def test_where_the_mean_of_the_last_days_speaks_it_is_the_number_that_is_told(say: Language) -> None:
+    beyond = smiling(0.13, (0.12, 0.18), State.LOWER, Rule.EWMA, recent=0.11)
+    told = plain(flag_sentence(say, beyond, DAY))
+    assert told.startswith("Less smiling than usual: 11% on average over the last days, usually 12 to 18%.")
+    assert plain(numbers(say, beyond)) == "13%; mean of the last days 11%, usually 12 to 18%"
+    within = smiling(0.13, (0.12, 0.18), State.LOWER, Rule.EWMA, recent=0.13)
+    told = plain(flag_sentence(say, within, DAY))
+    assert told.startswith("Less smiling than usual: 13% on average over the last days, usually about 15%.")
 
 
-def test_a_pattern_that_began_today_adds_nothing(say: Language) -> None:
-    finding = smiling(0.04, 0.11, 0.19)
-    finding = replace(finding, signals=(*finding.signals, Signal(Rule.EWMA, State.LOWER, DAY)))
-    assert plain(finding_sentence(say, finding)) == "Smiled less than usual: 4% today, usually 11 to 19%."
+def test_a_row_never_contradicts_itself(say: Language) -> None:
+    """2.4 % beyond a usual range that ends at 2.2 % would read `2%, usually up to 2%, higher`."""
+    close = smiling(0.034, (0.0, 0.022), State.HIGHER)
+    assert plain(numbers(say, close)) == "3%, usually up to 2%"
+    closer = smiling(0.024, (0.0, 0.022), State.HIGHER)
+    assert plain(numbers(say, closer)) == "2.4%, usually up to 2.2%"
+    like_usual = smiling(0.024, (0.0, 0.022), State.USUAL)
+    assert plain(numbers(say, like_usual)) == "2%, usually up to 2%"
+    assert standing(say, like_usual, DAY) == "like usual"
+    outside = smiling(0.185, (0.12, 0.18), State.USUAL)
+    assert standing(say, outside, DAY) == "a little higher, within the limit"
 
 
 def test_a_change_that_asks_for_no_look_is_told_without_a_flag(
     say: Language, patients: dict[str, PatientReport]
 ) -> None:
-    more = replace(
-        smiling(0.3, 0.11, 0.19, State.USUAL), signals=(), told=(Signal(Rule.BEYOND_LIMITS, State.HIGHER, DAY, 1.5),)
-    )
-    assert result(say, more) == "higher than usual, no flag"
-    assert (symbol(more), short_result(say, more)) == ("(▲)", "higher, no flag")
+    more = replace(smiling(0.3, state=State.USUAL), told=(Signal(Rule.BEYOND_LIMITS, State.HIGHER, DAY, 1.5),))
+    assert (symbol(more), standing(say, more, DAY)) == ("(▲)", "higher, no flag")
     report = patients["stable"]
     trends = tuple(replace(trend, finding=more) if trend.finding.key == "smiling" else trend for trend in report.trends)
-    notes = lead(say, replace(report, trends=trends)).notes
-    assert notes[0] == "Noticed all the same, without a flag: smiling higher than usual."
+    words = lead(say, replace(report, trends=trends))
+    assert words.headline == "One thing was different, but it raises no flag."
+    assert plain(words.notes[0]) == "More smiling than usual: 30%, usually 12 to 18%. This raises no flag."
 
 
 def test_a_value_comes_with_its_interval_where_there_is_one(say: Language) -> None:
-    finding = replace(smiling(0.04, 0.11, 0.19), interval=(0.02, 0.07))
-    assert plain(numbers(say, finding)) == "Today 4% (2 to 7%), usually 11 to 19%"
+    finding = replace(smiling(0.04), interval=(0.02, 0.07))
+    assert plain(numbers(say, finding)) == "4% (2 to 7%), usually 12 to 18%"
 
 
-def test_a_range_from_nothing_is_said_by_its_end(say: Language) -> None:
-    sentence = plain(finding_sentence(say, smiling(0.12, 0.0, 0.04, State.HIGHER)))
-    assert sentence == "Smiled more than usual: 12% today, usually up to 4%."
-
-
-def test_a_value_beyond_its_limit_never_reads_the_same_as_the_limit(say: Language) -> None:
-    assert today(say, smiling(0.1062, 0.1108, 0.19)) == "10.6%"
-    assert plain(usual(say, smiling(0.1062, 0.1108, 0.19))) == "11.1 to 19.0%"
-    assert today(say, smiling(0.1062, 0.1108, 0.19, State.USUAL)) == "11%"
+def test_a_range_from_nothing_or_without_width_is_said_by_its_end(say: Language) -> None:
+    ranges = ((0.0, 0.04), (0.12, 0.124), (0.0, 0.002), (0.12, 0.18))
+    told = [plain(usual_span(say, ends, Unit.TIME_SHARE)) for ends in ranges]
+    assert told == ["up to 4%", "about 12%", "0%", "12 to 18%"]
 
 
 def test_dates_lengths_and_names(say: Language) -> None:
     assert plain(spoken.full_date(say, date(2026, 3, 1))) == "Sunday, 1 March 2026"
-    shown = (spoken.length(say, 125.4), spoken.length(say, None), spoken.clock(say, 545), spoken.moment(125.9))
-    assert shown == ("2:05", "unknown", "09:05", "02:05")
-    assert spoken.short_id("p01-2026-03-01-am") == "p01-2026-03-01-am"
-    assert len(spoken.short_id("x" * 64)) == spoken.LONGEST_ID
+    shown = (spoken.length(say, None), spoken.clock(say, 545), spoken.player_time(125.9), spoken.player_time(3725.0))
+    assert shown == ("unknown", "09:05", "02:05", "01:02:05")
+    assert [plain(spoken.length(say, seconds)) for seconds in (6, 60, 125.4, 725)] == [
+        "6 s",
+        "1 min",
+        "2 min 5 s",
+        "12 min",
+    ]
+    assert [plain(spoken.length_in_words(say, seconds)) for seconds in (6, 60, 125.4, 725)] == [
+        "6 seconds",
+        "1 minute",
+        "2 minutes 5 seconds",
+        "12 minutes",
+    ]
+    assert spoken.whole_id("x" * 64) == "x" * 64  # nobody finds a recording by half of its name
+    printed = datetime(2026, 3, 22, 6, 15, tzinfo=UTC)
+    assert plain(spoken.day_and_time(say, printed)) == "22 March 2026, 06:15"
 
 
 def test_german_writes_dates_and_numbers_its_own_way() -> None:
@@ -120,7 +159,6 @@ def test_german_writes_dates_and_numbers_its_own_way() -> None:
         (labels.quarantine_word, QuarantineReason),
         (labels.lack_word, Lack),
         (labels.state_word, State),
-        (labels.state_short, State),
         (labels.care_word, CareEventKind),
     ],
 )
@@ -154,24 +192,45 @@ def test_what_must_not_be_said_is_not_said(
     assert [word for word in forbidden for page in pages if word in page.lower()] == []
 
 
-def test_a_report_asks_for_a_look_only_where_something_changed(
+def test_a_report_asks_for_a_look_only_where_a_flag_is_open_or_was_when_the_model_changed(
     patients: dict[str, PatientReport], say: Language
 ) -> None:
     for report in patients.values():
-        assert lead(say, report).ask == (ask(say) if report.changes else "")
+        carried = ask_carried(say) if report.carried else ""
+        assert lead(say, report).ask == (ask(say) if report.changes else carried)
+
+
+@pytest.mark.parametrize("code", ["en", "de"])
+def test_no_page_calls_the_day_it_reports_today(
+    code: str, patients: dict[str, PatientReport], ward: WardReport
+) -> None:
+    pages = [patient_html(report, language=code) for report in patients.values()] + [ward_html(ward, language=code)]
+    words = ("today", "today’s") if code == "en" else ("heute", "heutige")
+    visible = [re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL).lower() for page in pages]
+    assert [word for page in visible for word in words if re.search(rf"\b{word}\b", page)] == []
+
+
+def test_the_page_says_whom_to_ask_and_when_it_was_printed(
+    patients: dict[str, PatientReport], ward: WardReport
+) -> None:
+    given = {"contact": "nurse in charge, extension 4711", "printed_at": datetime(2026, 3, 22, 6, 15, tzinfo=UTC)}
+    for page in (patient_html(patients["stable"], **given), ward_html(ward, **given)):
+        assert "Whom to ask: nurse in charge, extension 4711" in page
+        assert "printed 22\N{NO-BREAK SPACE}March 2026, 06:15" in page
+    assert "Whom to ask" not in patient_html(patients["stable"])
 
 
 def test_a_picture_is_told_with_its_numbers(patients: dict[str, PatientReport], say: Language) -> None:
     assert plain(trend_text(say, patients["pain_rising"].trends[0])) == (
-        "Pain-related facial activity over the 28 days up to Saturday, 21 March 2026. Today 45 (43 to 47), "
-        "usually 12 to 18. Higher than usual. Beyond the usual range today, drifting for several days. "
-        "Days with enough data: 21 of 28."
+        "Pain-related facial activity over the 28 days up to Saturday, 21 March 2026. 45 (43 to 47), usually 14 to 16. "
+        "Higher, day 6, not back yet. Beyond the alarm limit, changed over several days. Days with enough data: 21 of "
+        "28."
     )
 
 
 def test_more_changes_than_are_told_are_announced(patients: dict[str, PatientReport], say: Language) -> None:
     words = lead(say, patients["everything_changed"])
-    assert words.headline == "Four things are different today."
+    assert words.headline == "Four new changes."
     assert len(words.changes) == 3
     assert words.notes[0] == "One more change is marked below."
 
@@ -179,9 +238,9 @@ def test_more_changes_than_are_told_are_announced(patients: dict[str, PatientRep
 def test_a_single_session_of_a_day_is_mentioned(patients: dict[str, PatientReport], say: Language) -> None:
     report = patients["stable"]
     single = replace(report, quality=replace(report.quality, sessions_used=1))
-    assert "Today rests on a single session." in lead(say, single).notes
+    assert "The day rests on a single recording." in lead(say, single).notes
 
 
 def test_a_new_model_is_mentioned_and_since_when(patients: dict[str, PatientReport], say: Language) -> None:
-    note = "Since 11 March 2026 a new model scores the recordings; earlier days are not compared."
+    note = "A new model has read the recordings since 11 March 2026; earlier days are not compared with it."
     assert note in [plain(text) for text in lead(say, patients["new_model"]).notes]
