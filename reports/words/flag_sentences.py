@@ -16,7 +16,7 @@ LONGEST_NOTE = 120  # characters of the note of whoever accepted a new level
 def flag_sentence(say: Language, finding: Finding, day: date) -> str:
     """An open flag: what changed, how much, since when, and for how long it has been told.
 
-    `Less smiling than usual: 2%, usually 12 to 18%. Since about 16 March (15-17 March); day 5, not back yet.`
+    `Less smiling than usual: 2%, usually 12 to 18%. Since about 16 March (15-17 Mar); day 5, not back yet.`
     """
     assert finding.episode is not None
     what = opening(say, finding)
@@ -45,7 +45,7 @@ def age(say: Language, episode: Episode, stage: Stage, day: date) -> str:
 
 
 def onset_words(say: Language, episode: Episode) -> str:
-    """When a change most likely began, with the interval around it: `16 March (15-17 March)`."""
+    """When a change most likely began, with the interval around it: `16 March (15-17 Mar)`."""
     onset = day_and_month(say, episode.onset)
     if episode.onset_from == episode.onset_to:
         return onset

@@ -100,10 +100,10 @@ def short_date(say: Language, day: date) -> str:
 
 
 def days_between(say: Language, first: date, last: date) -> str:
-    """Such as `15 to 17 March`, or one day alone."""
+    """Such as `15 to 17 Mar`, or one day alone."""
     if first == last:
         return day_and_month(say, first)
-    return format_interval(first, last, "MMMMd", locale=say.locale).replace(" ", NBSP)
+    return format_interval(first, last, "MMMd", locale=say.locale).replace(" ", NBSP)
 
 
 def day_and_time(say: Language, moment: datetime) -> str:

@@ -81,9 +81,9 @@ def _words(html: str) -> str:
 
 def test_numbers_choose_their_form(say: Language) -> None:
     german = language("de")
-    assert say.plural("one session", "{count} sessions", 2, count=2) == "2 sessions"
-    assert german.plural("one session", "{count} sessions", 1, count=1) == "eine Aufnahme"
-    assert german.plural("one session", "{count} sessions", 2, count="zwei") == "zwei Aufnahmen"
+    assert say.plural("one recording", "{count} recordings", 2, count=2) == "2 recordings"
+    assert german.plural("one recording", "{count} recordings", 1, count=1) == "eine Aufnahme"
+    assert german.plural("one recording", "{count} recordings", 2, count="zwei") == "zwei Aufnahmen"
 
 
 def test_a_language_that_is_not_spoken_is_an_error_that_names_those_that_are() -> None:

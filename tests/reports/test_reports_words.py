@@ -66,7 +66,7 @@ def test_an_open_flag_says_its_day_and_the_interval_of_its_onset(say: Language) 
     told = plain(flag_sentence(say, replace(lasting, episode=uncertain), DAY))
     dash = "\N{EN DASH}"
     assert told == (
-        f"Less smiling than usual: 4%, usually 12 to 18%. Since about 15 March (14{dash}16 March); day 5, not back yet."
+        f"Less smiling than usual: 4%, usually 12 to 18%. Since about 15 March (14{dash}16 Mar); day 5, not back yet."
     )
     assert standing(say, lasting, DAY) == "lower, day 5, not back yet"
 
@@ -97,7 +97,7 @@ def test_a_row_never_contradicts_itself(say: Language) -> None:
     like_usual = smiling(0.024, (0.0, 0.022), State.USUAL)
     assert plain(numbers(say, like_usual)) == "2%, usually up to 2%"
     assert standing(say, like_usual, DAY) == "like usual"
-    outside = smiling(0.185, (0.12, 0.18), State.USUAL)
+    outside = smiling(0.19, (0.12, 0.18), State.USUAL)
     assert standing(say, outside, DAY) == "a little higher, within the limit"
 
 
@@ -205,7 +205,7 @@ def test_no_page_calls_the_day_it_reports_today(
     code: str, patients: dict[str, PatientReport], ward: WardReport
 ) -> None:
     pages = [patient_html(report, language=code) for report in patients.values()] + [ward_html(ward, language=code)]
-    words = ("today", "today’s") if code == "en" else ("heute", "heutige")
+    words = ("today",) if code == "en" else ("heute", "heutige", "heutigen")
     visible = [re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL).lower() for page in pages]
     assert [word for page in visible for word in words if re.search(rf"\b{word}\b", page)] == []
 
