@@ -1,8 +1,8 @@
 """A patient's report as a FHIR R4 (4.0.1) bundle: an Observation per measure, the PDF in a DiagnosticReport, the model.
 
 A collection, not a transaction: the receiver decides what to do with it. Everything is `preliminary`, because nobody
-has looked at it when it is written. It holds no clock, so the same report gives the same bytes: therefore no `issued`,
-and no Provenance, which would need the time of recording. Identifiers follow from patient, day and measure, so a report
+has looked at it when it is written. It holds no clock of its own, so the same report and PDF give the same bytes:
+therefore no `issued`, and no Provenance, which would need the time of recording. Identifiers follow from patient, day and measure, so a report
 that is made again replaces the earlier one.
 
 The code systems are ours: URNs that nobody registered, because no LOINC or SNOMED CT code stands for what these

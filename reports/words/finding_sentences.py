@@ -70,8 +70,10 @@ def numbers(say: Language, finding: Finding, *, with_interval: bool = True) -> s
         return say("{value}; mean of the last days {mean}, {usual}", **places)
     now = day_value(say, finding)
     if with_interval and finding.interval is not None:
-        ends = span(say, finding.interval, MEASURE_BY_KEY[finding.key].unit, digits_for(finding))
-        now = say("{value} ({interval})", value=now, interval=ends)
+        unit, digits = MEASURE_BY_KEY[finding.key].unit, digits_for(finding)
+        low, high = (figure(say, end, unit, digits) for end in finding.interval)
+        if low != high:
+            now = say("{value} ({interval})", value=now, interval=span(say, finding.interval, unit, digits))
     return now if finding.baseline is None else say("{value}, {usual}", value=now, usual=usually(say, finding))
 
 
@@ -119,7 +121,7 @@ def rule_words(say: Language, finding: Finding) -> str:
     """Which rules speak, in a few words each; empty if none does."""
     names = {
         Rule.BEYOND_LIMITS: say("beyond the alarm limit"),
-        Rule.EWMA: say("changed over several days"),
+        Rule.EWMA: say("mean of the last days beyond its limit"),
         Rule.SHIFT: say("many days on one side"),
         Rule.TREND: say("changing from day to day"),
     }

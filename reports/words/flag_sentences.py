@@ -108,9 +108,10 @@ def carried_sentence(say: Language, flag: CarriedFinding) -> str:
     )
 
 
-def told_sentence(say: Language, finding: Finding) -> str:
-    """A difference that raises no flag, such as more smiling."""
-    return say("{what}: {amount}. This raises no flag.", what=opening(say, finding), amount=amount(say, finding))
+def told_sentences(say: Language, findings: tuple[Finding, ...]) -> tuple[str, ...]:
+    """Differences that raise no flag, such as more smiling, and that they do not."""
+    told = tuple(say("{what}: {amount}.", what=opening(say, each), amount=amount(say, each)) for each in findings)
+    return (*told, say("This raises no flag.")) if told else ()
 
 
 def standing(say: Language, finding: Finding, day: date) -> str:

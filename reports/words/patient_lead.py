@@ -12,7 +12,7 @@ from reports.words.flag_sentences import (
     back_sentence,
     carried_sentence,
     flag_sentence,
-    told_sentence,
+    told_sentences,
 )
 from reports.words.labels import lack_word, quarantine_word
 from reports.words.language import (
@@ -173,7 +173,7 @@ def _life_notes(say: Language, report: PatientReport) -> list[str]:
     return [
         *(back_sentence(say, finding) for finding in report.back),
         *accepted_sentences(say, report.accepted, notes, needed),
-        *(told_sentence(say, finding) for finding in report.told),
+        *told_sentences(say, report.told),
     ]
 
 

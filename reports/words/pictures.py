@@ -47,11 +47,7 @@ def heat_text(say: Language, trend: Trend) -> str:
     told = say("{measure}. {told}", measure=measure_name(say, trend.finding.key), told=_told(say, trend))
     if not values:
         return told
-    spread = say(
-        "Between {low} and {high} on the days shown.",
-        low=figure(say, min(values), Unit.SCALE),
-        high=figure(say, max(values), Unit.SCALE),
-    )
+    spread = say("On the days shown: {ends}.", ends=usual_span(say, (min(values), max(values)), Unit.SCALE))
     return f"{told} {spread}"
 
 

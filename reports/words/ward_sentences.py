@@ -63,10 +63,12 @@ def compared(say: Language, report: WardReport) -> str:
     if not report.patients:
         return ""
     lacks = [row.lack for row in report.uncompared]
-    everybody = number_word(say, report.patients)
     if not lacks:
         return say.plural(
-            "The only patient was compared.", "All {count} patients were compared.", report.patients, count=everybody
+            "The only patient was compared.",
+            "All {count} patients were compared.",
+            report.patients,
+            count=thousands(say, report.patients),
         )
     reasons = ", ".join(f"{lack_word(say, lack)} ({lacks.count(lack)})" for lack in Lack if lack in lacks)
     return sentence(
@@ -74,9 +76,9 @@ def compared(say: Language, report: WardReport) -> str:
             "{compared} of {patients} patients were compared; one was not: {reasons}.",
             "{compared} of {patients} patients were compared; {count} were not: {reasons}.",
             len(lacks),
-            compared=number_word(say, report.compared) if report.compared else say("none"),
-            patients=everybody,
-            count=number_word(say, len(lacks)),
+            compared=thousands(say, report.compared) if report.compared else say("none"),
+            patients=thousands(say, report.patients),
+            count=thousands(say, len(lacks)),
             reasons=reasons,
         )
     )

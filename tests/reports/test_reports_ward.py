@@ -35,7 +35,7 @@ def test_every_patient_is_in_exactly_one_list(ward: WardReport, say: Language) -
 def test_the_overview_says_how_many_were_compared_and_why_others_were_not(ward: WardReport, say: Language) -> None:
     assert (ward.compared, len(ward.uncompared)) == (12, 5)
     assert ward_sentences.compared(say, ward) == (
-        "Twelve of 17 patients were compared; five were not: no recording could be used (1), too little recorded (1), "
+        "12 of 17 patients were compared; 5 were not: no recording could be used (1), too little recorded (1), "
         "too few earlier days (3)."
     )
 
@@ -47,7 +47,7 @@ def test_nobody_is_called_unchanged_who_could_not_be_compared(writer: duckdb.Duc
     report = build(writer)
     assert ward_sentences.headline(say, report) == "Nobody could be compared."
     assert ward_sentences.compared(say, report) == (
-        "None of two patients were compared; two were not: too few earlier days (2)."
+        "None of 2 patients were compared; 2 were not: too few earlier days (2)."
     )
     stable(ward, "c")
     assert ward_sentences.headline(say, build(writer)) == "No change in the one patient compared."

@@ -110,7 +110,8 @@ def test_a_change_that_asks_for_no_look_is_told_without_a_flag(
     trends = tuple(replace(trend, finding=more) if trend.finding.key == "smiling" else trend for trend in report.trends)
     words = lead(say, replace(report, trends=trends))
     assert words.headline == "One thing was different, but it raises no flag."
-    assert plain(words.notes[0]) == "More smiling than usual: 30%, usually 12 to 18%. This raises no flag."
+    assert plain(words.notes[0]) == "More smiling than usual: 30%, usually 12 to 18%."
+    assert words.notes[1] == "This raises no flag."
 
 
 def test_a_value_comes_with_its_interval_where_there_is_one(say: Language) -> None:
@@ -223,8 +224,8 @@ def test_the_page_says_whom_to_ask_and_when_it_was_printed(
 def test_a_picture_is_told_with_its_numbers(patients: dict[str, PatientReport], say: Language) -> None:
     assert plain(trend_text(say, patients["pain_rising"].trends[0])) == (
         "Pain-related facial activity over the 28 days up to Saturday, 21 March 2026. 45 (43 to 47), usually 14 to 16. "
-        "Higher, day 6, not back yet. Beyond the alarm limit, changed over several days. Days with enough data: 21 of "
-        "28."
+        "Higher, day 6, not back yet. Beyond the alarm limit, mean of the last days beyond its limit. Days with enough "
+        "data: 21 of 28."
     )
 
 
