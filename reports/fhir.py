@@ -2,8 +2,8 @@
 
 A collection, not a transaction: the receiver decides what to do with it. Everything is `preliminary`, because nobody
 has looked at it when it is written. It holds no clock of its own, so the same report and PDF give the same bytes:
-therefore no `issued`, and no Provenance, which would need the time of recording. Identifiers follow from patient, day and measure, so a report
-that is made again replaces the earlier one.
+therefore no `issued`, and no Provenance, which would need the time of recording. Identifiers follow from patient, day
+and measure, so a report that is made again replaces the earlier one.
 
 The code systems are ours: URNs that nobody registered, because no LOINC or SNOMED CT code stands for what these
 measures are. A receiver maps them or shows their text; docs/reports-formats.md lists them.
