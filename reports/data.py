@@ -63,7 +63,6 @@ class ReportData:
     carried: tuple[CarriedFinding, ...] = ()  # of these patients, by patient and measure
     # What the person wrote who accepted a level, likewise.
     accepted_notes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    ward: str | None = None  # the ward that an overview was asked for; None: the house
 
 
 @dataclass(frozen=True)

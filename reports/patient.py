@@ -130,6 +130,11 @@ class PatientReport:
         return tuple(finding for finding in self.findings if finding.told and not finding.flagged)
 
     @property
+    def tentative(self) -> bool:
+        """Whether the usual range rests on so few days that a quiet day cannot rule out a large change."""
+        return any(finding.tentative for finding in self.findings)
+
+    @property
     def little_seen(self) -> bool:
         """Whether less of the face was seen than a page should rest on."""
         seen = self.quality.seen_s

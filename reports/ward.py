@@ -48,6 +48,11 @@ class WardRow:
         return tuple(finding for finding in self.findings if finding.stage is Stage.BACK)
 
     @property
+    def tentative(self) -> bool:
+        """Whether the usual range rests on so few days that a quiet day cannot rule out a large change."""
+        return any(finding.tentative for finding in self.findings)
+
+    @property
     def stage(self) -> Stage:
         """Where the patient stands: the first that holds of new, open, not compared, back, usual."""
         if self.changes:
@@ -82,7 +87,7 @@ class WardReport:
     set_aside: tuple[tuple[QuarantineReason, int], ...]  # most frequent first, patients unknown included
     thresholds: Thresholds
     origin: Origin
-    ward: str | None = None  # the ward that the overview is of; None: the house
+    ward: str | None = None  # None: the whole house
 
     @property
     def changed(self) -> tuple[WardRow, ...]:
@@ -200,7 +205,6 @@ def compare_ward(data: ReportData, day: date, thresholds: Thresholds) -> WardRep
         set_aside=tuple(reasons.most_common()),
         thresholds=thresholds,
         origin=data.origin,
-        ward=data.ward,
     )
 
 

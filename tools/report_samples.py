@@ -114,9 +114,9 @@ HURTING = replace(STEADY, pain=0.45, smiling=0.03)
 
 
 def stable(ward: SampleWard, patient_id: str = "p01") -> None:
-    """Twenty-one days alike."""
-    ward.history(patient_id, STEADY)
-    ward.record(patient_id, TODAY, STEADY, STEADY)
+    """Six weeks alike."""
+    ward.history(patient_id, CALM, days=41)
+    ward.record(patient_id, TODAY, CALM, CALM)
 
 
 def pain_rising(ward: SampleWard, patient_id: str = "p02") -> None:

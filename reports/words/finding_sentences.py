@@ -3,7 +3,7 @@
 Whatever a page says of a measure takes its numbers from here, so that there is one usual range per measure and phrase.
 """
 
-from reports.findings import Finding, Signal, State
+from reports.findings import Finding, State
 from reports.measures import MEASURE_BY_KEY, Rule, Unit
 from reports.words.labels import STATE_SYMBOLS, measure_words
 from reports.words.language import DASH, NBSP, Language, figure, span
@@ -36,14 +36,24 @@ def amount(say: Language, finding: Finding) -> str:
     if finding.baseline is None:
         return shown
     if mean_speaks(finding):
+        if mean_since_onset(finding):
+            return say("{mean} on average since it began, {usual}", mean=shown, usual=usually(say, finding))
         return say("{mean} on average over the last days, {usual}", mean=shown, usual=usually(say, finding))
     return say("{value}, {usual}", value=shown, usual=usually(say, finding))
 
 
 def mean_speaks(finding: Finding) -> bool:
-    """Whether a change is told by the mean of the last days, and not by the day's own value."""
+    """Whether a change is told by a mean of several days, and not by the day's own value."""
     speak = finding.signals if finding.flagged else finding.told
-    return bool(speak) and finding.recent is not None and not _beyond(speak)
+    if not speak or any(signal.rule is Rule.BEYOND_LIMITS for signal in speak):
+        return False
+    return _mean(finding) is not None
+
+
+def mean_since_onset(finding: Finding) -> bool:
+    """Whether that is the mean of all days since the onset; else it is the moving average of the last days."""
+    moving = any(signal.rule is Rule.EWMA for signal in finding.signals)
+    return finding.flagged and finding.mean_since is not None and not moving
 
 
 def speaking(say: Language, finding: Finding) -> str:
@@ -67,6 +77,8 @@ def numbers(say: Language, finding: Finding, *, with_interval: bool = True) -> s
         return usually(say, finding)
     if mean_speaks(finding):
         places = {"value": day_value(say, finding), "mean": speaking(say, finding), "usual": usually(say, finding)}
+        if mean_since_onset(finding):
+            return say("{value}; mean since it began {mean}, {usual}", **places)
         return say("{value}; mean of the last days {mean}, {usual}", **places)
     now = day_value(say, finding)
     if with_interval and finding.interval is not None:
@@ -122,6 +134,7 @@ def rule_words(say: Language, finding: Finding) -> str:
     names = {
         Rule.BEYOND_LIMITS: say("beyond the alarm limit"),
         Rule.EWMA: say("mean of the last days beyond its limit"),
+        Rule.CHANGE: say("the last days together beyond their limit"),
         Rule.SHIFT: say("many days on one side"),
         Rule.TREND: say("changing from day to day"),
     }
@@ -143,12 +156,13 @@ def _of_scale(say: Language, finding: Finding, shown: str) -> str:
     return say("{value} of 100", value=shown).replace(" ", NBSP)
 
 
-def _beyond(signals: tuple[Signal, ...]) -> bool:
-    return any(signal.rule is Rule.BEYOND_LIMITS for signal in signals)
+def _mean(finding: Finding) -> float | None:
+    """The mean that speaks where one does."""
+    return finding.judged if finding.flagged else finding.recent
 
 
 def _speaking(finding: Finding) -> float | None:
-    return finding.recent if mean_speaks(finding) else finding.value
+    return _mean(finding) if mean_speaks(finding) else finding.value
 
 
 def _usual(finding: Finding) -> tuple[float, float]:

@@ -27,7 +27,6 @@ from reports.words.language import (
 )
 
 LISTED_CHANGES = 3  # changes told in full under the headline; the charts mark all of them
-YOUNG_BASELINE = 14  # days: a usual range that rests on fewer shows only large changes, which the page says
 POORLY_SEEN = 0.5  # of the pictures with the face readable: below this the day is less reliable
 
 
@@ -154,6 +153,8 @@ def _quiet_headline(say: Language, report: PatientReport) -> str:
         return sentence(told)
     if any(finding.lack is not None for finding in report.findings):
         return say("No change in what could be compared.")
+    if report.tentative:
+        return say("No change seen so far.")
     return say("Like this patient’s usual days.")
 
 
@@ -190,7 +191,7 @@ def _all_clear(say: Language, report: PatientReport) -> tuple[str, ...]:
             measures=measures,
         )
     days = number_word(say, report.baseline_size)
-    if report.baseline_size < YOUNG_BASELINE:
+    if report.tentative:
         return (told,)
     return told, say("The usual range rests on {days} earlier days.", days=days)
 
@@ -245,10 +246,10 @@ def _cautions(say: Language, report: PatientReport) -> tuple[str, ...]:
         notes.append(say("The day rests on a single recording."))
     if share is not None and share < POORLY_SEEN:
         notes.append(say("Less reliable: the face could be read in less than half of the pictures."))
-    if 0 < report.baseline_size < YOUNG_BASELINE:
+    if report.tentative and report.baseline_size:
         notes.append(
             say(
-                "The usual range rests on {days} days so far, so only a large change shows.",
+                "The usual range rests on {days} days so far, so even a large change may not show yet.",
                 days=number_word(say, report.baseline_size),
             )
         )

@@ -185,7 +185,8 @@ def everybody_else(say: Language, report: WardReport) -> tuple[tuple[str, tuple[
     rows = [
         (say("Open under the earlier model"), carried(say, report)),
         (say("Back to usual"), back(say, report)),
-        (say("Like usual"), tuple(row.patient_id for row in report.usual)),
+        (say("Like usual"), tuple(row.patient_id for row in report.usual if not row.tentative)),
+        (say("No change so far, few earlier days"), tuple(row.patient_id for row in report.usual if row.tentative)),
     ]
     groups: dict[Lack, list[str]] = {}
     for row in report.not_compared:

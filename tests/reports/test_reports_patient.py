@@ -41,7 +41,7 @@ def test_a_stable_patient_has_no_changes(patients: Reports, say: Language) -> No
     report = patients["stable"]
     assert set(states(report).values()) == {State.USUAL}
     assert lead(say, report).headline == "Like this patient\N{RIGHT SINGLE QUOTATION MARK}s usual days."
-    assert report.baseline_size == 16  # of 20: each waits a few days before it counts
+    assert report.baseline_size == 37  # of 41: each waits a few days before it counts
 
 
 def test_rising_pain_activity_is_the_first_change(patients: Reports) -> None:
@@ -127,6 +127,15 @@ def test_a_page_that_rests_on_little_says_so_in_its_first_lines(patients: Report
     )
     assert not patients["pain_rising"].little_seen
     assert "That is little" not in lead(say, patients["pain_rising"]).seen
+
+
+def test_a_quiet_day_against_few_days_is_not_called_usual(patients: Reports, say: Language) -> None:
+    report = patients["little_seen"]
+    assert report.tentative
+    words = lead(say, report)
+    assert words.headline == "No change seen so far."
+    assert "The usual range rests on 16 days so far, so even a large change may not show yet." in words.notes
+    assert not patients["stable"].tentative
 
 
 def test_a_difference_without_a_flag_is_not_called_usual(patients: Reports, say: Language) -> None:
