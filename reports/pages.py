@@ -92,6 +92,7 @@ class PatientFit:
 
     full_charts: int = 4  # trends with scales; the others are drawn small
     second_page: int = 0  # which of SECOND_PAGES
+    tight: bool = False  # smaller type on the first page, once all charts are small
 
     @property
     def rows(self) -> Rows:
@@ -102,12 +103,12 @@ class PatientFit:
         """What to try next after this took so many sheets; None if that is enough, or nothing is left to give way."""
         if sheets.all <= PATIENT_SHEETS:
             return None
-        charts, page = self.full_charts, self.second_page
+        charts, page, tight = self.full_charts, self.second_page, self.tight
         if sheets.first_part > 1:
-            charts = max(charts - 1, 0)
+            charts, tight = max(charts - 1, 0), charts == 0
         if sheets.all - sheets.first_part > 1:
             page = min(page + 1, len(SECOND_PAGES) - 1)
-        fit = PatientFit(charts, page)
+        fit = PatientFit(charts, page, tight)
         return None if fit == self else fit
 
 
@@ -164,6 +165,7 @@ def patient_html(
         report=report,
         who=f"{shown}, {isolated(printable(name[:LONGEST_NAME], keep_letters=True))}" if name else shown,
         lead=patient_lead.lead(say, report),
+        tight=fit.tight,
         contact=_contact(contact),
         printed_at=printed_at,
         trends=[

@@ -194,7 +194,7 @@ def first_session(ward: SampleWard, patient_id: str = "p04") -> None:
 
 def all_set_aside(ward: SampleWard, patient_id: str = "p05") -> None:
     """Two steady weeks, then a day of which no session could be used."""
-    ward.history(patient_id, STEADY, days=14)
+    ward.history(patient_id, CALM, days=14)
     ward.set_aside(patient_id, f"{patient_id}-{TODAY}-01", QuarantineReason.TRUNCATED)
     ward.set_aside(patient_id, f"{patient_id}-{TODAY}-02", QuarantineReason.EMPTY_FILE)
     ward.set_aside(patient_id, f"{patient_id}-{TODAY}-03", QuarantineReason.NO_CONSENT)

@@ -114,13 +114,13 @@ def told_sentences(say: Language, findings: tuple[Finding, ...]) -> tuple[str, .
     return (*told, say("This raises no flag.")) if told else ()
 
 
-def standing(say: Language, finding: Finding, day: date) -> str:
-    """Where a measure stands, in a few words for a row: `higher, day 5, not back yet`.
+def standing(say: Language, finding: Finding) -> str:
+    """Where a measure stands, in a few words for a row: `higher, day 5`.
 
     What holds for the whole day, such as that the face was not seen, stands in the first lines of the page.
     """
     if finding.flagged and finding.episode is not None:
-        return _flag_standing(say, finding, finding.episode, day)
+        return _flag_standing(say, finding, finding.episode)
     if finding.stage is Stage.ACCEPTED and finding.accepted_on is not None:
         return say("new level since {date}", date=day_and_month(say, finding.accepted_on))
     if finding.lack is not None:
@@ -134,13 +134,13 @@ def standing(say: Language, finding: Finding, day: date) -> str:
     return _within_limits(say, finding)
 
 
-def _flag_standing(say: Language, finding: Finding, episode: Episode, day: date) -> str:
+def _flag_standing(say: Language, finding: Finding, episode: Episode) -> str:
     changed = changed_word(say, episode.state)
     if finding.stage is Stage.NEW:
-        return say("{changed}, new on {date}", changed=changed, date=day_and_month(say, day))
+        return say("{changed}, new", changed=changed)
     if finding.lack is not None:
-        return say("{changed}, not back yet; not compared on {date}", changed=changed, date=day_and_month(say, day))
-    return say("{changed}, day {days}, not back yet", changed=changed, days=episode.days_open)
+        return say("{changed}, not compared", changed=changed)
+    return say("{changed}, day {days}", changed=changed, days=episode.days_open)
 
 
 def _within_limits(say: Language, finding: Finding) -> str:

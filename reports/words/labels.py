@@ -221,6 +221,11 @@ def intended_use(say: Language) -> str:
     )
 
 
+def intended_use_in_short(say: Language) -> str:
+    """The same for the ward overview, whose patients have pages of their own."""
+    return say("Each face is compared with its own earlier days only. This is no diagnosis and does not measure pain.")
+
+
 def origin_line(say: Language, origin: Origin) -> str:
     """Where the numbers come from, for the footer."""
     places = {

@@ -192,7 +192,8 @@ def _all_clear(say: Language, report: PatientReport) -> tuple[str, ...]:
         )
     days = number_word(say, report.baseline_size)
     if report.tentative:
-        return (told,)
+        young = say("The usual range rests on {days} days so far, so even a large change may not show yet.", days=days)
+        return told, young
     return told, say("The usual range rests on {days} earlier days.", days=days)
 
 
@@ -246,13 +247,6 @@ def _cautions(say: Language, report: PatientReport) -> tuple[str, ...]:
         notes.append(say("The day rests on a single recording."))
     if share is not None and share < POORLY_SEEN:
         notes.append(say("Less reliable: the face could be read in less than half of the pictures."))
-    if report.tentative and report.baseline_size:
-        notes.append(
-            say(
-                "The usual range rests on {days} days so far, so even a large change may not show yet.",
-                days=number_word(say, report.baseline_size),
-            )
-        )
     notes += _unusable_note(say, report)
     if report.model_since is not None:
         notes.append(new_model(say, report))

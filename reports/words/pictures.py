@@ -53,7 +53,7 @@ def heat_text(say: Language, trend: Trend) -> str:
 
 def _told(say: Language, trend: Trend) -> str:
     finding: Finding = trend.finding
-    parts = (numbers(say, finding), standing(say, finding, trend.last_day), rule_words(say, finding))
+    parts = (numbers(say, finding), standing(say, finding), rule_words(say, finding))
     return " ".join(f"{sentence(part)}." for part in parts if part)
 
 

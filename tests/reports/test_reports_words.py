@@ -68,7 +68,7 @@ def test_an_open_flag_says_its_day_and_the_interval_of_its_onset(say: Language) 
     assert told == (
         f"Less smiling than usual: 4%, usually 12 to 18%. Since about 15 March (14{dash}16 Mar); day 5, not back yet."
     )
-    assert standing(say, lasting, DAY) == "lower, day 5, not back yet"
+    assert standing(say, lasting) == "lower, day 5"
 
 
 def test_an_open_flag_on_a_quiet_day_says_what_it_takes_to_be_back(say: Language) -> None:
@@ -96,16 +96,16 @@ def test_a_row_never_contradicts_itself(say: Language) -> None:
     assert plain(numbers(say, closer)) == "2.4%, usually up to 2.2%"
     like_usual = smiling(0.024, (0.0, 0.022), State.USUAL)
     assert plain(numbers(say, like_usual)) == "2%, usually up to 2%"
-    assert standing(say, like_usual, DAY) == "like usual"
+    assert standing(say, like_usual) == "like usual"
     outside = smiling(0.19, (0.12, 0.18), State.USUAL)
-    assert standing(say, outside, DAY) == "a little higher, within the limit"
+    assert standing(say, outside) == "a little higher, within the limit"
 
 
 def test_a_change_that_asks_for_no_look_is_told_without_a_flag(
     say: Language, patients: dict[str, PatientReport]
 ) -> None:
     more = replace(smiling(0.3, state=State.USUAL), told=(Signal(Rule.BEYOND_LIMITS, State.HIGHER, DAY, 1.5),))
-    assert (symbol(more), standing(say, more, DAY)) == ("(▲)", "higher, no flag")
+    assert (symbol(more), standing(say, more)) == ("(▲)", "higher, no flag")
     report = patients["stable"]
     trends = tuple(replace(trend, finding=more) if trend.finding.key == "smiling" else trend for trend in report.trends)
     words = lead(say, replace(report, trends=trends))
@@ -224,7 +224,7 @@ def test_the_page_says_whom_to_ask_and_when_it_was_printed(
 def test_a_picture_is_told_with_its_numbers(patients: dict[str, PatientReport], say: Language) -> None:
     assert plain(trend_text(say, patients["pain_rising"].trends[0])) == (
         "Pain-related facial activity over the 28 days up to Saturday, 21 March 2026. 45 (43 to 47), usually 14 to 16. "
-        "Higher, day 6, not back yet. Beyond the alarm limit, mean of the last days beyond its limit. Days with enough "
+        "Higher, day 6. Beyond the alarm limit, mean of the last days beyond its limit. Days with enough "
         "data: 21 of 28."
     )
 
