@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TextIO
 
-import duckdb
 import polars as pl
 from rich.console import Console
 from rich.table import Table
@@ -21,7 +20,7 @@ from flows.sources.names import escaped
 from flows.writing import record_reading
 from pmfer.errors import ConfigurationError
 from warehouse.address import Address
-from warehouse.ask import UTC, Answer, ask, check, confine, interruptible
+from warehouse.ask import UTC, Answer, Reader, ask, check, confine, interruptible
 from warehouse.connection import open_reader
 
 FORMATS = ("table", "csv", "json", "parquet")
@@ -85,7 +84,7 @@ def run_sql(data: DataFolder, warehouse: Address, request: SqlRequest, console: 
 
 
 @contextmanager
-def confined_reader(data: DataFolder, warehouse: Address, time_zone: str) -> Iterator[duckdb.DuckDBPyConnection]:
+def confined_reader(data: DataFolder, warehouse: Address, time_zone: str) -> Iterator[Reader]:
     """What was last published, for queries that somebody types.
 
     Raises:
@@ -97,7 +96,7 @@ def confined_reader(data: DataFolder, warehouse: Address, time_zone: str) -> Ite
         yield connection
 
 
-def answer(connection: duckdb.DuckDBPyConnection, data: DataFolder, request: SqlRequest, console: Console) -> None:
+def answer(connection: Reader, data: DataFolder, request: SqlRequest, console: Console) -> None:
     """Answer one query, after it has left an entry in the log of reads."""
     query = check(connection, request.text)
 
