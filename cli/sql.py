@@ -20,8 +20,8 @@ from flows.sources.names import escaped
 from flows.writing import record_reading
 from pmfer.errors import ConfigurationError
 from warehouse.address import Address
-from warehouse.ask import UTC, Answer, ask, check, confine, interruptible
-from warehouse.connection import Connection, open_reader
+from warehouse.ask import UTC, Answer, Reader, ask, check, confine, interruptible
+from warehouse.connection import open_reader
 
 FORMATS = ("table", "csv", "json", "parquet")
 _ENDINGS = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
@@ -84,7 +84,7 @@ def run_sql(data: DataFolder, warehouse: Address, request: SqlRequest, console: 
 
 
 @contextmanager
-def confined_reader(data: DataFolder, warehouse: Address, time_zone: str) -> Iterator[Connection]:
+def confined_reader(data: DataFolder, warehouse: Address, time_zone: str) -> Iterator[Reader]:
     """What was last published, for queries that somebody types.
 
     Raises:
@@ -96,7 +96,7 @@ def confined_reader(data: DataFolder, warehouse: Address, time_zone: str) -> Ite
         yield connection
 
 
-def answer(connection: Connection, data: DataFolder, request: SqlRequest, console: Console) -> None:
+def answer(connection: Reader, data: DataFolder, request: SqlRequest, console: Console) -> None:
     """Answer one query, after it has left an entry in the log of reads."""
     query = check(connection, request.text)
 

@@ -6,7 +6,6 @@ What is typed is kept in memory only: a query may name people, and a file of the
 from collections.abc import Callable
 from contextlib import suppress
 
-import duckdb
 from rich.console import Console
 
 from cli.options import complain
@@ -14,7 +13,8 @@ from cli.sql import SqlRequest, answer, confined_reader
 from flows.data_folder import DataFolder
 from pmfer.errors import PmferError
 from warehouse.address import Address
-from warehouse.reach import RELATION_NAMES
+from warehouse.ask import Reader
+from warehouse.reach import relation_names
 
 GREETING = """\
 What was published last, read-only. Begin with
@@ -67,13 +67,13 @@ def run_prompt(
         console.print()
 
 
-def complete_names(connection: duckdb.DuckDBPyConnection) -> None:
+def complete_names(connection: Reader) -> None:
     """Let the tabulator complete names of tables and views, and the arrows bring back what was typed."""
     try:
         import readline
     except ModuleNotFoundError:  # Python without it reads plain lines
         return
-    names = [name for (name,) in connection.execute(RELATION_NAMES).fetchall()]
+    names = relation_names(connection)
 
     def complete(text: str, number: int) -> str | None:
         found = [name for name in names if name.startswith(text.lower())]
@@ -84,7 +84,7 @@ def complete_names(connection: duckdb.DuckDBPyConnection) -> None:
     readline.parse_and_bind("tab: complete")
 
 
-def _answer(connection: duckdb.DuckDBPyConnection, data: DataFolder, text: str, limit: int, console: Console) -> None:
+def _answer(connection: Reader, data: DataFolder, text: str, limit: int, console: Console) -> None:
     try:
         answer(connection, data, SqlRequest(text, {}, "table", None, limit or None), console)
     except PmferError as error:

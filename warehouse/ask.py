@@ -23,6 +23,7 @@ from warehouse.reach import OutOfReachError, relations_read
 from warehouse.sql import quoted
 
 Result = TypeVar("Result")
+Reader = duckdb.DuckDBPyConnection  # what `confine` shuts in, for rooms that only hand it on
 
 _BATCH_ROWS = 10_000  # rows in memory at once
 # What it explains is judged in its stead. Comments before it are not seen through: then nothing is run.

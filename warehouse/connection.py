@@ -32,7 +32,6 @@ OFFLINE: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": False,
     "allow_persistent_secrets": False,
 }
-Connection = duckdb.DuckDBPyConnection  # for rooms that must not know DuckDB
 # A file that is made anew. A column of a row group fills one small block rather than half a large one, and storage of
 # 1.5 packs decimals best: 81 bytes per frame row become 55. A file that exists keeps what it was made with.
 NEW_FILE = ("STORAGE_VERSION 'v1.5.0'", "BLOCK_SIZE 65536")

@@ -81,6 +81,13 @@ RELATION_NAMES = """
     WHERE database_name = current_database() AND NOT internal
     ORDER BY name
 """
+
+
+def relation_names(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The tables and views of the warehouse, in lower case and in order."""
+    return [name for (name,) in connection.execute(RELATION_NAMES).fetchall()]
+
+
 # The macros of the current database, in lower case, and whether they read a relation whose name they are given.
 _MACRO_NAMES = """
     SELECT lower(function_name) AS name, bool_or(contains(lower(macro_definition), 'query_table')) AS takes_a_relation
@@ -98,7 +105,7 @@ class _Warehouse:
 
     @cached_property
     def relations(self) -> frozenset[str]:
-        return frozenset(name for (name,) in self._connection.execute(RELATION_NAMES).fetchall())
+        return frozenset(relation_names(self._connection))
 
     @cached_property
     def macros(self) -> dict[str, bool]:
