@@ -11,7 +11,7 @@ from reports.words.labels import (
     care_word,
     context_names,
     frame_word,
-    measure_name,
+    measure_words,
     phrase,
     situation_word,
 )
@@ -102,8 +102,12 @@ def moment_place(say: Language, moment: Moment) -> str:
 
 def moment_names(say: Language, shared: SharedMoment) -> str:
     """The measures that a moment stands for."""
-    first, *others = (measure_name(say, key) for key in shared.keys)
-    return ", ".join([first, *(name[:1].lower() + name[1:] for name in others)])
+    return sentence(", ".join(measure_words(say, key).name for key in shared.keys))
+
+
+def moment_time(say: Language, moment: Moment) -> str:
+    """At which minute and second of the recording a moment is, as players show it."""
+    return say("at {time}", time=player_time(moment.session_time_s))
 
 
 def clip_command(moment: Moment, number: int) -> str:
