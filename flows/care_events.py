@@ -22,7 +22,7 @@ from pydantic import (
 from flows.csv_table import read_csv
 from flows.data_folder import DataFolder
 from flows.settings import read_settings
-from flows.sources import Identifier
+from flows.sources.sidecar import Identifier
 from flows.writing import writing
 from pmfer.errors import ConfigurationError
 from warehouse.address import Address

@@ -11,7 +11,8 @@ from flows.privacy.retention import retention_of
 from flows.proxies import proxy_of, require_usable
 from flows.request import RunRequest
 from flows.settings import Dispatch, Settings, limits_of
-from flows.sources import Source, SourceAccess
+from flows.sources.location import SourceAccess
+from flows.sources.source import Source
 from flows.warehouse_address import s3_access, s3_server, warehouse_address
 from inference.options import CENTERFACE, ScoringOptions, VideoLimits
 from pmfer.bundle import Bundle, load_bundle

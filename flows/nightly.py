@@ -27,7 +27,9 @@ from flows.request import RunRequest
 from flows.scoring import score_sessions
 from flows.settings import Dispatch
 from flows.shards import pack
-from flows.sources import NightListing, list_night, list_nights
+from flows.sources.discovery import list_night
+from flows.sources.recordings import NightListing
+from flows.sources.source import list_nights
 from flows.staging import NoRoomError
 from flows.unfinished import begun, nights_to_come_back_to, note_failed, note_missed, was_cut_short
 from flows.warehouse_address import warehouse_address

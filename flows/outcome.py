@@ -9,8 +9,7 @@ import polars as pl
 from flows.job import Job
 from flows.plan import NightPlan
 from flows.shards import recording_id
-from flows.sources import Unready
-from flows.sources.recordings import Digests
+from flows.sources.recordings import Digests, Unready
 from warehouse import quarantine, queries
 from warehouse.records import RunOutcome
 

@@ -9,9 +9,8 @@ import duckdb
 import polars as pl
 
 from flows.job import Job
-from flows.sources import NightListing, QuarantinedSession, Recording, Unready
 from flows.sources.names import lookalikes
-from flows.sources.recordings import Digests
+from flows.sources.recordings import Digests, NightListing, QuarantinedSession, Recording, Unready
 from pmfer import __version__
 from pmfer.errors import QuarantineReason, SessionError, VideoError
 from warehouse import quarantine, queries, store

@@ -17,7 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 from flows.prefect_server import login_to_server, server_fault
 from flows.request import RunRequest
 from flows.settings import Dispatch, prefect_server, prepare_prefect
-from flows.sources import SourceGoneError
+from flows.sources.source import SourceGoneError
 from pmfer.errors import ConfigurationError, PmferError
 
 log = logging.getLogger("pmfer.nightly")

@@ -29,7 +29,8 @@ from flows.process import set_up_worker
 from flows.scoring import score_sessions
 from flows.settings import Settings, prefect_server, read_settings
 from flows.shards import Shard, ShardRequest, recording_id
-from flows.sources import list_night, list_nights
+from flows.sources.discovery import list_night
+from flows.sources.source import list_nights
 from flows.writing import require_existing, writing
 from pmfer.bundle import Bundle, find_bundle
 from pmfer.errors import BundleError, ConfigurationError, PmferError

@@ -15,9 +15,8 @@ from flows.monitoring import stage
 from flows.plan import PendingSession, examine, quarantine_record, unopened
 from flows.prefect_runs import step
 from flows.privacy.consent_inbox import take_over
-from flows.sources import QuarantinedSession, Unready
 from flows.sources.names import printable
-from flows.sources.recordings import Digests
+from flows.sources.recordings import Digests, QuarantinedSession, Unready
 from flows.staging import (
     ChangedMeanwhileError,
     NoRoomError,

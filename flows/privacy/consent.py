@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, 
 from flows.csv_table import read_csv
 from flows.data_folder import DataFolder
 from flows.privacy.consent_inbox import hand_over
-from flows.sources import Identifier
+from flows.sources.sidecar import Identifier
 from flows.writing import record_reading, writing
 from pmfer.errors import ConfigurationError, WarehouseBusyError
 from warehouse import queries

@@ -32,8 +32,8 @@ from flows.privacy.patient_files import (
 )
 from flows.privacy.ward_again import renew_reports, renew_ward, stale_reports, stale_wards, ward_files
 from flows.settings import read_settings
-from flows.sources import MANIFEST
 from flows.sources.names import printable
+from flows.sources.sidecar import MANIFEST
 from flows.writing import require_existing, writing
 from pmfer.errors import ConfigurationError, WarehouseError
 from warehouse import audit, erasure

@@ -21,8 +21,8 @@ from flows.data_folder import DataFolder
 from flows.printing import SUFFIXES
 from flows.privacy.file_search import files_below, holds, is_database
 from flows.privacy.ward_again import is_ward_file
-from flows.sources import MANIFEST, MAX_SIDECAR_BYTES
 from flows.sources.names import SIDECAR_SUFFIX, is_video, same_name, stem, suffix
+from flows.sources.sidecar import MANIFEST, MAX_SIDECAR_BYTES
 from pmfer.errors import ConfigurationError
 from warehouse.address import Address
 from warehouse.personal import Traces

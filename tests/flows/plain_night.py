@@ -8,7 +8,8 @@ from flows.job import make_job
 from flows.plan import NightPlan, examine, plan_night, quarantine_record
 from flows.request import RunRequest
 from flows.scoring import ScoredSession, StagedSession, pull_session, score_session, store_scored
-from flows.sources import QuarantinedSession, list_night
+from flows.sources.discovery import list_night
+from flows.sources.recordings import QuarantinedSession
 from flows.staging import staging_folder
 from flows.writing import writing
 from inference.process import ScoringProcess

@@ -17,7 +17,7 @@ from flows.job import make_job
 from flows.plan import NightPlan, plan_night, quarantine_record
 from flows.privacy.consent import import_consents, read_consents
 from flows.request import RunRequest
-from flows.sources import list_night
+from flows.sources.discovery import list_night
 from flows.unfinished import nights_to_come_back_to
 from flows.writing import writing
 from pmfer.errors import ConfigurationError, QuarantineReason, SessionError

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from flows.sources import NightListing, Recording, Source, list_nights
-from flows.sources import list_night as list_night_of
+from flows.sources.discovery import list_night as list_night_of
+from flows.sources.recordings import NightListing, Recording
+from flows.sources.source import Source, list_nights
 from pmfer.errors import ConfigurationError, QuarantineReason
 
 NIGHT = date(2026, 3, 2)

@@ -22,7 +22,9 @@ from flows.score_shard import ATTEMPTS, ShardError, patiently, pause_s, require_
 from flows.scoring import ScoredSession, score_session
 from flows.settings import Dispatch
 from flows.shards import Shard, recording_id
-from flows.sources import QuarantinedSession, Recording, Source, list_night
+from flows.sources.discovery import list_night
+from flows.sources.recordings import QuarantinedSession, Recording
+from flows.sources.source import Source
 from flows.writing import writing
 from inference.options import ScoringOptions, VideoLimits
 from inference.process import ScoringProcess

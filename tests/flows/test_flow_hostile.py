@@ -21,8 +21,10 @@ from cli.app import main
 from flows.care_events import import_events
 from flows.data_folder import WARD, DataFolder
 from flows.plan import quarantine_record
-from flows.sources import NightListing, QuarantinedSession, Recording, Source, list_night
+from flows.sources.discovery import list_night
+from flows.sources.recordings import NightListing, QuarantinedSession, Recording
 from flows.sources.sidecar import MAX_MANIFEST_BYTES
+from flows.sources.source import Source
 from flows.staging import clean, copy_recording, staging_folder
 from flows.writing import writing
 from pmfer.errors import QuarantineReason

@@ -17,7 +17,9 @@ from flows.privacy.file_search import holds
 from flows.privacy.name_map import read_names
 from flows.privacy.patient_files import find_files
 from flows.settings import Settings
-from flows.sources import NightListing, Source, list_night
+from flows.sources.discovery import list_night
+from flows.sources.recordings import NightListing
+from flows.sources.source import Source
 from flows.writing import writing
 from pmfer.errors import QuarantineReason
 from warehouse import audit

@@ -16,8 +16,7 @@ from flows.plan import NightPlan, PendingSession, quarantine_record
 from flows.request import RunRequest
 from flows.scoring import bundle_record
 from flows.shards import pack, recording_id
-from flows.sources import QuarantinedSession, Recording, Unready
-from flows.sources.recordings import Digests
+from flows.sources.recordings import Digests, QuarantinedSession, Recording, Unready
 from flows.sources.sidecar import Sidecar
 from pmfer.errors import QuarantineReason
 from warehouse import quarantine, store

@@ -15,7 +15,7 @@ from flows.job import source_of
 from flows.monitoring import notify_test
 from flows.proxies import proxy_of, server_trouble, spare_loopback, unusable
 from flows.settings import Settings
-from flows.sources import list_nights
+from flows.sources.source import list_nights
 from pmfer.errors import ConfigurationError
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # one of Apprise's many services uses it

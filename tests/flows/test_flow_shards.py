@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from flows.plan import PendingSession
 from flows.shards import BYTES_PER_S, Shard, pack, recording_id
-from flows.sources import Recording
+from flows.sources.recordings import Recording
 from flows.sources.sidecar import Sidecar
 
 CAPACITY_S = 600.0

@@ -20,7 +20,7 @@ from flows.nightly import one_night
 from flows.outcome import NightOutcome
 from flows.request import RunRequest
 from flows.settings import Settings
-from flows.sources import SourceGoneError
+from flows.sources.source import SourceGoneError
 from flows.unfinished import Standing, unfinished_nights
 from flows.writing import writing
 from warehouse import quarantine
@@ -169,7 +169,8 @@ STORY = """
 import os, subprocess
 from datetime import date
 from pathlib import Path
-from flows.sources import Source, SourceGoneError, list_night
+from flows.sources.discovery import list_night
+from flows.sources.source import Source, SourceGoneError
 from flows.staging import copy_recording
 folder, night = Path(os.environ["SOURCE"]), date(2026, 3, 2)
 source = Source(str(folder), settle_s=0)

@@ -18,8 +18,10 @@ from plain_night import run_night
 from ssh_server import SshServer, find_sshd, running_server
 
 from flows.data_folder import DataFolder
-from flows.sources import Source, SourceAccess, SourceGoneError, list_night, list_nights
+from flows.sources.discovery import list_night
+from flows.sources.location import SourceAccess
 from flows.sources.recordings import Digests
+from flows.sources.source import Source, SourceGoneError, list_nights
 from flows.staging import (
     ChangedMeanwhileError,
     UnreadableRecordingError,

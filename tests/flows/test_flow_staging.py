@@ -19,7 +19,8 @@ from flows.data_folder import DataFolder
 from flows.nightly import one_night
 from flows.outcome import NightOutcome
 from flows.request import RunRequest
-from flows.sources import Source, list_night
+from flows.sources.discovery import list_night
+from flows.sources.source import Source
 from flows.staging import TooLargeToCopyError, clean, copy_recording, staging_folder
 from pmfer.errors import QuarantineReason
 from warehouse import quarantine

@@ -20,7 +20,8 @@ from flows.job import make_job
 from flows.plan import PendingSession
 from flows.request import RunRequest
 from flows.scoring import ScoredSession, store_scored
-from flows.sources import Recording, Sidecar
+from flows.sources.recordings import Recording
+from flows.sources.sidecar import Sidecar
 from inference.model import ExpressionModel
 from inference.options import ScoringOptions
 from inference.score import Scorer
