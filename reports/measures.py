@@ -123,8 +123,8 @@ class Thresholds:
     ewma_weight: float = 0.4  # of the newest day in the moving average
     shift_days: int = 14  # valid days in a row on one side of the centre; as rare at phi 0.5 as eight independent ones
     trend_run_days: int = 7  # valid days in a row, each higher (lower) than the one before
-    change_sigmas: float = 2.8  # lasting change of a measure that is watched closely
-    strict_change_sigmas: float = 3.2  # lasting change of every other measure
+    change_sigmas: float = 2.9  # lasting change of a measure that is watched closely
+    strict_change_sigmas: float = 3.3  # lasting change of every other measure
     change_least_days: int = 4  # latest valid days that are compared, as a whole, with the baseline before them
     change_most_days: int = 28
     change_clip: float = 3.5  # spreads: a day counts as no further out in the mean of those days
@@ -138,7 +138,7 @@ class Thresholds:
     sudden_size: float = 2.0  # only if it lies so many times as far out as its limits,
     confirming_size: float = 0.4  # or if the valid day before lay at least so far out on the same side
     back_shift: float = 2.0  # spreads from the centre: what "still away" means when a flag asks to be closed
-    back_evidence: float = 2.75  # log likelihood by which "back" must be ahead of "still away" to close it
+    back_evidence: float = 2.5  # log likelihood by which "back" must be ahead of "still away" to close it
     back_cap: float = 2.0  # and by which "still away" can be ahead at most
     dating_window: int = 42  # valid days among which the onset is looked for
     dating_days: int = 10  # valid days of a flag after which its onset is not estimated anew

@@ -142,7 +142,7 @@ def pain_rising(ward: SampleWard, patient_id: str = "p02") -> None:
 
 def flattening(ward: SampleWard, patient_id: str = "p03") -> None:
     """A lively face that fades away over six days, and stays so for nine more."""
-    lively = replace(STEADY, smiling=0.3, sadness=0.06, spread=0.02)
+    lively = replace(CALM, smiling=0.3, sadness=0.06, spread=0.01)
     ward.history(patient_id, lively, days=40, end=TODAY - timedelta(days=14))
     for step in range(15):
         fading = min(step, 5) / 5

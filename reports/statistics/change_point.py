@@ -57,8 +57,8 @@ def lasting_change(base: GrowingBaseline, known: DaysToLearn, since: Ints, thres
     latest = np.clip(latest - centre, -furthest, furthest)
     learnt_values = np.where(learnt, np.clip(base.values - centre, -furthest, furthest), 0)
     mean, within = _moments(latest.cumsum(axis=1), (latest**2).cumsum(axis=1), count)
-    sums = (np.take_along_axis(_from_none(terms), before, axis=1) for terms in (learnt_values, learnt_values**2))
-    mean_before, within_before = _moments(*sums, np.maximum(before, 1))
+    total, square = (np.take_along_axis(_from_none(learnt_values**power), before, axis=1) for power in (1, 2))
+    mean_before, within_before = _moments(total, square, np.maximum(before, 1))
     phi = base.phi[:, None]
     doubt, doubt_before = variance_of_mean(count, phi), variance_of_mean(np.maximum(before, 1), phi)
     free = np.maximum(count * (1 - doubt) + before * (1 - doubt_before), 1e-9)
