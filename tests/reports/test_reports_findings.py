@@ -111,6 +111,7 @@ def sessions_of_a_day(*sessions: dict[str, object]) -> pl.DataFrame:
         ({"frames_scored": 90, "yaw_abs_median_deg": 35.0}, Lack.TURNED_AWAY),
         ({"frames_scored": 90, "yaw_abs_median_deg": None}, Lack.TOO_FEW_SESSIONS),
         ({}, Lack.TOO_LITTLE_SEEN),
+        ({"frames_sampled": 22, "frames_scored": 22}, Lack.TOO_SHORT),  # the face was in view all the time
     ],
 )
 def test_what_a_day_lacks_is_named(seen: dict[str, object], lack: Lack) -> None:
