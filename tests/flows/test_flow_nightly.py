@@ -33,7 +33,7 @@ def content(data: Path) -> dict[str, list[tuple[object, ...]]]:
         "sessions": "* EXCLUDE (stored_at)",
         "stored_frames": "*",
         "quarantine": "source_uri, reason",
-        "reports": "report_id, input_key, sha256",
+        "reports": "report_id, input_key",  # a page says when it was printed
     }
     with duckdb.connect(data / "published" / "warehouse.duckdb", read_only=True) as connection:
         # As text, because times with a zone would need another package to become Python objects.

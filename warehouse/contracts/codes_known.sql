@@ -22,6 +22,6 @@ WHERE kind NOT IN ('headline', 'phrase', 'context')
     OR stage NOT IN ('new', 'open', 'back', 'accepted', 'usual', 'not_compared')
     OR direction NOT IN ('higher', 'lower')
     OR lack NOT IN (
-        'no_session', 'all_set_aside', 'too_dark', 'too_bright', 'turned_away', 'too_little_seen', 'too_few_sessions',
-        'not_measured', 'no_baseline'
+        'no_session', 'all_set_aside', 'too_dark', 'too_bright', 'covered', 'turned_away', 'too_little_seen', 'too_short',
+        'too_few_sessions', 'not_measured', 'no_baseline'
     )
