@@ -1,7 +1,6 @@
 """The files of a report say what the rows say; flags are listed, and a level is accepted and undone by command."""
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import date, timedelta
@@ -18,10 +17,8 @@ from flows.printing import Printing
 from flows.report import render, reports_of
 from reports import Format
 from reports.fhir import UNITS
-from reports.findings import Lack, Stage, State
 from reports.measures import HEADLINE_MEASURES, MEASURE_BY_KEY, MEASURES
 from tools.report_samples import HURTING, SCORING, STEADY, TODAY, SampleWard
-from warehouse import sql
 from warehouse.connection import open_reader, open_writer
 from warehouse.findings import accept_level, undo_level
 from warehouse.records import AcceptedLevel
@@ -265,12 +262,3 @@ def test_reports_made_by_command_store_what_they_say(folder: DataFolder) -> None
     with closing(open_reader(folder.published)) as reader:
         told = reader.execute("SELECT DISTINCT session_date, patient_id FROM findings WHERE kind = 'phrase'").fetchall()
     assert set(told) == {(DAY, PATIENT), *((day, patient_id) for day in DAYS for patient_id in (OTHER, ANOTHER))}
-
-
-def test_the_warehouse_knows_every_code_of_a_finding() -> None:
-    """The contract spells them out; a code that it does not know would stop the night that stores it."""
-    codes = re.search(r"FROM findings\nWHERE.*", sql.contracts()["codes_known"], re.DOTALL)
-    assert codes
-    known = set(re.findall(r"'(\w+)'", codes[0]))
-    assert {*Lack, *Stage, *State} <= known
-    assert known <= {*Lack, *Stage, *State, "headline", "phrase", "context"}

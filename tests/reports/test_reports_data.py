@@ -70,13 +70,16 @@ def test_a_ward_has_the_patients_whose_last_session_with_a_ward_was_there(reader
 
 
 def test_a_level_that_counts_on_the_day_is_read(reader: ReportReader) -> None:
-    accept_level(reader.connection, AcceptedLevel("p01", "smiling", YESTERDAY, "new glasses"))
-    assert reader.patient("p01", TODAY, DAYS).accepted == {"p01": {"smiling": YESTERDAY}}
-    assert reader.patient("p02", TODAY, DAYS).accepted == {"p02": {}}
-    assert reader.ward(TODAY, DAYS).accepted == {"p01": {"smiling": YESTERDAY}}
-    assert reader.ward(YESTERDAY - timedelta(days=1), DAYS).accepted == {}
+    level = AcceptedLevel("p01", "smiling", YESTERDAY, "new glasses")
+    accept_level(reader.connection, level)
+    mine = reader.patient("p01", TODAY, DAYS)
+    assert mine.levels == {"p01": {"smiling": level}}
+    assert (mine.accepted("p01"), mine.accepted("p02")) == ({"smiling": YESTERDAY}, {})
+    assert reader.patient("p02", TODAY, DAYS).levels == {"p02": {}}
+    assert reader.ward(TODAY, DAYS).levels == {"p01": {"smiling": level}}
+    assert reader.ward(YESTERDAY - timedelta(days=1), DAYS).levels == {}
     undo_level(reader.connection, "p01", "smiling")
-    assert reader.patient("p01", TODAY, DAYS).accepted == {"p01": {}}
+    assert reader.patient("p01", TODAY, DAYS).levels == {"p01": {}}
 
 
 def test_a_flag_that_another_bundle_takes_over_is_read(reader: ReportReader) -> None:
