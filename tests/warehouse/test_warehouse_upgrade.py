@@ -20,6 +20,7 @@ from warehouse.publish import publish
 COMPUTED = {"session_rollups", "phrase_quantiles", "episodes"}
 BOOKKEEPING = {"schema_migrations", "schema_comments", "lake_keys"}
 VERSIONS = range(1, len(shipped_migrations()))
+PAIN = "pain_activity_mean"
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,11 @@ def rounded(rows: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
     return rows | {"frame_scores": rows["frame_scores"].with_columns(columns)}
 
 
+def _but_pain(name: str, rows: pl.DataFrame) -> pl.DataFrame:
+    """Without pain-related activity, which migration 17 rounds to the decimals that it is stored with from then on."""
+    return rows.filter(pl.col("kind") != "pain_activity") if name == "episodes" else rows.drop(PAIN, strict=False)
+
+
 def test_a_warehouse_of_every_schema_is_brought_up_to_date(old: tuple[Address, int]) -> None:
     address, version = old
     with release_of(version), open_writer(address) as connection:
@@ -79,8 +85,11 @@ def test_a_warehouse_of_every_schema_is_brought_up_to_date(old: tuple[Address, i
             if name in COMPUTED and version < ROUNDED:
                 assert len(after[name]) or not len(rows), name
             else:
-                kept = after[name].select(rows.columns)
-                assert kept.sort(rows.columns).equals(rows.sort(rows.columns)), name
+                kept, said = (_but_pain(name, table) for table in (after[name].select(rows.columns), rows))
+                assert kept.sort(kept.columns).equals(said.sort(said.columns)), name
+        if "session_rollups" in before and version >= ROUNDED:
+            pain = [rows["session_rollups"].sort("scoring_id")["pain_activity_mean"] for rows in (before, after)]
+            assert pain[1].to_list() == pytest.approx(pain[0].to_list(), abs=5e-4)
 
         # Views answer, and what they say follows from the frames.
         assert answers["frames"] == (6 * FRAMES,)
