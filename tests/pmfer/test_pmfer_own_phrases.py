@@ -315,7 +315,7 @@ def test_additional_phrases_go_from_a_video_into_the_warehouse(bundles: tuple[Bu
     blank = np.full_like(picture, 90)
     write_video(tmp_path / "s1.mp4", [picture] * 8 + [blank] * 4, Fraction(5))
     scored = Scorer(own, ScoringOptions(), threads=1).score(tmp_path / "s1.mp4", "s1")
-    assert scored.frames.columns[-2:] == ["jaw_clamped", "au31"]
+    assert scored.frames.columns[-3:] == ["jaw_clamped", "au31", "pain_activity"]
     seen = scored.frames.filter(pl.col("reason").is_null())
     assert 0 < seen.height < scored.frames.height
     sidecar = Sidecar(session_id="s1", patient_id="p01", started_at=datetime(2026, 3, 2, 9, tzinfo=UTC), consent=True)
