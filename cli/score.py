@@ -9,19 +9,19 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import polars as pl
 import typer
 from rich.table import Table
 from rich.text import Text
 
 from cli.options import BundleName, Detector, Fps, complain
 from flows.console import PlainConsole, table_console
-from flows.csv_table import plain_column
 from flows.settings import limits_of, read_settings
 from flows.sources.names import escaped, is_plain, printable
 from pmfer.errors import ConfigurationError, VideoError
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from inference.process import ScoringProcess
     from inference.score import ScoredVideo
     from pmfer.bundle import Bundle
@@ -160,7 +160,7 @@ def summary_table(results: Sequence[ScoredFile]) -> Table:
             table.add_row(result.video.name, "-", "-", "-", Text("failed", "red"), "-", "-", "-")
             continue
         s = result.scored.summary
-        means = result.scored.table.select(pl.col("confidence", "pain_activity").mean()).row(0)
+        means = result.scored.table.select("confidence", "pain_activity").mean().row(0)
         cells = (
             s.frames_sampled,
             s.frames_with_face,
@@ -178,11 +178,12 @@ def _score(scorer: "ScoringProcess", video: Path, output: Output, bundle: "Bundl
     try:
         scored = scorer.score(video, stem)
         if output.folder is not None:
-            _write_table(scored.table, output.folder / f"{stem}.{output.format}")
+            table = scored.table
+            _write_table(table, output.folder / f"{stem}.{output.format}")
             if output.annotates:
                 from inference.annotate import annotate_video
 
-                annotate_video(video, scored.table, bundle.card.au_phrases, output.folder / f"{stem}{ANNOTATED_SUFFIX}")
+                annotate_video(video, table, bundle.card.au_phrases, output.folder / f"{stem}{ANNOTATED_SUFFIX}")
     except VideoError as error:
         return ScoredFile(video, None, escaped(str(error).replace(str(video.absolute()), str(video))))
     except RuntimeError as error:  # the machine's trouble, which every other video would have as well
@@ -190,8 +191,12 @@ def _score(scorer: "ScoringProcess", video: Path, output: Output, bundle: "Bundl
     return ScoredFile(video, scored, None)
 
 
-def _write_table(table: pl.DataFrame, target: Path) -> None:
+def _write_table(table: "pl.DataFrame", target: Path) -> None:
     """Write beside the target and rename: what stands under its name is whole."""
+    import polars as pl
+
+    from flows.csv_table import plain_column
+
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".scores-", suffix=target.suffix)

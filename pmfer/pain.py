@@ -5,9 +5,10 @@ No measure of pain: the product compares it with the patient's own usual days on
 
 from collections.abc import Callable, Mapping
 from functools import reduce
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import polars as pl
+if TYPE_CHECKING:  # the settings of every command know these units, and must not wait for polars
+    import polars as pl
 
 # Terms of the PSPI (Prkachin and Solomon, Pain 139, 2008): of two units in one term, the stronger one counts.
 PAIN_TERMS: tuple[tuple[str, ...], ...] = (("au04",), ("au06", "au07"), ("au09", "au10"), ("au43",))
@@ -37,7 +38,7 @@ def pain_activity(scores: Mapping[str, Any], larger: Callable[[Any, Any], Any] =
     return sum(terms[1:], start=terms[0]) / len(terms)
 
 
-def with_pain_activity(frames: pl.DataFrame) -> pl.DataFrame:
+def with_pain_activity(frames: "pl.DataFrame") -> "pl.DataFrame":
     """The frames of one session with a further column `pain_activity`, Float32 in 0..1.
 
     Eyes that stay closed for ASLEEP_S are those of a sleeper, and count as open: the other terms stay. NULL where one
@@ -47,6 +48,8 @@ def with_pain_activity(frames: pl.DataFrame) -> pl.DataFrame:
         frames: rows in order of time with `pts_s` and the score columns. Without times (`pts_s` NULL), as of pictures,
             nobody is asleep.
     """
+    import polars as pl
+
     if not {*PAIN_COLUMNS, SMILING} <= set(frames.columns):
         return frames.with_columns(pain_activity=pl.lit(None, pl.Float32))
     scores = {column: pl.col(column) for column in (*PAIN_COLUMNS, SMILING)}
@@ -56,12 +59,14 @@ def with_pain_activity(frames: pl.DataFrame) -> pl.DataFrame:
     return frames.with_columns(pain_activity=pl.when(~missing).then(activity))
 
 
-def asleep(frames: pl.DataFrame) -> pl.Series:
+def asleep(frames: "pl.DataFrame") -> "pl.Series":
     """Whether each frame lies in a time of closed eyes that lasts ASLEEP_S or longer, a boolean per row.
 
     Args:
         frames: rows of one session in order of time, with `pts_s` and `au43`.
     """
+    import polars as pl
+
     closed = frames.with_row_index().filter(pl.col(EYES_CLOSED) >= CLOSED, pl.col("pts_s").is_not_null())
     times = closed.group_by((pl.col("pts_s").diff() > BLINK_S).fill_null(True).cum_sum().alias("time")).agg(
         pl.col("index"), lasts=pl.col("pts_s").max() - pl.col("pts_s").min()

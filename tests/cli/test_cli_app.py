@@ -100,6 +100,12 @@ def test_scoring_starts_without_the_rooms_that_are_heavy_to_import() -> None:
     assert heavy.isdisjoint(loaded)
 
 
+def test_the_command_line_opens_without_what_reads_tables() -> None:
+    program = "import sys, cli.app; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
+    assert {"polars", "numpy", "duckdb", "pyarrow"}.isdisjoint(loaded)
+
+
 def test_a_night_without_a_server_does_without_prefect() -> None:
     program = "import sys, flows.nightly; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
