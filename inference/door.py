@@ -3,9 +3,8 @@
 `pmfer/__init__.py` opens this door; docs/python.md shows it in use.
 """
 
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import overload
 
@@ -15,6 +14,7 @@ from PIL import Image, ImageOps
 
 from inference.faces import Picture
 from inference.options import CENTERFACE, ScoringOptions
+from inference.prefetch import in_order
 from inference.score import Scorer
 from pmfer.bundle import DEFAULT_BUNDLE, load_bundle
 from pmfer.errors import ConfigurationError, QuarantineReason, VideoError
@@ -89,22 +89,7 @@ def score(
     scorer = Scorer(load_bundle(bundle), ScoringOptions(frames_per_second=rate, detector=detector, **chosen))
     if isinstance(source, str | Path | np.ndarray):
         return _score(scorer, source)
-    return _in_order(scorer, source)
-
-
-def _in_order(scorer: Scorer, sources: Iterable[Source]) -> Iterator[pl.DataFrame]:
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="pmfer-source") as pool:
-        running: deque[Future[pl.DataFrame]] = deque()
-        try:
-            for source in sources:
-                if len(running) == AT_ONCE:
-                    yield running.popleft().result()
-                running.append(pool.submit(_score, scorer, source))
-            while running:
-                yield running.popleft().result()
-        finally:
-            for future in running:
-                future.cancel()
+    return in_order(partial(_score, scorer), source, AT_ONCE)
 
 
 def _score(scorer: Scorer, source: Source) -> pl.DataFrame:

@@ -5,12 +5,15 @@ frames go from stage to stage without being copied.
 """
 
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from queue import Full, Queue
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 CHECK_S = 0.1  # how often a stage with a full queue checks that its items are still wanted
 
 
@@ -72,3 +75,23 @@ class _Stage(Generic[Item]):
                 continue
             return True
         return False
+
+
+def in_order(work: Callable[[Item], Result], items: Iterable[Item], at_once: int) -> Iterator[Result]:
+    """Do `work` on items, `at_once` of them at a time, and give the results in the order of the items.
+
+    No more than `at_once` results wait to be taken, so memory does not grow with the number of items. An error is
+    raised when it is that item's turn; what was not begun by then, or when the iterator is closed, is left undone.
+    """
+    with ThreadPoolExecutor(at_once, thread_name_prefix="pmfer-in-order") as pool:
+        running: deque[Future[Result]] = deque()
+        try:
+            for item in items:
+                if len(running) == at_once:
+                    yield running.popleft().result()
+                running.append(pool.submit(work, item))
+            while running:
+                yield running.popleft().result()
+        finally:
+            for future in running:
+                future.cancel()

@@ -7,9 +7,7 @@ of the session is a line of numbers per sighting and its small crop.
 """
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +22,7 @@ from inference.frame import Frame, sample
 from inference.lean import QUARTERS, find_faces_any_way_up
 from inference.model import ExpressionModel
 from inference.options import ScoringOptions, VideoLimits
-from inference.prefetch import prefetch
+from inference.prefetch import in_order, prefetch
 from inference.sightings import SessionLog, Sighting
 from inference.subject import Subject, choose_subject
 from inference.track import Locator, Tracker
@@ -145,21 +143,17 @@ class Scorer:
             videos: file and session id of each.
             at_once: videos in work or waiting to be taken.
 
-        Yields:
-            The scored video, or the error of one that cannot be used.
+        Returns:
+            For each the scored video, or the error of one that cannot be used.
         """
-        with ThreadPoolExecutor(at_once, thread_name_prefix="pmfer-video") as pool:
-            running: deque[Future[ScoredVideo]] = deque()
+
+        def outcome(video: tuple[Path, str]) -> ScoredVideo | VideoError:
             try:
-                for video, session_id in videos:
-                    if len(running) == at_once:
-                        yield _outcome(running.popleft())
-                    running.append(pool.submit(self.score, video, session_id))
-                while running:
-                    yield _outcome(running.popleft())
-            finally:
-                for future in running:
-                    future.cancel()
+                return self.score(*video)
+            except VideoError as error:
+                return error
+
+        return in_order(outcome, videos, at_once)
 
     def score_pictures(self, pictures: Iterable[tuple[str, Picture]]) -> pl.DataFrame:
         """Score pictures that belong to no video, each by itself.
@@ -273,10 +267,3 @@ class Scorer:
             warning="; ".join(warning for warning in warnings if warning) or None,
             wall_s=wall_s,
         )
-
-
-def _outcome(future: Future[ScoredVideo]) -> ScoredVideo | VideoError:
-    try:
-        return future.result()
-    except VideoError as error:
-        return error
