@@ -103,14 +103,12 @@ def flags(
     """
     with closing(open_reader(warehouse)) as reader:
         record_reading(data, "findings")
-        every = findings.flags(reader, patient_id)
+        rows = findings.flags(reader, patient_id, over=over)
         levels = findings.accepted_levels(reader, patient_id)
-        known = patient_id is None or every.height or levels.height or patient_id in queries.patient_ids(reader)
-        if not known:
+        known = patient_id is None or rows.height or levels.height or patient_id in queries.patient_ids(reader)
+        if not known and findings.flags(reader, patient_id).is_empty():
             raise ConfigurationError(f"patient '{printable(str(patient_id))}': not on record; correct the pseudonym")
-        if over:
-            return every, levels
-        return findings.flags(reader, patient_id, over=False), levels.filter(pl.col("undone_at").is_null())
+        return rows, levels if over else levels.filter(pl.col("undone_at").is_null())
 
 
 def accept(data: DataFolder, warehouse: Address, level: AcceptedLevel) -> None:
