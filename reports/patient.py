@@ -23,10 +23,7 @@ from reports.evidence import (
 )
 from reports.findings import (
     Finding,
-    Lack,
     Stage,
-    common_lack,
-    largest_first,
     missing_reason,
 )
 from reports.measures import (
@@ -37,7 +34,7 @@ from reports.measures import (
     PHRASE_MEASURES,
     Thresholds,
 )
-from reports.trends import Trend, session_intervals, trends_of
+from reports.trends import HeadlineTrends, Trend, session_intervals, trends_of
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,7 @@ class Glance:
 
 
 @dataclass(frozen=True)
-class PatientReport:
+class PatientReport(HeadlineTrends):
     """Everything on the pages of one patient and day."""
 
     patient_id: str
@@ -100,24 +97,9 @@ class PatientReport:
     room: str | None = None
 
     @property
-    def findings(self) -> tuple[Finding, ...]:
-        """The findings of the headline measures."""
-        return tuple(trend.finding for trend in self.trends)
-
-    @property
     def phrases(self) -> tuple[Finding, ...]:
         """The findings of the phrases."""
         return tuple(trend.finding for trend in self.phrase_trends)
-
-    @property
-    def changes(self) -> tuple[Finding, ...]:
-        """The open flags: new ones first, each group by the size of the change."""
-        return new_first(self.findings)
-
-    @property
-    def back(self) -> tuple[Finding, ...]:
-        """The measures that came back to their usual range within the last days."""
-        return tuple(finding for finding in self.findings if finding.stage is Stage.BACK)
 
     @property
     def accepted(self) -> tuple[Finding, ...]:
@@ -130,20 +112,10 @@ class PatientReport:
         return tuple(finding for finding in self.findings if finding.told and not finding.flagged)
 
     @property
-    def tentative(self) -> bool:
-        """Whether the usual range rests on so few days that a quiet day cannot rule out a large change."""
-        return any(finding.tentative for finding in self.findings)
-
-    @property
     def little_seen(self) -> bool:
         """Whether less of the face was seen than a page should rest on."""
         seen = self.quality.seen_s
         return bool(self.sessions) and seen is not None and seen < self.thresholds.min_observed_s
-
-    @property
-    def lack(self) -> Lack | None:
-        """Why nothing could be compared; None if it could."""
-        return common_lack(self.findings)
 
     @property
     def seen(self) -> bool:
@@ -154,11 +126,6 @@ class PatientReport:
     def baseline_size(self) -> int:
         """Number of days the usual range rests on, 0 while there is none."""
         return max((finding.baseline.days for finding in self.findings if finding.baseline), default=0)
-
-
-def new_first(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """The open flags, those of the day reported before earlier ones, each group by the size of the change."""
-    return tuple(sorted(largest_first(findings), key=lambda finding: finding.stage is not Stage.NEW))
 
 
 def build_patient_report(
@@ -261,8 +228,6 @@ def _glances(daily: pl.DataFrame, day: date, thresholds: Thresholds) -> tuple[Gl
 
 def last_place(sessions: pl.DataFrame, column: str) -> str | None:
     """The ward or room of the last of a patient's sessions that names one; None where none does."""
-    if column not in sessions.columns:
-        return None
     named = sessions.sort("started_at", "session_id")[column].drop_nulls()
     return str(named[-1]) if len(named) else None
 
@@ -289,7 +254,7 @@ def _session_line(row: dict[str, Any]) -> SessionLine:
         usable=usable,
         pain_activity=row["pain_activity_mean"] if usable else None,
         smiling=row["happiness_share"] if usable else None,
-        situation=row.get("situation"),
+        situation=row["situation"],
     )
 
 

@@ -12,7 +12,19 @@ import numpy as np
 import polars as pl
 
 from reports.daily import usable_session
-from reports.findings import Baseline, Episode, Finding, Lack, Signal, State, find, stage_of
+from reports.findings import (
+    Baseline,
+    Episode,
+    Finding,
+    Lack,
+    Signal,
+    Stage,
+    State,
+    common_lack,
+    find,
+    largest_first,
+    stage_of,
+)
 from reports.measures import Concern, Measure, Rule, Thresholds
 from reports.statistics.bootstrap import day_intervals
 from reports.statistics.control_chart import ControlChart, Sensitivity, control_chart
@@ -39,6 +51,37 @@ class Trend:
     first_day: date
     last_day: date
     points: tuple[TrendPoint, ...]  # by day; a day without sessions has none
+
+
+class HeadlineTrends:
+    """What the trends of a patient's headline measures say together."""
+
+    trends: tuple[Trend, ...]  # in the order of HEADLINE_MEASURES
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Their findings for the day."""
+        return tuple(trend.finding for trend in self.trends)
+
+    @property
+    def changes(self) -> tuple[Finding, ...]:
+        """The open flags: those of the day before earlier ones, each group by the size of the change."""
+        return tuple(sorted(largest_first(self.findings), key=lambda finding: finding.stage is not Stage.NEW))
+
+    @property
+    def back(self) -> tuple[Finding, ...]:
+        """The measures that came back to their usual range within the last days."""
+        return tuple(finding for finding in self.findings if finding.stage is Stage.BACK)
+
+    @property
+    def tentative(self) -> bool:
+        """Whether the usual range rests on so few days that a quiet day cannot rule out a large change."""
+        return any(finding.tentative for finding in self.findings)
+
+    @property
+    def lack(self) -> Lack | None:
+        """Why nothing could be compared; None if it could."""
+        return common_lack(self.findings)
 
 
 def trends_of(

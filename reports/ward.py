@@ -13,14 +13,14 @@ import polars as pl
 from pmfer.errors import QuarantineReason
 from reports.daily import Quality, all_days, quality_of, usable_session
 from reports.data import CarriedFinding, Origin, ReportData, ReportReader
-from reports.findings import Finding, Lack, Stage, common_lack, missing_reason
+from reports.findings import Stage, missing_reason
 from reports.measures import DEFAULT_THRESHOLDS, HEADLINE_MEASURES, Thresholds
-from reports.patient import PatientReport, compare_patient, last_place, new_first, valid_days_before, with_evidence
-from reports.trends import Trend, trends_of
+from reports.patient import PatientReport, compare_patient, last_place, valid_days_before, with_evidence
+from reports.trends import HeadlineTrends, Trend, trends_of
 
 
 @dataclass(frozen=True)
-class WardRow:
+class WardRow(HeadlineTrends):
     """One patient in the overview."""
 
     patient_id: str
@@ -33,26 +33,6 @@ class WardRow:
     room: str | None = None
 
     @property
-    def findings(self) -> tuple[Finding, ...]:
-        """The findings of the headline measures."""
-        return tuple(trend.finding for trend in self.trends)
-
-    @property
-    def changes(self) -> tuple[Finding, ...]:
-        """The open flags: new ones first, each group by the size of the change."""
-        return new_first(self.findings)
-
-    @property
-    def back(self) -> tuple[Finding, ...]:
-        """The measures that came back to their usual range within the last days."""
-        return tuple(finding for finding in self.findings if finding.stage is Stage.BACK)
-
-    @property
-    def tentative(self) -> bool:
-        """Whether the usual range rests on so few days that a quiet day cannot rule out a large change."""
-        return any(finding.tentative for finding in self.findings)
-
-    @property
     def stage(self) -> Stage:
         """Where the patient stands: the first that holds of new, open, not compared, back, usual."""
         if self.changes:
@@ -60,11 +40,6 @@ class WardRow:
         if self.lack is not None:
             return Stage.NOT_COMPARED
         return Stage.BACK if self.back else Stage.USUAL
-
-    @property
-    def lack(self) -> Lack | None:
-        """Why nothing could be compared; None if it could."""
-        return common_lack(self.findings)
 
     @property
     def leading(self) -> Trend:
