@@ -16,9 +16,15 @@ from warehouse.connection import open_writer
 from warehouse.migrate import shipped_migrations
 
 ROUNDED = 7  # the migration since which frames have three decimals
+PAIN_KEPT = 15  # and that since which pain-related activity is kept with them
 EXPRESSIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 ACTION_UNITS = tuple(f"au{n:02d}" for n in (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 16, 17, 20, 23, 24, 25, 26, 27, 43))
 FRAMES = 69  # of a session; 414 in all
+_ADD_PAIN = """
+    ALTER TABLE old_frames ADD COLUMN pain_activity FLOAT;
+    UPDATE old_frames
+    SET pain_activity = digits((au04 + greatest(au06, au07) * (1 - happiness) + greatest(au09, au10) + au43) / 4);
+"""
 
 _ROWS_SINCE = {
     1: """
@@ -115,7 +121,7 @@ _ROWS_SINCE = {
         ('birch-01', '2026-03-01', sha256('card'), sha256('options'), 2, 'smiling', NULL);
     """,
     13: "INSERT INTO tombstones (mark, kind, erased_at) VALUES ('salt:' || sha256('saltash-05'), 'patient', now());",
-    15: """
+    16: """
     INSERT INTO findings (
         patient_id, session_date, measure, bundle_id, options_sha256, kind, state, stage, rules, value, baseline_days,
         tentative, direction, opened_on, found_at, code_version
@@ -141,6 +147,8 @@ def fill_old_warehouse(address: Address, version: int) -> None:
     """Fill a warehouse as a release filled it whose newest migration is number `version`; it is made if need be."""
     with release_of(version), open_writer(address) as connection:
         _define_frames(connection, version)
+        if version >= PAIN_KEPT:
+            connection.execute(_ADD_PAIN)
         columns = ", ".join(column for column, *_ in connection.execute("DESCRIBE old_frames").fetchall())
         table = "frame_scores" if version < ROUNDED else "stored_frames"
         connection.begin()

@@ -64,7 +64,7 @@ def rounded(rows: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
 
 
 def _but_pain(name: str, rows: pl.DataFrame) -> pl.DataFrame:
-    """Without pain-related activity, which migration 17 rounds to the decimals that it is stored with from then on."""
+    """Without pain-related activity, which migration 15 rounds to the decimals that it is stored with from then on."""
     return rows.filter(pl.col("kind") != "pain_activity") if name == "episodes" else rows.drop(PAIN, strict=False)
 
 

@@ -1,72 +1,4 @@
 -- Three views to begin with, in a schema of their own: days, sessions and frames, as people read them.
--- And nothing is 0 where nothing was seen: a day without a scored frame has NULL smiles.
-
-CREATE OR REPLACE MACRO patient_days_by(of_bundle := 'active', with_options := 'active') AS TABLE
-WITH episode_totals AS (
-    SELECT
-        scoring_id,
-        count(*) FILTER (kind = 'smile') AS smiles,
-        sum(CAST(end_s - start_s AS DECIMAL(18, 6))) FILTER (kind = 'smile') AS smile_s,
-        max(peak) FILTER (kind = 'smile') AS smile_peak,
-        count(*) FILTER (kind = 'pain_activity') AS pain_activity_episodes
-    FROM episodes
-    GROUP BY scoring_id
-)
-SELECT
-    patient_id, session_date, bundle_id, options_sha256,
-    count(*) AS sessions,
-    sum(duration_s) AS duration_s,
-    CAST(sum(picked.frames_sampled) AS BIGINT) AS frames_sampled,
-    CAST(sum(picked.frames_scored) AS BIGINT) AS frames_scored,
-    sum(picked.frames_scored) / nullif(sum(picked.frames_sampled), 0) AS scored_share,
-    sum(frames_neutral) / nullif(sum(picked.frames_scored), 0) AS neutral_share,
-    sum(frames_happiness) / nullif(sum(picked.frames_scored), 0) AS happiness_share,
-    sum(frames_surprise) / nullif(sum(picked.frames_scored), 0) AS surprise_share,
-    sum(frames_sadness) / nullif(sum(picked.frames_scored), 0) AS sadness_share,
-    sum(frames_anger) / nullif(sum(picked.frames_scored), 0) AS anger_share,
-    sum(frames_disgust) / nullif(sum(picked.frames_scored), 0) AS disgust_share,
-    sum(frames_fear) / nullif(sum(picked.frames_scored), 0) AS fear_share,
-    sum(frames_contempt) / nullif(sum(picked.frames_scored), 0) AS contempt_share,
-    -- Each session weighs as much as it has scored frames.
-    frame_weighted_mean(au01_mean, picked.frames_scored) AS au01_mean,
-    frame_weighted_mean(au02_mean, picked.frames_scored) AS au02_mean,
-    frame_weighted_mean(au04_mean, picked.frames_scored) AS au04_mean,
-    frame_weighted_mean(au05_mean, picked.frames_scored) AS au05_mean,
-    frame_weighted_mean(au06_mean, picked.frames_scored) AS au06_mean,
-    frame_weighted_mean(au07_mean, picked.frames_scored) AS au07_mean,
-    frame_weighted_mean(au09_mean, picked.frames_scored) AS au09_mean,
-    frame_weighted_mean(au10_mean, picked.frames_scored) AS au10_mean,
-    frame_weighted_mean(au12_mean, picked.frames_scored) AS au12_mean,
-    frame_weighted_mean(au14_mean, picked.frames_scored) AS au14_mean,
-    frame_weighted_mean(au15_mean, picked.frames_scored) AS au15_mean,
-    frame_weighted_mean(au16_mean, picked.frames_scored) AS au16_mean,
-    frame_weighted_mean(au17_mean, picked.frames_scored) AS au17_mean,
-    frame_weighted_mean(au20_mean, picked.frames_scored) AS au20_mean,
-    frame_weighted_mean(au23_mean, picked.frames_scored) AS au23_mean,
-    frame_weighted_mean(au24_mean, picked.frames_scored) AS au24_mean,
-    frame_weighted_mean(au25_mean, picked.frames_scored) AS au25_mean,
-    frame_weighted_mean(au26_mean, picked.frames_scored) AS au26_mean,
-    frame_weighted_mean(au27_mean, picked.frames_scored) AS au27_mean,
-    frame_weighted_mean(au43_mean, picked.frames_scored) AS au43_mean,
-    frame_weighted_mean(pain_activity_mean, picked.frames_scored) AS pain_activity_mean,
-    frame_weighted_mean(expressivity_mean, picked.frames_scored) AS expressivity_mean,
-    CASE WHEN sum(picked.frames_scored) > 0 THEN CAST(coalesce(sum(smiles), 0) AS BIGINT) END AS smiles,
-    CASE WHEN sum(picked.frames_scored) > 0 THEN CAST(coalesce(sum(smile_s), 0) AS DOUBLE) END AS smile_s,
-    max(smile_peak) AS smile_peak,
-    CASE
-        WHEN sum(picked.frames_scored) > 0 THEN CAST(coalesce(sum(pain_activity_episodes), 0) AS BIGINT)
-    END AS pain_activity_episodes,
-    arg_max(ward, (picked.started_at, session_id)) AS ward,
-    arg_max(room, (picked.started_at, session_id)) AS room
-FROM scorings_by(of_bundle, with_options) AS picked
-JOIN session_rollups USING (scoring_id, session_id)
-JOIN (SELECT session_id, ward, room FROM sessions) USING (session_id)
-LEFT JOIN episode_totals USING (scoring_id)
-GROUP BY patient_id, session_date, bundle_id, options_sha256;
-COMMENT ON MACRO TABLE patient_days_by IS 'The rows of patient_days for a bundle and options other than the active ones, each given as 64 hex digits.';
-COMMENT ON COLUMN patient_days.smiles IS 'Episodes of kind smile, count. NULL if no frame was scored.';
-COMMENT ON COLUMN patient_days.smile_s IS 'Length of those episodes together, seconds, from 0. NULL if no frame was scored.';
-COMMENT ON COLUMN patient_days.pain_activity_episodes IS 'Episodes of kind pain_activity, count. NULL if no frame was scored.';
 
 CREATE SCHEMA plain;
 
@@ -95,7 +27,7 @@ SELECT
     round(summary.duration_s / 60, 1) AS minutes,
     summary.frames_scored,
     CAST(round(100 * summary.frames_scored / nullif(summary.frames_sampled, 0)) AS INTEGER) AS scored_percent,
-    CASE greatest(frames_no_face, frames_not_subject, frames_too_small, frames_too_dark, frames_too_bright, frames_too_blurred)
+    CASE greatest(frames_no_face, frames_not_subject, frames_too_small, frames_too_dark, frames_too_bright, frames_too_blurred, frames_covered)
         WHEN 0 THEN NULL
         WHEN frames_no_face THEN 'no_face'
         WHEN frames_not_subject THEN 'not_subject'
@@ -103,6 +35,7 @@ SELECT
         WHEN frames_too_dark THEN 'too_dark'
         WHEN frames_too_bright THEN 'too_bright'
         WHEN frames_too_blurred THEN 'too_blurred'
+        WHEN frames_covered THEN 'covered'
     END AS most_common_obstacle,
     CASE greatest(neutral_share, happiness_share, surprise_share, sadness_share, anger_share, disgust_share, fear_share, contempt_share)
         WHEN neutral_share THEN 'neutral'

@@ -194,7 +194,7 @@ COMMENT ON COLUMN sessions.situation IS 'What went on during the session, from t
 ALTER TABLE reports ADD COLUMN ward VARCHAR;
 COMMENT ON COLUMN reports.ward IS 'Ward of an overview that is of one ward, as in sessions. NULL for the overview of the house, and for the report of one patient.';
 
--- The same columns as before, and those three.
+-- The same columns as before, those three, and frames_covered of migration 15.
 CREATE OR REPLACE VIEW session_summary AS
 SELECT
     scoring_id, session_id, patient_id, session_date, started_at, utc_offset_s,
@@ -202,6 +202,7 @@ SELECT
     frames_decoded, scorings.frames_sampled, frames_with_face, scorings.frames_scored,
     frames_several_faces,
     frames_no_face, frames_not_subject, frames_too_small, frames_too_dark, frames_too_bright, frames_too_blurred,
+    coalesce(frames_covered, 0) AS frames_covered,
     -- Shares over the scored frames: NULL, not 0, where there are none.
     frames_neutral / nullif(scorings.frames_scored, 0) AS neutral_share,
     frames_happiness / nullif(scorings.frames_scored, 0) AS happiness_share,
@@ -241,6 +242,7 @@ COMMENT ON COLUMN session_summary.frames_too_small IS 'Sampled frames not scored
 COMMENT ON COLUMN session_summary.frames_too_dark IS 'Sampled frames not scored because the subject''s face is too dark, count.';
 COMMENT ON COLUMN session_summary.frames_too_bright IS 'Sampled frames not scored because the subject''s face is washed out, count.';
 COMMENT ON COLUMN session_summary.frames_too_blurred IS 'Sampled frames not scored because the subject''s face is blurred, count.';
+COMMENT ON COLUMN session_summary.frames_covered IS 'Sampled frames not scored because too much of the subject''s face is covered, count.';
 COMMENT ON COLUMN session_summary.neutral_share IS 'Share of the scored frames in which neutral is the most probable expression, 0..1; the eight shares sum to 1. NULL if none was scored.';
 COMMENT ON COLUMN session_summary.happiness_share IS 'Share of the scored frames in which happiness is the most probable expression, 0..1; the eight shares sum to 1. NULL if none was scored.';
 COMMENT ON COLUMN session_summary.surprise_share IS 'Share of the scored frames in which surprise is the most probable expression, 0..1; the eight shares sum to 1. NULL if none was scored.';
@@ -288,6 +290,7 @@ COMMENT ON COLUMN session_summary.ward IS 'Ward on which the session was recorde
 COMMENT ON COLUMN session_summary.room IS 'Room in which the session was recorded. NULL where the sidecar does not say.';
 COMMENT ON COLUMN session_summary.situation IS 'What went on during the session: at_rest, during_care, meal or therapy. NULL where the sidecar does not say.';
 
+-- Nothing is 0 where nothing was seen: a day without a scored frame has NULL smiles.
 CREATE OR REPLACE MACRO patient_days_by(of_bundle := 'active', with_options := 'active') AS TABLE
 WITH episode_totals AS (
     SELECT
@@ -337,10 +340,12 @@ SELECT
     frame_weighted_mean(au43_mean, picked.frames_scored) AS au43_mean,
     frame_weighted_mean(pain_activity_mean, picked.frames_scored) AS pain_activity_mean,
     frame_weighted_mean(expressivity_mean, picked.frames_scored) AS expressivity_mean,
-    CAST(coalesce(sum(smiles), 0) AS BIGINT) AS smiles,
-    CAST(coalesce(sum(smile_s), 0) AS DOUBLE) AS smile_s,
+    CASE WHEN sum(picked.frames_scored) > 0 THEN CAST(coalesce(sum(smiles), 0) AS BIGINT) END AS smiles,
+    CASE WHEN sum(picked.frames_scored) > 0 THEN CAST(coalesce(sum(smile_s), 0) AS DOUBLE) END AS smile_s,
     max(smile_peak) AS smile_peak,
-    CAST(coalesce(sum(pain_activity_episodes), 0) AS BIGINT) AS pain_activity_episodes,
+    CASE
+        WHEN sum(picked.frames_scored) > 0 THEN CAST(coalesce(sum(pain_activity_episodes), 0) AS BIGINT)
+    END AS pain_activity_episodes,
     arg_max(ward, (picked.started_at, session_id)) AS ward,
     arg_max(room, (picked.started_at, session_id)) AS room
 FROM scorings_by(of_bundle, with_options) AS picked
@@ -399,9 +404,9 @@ COMMENT ON COLUMN patient_days.au27_mean IS 'AU 27, mouth stretch: mean alignmen
 COMMENT ON COLUMN patient_days.au43_mean IS 'AU 43, eyes closed: mean alignment with the phrase over the day''s scored frames, 0..1. NULL if none was scored.';
 COMMENT ON COLUMN patient_days.pain_activity_mean IS 'Mean pain-related facial activity over the scored frames, 0..1; see frames.pain_activity. Not a pain score. NULL if none was scored.';
 COMMENT ON COLUMN patient_days.expressivity_mean IS 'Mean of 1 minus the probability of neutral over the scored frames, 0..1. NULL if none was scored.';
-COMMENT ON COLUMN patient_days.smiles IS 'Episodes of kind smile, count.';
-COMMENT ON COLUMN patient_days.smile_s IS 'Length of those episodes together, seconds, from 0.';
+COMMENT ON COLUMN patient_days.smiles IS 'Episodes of kind smile, count. NULL if no frame was scored.';
+COMMENT ON COLUMN patient_days.smile_s IS 'Length of those episodes together, seconds, from 0. NULL if no frame was scored.';
 COMMENT ON COLUMN patient_days.smile_peak IS 'Highest strength of a smile, 0.5..1. NULL if there was none.';
-COMMENT ON COLUMN patient_days.pain_activity_episodes IS 'Episodes of kind pain_activity, count.';
+COMMENT ON COLUMN patient_days.pain_activity_episodes IS 'Episodes of kind pain_activity, count. NULL if no frame was scored.';
 COMMENT ON COLUMN patient_days.ward IS 'Ward of the day''s last session that says. NULL where none does.';
 COMMENT ON COLUMN patient_days.room IS 'Room of the day''s last session that says. NULL where none does.';
