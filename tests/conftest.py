@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from made_once import made_once
 
+from flows.logs import hide
 from warehouse.address import FileAddress, LakeAddress
 from warehouse.connection import open_writer
 
@@ -45,6 +46,13 @@ def unchanged_process() -> Iterator[None]:
     os.umask(umask)
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_struck_out() -> Iterator[None]:
+    """A night strikes its patients out of the logs of its process; the lines of the next test keep their words."""
+    yield
+    hide(())
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,8 @@ from cli.app import app
 from pmfer.bundle import load_bundle
 from pmfer.corruptions import CORRUPTIONS
 from pmfer.datasets import read_ferplus
-from pmfer.robustness import CLEAN_REFUSED, hidden_share, measure_robustness, render_robustness
+from pmfer.decision import CLEAN_COVERED
+from pmfer.robustness import hidden_share, measure_robustness, render_robustness
 
 
 def test_the_shipped_bundle_gets_a_row_per_corruption(ferplus: Path) -> None:
@@ -28,7 +29,7 @@ def test_a_face_is_as_hidden_as_its_most_hidden_region() -> None:
     scores = {"visibility": np.array([[1.0, 0.2, 0.9], [0.7, 0.8, 1.0]], np.float32)}
     assert hidden_share(scores) == pytest.approx([0.8, 0.3])
     assert hidden_share({"expression": np.ones((1, 8), np.float32)}) is None
-    assert 0 < CLEAN_REFUSED < 0.1
+    assert 0 < CLEAN_COVERED < 0.1
 
 
 def test_the_command_prints_the_table(ferplus: Path) -> None:
