@@ -11,7 +11,9 @@ from simulator.geometry import face_geometry
 from simulator.head import HeadPainter
 from simulator.light import lamp_direction
 from simulator.pose import Pose, place_head
+from simulator.scene import Cover
 from simulator.sensor import Picture, Sensor
+from simulator.worn import paint_hose
 
 _OVERSAMPLING = 1.0  # how much finer the head is painted than the frame shows it
 _CLOSEST, _FINEST = 4.0, 24.0  # px per cm within which the painter's soft shapes keep their form
@@ -24,17 +26,24 @@ class Person:
         appearance: Who, and under which light.
         size: Width and height of the picture, px.
         rest: The pose around which the person moves; neck and shoulders stay there.
+        cover: An oxygen mask or a tube that the person wears.
     """
 
-    def __init__(self, appearance: Appearance, size: tuple[int, int], rest: Pose) -> None:
+    def __init__(self, appearance: Appearance, size: tuple[int, int], rest: Pose, cover: Cover = Cover.NONE) -> None:
         scale = float(np.clip(rest.px_per_cm(size[1]) * _OVERSAMPLING, _CLOSEST, _FINEST))
         self.appearance = appearance
-        self._painter = HeadPainter(appearance, scale)
+        self._painter = HeadPainter(appearance, scale, cover)
         self._body = paint_body(appearance, rest, size)
+        self._hose = paint_hose(cover, appearance, rest, size)
 
     def draw_body(self, picture: Image.Image) -> None:
         """Draw neck and shoulders into `picture` (RGB), in place."""
         picture.paste(self._body, (0, 0), self._body)
+
+    def draw_hose(self, picture: Image.Image) -> None:
+        """Draw what runs down from a mask or a tube into `picture` (RGB), in place."""
+        if self._hose:
+            picture.paste(self._hose, (0, 0), self._hose)
 
     def draw_head(
         self,

@@ -12,7 +12,9 @@ from simulator.hair import Layer, glasses_layer, hair_layers, hairline_shade
 from simulator.light import shade, to_image
 from simulator.mouth import add_lip_relief, lips_of, paint_mouth
 from simulator.relief import add_moving_relief, edge_distance, resting_relief
+from simulator.scene import Cover
 from simulator.skin import beard_density, skin_colour, soften
+from simulator.worn import worn_layer
 
 HALF_WIDTH_CM, TOP_CM, HANGING_CM = 9.2, -12.6, 15.4  # what the head's picture covers: beside, above, hair below
 _GLASSES_SEED = 5
@@ -25,9 +27,10 @@ class HeadPainter:
     Args:
         appearance: Who.
         px_per_cm: Scale of the picture; about 10 suits a face of 200 px.
+        cover: An oxygen mask or a tube is painted onto the head; other covers are not its business.
     """
 
-    def __init__(self, appearance: Appearance, px_per_cm: float) -> None:
+    def __init__(self, appearance: Appearance, px_per_cm: float, cover: Cover = Cover.NONE) -> None:
         self.appearance = appearance
         lowest = HANGING_CM if appearance.hair.style.hangs else appearance.shape.chin_y + MAX_JAW_CM + 0.2
         width, height = round(2 * HALF_WIDTH_CM * px_per_cm), round((lowest - TOP_CM) * px_per_cm)
@@ -43,6 +46,9 @@ class HeadPainter:
                 appearance.shape, self.canvas, np.random.default_rng([appearance.seed, _GLASSES_SEED])
             )
             self._before.alpha_composite(to_image(glasses.colour, glasses.cover))
+        worn = worn_layer(cover, appearance, self.canvas)
+        if worn:
+            self._before.alpha_composite(to_image(worn.colour, worn.cover))
 
     def paint(self, face: FaceGeometry, lamp: tuple[float, float, float]) -> Image.Image:
         """The head as RGBA, transparent around it, lit from `lamp` (unit vector to the right, down, to the viewer)."""

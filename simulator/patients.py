@@ -1,4 +1,4 @@
-"""Five patients whose course over the weeks is known."""
+"""Six patients whose course over the weeks is known."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,6 +7,7 @@ import numpy as np
 
 from simulator.fields import smoothstep
 from simulator.pose import Pose
+from simulator.scene import SITTING_UP, Cover, Scene, View
 from simulator.script import Manner
 from simulator.session import SessionKind
 
@@ -20,6 +21,7 @@ class Course(StrEnum):
     PAIN = "pain"  # pain-related action units rise from some day on
     FLATTENING = "flattening"  # the face becomes still from some day on
     DIFFICULT = "difficult"  # stable, but most of the sessions are dark, covered, empty or damaged
+    BEDRIDDEN = "bedridden"  # stable, but lies in every session: on the back, on a side, masked, asleep
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,11 @@ class Patient:
     absent_day: float | None = None  # share of the plan's days after which one day has no session
     refusal_day: float | None = None  # share of the plan's days after which one session lacks consent
 
-    def manner(self, day: int, change_day: int, rng: np.random.Generator) -> Manner:
-        """How the patient behaves on a day, counted from 0; the change of a course begins on `change_day`."""
+    def manner(self, day: int, session: int, change_day: int, rng: np.random.Generator) -> Manner:
+        """How the patient behaves in a session; the change of a course begins on `change_day`.
+
+        Days are counted from 0, and so are sessions, over all days.
+        """
         ripe = float(smoothstep(-0.5, ONSET_DAYS - 0.5, day - change_day))
         vary = float(rng.uniform(0.9, 1.1))
         usual = Manner(smiling=0.30 * vary, interest=0.12 / vary, talking=0.18 * float(rng.uniform(0.8, 1.2)))
@@ -60,11 +65,17 @@ class Patient:
                 unrest_deg=5.0 - 3.0 * ripe,
                 blinks_per_minute=14.0 - 7.0 * ripe,
             )
+        if self.course is Course.BEDRIDDEN:
+            return _LYING[session % len(_LYING)][1] or usual
         return usual
 
     def kind(self, session: int) -> SessionKind:
         """What the patient's session of this number, counted from 0 over all days, holds."""
         return _TROUBLES[session % len(_TROUBLES)] if self.course is Course.DIFFICULT else SessionKind.CLEAR
+
+    def scene(self, session: int) -> Scene:
+        """How the patient lies in the session of this number, counted from 0 over all days."""
+        return _LYING[session % len(_LYING)][0] if self.course is Course.BEDRIDDEN else SITTING_UP
 
 
 _TROUBLES = (
@@ -82,12 +93,32 @@ _TROUBLES = (
     SessionKind.CUT_SHORT,
 )
 
+_ASLEEP = Manner(unrest_deg=0.5, asleep=True)
+_SLIGHT_SMILES = Manner(smiling=0.0, interest=0.05, talking=0.05, slight_smiling=0.45)
+_TIGHT_LIPS = Manner(smiling=0.10, interest=0.05, talking=0.05, tight_lips=0.5)
+
+_LYING: tuple[tuple[Scene, Manner | None], ...] = (  # None: the usual manner
+    (Scene(View.SIDE, 90), None),
+    (Scene(View.FOOT), None),
+    (Scene(View.ABOVE, 180), None),
+    (Scene(View.ABOVE, 0, Cover.OXYGEN_MASK), None),
+    (Scene(View.ABOVE, -90), None),
+    (Scene(View.SIDE, -90), _ASLEEP),
+    (Scene(View.ABOVE, 45), None),
+    (Scene(View.SIDE, 90), _SLIGHT_SMILES),
+    (Scene(View.FOOT, 0, Cover.NASAL_TUBE), None),
+    (Scene(View.ABOVE, 0), _TIGHT_LIPS),
+    (Scene(View.SIDE, -90, Cover.NASAL_TUBE), None),
+    (Scene(View.ABOVE, 180), _ASLEEP),
+)
+
 PATIENTS: tuple[Patient, ...] = (
     Patient("birch-01", Course.STABLE, age=78, female=True, face_seed=32, visited_every=6, absent_day=0.4),
     Patient("cedar-02", Course.STABLE, age=69, female=False, face_seed=1, refusal_day=0.25),
     Patient("maple-03", Course.PAIN, age=83, female=True, face_seed=4),
     Patient("willow-04", Course.FLATTENING, age=74, female=False, face_seed=26),
     Patient("hazel-05", Course.DIFFICULT, age=88, female=False, face_seed=33),
+    Patient("aspen-06", Course.BEDRIDDEN, age=81, female=True, face_seed=18),
 )
 
 

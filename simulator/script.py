@@ -13,6 +13,8 @@ LAUGH: dict[int, float] = {6: 0.9, 12: 1.0, 25: 1.0, 26: 0.3}
 GRIMACE: dict[int, float] = {4: 1.0, 6: 0.7, 7: 0.9, 9: 0.7, 10: 0.8, 43: 0.9}
 INTEREST: dict[int, float] = {1: 0.8, 2: 0.8, 5: 0.3}
 SPEECH: dict[int, float] = {25: 0.8, 26: 0.35}
+SLIGHT_SMILE: dict[int, float] = {12: 0.3}
+TIGHT_LIPS: dict[int, float] = {23: 0.9, 24: 0.9}
 BLINK_S = 0.3  # from open to open
 
 
@@ -29,6 +31,9 @@ class Manner:
     tension: float = 0.0  # of brow, lids and upper lip between the episodes, 0..1
     unrest_deg: float = 5.0  # how far the head wanders
     blinks_per_minute: float = 14.0
+    slight_smiling: float = 0.0  # share of the time with the lip corners a little raised, and the cheeks not
+    tight_lips: float = 0.0  # share of the time
+    asleep: bool = False  # the eyes are closed throughout, and nothing else happens
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,8 @@ def write_script(rng: np.random.Generator, manner: Manner, seconds: float, pose:
         (manner.smiling, SMILE if rng.random() < 0.5 else LAUGH, manner.expressivity),
         (manner.interest, INTEREST, manner.expressivity),
         (manner.grimacing, GRIMACE, manner.grimace),
+        (manner.slight_smiling, SLIGHT_SMILE, 1.0),
+        (manner.tight_lips, TIGHT_LIPS, manner.expressivity),
     )
     episodes: list[Episode] = []
     for share, units, strength in happenings:
@@ -105,6 +112,8 @@ def write_script(rng: np.random.Generator, manner: Manner, seconds: float, pose:
     )
     tense = {4: 0.5, 7: 0.4, 10: 0.25}
     resting = {n: float(rng.uniform(0, 0.08)) + manner.tension * tense.get(n, 0.0) for n in (4, 7, 10, 15, 17)}
+    if manner.asleep:
+        return Script({43: 1.0}, (), pose, sway)
     return Script(resting, tuple(sorted(episodes, key=lambda episode: episode.start_s)), pose, sway)
 
 

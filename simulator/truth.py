@@ -9,10 +9,11 @@ from typing import Any
 from pmfer.facs import ACTION_UNITS
 from pmfer.pain import SMILING, pain_activity
 from simulator.patients import Course
+from simulator.scene import Cover, View
 from simulator.session import SessionKind
 
 TRUTH_FILE = "truth.json"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,10 @@ class SessionTruth:
     kind: SessionKind
     consent: bool
     visitor: bool
+    view: View  # from where the camera looks
+    turn_deg: int  # how far the patient is turned clockwise in the picture, -180..180
+    cover: Cover  # what lies over the face
+    asleep: bool  # the eyes are closed throughout
     frames: int  # drawn and encoded; of a video cut short fewer can be read
     duration_s: float  # first to last frame
     mean_units: dict[str, float]  # mean intensity of each drawn action unit by column name, `au01` to `au43`, 0..1
@@ -42,8 +47,8 @@ class SessionTruth:
 
     @property
     def shows_face(self) -> bool:
-        """Whether an open, lit face is drawn and the file is whole."""
-        return self.kind is SessionKind.CLEAR
+        """Whether a lit face that nothing hides is drawn, however it lies, and the file is whole."""
+        return self.kind is SessionKind.CLEAR and not self.cover.hides
 
 
 @dataclass(frozen=True)
@@ -59,11 +64,13 @@ class WardTruth:
         return tuple(session for session in self.sessions if session.patient_id == patient_id)
 
 
-def drawn_activity(units: dict[int, float]) -> float:
+def drawn_activity(units: dict[int, float], *, asleep: bool = False) -> float:
     """Pain-related facial activity of one frame by the intensities of its action units by number, 0..1.
 
-    A face smiles as far as its lip corners are pulled up.
+    A face smiles as far as its lip corners are pulled up. A sleeper's closed eyes count as open.
     """
+    if asleep:
+        units = {**units, 43: 0.0}
     drawn = {unit.column: units.get(unit.number, 0.0) for unit in ACTION_UNITS}
     return float(pain_activity(drawn | {SMILING: drawn["au12"]}))
 
@@ -102,7 +109,8 @@ def _read_patient(entry: dict[str, Any]) -> PatientTruth:
 
 def _read_session(entry: dict[str, Any]) -> SessionTruth:
     started, kind = datetime.fromisoformat(entry["started_at"]), SessionKind(entry["kind"])
-    return SessionTruth(**{**entry, "started_at": started, "kind": kind})
+    view, cover = View(entry["view"]), Cover(entry["cover"])
+    return SessionTruth(**{**entry, "started_at": started, "kind": kind, "view": view, "cover": cover})
 
 
 def _as_text(value: object) -> str:

@@ -21,7 +21,7 @@ from simulator.appearance import Appearance, Camera, Light, sample_appearance
 from simulator.patients import PATIENTS, Course, Patient, bedside_pose
 from simulator.pose import Pose
 from simulator.script import mean_units
-from simulator.session import Bedside, Film, SessionKind, SessionPlan, session_script
+from simulator.session import Bedside, Film, SessionKind, SessionPlan, session_film, session_script
 from simulator.truth import TRUTH_FILE, PatientTruth, SessionTruth, WardTruth, drawn_activity, read_truth, write_truth
 
 _BATCH = 6  # sessions of one patient that a worker records in one go, so that beds are seldom painted twice
@@ -159,19 +159,21 @@ def _patient_sessions(plan: WardPlan, patient: Patient) -> list[SessionPlan]:
     sessions = []
     for day in range(plan.days):
         for k in range(plan.sessions_per_day):
+            number = day * plan.sessions_per_day + k
             local = plan.first_day + timedelta(days=day)
             clock = time(hour=8 + 12 * k // plan.sessions_per_day, minute=int(rng.integers(60)))
             session = SessionPlan(
                 session_id=f"{patient.patient_id}-{local.isoformat()}-{k + 1}",
                 patient_id=patient.patient_id,
                 started_at=datetime.combine(local, clock, zone),
-                kind=patient.kind(day * plan.sessions_per_day + k),
+                kind=patient.kind(number),
                 consent=not (day == refused and k == 0),
                 visitor=k == plan.sessions_per_day - 1
                 and patient.visited_every > 0
                 and (day + 1) % patient.visited_every == 0,
-                manner=patient.manner(day, plan.change_day, rng),
+                manner=patient.manner(day, number, plan.change_day, rng),
                 seed=int(rng.integers(2**31)),
+                scene=patient.scene(number),
             )
             if day != absent or plan.days == 1:
                 sessions.append(session)
@@ -193,10 +195,12 @@ def _truth(plan: WardPlan, sessions: dict[Patient, list[SessionPlan]]) -> WardTr
 
 
 def _session_truth(plan: WardPlan, bed: _Bed, session: SessionPlan) -> SessionTruth:
-    times = [] if session.kind in (SessionKind.NOT_A_VIDEO, SessionKind.EMPTY_FILE) else plan.film.times_s
-    script = session_script(session, plan.film, bed.pose)
+    film = session_film(session, plan.film)
+    times = [] if session.kind in (SessionKind.NOT_A_VIDEO, SessionKind.EMPTY_FILE) else film.times_s
+    script = session_script(session, film, bed.pose)
     present = session.kind is not SessionKind.EMPTY_ROOM and times
     means = mean_units(script, times) if present else dict.fromkeys(AU_BY_NUMBER, 0.0)
+    activity = [drawn_activity(script.units(time), asleep=session.manner.asleep) for time in times]
     return SessionTruth(
         session_id=session.session_id,
         patient_id=session.patient_id,
@@ -205,8 +209,12 @@ def _session_truth(plan: WardPlan, bed: _Bed, session: SessionPlan) -> SessionTr
         kind=session.kind,
         consent=session.consent,
         visitor=session.visitor,
+        view=session.scene.view,
+        turn_deg=session.scene.turn_deg,
+        cover=session.cover,
+        asleep=session.manner.asleep,
         frames=len(times),
         duration_s=times[-1] if times else 0.0,
         mean_units={AU_BY_NUMBER[number].column: round(mean, 4) for number, mean in means.items()},
-        pain_activity=round(float(np.mean([drawn_activity(script.units(t)) for t in times])), 4) if present else 0.0,
+        pain_activity=round(float(np.mean(activity)), 4) if present else 0.0,
     )

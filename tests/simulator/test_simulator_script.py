@@ -52,6 +52,6 @@ def test_pain_activity_of_a_full_grimace() -> None:
 @pytest.mark.parametrize("course", Course)
 def test_a_course_changes_what_it_names(course: Course) -> None:
     patient = next(p for p in PATIENTS if p.course is course)
-    before, after = (patient.manner(day, 13, np.random.default_rng(3)) for day in (3, 20))
+    before, after = (patient.manner(day, 2 * day, 13, np.random.default_rng(3)) for day in (3, 20))
     assert (after.grimace > 2 * before.grimace) == (course is Course.PAIN)
     assert (after.expressivity < 0.5 * before.expressivity) == (course is Course.FLATTENING)
