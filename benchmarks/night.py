@@ -34,7 +34,7 @@ from flows.data_folder import DataFolder
 
 NIGHT = date(2026, 3, 2)
 BEFORE = NIGHT - timedelta(days=1)
-FACES = (32, 1, 4, 26, 33)  # seeds; those of the simulated ward's patients
+FACES = (32, 1, 4, 26, 33)  # seeds; those of the simulated ward's patients who sit up
 SESSIONS_PER_PATIENT = 2
 STAGES = {
     "find": "find the sessions",

@@ -14,6 +14,7 @@ from flows.request import RunRequest
 from flows.settings import read_settings
 from flows.warehouse_address import warehouse_address
 from pmfer.errors import ConfigurationError
+from simulator.patients import PATIENTS
 from simulator.ward import WardPlan, write_ward
 from warehouse.address import FileAddress
 
@@ -70,7 +71,7 @@ def run_demo(data_dir: Path, console: Console) -> None:
     """Simulate three weeks, process them night by night, and say where the results are."""
     began = time.monotonic()
     source = data_dir / "source"
-    console.print(f"1 Simulating a ward of five patients over {DAYS} days in {source}")
+    console.print(f"1 Simulating a ward of {len(PATIENTS)} patients over {DAYS} days in {source}")
     simulate_ward(source, FIRST_DAY, DAYS, WardPlan.seed, console)
     console.print("2 Running the nightly flow over every day")
     last = date.fromordinal(FIRST_DAY.toordinal() + DAYS - 1)

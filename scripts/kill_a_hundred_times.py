@@ -108,7 +108,7 @@ def differences(data: Path, undisturbed: Content) -> list[str]:
 
 
 def make_source(folder: Path, seconds: float = 2.0) -> Path:
-    """A small night: ten sessions of five patients and one file that is no video."""
+    """A small night: twelve sessions of six patients and one file that is no video."""
     write_ward(folder, WardPlan(NIGHT, days=1, seconds_per_session=seconds), workers=1)
     first = min((folder / NIGHT.isoformat()).glob("*.json"))
     (first.parent / "broken.mp4").write_bytes(b"this is no video")

@@ -1,9 +1,12 @@
 """Drawn faces are good enough for the real detector and for the model that ships."""
 
-from datetime import date
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
@@ -13,13 +16,17 @@ from inference.detect import CenterFace
 from inference.faces import Faces
 from inference.model import ExpressionModel
 from inference.options import ScoringOptions, centerface_weights
-from inference.score import Scorer
+from inference.score import ScoredVideo, Scorer
 from pmfer.bundle import load_bundle
 from pmfer.errors import VideoError
+from pmfer.pain import CLOSED, PAIN_COLUMNS, SMILING, pain_activity
 from simulator.appearance import sample_appearance
 from simulator.face import draw_face
 from simulator.pose import Pose
-from simulator.session import SessionKind
+from simulator.scene import SITTING_UP, Cover, Scene, View
+from simulator.script import Manner, Script
+from simulator.session import Bedside, Film, SessionKind, SessionPlan, session_film, session_script
+from simulator.truth import SessionTruth, WardTruth
 from simulator.ward import WardPlan, write_ward
 
 SIZE, DETECTOR_SIZE = (480, 360), (384, 288)  # width and height; the detector sees what the product gives it
@@ -93,22 +100,133 @@ def test_most_faces_at_rest_look_more_neutral_than_their_smile_or_grimace(
         assert (scores["neutral:neutral"] > scores[f"{other}:neutral"]).mean() >= 0.8
 
 
-def test_a_ward_is_read_as_its_truth_says(tmp_path: Path) -> None:
-    plan = WardPlan(first_day=date(2026, 3, 1), days=6, seconds_per_session=1.2)
-    truth = write_ward(tmp_path, plan)
-    scorer = Scorer(load_bundle(), ScoringOptions(detector_size_px=320), threads=2)
-    for session in truth.of_patient("hazel-05"):
+@dataclass(frozen=True)
+class Ward:
+    """A ward on disk, its truth, and what the product reads there."""
+
+    folder: Path
+    truth: WardTruth
+    scorer: Scorer
+
+    def score(self, session: SessionTruth) -> ScoredVideo:
+        """Score one session."""
+        return self.scorer.score(self.folder / session.video, session.session_id)
+
+
+@pytest.fixture(scope="module")
+def ward(tmp_path_factory: pytest.TempPathFactory) -> Ward:
+    folder = tmp_path_factory.mktemp("ward")
+    truth = write_ward(folder, WardPlan(first_day=date(2026, 3, 1), days=6, seconds_per_session=1.2))
+    return Ward(folder, truth, Scorer(load_bundle(), ScoringOptions(detector_size_px=320), threads=2))
+
+
+def test_a_ward_is_read_as_its_truth_says(ward: Ward) -> None:
+    for session in ward.truth.of_patient("hazel-05"):
         if session.kind in (SessionKind.TRUNCATED, SessionKind.NOT_A_VIDEO, SessionKind.EMPTY_FILE):
             with pytest.raises(VideoError) as raised:
-                scorer.score(tmp_path / session.video, session.session_id)
+                ward.score(session)
             assert raised.value.reason == session.kind
             continue
-        summary = scorer.score(tmp_path / session.video, session.session_id).summary
+        summary = ward.score(session).summary
         readable = session.kind in (SessionKind.CLEAR, SessionKind.CUT_SHORT)
         assert (summary.frames_scored == summary.frames_sampled) is readable, session
         assert readable or summary.frames_scored < 0.4 * summary.frames_sampled, session
         assert (summary.warning is not None) is (session.kind is SessionKind.CUT_SHORT), session
-    visit = next(session for session in truth.sessions if session.visitor)
-    frames = scorer.score(tmp_path / visit.video, visit.session_id).frames
+    visit = next(session for session in ward.truth.sessions if session.visitor)
+    frames = ward.score(visit).frames
     assert (frames["face_count"] == 2).all()
     assert frames["box_h_px"].min() > 100  # the patient, not the visitor behind, is the one that is scored
+
+
+@pytest.fixture(scope="module")
+def lying(ward: Ward) -> list[tuple[SessionTruth, pl.DataFrame]]:
+    """Every session of the patient who lies in bed, with its score batch."""
+    return [(session, ward.score(session).frames) for session in ward.truth.of_patient("aspen-06")]
+
+
+def test_whoever_lies_is_found_and_scored_however_the_head_leans(
+    lying: list[tuple[SessionTruth, pl.DataFrame]],
+) -> None:
+    for session, frames in lying:
+        assert frames["face_count"].min() == frames["face_count"].max() == 1, session
+        away = (frames["roll_deg"] - session.turn_deg + 180) % 360 - 180
+        assert away.abs().max() < 15, session
+        if session.shows_face:
+            assert frames["reason"].null_count() == len(frames), session
+
+
+def recorded(folder: Path, scene: Scene, manner: Manner) -> tuple[Path, Script]:
+    """Six seconds of one person in a scene, and what happens in them."""
+    film, pose = Film(6.0, Fraction(10), SIZE), Pose(yaw_deg=4, pitch_deg=-3)
+    plan = SessionPlan("s", "p", datetime(2026, 3, 2, tzinfo=UTC), SessionKind.CLEAR, True, False, manner, 3, scene)
+    Bedside(sample_appearance(9018, age=75), pose, film).record(plan, folder)
+    return folder / "s.mp4", session_script(plan, session_film(plan, film), pose)
+
+
+SMILING_NOW_AND_THEN = Manner(smiling=0.5, interest=0, talking=0, grimacing=0)
+
+
+@pytest.mark.parametrize(
+    "scene",
+    [
+        SITTING_UP,
+        Scene(View.SIDE, 90),
+        Scene(View.SIDE, -90),
+        Scene(View.ABOVE, 180),
+        Scene(View.ABOVE, 45),
+        Scene(View.ABOVE, -135),
+        Scene(View.FOOT),
+        Scene(View.SIDE, 90, Cover.NASAL_TUBE),
+    ],
+    ids=lambda scene: f"{scene.view}, {scene.turn_deg}, {scene.cover}",
+)
+def test_smiles_are_told_from_rest_however_somebody_lies(scene: Scene, ward: Ward, tmp_path: Path) -> None:
+    video, script = recorded(tmp_path, scene, SMILING_NOW_AND_THEN)
+    frames = ward.scorer.score(video).frames
+    scored = frames.filter(pl.col("reason").is_null())
+    assert len(scored) >= 0.95 * len(frames)
+    drawn = np.array([script.units(time).get(12, 0.0) for time in scored["pts_s"]])
+    read = scored["au12"].to_numpy()
+    smiling, resting = read[drawn > 0.5], read[drawn == 0]
+    assert min(len(smiling), len(resting)) >= 5
+    assert (smiling[:, None] > resting).mean() >= 0.95  # the area under the ROC curve; sitting up it is 1.0
+
+
+def asleep_and_awake(lying: list[tuple[SessionTruth, pl.DataFrame]]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The frames of the sleeping sessions, and those of others without any cover."""
+    asleep = pl.concat(frames for session, frames in lying if session.asleep)
+    awake = pl.concat(frames for session, frames in lying if not session.asleep and session.cover is Cover.NONE)
+    return asleep, awake
+
+
+def test_closed_eyes_score_higher_than_those_of_somebody_awake(
+    lying: list[tuple[SessionTruth, pl.DataFrame]],
+) -> None:
+    asleep, awake = asleep_and_awake(lying)
+    assert asleep["au43"].quantile(0.1) > awake["au43"].median()
+
+
+def test_a_sleeper_shows_no_more_pain_related_activity_than_somebody_awake(
+    lying: list[tuple[SessionTruth, pl.DataFrame]],
+) -> None:
+    asleep, awake = asleep_and_awake(lying)
+    closed = (asleep["au43"] >= CLOSED).mean()
+    if closed < 0.9:
+        pytest.skip(f"the bundle takes the eyes of a drawn sleeper for closed in {closed:.0%} of the frames")
+    assert asleep["pain_activity"].mean() <= awake["pain_activity"].mean() + 0.03
+    open_eyed = pain_activity(
+        {column: asleep[column].to_numpy() for column in PAIN_COLUMNS}
+        | {"au43": 0.0, SMILING: asleep[SMILING].to_numpy()},
+        np.maximum,
+    )
+    assert np.allclose(asleep["pain_activity"].to_numpy(), open_eyed, atol=1e-6)
+
+
+def test_a_mask_is_noticed_and_a_tube_takes_nothing(lying: list[tuple[SessionTruth, pl.DataFrame]]) -> None:
+    if not load_bundle().card.visible_from:
+        pytest.skip("the bundle cannot tell what is covered")
+    masked, others = (
+        pl.concat(frames for session, frames in lying if session.cover.hides is hides) for hides in (True, False)
+    )
+    assert (masked["reason"] == "covered").mean() >= 0.8
+    assert (others["reason"] == "covered").mean() <= 0.05

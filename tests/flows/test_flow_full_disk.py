@@ -49,5 +49,5 @@ def test_a_disk_that_becomes_full_ends_the_night_in_one_line_and_room_lets_the_n
     assert "nothing to do" in (tmp_path / "again.out").read_text()
     (night,) = json.loads((tmp_path / "status").read_text())["nights"]
     assert night["status"] == "completed"
-    assert night["sessions_stored"] + night["sessions_set_aside"] == night["sessions_found"] == 10
-    assert night["reports"] >= 5
+    assert night["sessions_stored"] + night["sessions_set_aside"] == night["sessions_found"] == 12
+    assert night["reports"] >= 6

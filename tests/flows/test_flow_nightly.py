@@ -47,7 +47,7 @@ def content(data: Path) -> dict[str, list[tuple[object, ...]]]:
 
 @pytest.fixture(scope="session")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten simulated sessions of five patients, and three broken ones of a sixth."""
+    """Twelve simulated sessions of six patients, and three broken ones of a seventh."""
     folder = tmp_path_factory.mktemp("ward")
     write_ward(folder, WardPlan(NIGHT, days=1, seconds_per_session=5.0), workers=1)
     night = folder / NIGHT.isoformat()
@@ -55,7 +55,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (night / f"{name}.mp4").write_bytes(video)
         sidecar = {
             "session_id": name,
-            "patient_id": "oak-06",
+            "patient_id": "oak-07",
             "started_at": "2026-03-02T12:00:00+01:00",
             "consent": True,
         }
@@ -88,7 +88,7 @@ def test_every_good_session_is_stored_and_every_bad_one_quarantined_with_its_rea
 
 def test_every_patient_of_the_day_and_the_ward_have_a_pdf(undisturbed: Path) -> None:
     names = {path.stem for path in (undisturbed / "reports" / NIGHT.isoformat()).glob("*.pdf")}
-    assert names == {"birch-01", "cedar-02", "maple-03", "willow-04", "hazel-05", "oak-06", "ward"}
+    assert names == {"birch-01", "cedar-02", "maple-03", "willow-04", "hazel-05", "aspen-06", "oak-07", "ward"}
 
 
 def test_nothing_but_the_folder_itself_was_written_and_nothing_stays_staged(undisturbed: Path) -> None:
@@ -202,7 +202,7 @@ def test_other_formats_and_a_recipient_make_the_reports_due_and_no_password_is_k
     done = pmfer(*nightly(source, data))
     assert done.returncode == 0, done.stderr
     reports = data / "reports" / NIGHT.isoformat()
-    for patient in ("birch-01", "oak-06"):
+    for patient in ("birch-01", "oak-07"):
         files = {path.relative_to(reports).as_posix() for path in reports.rglob(f"{patient}.*")}
         names = (f"{patient}.html", f"{patient}.json", f"fhir/{patient}.json", f"for-night-team/{patient}.pdf")
         assert files == set(names)

@@ -11,6 +11,8 @@ import av
 import numpy as np
 import pytest
 
+from pmfer.pain import ASLEEP_S
+from simulator.scene import Cover, View
 from simulator.session import SessionKind
 from simulator.truth import TRUTH_FILE, SessionTruth, WardTruth, read_truth
 from simulator.ward import WardPlan, write_ward
@@ -101,6 +103,38 @@ def test_dark_sessions_are_dark_and_empty_rooms_do_not_move(ward: tuple[Path, Wa
         assert np.abs(first.astype(int) - last).mean() < 4
 
 
+def test_one_patient_lies_in_every_session_and_the_others_in_none(ward: tuple[Path, WardTruth]) -> None:
+    truth = ward[1]
+    lying = truth.of_patient("aspen-06")
+    assert {session.kind for session in lying} == {SessionKind.CLEAR}
+    assert {session.view for session in lying} == {View.ABOVE, View.SIDE, View.FOOT}
+    assert {session.turn_deg for session in lying} == {0, 45, 90, -90, 180}
+    assert {session.cover for session in lying} == {Cover.NONE, Cover.OXYGEN_MASK, Cover.NASAL_TUBE}
+    others = [session for session in truth.sessions if session.patient_id != "aspen-06"]
+    assert {(session.view, session.turn_deg, session.asleep) for session in others} == {(View.FRONT, 0, False)}
+
+
+def test_a_cover_that_hides_the_face_is_in_the_truth(ward: tuple[Path, WardTruth]) -> None:
+    truth = ward[1]
+    for kind, cover in ((SessionKind.BLANKET, Cover.BLANKET), (SessionKind.HAND, Cover.HAND)):
+        assert {session.cover for session in of_kind(truth, kind)} == {cover}
+    for session in truth.sessions:
+        assert session.shows_face is (session.kind is SessionKind.CLEAR and session.cover is not Cover.OXYGEN_MASK)
+
+
+def test_a_sleeper_is_filmed_long_enough_and_hardly_moves(ward: tuple[Path, WardTruth]) -> None:
+    folder, truth = ward
+    asleep = [session for session in truth.sessions if session.asleep]
+    assert {session.patient_id for session in asleep} == {"aspen-06"}
+    for session in asleep:
+        assert session.duration_s > ASLEEP_S
+        assert session.mean_units == {unit: float(unit == "au43") for unit in session.mean_units}
+        assert session.pain_activity == 0
+        first, *between, last = pictures(folder / session.video)
+        assert len(between) + 2 == session.frames
+        assert np.abs(first.astype(int) - last).mean() < 4
+
+
 def test_one_session_lacks_consent_one_day_is_missing_and_a_visitor_comes(ward: tuple[Path, WardTruth]) -> None:
     truth = ward[1]
     assert sum(not session.consent for session in truth.sessions) == 1
@@ -126,7 +160,7 @@ def test_the_courses_show_in_the_truth() -> None:
         )
     assert after["maple-03"][0] > 2.5
     assert after["willow-04"][1] < 0.35
-    for stable in ("birch-01", "cedar-02"):
+    for stable in ("birch-01", "cedar-02"):  # the sessions of the others are not all alike
         assert 0.7 < after[stable][0] < 1.4
         assert 0.7 < after[stable][1] < 1.4
 
