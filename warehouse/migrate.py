@@ -49,12 +49,12 @@ def migrate(connection: duckdb.DuckDBPyConnection) -> int:
         WarehouseError: the database holds something else, is newer than this release, was migrated by other files, or
             refused; the migrations before the one that failed are kept.
     """
-    count = 0
-    if not _pending(connection):
+    count, pending = 0, _pending(connection)
+    if not pending:
         return count
     with duckdb.connect() as model:
         translator = LakeTranslator(model)
-        while _pending(connection):
+        while pending:
             with transaction(connection):
                 # Looked up again: another process may have migrated the same lake while this one waited for its turn.
                 pending = _pending(connection)
@@ -63,6 +63,7 @@ def migrate(connection: duckdb.DuckDBPyConnection) -> int:
                     if len(pending) == 1:
                         _keep_comments(connection, translator)
                     count += 1
+            pending = pending[1:]
     return count
 
 
