@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from postgres_server import PASSWORD, PostgresServer, find_programs, running_server
-from warehouse_places import lake_in
+from warehouse_places import SQLITE, lake_in
 from warehouse_samples import content, sample_session, store_sample
 
 from pmfer.errors import WarehouseError
@@ -21,7 +21,7 @@ from warehouse.transaction import night_lock
 
 CHILD = Path(__file__).with_name("store_sessions.py")
 ENVIRONMENT = {"PYTHONPATH": ":".join(sys.path)}
-LAKES = pytest.mark.parametrize("address", ["sqlite", "postgres"], indirect=True)
+LAKES = pytest.mark.parametrize("address", [SQLITE, "postgres"], indirect=True)
 
 
 def start_storing(folder: Path, text: str, sessions: int) -> subprocess.Popen[str]:
@@ -29,7 +29,7 @@ def start_storing(folder: Path, text: str, sessions: int) -> subprocess.Popen[st
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=[SQLITE, "postgres"])
 def new_lake(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Address of a lake that does not exist yet, as a user writes it."""
     if request.param == "sqlite":
