@@ -72,7 +72,7 @@ def test_every_line_of_the_log_is_json_and_names_what_is_worked_on(night: Watche
 def test_no_output_names_a_patient(night: Watched) -> None:
     told = night.done.stdout + night.done.stderr + json.dumps(night.hook.notices)
     told += (night.data / "metrics" / "pmfer.prom").read_text()
-    for text in (*NAMES, *NAMES.values(), "hazel-05"):
+    for text in (*NAMES, *NAMES.values(), "hazel-05", "aspen-06"):
         assert text not in told
 
 
