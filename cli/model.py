@@ -70,7 +70,7 @@ def export(
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder of the bundle; one that is there is replaced.")],
     crop: Annotated[Path, typer.Option(help="JSON of crop geometries, see docs/inference.md.")],
-    phrases: Annotated[Path | None, typer.Option(help="TOML of phrases of your own, see docs/phrases.md.")] = None,
+    phrases: Annotated[Path | None, typer.Option(help="TOML of phrases of your own, see docs/bundle.md.")] = None,
     test_looks: Annotated[
         int | None, typer.Option(min=1, help="Times the test split was looked at for this choice, this one included.")
     ] = None,
