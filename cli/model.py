@@ -1,4 +1,4 @@
-"""What becomes of the model: train, measure, export, and look at it. See docs/training.md and docs/evaluation.md."""
+"""What becomes of the model: train, measure, export, and look at it. See docs/training.md and docs/results.md."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -83,7 +83,7 @@ def export(
 
 @app.command()
 def evaluate(
-    manifest: Annotated[Path, typer.Argument(help="Manifest (CSV, Parquet) or a data set; see docs/datasets.md.")],
+    manifest: Annotated[Path, typer.Argument(help="Manifest (CSV, Parquet) or a data set; see docs/training.md.")],
     bundle: BundleName = None,
     cropped: Cropped = None,
     split: Annotated[str | None, typer.Option(help="train, valid, test or all. [test, else all]")] = None,
@@ -94,7 +94,7 @@ def evaluate(
     detector: Detector = None,
     int8: MeasureInt8 = False,
 ) -> None:
-    """Measure a bundle on labelled pictures; docs/evaluation.md explains every figure."""
+    """Measure a bundle on labelled pictures; docs/results.md explains every figure."""
     from cli.evaluate_tables import figure_tables, headline
     from flows.evaluation import EvaluateRequest, run_evaluation
 
@@ -116,7 +116,7 @@ def evaluate(
 
 @app.command()
 def robustness(
-    data: Annotated[Path, typer.Argument(help="A data set of face crops; see docs/datasets.md.")],
+    data: Annotated[Path, typer.Argument(help="A data set of face crops; see docs/training.md.")],
     bundle: BundleName = None,
     split: Annotated[str, typer.Option(help="train, valid, test or all.")] = "valid",
     landmarks: Annotated[Path | None, typer.Option(help="File of `pmfer landmarks`, for covered faces.")] = None,

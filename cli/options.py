@@ -41,7 +41,7 @@ DispatchTo = Annotated[
 ]
 
 # of commands that train and measure
-Data = Annotated[Path, typer.Option("--data", help="Data set: a file or folder; see docs/datasets.md.")]
+Data = Annotated[Path, typer.Option("--data", help="Data set: a file or folder; see docs/training.md.")]
 Kind = Annotated[str | None, typer.Option(help="Data set, where it is not found out; e.g. affectnet7.")]
 Landmarks = Annotated[Path | None, typer.Option(help="File of `pmfer landmarks`.")]
 Cropped = Annotated[
