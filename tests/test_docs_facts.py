@@ -33,9 +33,9 @@ def test_what_a_face_costs_is_what_the_card_of_the_bundle_says() -> None:
 
 def test_what_a_file_takes_is_what_was_measured_of_the_warehouse() -> None:
     measured = number(r"writer's file, rollups and all else included \| ([\d.]+) bytes", page("warehouse"))
-    assert number(r"\| a file \| ([\d.]+) bytes per frame row", page("scale")) == measured
+    assert number(r"\| a file \| ([\d.]+) bytes per frame row", page("performance")) == measured
     stored_ms = number(r"as the nightly flow does \| (\d+) ms a session", page("warehouse"))
-    assert number(r"(\d+) ms to store a session of 500 frames", page("scale")) == stored_ms
+    assert number(r"(\d+) ms to store a session of 500 frames", page("performance")) == stored_ms
 
 
 def test_the_table_of_the_ablation_has_as_many_columns_as_are_said_to_be_explained_elsewhere() -> None:
