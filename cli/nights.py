@@ -84,7 +84,7 @@ def report(
     out: Annotated[Path | None, typer.Option(help="Folder for copies that nothing keeps a record of.")] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Render reports of a day again from the warehouse; see docs/reports-formats.md."""
+    """Render reports of a day again from the warehouse; see docs/reports.md."""
     from flows.printing import printing_of
     from flows.report import render_by_hand
 

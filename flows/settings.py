@@ -158,14 +158,14 @@ class Settings(BaseSettings):
         None, description="CSV or Parquet of `patient_id` and `name`, for the print of reports only"
     )
     report_formats: Formats = Field(
-        (Format.PDF,), description="forms in which every report is written: pdf, html, json, fhir (reports-formats.md)"
+        (Format.PDF,), description="forms in which every report is written: pdf, html, json, fhir (reports.md)"
     )
     report_rules: Rules = Field(
         (Rule.BEYOND_LIMITS, Rule.EWMA, Rule.CHANGE),
         description="rules that raise a flag; what each costs stands in statistics.md",
     )
     report_recipients: Path | None = Field(
-        None, description="TOML file of those who get PDFs under a password of their own (reports-formats.md)"
+        None, description="TOML file of those who get PDFs under a password of their own (reports.md)"
     )
     report_open_pdf: bool = Field(False, description="with recipients: also write the PDF that anybody can open")
     report_language: Literal["en", "de"] = Field("en", description="language of the printed words")
