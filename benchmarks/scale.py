@@ -1,5 +1,4 @@
-"""What a house of any size needs: machines, storage, money, and hours of each stage of a night. See
-docs/performance.md.
+"""What a house of any size needs: machines, storage, money and hours of each stage of a night; docs/performance.md.
 
     python -m benchmarks.scale [--patients 100 10000 1000000] [--minutes 10] [--sessions 2] [--hours 6]
 

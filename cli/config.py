@@ -44,7 +44,7 @@ def config(
     markdown: Annotated[Path | None, typer.Option(help="Write the page that documents all settings here.")] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Print every setting with where it comes from; secrets are masked."""
+    """Print every setting and where it comes from; secrets are masked."""
     if markdown is not None:
         write_page(markdown)
         return
