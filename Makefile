@@ -138,7 +138,7 @@ bench-statistics: $(VENV)/.run  ## measure false flags, delays and intervals of 
 bench-reports: $(VENV)/.run  ## measure the reports of a night: NIGHT="--patients 100 --days 90"
 	@$(BIN)/python -m benchmarks.reports $(NIGHT)
 
-scale: $(VENV)/.run  ## print what a house of any size needs: SCALE="--patients 100 10000 --minutes 10"
+scale: $(VENV)/.run  ## print what a facility of any size needs: SCALE="--patients 100 10000 --minutes 10"
 	@$(BIN)/python -m benchmarks.scale $(SCALE)
 
 clean:  ## remove what make made, but not var/

@@ -70,7 +70,7 @@ def settings_page() -> str:
         lines.append(f"| `{PREFIX}{name.upper()}`, `{name}` | {_default(field)} | {form} | {field.description} |")
     lines += ["", "Variables that begin with `PMFER_` but are not settings:", "", "| variable | what it is |"]
     lines += ["| --- | --- |", *(f"| `{name}` | {text} |" for name, text in OTHER_VARIABLES.items())]
-    lines += [f"| `{SECRETS_OF_FILES}...` | a secret whose variable another file of the house names |", ""]
+    lines += [f"| `{SECRETS_OF_FILES}...` | a secret whose variable another file of the facility names |", ""]
     return "\n".join(lines)
 
 
