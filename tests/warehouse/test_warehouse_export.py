@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from test_warehouse_care_events import DOSE
 from test_warehouse_findings import USUAL
+from warehouse_places import SQLITE
 from warehouse_samples import sample_session, store_sample
 
 from pmfer.errors import WarehouseError
@@ -27,7 +28,7 @@ from warehouse.records import AcceptedLevel
 KEY = base64.b64encode(bytes(range(32))).decode()
 
 
-@pytest.fixture(scope="module", params=["file", "sqlite", "postgres"])
+@pytest.fixture(scope="module", params=["file", SQLITE, "postgres"])
 def published(
     request: pytest.FixtureRequest,
     new_warehouse: Callable[[str, Path], Address],
