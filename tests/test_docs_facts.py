@@ -31,7 +31,7 @@ def number(pattern: str, text: str) -> float:
 
 def test_crops_wait_in_as_much_memory_as_the_code_says() -> None:
     megabytes = MEMORY_BYTES / 1024**2
-    assert number(r"Crops wait in memory up to (\d+) MB", page("inference")) == megabytes
+    assert number(r"Crops wait in memory\s+up to (\d+) MB", page("inference")) == megabytes
     assert number(r"beyond (\d+) MB on disk", page("training")) == megabytes
     assert number(r"crops beyond (\d+) MB go to", page("performance")) == megabytes
 
