@@ -96,6 +96,7 @@ class Quality:
     sessions_with_warning: int  # the decoder complained, such as about a truncated end
     recorded_s: float | None = None  # length of all sessions, seconds; None where a recording does not say
     seen_s: float | None = None  # of the sessions used, the part with the face scored, seconds; None likewise
+    closed_s: float = 0.0  # of the sessions used, how long the eyes stayed closed as those of a sleeper do, seconds
 
     @property
     def scored_share(self) -> float | None:
@@ -128,4 +129,5 @@ def quality_of(summary: pl.DataFrame, usable: pl.Expr) -> Quality:
         sessions_with_warning=summary["warning"].count(),
         recorded_s=float(summary["duration_s"].sum()) if known else None,
         seen_s=float(summary.filter(usable).select(seen.sum()).item()) if known else None,
+        closed_s=float(summary.filter(usable)["closed_s"].sum()),
     )

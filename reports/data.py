@@ -10,6 +10,7 @@ import polars as pl
 
 from pmfer import __version__
 from pmfer.errors import ReportError
+from pmfer.pain import ASLEEP_S
 from reports.findings import State
 from reports.measures import MEASURES
 from warehouse import findings, quarantine, queries, runs
@@ -53,7 +54,7 @@ class ReportData:
     """What was read for one patient or for a ward, up to and including the day."""
 
     patients: tuple[str, ...]  # whose sessions were read
-    summary: pl.DataFrame  # session_summary of one bundle and one set of options, with smiles_per_min
+    summary: pl.DataFrame  # session_summary of one bundle and one set of options, with smiles_per_min and closed_s
     quarantine: pl.DataFrame  # rows of quarantine of the day
     kept: pl.DataFrame  # rows of daily_values: days of the same patients whose sessions are not on record any more
     origin: Origin
@@ -159,15 +160,16 @@ class ReportReader:
         return None if patients.is_empty() else patients.drop_nulls().unique().sort().to_list()
 
     def summaries(self, patient_ids: Collection[str], day: date) -> pl.DataFrame:
-        """Rows of session_summary up to `day`, and smiles_per_min: smile episodes per minute with the face scored.
+        """Rows of session_summary up to `day`, with smiles_per_min and closed_s from their episodes.
 
-        It is NULL where no frame was scored or the length of the recording is unknown.
+        Smiles per minute with the face scored are NULL where no frame was scored or the length of the recording is
+        unknown. `closed_s` is for how long the eyes stayed closed as those of a sleeper do, seconds.
         """
-        smiles = queries.smile_counts(self.connection, patient_ids, self.scoring, until=day)
+        episodes = queries.episode_sums(self.connection, patient_ids, self.scoring, until=day, least_closed_s=ASLEEP_S)
         observed_min = pl.col("duration_s") / 60 * pl.col("frames_scored") / pl.col("frames_sampled")
         return (
             queries.summaries_of_patients(self.connection, patient_ids, self.scoring, until=day)
-            .join(smiles, on="scoring_id", how="left", maintain_order="left")
+            .join(episodes, on="scoring_id", how="left", maintain_order="left")
             .with_columns(smiles_per_min=pl.when(observed_min > 0).then(pl.col("smiles") / observed_min))
             .drop("smiles")
         )

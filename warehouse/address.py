@@ -62,6 +62,12 @@ class LakeAddress:
     def __str__(self) -> str:
         return f"ducklake:{self.catalogue}:{self.connection}"
 
+    def patient_settings(self, lock_timeout_s: float) -> str:
+        """The PostgreSQL settings of a session whose statements fail if they wait longer than that for a lock."""
+        settings = _postgres_settings(self.connection, self.connection)
+        options = f"{settings.get('options', '')} -c lock_timeout={lock_timeout_s:.0f}s".strip()
+        return _connection_string(settings | {"options": options})
+
 
 Address = FileAddress | LakeAddress
 

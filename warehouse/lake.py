@@ -17,7 +17,15 @@ from warehouse.address import LakeAddress, S3Access
 from warehouse.encryption import is_key_of, key_check
 from warehouse.private_file import make_private_file, make_private_folder
 from warehouse.sql import current_database, load_extension, quoted
-from warehouse.transaction import advisory_lock, alone_in, alone_in_file, file_lock, one_line_errors, transaction
+from warehouse.transaction import (
+    PATIENCE_S,
+    advisory_lock,
+    alone_in,
+    alone_in_file,
+    file_lock,
+    one_line_errors,
+    transaction,
+)
 
 # How long replaced files stay for readers that are open; a reader sees the lake as it was when it was opened.
 READERS_LAST = timedelta(days=1)
@@ -164,7 +172,7 @@ def forget_history(address: LakeAddress) -> None:
     itself.
 
     Raises:
-        WarehouseError: the database refused, or another connection holds the catalogue.
+        WarehouseError: the database refused, or another session keeps a table of the catalogue locked.
     """
     with one_line_errors(address), duckdb.connect() as connection:
         _prepare(connection, address)
@@ -263,7 +271,10 @@ def _catalogue(address: LakeAddress, mode: str) -> Iterator[duckdb.DuckDBPyConne
         _prepare(connection, address)
         secret = ", SECRET catalogue" if address.catalogue == "postgres" else ""
         options = f"(TYPE {address.catalogue}, {mode}{secret})"
-        connection.execute(f"ATTACH {quoted(address.connection)} AS catalogue {options}")
+        # A session that was left open in the middle of a transaction must not keep an erasure waiting for ever.
+        postgres = address.catalogue == "postgres"
+        place = address.patient_settings(PATIENCE_S) if postgres else address.connection
+        connection.execute(f"ATTACH {quoted(place)} AS catalogue {options}")
         connection.execute("USE catalogue")
         yield connection
 

@@ -49,17 +49,21 @@ def migrate(connection: duckdb.DuckDBPyConnection) -> int:
         WarehouseError: the database holds something else, is newer than this release, was migrated by other files, or
             refused; the migrations before the one that failed are kept.
     """
-    count = 0
-    if not _pending(connection):
+    count, pending = 0, _pending(connection)
+    if not pending:
         return count
     with duckdb.connect() as model:
         translator = LakeTranslator(model)
-        while _pending(connection):
+        while pending:
             with transaction(connection):
                 # Looked up again: another process may have migrated the same lake while this one waited for its turn.
-                for migration in _pending(connection)[:1]:
+                pending = _pending(connection)
+                for migration in pending[:1]:
                     _apply(connection, migration, translator)
+                    if len(pending) == 1:
+                        _keep_comments(connection, translator)
                     count += 1
+            pending = pending[1:]
     return count
 
 
@@ -174,11 +178,9 @@ def _apply(connection: duckdb.DuckDBPyConnection, migration: Migration, translat
                 translator.learn(earlier.text)
         for statement in (*translator.translate(bookkeeping), *translator.translate(migration.text)):
             connection.execute(statement)
-        _keep_comments(connection, translator.model)
     else:
         connection.execute(bookkeeping)
         connection.execute(migration.text)
-        _keep_comments(connection, connection)
     record = {"number": migration.number, "name": migration.name, "sha256": migration.sha256}
     connection.execute(_INSERT_SCHEMA_MIGRATION, record)
 
@@ -210,8 +212,9 @@ _INSERT_SCHEMA_COMMENTS = """
 """
 
 
-def _keep_comments(connection: duckdb.DuckDBPyConnection, source: duckdb.DuckDBPyConnection) -> None:
-    """Write the comments of `source` on macros and on columns of views into schema_comments."""
+def _keep_comments(connection: duckdb.DuckDBPyConnection, translator: LakeTranslator) -> None:
+    """Write the comments on macros and on columns of views into schema_comments, once the last migration ran."""
+    source = translator.model if current_database(connection).is_lake else connection
     rows = source.execute(_SCHEMA_COMMENTS_NATIVE).fetchall()
     connection.execute(_DELETE_SCHEMA_COMMENTS)
     if rows:

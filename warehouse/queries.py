@@ -50,11 +50,16 @@ def session_summaries(
     return read(connection, _SESSION_SUMMARIES, patient_id=patient_id, until=until, since=since, **vars(provenance))
 
 
-_SMILE_COUNTS = """
-    SELECT scorings.scoring_id, count(episodes.kind) AS smiles
+_EPISODE_SUMS = """
+    SELECT
+        scorings.scoring_id,
+        count(*) FILTER (kind = 'smile') AS smiles,
+        coalesce(
+            sum(end_s - start_s) FILTER (kind = 'eyes_closed' AND end_s >= start_s + $least_closed_s), 0
+        ) AS closed_s
     FROM scorings
     JOIN sessions USING (session_id)
-    LEFT JOIN episodes ON episodes.scoring_id = scorings.scoring_id AND episodes.kind = 'smile'
+    LEFT JOIN episodes ON episodes.scoring_id = scorings.scoring_id AND kind IN ('smile', 'eyes_closed')
     WHERE patient_id IN (SELECT unnest(CAST($patient_ids AS VARCHAR[]))) AND session_date <= $until
         AND bundle_id = $bundle_id AND options_sha256 = $options_sha256
     GROUP BY scorings.scoring_id
@@ -62,11 +67,27 @@ _SMILE_COUNTS = """
 """
 
 
-def smile_counts(
-    connection: duckdb.DuckDBPyConnection, patient_ids: Collection[str], provenance: Provenance, *, until: date
+def episode_sums(
+    connection: duckdb.DuckDBPyConnection,
+    patient_ids: Collection[str],
+    provenance: Provenance,
+    *,
+    until: date,
+    least_closed_s: float,
 ) -> pl.DataFrame:
-    """Smile episodes of each scoring of several patients up to a day: scoring_id, smiles (count, 0 without any)."""
-    return read(connection, _SMILE_COUNTS, patient_ids=list(patient_ids), until=until, **vars(provenance))
+    """What the episodes of each scoring of several patients up to a day add up to.
+
+    Columns: scoring_id, smiles (count, 0 without any), closed_s (seconds with the eyes closed, in stretches of
+    `least_closed_s` or longer).
+    """
+    return read(
+        connection,
+        _EPISODE_SUMS,
+        patient_ids=list(patient_ids),
+        until=until,
+        least_closed_s=least_closed_s,
+        **vars(provenance),
+    )
 
 
 _SUMMARIES_OF_PATIENTS = """

@@ -43,6 +43,7 @@ _ADVICE = (
     ("password authentication failed", "correct user and password, in the address or in ~/.pgpass"),
     ("no password supplied", "give one in the address or in ~/.pgpass"),
     ("error for HTTP", "check the object store: its endpoint, keys and bucket, and that it is running"),
+    ("lock timeout", "another session keeps the catalogue locked: end its transaction and run again"),
     ("Connection refused", "check host and port, and that PostgreSQL is running"),
     ("could not translate host name", "check the host"),
     ("connection to server", "check the address, and that PostgreSQL is running"),

@@ -92,6 +92,9 @@ def observed(say: Language, report: PatientReport) -> str:
         seen=length_in_words(say, quality.seen_s),
         share=share,
     )
+    if quality.closed_s:
+        closed = length_in_words(say, quality.closed_s)
+        told += " " + say("The eyes stayed closed for {closed} of that.", closed=closed)
     if not report.little_seen:
         return told
     least = length_in_words(say, report.thresholds.min_observed_s)

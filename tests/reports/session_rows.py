@@ -14,5 +14,5 @@ def session(
     """A row of session_summary `back` days before DAY, as far as daily_values reads it."""
     row: dict[str, object] = {measure.column: 0.1 if scored else None for measure in MEASURES}
     row |= {"patient_id": "p01", "session_date": DAY - timedelta(days=back)}
-    row |= {"frames_sampled": sampled, "frames_scored": scored, "yaw_abs_median_deg": yaw}
+    row |= {"frames_sampled": sampled, "frames_scored": scored, "yaw_abs_median_deg": yaw, "closed_s": 0.0}
     return row | {SMILING.column: smiling}

@@ -253,6 +253,21 @@ def test_the_longest_id_is_kept_whole(stored: duckdb.DuckDBPyConnection) -> None
     assert build(stored, LONG_ID).patient_id == LONG_ID
 
 
+def test_the_page_says_for_how_long_the_eyes_stayed_closed(writer: duckdb.DuckDBPyConnection, say: Language) -> None:
+    """As those of a sleeper do: stretches of eight seconds, each ended by two without a face, are none."""
+    ward = SampleWard(writer)
+    pressed = replace(STEADY, pain=0.9)
+    ward.record("p01", TODAY, replace(pressed, reasons=(None,)), pressed)
+    ward.record("p02", TODAY, pressed)
+    asleep, awake = (build(writer, patient_id) for patient_id in ("p01", "p02"))
+    assert (asleep.quality.closed_s, awake.quality.closed_s) == (59, 0)
+    assert lead(say, asleep).seen.replace("\N{NO-BREAK SPACE}", " ") == (
+        "Seen: two recordings with 1 minute 54 seconds of the face, which could be read in 95% of the pictures. The "
+        "eyes stayed closed for 59 seconds of that."
+    )
+    assert "closed" not in lead(say, awake).seen
+
+
 def test_smiles_are_counted_per_observed_minute_and_never_flagged(writer: duckdb.DuckDBPyConnection) -> None:
     ward = SampleWard(writer)
     ward.history("p01", STEADY, days=8)

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from postgres_server import PASSWORD, PostgresServer, find_programs, running_server
-from warehouse_places import lake_in
+from warehouse_places import SQLITE, lake_in
 from warehouse_samples import content, sample_session, store_sample
 
 from pmfer.errors import WarehouseError
@@ -16,11 +16,12 @@ from warehouse.address import Address, LakeAddress
 from warehouse.connection import open_reader, open_writer
 from warehouse.lake import forget_history, tidy
 from warehouse.migrate import shipped_migrations
+from warehouse.sql import load_extension
 from warehouse.transaction import night_lock
 
 CHILD = Path(__file__).with_name("store_sessions.py")
 ENVIRONMENT = {"PYTHONPATH": ":".join(sys.path)}
-LAKES = pytest.mark.parametrize("address", ["sqlite", "postgres"], indirect=True)
+LAKES = pytest.mark.parametrize("address", [SQLITE, "postgres"], indirect=True)
 
 
 def start_storing(folder: Path, text: str, sessions: int) -> subprocess.Popen[str]:
@@ -28,7 +29,7 @@ def start_storing(folder: Path, text: str, sessions: int) -> subprocess.Popen[st
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=[SQLITE, "postgres"])
 def new_lake(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Address of a lake that does not exist yet, as a user writes it."""
     if request.param == "sqlite":
@@ -103,6 +104,25 @@ def test_what_was_deleted_is_in_no_byte_once_history_is_forgotten(address: LakeA
         assert writer.execute("SELECT count(*) FROM sessions WHERE patient_id = 'kept'").fetchall() == [(1,)]
         assert writer.execute("SELECT count(*) FROM sessions WHERE patient_id = 'aa'").fetchall() == [(1,)]
         assert writer.execute("SELECT min(patient_id), max(patient_id) FROM patients").fetchall() == [("aa", "kept")]
+
+
+@pytest.mark.parametrize("address", ["postgres"], indirect=True)
+def test_a_session_left_open_is_named_and_does_not_keep_an_erasure_waiting(
+    address: LakeAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warehouse.lake.PATIENCE_S", 1.0)
+    monkeypatch.setenv("PGPASSWORD", address.password or "")
+    with duckdb.connect() as other:
+        load_extension(other, "postgres_scanner")
+        other.execute(f"ATTACH '{address.connection}' AS catalogue (TYPE postgres)")
+        other.execute("BEGIN")
+        other.execute("FROM catalogue.ducklake_table").fetchall()
+        with open_writer(address) as writer:
+            store_sample(writer, sample_session("s1"))
+        with pytest.raises(WarehouseError, match="lock timeout; another session keeps the catalogue locked") as error:
+            forget_history(address)
+        assert "\n" not in str(error.value)
+    forget_history(address)
 
 
 def test_a_slip_in_the_address_reads_nothing_and_makes_nothing(new_lake: str, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
+from warehouse_places import SQLITE
 from warehouse_samples import (
     BUNDLE,
     COMPLETED,
@@ -35,7 +36,7 @@ from warehouse.store import scoring_id, store_session
 JUNE = date(2026, 6, 30)
 
 
-@pytest.fixture(params=["file", "sqlite"])
+@pytest.fixture(params=["file", SQLITE])
 def address(request: pytest.FixtureRequest, new_warehouse: Callable[[str, Path], Address], tmp_path: Path) -> Address:
     """One lake stands for both: DuckDB answers from the same Parquet files, whatever keeps the catalogue."""
     return new_warehouse(request.param, tmp_path / "data")

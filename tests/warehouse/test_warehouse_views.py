@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
+from warehouse_places import SQLITE
 from warehouse_samples import BUNDLE, COMPLETED, sample_frames, sample_run, sample_scoring, sample_session, sha256
 
 from pmfer.errors import QuarantineReason
@@ -22,7 +23,7 @@ OTHER = replace(BUNDLE, bundle_id=sha256("another card"), name="other")
 CALM = "calm"  # frames of the other bundle are those of another name, so that its scores differ
 
 
-@pytest.fixture(params=["file", "sqlite"])
+@pytest.fixture(params=["file", SQLITE])
 def address(request: pytest.FixtureRequest, new_warehouse: Callable[[str, Path], Address], tmp_path: Path) -> Address:
     """One lake stands for both: DuckDB answers from the same Parquet files, whatever keeps the catalogue."""
     return new_warehouse(request.param, tmp_path / "data")

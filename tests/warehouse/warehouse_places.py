@@ -2,7 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from warehouse.address import Address, FileAddress, parse_address
+
+# A lake with its catalogue in an SQLite file takes the way of one in PostgreSQL, but for its locks, and a minute per
+# file of tests: `make test` has files and PostgreSQL, `make test-slow` this.
+SQLITE = pytest.param("sqlite", marks=pytest.mark.slow)
 
 
 def lake_in(folder: Path, text: str) -> Address:
