@@ -37,7 +37,7 @@ setup: $(VENV)/.dev  ## install everything for development
 demo: $(VENV)/.run  ## simulate a ward over three weeks and run the nightly flow on it
 	@$(BIN)/pmfer demo
 
-$(VENV)/.notebook: $(VENV)/.run
+$(VENV)/.notebook: $(VENV)/.run constraints.txt
 	@echo "installing Jupyter into $(VENV)"
 	@$(PIP) -e '.[notebook]'
 	@touch $@
