@@ -74,11 +74,15 @@ def export(
     test_looks: Annotated[
         int | None, typer.Option(min=1, help="Times the test split was looked at for this choice, this one included.")
     ] = None,
+    start_share: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of the weights the run started from to keep in the picture side."),
+    ] = 0.0,
 ) -> None:
     """Export a checkpoint as a bundle, with figures of the valid and test splits on its card."""
     from pmfer.runs import run_export
 
-    typer.echo(run_export(checkpoint, data, out, crop, phrases, test_looks))
+    typer.echo(run_export(checkpoint, data, out, crop, phrases, test_looks, start_share))
 
 
 @app.command()
