@@ -92,7 +92,7 @@ train: $(VENV)/.dev var/landmarks/ferplus.parquet  ## train the default bundle o
 			--landmarks var/landmarks/ferplus.parquet --out var/train/$$cycle || exit 1; \
 	done
 	@$(BIN)/pmfer export var/train/bedside/checkpoint.pt --data $(FERPLUS) --crop pmfer/configs/crop.json \
-		--out pmfer/bundles/pmfer-compact
+		--start-share 0.4 --out pmfer/bundles/pmfer-compact
 	@$(BIN)/python -m pmfer.quantise pmfer/bundles/pmfer-compact $(FERPLUS)
 
 dictionary: $(VENV)/.run  ## write docs/data-dictionary.md from the comments in the database

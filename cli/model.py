@@ -75,11 +75,15 @@ def export(
         int | None,
         typer.Option(min=1, help="How often the test split was looked at for this choice, this export included."),
     ] = None,
+    start_share: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of the weights the run started from to keep in the picture side."),
+    ] = 0.0,
 ) -> None:
     """Export a checkpoint as a bundle whose card has figures of the valid and test splits."""
     from pmfer.runs import run_export
 
-    typer.echo(run_export(checkpoint, data, out, crop, phrases, test_looks))
+    typer.echo(run_export(checkpoint, data, out, crop, phrases, test_looks, start_share))
 
 
 @app.command()
