@@ -107,9 +107,9 @@ def keep_of_start(model: Pmfer, config: TrainConfig, share: float) -> None:
     """
     if config.start is None:
         raise TrainingError("the run started from no other checkpoint, so nothing of one can be kept")
-    began = load_checkpoint(Path(config.start))[1].image_encoder.state_dict()
-    for name, weight in model.image_encoder.state_dict().items():
-        if weight.is_floating_point():
+    began = load_checkpoint(Path(config.start))[1].state_dict()
+    for name, weight in model.state_dict().items():
+        if name.startswith("image_encoder.") and weight.is_floating_point():
             weight.lerp_(began[name], share)
 
 
