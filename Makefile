@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
-# made by `pmfer datasets make-ferplus`, see docs/training.md
+# made by `pmfer datasets make-ferplus`; see docs/training.md
 FERPLUS ?= ferplus.parquet
 SNAPSHOT ?= var/demo/published/warehouse.duckdb
 MESH ?= var/landmarks/face_landmark.tflite
@@ -14,7 +14,7 @@ MESH ?= var/landmarks/face_landmark.tflite
 	settings-page words preview report-picture bench bench-night bench-reports bench-statistics bench-warehouse peers \
 	scale clean
 
-help:  ## say what there is
+help:  ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
 $(VENV)/.run: pyproject.toml requirements.lock
@@ -34,10 +34,10 @@ install: $(VENV)/.run  ## install what a night needs
 
 setup: $(VENV)/.dev  ## install everything for development
 
-demo: $(VENV)/.run  ## simulate a ward over three weeks and run the nightly flow over it
+demo: $(VENV)/.run  ## simulate a ward over three weeks and run the nightly flow on it
 	@$(BIN)/pmfer demo
 
-$(VENV)/.notebook: $(VENV)/.run
+$(VENV)/.notebook: $(VENV)/.run constraints.txt
 	@echo "installing Jupyter into $(VENV)"
 	@$(PIP) -e '.[notebook]'
 	@touch $@
@@ -47,10 +47,10 @@ notebook: $(VENV)/.notebook  ## open the analysts' notebook in Jupyter, on the d
 	@cp -n docs/analysts.ipynb var/notebook/ || true
 	@PMFER_SNAPSHOT=$(abspath $(SNAPSHOT)) $(BIN)/jupyter lab var/notebook/analysts.ipynb
 
-test: $(VENV)/.dev  ## run the tests, in as many processes as there are cores
+test: $(VENV)/.dev  ## run the tests, in one process per core
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m 'not slow'
 
-test-slow: $(VENV)/.dev  ## run the tests that take minutes: workers that are killed, nights on several machines
+test-slow: $(VENV)/.dev  ## run the tests that take minutes: killed workers, nights on several machines
 	@$(BIN)/python -m pytest -m slow
 
 deploy: $(VENV)/.run  ## make pools, limits and deployments on the Prefect server: SOURCE=... PREFECT_API_URL=...
@@ -64,14 +64,14 @@ lint: $(VENV)/.dev  ## check style and types
 lint-deploy: $(VENV)/.dev  ## check the files of deploy/: compose, container, systemd
 	@scripts/check_deploy.sh $(BIN)
 
-audit: $(VENV)/.dev  ## look the pinned dependencies up among known vulnerabilities
+audit: $(VENV)/.dev  ## check the pinned dependencies for known vulnerabilities
 	@$(BIN)/python scripts/audit.py $(AUDIT)
 
-format: $(VENV)/.dev  ## bring the code into its format
+format: $(VENV)/.dev  ## format the code
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format --quiet .
 
-lock:  ## pin the whole tree anew, after a change of the dependencies
+lock:  ## pin all dependencies again after changing them in pyproject.toml
 	@PYTHON=$(PYTHON) scripts/lock.sh
 
 var/landmarks/ferplus.parquet: | $(VENV)/.dev
@@ -92,16 +92,16 @@ train: $(VENV)/.dev var/landmarks/ferplus.parquet  ## train the default bundle o
 			--landmarks var/landmarks/ferplus.parquet --out var/train/$$cycle || exit 1; \
 	done
 	@$(BIN)/pmfer export var/train/bedside/checkpoint.pt --data $(FERPLUS) --crop pmfer/configs/crop.json \
-		--out pmfer/bundles/pmfer-compact
+		--start-share 0.4 --out pmfer/bundles/pmfer-compact
 	@$(BIN)/python -m pmfer.quantise pmfer/bundles/pmfer-compact $(FERPLUS)
 
 dictionary: $(VENV)/.run  ## write docs/data-dictionary.md from the comments in the database
 	@$(BIN)/pmfer warehouse dictionary docs/data-dictionary.md
 
-settings-page: $(VENV)/.run  ## write docs/settings.md from the class of the settings
+settings-page: $(VENV)/.run  ## write docs/settings.md from the class `Settings`
 	@$(BIN)/pmfer config --markdown docs/settings.md
 
-words: $(VENV)/.run  ## bring the translations of the reports up to date with the code
+words: $(VENV)/.run  ## update the translations of the reports from the code
 	@mkdir -p var
 	@$(BIN)/python -m babel.messages.frontend --quiet extract --mapping pyproject.toml --keyword say --add-location file \
 		--output var/reports.pot reports pmfer/facs.py
@@ -127,7 +127,7 @@ var/peers/.made: benchmarks/peers.txt
 	@var/peers/venv/bin/python -m pip install --disable-pip-version-check --quiet --no-deps -r benchmarks/peers.txt
 	@touch $@
 
-peers: var/peers/.made  ## install what `make bench` measures beside ours, into a virtual environment of its own
+peers: var/peers/.made  ## install the other programs that `make bench` compares with, in an environment of their own
 
 bench-warehouse: $(VENV)/.run  ## measure a warehouse of WARD="--patients 100 --days 365 --sessions 2 --frames 500"
 	@$(BIN)/python -m benchmarks.warehouse $(WARD)
@@ -138,7 +138,7 @@ bench-statistics: $(VENV)/.run  ## measure false flags, delays and intervals of 
 bench-reports: $(VENV)/.run  ## measure the reports of a night: NIGHT="--patients 100 --days 90"
 	@$(BIN)/python -m benchmarks.reports $(NIGHT)
 
-scale: $(VENV)/.run  ## what houses need: SCALE="--patients 100 10000 --minutes 10"
+scale: $(VENV)/.run  ## print what a facility of any size needs: SCALE="--patients 100 10000 --minutes 10"
 	@$(BIN)/python -m benchmarks.scale $(SCALE)
 
 clean:  ## remove what make made, but not var/

@@ -1,4 +1,4 @@
-"""What a house of any size needs: machines, storage, money, and hours of each stage of a night. See docs/scale.md.
+"""What a house of any size needs: machines, storage, money and hours of each stage of a night; docs/performance.md.
 
     python -m benchmarks.scale [--patients 100 10000 1000000] [--minutes 10] [--sessions 2] [--hours 6]
 
@@ -16,9 +16,9 @@ FRAMES_PER_S = 5  # sampled, the default
 class Measured:
     """Figures of docs/, on two shared cores without a GPU."""
 
-    score_core_s: float = 0.045  # core-seconds per second of video, 640 x 360, one face; docs/scale.md
-    store_s: float = 0.4  # seconds that storing a session holds the lake's lock; docs/scale.md
-    row_bytes: float = 62.0  # per frame row of a tidied lake, rollups and all else included; docs/scale.md
+    score_core_s: float = 0.045  # core-seconds per second of video, 640 x 360, one face; docs/performance.md
+    store_s: float = 0.4  # seconds that storing a session holds the lake's lock; docs/performance.md
+    row_bytes: float = 62.0  # per frame row of a tidied lake, rollups and all else included; docs/performance.md
     report_core_s: float = 0.6  # core-seconds per report, built and rendered; docs/reports.md
     report_bytes: float = 51_000.0  # of a patient's PDF, the first of a simulated ward
     video_bytes_per_s: float = 83_000.0  # of a 640 x 360 H.264 clip
@@ -66,7 +66,7 @@ def stages(house: House, measured: Measured, assumed: Assumed) -> dict[str, floa
 
 
 def table(houses: list[House], measured: Measured, assumed: Assumed) -> list[list[str]]:
-    """Rows of the table of docs/scale.md, the first with the headings."""
+    """Rows of the table of docs/performance.md, the first with the headings."""
     rows = [["", *(f"{house.patients:,} patients" for house in houses)]]
 
     def add(name: str, values: list[float], form: str) -> None:

@@ -23,17 +23,18 @@ app = typer.Typer(help="Show the settings.", invoke_without_command=True)
 MASK = "***"
 HEAD = """# Settings
 
-Written from the class `Settings` by `make settings-page`; do not edit.
+After this page you can change any setting and know which value counts. The page is written from the class `Settings` by
+`make settings-page`; do not edit it.
 
-A setting is given as an option of a command, in the environment, in `.env` or in `pmfer.toml` of the working directory:
-the first of these that gives it counts, then the default. `PMFER_CONFIG` names a TOML file elsewhere. What is empty
+Give a setting as an option of a command, in the environment, in `.env` or in `pmfer.toml` of the working directory.
+The first of these that has it wins, then the default. `PMFER_CONFIG` names a TOML file elsewhere. An empty value
 in the environment or in `.env` counts as not given. An unknown name is an error in each of them.
 
     PMFER_RETAIN_FRAMES_DAYS=90     # the environment, or a line of .env
     retain_frames_days = 90         # pmfer.toml
 
-`pmfer config` prints what holds and where it comes from, with secrets masked. Keep `.env` and `pmfer.toml` private
-(`chmod 600`) if secrets stand in them; `pmfer doctor` looks.
+`pmfer config` prints each setting and where it comes from, with secrets masked. Keep `.env` and `pmfer.toml` private
+(`chmod 600`) if they hold secrets; `pmfer doctor` checks.
 """
 
 
@@ -43,7 +44,7 @@ def config(
     markdown: Annotated[Path | None, typer.Option(help="Write the page that documents all settings here.")] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Print every setting with where it comes from; secrets are masked."""
+    """Print every setting and where it comes from; secrets are masked."""
     if markdown is not None:
         write_page(markdown)
         return
@@ -67,9 +68,9 @@ def settings_page() -> str:
     for name, field in Settings.model_fields.items():
         form = _form(field.annotation)
         lines.append(f"| `{PREFIX}{name.upper()}`, `{name}` | {_default(field)} | {form} | {field.description} |")
-    lines += ["", "Variables that begin in the same way and are no settings:", "", "| variable | what it is |"]
+    lines += ["", "Variables that begin with `PMFER_` but are not settings:", "", "| variable | what it is |"]
     lines += ["| --- | --- |", *(f"| `{name}` | {text} |" for name, text in OTHER_VARIABLES.items())]
-    lines += [f"| `{SECRETS_OF_FILES}...` | a secret whose variable another file of the house names |", ""]
+    lines += [f"| `{SECRETS_OF_FILES}...` | a secret whose variable another file of the facility names |", ""]
     return "\n".join(lines)
 
 

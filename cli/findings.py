@@ -10,7 +10,7 @@ from rich.table import Table
 from cli.options import DataDir, Patient, day, optional_day, places
 from flows.console import table_console
 
-app = typer.Typer(help="List flags; accept a new usual level, or undo that.", no_args_is_help=True)
+app = typer.Typer(help="List flags; accept a new usual level, or undo it.", no_args_is_help=True)
 
 MeasureKey = Annotated[str, typer.Option("--measure", help="Such as pain_activity or smiling.")]
 COLUMNS = ("patient_id", "measure", "direction", "opened_on", "last_flagged_on", "closed_on", "days", "outcome")
@@ -19,12 +19,14 @@ LEVEL_COLUMNS = ("patient_id", "measure", "from_date", "note", "actor", "accepte
 
 @app.command("list")
 def list_(
-    patient: Annotated[str | None, typer.Argument(help="Pseudonym; left out, all patients.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Also what came to an end, and what was undone.")] = False,
+    patient: Annotated[str | None, typer.Argument(help="Pseudonym. [all patients]")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also flags that ended and levels that were undone.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line: the rows of flags.")] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Show the flags that are open, the latest first, and the levels that were accepted."""
+    """Show open flags, the latest first, and accepted levels."""
     from flows.findings import flags
 
     rows, levels = flags(*places(data_dir), patient, over=everything)
@@ -47,7 +49,7 @@ def accept(
     note: Annotated[str, typer.Option(help="Why, without a name.")],
     data_dir: DataDir = None,
 ) -> None:
-    """Accept that a patient is otherwise now: the baseline of the measure starts afresh on that day."""
+    """Accept that a change is the patient's new normal: the baseline of the measure starts afresh on that day."""
     from flows import findings
     from warehouse.records import AcceptedLevel
 
@@ -60,10 +62,12 @@ def accept(
 def undo(
     patient: Patient,
     measure: MeasureKey,
-    first: Annotated[str | None, typer.Option("--from", help="Its first day. [the latest that counts]")] = None,
+    first: Annotated[
+        str | None, typer.Option("--from", help="First day of the level. [the latest accepted one]")
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Let an accepted level count no more."""
+    """Undo an accepted level."""
     from flows import findings
 
     undone = findings.undo(*places(data_dir), patient, measure, optional_day(first))

@@ -1,4 +1,4 @@
-"""What becomes of the model: train, measure, export, and look at it. See docs/training.md and docs/evaluation.md."""
+"""What becomes of the model: train, measure, export, and look at it. See docs/training.md and docs/results.md."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -28,10 +28,10 @@ bundle_app = typer.Typer(help="Look at model bundles.", no_args_is_help=True)
 def train(
     config: Annotated[Path, typer.Argument(help="TOML file; pmfer/configs/compact.toml is the default bundle's.")],
     data: Data,
-    out: Annotated[Path, typer.Option(help="Folder of the checkpoint and the log; a run there is taken up again.")],
+    out: Annotated[Path, typer.Option(help="Folder of the checkpoint and the log; a run there is continued.")],
     landmarks: Landmarks = None,
 ) -> None:
-    """Train PMFER; a run that was stopped goes on from its last epoch."""
+    """Train PMFER; a stopped run continues after its last epoch."""
     from pmfer.runs import TrainRequest, run_training
 
     typer.echo(run_training(TrainRequest(config, data, out, landmarks)))
@@ -41,7 +41,7 @@ def train(
 def landmarks(
     config: Annotated[Path, typer.Argument(help="TOML file of the training run.")],
     data: Data,
-    mesh: Annotated[Path, typer.Option(help="A face mesh of MediaPipe; docs/training.md says which.")],
+    mesh: Annotated[Path, typer.Option(help="A face mesh by MediaPipe; docs/training.md says which.")],
     out: Annotated[Path, typer.Option(help="Parquet file to write.")],
 ) -> None:
     """Measure the shape of every training face, for `pmfer train --landmarks`."""
@@ -54,11 +54,11 @@ def landmarks(
 def ablate(
     config: Annotated[Path, typer.Argument(help="TOML file; pmfer/configs/ablation.toml suits two cores.")],
     data: Data,
-    out: Annotated[Path, typer.Option(help="Folder of the runs; what is done there is not done again.")],
+    out: Annotated[Path, typer.Option(help="Folder of the runs; finished runs there are kept.")],
     landmarks: Landmarks = None,
     seeds: Annotated[int, typer.Option(min=1, help="Runs per arm.")] = 3,
 ) -> None:
-    """Train PMFER with one part more at a time and write OUT/ablation.md and .png."""
+    """Train PMFER with one more part at a time; write OUT/ablation.md and .png."""
     from pmfer.runs import TrainRequest, run_arms
 
     typer.echo(run_arms(TrainRequest(config, data, out, landmarks), seeds))
@@ -68,22 +68,27 @@ def ablate(
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="checkpoint.pt of a training run.")],
     data: Data,
-    out: Annotated[Path, typer.Option(help="Folder of the bundle; one that is there is replaced.")],
-    crop: Annotated[Path, typer.Option(help="JSON of crop geometries, see docs/inference.md.")],
-    phrases: Annotated[Path | None, typer.Option(help="TOML of phrases of your own, see docs/phrases.md.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the bundle; an existing one is replaced.")],
+    crop: Annotated[Path, typer.Option(help="JSON of crop geometries; see docs/inference.md.")],
+    phrases: Annotated[Path | None, typer.Option(help="TOML of your own phrases; see docs/bundle.md.")] = None,
     test_looks: Annotated[
-        int | None, typer.Option(min=1, help="Times the test split was looked at for this choice, this one included.")
+        int | None,
+        typer.Option(min=1, help="How often the test split was looked at for this choice, this export included."),
     ] = None,
+    start_share: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of the weights the run started from to keep in the picture side."),
+    ] = 0.0,
 ) -> None:
-    """Export a checkpoint as a bundle, with figures of the valid and test splits on its card."""
+    """Export a checkpoint as a bundle whose card has figures of the valid and test splits."""
     from pmfer.runs import run_export
 
-    typer.echo(run_export(checkpoint, data, out, crop, phrases, test_looks))
+    typer.echo(run_export(checkpoint, data, out, crop, phrases, test_looks, start_share))
 
 
 @app.command()
 def evaluate(
-    manifest: Annotated[Path, typer.Argument(help="Manifest (CSV, Parquet) or a data set; see docs/datasets.md.")],
+    manifest: Annotated[Path, typer.Argument(help="Manifest (CSV, Parquet) or a data set; see docs/training.md.")],
     bundle: BundleName = None,
     cropped: Cropped = None,
     split: Annotated[str | None, typer.Option(help="train, valid, test or all. [test, else all]")] = None,
@@ -94,7 +99,7 @@ def evaluate(
     detector: Detector = None,
     int8: MeasureInt8 = False,
 ) -> None:
-    """Measure a bundle on labelled pictures; docs/evaluation.md explains every figure."""
+    """Measure a bundle on labelled pictures; docs/results.md explains every figure."""
     from cli.evaluate_tables import figure_tables, headline
     from flows.evaluation import EvaluateRequest, run_evaluation
 
@@ -116,7 +121,7 @@ def evaluate(
 
 @app.command()
 def robustness(
-    data: Annotated[Path, typer.Argument(help="A data set of face crops; see docs/datasets.md.")],
+    data: Annotated[Path, typer.Argument(help="A data set of face crops; see docs/training.md.")],
     bundle: BundleName = None,
     split: Annotated[str, typer.Option(help="train, valid, test or all.")] = "valid",
     landmarks: Annotated[Path | None, typer.Option(help="File of `pmfer landmarks`, for covered faces.")] = None,
@@ -134,11 +139,11 @@ def attention(
     pictures: Annotated[list[Path], typer.Argument(help="Pictures, folders of them, or a manifest (CSV, Parquet).")],
     out: Annotated[Path, typer.Option(help="Folder for the sheets, mean.png and attention.json.")],
     bundle: BundleName = None,
-    phrases: Annotated[str | None, typer.Option(help="Columns of the phrases, as au12,au04. [all]")] = None,
+    phrases: Annotated[str | None, typer.Option(help="Columns of the phrases, such as au12,au04. [all]")] = None,
     cropped: Cropped = None,
     split: Annotated[str | None, typer.Option(help="Of a manifest: train, valid, test, all. [valid, else all]")] = None,
-    faces: Annotated[int, typer.Option(min=1, help="Faces at most, evenly spread.")] = 500,
-    sheets: Annotated[int, typer.Option(min=0, help="Sheets of single faces at most.")] = 12,
+    faces: Annotated[int, typer.Option(min=1, help="Most faces to use, evenly spread.")] = 500,
+    sheets: Annotated[int, typer.Option(min=0, help="Most sheets of single faces.")] = 12,
     detector: Detector = None,
 ) -> None:
     """Show where a bundle looks for its phrases, on faces and in numbers."""

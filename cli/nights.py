@@ -65,7 +65,7 @@ def backfill(
     fps: Fps = None,
     dispatch: DispatchTo = None,
 ) -> None:
-    """Process several days in order; what is done already is left alone."""
+    """Process several days in order; finished work is left alone."""
     from flows.nightly import run_nights
 
     request = _request(source, data_dir, bundle, detector, fps, dispatch)
@@ -75,16 +75,14 @@ def backfill(
 @app.command()
 def report(
     night: Night,
-    patient: Annotated[
-        str | None, typer.Option(help="Pseudonym; left out, all patients of the day and the ward.")
-    ] = None,
+    patient: Annotated[str | None, typer.Option(help="Pseudonym. [all patients of the day, and the ward]")] = None,
     formats: Annotated[
         list[Format] | None, typer.Option("--format", help="May be repeated. [PMFER_REPORT_FORMATS, pdf]")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for copies that nothing keeps a record of.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for copies; they are not recorded anywhere.")] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Render reports of a day again from the warehouse; see docs/reports-formats.md."""
+    """Render reports of a day again from the warehouse; see docs/reports.md."""
     from flows.printing import printing_of
     from flows.report import render_by_hand
 
@@ -107,9 +105,9 @@ def simulate(
     out: Annotated[Path, typer.Option(help="Source folder to write.")],
     first: First = "2026-03-02",
     days: Annotated[int, typer.Option(min=1, help="Days.")] = 21,
-    seed: Annotated[int, typer.Option(help="Another seed draws other patients.")] = 0,
+    seed: Annotated[int, typer.Option(help="Another seed simulates other patients.")] = 0,
 ) -> None:
-    """Draw a ward of synthetic patients with a known truth."""
+    """Simulate a ward of synthetic patients with a known truth."""
     from cli.demo import simulate_ward
 
     first_day = day(first)
@@ -119,7 +117,7 @@ def simulate(
 
 @app.command()
 def demo(data_dir: Annotated[Path, typer.Option(help="Folder for everything.")] = DEMO) -> None:
-    """Simulate a ward over three weeks, run the nightly flow over it and say where the results are."""
+    """Simulate a ward over three weeks, run the nightly flow on it and say where the results are."""
     from cli.demo import run_demo
 
     run_demo(data_dir, PlainConsole())

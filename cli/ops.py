@@ -60,7 +60,7 @@ def status(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the last nights as readers of the warehouse see them, which are not finished, and how the last run ended."""
+    """Show the last nights as readers see them, which of them are not finished, and how the last run ended."""
     from flows.monitoring import metrics_path, read_metrics
     from flows.unfinished import unfinished_nights
 
@@ -88,7 +88,7 @@ def backup(
     out: Annotated[
         Path | None,
         typer.Argument(
-            help="Folder to write; new or empty, outside of the data folder. Left out: one below PMFER_BACKUP_TO."
+            help="Folder to write: new or empty, outside the data folder. [a new one below PMFER_BACKUP_TO]"
         ),
     ] = None,
     data_dir: DataDir = None,
@@ -124,7 +124,7 @@ def deploy(
     source: Source = None,
     data_dir: DataDir = None,
     gpus: Annotated[
-        int | None, typer.Option(min=1, help="Shards that may run at the same time. [as it is, at first 1]")
+        int | None, typer.Option(min=1, help="Shards that may run at the same time. [unchanged; at first 1]")
     ] = None,
 ) -> None:
     """Make work pools, queues, limits and deployments on the Prefect server; repeat it after every update."""
@@ -142,11 +142,11 @@ def deploy(
 
 @app.command()
 def server(
-    host: Annotated[str, typer.Option(help="Address to listen at; another than this one only behind TLS.")] = LOOPBACK,
+    host: Annotated[str, typer.Option(help="Address to listen on; use another one only behind TLS.")] = LOOPBACK,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port.")] = PORT,
     data_dir: DataDir = None,
 ) -> None:
-    """Run Prefect's server; it asks for the secret in DATA_DIR/server/secret, which is made at the first start."""
+    """Run Prefect's server; clients need the secret in DATA_DIR/server/secret, which the first start makes."""
     from flows.prefect_server import become_server
 
     become_server(DataFolder(read_settings(data_dir=data_dir).data_dir.absolute()), host, port)
@@ -156,10 +156,10 @@ def server(
 def worker(
     pool: Annotated[str, typer.Argument(help="Work pool: pmfer, or pmfer-gpu for shards.")],
     limit: Annotated[int, typer.Option(min=1, help="Runs at the same time.")] = 1,
-    name: Annotated[str | None, typer.Option(help="Name of the worker. [by the machine]")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the worker. [after the machine]")] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Take runs from a work pool of the Prefect server; refuses a server that asks for no secret."""
+    """Run what is in a work pool of the Prefect server; a server that asks for no secret is refused."""
     from flows.prefect_server import become_worker
 
     become_worker(read_settings(data_dir=data_dir), pool, limit, name)

@@ -41,8 +41,8 @@ DispatchTo = Annotated[
 ]
 
 # of commands that train and measure
-Data = Annotated[Path, typer.Option("--data", help="Data set: a file or folder; see docs/datasets.md.")]
-Kind = Annotated[str | None, typer.Option(help="Data set, where it is not found out; e.g. affectnet7.")]
+Data = Annotated[Path, typer.Option("--data", help="Data set: a file or folder; see docs/training.md.")]
+Kind = Annotated[str | None, typer.Option(help="Data set, if it cannot be detected, such as affectnet7.")]
 Landmarks = Annotated[Path | None, typer.Option(help="File of `pmfer landmarks`.")]
 Cropped = Annotated[
     bool | None, typer.Option("--cropped/--whole", help="Face crops, or pictures to find faces in. [by set, size]")

@@ -45,7 +45,7 @@ def import_consents(
 
 @consent_app.command("list")
 def list_consents(
-    patient: Annotated[str | None, typer.Option(help="Pseudonym; left out, all patients.")] = None,
+    patient: Annotated[str | None, typer.Option(help="Pseudonym. [all patients]")] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Show the register of consents."""
@@ -57,7 +57,9 @@ def list_consents(
 @events_app.command("import")
 def import_events(
     file: Annotated[Path, typer.Argument(help="CSV file; see docs/analysts.md.")],
-    zone: Annotated[str | None, typer.Option(help="Zone of times without an offset, as Europe/Berlin.")] = None,
+    zone: Annotated[
+        str | None, typer.Option(help="Time zone of times without an offset, such as Europe/Berlin.")
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Import doses, therapies, transfers and other care events into the warehouse."""

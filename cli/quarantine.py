@@ -15,13 +15,13 @@ from pmfer.errors import QuarantineReason
 SHORT_ID = 12  # characters of an identifier in the table; any beginning that is unique will do in a command
 COLUMNS = ("source_uri", "reason", "message")  # what fits beside each other; `show` has the rest
 
-app = typer.Typer(help="Look after quarantined sessions.", no_args_is_help=True)
+app = typer.Typer(help="Show, retry or forget quarantined sessions.", no_args_is_help=True)
 
 AsJsonLines = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
 Names = Annotated[list[str] | None, typer.Argument(help="Identifiers, or their beginnings, or paths in the source.")]
 Since = Annotated[str | None, typer.Option("--from", help="First night, YYYY-MM-DD.")]
 Until = Annotated[str | None, typer.Option("--to", help="Last night, YYYY-MM-DD.")]
-Reason = Annotated[QuarantineReason | None, typer.Option(help="Only what was quarantined for this reason.")]
+Reason = Annotated[QuarantineReason | None, typer.Option(help="Only sessions quarantined for this reason.")]
 
 
 @app.command("list")
@@ -32,7 +32,7 @@ def list_(
     as_json: AsJsonLines = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Show what is in quarantine now."""
+    """List the sessions in quarantine."""
     from flows.quarantine import Choice, look
 
     rows = look(*places(data_dir), Choice((), optional_day(since), optional_day(until), reason))
@@ -65,7 +65,7 @@ def replay(
     reason: Reason = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Try sessions again tonight, although the same bytes had trouble before."""
+    """Try sessions again in the next scheduled night."""
     from flows.quarantine import Choice, ask_again
 
     data, warehouse = places(data_dir)
@@ -84,7 +84,7 @@ def drop(
     yes: Yes = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Forget quarantined sessions; a file that still lies in the source comes back when its night is run."""
+    """Forget quarantined sessions; a file still in the source comes back when its night is run."""
     from flows.quarantine import Choice, chosen, forget
 
     data, warehouse = places(data_dir)

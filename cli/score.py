@@ -63,9 +63,11 @@ class ScoredFile:
 def score(
     videos: Annotated[list[Path], typer.Argument(help="Video files.")],
     out: Annotated[
-        Path | None, typer.Option(help="Folder for STEM.parquet of each video; left out, nothing is written.")
+        Path | None, typer.Option(help="Folder for STEM.parquet of each video. [nothing is written]")
     ] = None,
-    format_: Annotated[TableFormat, typer.Option("--format", help="What is written to --out.")] = TableFormat.PARQUET,
+    format_: Annotated[
+        TableFormat, typer.Option("--format", help="Format of the tables in --out.")
+    ] = TableFormat.PARQUET,
     annotate: Annotated[
         bool,
         typer.Option(
@@ -75,7 +77,8 @@ def score(
     fps: Fps = None,
     every_frame: Annotated[bool, typer.Option("--every-frame", help="Score every frame.")] = False,
     int8: Annotated[
-        bool | None, typer.Option("--int8/--float32", help="Precision of the model. [PMFER_INT8, by the machine]")
+        bool | None,
+        typer.Option("--int8/--float32", help="Precision of the model. [PMFER_INT8; depends on the machine]"),
     ] = None,
     bundle: BundleName = None,
     detector: Detector = None,

@@ -21,7 +21,7 @@ from flows.writing import record_reading
 from pmfer.errors import ConfigurationError
 from warehouse.address import Address
 from warehouse.ask import UTC, Answer, Reader, ask, check, confine, interruptible
-from warehouse.connection import open_reader
+from warehouse.connection import find_plain_views, open_reader
 
 FORMATS = ("table", "csv", "json", "parquet")
 _ENDINGS = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
@@ -92,6 +92,7 @@ def confined_reader(data: DataFolder, warehouse: Address, time_zone: str) -> Ite
     """
     data.require_writable()
     with tempfile.TemporaryDirectory(prefix="pmfer-") as spill, closing(open_reader(warehouse)) as connection:
+        find_plain_views(connection)
         confine(connection, warehouse, Path(spill), time_zone)
         yield connection
 

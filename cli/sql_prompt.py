@@ -18,13 +18,16 @@ from warehouse.reach import relation_names
 
 GREETING = """\
 What was published last, read-only. Begin with
-  FROM plain.days;        a row per patient and day
-  FROM plain.sessions;    a row per session
-  FROM plain.frames;      a row per sampled frame
-  DESCRIBE plain.days;    its columns; docs/analysts.md has queries to copy
-A query ends with a semicolon. Ctrl-D, or .quit, ends this."""
+  FROM plain.days LIMIT 5;        a row per patient and day
+  FROM plain.sessions LIMIT 5;    a row per session
+  FROM plain.frames LIMIT 5;      a row per sampled frame
+  FROM flags LIMIT 5;             a row per flag that a report raised
+  DESCRIBE plain.days;            its columns; docs/analysts.md has queries to copy
+A query ends with a semicolon. .tables names all there is. Ctrl-D, or .quit, ends this."""
+BEGIN_WITH = ("plain.days", "plain.sessions", "plain.frames", "flags")
 FIRST, MORE = "pmfer> ", "  ...> "
 QUIT = (".quit", ".exit", "\\q")
+TABLES = ".tables"
 
 
 def run_prompt(
@@ -60,11 +63,20 @@ def run_prompt(
                     if line.strip():
                         return
                     continue
+                if not lines and line.strip() == TABLES:
+                    console.print(all_relations(connection))
+                    continue
                 lines.append(line)
                 if line.rstrip().endswith(";"):
                     _answer(connection, data, "\n".join(lines), limit, console)
                     lines = []
         console.print()
+
+
+def all_relations(connection: Reader) -> str:
+    """The tables and views, those to begin with first."""
+    others = [name for name in relation_names(connection) if name not in BEGIN_WITH]
+    return f"Begin with {', '.join(BEGIN_WITH)}.\nEverything else: {', '.join(others)}."
 
 
 def complete_names(connection: Reader) -> None:

@@ -18,22 +18,22 @@ warehouse_app = typer.Typer(help="Look after the warehouse.", no_args_is_help=Tr
 
 @app.command()
 def sql(
-    query: Annotated[str | None, typer.Argument(help="One SQL query; -: standard input; left out: a prompt.")] = None,
+    query: Annotated[str | None, typer.Argument(help="One SQL query; - reads standard input. [a prompt]")] = None,
     file: Annotated[Path | None, typer.Option(help="File with the query.")] = None,
     parameters: Annotated[
-        list[str] | None, typer.Option("--param", help="NAME=VALUE of $NAME in the query; may be repeated.")
+        list[str] | None, typer.Option("--param", help="NAME=VALUE for $NAME in the query; may be repeated.")
     ] = None,
     format_: Annotated[
         str | None, typer.Option("--format", help="table, csv, json (one object per line), parquet. [by --out, table]")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write instead of standard output.")] = None,
-    limit: Annotated[int, typer.Option(min=0, help="Rows of a table at most, 0 for all.")] = 50,
+    limit: Annotated[int, typer.Option(min=0, help="Most rows to show in a table, 0 for all.")] = 50,
     time_zone: Annotated[
-        str, typer.Option(help="Zone in which times are shown and hours are counted, as Europe/Berlin.")
+        str, typer.Option(help="Time zone in which times are shown and hours counted, such as Europe/Berlin.")
     ] = "UTC",
     data_dir: DataDir = None,
 ) -> None:
-    """Ask the warehouse, read-only; without a query, at a prompt. See docs/analysts.md."""
+    """Query the warehouse, read-only; without a query, open a prompt. See docs/analysts.md."""
     from cli.sql import make_request, run_sql
     from cli.sql_prompt import run_prompt
 
@@ -66,7 +66,7 @@ def export(
     last: OptionalLast = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Write the warehouse as Parquet files by day that anything reads; see docs/analysts.md."""
+    """Export the warehouse as Parquet files by day, for any tool; see docs/analysts.md."""
     from flows.export import export_warehouse
 
     for line in export_warehouse(*places(where_to_look(data_dir)), out, optional_day(first), optional_day(last)):
@@ -75,7 +75,7 @@ def export(
 
 @warehouse_app.command()
 def retain(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
     data_dir: DataDir = None,
 ) -> None:
     """Delete data past its retention period, as set by PMFER_RETAIN_..._DAYS; every night does so too."""
@@ -103,7 +103,7 @@ def verify(data_dir: DataDir = None) -> None:
 
 @warehouse_app.command()
 def check(data_dir: DataDir = None) -> None:
-    """Check the contracts: ranges, sums, owners, counts, order, uniqueness; each night checks what it loaded."""
+    """Check the contracts: ranges, sums, owners, counts, order, uniqueness. Each night checks what it loaded."""
     from flows.verify import check_contracts
 
     check_contracts(places(where_to_look(data_dir))[1], typer.echo)

@@ -38,7 +38,7 @@ DOTENV = Path(".env")  # of the working directory, as for Prefect, which reads i
 CONFIG_FILE = Path("pmfer.toml")
 # Variables of ours that are no settings, and what they are.
 OTHER_VARIABLES = {
-    "PMFER_CONFIG": "path of the TOML file, in place of `pmfer.toml` in the working directory",
+    "PMFER_CONFIG": "path of the TOML file, instead of `pmfer.toml` in the working directory",
     "PMFER_HOME": "folder of the program on a worker's machine, read by prefect.yaml",
     "PMFER_SNAPSHOT": "snapshot that docs/analysts.ipynb opens",
 }
@@ -97,30 +97,32 @@ class Settings(BaseSettings):
     warehouse: str | None = Field(
         None,
         repr=False,  # a password may stand in it
-        description="address of the warehouse (warehouse.md); left out, a file below the data folder",
+        description="address of the warehouse (warehouse.md); default: a file below the data folder",
     )
     warehouse_key: SecretStr | None = Field(
-        None, description="32 random bytes in base64; left out, nothing is encrypted"
+        None, description="32 random bytes in base64; without a key nothing is encrypted"
     )
-    warehouse_key_file: Path | None = Field(None, description="private file with the key, in place of the key itself")
+    warehouse_key_file: Path | None = Field(None, description="private file with the key, instead of the key itself")
     s3_key_id: str | None = Field(None, description="access to the object storage of a lake's files")
     s3_secret: SecretStr | None = Field(None, description="the secret that belongs to it")
     s3_region: str = Field("us-east-1", description="region of the object storage")
-    s3_endpoint: str | None = Field(None, description="host:port of a store other than AWS; http:// without TLS")
+    s3_endpoint: str | None = Field(
+        None, description="host:port of a store other than AWS; with http:// in front: without TLS"
+    )
     sftp_key_file: Path | None = Field(
-        None, description="private key for a source on SFTP; left out, the agent's and the account's keys"
+        None, description="private key for a source on SFTP; default: the agent's and the account's keys"
     )
     sftp_known_hosts: Path | None = Field(
-        None, description="keys of SFTP hosts; left out, `~/.ssh/known_hosts` of the account"
+        None, description="keys of SFTP hosts; default: `~/.ssh/known_hosts` of the account"
     )
     source_settle_s: float = Field(
-        60.0, ge=0, description="seconds since a file was last written before which it may still be growing"
+        60.0, ge=0, description="seconds after the last write for which a file may still be growing"
     )
     source_done_marker: Marker = Field(
-        None, description="suffix, such as .done, of a file that says of a recording that it is whole"
+        None, description="suffix, such as .done, of a file that says that a recording is complete"
     )
     video_max_bytes: Positive = Field(
-        64 * 1024**3, description="bytes of a recording; a larger file is neither copied nor scored"
+        64 * 1024**3, description="bytes of a recording, at most; a larger file is neither copied nor scored"
     )
     video_max_pixels: Positive = Field(8192 * 4320, description="pixels of a picture, at most")
     video_max_frames: Positive = Field(5_000_000, description="frames of a recording, at most: a day at 58 a second")
@@ -136,36 +138,38 @@ class Settings(BaseSettings):
     dispatch: Dispatch = Field(
         Dispatch.PROCESS, description="who scores: `process`, or `workers` of Prefect (operations.md)"
     )
-    shard_s: float = Field(3600.0, gt=0, description="seconds of video, by its size, that one worker takes at a time")
+    shard_s: float = Field(
+        3600.0, gt=0, description="seconds of video, estimated from file sizes, that one worker takes at a time"
+    )
     int8: bool | None = Field(
         None,
-        description="score with the bundle's int8 graph; left out, where the machine of the night gains from it, and "
+        description="score with the bundle's int8 graph; default: if the machine of the night gains from it, but "
         "never on workers, which may be of different kinds (performance.md)",
     )
     consent_required: bool = Field(
         False, description="a patient without a record of consent is not scored, whatever the sidecar says"
     )
-    retain_frames_days: Days = Field(None, description="days that rows of single frames are kept; left out, for good")
+    retain_frames_days: Days = Field(None, description="days that rows of single frames are kept; default: for good")
     retain_sessions_days: Days = Field(None, description="days that everything of a session is kept")
     retain_reports_days: Days = Field(None, description="days that reports are kept, in all formats")
-    retain_staged_days: Days = Field(None, description="days that what a killed run left in `staging/` is kept")
+    retain_staged_days: Days = Field(None, description="days that files of a killed run in `staging/` are kept")
     retain_quarantine_days: Days = Field(None, description="days that rows of quarantine are kept")
     retain_backups_days: Days = Field(None, description="days that backups in `backup_to` are kept")
     backup_to: Path | None = Field(
         None, description="folder, on another disk, for backups of `pmfer backup` and the deployment `maintenance`"
     )
     name_map: Path | None = Field(
-        None, description="CSV or Parquet of `patient_id` and `name`, for the print of reports only"
+        None, description="CSV or Parquet of `patient_id` and `name`, used only to print reports"
     )
     report_formats: Formats = Field(
-        (Format.PDF,), description="forms in which every report is written: pdf, html, json, fhir (reports-formats.md)"
+        (Format.PDF,), description="forms in which every report is written: pdf, html, json, fhir (reports.md)"
     )
     report_rules: Rules = Field(
         (Rule.BEYOND_LIMITS, Rule.EWMA, Rule.CHANGE),
-        description="rules that raise a flag; what each costs stands in statistics.md",
+        description="rules that raise a flag; statistics.md says what each costs",
     )
     report_recipients: Path | None = Field(
-        None, description="TOML file of those who get PDFs under a password of their own (reports-formats.md)"
+        None, description="TOML file of recipients who get PDFs under a password of their own (reports.md)"
     )
     report_open_pdf: bool = Field(False, description="with recipients: also write the PDF that anybody can open")
     report_language: Literal["en", "de"] = Field("en", description="language of the printed words")
@@ -174,22 +178,25 @@ class Settings(BaseSettings):
         None, description="whom staff may ask about a report: one line that is printed on it"
     )
     report_processes: Annotated[int | None, Field(ge=1)] = Field(
-        None, description="processes that render reports; left out, one per core"
+        None, description="processes that render reports; default: one per core"
     )
-    actor: str | None = Field(None, description="who acts, for the audit log; left out, the system's account")
+    actor: str | None = Field(None, description="who acts, for the audit log; default: the system's account")
     log_format: Literal["human", "json"] = Field("human", description="lines for people, or one JSON object per line")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least level that is logged")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="lowest level that is logged")
     metrics_file: Path | None = Field(
-        None, description="Prometheus textfile written after each night; left out, `metrics/pmfer.prom` (data folder)"
+        None, description="Prometheus textfile written after each night; default: `metrics/pmfer.prom` (data folder)"
     )
     notify_urls: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_urls)] = Field(
-        (), description="Apprise addresses that are told of nights, with white space between them"
+        (), description="Apprise addresses that get notices, separated by white space"
     )
     notify_on: Annotated[tuple[NoticeOf, ...], NoDecode, BeforeValidator(_words)] = Field(
-        ("failure", "abstention"), description="what they are told of: failure, abstention, completion"
+        ("failure", "abstention"), description="when they get a notice: failure, abstention, completion"
     )
     notify_abstention_share: float = Field(
-        0.5, ge=0, le=1, description="share of a night's sampled frames without scores from which abstention is told"
+        0.5,
+        ge=0,
+        le=1,
+        description="share of a night's sampled frames without scores from which an abstention notice is sent",
     )
 
     @property

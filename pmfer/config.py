@@ -85,7 +85,7 @@ class ScheduleConfig(_Section):
 class DataConfig(_Section):
     """What lies at --data."""
 
-    kind: DataKind | None = None  # a data set of docs/datasets.md; found out if not given
+    kind: DataKind | None = None  # a data set of docs/training.md; found out if not given
     landmarks: bool = False  # targets, covers and roll come from each face's shape; needs a file of `pmfer landmarks`
 
 

@@ -1,4 +1,4 @@
-"""Evaluation of an exported bundle (docs/evaluation.md). What is measured is the file that ships, not a checkpoint."""
+"""Evaluation of an exported bundle (docs/results.md). What is measured is the file that ships, not a checkpoint."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -127,7 +127,7 @@ def expression_figures(
 
 
 def measure(probabilities: Probabilities, au_scores: Mapping[str, Floats], samples: Samples) -> dict[str, Any]:
-    """All figures of a bundle's scores on labelled pictures; docs/evaluation.md explains every key.
+    """All figures of a bundle's scores on labelled pictures; docs/results.md explains every key.
 
     Args:
         probabilities: [N, 8] in the order of `pmfer.expressions`; NaN where no face was found. A set that lacks an

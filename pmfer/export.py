@@ -26,7 +26,7 @@ from pmfer.bundle import (
     sha256_file,
     write_card,
 )
-from pmfer.checkpoint import load_checkpoint
+from pmfer.checkpoint import keep_of_start, load_checkpoint
 from pmfer.config import TrainConfig
 from pmfer.corruptions import corrupt_at_random
 from pmfer.covers import REGIONS
@@ -52,6 +52,7 @@ def export_bundle(
     source: tuple[str, str] = (ferplus.TITLE, ferplus.TERMS),
     phrases: Path | None = None,
     test_looks: int | None = None,
+    start_share: float = 0.0,
 ) -> Bundle:
     """Write the bundle of `checkpoint` to the folder `out`, replacing a bundle that is there.
 
@@ -64,13 +65,16 @@ def export_bundle(
         source: title and licence of the training data, for the card.
         phrases: file of phrases of a user's own, see own_phrases.
         test_looks: how often `test` was looked at while this model was chosen, this time included; None: not recorded.
+        start_share: how much of the weights that the run started from is kept in the picture side, 0..1.
 
     Raises:
-        TrainingError: the checkpoint is unusable.
+        TrainingError: the checkpoint is unusable, or the one that it started from.
         ConfigurationError: the file of phrases is wrong, or has words that mean nothing to the model; or the CLIP that
             it started from is no longer where it was.
     """
     config, model, normalisation, epochs = load_checkpoint(checkpoint)
+    if start_share:
+        keep_of_start(model, config, start_share)
     own = _read_own_phrases(phrases, config) if phrases else ()
     tells_covers = config.data.landmarks and config.loss.visibility > 0
     decision = _decide(model, valid, normalisation, own, tells_covers=tells_covers)
@@ -87,6 +91,7 @@ def export_bundle(
             "epochs": epochs,
             "code_version": __version__,
             "start": config.start or (config.clip.checkpoint if config.backend == "clip" else None),
+            "start_share": start_share,
             "config": config.model_dump(mode="json"),
         }
         card = replace(card, training=training)

@@ -154,9 +154,11 @@ def _start(card: BundleCard) -> str:
     if checkpoint is None:
         return "The picture\nside was trained from scratch: no other weights went into it."
     if card.training["config"].get("start"):
+        kept = card.training.get("start_share")
+        mean = f" The\npicture side is the mean of those weights ({kept:.0%}) and the trained ones." if kept else ""
         return (
             f"All\nweights started from `{checkpoint}`, a checkpoint of an earlier run: what that run was trained on\n"
-            "and where its weights came from counts here as well."
+            f"and where its weights came from counts here as well.{mean}"
         )
     return (
         f"Both\nsides started from `{checkpoint}`; the terms of its training data apply as well. Training\nfaces were "

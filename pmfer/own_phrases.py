@@ -1,6 +1,6 @@
 """Phrases of a user's own, baked into a bundle at export: other words for an action unit, or a phrase beside the units.
 
-A file of phrases is TOML, one table per phrase; see docs/phrases.md:
+A file of phrases is TOML, one table per phrase; see docs/bundle.md:
 
     [au12]
     phrase = "mouth corners lifted towards the cheeks"
@@ -81,9 +81,9 @@ def read_phrases(path: Path) -> tuple[BakedPhrase, ...]:
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read ({error.strerror}); give a TOML file of phrases") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: not valid TOML ({error}); see docs/phrases.md") from None
+        raise ConfigurationError(f"{path}: not valid TOML ({error}); see docs/bundle.md") from None
     if not tables:
-        raise ConfigurationError(f"{path}: no phrases in it; see docs/phrases.md")
+        raise ConfigurationError(f"{path}: no phrases in it; see docs/bundle.md")
     return tuple(_parse(path, key, table) for key, table in tables.items())
 
 
@@ -147,9 +147,9 @@ def _parse(path: Path, key: str, table: object) -> BakedPhrase:
     except ValidationError as error:
         first = error.errors()[0]
         what = ": ".join([*(str(part) for part in first["loc"]), first["msg"]])
-        raise ConfigurationError(f"{path}: {key}: {what}; see docs/phrases.md") from None
+        raise ConfigurationError(f"{path}: {key}: {what}; see docs/bundle.md") from None
     except _EntryError as error:
-        raise ConfigurationError(f"{path}: {key}: {error}; see docs/phrases.md") from None
+        raise ConfigurationError(f"{path}: {key}: {error}; see docs/bundle.md") from None
 
 
 class _EntryError(Exception):

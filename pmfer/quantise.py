@@ -32,7 +32,7 @@ def main() -> None:
     """Add the int8 graph to a bundle that was trained on FERPlus: `python -m pmfer.quantise BUNDLE FERPLUS.parquet`."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("bundle", type=Path, help="folder of the bundle, which is changed")
-    parser.add_argument("data", type=Path, help="FERPlus, as docs/datasets.md says")
+    parser.add_argument("data", type=Path, help="FERPlus, as docs/training.md says")
     options = parser.parse_args()
     faces = {split: read_ferplus(options.data, split) for split in ("train", "valid", "test")}
     bundle = add_int8(load_bundle(options.bundle), faces.pop("train"), faces)

@@ -69,13 +69,19 @@ def run_arms(request: TrainRequest, seeds: int) -> str:
 
 
 def run_export(
-    checkpoint: Path, data: Path, out: Path, crop: Path, phrases: Path | None, test_looks: int | None
+    checkpoint: Path,
+    data: Path,
+    out: Path,
+    crop: Path,
+    phrases: Path | None,
+    test_looks: int | None,
+    start_share: float = 0.0,
 ) -> str:
     """Export a checkpoint with figures of the valid and test splits; returns a line with the bundle's digest."""
     config = load_checkpoint(checkpoint)[0]
     valid, test = read_measured_faces(data, config.size_px, kind=config.data.kind)
     source = data_terms(data, config.data.kind)
-    bundle = export_bundle(checkpoint, out, read_crop_file(crop), valid, test, source, phrases, test_looks)
+    bundle = export_bundle(checkpoint, out, read_crop_file(crop), valid, test, source, phrases, test_looks, start_share)
     return f"{bundle.path}  {bundle.digest}"
 
 

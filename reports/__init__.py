@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Format(StrEnum):
-    """One form of a report; docs/reports-formats.md describes each. Here, so that settings can name it at no cost."""
+    """One form of a report; docs/reports.md describes each. Here, so that settings can name it at no cost."""
 
     PDF = "pdf"  # PDF/UA-1, for print
     HTML = "html"  # the same page for the screen, one file

@@ -6,7 +6,7 @@ therefore no `issued`, and no Provenance, which would need the time of recording
 and measure, so a report that is made again replaces the earlier one.
 
 The code systems are ours: URNs that nobody registered, because no LOINC or SNOMED CT code stands for what these
-measures are. A receiver maps them or shows their text; docs/reports-formats.md lists them.
+measures are. A receiver maps them or shows their text; docs/reports.md lists them.
 """
 
 # mypy: untyped-calls-exclude=fhirclient

@@ -126,7 +126,10 @@ def test_what_runs_a_night_is_pinned_with_hashes_and_as_the_tests_have_it() -> N
     tested = {canonicalize_name(name): version for name, version in tested.items()}
     pinned = {name: version for name, version, _ in blocks}
     assert {name: version for name, version in pinned.items() if tested.get(name, version) != version} == {}
-    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
-    assert {canonicalize_name(Requirement(line).name) for line in wanted} <= pinned.keys()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert {canonicalize_name(Requirement(line).name) for line in project["dependencies"]} <= pinned.keys()
+    extras = [Requirement(line) for lines in project["optional-dependencies"].values() for line in lines]
+    assert {canonicalize_name(extra.name) for extra in extras} <= tested.keys()
+    assert all(extra.specifier.contains(tested[canonicalize_name(extra.name)]) for extra in extras)
     assert "imageio-ffmpeg" not in pinned  # under the GPL, and never run
     assert "://" not in lock

@@ -101,6 +101,14 @@ def open_reader(place: Address | Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
+def find_plain_views(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let the queries of a reader name the views of `plain` without their schema where nothing else has the name.
+
+    So `FROM days` is answered; `FROM sessions` and `FROM frames` stay the complete ones, on which queries in use rely.
+    """
+    connection.execute("SET search_path = 'warehouse.main,warehouse.plain'")
+
+
 def require_opens(address: FileAddress) -> None:
     """Make sure that a file's snapshot is a database that the key opens, of whichever schema.
 

@@ -7,13 +7,13 @@ from warehouse.migrate import migrate
 _HEAD = """\
 # Data dictionary
 
-What every column means. Begin with the three views of the schema `plain`; the other views, tables and macros hold
-everything that is known. This file is made from the comments in the database, which any DuckDB client shows as well:
-change them in a migration, then write it again with `pmfer warehouse dictionary`.
+Look up here what every column means, with its unit and range. Begin with the three views of the schema `plain`; the
+other views, tables and macros hold everything else. This file is made from the comments in the database, which any
+DuckDB client shows as well: change them in a migration, then write the file again with `pmfer warehouse dictionary`.
 
-Times are `TIMESTAMP WITH TIME ZONE`, but `local_time`, which is what the clock on the wall showed. Missing is `NULL`,
-with a reason beside it, and never 0. Names say the unit: `_s` seconds, `_px` pixels, `_deg` degrees, `_at` a point in
-time.
+Times are `TIMESTAMP WITH TIME ZONE`, except `local_time`, which is the time that the clock on the wall showed. Missing
+is `NULL`, with a reason beside it, and never 0. Names give the unit: `_s` seconds, `_px` pixels, `_deg` degrees, `_at`
+a point in time.
 """
 
 

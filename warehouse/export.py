@@ -4,9 +4,10 @@
     FOLDER/data-dictionary.md                         what every column means
     FOLDER/manifest.json                              what was written, with the hash of every file
     FOLDER/bundles.parquet                            the models
-    FOLDER/frames/date=2026-03-02/data.parquet        and so on for every day and DAILY
+    FOLDER/frames/date=2026-03-02/data.parquet        and so on for every day and kind of row
 
-The key `date` of the folders is no column of the files, which have their own: tools that join both then agree.
+The key `date` of the folders is no column of the files, which have their own: tools that join both then agree. What is
+exported is listed once, in EXPORTED. It leaves out names of files and of staff: a file can be named after a patient.
 """
 
 import hashlib
@@ -26,16 +27,145 @@ from warehouse.sql import quoted
 from warehouse.transaction import one_line_errors
 
 MANIFEST = "manifest.json"
-DAILY = ("frames", "session_summary", "care_events", "findings")
-WHOLE = ("bundles", "accepted_levels")
+
+
+@dataclass(frozen=True)
+class _Relation:
+    """A kind of row that is exported."""
+
+    rows: str  # query; where rows are exported by day, of the day $day
+    days: str | None = None  # query of the days that may have rows; None: all rows are one file, whatever their day
+
+
+_DAYS_OF_SESSIONS = "SELECT session_date FROM sessions"
+
+# What is exported, by the names that the data dictionary has.
+EXPORTED = {
+    "patient_days": _Relation(
+        """
+        FROM patient_days
+        WHERE session_date = $day
+        ORDER BY patient_id
+        """,
+        _DAYS_OF_SESSIONS,
+    ),
+    "session_summary": _Relation(
+        """
+        FROM session_summary
+        WHERE session_date = $day
+        ORDER BY patient_id, started_at, scoring_id
+        """,
+        _DAYS_OF_SESSIONS,
+    ),
+    "frames": _Relation(
+        """
+        FROM frames
+        WHERE session_date = $day
+        ORDER BY patient_id, started_at, scoring_id, frame_index
+        """,
+        _DAYS_OF_SESSIONS,
+    ),
+    "frame_extra_scores": _Relation(
+        """
+        SELECT patient_id, session_date, bundle_id, options_sha256, frame_extra_scores.*
+        FROM frame_extra_scores
+        JOIN scorings USING (scoring_id, session_id)
+        JOIN sessions USING (session_id)
+        WHERE session_date = $day
+        ORDER BY patient_id, started_at, scoring_id, frame_index, phrase_key
+        """,
+        _DAYS_OF_SESSIONS,
+    ),
+    "episodes": _Relation(
+        """
+        SELECT patient_id, session_date, session_id, bundle_id, options_sha256, episodes.*
+        FROM episodes
+        JOIN scorings USING (scoring_id)
+        JOIN sessions USING (session_id)
+        WHERE session_date = $day
+        ORDER BY patient_id, started_at, scoring_id, start_s, kind
+        """,
+        _DAYS_OF_SESSIONS,
+    ),
+    "care_events": _Relation(
+        """
+        SELECT * EXCLUDE (source, imported_at)
+        FROM care_events
+        WHERE event_date = $day
+        ORDER BY patient_id, started_at, event_id
+        """,
+        "SELECT event_date FROM care_events",
+    ),
+    "findings": _Relation(
+        """
+        FROM findings
+        WHERE session_date = $day
+        ORDER BY patient_id, bundle_id, options_sha256, measure
+        """,
+        "SELECT session_date FROM findings",
+    ),
+    # Whoever did not consent is counted, and not named. The path of a video, and the message with it, stay here.
+    "quarantine": _Relation(
+        """
+        SELECT
+            night, reason,
+            if(reason = 'no_consent', NULL, patient_id) AS patient_id,
+            if(reason = 'no_consent', NULL, session_id) AS session_id,
+            first_seen_at
+        FROM quarantine
+        WHERE night = $day
+        ORDER BY reason, patient_id, session_id, first_seen_at
+        """,
+        "SELECT night FROM quarantine",
+    ),
+    "accepted_levels": _Relation("""
+        SELECT * EXCLUDE (actor)
+        FROM accepted_levels
+        ORDER BY patient_id, measure, from_date, accepted_at
+    """),
+    "bundles": _Relation("""
+        FROM bundles
+        ORDER BY bundle_id
+    """),
+    "bundle_phrases": _Relation("""
+        FROM bundle_phrases
+        ORDER BY bundle_id, phrase_key
+    """),
+}
+_DAILY = tuple(name for name, relation in EXPORTED.items() if relation.days is not None)
+_WHOLE = tuple(name for name, relation in EXPORTED.items() if relation.days is None)
+
+# The days of which there is something to export, from $first to $last, both included; NULL: without limit.
+_EXPORT_DAYS = f"""
+    SELECT day
+    FROM (
+        {" UNION ".join(sorted({relation.days for relation in EXPORTED.values() if relation.days is not None}))}
+    ) AS dated (day)
+    WHERE ($first IS NULL OR day >= $first) AND ($last IS NULL OR day <= $last)
+    ORDER BY day
+"""
 
 _README = """\
 # An export of the PMFER warehouse
 
 Parquet files, a folder per kind of row, in it a folder per local calendar day. `data-dictionary.md` explains every
-column, `manifest.json` lists the files with their hashes. `session_summary` has one row per session and model, `frames`
-one per sampled frame; `bundle_id` says which model, as in `bundles.parquet`. `findings` has one per patient, day and
-measure: what the report said. `accepted_levels.parquet` has the new usual levels that people accepted.
+column, `manifest.json` lists the files with their hashes.
+
+| name | a row per |
+| --- | --- |
+| `patient_days` | patient and day, by the active model |
+| `session_summary` | session and model |
+| `frames` | sampled frame and model |
+| `frame_extra_scores` | scored frame and phrase of the house's own, where a model has such phrases |
+| `episodes` | smile, lowered brow, time with closed eyes, or episode of pain-related facial activity |
+| `care_events` | dose, therapy, transfer or other care event |
+| `findings` | patient, day and measure: what the report said |
+| `quarantine` | session that could not be scored, by the night; who did not consent is not named |
+| `accepted_levels.parquet` | new usual level that a person accepted |
+| `bundles.parquet` | model, by the `bundle_id` of the other rows |
+| `bundle_phrases.parquet` | phrase of a model, with its wording |
+
+`episodes` and `frame_extra_scores` also say whose session it was, on which day, and which model scored it.
 
 {reading}
 Three things to keep in mind: compare a patient with their own past, never patients with each other; compare scores of
@@ -78,21 +208,6 @@ class Export:
     manifest_sha256: str  # of the manifest, which has the hashes of all Parquet files
 
 
-# The days of which there is something to export, from $first to $last, both included; NULL: without limit.
-_EXPORT_DAYS = """
-    SELECT day
-    FROM (
-        SELECT session_date AS day FROM sessions
-        UNION
-        SELECT event_date FROM care_events
-        UNION
-        SELECT session_date FROM findings
-    )
-    WHERE ($first IS NULL OR day >= $first) AND ($last IS NULL OR day <= $last)
-    ORDER BY day
-"""
-
-
 def write_export(
     connection: duckdb.DuckDBPyConnection,
     folder: Path,
@@ -113,7 +228,7 @@ def write_export(
     Raises:
         WarehouseError: the disk is full, or the database refused; what was written so far is left.
     """
-    rows = dict.fromkeys((*DAILY, *WHOLE), 0)
+    rows = dict.fromkeys(EXPORTED, 0)
     days = []
     files: list[dict[str, str | int]] = []
     with one_line_errors(folder):
@@ -123,13 +238,13 @@ def write_export(
         for (day,) in connection.execute(_EXPORT_DAYS, limits).fetchall():
             written = [
                 (name, _copy(connection, name, folder / name / f"date={day}" / "data.parquet", options, day=day))
-                for name in DAILY
+                for name in _DAILY
             ]
             if any(count for _, count in written):
                 days.append(day)
             for name, count in written:
                 rows[name] += count
-        for name in WHOLE:
+        for name in _WHOLE:
             rows[name] = _copy(connection, name, folder / f"{name}.parquet", options)
         for path in sorted(folder.rglob("*.parquet")):
             files.append(_described(path, folder))
@@ -152,46 +267,11 @@ def is_export(folder: Path) -> bool:
     return isinstance(content, dict) and content.get("format") == "pmfer export"
 
 
-# What is exported, by kind of row: of one day, or of all days.
-_EXPORTED = {
-    "frames": """
-        FROM frames
-        WHERE session_date = $day
-        ORDER BY patient_id, started_at, scoring_id, frame_index
-    """,
-    "session_summary": """
-        FROM session_summary
-        WHERE session_date = $day
-        ORDER BY patient_id, started_at, scoring_id
-    """,
-    "care_events": """
-        SELECT * EXCLUDE (source, imported_at)
-        FROM care_events
-        WHERE event_date = $day
-        ORDER BY patient_id, started_at, event_id
-    """,
-    "findings": """
-        FROM findings
-        WHERE session_date = $day
-        ORDER BY patient_id, bundle_id, options_sha256, measure
-    """,
-    "accepted_levels": """
-        SELECT * EXCLUDE (actor)
-        FROM accepted_levels
-        ORDER BY patient_id, measure, from_date, accepted_at
-    """,
-    "bundles": """
-        FROM bundles
-        ORDER BY bundle_id
-    """,
-}
-
-
 def _copy(connection: duckdb.DuckDBPyConnection, name: str, path: Path, options: str, **values: date) -> int:
     """Write one file, unless it would have no rows; how many rows it has."""
     make_private_folder(path.parent)
     target = f"{quoted(path)} (FORMAT parquet, COMPRESSION zstd{options})"
-    ((count,),) = connection.execute(f"COPY (\n{_EXPORTED[name]}) TO {target}", values).fetchall()
+    ((count,),) = connection.execute(f"COPY (\n{EXPORTED[name].rows}) TO {target}", values).fetchall()
     if count:
         path.chmod(0o600)
     else:

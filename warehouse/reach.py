@@ -61,8 +61,7 @@ def relations_read(connection: duckdb.DuckDBPyConnection, text: str) -> list[str
             read |= _read_by_function(node, warehouse)
         elif node.get("type") == "BASE_TABLE":
             _require_place(node, node["schema_name"], node["catalog_name"], node["table_name"])
-            schema = "plain." if node["schema_name"].lower() == "plain" else ""
-            read |= {schema + node["table_name"].lower()} & warehouse.relations
+            read |= warehouse.named(node["schema_name"].lower(), node["table_name"].lower())
         elif node.get("type") == "SHOW_REF":
             _require_place(node, node["schema_name"], node["catalog_name"], node["table_name"].strip('"'))
         elif "sample" in node and "alias" in node and node["type"] not in _TABLE_EXPRESSIONS:
@@ -106,6 +105,12 @@ class _Warehouse:
     @cached_property
     def relations(self) -> frozenset[str]:
         return frozenset(relation_names(self._connection))
+
+    def named(self, schema: str, name: str) -> frozenset[str]:
+        """The relation that is found by a name, in lower case; without a schema, `main` is looked through first."""
+        if schema == "plain" or (not schema and name not in self.relations):
+            name = f"plain.{name}"
+        return frozenset({name}) & self.relations
 
     @cached_property
     def macros(self) -> dict[str, bool]:

@@ -15,7 +15,7 @@ import polars as pl
 from pmfer.errors import WarehouseError
 from pmfer.frame_row import FRAME_COLUMNS, readable
 from warehouse.address import FileAddress, parse_address
-from warehouse.connection import open_reader
+from warehouse.connection import find_plain_views, open_reader
 from warehouse.transaction import read
 
 Day = date | str  # a local calendar day; a text is YYYY-MM-DD
@@ -51,6 +51,7 @@ class WarehouseReader:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
+        find_plain_views(connection)
 
     def __enter__(self) -> Self:
         return self

@@ -1,4 +1,4 @@
-"""Data sets of labelled faces behind one interface: numpy, polars and Pillow, no torch. See docs/datasets.md.
+"""Data sets of labelled faces behind one interface: numpy, polars and Pillow, no torch. See docs/training.md.
 
 `read_samples` gives the labels of a data set and where its pictures lie (`Samples`); `load_faces` reads the pictures
 for training (`Faces`). Each data set has a module that states its protocol.

@@ -47,7 +47,7 @@ def find_kind(path: Path, kind: str | None = None) -> str:
         if KINDS[name].is_here(path):
             return name
     if kind is None:
-        raise TrainingError(f"{path}: no data set that is known ({', '.join(KINDS)}); see docs/datasets.md")
+        raise TrainingError(f"{path}: no data set that is known ({', '.join(KINDS)}); see docs/training.md")
     return kind
 
 

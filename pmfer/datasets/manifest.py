@@ -91,7 +91,7 @@ def read_table(path: Path) -> pl.DataFrame:
         raise TrainingError(f"{path}: no such file; name a manifest or the folder of a data set") from None
     except (OSError, pl.exceptions.PolarsError) as error:
         reason = str(error).splitlines()[0]
-        raise TrainingError(f"{path}: cannot be read as a table ({reason}); see docs/datasets.md") from None
+        raise TrainingError(f"{path}: cannot be read as a table ({reason}); see docs/training.md") from None
     lowered = [name.strip().lower() for name in table.columns]
     if len(set(lowered)) < len(lowered):
         raise TrainingError(f"{path}: two columns have the same name; rename one")
@@ -135,7 +135,7 @@ def _sources(table: pl.DataFrame, path: Path) -> tuple[PictureSource, ...]:
             raise TrainingError(f"{path}: column image must hold encoded pictures; files go into a column named path")
         return tuple(PictureSource(content or b"") for content in table["image"])
     if "path" not in table.columns:
-        raise TrainingError(f"{path}: has neither a column path nor image; see docs/datasets.md for the columns")
+        raise TrainingError(f"{path}: has neither a column path nor image; see docs/training.md for the columns")
     paths = texts(table["path"])
     if "" in paths:
         raise TrainingError(f"{path}: row {paths.index('') + 1}: path is empty")

@@ -402,11 +402,28 @@ def test_times_are_shown_and_hours_counted_in_the_zone_that_is_asked_for(
     assert complaint(capsys) == "time zone 'Europe/Nowhere': unknown; write it as Europe/Berlin"
 
 
+def test_days_need_no_schema_in_front_and_sessions_stay_the_complete_ones(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    columns = []
+    for name in ("days", "plain.days", "sessions", "plain.sessions"):
+        assert sql(monkeypatch, f"FROM {name} LIMIT 5", "--format", "csv") == 0
+        columns.append(capsys.readouterr().out.strip().split(","))
+    assert columns[0] == columns[1]
+    assert "content_sha256" in columns[2]
+    assert "local_time" in columns[3]
+    reads = [json.loads(text)["details"]["tables"] for text in DataFolder(data).read_log.read_text().splitlines()]
+    assert reads == [["plain.days"], ["plain.days"], ["sessions"], ["plain.sessions"]]
+
+
 def test_without_a_query_a_prompt_answers_one_after_the_other(
     data: Path, filled: DataFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     typed = iter(
-        ["", "SELECT patient_id", "FROM patients WHERE patient_id = 'p42';", "FROM patents;", "SELECT 1 + 1 AS two;"]
+        [
+            *("", "SELECT patient_id", "FROM patients WHERE patient_id = 'p42';"),
+            *("FROM patents;", "SELECT 1 + 1 AS two;", ".tables", "DESCRIBE days;"),
+        ]
     )
     shown: list[str] = []
 
@@ -420,14 +437,16 @@ def test_without_a_query_a_prompt_answers_one_after_the_other(
     folder = DataFolder(data)
     run_prompt(folder, file_of(folder), 50, "UTC", PlainConsole(width=200), ask_for)
     said = capsys.readouterr()
-    assert "FROM plain.days;" in said.out
+    assert "FROM plain.days LIMIT 5;" in said.out
+    assert "Begin with plain.days, plain.sessions, plain.frames, flags.\nEverything else: accepted_levels, " in said.out
+    assert "scored_percent" in said.out
     assert "p42" in said.out
     assert "two" in said.out
-    assert shown == ["pmfer> ", "pmfer> ", "  ...> ", "pmfer> ", "pmfer> ", "pmfer> "]
+    assert shown == ["pmfer> ", "pmfer> ", "  ...> ", *["pmfer> "] * 5]
     (line,) = said.err.splitlines()
     assert line.startswith("pmfer: query, line 1, column 6: Table with name patents does not exist!")
     reads = [json.loads(text)["details"]["tables"] for text in folder.read_log.read_text().splitlines()]
-    assert reads == [["patients"], [], []]
+    assert reads == [["patients"], [], [], ["plain.days"]]
 
 
 def test_the_prompt_comes_where_somebody_sits_at_a_terminal(data: Path, tmp_path: Path) -> None:

@@ -17,12 +17,15 @@ from pmfer.errors import ConfigurationError
 from warehouse.address import Address
 from warehouse.care_events import CareEvent, CareEventKind, store_care_events
 from warehouse.connection import open_writer
+from warehouse.export import EXPORTED
 from warehouse.publish import publish
+
+OF_PATIENTS = ("patient_days", "session_summary", "frames", "episodes", "care_events", "quarantine")
 
 
 @pytest.fixture(scope="module", params=["file", "lake"])
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[DataFolder, Address]:
-    """A data folder with its warehouse, an event each of two patients, and an export within and outside of it."""
+    """A data folder with its warehouse, an event each of two patients."""
     ward: DataFolder = request.getfixturevalue("ward" if request.param == "file" else "ward_lake")
     data = copy_ward(ward, tmp_path_factory.mktemp("ward") / "data")
     warehouse = file_of(data) if request.param == "file" else lake_of(data)
@@ -44,11 +47,13 @@ def test_it_is_logged_replaced_and_erased(place: tuple[DataFolder, Address], tmp
     for _ in range(2):
         export_warehouse(data, warehouse, None, None, None)
     target = data.exports / "warehouse"
-    assert PATIENT in set(pl.read_parquet(target / "care_events")["patient_id"])
+    for name in OF_PATIENTS:
+        assert PATIENT in set(pl.read_parquet(target / name)["patient_id"]), name
     assert {path.name for path in data.exports.iterdir()} == {"warehouse", "frames.parquet"}
     entries = [json.loads(line) for line in data.read_log.read_text(encoding="utf-8").splitlines()]
     exports = [entry["details"] for entry in entries if entry["action"] == "export"]
     assert [entry["first"] for entry in exports] == [DAY.isoformat(), None, None]
+    assert exports[-1]["rows"].keys() == EXPORTED.keys()
     assert exports[-1]["rows"]["care_events"] == 2
     assert any(line.startswith("read log: whole") for line in verify_logs(data, warehouse))
     erase_patient(data, warehouse, PATIENT, lambda lines: True, lambda step: None)
@@ -56,6 +61,8 @@ def test_it_is_logged_replaced_and_erased(place: tuple[DataFolder, Address], tmp
     export_warehouse(data, warehouse, None, None, None)
     events = pl.read_parquet(target / "care_events").to_dicts()
     assert [(event["patient_id"], event["item"]) for event in events] == [(OTHER, "room of [erased]")]
+    for name in OF_PATIENTS:
+        assert PATIENT not in set(pl.read_parquet(target / name)["patient_id"]), name
 
 
 def test_a_folder_with_something_else_is_left_alone(

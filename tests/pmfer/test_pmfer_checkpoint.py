@@ -6,7 +6,7 @@ import pytest
 import torch
 from pmfer_faces import SMALL, made_faces
 
-from pmfer.checkpoint import CHECKPOINT_FILE, load_checkpoint, write_averaged
+from pmfer.checkpoint import CHECKPOINT_FILE, build_model, keep_of_start, load_checkpoint, write_averaged
 from pmfer.config import ScheduleConfig, TrainConfig
 from pmfer.errors import TrainingError
 from pmfer.train import train
@@ -24,6 +24,19 @@ def test_a_run_cannot_start_from_another_kind_of_model(checkpoint: Path, tmp_pat
     wide = CONFIG.model_copy(update={"start": str(checkpoint), "model": SMALL.model_copy(update={"latent": 32})})
     with pytest.raises(TrainingError, match="trained with another model"):
         train(wide, made_faces(), made_faces(), tmp_path, device=torch.device("cpu"))
+
+
+def test_of_the_start_the_picture_side_alone_is_kept_by_its_share(checkpoint: Path) -> None:
+    config, began, _, _ = load_checkpoint(checkpoint)
+    later = {name: weight + 1 if weight.is_floating_point() else weight for name, weight in began.state_dict().items()}
+    model = build_model(config)
+    model.load_state_dict(later)
+    keep_of_start(model, config.model_copy(update={"start": str(checkpoint)}), 0.25)
+    for name, weight in model.state_dict().items():
+        kept = 0.25 if name.startswith("image_encoder.") and weight.is_floating_point() else 0.0
+        torch.testing.assert_close(weight, later[name] - kept if kept else later[name], rtol=0, atol=1e-5)
+    with pytest.raises(TrainingError, match="started from no other checkpoint"):
+        keep_of_start(model, config, 0.25)
 
 
 def test_a_checkpoint_of_another_configuration_is_refused(tmp_path: Path) -> None:

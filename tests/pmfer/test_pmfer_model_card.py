@@ -97,7 +97,7 @@ def test_the_shipped_model_card_belongs_to_the_shipped_bundle() -> None:
     assert all(phrase.phrase in written for phrase in bundle.card.au_phrases)
 
 
-@pytest.mark.parametrize("name", ["method", "phrases"])
+@pytest.mark.parametrize("name", ["method", "bundle"])
 def test_the_documentation_names_code_that_is_there(name: str) -> None:
     root = Path(__file__).parents[2]
     text = (root / "docs" / f"{name}.md").read_text(encoding="utf-8")

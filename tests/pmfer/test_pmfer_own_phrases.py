@@ -367,7 +367,7 @@ def test_the_command_exports_with_phrases(
 
 
 def test_the_documentation_shows_a_file_that_is_right(tmp_path: Path) -> None:
-    text = (Path(__file__).parents[2] / "docs" / "phrases.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "bundle.md").read_text(encoding="utf-8")
     example = re.search(r"```toml\n(.*?)```", text, re.DOTALL)
     assert example
     columns = [phrase.card.column for phrase in read_trained_phrases(write(tmp_path, example[1]))]

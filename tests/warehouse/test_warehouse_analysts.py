@@ -232,7 +232,7 @@ def test_first_questions(answers: Mapping[str, pl.DataFrame]) -> None:
     for row in quality.iter_rows(named=True):
         frames = pl.concat([frames_of(row["patient_id"], day) for day in DAYS])
         assert row["brightness"] == pytest.approx(frames["brightness"].cast(pl.Float64).median(), abs=0.0051)
-    set_aside = answers["What was set aside, and why?"]
+    set_aside = answers["What was quarantined, and why?"]
     assert set_aside.rows() == [(date(2026, 6, 1), "truncated", 1, BROKEN.message)]
     expressions = answers["How often was each expression the most probable one?"]
     for row in expressions.iter_rows(named=True):
@@ -325,7 +325,7 @@ def test_change_over_time(answers: Mapping[str, pl.DataFrame]) -> None:
         if sum(shares[patient, day] for day in DAYS[2:]) / 3 < sum(shares[patient, day] for day in DAYS[:2]) / 2
     }
     assert set(answers["Who smiled less this week than the week before?"]["patient_id"]) == less
-    week = answers["How does a week look that moves along?"].filter(pl.col("patient_id") == "p01")
+    week = answers["What does a moving week look like?"].filter(pl.col("patient_id") == "p01")
     assert week["days"].to_list() == [1, 2, 2, 2, 3]
     last_week = pl.Series([pain(scored("p01", day)).mean() for day in DAYS[2:]])
     assert week["week_median"][-1] == pytest.approx(last_week.median(), abs=1e-6)
@@ -382,7 +382,7 @@ def test_the_lines_of_python_run(published: Address, monkeypatch: pytest.MonkeyP
     assert isinstance(published, FileAddress)
     monkeypatch.chdir(published.path.parents[1])  # where the guide has the reader start, beside data/
     names: dict[str, Any] = {}
-    exec(blocks("python")["Doors"], names)
+    exec(blocks("python")["Ways to ask"], names)
     assert names["days"].height == 10
     assert list(names["nights"]["sessions"]) == [2] * 5
 

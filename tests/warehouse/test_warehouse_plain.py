@@ -13,7 +13,7 @@ from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.frame_row import SCORE_COLUMNS
 from pmfer.pain import pain_activity
 from warehouse.address import Address, FileAddress
-from warehouse.connection import open_reader
+from warehouse.connection import find_plain_views, open_reader
 from warehouse.dictionary import COLUMNS
 from warehouse.personal import personal_tables
 from warehouse.publish import publish
@@ -110,6 +110,16 @@ def test_they_change_nothing_for_erasure_and_are_named_in_the_log_of_reads(write
     assert not any(name.startswith("plain") or name in ("days", "frames") for name in personal_tables(writer))
     query = "FROM plain.days JOIN sessions USING (patient_id) JOIN warehouse.plain.frames USING (patient_id)"
     assert relations_read(writer, query) == ["plain.days", "plain.frames", "sessions"]
+    assert relations_read(writer, "FROM days JOIN frames USING (patient_id)") == ["frames", "plain.days"]
+
+
+def test_days_are_found_without_their_schema_and_tables_keep_their_names(
+    writer: duckdb.DuckDBPyConnection, stored: pl.DataFrame
+) -> None:
+    find_plain_views(writer)
+    assert writer.execute("FROM days").pl().equals(writer.execute("FROM plain.days").pl())
+    assert writer.execute("SELECT content_sha256 FROM sessions").pl().height == 2
+    assert writer.execute("SELECT scoring_id FROM frames").pl().height == 80
 
 
 def test_python_reads_them_and_all_scores_of_the_frames(
@@ -124,6 +134,7 @@ def test_python_reads_them_and_all_scores_of_the_frames(
         days = reader.execute("FROM plain.days").pl()
     with pmfer.open_warehouse(address.published) as warehouse:
         assert warehouse.days().equals(days)
+        assert warehouse.sql("FROM days").equals(days)
         assert warehouse.sessions(patient="p01")["session_id"].to_list() == ["p01-1", "p01-2"]
         assert warehouse.sessions(days="2026-06-02")["session_id"].to_list() == ["p01-2"]
         frames = warehouse.frames(patient="p01", days=("2026-06-01", date(2026, 6, 1)))

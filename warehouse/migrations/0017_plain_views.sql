@@ -131,7 +131,7 @@ COMMENT ON COLUMN plain.frames.sadness IS 'Probability of sadness, 0..1. NULL if
 COMMENT ON COLUMN plain.frames.pain_activity IS 'Pain-related facial activity, 0..1, to be compared with the patient''s own past only. Not a pain score. NULL if not scored.';
 COMMENT ON COLUMN plain.frames.au04 IS 'Brows lowered: alignment of the face with the phrase, 0..1. NULL if not scored.';
 COMMENT ON COLUMN plain.frames.au12 IS 'Lip corners pulled up: alignment of the face with the phrase, 0..1. NULL if not scored.';
-COMMENT ON COLUMN plain.frames.reason IS 'Why the frame has no scores: no_face, not_subject, too_small, too_dark, too_bright or too_blurred. NULL when scored.';
+COMMENT ON COLUMN plain.frames.reason IS 'Why the frame has no scores: no_face, not_subject, too_small, too_dark, too_bright, too_blurred or covered. NULL when scored.';
 
 -- What rounding does to the sum.
 COMMENT ON COLUMN frame_scores.neutral IS 'Probability of neutral, 0..1; the eight expressions of a frame sum to 1, rounded to three decimals each: within 0.004. NULL if not scored.';
