@@ -30,7 +30,7 @@ def test_the_shipped_graphs_name_no_file_of_the_machine_that_made_them() -> None
 def test_the_shipped_bundle_states_its_own_figures_and_terms() -> None:
     card = load_bundle().card
     assert card.metrics["test"]["n"] > 3000
-    assert 0.87 < card.metrics["test"]["accuracy_strict"] < 1
+    assert 0.86 < card.metrics["test"]["accuracy_strict"] < 1
     assert "research use only" in card.training["terms"]
 
 

@@ -21,7 +21,7 @@ from pmfer.model_card import render_model_card
         "not a facs coder's intensity",
         "votes are the impressions of ten crowd workers",
         "strict: votes of 1 removed",
-        "divided by a temperature of",
+        "the logits by a temperature of",
         "test split was looked at",
         "million parameters",
     ],
