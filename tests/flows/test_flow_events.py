@@ -31,7 +31,7 @@ def data(tmp_path: Path) -> DataFolder:
     return DataFolder(tmp_path / "data")
 
 
-@pytest.fixture(params=["file", "lake"])
+@pytest.fixture(params=["file", pytest.param("lake", marks=pytest.mark.slow)])
 def warehouse(request: pytest.FixtureRequest, data: DataFolder) -> Address:
     return file_of(data) if request.param == "file" else lake_of(data)
 

@@ -23,7 +23,7 @@ from warehouse.publish import publish
 OF_PATIENTS = ("patient_days", "session_summary", "frames", "episodes", "care_events", "quarantine")
 
 
-@pytest.fixture(scope="module", params=["file", "lake"])
+@pytest.fixture(scope="module", params=["file", pytest.param("lake", marks=pytest.mark.slow)])
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[DataFolder, Address]:
     """A data folder with its warehouse, an event each of two patients."""
     ward: DataFolder = request.getfixturevalue("ward" if request.param == "file" else "ward_lake")

@@ -245,6 +245,7 @@ def test_a_backfill_over_nights_that_are_done_finds_nothing_to_do(source: Path, 
     assert done.stdout.strip() == f"2026-03-01 to {NIGHT}: nothing to do"
 
 
+@pytest.mark.slow
 def test_a_backfill_with_other_options_scores_stored_nights_again_beside_the_old_scores(
     source: Path, undisturbed: Path, tmp_path: Path
 ) -> None:

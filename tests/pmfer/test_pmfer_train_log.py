@@ -141,6 +141,7 @@ def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.005)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_ends_like_an_undisturbed_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "config.toml").write_text(CONFIG)
     write_ferplus(tmp_path / "faces.parquet", train=64, valid=16)

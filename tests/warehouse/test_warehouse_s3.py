@@ -14,6 +14,8 @@ from warehouse.connection import open_reader, open_writer
 from warehouse.lake import forget_history
 from warehouse.personal import delete_rows, keys_of_patient, personal_tables
 
+pytestmark = pytest.mark.slow  # each test makes a lake of its own, an object at a time
+
 
 @pytest.fixture(scope="module")
 def store() -> Iterator[ObjectStore]:
