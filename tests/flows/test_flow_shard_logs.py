@@ -77,7 +77,7 @@ def test_every_line_of_a_shard_names_run_and_shard_and_nobody(tmp_path: Path) ->
     assert [line["message"] for line in ours if "session" not in line] == ["2 of 2 recordings are to be scored"]
     assert {(line["run"], line["shard"]) for line in ours} == {(run_id, "3")}
     about_sessions = {line["message"].partition(" ")[0]: line["session"] for line in ours if "session" in line}
-    assert set(about_sessions) == {"scored", "set"}
+    assert set(about_sessions) == {"scored", "quarantined:"}
     assert all(re.fullmatch("[0-9a-f]{12}", session) for session in about_sessions.values())
     assert [line["message"] for line in lines if line["logger"] == "pmfer.sample"] == ["[patient] was here"] * 4
     for identity in identities:
