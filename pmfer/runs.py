@@ -75,7 +75,7 @@ def run_export(
     crop: Path,
     phrases: Path | None,
     test_looks: int | None,
-    start_share: float = 0.0,
+    start_share: float,
 ) -> str:
     """Export a checkpoint with figures of the valid and test splits; returns a line with the bundle's digest."""
     config = load_checkpoint(checkpoint)[0]

@@ -54,12 +54,12 @@ _EPISODE_SUMS = """
     SELECT
         scorings.scoring_id,
         count(*) FILTER (kind = 'smile') AS smiles,
-        coalesce(
-            sum(end_s - start_s) FILTER (kind = 'eyes_closed' AND end_s >= start_s + $least_closed_s), 0
-        ) AS closed_s
+        coalesce(sum(end_s - start_s) FILTER (kind = 'eyes_closed'), 0) AS closed_s
     FROM scorings
     JOIN sessions USING (session_id)
-    LEFT JOIN episodes ON episodes.scoring_id = scorings.scoring_id AND kind IN ('smile', 'eyes_closed')
+    LEFT JOIN episodes
+        ON episodes.scoring_id = scorings.scoring_id
+        AND (kind = 'smile' OR (kind = 'eyes_closed' AND end_s >= start_s + $least_closed_s))  -- no blinks
     WHERE patient_id IN (SELECT unnest(CAST($patient_ids AS VARCHAR[]))) AND session_date <= $until
         AND bundle_id = $bundle_id AND options_sha256 = $options_sha256
     GROUP BY scorings.scoring_id
