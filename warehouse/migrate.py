@@ -246,10 +246,13 @@ _SCHEMA_MIGRATIONS = "SELECT number, sha256 FROM schema_migrations ORDER BY numb
 
 def _applied(connection: duckdb.DuckDBPyConnection) -> dict[int, str]:
     """SHA-256 by number of the migrations that ran."""
-    tables = {name for (name,) in connection.execute(TABLE_NAMES).fetchall()}
-    if tables and "schema_migrations" not in tables:
-        raise _refusal(connection, "a DuckDB database, but no warehouse; give another path")
-    return dict(connection.execute(_SCHEMA_MIGRATIONS).fetchall()) if tables else {}
+    try:
+        return dict(connection.execute(_SCHEMA_MIGRATIONS).fetchall())
+    except duckdb.CatalogException:
+        # Only now, because a lake takes long to list its tables.
+        if connection.execute(TABLE_NAMES).fetchall():
+            raise _refusal(connection, "a DuckDB database, but no warehouse; give another path") from None
+        return {}
 
 
 def _refusal(connection: duckdb.DuckDBPyConnection, what: str) -> WarehouseError:
