@@ -23,7 +23,7 @@ from warehouse_samples import (
 from pmfer.errors import WarehouseError
 from pmfer.facs import AU_COLUMNS
 from pmfer.frame_row import SCORE_COLUMNS
-from pmfer.pain import with_pain_activity
+from pmfer.pain import CLOSED, with_pain_activity
 from warehouse import migrate, queries, store
 from warehouse.connection import open_writer
 from warehouse.migrate import shipped_migrations
@@ -84,6 +84,15 @@ def test_an_episode_begins_and_ends_with_the_measure_and_bridges_a_second(writer
         ("smile", pytest.approx(0.4), pytest.approx(1.2), 3, pytest.approx(0.9), pytest.approx(0.75)),
         ("smile", pytest.approx(5.0), pytest.approx(5.2), 2, pytest.approx(0.7), pytest.approx(0.6)),
     ]
+
+
+def test_eyes_are_closed_from_where_a_sleeper_is_told(writer: duckdb.DuckDBPyConnection) -> None:
+    frames = sample_frames("s1", 40).filter(pl.col("reason").is_null())
+    quiet = {name: pl.lit(0.0, pl.Float32) for name in SCORE_COLUMNS} | {"neutral": pl.lit(1.0, pl.Float32)}
+    lids = pl.Series([0.0, CLOSED, CLOSED, CLOSED - 0.001] + [0.0] * (len(frames) - 4), dtype=pl.Float32)
+    frames = with_pain_activity(frames.with_columns(**quiet).with_columns(au43=lids))
+    assert store_session(writer, sample_session("s1"), sample_scoring(frames), BUNDLE, frames)
+    assert rows(writer, "SELECT kind, frames FROM episodes") == [("eyes_closed", 2)]
 
 
 def test_nothing_scored_has_counts_and_no_quantiles_or_episodes(writer: duckdb.DuckDBPyConnection) -> None:

@@ -8,5 +8,5 @@ QUALIFY kind NOT IN ('smile', 'brow_lowering', 'eyes_closed', 'pain_activity')
     OR end_s < start_s
     OR end_s > duration_s + 0.001
     OR frames < 2
-    OR NOT (mean >= 0.5 AND mean <= peak + 1e-6 AND peak <= 1)
+    OR NOT (mean >= CASE kind WHEN 'eyes_closed' THEN 0.3 ELSE 0.5 END AND mean <= peak + 1e-6 AND peak <= 1)
     OR start_s <= lag(end_s) OVER one_kind
