@@ -5,8 +5,10 @@ pre-trained one is in clip.py, and checkpoint.py builds the one that a configura
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
@@ -23,10 +25,19 @@ class ImageEncoder(Protocol):
 
     width: int  # W, of a local token and of the feature of the whole face
     grid: int  # side of the grid of local tokens at the configured size
+    map_widths: tuple[int, ...]  # channels of its maps, each half as fine as the one before, the last of side `grid`
     channels: int  # C: 1 grey, 3 RGB
 
-    def __call__(self, faces: Tensor) -> tuple[Tensor, Tensor]:
-        """Faces float32 [N, C, S, S], normalised -> local tokens [N, J, W], row by row, and the whole face [N, W]."""
+    def __call__(self, faces: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Faces float32 [N, C, S, S], normalised.
+
+        Returns:
+            Local tokens [N, J, W], row by row; the whole face [N, W]; maps [N, map width, H, W], the finest first.
+        """
+        ...
+
+    def maps_of(self, faces: Tensor) -> list[Tensor]:
+        """The maps alone."""
         ...
 
 
@@ -66,6 +77,9 @@ class Backend:
     space: LearntSpace | None = None  # None: projections start at random
     pretrained: tuple[str, ...] = ()  # how the names of parameters begin that do not start at random
     pretrained_rate: float = 1.0  # their learning rate as a factor of that of the others
+
+
+MAPS = 3  # of the compact encoder's last stages, that the visibility is read from
 
 
 class ResidualBlock(nn.Module):
@@ -134,19 +148,31 @@ class CompactImageEncoder(nn.Module):
                 stages.append(ResidualBlock(channels_in, channels, 2 if stage and not block else 1))
                 channels_in = channels
         self.stages = nn.Sequential(*stages)
+        self.stage_ends = tuple(int(end) for end in np.cumsum(config.blocks))[-MAPS:]
+        self.map_widths = config.channels[-MAPS:]
         self.width = channels_in
         self.grid = size_px // 2 ** (len(config.channels) - 1)
         self.position = nn.Parameter(torch.zeros(1, self.width, self.grid, self.grid))
         self.attention = AttentionBlock(self.width, config.heads)
 
-    def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
+    def maps_of(self, faces: Tensor) -> list[Tensor]:
+        """The maps alone."""
+        features, maps = faces, []
+        for place, stage in enumerate(self.stages):
+            features = stage(features)
+            if place in self.stage_ends:
+                maps.append(features)
+        return maps
+
+    def forward(self, faces: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Encode. A size other than the configured one is allowed: positions are resampled to its grid."""
-        features = self.stages(faces)
+        maps = self.maps_of(faces)
+        features = maps[-1]
         position: Tensor = self.position
         if features.shape[-1] != self.grid:
             position = nn.functional.interpolate(position, size=features.shape[-2:], mode="bilinear")
         tokens = (features + position).flatten(2).transpose(1, 2)
-        return tokens, self.attention(tokens, tokens).mean(1)
+        return tokens, self.attention(tokens, tokens).mean(1), maps
 
 
 class CompactTextEncoder(nn.Module):
@@ -207,19 +233,54 @@ class PhraseAlignment(nn.Module):
         return logits, attention
 
 
+HEAD_WIDTHS = (24, 40, 64)  # channels that the visibility head works with, by fineness of its maps
+HEAD_HIDDEN = 128
+
+
 class VisibilityHead(nn.Module):
-    """Tells how visible each region of the face is: a learnt query per region pools the local tokens."""
+    """Tells how visible each region of the face is, from the encoder's maps of several finenesses.
 
-    def __init__(self, width: int, regions: int) -> None:
+    The coarse map says which part of a face is where and the fine ones show edges and textures, by which a hand is told
+    from a cheek. From fine to coarse each map is narrowed and added to what the finer ones gave; the last one is read
+    place by place, because crops are upright and framed alike.
+
+    Args:
+        widths: channels of the maps, the finest first.
+        grid: side of the last one.
+        regions: how many are told.
+    """
+
+    def __init__(self, widths: tuple[int, ...], grid: int, regions: int) -> None:
         super().__init__()
-        self.query = nn.Parameter(torch.randn(regions, width) * width**-0.5)
-        self.answer = nn.Parameter(torch.randn(regions, width) * width**-0.5)
-        self.bias = nn.Parameter(torch.full((regions,), 2.0))
+        own = HEAD_WIDTHS[-len(widths) :]
+        self.grid = grid
+        self.narrow = nn.ModuleList(_normed(wide, narrow, 1) for wide, narrow in zip(widths, own, strict=True))
+        self.down = nn.ModuleList(_normed(fine, coarse, 3) for fine, coarse in pairwise(own))
+        self.read = nn.Sequential(
+            nn.Flatten(),
+            nn.Dropout(0.2),
+            nn.Linear(own[-1] * grid**2, HEAD_HIDDEN),
+            nn.ReLU(inplace=True),
+            nn.Linear(HEAD_HIDDEN, regions),
+        )
 
-    def forward(self, local: Tensor) -> Tensor:
-        """Local [N, J, W] -> logits [N, R]."""
-        attention = torch.softmax(self.query @ local.transpose(1, 2) * local.shape[-1] ** -0.5, dim=-1)
-        return ((attention @ local) * self.answer).sum(-1) + self.bias
+    def forward(self, maps: list[Tensor]) -> Tensor:
+        """Maps [N, width, H, W], the finest first -> logits [N, R]."""
+        found = torch.relu(self.narrow[0](maps[0]))
+        for narrow, down, coarser in zip(self.narrow[1:], self.down, maps[1:], strict=True):
+            found = torch.relu(narrow(coarser) + down(found))
+        if found.shape[-1] != self.grid:  # faces of another size than the configured one
+            found = nn.functional.interpolate(found, size=(self.grid, self.grid), mode="bilinear")
+        logits: Tensor = self.read(found)
+        return logits
+
+
+def _normed(channels_in: int, channels: int, side: int) -> nn.Sequential:
+    """A convolution of one or of three pixels' side, which halves the map then, and batch normalisation."""
+    stride = 2 if side == 3 else 1
+    return nn.Sequential(
+        nn.Conv2d(channels_in, channels, side, stride, side // 2, bias=False), nn.BatchNorm2d(channels)
+    )
 
 
 class MaskedPhraseHead(nn.Module):
@@ -285,10 +346,11 @@ MAX_LOG_SCALE = 4.6  # cosines count at most a hundredfold, as in CLIP
 
 @dataclass(frozen=True)
 class ImageFeatures:
-    """globals: [N, D], unit length. local: [N, J, D]."""
+    """globals: [N, D], unit length. local: [N, J, D]. maps: of `ImageEncoder`, the finest first."""
 
     globals: Tensor
     local: Tensor
+    maps: list[Tensor]
 
 
 @dataclass(frozen=True)
@@ -323,7 +385,7 @@ class Pmfer(nn.Module):
         self.text_global = nn.Linear(self.text_encoder.width, latent)
         self.alignment = PhraseAlignment(latent)
         self.masked_phrase = MaskedPhraseHead(self.text_encoder.width, latent)
-        self.visibility = VisibilityHead(latent, len(REGIONS))
+        self.visibility = VisibilityHead(self.image_encoder.map_widths, self.image_encoder.grid, len(REGIONS))
         self.adversary = ModalityAdversary(latent)
         self.log_scale = nn.Parameter(torch.tensor(2.5))
         if backend.space:
@@ -342,9 +404,9 @@ class Pmfer(nn.Module):
 
     def encode_images(self, faces: Tensor) -> ImageFeatures:
         """Faces [N, C, S, S], normalised, to their place in the latent space."""
-        tokens, whole = self.image_encoder(faces)
+        tokens, whole, maps = self.image_encoder(faces)
         whole = self.image_global(self.dropout(whole))
-        return ImageFeatures(normalize(whole.float(), dim=-1), self.image_local(self.dropout(tokens)))
+        return ImageFeatures(normalize(whole.float(), dim=-1), self.image_local(self.dropout(tokens)), maps)
 
     def encode_prompts(self, batch: PromptBatch) -> TextFeatures:
         """Prompts to their place in the latent space, with the features of each phrase slot."""
