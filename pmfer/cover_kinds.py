@@ -50,7 +50,7 @@ class Brush:
     def disc(self, centre: Point, radius: float, shade: float, opacity: float = 1.0) -> None:
         """A filled circle."""
         for draw, fill in self._both(shade, opacity):
-            _disc(draw, centre, radius, fill)
+            _disc(draw, centre, max(radius, 0.0), fill)
 
     def _both(self, shade: float, opacity: float) -> list[tuple[ImageDraw.ImageDraw, int]]:
         if self.shades is None:

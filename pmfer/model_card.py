@@ -154,7 +154,7 @@ def _start(card: BundleCard) -> str:
     if checkpoint is None:
         return "The picture\nside was trained from scratch: no other weights went into it."
     config = card.training["config"]
-    if config.get("trains") == "visibility":
+    if config.get("start") and config.get("trains") == "visibility":
         return (
             f"Only\nthe head that tells what is covered was trained then; all else is that of `{checkpoint}`, a\n"
             "checkpoint of an earlier run: what went into that run counts here as well."
