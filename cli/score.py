@@ -213,7 +213,8 @@ def _write_table(table: "pl.DataFrame", target: Path) -> None:
             Path(name).replace(target)
         finally:
             Path(name).unlink(missing_ok=True)
-    except OSError as error:
+    except (OSError, pl.exceptions.PolarsError) as error:
+        # Of a full disk polars tells in an error of its own for Parquet.
         raise ConfigurationError(
-            f"{target}: cannot be written ({error.strerror or error}); choose another --out"
+            f"{target}: cannot be written ({getattr(error, 'strerror', None) or error}); choose another --out"
         ) from None

@@ -60,6 +60,11 @@ class Printing:
     options: Mapping[str, Any] = field(default_factory=dict)  # keyword options of reports.render
     thresholds: Thresholds = DEFAULT_THRESHOLDS  # at which a report abstains or speaks up
 
+    @property
+    def passwords(self) -> tuple[str, ...]:
+        """Those that open the PDFs of the recipients."""
+        return tuple(recipient.password for recipient in self.recipients)
+
 
 def printing_of(settings: Settings, formats: Iterable[Format] = ()) -> Printing:
     """How the settings want reports.

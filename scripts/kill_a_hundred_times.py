@@ -25,7 +25,7 @@ from simulator.ward import WardPlan, write_ward
 
 NIGHT = date(2026, 3, 2)
 ROOT = Path(__file__).parents[1]
-# Times, and identifiers of runs, are all that may differ.
+# Times, and identifiers of runs, are all that may differ; a page says when it was printed, so files do, too.
 CONTENT = {
     "patients": "patient_id",
     "sessions": "* EXCLUDE (stored_at)",
@@ -35,7 +35,7 @@ CONTENT = {
     "phrase_quantiles": "*",
     "episodes": "*",
     "quarantine": "source_uri, reason, content_sha256",
-    "reports": "report_id, input_key, path, sha256",
+    "reports": "report_id, input_key, path",
     "active_bundle": "bundle_id, options_sha256",
 }
 

@@ -17,6 +17,7 @@ import duckdb
 from warehouse import audit
 from warehouse.consent import bury, read_register
 from warehouse.personal import Keys, Traces, count_rows, delete_rows, keys_of_patient, personal_tables
+from warehouse.runs import forget_pages
 from warehouse.transaction import database_path, one_line_errors, transaction
 
 # By which other rows of the same table are known; they may contain the identifier of the patient who is erased.
@@ -142,11 +143,23 @@ _FORGET_PAGES_OF_PATIENT = """
 
 
 def erase_rows(
-    connection: duckdb.DuckDBPyConnection, patient_id: str, erasure: Erasure, receipt: Mapping[str, Any]
+    connection: duckdb.DuckDBPyConnection,
+    patient_id: str,
+    erasure: Erasure,
+    receipt: Mapping[str, Any],
+    pages: Collection[str] = (),
 ) -> dict[str, int]:
     """Delete a patient's rows from every table and the name from other rows' messages, in one transaction.
 
     The bytes are still in the database's storage afterwards, see warehouse.publish.
+
+    Args:
+        connection: the warehouse, open for writing.
+        patient_id: the pseudonym.
+        erasure: as it is recorded.
+        receipt: of it, so far.
+        pages: files of others' reports that speak of the patient, relative to the data folder; those reports are
+            marked to be rendered again.
 
     Returns:
         Rows by table that went or were changed.
@@ -163,6 +176,7 @@ def erase_rows(
         counts = delete_rows(connection, personal_tables(connection), keys)
         # A page that is not rendered again in this run is known as one that has to be, whoever is erased next.
         connection.execute(_FORGET_PAGES_OF_PATIENT, {"patient_id": patient_id})
+        forget_pages(connection, pages)
         for mention in _mentions(connection, traces, keys):
             counts[mention.table] = counts.get(mention.table, 0) + _strike(connection, mention)
         before = receipt.get("rows", {})  # of an erasure that was interrupted

@@ -4,6 +4,7 @@ A function that writes is one transaction, and does nothing when what it would w
 """
 
 import json
+from collections.abc import Collection
 from datetime import date
 
 import duckdb
@@ -233,6 +234,23 @@ _OVERVIEWS = "SELECT report_date, ward FROM reports WHERE kind = 'ward' ORDER BY
 def overviews(connection: duckdb.DuckDBPyConnection) -> list[tuple[date, str | None]]:
     """Day and ward of every overview on record, in order; the ward is None for that of the house."""
     return read(connection, _OVERVIEWS).rows()
+
+
+_FILES_OF_REPORTS = "SELECT report_id, path, files FROM reports ORDER BY report_id"
+# Whom an overview shows, and what a report was made from, counts as unknown.
+_FORGET_PAGE = "UPDATE reports SET input_key = '', shown = NULL WHERE report_id = $report_id"
+
+
+def forget_pages(connection: duckdb.DuckDBPyConnection, paths: Collection[str]) -> None:
+    """Mark the reports with one of these files as those to be rendered again, in the caller's transaction.
+
+    Args:
+        connection: the warehouse, open for writing.
+        paths: of files, relative to the data folder.
+    """
+    for report_id, path, files in connection.execute(_FILES_OF_REPORTS).fetchall():
+        if not {path, *json.loads(files or "{}")}.isdisjoint(paths):
+            connection.execute(_FORGET_PAGE, {"report_id": report_id})
 
 
 _REPORTS_FORGOTTEN = """

@@ -26,6 +26,7 @@ from flows.privacy.patient_files import (
     describe,
     files_left,
     find_files,
+    locked_reports,
     remove_files,
     require_idle,
     require_removable,
@@ -56,6 +57,7 @@ class ErasePlan:
     held: erasure.Holdings
     files: list[PatientFile]
     left: list[str]  # files that are none of ours and may hold the identifier, relative to the data folder
+    locked: list[str]  # reports of others that no password of today opens, relative to the data folder
     in_name_map: bool
     unfinished: erasure.Erasure | None
 
@@ -88,6 +90,11 @@ class ErasePlan:
             f"left as it is: the word {self.patient_id} in {count} texts of others in {table}; it may mean anything"
             for table, count in self.held.words.items()
         ]
+        if self.locked:
+            lines.append(
+                f"not searched: {len(self.locked)} reports that no password of today opens, such as {self.locked[0]}; "
+                "remove them if they may speak of the patient"
+            )
         return lines + [f"left as it is: {printable(path)}, which may speak of the patient" for path in self.left]
 
 
@@ -128,12 +135,12 @@ def _erase(
         connection = writer.connection
         known = set(erasure.receipts(connection))
         traces = erasure.traces_of(connection, patient_id)
-        plan = _plan(connection, data, warehouse, traces)
+        plan = _plan(connection, data, warehouse, traces, printing)
         if not plan.is_empty:
             _require_possible(data, warehouse, plan)
             if not confirm(plan.lines()):
                 raise ConfigurationError(f"patient {patient_id}: nothing was erased")
-            _remove(connection, data, plan, printing, say)
+            _remove(connection, data, warehouse, traces, plan, printing, say)
     if not plan.is_empty:
         say("writing the database anew")
         rewrite(warehouse)
@@ -147,7 +154,7 @@ def _erase(
             say("publishing")
             writer.publish()
             say("searching for what is left")
-            _require_gone(connection, data, warehouse, traces)
+            _require_gone(connection, data, warehouse, traces, printing)
             erasure.finish_erasures(connection, {"finished_at": datetime.now(UTC), "files_left": len(plan.left)})
         receipts = erasure.receipts(connection)
         for name, receipt in receipts.items():
@@ -158,18 +165,26 @@ def _erase(
     return {name: receipt for name, receipt in receipts.items() if name not in known}
 
 
-def _plan(connection: duckdb.DuckDBPyConnection, data: DataFolder, warehouse: Address, traces: Traces) -> ErasePlan:
+def _plan(
+    connection: duckdb.DuckDBPyConnection, data: DataFolder, warehouse: Address, traces: Traces, printing: Printing
+) -> ErasePlan:
     held = erasure.holdings(connection, traces.identifier)
     files = find_files(data, warehouse, traces.identifier, held.sources)
     going = {file.path for file in files}
     left = [
         data.relative(path)
-        for path, is_ours in files_left(data, warehouse, traces)
+        for path, is_ours in files_left(data, warehouse, traces, printing.passwords)
         if not is_ours and path not in going and path.name != MANIFEST
     ]
-    in_map = traces.identifier in read_names(read_settings().name_map)
+    locked = locked_reports(data, printing.passwords) if traces.is_distinct else []
     return ErasePlan(
-        traces.identifier, held, files, left, in_map, erasure.unfinished_erasure(connection, traces.identifier)
+        patient_id=traces.identifier,
+        held=held,
+        files=files,
+        left=left,
+        locked=[data.relative(path) for path in locked if path not in going],
+        in_name_map=traces.identifier in read_names(read_settings().name_map),
+        unfinished=erasure.unfinished_erasure(connection, traces.identifier),
     )
 
 
@@ -189,7 +204,13 @@ def _require_possible(data: DataFolder, warehouse: Address, plan: ErasePlan) -> 
 
 
 def _remove(
-    connection: duckdb.DuckDBPyConnection, data: DataFolder, plan: ErasePlan, printing: Printing, say: Say
+    connection: duckdb.DuckDBPyConnection,
+    data: DataFolder,
+    warehouse: Address,
+    traces: Traces,
+    plan: ErasePlan,
+    printing: Printing,
+    say: Say,
 ) -> None:
     key = secrets.token_bytes(32)
     say(f"key of the hashes on the receipt, shown only here: {key.hex()}")
@@ -204,7 +225,10 @@ def _remove(
     if plan.in_name_map and name_map is not None:
         remove_name(name_map, plan.patient_id)
     say("deleting rows")
-    receipt["rows"] = erasure.erase_rows(connection, plan.patient_id, record, receipt)
+    # Pages say what was on record when they were printed: a note that names the patient may have been corrected since.
+    ours = (path for path, is_ours in files_left(data, warehouse, traces, printing.passwords) if is_ours)
+    pages = {data.relative(path) for path in ours}
+    receipt["rows"] = erasure.erase_rows(connection, plan.patient_id, record, receipt, pages)
     say("renewing ward overviews and reports that speak of the patient")
     stale = stale_wards(connection, data, printing)
     shown = [PatientFile(path, "ward overview") for overview in stale for path in ward_files(data, *overview)]
@@ -230,7 +254,9 @@ def _new_receipt(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     }
 
 
-def _require_gone(connection: duckdb.DuckDBPyConnection, data: DataFolder, warehouse: Address, traces: Traces) -> None:
+def _require_gone(
+    connection: duckdb.DuckDBPyConnection, data: DataFolder, warehouse: Address, traces: Traces, printing: Printing
+) -> None:
     """Look for what is left, in the tables, in the snapshot and in every file of ours."""
     left = [f"table {name}" for name in erasure.remaining(connection, traces)]
     with closing(open_reader(warehouse)) as reader:
@@ -238,7 +264,7 @@ def _require_gone(connection: duckdb.DuckDBPyConnection, data: DataFolder, wareh
     mine = (
         file.path for file in find_files(data, warehouse, traces.identifier) if file.kind in ("recording", "report")
     )
-    ours = (path for path, is_ours in files_left(data, warehouse, traces) if is_ours)
+    ours = (path for path, is_ours in files_left(data, warehouse, traces, printing.passwords) if is_ours)
     left += sorted({data.relative(path) for path in (*mine, *ours)})
     if left:
         raise WarehouseError(

@@ -1,16 +1,18 @@
 """Whether a file holds a patient's identifier: in its bytes, or within a form of file that compresses what it holds."""
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import IO
 
 import polars as pl
+import pypdfium2
 
 from warehouse.personal import Traces
 
 _CHUNK_BYTES = 1 << 20
 _DUCKDB_MAGIC = (8, b"DUCK")  # offset and bytes
+_PDF_MAGIC = (0, b"%PDF-")
 
 
 def files_below(folder: Path) -> Iterator[Path]:
@@ -20,11 +22,17 @@ def files_below(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def holds(path: Path, traces: Traces) -> bool:
+def holds(path: Path, traces: Traces, passwords: Collection[str] = ()) -> bool:
     """Whether a file holds the identifier.
 
-    Bytes are searched as they are; Parquet files are queried and gzip files unpacked as well. An identifier that may
-    occur by chance is looked for in texts and tables only, or not at all, see warehouse.personal.
+    Bytes are searched as they are; Parquet files are queried, gzip files unpacked and the pages of PDFs read as well.
+    An identifier that may occur by chance is looked for in texts and tables only, or not at all, see
+    warehouse.personal.
+
+    Args:
+        path: the file.
+        traces: what to look for.
+        passwords: that may open a PDF; one that none of them opens is not read, see `is_locked`.
 
     Raises:
         OSError: the file cannot be read.
@@ -38,14 +46,42 @@ def holds(path: Path, traces: Traces) -> bool:
             return True
     if path.suffix == ".gz":
         return _in_gzip(path, traces)
+    if _begins_with(path, _PDF_MAGIC):
+        return traces.in_text(_text_of_pdf(path, passwords) or "")
     return path.suffix == ".parquet" and _in_parquet(path, traces)
 
 
 def is_database(path: Path) -> bool:
     """Whether a file is a DuckDB database, which compresses what it holds."""
-    offset, magic = _DUCKDB_MAGIC
+    return _begins_with(path, _DUCKDB_MAGIC)
+
+
+def is_locked(path: Path, passwords: Collection[str]) -> bool:
+    """Whether a file is a PDF under a password that is none of these, or a damaged PDF: nobody can tell whom it names.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    if path.is_symlink() or not _begins_with(path, _PDF_MAGIC):
+        return False
+    return _text_of_pdf(path, passwords) is None
+
+
+def _begins_with(path: Path, mark: tuple[int, bytes]) -> bool:
+    offset, magic = mark
     with path.open("rb") as stream:
         return stream.read(offset + len(magic))[offset:] == magic
+
+
+def _text_of_pdf(path: Path, passwords: Collection[str]) -> str | None:
+    """What a reader would see or copy: typefaces and compression hide it from a search of the bytes."""
+    for password in (None, *passwords):
+        try:
+            with pypdfium2.PdfDocument(path, password=password) as pdf:  # type: ignore[no-untyped-call]
+                return "\n".join(page.get_textpage().get_text_range() for page in pdf)
+        except pypdfium2.PdfiumError:
+            continue
+    return None
 
 
 def _is_text(stream: IO[bytes]) -> bool:

@@ -12,14 +12,14 @@ import json
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from flows.csv_table import delimiter_of, read_csv
 from flows.data_folder import DataFolder
 from flows.printing import SUFFIXES
-from flows.privacy.file_search import files_below, holds, is_database
+from flows.privacy.file_search import files_below, holds, is_database, is_locked
 from flows.privacy.ward_again import is_ward_file
 from flows.sources.names import SIDECAR_SUFFIX, is_video, same_name, stem, suffix
 from flows.sources.sidecar import MANIFEST, MAX_SIDECAR_BYTES
@@ -66,10 +66,13 @@ def find_files(data: DataFolder, warehouse: Address, patient_id: str, sources: S
     return files
 
 
-def files_left(data: DataFolder, warehouse: Address, traces: Traces) -> Iterator[tuple[Path, bool]]:
+def files_left(
+    data: DataFolder, warehouse: Address, traces: Traces, passwords: Collection[str]
+) -> Iterator[tuple[Path, bool]]:
     """Files below the data folder that may hold the identifier, and whether they are ours.
 
     The warehouse's are not read. Databases that are not the warehouse's compress what they hold, so each of them may.
+    PDFs are opened with the passwords of the recipients.
 
     Raises:
         OSError: a file cannot be read.
@@ -77,8 +80,19 @@ def files_left(data: DataFolder, warehouse: Address, traces: Traces) -> Iterator
     ours = _ours(data)
     kept = {*storage_files(warehouse), data.published}
     for path in files_below(data.root):
-        if path not in kept and (traces.in_text(data.relative(path)) or holds(path, traces) or _may_hold(path)):
+        if path in kept:
+            continue
+        if traces.in_text(data.relative(path)) or holds(path, traces, passwords) or _may_hold(path):
             yield path, any(path.is_relative_to(folder) for folder in ours)
+
+
+def locked_reports(data: DataFolder, passwords: Collection[str]) -> list[Path]:
+    """Reports that none of the passwords opens, such as those for a recipient who got another one since.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    return [path for path in files_below(data.root / "reports") if is_locked(path, passwords)]
 
 
 def require_removable(files: Iterable[PatientFile], data: DataFolder, patient_id: str) -> None:

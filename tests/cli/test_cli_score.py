@@ -1,6 +1,7 @@
 """`pmfer score`: every good video of a batch is scored, every bad one gets a line, whatever they are called."""
 
 import os
+import resource
 import shutil
 import sys
 from fractions import Fraction
@@ -112,6 +113,25 @@ def test_csv_has_the_same_with_few_decimals_and_no_formula(
     assert frames["session_id"].unique().to_list() == ["'=1+1"]
     assert frames["leading_expression"].equals(expected["leading_expression"])
     assert frames["pain_activity"].to_list() == pytest.approx(expected["pain_activity"].to_list(), abs=0.00006)
+
+
+@pytest.mark.parametrize("format_", ["parquet", "csv"])
+def test_a_table_that_finds_no_room_is_one_line_and_leaves_what_was_there(
+    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], format_: str
+) -> None:
+    before = tmp_path / f"film.{format_}"
+    before.write_text("of yesterday")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))  # no file may grow beyond 100 bytes, as on a full disk
+    try:
+        code = score(monkeypatch, tmp_path, film, "--format", format_)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{before}: cannot be written" in line
+    assert [path.name for path in tmp_path.iterdir()] == [before.name]
+    assert before.read_text() == "of yesterday"
 
 
 def test_without_out_nothing_is_written(

@@ -3,12 +3,24 @@
 import json
 import shutil
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
+import pypdfium2
 import pytest
-from privacy_folder import BUNDLE, DAY, file_of, frames_of, scoring_of, sessions_of
+from privacy_folder import (
+    BUNDLE,
+    DAY,
+    PASSWORD,
+    PRINTING,
+    file_of,
+    frames_of,
+    printing_settings,
+    scoring_of,
+    sessions_of,
+)
 
 from flows.data_folder import DataFolder
 from flows.printing import Printing
@@ -129,6 +141,52 @@ def test_a_mention_is_struck_out_of_the_notes_of_others_and_nothing_else(data: D
     assert "[erased]" in (data.reports(DAY) / "120.json").read_text()
     erase(data, "12")
     assert notes(data) == {name: note for name, note in expected.items() if name != "12"}
+
+
+def text_of(path: Path, password: str | None = None) -> str:
+    with pypdfium2.PdfDocument(path, password=password) as pdf:  # type: ignore[no-untyped-call]
+        return " ".join(page.get_textpage().get_text_range() for page in pdf)
+
+
+def test_a_page_that_was_printed_before_a_note_was_corrected_is_made_anew(
+    data: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in printing_settings(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    render_by_hand(data, file_of(data), DAY, "120", PRINTING)
+    pages = {data.reports(DAY) / "120.pdf": None, data.reports(DAY) / "for-night-team" / "120.pdf": PASSWORD}
+    assert all("with birch-1, and" in text_of(path, password) for path, password in pages.items())
+    at = datetime(DAY.year, DAY.month, DAY.day, 8, tzinfo=UTC)
+    with writing(data, file_of(data)) as writer:
+        corrected = CareEvent("120", CareEventKind.CARE, "washing", at, note="alone, as birch-10")
+        store_care_events(writer.connection, [corrected], "events, corrected.csv")
+    assert notes(data)["120"] == "alone, as birch-10"
+    untouched = (data.reports(DAY) / "birch-1-b.json").read_bytes()
+    ((_, receipt),) = erase(data, "birch-1")[0].items()
+    assert isinstance(receipt["files"], list)
+    assert {file["kind"] for file in receipt["files"]} >= {"report of another"}
+    for path, password in pages.items():
+        assert "alone, as birch-10" in text_of(path, password)
+        assert "birch-1," not in text_of(path, password)
+    assert (data.reports(DAY) / "birch-1-b.json").read_bytes() == untouched
+
+
+def test_a_report_under_a_password_that_nobody_knows_any_more_is_named(
+    data: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in printing_settings(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    render_by_hand(data, file_of(data), DAY, "birch-10", replace(PRINTING, formats=()))
+    (tmp_path / "night-team.password").write_text("another word, since the new year\n")
+    locked = data.reports(DAY) / "for-night-team" / "birch-10.pdf"
+    (data.reports(DAY) / "for-night-team" / "120.pdf").write_bytes(b"%PDF-1.7 cut short")
+    receipts, said = erase(data, "1")  # no word that could be told from others: no page is searched
+    assert len(receipts) == 1
+    assert not [line for line in said if line.startswith("not searched")]
+    _, said = erase(data, "birch-1-b")
+    (line,) = (line for line in said if line.startswith("not searched"))
+    assert "2 reports that no password of today opens, such as" in line
+    assert locked.is_file()
 
 
 def test_an_erasure_that_cannot_end_changes_nothing(data: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:

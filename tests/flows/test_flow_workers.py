@@ -199,6 +199,30 @@ def test_a_worker_that_is_killed_in_mid_shard_loses_nothing(
     assert house.runs(lake) == ["completed"]
 
 
+def test_a_database_that_is_away_for_a_while_loses_nothing(
+    house: House, alone: dict[str, list[tuple[object, ...]]]
+) -> None:
+    lake = house.lake("away")
+    with ExitStack() as stack:
+        stack.enter_context(running_worker(house.server, "patient", house.settings(lake, "patient")))
+        night = house.nightly(lake, "away", "--dispatch", "workers")
+        staging = house.folder / "patient" / "staging"
+        while not list(staging.glob("run-*/*.mp4")):
+            assert night.poll() is None, "the night ended before its worker began"
+            time.sleep(0.01)
+        house.postgres.stop()  # the lake's catalogue and the database of Prefect's server
+        house.postgres.start()
+        out, errors = night.communicate()
+    if night.returncode != 0:  # the night itself may have needed the database just then; the next run finishes it
+        assert len(errors.splitlines()) == 1, errors
+        with running_worker(house.server, "patient", house.settings(lake, "patient")):
+            night = house.nightly(lake, "away", "--dispatch", "workers")
+            out, errors = night.communicate()
+    assert night.returncode == 0, out + errors
+    assert house.content(lake) == alone
+    assert house.runs(lake)[-1] == "completed"
+
+
 def test_of_two_nights_at_once_one_yields_in_one_line(house: House, alone: dict[str, list[tuple[object, ...]]]) -> None:
     lake = house.lake("twice")
     with ExitStack() as stack:
