@@ -24,7 +24,7 @@ from pmfer.datasets import Faces
 from pmfer.errors import TrainingError
 from pmfer.landmark_file import FaceShapes
 from pmfer.losses import visibility_loss
-from pmfer.model import Pmfer, VisibilityHead
+from pmfer.model import Pmfer
 from pmfer.prompts import prompt_set_sha256
 from pmfer.train import (
     LOG_FILE,
@@ -36,6 +36,7 @@ from pmfer.train import (
     moving_average,
     parameter_groups,
 )
+from pmfer.visibility_head import VisibilityHead
 
 LOOKED_FILE = "looked.pt"
 BATCH = 128  # faces looked at together
