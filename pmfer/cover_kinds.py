@@ -30,9 +30,10 @@ class Brush:
         self.draw = ImageDraw.Draw(self.alpha)
         self.shades: Image.Image | None = None
 
-    def begin(self, shade: float) -> None:
-        """Paint in shades from now on; `shade` in 0..1 is that of all edges."""
+    def begin(self, shade: float) -> ImageDraw.ImageDraw:
+        """Paint in shades from now on; `shade` in 0..1 is that of all edges. Returns a brush for shades alone."""
         self.shades = Image.new("L", self.alpha.size, _level(shade))
+        return ImageDraw.Draw(self.shades)
 
     def line(self, points: Sequence[Point], width: float, shade: float, opacity: float = 1.0) -> None:
         """A line so many pixels of the canvas wide, with round ends."""
@@ -122,7 +123,7 @@ def _hand(face: Face, brush: Brush, dice: Dice) -> None:
             brush.line([_point(joint - side * width * 0.3), _point(joint + side * width * 0.3)], 1, 0.85 * skin)
 
 
-def _point(place: Floats) -> Point:
+def _point(place: npt.NDArray[np.floating]) -> Point:
     return float(place[0]), float(place[1])
 
 
@@ -144,7 +145,7 @@ def _surgical_mask(face: Face, brush: Brush, dice: Dice) -> None:
         for share in np.arange(0.25, 0.9, dice.uniform(0.15, 0.3)):
             ends = [_point(cheek + share * (corner - cheek)) for cheek, corner in ((left, jaw[3]), (right, jaw[-4]))]
             middle = _point(ridge + share * (face.chin - ridge))
-            brush.line([ends[0], middle, ends[1]], dice.integers(1, 4), cloth - dice.uniform(0.05, 0.25))
+            brush.line([ends[0], middle, ends[1]], int(dice.integers(1, 4)), cloth - dice.uniform(0.05, 0.25))
         brush.line([_point(left), _point(ridge), _point(right)], 2, cloth + dice.normal(0, 0.15))
 
 
@@ -165,7 +166,7 @@ def _oxygen_mask(face: Face, brush: Brush, dice: Dice) -> None:
     brush.begin(shell)
     for side, ear in EARS:
         strap = [on_shell(0.55, side), _point(face.points[ear])]
-        brush.line(strap, dice.integers(1, 4), dice.uniform(0.3, 0.9), dice.uniform(0.6, 0.95))
+        brush.line(strap, int(dice.integers(1, 4)), dice.uniform(0.3, 0.9), dice.uniform(0.6, 0.95))
     if dice.random() < 0.6:
         start, end = np.array(on_shell(0.9, 0)), np.array(on_shell(1.0, dice.normal(0, 0.8))) + face.down * face.span
         hose, width = dice.uniform(0.3, 0.9), face.span * dice.uniform(0.1, 0.22)
@@ -179,11 +180,11 @@ def _oxygen_mask(face: Face, brush: Brush, dice: Dice) -> None:
         brush.polygon([on_shell(0, 0), *edge, on_shell(1, 0)], shell + light, clear)
     rim = [*(on_shell(share, -1) for share in shares), *(on_shell(share, 1) for share in shares[::-1])]
     solid = min(0.95, clear + dice.uniform(0.1, 0.45))
-    brush.line([*rim, rim[0]], dice.integers(1, 4), shell + dice.normal(0.05, 0.3), solid)
+    brush.line([*rim, rim[0]], int(dice.integers(1, 4)), shell + dice.normal(0.05, 0.3), solid)
     for _ in range(dice.integers(1, 4)):
         across, first = dice.uniform(-0.8, 0.8), dice.uniform(0.15, 0.6)
         glare = [on_shell(first + step, across) for step in (0.0, dice.uniform(0.05, 0.15), dice.uniform(0.15, 0.35))]
-        brush.line(glare, dice.integers(1, 5), dice.uniform(0.8, 1.0), dice.uniform(0.4, 0.9))
+        brush.line(glare, int(dice.integers(1, 5)), dice.uniform(0.8, 1.0), dice.uniform(0.4, 0.9))
     if dice.random() < 0.7:
         valve, radius, tone = (
             on_shell(dice.uniform(0.65, 0.85), 0),
@@ -260,8 +261,7 @@ def _blanket(face: Face, brush: Brush, dice: Dice) -> None:
     _half_plane(brush.draw, edge, inward, dice, 1.5)
     if dice.random() < 0.6:
         along, cloth = np.array([-inward[1], inward[0]]), dice.uniform(0.1, 1.0)
-        brush.begin(cloth)
-        shades = ImageDraw.Draw(brush.shades)
+        shades = brush.begin(cloth)
         for _ in range(dice.integers(3, 10)):
             start = edge + along * dice.uniform(-1.5, 1.5) * face.span + inward * dice.uniform(0, 0.8) * face.span
             end = start + face.span * (along * dice.normal(0, 0.6) + inward * dice.uniform(0.2, 1.2))
