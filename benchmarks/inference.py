@@ -33,9 +33,9 @@ from benchmarks.spent import in_turns
 from benchmarks.startup import score_tiny, tiny_video
 from inference.detect import open_detector
 from inference.model import ExpressionModel
-from inference.options import ScoringOptions
+from inference.options import BATCH_SIZE, ScoringOptions
 from inference.prefetch import prefetch
-from inference.score import BATCH_SIZE, PREFETCHED_FRAMES, Scorer
+from inference.score import PREFETCHED_FRAMES, Scorer
 from inference.track import Locator
 from inference.video import open_video
 from pmfer.bundle import Bundle, load_bundle

@@ -3,6 +3,12 @@
 For `benchmarks.statistics`: patients simulated frame by frame, because a share of frames (the expression that is
 likeliest in a frame) and a mean probability differ only in what they keep of a frame.
 
+    python -m benchmarks.measure_choice ferplus.parquet
+
+asks real faces instead: the frames of a day are faces of FERPlus' validation split, as the default bundle scores them.
+Most are faces that the raters called neutral; runs of the expression are faces that most raters called so (clear), or
+that some called so and more called neutral (subdued).
+
 A frame has a logit for each of the eight expressions, softmax makes them probabilities, and a phrase has a logit of its
 own. A neutral face is likeliest. Angry expressions come in runs of frames, 6 % of the time, with an intensity that adds
 to the logit of anger and, with another noise, to that of the phrase. Runs, intensity and level vary from patient to
@@ -17,11 +23,19 @@ Every number is charted as the report charts anger, without a least change, with
 all raise as many false flags.
 """
 
+import argparse
+import json
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pmfer.bundle import load_bundle
+from pmfer.datasets import read_ferplus, vote_distribution
+from pmfer.evaluate import run_graph
+from pmfer.expressions import EXPRESSION_NAMES
+from pmfer.facs import AU_COLUMNS
 from reports.measures import DEFAULT_THRESHOLDS, MEASURE_BY_KEY, Thresholds
 from reports.statistics.control_chart import control_chart
 from reports.statistics.robust import Floats, to_even
@@ -34,6 +48,9 @@ SHARE, INTENSITY = 0.06, 3.2  # of the time, in runs; of a run, logit
 PHRASE_LOGIT, PHRASE_NOISE = -2.5, 1.0
 FALSE_FLAGS = 0.1  # per patient and 60 days, for every number alike
 WIDTHS = np.arange(0.7, 1.4, 0.05)
+NUMBERS = ("share of frames", "mean probability", "mean of the phrase")
+PHRASES = {"sadness": "au15", "anger": "au04"}  # of real faces: the phrase that stands for an expression
+CLEAR, SUBDUED = 0.03, 0.03  # of the time, real faces of either kind
 
 
 @dataclass(frozen=True)
@@ -53,21 +70,93 @@ CHANGES = {
 }
 
 
+@dataclass(frozen=True)
+class RealChange:
+    """What changes from day START on, of real faces."""
+
+    clear: float = 1.0  # times as many runs of clear faces
+    subdued: float = 0.0  # share of the time that subdued faces take besides
+
+
+REAL_CHANGES = {
+    "more often": RealChange(clear=2.5),
+    "subdued": RealChange(subdued=0.12),
+    "both, slightly": RealChange(clear=1.5, subdued=0.06),
+}
+
+
+@dataclass(frozen=True)
+class RealFaces:
+    """What the bundle says of real faces: the three numbers of a single frame, [faces, 3], by kind of face."""
+
+    neutral: Floats
+    clear: Floats
+    subdued: Floats
+
+
 def choice_of_measures(patients: int, seed: int) -> dict[str, Any]:
     """By kind of change and number: the change in daily SDs, and the share found within 5 and 10 days."""
     steady = days_of(Change(), patients, seed)
+    return compared(steady, {kind: days_of(change, patients, seed) for kind, change in CHANGES.items()})
+
+
+def choice_on_faces(ferplus: Path, patients: int, seed: int) -> dict[str, Any]:
+    """The same of real faces, by expression."""
+    result = {}
+    for expression, faces in faces_of(ferplus).items():
+        steady = real_days(faces, RealChange(), patients, seed)
+        changed = {kind: real_days(faces, change, patients, seed) for kind, change in REAL_CHANGES.items()}
+        result[expression] = compared(steady, changed)
+    return result
+
+
+def compared(steady: dict[str, Floats], changed: dict[str, dict[str, Floats]]) -> dict[str, Any]:
+    """What each number finds of each kind of change, with limits that raise as many false flags."""
     widths = {name: _width_for(values) for name, values in steady.items()}
     result: dict[str, Any] = {"steady": {name: float(values.mean()) for name, values in steady.items()}}
-    for kind, change in CHANGES.items():
-        changed = days_of(change, patients, seed)
-        result[kind] = {name: _found(values, steady[name], widths[name]) for name, values in changed.items()}
+    for kind, days in changed.items():
+        result[kind] = {name: _found(values, steady[name], widths[name]) for name, values in days.items()}
     return result
+
+
+def faces_of(ferplus: Path) -> dict[str, RealFaces]:
+    """Faces of the validation split by expression, scored by the default bundle."""
+    faces = read_ferplus(ferplus, "valid")
+    votes, scores = vote_distribution(faces.votes), run_graph(load_bundle(), faces.images)
+    found = {}
+    for expression, phrase in PHRASES.items():
+        place = EXPRESSION_NAMES.index(expression)
+        probabilities = scores["expression"]
+        leads = (probabilities.argmax(axis=1) == place).astype(np.float64)
+        numbers = np.stack([leads, probabilities[:, place], scores["au_phrase"][:, AU_COLUMNS.index(phrase)]], axis=1)
+        some = (votes[:, place] >= 0.2) & (votes[:, place] <= 0.5) & (votes[:, 0] >= 0.4)
+        found[expression] = RealFaces(numbers[votes[:, 0] >= 0.8], numbers[votes[:, place] >= 0.7], numbers[some])
+    return found
+
+
+def real_days(faces: RealFaces, change: RealChange, patients: int, seed: int) -> dict[str, Floats]:
+    """The three numbers of each day, [patients, days], of runs of real faces."""
+    rng = np.random.default_rng(seed)
+    later = np.arange(DAYS) >= START
+    values = np.empty((3, patients, DAYS))
+    for patient in range(patients):
+        usual = np.exp(0.4 * rng.standard_normal(2))
+        daily = np.exp(0.35 * _days(rng)[:, :2])
+        clear = CLEAR * usual[0] * daily[:, 0] * np.where(later, change.clear, 1)
+        subdued = SUBDUED * usual[1] * daily[:, 1] + np.where(later, change.subdued, 0)
+        runs = rng.random((DAYS, FRAMES // RUN))
+        kind = (runs < (clear + subdued)[:, None]).astype(np.int64) + (runs < clear[:, None])
+        pools = (faces.neutral, faces.subdued, faces.clear)
+        shown = np.stack([pool[rng.integers(len(pool), size=runs.shape)] for pool in pools])  # [kinds, days, runs, 3]
+        chosen = np.take_along_axis(shown, kind[None, :, :, None], axis=0)[0]
+        values[:, patient] = chosen.mean(axis=1).T
+    return dict(zip(NUMBERS, values, strict=True))
 
 
 def days_of(change: Change, patients: int, seed: int) -> dict[str, Floats]:
     """The three numbers of each day, [patients, days]; the same patients and days for the same seed."""
     rng = np.random.default_rng(seed)
-    numbers: dict[str, list[Floats]] = {"share of frames": [], "mean probability": [], "mean of the phrase": []}
+    numbers: dict[str, list[Floats]] = {name: [] for name in NUMBERS}
     for _ in range(patients):
         for name, values in zip(numbers, _one_patient(change, rng), strict=True):
             numbers[name].append(values)
@@ -137,3 +226,17 @@ def _found(values: Floats, steady: Floats, width: float) -> dict[str, float]:
         **{f"within {days}": float(listed[quiet, START : START + days].any(axis=1).mean()) for days in (5, 10)},
         "limits, times": width,
     }
+
+
+def main() -> None:
+    """Measure on real faces and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("ferplus", type=Path, help="made by `pmfer datasets make-ferplus`")
+    parser.add_argument("--patients", type=int, default=120)
+    parser.add_argument("--seed", type=int, default=2026)
+    arguments = parser.parse_args()
+    print(json.dumps(choice_on_faces(arguments.ferplus, arguments.patients, arguments.seed), indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -127,7 +127,8 @@ def run_night(night: date, source: Path, data: Path) -> None:
         SystemExit: it failed.
     """
     where = ["--date", night.isoformat(), "--source", str(source), "--data-dir", str(data)]
-    command = [sys.executable, "-m", "cli", "nightly", *where]
+    # Without the folder itself on the path: its `reports` is no package.
+    command = [sys.executable, "-P", "-m", "cli", "nightly", *where]
     done = subprocess.run(command, cwd=data, env=plain_environment(), check=False)
     if done.returncode:
         raise SystemExit(f"pmfer nightly failed with status {done.returncode}; its last line says why")

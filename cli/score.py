@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from inference.process import ScoringProcess
-    from inference.score import ScoredVideo
+    from inference.scored import ScoredVideo
     from pmfer.bundle import Bundle
 
 ANNOTATED_SUFFIX = ".annotated.mp4"  # the longest of what follows a stem

@@ -15,9 +15,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from apprise import Apprise, AppriseAsset, NotifyType
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
@@ -37,6 +36,7 @@ from warehouse.private_file import write_private
 
 READABLE = 0o644  # the collector is another account, and nothing in the file is about anybody
 LOOK = "`pmfer status` and the log say more."
+NoticeKind = Literal["info", "success", "warning", "failure"]  # as Apprise names them
 
 log = logging.getLogger("pmfer.monitoring")
 
@@ -147,7 +147,7 @@ def notify_failure(settings: Settings, night: date | None, error: BaseException)
     reason = without_identities((str(error).splitlines() or [type(error).__name__])[0])
     what = f"The night of {night}" if night else "A night"
     body = f"{what} failed: {reason}\nWhat was stored stays; correct the cause and run it again. {LOOK}"
-    _tell(settings, "failure", f"PMFER: {what[0].lower()}{what[1:]} failed", body, NotifyType.FAILURE)
+    _tell(settings, "failure", f"PMFER: {what[0].lower()}{what[1:]} failed", body, "failure")
 
 
 def notify_end(settings: Settings, night: date, figures: NightFigures | None) -> None:
@@ -161,14 +161,14 @@ def notify_end(settings: Settings, night: date, figures: NightFigures | None) ->
     missing = what_is_missing(figures, settings.notify_abstention_share)
     if missing is not None:
         title = f"PMFER: much of the night of {night} is missing"
-        _tell(settings, "abstention", title, f"{missing} {LOOK}", NotifyType.WARNING)
+        _tell(settings, "abstention", title, f"{missing} {LOOK}", "warning")
     body = "Nothing was to be done."
     if figures is not None:
         body = (
             f"{figures.sessions_stored} sessions scored, {sum(figures.quarantined.values())} quarantined, "
             f"{figures.reports} reports; {figures.frames_scored} of {figures.frames_sampled} sampled frames scored."
         )
-    _tell(settings, "completion", f"PMFER: the night of {night} is done", body, NotifyType.SUCCESS)
+    _tell(settings, "completion", f"PMFER: the night of {night} is done", body, "success")
 
 
 def what_is_missing(figures: NightFigures | None, share: float) -> str | None:
@@ -192,27 +192,32 @@ def what_is_missing(figures: NightFigures | None, share: float) -> str | None:
 
 def notify_test(settings: Settings) -> bool:
     """Send a notice that only says that it arrived, whatever else is wanted; whether all addresses took it."""
-    return _send(settings, "PMFER: a test", "This is a test; nothing is to be done.", NotifyType.INFO)
+    return _send(settings, "PMFER: a test", "This is a test; nothing is to be done.", "info")
 
 
 def unusable_addresses(settings: Settings) -> int:
     """How many of the addresses Apprise does not understand."""
+    from apprise import Apprise
+
     return sum(not Apprise().add(url.get_secret_value()) for url in settings.notify_urls)
 
 
-def _tell(settings: Settings, event: NoticeOf, title: str, body: str, kind: NotifyType) -> None:
+def _tell(settings: Settings, event: NoticeOf, title: str, body: str, kind: NoticeKind) -> None:
     if event in settings.notify_on:
         _send(settings, title, body, kind)
 
 
-def _send(settings: Settings, title: str, body: str, kind: NotifyType) -> bool:
+def _send(settings: Settings, title: str, body: str, kind: NoticeKind) -> bool:
     if not settings.notify_urls:
         return False
+    from apprise import Apprise, AppriseAsset, NotifyType  # takes a while to load, which others spare
+
     # No picture of Apprise's own is fetched or named, and nothing in the text is read as markup.
     apprise = Apprise(asset=AppriseAsset(app_id="PMFER", image_url_mask="", image_url_logo="", async_mode=False))
     try:
         understood = [apprise.add(url.get_secret_value()) for url in settings.notify_urls]
-        told = any(understood) and bool(apprise.notify(body=body, title=title, notify_type=kind)) and all(understood)
+        sent = any(understood) and bool(apprise.notify(body=body, title=title, notify_type=NotifyType(kind)))
+        told = sent and all(understood)
     except Exception as error:  # each of its services has errors of its own, and none may end a night
         log.warning("nobody was notified (%s); check PMFER_NOTIFY_URLS", type(error).__name__)
         return False

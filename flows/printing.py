@@ -41,7 +41,7 @@ from pmfer.errors import ConfigurationError, ReportError
 from reports import Format
 from reports.measures import DEFAULT_THRESHOLDS, Thresholds, thresholds_with
 from reports.patient import PatientReport
-from reports.render import Recipient
+from reports.recipients import Recipient
 from reports.ward import WardReport
 from reports.write import Order
 

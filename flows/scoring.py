@@ -26,7 +26,7 @@ from flows.staging import (
     staging_folder,
 )
 from inference.process import ScoringProcess
-from inference.score import Scorer, VideoSummary
+from inference.scored import VideoSummary
 from pmfer.bundle import Bundle
 from pmfer.errors import QuarantineReason, SessionError, VideoError
 from warehouse import quarantine, store
@@ -145,9 +145,7 @@ def pull_session(session: PendingSession, job: Job, folder: Path) -> StagedSessi
 
 @step("score session", waits=(0,))
 @stage("score")
-def score_session(
-    scorer: Scorer | ScoringProcess, session: PendingSession, staged: Path
-) -> ScoredSession | QuarantinedSession:
+def score_session(scorer: ScoringProcess, session: PendingSession, staged: Path) -> ScoredSession | QuarantinedSession:
     """Score a staged video; one that cannot be scored goes to quarantine."""
     try:
         scored = scorer.score(staged, session.recording.sidecar.session_id)

@@ -20,6 +20,7 @@ YUNET = "yunet"  # the detector that a user may name by its file
 
 # Raise it with any change of this room's code that changes results: stored results then count as old.
 METHOD_VERSION = 6
+BATCH_SIZE = 32  # frames that are located together, and crops that go to the model together
 
 
 @dataclass(frozen=True)

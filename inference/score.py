@@ -7,8 +7,7 @@ of the session is a line of numbers per sighting and its small crop.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,49 +20,20 @@ from inference.faces import Faces, Picture, estimate_pose, sizes
 from inference.frame import Frame, sample
 from inference.lean import QUARTERS, find_faces_any_way_up
 from inference.model import ExpressionModel
-from inference.options import ScoringOptions, VideoLimits
+from inference.options import BATCH_SIZE, ScoringOptions, VideoLimits
 from inference.prefetch import in_order, prefetch
+from inference.scored import Progress, ScoredVideo, VideoSummary
 from inference.sightings import SessionLog, Sighting
 from inference.subject import Subject, choose_subject
 from inference.track import Locator, Tracker
 from inference.video import Video, open_video
 from pmfer.bundle import Bundle, load_bundle
 from pmfer.errors import BundleError, VideoError
-from pmfer.frame_row import readable
 from pmfer.pain import with_pain_activity
 
 RIVAL_WARNING_SHARE = 0.7  # of the subject's prominence: with a rival beyond this, the choice of subject is doubtful
 PREFETCHED_FRAMES = 16  # decoded while the detector is busy
-BATCH_SIZE = 32  # frames that are located together, and crops that go to the model together
 SUBJECT, OTHERS = 0, 1  # tracks of a picture's faces
-Progress = Callable[[float, float | None], None]  # seconds of video done, seconds announced (None: unknown)
-
-
-@dataclass(frozen=True)
-class VideoSummary:
-    """Result for a video as a whole."""
-
-    duration_s: float  # last minus first presentation time
-    frames_decoded: int
-    frames_sampled: int  # each has a row
-    frames_with_face: int  # sampled frames with at least one face, anybody's
-    frames_scored: int
-    leading_expression: str | None  # most often the most probable one; None if nothing was scored
-    warning: str | None  # what was lost or is doubtful, in one line; None if nothing
-    wall_s: float  # time it took
-
-
-@dataclass(frozen=True)
-class ScoredVideo:
-    """The score batch of a video (one row per sampled frame, see docs/inference.md) and its summary."""
-
-    frames: pl.DataFrame
-    summary: VideoSummary
-
-    @property
-    def table(self) -> pl.DataFrame:
-        """The frames as people read them, with `leading_expression`, `confidence` and `pain_activity`."""
-        return readable(self.frames)
 
 
 class Scorer:

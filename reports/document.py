@@ -84,8 +84,7 @@ def input_key(report: PatientReport | WardReport) -> str:
         # Straight to text: taking a report apart into Python objects first takes ten times as long.
         "report": _adapter(kind).dump_json(report).decode(),
         "room": _room_digest(),
-        "weasyprint": version("weasyprint"),
-        "fonts": font_versions(),
+        **_versions(),
     }
     canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
@@ -96,8 +95,15 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
+@cache
+def _versions() -> dict[str, Any]:
+    """The renderer and the fonts, looked up once: it takes as long as the statistics of a report."""
+    return {"weasyprint": version("weasyprint"), "fonts": font_versions()}
+
+
+@cache
 def _room_digest() -> str:
-    """SHA-256 over the names and bytes of this room's files, those of its folders included."""
+    """SHA-256 over the names and bytes of this room's files, those of its folders included; read once, as code is."""
     digest = hashlib.sha256()
     for path in sorted(ROOM.rglob("*")):
         if path.suffix in PRINTING_SUFFIXES:

@@ -194,8 +194,8 @@ def read_evidence(
 
 
 def frame_column(key: str) -> str:
-    """Column of the frames that shows a measure: `pain_activity`, or the expression whose share is measured."""
-    return MEASURE_BY_KEY[key].column.removesuffix("_mean").removesuffix("_share")
+    """Column of the frames that shows a measure: `pain_activity`, or the expression."""
+    return MEASURE_BY_KEY[key].column.removesuffix("_mean")
 
 
 def _moment(frame: dict[str, Any], session: dict[str, Any], usual: Usual, files: Mapping[str, str]) -> Moment:

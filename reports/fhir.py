@@ -20,6 +20,7 @@ from fhirclient.models.bundle import Bundle
 from fhirclient.models.fhirabstractbase import FHIRValidationError
 
 from pmfer.errors import ReportError
+from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.facs import AU_BY_NUMBER
 from reports.data import Origin
 from reports.findings import Finding, Lack, Stage, State
@@ -66,7 +67,7 @@ _NOT_PERFORMED = (Lack.NO_SESSION, Lack.ALL_SET_ASIDE)
 
 # Factor from the stored value, printed name, and code of UCUM; braces hold what UCUM has no unit for.
 UNITS: dict[Unit, tuple[float, str, str]] = {
-    Unit.TIME_SHARE: (100.0, "% of the observed time", "%"),
+    Unit.TIME_SHARE: (100.0, "% of the observed time, estimated", "%"),
     Unit.SCALE: (100.0, "points on a scale of 0 to 100", "{score}"),
     Unit.PER_MINUTE: (1.0, "per minute of the observed time", "/min"),
 }
@@ -319,9 +320,8 @@ def _measure_display(key: str) -> str:
     if key.startswith("au") and key[2:].isdecimal():
         unit = AU_BY_NUMBER[int(key[2:])]
         return f"AU {unit.number}, {unit.name}: alignment of the face with the phrase; not a FACS intensity"
-    if column.endswith("_share"):
-        expression = column.removesuffix("_share").replace("_", " ")
-        return f"Expression of {expression}: share of the scored frames"
+    if column.removesuffix("_mean") in EXPRESSION_NAMES:
+        return f"Expression of {column.removesuffix('_mean')}: mean probability over the scored frames"
     return key.replace("_", " ").capitalize()
 
 

@@ -14,7 +14,7 @@ from pmfer.pain import PAIN_COLUMNS
 class Unit(StrEnum):
     """How a measure is printed."""
 
-    TIME_SHARE = "time_share"  # share of the observed time, printed as a percentage
+    TIME_SHARE = "time_share"  # estimated share of the observed time, printed as a percentage
     SCALE = "scale"  # a mean phrase or expression score, printed on a scale of 0 to 100
     PER_MINUTE = "per_minute"  # a count per observed minute
 
@@ -49,16 +49,18 @@ class Measure:
 # limits apart where a measure hardly ever moves: eight days of 0 % have no spread at all. Our choice.
 LEAST_CHANGE = 0.03
 
+# An expression is followed by its mean probability, about the share of the time in which people would call the face
+# so. Counting the frames in which it is the likeliest one misses what is subdued: docs/statistics.md compares both.
 # In the order of the report; each gets a chart. Flags go one way only, the way that asks for a look: a patient who
 # smiles more needs no visit, and this halves the false flags. Fear raises none, because the
 # model recognises it poorly (its card says how poorly).
 HEADLINE_MEASURES: tuple[Measure, ...] = (
     Measure("pain_activity", "pain_activity_mean", Unit.SCALE, LEAST_CHANGE, Concern.HIGHER, watched_closely=True),
     Measure("expressivity", "expressivity_mean", Unit.SCALE, LEAST_CHANGE, Concern.LOWER),
-    Measure("smiling", "happiness_share", Unit.TIME_SHARE, LEAST_CHANGE, Concern.LOWER),
-    Measure("sadness", "sadness_share", Unit.TIME_SHARE, LEAST_CHANGE, Concern.HIGHER),
-    Measure("fear", "fear_share", Unit.TIME_SHARE, LEAST_CHANGE, Concern.NEITHER),
-    Measure("anger", "anger_share", Unit.TIME_SHARE, LEAST_CHANGE, Concern.HIGHER),
+    Measure("smiling", "happiness_mean", Unit.TIME_SHARE, LEAST_CHANGE, Concern.LOWER),
+    Measure("sadness", "sadness_mean", Unit.TIME_SHARE, LEAST_CHANGE, Concern.HIGHER),
+    Measure("fear", "fear_mean", Unit.TIME_SHARE, LEAST_CHANGE, Concern.NEITHER),
+    Measure("anger", "anger_mean", Unit.TIME_SHARE, LEAST_CHANGE, Concern.HIGHER),
 )
 
 # The units of pain-related facial activity and the two lip corners. They show what the
@@ -75,7 +77,7 @@ LEAST_SMILES = 0.2  # per minute: one smile more or less in five minutes
 CONTEXT_MEASURES: tuple[Measure, ...] = (
     Measure("smile_episodes", "smiles_per_min", Unit.PER_MINUTE, LEAST_SMILES, Concern.NEITHER),
     *(
-        Measure(name, f"{name}_share", Unit.TIME_SHARE, LEAST_CHANGE, Concern.NEITHER)
+        Measure(name, f"{name}_mean", Unit.TIME_SHARE, LEAST_CHANGE, Concern.NEITHER)
         for name in ("neutral", "surprise", "disgust", "contempt")
     ),
 )

@@ -253,7 +253,7 @@ def _session_line(row: dict[str, Any]) -> SessionLine:
         frames_scored=row["frames_scored"],
         usable=usable,
         pain_activity=row["pain_activity_mean"] if usable else None,
-        smiling=row["happiness_share"] if usable else None,
+        smiling=row["happiness_mean"] if usable else None,
         situation=row["situation"],
     )
 

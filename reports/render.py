@@ -1,4 +1,4 @@
-"""From a page to the bytes of a file: a PDF/UA-1 for print, the same under a password, or one HTML file for the screen.
+"""From a page to the bytes of a file: a PDF/UA-1 for print, or one HTML file for the screen.
 
 WeasyPrint lays out the PDF with no network, no clock, and no font but the packaged ones, so the same report with the
 same time of printing gives the same bytes.
@@ -6,25 +6,18 @@ same time of printing gives the same bytes.
 The HTML is the printed page with its styles in it and nothing to fetch. Typefaces are left to the system, because the
 packaged ones would make each file many times as large. Print styles stay, so the browser prints what the PDF shows as
 nearly as it can. A policy in the page forbids scripts and any address.
-
-A password (AES-256 as in the standard security handler of PDF 2.0, revision 6; ISO 32000-2, 7.6.4) protects against
-someone who finds the file, but not against a long search, so short passwords are refused.
 """
 
 # mypy: untyped-calls-exclude=weasyprint
 import html
-import io
 import logging
 import re
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from typing import Protocol, Self, TypeVar
 
-import pikepdf
 import weasyprint
 from weasyprint.text.fonts import FontConfiguration
 from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherResponse
@@ -50,22 +43,6 @@ _SCREEN_HEAD = (
     '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
     "  <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
     'img-src data:">\n'
-)
-
-SHORTEST_PASSWORD = 12  # characters; the file can be attacked offline, so only the length protects it
-LONGEST_PASSWORD = 127  # bytes in UTF-8; revision 6 ignores what comes after
-_RECIPIENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
-
-# What a recipient may do: read aloud, print and quote a report, but not change it.
-PERMISSIONS = pikepdf.Permissions(
-    accessibility=True,
-    extract=True,
-    print_lowres=True,
-    print_highres=True,
-    modify_annotation=False,
-    modify_assembly=False,
-    modify_form=False,
-    modify_other=False,
 )
 
 FitT = TypeVar("FitT", bound="PageFit")
@@ -246,43 +223,3 @@ def _screen_style(name: str) -> str:
     if "url(" in text or "@import" in text or "</" in text:
         raise ReportError(f"report as HTML: style {name} refers to another file; leave that to the print style")
     return text
-
-
-@dataclass(frozen=True)
-class Recipient:
-    """Someone who receives reports under their own password.
-
-    Raises:
-        ReportError: the name cannot name a folder, or the password is too short or too long; the message shows no
-            password.
-    """
-
-    name: str  # letters, digits, hyphens and underscores, 32 at most: it becomes the name of a folder
-    password: str = field(repr=False)
-
-    def __post_init__(self) -> None:
-        if not _RECIPIENT_NAME.fullmatch(self.name):
-            raise ReportError(
-                f"recipient '{self.name[:40]}': must have 1 to 32 letters, digits, hyphens or underscores, and begin "
-                "with a letter or digit"
-            )
-        if len(self.password) < SHORTEST_PASSWORD or len(self.password.encode()) > LONGEST_PASSWORD:
-            raise ReportError(
-                f"recipient {self.name}: the password must have {SHORTEST_PASSWORD} characters or more, and "
-                f"{LONGEST_PASSWORD} bytes at most"
-            )
-
-
-def protected(pdf: bytes, recipient: Recipient) -> bytes:
-    """The same document, tags and title included, under the recipient's password.
-
-    Two calls give different bytes because each file has its own keys. The owner's password, which would lift the
-    permissions, is random and never stored.
-    """
-    encryption = pikepdf.Encryption(
-        owner=secrets.token_urlsafe(32), user=recipient.password, R=6, allow=PERMISSIONS, aes=True, metadata=True
-    )
-    target = io.BytesIO()
-    with pikepdf.open(io.BytesIO(pdf)) as document:
-        document.save(target, encryption=encryption)
-    return target.getvalue()

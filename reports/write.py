@@ -24,12 +24,12 @@ from reports import Format
 from reports.document import report_json
 from reports.pages import patient_html, ward_html
 from reports.patient import PatientReport
-from reports.render import Recipient, patient_pdf, protected, screen_html, ward_pdf
+from reports.recipients import Recipient, protected
 from reports.ward import WardReport
 
 DIED = "the process that made it died, of lack of memory perhaps; let fewer processes work at once"
 IGNORE_CTRL_C = (signal.SIGINT, signal.SIG_IGN)  # the parent process handles it
-ORDERS_PER_PROCESS = 4  # starting a process takes a second or two, which fewer orders do not repay
+ORDERS_PER_PROCESS = 8  # starting a process takes as long as four reports, which fewer orders do not repay
 PRIVATE = 0o600  # owner only; whoever hands a report out decides who else may read it
 
 
@@ -66,6 +66,8 @@ def write_files(order: Order) -> None:
     for path, recipient in order.protected.items():
         _write_whole(protected(pdf_with(order.name), recipient), path)
     if Format.HTML in files:
+        from reports.render import screen_html
+
         _write_whole(screen_html(_html(order)), files[Format.HTML])
     if Format.JSON in files:
         _write_whole(report_json(report), files[Format.JSON])
@@ -77,6 +79,8 @@ def write_files(order: Order) -> None:
 
 
 def _pdf(order: Order, name: str | None) -> bytes:
+    from reports.render import patient_pdf, ward_pdf  # brings WeasyPrint along, which a night without reports spares
+
     if isinstance(order.report, PatientReport):
         return patient_pdf(order.report, name, printed_at=order.printed_at, **order.options)
     return ward_pdf(order.report, printed_at=order.printed_at, **order.options)

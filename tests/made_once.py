@@ -1,12 +1,17 @@
-"""Folders that are expensive to make: one of the processes that run tests makes them, and the others wait for it."""
+"""What is expensive to make: one of the processes that run tests makes it, and the others wait for it."""
 
 import fcntl
 import os
+import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
+
+T = TypeVar("T")
+FOUND = "found.pickle"
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
@@ -29,3 +34,14 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
             make(folder)
             finished.touch()
     return folder
+
+
+def found_once(factory: pytest.TempPathFactory, name: str, find: Callable[[], T]) -> T:
+    """What `find` gives, found once in this run of the tests; see made_once. It must have a pickle."""
+    folder = made_once(factory, name, lambda folder: _write(folder, find()))
+    found: T = pickle.loads((folder / FOUND).read_bytes())
+    return found
+
+
+def _write(folder: Path, found: object) -> None:
+    (folder / FOUND).write_bytes(pickle.dumps(found))

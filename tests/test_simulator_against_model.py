@@ -16,7 +16,8 @@ from inference.detect import CenterFace
 from inference.faces import Faces
 from inference.model import ExpressionModel
 from inference.options import ScoringOptions, centerface_weights
-from inference.score import ScoredVideo, Scorer
+from inference.score import Scorer
+from inference.scored import ScoredVideo
 from pmfer.bundle import load_bundle
 from pmfer.errors import VideoError
 from pmfer.pain import CLOSED, PAIN_COLUMNS, SMILING, pain_activity

@@ -53,6 +53,7 @@ def attach_lake_for_writing(connection: duckdb.DuckDBPyConnection, address: Lake
     # Two processes that make the catalogue at once would each make half of it.
     with _creation_lock(address):
         _attach(connection, address, options)
+        connection.execute("USE warehouse")
     _require_same_encryption(connection, address)
 
 
@@ -74,9 +75,9 @@ def attach_lake_for_reading(connection: duckdb.DuckDBPyConnection, address: Lake
     _require_same_encryption(connection, address)
     check_lake_key(connection, address)
     ((snapshot,),) = connection.execute(_LAKE_SNAPSHOT).fetchall()
-    connection.execute("USE memory")
     connection.execute("DETACH warehouse")
     _attach(connection, address, {"READ_ONLY": "true", "SNAPSHOT_VERSION": str(snapshot)})
+    connection.execute("USE warehouse")
 
 
 # One row where the catalogue of a lake has DuckLake's tables.
@@ -177,6 +178,7 @@ def forget_history(address: LakeAddress) -> None:
     with one_line_errors(address), duckdb.connect() as connection:
         _prepare(connection, address)
         _attach(connection, address, {"DATA_INLINING_ROW_LIMIT": "0"})
+        connection.execute("USE warehouse")
         tidy(connection, timedelta(0))
     with one_line_errors(address), _catalogue(address, "READ_WRITE") as catalogue:
         catalogue.execute(_CATALOGUE_FORGET_EXTREMES)
@@ -221,16 +223,20 @@ def alone(address: LakeAddress) -> Iterator[None]:
 
 def _prepare(connection: duckdb.DuckDBPyConnection, address: LakeAddress) -> None:
     load_extension(connection, "ducklake")
+    _prepare_catalogue(connection, address)
+    if address.data.startswith("s3://"):
+        load_extension(connection, "httpfs")
+        if address.s3 is not None:
+            _allow_s3(connection, address.s3)
+
+
+def _prepare_catalogue(connection: duckdb.DuckDBPyConnection, address: LakeAddress) -> None:
     load_extension(connection, _SCANNERS[address.catalogue])
     if address.catalogue == "postgres":
         # In a secret DuckDB shows the password to nobody, neither in its tables of databases nor in messages. Without a
         # password there is a secret all the same: DuckDB would look for one on disk, which it may not, and fail.
         password = "" if address.password is None else f", PASSWORD {quoted(address.password)}"
         connection.execute(f"CREATE SECRET catalogue (TYPE postgres{password})")
-    if address.data.startswith("s3://"):
-        load_extension(connection, "httpfs")
-        if address.s3 is not None:
-            _allow_s3(connection, address.s3)
 
 
 def _allow_s3(connection: duckdb.DuckDBPyConnection, access: S3Access) -> None:
@@ -250,7 +256,6 @@ def _attach(connection: duckdb.DuckDBPyConnection, address: LakeAddress, options
         options = options | {"META_BUSY_TIMEOUT": "60000"}  # milliseconds
     settings = ", ".join(f"{name} {value}" for name, value in options.items())
     connection.execute(f"ATTACH {quoted(address)} AS warehouse ({settings})")
-    connection.execute("USE warehouse")
 
 
 @contextmanager
@@ -268,7 +273,7 @@ def _creation_lock(address: LakeAddress) -> Iterator[None]:
 def _catalogue(address: LakeAddress, mode: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """The catalogue as the plain database that it is, by the name `catalogue`."""
     with duckdb.connect() as connection:
-        _prepare(connection, address)
+        _prepare_catalogue(connection, address)
         secret = ", SECRET catalogue" if address.catalogue == "postgres" else ""
         options = f"(TYPE {address.catalogue}, {mode}{secret})"
         # A session that was left open in the middle of a transaction must not keep an erasure waiting for ever.
@@ -296,7 +301,7 @@ def _require_same_encryption(connection: duckdb.DuckDBPyConnection, address: Lak
 
 
 # The salted hash of the key that a lake was made with, if there is one.
-_LAKE_KEYS = "SELECT key_check FROM lake_keys"
+_LAKE_KEYS = "SELECT key_check FROM warehouse.lake_keys"
 
 
 def _lake_keys(connection: duckdb.DuckDBPyConnection) -> list[str]:

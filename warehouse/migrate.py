@@ -1,5 +1,7 @@
 """Numbered SQL migrations: each runs once, in one transaction with its record, and is never edited again.
 
+A new warehouse is made in one transaction, so that it is there whole or not at all.
+
 A lake runs the same files, translated statement by statement, as DuckDB's own parser splits them: a table comes without
 PRIMARY KEY, UNIQUE, CHECK and FOREIGN KEY; an index is left out; a comment on a macro or on a view's column, which a
 lake cannot hold, is left out and found in schema_comments. All else is taken word by word. What a table is without its
@@ -47,7 +49,7 @@ def migrate(connection: duckdb.DuckDBPyConnection) -> int:
 
     Raises:
         WarehouseError: the database holds something else, is newer than this release, was migrated by other files, or
-            refused; the migrations before the one that failed are kept.
+            refused; in an older warehouse, the migrations before the one that failed are kept.
     """
     count, pending = 0, _pending(connection)
     if not pending:
@@ -58,12 +60,13 @@ def migrate(connection: duckdb.DuckDBPyConnection) -> int:
             with transaction(connection):
                 # Looked up again: another process may have migrated the same lake while this one waited for its turn.
                 pending = _pending(connection)
-                for migration in pending[:1]:
+                is_new = pending == list(shipped_migrations())
+                running, pending = (pending, []) if is_new else (pending[:1], pending[1:])
+                for migration in running:
                     _apply(connection, migration, translator)
-                    if len(pending) == 1:
-                        _keep_comments(connection, translator)
-                    count += 1
-            pending = pending[1:]
+                if running and not pending:
+                    _keep_comments(connection, translator)
+            count += len(running)
     return count
 
 
@@ -246,10 +249,13 @@ _SCHEMA_MIGRATIONS = "SELECT number, sha256 FROM schema_migrations ORDER BY numb
 
 def _applied(connection: duckdb.DuckDBPyConnection) -> dict[int, str]:
     """SHA-256 by number of the migrations that ran."""
-    tables = {name for (name,) in connection.execute(TABLE_NAMES).fetchall()}
-    if tables and "schema_migrations" not in tables:
-        raise _refusal(connection, "a DuckDB database, but no warehouse; give another path")
-    return dict(connection.execute(_SCHEMA_MIGRATIONS).fetchall()) if tables else {}
+    try:
+        return dict(connection.execute(_SCHEMA_MIGRATIONS).fetchall())
+    except duckdb.CatalogException:
+        # Only now, because a lake takes long to list its tables.
+        if connection.execute(TABLE_NAMES).fetchall():
+            raise _refusal(connection, "a DuckDB database, but no warehouse; give another path") from None
+        return {}
 
 
 def _refusal(connection: duckdb.DuckDBPyConnection, what: str) -> WarehouseError:

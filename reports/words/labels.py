@@ -39,7 +39,7 @@ STATE_SYMBOLS: dict[State, str] = {
 
 def measure_words(say: Language, key: str) -> MeasureWords:
     """The words of a headline measure."""
-    observed = say("share of the time the face was seen")
+    observed = say("estimated share of the time the face was seen")
     words = {
         "pain_activity": MeasureWords(
             say("pain-related facial activity"),

@@ -106,11 +106,11 @@ def test_the_command_line_opens_without_what_reads_tables() -> None:
     assert {"polars", "numpy", "duckdb", "pyarrow"}.isdisjoint(loaded)
 
 
-def test_a_night_without_a_server_does_without_prefect() -> None:
+def test_a_night_loads_what_draws_pages_scores_or_tells_others_only_when_it_does() -> None:
     program = "import sys, flows.nightly; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
     assert "flows.prefect_runs" in loaded
-    assert {"prefect", "torch", "fastapi"}.isdisjoint(loaded)
+    assert {"prefect", "torch", "fastapi", "weasyprint", "pikepdf", "onnxruntime", "av", "apprise"}.isdisjoint(loaded)
 
 
 def test_the_bundle_can_be_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

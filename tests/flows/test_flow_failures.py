@@ -28,7 +28,7 @@ from flows.sources.source import Source
 from flows.writing import writing
 from inference.options import ScoringOptions, VideoLimits
 from inference.process import ScoringProcess
-from inference.score import Progress, ScoredVideo
+from inference.scored import Progress, ScoredVideo
 from pmfer.bundle import DEFAULT_BUNDLE, load_bundle, write_card
 from pmfer.errors import BundleError, ConfigurationError, QuarantineReason
 from simulator.ward import WardPlan, write_ward

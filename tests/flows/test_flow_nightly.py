@@ -49,7 +49,7 @@ def content(data: Path) -> dict[str, list[tuple[object, ...]]]:
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve simulated sessions of six patients, and three broken ones of a seventh."""
     folder = tmp_path_factory.mktemp("ward")
-    write_ward(folder, WardPlan(NIGHT, days=1, seconds_per_session=5.0), workers=1)
+    write_ward(folder, WardPlan(NIGHT, days=1, seconds_per_session=2.0), workers=1)
     night = folder / NIGHT.isoformat()
     for name, video in (("text", b"this is no video"), ("empty", b"")):
         (night / f"{name}.mp4").write_bytes(video)

@@ -16,7 +16,8 @@ from inference_videos import Picture, write_video
 
 from inference.options import ScoringOptions, VideoLimits
 from inference.process import ScoringProcess
-from inference.score import Progress, Scorer
+from inference.score import Scorer
+from inference.scored import Progress
 from inference.video import open_video
 from pmfer.bundle import Bundle
 from pmfer.errors import BundleError, QuarantineReason, VideoError

@@ -18,7 +18,8 @@ from inference.faces import overlaps
 from inference.hardware import gains_from_int8
 from inference.model import ExpressionModel
 from inference.options import ScoringOptions
-from inference.score import ScoredVideo, Scorer, VideoSummary
+from inference.score import Scorer
+from inference.scored import ScoredVideo, VideoSummary
 from pmfer.bundle import DEFAULT_BUNDLE, INT8_FILE, Bundle, load_bundle, sha256_file, write_card
 from pmfer.errors import BundleError, VideoError
 from pmfer.expressions import EXPRESSION_NAMES

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from made_once import found_once, made_once
 from report_files import Sample
+from warehouse_copies import copy_warehouse
 
 from reports.data import ReportReader
 from reports.measures import DEFAULT_THRESHOLDS
@@ -23,32 +25,38 @@ from tools.report_samples import (
     sample_ward,
     store_samples,
 )
+from warehouse.address import FileAddress
 from warehouse.connection import open_reader, open_writer
 
 
 @pytest.fixture(scope="session")
-def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+def stored(empty_file: FileAddress, tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
     """A warehouse with every sample in it, open for reading. Nobody changes it."""
-    path = tmp_path_factory.mktemp("samples") / "warehouse.duckdb"
-    with open_writer(path) as connection:
-        store_samples(connection)
-    with open_reader(path) as connection:
+
+    def make(folder: Path) -> None:
+        copy_warehouse(empty_file, FileAddress(folder / "warehouse.duckdb", folder / "published.duckdb"))
+        with open_writer(folder / "warehouse.duckdb") as connection:
+            store_samples(connection)
+
+    with open_reader(made_once(tmp_path_factory, "report-samples", make) / "warehouse.duckdb") as connection:
         yield connection
 
 
 @pytest.fixture(scope="session")
-def patients(stored: duckdb.DuckDBPyConnection) -> dict[str, PatientReport]:
+def patients(stored: duckdb.DuckDBPyConnection, tmp_path_factory: pytest.TempPathFactory) -> dict[str, PatientReport]:
     """The report of every sample patient, by the name of the sample."""
-    return {
-        sample.__name__: sample_report(ReportReader(stored, SCORING), patient_id)
-        for patient_id, sample in SAMPLES.items()
-    }
+    reader = ReportReader(stored, SCORING)
+
+    def find() -> dict[str, PatientReport]:
+        return {sample.__name__: sample_report(reader, patient_id) for patient_id, sample in SAMPLES.items()}
+
+    return found_once(tmp_path_factory, "report-patients", find)
 
 
 @pytest.fixture(scope="session")
-def ward(stored: duckdb.DuckDBPyConnection) -> WardReport:
+def ward(stored: duckdb.DuckDBPyConnection, tmp_path_factory: pytest.TempPathFactory) -> WardReport:
     """The ward overview of all samples."""
-    return sample_ward(ReportReader(stored, SCORING))
+    return found_once(tmp_path_factory, "report-ward", lambda: sample_ward(ReportReader(stored, SCORING)))
 
 
 @pytest.fixture(scope="session")
@@ -85,14 +93,20 @@ def samples(
 
 @pytest.fixture(scope="session")
 def files(samples: dict[str, Sample], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Every sample as a PDF."""
-    folder = tmp_path_factory.mktemp("reports")
-    return {name: sample.render(folder / f"{name}.pdf") for name, sample in samples.items()}
+    """Every sample as a PDF. Nobody changes one."""
+
+    def make(folder: Path) -> None:
+        for name, sample in samples.items():
+            sample.render(folder / f"{name}.pdf")
+
+    folder = made_once(tmp_path_factory, "report-files", make)
+    return {name: folder / f"{name}.pdf" for name in samples}
 
 
 @pytest.fixture
-def writer(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def writer(empty_file: FileAddress, tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A fresh warehouse, open for writing."""
+    copy_warehouse(empty_file, FileAddress(tmp_path / "warehouse.duckdb", tmp_path / "published.duckdb"))
     with open_writer(tmp_path / "warehouse.duckdb") as connection:
         yield connection
 

@@ -44,7 +44,7 @@ def test_a_process_that_dies_is_one_line_and_all_others_are_written(
     patients: dict[str, PatientReport], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(write, "_attempt", attempt)
-    names = ["a", "b", DEADLY, "c", "d", "e"]
+    names = ["a", "b", DEADLY, *(f"p{number}" for number in range(ORDERS_PER_PROCESS))]
     outcomes = list(write_all(orders_of(patients["first_session"], names, tmp_path), processes=2))
     errors = [outcome.error for outcome in outcomes if outcome.error]
     assert errors == [f"report of patient {DEADLY}: {write.DIED}"]

@@ -160,17 +160,18 @@ def test_a_night_of_a_lake_runs_once_at_a_time(address: LakeAddress) -> None:
             pass
 
 
+@pytest.mark.parametrize("address", ["postgres"], indirect=True)
 def test_who_holds_a_night_for_hours_does_not_keep_postgresql_from_cleaning_up(
-    postgres: PostgresServer, tmp_path: Path
+    address: LakeAddress, postgres: PostgresServer
 ) -> None:
-    address = lake_in(tmp_path, f"ducklake:postgres:{postgres.create_database('held')}")
+    name = address.connection.rpartition("dbname=")[2]
     question = """
         SELECT state, backend_xmin IS NULL AND backend_xid IS NULL FROM pg_stat_activity
         WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
     """
     with open_writer(address) as connection, night_lock(connection, date(2026, 3, 2)):
         connection.execute("SELECT count(*) FROM sessions").fetchall()
-        held = postgres.execute("held", question)
+        held = postgres.execute(name, question)
     assert "idle in transaction|t" in held, "nobody holds the night"
     assert all(row.endswith("|t") for row in held), held
 

@@ -1,0 +1,37 @@
+"""What scoring a video gives. Whoever only takes it need not load networks and decoders."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import polars as pl
+
+from pmfer.frame_row import readable
+
+Progress = Callable[[float, float | None], None]  # seconds of video done, seconds announced (None: unknown)
+
+
+@dataclass(frozen=True)
+class VideoSummary:
+    """Result for a video as a whole."""
+
+    duration_s: float  # last minus first presentation time
+    frames_decoded: int
+    frames_sampled: int  # each has a row
+    frames_with_face: int  # sampled frames with at least one face, anybody's
+    frames_scored: int
+    leading_expression: str | None  # most often the most probable one; None if nothing was scored
+    warning: str | None  # what was lost or is doubtful, in one line; None if nothing
+    wall_s: float  # time it took
+
+
+@dataclass(frozen=True)
+class ScoredVideo:
+    """The score batch of a video (one row per sampled frame, see docs/inference.md) and its summary."""
+
+    frames: pl.DataFrame
+    summary: VideoSummary
+
+    @property
+    def table(self) -> pl.DataFrame:
+        """The frames as people read them, with `leading_expression`, `confidence` and `pain_activity`."""
+        return readable(self.frames)

@@ -1,0 +1,115 @@
+"""The process that scores one video after the other for inference.process, under limits.
+
+It is started as `python -m inference.serve` and holds no key, no connection and no secret.
+"""
+
+import io
+import math
+import os
+import resource
+import sys
+import threading
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from inference import ipc
+from inference.options import ScoringOptions, VideoLimits
+from inference.process import written_bytes
+from inference.score import Scorer
+from pmfer.bundle import load_bundle
+from pmfer.errors import BundleError, PmferError, QuarantineReason, VideoError
+
+ORPHAN_CHECK_S = 1.0  # seconds between two checks that the parent still lives
+NEARLY = 0.9  # of the memory limit: with more than this in use, a failure counts as a lack of memory
+MAX_FILE_BYTES = 16 * 1024**3  # of a temporary file with crops, so that a crowd cannot fill the disk
+
+
+def main() -> None:
+    """Score one video after the other until standard input ends; replies go to the descriptor in the argument."""
+    requests, replies = 0, int(sys.argv[1])
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    try:
+        setup, _ = ipc.receive(requests)
+        limits = VideoLimits(**setup["limits"])
+        _confine(limits)
+        scorer = _scorer(setup, limits)
+    except PmferError as error:
+        ipc.send(replies, {"kind": type(error).__name__, "message": str(error)})
+        return
+    ipc.send(replies, {"kind": "ready"})
+    while True:
+        try:
+            request, _ = ipc.receive(requests)
+        except ipc.IpcError:
+            return
+        ipc.send(replies, *_serve(scorer, limits, request, replies))
+
+
+def _scorer(setup: dict[str, Any], limits: VideoLimits) -> Scorer:
+    bundle = load_bundle(setup["bundle"])
+    if bundle.digest != setup["digest"]:
+        raise BundleError(f"bundle {bundle.path}: changed while it was used; restore it and run again")
+    options = ScoringOptions(**setup["options"])
+    return Scorer(bundle, options, batch_size=setup["batch_size"], threads=setup["threads"], limits=limits)
+
+
+def _serve(scorer: Scorer, limits: VideoLimits, request: dict[str, Any], replies: int) -> tuple[dict[str, Any], bytes]:
+    """Score one video and return the reply with its table."""
+    _limit_cpu(limits)
+
+    def tell(done_s: float, announced_s: float | None) -> None:
+        ipc.send(replies, {"kind": "progress", "done_s": done_s, "announced_s": announced_s})
+
+    try:
+        scored = scorer.score(Path(request["video"]), request["session_id"], tell)
+    except VideoError as error:
+        return {"kind": "VideoError", "reason": str(error.reason), "message": str(error)}, b""
+    except PmferError as error:
+        return {"kind": type(error).__name__, "message": str(error)}, b""
+    except Exception as error:  # a forged file can provoke any error, and none may stop the night
+        return _explained(error, request["video"], limits), b""
+    table = io.BytesIO()
+    scored.frames.write_ipc_stream(table)
+    return {"kind": "scored", "summary": asdict(scored.summary)}, table.getvalue()
+
+
+def _explained(error: Exception, video: str, limits: VideoLimits) -> dict[str, Any]:
+    """The reply to an unforeseen error."""
+    name = type(error).__name__
+    if isinstance(error, MemoryError) or written_bytes(os.getpid()) > NEARLY * limits.memory_bytes:
+        reason, what = (
+            QuarantineReason.OUT_OF_MEMORY,
+            f"wants more memory than the limit of {limits.memory_bytes} bytes",
+        )
+    elif type(error).__module__.partition(".")[0] == "onnxruntime":
+        return {"kind": "RuntimeError", "message": f"{name}: {error}"}  # the machine's trouble, not the file's
+    else:
+        reason, what = QuarantineReason.CRASHED, f"decoding or scoring failed ({name}); report this as a bug"
+    return {"kind": "VideoError", "reason": str(reason), "message": f"{video}: {what}"}
+
+
+def _confine(limits: VideoLimits) -> None:
+    """Limit the memory and the files of this process for its whole life."""
+    # What is written to memory is counted, not addresses that are only reserved, as CUDA does by the terabyte.
+    resource.setrlimit(resource.RLIMIT_DATA, (limits.memory_bytes, limits.memory_bytes))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_FILE_BYTES, MAX_FILE_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold pictures of the patient
+
+
+def _limit_cpu(limits: VideoLimits) -> None:
+    """Limit the processor time of this video: beyond it, the system ends the process with SIGXCPU."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time()) + limits.cpu_s, hard))
+
+
+def _end_with_parent(parent: int) -> None:
+    """End when the parent is gone, even in the middle of a video."""
+    while os.getppid() == parent:
+        time.sleep(ORPHAN_CHECK_S)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()
