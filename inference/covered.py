@@ -1,20 +1,11 @@
 """What is covered of a face, and which of its scores go for it."""
 
-from collections.abc import Collection
-
 import numpy as np
 from numpy.typing import NDArray
 
 from inference.faces import Floats
 from pmfer.bundle import BundleCard
-from pmfer.facs import Region
-
-MOST_COVERED = 2  # regions: with more, or without the mouth, the expression cannot be told
-
-
-def is_refused(covered: Collection[str]) -> bool:
-    """Whether too much is covered to tell the expression. By regions of `Region`."""
-    return Region.MOUTH in covered or len(covered) > MOST_COVERED
+from pmfer.facs import is_refused
 
 
 def take_out_covered(card: BundleCard, scores: Floats, visible: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:

@@ -1,9 +1,12 @@
 """Random changes of training faces, a batch at a time on tensors. Every draw comes from the given generator."""
 
+import io
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Generator, Tensor
 from torch.nn.functional import affine_grid, avg_pool2d, grid_sample, interpolate, pad
 
@@ -31,7 +34,8 @@ def augment(faces: Tensor, roll_deg: Tensor, config: AugmentConfig, size_px: int
     pictures = _move(faces[:, None], roll_deg, config, size_px, dice)
     pictures = _light(pictures, config, dice)
     pictures = _shrink(pictures, config, dice)
-    return _blur_and_noise(pictures, config, dice).clamp(0, 1)
+    pictures = _blur_and_noise(pictures, config, dice).clamp(0, 1)
+    return _compress(pictures, config, dice) if config.compressed else pictures
 
 
 def plain(faces: Tensor, size_px: int) -> Tensor:
@@ -86,6 +90,18 @@ def _shrink(pictures: Tensor, config: AugmentConfig, dice: Generator) -> Tensor:
         rows = chosen[sides[chosen] == size]
         small = interpolate(pictures[rows], size=(size, size), mode="bilinear", antialias=True)
         result[rows] = interpolate(small, size=(side, side), mode="bicubic")
+    return result
+
+
+def _compress(pictures: Tensor, config: AugmentConfig, dice: Generator) -> Tensor:
+    """Some faces as JPEG of a quality from 20 to 90."""
+    result = pictures.clone()
+    qualities = _uniform(len(pictures), 20, 90, dice).int()
+    for row in torch.nonzero(_uniform(len(pictures), 0, 1, dice) < config.compressed).flatten().tolist():
+        stream = io.BytesIO()
+        levels = (pictures[row, 0] * 255).round().byte().numpy()
+        Image.fromarray(levels).save(stream, "JPEG", quality=int(qualities[row]))
+        result[row, 0] = torch.from_numpy(np.asarray(Image.open(stream), np.float32) / 255)
     return result
 
 

@@ -88,7 +88,7 @@ class InferenceModel(nn.Module):
         expression = torch.softmax(found / self.temperature, dim=-1)
         logits, attention = self.model.alignment(features.local, self.phrases)
         grid = self.model.image_encoder.grid
-        visible = torch.sigmoid(self.model.visibility(features.local))
+        visible = torch.sigmoid(self.model.visibility(features.maps))
         return expression, torch.sigmoid(logits + self.phrase_offsets), attention.unflatten(-1, (grid, grid)), visible
 
 

@@ -171,6 +171,7 @@ class ClipImageEncoder(nn.Module):
         self.vision = found.vision
         self.width: int = found.vision.config.hidden_size
         self.grid: int = size_px // found.patch_px
+        self.map_widths = (self.width,)
         self._image_px = found.image_px
         self.mean: Tensor
         self.std: Tensor
@@ -188,11 +189,17 @@ class ClipImageEncoder(nn.Module):
         for module in (*layers[len(layers) - count :], self.vision.post_layernorm):
             module.requires_grad_(True)
 
-    def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
-        """Encode."""
+    def forward(self, faces: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Encode. The one map is that of the patch tokens."""
         resampled = faces.shape[-1] != self._image_px
         seen = self.vision(self._grey(faces), interpolate_pos_encoding=resampled)
-        return self.vision.post_layernorm(seen.last_hidden_state[:, 1:]), seen.pooler_output
+        tokens = self.vision.post_layernorm(seen.last_hidden_state[:, 1:])
+        side = round(tokens.shape[1] ** 0.5)
+        return tokens, seen.pooler_output, [tokens.transpose(1, 2).unflatten(-1, (side, side))]
+
+    def maps_of(self, faces: Tensor) -> list[Tensor]:
+        """The map alone."""
+        return self(faces)[2]  # type: ignore[no-any-return]  # torch's types do not know the call
 
     def _grey(self, faces: Tensor) -> Tensor:
         """The luma of normalised faces in all three channels, normalised again; grey faces stay as they are."""

@@ -51,6 +51,7 @@ class AugmentConfig(_Section):
     smallest_px: int = Field(14, ge=4)  # its side then, uniform from here up to the face's own
     noisy: float = Field(0.4, ge=0, le=1)  # chance of camera noise
     noise: float = Field(0.1, ge=0)  # its largest standard deviation, of the full range
+    compressed: float = Field(0.0, ge=0, le=1)  # chance of JPEG of a low quality
     covered: float = Field(0.35, ge=0, le=1)  # chance of a cover (pmfer/covers.py); needs a file of face shapes
 
 
@@ -96,6 +97,8 @@ class TrainConfig(_Section):
     backend: Literal["compact", "clip"] = "compact"
     size_px: int = Field(48, gt=0)  # side of the faces the bundle will take
     start: str | None = None  # checkpoint.pt of an earlier run, to fine-tune; left out: new weights, or CLIP's
+    start_share: float = Field(0.0, ge=0, le=1)  # of the weights that `start` began with, in its picture side
+    trains: Literal["everything", "visibility"] = "everything"  # visibility: its head alone, new; the rest stays still
     model: ModelConfig = ModelConfig()  # of the compact back-end
     clip: ClipConfig = ClipConfig()  # of the CLIP back-end
     augment: AugmentConfig = AugmentConfig()

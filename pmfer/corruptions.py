@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pmfer.covers import Floats, draw_cover
+from pmfer.cover_kinds import Floats
+from pmfer.covers import draw_cover, visibility
 
 Images = npt.NDArray[np.uint8]
 Dice = np.random.Generator
@@ -78,19 +79,23 @@ def corrupt_at_random(images: Images, seed: int = 0) -> Images:
     )
 
 
-def cover(images: Images, placed: Floats, kind: str, seed: int = 0) -> Images:
-    """Grey crops uint8 [N, S, S], each with one cover of `kind`, of HELD_OUT or of those of training.
+def cover(images: Images, placed: Floats, kind: str, seed: int = 0) -> tuple[Images, Floats]:
+    """Grey crops, each with one cover of `kind`.
 
     Args:
         images: the crops.
         placed: where the points of the face mesh lie, float32 [N, 468, 2], fractions of the side.
-        kind: of covers.TRAINED or covers.HELD_OUT.
+        kind: of cover_kinds.TRAINED or HELD_OUT.
         seed: of all draws.
+
+    Returns:
+        The crops uint8 [N, S, S], and the visible share of each region [N, R], 0..1.
     """
     dice = np.random.default_rng(seed)
-    covered = []
+    covered, visible = [], []
     for image, points in zip(images, placed, strict=True):
         face = image.astype(np.float32) / 255
         drawn = draw_cover(kind, face, points, dice)
         covered.append(face + drawn.alpha * (drawn.texture - face))
-    return np.asarray((np.stack(covered) * 255).round(), np.uint8)
+        visible.append(visibility(drawn, points))
+    return np.asarray((np.stack(covered) * 255).round(), np.uint8), np.stack(visible)

@@ -6,14 +6,13 @@ the model notices covers that it has never seen. The idea of training with synth
 and textures are ours.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image, ImageDraw
+from PIL import Image, ImageFilter
 
+from pmfer.cover_kinds import HELD_OUT, TRAINED, Brush, Dice, Face, Floats
 from pmfer.facs import Region
 from pmfer.landmarks import POINTS
 
@@ -27,190 +26,19 @@ REGION_POINTS: dict[Region, tuple[int, ...]] = {
     Region.MOUTH: (61, 291, 0, 17, 13, 14, 40, 270, 91, 321, 84, 314, 37, 267),
     Region.JAW: (152, 148, 377, 176, 400, 149, 378, 150, 379, 136, 365, 18, 200, 199, 175, 32, 262),
 }
-JAW_LINE = (234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454)
-EYE_CORNERS = (33, 133, 263, 362)
-CANVAS_PX = 96  # side on which covers are drawn; edges are then as soft as those of real things on a small picture
-
-Floats = npt.NDArray[np.float32]
-Dice = np.random.Generator
-Painter = Callable[["_Face", ImageDraw.ImageDraw, Dice], float | None]
+FULLY_HIDES = 0.2  # opacity from which on a point counts as hidden, see `visibility`
 
 
 @dataclass(frozen=True)
 class Cover:
-    """alpha: float32 [S, S] in 0..1, how much of the face each pixel hides. texture: float32 [S, S] in 0..1."""
+    """alpha: float32 [S, S] in 0..1, how much of the face's light each pixel takes. texture: float32 [S, S] in 0..1."""
 
     alpha: Floats
     texture: Floats
 
 
-class _Face:
-    """Points of one face on the canvas, and lengths to draw by."""
-
-    def __init__(self, placed: Floats) -> None:
-        self.points = placed * CANVAS_PX
-        right, left = self.at(33, 133), self.at(263, 362)
-        self.across = left - right
-        self.span = float(np.hypot(*self.across)) or 1.0  # between the eyes' centres
-        self.across /= self.span
-        self.down = np.array([-self.across[1], self.across[0]])
-        self.mouth, self.nose, self.chin = self.points[13], self.points[4], self.points[152]
-        self.eyes = (right, left)
-
-    def at(self, *chosen: int) -> Floats:
-        """Mean of the points chosen, [2]."""
-        return np.asarray(self.points[list(chosen)].sum(0) / len(chosen))
-
-    def place(self, origin: Floats, across: float, down: float) -> tuple[float, float]:
-        """The point so many eye distances across and down the face from `origin`."""
-        x, y = origin + self.span * (across * self.across + down * self.down)
-        return float(x), float(y)
-
-
-def _disc(draw: ImageDraw.ImageDraw, centre: tuple[float, float], radius: float, fill: int = 255) -> None:
-    x, y = centre
-    draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=fill)
-
-
-def _hand(face: _Face, draw: ImageDraw.ImageDraw, dice: Dice) -> None:
-    """A palm and two to four fingers, from any side, over any part of the face."""
-    targets = (face.mouth, face.chin, face.nose, *face.eyes, face.at(50), face.at(280), face.at(9))
-    goal = targets[dice.integers(len(targets))] + dice.normal(0, 0.2 * face.span, 2)
-    angle = dice.uniform(0, 2 * np.pi)
-    away, side = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
-    width = face.span * dice.uniform(0.16, 0.28)
-    for finger in range(dice.integers(2, 5)):
-        tip = goal + side * (finger - 1.5) * width * dice.uniform(0.9, 1.15) - away * dice.uniform(0, 0.3) * face.span
-        root = goal + side * (finger - 1.5) * width + away * face.span * dice.uniform(0.7, 1.1)
-        draw.line([tuple(tip), tuple(root)], fill=255, width=max(2, int(width)))
-        _disc(draw, (float(tip[0]), float(tip[1])), width / 2)
-    palm = goal + away * face.span * dice.uniform(1.0, 1.4)
-    _disc(draw, (float(palm[0]), float(palm[1])), face.span * dice.uniform(0.5, 0.8))
-
-
-def _surgical_mask(face: _Face, draw: ImageDraw.ImageDraw, dice: Dice) -> None:
-    """From the bridge of the nose, or slipped below it, to under the chin, with loops to the ears."""
-    ridge = face.points[6] + (face.nose - face.points[6]) * dice.uniform(0.1, 1.25)
-    first = int(dice.integers(0, 3))
-    jaw = face.points[list(JAW_LINE[first : len(JAW_LINE) - first])] + face.down * face.span * dice.uniform(0, 0.12)
-    upper = [face.points[118] + face.down * dice.uniform(-0.1, 0.3) * face.span, ridge]
-    upper.append(face.points[347] + face.down * dice.uniform(-0.1, 0.3) * face.span)
-    draw.polygon([tuple(p) for p in (*jaw, upper[2], upper[1], upper[0])], fill=255)
-
-
-def _oxygen_mask(face: _Face, draw: ImageDraw.ImageDraw, dice: Dice) -> float:
-    """A clear cone over nose and mouth with its straps: what lies below shows through."""
-    top = face.place(face.nose, dice.uniform(-0.08, 0.08), dice.uniform(-0.55, -0.2))
-    wide, low = dice.uniform(0.45, 0.7), dice.uniform(0.35, 0.65)
-    left, right = face.place(face.mouth, -wide, 0.1), face.place(face.mouth, wide, 0.1)
-    lower = [face.place(face.mouth, 0.6 * wide * side, low) for side in (1, -1)]
-    draw.polygon([top, right, *lower, left], fill=255)
-    for corner, ear in ((left, 234), (right, 454)):
-        draw.line([corner, tuple(face.points[ear])], fill=255, width=2)
-    return float(dice.uniform(0.35, 0.85))
-
-
-def _tube(face: _Face, draw: ImageDraw.ImageDraw, dice: Dice) -> None:
-    """One or two thin tubes from nose or mouth to a cheek and beyond, held by tape."""
-    origin = (face.nose, face.mouth)[dice.integers(2)]
-    for side in ((-1.0, 1.0), (-1.0,), (1.0,))[dice.integers(3)]:
-        middle = face.place(origin, side * dice.uniform(0.4, 0.7), dice.uniform(-0.1, 0.3))
-        end = face.place(origin, side * dice.uniform(1.0, 1.6), dice.uniform(-0.5, 0.5))
-        draw.line([tuple(origin), middle, end], fill=255, width=int(dice.integers(2, 7)), joint="curve")
-        if dice.random() < 0.5:
-            _patch(draw, middle, face.span * dice.uniform(0.12, 0.3), dice)
-    if dice.random() < 0.4:
-        _patch(draw, face.place(origin, 0, dice.uniform(-0.2, 0.2)), face.span * dice.uniform(0.12, 0.35), dice)
-
-
-def _patch(draw: ImageDraw.ImageDraw, centre: tuple[float, float], half: float, dice: Dice) -> None:
-    angle = dice.uniform(0, np.pi)
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    corners = np.array([[-1, -0.6], [1, -0.6], [1, 0.6], [-1, 0.6]]) * half @ turn.T + centre
-    draw.polygon([tuple(corner) for corner in corners], fill=255)
-
-
-def _half_plane(draw: ImageDraw.ImageDraw, edge: Floats, inward: Floats, dice: Dice, wave: float) -> None:
-    """All that lies beyond a wavy line through `edge`, on the side that `inward` [2] points to."""
-    along = np.array([-inward[1], inward[0]])
-    steps = np.linspace(-2 * CANVAS_PX, 2 * CANVAS_PX, 25)
-    heights = np.cumsum(dice.normal(0, wave, len(steps)))
-    rim = [tuple(edge + along * s + inward * (h - heights[12])) for s, h in zip(steps, heights, strict=True)]
-    far = inward * 4 * CANVAS_PX
-    draw.polygon([*rim, tuple(np.array(rim[-1]) + far), tuple(np.array(rim[0]) + far)], fill=255)
-
-
-def _blanket(face: _Face, draw: ImageDraw.ImageDraw, dice: Dice) -> None:
-    """Cloth drawn up over the chin, the mouth or the nose, slanted."""
-    edge = face.chin + (face.nose - face.chin) * dice.uniform(0.0, 1.1)
-    slant = dice.normal(0, 0.25)
-    inward = face.down + slant * face.across
-    _half_plane(draw, edge, inward / np.hypot(*inward), dice, 1.5)
-
-
-def _hair(face: _Face, draw: ImageDraw.ImageDraw, dice: Dice) -> None:
-    """A fringe over the brows or the eyes, or strands at one side."""
-    edge = face.at(9) + (face.at(*EYE_CORNERS) - face.at(9)) * dice.uniform(-0.6, 1.3)
-    inward = -face.down + dice.normal(0, 0.6) * face.across
-    _half_plane(draw, edge, inward / np.hypot(*inward), dice, 2.5)
-
-
-def _glasses(face: _Face, draw: ImageDraw.ImageDraw, dice: Dice) -> float | None:
-    """Rims around both eyes, or dark lenses."""
-    radius, width = face.span * dice.uniform(0.32, 0.48), int(dice.integers(1, 5))
-    dark = dice.random() < 0.45
-    for x, y in face.eyes:
-        box = (x - radius, y - radius * 0.8, x + radius, y + radius * 0.8)
-        draw.ellipse(box, fill=255 if dark else None, outline=255, width=width)
-    draw.line([tuple(face.eyes[0]), tuple(face.eyes[1])] if dark else [tuple(face.at(6)), tuple(face.at(6))], fill=255)
-    return float(dice.uniform(0.6, 1.0)) if dark else None
-
-
-def _block(face: _Face, draw: ImageDraw.ImageDraw, dice: Dice) -> None:
-    """A rectangle anywhere on the face, turned (after random erasing, Zhong et al., 2020)."""
-    across, down = dice.uniform(-0.9, 0.9), dice.uniform(-0.9, 1.3)
-    _patch(draw, face.place(face.at(*EYE_CORNERS), across, down), face.span * dice.uniform(0.25, 0.8), dice)
-
-
-def _cup(face: _Face, draw: ImageDraw.ImageDraw, dice: Dice) -> None:
-    """A cup held to the mouth."""
-    half = face.span * dice.uniform(0.4, 0.6)
-    top, low = dice.uniform(-0.45, -0.1), dice.uniform(0.5, 0.9)
-    rim = [face.place(face.mouth, side * half / face.span, top) for side in (-1, 1)]
-    foot = [face.place(face.mouth, side * 0.8 * half / face.span, low) for side in (1, -1)]
-    draw.polygon([*rim, *foot], fill=255)
-
-
-def _pillow(face: _Face, draw: ImageDraw.ImageDraw, dice: Dice) -> None:
-    """A pillow that swallows one side of the face."""
-    side = (-1.0, 1.0)[dice.integers(2)]
-    edge = face.nose + face.across * side * face.span * dice.uniform(-0.1, 0.45)
-    inward = face.across * side + dice.normal(0, 0.25) * face.down
-    _half_plane(draw, edge, inward / np.hypot(*inward), dice, 2.0)
-
-
-def _bandage(face: _Face, draw: ImageDraw.ImageDraw, dice: Dice) -> None:
-    """A band over forehead and brows, or over one eye or both."""
-    middle = face.at(9) + (face.at(*EYE_CORNERS) - face.at(9)) * dice.uniform(0.2, 1.1)
-    half = face.span * dice.uniform(0.25, 0.4)
-    slant = dice.normal(0, 0.15)
-    ends = [face.place(middle, side * 1.6, side * slant) for side in (-1.0, 1.0)]
-    draw.line(ends, fill=255, width=int(2 * half))
-
-
-TRAINED: dict[str, Painter] = {
-    "hand": _hand,
-    "surgical_mask": _surgical_mask,
-    "oxygen_mask": _oxygen_mask,
-    "tube": _tube,
-    "blanket": _blanket,
-    "hair": _hair,
-    "glasses": _glasses,
-    "block": _block,
-}
-HELD_OUT: dict[str, Painter] = {"cup": _cup, "pillow": _pillow, "bandage": _bandage}
 SKIN = ("hand", "block")  # often of the face's own brightness
-FREQUENT = {"hand": 3.0, "surgical_mask": 2.5, "oxygen_mask": 2.0, "block": 1.5, "blanket": 1.5}  # the others: 1
+FREQUENT = {"hand": 3.0, "oxygen_mask": 3.0, "surgical_mask": 2.0, "blanket": 2.0, "block": 1.5}  # the others: 1
 
 
 def draw_cover(kind: str, picture: Floats, placed: Floats, dice: Dice) -> Cover:
@@ -222,21 +50,26 @@ def draw_cover(kind: str, picture: Floats, placed: Floats, dice: Dice) -> Cover:
         placed: where the points of the face mesh lie, float32 [468, 2], fractions of the side.
         dice: source of shape and texture.
     """
-    canvas = Image.new("L", (CANVAS_PX, CANVAS_PX), 0)
-    opacity = (TRAINED | HELD_OUT)[kind](_Face(placed), ImageDraw.Draw(canvas), dice)
-    side = picture.shape[0]
-    small = canvas.resize((side, side), Image.Resampling.BILINEAR)
-    alpha = np.asarray(small, np.float32) * np.float32((1.0 if opacity is None else opacity) / 255)
-    return Cover(alpha, _texture(picture, kind in SKIN and dice.random() < 0.75, dice))
+    brush = Brush()
+    opacity = (TRAINED | HELD_OUT)[kind](Face(placed, float(np.median(picture))), brush, dice)
+    alpha = _small(brush.alpha, picture.shape[0]) * np.float32(1.0 if opacity is None else opacity)
+    if brush.shades is None:
+        return Cover(alpha, _texture(picture, kind in SKIN and dice.random() < 0.75, dice))
+    soft = brush.shades.filter(ImageFilter.GaussianBlur(dice.uniform(0.3, 1.2)))
+    shades = _small(soft, picture.shape[0])
+    return Cover(alpha, _grained(shades + _ramp(picture.shape[0], dice) * dice.normal(0, 0.15), 0.02, dice))
+
+
+def _small(canvas: Image.Image, side: int) -> Floats:
+    """The canvas at another side, 0..1."""
+    return np.asarray(canvas.resize((side, side), Image.Resampling.BILINEAR), np.float32) / np.float32(255)
 
 
 def _texture(picture: Floats, skin: bool, dice: Dice) -> Floats:
     """Plain, shaded, striped or blotchy, of the face's own brightness (`skin`) or any other."""
     side = picture.shape[0]
     level = float(np.median(picture)) + dice.normal(0, 0.08) if skin else dice.uniform(0, 1)
-    y, x = _grid(side)
-    angle = dice.uniform(0, 2 * np.pi)
-    ramp = np.cos(angle) * x + np.sin(angle) * y
+    ramp = _ramp(side, dice)
     texture = level + ramp * dice.normal(0, 0.3)
     pattern = dice.random()
     if pattern < 0.3:  # folds, pleats, stripes
@@ -245,15 +78,32 @@ def _texture(picture: Floats, skin: bool, dice: Dice) -> Floats:
         coarse = dice.normal(0, 1, (int(dice.integers(3, 13)),) * 2).astype(np.float32)
         blown = Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC)
         texture = texture + dice.uniform(0.02, 0.18) * np.asarray(blown)
-    grain = dice.standard_normal(texture.shape, np.float32) * np.float32(dice.uniform(0, 0.04))
+    return _grained(texture, 0.04, dice)
+
+
+def _ramp(side: int, dice: Dice) -> Floats:
+    """Light that falls off in some direction, [side, side], -0.7 to 0.7."""
+    y, x = _grid(side)
+    angle = dice.uniform(0, 2 * np.pi)
+    return np.asarray(np.cos(angle) * x + np.sin(angle) * y)
+
+
+def _grained(texture: Floats, most: float, dice: Dice) -> Floats:
+    """With a camera's grain of a standard deviation up to `most`, clipped to 0..1."""
+    grain = dice.standard_normal(texture.shape, np.float32) * np.float32(dice.uniform(0, most))
     return np.asarray(texture + grain, np.float32).clip(0, 1)
 
 
 def visibility(cover: Cover, placed: Floats) -> Floats:
-    """How much of each region still shows, float32 [R] in 0..1, in the order of REGIONS."""
+    """How much of each region can still be read, float32 [R] in 0..1, in the order of REGIONS.
+
+    A point under a cover that takes FULLY_HIDES of its light is hidden, however much shines through: what a clear mask
+    lays over a mouth (rim, glare, fog) changes its scores, and nobody can tell by how much. Where less is taken, as at
+    the edge of a cover, it counts in proportion.
+    """
     side = cover.alpha.shape[0]
     x, y = np.clip((placed * side).astype(int), 0, side - 1).T
-    hidden = cover.alpha[y, x]
+    hidden = np.minimum(cover.alpha[y, x] / np.float32(FULLY_HIDES), 1)
     return np.asarray(1 - _region_weights() @ hidden, np.float32)
 
 

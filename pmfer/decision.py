@@ -17,7 +17,9 @@ from pmfer.metrics import Floats, Labels, accuracy, fit_temperature, macro_recal
 
 POWERS = tuple(step / 20 for step in range(21))  # 0 leaves the network's own answer
 STRICT_COST = 0.006  # share of the strict accuracy on valid that may be paid for macro recall
-CLEAN_COVERED = 0.02  # share of the faces of valid, of which some are covered, that may count as covered somewhere
+# Share of the faces of valid that may count as covered somewhere. Nobody labelled them: of the 6 % that the default
+# bundle finds most covered about half are, by eye, under hands, hair, hats, dark glasses or the picture's edge.
+CLEAN_COVERED = 0.04
 
 
 @dataclass(frozen=True)

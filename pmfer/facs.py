@@ -5,6 +5,7 @@ al., IEEE T-ASE, doi 10.1109/TASE.2024.3464519) builds prompts out of action uni
 names an expression, because the rest of a prompt must not give a dropped phrase away. Standard library only.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -18,6 +19,14 @@ class Region(StrEnum):
     NOSE = "nose"
     MOUTH = "mouth"
     JAW = "jaw"
+
+
+MOST_COVERED = 2  # regions: with more, or without the mouth, the expression cannot be told
+
+
+def is_refused(covered: Collection[str]) -> bool:
+    """Whether too much is covered to tell the expression. By regions of `Region`."""
+    return Region.MOUTH in covered or len(covered) > MOST_COVERED
 
 
 # Where a region lies on an upright crop in the framing of the training faces: (top, bottom, left, right) as fractions

@@ -53,6 +53,10 @@ class FaceShapes:
     roll_deg: Floats
     found: npt.NDArray[np.bool_]
 
+    def of(self, rows: npt.NDArray[np.int64]) -> "FaceShapes":
+        """The shapes of some of the faces."""
+        return FaceShapes(self.evidence[rows], self.placed[rows], self.roll_deg[rows], self.found[rows])
+
 
 def shapes_for(config: TrainConfig, path: Path | None, names: tuple[str, ...]) -> FaceShapes | None:
     """What `config` wants of the file: the shapes of the faces named, or None where it trains on votes alone.

@@ -81,9 +81,9 @@ def _centred(values: Tensor, votes: Tensor, weights: Tensor) -> Tensor:
     return values - told
 
 
-def visibility_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-    """(g) Binary cross entropy of the visible share of each region. All [N, R]; weights 0 where it is unknown."""
-    return _weighted_cross_entropy(logits, targets, weights)
+def visibility_loss(logits: Tensor, visible: Tensor) -> Tensor:
+    """(g) Binary cross entropy of the visible share of each region. Both [N, R]; NaN where the share is unknown."""
+    return _weighted_cross_entropy(logits, visible.nan_to_num(1.0), torch.isfinite(visible).float())
 
 
 def _weighted_cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
@@ -176,9 +176,7 @@ def compute_losses(
                 model, tokenizer, images.local[:count], batch.shown[:count], phrases, config.mask_rate, dice
             )
     if config.visibility:
-        known = torch.isfinite(batch.visible)
-        logits = model.visibility(images.local)
-        losses["visibility"] = visibility_loss(logits, batch.visible.nan_to_num(1.0), known.float())
+        losses["visibility"] = visibility_loss(model.visibility(images.maps), batch.visible)
     states = {}
     if config.adversary:
         strength = reversal_strength(progress, config.adversary)

@@ -7,6 +7,7 @@ pre-trained one is in clip.py, and checkpoint.py builds the one that a configura
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
@@ -16,6 +17,7 @@ from pmfer.augment import Normalisation
 from pmfer.config import ModelConfig, TrainConfig
 from pmfer.covers import REGIONS
 from pmfer.prompts import MAX_TOKENS, PromptBatch, Tokenizer
+from pmfer.visibility_head import VisibilityHead
 
 
 class ImageEncoder(Protocol):
@@ -23,10 +25,19 @@ class ImageEncoder(Protocol):
 
     width: int  # W, of a local token and of the feature of the whole face
     grid: int  # side of the grid of local tokens at the configured size
+    map_widths: tuple[int, ...]  # channels of its maps, each half as fine as the one before, the last of side `grid`
     channels: int  # C: 1 grey, 3 RGB
 
-    def __call__(self, faces: Tensor) -> tuple[Tensor, Tensor]:
-        """Faces float32 [N, C, S, S], normalised -> local tokens [N, J, W], row by row, and the whole face [N, W]."""
+    def __call__(self, faces: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Faces float32 [N, C, S, S], normalised.
+
+        Returns:
+            Local tokens [N, J, W], row by row; the whole face [N, W]; maps [N, map width, H, W], the finest first.
+        """
+        ...
+
+    def maps_of(self, faces: Tensor) -> list[Tensor]:
+        """The maps alone."""
         ...
 
 
@@ -66,6 +77,9 @@ class Backend:
     space: LearntSpace | None = None  # None: projections start at random
     pretrained: tuple[str, ...] = ()  # how the names of parameters begin that do not start at random
     pretrained_rate: float = 1.0  # their learning rate as a factor of that of the others
+
+
+MAPS = 3  # of the compact encoder's last stages, that the visibility is read from
 
 
 class ResidualBlock(nn.Module):
@@ -134,19 +148,31 @@ class CompactImageEncoder(nn.Module):
                 stages.append(ResidualBlock(channels_in, channels, 2 if stage and not block else 1))
                 channels_in = channels
         self.stages = nn.Sequential(*stages)
+        self.stage_ends = tuple(int(end) for end in np.cumsum(config.blocks))[-MAPS:]
+        self.map_widths = config.channels[-MAPS:]
         self.width = channels_in
         self.grid = size_px // 2 ** (len(config.channels) - 1)
         self.position = nn.Parameter(torch.zeros(1, self.width, self.grid, self.grid))
         self.attention = AttentionBlock(self.width, config.heads)
 
-    def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
+    def maps_of(self, faces: Tensor) -> list[Tensor]:
+        """The maps alone."""
+        features, maps = faces, []
+        for place, stage in enumerate(self.stages):
+            features = stage(features)
+            if place in self.stage_ends:
+                maps.append(features)
+        return maps
+
+    def forward(self, faces: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Encode. A size other than the configured one is allowed: positions are resampled to its grid."""
-        features = self.stages(faces)
+        maps = self.maps_of(faces)
+        features = maps[-1]
         position: Tensor = self.position
         if features.shape[-1] != self.grid:
             position = nn.functional.interpolate(position, size=features.shape[-2:], mode="bilinear")
         tokens = (features + position).flatten(2).transpose(1, 2)
-        return tokens, self.attention(tokens, tokens).mean(1)
+        return tokens, self.attention(tokens, tokens).mean(1), maps
 
 
 class CompactTextEncoder(nn.Module):
@@ -205,21 +231,6 @@ class PhraseAlignment(nn.Module):
         found = normalize(attention @ self.value(local), dim=-1)
         logits = self.log_scale.exp() * (found * phrases).sum(-1) + self.bias(phrases).squeeze(-1)
         return logits, attention
-
-
-class VisibilityHead(nn.Module):
-    """Tells how visible each region of the face is: a learnt query per region pools the local tokens."""
-
-    def __init__(self, width: int, regions: int) -> None:
-        super().__init__()
-        self.query = nn.Parameter(torch.randn(regions, width) * width**-0.5)
-        self.answer = nn.Parameter(torch.randn(regions, width) * width**-0.5)
-        self.bias = nn.Parameter(torch.full((regions,), 2.0))
-
-    def forward(self, local: Tensor) -> Tensor:
-        """Local [N, J, W] -> logits [N, R]."""
-        attention = torch.softmax(self.query @ local.transpose(1, 2) * local.shape[-1] ** -0.5, dim=-1)
-        return ((attention @ local) * self.answer).sum(-1) + self.bias
 
 
 class MaskedPhraseHead(nn.Module):
@@ -285,10 +296,11 @@ MAX_LOG_SCALE = 4.6  # cosines count at most a hundredfold, as in CLIP
 
 @dataclass(frozen=True)
 class ImageFeatures:
-    """globals: [N, D], unit length. local: [N, J, D]."""
+    """globals: [N, D], unit length. local: [N, J, D]. maps: of `ImageEncoder`, the finest first."""
 
     globals: Tensor
     local: Tensor
+    maps: list[Tensor]
 
 
 @dataclass(frozen=True)
@@ -323,7 +335,7 @@ class Pmfer(nn.Module):
         self.text_global = nn.Linear(self.text_encoder.width, latent)
         self.alignment = PhraseAlignment(latent)
         self.masked_phrase = MaskedPhraseHead(self.text_encoder.width, latent)
-        self.visibility = VisibilityHead(latent, len(REGIONS))
+        self.visibility = VisibilityHead(self.image_encoder.map_widths, self.image_encoder.grid, len(REGIONS))
         self.adversary = ModalityAdversary(latent)
         self.log_scale = nn.Parameter(torch.tensor(2.5))
         if backend.space:
@@ -342,9 +354,9 @@ class Pmfer(nn.Module):
 
     def encode_images(self, faces: Tensor) -> ImageFeatures:
         """Faces [N, C, S, S], normalised, to their place in the latent space."""
-        tokens, whole = self.image_encoder(faces)
+        tokens, whole, maps = self.image_encoder(faces)
         whole = self.image_global(self.dropout(whole))
-        return ImageFeatures(normalize(whole.float(), dim=-1), self.image_local(self.dropout(tokens)))
+        return ImageFeatures(normalize(whole.float(), dim=-1), self.image_local(self.dropout(tokens)), maps)
 
     def encode_prompts(self, batch: PromptBatch) -> TextFeatures:
         """Prompts to their place in the latent space, with the features of each phrase slot."""

@@ -153,7 +153,13 @@ def _start(card: BundleCard) -> str:
     checkpoint = card.training.get("start")
     if checkpoint is None:
         return "The picture\nside was trained from scratch: no other weights went into it."
-    if card.training["config"].get("start"):
+    config = card.training["config"]
+    if config.get("start") and config.get("trains") == "visibility":
+        return (
+            f"Only\nthe head that tells what is covered was trained then; all else is that of `{checkpoint}`, a\n"
+            "checkpoint of an earlier run: what went into that run counts here as well."
+        )
+    if config.get("start"):
         kept = card.training.get("start_share")
         mean = f" The\npicture side is the mean of those weights ({kept:.0%}) and the trained ones." if kept else ""
         return (

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
@@ -29,12 +30,13 @@ from pmfer.checkpoint import (
     AVERAGED_FILE,
     CHECKPOINT_FILE,
     build_model,
+    keep_of_start,
     load_checkpoint,
     read_checkpoint,
     write_averaged,
     write_checkpoint,
 )
-from pmfer.config import ScheduleConfig, TrainConfig
+from pmfer.config import AugmentConfig, ScheduleConfig, TrainConfig
 from pmfer.covers import REGIONS, cover_faces
 from pmfer.datasets import Faces, argmax_label, strict_label, vote_distribution
 from pmfer.datasets.load import pixel_statistics
@@ -99,6 +101,38 @@ def train(
     return checkpoint
 
 
+def changed_faces(
+    images: Tensor,
+    shapes: FaceShapes | None,
+    config: AugmentConfig,
+    size_px: int,
+    dice: torch.Generator,
+    cover_dice: np.random.Generator,
+) -> tuple[Tensor, npt.NDArray[np.float32]]:
+    """Training faces as a step sees them: some covered, all changed.
+
+    Args:
+        images: uint8 [N, S, S].
+        shapes: of these faces; None: no face is covered.
+        config: by how much they change.
+        size_px: side of the result.
+        dice: source of the changes.
+        cover_dice: source of the covers.
+
+    Returns:
+        Pictures float32 [N, 1, size_px, size_px] in 0..1, and the visible share of each region [N, R], NaN where it is
+        unknown.
+    """
+    faces, roll = images.float() / 255, torch.zeros(len(images))
+    visible = np.full((len(images), len(REGIONS)), np.nan, np.float32)
+    if shapes:
+        covered, visible = cover_faces(faces.numpy(), shapes.placed, config.covered, cover_dice)
+        # Where the mesh finds no face something may hide it already.
+        visible[~shapes.found[:, None] & (visible == 1)] = np.nan
+        faces, roll = torch.from_numpy(covered), torch.from_numpy(shapes.roll_deg)
+    return augment(faces, roll, config, size_px, dice), visible
+
+
 def validate(model: Pmfer, valid: Faces, normalisation: Normalisation) -> dict[str, float | None]:
     """Strict and argmax accuracy on `valid`."""
     answers = predict(model, valid, normalisation)
@@ -114,7 +148,7 @@ class _Run:
     def __init__(self, config: TrainConfig, faces: Faces, shapes: FaceShapes | None, device: torch.device) -> None:
         self.config, self.device = config, device
         torch.manual_seed(config.schedule.seed)
-        self.model, self.normalisation = _first_model(config, faces)
+        self.model, self.normalisation = first_model(config, faces)
         self.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's types
         self.averaged = AveragedModel(self.model, avg_fn=moving_average(config.schedule.ema), use_buffers=True)
         self.images = torch.from_numpy(faces.images)
@@ -125,7 +159,7 @@ class _Run:
         self.steps_per_epoch = len(faces) // config.schedule.batch
         if self.steps_per_epoch == 0:
             raise TrainingError(f"{len(faces)} training faces are fewer than one batch of {config.schedule.batch}")
-        self.optimiser = torch.optim.AdamW(_parameter_groups(self.model, config.schedule), fused=True)
+        self.optimiser = torch.optim.AdamW(parameter_groups(self.model, config.schedule), fused=True)
         self.peak_rates = [group["lr"] for group in self.optimiser.param_groups]
 
     @property
@@ -154,15 +188,11 @@ class _Run:
         return {name: value / self.steps_per_epoch for name, value in sums.items()}
 
     def _batch(self, chosen: Tensor, size_px: int, dice: torch.Generator, cover_dice: np.random.Generator) -> Batch:
-        rows, config = chosen.numpy(), self.config.augment
-        faces = self.images[rows].float() / 255
-        roll, visible = torch.zeros(len(rows)), np.full((len(rows), len(REGIONS)), np.nan, np.float32)
-        if self.shapes:
-            covered, visible = cover_faces(faces.numpy(), self.shapes.placed[rows], config.covered, cover_dice)
-            # Where the mesh finds no face something may hide it already.
-            visible[~self.shapes.found[rows][:, None] & (visible == 1)] = np.nan
-            faces, roll = torch.from_numpy(covered), torch.from_numpy(self.shapes.roll_deg[rows])
-        pictures = normalise(augment(faces, roll, config, size_px, dice), self.normalisation)
+        rows = chosen.numpy()
+        pictures, visible = changed_faces(
+            self.images[rows], self.shapes and self.shapes.of(rows), self.config.augment, size_px, dice, cover_dice
+        )
+        pictures = normalise(pictures, self.normalisation)
         rest = (self.targets.shown[rows], self.targets.deviation[rows], visible)
         return Batch(
             pictures.to(self.device, memory_format=torch.channels_last),
@@ -215,15 +245,18 @@ class _Run:
         return int(content["epochs_done"])
 
 
-def _first_model(config: TrainConfig, faces: Faces) -> tuple[Pmfer, Normalisation]:
+def first_model(config: TrainConfig, faces: Faces) -> tuple[Pmfer, Normalisation]:
     """Where a run begins: with the averaged weights and the normalisation of `config.start`, or with a new model."""
     if config.start is None:
         model = build_model(config)
         return model, model.normalisation or measured_normalisation(faces)
-    begun, model, normalisation, _ = load_checkpoint(Path(config.start))
+    renew = config.trains if config.trains != "everything" else None
+    begun, model, normalisation, _ = load_checkpoint(Path(config.start), renew)
     for key in ("backend", "size_px", "model"):
         if getattr(begun, key) != getattr(config, key):
             raise TrainingError(f"{config.start}: trained with another {key}; write the same into this configuration")
+    if config.start_share:
+        keep_of_start(model, begun, config.start_share)
     return model, normalisation
 
 
@@ -255,7 +288,7 @@ def measured_normalisation(faces: Faces) -> Normalisation:
     return Normalisation((round(mean, 4),), (round(std, 4),))
 
 
-def _parameter_groups(model: Pmfer, schedule: ScheduleConfig) -> list[dict[str, Any]]:
+def parameter_groups(model: Pmfer, schedule: ScheduleConfig) -> list[dict[str, Any]]:
     """Trained parameters by weight decay and peak learning rate, the new ones first.
 
     Weights of matrices and kernels decay; biases, norms, positions and temperatures do not.

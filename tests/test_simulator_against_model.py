@@ -235,6 +235,5 @@ def test_a_tube_and_a_turned_head_cover_nothing(lying: list[tuple[SessionTruth, 
     assert covered_share(lying, hidden=False) <= 0.05
 
 
-@pytest.mark.xfail(reason="the default bundle takes an oxygen mask for a part of the face", strict=True)
 def test_an_oxygen_mask_is_noticed(lying: list[tuple[SessionTruth, pl.DataFrame]]) -> None:
     assert covered_share(lying, hidden=True) >= 0.8

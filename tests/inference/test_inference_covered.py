@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from inference.covered import is_refused, take_out_covered
+from inference.covered import take_out_covered
 from pmfer.bundle import AuPhrase, Bundle
-from pmfer.facs import ACTION_UNITS, AU_BY_NUMBER, Region
+from pmfer.facs import ACTION_UNITS, AU_BY_NUMBER, Region, is_refused
 
 LIMITS = dict.fromkeys((region.value for region in Region), 0.6)
 

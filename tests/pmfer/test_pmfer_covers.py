@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from pmfer.covers import HELD_OUT, REGION_POINTS, REGIONS, TRAINED, cover_faces, draw_cover, visibility
+from pmfer.cover_kinds import HELD_OUT, TRAINED
+from pmfer.covers import REGION_POINTS, REGIONS, cover_faces, draw_cover, visibility
 from pmfer.facs import Region
 from pmfer.landmarks import POINTS
 
@@ -49,9 +50,19 @@ def test_masks_hide_the_mouth_and_glasses_the_eyes(placed: np.ndarray) -> None:
     assert blanket[Region.JAW] < blanket[Region.NOSE] <= blanket[Region.BROW]
 
 
-def test_an_oxygen_mask_lets_something_through(placed: np.ndarray) -> None:
+def test_a_clear_mask_hides_a_mouth_that_shines_through(placed: np.ndarray) -> None:
+    dice = np.random.default_rng(0)
+    covers = [draw_cover("oxygen_mask", np.full((48, 48), 0.5, np.float32), placed[0], dice) for _ in range(40)]
+    x, y = (int(48 * share) for share in CENTRES[Region.MOUTH])
+    assert 0.1 < np.mean([cover.alpha[y, x] for cover in covers]) < 0.8
     visible = mean_visibility("oxygen_mask", placed)
-    assert 0.1 < visible[Region.MOUTH] < 0.8
+    assert visible[Region.MOUTH] < 0.1
+    assert visible[Region.BROW] > 0.9
+
+
+def test_a_nasal_cannula_hides_next_to_nothing(placed: np.ndarray) -> None:
+    visible = mean_visibility("cannula", placed)
+    assert min(visible[region] for region in REGIONS if region is not Region.NOSE) > 0.8
 
 
 @pytest.mark.parametrize("kind", [*TRAINED, *HELD_OUT])

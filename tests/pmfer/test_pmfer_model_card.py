@@ -69,8 +69,9 @@ def test_the_card_lists_every_phrase_and_marks_those_that_training_never_saw() -
 def test_the_card_names_the_weights_it_started_from() -> None:
     card = load_bundle().card
 
-    def rendered(checkpoint: str | None, configured: str | None) -> str:
-        training = {"start": checkpoint, "config": {**card.training["config"], "start": configured}}
+    def rendered(checkpoint: str | None, configured: str | None, trains: str = "everything") -> str:
+        config = {**card.training["config"], "start": configured, "trains": trains}
+        training = {"start": checkpoint, "config": config}
         return render_model_card(replace(card, training={**card.training, **training}))
 
     assert "trained from scratch" in " ".join(rendered(None, None).split())
@@ -80,6 +81,7 @@ def test_the_card_names_the_weights_it_started_from() -> None:
     text = rendered("first.pt", "first.pt")
     assert "started from `first.pt`, a checkpoint of an earlier run" in text
     assert "from scratch" not in text
+    assert "all else is that of `first.pt`" in rendered("first.pt", "first.pt", "visibility")
 
 
 def test_limits_of_ferplus_stand_on_cards_of_ferplus_only() -> None:

@@ -9,9 +9,10 @@ from typer.testing import CliRunner
 from cli.app import app
 from pmfer.bundle import load_bundle
 from pmfer.corruptions import CORRUPTIONS
+from pmfer.cover_kinds import HELD_OUT, TRAINED
 from pmfer.datasets import read_ferplus
-from pmfer.decision import CLEAN_COVERED
-from pmfer.robustness import hidden_share, measure_robustness, render_robustness
+from pmfer.landmarks import POINTS
+from pmfer.robustness import called_covered, least_visible, measure_robustness, render_robustness
 
 
 def test_the_shipped_bundle_gets_a_row_per_corruption(ferplus: Path) -> None:
@@ -19,17 +20,29 @@ def test_the_shipped_bundle_gets_a_row_per_corruption(ferplus: Path) -> None:
     rows = measure_robustness(load_bundle(), faces)
     assert [row.name for row in rows] == ["clean", *CORRUPTIONS]
     assert all(row.accuracy is not None and 0 <= row.accuracy <= 1 for row in rows)
-    assert all(row.noticed is None for row in rows)  # no landmarks, no covers
+    assert all(0 <= (row.refused or 0) <= (row.flagged or 0) < 1 for row in rows)
+    assert all(row.auroc is None for row in rows)  # no landmarks, no covers
     table = render_robustness(rows).splitlines()
     assert len(table) == 2 + len(rows)
     assert f"{rows[0].accuracy:.1%}" in table[2]
 
 
-def test_a_face_is_as_hidden_as_its_most_hidden_region() -> None:
+def test_every_kind_of_cover_gets_a_row_of_what_is_noticed(ferplus: Path) -> None:
+    faces = read_ferplus(ferplus, "valid")
+    placed = np.random.default_rng(0).uniform(0.2, 0.8, (len(faces), POINTS, 2)).astype(np.float32)
+    rows = measure_robustness(load_bundle(), faces, placed)[1 + len(CORRUPTIONS) :]
+    assert [row.name for row in rows] == [*(f"{kind} (not trained)" for kind in HELD_OUT), *TRAINED]
+    for row in rows:
+        assert 0 <= (row.auroc or 0) <= 1
+        assert 0 <= (row.refused or 0) <= (row.flagged or 0) <= 1
+
+
+def test_a_face_is_as_visible_as_its_most_hidden_region() -> None:
     scores = {"visibility": np.array([[1.0, 0.2, 0.9], [0.7, 0.8, 1.0]], np.float32)}
-    assert hidden_share(scores) == pytest.approx([0.8, 0.3])
-    assert hidden_share({"expression": np.ones((1, 8), np.float32)}) is None
-    assert 0 < CLEAN_COVERED < 0.1
+    assert least_visible(scores) == pytest.approx([0.2, 0.7])
+    assert least_visible({"expression": np.ones((1, 8), np.float32)}) is None
+    called = called_covered(scores["visibility"], {"brow": 0.8, "eye": 0.3, "nose": 0.5})
+    assert called.tolist() == [[False, True, False], [True, False, False]]
 
 
 def test_the_command_prints_the_table(ferplus: Path) -> None:

@@ -1,0 +1,338 @@
+"""How each kind of cover is drawn onto a face: what it hides of it, and for some kinds in which shades.
+
+A plain kind draws its outline, and pmfer/covers.py fills it with some texture. A shaded one paints what tells the real
+thing apart: the rim, the glare and the hose of a clear mask, fingers of the face's own brightness with shadows between
+them, pleats, folds and hems. Kinds, shapes and shades are ours, drawn by eye.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+
+JAW_LINE = (234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454)
+EYE_CORNERS = (33, 133, 263, 362)
+EARS = ((-1.0, 234), (1.0, 454))  # side of the picture, point of the mesh
+CANVAS_PX = 96  # side on which covers are drawn; edges are then as soft as those of real things on a small picture
+
+Floats = npt.NDArray[np.float32]
+Dice = np.random.Generator
+Point = tuple[float, float]
+Painter = Callable[["Face", "Brush", Dice], float | None]  # gives the opacity; None: as drawn
+
+
+class Brush:
+    """Paints what is hidden and, where a kind is shaded, how bright it is: two pictures of CANVAS_PX px."""
+
+    def __init__(self) -> None:
+        self.alpha = Image.new("L", (CANVAS_PX, CANVAS_PX), 0)
+        self.draw = ImageDraw.Draw(self.alpha)
+        self.shades: Image.Image | None = None
+
+    def begin(self, shade: float) -> ImageDraw.ImageDraw:
+        """Paint in shades from now on; `shade` in 0..1 is that of all edges. Returns a brush for shades alone."""
+        self.shades = Image.new("L", self.alpha.size, _level(shade))
+        return ImageDraw.Draw(self.shades)
+
+    def line(self, points: Sequence[Point], width: float, shade: float, opacity: float = 1.0) -> None:
+        """A line so many pixels of the canvas wide, with round ends."""
+        px = max(1, round(width))
+        for draw, fill in self._both(shade, opacity):
+            draw.line(list(points), fill=fill, width=px, joint="curve")
+            for end in (points[0], points[-1]) if px > 3 else ():
+                _disc(draw, end, px / 2, fill)
+
+    def polygon(self, points: Sequence[Point], shade: float, opacity: float = 1.0) -> None:
+        """A filled polygon."""
+        for draw, fill in self._both(shade, opacity):
+            draw.polygon(list(points), fill=fill)
+
+    def disc(self, centre: Point, radius: float, shade: float, opacity: float = 1.0) -> None:
+        """A filled circle."""
+        for draw, fill in self._both(shade, opacity):
+            _disc(draw, centre, max(radius, 0.0), fill)
+
+    def _both(self, shade: float, opacity: float) -> list[tuple[ImageDraw.ImageDraw, int]]:
+        if self.shades is None:
+            return [(self.draw, _level(opacity))]
+        return [(self.draw, _level(opacity)), (ImageDraw.Draw(self.shades), _level(shade))]
+
+
+def _level(share: float) -> int:
+    return int(min(max(share, 0.0), 1.0) * 255)
+
+
+class Face:
+    """Points of one face on the canvas, lengths to draw by, and its brightness.
+
+    Args:
+        placed: points of the face mesh, float32 [468, 2], fractions of the side.
+        level: of the face, 0..1.
+    """
+
+    def __init__(self, placed: Floats, level: float) -> None:
+        self.level = level
+        self.points = placed * CANVAS_PX
+        right, left = self.at(33, 133), self.at(263, 362)
+        self.across = left - right
+        self.span = float(np.hypot(*self.across)) or 1.0  # between the eyes' centres
+        self.across /= self.span
+        self.down = np.array([-self.across[1], self.across[0]])
+        self.mouth, self.nose, self.chin = self.points[13], self.points[4], self.points[152]
+        self.eyes = (right, left)
+
+    def at(self, *chosen: int) -> Floats:
+        """Mean of the points chosen, [2]."""
+        return np.asarray(self.points[list(chosen)].sum(0) / len(chosen))
+
+    def place(self, origin: Floats, across: float, down: float) -> tuple[float, float]:
+        """The point so many eye distances across and down the face from `origin`."""
+        x, y = origin + self.span * (across * self.across + down * self.down)
+        return float(x), float(y)
+
+
+def _disc(draw: ImageDraw.ImageDraw, centre: tuple[float, float], radius: float, fill: int = 255) -> None:
+    x, y = centre
+    draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=fill)
+
+
+def _hand(face: Face, brush: Brush, dice: Dice) -> None:
+    """A palm and two to four fingers, from any side, over any part of the face; often of the face's own brightness."""
+    targets = (face.mouth, face.chin, face.nose, *face.eyes, face.at(50), face.at(280), face.at(9))
+    goal = targets[dice.integers(len(targets))] + dice.normal(0, 0.2 * face.span, 2)
+    angle = dice.uniform(0, 2 * np.pi)
+    away, side = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
+    width = face.span * dice.uniform(0.16, 0.28)
+    skin, dim = face.level + dice.normal(0, 0.08), dice.uniform(0.45, 0.85)
+    if dice.random() < 0.7:
+        brush.begin(dim * skin)
+    palm = _point(goal + away * face.span * dice.uniform(0.5, 1.3))
+    radius = face.span * dice.uniform(0.5, 0.8)
+    brush.disc(palm, radius, dim * skin)
+    brush.disc(palm, radius - 1.5, skin)
+    for finger in range(dice.integers(2, 5)):
+        tip = goal + side * (finger - 1.5) * width * dice.uniform(0.9, 1.15) - away * dice.uniform(0, 0.3) * face.span
+        root = goal + side * (finger - 1.5) * width + away * face.span * dice.uniform(0.7, 1.1)
+        brush.line([_point(tip), _point(root)], width, dim * skin)
+        brush.line([_point(tip), _point(root)], width - 2, skin)
+        lit = side * width * dice.uniform(-0.2, 0.2)
+        brush.line([_point(tip + lit), _point(root + lit)], width * 0.35, skin * dice.uniform(1.0, 1.15))
+        for share in (0.3, 0.6):  # creases of the joints
+            joint = tip + share * (root - tip)
+            brush.line([_point(joint - side * width * 0.3), _point(joint + side * width * 0.3)], 1, 0.85 * skin)
+
+
+def _point(place: npt.NDArray[np.floating]) -> Point:
+    return float(place[0]), float(place[1])
+
+
+def _surgical_mask(face: Face, brush: Brush, dice: Dice) -> None:
+    """From the bridge of the nose, or slipped below it, to under the chin, with pleats and loops to the ears."""
+    ridge = face.points[6] + (face.nose - face.points[6]) * dice.uniform(0.1, 1.25)
+    first = int(dice.integers(0, 3))
+    jaw = face.points[list(JAW_LINE[first : len(JAW_LINE) - first])] + face.down * face.span * dice.uniform(0, 0.12)
+    left = face.points[118] + face.down * dice.uniform(-0.1, 0.3) * face.span
+    right = face.points[347] + face.down * dice.uniform(-0.1, 0.3) * face.span
+    cloth = dice.uniform(0.2, 1.0)
+    shaded = dice.random() < 0.6
+    if shaded:
+        brush.begin(cloth)
+        for cheek, (_, ear) in zip((left, right), EARS, strict=True):
+            brush.line([_point(cheek), _point(face.points[ear])], 1, dice.uniform(0.5, 1.0), 0.9)
+    brush.polygon([_point(p) for p in (*jaw, right, ridge, left)], cloth)
+    if shaded:
+        for share in np.arange(0.25, 0.9, dice.uniform(0.15, 0.3)):
+            ends = [_point(cheek + share * (corner - cheek)) for cheek, corner in ((left, jaw[3]), (right, jaw[-4]))]
+            middle = _point(ridge + share * (face.chin - ridge))
+            brush.line([ends[0], middle, ends[1]], int(dice.integers(1, 4)), cloth - dice.uniform(0.05, 0.25))
+        brush.line([_point(left), _point(ridge), _point(right)], 2, cloth + dice.normal(0, 0.15))
+
+
+def _oxygen_mask(face: Face, brush: Brush, dice: Dice) -> None:
+    """A clear shell from the bridge of the nose to the chin, with straps and hose; the mouth shows through."""
+    down_to_mouth = float((face.mouth - face.nose) @ face.down) / face.span
+    top, bottom = -dice.uniform(0.2, 0.6), down_to_mouth + dice.uniform(0.35, 0.85)
+    size, aside = dice.uniform(0.75, 1.15), dice.uniform(-0.08, 0.08)
+    shares = np.linspace(0, 1, 13)
+    half = size * np.interp(shares, [0, 0.08, 0.3, 0.62, 0.85, 1], [0.06, 0.27, 0.46, 0.65, 0.6, 0.29])
+
+    def on_shell(share: float, across: float) -> Point:
+        """Share of its height, and part of its half width there."""
+        reach = float(np.interp(share, shares, half))
+        return face.place(face.nose, aside + across * reach, top + share * (bottom - top))
+
+    clear, shell = dice.uniform(0.2, 0.55), dice.uniform(0.3, 0.95)
+    brush.begin(shell)
+    for side, ear in EARS:
+        strap = [on_shell(0.55, side), _point(face.points[ear])]
+        brush.line(strap, int(dice.integers(1, 4)), dice.uniform(0.3, 0.9), dice.uniform(0.6, 0.95))
+    if dice.random() < 0.6:
+        start, end = np.array(on_shell(0.9, 0)), np.array(on_shell(1.0, dice.normal(0, 0.8))) + face.down * face.span
+        hose, width = dice.uniform(0.3, 0.9), face.span * dice.uniform(0.1, 0.22)
+        brush.line([_point(start), _point(end)], width, hose, 0.9)
+        for share in np.arange(0.1, 1, 0.12):  # its ribs
+            rib = start + share * (end - start)
+            ends = [_point(rib + sign * 0.5 * width * face.across) for sign in (-1, 1)]
+            brush.line(ends, 1, hose - 0.2, 0.9)
+    for side, light in ((-1.0, dice.normal(0, 0.1)), (1.0, dice.normal(0, 0.1))):
+        edge = [on_shell(share, side) for share in shares]
+        brush.polygon([on_shell(0, 0), *edge, on_shell(1, 0)], shell + light, clear)
+    rim = [*(on_shell(share, -1) for share in shares), *(on_shell(share, 1) for share in shares[::-1])]
+    solid = min(0.95, clear + dice.uniform(0.1, 0.45))
+    brush.line([*rim, rim[0]], int(dice.integers(1, 4)), shell + dice.normal(0.05, 0.3), solid)
+    for _ in range(dice.integers(1, 4)):
+        across, first = dice.uniform(-0.8, 0.8), dice.uniform(0.15, 0.6)
+        glare = [on_shell(first + step, across) for step in (0.0, dice.uniform(0.05, 0.15), dice.uniform(0.15, 0.35))]
+        brush.line(glare, int(dice.integers(1, 5)), dice.uniform(0.8, 1.0), dice.uniform(0.4, 0.9))
+    if dice.random() < 0.7:
+        valve, radius, tone = (
+            on_shell(dice.uniform(0.65, 0.85), 0),
+            face.span * dice.uniform(0.1, 0.22),
+            dice.uniform(0.2, 0.9),
+        )
+        brush.disc(valve, radius, tone, 0.9)
+        brush.disc(valve, 0.6 * radius, tone + dice.normal(0, 0.15), 0.9)
+    if dice.random() < 0.5:
+        for across in (-0.55, -0.4, 0.4, 0.55):
+            for share in (0.6, 0.66):
+                brush.disc(on_shell(share, across), 1, dice.uniform(0.0, 0.3), 0.7)
+    if dice.random() < 0.5:
+        brush.line([on_shell(0.1, -0.5), on_shell(0.1, 0.5)], 2, dice.uniform(0.3, 0.8), 0.95)
+
+
+def _tube(face: Face, brush: Brush, dice: Dice) -> None:
+    """One or two thin tubes from nose or mouth to a cheek and beyond, held by tape."""
+    origin = (face.nose, face.mouth)[dice.integers(2)]
+    tone, tape = dice.uniform(0.3, 1.0), dice.uniform(0.5, 1.0)
+    if dice.random() < 0.6:
+        brush.begin(tape)
+    for side in ((-1.0, 1.0), (-1.0,), (1.0,))[dice.integers(3)]:
+        middle = face.place(origin, side * dice.uniform(0.4, 0.7), dice.uniform(-0.1, 0.3))
+        end = face.place(origin, side * dice.uniform(1.0, 1.6), dice.uniform(-0.5, 0.5))
+        width = int(dice.integers(2, 7))
+        brush.line([_point(origin), middle, end], width, tone - 0.25)
+        brush.line([_point(origin), middle, end], width - 2, tone)
+        if dice.random() < 0.5:
+            brush.polygon(_patch(middle, face.span * dice.uniform(0.12, 0.3), dice), tape)
+    if dice.random() < 0.4:
+        place = face.place(origin, 0, dice.uniform(-0.2, 0.2))
+        brush.polygon(_patch(place, face.span * dice.uniform(0.12, 0.35), dice), tape)
+
+
+def _cannula(face: Face, brush: Brush, dice: Dice) -> None:
+    """A thin clear tube below the nose and over both cheeks to the ears, with two prongs: it hides next to nothing."""
+    tone, width, clear = dice.uniform(0.4, 1.0), int(dice.integers(1, 4)), dice.uniform(0.5, 0.95)
+    brush.begin(tone)
+    below = 0.12 + dice.uniform(-0.03, 0.06)
+    middle = face.place(face.nose, 0, below)
+    for side, ear in EARS:
+        cheek = face.place(face.nose, side * dice.uniform(0.5, 0.65), below + dice.uniform(-0.15, 0.1))
+        brush.line([middle, cheek, _point(face.points[ear])], width, tone - dice.uniform(0, 0.3), clear)
+        prong = [face.place(face.nose, side * 0.09, down) for down in (below, below - 0.1)]
+        brush.line(prong, 1, tone, clear)
+    brush.line([face.place(face.nose, across, below) for across in (-0.17, 0.17)], width + 1, tone, clear)
+
+
+def _patch(centre: Point, half: float, dice: Dice) -> list[Point]:
+    """Corners of a rectangle, turned."""
+    angle = dice.uniform(0, np.pi)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    corners = np.array([[-1, -0.6], [1, -0.6], [1, 0.6], [-1, 0.6]]) * half @ turn.T + centre
+    return [_point(corner) for corner in corners]
+
+
+def _half_plane(draw: ImageDraw.ImageDraw, edge: Floats, inward: Floats, dice: Dice, wave: float) -> None:
+    """All that lies beyond a wavy line through `edge`, on the side that `inward` [2] points to."""
+    along = np.array([-inward[1], inward[0]])
+    steps = np.linspace(-2 * CANVAS_PX, 2 * CANVAS_PX, 25)
+    heights = np.cumsum(dice.normal(0, wave, len(steps)))
+    rim = [tuple(edge + along * s + inward * (h - heights[12])) for s, h in zip(steps, heights, strict=True)]
+    far = inward * 4 * CANVAS_PX
+    draw.polygon([*rim, tuple(np.array(rim[-1]) + far), tuple(np.array(rim[0]) + far)], fill=255)
+
+
+def _blanket(face: Face, brush: Brush, dice: Dice) -> None:
+    """Cloth drawn up over the chin, the mouth or the nose, slanted, often with a hem and folds."""
+    edge = face.chin + (face.nose - face.chin) * dice.uniform(0.0, 1.1)
+    slant = dice.normal(0, 0.25)
+    inward = face.down + slant * face.across
+    inward /= np.hypot(*inward)
+    _half_plane(brush.draw, edge, inward, dice, 1.5)
+    if dice.random() < 0.6:
+        along, cloth = np.array([-inward[1], inward[0]]), dice.uniform(0.1, 1.0)
+        shades = brush.begin(cloth)
+        for _ in range(dice.integers(3, 10)):
+            start = edge + along * dice.uniform(-1.5, 1.5) * face.span + inward * dice.uniform(0, 0.8) * face.span
+            end = start + face.span * (along * dice.normal(0, 0.6) + inward * dice.uniform(0.2, 1.2))
+            fold = _level(cloth + dice.normal(0, 0.15))
+            shades.line([_point(start), _point(end)], fill=fold, width=int(dice.integers(2, 9)))
+        hem = [_point(edge + along * far + inward * dice.uniform(2, 6)) for far in (-2 * CANVAS_PX, 2 * CANVAS_PX)]
+        shades.line(hem, fill=_level(cloth + dice.normal(0, 0.2)), width=int(dice.integers(2, 7)))
+
+
+def _hair(face: Face, brush: Brush, dice: Dice) -> None:
+    """A fringe over the brows or the eyes, or strands at one side."""
+    edge = face.at(9) + (face.at(*EYE_CORNERS) - face.at(9)) * dice.uniform(-0.6, 1.3)
+    inward = -face.down + dice.normal(0, 0.6) * face.across
+    _half_plane(brush.draw, edge, inward / np.hypot(*inward), dice, 2.5)
+
+
+def _glasses(face: Face, brush: Brush, dice: Dice) -> float | None:
+    """Rims around both eyes, or dark lenses."""
+    radius, width = face.span * dice.uniform(0.32, 0.48), int(dice.integers(1, 5))
+    dark = dice.random() < 0.45
+    for x, y in face.eyes:
+        box = (x - radius, y - radius * 0.8, x + radius, y + radius * 0.8)
+        brush.draw.ellipse(box, fill=255 if dark else None, outline=255, width=width)
+    brush.draw.line(
+        [tuple(face.eyes[0]), tuple(face.eyes[1])] if dark else [tuple(face.at(6)), tuple(face.at(6))], fill=255
+    )
+    return float(dice.uniform(0.6, 1.0)) if dark else None
+
+
+def _block(face: Face, brush: Brush, dice: Dice) -> None:
+    """A rectangle anywhere on the face, turned (after random erasing, Zhong et al., 2020)."""
+    across, down = dice.uniform(-0.9, 0.9), dice.uniform(-0.9, 1.3)
+    place = face.place(face.at(*EYE_CORNERS), across, down)
+    brush.draw.polygon(_patch(place, face.span * dice.uniform(0.25, 0.8), dice), fill=255)
+
+
+def _cup(face: Face, brush: Brush, dice: Dice) -> None:
+    """A cup held to the mouth."""
+    half = face.span * dice.uniform(0.4, 0.6)
+    top, low = dice.uniform(-0.45, -0.1), dice.uniform(0.5, 0.9)
+    rim = [face.place(face.mouth, side * half / face.span, top) for side in (-1, 1)]
+    foot = [face.place(face.mouth, side * 0.8 * half / face.span, low) for side in (1, -1)]
+    brush.draw.polygon([*rim, *foot], fill=255)
+
+
+def _pillow(face: Face, brush: Brush, dice: Dice) -> None:
+    """A pillow that swallows one side of the face."""
+    side = (-1.0, 1.0)[dice.integers(2)]
+    edge = face.nose + face.across * side * face.span * dice.uniform(-0.1, 0.45)
+    inward = face.across * side + dice.normal(0, 0.25) * face.down
+    _half_plane(brush.draw, edge, inward / np.hypot(*inward), dice, 2.0)
+
+
+def _bandage(face: Face, brush: Brush, dice: Dice) -> None:
+    """A band over forehead and brows, or over one eye or both."""
+    middle = face.at(9) + (face.at(*EYE_CORNERS) - face.at(9)) * dice.uniform(0.2, 1.1)
+    half = face.span * dice.uniform(0.25, 0.4)
+    slant = dice.normal(0, 0.15)
+    ends = [face.place(middle, side * 1.6, side * slant) for side in (-1.0, 1.0)]
+    brush.draw.line(ends, fill=255, width=int(2 * half))
+
+
+TRAINED: dict[str, Painter] = {
+    "hand": _hand,
+    "surgical_mask": _surgical_mask,
+    "oxygen_mask": _oxygen_mask,
+    "tube": _tube,
+    "cannula": _cannula,
+    "blanket": _blanket,
+    "hair": _hair,
+    "glasses": _glasses,
+    "block": _block,
+}
+HELD_OUT: dict[str, Painter] = {"cup": _cup, "pillow": _pillow, "bandage": _bandage}
