@@ -171,7 +171,7 @@ class ClipImageEncoder(nn.Module):
         self.vision = found.vision
         self.width: int = found.vision.config.hidden_size
         self.grid: int = size_px // found.patch_px
-        self.map_widths = (self.width,)
+        self.map_widths: tuple[int, ...] = (self.width,)
         self._image_px = found.image_px
         self.mean: Tensor
         self.std: Tensor

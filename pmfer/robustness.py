@@ -57,7 +57,9 @@ def measure_robustness(bundle: Bundle, faces: Faces, placed: Floats | None = Non
     rows = [_row(CLEAN, clean, labels, limits)]
     for name in CORRUPTIONS:
         rows.append(_row(name, run_graph(bundle, corrupt(faces.images, name), int8=int8), labels, limits))
-    for kind in (*HELD_OUT, *TRAINED) if placed is not None else ():
+    if placed is None:
+        return rows
+    for kind in (*HELD_OUT, *TRAINED):
         covered, visible = cover(faces.images, placed, kind)
         scores = run_graph(bundle, covered, int8=int8)
         row = _row(f"{kind} (not trained)" if kind in HELD_OUT else kind, scores, labels, limits)

@@ -8,6 +8,7 @@ but need not look again.
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -160,7 +161,7 @@ def _learn(model: Pmfer, looked: Looked, schedule: ScheduleConfig, log: Path, de
     for epoch in range(schedule.epochs):
         began, total = time.monotonic(), 0.0
         order = torch.randperm(len(looked.visible), generator=dice)[: steps * schedule.batch]
-        for step, rows in enumerate(track(order.split(schedule.batch), f"epoch {epoch + 1}/{schedule.epochs}")):
+        for step, rows in enumerate(track(torch.split(order, schedule.batch), f"epoch {epoch + 1}/{schedule.epochs}")):
             factor = learning_rate_factor((epoch + step / steps) / schedule.epochs, schedule.warmup)
             for group, rate in zip(optimiser.param_groups, rates, strict=True):
                 group["lr"] = rate * factor
@@ -173,5 +174,4 @@ def _learn(model: Pmfer, looked: Looked, schedule: ScheduleConfig, log: Path, de
             averaged.update_parameters(model.visibility)
             total += loss.item()
         append_row(log, {"epoch": epoch + 1, "visibility": total / steps, "seconds": time.monotonic() - began})
-    head: VisibilityHead = averaged.module
-    return head
+    return cast(VisibilityHead, averaged.module)
