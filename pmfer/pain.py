@@ -16,6 +16,7 @@ PAIN_COLUMNS: tuple[str, ...] = tuple(column for term in PAIN_TERMS for column i
 SMILING = "happiness"
 EYES_CLOSED = "au43"
 _ORBIT = PAIN_TERMS[1]  # raised cheeks and tight lids, which a smile brings along
+OF_THE_EYES = (*_ORBIT, EYES_CLOSED)  # closed lids look tight to the model: calm closed eyes raise AU 6 and 7 as well
 
 CLOSED = 0.3  # AU 43 from here on: the eyes are closed. Faces with open eyes hardly ever reach it: docs/results.md
 ASLEEP_S = 10.0  # eyes closed for so long are those of a sleeper; in a grimace they are closed for seconds
@@ -41,8 +42,8 @@ def pain_activity(scores: Mapping[str, Any], larger: Callable[[Any, Any], Any] =
 def with_pain_activity(frames: "pl.DataFrame") -> "pl.DataFrame":
     """The frames of one session with a further column `pain_activity`, Float32 in 0..1.
 
-    Eyes that stay closed for ASLEEP_S are those of a sleeper, and count as open: the other terms stay. NULL where one
-    of the scores is, and in all rows if the bundle lacks one of the units.
+    Eyes that stay closed for ASLEEP_S are those of a sleeper: the terms of the eyes count as 0, those of brows, nose
+    and upper lip stay. NULL where one of the scores is, and in all rows if the bundle lacks one of the units.
 
     Args:
         frames: rows in order of time with `pts_s` and the score columns. Without times (`pts_s` NULL), as of pictures,
@@ -53,7 +54,8 @@ def with_pain_activity(frames: "pl.DataFrame") -> "pl.DataFrame":
     if not {*PAIN_COLUMNS, SMILING} <= set(frames.columns):
         return frames.with_columns(pain_activity=pl.lit(None, pl.Float32))
     scores = {column: pl.col(column) for column in (*PAIN_COLUMNS, SMILING)}
-    scores[EYES_CLOSED] = pl.when(asleep(frames)).then(scores[EYES_CLOSED] * 0).otherwise(scores[EYES_CLOSED])
+    sleeping = asleep(frames)
+    scores |= {column: pl.when(sleeping).then(scores[column] * 0).otherwise(scores[column]) for column in OF_THE_EYES}
     missing = pl.any_horizontal(pl.col(column).is_null() for column in scores)
     activity = pain_activity(scores, pl.max_horizontal).cast(pl.Float32)
     return frames.with_columns(pain_activity=pl.when(~missing).then(activity))

@@ -125,13 +125,6 @@ class Finding:
         return self.mean_since
 
     @property
-    def within_usual(self) -> bool:
-        """Whether `judged` lies within the usual range all the same, so that a page must name the centre instead."""
-        if self.judged is None or self.usual is None:
-            return False
-        return self.usual[0] <= self.judged <= self.usual[1]
-
-    @property
     def size(self) -> float:
         """How far beyond its limits the rule lies that speaks loudest, 1 at the limit; 0 without a flag."""
         return max((signal.size for signal in self.signals), default=0.0)

@@ -13,7 +13,7 @@ from pmfer.pain import with_pain_activity
 
 FRAME_SECONDS = 1.0  # from one sampled frame to the next
 # Share of the level of pain-related activity in its units; their PSPI-like mean is the level itself.
-PAIN_UNITS = {"au04": 1.2, "au06": 0.8, "au07": 1.0, "au09": 0.6, "au10": 1.0, "au43": 0.8}
+PAIN_UNITS = {"au04": 1.6, "au06": 0.8, "au07": 1.0, "au09": 0.6, "au10": 1.0, "au43": 0.4}  # the eyes stay open
 SWING = 0.15  # relative, of the units of pain within a session, so that it has moments
 
 

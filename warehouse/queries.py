@@ -28,28 +28,6 @@ class Provenance:
     options_sha256: str  # 64 hex digits
 
 
-_SESSION_SUMMARIES = """
-    SELECT *
-    FROM session_summary
-    WHERE patient_id = $patient_id
-        AND session_date BETWEEN coalesce($since, '-infinity'::DATE) AND $until
-        AND bundle_id = $bundle_id AND options_sha256 = $options_sha256
-    ORDER BY started_at, session_id
-"""
-
-
-def session_summaries(
-    connection: duckdb.DuckDBPyConnection,
-    patient_id: str,
-    provenance: Provenance,
-    *,
-    until: date,
-    since: date | None = None,
-) -> pl.DataFrame:
-    """Rows of session_summary of one patient from `since` (None: the beginning) to `until`, both included, by time."""
-    return read(connection, _SESSION_SUMMARIES, patient_id=patient_id, until=until, since=since, **vars(provenance))
-
-
 _EPISODE_SUMS = """
     SELECT
         scorings.scoring_id,
@@ -245,37 +223,6 @@ _SOURCE_FILES = """
 def source_files(connection: duckdb.DuckDBPyConnection, session_ids: Collection[str]) -> dict[str, str]:
     """Where the videos of some sessions were, relative to the source, by session_id."""
     return dict(read(connection, _SOURCE_FILES, session_ids=list(session_ids)).iter_rows())
-
-
-_TIME_SERIES = """
-    SELECT
-        -- Rounded first: a time such as 4.9999999 s, left by subtracting, belongs to the bin that starts at 5 s.
-        floor(round((pts_s - first_pts_s) / $bin_s, 6)) * $bin_s AS session_time_s,
-        count(*) AS frames_sampled,
-        count(neutral) AS frames_scored,
-        mean_score(COLUMNS([
-            'neutral', 'happiness', 'surprise', 'sadness', 'anger', 'disgust', 'fear', 'contempt',
-            'au01', 'au02', 'au04', 'au05', 'au06', 'au07', 'au09', 'au10', 'au12', 'au14',
-            'au15', 'au16', 'au17', 'au20', 'au23', 'au24', 'au25', 'au26', 'au27', 'au43',
-            'expressivity', 'pain_activity'
-        ]))
-    FROM frames
-    CROSS JOIN (SELECT min(pts_s) AS first_pts_s FROM frame_scores WHERE scoring_id = $scoring_id)
-    WHERE scoring_id = $scoring_id
-    GROUP BY session_time_s
-    ORDER BY session_time_s
-"""
-
-
-def time_series(connection: duckdb.DuckDBPyConnection, scoring_id: str, *, bin_s: float = 1.0) -> pl.DataFrame:
-    """A scoring over time in bins of `bin_s` seconds, for drawing.
-
-    Returns:
-        session_time_s (start of the bin, seconds since the first frame), frames_sampled, frames_scored and the means of
-        all score columns, expressivity and pain_activity: NULL in a bin without scored frames. Bins without sampled
-        frames have no row.
-    """
-    return read(connection, _TIME_SERIES, scoring_id=scoring_id, bin_s=bin_s)
 
 
 _SCORINGS_EXISTING = """

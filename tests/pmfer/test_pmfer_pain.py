@@ -38,12 +38,12 @@ def test_the_cheeks_of_a_smile_do_not_count() -> None:
 
 @pytest.mark.parametrize(("seconds", "sleeps"), [(ASLEEP_S - 1, False), (ASLEEP_S + 1, True)])
 def test_eyes_closed_for_long_are_those_of_a_sleeper(seconds: float, sleeps: bool) -> None:
-    session = one_after_the_other(frames(3), frames(seconds, au43=0.9, au04=0.4), frames(3))
+    session = one_after_the_other(frames(3), frames(seconds, au43=0.9, au07=0.5, au04=0.4), frames(3))
     found = with_pain_activity(session)["pain_activity"].to_numpy()
     closed = slice(3 * RATE, round((3 + seconds) * RATE))
     assert asleep(session).to_numpy()[closed].all() == sleeps
     assert asleep(session).sum() == (round(seconds * RATE) if sleeps else 0)
-    assert found[closed] == pytest.approx(0.1 if sleeps else (0.4 + 0.9) / 4)  # the brow counts in sleep as well
+    assert found[closed] == pytest.approx(0.1 if sleeps else (0.4 + 0.5 + 0.9) / 4)  # the brow counts in sleep as well
     assert found[: 3 * RATE].max() == 0
 
 

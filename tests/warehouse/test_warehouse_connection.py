@@ -78,7 +78,7 @@ def test_times_come_and_go_without_pytz(writer: duckdb.DuckDBPyConnection, monke
     session = sample_session("s1")
     store_sample(writer, session)
     assert refusals(writer, [session]) == [None]
-    summaries = queries.session_summaries(writer, session.patient_id, PROVENANCE, until=session.session_date)
+    summaries = queries.night_summaries(writer, session.session_date, PROVENANCE)
     assert summaries["started_at"].to_list() == [session.started_at]
 
 

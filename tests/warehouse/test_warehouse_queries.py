@@ -17,6 +17,7 @@ from warehouse_samples import (
     sample_run,
     sample_scoring,
     sample_session,
+    session_summaries,
     sha256,
     store_sample,
 )
@@ -58,7 +59,7 @@ def unscored(frames: pl.DataFrame, reason: str) -> pl.DataFrame:
 
 def test_summary_is_what_the_frames_say(writer: duckdb.DuckDBPyConnection) -> None:
     store_sample(writer, sample_session("s1"), count=200)
-    row = queries.session_summaries(writer, "p01", PROVENANCE, until=JUNE).row(0, named=True)
+    row = session_summaries(writer, "p01").row(0, named=True)
     frames = sample_frames("s1", 200)
     scored = frames.filter(pl.col("reason").is_null())
     counts = {"frames_sampled": 200, "frames_scored": 150, "frames_no_face": 50, "frames_several_faces": 0}
@@ -76,7 +77,7 @@ def test_summary_is_what_the_frames_say(writer: duckdb.DuckDBPyConnection) -> No
 
 def test_nothing_scored_is_null_and_never_zero(writer: duckdb.DuckDBPyConnection) -> None:
     store_frames(writer, "s1", unscored(sample_frames("s1"), "too_dark"))
-    row = queries.session_summaries(writer, "p01", PROVENANCE, until=JUNE).row(0, named=True)
+    row = session_summaries(writer, "p01").row(0, named=True)
     statistics = [name for name in row if name.endswith(("_share", "_mean"))]
     assert len(statistics) == 8 + 8 + 20 + 2
     assert {row[name] for name in statistics} == {None}
@@ -89,22 +90,15 @@ def test_a_tie_goes_to_the_first_expression(writer: duckdb.DuckDBPyConnection) -
         pl.when(pl.col(name).is_not_null()).then(pl.lit(0.125, pl.Float32)).alias(name) for name in EXPRESSION_NAMES
     ]
     store_frames(writer, "s1", sample_frames("s1").with_columns(even))
-    row = queries.session_summaries(writer, "p01", PROVENANCE, until=JUNE).row(0, named=True)
+    row = session_summaries(writer, "p01").row(0, named=True)
     assert [row[f"{name}_share"] for name in EXPRESSION_NAMES] == [1.0] + [0.0] * 7
 
 
-def test_summaries_are_of_one_patient_one_scoring_and_a_range_of_days(writer: duckdb.DuckDBPyConnection) -> None:
+def test_summaries_of_a_night_are_of_one_day_and_one_scoring(writer: duckdb.DuckDBPyConnection) -> None:
     for name, patient, day, hour in [("d", "p01", 3, 9), ("b", "p01", 1, 15), ("a", "p01", 1, 9), ("x", "p02", 1, 9)]:
         store_sample(writer, sample_session(name, patient, day, hour))
     frames = sample_frames("a")
     store_session(writer, sample_session("a", "p01", 1, 9), sample_scoring(frames, options="others"), BUNDLE, frames)
-
-    def names(**days: date) -> list[str]:
-        return queries.session_summaries(writer, "p01", PROVENANCE, **days)["session_id"].to_list()
-
-    assert names(until=JUNE) == ["a", "b", "d"]
-    assert names(until=date(2026, 6, 2)) == ["a", "b"]
-    assert names(until=date(2026, 6, 3), since=date(2026, 6, 2)) == ["d"]
     night = queries.night_summaries(writer, date(2026, 6, 1), PROVENANCE)
     assert night["session_id"].to_list() == ["a", "b", "x"]
 
@@ -178,19 +172,6 @@ def test_moments_are_of_scores_only(writer: duckdb.DuckDBPyConnection) -> None:
         queries.moments(writer, [sample_id("s1")], "face_count")
 
 
-def test_a_time_series_has_means_per_second_and_nulls_where_nothing_was_scored(
-    writer: duckdb.DuckDBPyConnection,
-) -> None:
-    frames = sample_frames("s1", 40)  # 8 s at five frames a second, the last two without a face
-    store_frames(writer, "s1", frames)
-    series = queries.time_series(writer, sample_id("s1"))
-    assert series["session_time_s"].to_list() == [float(second) for second in range(8)]
-    assert series["frames_sampled"].to_list() == [5] * 8
-    assert series["frames_scored"].to_list() == [5] * 6 + [0] * 2
-    means = [frames["au12"][start : start + 5].mean() for start in range(0, 30, 5)]
-    assert series["au12"].to_list() == [*(pytest.approx(mean) for mean in means), None, None]
-
-
 def test_quarantine_is_of_a_night_and_of_a_patient(writer: duckdb.DuckDBPyConnection) -> None:
     reason = QuarantineReason.SIDECAR_INVALID
     for name, patient, day in [("a", "p01", 1), ("b", None, 1), ("c", "p01", 2)]:
@@ -202,9 +183,9 @@ def test_quarantine_is_of_a_night_and_of_a_patient(writer: duckdb.DuckDBPyConnec
 
 
 def test_a_query_without_rows_keeps_its_columns_and_types(writer: duckdb.DuckDBPyConnection) -> None:
-    empty = queries.session_summaries(writer, "nobody", PROVENANCE, until=JUNE)
+    empty = session_summaries(writer, "nobody")
     store_sample(writer, sample_session("s1"))
-    full = queries.session_summaries(writer, "p01", PROVENANCE, until=JUNE)
+    full = session_summaries(writer, "p01")
     assert empty.is_empty()
     assert empty.schema == full.schema
     assert queries.bundle(writer, BUNDLE.bundle_id)["name"].to_list() == ["sample"]
@@ -214,7 +195,7 @@ def test_summaries_do_not_depend_on_the_order_of_the_rows_to_the_last_digit(writ
     frames = sample_frames("s1", 4000)
     # Small probabilities are where the rounding of a floating-point sum shows.
     store_frames(writer, "s1", frames.with_columns(pl.col("fear").pow(8)))
-    before = queries.session_summaries(writer, "p01", PROVENANCE, until=JUNE)
+    before = session_summaries(writer, "p01")
     writer.execute("CREATE TABLE shuffled AS FROM frame_scores ORDER BY hash(frame_index)")
     writer.execute("TRUNCATE stored_frames; INSERT INTO stored_frames FROM shuffled")
-    assert queries.session_summaries(writer, "p01", PROVENANCE, until=JUNE).equals(before)
+    assert session_summaries(writer, "p01").equals(before)

@@ -1,7 +1,6 @@
 """What is computed once per scoring is what its frames say, stored with them, kept after them, made for old files."""
 
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from unittest import mock
 
@@ -11,11 +10,11 @@ import pytest
 from warehouse_samples import (
     BUNDLE,
     COMPLETED,
-    PROVENANCE,
     sample_frames,
     sample_run,
     sample_scoring,
     sample_session,
+    session_summaries,
     sha256,
     store_sample,
 )
@@ -24,7 +23,7 @@ from pmfer.errors import WarehouseError
 from pmfer.facs import AU_COLUMNS
 from pmfer.frame_row import SCORE_COLUMNS
 from pmfer.pain import CLOSED, with_pain_activity
-from warehouse import migrate, queries, store
+from warehouse import migrate, store
 from warehouse.connection import open_writer
 from warehouse.migrate import shipped_migrations
 from warehouse.personal import Keys, delete_rows, personal_tables
@@ -33,7 +32,6 @@ from warehouse.store import scoring_id, store_session
 
 ROLLUPS = ("session_rollups", "phrase_quantiles", "episodes")
 EXTRA_BUNDLE = replace(BUNDLE, bundle_id=sha256("extra"), card={"au_phrases": [{"column": "wince", "phrase": "wince"}]})
-JUNE = date(2026, 6, 30)
 
 
 def rows(connection: duckdb.DuckDBPyConnection, query: str, **values: object) -> list[tuple[object, ...]]:
@@ -129,9 +127,9 @@ def test_a_session_that_fails_leaves_no_rollup(writer: duckdb.DuckDBPyConnection
 
 def test_summaries_stay_when_frames_are_too_old_and_go_with_their_session(writer: duckdb.DuckDBPyConnection) -> None:
     store_sample(writer, sample_session("s1"))
-    before = queries.session_summaries(writer, "p01", PROVENANCE, until=JUNE)
+    before = session_summaries(writer, "p01")
     writer.execute("DELETE FROM stored_frames")
-    assert queries.session_summaries(writer, "p01", PROVENANCE, until=JUNE).equals(before)
+    assert session_summaries(writer, "p01").equals(before)
     identity = scoring_id(sha256("s1"), BUNDLE.bundle_id, sha256("options"))
     delete_rows(writer, personal_tables(writer), Keys(("p01",), ("s1",), (identity,)))
     assert [rows(writer, f"FROM {table}") for table in ROLLUPS] == [[], [], []]

@@ -131,3 +131,9 @@ def fingerprint(connection: duckdb.DuckDBPyConnection) -> list[tuple[object, ...
     """A hash of every row of every table, times of writing included."""
     rows = [f"SELECT '{name}', count(*), sum(hash(t)) FROM {name} AS t" for name in table_names(connection)]
     return connection.execute(" UNION ALL ".join(rows) + " ORDER BY ALL").fetchall()
+
+
+def session_summaries(connection: duckdb.DuckDBPyConnection, patient_id: str) -> pl.DataFrame:
+    """What is known of a patient's sessions, by time."""
+    query = "FROM session_summary WHERE patient_id = $patient_id ORDER BY started_at, session_id"
+    return connection.execute(query, {"patient_id": patient_id}).pl()
