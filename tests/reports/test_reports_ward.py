@@ -86,7 +86,7 @@ def test_the_alert_budget_puts_the_largest_changes_forward_and_leaves_nobody_out
 def test_a_high_level_that_is_usual_for_a_patient_ranks_nowhere(writer: duckdb.DuckDBPyConnection) -> None:
     ward = SampleWard(writer)
     pain_rising(ward, "rising")
-    always = replace(CALM, pain=0.8)
+    always = replace(CALM, pain=0.5)
     ward.history("always-high", always, days=20)
     ward.record("always-high", TODAY, always)
     report = build(writer)
