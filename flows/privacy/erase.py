@@ -57,7 +57,8 @@ class ErasePlan:
     held: erasure.Holdings
     files: list[PatientFile]
     left: list[str]  # files that are none of ours and may hold the identifier, relative to the data folder
-    locked: list[str]  # reports of others that no password of today opens, relative to the data folder
+    pages: list[str]  # files of ours that stay and speak of the patient, such as reports of others, likewise
+    locked: list[str]  # reports of others that no password of today opens, likewise
     in_name_map: bool
     unfinished: erasure.Erasure | None
 
@@ -140,7 +141,7 @@ def _erase(
             _require_possible(data, warehouse, plan)
             if not confirm(plan.lines()):
                 raise ConfigurationError(f"patient {patient_id}: nothing was erased")
-            _remove(connection, data, warehouse, traces, plan, printing, say)
+            _remove(connection, data, plan, printing, say)
     if not plan.is_empty:
         say("writing the database anew")
         rewrite(warehouse)
@@ -171,17 +172,18 @@ def _plan(
     held = erasure.holdings(connection, traces.identifier)
     files = find_files(data, warehouse, traces.identifier, held.sources)
     going = {file.path for file in files}
-    left = [
-        data.relative(path)
+    speaking = [
+        (path, is_ours)
         for path, is_ours in files_left(data, warehouse, traces, printing.passwords)
-        if not is_ours and path not in going and path.name != MANIFEST
+        if path not in going
     ]
     locked = locked_reports(data, printing.passwords) if traces.is_distinct else []
     return ErasePlan(
         patient_id=traces.identifier,
         held=held,
         files=files,
-        left=left,
+        left=[data.relative(path) for path, is_ours in speaking if not is_ours and path.name != MANIFEST],
+        pages=[data.relative(path) for path, is_ours in speaking if is_ours],
         locked=[data.relative(path) for path in locked if path not in going],
         in_name_map=traces.identifier in read_names(read_settings().name_map),
         unfinished=erasure.unfinished_erasure(connection, traces.identifier),
@@ -204,13 +206,7 @@ def _require_possible(data: DataFolder, warehouse: Address, plan: ErasePlan) -> 
 
 
 def _remove(
-    connection: duckdb.DuckDBPyConnection,
-    data: DataFolder,
-    warehouse: Address,
-    traces: Traces,
-    plan: ErasePlan,
-    printing: Printing,
-    say: Say,
+    connection: duckdb.DuckDBPyConnection, data: DataFolder, plan: ErasePlan, printing: Printing, say: Say
 ) -> None:
     key = secrets.token_bytes(32)
     say(f"key of the hashes on the receipt, shown only here: {key.hex()}")
@@ -226,9 +222,7 @@ def _remove(
         remove_name(name_map, plan.patient_id)
     say("deleting rows")
     # Pages say what was on record when they were printed: a note that names the patient may have been corrected since.
-    ours = (path for path, is_ours in files_left(data, warehouse, traces, printing.passwords) if is_ours)
-    pages = {data.relative(path) for path in ours}
-    receipt["rows"] = erasure.erase_rows(connection, plan.patient_id, record, receipt, pages)
+    receipt["rows"] = erasure.erase_rows(connection, plan.patient_id, record, receipt, plan.pages)
     say("renewing ward overviews and reports that speak of the patient")
     stale = stale_wards(connection, data, printing)
     shown = [PatientFile(path, "ward overview") for overview in stale for path in ward_files(data, *overview)]
