@@ -52,6 +52,16 @@ def compact_backend(config: TrainConfig) -> Backend:
     )
 
 
+def checkpoint_head(config: TrainConfig, normalisation: Normalisation, epochs_done: int) -> dict[str, Any]:
+    """What every checkpoint says of its run, beside the weights."""
+    return {
+        "config": config.model_dump(mode="json"),
+        "prompt_set_sha256": prompt_set_sha256(),
+        "normalisation": {"mean": list(normalisation.mean), "std": list(normalisation.std)},
+        "epochs_done": epochs_done,
+    }
+
+
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """What a checkpoint holds, by name, its tensors on the CPU.
 

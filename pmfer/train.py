@@ -12,7 +12,7 @@ import json
 import math
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -30,6 +30,7 @@ from pmfer.checkpoint import (
     AVERAGED_FILE,
     CHECKPOINT_FILE,
     build_model,
+    checkpoint_head,
     keep_of_start,
     load_checkpoint,
     read_checkpoint,
@@ -47,7 +48,6 @@ from pmfer.losses import Batch, compute_losses
 from pmfer.metrics import accuracy
 from pmfer.model import Pmfer
 from pmfer.plots import CURVES_FILE, Row, draw_curves
-from pmfer.prompts import prompt_set_sha256
 
 LOG_FILE = "metrics.jsonl"
 
@@ -179,8 +179,7 @@ class _Run:
         sums: dict[str, float] = {}
         for step, chosen in enumerate(self._batches(order_dice)):
             progress = (epoch + step / self.steps_per_epoch) / schedule.epochs
-            for group, peak in zip(self.optimiser.param_groups, self.peak_rates, strict=True):
-                group["lr"] = peak * learning_rate_factor(progress, schedule.warmup)
+            set_rates(self.optimiser, self.peak_rates, learning_rate_factor(progress, schedule.warmup))
             parts = self._step(self._batch(chosen, size_px, order_dice, cover_dice), progress, text_dice)
             for name, value in parts.items():
                 sums[name] = sums.get(name, 0.0) + value
@@ -205,11 +204,7 @@ class _Run:
             losses = compute_losses(self.model, self.model.tokenizer, batch, self.config.loss, progress, dice)
         if not math.isfinite(losses.total.item()):
             raise TrainingError(f"the loss is no longer finite at {progress:.1%} of the run; lower learning_rate")
-        self.optimiser.zero_grad(set_to_none=True)
-        losses.total.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
-        self.optimiser.step()
-        self.averaged.update_parameters(self.model)
+        descend(losses.total, self.model, self.optimiser, self.averaged)
         return losses.parts
 
     def _batches(self, dice: torch.Generator) -> Iterator[Tensor]:
@@ -219,11 +214,7 @@ class _Run:
 
     def save(self, path: Path, epochs_done: int) -> None:
         """Write the checkpoint, whole or not at all."""
-        content = {
-            "config": self.config.model_dump(mode="json"),
-            "prompt_set_sha256": prompt_set_sha256(),
-            "normalisation": {"mean": list(self.normalisation.mean), "std": list(self.normalisation.std)},
-            "epochs_done": epochs_done,
+        content = checkpoint_head(self.config, self.normalisation, epochs_done) | {
             "model": self.model.state_dict(),
             "averaged": self.averaged.module.state_dict(),
             "averaged_steps": self.averaged.n_averaged,
@@ -243,6 +234,21 @@ class _Run:
         self.averaged.n_averaged.copy_(content["averaged_steps"])
         self.optimiser.load_state_dict(content["optimiser"])
         return int(content["epochs_done"])
+
+
+def set_rates(optimiser: torch.optim.Optimizer, peaks: Sequence[float], factor: float) -> None:
+    """Learning rates of the parameter groups: their peaks times a factor."""
+    for group, peak in zip(optimiser.param_groups, peaks, strict=True):
+        group["lr"] = peak * factor
+
+
+def descend(loss: Tensor, model: torch.nn.Module, optimiser: torch.optim.Optimizer, averaged: AveragedModel) -> None:
+    """One step of the optimiser on the parameters of `model`, and of their moving average."""
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+    optimiser.step()
+    averaged.update_parameters(model)
 
 
 def first_model(config: TrainConfig, faces: Faces) -> tuple[Pmfer, Normalisation]:

@@ -18,7 +18,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from pmfer.augment import Normalisation, normalise
 from pmfer.bake import half_precision
-from pmfer.checkpoint import AVERAGED_FILE, CHECKPOINT_FILE, write_averaged, write_checkpoint
+from pmfer.checkpoint import AVERAGED_FILE, CHECKPOINT_FILE, checkpoint_head, write_averaged, write_checkpoint
 from pmfer.config import ScheduleConfig, TrainConfig
 from pmfer.covers import REGIONS
 from pmfer.datasets import Faces
@@ -26,16 +26,17 @@ from pmfer.errors import TrainingError
 from pmfer.landmark_file import FaceShapes
 from pmfer.losses import visibility_loss
 from pmfer.model import Pmfer
-from pmfer.prompts import prompt_set_sha256
 from pmfer.train import (
     LOG_FILE,
     append_row,
     changed_faces,
+    descend,
     first_model,
     keep_epochs,
     learning_rate_factor,
     moving_average,
     parameter_groups,
+    set_rates,
 )
 from pmfer.visibility_head import VisibilityHead
 
@@ -87,14 +88,8 @@ def train_head(
     model.requires_grad_(False)
     model.visibility.requires_grad_(True)
     model.visibility.load_state_dict(_learn(model, looked, config.schedule, out / LOG_FILE, device).state_dict())
-    content = {
-        "config": config.model_dump(mode="json"),
-        "prompt_set_sha256": prompt_set_sha256(),
-        "normalisation": {"mean": list(normalisation.mean), "std": list(normalisation.std)},
-        "epochs_done": config.schedule.epochs,
-        "averaged": model.state_dict(),
-    }
-    write_checkpoint(content, out / CHECKPOINT_FILE)
+    head = checkpoint_head(config, normalisation, config.schedule.epochs)
+    write_checkpoint(head | {"averaged": model.state_dict()}, out / CHECKPOINT_FILE)
     write_averaged(out / CHECKPOINT_FILE, out / AVERAGED_FILE)
     return out / CHECKPOINT_FILE
 
@@ -163,15 +158,10 @@ def _learn(model: Pmfer, looked: Looked, schedule: ScheduleConfig, log: Path, de
         order = torch.randperm(len(looked.visible), generator=dice)[: steps * schedule.batch]
         for step, rows in enumerate(track(torch.split(order, schedule.batch), f"epoch {epoch + 1}/{schedule.epochs}")):
             factor = learning_rate_factor((epoch + step / steps) / schedule.epochs, schedule.warmup)
-            for group, rate in zip(optimiser.param_groups, rates, strict=True):
-                group["lr"] = rate * factor
+            set_rates(optimiser, rates, factor)
             maps = [one[rows].float().to(device) for one in looked.maps]
             loss = visibility_loss(model.visibility(maps), looked.visible[rows].to(device))
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(model.visibility.parameters(), 5.0)
-            optimiser.step()
-            averaged.update_parameters(model.visibility)
+            descend(loss, model.visibility, optimiser, averaged)
             total += loss.item()
         append_row(log, {"epoch": epoch + 1, "visibility": total / steps, "seconds": time.monotonic() - began})
     return cast(VisibilityHead, averaged.module)
