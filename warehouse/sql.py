@@ -54,8 +54,8 @@ def registered(connection: duckdb.DuckDBPyConnection, name: str, batch: pl.DataF
             connection.unregister(name)
 
 
-# For a connection that loads our own extensions. To check the signature of one takes DuckDB 0.15 s of processor time, at
-# every opening of a lake thrice; pip has compared their packages with the hashes of requirements.lock already.
+# For a connection that loads our own extensions. To check the signature of one takes DuckDB 0.15 s of processor time,
+# three times whenever a lake is opened; pip has compared their packages with the hashes of requirements.lock already.
 TRUSTING: dict[str, str | bool | int | float | list[str]] = {"allow_unsigned_extensions": True}
 
 

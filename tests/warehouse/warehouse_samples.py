@@ -13,7 +13,6 @@ from pmfer.pain import with_pain_activity
 from warehouse import migrate
 from warehouse.queries import Provenance
 from warehouse.records import BundleRecord, QuarantineRecord, RunOutcome, RunRecord, ScoringRecord, SessionRecord
-from warehouse.sql import current_database
 from warehouse.store import store_session
 
 SUMMER_TIME = timezone(timedelta(hours=2))
@@ -120,21 +119,12 @@ def content(connection: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[objec
     which tells how often something was tried."""
     written = r"^(first_seen|found|accepted|undone|registered|activated|stored|scored|applied|rendered|finished)_at$"
     tables: dict[str, list[tuple[object, ...]]] = {}
-    empty = _empty_in_lake(connection)
     for name in table_names(connection):
         if name.startswith("audit_"):
             continue
-        rows = [] if name in empty else connection.execute(f"FROM {name}").pl().select(pl.exclude(written)).rows()
-        tables[name] = sorted(rows, key=repr)
+        rows = connection.execute(f"FROM {name}").pl().select(pl.exclude(written))
+        tables[name] = sorted(rows.rows(), key=repr)
     return tables
-
-
-def _empty_in_lake(connection: duckdb.DuckDBPyConnection) -> set[str]:
-    """Tables of a lake without a file: to read one of them, DuckLake asks its catalogue twice for each column."""
-    if not current_database(connection).is_lake:
-        return set()
-    query = "SELECT table_name FROM ducklake_table_info('warehouse') WHERE file_count = 0"
-    return {name for (name,) in connection.execute(query).fetchall()}
 
 
 def fingerprint(connection: duckdb.DuckDBPyConnection) -> list[tuple[object, ...]]:
