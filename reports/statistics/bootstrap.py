@@ -6,7 +6,6 @@ Frames are not independent and neither are neighbouring sessions of a day, so wh
 import hashlib
 
 import numpy as np
-from scipy.special import stdtrit
 
 from reports.statistics.robust import Floats
 
@@ -48,6 +47,8 @@ def day_intervals(values: Floats, frames: Floats, share: float, resamples: int) 
     Returns:
         Lower and upper ends, [measures] each. The same data give the same ends: the seed is made from them.
     """
+    from scipy.special import stdtrit  # takes a while to load, which most commands spare
+
     count = len(values)
     free = count - block_length(count)
     seed = int.from_bytes(hashlib.sha256(values.tobytes() + frames.tobytes()).digest()[:8], "big")
