@@ -24,14 +24,15 @@ FIRST_STEPS = """\
 Begin with one of these; pmfer --help lists all commands.
 
   pmfer demo              simulate a ward for three weeks and run the nightly flow over it
-  pmfer sql               ask what the nights stored; after the demo, that of the demo
+  pmfer sql               ask what the nights stored, or the demo where only that ran
   pmfer score CLIP.mp4    what a video of yours shows
-  pmfer doctor            is everything there? what is not, and what to do
+  pmfer doctor            check that everything is there; say what to do if not
 """
 
 app = typer.Typer(
     help="Facial expression monitoring in care: score videos, run the night, render reports, train the model.",
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # "rich" takes a default in brackets, such as [yesterday], for markup and drops it
 )
 for group in (score, nights, warehouse, patients, model, ops):
     app.add_typer(group.app)
@@ -71,7 +72,8 @@ def _run() -> None:
         if error.name not in {"torch", "onnx", "onnxscript", "transformers"}:
             raise
         sys.exit(
-            f"pmfer: this command needs {error.name}; install the extra: pip install -c constraints.txt '.[train]'"
+            f"pmfer: this command needs {error.name}; run `make setup` in a checkout, "
+            "or install the wheel with its extra: pip install 'WHEEL[train]'"
         )
 
 

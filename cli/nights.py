@@ -43,7 +43,7 @@ def nightly(
 ) -> None:
     """Process one day: find, score, store, publish, report.
 
-    Without --date that is yesterday, and then come earlier days that are not finished.
+    Without --date: yesterday, then any earlier days that are not finished.
     """
     from flows.nightly import run_nights, run_tonight
 

@@ -80,7 +80,7 @@ def status(
     if last is not None:
         ended = f"{last.ended_at.astimezone():%Y-%m-%d %H:%M}"
         how = ("ended well", "") if last.succeeded else ("failed", "bold red")
-        console.print(Text.assemble("last run that ended: ", how, f" at {ended}"))
+        console.print(Text.assemble("last finished run: ", how, f" at {ended}"))
 
 
 @app.command()
@@ -95,7 +95,7 @@ def backup(
 ) -> None:
     """Copy the warehouse, logs, receipts and reports into a folder, with their hashes.
 
-    Below PMFER_BACKUP_TO, backups older than PMFER_RETAIN_BACKUPS_DAYS go afterwards.
+    Below PMFER_BACKUP_TO, backups older than PMFER_RETAIN_BACKUPS_DAYS are deleted afterwards.
     """
     from flows.backup import back_up, make_backup
 

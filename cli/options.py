@@ -79,7 +79,7 @@ def where_to_look(data_dir: Path | None) -> Path | None:
     usual, demo = DataFolder(read_settings().data_dir), DataFolder(DEMO)
     if usual.warehouse.exists() or usual.published.exists() or not demo.published.exists():
         return data_dir
-    complain(f"reading {DEMO}, as only the demo ran so far; --data-dir or PMFER_DATA_DIR names another data folder")
+    complain(f"reading {DEMO}, because only the demo has run; --data-dir or PMFER_DATA_DIR chooses another folder")
     return DEMO
 
 

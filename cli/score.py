@@ -91,7 +91,7 @@ def score(
     if every_frame and fps is not None:
         raise ConfigurationError("--fps and --every-frame exclude each other; give one of them")
     if annotate and out is None:
-        raise ConfigurationError("--annotate: writes a video; name its folder with --out")
+        raise ConfigurationError("--annotate: needs --out, the folder for the video")
     settings = read_settings(bundle=bundle, detector=detector, frames_per_second=fps, int8=int8)
     options = ScoringOptions(
         frames_per_second=None if every_frame else settings.frames_per_second,

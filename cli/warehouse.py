@@ -83,13 +83,13 @@ def retain(
 
     retention = retention_of(read_settings(data_dir=data_dir))
     if dry_run and not retention.is_set:
-        typer.echo("nothing would go: no retention period is set; PMFER_RETAIN_..._DAYS sets them, see docs/privacy.md")
+        typer.echo("nothing to delete: no retention period is set (PMFER_RETAIN_..._DAYS, see docs/privacy.md)")
         return
     counts = retain_now(*places(data_dir), retention, date.today(), dry_run)
     for name, count in counts.items():
         typer.echo(f"{count:>10,}  {name}")
     if not counts:
-        typer.echo("nothing is older than it is kept")
+        typer.echo("nothing is past its retention period")
 
 
 @warehouse_app.command()

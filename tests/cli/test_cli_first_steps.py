@@ -6,12 +6,15 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
+import click
 import pytest
 import typer.main
 from privacy_folder import file_of
+from typer.testing import CliRunner
 from warehouse_copies import copy_warehouse
 
 from cli.app import app, main
@@ -26,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 USE = README.partition("## Use it")[2].partition("## Where things are")[0]
 COMMANDS = [line.partition(" # ")[0].strip() for line in USE.splitlines() if line.startswith("    pmfer ")]
-SAID = "pmfer: reading var/demo, as only the demo ran so far; --data-dir or PMFER_DATA_DIR names another data folder"
+SAID = "pmfer: reading var/demo, because only the demo has run; --data-dir or PMFER_DATA_DIR chooses another folder"
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +126,21 @@ def test_without_a_command_it_says_what_to_do_first(
     said = capsys.readouterr().out
     assert said.startswith("Begin with one of these")
     assert {"pmfer demo", "pmfer sql", "pmfer score", "pmfer doctor"} <= set(re.findall(r"pmfer [a-z]+", said))
+
+
+def commands_of(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    yield path, command
+    for name, sub in getattr(command, "commands", {}).items():
+        yield from commands_of(sub, (*path, name))
+
+
+def test_help_shows_every_word_that_is_written_about_an_option() -> None:
+    """Defaults stand in brackets, which a renderer may take for markup."""
+    for path, command in commands_of(typer.main.get_command(app)):
+        shown = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "250"}).output.split()
+        for parameter in command.params:
+            written = (getattr(parameter, "help", None) or "").replace("`", "").split()
+            assert [word for word in written if word not in shown] == [], (path, parameter.name)
 
 
 def test_the_shell_completes_commands() -> None:

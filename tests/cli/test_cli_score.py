@@ -142,7 +142,7 @@ def test_without_out_nothing_is_written(
     assert "film.mp4" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
     assert score(monkeypatch, None, film, "--annotate") == 1
-    assert "--annotate: writes a video; name its folder with --out" in capsys.readouterr().err
+    assert "--annotate: needs --out, the folder for the video" in capsys.readouterr().err
 
 
 def test_an_annotated_video_shows_every_scored_frame_at_its_time(
