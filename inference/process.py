@@ -97,6 +97,11 @@ class ScoringProcess:
                 self.close()  # its next message would be the answer to this video
             raise
 
+    def stop(self) -> None:
+        """Give up the video that another thread waits for, which is told that its decoder ended."""
+        if self._process is not None:
+            self._process.kill()
+
     def close(self) -> None:
         """End the process, if one runs."""
         if self._process is None:
