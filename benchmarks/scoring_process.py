@@ -17,8 +17,8 @@ from inference.process import ScoringProcess
 from inference.score import Scorer
 from pmfer.bundle import DEFAULT_BUNDLE, load_bundle
 from simulator.appearance import sample_appearance
+from simulator.camera import write_video
 from simulator.face import draw_face
-from simulator.video import write_video
 
 FRAMES = 1500
 TICKS_PER_S = 100  # of /proc/PID/stat

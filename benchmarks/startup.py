@@ -7,8 +7,8 @@ from pathlib import Path
 
 from benchmarks.spent import plain_environment
 from simulator.appearance import sample_appearance
+from simulator.camera import write_video
 from simulator.face import draw_face
-from simulator.video import write_video
 
 
 def tiny_video(folder: Path) -> Path:

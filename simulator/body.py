@@ -4,8 +4,8 @@ import numpy as np
 from PIL import Image
 
 from simulator.appearance import Appearance
+from simulator.camera import to_image
 from simulator.fields import Canvas, Field, cloud, curve, ink, smoothstep
-from simulator.light import to_image
 from simulator.pose import Pose
 
 _ROOM_SEED, _CLOTH_SEED = 7, 8

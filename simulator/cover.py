@@ -5,8 +5,8 @@ from PIL import Image
 
 from simulator.appearance import Appearance
 from simulator.body import frame_canvas
+from simulator.camera import to_image
 from simulator.fields import Canvas, Field, cloud, ink, smoothstep
-from simulator.light import to_image
 from simulator.pose import Pose
 
 _COVER_SEED = 9

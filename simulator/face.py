@@ -7,12 +7,12 @@ from PIL import Image
 
 from simulator.appearance import Appearance
 from simulator.body import paint_body, paint_room
+from simulator.camera import Picture, Sensor
 from simulator.geometry import face_geometry
 from simulator.head import HeadPainter
-from simulator.light import lamp_direction
 from simulator.pose import Pose, place_head
+from simulator.relief import lamp_direction
 from simulator.scene import Cover
-from simulator.sensor import Picture, Sensor
 from simulator.worn import paint_hose
 
 _OVERSAMPLING = 1.0  # how much finer the head is painted than the frame shows it

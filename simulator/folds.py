@@ -1,6 +1,6 @@
 """The creases of a face: which action unit cuts which line, and what of it age leaves on the resting face.
 
-Creases are kept in a field of dents, 0 smooth .. about 1 deep; `simulator.light` cuts them into the relief and lets
+Creases are kept in a field of dents, 0 smooth .. about 1 deep; `simulator.relief` cuts them into the relief and lets
 them keep light out, as real folds do.
 """
 

@@ -5,9 +5,9 @@ from PIL import Image
 
 from simulator.appearance import Appearance
 from simulator.body import frame_canvas
+from simulator.camera import to_image
 from simulator.fields import Canvas, Field, Window, curve, ink, smoothstep
 from simulator.hair import Layer
-from simulator.light import to_image
 from simulator.pose import Pose
 from simulator.scene import Cover
 

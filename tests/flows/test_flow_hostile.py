@@ -29,8 +29,8 @@ from flows.staging import clean, copy_recording, staging_folder
 from flows.writing import writing
 from pmfer.errors import QuarantineReason
 from simulator.appearance import sample_appearance
+from simulator.camera import write_video
 from simulator.face import draw_face
-from simulator.video import write_video
 from warehouse import quarantine
 from warehouse.connection import open_reader
 
