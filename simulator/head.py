@@ -6,14 +6,13 @@ from PIL import Image
 from simulator.appearance import Appearance, Beard
 from simulator.camera import to_image
 from simulator.eyes import Brows, paint_eye
-from simulator.fields import Canvas, Field, ink, smoothstep
-from simulator.folds import cut_folds, folds_of, resting_dents
+from simulator.fields import Canvas, Field, ink, smoothstep, soften
 from simulator.geometry import JAW_HINGE_Y, MAX_JAW_CM, FaceGeometry
 from simulator.hair import Layer, glasses_layer, hair_layers, hairline_shade
 from simulator.mouth import add_lip_relief, lips_of, paint_mouth
 from simulator.relief import add_moving_relief, edge_distance, resting_relief, shade
 from simulator.scene import Cover
-from simulator.skin import beard_density, skin_colour, soften
+from simulator.skin import beard_density, cut_folds, folds_of, resting_dents, skin_colour
 from simulator.worn import worn_layer
 
 HALF_WIDTH_CM, TOP_CM, HANGING_CM = 9.2, -12.6, 15.4  # what the head's picture covers: beside, above, hair below
