@@ -6,14 +6,14 @@ import numpy as np
 from PIL import Image
 
 from simulator.appearance import Appearance
-from simulator.body import paint_body, paint_room
 from simulator.camera import Picture, Sensor
+from simulator.covers import paint_hose
 from simulator.geometry import face_geometry
 from simulator.head import HeadPainter
 from simulator.pose import Pose, place_head
 from simulator.relief import lamp_direction
 from simulator.scene import Cover
-from simulator.worn import paint_hose
+from simulator.surroundings import paint_body, paint_room
 
 _OVERSAMPLING = 1.0  # how much finer the head is painted than the frame shows it
 _CLOSEST, _FINEST = 4.0, 24.0  # px per cm within which the painter's soft shapes keep their form

@@ -5,6 +5,7 @@ from PIL import Image
 
 from simulator.appearance import Appearance, Beard
 from simulator.camera import to_image
+from simulator.covers import worn_layer
 from simulator.eyes import Brows, paint_eye
 from simulator.fields import Canvas, Field, ink, smoothstep, soften
 from simulator.geometry import JAW_HINGE_Y, MAX_JAW_CM, FaceGeometry
@@ -13,7 +14,6 @@ from simulator.mouth import add_lip_relief, lips_of, paint_mouth
 from simulator.relief import add_moving_relief, edge_distance, resting_relief, shade
 from simulator.scene import Cover
 from simulator.skin import beard_density, cut_folds, folds_of, resting_dents, skin_colour
-from simulator.worn import worn_layer
 
 HALF_WIDTH_CM, TOP_CM, HANGING_CM = 9.2, -12.6, 15.4  # what the head's picture covers: beside, above, hair below
 _GLASSES_SEED = 5
