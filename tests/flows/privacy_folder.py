@@ -22,7 +22,7 @@ from pmfer.errors import QuarantineReason
 from pmfer.frame_row import FRAME_SCHEMA, SCORE_COLUMNS
 from pmfer.pain import with_pain_activity
 from reports import Format
-from reports.recipients import Recipient
+from reports.write import Recipient
 from warehouse import quarantine, runs, store
 from warehouse.address import Address, FileAddress, LakeAddress
 from warehouse.consent import Consent, record_consents

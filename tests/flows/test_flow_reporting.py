@@ -19,7 +19,7 @@ from flows.report import due_reports, render, render_by_hand
 from pmfer.errors import ReportError
 from reports import Format
 from reports.document import report_schema
-from reports.recipients import Recipient
+from reports.write import Recipient
 from warehouse import queries, runs
 from warehouse.connection import open_reader, open_writer
 
