@@ -163,7 +163,7 @@ def make_ferplus_file(
     out: Annotated[Path, typer.Option(help="Parquet file to write.")] = Path("ferplus.parquet"),
 ) -> None:
     """Join FER2013's pictures and FERPlus's votes into the file that `pmfer train` reads."""
-    from pmfer.datasets.make_ferplus import make_ferplus
+    from pmfer.datasets.ferplus import make_ferplus
 
     made = make_ferplus(pictures, votes, out)
     splits = ", ".join(f"{split} {count:,}" for split, count in sorted(made.by_split.items()))
