@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from cli.options import BundleName, Cropped, Data, Detector, Kind, Landmarks
-from flows.console import PlainConsole
+from flows.plain_text import PlainConsole
 from flows.settings import read_settings
 
 if TYPE_CHECKING:

@@ -11,10 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.options import AsJson, DataDir, Source, places, source_of, where_to_look
-from flows.console import PlainConsole
 from flows.data_folder import DataFolder
+from flows.plain_text import PlainConsole, escaped
 from flows.settings import Settings, prefect_server, prepare_prefect, read_settings
-from flows.sources.names import escaped
 
 if TYPE_CHECKING:
     from flows.unfinished import UnfinishedNight

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.console import PlainConsole
 from flows.data_folder import DataFolder
 from flows.logs import writes_json
+from flows.plain_text import PlainConsole, printable
 from flows.settings import Dispatch, origins, read_settings
-from flows.sources.names import printable
 from pmfer.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -14,9 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from flows.csv_table import plain, plain_column
 from flows.data_folder import DataFolder
-from flows.sources.names import escaped
+from flows.plain_text import escaped, plain, plain_column
 from flows.writing import record_reading
 from pmfer.errors import ConfigurationError
 from warehouse.address import Address

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.options import DataDir, OptionalFirst, OptionalLast, optional_day, places, where_to_look
-from flows.console import PlainConsole
+from flows.plain_text import PlainConsole
 from flows.settings import read_settings
 from pmfer.errors import ConfigurationError
 

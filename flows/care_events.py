@@ -19,8 +19,8 @@ from pydantic import (
     model_validator,
 )
 
-from flows.csv_table import read_csv
 from flows.data_folder import DataFolder
+from flows.plain_text import read_csv
 from flows.settings import read_settings
 from flows.sources.sidecar import Identifier
 from flows.writing import writing

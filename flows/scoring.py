@@ -12,10 +12,10 @@ import polars as pl
 from flows.job import Job
 from flows.logs import log_context, session_label, session_progress
 from flows.monitoring import stage
+from flows.plain_text import printable
 from flows.plan import PendingSession, examine, quarantine_record, unopened
 from flows.prefect_runs import step
 from flows.privacy.consent_inbox import take_over
-from flows.sources.names import printable
 from flows.sources.recordings import Digests, QuarantinedSession, Unready
 from flows.staging import (
     ChangedMeanwhileError,

@@ -47,9 +47,9 @@ RESERVED = {
 # what the parts of flows may import of flows, besides themselves
 INSIDE_FLOWS: dict[str, set[str]] = {
     "flows.settings": set(),
-    "flows.sources": {"flows.csv_table", "flows.data_folder"},
+    "flows.sources": {"flows.data_folder", "flows.plain_text"},
     "flows.privacy": {
-        *("flows.csv_table", "flows.data_folder", "flows.printing", "flows.report"),
+        *("flows.data_folder", "flows.plain_text", "flows.printing", "flows.report"),
         *("flows.settings", "flows.sources", "flows.writing"),
     },
     "flows.monitoring": {
@@ -58,7 +58,7 @@ INSIDE_FLOWS: dict[str, set[str]] = {
     },
     "flows.plan": {"flows.job", "flows.sources"},
     "flows.report": {"flows.data_folder", "flows.findings", "flows.printing", "flows.writing"},
-    "flows.findings": {"flows.data_folder", "flows.sources", "flows.writing"},
+    "flows.findings": {"flows.data_folder", "flows.plain_text", "flows.sources", "flows.writing"},
 }
 
 

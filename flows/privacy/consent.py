@@ -10,8 +10,8 @@ from typing import Annotated, Self
 import polars as pl
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError, model_validator
 
-from flows.csv_table import read_csv
 from flows.data_folder import DataFolder
+from flows.plain_text import read_csv
 from flows.privacy.consent_inbox import hand_over
 from flows.sources.sidecar import Identifier
 from flows.writing import record_reading, writing
