@@ -11,9 +11,9 @@ import typer
 from cli import config, findings, model, nights, ops, patients, quarantine, score, warehouse
 from cli.interrupt import ended_by_signals
 from cli.options import complain
+from flows.environment import adapt_environment
 from flows.logs import set_up_logs
 from flows.prefect_runs import leaving_at_once
-from flows.process import adapt_environment
 from flows.settings import Settings, read_settings
 from pmfer import __version__
 from pmfer.errors import ConfigurationError, PmferError

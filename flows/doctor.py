@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from flows.data_folder import DataFolder
+from flows.environment import NO_HOME, silent, unusable
 from flows.job import options_of, source_of
 from flows.monitoring import notify_test, unusable_addresses
 from flows.prefect_server import login_to_server, server_fault, usual_server
-from flows.process import NO_HOME
-from flows.proxies import silent, unusable
 from flows.settings import DOTENV, Settings, config_file, prefect_server, proxy_variables, read_settings
 from flows.sources.names import lookalikes
 from flows.sources.source import look_at

@@ -6,9 +6,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from flows.data_folder import DataFolder
+from flows.environment import proxy_of, require_usable
 from flows.printing import Printing, printing_of
 from flows.privacy.retention import retention_of
-from flows.proxies import proxy_of, require_usable
 from flows.request import RunRequest
 from flows.settings import Dispatch, Settings, limits_of
 from flows.sources.location import SourceAccess

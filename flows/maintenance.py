@@ -9,9 +9,9 @@ from prefect.cache_policies import NO_CACHE
 
 from flows.backup import add_backup, remove_old_backups, require_place
 from flows.data_folder import DataFolder
+from flows.environment import set_up_worker
 from flows.logs import OwnWords, hide, nameless_errors
 from flows.privacy.retention import retain, retention_of
-from flows.process import set_up_worker
 from flows.request import Folder
 from flows.settings import read_settings
 from flows.verify import verify_logs

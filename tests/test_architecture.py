@@ -53,7 +53,7 @@ INSIDE_FLOWS: dict[str, set[str]] = {
         *("flows.settings", "flows.sources", "flows.writing"),
     },
     "flows.monitoring": {
-        *("flows.data_folder", "flows.logs", "flows.outcome", "flows.process", "flows.proxies"),
+        *("flows.data_folder", "flows.environment", "flows.logs", "flows.outcome"),
         *("flows.request", "flows.settings", "flows.warehouse_address"),
     },
     "flows.plan": {"flows.job", "flows.sources"},
