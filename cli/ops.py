@@ -165,7 +165,7 @@ def worker(
 
 
 def _nights(settings: Settings, limit: int) -> list[dict[str, Any]]:
-    from flows.warehouse_address import warehouse_address
+    from flows.warehouse_access import warehouse_address
     from warehouse import runs
     from warehouse.connection import open_reader
 

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from flows.data_folder import DataFolder
 from flows.plain_text import escaped, plain, plain_column
-from flows.writing import record_reading
+from flows.warehouse_access import record_reading
 from pmfer.errors import ConfigurationError
 from warehouse.address import Address
 from warehouse.ask import UTC, Answer, Reader, ask, check, confine, interruptible

@@ -27,7 +27,7 @@ from flows.printing import printing_of
 from flows.report import render_by_hand
 from flows.request import Folder, RunRequest
 from flows.settings import Dispatch, read_settings
-from flows.warehouse_address import warehouse_address
+from flows.warehouse_access import warehouse_address
 from pmfer.errors import ConfigurationError
 from warehouse import queries
 from warehouse.address import Address

@@ -13,7 +13,7 @@ from flows.request import RunRequest
 from flows.settings import Dispatch, Settings, limits_of
 from flows.sources.location import SourceAccess
 from flows.sources.source import Source
-from flows.warehouse_address import s3_access, s3_server, warehouse_address
+from flows.warehouse_access import s3_access, s3_server, warehouse_address
 from inference.options import CENTERFACE, ScoringOptions, VideoLimits
 from pmfer.bundle import Bundle, load_bundle
 from warehouse.address import Address

@@ -15,8 +15,7 @@ from flows.privacy.retention import retain, retention_of
 from flows.request import Folder
 from flows.settings import read_settings
 from flows.verify import verify_logs
-from flows.warehouse_address import warehouse_address
-from flows.writing import require_existing, writing
+from flows.warehouse_access import require_existing, warehouse_address, writing
 from warehouse import queries
 from warehouse.contracts import require_contracts
 from warehouse.lake import tidy

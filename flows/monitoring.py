@@ -27,7 +27,7 @@ from flows.logs import nameless_errors, without_identities
 from flows.outcome import NightOutcome
 from flows.request import RunRequest
 from flows.settings import NoticeOf, Settings, proxy_variables
-from flows.warehouse_address import warehouse_address
+from flows.warehouse_access import warehouse_address
 from pmfer.errors import PmferError, QuarantineReason
 from warehouse import quarantine, runs
 from warehouse.connection import open_reader

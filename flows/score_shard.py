@@ -31,7 +31,7 @@ from flows.settings import Settings, prefect_server, read_settings
 from flows.shards import Shard, ShardRequest, recording_id
 from flows.sources.discovery import list_night
 from flows.sources.source import list_nights
-from flows.writing import require_existing, writing
+from flows.warehouse_access import require_existing, writing
 from pmfer.bundle import Bundle, find_bundle
 from pmfer.errors import BundleError, ConfigurationError, PmferError
 from warehouse import quarantine, runs

@@ -15,7 +15,6 @@ from flows.monitoring import stage
 from flows.plain_text import printable
 from flows.plan import PendingSession, examine, quarantine_record, unopened
 from flows.prefect_runs import step
-from flows.privacy.consent_inbox import take_over
 from flows.sources.recordings import Digests, QuarantinedSession, Unready
 from flows.staging import (
     ChangedMeanwhileError,
@@ -25,6 +24,7 @@ from flows.staging import (
     copy_recording,
     staging_folder,
 )
+from flows.warehouse_access import take_over_consents
 from inference.process import ScoringProcess
 from inference.scored import VideoSummary
 from pmfer.bundle import Bundle
@@ -96,7 +96,7 @@ def score_one(
     run_id: str,
 ) -> ScoredSession | QuarantinedSession | Unready | None:
     """Score and store one session; None if its content, once read, turns out to need no scoring."""
-    take_over(connection, job.data, job.warehouse.key)
+    take_over_consents(connection, job.data, job.warehouse.key)
     staged = pull_session(session, job, folder)
     if not isinstance(staged, StagedSession):
         return staged
@@ -112,7 +112,7 @@ def score_one(
         if isinstance(result, ScoredSession):
             try:
                 with stage("store"):
-                    take_over(connection, job.data, job.warehouse.key)
+                    take_over_consents(connection, job.data, job.warehouse.key)
                     store_scored(connection, result, job, run_id)
             except SessionError as error:
                 return result.session.quarantined(error)

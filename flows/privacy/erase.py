@@ -35,7 +35,7 @@ from flows.privacy.patient_files import (
 from flows.privacy.ward_again import renew_reports, renew_ward, stale_reports, stale_wards, ward_files
 from flows.settings import read_settings
 from flows.sources.sidecar import MANIFEST
-from flows.writing import require_existing, writing
+from flows.warehouse_access import require_existing, writing
 from pmfer.errors import ConfigurationError, WarehouseError
 from warehouse import audit, erasure
 from warehouse.address import Address

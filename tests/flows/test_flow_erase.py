@@ -33,7 +33,7 @@ from flows.privacy.name_map import read_names
 from flows.privacy.patient_files import require_idle
 from flows.report import render_by_hand
 from flows.verify import verify_logs
-from flows.writing import writing
+from flows.warehouse_access import writing
 from pmfer.errors import ConfigurationError
 from reports import document
 from warehouse import migrate

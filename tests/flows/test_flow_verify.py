@@ -10,7 +10,7 @@ from privacy_folder import file_of
 
 from cli.app import main
 from flows.data_folder import DataFolder
-from flows.writing import record_reading, writing
+from flows.warehouse_access import record_reading, writing
 from warehouse import audit
 from warehouse.read_log import head_of
 from warehouse.transaction import transaction
