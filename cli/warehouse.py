@@ -34,8 +34,7 @@ def sql(
     data_dir: DataDir = None,
 ) -> None:
     """Query the warehouse, read-only; without a query, open a prompt. See docs/analysts.md."""
-    from cli.sql import make_request, run_sql
-    from cli.sql_prompt import run_prompt
+    from cli.sql import make_request, run_prompt, run_sql
 
     if query is None and file is None and sys.stdin.isatty():
         if out or format_ or parameters:

@@ -19,7 +19,7 @@ from privacy_folder import file_of, lake_of
 from warehouse_copies import copy_warehouse
 
 from cli.app import main
-from cli.sql_prompt import run_prompt
+from cli.sql import run_prompt
 from flows.data_folder import DataFolder
 from flows.plain_text import PlainConsole, plain
 from warehouse.address import Address, FileAddress, LakeAddress
