@@ -50,6 +50,7 @@ from pmfer.model import Pmfer
 from pmfer.plots import CURVES_FILE, Row, draw_curves
 
 LOG_FILE = "metrics.jsonl"
+CURVES_EVERY_S = 60.0  # an epoch of a small run takes less time than its picture
 
 
 def train(
@@ -66,7 +67,8 @@ def train(
         config: the run.
         faces: training faces, those without a usable vote already left out.
         valid: faces to watch progress on; nothing is learnt from them.
-        out: folder of `checkpoint.pt`, `averaged.pt`, `metrics.jsonl` (a line per epoch) and `curves.png`.
+        out: folder of `checkpoint.pt`, `averaged.pt`, `metrics.jsonl` (a line per epoch) and `curves.png`
+            (at most once a minute, and at the end).
         shapes: what the face mesh says of `faces`; None: phrases follow the votes alone, and no face is covered.
         device: where to compute; a GPU when there is one.
 
@@ -84,6 +86,7 @@ def train(
     start = run.load(checkpoint) if checkpoint.exists() else 0
     keep_epochs(out / LOG_FILE, start)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    drawn = time.monotonic()
     with Progress(*columns) as progress:
         for epoch in range(start, config.schedule.epochs):
             began = time.monotonic()
@@ -96,7 +99,9 @@ def train(
             append_row(out / LOG_FILE, row)  # before the checkpoint: what a kill in between leaves is dropped again
             run.save(checkpoint, epoch + 1)
             write_averaged(checkpoint, out / AVERAGED_FILE)
-            draw_curves(read_log(out / LOG_FILE), out / CURVES_FILE)
+            if epoch + 1 == config.schedule.epochs or time.monotonic() - drawn > CURVES_EVERY_S:
+                draw_curves(read_log(out / LOG_FILE), out / CURVES_FILE)
+                drawn = time.monotonic()
             progress.update(task, description=f"epoch {epoch + 1}, valid {row['valid_strict'] or 0:.1%}")
     return checkpoint
 

@@ -40,6 +40,7 @@ class WardPlan:
     size: tuple[int, int] = (480, 360)  # width and height, px, even
     change_share: float = 0.62  # share of the days after which pain rises and the face flattens
     time_zone: str = "Europe/Berlin"  # of the ward's clock
+    patients: tuple[str, ...] = tuple(patient.patient_id for patient in PATIENTS)  # of the simulated ward, or some
 
     def __post_init__(self) -> None:
         if self.days < 1 or not 1 <= self.sessions_per_day <= 12:
@@ -50,6 +51,9 @@ class WardPlan:
             raise ValueError("sessions without a frame: raise seconds_per_session or frames_per_second")
         if any(side < 64 or side % 2 for side in self.size):
             raise ValueError(f"size {self.size}: H.264 needs even sides, and a face at least 64 px")
+        unknown = sorted(set(self.patients) - {patient.patient_id for patient in PATIENTS})
+        if unknown:
+            raise ValueError(f"patients {', '.join(unknown)}: not on the simulated ward; see simulator/patients.py")
 
     @property
     def film(self) -> Film:
@@ -95,7 +99,8 @@ def write_ward(
     """
     if (folder / TRUTH_FILE).is_file() and read_truth(folder).plan != plan.as_dict():
         raise ValueError(f"{folder} holds a ward of another plan; name another folder or delete that one")
-    sessions = {patient: _patient_sessions(plan, patient) for patient in PATIENTS}
+    present = [patient for patient in PATIENTS if patient.patient_id in plan.patients]
+    sessions = {patient: _patient_sessions(plan, patient) for patient in present}
     batches = [
         (_bed(plan, patient), plan.film, batch, folder)
         for patient, planned in sessions.items()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from made_once import made_once
+from warehouse_copies import make_lake
 
 from flows.logs import hide
 from warehouse.address import FileAddress, LakeAddress
@@ -72,4 +73,4 @@ def empty_lake(tmp_path_factory: pytest.TempPathFactory) -> LakeAddress:
     def address(folder: Path) -> LakeAddress:
         return LakeAddress("sqlite", str(folder / "catalogue.sqlite"), str(folder / "lake"))
 
-    return address(made_once(tmp_path_factory, "empty-lake", lambda folder: open_writer(address(folder)).close()))
+    return address(made_once(tmp_path_factory, "empty-lake", lambda folder: make_lake(address(folder))))

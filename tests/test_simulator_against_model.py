@@ -117,7 +117,9 @@ class Ward:
 @pytest.fixture(scope="module")
 def ward(tmp_path_factory: pytest.TempPathFactory) -> Ward:
     folder = tmp_path_factory.mktemp("ward")
-    truth = write_ward(folder, WardPlan(first_day=date(2026, 3, 1), days=6, seconds_per_session=1.2))
+    patients = ("birch-01", "hazel-05", "aspen-06")  # who has a visitor, whose recordings are hard, and who lies
+    plan = WardPlan(first_day=date(2026, 3, 1), days=6, seconds_per_session=1.2, patients=patients)
+    truth = write_ward(folder, plan)
     return Ward(folder, truth, Scorer(load_bundle(), ScoringOptions(detector_size_px=320), threads=2))
 
 

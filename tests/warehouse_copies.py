@@ -5,7 +5,35 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from warehouse import migrate
 from warehouse.address import Address, FileAddress, LakeAddress
+from warehouse.connection import open_writer
+from warehouse.sql import identifier
+
+
+def make_lake(address: LakeAddress) -> None:
+    """Make an empty lake of which every table held a row once.
+
+    A look at a table that never did takes 40 ms instead of 6, because DuckLake 1.5 then asks its catalogue twice for
+    each column. That is the first minute of a lake's life, and most of what these tests would wait for.
+    """
+    with open_writer(address) as connection:
+        tables = [name for (name,) in connection.execute(migrate.TABLE_NAMES).fetchall()]
+        empty = [name for name in tables if not connection.execute(f"FROM {identifier(name)} LIMIT 1").fetchall()]
+        for name in empty:
+            columns = connection.execute(_COLUMNS, {"name": name}).fetchall()
+            values = [f"coalesce({', '.join(f'TRY_CAST({v} AS {kind})' for v in _ANY)})" for (kind,) in columns]
+            connection.execute(f"INSERT INTO {identifier(name)} SELECT {', '.join(values)}")
+            connection.execute(f"DELETE FROM {identifier(name)}")
+
+
+_COLUMNS = """
+    SELECT data_type
+    FROM duckdb_columns()
+    WHERE database_name = current_database() AND schema_name = 'main' AND table_name = $name
+    ORDER BY column_index
+"""
+_ANY = ("'0'", "'2000-01-01'", "'[]'")  # one of them is a value of whichever type
 
 
 def copy_warehouse(template: Address, address: Address) -> None:

@@ -23,7 +23,7 @@ from warehouse.address import Address, FileAddress, LakeAddress, as_address
 from warehouse.lake import attach_lake_for_reading, attach_lake_for_writing, check_lake_key, is_lake, record_lake_key
 from warehouse.migrate import migrate, require_current_schema
 from warehouse.private_file import make_private_folder
-from warehouse.sql import load_extension, quoted
+from warehouse.sql import TRUSTING, load_extension, quoted, trust_no_more_extensions
 from warehouse.transaction import one_line_errors
 
 # Nothing here may reach for the network, or for what lies in a home folder: extensions come from wheels.
@@ -63,6 +63,7 @@ def open_writer(place: Address | Path) -> duckdb.DuckDBPyConnection:
             if isinstance(address, LakeAddress):
                 record_lake_key(connection, address)
                 check_lake_key(connection, address)
+            trust_no_more_extensions(connection)
         except BaseException:
             connection.close()
             raise
@@ -95,6 +96,7 @@ def open_reader(place: Address | Path) -> duckdb.DuckDBPyConnection:
                 attach_snapshot(connection, address.published, "warehouse", options)
                 connection.execute("USE warehouse")
             require_current_schema(connection)
+            trust_no_more_extensions(connection)
         except BaseException:
             connection.close()
             raise
@@ -152,7 +154,7 @@ def attach_options(key: str | None, *flags: str) -> str:
 def _connect(spill: Path) -> duckdb.DuckDBPyConnection:
     # What does not fit into memory is written to disk: encrypted by a key that only this process knows, and at a place
     # that is known, as DuckDB's own choice is the working directory.
-    config = OFFLINE | {"temp_file_encryption": True, "temp_directory": str(spill)}
+    config = OFFLINE | TRUSTING | {"temp_file_encryption": True, "temp_directory": str(spill)}
     connection = duckdb.connect(config=config)
     connection.execute("SET GLOBAL TimeZone = 'UTC'")
     return connection

@@ -16,7 +16,7 @@ from pmfer.errors import WarehouseError
 from warehouse.address import LakeAddress, S3Access
 from warehouse.encryption import is_key_of, key_check
 from warehouse.private_file import make_private_file, make_private_folder
-from warehouse.sql import current_database, load_extension, quoted
+from warehouse.sql import TRUSTING, current_database, load_extension, quoted
 from warehouse.transaction import (
     PATIENCE_S,
     advisory_lock,
@@ -272,7 +272,7 @@ def _creation_lock(address: LakeAddress) -> Iterator[None]:
 @contextmanager
 def _catalogue(address: LakeAddress, mode: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """The catalogue as the plain database that it is, by the name `catalogue`."""
-    with duckdb.connect() as connection:
+    with duckdb.connect(config=TRUSTING) as connection:
         _prepare_catalogue(connection, address)
         secret = ", SECRET catalogue" if address.catalogue == "postgres" else ""
         options = f"(TYPE {address.catalogue}, {mode}{secret})"

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr, stdtrit
 
 from reports.measures import Thresholds
 from reports.statistics.estimates import (
@@ -101,6 +100,8 @@ class GrowingBaseline:
             sigmas: [series], of a normal distribution.
             variance: [series], of the statistic less the centre, in squared spreads.
         """
+        from scipy.special import ndtr, stdtrit  # takes a while to load, which most commands spare
+
         quantile = stdtrit(self.degrees, ndtr(sigmas))
         half_width: Floats = quantile * self.spread * np.sqrt(variance)
         return half_width

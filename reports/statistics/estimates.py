@@ -10,7 +10,6 @@ import hashlib
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import stdtrit
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -192,6 +191,8 @@ def day_intervals(values: Floats, frames: Floats, share: float, resamples: int) 
     Returns:
         Lower and upper ends, [measures] each. The same data give the same ends: the seed is made from them.
     """
+    from scipy.special import stdtrit  # takes a while to load, which most commands spare
+
     count = len(values)
     free = count - block_length(count)
     seed = int.from_bytes(hashlib.sha256(values.tobytes() + frames.tobytes()).digest()[:8], "big")

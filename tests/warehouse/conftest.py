@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from postgres_server import PostgresServer, find_programs, running_server
-from warehouse_copies import copy_warehouse, moved_data
+from warehouse_copies import copy_warehouse, make_lake, moved_data
 from warehouse_places import SQLITE, lake_in
 
 from warehouse.address import Address, LakeAddress
@@ -30,7 +30,9 @@ def postgres() -> Iterator[PostgresServer]:
 def postgres_lake(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with the `lake/` of an empty lake, whose catalogue is the database `empty_lake`."""
     folder = tmp_path_factory.mktemp("postgres")
-    open_writer(lake_in(folder, f"ducklake:postgres:{postgres.create_database('empty_lake')}")).close()
+    address = lake_in(folder, f"ducklake:postgres:{postgres.create_database('empty_lake')}")
+    assert isinstance(address, LakeAddress)
+    make_lake(address)
     return folder
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from importlib.resources import as_file, files
 from pathlib import Path
 
 import duckdb
@@ -71,6 +72,19 @@ def test_times_are_utc_and_nothing_may_be_downloaded(writer: duckdb.DuckDBPyConn
     settings = [writer.execute("SELECT current_setting($name)", {"name": name}).fetchall()[0][0] for name in names]
     assert settings == ["UTC", False, False]
     assert str(writer.execute("SELECT now() AS at").pl().schema["at"]) == "Datetime(time_unit='us', time_zone='UTC')"
+
+
+def test_an_extension_whose_signature_is_not_duckdbs_is_refused(
+    new_warehouse: Callable[[str, Path], Address], tmp_path: Path
+) -> None:
+    with as_file(files("duckdb_extension_httpfs") / "extensions" / f"v{duckdb.__version__}") as folder:
+        forged = tmp_path / "httpfs.duckdb_extension"
+        signed = (folder / forged.name).read_bytes()
+        forged.write_bytes(signed[:-1] + bytes([signed[-1] ^ 1]))
+    lake = new_warehouse("sqlite", tmp_path / "lake")
+    for opened in (open_writer(lake), open_reader(lake)):
+        with opened as connection, pytest.raises(duckdb.IOException, match="signature is either missing or invalid"):
+            connection.execute(f"LOAD '{forged}'")
 
 
 def test_times_come_and_go_without_pytz(writer: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch) -> None:
