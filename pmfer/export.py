@@ -35,7 +35,7 @@ from pmfer.errors import ConfigurationError
 from pmfer.evaluate import PROTOCOL, evaluate
 from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.facs import ACTION_UNITS
-from pmfer.geometry import au_probability_table
+from pmfer.losses import au_probability_table
 from pmfer.model import Pmfer
 from pmfer.model_card import render_model_card
 from pmfer.onnx_graph import graph_cost

@@ -134,7 +134,7 @@ def measure_robustness(bundle: Bundle, faces: Faces, placed: Floats | None = Non
     Args:
         bundle: verified bundle of grey faces.
         faces: crops with votes.
-        placed: where the points of the face mesh lie, float32 [N, 468, 2], fractions of the side (landmark_file); None
+        placed: where the points of the face mesh lie, float32 [N, 468, 2], fractions of the side (FaceShapes); None
             leaves the covers out.
         int8: run the bundle's int8 graph, if it has one.
 
