@@ -303,6 +303,7 @@ def test_an_erasure_that_was_killed_is_finished_by_the_next(data: DataFolder, st
     assert verify_logs(data, file_of(data))[0].startswith("audit log: whole")
 
 
+@pytest.mark.slow  # `make test` kills it at three of the steps, see above
 def test_killed_at_every_step_in_turn_it_ends_complete(data: DataFolder) -> None:
     for step in STEPS:
         kill_before(data, step)

@@ -41,16 +41,16 @@ def new_lake(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def test_processes_that_make_a_lake_and_store_the_same_sessions_at_once_store_each_once(
     new_lake: str, tmp_path: Path
 ) -> None:
-    children = [start_storing(tmp_path, new_lake, sessions=6) for _ in range(3)]
+    children = [start_storing(tmp_path, new_lake, sessions=3) for _ in range(3)]
     for child in children:
         _, errors = child.communicate()
         assert child.returncode == 0, errors
     with open_writer(lake_in(tmp_path, new_lake)) as connection:
         rows = content(connection)
         counts = {name: len(rows[name]) for name in ("sessions", "scorings", "patients", "bundles")}
-        assert counts == {"sessions": 6, "scorings": 6, "patients": 3, "bundles": 1}
+        assert counts == {"sessions": 3, "scorings": 3, "patients": 3, "bundles": 1}
         assert len(rows["schema_migrations"]) == len(shipped_migrations())
-        assert len(rows["stored_frames"]) == 6 * 400
+        assert len(rows["stored_frames"]) == 3 * 400
 
 
 @LAKES

@@ -21,6 +21,9 @@ COMPUTED = {"session_rollups", "phrase_quantiles", "episodes"}
 BOOKKEEPING = {"schema_migrations", "schema_comments", "lake_keys"}
 VERSIONS = range(1, len(shipped_migrations()))
 PAIN = "pain_activity_mean"
+# `make test` has the first schema, those around the largest changes and the latest, `make test-slow` each.
+OFTEN = {1, ROUNDED - 1, ROUNDED, *VERSIONS[-3:]}
+STARTS = [version if version in OFTEN else pytest.param(version, marks=pytest.mark.slow) for version in VERSIONS]
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +38,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(params=[*VERSIONS, "lake"])
+@pytest.fixture(params=[*STARTS, "lake"])
 def old(request: pytest.FixtureRequest, empty: Path, tmp_path: Path) -> tuple[Address, int]:
     """An older warehouse, and how many migrations it had. What goes for files goes for a lake, which takes longer."""
     if request.param == "lake":
