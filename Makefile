@@ -11,7 +11,7 @@ MESH ?= var/landmarks/face_landmark.tflite
 
 .DEFAULT_GOAL := help
 .PHONY: help install setup demo notebook test test-slow deploy lint lint-deploy audit format types lock train ablation robustness dictionary \
-	settings-page words preview report-picture bench bench-night bench-reports bench-statistics bench-warehouse peers \
+	settings-page words preview report-picture bench bench-night bench-reports bench-statistics bench-warehouse gpu-check peers \
 	scale clean
 
 help:  ## list these commands
@@ -126,6 +126,10 @@ var/peers/.made: benchmarks/peers.txt
 	@$(PYTHON) -m venv --clear var/peers/venv
 	@var/peers/venv/bin/python -m pip install --disable-pip-version-check --quiet --no-deps -r benchmarks/peers.txt
 	@touch $@
+
+gpu-check: $(VENV)/.run  ## install what a GPU needs, compare it with the CPU and measure it: GPU="--clip CLIP.mp4"
+	@$(PIP) -e '.[gpu]'
+	@$(BIN)/python -m benchmarks.gpu $(GPU)
 
 peers: var/peers/.made  ## install the other programs that `make bench` compares with, in an environment of their own
 

@@ -4,6 +4,8 @@ Importing this module does not import ONNX Runtime.
 """
 
 import ctypes
+import io
+from contextlib import redirect_stdout
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -40,6 +42,30 @@ def has_library(name: str) -> bool:
     except OSError:
         return False
     return True
+
+
+# What the CUDA part of ONNX Runtime 1.31 loads, beside the driver: CUDA 13 and cuDNN 9.
+CUDA_LIBRARIES = (
+    "libcudart.so.13",
+    "libcublas.so.13",
+    "libcublasLt.so.13",
+    "libcurand.so.10",
+    "libcufft.so.12",
+    "libnvrtc.so.13",
+    "libcudnn.so.9",
+)
+
+
+def missing_cuda_libraries() -> list[str]:
+    """Those of CUDA_LIBRARIES that cannot be loaded; imports ONNX Runtime.
+
+    ONNX Runtime itself would say it in a page of messages, and go on on the CPU.
+    """
+    import onnxruntime
+
+    with redirect_stdout(io.StringIO()):
+        onnxruntime.preload_dlls()  # those of Python packages, which the system's loader would not find
+    return [name for name in CUDA_LIBRARIES if not has_library(name)]
 
 
 def gains_from_int8(cpu_flags: Path = CPU_FLAGS) -> bool:

@@ -4,13 +4,10 @@
 GPU needs, and the requests of several threads that run together.
 """
 
-import ctypes
-import io
 import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +17,7 @@ import onnxruntime
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from inference.faces import Floats
-from inference.hardware import cuda_device_count, has_library, multiplies_bytes
+from inference.hardware import cuda_device_count, has_library, missing_cuda_libraries, multiplies_bytes
 
 Provider = tuple[str, dict[str, str]]
 TENSORRT_LIBRARY = "libnvinfer.so.10"
@@ -37,6 +34,7 @@ OUT_OF_MEMORY = (
     "memoryallocation",
     "available memory of",
 )
+GPU_REMEDY = "run `pip install -e '.[gpu]'` in the project's folder, or `make gpu-check`, which does"
 log = logging.getLogger("pmfer.inference")
 
 
@@ -71,7 +69,7 @@ class Network:
         return [output.name for output in self._session.get_outputs()]
 
     def run(self, outputs: Sequence[str], batch: Floats) -> list[Floats]:
-        """Named outputs for a batch [N, ...]. When the GPU runs out of memory, all further runs use the CPU."""
+        """Named outputs for a batch [N, ...]. Where the GPU has no memory even for a small one, the CPU goes on."""
         if self._on_gpu:
             try:
                 return self._run_on_gpu(tuple(outputs), batch)
@@ -122,40 +120,42 @@ def open_cpu_session(model: Path | bytes) -> onnxruntime.InferenceSession:
     return _open(model, 1, [("CPUExecutionProvider", {})])
 
 
-def open_gpu_session(model: Path | bytes, threads: int) -> onnxruntime.InferenceSession:
+def open_gpu_session(
+    model: Path | bytes, threads: int, *, half: bool = True, memory_bytes: int | None = None
+) -> onnxruntime.InferenceSession:
     """Open a session on the first CUDA device, in half precision with float32 inputs and outputs.
 
     TensorRT comes first where its library is installed, then CUDA; what neither of them can run falls to the CPU.
 
+    Args:
+        model: an ONNX file, or the bytes of one.
+        threads: CPU threads, for what falls to the CPU.
+        half: False: float32 inside as well, to compare with.
+        memory_bytes: of the device that the session may take; None: all.
+
     Raises:
         ValueError: ONNX Runtime does not take the model, or cannot use the GPU; the message says what to install.
     """
-    missing = _missing_cuda_library()
+    missing = missing_cuda_libraries()
     if missing:
-        raise ValueError(f"{missing}; pip install 'onnxruntime-gpu[cuda,cudnn]'")
-    graph = onnx.load_model_from_string(model if isinstance(model, bytes) else model.read_bytes())
-    half = convert_float_to_float16(graph, keep_io_types=True).SerializeToString()
-    providers: list[Provider] = [("CUDAExecutionProvider", {"cudnn_conv_algo_search": "EXHAUSTIVE"})]
-    if has_library(TENSORRT_LIBRARY):
+        raise ValueError(f"{', '.join(missing)}: not found; {GPU_REMEDY}")
+    cuda = {"cudnn_conv_algo_search": "EXHAUSTIVE"}
+    if memory_bytes is not None:
+        cuda["gpu_mem_limit"] = str(memory_bytes)
+    providers: list[Provider] = [("CUDAExecutionProvider", cuda)]
+    if half and memory_bytes is None and has_library(TENSORRT_LIBRARY):
         providers.insert(0, ("TensorrtExecutionProvider", {"trt_fp16_enable": "1"}))
-    session = _open(half, threads, [*providers, ("CPUExecutionProvider", {})])
+    session = _open(in_half_precision(model) if half else model, threads, [*providers, ("CPUExecutionProvider", {})])
     if session.get_providers()[0] == "CPUExecutionProvider":
         raise ValueError("ONNX Runtime finds no kernel for it there")
     return session
 
 
-def _missing_cuda_library() -> str | None:
-    """What the loader says of the first library that ONNX Runtime's CUDA part lacks; None if it lacks none.
-
-    ONNX Runtime itself would say it in a page of messages, and go on on the CPU.
-    """
-    with redirect_stdout(io.StringIO()):
-        onnxruntime.preload_dlls()
-    try:
-        ctypes.CDLL(str(Path(onnxruntime.__file__).parent / "capi" / "libonnxruntime_providers_cuda.so"))
-    except OSError as error:
-        return str(error) if "cannot open shared object file" in str(error) else None
-    return None
+def in_half_precision(model: Path | bytes) -> bytes:
+    """The graph with float16 inside, and float32 inputs and outputs as before."""
+    graph = onnx.load_model_from_string(model if isinstance(model, bytes) else model.read_bytes())
+    half: bytes = convert_float_to_float16(graph, keep_io_types=True).SerializeToString()
+    return half
 
 
 def _open(model: Path | bytes, threads: int, providers: list[Provider]) -> onnxruntime.InferenceSession:
@@ -193,29 +193,49 @@ class FixedBatches:
     device, and only the rows and the scores cross the bus.
     """
 
-    def __init__(self, session: onnxruntime.InferenceSession, outputs: Sequence[str], device: str) -> None:
+    def __init__(
+        self,
+        session: onnxruntime.InferenceSession,
+        outputs: Sequence[str],
+        device: str,
+        sizes: tuple[int, ...] = GPU_BATCHES,
+    ) -> None:
         """Take a session over.
 
         Args:
             session: its graph.
             outputs: names of those that are wanted.
             device: where the buffers lie, "cuda" or "cpu".
+            sizes: rows of the batches, the smallest first.
         """
         self._session = session
         self._outputs = list(outputs)
         self._device = device
         self._input = session.get_inputs()[0].name
         self._buffers: dict[tuple[int, ...], _Buffers] = {}
+        self._sizes = sizes
+
+    @property
+    def largest(self) -> int:
+        """Rows of the largest batch that still fits."""
+        return self._sizes[-1]
 
     def run(self, batch: Floats) -> list[Floats]:
-        """Outputs for a batch of any size, in the order of the names."""
-        parts = [
-            self._run_rows(batch[start : start + GPU_BATCHES[-1]]) for start in range(0, len(batch), GPU_BATCHES[-1])
-        ]
+        """Outputs for a batch of any size, in the order of the names; smaller ones for good once memory runs out."""
+        largest = self.largest
+        try:
+            parts = [self._run_rows(batch[start : start + largest]) for start in range(0, len(batch), largest)]
+        except Exception as error:  # ONNX Runtime's errors have no public base class
+            if len(self._sizes) == 1 or not is_out_of_memory(error):
+                raise
+            self._sizes = self._sizes[:-1]
+            self._buffers = {shape: buffers for shape, buffers in self._buffers.items() if shape[0] in self._sizes}
+            log.warning("the GPU has no memory left for batches of %d: going on with %d", largest, self.largest)
+            return self.run(batch)
         return [np.concatenate(pieces) for pieces in zip(*parts, strict=True)]
 
     def _run_rows(self, rows: Floats) -> list[Floats]:
-        size = next(size for size in GPU_BATCHES if len(rows) <= size)
+        size = next(size for size in self._sizes if len(rows) <= size)
         shape = (size, *rows.shape[1:])
         if shape not in self._buffers:
             self._buffers[shape] = self._allocate(shape)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from onnxruntime import InferenceSession
 
 from inference import runtime
 from inference.detect import with_free_shape
@@ -46,6 +47,37 @@ def test_fixed_batches_take_pictures_of_several_sizes() -> None:
         expected = session.run(names, {session.get_inputs()[0].name: pictures})
         for part, whole in zip(fixed.run(pictures), expected, strict=True):
             np.testing.assert_allclose(part, whole, rtol=1e-3, atol=1e-3)
+
+
+class Crowded:
+    """A session with memory for batches up to a size; more is refused in ONNX Runtime's words."""
+
+    def __init__(self, session: InferenceSession, rows: int) -> None:
+        self._session, self._rows = session, rows
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._session, name)
+
+    def run(self, outputs: list[str], given: dict[str, Floats]) -> object:
+        if any(len(batch) > self._rows for batch in given.values()):
+            raise RuntimeError("BFCArena::AllocateRawInternal Failed to allocate memory for requested buffer")
+        return self._session.run(outputs, given)
+
+
+def test_less_memory_makes_smaller_batches_and_the_same_scores(
+    bundle: Bundle, caplog: pytest.LogCaptureFixture
+) -> None:
+    session, faces = open_cpu_session(bundle.weights), random_faces(GPU_BATCHES[-1] + 5)
+    fixed = FixedBatches(Crowded(session, GPU_BATCHES[0]), OUTPUTS, "cpu")  # type: ignore[arg-type]
+    with caplog.at_level(logging.WARNING, logger="pmfer.inference"):
+        for _ in range(2):
+            for part, whole in zip(fixed.run(faces), session.run(OUTPUTS, {"faces": faces}), strict=True):
+                np.testing.assert_allclose(part, whole, atol=1e-5)
+    assert [record.getMessage() for record in caplog.records] == [
+        "the GPU has no memory left for batches of 64: going on with 8"
+    ]
+    with pytest.raises(RuntimeError, match="Failed to allocate"):
+        FixedBatches(Crowded(session, 4), OUTPUTS, "cpu").run(faces)  # type: ignore[arg-type]
 
 
 def test_requests_that_wait_run_together_and_everyone_gets_their_own_rows() -> None:
