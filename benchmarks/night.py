@@ -26,10 +26,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.machine import describe_machine
+from benchmarks.measuring import describe_machine, plain_environment, spent_by
 from benchmarks.scale import Assumed
-from benchmarks.simulated import simulated_video
-from benchmarks.spent import plain_environment, spent_by
+from benchmarks.videos import simulated_video
 from flows.data_folder import DataFolder
 
 NIGHT = date(2026, 3, 2)

@@ -6,14 +6,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from flows.data_folder import DataFolder
+from flows.environment import proxy_of, require_usable
 from flows.printing import Printing, printing_of
 from flows.privacy.retention import retention_of
-from flows.proxies import proxy_of, require_usable
 from flows.request import RunRequest
 from flows.settings import Dispatch, Settings, limits_of
 from flows.sources.location import SourceAccess
 from flows.sources.source import Source
-from flows.warehouse_address import s3_access, s3_server, warehouse_address
+from flows.warehouse_access import s3_access, s3_server, warehouse_address
 from inference.hardware import side_by_side
 from inference.options import CENTERFACE, ScoringOptions, VideoLimits
 from pmfer.bundle import Bundle, load_bundle

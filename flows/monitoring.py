@@ -22,13 +22,12 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from flows.data_folder import DataFolder
+from flows.environment import set_up_worker, shown
 from flows.logs import nameless_errors, without_identities
 from flows.outcome import NightOutcome
-from flows.process import set_up_worker
-from flows.proxies import shown
 from flows.request import RunRequest
 from flows.settings import NoticeOf, Settings, proxy_variables
-from flows.warehouse_address import warehouse_address
+from flows.warehouse_access import warehouse_address
 from pmfer.errors import PmferError, QuarantineReason
 from warehouse import quarantine, runs
 from warehouse.connection import open_reader

@@ -32,8 +32,7 @@ from flows.sources.recordings import NightListing
 from flows.sources.source import list_nights
 from flows.staging import NoRoomError
 from flows.unfinished import begun, nights_to_come_back_to, note_failed, note_missed, was_cut_short
-from flows.warehouse_address import warehouse_address
-from flows.writing import writing
+from flows.warehouse_access import warehouse_address, writing
 from pmfer.errors import ConfigurationError, PmferError
 from warehouse import quarantine, runs
 from warehouse.audit import current_head

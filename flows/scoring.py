@@ -16,10 +16,9 @@ import polars as pl
 from flows.job import Job
 from flows.logs import Advance, log_context, session_label, session_progress
 from flows.monitoring import stage
+from flows.plain_text import printable
 from flows.plan import PendingSession, examine, quarantine_record, unopened
 from flows.prefect_runs import step
-from flows.privacy.consent_inbox import take_over
-from flows.sources.names import printable
 from flows.sources.recordings import Digests, QuarantinedSession, Unready
 from flows.staging import (
     ChangedMeanwhileError,
@@ -30,6 +29,7 @@ from flows.staging import (
     copy_recording,
     staging_folder,
 )
+from flows.warehouse_access import take_over_consents
 from inference.process import ScoringProcess
 from inference.scored import VideoSummary
 from pmfer.bundle import Bundle
@@ -157,7 +157,7 @@ class _Overlapping:
             NoRoomError: it does not fit on the disk now.
             PmferError, OSError: as `score_sessions`.
         """
-        take_over(self._connection, self._job.data, self._job.warehouse.key)
+        take_over_consents(self._connection, self._job.data, self._job.warehouse.key)
         try:
             staged = pull_session(session, self._job, self._folder)
         except (NoRoomError, DiskFullError):
@@ -205,7 +205,7 @@ class _Overlapping:
     def _store(self, scored: ScoredSession) -> ScoredSession | QuarantinedSession:
         try:
             with stage("store"):
-                take_over(self._connection, self._job.data, self._job.warehouse.key)
+                take_over_consents(self._connection, self._job.data, self._job.warehouse.key)
                 store_scored(self._connection, scored, self._job, self._run_id)
         except SessionError as error:
             return scored.session.quarantined(error)

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.night import NIGHT, STAGES, WITHIN_SESSIONS, costs, main, read_metrics, times, write_night
 from inference.video import open_video
-from simulator.video import write_video
+from simulator.camera import write_video
 
 
 def test_sessions_are_copies_of_a_few_films_and_yet_other_files_that_play_to_their_end(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from flows.scoring import ScoredSession, score_sessions
 from flows.sources.discovery import list_night
 from flows.sources.source import SourceGoneError
 from flows.staging import NoRoomError
-from flows.writing import writing
+from flows.warehouse_access import writing
 from simulator.ward import WardPlan, write_ward
 from warehouse.connection import open_writer
 
