@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.series import Scenario, series
 from reports.measures import DEFAULT_THRESHOLDS, HEADLINE_MEASURES, Concern, Measure, Thresholds
 from reports.statistics.control_chart import ControlChart, control_chart
-from reports.statistics.robust import Bools, Floats
+from reports.statistics.estimates import Bools, Floats
 from reports.trends import sensitivity_of
 
 FLAGGING = tuple(measure for measure in HEADLINE_MEASURES if measure.concern is not Concern.NEITHER)

@@ -24,9 +24,8 @@ import numpy as np
 import onnxruntime
 from PIL import Image
 
-from benchmarks.machine import describe_machine
-from benchmarks.simulated import simulated_video
-from benchmarks.spent import in_turns
+from benchmarks.measuring import describe_machine, in_turns
+from benchmarks.videos import simulated_video
 from inference.crop import crop_face
 from inference.detect import CenterFace, with_free_shape
 from inference.faces import Floats

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from simulator.video import write_video
+from simulator.camera import write_video
 
 SECONDS = 10.0
 SKIN = (150, 110, 90)

@@ -17,6 +17,8 @@ which depends less on what else the machine does.
 import argparse
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,11 +28,9 @@ from numpy.typing import NDArray
 
 from benchmarks.inference_memory import peak_rss_mb
 from benchmarks.inference_report import draw, print_tables
-from benchmarks.machine import describe_machine
+from benchmarks.measuring import describe_machine, in_turns, plain_environment
 from benchmarks.peers import Peer, open_peers
-from benchmarks.simulated import simulated_video
-from benchmarks.spent import in_turns
-from benchmarks.startup import score_tiny, tiny_video
+from benchmarks.videos import simulated_video, tiny_video
 from inference.detect import open_detector
 from inference.model import ExpressionModel
 from inference.options import BATCH_SIZE, ScoringOptions
@@ -92,6 +92,16 @@ def startup(tiny: Path, rounds: int) -> Figures:
     """Seconds that `pmfer score` takes to start, and to end."""
     spent = in_turns({"startup": lambda: score_tiny(tiny)}, rounds)["startup"]
     return {"startup_s": spent.wall_s, "startup_cpu_s": spent.cpu_s}
+
+
+def score_tiny(video: Path) -> None:
+    """Run `pmfer score` on a video from the start of Python to the end of the process.
+
+    Raises:
+        subprocess.CalledProcessError: it failed.
+    """
+    command = [sys.executable, "-m", "cli", "score", str(video), "--out", str(video.parent / "tiny")]
+    subprocess.run(command, check=True, env=plain_environment(), cwd=video.parent, stdout=subprocess.DEVNULL)
 
 
 def stages(bundle: Bundle, video: Path, threads: int, rounds: int, peers: list[Peer]) -> dict[str, float]:

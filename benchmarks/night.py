@@ -26,10 +26,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.machine import describe_machine
+from benchmarks.measuring import describe_machine, plain_environment, spent_by
 from benchmarks.scale import Assumed
-from benchmarks.simulated import simulated_video
-from benchmarks.spent import plain_environment, spent_by
+from benchmarks.videos import simulated_video
 from flows.data_folder import DataFolder
 
 NIGHT = date(2026, 3, 2)
@@ -39,15 +38,19 @@ SESSIONS_PER_PATIENT = 2
 STAGES = {
     "find": "find the sessions",
     "plan": "plan: what is new",
-    "pull": "pull: copy and hash the videos",
-    "score": "score: decode, find faces, run the model",
-    "store": "store sessions, a transaction each",
+    "sessions": "sessions, in parts that overlap:",
     "check": "check what was stored",
     "publish": "publish the snapshot",
     "tidy": "tidy a lake's small files; here a file",
     "report": "report: read, compare, write PDFs",
     "between": "between them: records of the run",
     "around": "before and after: imports",
+}
+
+WITHIN_SESSIONS = {
+    "pull": "  pull: copy and hash the videos",
+    "score": "  score: decode, find faces, run the model",
+    "store": "  store sessions, a transaction each",
 }
 
 Figures = dict[str, object]
@@ -101,11 +104,12 @@ def measure(sessions: int, seconds: float, core_hour: float, out: Path) -> Figur
 
 
 def times(told: Mapping[str, float], wall_s: float) -> dict[str, float]:
-    """Seconds by stage from the figures of a metrics file; together they are the wall time."""
+    """Seconds by stage from the figures of a metrics file; those of STAGES together are the wall time."""
     found = {stage: told.get(stage, 0.0) for stage in STAGES}
     run_s = told["pmfer_last_run_duration_seconds"]
     found["between"] = run_s - sum(found.values())
     found["around"] = wall_s - run_s
+    found |= {stage: told.get(stage, 0.0) for stage in WITHIN_SESSIONS}
     return {f"{stage}_s": seconds for stage, seconds in found.items()}
 
 
@@ -178,6 +182,8 @@ def print_table(figures: Mapping[str, object], console: Console) -> None:
     for stage, words in STAGES.items():
         seconds = float(str(figures[f"{stage}_s"]))
         table.add_row(words, f"{seconds:,.2f}", f"{seconds / wall_s:.0%}")
+        for part, what in WITHIN_SESSIONS.items() if stage == "sessions" else ():
+            table.add_row(what, f"{float(str(figures[f'{part}_s'])):,.2f}", "")
     table.add_row("together", f"{wall_s:,.2f}", "")
     console.print(table)
     console.print(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.spent import Spent
+from benchmarks.measuring import Spent
 
 PYTHON = Path("var/peers/venv/bin/python")
 SCRIPTS = (Path(__file__).with_name("peer_fer.py"),)

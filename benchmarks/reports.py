@@ -18,7 +18,7 @@ from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 
-from benchmarks.spent import cpu_s
+from benchmarks.measuring import cpu_s
 from benchmarks.warehouse import FIRST_DAY, Size, store_ward
 from reports import Format
 from reports.data import ReportReader

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import gamma, norm
 
-from reports.statistics.robust import Floats
+from reports.statistics.estimates import Floats
 
 LEVEL, SPREAD = 0.5, 0.05  # mean and standard deviation of a day's value, on the measures' scale of 0..1
 RARE_LEVEL, RARE_SHAPE = 0.06, 2.0

@@ -38,7 +38,7 @@ from benchmarks.changes import (
 from benchmarks.measure_choice import choice_of_measures
 from benchmarks.series import LEVEL, SCENARIOS, SPREAD, Scenario, series
 from reports.measures import DEFAULT_THRESHOLDS
-from reports.statistics.bootstrap import day_intervals
+from reports.statistics.estimates import day_intervals
 
 WINDOWS = {"first 60 days": slice(7, 67), "next 60 days": slice(67, 127)}  # of a patient who can be judged
 WARD = 20

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from rich.table import Table
 
 from cli.options import AsJson, DataDir
-from flows.console import PlainConsole
+from flows.plain_text import PlainConsole
 from flows.settings import OTHER_VARIABLES, PREFIX, SECRETS_OF_FILES, Settings, origins, read_settings
 from pmfer.errors import ConfigurationError
 from warehouse.address import without_secrets

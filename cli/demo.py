@@ -12,7 +12,7 @@ from flows.data_folder import DataFolder
 from flows.nightly import run_nights
 from flows.request import RunRequest
 from flows.settings import read_settings
-from flows.warehouse_address import warehouse_address
+from flows.warehouse_access import warehouse_address
 from pmfer.errors import ConfigurationError
 from simulator.patients import PATIENTS
 from simulator.ward import WardPlan, write_ward

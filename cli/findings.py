@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from cli.options import DataDir, Patient, day, optional_day, places
-from flows.console import table_console
+from flows.plain_text import table_console
 
 app = typer.Typer(help="List flags; accept a new usual level, or undo it.", no_args_is_help=True)
 

@@ -1,15 +1,15 @@
 """What becomes of the model: train, measure, export, and look at it. See docs/training.md and docs/results.md."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from cli.options import BundleName, Cropped, Data, Detector, Kind, Landmarks
-from flows.console import PlainConsole
+from flows.plain_text import PlainConsole
 from flows.settings import read_settings
 
 if TYPE_CHECKING:
@@ -22,6 +22,15 @@ app = typer.Typer()
 MeasureInt8 = Annotated[bool, typer.Option("--int8", help="Measure the bundle's int8 graph.")]
 datasets_app = typer.Typer(help="Make the files that training reads.", no_args_is_help=True)
 bundle_app = typer.Typer(help="Look at model bundles.", no_args_is_help=True)
+
+FIGURE_WORDS = {
+    "accuracy_strict": "accuracy, strict majority",
+    "accuracy_argmax": "accuracy, plain majority",
+    "accuracy_strict_dedup": "accuracy, strict, without duplicates of train",
+    "recall_mean": "mean class recall",
+    "macro_f1": "macro F1",
+    "ece": "expected calibration error",
+}
 
 
 @app.command()
@@ -100,7 +109,6 @@ def evaluate(
     int8: MeasureInt8 = False,
 ) -> None:
     """Measure a bundle on labelled pictures; docs/results.md explains every figure."""
-    from cli.evaluate_tables import figure_tables, headline
     from flows.evaluation import EvaluateRequest, run_evaluation
 
     settings = read_settings(bundle=bundle, detector=detector)
@@ -163,7 +171,7 @@ def make_ferplus_file(
     out: Annotated[Path, typer.Option(help="Parquet file to write.")] = Path("ferplus.parquet"),
 ) -> None:
     """Join FER2013's pictures and FERPlus's votes into the file that `pmfer train` reads."""
-    from pmfer.datasets.make_ferplus import make_ferplus
+    from pmfer.datasets.ferplus import make_ferplus
 
     made = make_ferplus(pictures, votes, out)
     splits = ", ".join(f"{split} {count:,}" for split, count in sorted(made.by_split.items()))
@@ -197,3 +205,94 @@ def _shares(phrase: "AuPhrase", look: "PhraseAttention") -> tuple[str, str, str]
     if look.share is None or look.chance is None:
         return "-", "-", "-"
     return phrase.region or "-", f"{look.share:.0%}", f"{look.chance:.0%}"
+
+
+def headline(figures: Mapping[str, Any]) -> str:
+    """What was measured, in one line."""
+    whole = figures["pictures"] - figures["unreadable"] - figures["face_crops"]
+    parts = [f"{figures['data']}, split {figures['split']}: {figures['pictures']} pictures"]
+    parts += [f"{figures['face_crops']} taken as face crops"] * bool(figures["face_crops"])
+    parts += [f"{whole} searched for a face, {figures['misses']} without one"] * bool(whole)
+    parts += [f"{figures['unreadable']} unreadable"] * bool(figures["unreadable"])
+    return ", ".join(parts)
+
+
+def figure_tables(figures: Mapping[str, Any]) -> Iterator[Table]:
+    """Tables of the parts that the data set has labels for."""
+    if figures["accuracy_argmax"] is not None:
+        yield _expression_table(figures)
+        yield _recall_table(figures)
+    if figures["auroc"]:
+        yield _au_table(figures)
+    if figures["pain_n"]:
+        yield _pain_table(figures)
+
+
+def _expression_table(figures: Mapping[str, Any]) -> Table:
+    table = _table("expressions", "%")
+    interval = figures["accuracy_strict_interval95"]
+    for key, words in _accuracies(figures).items():
+        span = f"{interval[0]:.1%} to {interval[1]:.1%}" if key == "accuracy_strict" and interval else ""
+        table.add_row(words, percent(figures[key]), span)
+    return table
+
+
+def _accuracies(figures: Mapping[str, Any]) -> dict[str, str]:
+    """Keys of the table in order, with words; subsets that are not there are left out."""
+    subsets = {
+        key: f"accuracy, subset {key.removeprefix('accuracy_')}"
+        for key, value in figures.items()
+        if key.startswith("accuracy_") and key not in FIGURE_WORDS and isinstance(value, float)
+    }
+    first = {key: words for key, words in FIGURE_WORDS.items() if key.startswith("accuracy_")}
+    return first | subsets | {key: words for key, words in FIGURE_WORDS.items() if key not in first}
+
+
+def _recall_table(figures: Mapping[str, Any]) -> Table:
+    table = _table("recall", "%")
+    for name, share in figures["recall"].items():
+        if share is not None:
+            table.add_row(name, percent(share), f"{figures['missed'][name]} not found" * bool(figures["missed"][name]))
+    return table
+
+
+def _au_table(figures: Mapping[str, Any]) -> Table:
+    table = Table(box=None, header_style="bold", title_justify="left")
+    table.add_column("action unit")
+    for name in ("AUROC", "within expression", "average precision", "present", "labelled"):
+        table.add_column(name, justify="right")
+    for column in figures["auroc"]:
+        scores = (figures[key][column] for key in ("auroc", "auroc_within_expression", "average_precision"))
+        counts = (figures[key][column] for key in ("au_present", "au_labelled"))
+        table.add_row(column, *map(decimal, scores), *map(str, counts))
+    means = ("auroc_mean", "auroc_within_expression_mean", "average_precision_mean")
+    table.add_row("mean", *(decimal(figures[key]) for key in means), "", "")
+    return table
+
+
+def _pain_table(figures: Mapping[str, Any]) -> Table:
+    table = _table("pain-related facial activity against PSPI", "")
+    table.add_row("frames with PSPI and a face", str(figures["pain_n"]), "")
+    table.add_row("Pearson correlation", decimal(figures["pearson"]), "")
+    how = "fitted on the other subjects" if figures["pain_scale"] == "leave_one_subject_out" else "activity times 16"
+    table.add_row("ICC(3,1)", decimal(figures["icc"]), how)
+    table.add_row("mean absolute error, of 16", decimal(figures["mae"]), how)
+    return table
+
+
+def _table(what: str, unit: str) -> Table:
+    table = Table(box=None, header_style="bold")
+    table.add_column(what)
+    table.add_column(unit, justify="right")
+    table.add_column("", style="dim")
+    return table
+
+
+def percent(share: float | None) -> str:
+    """A share for people."""
+    return "-" if share is None else f"{share:.1%}"
+
+
+def decimal(value: float | None) -> str:
+    """A coefficient for people."""
+    return "-" if value is None else f"{value:.3f}"

@@ -21,7 +21,7 @@ from cli.options import (
     source_of,
     where_to_look,
 )
-from flows.console import PlainConsole
+from flows.plain_text import PlainConsole
 from flows.request import RunRequest
 from flows.settings import Dispatch, read_settings
 from reports import Format

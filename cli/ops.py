@@ -11,10 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.options import AsJson, DataDir, Source, places, source_of, where_to_look
-from flows.console import PlainConsole
 from flows.data_folder import DataFolder
+from flows.plain_text import PlainConsole, escaped
 from flows.settings import Settings, prefect_server, prepare_prefect, read_settings
-from flows.sources.names import escaped
 
 if TYPE_CHECKING:
     from flows.unfinished import UnfinishedNight
@@ -166,7 +165,7 @@ def worker(
 
 
 def _nights(settings: Settings, limit: int) -> list[dict[str, Any]]:
-    from flows.warehouse_address import warehouse_address
+    from flows.warehouse_access import warehouse_address
     from warehouse import runs
     from warehouse.connection import open_reader
 

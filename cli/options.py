@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.console import PlainConsole
 from flows.data_folder import DataFolder
 from flows.logs import writes_json
+from flows.plain_text import PlainConsole, printable
 from flows.settings import Dispatch, origins, read_settings
-from flows.sources.names import printable
 from pmfer.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def places(data_dir: Path | None) -> "tuple[DataFolder, Address]":
         ConfigurationError: the settings are wrong, or exclude each other.
         WarehouseError: the address of the warehouse or its key has not the right form.
     """
-    from flows.warehouse_address import warehouse_address
+    from flows.warehouse_access import warehouse_address
 
     settings = read_settings(data_dir=data_dir)
     return DataFolder(settings.data_dir.absolute()), warehouse_address(settings)

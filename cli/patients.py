@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from cli.options import DataDir, Patient, Yes, complain, places
-from flows.console import PlainConsole
+from flows.plain_text import PlainConsole
 from pmfer.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ import typer
 from rich.table import Table
 
 from cli.options import DataDir, Yes, optional_day, places
-from flows.console import table_console
-from flows.sources.names import printable
+from flows.plain_text import printable, table_console
 from pmfer.errors import QuarantineReason
 
 SHORT_ID = 12  # characters of an identifier in the table; any beginning that is unique will do in a command

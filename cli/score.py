@@ -14,9 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.options import BundleName, Detector, Fps, complain
-from flows.console import PlainConsole, table_console
+from flows.plain_text import PlainConsole, escaped, is_plain, printable, table_console
 from flows.settings import limits_of, read_settings
-from flows.sources.names import escaped, is_plain, printable
 from pmfer.errors import ConfigurationError, VideoError
 
 if TYPE_CHECKING:
@@ -198,7 +197,7 @@ def _write_table(table: "pl.DataFrame", target: Path) -> None:
     """Write beside the target and rename: what stands under its name is whole."""
     import polars as pl
 
-    from flows.csv_table import plain_column
+    from flows.plain_text import plain_column
 
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

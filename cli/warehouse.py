@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.options import DataDir, OptionalFirst, OptionalLast, optional_day, places, where_to_look
-from flows.console import PlainConsole
+from flows.plain_text import PlainConsole
 from flows.settings import read_settings
 from pmfer.errors import ConfigurationError
 
@@ -34,8 +34,7 @@ def sql(
     data_dir: DataDir = None,
 ) -> None:
     """Query the warehouse, read-only; without a query, open a prompt. See docs/analysts.md."""
-    from cli.sql import make_request, run_sql
-    from cli.sql_prompt import run_prompt
+    from cli.sql import make_request, run_prompt, run_sql
 
     if query is None and file is None and sys.stdin.isatty():
         if out or format_ or parameters:

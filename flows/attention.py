@@ -10,6 +10,7 @@ import numpy as np
 
 from flows.evaluation import BATCH, Cutter, Options, write_json
 from inference.attention import PhraseAttention, draw_means, draw_sheet, mean_attention
+from inference.door import PICTURE_SUFFIXES
 from inference.faces import Floats, Picture
 from inference.model import ExpressionModel
 from pmfer.bundle import Bundle, load_bundle
@@ -17,7 +18,6 @@ from pmfer.datasets import PictureError, PictureSource, read_samples
 from pmfer.errors import ConfigurationError
 
 log = logging.getLogger("pmfer.attention")
-PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"}
 TABLE_SUFFIXES = {".parquet", ".csv"}
 MEANS_FILE = "mean.png"
 FIGURES_FILE = "attention.json"

@@ -20,7 +20,7 @@ from typing import Any
 
 from flows.data_folder import DataFolder
 from flows.settings import Settings
-from flows.writing import require_existing, writing
+from flows.warehouse_access import require_existing, writing
 from pmfer import __version__
 from pmfer.bundle import sha256_file
 from pmfer.errors import ConfigurationError, WarehouseError

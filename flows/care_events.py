@@ -19,11 +19,11 @@ from pydantic import (
     model_validator,
 )
 
-from flows.csv_table import read_csv
 from flows.data_folder import DataFolder
+from flows.plain_text import read_csv
 from flows.settings import read_settings
 from flows.sources.sidecar import Identifier
-from flows.writing import writing
+from flows.warehouse_access import writing
 from pmfer.errors import ConfigurationError
 from warehouse.address import Address
 from warehouse.care_events import CareEvent, CareEventKind, events_of_others, store_care_events

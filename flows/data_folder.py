@@ -101,14 +101,6 @@ class DataFolder:
         """Folder of a day's reports, see flows.printing.files_in."""
         return self.root / "reports" / day.isoformat()
 
-    def patient_report(self, patient_id: str, day: date) -> Path:
-        """PDF of one patient and day."""
-        return self.reports(day) / f"{patient_id}.pdf"
-
-    def ward_report(self, day: date) -> Path:
-        """PDF of the house's day."""
-        return self.reports(day) / f"{WARD}.pdf"
-
     def relative(self, path: Path) -> str:
         """A path below the folder, as it is stored."""
         return path.relative_to(self.root).as_posix()

@@ -18,16 +18,16 @@ from prefect.runtime import flow_run
 from pydantic import Field, StrictInt, StrictStr
 
 from flows.data_folder import DataFolder
+from flows.environment import set_up_worker
 from flows.logs import hide, nameless_errors
 from flows.nightly import each_night, tonight_and_before
 from flows.outcome import NightOutcome
 from flows.prefect_runs import telling
 from flows.printing import printing_of
-from flows.process import set_up_worker
 from flows.report import render_by_hand
 from flows.request import Folder, RunRequest
 from flows.settings import Dispatch, read_settings
-from flows.warehouse_address import warehouse_address
+from flows.warehouse_access import warehouse_address
 from pmfer.errors import ConfigurationError
 from warehouse import queries
 from warehouse.address import Address

@@ -19,15 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from flows.data_folder import DataFolder
+from flows.environment import NO_HOME, silent, unusable
 from flows.job import options_of, source_of
 from flows.monitoring import notify_test, unusable_addresses
 from flows.prefect_server import login_to_server, server_fault, usual_server
-from flows.process import NO_HOME
-from flows.proxies import silent, unusable
 from flows.settings import DOTENV, Settings, config_file, prefect_server, proxy_variables, read_settings
 from flows.sources.names import lookalikes
 from flows.sources.source import look_at
-from flows.warehouse_address import warehouse_address
+from flows.warehouse_access import warehouse_address
 from inference.detect import open_detector
 from inference.hardware import cuda_device_count, runtime_rival
 from pmfer.bundle import load_bundle

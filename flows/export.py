@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flows.data_folder import DataFolder
 from flows.privacy.file_search import files_below
-from flows.writing import record_reading
+from flows.warehouse_access import record_reading
 from pmfer.errors import ConfigurationError
 from warehouse.address import Address
 from warehouse.connection import open_reader

@@ -8,8 +8,8 @@ from typing import Literal
 import polars as pl
 
 from flows.data_folder import DataFolder
-from flows.sources.names import escaped, printable
-from flows.writing import record_reading, require_existing, writing
+from flows.plain_text import escaped, printable
+from flows.warehouse_access import record_reading, require_existing, writing
 from pmfer.errors import ConfigurationError
 from reports.data import Origin
 from reports.findings import Finding

@@ -6,14 +6,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from flows.data_folder import DataFolder
+from flows.environment import proxy_of, require_usable
 from flows.printing import Printing, printing_of
 from flows.privacy.retention import retention_of
-from flows.proxies import proxy_of, require_usable
 from flows.request import RunRequest
 from flows.settings import Dispatch, Settings, limits_of
 from flows.sources.location import SourceAccess
 from flows.sources.source import Source
-from flows.warehouse_address import s3_access, s3_server, warehouse_address
+from flows.warehouse_access import s3_access, s3_server, warehouse_address
+from inference.hardware import side_by_side
 from inference.options import CENTERFACE, ScoringOptions, VideoLimits
 from pmfer.bundle import Bundle, load_bundle
 from warehouse.address import Address
@@ -38,6 +39,7 @@ class Job:
     printing: Printing  # how reports are written, with the passwords of recipients, which are not shown
     dispatch: Dispatch  # who scores
     shard_s: float  # estimated seconds of video in one shard
+    scoring_processes: int  # that score at the same time where the night itself scores, a video each
     provenance: Provenance  # identity of bundle and options; kept, because it takes hashing the detector's file
 
 
@@ -88,6 +90,7 @@ def job_of(request: RunRequest, settings: Settings, night: date, bundle: Bundle,
         printing=printing_of(settings),
         dispatch=settings.dispatch,
         shard_s=settings.shard_s,
+        scoring_processes=settings.scoring_processes or side_by_side(),
         provenance=Provenance(bundle.digest, options.digest()),
     )
 

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from flows.console import PlainConsole
+from flows.plain_text import PlainConsole
 from flows.settings import Settings
 
 LOGGER = "pmfer"  # all of ours lie below it

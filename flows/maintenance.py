@@ -9,14 +9,13 @@ from prefect.cache_policies import NO_CACHE
 
 from flows.backup import add_backup, remove_old_backups, require_place
 from flows.data_folder import DataFolder
+from flows.environment import set_up_worker
 from flows.logs import OwnWords, hide, nameless_errors
 from flows.privacy.retention import retain, retention_of
-from flows.process import set_up_worker
 from flows.request import Folder
 from flows.settings import read_settings
 from flows.verify import verify_logs
-from flows.warehouse_address import warehouse_address
-from flows.writing import require_existing, writing
+from flows.warehouse_access import require_existing, warehouse_address, writing
 from warehouse import queries
 from warehouse.contracts import require_contracts
 from warehouse.lake import tidy

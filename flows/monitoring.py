@@ -22,13 +22,12 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from flows.data_folder import DataFolder
+from flows.environment import set_up_worker, shown
 from flows.logs import nameless_errors, without_identities
 from flows.outcome import NightOutcome
-from flows.process import set_up_worker
-from flows.proxies import shown
 from flows.request import RunRequest
 from flows.settings import NoticeOf, Settings, proxy_variables
-from flows.warehouse_address import warehouse_address
+from flows.warehouse_access import warehouse_address
 from pmfer.errors import PmferError, QuarantineReason
 from warehouse import quarantine, runs
 from warehouse.connection import open_reader
@@ -40,7 +39,8 @@ NoticeKind = Literal["info", "success", "warning", "failure"]  # as Apprise name
 
 log = logging.getLogger("pmfer.monitoring")
 
-_stages: ContextVar[dict[str, float] | None] = ContextVar("pmfer_stages", default=None)
+# Seconds of a night by stage, as each part of it ended: several sessions may be in the same stage at once.
+_stages: ContextVar[dict[str, list[float]] | None] = ContextVar("pmfer_stages", default=None)
 _beside: ContextVar[bool] = ContextVar("pmfer_beside", default=False)
 
 
@@ -238,7 +238,12 @@ def stage(name: str) -> Iterator[None]:
     finally:
         stages = _stages.get()
         if stages is not None:
-            stages[name] = stages.get(name, 0.0) + time.monotonic() - began
+            stages.setdefault(name, []).append(time.monotonic() - began)
+
+
+def _spent() -> dict[str, float]:
+    """Seconds of the night so far by stage."""
+    return {name: sum(parts) for name, parts in (_stages.get() or {}).items()}
 
 
 @contextmanager
@@ -281,7 +286,7 @@ def watched(function: Callable[[RunRequest, date], NightOutcome]) -> Callable[[R
 
 def report_failure(settings: Settings, night: date | None, error: BaseException, run_s: float = 0.0) -> None:
     """Leave a failure in the metrics file and tell of it."""
-    _write(settings, NightMetrics(False, datetime.now(UTC), run_s, dict(_stages.get() or {})))
+    _write(settings, NightMetrics(False, datetime.now(UTC), run_s, _spent()))
     notify_failure(settings, night, error)
 
 
@@ -292,7 +297,7 @@ def report_end(settings: Settings, night: date, run_s: float = 0.0, *, done_befo
     except PmferError as error:
         log.warning("no figures of %s: %s", night, error)
         figures = None
-    _write(settings, NightMetrics(True, datetime.now(UTC), run_s, dict(_stages.get() or {}), figures))
+    _write(settings, NightMetrics(True, datetime.now(UTC), run_s, _spent(), figures))
     if figures is None or not done_before:
         notify_end(settings, night, figures)
 

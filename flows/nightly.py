@@ -32,8 +32,7 @@ from flows.sources.recordings import NightListing
 from flows.sources.source import list_nights
 from flows.staging import NoRoomError
 from flows.unfinished import begun, nights_to_come_back_to, note_failed, note_missed, was_cut_short
-from flows.warehouse_address import warehouse_address
-from flows.writing import writing
+from flows.warehouse_access import warehouse_address, writing
 from pmfer.errors import ConfigurationError, PmferError
 from warehouse import quarantine, runs
 from warehouse.audit import current_head
@@ -243,8 +242,9 @@ def process(writer: Writer, plan: NightPlan, job: Job) -> NightOutcome:
     return outcome
 
 
+@stage("sessions")
 def score_and_store(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job, run_id: str) -> None:
-    """Score what is pending, here or by workers, and store each session as soon as it is done."""
+    """Score what is pending, here or by workers, and store each session once it is done."""
     shards = pack(plan.pending, job.shard_s)
     if job.dispatch is Dispatch.WORKERS and shards:
         from flows.score_shard import dispatch
@@ -253,7 +253,8 @@ def score_and_store(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job:
         remember_contents(connection, plan, job)
     else:
         # One call, so that the networks are loaded once.
-        score_sessions(connection, [session for shard in shards for session in shard.sessions], job, run_id)
+        sessions = [session for shard in shards for session in shard.sessions]
+        score_sessions(connection, sessions, job, run_id, min(job.scoring_processes, max(1, len(sessions))))
 
 
 @step("check")

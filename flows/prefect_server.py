@@ -15,7 +15,7 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 from flows.data_folder import DataFolder
-from flows.proxies import TIMEOUT_S, is_loopback, server_trouble
+from flows.environment import TIMEOUT_S, is_loopback, server_trouble
 from flows.settings import (
     HEARTBEAT_S,
     QUIET,

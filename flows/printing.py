@@ -41,9 +41,8 @@ from pmfer.errors import ConfigurationError, ReportError
 from reports import Format
 from reports.measures import DEFAULT_THRESHOLDS, Thresholds, thresholds_with
 from reports.patient import PatientReport
-from reports.recipients import Recipient
 from reports.ward import WardReport
-from reports.write import Order
+from reports.write import Order, Recipient
 
 SUFFIXES = ("pdf", "html", "json")  # of all files
 

@@ -10,8 +10,9 @@ import duckdb
 import polars as pl
 
 from flows.data_folder import DataFolder
-from flows.sources.names import printable, same_name
-from flows.writing import record_reading, require_existing, writing
+from flows.plain_text import printable
+from flows.sources.names import same_name
+from flows.warehouse_access import record_reading, require_existing, writing
 from pmfer.errors import ConfigurationError, QuarantineReason
 from warehouse import quarantine
 from warehouse.address import Address

@@ -17,7 +17,7 @@ import duckdb
 from flows.data_folder import DataFolder
 from flows.findings import finding_records
 from flows.printing import Printing, files_in, names_for, open_files
-from flows.writing import record_reading, require_existing, writing
+from flows.warehouse_access import record_reading, require_existing, writing
 from pmfer.bundle import sha256_file
 from pmfer.errors import ReportError
 from reports import Format

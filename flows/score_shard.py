@@ -22,16 +22,16 @@ from prefect.concurrency.sync import concurrency
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 
+from flows.environment import set_up_worker
 from flows.job import Job, job_of
 from flows.logs import hide, log_context, nameless_errors
 from flows.plan import plan_night, quarantine_record
-from flows.process import set_up_worker
 from flows.scoring import score_sessions
 from flows.settings import Settings, prefect_server, read_settings
 from flows.shards import Shard, ShardRequest, recording_id
 from flows.sources.discovery import list_night
 from flows.sources.source import list_nights
-from flows.writing import require_existing, writing
+from flows.warehouse_access import require_existing, writing
 from pmfer.bundle import Bundle, find_bundle
 from pmfer.errors import BundleError, ConfigurationError, PmferError
 from warehouse import quarantine, runs

@@ -1,34 +1,39 @@
-"""Sessions one after the other: pull, score, store, or quarantine. Whatever happens to one spares the next."""
+"""Sessions of a night: pull, score, store, or quarantine. Whatever happens to one spares the next."""
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from queue import SimpleQueue
+from typing import Self
 
 import duckdb
 import polars as pl
 
 from flows.job import Job
-from flows.logs import log_context, session_label, session_progress
+from flows.logs import Advance, log_context, session_label, session_progress
 from flows.monitoring import stage
+from flows.plain_text import printable
 from flows.plan import PendingSession, examine, quarantine_record, unopened
 from flows.prefect_runs import step
-from flows.privacy.consent_inbox import take_over
-from flows.sources.names import printable
 from flows.sources.recordings import Digests, QuarantinedSession, Unready
 from flows.staging import (
     ChangedMeanwhileError,
+    DiskFullError,
     NoRoomError,
     TooLargeToCopyError,
     UnreadableRecordingError,
     copy_recording,
     staging_folder,
 )
+from flows.warehouse_access import take_over_consents
 from inference.process import ScoringProcess
 from inference.scored import VideoSummary
 from pmfer.bundle import Bundle
-from pmfer.errors import QuarantineReason, SessionError, VideoError
+from pmfer.errors import PmferError, QuarantineReason, SessionError, VideoError
 from warehouse import quarantine, store
 from warehouse.records import (
     BundleRecord,
@@ -56,68 +61,164 @@ class ScoredSession:
 
 
 def score_sessions(
-    connection: duckdb.DuckDBPyConnection, sessions: Sequence[PendingSession], job: Job, run_id: str
+    connection: duckdb.DuckDBPyConnection, sessions: Sequence[PendingSession], job: Job, run_id: str, processes: int = 1
 ) -> None:
-    """Score and store sessions, or quarantine them, each as soon as it is done: a kill loses one session at most.
+    """Score and store sessions, or quarantine them; a kill loses one session a process at most.
+
+    While sessions are scored, the one after them is copied, and the one before is stored once they have begun. They are
+    stored in the order in which they are given.
+
+    Args:
+        connection: the warehouse.
+        sessions: what is pending.
+        job: the night's.
+        run_id: of the run.
+        processes: that score, a video each.
 
     Raises:
         NoRoomError: recordings were left out that do not fit on the disk now; all others were done.
-        PmferError: the source, the warehouse or the bundle failed. What was stored before stays.
+        PmferError: the source, the warehouse or the bundle failed. What was scored before is stored.
         OSError: a copy cannot be written.
     """
     left_out: list[NoRoomError] = []
     with (
         staging_folder(job.data.staging) as folder,
-        ScoringProcess(job.bundle, job.options, job.limits) as scorer,
+        _Scorers(job, processes) as scorers,
         session_progress(len(sessions)) as advance,
     ):
+        work = _Overlapping(connection, job, run_id, folder, scorers, advance)
         for session in sessions:
             try:
-                result = score_one(connection, scorer, session, job, folder, run_id)
+                work.begin(session)
             except NoRoomError as error:
                 left_out.append(error)
-                continue
-            advance(result.summary.duration_s or 0.0 if isinstance(result, ScoredSession) else 0.0)
-            if isinstance(result, QuarantinedSession):
-                with log_context(session=session_label(result.content_sha256)):
-                    log.info("quarantined: %s", result.reason)
-                quarantine.add_quarantine(connection, quarantine_record(result, job.night, run_id))
+            except (PmferError, OSError):
+                work.finish_all()
+                raise
+        work.finish_all()
     if left_out:
         others = f"; {len(left_out) - 1} others do not fit either" if len(left_out) > 1 else ""
         raise NoRoomError(f"{left_out[0]}{others}")
 
 
-def score_one(
-    connection: duckdb.DuckDBPyConnection,
-    scorer: ScoringProcess,
-    session: PendingSession,
-    job: Job,
-    folder: Path,
-    run_id: str,
-) -> ScoredSession | QuarantinedSession | Unready | None:
-    """Score and store one session; None if its content, once read, turns out to need no scoring."""
-    take_over(connection, job.data, job.warehouse.key)
-    staged = pull_session(session, job, folder)
-    if not isinstance(staged, StagedSession):
-        return staged
-    with log_context(session=session_label(staged.session.content_sha256)), _gone_at_the_end(staged):
-        examination = examine(connection, [staged.session], job, job.night)
-        if examination.quarantined:
-            return examination.quarantined[0]
-        if examination.done_before:
-            quarantine.lift_quarantine(connection, staged.session.recording.source_uri)
-        if not examination.open:
-            return None
-        result = score_session(scorer, staged.session, staged.video)
-        if isinstance(result, ScoredSession):
-            try:
-                with stage("store"):
-                    take_over(connection, job.data, job.warehouse.key)
-                    store_scored(connection, result, job, run_id)
-            except SessionError as error:
-                return result.session.quarantined(error)
-            log.debug("scored %d of %d frames", result.summary.frames_scored, result.summary.frames_sampled)
-        return result
+class _Scorers:
+    """Scoring processes that work at the same time, a video each. A context manager: leaving it ends them at once."""
+
+    def __init__(self, job: Job, processes: int) -> None:
+        self.count = processes
+        self._all = [ScoringProcess(job.bundle, job.options, job.limits) for _ in range(processes)]
+        self._free: SimpleQueue[ScoringProcess] = SimpleQueue()
+        for scorer in self._all:
+            self._free.put(scorer)
+        self._threads = ThreadPoolExecutor(processes, thread_name_prefix="pmfer-scoring")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for scorer in self._all:
+            scorer.stop()  # what is still scored was given up: nobody waits for it
+        self._threads.shutdown(cancel_futures=True)
+        for scorer in self._all:
+            scorer.close()
+
+    def begin(self, staged: StagedSession) -> Future[ScoredSession | QuarantinedSession]:
+        """Score a session as soon as a process is free, in the log's context of whoever asks."""
+        return self._threads.submit(copy_context().run, self._score, staged)
+
+    def _score(self, staged: StagedSession) -> ScoredSession | QuarantinedSession:
+        scorer = self._free.get()
+        try:
+            return score_session(scorer, staged.session, staged.video)
+        finally:
+            self._free.put(scorer)
+
+
+class _Overlapping:
+    """Sessions in work, each a step further than the next: being stored, being scored, being copied."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        job: Job,
+        run_id: str,
+        folder: Path,
+        scorers: _Scorers,
+        advance: Advance,
+    ) -> None:
+        self._connection, self._job, self._run_id = connection, job, run_id
+        self._folder, self._scorers, self._advance = folder, scorers, advance
+        self._scored: deque[tuple[StagedSession, Future[ScoredSession | QuarantinedSession]]] = deque()
+
+    def begin(self, session: PendingSession) -> None:
+        """Copy a session and have it scored; sessions before it are stored where they are done.
+
+        Raises:
+            NoRoomError: it does not fit on the disk now.
+            PmferError, OSError: as `score_sessions`.
+        """
+        take_over_consents(self._connection, self._job.data, self._job.warehouse.key)
+        try:
+            staged = pull_session(session, self._job, self._folder)
+        except (NoRoomError, DiskFullError):
+            if not self._scored:
+                raise
+            self.finish_all()  # their copies make room
+            staged = pull_session(session, self._job, self._folder)
+        if not isinstance(staged, StagedSession):
+            self._conclude(staged)
+            return
+        content = staged.session.content_sha256
+        if any(other.session.content_sha256 == content for other, _ in self._scored):
+            self.finish_all()  # of two alike only the first is scored
+        with log_context(session=session_label(content)):
+            examination = examine(self._connection, [staged.session], self._job, self._job.night)
+            if examination.done_before:
+                quarantine.lift_quarantine(self._connection, staged.session.recording.source_uri)
+            if examination.open:
+                self._score(staged)
+                return
+            staged.video.unlink()
+        self._conclude(*examination.quarantined)
+
+    def finish_all(self) -> None:
+        """Wait for what is being scored, and store it."""
+        while self._scored:
+            self._finish(*self._scored.popleft())
+
+    def _score(self, staged: StagedSession) -> None:
+        before = self._scored.popleft() if len(self._scored) == self._scorers.count else None
+        if before:
+            wait([before[1]])
+        self._scored.append((staged, self._scorers.begin(staged)))
+        if before:
+            self._finish(*before)
+
+    def _finish(self, staged: StagedSession, scored: Future[ScoredSession | QuarantinedSession]) -> None:
+        result = scored.result()
+        with log_context(session=session_label(staged.session.content_sha256)):
+            if isinstance(result, ScoredSession):
+                result = self._store(result)
+        staged.video.unlink()
+        self._conclude(result)
+
+    def _store(self, scored: ScoredSession) -> ScoredSession | QuarantinedSession:
+        try:
+            with stage("store"):
+                take_over_consents(self._connection, self._job.data, self._job.warehouse.key)
+                store_scored(self._connection, scored, self._job, self._run_id)
+        except SessionError as error:
+            return scored.session.quarantined(error)
+        log.debug("scored %d of %d frames", scored.summary.frames_scored, scored.summary.frames_sampled)
+        return scored
+
+    def _conclude(self, result: ScoredSession | QuarantinedSession | Unready | None = None) -> None:
+        """Quarantine what cannot be scored, and move the bar on."""
+        self._advance(result.summary.duration_s or 0.0 if isinstance(result, ScoredSession) else 0.0)
+        if isinstance(result, QuarantinedSession):
+            with log_context(session=session_label(result.content_sha256)):
+                log.info("quarantined: %s", result.reason)
+            quarantine.add_quarantine(self._connection, quarantine_record(result, self._job.night, self._run_id))
 
 
 @step("pull session", waits=(1, 10, 60))
@@ -184,12 +285,3 @@ def bundle_record(bundle: Bundle) -> BundleRecord:
     """The bundle as the warehouse stores it."""
     card = bundle.card
     return BundleRecord(bundle.digest, card.name, card.weights_sha256, card.prompt_set_sha256, asdict(card))
-
-
-@contextmanager
-def _gone_at_the_end(staged: StagedSession) -> Iterator[None]:
-    """Remove the copy of a video whatever comes of it."""
-    try:
-        yield
-    finally:
-        staged.video.unlink(missing_ok=True)

@@ -177,6 +177,9 @@ class Settings(BaseSettings):
     report_contact: Annotated[str | None, Field(max_length=200)] = Field(
         None, description="whom staff may ask about a report: one line that is printed on it"
     )
+    scoring_processes: Annotated[int | None, Field(ge=1)] = Field(
+        None, description="videos that a night scores at the same time; default: one per two cores, one with a GPU"
+    )
     report_processes: Annotated[int | None, Field(ge=1)] = Field(
         None, description="processes that render reports; default: one per core"
     )

@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from flows.data_folder import DataFolder
-from flows.writing import require_existing
+from flows.warehouse_access import require_existing
 from pmfer.errors import WarehouseError
 from warehouse.address import Address
 from warehouse.audit import Head

@@ -5,6 +5,7 @@ Importing this module does not import ONNX Runtime.
 
 import ctypes
 import io
+import os
 from contextlib import redirect_stdout
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -71,6 +72,11 @@ def missing_cuda_libraries() -> list[str]:
 def gains_from_int8(cpu_flags: Path = CPU_FLAGS) -> bool:
     """Whether networks in eight bits are faster here: a CPU that multiplies bytes, and no GPU."""
     return multiplies_bytes(cpu_flags) and cuda_device_count() == 0
+
+
+def side_by_side() -> int:
+    """How many videos a machine scores best at the same time, each in a process with two threads; one with a GPU."""
+    return 1 if cuda_device_count() else max(1, (os.cpu_count() or 1) // 2)
 
 
 def multiplies_bytes(cpu_flags: Path = CPU_FLAGS) -> bool:

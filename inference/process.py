@@ -2,11 +2,17 @@
 
 The process loads the networks once and serves one video after the other. After a crash the next video gets a new one.
 This module runs in the process that asks; the one that scores runs inference.serve.
+
+Messages between the two are JSON, and bytes of a table after it. No pickles: somebody who takes over the decoder with a
+forged video must not get any further than its own process.
 """
 
 import io
+import json
 import os
+import select
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -17,7 +23,6 @@ from typing import Any, Self
 
 import polars as pl
 
-from inference import ipc
 from inference.options import BATCH_SIZE, ScoringOptions, VideoLimits
 from inference.scored import Progress, ScoredVideo, VideoSummary
 from pmfer.bundle import Bundle
@@ -36,6 +41,9 @@ _ENDINGS = {
     signal.SIGABRT: (QuarantineReason.OUT_OF_MEMORY, "its decoder gave up, for want of memory as a rule"),
     signal.SIGKILL: (QuarantineReason.OUT_OF_MEMORY, "the system killed its decoder, for want of memory as a rule"),
 }
+HEADER = struct.Struct("!II")  # bytes of the JSON text, bytes of the table
+MAX_TEXT_BYTES = 1024 * 1024
+MAX_TABLE_BYTES = 2 * 1024**3  # a day of 30 frames a second has less
 
 
 class ScoringProcess:
@@ -88,14 +96,19 @@ class ScoringProcess:
             self.close()  # memory that earlier videos left in use must not count against this one
         self._start()
         try:
-            ipc.send(self._requests, {"video": str(video.absolute()), "session_id": session_id})
+            send(self._requests, {"video": str(video.absolute()), "session_id": session_id})
             return self._scored(video, on_progress)
-        except ipc.IpcError:
+        except IpcError:
             raise self._ended(video) from None
         except BaseException as error:
             if not isinstance(error, VideoError | BundleError | ConfigurationError):
                 self.close()  # its next message would be the answer to this video
             raise
+
+    def stop(self) -> None:
+        """Give up the video that another thread waits for, which is told that its decoder ended."""
+        if self._process is not None:
+            self._process.kill()
 
     def close(self) -> None:
         """End the process, if one runs."""
@@ -125,11 +138,11 @@ class ScoringProcess:
             os.close(requests)
             os.close(replies)
         try:
-            ipc.send(self._requests, self._setup)
-            if not ipc.has_message(self._replies, START_S):
-                raise ipc.IpcError("it does not answer")
-            reply, _ = ipc.receive(self._replies)
-        except ipc.IpcError:
+            send(self._requests, self._setup)
+            if not has_message(self._replies, START_S):
+                raise IpcError("it does not answer")
+            reply, _ = receive(self._replies)
+        except IpcError:
             code = self._process.poll()
             self.close()
             raise RuntimeError(
@@ -143,7 +156,7 @@ class ScoringProcess:
         deadline = time.monotonic() + self._limits.wall_s
         while True:
             self._watch(video, deadline)
-            reply, table = ipc.receive(self._replies)
+            reply, table = receive(self._replies)
             if reply.get("kind") != "progress":
                 break
             if on_progress:
@@ -161,7 +174,7 @@ class ScoringProcess:
                 raise VideoError(
                     QuarantineReason.TIMED_OUT, f"{video}: took longer than the limit of {self._limits.wall_s:g} s"
                 )
-            waiting = not ipc.has_message(self._replies, MEMORY_CHECK_S)
+            waiting = not has_message(self._replies, MEMORY_CHECK_S)
             if waiting and self._memory_bytes() > FULL * self._limits.memory_bytes:
                 self.close()
                 raise VideoError(
@@ -200,3 +213,58 @@ def _raise(reply: dict[str, Any]) -> None:
 def written_bytes(pid: int) -> int:
     """What a process has written to its memory: that counts for the limit, as RLIMIT_DATA counts it."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[5]) * _PAGE_BYTES
+
+
+class IpcError(Exception):
+    """The other side ended, or sent something that is not a message."""
+
+
+def send(descriptor: int, message: dict[str, Any], table: bytes = b"") -> None:
+    """Write a message.
+
+    Raises:
+        IpcError: nobody reads any more.
+    """
+    text = json.dumps(message).encode()
+    rest = memoryview(HEADER.pack(len(text), len(table)) + text + table)
+    try:
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+    except BrokenPipeError:
+        raise IpcError("the other side ended") from None
+
+
+def receive(descriptor: int) -> tuple[dict[str, Any], bytes]:
+    """Wait for a message and read it.
+
+    Raises:
+        IpcError: the other side ended, or sent something else.
+    """
+    text_bytes, table_bytes = HEADER.unpack(_read(descriptor, HEADER.size))
+    if text_bytes > MAX_TEXT_BYTES or table_bytes > MAX_TABLE_BYTES:
+        raise IpcError("a message beyond all measure")
+    try:
+        message = json.loads(_read(descriptor, text_bytes))
+    except ValueError:
+        raise IpcError("no JSON") from None
+    if not isinstance(message, dict):
+        raise IpcError("no JSON object")
+    return message, _read(descriptor, table_bytes)
+
+
+def has_message(descriptor: int, seconds: float) -> bool:
+    """Whether a message, or the end, is there within so many seconds."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
+
+
+def _read(descriptor: int, size: int) -> bytes:
+    parts = []
+    while size:
+        part = os.read(descriptor, min(size, 1024 * 1024))
+        if not part:
+            raise IpcError("the other side ended")
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)

@@ -13,13 +13,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from inference.covered import take_out_covered
 from inference.crop import CropStore, crop_face, measure_quality, why_unreadable
 from inference.detect import find_faces, main_face, open_detector
 from inference.faces import Faces, Picture, estimate_pose, sizes
 from inference.frame import Frame, sample
 from inference.lean import QUARTERS, find_faces_any_way_up
-from inference.model import ExpressionModel
+from inference.model import ExpressionModel, take_out_covered
 from inference.options import BATCH_SIZE, ScoringOptions, VideoLimits
 from inference.prefetch import in_order, prefetch
 from inference.scored import Progress, ScoredVideo, VideoSummary

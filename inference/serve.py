@@ -14,9 +14,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from inference import ipc
 from inference.options import ScoringOptions, VideoLimits
-from inference.process import written_bytes
+from inference.process import IpcError, receive, send, written_bytes
 from inference.score import Scorer
 from pmfer.bundle import load_bundle
 from pmfer.errors import BundleError, PmferError, QuarantineReason, VideoError
@@ -31,20 +30,20 @@ def main() -> None:
     requests, replies = 0, int(sys.argv[1])
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     try:
-        setup, _ = ipc.receive(requests)
+        setup, _ = receive(requests)
         limits = VideoLimits(**setup["limits"])
         _confine(limits)
         scorer = _scorer(setup, limits)
     except PmferError as error:
-        ipc.send(replies, {"kind": type(error).__name__, "message": str(error)})
+        send(replies, {"kind": type(error).__name__, "message": str(error)})
         return
-    ipc.send(replies, {"kind": "ready"})
+    send(replies, {"kind": "ready"})
     while True:
         try:
-            request, _ = ipc.receive(requests)
-        except ipc.IpcError:
+            request, _ = receive(requests)
+        except IpcError:
             return
-        ipc.send(replies, *_serve(scorer, limits, request, replies))
+        send(replies, *_serve(scorer, limits, request, replies))
 
 
 def _scorer(setup: dict[str, Any], limits: VideoLimits) -> Scorer:
@@ -60,7 +59,7 @@ def _serve(scorer: Scorer, limits: VideoLimits, request: dict[str, Any], replies
     _limit_cpu(limits)
 
     def tell(done_s: float, announced_s: float | None) -> None:
-        ipc.send(replies, {"kind": "progress", "done_s": done_s, "announced_s": announced_s})
+        send(replies, {"kind": "progress", "done_s": done_s, "announced_s": announced_s})
 
     try:
         scored = scorer.score(Path(request["video"]), request["session_id"], tell)

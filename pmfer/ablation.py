@@ -23,10 +23,10 @@ from pmfer.config import LossConfig, TrainConfig
 from pmfer.datasets import Faces, vote_distribution
 from pmfer.evaluate import expression_figures
 from pmfer.expressions import EXPRESSIONS
-from pmfer.geometry import Floats, au_probability_table, phrase_targets
-from pmfer.landmark_file import FaceShapes
+from pmfer.losses import au_probability_table, phrase_targets
 from pmfer.model import Pmfer
 from pmfer.prompts import NO_PHRASE, PHRASES, class_prompt, collate, face_prompt, phrase_prompt
+from pmfer.shapes import FaceShapes, Floats
 from pmfer.train import LOG_FILE, read_log, train
 
 ARMS: dict[str, dict[str, Any]] = {

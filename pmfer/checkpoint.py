@@ -14,8 +14,9 @@ from pydantic import ValidationError
 from pmfer.augment import Normalisation
 from pmfer.bundle import CARD_FILE, WEIGHTS_FILE
 from pmfer.config import TrainConfig
+from pmfer.encoders import Backend, CompactImageEncoder, CompactTextEncoder
 from pmfer.errors import TrainingError
-from pmfer.model import Backend, CompactImageEncoder, CompactTextEncoder, Pmfer
+from pmfer.model import Pmfer
 from pmfer.prompts import default_tokenizer, prompt_set_sha256
 
 CHECKPOINT_FILE = "checkpoint.pt"

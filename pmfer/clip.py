@@ -24,8 +24,8 @@ from transformers.image_processing_utils import BaseImageProcessor
 
 from pmfer.augment import Normalisation
 from pmfer.config import ClipConfig, TrainConfig
+from pmfer.encoders import Backend, LearntSpace
 from pmfer.errors import ConfigurationError
-from pmfer.model import Backend, LearntSpace
 
 EXAMPLE = "openai/clip-vit-base-patch16"
 

@@ -9,6 +9,7 @@ import onnxruntime
 
 from pmfer.bundle import Bundle
 from pmfer.datasets import Faces, Samples, argmax_label, strict_label
+from pmfer.datasets.ferplus import SUBSETS
 from pmfer.datasets.manifest import MAX_PSPI
 from pmfer.errors import TrainingError
 from pmfer.expressions import EXPRESSION_NAMES
@@ -38,7 +39,6 @@ PROTOCOL = (
     "FERPlus; strict: votes of 1 removed, winner above half of the rest and one of the eight expressions; "
     "argmax: winner of the raw votes is one of the eight; subsets of Wang et al. 2020 under strict labels"
 )
-SUBSETS = ("occlusion", "pose30", "pose45")  # their keys are always there, null in a set without them
 DUPLICATES = "duplicate_of_train"
 
 
@@ -117,6 +117,7 @@ def expression_figures(
             accuracy(probabilities, np.where(subsets[DUPLICATES], -1, strict)) if DUPLICATES in subsets else None
         ),
     }
+    # The keys of SUBSETS are always there, null in a set without them.
     for subset in (*SUBSETS, *(name for name in subsets if name not in (*SUBSETS, DUPLICATES))):
         inside = subsets.get(subset, np.zeros(len(strict), bool))
         figures[f"accuracy_{subset}"] = accuracy(probabilities, np.where(inside, strict, -1))

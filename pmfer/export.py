@@ -28,7 +28,6 @@ from pmfer.bundle import (
 )
 from pmfer.checkpoint import keep_of_start, load_checkpoint
 from pmfer.config import TrainConfig
-from pmfer.corruptions import corrupt_at_random
 from pmfer.covers import REGIONS
 from pmfer.datasets import Faces, ferplus, strict_label, vote_distribution
 from pmfer.decision import Decision, covered_below, decide, phrase_offset
@@ -36,11 +35,12 @@ from pmfer.errors import ConfigurationError
 from pmfer.evaluate import PROTOCOL, evaluate
 from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.facs import ACTION_UNITS
-from pmfer.geometry import au_probability_table
+from pmfer.losses import au_probability_table
 from pmfer.model import Pmfer
 from pmfer.model_card import render_model_card
 from pmfer.onnx_graph import graph_cost
 from pmfer.own_phrases import BakedPhrase, phrase_set, phrase_set_sha256, read_phrases, read_trained_phrases
+from pmfer.robustness import corrupt_at_random
 
 
 def export_bundle(

@@ -1,6 +1,6 @@
 """Points and blendshapes of a face by MediaPipe's networks, read from their TensorFlow Lite files.
 
-A tool of training only: it tells by how much a face's lips part or its brows rise (geometry.py), where its regions lie
+A tool of training only: it tells by how much a face's lips part or its brows rise (shapes.py), where its regions lie
 (covers.py) and how it is rolled. None of it is an action-unit label, and none of it is needed to score a face. Two
 files are understood, both Apache-2.0; docs/training.md says where they are:
 

@@ -1,8 +1,11 @@
-"""The losses: each a plain function of tensors, and their weighted sum over one training step."""
+"""The losses: each a plain function of tensors; their weighted sum over a training step, and the targets of phrases."""
 
 import random
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, log_softmax, normalize
@@ -13,6 +16,73 @@ from pmfer.expressions import EXPRESSIONS
 from pmfer.facs import ACTION_UNITS, REGION_BOXES
 from pmfer.model import ImageFeatures, Pmfer
 from pmfer.prompts import AU_COUNT, NO_PHRASE, PHRASES, Tokenizer, class_prompt, collate, face_prompt, phrase_prompt
+from pmfer.shapes import EVIDENCE, Evidence, Floats
+
+CLIP = 3.5  # standard deviations
+BASE_RATE = {43: 0.005}  # P(AU) where no expression has a say; elsewhere the mean of the table over the faces
+
+
+def au_probability_table() -> Floats:
+    """P(AU shown | expression) as float32 [E, A], in the order of EXPRESSIONS and ACTION_UNITS."""
+    rows = [[expression.probability(unit.number) for unit in ACTION_UNITS] for expression in EXPRESSIONS]
+    return np.array(rows, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class PhraseTargets:
+    """What training wants of the phrases of N faces.
+
+    shown: float32 [N, A] in 0..1, q(AU). deviation: float32 [N, A], a face's evidence against the mean of its
+    expression, in standard deviations inside the expressions; NaN where its shape says nothing.
+    """
+
+    shown: Floats
+    deviation: Floats
+
+
+def phrase_targets(votes: Floats, table: Floats, seen: Floats | None = None) -> PhraseTargets:
+    """Targets of phrase alignment from votes and shapes.
+
+    q = sum over classes c of votes_c * P(AU | c, shape), P(AU | c, shape) = sigmoid(prior_c + b z_c). With the share s
+    that the expression has in a unit, prior_c = s logit P(AU | c) + (1 - s) logit P(AU), and z_c is the face's evidence
+    less s times the mean of its class and 1 - s times that of all faces, over the spread inside the classes. At s = 1
+    how often a class shows a unit stays with the table, and which faces of the class show it comes from their shape; at
+    s = 0 the shape decides alone. Without evidence q = sum of votes_c * P(AU | c).
+
+    Args:
+        votes: float32 [N, E], rows sum to 1.
+        table: P(AU | c), float32 [E, A], inside (0, 1).
+        seen: of `evidence`, float32 [N, A] with NaN for none.
+    """
+    plain = votes @ table
+    if seen is None:
+        return PhraseTargets(plain, np.full_like(plain, np.nan))
+    known = np.isfinite(seen)
+    filled = np.where(known, seen, 0)
+    count = np.maximum(known.sum(0), 1)
+    of_class = (votes.T @ filled) / np.maximum(votes.T @ known.astype(np.float32), 1e-6)
+    inside = filled - votes @ of_class
+    spread = np.maximum(np.sqrt((known * inside**2).sum(0) / count), 1e-6)
+    share, log_odds, base = (
+        np.array(column) for column in zip(*(_constants(u.number) for u in ACTION_UNITS), strict=True)
+    )
+    base = np.where(np.isnan(base), (known * plain).sum(0) / count, base)
+    prior = share * _logit(table) + (1 - share) * _logit(np.clip(base, 1e-3, 1 - 1e-3))
+    centre = share * of_class + (1 - share) * filled.sum(0) / count
+    z = np.clip((filled[:, None] - centre) / spread, -CLIP, CLIP)
+    shown = np.einsum("nc,nca->na", votes, 1 / (1 + np.exp(-(prior + log_odds * z))))
+    deviation = np.where(known, np.clip(inside / spread, -CLIP, CLIP), np.nan)
+    return PhraseTargets(np.where(known, shown, plain).astype(np.float32), deviation.astype(np.float32))
+
+
+def _constants(number: int) -> tuple[float, float, float]:
+    """Share of the expression, log odds and base rate (NaN: that of the table) of a unit."""
+    known = EVIDENCE.get(number, Evidence(0.0, {}))
+    return known.expression_share, known.log_odds, BASE_RATE.get(number, np.nan)
+
+
+def _logit(p: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return np.asarray(np.log(p / (1 - p)))
 
 
 def region_masks(side: int) -> Tensor:
@@ -42,7 +112,7 @@ def classification_loss(logits: Tensor, votes: Tensor) -> Tensor:
 
 
 def alignment_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-    """(b) Phrase alignment. logits [N, A], soft targets q(AU) [N, A] in 0..1 (geometry.phrase_targets) -> scalar.
+    """(b) Phrase alignment. logits [N, A], soft targets q(AU) [N, A] in 0..1 (phrase_targets) -> scalar.
 
     Binary cross entropy, weighted mean over faces and phrases: weights [N, A] leave out what is covered.
     """

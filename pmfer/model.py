@@ -1,211 +1,22 @@
-"""The whole architecture of PMFER: what it asks of a back-end, the compact encoders, the heads and the model.
-
-A back-end is two encoders, a tokenizer, and where their weights start. The compact one, from scratch, stands here; the
-pre-trained one is in clip.py, and checkpoint.py builds the one that a configuration names.
-"""
+"""The heads of PMFER, and the model: a back-end's encoders (encoders.py, clip.py) with all heads on them."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from itertools import pairwise
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 from torch.nn.utils.parametrizations import spectral_norm
 
-from pmfer.augment import Normalisation
-from pmfer.config import ModelConfig, TrainConfig
+from pmfer.config import TrainConfig
 from pmfer.covers import REGIONS
-from pmfer.prompts import MAX_TOKENS, PromptBatch, Tokenizer
-from pmfer.visibility_head import VisibilityHead
+from pmfer.encoders import AttentionBlock, Backend, LearntSpace, mean_over
+from pmfer.prompts import PromptBatch
 
-
-class ImageEncoder(Protocol):
-    """Looks at faces."""
-
-    width: int  # W, of a local token and of the feature of the whole face
-    grid: int  # side of the grid of local tokens at the configured size
-    map_widths: tuple[int, ...]  # channels of its maps, each half as fine as the one before, the last of side `grid`
-    channels: int  # C: 1 grey, 3 RGB
-
-    def __call__(self, faces: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Faces float32 [N, C, S, S], normalised.
-
-        Returns:
-            Local tokens [N, J, W], row by row; the whole face [N, W]; maps [N, map width, H, W], the finest first.
-        """
-        ...
-
-    def maps_of(self, faces: Tensor) -> list[Tensor]:
-        """The maps alone."""
-        ...
-
-
-class TextEncoder(Protocol):
-    """Reads prompts."""
-
-    width: int  # W, of a token's feature and of the feature of the whole prompt
-
-    def __call__(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Padded token numbers int64 [P, L] -> their features [P, L, W] and the whole prompt [P, W]."""
-        ...
-
-
-@dataclass(frozen=True)
-class LearntSpace:
-    """A common latent space that is there before training, without biases.
-
-    image: [latent, image width], text: [latent, text width]: projections of the features of the whole.
-    log_scale: logarithm of the factor on cosines.
-    """
-
-    image: Tensor
-    text: Tensor
-    log_scale: float
-
-
-@dataclass(frozen=True)
-class Backend:
-    """Everything that the two back-ends do differently."""
-
-    image_encoder: ImageEncoder
-    text_encoder: TextEncoder
-    tokenizer: Tokenizer
-    latent: int  # width of the common latent space
-    dropout: float  # before the projections of the image side
-    normalisation: Normalisation | None = None  # of the pictures; None: that of the training faces
-    space: LearntSpace | None = None  # None: projections start at random
-    pretrained: tuple[str, ...] = ()  # how the names of parameters begin that do not start at random
-    pretrained_rate: float = 1.0  # their learning rate as a factor of that of the others
-
-
-MAPS = 3  # of the compact encoder's last stages, that the visibility is read from
-
-
-class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions around an identity (He et al., 2016), [N, C_in, H, W] -> [N, C, H/s, W/s]."""
-
-    def __init__(self, channels_in: int, channels: int, stride: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(channels_in, channels, 3, stride, 1, bias=False),
-            nn.BatchNorm2d(channels),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(channels, channels, 3, 1, 1, bias=False),
-            nn.BatchNorm2d(channels),
-        )
-        self.skip: nn.Module = nn.Identity()
-        if stride != 1 or channels_in != channels:
-            self.skip = nn.Sequential(nn.Conv2d(channels_in, channels, 1, stride, bias=False), nn.BatchNorm2d(channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply the block."""
-        return torch.relu(self.body(x) + self.skip(x))
-
-
-class AttentionBlock(nn.Module):
-    """Pre-norm transformer block whose queries may look at another sequence (Vaswani et al., 2017).
-
-    Self attention when `context` is the sequence itself; cross attention otherwise.
-    """
-
-    def __init__(self, width: int, heads: int, expansion: int = 2) -> None:
-        super().__init__()
-        self.norm_query = nn.LayerNorm(width)
-        self.norm_context = nn.LayerNorm(width)
-        self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
-        self.feed_forward = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, expansion * width), nn.GELU(), nn.Linear(expansion * width, width)
-        )
-
-    def forward(self, query: Tensor, context: Tensor, ignore: Tensor | None = None) -> Tensor:
-        """Query [N, Q, W], context [N, K, W], ignore bool [N, K] (True: not looked at) -> [N, Q, W]."""
-        keys = self.norm_context(context)
-        attended, _ = self.attention(self.norm_query(query), keys, keys, key_padding_mask=ignore, need_weights=False)
-        query = query + attended
-        changed: Tensor = query + self.feed_forward(query)
-        return changed
-
-
-class CompactImageEncoder(nn.Module):
-    """Faces [N, 1, S, S] -> local tokens [N, (S/8)^2, width], row by row over the grid, and one feature [N, width].
-
-    The attention block serves the whole face alone: local tokens that had already looked at each other would tell a
-    phrase about the mouth what the brows do.
-    """
-
-    channels = 1
-
-    def __init__(self, config: ModelConfig, size_px: int) -> None:
-        super().__init__()
-        stem = config.channels[0]
-        stages: list[nn.Module] = [
-            nn.Sequential(nn.Conv2d(1, stem, 3, 1, 1, bias=False), nn.BatchNorm2d(stem), nn.ReLU(inplace=True))
-        ]
-        channels_in = stem
-        for stage, (channels, count) in enumerate(zip(config.channels, config.blocks, strict=True)):
-            for block in range(count):
-                stages.append(ResidualBlock(channels_in, channels, 2 if stage and not block else 1))
-                channels_in = channels
-        self.stages = nn.Sequential(*stages)
-        self.stage_ends = tuple(int(end) for end in np.cumsum(config.blocks))[-MAPS:]
-        self.map_widths = config.channels[-MAPS:]
-        self.width = channels_in
-        self.grid = size_px // 2 ** (len(config.channels) - 1)
-        self.position = nn.Parameter(torch.zeros(1, self.width, self.grid, self.grid))
-        self.attention = AttentionBlock(self.width, config.heads)
-
-    def maps_of(self, faces: Tensor) -> list[Tensor]:
-        """The maps alone."""
-        features, maps = faces, []
-        for place, stage in enumerate(self.stages):
-            features = stage(features)
-            if place in self.stage_ends:
-                maps.append(features)
-        return maps
-
-    def forward(self, faces: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Encode. A size other than the configured one is allowed: positions are resampled to its grid."""
-        maps = self.maps_of(faces)
-        features = maps[-1]
-        position: Tensor = self.position
-        if features.shape[-1] != self.grid:
-            position = nn.functional.interpolate(position, size=features.shape[-2:], mode="bilinear")
-        tokens = (features + position).flatten(2).transpose(1, 2)
-        return tokens, self.attention(tokens, tokens).mean(1), maps
-
-
-class CompactTextEncoder(nn.Module):
-    """Token numbers [P, L] -> token features [P, L, width] and their mean [P, width].
-
-    Padding is neither looked at nor part of the mean, and its own features mean nothing.
-    """
-
-    def __init__(self, config: ModelConfig, vocabulary: int, pad: int) -> None:
-        super().__init__()
-        self.width = config.text_width
-        self.pad = pad
-        self.embedding = nn.Embedding(vocabulary, self.width)
-        self.position = nn.Parameter(torch.zeros(MAX_TOKENS, self.width))
-        nn.init.normal_(self.embedding.weight, std=0.1)
-        nn.init.normal_(self.position, std=0.02)
-        self.blocks = nn.ModuleList(AttentionBlock(self.width, config.text_heads) for _ in range(config.text_layers))
-        self.norm = nn.LayerNorm(self.width)
-
-    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Encode a padded batch of prompts."""
-        ignore = tokens == self.pad
-        x = self.embedding(tokens) + self.position[: tokens.shape[1]]
-        for block in self.blocks:
-            x = block(x, x, ignore)
-        features: Tensor = self.norm(x)
-        return features, mean_over(features, ~ignore[:, None])[:, 0]
-
-
-def mean_over(features: Tensor, chosen: Tensor) -> Tensor:
-    """Features [P, L, W], chosen bool [P, S, L] -> mean of the chosen tokens [P, S, W]; zeros where none is chosen."""
-    weights = chosen.to(features.dtype)
-    return weights @ features / weights.sum(-1, keepdim=True).clamp(min=1)
+MAX_LOG_SCALE = 4.6  # cosines count at most a hundredfold, as in CLIP
+HEAD_WIDTHS = (24, 40, 64)  # channels that the visibility head works with, by fineness of its maps
+HEAD_HIDDEN = 128
 
 
 class PhraseAlignment(nn.Module):
@@ -249,6 +60,52 @@ class MaskedPhraseHead(nn.Module):
         return self.log_scale.exp() * normalize(answer, dim=-1) @ phrases.T
 
 
+class VisibilityHead(nn.Module):
+    """Tells how visible each region of the face is, from the encoder's maps of several finenesses.
+
+    The coarse map says which part of a face is where and the fine ones show edges and textures, by which a hand is told
+    from a cheek. From fine to coarse each map is narrowed and added to what the finer ones gave; the last one is read
+    place by place, because crops are upright and framed alike.
+
+    Args:
+        widths: channels of the maps, the finest first.
+        grid: side of the last one.
+        regions: how many are told.
+    """
+
+    def __init__(self, widths: tuple[int, ...], grid: int, regions: int) -> None:
+        super().__init__()
+        own = HEAD_WIDTHS[-len(widths) :]
+        self.grid = grid
+        self.narrow = nn.ModuleList(_normed(wide, narrow, 1) for wide, narrow in zip(widths, own, strict=True))
+        self.down = nn.ModuleList(_normed(fine, coarse, 3) for fine, coarse in pairwise(own))
+        self.read = nn.Sequential(
+            nn.Flatten(),
+            nn.Dropout(0.2),
+            nn.Linear(own[-1] * grid**2, HEAD_HIDDEN),
+            nn.ReLU(inplace=True),
+            nn.Linear(HEAD_HIDDEN, regions),
+        )
+
+    def forward(self, maps: list[Tensor]) -> Tensor:
+        """Maps [N, width, H, W], the finest first -> logits [N, R]."""
+        found = torch.relu(self.narrow[0](maps[0]))
+        for narrow, down, coarser in zip(self.narrow[1:], self.down, maps[1:], strict=True):
+            found = torch.relu(narrow(coarser) + down(found))
+        if found.shape[-1] != self.grid:  # faces of another size than the configured one
+            found = nn.functional.interpolate(found, size=(self.grid, self.grid), mode="bilinear")
+        logits: Tensor = self.read(found)
+        return logits
+
+
+def _normed(channels_in: int, channels: int, side: int) -> nn.Sequential:
+    """A convolution of one or of three pixels' side, which halves the map then, and batch normalisation."""
+    stride = 2 if side == 3 else 1
+    return nn.Sequential(
+        nn.Conv2d(channels_in, channels, side, stride, side // 2, bias=False), nn.BatchNorm2d(channels)
+    )
+
+
 class _Reverse(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, strength: float) -> Tensor:
@@ -289,9 +146,6 @@ class ModalityAdversary(nn.Module):
         image_logits = self.layers(reverse_gradient(images, strength)).squeeze(-1)
         text_logits = self.layers(reverse_gradient(texts, strength)).squeeze(-1)
         return image_logits, text_logits
-
-
-MAX_LOG_SCALE = 4.6  # cosines count at most a hundredfold, as in CLIP
 
 
 @dataclass(frozen=True)

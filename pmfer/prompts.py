@@ -156,7 +156,7 @@ def face_prompt(shown: Sequence[float], dice: random.Random, mask_rate: float = 
     """One prompt of what a face shows: each unit with its probability, and what is at rest where nothing moves.
 
     Args:
-        shown: q(AU) of one face, [A] in 0..1 (geometry.phrase_targets).
+        shown: q(AU) of one face, [A] in 0..1 (losses.phrase_targets).
         dice: source of the draws.
         mask_rate: chance of each phrase to be dropped; at least one is if it is above 0.
     """

@@ -10,10 +10,10 @@ from pmfer.config import TrainConfig, read_config
 from pmfer.datasets import Faces, data_terms, load_faces, read_measured_faces, read_samples, read_training_faces
 from pmfer.errors import ConfigurationError
 from pmfer.export import export_bundle, read_crop_file
-from pmfer.landmark_file import FaceShapes, read_shapes, shapes_for, write_landmark_file
 from pmfer.landmarks import FaceMesh
 from pmfer.plots import ABLATION_FILE, draw_ablation
 from pmfer.robustness import measure_robustness, render_robustness
+from pmfer.shapes import FaceShapes, read_shapes, shapes_for, write_landmark_file
 from pmfer.train import train
 from pmfer.train_head import train_head
 

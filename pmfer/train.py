@@ -42,12 +42,11 @@ from pmfer.covers import REGIONS, cover_faces
 from pmfer.datasets import Faces, argmax_label, strict_label, vote_distribution
 from pmfer.datasets.load import pixel_statistics
 from pmfer.errors import TrainingError
-from pmfer.geometry import au_probability_table, phrase_targets
-from pmfer.landmark_file import FaceShapes
-from pmfer.losses import Batch, compute_losses
+from pmfer.losses import Batch, au_probability_table, compute_losses, phrase_targets
 from pmfer.metrics import accuracy
 from pmfer.model import Pmfer
 from pmfer.plots import CURVES_FILE, Row, draw_curves
+from pmfer.shapes import FaceShapes
 
 LOG_FILE = "metrics.jsonl"
 CURVES_EVERY_S = 60.0  # an epoch of a small run takes less time than its picture

@@ -23,9 +23,9 @@ from pmfer.config import ScheduleConfig, TrainConfig
 from pmfer.covers import REGIONS
 from pmfer.datasets import Faces
 from pmfer.errors import TrainingError
-from pmfer.landmark_file import FaceShapes
 from pmfer.losses import visibility_loss
-from pmfer.model import Pmfer
+from pmfer.model import Pmfer, VisibilityHead
+from pmfer.shapes import FaceShapes
 from pmfer.train import (
     LOG_FILE,
     append_row,
@@ -38,7 +38,6 @@ from pmfer.train import (
     parameter_groups,
     set_rates,
 )
-from pmfer.visibility_head import VisibilityHead
 
 LOOKED_FILE = "looked.pt"
 BATCH = 128  # faces looked at together

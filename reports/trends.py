@@ -26,9 +26,8 @@ from reports.findings import (
     stage_of,
 )
 from reports.measures import Concern, Measure, Rule, Thresholds
-from reports.statistics.bootstrap import day_intervals
 from reports.statistics.control_chart import ControlChart, Sensitivity, control_chart
-from reports.statistics.robust import Floats
+from reports.statistics.estimates import Floats, day_intervals
 
 CONCERN_SIGNS = {Concern.HIGHER: 1, Concern.LOWER: -1, Concern.EITHER: 0, Concern.NEITHER: 0}
 DAYS_OF_A_MIDDLE = 10  # fewer days have no middle 80 % worth telling from their whole range

@@ -90,11 +90,6 @@ class WardReport:
         return self.changed[: self.thresholds.alert_budget]
 
     @property
-    def also_changed(self) -> tuple[WardRow, ...]:
-        """The other patients with an open flag, in the same order: listed after them, never left out."""
-        return self.changed[self.thresholds.alert_budget :]
-
-    @property
     def shown(self) -> tuple[str, ...]:
         """Pseudonyms of the patients in the overview."""
         return tuple(sorted(row.patient_id for row in self.rows))

@@ -1,22 +1,122 @@
-"""Draw a person: the head by action units, on its shoulders, in a room, through a camera."""
+"""Draw a person: the head by action units, on its shoulders, in a room, through a camera.
+
+What rests of a head is prepared once, what moves is painted again for every instant.
+"""
 
 from collections.abc import Mapping
 
 import numpy as np
 from PIL import Image
 
-from simulator.appearance import Appearance
-from simulator.body import paint_body, paint_room
-from simulator.geometry import face_geometry
-from simulator.head import HeadPainter
-from simulator.light import lamp_direction
+from simulator.appearance import Appearance, Beard
+from simulator.camera import Picture, Sensor, to_image
+from simulator.covers import paint_hose, worn_layer
+from simulator.eyes import Brows, paint_eye
+from simulator.fields import Canvas, Field, ink, smoothstep, soften
+from simulator.geometry import JAW_HINGE_Y, MAX_JAW_CM, FaceGeometry, face_geometry
+from simulator.hair import Layer, glasses_layer, hair_layers, hairline_shade
+from simulator.mouth import add_lip_relief, lips_of, paint_mouth
 from simulator.pose import Pose, place_head
+from simulator.relief import add_moving_relief, edge_distance, lamp_direction, resting_relief, shade
 from simulator.scene import Cover
-from simulator.sensor import Picture, Sensor
-from simulator.worn import paint_hose
+from simulator.skin import beard_density, cut_folds, folds_of, resting_dents, skin_colour
+from simulator.surroundings import paint_body, paint_room
 
-_OVERSAMPLING = 1.0  # how much finer the head is painted than the frame shows it
+HALF_WIDTH_CM, TOP_CM, HANGING_CM = 9.2, -12.6, 15.4  # what the head's picture covers: beside, above, hair below
+_GLASSES_SEED = 5
+_RELIEF, _DENTS, _EDGE, _BEARD, _SKY, _RED = range(6)  # planes of the resting face; after red, green and blue
 _CLOSEST, _FINEST = 4.0, 24.0  # px per cm within which the painter's soft shapes keep their form
+
+
+class HeadPainter:
+    """Paints one person's head.
+
+    Args:
+        appearance: Who.
+        px_per_cm: Scale of the picture; about 10 suits a face of 200 px.
+        cover: An oxygen mask or a tube is painted onto the head; other covers are not its business.
+    """
+
+    def __init__(self, appearance: Appearance, px_per_cm: float, cover: Cover = Cover.NONE) -> None:
+        self.appearance = appearance
+        lowest = HANGING_CM if appearance.hair.style.hangs else appearance.shape.chin_y + MAX_JAW_CM + 0.2
+        width, height = round(2 * HALF_WIDTH_CM * px_per_cm), round((lowest - TOP_CM) * px_per_cm)
+        self.canvas = Canvas(-HALF_WIDTH_CM, TOP_CM, width, height, px_per_cm)
+        self._folds = folds_of(appearance, self.canvas)
+        self._brows = Brows(appearance, self.canvas)
+        behind, before = hair_layers(appearance, self.canvas)
+        self._resting = self._rest(before)
+        self._behind = to_image(behind.colour, behind.cover)
+        self._before = to_image(before.colour, before.cover)
+        if appearance.glasses:
+            glasses = glasses_layer(
+                appearance.shape, self.canvas, np.random.default_rng([appearance.seed, _GLASSES_SEED])
+            )
+            self._before.alpha_composite(to_image(glasses.colour, glasses.cover))
+        worn = worn_layer(cover, appearance, self.canvas)
+        if worn:
+            self._before.alpha_composite(to_image(worn.colour, worn.cover))
+
+    def paint(self, face: FaceGeometry, lamp: tuple[float, float, float]) -> Image.Image:
+        """The head as RGBA, transparent around it, lit from `lamp` (unit vector to the right, down, to the viewer)."""
+        look = self.appearance
+        rest = self._moved_by_jaw(face)
+        relief, dents = rest[_RELIEF].copy(), rest[_DENTS].copy()
+        add_moving_relief(relief, dents, face, look.shape, self.canvas, look.skin.lines)
+        cut_folds(dents, self._folds, face)
+        lips = lips_of(face, self.canvas)
+        add_lip_relief(relief, dents, lips, face, self.canvas)
+        tone = shade(relief, dents, self.canvas.px_per_cm, lamp, look.light, look.skin.shine)
+        tone *= rest[_SKY]
+        picture = tone * rest[_RED:]
+        if look.hair.beard is not Beard.NONE:
+            hair = (0.3 + 0.7 * tone) * ink(look.hair.brow_colour)
+            picture += rest[_BEARD] * (hair - picture)
+        self._paint_nostrils(picture, face)
+        for half in face.sides:
+            paint_eye(picture, half, look, self.canvas, face.gaze)
+            self._brows.paint(picture, half)
+        paint_mouth(picture, lips, face, look)
+        cover = np.minimum(np.maximum(rest[_EDGE] * self.canvas.px_per_cm + 0.5, 0.0), 1.0)
+        head = Image.alpha_composite(self._behind, to_image(picture, cover))
+        head.alpha_composite(self._before)
+        return head
+
+    def _rest(self, hair: Layer) -> Field:
+        """The planes of the resting face [8, H, W], see the indices above."""
+        look, canvas = self.appearance, self.canvas
+        edge, _ = edge_distance(look.shape, canvas)
+        relief = resting_relief(look, canvas)
+        hollows = np.clip(relief - soften(relief, round(1.1 * canvas.px_per_cm)), -0.6, 0.0)
+        sky = (1.0 + 0.75 * hollows) * (1.0 - hairline_shade(hair, canvas)) * look.camera.exposure
+        dents = resting_dents(look, canvas, self._folds)
+        planes = [relief, dents, edge, beard_density(look, canvas), sky, *skin_colour(look, canvas)]
+        return np.stack(planes).astype(np.float32)
+
+    def _moved_by_jaw(self, face: FaceGeometry) -> Field:
+        """The resting planes with the lower face stretched downwards."""
+        if face.jaw <= 0.01:
+            return self._resting
+        canvas = self.canvas
+        first = int((JAW_HINGE_Y - canvas.top) * canvas.px_per_cm)
+        y = canvas.whole.y[first:, 0]
+        row = np.clip((face.skin_source(y) - canvas.top) * canvas.px_per_cm - 0.5, 0, canvas.height - 1.001)
+        above = row.astype(np.intp)
+        part = (row - above).astype(np.float32)[:, None]
+        moved = self._resting.copy()
+        lower = self._resting[:, above]
+        moved[:, first:] = lower + part * (self._resting[:, above + 1] - lower)
+        return moved
+
+    def _paint_nostrils(self, picture: Field, face: FaceGeometry) -> None:
+        shape = self.appearance.shape
+        for half in face.sides:
+            x = half.side * (0.68 * shape.nose_width + 0.5 * half.flare)
+            y = shape.nose_length - 0.02 - 0.75 * half.nostril
+            window = self.canvas.window(x - 1.0, y - 0.7, x + 1.0, y + 0.7)
+            tilt = 0.35 * half.side * (window.x - x)
+            hole = np.exp(-(((window.x - x) / (0.42 + 0.4 * half.flare)) ** 2) - ((window.y - y - tilt) / 0.22) ** 2)
+            picture[:, *window.at] *= 1.0 - 0.85 * smoothstep(0.15, 0.8, hole)
 
 
 class Person:
@@ -30,7 +130,7 @@ class Person:
     """
 
     def __init__(self, appearance: Appearance, size: tuple[int, int], rest: Pose, cover: Cover = Cover.NONE) -> None:
-        scale = float(np.clip(rest.px_per_cm(size[1]) * _OVERSAMPLING, _CLOSEST, _FINEST))
+        scale = float(np.clip(rest.px_per_cm(size[1]), _CLOSEST, _FINEST))
         self.appearance = appearance
         self._painter = HeadPainter(appearance, scale, cover)
         self._body = paint_body(appearance, rest, size)

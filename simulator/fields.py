@@ -131,3 +131,16 @@ def cloud(rng: np.random.Generator, width: int, height: int, grain: tuple[float,
     rough = Image.fromarray(rng.standard_normal(cells).astype(np.float32))
     smooth = np.asarray(rough.resize((width, height), Image.Resampling.BICUBIC))
     return np.asarray((smooth - smooth.mean()) / (smooth.std() + 1e-6), np.float32)
+
+
+def soften(field: Field, radius_px: int) -> Field:
+    """Blur by two passes of a running mean along both axes."""
+    size = 2 * radius_px + 1
+    for axis in (0, 1, 0, 1):
+        pad = [(radius_px + 1, radius_px) if k == axis else (0, 0) for k in (0, 1)]
+        total = np.cumsum(np.pad(field, pad, mode="edge"), axis=axis, dtype=np.float64)
+        count = field.shape[axis]
+        field = ((total.take(range(size, size + count), axis) - total.take(range(count), axis)) / size).astype(
+            np.float32
+        )
+    return field

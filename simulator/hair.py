@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulator.appearance import Appearance, HairStyle, Shape
-from simulator.fields import Canvas, Field, cloud, curve, ink, smoothstep
+from simulator.fields import Canvas, Field, cloud, curve, ink, smoothstep, soften
 from simulator.relief import CRANIUM_Y, edge_distance
-from simulator.skin import soften
 
 _HAIR_SEED = 3
 

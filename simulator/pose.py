@@ -29,6 +29,12 @@ class Pose:
         return self.size * height_px / FACE_HEIGHT_CM
 
 
+def frame_canvas(pose: Pose, size: tuple[int, int]) -> Canvas:
+    """The whole frame as a canvas in centimetres of a head at `pose`."""
+    scale = pose.px_per_cm(size[1])
+    return Canvas(-pose.x * size[0] / scale, -pose.y * size[1] / scale, size[0], size[1], scale)
+
+
 def place_head(picture: Image.Image, head: Image.Image, canvas: Canvas, pose: Pose) -> None:
     """Draw `head` (RGBA, a raster of `canvas`, face from the front) into `picture` (RGB), in place.
 

@@ -1,16 +1,19 @@
-"""The face as a relief: how far the skin stands out towards the viewer, at rest and moved. Light then does the shading.
+"""The face as a relief: how far the skin stands out towards the viewer, at rest and moved, and how light falls on it.
 
-Heights are cm. Creases lie in a second field, the dents; see `simulator.folds`.
+Heights are cm. Creases lie in a second field, the dents; see `simulator.skin`. There is one soft lamp and the light of
+the room; gloss is added, and the shade of folds and hollows.
 """
 
 import numpy as np
 
-from simulator.appearance import Appearance, Shape
+from simulator.appearance import Appearance, Light, Shape
 from simulator.fields import Canvas, Field, crease, curve
 from simulator.geometry import LEFT, RIGHT, FaceGeometry, HalfFace
 
 CRANIUM_Y = -11.0  # top of the skull
 _CENTRE_Y = 0.4  # the outline is a radius around this point of the middle line
+_DENT_DEPTH_CM = 0.16  # of a crease of strength 1
+_WRAP = 0.35  # how far the lamp, being large, reaches round the edge of its own shadow
 
 
 def edge_distance(shape: Shape, canvas: Canvas) -> tuple[Field, Field]:
@@ -141,3 +144,44 @@ def _add_nasolabial(
         pit = (half.side * (corner_x + 0.42), corner_y + 0.02)
         canvas.add_bump(dents, pit, (0.2, 0.42), 1.3 * half.dimple)
         canvas.add_bump(relief, (pit[0] + half.side * 0.55, pit[1]), (0.4, 0.6), 0.25 * half.dimple)
+
+
+def lamp_direction(light: Light, yaw_deg: float = 0.0, pitch_deg: float = 0.0) -> tuple[float, float, float]:
+    """Unit vector from the face towards the lamp (right, down, viewer), seen from a head that is turned."""
+    azimuth = np.radians(light.azimuth_deg - yaw_deg)
+    elevation = np.radians(light.elevation_deg - pitch_deg)
+    across, up = np.sin(azimuth) * np.cos(elevation), np.sin(elevation)
+    return float(across), float(-up), float(np.sqrt(max(1.0 - across**2 - up**2, 0.05)))
+
+
+def shade(
+    relief: Field, dents: Field, px_per_cm: float, lamp: tuple[float, float, float], light: Light, shine: float
+) -> Field:
+    """Brightness of a white surface, about 0.1 in the deepest shade to 1 facing the lamp.
+
+    Args:
+        relief: Height in cm, float32 [H, W].
+        dents: Crease depth, float32 [H, W].
+        px_per_cm: Scale of the raster.
+        lamp: Unit vector from `lamp_direction`.
+        light: Share of ambient light.
+        shine: Gloss of the skin, 0..1.
+    """
+    height = relief - _DENT_DEPTH_CM * dents
+    across, down = np.zeros_like(height), np.zeros_like(height)
+    np.subtract(height[:, 2:], height[:, :-2], out=across[:, 1:-1])
+    np.subtract(height[2:], height[:-2], out=down[1:-1])
+    across *= 0.5 * px_per_cm
+    down *= 0.5 * px_per_cm
+    facing = 1.0 / np.sqrt(across * across + down * down + 1.0)
+    lit = (lamp[2] - lamp[0] * across - lamp[1] * down) * facing
+    diffuse = np.maximum((lit + _WRAP) / (1.0 + _WRAP), 0.0)
+    diffuse *= 0.35 + 0.65 * diffuse
+    room = (0.80 + 0.25 * down * facing) * (0.55 + 0.45 * facing)  # brighter from above, darker towards the rim
+    tone = light.ambient * room + (1.15 - 0.75 * light.ambient) * diffuse
+    tone /= 1.0 + 0.75 * np.maximum(dents, 0.0)
+    if shine:
+        gloss = np.maximum(lit * facing - 0.55, 0.0)
+        tone += (0.55 * shine) * gloss * gloss
+    result: Field = tone
+    return result

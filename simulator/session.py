@@ -14,15 +14,13 @@ from PIL import Image
 
 from pmfer.pain import ASLEEP_S
 from simulator.appearance import Appearance, sample_appearance
-from simulator.bed import paint_bed, paint_blanket
-from simulator.body import paint_room
-from simulator.cover import blanket, hand
+from simulator.camera import Picture, Sensor, write_video
+from simulator.covers import blanket, hand
 from simulator.face import Person
 from simulator.pose import Pose
 from simulator.scene import SITTING_UP, Cover, Scene, View
 from simulator.script import Manner, Script, write_script
-from simulator.sensor import Picture, Sensor
-from simulator.video import write_video
+from simulator.surroundings import paint_bed, paint_blanket, paint_room
 
 _DARK_SHARE = 0.09  # of the display values that are left when the lamp is off
 _LEFT_SHARE = 0.7  # of the pictures' bytes that are left of a file cut short

@@ -47,18 +47,18 @@ RESERVED = {
 # what the parts of flows may import of flows, besides themselves
 INSIDE_FLOWS: dict[str, set[str]] = {
     "flows.settings": set(),
-    "flows.sources": {"flows.csv_table", "flows.data_folder"},
+    "flows.sources": {"flows.data_folder", "flows.plain_text"},
     "flows.privacy": {
-        *("flows.csv_table", "flows.data_folder", "flows.printing", "flows.report"),
-        *("flows.settings", "flows.sources", "flows.writing"),
+        *("flows.data_folder", "flows.plain_text", "flows.printing", "flows.report"),
+        *("flows.settings", "flows.sources", "flows.warehouse_access"),
     },
     "flows.monitoring": {
-        *("flows.data_folder", "flows.logs", "flows.outcome", "flows.process", "flows.proxies"),
-        *("flows.request", "flows.settings", "flows.warehouse_address"),
+        *("flows.data_folder", "flows.environment", "flows.logs", "flows.outcome"),
+        *("flows.request", "flows.settings", "flows.warehouse_access"),
     },
     "flows.plan": {"flows.job", "flows.sources"},
-    "flows.report": {"flows.data_folder", "flows.findings", "flows.printing", "flows.writing"},
-    "flows.findings": {"flows.data_folder", "flows.sources", "flows.writing"},
+    "flows.report": {"flows.data_folder", "flows.findings", "flows.printing", "flows.warehouse_access"},
+    "flows.findings": {"flows.data_folder", "flows.plain_text", "flows.sources", "flows.warehouse_access"},
 }
 
 

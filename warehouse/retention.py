@@ -12,7 +12,7 @@ import polars as pl
 
 from warehouse import audit
 from warehouse.personal import Keys, delete_rows, personal_tables, scorings_of
-from warehouse.sql import registered
+from warehouse.sql import changed, registered
 from warehouse.transaction import transaction
 
 # They have an age of their own, beside that of the session that they name.
@@ -139,9 +139,9 @@ def _delete_expired(connection: duckdb.DuckDBPyConnection, retention: Retention,
     if retention.sessions is not None:
         keys = _keys_before(connection, first_day_kept(today, retention.sessions))
         counts |= delete_rows(connection, tables, keys)
-        counts["patients"] = _delete(connection, _DELETE_PATIENTS_WITHOUT_SESSIONS)
-        counts["daily_values"] = _delete(connection, _DELETE_DAILY_VALUES_WITHOUT_SESSIONS)
-        counts["accepted_levels"] = _delete(connection, _DELETE_LEVELS_WITHOUT_SESSIONS)
+        counts["patients"] = changed(connection, _DELETE_PATIENTS_WITHOUT_SESSIONS, {})
+        counts["daily_values"] = changed(connection, _DELETE_DAILY_VALUES_WITHOUT_SESSIONS, {})
+        counts["accepted_levels"] = changed(connection, _DELETE_LEVELS_WITHOUT_SESSIONS, {})
     if retention.frames is not None:
         keys = _keys_before(connection, first_day_kept(today, retention.frames))
         names = [name for (name,) in connection.execute(_FRAME_TABLES).fetchall()]
@@ -154,7 +154,7 @@ def _delete_expired(connection: duckdb.DuckDBPyConnection, retention: Retention,
         ("findings", retention.reports),
     ):
         if days is not None:
-            counts[name] = _delete(connection, _DELETE_BEFORE[name], day=first_day_kept(today, days))
+            counts[name] = changed(connection, _DELETE_BEFORE[name], {"day": first_day_kept(today, days)})
     counts["audit_subjects"] = _forget_subjects(connection)
     return {name: counts[name] for name in sorted(counts) if counts[name]}
 
@@ -178,8 +178,3 @@ def _keys_before(connection: duckdb.DuckDBPyConnection, day: date) -> Keys:
     rows = connection.execute(_SESSIONS_BEFORE, {"day": day}).fetchall()
     sessions = tuple(session_id for (session_id,) in rows)
     return Keys(session_id=sessions, scoring_id=scorings_of(connection, sessions))
-
-
-def _delete(connection: duckdb.DuckDBPyConnection, statement: str, **values: date) -> int:
-    ((count,),) = connection.execute(statement, values).fetchall()
-    return int(count)

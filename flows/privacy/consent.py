@@ -10,11 +10,10 @@ from typing import Annotated, Self
 import polars as pl
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError, model_validator
 
-from flows.csv_table import read_csv
 from flows.data_folder import DataFolder
-from flows.privacy.consent_inbox import hand_over
+from flows.plain_text import read_csv
 from flows.sources.sidecar import Identifier
-from flows.writing import record_reading, writing
+from flows.warehouse_access import hand_over_consents, record_reading, writing
 from pmfer.errors import ConfigurationError, WarehouseBusyError
 from warehouse import queries
 from warehouse.address import Address
@@ -63,7 +62,7 @@ def import_consents(data: DataFolder, warehouse: Address, file: Path) -> str:
     try:
         changed, passed_over = _record(data, warehouse, consents)
     except WarehouseBusyError:
-        hand_over(data, warehouse.key, consents)
+        hand_over_consents(data, warehouse.key, consents)
         try:  # it may have come to an end without looking
             changed, passed_over = _record(data, warehouse, consents)
         except WarehouseBusyError:

@@ -18,6 +18,7 @@ from typing import Any
 import duckdb
 
 from flows.data_folder import DataFolder
+from flows.plain_text import printable
 from flows.printing import Printing, printing_of
 from flows.privacy.file_search import holds
 from flows.privacy.name_map import read_names, remove_name
@@ -33,9 +34,8 @@ from flows.privacy.patient_files import (
 )
 from flows.privacy.ward_again import renew_reports, renew_ward, stale_reports, stale_wards, ward_files
 from flows.settings import read_settings
-from flows.sources.names import printable
 from flows.sources.sidecar import MANIFEST
-from flows.writing import require_existing, writing
+from flows.warehouse_access import require_existing, writing
 from pmfer.errors import ConfigurationError, WarehouseError
 from warehouse import audit, erasure
 from warehouse.address import Address

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import polars as pl
 
-from flows.csv_table import delimiter_of
+from flows.plain_text import delimiter_of
 from pmfer.errors import ReportError
 from warehouse.private_file import private_draft
 

@@ -16,8 +16,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from flows.csv_table import delimiter_of, read_csv
 from flows.data_folder import DataFolder
+from flows.plain_text import delimiter_of, read_csv
 from flows.printing import SUFFIXES
 from flows.privacy.file_search import files_below, holds, is_database, is_locked
 from flows.privacy.ward_again import is_ward_file

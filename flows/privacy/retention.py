@@ -8,7 +8,7 @@ import duckdb
 
 from flows.data_folder import DataFolder
 from flows.settings import Settings
-from flows.writing import require_existing, writing
+from flows.warehouse_access import require_existing, writing
 from pmfer.errors import ConfigurationError
 from reports.daily import daily_values
 from reports.data import ReportReader

@@ -5,7 +5,7 @@ SOURCE/YYYY-MM-DD/NAME.json    its sidecar
 SOURCE/YYYY-MM-DD/manifest.csv instead of sidecars, a line per recording
 SOURCE/YYYY-MM-DD/NAME.done    marks the recording as complete, if the source is set up so
 
-Hidden files are skipped. flows.sources.names says how names are compared and shown.
+Hidden files are skipped. flows.sources.names says how names are compared, flows.plain_text how they are shown.
 """
 
 import time
@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from flows.plain_text import is_plain, printable
 from flows.sources.location import Entry, Location, SourceReadError
-from flows.sources.names import SIDECAR_SUFFIX, is_hidden, is_plain, is_video, printable, same_name, stem, suffix
+from flows.sources.names import SIDECAR_SUFFIX, is_hidden, is_video, same_name, stem, suffix
 from flows.sources.recordings import NightListing, QuarantinedSession, Recording, Unready
 from flows.sources.sidecar import MANIFEST, Sidecar, checked, read_manifest, read_sidecar
 from flows.sources.source import Source, SourceGoneError, SourceState, open_and_look, require_there

@@ -1,8 +1,7 @@
-"""Names of files in the source: which are the same, hidden or those of recordings, and how they are shown.
+"""Names of files in the source: which are the same, hidden or those of recordings.
 
 Names are compared in Unicode's composed form (NFC). macOS writes the letter ü as two characters (NFD) where Linux and
-Windows write one: to people both are the same name. A file is opened by the name that it has in the source. Names, and
-messages that quote them, may hold anything: in lines of ours they are escaped.
+Windows write one: to people both are the same name. A file is opened by the name that it has in the source.
 """
 
 import unicodedata
@@ -18,7 +17,6 @@ _VIDEO_KINDS = (
 VIDEO_SUFFIXES = frozenset(f".{kind}" for kind in _VIDEO_KINDS.split())
 SIDECAR_SUFFIX = ".json"
 HIDDEN_PREFIXES = (".", "~$")  # hidden files and copies under way; what Office opens
-MAX_CHARACTERS = 300  # of a name or message in a line; a longer one was made on purpose
 
 
 def same_name(name: str) -> str:
@@ -52,30 +50,3 @@ def lookalikes(ids: Iterable[str]) -> list[tuple[str, ...]]:
     for identifier in ids:
         groups[same_name(identifier).casefold()].add(identifier)
     return sorted(tuple(sorted(group)) for group in groups.values() if len(group) > 1)
-
-
-def escaped(text: str, keep: str = "") -> str:
-    r"""Escape everything in `text` that a terminal or a log could obey.
-
-    Control characters, line breaks, marks that turn the direction of writing, and bytes that are no UTF-8 (which Python
-    keeps as surrogates) become `\xNN` or `\uNNNN`, except for the characters to `keep`.
-    """
-    return "".join(c if c.isprintable() or c in keep else _escaped(c) for c in text)
-
-
-def printable(text: str) -> str:
-    """Escape `text`, put it on one line, and cut it if it is too long."""
-    kept = escaped(text)
-    return kept if len(kept) <= MAX_CHARACTERS else f"{kept[:MAX_CHARACTERS]}..."
-
-
-def is_plain(name: str) -> bool:
-    """Whether a file's name can stand in tables and lines as it is."""
-    return name.isprintable() and len(name) <= MAX_CHARACTERS
-
-
-def _escaped(character: str) -> str:
-    code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8, see os.fsdecode
-        return f"\\x{code - 0xDC00:02x}"
-    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"

@@ -22,10 +22,10 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from flows.csv_table import read_csv
 from flows.data_folder import WARD
+from flows.plain_text import is_plain, printable, read_csv
 from flows.sources.location import Location, SourceReadError
-from flows.sources.names import is_hidden, is_plain, printable, same_name
+from flows.sources.names import is_hidden, same_name
 from pmfer.errors import QuarantineReason, SessionError
 from warehouse.records import Situation
 

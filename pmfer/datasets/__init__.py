@@ -1,12 +1,18 @@
 """Data sets of labelled faces behind one interface: numpy, polars and Pillow, no torch. See docs/training.md.
 
 `read_samples` gives the labels of a data set and where its pictures lie (`Samples`); `load_faces` reads the pictures
-for training (`Faces`). Each data set has a module that states its protocol.
+for training (`Faces`). The protocol of each data set is stated in `ferplus`, `published` or `manifest`.
 """
 
-from pmfer.datasets.ferplus import read_ferplus
-from pmfer.datasets.kinds import KINDS, data_terms, read_measured_faces, read_samples, read_training_faces
-from pmfer.datasets.load import load_faces
+from pmfer.datasets.load import (
+    KINDS,
+    data_terms,
+    load_faces,
+    read_ferplus,
+    read_measured_faces,
+    read_samples,
+    read_training_faces,
+)
 from pmfer.datasets.pictures import PictureError, PictureSource, Unreadable, read_pictures
 from pmfer.datasets.samples import (
     SPLITS,

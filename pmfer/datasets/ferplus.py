@@ -12,20 +12,26 @@ Votes: neutral, happiness, surprise, sadness, anger, disgust, fear, contempt, un
 Splits: Training is train, PublicTest valid, PrivateTest test. Rows without a picture name were left out by FERPlus.
 Metric: accuracy, strict majority or argmax (pmfer/datasets/samples.py). Licence: labels MIT (microsoft/FERPlus); the
 pictures were collected from the web for the FER2013 challenge and have none: research use only.
+
+`make_ferplus` makes that Parquet file from the two files that are published: FER2013's pictures, `fer2013.csv` of the
+challenge on Kaggle (columns emotion, pixels, Usage), and FERPlus's votes, `fer2013new.csv` from
+github.com/microsoft/FERPlus (Usage, Image name and ten counts of votes).
 """
 
 import csv
+import io
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+from PIL import Image
 
 from pmfer.datasets import manifest
-from pmfer.datasets.load import load_faces
 from pmfer.datasets.pictures import PictureSource
-from pmfer.datasets.samples import VOTE_COLUMNS, Faces, Samples
+from pmfer.datasets.samples import VOTE_COLUMNS, Samples
 from pmfer.errors import TrainingError
 
 TITLE = "FERPlus"
@@ -38,6 +44,8 @@ FOLDERS = {"FER2013Train": "train", "FER2013Valid": "valid", "FER2013Test": "tes
 USAGES = {"Training": "train", "PublicTest": "valid", "PrivateTest": "test"}
 VOTES_FILE, PIXELS_FILE, LABEL_FILE = "fer2013new.csv", "fer2013.csv", "label.csv"
 SIDE = 48
+# Subsets of Wang et al. 2020, whose lists are published elsewhere: unknown here, and nothing belongs to them.
+SUBSETS = ("occlusion", "pose30", "pose45")
 
 
 def is_here(path: Path) -> bool:
@@ -64,22 +72,6 @@ def read(path: Path) -> Samples:
         return _read_folders(folder) if has_folders else read_csv(folder / VOTES_FILE, folder / PIXELS_FILE)
     samples = manifest.read(path)
     return replace(samples, title=f"{TITLE} ({path.name})", cropped=True)
-
-
-def read_ferplus(path: Path, split: str) -> Faces:
-    """Read one split (`train`, `valid` or `test`) of FERPlus in Parquet, 48 x 48 grey; see docs/training.md.
-
-    Raises:
-        TrainingError: the file is missing, no Parquet, lacks a column or the split.
-    """
-    try:
-        missing = set(FERPLUS_COLUMNS) - set(pl.read_parquet_schema(path))
-        reason = f"no column {', '.join(sorted(missing))}" if missing else ""
-    except (OSError, pl.exceptions.PolarsError) as error:
-        reason = str(error).splitlines()[0]
-    if reason:
-        raise TrainingError(f"{path}: not a FERPlus Parquet file ({reason}); see docs/training.md")
-    return load_faces(read(path).in_split(split), SIDE, 1)
 
 
 def _read_folders(root: Path) -> Samples:
@@ -139,3 +131,62 @@ def _pixels(text: str, name: str, path: Path) -> PictureSource:
     except (ValueError, OverflowError, AttributeError):
         raise TrainingError(f"{path}: {name} has not {SIDE} x {SIDE} pixels of 0 to 255") from None
     return PictureSource(picture)
+
+
+@dataclass(frozen=True)
+class MadeFerplus:
+    """What was written."""
+
+    rows: int
+    by_split: dict[str, int]
+    duplicates: int  # pictures of valid and test that are pixel-identical to one of train
+    dropped: int  # rows whose name is not unique
+
+
+def make_ferplus(pixels: Path, votes: Path | None, out: Path) -> MadeFerplus:
+    """Write the Parquet file that `pmfer.datasets.ferplus` reads.
+
+    Args:
+        pixels: `fer2013.csv`, or the folder of both files.
+        votes: `fer2013new.csv`; None: in the same folder as `pixels`.
+        out: Parquet file to write.
+
+    Raises:
+        TrainingError: a file is missing or malformed, they do not belong together, or `out` cannot be written.
+    """
+    if pixels.is_dir():
+        pixels, votes = pixels / PIXELS_FILE, votes or pixels / VOTES_FILE
+    samples = read_csv(votes or pixels.with_name(VOTES_FILE), pixels)
+    often = {name for name, count in Counter(samples.names).items() if count > 1}
+    kept = [row for row, name in enumerate(samples.names) if name not in often]
+    pictures = [np.asarray(samples.sources[row].content) for row in kept]
+    splits = [samples.splits[row] for row in kept]
+    of_train = {picture.tobytes() for split, picture in zip(splits, pictures, strict=True) if split == "train"}
+    duplicate = [
+        split != "train" and picture.tobytes() in of_train for split, picture in zip(splits, pictures, strict=True)
+    ]
+    table = pl.DataFrame(
+        {
+            "name": [Path(samples.names[row]).stem for row in kept],
+            "split": splits,
+            "image": [_png(picture) for picture in pictures],
+            "votes": samples.votes[kept],
+            **dict.fromkeys(SUBSETS, [None] * len(kept)),
+            "duplicate_of_train": duplicate,
+        },
+        schema_overrides={
+            "votes": pl.Array(pl.UInt8, len(VOTE_COLUMNS)),
+            **dict.fromkeys(SUBSETS, pl.Boolean),
+        },
+    )
+    try:
+        table.select(FERPLUS_COLUMNS).write_parquet(out)
+    except OSError as error:
+        raise TrainingError(f"{out}: cannot be written ({error.strerror or error}); choose another --out") from None
+    return MadeFerplus(len(kept), dict(Counter(table["split"])), sum(duplicate), len(samples.names) - len(kept))
+
+
+def _png(picture: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, "PNG")
+    return stream.getvalue()

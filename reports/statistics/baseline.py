@@ -5,8 +5,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from reports.measures import Thresholds
-from reports.statistics.autocorrelation import equivalent_days, shrunk_phi, spread_shortfall, variance_of_mean
-from reports.statistics.robust import CENTRE_EFFICIENCY, QN_EFFICIENCY, Bools, Floats, Ints, centre_and_spread
+from reports.statistics.estimates import (
+    CENTRE_EFFICIENCY,
+    QN_EFFICIENCY,
+    Bools,
+    Floats,
+    Ints,
+    centre_and_spread,
+    equivalent_days,
+    shrunk_phi,
+    spread_shortfall,
+    variance_of_mean,
+)
 
 
 @dataclass
@@ -63,7 +73,7 @@ class GrowingBaseline:
         return taken
 
     def estimate(self, thresholds: Thresholds) -> None:
-        """Estimate anew where the days changed and there are enough of them; formulas in robust and autocorrelation."""
+        """Estimate anew where the days changed and there are enough of them; formulas in estimates."""
         rows = self.stale & (self.count >= thresholds.min_baseline_days)
         self.stale &= ~rows
         for count in np.unique(self.count[rows]).tolist():

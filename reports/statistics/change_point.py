@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 
 from reports.measures import Thresholds
-from reports.statistics.autocorrelation import equivalent_days, variance_of_mean
 from reports.statistics.baseline import DaysToLearn, GrowingBaseline
-from reports.statistics.robust import Floats, Ints
+from reports.statistics.estimates import Floats, Ints, equivalent_days, variance_of_mean
 
 EXPECTED_STEP = 2.5  # spreads: how large changes are before anything is known of them; it keeps small old ones at bay
 

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from reports.measures import Thresholds
-from reports.statistics.autocorrelation import next_ewma_variance
 from reports.statistics.baseline import DaysToLearn, GrowingBaseline
 from reports.statistics.change_point import lasting_change
 from reports.statistics.episodes import Episodes, JudgedDay, Record
-from reports.statistics.robust import Bools, Floats, Ints, from_even, to_even
+from reports.statistics.estimates import Bools, Floats, Ints, from_even, next_ewma_variance, to_even
 
 
 @dataclass(frozen=True)

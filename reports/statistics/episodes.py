@@ -14,7 +14,7 @@ import numpy.typing as npt
 from reports.measures import Thresholds
 from reports.statistics.baseline import DaysToLearn, GrowingBaseline
 from reports.statistics.change_point import Onset, onset_of_step
-from reports.statistics.robust import Bools, Floats, Ints
+from reports.statistics.estimates import Bools, Floats, Ints
 
 Record = defaultdict[str, list[npt.NDArray[Any]]]  # columns of the chart by the name of its field
 

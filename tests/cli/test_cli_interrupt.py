@@ -16,7 +16,7 @@ NIGHT = date(2026, 3, 2)
 # A command that starts a process and waits; interrupted, it ends or begins something that takes for ever.
 PROGRAM = """
 import subprocess, sys, time
-from cli.interrupt import ended_by_signals
+from cli.app import ended_by_signals
 with ended_by_signals(lambda: print("interrupted", file=sys.stderr, flush=True)):
     child = ["-c", "import time; print('up', flush=True); time.sleep(600)"]
     subprocess.Popen([sys.executable, *child], start_new_session=True)

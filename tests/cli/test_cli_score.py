@@ -16,8 +16,8 @@ from cli.app import main
 from cli.score import output_stem
 from inference.video import open_video
 from simulator.appearance import sample_appearance
+from simulator.camera import write_video
 from simulator.face import draw_face
-from simulator.video import write_video
 
 NAMES = ["[bed3] a.mp4", "[bold]:smile:.mp4", "x\x1b[31my.mp4", os.fsdecode(b"caf\xe9.mp4"), "l" * 251 + ".mp4"]
 

@@ -19,10 +19,9 @@ from privacy_folder import file_of, lake_of
 from warehouse_copies import copy_warehouse
 
 from cli.app import main
-from cli.sql_prompt import run_prompt
-from flows.console import PlainConsole
-from flows.csv_table import plain
+from cli.sql import run_prompt
 from flows.data_folder import DataFolder
+from flows.plain_text import PlainConsole, plain
 from warehouse.address import Address, FileAddress, LakeAddress
 from warehouse.connection import open_writer
 from warehouse.publish import publish

@@ -11,7 +11,7 @@ from flows.scoring import ScoredSession, StagedSession, pull_session, score_sess
 from flows.sources.discovery import list_night
 from flows.sources.recordings import QuarantinedSession
 from flows.staging import staging_folder
-from flows.writing import writing
+from flows.warehouse_access import writing
 from inference.process import ScoringProcess
 from warehouse import quarantine
 

@@ -17,12 +17,12 @@ from warehouse_copies import move_lake
 from flows.data_folder import DataFolder
 from flows.printing import Printing
 from flows.report import render_by_hand
-from flows.writing import record_reading, writing
+from flows.warehouse_access import record_reading, writing
 from pmfer.errors import QuarantineReason
 from pmfer.frame_row import FRAME_SCHEMA, SCORE_COLUMNS
 from pmfer.pain import with_pain_activity
 from reports import Format
-from reports.recipients import Recipient
+from reports.write import Recipient
 from warehouse import quarantine, runs, store
 from warehouse.address import Address, FileAddress, LakeAddress
 from warehouse.consent import Consent, record_consents

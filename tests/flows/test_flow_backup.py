@@ -19,7 +19,7 @@ from flows.backup import MANIFEST_FILE, back_up, make_backup, read_backup, requi
 from flows.data_folder import DataFolder
 from flows.settings import Settings
 from flows.verify import verify_logs
-from flows.writing import writing
+from flows.warehouse_access import writing
 from pmfer.errors import ConfigurationError, WarehouseError
 from warehouse.consent import read_register
 

@@ -19,7 +19,7 @@ from flows.privacy.consent import import_consents, read_consents
 from flows.request import RunRequest
 from flows.sources.discovery import list_night
 from flows.unfinished import nights_to_come_back_to
-from flows.writing import writing
+from flows.warehouse_access import writing
 from pmfer.errors import ConfigurationError, QuarantineReason, SessionError
 from warehouse import erasure, quarantine
 from warehouse.consent import read_register
@@ -90,15 +90,15 @@ HOLDER = """
 import sys
 from pathlib import Path
 from privacy_folder import file_of
-from flows.privacy.consent_inbox import take_over
+from flows.warehouse_access import take_over_consents
 from flows.data_folder import DataFolder
-from flows.writing import writing
+from flows.warehouse_access import writing
 data = DataFolder(Path(sys.argv[1]))
 with writing(data, file_of(data)) as writer:
     connection = writer.connection
     print("open", flush=True)
     sys.stdin.readline()
-    print(take_over(connection, data, None), flush=True)
+    print(take_over_consents(connection, data, None), flush=True)
     sys.stdin.readline()
 """
 

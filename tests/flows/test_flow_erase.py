@@ -33,7 +33,7 @@ from flows.privacy.name_map import read_names
 from flows.privacy.patient_files import require_idle
 from flows.report import render_by_hand
 from flows.verify import verify_logs
-from flows.writing import writing
+from flows.warehouse_access import writing
 from pmfer.errors import ConfigurationError
 from reports import document
 from warehouse import migrate
@@ -154,8 +154,8 @@ def test_ward_overviews_that_showed_the_patient_are_rendered_again(ward: DataFol
         recorded = reader.execute("SELECT count(*) FROM reports WHERE kind = 'ward'").fetchall()
     assert recorded == [(len(DAYS),)]
     for day in DAYS:  # the overview of the second day draws the weeks before it, so the patient was in it too
-        assert erased.ward_report(day).read_bytes() != ward.ward_report(day).read_bytes()
-        with pikepdf.open(erased.ward_report(day)) as pdf:
+        assert (erased.reports(day) / "ward.pdf").read_bytes() != (ward.reports(day) / "ward.pdf").read_bytes()
+        with pikepdf.open(erased.reports(day) / "ward.pdf") as pdf:
             assert pdf.pages
         with pikepdf.open(erased.reports(day) / "for-night-team" / "ward.pdf", password=PASSWORD) as pdf:
             assert pdf.pages
@@ -178,7 +178,7 @@ def test_a_missing_password_is_named_before_anything_is_removed(
     (tmp_path / "night-team.password").unlink()
     with pytest.raises(ConfigurationError, match=r"night-team\.password cannot be read"):
         erase(data)
-    assert data.patient_report(PATIENT, DAY).exists()
+    assert (data.reports(DAY) / f"{PATIENT}.pdf").exists()
 
 
 def test_the_receipt_says_what_went_and_names_nobody(erased: DataFolder) -> None:
@@ -355,10 +355,10 @@ def test_without_somebody_to_ask_nothing_is_erased_unless_told(
     said = capsys.readouterr()
     assert "1  rows in sessions" in said.out
     assert "give --yes to erase" in said.err
-    assert data.patient_report(PATIENT, DAY).exists()
+    assert (data.reports(DAY) / f"{PATIENT}.pdf").exists()
     assert command(monkeypatch, data, PATIENT, "--yes") == 0
     assert "receipt: " in capsys.readouterr().out
-    assert not data.patient_report(PATIENT, DAY).exists()
+    assert not (data.reports(DAY) / f"{PATIENT}.pdf").exists()
 
 
 def test_an_identifier_that_is_none_and_a_folder_without_a_warehouse_are_named(

@@ -26,7 +26,7 @@ from flows.data_folder import DataFolder
 from flows.printing import Printing
 from flows.privacy.erase import erase_patient
 from flows.report import render_by_hand
-from flows.writing import writing
+from flows.warehouse_access import writing
 from pmfer.errors import ConfigurationError
 from reports import Format
 from warehouse import migrate, runs, store

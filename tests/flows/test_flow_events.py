@@ -12,7 +12,7 @@ from privacy_folder import file_of, lake_of
 from cli.app import main
 from flows.care_events import import_events, read_events
 from flows.data_folder import DataFolder
-from flows.writing import writing
+from flows.warehouse_access import writing
 from pmfer.errors import ConfigurationError
 from warehouse.address import Address
 from warehouse.connection import open_reader

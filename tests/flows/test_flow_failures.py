@@ -25,7 +25,7 @@ from flows.shards import Shard, recording_id
 from flows.sources.discovery import list_night
 from flows.sources.recordings import QuarantinedSession, Recording
 from flows.sources.source import Source
-from flows.writing import writing
+from flows.warehouse_access import writing
 from inference.options import ScoringOptions, VideoLimits
 from inference.process import ScoringProcess
 from inference.scored import Progress, ScoredVideo

@@ -26,11 +26,11 @@ from flows.sources.recordings import NightListing, QuarantinedSession, Recording
 from flows.sources.sidecar import MAX_MANIFEST_BYTES
 from flows.sources.source import Source
 from flows.staging import clean, copy_recording, staging_folder
-from flows.writing import writing
+from flows.warehouse_access import writing
 from pmfer.errors import QuarantineReason
 from simulator.appearance import sample_appearance
+from simulator.camera import write_video
 from simulator.face import draw_face
-from simulator.video import write_video
 from warehouse import quarantine
 from warehouse.connection import open_reader
 

@@ -35,7 +35,7 @@ def test_reports_are_rendered_again_and_the_warehouse_is_kept_in_order(tmp_path:
         settings = {
             name: server.environment()[name] for name in ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "PREFECT_HOME")
         }
-        target = data.patient_report(OTHER, DAYS[1])
+        target = data.reports(DAYS[1]) / f"{OTHER}.pdf"
         target.unlink(missing_ok=True)
         done = run(settings, f"report(Path({str(data.root)!r}), date.fromisoformat('{DAYS[1]}'), {OTHER!r})")
         assert done.returncode == 0, done.stderr

@@ -79,10 +79,10 @@ def test_the_name_is_printed_for_people_as_it_is_and_is_in_no_other_file(
     names: Path, ward: DataFolder, tmp_path: Path
 ) -> None:
     data = copy_ward(ward, tmp_path / "data")
-    assert headings(data.patient_report(PATIENT, DAY))[0] == f"Patient {PATIENT}"
+    assert headings(data.reports(DAY) / f"{PATIENT}.pdf")[0] == f"Patient {PATIENT}"
     render_by_hand(data, file_of(data), DAY, None, replace(PRINTING, name_map=names))
-    assert headings(data.patient_report(PATIENT, DAY))[0] == f"Patient {PATIENT}, {NAME}"
-    assert headings(data.patient_report(OTHER, DAY))[0] == f"Patient {OTHER}, {HOSTILE}"
+    assert headings(data.reports(DAY) / f"{PATIENT}.pdf")[0] == f"Patient {PATIENT}, {NAME}"
+    assert headings(data.reports(DAY) / f"{OTHER}.pdf")[0] == f"Patient {OTHER}, {HOSTILE}"
     page = (data.reports(DAY) / f"{OTHER}.html").read_text(encoding="utf-8")
     assert "{{ 7 * 7 }}&lt;script src=" in page
     assert "<script" not in page

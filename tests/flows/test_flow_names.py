@@ -20,7 +20,7 @@ from flows.settings import Settings
 from flows.sources.discovery import list_night
 from flows.sources.recordings import NightListing
 from flows.sources.source import Source
-from flows.writing import writing
+from flows.warehouse_access import writing
 from pmfer.errors import QuarantineReason
 from warehouse import audit
 from warehouse.address import FileAddress

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.night import NIGHT, STAGES, costs, main, read_metrics, times, write_night
+from benchmarks.night import NIGHT, STAGES, WITHIN_SESSIONS, costs, main, read_metrics, times, write_night
 from inference.video import open_video
-from simulator.video import write_video
+from simulator.camera import write_video
 
 
 def test_sessions_are_copies_of_a_few_films_and_yet_other_files_that_play_to_their_end(tmp_path: Path) -> None:
@@ -31,16 +31,19 @@ def test_sessions_are_copies_of_a_few_films_and_yet_other_files_that_play_to_the
 def test_stages_and_what_lies_between_and_around_them_are_the_whole(tmp_path: Path) -> None:
     metrics = tmp_path / "pmfer.prom"
     metrics.write_text(
-        'pmfer_stage_duration_seconds{stage="score"} 6.0\n'
+        'pmfer_stage_duration_seconds{stage="sessions"} 6.0\n'
+        'pmfer_stage_duration_seconds{stage="pull"} 1.0\n'
+        'pmfer_stage_duration_seconds{stage="score"} 5.5\n'
+        'pmfer_stage_duration_seconds{stage="store"} 2.0\n'
         'pmfer_stage_duration_seconds{stage="report"} 2.0\n'
         "pmfer_last_run_duration_seconds 9.0\n"
     )
     found = times(read_metrics(metrics), 12.0)
-    assert found["score_s"] == 6.0
+    assert (found["sessions_s"], found["score_s"]) == (6.0, 5.5)
     assert found["between_s"] == 1.0
     assert found["around_s"] == 3.0
-    assert sum(found.values()) == 12.0
-    assert len(found) == len(STAGES)
+    assert sum(found[f"{stage}_s"] for stage in STAGES) == 12.0
+    assert len(found) == len(STAGES) + len(WITHIN_SESSIONS)
 
 
 def test_an_hour_of_video_is_paid_by_cores_and_wall_time_or_by_processor_time() -> None:

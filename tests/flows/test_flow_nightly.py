@@ -133,7 +133,7 @@ def kill_in_the_middle(source: Path, data: Path, sessions: int) -> None:
     assert process.poll() is None, "the run ended before it could be killed"
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    assert len(seen) == sessions
+    assert len(seen) >= sessions
 
 
 def test_a_run_killed_in_the_middle_is_finished_by_the_next(source: Path, undisturbed: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from flows.data_folder import DataFolder
 from flows.monitoring import read_metrics
 from flows.quarantine import record_of
 from flows.unfinished import nights_to_come_back_to
-from flows.writing import writing
+from flows.warehouse_access import writing
 from pmfer.errors import QuarantineReason
 from simulator.ward import WardPlan, write_ward
 from warehouse import quarantine, store

@@ -1,4 +1,7 @@
-"""Which files a day's reports are, when they are made again, and what becomes of those that are no longer wanted."""
+"""Which files a day's reports are, when they are made again, and what becomes of those that are no longer wanted.
+
+The deployment `report` takes pseudonyms as Prefect's command line hands them on: as JSON if they look like it.
+"""
 
 import json
 import shutil
@@ -10,16 +13,19 @@ from pathlib import Path
 import duckdb
 import pikepdf
 import pytest
-from privacy_folder import DAYS, OTHER, PASSWORD, PRINTING, file_of, make_folder
+from prefect.exceptions import ParameterTypeError
+from prefect.utilities.schema_tools import validate
+from privacy_folder import DAYS, OTHER, PASSWORD, PRINTING, copy_ward, file_of, make_folder
 
 from cli.app import main
 from flows.data_folder import DataFolder
+from flows.deployed import report
 from flows.printing import Printing
 from flows.report import due_reports, render, render_by_hand
 from pmfer.errors import ReportError
 from reports import Format
 from reports.document import report_schema
-from reports.recipients import Recipient
+from reports.write import Recipient
 from warehouse import queries, runs
 from warehouse.connection import open_reader, open_writer
 
@@ -191,3 +197,21 @@ def test_the_recipient_opens_the_copy_and_the_password_is_in_no_file(made: DataF
         assert len(pdf.pages) >= 1
     for path in made.root.rglob("*"):
         assert not path.is_file() or PASSWORD.encode() not in path.read_bytes(), path
+
+
+@pytest.mark.parametrize(("given", "patient"), [("12", "12"), ('"007"', "007"), ('"null"', "null")])
+def test_a_pseudonym_that_looks_like_something_else_is_one(
+    ward: DataFolder, tmp_path: Path, given: str, patient: str
+) -> None:
+    data = copy_ward(ward, tmp_path / "data")
+    parameters = {"data_dir": str(data.root), "day": DAYS[1].isoformat(), "patient_id": json.loads(given)}
+    validate(parameters, report.parameters.model_dump_for_openapi(), raise_on_error=True)  # as the server does
+    with pytest.raises(ReportError, match=f"no session of patient {patient} "):
+        report.fn(**report.validate_parameters(parameters))
+
+
+@pytest.mark.parametrize("given", ["null", "true", "12.0", "[]"])
+def test_what_is_no_pseudonym_does_not_mean_all_patients(given: str) -> None:
+    parameters = {"data_dir": "data", "day": DAYS[1].isoformat(), "patient_id": json.loads(given)}
+    with pytest.raises(ParameterTypeError, match="patient_id"):
+        report.validate_parameters(parameters)

@@ -98,7 +98,7 @@ def test_a_dry_run_says_the_same_and_changes_nothing(data: DataFolder) -> None:
     before = days_in(data, "stored_frames")
     announced = retain_now(data, file_of(data), everything, TODAY, dry_run=True)
     assert days_in(data, "stored_frames") == before
-    assert data.patient_report(PATIENT, DAY).exists()
+    assert (data.reports(DAY) / f"{PATIENT}.pdf").exists()
     assert retain_now(data, file_of(data), everything, TODAY, dry_run=False) == announced
     assert retain_now(data, file_of(data), everything, TODAY, dry_run=False) == {}
 

@@ -16,7 +16,7 @@ from flows.job import make_job
 from flows.plan import run_record
 from flows.request import RunRequest
 from flows.shards import recording_id
-from flows.writing import writing
+from flows.warehouse_access import writing
 from simulator.ward import WardPlan, write_ward
 from warehouse import runs
 

@@ -22,7 +22,7 @@ from flows.request import RunRequest
 from flows.settings import Settings
 from flows.sources.source import SourceGoneError
 from flows.unfinished import Standing, unfinished_nights
-from flows.writing import writing
+from flows.warehouse_access import writing
 from warehouse import quarantine
 from warehouse.connection import open_reader
 

@@ -30,8 +30,8 @@ from flows.staging import (
 )
 from pmfer.errors import ConfigurationError, QuarantineReason
 from simulator.appearance import sample_appearance
+from simulator.camera import write_video
 from simulator.face import draw_face
-from simulator.video import write_video
 
 NIGHT = date(2026, 3, 2)
 VIDEO = os.urandom(300_000)  # more than one request of SFTP

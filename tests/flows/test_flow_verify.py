@@ -1,4 +1,7 @@
-"""`pmfer warehouse verify` says that both logs are whole, or names the first bad entry and fails."""
+"""`pmfer warehouse verify` says that both logs are whole, or names the first bad entry and fails.
+
+`pmfer warehouse check` tells of every contract, and fails with the names of those that do not hold.
+"""
 
 import json
 import sys
@@ -6,12 +9,13 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from privacy_folder import file_of
+from privacy_folder import copy_ward, file_of
 
 from cli.app import main
 from flows.data_folder import DataFolder
-from flows.writing import record_reading, writing
+from flows.warehouse_access import record_reading, writing
 from warehouse import audit
+from warehouse.contracts import contract_rules
 from warehouse.read_log import head_of
 from warehouse.transaction import transaction
 
@@ -116,3 +120,34 @@ def test_a_data_folder_without_a_warehouse_is_named(
 ) -> None:
     assert "no warehouse there" in complaint(DataFolder(tmp_path), monkeypatch, capsys)
     assert list(tmp_path.iterdir()) == []
+
+
+def check(data: DataFolder, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(sys, "argv", ["pmfer", "warehouse", "check", "--data-dir", str(data.root)])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    return int(stopped.value.code or 0)
+
+
+def test_every_contract_is_told_of_and_the_broken_ones_are_named(
+    ward: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = copy_ward(ward, tmp_path / "data")
+    assert check(data, monkeypatch) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["holds"] * len(contract_rules())
+
+    with duckdb.connect(data.warehouse) as connection:
+        connection.execute("UPDATE stored_frames SET au12 = 1.001 WHERE frame_index = 6")
+    assert check(data, monkeypatch) == 1
+    told = capsys.readouterr()
+    broken = [line.split()[1].rstrip(":") for line in told.out.splitlines() if line.startswith("BROKEN")]
+    assert "scores_in_range" in broken
+    assert len(told.err.strip().splitlines()) == 1
+    assert all(name in told.err for name in broken)
+
+
+def test_a_missing_warehouse_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert check(DataFolder(tmp_path), monkeypatch) == 1
+    assert "no warehouse there" in capsys.readouterr().err

@@ -13,7 +13,7 @@ from flows.printing import Printing
 from flows.privacy.erase import erase_patient
 from flows.report import due_reports, render_by_hand
 from reports import Format
-from reports.recipients import Recipient
+from reports.write import Recipient
 from warehouse import queries, runs
 from warehouse.connection import open_reader, open_writer
 from warehouse.publish import publish

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.measuring import Spent, in_turns
 from benchmarks.peers import open_peers
-from benchmarks.spent import Spent, in_turns
 
 TALKATIVE = """
 import json, sys

@@ -1,8 +1,12 @@
-"""Videos that crash the decoder, or want more than they may, end in a process of their own; the next one is scored."""
+"""Videos that crash the decoder, or want more than they may, end in a process of their own; the next one is scored.
+
+What is no message between the processes is refused.
+"""
 
 import os
 import resource
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -15,7 +19,7 @@ import pytest
 from inference_videos import Picture, write_video
 
 from inference.options import ScoringOptions, VideoLimits
-from inference.process import ScoringProcess
+from inference.process import IpcError, ScoringProcess, receive
 from inference.score import Scorer
 from inference.scored import Progress
 from inference.video import open_video
@@ -180,3 +184,23 @@ def test_a_bundle_that_changed_meanwhile_is_refused(bundle: Bundle, film: Path) 
     changed = replace(bundle, digest="0" * 64)
     with ScoringProcess(changed, ScoringOptions(), LIMITS) as process, pytest.raises(BundleError, match="changed"):
         process.score(film, "s1")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\0\0",
+        struct.pack("!II", 2**31, 0),  # a text of two gigabytes
+        struct.pack("!II", 4, 0) + b"[\xff]]",
+        struct.pack("!II", 2, 0) + b"[]",
+        struct.pack("!II", 2, 9) + b"{}table",
+    ],
+)
+def test_what_is_no_message_is_not_taken_for_one(content: bytes) -> None:
+    here, there = os.pipe()
+    os.write(there, content)
+    os.close(there)
+    with pytest.raises(IpcError):
+        receive(here)
+    os.close(here)

@@ -24,8 +24,8 @@ from pmfer.datasets import (
     strict_label,
     vote_distribution,
 )
+from pmfer.datasets.ferplus import MadeFerplus, make_ferplus
 from pmfer.datasets.load import pixel_statistics
-from pmfer.datasets.make_ferplus import MadeFerplus, make_ferplus
 from pmfer.datasets.pictures import PictureError, PictureSource, read_picture
 from pmfer.errors import TrainingError
 from pmfer.expressions import EXPRESSION_NAMES

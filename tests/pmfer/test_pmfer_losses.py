@@ -2,6 +2,7 @@
 
 import random
 
+import numpy as np
 import pytest
 import torch
 from pmfer_faces import SMALL
@@ -9,14 +10,17 @@ from pmfer_faces import SMALL
 from pmfer.checkpoint import build_model
 from pmfer.config import LossConfig, ScheduleConfig, TrainConfig
 from pmfer.covers import REGIONS
+from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.facs import ACTION_UNITS, AU_COLUMNS, Region
 from pmfer.losses import (
     Batch,
     alignment_loss,
+    au_probability_table,
     compute_losses,
     deviation_loss,
     masked_phrase_loss,
     phrase_regions,
+    phrase_targets,
     region_loss,
     region_masks,
     reversal_strength,
@@ -105,3 +109,40 @@ def test_each_loss_can_be_switched_off(part: str) -> None:
     off = {part, "region", "deviation"} if part == "alignment" else {part}  # both are losses on what alignment finds
     assert torch.isfinite(losses.total)
     assert names & set(losses.parts) == names - off
+
+
+def test_without_evidence_the_targets_are_the_votes_times_the_table() -> None:
+    votes = np.eye(len(EXPRESSION_NAMES), dtype=np.float32)
+    table = au_probability_table()
+    np.testing.assert_array_equal(phrase_targets(votes, table).shown, table)
+    assert np.isnan(phrase_targets(votes, table).deviation).all()
+    none = np.full((8, len(AU_COLUMNS)), np.nan, dtype=np.float32)
+    np.testing.assert_allclose(phrase_targets(votes, table, none).shown, table, rtol=1e-6)
+
+
+def test_evidence_orders_faces_inside_an_expression_and_not_between_them() -> None:
+    rng = np.random.default_rng(0)
+    votes = np.repeat(np.eye(8, dtype=np.float32)[[1, 3]], 200, axis=0)  # happiness, sadness
+    brows, corners = AU_COLUMNS.index("au04"), AU_COLUMNS.index("au15")
+    seen = rng.normal(0, 1, (400, len(AU_COLUMNS))).astype(np.float32)
+    seen[:200, brows] += 5  # a class that shows more of it as a whole is what the table already says
+    targets = phrase_targets(votes, au_probability_table(), seen)
+    happy, sad = targets.shown[:200, brows], targets.shown[200:, brows]
+    assert (np.diff(happy[np.argsort(seen[:200, brows])]) >= 0).all()
+    assert happy.mean() < 0.2
+    assert sad.mean() > 0.6
+    assert sad.std() > 0.2
+    assert targets.shown[200:, corners].mean() > targets.shown[:200, corners].mean()
+    assert abs(targets.deviation[:200, brows].mean()) < 1e-4
+    assert ((targets.shown >= 0) & (targets.shown <= 1)).all()
+
+
+def test_closed_eyes_are_closed_whatever_the_face_expresses() -> None:
+    rng = np.random.default_rng(0)
+    votes = np.repeat(np.eye(8, dtype=np.float32)[[0, 1]], 500, axis=0)
+    seen = rng.normal(0, 0.3, (1000, len(AU_COLUMNS))).astype(np.float32)
+    shut = AU_COLUMNS.index("au43")
+    seen[::20, shut] += 5
+    q = phrase_targets(votes, au_probability_table(), seen).shown[:, shut]
+    assert q[::20].min() > 0.8
+    assert np.delete(q, np.s_[::20]).mean() < 0.05

@@ -54,8 +54,8 @@ from pmfer.prompts import (
     sample_prompt,
 )
 from simulator.appearance import sample_appearance
+from simulator.camera import write_video
 from simulator.face import draw_face
-from simulator.video import write_video
 from warehouse.connection import open_writer
 from warehouse.dictionary import render_dictionary
 

@@ -1,4 +1,7 @@
-"""The table of `pmfer robustness`: worse pictures are measured, and a bundle without visibilities says so."""
+"""The table of `pmfer robustness`: worse pictures are measured, and a bundle without visibilities says so.
+
+Corruptions change a picture, and repeat with their seed.
+"""
 
 from pathlib import Path
 
@@ -8,11 +11,18 @@ from typer.testing import CliRunner
 
 from cli.app import app
 from pmfer.bundle import load_bundle
-from pmfer.corruptions import CORRUPTIONS
 from pmfer.cover_kinds import HELD_OUT, TRAINED
 from pmfer.datasets import read_ferplus
 from pmfer.landmarks import POINTS
-from pmfer.robustness import called_covered, least_visible, measure_robustness, render_robustness
+from pmfer.robustness import (
+    CORRUPTIONS,
+    called_covered,
+    corrupt,
+    corrupt_at_random,
+    least_visible,
+    measure_robustness,
+    render_robustness,
+)
 
 
 def test_the_shipped_bundle_gets_a_row_per_corruption(ferplus: Path) -> None:
@@ -50,3 +60,21 @@ def test_the_command_prints_the_table(ferplus: Path) -> None:
     assert done.exit_code == 0, done.output
     assert done.output.startswith("| faces | strict accuracy")
     assert "| noise, sd 20 |" in done.output
+
+
+@pytest.mark.parametrize("name", list(CORRUPTIONS))
+def test_a_corruption_changes_the_picture_but_not_its_form(name: str) -> None:
+    y, x = np.mgrid[0:48, 0:48]
+    images = np.stack([(120 + 60 * np.sin(x / 5 + k) * np.cos(y / 7)).astype(np.uint8) for k in range(4)])
+    changed = corrupt(images, name, seed=1)
+    assert changed.shape == images.shape
+    assert changed.dtype == np.uint8
+    assert (changed != images).any(axis=(1, 2)).all()
+    np.testing.assert_array_equal(changed, corrupt(images, name, seed=1))
+
+
+def test_random_corruptions_are_of_many_kinds_and_repeat_with_their_seed() -> None:
+    images = np.random.default_rng(0).integers(60, 200, (40, 48, 48), dtype=np.uint8)
+    np.testing.assert_array_equal(corrupt_at_random(images, 3), corrupt_at_random(images, 3))
+    change = np.abs(corrupt_at_random(images, 3).astype(int) - images).mean((1, 2))
+    assert len({round(float(value)) for value in change}) > 5

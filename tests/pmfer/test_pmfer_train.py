@@ -10,11 +10,11 @@ from pmfer_faces import SMALL, made_faces
 from pmfer.checkpoint import AVERAGED_FILE, load_checkpoint
 from pmfer.config import ScheduleConfig, TrainConfig
 from pmfer.datasets import Faces
-from pmfer.landmark_file import FaceShapes
 from pmfer.landmarks import POINTS
 from pmfer.prompts import (
     AU_COUNT,
 )
+from pmfer.shapes import FaceShapes
 from pmfer.train import LOG_FILE, read_log, train
 
 CONFIG = TrainConfig(model=SMALL, schedule=ScheduleConfig(epochs=2, batch=8, sizes_px=((0.0, 32),)))

@@ -11,9 +11,9 @@ from pmfer.checkpoint import AVERAGED_FILE, load_checkpoint
 from pmfer.config import AugmentConfig, ScheduleConfig, TrainConfig
 from pmfer.datasets import Faces
 from pmfer.errors import TrainingError
-from pmfer.landmark_file import FaceShapes
 from pmfer.landmarks import POINTS
 from pmfer.prompts import AU_COUNT
+from pmfer.shapes import FaceShapes
 from pmfer.train import LOG_FILE, read_log, train
 from pmfer.train_head import LOOKED_FILE, train_head
 

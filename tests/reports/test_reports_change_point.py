@@ -5,9 +5,9 @@ import pytest
 from scipy.special import ndtr, stdtrit
 
 from reports.measures import DEFAULT_THRESHOLDS
-from reports.statistics.autocorrelation import variance_of_mean
 from reports.statistics.baseline import DaysToLearn, GrowingBaseline
 from reports.statistics.change_point import Onset, lasting_change, onset_of_step
+from reports.statistics.estimates import variance_of_mean
 
 PHI = 0.5
 

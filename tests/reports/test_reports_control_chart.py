@@ -7,9 +7,18 @@ import pytest
 from scipy.special import ndtr, stdtrit
 
 from reports.measures import DEFAULT_THRESHOLDS, Thresholds
-from reports.statistics.autocorrelation import equivalent_days, shrunk_phi, spread_shortfall, variance_of_mean
 from reports.statistics.control_chart import ControlChart, Sensitivity, control_chart
-from reports.statistics.robust import CENTRE_EFFICIENCY, QN_EFFICIENCY, centre_and_spread, from_even, to_even
+from reports.statistics.estimates import (
+    CENTRE_EFFICIENCY,
+    QN_EFFICIENCY,
+    centre_and_spread,
+    equivalent_days,
+    from_even,
+    shrunk_phi,
+    spread_shortfall,
+    to_even,
+    variance_of_mean,
+)
 
 CLOSE = (DEFAULT_THRESHOLDS.limit_sigmas, DEFAULT_THRESHOLDS.ewma_sigmas, DEFAULT_THRESHOLDS.change_sigmas)
 CALM = [0.50, 0.52, 0.49, 0.51, 0.48, 0.50, 0.53, 0.47, 0.50, 0.51, 0.49, 0.52, 0.50, 0.48, 0.51, 0.50]

@@ -4,15 +4,21 @@ import numpy as np
 import pytest
 from scipy.special import ndtri
 
-from reports.statistics.autocorrelation import (
+from reports.statistics.estimates import (
+    CENTRE_EFFICIENCY,
+    QN_CONSTANT,
+    block_length,
+    block_resamples,
+    centre_and_spread,
+    day_intervals,
     equivalent_days,
+    from_even,
     next_ewma_variance,
     shrunk_phi,
     spread_shortfall,
+    to_even,
     variance_of_mean,
 )
-from reports.statistics.bootstrap import block_length, block_resamples, day_intervals
-from reports.statistics.robust import CENTRE_EFFICIENCY, QN_CONSTANT, centre_and_spread, from_even, to_even
 
 HALF = np.array([0.5])
 

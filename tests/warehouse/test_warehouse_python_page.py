@@ -13,8 +13,8 @@ from warehouse_samples import BUNDLE, COMPLETED, sample_frames, sample_run, samp
 
 from pmfer.facs import ACTION_UNITS
 from simulator.appearance import sample_appearance
+from simulator.camera import write_video
 from simulator.face import draw_face
-from simulator.video import write_video
 from warehouse.address import FileAddress
 from warehouse.connection import open_writer
 from warehouse.publish import publish

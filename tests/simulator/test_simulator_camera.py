@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from simulator.video import write_video
+from simulator.camera import write_video
 
 
 def test_a_video_keeps_frames_times_and_size(tmp_path: Path) -> None:

@@ -1,11 +1,20 @@
-"""Wall and processor time of runs that are compared."""
+"""Wall and processor time of runs that are compared, and the machine without which they mean little."""
 
 import os
+import platform
 import resource
 import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import av
+
+from inference.hardware import BYTE_PRODUCTS, cuda_device_count
+
+PACKAGES = ("av", "numpy", "onnxruntime-gpu")
 
 
 @dataclass(frozen=True)
@@ -43,3 +52,21 @@ def cpu_s() -> float:
 def plain_environment() -> dict[str, str]:
     """The environment without settings of ours and of Prefect: what is measured is what ships, on no other server."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("PMFER_", "PREFECT_"))}
+
+
+def describe_machine() -> dict[str, object]:
+    """Hardware and versions by flat key."""
+    fields: dict[str, str] = {}
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        name, _, value = line.partition(":")
+        fields.setdefault(name.strip(), value.strip())
+    flags = BYTE_PRODUCTS.intersection(fields.get("flags", "").split())
+    return {
+        "cpu": fields.get("model name", platform.processor()),
+        "cores": os.cpu_count(),
+        "cpu_int8_instructions": " ".join(sorted(flags)),
+        "gpus": cuda_device_count(),
+        "python": platform.python_version(),
+        **{f"version_{package}": version(package) for package in PACKAGES},
+        "version_ffmpeg_libavcodec": ".".join(str(part) for part in av.library_versions["libavcodec"]),
+    }

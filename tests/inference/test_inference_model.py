@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from inference.covered import take_out_covered
+from inference.model import take_out_covered
 from pmfer.bundle import AuPhrase, Bundle
 from pmfer.facs import ACTION_UNITS, AU_BY_NUMBER, Region, is_refused
 

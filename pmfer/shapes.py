@@ -5,25 +5,30 @@ lips are pressed or wide open. The positions of lips, lids and brows tell such f
 general face mesh (landmarks.py), which has never seen an action-unit label, and, where its newer version is at hand, by
 its blendshapes. What a measure says about a unit is the table EVIDENCE below, our reading of the unit's definition in
 FACS (Ekman, Friesen and Hager, 2002).
+
+Between `pmfer landmarks` and `pmfer train` lies a file with a row per face and all that its mesh says.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from rich.progress import track
 
-from pmfer.expressions import EXPRESSIONS
+from pmfer.config import TrainConfig
+from pmfer.datasets import Faces
+from pmfer.errors import ConfigurationError, TrainingError
 from pmfer.facs import ACTION_UNITS
-from pmfer.landmarks import BLENDSHAPES, OUTER_EYE_CORNERS, FoundFace
+from pmfer.landmarks import BLENDSHAPES, OUTER_EYE_CORNERS, POINTS, FaceMesh, FoundFace
 
 Array = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.float32]
 
 MIN_PRESENCE = 0.9  # of the mesh: below, the points are of no face
 MAX_YAW_DEG = 35.0  # beyond, half of the face is guessed by the mesh
-CLIP = 3.5  # standard deviations
 STRETCHED = 1.5  # standard deviations of the opening of the mouth from which on FACS codes AU 27 instead of AU 26
 # Points that bones hold in place: eye corners, bridge and wings of the nose, forehead, temples.
 RIGID = (33, 133, 362, 263, 168, 6, 197, 195, 5, 4, 1, 2, 98, 327, 10, 151, 9, 8, 127, 356, 234, 454, 103, 332, 21, 251)
@@ -63,7 +68,6 @@ EVIDENCE: dict[int, Evidence] = {
     27: Evidence(3.0, {"opening": 1.0}, {"jawOpen": 0.5}, 0.3),
     43: Evidence(2.5, {"upper_lid": -0.7}, {"eyeBlink": 1.5}, 0.0),
 }
-BASE_RATE = {43: 0.005}  # P(AU) where no expression has a say; elsewhere the mean of the table over the faces
 
 
 def frontal(points: npt.NDArray[np.float32], rounds: int = 4) -> tuple[Array, Array]:
@@ -191,64 +195,87 @@ def _signals(faces: pl.DataFrame, usable: npt.NDArray[np.bool_]) -> dict[str, Ar
     return signals
 
 
-def au_probability_table() -> Floats:
-    """P(AU shown | expression) as float32 [E, A], in the order of EXPRESSIONS and ACTION_UNITS."""
-    rows = [[expression.probability(unit.number) for unit in ACTION_UNITS] for expression in EXPRESSIONS]
-    return np.array(rows, dtype=np.float32)
+def write_landmark_file(splits: Sequence[Faces], mesh: FaceMesh, out: Path) -> int:
+    """Measure every face and write Parquet; returns the number of faces.
+
+    Args:
+        splits: grey faces, of training and of validation.
+        mesh: finds the points.
+        out: the file; its folder is made.
+
+    Raises:
+        TrainingError: the faces are no grey pictures, or their names are not unique.
+    """
+    if any(faces.images.ndim != 3 for faces in splits):
+        raise TrainingError("face points are found on grey pictures; read the data set with one channel")
+    names = [name for faces in splits for name in faces.names]
+    if len(set(names)) != sum(len(faces) for faces in splits):
+        raise TrainingError("pictures of the data set share names; give each a name of its own")
+    pictures = [picture for faces in splits for picture in faces.images]
+    table = measure_faces(names, [mesh.find(picture) for picture in track(pictures, "face points", transient=True)])
+    out.parent.mkdir(parents=True, exist_ok=True)
+    table.write_parquet(out)
+    return len(table)
 
 
 @dataclass(frozen=True)
-class PhraseTargets:
-    """What training wants of the phrases of N faces.
+class FaceShapes:
+    """What the face mesh says of N training faces.
 
-    shown: float32 [N, A] in 0..1, q(AU). deviation: float32 [N, A], a face's evidence against the mean of its
-    expression, in standard deviations inside the expressions; NaN where its shape says nothing.
+    evidence: float32 [N, A] of `evidence`, NaN for none. placed: float32 [N, 468, 2], where the points of the
+    mesh lie, fractions of the picture's side; of a face that the mesh did not find, those of the median face. roll_deg:
+    float32 [N], 0 where the mesh did not find the face. found: bool [N].
     """
 
-    shown: Floats
-    deviation: Floats
+    evidence: Floats
+    placed: Floats
+    roll_deg: Floats
+    found: npt.NDArray[np.bool_]
+
+    def of(self, rows: npt.NDArray[np.int64]) -> "FaceShapes":
+        """The shapes of some of the faces."""
+        return FaceShapes(self.evidence[rows], self.placed[rows], self.roll_deg[rows], self.found[rows])
 
 
-def phrase_targets(votes: Floats, table: Floats, seen: Floats | None = None) -> PhraseTargets:
-    """Targets of phrase alignment from votes and shapes.
+def shapes_for(config: TrainConfig, path: Path | None, names: tuple[str, ...]) -> FaceShapes | None:
+    """What `config` wants of the file: the shapes of the faces named, or None where it trains on votes alone.
 
-    q = sum over classes c of votes_c * P(AU | c, shape), P(AU | c, shape) = sigmoid(prior_c + b z_c). With the share s
-    that the expression has in a unit, prior_c = s logit P(AU | c) + (1 - s) logit P(AU), and z_c is the face's evidence
-    less s times the mean of its class and 1 - s times that of all faces, over the spread inside the classes. At s = 1
-    how often a class shows a unit stays with the table, and which faces of the class show it comes from their shape; at
-    s = 0 the shape decides alone. Without evidence q = sum of votes_c * P(AU | c).
-
-    Args:
-        votes: float32 [N, E], rows sum to 1.
-        table: P(AU | c), float32 [E, A], inside (0, 1).
-        seen: of `evidence`, float32 [N, A] with NaN for none.
+    Raises:
+        ConfigurationError: the configuration wants a file and there is none, or the other way round.
+        TrainingError: as `read_shapes`.
     """
-    plain = votes @ table
-    if seen is None:
-        return PhraseTargets(plain, np.full_like(plain, np.nan))
-    known = np.isfinite(seen)
-    filled = np.where(known, seen, 0)
-    count = np.maximum(known.sum(0), 1)
-    of_class = (votes.T @ filled) / np.maximum(votes.T @ known.astype(np.float32), 1e-6)
-    inside = filled - votes @ of_class
-    spread = np.maximum(np.sqrt((known * inside**2).sum(0) / count), 1e-6)
-    share, log_odds, base = (
-        np.array(column) for column in zip(*(_constants(u.number) for u in ACTION_UNITS), strict=True)
+    if config.data.landmarks and path is None:
+        raise ConfigurationError("data.landmarks = true wants --landmarks FILE; make one with `pmfer landmarks`")
+    if path is not None and not config.data.landmarks:
+        raise ConfigurationError(f"{path}: not wanted; set data.landmarks = true or leave --landmarks out")
+    return None if path is None else read_shapes(path, names)
+
+
+def read_shapes(path: Path, names: tuple[str, ...]) -> FaceShapes:
+    """The shapes of the faces named; a face that the file does not have counts as not found by the mesh.
+
+    Raises:
+        TrainingError: the file is missing or of another make, or it is of other faces.
+    """
+    try:
+        table = pl.read_parquet(path, glob=False)
+        seen = evidence(table)
+        placed = np.stack(table["placed"].to_list()).astype(np.float32).reshape(len(table), POINTS, 2)
+        found = (table["presence"] >= MIN_PRESENCE).to_numpy()
+        roll = np.where(found, table["roll_deg"].to_numpy(), 0).astype(np.float32)
+    except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+        reason = str(error).splitlines()[0]
+        raise TrainingError(f"{path}: no file of face points ({reason}); make one with `pmfer landmarks`") from None
+    row_of = {name: row for row, name in enumerate(table["name"])}
+    if not row_of.keys() & set(names):
+        raise TrainingError(f"{path}: names none of the training faces; make it from the same data set")
+    median = np.median(placed[found], axis=0)
+    placed[~found] = median
+    rows = np.array([row_of.get(name, len(table)) for name in names])  # the last one stands for faces without a row
+    nothing = np.full((1, seen.shape[1]), np.nan, np.float32)
+    return FaceShapes(
+        np.concatenate([seen, nothing])[rows],
+        np.concatenate([placed, median[None]])[rows],
+        np.append(roll, np.float32(0))[rows],
+        np.append(found, False)[rows],
     )
-    base = np.where(np.isnan(base), (known * plain).sum(0) / count, base)
-    prior = share * _logit(table) + (1 - share) * _logit(np.clip(base, 1e-3, 1 - 1e-3))
-    centre = share * of_class + (1 - share) * filled.sum(0) / count
-    z = np.clip((filled[:, None] - centre) / spread, -CLIP, CLIP)
-    shown = np.einsum("nc,nca->na", votes, 1 / (1 + np.exp(-(prior + log_odds * z))))
-    deviation = np.where(known, np.clip(inside / spread, -CLIP, CLIP), np.nan)
-    return PhraseTargets(np.where(known, shown, plain).astype(np.float32), deviation.astype(np.float32))
-
-
-def _constants(number: int) -> tuple[float, float, float]:
-    """Share of the expression, log odds and base rate (NaN: that of the table) of a unit."""
-    known = EVIDENCE.get(number, Evidence(0.0, {}))
-    return known.expression_share, known.log_odds, BASE_RATE.get(number, np.nan)
-
-
-def _logit(p: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return np.asarray(np.log(p / (1 - p)))

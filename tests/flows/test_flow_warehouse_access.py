@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from flows.settings import read_settings
-from flows.warehouse_address import warehouse_address
+from flows.warehouse_access import warehouse_address
 from pmfer.errors import ConfigurationError, PmferError, WarehouseError
 from warehouse.address import Address, FileAddress, LakeAddress, S3Access
 

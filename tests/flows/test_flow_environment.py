@@ -1,5 +1,11 @@
-"""Proxies: loopback never goes through one, whatever the environment says; what fails behind one names it."""
+"""Proxies: loopback never goes through one, whatever the environment says; what fails behind one names it.
 
+A process makes good for what else its environment lacks.
+"""
+
+import os
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,15 +17,24 @@ from notice_server import notice_server
 
 from flows import doctor
 from flows.doctor import State
+from flows.environment import proxy_of, server_trouble, spare_loopback, unusable
 from flows.job import source_of
 from flows.monitoring import notify_test
-from flows.proxies import proxy_of, server_trouble, spare_loopback, unusable
 from flows.settings import Settings
 from flows.sources.source import list_nights
 from pmfer.errors import ConfigurationError
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # one of Apprise's many services uses it
 DEAD = "http://127.0.0.1:9"
+WITHOUT_NAME = ["unshare", "--user", "--map-user=12345"]  # an account that the system has no entry for
+PROGRAM = """
+from flows.environment import adapt_environment
+from flows.settings import Settings
+adapt_environment(Settings())
+import prefect.main
+from flows.doctor import check_account
+print(*check_account(Settings()))
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -117,3 +132,15 @@ def test_notices_on_this_machine_arrive(tmp_path: Path, monkeypatch: pytest.Monk
     with notice_server() as server:
         assert notify_test(Settings(notify_urls=(server.url,)))
         assert server.titles == ["PMFER: a test"]
+
+
+def test_an_account_without_a_name_and_a_home_folder_will_do_and_doctor_tells() -> None:
+    try:
+        subprocess.run([*WITHOUT_NAME, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this machine lets nobody be another account")
+    environment = {name: value for name, value in os.environ.items() if name not in ("HOME", "USER", "LOGNAME")}
+    command = [*WITHOUT_NAME, sys.executable, "-c", PROGRAM]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("warning account number 12345, which the system has no name for: no home folder")

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from simulator.appearance import sample_appearance
+from simulator.camera import write_video
+from simulator.face import draw_face
 from simulator.patients import bedside_pose
 from simulator.script import Manner
 from simulator.session import Bedside, Film, SessionKind, SessionPlan
@@ -24,3 +26,11 @@ def simulated_video(seed: int, seconds: float, folder: Path) -> Path:
         plan = SessionPlan(name, "birch-01", STARTED_AT, SessionKind.CLEAR, True, False, Manner(), seed)
         Bedside(sample_appearance(seed), bedside_pose(np.random.default_rng(seed)), film).record(plan, folder)
     return video
+
+
+def tiny_video(folder: Path) -> Path:
+    """A video of two frames, drawn once: so short that nothing counts but starting and ending."""
+    video = folder / "tiny.mp4"
+    if not video.is_file():
+        write_video(video, [draw_face(sample_appearance(32), {}, size=(640, 360))] * 2, Fraction(24))
+    return video.absolute()

@@ -1,7 +1,8 @@
-"""Proxies that the environment names: loopback never goes through one, and what fails behind one says so.
+"""What a process of ours makes of its environment before it works, whether a command or a worker of Prefect started it.
 
-Prefect's clients, boto, DuckDB, Apprise and what they rest on all read the same variables, each in its own way. So the
-variables themselves are corrected once, for this process and those that it starts (spare_loopback).
+It has a home folder by name at least. Loopback never goes through a proxy that the environment names, and what fails
+behind one says so. Prefect's clients, boto, DuckDB, Apprise and what they rest on all read the same variables, each in
+its own way. So the variables themselves are corrected once, for this process and those that it starts (spare_loopback).
 """
 
 import re
@@ -9,16 +10,34 @@ import socket
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from ipaddress import ip_address
+from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 from urllib.request import proxy_bypass
 
-from flows.settings import change_environment, proxy_variables
+from flows.logs import require_logs
+from flows.settings import Settings, change_environment, prefect_server, proxy_variables
 from pmfer.errors import ConfigurationError
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # An entry of NO_PROXY: a host, a domain with or without a dot, a number, each with or without a port; a range of IPv4.
 _NO_PROXY_ENTRY = re.compile(r"[\w.*-]+(:\d+|/\d+)?|[0-9a-f]*:[0-9a-f:.]+", re.ASCII | re.IGNORECASE)
 TIMEOUT_S = 5.0  # to connect to a proxy or a server, and to hear from it
+NO_HOME = "/nonexistent"  # as Debian has it for accounts without a home folder
+
+
+def adapt_environment(settings: Settings) -> None:
+    """Make good for what the environment lacks: loopback without a proxy, and a home folder by name at least."""
+    spare_loopback(prefect_server(), settings.s3_endpoint)
+    try:
+        Path.home()
+    except RuntimeError:  # neither HOME nor an account by name: Prefect and others would not even be imported
+        change_environment({"HOME": NO_HOME})
+
+
+def set_up_worker(settings: Settings) -> None:
+    """Adapt the environment and set up logs, in a process that does not come by way of the command line."""
+    adapt_environment(settings)
+    require_logs(settings)
 
 
 def spare_loopback(*servers: str | None) -> None:

@@ -1,0 +1,144 @@
+"""Access to the warehouse: its address by the settings, and opening it on behalf of whoever acts.
+
+Who acts is named, and where the audit log ends is noted outside. Consents that come while a night writes the warehouse
+wait in a file for it, and it looks before every session: a withdrawal must not wait for the end of a night, and the
+file of a warehouse has one writer.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from flows.data_folder import DataFolder
+from flows.settings import Settings, read_settings
+from pmfer.errors import ConfigurationError
+from warehouse.address import Address, FileAddress, S3Access, parse_address
+from warehouse.connection import open_reader
+from warehouse.consent import Consent, record_consents
+from warehouse.encryption import checked_key, read_key_file, read_parquet, write_parquet
+from warehouse.private_file import private_draft
+from warehouse.read_log import record_read
+from warehouse.warehouse import Warehouse, Writer
+
+_SCHEMA = {
+    "patient_id": pl.String,
+    "valid_from": pl.Date,
+    "valid_to": pl.Date,
+    "withdrawn_on": pl.Date,
+    "source": pl.String,
+}
+
+
+def warehouse_address(settings: Settings) -> Address:
+    """Address of the warehouse: PMFER_WAREHOUSE, or a file below the data folder.
+
+    Raises:
+        ConfigurationError: settings exclude each other, or one is missing.
+        WarehouseError: the address or the key has not the right form, or the key's file cannot be used.
+    """
+    data = DataFolder(settings.data_dir.absolute())
+    return parse_address(
+        settings.warehouse or f"file:{data.warehouse}",
+        published=data.published,
+        lake=data.lake,
+        key=_key(settings),
+        s3=s3_access(settings),
+    )
+
+
+def _key(settings: Settings) -> str | None:
+    if settings.warehouse_key is not None and settings.warehouse_key_file is not None:
+        raise ConfigurationError("PMFER_WAREHOUSE_KEY and PMFER_WAREHOUSE_KEY_FILE exclude each other; give one")
+    if settings.warehouse_key_file is not None:
+        return read_key_file(settings.warehouse_key_file)
+    if settings.warehouse_key is not None:
+        return checked_key(settings.warehouse_key.get_secret_value(), "PMFER_WAREHOUSE_KEY")
+    return None
+
+
+def s3_server(settings: Settings) -> str:
+    """URL of the object storage: that of the settings, TLS being understood, or that of AWS."""
+    endpoint = settings.s3_endpoint or f"s3.{settings.s3_region}.amazonaws.com"
+    return endpoint if "://" in endpoint else f"https://{endpoint}"
+
+
+def s3_access(settings: Settings) -> S3Access | None:
+    """Access to object storage, if the settings name a key.
+
+    Raises:
+        ConfigurationError: the key's two parts are not both there.
+    """
+    if settings.s3_key_id is None and settings.s3_secret is None:
+        return None
+    if settings.s3_key_id is None or settings.s3_secret is None:
+        raise ConfigurationError("PMFER_S3_KEY_ID and PMFER_S3_SECRET belong together; give both of them")
+    return S3Access(settings.s3_key_id, settings.s3_secret.get_secret_value(), settings.s3_region, settings.s3_endpoint)
+
+
+@contextmanager
+def writing(data: DataFolder, warehouse: Address, *, publishes: bool = True) -> Iterator[Writer]:
+    """The warehouse, open for writing in the name of whoever acts, with what waited to be recorded.
+
+    Args:
+        data: the data folder, where the end of the audit log is noted.
+        warehouse: address of the warehouse.
+        publishes: false where what the block leaves is not for readers yet.
+
+    Raises:
+        WarehouseError: it cannot be opened, written or published, see warehouse.warehouse.Warehouse.write.
+    """
+    place = Warehouse(warehouse, data.audit_head, data.read_log)
+    with place.write(read_settings().actor, publishes=publishes) as writer:
+        take_over_consents(writer.connection, data, warehouse.key)
+        yield writer
+
+
+def require_existing(warehouse: Address) -> None:
+    """Refuse an address at which there is no warehouse: opened for writing, it would become a new one.
+
+    Raises:
+        ConfigurationError, WarehouseError: there is none.
+    """
+    if isinstance(warehouse, FileAddress):
+        if not warehouse.path.is_file():
+            raise ConfigurationError(f"{warehouse}: no warehouse there; name another --data-dir")
+    else:
+        open_reader(warehouse).close()
+
+
+def record_reading(data: DataFolder, action: str, /, **details: Any) -> None:
+    """Leave an entry in the log of reads, in the name of whoever acts; see warehouse.read_log.record_read.
+
+    Raises:
+        WarehouseError: the log cannot be written; then nothing should be read either.
+    """
+    record_read(data.read_log, read_settings().actor, action, **details)
+
+
+def hand_over_consents(data: DataFolder, key: str | None, consents: Sequence[Consent]) -> None:
+    """Leave consents for whoever writes the warehouse, encrypted if it is.
+
+    Raises:
+        OSError, WarehouseError: the file cannot be written.
+    """
+    with private_draft(data.inbox / f"consents-{time.time_ns()}.parquet") as draft:
+        write_parquet(pl.DataFrame([vars(consent) for consent in consents], schema=_SCHEMA), draft, key)
+
+
+def take_over_consents(connection: duckdb.DuckDBPyConnection, data: DataFolder, key: str | None) -> tuple[int, int]:
+    """Record what was left, the oldest first; how many were new or changed, and how many were passed over.
+
+    Raises:
+        WarehouseError: a file cannot be read, or the database refused: nothing may be scored then.
+    """
+    changed = passed_over = 0
+    for path in sorted(data.inbox.glob("consents-*.parquet")):
+        rows = read_parquet(path, key).iter_rows(named=True)
+        counts = record_consents(connection, [Consent(**row) for row in rows])
+        changed, passed_over = changed + counts[0], passed_over + counts[1]
+        path.unlink(missing_ok=True)
+    return changed, passed_over
