@@ -1,5 +1,6 @@
 """Drawn faces are good enough for the real detector and for the model that ships."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from fractions import Fraction
@@ -11,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from cli.demo import FIRST_DAY, SECONDS_PER_SESSION
 from inference.crop import crop_face
 from inference.detect import CenterFace
 from inference.faces import Faces
@@ -234,6 +236,22 @@ def covered_share(lying: list[tuple[SessionTruth, pl.DataFrame]], *, hidden: boo
 
 def test_a_tube_and_a_turned_head_cover_nothing(lying: list[tuple[SessionTruth, pl.DataFrame]]) -> None:
     assert covered_share(lying, hidden=False) <= 0.05
+
+
+def test_the_page_on_python_shows_what_the_first_session_of_the_demo_scores(tmp_path: Path) -> None:
+    plan = WardPlan(
+        FIRST_DAY, days=1, sessions_per_day=1, seconds_per_session=SECONDS_PER_SESSION, patients=("maple-03",)
+    )
+    write_ward(tmp_path, plan, workers=1)
+    page = (Path(__file__).parents[1] / "docs" / "python.md").read_text(encoding="utf-8")
+    (named,) = re.findall(r"var/demo/source/(\S+\.mp4)", page)
+    printed = re.findall(r"│ (0\.\d) +┆ (\w+) +┆ ([\d.]+) +┆ ([\d.]+) +┆ ([\d.]+) +┆ null", page)
+    columns = ["pts_s", "leading_expression", "confidence", "pain_activity", "au04"]
+    rows = Scorer(load_bundle()).score(tmp_path / named, "demo").table.select(columns).head(3).rows()
+    assert len(printed) == len(rows) == 3
+    for (time, expression, *scores), row in zip(printed, rows, strict=True):
+        assert (float(time), expression) == (pytest.approx(row[0]), row[1])
+        assert [float(score) for score in scores] == pytest.approx(list(row[2:]), abs=0.02)  # int8 differs that little
 
 
 def test_an_oxygen_mask_is_noticed(lying: list[tuple[SessionTruth, pl.DataFrame]]) -> None:
