@@ -35,7 +35,7 @@ def list_(
             typer.echo(json.dumps(row, default=str, ensure_ascii=True))
         return
     console = table_console()
-    console.print(table_of(rows.select(COLUMNS).rows(), COLUMNS) if rows.height else "no flag")
+    console.print(table_of(rows.select(COLUMNS).rows(), COLUMNS) if rows.height else "no flags")
     if levels.height:
         console.print("\naccepted levels")
         console.print(table_of(levels.select(LEVEL_COLUMNS).rows(), LEVEL_COLUMNS))
@@ -71,7 +71,7 @@ def undo(
     from flows import findings
 
     undone = findings.undo(*places(data_dir), patient, measure, optional_day(first))
-    typer.echo(f"{measure}: the level from {undone} counts no more; reports made from now on compare as before")
+    typer.echo(f"{measure}: the level from {undone} no longer counts; reports made from now on compare as before")
 
 
 def table_of(rows: list[tuple[object, ...]], columns: tuple[str, ...]) -> Table:

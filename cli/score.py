@@ -88,7 +88,7 @@ def score(
     from pmfer.bundle import load_bundle
 
     if every_frame and fps is not None:
-        raise ConfigurationError("--fps and --every-frame exclude each other; give one of them")
+        raise ConfigurationError("give --fps or --every-frame, not both")
     if annotate and out is None:
         raise ConfigurationError("--annotate: needs --out, the folder for the video")
     settings = read_settings(bundle=bundle, detector=detector, frames_per_second=fps, int8=int8)

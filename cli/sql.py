@@ -78,7 +78,7 @@ def make_request(
     if chosen == "parquet" and out is None:
         raise ConfigurationError("--format parquet: goes into a file; name it with --out")
     if chosen == "table" and out is not None:
-        raise ConfigurationError("--out: a table is for the eye; choose --format csv, json or parquet")
+        raise ConfigurationError("--out: a table is for the screen; choose --format csv, json or parquet")
     values = _named_values(parameters)
     return SqlRequest(_query_text(query, file), values, chosen, out, limit or None, time_zone)
 

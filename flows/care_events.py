@@ -177,7 +177,7 @@ def read_events(file: Path, zone: str | None = None, now: datetime | None = None
     except OSError as error:
         raise ConfigurationError(f"{file}: cannot be read ({error.strerror})") from None
     except csv.Error as error:
-        raise ConfigurationError(f"{file}: no CSV file in UTF-8 ({error})") from None
+        raise ConfigurationError(f"{file}: not a CSV file in UTF-8 ({error})") from None
 
 
 def _read(lines: "csv.DictReader[str]", file: Path, context: dict[str, Any]) -> EventFile:

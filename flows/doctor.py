@@ -204,7 +204,7 @@ def check_baseline(settings: Settings) -> Result:
     """
     address = warehouse_address(settings)
     if settings.source is None or not _is_published(address):
-        return State.OK, "nothing to score again is known"
+        return State.OK, "nothing needs to be scored again"
     scoring = Provenance(load_bundle(settings.bundle).digest, options_of(settings).digest())
     with closing(open_reader(address)) as reader:
         nights = runs.nights_scored_otherwise(reader, scoring)
@@ -249,7 +249,7 @@ def check_patients(settings: Settings) -> Result:
     if alike:
         groups = "; ".join(" and ".join(group) for group in alike)
         return State.WARNING, f"ids differ in upper and lower case only: {groups}; see `patient_id` in docs/source.md"
-    return State.OK, f"{len(known)} patients, no two ids alike"
+    return State.OK, f"{len(known)} on record, no two ids alike"
 
 
 def check_fonts(settings: Settings) -> Result:
@@ -261,7 +261,7 @@ def check_fonts(settings: Settings) -> Result:
     except OSError as error:
         what = str(error).splitlines()[0]
         return State.BROKEN, f"the libraries that draw pages are missing ({what}); run scripts/check_system.sh"
-    return State.OK, f"{len(FONT_FILES)} typefaces, and the libraries that draw pages"
+    return State.OK, f"{len(FONT_FILES)} typefaces and the libraries for drawing pages"
 
 
 def check_clock(settings: Settings) -> Result:

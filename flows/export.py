@@ -36,7 +36,7 @@ def export_warehouse(
         WarehouseError: nothing was published yet, the log of reads cannot be written, or the disk is full.
     """
     if first is not None and last is not None and last < first:
-        raise ConfigurationError(f"--from {first} --to {last}: the last day lies before the first; exchange them")
+        raise ConfigurationError(f"--from {first} --to {last}: the last day lies before the first; swap them")
     data.require_writable()
     target = (out or data.exports / "warehouse").absolute()
     _require_replaceable(target)

@@ -88,7 +88,7 @@ def maintenance(data_dir: Folder) -> None:
         require_place(warehouse, settings)
         back_up(data)
     else:
-        log.info("no backup is made: PMFER_BACKUP_TO names no folder")
+        log.info("no backup was made: PMFER_BACKUP_TO is not set")
     with nameless_errors(), writing(data, warehouse) as writer:
         connection = writer.connection
         hide(queries.patient_ids(connection))

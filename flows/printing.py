@@ -188,7 +188,7 @@ def _entries(path: Path) -> tuple[RecipientEntry, ...]:
         raise ConfigurationError(f"recipients {path}: cannot be read ({error.strerror}); check the path") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError):
         # The parser's message may quote the line, and with it a password that somebody wrote there by mistake.
-        raise ConfigurationError(f"recipients {path}: no TOML file in UTF-8; see docs/reports.md") from None
+        raise ConfigurationError(f"recipients {path}: not a TOML file in UTF-8; see docs/reports.md") from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"])

@@ -239,7 +239,7 @@ def read_settings(**overrides: object) -> Settings:
         raise ConfigurationError(f"setting {PREFIX}{name.upper()}{_place(name, given)}: {first['msg']}") from None
     except tomllib.TOMLDecodeError as error:
         # The parser's place is kept, its line is not: a secret may stand in it.
-        raise ConfigurationError(f"settings {config_file()}: no TOML file ({error}); correct it") from None
+        raise ConfigurationError(f"settings {config_file()}: not a TOML file ({error}); correct it") from None
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no text in UTF-8"
         raise ConfigurationError(f"settings {config_file()} or {DOTENV}: cannot be read ({reason})") from None

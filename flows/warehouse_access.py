@@ -52,7 +52,7 @@ def warehouse_address(settings: Settings) -> Address:
 
 def _key(settings: Settings) -> str | None:
     if settings.warehouse_key is not None and settings.warehouse_key_file is not None:
-        raise ConfigurationError("PMFER_WAREHOUSE_KEY and PMFER_WAREHOUSE_KEY_FILE exclude each other; give one")
+        raise ConfigurationError("give PMFER_WAREHOUSE_KEY or PMFER_WAREHOUSE_KEY_FILE, not both")
     if settings.warehouse_key_file is not None:
         return read_key_file(settings.warehouse_key_file)
     if settings.warehouse_key is not None:

@@ -83,7 +83,7 @@ def score(
         ConfigurationError: options exclude each other or lie outside of their range, or an array is no picture.
     """
     if fps is not None and every_frame:
-        raise ConfigurationError("fps and every_frame exclude each other; give one of them")
+        raise ConfigurationError("give fps or every_frame, not both")
     chosen = {} if int8 is None else {"int8": int8}
     rate = None if every_frame else ScoringOptions.frames_per_second if fps is None else fps
     scorer = Scorer(load_bundle(bundle), ScoringOptions(frames_per_second=rate, detector=detector, **chosen))

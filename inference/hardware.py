@@ -100,7 +100,7 @@ def require_runtime() -> None:
 
         _ = onnxruntime.InferenceSession
     except (ImportError, AttributeError):
-        raise ConfigurationError(f"ONNX Runtime is not whole; {_REPAIR}") from None
+        raise ConfigurationError(f"ONNX Runtime is incomplete; {_REPAIR}") from None
 
 
 def runtime_rival() -> str | None:

@@ -242,13 +242,13 @@ def receive(descriptor: int) -> tuple[dict[str, Any], bytes]:
     """
     text_bytes, table_bytes = HEADER.unpack(_read(descriptor, HEADER.size))
     if text_bytes > MAX_TEXT_BYTES or table_bytes > MAX_TABLE_BYTES:
-        raise IpcError("a message beyond all measure")
+        raise IpcError("a message that is too long")
     try:
         message = json.loads(_read(descriptor, text_bytes))
     except ValueError:
         raise IpcError("no JSON") from None
     if not isinstance(message, dict):
-        raise IpcError("no JSON object")
+        raise IpcError("not a JSON object")
     return message, _read(descriptor, table_bytes)
 
 

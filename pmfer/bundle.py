@@ -235,7 +235,7 @@ def _parse_card(document: dict[str, Any]) -> BundleCard:
     spec = document["input"]
     columns = [*document["expressions"], *(phrase["column"] for phrase in document["au_phrases"])]
     if len(set(columns)) != len(columns):
-        raise ValueError("a score column stands there twice")
+        raise ValueError("a score column is there twice")
     return BundleCard(
         name=document["name"],
         format_version=document["format_version"],

@@ -133,7 +133,9 @@ class _Network:
         try:
             from ai_edge_litert.interpreter import Interpreter
         except ImportError:
-            raise TrainingError("face points need the library ai-edge-litert: pip install 'pmfer[landmarks]'") from None
+            raise TrainingError(
+                "face points need ai-edge-litert; in a checkout: pip install -e '.[landmarks]'"
+            ) from None
         try:
             self._interpreter: Any = Interpreter(model_content=content, num_threads=1)
             self._interpreter.allocate_tensors()

@@ -245,9 +245,9 @@ def shapes_for(config: TrainConfig, path: Path | None, names: tuple[str, ...]) -
         TrainingError: as `read_shapes`.
     """
     if config.data.landmarks and path is None:
-        raise ConfigurationError("data.landmarks = true wants --landmarks FILE; make one with `pmfer landmarks`")
+        raise ConfigurationError("data.landmarks = true needs --landmarks FILE; make one with `pmfer landmarks`")
     if path is not None and not config.data.landmarks:
-        raise ConfigurationError(f"{path}: not wanted; set data.landmarks = true or leave --landmarks out")
+        raise ConfigurationError(f"{path}: not used; set data.landmarks = true or leave --landmarks out")
     return None if path is None else read_shapes(path, names)
 
 

@@ -128,8 +128,8 @@ def _parsed(connection: duckdb.DuckDBPyConnection, text: str) -> Any:
         connection.extract_statements(text)  # says what is wrong, and where
     if tree["error"]:
         raise OutOfReachError(
-            "only queries (SELECT, FROM, WITH, DESCRIBE, SUMMARIZE, EXPLAIN, ...) are run, one at a time; "
-            "a PIVOT needs its values, as in ON kind IN ('a', 'b')"
+            "only read-only queries (SELECT, FROM, WITH, DESCRIBE, SUMMARIZE, EXPLAIN, ...) are allowed, "
+            "one at a time; a PIVOT needs its values, as in ON kind IN ('a', 'b')"
         )
     if not tree["statements"]:
         raise OutOfReachError("empty; give an SQL statement such as 'FROM session_summary'")
@@ -158,7 +158,7 @@ def _require_place(node: dict[str, Any], schema: str, catalogue: str, name: str)
     known = schema.lower() in _SCHEMAS or (not catalogue and schema.lower() in _CATALOGUES)
     if not known or catalogue.lower() not in _CATALOGUES or (name and not _NO_FILE.fullmatch(name)):
         whole = ".".join(part for part in (catalogue, schema, name) if part)
-        raise OutOfReachError(f"'{whole}' is no table or view of the warehouse", _position(node))
+        raise OutOfReachError(f"'{whole}' is not a table or view of the warehouse", _position(node))
 
 
 # Functions that give a value, not rows.

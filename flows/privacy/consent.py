@@ -87,7 +87,7 @@ def read_consents(file: Path) -> list[Consent]:
     except OSError as error:
         raise ConfigurationError(f"{file}: cannot be read ({error.strerror})") from None
     except csv.Error as error:
-        raise ConfigurationError(f"{file}: no CSV file in UTF-8 ({error})") from None
+        raise ConfigurationError(f"{file}: not a CSV file in UTF-8 ({error})") from None
 
 
 def published_consents(data: DataFolder, warehouse: Address, patient_id: str | None) -> pl.DataFrame:

@@ -120,7 +120,7 @@ def erase_patient(
         WarehouseError: the warehouse is being written or refused, or something still holds the identifier.
     """
     if not _IDENTIFIER.fullmatch(patient_id):
-        raise ConfigurationError(f"patient '{patient_id}': no pseudonym; see patient_id in docs/source.md")
+        raise ConfigurationError(f"patient '{patient_id}': not a pseudonym; see patient_id in docs/source.md")
     require_existing(warehouse)
     require_idle(data.prefect_home)
     with standstill(warehouse):

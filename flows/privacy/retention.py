@@ -72,7 +72,9 @@ def retain_now(
         WarehouseError: the warehouse is being written, or refused.
     """
     if not retention.is_set:
-        raise ConfigurationError("no age is set; give PMFER_RETAIN_FRAMES_DAYS or another, see docs/privacy.md")
+        raise ConfigurationError(
+            "no retention period is set; set PMFER_RETAIN_FRAMES_DAYS or another (docs/privacy.md)"
+        )
     require_existing(warehouse)
     with writing(data, warehouse) as writer:
         if dry_run:

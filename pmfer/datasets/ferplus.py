@@ -114,7 +114,7 @@ def read_csv(votes: Path, pictures: Path) -> Samples:
     if "pixels" not in pixels.columns or len(pixels) != len(labels):
         raise TrainingError(f"{pictures}: must have a column pixels and as many rows as {votes.name}")
     if "usage" in pixels.columns and not pixels["usage"].equals(labels["usage"]):
-        raise TrainingError(f"{pictures}: its column Usage is not that of {votes.name}; take both files as published")
+        raise TrainingError(f"{pictures}: column Usage differs from {votes.name}; use both files as published")
     table = labels.with_columns(pixels["pixels"]).filter(pl.col("image name").fill_null("").str.strip_chars() != "")
     unknown = set(table["usage"]) - set(USAGES)
     if unknown:
@@ -129,7 +129,7 @@ def _pixels(text: str, name: str, path: Path) -> PictureSource:
     try:
         picture = np.array(text.split(), np.uint8).reshape(SIDE, SIDE)
     except (ValueError, OverflowError, AttributeError):
-        raise TrainingError(f"{path}: {name} has not {SIDE} x {SIDE} pixels of 0 to 255") from None
+        raise TrainingError(f"{path}: {name} does not have {SIDE} x {SIDE} pixels of 0 to 255") from None
     return PictureSource(picture)
 
 

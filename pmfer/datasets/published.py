@@ -239,5 +239,5 @@ def _pspi(path: Path) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value <= MAX_PSPI:
-        raise TrainingError(f"{path}: '{text[:20]}' is no PSPI from 0 to {MAX_PSPI}")
+        raise TrainingError(f"{path}: '{text[:20]}' is not a PSPI from 0 to {MAX_PSPI}")
     return value

@@ -68,7 +68,7 @@ def language(code: str) -> Language:
         ReportError: the reports do not speak it.
     """
     if code not in LOCALES:
-        raise ReportError(f"language {code}: the reports do not speak it; choose one of {', '.join(LANGUAGES)}")
+        raise ReportError(f"language {code}: not available for reports; choose one of {', '.join(LANGUAGES)}")
     locale = Locale.parse(LOCALES[code])
     if code == SOURCE_LANGUAGE:
         return Language(code, locale, NullTranslations())

@@ -124,4 +124,4 @@ def test_without_a_retention_period_a_dry_run_says_that_nothing_would_go(
     assert run(monkeypatch, "warehouse", "retain", "--dry-run", "--data-dir", tmp_path) == 0
     assert capsys.readouterr().out.startswith("nothing to delete: no retention period is set")
     assert run(monkeypatch, "warehouse", "retain", "--data-dir", tmp_path) == 1
-    assert "no age is set" in complaint(capsys)
+    assert "no retention period is set" in complaint(capsys)

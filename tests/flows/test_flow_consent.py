@@ -185,7 +185,7 @@ def test_a_file_that_is_no_register_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"other\.csv: column patient_id is missing"):
         read_consents(tmp_path / "other.csv")
     (tmp_path / "binary.csv").write_bytes(b"patient_id,valid_from,source\n\xff\xfe\n")
-    with pytest.raises(ConfigurationError, match=r"binary\.csv: no CSV file in UTF-8"):
+    with pytest.raises(ConfigurationError, match=r"binary\.csv: not a CSV file in UTF-8"):
         read_consents(tmp_path / "binary.csv")
 
 

@@ -146,7 +146,7 @@ def test_a_second_onnx_runtime_is_a_warning_and_half_of_one_is_one_line(
     environment = os.environ | {"PYTHONPATH": f"{half.parents[1]}:{Path(__file__).parents[2]}"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert "pmfer: ONNX Runtime is not whole; run `pip uninstall" in done.stderr
+    assert "pmfer: ONNX Runtime is incomplete; run `pip uninstall" in done.stderr
 
 
 def test_nights_that_another_model_scored_are_offered_while_their_recordings_are_there(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_nights_that_another_model_scored_are_offered_while_their_recordings_are
     for day in ("2026-03-02", "2026-03-03"):
         (source / day).mkdir(parents=True)
         (source / day / "a.mp4").write_bytes(b"video")
-    assert doctor.check_baseline(settings) == (State.OK, "nothing to score again is known")
+    assert doctor.check_baseline(settings) == (State.OK, "nothing needs to be scored again")
     make_folder(data)
     state, text = doctor.check_baseline(settings)
     assert state is State.WARNING

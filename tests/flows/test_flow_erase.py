@@ -364,7 +364,7 @@ def test_without_somebody_to_ask_nothing_is_erased_unless_told(
 def test_an_identifier_that_is_none_and_a_folder_without_a_warehouse_are_named(
     data: DataFolder, tmp_path: Path
 ) -> None:
-    with pytest.raises(ConfigurationError, match="no pseudonym"):
+    with pytest.raises(ConfigurationError, match="not a pseudonym"):
         erase(data, "../etc")
     with pytest.raises(ConfigurationError, match="no warehouse there"):
         erase(DataFolder(tmp_path / "nowhere"))

@@ -199,14 +199,14 @@ def test_a_level_is_accepted_listed_and_undone(
     for text in ("no flag", PATIENT, "smiling", "2026-03-02", "new glasses; smiles less for it", "night-team"):
         assert text in listed
     assert run(monkeypatch, folder, "list", OTHER) == 0
-    assert capsys.readouterr().out == "no flag\n"
+    assert capsys.readouterr().out == "no flags\n"
     with closing(open_reader(folder.published)) as reader:
         (entry,) = reader.execute("SELECT actor, details FROM audit_log WHERE action = 'level_accepted'").fetchall()
     assert entry == ("night-team", '{"from_date": "2026-03-02", "measure": "smiling"}')
     assert run(monkeypatch, folder, "undo", PATIENT, "--measure", "smiling") == 0
-    assert "the level from 2026-03-02 counts no more" in capsys.readouterr().out
+    assert "the level from 2026-03-02 no longer counts" in capsys.readouterr().out
     assert run(monkeypatch, folder, "list") == 0
-    assert capsys.readouterr().out == "no flag\n"
+    assert capsys.readouterr().out == "no flags\n"
     assert run(monkeypatch, folder, "list", "--all") == 0
     assert "new glasses" in capsys.readouterr().out
     reads = [json.loads(line)["action"] for line in folder.read_log.read_text().splitlines()]

@@ -50,7 +50,7 @@ def test_reports_are_rendered_again_and_the_warehouse_is_kept_in_order(tmp_path:
 
         done = run(settings, f"maintenance(Path({str(data.root)!r}))")
         assert done.returncode == 0, done.stderr
-        assert "no backup is made: PMFER_BACKUP_TO names no folder" in done.stdout
+        assert "no backup was made: PMFER_BACKUP_TO is not set" in done.stdout
 
         missing = settings | {"PMFER_BACKUP_TO": str(tmp_path / "backup")}
         done = run(missing, f"maintenance(Path({str(data.root)!r}))")

@@ -54,7 +54,7 @@ def test_what_is_missing_or_open_to_others_is_named(recipients: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("three words together", "no TOML file"),
+        ("three words together", "not a TOML file"),
         ("", "recipient: Field required"),
         ('[[recipient]]\nname = "a"\npassword = "three words together"\n', "recipient.0.password: Extra inputs"),
         ('[[recipient]]\nname = "a"\n', "give either password_file or password_variable"),

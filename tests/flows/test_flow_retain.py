@@ -147,7 +147,7 @@ def test_the_usual_range_outlives_the_sessions_that_it_rests_on_and_goes_with_th
 def test_without_an_age_nothing_goes_and_a_wrong_age_is_named(
     data: DataFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(ConfigurationError, match="no age is set"):
+    with pytest.raises(ConfigurationError, match="no retention period is set"):
         retain_now(data, file_of(data), Retention(), TODAY, dry_run=False)
     monkeypatch.setenv("PMFER_RETAIN_FRAMES_DAYS", "0")
     monkeypatch.setattr(sys, "argv", ["pmfer", "warehouse", "retain", "--data-dir", str(data.root)])

@@ -60,7 +60,7 @@ def test_what_others_keep_in_dotenv_is_left_alone(elsewhere: Path) -> None:
         ("frames_per_second = 2000", r"PMFER_FRAMES_PER_SECOND in pmfer\.toml: .*less than or equal to 1000"),
         ("shard_s = inf", r"PMFER_SHARD_S in pmfer\.toml: .*finite"),
         ('log_format = "xml"', r"PMFER_LOG_FORMAT in pmfer\.toml"),
-        ("notify_on = [", r"no TOML file"),
+        ("notify_on = [", r"not a TOML file"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_file(elsewhere: Path, text: str, said: str) -> None:

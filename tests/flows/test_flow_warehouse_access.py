@@ -47,7 +47,10 @@ def test_the_key_comes_from_the_environment_or_from_a_file(monkeypatch: pytest.M
     ("settings", "complaint"),
     [
         ({"WAREHOUSE_KEY": "my secret"}, "PMFER_WAREHOUSE_KEY: not a key of 32 bytes"),
-        ({"WAREHOUSE_KEY": KEY, "WAREHOUSE_KEY_FILE": "/no"}, "exclude each other; give one"),
+        (
+            {"WAREHOUSE_KEY": KEY, "WAREHOUSE_KEY_FILE": "/no"},
+            "or PMFER_WAREHOUSE_KEY_FILE, not both",
+        ),
         ({"WAREHOUSE_KEY_FILE": "/no/such/key"}, "key file /no/such/key: No such file"),
         ({"WAREHOUSE": "ducklake:oracle:secret"}, "no address of a lake"),
         ({"S3_KEY_ID": "id"}, "belong together"),

@@ -101,7 +101,7 @@ def test_an_array_that_is_no_picture_is_refused(array: Picture, bundle: Bundle) 
 
 
 def test_options_and_folders_that_say_nothing_are_refused(film: Path, tmp_path: Path, bundle: Bundle) -> None:
-    with pytest.raises(ConfigurationError, match="fps and every_frame exclude each other"):
+    with pytest.raises(ConfigurationError, match="give fps or every_frame, not both"):
         pmfer.score(film, fps=2, every_frame=True)
     with pytest.raises(ConfigurationError, match="frames_per_second=0: out of range"):
         pmfer.score(film, fps=0)

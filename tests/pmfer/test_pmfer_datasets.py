@@ -196,7 +196,7 @@ def test_unbc(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="has no expression labels"):
         read_training_faces(tmp_path, 48)
     write_csv(tmp_path / "Frame_Labels" / "PSPI" / "042-ll042" / "seq1" / "seq1000_facs.txt", "17")
-    with pytest.raises(TrainingError, match="'17' is no PSPI from 0 to 16"):
+    with pytest.raises(TrainingError, match="'17' is not a PSPI from 0 to 16"):
         read_samples(tmp_path)
 
 
@@ -431,7 +431,7 @@ def test_ferplus_is_made_from_the_two_published_files(tmp_path: Path) -> None:
 def test_files_that_do_not_belong_together_make_no_ferplus(tmp_path: Path) -> None:
     folder = published(tmp_path, ("Training", "a.png", PIXELS, "6,3,1,0,0,0,0,0,0,0"))
     write_csv(folder / "fer2013.csv", "emotion,pixels,Usage", f"0,{PIXELS},PublicTest")
-    with pytest.raises(TrainingError, match=r"fer2013\.csv: its column Usage is not that of fer2013new\.csv"):
+    with pytest.raises(TrainingError, match=r"fer2013\.csv: column Usage differs from fer2013new\.csv"):
         make_ferplus(folder, None, tmp_path / "made.parquet")
     with pytest.raises(TrainingError, match=r"gone/fer2013new\.csv: no such file"):
         make_ferplus(tmp_path / "gone" / "fer2013.csv", None, tmp_path / "made.parquet")

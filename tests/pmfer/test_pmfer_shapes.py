@@ -160,7 +160,7 @@ def test_the_configuration_and_the_file_must_agree(faces: Faces, measured: Path)
     wants = TrainConfig(data=DataConfig(landmarks=True))
     assert shapes_for(wants, measured, faces.names) is not None
     assert shapes_for(TrainConfig(), None, faces.names) is None
-    with pytest.raises(ConfigurationError, match="wants --landmarks FILE"):
+    with pytest.raises(ConfigurationError, match="needs --landmarks FILE"):
         shapes_for(wants, None, faces.names)
-    with pytest.raises(ConfigurationError, match="not wanted"):
+    with pytest.raises(ConfigurationError, match="not used"):
         shapes_for(TrainConfig(), measured, faces.names)

@@ -87,5 +87,5 @@ def test_numbers_choose_their_form(say: Language) -> None:
 
 
 def test_a_language_that_is_not_spoken_is_an_error_that_names_those_that_are() -> None:
-    with pytest.raises(ReportError, match="language tlh: the reports do not speak it; choose one of en, de"):
+    with pytest.raises(ReportError, match="language tlh: not available for reports; choose one of en, de"):
         language("tlh")

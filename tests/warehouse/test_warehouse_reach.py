@@ -109,7 +109,7 @@ def reader(lake: LakeAddress, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 def test_what_reaches_elsewhere_is_refused(reader: duckdb.DuckDBPyConnection, lake: LakeAddress) -> None:
     for reaching in REACHING:
-        with pytest.raises(WarehouseError, match=r"outside of|no table or view|name of a table"):
+        with pytest.raises(WarehouseError, match=r"outside of|not a table or view|name of a table"):
             check(reader, f"FROM {reaching}".replace("{lake}", lake.data))
 
 
