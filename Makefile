@@ -11,7 +11,7 @@ MESH ?= var/landmarks/face_landmark.tflite
 
 .DEFAULT_GOAL := help
 .PHONY: help install setup demo notebook test test-slow deploy lint lint-deploy audit format types lock train ablation robustness dictionary \
-	settings-page words preview report-picture bench bench-night bench-reports bench-statistics bench-warehouse gpu-check peers \
+	settings-page words preview report-picture bench bench-scoring bench-night bench-reports bench-statistics bench-warehouse gpu-check peers \
 	scale clean
 
 help:  ## list these commands
@@ -115,7 +115,9 @@ report-picture: $(VENV)/.dev  ## make the picture of the README again
 	@$(BIN)/python -m tools.preview var/preview --once --only pain_rising
 	@cp var/preview/pain_rising-1.png docs/images/report.png
 
-bench: $(VENV)/.run  ## measure how fast videos are scored; BENCH="--clip CLIP.mp4 --rounds 5"
+bench: bench-scoring bench-night bench-reports bench-warehouse  ## measure all of the four, with history; each takes its options
+
+bench-scoring: $(VENV)/.run  ## measure how fast videos are scored; BENCH="--clip CLIP.mp4 --rounds 5"
 	@$(BIN)/python -m benchmarks.inference $(BENCH)
 
 bench-night: $(VENV)/.run  ## measure a whole night: SIMULATED="--sessions 50 --seconds 60 --core-hour 0.04"
@@ -131,7 +133,7 @@ gpu-check: $(VENV)/.run  ## install what a GPU needs, compare it with the CPU an
 	@$(PIP) -e '.[gpu]'
 	@$(BIN)/python -m benchmarks.gpu $(GPU)
 
-peers: var/peers/.made  ## install the other programs that `make bench` compares with, in an environment of their own
+peers: var/peers/.made  ## install the other programs that `make bench-scoring` compares with, in an environment of their own
 
 bench-warehouse: $(VENV)/.run  ## measure a warehouse of WARD="--patients 100 --days 365 --sessions 2 --frames 500"
 	@$(BIN)/python -m benchmarks.warehouse $(WARD)

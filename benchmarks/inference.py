@@ -1,4 +1,4 @@
-"""How fast videos are scored here, what bounds it, and how much of that bound is reached. `make bench` runs it.
+"""How fast videos are scored here, what bounds it, and how much of that bound is reached. `make bench-scoring` runs it.
 
     python -m benchmarks.inference --clip CLIP.mp4 --out var/bench
 

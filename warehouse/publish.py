@@ -1,16 +1,19 @@
 """Copies of the whole warehouse: the snapshot that readers open, and the storage written anew after an erasure.
 
-Readers always find a whole file, the old one or the new one. The copy is made by DuckDB inside the writer, in one
-transaction, with comments, views and indexes. The file itself must not be copied while the writer has it open, see
-connection.py. Readers of a lake read the lake: nothing is published.
+Readers always find a whole file, the old one or the new one. The snapshot is a copy of the writer's file, made by a
+process of its own: a handle on the file that this process closed would give DuckDB's lock away, see connection.py.
+Readers of a lake read the lake: nothing is published.
 
-DuckDB keeps deleted rows in the free blocks of its file until something else is written there, and a lake keeps its
-history: only what is written anew has lost their bytes. Which rows go is decided elsewhere.
+DuckDB keeps deleted rows in the free blocks of its file until something else is written there, and the snapshot has
+them as well; a lake keeps its history. Only what is written anew has lost their bytes. Which rows go is decided
+elsewhere.
 """
 
+import errno
 import logging
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -30,7 +33,7 @@ from warehouse.connection import (
     remove_logs,
 )
 from warehouse.lake import alone, forget_history
-from warehouse.private_file import make_private_folder
+from warehouse.private_file import make_private_file, make_private_folder
 from warehouse.sql import quoted
 from warehouse.transaction import WORK_SUFFIX, database_path, one_line_errors, transaction
 
@@ -44,8 +47,8 @@ def publish(connection: duckdb.DuckDBPyConnection, place: Address | Path) -> boo
     changed by hand in the warehouse itself is published with the next write.
 
     The snapshot is written beside its place (0600), flushed to disk and renamed over it: readers that hold the old one
-    go on reading it, and a publication that fails at any point leaves it in place. It is encrypted by the key of the
-    address, if there is one. What other programs wrote into the old one or beside it goes with it.
+    go on reading it, and a publication that fails at any point leaves it in place. It is encrypted by the same key as
+    the warehouse, if there is one. What other programs wrote into the old one or beside it goes with it.
 
     Args:
         connection: from open_writer, outside of a transaction.
@@ -76,7 +79,7 @@ def publish(connection: duckdb.DuckDBPyConnection, place: Address | Path) -> boo
         # One writer, hence one draft: what is here was left behind by a publication that was killed.
         remove_database(draft)
         try:
-            copy_database(connection, draft, address.key)
+            _copy_file(connection, draft, address.key)
             if state is not None:
                 os.utime(draft, ns=(_time_ns(state), _time_ns(state)))
             flush(draft)
@@ -135,6 +138,37 @@ def _state(connection: duckdb.DuckDBPyConnection) -> tuple[int, str, int, int] |
 def _time_ns(state: tuple[int, str, int, int]) -> int:
     """When a state was reached, in nanoseconds since 1970: a snapshot bears that time, so that later changes show."""
     return state[-1] * 1000
+
+
+def _copy_file(connection: duckdb.DuckDBPyConnection, draft: Path, key: str | None) -> None:
+    """Copy the file of the open warehouse and the log beside it, and make one new file (0600) of both.
+
+    The writer is idle, so they are as after a crash: whole up to the last commit. The log is not written into the
+    warehouse's own file first, since DuckDB gives a database up where that fails, as on a full disk.
+    """
+    source = Path(database_path(connection))
+    for ending in ("", ".wal"):
+        part, copy = (path.with_name(path.name + ending) for path in (source, draft))
+        if not part.exists():
+            continue
+        make_private_file(copy)
+        copied = subprocess.run(
+            ["cp", "--", part, copy],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"LC_ALL": "C"},
+            restore_signals=False,  # a limit of the file's size is then an error of cp, as it is one here
+        )
+        if copied.returncode:
+            said = copied.stderr.strip().rpartition(": ")[2] or f"cp ended with status {copied.returncode}"
+            raise OSError(errno.EIO, said, str(copy))
+    with another(connection) as cursor:
+        cursor.execute(f"ATTACH {quoted(draft)} AS draft{attach_options(key)}")
+        try:
+            cursor.execute("CHECKPOINT draft")
+        finally:
+            cursor.execute("DETACH draft")
 
 
 def copy_database(connection: duckdb.DuckDBPyConnection, draft: Path, key: str | None) -> None:

@@ -1,4 +1,4 @@
-"""How `make bench` asks another package, in a process of its own, to score a video."""
+"""How `make bench-scoring` asks another package, in a process of its own, to score a video."""
 
 import sys
 from pathlib import Path
