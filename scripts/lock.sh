@@ -1,8 +1,9 @@
 #!/bin/sh
 # Write constraints.txt: exact versions of everything that the product, its training, the notebook and its development
-# need, a GPU's libraries included (2 GB). And requirements.lock: the part that runs a night, with the hashes of all files of each package. Training stays
-# without hashes: a CPU build of torch, which many machines are offered, is another file than the one on the package
-# index. Run it after a change of the dependencies in pyproject.toml, then run the tests and commit the result.
+# need, a GPU's libraries included (2 GB). And requirements.lock: the part that runs a night, with the hashes of all
+# files of each package. Training stays without hashes: a CPU build of torch, which many machines are offered, is another
+# file than the one on the package index. Run it after a change of the dependencies in pyproject.toml, then run the tests
+# and commit the result.
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
