@@ -43,6 +43,7 @@ from warehouse.records import RunOutcome
 from warehouse.transaction import night_lock
 from warehouse.warehouse import Writer
 
+SESSIONS_A_PROCESS = 4  # at least: to load the networks once more takes about as long as to score one session
 log = logging.getLogger("pmfer.nightly")
 
 
@@ -254,7 +255,8 @@ def score_and_store(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job:
     else:
         # One call, so that the networks are loaded once.
         sessions = [session for shard in shards for session in shard.sessions]
-        score_sessions(connection, sessions, job, run_id, min(job.scoring_processes, max(1, len(sessions))))
+        processes = min(job.scoring_processes, -(-len(sessions) // SESSIONS_A_PROCESS))
+        score_sessions(connection, sessions, job, run_id, max(1, processes))
 
 
 @step("check")

@@ -178,7 +178,7 @@ class Settings(BaseSettings):
         None, description="whom staff may ask about a report: one line that is printed on it"
     )
     scoring_processes: Annotated[int | None, Field(ge=1)] = Field(
-        None, description="videos that a night scores at the same time; default: one per two cores, one with a GPU"
+        None, description="videos that a night scores at the same time; default: one per core, one with a GPU"
     )
     report_processes: Annotated[int | None, Field(ge=1)] = Field(
         None, description="processes that render reports; default: one per core"

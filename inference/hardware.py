@@ -75,8 +75,8 @@ def gains_from_int8(cpu_flags: Path = CPU_FLAGS) -> bool:
 
 
 def side_by_side() -> int:
-    """How many videos a machine scores best at the same time, each in a process with two threads; one with a GPU."""
-    return 1 if cuda_device_count() else max(1, (os.cpu_count() or 1) // 2)
+    """How many videos a machine scores best at the same time, each in a process: one per core, one with a GPU."""
+    return 1 if cuda_device_count() else os.cpu_count() or 1
 
 
 def multiplies_bytes(cpu_flags: Path = CPU_FLAGS) -> bool:

@@ -153,11 +153,10 @@ def _copy_file(connection: duckdb.DuckDBPyConnection, draft: Path, key: str | No
             continue
         make_private_file(copy)
         copied = subprocess.run(
-            ["cp", "--", part, copy],
+            ["env", "LC_ALL=C", "cp", "--", part, copy],
             capture_output=True,
             text=True,
             check=False,
-            env=os.environ | {"LC_ALL": "C"},
             restore_signals=False,  # a limit of the file's size is then an error of cp, as it is one here
         )
         if copied.returncode:
