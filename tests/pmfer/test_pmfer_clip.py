@@ -207,6 +207,7 @@ def test_the_reversed_gradient_reaches_both_encoders_when_the_text_is_tuned(fold
     assert against["text"][model.tokenizer.mask].abs().max() > 0  # the mask token is learnt
 
 
+@pytest.mark.slow  # `make test` takes up a run of the compact network, in test_pmfer_train.py
 def test_a_run_is_taken_up_again(folder: Path, faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import pmfer.train as module
 

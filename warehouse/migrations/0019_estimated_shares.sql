@@ -233,3 +233,5 @@ COMMENT ON COLUMN plain.sessions.sadness_percent IS 'Estimated share of the time
 COMMENT ON COLUMN plain.sessions.smiles IS 'Smiles, count: happiness at 0.5 or above in two frames or more, as in episodes. NULL if no frame was scored.';
 COMMENT ON COLUMN plain.sessions.pain_activity IS 'Mean pain-related facial activity, 0..1, to be compared with the patient''s own past only. Not a pain score. NULL if no frame was scored.';
 COMMENT ON COLUMN plain.sessions.expressivity IS 'Mean of 1 minus the probability of neutral, 0..1. NULL if no frame was scored.';
+
+COMMENT ON COLUMN accepted_levels.undone_at IS 'When it was undone with `pmfer findings undo`; it no longer counts. NULL while it counts.';
