@@ -70,6 +70,7 @@ class ScoringProcess:
         self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
         self._requests = self._replies = -1
+        self._stopped = False
 
     def __enter__(self) -> Self:
         return self
@@ -92,6 +93,8 @@ class ScoringProcess:
             BundleError, ConfigurationError: the networks do not load.
             RuntimeError: the process does not start, or the runtime of the networks failed, as without GPU memory.
         """
+        if self._stopped:
+            raise VideoError(QuarantineReason.CRASHED, f"{video}: given up")
         if self._memory_bytes() > STALE_SHARE * self._limits.memory_bytes:
             self.close()  # memory that earlier videos left in use must not count against this one
         self._start()
@@ -106,7 +109,8 @@ class ScoringProcess:
             raise
 
     def stop(self) -> None:
-        """Give up the video that another thread waits for, which is told that its decoder ended."""
+        """Give up the video that another thread waits for, and score no other: that thread is told so at once."""
+        self._stopped = True
         if self._process is not None:
             self._process.kill()
 

@@ -90,6 +90,15 @@ def test_the_process_is_limited_by_the_system_itself(process: ScoringProcess, fi
     assert LIMITS.cpu_s < limits["RLIMIT_CPU"] < LIMITS.cpu_s + 600
 
 
+def test_whoever_is_stopped_gives_its_video_up_and_takes_no_other(bundle: Bundle, film: Path) -> None:
+    with ScoringProcess(bundle, ScoringOptions(), LIMITS) as process:
+        process.score(film, "s1")
+        with pytest.raises(VideoError):
+            process.score(film, "s2", lambda done_s, announced_s: process.stop())
+        with pytest.raises(VideoError, match="given up"):
+            process.score(film, "s3")
+
+
 def test_a_video_that_takes_too_long_is_ended(bundle: Bundle, film: Path) -> None:
     with ScoringProcess(bundle, ScoringOptions(), replace(LIMITS, wall_s=0.0)) as process:
         assert refused(process, film) is QuarantineReason.TIMED_OUT
