@@ -333,7 +333,7 @@ def test_a_card_with_a_column_twice_is_refused(bundles: tuple[Bundle, Bundle], t
     twice = replace(plain.card, au_phrases=(*plain.card.au_phrases, plain.card.au_phrases[0]))
     (tmp_path / "model.onnx").write_bytes(plain.weights.read_bytes())
     write_card(tmp_path, twice)
-    with pytest.raises(BundleError, match="stands there twice"):
+    with pytest.raises(BundleError, match="is there twice"):
         load_bundle(tmp_path)
 
 
