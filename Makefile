@@ -45,7 +45,8 @@ $(VENV)/.notebook: $(VENV)/.run constraints.txt
 notebook: $(VENV)/.notebook  ## open the analysts' notebook in Jupyter, on the demo or on SNAPSHOT=...
 	@mkdir -p var/notebook
 	@cp -n docs/analysts.ipynb var/notebook/ || true
-	@PMFER_SNAPSHOT=$(abspath $(SNAPSHOT)) $(BIN)/jupyter lab var/notebook/analysts.ipynb
+	@PMFER_SNAPSHOT=$(abspath $(SNAPSHOT)) $(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) \
+		var/notebook/analysts.ipynb
 
 test: $(VENV)/.dev  ## run the tests, in one process per core
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m 'not slow'
