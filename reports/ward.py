@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from types import MappingProxyType
 
 import polars as pl
 
@@ -129,12 +130,13 @@ def build_night_reports(
     if seen is None:
         return None
     read = reader.patients(seen, day, thresholds.trend_days)
+    patients = tuple(
+        with_evidence(reader, compare_patient(data, patient, day, thresholds), data) for patient, data in read.items()
+    )
+    charted = {report.patient_id: report.trends for report in patients}
     return NightReports(
-        patients=tuple(
-            with_evidence(reader, compare_patient(data, patient, day, thresholds), data)
-            for patient, data in read.items()
-        ),
-        ward=build_ward_report(reader, day, thresholds),
+        patients=patients,
+        ward=compare_ward(reader.ward(day, thresholds.trend_days), day, thresholds, charted),
         wards=tuple(
             build_ward_report(reader, day, thresholds, ward) for ward in reader.wards(day, thresholds.trend_days)
         ),
@@ -159,8 +161,20 @@ def build_ward_report(
     return compare_ward(reader.ward(day, thresholds.trend_days, ward), day, thresholds)
 
 
-def compare_ward(data: ReportData, day: date, thresholds: Thresholds) -> WardReport:
-    """The overview from what was read; see `build_ward_report`."""
+def compare_ward(
+    data: ReportData,
+    day: date,
+    thresholds: Thresholds,
+    charted: Mapping[str, tuple[Trend, ...]] = MappingProxyType({}),
+) -> WardReport:
+    """The overview from what was read; see `build_ward_report`.
+
+    Args:
+        data: of everybody in it.
+        day: local calendar day.
+        thresholds: limits for abstention and findings.
+        charted: by patient, the trends of the page where one was made of the same days: they are not computed again.
+    """
     today = data.summary.filter(pl.col("session_date") == day)
     daily = all_days(data.summary, data.kept, thresholds)
     rows = []
@@ -168,7 +182,8 @@ def compare_ward(data: ReportData, day: date, thresholds: Thresholds) -> WardRep
         mine = pl.col("patient_id") == patient_id
         set_aside = data.quarantine.filter(mine).height
         accepted = data.accepted(patient_id)
-        row = _row(patient_id, daily.filter(mine), today.filter(mine), set_aside, day, thresholds, accepted)
+        known = charted.get(patient_id)
+        row = _row(patient_id, daily.filter(mine), today.filter(mine), set_aside, day, thresholds, accepted, known)
         rows.append(replace(row, carried=tuple(flag for flag in data.carried if flag.patient_id == patient_id)))
     by_stage = {stage: tuple(row for row in rows if row.stage is stage) for stage in Stage}
     reasons = Counter(QuarantineReason(reason) for reason in data.quarantine["reason"].sort())
@@ -195,11 +210,15 @@ def _row(
     day: date,
     thresholds: Thresholds,
     accepted: Mapping[str, date],
+    known: tuple[Trend, ...] | None,
 ) -> WardRow:
-    missing = missing_reason(today, set_aside, thresholds)
+    if known is None:
+        missing = missing_reason(today, set_aside, thresholds)
+        known = trends_of(HEADLINE_MEASURES, daily, day, missing, thresholds, accepted=accepted)
     return WardRow(
         patient_id=patient_id,
-        trends=trends_of(HEADLINE_MEASURES, daily, day, missing, thresholds, accepted=accepted),
+        # An overview has no room for how sure a value is.
+        trends=tuple(replace(trend, finding=replace(trend.finding, interval=None)) for trend in known),
         quality=quality_of(today, usable_session(thresholds)),
         set_aside=set_aside,
         days_before=valid_days_before(daily, day),

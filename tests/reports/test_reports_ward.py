@@ -8,7 +8,7 @@ import duckdb
 from pmfer.errors import QuarantineReason
 from reports.data import ReportReader
 from reports.findings import Lack
-from reports.ward import WardReport, WardRow, build_ward_report
+from reports.ward import WardReport, WardRow, build_night_reports, build_ward_report
 from reports.words import ward_sentences
 from reports.words.language import Language
 from tools.report_samples import CALM, LONG_ID, SCORING, STEADY, TODAY, SampleWard, first_session, pain_rising, stable
@@ -129,3 +129,12 @@ def test_a_night_without_anybody_is_still_a_page(writer: duckdb.DuckDBPyConnecti
     report = build(writer)
     assert report.patients == 0
     assert ward_sentences.headline(say, report) == "Nobody was recorded in the last 28 days."
+
+
+def test_the_overview_of_a_night_is_the_one_that_is_made_alone(stored: duckdb.DuckDBPyConnection) -> None:
+    """In a night it takes over what the pages of patients have computed."""
+    reader = ReportReader(stored, SCORING)
+    night = build_night_reports(reader, TODAY)
+    assert night
+    assert len(night.patients) >= 15
+    assert repr(night.ward) == repr(build_ward_report(reader, TODAY))
