@@ -37,6 +37,12 @@ def film(portrait: Picture, empty_room: Picture, tmp_path_factory: pytest.TempPa
 
 
 @pytest.fixture(scope="module")
+def long_film(portrait: Picture, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Half a minute of the portrait: several batches are still to come when the first is told of."""
+    return write_video(tmp_path_factory.mktemp("film") / "long.mp4", [portrait] * 300)
+
+
+@pytest.fixture(scope="module")
 def process(bundle: Bundle) -> Iterator[ScoringProcess]:
     with ScoringProcess(bundle, ScoringOptions(), LIMITS) as running:
         yield running
@@ -67,12 +73,12 @@ def test_scores_are_those_of_a_scorer_in_this_process(process: ScoringProcess, b
     ],
 )
 def test_a_decoder_that_ends_in_mid_video_costs_that_video_alone(
-    process: ScoringProcess, film: Path, ending: signal.Signals, reason: QuarantineReason
+    process: ScoringProcess, film: Path, long_film: Path, ending: signal.Signals, reason: QuarantineReason
 ) -> None:
     process.score(film, "s1")
     before = process.pid
     assert before is not None
-    assert refused(process, film, lambda done, total: os.kill(before, ending)) is reason
+    assert refused(process, long_film, lambda done, total: os.kill(before, ending)) is reason
     assert process.score(film, "s1").summary.frames_scored > 0
     assert process.pid != before
 
@@ -90,11 +96,11 @@ def test_the_process_is_limited_by_the_system_itself(process: ScoringProcess, fi
     assert LIMITS.cpu_s < limits["RLIMIT_CPU"] < LIMITS.cpu_s + 600
 
 
-def test_whoever_is_stopped_gives_its_video_up_and_takes_no_other(bundle: Bundle, film: Path) -> None:
+def test_whoever_is_stopped_gives_its_video_up_and_takes_no_other(bundle: Bundle, film: Path, long_film: Path) -> None:
     with ScoringProcess(bundle, ScoringOptions(), LIMITS) as process:
         process.score(film, "s1")
         with pytest.raises(VideoError):
-            process.score(film, "s2", lambda done_s, announced_s: process.stop())
+            process.score(long_film, "s2", lambda done_s, announced_s: process.stop())
         with pytest.raises(VideoError, match="given up"):
             process.score(film, "s3")
 
