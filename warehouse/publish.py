@@ -29,6 +29,7 @@ from warehouse.connection import (
     another,
     attach_options,
     is_written_by_others,
+    logs_beside,
     open_writer,
     remove_logs,
 )
@@ -147,10 +148,8 @@ def _copy_file(connection: duckdb.DuckDBPyConnection, draft: Path, key: str | No
     warehouse's own file first, since DuckDB gives a database up where that fails, as on a full disk.
     """
     source = Path(database_path(connection))
-    for ending in ("", ".wal"):
-        part, copy = (path.with_name(path.name + ending) for path in (source, draft))
-        if not part.exists():
-            continue
+    for part in (source, *logs_beside(source)):
+        copy = draft.with_name(draft.name + part.name.removeprefix(source.name))
         make_private_file(copy)
         copied = subprocess.run(
             ["env", "LC_ALL=C", "cp", "--", part, copy],
