@@ -30,9 +30,9 @@ from inference.crop import crop_face
 from inference.detect import CenterFace, with_free_shape
 from inference.faces import Floats
 from inference.hardware import cuda_device_count, missing_cuda_libraries
-from inference.model import OUTPUTS
+from inference.model import OUTPUTS, normalised
 from inference.options import ScoringOptions, centerface_weights
-from inference.runtime import GPU_REMEDY, FixedBatches, open_cpu_session, open_gpu_session
+from inference.runtime import GPU_BATCHES, GPU_REMEDY, FixedBatches, open_cpu_session, open_gpu_session
 from inference.score import Scorer
 from pmfer.bundle import Bundle, load_bundle
 from simulator.appearance import sample_appearance
@@ -142,8 +142,7 @@ def drawn_faces(bundle: Bundle, people: int) -> Floats:
             box = detector.detect(picture[None])[0].boxes[:1]
             grey = np.asarray(Image.fromarray(picture).convert("L"))
             crops += [crop_face(grey, found, bundle.card.crop["centerface"], spec.size_px) for found in box]
-    faces = np.stack(crops).astype(np.float32)[:, None] / 255
-    return np.asarray((faces - np.float32(spec.mean[0])) / np.float32(spec.std[0]), np.float32)
+    return normalised(spec, np.stack(crops))
 
 
 def equivalence(bundle: Bundle, device: Device, faces: Floats) -> Figures:
@@ -204,7 +203,7 @@ def end_to_end(bundle: Bundle, video: Path, videos: int, rounds: int) -> Figures
 def little_memory(bundle: Bundle, device: Device) -> Figures:
     """What becomes of a batch that does not fit: the limit at which that happened, and the batch that went on."""
     spec = bundle.card.input
-    faces = np.zeros((64, spec.channels, spec.size_px, spec.size_px), np.float32)
+    faces = np.zeros((GPU_BATCHES[-1], spec.channels, spec.size_px, spec.size_px), np.float32)
     for limit in LIMITS_MB:
         try:
             fixed = FixedBatches(device.open(bundle.weights, memory_bytes=limit * 10**6), OUTPUTS, device.name)
