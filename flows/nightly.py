@@ -22,7 +22,7 @@ from flows.outcome import NightOutcome, idle_outcome, remember_contents, session
 from flows.plan import NightPlan, plan_night, quarantine_record, run_record, warn_of_pseudonyms
 from flows.prefect_runs import as_flow, show_table, step, tell_server
 from flows.privacy.retention import retain
-from flows.report import DueReport, due_reports, render, require_none
+from flows.report import DueReport, due_reports, is_report_due, render, require_none
 from flows.request import RunRequest
 from flows.scoring import score_sessions
 from flows.settings import Dispatch
@@ -210,7 +210,7 @@ def something_to_do(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job:
     return (
         not plan.nothing_new
         or was_cut_short(connection, job.night)
-        or bool(due_reports(connection, job.night, job.provenance, job.data, job.printing))
+        or is_report_due(connection, job.night, job.provenance, job.data, job.printing)
     )
 
 

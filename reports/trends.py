@@ -6,7 +6,9 @@ Pure functions over polars frames: nothing here reads a database, prints or draw
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from itertools import count
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -52,6 +54,15 @@ class Trend:
     points: tuple[TrendPoint, ...]  # by day; a day without sessions has none
 
 
+class Charted(NamedTuple):
+    """The control charts of one patient's measures."""
+
+    daily: pl.DataFrame  # the days charted, rows of `reports.daily.daily_values`
+    chart: ControlChart  # a series per measure
+    values: Floats  # charted, [measures, days]
+    days: tuple[date, ...]  # calendar day of each column
+
+
 class HeadlineTrends:
     """What the trends of a patient's headline measures say together."""
 
@@ -91,6 +102,7 @@ def trends_of(
     thresholds: Thresholds,
     intervals: Mapping[str, tuple[float, float]] | None = None,
     accepted: Mapping[str, date] = MappingProxyType({}),
+    charted: Charted | None = None,
 ) -> tuple[Trend, ...]:
     """The last weeks of each measure up to `day`, with its finding for that day.
 
@@ -103,9 +115,11 @@ def trends_of(
         intervals: of the day's values by Measure.key, see `session_intervals`.
         accepted: by Measure.key, the first day of a level that a person accepted as the new usual one; days after
             `day` are ignored.
+        charted: of the same measures, days and levels, see `charts_of`; None: they are charted here.
     """
     accepted = {key: since for key, since in accepted.items() if since <= day}
-    chart, values, days = chart_of(measures, daily, day, thresholds, accepted)
+    charted = charted or charts_of(measures, {"": daily}, day, thresholds, {"": accepted})[""]
+    chart, values, days = charted.chart, charted.values, charted.days
     first_day = day - timedelta(days=thresholds.trend_days - 1)
     drawn = daily.filter(pl.col("session_date").is_between(first_day, day)).sort("session_date")
     lack = Lack.NOT_MEASURED if _counts(drawn, day, thresholds) else missing
@@ -134,30 +148,40 @@ def trends_of(
     return tuple(trend(row, measure) for row, measure in enumerate(measures))
 
 
-def chart_of(
+def charts_of(
     measures: Sequence[Measure],
-    daily: pl.DataFrame,
+    daily: Mapping[str, pl.DataFrame],
     day: date,
     thresholds: Thresholds,
-    accepted: Mapping[str, date] = MappingProxyType({}),
-) -> tuple[ControlChart, Floats, tuple[date, ...]]:
-    """The control charts of one patient's measures, from the first day on record to `day`.
+    accepted: Mapping[str, Mapping[str, date]],
+) -> dict[str, Charted]:
+    """The control charts of the measures of some patients, from the first day on record of any of them to `day`.
 
-    Returns:
-        The chart with a series per measure, the values charted, and the calendar day of each of its columns.
+    Series have nothing to do with each other: many at once take little longer than one.
+
+    Args:
+        measures: what is followed.
+        daily: rows of `reports.daily.daily_values` by patient; later days are ignored.
+        day: the last day charted.
+        thresholds: limits for the baseline and the rules.
+        accepted: first day of an accepted level by patient and Measure.key; days after `day` are ignored.
     """
-    known = daily.filter(pl.col("session_date") <= day).sort("session_date")
-    recorded: list[date] = known["session_date"].to_list()
-    first = recorded[0] if recorded else day
+    known = {patient_id: rows.filter(pl.col("session_date") <= day) for patient_id, rows in daily.items()}
+    first = min((min(rows["session_date"]) for rows in known.values() if rows.height), default=day)
     days = tuple(first + timedelta(days=number) for number in range((day - first).days + 1))
-    values = np.full((len(measures), len(days)), np.nan)
-    at = [(when - first).days for when in recorded]
-    for row, measure in enumerate(measures):
-        values[row, at] = known[measure.key].cast(pl.Float64).fill_null(np.nan).to_numpy()
-    restart = np.array(
-        [max((accepted[measure.key] - first).days, 0) if measure.key in accepted else 0 for measure in measures]
-    )
-    return control_chart(values, sensitivity_of(measures, thresholds), thresholds, restart), values, days
+    values = np.full((len(known), len(measures), len(days)), np.nan)
+    restart = np.zeros((len(known), len(measures)), dtype=np.int64)
+    for of_patient, levels, (patient_id, rows) in zip(values, restart, known.items(), strict=True):
+        at = [(when - first).days for when in rows["session_date"]]
+        of_patient[:, at] = rows.select(pl.col(m.key).cast(pl.Float64).fill_null(np.nan) for m in measures).to_numpy().T
+        since = accepted.get(patient_id, {})
+        levels[:] = [max((since[m.key] - first).days, 0) if since.get(m.key, date.max) <= day else 0 for m in measures]
+    sensitivity = sensitivity_of(tuple(measures) * len(known), thresholds)
+    chart = control_chart(values.reshape(-1, len(days)), sensitivity, thresholds, restart.reshape(-1))
+    return {
+        patient_id: Charted(rows, chart.series(slice(at, at + len(measures))), of_patient, days)
+        for at, (patient_id, rows), of_patient in zip(count(0, len(measures)), known.items(), values, strict=False)
+    }
 
 
 def sensitivity_of(measures: Sequence[Measure], thresholds: Thresholds) -> Sensitivity:

@@ -81,6 +81,10 @@ class ControlChart:
     valid_days: Ints  # of the newest episode from its opening on, the closing day included
     in_baseline: Bools  # whether the baseline of the last day rests on the day
 
+    def series(self, rows: slice) -> "ControlChart":
+        """The chart of some of the series."""
+        return ControlChart(**{name: column[rows] for name, column in vars(self).items()})
+
 
 class _Run:
     """Valid days in a row with the same sign; arrays are [series]."""
