@@ -201,13 +201,14 @@ class ReportReader:
         since = day - timedelta(days=days - 1 + CARE_LOOK_BACK_DAYS)
         events = queries.care_events(self.connection, house.patients, since=since, until=day)
         otherwise = queries.scored_otherwise(self.connection, house.patients, self.scoring)
-        of_day = house.summary.filter(pl.col("session_date") == day)["session_id"].to_list()
-        files = queries.source_files(self.connection, of_day)
+        today = house.summary.filter(pl.col("session_date") == day)
+        files = queries.source_files(self.connection, today["session_id"].to_list())
         frames_since = retention.frames_kept_since(self.connection)
         parts = {
             name: (frame.partition_by("patient_id", as_dict=True), frame.clear())
             for name, frame in (
                 ("summary", house.summary),
+                ("today", today),
                 ("quarantine", house.quarantine),
                 ("kept", house.kept),
                 ("care_events", events.drop(BOOKKEEPING, strict=False)),
@@ -216,10 +217,10 @@ class ReportReader:
 
         def data_of(patient_id: str) -> ReportData:
             mine = {name: rows.get((patient_id,), none) for name, (rows, none) in parts.items()}
-            known = [day for name in ("summary", "kept") for day in mine[name]["session_date"].unique()]
-            first = min(known, default=None)
+            sessions = mine.pop("today")["session_id"]
+            firsts = (mine[name]["session_date"].min() for name in ("summary", "kept"))
+            first = min((first for first in firsts if isinstance(first, date)), default=None)
             since_others = first if first and otherwise.get(patient_id, first) < first else None
-            sessions = mine["summary"].filter(pl.col("session_date") == day)["session_id"]
             return replace(
                 house,
                 patients=(patient_id,),

@@ -84,16 +84,17 @@ def data_key(data: ReportData, day: date, thresholds: Thresholds) -> str:
 
     Equal keys give equal pages: a report is computed from what is in the key and nothing else.
     """
-    libraries = {library: version(library) for library in ("numpy", "polars", "scipy")}
-    room = {"room": _room_digest(), **_versions(), **libraries}
-    rests_on = {"data": vars(data), "day": day, "thresholds": thresholds, **room}
+    made_by = {"room": _room_digest(), **_versions(), **_libraries()}
+    rests_on = {"data": vars(data), "day": day, "thresholds": thresholds, **made_by}
     return hashlib.sha256(json.dumps(rests_on, default=_plain, sort_keys=True).encode()).hexdigest()
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, pl.DataFrame):
+        if value.is_empty():
+            return []
         # One number of 64 bits a row; another version of polars makes others.
-        return [str(value.schema), hashlib.sha256(value.hash_rows().to_numpy().tobytes()).hexdigest()]
+        return [*value.columns, hashlib.sha256(value.hash_rows().to_numpy().tobytes()).hexdigest()]
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
 
 
@@ -122,8 +123,14 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 @cache
 def _versions() -> dict[str, Any]:
-    """The renderer and the fonts, looked up once."""
+    """The renderer and the fonts, looked up once: it takes as long as the statistics of a report."""
     return {"weasyprint": version("weasyprint"), "fonts": font_versions()}
+
+
+@cache
+def _libraries() -> dict[str, str]:
+    """The libraries that compute, looked up once: another version may round differently."""
+    return {library: version(library) for library in ("numpy", "polars", "scipy")}
 
 
 @cache
