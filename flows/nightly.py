@@ -186,8 +186,12 @@ def run_night(job: Job) -> NightOutcome:
         with stage("plan"):
             plan = plan_night(connection, listing, job)
         warn_of_pseudonyms(connection, listing)
-        outcome = process(writer, plan, job) if something_to_do(connection, plan, job) else idle_outcome(plan, job)
-        remove_expired(connection, job)
+        remove_expired(connection, job)  # before the reports: what they rest on is then the same when it is run again
+        if something_to_do(connection, plan, job):
+            outcome = process(writer, plan, job)
+            remove_expired(connection, job)  # what was just stored may be of a day that is too old
+        else:
+            outcome = idle_outcome(plan, job)
         quarantine.settle_replays(connection, job.night)
         publish_snapshot(writer)
         head = current_head(connection)
