@@ -200,7 +200,7 @@ def control_chart(
         known.add(even[:, day], day, episodes.sign == 0)
         change = _lasting(known, base, episodes, sensitivity, thresholds)
         change = np.where(np.isnan(even[:, day]), 0, change)
-        today = _judge(record, memory, base, values[:, day], change, sensitivity, thresholds)
+        today = _judge(record, memory, base, values[:, day], furthest, change, sensitivity, thresholds)
         known.hold_back(np.flatnonzero(today.beyond), np.full(np.count_nonzero(today.beyond), day))
         episodes.step(today, base, known, thresholds)
         episodes.record(record)
@@ -213,12 +213,13 @@ def _judge(
     memory: _Memory,
     base: GrowingBaseline,
     value: Floats,
+    furthest: Floats,
     change: Floats,
     sensitivity: Sensitivity,
     thresholds: Thresholds,
 ) -> JudgedDay:
     """Let the rules speak of the day, record what they say, and sum it up."""
-    limits = _limits(base, sensitivity, base.limit(sensitivity.limit_sigmas, 1 + base.doubt))
+    limits = _limits(base, sensitivity, furthest)
     weight = np.where(memory.weight > 0, memory.weight, 1)
     variance = memory.variance / weight**2 + base.doubt
     limits_ewma = _limits(base, sensitivity, base.limit(sensitivity.ewma_sigmas, variance))
