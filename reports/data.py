@@ -113,7 +113,7 @@ class ReportReader:
         if recorded is None:
             return None
         house, places = self.ward(day, days), self._ward_of_patients(day, days)
-        wards = {ward: _of_ward(house, ward, places) for ward in sorted({ward for ward in places.values() if ward})}
+        wards = {ward: _of_ward(house, ward, places) for ward in self.wards(day, days)}
         return NightData(self._each(house, day, days), tuple(recorded), house, wards)
 
     def ward(self, day: date, days: int, ward: str | None = None) -> ReportData:
@@ -147,9 +147,9 @@ class ReportReader:
 
     def patients_of_day(self, day: date) -> list[str] | None:
         """Patients with a session that day, stored or in quarantine, in order; None for a day without any session."""
-        stored = queries.patients_scored(self.connection, day, self.scoring)
-        set_aside = self._set_aside(day)["patient_id"]
-        return sorted({*stored, *set_aside.drop_nulls()}) if stored or len(set_aside) else None
+        stored = queries.night_summaries(self.connection, day, self.scoring)["patient_id"]
+        patients = pl.concat([stored, self._set_aside(day)["patient_id"]])
+        return None if patients.is_empty() else patients.drop_nulls().unique().sort().to_list()
 
     def summaries(self, patient_ids: Collection[str], day: date) -> pl.DataFrame:
         """Rows of session_summary up to `day`, with smiles_per_min and closed_s from their episodes.

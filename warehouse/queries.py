@@ -148,20 +148,6 @@ def patient_ids(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return read(connection, _PATIENT_IDS)["patient_id"].to_list()
 
 
-_PATIENTS_SCORED = """
-    SELECT DISTINCT patient_id
-    FROM sessions
-    JOIN scorings USING (session_id)
-    WHERE session_date = $night AND bundle_id = $bundle_id AND options_sha256 = $options_sha256
-    ORDER BY patient_id
-"""
-
-
-def patients_scored(connection: duckdb.DuckDBPyConnection, night: date, provenance: Provenance) -> list[str]:
-    """Patients with a session of one day that is scored, in order."""
-    return read(connection, _PATIENTS_SCORED, night=night, **vars(provenance))["patient_id"].to_list()
-
-
 _PATIENTS_SEEN = """
     SELECT
         patient_id, count(*) AS sessions, min(session_date) AS first_date, max(session_date) AS last_date,
