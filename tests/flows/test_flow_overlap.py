@@ -24,6 +24,7 @@ from simulator.ward import WardPlan, write_ward
 from warehouse.connection import open_writer
 
 NIGHT = date(2026, 3, 2)
+pytestmark = pytest.mark.usefixtures("data")  # in tmp_path: a warehouse that holds nothing yet
 WAIT_S = 60.0  # far longer than anything here takes
 
 
@@ -94,7 +95,7 @@ def test_the_next_is_copied_while_one_is_scored_and_scored_while_that_is_stored(
     # None of them would end if sessions went one after the other.
     watch(monkeypatch, "pull_session", nothing, lambda name: copied[name].set())
     watch(monkeypatch, "score_session", lambda name: begun[name].set(), lambda name: until(copied, name))
-    watch(monkeypatch, "store_scored", lambda name: until(begun, name), nothing)
+    watch(monkeypatch, "session_result", lambda name: until(begun, name), nothing)
     assert score(job) == names
 
 
