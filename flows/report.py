@@ -98,7 +98,9 @@ def made(
     patients = [report.patient_id for report in wanted if report.patient_id is not None]
     wards = [report.ward for report in wanted if report.patient_id is None]
     pages, overviews = compare_night(reader, night, day, printing.thresholds, patients, wards)
-    said = {(page.patient_id, None): page for page in pages} | {(None, one.ward): one for one in overviews}
+    said: dict[tuple[str | None, str | None], PatientReport | WardReport] = {}
+    said |= {(page.patient_id, None): page for page in pages}
+    said |= {(None, overview.ward): overview for overview in overviews}
     return [
         DueReport(**vars(report), report=said[report.patient_id, report.ward], options=printing.options)
         for report in wanted

@@ -217,14 +217,17 @@ class ReportReader:
 
         def data_of(patient_id: str) -> ReportData:
             mine = {name: rows.get((patient_id,), none) for name, (rows, none) in parts.items()}
-            sessions = mine.pop("today")["session_id"]
+            sessions = mine["today"]["session_id"]
             firsts = (mine[name]["session_date"].min() for name in ("summary", "kept"))
             first = min((first for first in firsts if isinstance(first, date)), default=None)
             since_others = first if first and otherwise.get(patient_id, first) < first else None
             return replace(
                 house,
                 patients=(patient_id,),
-                **mine,
+                summary=mine["summary"],
+                quarantine=mine["quarantine"],
+                kept=mine["kept"],
+                care_events=mine["care_events"],
                 model_since=since_others,
                 levels={patient_id: house.levels.get(patient_id, {})},
                 carried=tuple(flag for flag in house.carried if flag.patient_id == patient_id),

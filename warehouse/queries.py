@@ -209,9 +209,10 @@ def moments(
     """
     if column not in MOMENT_COLUMNS:
         raise WarehouseError(f"moments by {column}: not a score; choose one of {', '.join(MOMENT_COLUMNS)}")
-    return read(
-        connection, sql.query("moments"), scoring_ids=list(scoring_ids), column=column, count=count, window_s=window_s
-    )
+    # A parameter for each: the frames of other sessions are then passed over unread, which a list in one prevents.
+    each = {f"scoring_{number}": scoring_id for number, scoring_id in enumerate(scoring_ids)}
+    text = sql.query("moments").replace("$scoring_ids", ", ".join(f"${name}" for name in each) or "NULL")
+    return read(connection, text, **each, column=column, count=count, window_s=window_s)
 
 
 _SOURCE_FILES = """
