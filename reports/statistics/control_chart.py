@@ -81,8 +81,9 @@ class ControlChart:
     onset_latest: Ints
     valid_days: Ints  # of the newest episode from its opening on, the closing day included
     in_baseline: Bools  # whether the baseline of the last day rests on the day
-    # The values, as they would be in the situations of the last day; NaN also where they cannot be compared
-    compared: Floats
+    compared: Floats  # the values, as they would be in the situations of the last day; NaN where they do not compare
+    added: Floats  # by the situations of each day, on the even scale; NaN likewise, 0 where days stay as they are
+    known: Bools  # [series, situations]: which have enough days before the last one
 
 
 class _Run:
@@ -220,7 +221,13 @@ def control_chart(
     columns = {name: np.stack(column, axis=1) for name, column in record.items()}
     if like is not None:
         values = np.stack([from_even(column + added, sensitivity.highest) for column in even.T], axis=1)
-    return ControlChart(**columns, in_baseline=base.days_taken(values.shape[1]), compared=values)
+    return ControlChart(
+        **columns,
+        in_baseline=base.days_taken(values.shape[1]),
+        compared=values,
+        added=recorded - even,
+        known=np.zeros((len(values), 0), dtype=bool) if like is None else like.known,
+    )
 
 
 def _remember(memory: _Memory, days: Floats, base: GrowingBaseline, closed: Ints, thresholds: Thresholds) -> None:
@@ -275,11 +282,11 @@ def _judge(
     confirmed |= memory.last_reach * beyond >= thresholds.confirming_size
     memory.last_reach = np.where(np.isnan(value), memory.last_reach, reach)
     opening = signals | {"beyond": signals["beyond"] * confirmed}
-    least = to_even((limits.centre + sensitivity.least_change)[:, None], sensitivity.highest)[:, 0] - base.centre - added
+    least = to_even((limits.centre + sensitivity.least_change)[:, None], sensitivity.highest)[:, 0] - base.centre
     return JudgedDay(
         day=len(record["centre"]) - 1,
         value=np.where(np.isnan(base.centre), np.nan, to_even(value[:, None], sensitivity.highest)[:, 0] - added),
-        unit=np.maximum(base.spread, np.maximum(least, 1e-9) / thresholds.back_shift),
+        unit=np.maximum(base.spread, np.maximum(least - added, 1e-9) / thresholds.back_shift),
         spoke=_loudest(opening, columns, sensitivity.concern),
         beyond=beyond,
     )

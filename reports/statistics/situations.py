@@ -35,6 +35,7 @@ class LikeWithLike:
         self.even = np.where(np.isnan(values)[:, :, None], np.nan, even)
         self.frames = np.where(np.isnan(self.even), 0, parts.frames)
         self.thresholds = thresholds
+        self.known = np.zeros((shape[0], shape[2]), dtype=bool)  # which situations have enough days before the newest
 
     def prepare(self, day: int, known: DaysToLearn, base: GrowingBaseline) -> Floats:
         """Make all days up to this one comparable, by what the patient's earlier days say of each situation.
@@ -44,8 +45,8 @@ class LikeWithLike:
             situations that have enough earlier days.
         """
         even = self.even[:, : day + 1]
-        effects, enough = self._effects(even, known)
-        compared = np.where(enough[:, None, :], self.frames[:, : day + 1], 0)
+        effects, self.known = self._effects(even, known)
+        compared = np.where(self.known[:, None, :], self.frames[:, : day + 1], 0)
         frames = compared.sum(axis=2)
         sums = (compared * np.nan_to_num(even - effects[:, None, :])).sum(axis=2)
         counts = frames >= self.thresholds.min_frames_per_day
