@@ -20,7 +20,7 @@ from benchmarks.series import Scenario, series
 from reports.measures import DEFAULT_THRESHOLDS, HEADLINE_MEASURES, Concern, Measure, Thresholds
 from reports.statistics.control_chart import ControlChart, control_chart
 from reports.statistics.estimates import Bools, Floats
-from reports.statistics.situations import Parts
+from reports.statistics.like_with_like import Parts
 from reports.trends import sensitivity_of
 
 FLAGGING = tuple(measure for measure in HEADLINE_MEASURES if measure.concern is not Concern.NEITHER)

@@ -7,15 +7,14 @@ AR(1) with phi 0.5, and each recording its noise. SD is the standard deviation o
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from benchmarks.changes import CLOSE, FLAGGING, FOLLOWED, SETTLED, SHIFT_DAYS, STRICT, Flags, flags_of, told, waited
+from benchmarks.changes import Flags, flags_of
 from benchmarks.series import LEVEL, SPREAD, Scenario, series
 from reports.measures import Measure
 from reports.statistics.estimates import Bools, Floats
-from reports.statistics.situations import Parts
+from reports.statistics.like_with_like import Parts
 
 REST, CARE, MEAL = range(3)
 ADDED = {"pain_activity": (CARE, 2.5), "smiling": (MEAL, 2.0)}  # SD, towards the concern

@@ -13,7 +13,7 @@ import polars as pl
 from reports.daily import usable_session
 from reports.measures import MEASURES, Measure, Thresholds
 from reports.statistics.estimates import Bools
-from reports.statistics.situations import Parts
+from reports.statistics.like_with_like import Parts
 
 UNSTATED = "unstated"  # stands for the situation of sessions that state none
 _DAY = ["patient_id", "session_date"]

@@ -14,7 +14,7 @@ from reports.statistics.baseline import DaysToLearn, GrowingBaseline
 from reports.statistics.change_point import lasting_change
 from reports.statistics.episodes import Episodes, JudgedDay, Record
 from reports.statistics.estimates import Bools, Floats, Ints, from_even, next_ewma_variance, to_even
-from reports.statistics.situations import LikeWithLike, Parts
+from reports.statistics.like_with_like import LikeWithLike, Parts
 
 
 @dataclass(frozen=True)
