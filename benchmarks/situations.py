@@ -7,10 +7,12 @@ AR(1) with phi 0.5, and each recording its noise. SD is the standard deviation o
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-from benchmarks.changes import Flags, flags_of
+from benchmarks.changes import CLOSE, FLAGGING, FOLLOWED, SETTLED, SHIFT_DAYS, STRICT, Flags, flags_of, told, waited
 from benchmarks.series import LEVEL, SPREAD, Scenario, series
 from reports.measures import Measure
 from reports.statistics.estimates import Bools, Floats
@@ -22,7 +24,9 @@ RECORDINGS = 2  # a day
 FRAMES = 100.0  # scored, of each recording
 NOISE = 0.5  # of a recording, in standard deviations of the day's state
 DAYS, WINDOWS = 127, {"first 60 days": slice(7, 67), "next 60 days": slice(67, 127)}
-STEPS = (2.0, 3.0)  # SD
+STEP = 3.0  # SD, of a change that stays
+COMPARED = {"as they are": False, "like with like": True}
+CHANGED = {"everywhere": (REST, CARE, MEAL), "at rest": (REST,)}  # where a change shows
 
 
 @dataclass(frozen=True)
@@ -91,3 +95,59 @@ def filmed(
     sums = (recorded[:, :, :, None] * inside).sum(axis=2)
     means = np.where(number_inside > 0, sums / np.maximum(number_inside, 1), np.nan)
     return Filmed(np.clip(recorded.mean(axis=2), 0, 1), Parts(np.clip(means, 0, 1), FRAMES * number_inside))
+
+
+def false_flags_of(mix: Mix, patients: int, seed: int) -> dict[str, Any]:
+    """Flags per patient and 60 days while nothing happens, over all measures and by measure; share of days compared."""
+    days = filmed(mix, FLAGGING, patients, DAYS, np.random.default_rng(seed))
+    result: dict[str, Any] = {}
+    for name, like_with_like in COMPARED.items():
+        flags = days.flags(FLAGGING, like_with_like=like_with_like)
+        judged = ~np.isnan(flags.chart.centre) & ~np.isnan(flags.chart.ewma)
+        result[name] = {}
+        for window, part in WINDOWS.items():
+            each = flags.new[:, :, part].sum(axis=(0, 2)) / patients
+            counts = flags.new[:, :, part].sum(axis=(1, 2))
+            result[name][window] = {
+                "all measures": float(each.sum()),
+                "standard error": float(counts.std() / np.sqrt(patients)),
+                "by measure": {measure.key: float(rate) for measure, rate in zip(FLAGGING, each, strict=True)},
+                "days compared": float(judged[:, part].mean()),
+            }
+    return result
+
+
+def steps_of(mix: Mix, patients: int, seed: int) -> dict[str, Any]:
+    """Days until a change that stays is found, with a full baseline, in every situation or at rest alone."""
+    start = SHIFT_DAYS[SETTLED]
+    result: dict[str, Any] = {}
+    for where, situations in CHANGED.items():
+        step = np.zeros((start + FOLLOWED, 3))
+        step[start:, situations] = STEP
+        for measure in (*CLOSE, STRICT):
+            days = filmed(mix, (measure,), patients, len(step), np.random.default_rng(seed + start), step)
+            for name, like_with_like in COMPARED.items():
+                flags = days.flags((measure,), like_with_like=like_with_like)
+                result[f"{where}, {measure.key}, {name}"] = told(waited(flags, days.values, start))
+    return result
+
+
+def first_day_of_care(patients: int, seed: int) -> dict[str, Any]:
+    """Of patients who were at rest in all recordings, those flagged on their first day during care."""
+    start = SHIFT_DAYS[SETTLED]
+    rest = filmed(MIXES[0], FLAGGING, patients, start + 1, np.random.default_rng(seed + start))
+    care = ADDED["pain_activity"][1]
+    values, means, frames = rest.values.copy(), rest.parts.values.copy(), rest.parts.frames.copy()
+    values[:: len(FLAGGING), start] += SPREAD * care
+    means[:, start], frames[:, start] = np.nan, 0
+    means[:, start, CARE], frames[:, start, CARE] = values[:, start], RECORDINGS * FRAMES
+    days = Filmed(values, Parts(means, frames))
+    flags = {name: days.flags(FLAGGING, like_with_like=each) for name, each in COMPARED.items()}
+    return {name: float(each.new[:, :, start].any(axis=1).mean()) for name, each in flags.items()}
+
+
+SITUATIONS = {
+    **{f"false flags, {mix.name}": partial(false_flags_of, mix) for mix in MIXES},
+    **{f"step of {STEP:g} SD, {mix.name}": partial(steps_of, mix) for mix in MIXES},
+    "flagged on the first day of care": first_day_of_care,
+}
