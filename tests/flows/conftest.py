@@ -2,18 +2,27 @@ from pathlib import Path
 
 import pytest
 from made_once import made_once
-from privacy_folder import lake_of, make_folder
+from privacy_folder import lake_of, make_folder, new_house
 from warehouse_copies import copy_warehouse
 
 from flows.data_folder import DataFolder
-from warehouse.address import LakeAddress
+from warehouse.address import FileAddress, LakeAddress
+
+
+@pytest.fixture
+def data(empty_file: FileAddress, tmp_path: Path) -> DataFolder:
+    """The data folder of a house whose warehouse was made, and holds nothing yet."""
+    return new_house(empty_file, tmp_path / "data")
 
 
 @pytest.fixture(scope="session")
-def ward(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
+def ward(empty_file: FileAddress, tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
     """The data folder of privacy_folder, with its warehouse in a file. Nobody changes it: see copy_ward."""
-    made = made_once(tmp_path_factory, "ward-file", lambda folder: make_folder(DataFolder(folder / "data")))
-    return DataFolder(made / "data")
+
+    def make(folder: Path) -> None:
+        make_folder(new_house(empty_file, folder / "data"))
+
+    return DataFolder(made_once(tmp_path_factory, "ward-file", make) / "data")
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import polars as pl
-from warehouse_copies import move_lake
+from warehouse_copies import copy_warehouse, move_lake
 
 from flows.data_folder import DataFolder
 from flows.printing import Printing
@@ -61,6 +61,13 @@ def printing_settings(folder: Path) -> dict[str, str]:
 def lake_of(data: DataFolder) -> LakeAddress:
     """A lake within a data folder, with its catalogue in an SQLite file."""
     return LakeAddress("sqlite", str(data.root / "warehouse" / "catalogue.sqlite"), str(data.lake))
+
+
+def new_house(empty_file: FileAddress, root: Path) -> DataFolder:
+    """The data folder of a house whose warehouse was made, and holds nothing yet."""
+    data = DataFolder(root)
+    copy_warehouse(empty_file, file_of(data))
+    return data
 
 
 def make_folder(data: DataFolder, warehouse: Address | None = None) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from privacy_folder import PATIENT, file_of, lake_of, make_folder
+from privacy_folder import PATIENT, copy_ward, file_of, lake_of
 from typer.testing import CliRunner
 
 from cli.app import app
@@ -25,10 +25,8 @@ from warehouse.consent import read_register
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
-    folder = DataFolder(tmp_path_factory.mktemp("backup") / "data")
-    make_folder(folder)
-    return folder
+def data(ward: DataFolder, tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
+    return copy_ward(ward, tmp_path_factory.mktemp("backup") / "data")
 
 
 @pytest.fixture(scope="module")

@@ -46,11 +46,6 @@ def source(tmp_path: Path) -> Path:
     return tmp_path / "source"
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> DataFolder:
-    return DataFolder(tmp_path / "data")
-
-
 def register(tmp_path: Path, *rows: str) -> Path:
     path = tmp_path / "consents.csv"
     path.write_text(HEADER + "".join(f"{row}\n" for row in rows))
@@ -169,9 +164,8 @@ def test_without_any_record_the_sidecar_decides(source: Path, data: DataFolder) 
         (("ash-01,2026-03-03,,form 1", "ash-01,2026-03-03,,form 2"), "row 3, valid_from: row 2 has a period"),
     ],
 )
-def test_a_wrong_row_is_named_and_nothing_is_taken_over(
-    data: DataFolder, tmp_path: Path, rows: tuple[str, ...], complaint: str
-) -> None:
+def test_a_wrong_row_is_named_and_nothing_is_taken_over(tmp_path: Path, rows: tuple[str, ...], complaint: str) -> None:
+    data = DataFolder(tmp_path / "not there yet")
     with pytest.raises(ConfigurationError, match=rf"consents\.csv, {complaint}") as error:
         import_consents(data, file_of(data), register(tmp_path, *rows))
     assert "\n" not in str(error.value)

@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from privacy_folder import file_of, lake_of, make_folder
+from privacy_folder import copy_ward, file_of, lake_of, make_folder
 from typer.testing import CliRunner
 from warehouse_copies import copy_warehouse
 
@@ -97,9 +97,8 @@ def test_a_damaged_snapshot_is_broken_and_status_says_so_in_one_line(tmp_path: P
     assert str(data.published) in found.text
 
 
-def test_status_shows_each_night_with_what_is_stored_of_it(tmp_path: Path) -> None:
-    data = DataFolder(tmp_path / "data")
-    make_folder(data)
+def test_status_shows_each_night_with_what_is_stored_of_it(ward: DataFolder, tmp_path: Path) -> None:
+    data = copy_ward(ward, tmp_path / "data")
     with open_reader(file_of(data)) as reader:
         rows = latest_nights(reader).to_dicts()
     assert [row["night"] for row in rows] == [date(2026, 3, 3), date(2026, 3, 2)]
@@ -149,8 +148,10 @@ def test_a_second_onnx_runtime_is_a_warning_and_half_of_one_is_one_line(
     assert "pmfer: ONNX Runtime is incomplete; run `pip uninstall" in done.stderr
 
 
-def test_nights_that_another_model_scored_are_offered_while_their_recordings_are_there(tmp_path: Path) -> None:
-    data, source = DataFolder(tmp_path / "data"), tmp_path / "source"
+def test_nights_that_another_model_scored_are_offered_while_their_recordings_are_there(
+    data: DataFolder, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
     settings = Settings(data_dir=data.root, source=str(source))
     for day in ("2026-03-02", "2026-03-03"):
         (source / day).mkdir(parents=True)

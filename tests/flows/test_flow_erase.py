@@ -196,6 +196,7 @@ def test_the_receipt_says_what_went_and_names_nobody(erased: DataFolder) -> None
     assert receipt == {"erasure_id": erasure_id, **json.loads(stored)}
 
 
+@pytest.mark.slow
 def test_after_an_upgrade_only_the_overviews_that_showed_the_patient_are_rendered_again(
     data: DataFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -290,7 +291,7 @@ def kill_before(data: DataFolder, step: str, kind: str = "file") -> None:
     pytest.fail("the child ended before it was killed")
 
 
-@pytest.mark.parametrize("step", ["removing files", "deleting rows", "writing the database anew"])
+@pytest.mark.parametrize("step", ["deleting rows", "writing the database anew"])
 def test_an_erasure_that_was_killed_is_finished_by_the_next(data: DataFolder, step: str) -> None:
     kill_before(data, step)
     ((_, receipt),) = erase(data).items()
@@ -303,7 +304,7 @@ def test_an_erasure_that_was_killed_is_finished_by_the_next(data: DataFolder, st
     assert verify_logs(data, file_of(data))[0].startswith("audit log: whole")
 
 
-@pytest.mark.slow  # `make test` kills it at three of the steps, see above
+@pytest.mark.slow  # `make test` kills it at two of the steps, see above
 def test_killed_at_every_step_in_turn_it_ends_complete(data: DataFolder) -> None:
     for step in STEPS:
         kill_before(data, step)
@@ -312,6 +313,7 @@ def test_killed_at_every_step_in_turn_it_ends_complete(data: DataFolder) -> None
     assert erase(data) == {}
 
 
+@pytest.mark.slow  # `make test` forgets a lake's history in test_warehouse_lake.py and test_warehouse_tombstones.py
 def test_a_patient_is_erased_from_a_lake_and_from_its_history(ward_lake: DataFolder, tmp_path: Path) -> None:
     data = copy_ward(ward_lake, tmp_path / "data")
     lake = lake_of(data)

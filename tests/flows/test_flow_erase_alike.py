@@ -17,6 +17,7 @@ from privacy_folder import (
     PRINTING,
     file_of,
     frames_of,
+    new_house,
     printing_settings,
     scoring_of,
     sessions_of,
@@ -30,6 +31,7 @@ from flows.warehouse_access import writing
 from pmfer.errors import ConfigurationError
 from reports import Format
 from warehouse import migrate, runs, store
+from warehouse.address import FileAddress
 from warehouse.care_events import CareEvent, CareEventKind, store_care_events
 from warehouse.connection import open_reader
 from warehouse.records import RunOutcome, RunRecord
@@ -46,9 +48,9 @@ JSON_ONLY = Printing((Format.JSON,))
 
 
 @pytest.fixture(scope="module")
-def alike(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
+def alike(empty_file: FileAddress, tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
     """The ward, with a source below the data folder. Nobody changes it."""
-    data = DataFolder(tmp_path_factory.mktemp("alike") / "data")
+    data = new_house(empty_file, tmp_path_factory.mktemp("alike") / "data")
     night = data.root / "source" / DAY.isoformat()
     night.mkdir(parents=True)
     with writing(data, file_of(data)) as writer:

@@ -26,11 +26,6 @@ GOOD = (
 )
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> DataFolder:
-    return DataFolder(tmp_path / "data")
-
-
 @pytest.fixture(params=["file", pytest.param("lake", marks=pytest.mark.slow)])
 def warehouse(request: pytest.FixtureRequest, data: DataFolder) -> Address:
     return file_of(data) if request.param == "file" else lake_of(data)
@@ -98,8 +93,9 @@ BAD = (
 
 
 def test_every_bad_row_is_one_line_and_nothing_is_imported(
-    data: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    data = DataFolder(tmp_path / "not there yet")
     path = events(tmp_path, GOOD[0], *(row for row, _ in BAD), GOOD[0])
     monkeypatch.setattr(sys, "argv", ["pmfer", "events", "import", str(path), "--data-dir", str(data.root)])
     with pytest.raises(SystemExit, match="1"):

@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from privacy_folder import ANOTHER, DAY, DAYS, OTHER, PATIENT, copy_ward
+from privacy_folder import ANOTHER, DAY, DAYS, OTHER, PATIENT, copy_ward, new_house
 
 from cli.app import main
 from flows.data_folder import DataFolder
@@ -19,6 +19,7 @@ from reports import Format
 from reports.fhir import UNITS
 from reports.measures import HEADLINE_MEASURES, MEASURE_BY_KEY, MEASURES
 from tools.report_samples import HURTING, SCORING, STEADY, TODAY, SampleWard
+from warehouse.address import FileAddress
 from warehouse.connection import open_reader, open_writer
 from warehouse.findings import accept_level, undo_level
 from warehouse.records import AcceptedLevel
@@ -29,9 +30,9 @@ Row = Mapping[str, Any]
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
+def data(empty_file: FileAddress, tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
     """A ward of two whose reports of four days were made, one night after the other."""
-    data = DataFolder(tmp_path_factory.mktemp("told") / "data")
+    data = new_house(empty_file, tmp_path_factory.mktemp("told") / "data")
     with closing(open_writer(data.warehouse)) as connection:
         ward = SampleWard(connection)
         for patient_id in ("p01", "p02"):

@@ -47,11 +47,6 @@ def folder(tmp_path: Path) -> Path:
     return night
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> DataFolder:
-    return DataFolder(tmp_path / "data")
-
-
 def listed(folder: Path, **options: object) -> NightListing:
     source = replace(Source(str(folder.parent), settle_s=0), **options)  # type: ignore[arg-type]
     return list_night(source, NIGHT)

@@ -222,6 +222,7 @@ def test_a_day_can_be_reported_again(undisturbed: Path, tmp_path: Path) -> None:
     assert (data / "reports" / NIGHT.isoformat() / "birch-01.pdf").read_bytes().startswith(b"%PDF")
 
 
+@pytest.mark.slow  # `make test` erases from a folder with more in it, in test_flow_erase.py
 def test_a_patient_can_be_erased_from_what_a_real_night_left(undisturbed: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     shutil.copytree(undisturbed, data)

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 import duckdb
 import pytest
 
 from benchmarks.warehouse import digest, made_up_frames
+from flows.data_folder import DataFolder
 from flows.job import Job, make_job
 from flows.outcome import remember_contents, session_outcomes
 from flows.plan import NightPlan, PendingSession, quarantine_record
@@ -34,8 +34,8 @@ def session(name: str) -> PendingSession:
 
 
 @pytest.fixture
-def job(tmp_path: Path) -> Job:
-    return make_job(RunRequest(source="/srv/recordings", data_dir=tmp_path / "data"), NIGHT)
+def job(data: DataFolder) -> Job:
+    return make_job(RunRequest(source="/srv/recordings", data_dir=data.root), NIGHT)
 
 
 @pytest.fixture

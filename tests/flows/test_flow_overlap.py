@@ -24,6 +24,7 @@ from simulator.ward import WardPlan, write_ward
 from warehouse.connection import open_writer
 
 NIGHT = date(2026, 3, 2)
+pytestmark = pytest.mark.usefixtures("data")  # in tmp_path: a warehouse that holds nothing yet
 WAIT_S = 60.0  # far longer than anything here takes
 
 

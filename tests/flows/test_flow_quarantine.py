@@ -41,11 +41,6 @@ def source(tmp_path: Path) -> Path:
     return tmp_path / "source"
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> DataFolder:
-    return DataFolder(tmp_path / "data")
-
-
 def pmfer(data: DataFolder, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     monkeypatch.setattr(sys, "argv", ["pmfer", "quarantine", *arguments, "--data-dir", str(data.root)])
     with pytest.raises(SystemExit) as ending:

@@ -4,7 +4,6 @@ The deployment `report` takes pseudonyms as Prefect's command line hands them on
 """
 
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -15,7 +14,7 @@ import pikepdf
 import pytest
 from prefect.exceptions import ParameterTypeError
 from prefect.utilities.schema_tools import validate
-from privacy_folder import DAYS, OTHER, PASSWORD, PRINTING, copy_ward, file_of, make_folder
+from privacy_folder import DAYS, OTHER, PASSWORD, PRINTING, copy_ward, file_of
 
 from cli.app import main
 from flows.data_folder import DataFolder
@@ -35,17 +34,10 @@ IN_THE_OPEN |= {"elm-02.pdf", "elm-02.html", "elm-02.json", "fhir/elm-02.json", 
 PROTECTED = {"for-night-team/ash-01b.pdf", "for-night-team/elm-02.pdf", "for-night-team/ward.pdf"}
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
-    data = DataFolder(tmp_path_factory.mktemp("ward") / "data")
-    make_folder(data)
-    return data
-
-
 @pytest.fixture
-def data(made: DataFolder, tmp_path: Path) -> DataFolder:
+def data(ward: DataFolder, tmp_path: Path) -> DataFolder:
     """A copy of the folder for one test."""
-    return DataFolder(Path(shutil.copytree(made.root, tmp_path / "data")))
+    return copy_ward(ward, tmp_path / "data")
 
 
 @pytest.fixture
@@ -70,11 +62,11 @@ def render_due(connection: duckdb.DuckDBPyConnection, data: DataFolder, printing
     return render(connection, due_reports(connection, DAY, scoring, data, printing), data, printing, None)
 
 
-def test_every_form_is_a_private_file_of_its_own_and_on_record(made: DataFolder) -> None:
-    folder = made.reports(DAY)
+def test_every_form_is_a_private_file_of_its_own_and_on_record(ward: DataFolder) -> None:
+    folder = ward.reports(DAY)
     assert names_in(folder) == IN_THE_OPEN | PROTECTED
     assert all(path.stat().st_mode & 0o077 == 0 for path in folder.rglob("*") if path.is_file())
-    with closing(open_reader(made.published)) as reader:
+    with closing(open_reader(ward.published)) as reader:
         rows = runs.reports_of_day(reader, DAY).to_dicts()
     recorded = {path for row in rows for path in json.loads(row["files"])}
     assert recorded == {f"reports/{DAY}/{name}" for name in IN_THE_OPEN | PROTECTED}
@@ -192,10 +184,10 @@ def test_the_schema_can_be_printed(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert capsys.readouterr().out == report_schema()
 
 
-def test_the_recipient_opens_the_copy_and_the_password_is_in_no_file(made: DataFolder) -> None:
-    with pikepdf.open(made.reports(DAY) / "for-night-team" / f"{OTHER}.pdf", password=PASSWORD) as pdf:
+def test_the_recipient_opens_the_copy_and_the_password_is_in_no_file(ward: DataFolder) -> None:
+    with pikepdf.open(ward.reports(DAY) / "for-night-team" / f"{OTHER}.pdf", password=PASSWORD) as pdf:
         assert len(pdf.pages) >= 1
-    for path in made.root.rglob("*"):
+    for path in ward.root.rglob("*"):
         assert not path.is_file() or PASSWORD.encode() not in path.read_bytes(), path
 
 

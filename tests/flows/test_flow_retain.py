@@ -7,8 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from privacy_folder import DAY, DAYS, OTHER, PATIENT, copy_ward, file_of
-from warehouse_copies import copy_warehouse
+from privacy_folder import DAY, DAYS, OTHER, PATIENT, copy_ward, file_of, new_house
 
 from cli.app import main
 from flows.data_folder import DataFolder
@@ -125,8 +124,7 @@ CARE_EVERY_THIRD_DAY = """
 def test_the_usual_range_outlives_the_sessions_that_it_rests_on_and_goes_with_the_patient(
     empty_file: FileAddress, tmp_path: Path, situations: bool
 ) -> None:
-    data = DataFolder(tmp_path / "data")
-    copy_warehouse(empty_file, file_of(data))
+    data = new_house(empty_file, tmp_path / "data")
     with closing(open_writer(data.warehouse)) as connection:
 
         def report() -> PatientReport:

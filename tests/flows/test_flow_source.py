@@ -43,11 +43,6 @@ def source(tmp_path: Path) -> Path:
     return tmp_path / "source"
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> DataFolder:
-    return DataFolder(tmp_path / "data")
-
-
 def unmount(source: Path) -> Path:
     """Leave an empty folder in the place of the source; where the source is then."""
     away = source.rename(source.with_name("away"))

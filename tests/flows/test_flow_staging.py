@@ -99,11 +99,11 @@ def aside(data: DataFolder) -> pl.DataFrame:
 
 
 def test_a_file_that_no_disk_here_could_hold_is_quarantined_and_the_night_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     size = shutil.disk_usage(tmp_path).total + 1_000_000_000
     monkeypatch.setenv("PMFER_VIDEO_MAX_BYTES", str(2 * size))
-    source, data = tmp_path / "source", DataFolder(tmp_path / "data")
+    source = tmp_path / "source"
     deliver(source, "a", size=size)
     deliver(source, "b")
     assert run(source, data, NIGHT).quarantined == 2

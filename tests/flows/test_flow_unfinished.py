@@ -38,13 +38,6 @@ with begun(DataFolder(Path(sys.argv[1])), date.fromisoformat(sys.argv[2])):
 """
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> DataFolder:
-    data = DataFolder(tmp_path / "data")
-    data.root.mkdir(mode=0o700)
-    return data
-
-
 def kill_in_mid_night(data: DataFolder, night: date) -> Standing:
     """Kill -9 a process in which a night runs; how the night stood before."""
     command = [sys.executable, "-c", RUNNING, str(data.root), night.isoformat()]

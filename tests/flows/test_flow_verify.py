@@ -9,22 +9,23 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from privacy_folder import copy_ward, file_of
+from privacy_folder import copy_ward, file_of, new_house
 
 from cli.app import main
 from flows.data_folder import DataFolder
 from flows.warehouse_access import record_reading, writing
 from warehouse import audit
+from warehouse.address import FileAddress
 from warehouse.contracts import contract_rules
 from warehouse.read_log import head_of
 from warehouse.transaction import transaction
 
 
 @pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataFolder:
+def data(empty_file: FileAddress, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataFolder:
     """A warehouse with three entries in its audit log and two in its log of reads."""
     monkeypatch.setenv("PMFER_ACTOR", "ward office")
-    folder = DataFolder(tmp_path / "data")
+    folder = new_house(empty_file, tmp_path / "data")
     for _ in range(3):
         with writing(folder, file_of(folder), publishes=False) as writer, transaction(writer.connection):
             audit.record(writer.connection, "something_done")

@@ -26,6 +26,7 @@ class HalfOnCpu:
         return session if memory_bytes is None else Crowded(session, GPU_BATCHES[0])
 
 
+@pytest.mark.slow
 def test_a_device_is_compared_measured_and_told_of(tmp_path: Path) -> None:
     video = simulated_video(32, 0.5, tmp_path)
     figures = check(HalfOnCpu(), video, 1, people=4, batches=(1, 8), videos=2)

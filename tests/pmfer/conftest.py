@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from made_once import made_once
 from pmfer_faces import SMALL, write_ferplus
 
 from pmfer.checkpoint import CHECKPOINT_FILE
@@ -26,7 +27,9 @@ def ferplus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def checkpoint(ferplus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint of two steps: it knows nothing, but it is whole."""
-    out = tmp_path_factory.mktemp("run")
-    train(TINY, read_ferplus(ferplus, "train"), read_ferplus(ferplus, "valid"), out, device=torch.device("cpu"))
-    return out / CHECKPOINT_FILE
+    """A checkpoint of two steps: it knows nothing, but it is whole. Nobody changes it."""
+
+    def make(out: Path) -> None:
+        train(TINY, read_ferplus(ferplus, "train"), read_ferplus(ferplus, "valid"), out, device=torch.device("cpu"))
+
+    return made_once(tmp_path_factory, "checkpoint", make) / CHECKPOINT_FILE

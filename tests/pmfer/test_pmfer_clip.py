@@ -258,6 +258,7 @@ def test_the_card_names_the_checkpoint(bundle: Bundle, folder: Path) -> None:
     assert "A colour face crop" in text
 
 
+@pytest.mark.slow  # `make test` gives the compact network phrases, in test_pmfer_own_phrases.py
 def test_own_phrases_may_use_words_that_training_never_had(run_folder: Path, faces: Faces, tmp_path: Path) -> None:
     own = tmp_path / "own.toml"
     own.write_text('[grimace]\nphrase = "a painful grimace"\n')

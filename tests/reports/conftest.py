@@ -97,16 +97,26 @@ def samples(
     return found
 
 
-@pytest.fixture(scope="session")
-def files(samples: dict[str, Sample], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Every sample as a PDF. Nobody changes one."""
+# One for each part that a page can have, and for each language, script and paper: a PDF takes seconds.
+USUAL_FILES = [
+    *("stable", "pain_rising", "first_session", "all_set_aside", "new_model", "crowded", "coming_back", "arabic_name"),
+    *("hebrew_name", "hostile", "everything_changed_german", "ward", "ward_of_sixty_letter"),
+]
+
+
+@pytest.fixture(scope="session", params=["usual", pytest.param("all", marks=pytest.mark.slow)])
+def files(
+    request: pytest.FixtureRequest, samples: dict[str, Sample], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """Samples as PDFs. Nobody changes one."""
+    names = list(samples) if request.param == "all" else USUAL_FILES
 
     def make(folder: Path) -> None:
-        for name, sample in samples.items():
-            sample.render(folder / f"{name}.pdf")
+        for name in names:
+            samples[name].render(folder / f"{name}.pdf")
 
-    folder = made_once(tmp_path_factory, "report-files", make)
-    return {name: folder / f"{name}.pdf" for name in samples}
+    folder = made_once(tmp_path_factory, f"report-files-{request.param}", make)
+    return {name: folder / f"{name}.pdf" for name in names}
 
 
 @pytest.fixture

@@ -52,8 +52,8 @@ def laid_out(sample: Sample, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 @pytest.mark.parametrize(
     "name",
     [
-        *("hostile", "everything_changed_german", "everything_changed_letter", "long_name", "sixty_sessions"),
-        *("new_model", "ward", "ward_of_sixty_german"),
+        *("hostile", "everything_changed_german", "long_name", "sixty_sessions", "new_model", "ward"),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("everything_changed_letter", "ward_of_sixty_german")),
     ],
 )
 def test_nothing_reaches_into_the_margins_and_no_type_is_small(

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 from postgres_server import PostgresServer, find_programs, running_server
 from warehouse_copies import copy_warehouse, make_lake, moved_data
-from warehouse_places import SQLITE, lake_in
+from warehouse_places import POSTGRES, SQLITE, lake_in
 
 from warehouse.address import Address, LakeAddress
 from warehouse.connection import open_writer
@@ -66,7 +66,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "data" / "warehouse.duckdb"
 
 
-@pytest.fixture(params=["file", SQLITE, "postgres"])
+@pytest.fixture(params=["file", SQLITE, POSTGRES])
 def address(request: pytest.FixtureRequest, new_warehouse: Callable[[str, Path], Address], tmp_path: Path) -> Address:
     """An empty warehouse at each kind of address: whatever holds of one must hold of the others."""
     return new_warehouse(request.param, tmp_path / "data")

@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 import polars as pl
 import pytest
-from warehouse_places import SQLITE
+from warehouse_places import POSTGRES, SQLITE
 from warehouse_samples import (
     BROKEN,
     BUNDLE,
@@ -142,7 +142,7 @@ def _store_findings(writer: duckdb.DuckDBPyConnection) -> None:
     undo_level(writer, "p01", "anger")
 
 
-@pytest.fixture(scope="module", params=["file", SQLITE, "postgres"])
+@pytest.fixture(scope="module", params=["file", SQLITE, POSTGRES])
 def published(
     request: pytest.FixtureRequest,
     new_warehouse: Callable[[str, Path], Address],

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from warehouse_places import ON_EACH
 from warehouse_samples import COMPLETED, sample_run, sample_session, sha256, store_sample
 
 from pmfer.errors import QuarantineReason, WarehouseError
@@ -41,6 +42,7 @@ def actions(connection: Connection) -> list[str]:
     return [action for (action,) in connection.execute("SELECT action FROM audit_log ORDER BY entry").fetchall()]
 
 
+@ON_EACH
 def test_every_write_leaves_an_entry_and_what_writes_nothing_leaves_none(writer: Connection, address: Address) -> None:
     trouble = QuarantineRecord(
         date(2026, 6, 1), "2026-06-01/s2.mp4", None, "s2", "p02", QuarantineReason.EMPTY_FILE, "empty", "run-1"

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from test_warehouse_care_events import DOSE
 from test_warehouse_findings import USUAL
-from warehouse_places import SQLITE
+from warehouse_places import POSTGRES, SQLITE
 from warehouse_samples import (
     BROKEN,
     BUNDLE,
@@ -80,7 +80,7 @@ def result(patient: str, day: int, frames: pl.DataFrame) -> SessionResult:
     return SessionResult(sample_session(f"{patient}-{day}", patient, day), sample_scoring(frames), frames)
 
 
-@pytest.fixture(scope="module", params=["file", SQLITE, "postgres"])
+@pytest.fixture(scope="module", params=["file", SQLITE, POSTGRES])
 def published(
     request: pytest.FixtureRequest,
     new_warehouse: Callable[[str, Path], Address],

@@ -38,6 +38,7 @@ def new_lake(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return f"ducklake:postgres:{server.create_database(f'new_{tmp_path.name}')}"
 
 
+@pytest.mark.slow
 def test_processes_that_make_a_lake_and_store_the_same_sessions_at_once_store_each_once(
     new_lake: str, tmp_path: Path
 ) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from next_release import NEXT, TEXT
-from warehouse_places import as_text
+from warehouse_places import ON_EACH, as_text
 from warehouse_samples import content, sample_session, store_sample
 
 from pmfer.errors import WarehouseError
@@ -41,6 +41,7 @@ def schema(connection: duckdb.DuckDBPyConnection) -> list[tuple[object, ...]]:
     return [row for text in (dictionary.ENTRIES, dictionary.COLUMNS) for row in connection.execute(text).fetchall()]
 
 
+@ON_EACH
 def test_killed_in_the_middle_it_leaves_the_old_schema(older: Address, tmp_path: Path) -> None:
     with open_writer(older) as connection:
         before = schema(connection), content(connection)

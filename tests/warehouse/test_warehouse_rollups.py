@@ -7,6 +7,7 @@ from unittest import mock
 import duckdb
 import polars as pl
 import pytest
+from warehouse_places import ON_EACH
 from warehouse_samples import (
     BUNDLE,
     COMPLETED,
@@ -53,6 +54,7 @@ def store_rising_and_falling(connection: duckdb.DuckDBPyConnection, happiness: l
     assert store_session(connection, sample_session("s1"), sample_scoring(frames), BUNDLE, frames)
 
 
+@ON_EACH
 def test_what_is_stored_with_a_scoring_is_what_its_frames_say(writer: duckdb.DuckDBPyConnection) -> None:
     store_sample(writer, sample_session("s1"), count=200)
     store_sample(writer, sample_session("s2"), count=120)

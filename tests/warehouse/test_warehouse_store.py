@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
+from warehouse_places import ON_EACH
 from warehouse_samples import (
     BROKEN,
     BUNDLE,
@@ -34,6 +35,7 @@ def counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     return {name: len(rows) for name, rows in content(connection).items()}
 
 
+@ON_EACH
 def test_a_session_comes_back_as_it_went_in(writer: duckdb.DuckDBPyConnection) -> None:
     frames = sample_frames("s1")
     assert store_session(writer, sample_session("s1"), sample_scoring(frames), BUNDLE, frames)
@@ -72,6 +74,7 @@ def sample_result(session: SessionRecord, content: str | None = None) -> Session
     return SessionResult(session, sample_scoring(frames), frames)
 
 
+@ON_EACH
 def test_sessions_stored_together_are_stored_as_one_by_one(writer: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     sessions = [sample_session(f"s{i}", f"p{i % 2}", day=1 + i % 3) for i in range(6)]
     store_sample(writer, sessions[3])

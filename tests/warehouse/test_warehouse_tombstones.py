@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from postgres_server import PostgresServer
+from warehouse_places import ON_EACH
 from warehouse_samples import sample_session, store_sample
 
 from pmfer.errors import QuarantineReason, SessionError, WarehouseError
@@ -36,6 +37,7 @@ def stored(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return list(erasure.holdings(connection, "p01").rows)
 
 
+@ON_EACH
 def test_nothing_of_a_patient_is_stored_again_without_a_new_consent(writer: duckdb.DuckDBPyConnection) -> None:
     event = CareEvent("p01", CareEventKind.CARE, "washing", datetime(2026, 6, 1, tzinfo=UTC))
     record_consents(writer, [OLD, replace(OLD, patient_id="p02")])

@@ -38,7 +38,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(params=[*STARTS, "lake"])
+@pytest.fixture(params=[*STARTS, pytest.param("lake", marks=pytest.mark.slow)])
 def old(request: pytest.FixtureRequest, empty: Path, tmp_path: Path) -> tuple[Address, int]:
     """An older warehouse, and how many migrations it had. What goes for files goes for a lake, which takes longer."""
     if request.param == "lake":

@@ -6,9 +6,11 @@ import pytest
 
 from warehouse.address import Address, FileAddress, parse_address
 
-# A lake with its catalogue in an SQLite file takes the way of one in PostgreSQL, but for its locks, and a minute per
-# file of tests: `make test` has files and PostgreSQL, `make test-slow` this.
+# What holds of a warehouse in a file holds of a lake, which takes several times as long: `make test` asks it of files,
+# and of lakes in PostgreSQL where ON_EACH is said or a test is about lakes; `make test-slow` asks all of all.
 SQLITE = pytest.param("sqlite", marks=pytest.mark.slow)
+POSTGRES = pytest.param("postgres", marks=pytest.mark.slow)
+ON_EACH = pytest.mark.parametrize("address", ["file", SQLITE, "postgres"], indirect=True)
 
 
 def lake_in(folder: Path, text: str) -> Address:
