@@ -128,7 +128,7 @@ class DaysToLearn:
     """
 
     def __init__(self, values: Floats) -> None:
-        self.values = np.full(values.shape, np.nan)  # filled from the left
+        self.values: Floats = np.full(values.shape, np.nan)  # filled from the left
         self.days = np.zeros(values.shape, dtype=np.int64)
         self.quiet = np.ones(values.shape, dtype=bool)  # whether the day may be learnt
         self.seen, self.passed = np.zeros((2, len(values)), dtype=np.int64)
