@@ -65,8 +65,11 @@ class GrowingBaseline:
         self.count[rows] = np.maximum(before.sum(axis=1), least)
         self.stale[rows] = True
 
-    def relearn(self, known: "DaysToLearn") -> None:
-        """Take the days anew that were handed over, after their values have changed."""
+    def relearn(self, known: "DaysToLearn", thresholds: Thresholds) -> None:
+        """Take the days anew that were handed over, after their values have changed.
+
+        Where too few may be learnt any more, those stay that a baseline needs to speak at all, see `forget`.
+        """
         number = np.arange(known.values.shape[1])
         fit = known.quiet & (number < known.passed[:, None]) & ~np.isnan(known.values)
         room = self.values.shape[1]
@@ -76,8 +79,9 @@ class GrowingBaseline:
         values, days = np.zeros_like(self.values), np.zeros_like(self.days)
         values[:, : order.shape[1]] = np.where(taken, np.take_along_axis(known.values, order, axis=1), 0)
         days[:, : order.shape[1]] = np.where(taken, np.take_along_axis(known.days, order, axis=1), 0)
-        self.stale |= (values != self.values).any(axis=1) | (count != self.count)
-        self.values, self.days, self.count = values, days, count
+        enough = count >= np.minimum(self.count, thresholds.min_baseline_days)
+        self.stale |= enough & ((values != self.values).any(axis=1) | (count != self.count))
+        self.values[enough], self.days[enough], self.count[enough] = values[enough], days[enough], count[enough]
 
     def days_taken(self, count: int) -> Bools:
         """[series, count]: whether the baseline rests on a calendar day."""

@@ -55,7 +55,7 @@ class LikeWithLike:
         counts = frames >= self.thresholds.min_frames_per_day
         days: Floats = np.where(counts, sums / np.where(counts, frames, 1), np.nan)
         known.replace(days)
-        base.relearn(known)
+        base.relearn(known, self.thresholds)
         return days
 
     def _learn(self, even: Floats, known: DaysToLearn) -> None:
