@@ -146,7 +146,7 @@ class DaysToLearn:
         rows = np.zeros(len(self.seen), dtype=bool)
         value, day = np.zeros(len(rows)), np.zeros(len(rows), dtype=np.int64)
         rows[due], value[due], day[due] = self.quiet[due, at], self.values[due, at], self.days[due, at]
-        base.learn(rows, value, day)
+        base.learn(rows & ~np.isnan(value), value, day)
         self.passed[due] += 1
 
     def add(self, value: Floats, day: int, quiet: Bools, recorded: Bools | None = None) -> None:
