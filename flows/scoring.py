@@ -1,6 +1,7 @@
 """Sessions of a night: pull, score, store, or quarantine. Whatever happens to one spares the next."""
 
 import logging
+import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -13,6 +14,7 @@ from typing import Self
 import duckdb
 import polars as pl
 
+from flows.inbox import hand_over_session, store_together, take_over_consents
 from flows.job import Job
 from flows.logs import Advance, log_context, session_label, session_progress
 from flows.monitoring import stage
@@ -29,16 +31,17 @@ from flows.staging import (
     copy_recording,
     staging_folder,
 )
-from flows.warehouse_access import take_over_consents
 from inference.process import ScoringProcess
 from inference.scored import VideoSummary
 from pmfer.bundle import Bundle
 from pmfer.errors import PmferError, QuarantineReason, SessionError, VideoError
 from warehouse import quarantine, store
-from warehouse.records import (
-    BundleRecord,
-    ScoringRecord,
-)
+from warehouse.address import FileAddress, LakeAddress
+from warehouse.records import BundleRecord, ScoringRecord, SessionResult
+
+# Sessions that go into a lake together: a transaction of one takes a second, of fifty six, and the others wait for it.
+TOGETHER = 50
+WAIT_S = 60.0  # seconds after which scored sessions wait no longer for others
 
 log = logging.getLogger("pmfer.nightly")
 
@@ -66,7 +69,7 @@ def score_sessions(
     """Score and store sessions, or quarantine them; a kill loses one session a process at most.
 
     While sessions are scored, the one after them is copied, and the one before is stored once they have begun. They are
-    stored in the order in which they are given.
+    stored in the order in which they are given; in a lake many at a time, and until then they wait in the inbox.
 
     Args:
         connection: the warehouse.
@@ -149,6 +152,9 @@ class _Overlapping:
         self._connection, self._job, self._run_id = connection, job, run_id
         self._folder, self._scorers, self._advance = folder, scorers, advance
         self._scored: deque[tuple[StagedSession, Future[ScoredSession | QuarantinedSession]]] = deque()
+        self._bundle = bundle_record(job.bundle)
+        self._waiting: list[tuple[PendingSession, SessionResult]] = []  # to go into a lake together
+        self._waiting_since = 0.0  # by the monotonic clock
 
     def begin(self, session: PendingSession) -> None:
         """Copy a session and have it scored; sessions before it are stored where they are done.
@@ -169,7 +175,8 @@ class _Overlapping:
             self._conclude(staged)
             return
         content = staged.session.content_sha256
-        if any(other.session.content_sha256 == content for other, _ in self._scored):
+        in_work = [other.session for other, _ in self._scored] + [other for other, _ in self._waiting]
+        if any(other.content_sha256 == content for other in in_work):
             self.finish_all()  # of two alike only the first is scored
         with log_context(session=session_label(content)):
             examination = examine(self._connection, [staged.session], self._job, self._job.night)
@@ -185,6 +192,7 @@ class _Overlapping:
         """Wait for what is being scored, and store it."""
         while self._scored:
             self._finish(*self._scored.popleft())
+        self._store_waiting()
 
     def _score(self, staged: StagedSession) -> None:
         before = self._scored.popleft() if len(self._scored) == self._scorers.count else None
@@ -198,27 +206,49 @@ class _Overlapping:
         result = scored.result()
         with log_context(session=session_label(staged.session.content_sha256)):
             if isinstance(result, ScoredSession):
-                result = self._store(result)
+                self._store(result)
         staged.video.unlink()
         self._conclude(result)
 
-    def _store(self, scored: ScoredSession) -> ScoredSession | QuarantinedSession:
-        try:
-            with stage("store"):
-                take_over_consents(self._connection, self._job.data, self._job.warehouse.key)
-                store_scored(self._connection, scored, self._job, self._run_id)
-        except SessionError as error:
-            return scored.session.quarantined(error)
+    def _store(self, scored: ScoredSession) -> None:
+        """Store a session, in a lake together with others."""
         log.debug("scored %d of %d frames", scored.summary.frames_scored, scored.summary.frames_sampled)
-        return scored
+        with stage("store"):
+            result = session_result(scored, self._job, self._run_id)
+            if isinstance(self._job.warehouse, LakeAddress):
+                hand_over_session(self._job.data, self._job.warehouse.key, self._bundle, result)
+        if not self._waiting:
+            self._waiting_since = time.monotonic()
+        self._waiting.append((scored.session, result))
+        is_late = time.monotonic() - self._waiting_since > WAIT_S
+        if is_late or len(self._waiting) >= TOGETHER or isinstance(self._job.warehouse, FileAddress):
+            self._store_waiting()
+
+    def _store_waiting(self) -> None:
+        """Store what waits, and quarantine what is refused."""
+        if not self._waiting:
+            return
+        job, results = self._job, [result for _, result in self._waiting]
+        with stage("store"):
+            take_over_consents(self._connection, job.data, job.warehouse.key)
+            refused = store_together(
+                self._connection, job.data, self._bundle, results, consent_required=job.consent_required
+            )
+        for session, result in self._waiting:
+            if error := refused.get(result.session.session_id):
+                self._quarantine(session.quarantined(error))
+        self._waiting = []
 
     def _conclude(self, result: ScoredSession | QuarantinedSession | Unready | None = None) -> None:
         """Quarantine what cannot be scored, and move the bar on."""
         self._advance(result.summary.duration_s or 0.0 if isinstance(result, ScoredSession) else 0.0)
         if isinstance(result, QuarantinedSession):
-            with log_context(session=session_label(result.content_sha256)):
-                log.info("quarantined: %s", result.reason)
-            quarantine.add_quarantine(self._connection, quarantine_record(result, self._job.night, self._run_id))
+            self._quarantine(result)
+
+    def _quarantine(self, session: QuarantinedSession) -> None:
+        with log_context(session=session_label(session.content_sha256)):
+            log.info("quarantined: %s", session.reason)
+        quarantine.add_quarantine(self._connection, quarantine_record(session, self._job.night, self._run_id))
 
 
 @step("pull session", waits=(1, 10, 60))
@@ -257,12 +287,8 @@ def score_session(scorer: ScoringProcess, session: PendingSession, staged: Path)
     return ScoredSession(session, scored.frames, scored.summary)
 
 
-def store_scored(connection: duckdb.DuckDBPyConnection, scored: ScoredSession, job: Job, run_id: str) -> bool:
-    """Store one session's score batch; False when it was stored before.
-
-    Raises:
-        SessionError: it contradicts what another run stored meanwhile.
-    """
+def session_result(scored: ScoredSession, job: Job, run_id: str) -> SessionResult:
+    """A scored session as the warehouse stores it."""
     summary = scored.summary
     scoring = ScoringRecord(
         options_sha256=job.provenance.options_sha256,
@@ -275,10 +301,7 @@ def store_scored(connection: duckdb.DuckDBPyConnection, scored: ScoredSession, j
         frames_scored=summary.frames_scored,
         warning=summary.warning,
     )
-    session, bundle = scored.session.record(), bundle_record(job.bundle)
-    return store.store_session(
-        connection, session, scoring, bundle, scored.frames, consent_required=job.consent_required
-    )
+    return SessionResult(scored.session.record(), scoring, scored.frames)
 
 
 def bundle_record(bundle: Bundle) -> BundleRecord:

@@ -1,36 +1,21 @@
 """Access to the warehouse: its address by the settings, and opening it on behalf of whoever acts.
 
-Who acts is named, and where the audit log ends is noted outside. Consents that come while a night writes the warehouse
-wait in a file for it, and it looks before every session: a withdrawal must not wait for the end of a night, and the
-file of a warehouse has one writer.
+Who acts is named, and where the audit log ends is noted outside.
 """
 
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import duckdb
-import polars as pl
-
 from flows.data_folder import DataFolder
+from flows.inbox import take_over
 from flows.settings import Settings, read_settings
 from pmfer.errors import ConfigurationError
 from warehouse.address import Address, FileAddress, S3Access, parse_address
 from warehouse.connection import open_reader
-from warehouse.consent import Consent, record_consents
-from warehouse.encryption import checked_key, read_key_file, read_parquet, write_parquet
-from warehouse.private_file import private_draft
+from warehouse.encryption import checked_key, read_key_file
 from warehouse.read_log import record_read
 from warehouse.warehouse import Warehouse, Writer
-
-_SCHEMA = {
-    "patient_id": pl.String,
-    "valid_from": pl.Date,
-    "valid_to": pl.Date,
-    "withdrawn_on": pl.Date,
-    "source": pl.String,
-}
 
 
 def warehouse_address(settings: Settings) -> Address:
@@ -91,9 +76,9 @@ def writing(data: DataFolder, warehouse: Address, *, publishes: bool = True) -> 
     Raises:
         WarehouseError: it cannot be opened, written or published, see warehouse.warehouse.Warehouse.write.
     """
-    place = Warehouse(warehouse, data.audit_head, data.read_log)
-    with place.write(read_settings().actor, publishes=publishes) as writer:
-        take_over_consents(writer.connection, data, warehouse.key)
+    settings, place = read_settings(), Warehouse(warehouse, data.audit_head, data.read_log)
+    with place.write(settings.actor, publishes=publishes) as writer:
+        take_over(writer.connection, data, warehouse.key, consent_required=settings.consent_required)
         yield writer
 
 
@@ -117,28 +102,3 @@ def record_reading(data: DataFolder, action: str, /, **details: Any) -> None:
         WarehouseError: the log cannot be written; then nothing should be read either.
     """
     record_read(data.read_log, read_settings().actor, action, **details)
-
-
-def hand_over_consents(data: DataFolder, key: str | None, consents: Sequence[Consent]) -> None:
-    """Leave consents for whoever writes the warehouse, encrypted if it is.
-
-    Raises:
-        OSError, WarehouseError: the file cannot be written.
-    """
-    with private_draft(data.inbox / f"consents-{time.time_ns()}.parquet") as draft:
-        write_parquet(pl.DataFrame([vars(consent) for consent in consents], schema=_SCHEMA), draft, key)
-
-
-def take_over_consents(connection: duckdb.DuckDBPyConnection, data: DataFolder, key: str | None) -> tuple[int, int]:
-    """Record what was left, the oldest first; how many were new or changed, and how many were passed over.
-
-    Raises:
-        WarehouseError: a file cannot be read, or the database refused: nothing may be scored then.
-    """
-    changed = passed_over = 0
-    for path in sorted(data.inbox.glob("consents-*.parquet")):
-        rows = read_parquet(path, key).iter_rows(named=True)
-        counts = record_consents(connection, [Consent(**row) for row in rows])
-        changed, passed_over = changed + counts[0], passed_over + counts[1]
-        path.unlink(missing_ok=True)
-    return changed, passed_over

@@ -5,7 +5,7 @@ import random
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -92,20 +92,24 @@ class InferenceModel(nn.Module):
         return expression, torch.sigmoid(logits + self.phrase_offsets), attention.unflatten(-1, (grid, grid)), visible
 
 
+def undecided_model(model: Pmfer) -> InferenceModel:
+    """The image side with the standard text baked in, before anything is decided."""
+    return InferenceModel(model, bake(model, model.tokenizer))
+
+
 @torch.no_grad()
 def predict_scores(
-    model: Pmfer, images: npt.NDArray[np.uint8], normalisation: Normalisation
+    inference: InferenceModel, images: npt.NDArray[np.uint8], normalisation: Normalisation
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """What the model finds with its text side baked, undecided.
+    """What the model finds in faces uint8 [N, H, W].
 
     Returns:
         Class probabilities float32 [N, E], phrase scores [N, A] and the visible share of each region [N, R].
     """
-    inference = InferenceModel(model, bake(model, model.tokenizer))
-    device = model.log_scale.device
+    device, size_px = inference.model.log_scale.device, inference.model.size_px
     parts = []
-    for part in torch.split(torch.from_numpy(images), max(1, PIXELS_AT_ONCE // model.size_px**2)):
-        pictures = normalise(plain(part, model.size_px), normalisation)
+    for part in torch.split(torch.from_numpy(images), max(1, PIXELS_AT_ONCE // size_px**2)):
+        pictures = normalise(plain(part, size_px), normalisation)
         with half_precision(device):
             scores = inference(pictures.to(device, memory_format=torch.channels_last))
         parts.append([scores[place].float().cpu() for place in (0, 1, 3)])
@@ -115,13 +119,13 @@ def predict_scores(
 
 def predict(model: Pmfer, faces: Faces, normalisation: Normalisation) -> npt.NDArray[np.float32]:
     """Class probabilities float32 [N, E], without flip averaging."""
-    return predict_scores(model, faces.images, normalisation)[0]
+    return predict_scores(undecided_model(model), faces.images, normalisation)[0]
 
 
 def predict_both_ways(model: Pmfer, faces: Faces, normalisation: Normalisation) -> npt.NDArray[np.float32]:
     """Class probabilities float32 [N, E], each face averaged with its mirror image."""
-    mirrored = replace(faces, images=np.ascontiguousarray(faces.images[:, :, ::-1]))
-    views = [predict(model, one, normalisation) for one in (faces, mirrored)]
+    inference, mirrored = undecided_model(model), np.ascontiguousarray(faces.images[:, :, ::-1])
+    views = [predict_scores(inference, images, normalisation)[0] for images in (faces.images, mirrored)]
     return np.asarray(np.mean(views, axis=0), dtype=np.float32)
 
 

@@ -13,7 +13,7 @@ import onnx
 
 from pmfer import __version__
 from pmfer.augment import Normalisation
-from pmfer.bake import InferenceModel, bake, predict_scores, write_onnx
+from pmfer.bake import InferenceModel, bake, predict_scores, undecided_model, write_onnx
 from pmfer.bundle import (
     FORMAT_VERSION,
     MODEL_CARD_FILE,
@@ -137,8 +137,9 @@ def _decide(
     model: Pmfer, valid: Faces, normalisation: Normalisation, own: Sequence[BakedPhrase], *, tells_covers: bool
 ) -> Decision:
     """All from the validation split. Only a model that was trained on covered faces tells what is covered."""
-    expressions, phrases, visible = predict_scores(model, valid.images, normalisation)
-    corrupted, _, _ = predict_scores(model, corrupt_at_random(valid.images), normalisation)
+    inference = undecided_model(model)
+    expressions, phrases, visible = predict_scores(inference, valid.images, normalisation)
+    corrupted, _, _ = predict_scores(inference, corrupt_at_random(valid.images), normalisation)
     votes = vote_distribution(valid.votes)
     votes = votes[votes.sum(1) > 0]
     phrases = phrases.clip(1e-6, 1 - 1e-6)

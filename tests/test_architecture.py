@@ -49,7 +49,7 @@ INSIDE_FLOWS: dict[str, set[str]] = {
     "flows.settings": set(),
     "flows.sources": {"flows.data_folder", "flows.plain_text"},
     "flows.privacy": {
-        *("flows.data_folder", "flows.plain_text", "flows.printing", "flows.report"),
+        *("flows.data_folder", "flows.inbox", "flows.plain_text", "flows.printing", "flows.report"),
         *("flows.settings", "flows.sources", "flows.warehouse_access"),
     },
     "flows.monitoring": {
@@ -57,6 +57,7 @@ INSIDE_FLOWS: dict[str, set[str]] = {
         *("flows.request", "flows.settings", "flows.warehouse_access"),
     },
     "flows.plan": {"flows.job", "flows.sources"},
+    "flows.inbox": {"flows.data_folder"},
     "flows.report": {"flows.data_folder", "flows.findings", "flows.printing", "flows.warehouse_access"},
     "flows.findings": {"flows.data_folder", "flows.plain_text", "flows.sources", "flows.warehouse_access"},
 }

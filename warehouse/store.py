@@ -162,13 +162,9 @@ def store_sessions(
         SessionError: a session contradicts what is stored or another of them, see refusals.
         WarehouseError: a batch breaks a rule, a session is given twice, or the database refused.
     """
-    batches = {result.session.session_id: result.frames for result in results}
-    if len(batches) < len(results):
-        raise WarehouseError("sessions to store: one is given twice; nothing was stored, report this as a bug")
     if not results:
         return 0
-    frames = checked_frames(batches, bundle.extra_columns)
-    _check_counts(results, frames)
+    frames = require_storable(bundle, results)
     identities = [
         scoring_id(result.session.content_sha256, bundle.bundle_id, result.scoring.options_sha256) for result in results
     ]
@@ -182,6 +178,20 @@ def store_sessions(
             _insert_frames(connection, frames.filter(pl.col("scoring_id").is_in(list(new))), bundle.extra_columns)
             _record_results(connection, new, bundle)
     return len(new)
+
+
+def require_storable(bundle: BundleRecord, results: Sequence[SessionResult]) -> pl.DataFrame:
+    """Check what can be checked of results without the warehouse; returns their frames, see checked_frames.
+
+    Raises:
+        WarehouseError: a batch breaks a rule, or a session is given twice.
+    """
+    batches = {result.session.session_id: result.frames for result in results}
+    if len(batches) < len(results):
+        raise WarehouseError("sessions to store: one is given twice; nothing was stored, report this as a bug")
+    frames = checked_frames(batches, bundle.extra_columns)
+    _check_counts(results, frames)
+    return frames
 
 
 def _check_sessions(

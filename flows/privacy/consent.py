@@ -11,9 +11,10 @@ import polars as pl
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError, model_validator
 
 from flows.data_folder import DataFolder
+from flows.inbox import hand_over_consents
 from flows.plain_text import read_csv
 from flows.sources.sidecar import Identifier
-from flows.warehouse_access import hand_over_consents, record_reading, writing
+from flows.warehouse_access import record_reading, writing
 from pmfer.errors import ConfigurationError, WarehouseBusyError
 from warehouse import queries
 from warehouse.address import Address

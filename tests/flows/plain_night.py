@@ -7,13 +7,21 @@ from flows.data_folder import DataFolder
 from flows.job import make_job
 from flows.plan import NightPlan, examine, plan_night, quarantine_record
 from flows.request import RunRequest
-from flows.scoring import ScoredSession, StagedSession, pull_session, score_session, store_scored
+from flows.scoring import (
+    ScoredSession,
+    StagedSession,
+    bundle_record,
+    pull_session,
+    score_session,
+    session_result,
+)
 from flows.sources.discovery import list_night
 from flows.sources.recordings import QuarantinedSession
 from flows.staging import staging_folder
 from flows.warehouse_access import writing
 from inference.process import ScoringProcess
 from warehouse import quarantine
+from warehouse.store import store_sessions
 
 
 def run_night(source: Path | str, data: DataFolder, night: date) -> NightPlan:
@@ -39,7 +47,7 @@ def run_night(source: Path | str, data: DataFolder, night: date) -> NightPlan:
                     continue
                 outcome = score_session(scorer, result.session, result.video)
                 if isinstance(outcome, ScoredSession):
-                    store_scored(connection, outcome, job, "run")
+                    store_sessions(connection, bundle_record(job.bundle), [session_result(outcome, job, "run")])
                 else:
                     quarantined.append(outcome)
             elif isinstance(result, QuarantinedSession):

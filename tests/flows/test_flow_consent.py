@@ -85,7 +85,7 @@ HOLDER = """
 import sys
 from pathlib import Path
 from privacy_folder import file_of
-from flows.warehouse_access import take_over_consents
+from flows.inbox import take_over_consents
 from flows.data_folder import DataFolder
 from flows.warehouse_access import writing
 data = DataFolder(Path(sys.argv[1]))

@@ -95,7 +95,7 @@ def test_the_next_is_copied_while_one_is_scored_and_scored_while_that_is_stored(
     # None of them would end if sessions went one after the other.
     watch(monkeypatch, "pull_session", nothing, lambda name: copied[name].set())
     watch(monkeypatch, "score_session", lambda name: begun[name].set(), lambda name: until(copied, name))
-    watch(monkeypatch, "store_scored", lambda name: until(begun, name), nothing)
+    watch(monkeypatch, "session_result", lambda name: until(begun, name), nothing)
     assert score(job) == names
 
 

@@ -19,7 +19,7 @@ from cli.app import main
 from flows.job import make_job
 from flows.plan import PendingSession
 from flows.request import RunRequest
-from flows.scoring import ScoredSession, store_scored
+from flows.scoring import ScoredSession, bundle_record, session_result
 from flows.sources.recordings import Recording
 from flows.sources.sidecar import Sidecar
 from inference.model import ExpressionModel
@@ -58,6 +58,7 @@ from simulator.camera import write_video
 from simulator.face import draw_face
 from warehouse.connection import open_writer
 from warehouse.dictionary import render_dictionary
+from warehouse.store import store_sessions
 
 CROP = {"centerface": CropGeometry(1.1, 0.0, 0.0)}
 OWN = """
@@ -322,7 +323,8 @@ def test_additional_phrases_go_from_a_video_into_the_warehouse(bundles: tuple[Bu
     pending = PendingSession(Recording("2026-03-02/s1.mp4", sidecar, 1, "1"), "0" * 64)
     job = make_job(RunRequest(source=str(tmp_path), data_dir=tmp_path / "data", bundle=str(own.path)), date(2026, 3, 2))
     with closing(open_writer(tmp_path / "warehouse.duckdb")) as connection:
-        assert store_scored(connection, ScoredSession(pending, scored.frames, scored.summary), job, "run-1")
+        result = session_result(ScoredSession(pending, scored.frames, scored.summary), job, "run-1")
+        assert store_sessions(connection, bundle_record(job.bundle), [result]) == 1
         stored = connection.execute("SELECT phrase_key, score FROM frame_extra_scores ORDER BY ALL").fetchall()
     expected = [(key, score) for key in ("au31", "jaw_clamped") for score in sorted(seen[key].round(3))]
     assert stored == expected

@@ -1,0 +1,156 @@
+"""The inbox: what waits below the data folder for whoever writes the warehouse, encrypted if that is.
+
+Consents wait while a night writes, because the file of a warehouse has one writer; the night looks before every
+session, as a withdrawal must not wait for its end. Scored sessions wait for each other on their way into a lake, whose
+transactions take nearly as long for one session as for fifty, one transaction at a time. What a killed run left here is
+stored by whoever opens the warehouse for writing next. Storing a session again changes nothing.
+"""
+
+import io
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import duckdb
+import polars as pl
+from pydantic import TypeAdapter
+
+from flows.data_folder import DataFolder
+from pmfer.errors import SessionError
+from warehouse import runs, store
+from warehouse.consent import Consent, record_consents
+from warehouse.encryption import read_parquet, write_parquet
+from warehouse.private_file import private_draft
+from warehouse.records import BundleRecord, ScoringRecord, SessionRecord, SessionResult
+
+_CONSENTS = {
+    "patient_id": pl.String,
+    "valid_from": pl.Date,
+    "valid_to": pl.Date,
+    "withdrawn_on": pl.Date,
+    "source": pl.String,
+}
+_BUNDLE, _SESSION, _SCORING = TypeAdapter(BundleRecord), TypeAdapter(SessionRecord), TypeAdapter(ScoringRecord)
+
+log = logging.getLogger("pmfer.inbox")
+
+
+def take_over(connection: duckdb.DuckDBPyConnection, data: DataFolder, key: str | None, consent_required: bool) -> None:
+    """Write what waits into the warehouse: consents, then sessions.
+
+    Raises:
+        WarehouseError: a file cannot be read, or the database refused.
+    """
+    take_over_consents(connection, data, key)
+    take_over_sessions(connection, data, key, consent_required=consent_required)
+
+
+def hand_over_consents(data: DataFolder, key: str | None, consents: Sequence[Consent]) -> None:
+    """Leave consents for whoever writes the warehouse.
+
+    Raises:
+        OSError, WarehouseError: the file cannot be written.
+    """
+    with private_draft(data.inbox / f"consents-{time.time_ns()}.parquet") as draft:
+        write_parquet(pl.DataFrame([vars(consent) for consent in consents], schema=_CONSENTS), draft, key)
+
+
+def take_over_consents(connection: duckdb.DuckDBPyConnection, data: DataFolder, key: str | None) -> tuple[int, int]:
+    """Record what was left, the oldest first; how many were new or changed, and how many were passed over.
+
+    Raises:
+        WarehouseError: a file cannot be read, or the database refused: nothing may be scored then.
+    """
+    changed = passed_over = 0
+    for path in sorted(data.inbox.glob("consents-*.parquet")):
+        rows = read_parquet(path, key).iter_rows(named=True)
+        counts = record_consents(connection, [Consent(**row) for row in rows])
+        changed, passed_over = changed + counts[0], passed_over + counts[1]
+        path.unlink(missing_ok=True)
+    return changed, passed_over
+
+
+def hand_over_session(data: DataFolder, key: str | None, bundle: BundleRecord, result: SessionResult) -> None:
+    """Leave a scored session, until it is stored with others.
+
+    Raises:
+        OSError: the file cannot be written.
+        WarehouseError: the same, or the batch breaks a rule; then nothing was left.
+    """
+    store.require_storable(bundle, [result])  # what can never be stored must not wait for it
+    frames = io.BytesIO()
+    result.frames.write_ipc(frames, compression="zstd")
+    row = {
+        "bundle": _BUNDLE.dump_json(bundle).decode(),
+        "session": _SESSION.dump_json(result.session).decode(),
+        "scoring": _SCORING.dump_json(result.scoring).decode(),
+        "frames": frames.getvalue(),
+    }
+    with private_draft(_path(data, bundle, result)) as draft:
+        write_parquet(pl.DataFrame([row]), draft, key)
+
+
+def take_over_sessions(
+    connection: duckdb.DuckDBPyConnection, data: DataFolder, key: str | None, *, consent_required: bool
+) -> None:
+    """Store the sessions that a killed run left. What is refused goes: the night that lists it says why.
+
+    Raises:
+        WarehouseError: a file cannot be read, or the database refused.
+    """
+    found = [_read(path, key) for path in sorted(data.inbox.glob("session-*.parquet"))]
+    for bundle in {bundle.bundle_id: bundle for bundle, _ in found}.values():
+        results = [result for other, result in found if other.bundle_id == bundle.bundle_id]
+        ours = [result for result in results if runs.knows_run(connection, result.scoring.run_id)]
+        refused = store_together(connection, data, bundle, ours, consent_required=consent_required)
+        log.info("stored %d sessions that an earlier run scored", len(ours) - len(refused))
+        if len(ours) < len(results):
+            log.warning("removed %d scored sessions of another warehouse from the inbox", len(results) - len(ours))
+            _forget(data, bundle, results)
+
+
+def store_together(
+    connection: duckdb.DuckDBPyConnection,
+    data: DataFolder,
+    bundle: BundleRecord,
+    results: Sequence[SessionResult],
+    *,
+    consent_required: bool,
+) -> dict[str, SessionError]:
+    """Store sessions in one transaction. What was handed over of them waits no longer.
+
+    Returns:
+        What speaks against a session, by its name. It is not stored, and spares the others.
+
+    Raises:
+        WarehouseError: the database refused; what was handed over waits on.
+    """
+    refused = {}
+    try:
+        store.store_sessions(connection, bundle, results, consent_required=consent_required)
+    except SessionError:
+        for result in results:
+            try:
+                store.store_sessions(connection, bundle, [result], consent_required=consent_required)
+            except SessionError as error:
+                refused[result.session.session_id] = error
+    _forget(data, bundle, results)
+    return refused
+
+
+def _forget(data: DataFolder, bundle: BundleRecord, results: Iterable[SessionResult]) -> None:
+    for result in results:
+        _path(data, bundle, result).unlink(missing_ok=True)
+
+
+def _path(data: DataFolder, bundle: BundleRecord, result: SessionResult) -> Path:
+    """Where a result waits, by its identity and the session's name, of which no patient can be told."""
+    identity = store.scoring_id(result.session.content_sha256, bundle.bundle_id, result.scoring.options_sha256)
+    return data.inbox / f"session-{identity}.parquet"
+
+
+def _read(path: Path, key: str | None) -> tuple[BundleRecord, SessionResult]:
+    row = read_parquet(path, key).row(0, named=True)
+    session, scoring = _SESSION.validate_json(row["session"]), _SCORING.validate_json(row["scoring"])
+    return _BUNDLE.validate_json(row["bundle"]), SessionResult(session, scoring, pl.read_ipc(row["frames"]))
