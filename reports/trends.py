@@ -26,8 +26,9 @@ from reports.findings import (
     stage_of,
 )
 from reports.measures import Concern, Measure, Rule, Thresholds
+from reports.situations import MadeOf, what_days_are_made_of
 from reports.statistics.control_chart import ControlChart, Sensitivity, control_chart
-from reports.statistics.estimates import Floats, day_intervals
+from reports.statistics.estimates import Floats, day_intervals, from_even, to_even
 
 CONCERN_SIGNS = {Concern.HIGHER: 1, Concern.LOWER: -1, Concern.EITHER: 0, Concern.NEITHER: 0}
 DAYS_OF_A_MIDDLE = 10  # fewer days have no middle 80 % worth telling from their whole range
@@ -40,6 +41,9 @@ class TrendPoint:
     day: date
     value: float | None  # in the measure's unit; None where the day has too little data
     in_baseline: bool
+    # Of a day compared like with like: what is usual in its situations, and the alarm limits there
+    usual: tuple[float, float] | None = None
+    limits: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,7 @@ def trends_of(
     thresholds: Thresholds,
     intervals: Mapping[str, tuple[float, float]] | None = None,
     accepted: Mapping[str, date] = MappingProxyType({}),
+    parts: pl.DataFrame | None = None,
 ) -> tuple[Trend, ...]:
     """The last weeks of each measure up to `day`, with its finding for that day.
 
@@ -103,9 +108,10 @@ def trends_of(
         intervals: of the day's values by Measure.key, see `session_intervals`.
         accepted: by Measure.key, the first day of a level that a person accepted as the new usual one; days after
             `day` are ignored.
+        parts: the patient's rows of `reports.situations.daily_parts`; None or none: days are compared as they are.
     """
     accepted = {key: since for key, since in accepted.items() if since <= day}
-    chart, values, days = chart_of(measures, daily, day, thresholds, accepted)
+    chart, days, made_of = chart_of(measures, daily, day, thresholds, accepted, parts)
     first_day = day - timedelta(days=thresholds.trend_days - 1)
     drawn = daily.filter(pl.col("session_date").is_between(first_day, day)).sort("session_date")
     lack = Lack.NOT_MEASURED if _counts(drawn, day, thresholds) else missing
@@ -115,20 +121,28 @@ def trends_of(
             TrendPoint(when, value, when < day and bool(chart.in_baseline[row, (when - days[0]).days]))
             for when, value in zip(drawn["session_date"], drawn[measure.key], strict=True)
         )
+        since = accepted.get(measure.key)
         today = points[-1].value if points and points[-1].day == day else None
         recent = None if today is None else float(chart.ewma[row, -1])
         episode = episode_of(chart, row, days, measure.concern, thresholds)
-        finding = find(measure, today, baseline_of(chart, row), lack, signals_of(chart, row, days), recent, episode)
-        since = accepted.get(measure.key)
+        new = today is not None and made_of is not None and bool(np.isnan(chart.compared[row, -1]))
+        new = new and _valid_days_before(daily, measure, day, since) >= thresholds.min_baseline_days
+        baseline, why = (None, Lack.NEW_SITUATION) if new else (baseline_of(chart, row), Lack.NO_BASELINE)
+        finding = find(measure, today, baseline, lack, signals_of(chart, row, days), recent, episode, why)
         finding = replace(
             finding,
             interval=None if today is None or intervals is None else intervals.get(measure.key),
-            mean_since=mean_since(chart, values, row) if episode and episode.closed is None else None,
+            mean_since=mean_since(chart, row) if episode and episode.closed is None else None,
             stage=stage_of(finding, day, since, thresholds),
-            usual=usual_range(values[row, chart.in_baseline[row]]),
+            usual=None if new else usual_range(chart.compared[row, chart.in_baseline[row]]),
             accepted_on=since,
             tentative=finding.baseline is not None and finding.baseline.days < thresholds.firm_baseline_days,
         )
+        if made_of is not None and today is not None:
+            compared, left_out = made_of.of_last_day(row, chart.known)
+            finding = replace(finding, situations=compared, left_out=left_out)
+        if made_of is not None and finding.baseline is not None and finding.usual is not None:
+            points = _like_with_like(points, finding.baseline, finding.usual, chart.added[row], measure, days[0])
         return Trend(finding, first_day, day, points)
 
     return tuple(trend(row, measure) for row, measure in enumerate(measures))
@@ -140,11 +154,13 @@ def chart_of(
     day: date,
     thresholds: Thresholds,
     accepted: Mapping[str, date] = MappingProxyType({}),
-) -> tuple[ControlChart, Floats, tuple[date, ...]]:
+    parts: pl.DataFrame | None = None,
+) -> tuple[ControlChart, tuple[date, ...], MadeOf | None]:
     """The control charts of one patient's measures, from the first day on record to `day`.
 
     Returns:
-        The chart with a series per measure, the values charted, and the calendar day of each of its columns.
+        The chart with a series per measure, the calendar day of each of its columns, and what the days are made of;
+        None where they are compared as they are.
     """
     known = daily.filter(pl.col("session_date") <= day).sort("session_date")
     recorded: list[date] = known["session_date"].to_list()
@@ -157,7 +173,9 @@ def chart_of(
     restart = np.array(
         [max((accepted[measure.key] - first).days, 0) if measure.key in accepted else 0 for measure in measures]
     )
-    return control_chart(values, sensitivity_of(measures, thresholds), thresholds, restart), values, days
+    made_of = what_days_are_made_of(parts, measures, days)
+    sensitivity, in_parts = sensitivity_of(measures, thresholds), None if made_of is None else made_of.parts
+    return control_chart(values, sensitivity, thresholds, restart, in_parts), days, made_of
 
 
 def sensitivity_of(measures: Sequence[Measure], thresholds: Thresholds) -> Sensitivity:
@@ -240,9 +258,10 @@ def baseline_of(chart: ControlChart, row: int) -> Baseline | None:
     return Baseline(centre, low, high, max(high - centre, centre - low), int(chart.baseline_days[row, -1]))
 
 
-def mean_since(chart: ControlChart, values: Floats, row: int) -> float:
-    """The mean of the days of one series since the onset of its open flag."""
-    return float(np.nanmean(values[row, chart.onset[row, -1] :]))
+def mean_since(chart: ControlChart, row: int) -> float | None:
+    """The mean of the days of one series since the onset of its open flag; None if none of them can be compared."""
+    since = chart.compared[row, chart.onset[row, -1] :]
+    return None if np.isnan(since).all() else float(np.nanmean(since))
 
 
 def usual_range(values: Floats) -> tuple[float, float] | None:
@@ -274,6 +293,43 @@ def session_intervals(
         measure.key: (max(0.0, float(low)), min(measure.unit.highest, float(high)))
         for measure, low, high in zip(complete, lows, highs, strict=True)
     }
+
+
+def _like_with_like(
+    points: tuple[TrendPoint, ...],
+    baseline: Baseline,
+    usual: tuple[float, float],
+    added: Floats,
+    measure: Measure,
+    first_day: date,
+) -> tuple[TrendPoint, ...]:
+    """The points with what is usual in the situations of their own day; that of the last day is known.
+
+    Args:
+        points: of the days drawn.
+        baseline: as for the last day.
+        usual: likewise.
+        added: [days], by the situations of each day, on the even scale.
+        measure: what is drawn.
+        first_day: of the array.
+    """
+    highest = np.full(4, measure.unit.highest)
+    even = to_even(np.array([[*usual, baseline.low, baseline.high]]), highest[:1])[0] - np.nan_to_num(added[-1])
+
+    def moved(point: TrendPoint) -> TrendPoint:
+        more = added[(point.day - first_day).days]
+        if np.isnan(more):
+            return point
+        low, high, limit_low, limit_high = from_even(even + more, highest).tolist()
+        return replace(point, usual=(low, high), limits=(limit_low, limit_high))
+
+    return tuple(moved(point) for point in points)
+
+
+def _valid_days_before(daily: pl.DataFrame, measure: Measure, day: date, since: date | None) -> int:
+    """Number of days with a value of the measure before `day`, those of an earlier level left out."""
+    before = (pl.col("session_date") < day) & (pl.col("session_date") >= (since or date.min))
+    return daily.filter(before & pl.col(measure.key).is_not_null()).height
 
 
 def _counts(drawn: pl.DataFrame, day: date, thresholds: Thresholds) -> bool:

@@ -17,6 +17,7 @@ from reports.data import CarriedFinding, Origin, ReportData, ReportReader
 from reports.findings import Stage, missing_reason
 from reports.measures import DEFAULT_THRESHOLDS, HEADLINE_MEASURES, Thresholds
 from reports.patient import PatientReport, compare_patient, last_place, valid_days_before, with_evidence
+from reports.situations import daily_parts
 from reports.trends import HeadlineTrends, Trend, trends_of
 
 
@@ -177,13 +178,15 @@ def compare_ward(
     """
     today = data.summary.filter(pl.col("session_date") == day)
     daily = all_days(data.summary, data.kept, thresholds)
+    parts = daily_parts(data.summary, data.kept, thresholds)
     rows = []
     for patient_id in data.patients:
         mine = pl.col("patient_id") == patient_id
         set_aside = data.quarantine.filter(mine).height
         accepted = data.accepted(patient_id)
         known = charted.get(patient_id)
-        row = _row(patient_id, daily.filter(mine), today.filter(mine), set_aside, day, thresholds, accepted, known)
+        days = daily.filter(mine), today.filter(mine), parts.filter(mine)
+        row = _row(patient_id, *days, set_aside, day, thresholds, accepted, known)
         rows.append(replace(row, carried=tuple(flag for flag in data.carried if flag.patient_id == patient_id)))
     by_stage = {stage: tuple(row for row in rows if row.stage is stage) for stage in Stage}
     reasons = Counter(QuarantineReason(reason) for reason in data.quarantine["reason"].sort())
@@ -206,6 +209,7 @@ def _row(
     patient_id: str,
     daily: pl.DataFrame,
     today: pl.DataFrame,
+    parts: pl.DataFrame,
     set_aside: int,
     day: date,
     thresholds: Thresholds,
@@ -214,7 +218,7 @@ def _row(
 ) -> WardRow:
     if known is None:
         missing = missing_reason(today, set_aside, thresholds)
-        known = trends_of(HEADLINE_MEASURES, daily, day, missing, thresholds, accepted=accepted)
+        known = trends_of(HEADLINE_MEASURES, daily, day, missing, thresholds, accepted=accepted, parts=parts)
     return WardRow(
         patient_id=patient_id,
         # An overview has no room for how sure a value is.
