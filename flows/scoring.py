@@ -34,8 +34,8 @@ from flows.staging import (
 from inference.process import ScoringProcess
 from inference.scored import VideoSummary
 from pmfer.bundle import Bundle
-from pmfer.errors import PmferError, QuarantineReason, SessionError, VideoError
-from warehouse import quarantine, store
+from pmfer.errors import PmferError, QuarantineReason, VideoError
+from warehouse import quarantine
 from warehouse.address import FileAddress, LakeAddress
 from warehouse.records import BundleRecord, ScoringRecord, SessionResult
 
