@@ -20,6 +20,7 @@ from benchmarks.series import Scenario, series
 from reports.measures import DEFAULT_THRESHOLDS, HEADLINE_MEASURES, Concern, Measure, Thresholds
 from reports.statistics.control_chart import ControlChart, control_chart
 from reports.statistics.estimates import Bools, Floats
+from reports.statistics.like_with_like import Parts
 from reports.trends import sensitivity_of
 
 FLAGGING = tuple(measure for measure in HEADLINE_MEASURES if measure.concern is not Concern.NEITHER)
@@ -69,11 +70,19 @@ def _signs(series_count: int, measures: tuple[Measure, ...]) -> Floats:
     return tiled
 
 
-def flags_of(values: Floats, measures: tuple[Measure, ...], thresholds: Thresholds) -> Flags:
-    """Chart series that are ordered by patient, then measure, and whose rise is the concern."""
+def flags_of(
+    values: Floats,
+    measures: tuple[Measure, ...],
+    thresholds: Thresholds = DEFAULT_THRESHOLDS,
+    parts: Parts | None = None,
+) -> Flags:
+    """Chart series that are ordered by patient, then measure, and whose rise is the concern; `parts` likewise."""
     patients = len(values) // len(measures)
     sensitivity = sensitivity_of(measures * patients, thresholds)
-    chart = control_chart(towards_concern(values, measures), sensitivity, thresholds)
+    if parts is not None:
+        flat = towards_concern(parts.values.reshape(len(values), -1), measures)
+        parts = Parts(flat.reshape(parts.values.shape), parts.frames)
+    chart = control_chart(towards_concern(values, measures), sensitivity, thresholds, parts=parts)
     signs = _signs(len(values), measures)
     listed = chart.episode == signs
     speaks = ((chart.beyond, chart.beyond_size), (chart.moving, chart.moving_size), (chart.change, chart.change_size))
@@ -144,8 +153,8 @@ def _after(
     quiet = series(scenario, patients, start + FOLLOWED, np.random.default_rng(seed + start))
     moved = quiet + scenario.spread * size * np.clip((np.arange(quiet.shape[1]) - start + 1) / ramp, 0, 1)
     flags = flags_of(moved, (measure,), DEFAULT_THRESHOLDS)
-    told = _told(waited(flags, moved, start))
-    return told if size < LARGE else told | _followed(flags, start)
+    found = told(waited(flags, moved, start))
+    return found if size < LARGE else found | _followed(flags, start)
 
 
 def waited(flags: Flags, values: Floats, start: int) -> Floats:
@@ -157,9 +166,10 @@ def waited(flags: Flags, values: Floats, start: int) -> Floats:
     return quiet
 
 
-def _told(days: Floats) -> dict[str, float]:
-    told = {"median": float(np.median(days)), "80 %": float(np.quantile(days, 0.8, method="lower"))}
-    return told | {f"within {limit}": float((days <= limit).mean()) for limit in (3, 5, 10)}
+def told(days: Floats) -> dict[str, float]:
+    """What is told of the days waited for."""
+    middle = {"median": float(np.median(days)), "80 %": float(np.quantile(days, 0.8, method="lower"))}
+    return middle | {f"within {limit}": float((days <= limit).mean()) for limit in (3, 5, 10)}
 
 
 def _followed(flags: Flags, start: int) -> dict[str, float]:

@@ -10,13 +10,15 @@ measures that raise flags, independent of each other, which is the worst case fo
 - Days open: valid days from the one on which a flag opened, or came back, to the one before it closed.
 - SD: standard deviation of one day's value over all days.
 
-What happens after a change is measured in `benchmarks.changes`, which values to compare in `benchmarks.measure_choice`.
+What happens after a change is measured in `benchmarks.changes`, what situations do in `benchmarks.situations`, which
+values to compare in `benchmarks.measure_choice`.
 """
 
 import argparse
 import json
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +39,13 @@ from benchmarks.changes import (
 )
 from benchmarks.measure_choice import choice_of_measures
 from benchmarks.series import LEVEL, SCENARIOS, SPREAD, Scenario, series
+from benchmarks.situations import SITUATIONS
 from reports.measures import DEFAULT_THRESHOLDS
 from reports.statistics.estimates import day_intervals
 
 WINDOWS = {"first 60 days": slice(7, 67), "next 60 days": slice(67, 127)}  # of a patient who can be judged
 WARD = 20
+PARTS = ("false flags", "steps", "situations", "others")
 RULES = {
     "beyond limits alone": {"rule_ewma": False, "rule_change": False},
     "EWMA alone": {"rule_beyond_limits": False, "rule_change": False},
@@ -156,27 +160,28 @@ def main() -> None:
     parser.add_argument("--patients", type=int, default=1500, help="per scenario")
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--only", choices=PARTS, help="measure this part alone")
     parser.add_argument("--out", type=Path, help="a JSON file for the figures")
     arguments = parser.parse_args()
     count, seed = arguments.patients, arguments.seed
     with ProcessPoolExecutor(arguments.processes) as pool:
-        false = {each.name: pool.submit(false_flags, each, count, seed) for each in SCENARIOS}
-        steps = {each.name: pool.submit(after_steps, each, count, seed) for each in SCENARIOS}
-        others = {
-            "ramps": pool.submit(after_ramps, count, seed),
-            "returns": pool.submit(after_returns, count, seed),
-            "ward with two changed patients": pool.submit(ward_of_changes, count // WARD * WARD, seed),
-            "rules": pool.submit(rules, count, seed),
-            "choice of measures": pool.submit(choice_of_measures, count // 5, seed),
-            "coverage": pool.submit(coverage, seed),
+        jobs: dict[str, dict[str, Any]] = {
+            "false flags": {each.name: partial(false_flags, each, count, seed) for each in SCENARIOS},
+            "steps": {each.name: partial(after_steps, each, count, seed) for each in SCENARIOS},
+            "situations": {name: partial(each, count, seed) for name, each in SITUATIONS.items()},
+            "others": {
+                "ramps": partial(after_ramps, count, seed),
+                "returns": partial(after_returns, count, seed),
+                "ward with two changed patients": partial(ward_of_changes, count // WARD * WARD, seed),
+                "rules": partial(rules, count, seed),
+                "choice of measures": partial(choice_of_measures, count // 5, seed),
+                "coverage": partial(coverage, seed),
+            },
         }
-        figures = {
-            "patients": count,
-            "seed": seed,
-            "false flags": {name: future.result() for name, future in false.items()},
-            "steps": {name: future.result() for name, future in steps.items()},
-            **{name: future.result() for name, future in others.items()},
-        }
+        chosen = {part: jobs[part] for part in PARTS if arguments.only in (part, None)}
+        futures = {part: {name: pool.submit(job) for name, job in each.items()} for part, each in chosen.items()}
+        done = {part: {name: future.result() for name, future in each.items()} for part, each in futures.items()}
+        figures = {"patients": count, "seed": seed, **done.pop("others", {}), **done}
     text = json.dumps(figures, indent=1)
     print(text)
     if arguments.out:

@@ -38,7 +38,8 @@ def all_days(summary: pl.DataFrame, kept: pl.DataFrame, thresholds: Thresholds) 
     known = daily_values(summary, thresholds)
     if kept.is_empty():
         return known
-    wide = kept.pivot("measure", index=["patient_id", "session_date", "sessions"], values="value")
+    whole = kept.filter(pl.col("situation").is_null())
+    wide = whole.pivot("measure", index=["patient_id", "session_date", "sessions"], values="value")
     ours = wide.select(pl.selectors.by_name(known.columns, require_all=False))
     old = pl.concat([known.clear(), ours], how="diagonal")
     days = ["patient_id", "session_date"]

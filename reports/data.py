@@ -11,8 +11,10 @@ import polars as pl
 from pmfer import __version__
 from pmfer.errors import ReportError
 from pmfer.pain import ASLEEP_S
+from reports.daily import daily_values
 from reports.findings import State
-from reports.measures import MEASURES
+from reports.measures import MEASURES, Thresholds
+from reports.situations import parts_of_sessions
 from warehouse import findings, quarantine, queries, retention, runs
 from warehouse.care_events import CareEventKind
 from warehouse.queries import Provenance
@@ -171,14 +173,23 @@ class ReportReader:
         """The frames of some scorings in which `column` is highest; see `queries.moments`."""
         return queries.moments(self.connection, scoring_ids, column, count=count)
 
-    def kept_form(self, daily: pl.DataFrame) -> pl.DataFrame:
-        """Daily values (see `reports.daily.daily_values`) as rows of the table daily_values, to be kept for later."""
-        return daily.unpivot(
-            [measure.key for measure in MEASURES],
-            index=["patient_id", "session_date", "sessions"],
-            variable_name="measure",
-            value_name="value",
-        ).with_columns(bundle_id=pl.lit(self.scoring.bundle_id), options_sha256=pl.lit(self.scoring.options_sha256))
+    def kept_form(self, summary: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame:
+        """The days of rows of session_summary as rows of the table daily_values, to be kept for later.
+
+        Days with a session that states its situation are kept in parts too.
+        """
+        index = ["patient_id", "session_date", "sessions"]
+        days = daily_values(summary, thresholds)
+        whole = days.unpivot(
+            [measure.key for measure in MEASURES], index=index, variable_name="measure", value_name="value"
+        )
+        stated = summary.filter(pl.col("situation").is_not_null()).select(index[:2]).unique()
+        parts = parts_of_sessions(summary, thresholds).join(stated, on=index[:2], how="semi")
+        return pl.concat([whole, parts.join(days.select(index), on=index[:2])], how="diagonal").with_columns(
+            pl.col("frames").cast(pl.Int64),
+            bundle_id=pl.lit(self.scoring.bundle_id),
+            options_sha256=pl.lit(self.scoring.options_sha256),
+        )
 
     def _set_aside(self, day: date) -> pl.DataFrame:
         return quarantine.of_night(self.connection, day).drop(BOOKKEEPING, strict=False)

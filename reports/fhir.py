@@ -207,6 +207,10 @@ def _components(finding: Finding) -> list[Resource]:
     if finding.accepted_on is not None:
         since = finding.accepted_on.isoformat()
         components.append(_component("accepted", "first day of the accepted level", "valueDateTime", since))
+    if finding.situations:
+        kinds = ", ".join(situation.replace("_", " ") for situation in finding.situations)
+        text = "situations in which this and the earlier days were recorded"
+        components.append(_component("situations", text, "valueString", kinds))
     if finding.interval is not None:
         low, high = (_measure_quantity(finding.key, bound) for bound in finding.interval)
         text = "95 % interval of the value, from resampled sessions"

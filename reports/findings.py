@@ -44,6 +44,7 @@ class Lack(StrEnum):
     TOO_FEW_SESSIONS = "too_few_sessions"  # enough frames, but from fewer sessions than a day needs
     NOT_MEASURED = "not_measured"  # the day is fine, but this measure was not scored
     NO_BASELINE = "no_baseline"  # the day is fine, but too few valid days lie before it
+    NEW_SITUATION = "new_situation"  # the day is fine, but too few earlier days were recorded in its situations
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,9 @@ class Finding:
     usual: tuple[float, float] | None = None  # middle 80 % of the baseline's days, all of them where they are under 10
     accepted_on: date | None = None  # first day of the level that a person accepted; None where nobody did
     tentative: bool = False  # compared with so few days that "as usual" cannot rule out a large change
+    # Where a patient is recorded in several situations, such as `meal`, or `unstated` where a session states none:
+    situations: tuple[str, ...] = ()  # those of the day that are compared, with earlier days of the same kind
+    left_out: tuple[str, ...] = ()  # those of the day with too few earlier days
 
     @property
     def flagged(self) -> bool:
@@ -138,6 +142,7 @@ def find(
     signals: tuple[Signal, ...] = (),
     recent: float | None = None,
     episode: Episode | None = None,
+    uncompared: Lack = Lack.NO_BASELINE,
 ) -> Finding:
     """One day's finding from what the rules say and what flag is open.
 
@@ -151,11 +156,12 @@ def find(
         signals: what the rules say, both ways.
         recent: weighted mean of the last days.
         episode: the open flag, or the one that closed last.
+        uncompared: why there is no usual range; used only if there is none.
     """
     if value is None:
         return Finding(measure.key, State.INSUFFICIENT, None, baseline, lack, episode=episode)
     if baseline is None:
-        return Finding(measure.key, State.INSUFFICIENT, value, None, Lack.NO_BASELINE, episode=episode)
+        return Finding(measure.key, State.INSUFFICIENT, value, None, uncompared, episode=episode)
     state = State.USUAL if episode is None or episode.closed else episode.state
     flags = tuple(signal for signal in signals if signal.state is state)
     told = tuple(signal for signal in signals if signal not in flags)
@@ -169,7 +175,7 @@ def stage_of(finding: Finding, day: date, accepted: date | None, thresholds: Thr
         return Stage.NEW if episode.opened == day else Stage.OPEN
     if finding.value is not None and accepted is not None:
         recent = (day - accepted).days < thresholds.accepted_days
-        if finding.baseline is None or (recent and episode is None):
+        if finding.lack is Lack.NO_BASELINE or (recent and episode is None):
             return Stage.ACCEPTED
     if finding.state is State.INSUFFICIENT:
         return Stage.NOT_COMPARED

@@ -111,6 +111,7 @@ class Thresholds:
     # The baseline
     min_baseline_days: int = 7  # valid days before the day reported: every weekday once
     max_baseline_days: int = 56  # the first so many valid days are the baseline, and it then stays as it is
+    min_situation_days: int = 7  # earlier days in a situation, such as a meal: as many as any baseline needs to speak
     learning_delay: int = 5  # valid days until a day joins a baseline that can speak already
     expected_phi: float = 0.5  # correlation of one day with the next where the patient's own days say nothing yet
     expected_phi_pairs: float = 30.0  # number of pairs of days that the expectation counts for

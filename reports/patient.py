@@ -34,6 +34,7 @@ from reports.measures import (
     PHRASE_MEASURES,
     Thresholds,
 )
+from reports.situations import UNSTATED, daily_parts
 from reports.trends import Charted, HeadlineTrends, Trend, session_intervals, trends_of
 
 
@@ -178,7 +179,8 @@ def compare_patient(
     missing = missing_reason(today, len(set_aside), thresholds)
     intervals = session_intervals(MEASURES, today, thresholds)
     accepted = data.accepted(patient_id)
-    trends = trends_of(MEASURES, daily, day, missing, thresholds, intervals, accepted, charted)
+    parts = daily_parts(summary, data.kept, thresholds)
+    trends = trends_of(MEASURES, daily, day, missing, thresholds, intervals, accepted, parts, charted)
     by_key = {trend.finding.key: trend for trend in trends}
     usable = usable_session(thresholds)
     seen = trends[0].finding.value is not None
@@ -217,13 +219,15 @@ def _used_and_usual(
     findings: tuple[Finding, ...],
     phrases: tuple[Finding, ...],
 ) -> tuple[pl.DataFrame, Usual]:
-    """The day's usable sessions, and the usual range of every phrase."""
+    """The day's usable sessions, and the usual range of every phrase in their situations."""
     usable = summary.filter(usable_session(thresholds))
+    used, situation = usable.filter(pl.col("session_date") == day), pl.col("situation").fill_null(UNSTATED)
     episodes = [finding.episode for finding in (*findings, *phrases) if finding.flagged and finding.episode]
     changed = min((episode.onset_from for episode in episodes), default=day)
     known = {finding.key: finding.usual if finding.baseline else None for finding in phrases}
-    earlier = usable.filter(pl.col("session_date") < changed)
-    return usable.filter(pl.col("session_date") == day), usual_phrases(known, earlier, thresholds)
+    same = situation.is_in(used.select(situation).to_series().to_list())
+    earlier = usable.filter((pl.col("session_date") < changed) & same)
+    return used, usual_phrases(known, earlier, thresholds)
 
 
 def _glances(daily: pl.DataFrame, day: date, thresholds: Thresholds) -> tuple[Glance, ...]:

@@ -3,7 +3,7 @@
 Pure functions over polars frames: nothing here reads a database, prints or draws.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import count
@@ -28,8 +28,9 @@ from reports.findings import (
     stage_of,
 )
 from reports.measures import Concern, Measure, Rule, Thresholds
+from reports.situations import MadeOf, what_days_are_made_of
 from reports.statistics.control_chart import ControlChart, Sensitivity, control_chart
-from reports.statistics.estimates import Floats, day_intervals
+from reports.statistics.estimates import Floats, day_intervals, from_even, to_even
 
 CONCERN_SIGNS = {Concern.HIGHER: 1, Concern.LOWER: -1, Concern.EITHER: 0, Concern.NEITHER: 0}
 DAYS_OF_A_MIDDLE = 10  # fewer days have no middle 80 % worth telling from their whole range
@@ -42,6 +43,9 @@ class TrendPoint:
     day: date
     value: float | None  # in the measure's unit; None where the day has too little data
     in_baseline: bool
+    # Of a day compared like with like: what is usual in its situations, and the alarm limits there
+    usual: tuple[float, float] | None = None
+    limits: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,8 @@ class Charted(NamedTuple):
 
     daily: pl.DataFrame  # the days charted, rows of `reports.daily.daily_values`
     chart: ControlChart  # a series per measure
-    values: Floats  # charted, [measures, days]
     days: tuple[date, ...]  # calendar day of each column
+    made_of: MadeOf | None  # None: days are compared as they are
 
 
 class HeadlineTrends:
@@ -102,6 +106,7 @@ def trends_of(
     thresholds: Thresholds,
     intervals: Mapping[str, tuple[float, float]] | None = None,
     accepted: Mapping[str, date] = MappingProxyType({}),
+    parts: pl.DataFrame | None = None,
     charted: Charted | None = None,
 ) -> tuple[Trend, ...]:
     """The last weeks of each measure up to `day`, with its finding for that day.
@@ -115,11 +120,12 @@ def trends_of(
         intervals: of the day's values by Measure.key, see `session_intervals`.
         accepted: by Measure.key, the first day of a level that a person accepted as the new usual one; days after
             `day` are ignored.
+        parts: the patient's rows of `reports.situations.daily_parts`; None or none: days are compared as they are.
         charted: of the same measures, days and levels, see `charts_of`; None: they are charted here.
     """
     accepted = {key: since for key, since in accepted.items() if since <= day}
-    charted = charted or charts_of(measures, {"": daily}, day, thresholds, {"": accepted})[""]
-    chart, values, days = charted.chart, charted.values, charted.days
+    charted = charted or charts_of(measures, {"": daily}, day, thresholds, {"": accepted}, {"": parts})[""]
+    chart, days, made_of = charted.chart, charted.days, charted.made_of
     first_day = day - timedelta(days=thresholds.trend_days - 1)
     drawn = daily.filter(pl.col("session_date").is_between(first_day, day)).sort("session_date")
     lack = Lack.NOT_MEASURED if _counts(drawn, day, thresholds) else missing
@@ -129,20 +135,28 @@ def trends_of(
             TrendPoint(when, value, when < day and bool(chart.in_baseline[row, (when - days[0]).days]))
             for when, value in zip(drawn["session_date"], drawn[measure.key], strict=True)
         )
+        since = accepted.get(measure.key)
         today = points[-1].value if points and points[-1].day == day else None
         recent = None if today is None else float(chart.ewma[row, -1])
         episode = episode_of(chart, row, days, measure.concern, thresholds)
-        finding = find(measure, today, baseline_of(chart, row), lack, signals_of(chart, row, days), recent, episode)
-        since = accepted.get(measure.key)
+        new = today is not None and made_of is not None and bool(np.isnan(chart.compared[row, -1]))
+        new = new and _valid_days_before(daily, measure, day, since) >= thresholds.min_baseline_days
+        baseline, why = (None, Lack.NEW_SITUATION) if new else (baseline_of(chart, row), Lack.NO_BASELINE)
+        finding = find(measure, today, baseline, lack, signals_of(chart, row, days), recent, episode, why)
         finding = replace(
             finding,
             interval=None if today is None or intervals is None else intervals.get(measure.key),
-            mean_since=mean_since(chart, values, row) if episode and episode.closed is None else None,
+            mean_since=mean_since(chart, row) if episode and episode.closed is None else None,
             stage=stage_of(finding, day, since, thresholds),
-            usual=usual_range(values[row, chart.in_baseline[row]]),
+            usual=None if new else usual_range(chart.compared[row, chart.in_baseline[row]]),
             accepted_on=since,
             tentative=finding.baseline is not None and finding.baseline.days < thresholds.firm_baseline_days,
         )
+        if made_of is not None and today is not None:
+            compared, left_out = made_of.of_last_day(row, chart.known)
+            finding = replace(finding, situations=compared, left_out=left_out)
+        if made_of is not None and finding.baseline is not None and finding.usual is not None:
+            points = _like_with_like(points, finding.baseline, finding.usual, chart.added[row], measure, days[0])
         return Trend(finding, first_day, day, points)
 
     return tuple(trend(row, measure) for row, measure in enumerate(measures))
@@ -154,10 +168,12 @@ def charts_of(
     day: date,
     thresholds: Thresholds,
     accepted: Mapping[str, Mapping[str, date]],
+    parts: Mapping[str, pl.DataFrame | None],
 ) -> dict[str, Charted]:
-    """The control charts of the measures of some patients, from the first day on record of any of them to `day`.
+    """The control charts of the measures of some patients.
 
-    Series have nothing to do with each other: many at once take little longer than one.
+    Series have nothing to do with each other: many at once take little longer than one. Patients whose days are
+    compared like with like are charted one by one, as each has situations of their own.
 
     Args:
         measures: what is followed.
@@ -165,10 +181,37 @@ def charts_of(
         day: the last day charted.
         thresholds: limits for the baseline and the rules.
         accepted: first day of an accepted level by patient and Measure.key; days after `day` are ignored.
+        parts: rows of `reports.situations.daily_parts` by patient; None or none: days are compared as they are.
     """
     known = {patient_id: rows.filter(pl.col("session_date") <= day) for patient_id, rows in daily.items()}
-    first = min((min(rows["session_date"]) for rows in known.values() if rows.height), default=day)
-    days = tuple(first + timedelta(days=number) for number in range((day - first).days + 1))
+    together = dict(known)
+    charted: dict[str, Charted] = {}
+    for patient_id, rows in known.items():
+        made_of = what_days_are_made_of(parts.get(patient_id), measures, _calendar([rows], day))
+        if made_of is not None:
+            alone = {patient_id: together.pop(patient_id)}
+            charted |= _charted_together(measures, alone, day, thresholds, accepted, made_of)
+    if together:
+        charted |= _charted_together(measures, together, day, thresholds, accepted, None)
+    return charted
+
+
+def _calendar(daily: Iterable[pl.DataFrame], day: date) -> tuple[date, ...]:
+    """Every day from the first on record to `day`."""
+    first = min((min(rows["session_date"]) for rows in daily if rows.height), default=day)
+    return tuple(first + timedelta(days=number) for number in range((day - first).days + 1))
+
+
+def _charted_together(
+    measures: Sequence[Measure],
+    known: Mapping[str, pl.DataFrame],
+    day: date,
+    thresholds: Thresholds,
+    accepted: Mapping[str, Mapping[str, date]],
+    made_of: MadeOf | None,
+) -> dict[str, Charted]:
+    days = _calendar(known.values(), day)
+    first = days[0]
     values = np.full((len(known), len(measures), len(days)), np.nan)
     restart = np.zeros((len(known), len(measures)), dtype=np.int64)
     for of_patient, levels, (patient_id, rows) in zip(values, restart, known.items(), strict=True):
@@ -177,10 +220,11 @@ def charts_of(
         since = accepted.get(patient_id, {})
         levels[:] = [max((since[m.key] - first).days, 0) if since.get(m.key, date.max) <= day else 0 for m in measures]
     sensitivity = sensitivity_of(tuple(measures) * len(known), thresholds)
-    chart = control_chart(values.reshape(-1, len(days)), sensitivity, thresholds, restart.reshape(-1))
+    in_parts = None if made_of is None else made_of.parts
+    chart = control_chart(values.reshape(-1, len(days)), sensitivity, thresholds, restart.reshape(-1), in_parts)
     return {
-        patient_id: Charted(rows, chart.series(slice(at, at + len(measures))), of_patient, days)
-        for at, (patient_id, rows), of_patient in zip(count(0, len(measures)), known.items(), values, strict=False)
+        patient_id: Charted(rows, chart.series(slice(at, at + len(measures))), days, made_of)
+        for at, (patient_id, rows) in zip(count(0, len(measures)), known.items(), strict=False)
     }
 
 
@@ -264,9 +308,10 @@ def baseline_of(chart: ControlChart, row: int) -> Baseline | None:
     return Baseline(centre, low, high, max(high - centre, centre - low), int(chart.baseline_days[row, -1]))
 
 
-def mean_since(chart: ControlChart, values: Floats, row: int) -> float:
-    """The mean of the days of one series since the onset of its open flag."""
-    return float(np.nanmean(values[row, chart.onset[row, -1] :]))
+def mean_since(chart: ControlChart, row: int) -> float | None:
+    """The mean of the days of one series since the onset of its open flag; None if none of them can be compared."""
+    since = chart.compared[row, chart.onset[row, -1] :]
+    return None if np.isnan(since).all() else float(np.nanmean(since))
 
 
 def usual_range(values: Floats) -> tuple[float, float] | None:
@@ -298,6 +343,43 @@ def session_intervals(
         measure.key: (max(0.0, float(low)), min(measure.unit.highest, float(high)))
         for measure, low, high in zip(complete, lows, highs, strict=True)
     }
+
+
+def _like_with_like(
+    points: tuple[TrendPoint, ...],
+    baseline: Baseline,
+    usual: tuple[float, float],
+    added: Floats,
+    measure: Measure,
+    first_day: date,
+) -> tuple[TrendPoint, ...]:
+    """The points with what is usual in the situations of their own day; that of the last day is known.
+
+    Args:
+        points: of the days drawn.
+        baseline: as for the last day.
+        usual: likewise.
+        added: [days], by the situations of each day, on the even scale.
+        measure: what is drawn.
+        first_day: of the array.
+    """
+    highest = np.full(4, measure.unit.highest)
+    even = to_even(np.array([[*usual, baseline.low, baseline.high]]), highest[:1])[0] - np.nan_to_num(added[-1])
+
+    def moved(point: TrendPoint) -> TrendPoint:
+        more = added[(point.day - first_day).days]
+        if np.isnan(more):
+            return point
+        low, high, limit_low, limit_high = from_even(even + more, highest).tolist()
+        return replace(point, usual=(low, high), limits=(limit_low, limit_high))
+
+    return tuple(moved(point) for point in points)
+
+
+def _valid_days_before(daily: pl.DataFrame, measure: Measure, day: date, since: date | None) -> int:
+    """Number of days with a value of the measure before `day`, those of an earlier level left out."""
+    before = (pl.col("session_date") < day) & (pl.col("session_date") >= (since or date.min))
+    return daily.filter(before & pl.col(measure.key).is_not_null()).height
 
 
 def _counts(drawn: pl.DataFrame, day: date, thresholds: Thresholds) -> bool:

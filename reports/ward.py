@@ -17,6 +17,7 @@ from reports.data import CarriedFinding, NightData, Origin, ReportData, ReportRe
 from reports.findings import Stage, missing_reason
 from reports.measures import DEFAULT_THRESHOLDS, HEADLINE_MEASURES, MEASURES, Thresholds
 from reports.patient import PatientReport, compare_patient, last_place, valid_days_before, with_evidence
+from reports.situations import daily_parts
 from reports.trends import HeadlineTrends, Trend, charts_of, trends_of
 
 PATIENTS_AT_ONCE = 50  # whose charts are made together: more are hardly faster, and each takes 1.4 MB a year
@@ -156,7 +157,8 @@ def compare_night(
         summary, kept = (pl.concat([getattr(data, name) for data in read.values()]) for name in ("summary", "kept"))
         accepted = {patient_id: data.accepted(patient_id) for patient_id, data in read.items()}
         daily = _by_patient(all_days(summary, kept, thresholds), some)
-        charted = charts_of(MEASURES, daily, day, thresholds, accepted)
+        parts = _by_patient(daily_parts(summary, kept, thresholds), some)
+        charted = charts_of(MEASURES, daily, day, thresholds, accepted, parts)
         for patient_id, data in read.items():
             report = compare_patient(data, patient_id, day, thresholds, charted[patient_id])
             reports.append(with_evidence(reader, report, data))
@@ -204,16 +206,24 @@ def compare_ward(
     today = data.summary.filter(pl.col("session_date") == day)
     sessions = _by_patient(today, data.patients)
     daily = _by_patient(all_days(data.summary, data.kept, thresholds), data.patients)
+    parts = _by_patient(daily_parts(data.summary, data.kept, thresholds), data.patients)
     set_aside = Counter(data.quarantine["patient_id"])
     accepted = {patient_id: data.accepted(patient_id) for patient_id in data.patients}
     trends = dict(charted)
     for some in _few_at_once([patient_id for patient_id in data.patients if patient_id not in charted]):
-        charts = charts_of(HEADLINE_MEASURES, {name: daily[name] for name in some}, day, thresholds, accepted)
+        charts = charts_of(HEADLINE_MEASURES, {name: daily[name] for name in some}, day, thresholds, accepted, parts)
         for patient_id, known in charts.items():
             missing = missing_reason(sessions[patient_id], set_aside[patient_id], thresholds)
             levels = accepted[patient_id]
             trends[patient_id] = trends_of(
-                HEADLINE_MEASURES, known.daily, day, missing, thresholds, accepted=levels, charted=known
+                HEADLINE_MEASURES,
+                known.daily,
+                day,
+                missing,
+                thresholds,
+                accepted=levels,
+                parts=parts[patient_id],
+                charted=known,
             )
     rows = [
         WardRow(

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from pmfer.errors import FrameReason, QuarantineReason
+from pmfer.pain import PAIN_COLUMNS
 from reports.data import CarriedFinding, ReportData, ReportReader
 from reports.findings import State
 from reports.measures import DEFAULT_THRESHOLDS
@@ -347,6 +348,20 @@ def many_sessions(data: ReportData, count: int) -> ReportData:
     ]
     earlier = data.summary.filter(pl.col("session_date") < TODAY)
     return replace(data, summary=pl.concat([earlier, *copies]))
+
+
+def filmed_during_care(data: ReportData, today: str) -> ReportData:
+    """A patient's data as if every third day and today had been recorded during care, which moves the face.
+
+    Args:
+        data: of one patient.
+        today: the situation of today's sessions; one that no earlier day has is a new one.
+    """
+    back = (pl.lit(TODAY) - pl.col("session_date")).dt.total_days()
+    moved = [f"{name}_mean" for name in ("pain_activity", *PAIN_COLUMNS)]
+    situation = pl.when(back == 0).then(pl.lit(today)).when(back % 3 == 0).then(pl.lit("during_care"))
+    summary = data.summary.with_columns(pl.col(column) + 0.25 * (back % 3 == 0) for column in moved)
+    return replace(data, summary=summary.with_columns(situation=situation.otherwise(pl.lit("at_rest"))))
 
 
 def many_patients(data: ReportData, count: int) -> ReportData:

@@ -88,12 +88,12 @@ def summaries_of_patients(
 
 
 _DAILY_VALUES = """
-    SELECT patient_id, session_date, sessions, measure, value
+    SELECT patient_id, session_date, sessions, measure, situation, value, frames
     FROM daily_values
     WHERE patient_id IN (SELECT unnest(CAST($patient_ids AS VARCHAR[])))
         AND session_date <= $until
         AND bundle_id = $bundle_id AND options_sha256 = $options_sha256
-    ORDER BY patient_id, session_date, measure
+    ORDER BY patient_id, session_date, measure, situation
 """
 
 
@@ -102,7 +102,8 @@ def daily_values(
 ) -> pl.DataFrame:
     """What is kept of days up to `until`, included, whose sessions are gone: a row per patient, day and measure.
 
-    Columns: patient_id, session_date, sessions (count), measure, value (in its unit, NULL for too few frames).
+    Columns: patient_id, session_date, sessions (count), measure, situation (NULL for the whole day), value (in the
+    measure's unit, NULL for too few frames), frames (count, NULL for the whole day).
     """
     return read(connection, _DAILY_VALUES, patient_ids=list(patient_ids), until=until, **vars(provenance))
 

@@ -92,7 +92,7 @@ def frames_kept_since(connection: duckdb.DuckDBPyConnection) -> date | None:
 # Keep the values of days, registered as day_batch, of which none are kept yet.
 _INSERT_DAILY_VALUES = """
     INSERT INTO daily_values BY NAME
-    SELECT patient_id, session_date, bundle_id, options_sha256, sessions, measure, value
+    SELECT patient_id, session_date, bundle_id, options_sha256, sessions, measure, situation, value, frames
     FROM day_batch
     ANTI JOIN daily_values USING (patient_id, session_date, bundle_id, options_sha256)
 """

@@ -10,7 +10,6 @@ from flows.data_folder import DataFolder
 from flows.settings import Settings
 from flows.warehouse_access import require_existing, writing
 from pmfer.errors import ConfigurationError
-from reports.daily import daily_values
 from reports.data import ReportReader
 from reports.measures import DEFAULT_THRESHOLDS
 from warehouse import audit, queries
@@ -59,7 +58,7 @@ def _keep_days(connection: duckdb.DuckDBPyConnection, first: date) -> None:
     for scoring, patient_ids in queries.patients_before_and_since(connection, first).items():
         reader = ReportReader(connection, scoring)
         summary = reader.summaries(patient_ids, first - timedelta(days=1))
-        keep_days(connection, reader.kept_form(daily_values(summary, DEFAULT_THRESHOLDS)))
+        keep_days(connection, reader.kept_form(summary, DEFAULT_THRESHOLDS))
 
 
 def retain_now(

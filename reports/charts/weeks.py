@@ -44,6 +44,15 @@ class Dot:
 
 
 @dataclass(frozen=True)
+class Step:
+    """What is usual on one day, where the days are compared like with like."""
+
+    x: float  # left edge
+    band: tuple[float, float]  # y of the upper and the lower end of the usual range
+    limits: tuple[float, ...]  # y of the alarm limits, those on the side that raises a flag
+
+
+@dataclass(frozen=True)
 class ModelChange:
     """Where a new model began."""
 
@@ -57,8 +66,11 @@ class TrendChart:
 
     size: Size
     text: str
+    # Of all days; None and none where each day has its own
     band: tuple[float, float] | None  # y of the upper and the lower end of the usual range
     limits: tuple[float, ...]  # y of the alarm limits, those on the side that raises a flag
+    steps: tuple[Step, ...]  # the days that have their own
+    step_width: float
     lines: tuple[str, ...]  # an SVG path per run of consecutive days with data: a gap stays a gap
     dots: tuple[Dot, ...]  # without today
     crosses: tuple[float, ...]  # x of the days on which too little was seen
@@ -78,7 +90,7 @@ class GlanceChart:
 
     size: Size
     text: str
-    band: tuple[float, float] | None
+    band: tuple[float, float] | None  # None also where each day has its own usual range
     lines: tuple[str, ...]  # an SVG path per run of values; a gap of more than a week stays a gap
     dots: tuple[Dot, ...]  # values without a neighbour
     today: Dot | None
@@ -146,11 +158,22 @@ def trend_chart(
         if point.value is not None
     ]
     back = range(days.count - 1, -1, -TICK_DAYS)
+    steps = tuple(
+        Step(
+            x=round(days.x(point.day) - days.width / 2, 2),
+            band=(y(point.usual[1]), y(point.usual[0])),
+            limits=tuple(y(limit) for limit in alarm_limits(finding, point.limits)),
+        )
+        for point in trend.points
+        if point.usual is not None
+    )
     return TrendChart(
         size=size,
         text=trend_text(say, trend),
-        band=None if usual is None else (y(usual[1]), y(usual[0])),
-        limits=tuple(y(limit) for limit in alarm_limits(finding)),
+        band=None if usual is None or steps else (y(usual[1]), y(usual[0])),
+        limits=() if steps else tuple(y(limit) for limit in alarm_limits(finding)),
+        steps=steps,
+        step_width=round(days.width, 2),
         lines=_runs(placed),
         dots=tuple(mark for point, mark in placed if point.day != trend.last_day),
         crosses=tuple(days.x(point.day) for point in trend.points if point.value is None),
@@ -182,7 +205,8 @@ def glance_chart(say: Language, glance: Glance, trend: Trend, size: Size = GLANC
         else:
             runs.append([dot])
         before = day
-    usual = usual_of(trend.finding)
+    one_kind = all(point.usual is None for point in trend.points)
+    usual = usual_of(trend.finding) if one_kind else None
     firsts = (days.first + timedelta(number) for number in range(days.count))
     return GlanceChart(
         size=size,
@@ -201,13 +225,19 @@ def usual_of(finding: Finding) -> tuple[float, float] | None:
     return finding.usual if finding.baseline is not None else None
 
 
-def alarm_limits(finding: Finding) -> tuple[float, ...]:
-    """The limits beyond which a day raises a flag: the upper one, the lower one, both, or none."""
+def alarm_limits(finding: Finding, ends: tuple[float, float] | None = None) -> tuple[float, ...]:
+    """The limits beyond which a day raises a flag: the upper one, the lower one, both, or none.
+
+    Args:
+        finding: of the day reported.
+        ends: the lower and the upper limit of another day; None: those of the finding.
+    """
     if finding.baseline is None:
         return ()
     concern = MEASURE_BY_KEY[finding.key].concern
-    high = (finding.baseline.high,) if concern in (Concern.HIGHER, Concern.EITHER) else ()
-    low = (finding.baseline.low,) if concern in (Concern.LOWER, Concern.EITHER) else ()
+    lower, upper = ends or (finding.baseline.low, finding.baseline.high)
+    high = (upper,) if concern in (Concern.HIGHER, Concern.EITHER) else ()
+    low = (lower,) if concern in (Concern.LOWER, Concern.EITHER) else ()
     return (*high, *low)
 
 
@@ -257,6 +287,8 @@ def _heights(trend: Trend) -> list[float]:
     values = [point.value for point in trend.points if point.value is not None]
     values += alarm_limits(trend.finding)
     values += usual_of(trend.finding) or ()
+    for point in trend.points:
+        values += (*(point.usual or ()), *(alarm_limits(trend.finding, point.limits) if point.limits else ()))
     if trend.finding.interval is not None:
         values.append(trend.finding.interval[1])
     return values

@@ -66,6 +66,24 @@ class GrowingBaseline:
         self.stale[rows] |= left != self.count[rows]
         self.count[rows] = left
 
+    def relearn(self, known: "DaysToLearn", thresholds: Thresholds) -> None:
+        """Take the days anew that were handed over, after their values have changed.
+
+        Where too few may be learnt any more, those stay that a baseline needs to speak at all, see `forget`.
+        """
+        number = np.arange(known.values.shape[1])
+        fit = known.quiet & (number < known.passed[:, None]) & ~np.isnan(known.values)
+        room = self.values.shape[1]
+        order = np.argsort(~fit, axis=1, kind="stable")[:, :room]
+        count = np.minimum(fit.sum(axis=1), room)
+        taken = np.arange(order.shape[1]) < count[:, None]
+        values, days = np.zeros_like(self.values), np.zeros_like(self.days)
+        values[:, : order.shape[1]] = np.where(taken, np.take_along_axis(known.values, order, axis=1), 0)
+        days[:, : order.shape[1]] = np.where(taken, np.take_along_axis(known.days, order, axis=1), 0)
+        enough = count >= np.minimum(self.count, thresholds.min_baseline_days)
+        self.stale |= enough & ((values != self.values).any(axis=1) | (count != self.count))
+        self.values[enough], self.days[enough], self.count[enough] = values[enough], days[enough], count[enough]
+
     def days_taken(self, count: int) -> Bools:
         """[series, count]: whether the baseline rests on a calendar day."""
         taken = np.zeros((len(self.count), count), dtype=bool)
@@ -109,10 +127,13 @@ class GrowingBaseline:
 
 
 class DaysToLearn:
-    """All valid days of each series, and which of them have not yet been offered to the baseline; [series, days]."""
+    """All valid days of each series, and which of them have not yet been offered to the baseline; [series, days].
+
+    Of days that are made comparable, those that cannot be compared have no value: they keep their place.
+    """
 
     def __init__(self, values: Floats) -> None:
-        self.values = np.full(values.shape, np.nan)  # filled from the left
+        self.values: Floats = np.full(values.shape, np.nan)  # filled from the left
         self.days = np.zeros(values.shape, dtype=np.int64)
         self.quiet = np.ones(values.shape, dtype=bool)  # whether the day may be learnt
         self.seen, self.passed = np.zeros((2, len(values)), dtype=np.int64)
@@ -126,12 +147,12 @@ class DaysToLearn:
         rows = np.zeros(len(self.seen), dtype=bool)
         value, day = np.zeros(len(rows)), np.zeros(len(rows), dtype=np.int64)
         rows[due], value[due], day[due] = self.quiet[due, at], self.values[due, at], self.days[due, at]
-        base.learn(rows, value, day)
+        base.learn(rows & ~np.isnan(value), value, day)
         self.passed[due] += 1
 
-    def add(self, value: Floats, day: int, quiet: Bools) -> None:
-        """Keep the day; one that is not quiet is never learnt."""
-        rows = np.flatnonzero(~np.isnan(value))
+    def add(self, value: Floats, day: int, quiet: Bools, recorded: Bools | None = None) -> None:
+        """Keep the day where it has a value or was `recorded`; one that is not quiet is never learnt."""
+        rows = np.flatnonzero(~np.isnan(value) if recorded is None else recorded)
         self.values[rows, self.seen[rows]] = value[rows]
         self.days[rows, self.seen[rows]] = day
         self.quiet[rows, self.seen[rows]] = quiet[rows]
@@ -142,8 +163,23 @@ class DaysToLearn:
         self.quiet[rows] &= (self.days[rows] < since[:, None]) | np.isnan(self.values[rows])
 
     def latest(self, rows: Ints, count: int) -> tuple[Floats, Ints]:
-        """The last `count` valid days of `rows` and their days, the newest on the right; NaN where there are fewer."""
-        at = self.seen[rows][:, None] - np.arange(count, 0, -1)
-        kept = np.maximum(at, 0)
+        """The last `count` days with a value and their days, the newest on the right; NaN where there are fewer."""
+        compared = ~np.isnan(self.values[rows])
+        order = np.argsort(~compared, axis=1, kind="stable")
+        at = compared.sum(axis=1)[:, None] - np.arange(count, 0, -1)
+        kept = np.take_along_axis(order, np.maximum(at, 0), axis=1)
         values: Floats = np.where(at >= 0, self.values[rows[:, None], kept], np.nan)
         return values, self.days[rows[:, None], kept]
+
+    def by_calendar(self, count: int) -> tuple[Bools, Bools]:
+        """[series, count]: which calendar days may be learnt, and which have been offered to the baseline."""
+        quiet, passed = np.zeros((2, len(self.seen), count), dtype=bool)
+        row, place = np.nonzero(np.arange(self.values.shape[1]) < self.seen[:, None])
+        quiet[row, self.days[row, place]] = self.quiet[row, place]
+        passed[row, self.days[row, place]] = place < self.passed[row]
+        return quiet, passed
+
+    def replace(self, values: Floats) -> None:
+        """Give the days other values, [series, calendar days]."""
+        row, place = np.nonzero(np.arange(self.values.shape[1]) < self.seen[:, None])
+        self.values[row, place] = values[row, self.days[row, place]]

@@ -14,6 +14,7 @@ from reports.statistics.baseline import DaysToLearn, GrowingBaseline
 from reports.statistics.change_point import lasting_change
 from reports.statistics.episodes import Episodes, JudgedDay, Record
 from reports.statistics.estimates import Bools, Floats, Ints, from_even, next_ewma_variance, to_even
+from reports.statistics.like_with_like import LikeWithLike, Parts
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,9 @@ class ControlChart:
     onset_latest: Ints
     valid_days: Ints  # of the newest episode from its opening on, the closing day included
     in_baseline: Bools  # whether the baseline of the last day rests on the day
+    compared: Floats  # the values, as they would be in the situations of the last day; NaN where they do not compare
+    added: Floats  # by the situations of each day, on the even scale; NaN likewise, 0 where days stay as they are
+    known: Bools  # [series, situations]: which have enough days before the last one
 
     def series(self, rows: slice) -> "ControlChart":
         """The chart of some of the series."""
@@ -155,7 +159,11 @@ class _Memory:
 
 
 def control_chart(
-    values: Floats, sensitivity: Sensitivity, thresholds: Thresholds, restart: Ints | None = None
+    values: Floats,
+    sensitivity: Sensitivity,
+    thresholds: Thresholds,
+    restart: Ints | None = None,
+    parts: Parts | None = None,
 ) -> ControlChart:
     """Chart all days of all series.
 
@@ -180,6 +188,9 @@ def control_chart(
         thresholds: limits for baselines and rules.
         restart: [series], index of the first day of a level that a person accepted: earlier days count for nothing.
             0 where there is none.
+        parts: what the days are made of, by situation: they are compared like with like, see `LikeWithLike`. Centre,
+            limits and means are then those of days recorded in the same situations as the day. None: days are compared
+            as they are.
 
     Raises:
         ValueError: there are fewer days in a baseline than two.
@@ -188,24 +199,47 @@ def control_chart(
         raise ValueError("a baseline needs at least two days, and at most max_baseline_days")
     if restart is not None:
         values = np.where(np.arange(values.shape[1]) < restart[:, None], np.nan, values)
-    even = to_even(values, sensitivity.highest)
+    recorded = to_even(values, sensitivity.highest)
+    even = recorded
+    like = None if parts is None else LikeWithLike(parts, values, sensitivity.highest, thresholds)
     base, memory, known = GrowingBaseline.empty(len(values), thresholds), _Memory(len(values)), DaysToLearn(even)
     episodes = Episodes(len(values))
     record: Record = defaultdict(list)
     for day in range(values.shape[1]):
         known.hand_over(base, thresholds)
+        if like is not None:
+            even = like.prepare(day, known, base)
+            _remember(memory, even[:, :day], base, episodes.closed, thresholds)
         base.estimate(thresholds)
         furthest = base.limit(sensitivity.limit_sigmas, 1 + base.doubt)
         memory.add(even[:, day], day, base, furthest, episodes.closed, thresholds)
-        known.add(even[:, day], day, episodes.sign == 0)
-        change = _lasting(known, base, episodes, sensitivity, thresholds)
+        known.add(even[:, day], day, episodes.sign == 0, ~np.isnan(recorded[:, day]))
+        added = np.nan_to_num(recorded[:, day] - even[:, day])  # by the situations of the day
+        change = _lasting(known, base, episodes, added, sensitivity, thresholds)
         change = np.where(np.isnan(even[:, day]), 0, change)
-        today = _judge(record, memory, base, values[:, day], furthest, change, sensitivity, thresholds)
+        value = values[:, day] if like is None else np.where(np.isnan(even[:, day]), np.nan, values[:, day])
+        today = _judge(record, memory, base, value, added, furthest, change, sensitivity, thresholds)
         known.hold_back(np.flatnonzero(today.beyond), np.full(np.count_nonzero(today.beyond), day))
         episodes.step(today, base, known, thresholds)
         episodes.record(record)
     columns = {name: np.stack(column, axis=1) for name, column in record.items()}
-    return ControlChart(**columns, in_baseline=base.days_taken(values.shape[1]))
+    if like is not None:
+        values = np.stack([from_even(column + added, sensitivity.highest) for column in even.T], axis=1)
+    return ControlChart(
+        **columns,
+        in_baseline=base.days_taken(values.shape[1]),
+        compared=values,
+        added=recorded - even,
+        known=np.zeros((len(values), 0), dtype=bool) if like is None else like.known,
+    )
+
+
+def _remember(memory: _Memory, days: Floats, base: GrowingBaseline, closed: Ints, thresholds: Thresholds) -> None:
+    """Carry the days on that became comparable only now, where a baseline is about to speak for the first time."""
+    speaks = np.isnan(base.centre) & (base.count >= thresholds.min_baseline_days)
+    if speaks.any():
+        for day, value in enumerate(days.T):
+            memory.add(np.where(speaks, value, np.nan), day, base, base.spread, closed, thresholds)
 
 
 def _judge(
@@ -213,17 +247,18 @@ def _judge(
     memory: _Memory,
     base: GrowingBaseline,
     value: Floats,
+    added: Floats,
     furthest: Floats,
     change: Floats,
     sensitivity: Sensitivity,
     thresholds: Thresholds,
 ) -> JudgedDay:
     """Let the rules speak of the day, record what they say, and sum it up."""
-    limits = _limits(base, sensitivity, furthest)
+    limits = _limits(base, sensitivity, added, furthest)
     weight = np.where(memory.weight > 0, memory.weight, 1)
     variance = memory.variance / weight**2 + base.doubt
-    limits_ewma = _limits(base, sensitivity, base.limit(sensitivity.ewma_sigmas, variance))
-    ewma = np.where(np.isnan(value), np.nan, from_even(memory.ewma / weight, sensitivity.highest))
+    limits_ewma = _limits(base, sensitivity, added, base.limit(sensitivity.ewma_sigmas, variance))
+    ewma = np.where(np.isnan(value), np.nan, from_even(memory.ewma / weight + added, sensitivity.highest))
     moved = np.abs(ewma - limits.centre) >= sensitivity.least_change
     long, steep = memory.side.length >= thresholds.shift_days, memory.slope.length >= thresholds.trend_run_days - 1
     beyond = limits.side(value) * thresholds.rule_beyond_limits
@@ -255,8 +290,8 @@ def _judge(
     least = to_even((limits.centre + sensitivity.least_change)[:, None], sensitivity.highest)[:, 0] - base.centre
     return JudgedDay(
         day=len(record["centre"]) - 1,
-        value=np.where(np.isnan(base.centre), np.nan, to_even(value[:, None], sensitivity.highest)[:, 0]),
-        unit=np.maximum(base.spread, np.maximum(least, 1e-9) / thresholds.back_shift),
+        value=np.where(np.isnan(base.centre), np.nan, to_even(value[:, None], sensitivity.highest)[:, 0] - added),
+        unit=np.maximum(base.spread, np.maximum(least - added, 1e-9) / thresholds.back_shift),
         spoke=_loudest(opening, columns, sensitivity.concern),
         beyond=beyond,
     )
@@ -266,6 +301,7 @@ def _lasting(
     known: DaysToLearn,
     base: GrowingBaseline,
     episodes: Episodes,
+    added: Floats,
     sensitivity: Sensitivity,
     thresholds: Thresholds,
 ) -> Floats:
@@ -276,7 +312,8 @@ def _lasting(
     since = np.where(episodes.sign != 0, episodes.onset, episodes.closed + 1)
     found = lasting_change(base, known, since, thresholds)
     highest, least = sensitivity.highest[:, None], sensitivity.least_change[:, None]
-    enough = np.abs(from_even(found.mean, highest) - from_even(found.mean_before, highest)) >= least
+    mean, before = (from_even(each + added[:, None], highest) for each in (found.mean, found.mean_before))
+    enough = np.abs(mean - before) >= least
     size = np.where(enough, found.sigmas, 0) / sensitivity.change_sigmas[:, None]
     loudest: Floats = np.take_along_axis(size, np.abs(size).argmax(axis=1)[:, None], axis=1)[:, 0]
     return loudest
@@ -291,11 +328,12 @@ def _loudest(signals: dict[str, Ints], columns: dict[str, Floats], concern: Ints
     return result
 
 
-def _limits(base: GrowingBaseline, sensitivity: Sensitivity, half_width: Floats) -> Limits:
+def _limits(base: GrowingBaseline, sensitivity: Sensitivity, added: Floats, half_width: Floats) -> Limits:
     """Limits of this half-width on the even scale, no nearer to the centre than the least change."""
-    centre = from_even(base.centre, sensitivity.highest)
-    low = from_even(base.centre - half_width, sensitivity.highest)
-    high = from_even(base.centre + half_width, sensitivity.highest)
+    usual = base.centre + added
+    centre = from_even(usual, sensitivity.highest)
+    low = from_even(usual - half_width, sensitivity.highest)
+    high = from_even(usual + half_width, sensitivity.highest)
     least = sensitivity.least_change
     return Limits(
         centre,

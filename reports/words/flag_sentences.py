@@ -21,8 +21,8 @@ def flag_sentence(say: Language, finding: Finding, day: date) -> str:
     assert finding.episode is not None
     what = opening(say, finding)
     since = age(say, finding.episode, finding.stage, day)
-    if finding.value is None:
-        return f"{what}. {since} {_not_seen(say, finding, day)}"
+    if finding.lack is not None:
+        return f"{what}. {since} {_not_compared(say, finding.lack, day)}"
     if finding.signals:
         return say("{what}: {amount}. {since}", what=what, amount=amount(say, finding), since=since)
     quiet = say(
@@ -124,7 +124,7 @@ def standing(say: Language, finding: Finding) -> str:
     if finding.stage is Stage.ACCEPTED and finding.accepted_on is not None:
         return say("new level since {date}", date=day_and_month(say, finding.accepted_on))
     if finding.lack is not None:
-        if finding.lack is Lack.NO_BASELINE:
+        if finding.lack in (Lack.NO_BASELINE, Lack.NEW_SITUATION):
             return say("not compared yet")
         return lack_word(say, finding.lack) if finding.lack is Lack.NOT_MEASURED else state_word(say, finding.state)
     if finding.told:
@@ -155,8 +155,6 @@ def _within_limits(say: Language, finding: Finding) -> str:
     return state_word(say, finding.state)
 
 
-def _not_seen(say: Language, finding: Finding, day: date) -> str:
-    if finding.lack is None:
-        return ""
-    date_shown, reason = day_and_month(say, day), lack_word(say, finding.lack)
+def _not_compared(say: Language, lack: Lack, day: date) -> str:
+    date_shown, reason = day_and_month(say, day), lack_word(say, lack)
     return say("On {date} it could not be compared: {reason}.", date=date_shown, reason=reason)

@@ -12,6 +12,7 @@ from pmfer.errors import FrameReason, QuarantineReason
 from pmfer.facs import AU_BY_NUMBER
 from reports.data import CareEventKind, Origin
 from reports.findings import Lack, State
+from reports.situations import UNSTATED
 from reports.words.language import NBSP, Language, clipped, sentence
 
 LONGEST_PLACE = 40  # characters of the name of a ward or room
@@ -107,6 +108,7 @@ def lack_word(say: Language, lack: Lack) -> str:
         Lack.TOO_FEW_SESSIONS: say("too few recordings"),
         Lack.NOT_MEASURED: say("not measured"),
         Lack.NO_BASELINE: say("too few earlier days"),
+        Lack.NEW_SITUATION: say("too few earlier recordings of this kind"),
     }[lack]
 
 
@@ -165,6 +167,7 @@ def situation_word(say: Language, situation: str) -> str:
         "during_care": say("during care"),
         "meal": say("meal"),
         "therapy": say("therapy"),
+        UNSTATED: say("not stated"),
     }
     return words.get(situation) or clipped(situation.replace("_", " "), LONGEST_SITUATION)
 

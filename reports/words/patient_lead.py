@@ -14,7 +14,7 @@ from reports.words.flag_sentences import (
     flag_sentence,
     told_sentences,
 )
-from reports.words.labels import lack_word, quarantine_word
+from reports.words.labels import lack_word, quarantine_word, situation_word
 from reports.words.language import (
     Language,
     day_and_month,
@@ -48,13 +48,14 @@ def lead(say: Language, report: PatientReport) -> Lead:
     carried = [carried_sentence(say, flag) for flag in report.carried]
     notes = [*_more_changes(say, len(changes) - len(listed)), *carried, *_life_notes(say, report)]
     if changes:
-        weigh = [*(_cautions(say, report) if report.lack is None else _reasons(say, report)), _weigh(say)]
+        day = _cautions(say, report) if report.lack is None else _reasons(say, report)
+        weigh = [*_of_one_kind(say, report), *day, _weigh(say)]
         return Lead(_headline_of_changes(say, changes), listed, ask(say), observed(say, report), (*notes, *weigh))
     if report.lack is not None:
         headline, reasons = _lead_of_lack(say, report, report.lack)
         request = ask_carried(say) if carried else ""
         return Lead(headline, (), request, observed(say, report), (*notes, *reasons))
-    notes = [*notes, *_all_clear(say, report), *_cautions(say, report)]
+    notes = [*notes, *_all_clear(say, report), *_of_one_kind(say, report), *_cautions(say, report)]
     return Lead(_quiet_headline(say, report), (), "", observed(say, report), tuple(notes))
 
 
@@ -181,6 +182,41 @@ def _life_notes(say: Language, report: PatientReport) -> list[str]:
     ]
 
 
+def _of_one_kind(say: Language, report: PatientReport) -> tuple[str, ...]:
+    """That the day was compared like with like, and which of its recordings were not; none where all are of one kind.
+
+    The measures rest on the same recordings, so the first one that is compared speaks for all.
+    """
+    compared = next((finding for finding in report.findings if finding.situations and finding.lack is None), None)
+    if compared is None:
+        return ()
+    kinds = _kinds(say, compared.situations)
+    told = say("Compared with earlier recordings of the same kind ({kinds}).", kinds=kinds)
+    if not compared.left_out:
+        return (told,)
+    others = say(
+        "Not compared, as there are too few earlier recordings of that kind: {kinds}.",
+        kinds=_kinds(say, compared.left_out),
+    )
+    return (f"{told} {others}",)
+
+
+def _new_situations(say: Language, report: PatientReport) -> list[str]:
+    """In which situations a day was recorded that cannot be compared for want of earlier days like it."""
+    if report.lack is not Lack.NEW_SITUATION:
+        return []
+    told = say(
+        "So far there are too few earlier days with recordings of this kind ({kinds}): a comparison needs {needed}.",
+        kinds=_kinds(say, report.findings[0].left_out),
+        needed=number_word(say, report.thresholds.min_situation_days),
+    )
+    return [told]
+
+
+def _kinds(say: Language, situations: tuple[str, ...]) -> str:
+    return ", ".join(situation_word(say, situation) for situation in situations)
+
+
 def _all_clear(say: Language, report: PatientReport) -> tuple[str, ...]:
     """How many measures were compared and with what, so that nobody reads more into a quiet page."""
     compared = sum(finding.lack is None for finding in report.findings)
@@ -211,7 +247,7 @@ def _reasons(say: Language, report: PatientReport) -> tuple[str, ...]:
     """What was short on a day that could not be compared."""
     if report.lack is Lack.NO_SESSION:
         return (say("Nothing was recorded on {date}.", date=day_and_month(say, report.day)),)
-    reasons = _unusable_note(say, report)
+    reasons = [*_new_situations(say, report), *_unusable_note(say, report)]
     if report.lack is Lack.ALL_SET_ASIDE:
         reasons.append(say("The second page lists them."))
     if report.lack in (Lack.TOO_SHORT, Lack.TOO_LITTLE_SEEN, Lack.TOO_DARK, Lack.TOO_BRIGHT, Lack.COVERED):

@@ -115,8 +115,14 @@ def test_what_went_is_in_the_audit_log_and_in_no_snapshot(data: DataFolder) -> N
     assert '"sessions": 10' in details
 
 
+CARE_EVERY_THIRD_DAY = """
+    UPDATE sessions SET situation = CASE WHEN dayofyear(session_date) % 3 = 0 THEN 'during_care' ELSE 'at_rest' END
+"""
+
+
+@pytest.mark.parametrize("situations", [False, True], ids=["as they are", "like with like"])
 def test_the_usual_range_outlives_the_sessions_that_it_rests_on_and_goes_with_the_patient(
-    empty_file: FileAddress, tmp_path: Path
+    empty_file: FileAddress, tmp_path: Path, situations: bool
 ) -> None:
     data = new_house(empty_file, tmp_path / "data")
     with closing(open_writer(data.warehouse)) as connection:
@@ -125,7 +131,10 @@ def test_the_usual_range_outlives_the_sessions_that_it_rests_on_and_goes_with_th
             return build_patient_report(ReportReader(connection, SCORING), PATIENT, SAMPLE_DAY)
 
         stable(SampleWard(connection), PATIENT)
+        if situations:
+            connection.execute(CARE_EVERY_THIRD_DAY)
         before = report()
+        assert bool(before.findings[0].situations) == situations
         assert before.baseline_size > 7
         for days in (15, 3):  # as time goes by: what went in a round before is not counted again
             assert retain(connection, data, Retention(sessions=days), SAMPLE_DAY)["sessions"] > 0

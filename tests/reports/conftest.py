@@ -19,6 +19,7 @@ from tools.report_samples import (
     SAMPLES,
     SCORING,
     TODAY,
+    filmed_during_care,
     many_patients,
     many_sessions,
     sample_report,
@@ -81,6 +82,11 @@ def samples(
     found = {name: Sample(report) for name, report in patients.items()}
     found |= {name: Sample(patients["stable"], who) for name, who in NAMES.items()}
     found["hostile"] = Sample(patients["hostile"], MARKUP + "\x07\u202e\U0001f3a5" + "W" * 200)
+    calm = reader.patient("p01", TODAY, days)
+    for name, situation in (("like_with_like", "during_care"), ("first_meal", "meal")):
+        filmed = filmed_during_care(calm, situation)
+        found[name] = Sample(compare_patient(filmed, "p01", TODAY, DEFAULT_THRESHOLDS))
+        found[f"{name}_german"] = replace(found[name], language="de")
     found["sixty_sessions"] = Sample(compare_patient(sessions, "p01", TODAY, DEFAULT_THRESHOLDS))
     found["ward"] = Sample(ward)
     found["ward_of_five"] = Sample(compare_ward(few, TODAY, DEFAULT_THRESHOLDS))

@@ -19,6 +19,7 @@ TEXTS = [
     *("stable", "pain_rising", "flattening", "first_session", "first_day", "all_set_aside", "week_away", "crowded"),
     *("everything_changed", "new_model", "hostile", "sixty_sessions", "arabic_name", "long_name"),
     *("coming_back", "new_level", "carried_over", "cut_short", "little_seen", "livelier"),
+    *("like_with_like", "like_with_like_german", "first_meal", "first_meal_german"),
     *("ward", "ward_of_sixty", "everything_changed_german", "ward_of_sixty_german"),
 ]
 PICTURES = ["pain_rising", "all_set_aside", "hostile", "ward", "everything_changed_german"]

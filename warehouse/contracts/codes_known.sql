@@ -15,6 +15,10 @@ SELECT 'sessions', session_id
 FROM sessions
 WHERE situation NOT IN ('at_rest', 'during_care', 'meal', 'therapy')
 UNION ALL
+SELECT 'daily_values', patient_id
+FROM daily_values
+WHERE situation NOT IN ('at_rest', 'during_care', 'meal', 'therapy', 'unstated')
+UNION ALL
 SELECT 'findings', patient_id
 FROM findings
 WHERE kind NOT IN ('headline', 'phrase', 'context')
@@ -23,5 +27,5 @@ WHERE kind NOT IN ('headline', 'phrase', 'context')
     OR direction NOT IN ('higher', 'lower')
     OR lack NOT IN (
         'no_session', 'all_set_aside', 'too_dark', 'too_bright', 'covered', 'turned_away', 'too_little_seen', 'too_short',
-        'too_few_sessions', 'not_measured', 'no_baseline'
+        'too_few_sessions', 'not_measured', 'no_baseline', 'new_situation'
     )

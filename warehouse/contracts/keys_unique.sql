@@ -31,7 +31,7 @@ SELECT 'audit_log', CAST(entry AS VARCHAR) FROM audit_log GROUP BY entry HAVING 
 UNION ALL
 SELECT 'daily_values', patient_id
 FROM daily_values
-GROUP BY patient_id, session_date, bundle_id, options_sha256, measure
+GROUP BY patient_id, session_date, bundle_id, options_sha256, measure, situation
 HAVING count(*) > 1
 UNION ALL
 SELECT 'findings', patient_id
