@@ -179,7 +179,7 @@ def compare_patient(
     missing = missing_reason(today, len(set_aside), thresholds)
     intervals = session_intervals(MEASURES, today, thresholds)
     accepted = data.accepted(patient_id)
-    parts = daily_parts(summary, data.kept, thresholds)
+    parts = daily_parts(summary, data.kept, thresholds) if charted is None else None
     trends = trends_of(MEASURES, daily, day, missing, thresholds, intervals, accepted, parts, charted)
     by_key = {trend.finding.key: trend for trend in trends}
     usable = usable_session(thresholds)

@@ -121,7 +121,7 @@ def trends_of(
         accepted: by Measure.key, the first day of a level that a person accepted as the new usual one; days after
             `day` are ignored.
         parts: the patient's rows of `reports.situations.daily_parts`; None or none: days are compared as they are.
-        charted: of the same measures, days and levels, see `charts_of`; None: they are charted here.
+        charted: of the same measures, days, levels and parts, see `charts_of`; None: they are charted here.
     """
     accepted = {key: since for key, since in accepted.items() if since <= day}
     charted = charted or charts_of(measures, {"": daily}, day, thresholds, {"": accepted}, {"": parts})[""]
