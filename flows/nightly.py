@@ -22,7 +22,7 @@ from flows.outcome import NightOutcome, idle_outcome, remember_contents, session
 from flows.plan import NightPlan, plan_night, quarantine_record, run_record, warn_of_pseudonyms
 from flows.prefect_runs import as_flow, show_table, step, tell_server
 from flows.privacy.retention import retain
-from flows.report import DueReport, due_reports, render, require_none
+from flows.report import DueReport, due_reports, is_report_due, render, require_none
 from flows.request import RunRequest
 from flows.scoring import score_sessions
 from flows.settings import Dispatch
@@ -186,8 +186,12 @@ def run_night(job: Job) -> NightOutcome:
         with stage("plan"):
             plan = plan_night(connection, listing, job)
         warn_of_pseudonyms(connection, listing)
-        outcome = process(writer, plan, job) if something_to_do(connection, plan, job) else idle_outcome(plan, job)
-        remove_expired(connection, job)
+        remove_expired(connection, job)  # before the reports: what they rest on is then the same when it is run again
+        if something_to_do(connection, plan, job):
+            outcome = process(writer, plan, job)
+            remove_expired(connection, job)  # what was just stored may be of a day that is too old
+        else:
+            outcome = idle_outcome(plan, job)
         quarantine.settle_replays(connection, job.night)
         publish_snapshot(writer)
         head = current_head(connection)
@@ -210,7 +214,7 @@ def something_to_do(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job:
     return (
         not plan.nothing_new
         or was_cut_short(connection, job.night)
-        or bool(due_reports(connection, job.night, job.provenance, job.data, job.printing))
+        or is_report_due(connection, job.night, job.provenance, job.data, job.printing)
     )
 
 

@@ -40,9 +40,7 @@ from flows.settings import Settings, read_secret
 from pmfer.errors import ConfigurationError, ReportError
 from reports import Format
 from reports.measures import DEFAULT_THRESHOLDS, Thresholds, thresholds_with
-from reports.patient import PatientReport
-from reports.ward import WardReport
-from reports.write import Order, Recipient
+from reports.write import Recipient
 
 SUFFIXES = ("pdf", "html", "json")  # of all files
 
@@ -95,21 +93,30 @@ def printing_of(settings: Settings, formats: Iterable[Format] = ()) -> Printing:
     )
 
 
-def files_in(folder: Path, report: PatientReport | WardReport, printing: Printing) -> Order:
-    """The files of one report below the folder of its day; the patient's name is still to be filled in."""
-    stem = _stem(report)
-    return Order(
-        report=report,
-        files={form: path for form, path in open_files(folder, report).items() if form in printing.formats},
+@dataclass(frozen=True)
+class ReportFiles:
+    """Which files one report makes."""
+
+    in_the_open: Mapping[Format, Path]
+    protected: Mapping[Path, Recipient]  # PDFs under a password
+    may_stay: Mapping[Format, Path]  # other files of this report that stay if they are there
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Every file that is made, those in the open first."""
+        return (*self.in_the_open.values(), *self.protected)
+
+
+def files_in(folder: Path, patient_id: str | None, ward: str | None, printing: Printing) -> ReportFiles:
+    """The files of the report of a patient, or of the overview of a ward (None: the house), below its day's folder."""
+    stem = patient_id or (WARD if ward is None else f"{WARDS}/{ward}")
+    formats = [form for form in Format if patient_id is not None or form is not Format.FHIR]
+    places = {form: _path(folder, stem, form) for form in formats}
+    return ReportFiles(
+        in_the_open={form: path for form, path in places.items() if form in printing.formats},
         protected={folder / f"for-{to.name}" / f"{stem}.pdf": to for to in printing.recipients},
-        options=printing.options,
+        may_stay={form: path for form, path in places.items() if form not in {*printing.formats, *printing.withheld}},
     )
-
-
-def open_files(folder: Path, report: PatientReport | WardReport) -> dict[Format, Path]:
-    """Where a report lies in the open in each format that it can have."""
-    formats = [form for form in Format if isinstance(report, PatientReport) or form is not Format.FHIR]
-    return {form: _path(folder, _stem(report), form) for form in formats}
 
 
 def names_for(printing: Printing) -> Mapping[str, str]:
@@ -119,12 +126,6 @@ def names_for(printing: Printing) -> Mapping[str, str]:
         ReportError: the map of names cannot be read.
     """
     return read_names(printing.name_map)
-
-
-def _stem(report: PatientReport | WardReport) -> str:
-    if isinstance(report, PatientReport):
-        return report.patient_id
-    return WARD if report.ward is None else f"{WARDS}/{report.ward}"
 
 
 def _path(folder: Path, stem: str, form: Format) -> Path:

@@ -16,15 +16,15 @@ import duckdb
 
 from flows.data_folder import DataFolder
 from flows.findings import finding_records
-from flows.printing import Printing, files_in, names_for, open_files
+from flows.printing import Printing, ReportFiles, files_in, names_for
 from flows.warehouse_access import record_reading, require_existing, writing
 from pmfer.bundle import sha256_file
 from pmfer.errors import ReportError
 from reports import Format
-from reports.data import ReportReader
-from reports.document import input_key
+from reports.data import NightData, ReportData, ReportReader
+from reports.document import data_key
 from reports.patient import PatientReport
-from reports.ward import WardReport, build_night_reports
+from reports.ward import WardReport, compare_night
 from reports.write import Order, write_all
 from warehouse import findings, queries, runs
 from warehouse.address import Address
@@ -34,33 +34,19 @@ from warehouse.records import ReportRecord, digest, report_id
 
 
 @dataclass(frozen=True)
-class DueReport:
-    """A report that is to be rendered, with the files that it will be."""
+class WantedReport:
+    """A report that a day should have: of a patient, of one ward, or (neither) of the house."""
 
-    order: Order
     day: date
-    input_key: str
-    may_stay: Mapping[Format, Path]  # other files of this report that stay if they are there
-
-    @property
-    def report(self) -> PatientReport | WardReport:
-        """What it will say."""
-        return self.order.report
+    patient_id: str | None
+    ward: str | None
+    input_key: str  # of all that it rests on and of how it is printed: equal keys, equal pages
+    files: ReportFiles
 
     @property
     def kind(self) -> Literal["patient", "ward"]:
         """The kind as the warehouse names it."""
-        return "patient" if isinstance(self.report, PatientReport) else "ward"
-
-    @property
-    def patient_id(self) -> str | None:
-        """The patient; None for an overview."""
-        return self.report.patient_id if isinstance(self.report, PatientReport) else None
-
-    @property
-    def ward(self) -> str | None:
-        """The ward of an overview of one ward."""
-        return self.report.ward if isinstance(self.report, WardReport) else None
+        return "ward" if self.patient_id is None else "patient"
 
     @property
     def report_id(self) -> str:
@@ -68,39 +54,94 @@ class DueReport:
         return report_id(self.kind, self.day, self.patient_id or self.ward)
 
 
-def due_report(report: PatientReport | WardReport, folder: Path, printing: Printing) -> DueReport:
-    """A report as the house wants it, with its files below a folder of its day."""
-    key = digest(input_key(report), json.dumps(dict(printing.options), sort_keys=True))
-    order = files_in(folder, report, printing)
-    others = open_files(folder, report).items()
-    may_stay = {form: path for form, path in others if form not in {*order.files, *printing.withheld}}
-    return DueReport(order, report.day, key, may_stay)
+@dataclass(frozen=True)
+class DueReport(WantedReport):
+    """A report that is to be rendered."""
+
+    report: PatientReport | WardReport  # what it will say
+    options: Mapping[str, Any]  # keyword options of reports.render
+
+    @property
+    def order(self) -> Order:
+        """What is to be written; the patient's name is still to be filled in."""
+        return Order(self.report, self.files.in_the_open, self.files.protected, options=self.options)
+
+
+def wanted_reports(night: NightData, day: date, folder: Path, printing: Printing) -> list[WantedReport]:
+    """All reports that a day should have: one per patient with a session that day, stored or not, and the overviews.
+
+    Those are one of the house and, where sessions say on which ward they were recorded, one of each ward. A report of
+    which nothing is wanted, such as the ward's where FHIR alone is, is left out. Nothing is computed yet.
+    """
+    options = json.dumps(dict(printing.options), sort_keys=True)
+
+    def wanted(patient_id: str | None, ward: str | None, data: ReportData) -> WantedReport:
+        key = digest(data_key(data, day, printing.thresholds), options)
+        return WantedReport(day, patient_id, ward, key, files_in(folder, patient_id, ward, printing))
+
+    reports = [
+        *(wanted(patient_id, None, night.patients[patient_id]) for patient_id in night.recorded),
+        wanted(None, None, night.house),
+        *(wanted(None, ward, data) for ward, data in night.wards.items()),
+    ]
+    return [report for report in reports if report.files.paths]
+
+
+def made(
+    reader: ReportReader, night: NightData, day: date, wanted: Sequence[WantedReport], printing: Printing
+) -> list[DueReport]:
+    """What some of the reports of a day will say.
+
+    Raises:
+        WarehouseError: the warehouse cannot be read.
+    """
+    patients = [report.patient_id for report in wanted if report.patient_id is not None]
+    wards = [report.ward for report in wanted if report.patient_id is None]
+    pages, overviews = compare_night(reader, night, day, printing.thresholds, patients, wards)
+    said: dict[tuple[str | None, str | None], PatientReport | WardReport] = {}
+    said |= {(page.patient_id, None): page for page in pages}
+    said |= {(None, overview.ward): overview for overview in overviews}
+    return [
+        DueReport(**vars(report), report=said[report.patient_id, report.ward], options=printing.options)
+        for report in wanted
+    ]
 
 
 def reports_of(
     connection: duckdb.DuckDBPyConnection, day: date, scoring: Provenance, folder: Path, printing: Printing
 ) -> list[DueReport]:
-    """All reports that a day should have: one per patient with a session that day, stored or not, and the overviews.
-
-    Those are one of the house and, where sessions say on which ward they were recorded, one of each ward.
-
-    A day without any session has none. A report of which nothing is wanted, such as the ward's where FHIR alone is, is
-    left out.
-    """
-    night = build_night_reports(ReportReader(connection, scoring), day, printing.thresholds)
+    """All reports that a day should have, see `wanted_reports`; a day without any session has none."""
+    reader = ReportReader(connection, scoring)
+    night = reader.night(day, printing.thresholds.trend_days)
     if night is None:
         return []
-    reports: list[PatientReport | WardReport] = [*night.patients, night.ward, *night.wards]
-    return [due for due in (due_report(report, folder, printing) for report in reports) if due.order.paths]
+    return made(reader, night, day, wanted_reports(night, day, folder, printing), printing)
 
 
 def due_reports(
     connection: duckdb.DuckDBPyConnection, day: date, scoring: Provenance, data: DataFolder, printing: Printing
 ) -> list[DueReport]:
     """Those reports of a day that were not rendered yet, whose input changed, or of which a file is gone or altered."""
-    recorded = recorded_reports(connection, day)
-    wanted = reports_of(connection, day, scoring, data.reports(day), printing)
-    return [due for due in wanted if not is_current(due, recorded.get(due.report_id), data)]
+    reader = ReportReader(connection, scoring)
+    night = reader.night(day, printing.thresholds.trend_days)
+    return [] if night is None else made(reader, night, day, _outdated(reader, night, day, data, printing), printing)
+
+
+def is_report_due(
+    connection: duckdb.DuckDBPyConnection, day: date, scoring: Provenance, data: DataFolder, printing: Printing
+) -> bool:
+    """Whether a day has a report that is due, see `due_reports`; told without computing any."""
+    reader = ReportReader(connection, scoring)
+    night = reader.night(day, printing.thresholds.trend_days)
+    return night is not None and bool(_outdated(reader, night, day, data, printing))
+
+
+def _outdated(
+    reader: ReportReader, night: NightData, day: date, data: DataFolder, printing: Printing
+) -> list[WantedReport]:
+    recorded = recorded_reports(reader.connection, day)
+    wanted = wanted_reports(night, day, data.reports(day), printing)
+    return [report for report in wanted if not is_current(report, recorded.get(report.report_id), data)]
 
 
 def recorded_reports(connection: duckdb.DuckDBPyConnection, day: date) -> dict[str, Mapping[str, Any]]:
@@ -114,16 +155,16 @@ def recorded_files(row: Mapping[str, Any]) -> dict[str, str]:
     return files
 
 
-def is_current(due: DueReport, row: Mapping[str, Any] | None, data: DataFolder) -> bool:
+def is_current(report: WantedReport, row: Mapping[str, Any] | None, data: DataFolder) -> bool:
     """Whether a report was printed from the same input in all files that are wanted, and these are as they were.
 
     Of files that may stay one may be gone, but none altered; and there is none that has to go.
     """
-    if row is None or row["input_key"] != due.input_key:
+    if row is None or row["input_key"] != report.input_key:
         return False
     files = recorded_files(row)
-    wanted = {data.relative(path) for path in due.order.paths}
-    others = {data.relative(path) for path in due.may_stay.values()}
+    wanted = {data.relative(path) for path in report.files.paths}
+    others = {data.relative(path) for path in report.files.may_stay.values()}
     return wanted <= files.keys() <= wanted | others and all(
         sha256_file(data.root / path) == sha256 if (data.root / path).is_file() else path not in wanted
         for path, sha256 in files.items()
@@ -177,19 +218,16 @@ def _with_outdated(due: DueReport, row: Mapping[str, Any] | None, data: DataFold
     files = recorded_files(row) if row else {}
     outdated = {
         form: path
-        for form, path in due.may_stay.items()
+        for form, path in due.files.may_stay.items()
         if path.is_file()
         and (sha256 := files.get(data.relative(path)))
         and row
         and (row["input_key"] != due.input_key or sha256_file(path) != sha256)
     }
-    if not outdated:
-        return due
-    all_forms = {**due.order.files, **outdated}
-    order = replace(due.order, files={form: all_forms[form] for form in Format if form in all_forms})
-    return replace(
-        due, order=order, may_stay={form: path for form, path in due.may_stay.items() if form not in outdated}
-    )
+    all_forms = {**due.files.in_the_open, **outdated}
+    in_the_open = {form: all_forms[form] for form in Format if form in all_forms}
+    may_stay = {form: path for form, path in due.files.may_stay.items() if form not in outdated}
+    return replace(due, files=replace(due.files, in_the_open=in_the_open, may_stay=may_stay))
 
 
 def _written(due: Sequence[DueReport], printing: Printing) -> Iterator[tuple[DueReport, str | None]]:
@@ -200,18 +238,18 @@ def _written(due: Sequence[DueReport], printing: Printing) -> Iterator[tuple[Due
         report.report_id: replace(report.order, name=names.get(report.patient_id or ""), printed_at=now)
         for report in due
     }
-    by_path = {report.order.paths[0]: report for report in due}
+    by_path = {report.files.paths[0]: report for report in due}
     for outcome in write_all(list(orders.values()), printing.processes):
         yield by_path[outcome.order.paths[0]], outcome.error
 
 
 def _record(due: DueReport, row: Mapping[str, Any] | None, data: DataFolder, run_id: str | None) -> ReportRecord:
     before = recorded_files(row) if row else {}
-    stayed = {path for path in due.may_stay.values() if data.relative(path) in before and path.is_file()}
-    files = {data.relative(path): sha256_file(path) for path in (*due.order.paths, *stayed)}
-    in_the_open = {**due.order.files, **due.may_stay}
+    stayed = {path for path in due.files.may_stay.values() if data.relative(path) in before and path.is_file()}
+    files = {data.relative(path): sha256_file(path) for path in (*due.files.paths, *stayed)}
+    in_the_open = {**due.files.in_the_open, **due.files.may_stay}
     ordered = [data.relative(in_the_open[form]) for form in Format if form in in_the_open]
-    first = next((path for path in ordered if path in files), data.relative(due.order.paths[0]))
+    first = next((path for path in ordered if path in files), data.relative(due.files.paths[0]))
     return ReportRecord(
         kind=due.kind,
         patient_id=due.patient_id,
@@ -228,7 +266,7 @@ def _record(due: DueReport, row: Mapping[str, Any] | None, data: DataFolder, run
 
 def _remove_others(row: Mapping[str, Any], due: DueReport, data: DataFolder) -> None:
     """A PDF in the open, once passwords are asked for, and the copies of somebody who gets none any more."""
-    stays = {data.relative(path) for path in (*due.order.paths, *due.may_stay.values())}
+    stays = {data.relative(path) for path in (*due.files.paths, *due.files.may_stay.values())}
     for path in recorded_files(row).keys() - stays:
         (data.root / path).unlink(missing_ok=True)
 
@@ -269,7 +307,7 @@ def render_by_hand(
             chosen = _chosen(writer.connection, data, day, patient_id, printing, data.reports(day))
             failures = render(writer.connection, chosen, data, printing, None)
     require_none(failures, len(chosen))
-    return [path for due in chosen for path in due.order.paths]
+    return [path for due in chosen for path in due.files.paths]
 
 
 def require_none(failures: Sequence[str], count: int) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 import duckdb
@@ -15,15 +15,17 @@ from reports.daily import daily_values
 from reports.findings import State
 from reports.measures import MEASURES, Thresholds
 from reports.situations import parts_of_sessions
-from warehouse import findings, quarantine, queries, runs
+from warehouse import findings, quarantine, queries, retention, runs
 from warehouse.care_events import CareEventKind
 from warehouse.queries import Provenance
 from warehouse.records import AcceptedLevel
 
-__all__ = ["CareEventKind", "CarriedFinding", "Origin", "ReportData", "ReportReader"]
+__all__ = ["CareEventKind", "CarriedFinding", "NightData", "Origin", "ReportData", "ReportReader"]
 
 LATEST_RUNS = 10_000  # as far back as the run of the day is looked for: decades of nights
 CARE_LOOK_BACK_DAYS = 28  # care seen in so many days before the weeks drawn did not begin in them
+# When, by which run or from which file something was stored: no report tells of it, and it may be stored again.
+BOOKKEEPING = ("scored_at", "imported_at", "source", "first_seen_at", "replay_asked_at", "run_id")
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class CarriedFinding:
 
 @dataclass(frozen=True)
 class ReportData:
-    """What was read for one patient or for a ward, up to and including the day."""
+    """What was read for one patient or for a ward, up to and including the day: all that a report rests on."""
 
     patients: tuple[str, ...]  # whose sessions were read
     summary: pl.DataFrame  # session_summary of one bundle and one set of options, with smiles_per_min and closed_s
@@ -66,10 +68,22 @@ class ReportData:
     levels: Mapping[str, Mapping[str, AcceptedLevel]] = field(default_factory=dict)
     carried: tuple[CarriedFinding, ...] = ()  # of these patients, by patient and measure
     ward: str | None = None  # the ward that an overview was asked for; None: the house
+    files: Mapping[str, str] = field(default_factory=dict)  # where the day's recordings were, by session_id
+    frames_kept: bool = True  # whether the frames of the day are still there, from which moments are told
 
     def accepted(self, patient_id: str) -> dict[str, date]:
         """First day of each level that a person accepted for a patient, by Measure.key."""
         return {measure: level.from_date for measure, level in self.levels.get(patient_id, {}).items()}
+
+
+@dataclass(frozen=True)
+class NightData:
+    """What was read for all reports of a day."""
+
+    patients: Mapping[str, ReportData]  # of everybody in the overview of the house, by patient, in order
+    recorded: tuple[str, ...]  # those with a session that day, stored or in quarantine: they have a report
+    house: ReportData
+    wards: Mapping[str, ReportData]  # by ward, in order; none where no session says
 
 
 @dataclass(frozen=True)
@@ -89,31 +103,20 @@ class ReportReader:
         Raises:
             ReportError: no run with this bundle and these options is on record.
         """
-        origin = self._origin(day)
-        summary = self.summaries(patient_ids, day)
-        kept = queries.daily_values(self.connection, patient_ids, self.scoring, until=day)
-        set_aside = quarantine.of_night(self.connection, day)
-        since = day - timedelta(days=days - 1 + CARE_LOOK_BACK_DAYS)
-        by_patient = summary.partition_by("patient_id", as_dict=True)
-        levels = findings.levels_in_force(self.connection, patient_ids, day)
-        carried = self._carried(patient_ids, day, days)
+        return self._each(self._together(patient_ids, day, days, self._set_aside(day)), day, days)
 
-        def data_of(patient_id: str) -> ReportData:
-            mine = by_patient.get((patient_id,), summary.clear())
-            kept_of_mine = kept.filter(pl.col("patient_id") == patient_id)
-            return ReportData(
-                (patient_id,),
-                mine,
-                quarantine=set_aside.filter(pl.col("patient_id") == patient_id),
-                kept=kept_of_mine,
-                origin=origin,
-                care_events=queries.care_events(self.connection, patient_id, since=since, until=day),
-                model_since=self._model_since(patient_id, [*mine["session_date"], *kept_of_mine["session_date"]]),
-                levels={patient_id: levels.get(patient_id, {})},
-                carried=tuple(flag for flag in carried if flag.patient_id == patient_id),
-            )
+    def night(self, day: date, days: int) -> NightData | None:
+        """Read all that the reports of a day need, see `patients` and `ward`; None for a day without any session.
 
-        return {patient_id: data_of(patient_id) for patient_id in patient_ids}
+        Raises:
+            ReportError: no run with this bundle and these options is on record.
+        """
+        recorded = self.patients_of_day(day)
+        if recorded is None:
+            return None
+        house, places = self.ward(day, days), self._ward_of_patients(day, days)
+        wards = {ward: _of_ward(house, ward, places) for ward in self.wards(day, days)}
+        return NightData(self._each(house, day, days), tuple(recorded), house, wards)
 
     def ward(self, day: date, days: int, ward: str | None = None) -> ReportData:
         """Read all that an overview needs, of the whole house or of one ward.
@@ -129,22 +132,12 @@ class ReportReader:
         Raises:
             ReportError: no run with this bundle and these options is on record.
         """
-        set_aside = quarantine.of_night(self.connection, day)
-        wards = self._ward_of_patients(day, days)
-        everybody = {*wards, *set_aside["patient_id"].drop_nulls()}
-        patients = tuple(sorted(p for p in everybody if ward is None or wards.get(p) == ward))
+        set_aside, places = self._set_aside(day), self._ward_of_patients(day, days)
+        everybody = sorted({*places, *set_aside["patient_id"].drop_nulls()})
         if ward is not None:
-            set_aside = set_aside.filter(pl.col("patient_id").is_in(patients))
-        return ReportData(
-            patients,
-            self.summaries(patients, day),
-            set_aside,
-            queries.daily_values(self.connection, patients, self.scoring, until=day),
-            self._origin(day),
-            levels=findings.levels_in_force(self.connection, patients, day),
-            carried=self._carried(patients, day, days),
-            ward=ward,
-        )
+            everybody = [patient_id for patient_id in everybody if places.get(patient_id) == ward]
+        house = self._together(everybody, day, days, set_aside)
+        return house if ward is None else _of_ward(house, ward, places)
 
     def wards(self, day: date, days: int) -> tuple[str, ...]:
         """The wards of the patients seen in the `days` days that end with `day`, in order; none if no session says."""
@@ -157,8 +150,7 @@ class ReportReader:
     def patients_of_day(self, day: date) -> list[str] | None:
         """Patients with a session that day, stored or in quarantine, in order; None for a day without any session."""
         stored = queries.night_summaries(self.connection, day, self.scoring)["patient_id"]
-        set_aside = quarantine.of_night(self.connection, day)["patient_id"]
-        patients = pl.concat([stored, set_aside])
+        patients = pl.concat([stored, self._set_aside(day)["patient_id"]])
         return None if patients.is_empty() else patients.drop_nulls().unique().sort().to_list()
 
     def summaries(self, patient_ids: Collection[str], day: date) -> pl.DataFrame:
@@ -172,17 +164,14 @@ class ReportReader:
         return (
             queries.summaries_of_patients(self.connection, patient_ids, self.scoring, until=day)
             .join(episodes, on="scoring_id", how="left", maintain_order="left")
+            .with_columns(pl.col("smiles", "closed_s").fill_null(0))
             .with_columns(smiles_per_min=pl.when(observed_min > 0).then(pl.col("smiles") / observed_min))
-            .drop("smiles")
+            .drop("smiles", *BOOKKEEPING, strict=False)
         )
 
     def moments(self, scoring_ids: Collection[str], column: str, count: int) -> pl.DataFrame:
         """The frames of some scorings in which `column` is highest; see `queries.moments`."""
         return queries.moments(self.connection, scoring_ids, column, count=count)
-
-    def source_files(self, session_ids: Collection[str]) -> dict[str, str]:
-        """Where the recordings of some sessions were, relative to the source, by session id."""
-        return queries.source_files(self.connection, session_ids)
 
     def kept_form(self, summary: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame:
         """The days of rows of session_summary as rows of the table daily_values, to be kept for later.
@@ -202,13 +191,62 @@ class ReportReader:
             options_sha256=pl.lit(self.scoring.options_sha256),
         )
 
-    def _model_since(self, patient_id: str, days: list[date]) -> date | None:
-        """The first of a patient's days, if other bundles or options scored days before it."""
-        first = min(days, default=None)
-        if first is None:
-            return None
-        earlier = queries.scored_otherwise(self.connection, patient_id, self.scoring, before=first)
-        return None if earlier is None else first
+    def _set_aside(self, day: date) -> pl.DataFrame:
+        return quarantine.of_night(self.connection, day).drop(BOOKKEEPING, strict=False)
+
+    def _together(self, patient_ids: Collection[str], day: date, days: int, set_aside: pl.DataFrame) -> ReportData:
+        """What was read of some patients as a whole, with all that is `set_aside` on the day."""
+        summary = self.summaries(patient_ids, day)
+        return ReportData(
+            tuple(patient_ids),
+            summary,
+            set_aside,
+            kept=queries.daily_values(self.connection, patient_ids, self.scoring, until=day),
+            origin=self._origin(day),
+            levels=findings.levels_in_force(self.connection, patient_ids, day),
+            carried=self._carried(patient_ids, day, days),
+        )
+
+    def _each(self, house: ReportData, day: date, days: int) -> dict[str, ReportData]:
+        """The same of each patient, with what only their own report tells."""
+        since = day - timedelta(days=days - 1 + CARE_LOOK_BACK_DAYS)
+        events = queries.care_events(self.connection, house.patients, since=since, until=day)
+        otherwise = queries.scored_otherwise(self.connection, house.patients, self.scoring)
+        today = house.summary.filter(pl.col("session_date") == day)
+        files = queries.source_files(self.connection, today["session_id"].to_list())
+        frames_since = retention.frames_kept_since(self.connection)
+        parts = {
+            name: (frame.partition_by("patient_id", as_dict=True), frame.clear())
+            for name, frame in (
+                ("summary", house.summary),
+                ("today", today),
+                ("quarantine", house.quarantine),
+                ("kept", house.kept),
+                ("care_events", events.drop(BOOKKEEPING, strict=False)),
+            )
+        }
+
+        def data_of(patient_id: str) -> ReportData:
+            mine = {name: rows.get((patient_id,), none) for name, (rows, none) in parts.items()}
+            sessions = mine["today"]["session_id"]
+            firsts = (mine[name]["session_date"].min() for name in ("summary", "kept"))
+            first = min((first for first in firsts if isinstance(first, date)), default=None)
+            since_others = first if first and otherwise.get(patient_id, first) < first else None
+            return replace(
+                house,
+                patients=(patient_id,),
+                summary=mine["summary"],
+                quarantine=mine["quarantine"],
+                kept=mine["kept"],
+                care_events=mine["care_events"],
+                model_since=since_others,
+                levels={patient_id: house.levels.get(patient_id, {})},
+                carried=tuple(flag for flag in house.carried if flag.patient_id == patient_id),
+                files={session_id: files[session_id] for session_id in sessions},
+                frames_kept=frames_since is None or day >= frames_since,
+            )
+
+        return {patient_id: data_of(patient_id) for patient_id in house.patients}
 
     def _carried(self, patient_ids: Collection[str], day: date, days: int) -> tuple[CarriedFinding, ...]:
         since = day - timedelta(days=days - 1)
@@ -240,3 +278,19 @@ class ReportReader:
             scored_by=run["code_version"],
             software=__version__,
         )
+
+
+def _of_ward(house: ReportData, ward: str, places: Mapping[str, str | None]) -> ReportData:
+    """Of what was read for the house, what is of the patients of one ward, by the wards of all."""
+    patients = tuple(patient_id for patient_id in house.patients if places.get(patient_id) == ward)
+    mine = pl.col("patient_id").is_in(patients)
+    return replace(
+        house,
+        patients=patients,
+        summary=house.summary.filter(mine),
+        quarantine=house.quarantine.filter(mine),
+        kept=house.kept.filter(mine),
+        levels={patient_id: house.levels[patient_id] for patient_id in patients if patient_id in house.levels},
+        carried=tuple(flag for flag in house.carried if flag.patient_id in patients),
+        ward=ward,
+    )

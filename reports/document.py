@@ -1,21 +1,28 @@
 """A report as data: the JSON document of everything that is printed, the schema that it keeps, and its identity.
 
+A report has two keys. That of its data is known before anything is computed and says whether a report is due; that of
+the report itself is told in the document.
+
 All of them follow from the dataclasses of the reports, so a field that one of them gains is in the document and in the
 schema. Names are those of the fields; days are ISO 8601; what is not known is null, and `lack` says why.
 """
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, is_dataclass
+from datetime import date
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
+import polars as pl
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
+from reports.data import ReportData
 from reports.fonts import font_versions
+from reports.measures import Thresholds
 from reports.patient import PatientReport
 from reports.ward import WardReport
 
@@ -72,6 +79,25 @@ def report_schema() -> str:
     return json.dumps(schema, indent=2) + "\n"
 
 
+def data_key(data: ReportData, day: date, thresholds: Thresholds) -> str:
+    """SHA-256, 64 hex digits, over all that the report of a day rests on: data, limits, code, renderer and libraries.
+
+    Equal keys give equal pages: a report is computed from what is in the key and nothing else.
+    """
+    made_by = {"room": _room_digest(), **_versions(), **_libraries()}
+    rests_on = {"data": vars(data), "day": day, "thresholds": thresholds, **made_by}
+    return hashlib.sha256(json.dumps(rests_on, default=_plain, sort_keys=True).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, pl.DataFrame):
+        if value.is_empty():
+            return []
+        # One number of 64 bits a row; another version of polars makes others.
+        return [*value.columns, hashlib.sha256(value.hash_rows().to_numpy().tobytes()).hexdigest()]
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
+
+
 def input_key(report: PatientReport | WardReport) -> str:
     """SHA-256, 64 hex digits, over a report's data, this room's code and templates, the renderer and the fonts.
 
@@ -99,6 +125,12 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 def _versions() -> dict[str, Any]:
     """The renderer and the fonts, looked up once: it takes as long as the statistics of a report."""
     return {"weasyprint": version("weasyprint"), "fonts": font_versions()}
+
+
+@cache
+def _libraries() -> dict[str, str]:
+    """The libraries that compute, looked up once: another version may round differently."""
+    return {library: version(library) for library in ("numpy", "polars", "scipy")}
 
 
 @cache

@@ -168,6 +168,7 @@ def read_evidence(
     changes: Collection[Finding],
     used: pl.DataFrame,
     usual: Usual,
+    files: Mapping[str, str],
 ) -> tuple[Evidence, ...]:
     """The moments of each flag, in the order of the flags.
 
@@ -176,6 +177,7 @@ def read_evidence(
         changes: the flagged findings.
         used: the day's usable rows of session_summary.
         usual: see `usual_phrases`.
+        files: where the day's recordings were, by session_id.
 
     Raises:
         WarehouseError: the database refused.
@@ -183,7 +185,6 @@ def read_evidence(
     sessions = {row["scoring_id"]: row for row in used.iter_rows(named=True)}
     flags = list(changes)[:MOST_ROWS]
     count = min(MOST_MOMENTS, MOST_ROWS // max(len(flags), 1))
-    files = reader.source_files(used["session_id"].to_list())
     found = []
     for finding in flags:
         frames = reader.moments(sessions, frame_column(finding.key), count)

@@ -11,8 +11,6 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 
-from fontTools.ttLib import TTFont
-
 from pmfer.errors import ReportError
 
 # File name -> package that installs it and its place there. The style sheet names the files as `asset:FILE`.
@@ -68,6 +66,8 @@ def covered() -> frozenset[str]:
     Raises:
         ReportError: a font is missing.
     """
+    from fontTools.ttLib import TTFont  # takes a while to load, which a night without reports spares
+
     letters: set[str] = set()
     for name in FONT_FILES:
         with TTFont(font_path(name), lazy=True) as font:

@@ -35,7 +35,7 @@ from reports.measures import (
     Thresholds,
 )
 from reports.situations import UNSTATED, daily_parts
-from reports.trends import HeadlineTrends, Trend, session_intervals, trends_of
+from reports.trends import Charted, HeadlineTrends, Trend, session_intervals, trends_of
 
 
 @dataclass(frozen=True)
@@ -157,20 +157,30 @@ def with_evidence(reader: ReportReader, report: PatientReport, data: ReportData)
     if not report.changes:
         return report
     used, usual = _used_and_usual(data.summary, report.day, report.thresholds, report.findings, report.phrases)
-    return replace(report, evidence=read_evidence(reader, report.changes, used, usual))
+    return replace(report, evidence=read_evidence(reader, report.changes, used, usual, data.files))
 
 
-def compare_patient(data: ReportData, patient_id: str, day: date, thresholds: Thresholds) -> PatientReport:
-    """The report from what was read, still without evidence; see `build_patient_report`."""
+def compare_patient(
+    data: ReportData, patient_id: str, day: date, thresholds: Thresholds, charted: Charted | None = None
+) -> PatientReport:
+    """The report from what was read, still without evidence; see `build_patient_report`.
+
+    Args:
+        data: of the patient.
+        patient_id: the pseudonym.
+        day: local calendar day.
+        thresholds: limits for abstention and findings.
+        charted: all of MEASURES, where they were charted together with those of others; None: they are charted here.
+    """
     summary = data.summary
     today = summary.filter(pl.col("session_date") == day).sort("started_at", "session_id")
     set_aside = tuple(_set_aside(row) for row in data.quarantine.iter_rows(named=True))
-    daily = all_days(summary, data.kept, thresholds)
+    daily = all_days(summary, data.kept, thresholds) if charted is None else charted.daily
     missing = missing_reason(today, len(set_aside), thresholds)
     intervals = session_intervals(MEASURES, today, thresholds)
     accepted = data.accepted(patient_id)
-    parts = daily_parts(summary, data.kept, thresholds)
-    trends = trends_of(MEASURES, daily, day, missing, thresholds, intervals, accepted, parts)
+    parts = daily_parts(summary, data.kept, thresholds) if charted is None else None
+    trends = trends_of(MEASURES, daily, day, missing, thresholds, intervals, accepted, parts, charted)
     by_key = {trend.finding.key: trend for trend in trends}
     usable = usable_session(thresholds)
     seen = trends[0].finding.value is not None

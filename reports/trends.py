@@ -3,10 +3,12 @@
 Pure functions over polars frames: nothing here reads a database, prints or draws.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from itertools import count
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -56,6 +58,15 @@ class Trend:
     points: tuple[TrendPoint, ...]  # by day; a day without sessions has none
 
 
+class Charted(NamedTuple):
+    """The control charts of one patient's measures."""
+
+    daily: pl.DataFrame  # the days charted, rows of `reports.daily.daily_values`
+    chart: ControlChart  # a series per measure
+    days: tuple[date, ...]  # calendar day of each column
+    made_of: MadeOf | None  # None: days are compared as they are
+
+
 class HeadlineTrends:
     """What the trends of a patient's headline measures say together."""
 
@@ -96,6 +107,7 @@ def trends_of(
     intervals: Mapping[str, tuple[float, float]] | None = None,
     accepted: Mapping[str, date] = MappingProxyType({}),
     parts: pl.DataFrame | None = None,
+    charted: Charted | None = None,
 ) -> tuple[Trend, ...]:
     """The last weeks of each measure up to `day`, with its finding for that day.
 
@@ -109,9 +121,11 @@ def trends_of(
         accepted: by Measure.key, the first day of a level that a person accepted as the new usual one; days after
             `day` are ignored.
         parts: the patient's rows of `reports.situations.daily_parts`; None or none: days are compared as they are.
+        charted: of the same measures, days, levels and parts, see `charts_of`; None: they are charted here.
     """
     accepted = {key: since for key, since in accepted.items() if since <= day}
-    chart, days, made_of = chart_of(measures, daily, day, thresholds, accepted, parts)
+    charted = charted or charts_of(measures, {"": daily}, day, thresholds, {"": accepted}, {"": parts})[""]
+    chart, days, made_of = charted.chart, charted.days, charted.made_of
     first_day = day - timedelta(days=thresholds.trend_days - 1)
     drawn = daily.filter(pl.col("session_date").is_between(first_day, day)).sort("session_date")
     lack = Lack.NOT_MEASURED if _counts(drawn, day, thresholds) else missing
@@ -148,34 +162,70 @@ def trends_of(
     return tuple(trend(row, measure) for row, measure in enumerate(measures))
 
 
-def chart_of(
+def charts_of(
     measures: Sequence[Measure],
-    daily: pl.DataFrame,
+    daily: Mapping[str, pl.DataFrame],
     day: date,
     thresholds: Thresholds,
-    accepted: Mapping[str, date] = MappingProxyType({}),
-    parts: pl.DataFrame | None = None,
-) -> tuple[ControlChart, tuple[date, ...], MadeOf | None]:
-    """The control charts of one patient's measures, from the first day on record to `day`.
+    accepted: Mapping[str, Mapping[str, date]],
+    parts: Mapping[str, pl.DataFrame | None],
+) -> dict[str, Charted]:
+    """The control charts of the measures of some patients.
 
-    Returns:
-        The chart with a series per measure, the calendar day of each of its columns, and what the days are made of;
-        None where they are compared as they are.
+    Series have nothing to do with each other: many at once take little longer than one. Patients whose days are
+    compared like with like are charted one by one, as each has situations of their own.
+
+    Args:
+        measures: what is followed.
+        daily: rows of `reports.daily.daily_values` by patient; later days are ignored.
+        day: the last day charted.
+        thresholds: limits for the baseline and the rules.
+        accepted: first day of an accepted level by patient and Measure.key; days after `day` are ignored.
+        parts: rows of `reports.situations.daily_parts` by patient; None or none: days are compared as they are.
     """
-    known = daily.filter(pl.col("session_date") <= day).sort("session_date")
-    recorded: list[date] = known["session_date"].to_list()
-    first = recorded[0] if recorded else day
-    days = tuple(first + timedelta(days=number) for number in range((day - first).days + 1))
-    values = np.full((len(measures), len(days)), np.nan)
-    at = [(when - first).days for when in recorded]
-    for row, measure in enumerate(measures):
-        values[row, at] = known[measure.key].cast(pl.Float64).fill_null(np.nan).to_numpy()
-    restart = np.array(
-        [max((accepted[measure.key] - first).days, 0) if measure.key in accepted else 0 for measure in measures]
-    )
-    made_of = what_days_are_made_of(parts, measures, days)
-    sensitivity, in_parts = sensitivity_of(measures, thresholds), None if made_of is None else made_of.parts
-    return control_chart(values, sensitivity, thresholds, restart, in_parts), days, made_of
+    known = {patient_id: rows.filter(pl.col("session_date") <= day) for patient_id, rows in daily.items()}
+    together = dict(known)
+    charted: dict[str, Charted] = {}
+    for patient_id, rows in known.items():
+        made_of = what_days_are_made_of(parts.get(patient_id), measures, _calendar([rows], day))
+        if made_of is not None:
+            alone = {patient_id: together.pop(patient_id)}
+            charted |= _charted_together(measures, alone, day, thresholds, accepted, made_of)
+    if together:
+        charted |= _charted_together(measures, together, day, thresholds, accepted, None)
+    return charted
+
+
+def _calendar(daily: Iterable[pl.DataFrame], day: date) -> tuple[date, ...]:
+    """Every day from the first on record to `day`."""
+    first = min((min(rows["session_date"]) for rows in daily if rows.height), default=day)
+    return tuple(first + timedelta(days=number) for number in range((day - first).days + 1))
+
+
+def _charted_together(
+    measures: Sequence[Measure],
+    known: Mapping[str, pl.DataFrame],
+    day: date,
+    thresholds: Thresholds,
+    accepted: Mapping[str, Mapping[str, date]],
+    made_of: MadeOf | None,
+) -> dict[str, Charted]:
+    days = _calendar(known.values(), day)
+    first = days[0]
+    values = np.full((len(known), len(measures), len(days)), np.nan)
+    restart = np.zeros((len(known), len(measures)), dtype=np.int64)
+    for of_patient, levels, (patient_id, rows) in zip(values, restart, known.items(), strict=True):
+        at = [(when - first).days for when in rows["session_date"]]
+        of_patient[:, at] = rows.select(pl.col(m.key).cast(pl.Float64).fill_null(np.nan) for m in measures).to_numpy().T
+        since = accepted.get(patient_id, {})
+        levels[:] = [max((since[m.key] - first).days, 0) if since.get(m.key, date.max) <= day else 0 for m in measures]
+    sensitivity = sensitivity_of(tuple(measures) * len(known), thresholds)
+    in_parts = None if made_of is None else made_of.parts
+    chart = control_chart(values.reshape(-1, len(days)), sensitivity, thresholds, restart.reshape(-1), in_parts)
+    return {
+        patient_id: Charted(rows, chart.series(slice(at, at + len(measures))), days, made_of)
+        for at, (patient_id, rows) in zip(count(0, len(measures)), known.items(), strict=False)
+    }
 
 
 def sensitivity_of(measures: Sequence[Measure], thresholds: Thresholds) -> Sensitivity:

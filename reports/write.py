@@ -24,12 +24,9 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from jinja2 import TemplateError
-
 from pmfer.errors import ReportError
 from reports import Format
 from reports.document import report_json
-from reports.pages import patient_html, ward_html
 from reports.patient import PatientReport
 from reports.ward import WardReport
 
@@ -149,6 +146,8 @@ def _pdf(order: Order, name: str | None) -> bytes:
 
 
 def _html(order: Order) -> str:
+    from reports.pages import patient_html, ward_html  # brings templates, charts and words along, likewise
+
     if isinstance(order.report, PatientReport):
         return patient_html(order.report, order.name, printed_at=order.printed_at, **order.options)
     return ward_html(order.report, printed_at=order.printed_at, **order.options)
@@ -229,6 +228,8 @@ def _one_by_one(orders: Sequence[Order]) -> Iterator[Outcome]:
 
 
 def _attempt(order: Order) -> str | None:
+    from jinja2 import TemplateError
+
     try:
         write_files(order)
     except ReportError as error:

@@ -30,18 +30,20 @@ class Provenance:
 
 _EPISODE_SUMS = """
     SELECT
-        scorings.scoring_id,
+        scoring_id,
         count(*) FILTER (kind = 'smile') AS smiles,
         coalesce(sum(end_s - start_s) FILTER (kind = 'eyes_closed'), 0) AS closed_s
-    FROM scorings
-    JOIN sessions USING (session_id)
-    LEFT JOIN episodes
-        ON episodes.scoring_id = scorings.scoring_id
-        AND (kind = 'smile' OR (kind = 'eyes_closed' AND end_s >= start_s + $least_closed_s))  -- no blinks
-    WHERE patient_id IN (SELECT unnest(CAST($patient_ids AS VARCHAR[]))) AND session_date <= $until
-        AND bundle_id = $bundle_id AND options_sha256 = $options_sha256
-    GROUP BY scorings.scoring_id
-    ORDER BY scorings.scoring_id
+    FROM episodes
+    WHERE (kind = 'smile' OR (kind = 'eyes_closed' AND end_s >= start_s + $least_closed_s))  -- no blinks
+        AND scoring_id IN (
+            SELECT scoring_id
+            FROM scorings
+            JOIN sessions USING (session_id)
+            WHERE patient_id IN (SELECT unnest(CAST($patient_ids AS VARCHAR[]))) AND session_date <= $until
+                AND bundle_id = $bundle_id AND options_sha256 = $options_sha256
+        )
+    GROUP BY scoring_id
+    ORDER BY scoring_id
 """
 
 
@@ -53,7 +55,7 @@ def episode_sums(
     until: date,
     least_closed_s: float,
 ) -> pl.DataFrame:
-    """What the episodes of each scoring of several patients up to a day add up to.
+    """What the episodes of each scoring of several patients up to a day add up to; no row for one without any.
 
     Columns: scoring_id, smiles (count, 0 without any), closed_s (seconds with the eyes closed, in stretches of
     `least_closed_s` or longer).
@@ -74,7 +76,6 @@ _SUMMARIES_OF_PATIENTS = """
     WHERE patient_id IN (SELECT unnest(CAST($patient_ids AS VARCHAR[])))
         AND session_date <= $until
         AND bundle_id = $bundle_id AND options_sha256 = $options_sha256
-    ORDER BY patient_id, started_at, session_id
 """
 
 
@@ -82,7 +83,8 @@ def summaries_of_patients(
     connection: duckdb.DuckDBPyConnection, patient_ids: Collection[str], provenance: Provenance, *, until: date
 ) -> pl.DataFrame:
     """Rows of session_summary of several patients up to `until`, included, by patient and time."""
-    return read(connection, _SUMMARIES_OF_PATIENTS, patient_ids=list(patient_ids), until=until, **vars(provenance))
+    rows = read(connection, _SUMMARIES_OF_PATIENTS, patient_ids=list(patient_ids), until=until, **vars(provenance))
+    return rows.sort("patient_id", "started_at", "session_id")  # rows as wide as these take DuckDB longer
 
 
 _DAILY_VALUES = """
@@ -208,9 +210,10 @@ def moments(
     """
     if column not in MOMENT_COLUMNS:
         raise WarehouseError(f"moments by {column}: not a score; choose one of {', '.join(MOMENT_COLUMNS)}")
-    return read(
-        connection, sql.query("moments"), scoring_ids=list(scoring_ids), column=column, count=count, window_s=window_s
-    )
+    # A parameter for each: the frames of other sessions are then passed over unread, which a list in one prevents.
+    each = {f"scoring_{number}": scoring_id for number, scoring_id in enumerate(scoring_ids)}
+    text = sql.query("moments").replace("$scoring_ids", ", ".join(f"${name}" for name in each) or "NULL")
+    return read(connection, text, **each, column=column, count=count, window_s=window_s)
 
 
 _SOURCE_FILES = """
@@ -276,33 +279,35 @@ def nights_with_recordings(connection: duckdb.DuckDBPyConnection) -> list[date]:
 _CARE_EVENTS = """
     SELECT *
     FROM care_events
-    WHERE patient_id = $patient_id AND event_date BETWEEN $since AND $until
-    ORDER BY started_at, event_id
+    WHERE patient_id IN (SELECT unnest(CAST($patient_ids AS VARCHAR[]))) AND event_date BETWEEN $since AND $until
+    ORDER BY patient_id, started_at, event_id
 """
 
 
-def care_events(connection: duckdb.DuckDBPyConnection, patient_id: str, *, since: date, until: date) -> pl.DataFrame:
-    """Rows of care_events of one patient that began between two days, both included, by time."""
-    return read(connection, _CARE_EVENTS, patient_id=patient_id, since=since, until=until)
+def care_events(
+    connection: duckdb.DuckDBPyConnection, patient_ids: Collection[str], *, since: date, until: date
+) -> pl.DataFrame:
+    """Rows of care_events of several patients that began between two days, both included, by patient and time."""
+    return read(connection, _CARE_EVENTS, patient_ids=list(patient_ids), since=since, until=until)
 
 
 _SCORED_OTHERWISE = """
-    SELECT max(session_date) AS last_date
+    SELECT patient_id, min(session_date) AS first_date
     FROM sessions
     JOIN scorings USING (session_id)
-    WHERE patient_id = $patient_id AND session_date < $before
+    WHERE patient_id IN (SELECT unnest(CAST($patient_ids AS VARCHAR[])))
         AND (bundle_id <> $bundle_id OR options_sha256 <> $options_sha256)
-    HAVING count(*) > 0
+    GROUP BY patient_id
+    ORDER BY patient_id
 """
 
 
 def scored_otherwise(
-    connection: duckdb.DuckDBPyConnection, patient_id: str, provenance: Provenance, *, before: date
-) -> date | None:
-    """The last day before a date of which a patient's sessions were scored with another provenance; None if none."""
-    rows = read(connection, _SCORED_OTHERWISE, patient_id=patient_id, before=before, **vars(provenance))
-    last: date | None = rows["last_date"].item() if rows.height else None
-    return last
+    connection: duckdb.DuckDBPyConnection, patient_ids: Collection[str], provenance: Provenance
+) -> dict[str, date]:
+    """The first day of which a patient's sessions were scored with another provenance, by patient; no entry if none."""
+    rows = read(connection, _SCORED_OTHERWISE, patient_ids=list(patient_ids), **vars(provenance))
+    return dict(rows.iter_rows())
 
 
 _BUNDLE = "SELECT * FROM bundles WHERE bundle_id = $bundle_id"

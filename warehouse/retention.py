@@ -13,7 +13,7 @@ import polars as pl
 from warehouse import audit
 from warehouse.personal import Keys, delete_rows, personal_tables, scorings_of
 from warehouse.sql import changed, registered
-from warehouse.transaction import transaction
+from warehouse.transaction import read, transaction
 
 # They have an age of their own, beside that of the session that they name.
 _OWN_AGE = ("quarantine", "reports")
@@ -69,6 +69,24 @@ def expire_rows(connection: duckdb.DuckDBPyConnection, retention: Retention, tod
             days = {name: days for name, days in vars(retention).items() if days is not None}
             audit.record(connection, "retention_applied", today=today, days=days, rows=counts)
     return counts
+
+
+# The first day of which frames were left, by what the audit log tells of every removal; NULL if none ever was.
+_FRAMES_KEPT_SINCE = """
+    SELECT max(CAST(details ->> '$.today' AS DATE) - CAST(details ->> '$.days.frames' AS INTEGER)) AS first_day
+    FROM audit_log
+    WHERE action = 'retention_applied'
+"""
+
+
+def frames_kept_since(connection: duckdb.DuckDBPyConnection) -> date | None:
+    """The first day of which the frames were not too old to be kept; None where none was ever removed for its age.
+
+    Raises:
+        WarehouseError: the database refused.
+    """
+    first_day: date | None = read(connection, _FRAMES_KEPT_SINCE)["first_day"].item()
+    return first_day
 
 
 # Keep the values of days, registered as day_batch, of which none are kept yet.

@@ -12,17 +12,17 @@ from flows.data_folder import WARD, WARDS, DataFolder
 from flows.printing import SUFFIXES, Printing
 from flows.report import (
     DueReport,
-    due_report,
     is_current,
+    made,
     recorded_files,
     recorded_reports,
     render,
     reports_of,
+    wanted_reports,
 )
 from pmfer.bundle import sha256_file
 from reports.data import ReportReader
-from reports.ward import build_ward_report
-from warehouse import quarantine, queries, runs
+from warehouse import queries, runs
 from warehouse.records import ReportRecord, report_id
 
 # The file, or the draft of it that a rendering which was killed left. Nothing longer: a pseudonym may begin alike.
@@ -147,13 +147,12 @@ def _ward_of(
     if scoring is None:
         return None
     reader = ReportReader(connection, scoring)
-    if ward is not None and ward not in reader.wards(day, printing.thresholds.trend_days):
+    night = reader.night(day, printing.thresholds.trend_days)
+    if night is None:
         return None
-    if queries.night_summaries(connection, day, scoring).is_empty() and quarantine.of_night(connection, day).is_empty():
-        return None
-    report = build_ward_report(reader, day, printing.thresholds, ward)
-    due = due_report(report, data.reports(day), printing)
-    return due if due.order.paths else None
+    reports = wanted_reports(night, day, data.reports(day), printing)
+    overview = [report for report in reports if report.patient_id is None and report.ward == ward]
+    return next(iter(made(reader, night, day, overview, printing)), None)
 
 
 def _with_files(data: DataFolder) -> set[Overview]:

@@ -62,8 +62,9 @@ class GrowingBaseline:
         number = np.arange(self.values.shape[1])
         before = (self.days[rows] < since[:, None]) & (number < self.count[rows][:, None])
         least = np.minimum(self.count[rows], thresholds.min_baseline_days)
-        self.count[rows] = np.maximum(before.sum(axis=1), least)
-        self.stale[rows] = True
+        left = np.maximum(before.sum(axis=1), least)
+        self.stale[rows] |= left != self.count[rows]
+        self.count[rows] = left
 
     def relearn(self, known: "DaysToLearn", thresholds: Thresholds) -> None:
         """Take the days anew that were handed over, after their values have changed.

@@ -139,7 +139,8 @@ def _moments(total: Floats, square: Floats, count: Ints) -> tuple[Floats, Floats
 
 def _from_none(terms: Any) -> Any:
     """Sums of the first 0, 1, 2 ... columns."""
-    return np.pad(terms.cumsum(axis=1), ((0, 0), (1, 0)))
+    sums = terms.cumsum(axis=1)
+    return np.concatenate([np.zeros_like(sums[:, :1]), sums], axis=1)  # np.pad takes ten times as long
 
 
 def _after(terms: Floats) -> Floats:

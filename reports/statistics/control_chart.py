@@ -85,6 +85,10 @@ class ControlChart:
     added: Floats  # by the situations of each day, on the even scale; NaN likewise, 0 where days stay as they are
     known: Bools  # [series, situations]: which have enough days before the last one
 
+    def series(self, rows: slice) -> "ControlChart":
+        """The chart of some of the series."""
+        return ControlChart(**{name: column[rows] for name, column in vars(self).items()})
+
 
 class _Run:
     """Valid days in a row with the same sign; arrays are [series]."""
@@ -214,7 +218,7 @@ def control_chart(
         change = _lasting(known, base, episodes, added, sensitivity, thresholds)
         change = np.where(np.isnan(even[:, day]), 0, change)
         value = values[:, day] if like is None else np.where(np.isnan(even[:, day]), np.nan, values[:, day])
-        today = _judge(record, memory, base, value, added, change, sensitivity, thresholds)
+        today = _judge(record, memory, base, value, added, furthest, change, sensitivity, thresholds)
         known.hold_back(np.flatnonzero(today.beyond), np.full(np.count_nonzero(today.beyond), day))
         episodes.step(today, base, known, thresholds)
         episodes.record(record)
@@ -244,12 +248,13 @@ def _judge(
     base: GrowingBaseline,
     value: Floats,
     added: Floats,
+    furthest: Floats,
     change: Floats,
     sensitivity: Sensitivity,
     thresholds: Thresholds,
 ) -> JudgedDay:
     """Let the rules speak of the day, record what they say, and sum it up."""
-    limits = _limits(base, sensitivity, added, base.limit(sensitivity.limit_sigmas, 1 + base.doubt))
+    limits = _limits(base, sensitivity, added, furthest)
     weight = np.where(memory.weight > 0, memory.weight, 1)
     variance = memory.variance / weight**2 + base.doubt
     limits_ewma = _limits(base, sensitivity, added, base.limit(sensitivity.ewma_sigmas, variance))

@@ -153,16 +153,16 @@ def test_care_events_are_of_one_patient_and_by_time(writer: duckdb.DuckDBPyConne
 
     events = [event("p01", 2, 20), event("p01", 2, 8), event("p01", 9, 8), event("p02", 2, 8)]
     store_care_events(writer, events, "events.csv")
-    found = queries.care_events(writer, "p01", since=date(2026, 6, 1), until=date(2026, 6, 2))
+    found = queries.care_events(writer, ["p01"], since=date(2026, 6, 1), until=date(2026, 6, 2))
     assert found["item"].to_list() == ["dose 2-8", "dose 2-20"]
 
 
 def test_earlier_days_of_another_bundle_are_known(writer: duckdb.DuckDBPyConnection) -> None:
     store_sample(writer, sample_session("s1"))
     other = replace(PROVENANCE, bundle_id="f" * 64)
-    assert queries.scored_otherwise(writer, "p01", other, before=date(2026, 6, 2)) == date(2026, 6, 1)
-    assert queries.scored_otherwise(writer, "p01", other, before=date(2026, 6, 1)) is None
-    assert queries.scored_otherwise(writer, "p01", PROVENANCE, before=date(2026, 6, 2)) is None
+    assert queries.scored_otherwise(writer, ["p01", "p02"], other) == {"p01": date(2026, 6, 1)}
+    assert queries.scored_otherwise(writer, ["p02"], other) == {}
+    assert queries.scored_otherwise(writer, ["p01"], PROVENANCE) == {}
 
 
 def test_moments_are_of_scores_only(writer: duckdb.DuckDBPyConnection) -> None:

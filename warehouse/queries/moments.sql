@@ -3,7 +3,7 @@
 WITH beginnings AS (
     SELECT scoring_id, min(pts_s) AS first_pts_s
     FROM frame_scores
-    WHERE scoring_id IN (SELECT unnest(CAST($scoring_ids AS VARCHAR[])))
+    WHERE scoring_id IN ($scoring_ids)
     GROUP BY scoring_id
 ), best_of_windows AS (
     SELECT
@@ -20,7 +20,7 @@ WITH beginnings AS (
         ])
     FROM frames
     JOIN beginnings USING (scoring_id)
-    WHERE reason IS NULL
+    WHERE reason IS NULL AND scoring_id IN ($scoring_ids)
     QUALIFY row_number() OVER (
         PARTITION BY scoring_id, floor(session_time_s / $window_s) ORDER BY value DESC, frame_index
     ) = 1
