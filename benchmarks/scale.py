@@ -17,7 +17,7 @@ class Measured:
     """Figures of docs/, on two shared cores without a GPU."""
 
     score_core_s: float = 0.045  # core-seconds per second of video, 640 x 360, one face; docs/performance.md
-    store_s: float = 0.4  # seconds that storing a session holds the lake's lock; docs/performance.md
+    store_s: float = 0.04  # seconds that a session, stored with 49 others, holds the lake's lock; docs/performance.md
     row_bytes: float = 62.0  # per frame row of a tidied lake, rollups and all else included; docs/performance.md
     report_core_s: float = 0.6  # core-seconds per report, built and rendered; docs/reports.md
     report_bytes: float = 51_000.0  # of a patient's PDF, the first of a simulated ward
