@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.series import Scenario, series
+from reports.control_charts import sensitivity_of
 from reports.measures import DEFAULT_THRESHOLDS, HEADLINE_MEASURES, Concern, Measure, Thresholds
 from reports.statistics.control_chart import ControlChart, control_chart
 from reports.statistics.estimates import Bools, Floats
 from reports.statistics.like_with_like import Parts
-from reports.trends import sensitivity_of
 
 FLAGGING = tuple(measure for measure in HEADLINE_MEASURES if measure.concern is not Concern.NEITHER)
 CLOSE = tuple(measure for measure in FLAGGING if measure.watched_closely)

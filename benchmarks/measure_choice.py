@@ -36,10 +36,10 @@ from pmfer.datasets import read_ferplus, vote_distribution
 from pmfer.evaluate import run_graph
 from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.facs import AU_COLUMNS
+from reports.control_charts import sensitivity_of
 from reports.measures import DEFAULT_THRESHOLDS, MEASURE_BY_KEY, Thresholds
 from reports.statistics.control_chart import control_chart
 from reports.statistics.estimates import Floats, to_even
-from reports.trends import sensitivity_of
 
 DAYS, START, FRAMES, RUN = 100, 70, 240, 8  # frames of a day, and of a run of one expression
 ANGER = 1  # place of anger among the eight; neutral has place 0

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from pmfer.errors import QuarantineReason
+from reports.control_charts import Charted
 from reports.daily import Quality, all_days, quality_of, usable_session
 from reports.data import CarriedFinding, Origin, ReportData, ReportReader
 from reports.evidence import (
@@ -35,7 +36,7 @@ from reports.measures import (
     Thresholds,
 )
 from reports.situations import UNSTATED, daily_parts
-from reports.trends import Charted, HeadlineTrends, Trend, session_intervals, trends_of
+from reports.trends import HeadlineTrends, Trend, session_intervals, trends_of
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,15 @@
 Pure functions over polars frames: nothing here reads a database, prints or draws.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from itertools import count
 from types import MappingProxyType
-from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
+from reports.control_charts import Charted, charts_of
 from reports.daily import usable_session
 from reports.findings import (
     Baseline,
@@ -28,11 +27,9 @@ from reports.findings import (
     stage_of,
 )
 from reports.measures import Concern, Measure, Rule, Thresholds
-from reports.situations import MadeOf, what_days_are_made_of
-from reports.statistics.control_chart import ControlChart, Sensitivity, control_chart
+from reports.statistics.control_chart import ControlChart
 from reports.statistics.estimates import Floats, day_intervals, from_even, to_even
 
-CONCERN_SIGNS = {Concern.HIGHER: 1, Concern.LOWER: -1, Concern.EITHER: 0, Concern.NEITHER: 0}
 DAYS_OF_A_MIDDLE = 10  # fewer days have no middle 80 % worth telling from their whole range
 
 
@@ -56,15 +53,6 @@ class Trend:
     first_day: date
     last_day: date
     points: tuple[TrendPoint, ...]  # by day; a day without sessions has none
-
-
-class Charted(NamedTuple):
-    """The control charts of one patient's measures."""
-
-    daily: pl.DataFrame  # the days charted, rows of `reports.daily.daily_values`
-    chart: ControlChart  # a series per measure
-    days: tuple[date, ...]  # calendar day of each column
-    made_of: MadeOf | None  # None: days are compared as they are
 
 
 class HeadlineTrends:
@@ -160,86 +148,6 @@ def trends_of(
         return Trend(finding, first_day, day, points)
 
     return tuple(trend(row, measure) for row, measure in enumerate(measures))
-
-
-def charts_of(
-    measures: Sequence[Measure],
-    daily: Mapping[str, pl.DataFrame],
-    day: date,
-    thresholds: Thresholds,
-    accepted: Mapping[str, Mapping[str, date]],
-    parts: Mapping[str, pl.DataFrame | None],
-) -> dict[str, Charted]:
-    """The control charts of the measures of some patients.
-
-    Series have nothing to do with each other: many at once take little longer than one. Patients whose days are
-    compared like with like are charted one by one, as each has situations of their own.
-
-    Args:
-        measures: what is followed.
-        daily: rows of `reports.daily.daily_values` by patient; later days are ignored.
-        day: the last day charted.
-        thresholds: limits for the baseline and the rules.
-        accepted: first day of an accepted level by patient and Measure.key; days after `day` are ignored.
-        parts: rows of `reports.situations.daily_parts` by patient; None or none: days are compared as they are.
-    """
-    known = {patient_id: rows.filter(pl.col("session_date") <= day) for patient_id, rows in daily.items()}
-    together = dict(known)
-    charted: dict[str, Charted] = {}
-    for patient_id, rows in known.items():
-        made_of = what_days_are_made_of(parts.get(patient_id), measures, _calendar([rows], day))
-        if made_of is not None:
-            alone = {patient_id: together.pop(patient_id)}
-            charted |= _charted_together(measures, alone, day, thresholds, accepted, made_of)
-    if together:
-        charted |= _charted_together(measures, together, day, thresholds, accepted, None)
-    return charted
-
-
-def _calendar(daily: Iterable[pl.DataFrame], day: date) -> tuple[date, ...]:
-    """Every day from the first on record to `day`."""
-    first = min((min(rows["session_date"]) for rows in daily if rows.height), default=day)
-    return tuple(first + timedelta(days=number) for number in range((day - first).days + 1))
-
-
-def _charted_together(
-    measures: Sequence[Measure],
-    known: Mapping[str, pl.DataFrame],
-    day: date,
-    thresholds: Thresholds,
-    accepted: Mapping[str, Mapping[str, date]],
-    made_of: MadeOf | None,
-) -> dict[str, Charted]:
-    days = _calendar(known.values(), day)
-    first = days[0]
-    values = np.full((len(known), len(measures), len(days)), np.nan)
-    restart = np.zeros((len(known), len(measures)), dtype=np.int64)
-    for of_patient, levels, (patient_id, rows) in zip(values, restart, known.items(), strict=True):
-        at = [(when - first).days for when in rows["session_date"]]
-        of_patient[:, at] = rows.select(pl.col(m.key).cast(pl.Float64).fill_null(np.nan) for m in measures).to_numpy().T
-        since = accepted.get(patient_id, {})
-        levels[:] = [max((since[m.key] - first).days, 0) if since.get(m.key, date.max) <= day else 0 for m in measures]
-    sensitivity = sensitivity_of(tuple(measures) * len(known), thresholds)
-    in_parts = None if made_of is None else made_of.parts
-    chart = control_chart(values.reshape(-1, len(days)), sensitivity, thresholds, restart.reshape(-1), in_parts)
-    return {
-        patient_id: Charted(rows, chart.series(slice(at, at + len(measures))), days, made_of)
-        for at, (patient_id, rows) in zip(count(0, len(measures)), known.items(), strict=False)
-    }
-
-
-def sensitivity_of(measures: Sequence[Measure], thresholds: Thresholds) -> Sensitivity:
-    """How readily each measure speaks."""
-    close = np.array([measure.watched_closely for measure in measures])
-    return Sensitivity(
-        highest=np.array([measure.unit.highest for measure in measures]),
-        least_change=np.array([measure.least_change for measure in measures]),
-        limit_sigmas=np.where(close, thresholds.limit_sigmas, thresholds.strict_limit_sigmas),
-        ewma_sigmas=np.where(close, thresholds.ewma_sigmas, thresholds.strict_ewma_sigmas),
-        change_sigmas=np.where(close, thresholds.change_sigmas, thresholds.strict_change_sigmas),
-        one_day_opens=np.array([m.watched_closely or CONCERN_SIGNS[m.concern] == 0 for m in measures]),
-        concern=np.array([CONCERN_SIGNS[measure.concern] for measure in measures]),
-    )
 
 
 def signals_of(chart: ControlChart, row: int, days: tuple[date, ...]) -> tuple[Signal, ...]:

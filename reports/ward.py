@@ -12,13 +12,14 @@ from types import MappingProxyType
 import polars as pl
 
 from pmfer.errors import QuarantineReason
+from reports.control_charts import charts_of
 from reports.daily import Quality, all_days, quality_of, usable_session
 from reports.data import CarriedFinding, NightData, Origin, ReportData, ReportReader
 from reports.findings import Stage, missing_reason
 from reports.measures import DEFAULT_THRESHOLDS, HEADLINE_MEASURES, MEASURES, Thresholds
 from reports.patient import PatientReport, compare_patient, last_place, valid_days_before, with_evidence
 from reports.situations import daily_parts
-from reports.trends import HeadlineTrends, Trend, charts_of, trends_of
+from reports.trends import HeadlineTrends, Trend, trends_of
 
 PATIENTS_AT_ONCE = 50  # whose charts are made together: more are hardly faster, and each takes 1.4 MB a year
 
