@@ -104,9 +104,10 @@ def take_over_sessions(
         results = [result for other, result in found if other.bundle_id == bundle.bundle_id]
         ours = [result for result in results if runs.knows_run(connection, result.scoring.run_id)]
         refused = store_together(connection, data, bundle, ours, consent_required=consent_required)
-        log.info("stored %d sessions that an earlier run scored", len(ours) - len(refused))
+        if ours:
+            log.info("sessions that an earlier run had scored, now stored: %d", len(ours) - len(refused))
         if len(ours) < len(results):
-            log.warning("removed %d scored sessions of another warehouse from the inbox", len(results) - len(ours))
+            log.warning("scored sessions of another warehouse, removed from the inbox: %d", len(results) - len(ours))
             _forget(data, bundle, results)
 
 

@@ -165,7 +165,7 @@ def test_sessions_of_another_warehouse_are_not_stored_in_this_one(
     hand_over(house, OTHER)
     with caplog.at_level(logging.WARNING, logger="pmfer.inbox"), writing(house, lake_of(house)):
         pass
-    assert caplog.messages == ["removed 1 scored sessions of another warehouse from the inbox"]
+    assert caplog.messages == ["scored sessions of another warehouse, removed from the inbox: 1"]
     assert stored(house)["patient_id"].to_list() == [OTHER]
     assert inbox(house) == []
 
