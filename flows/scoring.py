@@ -226,18 +226,18 @@ class _Overlapping:
 
     def _store_waiting(self) -> None:
         """Store what waits, and quarantine what is refused."""
-        if not self._waiting:
+        waiting, self._waiting = self._waiting, []  # what fails now must not keep those after it from being stored
+        if not waiting:
             return
-        job, results = self._job, [result for _, result in self._waiting]
+        job, results = self._job, [result for _, result in waiting]
         with stage("store"):
             take_over_consents(self._connection, job.data, job.warehouse.key)
             refused = store_together(
                 self._connection, job.data, self._bundle, results, consent_required=job.consent_required
             )
-        for session, result in self._waiting:
+        for session, result in waiting:
             if error := refused.get(result.session.session_id):
                 self._quarantine(session.quarantined(error))
-        self._waiting = []
 
     def _conclude(self, result: ScoredSession | QuarantinedSession | Unready | None = None) -> None:
         """Quarantine what cannot be scored, and move the bar on."""
