@@ -36,7 +36,7 @@ from inference.scored import VideoSummary
 from pmfer.bundle import Bundle
 from pmfer.errors import PmferError, QuarantineReason, VideoError
 from warehouse import quarantine
-from warehouse.address import FileAddress, LakeAddress
+from warehouse.address import LakeAddress
 from warehouse.records import BundleRecord, ScoringRecord, SessionResult
 
 # Sessions that go into a lake together: a transaction of one takes a second, of fifty six, and the others wait for it.
@@ -153,7 +153,8 @@ class _Overlapping:
         self._folder, self._scorers, self._advance = folder, scorers, advance
         self._scored: deque[tuple[StagedSession, Future[ScoredSession | QuarantinedSession]]] = deque()
         self._bundle = bundle_record(job.bundle)
-        self._waiting: list[tuple[PendingSession, SessionResult]] = []  # to go into a lake together
+        self._together = TOGETHER if isinstance(job.warehouse, LakeAddress) else 1
+        self._waiting: list[tuple[PendingSession, SessionResult]] = []  # for others that are stored with them
         self._waiting_since = 0.0  # by the monotonic clock
 
     def begin(self, session: PendingSession) -> None:
@@ -215,13 +216,13 @@ class _Overlapping:
         log.debug("scored %d of %d frames", scored.summary.frames_scored, scored.summary.frames_sampled)
         with stage("store"):
             result = session_result(scored, self._job, self._run_id)
-            if isinstance(self._job.warehouse, LakeAddress):
+            if self._together > 1:
                 hand_over_session(self._job.data, self._job.warehouse.key, self._bundle, result)
         if not self._waiting:
             self._waiting_since = time.monotonic()
         self._waiting.append((scored.session, result))
         is_late = time.monotonic() - self._waiting_since > WAIT_S
-        if is_late or len(self._waiting) >= TOGETHER or isinstance(self._job.warehouse, FileAddress):
+        if is_late or len(self._waiting) >= self._together:
             self._store_waiting()
 
     def _store_waiting(self) -> None:
