@@ -9,7 +9,7 @@ stored by whoever opens the warehouse for writing next. Storing a session again 
 import io
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import duckdb
@@ -17,7 +17,7 @@ import polars as pl
 from pydantic import TypeAdapter
 
 from flows.data_folder import DataFolder
-from pmfer.errors import SessionError
+from pmfer.errors import SessionError, WarehouseError
 from warehouse import runs, store
 from warehouse.consent import Consent, record_consents
 from warehouse.encryption import read_parquet, write_parquet
@@ -36,7 +36,9 @@ _BUNDLE, _SESSION, _SCORING = TypeAdapter(BundleRecord), TypeAdapter(SessionReco
 log = logging.getLogger("pmfer.inbox")
 
 
-def take_over(connection: duckdb.DuckDBPyConnection, data: DataFolder, key: str | None, consent_required: bool) -> None:
+def take_over(
+    connection: duckdb.DuckDBPyConnection, data: DataFolder, key: str | None, *, consent_required: bool
+) -> None:
     """Write what waits into the warehouse: consents, then sessions.
 
     Raises:
@@ -99,16 +101,18 @@ def take_over_sessions(
     Raises:
         WarehouseError: a file cannot be read, or the database refused.
     """
-    found = [_read(path, key) for path in sorted(data.inbox.glob("session-*.parquet"))]
+    found = list(_sessions(data, key))
     for bundle in {bundle.bundle_id: bundle for bundle, _ in found}.values():
-        results = [result for other, result in found if other.bundle_id == bundle.bundle_id]
-        ours = [result for result in results if runs.knows_run(connection, result.scoring.run_id)]
-        refused = store_together(connection, data, bundle, ours, consent_required=consent_required)
+        ours: list[SessionResult] = []
+        strange: list[SessionResult] = []
+        for result in (result for other, result in found if other.bundle_id == bundle.bundle_id):
+            (ours if runs.knows_run(connection, result.scoring.run_id) else strange).append(result)
         if ours:
+            refused = store_together(connection, data, bundle, ours, consent_required=consent_required)
             log.info("sessions that an earlier run had scored, now stored: %d", len(ours) - len(refused))
-        if len(ours) < len(results):
-            log.warning("scored sessions of another warehouse, removed from the inbox: %d", len(results) - len(ours))
-            _forget(data, bundle, results)
+        if strange:
+            _forget(data, bundle, strange)
+            log.warning("scored sessions of another warehouse, removed from the inbox: %d", len(strange))
 
 
 def store_together(
@@ -146,9 +150,19 @@ def _forget(data: DataFolder, bundle: BundleRecord, results: Iterable[SessionRes
 
 
 def _path(data: DataFolder, bundle: BundleRecord, result: SessionResult) -> Path:
-    """Where a result waits, by its identity and the session's name, of which no patient can be told."""
+    """Where a result waits, by its identity, of which no patient can be told."""
     identity = store.scoring_id(result.session.content_sha256, bundle.bundle_id, result.scoring.options_sha256)
     return data.inbox / f"session-{identity}.parquet"
+
+
+def _sessions(data: DataFolder, key: str | None) -> Iterator[tuple[BundleRecord, SessionResult]]:
+    for path in sorted(data.inbox.glob("session-*.parquet")):
+        try:
+            yield _read(path, key)
+        except WarehouseError:
+            if path.exists():
+                raise
+            # Another process on this machine has stored it since it was listed.
 
 
 def _read(path: Path, key: str | None) -> tuple[BundleRecord, SessionResult]:

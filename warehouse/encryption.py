@@ -110,7 +110,12 @@ def read_parquet(path: Path, key: str | None) -> pl.DataFrame:
         WarehouseError: the file is missing or damaged, or its key is another.
     """
     if key is None:
-        return pl.read_parquet(path, glob=False)
+        with one_line_errors(path):
+            content = path.read_bytes()
+        try:
+            return pl.read_parquet(content)
+        except pl.exceptions.PolarsError:
+            raise WarehouseError(f"{path}: damaged; move it away, and run again") from None
     with one_line_errors(path), duckdb.connect() as connection:
         _add_key(connection, key)
         source = f"read_parquet({quoted(path)}, encryption_config = {{footer_key: '{_NAME}'}})"

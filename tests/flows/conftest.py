@@ -1,3 +1,4 @@
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ from privacy_folder import lake_of, make_folder, new_house
 from warehouse_copies import copy_warehouse
 
 from flows.data_folder import DataFolder
+from simulator.ward import WardPlan, write_ward
 from warehouse.address import FileAddress, LakeAddress
 
 
@@ -13,6 +15,15 @@ from warehouse.address import FileAddress, LakeAddress
 def data(empty_file: FileAddress, tmp_path: Path) -> DataFolder:
     """The data folder of a house whose warehouse was made, and holds nothing yet."""
     return new_house(empty_file, tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Short sessions of two patients on 2 March 2026: three that may be scored, and one without consent."""
+    plan = WardPlan(
+        date(2026, 3, 2), days=1, seconds_per_session=1.2, size=(160, 120), patients=("birch-01", "cedar-02")
+    )
+    return made_once(tmp_path_factory, "two-patients", lambda folder: write_ward(folder, plan, workers=1))
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from privacy_folder import ANOTHER, BUNDLE, DAY, OTHER, PATIENT, frames_of, lake
 from warehouse_copies import copy_warehouse
 
 from flows.data_folder import DataFolder
-from flows.inbox import hand_over_session, store_together
+from flows.inbox import hand_over_session, store_together, take_over_sessions
 from flows.job import Job, make_job
 from flows.plan import plan_night
 from flows.request import RunRequest
@@ -25,10 +25,9 @@ from flows.scoring import score_sessions
 from flows.sources.discovery import list_night
 from flows.warehouse_access import writing
 from pmfer.errors import QuarantineReason, WarehouseError
-from simulator.ward import WardPlan, write_ward
 from warehouse import runs
 from warehouse.address import LakeAddress
-from warehouse.connection import open_reader
+from warehouse.connection import open_reader, open_writer
 from warehouse.consent import Consent, record_consents
 from warehouse.encryption import read_parquet
 from warehouse.records import RunRecord, SessionResult
@@ -58,15 +57,6 @@ def house(empty_lake: LakeAddress, tmp_path: Path) -> DataFolder:
     with writing(data, lake_of(data)) as writer:
         runs.start_run(writer.connection, RUN)
     return data
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three short sessions that may be scored, and one without consent."""
-    folder = tmp_path_factory.mktemp("ward")
-    plan = WardPlan(NIGHT, days=1, seconds_per_session=1.2, size=(160, 120), patients=("birch-01", "cedar-02"))
-    write_ward(folder, plan, workers=1)
-    return folder
 
 
 def job_of(source: Path, root: Path) -> Job:
@@ -179,6 +169,25 @@ def test_what_waits_for_an_encrypted_lake_is_encrypted(tmp_path: Path) -> None:
     with pytest.raises(pl.exceptions.ComputeError):
         pl.read_parquet(encrypted)
     assert PATIENT in str(read_parquet(encrypted, KEY)["session"][0])
+
+
+@pytest.mark.parametrize("key", [None, KEY])
+def test_what_another_process_has_stored_since_it_was_listed_is_passed_over(house: DataFolder, key: str | None) -> None:
+    house.inbox.mkdir(exist_ok=True)
+    (house.inbox / "session-gone.parquet").symlink_to(house.inbox / "nowhere")  # listed, and not there
+    with writing(house, lake_of(house)) as writer:
+        take_over_sessions(writer.connection, house, key, consent_required=False)
+    assert stored(house).is_empty()
+
+
+@pytest.mark.parametrize("key", [None, KEY])
+def test_a_file_that_cannot_be_read_is_named_and_stays(house: DataFolder, key: str | None) -> None:
+    hand_over(house, PATIENT, key=key)
+    (path,) = inbox(house)
+    path.write_bytes(path.read_bytes()[:100])
+    with open_writer(lake_of(house)) as connection, pytest.raises(WarehouseError, match=path.name):
+        take_over_sessions(connection, house, key, consent_required=False)
+    assert inbox(house) == [path]
 
 
 def test_a_batch_that_breaks_a_rule_never_waits(tmp_path: Path) -> None:

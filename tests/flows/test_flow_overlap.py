@@ -20,21 +20,11 @@ from flows.sources.discovery import list_night
 from flows.sources.source import SourceGoneError
 from flows.staging import NoRoomError
 from flows.warehouse_access import writing
-from simulator.ward import WardPlan, write_ward
 from warehouse.connection import open_writer
 
 NIGHT = date(2026, 3, 2)
 pytestmark = pytest.mark.usefixtures("data")  # in tmp_path: a warehouse that holds nothing yet
 WAIT_S = 60.0  # far longer than anything here takes
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four short sessions of two patients."""
-    folder = tmp_path_factory.mktemp("ward")
-    plan = WardPlan(NIGHT, days=1, seconds_per_session=1.2, size=(160, 120), patients=("birch-01", "cedar-02"))
-    write_ward(folder, plan, workers=1)
-    return folder
 
 
 def job_of(source: Path, data: Path) -> Job:
