@@ -6,8 +6,8 @@ its own day being the first.
 - Days until found: valid days from the change to the first flagged one, that day included, of patients whose measure
   was not flagged on the day before.
 - Still open: of the patients flagged within 20 days, those whose flag is open 20 days after the change.
-- As usual: of the pages of days 11 to 20, those without an open flag. A page is firm if its baseline has as many days
-  as it takes to be printed without reserve (`Thresholds.firm_baseline_days`).
+- As usual: of the pages of days 11 to 20, those without an open flag. A page is firm if its baseline is full: only
+  then it is printed without reserve.
 - Onset: the date told on the first flagged day, and five days later, against the truth.
 """
 
@@ -179,7 +179,7 @@ def _followed(flags: Flags, start: int) -> dict[str, float]:
     first = start + early[found].argmax(axis=1)
     pages = slice(start + LATER - 10, start + LATER)
     usual = ~listed[:, pages]
-    firm = chart.baseline_days[:, pages] >= DEFAULT_THRESHOLDS.firm_baseline_days
+    firm = chart.baseline_days[:, pages] >= DEFAULT_THRESHOLDS.max_baseline_days
     result = {
         "still open on day 20": float(listed[found, start + LATER].mean()),
         "as usual on days 11 to 20": float(usual.mean()),

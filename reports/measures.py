@@ -110,12 +110,13 @@ class Thresholds:
     dominant_share: float = 0.5  # of the frames not scored: from here on one reason, such as darkness, is named
     # The baseline
     min_baseline_days: int = 7  # valid days before the day reported: every weekday once
-    max_baseline_days: int = 56  # the first so many valid days are the baseline, and it then stays as it is
+    # The first so many valid days are the baseline, and it then stays as it is. With fewer, no page says "as usual":
+    # a change of 3 spreads may be missed, see docs/statistics.md
+    max_baseline_days: int = 56
     min_situation_days: int = 7  # earlier days in a situation, such as a meal: as many as any baseline needs to speak
     learning_delay: int = 5  # valid days until a day joins a baseline that can speak already
     expected_phi: float = 0.5  # correlation of one day with the next where the patient's own days say nothing yet
     expected_phi_pairs: float = 30.0  # number of pairs of days that the expectation counts for
-    firm_baseline_days: int = 28  # with fewer, "as usual" cannot rule out a change of 3 spreads: docs/statistics.md
     restart_days: int = 7  # calendar days without data after which runs and the moving average start afresh
     least_degrees: float = 6.0  # of freedom of the spread; by fewer, the range of the first weeks would hold anything
     # The rules; sigmas are those of a normal distribution, widened while the baseline rests on few days
@@ -142,6 +143,7 @@ class Thresholds:
     confirming_size: float = 0.4  # or if the valid day before lay at least so far out on the same side
     back_shift: float = 2.0  # spreads from the centre: what "still away" means when a flag asks to be closed
     back_evidence: float = 2.5  # log likelihood by which "back" must be ahead of "still away" to close it
+    back_lead: float = 1.5  # and by which it is ahead already where the flag opened on a day beyond its own limits
     back_cap: float = 2.0  # and by which "still away" can be ahead at most
     dating_window: int = 42  # valid days among which the onset is looked for
     dating_days: int = 10  # valid days of a flag after which its onset is not estimated anew

@@ -57,10 +57,14 @@ class SampleWard:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
-        self.rng = np.random.default_rng(7)
+        self._dice: dict[str, np.random.Generator] = {}
         self.options_sha256 = ""
         self.bundle = BUNDLE
         self.use_options("options")
+
+    def dice(self, patient_id: str) -> np.random.Generator:
+        """Of the patient alone, so that one sample may grow without changing the others."""
+        return self._dice.setdefault(patient_id, np.random.default_rng([*patient_id.encode()]))
 
     def use_options(self, name: str) -> None:
         """Start a run with other scoring options; what is recorded from now on is scored with them."""
@@ -88,7 +92,11 @@ class SampleWard:
     def history(self, patient_id: str, face: Face, days: int = 20, end: date = TODAY) -> None:
         """Store `days` days before `end` with a session at eight each."""
         before = [end - timedelta(days=back) for back in range(days, 0, -1)]
-        results = [self._result(patient_id, f"{patient_id}-{day}-01", day, 8, face.varied(self.rng)) for day in before]
+        faces = [face.varied(self.dice(patient_id)) for _ in before]
+        results = [
+            self._result(patient_id, f"{patient_id}-{day}-01", day, 8, seen)
+            for day, seen in zip(before, faces, strict=True)
+        ]
         store_sessions(self.connection, self.bundle, results)
 
     def set_aside(self, patient_id: str | None, name: str | None, reason: QuarantineReason, day: date = TODAY) -> None:
@@ -123,8 +131,8 @@ HURTING = replace(STEADY, pain=0.45, smiling=0.03)
 
 
 def stable(ward: SampleWard, patient_id: str = "p01") -> None:
-    """Six weeks alike."""
-    ward.history(patient_id, CALM, days=41)
+    """Nine weeks alike."""
+    ward.history(patient_id, CALM, days=62)
     ward.record(patient_id, TODAY, CALM, CALM)
 
 
@@ -133,7 +141,7 @@ def pain_rising(ward: SampleWard, patient_id: str = "p02") -> None:
     ward.history(patient_id, STEADY, days=14, end=TODAY - timedelta(days=6))
     for step in range(7):
         face = replace(STEADY, pain=0.15 + 0.3 * step / 6, smiling=max(0.02, 0.15 - 0.13 * step / 6))
-        faces = [face.varied(ward.rng) for _ in range(4)]
+        faces = [face.varied(ward.dice(patient_id)) for _ in range(4)]
         ward.record(patient_id, TODAY - timedelta(days=6 - step), *faces, hours=(8.25, 11.5, 15.75, 18.5))
     ward.care(patient_id, CareEventKind.MEDICATION, "ibuprofen", *range(19, 6, -1), amount=400, unit="mg")
     ward.care(patient_id, CareEventKind.MEDICATION, "ibuprofen", *range(6, -1, -1), amount=200, unit="mg")
@@ -148,7 +156,7 @@ def flattening(ward: SampleWard, patient_id: str = "p03") -> None:
     for step in range(15):
         fading = min(step, 5) / 5
         face = replace(lively, smiling=0.3 - 0.29 * fading, sadness=0.06 - 0.05 * fading, anger=0.0)
-        ward.record(patient_id, TODAY - timedelta(days=14 - step), face.varied(ward.rng))
+        ward.record(patient_id, TODAY - timedelta(days=14 - step), face.varied(ward.dice(patient_id)))
 
 
 def coming_back(ward: SampleWard, patient_id: str = "p12") -> None:
@@ -248,7 +256,7 @@ def everything_changed(ward: SampleWard, patient_id: str = "p08-a-longer-pseudon
     ward.history(patient_id, STEADY, days=10)
     other = replace(STEADY, smiling=0.02, sadness=0.3, fear=0.2, anger=0.25, pain=0.5, warning="end of file")
     other = replace(other, reasons=(None,) * 6 + tuple(FrameReason))
-    faces = [other.varied(ward.rng) for _ in range(11)]
+    faces = [other.varied(ward.dice(patient_id)) for _ in range(11)]
     ward.record(patient_id, TODAY, *faces, replace(STEADY, frames=20))
     for number in range(9):
         ward.set_aside(patient_id, f"{patient_id}-{TODAY}-{90 + number}", QuarantineReason.DUPLICATE_CONTENT)

@@ -40,7 +40,8 @@ class Episodes:
         self.first = np.zeros(series, dtype=np.int64)  # its onset cannot lie before this day
         self.passed = np.zeros(series, dtype=np.int64)  # valid days from the one on which it opened
         self.valid_days = np.zeros(series, dtype=np.int64)  # the same until it closed
-        self.evidence = np.zeros(series)  # log likelihood of "still away" against "back", capped
+        # Log likelihood of "still away" against "back" if the centre were known, capped, and what it rests on
+        self.evidence, self.information = np.zeros((2, series))
         self.last_deviation, self.last_day = np.zeros(series), np.zeros(series, dtype=np.int64)
 
     def step(self, today: JudgedDay, base: GrowingBaseline, known: DaysToLearn, thresholds: Thresholds) -> None:
@@ -56,8 +57,8 @@ class Episodes:
         deviation = np.where(seen, (today.value - base.centre) / today.unit, 0)
         going_on = seen & (self.sign != 0)
         self.passed += seen
-        self._weigh(going_on, today, deviation, base, thresholds)
-        back = going_on & ((self.evidence <= -thresholds.back_evidence) | (today.spoke == -self.sign))
+        returned = self._weigh(going_on, today, deviation, base, thresholds)
+        back = going_on & (returned | (today.spoke == -self.sign))
         self.valid_days = np.where(going_on, self.passed, self.valid_days)
         self.sign[back], self.closed[back] = 0, today.day
         # The moving average and the latest days lag behind: on the day of the return they may not open it again
@@ -87,18 +88,26 @@ class Episodes:
 
     def _weigh(
         self, rows: Bools, today: JudgedDay, deviation: Floats, base: GrowingBaseline, thresholds: Thresholds
-    ) -> None:
-        """Add what the day's innovation says for "still as far away as a change worth finding" against "back".
+    ) -> Bools:
+        """Add what the day's innovation says for "still as far away as a change worth finding", and tell who is back.
 
-        Wald's sequential test of the two (Annals of Mathematical Statistics 16, 1945) under AR(1). The sum never rises
-        above the cap, so that a long absence does not delay the return, and a day beyond its limits takes it there.
+        Wald's sequential test of "away" against "back" (Annals of Mathematical Statistics 16, 1945) under AR(1). The
+        sum never rises above the cap, so that a long absence does not delay the return, and a day beyond its limits
+        takes it there. The error of the centre is the same on every day: with it integrated out, the log likelihood is
+        the sum over 1 + error x information, so a flag on a young baseline needs more days to close.
         """
         carried = base.phi ** np.maximum(today.day - self.last_day, 1)
+        variance = 1 - carried**2
         shift = thresholds.back_shift * (1 - carried)
         innovation = self.sign * (deviation - carried * self.last_deviation)
-        told = self.evidence + shift * (innovation - shift / 2) / (1 - carried**2)
-        told = np.where(today.beyond == self.sign, thresholds.back_cap, np.minimum(told, thresholds.back_cap))
-        self.evidence = np.where(rows, told, self.evidence)
+        told = self.evidence + shift * (innovation - shift / 2) / variance
+        away = (today.beyond == self.sign) | (told >= thresholds.back_cap)
+        information = np.where(away, 0, self.information + (1 - carried) ** 2 / variance)
+        self.evidence = np.where(rows, np.where(away, thresholds.back_cap, told), self.evidence)
+        self.information = np.where(rows, information, self.information)
+        error = base.doubt * (base.spread / today.unit) ** 2
+        result: Bools = self.evidence / (1 + error * self.information) <= -thresholds.back_evidence
+        return result
 
     def _open(
         self, rows: Bools, today: JudgedDay, base: GrowingBaseline, known: DaysToLearn, thresholds: Thresholds
@@ -118,7 +127,9 @@ class Episodes:
         self.opened[new] = today.day
         self.passed[new] = self.valid_days[new] = 1
         self.closed[rows] = -1
-        self.evidence[rows] = 0.0
+        # A day beyond its own limits may be a wild one that stands alone: "back" begins ahead
+        self.evidence[rows] = -thresholds.back_lead * (today.beyond[rows] == self.sign[rows])
+        self.information[rows] = 0
 
     def _date(
         self,

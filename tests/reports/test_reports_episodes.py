@@ -36,11 +36,11 @@ def test_days_of_a_slow_change_that_were_learnt_before_its_flag_are_given_back()
 
 
 def test_of_flagged_changes_of_two_spreads_that_stay_nearly_all_are_still_open_three_weeks_later() -> None:
-    for start, size, ramp in ((20, 3.0, 4), (40, 2.0, 1)):
-        listed = chart(changed(60, start + 21, start, size, ramp)).episode == 1
+    for start, size, ramp in ((13, 2.0, 1), (20, 3.0, 4), (40, 2.0, 1)):
+        listed = chart(changed(200, start + 21, start, size, ramp)).episode == 1
         flagged = listed[:, start : start + 20].any(axis=1) & ~listed[:, start - 1]
-        assert flagged.sum() > 35
-        assert listed[flagged, start + 20].mean() > 0.93
+        assert flagged.sum() > 100
+        assert listed[flagged, start + 20].mean() > 0.94
 
 
 def test_a_page_seldom_says_as_usual_while_a_large_change_stays() -> None:
@@ -58,11 +58,32 @@ def test_a_change_that_goes_closes_its_flag_within_days_and_learning_goes_on_aft
     assert found.in_baseline[0, closed + 1]
 
 
-def test_half_of_the_false_flags_close_within_a_week() -> None:
-    listed = chart(patients(60, 100)).episode == 1
+def test_half_of_the_false_flags_close_within_five_days() -> None:
+    listed = chart(patients(200, 100)).episode == 1
     edges = np.diff(np.pad(listed.astype(int), ((0, 0), (1, 1))), axis=1)
     lengths = (np.nonzero(edges == -1)[1] - np.nonzero(edges == 1)[1])[np.nonzero(edges == -1)[1] < 100]
-    assert np.median(lengths) <= 7
+    assert len(lengths) > 100
+    assert np.median(lengths) <= 5
+
+
+def test_a_flag_that_one_wild_day_opened_closes_sooner_than_one_that_several_days_did() -> None:
+    calm = np.array(CALM)
+    one = chart([*MONTH, 0.57, *calm])
+    several = chart([*MONTH, 0.535, 0.535, 0.535, 0.535, *calm])
+    assert several.beyond[0, 32:].max() == 0
+    assert one.episode[0, 32] == several.episode[0, 35] == 1
+    assert one.closed[0, -1] - 32 < several.closed[0, -1] - 35
+
+
+def test_a_flag_on_a_young_baseline_needs_more_days_to_close() -> None:
+    """The centre of a young baseline may be wrong by itself, so a few days near it say less."""
+    waited = []
+    for start in (13, 70):
+        values = patients(300, start + 46)
+        values[:, start : start + 6] += 3 * SD
+        listed = chart(values).episode[:, start + 5 :] == 1
+        waited.append((~listed[listed[:, 0]]).argmax(axis=1).mean())
+    assert waited[0] > waited[1] + 1
 
 
 def test_a_flag_that_comes_back_within_days_is_the_same_and_weeks_later_it_is_another() -> None:

@@ -99,5 +99,5 @@ def test_a_chart_that_is_gone_is_seen(files: dict[str, Path]) -> None:
     with pypdfium2.PdfDocument(files["pain_rising"]) as pdf:
         picture = pdf[0].render(scale=SCALE, grayscale=True).to_pil()
     spoilt = picture.copy()
-    spoilt.paste(255, (235, 190, 275, 212))
+    spoilt.paste(255, (235, 212, 275, 232))
     assert loudest_difference(picture, spoilt) >= LOUDEST

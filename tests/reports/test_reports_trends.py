@@ -151,4 +151,4 @@ def test_usual_is_the_middle_of_the_baseline_and_the_whole_of_a_short_one() -> N
     short = smiling_trend(steady([0.30, 0.36, 0.27, 0.31, 0.29, 0.30, 0.33, 0.30])).finding
     assert short.usual == (pytest.approx(0.27), pytest.approx(0.36))
     assert (short.tentative, long.tentative) == (True, True)
-    assert not smiling_trend(steady([*USUAL_DAYS, *USUAL_DAYS, *USUAL_DAYS])).finding.tentative
+    assert not smiling_trend(steady([*USUAL_DAYS] * 5)).finding.tentative
