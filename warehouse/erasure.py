@@ -7,25 +7,18 @@ storage was written anew and nothing was found any more). One that was interrupt
 import json
 import secrets
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
 import duckdb
 
 from warehouse import audit
 from warehouse.consent import bury, read_register
-from warehouse.personal import Keys, Traces, count_rows, delete_rows, keys_of_patient, personal_tables
+from warehouse.mentions import mentions_of, strike, traces_of, words_like
+from warehouse.personal import Traces, count_rows, delete_rows, keys_of_patient, personal_tables
 from warehouse.runs import forget_pages
 from warehouse.transaction import database_path, one_line_errors, transaction
-
-# By which other rows of the same table are known; they may contain the identifier of the patient who is erased.
-_NAMES = ("patient_id", "session_id", "source_uri", "report_id", "path", "event_id")
-_WRITTEN_BY_US = ("message", "warning")  # go as a whole where they mention the patient
-_WRITTEN_BY_PEOPLE = ("source", "note", "notes", "comment", "item")  # lose the mention, and stay
-_ERASED = "erased"
-_RECORDS = ("audit_log", "audit_head", "erasures", "tombstones")  # hold no patient_id by construction
 
 
 @dataclass(frozen=True)
@@ -70,13 +63,13 @@ def holdings(connection: duckdb.DuckDBPyConnection, patient_id: str) -> Holdings
     with one_line_errors(database_path(connection)):
         keys, traces = keys_of_patient(connection, patient_id), traces_of(connection, patient_id)
         rows = count_rows(connection, personal_tables(connection), keys)
-        mentions = _mentions(connection, traces, keys)
+        mentions = mentions_of(connection, traces, keys)
         files = connection.execute(_FILES_OF_PATIENT, {"patient_id": patient_id}).fetchall()
-        words = [] if traces.is_distinct else _texts(connection, traces.identifier, patient_id, _WRITTEN_BY_PEOPLE)
+        words = words_like(connection, traces)
     return Holdings(
         rows=dict(sorted(rows.items())),
         mentions=dict(sorted(Counter(mention.table for mention in mentions).items())),
-        words=dict(sorted(Counter(table for table, _, value in words if traces.holds_word(value)).items())),
+        words=dict(sorted(Counter(words).items())),
         sources=tuple(source for _, source in files),
     )
 
@@ -177,8 +170,8 @@ def erase_rows(
         # A page that is not rendered again in this run is known as one that has to be, whoever is erased next.
         connection.execute(_FORGET_PAGES_OF_PATIENT, {"patient_id": patient_id})
         forget_pages(connection, pages)
-        for mention in _mentions(connection, traces, keys):
-            counts[mention.table] = counts.get(mention.table, 0) + _strike(connection, mention)
+        for mention in mentions_of(connection, traces, keys):
+            counts[mention.table] = counts.get(mention.table, 0) + strike(connection, mention)
         before = receipt.get("rows", {})  # of an erasure that was interrupted
         total = {table: counts.get(table, 0) + before.get(table, 0) for table in sorted({*counts, *before})}
         _update(connection, erasure, {**receipt, "rows": total}, rows_deleted=True, finished=False)
@@ -229,39 +222,6 @@ def receipts(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]
     }
 
 
-# The columns of all tables that hold text.
-_TEXT_COLUMNS = """
-    SELECT table_name, column_name
-    FROM duckdb_columns()
-    WHERE database_name = current_database() AND schema_name = 'main' AND NOT internal
-        AND table_name IN (SELECT table_name FROM duckdb_tables() WHERE database_name = current_database())
-        AND data_type IN ('VARCHAR', 'JSON')
-    ORDER BY table_name, column_name
-"""
-
-
-def traces_of(connection: duckdb.DuckDBPyConnection, patient_id: str) -> Traces:
-    """What to look for; identifiers of other patients that contain this one's are to be kept.
-
-    Raises:
-        WarehouseError: the database refused.
-    """
-    keep: set[str] = set()
-    values = {"patient_id": patient_id}
-    with one_line_errors(database_path(connection)):
-        columns = connection.execute(_TEXT_COLUMNS).fetchall()
-        whose = {table for table, column in columns if column == "patient_id"}
-        for table, column in columns:
-            if table in whose and column in _NAMES:
-                rows = connection.execute(
-                    f"SELECT DISTINCT {column} FROM {table} "
-                    f"WHERE patient_id <> $patient_id AND contains({column}, $patient_id)",
-                    values,
-                ).fetchall()
-                keep.update(value for (value,) in rows)
-    return Traces(patient_id, keep)
-
-
 def remaining(connection: duckdb.DuckDBPyConnection, traces: Traces) -> list[str]:
     """Tables in which a query still finds rows of the patient, or texts that speak of the patient.
 
@@ -271,99 +231,12 @@ def remaining(connection: duckdb.DuckDBPyConnection, traces: Traces) -> list[str
     with one_line_errors(database_path(connection)):
         keys = keys_of_patient(connection, traces.identifier)
         rows = count_rows(connection, personal_tables(connection), keys)
-        return sorted({*rows, *(mention.table for mention in _mentions(connection, traces, keys))})
+        return sorted({*rows, *(mention.table for mention in mentions_of(connection, traces, keys))})
 
 
 def _erasure(row: tuple[str, str, bool, str]) -> Erasure:
     erasure_id, subject, rows_deleted, receipt = row
     return Erasure(erasure_id, subject, rows_deleted, json.loads(receipt))
-
-
-@dataclass(frozen=True)
-class _Mention:
-    """A text of somebody else's row that speaks of the patient."""
-
-    table: str
-    column: str
-    text: str
-    without: str | None  # what takes its place; None: the row goes
-
-
-# What is set aside without a patient, by its path in the source.
-_QUARANTINE_OF_NOBODY = "SELECT DISTINCT source_uri FROM quarantine WHERE patient_id IS NULL ORDER BY source_uri"
-
-
-def _mentions(connection: duckdb.DuckDBPyConnection, traces: Traces, keys: Keys) -> list[_Mention]:
-    """Texts that speak of a patient or of the patient's sessions."""
-    wanted = [traces, *(Traces(name) for name in keys.session_id)]
-    found: dict[tuple[str, str, str], _Mention] = {}
-    for trace in wanted:
-        columns = (*_WRITTEN_BY_US, *_WRITTEN_BY_PEOPLE)
-        for table, column, text in _texts(connection, trace.identifier, traces.identifier, columns):
-            before = found[table, column, text].without if (table, column, text) in found else text
-            if trace.in_text(text) and before is not None:
-                # What is set aside for a reason that names the patient is looked at anew by the next run of its night.
-                aside = None if table == "quarantine" else _ERASED
-                without = trace.strike(before) if column in _WRITTEN_BY_PEOPLE else aside
-                found[table, column, text] = _Mention(table, column, text, without)
-    # Of what is set aside without anybody knowing whose it is, the file's name may tell.
-    for (uri,) in connection.execute(_QUARANTINE_OF_NOBODY).fetchall():
-        if traces.in_text(uri) or PurePosixPath(uri).stem == traces.identifier:
-            found["quarantine", "source_uri", uri] = _Mention("quarantine", "source_uri", uri, None)
-    return [found[key] for key in sorted(found)]
-
-
-# Reports that may print a text that changes, of an event or an accepted level, on its day or later: they have to be
-# rendered again.
-_FORGET_PAGES_THAT_QUOTE = {
-    "care_events": """
-        UPDATE reports SET input_key = ''
-        WHERE kind = 'patient' AND EXISTS (
-            FROM care_events
-            WHERE care_events.patient_id = reports.patient_id
-                AND care_events.event_date <= reports.report_date
-                AND $text IN (care_events.note, care_events.item)
-        )
-    """,
-    "accepted_levels": """
-        UPDATE reports SET input_key = ''
-        WHERE kind = 'patient' AND EXISTS (
-            FROM accepted_levels
-            WHERE accepted_levels.patient_id = reports.patient_id
-                AND accepted_levels.from_date <= reports.report_date
-                AND accepted_levels.note = $text
-        )
-    """,
-}
-
-
-def _strike(connection: duckdb.DuckDBPyConnection, mention: _Mention) -> int:
-    values = {"text": mention.text}
-    if mention.without is None:
-        action = f"DELETE FROM {mention.table} WHERE {mention.column} = $text"
-    else:
-        if mention.table in _FORGET_PAGES_THAT_QUOTE:
-            connection.execute(_FORGET_PAGES_THAT_QUOTE[mention.table], values)
-        action = f"UPDATE {mention.table} SET {mention.column} = $without WHERE {mention.column} = $text"
-        values["without"] = mention.without
-    ((count,),) = connection.execute(action, values).fetchall()
-    return int(count)
-
-
-def _texts(
-    connection: duckdb.DuckDBPyConnection, part: str, patient_id: str, columns: Collection[str]
-) -> Iterator[tuple[str, str, str]]:
-    """Table, column and value of every text in these columns that has a part somewhere and is not the patient's own."""
-    known = connection.execute(_TEXT_COLUMNS).fetchall()
-    owned = {table for table, column in known if column == "patient_id"}
-    for table, column in known:
-        if table not in _RECORDS and column in columns:
-            others = "patient_id IS DISTINCT FROM $patient_id" if table in owned else "$patient_id IS NOT NULL"
-            rows = connection.execute(
-                f"SELECT DISTINCT {column} FROM {table} WHERE contains({column}, $part) AND {others}",
-                {"part": part, "patient_id": patient_id},
-            )
-            yield from ((table, column, value) for (value,) in rows.fetchall())
 
 
 # Write down how far an erasure has come; a time that is set already stays.

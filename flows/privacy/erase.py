@@ -37,7 +37,7 @@ from flows.settings import read_settings
 from flows.sources.sidecar import MANIFEST
 from flows.warehouse_access import require_existing, writing
 from pmfer.errors import ConfigurationError, WarehouseError
-from warehouse import audit, erasure
+from warehouse import audit, erasure, mentions
 from warehouse.address import Address
 from warehouse.connection import open_reader
 from warehouse.personal import Traces
@@ -135,7 +135,7 @@ def _erase(
     with writing(data, warehouse, publishes=False) as writer:
         connection = writer.connection
         known = set(erasure.receipts(connection))
-        traces = erasure.traces_of(connection, patient_id)
+        traces = mentions.traces_of(connection, patient_id)
         plan = _plan(connection, data, warehouse, traces, printing)
         if not plan.is_empty:
             _require_possible(data, warehouse, plan)

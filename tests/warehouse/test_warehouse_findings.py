@@ -9,7 +9,7 @@ import pytest
 from warehouse_samples import PROVENANCE, content, sample_session, sha256, store_sample
 
 from pmfer.errors import WarehouseError
-from warehouse import erasure
+from warehouse import erasure, mentions
 from warehouse.findings import (
     accept_level,
     accepted_levels,
@@ -262,7 +262,7 @@ def test_both_go_with_their_patient_and_do_not_come_back(writer: Connection) -> 
     held = erasure.holdings(writer, "birch-01")
     assert (held.rows["findings"], held.rows["accepted_levels"], held.mentions["accepted_levels"]) == (1, 1, 1)
     erasure.erase_rows(writer, "birch-01", erasure.begin_erasure(writer, "birch-01", {}), {})
-    assert erasure.remaining(writer, erasure.traces_of(writer, "birch-01")) == []
+    assert erasure.remaining(writer, mentions.traces_of(writer, "birch-01")) == []
     assert accepted_levels(writer).select("patient_id", "note").rows() == [("p02", "sits beside [erased] now")]
     assert store_findings(writer, [higher(4, 4, patient_id="birch-01")]) == 0
     with pytest.raises(WarehouseError, match="no session is on record"):

@@ -1,0 +1,146 @@
+"""What other rows say of a patient: messages, notes and file names of others that hold the pseudonym."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import duckdb
+
+from warehouse.personal import Keys, Traces
+from warehouse.transaction import database_path, one_line_errors
+
+# By which other rows of the same table are known; they may contain the identifier of the patient who is erased.
+_NAMES = ("patient_id", "session_id", "source_uri", "report_id", "path", "event_id")
+_WRITTEN_BY_US = ("message", "warning")  # go as a whole where they mention the patient
+_WRITTEN_BY_PEOPLE = ("source", "note", "notes", "comment", "item")  # lose the mention, and stay
+_ERASED = "erased"
+_RECORDS = ("audit_log", "audit_head", "erasures", "tombstones")  # hold no patient_id by construction
+
+
+# The columns of all tables that hold text.
+_TEXT_COLUMNS = """
+    SELECT table_name, column_name
+    FROM duckdb_columns()
+    WHERE database_name = current_database() AND schema_name = 'main' AND NOT internal
+        AND table_name IN (SELECT table_name FROM duckdb_tables() WHERE database_name = current_database())
+        AND data_type IN ('VARCHAR', 'JSON')
+    ORDER BY table_name, column_name
+"""
+
+
+def traces_of(connection: duckdb.DuckDBPyConnection, patient_id: str) -> Traces:
+    """What to look for; identifiers of other patients that contain this one's are to be kept.
+
+    Raises:
+        WarehouseError: the database refused.
+    """
+    keep: set[str] = set()
+    values = {"patient_id": patient_id}
+    with one_line_errors(database_path(connection)):
+        columns = connection.execute(_TEXT_COLUMNS).fetchall()
+        whose = {table for table, column in columns if column == "patient_id"}
+        for table, column in columns:
+            if table in whose and column in _NAMES:
+                rows = connection.execute(
+                    f"SELECT DISTINCT {column} FROM {table} "
+                    f"WHERE patient_id <> $patient_id AND contains({column}, $patient_id)",
+                    values,
+                ).fetchall()
+                keep.update(value for (value,) in rows)
+    return Traces(patient_id, keep)
+
+
+@dataclass(frozen=True)
+class Mention:
+    """A text of somebody else's row that speaks of the patient."""
+
+    table: str
+    column: str
+    text: str
+    without: str | None  # what takes its place; None: the row goes
+
+
+# What is set aside without a patient, by its path in the source.
+_QUARANTINE_OF_NOBODY = "SELECT DISTINCT source_uri FROM quarantine WHERE patient_id IS NULL ORDER BY source_uri"
+
+
+def mentions_of(connection: duckdb.DuckDBPyConnection, traces: Traces, keys: Keys) -> list[Mention]:
+    """Texts that speak of a patient or of the patient's sessions."""
+    wanted = [traces, *(Traces(name) for name in keys.session_id)]
+    found: dict[tuple[str, str, str], Mention] = {}
+    for trace in wanted:
+        columns = (*_WRITTEN_BY_US, *_WRITTEN_BY_PEOPLE)
+        for table, column, text in _texts(connection, trace.identifier, traces.identifier, columns):
+            before = found[table, column, text].without if (table, column, text) in found else text
+            if trace.in_text(text) and before is not None:
+                # What is set aside for a reason that names the patient is looked at anew by the next run of its night.
+                aside = None if table == "quarantine" else _ERASED
+                without = trace.strike(before) if column in _WRITTEN_BY_PEOPLE else aside
+                found[table, column, text] = Mention(table, column, text, without)
+    # Of what is set aside without anybody knowing whose it is, the file's name may tell.
+    for (uri,) in connection.execute(_QUARANTINE_OF_NOBODY).fetchall():
+        if traces.in_text(uri) or PurePosixPath(uri).stem == traces.identifier:
+            found["quarantine", "source_uri", uri] = Mention("quarantine", "source_uri", uri, None)
+    return [found[key] for key in sorted(found)]
+
+
+# Reports that may print a text that changes, of an event or an accepted level, on its day or later: they have to be
+# rendered again.
+_FORGET_PAGES_THAT_QUOTE = {
+    "care_events": """
+        UPDATE reports SET input_key = ''
+        WHERE kind = 'patient' AND EXISTS (
+            FROM care_events
+            WHERE care_events.patient_id = reports.patient_id
+                AND care_events.event_date <= reports.report_date
+                AND $text IN (care_events.note, care_events.item)
+        )
+    """,
+    "accepted_levels": """
+        UPDATE reports SET input_key = ''
+        WHERE kind = 'patient' AND EXISTS (
+            FROM accepted_levels
+            WHERE accepted_levels.patient_id = reports.patient_id
+                AND accepted_levels.from_date <= reports.report_date
+                AND accepted_levels.note = $text
+        )
+    """,
+}
+
+
+def strike(connection: duckdb.DuckDBPyConnection, mention: Mention) -> int:
+    """Take a mention out of every row that has it; returns the number of rows that went or were changed."""
+    values = {"text": mention.text}
+    if mention.without is None:
+        action = f"DELETE FROM {mention.table} WHERE {mention.column} = $text"
+    else:
+        if mention.table in _FORGET_PAGES_THAT_QUOTE:
+            connection.execute(_FORGET_PAGES_THAT_QUOTE[mention.table], values)
+        action = f"UPDATE {mention.table} SET {mention.column} = $without WHERE {mention.column} = $text"
+        values["without"] = mention.without
+    ((count,),) = connection.execute(action, values).fetchall()
+    return int(count)
+
+
+def words_like(connection: duckdb.DuckDBPyConnection, traces: Traces) -> list[str]:
+    """The tables of the texts in which the pseudonym is a word that may mean anything else, a table for each text."""
+    if traces.is_distinct:
+        return []
+    texts = _texts(connection, traces.identifier, traces.identifier, _WRITTEN_BY_PEOPLE)
+    return [table for table, _, value in texts if traces.holds_word(value)]
+
+
+def _texts(
+    connection: duckdb.DuckDBPyConnection, part: str, patient_id: str, columns: Collection[str]
+) -> Iterator[tuple[str, str, str]]:
+    """Table, column and value of every text in these columns that has a part somewhere and is not the patient's own."""
+    known = connection.execute(_TEXT_COLUMNS).fetchall()
+    owned = {table for table, column in known if column == "patient_id"}
+    for table, column in known:
+        if table not in _RECORDS and column in columns:
+            others = "patient_id IS DISTINCT FROM $patient_id" if table in owned else "$patient_id IS NOT NULL"
+            rows = connection.execute(
+                f"SELECT DISTINCT {column} FROM {table} WHERE contains({column}, $part) AND {others}",
+                {"part": part, "patient_id": patient_id},
+            )
+            yield from ((table, column, value) for (value,) in rows.fetchall())
