@@ -374,7 +374,9 @@ def test_a_reader_that_goes_away_ends_it_quietly(data: Path) -> None:
     process.stderr.close()
 
 
-def test_ctrl_c_stops_the_query(data: Path) -> None:
+def test_ctrl_c_stops_the_query(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
     process = start("SELECT i FROM range(100000000000) AS t(i)", "--format", "csv")
     assert process.stdout is not None
     assert [process.stdout.readline() for _ in range(2)] == ["i\n", "0\n"]
@@ -382,6 +384,7 @@ def test_ctrl_c_stops_the_query(data: Path) -> None:
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in error
+    assert list((tmp_path / "temporary").iterdir()) == []  # where the query spills; what is killed does not tidy up
 
 
 def test_times_are_shown_and_hours_counted_in_the_zone_that_is_asked_for(
