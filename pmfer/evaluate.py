@@ -68,6 +68,7 @@ def run_graph(
     std = np.array(spec.std, np.float32).reshape(1, -1, 1, 1)
     weights = (int8 and bundle.int8_weights) or bundle.weights
     options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting takes no processor from others
     if int8:
         # On its rounded values in float32: sums of bytes overflow on some processors, and figures must be right on all.
         options.add_session_config_entry("session.disable_quant_qdq", "1")

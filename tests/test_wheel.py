@@ -56,7 +56,7 @@ def _installed(place: Path) -> Path:
     (wheel,) = place.glob("pmfer-*.whl")
     python = place / "venv" / "bin" / "python"
     own = _run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
-    _run(*PIP, "install", *OFFLINE, "--target", own, wheel)
+    _run(*PIP, "install", *OFFLINE, "--no-compile", "--target", own, wheel)
     # Appended, so that the wheel's own modules come first; what is installed from a working tree is not found that way.
     shared = [path for path in sys.path if path.endswith("site-packages")]
     (Path(own) / "shared.pth").write_text("\n".join(shared) + "\n", encoding="utf-8")

@@ -189,7 +189,7 @@ def interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], Resu
     DuckDB looks for signals now and then only, and never while a batch is read; hence a thread for the work.
 
     Raises:
-        KeyboardInterrupt: after the query has stopped.
+        KeyboardInterrupt, SystemExit: what the signal's handler raises, after the query has stopped.
     """
     with ThreadPoolExecutor(max_workers=1) as pool:
         future = pool.submit(work)
@@ -198,7 +198,7 @@ def interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], Resu
             while not future.done():
                 wait([future], timeout=0.1)
             return future.result()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):  # the command line turns the signal into its exit status
             # Again and again: an interruption is forgotten when the next query starts.
             while not future.done():
                 connection.interrupt()

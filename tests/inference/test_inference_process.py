@@ -27,19 +27,20 @@ from pmfer.bundle import Bundle
 from pmfer.errors import BundleError, QuarantineReason, VideoError
 
 LIMITS = VideoLimits()
+RATE = 5  # frames a second of the recordings: as many as are scored
 
 
 @pytest.fixture(scope="module")
 def film(portrait: Picture, empty_room: Picture, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A second of the portrait and a second of nobody."""
+    """A second of the portrait and a moment of nobody."""
     path = tmp_path_factory.mktemp("film") / "film.mp4"
-    return write_video(path, [portrait] * 10 + [empty_room] * 10)
+    return write_video(path, [portrait[::2, ::2]] * 5 + [empty_room[::2, ::2]], rate=RATE)
 
 
 @pytest.fixture(scope="module")
 def long_film(portrait: Picture, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Half a minute of the portrait: several batches are still to come when the first is told of."""
-    return write_video(tmp_path_factory.mktemp("film") / "long.mp4", [portrait] * 300)
+    return write_video(tmp_path_factory.mktemp("film") / "long.mp4", [portrait[::2, ::2]] * 150, rate=RATE)
 
 
 @pytest.fixture(scope="module")

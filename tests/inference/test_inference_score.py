@@ -63,7 +63,7 @@ def test_every_sampled_frame_yields_a_row_with_scores_or_a_reason(
 
 
 def test_columns_are_those_of_the_warehouse(tmp_path: Path, scorer: Scorer, film: list[Picture]) -> None:
-    frames, _ = _score(scorer, write_video(tmp_path / "film.mp4", film))
+    frames, _ = _score(scorer, write_video(tmp_path / "film.mp4", film[10:12]))
     assert dict(frames.schema) == {
         "session_id": pl.String,
         "frame_index": pl.Int32,
@@ -85,13 +85,13 @@ def test_columns_are_those_of_the_warehouse(tmp_path: Path, scorer: Scorer, film
 def test_same_input_gives_the_same_bytes_whatever_the_threads_and_nearly_so_whatever_the_batch_size(
     tmp_path: Path, bundle: Bundle, scorer: Scorer, film: list[Picture]
 ) -> None:
-    path = write_video(tmp_path / "film.mp4", film)
+    path = write_video(tmp_path / "film.mp4", film[6:20])
     first = _parquet(_score(scorer, path)[0])
     assert _parquet(_score(scorer, path)[0]) == first
     for threads in (1, 3):
         again = Scorer(bundle, ScoringOptions(), batch_size=4, threads=threads)
         assert _parquet(_score(again, path)[0]) == first
-    other = _score(Scorer(bundle, ScoringOptions(), batch_size=7, threads=1), path)[0]
+    other = _score(Scorer(bundle, ScoringOptions(), batch_size=5, threads=1), path)[0]
     np.testing.assert_allclose(
         other.select(SCORES).to_numpy(), _score(scorer, path)[0].select(SCORES).to_numpy(), atol=1e-3
     )
@@ -183,7 +183,7 @@ def test_what_is_covered_has_no_score(
     shutil.copytree(bundle.path, tmp_path / "bundle")
     limits = {each.value: 1.0 if each is region else 0.0 for each in Region}
     write_card(tmp_path / "bundle", replace(bundle.card, calibration={"visible_from": limits}))
-    video = write_video(tmp_path / "film.mp4", film)
+    video = write_video(tmp_path / "film.mp4", film[8:16])
     frames, _ = _score(Scorer(load_bundle(tmp_path / "bundle"), ScoringOptions(), threads=1), video)
     plain, _ = _score(scorer, video)
     assert checked_frames({"s1": frames}).height == len(frames)
@@ -255,7 +255,7 @@ def test_picture_size_may_change_in_mid_recording(tmp_path: Path, scorer: Scorer
 def test_several_videos_come_back_in_order_with_the_errors_of_the_broken_ones(
     tmp_path: Path, scorer: Scorer, film: list[Picture]
 ) -> None:
-    longer, shorter = write_video(tmp_path / "long.mp4", film), write_video(tmp_path / "short.mp4", film[8:14])
+    longer, shorter = write_video(tmp_path / "long.mp4", film[8:24]), write_video(tmp_path / "short.mp4", film[8:14])
     (tmp_path / "text.mp4").write_text("no video\n" * 9)
     paths = [longer, tmp_path / "text.mp4", shorter, shorter]
     outcomes = list(scorer.score_all(((path, f"s{n}") for n, path in enumerate(paths)), at_once=3))
@@ -306,7 +306,7 @@ def test_bundle_without_geometry_for_the_detector_is_refused(bundle: Bundle) -> 
 
 @pytest.mark.shared
 def test_real_clips_have_their_faces_where_the_shelf_says(clips: Path, bundle: Bundle) -> None:
-    scorer = Scorer(bundle, ScoringOptions(frames_per_second=2.0), threads=2)
+    scorer = Scorer(bundle, ScoringOptions(frames_per_second=2.0), threads=1)
     for name in ("face_noface.mov", "noface_face.mov"):
         frames, _ = _score(scorer, clips / name)
         assert 0.3 < (frames["face_count"] == 1).mean() < 0.7
@@ -317,26 +317,22 @@ def test_real_clips_have_their_faces_where_the_shelf_says(clips: Path, bundle: B
     frames, _ = _score(scorer, clips / "again.mkv")
     assert frames["reason"].is_null().all()
     assert frames["face_size_px"].median() == pytest.approx(80, abs=10)
-    frames, _ = _score(scorer, clips / "WolfgangLanger_Pexels.mp4")
-    assert frames["face_count"].to_list() == [1] * 40
-    assert frames["track_id"].n_unique() == 1
 
 
 @pytest.mark.shared
-def test_fast_path_stays_within_the_tolerance_that_the_documentation_states(clips: Path) -> None:
+@pytest.mark.parametrize("name", ["again.mkv", pytest.param("single_face.mp4", marks=pytest.mark.slow)])
+def test_fast_path_stays_within_the_tolerance_that_the_documentation_states(clips: Path, name: str) -> None:
     """docs/performance.md; against every frame detected and the model in float32, in int8 where the CPU gains by it."""
     bundle, plain = load_bundle(), ScoringOptions(frames_per_second=None, detections_per_second=None, int8=False)
-    for name in ("single_face.mp4", "again.mkv"):
-        slow, _ = _score(Scorer(bundle, plain, threads=2), clips / name)
-        fast, _ = _score(
-            Scorer(bundle, replace(plain, detections_per_second=2.5, int8=gains_from_int8()), threads=2), clips / name
-        )
-        assert fast.select("reason", "face_count", "track_id").equals(slow.select("reason", "face_count", "track_id"))
-        for one, other in zip(fast.select(BOX).to_numpy(), slow.select(BOX).to_numpy(), strict=True):
-            assert overlaps(one, other[None])[0] > 0.85
-        apart = fast.select(SCORES).to_numpy() - slow.select(SCORES).to_numpy()
-        assert np.abs(apart.mean(axis=0)).max() < 0.01
-        assert np.quantile(np.abs(apart), 0.99) < 0.11
+    slow, _ = _score(Scorer(bundle, plain, threads=1), clips / name)
+    quick = replace(plain, detections_per_second=2.5, int8=gains_from_int8())
+    fast, _ = _score(Scorer(bundle, quick, threads=1), clips / name)
+    assert fast.select("reason", "face_count", "track_id").equals(slow.select("reason", "face_count", "track_id"))
+    for one, other in zip(fast.select(BOX).to_numpy(), slow.select(BOX).to_numpy(), strict=True):
+        assert overlaps(one, other[None])[0] > 0.85
+    apart = fast.select(SCORES).to_numpy() - slow.select(SCORES).to_numpy()
+    assert np.abs(apart.mean(axis=0)).max() < 0.01
+    assert np.quantile(np.abs(apart), 0.99) < 0.11
 
 
 @pytest.mark.shared
@@ -350,10 +346,12 @@ def test_subject_is_the_person_in_full_view_not_the_head_cut_off_at_the_edge(cli
 
 
 @pytest.mark.shared
-def test_default_bundle_tells_crying_from_laughing(clips: Path) -> None:
+def test_default_bundle_follows_a_person_and_tells_crying_from_laughing(clips: Path) -> None:
     """The clip: neutral, then a forced smile, crying with a hand over the face (2 to 9 s), laughing (from 10 s on)."""
-    scorer = Scorer(load_bundle(), ScoringOptions(frames_per_second=2.0), threads=2)
+    scorer = Scorer(load_bundle(), ScoringOptions(frames_per_second=2.0), threads=1)
     frames, _ = _score(scorer, clips / "WolfgangLanger_Pexels.mp4")
+    assert frames["face_count"].to_list() == [1] * 40
+    assert frames["track_id"].n_unique() == 1
     crying = frames.filter(pl.col("pts_s").is_between(2.4, 9.0))
     laughing = frames.filter(pl.col("pts_s") > 10.0)
     assert laughing["happiness"].median() > 0.9

@@ -21,7 +21,7 @@ TINY = TrainConfig(
 def ferplus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A FERPlus file of noise with all three splits."""
     path = tmp_path_factory.mktemp("ferplus") / "faces.parquet"
-    write_ferplus(path, train=16, valid=16, test=16)
+    write_ferplus(path, train=16, valid=8, test=8)
     return path
 
 

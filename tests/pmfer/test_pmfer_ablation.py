@@ -26,7 +26,7 @@ from pmfer.datasets import Faces
 from pmfer.plots import draw_ablation
 from pmfer.prompts import AU_COUNT
 
-CONFIG = TrainConfig(model=SMALL, schedule=ScheduleConfig(epochs=1, batch=8, sizes_px=((0.0, 32),)))
+CONFIG = TrainConfig(model=SMALL, schedule=ScheduleConfig(epochs=1, batch=16, sizes_px=((0.0, 32),)))
 
 
 @pytest.fixture

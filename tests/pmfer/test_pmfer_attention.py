@@ -27,7 +27,7 @@ from simulator.face import draw_face
 MOUTH = AuPhrase(12, "au12", "mouth", "lip corners pulled up", True)
 NOWHERE = AuPhrase(None, "own", None, "a face", False)
 SMILE, WIDE = {6: 0.8, 12: 1.0}, {1: 1.0, 2: 1.0, 5: 1.0}
-PEOPLE = range(9000, 9012)
+PEOPLE = range(9000, 9008)
 
 
 def spot(row: int, column: int, side: int = 6) -> NDArray[np.float32]:

@@ -1,5 +1,7 @@
 """Phrases of a user's own go from a TOML file to score columns, and every column belongs to its own phrase."""
 
+import io
+import logging
 import random
 import re
 import sys
@@ -235,12 +237,31 @@ def test_own_phrases_change_the_identity_of_the_prompts(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def bundles(checkpoint: Path, ferplus: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Bundle, Bundle]:
+def exported(checkpoint: Path, ferplus: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Bundle, str]:
+    """The bundle of a checkpoint with phrases of a user's own, made by the command, and what is logged meanwhile."""
+    folder, logged = tmp_path_factory.mktemp("own"), io.StringIO()
+    crop = Path(__file__).parents[2] / "pmfer" / "configs" / "crop.json"
+    arguments = ["export", checkpoint, "--data", ferplus, "--out", folder / "out", "--crop", crop]
+    arguments += ["--phrases", write(folder, OWN), "--test-looks", 3]
+    handler = logging.StreamHandler(logged)
+    logging.getLogger().addHandler(handler)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["pmfer", *map(str, arguments)])
+        patch.setattr("os.umask", lambda mask: mask)
+        with pytest.raises(SystemExit) as stopped:
+            main()
+    logging.getLogger().removeHandler(handler)
+    assert not stopped.value.code
+    return load_bundle(folder / "out"), logged.getvalue()
+
+
+@pytest.fixture(scope="module")
+def bundles(
+    checkpoint: Path, ferplus: Path, exported: tuple[Bundle, str], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Bundle, Bundle]:
     """The bundle of a checkpoint, and the same with phrases of a user's own."""
-    folder = tmp_path_factory.mktemp("bundles")
-    valid, test = read_ferplus(ferplus, "valid"), read_ferplus(ferplus, "test")
-    plain = export_bundle(checkpoint, folder / "plain", CROP, valid, test, test_looks=3)
-    return plain, export_bundle(checkpoint, folder / "own", CROP, valid, phrases=write(folder, OWN))
+    folder = tmp_path_factory.mktemp("bundles") / "plain"
+    return export_bundle(checkpoint, folder, CROP, read_ferplus(ferplus, "valid")), exported[0]
 
 
 def scores(bundle: Bundle, images: np.ndarray) -> dict[str, np.ndarray]:
@@ -298,8 +319,8 @@ def test_the_cards_tell_phrases_and_looks(bundles: tuple[Bundle, Bundle]) -> Non
     assert "| - | `jaw_clamped` | jaw | jaw and lips clamped together | **no** |" in text
     assert "| 12 | `au12` | mouth | mouth corners lifted towards the cheeks | **no** |" in text
     assert "| 31 | `au31` | - | Lips pressed together | yes |" in text
-    assert "The test split was not looked at." in text
-    assert "looked at 3 times" in (plain.path / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "looked at 3 times" in text
+    assert "The test split was not looked at." in (plain.path / "MODEL_CARD.md").read_text(encoding="utf-8")
 
 
 def test_attention_has_a_map_for_every_phrase(bundles: tuple[Bundle, Bundle]) -> None:
@@ -345,27 +366,12 @@ def test_a_bundle_has_no_text_side_to_bake_again(bundles: tuple[Bundle, Bundle],
         load_checkpoint(bundles[0].path / given)
 
 
-def test_the_command_exports_with_phrases(
-    checkpoint: Path,
-    ferplus: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    crop = Path(__file__).parents[2] / "pmfer" / "configs" / "crop.json"
-    arguments = ["export", checkpoint, "--data", ferplus, "--out", tmp_path / "out", "--crop", crop]
-    arguments += ["--phrases", write(tmp_path, OWN), "--test-looks", 1]
-    monkeypatch.setattr(sys, "argv", ["pmfer", *map(str, arguments)])
-    monkeypatch.setattr("os.umask", lambda mask: mask)
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    assert not stopped.value.code
-    said = capfd.readouterr().err
-    assert "torchvision" not in said  # of its exporter's own notes
-    assert "Skipping" not in said
-    bundle = load_bundle(tmp_path / "out")
+def test_the_command_exports_with_phrases(exported: tuple[Bundle, str]) -> None:
+    bundle, logged = exported
+    assert "torchvision" not in logged  # of its exporter's own notes
+    assert "Skipping" not in logged
     assert bundle.extra_columns == ("jaw_clamped", "au31")
-    assert bundle.card.metrics["test_looks"] == 1
+    assert bundle.card.metrics["test_looks"] == 3
 
 
 def test_the_documentation_shows_a_file_that_is_right(tmp_path: Path) -> None:

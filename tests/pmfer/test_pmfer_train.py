@@ -17,7 +17,7 @@ from pmfer.prompts import (
 from pmfer.shapes import FaceShapes
 from pmfer.train import LOG_FILE, read_log, train
 
-CONFIG = TrainConfig(model=SMALL, schedule=ScheduleConfig(epochs=2, batch=8, sizes_px=((0.0, 32),)))
+CONFIG = TrainConfig(model=SMALL, schedule=ScheduleConfig(epochs=2, batch=16, sizes_px=((0.0, 32),)))
 
 
 def test_a_run_that_was_stopped_ends_like_an_undisturbed_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +67,7 @@ def test_a_run_with_shapes_covers_its_faces_and_learns_from_both(tmp_path: Path)
 def test_a_run_can_start_from_the_weights_of_another(tmp_path: Path) -> None:
     faces = made_faces()
     first = train(CONFIG, faces, faces, tmp_path / "first", device=torch.device("cpu"))
-    still = ScheduleConfig(epochs=1, batch=8, sizes_px=((0.0, 32),), learning_rate=1e-12, seed=7)
+    still = ScheduleConfig(epochs=1, batch=16, sizes_px=((0.0, 32),), learning_rate=1e-12, seed=7)
     tuned = CONFIG.model_copy(update={"start": str(first), "schedule": still})
     brighter = Faces(faces.images // 2 + 128, faces.votes, {})
     second = train(tuned, brighter, brighter, tmp_path / "second", device=torch.device("cpu"))

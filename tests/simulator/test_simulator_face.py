@@ -1,15 +1,18 @@
 """Each action unit moves the part of the drawn face that FACS says, and nothing else much."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from pmfer.facs import ACTION_UNITS
 from simulator.appearance import Appearance, Beard, Camera, Hair, HairStyle, sample_appearance
-from simulator.face import draw_face
+from simulator.face import Person, draw_face
 from simulator.pose import Pose
+from simulator.surroundings import paint_room
 
 SIZE = (360, 360)
 POSE = Pose(size=0.6)
@@ -33,9 +36,20 @@ def clear(seed: int) -> Appearance:
     return replace(look, camera=Camera(exposure=1.0, blur_px=0.0, noise=0.0), hair=hair, glasses=False)
 
 
-def draw(look: Appearance, units: dict[int, float], **options: object) -> NDArray[np.float64]:
+@cache
+def before_camera(look: Appearance) -> tuple[Person, Image.Image]:
+    """Somebody without a head yet, in their room: what all pictures of them share."""
+    person, room = Person(look, SIZE, POSE), paint_room(look, POSE, SIZE)
+    person.draw_body(room)
+    return person, room
+
+
+def draw(look: Appearance, units: dict[int, float], balance: dict[int, float] | None = None) -> NDArray[np.float64]:
     """A grey picture."""
-    return draw_face(look, units, pose=POSE, size=SIZE, **options).mean(axis=2)  # type: ignore[arg-type]
+    person, room = before_camera(look)
+    picture = room.copy()
+    person.draw_head(picture, units, POSE, balance=balance)
+    return np.asarray(picture).mean(axis=2)
 
 
 def cut(picture: NDArray[np.float64], box: tuple[float, float, float, float]) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from simulator.session import SessionKind
 from simulator.truth import TRUTH_FILE, SessionTruth, WardTruth, read_truth
 from simulator.ward import WardPlan, write_ward
 
-PLAN = WardPlan(first_day=date(2026, 3, 26), days=6, seconds_per_session=1.2, size=(160, 120))
+PLAN = WardPlan(first_day=date(2026, 3, 26), days=6, seconds_per_session=1.2, frames_per_second=5, size=(160, 120))
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_whole_videos_have_the_frames_that_were_drawn(ward: tuple[Path, WardTrut
     folder, truth = ward
     for kind in (SessionKind.CLEAR, SessionKind.DARK, SessionKind.BLANKET, SessionKind.HAND, SessionKind.EMPTY_ROOM):
         for session in of_kind(truth, kind)[:3]:
-            assert len(pictures(folder / session.video)) == session.frames == 12
+            assert len(pictures(folder / session.video)) == session.frames == 6
 
 
 def test_damaged_files_are_damaged_as_the_truth_says(ward: tuple[Path, WardTruth]) -> None:
