@@ -1,4 +1,5 @@
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,9 +45,12 @@ def settled_files() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def unchanged_process() -> Iterator[None]:
-    """The command line sets the umask and Prefect's environment for its process; a test must not pass them on."""
+    """The command line sets the umask, Prefect's environment and that there is no pandas for its process; a test must
+    not pass them on."""
     before, umask = dict(os.environ), os.umask(0o022)
     yield
+    if sys.modules.get("pandas", sys) is None:
+        del sys.modules["pandas"]
     os.umask(umask)
     os.environ.clear()
     os.environ.update(before)
