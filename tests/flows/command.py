@@ -2,6 +2,7 @@
 
 import io
 import sys
+import warnings
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 
@@ -19,11 +20,14 @@ class Done:
     stderr: str
 
 
-def pmfer(*arguments: str) -> Done:
-    """Run a command to its end."""
+def pmfer(*arguments: str, **settings: str) -> Done:
+    """Run a command to its end, with settings as the environment has them."""
     out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # as outside of tests
         patch.setattr(sys, "argv", ["pmfer", *arguments])
+        for name, value in settings.items():
+            patch.setenv(name, value)
         with pytest.raises(SystemExit) as ending:
             main()
     code = ending.value.code

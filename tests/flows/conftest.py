@@ -14,7 +14,7 @@ from warehouse.address import FileAddress, LakeAddress
 
 @pytest.fixture(autouse=True, scope="session")
 def pages_as_data() -> Iterator[None]:
-    """Nights of these tests write their reports as JSON, unless a test says otherwise: to lay one out takes a second."""
+    """Nights of these tests write their reports as JSON, unless a test says otherwise: to lay out a page takes long."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PMFER_REPORT_FORMATS", "json")
         yield
