@@ -1,8 +1,9 @@
 """What a process of ours makes of its environment before it works, whether a command or a worker of Prefect started it.
 
-It has a home folder by name at least, and no pandas. Loopback never goes through a proxy that the environment names, and what fails
-behind one says so. Prefect's clients, boto, DuckDB, Apprise and what they rest on all read the same variables, each in
-its own way. So the variables themselves are corrected once, for this process and those that it starts (spare_loopback).
+It has a home folder by name at least, and no pandas. Loopback never goes through a proxy that the environment names,
+and what fails behind one says so. Prefect's clients, boto, DuckDB, Apprise and what they rest on all read the same
+variables, each in its own way. So the variables themselves are corrected once, for this process and those that it
+starts (spare_loopback).
 """
 
 import re
@@ -29,8 +30,8 @@ NO_HOME = "/nonexistent"  # as Debian has it for accounts without a home folder
 def adapt_environment(settings: Settings) -> None:
     """Make good for what the environment lacks: loopback without a proxy, and a home folder by name at least.
 
-    Nothing here uses pandas, but DuckDB looks for it at each value that a query is given: that took 0.1 ms a value where
-    it is not installed, and half a second to load it where it is. So it is said once that there is none.
+    Nothing here uses pandas, but DuckDB looks for it at each value that a query is given. That took 0.1 ms a value
+    where it is not installed, and half a second to load it where it is, so it is said once that there is none.
     """
     sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]  # as Python's documentation has it
     spare_loopback(prefect_server(), settings.s3_endpoint)
