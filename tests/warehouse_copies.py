@@ -9,6 +9,7 @@ from warehouse import migrate
 from warehouse.address import Address, FileAddress, LakeAddress
 from warehouse.connection import open_writer
 from warehouse.sql import identifier
+from warehouse.transaction import transaction
 
 
 def make_lake(address: LakeAddress) -> None:
@@ -20,11 +21,14 @@ def make_lake(address: LakeAddress) -> None:
     with open_writer(address) as connection:
         tables = [name for (name,) in connection.execute(migrate.TABLE_NAMES).fetchall()]
         empty = [name for name in tables if not connection.execute(f"FROM {identifier(name)} LIMIT 1").fetchall()]
-        for name in empty:
-            columns = connection.execute(_COLUMNS, {"name": name}).fetchall()
-            values = [f"coalesce({', '.join(f'TRY_CAST({v} AS {kind})' for v in _ANY)})" for (kind,) in columns]
-            connection.execute(f"INSERT INTO {identifier(name)} SELECT {', '.join(values)}")
-            connection.execute(f"DELETE FROM {identifier(name)}")
+        with transaction(connection):
+            for name in empty:
+                columns = connection.execute(_COLUMNS, {"name": name}).fetchall()
+                values = [f"coalesce({', '.join(f'TRY_CAST({v} AS {kind})' for v in _ANY)})" for (kind,) in columns]
+                connection.execute(f"INSERT INTO {identifier(name)} SELECT {', '.join(values)}")
+        with transaction(connection):
+            for name in empty:
+                connection.execute(f"DELETE FROM {identifier(name)}")
 
 
 _COLUMNS = """

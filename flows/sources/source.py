@@ -9,7 +9,9 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from flows.sources.location import FolderLocation, Location, SourceAccess, SourceReadError
@@ -89,11 +91,20 @@ def _bucket(url: str, parts: SplitResult, access: SourceAccess) -> Location:
         endpoint_url=endpoint if endpoint is None or "://" in endpoint else f"https://{endpoint}",
         client_kwargs={"region_name": access.s3.region} if access.s3 else {},
         config_kwargs={"connect_timeout": S3_TIMEOUT_S, "read_timeout": S3_TIMEOUT_S},
+        session=_s3_session(),
         use_listings_cache=False,
         skip_instance_cache=True,
     )
     root = f"{parts.netloc}{parts.path}".rstrip("/")
     return Location(url, filesystem, root, (OSError, BotoCoreError, ClientError), access.proxy)
+
+
+@cache
+def _s3_session() -> Any:
+    """What connections to S3 are made from. To read its description of S3 anew takes longer than most requests."""
+    from aiobotocore.session import get_session
+
+    return get_session()
 
 
 class SourceGoneError(ConfigurationError):

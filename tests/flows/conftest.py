@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -9,6 +10,14 @@ from warehouse_copies import copy_warehouse
 from flows.data_folder import DataFolder
 from simulator.ward import WardPlan, write_ward
 from warehouse.address import FileAddress, LakeAddress
+
+
+@pytest.fixture(autouse=True, scope="session")
+def pages_as_data() -> Iterator[None]:
+    """Nights of these tests write their reports as JSON, unless a test says otherwise: to lay out a page takes long."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PMFER_REPORT_FORMATS", "json")
+        yield
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from privacy_folder import copy_ward, file_of, lake_of, make_folder
+from privacy_folder import copy_ward, file_of, lake_of
 from typer.testing import CliRunner
 from warehouse_copies import copy_warehouse
 
@@ -149,15 +149,15 @@ def test_a_second_onnx_runtime_is_a_warning_and_half_of_one_is_one_line(
 
 
 def test_nights_that_another_model_scored_are_offered_while_their_recordings_are_there(
-    data: DataFolder, tmp_path: Path
+    ward: DataFolder, data: DataFolder, tmp_path: Path
 ) -> None:
     source = tmp_path / "source"
-    settings = Settings(data_dir=data.root, source=str(source))
     for day in ("2026-03-02", "2026-03-03"):
         (source / day).mkdir(parents=True)
         (source / day / "a.mp4").write_bytes(b"video")
-    assert doctor.check_baseline(settings) == (State.OK, "nothing needs to be scored again")
-    make_folder(data)
+    new = Settings(data_dir=data.root, source=str(source))
+    assert doctor.check_baseline(new) == (State.OK, "nothing needs to be scored again")
+    settings = Settings(data_dir=ward.root, source=str(source))
     state, text = doctor.check_baseline(settings)
     assert state is State.WARNING
     assert "2 nights of the last weeks were scored with another model" in text
@@ -168,4 +168,4 @@ def test_nights_that_another_model_scored_are_offered_while_their_recordings_are
     assert "--from 2026-03-03 --to 2026-03-03" in doctor.check_baseline(settings)[1]
     (source / "2026-06-01").mkdir()
     assert doctor.check_baseline(settings)[0] is State.OK
-    assert doctor.check_baseline(Settings(data_dir=data.root, source=str(tmp_path / "gone")))[0] is State.OK
+    assert doctor.check_baseline(Settings(data_dir=ward.root, source=str(tmp_path / "gone")))[0] is State.OK

@@ -42,7 +42,7 @@ from warehouse.address import Address
 from warehouse.connection import open_reader, open_writer
 
 CHILD = Path(__file__).with_name("erase_patient.py")
-ENVIRONMENT = {"PYTHONPATH": ":".join(sys.path)}
+ENVIRONMENT = {"PYTHONPATH": ":".join(sys.path), "PMFER_REPORT_FORMATS": "json"}
 STEPS = (
     "key of the hashes",
     "removing files",

@@ -407,6 +407,7 @@ def test_secrets_are_in_no_message(
     monkeypatch.setenv("PMFER_S3_KEY_ID", "key")
     monkeypatch.setenv("PMFER_S3_SECRET", "s3cret-of-the-store")
     monkeypatch.setenv("PMFER_S3_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     source = "s3://bucket/recordings"
     arguments = ["nightly", "--source", source, "--date", str(NIGHT), "--data-dir", str(tmp_path / "data")]
     monkeypatch.setattr(sys, "argv", ["pmfer", *arguments])

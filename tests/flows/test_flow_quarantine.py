@@ -74,8 +74,10 @@ def test_what_is_repaired_or_removed_leaves_the_quarantine_and_what_was_stored_s
     tmp_path: Path, data: DataFolder
 ) -> None:
     ward = tmp_path / "ward"
-    write_ward(ward, WardPlan(NIGHT, days=1, sessions_per_day=1, seconds_per_session=1.2, size=(160, 120)), workers=1)
-    first, second, third = sorted((ward / NIGHT.isoformat()).glob("*.mp4"))[:3]
+    patients = ("aspen-06", "birch-01", "cedar-02")
+    plan = WardPlan(NIGHT, days=1, sessions_per_day=1, seconds_per_session=1.2, size=(160, 120), patients=patients)
+    write_ward(ward, plan, workers=1)
+    first, second, third = sorted((ward / NIGHT.isoformat()).glob("*.mp4"))
     folder = tmp_path / "source" / NIGHT.isoformat()
     folder.mkdir(parents=True)
 

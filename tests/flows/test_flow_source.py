@@ -1,13 +1,12 @@
 """A source that is not mounted, or not any more: nothing is quarantined for it, and its return finishes the night."""
 
 import json
-import subprocess
-import sys
 from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from command import pmfer
 from notice_server import notice_server
 from own_mounts import told_in_a_namespace
 from privacy_folder import file_of
@@ -86,8 +85,7 @@ def test_an_empty_mount_point_is_no_empty_night_once_the_house_has_recordings(
     away = unmount(source)
     with notice_server() as hook:
         monkeypatch.setenv("PMFER_NOTIFY_URLS", hook.url)
-        command = [sys.executable, "-m", "cli", "nightly", "--source", str(source), "--date", str(NIGHT)]
-        done = subprocess.run([*command, "--data-dir", str(data.root)], capture_output=True, text=True, check=False)
+        done = pmfer("nightly", "--source", str(source), "--date", str(NIGHT), "--data-dir", str(data.root))
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith(

@@ -320,7 +320,10 @@ def test_a_url_of_another_form_is_refused_in_one_line_without_its_password(url: 
     assert "geheim" not in str(refusal.value)
 
 
-def test_a_store_that_does_not_answer_is_one_line_without_the_key(store: ObjectStore, tmp_path: Path) -> None:
+def test_a_store_that_does_not_answer_is_one_line_without_the_key(
+    store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     source = s3_source(store, tmp_path)
     assert "secret" not in repr(source.access)
     nowhere = replace(source, access=replace(source.access, s3_endpoint="http://127.0.0.1:9"))

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from command import pmfer
 from privacy_folder import DAYS, copy_ward, file_of
 from typer.testing import CliRunner
 
@@ -90,7 +91,9 @@ def test_what_failed_after_readers_saw_it_is_not_shown_as_it_was_before(ward: Da
             assert nights_to_come_back_to(reader, data, second) == []
 
 
-def test_the_next_night_finishes_what_was_killed_and_what_was_missed(tmp_path: Path, data: DataFolder) -> None:
+def test_the_next_night_finishes_what_was_killed_and_what_was_missed(
+    tmp_path: Path, data: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tonight = date.today() - timedelta(days=1)
     killed, missed = tonight - timedelta(days=3), tonight - timedelta(days=1)
     for night in (killed, missed, tonight):
@@ -100,9 +103,9 @@ def test_the_next_night_finishes_what_was_killed_and_what_was_missed(tmp_path: P
     kill_in_mid_night(data, killed)
     note_missed(data, [], tonight - timedelta(days=2))  # the last night that was due
     given = ["--source", str(tmp_path / "source"), "--data-dir", str(data.root)]
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")}
-    command = [sys.executable, "-m", "cli", "nightly", *given]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
+        monkeypatch.delenv(name)
+    done = pmfer("nightly", *given)
     assert done.returncode == 0, done.stderr
     with closing(open_reader(file_of(data))) as reader:
         runs = reader.execute("SELECT night, status FROM runs ORDER BY night").fetchall()

@@ -22,10 +22,13 @@ WARDS = {PATIENT: "3b", OTHER: "2a", ANOTHER: "2a"}
 PRINTING = Printing((Format.JSON,))
 
 
-@pytest.fixture
-def data(ward: DataFolder, tmp_path: Path) -> DataFolder:
-    """A copy of the data folder of privacy_folder, with its patients on two wards, and the reports of its first day."""
-    data = copy_ward(ward, tmp_path / "data")
+@pytest.fixture(scope="module")
+def two_wards(ward: DataFolder, tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
+    """A copy of the data folder of privacy_folder, with its patients on two wards, and the reports of its first day.
+
+    Nobody changes it.
+    """
+    data = copy_ward(ward, tmp_path_factory.mktemp("wards") / "data")
     with closing(open_writer(data.warehouse)) as connection:
         for patient_id, name in WARDS.items():
             connection.execute(
@@ -35,6 +38,12 @@ def data(ward: DataFolder, tmp_path: Path) -> DataFolder:
         publish(connection, file_of(data))
     render_by_hand(data, file_of(data), DAY, None, PRINTING)
     return data
+
+
+@pytest.fixture
+def data(two_wards: DataFolder, tmp_path: Path) -> DataFolder:
+    """A copy of it for one test."""
+    return copy_ward(two_wards, tmp_path / "data")
 
 
 def shown(data: DataFolder, name: str) -> set[str]:

@@ -36,13 +36,18 @@ class PostgresServer:
         options = f"-c listen_addresses='' -c unix_socket_directories='{self.folder}' -c fsync=off"
         self.run_on_data("pg_ctl", "start", "--wait", "--options", options, "--log", self.folder / "log")
 
-    def stop(self) -> None:
-        """Stop it as a machine does that is switched off."""
-        self.run_on_data("pg_ctl", "stop", "--mode=immediate")
+    def stop(self, mode: str = "immediate") -> None:
+        """Stop it; in no other mode than this one, as a machine does that is switched off."""
+        self.run_on_data("pg_ctl", "stop", f"--mode={mode}")
+
+    @property
+    def data(self) -> Path:
+        """Where its files are; they can be copied while it is stopped."""
+        return self.folder / "data"
 
     def run_on_data(self, program: str, *arguments: str | Path) -> None:
         """Run a program of PostgreSQL's on the server's files."""
-        command = [self.programs / program, "--pgdata", self.folder / "data", *arguments]
+        command = [self.programs / program, "--pgdata", self.data, *arguments]
         subprocess.run(command, stdout=subprocess.DEVNULL, check=True, cwd=self.folder, **_as_nobody())
 
     def _run(self, program: str, *arguments: str) -> str:
@@ -62,19 +67,26 @@ def find_programs() -> Path | None:
 
 
 @contextmanager
-def running_server(programs: Path) -> Iterator[PostgresServer]:
-    """Start a server, and stop it at the end."""
+def running_server(programs: Path, files: Path | None = None) -> Iterator[PostgresServer]:
+    """Start a server, and stop it at the end.
+
+    Args:
+        programs: folder of PostgreSQL's own programs.
+        files: of a server that was stopped, with which this one begins; they are copied. None: with nothing.
+    """
     with tempfile.TemporaryDirectory(prefix="pmfer-pg-") as name:
         folder = Path(name)
-        secret = folder / "password"
-        secret.write_text(PASSWORD)
+        server, secret = PostgresServer(programs, folder), folder / "password"
+        if files is None:
+            secret.write_text(PASSWORD)
+        else:
+            shutil.copytree(files, server.data)
         if _as_nobody():
-            for path in (folder, secret):
+            for path in (folder, *folder.rglob("*")):
                 shutil.chown(path, "nobody", "nogroup")
-        server = PostgresServer(programs, folder)
-        server.run_on_data(
-            "initdb", "--auth=scram-sha-256", f"--username={USER}", f"--pwfile={secret}", "--encoding=UTF8", "--no-sync"
-        )
+        if files is None:
+            options = ("--auth=scram-sha-256", f"--username={USER}", f"--pwfile={secret}", "--encoding=UTF8")
+            server.run_on_data("initdb", *options, "--no-sync")
         server.start()
         try:
             yield server

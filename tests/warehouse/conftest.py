@@ -6,6 +6,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from made_once import made_once
 from postgres_server import PostgresServer, find_programs, running_server
 from warehouse_copies import copy_warehouse, make_lake, moved_data
 from warehouse_places import POSTGRES, SQLITE, lake_in
@@ -15,40 +16,63 @@ from warehouse.connection import open_writer
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL server for the whole run of the tests."""
+def postgres_programs() -> Path:
+    """Folder of PostgreSQL's own programs."""
     programs = find_programs()
     if programs is None:
         if os.environ.get("CI") == "true":
             pytest.fail("PostgreSQL is not installed; install the package postgresql")
         pytest.skip("PostgreSQL is not installed; with the package postgresql these tests run as well")
-    with running_server(programs) as server:
+    return programs
+
+
+@pytest.fixture(scope="session")
+def postgres_lake(postgres_programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with the `lake/` of an empty lake, and the `server/` whose database `empty_lake` is its catalogue."""
+
+    def make(folder: Path) -> None:
+        with running_server(postgres_programs) as server:
+            address = lake_in(folder, f"ducklake:postgres:{server.create_database('empty_lake')}")
+            assert isinstance(address, LakeAddress)
+            make_lake(address)
+            server.stop("fast")
+            shutil.copytree(server.data, folder / "server")
+            server.start()
+
+    return made_once(tmp_path_factory, "postgres", make)
+
+
+@pytest.fixture(scope="session")
+def postgres(postgres_programs: Path, postgres_lake: Path) -> Iterator[PostgresServer]:
+    """A PostgreSQL server for all tests of this process; its database `empty_lake` is to be copied."""
+    with running_server(postgres_programs, postgres_lake / "server") as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def postgres_lake(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder with the `lake/` of an empty lake, whose catalogue is the database `empty_lake`."""
-    folder = tmp_path_factory.mktemp("postgres")
-    address = lake_in(folder, f"ducklake:postgres:{postgres.create_database('empty_lake')}")
-    assert isinstance(address, LakeAddress)
-    make_lake(address)
-    return folder
+def new_lake_on(postgres_lake: Path) -> Callable[[PostgresServer, Path], LakeAddress]:
+    """Makes an empty lake in a folder, with its catalogue on a server that began with the files of postgres_lake."""
+    numbers = itertools.count()
+
+    def make(server: PostgresServer, folder: Path) -> LakeAddress:
+        shutil.copytree(postgres_lake / "lake", folder / "lake")
+        name = f"lake_{next(numbers)}"
+        address = lake_in(folder, f"ducklake:postgres:{server.create_database(name, template='empty_lake')}")
+        assert isinstance(address, LakeAddress)
+        server.execute(name, moved_data(address))
+        return address
+
+    return make
 
 
 @pytest.fixture(scope="session")
 def new_warehouse(request: pytest.FixtureRequest) -> Callable[[str, Path], Address]:
     """Makes an empty warehouse of a kind, `file`, `sqlite` or `postgres`, in a folder."""
-    numbers = itertools.count()
 
     def make(kind: str, folder: Path) -> Address:
+        address: Address
         if kind == "postgres":
-            shutil.copytree(request.getfixturevalue("postgres_lake"), folder)
-            server: PostgresServer = request.getfixturevalue("postgres")
-            name = f"lake_{next(numbers)}"
-            address = lake_in(folder, f"ducklake:postgres:{server.create_database(name, template='empty_lake')}")
-            assert isinstance(address, LakeAddress)
-            server.execute(name, moved_data(address))
+            address = request.getfixturevalue("new_lake_on")(request.getfixturevalue("postgres"), folder)
         elif kind == "sqlite":
             address = lake_in(folder, f"ducklake:sqlite:{folder / 'catalogue.sqlite'}")
             copy_warehouse(request.getfixturevalue("empty_lake"), address)

@@ -1,5 +1,7 @@
 """An address is one line of text; what is secret in it is never shown."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -80,24 +82,25 @@ def test_secrets_are_not_shown() -> None:
         assert SECRET not in without_secrets(text)
 
 
-def test_a_password_reaches_postgresql_and_nobody_else(postgres: PostgresServer, tmp_path: Path) -> None:
-    text = f"ducklake:postgres:{postgres.create_database('password')}"
-    address = parse_address(text, published=tmp_path / "p", lake=tmp_path / "lake")
-    with open_writer(address) as writer:
+def test_a_password_reaches_postgresql_and_nobody_else(
+    new_warehouse: Callable[[str, Path], Address], tmp_path: Path
+) -> None:
+    with open_writer(new_warehouse("postgres", tmp_path / "data")) as writer:
         for question in ("duckdb_databases()", "duckdb_secrets()", "duckdb_settings()"):
             assert PASSWORD not in repr(writer.execute(f"FROM {question}").fetchall())
 
 
 def test_without_a_password_postgresql_is_asked_as_its_own_programs_do(
-    postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    new_warehouse: Callable[[str, Path], Address], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    postgres.create_database("passfile")
+    lake = new_warehouse("postgres", tmp_path / "data")
+    assert isinstance(lake, LakeAddress)
+    assert PASSWORD not in lake.connection
     passwords = tmp_path / "pgpass"
     passwords.write_text(f"*:*:*:*:{PASSWORD}\n")
     passwords.chmod(0o600)
     monkeypatch.setenv("PGPASSFILE", str(passwords))
-    text = f"ducklake:postgres:host={postgres.folder} user=pmfer dbname=passfile"
-    address = parse_address(text, published=tmp_path / "p", lake=tmp_path / "lake")
+    address = replace(lake, password=None)
     open_writer(address).close()
     open_reader(address).close()
 

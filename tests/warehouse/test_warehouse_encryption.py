@@ -21,6 +21,7 @@ from warehouse.publish import publish
 KEY = base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
 OTHER_KEY = base64.b64encode(b"another key of exactly 32 bytes.").decode()
 PATIENT = "patient-to-be-hidden"
+Content = dict[str, list[tuple[object, ...]]]
 
 
 @pytest.fixture
@@ -32,10 +33,9 @@ def private_process() -> Iterator[None]:
 
 
 @pytest.fixture
-def encrypted(address: Address) -> Address:
-    """A new warehouse with a key, beside the one that exists already without."""
-    if isinstance(address, LakeAddress):
-        return replace(address, connection=address.connection + ".encrypted", data=address.data + ".encrypted", key=KEY)
+def encrypted(address: Address) -> FileAddress:
+    """A new file with a key, beside the one that exists already without."""
+    assert isinstance(address, FileAddress)
     return replace(address, path=address.path.with_name("encrypted.duckdb"), key=KEY)
 
 
@@ -43,7 +43,7 @@ def files_below(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-def store_a_night(address: Address) -> dict[str, list[tuple[object, ...]]]:
+def store_a_night(address: Address) -> Content:
     with open_writer(address) as writer:
         for number in range(3):
             store_sample(writer, sample_session(f"{PATIENT}-{number}", PATIENT), count=400)
@@ -70,9 +70,20 @@ def test_no_byte_of_a_patient_is_readable_in_any_file(encrypted: FileAddress, tm
     assert [path for path in found if PATIENT.encode() in path.read_bytes()] == []
 
 
-@pytest.mark.parametrize("address", ["sqlite"], indirect=True)
-def test_no_byte_of_a_patient_is_readable_in_a_lakes_parquet_files(encrypted: LakeAddress) -> None:
-    store_a_night(encrypted)
+@pytest.fixture(scope="module")
+def lake_with_a_night(tmp_path_factory: pytest.TempPathFactory) -> tuple[LakeAddress, Content]:
+    """A lake with a key, and what was stored in it. Nobody changes it."""
+    folder = tmp_path_factory.mktemp("encrypted")
+    address = lake_in(folder, f"ducklake:sqlite:{folder / 'catalogue.sqlite'}")
+    assert isinstance(address, LakeAddress)
+    address = replace(address, key=KEY)
+    return address, store_a_night(address)
+
+
+def test_no_byte_of_a_patient_is_readable_in_a_lakes_parquet_files(
+    lake_with_a_night: tuple[LakeAddress, Content],
+) -> None:
+    encrypted, _ = lake_with_a_night
     found = files_below(Path(encrypted.data))
     assert len(found) > 10
     assert [path for path in found if PATIENT.encode() in path.read_bytes()] == []
@@ -94,9 +105,14 @@ def test_everything_that_is_made_is_its_owners_alone(kind: str, tmp_path: Path) 
             assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
 
 
-@pytest.mark.parametrize("address", ["file", "sqlite"], indirect=True)
-def test_the_key_opens_it_again_and_no_other_does(encrypted: Address) -> None:
-    before = store_a_night(encrypted)
+@pytest.mark.parametrize("kind", ["file", "sqlite"])
+def test_the_key_opens_it_again_and_no_other_does(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    encrypted: Address
+    if kind == "file":
+        encrypted = FileAddress(tmp_path / "warehouse.duckdb", tmp_path / "published.duckdb", KEY)
+        before = store_a_night(encrypted)
+    else:
+        encrypted, before = request.getfixturevalue("lake_with_a_night")
     with open_writer(encrypted) as writer, open_reader(encrypted) as reader:
         assert content(writer) == content(reader) == before
     for open_it in (open_writer, open_reader):

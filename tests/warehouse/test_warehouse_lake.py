@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
 import pytest
-from postgres_server import PASSWORD, PostgresServer, find_programs, running_server
+from postgres_server import PASSWORD, PostgresServer, running_server
 from warehouse_places import SQLITE, lake_in
 from warehouse_samples import content, sample_session, store_sample
 
@@ -177,12 +178,14 @@ def test_who_holds_a_night_for_hours_does_not_keep_postgresql_from_cleaning_up(
     assert all(row.endswith("|t") for row in held), held
 
 
-def test_a_catalogue_that_goes_down_in_mid_run_loses_nothing_that_was_stored(tmp_path: Path) -> None:
-    programs = find_programs()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed")
-    with running_server(programs) as server:
-        address = lake_in(tmp_path, f"ducklake:postgres:{server.create_database('ward')}")
+def test_a_catalogue_that_goes_down_in_mid_run_loses_nothing_that_was_stored(
+    postgres_programs: Path,
+    postgres_lake: Path,
+    new_lake_on: Callable[[PostgresServer, Path], LakeAddress],
+    tmp_path: Path,
+) -> None:
+    with running_server(postgres_programs, postgres_lake / "server") as server:
+        address = new_lake_on(server, tmp_path)
         with open_writer(address) as connection, night_lock(connection, date(2026, 3, 2)):
             assert store_sample(connection, sample_session("s1"))
             server.stop()

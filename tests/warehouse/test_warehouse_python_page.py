@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from warehouse_copies import copy_warehouse
 from warehouse_samples import BUNDLE, COMPLETED, sample_frames, sample_run, sample_scoring, sample_session
 
 from pmfer.facs import ACTION_UNITS
@@ -26,19 +27,28 @@ PAGE = (Path(__file__).parents[2] / "docs" / "python.md").read_text(encoding="ut
 BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds of a face that smiles; beside it a picture of the face."""
+    folder = tmp_path_factory.mktemp("clip")
+    face = draw_face(sample_appearance(9000), {12: 1.0}, size=(320, 240))
+    write_video(folder / "clip.mp4", [face] * 10, Fraction(5))
+    Image.fromarray(face).save(folder / "face.png")
+    return folder / "clip.mp4"
+
+
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(clip: Path, empty_file: FileAddress, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with the files that the page names."""
     demo = tmp_path / "var" / "demo"
     session = demo / "source" / "2026-03-02" / "maple-03-2026-03-02-1.mp4"
     for folder in (session.parent, tmp_path / "videos", tmp_path / "pictures"):
         folder.mkdir(parents=True)
-    face = draw_face(sample_appearance(9000), {12: 1.0}, size=(320, 240))
-    write_video(session, [face] * 10, Fraction(5))
-    for name in ("clip.mp4", "other.mp4", "videos/a.mp4", "videos/b.mp4"):
-        shutil.copy(session, tmp_path / name)
-    Image.fromarray(face).save(tmp_path / "pictures" / "face.png")
+    for path in (session, *(tmp_path / name for name in ("clip.mp4", "other.mp4", "videos/a.mp4", "videos/b.mp4"))):
+        shutil.copy(clip, path)
+    shutil.copy(clip.with_name("face.png"), tmp_path / "pictures" / "face.png")
     address = FileAddress(demo / "warehouse" / "warehouse.duckdb", demo / "published" / "warehouse.duckdb")
+    copy_warehouse(empty_file, address)
     with open_writer(address) as writer:
         start_run(writer, sample_run())
         frames = sample_frames("s1")
@@ -66,10 +76,10 @@ def test_every_block_of_the_page_runs(here: Path, capsys: pytest.CaptureFixture[
     assert (here / "happiness.png").stat().st_size > 10_000
 
 
-def test_the_columns_that_the_page_names_are_there(here: Path) -> None:
+def test_the_columns_that_the_page_names_are_there(clip: Path) -> None:
     import pmfer
 
-    frames = pmfer.score("clip.mp4")
+    frames = pmfer.score(clip)
     rows = re.findall(r"^\| (`.*?) \|", PAGE.partition("| columns | meaning |")[2], re.MULTILINE)
     named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
     assert {"session_id", "confidence", "contempt", "roll_deg"} <= named <= set(frames.columns)

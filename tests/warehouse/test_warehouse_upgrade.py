@@ -21,8 +21,8 @@ COMPUTED = {"session_rollups", "phrase_quantiles", "episodes"}
 BOOKKEEPING = {"schema_migrations", "schema_comments", "lake_keys"}
 VERSIONS = range(1, len(shipped_migrations()))
 PAIN = "pain_activity_mean"
-# `make test` has the first schema, those around the largest changes and the latest, `make test-slow` each.
-OFTEN = {1, ROUNDED - 1, ROUNDED, *VERSIONS[-3:]}
+# `make test` has the first schema, those around the largest change and the latest, `make test-slow` each.
+OFTEN = {1, ROUNDED - 1, ROUNDED, VERSIONS[-1]}
 STARTS = [version if version in OFTEN else pytest.param(version, marks=pytest.mark.slow) for version in VERSIONS]
 
 

@@ -1,0 +1,34 @@
+"""`pmfer` as it is typed, within this process: one of its own takes a second or two to load what a night needs."""
+
+import io
+import sys
+import warnings
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+
+import pytest
+
+from cli.app import main
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended and what it said."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def pmfer(*arguments: str, **settings: str) -> Done:
+    """Run a command to its end, with settings as the environment has them."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # as outside of tests
+        patch.setattr(sys, "argv", ["pmfer", *arguments])
+        for name, value in settings.items():
+            patch.setenv(name, value)
+        with pytest.raises(SystemExit) as ending:
+            main()
+    code = ending.value.code
+    return Done(code if isinstance(code, int) else int(code is not None), out.getvalue(), err.getvalue())
