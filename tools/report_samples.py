@@ -4,7 +4,8 @@ The same in every process. `make preview` shows them, and the tests of the repor
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
@@ -58,9 +59,19 @@ class SampleWard:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
         self._dice: dict[str, np.random.Generator] = {}
+        self._waiting: dict[str, tuple[BundleRecord, list[SessionResult]]] | None = None  # by bundle, see `together`
         self.options_sha256 = ""
         self.bundle = BUNDLE
         self.use_options("options")
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Store what is recorded here in one go, at the end: a transaction for each call takes much longer."""
+        waiting = self._waiting = {}
+        yield
+        self._waiting = None
+        for bundle, results in waiting.values():
+            store_sessions(self.connection, bundle, results)
 
     def dice(self, patient_id: str) -> np.random.Generator:
         """Of the patient alone, so that one sample may grow without changing the others."""
@@ -87,7 +98,7 @@ class SampleWard:
             results.append(
                 self._result(patient_id, session_id or f"{patient_id}-{day}-{number + 1:02d}", day, hour, face)
             )
-        store_sessions(self.connection, self.bundle, results)
+        self._store(results)
 
     def history(self, patient_id: str, face: Face, days: int = 20, end: date = TODAY) -> None:
         """Store `days` days before `end` with a session at eight each."""
@@ -97,7 +108,7 @@ class SampleWard:
             self._result(patient_id, f"{patient_id}-{day}-01", day, 8, seen)
             for day, seen in zip(before, faces, strict=True)
         ]
-        store_sessions(self.connection, self.bundle, results)
+        self._store(results)
 
     def set_aside(self, patient_id: str | None, name: str | None, reason: QuarantineReason, day: date = TODAY) -> None:
         """Put one session of `day` into quarantine."""
@@ -106,6 +117,12 @@ class SampleWard:
             self.connection,
             QuarantineRecord(day, uri, None, name, patient_id, reason, "what and what to do", "options"),
         )
+
+    def _store(self, results: list[SessionResult]) -> None:
+        if self._waiting is None:
+            store_sessions(self.connection, self.bundle, results)
+        else:
+            self._waiting.setdefault(self.bundle.bundle_id, (self.bundle, []))[1].extend(results)
 
     def _result(self, patient_id: str, session_id: str, day: date, hour: float, face: Face) -> SessionResult:
         frames = frames_of(session_id, face)
@@ -321,8 +338,9 @@ CARRIED = (
 def store_samples(connection: duckdb.DuckDBPyConnection) -> None:
     """Store every sample, and a file of whose patient nothing is known."""
     ward = SampleWard(connection)
-    for patient_id, sample in SAMPLES.items():
-        sample(ward, patient_id)
+    with ward.together():
+        for patient_id, sample in SAMPLES.items():
+            sample(ward, patient_id)
     ward.set_aside(None, None, QuarantineReason.SIDECAR_MISSING)
 
 

@@ -22,7 +22,7 @@ TEXTS = [
     *("like_with_like", "like_with_like_german", "first_meal", "first_meal_german"),
     *("ward", "ward_of_sixty", "everything_changed_german", "ward_of_sixty_german"),
 ]
-PICTURES = ["pain_rising", "all_set_aside", "hostile", "ward", "everything_changed_german"]
+PICTURES = ["pain_rising", "all_set_aside", "hostile", "ward", "like_with_like_german"]
 SCALE = 0.6  # pixels of a picture per point of the page
 BLUR = 2  # pixels: edges of letters differ between versions of the rasteriser
 LOUDEST = 40  # of 255, a blurred pixel's difference that is none
