@@ -19,14 +19,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # The files that take longest, longest first. They come before all others: one that began last would keep a single
 # process busy at the end. With `--no-loadscope-reorder`, as in the Makefile, pytest-xdist keeps this order.
 LONGEST = (
-    "test_flow_erase.py",
     "test_flow_nightly.py",
     "test_simulator_against_model.py",
+    "test_inference_score.py",
+    "test_flow_erase.py",
     "test_reports_access.py",
     "test_pmfer_clip.py",
-    "test_inference_score.py",
     "test_warehouse_lake.py",
-    "test_warehouse_store.py",
+    "test_flow_erase_alike.py",
 )
 
 
