@@ -6,8 +6,8 @@ its own day being the first.
 - Days until found: valid days from the change to the first flagged one, that day included, of patients whose measure
   was not flagged on the day before.
 - Still open: of the patients flagged within 20 days, those whose flag is open 20 days after the change.
-- As usual: of the pages of days 11 to 20, those without an open flag. A page is firm if its baseline is full: only
-  then it is printed without reserve.
+- As usual: of the pages of days 11 to 20, those without an open flag. A page is firm if its baseline has as many days
+  as it takes to be printed without reserve (`Thresholds.firm_baseline_days`).
 - Onset: the date told on the first flagged day, and five days later, against the truth.
 """
 
@@ -30,7 +30,7 @@ SHIFTS = (1.0, 1.5, 2.0, 3.0, 4.0)
 SMALL_SHIFTS = (1.0, 1.5, 2.0)
 LARGE = 2.0  # from here on flags are followed
 SHIFT_DAYS = {"after 13 days": 13, "after 20 days": 20, "after 40 days": 40, "after 70 days": 70}
-SETTLED = "after 70 days"  # the baseline is full
+SETTLED = "after 70 days"  # most of the baseline is there
 FOLLOWED = 41  # days after a change
 LATER = 20  # days after a change on which its flag is still to be open
 NEAR = 2  # days by which an onset may be wrong
@@ -126,7 +126,7 @@ def after_ramps(patients: int, seed: int) -> dict[str, Any]:
 
 
 def after_returns(patients: int, seed: int, away: int = 12, between: int = 21) -> dict[str, Any]:
-    """A change of 3 SD that goes after 12 days and comes again three weeks later, with a full baseline."""
+    """A change of 3 SD that goes after 12 days and comes again three weeks later, once most of the baseline is there."""
     scenario, start = Scenario("phi 0.5"), SHIFT_DAYS[SETTLED]
     again = start + away + between
     day = np.arange(again + away)
@@ -179,7 +179,7 @@ def _followed(flags: Flags, start: int) -> dict[str, float]:
     first = start + early[found].argmax(axis=1)
     pages = slice(start + LATER - 10, start + LATER)
     usual = ~listed[:, pages]
-    firm = chart.baseline_days[:, pages] >= DEFAULT_THRESHOLDS.max_baseline_days
+    firm = chart.baseline_days[:, pages] >= DEFAULT_THRESHOLDS.firm_baseline_days
     result = {
         "still open on day 20": float(listed[found, start + LATER].mean()),
         "as usual on days 11 to 20": float(usual.mean()),

@@ -118,7 +118,7 @@ def false_flags_of(mix: Mix, patients: int, seed: int) -> dict[str, Any]:
 
 
 def steps_of(mix: Mix, patients: int, seed: int) -> dict[str, Any]:
-    """Days until a change that stays is found, with a full baseline, in every situation or at rest alone."""
+    """Days until a change that stays is found, from day 70 on, in every situation or at rest alone."""
     start = SHIFT_DAYS[SETTLED]
     result: dict[str, Any] = {}
     for where, situations in CHANGED.items():

@@ -99,7 +99,7 @@ class Finding:
     episode: Episode | None = None  # the open flag, or the one that closed last within `back_days`
     usual: tuple[float, float] | None = None  # middle 80 % of the baseline's days, all of them where they are under 10
     accepted_on: date | None = None  # first day of the level that a person accepted; None where nobody did
-    tentative: bool = False  # the baseline is not full yet, so "as usual" could not rule out a large change
+    tentative: bool = False  # compared with so few days that "as usual" cannot rule out a large change
     # Where a patient is recorded in several situations, such as `meal`, or `unstated` where a session states none:
     situations: tuple[str, ...] = ()  # those of the day that are compared, with earlier days of the same kind
     left_out: tuple[str, ...] = ()  # those of the day with too few earlier days

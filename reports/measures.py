@@ -110,9 +110,8 @@ class Thresholds:
     dominant_share: float = 0.5  # of the frames not scored: from here on one reason, such as darkness, is named
     # The baseline
     min_baseline_days: int = 7  # valid days before the day reported: every weekday once
-    # The first so many valid days are the baseline, and it then stays as it is. With fewer, no page says "as usual":
-    # a change of 3 spreads may be missed, see docs/statistics.md
-    max_baseline_days: int = 56
+    max_baseline_days: int = 56  # the first so many valid days are the baseline, and it then stays as it is
+    firm_baseline_days: int = 49  # with fewer, "as usual" cannot rule out a change of 3 spreads: docs/statistics.md
     min_situation_days: int = 7  # earlier days in a situation, such as a meal: as many as any baseline needs to speak
     learning_delay: int = 5  # valid days until a day joins a baseline that can speak already
     expected_phi: float = 0.5  # correlation of one day with the next where the patient's own days say nothing yet
@@ -143,7 +142,7 @@ class Thresholds:
     confirming_size: float = 0.4  # or if the valid day before lay at least so far out on the same side
     back_shift: float = 2.0  # spreads from the centre: what "still away" means when a flag asks to be closed
     back_evidence: float = 2.5  # log likelihood by which "back" must be ahead of "still away" to close it
-    back_lead: float = 1.5  # and by which it is ahead already where the flag opened on a day beyond its own limits
+    back_lead: float = 1.5  # head start of "back" where the flag opened on a day beyond its own limits
     back_cap: float = 2.0  # and by which "still away" can be ahead at most
     dating_window: int = 42  # valid days among which the onset is looked for
     dating_days: int = 10  # valid days of a flag after which its onset is not estimated anew

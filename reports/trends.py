@@ -77,7 +77,7 @@ class HeadlineTrends:
 
     @property
     def tentative(self) -> bool:
-        """Whether the usual range rests on so few days that a quiet day cannot rule out a large change."""
+        """Whether some usual range rests on so few days that a quiet day cannot rule out a large change."""
         return any(finding.tentative for finding in self.findings)
 
     @property
@@ -138,7 +138,7 @@ def trends_of(
             stage=stage_of(finding, day, since, thresholds),
             usual=None if new else usual_range(chart.compared[row, chart.in_baseline[row]]),
             accepted_on=since,
-            tentative=finding.baseline is not None and finding.baseline.days < thresholds.max_baseline_days,
+            tentative=finding.baseline is not None and finding.baseline.days < thresholds.firm_baseline_days,
         )
         if made_of is not None and today is not None:
             compared, left_out = made_of.of_last_day(row, chart.known)

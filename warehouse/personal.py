@@ -140,7 +140,7 @@ class Traces:
 
     def in_bytes(self, content: bytes) -> bool:
         """Whether bytes hold the identifier, in UTF-8, UTF-16 or as hexadecimal digits of the former."""
-        # To look for the plain forms first is many times as fast: hardly a file that is searched has one.
+        # The plain forms first: that is many times as fast, as hardly any file has one
         if not any(form in content for form in _forms(self.identifier)):
             return False
         return self._is_in(content, self._anywhere if self.is_sure else self._words)

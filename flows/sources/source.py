@@ -91,7 +91,7 @@ def _bucket(url: str, parts: SplitResult, access: SourceAccess) -> Location:
         endpoint_url=endpoint if endpoint is None or "://" in endpoint else f"https://{endpoint}",
         client_kwargs={"region_name": access.s3.region} if access.s3 else {},
         config_kwargs={"connect_timeout": S3_TIMEOUT_S, "read_timeout": S3_TIMEOUT_S},
-        session=_s3_session(),
+        session=_s3_session() if access.s3 else None,  # one that is shared would keep what the machine is set up with
         use_listings_cache=False,
         skip_instance_cache=True,
     )
@@ -101,7 +101,7 @@ def _bucket(url: str, parts: SplitResult, access: SourceAccess) -> Location:
 
 @cache
 def _s3_session() -> Any:
-    """What connections to S3 are made from. To read its description of S3 anew takes longer than most requests."""
+    """What connections to S3 are made from: reading botocore's description of S3 anew takes longer than a request."""
     from aiobotocore.session import get_session
 
     return get_session()

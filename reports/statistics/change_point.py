@@ -134,7 +134,7 @@ def _normal_of_student(value: Floats, degrees: Floats) -> Floats:
 def _moments(total: Floats, square: Floats, count: Ints) -> tuple[Floats, Floats]:
     """Mean, and sum of squares around it."""
     mean = total / count
-    return mean, square - count * mean**2
+    return mean, np.maximum(square - count * mean**2, 0)  # rounding must not take it below
 
 
 def _from_none(terms: Any) -> Any:

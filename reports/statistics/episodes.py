@@ -94,7 +94,8 @@ class Episodes:
         Wald's sequential test of "away" against "back" (Annals of Mathematical Statistics 16, 1945) under AR(1). The
         sum never rises above the cap, so that a long absence does not delay the return, and a day beyond its limits
         takes it there. The error of the centre is the same on every day: with it integrated out, the log likelihood is
-        the sum over 1 + error x information, so a flag on a young baseline needs more days to close.
+        the sum over 1 + error x information, so a flag on a young baseline needs more days to close. The head start of
+        `_open` and the cap are part of the sum and fade with it.
         """
         carried = base.phi ** np.maximum(today.day - self.last_day, 1)
         variance = 1 - carried**2
@@ -127,7 +128,7 @@ class Episodes:
         self.opened[new] = today.day
         self.passed[new] = self.valid_days[new] = 1
         self.closed[rows] = -1
-        # A day beyond its own limits may be a wild one that stands alone: "back" begins ahead
+        # A day beyond its own limits may be a wild one: "back" begins ahead
         self.evidence[rows] = -thresholds.back_lead * (today.beyond[rows] == self.sign[rows])
         self.information[rows] = 0
 

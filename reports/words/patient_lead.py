@@ -229,11 +229,18 @@ def _all_clear(say: Language, report: PatientReport) -> tuple[str, ...]:
             compared=sentence(number_word(say, compared)),
             measures=measures,
         )
-    days = number_word(say, report.baseline_size)
-    if report.tentative:
+    if not report.tentative:
+        return told, say("The usual range rests on {days} earlier days.", days=number_word(say, report.baseline_size))
+    sizes = [finding.baseline.days for finding in report.findings if finding.tentative and finding.baseline]
+    days = number_word(say, min(sizes))
+    if len(sizes) == compared:
         young = say("The usual range rests on {days} days so far, so even a large change may not show yet.", days=days)
-        return told, young
-    return told, say("The usual range rests on {days} earlier days.", days=days)
+    else:
+        young = say(
+            "Some usual ranges rest on {days} days so far, so even a large change may not show there.",
+            days=days,
+        )
+    return told, young
 
 
 def _lead_of_lack(say: Language, report: PatientReport, lack: Lack) -> tuple[str, tuple[str, ...]]:

@@ -180,17 +180,13 @@ def carried(say: Language, report: WardReport) -> tuple[str, ...]:
     return tuple(told)
 
 
-def _names(rows: tuple[WardRow, ...], *, tentative: bool) -> tuple[str, ...]:
-    return tuple(row.patient_id for row in rows if row.tentative is tentative)
-
-
 def everybody_else(say: Language, report: WardReport) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """The patients without a flag by how they stand, in the order of what they ask for; each with what is told."""
     rows = [
         (say("Open under the earlier model"), carried(say, report)),
         (say("Back to usual"), back(say, report)),
-        (say("Like usual"), _names(report.usual, tentative=False)),
-        (say("No change so far, still learning what is usual"), _names(report.usual, tentative=True)),
+        (say("Like usual"), tuple(row.patient_id for row in report.usual if not row.tentative)),
+        (say("No change seen so far"), tuple(row.patient_id for row in report.usual if row.tentative)),
     ]
     groups: dict[Lack, list[str]] = {}
     for row in report.not_compared:

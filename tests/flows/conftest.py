@@ -12,7 +12,7 @@ from simulator.ward import WardPlan, write_ward
 from warehouse.address import FileAddress, LakeAddress
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def pages_as_data() -> Iterator[None]:
     """Nights of these tests write their reports as JSON, unless a test says otherwise: to lay out a page takes long."""
     with pytest.MonkeyPatch.context() as patch:

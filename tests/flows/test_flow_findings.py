@@ -39,7 +39,13 @@ def data(empty_file: FileAddress, tmp_path_factory: pytest.TempPathFactory) -> D
             ward.history(patient_id, STEADY, days=14, end=CHANGED)
         for day in DAYS_TOLD:
             for patient_id in ("p01",) if day == TODAY else ("p01", "p02"):
-                ward.record(patient_id, day, HURTING.varied(ward.dice(patient_id)), STEADY.varied(ward.dice(patient_id)), HURTING)
+                ward.record(
+                    patient_id,
+                    day,
+                    HURTING.varied(ward.dice(patient_id)),
+                    STEADY.varied(ward.dice(patient_id)),
+                    HURTING,
+                )
             forms = (Format.JSON, Format.FHIR) if day == TODAY else (Format.JSON,)
             assert rendered(connection, data, day, forms) == []
     return data

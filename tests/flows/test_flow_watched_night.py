@@ -48,6 +48,7 @@ def night(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wa
             *("nightly", "--source", str(source), "--date", NIGHT.isoformat(), "--data-dir", str(data)),
             PMFER_LOG_FORMAT="json",
             PMFER_LOG_LEVEL="DEBUG",
+            PMFER_REPORT_FORMATS="pdf",  # what lays out pages and loads fonts has much to say
             PMFER_NAME_MAP=str(names),
             PMFER_NOTIFY_URLS=hook.url,
             PMFER_NOTIFY_ON="failure,abstention,completion",

@@ -39,13 +39,25 @@ def test_of_flagged_changes_of_two_spreads_that_stay_nearly_all_are_still_open_t
     for start, size, ramp in ((13, 2.0, 1), (20, 3.0, 4), (40, 2.0, 1)):
         listed = chart(changed(200, start + 21, start, size, ramp)).episode == 1
         flagged = listed[:, start : start + 20].any(axis=1) & ~listed[:, start - 1]
-        assert flagged.sum() > 100
+        assert flagged.sum() > 115
         assert listed[flagged, start + 20].mean() > 0.94
 
 
 def test_a_page_seldom_says_as_usual_while_a_large_change_stays() -> None:
     listed = chart(changed(60, 52, 30, 3.0)).episode == 1
     assert (~listed[:, 40:]).mean() < 0.1
+
+
+def test_a_day_beyond_its_limits_starts_the_test_for_the_return_anew() -> None:
+    """On a young baseline, what earlier days near the centre have told would otherwise count against the next ones."""
+    days_open = []
+    for near in (1, 3):
+        found = chart([*CALM[:9], 0.60, 0.60, *[0.505] * near, 0.75, *[0.505] * 20])
+        beyond = int(np.flatnonzero(found.beyond[0])[-1])
+        assert beyond == 11 + near
+        assert found.episode[0, 9 : beyond + 1].all()
+        days_open.append(found.closed[0, -1] - beyond)
+    assert days_open[0] == days_open[1] > 0
 
 
 def test_a_change_that_goes_closes_its_flag_within_days_and_learning_goes_on_after_it() -> None:
@@ -82,7 +94,7 @@ def test_a_flag_on_a_young_baseline_needs_more_days_to_close() -> None:
         values = patients(300, start + 46)
         values[:, start : start + 6] += 3 * SD
         listed = chart(values).episode[:, start + 5 :] == 1
-        waited.append((~listed[listed[:, 0]]).argmax(axis=1).mean())
+        waited.append(listed[listed[:, 0]].cumprod(axis=1).sum(axis=1).mean())
     assert waited[0] > waited[1] + 1
 
 
