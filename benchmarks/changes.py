@@ -126,7 +126,7 @@ def after_ramps(patients: int, seed: int) -> dict[str, Any]:
 
 
 def after_returns(patients: int, seed: int, away: int = 12, between: int = 21) -> dict[str, Any]:
-    """A change of 3 SD that goes after 12 days and comes again three weeks later, once most of the baseline is there."""
+    """A change of 3 SD on day 70 that goes after 12 days and comes again three weeks later."""
     scenario, start = Scenario("phi 0.5"), SHIFT_DAYS[SETTLED]
     again = start + away + between
     day = np.arange(again + away)
