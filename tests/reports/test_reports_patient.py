@@ -138,6 +138,16 @@ def test_a_quiet_day_against_few_days_is_not_called_usual(patients: Reports, say
     assert not patients["stable"].tentative
 
 
+def test_a_quiet_day_is_not_called_usual_while_one_measure_has_few_days(patients: Reports, say: Language) -> None:
+    report = patients["stable"]
+    first, *others = report.trends
+    assert first.finding.baseline
+    young = replace(first.finding, tentative=True, baseline=replace(first.finding.baseline, days=14))
+    words = lead(say, replace(report, trends=(replace(first, finding=young), *others)))
+    assert words.headline == "No change seen so far."
+    assert "Some usual ranges rest on 14 days so far, so even a large change may not show there." in words.notes
+
+
 def test_a_difference_without_a_flag_is_not_called_usual(patients: Reports, say: Language) -> None:
     report = patients["livelier"]
     assert not report.changes
