@@ -43,12 +43,22 @@ def headline(say: Language, report: WardReport) -> str:
         )
     if not report.compared:
         return say("Nobody could be compared.")
+    count = number_word(say, report.compared)
+    if any(row.tentative for row in report.usual):
+        return sentence(
+            say.plural(
+                "No change seen so far in the one patient compared.",
+                "No change seen so far in the {count} patients compared.",
+                report.compared,
+                count=count,
+            )
+        )
     return sentence(
         say.plural(
             "No change in the one patient compared.",
             "No change in the {count} patients compared.",
             report.compared,
-            count=number_word(say, report.compared),
+            count=count,
         )
     )
 

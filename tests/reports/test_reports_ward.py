@@ -51,6 +51,9 @@ def test_nobody_is_called_unchanged_who_could_not_be_compared(writer: duckdb.Duc
     )
     stable(ward, "c")
     assert ward_sentences.headline(say, build(writer)) == "No change in the one patient compared."
+    ward.history("d", CALM, days=20)
+    ward.record("d", TODAY, CALM)
+    assert ward_sentences.headline(say, build(writer)) == "No change seen so far in the two patients compared."
 
 
 def test_a_flag_that_was_open_stays_on_the_list_where_the_day_cannot_be_compared(
