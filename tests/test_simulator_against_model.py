@@ -25,7 +25,7 @@ from pmfer.errors import VideoError
 from pmfer.pain import CLOSED, OF_THE_EYES, PAIN_COLUMNS, SMILING, pain_activity
 from simulator.appearance import sample_appearance
 from simulator.camera import Sensor
-from simulator.face import Person
+from simulator.face import Person, draw_face
 from simulator.pose import Pose
 from simulator.scene import SITTING_UP, Cover, Scene, View
 from simulator.script import Manner, Script
@@ -85,6 +85,12 @@ def drawn() -> dict[str, list[Drawn]]:
             faces = detector.detect(small[None])[0].mapped((SIZE[0] / DETECTOR_SIZE[0], SIZE[1] / DETECTOR_SIZE[1]))
             found[name].append(Drawn(picture, pose, faces))
     return found
+
+
+def test_these_pictures_are_those_of_the_simulator() -> None:
+    seed, pose, (name, units) = PEOPLE[0], pose_of(PEOPLE[0]), next(iter(FACES.items()))
+    alone = draw_face(sample_appearance(seed), units, pose=pose, size=SIZE, seed=seed)
+    assert np.array_equal(pictures_of(seed, pose)[name], alone)
 
 
 def test_the_detector_finds_the_one_face_where_it_was_drawn(drawn: dict[str, list[Drawn]]) -> None:

@@ -66,6 +66,12 @@ def darkest_row_cm(picture: NDArray[np.float64], x: float, top: float, bottom: f
     return top + float(strip.argmin()) / POSE.px_per_cm(SIZE[1])
 
 
+def test_these_pictures_are_those_of_the_simulator() -> None:
+    look = clear(1)
+    alone = draw_face(look, {12: 1.0}, pose=POSE, size=SIZE).mean(axis=2)
+    assert np.abs(draw(look, {12: 1.0}) - alone).max() <= 1  # a perfect camera rounds
+
+
 @pytest.mark.parametrize("number", [unit.number for unit in ACTION_UNITS])
 @pytest.mark.parametrize("seed", [3, 21])
 def test_an_action_unit_shows_in_its_region(number: int, seed: int) -> None:
