@@ -25,12 +25,11 @@ def flag_sentence(say: Language, finding: Finding, day: date) -> str:
         return f"{what}. {since} {_not_compared(say, finding.lack, day)}"
     if finding.signals:
         return say("{what}: {amount}. {since}", what=what, amount=amount(say, finding), since=since)
-    quiet = say(
-        "On {date} it was {value}, usually {usual}; it counts as back after some days like usual.",
-        date=day_and_month(say, day),
-        value=day_value(say, finding),
-        usual=usual(say, finding),
-    )
+    numbers = {"date": day_and_month(say, day), "value": day_value(say, finding), "usual": usual(say, finding)}
+    if finding.value is not None and finding.usual and finding.usual[0] <= finding.value <= finding.usual[1]:
+        quiet = say("On {date} it was {value}, usually {usual}; it counts as back after some such days.", **numbers)
+    else:
+        quiet = say("On {date} it was {value}, usually {usual}.", **numbers)
     return f"{what}. {since} {quiet}"
 
 

@@ -74,8 +74,10 @@ def test_an_open_flag_says_its_day_and_the_interval_of_its_onset(say: Language) 
 def test_an_open_flag_on_a_quiet_day_says_what_it_takes_to_be_back(say: Language) -> None:
     quiet = replace(smiling(0.15, opened=date(2026, 3, 17)), signals=())
     assert plain(flag_sentence(say, quiet, DAY)).endswith(
-        "On 21 March it was 15%, usually 12 to 18%; it counts as back after some days like usual."
+        "On 21 March it was 15%, usually 12 to 18%; it counts as back after some such days."
     )
+    still_low = replace(smiling(0.10, opened=date(2026, 3, 17)), signals=())
+    assert plain(flag_sentence(say, still_low, DAY)).endswith("On 21 March it was 10%, usually 12 to 18%.")
 
 
 def test_where_the_mean_of_the_last_days_speaks_it_is_the_number_that_is_told(say: Language) -> None:
