@@ -164,10 +164,12 @@ class DaysToLearn:
 
     def latest(self, rows: Ints, count: int) -> tuple[Floats, Ints]:
         """The last `count` days with a value and their days, the newest on the right; NaN where there are fewer."""
-        compared = ~np.isnan(self.values[rows])
-        order = np.argsort(~compared, axis=1, kind="stable")
-        at = compared.sum(axis=1)[:, None] - np.arange(count, 0, -1)
-        kept = np.take_along_axis(order, np.maximum(at, 0), axis=1)
+        compared = ~np.isnan(self.values[rows, : self.seen.max(initial=0)])
+        number = compared.sum(axis=1)
+        at = number[:, None] - np.arange(count, 0, -1)
+        kept = np.maximum(at, 0)
+        if (number < self.seen[rows]).any():  # some days have no value, and only keep their place
+            kept = np.take_along_axis(np.argsort(~compared, axis=1, kind="stable"), kept, axis=1)
         values: Floats = np.where(at >= 0, self.values[rows[:, None], kept], np.nan)
         return values, self.days[rows[:, None], kept]
 
