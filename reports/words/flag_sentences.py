@@ -129,7 +129,8 @@ def standing(say: Language, finding: Finding) -> str:
     if finding.told:
         return say("{changed}, no flag", changed=changed_word(say, direction_of(finding)))
     if finding.stage is Stage.BACK and finding.episode is not None and finding.episode.closed is not None:
-        return say("back since {date}", date=day_and_month(say, finding.episode.closed))
+        back = say("back since {date}", date=day_and_month(say, finding.episode.closed))
+        return f"{back}; {_within_limits(say, finding)}" if outside_usual(finding) else back
     return _within_limits(say, finding)
 
 
@@ -142,16 +143,21 @@ def _flag_standing(say: Language, finding: Finding, episode: Episode) -> str:
     return say("{changed}, day {days}", changed=changed, days=episode.days_open)
 
 
+def outside_usual(finding: Finding) -> int:
+    """+1 if the day's value, as it is printed, lies above the usual range, -1 if below it, else 0."""
+    if finding.value is None or finding.usual is None:
+        return 0
+    step = 10.0 ** -(2 if MEASURE_BY_KEY[finding.key].unit.highest == 1 else 1)
+    value, low, high = (round(number / step) for number in (finding.value, *finding.usual))
+    return int(value > high) - int(value < low)
+
+
 def _within_limits(say: Language, finding: Finding) -> str:
     """A day without a flag may lie outside the usual range, as one day in five does; the row must not deny it."""
-    if finding.value is not None and finding.usual is not None:
-        step = 10.0 ** -(2 if MEASURE_BY_KEY[finding.key].unit.highest == 1 else 1)
-        value, low, high = (round(number / step) for number in (finding.value, *finding.usual))
-        if value > high:
-            return say("a little higher, within the limit")
-        if value < low:
-            return say("a little lower, within the limit")
-    return state_word(say, finding.state)
+    side = outside_usual(finding)
+    if side > 0:
+        return say("above usual, within the limit")
+    return say("below usual, within the limit") if side < 0 else state_word(say, finding.state)
 
 
 def _not_compared(say: Language, lack: Lack, day: date) -> str:

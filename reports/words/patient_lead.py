@@ -12,6 +12,7 @@ from reports.words.flag_sentences import (
     back_sentence,
     carried_sentence,
     flag_sentence,
+    outside_usual,
     told_sentences,
 )
 from reports.words.labels import lack_word, quarantine_word, situation_word
@@ -159,6 +160,8 @@ def _quiet_headline(say: Language, report: PatientReport) -> str:
         return say("No change in what could be compared.")
     if report.tentative:
         return say("No change seen so far.")
+    if any(outside_usual(finding) for finding in report.findings):
+        return say("No change beyond the alarm limits.")
     return say("Like this patient’s usual days.")
 
 

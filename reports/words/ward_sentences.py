@@ -63,9 +63,13 @@ def headline(say: Language, report: WardReport) -> str:
     )
 
 
-def ask(say: Language) -> str:
+def ask(say: Language, report: WardReport) -> str:
     """What to do where somebody changed."""
-    return say("Please look in on these patients first. The report shows that a face moves differently, not why.")
+    return say.plural(
+        "Please look in on this patient first. The report shows that a face moves differently, not why.",
+        "Please look in on these patients first. The report shows that a face moves differently, not why.",
+        len(report.changed),
+    )
 
 
 def compared(say: Language, report: WardReport) -> str:
@@ -195,7 +199,7 @@ def everybody_else(say: Language, report: WardReport) -> tuple[tuple[str, tuple[
     rows = [
         (say("Open under the earlier model"), carried(say, report)),
         (say("Back to usual"), back(say, report)),
-        (say("Like usual"), tuple(row.patient_id for row in report.usual if not row.tentative)),
+        (say("No change"), tuple(row.patient_id for row in report.usual if not row.tentative)),
         (say("No change seen so far"), tuple(row.patient_id for row in report.usual if row.tentative)),
     ]
     groups: dict[Lack, list[str]] = {}

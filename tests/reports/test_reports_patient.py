@@ -138,6 +138,15 @@ def test_a_quiet_day_against_few_days_is_not_called_usual(patients: Reports, say
     assert not patients["stable"].tentative
 
 
+def test_a_quiet_day_with_a_value_outside_its_usual_range_is_not_called_usual(patients: Reports, say: Language) -> None:
+    report = patients["stable"]
+    first, *others = report.trends
+    assert first.finding.usual
+    above = replace(first.finding, value=first.finding.usual[1] + 0.02)
+    words = lead(say, replace(report, trends=(replace(first, finding=above), *others)))
+    assert words.headline == "No change beyond the alarm limits."
+
+
 def test_a_quiet_day_is_not_called_usual_while_one_measure_has_few_days(patients: Reports, say: Language) -> None:
     report = patients["stable"]
     first, *others = report.trends

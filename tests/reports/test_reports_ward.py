@@ -119,7 +119,7 @@ def test_all_others_stand_by_how_they_are_with_what_is_short(ward: WardReport, s
         title: [name.replace("\N{NO-BREAK SPACE}", " ") for name in names]
         for title, names in (ward_sentences.everybody_else(say, ward))
     }
-    assert list(told)[:3] == ["Open under the earlier model", "Back to usual", "Like usual"]
+    assert list(told)[:3] == ["Open under the earlier model", "Back to usual", "No change"]
     assert told["Open under the earlier model"] == ["p14 (smiling lower, from about 13 March on)"]
     assert told["Back to usual"][0].startswith("p12 (pain-related facial activity since ")
     assert told["Not compared: no recording could be used"] == ["p05"]

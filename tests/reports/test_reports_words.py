@@ -100,7 +100,11 @@ def test_a_row_never_contradicts_itself(say: Language) -> None:
     assert plain(numbers(say, like_usual)) == "2%, usually up to 2%"
     assert standing(say, like_usual) == "like usual"
     outside = smiling(0.19, (0.12, 0.18), State.USUAL)
-    assert standing(say, outside) == "a little higher, within the limit"
+    assert standing(say, outside) == "above usual, within the limit"
+    ended = replace(smiling(0.19, opened=date(2026, 3, 10)).episode, closed=date(2026, 3, 17))
+    back = replace(outside, stage=Stage.BACK, episode=ended)
+    assert plain(standing(say, back)) == "back since 17 March; above usual, within the limit"
+    assert plain(standing(say, replace(back, value=0.15))) == "back since 17 March"
 
 
 def test_a_change_that_asks_for_no_look_is_told_without_a_flag(
