@@ -34,7 +34,7 @@ def test_reports_are_rendered_again_and_the_warehouse_is_kept_in_order(tmp_path:
     with running_server(tmp_path / "prefect", {}) as server:
         settings = {
             name: server.environment()[name] for name in ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "PREFECT_HOME")
-        }
+        } | {"PMFER_REPORT_FORMATS": "pdf"}
         target = data.reports(DAYS[1]) / f"{OTHER}.pdf"
         target.unlink(missing_ok=True)
         done = run(settings, f"report(Path({str(data.root)!r}), date.fromisoformat('{DAYS[1]}'), {OTHER!r})")

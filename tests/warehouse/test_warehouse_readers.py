@@ -15,7 +15,7 @@ from warehouse.runs import finish_run, start_run
 
 CHILD = Path(__file__).with_name("read_sessions.py")
 ENVIRONMENT = {"PYTHONPATH": ":".join(sys.path)}
-SESSIONS = 4
+SESSIONS = 6
 
 
 def test_readers_look_without_pause_while_a_night_is_written_and_see_whole_sessions_only(
@@ -33,7 +33,7 @@ def test_readers_look_without_pause_while_a_night_is_written_and_see_whole_sessi
         assert all(reader.stdout and reader.stdout.readline() == "ready\n" for reader in readers)
         start_run(writer, sample_run())
         for number in range(SESSIONS):
-            store_sample(writer, sample_session(f"s{number}"), count=2000)
+            store_sample(writer, sample_session(f"s{number}"), count=4000)
             publish(writer, address)
         finish_run(writer, "run-1", COMPLETED)
         publish(writer, address)
