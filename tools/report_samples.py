@@ -103,12 +103,8 @@ class SampleWard:
     def history(self, patient_id: str, face: Face, days: int = 20, end: date = TODAY) -> None:
         """Store `days` days before `end` with a session at eight each."""
         before = [end - timedelta(days=back) for back in range(days, 0, -1)]
-        faces = [face.varied(self.dice(patient_id)) for _ in before]
-        results = [
-            self._result(patient_id, f"{patient_id}-{day}-01", day, 8, seen)
-            for day, seen in zip(before, faces, strict=True)
-        ]
-        self._store(results)
+        dice = self.dice(patient_id)
+        self._store([self._result(patient_id, f"{patient_id}-{day}-01", day, 8, face.varied(dice)) for day in before])
 
     def set_aside(self, patient_id: str | None, name: str | None, reason: QuarantineReason, day: date = TODAY) -> None:
         """Put one session of `day` into quarantine."""

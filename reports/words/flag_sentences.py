@@ -26,10 +26,10 @@ def flag_sentence(say: Language, finding: Finding, day: date) -> str:
     if finding.signals:
         return say("{what}: {amount}. {since}", what=what, amount=amount(say, finding), since=since)
     numbers = {"date": day_and_month(say, day), "value": day_value(say, finding), "usual": usual(say, finding)}
-    if finding.value is not None and finding.usual and finding.usual[0] <= finding.value <= finding.usual[1]:
-        quiet = say("On {date} it was {value}, usually {usual}; it counts as back after some such days.", **numbers)
-    else:
+    if outside_usual(finding):
         quiet = say("On {date} it was {value}, usually {usual}.", **numbers)
+    else:
+        quiet = say("On {date} it was {value}, usually {usual}; it counts as back after some such days.", **numbers)
     return f"{what}. {since} {quiet}"
 
 

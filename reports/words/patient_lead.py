@@ -236,12 +236,11 @@ def _all_clear(say: Language, report: PatientReport) -> tuple[str, ...]:
         return told, say("The usual range rests on {days} earlier days.", days=number_word(say, report.baseline_size))
     sizes = [finding.baseline.days for finding in report.findings if finding.tentative and finding.baseline]
     days = number_word(say, min(sizes))
-    if len(sizes) == compared:
+    if all(finding.tentative for finding in report.findings if finding.baseline):
         young = say("The usual range rests on {days} days so far, so even a large change may not show yet.", days=days)
     else:
         young = say(
-            "Some usual ranges rest on {days} days so far, so even a large change may not show there.",
-            days=days,
+            "Some usual ranges rest on {days} days so far, so even a large change may not show there.", days=days
         )
     return told, young
 
