@@ -1,6 +1,8 @@
-"""`pmfer` as it is typed, within this process: one of its own takes a second or two to load what a night needs."""
+"""`pmfer` as it is typed, within this process or on its own, which takes a second or two to load what a night needs."""
 
 import io
+import os
+import subprocess
 import sys
 import warnings
 from contextlib import redirect_stderr, redirect_stdout
@@ -32,3 +34,9 @@ def pmfer(*arguments: str, **settings: str) -> Done:
             main()
     code = ending.value.code
     return Done(code if isinstance(code, int) else int(code is not None), out.getvalue(), err.getvalue())
+
+
+def on_its_own(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own, as a schedule does: all that it says is heard."""
+    command = [sys.executable, "-m", "cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **settings})

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from command import pmfer
+from command import on_its_own, pmfer
 from privacy_folder import PASSWORD, printing_settings
 
 from simulator.ward import WardPlan, write_ward
@@ -32,11 +32,6 @@ def reports_as_usual() -> Iterator[None]:
 
 def nightly(source: Path, data: Path) -> tuple[str, ...]:
     return ("nightly", "--source", str(source), "--date", NIGHT.isoformat(), "--data-dir", str(data))
-
-
-def on_its_own(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in a process of its own, as a schedule does."""
-    return subprocess.run([sys.executable, "-m", "cli", *arguments], capture_output=True, text=True, check=False)
 
 
 def content(data: Path) -> dict[str, list[tuple[object, ...]]]:

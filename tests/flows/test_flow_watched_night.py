@@ -1,18 +1,16 @@
 """A whole night that machines watch: JSON logs, metrics, notices and status, none of which says who was recorded."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import pytest
-from command import pmfer
+from command import on_its_own, pmfer
 from notice_server import NoticeServer, notice_server
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -26,13 +24,6 @@ class Watched:
     source: Path
     done: subprocess.CompletedProcess[str]
     hook: NoticeServer
-
-
-def on_its_own(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in a process of its own: all that it says is heard."""
-    environment = {**os.environ, **settings}
-    command = [sys.executable, "-m", "cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 
 @pytest.fixture(scope="module")
