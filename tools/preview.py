@@ -15,11 +15,13 @@ from pmfer.bundle import sha256_file
 from reports import Format
 from reports.data import ReportReader
 from reports.write import Order, write_files
-from tools.report_samples import SAMPLES, SCORING, WINTER_TIME, sample_report, sample_ward, store_samples
+from tools.report_samples import SAMPLES, sample_report, sample_ward, store_samples
+from tools.sample_ward import SCORING, WINTER_TIME
 from warehouse.connection import open_reader, open_writer
 
 ROOT = Path(__file__).parents[1]
 WATCHED = (ROOT / "reports", ROOT / "tools")
+SAMPLE_MODULES = ("sample_faces", "sample_ward", "report_samples")  # what the stored samples depend on
 PIXELS_PER_POINT = 1.5
 PRINTED_AT = datetime(2026, 3, 22, 6, 15, tzinfo=WINTER_TIME)
 CONTACT = {"en": "nurse in charge, extension 4711", "de": "Stationsleitung, Telefon 4711"}
@@ -76,8 +78,8 @@ def draw_pages(path: Path) -> list[Path]:
 
 def _warehouse(folder: Path) -> Path:
     """A warehouse with the samples in it, stored anew when they changed."""
-    code = sha256_file(ROOT / "tools" / "report_samples.py")
-    path = folder / f"samples-{code[:12]}.duckdb"
+    code = "".join(sha256_file(ROOT / "tools" / f"{name}.py")[:6] for name in SAMPLE_MODULES)
+    path = folder / f"samples-{code}.duckdb"
     if not path.is_file():
         for old in folder.glob("samples-*"):
             old.unlink()

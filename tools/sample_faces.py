@@ -1,4 +1,4 @@
-"""What the sample sessions of report_samples.py show, and score batches that show exactly that."""
+"""What the sample sessions of sample_ward.py show, and score batches that show exactly that."""
 
 import math
 from dataclasses import dataclass, replace

@@ -18,7 +18,7 @@ from flows.report import render, reports_of
 from reports import Format
 from reports.fhir import UNITS
 from reports.measures import HEADLINE_MEASURES, MEASURE_BY_KEY, MEASURES
-from tools.report_samples import HURTING, SCORING, STEADY, TODAY, SampleWard
+from tools.sample_ward import HURTING, SCORING, STEADY, TODAY, SampleWard
 from warehouse.address import FileAddress
 from warehouse.connection import open_reader, open_writer
 from warehouse.findings import accept_level, undo_level

@@ -16,8 +16,9 @@ from flows.verify import verify_logs
 from pmfer.errors import ConfigurationError
 from reports.data import ReportReader
 from reports.patient import PatientReport, build_patient_report
-from tools.report_samples import SCORING, SampleWard, stable
-from tools.report_samples import TODAY as SAMPLE_DAY
+from tools.report_samples import stable
+from tools.sample_ward import SCORING, SampleWard
+from tools.sample_ward import TODAY as SAMPLE_DAY
 from warehouse.address import FileAddress
 from warehouse.connection import open_writer
 from warehouse.contracts import broken_contracts

@@ -17,8 +17,6 @@ from reports.words.language import Language, language
 from tools.report_samples import (
     MARKUP,
     SAMPLES,
-    SCORING,
-    TODAY,
     filmed_during_care,
     many_patients,
     many_sessions,
@@ -26,6 +24,7 @@ from tools.report_samples import (
     sample_ward,
     store_samples,
 )
+from tools.sample_ward import SCORING, TODAY
 from warehouse.address import FileAddress
 from warehouse.connection import open_reader, open_writer
 

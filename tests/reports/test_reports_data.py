@@ -9,7 +9,7 @@ import pytest
 from pmfer.errors import QuarantineReason
 from reports.data import CarriedFinding, ReportReader
 from reports.findings import Lack, Stage, State
-from tools.report_samples import OLD_BUNDLE, OPTIONS_SHA256, SCORING, STEADY, TODAY, SampleWard
+from tools.sample_ward import OLD_BUNDLE, OPTIONS_SHA256, SCORING, STEADY, TODAY, SampleWard
 from warehouse import sql
 from warehouse.findings import accept_level, store_findings, undo_level
 from warehouse.records import AcceptedLevel, FindingRecord

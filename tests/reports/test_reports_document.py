@@ -14,7 +14,8 @@ from reports.document import input_key, report_json, report_schema
 from reports.findings import State
 from reports.patient import PatientReport, build_patient_report
 from reports.ward import WardReport
-from tools.report_samples import HURTING, SCORING, TODAY, SampleWard, first_session
+from tools.report_samples import first_session
+from tools.sample_ward import HURTING, SCORING, TODAY, SampleWard
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from reports.evidence import CareEvents, LeadingPhrase, care_events_of, leading_
 from reports.patient import PatientReport, build_patient_report
 from reports.words.language import NBSP, Language
 from reports.words.patient_sentences import care_days, care_line, clip_command
-from tools.report_samples import HURTING, SCORING, STEADY, TODAY, SampleWard
+from tools.sample_ward import HURTING, SCORING, STEADY, TODAY, SampleWard
 
 FIRST = TODAY - timedelta(days=27)
 

@@ -15,16 +15,8 @@ from reports.pages import listed_sessions
 from reports.patient import PatientReport, build_patient_report, compare_patient
 from reports.words.language import Language
 from reports.words.patient_lead import lead
-from tools.report_samples import (
-    CALM,
-    LONG_ID,
-    SCORING,
-    STEADY,
-    TODAY,
-    SampleWard,
-    many_sessions,
-    stable,
-)
+from tools.report_samples import LONG_ID, many_sessions, stable
+from tools.sample_ward import CALM, SCORING, STEADY, TODAY, SampleWard
 
 Reports = dict[str, PatientReport]
 

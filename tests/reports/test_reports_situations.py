@@ -22,7 +22,8 @@ from reports.trends import Trend, trends_of
 from reports.ward import compare_ward
 from reports.words.language import Language, language
 from reports.words.patient_lead import lead
-from tools.report_samples import SCORING, TODAY, filmed_during_care
+from tools.report_samples import filmed_during_care
+from tools.sample_ward import SCORING, TODAY
 
 NOTHING_KEPT = pl.DataFrame(
     schema={

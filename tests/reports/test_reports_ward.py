@@ -11,7 +11,8 @@ from reports.findings import Lack
 from reports.ward import WardReport, WardRow, build_night_reports, build_ward_report
 from reports.words import ward_sentences
 from reports.words.language import Language
-from tools.report_samples import CALM, LONG_ID, SCORING, STEADY, TODAY, SampleWard, first_session, pain_rising, stable
+from tools.report_samples import LONG_ID, first_session, pain_rising, stable
+from tools.sample_ward import CALM, SCORING, STEADY, TODAY, SampleWard
 
 
 def build(connection: duckdb.DuckDBPyConnection) -> WardReport:
