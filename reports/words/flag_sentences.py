@@ -8,7 +8,7 @@ from reports.findings import Episode, Finding, Lack, Stage
 from reports.measures import MEASURE_BY_KEY
 from reports.words.finding_sentences import amount, day_value, direction_of, opening, usual
 from reports.words.labels import changed_word, lack_word, measure_words, state_word
-from reports.words.language import Language, clipped, day_and_month, days_between, sentence
+from reports.words.language import Language, clipped, day_and_month, days_between, listed, sentence
 
 LONGEST_NOTE = 120  # characters of the note of whoever accepted a new level
 
@@ -83,7 +83,7 @@ def accepted_sentences(
     told = []
     for (since, note, waiting), names in groups.items():
         assert since is not None
-        places = {"measures": ", ".join(names), "date": day_and_month(say, since)}
+        places = {"measures": listed(say, names), "date": day_and_month(say, since)}
         if note:
             places["note"] = clipped(note, LONGEST_NOTE).rstrip(".")
             text = say("A new usual level was accepted for {measures}, from {date} on ({note}).", **places)

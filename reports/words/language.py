@@ -7,6 +7,7 @@ file has to be made or kept. `make words` brings the catalogues up to date with 
 Dates, clock times, lengths and amounts are as people of the language read them, whatever the machine's own locale.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from functools import cache
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_interval, format_skeleton, format_time
+from babel.lists import format_list
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
@@ -176,6 +178,11 @@ def number_word(say: Language, number: int) -> str:
 def sentence(text: str) -> str:
     """Text that begins with a capital letter."""
     return text[:1].upper() + text[1:]
+
+
+def listed(say: Language, names: Sequence[str]) -> str:
+    """Several names within a sentence: `smiling, sad expression and angry expression`."""
+    return format_list(names, locale=say.locale)
 
 
 def thousands(say: Language, number: int) -> str:

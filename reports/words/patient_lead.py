@@ -84,7 +84,7 @@ def observed(say: Language, report: PatientReport) -> str:
         "one recording", "{count} recordings", quality.sessions, count=number_word(say, quality.sessions)
     )
     share = percent(say, quality.scored_share)
-    if quality.seen_s is None:
+    if quality.seen_s is None or round(quality.seen_s) == 0:
         return say(
             "Seen: {recordings}; the face could be read in {share} of the pictures.", recordings=counted, share=share
         )

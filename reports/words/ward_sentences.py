@@ -85,16 +85,22 @@ def compared(say: Language, report: WardReport) -> str:
             count=thousands(say, report.patients),
         )
     reasons = ", ".join(f"{lack_word(say, lack)} ({lacks.count(lack)})" for lack in Lack if lack in lacks)
-    return sentence(
-        say.plural(
-            "{compared} of {patients} patients were compared; one was not: {reasons}.",
-            "{compared} of {patients} patients were compared; {count} were not: {reasons}.",
-            len(lacks),
-            compared=thousands(say, report.compared) if report.compared else say("none"),
-            patients=thousands(say, report.patients),
-            count=thousands(say, len(lacks)),
-            reasons=reasons,
+    if not report.compared:
+        return say.plural(
+            "The only patient could not be compared: {reasons}.",
+            "None of the {count} patients could be compared: {reasons}.",
+            report.patients,
+            count=thousands(say, report.patients),
+            reasons=reasons if report.patients > 1 else lack_word(say, lacks[0]),
         )
+    return say.plural(
+        "{compared} of {patients} patients were compared; one was not: {reasons}.",
+        "{compared} of {patients} patients were compared; {count} were not: {reasons}.",
+        len(lacks),
+        compared=thousands(say, report.compared),
+        patients=thousands(say, report.patients),
+        count=thousands(say, len(lacks)),
+        reasons=reasons if len(lacks) > 1 else lack_word(say, lacks[0]),
     )
 
 

@@ -77,7 +77,7 @@ def test_an_accepted_level_is_told_with_its_note(patients: Reports, say: Languag
     assert not report.changes
     note = lead(say, report).notes[0].replace("\N{NO-BREAK SPACE}", " ")
     assert note == (
-        "A new usual level was accepted for facial expressivity, smiling, from 7 March on (new medication, see the "
+        "A new usual level was accepted for facial expressivity and smiling, from 7 March on (new medication, see the "
         "round of 9 March)."
     )
 
@@ -117,6 +117,12 @@ def test_a_page_that_rests_on_little_says_so_in_its_first_lines(patients: Report
         "Seen: one recording with 36 seconds of the face, which could be read in 90% of the pictures. That is little: "
         "with less than 1 minute of the face, read this page with care."
     )
+
+
+def test_a_day_without_a_face_does_not_tell_of_seconds_of_it(patients: Reports, say: Language) -> None:
+    report = patients["little_seen"]
+    unseen = replace(report, quality=replace(report.quality, seen_s=0.0, frames_scored=0))
+    assert lead(say, unseen).seen == "Seen: one recording; the face could be read in 0% of the pictures."
     assert not patients["pain_rising"].little_seen
     assert "That is little" not in lead(say, patients["pain_rising"]).seen
 

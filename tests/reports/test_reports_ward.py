@@ -48,7 +48,7 @@ def test_nobody_is_called_unchanged_who_could_not_be_compared(writer: duckdb.Duc
     report = build(writer)
     assert ward_sentences.headline(say, report) == "Nobody could be compared."
     assert ward_sentences.compared(say, report) == (
-        "None of 2 patients were compared; 2 were not: too few earlier days (2)."
+        "None of the 2 patients could be compared: too few earlier days (2)."
     )
     stable(ward, "c")
     assert ward_sentences.headline(say, build(writer)) == "No change in the one patient compared."
