@@ -76,7 +76,7 @@ def compared(say: Language, report: WardReport) -> str:
     """How many patients were compared, and how many were not and why."""
     if not report.patients:
         return ""
-    lacks = [row.lack for row in report.uncompared]
+    lacks = [row.lack for row in report.uncompared if row.lack is not None]
     if not lacks:
         return say.plural(
             "The only patient was compared.",
