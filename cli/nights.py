@@ -18,7 +18,7 @@ from cli.options import (
     Source,
     day,
     places,
-    source_of,
+    source_given,
     where_to_look,
 )
 from flows.plain_text import PlainConsole
@@ -133,7 +133,7 @@ def _request(
 ) -> RunRequest:
     """What the options ask for."""
     return RunRequest(
-        source=source_of(source),
+        source=source_given(source),
         data_dir=data_dir,
         bundle=bundle,
         detector=detector,

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from cli.options import AsJson, DataDir, Source, places, source_of, where_to_look
+from cli.options import AsJson, DataDir, Source, places, source_given, where_to_look
 from flows.data_folder import DataFolder
 from flows.plain_text import PlainConsole, escaped
 from flows.settings import Settings, prefect_server, prepare_prefect, read_settings
@@ -37,11 +37,11 @@ def doctor(
     from inference.hardware import require_runtime
 
     require_runtime()  # without it the checks themselves cannot be imported
-    from flows.doctor import State, as_rows, examine
+    from flows.doctor import Grade, as_rows, diagnose
 
     console = PlainConsole(soft_wrap=True)
     found = []
-    for diagnosis in examine({"data_dir": data_dir, "source": source}, notify=notify):
+    for diagnosis in diagnose({"data_dir": data_dir, "source": source}, notify=notify):
         found.append(diagnosis)
         if not as_json:
             state = diagnosis.state.value
@@ -49,7 +49,7 @@ def doctor(
             console.print(Text.assemble(*line))
     if as_json:
         typer.echo(json.dumps(as_rows(found), indent=1))
-    if any(diagnosis.state is State.BROKEN for diagnosis in found):
+    if any(diagnosis.state is Grade.BROKEN for diagnosis in found):
         raise typer.Exit(1)
 
 
@@ -129,7 +129,7 @@ def deploy(
     """Make work pools, queues, limits and deployments on the Prefect server; repeat it after every update."""
     from flows.prefect_server import login_to_server, require_server
 
-    source = source_of(source)
+    source = source_given(source)
     settings = read_settings(data_dir=data_dir)
     login = login_to_server(settings)
     require_server(prefect_server(), login)

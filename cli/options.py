@@ -64,7 +64,7 @@ def places(data_dir: Path | None) -> "tuple[DataFolder, Address]":
 def where_to_look(data_dir: Path | None) -> Path | None:
     """The data folder for a command that reads what nights stored: where only the demo ran so far, that of the demo.
 
-    Whoever is new has run `make demo` and configured nothing. What writes never goes there unasked.
+    Whoever is new has run `make demo` and configured nothing. Nights, imports and erasures never go there unasked.
 
     Args:
         data_dir: the command's option.
@@ -82,7 +82,7 @@ def where_to_look(data_dir: Path | None) -> Path | None:
     return DEMO
 
 
-def source_of(given: str | None) -> str:
+def source_given(given: str | None) -> str:
     """The source by an option or the settings.
 
     Raises:

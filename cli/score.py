@@ -21,6 +21,7 @@ from pmfer.errors import ConfigurationError, VideoError
 if TYPE_CHECKING:
     import polars as pl
 
+    from inference.options import VideoLimits
     from inference.process import ScoringProcess
     from inference.scored import ScoredVideo
     from pmfer.bundle import Bundle
@@ -47,6 +48,7 @@ class Output:
     folder: Path | None  # None: nothing is written
     format: TableFormat = TableFormat.PARQUET
     annotates: bool = False  # also a video with what the model saw
+    limits: "VideoLimits | None" = None  # of a video that is annotated; None: the usual ones
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def score(
     )
     console = table_console()
     verified = load_bundle(settings.bundle)
-    output = Output(out, format_, annotate)
+    output = Output(out, format_, annotate, limits_of(settings))
     with ScoringProcess(verified, options, limits_of(settings)) as scorer:
         results = score_videos(scorer, videos, output, verified, console)
     console.print(summary_table(results))
@@ -185,7 +187,8 @@ def _score(scorer: "ScoringProcess", video: Path, output: Output, bundle: "Bundl
             if output.annotates:
                 from inference.annotate import annotate_video
 
-                annotate_video(video, table, bundle.card.au_phrases, output.folder / f"{stem}{ANNOTATED_SUFFIX}")
+                target = output.folder / f"{stem}{ANNOTATED_SUFFIX}"
+                annotate_video(video, table, bundle.card.au_phrases, target, output.limits)
     except VideoError as error:
         return ScoredFile(video, None, escaped(str(error).replace(str(video.absolute()), str(video))))
     except RuntimeError as error:  # the machine's trouble, which every other video would have as well

@@ -220,8 +220,10 @@ def _query_text(query: str | None, file: Path | None) -> str:
     if file is not None:
         try:
             return file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"--file {file}: cannot be read ({error})") from None
+        except OSError as error:
+            raise ConfigurationError(f"--file {file}: cannot be read ({error.strerror}); check the path") from None
+        except UnicodeDecodeError:
+            raise ConfigurationError(f"--file {file}: not UTF-8 text; save it as such") from None
     if query not in (None, "-"):
         return str(query)
     return sys.stdin.read()

@@ -142,7 +142,7 @@ def remove_old_backups(warehouse: Address, settings: Settings, say: Say) -> None
             shutil.rmtree(old)
         except OSError as error:
             raise ConfigurationError(f"{old}: cannot be removed ({error.strerror}); give access") from None
-        say(f"{old}: too old to be kept, removed")
+        say(f"{old}: past its retention period, deleted")
 
 
 def require_place(warehouse: Address, settings: Settings) -> Path:

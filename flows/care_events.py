@@ -63,9 +63,9 @@ def _given_time(value: Any, info: ValidationInfo) -> datetime:
 def _in_zone(time: datetime, zone: ZoneInfo) -> datetime:
     early, late = (time.replace(tzinfo=zone, fold=fold).utcoffset() or timedelta() for fold in (0, 1))
     if early > late:
-        raise ValueError("came twice, because the clock was put back; write the offset from UTC behind it")
+        raise ValueError("is ambiguous, because the clocks went back; add the UTC offset")
     if early < late:
-        raise ValueError("never was, because the clock was put forward")
+        raise ValueError("does not exist, because the clocks went forward")
     return time.replace(tzinfo=timezone(early))
 
 
@@ -157,7 +157,7 @@ def import_events(data: DataFolder, warehouse: Address, file: Path, zone: str | 
         f"{counts.removed} removed, {known} as before"
     )
     left_out = len(read.events) - len(wanted)
-    return ImportResult(message + (f", {left_out} left out for want of consent on their day" if left_out else ""))
+    return ImportResult(message + (f", {left_out} left out: no consent for their day" if left_out else ""))
 
 
 def read_events(file: Path, zone: str | None = None, now: datetime | None = None) -> EventFile:
@@ -175,9 +175,9 @@ def read_events(file: Path, zone: str | None = None, now: datetime | None = None
     try:
         return _read(read_csv(file.read_bytes()), file, context)
     except OSError as error:
-        raise ConfigurationError(f"{file}: cannot be read ({error.strerror})") from None
+        raise ConfigurationError(f"{file}: cannot be read ({error.strerror}); check the path") from None
     except csv.Error as error:
-        raise ConfigurationError(f"{file}: not a CSV file in UTF-8 ({error})") from None
+        raise ConfigurationError(f"{file}: not a CSV file in UTF-8 ({error}); save it as one") from None
 
 
 def _read(lines: "csv.DictReader[str]", file: Path, context: dict[str, Any]) -> EventFile:

@@ -40,7 +40,7 @@ class DataFolder:
 
     @property
     def staging(self) -> Path:
-        """Copies of videos while they are scored, and score batches until they are stored."""
+        """Copies of videos while they are scored."""
         return self.root / "staging"
 
     @property
@@ -89,7 +89,7 @@ class DataFolder:
 
     @property
     def inbox(self) -> Path:
-        """Consents that wait for whoever writes the warehouse."""
+        """Consents and scored sessions that wait for the next writer of the warehouse."""
         return self.root / "inbox"
 
     @property
@@ -123,7 +123,8 @@ class DataFolder:
                 Path(name).unlink()
         except OSError as error:
             raise ConfigurationError(
-                f"data folder {self.root}: cannot be written ({error.strerror}); choose another with --data-dir"
+                f"data folder {self.root}: cannot be written ({error.strerror}); choose another with --data-dir or "
+                "PMFER_DATA_DIR"
             ) from None
 
     def require_room(self) -> None:

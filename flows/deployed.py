@@ -99,7 +99,7 @@ def previous_day(due: datetime | None, time_zone: str | None) -> date:
     """
     try:
         zone = ZoneInfo(time_zone) if time_zone else None
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: `Europe` is a folder of zones
         raise ConfigurationError(f"time_zone {time_zone}: no such zone; write it as Europe/Berlin") from None
     return (due or datetime.now(UTC)).astimezone(zone).date() - timedelta(days=1)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.data_folder import DataFolder
-from flows.environment import NO_HOME, silent, unusable
+from flows.environment import NO_HOME, faulty_proxies, silent
 from flows.job import options_of, source_of
 from flows.monitoring import notify_test, unusable_addresses
 from flows.prefect_server import login_to_server, server_fault, usual_server
@@ -48,7 +48,7 @@ LOOKED_BACK = timedelta(days=DEFAULT_THRESHOLDS.max_baseline_days)  # older days
 OLDEST_CLOCK = datetime(2026, 1, 1, tzinfo=UTC)  # before this release: the clock was never set
 
 
-class State(StrEnum):
+class Grade(StrEnum):
     """How a check ended."""
 
     OK = "ok"
@@ -61,15 +61,15 @@ class Diagnosis:
     """What one check found."""
 
     name: str
-    state: State
+    state: Grade
     text: str  # what was found and, unless it is ok, what to do
 
 
-Result = tuple[State, str]
+Result = tuple[Grade, str]
 Check = Callable[[Settings], Result]
 
 
-def examine(overrides: dict[str, object], *, notify: bool = False) -> Iterator[Diagnosis]:
+def diagnose(overrides: dict[str, object], *, notify: bool = False) -> Iterator[Diagnosis]:
     """Check one thing after the other; without settings that can be read there is nothing else to check.
 
     Args:
@@ -79,19 +79,19 @@ def examine(overrides: dict[str, object], *, notify: bool = False) -> Iterator[D
     try:
         settings = read_settings(**overrides)
     except PmferError as error:
-        yield Diagnosis("settings", State.BROKEN, str(error))
+        yield Diagnosis("settings", Grade.BROKEN, str(error))
         return
     for name, check in CHECKS.items():
         try:
             yield Diagnosis(name, *check(settings))
         except PmferError as error:
-            yield Diagnosis(name, State.BROKEN, str(error))
+            yield Diagnosis(name, Grade.BROKEN, str(error))
         except OSError as error:
-            yield Diagnosis(name, State.BROKEN, f"{error.filename or name}: {error.strerror}; give access")
+            yield Diagnosis(name, Grade.BROKEN, f"{error.filename or name}: {error.strerror}; give access")
     if notify:
         told = notify_test(settings)
         text = "a test notice was delivered" if told else "a test notice was not delivered; check PMFER_NOTIFY_URLS"
-        yield Diagnosis("notice", State.OK if told else State.BROKEN, text)
+        yield Diagnosis("notice", Grade.OK if told else Grade.BROKEN, text)
 
 
 def check_settings(settings: Settings) -> Result:
@@ -99,8 +99,8 @@ def check_settings(settings: Settings) -> Result:
     files = [DOTENV, config_file(), *([settings.warehouse_key_file] if settings.warehouse_key_file else [])]
     for path in files:
         if path.is_file() and stat.S_IMODE(path.stat().st_mode) & OTHERS:
-            return State.WARNING, f"{path}: every account may read it; take that away with `chmod o= {path}`"
-    return State.OK, "readable; `pmfer config` shows them"
+            return Grade.WARNING, f"{path}: every account may read it; take that away with `chmod o= {path}`"
+    return Grade.OK, "readable; `pmfer config` shows them"
 
 
 def check_account(settings: Settings) -> Result:
@@ -110,8 +110,11 @@ def check_account(settings: Settings) -> Result:
     except KeyError:
         name = f"number {os.geteuid()}, which the system has no name for"
     if Path.home() == Path(NO_HOME):
-        return State.WARNING, f"account {name}: no home folder; nights run without, but set HOME if you keep keys there"
-    return State.OK, f"account {name}, home folder {Path.home()}"
+        return (
+            Grade.WARNING,
+            f"account {name}: no home folder; nights run without, but set HOME if you keep keys there",
+        )
+    return Grade.OK, f"account {name}, home folder {Path.home()}"
 
 
 def check_data(settings: Settings) -> Result:
@@ -120,12 +123,12 @@ def check_data(settings: Settings) -> Result:
     if not data.root.exists():
         above = next(path for path in data.root.parents if path.exists())
         if not os.access(above, os.W_OK | os.X_OK):
-            return State.BROKEN, f"{data.root} cannot be made in {above}; make it and give it to this account"
-        return State.OK, f"{data.root} is made by the first night"
+            return Grade.BROKEN, f"{data.root} cannot be made in {above}; make it and give it to this account"
+        return Grade.OK, f"{data.root} is made by the first night"
     data.require_writable()
     if stat.S_IMODE(data.root.stat().st_mode) & 0o077:
-        return State.WARNING, f"{data.root}: others have access; make it private with `chmod 700 {data.root}`"
-    return State.OK, f"{data.root} can be written"
+        return Grade.WARNING, f"{data.root}: others have access; make it private with `chmod 700 {data.root}`"
+    return Grade.OK, f"{data.root} can be written"
 
 
 def check_disk(settings: Settings) -> Result:
@@ -133,33 +136,33 @@ def check_disk(settings: Settings) -> Result:
     free = shutil.disk_usage(_existing(settings.data_dir.absolute())).free
     text = f"{free / GIB:.1f} GiB free for {settings.data_dir}"
     if free < DISK_WARNING_BYTES:
-        state = State.BROKEN if free < DISK_BROKEN_BYTES else State.WARNING
+        state = Grade.BROKEN if free < DISK_BROKEN_BYTES else Grade.WARNING
         return state, f"{text}; make room, shorten PMFER_RETAIN_..._DAYS or move the data folder"
-    return State.OK, text
+    return Grade.OK, text
 
 
 def check_source(settings: Settings) -> Result:
     """Whether the source can be listed, and is not an empty mount point."""
     if settings.source is None:
-        return State.WARNING, "PMFER_SOURCE is not set; each command needs --source"
+        return Grade.WARNING, "PMFER_SOURCE is not set; each command needs --source"
     source, yesterday = source_of(settings, settings.source), date.today() - timedelta(days=1)
     found = look_at(source)
     found.require_nights_of(_nights_with_recordings(settings), source, yesterday)
     if not found.nights:
-        return State.WARNING, f"{settings.source}: is empty; see that it is mounted, if recordings should be there"
+        return Grade.WARNING, f"{settings.source}: is empty; see that it is mounted, if recordings should be there"
     nights = sorted(found.nights)
-    return State.OK, f"{settings.source}: {len(nights)} night{'s' * (len(nights) > 1)}, the last {nights[-1]}"
+    return Grade.OK, f"{settings.source}: {len(nights)} night{'s' * (len(nights) > 1)}, the last {nights[-1]}"
 
 
 def check_bundle(settings: Settings) -> Result:
     """Whether the bundle is what its card says."""
     bundle = load_bundle(settings.bundle)
-    return State.OK, f"{bundle.card.name}, verified, digest {bundle.digest[:12]}"
+    return Grade.OK, f"{bundle.card.name}, verified, digest {bundle.digest[:12]}"
 
 
 def check_detector(settings: Settings) -> Result:
     """Whether the face detector opens."""
-    return State.OK, f"{open_detector(options_of(settings), 1).name} opens"
+    return Grade.OK, f"{open_detector(options_of(settings), 1).name} opens"
 
 
 def check_gpu(settings: Settings) -> Result:
@@ -168,33 +171,33 @@ def check_gpu(settings: Settings) -> Result:
 
     rival = runtime_rival()
     if rival:
-        return State.WARNING, rival
+        return Grade.WARNING, rival
     devices, providers = cuda_device_count(), onnxruntime.get_available_providers()
     if devices and "CUDAExecutionProvider" not in providers:
-        return State.WARNING, f"{devices} CUDA devices that ONNX Runtime cannot use; install the project again"
-    return State.OK, f"{devices} CUDA devices" if devices else "no CUDA device; the CPU scores"
+        return Grade.WARNING, f"{devices} CUDA devices that ONNX Runtime cannot use; install the project again"
+    return Grade.OK, f"{devices} CUDA devices" if devices else "no CUDA device; the CPU scores"
 
 
 def check_warehouse(settings: Settings) -> Result:
     """Whether readers can open the warehouse, its schema is this release's, and what was not yet checked holds."""
     address = warehouse_address(settings)
     if isinstance(address, FileAddress) and address.path.exists() and not address.published.exists():
-        return State.WARNING, f"{address}: nothing is published yet; run the night again"
+        return Grade.WARNING, f"{address}: nothing is published yet; run the night again"
     if not is_made(address):
-        return State.OK, f"{address} is made by the first night"
+        return Grade.OK, f"{address} is made by the first night"
     with closing(open_reader(address)) as reader:
         breaches = broken_contracts(reader, everything=False)
         last = runs.latest_runs(reader, 1)
     if breaches:
         what = "; ".join(breach.sentence for breach in breaches)
         return (
-            State.BROKEN,
+            Grade.BROKEN,
             f"{address}: contracts do not hold: {what}; see `pmfer warehouse check` and docs/runbook.md",
         )
     if isinstance(address, FileAddress) and is_written_by_others(address.published):
-        return State.WARNING, f"{address.published}: {WRITTEN_BY_OTHERS}"
+        return Grade.WARNING, f"{address.published}: {WRITTEN_BY_OTHERS}"
     night = last["night"].item() if last.height else "none yet"
-    return State.OK, f"{address}: opens, contracts hold, last night {night}"
+    return Grade.OK, f"{address}: opens, contracts hold, last night {night}"
 
 
 def check_baseline(settings: Settings) -> Result:
@@ -204,22 +207,22 @@ def check_baseline(settings: Settings) -> Result:
     """
     address = warehouse_address(settings)
     if settings.source is None or not _is_published(address):
-        return State.OK, "nothing needs to be scored again"
+        return Grade.OK, "nothing needs to be scored again"
     scoring = Provenance(load_bundle(settings.bundle).digest, options_of(settings).digest())
     with closing(open_reader(address)) as reader:
         nights = runs.nights_scored_otherwise(reader, scoring)
     try:
         there = look_at(source_of(settings, settings.source)).nights
     except PmferError:
-        return State.OK, "not looked at, because the source cannot be listed"
+        return Grade.OK, "not looked at, because the source cannot be listed"
     since = max(there, default=date.max) - LOOKED_BACK
     left = [night for night in nights if night in there and night >= since]
     if not left:
-        return State.OK, "no night of the last weeks is in the source that this model has not scored"
+        return Grade.OK, "no night of the last weeks is in the source that this model has not scored"
     span = f"--from {left[0]} --to {left[-1]}"
     count = f"{len(left)} nights of the last weeks were" if len(left) > 1 else "1 night of the last weeks was"
     return (
-        State.WARNING,
+        Grade.WARNING,
         f"{count} scored with another model or other options, and recordings of it are still there: `pmfer backfill "
         f"{span}` scores them again, so that nobody waits for a new usual range",
     )
@@ -243,13 +246,16 @@ def check_patients(settings: Settings) -> Result:
     """Whether patients have ids that nobody confuses."""
     address = warehouse_address(settings)
     if not _is_published(address):
-        return State.OK, "nothing is published yet"
+        return Grade.OK, "nothing is published yet"
     with closing(open_reader(address)) as reader:
         alike = lookalikes(known := queries.patient_ids(reader))
     if alike:
         groups = "; ".join(" and ".join(group) for group in alike)
-        return State.WARNING, f"ids differ in upper and lower case only: {groups}; see `patient_id` in docs/source.md"
-    return State.OK, f"{len(known)} on record, no two ids alike"
+        return (
+            Grade.WARNING,
+            f"ids differ in upper and lower case only: {groups}; see `patient_id` in docs/source.md",
+        )
+    return Grade.OK, f"{len(known)} on record, no two ids alike"
 
 
 def check_fonts(settings: Settings) -> Result:
@@ -260,49 +266,58 @@ def check_fonts(settings: Settings) -> Result:
         import_module("reports.render")
     except OSError as error:
         what = str(error).splitlines()[0]
-        return State.BROKEN, f"the libraries that draw pages are missing ({what}); run scripts/check_system.sh"
-    return State.OK, f"{len(FONT_FILES)} typefaces and the libraries for drawing pages"
+        return Grade.BROKEN, f"the libraries that draw pages are missing ({what}); run scripts/check_system.sh"
+    return Grade.OK, f"{len(FONT_FILES)} typefaces and the libraries for drawing pages"
 
 
 def check_clock(settings: Settings) -> Result:
     """Whether the clock is set and agrees with that of the file system."""
     now = datetime.now().astimezone()
     if now < OLDEST_CLOCK:
-        return State.BROKEN, f"the clock says {now:%Y-%m-%d %H:%M}; set it, with `timedatectl set-ntp true`"
+        return Grade.BROKEN, f"the clock says {now:%Y-%m-%d %H:%M}; set it, with `timedatectl set-ntp true`"
     with tempfile.NamedTemporaryFile(dir=_existing(settings.data_dir.absolute()), prefix=".probe-") as probe:
         skew = Path(probe.name).stat().st_mtime - time.time()
     if abs(skew) > SKEW_WARNING_S:
-        return State.WARNING, f"the file system's clock differs by {skew:+.1f} s; keep both machines on NTP"
-    return State.OK, f"{now:%Y-%m-%d %H:%M} {now.tzname()}, UTC{now:%z}"
+        return Grade.WARNING, f"the file system's clock differs by {skew:+.1f} s; keep both machines on NTP"
+    return Grade.OK, f"{now:%Y-%m-%d %H:%M} {now.tzname()}, UTC{now:%z}"
 
 
 def check_prefect(settings: Settings) -> Result:
     """Whether the Prefect server that is named, or ours in the usual place, answers those alone who know its secret."""
     url = prefect_server() or usual_server()
     if not url:
-        return State.OK, "no PREFECT_API_URL; nights run without Prefect's server"
+        return Grade.OK, "no PREFECT_API_URL; nights run without Prefect's server"
     trouble = server_fault(url, login_to_server(settings))
-    return (State.BROKEN, trouble) if trouble else (State.OK, f"{url} answers, and only to those who know its secret")
+    return (Grade.BROKEN, trouble) if trouble else (Grade.OK, f"{url} answers, and only to those who know its secret")
 
 
 def check_proxies(settings: Settings) -> Result:
     """Whether proxies that the environment names can be used, and take connections."""
-    for name, proxy, why in unusable():
-        return State.WARNING, f"{name} {proxy}: {why}; give an http:// proxy or unset it. This machine needs none"
+    for name, proxy, why in faulty_proxies():
+        return Grade.WARNING, f"{name} {proxy}: {why}; give an http:// proxy or unset it. This machine needs none"
     for proxy in silent():
-        return State.WARNING, f"{proxy}: takes no connection; what is not on this machine cannot be reached through it"
+        return (
+            Grade.WARNING,
+            f"{proxy}: takes no connection; what is not on this machine cannot be reached through it",
+        )
     kinds = [kind for kind in proxy_variables() if kind in ("http", "https", "all")]
-    return State.OK, f"used for {', '.join(kinds)}, never for this machine" if kinds else "none"
+    return Grade.OK, f"used for {', '.join(kinds)}, never for this machine" if kinds else "none"
 
 
 def check_notices(settings: Settings) -> Result:
     """Whether Apprise understands the addresses that are told of nights; nothing is sent."""
     if not settings.notify_urls:
-        return State.WARNING, "PMFER_NOTIFY_URLS is not set; nobody is told of a night that fails"
+        return Grade.WARNING, "PMFER_NOTIFY_URLS is not set; nobody is told of a night that fails"
     wrong = unusable_addresses(settings)
     if wrong:
-        return State.BROKEN, f"{wrong} of {len(settings.notify_urls)} addresses of PMFER_NOTIFY_URLS are not understood"
-    return State.OK, f"{len(settings.notify_urls)} addresses are told of {', '.join(settings.notify_on) or 'nothing'}"
+        return (
+            Grade.BROKEN,
+            f"{wrong} of {len(settings.notify_urls)} addresses of PMFER_NOTIFY_URLS are not understood",
+        )
+    return (
+        Grade.OK,
+        f"{len(settings.notify_urls)} addresses are told of {', '.join(settings.notify_on) or 'nothing'}",
+    )
 
 
 CHECKS: dict[str, Check] = {

@@ -97,15 +97,15 @@ def fault(proxy: str) -> str | None:
         parts = _split(proxy)
         port = parts.port
     except ValueError:
-        return "is no address"
+        return "is not a valid address"
     if not parts.hostname or port == 0:
-        return "is no address"
+        return "is not a valid address"
     if separator and scheme.lower() in ("socks5", "socks5h"):
         return None if find_spec("socksio") else "SOCKS needs the package socksio, which is not installed"
-    return None if parts.scheme in ("http", "https") else f"{parts.scheme}:// is no proxy that is known here"
+    return None if parts.scheme in ("http", "https") else f"{parts.scheme}:// proxies are not supported"
 
 
-def unusable() -> Iterator[tuple[str, str, str]]:
+def faulty_proxies() -> Iterator[tuple[str, str, str]]:
     """Proxies that cannot be used: the variable's name in lower case, the address as it may be shown, and why."""
     for kind, proxy in proxy_variables().items():
         if kind != "no" and (why := fault(proxy)):
@@ -152,7 +152,7 @@ def server_trouble(url: str) -> str | None:
 
 def _pass_over_unusable() -> None:
     """Leave out what breaks httpx down even where it has no need of it."""
-    for name, _, _ in list(unusable()):
+    for name, _, _ in list(faulty_proxies()):
         change_environment({name: None, name.upper(): None})
 
 

@@ -221,7 +221,9 @@ class Cutter:
         name = self._scoring.detector_name
         if name not in self._bundle.card.crop:
             known = ", ".join(sorted(self._bundle.card.crop)) or "none"
-            raise BundleError(f"bundle {self._bundle.path}: no crop geometry for detector {name} (it has {known})")
+            raise BundleError(
+                f"bundle {self._bundle.path}: no crop geometry for detector {name}; use one that it has ({known})"
+            )
         return self._bundle.card.crop[name]
 
 
@@ -288,4 +290,4 @@ def write_json(path: Path, figures: Mapping[str, Any]) -> None:
     try:
         path.write_text(json.dumps(figures, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     except OSError as error:
-        raise ConfigurationError(f"{path}: cannot be written ({error.strerror})") from None
+        raise ConfigurationError(f"{path}: cannot be written ({error.strerror}); choose another place") from None

@@ -75,7 +75,7 @@ def _require_replaceable(target: Path) -> None:
     if not target.exists() or is_export(target):
         return
     if not target.is_dir() or any(files_below(target)):
-        raise ConfigurationError(f"{target}: holds something else than an export; name a new folder with --out")
+        raise ConfigurationError(f"{target}: holds files that are not an export; name a new folder with --out")
 
 
 def _put_in_place(draft: Path, target: Path) -> None:

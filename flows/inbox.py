@@ -104,15 +104,15 @@ def take_over_sessions(
     found = list(_sessions(data, key))
     for bundle in {bundle.bundle_id: bundle for bundle, _ in found}.values():
         ours: list[SessionResult] = []
-        strange: list[SessionResult] = []
+        foreign: list[SessionResult] = []
         for result in (result for other, result in found if other.bundle_id == bundle.bundle_id):
-            (ours if runs.knows_run(connection, result.scoring.run_id) else strange).append(result)
+            (ours if runs.knows_run(connection, result.scoring.run_id) else foreign).append(result)
         if ours:
             refused = store_together(connection, data, bundle, ours, consent_required=consent_required)
             log.info("sessions that an earlier run had scored, now stored: %d", len(ours) - len(refused))
-        if strange:
-            _forget(data, bundle, strange)
-            log.warning("scored sessions of another warehouse, removed from the inbox: %d", len(strange))
+        if foreign:
+            _forget(data, bundle, foreign)
+            log.warning("scored sessions of another warehouse, removed from the inbox: %d", len(foreign))
 
 
 def store_together(

@@ -1,7 +1,6 @@
 """The upkeep of the warehouse, as a flow: backup, retention, compaction, contracts, logs."""
 
 import logging
-from datetime import date
 
 import duckdb
 from prefect import flow, task
@@ -11,12 +10,13 @@ from flows.backup import add_backup, remove_old_backups, require_place
 from flows.data_folder import DataFolder
 from flows.environment import set_up_worker
 from flows.logs import OwnWords, hide, nameless_errors
-from flows.privacy.retention import retain, retention_of
+from flows.privacy.retention import remove_expired, retention_of
 from flows.request import Folder
-from flows.settings import read_settings
+from flows.settings import Settings, read_settings
 from flows.verify import verify_logs
 from flows.warehouse_access import require_existing, warehouse_address, writing
 from warehouse import queries
+from warehouse.address import Address
 from warehouse.contracts import require_contracts
 from warehouse.lake import tidy
 
@@ -24,11 +24,9 @@ log = logging.getLogger("pmfer.maintenance")
 
 
 @task(name="retain", cache_policy=NO_CACHE)
-def remove_expired(connection: duckdb.DuckDBPyConnection, data: DataFolder, today: date) -> None:
-    """Remove what the settings no longer keep."""
-    counts = retain(connection, data, retention_of(read_settings(data_dir=data.root)), today)
-    gone = ", ".join(f"{count} {name}" for name, count in counts.items()) or "nothing"
-    log.info("too old to be kept: %s", OwnWords(gone))
+def expire(connection: duckdb.DuckDBPyConnection, data: DataFolder, settings: Settings) -> None:
+    """Delete what is past its retention period."""
+    remove_expired(connection, data, retention_of(settings))
 
 
 @task(name="compact", cache_policy=NO_CACHE)
@@ -44,24 +42,22 @@ def check_everything(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 @task(name="verify logs", cache_policy=NO_CACHE)
-def verify(data: DataFolder) -> None:
+def verify(data: DataFolder, warehouse: Address) -> None:
     """Check that the audit log and the log of reads are what was once written."""
-    for line in verify_logs(data, warehouse_address(read_settings(data_dir=data.root))):
+    for line in verify_logs(data, warehouse):
         log.info("%s", OwnWords(line))
 
 
 @task(name="back up", cache_policy=NO_CACHE)
-def back_up(data: DataFolder) -> None:
+def back_up(data: DataFolder, warehouse: Address, settings: Settings) -> None:
     """Copy what cannot be made again to where the settings say."""
-    settings = read_settings(data_dir=data.root)
-    add_backup(data, warehouse_address(settings), settings, log.info)
+    add_backup(data, warehouse, settings, log.info)
 
 
 @task(name="remove old backups", cache_policy=NO_CACHE)
-def remove_expired_backups(data: DataFolder) -> None:
+def remove_expired_backups(warehouse: Address, settings: Settings) -> None:
     """Remove the backups that the settings keep no longer."""
-    settings = read_settings(data_dir=data.root)
-    remove_old_backups(warehouse_address(settings), settings, log.info)
+    remove_old_backups(warehouse, settings, log.info)
 
 
 @flow(name="maintenance")
@@ -86,15 +82,15 @@ def maintenance(data_dir: Folder) -> None:
     require_existing(warehouse)
     if settings.backup_to:
         require_place(warehouse, settings)
-        back_up(data)
+        back_up(data, warehouse, settings)
     else:
         log.info("no backup was made: PMFER_BACKUP_TO is not set")
     with nameless_errors(), writing(data, warehouse) as writer:
         connection = writer.connection
         hide(queries.patient_ids(connection))
-        remove_expired(connection, data, date.today())
+        expire(connection, data, settings)
         compact(connection)
         check_everything(connection)
-    verify(data)
+    verify(data, warehouse)
     if settings.backup_to:
-        remove_expired_backups(data)
+        remove_expired_backups(warehouse, settings)

@@ -219,7 +219,7 @@ def _send(settings: Settings, title: str, body: str, kind: NoticeKind) -> bool:
         sent = any(understood) and bool(apprise.notify(body=body, title=title, notify_type=NotifyType(kind)))
         told = sent and all(understood)
     except Exception as error:  # each of its services has errors of its own, and none may end a night
-        log.warning("nobody was notified (%s); check PMFER_NOTIFY_URLS", type(error).__name__)
+        log.warning("the notification failed (%s); check PMFER_NOTIFY_URLS", type(error).__name__)
         return False
     if not told:
         proxies = ", ".join(sorted({shown(proxy) for kind, proxy in proxy_variables().items() if kind != "no"}))
@@ -335,4 +335,4 @@ def _write(settings: Settings, metrics: NightMetrics) -> None:
     try:
         write_metrics(path, metrics)
     except OSError as error:
-        log.warning("metrics %s: cannot be written (%s)", path, error.strerror)
+        log.warning("metrics %s: cannot be written (%s); check the folder", path, error.strerror)

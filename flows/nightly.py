@@ -21,7 +21,7 @@ from flows.monitoring import beside_tonight, report_failure, stage, watched
 from flows.outcome import NightOutcome, idle_outcome, remember_contents, session_outcomes
 from flows.plan import NightPlan, plan_night, quarantine_record, run_record, warn_of_pseudonyms
 from flows.prefect_runs import as_flow, show_table, step, tell_server
-from flows.privacy.retention import retain
+from flows.privacy.retention import remove_expired
 from flows.report import DueReport, due_reports, is_report_due, render, require_none
 from flows.request import RunRequest
 from flows.scoring import score_sessions
@@ -123,7 +123,7 @@ def tonight_and_before(request: RunRequest, night: date, *, before: bool) -> Nig
                 try:
                     say_idle(as_flow("nightly", f"nightly {left}", partial(one_night, request, left)))
                 except Exception as error:  # whatever it is, it is that night's, and was told as such
-                    log.error("%s, left unfinished earlier, failed: %s; each night tries it again", left, error)
+                    log.error("%s, left unfinished earlier, failed: %s; the next nightly run retries it", left, error)
     return outcome
 
 
@@ -186,10 +186,11 @@ def run_night(job: Job) -> NightOutcome:
         with stage("plan"):
             plan = plan_night(connection, listing, job)
         warn_of_pseudonyms(connection, listing)
-        remove_expired(connection, job)  # before the reports: what they rest on is then the same when it is run again
+        # Before the reports: what they rest on is then the same when the night is run again.
+        remove_expired(connection, job.data, job.retention)
         if something_to_do(connection, plan, job):
             outcome = process(writer, plan, job)
-            remove_expired(connection, job)  # what was just stored may be of a day that is too old
+            remove_expired(connection, job.data, job.retention)  # what was just stored may be of a day that is too old
         else:
             outcome = idle_outcome(plan, job)
         quarantine.settle_replays(connection, job.night)
@@ -235,13 +236,12 @@ def process(writer: Writer, plan: NightPlan, job: Job) -> NightOutcome:
             left_out = error
         done = session_outcomes(connection, plan, job, run_id)
         check_load(connection)
-        publish_snapshot(writer)
+        publish_snapshot(writer)  # the reports are made of what readers see
         rendered = render_all(connection, job, run_id)
         if left_out:
             raise left_out
     outcome = done.outcome(job, rendered)
     runs.finish_run(connection, run_id, outcome.record())
-    publish_snapshot(writer)
     tidy_lake(connection)
     show_table(f"night-{job.night.isoformat()}", done.rows(), outcome.sentence())
     return outcome
@@ -302,13 +302,6 @@ def render_reports(connection: duckdb.DuckDBPyConnection, due: list[DueReport], 
 def tidy_lake(connection: duckdb.DuckDBPyConnection) -> None:
     """Merge what the night left in small files, if the warehouse is a lake."""
     tidy(connection)
-
-
-def remove_expired(connection: duckdb.DuckDBPyConnection, job: Job) -> None:
-    """Delete data past its retention period."""
-    if removed := retain(connection, job.data, job.retention, date.today()):
-        gone = ", ".join(f"{count} {name}" for name, count in removed.items())
-        log.info("too old to be kept: %s", OwnWords(gone))
 
 
 @contextmanager

@@ -92,7 +92,7 @@ def _escaped(character: str) -> str:
 
 
 class PlainConsole(Console):
-    """A console that takes no order from text."""
+    """A console that prints text as it is: no markup, no control sequences."""
 
     def __init__(self, **options: Any) -> None:
         """Take the options of rich's Console; nothing is marked up, replaced or highlighted."""

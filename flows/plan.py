@@ -24,8 +24,7 @@ from warehouse.records import (
 
 log = logging.getLogger("pmfer.nightly")
 
-# Troubles that lie in the sidecar, in the register or in what is stored: they may be gone although the bytes are the
-# same.
+# Reasons that may disappear while the bytes stay the same: they lie in the sidecar, the register or the warehouse.
 _NOT_OF_THE_BYTES = (
     QuarantineReason.NO_CONSENT,
     QuarantineReason.SIDECAR_INVALID,

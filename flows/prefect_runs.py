@@ -40,7 +40,7 @@ class _Teller:
             self.silent = True
             reason = (str(trouble).splitlines() or [""])[0]
             log.warning(
-                "Prefect's server was not told how this run went on and ended (%s: %s); nothing that is stored or "
+                "Prefect's server did not receive the rest of this run (%s: %s); nothing that is stored or "
                 "written depends on it",
                 type(trouble).__name__,
                 reason or "no reason given",
@@ -99,7 +99,7 @@ def tell_server(request: RunRequest, name: str, run_name: str, body: Callable[[]
     if trouble and (request.dispatch or settings.dispatch) is Dispatch.WORKERS:
         raise ConfigurationError(f"Prefect server {trouble}")
     if trouble:
-        log.warning("Prefect server %s; it is not told of this run, which goes on without", trouble)
+        log.warning("Prefect server %s; this run continues without it", trouble)
         return body()
     prepare_prefect(request.data().prefect_home, login)
     with telling():
@@ -198,6 +198,6 @@ def _persistent(name: str, attempt: Callable[[], T], waits: Sequence[float], aga
         except Exception as error:
             if not again(error):
                 raise
-            log.warning("%s: failed (%s); it is tried again in %g s", name, type(error).__name__, wait_s)
+            log.warning("%s: failed (%s); retrying in %g s", name, type(error).__name__, wait_s)
             time.sleep(wait_s)
     return attempt()

@@ -35,7 +35,6 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from flows.data_folder import WARD, WARDS
-from flows.privacy.name_map import read_names
 from flows.settings import Settings, read_secret
 from pmfer.errors import ConfigurationError, ReportError
 from reports import Format
@@ -119,15 +118,6 @@ def files_in(folder: Path, patient_id: str | None, ward: str | None, printing: P
     )
 
 
-def names_for(printing: Printing) -> Mapping[str, str]:
-    """The names by pseudonym that are printed.
-
-    Raises:
-        ReportError: the map of names cannot be read.
-    """
-    return read_names(printing.name_map)
-
-
 def _path(folder: Path, stem: str, form: Format) -> Path:
     return folder / "fhir" / f"{stem}.json" if form is Format.FHIR else folder / f"{stem}.{form.value}"
 
@@ -173,7 +163,7 @@ def read_recipients(path: Path | None, secret: Callable[[str], str | None]) -> t
     for entry in _entries(path):
         where = f"recipients {path}, {entry.name[:40]}"
         if entry.name.lower() in {name.lower() for name in recipients}:
-            raise ConfigurationError(f"{where}: stands there twice; keep one")
+            raise ConfigurationError(f"{where}: is listed twice; keep one")
         try:
             recipients[entry.name] = Recipient(entry.name, _password(entry, where, secret))
         except ReportError as error:
@@ -211,4 +201,4 @@ def _password(entry: RecipientEntry, where: str, secret: Callable[[str], str | N
     except OSError as error:
         raise ConfigurationError(f"{where}: {file} cannot be read ({error.strerror}); check the path") from None
     except UnicodeDecodeError:
-        raise ConfigurationError(f"{where}: {file} is no text in UTF-8; write the password anew") from None
+        raise ConfigurationError(f"{where}: {file} is not UTF-8 text; write the password again") from None

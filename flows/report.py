@@ -16,7 +16,8 @@ import duckdb
 
 from flows.data_folder import DataFolder
 from flows.findings import finding_records
-from flows.printing import Printing, ReportFiles, files_in, names_for
+from flows.printing import Printing, ReportFiles, files_in
+from flows.privacy.name_map import read_names
 from flows.warehouse_access import record_reading, require_existing, writing
 from pmfer.bundle import sha256_file
 from pmfer.errors import ReportError
@@ -232,7 +233,7 @@ def _with_outdated(due: DueReport, row: Mapping[str, Any] | None, data: DataFold
 
 def _written(due: Sequence[DueReport], printing: Printing) -> Iterator[tuple[DueReport, str | None]]:
     """Write the files of every report; each with what went wrong, None if nothing did."""
-    names = names_for(printing) if any(report.patient_id for report in due) else {}
+    names = read_names(printing.name_map) if any(report.patient_id for report in due) else {}
     now = datetime.now().astimezone()  # the time zone of the house is that of this machine
     orders = {
         report.report_id: replace(report.order, name=names.get(report.patient_id or ""), printed_at=now)

@@ -7,6 +7,7 @@ shards: in theirs, enough nights would leave no worker to score anything.
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -36,6 +37,7 @@ from pmfer.bundle import Bundle, find_bundle
 from pmfer.errors import BundleError, ConfigurationError, PmferError
 from warehouse import quarantine, runs
 from warehouse.address import FileAddress
+from warehouse.connection import open_reader
 from warehouse.transaction import at_work
 
 LIMIT = "pmfer-shards"  # global limit of shards that run at the same time, whatever pool they are in
@@ -91,8 +93,8 @@ def score_shard(request: ShardRequest, data_dir: Path | None = None) -> None:
 def _require_same_places(job: Job, run_id: str) -> None:
     """Refuse a machine that reads or stores elsewhere than the nightly run: its shard would end well and be missed."""
     require_existing(job.warehouse)
-    with writing(job.data, job.warehouse) as writer:
-        if not runs.knows_run(writer.connection, run_id):
+    with closing(open_reader(job.warehouse)) as reader:
+        if not runs.knows_run(reader, run_id):
             raise ConfigurationError(
                 f"warehouse {job.warehouse}: does not know the nightly run; give every worker the same PMFER_WAREHOUSE"
             )
@@ -215,7 +217,7 @@ def _look(
         else:
             wait_s = pause_s(state, attempt.number)
             again = f" in {wait_s:g} s" if wait_s else ""
-            log.warning("shard %d: %s; it is taken up again%s", attempt.shard.number, ending, again)
+            log.warning("shard %d: %s; restarting it%s", attempt.shard.number, ending, again)
             yield patiently(partial(_submit, attempt.shard, job, run_id, attempt.number + 1, wait_s))
 
 
@@ -267,7 +269,7 @@ def _complain(attempt: _Attempt, flow_run: FlowRun) -> None:
     if waiting and not attempt.complained:
         attempt.complained = True
         log.warning(
-            "no worker has taken shard %d since %s; start one: prefect worker start --pool %s",
+            "no worker has taken shard %d since %s; start one: pmfer worker %s",
             attempt.shard.number,
             (flow_run.created or datetime.now(UTC)).strftime("%H:%M UTC"),
             flow_run.work_pool_name,

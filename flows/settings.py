@@ -241,7 +241,7 @@ def read_settings(**overrides: object) -> Settings:
         # The parser's place is kept, its line is not: a secret may stand in it.
         raise ConfigurationError(f"settings {config_file()}: not a TOML file ({error}); correct it") from None
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no text in UTF-8"
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise ConfigurationError(f"settings {config_file()} or {DOTENV}: cannot be read ({reason})") from None
 
 

@@ -114,7 +114,7 @@ def copy_recording(recording: Recording, source: Source, folder: Path) -> Copy:
             raise ChangedMeanwhileError("the folder of its night is gone or empty since it was listed") from None
         raise UnreadableRecordingError(error.strerror or str(error)) from None
     suffix = PurePosixPath(recording.source_uri).suffix.lower()
-    # Not by its content: a twin may be scored at the same time.
+    # Not named by its content: an identical file may be scored at the same time.
     return Copy(draft.rename(draft.with_name(draft.name.replace("incoming", "recording", 1) + suffix)), content_sha256)
 
 

@@ -70,7 +70,9 @@ def annotate_video(
             container.mux(stream.encode())
         draft.replace(out)
     except OSError as error:
-        raise ConfigurationError(f"{out}: cannot be written ({error.strerror or error})") from None
+        raise ConfigurationError(
+            f"{out}: cannot be written ({error.strerror or error}); choose another folder"
+        ) from None
     finally:
         draft.unlink(missing_ok=True)
     return count

@@ -38,8 +38,8 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _ENDINGS = {
     signal.SIGXCPU: (QuarantineReason.TIMED_OUT, "took more processor time than the limit"),
     # Libraries in Rust and C++ abort when an allocation is refused.
-    signal.SIGABRT: (QuarantineReason.OUT_OF_MEMORY, "its decoder gave up, for want of memory as a rule"),
-    signal.SIGKILL: (QuarantineReason.OUT_OF_MEMORY, "the system killed its decoder, for want of memory as a rule"),
+    signal.SIGABRT: (QuarantineReason.OUT_OF_MEMORY, "its decoder gave up, usually out of memory"),
+    signal.SIGKILL: (QuarantineReason.OUT_OF_MEMORY, "the system killed its decoder, usually out of memory"),
 }
 HEADER = struct.Struct("!II")  # bytes of the JSON text, bytes of the table
 MAX_TEXT_BYTES = 1024 * 1024
@@ -215,7 +215,7 @@ def _raise(reply: dict[str, Any]) -> None:
 
 
 def written_bytes(pid: int) -> int:
-    """What a process has written to its memory: that counts for the limit, as RLIMIT_DATA counts it."""
+    """Private memory of a process, data and stack, as RLIMIT_DATA counts it."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[5]) * _PAGE_BYTES
 
 

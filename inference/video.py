@@ -179,7 +179,7 @@ class Video:
         except OSError as error:
             raise VideoError(
                 QuarantineReason.UNREADABLE,
-                f"{self._path}: reading failed ({error.strerror}); run again when it is there",
+                f"{self._path}: reading failed ({error.strerror}); run again when the file is available",
             ) from None
         except av.error.FFmpegError:
             self._damaged_packets += 1

@@ -7,8 +7,8 @@
     with pmfer.open_warehouse("var/pmfer") as warehouse: ...
 
 The modules of this room are the method: action units and phrases, prompts, encoders, losses, data sets, training,
-evaluation and export. `facs`, `expressions`, `errors` and `bundle` are plain Python and import without torch;
-everything else here needs the `train` extra. They know nothing of videos, DuckDB or Prefect.
+evaluation and export. `facs`, `expressions`, `errors` and `bundle` are plain Python; training and export need the
+`train` extra. They know nothing of videos, DuckDB or Prefect.
 """
 
 import importlib

@@ -5,6 +5,7 @@
     ├── VideoError          a video cannot be used; carries a QuarantineReason
     ├── SessionError        a session's sidecar, manifest or name is wrong; carries a QuarantineReason
     ├── WarehouseError      the database cannot be opened, migrated, written or published
+    │   └── WarehouseBusyError  somebody else is writing it
     ├── ReportError         a report cannot be computed or rendered
     ├── TrainingError       a data set or a training run is unusable
     └── ConfigurationError  an option, setting or path is wrong

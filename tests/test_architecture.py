@@ -20,7 +20,7 @@ ALLOWED: dict[str, set[str]] = {
     "pmfer": set(),
     "inference": PLAIN,
     "warehouse": VOCABULARY,
-    "reports": VOCABULARY | {"warehouse", "pmfer"},
+    "reports": VOCABULARY | {"warehouse", "pmfer.__version__"},
     "simulator": VOCABULARY,
     "flows": set(ROOMS) - {"cli"},
     "cli": set(ROOMS),
@@ -49,7 +49,7 @@ INSIDE_FLOWS: dict[str, set[str]] = {
     "flows.settings": set(),
     "flows.sources": {"flows.data_folder", "flows.plain_text"},
     "flows.privacy": {
-        *("flows.data_folder", "flows.inbox", "flows.plain_text", "flows.printing", "flows.report"),
+        *("flows.data_folder", "flows.inbox", "flows.logs", "flows.plain_text", "flows.printing", "flows.report"),
         *("flows.settings", "flows.sources", "flows.warehouse_access"),
     },
     "flows.monitoring": {
@@ -58,7 +58,9 @@ INSIDE_FLOWS: dict[str, set[str]] = {
     },
     "flows.plan": {"flows.job", "flows.sources"},
     "flows.inbox": {"flows.data_folder"},
-    "flows.report": {"flows.data_folder", "flows.findings", "flows.printing", "flows.warehouse_access"},
+    "flows.report": {
+        *("flows.data_folder", "flows.findings", "flows.printing", "flows.privacy.name_map", "flows.warehouse_access"),
+    },
     "flows.findings": {"flows.data_folder", "flows.plain_text", "flows.sources", "flows.warehouse_access"},
 }
 
@@ -149,6 +151,37 @@ def test_every_path_that_the_page_names_is_there() -> None:
     paths = set(re.findall(rf"\b(?:{'|'.join(ROOMS)}|tests|tools|docs)/[\w/]*(?:\.\w+)?", page))
     assert len(paths) > 30
     assert not {path for path in paths if not (ROOT / path).exists()}
+
+
+def drawn(title: str) -> set[str]:
+    """The files of a drawing of the page, as paths."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    section = page.partition(f"## {title}")[2].partition("\n## ")[0]
+    steps = [line.split()[0] for line in section.splitlines() if line.startswith("      ")]
+    return {step for step in steps if step.endswith(".py")}
+
+
+@pytest.mark.parametrize("title", ["The way of one frame", "The way of one finding"])
+def test_a_drawing_shows_a_way_that_the_code_takes(title: str) -> None:
+    """Each file of it is imported, or started as a process, by another one or by the night itself."""
+    named = drawn(title)
+    assert len(named) > 12
+    for name in named:
+        module = name.removesuffix(".py").replace("/", ".")
+        others = [ROOT / other for other in {*named, "flows/nightly.py"} - {name}]
+        calls = [module in imports_of(path) or f'"{module}"' in path.read_text(encoding="utf-8") for path in others]
+        assert any(calls), f"nothing else of the drawing leads to {name}"
+
+
+def test_the_drawing_of_a_frame_leaves_out_no_step_of_scoring() -> None:
+    called = {name for name in imports_of(ROOT / "inference" / "score.py") if name in modules("inference")}
+    steps = called - {
+        "inference.faces",
+        "inference.options",
+        "inference.scored",
+        "inference.prefetch",
+    }  # types, threads
+    assert not {step for step in steps if f"{step.replace('.', '/')}.py" not in drawn("The way of one frame")}
 
 
 @pytest.mark.parametrize("room", ROOMS)

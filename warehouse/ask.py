@@ -20,7 +20,7 @@ from pmfer.errors import WarehouseError
 from warehouse.address import Address, LakeAddress
 from warehouse.connection import OFFLINE
 from warehouse.reach import OutOfReachError, relations_read
-from warehouse.sql import quoted
+from warehouse.sql import identifier, quoted
 
 Result = TypeVar("Result")
 Reader = duckdb.DuckDBPyConnection  # what `confine` shuts in, for rooms that only hand it on
@@ -229,14 +229,14 @@ def _columns(connection: duckdb.DuckDBPyConnection) -> tuple[Column, ...]:
 
 def _as_text(column: Column) -> str:
     """SQL for a column's values as text."""
-    name = _identifier(column.name)
+    name = identifier(column.name)
     text = _ISO_TIME.format(name) if column.type == _POINT_IN_TIME else f"CAST({name} AS VARCHAR)"
     return f"{text} AS {name}"
 
 
 def _as_json(column: Column) -> str:
     """SQL for a column's values as JSON text, NULL for null."""
-    name = _identifier(column.name)
+    name = identifier(column.name)
     if column.type in _FLOATS:
         # to_json would give a FLOAT the digits of a DOUBLE, and would write NaN.
         return f"CASE WHEN isfinite({name}) THEN CAST({name} AS VARCHAR) END AS {name}"
@@ -244,10 +244,6 @@ def _as_json(column: Column) -> str:
         return f"CAST({name} AS VARCHAR) AS {name}"
     value = _ISO_TIME.format(name) if column.type == _POINT_IN_TIME else name
     return f"CASE WHEN {name} IS NOT NULL THEN CAST(to_json({value}) AS VARCHAR) END AS {name}"
-
-
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 @contextmanager

@@ -3,9 +3,9 @@
 The sidecar of a recording must say yes, whatever stands here. A patient with records is scored only on days within one
 of them; a patient without any follows the sidecar alone, unless records are required for everybody.
 
-Nothing of a patient who was erased is stored again until a new consent is recorded. Who that is, marks tell that name
-nobody: a mark is a salted hash. It cannot be turned into a pseudonym, but whoever has one can ask whether it is that of
-somebody erased: otherwise nobody could be kept out.
+Nothing of a patient who was erased is stored again until a new consent is recorded. An erased patient is remembered
+only by a salted hash of the pseudonym. It cannot be turned back, but whoever has a pseudonym can ask whether it was
+erased: otherwise nobody could be kept out.
 """
 
 from collections import defaultdict
@@ -35,7 +35,7 @@ class Consent:
 
     @property
     def identity(self) -> str:
-        """By which it is known as the same one, whatever becomes of it."""
+        """Identifier of the record, which stays when the record changes."""
         return "\n".join((self.patient_id, self.valid_from.isoformat(), self.source))
 
     def covers(self, day: date) -> bool:

@@ -17,7 +17,7 @@ from pmfer.frame_row import FACE_COLUMNS, FRAME_COLUMNS, SCORE_COLUMNS, FrameCol
 
 
 @dataclass(frozen=True)
-class Rule:
+class BatchRule:
     """Something that no row of a batch may do."""
 
     column: str
@@ -89,7 +89,7 @@ def _check_columns(frames: pl.DataFrame, session_id: str, columns: Sequence[Fram
         raise _refusal(session_id, "no rows: a session without frames belongs in quarantine")
 
 
-def _check_rules(joined: pl.DataFrame, session_ids: Sequence[str], rules: Sequence[Rule]) -> None:
+def _check_rules(joined: pl.DataFrame, session_ids: Sequence[str], rules: Sequence[BatchRule]) -> None:
     broken = joined.select(rule.broken.fill_null(False).any().alias(str(i)) for i, rule in enumerate(rules)).row(0)
     for rule, is_broken in zip(rules, broken, strict=True):
         if is_broken:
@@ -103,43 +103,47 @@ def _refusal(session_id: str, what: str) -> WarehouseError:
     return WarehouseError(f"score batch of session {session_id}: {what}; nothing was stored, report this as a bug")
 
 
-def _rules(session_ids: Sequence[str], columns: Sequence[FrameColumn], scores: Sequence[str]) -> Iterator[Rule]:
+def _rules(session_ids: Sequence[str], columns: Sequence[FrameColumn], scores: Sequence[str]) -> Iterator[BatchRule]:
     for column in columns:
         yield from _value_rules(column)
     of_batch = pl.lit(pl.Series(session_ids)).gather(pl.col("batch"))
-    yield Rule("session_id", "must be that of the session", pl.col("session_id") != of_batch)
+    yield BatchRule("session_id", "must be that of the session", pl.col("session_id") != of_batch)
     follows = pl.col("batch") == pl.col("batch").shift()
-    yield Rule("frame_index", "must increase from row to row", follows & (pl.col("frame_index").diff() <= 0))
-    yield Rule("pts_s", "must not decrease from row to row", follows & (pl.col("pts_s").diff() < 0))
+    yield BatchRule("frame_index", "must increase from row to row", follows & (pl.col("frame_index").diff() <= 0))
+    yield BatchRule("pts_s", "must not decrease from row to row", follows & (pl.col("pts_s").diff() < 0))
     yield from _reason_rules(scores)
     for name in FACE_COLUMNS:
         # The product's promise: other people are counted, and leave nothing else behind.
-        yield Rule(name, "must be NULL unless it is the subject's", ~pl.col("is_subject") & pl.col(name).is_not_null())
+        yield BatchRule(
+            name, "must be NULL unless it is the subject's", ~pl.col("is_subject") & pl.col(name).is_not_null()
+        )
 
 
-def _value_rules(column: FrameColumn) -> Iterator[Rule]:
+def _value_rules(column: FrameColumn) -> Iterator[BatchRule]:
     values = pl.col(column.name)
     if column.required:
-        yield Rule(column.name, "must not be NULL", values.is_null())
+        yield BatchRule(column.name, "must not be NULL", values.is_null())
     if column.dtype in (pl.Float32, pl.Float64):
-        yield Rule(column.name, "must be a finite number or NULL", ~values.is_finite())
+        yield BatchRule(column.name, "must be a finite number or NULL", ~values.is_finite())
     if (column.low, column.high) != (-math.inf, math.inf):
         outside = ~values.is_between(column.low, column.high)
-        yield Rule(column.name, f"must lie within {column.low:g}..{column.high:g}", outside)
+        yield BatchRule(column.name, f"must lie within {column.low:g}..{column.high:g}", outside)
 
 
-def _reason_rules(scores: Sequence[str]) -> Iterator[Rule]:
+def _reason_rules(scores: Sequence[str]) -> Iterator[BatchRule]:
     reason, faces = pl.col("reason"), pl.col("face_count")
     known = [str(value) for value in FrameReason]
-    yield Rule("reason", f"must be NULL or one of {', '.join(known)}", ~reason.is_in(known))
-    yield Rule(
+    yield BatchRule("reason", f"must be NULL or one of {', '.join(known)}", ~reason.is_in(known))
+    yield BatchRule(
         "face_count", "must be 0 exactly when the reason is no_face", reason.eq_missing("no_face") != (faces == 0)
     )
-    yield Rule("is_subject", "must be true in a scored frame", reason.is_null() & ~pl.col("is_subject"))
+    yield BatchRule("is_subject", "must be true in a scored frame", reason.is_null() & ~pl.col("is_subject"))
     for name in scores:
         missing = reason.is_null() & pl.col(name).is_null()
         if name not in EXPRESSION_NAMES:
             missing &= pl.col("occlusion").is_null()
-        yield Rule(name, "must not be NULL in a frame without a reason", missing)
+        yield BatchRule(name, "must not be NULL in a frame without a reason", missing)
     for name in (*scores, "pain_activity"):
-        yield Rule(name, "must be NULL in a frame with a reason", reason.is_not_null() & pl.col(name).is_not_null())
+        yield BatchRule(
+            name, "must be NULL in a frame with a reason", reason.is_not_null() & pl.col(name).is_not_null()
+        )

@@ -113,7 +113,7 @@ _SETTLE_REPLAYS = "UPDATE quarantine SET replay_asked_at = NULL WHERE night = $n
 
 
 def settle_replays(connection: duckdb.DuckDBPyConnection, night: date) -> int:
-    """Take it that what was to be tried again of a night was tried; returns of how many sources it still stands.
+    """Close the requests to retry what was quarantined in a night; returns how many there were.
 
     Raises:
         WarehouseError: the database refused.
@@ -145,14 +145,14 @@ def _change_quarantine(
 _QUARANTINE = """
     SELECT *
     FROM quarantine
-    WHERE night = $night AND ($patient_id IS NULL OR patient_id = $patient_id)
+    WHERE night = $night
     ORDER BY source_uri
 """
 
 
-def of_night(connection: duckdb.DuckDBPyConnection, night: date, patient_id: str | None = None) -> pl.DataFrame:
-    """Rows of quarantine of one day by source, of one patient or (None) of all, with those whose patient is unknown."""
-    return read(connection, _QUARANTINE, night=night, patient_id=patient_id)
+def of_night(connection: duckdb.DuckDBPyConnection, night: date) -> pl.DataFrame:
+    """Rows of quarantine of one day by source, with those whose patient is unknown."""
+    return read(connection, _QUARANTINE, night=night)
 
 
 _QUARANTINE_ALL = """

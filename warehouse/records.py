@@ -202,7 +202,7 @@ class ReportRecord:
 
 
 def report_id(kind: Literal["patient", "ward"], day: date, whose: str | None) -> str:
-    """By which a report is known, such as `patient-2026-03-01-p01` or `ward-2026-03-01-3b`; the house's has no name."""
+    """Identifier of a report, such as `patient-2026-03-01-p01` or `ward-2026-03-01-3b`; that of all has no name."""
     return "-".join(part for part in (kind, day.isoformat(), whose) if part)
 
 

@@ -1,4 +1,4 @@
-"""Removes what is older than the house wants to keep it: rows by age, from every table that holds such rows.
+"""Delete rows past their retention period, from every table that holds such rows.
 
 Bytes of deleted rows stay in free blocks of a DuckDB file until they are written over; see docs/privacy.md.
 """

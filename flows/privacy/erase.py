@@ -81,7 +81,7 @@ class ErasePlan:
         if self.unfinished:
             lines.append(f"{'':>10}  what an interrupted erasure left")
         lines.append(
-            f"{'':>10}  ward overviews that show the patient, and reports that speak of the patient, are made anew"
+            f"{'':>10}  ward overviews that show the patient, and reports that speak of the patient, are rendered again"
         )
         return [*lines, *self.lines_left()]
 

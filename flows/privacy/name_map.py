@@ -65,13 +65,15 @@ def _read(path: Path) -> pl.DataFrame:
     try:
         table = pl.read_parquet(path, glob=False) if _is_parquet(path) else _read_csv(path)
     except OSError as error:
-        raise ReportError(f"name map {path}: cannot be read ({error.strerror or 'missing'})") from None
+        raise ReportError(f"name map {path}: cannot be read ({error.strerror or 'missing'}); check the path") from None
     except pl.exceptions.PolarsError:
         # Its message may quote the line, and with it a name.
-        raise ReportError(f"name map {path}: neither CSV nor Parquet with the columns patient_id and name") from None
+        raise ReportError(
+            f"name map {path}: neither CSV nor Parquet with the columns patient_id and name; write it anew"
+        ) from None
     for column in COLUMNS:
         if column not in table.columns:
-            raise ReportError(f"name map {path}: column {column} is missing")
+            raise ReportError(f"name map {path}: column {column} is missing; the first row names the columns")
     return table.with_columns(pl.col(COLUMNS).cast(pl.String).str.strip_chars())
 
 

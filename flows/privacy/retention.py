@@ -1,5 +1,6 @@
 """Delete data past its retention period: every night, and by `pmfer warehouse retain`."""
 
+import logging
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import duckdb
 
 from flows.data_folder import DataFolder
+from flows.logs import OwnWords
 from flows.settings import Settings
 from flows.warehouse_access import require_existing, writing
 from pmfer.errors import ConfigurationError
@@ -16,6 +18,8 @@ from warehouse import audit, queries
 from warehouse.address import Address
 from warehouse.retention import Retention, expire_rows, expired_rows, first_day_kept, keep_days
 from warehouse.transaction import transaction
+
+log = logging.getLogger("pmfer.retention")
 
 
 def retention_of(settings: Settings) -> Retention:
@@ -51,6 +55,13 @@ def retain(
         with transaction(connection):
             audit.record(connection, "files_expired", today=today, files=len(files))
     return expire_rows(connection, retention, today) | _counted(files)
+
+
+def remove_expired(connection: duckdb.DuckDBPyConnection, data: DataFolder, retention: Retention) -> None:
+    """`retain` as of today, with a line in the log if anything went."""
+    if removed := retain(connection, data, retention, date.today()):
+        gone = ", ".join(f"{count} {name}" for name, count in removed.items())
+        log.info("past its retention period, deleted: %s", OwnWords(gone))
 
 
 def _keep_days(connection: duckdb.DuckDBPyConnection, first: date) -> None:

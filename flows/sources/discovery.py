@@ -203,7 +203,7 @@ def _fault(folder: _Folder, name: str, sidecar: Sidecar) -> tuple[QuarantineReas
     if entry is None:
         return QuarantineReason.VIDEO_MISSING, "the manifest lists it, the folder does not hold it"
     if folder.location.leads_out(folder.path(name), entry):
-        return QuarantineReason.SIDECAR_INVALID, "is a link that leads out of the source"
+        return QuarantineReason.SIDECAR_INVALID, "is a link that leads out of the source; put the file itself there"
     if not is_video(name):
         return QuarantineReason.SIDECAR_INVALID, _no_suffix_of_a_video(name)
     if entry.size == 0 and entry.is_link:

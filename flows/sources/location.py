@@ -204,7 +204,7 @@ class FolderLocation(Location):
             handle = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(handle, "rb") as stream:
             if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                raise SourceReadError(0, "is no regular file")
+                raise SourceReadError(0, "is not a regular file")
             yield stream
 
     def _real(self, path: str = "") -> Path:

@@ -70,7 +70,7 @@ def open_location(url: str, access: SourceAccess) -> Location:
 
         return open_sftp(url, parts, access)
     raise ConfigurationError(
-        f"source {url}: no folder and no URL that is known; write a path, s3://BUCKET/PREFIX or sftp://USER@HOST/FOLDER"
+        f"source {url}: neither a folder nor a supported URL; write a path, s3://BUCKET/PREFIX or sftp://USER@HOST/FOLDER"
     )
 
 
@@ -194,7 +194,8 @@ def require_there(source: Source, before: SourceState) -> None:
         gone = error.strerror
     if gone:
         raise SourceGoneError(
-            f"source {source}: {gone}; it went away in mid-run, what was scored is stored: bring it back and run again"
+            f"source {source}: {gone}; it disappeared during the run; what was scored is stored, so bring it back and "
+            "run again"
         )
 
 

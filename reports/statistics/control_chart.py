@@ -1,4 +1,4 @@
-"""Control charts of many series of days at once: a personal baseline that grows, and four rules that watch each day.
+"""Control charts of many series of days at once: a personal baseline that grows, and five rules that watch each day.
 
 One series is one measure of one patient. A day is judged by what lay before it and nothing else, so the chart of a
 longer series begins with the chart of the shorter one. The benchmark runs this very code over thousands of series.
@@ -54,7 +54,7 @@ class Limits:
 class ControlChart:
     """Every day of every series. Arrays are [series, days]; NaN (0 for the whole numbers) where nothing is known.
 
-    The four signals are +1 above, -1 below, 0 silent. `*_since` are indices of days, meaningful where a signal speaks.
+    The five signals are +1 above, -1 below, 0 silent. `*_since` are indices of days, meaningful where a signal speaks.
     """
 
     centre: Floats  # of the baseline before the day

@@ -14,7 +14,7 @@ from warehouse_copies import copy_warehouse
 from cli.app import app
 from flows import doctor
 from flows.data_folder import DataFolder
-from flows.doctor import State
+from flows.doctor import Grade
 from flows.settings import Settings
 from pmfer.errors import ConfigurationError
 from warehouse.address import LakeAddress
@@ -46,8 +46,8 @@ def test_one_broken_part_is_the_exit_status_and_does_not_hide_the_others(tmp_pat
 
 
 def test_a_bundle_that_is_not_there_is_broken() -> None:
-    found = {part.name: part for part in doctor.examine({"bundle": "nobody"})}
-    assert found["bundle"].state is State.BROKEN
+    found = {part.name: part for part in doctor.diagnose({"bundle": "nobody"})}
+    assert found["bundle"].state is Grade.BROKEN
     assert "nobody" in found["bundle"].text
 
 
@@ -55,7 +55,7 @@ def test_a_file_of_secrets_that_others_may_read_is_a_warning(tmp_path: Path) -> 
     (tmp_path / ".env").write_text("")
     (tmp_path / ".env").chmod(0o644)
     assert doctor.check_settings(Settings()) == (
-        State.WARNING,
+        Grade.WARNING,
         ".env: every account may read it; take that away with `chmod o= .env`",
     )
 
@@ -64,21 +64,21 @@ def test_a_full_disk_is_broken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setattr(doctor, "DISK_BROKEN_BYTES", 1 << 60)
     monkeypatch.setattr(doctor, "DISK_WARNING_BYTES", 1 << 60)
     state, text = doctor.check_disk(Settings(data_dir=tmp_path))
-    assert state is State.BROKEN
+    assert state is Grade.BROKEN
     assert "make room" in text
 
 
 def test_a_server_that_does_not_answer_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     state, text = doctor.check_prefect(Settings())
-    assert state is State.BROKEN
+    assert state is Grade.BROKEN
     assert "127.0.0.1:9" in text
 
 
 def test_an_address_that_apprise_does_not_know_is_broken_and_not_shown() -> None:
     settings = Settings(notify_urls=("nonsense:hush",))  # type: ignore[arg-type]
     state, text = doctor.check_notices(settings)
-    assert state is State.BROKEN
+    assert state is Grade.BROKEN
     assert "hush" not in text
 
 
@@ -92,8 +92,8 @@ def test_a_damaged_snapshot_is_broken_and_status_says_so_in_one_line(tmp_path: P
     data = DataFolder(tmp_path / "data")
     data.published.parent.mkdir(parents=True, mode=0o700)
     data.published.write_bytes(b"no database")
-    (found,) = [part for part in doctor.examine({"data_dir": data.root}) if part.name == "warehouse"]
-    assert found.state is State.BROKEN
+    (found,) = [part for part in doctor.diagnose({"data_dir": data.root}) if part.name == "warehouse"]
+    assert found.state is Grade.BROKEN
     assert str(data.published) in found.text
 
 
@@ -109,11 +109,11 @@ def test_status_shows_each_night_with_what_is_stored_of_it(ward: DataFolder, tmp
     done = CliRunner().invoke(app, ["status", "--data-dir", str(data.root)])
     assert "2026-03-03" in done.output
     assert "last run" not in done.output
-    assert doctor.check_warehouse(Settings(data_dir=data.root))[0] is State.OK
+    assert doctor.check_warehouse(Settings(data_dir=data.root))[0] is Grade.OK
     log = data.published.with_name(f"{data.published.name}.wal")
     log.write_bytes(b"of a notebook")
     state, text = doctor.check_warehouse(Settings(data_dir=data.root))
-    assert state is State.WARNING
+    assert state is Grade.WARNING
     assert "open the snapshot read-only" in text
 
 
@@ -121,12 +121,12 @@ def test_a_lake_that_is_not_there_yet_or_empty_is_well(empty_lake: LakeAddress, 
     data = DataFolder(tmp_path / "data")
     settings = Settings(data_dir=data.root, warehouse=str(lake_of(data)))
     state, text = doctor.check_warehouse(settings)
-    assert (state, "is made by the first night" in text) == (State.OK, True)
-    assert doctor.check_patients(settings)[0] is State.OK
+    assert (state, "is made by the first night" in text) == (Grade.OK, True)
+    assert doctor.check_patients(settings)[0] is Grade.OK
     assert not Path(lake_of(data).connection).exists()
     copy_warehouse(empty_lake, lake_of(data))
     state, text = doctor.check_warehouse(settings)
-    assert (state, "last night none yet" in text) == (State.OK, True)
+    assert (state, "last night none yet" in text) == (Grade.OK, True)
 
 
 def test_a_second_onnx_runtime_is_a_warning_and_half_of_one_is_one_line(
@@ -137,7 +137,7 @@ def test_a_second_onnx_runtime_is_a_warning_and_half_of_one_is_one_line(
     record.write_text("Metadata-Version: 2.1\nName: onnxruntime\nVersion: 1.0\n")
     monkeypatch.syspath_prepend(tmp_path / "packages")
     state, text = doctor.check_gpu(Settings())
-    assert (state, "pip uninstall onnxruntime onnxruntime-gpu" in text) == (State.WARNING, True)
+    assert (state, "pip uninstall onnxruntime onnxruntime-gpu" in text) == (Grade.WARNING, True)
     half = tmp_path / "half" / "onnxruntime" / "__init__.py"  # what is left when one of the two was removed
     half.parent.mkdir(parents=True)
     half.touch()
@@ -156,10 +156,10 @@ def test_nights_that_another_model_scored_are_offered_while_their_recordings_are
         (source / day).mkdir(parents=True)
         (source / day / "a.mp4").write_bytes(b"video")
     new = Settings(data_dir=data.root, source=str(source))
-    assert doctor.check_baseline(new) == (State.OK, "nothing needs to be scored again")
+    assert doctor.check_baseline(new) == (Grade.OK, "nothing needs to be scored again")
     settings = Settings(data_dir=ward.root, source=str(source))
     state, text = doctor.check_baseline(settings)
-    assert state is State.WARNING
+    assert state is Grade.WARNING
     assert "2 nights of the last weeks were scored with another model" in text
     assert "`pmfer backfill --from 2026-03-02 --to 2026-03-03`" in text
     # What is gone, or long ago, cannot help any more.
@@ -167,5 +167,5 @@ def test_nights_that_another_model_scored_are_offered_while_their_recordings_are
     (source / "2026-03-02").rmdir()
     assert "--from 2026-03-03 --to 2026-03-03" in doctor.check_baseline(settings)[1]
     (source / "2026-06-01").mkdir()
-    assert doctor.check_baseline(settings)[0] is State.OK
-    assert doctor.check_baseline(Settings(data_dir=ward.root, source=str(tmp_path / "gone")))[0] is State.OK
+    assert doctor.check_baseline(settings)[0] is Grade.OK
+    assert doctor.check_baseline(Settings(data_dir=ward.root, source=str(tmp_path / "gone")))[0] is Grade.OK

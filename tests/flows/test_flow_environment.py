@@ -17,7 +17,7 @@ from notice_server import notice_server
 
 from flows import doctor
 from flows.doctor import State
-from flows.environment import proxy_of, server_trouble, spare_loopback, unusable
+from flows.environment import faulty_proxies, proxy_of, server_trouble, spare_loopback
 from flows.job import source_of
 from flows.monitoring import notify_test
 from flows.settings import Settings
@@ -103,7 +103,7 @@ def test_a_server_behind_a_proxy_that_refuses_is_one_line_that_names_the_proxy(
 
 def test_a_proxy_that_cannot_be_used_refuses_what_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "gopher://anna:secret@proxy.house:1")
-    assert [name for name, _, _ in unusable()] == ["all_proxy"]
+    assert [name for name, _, _ in faulty_proxies()] == ["all_proxy"]
     state, text = doctor.check_proxies(Settings())
     assert (state, "secret" in text) == (State.WARNING, False)
     with pytest.raises(ConfigurationError, match=r"^proxy gopher://proxy\.house:1: "):

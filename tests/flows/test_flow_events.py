@@ -65,9 +65,7 @@ def test_events_of_a_day_without_consent_are_left_out_and_counted(
         connection = writer.connection
         record_consents(connection, [Consent("ash-01", date(2026, 3, 3), None, None, "form 1")])
     result = import_events(data, warehouse, events(tmp_path, *GOOD), None)
-    assert result.message.endswith(
-        "1 new, 0 changed, 0 removed, 0 as before, 2 left out for want of consent on their day"
-    )
+    assert result.message.endswith("1 new, 0 changed, 0 removed, 0 as before, 2 left out: no consent for their day")
     assert stored(warehouse)["patient_id"].to_list() == ["elm-02"]
     monkeypatch.setenv("PMFER_CONSENT_REQUIRED", "true")
     assert "3 left out" in import_events(data, warehouse, events(tmp_path, *GOOD), None).message
@@ -138,8 +136,8 @@ def test_times_without_offset_are_read_in_the_zone_that_is_named(tmp_path: Path)
         "row 3",
         "row 5",
     ]
-    assert "put forward" in read.faults[0]
-    assert "put back" in read.faults[1]
+    assert "clocks went forward" in read.faults[0]
+    assert "clocks went back" in read.faults[1]
     with pytest.raises(ConfigurationError, match="--zone Berlin: no such time zone"):
         read_events(path, "Berlin")
 

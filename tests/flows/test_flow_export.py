@@ -73,7 +73,7 @@ def test_a_folder_with_something_else_is_left_alone(
 ) -> None:
     data, warehouse = place
     (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(ConfigurationError, match="holds something else than an export"):
+    with pytest.raises(ConfigurationError, match="holds files that are not an export"):
         export_warehouse(data, warehouse, tmp_path, None, None)
     assert (tmp_path / "thesis.txt").read_text() == "mine"
     days = ("--from", "2026-03-03", "--to", "2026-03-02")

@@ -60,7 +60,7 @@ def test_what_is_missing_or_open_to_others_is_named(recipients: Path) -> None:
         ('[[recipient]]\nname = "a"\n', "give either password_file or password_variable"),
         ('[[recipient]]\nname = "../a"\npassword_variable = "X"\n', "must have 1 to 32 letters"),
         ('[[recipient]]\nname = "a"\npassword_variable = "SHORT"\n', "must have 12 characters or more"),
-        (2 * '[[recipient]]\nname = "a"\npassword_variable = "X"\n', "stands there twice"),
+        (2 * '[[recipient]]\nname = "a"\npassword_variable = "X"\n', "is listed twice"),
     ],
 )
 def test_a_wrong_file_is_named_in_one_line_without_a_password(tmp_path: Path, text: str, complaint: str) -> None:

@@ -259,7 +259,7 @@ def test_a_server_that_is_killed_in_mid_night_costs_the_night_one_line(server: P
         out, errors = night.communicate()
     assert (night.returncode, errors) == (0, "")
     (line,) = [line for line in out.splitlines() if "Prefect" in line]
-    assert "Prefect's server was not told how this run went on and ended" in line
+    assert "Prefect's server did not receive the rest of this run" in line
     with closing(open_reader(file_of(data))) as reader:
         assert reader.execute("SELECT status FROM runs").fetchall() == [("completed",)]
         assert reader.execute("SELECT count(*) > 0 FROM sessions").fetchall() == [(True,)]

@@ -268,7 +268,7 @@ def test_a_source_that_goes_away_while_its_sidecars_are_read_sets_nothing_aside(
             place.remove_night()
         return True
 
-    with pytest.raises(SourceGoneError, match="went away"):
+    with pytest.raises(SourceGoneError, match="disappeared during the run"):
         list_night(place.source, NIGHT, unmount)
 
 
@@ -310,8 +310,8 @@ def test_a_remote_link_is_quarantined_since_only_the_server_knows_where_it_leads
     [
         ("sftp://ward:geheim@host/recordings", "holds a password"),
         ("s3://bucket/prefix?versionId=1", "nothing may follow"),
-        ("https://host/recordings", "no URL that is known"),
-        ("s3://", "no URL that is known"),
+        ("https://host/recordings", "nor a supported URL"),
+        ("s3://", "nor a supported URL"),
     ],
 )
 def test_a_url_of_another_form_is_refused_in_one_line_without_its_password(url: str, message: str) -> None:

@@ -194,7 +194,7 @@ def test_a_worker_that_is_killed_in_mid_shard_loses_nothing(
         stack.enter_context(running_worker(house.server, "heir", house.settings(lake, "heir")))
         out, errors = night.communicate()
     assert night.returncode == 0, out + errors
-    assert "taken up again" in out
+    assert "restarting it" in out
     assert house.content(lake) == alone
     assert house.runs(lake) == ["completed"]
 

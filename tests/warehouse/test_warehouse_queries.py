@@ -172,14 +172,13 @@ def test_moments_are_of_scores_only(writer: duckdb.DuckDBPyConnection) -> None:
         queries.moments(writer, [sample_id("s1")], "face_count")
 
 
-def test_quarantine_is_of_a_night_and_of_a_patient(writer: duckdb.DuckDBPyConnection) -> None:
+def test_quarantine_is_of_a_night(writer: duckdb.DuckDBPyConnection) -> None:
     reason = QuarantineReason.SIDECAR_INVALID
     for name, patient, day in [("a", "p01", 1), ("b", None, 1), ("c", "p01", 2)]:
         night = date(2026, 6, day)
         add_quarantine(writer, QuarantineRecord(night, name, None, None, patient, reason, "no id; add it", "run-1"))
     night = date(2026, 6, 1)
     assert quarantine.of_night(writer, night)["source_uri"].to_list() == ["a", "b"]
-    assert quarantine.of_night(writer, night, "p01")["source_uri"].to_list() == ["a"]
 
 
 def test_a_query_without_rows_keeps_its_columns_and_types(writer: duckdb.DuckDBPyConnection) -> None:
