@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pmfer.errors import ConfigurationError
 
-WARD = "ward"  # what the files of the house's overview are called, in place of a pseudonym
+WARD = "ward"  # what the files of the facility's overview are called, in place of a pseudonym
 WARDS = "wards"  # the folder of the overviews of single wards
 
 # Bytes: what a first warehouse and its snapshot take.

@@ -43,7 +43,7 @@ def set_up_worker(settings: Settings) -> None:
 def spare_loopback(*servers: str | None) -> None:
     """Have nothing on this machine reached through a proxy, by this process and those that it starts.
 
-    Both spellings of NO_PROXY get what the house wrote, in a form that every library takes, and loopback with it. httpx
+    Both spellings of NO_PROXY get what stands there, in a form that every library takes, and loopback with it. httpx
     breaks down over an address in brackets or a range of IPv6; urllib knows a star only where it stands alone.
 
     Args:

@@ -28,7 +28,7 @@ Kind = Literal["headline", "phrase", "context"]
 def finding_records(reports: Iterable[PatientReport | WardReport]) -> list[FindingRecord]:
     """What reports say, as rows.
 
-    Of a patient's report every measure. Of the house's overview the patients who have no report that day, as nothing
+    Of a patient's report every measure. Of the facility's overview the patients who have no report that day, as nothing
     was recorded of them: a flag of theirs may be open. Overviews of single wards say nothing else.
     """
     return [record for report in reports for record in _records_of(report)]

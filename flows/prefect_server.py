@@ -1,4 +1,4 @@
-"""Prefect's server as this house runs it: it asks for a secret, and no server that does not is trusted.
+"""Prefect's server as this facility runs it: it asks for a secret, and no server that does not is trusted.
 
 Whoever may talk to the server can have its workers run anything, as the account that they run as. Listening to this
 machine alone keeps other machines out, and no other account of this one.

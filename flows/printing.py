@@ -1,19 +1,19 @@
-"""How the house wants its reports: formats, recipients, names, processes, rules; and which files one report makes.
+"""How the facility wants its reports: formats, recipients, names, processes, rules; and which files one report makes.
 
     reports/2026-03-21/p01.pdf                  the PDF that anybody can open
     reports/2026-03-21/p01.html                 the same page for the screen
     reports/2026-03-21/p01.json                 everything printed, as data
     reports/2026-03-21/fhir/p01.json            the FHIR bundle
     reports/2026-03-21/for-night-team/p01.pdf   the PDF under the password of a recipient
-    reports/2026-03-21/ward.pdf                 the overview of the house
+    reports/2026-03-21/ward.pdf                 the overview of the facility
     reports/2026-03-21/wards/3b.pdf             the overview of one ward, where sessions say on which they were recorded
 
 A folder of its own keeps apart what has the same suffix: a pseudonym may contain dots, so p01.fhir.json could be a
-patient's. The overview of the house is called `ward` in place of the pseudonym, that of a ward has the ward's name in a
-folder of its own; neither has a FHIR bundle.
+patient's. The overview of the facility is called `ward` in place of the pseudonym, that of a ward has the ward's name
+in a folder of its own; neither has a FHIR bundle.
 
-Recipients get reports under a password of their own. They stand in a TOML file of the house, outside the data folder,
-which names where a password is and holds none. No password is stored, logged or repeated in a message.
+Recipients get reports under a password of their own. They are listed in a TOML file outside the data folder, which
+names where a password is and holds none. No password is stored, logged or repeated in a message.
 
     [[recipient]]
     name = "night-team"
@@ -107,7 +107,7 @@ class ReportFiles:
 
 
 def files_in(folder: Path, patient_id: str | None, ward: str | None, printing: Printing) -> ReportFiles:
-    """The files of the report of a patient, or of the overview of a ward (None: the house), below its day's folder."""
+    """The files of the report of a patient, or of the overview of a ward (None: of all), below its day's folder."""
     stem = patient_id or (WARD if ward is None else f"{WARDS}/{ward}")
     formats = [form for form in Format if patient_id is not None or form is not Format.FHIR]
     places = {form: _path(folder, stem, form) for form in formats}

@@ -36,7 +36,7 @@ from warehouse.records import ReportRecord, digest, report_id
 
 @dataclass(frozen=True)
 class WantedReport:
-    """A report that a day should have: of a patient, of one ward, or (neither) of the house."""
+    """A report that a day should have: of a patient, of one ward, or (neither) of the facility."""
 
     day: date
     patient_id: str | None
@@ -71,7 +71,7 @@ class DueReport(WantedReport):
 def wanted_reports(night: NightData, day: date, folder: Path, printing: Printing) -> list[WantedReport]:
     """All reports that a day should have: one per patient with a session that day, stored or not, and the overviews.
 
-    Those are one of the house and, where sessions say on which ward they were recorded, one of each ward. A report of
+    Those are one of the facility and, where sessions say on which ward they were recorded, one of each. A report of
     which nothing is wanted, such as the ward's where FHIR alone is, is left out. Nothing is computed yet.
     """
     options = json.dumps(dict(printing.options), sort_keys=True)
@@ -234,7 +234,7 @@ def _with_outdated(due: DueReport, row: Mapping[str, Any] | None, data: DataFold
 def _written(due: Sequence[DueReport], printing: Printing) -> Iterator[tuple[DueReport, str | None]]:
     """Write the files of every report; each with what went wrong, None if nothing did."""
     names = read_names(printing.name_map) if any(report.patient_id for report in due) else {}
-    now = datetime.now().astimezone()  # the time zone of the house is that of this machine
+    now = datetime.now().astimezone()  # the time zone of the facility is that of this machine
     orders = {
         report.report_id: replace(report.order, name=names.get(report.patient_id or ""), printed_at=now)
         for report in due

@@ -42,7 +42,7 @@ OTHER_VARIABLES = {
     "PMFER_HOME": "folder of the program on a worker's machine, read by prefect.yaml",
     "PMFER_SNAPSHOT": "snapshot that docs/analysts.ipynb opens",
 }
-SECRETS_OF_FILES = "PMFER_PASSWORD_"  # beginning of variables that another file of the house names
+SECRETS_OF_FILES = "PMFER_PASSWORD_"  # beginning of variables that another file of the facility names
 # Nothing of Prefect's tells others that and when nights run here.
 QUIET = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -311,7 +311,7 @@ def change_environment(variables: Mapping[str, str | None]) -> None:
 
 
 def read_secret(variable: str) -> str | None:
-    """What stands in a variable that another file of the house names, such as a password; None if it is not set."""
+    """What stands in a variable that another file of the facility names, such as a password; None if it is not set."""
     return os.environ.get(variable)
 
 

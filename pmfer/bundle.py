@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from pmfer.errors import BundleError
-from pmfer.facs import AU_COLUMNS
 
 FORMAT_VERSION = 1
 CARD_FILE = "bundle.json"
@@ -108,11 +107,6 @@ class Bundle:
     def score_columns(self) -> tuple[str, ...]:
         """Names of the score columns in output order: the expressions, the action units, then additional phrases."""
         return self.card.expressions + tuple(phrase.column for phrase in self.card.au_phrases)
-
-    @property
-    def extra_columns(self) -> tuple[str, ...]:
-        """Those of the score columns that are no action units of the vocabulary: phrases added at export."""
-        return tuple(phrase.column for phrase in self.card.au_phrases if phrase.column not in AU_COLUMNS)
 
 
 def sha256_file(path: Path) -> str:

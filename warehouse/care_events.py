@@ -1,4 +1,4 @@
-"""Care events: what was done for a patient (doses, therapies, transfers), taken over from a file of the house.
+"""Care events: what was done for a patient (doses, therapies, transfers), taken over from a file of the facility.
 
 An event is known by its identifier: stored again it changes nothing, with other content it takes the older one's place.
 """

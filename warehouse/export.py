@@ -156,7 +156,7 @@ column, `manifest.json` lists the files with their hashes.
 | `patient_days` | patient and day, by the active model |
 | `session_summary` | session and model |
 | `frames` | sampled frame and model |
-| `frame_extra_scores` | scored frame and phrase of the house's own, where a model has such phrases |
+| `frame_extra_scores` | scored frame and phrase of the facility's own, where a model has such phrases |
 | `episodes` | smile, lowered brow, time with closed eyes, or episode of pain-related facial activity |
 | `care_events` | dose, therapy, transfer or other care event |
 | `findings` | patient, day and measure: what the report said |

@@ -193,7 +193,7 @@ class ReportRecord:
     run_id: str | None = None  # None when rendered by hand
     files: Mapping[str, str] = field(default_factory=dict)  # every file: SHA-256 by path
     shown: tuple[str, ...] | None = None  # whom the ward overview shows; None if that is not known, or for a patient
-    ward: str | None = None  # of an overview that is of one ward; None for that of the house, and for a patient
+    ward: str | None = None  # of an overview that is of one ward; None for that of the facility, and for a patient
 
     @property
     def report_id(self) -> str:

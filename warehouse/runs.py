@@ -224,7 +224,7 @@ _REPORTS = "SELECT * FROM reports WHERE report_date = $report_date ORDER BY pati
 
 
 def reports_of_day(connection: duckdb.DuckDBPyConnection, report_date: date) -> pl.DataFrame:
-    """Rows of reports on one day: the house's overview, those of wards, then by patient."""
+    """Rows of reports on one day: the facility's overview, those of wards, then by patient."""
     return read(connection, _REPORTS, report_date=report_date)
 
 
@@ -232,7 +232,7 @@ _OVERVIEWS = "SELECT report_date, ward FROM reports WHERE kind = 'ward' ORDER BY
 
 
 def overviews(connection: duckdb.DuckDBPyConnection) -> list[tuple[date, str | None]]:
-    """Day and ward of every overview on record, in order; the ward is None for that of the house."""
+    """Day and ward of every overview on record, in order; the ward is None for that of the facility."""
     return read(connection, _OVERVIEWS).rows()
 
 

@@ -1,4 +1,4 @@
-"""The map from pseudonyms to names: a file of the house, read for the print of a patient's report and for nothing else.
+"""The map from pseudonyms to names: a file of the facility, read to print a patient's report and for nothing else.
 
 A CSV or Parquet file with the columns `patient_id` and `name`. No name is stored, logged or repeated in a message.
 """

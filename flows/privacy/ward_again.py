@@ -29,7 +29,7 @@ from warehouse.records import ReportRecord, report_id
 _FORMS = "|".join(SUFFIXES)
 _OVERVIEW = re.compile(rf"(?P<file>[^.].*)\.(?:{_FORMS})|\.(?P<draft>.+)\.(?:{_FORMS})\.\w+")
 
-Overview = tuple[date, str | None]  # by its day and ward; None for that of the house
+Overview = tuple[date, str | None]  # by its day and ward; None for that of the facility
 
 
 def stale_wards(
@@ -127,7 +127,7 @@ def is_ward_file(path: Path, data: DataFolder) -> bool:
 
 
 def _overview_files(data: DataFolder, day: date) -> list[tuple[Path, str | None]]:
-    """The files of a day's overviews, each with the ward; None for the house."""
+    """The files of a day's overviews, each with the ward; None for the facility."""
     files = sorted(path for path in data.reports(day).rglob("*") if path.is_file())
     stems = ((path, _stem(path)) for path in files)
     return [(path, stem if path.parent.name == WARDS else None) for path, stem in stems if stem is not None]

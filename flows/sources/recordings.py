@@ -81,7 +81,7 @@ class NightListing:
         return len(self.recordings) + len(self.quarantined)
 
     def identities(self) -> Iterator[str | None]:
-        """Whatever may name a person: pseudonyms, session ids, and names of files, which the house chooses freely."""
+        """Whatever may name a person: pseudonyms, session ids, and names of files, which anybody chooses freely."""
         for recording in self.recordings:
             yield from (recording.sidecar.patient_id, recording.sidecar.session_id)
         for session in self.quarantined:

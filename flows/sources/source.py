@@ -129,7 +129,7 @@ class SourceState:
     def require_nights_of(self, known: Collection[date], source: object, night: date) -> None:
         """Check that this is the source that earlier nights came from, not an empty mount point or another folder.
 
-        A house that deletes old recordings has a source without the known nights, but with later ones. In a new house,
+        A facility that deletes old recordings has a source without the known nights, but with later ones. In a new one,
         where no night is known, the source may be empty.
 
         Args:
@@ -161,7 +161,7 @@ def look_at(source: Source) -> SourceState:
 def open_and_look(source: Source) -> tuple[Location, SourceState]:
     """Open the source and look at its state.
 
-    An empty source is no error here: it may be that of a new house, or a mount point with nothing mounted.
+    An empty source is no error here: it may be that of a new facility, or a mount point with nothing mounted.
 
     Raises:
         ConfigurationError: the source is missing, is not a folder, cannot be read, or holds files but no folder named

@@ -16,7 +16,7 @@ import requests
 from notice_server import notice_server
 
 from flows import doctor
-from flows.doctor import State
+from flows.doctor import Grade
 from flows.environment import faulty_proxies, proxy_of, server_trouble, spare_loopback
 from flows.job import source_of
 from flows.monitoring import notify_test
@@ -98,25 +98,25 @@ def test_a_server_behind_a_proxy_that_refuses_is_one_line_that_names_the_proxy(
     assert said.startswith(f"{url}: does not answer through the proxy {here.rstrip('/')}")
     assert len(said.splitlines()) == 1
     monkeypatch.setenv("PREFECT_API_URL", url)
-    assert doctor.check_prefect(Settings())[0] is State.BROKEN
+    assert doctor.check_prefect(Settings())[0] is Grade.BROKEN
 
 
 def test_a_proxy_that_cannot_be_used_refuses_what_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "gopher://anna:secret@proxy.house:1")
     assert [name for name, _, _ in faulty_proxies()] == ["all_proxy"]
     state, text = doctor.check_proxies(Settings())
-    assert (state, "secret" in text) == (State.WARNING, False)
+    assert (state, "secret" in text) == (Grade.WARNING, False)
     with pytest.raises(ConfigurationError, match=r"^proxy gopher://proxy\.house:1: "):
         server_trouble("http://prefect.house:4200/api")
 
 
 def test_doctor_tries_the_proxy(here: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert doctor.check_proxies(Settings())[0] is State.OK
+    assert doctor.check_proxies(Settings())[0] is Grade.OK
     monkeypatch.setenv("https_proxy", here)
-    assert doctor.check_proxies(Settings())[0] is State.OK
+    assert doctor.check_proxies(Settings())[0] is Grade.OK
     monkeypatch.setenv("http_proxy", DEAD)
     state, text = doctor.check_proxies(Settings())
-    assert (state, DEAD in text) == (State.WARNING, True)
+    assert (state, DEAD in text) == (Grade.WARNING, True)
 
 
 def test_an_object_store_behind_a_proxy_names_the_proxy(here: str, monkeypatch: pytest.MonkeyPatch) -> None:

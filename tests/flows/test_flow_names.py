@@ -11,7 +11,7 @@ import pytest
 from privacy_folder import PATIENT, copy_ward, file_of
 
 from flows.data_folder import DataFolder
-from flows.doctor import State, check_patients
+from flows.doctor import Grade, check_patients
 from flows.plan import patients_alike
 from flows.privacy.file_search import holds
 from flows.privacy.name_map import read_names
@@ -179,7 +179,7 @@ def test_ids_that_differ_in_case_only_are_a_warning_within_a_night_and_against_t
 
 
 def test_the_doctor_names_patients_whose_ids_are_alike(ward: DataFolder, tmp_path: Path) -> None:
-    assert check_patients(Settings(data_dir=ward.root))[0] is State.OK
+    assert check_patients(Settings(data_dir=ward.root))[0] is Grade.OK
     data = copy_ward(ward, tmp_path / "data")
     with writing(data, file_of(data)) as writer:
         connection = writer.connection
@@ -187,5 +187,5 @@ def test_the_doctor_names_patients_whose_ids_are_alike(ward: DataFolder, tmp_pat
         with transaction(connection):
             audit.record(connection, "something_done")
     state, text = check_patients(Settings(data_dir=data.root))
-    assert state is State.WARNING
+    assert state is Grade.WARNING
     assert f"{PATIENT.upper()} and {PATIENT}" in text

@@ -25,7 +25,7 @@ from cli.app import main
 from flows import doctor
 from flows.data_folder import DataFolder
 from flows.deploy import require_variables
-from flows.doctor import State
+from flows.doctor import Grade
 from flows.prefect_runs import as_flow, as_task, telling
 from flows.prefect_server import make_login, server_fault
 from flows.settings import Settings
@@ -95,10 +95,10 @@ def test_no_command_works_for_an_open_server_and_doctor_calls_it_broken(
     with open_server() as url:
         monkeypatch.setenv("PREFECT_API_URL", url)
         state, text = doctor.check_prefect(Settings(data_dir=tmp_path))
-        assert (state, "open, so that anybody can run commands through it" in text) == (State.BROKEN, True)
+        assert (state, "open, so that anybody can run commands through it" in text) == (Grade.BROKEN, True)
         monkeypatch.setattr("flows.prefect_server.USUAL_URL", url)
         monkeypatch.delenv("PREFECT_API_URL")
-        assert doctor.check_prefect(Settings(data_dir=tmp_path))[0] is State.BROKEN, "ours, though nobody names it"
+        assert doctor.check_prefect(Settings(data_dir=tmp_path))[0] is Grade.BROKEN, "ours, though nobody names it"
         monkeypatch.setenv("PREFECT_API_URL", url)
         for command in (["worker", "pmfer"], ["deploy", "--source", str(tmp_path)]):
             assert run(monkeypatch, *command, "--data-dir", str(tmp_path / "data")) == 1
@@ -189,7 +189,7 @@ def test_who_does_not_know_the_secret_is_refused_and_sees_it_nowhere(
     for name, value in server.environment().items():
         if name.startswith("PREFECT_"):
             monkeypatch.setenv(name, value)
-    assert doctor.check_prefect(Settings(data_dir=tmp_path))[0] is State.OK
+    assert doctor.check_prefect(Settings(data_dir=tmp_path))[0] is Grade.OK
     monkeypatch.setenv("PREFECT_API_AUTH_STRING", "pmfer:guess")
     assert "refuses our secret" in doctor.check_prefect(Settings(data_dir=tmp_path))[1]
     monkeypatch.delenv("PREFECT_API_AUTH_STRING")

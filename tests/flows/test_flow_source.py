@@ -13,7 +13,7 @@ from privacy_folder import file_of
 
 from flows import prefect_runs, scoring
 from flows.data_folder import DataFolder
-from flows.doctor import State, check_source
+from flows.doctor import Grade, check_source
 from flows.monitoring import read_metrics
 from flows.nightly import one_night
 from flows.outcome import NightOutcome
@@ -70,7 +70,7 @@ def test_a_new_house_may_begin_with_an_empty_source(tmp_path: Path, data: DataFo
     source.mkdir()
     assert run(source, data, NIGHT).found == 0
     state, text = check_source(Settings(source=str(source), data_dir=data.root))
-    assert state is State.WARNING
+    assert state is Grade.WARNING
     assert "is empty" in text
 
 
@@ -103,7 +103,7 @@ def test_an_empty_mount_point_is_no_empty_night_once_the_house_has_recordings(
 
     mount(source, away)
     assert run(source, data, AFTER).found == 0  # a night without recordings, of a source that is there
-    assert check_source(Settings(source=str(source), data_dir=data.root))[0] is State.OK
+    assert check_source(Settings(source=str(source), data_dir=data.root))[0] is Grade.OK
 
 
 def test_a_house_that_removes_old_recordings_or_says_that_its_source_is_empty_is_believed(
