@@ -1,10 +1,9 @@
 """The operator's commands: doctor, status, backup, restore, deploy, server, worker."""
 
 import json
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -13,10 +12,7 @@ from rich.text import Text
 from cli.options import AsJson, DataDir, Source, places, source_given, where_to_look
 from flows.data_folder import DataFolder
 from flows.plain_text import PlainConsole, escaped
-from flows.settings import Settings, prefect_server, prepare_prefect, read_settings
-
-if TYPE_CHECKING:
-    from flows.unfinished import UnfinishedNight
+from flows.settings import prefect_server, prepare_prefect, read_settings
 
 app = typer.Typer()
 
@@ -61,11 +57,12 @@ def status(
 ) -> None:
     """Show the last nights as readers see them, which of them are not finished, and how the last run ended."""
     from flows.monitoring import metrics_path, read_metrics
-    from flows.unfinished import unfinished_nights
+    from flows.unfinished import nights_as_they_stand, unfinished_nights
+    from flows.warehouse_access import warehouse_address
 
     settings = read_settings(data_dir=where_to_look(data_dir))
     unfinished = unfinished_nights(DataFolder(settings.data_dir.absolute()))
-    rows = [_as_it_stands(row, unfinished) for row in _nights(settings, nights)]
+    rows = nights_as_they_stand(warehouse_address(settings), unfinished, nights)
     last = read_metrics(metrics_path(settings))
     if as_json:
         run = None if last is None else {"succeeded": last.succeeded, "ended_at": last.ended_at.isoformat()}
@@ -162,24 +159,6 @@ def worker(
     from flows.prefect_server import become_worker
 
     become_worker(read_settings(data_dir=data_dir), pool, limit, name)
-
-
-def _nights(settings: Settings, limit: int) -> list[dict[str, Any]]:
-    from flows.warehouse_access import warehouse_address
-    from warehouse import runs
-    from warehouse.connection import open_reader
-
-    with closing(open_reader(warehouse_address(settings))) as reader:
-        return list(runs.latest_nights(reader, limit).iter_rows(named=True))
-
-
-def _as_it_stands(row: dict[str, Any], unfinished: "list[UnfinishedNight]") -> dict[str, Any]:
-    """A row of a night; its status may be that of an earlier run: one that failed or was killed publishes none."""
-    from flows.unfinished import Standing
-
-    standing = {left.night: left.standing.value for left in unfinished if left.standing is not Standing.WAITING}
-    status = standing.get(row["night"], row["status"])
-    return row | {"status": "interrupted" if status == "running" and row["night"] not in standing else status}
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:

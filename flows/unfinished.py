@@ -6,17 +6,20 @@ goes when the night ended well and left nothing. So it tells of a night that was
 
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from flows.data_folder import DataFolder
 from warehouse import quarantine, runs
+from warehouse.address import Address
+from warehouse.connection import open_reader
 from warehouse.private_file import write_private
 
 LOOKED_BACK = 14  # nights of the warehouse whose last run is asked for
@@ -139,6 +142,30 @@ def nights_to_come_back_to(connection: duckdb.DuckDBPyConnection, data: DataFold
     cut_short = {row["night"] for row in latest.iter_rows(named=True) if row["status"] != "completed"}
     left = {*noted, *cut_short, *quarantine.nights_to_replay(connection)}
     return sorted(night for night in left if night < tonight and noted.get(night) is not Standing.RUNNING)
+
+
+def nights_as_they_stand(warehouse: Address, unfinished: Sequence[UnfinishedNight], limit: int) -> list[dict[str, Any]]:
+    """The last nights as readers see them, the newest first, each with the status that it has by now.
+
+    A run that failed or was killed publishes nothing, so the status on record may be that of an earlier run.
+
+    Args:
+        warehouse: address of the warehouse.
+        unfinished: the nights that are not finished.
+        limit: how many nights at most.
+
+    Returns:
+        Rows of warehouse.runs.latest_nights.
+
+    Raises:
+        WarehouseError: the warehouse cannot be read.
+    """
+    with closing(open_reader(warehouse)) as reader:
+        rows = list(runs.latest_nights(reader, limit).iter_rows(named=True))
+    standing = {left.night: left.standing.value for left in unfinished if left.standing is not Standing.WAITING}
+    # A night on record as running that nobody holds was killed.
+    on_record = {row["night"]: "interrupted" if row["status"] == "running" else row["status"] for row in rows}
+    return [row | {"status": standing.get(row["night"], on_record[row["night"]])} for row in rows]
 
 
 def was_cut_short(connection: duckdb.DuckDBPyConnection, night: date) -> bool:
