@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -197,24 +196,19 @@ def _score(scorer: "ScoringProcess", video: Path, output: Output, bundle: "Bundl
 
 
 def _write_table(table: "pl.DataFrame", target: Path) -> None:
-    """Write beside the target and rename: what stands under its name is whole."""
+    """Write a table, whole or not at all."""
     import polars as pl
 
     from flows.plain_text import plain_column
+    from warehouse.private_file import private_draft
 
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".scores-", suffix=target.suffix)
-        os.close(descriptor)
-        try:
+        with private_draft(target) as draft:
             if target.suffix == f".{TableFormat.CSV}":
                 texts = [plain_column(name) for name, dtype in table.schema.items() if dtype == pl.String]
-                table.with_columns(texts).write_csv(name, float_precision=CSV_DECIMALS)
+                table.with_columns(texts).write_csv(draft, float_precision=CSV_DECIMALS)
             else:
-                table.write_parquet(name)
-            Path(name).replace(target)
-        finally:
-            Path(name).unlink(missing_ok=True)
+                table.write_parquet(draft)
     except (OSError, pl.exceptions.PolarsError) as error:
         # Of a full disk polars tells in an error of its own for Parquet.
         raise ConfigurationError(

@@ -4,7 +4,6 @@ The prompt answers one query after the other, each with an entry in the log of r
 only: a query may name people, and a file of them would be one more place to erase.
 """
 
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,6 +25,7 @@ from pmfer.errors import ConfigurationError, PmferError
 from warehouse.address import Address
 from warehouse.ask import UTC, Answer, Reader, ask, check, confine, interruptible
 from warehouse.connection import find_plain_views, open_reader
+from warehouse.private_file import private_draft
 from warehouse.reach import relation_names
 
 FORMATS = ("table", "csv", "json", "parquet")
@@ -185,19 +185,16 @@ def _is_number(kind: str) -> bool:
 
 
 def _write_file(answer: Answer, format_: str, out: Path) -> None:
-    """Write beside the file and rename: what stands under its name is whole, and its owner's alone."""
+    """Write a file for its owner only, whole or not at all."""
+    if not out.parent.is_dir():  # more likely mistyped than meant to be made
+        raise ConfigurationError(f"{out}: cannot be written (no such folder); choose another --out")
     try:
-        descriptor, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}-")
-        draft = Path(name)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
-                if format_ != "parquet":
-                    _write_lines(answer, format_, stream)
+        with private_draft(out) as draft:
             if format_ == "parquet":
                 answer.write_parquet(draft)
-            draft.replace(out)
-        finally:
-            draft.unlink(missing_ok=True)
+            else:
+                with draft.open("w", encoding="utf-8", newline="") as stream:
+                    _write_lines(answer, format_, stream)
     except OSError as error:
         raise ConfigurationError(f"{out}: cannot be written ({error.strerror}); choose another --out") from None
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+PREFIX = 32  # characters of a file's name that its draft's begins with
+
 
 def make_private_folder(folder: Path) -> None:
     """Make the missing folders of a path (0700)."""
@@ -33,7 +35,8 @@ def private_draft(path: Path, *, keep: bool = False) -> Iterator[Path]:
         OSError: it cannot be written.
     """
     make_private_folder(path.parent)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    # A name may be as long as the file system takes, and a draft's is longer.
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:PREFIX]}.")
     os.close(descriptor)
     draft = Path(name)
     try:
