@@ -15,7 +15,7 @@ from warehouse.runs import finish_run, start_run
 
 CHILD = Path(__file__).with_name("read_sessions.py")
 ENVIRONMENT = {"PYTHONPATH": ":".join(sys.path)}
-SESSIONS = 6
+SESSIONS = 4
 
 
 def test_readers_look_without_pause_while_a_night_is_written_and_see_whole_sessions_only(
