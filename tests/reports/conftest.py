@@ -99,7 +99,7 @@ def samples(
 
 # One for each part that a page can have, and for each language, script and paper: a PDF takes seconds.
 USUAL_FILES = [
-    *("stable", "pain_rising", "first_session", "all_set_aside", "new_model", "crowded", "coming_back", "arabic_name"),
+    *("pain_rising", "first_session", "all_set_aside", "new_model", "crowded", "coming_back", "arabic_name"),
     *("hebrew_name", "long_name", "sixty_sessions", "hostile", "like_with_like_german", "ward", "ward_of_sixty_letter"),
 ]
 
