@@ -12,6 +12,7 @@ import duckdb
 import pikepdf
 import polars as pl
 import pytest
+from other_processes import python_path
 from privacy_folder import (
     ANOTHER,
     DAY,
@@ -42,7 +43,7 @@ from warehouse.address import Address
 from warehouse.connection import open_reader, open_writer
 
 CHILD = Path(__file__).with_name("erase_patient.py")
-ENVIRONMENT = {"PYTHONPATH": ":".join(sys.path), "PMFER_REPORT_FORMATS": "json"}
+ENVIRONMENT = {"PYTHONPATH": python_path(), "PMFER_REPORT_FORMATS": "json"}
 STEPS = (
     "key of the hashes",
     "removing files",

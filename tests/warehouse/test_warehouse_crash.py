@@ -10,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from other_processes import python_path
 from warehouse_samples import content, sample_session, store_sample
 
 from pmfer.errors import WarehouseError
@@ -20,7 +21,7 @@ from warehouse.publish import publish
 SESSIONS = 6
 CHILD = Path(__file__).with_name("store_sessions.py")
 # The child finds the rooms and the samples where this process does.
-ENVIRONMENT = {"PYTHONPATH": ":".join(sys.path)}
+ENVIRONMENT = {"PYTHONPATH": python_path()}
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from other_processes import python_path
 from warehouse_places import as_text
 from warehouse_samples import COMPLETED, sample_run, sample_session, store_sample
 
@@ -14,7 +15,7 @@ from warehouse.publish import publish
 from warehouse.runs import finish_run, start_run
 
 CHILD = Path(__file__).with_name("read_sessions.py")
-ENVIRONMENT = {"PYTHONPATH": ":".join(sys.path)}
+ENVIRONMENT = {"PYTHONPATH": python_path()}
 SESSIONS = 4
 
 
