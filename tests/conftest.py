@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from made_once import made_once
+from other_processes import NO_PANDAS
 from warehouse_copies import make_lake
 
 from flows.logs import hide
@@ -20,13 +21,18 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # process busy at the end. With `--no-loadscope-reorder`, as in the Makefile, pytest-xdist keeps this order.
 LONGEST = (
     "test_flow_nightly.py",
-    "test_simulator_against_model.py",
-    "test_inference_score.py",
     "test_flow_erase.py",
     "test_reports_access.py",
+    "test_simulator_against_model.py",
     "test_pmfer_clip.py",
+    "test_pmfer_own_phrases.py",
+    "test_cli_sql.py",
     "test_warehouse_lake.py",
     "test_flow_erase_alike.py",
+    "test_warehouse_encryption.py",
+    "test_warehouse_crash.py",
+    "test_warehouse_store.py",
+    "test_warehouse_upgrade.py",
 )
 
 
@@ -39,6 +45,14 @@ def settled_files() -> Iterator[None]:
     """Tests write their recordings just before the night: nothing waits for them to grow, unless a test says so."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PMFER_SOURCE_SETTLE_S", "0")
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_pandas_elsewhere() -> Iterator[None]:
+    """No process that a test starts finds pandas; see other_processes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", NO_PANDAS, prepend=os.pathsep)
         yield
 
 

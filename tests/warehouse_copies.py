@@ -5,7 +5,6 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from warehouse import migrate
 from warehouse.address import Address, FileAddress, LakeAddress
 from warehouse.connection import open_writer
 from warehouse.sql import identifier
@@ -19,22 +18,28 @@ def make_lake(address: LakeAddress) -> None:
     each column. That is the first minute of a lake's life, and most of what these tests would wait for.
     """
     with open_writer(address) as connection:
-        tables = [name for (name,) in connection.execute(migrate.TABLE_NAMES).fetchall()]
-        empty = [name for name in tables if not connection.execute(f"FROM {identifier(name)} LIMIT 1").fetchall()]
+        empty = [name for (name,) in connection.execute(_EMPTY_TABLES).fetchall()]
         with transaction(connection):
+            columns = connection.execute(_COLUMNS).fetchall()
             for name in empty:
-                columns = connection.execute(_COLUMNS, {"name": name}).fetchall()
-                values = [f"coalesce({', '.join(f'TRY_CAST({v} AS {kind})' for v in _ANY)})" for (kind,) in columns]
+                kinds = [kind for table, kind in columns if table == name]
+                values = [f"coalesce({', '.join(f'TRY_CAST({v} AS {kind})' for v in _ANY)})" for kind in kinds]
                 connection.execute(f"INSERT INTO {identifier(name)} SELECT {', '.join(values)}")
         with transaction(connection):
             for name in empty:
                 connection.execute(f"DELETE FROM {identifier(name)}")
 
 
+_EMPTY_TABLES = """
+    SELECT table_name
+    FROM duckdb_tables()
+    WHERE database_name = current_database() AND estimated_size = 0
+    ORDER BY table_name
+"""
 _COLUMNS = """
-    SELECT data_type
+    SELECT table_name, data_type
     FROM duckdb_columns()
-    WHERE database_name = current_database() AND schema_name = 'main' AND table_name = $name
+    WHERE database_name = current_database() AND schema_name = 'main'
     ORDER BY column_index
 """
 _ANY = ("'0'", "'2000-01-01'", "'[]'")  # one of them is a value of whichever type

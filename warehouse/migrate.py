@@ -100,12 +100,11 @@ _MODEL_CATALOGUE = """
     FROM duckdb_constraints()
     WHERE constraint_type <> 'NOT NULL'
 """
-# The columns of a table as CREATE TABLE states them, in their order.
+# The columns of a table as CREATE TABLE states them, in their order. duckdb_columns() would take every view apart.
 _MODEL_COLUMNS = """
-    SELECT column_name, data_type, is_nullable, column_default
-    FROM duckdb_columns()
-    WHERE table_name = $name AND schema_name = 'main' AND NOT internal
-    ORDER BY column_index
+    SELECT name, type, "notnull", dflt_value
+    FROM pragma_table_info($name)
+    ORDER BY cid
 """
 
 
@@ -150,8 +149,8 @@ class LakeTranslator:
         """CREATE TABLE of a table of the model, with names, types, defaults and NOT NULL of its columns."""
         columns = self.model.execute(_MODEL_COLUMNS, {"name": name}).fetchall()
         lines = [
-            f"{identifier(column)} {kind}{'' if nullable else ' NOT NULL'}{f' DEFAULT {default}' if default else ''}"
-            for column, kind, nullable, default in columns
+            f"{identifier(column)} {kind}{' NOT NULL' if required else ''}{f' DEFAULT {default}' if default else ''}"
+            for column, kind, required, default in columns
         ]
         return f"CREATE TABLE IF NOT EXISTS {identifier(name)} ({', '.join(lines)})"
 

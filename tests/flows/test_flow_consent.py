@@ -9,6 +9,7 @@ from pathlib import Path
 from subprocess import PIPE
 
 import pytest
+from other_processes import python_path
 from privacy_folder import file_of
 
 from cli.app import main
@@ -100,7 +101,7 @@ with writing(data, file_of(data)) as writer:
 
 def test_a_withdrawal_reaches_a_night_that_is_running_before_its_next_session(data: DataFolder, tmp_path: Path) -> None:
     command = [sys.executable, "-c", HOLDER, str(data.root)]
-    environment = {"PYTHONPATH": ":".join(sys.path)}
+    environment = {"PYTHONPATH": python_path()}
     with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True, env=environment) as night:
         assert night.stdin is not None
         assert night.stdout is not None

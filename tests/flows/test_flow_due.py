@@ -11,6 +11,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from other_processes import python_path
 from privacy_folder import (
     ANOTHER,
     BUNDLE,
@@ -209,6 +210,6 @@ def test_a_night_with_nothing_to_do_computes_no_statistics_and_loads_no_pages(da
     """The limits of a chart come from SciPy, which nothing else here loads."""
     gone = data.reports(TODAY) / f"{OTHER}.json"
     command = [sys.executable, "-c", ASK, str(data.root), str(TODAY), str(gone)]
-    places = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    places = {**os.environ, "PYTHONPATH": python_path()}
     said = subprocess.run(command, env=places, stdout=subprocess.PIPE, text=True, check=True).stdout
     assert said == "False []\n0 []\nTrue []\n1 ['scipy']\n"

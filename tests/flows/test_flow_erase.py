@@ -12,6 +12,7 @@ import duckdb
 import pikepdf
 import polars as pl
 import pytest
+from other_processes import python_path
 from privacy_folder import (
     ANOTHER,
     DAY,
@@ -42,7 +43,7 @@ from warehouse.address import Address
 from warehouse.connection import open_reader, open_writer
 
 CHILD = Path(__file__).with_name("erase_patient.py")
-ENVIRONMENT = {"PYTHONPATH": ":".join(sys.path), "PMFER_REPORT_FORMATS": "json"}
+ENVIRONMENT = {"PYTHONPATH": python_path(), "PMFER_REPORT_FORMATS": "json"}
 STEPS = (
     "key of the hashes",
     "removing files",
@@ -295,7 +296,7 @@ def kill_before(data: DataFolder, step: str, kind: str = "file") -> None:
     pytest.fail("the child ended before it was killed")
 
 
-@pytest.mark.parametrize("step", ["deleting rows", "writing the database anew"])
+@pytest.mark.parametrize("step", [pytest.param("deleting rows", marks=pytest.mark.slow), "writing the database anew"])
 def test_an_erasure_that_was_killed_is_finished_by_the_next(data: DataFolder, step: str) -> None:
     kill_before(data, step)
     ((_, receipt),) = erase(data).items()
@@ -308,7 +309,7 @@ def test_an_erasure_that_was_killed_is_finished_by_the_next(data: DataFolder, st
     assert verify_logs(data, file_of(data))[0].startswith("audit log: whole")
 
 
-@pytest.mark.slow  # `make test` kills it at two of the steps, see above
+@pytest.mark.slow  # `make test` kills it at one of the steps, see above
 def test_killed_at_every_step_in_turn_it_ends_complete(data: DataFolder) -> None:
     for step in STEPS:
         kill_before(data, step)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from other_processes import python_path
 from privacy_folder import ANOTHER, BUNDLE, DAY, OTHER, PATIENT, frames_of, lake_of, scoring_of, sessions_of
 from warehouse_copies import copy_warehouse
 
@@ -95,7 +96,7 @@ def test_what_was_scored_when_a_night_was_killed_is_stored_by_the_next_and_not_s
 ) -> None:
     killed = subprocess.run(
         [sys.executable, "-c", KILLED, str(source), str(house.root)],
-        env={"PYTHONPATH": ":".join((str(Path(__file__).parent), *sys.path))},
+        env={"PYTHONPATH": python_path()},
         capture_output=True,
         text=True,
         check=False,

@@ -150,7 +150,7 @@ def test_a_run_killed_in_the_middle_is_finished_by_the_next(
     data = tmp_path / "data"
     for sessions in (1, 4):
         kill_in_the_middle(source, data, sessions)
-    done = on_its_own(*nightly(source, data))
+    done = pmfer(*nightly(source, data))
     assert done.returncode == 0, done.stderr
     assert content(data) == content(undisturbed)
 
@@ -210,7 +210,7 @@ def test_other_formats_and_a_recipient_make_the_reports_due_and_no_password_is_k
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PMFER_REPORT_OPEN_PDF", "false")
     monkeypatch.setenv("PMFER_REPORT_PROCESSES", "2")
-    done = on_its_own(*nightly(source, data))  # with all that the processes which print have to say
+    done = pmfer(*nightly(source, data))
     assert done.returncode == 0, done.stderr
     reports = data / "reports" / NIGHT.isoformat()
     for patient in ("birch-01", "oak-07"):

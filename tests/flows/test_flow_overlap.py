@@ -10,6 +10,7 @@ from threading import Event
 from typing import Any
 
 import pytest
+from privacy_folder import new_house
 
 from flows import scoring
 from flows.job import Job, make_job
@@ -20,6 +21,7 @@ from flows.sources.discovery import list_night
 from flows.sources.source import SourceGoneError
 from flows.staging import NoRoomError
 from flows.warehouse_access import writing
+from warehouse.address import FileAddress
 from warehouse.connection import open_writer
 
 NIGHT = date(2026, 3, 2)
@@ -89,8 +91,10 @@ def test_the_next_is_copied_while_one_is_scored_and_scored_while_that_is_stored(
     assert score(job) == names
 
 
-def test_two_processes_store_what_one_does_in_the_same_order(source: Path, tmp_path: Path) -> None:
-    jobs = [job_of(source, tmp_path / f"by-{processes}") for processes in (1, 2)]
+def test_two_processes_store_what_one_does_in_the_same_order(
+    source: Path, empty_file: FileAddress, tmp_path: Path
+) -> None:
+    jobs = [job_of(source, new_house(empty_file, tmp_path / f"by-{processes}").root) for processes in (1, 2)]
     orders = [score(job, processes) for job, processes in zip(jobs, (1, 2), strict=True)]
     assert orders[0] == orders[1] == listed(jobs[0])
     frames = []

@@ -6,11 +6,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from inference_videos import Picture
+from inference_videos import QUICK, Picture
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from inference.options import ScoringOptions
 from inference.score import Scorer
 from pmfer.bundle import (
     FORMAT_VERSION,
@@ -102,8 +101,8 @@ def _linear_bundle(folder: Path, spec: InputSpec) -> Bundle:
 
 @pytest.fixture(scope="session")
 def scorer(bundle: Bundle) -> Scorer:
-    """The scorer as it comes, on one thread and with small batches so that short videos fill several."""
-    return Scorer(bundle, ScoringOptions(), batch_size=4, threads=1)
+    """A scorer on one thread and with small batches, so that short videos fill several."""
+    return Scorer(bundle, QUICK, batch_size=4, threads=1)
 
 
 def _linear_graph(spec: InputSpec) -> onnx.ModelProto:

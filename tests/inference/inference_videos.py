@@ -13,11 +13,14 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from inference.frame import Frame
+from inference.options import ScoringOptions
 from inference.video import open_video
 from pmfer.errors import QuarantineReason, VideoError
 
 Picture = NDArray[np.uint8]
 MILLISECOND = Fraction(1, 1000)
+# Where it does not matter how small a face the detector finds, it sees smaller pictures, in half the time.
+QUICK = ScoringOptions(detector_size_px=256)
 
 
 def write_video(

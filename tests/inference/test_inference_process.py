@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from inference_videos import Picture, write_video
+from inference_videos import QUICK, Picture, write_video
 
-from inference.options import ScoringOptions, VideoLimits
+from inference.options import VideoLimits
 from inference.process import IpcError, ScoringProcess, receive
 from inference.score import Scorer
 from inference.scored import Progress
@@ -45,7 +45,7 @@ def long_film(portrait: Picture, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.fixture(scope="module")
 def process(bundle: Bundle) -> Iterator[ScoringProcess]:
-    with ScoringProcess(bundle, ScoringOptions(), LIMITS) as running:
+    with ScoringProcess(bundle, QUICK, LIMITS) as running:
         yield running
 
 
@@ -57,7 +57,7 @@ def refused(process: ScoringProcess, video: Path, on_progress: Progress | None =
 
 
 def test_scores_are_those_of_a_scorer_in_this_process(process: ScoringProcess, bundle: Bundle, film: Path) -> None:
-    here = Scorer(bundle, ScoringOptions()).score(film, "s1")
+    here = Scorer(bundle, QUICK).score(film, "s1")
     seen: list[float] = []
     there = process.score(film, "s1", lambda done, total: seen.append(done))
     assert there.frames.equals(here.frames)
@@ -98,7 +98,7 @@ def test_the_process_is_limited_by_the_system_itself(process: ScoringProcess, fi
 
 
 def test_whoever_is_stopped_gives_its_video_up_and_takes_no_other(bundle: Bundle, film: Path, long_film: Path) -> None:
-    with ScoringProcess(bundle, ScoringOptions(), LIMITS) as process:
+    with ScoringProcess(bundle, QUICK, LIMITS) as process:
         process.score(film, "s1")
         with pytest.raises(VideoError):
             process.score(long_film, "s2", lambda done_s, announced_s: process.stop())
@@ -107,7 +107,7 @@ def test_whoever_is_stopped_gives_its_video_up_and_takes_no_other(bundle: Bundle
 
 
 def test_a_video_that_takes_too_long_is_ended(bundle: Bundle, film: Path) -> None:
-    with ScoringProcess(bundle, ScoringOptions(), replace(LIMITS, wall_s=0.0)) as process:
+    with ScoringProcess(bundle, QUICK, replace(LIMITS, wall_s=0.0)) as process:
         assert refused(process, film) is QuarantineReason.TIMED_OUT
 
 
@@ -118,7 +118,7 @@ def test_a_video_that_wants_too_much_memory_is_ended(
     used = int(Path(f"/proc/{process.pid}/statm").read_text().split()[5]) * resource.getpagesize()
     large = write_video(tmp_path / "large.mp4", [np.tile(empty_room, (6, 6, 1))] * 20, codec="mpeg4")
     tight = replace(LIMITS, memory_bytes=used + 40 * 1024**2)
-    with ScoringProcess(bundle, ScoringOptions(frames_per_second=None), tight) as confined:
+    with ScoringProcess(bundle, replace(QUICK, frames_per_second=None), tight) as confined:
         assert refused(confined, large) is QuarantineReason.OUT_OF_MEMORY
 
 
@@ -198,7 +198,7 @@ def test_the_process_does_not_outlive_who_started_it(bundle: Bundle, film: Path)
 
 def test_a_bundle_that_changed_meanwhile_is_refused(bundle: Bundle, film: Path) -> None:
     changed = replace(bundle, digest="0" * 64)
-    with ScoringProcess(changed, ScoringOptions(), LIMITS) as process, pytest.raises(BundleError, match="changed"):
+    with ScoringProcess(changed, QUICK, LIMITS) as process, pytest.raises(BundleError, match="changed"):
         process.score(film, "s1")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import polars as pl
 import pytest
-from inference_videos import Picture, write_video, write_videos
+from inference_videos import QUICK, Picture, write_video, write_videos
 from numpy.typing import NDArray
 from onnx import numpy_helper
 from PIL import Image, ImageFilter
@@ -89,19 +89,19 @@ def test_same_input_gives_the_same_bytes_whatever_the_threads_and_nearly_so_what
     first = _parquet(_score(scorer, path)[0])
     assert _parquet(_score(scorer, path)[0]) == first
     for threads in (1, 3):
-        again = Scorer(bundle, ScoringOptions(), batch_size=4, threads=threads)
+        again = Scorer(bundle, QUICK, batch_size=4, threads=threads)
         assert _parquet(_score(again, path)[0]) == first
-    other = _score(Scorer(bundle, ScoringOptions(), batch_size=5, threads=1), path)[0]
+    other = _score(Scorer(bundle, QUICK, batch_size=5, threads=1), path)[0]
     np.testing.assert_allclose(
         other.select(SCORES).to_numpy(), _score(scorer, path)[0].select(SCORES).to_numpy(), atol=1e-3
     )
 
 
 def test_every_frame_is_a_choice_that_changes_the_identity(tmp_path: Path, bundle: Bundle, film: list[Picture]) -> None:
-    options = ScoringOptions(frames_per_second=None)
+    options = replace(QUICK, frames_per_second=None)
     frames, _ = _score(Scorer(bundle, options, threads=1), write_video(tmp_path / "film.mp4", film[5:15]))
     assert frames["frame_index"].to_list() == list(range(10))
-    assert options.digest() != ScoringOptions().digest()
+    assert options.digest() != QUICK.digest()
 
 
 def test_others_are_counted_and_never_scored(
@@ -141,7 +141,7 @@ def test_a_bundle_in_colour_gets_rgb_crops_normalised_by_channel(
 
     monkeypatch.setattr(ExpressionModel, "score", watched)
     path = write_video(tmp_path / "film.mp4", [portrait] * 6)
-    frames, summary = _score(Scorer(colour_bundle, ScoringOptions(), batch_size=4, threads=1), path)
+    frames, summary = _score(Scorer(colour_bundle, QUICK, batch_size=4, threads=1), path)
     assert summary.frames_scored == 3  # a face of about 110 px is not blurred because its crop has 224
     crops = np.concatenate(seen)
     assert crops.shape == (3, 224, 224, 3)
@@ -160,10 +160,10 @@ def test_face_that_cannot_be_read_keeps_its_box_and_gets_its_reason(
 ) -> None:
     """The limits move to the face: a face beyond the usual limits is one that a detector hardly finds."""
     options = {
-        "too_dark": ScoringOptions(min_brightness=0.8),
-        "too_bright": ScoringOptions(max_brightness=0.3),
-        "too_small": ScoringOptions(min_face_px=300),
-        "too_blurred": ScoringOptions(min_sharpness=0.4),
+        "too_dark": replace(QUICK, min_brightness=0.8),
+        "too_bright": replace(QUICK, max_brightness=0.3),
+        "too_small": replace(QUICK, min_face_px=300),
+        "too_blurred": replace(QUICK, min_sharpness=0.4),
     }[flaw]
     blurred = np.asarray(Image.fromarray(portrait).filter(ImageFilter.GaussianBlur(6)))
     path = write_video(tmp_path / "flaw.mp4", [blurred if flaw == "too_blurred" else portrait] * 4)
@@ -184,7 +184,7 @@ def test_what_is_covered_has_no_score(
     limits = {each.value: 1.0 if each is region else 0.0 for each in Region}
     write_card(tmp_path / "bundle", replace(bundle.card, calibration={"visible_from": limits}))
     video = write_video(tmp_path / "film.mp4", film[8:16])
-    frames, _ = _score(Scorer(load_bundle(tmp_path / "bundle"), ScoringOptions(), threads=1), video)
+    frames, _ = _score(Scorer(load_bundle(tmp_path / "bundle"), QUICK, threads=1), video)
     plain, _ = _score(scorer, video)
     assert checked_frames({"s1": frames}).height == len(frames)
     seen = frames.filter("is_subject")
@@ -279,7 +279,7 @@ def test_int8_is_a_choice_that_changes_the_identity_and_little_else(
     both = load_bundle(tmp_path / "int8")
     path = write_video(tmp_path / "film.mp4", [portrait] * 6)
     frames = {
-        int8: _score(Scorer(both, ScoringOptions(int8=int8), threads=1), path)[0].select(SCORES).to_numpy()
+        int8: _score(Scorer(both, replace(QUICK, int8=int8), threads=1), path)[0].select(SCORES).to_numpy()
         for int8 in (False, True)
     }
     assert 0 < np.abs(frames[True] - frames[False]).max() < 0.1

@@ -1,5 +1,6 @@
 """The CLIP back-end on a tiny CLIP with random weights: trained, taken up again, exported, clear when it is missing."""
 
+import ast
 import os
 import random
 import shutil
@@ -349,6 +350,28 @@ def test_the_shipped_configuration_is_read() -> None:
     assert {side for _, side in config.schedule.sizes_px} == {config.size_px}
 
 
+def test_nothing_but_a_clip_loads_transformers(monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in (Path(__file__).parents[2] / "pmfer").rglob("*.py"):
+        at_once = imports_at_once(ast.parse(path.read_text(encoding="utf-8")))
+        assert path.name == "clip.py" or not {"transformers", "pmfer.clip"} & at_once, path
+    for name in ("transformers", "pmfer.clip"):
+        monkeypatch.setitem(sys.modules, name, None)  # to import it is an error
+    assert build_model(TrainConfig())
+    with pytest.raises(ImportError):
+        build_model(TrainConfig(backend="clip"))
+
+
+def imports_at_once(node: ast.AST) -> set[str]:
+    """Modules that are imported together with a module: those that no function imports."""
+    if isinstance(node, ast.Import):
+        return {alias.name for alias in node.names}
+    if isinstance(node, ast.ImportFrom):
+        return {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
+    inside = () if isinstance(node, ast.FunctionDef | ast.Lambda) else ast.iter_child_nodes(node)
+    return {name for child in inside for name in imports_at_once(child)}
+
+
+@pytest.mark.slow  # `make test` reads the imports, above
 def test_compact_training_does_without_transformers() -> None:
     code = (
         "import sys, pmfer.train, pmfer.export; from pmfer.config import TrainConfig; "

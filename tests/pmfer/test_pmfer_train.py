@@ -20,9 +20,17 @@ from pmfer.train import LOG_FILE, read_log, train
 CONFIG = TrainConfig(model=SMALL, schedule=ScheduleConfig(epochs=2, batch=16, sizes_px=((0.0, 32),)))
 
 
-def test_a_run_that_was_stopped_ends_like_an_undisturbed_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint of a run of CONFIG that nothing disturbed. Nobody changes it."""
     faces = made_faces()
-    whole = train(CONFIG, faces, faces, tmp_path / "whole", device=torch.device("cpu"))
+    return train(CONFIG, faces, faces, tmp_path_factory.mktemp("whole"), device=torch.device("cpu"))
+
+
+def test_a_run_that_was_stopped_ends_like_an_undisturbed_one(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faces = made_faces()
 
     class StoppedError(Exception):
         pass
@@ -64,19 +72,18 @@ def test_a_run_with_shapes_covers_its_faces_and_learns_from_both(tmp_path: Path)
         assert 0 < (row["visibility"] or 0) < 5
 
 
-def test_a_run_can_start_from_the_weights_of_another(tmp_path: Path) -> None:
+def test_a_run_can_start_from_the_weights_of_another(whole: Path, tmp_path: Path) -> None:
     faces = made_faces()
-    first = train(CONFIG, faces, faces, tmp_path / "first", device=torch.device("cpu"))
     still = ScheduleConfig(epochs=1, batch=16, sizes_px=((0.0, 32),), learning_rate=1e-12, seed=7)
-    tuned = CONFIG.model_copy(update={"start": str(first), "schedule": still})
+    tuned = CONFIG.model_copy(update={"start": str(whole), "schedule": still})
     brighter = Faces(faces.images // 2 + 128, faces.votes, {})
     second = train(tuned, brighter, brighter, tmp_path / "second", device=torch.device("cpu"))
-    _, before, normalisation, _ = load_checkpoint(first)
+    _, before, normalisation, _ = load_checkpoint(whole)
     _, after, kept, epochs = load_checkpoint(second)
     assert (kept, epochs) == (normalisation, 1)
     for name, parameter in before.named_parameters():
         torch.testing.assert_close(dict(after.named_parameters())[name], parameter)
-    _, light, _, done = load_checkpoint(tmp_path / "first" / AVERAGED_FILE)
+    _, light, _, done = load_checkpoint(whole.with_name(AVERAGED_FILE))
     assert done == 2
     for name, parameter in before.named_parameters():
         torch.testing.assert_close(dict(light.named_parameters())[name], parameter, atol=1e-3, rtol=1e-3)

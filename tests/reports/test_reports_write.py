@@ -4,15 +4,15 @@ A PDF under a password opens for its recipient alone, and no password shows.
 """
 
 import io
-import os
+import json
 import shutil
-import signal
 import stat
 from dataclasses import replace
 from pathlib import Path
 
 import pikepdf
 import pytest
+from report_attempts import DEADLY, attempt
 
 from pmfer.errors import ReportError
 from reports import Format, pages, write
@@ -20,17 +20,7 @@ from reports.patient import PatientReport
 from reports.render import patient_pdf
 from reports.write import ORDERS_PER_PROCESS, Order, Recipient, protected, write_all, write_files
 
-DEADLY = "p-deadly"
 PASSWORD = "Grüße an die Nacht"
-
-
-def attempt(order: Order) -> str | None:
-    """In place of the real one, where what matters is what happens to processes: fast, and one report kills its own."""
-    report = order.report
-    if isinstance(report, PatientReport) and report.patient_id == DEADLY:
-        os.kill(os.getpid(), signal.SIGKILL)
-    order.files[Format.JSON].write_text("done")
-    return None
 
 
 def orders_of(report: PatientReport, names: list[str], folder: Path, form: Format = Format.JSON) -> list[Order]:
@@ -38,12 +28,19 @@ def orders_of(report: PatientReport, names: list[str], folder: Path, form: Forma
 
 
 def test_real_reports_are_written_by_several_processes(patients: dict[str, PatientReport], tmp_path: Path) -> None:
-    names = [f"p{number}" for number in range(ORDERS_PER_PROCESS + 1)]
-    orders = orders_of(patients["first_session"], names, tmp_path, Format.PDF)
+    printed, others = ["a", "b"], [f"p{number}" for number in range(ORDERS_PER_PROCESS - 1)]
+    orders = orders_of(patients["first_session"], printed, tmp_path, Format.PDF)
+    orders += orders_of(patients["first_session"], others, tmp_path)
     outcomes = list(write_all(orders, processes=2))
-    assert [outcome.error for outcome in outcomes] == [None] * len(names)
-    assert {path.name for path in tmp_path.iterdir()} == {f"{name}.pdf" for name in names}
-    assert all(path.read_bytes().startswith(b"%PDF") for path in tmp_path.iterdir())
+    assert [outcome.error for outcome in outcomes] == [None] * len(orders)
+    pages, documents = (
+        {path.stem: path.read_bytes() for path in tmp_path.glob(f"*.{form}")} for form in ("pdf", "json")
+    )
+    assert pages.keys() == set(printed)
+    assert all(page.startswith(b"%PDF") for page in pages.values())
+    assert documents.keys() == set(others)
+    assert all(json.loads(document)["report"]["patient_id"] == name for name, document in documents.items())
+    assert len(list(tmp_path.iterdir())) == len(orders)
     assert {outcome.order.paths for outcome in outcomes} == {order.paths for order in orders}
 
 
@@ -99,7 +96,7 @@ def test_a_template_that_is_wrong_costs_its_reports_alone(
 def test_a_file_is_private_and_leaves_no_draft(files: dict[str, Path]) -> None:
     for path in files.values():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert {path.suffix for path in files["stable"].parent.iterdir()} == {".pdf"}
+    assert {path.suffix for path in files["pain_rising"].parent.iterdir()} == {".pdf"}
 
 
 def test_a_failed_write_keeps_the_old_report(

@@ -3,8 +3,9 @@
 import base64
 import os
 import stat
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -24,12 +25,13 @@ PATIENT = "patient-to-be-hidden"
 Content = dict[str, list[tuple[object, ...]]]
 
 
-@pytest.fixture
-def private_process() -> Iterator[None]:
-    """As the command line and the flows set it up."""
-    umask = os.umask(0o077)
-    yield
-    os.umask(umask)
+@dataclass(frozen=True)
+class Night:
+    """A warehouse with a key in which a night was stored, and the mode of each file and folder while it was open."""
+
+    address: Address
+    stored: Content
+    modes: dict[Path, int]
 
 
 @pytest.fixture
@@ -43,12 +45,27 @@ def files_below(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-def store_a_night(address: Address) -> Content:
-    with open_writer(address) as writer:
-        for number in range(3):
-            store_sample(writer, sample_session(f"{PATIENT}-{number}", PATIENT), count=400)
-        publish(writer, address)
-        return content(writer)
+@pytest.fixture(scope="module")
+def night_at(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Night]:
+    """Gives a night at a kind of address, `file` or `sqlite`. It is stored once, and nobody changes it."""
+
+    @cache
+    def night(kind: str) -> Night:
+        folder = tmp_path_factory.mktemp("encrypted") / "data"
+        text = f"ducklake:sqlite:{folder / 'catalogue.sqlite'}" if kind == "sqlite" else f"file:{folder / 'new.duckdb'}"
+        address = replace(lake_in(folder, text), key=KEY)
+        umask = os.umask(0o077)  # as the command line and the flows set it
+        try:
+            with open_writer(address) as writer:
+                for number in range(2):
+                    store_sample(writer, sample_session(f"{PATIENT}-{number}", PATIENT), count=400)
+                publish(writer, address)
+                modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.rglob("*"))}
+                return Night(address, content(writer), modes)
+        finally:
+            os.umask(umask)
+
+    return night
 
 
 @pytest.mark.parametrize("address", ["file"], indirect=True)
@@ -70,20 +87,9 @@ def test_no_byte_of_a_patient_is_readable_in_any_file(encrypted: FileAddress, tm
     assert [path for path in found if PATIENT.encode() in path.read_bytes()] == []
 
 
-@pytest.fixture(scope="module")
-def lake_with_a_night(tmp_path_factory: pytest.TempPathFactory) -> tuple[LakeAddress, Content]:
-    """A lake with a key, and what was stored in it. Nobody changes it."""
-    folder = tmp_path_factory.mktemp("encrypted")
-    address = lake_in(folder, f"ducklake:sqlite:{folder / 'catalogue.sqlite'}")
-    assert isinstance(address, LakeAddress)
-    address = replace(address, key=KEY)
-    return address, store_a_night(address)
-
-
-def test_no_byte_of_a_patient_is_readable_in_a_lakes_parquet_files(
-    lake_with_a_night: tuple[LakeAddress, Content],
-) -> None:
-    encrypted, _ = lake_with_a_night
+def test_no_byte_of_a_patient_is_readable_in_a_lakes_parquet_files(night_at: Callable[[str], Night]) -> None:
+    encrypted = night_at("sqlite").address
+    assert isinstance(encrypted, LakeAddress)
     found = files_below(Path(encrypted.data))
     assert len(found) > 10
     assert [path for path in found if PATIENT.encode() in path.read_bytes()] == []
@@ -91,30 +97,20 @@ def test_no_byte_of_a_patient_is_readable_in_a_lakes_parquet_files(
         duckdb.connect().execute(f"FROM '{max(found, key=lambda path: path.stat().st_size)}'")
 
 
-@pytest.mark.parametrize("kind", ["file", "ducklake:sqlite"])
-@pytest.mark.usefixtures("private_process")
-def test_everything_that_is_made_is_its_owners_alone(kind: str, tmp_path: Path) -> None:
-    folder = tmp_path / "data"
-    address = lake_in(folder, f"{kind}:{folder / 'warehouse'}")
-    with open_writer(address) as writer:
-        store_sample(writer, sample_session("s1"))
-        publish(writer, address)
-        made = [folder, *folder.rglob("*")]
-        assert len(made) > 3
-        for path in made:
-            assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+@pytest.mark.parametrize("kind", ["file", "sqlite"])
+def test_everything_that_is_made_is_its_owners_alone(kind: str, night_at: Callable[[str], Night]) -> None:
+    modes = night_at(kind).modes
+    assert len(modes) > 3
+    for path, mode in modes.items():
+        assert mode == (0o700 if path.is_dir() else 0o600), path
 
 
 @pytest.mark.parametrize("kind", ["file", "sqlite"])
-def test_the_key_opens_it_again_and_no_other_does(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    encrypted: Address
-    if kind == "file":
-        encrypted = FileAddress(tmp_path / "warehouse.duckdb", tmp_path / "published.duckdb", KEY)
-        before = store_a_night(encrypted)
-    else:
-        encrypted, before = request.getfixturevalue("lake_with_a_night")
+def test_the_key_opens_it_again_and_no_other_does(kind: str, night_at: Callable[[str], Night]) -> None:
+    night = night_at(kind)
+    encrypted = night.address
     with open_writer(encrypted) as writer, open_reader(encrypted) as reader:
-        assert content(writer) == content(reader) == before
+        assert content(writer) == content(reader) == night.stored
     for open_it in (open_writer, open_reader):
         with pytest.raises(WarehouseError, match=r"Wrong encryption key.*give th") as error:
             open_it(replace(encrypted, key=OTHER_KEY))
@@ -125,7 +121,8 @@ def test_the_key_opens_it_again_and_no_other_does(kind: str, request: pytest.Fix
 
 
 def test_a_key_for_a_warehouse_without_encryption_is_refused(address: Address) -> None:
-    store_a_night(address)
+    with open_writer(address) as writer:
+        publish(writer, address)
     for open_it in (open_writer, open_reader):
         with pytest.raises(WarehouseError, match=r"is not encrypted.*give no key") as error:
             open_it(replace(address, key=KEY))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from other_processes import python_path
 from postgres_server import PASSWORD, PostgresServer, running_server
 from warehouse_places import SQLITE, lake_in
 from warehouse_samples import content, sample_session, store_sample
@@ -21,7 +22,7 @@ from warehouse.sql import load_extension
 from warehouse.transaction import night_lock
 
 CHILD = Path(__file__).with_name("store_sessions.py")
-ENVIRONMENT = {"PYTHONPATH": ":".join(sys.path)}
+ENVIRONMENT = {"PYTHONPATH": python_path()}
 LAKES = pytest.mark.parametrize("address", [SQLITE, "postgres"], indirect=True)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from next_release import NEXT, TEXT
+from other_processes import python_path
 from warehouse_places import ON_EACH, as_text
 from warehouse_samples import content, sample_session, store_sample
 
@@ -18,7 +19,7 @@ from warehouse.migrate import LakeTranslator, Migration
 from warehouse.publish import publish
 
 CHILD = Path(__file__).with_name("next_release.py")
-ENVIRONMENT = {"PYTHONPATH": ":".join(sys.path)}
+ENVIRONMENT = {"PYTHONPATH": python_path()}
 
 
 @pytest.fixture

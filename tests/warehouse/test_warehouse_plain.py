@@ -1,6 +1,6 @@
 """The three views to begin with: few columns, in local time, and NULL where nothing was seen."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.frame_row import SCORE_COLUMNS
 from pmfer.pain import pain_activity
 from warehouse.address import Address, FileAddress
-from warehouse.connection import find_plain_views, open_reader
+from warehouse.connection import find_plain_views, open_reader, open_writer
 from warehouse.dictionary import COLUMNS
 from warehouse.personal import personal_tables
 from warehouse.publish import publish
@@ -25,10 +25,21 @@ from warehouse.store import store_sessions
 VIEWS = ("plain.days", "plain.sessions", "plain.frames")
 
 
-@pytest.fixture(params=["file", "sqlite"])
-def address(request: pytest.FixtureRequest, new_warehouse: Callable[[str, Path], Address], tmp_path: Path) -> Address:
+@pytest.fixture(scope="module", params=["file", "sqlite"])
+def address(
+    request: pytest.FixtureRequest,
+    new_warehouse: Callable[[str, Path], Address],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Address:
     """A file and a lake: the views are the same at either."""
-    return new_warehouse(request.param, tmp_path / "data")
+    return new_warehouse(request.param, tmp_path_factory.mktemp("plain") / "data")
+
+
+@pytest.fixture(scope="module")
+def writer(address: Address) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open for all tests of this file, none of which writes."""
+    with open_writer(address) as connection:
+        yield connection
 
 
 def nobody(frames: pl.DataFrame) -> pl.DataFrame:
@@ -40,7 +51,7 @@ def nobody(frames: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def stored(writer: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """A session with a smile on the 1st and one that shows nobody on the 2nd; the frames of the first."""
     frames = sample_frames("p01-1")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from other_processes import python_path
 
 from pmfer.errors import WarehouseError
 from warehouse.read_log import head_of, record_read, verify_reads
@@ -38,7 +39,7 @@ def test_an_entry_says_who_read_what(log: Path) -> None:
 
 def test_readers_in_several_processes_make_one_chain(tmp_path: Path) -> None:
     log = tmp_path / "reads.jsonl"
-    environment = {"PYTHONPATH": ":".join(sys.path)}
+    environment = {"PYTHONPATH": python_path()}
     readers = [
         subprocess.Popen([sys.executable, "-c", READER, str(log), name], env=environment) for name in ("a", "b", "c")
     ]

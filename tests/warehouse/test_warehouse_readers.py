@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from other_processes import python_path
 from warehouse_places import as_text
 from warehouse_samples import COMPLETED, sample_run, sample_session, store_sample
 
@@ -14,8 +15,8 @@ from warehouse.publish import publish
 from warehouse.runs import finish_run, start_run
 
 CHILD = Path(__file__).with_name("read_sessions.py")
-ENVIRONMENT = {"PYTHONPATH": ":".join(sys.path)}
-SESSIONS = 6
+ENVIRONMENT = {"PYTHONPATH": python_path()}
+SESSIONS = 4
 
 
 def test_readers_look_without_pause_while_a_night_is_written_and_see_whole_sessions_only(

@@ -1,6 +1,5 @@
 """A warehouse of every earlier schema is brought up to date: it loses nothing, keeps every contract, and goes on."""
 
-import shutil
 from pathlib import Path
 
 import duckdb
@@ -26,26 +25,13 @@ OFTEN = {1, ROUNDED - 1, ROUNDED, VERSIONS[-1]}
 STARTS = [version if version in OFTEN else pytest.param(version, marks=pytest.mark.slow) for version in VERSIONS]
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of empty files, `N.duckdb` as the migrations up to N leave it; made in one go, which is quicker."""
-    folder = tmp_path_factory.mktemp("empty")
-    growing = lake_in(folder, f"file:{folder / 'growing.duckdb'}")
-    for version in VERSIONS:
-        with release_of(version):
-            open_writer(growing).close()
-        shutil.copy(folder / "growing.duckdb", folder / f"{version}.duckdb")
-    return folder
-
-
 @pytest.fixture(params=[*STARTS, pytest.param("lake", marks=pytest.mark.slow)])
-def old(request: pytest.FixtureRequest, empty: Path, tmp_path: Path) -> tuple[Address, int]:
+def old(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Address, int]:
     """An older warehouse, and how many migrations it had. What goes for files goes for a lake, which takes longer."""
     if request.param == "lake":
         address, version = lake_in(tmp_path, f"ducklake:sqlite:{tmp_path / 'catalogue.sqlite'}"), ROUNDED - 1
     else:
         address, version = lake_in(tmp_path, f"file:{tmp_path / 'warehouse.duckdb'}"), request.param
-        shutil.copy(empty / f"{version}.duckdb", tmp_path / "warehouse.duckdb")
     fill_old_warehouse(address, version)
     return address, version
 
