@@ -135,8 +135,11 @@ def fitted_pdf(page_of: Callable[[FitT], str], fit: FitT, where: str) -> bytes:
         ReportError: a font or a letter is missing, or something would be missing in the file.
     """
     wanted: FitT | None = fit
+    page = ""
     while wanted is not None:
-        document = _laid_out(page_of(wanted), where)
+        smaller = page_of(wanted)
+        if smaller != page:  # what gives way may not be on this page: fewer rows than it has sessions, for example
+            page, document = smaller, _laid_out(smaller, where)
         wanted = wanted.smaller(_sheets(document))
     with nothing_lost(where):
         pdf: bytes = document.write_pdf(pdf_variant=VARIANT)
