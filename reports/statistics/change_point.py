@@ -100,8 +100,8 @@ class LastingChanges:
         values, days = known.latest(rows, self.thresholds.change_most_days)
         furthest, centre = (self.thresholds.change_clip * base.spread[rows])[:, None], base.centre[rows, None]
         latest = np.clip(values[:, ::-1] - centre, -furthest, furthest)  # the newest first
-        sums = latest.cumsum(axis=1), (latest**2).cumsum(axis=1)
-        mean, within = _moments(*(each[:, least - 1 :] for each in sums), self.count)
+        total, square = (terms.cumsum(axis=1)[:, least - 1 :] for terms in (latest, latest**2))
+        mean, within = _moments(total, square, self.count)
         start = days[:, ::-1][:, least - 1 :]
         before = entries(self.learnt, rows, start)
         mean_before, within_before, doubt_before, free_before = (entries(each, rows, before) for each in self.before)

@@ -30,7 +30,8 @@ WILD_SPREADS = 2.5  # a day further out counts as that far out, so that one wild
 
 def entries(table: npt.NDArray[Number], rows: Ints, columns: Ints) -> npt.NDArray[Number]:
     """Of some rows of a table, the entries in some columns, [rows, n]; an index per axis would take thrice as long."""
-    return table.ravel().take(rows[:, None] * table.shape[1] + columns)
+    picked: npt.NDArray[Number] = table.ravel().take(rows[:, None] * table.shape[1] + columns)
+    return picked
 
 
 def centre_and_spread(samples: Floats) -> tuple[Floats, Floats]:
