@@ -313,16 +313,8 @@ def _lasting(
 ) -> Floats:
     """The lasting change of each series that speaks loudest, beyond 1 or -1, its limit; 0 where none does.
 
-    Only days since the last flag closed are compared, and while one is open those since its onset.
-
-    Args:
-        changes: of the baselines.
-        rows: series with a value on the day and a baseline.
-        known: all valid days, this one included.
-        base: of the days before.
-        episodes: as they stood after the day before.
-        added: by the situations of the day.
-        sensitivity: of all series.
+    Only days since the last flag closed are compared, and while one is open those since its onset; `rows` are the
+    series with a value on the day and a baseline.
     """
     since = np.where(episodes.sign != 0, episodes.onset, episodes.closed + 1)
     some, found = changes.compare(base, known, rows, since[rows], sensitivity.change_sigmas[rows])
