@@ -13,13 +13,14 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from pmfer.facs import AU_COLUMNS
 from reports.data import CareEventKind, ReportReader
 from reports.findings import Finding
 from reports.measures import LEAST_CHANGE, MEASURE_BY_KEY, Thresholds
-from reports.trends import usual_range
+from reports.trends import usual_ranges
 
 Usual = Mapping[str, tuple[float, float] | None]  # usual range of each phrase column, 0..1; None while there is none
 
@@ -122,16 +123,15 @@ def usual_phrases(known: Usual, earlier: pl.DataFrame, thresholds: Thresholds) -
         earlier: usable rows of session_summary of days that no open flag covers.
         thresholds: fewer days than a baseline needs have no usual range.
     """
-    frames = pl.col("frames_scored")
+    frames, others = pl.col("frames_scored"), [column for column in AU_COLUMNS if column not in known]
     daily = earlier.group_by("session_date").agg(
-        (pl.col(f"{column}_mean") * frames).sum() / frames.sum() for column in AU_COLUMNS
+        ((pl.col(f"{column}_mean") * frames).sum() / frames.sum()).cast(pl.Float64).alias(column) for column in others
     )
     if daily.height < thresholds.min_baseline_days:
         return {column: known.get(column) for column in AU_COLUMNS}
-    return {
-        column: known[column] if column in known else usual_range(daily[f"{column}_mean"].cast(pl.Float64).to_numpy())
-        for column in AU_COLUMNS
-    }
+    values = daily.select(others).to_numpy().T
+    ranges = dict(zip(others, usual_ranges(values, np.ones(values.shape, dtype=bool)), strict=True))
+    return {column: known[column] if column in known else ranges[column] for column in AU_COLUMNS}
 
 
 def leading_phrases(scores: Mapping[str, float | None], usual: Usual, most: int) -> tuple[LeadingPhrase, ...]:

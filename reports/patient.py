@@ -221,22 +221,25 @@ def _used_and_usual(
     phrases: tuple[Finding, ...],
 ) -> tuple[pl.DataFrame, Usual]:
     """The day's usable sessions, and the usual range of every phrase in their situations."""
-    usable = summary.filter(usable_session(thresholds))
-    used, situation = usable.filter(pl.col("session_date") == day), pl.col("situation").fill_null(UNSTATED)
+    usable, situation = usable_session(thresholds), pl.col("situation").fill_null(UNSTATED)
+    used = summary.filter(usable & (pl.col("session_date") == day))
     episodes = [finding.episode for finding in (*findings, *phrases) if finding.flagged and finding.episode]
     changed = min((episode.onset_from for episode in episodes), default=day)
     known = {finding.key: finding.usual if finding.baseline else None for finding in phrases}
     same = situation.is_in(used.select(situation).to_series().to_list())
-    earlier = usable.filter((pl.col("session_date") < changed) & same)
+    earlier = summary.filter(usable & (pl.col("session_date") < changed) & same)
     return used, usual_phrases(known, earlier, thresholds)
 
 
 def _glances(daily: pl.DataFrame, day: date, thresholds: Thresholds) -> tuple[Glance, ...]:
     first = day - timedelta(days=thresholds.glance_days - 1)
     drawn = daily.filter(pl.col("session_date").is_between(first, day)).sort("session_date")
+    dates = drawn["session_date"].to_list()
 
     def points(key: str) -> tuple[tuple[date, float], ...]:
-        return tuple(drawn.select("session_date", key).drop_nulls().iter_rows())
+        return tuple(
+            (when, value) for when, value in zip(dates, drawn[key].to_list(), strict=True) if value is not None
+        )
 
     return tuple(Glance(measure.key, first, day, points(measure.key)) for measure in HEADLINE_MEASURES)
 

@@ -135,11 +135,11 @@ def fitted_pdf(page_of: Callable[[FitT], str], fit: FitT, where: str) -> bytes:
         ReportError: a font or a letter is missing, or something would be missing in the file.
     """
     wanted: FitT | None = fit
-    page = None
+    page = ""
     while wanted is not None:
-        before, page = page, page_of(wanted)
-        if page != before:  # what gave way may be what this page does not have
-            document = _laid_out(page, where)
+        smaller = page_of(wanted)
+        if smaller != page:  # what gives way may not be on this page: fewer rows than it has sessions, for example
+            page, document = smaller, _laid_out(smaller, where)
         wanted = wanted.smaller(_sheets(document))
     with nothing_lost(where):
         pdf: bytes = document.write_pdf(pdf_variant=VARIANT)

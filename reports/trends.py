@@ -28,7 +28,7 @@ from reports.findings import (
 )
 from reports.measures import Concern, Measure, Rule, Thresholds
 from reports.statistics.control_chart import ControlChart
-from reports.statistics.estimates import Floats, day_intervals, from_even, to_even
+from reports.statistics.estimates import Bools, Floats, day_intervals, from_even, to_even
 
 DAYS_OF_A_MIDDLE = 10  # fewer days have no middle 80 % worth telling from their whole range
 
@@ -117,11 +117,14 @@ def trends_of(
     first_day = day - timedelta(days=thresholds.trend_days - 1)
     drawn = daily.filter(pl.col("session_date").is_between(first_day, day)).sort("session_date")
     lack = Lack.NOT_MEASURED if _counts(drawn, day, thresholds) else missing
+    dates: list[date] = drawn["session_date"].to_list()
+    learnt = chart.in_baseline[:, [(when - days[0]).days for when in dates]].tolist()
+    usual = usual_ranges(chart.compared, chart.in_baseline)
 
     def trend(row: int, measure: Measure) -> Trend:
         points = tuple(
-            TrendPoint(when, value, when < day and bool(chart.in_baseline[row, (when - days[0]).days]))
-            for when, value in zip(drawn["session_date"], drawn[measure.key], strict=True)
+            TrendPoint(when, value, when < day and in_baseline)
+            for when, value, in_baseline in zip(dates, drawn[measure.key].to_list(), learnt[row], strict=True)
         )
         since = accepted.get(measure.key)
         today = points[-1].value if points and points[-1].day == day else None
@@ -136,7 +139,7 @@ def trends_of(
             interval=None if today is None or intervals is None else intervals.get(measure.key),
             mean_since=mean_since(chart, row) if episode and episode.closed is None else None,
             stage=stage_of(finding, day, since, thresholds),
-            usual=None if new else usual_range(chart.compared[row, chart.in_baseline[row]]),
+            usual=None if new else usual[row],
             accepted_on=since,
             tentative=finding.baseline is not None and finding.baseline.days < thresholds.firm_baseline_days,
         )
@@ -222,12 +225,29 @@ def mean_since(chart: ControlChart, row: int) -> float | None:
     return None if np.isnan(since).all() else float(np.nanmean(since))
 
 
-def usual_range(values: Floats) -> tuple[float, float] | None:
-    """The middle 80 % of a baseline's days, or from the least to the most of fewer than 10; None without any."""
-    if not values.size:
-        return None
-    low, high = np.quantile(values, (0.1, 0.9)) if values.size >= DAYS_OF_A_MIDDLE else (values.min(), values.max())
-    return float(low), float(high)
+def usual_ranges(values: Floats, days: Bools) -> list[tuple[float, float] | None]:
+    """The middle 80 % of some days of each series, or from the least to the most of fewer than 10; None without any.
+
+    Args:
+        values: [series, days].
+        days: [series, days], which are meant.
+    """
+    ranges: list[tuple[float, float] | None] = [None] * len(values)
+    counts = days.sum(axis=1)
+    # Many series together, as those of a patient mostly have equally many days: a quantile is slow to begin
+    for count in np.unique(counts[counts > 0]).tolist():
+        rows = np.flatnonzero(counts == count)
+        for row, low, high in zip(rows.tolist(), *_usual(values[rows][days[rows]].reshape(-1, count)), strict=True):
+            ranges[row] = low, high
+    return ranges
+
+
+def _usual(values: Floats) -> tuple[list[float], list[float]]:
+    """Lower and upper ends for each row."""
+    if values.shape[1] < DAYS_OF_A_MIDDLE:
+        return values.min(axis=1).tolist(), values.max(axis=1).tolist()
+    low, high = np.quantile(values, (0.1, 0.9), axis=1).tolist()
+    return low, high
 
 
 def session_intervals(

@@ -12,7 +12,7 @@ import polars as pl
 from pmfer.errors import QuarantineReason, SessionError, WarehouseError
 from warehouse import audit
 from warehouse.consent import ConsentRegister, read_register
-from warehouse.frames import checked_frames, extra_scores
+from warehouse.frames import au_quantiles, checked_frames, extra_scores
 from warehouse.quarantine import DELETE_QUARANTINE
 from warehouse.queries import existing_scorings
 from warehouse.records import (
@@ -68,11 +68,11 @@ _RESULT_STATEMENTS = (_INSERT_PATIENTS, _INSERT_SESSIONS, _INSERT_SCORINGS)
 _INSERT_FRAMES = "INSERT INTO stored_frames BY NAME FROM score_batch"
 # Store the rollup of a score batch, registered as score_batch.
 _INSERT_SESSION_ROLLUPS = "INSERT INTO session_rollups BY NAME FROM session_rollups_of('score_batch')"
-# Store the quantiles of the action units of a score batch, registered as score_batch.
-_INSERT_AU_QUANTILES = "INSERT INTO phrase_quantiles BY NAME FROM au_quantiles_of('score_batch')"
+# Store the quantiles of action units, registered as quantile_batch.
+_INSERT_AU_QUANTILES = "INSERT INTO phrase_quantiles BY NAME FROM quantile_batch"
 # Store the episodes of a score batch, registered as score_batch.
 _INSERT_EPISODES = "INSERT INTO episodes BY NAME FROM episodes_of('score_batch')"
-_FRAME_STATEMENTS = (_INSERT_FRAMES, _INSERT_SESSION_ROLLUPS, _INSERT_AU_QUANTILES, _INSERT_EPISODES)
+_FRAME_STATEMENTS = (_INSERT_FRAMES, _INSERT_SESSION_ROLLUPS, _INSERT_EPISODES)
 # Store the scores of additional phrases, registered as score_batch in long form.
 _INSERT_FRAME_EXTRA_SCORES = "INSERT INTO frame_extra_scores BY NAME FROM score_batch"
 # Store the quantiles of additional phrases, registered as score_batch in long form.
@@ -323,6 +323,7 @@ def _insert_results(
 
 def _insert_frames(connection: duckdb.DuckDBPyConnection, frames: pl.DataFrame, extra_columns: Collection[str]) -> None:
     _insert_from(connection, "score_batch", frames.drop(extra_columns), _FRAME_STATEMENTS)
+    _insert_from(connection, "quantile_batch", au_quantiles(frames), (_INSERT_AU_QUANTILES,))
     if extra_columns:
         _insert_from(connection, "score_batch", extra_scores(frames, extra_columns), _EXTRA_STATEMENTS)
 

@@ -12,6 +12,7 @@ from reports.statistics.estimates import (
     Floats,
     Ints,
     centre_and_spread,
+    entries,
     equivalent_days,
     shrunk_phi,
     spread_shortfall,
@@ -81,18 +82,23 @@ class GrowingBaseline:
         values[:, : order.shape[1]] = np.where(taken, np.take_along_axis(known.values, order, axis=1), 0)
         days[:, : order.shape[1]] = np.where(taken, np.take_along_axis(known.days, order, axis=1), 0)
         enough = count >= np.minimum(self.count, thresholds.min_baseline_days)
-        self.stale |= enough & ((values != self.values).any(axis=1) | (count != self.count))
+        differ = (values != self.values) | (days != self.days)
+        self.stale |= enough & (differ.any(axis=1) | (count != self.count))
         self.values[enough], self.days[enough], self.count[enough] = values[enough], days[enough], count[enough]
 
-    def days_taken(self, count: int) -> Bools:
-        """[series, count]: whether the baseline rests on a calendar day."""
-        taken = np.zeros((len(self.count), count), dtype=bool)
-        row, place = np.nonzero(np.arange(self.values.shape[1]) < self.count[:, None])
-        taken[row, self.days[row, place]] = True
+    def days_taken(self, rows: Ints, count: int) -> Bools:
+        """[rows, count]: whether the baseline rests on a calendar day."""
+        taken, days = np.zeros((len(rows), count), dtype=bool), self.days[rows]
+        row, place = np.nonzero(np.arange(days.shape[1]) < self.count[rows, None])
+        taken[row, days[row, place]] = True
         return taken
 
-    def estimate(self, thresholds: Thresholds) -> None:
-        """Estimate anew where the days changed and there are enough of them; formulas in estimates."""
+    def estimate(self, thresholds: Thresholds) -> Ints:
+        """Estimate anew where the days changed and there are enough of them; formulas in estimates.
+
+        Returns:
+            The series that were estimated anew: whatever else follows from a baseline holds for all others.
+        """
         rows = self.stale & (self.count >= thresholds.min_baseline_days)
         self.stale &= ~rows
         for count in np.unique(self.count[rows]).tolist():
@@ -107,23 +113,38 @@ class GrowingBaseline:
             self.phi[these] = phi
             self.doubt[these] = variance_of_mean(count, phi) / CENTRE_EFFICIENCY
             self.degrees[these] = np.maximum(QN_EFFICIENCY * equivalent_days(count, phi), thresholds.least_degrees)
+        return np.flatnonzero(rows)
 
-    def limit(self, sigmas: Floats, variance: Floats) -> Floats:
+    def limit(self, quantiles: Floats, variance: Floats) -> Floats:
         """Half-width of limits around the centre for a statistic of this variance.
 
-        Student's quantile that is as rare as `sigmas` of a normal distribution, times spread and the root of the
-        variance: the prediction interval (Hahn and Meeker, Statistical Intervals, 1991, section 4.7), with the degrees
-        of freedom that correlated days are worth.
+        Student's quantile times spread and the root of the variance: the prediction interval (Hahn and Meeker,
+        Statistical Intervals, 1991, section 4.7), with the degrees of freedom that correlated days are worth.
 
         Args:
-            sigmas: [series], of a normal distribution.
+            quantiles: [series], see `StudentQuantiles`.
             variance: [series], of the statistic less the centre, in squared spreads.
         """
-        from scipy.special import ndtr, stdtrit  # takes a while to load, which most commands spare
-
-        quantile = stdtrit(self.degrees, ndtr(sigmas))
-        half_width: Floats = quantile * self.spread * np.sqrt(variance)
+        half_width: Floats = quantiles * self.spread * np.sqrt(variance)
         return half_width
+
+
+class StudentQuantiles:
+    """Student's quantiles that are as rare as so many sigmas of a normal distribution, by the degrees of baselines."""
+
+    def __init__(self, sigmas: Floats, base: GrowingBaseline) -> None:
+        """Of `sigmas`, [kinds, series], where nothing is estimated yet."""
+        from scipy.special import ndtr  # takes a while to load, which most commands spare
+
+        self.rarity: Floats = ndtr(sigmas)
+        self.values: Floats = np.empty(sigmas.shape)  # [kinds, series]
+        self.update(base, np.arange(sigmas.shape[1]))
+
+    def update(self, base: GrowingBaseline, rows: Ints) -> None:
+        """Follow the baselines that were estimated anew."""
+        from scipy.special import stdtrit
+
+        self.values[:, rows] = stdtrit(base.degrees[rows], self.rarity[:, rows])
 
 
 class DaysToLearn:
@@ -136,6 +157,7 @@ class DaysToLearn:
         self.values: Floats = np.full(values.shape, np.nan)  # filled from the left
         self.days = np.zeros(values.shape, dtype=np.int64)
         self.quiet = np.ones(values.shape, dtype=bool)  # whether the day may be learnt
+        self.gaps = False  # whether there may be days without a value
         self.seen, self.passed = np.zeros((2, len(values)), dtype=np.int64)
 
     def hand_over(self, base: GrowingBaseline, thresholds: Thresholds) -> None:
@@ -153,6 +175,7 @@ class DaysToLearn:
     def add(self, value: Floats, day: int, quiet: Bools, recorded: Bools | None = None) -> None:
         """Keep the day where it has a value or was `recorded`; one that is not quiet is never learnt."""
         rows = np.flatnonzero(~np.isnan(value) if recorded is None else recorded)
+        self.gaps |= bool(np.isnan(value[rows]).any())
         self.values[rows, self.seen[rows]] = value[rows]
         self.days[rows, self.seen[rows]] = day
         self.quiet[rows, self.seen[rows]] = quiet[rows]
@@ -164,14 +187,16 @@ class DaysToLearn:
 
     def latest(self, rows: Ints, count: int) -> tuple[Floats, Ints]:
         """The last `count` days with a value and their days, the newest on the right; NaN where there are fewer."""
-        compared = ~np.isnan(self.values[rows, : self.seen.max(initial=0)])
-        number = compared.sum(axis=1)
-        at = number[:, None] - np.arange(count, 0, -1)
+        number, back = self.seen[rows], np.arange(count, 0, -1)
+        if self.gaps:
+            compared = ~np.isnan(self.values[rows, : self.seen.max(initial=0)])
+            number = compared.sum(axis=1)
+        at = number[:, None] - back
         kept = np.maximum(at, 0)
         if (number < self.seen[rows]).any():  # some days have no value, and only keep their place
             kept = np.take_along_axis(np.argsort(~compared, axis=1, kind="stable"), kept, axis=1)
-        values: Floats = np.where(at >= 0, self.values[rows[:, None], kept], np.nan)
-        return values, self.days[rows[:, None], kept]
+        values: Floats = np.where(at >= 0, entries(self.values, rows, kept), np.nan)
+        return values, entries(self.days, rows, kept)
 
     def by_calendar(self, count: int) -> tuple[Bools, Bools]:
         """[series, count]: which calendar days may be learnt, and which have been offered to the baseline."""
@@ -185,3 +210,4 @@ class DaysToLearn:
         """Give the days other values, [series, calendar days]."""
         row, place = np.nonzero(np.arange(self.values.shape[1]) < self.seen[:, None])
         self.values[row, place] = values[row, self.days[row, place]]
+        self.gaps = True

@@ -7,7 +7,7 @@ import numpy as np
 
 from reports.measures import Thresholds
 from reports.statistics.baseline import DaysToLearn, GrowingBaseline
-from reports.statistics.estimates import Floats, Ints, equivalent_days, variance_of_mean
+from reports.statistics.estimates import Floats, Ints, entries, equivalent_days, from_even, variance_of_mean
 
 EXPECTED_STEP = 2.5  # spreads: how large changes are before anything is known of them; it keeps small old ones at bay
 
@@ -25,48 +25,96 @@ class Onset:
 class LastingChange:
     """The mean of the latest days against that of the baseline's days before them, on the even scale.
 
-    Arrays are [series, numbers of latest days]; `mean` is NaN where so many are not compared.
+    Arrays are [rows, numbers of latest days]; `mean` is NaN where so many are not compared.
     """
 
     mean: Floats
     mean_before: Floats
     sigmas: Floats  # how far apart they are, in the sigmas of a normal distribution that would be as rare
 
+    def size(self, added: Floats, highest: Floats, least_change: Floats, change_sigmas: Floats) -> Floats:
+        """The change that speaks loudest, 1 at its limit; 0 where all are smaller than the least change.
 
-def lasting_change(base: GrowingBaseline, known: DaysToLearn, since: Ints, thresholds: Thresholds) -> LastingChange:
-    """Compare the latest 1, 2, 3 ... valid days as a whole with the baseline's days before them.
+        Args:
+            added: [rows], by the situations of the day.
+            highest: [rows], see `to_even`.
+            least_change: [rows], in the unit of the values.
+            change_sigmas: [rows], the limit.
+        """
+        mean, before = (from_even(each + added[:, None], highest[:, None]) for each in (self.mean, self.mean_before))
+        enough = np.abs(mean - before) >= least_change[:, None]
+        size = np.where(enough, self.sigmas, 0) / change_sigmas[:, None]
+        loudest: Floats = np.take_along_axis(size, np.abs(size).argmax(axis=1)[:, None], axis=1)[:, 0]
+        return loudest
+
+
+class LastingChanges:
+    """Compares the latest 4, 5, 6 ... valid days as a whole with the baseline's days before them.
 
     The change-point model of Hawkins, Qiu and Kang (Journal of Quality Technology 35, 2003) with the variances of means
     under AR(1). What sets it apart from limits around a baseline: the days of a change are never part of what they are
     compared with, and they help to judge the spread. A young baseline needs both.
 
-    Args:
-        base: of the days before the newest.
-        known: all valid days, the newest included.
-        since: [series], latest days before this day are not compared.
-        thresholds: how many days are compared, and how far out a single one counts.
+    What follows from a baseline alone is computed once, when it is estimated.
     """
-    most = thresholds.change_most_days
-    values, days = known.latest(np.arange(len(since)), most)
-    latest, start = values[:, ::-1], days[:, ::-1]  # the newest first
-    room, count = np.arange(base.values.shape[1]), np.arange(1, most + 1)
-    learnt = room < base.count[:, None]
-    before = np.take_along_axis(_from_none(base.days_taken(int(days.max()) + 1)), start, axis=1)
-    furthest, centre = (thresholds.change_clip * base.spread)[:, None], base.centre[:, None]
-    latest = np.clip(latest - centre, -furthest, furthest)
-    learnt_values = np.where(learnt, np.clip(base.values - centre, -furthest, furthest), 0)
-    mean, within = _moments(latest.cumsum(axis=1), (latest**2).cumsum(axis=1), count)
-    total, square = (np.take_along_axis(_from_none(learnt_values**power), before, axis=1) for power in (1, 2))
-    mean_before, within_before = _moments(total, square, np.maximum(before, 1))
-    phi = base.phi[:, None]
-    doubt, doubt_before = variance_of_mean(count, phi), variance_of_mean(np.maximum(before, 1), phi)
-    free = np.maximum(count * (1 - doubt) + before * (1 - doubt_before), 1e-9)
-    error = np.sqrt((within + within_before) / free * (doubt + doubt_before))
-    compared = (start >= since[:, None]) & (before >= thresholds.min_baseline_days)
-    compared &= count >= thresholds.change_least_days
-    degrees = np.maximum(equivalent_days(count + before - 2, phi), thresholds.least_degrees)
-    sigmas = _normal_of_student((mean - mean_before) / np.maximum(error, 1e-9), degrees)
-    return LastingChange(np.where(compared, mean + centre, np.nan), mean_before + centre, sigmas)
+
+    def __init__(self, base: GrowingBaseline, days: int, thresholds: Thresholds) -> None:
+        """For baselines that have not been estimated, and so many calendar days."""
+        series, room = base.values.shape
+        self.thresholds = thresholds
+        self.count = np.arange(thresholds.change_least_days, thresholds.change_most_days + 1)
+        self.doubt, self.free = np.zeros((2, series, len(self.count)))  # of the mean of so many days: variance, degrees
+        self.learnt = np.zeros((series, days + 1), dtype=np.int64)  # how many of the baseline's days are earlier
+        # Of the baseline's first 0, 1, 2 ... days: mean, sum of squares around it, variance of the mean, degrees
+        self.before = np.zeros((4, series, room + 1))
+
+    def update(self, base: GrowingBaseline, rows: Ints) -> None:
+        """Follow the baselines that were estimated anew."""
+        phi, number = base.phi[rows, None], np.arange(self.before.shape[2])
+        self.doubt[rows] = variance_of_mean(self.count, phi)
+        self.free[rows] = self.count * (1 - self.doubt[rows])
+        self.learnt[rows] = _from_none(base.days_taken(rows, self.learnt.shape[1] - 1))
+        furthest, centre = (self.thresholds.change_clip * base.spread[rows])[:, None], base.centre[rows, None]
+        values = np.clip(base.values[rows] - centre, -furthest, furthest)
+        values = np.where(number[:-1] < base.count[rows, None], values, 0)
+        mean, within = _moments(_from_none(values), _from_none(values**2), np.maximum(number, 1))
+        doubt = variance_of_mean(np.maximum(number, 1), phi)
+        self.before[:, rows] = mean, within, doubt, number * (1 - doubt)
+
+    def compare(
+        self, base: GrowingBaseline, known: DaysToLearn, rows: Ints, since: Ints, sigmas: Floats
+    ) -> tuple[Ints, LastingChange]:
+        """Compare the latest days of some series, and tell which of them may have changed.
+
+        Args:
+            base: of the days before the newest.
+            known: all valid days, the newest included.
+            rows: which series.
+            since: [rows], latest days before this day are not compared.
+            sigmas: [rows], only those are told that may be further apart than so many sigmas.
+
+        Returns:
+            Places in `rows`, and their changes.
+        """
+        least = self.thresholds.change_least_days
+        values, days = known.latest(rows, self.thresholds.change_most_days)
+        furthest, centre = (self.thresholds.change_clip * base.spread[rows])[:, None], base.centre[rows, None]
+        latest = np.clip(values[:, ::-1] - centre, -furthest, furthest)  # the newest first
+        total, square = (terms.cumsum(axis=1)[:, least - 1 :] for terms in (latest, latest**2))
+        mean, within = _moments(total, square, self.count)
+        start = days[:, ::-1][:, least - 1 :]
+        before = entries(self.learnt, rows, start)
+        mean_before, within_before, doubt_before, free_before = (entries(each, rows, before) for each in self.before)
+        free = np.maximum(self.free[rows] + free_before, 1e-9)
+        error = np.sqrt((within + within_before) / free * (self.doubt[rows] + doubt_before))
+        student = (mean - mean_before) / np.maximum(error, 1e-9)
+        compared = (start >= since[:, None]) & (before >= self.thresholds.min_baseline_days)
+        # A value of Student's t is as rare as one of a normal distribution that is no further out
+        some = np.flatnonzero((compared & (np.abs(student) > sigmas[:, None])).any(axis=1))
+        worth = equivalent_days(self.count + before[some] - 2, base.phi[rows[some], None])
+        normal = _normal_of_student(student[some], np.maximum(worth, self.thresholds.least_degrees))
+        told = np.where(compared[some], mean[some] + centre[some], np.nan)
+        return some, LastingChange(told, mean_before[some] + centre[some], normal)
 
 
 def onset_of_step(

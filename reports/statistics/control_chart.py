@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from reports.measures import Thresholds
-from reports.statistics.baseline import DaysToLearn, GrowingBaseline
-from reports.statistics.change_point import lasting_change
+from reports.statistics.baseline import DaysToLearn, GrowingBaseline, StudentQuantiles
+from reports.statistics.change_point import LastingChanges
 from reports.statistics.episodes import Episodes, JudgedDay, Record
 from reports.statistics.estimates import Bools, Floats, Ints, from_even, next_ewma_variance, to_even
 from reports.statistics.like_with_like import LikeWithLike, Parts
@@ -67,7 +67,7 @@ class ControlChart:
     moving: Ints  # EWMA
     moving_size: Floats  # the same of the moving average and its own limits
     change: Ints  # the latest days as a whole
-    change_size: Floats
+    change_size: Floats  # 1 at its limit; 0 where it is silent
     shift: Ints
     shift_since: Ints
     trend: Ints
@@ -203,31 +203,35 @@ def control_chart(
     even = recorded
     like = None if parts is None else LikeWithLike(parts, values, sensitivity.highest, thresholds)
     base, memory, known = GrowingBaseline.empty(len(values), thresholds), _Memory(len(values)), DaysToLearn(even)
-    episodes = Episodes(len(values))
+    quantiles = StudentQuantiles(np.stack([sensitivity.limit_sigmas, sensitivity.ewma_sigmas]), base)
+    changes, episodes = LastingChanges(base, values.shape[1], thresholds), Episodes(len(values))
     record: Record = defaultdict(list)
     for day in range(values.shape[1]):
         known.hand_over(base, thresholds)
         if like is not None:
             even = like.prepare(day, known, base)
             _remember(memory, even[:, :day], base, episodes.closed, thresholds)
-        base.estimate(thresholds)
-        furthest = base.limit(sensitivity.limit_sigmas, 1 + base.doubt)
+        anew = base.estimate(thresholds)
+        quantiles.update(base, anew)
+        changes.update(base, anew)
+        of_day, of_mean = quantiles.values
+        furthest = base.limit(of_day, 1 + base.doubt)
         memory.add(even[:, day], day, base, furthest, episodes.closed, thresholds)
         known.add(even[:, day], day, episodes.sign == 0, ~np.isnan(recorded[:, day]))
         added = np.nan_to_num(recorded[:, day] - even[:, day])  # by the situations of the day
-        change = _lasting(known, base, episodes, added, sensitivity, thresholds)
-        change = np.where(np.isnan(even[:, day]), 0, change)
+        rows = np.flatnonzero(~np.isnan(even[:, day]) & ~np.isnan(base.centre))
+        change = _lasting(changes, rows, known, base, episodes, added, sensitivity)
         value = values[:, day] if like is None else np.where(np.isnan(even[:, day]), np.nan, values[:, day])
-        today = _judge(record, memory, base, value, added, furthest, change, sensitivity, thresholds)
+        today = _judge(record, memory, base, value, added, furthest, of_mean, change, sensitivity, thresholds)
         known.hold_back(np.flatnonzero(today.beyond), np.full(np.count_nonzero(today.beyond), day))
         episodes.step(today, base, known, thresholds)
         episodes.record(record)
-    columns = {name: np.stack(column, axis=1) for name, column in record.items()}
+    columns = {name: np.stack(column).T for name, column in record.items()}
     if like is not None:
         values = np.stack([from_even(column + added, sensitivity.highest) for column in even.T], axis=1)
     return ControlChart(
         **columns,
-        in_baseline=base.days_taken(values.shape[1]),
+        in_baseline=base.days_taken(np.arange(len(values)), values.shape[1]),
         compared=values,
         added=recorded - even,
         known=np.zeros((len(values), 0), dtype=bool) if like is None else like.known,
@@ -249,6 +253,7 @@ def _judge(
     value: Floats,
     added: Floats,
     furthest: Floats,
+    of_mean: Floats,
     change: Floats,
     sensitivity: Sensitivity,
     thresholds: Thresholds,
@@ -257,7 +262,7 @@ def _judge(
     limits = _limits(base, sensitivity, added, furthest)
     weight = np.where(memory.weight > 0, memory.weight, 1)
     variance = memory.variance / weight**2 + base.doubt
-    limits_ewma = _limits(base, sensitivity, added, base.limit(sensitivity.ewma_sigmas, variance))
+    limits_ewma = _limits(base, sensitivity, added, base.limit(of_mean, variance))
     ewma = np.where(np.isnan(value), np.nan, from_even(memory.ewma / weight + added, sensitivity.highest))
     moved = np.abs(ewma - limits.centre) >= sensitivity.least_change
     long, steep = memory.side.length >= thresholds.shift_days, memory.slope.length >= thresholds.trend_run_days - 1
@@ -265,7 +270,7 @@ def _judge(
     signals = {
         "beyond": beyond,
         "moving": limits_ewma.side(ewma) * thresholds.rule_ewma,
-        "change": np.sign(change).astype(np.int64) * (np.abs(change) > 1) * thresholds.rule_change,
+        "change": np.sign(change).astype(np.int64) * thresholds.rule_change,
         "shift": memory.side.sign * (moved & long & thresholds.rule_shift),
         "trend": memory.slope.sign * (moved & steep & thresholds.rule_trend),  # so many days are one step fewer
     }
@@ -298,24 +303,26 @@ def _judge(
 
 
 def _lasting(
+    changes: LastingChanges,
+    rows: Ints,
     known: DaysToLearn,
     base: GrowingBaseline,
     episodes: Episodes,
     added: Floats,
     sensitivity: Sensitivity,
-    thresholds: Thresholds,
 ) -> Floats:
-    """The lasting change that speaks loudest, 1 at its limit; 0 where it is smaller than the least change.
+    """The lasting change of each series that speaks loudest, beyond 1 or -1, its limit; 0 where none does.
 
-    Only days since the last flag closed are compared, and while one is open those since its onset.
+    Only days since the last flag closed are compared, and while one is open those since its onset; `rows` are the
+    series with a value on the day and a baseline.
     """
     since = np.where(episodes.sign != 0, episodes.onset, episodes.closed + 1)
-    found = lasting_change(base, known, since, thresholds)
-    highest, least = sensitivity.highest[:, None], sensitivity.least_change[:, None]
-    mean, before = (from_even(each + added[:, None], highest) for each in (found.mean, found.mean_before))
-    enough = np.abs(mean - before) >= least
-    size = np.where(enough, found.sigmas, 0) / sensitivity.change_sigmas[:, None]
-    loudest: Floats = np.take_along_axis(size, np.abs(size).argmax(axis=1)[:, None], axis=1)[:, 0]
+    some, found = changes.compare(base, known, rows, since[rows], sensitivity.change_sigmas[rows])
+    rows = rows[some]
+    of_rows = (column[rows] for column in (sensitivity.highest, sensitivity.least_change, sensitivity.change_sigmas))
+    size = found.size(added[rows], *of_rows)
+    loudest = np.zeros(len(base.centre))
+    loudest[rows] = np.where(np.abs(size) > 1, size, 0)
     return loudest
 
 

@@ -7,6 +7,8 @@ sessions of a day are independent, so what is drawn again is runs of sessions.
 """
 
 import hashlib
+from functools import cache
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +16,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+Number = TypeVar("Number", bound=np.generic)
 
 QN_CONSTANT = 2.21914  # 1 / (sqrt(2) * inverse normal of 5/8): makes Qn the standard deviation of normal data
 # Make Qn unbiased in small normal samples, by sample size; beyond 9 see `_qn_factor`.
@@ -23,6 +26,12 @@ CENTRE_EFFICIENCY = 0.955  # of the Hodges-Lehmann centre against the mean, for 
 RIGHT_ANGLE = np.pi / 2
 LARGEST_PHI = 0.8  # beyond, a few weeks of days say next to nothing about the patient's usual level
 WILD_SPREADS = 2.5  # a day further out counts as that far out, so that one wild day does not hide the correlation
+
+
+def entries(table: npt.NDArray[Number], rows: Ints, columns: Ints) -> npt.NDArray[Number]:
+    """Of some rows of a table, the entries in some columns, [rows, n]; an index per axis would take thrice as long."""
+    picked: npt.NDArray[Number] = table.ravel().take(rows[:, None] * table.shape[1] + columns)
+    return picked
 
 
 def centre_and_spread(samples: Floats) -> tuple[Floats, Floats]:
@@ -40,13 +49,44 @@ def centre_and_spread(samples: Floats) -> tuple[Floats, Floats]:
         [rows] each, in the unit of the samples. The spread is 0 where half the values are equal.
     """
     count = samples.shape[1]
-    first, second = np.triu_indices(count, 1)
-    one, other = samples[:, first], samples[:, second]
+    ordered = np.sort(samples, axis=1)
+    lower, upper, rank = _near_pairs(count)
+    distances = ordered.take(upper, axis=1) - ordered.take(lower, axis=1)
+    distances.partition(rank, axis=1)
+    lower, upper, below, above = _middle_pairs(count)
+    means = (ordered.take(lower, axis=1) + ordered.take(upper, axis=1)) / 2
+    means.partition((below, above), axis=1)
+    return (means[:, below] + means[:, above]) / 2, distances[:, rank] * QN_CONSTANT * _qn_factor(count)
+
+
+@cache
+def _near_pairs(count: int) -> tuple[Ints, Ints, int]:
+    """The pairs of `count` values in order that can be the k-th nearest to each other, and its rank among them, from 0.
+
+    A pair h or more apart has k nearer ones between its ends.
+    """
     half = count // 2 + 1
-    rank = half * (half - 1) // 2
-    distance = np.partition(np.abs(one - other), rank - 1, axis=1)[:, rank - 1]
-    centre = np.median(np.concatenate([(one + other) / 2, samples], axis=1), axis=1)
-    return centre, distance * QN_CONSTANT * _qn_factor(count)
+    lower, upper = np.triu_indices(count, 1)
+    near = upper - lower < half
+    return lower[near], upper[near], half * (half - 1) // 2 - 1
+
+
+@cache
+def _middle_pairs(count: int) -> tuple[Ints, Ints, int, int]:
+    """The pairs of `count` values in order whose mean can be the median of all, and the ranks of the middle two from 0.
+
+    A pair has no larger mean than one whose ends both lie as high or higher. So those are left out, nearly half of all,
+    that have too many pairs below them, or above. The middle two are the same one where the pairs are odd in number.
+    """
+    lower, upper = np.triu_indices(count)
+    number = len(lower)
+    not_higher = (lower + 1) * (upper + 1) - lower * (lower + 1) // 2  # pairs, itself included
+    from_lower, from_upper = count - 1 - upper, count - 1 - lower
+    not_lower = (from_lower + 1) * (from_upper + 1) - from_lower * (from_lower + 1) // 2
+    low = not_lower > number - (number - 1) // 2
+    middle = ~low & (not_higher < number // 2 + 2)
+    left_out = int(low.sum())
+    return lower[middle], upper[middle], (number - 1) // 2 - left_out, number // 2 - left_out
 
 
 def _qn_factor(count: int) -> float:

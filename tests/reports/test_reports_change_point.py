@@ -6,7 +6,7 @@ from scipy.special import ndtr, stdtrit
 
 from reports.measures import DEFAULT_THRESHOLDS
 from reports.statistics.baseline import DaysToLearn, GrowingBaseline
-from reports.statistics.change_point import Onset, lasting_change, onset_of_step
+from reports.statistics.change_point import LastingChange, LastingChanges, Onset, onset_of_step
 from reports.statistics.estimates import variance_of_mean
 
 PHI = 0.5
@@ -53,6 +53,13 @@ def test_most_onsets_are_within_two_days_and_their_intervals_hold_them(size: flo
     assert ((found.earliest <= 28) & (found.latest >= 28)).mean() > 0.8
 
 
+def lasting_change(base: GrowingBaseline, known: DaysToLearn, since: int = 0) -> LastingChange:
+    """Of the one series, however small the change is."""
+    changes = LastingChanges(base, known.values.shape[1], DEFAULT_THRESHOLDS)
+    changes.update(base, np.arange(1))
+    return changes.compare(base, known, np.arange(1), np.array([since]), np.full(1, -1.0))[1]
+
+
 def test_the_latest_days_are_compared_with_the_baseline_before_them() -> None:
     values = np.array([[0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 2.0, 3.0, 2.0, 3.0]])
     base, known = GrowingBaseline.empty(1, DEFAULT_THRESHOLDS), DaysToLearn(values)
@@ -61,16 +68,15 @@ def test_the_latest_days_are_compared_with_the_baseline_before_them() -> None:
             base.learn(np.ones(1, dtype=bool), np.array([value]), np.array([day]))
         known.add(np.array([value]), day, np.ones(1, dtype=bool))
     base.centre[:], base.spread[:], base.phi[:] = 0.5, 5.0, PHI
-    found = lasting_change(base, known, np.zeros(1, dtype=np.int64), DEFAULT_THRESHOLDS)
-    assert (found.mean[0, 3], found.mean_before[0, 3]) == (2.5, 0.5)
-    assert np.isnan(found.mean[0, :3]).all()  # fewer than the least
-    assert not np.isnan(found.mean[0, 4])  # five days leave seven before them
-    assert np.isnan(found.mean[0, 5])
+    found = lasting_change(base, known)
+    assert (found.mean[0, 0], found.mean_before[0, 0]) == (2.5, 0.5)  # four days, the least
+    assert not np.isnan(found.mean[0, 1])  # five days leave seven before them
+    assert np.isnan(found.mean[0, 2])
     phi = np.array([PHI])
     before, after = variance_of_mean(8, phi)[0], variance_of_mean(4, phi)[0]
     error = np.sqrt((8 + 4) * 0.25 / (8 * (1 - before) + 4 * (1 - after)) * (before + after))
     degrees = max(10 * (1 - PHI**2) / (1 + PHI**2), DEFAULT_THRESHOLDS.least_degrees)
-    assert stdtrit(degrees, ndtr(found.sigmas[0, 3])) == pytest.approx(2 / error, rel=0.02)
+    assert stdtrit(degrees, ndtr(found.sigmas[0, 0])) == pytest.approx(2 / error, rel=0.02)
 
 
 def test_days_before_the_last_return_are_not_compared() -> None:
@@ -80,5 +86,5 @@ def test_days_before_the_last_return_are_not_compared() -> None:
         base.learn(np.full(1, day < 15), np.array([value]), np.array([day]))
         known.add(np.array([value]), day, np.ones(1, dtype=bool))
     base.estimate(DEFAULT_THRESHOLDS)
-    found = lasting_change(base, known, np.array([24]), DEFAULT_THRESHOLDS)
-    assert np.flatnonzero(~np.isnan(found.mean[0])).tolist() == [3, 4, 5]  # the latest four, five, six days
+    found = lasting_change(base, known, since=24)
+    assert np.flatnonzero(~np.isnan(found.mean[0])).tolist() == [0, 1, 2]  # the latest four, five, six days

@@ -7,6 +7,7 @@ from scipy.special import ndtri
 from reports.statistics.estimates import (
     CENTRE_EFFICIENCY,
     QN_CONSTANT,
+    _qn_factor,
     block_length,
     block_resamples,
     centre_and_spread,
@@ -48,6 +49,20 @@ def test_centre_and_spread_of_four_values() -> None:
     centre, spread = centre_and_spread(np.array([[3.0, 0.0, 1.0, 2.0]]))
     assert centre == pytest.approx([1.5])  # pair means 0, .5, 1, 1, 1.5, 1.5, 2, 2, 2.5, 3
     assert spread == pytest.approx([2.21914 * 0.512 * 1.0])  # distances 1, 1, 1, 2, 2, 3: the third
+
+
+@pytest.mark.parametrize("count", [2, 3, 6, 7, 20, 55, 56])
+@pytest.mark.parametrize("decimals", [1, 15])  # with many equal values, and with none
+def test_centre_and_spread_rest_on_all_pairs_to_the_bit(count: int, decimals: int) -> None:
+    samples = np.random.default_rng(count).random((50, count)).round(decimals)
+    first, second = np.triu_indices(count)
+    means = (samples[:, first] + samples[:, second]) / 2
+    first, second = np.triu_indices(count, 1)
+    distances = np.sort(np.abs(samples[:, first] - samples[:, second]), axis=1)
+    half = count // 2 + 1
+    centre, spread = centre_and_spread(samples)
+    assert np.array_equal(centre, np.median(means, axis=1))
+    assert np.array_equal(spread, distances[:, half * (half - 1) // 2 - 1] * QN_CONSTANT * _qn_factor(count))
 
 
 def test_the_constants_are_what_their_formulas_give() -> None:

@@ -74,6 +74,20 @@ def test_what_is_stored_with_a_scoring_is_what_its_frames_say(writer: duckdb.Duc
     assert rows(writer, "SELECT count(DISTINCT phrase_key) FROM phrase_quantiles") == [(len(AU_COLUMNS),)]
 
 
+def test_quantiles_are_of_the_frames_in_which_a_phrase_was_seen(writer: duckdb.DuckDBPyConnection) -> None:
+    scored = pl.col("reason").is_null()
+    lower_half, some = pl.lit(None, pl.Float32), pl.when(pl.col("frame_index") % 4 > 0).then(pl.col("au12"))
+    frames = sample_frames("s1", 200).with_columns(occlusion=pl.when(scored).then(pl.lit(0.4, pl.Float32)), au12=some)
+    frames = with_pain_activity(frames.with_columns(au26=lower_half, au43=lower_half))
+    assert store_session(writer, sample_session("s1"), sample_scoring(frames), BUNDLE, frames)
+    one = sample_frames("s2", 200).filter(scored).head(1)
+    assert store_session(writer, sample_session("s2"), sample_scoring(one), BUNDLE, one)
+    stored = writer.execute("FROM phrase_quantiles ORDER BY ALL").pl()
+    assert writer.execute("FROM au_quantiles_of('frame_scores') ORDER BY ALL").pl().equals(stored)
+    assert set(AU_COLUMNS) - set(stored.filter(frames_scored=150)["phrase_key"]) == {"au26", "au43"}
+    assert stored.filter(frames_scored=1).select("p10").equals(stored.filter(frames_scored=1).select(p10="p90"))
+
+
 def test_an_episode_begins_and_ends_with_the_measure_and_bridges_a_second(writer: duckdb.DuckDBPyConnection) -> None:
     quiet = 0.1
     # 0.2 s apart: up at 0.4 s, unscored for 0.4 s, down at 1.4 s; a single frame at 3.4 s; up again from 5.0 to 5.2 s.
