@@ -19,8 +19,8 @@ SURE = 0.6  # least certainty of a face that needs no second look
 # Keyframes from one look all round to the next, so that its share of the cost is the same for a time-lapse: while the
 # most prominent face is well seen (ten seconds at 2.5 keyframes a second), and at first while it is not; then twice as
 # many after each look that was in vain.
-ROUND = 25
-RETRY = 3
+ROUND = 12
+RETRY = 2
 
 
 def lean_of(roll_deg: float) -> int:
@@ -78,8 +78,8 @@ class Lookout:
         self._since_round = ROUND  # keyframes
         self._retry = RETRY
 
-    def look(self, keyframes: Sequence[Frame]) -> list[Faces]:
-        """The faces of the next keyframes, which have one size, in displayed pixels."""
+    def look(self, keyframes: Sequence[Frame]) -> list[tuple[Faces, frozenset[int]]]:
+        """The faces of the next keyframes, which have one size, in displayed pixels; and how faces lean from then on."""
         assumed = self._leans
         found = self.find(keyframes, assumed)
         return [
@@ -87,12 +87,14 @@ class Lookout:
             for frame, faces in zip(keyframes, found, strict=True)
         ]
 
-    def find(self, frames: Sequence[Frame], leans_deg: Collection[int]) -> list[Faces]:
-        """The faces of frames of one size that lean in these ways, in displayed pixels."""
-        return find_faces(self._detector, frames, self._longer_side_px, sorted(leans_deg))
+    def find(
+        self, frames: Sequence[Frame], leans_deg: Collection[int], near: Sequence[Faces] | None = None
+    ) -> list[Faces]:
+        """The faces of frames of one size that lean in these ways, in displayed pixels; with `near`, around those."""
+        return find_faces(self._detector, frames, self._longer_side_px, sorted(leans_deg), near) if frames else []
 
-    def _settled(self, frame: Frame, faces: Faces) -> Faces:
-        """The faces of a keyframe after a look all round, if one is due."""
+    def _settled(self, frame: Frame, faces: Faces) -> tuple[Faces, frozenset[int]]:
+        """The faces of a keyframe after a look all round, if one is due; and how faces lean from then on."""
         well_seen = is_well_seen(faces, self._leans)
         self._since_round += 1
         if self._since_round >= (ROUND if well_seen else self._retry):
@@ -105,4 +107,4 @@ class Lookout:
             self._retry = RETRY if well_seen else min(2 * self._retry, ROUND)
         if len(faces):
             self._leans = leans_of(faces)
-        return faces
+        return faces, self._leans

@@ -12,15 +12,15 @@ Normalized Cross-Correlation", Vision Interface 1995), of few pixels: it costs a
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.detect import Detector
-from inference.faces import Faces, Floats, box_distances
+from inference.detect import NEAR, Detector
+from inference.faces import Faces, Floats, box_distances, merge
 from inference.frame import Frame, Ticks
 from inference.lean import Lookout, leans_of
 from inference.options import ScoringOptions
@@ -29,6 +29,8 @@ Located = tuple[Frame, Faces]
 BATCH_BYTES = 48 * 1024 * 1024  # decoded frames of one batch at most: 15 in 1080p, 3 in 4K
 MAX_UNSEEN = 128  # frames between two looks at most: as many as 320 frames a second have at 2.5 looks a second
 PATCH_SIDE = 24  # pixels of a patch along each side
+STEADY = 2  # times as long as without any face from look to look while faces stay
+ALL = 1.0  # no two boxes overlap by more
 _PLACES = (np.arange(PATCH_SIDE) + 0.5) / PATCH_SIDE
 MAX_STEP = 1.0  # the farthest a face may have moved, as `box_distances` measures it: about its own size
 
@@ -49,7 +51,7 @@ class Locator:
         stand still, or its rate may be very high.
         """
         rate = self._options.detections_per_second
-        ticks = Ticks(rate) if rate else None
+        ticks = Ticks(rate / STEADY) if rate else None
         lookout = Lookout(self._detector, self._options.detector_size_px)
         waiting: list[Frame] = []
         keys: list[int] = []
@@ -77,20 +79,22 @@ class Locator:
     ) -> list[Located]:
         """Frames of one size with their faces, without those that were known before."""
         due = sorted({0, *keys, len(frames) - 1} - set(known))
-        faces = known | dict(zip(due, lookout.look([frames[n] for n in due]), strict=True))
+        seen = dict(zip(due, lookout.look([frames[n] for n in due]), strict=True))
+        faces = known | {n: found for n, (found, _) in seen.items()}
         spans = [span for span in pairwise(sorted(faces)) if span[1] - span[0] > 1]
         filled: dict[int, Faces] = {}
         while spans:
             halves: list[tuple[int, int]] = []
-            middles: defaultdict[frozenset[int], list[int]] = defaultdict(list)  # by the ways in which faces may lean
+            middles: defaultdict[frozenset[int], dict[int, list[Faces]]] = defaultdict(dict)  # by how faces may lean
             for left, right in spans:
                 found, doubtful = self._between(frames, faces, left, right)
                 filled |= found
                 if doubtful is not None:
-                    middles[leans_of(faces[left], faces[right])].append(doubtful)
+                    leans = leans_of(faces[left], faces[right]) or seen[right][1]
+                    middles[leans][doubtful] = [faces[left], faces[right]]
                     halves += [(left, doubtful), (doubtful, right)]
-            for leans, numbers in middles.items():
-                faces |= dict(zip(numbers, lookout.find([frames[n] for n in numbers], leans), strict=True))
+            for leans, asked in middles.items():
+                faces |= _look_between(lookout, frames, leans, asked)
             spans = [span for span in halves if span[1] - span[0] > 1]
         faces = filled | faces
         return [(frame, faces[n]) for n, frame in enumerate(frames)][len(known) :]
@@ -99,6 +103,7 @@ class Locator:
         self, frames: list[Frame], faces: dict[int, Faces], left: int, right: int
     ) -> tuple[dict[int, Faces], int | None]:
         """Faces of the frames between two known ones, and None; or none, and the frame that needs a look of its own."""
+        rate = self._options.detections_per_second
         partners = pair_faces(faces[left], faces[right], self._options.max_unseen_step)
         if partners is None:
             return {}, (left + right) // 2
@@ -107,7 +112,8 @@ class Locator:
             share = _share(frames[left].time_s, frames[n].time_s, frames[right].time_s)
             found[n] = interpolate(faces[left], faces[right], partners, share)
         if not len(partners):
-            return found, None
+            long = rate and frames[right].time_s - frames[left].time_s > (1 + STEADY) / 2 / rate
+            return (({}, (left + right) // 2) if long else (found, None))
         before = patches(frames[left].luma(), faces[left].boxes)
         after = patches(frames[right].luma(), faces[right].boxes[partners])
         alike = []
@@ -116,6 +122,25 @@ class Locator:
             alike.append(np.maximum(likeness(shown, before), likeness(shown, after)).min())
         worst = int(np.argmin(alike))
         return (found, None) if alike[worst] >= self._options.min_likeness else ({}, left + 1 + worst)
+
+
+def _look_between(
+    lookout: Lookout, frames: list[Frame], leans_deg: Collection[int], asked: dict[int, list[Faces]]
+) -> dict[int, Faces]:
+    """The faces of some frames, by number, each asked about with the faces of the known frames before and after it.
+
+    Where both have as many faces, these are looked for around where they were. If others are there, or they are nearly
+    out of that part of the picture, the whole of it is looked at.
+    """
+    near = {n: merge(known, ALL) for n, known in asked.items() if 0 < len(known[0]) == len(known[1])}
+    seen = dict(zip(near, lookout.find([frames[n] for n in near], leans_deg, list(near.values())), strict=True))
+    found = {
+        n: faces
+        for n, faces in seen.items()
+        if any(pair_faces(known, faces, NEAR / 2) is not None for known in asked[n])
+    }
+    others = [n for n in asked if n not in found]
+    return found | dict(zip(others, lookout.find([frames[n] for n in others], leans_deg), strict=True))
 
 
 def pair_faces(first: Faces, second: Faces, max_step: float) -> NDArray[np.intp] | None:
