@@ -29,7 +29,7 @@ from pmfer.errors import ConfigurationError
 
 BILINEAR = Image.Resampling.BILINEAR
 CANVAS_STEP_PX = 32  # the detectors' widest stride: the side of their input is a multiple of it
-# How much of the picture around a face the detector needs to draw the same box: of the face's size, and pixels at least.
+# How much of the picture around a face the detector needs to draw the same box: face sizes, and pixels at least.
 NEAR, NEAR_PX = 0.5, 32
 CENTERFACE_STRIDE_PX = 4  # pixels of the picture per cell of the output maps
 MAX_OVERLAP = 0.3  # of two faces, intersection over union; the value of the authors' code

@@ -17,7 +17,7 @@ EIGHTHS = tuple(range(0, 360, 45))
 REACH_DEG = 35.0
 SURE = 0.6  # least certainty of a face that needs no second look
 # Keyframes from one look all round to the next, so that its share of the cost is the same for a time-lapse: while the
-# most prominent face is well seen (ten seconds at 2.5 keyframes a second), and at first while it is not; then twice as
+# most prominent face is well seen (ten seconds at 1.25 keyframes a second), and at first while it is not; then twice as
 # many after each look that was in vain.
 ROUND = 12
 RETRY = 2
@@ -79,7 +79,7 @@ class Lookout:
         self._retry = RETRY
 
     def look(self, keyframes: Sequence[Frame]) -> list[tuple[Faces, frozenset[int]]]:
-        """The faces of the next keyframes, which have one size, in displayed pixels; and how faces lean from then on."""
+        """The faces of the next keyframes, which have one size, in displayed pixels, and how faces lean after each."""
         assumed = self._leans
         found = self.find(keyframes, assumed)
         return [
@@ -94,7 +94,7 @@ class Lookout:
         return find_faces(self._detector, frames, self._longer_side_px, sorted(leans_deg), near) if frames else []
 
     def _settled(self, frame: Frame, faces: Faces) -> tuple[Faces, frozenset[int]]:
-        """The faces of a keyframe after a look all round, if one is due; and how faces lean from then on."""
+        """The faces of a keyframe after a look all round, if one is due, and how faces lean after it."""
         well_seen = is_well_seen(faces, self._leans)
         self._since_round += 1
         if self._since_round >= (ROUND if well_seen else self._retry):

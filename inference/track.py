@@ -1,11 +1,13 @@
 """Find the faces of every sampled frame with few runs of the detector, and follow each face from frame to frame.
 
-A face moves little in a fraction of a second. So the detector looks at keyframes, and where two of them agree, the
-faces of the frames between lie on the straight line between theirs. Where they disagree (a face came, went or moved),
-the frame in the middle is looked at as well, and so on by halves, down to every single frame. Two may agree and yet not
-tell what was between them: a face that rocks, or is covered for a moment. So what each box shows there is compared with
-what it shows in both of them, and the frame that resembles neither is looked at. What is missed is an additional face
-that comes and goes between two looks.
+A face moves little in a fraction of a second. So the detector looks at keyframes and at one frame between two of them,
+and where two looks agree, the faces of the frames between lie on the straight line between theirs. Where they disagree
+(a face came, went or moved), the frame in the middle is looked at as well, and so on by halves, down to every single
+frame. Two may agree and yet not tell what was between them: a face that rocks, or is covered for a moment. So what each
+box shows there is compared with what it shows in both of them, and the frame that resembles neither is looked at.
+
+Keyframes are looked at as a whole. Between two that have the same faces, only the part of the picture around these is.
+What is missed is an additional face that comes and goes between two keyframes.
 
 The comparison is the normalised cross-correlation of luma, which is blind to brightness and contrast (Lewis, "Fast
 Normalized Cross-Correlation", Vision Interface 1995), of few pixels: it costs a thousandth of a look of the detector.
@@ -29,7 +31,7 @@ Located = tuple[Frame, Faces]
 BATCH_BYTES = 48 * 1024 * 1024  # decoded frames of one batch at most: 15 in 1080p, 3 in 4K
 MAX_UNSEEN = 128  # frames between two looks at most: as many as 320 frames a second have at 2.5 looks a second
 PATCH_SIDE = 24  # pixels of a patch along each side
-STEADY = 2  # times as long as without any face from look to look while faces stay
+WIDE = 2  # looks from one at the whole picture, a keyframe, to the next
 ALL = 1.0  # no two boxes overlap by more
 _PLACES = (np.arange(PATCH_SIDE) + 0.5) / PATCH_SIDE
 MAX_STEP = 1.0  # the farthest a face may have moved, as `box_distances` measures it: about its own size
@@ -51,7 +53,7 @@ class Locator:
         stand still, or its rate may be very high.
         """
         rate = self._options.detections_per_second
-        ticks = Ticks(rate / STEADY) if rate else None
+        ticks = Ticks(rate / WIDE) if rate else None
         lookout = Lookout(self._detector, self._options.detector_size_px)
         waiting: list[Frame] = []
         keys: list[int] = []
@@ -85,13 +87,14 @@ class Locator:
         filled: dict[int, Faces] = {}
         while spans:
             halves: list[tuple[int, int]] = []
-            middles: defaultdict[frozenset[int], dict[int, list[Faces]]] = defaultdict(dict)  # by how faces may lean
+            # By the ways in which faces may lean: the frames to look at, with the faces before and after each.
+            middles: defaultdict[frozenset[int], dict[int, tuple[Faces, Faces]]] = defaultdict(dict)
             for left, right in spans:
                 found, doubtful = self._between(frames, faces, left, right)
                 filled |= found
                 if doubtful is not None:
                     leans = leans_of(faces[left], faces[right]) or seen[right][1]
-                    middles[leans][doubtful] = [faces[left], faces[right]]
+                    middles[leans][doubtful] = faces[left], faces[right]
                     halves += [(left, doubtful), (doubtful, right)]
             for leans, asked in middles.items():
                 faces |= _look_between(lookout, frames, leans, asked)
@@ -105,15 +108,16 @@ class Locator:
         """Faces of the frames between two known ones, and None; or none, and the frame that needs a look of its own."""
         rate = self._options.detections_per_second
         partners = pair_faces(faces[left], faces[right], self._options.max_unseen_step)
-        if partners is None:
+        # Of the lengths that halves of unequal numbers of frames have, each is nearer to one look's time or to WIDE's.
+        is_long = rate is not None and frames[right].time_s - frames[left].time_s > (1 + WIDE) / 2 / rate
+        if partners is None or is_long:
             return {}, (left + right) // 2
         found = {}
         for n in range(left + 1, right):
             share = _share(frames[left].time_s, frames[n].time_s, frames[right].time_s)
             found[n] = interpolate(faces[left], faces[right], partners, share)
         if not len(partners):
-            long = rate and frames[right].time_s - frames[left].time_s > (1 + STEADY) / 2 / rate
-            return (({}, (left + right) // 2) if long else (found, None))
+            return found, None
         before = patches(frames[left].luma(), faces[left].boxes)
         after = patches(frames[right].luma(), faces[right].boxes[partners])
         alike = []
@@ -125,14 +129,15 @@ class Locator:
 
 
 def _look_between(
-    lookout: Lookout, frames: list[Frame], leans_deg: Collection[int], asked: dict[int, list[Faces]]
+    lookout: Lookout, frames: list[Frame], leans_deg: Collection[int], asked: dict[int, tuple[Faces, Faces]]
 ) -> dict[int, Faces]:
     """The faces of some frames, by number, each asked about with the faces of the known frames before and after it.
 
-    Where both have as many faces, these are looked for around where they were. If others are there, or they are nearly
-    out of that part of the picture, the whole of it is looked at.
+    Faces that both of these have in about the same place are looked for around it. If they are not there, or others are
+    as well, the whole picture is looked at.
     """
-    near = {n: merge(known, ALL) for n, known in asked.items() if 0 < len(known[0]) == len(known[1])}
+    steady = {n: known for n, known in asked.items() if len(known[0]) and pair_faces(*known, NEAR) is not None}
+    near = {n: merge(known, ALL) for n, known in steady.items()}
     seen = dict(zip(near, lookout.find([frames[n] for n in near], leans_deg, list(near.values())), strict=True))
     found = {
         n: faces

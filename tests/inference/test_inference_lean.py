@@ -94,7 +94,7 @@ class SurerFromTheSide:
 def test_a_look_all_round_leaves_a_well_seen_face_as_it_was() -> None:
     """Somebody beside them may lie; the face itself is drawn best as it is seen."""
     frames = [Frame.of_picture(np.zeros((192, 320, 3), np.uint8), n) for n in range(3 * ROUND)]
-    boxes = np.concatenate([faces.boxes for faces in Lookout(SurerFromTheSide(), 320).look(frames)])
+    boxes = np.concatenate([faces.boxes for faces, _ in Lookout(SurerFromTheSide(), 320).look(frames)])
     np.testing.assert_array_equal(boxes, boxes[:1].repeat(len(frames), axis=0))
     assert boxes[0, 2] == 60
 
