@@ -37,7 +37,7 @@ class ScoringOptions:
     detector: str = CENTERFACE  # "centerface", or the path of a YuNet ONNX file
     detector_size_px: int = 384  # longer side of the picture given to the detector; faces need about 20 px of it
     detections_per_second: float | None = 2.5  # looks a second of video, at least; None for every frame
-    max_unseen_step: float = 0.15  # in face sizes: if a face moves farther between two looks, look more often
+    max_unseen_step: float = 0.1  # in face sizes: if a face moves farther between two looks, look more often
     min_likeness: float = 0.85  # -1..1, of a face to itself in one of two looks: if lower, look more often
     min_detection_score: float = 0.5  # 0..1, on the detector's scale; faces in full view mostly reach 0.8
     track_gap_s: float = 2.0  # a face that is not seen for longer than this becomes a new track
