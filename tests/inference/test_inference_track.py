@@ -94,11 +94,12 @@ def test_small_face_beside_a_large_one_is_seen_in_the_same_frames(
     assert [len(faces) for faces in located(video, detector)] == every
 
 
+@pytest.mark.parametrize("pixels", [200, 260, 400])
 def test_face_that_is_elsewhere_for_a_moment_is_found_there(
-    tmp_path: Path, detector: CountingDetector, portrait: Picture
+    tmp_path: Path, detector: CountingDetector, portrait: Picture, pixels: int
 ) -> None:
-    """A cut, and a cut back before the next look at the whole picture."""
-    here, there = beside(portrait, None), np.roll(beside(portrait, None), 150, axis=1)
+    """A cut, and a cut back before the next look at the whole picture: within its part around the face, or beyond."""
+    here, there = beside(portrait, None), np.roll(beside(portrait, None), pixels, axis=1)
     video = write_video(tmp_path / "cut.mp4", [there if 5 <= n < 13 else here for n in range(32)], rate=20)
     for one, other in zip(located(video, detector), located(video, detector, rate=None), strict=True):
         assert overlaps(one.boxes[0], other.boxes)[0] > 0.85
