@@ -73,6 +73,7 @@ def compare(bundle: Bundle, clip: Path, full_size: bool) -> dict[str, float]:
     scored = (fast["reason"].is_null() & plain["reason"].is_null()).to_numpy()
     scores = [frames.filter(scored).select(bundle.score_columns).to_numpy() for frames in (fast, plain)]
     apart = np.abs(scores[0] - scores[1]) if scored.any() else np.zeros((1, 1), np.float32)
+    told = apart[~np.isnan(apart)]  # phrases of covered regions are NULL
     return {
         "frames": len(fast),
         "reason_differs": differing(fast["reason"], plain["reason"]),
@@ -80,9 +81,9 @@ def compare(bundle: Bundle, clip: Path, full_size: bool) -> dict[str, float]:
         "iou_median": float(np.median(ious)),
         "iou_1st_percentile": float(np.quantile(ious, 0.01)),
         "iou_min": min(ious),
-        "score_mean": float(apart.mean()),
-        "score_99th_percentile": float(np.quantile(apart, 0.99)),
-        "score_max": float(apart.max()),
+        "score_mean": float(told.mean()),
+        "score_99th_percentile": float(np.quantile(told, 0.99)),
+        "score_max": float(told.max()),
         "mean_score_max": largest_shift(*scores) if scored.any() else 0.0,
     }
 
@@ -99,8 +100,8 @@ def differing(one: pl.Series, other: pl.Series) -> int:
 
 
 def largest_shift(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """Over the score columns, the largest difference of a video's mean."""
-    return float(np.abs(one.mean(0) - other.mean(0)).max())
+    """Over the score columns, the largest difference of a video's mean, of the frames in which both have a value."""
+    return float(np.nanmax(np.abs(np.nanmean(one - other, axis=0))))
 
 
 if __name__ == "__main__":

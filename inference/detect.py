@@ -11,6 +11,7 @@ BGR input, and per stride 8, 16 and 32 the outputs `cls`, `obj`, `bbox` and `kps
 Both are exported for batches of one; `with_free_shape` lifts that.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -28,6 +29,8 @@ from pmfer.errors import ConfigurationError
 
 BILINEAR = Image.Resampling.BILINEAR
 CANVAS_STEP_PX = 32  # the detectors' widest stride: the side of their input is a multiple of it
+# How much of the picture around a face the detector needs to draw the same box: face sizes, and pixels at least.
+NEAR, NEAR_PX = 0.5, 32
 CENTERFACE_STRIDE_PX = 4  # pixels of the picture per cell of the output maps
 MAX_OVERLAP = 0.3  # of two faces, intersection over union; the value of the authors' code
 YUNET_STRIDES_PX = (8, 16, 32)  # pixels of the picture per cell, one group of outputs each
@@ -57,7 +60,11 @@ def open_detector(options: ScoringOptions, threads: int) -> Detector:
 
 
 def find_faces(
-    detector: Detector, frames: Sequence[Frame], longer_side_px: int, leans_deg: Collection[int] = (0,)
+    detector: Detector,
+    frames: Sequence[Frame],
+    longer_side_px: int,
+    leans_deg: Collection[int] = (0,),
+    near: Sequence[Faces] | None = None,
 ) -> list[Faces]:
     """The faces of frames of one size, in displayed pixels of those frames.
 
@@ -71,12 +78,14 @@ def find_faces(
         leans_deg: how far clockwise the faces lean that are looked for, in whole degrees. There is a look at the
             picture for each, turned so that these faces are upright; a face that several find is taken as the surest
             saw it.
+        near: for each frame, faces around which it is looked at and nowhere else; None: everywhere.
     """
     width, height = frames[0].size_px
     scale = longer_side_px / max(width, height)
     small = (max(1, round(width * scale)), max(1, round(height * scale)))
     back = (width / small[0], height / small[1])
-    found = _look(detector, [frame.picture(3, small) for frame in frames], leans_deg)
+    around = None if near is None else [faces.mapped((1 / back[0], 1 / back[1])) for faces in near]
+    found = _look(detector, [frame.picture(3, small) for frame in frames], leans_deg, near=around)
     return [faces.mapped(back) for faces in found]
 
 
@@ -103,11 +112,16 @@ def find_faces_in_stills(
 
 
 def _look(
-    detector: Detector, pictures: Sequence[Picture], leans_deg: Collection[int], least_px: tuple[int, int] = (1, 1)
+    detector: Detector,
+    pictures: Sequence[Picture],
+    leans_deg: Collection[int],
+    least_px: tuple[int, int] = (1, 1),
+    near: Sequence[Faces] | None = None,
 ) -> list[Faces]:
     """The faces of small RGB pictures that lean in one of several ways, in pixels of each.
 
-    Each way all pictures go in one batch, on a canvas that is at least `least_px` (width, height).
+    Each way all pictures go in one batch, on a canvas that is at least `least_px` (width, height); with `near`, those
+    of which an equally large part is looked at.
     """
     found: list[list[Faces]] = [[] for _ in pictures]
     for lean in leans_deg:
@@ -117,13 +131,37 @@ def _look(
             -(-max(sides) // CANVAS_STEP_PX) * CANVAS_STEP_PX
             for sides in zip(least, *(picture.size for picture in turned), strict=True)
         )
-        canvas: NDArray[np.uint8] = np.zeros((len(pictures), rows, columns, 3), np.uint8)
-        for place, picture in zip(canvas, turned, strict=True):
-            place[: picture.height, : picture.width] = picture
-        for own, faces, picture, upright in zip(found, detector.detect(canvas), turned, pictures, strict=True):
-            size = (upright.shape[1], upright.shape[0])
-            own.append(faces.turned(lean, picture.size, size) if lean else faces)
+        parts = [(0, 0, columns, rows)] * len(pictures)
+        upright = [(picture.shape[1], picture.shape[0]) for picture in pictures]
+        if near is not None:
+            parts = [
+                _around(faces.turned(-lean, size, picture.size), columns, rows)
+                for faces, size, picture in zip(near, upright, turned, strict=True)
+            ]
+        alike: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+        for n, (left, top, right, bottom) in enumerate(parts):
+            alike[right - left, bottom - top].append(n)
+        for numbers in alike.values():
+            batch = np.stack([np.asarray(turned[n].crop(parts[n])) for n in numbers])  # black beyond the picture
+            for n, faces in zip(numbers, detector.detect(batch), strict=True):
+                placed = faces.moved(*parts[n][:2])
+                found[n].append(placed.turned(lean, turned[n].size, upright[n]) if lean else placed)
     return [merge(own, MAX_OVERLAP) for own in found]
+
+
+def _around(faces: Faces, columns: int, rows: int) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of the part of a canvas in which faces lie with what the detector needs around them.
+
+    Its edges lie on the grid of the detector's widest cells, as those of the canvas do: so a face is seen in the same
+    cells as in the whole picture, and its box stays where it was.
+    """
+    margins = np.maximum(NEAR * sizes(faces.boxes), NEAR_PX)[:, None]
+    first = (faces.boxes[:, :2] - margins).min(axis=0) // CANVAS_STEP_PX
+    last = -(-(faces.boxes[:, :2] + faces.boxes[:, 2:] + margins).max(axis=0) // CANVAS_STEP_PX)
+    ends = np.array([columns, rows]) // CANVAS_STEP_PX
+    left, top = (np.clip(first, 0, ends - 1) * CANVAS_STEP_PX).astype(int).tolist()
+    right, bottom = (np.clip(last, 1, ends) * CANVAS_STEP_PX).astype(int).tolist()
+    return left, top, right, bottom
 
 
 def main_face(faces: Faces, size_px: tuple[int, int]) -> int | None:

@@ -35,6 +35,11 @@ class Faces:
         factors = np.array(scale, np.float32)
         return type(self)(self.boxes * np.tile(factors, 2), self.scores, self.landmarks * factors)
 
+    def moved(self, right: float, down: float) -> Self:
+        """The same faces so many pixels farther to the right and down."""
+        shift = np.array([right, down], np.float32)
+        return type(self)(self.boxes + np.append(shift, [0, 0]).astype(np.float32), self.scores, self.landmarks + shift)
+
     def turned(self, degrees: float, before_px: tuple[int, int], after_px: tuple[int, int]) -> Self:
         """The same faces in a picture of size `after_px` that is this one, of size `before_px`, turned clockwise.
 

@@ -19,7 +19,7 @@ CENTERFACE = "centerface"  # the built-in detector
 YUNET = "yunet"  # the detector that a user may name by its file
 
 # Raise it with any change of this room's code that changes results: stored results then count as old.
-METHOD_VERSION = 7
+METHOD_VERSION = 8
 BATCH_SIZE = 32  # frames that are located together, and crops that go to the model together
 
 
@@ -36,7 +36,7 @@ class ScoringOptions:
     int8: bool = field(default_factory=gains_from_int8)
     detector: str = CENTERFACE  # "centerface", or the path of a YuNet ONNX file
     detector_size_px: int = 384  # longer side of the picture given to the detector; faces need about 20 px of it
-    detections_per_second: float | None = 2.5  # frames the detector sees per second of video, at least; None for all
+    detections_per_second: float | None = 2.5  # looks a second of video, at least; None for every frame
     max_unseen_step: float = 0.1  # in face sizes: if a face moves farther between two looks, look more often
     min_likeness: float = 0.85  # -1..1, of a face to itself in one of two looks: if lower, look more often
     min_detection_score: float = 0.5  # 0..1, on the detector's scale; faces in full view mostly reach 0.8

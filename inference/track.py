@@ -1,26 +1,28 @@
 """Find the faces of every sampled frame with few runs of the detector, and follow each face from frame to frame.
 
-A face moves little in a fraction of a second. So the detector looks at keyframes, and where two of them agree, the
-faces of the frames between lie on the straight line between theirs. Where they disagree (a face came, went or moved),
-the frame in the middle is looked at as well, and so on by halves, down to every single frame. Two may agree and yet not
-tell what was between them: a face that rocks, or is covered for a moment. So what each box shows there is compared with
-what it shows in both of them, and the frame that resembles neither is looked at. What is missed is an additional face
-that comes and goes between two looks.
+A face moves little in a fraction of a second. So the detector looks at keyframes and at one frame between two of them,
+and where two looks agree, the faces of the frames between lie on the straight line between theirs. Where they disagree
+(a face came, went or moved), the frame in the middle is looked at as well, and so on by halves, down to every single
+frame. Two may agree and yet not tell what was between them: a face that rocks, or is covered for a moment. So what each
+box shows there is compared with what it shows in both of them, and the frame that resembles neither is looked at.
+
+Keyframes are looked at as a whole. Between two that have the same faces, only the part of the picture around these is.
+What is missed is an additional face that comes and goes between two keyframes.
 
 The comparison is the normalised cross-correlation of luma, which is blind to brightness and contrast (Lewis, "Fast
 Normalized Cross-Correlation", Vision Interface 1995), of few pixels: it costs a thousandth of a look of the detector.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.detect import Detector
-from inference.faces import Faces, Floats, box_distances
+from inference.detect import NEAR, Detector
+from inference.faces import Faces, Floats, box_distances, merge
 from inference.frame import Frame, Ticks
 from inference.lean import Lookout, leans_of
 from inference.options import ScoringOptions
@@ -29,6 +31,8 @@ Located = tuple[Frame, Faces]
 BATCH_BYTES = 48 * 1024 * 1024  # decoded frames of one batch at most: 15 in 1080p, 3 in 4K
 MAX_UNSEEN = 128  # frames between two looks at most: as many as 320 frames a second have at 2.5 looks a second
 PATCH_SIDE = 24  # pixels of a patch along each side
+WIDE = 2  # looks from one at the whole picture, a keyframe, to the next
+ALL = 1.0  # no two boxes overlap by more
 _PLACES = (np.arange(PATCH_SIDE) + 0.5) / PATCH_SIDE
 MAX_STEP = 1.0  # the farthest a face may have moved, as `box_distances` measures it: about its own size
 
@@ -49,7 +53,7 @@ class Locator:
         stand still, or its rate may be very high.
         """
         rate = self._options.detections_per_second
-        ticks = Ticks(rate) if rate else None
+        ticks = Ticks(rate / WIDE) if rate else None
         lookout = Lookout(self._detector, self._options.detector_size_px)
         waiting: list[Frame] = []
         keys: list[int] = []
@@ -77,20 +81,23 @@ class Locator:
     ) -> list[Located]:
         """Frames of one size with their faces, without those that were known before."""
         due = sorted({0, *keys, len(frames) - 1} - set(known))
-        faces = known | dict(zip(due, lookout.look([frames[n] for n in due]), strict=True))
+        seen = dict(zip(due, lookout.look([frames[n] for n in due]), strict=True))
+        faces = known | {n: found for n, (found, _) in seen.items()}
         spans = [span for span in pairwise(sorted(faces)) if span[1] - span[0] > 1]
         filled: dict[int, Faces] = {}
         while spans:
             halves: list[tuple[int, int]] = []
-            middles: defaultdict[frozenset[int], list[int]] = defaultdict(list)  # by the ways in which faces may lean
+            # By the ways in which faces may lean: the frames to look at, with the faces before and after each.
+            middles: defaultdict[frozenset[int], dict[int, tuple[Faces, Faces]]] = defaultdict(dict)
             for left, right in spans:
                 found, doubtful = self._between(frames, faces, left, right)
                 filled |= found
                 if doubtful is not None:
-                    middles[leans_of(faces[left], faces[right])].append(doubtful)
+                    leans = leans_of(faces[left], faces[right]) or seen[right][1]
+                    middles[leans][doubtful] = faces[left], faces[right]
                     halves += [(left, doubtful), (doubtful, right)]
-            for leans, numbers in middles.items():
-                faces |= dict(zip(numbers, lookout.find([frames[n] for n in numbers], leans), strict=True))
+            for leans, asked in middles.items():
+                faces |= _look_between(lookout, frames, leans, asked)
             spans = [span for span in halves if span[1] - span[0] > 1]
         faces = filled | faces
         return [(frame, faces[n]) for n, frame in enumerate(frames)][len(known) :]
@@ -99,8 +106,11 @@ class Locator:
         self, frames: list[Frame], faces: dict[int, Faces], left: int, right: int
     ) -> tuple[dict[int, Faces], int | None]:
         """Faces of the frames between two known ones, and None; or none, and the frame that needs a look of its own."""
+        rate = self._options.detections_per_second
         partners = pair_faces(faces[left], faces[right], self._options.max_unseen_step)
-        if partners is None:
+        # Of the lengths that halves of unequal numbers of frames have, each is nearer to one look's time or to WIDE's.
+        is_long = rate is not None and frames[right].time_s - frames[left].time_s > (1 + WIDE) / 2 / rate
+        if partners is None or is_long:
             return {}, (left + right) // 2
         found = {}
         for n in range(left + 1, right):
@@ -116,6 +126,26 @@ class Locator:
             alike.append(np.maximum(likeness(shown, before), likeness(shown, after)).min())
         worst = int(np.argmin(alike))
         return (found, None) if alike[worst] >= self._options.min_likeness else ({}, left + 1 + worst)
+
+
+def _look_between(
+    lookout: Lookout, frames: list[Frame], leans_deg: Collection[int], asked: dict[int, tuple[Faces, Faces]]
+) -> dict[int, Faces]:
+    """The faces of some frames, by number, each asked about with the faces of the known frames before and after it.
+
+    Faces that both of these have in about the same place are looked for around it. If they are not there, or others are
+    as well, the whole picture is looked at.
+    """
+    steady = {n: known for n, known in asked.items() if len(known[0]) and pair_faces(*known, NEAR) is not None}
+    near = {n: merge(known, ALL) for n, known in steady.items()}
+    seen = dict(zip(near, lookout.find([frames[n] for n in near], leans_deg, list(near.values())), strict=True))
+    found = {
+        n: faces
+        for n, faces in seen.items()
+        if any(pair_faces(known, faces, NEAR / 2) is not None for known in asked[n])
+    }
+    others = [n for n in asked if n not in found]
+    return found | dict(zip(others, lookout.find([frames[n] for n in others], leans_deg), strict=True))
 
 
 def pair_faces(first: Faces, second: Faces, max_step: float) -> NDArray[np.intp] | None:

@@ -6,13 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from inference_videos import Picture, write_video
+from numpy.typing import NDArray
 from PIL import Image
 from polars.testing import assert_frame_equal
 
 from inference.crop import crop_face, crop_window
 from inference.detect import main_face, open_detector
 from inference.faces import Faces, estimate_pose, roll
-from inference.lean import EIGHTHS, find_faces_any_way_up, lean_of
+from inference.frame import Frame
+from inference.lean import EIGHTHS, ROUND, Lookout, find_faces_any_way_up, lean_of
 from inference.options import ScoringOptions
 from inference.score import Scorer
 from pmfer.bundle import CropGeometry, load_bundle
@@ -73,6 +75,28 @@ def test_somebody_on_their_side_is_seen_beside_somebody_upright(
     assert frames["is_subject"].all()
     assert frames["roll_deg"].to_numpy() == pytest.approx(90, abs=15)  # the patient, who is nearer
     assert frames["face_size_px"].min() > 80
+
+
+class SurerFromTheSide:
+    """A detector that sees the same face in every picture, and from the side draws it smaller and is surer of it."""
+
+    name = "centerface"
+
+    def detect(self, pictures: NDArray[np.uint8]) -> list[Faces]:
+        """The same for all pictures of a batch."""
+        side, score = (40, 0.95) if pictures.shape[1] > pictures.shape[2] else (60, 0.9)
+        middle = np.array([pictures.shape[2], pictures.shape[1]], np.float32) / 2
+        box = np.array([[*(middle - side / 2), side, side]], np.float32)
+        points = np.array([[-0.5, -0.55], [0.5, -0.55], [0, 0], [-0.4, 0.55], [0.4, 0.55]]) * side / 3 + middle
+        return [Faces(box, np.array([score], np.float32), points[None].astype(np.float32))] * len(pictures)
+
+
+def test_a_look_all_round_leaves_a_well_seen_face_as_it_was() -> None:
+    """Somebody beside them may lie; the face itself is drawn best as it is seen."""
+    frames = [Frame.of_picture(np.zeros((192, 320, 3), np.uint8), n) for n in range(3 * ROUND)]
+    boxes = np.concatenate([faces.boxes for faces, _ in Lookout(SurerFromTheSide(), 320).look(frames)])
+    np.testing.assert_array_equal(boxes, boxes[:1].repeat(len(frames), axis=0))
+    assert boxes[0, 2] == 60
 
 
 def test_stills_are_read_any_way_up(portrait: Picture) -> None:

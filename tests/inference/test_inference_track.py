@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from inference_videos import Picture, write_video
 from numpy.typing import NDArray
+from PIL import Image
 
-from inference.detect import CenterFace
+from inference.detect import CenterFace, find_faces
 from inference.faces import Faces, overlaps
 from inference.frame import Frame
 from inference.lean import EIGHTHS, QUARTERS
@@ -33,9 +34,11 @@ class CountingDetector(CenterFace):
     def __init__(self) -> None:
         super().__init__(centerface_weights(), 0.5, threads=1)
         self.looks = 0
+        self.pixels: list[int] = []  # of each picture
 
     def detect(self, pictures: NDArray[np.uint8]) -> list[Faces]:
         self.looks += len(pictures)
+        self.pixels += [picture.shape[0] * picture.shape[1] for picture in pictures]
         return super().detect(pictures)
 
 
@@ -60,6 +63,60 @@ def test_resting_face_is_looked_at_a_few_times_a_second(
     faces = located(video, detector)
     assert [len(found) for found in faces] == [1] * 40
     assert detector.looks == 6 + ROUND  # at 0, 0.4, 0.8, 1.2, 1.6 s, and the last frame
+
+
+def beside(large: Picture, small: Picture | None) -> Picture:
+    """A picture twice as wide: a large face on the left, and on the right a small one or nothing."""
+    aside = np.full_like(large, 120)
+    if small is not None:
+        aside[300 : 300 + len(small), 300 : 300 + len(small)] = small
+    return np.concatenate([large, aside], axis=1)
+
+
+def test_every_other_look_at_a_resting_face_is_at_its_surroundings_only(
+    tmp_path: Path, detector: CountingDetector, portrait: Picture
+) -> None:
+    video = write_video(tmp_path / "rest.mp4", [beside(portrait, None)] * 40, rate=20)
+    assert [len(found) for found in located(video, detector)] == [1] * 40
+    assert detector.looks == 6 + ROUND
+    assert sum(pixels < 256 * 128 / 2 for pixels in detector.pixels) == 2  # at 0.4 and 1.2 s
+
+
+def test_small_face_beside_a_large_one_is_seen_in_the_same_frames(
+    tmp_path: Path, detector: CountingDetector, portrait: Picture
+) -> None:
+    """It comes between two looks at the whole picture, and stays for as long as from one to the next."""
+    small = portrait[::2, ::2][:160, 40:200]
+    film = [beside(portrait, small if 5 <= n < 22 else None) for n in range(40)]
+    video = write_video(tmp_path / "visitor.mp4", film, rate=20)
+    every = [len(faces) for faces in located(video, detector, rate=None)]
+    assert every == [2 if 5 <= n < 22 else 1 for n in range(40)]
+    assert [len(faces) for faces in located(video, detector)] == every
+
+
+@pytest.mark.parametrize("pixels", [200, 260, 400])
+def test_face_that_is_elsewhere_for_a_moment_is_found_there(
+    tmp_path: Path, detector: CountingDetector, portrait: Picture, pixels: int
+) -> None:
+    """A cut, and a cut back before the next look at the whole picture: within its part around the face, or beyond."""
+    here, there = beside(portrait, None), np.roll(beside(portrait, None), pixels, axis=1)
+    video = write_video(tmp_path / "cut.mp4", [there if 5 <= n < 13 else here for n in range(32)], rate=20)
+    for one, other in zip(located(video, detector), located(video, detector, rate=None), strict=True):
+        assert overlaps(one.boxes[0], other.boxes)[0] > 0.85
+
+
+@pytest.mark.parametrize("degrees", [0, 45, 90])
+def test_a_look_around_a_face_finds_it_as_a_look_at_the_whole_picture_does(
+    detector: CountingDetector, portrait: Picture, degrees: int
+) -> None:
+    upright = Image.fromarray(np.pad(portrait, ((200, 200), (500, 300), (0, 0)), mode="edge"))
+    frame = Frame.of_picture(np.asarray(upright.rotate(-degrees, Image.Resampling.BILINEAR)))
+    (whole,) = find_faces(detector, [frame], 384, [degrees])
+    (near,) = find_faces(detector, [frame], 384, [degrees], [whole])
+    assert len(near) == len(whole) == 1
+    assert overlaps(near.boxes[0], whole.boxes)[0] > 0.95
+    np.testing.assert_allclose(near.landmarks, whole.landmarks, atol=6)
+    assert detector.pixels[1] < 0.5 * detector.pixels[0]
 
 
 def test_moving_face_has_the_boxes_that_every_frame_detection_gives(
