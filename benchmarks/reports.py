@@ -26,7 +26,8 @@ from reports.data import ReportReader
 from reports.document import data_key
 from reports.measures import DEFAULT_THRESHOLDS
 from reports.pages import patient_html, ward_html
-from reports.ward import NightReports, build_night_reports
+from reports.patient import PatientReport
+from reports.ward import WardReport, compare_night
 from reports.write import Order, write_all
 from warehouse import queries
 from warehouse.address import FileAddress
@@ -80,16 +81,16 @@ def measure(
     figures["ask_what_is_due_cpu_s"] = cpu_s() - before
     before = cpu_s()
     began = time.perf_counter()
-    night = read_night(address, day)
+    patients, ward = read_night(address, day)
     figures["read_and_compare_s"] = time.perf_counter() - began
     figures["read_and_compare_cpu_s"] = cpu_s() - before
     began = time.perf_counter()
-    for report in night.patients:
+    for report in patients:
         patient_html(report)
-    ward_html(night.ward)
+    ward_html(ward)
     figures["html_s"] = time.perf_counter() - began
     for count in dict.fromkeys(processes):
-        orders = orders_of(night, formats, folder / f"with-{count}")
+        orders = orders_of(patients, ward, formats, folder / f"with-{count}")
         before = cpu_s()
         began = time.perf_counter()
         for outcome in write_all(orders, count):
@@ -114,21 +115,25 @@ def ask_what_is_due(address: FileAddress, day: date) -> None:
         data_key(data, day, DEFAULT_THRESHOLDS)
 
 
-def read_night(address: FileAddress, day: date) -> NightReports:
-    """Everything that a day has to report, read and compared."""
+def read_night(address: FileAddress, day: date) -> tuple[list[PatientReport], WardReport]:
+    """The reports of everybody recorded on a day and the overview, read and compared."""
     with closing(open_reader(address)) as connection:
         scoring = queries.active_provenance(connection, day)
-        night = build_night_reports(ReportReader(connection, scoring), day) if scoring else None
-    if night is None:
-        raise SystemExit("the warehouse has nothing on that day")
-    return night
+        reader = ReportReader(connection, scoring) if scoring else None
+        night = reader.night(day, DEFAULT_THRESHOLDS.trend_days) if reader else None
+        if reader is None or night is None:
+            raise SystemExit("the warehouse has nothing on that day")
+        patients, (ward,) = compare_night(reader, night, day, DEFAULT_THRESHOLDS, night.recorded, (None,))
+    return patients, ward
 
 
-def orders_of(night: NightReports, formats: Sequence[Format], folder: Path) -> list[Order]:
+def orders_of(
+    patients: Sequence[PatientReport], ward: WardReport, formats: Sequence[Format], folder: Path
+) -> list[Order]:
     """The files of all reports in the formats asked for, below a folder."""
-    orders = [Order(report, _files(folder, report.patient_id, formats)) for report in night.patients]
+    orders = [Order(report, _files(folder, report.patient_id, formats)) for report in patients]
     of_ward = [form for form in formats if form is not Format.FHIR]
-    return [*orders, Order(night.ward, _files(folder, "ward", of_ward))]
+    return [*orders, Order(ward, _files(folder, "ward", of_ward))]
 
 
 def peak_mib(process: str) -> float:

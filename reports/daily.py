@@ -1,5 +1,6 @@
 """From sessions to days: which sessions count, the daily values, and how much of a day could be analysed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -46,6 +47,12 @@ def all_days(summary: pl.DataFrame, kept: pl.DataFrame, thresholds: Thresholds) 
     return pl.concat([known.join(old, on=days, how="anti"), old]).sort(days)
 
 
+def by_patient(rows: pl.DataFrame, patients: Sequence[str]) -> dict[str, pl.DataFrame]:
+    """The rows of each of the patients, none of those who have none."""
+    parts = rows.partition_by("patient_id", as_dict=True)
+    return {patient_id: parts.get((patient_id,), rows.clear()) for patient_id in patients}
+
+
 def daily_values(summary: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame:
     """One row per patient and day on which something was recorded, in order.
 
@@ -63,14 +70,12 @@ def daily_values(summary: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame:
     """
     used = usable_session(thresholds)
     scored = pl.col("frames_scored").cast(pl.Int64)
-    enough_sessions = used.sum() >= thresholds.min_sessions_per_day
 
     def day_mean(measure: Measure) -> pl.Expr:
         counted = used & pl.col(measure.column).is_not_null()
         frames = scored.filter(counted).sum()
         total = (pl.col(measure.column) * scored).filter(counted).sum()
-        valid = enough_sessions & (frames >= thresholds.min_frames_per_day)
-        return pl.when(valid).then(total / frames).alias(measure.key)
+        return pl.when(frames >= thresholds.min_frames_per_day).then(total / frames).alias(measure.key)
 
     return (
         summary.group_by("patient_id", "session_date")

@@ -67,7 +67,7 @@ class ReportData:
     # The level that a person accepted, by patient and Measure.key; no entry where nobody did.
     levels: Mapping[str, Mapping[str, AcceptedLevel]] = field(default_factory=dict)
     carried: tuple[CarriedFinding, ...] = ()  # of these patients, by patient and measure
-    ward: str | None = None  # the ward that an overview was asked for; None: the house
+    ward: str | None = None  # the ward that an overview was asked for; None: the facility
     files: Mapping[str, str] = field(default_factory=dict)  # where the day's recordings were, by session_id
     frames_kept: bool = True  # whether the frames of the day are still there, from which moments are told
 
@@ -80,7 +80,7 @@ class ReportData:
 class NightData:
     """What was read for all reports of a day."""
 
-    patients: Mapping[str, ReportData]  # of everybody in the overview of the house, by patient, in order
+    patients: Mapping[str, ReportData]  # of everybody in the overview of the facility, by patient, in order
     recorded: tuple[str, ...]  # those with a session that day, stored or in quarantine: they have a report
     house: ReportData
     wards: Mapping[str, ReportData]  # by ward, in order; none where no session says
@@ -119,7 +119,7 @@ class ReportReader:
         return NightData(self._each(house, day, days), tuple(recorded), house, wards)
 
     def ward(self, day: date, days: int, ward: str | None = None) -> ReportData:
-        """Read all that an overview needs, of the whole house or of one ward.
+        """Read all that an overview needs, of the whole facility or of one ward.
 
         It covers patients with a session in the last `days` days or one in quarantine on `day`; the others are taken to
         have left. A patient is on the ward of the last of those sessions that names one.
@@ -127,7 +127,7 @@ class ReportReader:
         Args:
             day: the day reported.
             days: of the weeks drawn.
-            ward: one of `wards`; None: the house, with what is in quarantine without a patient.
+            ward: one of `wards`; None: the facility, with what is in quarantine without a patient.
 
         Raises:
             ReportError: no run with this bundle and these options is on record.
@@ -281,7 +281,7 @@ class ReportReader:
 
 
 def _of_ward(house: ReportData, ward: str, places: Mapping[str, str | None]) -> ReportData:
-    """Of what was read for the house, what is of the patients of one ward, by the wards of all."""
+    """Of what was read for the facility, what is of the patients of one ward, by the wards of all."""
     patients = tuple(patient_id for patient_id in house.patients if places.get(patient_id) == ward)
     mine = pl.col("patient_id").is_in(patients)
     return replace(

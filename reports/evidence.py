@@ -92,7 +92,7 @@ class CareLine:
 
     letter: str  # by which the charts name it
     kind: CareEventKind
-    item: str  # as the house wrote it
+    item: str  # as the facility wrote it
     amount: float | None
     unit: str | None
     note: str | None  # of its latest event with one

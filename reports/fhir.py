@@ -49,7 +49,7 @@ ABSENT_REASONS = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 INTERPRETATION: dict[State, tuple[str, str, str]] = {
     State.HIGHER: ("H", "High", "higher than usual for this patient"),
     State.LOWER: ("L", "Low", "lower than usual for this patient"),
-    State.USUAL: ("N", "Normal", "like usual for this patient"),
+    State.USUAL: ("N", "Normal", "as usual for this patient"),
 }
 WITHIN_LIMITS = "within this patient's alarm limits"  # of a day without a flag that lies outside the usual range
 STAGE_TEXTS: dict[Stage, str] = {

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import polars as pl
 
-from reports.daily import enough_frames, facing
+from reports.daily import enough_frames
 from reports.measures import Measure, Rule, Thresholds
 
 
@@ -41,7 +41,6 @@ class Lack(StrEnum):
     TURNED_AWAY = "turned_away"  # too few frames of a face turned towards the camera
     TOO_LITTLE_SEEN = "too_little_seen"  # too few frames for any other reason, or for several
     TOO_SHORT = "too_short"  # the face was in view, but too little was recorded, or too little of it could be used
-    TOO_FEW_SESSIONS = "too_few_sessions"  # enough frames, but from fewer sessions than a day needs
     NOT_MEASURED = "not_measured"  # the day is fine, but this measure was not scored
     NO_BASELINE = "no_baseline"  # the day is fine, but too few valid days lie before it
     NEW_SITUATION = "new_situation"  # the day is fine, but too few earlier days were recorded in its situations
@@ -204,9 +203,6 @@ def missing_reason(today: pl.DataFrame, set_aside: int, thresholds: Thresholds) 
     if today.is_empty():
         return Lack.ALL_SET_ASIDE if set_aside else Lack.NO_SESSION
     with_frames = today.filter(enough_frames(thresholds))
-    towards = with_frames.filter(facing(thresholds))
-    if towards["frames_scored"].sum() >= thresholds.min_frames_per_day:
-        return Lack.TOO_FEW_SESSIONS  # enough frames, or the day would not lack anything else
     if with_frames["frames_scored"].sum() >= thresholds.min_frames_per_day:
         return Lack.TURNED_AWAY
     sampled, scored = int(today["frames_sampled"].sum()), int(today["frames_scored"].sum())

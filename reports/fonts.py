@@ -97,7 +97,7 @@ def isolated(text: str) -> str:
     return f"{ISOLATE}{text}{END_ISOLATE}" if turns else text
 
 
-def printable(text: str, *, keep_letters: bool = False) -> str:
+def drawable(text: str, *, keep_letters: bool = False) -> str:
     """What people wrote (a name, a note, a file's name), ready to be printed: normalised, and on one line.
 
     Control characters, overrides of the writing direction, emoji and whatever else has no shape in the typefaces become

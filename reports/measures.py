@@ -1,7 +1,7 @@
 """What the reports follow from day to day, and every limit at which they abstain or speak up.
 
 docs/statistics.md explains and measures the limits. None of them comes from a clinical study: they are engineering
-choices, and a site may pass its own. The words for people stand in `reports.words`, under the keys of the measures.
+choices. The words for people stand in `reports.words`, under the keys of the measures.
 """
 
 from collections.abc import Collection
@@ -104,7 +104,6 @@ class Thresholds:
     min_frames_per_session: int = 20  # scored frames; four seconds at the default five frames a second
     min_scored_share: float = 0.2  # scored / sampled frames: a face seen for less does not stand for the session
     max_yaw_deg: float = 20.0  # median estimated |yaw| of a session; faces turned beyond 45 degrees read about so
-    min_sessions_per_day: int = 1  # usable sessions
     min_frames_per_day: int = 30  # scored frames over the usable sessions
     min_observed_s: float = 60.0  # seconds with the face scored: a page that rests on fewer says so in its first lines
     dominant_share: float = 0.5  # of the frames not scored: from here on one reason, such as darkness, is named

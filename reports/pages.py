@@ -30,7 +30,7 @@ from reports.charts.weeks import (
 )
 from reports.evidence import shared_moments
 from reports.findings import Stage
-from reports.fonts import isolated, printable
+from reports.fonts import drawable, isolated
 from reports.measures import Unit
 from reports.patient import PatientReport, SessionLine
 from reports.trends import Trend
@@ -149,21 +149,21 @@ def patient_html(
         language: one of reports.words.language.LANGUAGES.
         page_size: one of PAGE_SIZES.
         contact: whom staff may ask, one line; None: nothing is said of it.
-        printed_at: when it is printed, in the time zone of the house; None: nothing is said of it.
+        printed_at: when it is printed, in the time zone of the facility; None: nothing is said of it.
         fit: what to spread out; None: what usually fits.
     """
     say = spoken.language(language)
     fit = fit or usual_fit(report)
     rows = fit.rows
     first, last = report.trends[0].first_day, report.trends[0].last_day
-    shown = printable(report.patient_id)
+    shown = drawable(report.patient_id)
     by_key = {finding.key: finding for finding in report.findings}
     return _page(
         "patient.html.j2",
         say=say,
         page_size=page_size,
         report=report,
-        who=f"{shown}, {isolated(printable(name[:LONGEST_NAME], keep_letters=True))}" if name else shown,
+        who=f"{shown}, {isolated(drawable(name[:LONGEST_NAME], keep_letters=True))}" if name else shown,
         lead=patient_lead.lead(say, report),
         tight=fit.tight,
         contact=_contact(contact),

@@ -1,5 +1,6 @@
 """The daily report of one patient as data: everything that will be printed, and nothing else."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import PurePosixPath
@@ -8,8 +9,8 @@ from typing import Any
 import polars as pl
 
 from pmfer.errors import QuarantineReason
-from reports.control_charts import Charted
-from reports.daily import Quality, all_days, quality_of, usable_session
+from reports.control_charts import Charted, charts_of
+from reports.daily import Quality, all_days, by_patient, quality_of, usable_session
 from reports.data import CarriedFinding, Origin, ReportData, ReportReader
 from reports.evidence import (
     CareEvents,
@@ -29,7 +30,6 @@ from reports.findings import (
 )
 from reports.measures import (
     CONTEXT_MEASURES,
-    DEFAULT_THRESHOLDS,
     HEADLINE_MEASURES,
     MEASURES,
     PHRASE_MEASURES,
@@ -130,23 +130,20 @@ class PatientReport(HeadlineTrends):
         return max((finding.baseline.days for finding in self.findings if finding.baseline), default=0)
 
 
-def build_patient_report(
-    reader: ReportReader, patient_id: str, day: date, thresholds: Thresholds = DEFAULT_THRESHOLDS
-) -> PatientReport:
-    """Read and compare one patient's day.
+def charts_of_patients(read: Mapping[str, ReportData], day: date, thresholds: Thresholds) -> dict[str, Charted]:
+    """All MEASURES of some patients, charted together; see `charts_of`.
 
     Args:
-        reader: of the warehouse, for the active bundle and scoring options.
-        patient_id: the pseudonym.
-        day: local calendar day.
-        thresholds: limits for abstention and findings.
-
-    Raises:
-        ReportError: no run with this bundle and these options is on record.
-        WarehouseError: the warehouse cannot be read.
+        read: what was read of each patient.
+        day: the last day charted.
+        thresholds: limits for the days, the baseline and the rules.
     """
-    data = reader.patient(patient_id, day, thresholds.trend_days)
-    return with_evidence(reader, compare_patient(data, patient_id, day, thresholds), data)
+    patients = list(read)
+    summary, kept = (pl.concat([getattr(data, name) for data in read.values()]) for name in ("summary", "kept"))
+    daily = by_patient(all_days(summary, kept, thresholds), patients)
+    parts = by_patient(daily_parts(summary, kept, thresholds), patients)
+    accepted = {patient_id: data.accepted(patient_id) for patient_id, data in read.items()}
+    return charts_of(MEASURES, daily, day, thresholds, accepted, parts)
 
 
 def with_evidence(reader: ReportReader, report: PatientReport, data: ReportData) -> PatientReport:
@@ -162,26 +159,24 @@ def with_evidence(reader: ReportReader, report: PatientReport, data: ReportData)
 
 
 def compare_patient(
-    data: ReportData, patient_id: str, day: date, thresholds: Thresholds, charted: Charted | None = None
+    data: ReportData, patient_id: str, day: date, thresholds: Thresholds, charted: Charted
 ) -> PatientReport:
-    """The report from what was read, still without evidence; see `build_patient_report`.
+    """The report from what was read, still without evidence (see `with_evidence`).
 
     Args:
         data: of the patient.
         patient_id: the pseudonym.
         day: local calendar day.
         thresholds: limits for abstention and findings.
-        charted: all of MEASURES, where they were charted together with those of others; None: they are charted here.
+        charted: the patient's, see `charts_of_patients`.
     """
     summary = data.summary
     today = summary.filter(pl.col("session_date") == day).sort("started_at", "session_id")
     set_aside = tuple(_set_aside(row) for row in data.quarantine.iter_rows(named=True))
-    daily = all_days(summary, data.kept, thresholds) if charted is None else charted.daily
+    daily = charted.daily
     missing = missing_reason(today, len(set_aside), thresholds)
     intervals = session_intervals(MEASURES, today, thresholds)
-    accepted = data.accepted(patient_id)
-    parts = daily_parts(summary, data.kept, thresholds) if charted is None else None
-    trends = trends_of(MEASURES, daily, day, missing, thresholds, intervals, accepted, parts, charted)
+    trends = trends_of(MEASURES, charted, day, missing, thresholds, intervals, data.accepted(patient_id))
     by_key = {trend.finding.key: trend for trend in trends}
     usable = usable_session(thresholds)
     seen = trends[0].finding.value is not None

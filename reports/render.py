@@ -66,7 +66,7 @@ def patient_pdf(
         language: one of reports.words.language.LANGUAGES.
         page_size: one of reports.pages.PAGE_SIZES.
         contact: whom staff may ask, one line; None: nothing is said of it.
-        printed_at: when it is printed, in the time zone of the house; None: nothing is said of it.
+        printed_at: when it is printed, in the time zone of the facility; None: nothing is said of it.
 
     Raises:
         ReportError: the language or the page size is not known, a font or a letter is missing, or something would be

@@ -11,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 import polars as pl
 
-from reports.control_charts import Charted, charts_of
+from reports.control_charts import Charted
 from reports.daily import usable_session
 from reports.findings import (
     Baseline,
@@ -88,32 +88,27 @@ class HeadlineTrends:
 
 def trends_of(
     measures: Sequence[Measure],
-    daily: pl.DataFrame,
+    charted: Charted,
     day: date,
     missing: Lack,
     thresholds: Thresholds,
     intervals: Mapping[str, tuple[float, float]] | None = None,
     accepted: Mapping[str, date] = MappingProxyType({}),
-    parts: pl.DataFrame | None = None,
-    charted: Charted | None = None,
 ) -> tuple[Trend, ...]:
     """The last weeks of each measure up to `day`, with its finding for that day.
 
     Args:
         measures: what is followed.
-        daily: one patient's rows of `reports.daily.daily_values`.
-        day: the day reported; later rows are ignored.
+        charted: a patient's days, with a series for each of the measures, see `charts_of`.
+        day: the day reported, the last one charted.
         missing: why the day has no values, if it has none.
         thresholds: limits for the baseline and the rules, and the days drawn.
         intervals: of the day's values by Measure.key, see `session_intervals`.
         accepted: by Measure.key, the first day of a level that a person accepted as the new usual one; days after
             `day` are ignored.
-        parts: the patient's rows of `reports.situations.daily_parts`; None or none: days are compared as they are.
-        charted: of the same measures, days, levels and parts, see `charts_of`; None: they are charted here.
     """
     accepted = {key: since for key, since in accepted.items() if since <= day}
-    charted = charted or charts_of(measures, {"": daily}, day, thresholds, {"": accepted}, {"": parts})[""]
-    chart, days, made_of = charted.chart, charted.days, charted.made_of
+    daily, chart, days, made_of = charted
     first_day = day - timedelta(days=thresholds.trend_days - 1)
     drawn = daily.filter(pl.col("session_date").is_between(first_day, day)).sort("session_date")
     lack = Lack.NOT_MEASURED if _counts(drawn, day, thresholds) else missing
@@ -312,7 +307,5 @@ def _valid_days_before(daily: pl.DataFrame, measure: Measure, day: date, since: 
 
 def _counts(drawn: pl.DataFrame, day: date, thresholds: Thresholds) -> bool:
     """Whether the day itself has enough data, so that a measure without a value lacks something of its own."""
-    enough = (pl.col("sessions_used") >= thresholds.min_sessions_per_day) & (
-        pl.col("frames_scored") >= thresholds.min_frames_per_day
-    )
+    enough = pl.col("frames_scored") >= thresholds.min_frames_per_day
     return not drawn.filter((pl.col("session_date") == day) & enough).is_empty()

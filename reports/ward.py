@@ -13,11 +13,18 @@ import polars as pl
 
 from pmfer.errors import QuarantineReason
 from reports.control_charts import charts_of
-from reports.daily import Quality, all_days, quality_of, usable_session
+from reports.daily import Quality, all_days, by_patient, quality_of, usable_session
 from reports.data import CarriedFinding, NightData, Origin, ReportData, ReportReader
 from reports.findings import Stage, missing_reason
-from reports.measures import DEFAULT_THRESHOLDS, HEADLINE_MEASURES, MEASURES, Thresholds
-from reports.patient import PatientReport, compare_patient, last_place, valid_days_before, with_evidence
+from reports.measures import HEADLINE_MEASURES, Thresholds
+from reports.patient import (
+    PatientReport,
+    charts_of_patients,
+    compare_patient,
+    last_place,
+    valid_days_before,
+    with_evidence,
+)
 from reports.situations import daily_parts
 from reports.trends import HeadlineTrends, Trend, trends_of
 
@@ -67,7 +74,7 @@ class WardReport:
     set_aside: tuple[tuple[QuarantineReason, int], ...]  # most frequent first, patients unknown included
     thresholds: Thresholds
     origin: Origin
-    ward: str | None = None  # None: the whole house
+    ward: str | None = None  # None: the whole facility
 
     @property
     def changed(self) -> tuple[WardRow, ...]:
@@ -110,33 +117,6 @@ class WardReport:
         return (*self.changed, *self.back, *self.usual, *self.not_compared)
 
 
-@dataclass(frozen=True)
-class NightReports:
-    """What a day has to report."""
-
-    patients: tuple[PatientReport, ...]  # of everybody with a session that day, stored or set aside, by patient
-    ward: WardReport  # of the whole house
-    wards: tuple[WardReport, ...] = ()  # of each ward that sessions name, in order
-
-
-def build_night_reports(
-    reader: ReportReader, day: date, thresholds: Thresholds = DEFAULT_THRESHOLDS
-) -> NightReports | None:
-    """Read and compare a day of the whole ward; None for a day without any session.
-
-    Each report is what `build_patient_report` and `build_ward_report` make, from fewer questions to the warehouse.
-
-    Raises:
-        ReportError: no run with this bundle and these options is on record.
-        WarehouseError: the warehouse cannot be read.
-    """
-    night = reader.night(day, thresholds.trend_days)
-    if night is None:
-        return None
-    patients, (ward, *wards) = compare_night(reader, night, day, thresholds, night.recorded, (None, *night.wards))
-    return NightReports(tuple(patients), ward, tuple(wards))
-
-
 def compare_night(
     reader: ReportReader,
     night: NightData,
@@ -145,7 +125,7 @@ def compare_night(
     patients: Sequence[str],
     wards: Sequence[str | None],
 ) -> tuple[list[PatientReport], list[WardReport]]:
-    """Some reports of a day from what was read: of `patients`, and the overviews of `wards`; None: that of the house.
+    """Some reports of a day from what was read: of `patients`, and the overviews of `wards` (None: of everybody).
 
     Nothing is computed twice: an overview takes over what was computed for a page or another overview.
 
@@ -155,11 +135,7 @@ def compare_night(
     reports: list[PatientReport] = []
     for some in _few_at_once(patients):
         read = {patient_id: night.patients[patient_id] for patient_id in some}
-        summary, kept = (pl.concat([getattr(data, name) for data in read.values()]) for name in ("summary", "kept"))
-        accepted = {patient_id: data.accepted(patient_id) for patient_id, data in read.items()}
-        daily = _by_patient(all_days(summary, kept, thresholds), some)
-        parts = _by_patient(daily_parts(summary, kept, thresholds), some)
-        charted = charts_of(MEASURES, daily, day, thresholds, accepted, parts)
+        charted = charts_of_patients(read, day, thresholds)
         for patient_id, data in read.items():
             report = compare_patient(data, patient_id, day, thresholds, charted[patient_id])
             reports.append(with_evidence(reader, report, data))
@@ -172,31 +148,13 @@ def compare_night(
     return reports, overviews
 
 
-def build_ward_report(
-    reader: ReportReader, day: date, thresholds: Thresholds = DEFAULT_THRESHOLDS, ward: str | None = None
-) -> WardReport:
-    """Read and compare the day of every patient seen in the weeks drawn.
-
-    Args:
-        reader: of the warehouse, for the active bundle and scoring options.
-        day: local calendar day.
-        thresholds: limits for abstention and findings.
-        ward: the one ward; None: the whole house.
-
-    Raises:
-        ReportError: no run with this bundle and these options is on record.
-        WarehouseError: the warehouse cannot be read.
-    """
-    return compare_ward(reader.ward(day, thresholds.trend_days, ward), day, thresholds)
-
-
 def compare_ward(
     data: ReportData,
     day: date,
     thresholds: Thresholds,
     charted: Mapping[str, tuple[Trend, ...]] = MappingProxyType({}),
 ) -> WardReport:
-    """The overview from what was read; see `build_ward_report`.
+    """The day of every patient seen in the weeks drawn, from what was read of them.
 
     Args:
         data: of everybody in it.
@@ -205,9 +163,9 @@ def compare_ward(
         charted: by patient, the trends of the page where one was made of the same days: they are not computed again.
     """
     today = data.summary.filter(pl.col("session_date") == day)
-    sessions = _by_patient(today, data.patients)
-    daily = _by_patient(all_days(data.summary, data.kept, thresholds), data.patients)
-    parts = _by_patient(daily_parts(data.summary, data.kept, thresholds), data.patients)
+    sessions = by_patient(today, data.patients)
+    daily = by_patient(all_days(data.summary, data.kept, thresholds), data.patients)
+    parts = by_patient(daily_parts(data.summary, data.kept, thresholds), data.patients)
     set_aside = Counter(data.quarantine["patient_id"])
     accepted = {patient_id: data.accepted(patient_id) for patient_id in data.patients}
     trends = dict(charted)
@@ -216,16 +174,7 @@ def compare_ward(
         for patient_id, known in charts.items():
             missing = missing_reason(sessions[patient_id], set_aside[patient_id], thresholds)
             levels = accepted[patient_id]
-            trends[patient_id] = trends_of(
-                HEADLINE_MEASURES,
-                known.daily,
-                day,
-                missing,
-                thresholds,
-                accepted=levels,
-                parts=parts[patient_id],
-                charted=known,
-            )
+            trends[patient_id] = trends_of(HEADLINE_MEASURES, known, day, missing, thresholds, accepted=levels)
     rows = [
         WardRow(
             patient_id=patient_id,
@@ -259,12 +208,6 @@ def compare_ward(
 
 def _few_at_once(patients: Sequence[str]) -> Iterator[Sequence[str]]:
     return (patients[at : at + PATIENTS_AT_ONCE] for at in range(0, len(patients), PATIENTS_AT_ONCE))
-
-
-def _by_patient(rows: pl.DataFrame, patients: Sequence[str]) -> dict[str, pl.DataFrame]:
-    """The rows of each of the patients, none of those who have none."""
-    parts = rows.partition_by("patient_id", as_dict=True)
-    return {patient_id: parts.get((patient_id,), rows.clear()) for patient_id in patients}
 
 
 def _largest_first(rows: tuple[WardRow, ...]) -> tuple[WardRow, ...]:

@@ -102,7 +102,7 @@ class Order:
     name: str | None = field(default=None, repr=False)  # the patient's, for print; None: the pseudonym alone
     # Keyword options of reports.render: language, page size, whom to ask.
     options: Mapping[str, Any] = field(default_factory=dict)
-    printed_at: datetime | None = None  # told on the pages, in the time zone of the house; None: not told
+    printed_at: datetime | None = None  # told on the pages, in the time zone of the facility; None: not told
 
     @property
     def paths(self) -> tuple[Path, ...]:

@@ -104,7 +104,6 @@ def test_limits_below_which_a_report_abstains_are_those_of_the_code() -> None:
     assert number(r"\| scored frames per session \| (\d+) ", text) == limits.min_frames_per_session
     assert number(r"\| scored share of a session's sampled frames \| (\d+) %", text) == 100 * limits.min_scored_share
     assert number(r"\| median yaw estimate of a session \| (\d+) ", text) == limits.max_yaw_deg
-    assert number(r"\| usable sessions per day \| (\d+) ", text) == limits.min_sessions_per_day
     assert number(r"\| scored frames per day, and per measure \| (\d+) ", text) == limits.min_frames_per_day
     assert number(r"\| seconds with the face scored \| (\d+) ", text) == limits.min_observed_s
     assert number(r"\| valid days before the day \| (\d+) ", text) == limits.min_baseline_days

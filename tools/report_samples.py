@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import duckdb
 import polars as pl
@@ -11,8 +11,8 @@ from pmfer.errors import FrameReason, QuarantineReason
 from pmfer.pain import PAIN_COLUMNS
 from reports.data import CarriedFinding, ReportData, ReportReader
 from reports.findings import State
-from reports.measures import DEFAULT_THRESHOLDS
-from reports.patient import PatientReport, compare_patient, with_evidence
+from reports.measures import DEFAULT_THRESHOLDS, Thresholds
+from reports.patient import PatientReport, charts_of_patients, compare_patient, with_evidence
 from reports.ward import WardReport, compare_ward
 from tools.sample_ward import BUNDLE, CALM, HURTING, OLD_BUNDLE, STEADY, TODAY, WINTER_TIME, SampleWard
 from warehouse.care_events import CareEventKind
@@ -222,10 +222,29 @@ def with_history(data: ReportData) -> ReportData:
     return replace(data, levels=ACCEPTED, carried=carried)
 
 
+def compare_alone(
+    data: ReportData, patient_id: str, day: date = TODAY, thresholds: Thresholds = DEFAULT_THRESHOLDS
+) -> PatientReport:
+    """The report of one patient, whose measures are charted with nobody else's; without evidence."""
+    charted = charts_of_patients({patient_id: data}, day, thresholds)[patient_id]
+    return compare_patient(data, patient_id, day, thresholds, charted)
+
+
+def read_report(reader: ReportReader, patient_id: str, day: date = TODAY) -> PatientReport:
+    """The report of one patient, read and compared."""
+    data = reader.patient(patient_id, day, DEFAULT_THRESHOLDS.trend_days)
+    return with_evidence(reader, compare_alone(data, patient_id, day), data)
+
+
+def read_overview(reader: ReportReader, day: date = TODAY) -> WardReport:
+    """The overview of everybody, read and compared."""
+    return compare_ward(reader.ward(day, DEFAULT_THRESHOLDS.trend_days), day, DEFAULT_THRESHOLDS)
+
+
 def sample_report(reader: ReportReader, patient_id: str) -> PatientReport:
     """The report of one sample."""
     data = with_history(reader.patient(patient_id, TODAY, DEFAULT_THRESHOLDS.trend_days))
-    return with_evidence(reader, compare_patient(data, patient_id, TODAY, DEFAULT_THRESHOLDS), data)
+    return with_evidence(reader, compare_alone(data, patient_id), data)
 
 
 def sample_ward(reader: ReportReader) -> WardReport:

@@ -16,7 +16,7 @@ from reports.situations import UNSTATED
 from reports.words.language import NBSP, Language, clipped, sentence
 
 LONGEST_PLACE = 40  # characters of the name of a ward or room
-LONGEST_SITUATION = 20  # characters of a situation that the house named itself
+LONGEST_SITUATION = 20  # characters of a situation that the facility named itself
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def state_word(say: Language, state: State) -> str:
     return {
         State.HIGHER: say("higher than usual"),
         State.LOWER: say("lower than usual"),
-        State.USUAL: say("like usual"),
+        State.USUAL: say("as usual"),
         State.INSUFFICIENT: say("not compared"),
     }[state]
 
@@ -105,7 +105,6 @@ def lack_word(say: Language, lack: Lack) -> str:
         Lack.TURNED_AWAY: say("face turned away"),
         Lack.TOO_LITTLE_SEEN: say("face seen too little"),
         Lack.TOO_SHORT: say("too little recorded"),
-        Lack.TOO_FEW_SESSIONS: say("too few recordings"),
         Lack.NOT_MEASURED: say("not measured"),
         Lack.NO_BASELINE: say("too few earlier days"),
         Lack.NEW_SITUATION: say("too few earlier recordings of this kind"),
@@ -161,7 +160,7 @@ def care_word(say: Language, kind: CareEventKind) -> str:
 
 
 def situation_word(say: Language, situation: str) -> str:
-    """In which situation a recording was made; one that we have no word for as the house wrote it."""
+    """In which situation a recording was made; one that we have no word for as the facility wrote it."""
     words = {
         "at_rest": say("at rest"),
         "during_care": say("during care"),

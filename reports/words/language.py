@@ -24,7 +24,7 @@ from babel.numbers import format_decimal
 from babel.support import Translations
 
 from pmfer.errors import ReportError
-from reports.fonts import isolated, printable
+from reports.fonts import drawable, isolated
 from reports.measures import Unit
 
 LOCALE = Path(__file__).parents[1] / "locale"
@@ -125,7 +125,7 @@ def whole_id(name: str) -> str:
 
 def clipped(text: str, most: int) -> str:
     """What people wrote, ready to be printed, at most `most` characters long."""
-    text = printable(text)
+    text = drawable(text)
     return isolated(text if len(text) <= most else f"{text[: most - 1].rstrip()}…")
 
 

@@ -71,7 +71,7 @@ def ask_carried(say: Language) -> str:
 
 
 def contact_line(say: Language, contact: str) -> str:
-    """Whom to ask, as the house wants it."""
+    """Whom to ask, as the facility wants it."""
     return say("Whom to ask: {contact}", contact=contact)
 
 

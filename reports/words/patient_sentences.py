@@ -4,7 +4,7 @@ import shlex
 
 from reports.daily import Quality
 from reports.evidence import CareLine, Moment, SharedMoment
-from reports.fonts import printable
+from reports.fonts import drawable
 from reports.patient import PatientReport
 from reports.words.finding_sentences import day_value, usual
 from reports.words.labels import (
@@ -57,7 +57,7 @@ def phrases_caption(say: Language, report: PatientReport) -> str:
     """How to read the table of movements."""
     return say(
         "One box a day: the darker, the more clearly it was seen; {date} has a frame. Numbers from 0 to 100. ▲ more, ▼ "
-        "less than usual, = like usual, ◊ not compared.",
+        "less than usual, = as usual, ◊ not compared.",
         date=day_and_month(say, report.day),
     )
 
@@ -113,7 +113,7 @@ def moment_time(say: Language, moment: Moment) -> str:
 def clip_command(moment: Moment, number: int) -> str:
     """The command that cuts a moment out of its recording, to be run where the recordings lie."""
     start, end = (player_time(seconds) for seconds in moment.clip)
-    file = shlex.quote(printable(moment.file or "RECORDING.mp4")[:LONGEST_FILE])
+    file = shlex.quote(drawable(moment.file or "RECORDING.mp4")[:LONGEST_FILE])
     return f"ffmpeg -ss {start} -to {end} -i {file} -c copy clip-{number}.mp4"
 
 

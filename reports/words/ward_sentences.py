@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from reports.findings import Lack, Stage, State
-from reports.fonts import printable
+from reports.fonts import drawable
 from reports.measures import Thresholds
 from reports.ward import WardReport, WardRow
 from reports.words.labels import LONGEST_PLACE, changed_word, lack_word, measure_words, quarantine_word
@@ -157,7 +157,7 @@ def _recordings(say: Language, number: int) -> str:
 def patients(say: Language, names: Sequence[str], letters: int) -> str:
     """Names up to so many letters, and how many more there are."""
     shown: list[str] = []
-    for name in map(printable, names):
+    for name in map(drawable, names):
         if shown and sum(map(len, shown)) + 2 * len(shown) + len(name) > letters:
             break
         shown.append(name)

@@ -15,8 +15,8 @@ from flows.privacy.retention import retain, retain_now
 from flows.verify import verify_logs
 from pmfer.errors import ConfigurationError
 from reports.data import ReportReader
-from reports.patient import PatientReport, build_patient_report
-from tools.report_samples import stable
+from reports.patient import PatientReport
+from tools.report_samples import read_report, stable
 from tools.sample_ward import SCORING, SampleWard
 from tools.sample_ward import TODAY as SAMPLE_DAY
 from warehouse.address import FileAddress
@@ -129,7 +129,7 @@ def test_the_usual_range_outlives_the_sessions_that_it_rests_on_and_goes_with_th
     with closing(open_writer(data.warehouse)) as connection:
 
         def report() -> PatientReport:
-            return build_patient_report(ReportReader(connection, SCORING), PATIENT, SAMPLE_DAY)
+            return read_report(ReportReader(connection, SCORING), PATIENT, SAMPLE_DAY)
 
         stable(SampleWard(connection), PATIENT)
         if situations:

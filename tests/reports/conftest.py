@@ -11,12 +11,13 @@ from warehouse_copies import copy_warehouse
 
 from reports.data import ReportReader
 from reports.measures import DEFAULT_THRESHOLDS
-from reports.patient import PatientReport, compare_patient
+from reports.patient import PatientReport
 from reports.ward import WardReport, compare_ward
 from reports.words.language import Language, language
 from tools.report_samples import (
     MARKUP,
     SAMPLES,
+    compare_alone,
     filmed_during_care,
     many_patients,
     many_sessions,
@@ -89,9 +90,9 @@ def samples(
         calm = reader.patient("p01", TODAY, days)
         for name, situation in (("like_with_like", "during_care"), ("first_meal", "meal")):
             filmed = filmed_during_care(calm, situation)
-            found[name] = Sample(compare_patient(filmed, "p01", TODAY, DEFAULT_THRESHOLDS))
+            found[name] = Sample(compare_alone(filmed, "p01"))
             found[f"{name}_german"] = replace(found[name], language="de")
-        found["sixty_sessions"] = Sample(compare_patient(sessions, "p01", TODAY, DEFAULT_THRESHOLDS))
+        found["sixty_sessions"] = Sample(compare_alone(sessions, "p01"))
         found["ward"] = Sample(ward)
         found["ward_of_five"] = Sample(compare_ward(few, TODAY, DEFAULT_THRESHOLDS))
         found["ward_of_sixty"] = Sample(compare_ward(crowd, TODAY, DEFAULT_THRESHOLDS))

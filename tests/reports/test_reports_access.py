@@ -109,5 +109,5 @@ def test_nobody_needs_colour_to_read_a_state(patients: dict[str, PatientReport],
     """Each symbol of a state stands with its word, and each darker shade has a number beside it."""
     html = samples["pain_rising"].html
     assert html.count('class="state"') == len(patients["pain_rising"].trends)
-    for word in ("higher, day", "lower, day", "like usual"):
+    for word in ("higher, day", "lower, day", "as usual"):
         assert word in html

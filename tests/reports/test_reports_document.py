@@ -12,9 +12,9 @@ import pytest
 from reports.data import ReportReader
 from reports.document import input_key, report_json, report_schema
 from reports.findings import State
-from reports.patient import PatientReport, build_patient_report
+from reports.patient import PatientReport
 from reports.ward import WardReport
-from tools.report_samples import first_session
+from tools.report_samples import first_session, read_report
 from tools.sample_ward import HURTING, SCORING, TODAY, SampleWard
 
 
@@ -78,7 +78,7 @@ def test_a_document_that_lacks_a_field_breaks_the_schema(
 
 
 def first_report(connection: duckdb.DuckDBPyConnection) -> PatientReport:
-    return build_patient_report(ReportReader(connection, SCORING), "p04", TODAY)
+    return read_report(ReportReader(connection, SCORING), "p04", TODAY)
 
 
 def test_the_same_data_gives_the_same_key_and_one_more_session_another(writer: duckdb.DuckDBPyConnection) -> None:

@@ -9,9 +9,10 @@ import polars as pl
 from reports.charts.weeks import care_strip
 from reports.data import ReportReader
 from reports.evidence import CareEvents, LeadingPhrase, care_events_of, leading_phrases, shared_moments
-from reports.patient import PatientReport, build_patient_report
+from reports.patient import PatientReport
 from reports.words.language import NBSP, Language
 from reports.words.patient_sentences import care_days, care_line, clip_command
+from tools.report_samples import read_report
 from tools.sample_ward import HURTING, SCORING, STEADY, TODAY, SampleWard
 
 FIRST = TODAY - timedelta(days=27)
@@ -39,7 +40,7 @@ def test_three_flags_share_the_rows_of_the_page(writer: duckdb.DuckDBPyConnectio
     ward = SampleWard(writer)
     ward.history("p01", STEADY, days=10)
     ward.record("p01", TODAY, *[HURTING] * 5)
-    report = build_patient_report(ReportReader(writer, SCORING), "p01", TODAY)
+    report = read_report(ReportReader(writer, SCORING), "p01", TODAY)
     assert len(report.changes) == 3
     assert [len(evidence.moments) for evidence in report.evidence] == [1, 1, 1]  # five rows have room for no more
 

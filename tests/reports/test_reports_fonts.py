@@ -7,7 +7,7 @@ import pypdfium2
 import pytest
 
 from pmfer.errors import ReportError
-from reports.fonts import FONT_FILES, printable, require_letters
+from reports.fonts import FONT_FILES, drawable, require_letters
 from reports.patient import PatientReport
 from reports.render import patient_pdf
 
@@ -37,7 +37,7 @@ def test_a_missing_font_is_an_error_and_not_a_fallback(
 
 
 def test_a_name_in_letters_that_no_font_has_is_printed_by_their_numbers(patients: dict[str, PatientReport]) -> None:
-    assert printable("ሐna", keep_letters=True) == "[U+1210]na"
+    assert drawable("ሐna", keep_letters=True) == "[U+1210]na"
     for name, printed in (("王小明", "王小明"), ("ሐna 김철수", "[U+1210]na 김철수")):
         with pypdfium2.PdfDocument(patient_pdf(patients["stable"], name)) as pdf:
             assert f"p01, {printed}" in pdf[0].get_textpage().get_text_range()
@@ -53,10 +53,10 @@ def test_a_letter_without_a_font_is_in_no_message() -> None:
 def test_names_in_many_letters_can_be_printed() -> None:
     european = ("Zoë Ångström", "Nguyễn Thị Ánh", "Ελένη", "Юлия Їжак")
     for name in (*european, "فاطمة", "پرویز گل", "מרים", "王小明", "山田 さくら", "김철수", "प्रिया देवनागरी"):
-        assert printable(name, keep_letters=True) == name
+        assert drawable(name, keep_letters=True) == name
         require_letters(name, "patient p01")
 
 
 def test_what_is_no_letter_becomes_a_mark_and_a_line_stays_a_line() -> None:
-    assert printable("a\x07\x1b[31mb\u202ec\n d\te \U0001f48a\U0001f48a") == "a�[31mb�c d e �"
-    assert printable("ሐ") == "�"
+    assert drawable("a\x07\x1b[31mb\u202ec\n d\te \U0001f48a\U0001f48a") == "a�[31mb�c d e �"
+    assert drawable("ሐ") == "�"

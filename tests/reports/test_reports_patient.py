@@ -10,12 +10,11 @@ import pytest
 from pmfer.errors import FrameReason, QuarantineReason, ReportError
 from reports.data import ReportReader
 from reports.findings import Lack, Stage, State
-from reports.measures import DEFAULT_THRESHOLDS
 from reports.pages import listed_sessions
-from reports.patient import PatientReport, build_patient_report, compare_patient
+from reports.patient import PatientReport
 from reports.words.language import Language
 from reports.words.patient_lead import lead
-from tools.report_samples import LONG_ID, many_sessions, stable
+from tools.report_samples import LONG_ID, compare_alone, many_sessions, read_report, stable
 from tools.sample_ward import CALM, SCORING, STEADY, TODAY, SampleWard
 
 Reports = dict[str, PatientReport]
@@ -26,7 +25,7 @@ def states(report: PatientReport) -> dict[str, State]:
 
 
 def build(connection: duckdb.DuckDBPyConnection, patient_id: str, day: date = TODAY, **scoring: str) -> PatientReport:
-    return build_patient_report(ReportReader(connection, replace(SCORING, **scoring)), patient_id, day)
+    return read_report(ReportReader(connection, replace(SCORING, **scoring)), patient_id, day)
 
 
 def test_a_stable_patient_has_no_changes(patients: Reports, say: Language) -> None:
@@ -181,9 +180,9 @@ def test_a_flag_stays_open_on_a_day_that_cannot_be_compared(writer: duckdb.DuckD
 def test_where_a_session_was_recorded_and_in_which_situation_is_kept(stored: duckdb.DuckDBPyConnection) -> None:
     data = ReportReader(stored, SCORING).patient("p02", TODAY, 28)
     placed = data.summary.with_columns(ward=pl.lit("3"), room=pl.lit("12"), situation=pl.lit("meal"))
-    report = compare_patient(replace(data, summary=placed), "p02", TODAY, DEFAULT_THRESHOLDS)
+    report = compare_alone(replace(data, summary=placed), "p02")
     assert (report.ward, report.room, {line.situation for line in report.sessions}) == ("3", "12", {"meal"})
-    without = compare_patient(data, "p02", TODAY, DEFAULT_THRESHOLDS)
+    without = compare_alone(data, "p02")
     assert (without.room, {line.situation for line in without.sessions}) == (None, {None})
 
 
@@ -229,7 +228,7 @@ def test_times_are_those_of_the_clock_on_the_wall(patients: Reports) -> None:
 
 def test_on_a_crowded_day_the_table_keeps_the_strongest_sessions_in_order(stored: duckdb.DuckDBPyConnection) -> None:
     data = ReportReader(stored, SCORING).patient("p01", TODAY, 28)
-    report = compare_patient(many_sessions(data, 60), "p01", TODAY, DEFAULT_THRESHOLDS)
+    report = compare_alone(many_sessions(data, 60), "p01")
     strong = replace(report.sessions[40], pain_activity=0.9)
     report = replace(report, sessions=(*report.sessions[:40], strong, *report.sessions[41:]))
     listed = listed_sessions(report, 6)

@@ -7,7 +7,7 @@ from datetime import timedelta
 import duckdb
 import polars as pl
 import pytest
-from session_rows import DAY, SMILING, session
+from session_rows import DAY, session, smiling_of_last_day
 
 from reports.charts.weeks import glance_chart, trend_chart
 from reports.daily import daily_values
@@ -16,13 +16,13 @@ from reports.document import report_json
 from reports.fhir import patient_fhir
 from reports.findings import Lack, Stage, State
 from reports.measures import DEFAULT_THRESHOLDS
-from reports.patient import PatientReport, compare_patient
+from reports.patient import PatientReport
 from reports.situations import UNSTATED, daily_parts
-from reports.trends import Trend, trends_of
+from reports.trends import Trend
 from reports.ward import compare_ward
 from reports.words.language import Language, language
 from reports.words.patient_lead import lead
-from tools.report_samples import filmed_during_care
+from tools.report_samples import compare_alone, filmed_during_care
 from tools.sample_ward import SCORING, TODAY
 
 NOTHING_KEPT = pl.DataFrame(
@@ -42,7 +42,7 @@ def smiling_of(rows: list[dict[str, object]], back: int = 0) -> Trend:
     parts = daily_parts(summary, NOTHING_KEPT, DEFAULT_THRESHOLDS)
     daily = daily_values(summary, DEFAULT_THRESHOLDS)
     day = DAY - timedelta(days=back)
-    return trends_of([SMILING], daily, day, Lack.NO_SESSION, DEFAULT_THRESHOLDS, parts=parts)[0]
+    return smiling_of_last_day(daily, day, parts=parts)
 
 
 def rest_and_meals(days: int = 30) -> list[dict[str, object]]:
@@ -138,7 +138,7 @@ def calm(stored: duckdb.DuckDBPyConnection) -> ReportData:
 @pytest.fixture(scope="module")
 def filmed(calm: ReportData) -> PatientReport:
     """Every third day and today during care."""
-    return compare_patient(filmed_during_care(calm, "during_care"), "p01", TODAY, DEFAULT_THRESHOLDS)
+    return compare_alone(filmed_during_care(calm, "during_care"), "p01")
 
 
 def test_the_page_says_that_days_of_one_kind_were_compared(filmed: PatientReport, say: Language) -> None:
@@ -150,7 +150,7 @@ def test_the_page_says_that_days_of_one_kind_were_compared(filmed: PatientReport
 
 def test_the_page_says_why_a_first_meal_is_not_compared(calm: ReportData, say: Language) -> None:
     data = filmed_during_care(calm, "meal")
-    report = compare_patient(data, "p01", TODAY, DEFAULT_THRESHOLDS)
+    report = compare_alone(data, "p01")
     assert report.lack is Lack.NEW_SITUATION
     words, german = lead(say, report), lead(language("de"), report)
     assert words.headline == "Not compared: too few earlier recordings of this kind."
@@ -175,6 +175,6 @@ def test_fhir_and_json_name_the_situations_compared(filmed: PatientReport) -> No
 
 def test_what_stands_out_on_the_face_is_held_against_the_same_situations(calm: ReportData) -> None:
     data = filmed_during_care(calm, "during_care")
-    assert compare_patient(data, "p01", TODAY, DEFAULT_THRESHOLDS).leading == ()
+    assert compare_alone(data, "p01").leading == ()
     unknown = replace(data, summary=data.summary.with_columns(situation=pl.lit(None, pl.String)))
-    assert compare_patient(unknown, "p01", TODAY, DEFAULT_THRESHOLDS).leading != ()
+    assert compare_alone(unknown, "p01").leading != ()

@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import polars as pl
 import pytest
-from session_rows import DAY, SMILING, session
+from session_rows import DAY, SMILING, session, smiling_of_last_day
 
 from reports.daily import daily_values
 from reports.findings import Baseline, Lack, Stage, State
 from reports.measures import DEFAULT_THRESHOLDS, Rule
-from reports.trends import Trend, session_intervals, trends_of
+from reports.trends import Trend, session_intervals
 
 
 def steady(values: list[float], first_back: int | None = None) -> pl.DataFrame:
@@ -22,7 +22,7 @@ def steady(values: list[float], first_back: int | None = None) -> pl.DataFrame:
 
 def smiling_trend(daily: pl.DataFrame, missing: Lack = Lack.NO_SESSION, accepted_back: int | None = None) -> Trend:
     accepted = {} if accepted_back is None else {"smiling": DAY - timedelta(days=accepted_back)}
-    return trends_of([SMILING], daily, DAY, missing, DEFAULT_THRESHOLDS, accepted=accepted)[0]
+    return smiling_of_last_day(daily, missing=missing, accepted=accepted)
 
 
 def test_days_without_any_spread_still_leave_room_for_the_least_change() -> None:
@@ -58,7 +58,7 @@ def test_the_interval_of_the_day_comes_from_its_sessions_and_needs_four() -> Non
     low, high = session_intervals([SMILING], pl.DataFrame(sessions), DEFAULT_THRESHOLDS)["smiling"]
     assert 0 <= low < 0.175 < high < 0.5  # the mean of 0.1, 0.1, 0.1 and 0.4
     daily = daily_values(pl.DataFrame(sessions), DEFAULT_THRESHOLDS)
-    trend = trends_of([SMILING], daily, DAY, Lack.NO_SESSION, DEFAULT_THRESHOLDS, {"smiling": (low, high)})[0]
+    trend = smiling_of_last_day(daily, intervals={"smiling": (low, high)})
     assert trend.finding.interval == (low, high)
 
 
@@ -72,7 +72,7 @@ def test_what_a_day_lacks_of_its_own_is_said_so() -> None:
 def test_a_rule_that_is_switched_off_is_silent() -> None:
     daily = steady([0.2] * 14 + [0.1])
     off = replace(DEFAULT_THRESHOLDS, rule_beyond_limits=False, rule_ewma=False)
-    assert trends_of([SMILING], daily, DAY, Lack.NO_SESSION, off)[0].finding.state is State.USUAL
+    assert smiling_of_last_day(daily, thresholds=off).finding.state is State.USUAL
 
 
 def test_a_gap_has_no_points_and_a_bad_day_has_one_without_a_value() -> None:

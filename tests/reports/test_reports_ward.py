@@ -8,15 +8,16 @@ import duckdb
 from pmfer.errors import QuarantineReason
 from reports.data import ReportReader
 from reports.findings import Lack
-from reports.ward import WardReport, WardRow, build_night_reports, build_ward_report
+from reports.measures import DEFAULT_THRESHOLDS
+from reports.ward import WardReport, WardRow, compare_night
 from reports.words import ward_sentences
 from reports.words.language import Language
-from tools.report_samples import LONG_ID, first_session, pain_rising, stable
+from tools.report_samples import LONG_ID, first_session, pain_rising, read_overview, stable
 from tools.sample_ward import CALM, SCORING, STEADY, TODAY, SampleWard
 
 
 def build(connection: duckdb.DuckDBPyConnection) -> WardReport:
-    return build_ward_report(ReportReader(connection, SCORING), TODAY)
+    return read_overview(ReportReader(connection, SCORING))
 
 
 def names(rows: tuple[WardRow, ...]) -> list[str]:
@@ -138,7 +139,8 @@ def test_a_night_without_anybody_is_still_a_page(writer: duckdb.DuckDBPyConnecti
 def test_the_overview_of_a_night_is_the_one_that_is_made_alone(stored: duckdb.DuckDBPyConnection) -> None:
     """In a night it takes over what the pages of patients have computed."""
     reader = ReportReader(stored, SCORING)
-    night = build_night_reports(reader, TODAY)
-    assert night
-    assert len(night.patients) >= 15
-    assert repr(night.ward) == repr(build_ward_report(reader, TODAY))
+    night = reader.night(TODAY, DEFAULT_THRESHOLDS.trend_days)
+    assert night is not None
+    pages, (overview,) = compare_night(reader, night, TODAY, DEFAULT_THRESHOLDS, night.recorded, (None,))
+    assert len(pages) >= 15
+    assert repr(overview) == repr(read_overview(reader))

@@ -98,7 +98,7 @@ def test_a_row_never_contradicts_itself(say: Language) -> None:
     assert plain(numbers(say, closer)) == "2.4%, usually up to 2.2%"
     like_usual = smiling(0.024, (0.0, 0.022), State.USUAL)
     assert plain(numbers(say, like_usual)) == "2%, usually up to 2%"
-    assert standing(say, like_usual) == "like usual"
+    assert standing(say, like_usual) == "as usual"
     outside = smiling(0.19, (0.12, 0.18), State.USUAL)
     assert standing(say, outside) == "above usual, within the limit"
     ended = replace(smiling(0.19, opened=date(2026, 3, 10)).episode, closed=date(2026, 3, 17))
