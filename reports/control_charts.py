@@ -1,6 +1,6 @@
 """The control charts of patients' measures: from rows of daily values to series, and back to each patient."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from itertools import count
 from typing import NamedTuple
@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from reports.measures import Concern, Measure, Thresholds
-from reports.situations import MadeOf, what_days_are_made_of
+from reports.situations import MadeOf, side_by_side, what_days_are_made_of
 from reports.statistics.control_chart import ControlChart, Sensitivity, control_chart
 
 CONCERN_SIGNS = {Concern.HIGHER: 1, Concern.LOWER: -1, Concern.EITHER: 0, Concern.NEITHER: 0}
@@ -35,7 +35,7 @@ def charts_of(
     """The control charts of the measures of some patients.
 
     Series have nothing to do with each other: many at once take little longer than one. Patients whose days are
-    compared like with like are charted one by one, as each has situations of their own.
+    compared like with like are charted apart from the others.
 
     Args:
         measures: what is followed.
@@ -46,34 +46,27 @@ def charts_of(
         parts: rows of `reports.situations.daily_parts` by patient; None or none: days are compared as they are.
     """
     known = {patient_id: rows.filter(pl.col("session_date") <= day) for patient_id, rows in daily.items()}
-    together = dict(known)
+    first = min((min(rows["session_date"]) for rows in known.values() if rows.height), default=day)
+    days = tuple(first + timedelta(days=number) for number in range((day - first).days + 1))
+    made = {patient_id: what_days_are_made_of(parts.get(patient_id), measures, days) for patient_id in known}
     charted: dict[str, Charted] = {}
-    for patient_id, rows in known.items():
-        made_of = what_days_are_made_of(parts.get(patient_id), measures, _calendar([rows], day))
-        if made_of is not None:
-            alone = {patient_id: together.pop(patient_id)}
-            charted |= _charted_together(measures, alone, day, thresholds, accepted, made_of)
-    if together:
-        charted |= _charted_together(measures, together, day, thresholds, accepted, None)
+    for like_with_like in (True, False):
+        some = {name: rows for name, rows in known.items() if (made[name] is not None) == like_with_like}
+        if some:
+            charted |= _charted_together(measures, some, days, thresholds, accepted, made)
     return charted
-
-
-def _calendar(daily: Iterable[pl.DataFrame], day: date) -> tuple[date, ...]:
-    """Every day from the first on record to `day`."""
-    first = min((min(rows["session_date"]) for rows in daily if rows.height), default=day)
-    return tuple(first + timedelta(days=number) for number in range((day - first).days + 1))
 
 
 def _charted_together(
     measures: Sequence[Measure],
     known: Mapping[str, pl.DataFrame],
-    day: date,
+    days: tuple[date, ...],
     thresholds: Thresholds,
     accepted: Mapping[str, Mapping[str, date]],
-    made_of: MadeOf | None,
+    made: Mapping[str, MadeOf | None],
 ) -> dict[str, Charted]:
-    days = _calendar(known.values(), day)
-    first = days[0]
+    """The charts of patients all or none of whom are compared like with like."""
+    first, day = days[0], days[-1]
     values = np.full((len(known), len(measures), len(days)), np.nan)
     restart = np.zeros((len(known), len(measures)), dtype=np.int64)
     for of_patient, levels, (patient_id, rows) in zip(values, restart, known.items(), strict=True):
@@ -82,10 +75,10 @@ def _charted_together(
         since = accepted.get(patient_id, {})
         levels[:] = [max((since[m.key] - first).days, 0) if since.get(m.key, date.max) <= day else 0 for m in measures]
     sensitivity = sensitivity_of(tuple(measures) * len(known), thresholds)
-    in_parts = None if made_of is None else made_of.parts
-    chart = control_chart(values.reshape(-1, len(days)), sensitivity, thresholds, restart.reshape(-1), in_parts)
+    parts = side_by_side([made_of for patient_id in known if (made_of := made[patient_id]) is not None])
+    chart = control_chart(values.reshape(-1, len(days)), sensitivity, thresholds, restart.reshape(-1), parts)
     return {
-        patient_id: Charted(rows, chart.series(slice(at, at + len(measures))), days, made_of)
+        patient_id: Charted(rows, chart.series(slice(at, at + len(measures))), days, made[patient_id])
         for at, (patient_id, rows) in zip(count(0, len(measures)), known.items(), strict=False)
     }
 

@@ -112,6 +112,23 @@ def what_days_are_made_of(
     return MadeOf(tuple(names), Parts(values, frames))
 
 
+def side_by_side(patients: Sequence[MadeOf]) -> Parts | None:
+    """The parts of some patients over the same days, one below the other; None of nobody.
+
+    Each patient has situations of their own. Whoever has fewer than another has empty ones, which nothing is ever
+    learnt of.
+    """
+    if not patients:
+        return None
+    most = max(len(patient.situations) for patient in patients)
+    values, frames = [], []
+    for patient in patients:
+        empty = ((0, 0), (0, 0), (0, most - len(patient.situations)))
+        values.append(np.pad(patient.parts.values, empty, constant_values=np.nan))
+        frames.append(np.pad(patient.parts.frames, empty))
+    return Parts(np.concatenate(values), np.concatenate(frames))
+
+
 def _nothing() -> pl.DataFrame:
     return pl.DataFrame(
         schema={

@@ -206,8 +206,8 @@ class DaysToLearn:
         passed[row, self.days[row, place]] = place < self.passed[row]
         return quiet, passed
 
-    def replace(self, values: Floats) -> None:
-        """Give the days other values, [series, calendar days]."""
-        row, place = np.nonzero(np.arange(self.values.shape[1]) < self.seen[:, None])
-        self.values[row, place] = values[row, self.days[row, place]]
+    def replace(self, rows: Ints, values: Floats) -> None:
+        """Give the days of some series other values, [rows, calendar days]."""
+        row, place = np.nonzero(np.arange(self.values.shape[1]) < self.seen[rows, None])
+        self.values[rows[row], place] = values[row, self.days[rows[row], place]]
         self.gaps = True

@@ -10,7 +10,7 @@ import numpy as np
 
 from reports.measures import Thresholds
 from reports.statistics.baseline import DaysToLearn, GrowingBaseline
-from reports.statistics.estimates import Floats, to_even
+from reports.statistics.estimates import Bools, Floats, Ints, to_even
 
 # Variance that the situations of a day share, in variances of what each has of its own. It decides how much days of
 # several situations tell beside days of a single one; the estimate is unbiased whatever it is.
@@ -37,60 +37,78 @@ class LikeWithLike:
         self.thresholds = thresholds
         self.known = np.zeros((shape[0], shape[2]), dtype=bool)  # which situations have enough days before the newest
         self.first = np.full(shape[0], -1)  # the situation of each series that was known first
-        self.learnt = np.zeros((shape[0], 0, shape[2]), dtype=bool)  # from which days; [series, days, situations]
+        self.learnt = np.zeros(shape, dtype=bool)  # from which days; [series, days, situations]
+        self.effects = np.zeros((shape[0], shape[2]))  # of the situations, as learnt from these days
+        self.days = np.full(shape[:2], np.nan)  # without these effects
 
     def prepare(self, day: int, known: DaysToLearn, base: GrowingBaseline) -> Floats:
         """Make all days up to this one comparable, by what the patient's earlier days say of each situation.
+
+        Days that were made comparable before stay so until the effects change, as they rarely do after some weeks.
 
         Returns:
             [series, days up to this one], on the even scale; NaN on a day without data, or with too little in
             situations that have enough earlier days.
         """
-        even = self.even[:, : day + 1]
-        self._learn(even, known)
-        effects = self._effects(even)
-        compared = np.where(self.known[:, None, :], self.frames[:, : day + 1], 0)
-        frames = compared.sum(axis=2)
-        sums = (compared * np.nan_to_num(even - effects[:, None, :])).sum(axis=2)
-        counts = frames >= self.thresholds.min_frames_per_day
-        days: Floats = np.where(counts, sums / np.where(counts, frames, 1), np.nan)
-        known.replace(days)
+        self.days[:, day] = self._compared(slice(None), slice(day, day + 1))[:, 0]
+        rows = np.flatnonzero(self._learn(day + 1, known))
+        if len(rows):
+            self.effects[rows] = self._effects(rows, day + 1)
+            self.days[rows, : day + 1] = self._compared(rows, slice(day + 1))
+            known.replace(rows, self.days[rows])
         base.relearn(known, self.thresholds)
-        return days
+        return self.days[:, : day + 1]
 
-    def _learn(self, even: Floats, known: DaysToLearn) -> None:
-        """Choose the days that tell of each situation: the first ones that may be learnt.
+    def _compared(self, rows: Ints | slice, days: slice) -> Floats:
+        """Some days of some series without the effects of their situations; see `prepare`."""
+        frames = np.where(self.known[rows, None, :], self.frames[rows, days], 0)
+        sums = (frames * np.nan_to_num(self.even[rows, days] - self.effects[rows, None, :])).sum(axis=2)
+        total = frames.sum(axis=2)
+        counts = total >= self.thresholds.min_frames_per_day
+        compared: Floats = np.where(counts, sums / np.where(counts, total, 1), np.nan)
+        return compared
+
+    def _learn(self, count: int, known: DaysToLearn) -> Bools:
+        """Choose the days that tell of each situation: the first ones, of so many days, that may be learnt.
 
         A situation that was known stays known: where a flag takes back its days, so many stay as it needs. Else nothing
         could be compared, and the flag never end.
+
+        Returns:
+            The series of which other days tell than before; [series].
         """
         least, most = self.thresholds.min_situation_days, self.thresholds.max_baseline_days
-        quiet, passed = known.by_calendar(even.shape[1])
-        fit = ~np.isnan(even) & quiet[:, :, None]
+        quiet, passed = known.by_calendar(count)
+        fit = ~np.isnan(self.even[:, :count]) & quiet[:, :, None]
         fit &= passed[:, :, None] | (fit.cumsum(axis=1) <= least)
         number = fit.cumsum(axis=1)
         enough = number[:, -1] >= least
-        before = np.zeros_like(fit)
-        before[:, : self.learnt.shape[1]] = self.learnt & (self.learnt.cumsum(axis=1) <= least)
+        before = self.learnt[:, :count]
         lost = self.known & ~enough
-        self.learnt = np.where(lost[:, None, :], before, fit & (number <= most) & enough[:, None, :])
+        learnt = fit & (number <= most) & enough[:, None, :]
+        if lost.any():
+            learnt = np.where(lost[:, None, :], before & (before.cumsum(axis=1) <= least), learnt)
+        changed = (learnt != before).any(axis=(1, 2))
+        self.learnt[:, :count] = learnt
         self.known |= enough
-        since = np.where(enough, (number >= least).argmax(axis=1), fit.shape[1])
+        since = np.where(enough, (number >= least).argmax(axis=1), count)
         self.first = np.where((self.first < 0) & enough.any(axis=1), since.argmin(axis=1), self.first)
+        return np.asarray(changed)
 
-    def _effects(self, even: Floats) -> Floats:
-        """How far each situation lies from the one that was known first, [series, situations]; 0 where it is unknown.
+    def _effects(self, rows: Ints, count: int) -> Floats:
+        """How far each situation lies from the one that was known first, [rows, situations]; 0 where it is unknown.
 
         Least squares with a random effect of the day (Henderson, in Statistical Genetics and Plant Breeding, 1963): two
         situations of one day are compared with each other, and days of a single one as a whole.
         """
-        each, value = self.learnt.astype(np.float64), np.where(self.learnt, even, 0)
+        learnt, known = self.learnt[rows, :count], self.known[rows]
+        each, value = learnt.astype(np.float64), np.where(learnt, self.even[rows, :count], 0)
         shared = SHARED_VARIANCE / (1 + SHARED_VARIANCE * each.sum(axis=2))
         weighted = shared[:, :, None] * each
         one = np.eye(each.shape[2])
-        left = one * (each.sum(axis=1) + ~self.known)[:, None, :] - np.einsum("sdg,sdh->sgh", weighted, each)
+        left = one * (each.sum(axis=1) + ~known)[:, None, :] - np.einsum("sdg,sdh->sgh", weighted, each)
         right = value.sum(axis=1) - (weighted * value.sum(axis=2, keepdims=True)).sum(axis=1)
         level = np.linalg.solve(left, right[:, :, None])[:, :, 0]
-        against = np.take_along_axis(level, np.maximum(self.first, 0)[:, None], axis=1)
-        effects: Floats = np.where(self.known, level - against, 0)
+        against = np.take_along_axis(level, np.maximum(self.first[rows], 0)[:, None], axis=1)
+        effects: Floats = np.where(known, level - against, 0)
         return effects

@@ -8,7 +8,7 @@ from reports.findings import Episode, Finding, Lack, Stage
 from reports.measures import MEASURE_BY_KEY
 from reports.words.finding_sentences import amount, day_value, direction_of, opening, usual
 from reports.words.labels import changed_word, lack_word, measure_words, state_word
-from reports.words.language import Language, clipped, day_and_month, days_between, listed, sentence
+from reports.words.language import NBSP, Language, clipped, day_and_month, days_between, listed, sentence
 
 LONGEST_NOTE = 120  # characters of the note of whoever accepted a new level
 
@@ -140,7 +140,8 @@ def _flag_standing(say: Language, finding: Finding, episode: Episode) -> str:
         return say("{changed}, new", changed=changed)
     if finding.lack is not None:
         return say("{changed}, not compared", changed=changed)
-    return say("{changed}, day {days}", changed=changed, days=episode.days_open)
+    # The number stays with its word where a narrow column breaks the line.
+    return NBSP.join(say("{changed}, day {days}", changed=changed, days=episode.days_open).rsplit(" ", 1))
 
 
 def outside_usual(finding: Finding) -> int:

@@ -7,10 +7,11 @@ from datetime import timedelta
 import duckdb
 import polars as pl
 import pytest
-from session_rows import DAY, session, smiling_of_last_day
+from session_rows import DAY, SMILING, session, smiling_of_last_day
 
 from reports.charts.weeks import glance_chart, trend_chart
-from reports.daily import daily_values
+from reports.control_charts import charts_of
+from reports.daily import by_patient, daily_values
 from reports.data import ReportData, ReportReader
 from reports.document import report_json
 from reports.fhir import patient_fhir
@@ -18,7 +19,7 @@ from reports.findings import Lack, Stage, State
 from reports.measures import DEFAULT_THRESHOLDS
 from reports.patient import PatientReport
 from reports.situations import UNSTATED, daily_parts
-from reports.trends import Trend
+from reports.trends import Trend, trends_of
 from reports.ward import compare_ward
 from reports.words.language import Language, language
 from reports.words.patient_lead import lead
@@ -80,6 +81,32 @@ def test_a_meal_is_held_against_earlier_meals_and_not_against_rest() -> None:
     assert finding.usual == pytest.approx((0.08, 0.12), abs=0.02)
     as_they_are = [row | {"situation": None} for row in [*rest_and_meals(), recorded(0, 0.1, "meal")]]
     assert smiling_of(as_they_are).finding.usual == pytest.approx((0.09, 0.31), abs=0.02)
+
+
+def test_patients_with_other_situations_are_compared_as_each_would_be_alone() -> None:
+    care = [recorded(back, 0.5 + 0.01 * (back % 4), "during_care") for back in range(40, 0, -2)]
+    rows = {
+        "p01": [*rest_and_meals(), recorded(0, 0.1, "meal")],
+        "p02": [*rest_and_meals(45), *care, recorded(0, 0.1, "at_rest")],
+        "p03": [*([row | {"situation": None} for row in rest_and_meals(50)]), recorded(0, 0.3, None)],
+    }
+    summary = pl.DataFrame(
+        [row | {"patient_id": patient_id} for patient_id, own in rows.items() for row in own],
+        schema_overrides={"situation": pl.String},
+    )
+    daily, parts = (
+        by_patient(table, list(rows))
+        for table in (
+            daily_values(summary, DEFAULT_THRESHOLDS),
+            daily_parts(summary, NOTHING_KEPT, DEFAULT_THRESHOLDS),
+        )
+    )
+    charted = charts_of([SMILING], daily, DAY, DEFAULT_THRESHOLDS, {}, parts)
+    for patient_id in rows:
+        (trend,) = trends_of([SMILING], charted[patient_id], DAY, Lack.NO_SESSION, DEFAULT_THRESHOLDS)
+        alone = smiling_of_last_day(daily[patient_id], parts=parts[patient_id])
+        assert repr(trend) == repr(alone)  # to the last bit
+        assert (trend.finding.stage is Stage.NEW) == (patient_id == "p02")
 
 
 def test_rest_that_is_like_a_meal_is_a_change_that_a_mix_would_hide() -> None:
