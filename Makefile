@@ -48,8 +48,9 @@ notebook: $(VENV)/.notebook  ## open the analysts' notebook in Jupyter, on the d
 	@PMFER_SNAPSHOT=$(abspath $(SNAPSHOT)) $(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) \
 		var/notebook/analysts.ipynb
 
+# Where bytecode is not kept, each of the hundreds of processes that the tests start compiles the product anew.
 test: $(VENV)/.dev  ## run the tests, in one process per core
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m 'not slow'
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m 'not slow'
 
 test-slow: $(VENV)/.dev  ## run the tests that take minutes: killed workers, nights on several machines
 	@$(BIN)/python -m pytest -m slow
