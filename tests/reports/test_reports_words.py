@@ -68,7 +68,7 @@ def test_an_open_flag_says_its_day_and_the_interval_of_its_onset(say: Language) 
     assert told == (
         f"Less smiling than usual: 4%, usually 12 to 18%. Since about 15 March (14{dash}16 Mar); day 5, not back yet."
     )
-    assert standing(say, lasting) == "lower, day 5"
+    assert standing(say, lasting) == "lower, day\N{NO-BREAK SPACE}5"
 
 
 def test_an_open_flag_on_a_quiet_day_says_what_it_takes_to_be_back(say: Language) -> None:
