@@ -17,7 +17,6 @@ from warehouse.quarantine import DELETE_QUARANTINE
 from warehouse.queries import existing_scorings
 from warehouse.records import (
     BundleRecord,
-    ScoringRecord,
     SessionRecord,
     SessionResult,
     digest,
@@ -116,24 +115,6 @@ def refusals(
         return None
 
     return [refusal(session) for session in sessions]
-
-
-def store_session(
-    connection: duckdb.DuckDBPyConnection,
-    session: SessionRecord,
-    scoring: ScoringRecord,
-    bundle: BundleRecord,
-    frames: pl.DataFrame,
-    *,
-    consent_required: bool = False,
-) -> bool:
-    """Store one scored session, see store_sessions.
-
-    Returns:
-        False, with nothing written, when this content was stored with this bundle and these options before.
-    """
-    result = SessionResult(session, scoring, frames)
-    return store_sessions(connection, bundle, [result], consent_required=consent_required) == 1
 
 
 def store_sessions(

@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import polars as pl
+from stored import store_session
 from warehouse_copies import copy_warehouse, move_lake
 
 from flows.data_folder import DataFolder
@@ -23,7 +24,7 @@ from pmfer.frame_row import FRAME_SCHEMA, SCORE_COLUMNS
 from pmfer.pain import with_pain_activity
 from reports import Format
 from reports.write import Recipient
-from warehouse import quarantine, runs, store
+from warehouse import quarantine, runs
 from warehouse.address import Address, FileAddress, LakeAddress
 from warehouse.consent import Consent, record_consents
 from warehouse.records import BundleRecord, QuarantineRecord, RunOutcome, RunRecord, ScoringRecord, SessionRecord
@@ -120,7 +121,7 @@ def store_day(connection: duckdb.DuckDBPyConnection, day: date) -> None:
             continue
         session = sessions_of(patient, day)
         frames = frames_of(session.session_id)
-        store.store_session(connection, session, scoring_of(run), BUNDLE, frames)
+        store_session(connection, session, scoring_of(run), BUNDLE, frames)
     if day == DAY:
         _quarantine(connection, day, run)
     runs.finish_run(

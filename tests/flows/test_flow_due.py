@@ -25,13 +25,14 @@ from privacy_folder import (
     scoring_of,
     sessions_of,
 )
+from stored import store_session
 
 from flows.data_folder import DataFolder
 from flows.report import due_reports, is_report_due, render, wanted_reports
 from pmfer.errors import QuarantineReason
 from reports.data import ReportReader
 from reports.measures import Thresholds
-from warehouse import findings, quarantine, queries, store
+from warehouse import findings, quarantine, queries
 from warehouse.care_events import CareEvent, CareEventKind, store_care_events
 from warehouse.connection import open_writer
 from warehouse.consent import Consent, record_consents
@@ -81,7 +82,7 @@ def record(connection: Connection, day: date, bundle_id: str = BUNDLE.bundle_id,
     session = replace(morning, session_id=late, started_at=morning.started_at + timedelta(hours=3), ward=WARDS[patient])
     session = replace(session, content_sha256=f"{len(late):064x}", source_uri=f"{day}/{late}.mp4")
     bundle = replace(BUNDLE, bundle_id=bundle_id)
-    store.store_session(connection, session, scoring_of(f"run-{DAY}"), bundle, frames_of(late))
+    store_session(connection, session, scoring_of(f"run-{DAY}"), bundle, frames_of(late))
 
 
 def dose(amount: float, *, removed: bool = False) -> CareEvent:

@@ -22,6 +22,7 @@ from privacy_folder import (
     scoring_of,
     sessions_of,
 )
+from stored import store_session
 
 from flows.data_folder import DataFolder
 from flows.printing import Printing
@@ -30,7 +31,7 @@ from flows.report import render_by_hand
 from flows.warehouse_access import writing
 from pmfer.errors import ConfigurationError
 from reports import Format
-from warehouse import migrate, runs, store
+from warehouse import migrate, runs
 from warehouse.address import FileAddress
 from warehouse.care_events import CareEvent, CareEventKind, store_care_events
 from warehouse.connection import open_reader
@@ -60,7 +61,7 @@ def alike(empty_file: FileAddress, tmp_path_factory: pytest.TempPathFactory) -> 
         for patient in PATIENTS:
             session = sessions_of(patient, DAY)
             frames = frames_of(session.session_id)
-            store.store_session(connection, session, scoring_of("run"), BUNDLE, frames)
+            store_session(connection, session, scoring_of("run"), BUNDLE, frames)
             (night / f"{session.session_id}.mp4").write_bytes(b"\0 frames of " + patient.encode())
             sidecar = {"session_id": session.session_id, "patient_id": patient}
             (night / f"{session.session_id}.json").write_text(json.dumps(sidecar))

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 
 import duckdb
 import pytest
+from stored import store_session
 
 from benchmarks.warehouse import digest, made_up_frames
 from flows.data_folder import DataFolder
@@ -19,7 +20,7 @@ from flows.shards import pack, recording_id
 from flows.sources.recordings import Digests, QuarantinedSession, Recording, Unready
 from flows.sources.sidecar import Sidecar
 from pmfer.errors import QuarantineReason
-from warehouse import quarantine, store
+from warehouse import quarantine
 from warehouse.connection import open_writer
 from warehouse.records import ScoringRecord
 
@@ -58,7 +59,7 @@ def stored(connection: duckdb.DuckDBPyConnection, job: Job, pending: PendingSess
     )
     record = replace(pending, content_sha256=digest(name)).record()
     frames = FRAMES.with_columns(session_id=FRAMES["session_id"].replace("", name))
-    assert store.store_session(connection, record, scoring, bundle_record(job.bundle), frames)
+    assert store_session(connection, record, scoring, bundle_record(job.bundle), frames)
 
 
 def test_each_session_counts_once_by_what_became_of_it(writer: duckdb.DuckDBPyConnection, job: Job) -> None:

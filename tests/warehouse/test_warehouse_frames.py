@@ -5,13 +5,13 @@ from dataclasses import replace
 import duckdb
 import polars as pl
 import pytest
+from stored import store_session
 from warehouse_samples import BUNDLE, content, sample_frames, sample_scoring, sample_session
 
 from pmfer.errors import WarehouseError
 from pmfer.frame_row import FACE_COLUMNS, SCORE_COLUMNS
 from warehouse.contracts import broken_contracts
 from warehouse.frames import checked_frames
-from warehouse.store import store_session
 
 FRAMES = sample_frames("s1")
 SCORED = 0  # a row with scores

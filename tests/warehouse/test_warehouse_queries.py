@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
+from stored import store_session
 from warehouse_places import SQLITE
 from warehouse_samples import (
     BUNDLE,
@@ -32,7 +33,7 @@ from warehouse.care_events import CareEvent, CareEventKind, store_care_events
 from warehouse.quarantine import add_quarantine
 from warehouse.records import QuarantineRecord
 from warehouse.runs import finish_run, start_run
-from warehouse.store import scoring_id, store_session
+from warehouse.store import scoring_id
 
 JUNE = date(2026, 6, 30)
 

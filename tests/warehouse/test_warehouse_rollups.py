@@ -7,6 +7,7 @@ from unittest import mock
 import duckdb
 import polars as pl
 import pytest
+from stored import store_session
 from warehouse_places import ON_EACH
 from warehouse_samples import (
     BUNDLE,
@@ -29,7 +30,7 @@ from warehouse.connection import open_writer
 from warehouse.migrate import shipped_migrations
 from warehouse.personal import Keys, delete_rows, personal_tables
 from warehouse.runs import finish_run, start_run
-from warehouse.store import scoring_id, store_session
+from warehouse.store import scoring_id
 
 ROLLUPS = ("session_rollups", "phrase_quantiles", "episodes")
 EXTRA_BUNDLE = replace(BUNDLE, bundle_id=sha256("extra"), card={"au_phrases": [{"column": "wince", "phrase": "wince"}]})

@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
+from stored import store_session
 from warehouse_places import ON_EACH
 from warehouse_samples import (
     BROKEN,
@@ -27,7 +28,7 @@ from warehouse.connection import open_writer
 from warehouse.contracts import broken_contracts
 from warehouse.quarantine import add_quarantine
 from warehouse.records import SessionRecord, SessionResult
-from warehouse.store import refusals, scoring_id, store_session, store_sessions
+from warehouse.store import refusals, scoring_id, store_sessions
 from warehouse.verify import verify_log
 
 

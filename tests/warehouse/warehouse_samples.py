@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta, timezone
 import duckdb
 import numpy as np
 import polars as pl
+from stored import store_session
 
 from pmfer.errors import QuarantineReason
 from pmfer.frame_row import FRAME_SCHEMA, SCORE_COLUMNS
@@ -13,7 +14,6 @@ from pmfer.pain import with_pain_activity
 from warehouse import migrate
 from warehouse.queries import Provenance
 from warehouse.records import BundleRecord, QuarantineRecord, RunOutcome, RunRecord, ScoringRecord, SessionRecord
-from warehouse.store import store_session
 
 SUMMER_TIME = timezone(timedelta(hours=2))
 OPTIONS = {"detector": "centerface", "frames_per_second": 5.0}
