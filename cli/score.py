@@ -100,8 +100,9 @@ def score(
     )
     console = table_console()
     verified = load_bundle(settings.bundle)
-    output = Output(out, format_, annotate, limits_of(settings))
-    with ScoringProcess(verified, options, limits_of(settings)) as scorer:
+    limits = limits_of(settings)
+    output = Output(out, format_, annotate, limits)
+    with ScoringProcess(verified, options, limits) as scorer:
         results = score_videos(scorer, videos, output, verified, console)
     console.print(summary_table(results))
     for result in results:

@@ -110,10 +110,7 @@ def check_account(settings: Settings) -> Result:
     except KeyError:
         name = f"number {os.geteuid()}, which the system has no name for"
     if Path.home() == Path(NO_HOME):
-        return (
-            Grade.WARNING,
-            f"account {name}: no home folder; nights run without, but set HOME if you keep keys there",
-        )
+        return Grade.WARNING, f"account {name}: no home folder; nights run without, but set HOME if you keep keys there"
     return Grade.OK, f"account {name}, home folder {Path.home()}"
 
 
@@ -251,10 +248,7 @@ def check_patients(settings: Settings) -> Result:
         alike = lookalikes(known := queries.patient_ids(reader))
     if alike:
         groups = "; ".join(" and ".join(group) for group in alike)
-        return (
-            Grade.WARNING,
-            f"ids differ in upper and lower case only: {groups}; see `patient_id` in docs/source.md",
-        )
+        return Grade.WARNING, f"ids differ in upper and lower case only: {groups}; see `patient_id` in docs/source.md"
     return Grade.OK, f"{len(known)} on record, no two ids alike"
 
 
@@ -296,10 +290,7 @@ def check_proxies(settings: Settings) -> Result:
     for name, proxy, why in faulty_proxies():
         return Grade.WARNING, f"{name} {proxy}: {why}; give an http:// proxy or unset it. This machine needs none"
     for proxy in silent():
-        return (
-            Grade.WARNING,
-            f"{proxy}: takes no connection; what is not on this machine cannot be reached through it",
-        )
+        return Grade.WARNING, f"{proxy}: takes no connection; what is not on this machine cannot be reached through it"
     kinds = [kind for kind in proxy_variables() if kind in ("http", "https", "all")]
     return Grade.OK, f"used for {', '.join(kinds)}, never for this machine" if kinds else "none"
 
@@ -310,14 +301,8 @@ def check_notices(settings: Settings) -> Result:
         return Grade.WARNING, "PMFER_NOTIFY_URLS is not set; nobody is told of a night that fails"
     wrong = unusable_addresses(settings)
     if wrong:
-        return (
-            Grade.BROKEN,
-            f"{wrong} of {len(settings.notify_urls)} addresses of PMFER_NOTIFY_URLS are not understood",
-        )
-    return (
-        Grade.OK,
-        f"{len(settings.notify_urls)} addresses are told of {', '.join(settings.notify_on) or 'nothing'}",
-    )
+        return Grade.BROKEN, f"{wrong} of {len(settings.notify_urls)} addresses of PMFER_NOTIFY_URLS are not understood"
+    return Grade.OK, f"{len(settings.notify_urls)} addresses are told of {', '.join(settings.notify_on) or 'nothing'}"
 
 
 CHECKS: dict[str, Check] = {

@@ -11,7 +11,7 @@ import polars as pl
 from pmfer import __version__
 from pmfer.errors import ReportError
 from pmfer.pain import ASLEEP_S
-from reports.daily import daily_values
+from reports.daily import by_patient, daily_values
 from reports.findings import State
 from reports.measures import MEASURES, Thresholds
 from reports.situations import parts_of_sessions
@@ -216,7 +216,7 @@ class ReportReader:
         files = queries.source_files(self.connection, today["session_id"].to_list())
         frames_since = retention.frames_kept_since(self.connection)
         parts = {
-            name: (frame.partition_by("patient_id", as_dict=True), frame.clear())
+            name: by_patient(frame, house.patients)
             for name, frame in (
                 ("summary", house.summary),
                 ("today", today),
@@ -227,7 +227,7 @@ class ReportReader:
         }
 
         def data_of(patient_id: str) -> ReportData:
-            mine = {name: rows.get((patient_id,), none) for name, (rows, none) in parts.items()}
+            mine = {name: rows[patient_id] for name, rows in parts.items()}
             sessions = mine["today"]["session_id"]
             firsts = (mine[name]["session_date"].min() for name in ("summary", "kept"))
             first = min((first for first in firsts if isinstance(first, date)), default=None)

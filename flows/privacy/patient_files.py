@@ -41,9 +41,9 @@ class PatientFile:
 def find_files(data: DataFolder, warehouse: Address, patient_id: str, sources: Sequence[str] = ()) -> list[PatientFile]:
     """Every file below the data folder that goes with the patient.
 
-    Those are the patient's reports and recordings. Staged files, exports, notes on recordings, Prefect's own state
-    and copies of the database that lie beside it go as a whole, whoever is in them: they hold many
-    patients in forms that cannot be edited, and all of them can be made again.
+    Those are the patient's reports and recordings. Staged files, exports, notes on recordings, Prefect's own state and
+    copies of the database that lie beside it go as a whole, whoever is in them: they hold many patients in forms that
+    cannot be edited, and all of them can be made again.
 
     Args:
         data: the data folder.
