@@ -30,7 +30,7 @@ SPARK = Size(width=180, height=40, left=2, right=46, top=6, bottom=6, axes=False
 LANE_HEIGHT = 13.0  # of an item of care
 LANE_MARGIN = 3.0  # above and below the lanes
 HEAT = Size(width=176, height=17, left=2, right=2, top=2, bottom=2, axes=False)
-SHADES = 6  # steps from pale to dark, told apart in grey print as well; heat.css has a class for each
+SHADES = 6  # steps from pale to dark, told apart in grey print as well; charts.svg.j2 has a fill for each
 LABEL_ROOM = 70.0  # a label that ends at a line needs so much room before it
 
 
