@@ -9,7 +9,6 @@ inbox before. Then the lake is tidied.
 import argparse
 import statistics
 import time
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -37,7 +36,7 @@ def main() -> None:
     bundle = BundleRecord(digest("card"), "bench", digest("weights"), digest("prompts"), {"name": "bench"})
     run, data = RunRecord("run", FIRST_DAY, "bench", bundle.bundle_id, digest("options"), {}), DataFolder(options.out)
     wall_s, cpu_s, waiting_s = [], [], []
-    with closing(open_writer(address)) as connection:
+    with open_writer(address) as connection:
         start_run(connection, run)
         sessions = list(sessions_of(FIRST_DAY, Size(options.sessions, 1, 1, options.frames)))
         for first in range(0, len(sessions), options.together):

@@ -15,7 +15,6 @@ import os
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -62,7 +61,7 @@ def warehouse_of(size: Size, folder: Path) -> FileAddress:
     place = folder / f"{size.patients}x{size.days}x{size.sessions}x{size.frames}"
     address = FileAddress(place / "warehouse.duckdb", place / "published.duckdb")
     if not address.published.is_file():
-        with closing(open_writer(address)) as connection:
+        with open_writer(address) as connection:
             store_ward(connection, size)
             publish(connection, address)
     return address
@@ -108,7 +107,7 @@ def measure(
 
 def ask_what_is_due(address: FileAddress, day: date) -> None:
     """The keys of all reports of a day, by which the flow decides what is due."""
-    with closing(open_reader(address)) as connection:
+    with open_reader(address) as connection:
         scoring = queries.active_provenance(connection, day)
         night = scoring and ReportReader(connection, scoring).night(day, DEFAULT_THRESHOLDS.trend_days)
     for data in (*night.patients.values(), night.house) if night else ():
@@ -117,7 +116,7 @@ def ask_what_is_due(address: FileAddress, day: date) -> None:
 
 def read_night(address: FileAddress, day: date) -> tuple[list[PatientReport], WardReport]:
     """The reports of everybody recorded on a day and the overview, read and compared."""
-    with closing(open_reader(address)) as connection:
+    with open_reader(address) as connection:
         scoring = queries.active_provenance(connection, day)
         reader = ReportReader(connection, scoring) if scoring else None
         night = reader.night(day, DEFAULT_THRESHOLDS.trend_days) if reader else None

@@ -17,7 +17,6 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -76,7 +75,7 @@ def measure(size: Size, folder: Path) -> dict[str, object]:
     """Build a warehouse in a folder and measure it; figures by name, times in seconds or milliseconds as named."""
     address = FileAddress(folder / "warehouse.duckdb", folder / "published" / "warehouse.duckdb")
     figures: dict[str, object] = {"cores": os.cpu_count(), "load_before": os.getloadavg()[0], **asdict(size)}
-    with closing(open_writer(address)) as connection:
+    with open_writer(address) as connection:
         began = time.perf_counter()
         spent = store_ward(connection, size)
         figures["ingest_wall_s"] = time.perf_counter() - began
@@ -90,7 +89,7 @@ def measure(size: Size, folder: Path) -> dict[str, object]:
         figures["publish_s"] = time.perf_counter() - began
     figures["bytes_per_frame_row"] = address.path.stat().st_size / rows
     figures["snapshot_bytes_per_frame_row"] = address.published.stat().st_size / rows
-    with closing(open_reader(address)) as reader:
+    with open_reader(address) as reader:
         for path in sorted(QUERIES.glob("*.sql")):
             times = [timed(reader, path.read_text(encoding="utf-8")) for _ in range(5)]
             figures[f"{path.stem}_first_ms"] = times[0]

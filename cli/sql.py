@@ -7,7 +7,7 @@ only: a query may name people, and a file of them would be one more place to era
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TextIO
@@ -108,7 +108,7 @@ def confined_reader(data: DataFolder, warehouse: Address, time_zone: str) -> Ite
         WarehouseError: nothing was published yet, or there is no such time zone.
     """
     data.require_writable()
-    with tempfile.TemporaryDirectory(prefix="pmfer-") as spill, closing(open_reader(warehouse)) as connection:
+    with tempfile.TemporaryDirectory(prefix="pmfer-") as spill, open_reader(warehouse) as connection:
         find_plain_views(connection)
         confine(connection, warehouse, Path(spill), time_zone)
         yield connection

@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
@@ -207,7 +206,7 @@ def restore_backup(data: DataFolder, warehouse: Address, folder: Path, say: Say)
     beside.unlink(missing_ok=True)
     shutil.rmtree(draft)
     os.sync()
-    with closing(open_reader(address)) as connection:
+    with open_reader(address) as connection:
         head = current_head(connection)
     say(f"audit log: {head.entries} entries")
     return found

@@ -4,7 +4,6 @@ Prefect stores parameters, names and artifacts on its server: only paths, dates 
 """
 
 import logging
-from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -191,5 +190,5 @@ def hide_patients(warehouse: Address) -> None:
     Raises:
         WarehouseError: it cannot be read.
     """
-    with closing(open_reader(warehouse)) as reader:
+    with open_reader(warehouse) as reader:
         hide(queries.patient_ids(reader))

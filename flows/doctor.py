@@ -10,7 +10,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -182,7 +182,7 @@ def check_warehouse(settings: Settings) -> Result:
         return Grade.WARNING, f"{address}: nothing is published yet; run the night again"
     if not is_made(address):
         return Grade.OK, f"{address} is made by the first night"
-    with closing(open_reader(address)) as reader:
+    with open_reader(address) as reader:
         breaches = broken_contracts(reader, everything=False)
         last = runs.latest_runs(reader, 1)
     if breaches:
@@ -206,7 +206,7 @@ def check_baseline(settings: Settings) -> Result:
     if settings.source is None or not _is_published(address):
         return Grade.OK, "nothing needs to be scored again"
     scoring = Provenance(load_bundle(settings.bundle).digest, options_of(settings).digest())
-    with closing(open_reader(address)) as reader:
+    with open_reader(address) as reader:
         nights = runs.nights_scored_otherwise(reader, scoring)
     try:
         there = look_at(source_of(settings, settings.source)).nights
@@ -230,7 +230,7 @@ def _nights_with_recordings(settings: Settings) -> list[date]:
     address = warehouse_address(settings)
     if not _is_published(address):
         return []
-    with suppress(WarehouseError), closing(open_reader(address)) as reader:
+    with suppress(WarehouseError), open_reader(address) as reader:
         return queries.nights_with_recordings(reader)
     return []
 
@@ -244,7 +244,7 @@ def check_patients(settings: Settings) -> Result:
     address = warehouse_address(settings)
     if not _is_published(address):
         return Grade.OK, "nothing is published yet"
-    with closing(open_reader(address)) as reader:
+    with open_reader(address) as reader:
         alike = lookalikes(known := queries.patient_ids(reader))
     if alike:
         groups = "; ".join(" and ".join(group) for group in alike)

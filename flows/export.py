@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import date
 from pathlib import Path
 
@@ -43,7 +42,7 @@ def export_warehouse(
     draft = target.with_name(f".{target.name}.draft")
     try:
         shutil.rmtree(draft, ignore_errors=True)  # of an export that was killed
-        with closing(open_reader(warehouse)) as connection:
+        with open_reader(warehouse) as connection:
             export = write_export(connection, draft, key=warehouse.key, first=first, last=last)
         record_reading(
             data,

@@ -1,7 +1,6 @@
 """Findings as rows: what reports say, which flags there are, and new usual levels that people accept or undo."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from datetime import date
 from typing import Literal
 
@@ -101,7 +100,7 @@ def flags(
         ConfigurationError: the patient is not on record.
         WarehouseError: nothing was published yet.
     """
-    with closing(open_reader(warehouse)) as reader:
+    with open_reader(warehouse) as reader:
         record_reading(data, "findings")
         rows = findings.flags(reader, patient_id, over=over)
         levels = findings.accepted_levels(reader, patient_id)

@@ -10,7 +10,7 @@ import functools
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -308,7 +308,7 @@ def night_figures(settings: Settings, night: date) -> NightFigures | None:
     Raises:
         PmferError: the warehouse cannot be read.
     """
-    with closing(open_reader(warehouse_address(settings))) as reader:
+    with open_reader(warehouse_address(settings)) as reader:
         rows = runs.latest_nights(reader, 1, night)
         reasons = quarantine.of_night(reader, night)["reason"].to_list()
     if rows.is_empty():

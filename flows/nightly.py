@@ -9,7 +9,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from datetime import date, timedelta
 from functools import partial
 
@@ -141,7 +141,7 @@ def nights_left(request: RunRequest, tonight: date) -> list[date]:
     """
     settings, data = request.place(), request.data()
     note_missed(data, list_nights(source_of(settings, request.source)), tonight)
-    with closing(open_reader(warehouse_address(settings))) as reader:
+    with open_reader(warehouse_address(settings)) as reader:
         return nights_to_come_back_to(reader, data, tonight)
 
 
@@ -283,7 +283,7 @@ def render_all(connection: duckdb.DuckDBPyConnection, job: Job, run_id: str) -> 
     Raises:
         ReportError: one or more failed; the others were rendered.
     """
-    with stage("report"), closing(open_reader(job.warehouse)) as reader:
+    with stage("report"), open_reader(job.warehouse) as reader:
         due = due_reports(reader, job.night, job.provenance, job.data, job.printing)
     if due:
         require_none(render_reports(connection, due, job, run_id), len(due))

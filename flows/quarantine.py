@@ -1,7 +1,7 @@
 """Sessions in quarantine: find them, ask for another try, forget them."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -44,7 +44,7 @@ def look(data: DataFolder, warehouse: Address, choice: Choice) -> list[dict[str,
         ConfigurationError: a name fits no row, or several.
         WarehouseError: nothing was published yet.
     """
-    with closing(open_reader(warehouse)) as connection:
+    with open_reader(warehouse) as connection:
         record_reading(data, "quarantine")
         rows = quarantine.between(connection, since=choice.since, until=choice.until, reason=choice.reason)
     return _named(rows, choice.names).to_dicts()

@@ -6,7 +6,6 @@ Only what may not lie there any more goes, see flows.printing.Printing.withheld.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -300,7 +299,7 @@ def render_by_hand(
     """
     require_existing(warehouse)
     if out is not None:
-        with closing(open_reader(warehouse)) as reader:
+        with open_reader(warehouse) as reader:
             chosen = _chosen(reader, data, day, patient_id, printing, out.absolute())
         failures = [error for _, error in _written(chosen, printing) if error]
     else:

@@ -7,7 +7,6 @@ shards: in theirs, enough nights would leave no worker to score anything.
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -93,7 +92,7 @@ def score_shard(request: ShardRequest, data_dir: Path | None = None) -> None:
 def _require_same_places(job: Job, run_id: str) -> None:
     """Refuse a machine that reads or stores elsewhere than the nightly run: its shard would end well and be missed."""
     require_existing(job.warehouse)
-    with closing(open_reader(job.warehouse)) as reader:
+    with open_reader(job.warehouse) as reader:
         if not runs.knows_run(reader, run_id):
             raise ConfigurationError(
                 f"warehouse {job.warehouse}: does not know the nightly run; give every worker the same PMFER_WAREHOUSE"

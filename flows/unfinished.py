@@ -7,7 +7,7 @@ goes when the night ended well and left nothing. So it tells of a night that was
 import fcntl
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -160,7 +160,7 @@ def nights_as_they_stand(warehouse: Address, unfinished: Sequence[UnfinishedNigh
     Raises:
         WarehouseError: the warehouse cannot be read.
     """
-    with closing(open_reader(warehouse)) as reader:
+    with open_reader(warehouse) as reader:
         rows = list(runs.latest_nights(reader, limit).iter_rows(named=True))
     standing = {left.night: left.standing.value for left in unfinished if left.standing is not Standing.WAITING}
     # A night on record as running that nobody holds was killed.

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 from flows.data_folder import DataFolder
@@ -23,7 +22,7 @@ def check_contracts(warehouse: Address, tell: Callable[[str], None]) -> None:
         WarehouseError: there is no warehouse, it is being written, or a contract does not hold; names each.
     """
     require_existing(warehouse)
-    with closing(open_writer(warehouse)) as connection:
+    with open_writer(warehouse) as connection:
         breaches = broken_contracts(connection)
         broken = {breach.name for breach in breaches}
         for name, rule in contract_rules().items():
@@ -40,7 +39,7 @@ def verify_logs(data: DataFolder, warehouse: Address) -> list[str]:
     require_existing(warehouse)
     noted = read_head(data.audit_head)
     notes = [*([Note(data.audit_head.name, noted)] if noted else []), *_receipts(data.receipts)]
-    with closing(open_writer(warehouse)) as connection:
+    with open_writer(warehouse) as connection:
         log, trouble = verify_log(connection, notes)
         of_reads = noted_reads(connection, data.read_log)
     if trouble is None and noted is None and log.entries:

@@ -173,9 +173,7 @@ def _laid_out(page: str, where: str) -> weasyprint.Document:
             styles = [_print_style(name) for name in _STYLE_LINK.findall(page)]
             page, drawings = _drawings_apart(_STYLE_LINK.sub("", page))
             source = weasyprint.HTML(string=page, url_fetcher=AssetFetcher(drawings))  # type: ignore[no-untyped-call]
-            document: weasyprint.Document = source.render(
-                stylesheets=styles, font_config=_fonts(), pdf_variant=VARIANT
-            )
+            document: weasyprint.Document = source.render(stylesheets=styles, font_config=_fonts(), pdf_variant=VARIANT)
     except FatalURLFetchingError as error:
         raise ReportError(f"report of {where}: {error}") from None
     return document

@@ -6,7 +6,7 @@ published when the block ends well.
 
 import logging
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,7 +55,7 @@ class Warehouse:
         Raises:
             WarehouseError: it cannot be opened, written or published, see open_writer and publish.
         """
-        with closing(open_writer(self.address)) as connection:
+        with open_writer(self.address) as connection:
             if actor:
                 audit.act_as(connection, actor)
             try:

@@ -2,7 +2,6 @@
 
 import csv
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Self
@@ -97,7 +96,7 @@ def published_consents(data: DataFolder, warehouse: Address, patient_id: str | N
     Raises:
         WarehouseError: nothing was published yet.
     """
-    with closing(open_reader(warehouse)) as connection:
+    with open_reader(warehouse) as connection:
         record_reading(data, "consents")
         return queries.consents(connection, patient_id)
 

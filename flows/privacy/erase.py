@@ -10,7 +10,6 @@ import re
 import secrets
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -253,7 +252,7 @@ def _require_gone(
 ) -> None:
     """Look for what is left, in the tables, in the snapshot and in every file of ours."""
     left = [f"table {name}" for name in erasure.remaining(connection, traces)]
-    with closing(open_reader(warehouse)) as reader:
+    with open_reader(warehouse) as reader:
         left += [f"table {name} as readers see it" for name in erasure.remaining(reader, traces)]
     mine = (
         file.path for file in find_files(data, warehouse, traces.identifier) if file.kind in ("recording", "report")

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -55,7 +54,7 @@ def data(ward: DataFolder, tmp_path: Path) -> DataFolder:
 @pytest.fixture
 def writer(data: DataFolder) -> Iterator[Connection]:
     """Of a warehouse whose patients are on two wards."""
-    with closing(open_writer(data.warehouse)) as connection:
+    with open_writer(data.warehouse) as connection:
         for patient_id, name in WARDS.items():
             values = {"ward": name, "patient_id": patient_id}
             connection.execute("UPDATE sessions SET ward = $ward WHERE patient_id = $patient_id", values)
@@ -194,7 +193,7 @@ from warehouse import queries
 from warehouse.connection import open_reader
 
 data, day = DataFolder(Path(sys.argv[1])), date.fromisoformat(sys.argv[2])
-with closing(open_reader(data.warehouse)) as connection:
+with open_reader(data.warehouse) as connection:
     asked = connection, day, queries.active_provenance(connection, day), data, PRINTING
 
     def ask():

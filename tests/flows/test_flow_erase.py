@@ -112,7 +112,7 @@ def rows_with(connection: duckdb.DuckDBPyConnection, patient: str) -> list[str]:
 
 
 def test_the_folder_to_begin_with_has_the_patient_everywhere(ward: DataFolder) -> None:
-    with closing(open_reader(ward.published)) as reader:
+    with open_reader(ward.published) as reader:
         assert len(rows_with(reader, PATIENT)) >= 8
     assert len(files_with(ward, PATIENT)) >= 10
 
@@ -139,7 +139,7 @@ def _belongs_to_patient(rows: pl.DataFrame, scorings: pl.DataFrame) -> pl.Expr:
 
 
 def test_everybody_elses_data_is_as_it_was(ward: DataFolder, erased: DataFolder) -> None:
-    with closing(open_reader(ward.published)) as reader, closing(open_reader(erased.published)) as other:
+    with open_reader(ward.published) as reader, open_reader(erased.published) as other:
         before, after = tables(reader), tables(other)
     for name, rows in before.items():
         if name in ("audit_log", "audit_head", "erasures", "tombstones", "reports", "quarantine", "runs"):
@@ -155,7 +155,7 @@ def test_everybody_elses_data_is_as_it_was(ward: DataFolder, erased: DataFolder)
 
 
 def test_ward_overviews_that_showed_the_patient_are_rendered_again(ward: DataFolder, erased: DataFolder) -> None:
-    with closing(open_reader(erased.published)) as reader:
+    with open_reader(erased.published) as reader:
         recorded = reader.execute("SELECT count(*) FROM reports WHERE kind = 'ward'").fetchall()
     assert recorded == [(len(DAYS),)]
     for day in DAYS:  # the overview of the second day draws the weeks before it, so the patient was in it too
@@ -196,7 +196,7 @@ def test_the_receipt_says_what_went_and_names_nobody(erased: DataFolder) -> None
     assert kinds == {"recording", "report", "staged", "export", "prefect", "copy", "ward overview"}
     assert all(len(file["hmac_sha256"]) == 64 for file in receipt["files"])
     assert PATIENT not in path.read_text()
-    with closing(open_reader(erased.published)) as reader:
+    with open_reader(erased.published) as reader:
         ((erasure_id, stored),) = reader.execute("SELECT erasure_id, receipt FROM erasures").fetchall()
     assert receipt == {"erasure_id": erasure_id, **json.loads(stored)}
 
@@ -223,7 +223,7 @@ def test_after_an_upgrade_only_the_overviews_that_showed_the_patient_are_rendere
 def test_who_is_erased_next_also_finishes_the_overviews_of_an_erasure_that_was_killed(data: DataFolder) -> None:
     kill_before(data, "renewing ward overviews")
     erase(data, OTHER)
-    with closing(open_reader(data.published)) as reader:
+    with open_reader(data.published) as reader:
         shown = reader.execute("SELECT DISTINCT shown FROM reports WHERE kind = 'ward'").fetchall()
     assert shown == [(ANOTHER,)]
 
@@ -231,11 +231,11 @@ def test_who_is_erased_next_also_finishes_the_overviews_of_an_erasure_that_was_k
 def test_the_audit_log_verifies_and_nobody_can_tell_any_more_who_it_spoke_of(
     ward: DataFolder, erased: DataFolder
 ) -> None:
-    with closing(open_reader(ward.published)) as reader:
+    with open_reader(ward.published) as reader:
         of_patient = "SELECT subject FROM audit_subjects WHERE patient_id = $patient"
         ((subject,),) = reader.execute(of_patient, {"patient": PATIENT}).fetchall()
     assert verify_logs(erased, file_of(erased))[0].startswith("audit log: whole")
-    with closing(open_reader(erased.published)) as reader:
+    with open_reader(erased.published) as reader:
         spoken = reader.execute("SELECT action FROM audit_log WHERE subject = $s", {"s": subject}).fetchall()
         assert ("session_stored",) in spoken
         known = reader.execute("SELECT count(*) FROM audit_subjects WHERE subject = $s", {"s": subject}).fetchall()
@@ -301,7 +301,7 @@ def test_an_erasure_that_was_killed_is_finished_by_the_next(data: DataFolder, st
     kill_before(data, step)
     ((_, receipt),) = erase(data).items()
     assert files_with(data, PATIENT) == []
-    with closing(open_reader(data.published)) as reader:
+    with open_reader(data.published) as reader:
         assert rows_with(reader, PATIENT) == []
         assert reader.execute("SELECT count(*) FROM erasures WHERE finished_at IS NOT NULL").fetchall() == [(1,)]
     assert isinstance(receipt["rows"], dict)
@@ -322,7 +322,7 @@ def test_killed_at_every_step_in_turn_it_ends_complete(data: DataFolder) -> None
 def test_a_patient_is_erased_from_a_lake_and_from_its_history(ward_lake: DataFolder, tmp_path: Path) -> None:
     data = copy_ward(ward_lake, tmp_path / "data")
     lake = lake_of(data)
-    with closing(open_reader(lake)) as reader:
+    with open_reader(lake) as reader:
         assert len(rows_with(reader, PATIENT)) >= 8
         sessions = reader.execute("FROM sessions WHERE patient_id <> $p ORDER BY ALL", {"p": PATIENT}).pl()
     kill_before(data, "writing the database anew", "lake")
@@ -334,7 +334,7 @@ def test_a_patient_is_erased_from_a_lake_and_from_its_history(ward_lake: DataFol
         cells = [cell for row in pl.read_parquet(path).rows() for cell in row]
         texts = {str(part) for cell in cells for part in (cell if isinstance(cell, list) else [cell])}
         assert PATIENT not in texts, path
-    with closing(open_reader(lake)) as reader:
+    with open_reader(lake) as reader:
         assert rows_with(reader, PATIENT) == []
         assert reader.execute("FROM sessions ORDER BY ALL").pl().equals(sessions)
     assert verify_logs(data, lake)[0].startswith("audit log: whole")

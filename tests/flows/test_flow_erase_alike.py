@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -94,7 +93,7 @@ def files_of(data: DataFolder) -> dict[str, bytes]:
 
 
 def tables(data: DataFolder) -> dict[str, pl.DataFrame]:
-    with closing(open_reader(file_of(data))) as reader:
+    with open_reader(file_of(data)) as reader:
         names = [name for (name,) in reader.execute(migrate.TABLE_NAMES).fetchall()]
         return {name: reader.execute(f"FROM {name} ORDER BY ALL").pl() for name in names}
 

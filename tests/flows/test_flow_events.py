@@ -1,7 +1,6 @@
 """`pmfer events import` takes a file whole or names every bad row of it in a line."""
 
 import sys
-from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -38,7 +37,7 @@ def events(folder: Path, *rows: str, header: str = HEADER) -> Path:
 
 
 def stored(warehouse: Address) -> pl.DataFrame:
-    with closing(open_reader(warehouse)) as reader:
+    with open_reader(warehouse) as reader:
         return reader.execute("FROM care_events ORDER BY started_at").pl()
 
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,7 @@ Row = Mapping[str, Any]
 def data(empty_file: FileAddress, tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
     """A ward of two whose reports of four days were made, one night after the other."""
     data = new_house(empty_file, tmp_path_factory.mktemp("told") / "data")
-    with closing(open_writer(data.warehouse)) as connection:
+    with open_writer(data.warehouse) as connection:
         ward = SampleWard(connection)
         for patient_id in ("p01", "p02"):
             ward.history(patient_id, STEADY, days=14, end=CHANGED)
@@ -62,7 +61,7 @@ def rendered(
 
 @pytest.fixture
 def reader(data: DataFolder) -> Iterator[duckdb.DuckDBPyConnection]:
-    with closing(open_reader(data.warehouse)) as connection:
+    with open_reader(data.warehouse) as connection:
         yield connection
 
 
@@ -156,7 +155,7 @@ def test_a_flag_of_somebody_who_was_not_recorded_stays_on_the_list(reader: duckd
 def test_what_is_rendered_again_takes_the_place_of_its_rows(data: DataFolder, tmp_path: Path) -> None:
     copy = copy_ward(data, tmp_path / "data")
     everything = "FROM findings ORDER BY patient_id, session_date, measure"
-    with closing(open_writer(copy.warehouse)) as connection:
+    with open_writer(copy.warehouse) as connection:
         before = connection.execute(everything).pl()
         assert rendered(connection, copy, TODAY) == []
         assert connection.execute(everything).pl().equals(before)
@@ -207,7 +206,7 @@ def test_a_level_is_accepted_listed_and_undone(
         assert text in listed
     assert run(monkeypatch, folder, "list", OTHER) == 0
     assert capsys.readouterr().out == "no flags\n"
-    with closing(open_reader(folder.published)) as reader:
+    with open_reader(folder.published) as reader:
         (entry,) = reader.execute("SELECT actor, details FROM audit_log WHERE action = 'level_accepted'").fetchall()
     assert entry == ("night-team", '{"from_date": "2026-03-02", "measure": "smiling"}')
     assert run(monkeypatch, folder, "undo", PATIENT, "--measure", "smiling") == 0
@@ -266,6 +265,6 @@ def test_what_was_not_accepted_cannot_be_undone(
 
 
 def test_reports_made_by_command_store_what_they_say(folder: DataFolder) -> None:
-    with closing(open_reader(folder.published)) as reader:
+    with open_reader(folder.published) as reader:
         told = reader.execute("SELECT DISTINCT session_date, patient_id FROM findings WHERE kind = 'phrase'").fetchall()
     assert set(told) == {(DAY, PATIENT), *((day, patient_id) for day in DAYS for patient_id in (OTHER, ANOTHER))}

@@ -6,7 +6,6 @@ import json
 import os
 import sys
 import zipfile
-from contextlib import closing
 from dataclasses import replace
 from datetime import date
 from fractions import Fraction
@@ -372,7 +371,7 @@ def test_a_night_of_hostile_files_loses_none_of_its_good_sessions(folder: Path, 
     for name, content in hostile.items():
         place(folder, name, content)
     run_night(folder.parent, data, NIGHT)
-    with closing(open_reader(file_of(data))) as reader:
+    with open_reader(file_of(data)) as reader:
         stored = {row[0] for row in reader.execute("SELECT session_id FROM sessions").fetchall()}
         aside = dict(quarantine.of_night(reader, NIGHT).select("session_id", "reason").iter_rows())
         messages = quarantine.of_night(reader, NIGHT)["message"].to_list()
@@ -396,7 +395,7 @@ def test_words_of_others_are_no_sql(data: DataFolder, tmp_path: Path) -> None:
     file = tmp_path / "events'; DROP TABLE patients; --.csv"
     file.write_text(f'patient_id,kind,item,started_at,note\np01,care,"{words}",2026-03-02T08:00:00+01:00,"{words}"\n')
     import_events(data, file_of(data), file, None)
-    with closing(open_reader(file_of(data))) as reader:
+    with open_reader(file_of(data)) as reader:
         (row,) = reader.execute("SELECT item, note, source FROM care_events").fetchall()
     assert row == (words, words, file.name)
 

@@ -6,7 +6,6 @@ import signal
 import stat
 import subprocess
 import sys
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -87,7 +86,7 @@ def inbox(data: DataFolder) -> list[Path]:
 
 
 def stored(data: DataFolder, sql: str = "SELECT patient_id, stored_at FROM sessions ORDER BY ALL") -> pl.DataFrame:
-    with closing(open_reader(lake_of(data))) as reader:
+    with open_reader(lake_of(data)) as reader:
         return reader.execute(sql).pl()
 
 
@@ -126,7 +125,7 @@ def test_what_was_scored_when_a_night_was_killed_is_stored_by_the_next_and_not_s
 
 def test_of_sessions_stored_together_one_that_is_refused_spares_the_others(house: DataFolder) -> None:
     hand_over(house, PATIENT, OTHER, ANOTHER)
-    with closing(open_reader(lake_of(house))) as reader:
+    with open_reader(lake_of(house)) as reader:
         assert reader.execute("FROM sessions").fetchall() == []
     withdrawn = Consent(OTHER, DAY, None, DAY, "form")
     with writing(house, lake_of(house), publishes=False) as writer:

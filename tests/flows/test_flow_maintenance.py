@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import urllib.request
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -67,10 +66,10 @@ def test_reports_are_rendered_again_and_the_warehouse_is_kept_in_order(tmp_path:
         assert backup != old, "an old backup goes when all is in order"
         restored = DataFolder(tmp_path / "restored")
         restore_backup(restored, file_of(restored), backup, lambda _: None)
-        with closing(open_writer(file_of(restored))) as connection:
+        with open_writer(file_of(restored)) as connection:
             assert connection.sql("SELECT count(*) > 0 FROM stored_frames").fetchall() == [(True,)], "backed up first"
             assert connection.sql("SELECT count(*) FROM sessions").fetchall() == [(5,)]
-        with closing(open_writer(file_of(data))) as connection:
+        with open_writer(file_of(data)) as connection:
             assert connection.sql("SELECT count(*) FROM stored_frames").fetchall() == [(0,)]
             orphan = "SELECT * REPLACE ('orphan' AS scoring_id, 'nobody' AS session_id) FROM scorings LIMIT 1"
             connection.execute(f"INSERT INTO scorings {orphan}")

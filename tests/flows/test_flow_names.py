@@ -2,7 +2,6 @@
 
 import base64
 import json
-from contextlib import closing
 from datetime import date
 from pathlib import Path
 
@@ -173,7 +172,7 @@ def test_ids_that_differ_in_case_only_are_a_warning_within_a_night_and_against_t
         (folder / f"{number}.mp4").write_bytes(b"video")
         sidecar = SIDECAR | {"session_id": f"s{number}", "patient_id": patient}
         (folder / f"{number}.json").write_text(json.dumps(sidecar))
-    with closing(open_reader(file_of(ward))) as reader:
+    with open_reader(file_of(ward)) as reader:
         alike = patients_alike(reader, listed(folder))
     assert alike == [(PATIENT.title(), PATIENT), ("Elm-02", "elm-02")]
 

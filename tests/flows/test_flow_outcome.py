@@ -1,7 +1,6 @@
 """What became of a night's sessions is read from the warehouse, whoever scored them."""
 
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
@@ -41,7 +40,7 @@ def job(data: DataFolder) -> Job:
 
 @pytest.fixture
 def writer(job: Job) -> Iterator[duckdb.DuckDBPyConnection]:
-    with closing(open_writer(job.warehouse)) as connection:
+    with open_writer(job.warehouse) as connection:
         yield connection
 
 

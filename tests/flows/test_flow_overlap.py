@@ -3,7 +3,6 @@
 import itertools
 import shutil
 from collections.abc import Callable
-from contextlib import closing
 from datetime import date
 from pathlib import Path
 from threading import Event
@@ -43,7 +42,7 @@ def score(job: Job, processes: int = 1) -> list[str]:
 
 
 def stored(job: Job) -> list[str]:
-    with closing(open_writer(job.warehouse)) as connection:
+    with open_writer(job.warehouse) as connection:
         return [name for (name,) in connection.execute("SELECT session_id FROM sessions ORDER BY stored_at").fetchall()]
 
 
@@ -99,7 +98,7 @@ def test_two_processes_store_what_one_does_in_the_same_order(
     assert orders[0] == orders[1] == listed(jobs[0])
     frames = []
     for job in jobs:
-        with closing(open_writer(job.warehouse)) as connection:
+        with open_writer(job.warehouse) as connection:
             frames.append(connection.execute("FROM stored_frames ORDER BY ALL").pl())
     assert frames[0].equals(frames[1])
     assert len(frames[0])
@@ -147,6 +146,6 @@ def test_of_two_recordings_alike_the_second_is_not_scored(
     job, scored = job_of(night.parent, tmp_path / "data"), list[str]()
     watch(monkeypatch, "score_session", scored.append, nothing)
     assert score(job) == scored == ["a"]
-    with closing(open_writer(job.warehouse)) as connection:
+    with open_writer(job.warehouse) as connection:
         rows = connection.execute("SELECT session_id, reason FROM quarantine").fetchall()
     assert rows == [("b", "duplicate_content")]

@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -61,12 +60,12 @@ def test_a_session_is_tried_again_on_demand_and_only_then(
 
     assert pmfer(data, monkeypatch, "replay", f"{NIGHT}/a.mp4") == 0
     assert f"--date {NIGHT}" in capsys.readouterr().out
-    with closing(open_reader(file_of(data))) as reader:
+    with open_reader(file_of(data)) as reader:
         assert nights_to_come_back_to(reader, data, AFTER) == [NIGHT]
     tried = run_night(source, data, NIGHT)
     assert [session.recording.name for session in tried.pending] == ["a.mp4"]
     assert run_night(source, data, NIGHT).nothing_new  # once is enough: the trouble is still the same
-    with closing(open_reader(file_of(data))) as reader:
+    with open_reader(file_of(data)) as reader:
         assert nights_to_come_back_to(reader, data, AFTER) == []
 
 
@@ -89,7 +88,7 @@ def test_what_is_repaired_or_removed_leaves_the_quarantine_and_what_was_stored_s
 
     def aside() -> dict[str, str]:
         run_night(tmp_path / "source", data, NIGHT)
-        with closing(open_reader(file_of(data))) as reader:
+        with open_reader(file_of(data)) as reader:
             rows = quarantine.between(reader).select("source_uri", "reason").iter_rows()
             return {Path(uri).name: reason for uri, reason in rows}
 
@@ -116,7 +115,7 @@ def test_what_is_repaired_or_removed_leaves_the_quarantine_and_what_was_stored_s
     shutil.rmtree(folder)  # the house keeps no recordings: that repairs nothing
     (tmp_path / "source" / "2026-03-03").mkdir()
     assert aside() == {"e.mp4": "sidecar_missing"}
-    with closing(open_reader(file_of(data))) as reader:
+    with open_reader(file_of(data)) as reader:
         assert reader.execute("SELECT session_id FROM sessions ORDER BY 1").fetchall() == [("a",), ("b",), ("c",)]
 
 
@@ -126,7 +125,7 @@ def test_dropping_forgets_the_row_and_leaves_an_entry_that_names_nobody(
     run_night(source, data, NIGHT)
     assert pmfer(data, monkeypatch, "drop", "--reason", "not_a_video", "--yes") == 0
     assert "2 forgotten" in capsys.readouterr().out
-    with closing(open_reader(file_of(data))) as reader:
+    with open_reader(file_of(data)) as reader:
         left = quarantine.between(reader)
         entries = reader.execute("SELECT * FROM audit_log WHERE action = 'quarantine_dropped'").pl()
     assert left["reason"].to_list() == ["sidecar_invalid"]
@@ -142,7 +141,7 @@ def test_nothing_is_changed_unless_it_is_named(
     for arguments in (("replay",), ("drop", "--yes"), ("drop", "zz", "--yes"), ("show", "zz")):
         assert pmfer(data, monkeypatch, *arguments) == 1
         assert len(capsys.readouterr().err.splitlines()) == 1
-    with closing(open_reader(file_of(data))) as reader:
+    with open_reader(file_of(data)) as reader:
         assert quarantine.between(reader).height == 3
 
 
@@ -186,7 +185,7 @@ def test_a_scheduled_night_comes_back_to_what_was_asked_for_and_a_bad_old_night_
     assert last is not None
     assert last.succeeded
     assert last.last_success_at == last.ended_at
-    with closing(open_reader(file_of(data))) as reader:
+    with open_reader(file_of(data)) as reader:
         assert reader.execute("SELECT night, status FROM runs ORDER BY night").fetchall() == [
             (bad, "failed"),
             (NIGHT, "completed"),

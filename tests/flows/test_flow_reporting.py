@@ -5,7 +5,6 @@ The deployment `report` takes pseudonyms as Prefect's command line hands them on
 
 import json
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,7 +41,7 @@ def data(ward: DataFolder, tmp_path: Path) -> DataFolder:
 
 @pytest.fixture
 def writer(data: DataFolder) -> Iterator[duckdb.DuckDBPyConnection]:
-    with closing(open_writer(data.warehouse)) as connection:
+    with open_writer(data.warehouse) as connection:
         yield connection
 
 
@@ -66,7 +65,7 @@ def test_every_form_is_a_private_file_of_its_own_and_on_record(ward: DataFolder)
     folder = ward.reports(DAY)
     assert names_in(folder) == IN_THE_OPEN | PROTECTED
     assert all(path.stat().st_mode & 0o077 == 0 for path in folder.rglob("*") if path.is_file())
-    with closing(open_reader(ward.published)) as reader:
+    with open_reader(ward.published) as reader:
         rows = runs.reports_of_day(reader, DAY).to_dicts()
     recorded = {path for row in rows for path in json.loads(row["files"])}
     assert recorded == {f"reports/{DAY}/{name}" for name in IN_THE_OPEN | PROTECTED}
@@ -110,7 +109,7 @@ def test_rendering_one_format_leaves_the_others(data: DataFolder) -> None:
     assert names_in(folder) == IN_THE_OPEN | PROTECTED
     changed = {name for name, time in before.items() if (folder / name).stat().st_mtime_ns != time}
     assert changed == {"ash-01b.json", f"{OTHER}.json", "ward.json"}
-    with closing(open_reader(data.published)) as reader:
+    with open_reader(data.published) as reader:
         rows = runs.reports_of_day(reader, DAY).to_dicts()
     assert {path for row in rows for path in json.loads(row["files"])} >= {
         f"reports/{DAY}/{name}" for name in IN_THE_OPEN

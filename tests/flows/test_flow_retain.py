@@ -2,7 +2,6 @@
 
 import os
 import sys
-from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -37,7 +36,7 @@ def data(ward: DataFolder, tmp_path: Path) -> DataFolder:
 
 def days_in(data: DataFolder, table: str) -> list[date]:
     """The days of which a table has rows, by session."""
-    with closing(open_writer(data.warehouse)) as connection:
+    with open_writer(data.warehouse) as connection:
         owners = f"FROM {table} AS rows JOIN sessions AS owner USING (session_id)"
         rows = connection.execute(f"SELECT DISTINCT owner.session_date {owners} ORDER BY 1")
         return [day for (day,) in rows.fetchall()]
@@ -51,7 +50,7 @@ def test_frames_go_first_and_their_sessions_stay(data: DataFolder) -> None:
 
 
 def test_sessions_go_with_every_table_that_knows_of_them(data: DataFolder) -> None:
-    with closing(open_writer(data.warehouse)) as connection:
+    with open_writer(data.warehouse) as connection:
         connection.execute("CREATE TABLE later_rollups AS SELECT scoring_id, 1 AS value FROM scorings")
     for day in DAYS:
         data.digests(day).parent.mkdir(exist_ok=True)
@@ -61,7 +60,7 @@ def test_sessions_go_with_every_table_that_knows_of_them(data: DataFolder) -> No
     assert (counts["sessions"], counts["scorings"], counts["stored_frames"], counts["later_rollups"]) == (3, 3, 120, 3)
     assert counts["patients"] == 1  # the first patient was there on the first day only
     assert days_in(data, "sessions") == [DAYS[1]]
-    with closing(open_writer(data.warehouse)) as connection:
+    with open_writer(data.warehouse) as connection:
         for table, columns in personal_tables(connection).items():
             if "scoring_id" in columns:
                 orphans = f"SELECT count(*) FROM {table} WHERE scoring_id NOT IN (SELECT scoring_id FROM scorings)"
@@ -85,11 +84,11 @@ def test_reports_quarantine_and_staged_files_have_ages_of_their_own(data: DataFo
 
 def test_whom_the_audit_log_meant_is_forgotten_with_the_last_row(data: DataFolder) -> None:
     everything = Retention(sessions=0, reports=0, quarantine=0)
-    with closing(open_writer(data.warehouse)) as connection:
+    with open_writer(data.warehouse) as connection:
         connection.execute("DELETE FROM consents WHERE patient_id = $patient", {"patient": PATIENT})
     counts = retain_now(data, file_of(data), everything, TODAY, dry_run=False)
     assert counts["audit_subjects"] == 2
-    with closing(open_writer(data.warehouse)) as connection:
+    with open_writer(data.warehouse) as connection:
         assert connection.execute("SELECT patient_id FROM audit_subjects").fetchall() == [(OTHER,)]  # has a consent
 
 
@@ -106,7 +105,7 @@ def test_a_dry_run_says_the_same_and_changes_nothing(data: DataFolder) -> None:
 def test_what_went_is_in_the_audit_log_and_in_no_snapshot(data: DataFolder) -> None:
     retain_now(data, file_of(data), Retention(sessions=SECOND_DAY), TODAY, dry_run=False)
     assert verify_logs(data, file_of(data))[0].startswith("audit log: whole")
-    with closing(open_writer(data.published)) as connection:
+    with open_writer(data.published) as connection:
         assert connection.execute("SELECT count(*) FROM sessions WHERE session_date = $d", {"d": DAY}).fetchall() == [
             (0,)
         ]
@@ -126,7 +125,7 @@ def test_the_usual_range_outlives_the_sessions_that_it_rests_on_and_goes_with_th
     empty_file: FileAddress, tmp_path: Path, situations: bool
 ) -> None:
     data = new_house(empty_file, tmp_path / "data")
-    with closing(open_writer(data.warehouse)) as connection:
+    with open_writer(data.warehouse) as connection:
 
         def report() -> PatientReport:
             return read_report(ReportReader(connection, SCORING), PATIENT, SAMPLE_DAY)

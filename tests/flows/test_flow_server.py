@@ -10,7 +10,7 @@ import time
 import tomllib
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -260,7 +260,7 @@ def test_a_server_that_is_killed_in_mid_night_costs_the_night_one_line(server: P
     assert (night.returncode, errors) == (0, "")
     (line,) = [line for line in out.splitlines() if "Prefect" in line]
     assert "Prefect's server did not receive the rest of this run" in line
-    with closing(open_reader(file_of(data))) as reader:
+    with open_reader(file_of(data)) as reader:
         assert reader.execute("SELECT status FROM runs").fetchall() == [("completed",)]
         assert reader.execute("SELECT count(*) > 0 FROM sessions").fetchall() == [(True,)]
     assert json.loads((data.reports(NIGHT) / "ward.json").read_bytes())

@@ -1,7 +1,6 @@
 """A source that is not mounted, or not any more: nothing is quarantined for it, and its return finishes the night."""
 
 import json
-from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -61,7 +60,7 @@ def run(source: Path, data: DataFolder, night: date) -> NightOutcome:
 
 def aside(data: DataFolder) -> dict[str, str]:
     """Reasons by the path of what is in quarantine."""
-    with closing(open_reader(file_of(data))) as reader:
+    with open_reader(file_of(data)) as reader:
         return dict(quarantine.between(reader).select("source_uri", "reason").iter_rows())
 
 

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from contextlib import closing
 from datetime import date
 from pathlib import Path
 
@@ -94,7 +93,7 @@ def run(source: Path, data: DataFolder, night: date) -> NightOutcome:
 
 
 def aside(data: DataFolder) -> pl.DataFrame:
-    with closing(open_reader(file_of(data))) as reader:
+    with open_reader(file_of(data)) as reader:
         return quarantine.between(reader).select("source_uri", "reason", "message")
 
 

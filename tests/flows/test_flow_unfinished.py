@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -85,7 +84,7 @@ def test_what_failed_after_readers_saw_it_is_not_shown_as_it_was_before(ward: Da
     shown = CliRunner().invoke(app, ["status", "--json", "--data-dir", str(data.root)])
     rows = json.loads(shown.output)["nights"]
     assert {row["night"]: row["status"] for row in rows} == {str(first): "failed", str(second): "completed"}
-    with closing(open_reader(file_of(data))) as reader:
+    with open_reader(file_of(data)) as reader:
         assert nights_to_come_back_to(reader, data, second) == [first]
         with begun(data, first):
             assert nights_to_come_back_to(reader, data, second) == []
@@ -107,7 +106,7 @@ def test_the_next_night_finishes_what_was_killed_and_what_was_missed(
         monkeypatch.delenv(name)
     done = pmfer("nightly", *given)
     assert done.returncode == 0, done.stderr
-    with closing(open_reader(file_of(data))) as reader:
+    with open_reader(file_of(data)) as reader:
         runs = reader.execute("SELECT night, status FROM runs ORDER BY night").fetchall()
     assert runs == [(night, "completed") for night in (killed, missed, tonight)]
     assert standings(data) == {}

@@ -1,7 +1,6 @@
 """Where sessions name their ward, each ward has an overview of its own, beside that of the house."""
 
 import json
-from contextlib import closing
 from pathlib import Path
 
 import duckdb
@@ -29,7 +28,7 @@ def two_wards(ward: DataFolder, tmp_path_factory: pytest.TempPathFactory) -> Dat
     Nobody changes it.
     """
     data = copy_ward(ward, tmp_path_factory.mktemp("wards") / "data")
-    with closing(open_writer(data.warehouse)) as connection:
+    with open_writer(data.warehouse) as connection:
         for patient_id, name in WARDS.items():
             connection.execute(
                 "UPDATE sessions SET ward = $ward WHERE patient_id = $patient_id",
@@ -56,7 +55,7 @@ def shown(data: DataFolder, name: str) -> set[str]:
 
 def overviews(data: DataFolder) -> list[tuple[str, str | None]]:
     """Identifier and ward of the overviews of the day on record."""
-    with closing(open_reader(data.published)) as reader:
+    with open_reader(data.published) as reader:
         rows = runs.reports_of_day(reader, DAY).rows(named=True)
     return [(row["report_id"], row["ward"]) for row in rows if row["kind"] == "ward"]
 
@@ -77,7 +76,7 @@ def due(connection: duckdb.DuckDBPyConnection, data: DataFolder, printing: Print
 
 def test_an_overview_that_is_gone_is_due_by_itself_and_recipients_have_theirs(data: DataFolder) -> None:
     (data.reports(DAY) / "wards" / "2a.json").unlink()
-    with closing(open_reader(data.published)) as reader:
+    with open_reader(data.published) as reader:
         assert due(reader, data, PRINTING) == [f"ward-{DAY}-2a"]
         printing = Printing((), (Recipient("night-team", PASSWORD),))
         scoring = queries.active_provenance(reader, DAY)
@@ -111,7 +110,7 @@ def test_an_erasure_makes_the_overviews_anew_that_showed_the_patient(
 
 
 def test_a_ward_may_be_called_like_a_patient(data: DataFolder) -> None:
-    with closing(open_writer(data.warehouse)) as connection:
+    with open_writer(data.warehouse) as connection:
         connection.execute("UPDATE sessions SET ward = $ward WHERE ward = '2a'", {"ward": PATIENT})
         publish(connection, file_of(data))
     render_by_hand(data, file_of(data), DAY, None, PRINTING)

@@ -7,7 +7,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -69,7 +69,7 @@ class House:
     def content(self, lake: str) -> dict[str, list[tuple[object, ...]]]:
         """What a lake holds, without times and run ids."""
         address = parse_address(lake, published=self.folder / "none", lake=self.folder / "none")
-        with closing(open_reader(address)) as connection:
+        with open_reader(address) as connection:
             return {
                 table: connection.sql(
                     f"SELECT CAST(COLUMNS(*) AS VARCHAR) FROM (SELECT {chosen} FROM {table}) ORDER BY ALL"
@@ -80,7 +80,7 @@ class House:
     def runs(self, lake: str) -> list[str]:
         """How the runs of a lake ended, in their order."""
         address = parse_address(lake, published=self.folder / "none", lake=self.folder / "none")
-        with closing(open_reader(address)) as connection:
+        with open_reader(address) as connection:
             return [status for (status,) in connection.sql("SELECT status FROM runs ORDER BY started_at").fetchall()]
 
 

@@ -5,7 +5,6 @@ import logging
 import random
 import re
 import sys
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from fractions import Fraction
@@ -351,7 +350,7 @@ def test_additional_phrases_go_from_a_video_into_the_warehouse(own: Bundle, tmp_
     sidecar = Sidecar(session_id="s1", patient_id="p01", started_at=datetime(2026, 3, 2, 9, tzinfo=UTC), consent=True)
     pending = PendingSession(Recording("2026-03-02/s1.mp4", sidecar, 1, "1"), "0" * 64)
     job = make_job(RunRequest(source=str(tmp_path), data_dir=tmp_path / "data", bundle=str(own.path)), date(2026, 3, 2))
-    with closing(open_writer(tmp_path / "warehouse.duckdb")) as connection:
+    with open_writer(tmp_path / "warehouse.duckdb") as connection:
         result = session_result(ScoredSession(pending, scored.frames, scored.summary), job, "run-1")
         assert store_sessions(connection, bundle_record(job.bundle), [result]) == 1
         stored = connection.execute("SELECT phrase_key, score FROM frame_extra_scores ORDER BY ALL").fetchall()

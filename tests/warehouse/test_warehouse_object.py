@@ -1,6 +1,5 @@
 """Whoever writes through the object forgets nothing: who acted, where the audit log ends, and to publish."""
 
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,7 @@ def warehouse(empty_file: FileAddress, tmp_path: Path) -> Warehouse:
 
 def sessions(warehouse: Warehouse) -> list[str]:
     """What readers see."""
-    with closing(open_reader(warehouse.address)) as reader:
+    with open_reader(warehouse.address) as reader:
         rows = reader.execute("SELECT session_id FROM sessions ORDER BY 1").fetchall()
     return [session_id for (session_id,) in rows]
 
@@ -34,7 +33,7 @@ def test_what_a_block_wrote_is_published_and_the_end_of_the_audit_log_is_noted(w
         store_sample(writer.connection, sample_session("s1"))
         head = current_head(writer.connection)
     assert sessions(warehouse) == ["s1"]
-    with closing(open_reader(warehouse.address)) as reader:
+    with open_reader(warehouse.address) as reader:
         rows = reader.execute("SELECT actor, action FROM audit_log ORDER BY entry").fetchall()
     assert rows == [("night team", "session_stored"), ("night team", "snapshot_published")]
     noted = read_head(warehouse.audit_head)

@@ -1,6 +1,5 @@
 """What is stored is stored once, whole, and never changed by what comes later."""
 
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -83,7 +82,7 @@ def test_sessions_stored_together_are_stored_as_one_by_one(writer: duckdb.DuckDB
     assert store_sessions(writer, BUNDLE, [sample_result(session) for session in sessions]) == 5
     assert store_sessions(writer, BUNDLE, [sample_result(session) for session in sessions]) == 0
     together = {name: rows for name, rows in content(writer).items() if name != "schema_migrations"}
-    with closing(open_writer(tmp_path / "other.duckdb")) as other:
+    with open_writer(tmp_path / "other.duckdb") as other:
         for session in sessions:
             store_sample(other, session)
         alone = content(other)

@@ -1,7 +1,6 @@
 """Who was erased is stored under no pseudonym again without a new consent, and an erasure has the warehouse alone."""
 
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -78,7 +77,7 @@ def test_where_a_record_is_required_storing_asks_for_it_too(writer: duckdb.DuckD
 def test_an_erasure_has_a_lake_alone(address: Address) -> None:
     if isinstance(address, FileAddress):
         pytest.skip("a file has one writer anyway")
-    with closing(open_writer(address)) as night, closing(open_writer(address)) as shard:
+    with open_writer(address) as night, open_writer(address) as shard:
         with at_work(night), at_work(shard), pytest.raises(WarehouseError, match="at work"), standstill(address):
             pytest.fail("a night and a shard are at work")
         with standstill(address):
@@ -92,14 +91,14 @@ def test_a_rewritten_lake_leaves_nothing_in_the_files_of_its_catalogue(
 ) -> None:
     address = new_warehouse("postgres", tmp_path / "data")
     assert isinstance(address, LakeAddress)
-    with closing(open_writer(address)) as writer:
+    with open_writer(address) as writer:
         store_sample(writer, sample_session("s1", patient_id="birch-rare-77"))
         store_sample(writer, sample_session("s2", patient_id="elm-2"))
     postgres.execute("postgres", "CHECKPOINT")  # what it holds in memory goes into its files
     files = [path for path in postgres.folder.rglob("base/*/*") if path.is_file()]
     assert any(b"birch-rare-77" in path.read_bytes() for path in files)
     with standstill(address):
-        with closing(open_writer(address)) as writer:
+        with open_writer(address) as writer:
             erase(writer, "birch-rare-77")
         rewrite(address)
     postgres.execute("postgres", "CHECKPOINT")
