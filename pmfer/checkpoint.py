@@ -83,12 +83,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return content
 
 
-def load_checkpoint(path: Path, renew: str | None = None) -> tuple[TrainConfig, Pmfer, Normalisation, int]:
+def load_checkpoint(path: Path) -> tuple[TrainConfig, Pmfer, Normalisation, int]:
     """The configuration, the averaged model, the normalisation and the epochs done of a checkpoint.
-
-    Args:
-        path: the file.
-        renew: a part of the model that starts at random instead, whatever the checkpoint has in its place.
 
     Raises:
         TrainingError: the file is missing, no checkpoint, or was trained with other prompts or another form of model.
@@ -98,12 +94,7 @@ def load_checkpoint(path: Path, renew: str | None = None) -> tuple[TrainConfig, 
     try:
         config = TrainConfig.model_validate(content["config"])
         model = build_model(config)
-        weights = content["averaged"]
-        if renew:
-            begins, fresh = f"{renew}.", model.state_dict()
-            weights = {name: weight for name, weight in weights.items() if not name.startswith(begins)}
-            weights |= {name: weight for name, weight in fresh.items() if name.startswith(begins)}
-        model.load_state_dict(weights)
+        model.load_state_dict(content["averaged"])
     except (ValidationError, RuntimeError):
         raise TrainingError(
             f"{path}: made by another release, whose model has other parts; train again or use that release"

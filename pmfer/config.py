@@ -98,7 +98,7 @@ class TrainConfig(_Section):
     size_px: int = Field(48, gt=0)  # side of the faces the bundle will take
     start: str | None = None  # checkpoint.pt of an earlier run, to fine-tune; left out: new weights, or CLIP's
     start_share: float = Field(0.0, ge=0, le=1)  # of the weights that `start` began with, in its picture side
-    trains: Literal["everything", "visibility"] = "everything"  # visibility: its head alone, new; the rest stays still
+    trains: Literal["everything", "visibility"] = "everything"  # visibility: its head alone; the rest stays still
     model: ModelConfig = ModelConfig()  # of the compact back-end
     clip: ClipConfig = ClipConfig()  # of the CLIP back-end
     augment: AugmentConfig = AugmentConfig()

@@ -186,11 +186,8 @@ def _oxygen_mask(face: Face, brush: Brush, dice: Dice) -> None:
         glare = [on_shell(first + step, across) for step in (0.0, dice.uniform(0.05, 0.15), dice.uniform(0.15, 0.35))]
         brush.line(glare, int(dice.integers(1, 5)), dice.uniform(0.8, 1.0), dice.uniform(0.4, 0.9))
     if dice.random() < 0.7:
-        valve, radius, tone = (
-            on_shell(dice.uniform(0.65, 0.85), 0),
-            face.span * dice.uniform(0.1, 0.22),
-            dice.uniform(0.2, 0.9),
-        )
+        valve, radius = on_shell(dice.uniform(0.65, 0.85), 0), face.span * dice.uniform(0.1, 0.22)
+        tone = dice.uniform(0.2, 0.9)
         brush.disc(valve, radius, tone, 0.9)
         brush.disc(valve, 0.6 * radius, tone + dice.normal(0, 0.15), 0.9)
     if dice.random() < 0.5:
@@ -255,9 +252,20 @@ def _half_plane(draw: ImageDraw.ImageDraw, edge: Floats, inward: Floats, dice: D
 def _blanket(face: Face, brush: Brush, dice: Dice) -> None:
     """Cloth drawn up over the chin, the mouth or the nose, slanted, often with a hem and folds."""
     edge = face.chin + (face.nose - face.chin) * dice.uniform(0.0, 1.1)
-    slant = dice.normal(0, 0.25)
-    inward = face.down + slant * face.across
-    inward /= np.hypot(*inward)
+    inward = face.down + dice.normal(0, 0.25) * face.across
+    _cloth(face, brush, dice, edge, inward / np.hypot(*inward))
+
+
+def _pillow(face: Face, brush: Brush, dice: Dice) -> None:
+    """A pillow that swallows one side of the face, up to beyond the nose."""
+    side = (-1.0, 1.0)[dice.integers(2)]
+    edge = face.nose + face.across * side * face.span * dice.uniform(-0.25, 0.6)
+    inward = face.across * side + dice.normal(0, 0.35) * face.down
+    _cloth(face, brush, dice, edge, inward / np.hypot(*inward))
+
+
+def _cloth(face: Face, brush: Brush, dice: Dice, edge: Floats, inward: Floats) -> None:
+    """All that lies beyond a wavy line through `edge`, often with a hem and folds."""
     _half_plane(brush.draw, edge, inward, dice, 1.5)
     if dice.random() < 0.6:
         along, cloth = np.array([-inward[1], inward[0]]), dice.uniform(0.1, 1.0)
@@ -285,17 +293,19 @@ def _glasses(face: Face, brush: Brush, dice: Dice) -> float | None:
     for x, y in face.eyes:
         box = (x - radius, y - radius * 0.8, x + radius, y + radius * 0.8)
         brush.draw.ellipse(box, fill=255 if dark else None, outline=255, width=width)
-    brush.draw.line(
-        [tuple(face.eyes[0]), tuple(face.eyes[1])] if dark else [tuple(face.at(6)), tuple(face.at(6))], fill=255
-    )
+    bridge = face.eyes if dark else (face.at(6), face.at(6))
+    brush.draw.line([_point(end) for end in bridge], fill=255)
     return float(dice.uniform(0.6, 1.0)) if dark else None
 
 
 def _block(face: Face, brush: Brush, dice: Dice) -> None:
-    """A rectangle anywhere on the face, turned (after random erasing, Zhong et al., 2020)."""
+    """A rectangle, turned, or a disc anywhere on the face (after random erasing, Zhong et al., 2020)."""
     across, down = dice.uniform(-0.9, 0.9), dice.uniform(-0.9, 1.3)
-    place = face.place(face.at(*EYE_CORNERS), across, down)
-    brush.draw.polygon(_patch(place, face.span * dice.uniform(0.25, 0.8), dice), fill=255)
+    place, half = face.place(face.at(*EYE_CORNERS), across, down), face.span * dice.uniform(0.25, 0.8)
+    if dice.random() < 0.7:
+        brush.draw.polygon(_patch(place, half, dice), fill=255)
+    else:
+        _disc(brush.draw, place, 0.8 * half)
 
 
 def _cup(face: Face, brush: Brush, dice: Dice) -> None:
@@ -307,12 +317,17 @@ def _cup(face: Face, brush: Brush, dice: Dice) -> None:
     brush.draw.polygon([*rim, *foot], fill=255)
 
 
-def _pillow(face: Face, brush: Brush, dice: Dice) -> None:
-    """A pillow that swallows one side of the face."""
-    side = (-1.0, 1.0)[dice.integers(2)]
-    edge = face.nose + face.across * side * face.span * dice.uniform(-0.1, 0.45)
-    inward = face.across * side + dice.normal(0, 0.25) * face.down
-    _half_plane(brush.draw, edge, inward / np.hypot(*inward), dice, 2.0)
+def _arm(face: Face, brush: Brush, dice: Dice) -> None:
+    """A forearm laid across the face, bare or in a sleeve, round and lit from one side."""
+    centre = face.at(9) + (face.chin - face.at(9)) * dice.uniform(0, 1)
+    angle = dice.uniform(0, np.pi)
+    along, side = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
+    width, tone = face.span * dice.uniform(0.9, 1.6), face.level + dice.normal(0, 0.1)
+    brush.begin(0.7 * tone)
+    for share, light in ((1.0, 0.75), (0.8, 0.95), (0.45, 1.08)):
+        middle = centre + side * width * (1 - share) * 0.3
+        ends = [_point(middle + sign * 2 * CANVAS_PX * along) for sign in (-1, 1)]
+        brush.line(ends, share * width, light * tone)
 
 
 def _bandage(face: Face, brush: Brush, dice: Dice) -> None:
@@ -331,8 +346,9 @@ TRAINED: dict[str, Painter] = {
     "tube": _tube,
     "cannula": _cannula,
     "blanket": _blanket,
+    "pillow": _pillow,
     "hair": _hair,
     "glasses": _glasses,
     "block": _block,
 }
-HELD_OUT: dict[str, Painter] = {"cup": _cup, "pillow": _pillow, "bandage": _bandage}
+HELD_OUT: dict[str, Painter] = {"cup": _cup, "arm": _arm, "bandage": _bandage}

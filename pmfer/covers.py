@@ -37,8 +37,9 @@ class Cover:
     texture: Floats
 
 
-SKIN = ("hand", "block")  # often of the face's own brightness
-FREQUENT = {"hand": 3.0, "oxygen_mask": 3.0, "surgical_mask": 2.0, "blanket": 2.0, "block": 1.5}  # the others: 1
+SKIN = ("hand", "block", "arm")  # often of the face's own brightness
+# The others: 1
+FREQUENT = {"hand": 3.0, "oxygen_mask": 3.0, "surgical_mask": 2.0, "blanket": 2.0, "pillow": 2.0, "block": 1.5}
 
 
 def draw_cover(kind: str, picture: Floats, placed: Floats, dice: Dice) -> Cover:

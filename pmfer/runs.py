@@ -15,7 +15,6 @@ from pmfer.plots import ABLATION_FILE, draw_ablation
 from pmfer.robustness import measure_robustness, render_robustness
 from pmfer.shapes import FaceShapes, read_shapes, shapes_for, write_landmark_file
 from pmfer.train import train
-from pmfer.train_head import train_head
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,6 @@ class _TrainingData:
 def run_training(request: TrainRequest) -> str:
     """Train, or take up the run that `out` holds; returns where the checkpoint is."""
     given = _read(request)
-    if given.options.trains == "visibility":
-        return str(train_head(given.options, given.faces, request.out, given.shapes))
     return str(train(given.options, given.faces, given.valid, request.out, given.shapes))
 
 

@@ -12,10 +12,10 @@ import json
 import math
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -37,14 +37,15 @@ from pmfer.checkpoint import (
     write_averaged,
     write_checkpoint,
 )
-from pmfer.config import AugmentConfig, ScheduleConfig, TrainConfig
+from pmfer.config import AugmentConfig, TrainConfig
 from pmfer.covers import REGIONS, cover_faces
 from pmfer.datasets import Faces, argmax_label, strict_label, vote_distribution
 from pmfer.datasets.load import pixel_statistics
 from pmfer.errors import TrainingError
-from pmfer.losses import Batch, au_probability_table, compute_losses, phrase_targets
+from pmfer.losses import Batch, StepLosses, au_probability_table, compute_losses, phrase_targets, visibility_loss
 from pmfer.metrics import accuracy
 from pmfer.model import Pmfer
+from pmfer.optimise import descend, learning_rate_factor, moving_average, parameter_groups, set_rates
 from pmfer.plots import CURVES_FILE, Row, draw_curves
 from pmfer.shapes import FaceShapes
 
@@ -76,7 +77,8 @@ def train(
 
     Raises:
         TrainingError: `out` holds a checkpoint of another configuration, that of `config.start` is unusable or of
-            another model, or the loss is no longer finite.
+            another model, only the visibility head is to be trained and there is no start or there are no shapes, or
+            the loss is no longer finite.
         ConfigurationError: CLIP's checkpoint is unusable.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -154,6 +156,14 @@ class _Run:
         torch.manual_seed(config.schedule.seed)
         self.model, self.normalisation = first_model(config, faces)
         self.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's types
+        self.trained: torch.nn.Module = self.model
+        if config.trains == "visibility":
+            if shapes is None or config.start is None:
+                raise TrainingError(
+                    "the visibility head is trained on covered faces and a finished model: give start and shapes"
+                )
+            self.model.requires_grad_(False)
+            self.trained = self.model.visibility.requires_grad_(True)
         self.averaged = AveragedModel(self.model, avg_fn=moving_average(config.schedule.ema), use_buffers=True)
         self.images = torch.from_numpy(faces.images)
         votes = vote_distribution(faces.votes)
@@ -179,7 +189,8 @@ class _Run:
         cover_dice = np.random.default_rng(seed)
         torch.manual_seed(seed)  # dropout
         size_px = size_at(schedule.sizes_px, epoch / schedule.epochs)
-        self.model.train()
+        self.model.eval()  # what stands still keeps its statistics, too
+        self.trained.train()
         sums: dict[str, float] = {}
         for step, chosen in enumerate(self._batches(order_dice)):
             progress = (epoch + step / self.steps_per_epoch) / schedule.epochs
@@ -205,11 +216,17 @@ class _Run:
 
     def _step(self, batch: Batch, progress: float, dice: random.Random) -> dict[str, float]:
         with half_precision(self.device):
-            losses = compute_losses(self.model, self.model.tokenizer, batch, self.config.loss, progress, dice)
+            losses = self._losses(batch, progress, dice)
         if not math.isfinite(losses.total.item()):
             raise TrainingError(f"the loss is no longer finite at {progress:.1%} of the run; lower learning_rate")
         descend(losses.total, self.model, self.optimiser, self.averaged)
         return losses.parts
+
+    def _losses(self, batch: Batch, progress: float, dice: random.Random) -> StepLosses:
+        if self.trained is self.model:
+            return compute_losses(self.model, self.model.tokenizer, batch, self.config.loss, progress, dice)
+        loss = visibility_loss(self.model.visibility(self.model.image_encoder.maps_of(batch.faces)), batch.visible)
+        return StepLosses(loss, {"visibility": loss.item()})
 
     def _batches(self, dice: torch.Generator) -> Iterator[Tensor]:
         order = torch.randperm(len(self.images), generator=dice)
@@ -240,51 +257,18 @@ class _Run:
         return int(content["epochs_done"])
 
 
-def set_rates(optimiser: torch.optim.Optimizer, peaks: Sequence[float], factor: float) -> None:
-    """Learning rates of the parameter groups: their peaks times a factor."""
-    for group, peak in zip(optimiser.param_groups, peaks, strict=True):
-        group["lr"] = peak * factor
-
-
-def descend(loss: Tensor, model: torch.nn.Module, optimiser: torch.optim.Optimizer, averaged: AveragedModel) -> None:
-    """One step of the optimiser on the parameters of `model`, and of their moving average."""
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-    optimiser.step()
-    averaged.update_parameters(model)
-
-
 def first_model(config: TrainConfig, faces: Faces) -> tuple[Pmfer, Normalisation]:
     """Where a run begins: with the averaged weights and the normalisation of `config.start`, or with a new model."""
     if config.start is None:
         model = build_model(config)
         return model, model.normalisation or measured_normalisation(faces)
-    renew = config.trains if config.trains != "everything" else None
-    begun, model, normalisation, _ = load_checkpoint(Path(config.start), renew)
+    begun, model, normalisation, _ = load_checkpoint(Path(config.start))
     for key in ("backend", "size_px", "model"):
         if getattr(begun, key) != getattr(config, key):
             raise TrainingError(f"{config.start}: trained with another {key}; write the same into this configuration")
     if config.start_share:
         keep_of_start(model, begun, config.start_share)
     return model, normalisation
-
-
-def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
-    """Exponential moving average whose decay rises to `decay`, so that the first steps are soon forgotten."""
-
-    def update(average: Tensor, current: Tensor, steps: Tensor | int) -> Tensor:
-        n = float(steps)
-        return torch.lerp(average.float(), current.float(), 1 - min(decay, (1 + n) / (10 + n))).to(average.dtype)
-
-    return update
-
-
-def learning_rate_factor(progress: float, warmup: float) -> float:
-    """Linear warm-up to 1, then half a cosine to 0 (Loshchilov and Hutter, 2017)."""
-    if progress < warmup:
-        return progress / warmup
-    return 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
 
 
 def size_at(sizes_px: tuple[tuple[float, int], ...], progress: float) -> int:
@@ -296,25 +280,6 @@ def measured_normalisation(faces: Faces) -> Normalisation:
     """Of grey faces, to four digits."""
     mean, std = pixel_statistics(faces.images)
     return Normalisation((round(mean, 4),), (round(std, 4),))
-
-
-def parameter_groups(model: Pmfer, schedule: ScheduleConfig) -> list[dict[str, Any]]:
-    """Trained parameters by weight decay and peak learning rate, the new ones first.
-
-    Weights of matrices and kernels decay; biases, norms, positions and temperatures do not.
-    """
-    groups: dict[tuple[bool, bool], list[Tensor]] = {}
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            groups.setdefault((model.starts_trained(name), parameter.ndim < 2), []).append(parameter)
-    return [
-        {
-            "params": groups[pretrained, single],
-            "weight_decay": 0.0 if single else schedule.weight_decay,
-            "lr": schedule.learning_rate * (model.pretrained_rate if pretrained else 1.0),
-        }
-        for pretrained, single in sorted(groups)
-    ]
 
 
 def read_log(path: Path) -> list[Row]:

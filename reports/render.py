@@ -110,7 +110,7 @@ class AssetFetcher(URLFetcher):
     """
 
     def __init__(self, drawings: Sequence[str] = ()) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._drawings = {f"{_DRAWING}{number}": drawing for number, drawing in enumerate(drawings)}
 
     def fetch(self, url: str, headers: dict[str, str] | None = None) -> URLFetcherResponse:
@@ -172,7 +172,7 @@ def _laid_out(page: str, where: str) -> weasyprint.Document:
         with nothing_lost(where):
             styles = [_print_style(name) for name in _STYLE_LINK.findall(page)]
             page, drawings = _drawings_apart(_STYLE_LINK.sub("", page))
-            source = weasyprint.HTML(string=page, url_fetcher=AssetFetcher(drawings))  # type: ignore[no-untyped-call]
+            source = weasyprint.HTML(string=page, url_fetcher=AssetFetcher(drawings))
             document: weasyprint.Document = source.render(stylesheets=styles, font_config=_fonts(), pdf_variant=VARIANT)
     except FatalURLFetchingError as error:
         raise ReportError(f"report of {where}: {error}") from None

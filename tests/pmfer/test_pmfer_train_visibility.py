@@ -15,7 +15,6 @@ from pmfer.landmarks import POINTS
 from pmfer.prompts import AU_COUNT
 from pmfer.shapes import FaceShapes
 from pmfer.train import LOG_FILE, read_log, train
-from pmfer.train_head import LOOKED_FILE, train_head
 
 SCHEDULE = ScheduleConfig(epochs=2, batch=8, sizes_px=((0.0, 32),))
 CPU = torch.device("cpu")
@@ -47,7 +46,7 @@ def head_config(start: Path, epochs: int = 3) -> TrainConfig:
 
 def test_only_the_head_changes(finished: Path, shapes: FaceShapes, tmp_path: Path) -> None:
     config = head_config(finished)
-    trained = train_head(config, made_faces(), tmp_path, shapes, CPU)
+    trained = train(config, made_faces(), made_faces(), tmp_path, shapes, CPU)
     _, before, normalisation, _ = load_checkpoint(finished)
     read, after, kept, epochs = load_checkpoint(trained)
     assert (read, kept, epochs) == (config, normalisation, 3)
@@ -61,30 +60,9 @@ def test_only_the_head_changes(finished: Path, shapes: FaceShapes, tmp_path: Pat
     load_checkpoint(tmp_path / AVERAGED_FILE)
 
 
-def test_a_second_run_learns_from_what_the_first_one_saw(finished: Path, shapes: FaceShapes, tmp_path: Path) -> None:
-    first = load_checkpoint(train_head(head_config(finished), made_faces(), tmp_path, shapes, CPU))[1]
-    written = (tmp_path / LOOKED_FILE).stat().st_mtime_ns
-    again = load_checkpoint(train_head(head_config(finished), made_faces(), tmp_path, shapes, CPU))[1]
-    assert (tmp_path / LOOKED_FILE).stat().st_mtime_ns == written
-    for name, weight in first.state_dict().items():
-        torch.testing.assert_close(weight, again.state_dict()[name], msg=name)
-    other = head_config(finished).model_copy(update={"augment": AugmentConfig(covered=0.1)})
-    train_head(other, made_faces(), tmp_path, shapes, CPU)
-    assert (tmp_path / LOOKED_FILE).stat().st_mtime_ns != written
-
-
-def test_a_start_whose_head_has_another_form_will_do(finished: Path, shapes: FaceShapes, tmp_path: Path) -> None:
-    content = torch.load(finished, weights_only=True)
-    averaged = {name: weight for name, weight in content["averaged"].items() if not name.startswith("visibility.")}
-    torch.save(content | {"averaged": averaged | {"visibility.query": torch.zeros(6, 8)}}, tmp_path / "start.pt")
-    load_checkpoint(train_head(head_config(tmp_path / "start.pt", 1), made_faces(), tmp_path / "out", shapes, CPU))
-    with pytest.raises(TrainingError, match="other parts"):
-        load_checkpoint(tmp_path / "start.pt")
-
-
 def test_it_needs_a_finished_model_and_shapes(shapes: FaceShapes, finished: Path, tmp_path: Path) -> None:
     faces: Faces = made_faces()
     with pytest.raises(TrainingError, match="give start"):
-        train_head(TrainConfig(model=SMALL, trains="visibility"), faces, tmp_path, shapes, CPU)
+        train(TrainConfig(model=SMALL, trains="visibility"), faces, faces, tmp_path, shapes, CPU)
     with pytest.raises(TrainingError, match="give start"):
-        train_head(head_config(finished), faces, tmp_path, None, CPU)
+        train(head_config(finished), faces, faces, tmp_path, None, CPU)
