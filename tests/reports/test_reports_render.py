@@ -107,6 +107,13 @@ def test_only_the_reports_own_files_are_fetched(address: str) -> None:
         fetch(address)
 
 
+def test_drawings_print_as_if_they_stood_in_the_page(
+    files: dict[str, Path], patients: dict[str, PatientReport], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(render, "_drawings_apart", lambda page: (page, []))
+    assert patient_pdf(patients["crowded"]) == files["crowded"].read_bytes()
+
+
 def test_the_same_report_gives_the_same_bytes_in_another_process(
     files: dict[str, Path], patients: dict[str, PatientReport]
 ) -> None:
