@@ -92,7 +92,7 @@ class Face:
         return float(x), float(y)
 
 
-def _disc(draw: ImageDraw.ImageDraw, centre: tuple[float, float], radius: float, fill: int = 255) -> None:
+def _disc(draw: ImageDraw.ImageDraw, centre: Point, radius: float, fill: int) -> None:
     x, y = centre
     draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=fill)
 
@@ -305,7 +305,7 @@ def _block(face: Face, brush: Brush, dice: Dice) -> None:
     if dice.random() < 0.7:
         brush.draw.polygon(_patch(place, half, dice), fill=255)
     else:
-        _disc(brush.draw, place, 0.8 * half)
+        brush.disc(place, 0.8 * half, shade=0)
 
 
 def _cup(face: Face, brush: Brush, dice: Dice) -> None:
