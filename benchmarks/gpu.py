@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -147,7 +148,7 @@ def drawn_faces(bundle: Bundle, people: int) -> Floats:
 
 def equivalence(bundle: Bundle, device: Device, faces: Floats) -> Figures:
     """How the scores in half precision on the device differ from those in float32 on the CPU."""
-    there = FixedBatches(device.open(bundle.weights), OUTPUTS, device.name).run(faces)
+    there = FixedBatches(lambda: device.open(bundle.weights), OUTPUTS, device.name).run(faces)
     here = open_cpu_session(bundle.weights).run(OUTPUTS, {"faces": faces})
     return {
         "faces_compared": len(faces),
@@ -170,12 +171,12 @@ def alone(bundle: Bundle, device: Device, batches: tuple[int, ...], rounds: int)
     faces = rng.normal(0, 1, (batches[-1], spec.channels, spec.size_px, spec.size_px)).astype(np.float32)
     runs: dict[str, Callable[[], object]] = {}
     for half in (True, False):
-        session = device.open(bundle.weights, half=half)
         for size in batches:
-            fixed = FixedBatches(session, OUTPUTS, device.name, (size,))
+            fixed = FixedBatches(partial(device.open, bundle.weights, half=half), OUTPUTS, device.name, (size,))
             runs[f"faces_per_s_{'float16' if half else 'float32'}_{size}"] = lambda fixed=fixed: fixed.run(faces)
-    detector = device.open(with_free_shape(centerface_weights()))
-    looks = FixedBatches(detector, [output.name for output in detector.get_outputs()], device.name)
+    detector = with_free_shape(centerface_weights())
+    names = [output.name for output in open_cpu_session(detector).get_outputs()]
+    looks = FixedBatches(partial(device.open, detector), names, device.name)
     pictures = rng.uniform(0, 255, (looks.largest, 3, 224, 384)).astype(np.float32)
     runs["pictures_per_s"] = lambda: looks.run(pictures)
     with utilisation() as busy:
@@ -206,7 +207,8 @@ def little_memory(bundle: Bundle, device: Device) -> Figures:
     faces = np.zeros((GPU_BATCHES[-1], spec.channels, spec.size_px, spec.size_px), np.float32)
     for limit in LIMITS_MB:
         try:
-            fixed = FixedBatches(device.open(bundle.weights, memory_bytes=limit * 10**6), OUTPUTS, device.name)
+            limited = partial(device.open, bundle.weights, memory_bytes=limit * 10**6)
+            fixed = FixedBatches(limited, OUTPUTS, device.name)
             rows = len(fixed.run(faces)[0])
         except Exception as error:  # ONNX Runtime's errors have no public base class; it is told in the report
             return {"memory_limit_mb": limit, "memory_outcome": f"failed: {str(error).splitlines()[0]}"}

@@ -42,6 +42,7 @@ class Detector(Protocol):
     """A face detector for batches of small pictures."""
 
     name: str
+    prefers_one_shape: bool  # pictures of another size cost seconds the first time, as on a GPU
 
     def detect(self, pictures: NDArray[np.uint8]) -> list[Faces]:
         """Find the faces in RGB pictures [N, H, W, 3], H and W multiples of 32."""
@@ -140,13 +141,23 @@ def _look(
             ]
         alike: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
         for n, (left, top, right, bottom) in enumerate(parts):
-            alike[right - left, bottom - top].append(n)
-        for numbers in alike.values():
-            batch = np.stack([np.asarray(turned[n].crop(parts[n])) for n in numbers])  # black beyond the picture
+            alike[(columns, rows) if detector.prefers_one_shape else (right - left, bottom - top)].append(n)
+        for shape, numbers in alike.items():
+            batch = np.stack([_cut(turned[n], parts[n], shape) for n in numbers])
             for n, faces in zip(numbers, detector.detect(batch), strict=True):
                 placed = faces.moved(*parts[n][:2])
                 found[n].append(placed.turned(lean, turned[n].size, upright[n]) if lean else placed)
     return [merge(own, MAX_OVERLAP) for own in found]
+
+
+def _cut(picture: Image.Image, part: tuple[int, int, int, int], size_px: tuple[int, int]) -> Picture:
+    """A part of a picture in the upper left corner of a canvas, black beyond the picture and beyond the part."""
+    cut = picture.crop(part)
+    if cut.size == size_px:
+        return np.asarray(cut)
+    canvas = Image.new(cut.mode, size_px)
+    canvas.paste(cut)
+    return np.asarray(canvas)
 
 
 def _around(faces: Faces, columns: int, rows: int) -> tuple[int, int, int, int]:
@@ -185,6 +196,7 @@ class CenterFace:
     def __init__(self, weights: Path, min_score: float, threads: int) -> None:
         self._min_score = min_score
         self._network = Network(with_free_shape(weights), threads)
+        self.prefers_one_shape = self._network.on_gpu
 
     def detect(self, pictures: NDArray[np.uint8]) -> list[Faces]:
         """Find the faces in RGB pictures [N, H, W, 3], H and W multiples of 32."""
@@ -215,6 +227,7 @@ class YuNet:
             self._network = Network(with_free_shape(weights), threads)
         except (OSError, ValueError) as error:
             raise ConfigurationError(f"detector {weights}: cannot be used ({error}); name a YuNet ONNX file") from None
+        self.prefers_one_shape = self._network.on_gpu
         missing = {f"{kind}_{stride}" for kind in YUNET_OUTPUTS for stride in YUNET_STRIDES_PX}
         missing -= set(self._network.outputs)
         if missing:

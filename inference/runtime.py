@@ -20,6 +20,9 @@ from inference.faces import Floats
 from inference.hardware import cuda_device_count, has_library, missing_cuda_libraries, multiplies_bytes
 
 Provider = tuple[str, dict[str, str]]
+# A search through all algorithms takes seconds and finds nothing faster. With channels first cuDNN has no depthwise
+# convolution in half precision, and what ONNX Runtime does instead took 340 ms for eight pictures of the detector.
+CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC", "prefer_nhwc": "1"}
 TENSORRT_LIBRARY = "libnvinfer.so.10"
 ERRORS_ONLY = 3  # ONNX Runtime severity: 0 verbose ... 2 warning, 3 error
 # Of input: one picture of 384 x 224, or sixteen faces of 48 x 48. Measured: in batches of 8, CenterFace takes 1.4 times
@@ -58,10 +61,15 @@ class Network:
         Raises:
             ValueError: ONNX Runtime does not take the model.
         """
-        self._model = model
+        self._model, self._threads = model, threads
         self._session, self._on_gpu = _open_best_session(model, threads)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="pmfer-network")
         self._merged: dict[tuple[str, ...], MergedRequests] = {}
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether it still runs on a GPU."""
+        return self._on_gpu
 
     @property
     def outputs(self) -> list[str]:
@@ -82,9 +90,8 @@ class Network:
 
     def _run_on_gpu(self, names: tuple[str, ...], batch: Floats) -> list[Floats]:
         if names not in self._merged:
-            self._merged.setdefault(
-                names, MergedRequests(FixedBatches(self._session, names, "cuda").run, GPU_BATCHES[-1])
-            )
+            batches = FixedBatches(lambda: open_gpu_session(self._model, self._threads), names, "cuda")
+            self._merged.setdefault(names, MergedRequests(batches.run, GPU_BATCHES[-1]))
         return self._merged[names](batch)
 
     def _run_on_cpu(self, outputs: list[str], batch: Floats) -> list[Floats]:
@@ -139,7 +146,7 @@ def open_gpu_session(
     missing = missing_cuda_libraries()
     if missing:
         raise ValueError(f"{', '.join(missing)}: not found; {GPU_REMEDY}")
-    cuda = {"cudnn_conv_algo_search": "EXHAUSTIVE"}
+    cuda = dict(CUDA_OPTIONS)
     if memory_bytes is not None:
         cuda["gpu_mem_limit"] = str(memory_bytes)
     providers: list[Provider] = [("CUDAExecutionProvider", cuda)]
@@ -177,8 +184,9 @@ def _open(model: Path | bytes, threads: int, providers: list[Provider]) -> onnxr
 
 @dataclass(frozen=True)
 class _Buffers:
-    """Buffers for one shape of the input."""
+    """What one shape of the input has of its own."""
 
+    session: onnxruntime.InferenceSession
     staging: Floats  # on the host
     given: onnxruntime.OrtValue
     taken: list[onnxruntime.OrtValue]
@@ -186,32 +194,32 @@ class _Buffers:
 
 
 class FixedBatches:
-    """A session with one float32 input [N, ...] and float32 outputs, N free. Not for several threads at once.
+    """A graph with one float32 input [N, ...] and float32 outputs, N free. Not for several threads at once.
 
-    On a GPU every new shape costs a search for the best kernels and new memory, and every copy that is not asked for
-    costs more than the arithmetic. So batches are filled up to one of GPU_BATCHES, each shape keeps its buffers on the
-    device, and only the rows and the scores cross the bus.
+    On a GPU a session plans its convolutions again whenever the shape is another than that of the run before, which
+    takes seconds, and every copy that is not asked for costs more than the arithmetic. So batches are filled up to one
+    of GPU_BATCHES, each shape has a session and buffers of its own on the device, and only the rows and the scores
+    cross the bus.
     """
 
     def __init__(
         self,
-        session: onnxruntime.InferenceSession,
+        open_session: Callable[[], onnxruntime.InferenceSession],
         outputs: Sequence[str],
         device: str,
         sizes: tuple[int, ...] = GPU_BATCHES,
     ) -> None:
-        """Take a session over.
+        """Nothing is opened before the first batch.
 
         Args:
-            session: its graph.
+            open_session: gives a new session of the graph.
             outputs: names of those that are wanted.
             device: where the buffers lie, "cuda" or "cpu".
             sizes: rows of the batches, the smallest first.
         """
-        self._session = session
+        self._open_session = open_session
         self._outputs = list(outputs)
         self._device = device
-        self._input = session.get_inputs()[0].name
         self._buffers: dict[tuple[int, ...], _Buffers] = {}
         self._sizes = sizes
 
@@ -242,21 +250,23 @@ class FixedBatches:
         buffers = self._buffers[shape]
         buffers.staging[: len(rows)] = rows
         buffers.given.update_inplace(buffers.staging)
-        self._session.run_with_iobinding(buffers.binding)
+        buffers.session.run_with_iobinding(buffers.binding)
         return [value.numpy()[: len(rows)].copy() for value in buffers.taken]
 
     def _allocate(self, shape: tuple[int, ...]) -> _Buffers:
         """Buffers for an input shape; a first run tells the shapes of the outputs."""
+        session = self._open_session()
+        name_in = session.get_inputs()[0].name
         staging = np.zeros(shape, np.float32)
         given = onnxruntime.OrtValue.ortvalue_from_numpy(staging, self._device, 0)
-        binding = self._session.io_binding()
-        binding.bind_ortvalue_input(self._input, given)
+        binding = session.io_binding()
+        binding.bind_ortvalue_input(name_in, given)
         taken = []
-        for name, example in zip(self._outputs, self._session.run(self._outputs, {self._input: staging}), strict=True):
+        for name, example in zip(self._outputs, session.run(self._outputs, {name_in: staging}), strict=True):
             value = onnxruntime.OrtValue.ortvalue_from_shape_and_type(example.shape, np.float32, self._device, 0)
             binding.bind_ortvalue_output(name, value)
             taken.append(value)
-        return _Buffers(staging, given, taken, binding)
+        return _Buffers(session, staging, given, taken, binding)
 
 
 @dataclass(eq=False)

@@ -29,7 +29,7 @@ def augment(faces: Tensor, roll_deg: Tensor, config: AugmentConfig, size_px: int
         roll_deg: of each face, [N], positive clockwise; 0 where it is unknown.
         config: by how much they change.
         size_px: side of the result.
-        dice: source of all draws.
+        dice: source of all draws, on the device of the faces.
     """
     pictures = _move(faces[:, None], roll_deg, config, size_px, dice)
     pictures = _light(pictures, config, dice)
@@ -48,12 +48,15 @@ def plain(faces: Tensor, size_px: int) -> Tensor:
 
 def normalise(pictures: Tensor, normalisation: Normalisation) -> Tensor:
     """(value - mean) / std on grey pictures [N, 1, H, W] in 0..1, as [N, C, H, W]: repeated if there are C means."""
-    mean, std = (torch.tensor(values)[:, None, None] for values in (normalisation.mean, normalisation.std))
+    mean, std = (
+        torch.tensor(values, device=pictures.device)[:, None, None]
+        for values in (normalisation.mean, normalisation.std)
+    )
     return (pictures - mean) / std
 
 
 def _uniform(count: int, low: float, high: float, dice: Generator) -> Tensor:
-    return torch.rand(count, generator=dice) * (high - low) + low
+    return torch.rand(count, generator=dice, device=dice.device) * (high - low) + low
 
 
 def _move(pictures: Tensor, roll_deg: Tensor, config: AugmentConfig, size_px: int, dice: Generator) -> Tensor:
@@ -99,9 +102,9 @@ def _compress(pictures: Tensor, config: AugmentConfig, dice: Generator) -> Tenso
     qualities = _uniform(len(pictures), 20, 90, dice).int()
     for row in torch.nonzero(_uniform(len(pictures), 0, 1, dice) < config.compressed).flatten().tolist():
         stream = io.BytesIO()
-        levels = (pictures[row, 0] * 255).round().byte().numpy()
+        levels = (pictures[row, 0] * 255).round().byte().cpu().numpy()
         Image.fromarray(levels).save(stream, "JPEG", quality=int(qualities[row]))
-        result[row, 0] = torch.from_numpy(np.asarray(Image.open(stream), np.float32) / 255)
+        result[row, 0] = torch.from_numpy(np.asarray(Image.open(stream), np.float32) / 255).to(result.device)
     return result
 
 
@@ -111,4 +114,6 @@ def _blur_and_noise(pictures: Tensor, config: AugmentConfig, dice: Generator) ->
     chosen = (_uniform(n, 0, 1, dice) < config.blur)[:, None, None, None]
     noisy = _uniform(n, 0, 1, dice) < config.noisy
     strength = (noisy * _uniform(n, 0, config.noise, dice))[:, None, None, None]
-    return torch.where(chosen, blurred, pictures) + strength * torch.randn(pictures.shape, generator=dice)
+    return torch.where(chosen, blurred, pictures) + strength * torch.randn(
+        pictures.shape, generator=dice, device=dice.device
+    )

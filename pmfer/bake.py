@@ -73,8 +73,9 @@ class InferenceModel(nn.Module):
         self.phrases: Tensor
         self.expression_offsets: Tensor
         self.phrase_offsets: Tensor
-        self.register_buffer("expression_offsets", torch.from_numpy(decision.expression_offsets))
-        self.register_buffer("phrase_offsets", torch.tensor(decision.phrase_offsets))
+        device = text.classes.device
+        self.register_buffer("expression_offsets", torch.from_numpy(decision.expression_offsets).to(device))
+        self.register_buffer("phrase_offsets", torch.tensor(decision.phrase_offsets, device=device))
         self.register_buffer("classes", text.classes)
         self.register_buffer("phrases", text.phrases)
 

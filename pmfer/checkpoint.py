@@ -4,6 +4,7 @@ They hold tensors, numbers and text only, and are read as such: `torch.load` run
 """
 
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,30 @@ def write_averaged(checkpoint: Path, out: Path) -> None:
     kept = {key: content[key] for key in ("config", "prompt_set_sha256", "normalisation", "epochs_done")}
     averaged = {name: t.half() if t.is_floating_point() else t for name, t in content["averaged"].items()}
     write_checkpoint({**kept, "averaged": averaged}, out)
+
+
+def write_mean(checkpoints: Sequence[Path], config: TrainConfig, out: Path) -> None:
+    """Write the mean of the averaged weights of runs that began with the same ones, as `write_averaged` does.
+
+    Such runs end near each other, and their mean does better than each of them (Wortsman et al., ICML 2022).
+
+    Args:
+        checkpoints: of the runs, at least one.
+        config: what they have in common.
+        out: the file.
+
+    Raises:
+        TrainingError: a checkpoint is unusable.
+    """
+    contents = [read_checkpoint(path) for path in checkpoints]
+    kept = {key: contents[0][key] for key in ("prompt_set_sha256", "normalisation", "epochs_done")}
+    averaged = {
+        name: torch.stack([content["averaged"][name].float() for content in contents]).mean(0).half()
+        if first.is_floating_point()
+        else first
+        for name, first in contents[0]["averaged"].items()
+    }
+    write_checkpoint({**kept, "config": config.model_dump(mode="json"), "averaged": averaged}, out)
 
 
 def write_checkpoint(content: dict[str, Any], path: Path) -> None:

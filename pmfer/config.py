@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pmfer.errors import ConfigurationError
 
@@ -98,6 +98,9 @@ class TrainConfig(_Section):
     size_px: int = Field(48, gt=0)  # side of the faces the bundle will take
     start: str | None = None  # checkpoint.pt of an earlier run, to fine-tune; left out: new weights, or CLIP's
     start_share: float = Field(0.0, ge=0, le=1)  # of the weights that `start` began with, in its picture side
+    runs: int = Field(1, gt=0)  # with one seed after another from the same `start`; their weights are averaged
+    teachers: tuple[str, ...] = ()  # checkpoint.pt of finished runs, whose mean answer is learnt beside the votes
+    teacher_share: float = Field(0.7, ge=0, le=1)  # of their answer in what is learnt; the votes have the rest
     trains: Literal["everything", "visibility"] = "everything"  # visibility: its head alone; the rest stays still
     model: ModelConfig = ModelConfig()  # of the compact back-end
     clip: ClipConfig = ClipConfig()  # of the CLIP back-end
@@ -105,6 +108,12 @@ class TrainConfig(_Section):
     loss: LossConfig = LossConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     data: DataConfig = DataConfig()
+
+    @model_validator(mode="after")
+    def _runs_begin_alike(self) -> "TrainConfig":
+        if self.runs > 1 and self.start is None:
+            raise ValueError("runs above 1 need a start: the mean of weights that began apart is worth nothing")
+        return self
 
 
 def read_config(path: Path) -> TrainConfig:

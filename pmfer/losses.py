@@ -210,10 +210,13 @@ class Batch:
 
 @dataclass(frozen=True)
 class StepLosses:
-    """The weighted sum to minimise, and by name what goes to the log: unweighted losses and states of the adversary."""
+    """The weighted sum to minimise, and by name what goes to the log.
+
+    parts: scalars without gradients, unweighted losses and states of the adversary.
+    """
 
     total: Tensor
-    parts: dict[str, float]
+    parts: dict[str, Tensor]
 
 
 def compute_losses(
@@ -253,11 +256,11 @@ def compute_losses(
         image_logits, text_logits = model.adversary(images.globals, texts, strength)
         losses["adversary"] = adversary_loss(image_logits, text_logits)
         right = ((image_logits > 0).float().mean() + (text_logits <= 0).float().mean()) / 2
-        states["discriminator_accuracy"] = right.item()
-    states["modality_gap"] = (images.globals.mean(0) - texts.mean(0)).norm().item()
+        states["discriminator_accuracy"] = right
+    states["modality_gap"] = (images.globals.mean(0) - texts.mean(0)).norm()
     weights = {name: getattr(config, name) for name in losses if name not in UNWEIGHTED}
     total = torch.stack([weights.get(name, 1.0) * loss for name, loss in losses.items()]).sum()
-    return StepLosses(total, {name: loss.item() for name, loss in losses.items()} | states)
+    return StepLosses(total, {name: value.detach() for name, value in (losses | states).items()})
 
 
 def _alignment(

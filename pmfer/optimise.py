@@ -11,6 +11,8 @@ from torch.optim.swa_utils import AveragedModel
 from pmfer.config import ScheduleConfig
 from pmfer.model import Pmfer
 
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
 
 def parameter_groups(model: Pmfer, schedule: ScheduleConfig) -> list[dict[str, Any]]:
     """Trained parameters by weight decay and peak learning rate, the new ones first.
@@ -31,12 +33,20 @@ def parameter_groups(model: Pmfer, schedule: ScheduleConfig) -> list[dict[str, A
     ]
 
 
-def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
-    """Exponential moving average whose decay rises to `decay`, so that the first steps are soon forgotten."""
+def moving_average(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
+    """Exponential moving average whose decay rises to `decay`, so that the first steps are soon forgotten.
 
-    def update(average: Tensor, current: Tensor, steps: Tensor | int) -> Tensor:
+    It is taken in place, of all tensors of one type together.
+    """
+
+    def update(averages: Tensors, currents: Tensors, steps: Tensor | int) -> None:
         n = float(steps)
-        return torch.lerp(average.float(), current.float(), 1 - min(decay, (1 + n) / (10 + n))).to(average.dtype)
+        weight = 1 - min(decay, (1 + n) / (10 + n))
+        if torch.is_floating_point(averages[0]):
+            torch._foreach_lerp_(averages, currents, weight)
+            return
+        for average, current in zip(averages, currents, strict=True):  # batch normalisation counts its batches
+            average.copy_(torch.lerp(average.float(), current.float(), weight))
 
     return update
 

@@ -51,14 +51,17 @@ class WordTokenizer:
         self._numbers = {word: number for number, word in enumerate([PAD, MASK, UNKNOWN, *vocabulary])}
         self.pad = self._numbers[PAD]
         self.mask = self._numbers[MASK]
+        self._encoded: dict[str, list[int]] = {}  # training asks for the same few hundred texts at every step
 
     def __len__(self) -> int:
         return len(self._numbers)
 
     def encode(self, text: str) -> list[int]:
         """Token numbers of the words of `text`."""
-        unknown = self._numbers[UNKNOWN]
-        return [self._numbers.get(word, unknown) for word in words(text)]
+        if text not in self._encoded:
+            unknown = self._numbers[UNKNOWN]
+            self._encoded[text] = [self._numbers.get(word, unknown) for word in words(text)]
+        return self._encoded[text]
 
 
 class Tokenizer(Protocol):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pmfer.ablation import DISTANCES, SHARES, AblationFaces, render_table, run_ablation
 from pmfer.bundle import load_bundle
-from pmfer.checkpoint import load_checkpoint
+from pmfer.checkpoint import AVERAGED_FILE, load_checkpoint, write_mean
 from pmfer.config import TrainConfig, read_config
 from pmfer.datasets import Faces, data_terms, load_faces, read_measured_faces, read_samples, read_training_faces
 from pmfer.errors import ConfigurationError
@@ -36,9 +36,22 @@ class _TrainingData:
 
 
 def run_training(request: TrainRequest) -> str:
-    """Train, or take up the run that `out` holds; returns where the checkpoint is."""
+    """Train, or take up the run or runs that `out` holds; returns where the checkpoint is.
+
+    Several runs lie in folders of their own below `out`, and the mean of their weights in `out`.
+    """
     given = _read(request)
-    return str(train(given.options, given.faces, given.valid, request.out, given.shapes))
+    options = given.options
+    if options.runs == 1:
+        return str(train(options, given.faces, given.valid, request.out, given.shapes))
+    checkpoints = []
+    for run in range(options.runs):
+        schedule = options.schedule.model_copy(update={"seed": options.schedule.seed + run})
+        single = options.model_copy(update={"runs": 1, "schedule": schedule})
+        checkpoints.append(train(single, given.faces, given.valid, request.out / f"run-{run + 1}", given.shapes))
+    mean = request.out / AVERAGED_FILE
+    write_mean(checkpoints, options, mean)
+    return str(mean)
 
 
 def run_landmarks(config: Path, data: Path, mesh: Path, out: Path) -> str:

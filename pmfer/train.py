@@ -12,20 +12,19 @@ import json
 import math
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import cast
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
-from pmfer.augment import Normalisation, augment, normalise
+from pmfer.augment import Normalisation
 from pmfer.bake import half_precision, predict
+from pmfer.batches import TrainingBatches
 from pmfer.checkpoint import (
     AVERAGED_FILE,
     CHECKPOINT_FILE,
@@ -37,12 +36,11 @@ from pmfer.checkpoint import (
     write_averaged,
     write_checkpoint,
 )
-from pmfer.config import AugmentConfig, TrainConfig
-from pmfer.covers import REGIONS, cover_faces
-from pmfer.datasets import Faces, argmax_label, strict_label, vote_distribution
+from pmfer.config import TrainConfig
+from pmfer.datasets import Faces, argmax_label, strict_label
 from pmfer.datasets.load import pixel_statistics
 from pmfer.errors import TrainingError
-from pmfer.losses import Batch, StepLosses, au_probability_table, compute_losses, phrase_targets, visibility_loss
+from pmfer.losses import Batch, StepLosses, compute_losses, visibility_loss
 from pmfer.metrics import accuracy
 from pmfer.model import Pmfer
 from pmfer.optimise import descend, learning_rate_factor, moving_average, parameter_groups, set_rates
@@ -91,7 +89,7 @@ def train(
     with Progress(*columns) as progress:
         for epoch in range(start, config.schedule.epochs):
             began = time.monotonic()
-            task = progress.add_task(f"epoch {epoch + 1}/{config.schedule.epochs}", total=run.steps_per_epoch)
+            task = progress.add_task(f"epoch {epoch + 1}/{config.schedule.epochs}", total=len(run.batches))
             row: dict[str, float | None] = {"epoch": epoch + 1}
             row |= run.epoch(epoch, partial(progress.advance, task))
             row |= validate(run.averaged_model, valid, run.normalisation)
@@ -105,38 +103,6 @@ def train(
                 drawn = time.monotonic()
             progress.update(task, description=f"epoch {epoch + 1}, valid {row['valid_strict'] or 0:.1%}")
     return checkpoint
-
-
-def changed_faces(
-    images: Tensor,
-    shapes: FaceShapes | None,
-    config: AugmentConfig,
-    size_px: int,
-    dice: torch.Generator,
-    cover_dice: np.random.Generator,
-) -> tuple[Tensor, npt.NDArray[np.float32]]:
-    """Training faces as a step sees them: some covered, all changed.
-
-    Args:
-        images: uint8 [N, S, S].
-        shapes: of these faces; None: no face is covered.
-        config: by how much they change.
-        size_px: side of the result.
-        dice: source of the changes.
-        cover_dice: source of the covers.
-
-    Returns:
-        Pictures float32 [N, 1, size_px, size_px] in 0..1, and the visible share of each region [N, R], NaN where it is
-        unknown.
-    """
-    faces, roll = images.float() / 255, torch.zeros(len(images))
-    visible = np.full((len(images), len(REGIONS)), np.nan, np.float32)
-    if shapes:
-        covered, visible = cover_faces(faces.numpy(), shapes.placed, config.covered, cover_dice)
-        # Where the mesh finds no face something may hide it already.
-        visible[~shapes.found[:, None] & (visible == 1)] = np.nan
-        faces, roll = torch.from_numpy(covered), torch.from_numpy(shapes.roll_deg)
-    return augment(faces, roll, config, size_px, dice), visible
 
 
 def validate(model: Pmfer, valid: Faces, normalisation: Normalisation) -> dict[str, float | None]:
@@ -164,15 +130,8 @@ class _Run:
                 )
             self.model.requires_grad_(False)
             self.trained = self.model.visibility.requires_grad_(True)
-        self.averaged = AveragedModel(self.model, avg_fn=moving_average(config.schedule.ema), use_buffers=True)
-        self.images = torch.from_numpy(faces.images)
-        votes = vote_distribution(faces.votes)
-        self.votes = torch.from_numpy(votes)
-        self.shapes = shapes
-        self.targets = phrase_targets(votes, au_probability_table(), shapes.evidence if shapes else None)
-        self.steps_per_epoch = len(faces) // config.schedule.batch
-        if self.steps_per_epoch == 0:
-            raise TrainingError(f"{len(faces)} training faces are fewer than one batch of {config.schedule.batch}")
+        self.averaged = AveragedModel(self.model, multi_avg_fn=moving_average(config.schedule.ema), use_buffers=True)
+        self.batches = TrainingBatches(config, faces, shapes, self.normalisation, device)
         self.optimiser = torch.optim.AdamW(parameter_groups(self.model, config.schedule), fused=True)
         self.peak_rates = [group["lr"] for group in self.optimiser.param_groups]
 
@@ -185,40 +144,26 @@ class _Run:
         """One pass over the faces; returns mean losses."""
         schedule = self.config.schedule
         seed = schedule.seed * 100_003 + epoch
-        order_dice, text_dice = torch.Generator().manual_seed(seed), random.Random(seed)
-        cover_dice = np.random.default_rng(seed)
+        text_dice = random.Random(seed)
         torch.manual_seed(seed)  # dropout
         size_px = size_at(schedule.sizes_px, epoch / schedule.epochs)
         self.model.eval()  # what stands still keeps its statistics, too
         self.trained.train()
-        sums: dict[str, float] = {}
-        for step, chosen in enumerate(self._batches(order_dice)):
-            progress = (epoch + step / self.steps_per_epoch) / schedule.epochs
+        sums: dict[str, Tensor] = {}
+        for step, batch in enumerate(self.batches.epoch(seed, size_px)):
+            progress = (epoch + step / len(self.batches)) / schedule.epochs
             set_rates(self.optimiser, self.peak_rates, learning_rate_factor(progress, schedule.warmup))
-            parts = self._step(self._batch(chosen, size_px, order_dice, cover_dice), progress, text_dice)
-            for name, value in parts.items():
-                sums[name] = sums.get(name, 0.0) + value
+            for name, value in self._step(batch, progress, text_dice).items():
+                sums[name] = sums.get(name, torch.zeros_like(value)) + value
             advance()
-        return {name: value / self.steps_per_epoch for name, value in sums.items()}
+        means = {name: value.item() / len(self.batches) for name, value in sums.items()}
+        if not all(math.isfinite(mean) for mean in means.values()):
+            raise TrainingError(f"the loss is no longer finite in epoch {epoch + 1}; lower learning_rate")
+        return means
 
-    def _batch(self, chosen: Tensor, size_px: int, dice: torch.Generator, cover_dice: np.random.Generator) -> Batch:
-        rows = chosen.numpy()
-        pictures, visible = changed_faces(
-            self.images[rows], self.shapes and self.shapes.of(rows), self.config.augment, size_px, dice, cover_dice
-        )
-        pictures = normalise(pictures, self.normalisation)
-        rest = (self.targets.shown[rows], self.targets.deviation[rows], visible)
-        return Batch(
-            pictures.to(self.device, memory_format=torch.channels_last),
-            self.votes[chosen].to(self.device),
-            *(torch.from_numpy(values).to(self.device) for values in rest),
-        )
-
-    def _step(self, batch: Batch, progress: float, dice: random.Random) -> dict[str, float]:
+    def _step(self, batch: Batch, progress: float, dice: random.Random) -> dict[str, Tensor]:
         with half_precision(self.device):
             losses = self._losses(batch, progress, dice)
-        if not math.isfinite(losses.total.item()):
-            raise TrainingError(f"the loss is no longer finite at {progress:.1%} of the run; lower learning_rate")
         descend(losses.total, self.model, self.optimiser, self.averaged)
         return losses.parts
 
@@ -226,12 +171,7 @@ class _Run:
         if self.trained is self.model:
             return compute_losses(self.model, self.model.tokenizer, batch, self.config.loss, progress, dice)
         loss = visibility_loss(self.model.visibility(self.model.image_encoder.maps_of(batch.faces)), batch.visible)
-        return StepLosses(loss, {"visibility": loss.item()})
-
-    def _batches(self, dice: torch.Generator) -> Iterator[Tensor]:
-        order = torch.randperm(len(self.images), generator=dice)
-        batch = self.config.schedule.batch
-        return iter(torch.split(order[: self.steps_per_epoch * batch], batch))
+        return StepLosses(loss, {"visibility": loss.detach()})
 
     def save(self, path: Path, epochs_done: int) -> None:
         """Write the checkpoint, whole or not at all."""

@@ -81,6 +81,7 @@ class SurerFromTheSide:
     """A detector that sees the same face in every picture, and from the side draws it smaller and is surer of it."""
 
     name = "centerface"
+    prefers_one_shape = False
 
     def detect(self, pictures: NDArray[np.uint8]) -> list[Faces]:
         """The same for all pictures of a batch."""

@@ -30,7 +30,7 @@ def random_faces(count: int) -> Floats:
 @pytest.mark.parametrize("count", [1, GPU_BATCHES[0], GPU_BATCHES[0] + 1, GPU_BATCHES[-1], GPU_BATCHES[-1] + 5])
 def test_fixed_batches_give_what_a_plain_run_gives(bundle: Bundle, count: int) -> None:
     session = open_cpu_session(bundle.weights)
-    fixed = FixedBatches(session, OUTPUTS, "cpu")
+    fixed = FixedBatches(lambda: session, OUTPUTS, "cpu")
     faces = random_faces(count)
     for part, whole in zip(fixed.run(faces), session.run(OUTPUTS, {"faces": faces}), strict=True):
         np.testing.assert_allclose(part, whole, atol=1e-5)
@@ -41,12 +41,19 @@ def test_fixed_batches_give_what_a_plain_run_gives(bundle: Bundle, count: int) -
 def test_fixed_batches_take_pictures_of_several_sizes() -> None:
     session = open_cpu_session(with_free_shape(centerface_weights()))
     names = [output.name for output in session.get_outputs()]
-    fixed = FixedBatches(session, names, "cpu")
+    opened: list[InferenceSession] = []
+
+    def another() -> InferenceSession:
+        opened.append(open_cpu_session(with_free_shape(centerface_weights())))
+        return opened[-1]
+
+    fixed = FixedBatches(another, names, "cpu")
     for side in (64, 96, 64):
         pictures = np.random.default_rng(side).uniform(0, 255, (2, 3, side, 64)).astype(np.float32)
         expected = session.run(names, {session.get_inputs()[0].name: pictures})
         for part, whole in zip(fixed.run(pictures), expected, strict=True):
             np.testing.assert_allclose(part, whole, rtol=1e-3, atol=1e-3)
+    assert len(opened) == 2  # one per shape: on a GPU a session forgets the plan of one shape at the next
 
 
 class Crowded:
@@ -68,7 +75,7 @@ def test_less_memory_makes_smaller_batches_and_the_same_scores(
     bundle: Bundle, caplog: pytest.LogCaptureFixture
 ) -> None:
     session, faces = open_cpu_session(bundle.weights), random_faces(GPU_BATCHES[-1] + 5)
-    fixed = FixedBatches(Crowded(session, GPU_BATCHES[0]), OUTPUTS, "cpu")  # type: ignore[arg-type]
+    fixed = FixedBatches(lambda: Crowded(session, GPU_BATCHES[0]), OUTPUTS, "cpu")  # type: ignore[arg-type, return-value]
     with caplog.at_level(logging.WARNING, logger="pmfer.inference"):
         for _ in range(2):
             for part, whole in zip(fixed.run(faces), session.run(OUTPUTS, {"faces": faces}), strict=True):
@@ -77,7 +84,7 @@ def test_less_memory_makes_smaller_batches_and_the_same_scores(
         "the GPU has no memory left for batches of 64: going on with 8"
     ]
     with pytest.raises(RuntimeError, match="Failed to allocate"):
-        FixedBatches(Crowded(session, 4), OUTPUTS, "cpu").run(faces)  # type: ignore[arg-type]
+        FixedBatches(lambda: Crowded(session, 4), OUTPUTS, "cpu").run(faces)  # type: ignore[arg-type, return-value]
 
 
 def test_requests_that_wait_run_together_and_everyone_gets_their_own_rows() -> None:

@@ -82,6 +82,21 @@ def test_every_other_look_at_a_resting_face_is_at_its_surroundings_only(
     assert sum(pixels < 256 * 128 / 2 for pixels in detector.pixels) == 2  # at 0.4 and 1.2 s
 
 
+def test_where_other_sizes_are_dear_the_surroundings_come_on_a_whole_canvas(
+    tmp_path: Path, detector: CountingDetector, portrait: Picture
+) -> None:
+    """On a GPU; the faces are the same."""
+    video = write_video(tmp_path / "rest.mp4", [beside(portrait, None)] * 40, rate=20)
+    parts = located(video, detector)
+    assert len(set(detector.pixels)) > 1
+    detector.pixels.clear()
+    detector.prefers_one_shape = True
+    canvases = located(video, detector)
+    assert len(set(detector.pixels)) == 1
+    for one, other in zip(parts, canvases, strict=True):
+        np.testing.assert_allclose(one.boxes, other.boxes, atol=2)
+
+
 def test_small_face_beside_a_large_one_is_seen_in_the_same_frames(
     tmp_path: Path, detector: CountingDetector, portrait: Picture
 ) -> None:

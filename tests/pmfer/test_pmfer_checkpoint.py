@@ -6,7 +6,14 @@ import pytest
 import torch
 from pmfer_faces import SMALL, made_faces
 
-from pmfer.checkpoint import CHECKPOINT_FILE, build_model, keep_of_start, load_checkpoint, write_averaged
+from pmfer.checkpoint import (
+    CHECKPOINT_FILE,
+    build_model,
+    keep_of_start,
+    load_checkpoint,
+    write_averaged,
+    write_mean,
+)
 from pmfer.config import ScheduleConfig, TrainConfig
 from pmfer.errors import TrainingError
 from pmfer.train import train
@@ -59,3 +66,20 @@ def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path) -> None:
     (tmp_path / CHECKPOINT_FILE).write_bytes(b"nothing")
     with pytest.raises(TrainingError, match="not a checkpoint"):
         load_checkpoint(tmp_path / CHECKPOINT_FILE)
+
+
+def test_the_mean_of_runs_lies_between_them(checkpoint: Path, tmp_path: Path) -> None:
+    config, began, _, epochs = load_checkpoint(checkpoint)
+    tuned = CONFIG.model_copy(update={"start": str(checkpoint), "runs": 2})
+    faces, cpu = made_faces(), torch.device("cpu")
+    single = [
+        tuned.model_copy(update={"runs": 1, "schedule": tuned.schedule.model_copy(update={"seed": n})}) for n in (3, 4)
+    ]
+    ends = [train(each, faces, faces, tmp_path / str(n), device=cpu) for n, each in enumerate(single)]
+    write_mean(ends, tuned, tmp_path / "mean.pt")
+    read, mean, _, _ = load_checkpoint(tmp_path / "mean.pt")
+    assert read == tuned
+    first, second = (load_checkpoint(end)[1].state_dict() for end in ends)
+    for name, weight in mean.named_parameters():
+        torch.testing.assert_close(weight.detach(), (first[name] + second[name]) / 2, atol=2e-3, rtol=2e-3)
+    assert any(not torch.equal(first[name], second[name]) for name, _ in mean.named_parameters())
