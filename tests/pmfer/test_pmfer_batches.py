@@ -1,4 +1,4 @@
-"""What a training step gets: the same faces however many processes draw covers, and what teachers say beside the votes."""
+"""What a training step gets: the same faces however many processes draw, and what teachers say beside the votes."""
 
 from pathlib import Path
 

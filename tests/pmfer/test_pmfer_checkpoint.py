@@ -69,7 +69,6 @@ def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path) -> None:
 
 
 def test_the_mean_of_runs_lies_between_them(checkpoint: Path, tmp_path: Path) -> None:
-    config, began, _, epochs = load_checkpoint(checkpoint)
     tuned = CONFIG.model_copy(update={"start": str(checkpoint), "runs": 2})
     faces, cpu = made_faces(), torch.device("cpu")
     single = [
