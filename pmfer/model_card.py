@@ -28,7 +28,7 @@ def render_model_card(card: BundleCard) -> str:
         start=_start(card),
         data=card.training["data"],
         terms=card.training["terms"],
-        epochs=card.training["epochs"],
+        epochs=_epochs(card),
         version=card.training["code_version"],
         protocol=card.metrics["protocol"],
         looks=_looks(card.metrics),
@@ -148,6 +148,12 @@ def _unseen(card: BundleCard) -> str:
     )
 
 
+def _epochs(card: BundleCard) -> str:
+    """How long was trained, and of how many runs the weights are the mean."""
+    count, runs = card.training["epochs"], card.training["config"].get("runs", 1)
+    return f"{count} epochs" if runs == 1 else f"The weights are the mean of {runs} runs of {count} epochs each,"
+
+
 def _start(card: BundleCard) -> str:
     """Where the weights came from before training."""
     checkpoint = card.training.get("start")
@@ -225,7 +231,7 @@ PMFER, after Ren et al., IEEE T-ASE, doi 10.1109/TASE.2024.3464519, of which onl
 says what is the paper's and what is our interpretation.
 
 ## Training data and its terms
-{data}. Terms: {terms}. {epochs} epochs with version {version}; the whole configuration is in `bundle.json`. {start}
+{data}. Terms: {terms}. {epochs} with version {version}; the whole configuration is in `bundle.json`. {start}
 
 ## Figures
 {protocol}. {looks}

@@ -84,6 +84,17 @@ def test_the_card_names_the_weights_it_started_from() -> None:
     assert "all else is that of `first.pt`" in rendered("first.pt", "first.pt", "visibility")
 
 
+def test_the_card_says_of_how_many_runs_the_weights_are_the_mean() -> None:
+    card = load_bundle().card
+
+    def rendered(runs: int) -> str:
+        config = {**card.training["config"], "runs": runs}
+        return render_model_card(replace(card, training={**card.training, "epochs": 30, "config": config}))
+
+    assert ". The weights are the mean of 4 runs of 30 epochs each, with version" in rendered(4)
+    assert ". 30 epochs with version" in rendered(1)
+
+
 def test_limits_of_ferplus_stand_on_cards_of_ferplus_only() -> None:
     card = load_bundle().card
     text = render_model_card(replace(card, training={**card.training, "data": "own faces, split train"}))
