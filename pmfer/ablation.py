@@ -59,8 +59,7 @@ DISTANCES = ["modality_gap"]
 def arm_config(config: TrainConfig, arm: str, seed: int) -> TrainConfig:
     """The run of one arm and seed: everything as in `config` but the parts of the method that the arm leaves out."""
     loss = LossConfig.model_validate(config.loss.model_dump() | ARMS[arm])
-    schedule = config.schedule.model_copy(update={"seed": seed})
-    return config.model_copy(update={"name": f"{config.name}-{arm}{seed}", "loss": loss, "schedule": schedule})
+    return config.with_seed(seed).model_copy(update={"name": f"{config.name}-{arm}{seed}", "loss": loss})
 
 
 @dataclass(frozen=True)

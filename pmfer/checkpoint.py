@@ -125,40 +125,31 @@ def keep_of_start(model: Pmfer, config: TrainConfig, share: float) -> None:
             weight.lerp_(began[name], share)
 
 
-def write_averaged(checkpoint: Path, out: Path) -> None:
-    """Write the averaged weights of a checkpoint alone, in half precision: to start from, to export, to hand on.
+def write_averaged(checkpoints: Sequence[Path], out: Path, config: TrainConfig | None = None) -> None:
+    """Write the averaged weights alone, in half precision: to start from, to export, to hand on.
 
-    Raises:
-        TrainingError: the checkpoint is unusable.
-    """
-    content = read_checkpoint(checkpoint)
-    kept = {key: content[key] for key in ("config", "prompt_set_sha256", "normalisation", "epochs_done")}
-    averaged = {name: t.half() if t.is_floating_point() else t for name, t in content["averaged"].items()}
-    write_checkpoint({**kept, "averaged": averaged}, out)
-
-
-def write_mean(checkpoints: Sequence[Path], config: TrainConfig, out: Path) -> None:
-    """Write the mean of the averaged weights of runs that began with the same ones, as `write_averaged` does.
-
-    Such runs end near each other, and their mean does better than each of them (Wortsman et al., ICML 2022).
+    Of several runs that began with the same weights, their mean: they end near each other, and it does better than each
+    (Wortsman et al., ICML 2022).
 
     Args:
         checkpoints: of the runs, at least one.
-        config: what they have in common.
         out: the file.
+        config: what the runs have in common; None: that of the first.
 
     Raises:
         TrainingError: a checkpoint is unusable.
     """
     contents = [read_checkpoint(path) for path in checkpoints]
-    kept = {key: contents[0][key] for key in ("prompt_set_sha256", "normalisation", "epochs_done")}
+    kept = {key: contents[0][key] for key in ("config", "prompt_set_sha256", "normalisation", "epochs_done")}
+    if config is not None:
+        kept["config"] = config.model_dump(mode="json")
     averaged = {
         name: torch.stack([content["averaged"][name].float() for content in contents]).mean(0).half()
         if first.is_floating_point()
         else first
         for name, first in contents[0]["averaged"].items()
     }
-    write_checkpoint({**kept, "config": config.model_dump(mode="json"), "averaged": averaged}, out)
+    write_checkpoint({**kept, "averaged": averaged}, out)
 
 
 def write_checkpoint(content: dict[str, Any], path: Path) -> None:

@@ -115,6 +115,10 @@ class TrainConfig(_Section):
             raise ValueError("runs above 1 need a start: the mean of weights that began apart is worth nothing")
         return self
 
+    def with_seed(self, seed: int) -> "TrainConfig":
+        """The same run with other dice."""
+        return self.model_copy(update={"schedule": self.schedule.model_copy(update={"seed": seed})})
+
 
 def read_config(path: Path) -> TrainConfig:
     """Read a TOML file.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pmfer.ablation import DISTANCES, SHARES, AblationFaces, render_table, run_ablation
 from pmfer.bundle import load_bundle
-from pmfer.checkpoint import AVERAGED_FILE, load_checkpoint, write_mean
+from pmfer.checkpoint import AVERAGED_FILE, load_checkpoint, write_averaged
 from pmfer.config import TrainConfig, read_config
 from pmfer.datasets import Faces, data_terms, load_faces, read_measured_faces, read_samples, read_training_faces
 from pmfer.errors import ConfigurationError
@@ -46,11 +46,10 @@ def run_training(request: TrainRequest) -> str:
         return str(train(options, given.faces, given.valid, request.out, given.shapes))
     checkpoints = []
     for run in range(options.runs):
-        schedule = options.schedule.model_copy(update={"seed": options.schedule.seed + run})
-        single = options.model_copy(update={"runs": 1, "schedule": schedule})
+        single = options.model_copy(update={"runs": 1}).with_seed(options.schedule.seed + run)
         checkpoints.append(train(single, given.faces, given.valid, request.out / f"run-{run + 1}", given.shapes))
     mean = request.out / AVERAGED_FILE
-    write_mean(checkpoints, options, mean)
+    write_averaged(checkpoints, mean, options)
     return str(mean)
 
 

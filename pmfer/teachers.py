@@ -28,7 +28,6 @@ class Teachers:
     """
 
     def __init__(self, checkpoints: Sequence[str], device: torch.device) -> None:
-        self.device = device
         self.members = []
         for path in checkpoints:
             _, model, normalisation, _ = load_checkpoint(Path(path))
@@ -38,10 +37,10 @@ class Teachers:
     @torch.no_grad()
     def answers(self, pictures: Tensor) -> Tensor:
         """Mean probabilities of the expressions float32 [N, E] for grey pictures [N, 1, S, S] in 0..1."""
-        total = torch.zeros((), device=self.device)
+        said = []
         for model, classes, normalisation in self.members:
             faces = normalise(pictures, normalisation).to(memory_format=torch.channels_last)
-            with half_precision(self.device):
+            with half_precision(pictures.device):
                 logits = model.classify(model.encode_images(faces).globals, classes)
-            total = total + logits.float().softmax(-1)
-        return total / len(self.members)
+            said.append(logits.float().softmax(-1))
+        return torch.stack(said).mean(0)

@@ -99,7 +99,7 @@ def train(
             row["seconds"] = time.monotonic() - began
             append_row(out / LOG_FILE, row)  # before the checkpoint: what a kill in between leaves is dropped again
             run.save(checkpoint, epoch + 1)
-            write_averaged(checkpoint, out / AVERAGED_FILE)
+            write_averaged([checkpoint], out / AVERAGED_FILE)
             if epoch + 1 == config.schedule.epochs or time.monotonic() - drawn > CURVES_EVERY_S:
                 draw_curves(read_log(out / LOG_FILE), out / CURVES_FILE)
                 drawn = time.monotonic()

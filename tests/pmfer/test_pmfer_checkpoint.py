@@ -12,7 +12,6 @@ from pmfer.checkpoint import (
     keep_of_start,
     load_checkpoint,
     write_averaged,
-    write_mean,
 )
 from pmfer.config import ScheduleConfig, TrainConfig
 from pmfer.errors import TrainingError
@@ -22,7 +21,7 @@ CONFIG = TrainConfig(model=SMALL, schedule=ScheduleConfig(epochs=2, batch=8, siz
 
 
 def test_a_run_does_not_go_on_from_averaged_weights_alone(checkpoint: Path, tmp_path: Path) -> None:
-    write_averaged(checkpoint, tmp_path / CHECKPOINT_FILE)
+    write_averaged([checkpoint], tmp_path / CHECKPOINT_FILE)
     with pytest.raises(TrainingError, match="averaged weights alone"):
         train(load_checkpoint(checkpoint)[0], made_faces(), made_faces(), tmp_path, device=torch.device("cpu"))
 
@@ -71,11 +70,9 @@ def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path) -> None:
 def test_the_mean_of_runs_lies_between_them(checkpoint: Path, tmp_path: Path) -> None:
     tuned = CONFIG.model_copy(update={"start": str(checkpoint), "runs": 2})
     faces, cpu = made_faces(), torch.device("cpu")
-    single = [
-        tuned.model_copy(update={"runs": 1, "schedule": tuned.schedule.model_copy(update={"seed": n})}) for n in (3, 4)
-    ]
+    single = [tuned.model_copy(update={"runs": 1}).with_seed(seed) for seed in (3, 4)]
     ends = [train(each, faces, faces, tmp_path / str(n), device=cpu) for n, each in enumerate(single)]
-    write_mean(ends, tuned, tmp_path / "mean.pt")
+    write_averaged(ends, tmp_path / "mean.pt", tuned)
     read, mean, _, _ = load_checkpoint(tmp_path / "mean.pt")
     assert read == tuned
     first, second = (load_checkpoint(end)[1].state_dict() for end in ends)
