@@ -7,6 +7,7 @@ import torch
 from pmfer_faces import SMALL, made_faces
 
 from pmfer.checkpoint import (
+    AVERAGED_FILE,
     CHECKPOINT_FILE,
     build_model,
     keep_of_start,
@@ -15,6 +16,7 @@ from pmfer.checkpoint import (
 )
 from pmfer.config import ScheduleConfig, TrainConfig
 from pmfer.errors import TrainingError
+from pmfer.runs import TrainRequest, run_training
 from pmfer.train import train
 
 CONFIG = TrainConfig(model=SMALL, schedule=ScheduleConfig(epochs=2, batch=8, sizes_px=((0.0, 32),)))
@@ -79,3 +81,27 @@ def test_the_mean_of_runs_lies_between_them(checkpoint: Path, tmp_path: Path) ->
     for name, weight in mean.named_parameters():
         torch.testing.assert_close(weight.detach(), (first[name] + second[name]) / 2, atol=2e-3, rtol=2e-3)
     assert any(not torch.equal(first[name], second[name]) for name, _ in mean.named_parameters())
+
+
+def test_several_runs_lie_beside_each_other_and_their_mean_above(
+    ferplus: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    options = load_checkpoint(checkpoint)[0]
+    keys = {
+        **options.model.model_dump(),
+        "channels": list(options.model.channels),
+        "blocks": list(options.model.blocks),
+    }
+    model = "".join(f"{key} = {value}\n" for key, value in keys.items())
+    config = tmp_path / "runs.toml"
+    config.write_text(
+        f'start = "{checkpoint}"\nruns = 2\nsize_px = {options.size_px}\n[model]\n{model}'
+        f"[schedule]\nepochs = 1\nbatch = 8\nsizes_px = [[0.0, {options.size_px}]]\nseed = 5\n"
+    )
+    written = Path(run_training(TrainRequest(config, ferplus, tmp_path / "out", None)))
+    assert written == tmp_path / "out" / AVERAGED_FILE
+    read, mean, _, _ = load_checkpoint(written)
+    runs = [load_checkpoint(tmp_path / "out" / f"run-{n}" / CHECKPOINT_FILE) for n in (1, 2)]
+    assert (read.runs, [run[0].schedule.seed for run in runs]) == (2, [5, 6])
+    first, second = (run[1].log_scale for run in runs)
+    torch.testing.assert_close(mean.log_scale, (first + second) / 2, atol=2e-3, rtol=2e-3)
