@@ -21,8 +21,9 @@ from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.workers.process import ProcessWorker
 
+from flows.prefect_client import HEARTBEAT_S
 from flows.score_shard import LIMIT
-from flows.settings import HEARTBEAT_S, environment_with
+from flows.settings import environment_with
 from pmfer.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[1]  # of the program, from where workers find its flows
