@@ -82,13 +82,13 @@ def _make_pool(client: SyncPrefectClient, pool: Pool, tell: Callable[[str], None
         )
         tell(f"work pool {pool.name}: made")
     except ObjectAlreadyExists:
-        pass
+        pass  # people may have changed its limits, which stay
     for queue, priority in pool.queues.items():
         try:
             client.create_work_queue(queue, priority=priority, work_pool_name=pool.name)
             tell(f"queue {pool.name}/{queue}: made")
         except ObjectAlreadyExists:
-            pass
+            pass  # likewise its priority
 
 
 def _make_limit(client: SyncPrefectClient, gpus: int | None, tell: Callable[[str], None]) -> None:
