@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from cli.options import DataDir, Patient, day, optional_day, places
+from cli.options import DataDir, Patient, access_to, day, optional_day
 from flows.plain_text import table_console
 
 app = typer.Typer(help="List flags; accept a new usual level, or undo it.", no_args_is_help=True)
@@ -29,7 +29,7 @@ def list_(
     """Show open flags, the latest first, and accepted levels."""
     from flows.findings import flags
 
-    rows, levels = flags(*places(data_dir), patient, over=everything)
+    rows, levels = flags(access_to(data_dir), patient, over=everything)
     if as_json:
         for row in rows.iter_rows(named=True):
             typer.echo(json.dumps(row, default=str, ensure_ascii=True))
@@ -54,7 +54,7 @@ def accept(
     from warehouse.records import AcceptedLevel
 
     level = AcceptedLevel(patient, measure, day(first), note)
-    findings.accept(*places(data_dir), level)
+    findings.accept(access_to(data_dir), level)
     typer.echo(f"{measure}: accepted from {level.from_date}; reports made from now on say so")
 
 
@@ -70,7 +70,7 @@ def undo(
     """Undo an accepted level."""
     from flows import findings
 
-    undone = findings.undo(*places(data_dir), patient, measure, optional_day(first))
+    undone = findings.undo(access_to(data_dir), patient, measure, optional_day(first))
     typer.echo(f"{measure}: the level from {undone} no longer counts; reports made from now on compare as before")
 
 

@@ -16,8 +16,8 @@ from cli.options import (
     Fps,
     Last,
     Source,
+    access_to,
     day,
-    places,
     source_given,
     where_to_look,
 )
@@ -88,7 +88,7 @@ def report(
 
     data_dir = where_to_look(data_dir)
     printing = printing_of(read_settings(data_dir=data_dir), formats or ())
-    for path in render_by_hand(*places(data_dir), day(night), patient, printing, out):
+    for path in render_by_hand(access_to(data_dir), day(night), patient, printing, out):
         typer.echo(path)
 
 

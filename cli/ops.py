@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from cli.options import AsJson, DataDir, Source, places, source_given, where_to_look
+from cli.options import AsJson, DataDir, Source, access_to, places, source_given, where_to_look
 from flows.data_folder import DataFolder
 from flows.plain_text import PlainConsole, escaped
 from flows.prefect_client import prefect_server, prepare_prefect
@@ -97,9 +97,9 @@ def backup(
     from flows.backup import back_up, make_backup
 
     if out is None:
-        back_up(*places(data_dir), read_settings(data_dir=data_dir), typer.echo)
+        back_up(access_to(data_dir), read_settings(data_dir=data_dir), typer.echo)
         return
-    made = make_backup(*places(data_dir), out.absolute())
+    made = make_backup(access_to(data_dir), out.absolute())
     typer.echo(f"{out}: {len(made.files)} files")
 
 

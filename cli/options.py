@@ -14,6 +14,7 @@ from flows.settings import Dispatch, origins, read_settings
 from pmfer.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from flows.warehouse_access import WarehouseAccess
     from warehouse.address import Address
 
 # of commands that read or write the data folder
@@ -48,17 +49,22 @@ Cropped = Annotated[
 ]
 
 
-def places(data_dir: Path | None) -> "tuple[DataFolder, Address]":
-    """The data folder and the address of the warehouse, by an option and the settings.
+def access_to(data_dir: Path | None) -> "WarehouseAccess":
+    """Access to the data folder and its warehouse, by an option and the settings.
 
     Raises:
         ConfigurationError: the settings are wrong, or exclude each other.
         WarehouseError: the address of the warehouse or its key has not the right form.
     """
-    from flows.warehouse_access import warehouse_address
+    from flows.warehouse_access import access_of
 
-    settings = read_settings(data_dir=data_dir)
-    return DataFolder(settings.data_dir.absolute()), warehouse_address(settings)
+    return access_of(read_settings(data_dir=data_dir))
+
+
+def places(data_dir: Path | None) -> "tuple[DataFolder, Address]":
+    """The data folder and the address of the warehouse, see `access_to`."""
+    access = access_to(data_dir)
+    return access.data, access.warehouse
 
 
 def where_to_look(data_dir: Path | None) -> Path | None:

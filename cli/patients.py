@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from cli.options import DataDir, Patient, Yes, complain, places
+from cli.options import DataDir, Patient, Yes, access_to, complain
 from flows.plain_text import PlainConsole
 from flows.settings import read_settings
 from pmfer.errors import ConfigurationError
@@ -25,12 +25,13 @@ events_app = typer.Typer(help="Import care events.", no_args_is_help=True)
 def erase(patient: Patient, yes: Yes = False, data_dir: DataDir = None) -> None:
     """Erase a patient from everything below the data folder and leave a receipt that names nobody."""
     from flows.privacy.erase import erase_patient
+    from flows.warehouse_access import access_of
 
-    data, warehouse = places(data_dir)
     settings = read_settings(data_dir=data_dir)
-    receipts = erase_patient(data, warehouse, patient, settings, _confirmation(patient, yes), typer.echo)
+    access = access_of(settings)
+    receipts = erase_patient(access, patient, settings, _confirmation(patient, yes), typer.echo)
     for name in receipts:
-        typer.echo(f"receipt: {data.receipts / name}.json")
+        typer.echo(f"receipt: {access.data.receipts / name}.json")
     if not receipts:
         typer.echo("nothing to erase")
 
@@ -42,7 +43,7 @@ def import_consents(
     """Import periods of consent, and withdrawals, into the register."""
     from flows.privacy import consent
 
-    typer.echo(consent.import_consents(*places(data_dir), file))
+    typer.echo(consent.import_consents(access_to(data_dir), file))
 
 
 @consent_app.command("list")
@@ -53,7 +54,7 @@ def list_consents(
     """Show the register of consents."""
     from flows.privacy import consent
 
-    PlainConsole().print(_consent_table(consent.published_consents(*places(data_dir), patient)))
+    PlainConsole().print(_consent_table(consent.published_consents(access_to(data_dir), patient)))
 
 
 @events_app.command("import")
@@ -67,9 +68,7 @@ def import_events(
     """Import doses, therapies, transfers and other care events into the warehouse."""
     from flows import care_events
 
-    result = care_events.import_events(
-        *places(data_dir), file, zone, consent_required=read_settings(data_dir=data_dir).consent_required
-    )
+    result = care_events.import_events(access_to(data_dir), file, zone)
     for fault in result.faults:
         complain(fault)
     if result.faults:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from cli.options import DataDir, Yes, optional_day, places
+from cli.options import DataDir, Yes, access_to, optional_day
 from flows.plain_text import printable, table_console
 from pmfer.errors import QuarantineReason
 
@@ -34,7 +34,7 @@ def list_(
     """List the sessions in quarantine."""
     from flows.quarantine import Choice, look
 
-    rows = look(*places(data_dir), Choice((), optional_day(since), optional_day(until), reason))
+    rows = look(access_to(data_dir), Choice((), optional_day(since), optional_day(until), reason))
     if as_json:
         _print_json(rows)
     else:
@@ -46,7 +46,7 @@ def show(names: Names, as_json: AsJsonLines = False, data_dir: DataDir = None) -
     """Show everything about quarantined sessions."""
     from flows.quarantine import Choice, look
 
-    rows = look(*places(data_dir), Choice(tuple(names or ())))
+    rows = look(access_to(data_dir), Choice(tuple(names or ())))
     if as_json:
         _print_json(rows)
         return
@@ -67,11 +67,11 @@ def replay(
     """Try sessions again in the next scheduled night."""
     from flows.quarantine import Choice, ask_again
 
-    data, warehouse = places(data_dir)
-    rows = ask_again(data, warehouse, Choice(tuple(names or ()), optional_day(since), optional_day(until), reason))
+    access = access_to(data_dir)
+    rows = ask_again(access, Choice(tuple(names or ()), optional_day(since), optional_day(until), reason))
     typer.echo(f"{len(rows)} to be tried again by the next scheduled night, or now:")
     for night in sorted({row.night for row in rows}):
-        typer.echo(f"  pmfer nightly --source SOURCE --date {night} --data-dir {data.root}")
+        typer.echo(f"  pmfer nightly --source SOURCE --date {night} --data-dir {access.data.root}")
 
 
 @app.command()
@@ -86,11 +86,11 @@ def drop(
     """Forget quarantined sessions; a file still in the source comes back when its night is run."""
     from flows.quarantine import Choice, chosen, forget
 
-    data, warehouse = places(data_dir)
+    access = access_to(data_dir)
     choice = Choice(tuple(names or ()), optional_day(since), optional_day(until), reason)
-    if not yes and not typer.confirm(f"forget {len(chosen(data, warehouse, choice))} of what is in quarantine?"):
+    if not yes and not typer.confirm(f"forget {len(chosen(access, choice))} of what is in quarantine?"):
         raise typer.Abort
-    typer.echo(f"{len(forget(data, warehouse, choice))} forgotten")
+    typer.echo(f"{len(forget(access, choice))} forgotten")
 
 
 def table_of(rows: Sequence[dict[str, Any]]) -> Table:

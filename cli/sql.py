@@ -18,11 +18,9 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.options import complain
-from flows.data_folder import DataFolder
 from flows.plain_text import escaped, plain, plain_column
-from flows.warehouse_access import record_reading
+from flows.warehouse_access import WarehouseAccess
 from pmfer.errors import ConfigurationError, PmferError
-from warehouse.address import Address
 from warehouse.ask import UTC, Answer, Reader, ask, check, confine, interruptible
 from warehouse.connection import find_plain_views, open_reader
 from warehouse.private_file import private_draft
@@ -83,12 +81,11 @@ def make_request(
     return SqlRequest(_query_text(query, file), values, chosen, out, limit or None, time_zone)
 
 
-def run_sql(data: DataFolder, warehouse: Address, request: SqlRequest, console: Console) -> None:
+def run_sql(access: WarehouseAccess, request: SqlRequest, console: Console) -> None:
     """Answer a query from what was last published; the log of reads says which tables it named. Ctrl-C stops it.
 
     Args:
-        data: the data folder, where the log of reads is.
-        warehouse: address of the warehouse.
+        access: to the warehouse, and the data folder, where the log of reads is.
         request: the query.
         console: where a table is printed.
 
@@ -96,25 +93,25 @@ def run_sql(data: DataFolder, warehouse: Address, request: SqlRequest, console: 
         WarehouseError: nothing was published yet, the log cannot be written, or the query fails.
         ConfigurationError: the file cannot be written.
     """
-    with confined_reader(data, warehouse, request.time_zone) as connection:
-        answer(connection, data, request, console)
+    with confined_reader(access, request.time_zone) as connection:
+        answer(connection, access, request, console)
 
 
 @contextmanager
-def confined_reader(data: DataFolder, warehouse: Address, time_zone: str) -> Iterator[Reader]:
+def confined_reader(access: WarehouseAccess, time_zone: str) -> Iterator[Reader]:
     """What was last published, for queries that somebody types.
 
     Raises:
         WarehouseError: nothing was published yet, or there is no such time zone.
     """
-    data.require_writable()
-    with tempfile.TemporaryDirectory(prefix="pmfer-") as spill, open_reader(warehouse) as connection:
+    access.data.require_writable()
+    with tempfile.TemporaryDirectory(prefix="pmfer-") as spill, open_reader(access.warehouse) as connection:
         find_plain_views(connection)
-        confine(connection, warehouse, Path(spill), time_zone)
+        confine(connection, access.warehouse, Path(spill), time_zone)
         yield connection
 
 
-def answer(connection: Reader, data: DataFolder, request: SqlRequest, console: Console) -> None:
+def answer(connection: Reader, access: WarehouseAccess, request: SqlRequest, console: Console) -> None:
     """Answer one query, after it has left an entry in the log of reads."""
     query = check(connection, request.text)
 
@@ -127,7 +124,7 @@ def answer(connection: Reader, data: DataFolder, request: SqlRequest, console: C
         else:
             _write_lines(rows, request.format, sys.stdout)
 
-    record_reading(data, "sql", tables=query.reads, format=request.format, to_file=request.out is not None)
+    access.record_reading("sql", tables=query.reads, format=request.format, to_file=request.out is not None)
     interruptible(connection, work)
 
 
@@ -237,8 +234,7 @@ def _named_values(parameters: Sequence[str]) -> dict[str, str]:
 
 
 def run_prompt(
-    data: DataFolder,
-    warehouse: Address,
+    access: WarehouseAccess,
     limit: int,
     time_zone: str,
     console: Console,
@@ -247,8 +243,7 @@ def run_prompt(
     """Answer queries until there are no more; one that fails is one line, and the next one is asked for.
 
     Args:
-        data: the data folder, where the log of reads is.
-        warehouse: address of the warehouse.
+        access: to the warehouse, and the data folder, where the log of reads is.
         limit: rows of a table at most; 0 for all.
         time_zone: in which times are shown.
         console: where tables are printed.
@@ -258,7 +253,7 @@ def run_prompt(
         WarehouseError: nothing was published yet, or there is no such time zone.
         ConfigurationError: the data folder cannot be written.
     """
-    with confined_reader(data, warehouse, time_zone) as connection:
+    with confined_reader(access, time_zone) as connection:
         complete_names(connection)
         console.print(GREETING)
         lines: list[str] = []
@@ -274,7 +269,7 @@ def run_prompt(
                     continue
                 lines.append(line)
                 if line.rstrip().endswith(";"):
-                    _answer(connection, data, "\n".join(lines), limit, console)
+                    _answer(connection, access, "\n".join(lines), limit, console)
                     lines = []
         console.print()
 
@@ -302,8 +297,8 @@ def complete_names(connection: Reader) -> None:
     readline.parse_and_bind("tab: complete")
 
 
-def _answer(connection: Reader, data: DataFolder, text: str, limit: int, console: Console) -> None:
+def _answer(connection: Reader, access: WarehouseAccess, text: str, limit: int, console: Console) -> None:
     try:
-        answer(connection, data, SqlRequest(text, {}, "table", None, limit or None), console)
+        answer(connection, access, SqlRequest(text, {}, "table", None, limit or None), console)
     except PmferError as error:
         complain(str(error))

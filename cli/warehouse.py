@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import DataDir, OptionalFirst, OptionalLast, optional_day, places, where_to_look
+from cli.options import DataDir, OptionalFirst, OptionalLast, access_to, optional_day, places, where_to_look
 from flows.plain_text import PlainConsole
 from flows.settings import read_settings
 from pmfer.errors import ConfigurationError
@@ -41,10 +41,10 @@ def sql(
             raise ConfigurationError(
                 "--out, --format and --param need a query; give it, or leave them out for a prompt"
             )
-        run_prompt(*places(where_to_look(data_dir)), limit, time_zone, PlainConsole())
+        run_prompt(access_to(where_to_look(data_dir)), limit, time_zone, PlainConsole())
         return
     request = make_request(query, file, parameters or [], format_, out, limit, time_zone)
-    run_sql(*places(where_to_look(data_dir)), request, PlainConsole())
+    run_sql(access_to(where_to_look(data_dir)), request, PlainConsole())
 
 
 @warehouse_app.command()
@@ -68,7 +68,7 @@ def export(
     """Export the warehouse as Parquet files by day, for any tool; see docs/analysts.md."""
     from flows.export import export_warehouse
 
-    for line in export_warehouse(*places(where_to_look(data_dir)), out, optional_day(first), optional_day(last)):
+    for line in export_warehouse(access_to(where_to_look(data_dir)), out, optional_day(first), optional_day(last)):
         typer.echo(line)
 
 
@@ -84,7 +84,7 @@ def retain(
     if dry_run and not retention.is_set:
         typer.echo("nothing to delete: no retention period is set (PMFER_RETAIN_..._DAYS, see docs/privacy.md)")
         return
-    counts = retain_now(*places(data_dir), retention, date.today(), dry_run)
+    counts = retain_now(access_to(data_dir), retention, date.today(), dry_run)
     for name, count in counts.items():
         typer.echo(f"{count:>10,}  {name}")
     if not counts:

@@ -19,7 +19,7 @@ from typing import Any
 
 from flows.data_folder import DataFolder
 from flows.settings import Settings
-from flows.warehouse_access import require_existing, writing
+from flows.warehouse_access import WarehouseAccess, require_existing
 from pmfer import __version__
 from pmfer.bundle import sha256_file
 from pmfer.errors import ConfigurationError, WarehouseError
@@ -51,12 +51,11 @@ class Backup:
     files: dict[str, str]  # path below the folder -> SHA-256
 
 
-def make_backup(data: DataFolder, warehouse: Address, out: Path) -> Backup:
+def make_backup(access: WarehouseAccess, out: Path) -> Backup:
     """Copy what is stored, published or not, with all else that cannot be made again.
 
     Args:
-        data: the data folder.
-        warehouse: address of the warehouse, a file.
+        access: to the data folder, and the warehouse, a file.
         out: a folder that is new or empty.
 
     Raises:
@@ -64,7 +63,7 @@ def make_backup(data: DataFolder, warehouse: Address, out: Path) -> Backup:
             below the data folder, where an erasure would remove it.
         WarehouseError: the warehouse is in use, or a copy differs from what was copied.
     """
-    address = _file(warehouse)
+    data, address = access.data, _file(access.warehouse)
     require_existing(address)
     if out.resolve().is_relative_to(data.root.resolve()):
         raise ConfigurationError(f"{out}: lies below the data folder; keep backups on another disk")
@@ -73,7 +72,7 @@ def make_backup(data: DataFolder, warehouse: Address, out: Path) -> Backup:
         make_private_folder(out)
         if any(out.iterdir()):
             raise ConfigurationError(f"{out}: is not empty; give each backup a folder of its own")
-        with writing(data, address) as writer:
+        with access.writing() as writer:
             head = current_head(writer.connection)
             files[SNAPSHOT] = _copy_warehouse(writer, out / SNAPSHOT)
             for name, path in _contents(data):
@@ -94,19 +93,18 @@ def make_backup(data: DataFolder, warehouse: Address, out: Path) -> Backup:
     return Backup(out, made_at, files)
 
 
-def back_up(data: DataFolder, warehouse: Address, settings: Settings, say: Say) -> Backup:
+def back_up(access: WarehouseAccess, settings: Settings, say: Say) -> Backup:
     """Add a backup, then remove those that are kept no longer; see add_backup and remove_old_backups."""
-    made = add_backup(data, warehouse, settings, say)
-    remove_old_backups(warehouse, settings, say)
+    made = add_backup(access, settings, say)
+    remove_old_backups(access.warehouse, settings, say)
     return made
 
 
-def add_backup(data: DataFolder, warehouse: Address, settings: Settings, say: Say) -> Backup:
+def add_backup(access: WarehouseAccess, settings: Settings, say: Say) -> Backup:
     """Make a backup in a folder of its own below `backup_to`.
 
     Args:
-        data: the data folder.
-        warehouse: address of the warehouse, a file.
+        access: to the data folder, and the warehouse, a file.
         settings: say where.
         say: is told what was made.
 
@@ -114,8 +112,8 @@ def add_backup(data: DataFolder, warehouse: Address, settings: Settings, say: Sa
         ConfigurationError: no folder is set or there is none, so that its disk may not be mounted; or see make_backup.
         WarehouseError: see make_backup.
     """
-    folder = require_place(warehouse, settings)
-    made = make_backup(data, warehouse, folder / datetime.now(UTC).strftime(NAME))
+    folder = require_place(access.warehouse, settings)
+    made = make_backup(access, folder / datetime.now(UTC).strftime(NAME))
     say(f"{made.folder}: {len(made.files)} files")
     return made
 

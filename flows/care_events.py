@@ -19,12 +19,10 @@ from pydantic import (
     model_validator,
 )
 
-from flows.data_folder import DataFolder
 from flows.plain_text import read_csv
 from flows.sources.sidecar import Identifier
-from flows.warehouse_access import writing
+from flows.warehouse_access import WarehouseAccess
 from pmfer.errors import ConfigurationError
-from warehouse.address import Address
 from warehouse.care_events import CareEvent, CareEventKind, events_of_others, store_care_events
 from warehouse.consent import ConsentRegister, read_register
 
@@ -118,19 +116,15 @@ class ImportResult:
     faults: tuple[str, ...] = ()  # a line for each bad row; with any of them nothing was imported
 
 
-def import_events(
-    data: DataFolder, warehouse: Address, file: Path, zone: str | None, *, consent_required: bool
-) -> ImportResult:
+def import_events(access: WarehouseAccess, file: Path, zone: str | None) -> ImportResult:
     """Take a file over, all of it or nothing.
 
     Events of patients without consent on their day are left out, and counted.
 
     Args:
-        data: the data folder.
-        warehouse: address of the warehouse.
+        access: to the warehouse and the data folder.
         file: CSV, see docs/warehouse.md.
         zone: zone of times that have no offset, such as Europe/Berlin; None refuses them.
-        consent_required: whether a patient needs a record of consent.
 
     Raises:
         ConfigurationError: the file cannot be read or is no CSV of care events, or there is no such zone.
@@ -139,8 +133,8 @@ def import_events(
     read = read_events(file, zone)
     if read.faults:
         return _refused(file, read.faults)
-    data.require_writable()
-    with writing(data, warehouse) as writer:
+    access.data.require_writable()
+    with access.writing() as writer:
         strangers = events_of_others(writer.connection, list(read.events.values()))
         if strangers:
             return _refused(
@@ -151,7 +145,7 @@ def import_events(
                     if event.event_id in strangers
                 ],
             )
-        wanted = _consented(read.events.values(), read_register(writer.connection), consent_required)
+        wanted = _consented(read.events.values(), read_register(writer.connection), access.consent_required)
         counts = store_care_events(writer.connection, wanted, file.name)
     known = len(wanted) - counts.added - counts.changed - counts.removed
     message = (

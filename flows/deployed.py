@@ -16,7 +16,6 @@ from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run
 from pydantic import Field, StrictInt, StrictStr
 
-from flows.data_folder import DataFolder
 from flows.environment import set_up_worker
 from flows.logs import hide, nameless_errors
 from flows.nightly import each_night, tonight_and_before
@@ -26,7 +25,7 @@ from flows.printing import printing_of
 from flows.report import render_by_hand
 from flows.request import Folder, RunRequest
 from flows.settings import Dispatch, read_settings
-from flows.warehouse_access import warehouse_address
+from flows.warehouse_access import access_of
 from pmfer.errors import ConfigurationError
 from warehouse import queries
 from warehouse.address import Address
@@ -163,13 +162,12 @@ def report(data_dir: Folder, day: date, patient_id: StrictStr | StrictInt = ALL_
         strike_out_patient(data_dir, day)
     settings = read_settings(data_dir=data_dir)
     set_up_worker(settings)
-    data = DataFolder(settings.data_dir.absolute())
-    data.require_writable()
+    access = access_of(settings)
+    access.data.require_writable()
     patient = None if patient_id == ALL_PATIENTS else str(patient_id)
-    warehouse = warehouse_address(settings)
-    hide_patients(warehouse)
+    hide_patients(access.warehouse)
     with nameless_errors():
-        return len(render_by_hand(data, warehouse, day, patient, printing_of(settings)))
+        return len(render_by_hand(access, day, patient, printing_of(settings)))
 
 
 def strike_out_patient(data_dir: Path, day: date) -> None:

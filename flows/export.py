@@ -7,24 +7,20 @@ from pathlib import Path
 
 from flows.data_folder import DataFolder
 from flows.privacy.file_search import files_below
-from flows.warehouse_access import record_reading
+from flows.warehouse_access import WarehouseAccess
 from pmfer.errors import ConfigurationError
-from warehouse.address import Address
 from warehouse.connection import open_reader
 from warehouse.export import Export, is_export, write_export
 
 
-def export_warehouse(
-    data: DataFolder, warehouse: Address, out: Path | None, first: date | None, last: date | None
-) -> list[str]:
+def export_warehouse(access: WarehouseAccess, out: Path | None, first: date | None, last: date | None) -> list[str]:
     """Export what was last published and say what was written, a line each. It waits for no writer.
 
     The files appear as a whole, in place of an older export. With a key of the warehouse they are encrypted by it. The
     log of reads says what was exported before it can be used.
 
     Args:
-        data: the data folder.
-        warehouse: address of the warehouse.
+        access: to the warehouse and the data folder.
         out: folder to write; None for one below the data folder, where `pmfer erase` reaches it.
         first: first local calendar day; None: from the beginning.
         last: last local calendar day, included; None: to the end.
@@ -36,6 +32,7 @@ def export_warehouse(
     """
     if first is not None and last is not None and last < first:
         raise ConfigurationError(f"--from {first} --to {last}: the last day lies before the first; swap them")
+    data, warehouse = access.data, access.warehouse
     data.require_writable()
     target = (out or data.exports / "warehouse").absolute()
     _require_replaceable(target)
@@ -44,8 +41,7 @@ def export_warehouse(
         shutil.rmtree(draft, ignore_errors=True)  # of an export that was killed
         with open_reader(warehouse) as connection:
             export = write_export(connection, draft, key=warehouse.key, first=first, last=last)
-        record_reading(
-            data,
+        access.record_reading(
             "export",
             rows=export.rows,
             first=first,

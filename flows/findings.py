@@ -6,9 +6,8 @@ from typing import Literal
 
 import polars as pl
 
-from flows.data_folder import DataFolder
 from flows.plain_text import escaped, printable
-from flows.warehouse_access import record_reading, require_existing, writing
+from flows.warehouse_access import WarehouseAccess, require_existing
 from pmfer.errors import ConfigurationError
 from reports.data import Origin
 from reports.findings import Finding
@@ -16,7 +15,6 @@ from reports.measures import HEADLINE_MEASURES
 from reports.patient import PatientReport
 from reports.ward import WardReport
 from warehouse import findings, queries
-from warehouse.address import Address
 from warehouse.connection import open_reader
 from warehouse.records import AcceptedLevel, FindingRecord
 
@@ -87,9 +85,7 @@ def _record(patient_id: str, day: date, origin: Origin, kind: Kind, finding: Fin
     )
 
 
-def flags(
-    data: DataFolder, warehouse: Address, patient_id: str | None, *, over: bool
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+def flags(access: WarehouseAccess, patient_id: str | None, *, over: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Flags and accepted levels of one patient or (None) of all, as last published; see warehouse.findings.flags.
 
     Returns:
@@ -100,8 +96,8 @@ def flags(
         ConfigurationError: the patient is not on record.
         WarehouseError: nothing was published yet.
     """
-    with open_reader(warehouse) as reader:
-        record_reading(data, "findings")
+    with open_reader(access.warehouse) as reader:
+        access.record_reading("findings")
         rows = findings.flags(reader, patient_id, over=over)
         levels = findings.accepted_levels(reader, patient_id)
         known = patient_id is None or rows.height or levels.height or patient_id in queries.patient_ids(reader)
@@ -110,7 +106,7 @@ def flags(
         return rows, levels if over else levels.filter(pl.col("undone_at").is_null())
 
 
-def accept(data: DataFolder, warehouse: Address, level: AcceptedLevel) -> None:
+def accept(access: WarehouseAccess, level: AcceptedLevel) -> None:
     """Accept a new usual level, see warehouse.findings.accept_level.
 
     Raises:
@@ -123,12 +119,12 @@ def accept(data: DataFolder, warehouse: Address, level: AcceptedLevel) -> None:
         raise ConfigurationError(f"--from {level.from_date}: has not come yet; give the first day of the new level")
     if not 0 < len(level.note.strip()) <= MAX_NOTE or escaped(level.note) != level.note:
         raise ConfigurationError(f"--note: say why in 1 to {MAX_NOTE} characters on one line, without a name")
-    require_existing(warehouse)
-    with writing(data, warehouse) as writer:
+    require_existing(access.warehouse)
+    with access.writing() as writer:
         findings.accept_level(writer.connection, level)
 
 
-def undo(data: DataFolder, warehouse: Address, patient_id: str, measure: str, from_date: date | None) -> date:
+def undo(access: WarehouseAccess, patient_id: str, measure: str, from_date: date | None) -> date:
     """Let an accepted level count no more, see warehouse.findings.undo_level; its first day.
 
     Raises:
@@ -136,8 +132,8 @@ def undo(data: DataFolder, warehouse: Address, patient_id: str, measure: str, fr
         WarehouseError: no such level is accepted.
     """
     _require_measure(measure)
-    require_existing(warehouse)
-    with writing(data, warehouse) as writer:
+    require_existing(access.warehouse)
+    with access.writing() as writer:
         return findings.undo_level(writer.connection, patient_id, measure, from_date)
 
 

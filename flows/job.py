@@ -13,7 +13,7 @@ from flows.request import RunRequest
 from flows.settings import Dispatch, Settings, limits_of
 from flows.sources.location import SourceAccess
 from flows.sources.source import Source
-from flows.warehouse_access import s3_access, s3_server, warehouse_address
+from flows.warehouse_access import WarehouseAccess, s3_access, s3_server, warehouse_address
 from inference.hardware import side_by_side
 from inference.options import CENTERFACE, ScoringOptions, VideoLimits
 from pmfer.bundle import Bundle, load_bundle
@@ -34,6 +34,7 @@ class Job:
     bundle: Bundle  # verified
     options: ScoringOptions
     limits: VideoLimits  # what one video may take
+    actor: str | None  # in whose name it is stored; None: the system's account
     consent_required: bool  # whether a patient needs a record of consent beside the sidecar's
     retention: Retention  # how long what is kept
     printing: Printing  # how reports are written, with the passwords of recipients, which are not shown
@@ -41,6 +42,11 @@ class Job:
     shard_s: float  # estimated seconds of video in one shard
     scoring_processes: int  # that score at the same time where the night itself scores, a video each
     provenance: Provenance  # identity of bundle and options; kept, because it takes hashing the detector's file
+
+    @property
+    def access(self) -> WarehouseAccess:
+        """Access to the warehouse, in the name of whoever runs the night."""
+        return WarehouseAccess(self.data, self.warehouse, self.actor, self.consent_required)
 
 
 def make_job(request: RunRequest, night: date) -> Job:
@@ -85,6 +91,7 @@ def job_of(request: RunRequest, settings: Settings, night: date, bundle: Bundle,
         bundle=bundle,
         options=options,
         limits=limits_of(settings),
+        actor=settings.actor,
         consent_required=settings.consent_required,
         retention=retention_of(settings),
         printing=printing_of(settings),

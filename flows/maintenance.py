@@ -14,7 +14,7 @@ from flows.privacy.retention import remove_expired, retention_of
 from flows.request import Folder
 from flows.settings import Settings, read_settings
 from flows.verify import verify_logs
-from flows.warehouse_access import require_existing, warehouse_address, writing
+from flows.warehouse_access import WarehouseAccess, access_of, require_existing
 from warehouse import queries
 from warehouse.address import Address
 from warehouse.contracts import require_contracts
@@ -49,9 +49,9 @@ def verify(data: DataFolder, warehouse: Address) -> None:
 
 
 @task(name="back up", cache_policy=NO_CACHE)
-def back_up(data: DataFolder, warehouse: Address, settings: Settings) -> None:
+def back_up(access: WarehouseAccess, settings: Settings) -> None:
     """Copy what cannot be made again to where the settings say."""
-    add_backup(data, warehouse, settings, log.info)
+    add_backup(access, settings, log.info)
 
 
 @task(name="remove old backups", cache_policy=NO_CACHE)
@@ -76,16 +76,16 @@ def maintenance(data_dir: Folder) -> None:
     """
     settings = read_settings(data_dir=data_dir)
     set_up_worker(settings)
-    data = DataFolder(data_dir.absolute())
+    access = access_of(settings)
+    data, warehouse = access.data, access.warehouse
     data.require_writable()
-    warehouse = warehouse_address(settings)
     require_existing(warehouse)
     if settings.backup_to:
         require_place(warehouse, settings)
-        back_up(data, warehouse, settings)
+        back_up(access, settings)
     else:
         log.info("no backup was made: PMFER_BACKUP_TO is not set")
-    with nameless_errors(), writing(data, warehouse) as writer:
+    with nameless_errors(), access.writing() as writer:
         connection = writer.connection
         hide(queries.patient_ids(connection))
         expire(connection, data, settings)

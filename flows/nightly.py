@@ -32,7 +32,7 @@ from flows.sources.recordings import NightListing
 from flows.sources.source import list_nights
 from flows.staging import NoRoomError
 from flows.unfinished import begun, nights_to_come_back_to, note_failed, note_missed, was_cut_short
-from flows.warehouse_access import warehouse_address, writing
+from flows.warehouse_access import warehouse_address
 from pmfer.errors import ConfigurationError, PmferError
 from warehouse import quarantine, runs
 from warehouse.audit import current_head
@@ -181,7 +181,7 @@ def run_night(job: Job) -> NightOutcome:
         require_dispatchable(job)
     listing = find_sessions(job)
     hide(listing.identities())
-    with writing(job.data, job.warehouse) as writer, night_lock(writer.connection, job.night):
+    with job.access.writing() as writer, night_lock(writer.connection, job.night):
         connection = writer.connection
         with stage("plan"):
             plan = plan_night(connection, listing, job)

@@ -9,13 +9,11 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from flows.data_folder import DataFolder
 from flows.plain_text import printable
 from flows.sources.names import same_name
-from flows.warehouse_access import record_reading, require_existing, writing
+from flows.warehouse_access import WarehouseAccess, require_existing
 from pmfer.errors import ConfigurationError, QuarantineReason
 from warehouse import quarantine
-from warehouse.address import Address
 from warehouse.connection import open_reader
 from warehouse.records import QuarantineRecord
 
@@ -37,63 +35,63 @@ class Choice:
         return not (self.names or self.since or self.until or self.reason)
 
 
-def look(data: DataFolder, warehouse: Address, choice: Choice) -> list[dict[str, Any]]:
+def look(access: WarehouseAccess, choice: Choice) -> list[dict[str, Any]]:
     """The rows of quarantine that were chosen, as last published.
 
     Raises:
         ConfigurationError: a name fits no row, or several.
         WarehouseError: nothing was published yet.
     """
-    with open_reader(warehouse) as connection:
-        record_reading(data, "quarantine")
+    with open_reader(access.warehouse) as connection:
+        access.record_reading("quarantine")
         rows = quarantine.between(connection, since=choice.since, until=choice.until, reason=choice.reason)
     return _named(rows, choice.names).to_dicts()
 
 
-def ask_again(data: DataFolder, warehouse: Address, choice: Choice) -> list[QuarantineRecord]:
+def ask_again(access: WarehouseAccess, choice: Choice) -> list[QuarantineRecord]:
     """Ask for another try of what was chosen; the rows that are asked for.
 
     Raises:
         ConfigurationError: nothing was chosen, a name fits no row or several, or there is no warehouse.
         WarehouseError: the warehouse is being written, or refused.
     """
-    return _change(data, warehouse, choice, quarantine.ask_replay)
+    return _change(access, choice, quarantine.ask_replay)
 
 
-def forget(data: DataFolder, warehouse: Address, choice: Choice) -> list[QuarantineRecord]:
+def forget(access: WarehouseAccess, choice: Choice) -> list[QuarantineRecord]:
     """Remove what was chosen from quarantine, with an entry in the audit log; the rows that went.
 
     Raises:
         ConfigurationError, WarehouseError: as for ask_again.
     """
-    return _change(data, warehouse, choice, quarantine.drop_quarantine)
+    return _change(access, choice, quarantine.drop_quarantine)
 
 
-def chosen(data: DataFolder, warehouse: Address, choice: Choice) -> list[QuarantineRecord]:
+def chosen(access: WarehouseAccess, choice: Choice) -> list[QuarantineRecord]:
     """The rows that were chosen, read from what the writer sees.
 
     Raises:
         ConfigurationError, WarehouseError: as for ask_again.
     """
-    with _choosing(data, warehouse, choice) as (_, rows):
+    with _choosing(access, choice) as (_, rows):
         return rows
 
 
-def _change(data: DataFolder, warehouse: Address, choice: Choice, change: Change) -> list[QuarantineRecord]:
-    with _choosing(data, warehouse, choice) as (connection, rows):
+def _change(access: WarehouseAccess, choice: Choice, change: Change) -> list[QuarantineRecord]:
+    with _choosing(access, choice) as (connection, rows):
         change(connection, rows)
     return rows
 
 
 @contextmanager
 def _choosing(
-    data: DataFolder, warehouse: Address, choice: Choice
+    access: WarehouseAccess, choice: Choice
 ) -> Iterator[tuple[duckdb.DuckDBPyConnection, list[QuarantineRecord]]]:
     """The writer, and the rows that it sees of what was chosen."""
     if choice.is_empty:
         raise ConfigurationError("quarantine: name what is meant, by identifier, path, --reason, --from or --to")
-    require_existing(warehouse)
-    with writing(data, warehouse) as writer:
+    require_existing(access.warehouse)
+    with access.writing() as writer:
         rows = quarantine.between(writer.connection, since=choice.since, until=choice.until, reason=choice.reason)
         yield writer.connection, [record_of(row) for row in _named(rows, choice.names).to_dicts()]
 

@@ -17,7 +17,7 @@ from flows.data_folder import DataFolder
 from flows.findings import finding_records
 from flows.printing import Printing, ReportFiles, files_in
 from flows.privacy.name_map import read_names
-from flows.warehouse_access import record_reading, require_existing, writing
+from flows.warehouse_access import WarehouseAccess, require_existing
 from pmfer.bundle import sha256_file
 from pmfer.errors import ReportError
 from reports import Format
@@ -27,7 +27,6 @@ from reports.patient import PatientReport
 from reports.ward import WardReport, compare_night
 from reports.write import Order, write_all
 from warehouse import findings, queries, runs
-from warehouse.address import Address
 from warehouse.connection import open_reader
 from warehouse.queries import Provenance
 from warehouse.records import ReportRecord, digest, report_id
@@ -272,8 +271,7 @@ def _remove_others(row: Mapping[str, Any], due: DueReport, data: DataFolder) -> 
 
 
 def render_by_hand(
-    data: DataFolder,
-    warehouse: Address,
+    access: WarehouseAccess,
     day: date,
     patient_id: str | None,
     printing: Printing,
@@ -282,8 +280,7 @@ def render_by_hand(
     """Render a day's reports again, whether due or not.
 
     Args:
-        data: the data folder.
-        warehouse: address of the warehouse.
+        access: to the warehouse and the data folder.
         day: the day.
         patient_id: one patient; None for all of the day and the ward.
         printing: what is written.
@@ -297,15 +294,15 @@ def render_by_hand(
         ReportError: nothing was scored up to that day, the patient has no session on it, or a report failed.
         WarehouseError: the warehouse is missing or being written.
     """
-    require_existing(warehouse)
+    require_existing(access.warehouse)
     if out is not None:
-        with open_reader(warehouse) as reader:
-            chosen = _chosen(reader, data, day, patient_id, printing, out.absolute())
+        with open_reader(access.warehouse) as reader:
+            chosen = _chosen(reader, access, day, patient_id, printing, out.absolute())
         failures = [error for _, error in _written(chosen, printing) if error]
     else:
-        with writing(data, warehouse) as writer:
-            chosen = _chosen(writer.connection, data, day, patient_id, printing, data.reports(day))
-            failures = render(writer.connection, chosen, data, printing, None)
+        with access.writing() as writer:
+            chosen = _chosen(writer.connection, access, day, patient_id, printing, access.data.reports(day))
+            failures = render(writer.connection, chosen, access.data, printing, None)
     require_none(failures, len(chosen))
     return [path for due in chosen for path in due.files.paths]
 
@@ -322,7 +319,7 @@ def require_none(failures: Sequence[str], count: int) -> None:
 
 def _chosen(
     connection: duckdb.DuckDBPyConnection,
-    data: DataFolder,
+    access: WarehouseAccess,
     day: date,
     patient_id: str | None,
     printing: Printing,
@@ -334,5 +331,5 @@ def _chosen(
     if not chosen:
         who = f"patient {patient_id}" if patient_id else "any patient"
         raise ReportError(f"{day}: no session of {who} was processed on that day; choose another --date")
-    record_reading(data, "report", report_date=day, reports=len(chosen))
+    access.record_reading("report", report_date=day, reports=len(chosen))
     return chosen

@@ -32,7 +32,7 @@ from flows.settings import Settings, read_settings
 from flows.shards import Shard, ShardRequest, recording_id
 from flows.sources.discovery import list_night
 from flows.sources.source import list_nights
-from flows.warehouse_access import require_existing, writing
+from flows.warehouse_access import require_existing
 from pmfer.bundle import Bundle, find_bundle
 from pmfer.errors import BundleError, ConfigurationError, PmferError
 from warehouse import quarantine, runs
@@ -81,7 +81,7 @@ def score_shard(request: ShardRequest, data_dir: Path | None = None) -> None:
     ):
         listing = list_night(job.source, job.night, lambda uri: recording_id(uri) in wanted)
         hide(listing.identities())
-        with writing(job.data, job.warehouse) as writer, at_work(writer.connection):
+        with job.access.writing() as writer, at_work(writer.connection):
             connection = writer.connection
             plan = plan_night(connection, listing, job)
             log.info("%d of %d recordings are to be scored", len(plan.pending), len(wanted))

@@ -1,15 +1,13 @@
-"""Access to the warehouse: its address by the settings, and opening it on behalf of whoever acts.
-
-Who acts is named, and where the audit log ends is noted outside.
-"""
+"""Access to the data folder and its warehouse, as the settings have it, in the name of whoever acts."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from flows.data_folder import DataFolder
 from flows.inbox import take_over
-from flows.settings import Settings, read_settings
+from flows.settings import Settings
 from pmfer.errors import ConfigurationError
 from warehouse.address import Address, FileAddress, S3Access, parse_address
 from warehouse.connection import open_reader
@@ -64,22 +62,51 @@ def s3_access(settings: Settings) -> S3Access | None:
     return S3Access(settings.s3_key_id, settings.s3_secret.get_secret_value(), settings.s3_region, settings.s3_endpoint)
 
 
-@contextmanager
-def writing(data: DataFolder, warehouse: Address, *, publishes: bool = True) -> Iterator[Writer]:
-    """The warehouse, open for writing in the name of whoever acts, with what waited to be recorded.
+@dataclass(frozen=True)
+class WarehouseAccess:
+    """A data folder and its warehouse, and in whose name they are used."""
 
-    Args:
-        data: the data folder, where the end of the audit log is noted.
-        warehouse: address of the warehouse.
-        publishes: false where what the block leaves is not for readers yet.
+    data: DataFolder
+    warehouse: Address  # with key and passwords, which are not shown
+    actor: str | None  # who acts, for the audit log and the log of reads; None: the system's account
+    consent_required: bool  # whether a patient needs a record of consent
+
+    @contextmanager
+    def writing(self, *, publishes: bool = True) -> Iterator[Writer]:
+        """The warehouse, open for writing in the name of whoever acts, with what waited to be recorded.
+
+        Args:
+            publishes: false where what the block leaves is not for readers yet.
+
+        Raises:
+            WarehouseError: it cannot be opened, written or published, see warehouse.warehouse.Warehouse.write.
+        """
+        place = Warehouse(self.warehouse, self.data.audit_head, self.data.read_log)
+        with place.write(self.actor, publishes=publishes) as writer:
+            take_over(writer.connection, self.data, self.warehouse.key, consent_required=self.consent_required)
+            yield writer
+
+    def record_reading(self, action: str, /, **details: Any) -> None:
+        """Leave an entry in the log of reads, in the name of whoever acts; see warehouse.read_log.record_read.
+
+        Raises:
+            WarehouseError: the log cannot be written; then nothing should be read either.
+        """
+        record_read(self.data.read_log, self.actor, action, **details)
+
+
+def access_of(settings: Settings) -> WarehouseAccess:
+    """Access to what the settings name.
 
     Raises:
-        WarehouseError: it cannot be opened, written or published, see warehouse.warehouse.Warehouse.write.
+        ConfigurationError, WarehouseError: as for warehouse_address.
     """
-    settings, place = read_settings(), Warehouse(warehouse, data.audit_head, data.read_log)
-    with place.write(settings.actor, publishes=publishes) as writer:
-        take_over(writer.connection, data, warehouse.key, consent_required=settings.consent_required)
-        yield writer
+    return WarehouseAccess(
+        data=DataFolder(settings.data_dir.absolute()),
+        warehouse=warehouse_address(settings),
+        actor=settings.actor,
+        consent_required=settings.consent_required,
+    )
 
 
 def require_existing(warehouse: Address) -> None:
@@ -93,12 +120,3 @@ def require_existing(warehouse: Address) -> None:
             raise ConfigurationError(f"{warehouse}: no warehouse there; name another --data-dir")
     else:
         open_reader(warehouse).close()
-
-
-def record_reading(data: DataFolder, action: str, /, **details: Any) -> None:
-    """Leave an entry in the log of reads, in the name of whoever acts; see warehouse.read_log.record_read.
-
-    Raises:
-        WarehouseError: the log cannot be written; then nothing should be read either.
-    """
-    record_read(data.read_log, read_settings().actor, action, **details)

@@ -9,14 +9,12 @@ from typing import Annotated, Self
 import polars as pl
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError, model_validator
 
-from flows.data_folder import DataFolder
 from flows.inbox import hand_over_consents
 from flows.plain_text import read_csv
 from flows.sources.sidecar import Identifier
-from flows.warehouse_access import record_reading, writing
+from flows.warehouse_access import WarehouseAccess
 from pmfer.errors import ConfigurationError, WarehouseBusyError
 from warehouse import queries
-from warehouse.address import Address
 from warehouse.connection import open_reader
 from warehouse.consent import Consent, record_consents
 
@@ -48,7 +46,7 @@ class ConsentLine(BaseModel):
         return self
 
 
-def import_consents(data: DataFolder, warehouse: Address, file: Path) -> str:
+def import_consents(access: WarehouseAccess, file: Path) -> str:
     """Take a file into the register, all of it or nothing, and say what was new.
 
     While a night writes the warehouse it is left for the night, which looks before each session.
@@ -58,21 +56,21 @@ def import_consents(data: DataFolder, warehouse: Address, file: Path) -> str:
         WarehouseError: the warehouse refused.
     """
     consents = read_consents(file)
-    data.require_writable()
+    access.data.require_writable()
     try:
-        changed, passed_over = _record(data, warehouse, consents)
+        changed, passed_over = _record(access, consents)
     except WarehouseBusyError:
-        hand_over_consents(data, warehouse.key, consents)
+        hand_over_consents(access.data, access.warehouse.key, consents)
         try:  # it may have come to an end without looking
-            changed, passed_over = _record(data, warehouse, consents)
+            changed, passed_over = _record(access, consents)
         except WarehouseBusyError:
             return f"{file.name}: {len(consents)} rows; a night is running, which records them before its next session"
     told = f"{file.name}: {len(consents)} rows, {changed} new or changed"
     return told + (f", {passed_over} passed over: {_OF_ERASED}" if passed_over else "")
 
 
-def _record(data: DataFolder, warehouse: Address, consents: Sequence[Consent]) -> tuple[int, int]:
-    with writing(data, warehouse) as writer:
+def _record(access: WarehouseAccess, consents: Sequence[Consent]) -> tuple[int, int]:
+    with access.writing() as writer:
         return record_consents(writer.connection, consents)
 
 
@@ -90,14 +88,14 @@ def read_consents(file: Path) -> list[Consent]:
         raise ConfigurationError(f"{file}: not a CSV file in UTF-8 ({error})") from None
 
 
-def published_consents(data: DataFolder, warehouse: Address, patient_id: str | None) -> pl.DataFrame:
+def published_consents(access: WarehouseAccess, patient_id: str | None) -> pl.DataFrame:
     """The register as it was last published; `patient_id` None: of all patients.
 
     Raises:
         WarehouseError: nothing was published yet.
     """
-    with open_reader(warehouse) as connection:
-        record_reading(data, "consents")
+    with open_reader(access.warehouse) as connection:
+        access.record_reading("consents")
         return queries.consents(connection, patient_id)
 
 

@@ -35,7 +35,7 @@ from flows.privacy.patient_files import (
 from flows.privacy.ward_again import renew_reports, renew_ward, stale_reports, stale_wards, ward_files
 from flows.settings import Settings
 from flows.sources.sidecar import MANIFEST
-from flows.warehouse_access import require_existing, writing
+from flows.warehouse_access import WarehouseAccess, require_existing
 from pmfer.errors import ConfigurationError, WarehouseError
 from warehouse import audit, erasure, mentions
 from warehouse.address import Address
@@ -100,8 +100,7 @@ class ErasePlan:
 
 
 def erase_patient(
-    data: DataFolder,
-    warehouse: Address,
+    access: WarehouseAccess,
     patient_id: str,
     settings: Settings,
     confirm: Callable[[Sequence[str]], bool],
@@ -110,8 +109,7 @@ def erase_patient(
     """Erase a patient from everything below the data folder. Interrupted at any point, it is run again and finishes.
 
     Args:
-        data: the data folder.
-        warehouse: address of the warehouse.
+        access: to the warehouse and the data folder.
         patient_id: the pseudonym.
         settings: say where the name map is, and how reports that show the patient are written anew.
         confirm: is shown what goes, a line each, and says whether it may.
@@ -127,23 +125,22 @@ def erase_patient(
     """
     if not _IDENTIFIER.fullmatch(patient_id):
         raise ConfigurationError(f"patient '{patient_id}': not a pseudonym; see patient_id in docs/source.md")
-    require_existing(warehouse)
-    require_idle(data.prefect_home)
-    with standstill(warehouse):
-        return _erase(data, warehouse, patient_id, settings, confirm, say)
+    require_existing(access.warehouse)
+    require_idle(access.data.prefect_home)
+    with standstill(access.warehouse):
+        return _erase(access, patient_id, settings, confirm, say)
 
 
 def _erase(
-    data: DataFolder,
-    warehouse: Address,
+    access: WarehouseAccess,
     patient_id: str,
     settings: Settings,
     confirm: Callable[[Sequence[str]], bool],
     say: Say,
 ) -> dict[str, dict[str, Any]]:
-    printing = printing_of(settings)
+    data, warehouse, printing = access.data, access.warehouse, printing_of(settings)
     # Nothing of it is published before the storage is written anew.
-    with writing(data, warehouse, publishes=False) as writer:
+    with access.writing(publishes=False) as writer:
         connection = writer.connection
         known = set(erasure.receipts(connection))
         traces = mentions.traces_of(connection, patient_id)
@@ -160,7 +157,7 @@ def _erase(
         for path in storage_files(warehouse):
             if traces.is_sure and holds(path, traces):
                 raise WarehouseError(f"erasure of {patient_id}: still found in {path}; report this as a bug")
-    with writing(data, warehouse) as writer:
+    with access.writing() as writer:
         connection = writer.connection
         if not plan.is_empty:
             say("publishing")

@@ -10,12 +10,11 @@ import duckdb
 from flows.data_folder import DataFolder
 from flows.logs import OwnWords
 from flows.settings import Settings
-from flows.warehouse_access import require_existing, writing
+from flows.warehouse_access import WarehouseAccess, require_existing
 from pmfer.errors import ConfigurationError
 from reports.data import ReportReader
 from reports.measures import DEFAULT_THRESHOLDS
 from warehouse import audit, queries
-from warehouse.address import Address
 from warehouse.retention import Retention, expire_rows, expired_rows, first_day_kept, keep_days
 from warehouse.transaction import transaction
 
@@ -72,9 +71,7 @@ def _keep_days(connection: duckdb.DuckDBPyConnection, first: date) -> None:
         keep_days(connection, reader.kept_form(summary, DEFAULT_THRESHOLDS))
 
 
-def retain_now(
-    data: DataFolder, warehouse: Address, retention: Retention, today: date, dry_run: bool
-) -> dict[str, int]:
+def retain_now(access: WarehouseAccess, retention: Retention, today: date, dry_run: bool) -> dict[str, int]:
     """`retain` as a command of its own; with `dry_run` it only says what would go.
 
     Raises:
@@ -85,12 +82,12 @@ def retain_now(
         raise ConfigurationError(
             "no retention period is set; set PMFER_RETAIN_FRAMES_DAYS or another (docs/privacy.md)"
         )
-    require_existing(warehouse)
-    with writing(data, warehouse) as writer:
+    require_existing(access.warehouse)
+    with access.writing() as writer:
         if dry_run:
             rows = expired_rows(writer.connection, retention, today)
-            return rows | _counted(list(expired_files(data, retention, today)))
-        return retain(writer.connection, data, retention, today)
+            return rows | _counted(list(expired_files(access.data, retention, today)))
+        return retain(writer.connection, access.data, retention, today)
 
 
 def expired_files(data: DataFolder, retention: Retention, today: date) -> Iterator[Path]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from privacy_folder import file_of, lake_of
+from privacy_folder import access_to, file_of, lake_of
 from warehouse_copies import copy_warehouse
 
 from cli.app import main
@@ -437,7 +437,7 @@ def test_without_a_query_a_prompt_answers_one_after_the_other(
             raise EOFError from None
 
     folder = DataFolder(data)
-    run_prompt(folder, file_of(folder), 50, "UTC", PlainConsole(width=200), ask_for)
+    run_prompt(access_to(folder), 50, "UTC", PlainConsole(width=200), ask_for)
     said = capsys.readouterr()
     assert "FROM plain.days LIMIT 5;" in said.out
     assert "Begin with plain.days, plain.sessions, plain.frames, flags.\nEverything else: accepted_levels, " in said.out

@@ -6,7 +6,7 @@ python erase_patient.py DATA_DIR PATIENT file|lake
 import sys
 from pathlib import Path
 
-from privacy_folder import file_of, lake_of
+from privacy_folder import access_to, file_of, lake_of
 
 from flows.data_folder import DataFolder
 from flows.privacy.erase import erase_patient
@@ -21,4 +21,4 @@ def say(step: str) -> None:
 
 data = DataFolder(Path(sys.argv[1]))
 address = lake_of(data) if sys.argv[3] == "lake" else file_of(data)
-erase_patient(data, address, sys.argv[2], read_settings(), lambda lines: True, say)
+erase_patient(access_to(data, address), sys.argv[2], read_settings(), lambda lines: True, say)

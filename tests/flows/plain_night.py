@@ -18,7 +18,6 @@ from flows.scoring import (
 from flows.sources.discovery import list_night
 from flows.sources.recordings import QuarantinedSession
 from flows.staging import staging_folder
-from flows.warehouse_access import writing
 from inference.process import ScoringProcess
 from warehouse import quarantine
 from warehouse.store import store_sessions
@@ -29,7 +28,7 @@ def run_night(source: Path | str, data: DataFolder, night: date) -> NightPlan:
     job = make_job(RunRequest(source=str(source), data_dir=data.root), night)
     data.require_writable()
     with (
-        writing(data, job.warehouse) as writer,
+        job.access.writing() as writer,
         staging_folder(data.staging) as folder,
         ScoringProcess(job.bundle, job.options, job.limits) as scorer,
     ):

@@ -18,7 +18,8 @@ from warehouse_copies import copy_warehouse, move_lake
 from flows.data_folder import DataFolder
 from flows.printing import Printing
 from flows.report import render_by_hand
-from flows.warehouse_access import record_reading, writing
+from flows.settings import read_settings
+from flows.warehouse_access import WarehouseAccess
 from pmfer.errors import QuarantineReason
 from pmfer.frame_row import FRAME_SCHEMA, SCORE_COLUMNS
 from pmfer.pain import with_pain_activity
@@ -64,6 +65,12 @@ def lake_of(data: DataFolder) -> LakeAddress:
     return LakeAddress("sqlite", str(data.root / "warehouse" / "catalogue.sqlite"), str(data.lake))
 
 
+def access_to(data: DataFolder, warehouse: Address | None = None) -> WarehouseAccess:
+    """A data folder with its warehouse, a file unless another is given, in the name of whom the settings say."""
+    settings = read_settings()
+    return WarehouseAccess(data, warehouse or file_of(data), settings.actor, settings.consent_required)
+
+
 def new_house(empty_file: FileAddress, root: Path) -> DataFolder:
     """The data folder of a house whose warehouse was made, and holds nothing yet."""
     data = DataFolder(root)
@@ -74,7 +81,7 @@ def new_house(empty_file: FileAddress, root: Path) -> DataFolder:
 def make_folder(data: DataFolder, warehouse: Address | None = None) -> None:
     """Two days of a ward: sessions, quarantine, consents, reports, a snapshot, and what lies about."""
     warehouse = warehouse or file_of(data)
-    with writing(data, warehouse) as writer:
+    with access_to(data, warehouse).writing() as writer:
         connection = writer.connection
         for day in DAYS:
             store_day(connection, day)
@@ -82,8 +89,8 @@ def make_folder(data: DataFolder, warehouse: Address | None = None) -> None:
             connection, [Consent(patient, DAY, None, None, f"form of {patient}") for patient in (PATIENT, OTHER)]
         )
     for day in DAYS:
-        render_by_hand(data, warehouse, day, None, PRINTING)
-    record_reading(data, "sql", tables=["sessions"])
+        render_by_hand(access_to(data, warehouse), day, None, PRINTING)
+    access_to(data).record_reading("sql", tables=["sessions"])
     _scatter(data)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from privacy_folder import PATIENT, copy_ward, file_of, lake_of
+from privacy_folder import PATIENT, access_to, copy_ward, file_of, lake_of
 from typer.testing import CliRunner
 
 from cli.app import app
@@ -19,7 +19,6 @@ from flows.backup import MANIFEST_FILE, back_up, make_backup, read_backup, requi
 from flows.data_folder import DataFolder
 from flows.settings import Settings
 from flows.verify import verify_logs
-from flows.warehouse_access import writing
 from pmfer.errors import ConfigurationError, WarehouseError
 from warehouse.consent import read_register
 
@@ -32,7 +31,7 @@ def data(ward: DataFolder, tmp_path_factory: pytest.TempPathFactory) -> DataFold
 @pytest.fixture(scope="module")
 def backup(data: DataFolder) -> Path:
     out = data.root.parent / "backup"
-    make_backup(data, file_of(data), out)
+    make_backup(access_to(data), out)
     return out
 
 
@@ -77,7 +76,7 @@ def test_what_is_restored_is_what_was_there(data: DataFolder, backup: Path, empt
 
 def test_what_was_not_published_yet_is_in_the_backup_too(data: DataFolder, backup: Path, empty: DataFolder) -> None:
     restore_backup(empty, file_of(empty), backup, lambda _: None)
-    with writing(empty, file_of(empty)) as writer:
+    with access_to(empty).writing() as writer:
         connection = writer.connection
         assert PATIENT in read_register(connection).periods
 
@@ -175,21 +174,21 @@ def test_a_log_of_a_lost_database_is_no_part_of_the_one_restored(
 
 def test_a_backup_below_the_data_folder_is_refused(data: DataFolder) -> None:
     with pytest.raises(ConfigurationError, match="another disk"):
-        make_backup(data, file_of(data), data.root / "backup")
+        make_backup(access_to(data), data.root / "backup")
 
 
 def test_a_lake_is_referred_to_its_own_tools(data: DataFolder, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="pg_dump"):
-        make_backup(data, lake_of(data), tmp_path / "backup")
+        make_backup(access_to(data, lake_of(data)), tmp_path / "backup")
 
 
 def test_an_encrypted_backup_stays_encrypted_and_needs_the_key(tmp_path: Path) -> None:
     key = "K" * 43 + "="
     data, empty = DataFolder(tmp_path / "data"), DataFolder(tmp_path / "restored")
     address = replace(file_of(data), key=key)
-    with writing(data, address):
+    with access_to(data, address).writing():
         pass
-    make_backup(data, address, tmp_path / "backup")
+    make_backup(access_to(data, address), tmp_path / "backup")
     with pytest.raises(duckdb.Error):
         duckdb.connect(tmp_path / "backup" / "published" / "warehouse.duckdb", read_only=True)
     restore_backup(empty, replace(file_of(empty), key=key), tmp_path / "backup", lambda _: None)
@@ -212,7 +211,7 @@ def test_a_new_backup_takes_the_place_of_those_that_are_too_old(
         folder.mkdir(parents=True)
         (folder / "any.txt").write_text("of another day")
     settings = Settings(backup_to=place, retain_backups_days=1)
-    made = back_up(data, file_of(data), settings, said.append)
+    made = back_up(access_to(data), settings, said.append)
     assert sorted(place.iterdir()) == sorted([made.folder, *others]), "what people named stays"
     assert [line.partition(":")[0] for line in said] == [str(made.folder), *map(str, ours)]
     restore_backup(empty, file_of(empty), made.folder, lambda _: None)
@@ -221,7 +220,7 @@ def test_a_new_backup_takes_the_place_of_those_that_are_too_old(
 
 def test_without_an_age_every_backup_stays(data: DataFolder, tmp_path: Path) -> None:
     (tmp_path / "2026-01-02-030405").mkdir()
-    made = back_up(data, file_of(data), Settings(backup_to=tmp_path), lambda _: None)
+    made = back_up(access_to(data), Settings(backup_to=tmp_path), lambda _: None)
     assert sorted(tmp_path.iterdir()) == [tmp_path / "2026-01-02-030405", made.folder]
 
 
@@ -229,7 +228,7 @@ def test_a_backup_that_fails_costs_none_that_there_is(data: DataFolder) -> None:
     old = data.root / "2026-01-02-030405"
     old.mkdir()
     with pytest.raises(ConfigurationError, match="another disk"):
-        back_up(data, file_of(data), Settings(backup_to=data.root, retain_backups_days=1), lambda _: None)
+        back_up(access_to(data), Settings(backup_to=data.root, retain_backups_days=1), lambda _: None)
     old.rmdir()
 
 

@@ -10,7 +10,7 @@ from subprocess import PIPE
 
 import pytest
 from other_processes import python_path
-from privacy_folder import file_of
+from privacy_folder import access_to
 
 from cli.app import main
 from flows.data_folder import DataFolder
@@ -20,7 +20,6 @@ from flows.privacy.consent import import_consents, read_consents
 from flows.request import RunRequest
 from flows.sources.discovery import list_night
 from flows.unfinished import nights_to_come_back_to
-from flows.warehouse_access import writing
 from pmfer.errors import ConfigurationError, QuarantineReason, SessionError
 from warehouse import erasure, quarantine
 from warehouse.consent import read_register
@@ -54,7 +53,7 @@ def register(tmp_path: Path, *rows: str) -> Path:
 
 
 def plan(source: Path, data: DataFolder) -> NightPlan:
-    with writing(data, file_of(data)) as writer:
+    with access_to(data).writing() as writer:
         connection = writer.connection
         job = make_job(RunRequest(source=str(source), data_dir=data.root), NIGHT)
         return plan_night(connection, list_night(job.source, NIGHT), job)
@@ -72,7 +71,7 @@ def test_a_session_outside_of_the_consent_is_quarantined_before_its_file_is_read
     source: Path, data: DataFolder, tmp_path: Path
 ) -> None:
     import_consents(
-        data, file_of(data), register(tmp_path, "ash-01,2026-03-03,,form 1", "elm-02,2026-01-01,2026-03-02,form 2")
+        access_to(data), register(tmp_path, "ash-01,2026-03-03,,form 1", "elm-02,2026-01-01,2026-03-02,form 2")
     )
     night = plan(source, data)
     assert patients(night) == ({"elm-02", "fir-03"}, {"ash-01"})
@@ -85,12 +84,12 @@ def test_a_session_outside_of_the_consent_is_quarantined_before_its_file_is_read
 HOLDER = """
 import sys
 from pathlib import Path
-from privacy_folder import file_of
+from privacy_folder import access_to
 from flows.inbox import take_over_consents
 from flows.data_folder import DataFolder
-from flows.warehouse_access import writing
+
 data = DataFolder(Path(sys.argv[1]))
-with writing(data, file_of(data)) as writer:
+with access_to(data).writing() as writer:
     connection = writer.connection
     print("open", flush=True)
     sys.stdin.readline()
@@ -106,14 +105,14 @@ def test_a_withdrawal_reaches_a_night_that_is_running_before_its_next_session(da
         assert night.stdin is not None
         assert night.stdout is not None
         assert night.stdout.readline() == "open\n"
-        told = import_consents(data, file_of(data), register(tmp_path, "ash-01,2026-03-03,,form 1"))
+        told = import_consents(access_to(data), register(tmp_path, "ash-01,2026-03-03,,form 1"))
         assert "a night is running, which records them before its next session" in told
         night.stdin.write("\n")
         night.stdin.flush()
         assert night.stdout.readline() == "(1, 0)\n"
         night.communicate("\n")
     assert list(data.inbox.iterdir()) == []
-    with writing(data, file_of(data)) as writer:
+    with access_to(data).writing() as writer:
         connection = writer.connection
         assert read_register(connection).refusal("ash-01", NIGHT) == f"no consent on record covers {NIGHT}"
 
@@ -124,19 +123,19 @@ def test_a_session_refused_at_storing_is_to_be_scored_once_the_consent_is_back(
     (session, *_) = plan(source, data).pending
     hashed = replace(session, content_sha256="a" * 64)
     refused = hashed.quarantined(SessionError(QuarantineReason.NO_CONSENT, "no consent on record"))
-    with writing(data, file_of(data)) as writer:
+    with access_to(data).writing() as writer:
         connection = writer.connection
         quarantine.add_quarantine(connection, quarantine_record(refused, NIGHT, "run"))
         assert nights_to_come_back_to(connection, data, NIGHT + timedelta(days=1)) == []
-    import_consents(data, file_of(data), register(tmp_path, "ash-01,2026-03-01,,form 1"))
-    with writing(data, file_of(data)) as writer:
+    import_consents(access_to(data), register(tmp_path, "ash-01,2026-03-01,,form 1"))
+    with access_to(data).writing() as writer:
         connection = writer.connection
         assert nights_to_come_back_to(connection, data, NIGHT + timedelta(days=1)) == [NIGHT]
     assert "ash-01" in patients(plan(source, data))[0]
 
 
 def test_what_is_of_somebody_erased_is_passed_over(source: Path, data: DataFolder) -> None:
-    with writing(data, file_of(data)) as writer:
+    with access_to(data).writing() as writer:
         connection = writer.connection
         erasure.erase_rows(connection, "ash-01", erasure.begin_erasure(connection, "ash-01", {}), {})
     assert patients(plan(source, data)) == ({"elm-02", "fir-03"}, set())
@@ -145,7 +144,7 @@ def test_what_is_of_somebody_erased_is_passed_over(source: Path, data: DataFolde
 def test_where_records_are_required_a_patient_without_one_is_quarantined(
     source: Path, data: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import_consents(data, file_of(data), register(tmp_path, "elm-02,2026-01-01,,form 2"))
+    import_consents(access_to(data), register(tmp_path, "elm-02,2026-01-01,,form 2"))
     monkeypatch.setenv("PMFER_CONSENT_REQUIRED", "true")
     assert patients(plan(source, data)) == ({"elm-02"}, {"ash-01", "fir-03"})
 
@@ -168,7 +167,7 @@ def test_without_any_record_the_sidecar_decides(source: Path, data: DataFolder) 
 def test_a_wrong_row_is_named_and_nothing_is_taken_over(tmp_path: Path, rows: tuple[str, ...], complaint: str) -> None:
     data = DataFolder(tmp_path / "not there yet")
     with pytest.raises(ConfigurationError, match=rf"consents\.csv, {complaint}") as error:
-        import_consents(data, file_of(data), register(tmp_path, *rows))
+        import_consents(access_to(data), register(tmp_path, *rows))
     assert "\n" not in str(error.value)
     assert not data.root.exists()
 
@@ -188,7 +187,7 @@ def test_the_register_is_shown(
     data: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import_consents(
-        data, file_of(data), register(tmp_path, "ash-01,2026-03-03,,form 1", "elm-02,2026-01-01,2026-03-02,form 2")
+        access_to(data), register(tmp_path, "ash-01,2026-03-03,,form 1", "elm-02,2026-01-01,2026-03-02,form 2")
     )
     monkeypatch.setattr(sys, "argv", ["pmfer", "consent", "list", "--patient", "elm-02", "--data-dir", str(data.root)])
     with pytest.raises(SystemExit):

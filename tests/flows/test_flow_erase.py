@@ -21,6 +21,7 @@ from privacy_folder import (
     PASSWORD,
     PATIENT,
     PRINTING,
+    access_to,
     copy_ward,
     file_of,
     lake_of,
@@ -36,7 +37,6 @@ from flows.privacy.patient_files import require_idle
 from flows.report import render_by_hand
 from flows.settings import read_settings
 from flows.verify import verify_logs
-from flows.warehouse_access import writing
 from pmfer.errors import ConfigurationError
 from reports import document
 from warehouse import migrate
@@ -75,9 +75,8 @@ def erased(ward: DataFolder, tmp_path_factory: pytest.TempPathFactory) -> DataFo
 
 
 def erase(data: DataFolder, patient: str = PATIENT, warehouse: Address | None = None) -> dict[str, dict[str, object]]:
-    return erase_patient(
-        data, warehouse or file_of(data), patient, read_settings(), lambda lines: True, lambda step: None
-    )
+    access = access_to(data, warehouse)
+    return erase_patient(access, patient, read_settings(), lambda lines: True, lambda step: None)
 
 
 def tables(connection: duckdb.DuckDBPyConnection) -> dict[str, pl.DataFrame]:
@@ -209,10 +208,10 @@ def test_after_an_upgrade_only_the_overviews_that_showed_the_patient_are_rendere
     data: DataFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     later = DAY + timedelta(days=40)  # by then nobody looks back on the patient's day
-    with writing(data, file_of(data)) as writer:
+    with access_to(data).writing() as writer:
         connection = writer.connection
         store_day(connection, later)
-    render_by_hand(data, file_of(data), later, None, PRINTING)
+    render_by_hand(access_to(data), later, None, PRINTING)
     before = {path: path.read_bytes() for path in data.reports(later).rglob("ward.*")}
     monkeypatch.setattr(document, "_room_digest", lambda: "of another release")
     ((_, receipt),) = erase(data).items()

@@ -14,6 +14,7 @@ from privacy_folder import (
     DAY,
     PASSWORD,
     PRINTING,
+    access_to,
     file_of,
     frames_of,
     new_house,
@@ -28,7 +29,6 @@ from flows.printing import Printing
 from flows.privacy.erase import erase_patient
 from flows.report import render_by_hand
 from flows.settings import read_settings
-from flows.warehouse_access import writing
 from pmfer.errors import ConfigurationError
 from reports import Format
 from warehouse import migrate, runs
@@ -54,7 +54,7 @@ def alike(empty_file: FileAddress, tmp_path_factory: pytest.TempPathFactory) -> 
     data = new_house(empty_file, tmp_path_factory.mktemp("alike") / "data")
     night = data.root / "source" / DAY.isoformat()
     night.mkdir(parents=True)
-    with writing(data, file_of(data)) as writer:
+    with access_to(data).writing() as writer:
         connection = writer.connection
         options = scoring_of("").options_sha256
         runs.start_run(connection, RunRecord("run", DAY, "0.1", BUNDLE.bundle_id, options, scoring_of("").options))
@@ -70,7 +70,7 @@ def alike(empty_file: FileAddress, tmp_path_factory: pytest.TempPathFactory) -> 
         store_care_events(connection, events, "events of 12.csv")
         runs.finish_run(connection, "run", RunOutcome("completed", 7, 7, 0, 0, 280))
     (night / "list of birch-1 and 12.txt").write_text("birch-1, 12")
-    render_by_hand(data, file_of(data), DAY, None, JSON_ONLY)
+    render_by_hand(access_to(data), DAY, None, JSON_ONLY)
     return data
 
 
@@ -82,7 +82,7 @@ def data(alike: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def erase(data: DataFolder, patient: str) -> tuple[dict[str, dict[str, object]], list[str]]:
     said: list[str] = []
-    return erase_patient(data, file_of(data), patient, read_settings(), lambda lines: True, said.append), said
+    return erase_patient(access_to(data), patient, read_settings(), lambda lines: True, said.append), said
 
 
 def files_of(data: DataFolder) -> dict[str, bytes]:
@@ -156,11 +156,11 @@ def test_a_page_that_was_printed_before_a_note_was_corrected_is_made_anew(
 ) -> None:
     for name, value in printing_settings(tmp_path).items():
         monkeypatch.setenv(name, value)
-    render_by_hand(data, file_of(data), DAY, "120", PRINTING)
+    render_by_hand(access_to(data), DAY, "120", PRINTING)
     pages = {data.reports(DAY) / "120.pdf": None, data.reports(DAY) / "for-night-team" / "120.pdf": PASSWORD}
     assert all("with birch-1, and" in text_of(path, password) for path, password in pages.items())
     at = datetime(DAY.year, DAY.month, DAY.day, 8, tzinfo=UTC)
-    with writing(data, file_of(data)) as writer:
+    with access_to(data).writing() as writer:
         corrected = CareEvent("120", CareEventKind.CARE, "washing", at, note="alone, as birch-10")
         store_care_events(writer.connection, [corrected], "events, corrected.csv")
     assert notes(data)["120"] == "alone, as birch-10"
@@ -179,7 +179,7 @@ def test_a_report_under_a_password_that_nobody_knows_any_more_is_named(
 ) -> None:
     for name, value in printing_settings(tmp_path).items():
         monkeypatch.setenv(name, value)
-    render_by_hand(data, file_of(data), DAY, "birch-10", replace(PRINTING, formats=()))
+    render_by_hand(access_to(data), DAY, "birch-10", replace(PRINTING, formats=()))
     (tmp_path / "night-team.password").write_text("another word, since the new year\n")
     locked = data.reports(DAY) / "for-night-team" / "birch-10.pdf"
     (data.reports(DAY) / "for-night-team" / "120.pdf").write_bytes(b"%PDF-1.7 cut short")
@@ -206,7 +206,7 @@ def test_an_erasure_that_cannot_end_changes_nothing(data: DataFolder, monkeypatc
         erase(data, "12")
     monkeypatch.delenv("PMFER_NAME_MAP")
     with pytest.raises(ConfigurationError, match="nothing was erased"):
-        erase_patient(data, file_of(data), "12", read_settings(), lambda lines: False, lambda line: None)
+        erase_patient(access_to(data), "12", read_settings(), lambda lines: False, lambda line: None)
     assert files_of(data) == files
     assert {name: table.height for name, table in tables(data).items()} == {
         name: table.height for name, table in rows.items()

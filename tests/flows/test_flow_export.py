@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from privacy_folder import DAY, OTHER, PATIENT, copy_ward, file_of, lake_of, sessions_of
+from privacy_folder import DAY, OTHER, PATIENT, access_to, copy_ward, file_of, lake_of, sessions_of
 
 from cli.app import main
 from flows.data_folder import DataFolder
@@ -43,10 +43,10 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def test_it_is_logged_replaced_and_erased(place: tuple[DataFolder, Address], tmp_path: Path) -> None:
     data, warehouse = place
-    outside = export_warehouse(data, warehouse, tmp_path / "out", DAY, DAY)
+    outside = export_warehouse(access_to(data, warehouse), tmp_path / "out", DAY, DAY)
     assert "does not reach it" in outside[-1]
     for _ in range(2):
-        export_warehouse(data, warehouse, None, None, None)
+        export_warehouse(access_to(data, warehouse), None, None, None)
     target = data.exports / "warehouse"
     for name in OF_PATIENTS:
         assert PATIENT in set(pl.read_parquet(target / name)["patient_id"]), name
@@ -57,9 +57,9 @@ def test_it_is_logged_replaced_and_erased(place: tuple[DataFolder, Address], tmp
     assert exports[-1]["rows"].keys() == EXPORTED.keys()
     assert exports[-1]["rows"]["care_events"] == 2
     assert any(line.startswith("read log: whole") for line in verify_logs(data, warehouse))
-    erase_patient(data, warehouse, PATIENT, read_settings(), lambda lines: True, lambda step: None)
+    erase_patient(access_to(data, warehouse), PATIENT, read_settings(), lambda lines: True, lambda step: None)
     assert list(data.exports.iterdir()) == []
-    export_warehouse(data, warehouse, None, None, None)
+    export_warehouse(access_to(data, warehouse), None, None, None)
     events = pl.read_parquet(target / "care_events").to_dicts()
     assert [(event["patient_id"], event["item"]) for event in events] == [(OTHER, "room of [erased]")]
     for name in OF_PATIENTS:
@@ -75,7 +75,7 @@ def test_a_folder_with_something_else_is_left_alone(
     data, warehouse = place
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(ConfigurationError, match="holds files that are not an export"):
-        export_warehouse(data, warehouse, tmp_path, None, None)
+        export_warehouse(access_to(data, warehouse), tmp_path, None, None)
     assert (tmp_path / "thesis.txt").read_text() == "mine"
     days = ("--from", "2026-03-03", "--to", "2026-03-02")
     monkeypatch.setattr(sys, "argv", ["pmfer", "warehouse", "export", "--data-dir", str(data.root), *days])

@@ -25,7 +25,6 @@ from flows.shards import Shard, recording_id
 from flows.sources.discovery import list_night
 from flows.sources.recordings import QuarantinedSession, Recording
 from flows.sources.source import Source
-from flows.warehouse_access import writing
 from inference.options import ScoringOptions, VideoLimits
 from inference.process import ScoringProcess
 from inference.scored import Progress, ScoredVideo
@@ -146,14 +145,14 @@ def test_a_worker_with_another_warehouse_or_source_scores_nothing(source: Path, 
 
     with pytest.raises(ConfigurationError, match="no warehouse there"):
         shard(source)
-    with writing(ours.data, ours.warehouse) as writer:
+    with ours.access.writing() as writer:
         connection = writer.connection
         runs.start_run(connection, run_record(ours, str(uuid4())))
     with pytest.raises(
         ConfigurationError, match="does not know the nightly run; give every worker the same PMFER_WAREHOUSE"
     ):
         shard(source)
-    with writing(ours.data, ours.warehouse) as writer:
+    with ours.access.writing() as writer:
         connection = writer.connection
         runs.start_run(connection, run_record(ours, str(run_id)))
     stale = tmp_path / "stale"

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from plain_night import run_night
-from privacy_folder import file_of
+from privacy_folder import access_to, file_of
 
 from cli.app import main
 from flows.care_events import import_events
@@ -25,7 +25,6 @@ from flows.sources.recordings import NightListing, QuarantinedSession, Recording
 from flows.sources.sidecar import MAX_MANIFEST_BYTES
 from flows.sources.source import Source
 from flows.staging import clean, copy_recording, staging_folder
-from flows.warehouse_access import writing
 from pmfer.errors import QuarantineReason
 from simulator.appearance import sample_appearance
 from simulator.camera import write_video
@@ -308,7 +307,7 @@ def test_a_name_is_shown_without_obeying_it(folder: Path, data: DataFolder, name
     assert refused.source_uri.isprintable()
     assert refused.source_uri.encode()  # can be stored: no halves of characters
     record = quarantine_record(refused, NIGHT, "run")
-    with writing(data, file_of(data)) as writer:
+    with access_to(data).writing() as writer:
         connection = writer.connection
         assert quarantine.add_quarantine(connection, record)
         assert quarantine.of_night(connection, NIGHT)["source_uri"].to_list() == [refused.source_uri]
@@ -394,7 +393,7 @@ def test_words_of_others_are_no_sql(data: DataFolder, tmp_path: Path) -> None:
     words = "x'); DROP TABLE care_events; --"
     file = tmp_path / "events'; DROP TABLE patients; --.csv"
     file.write_text(f'patient_id,kind,item,started_at,note\np01,care,"{words}",2026-03-02T08:00:00+01:00,"{words}"\n')
-    import_events(data, file_of(data), file, None, consent_required=False)
+    import_events(access_to(data), file, None)
     with open_reader(file_of(data)) as reader:
         (row,) = reader.execute("SELECT item, note, source FROM care_events").fetchall()
     assert row == (words, words, file.name)

@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from other_processes import python_path
-from privacy_folder import ANOTHER, BUNDLE, DAY, OTHER, PATIENT, frames_of, lake_of, scoring_of, sessions_of
+from privacy_folder import ANOTHER, BUNDLE, DAY, OTHER, PATIENT, access_to, frames_of, lake_of, scoring_of, sessions_of
 from warehouse_copies import copy_warehouse
 
 from flows.data_folder import DataFolder
@@ -23,7 +23,6 @@ from flows.plan import plan_night
 from flows.request import RunRequest
 from flows.scoring import score_sessions
 from flows.sources.discovery import list_night
-from flows.warehouse_access import writing
 from pmfer.errors import QuarantineReason, WarehouseError
 from warehouse import runs
 from warehouse.address import LakeAddress
@@ -54,7 +53,7 @@ def house(empty_lake: LakeAddress, tmp_path: Path) -> DataFolder:
     """A data folder with a lake in which a run began, and holds nothing yet."""
     data = DataFolder(tmp_path / "house")
     copy_warehouse(empty_lake, lake_of(data))
-    with writing(data, lake_of(data)) as writer:
+    with access_to(data, lake_of(data)).writing() as writer:
         runs.start_run(writer.connection, RUN)
     return data
 
@@ -66,7 +65,7 @@ def job_of(source: Path, root: Path) -> Job:
 
 def score(job: Job) -> None:
     """Score what a night has left to score."""
-    with writing(job.data, job.warehouse) as writer:
+    with job.access.writing() as writer:
         pending = plan_night(writer.connection, list_night(job.source, NIGHT), job).pending
         score_sessions(writer.connection, pending, job, RUN.run_id)
 
@@ -106,7 +105,7 @@ def test_what_was_scored_when_a_night_was_killed_is_stored_by_the_next_and_not_s
     assert {stat.S_IMODE(path.stat().st_mode) for path in waiting} == {0o600}
     assert stored(house).is_empty()
     job = job_of(source, house.root)
-    with writing(job.data, job.warehouse) as writer:
+    with job.access.writing() as writer:
         plan = plan_night(writer.connection, list_night(job.source, NIGHT), job)
     assert not plan.pending
     assert inbox(house) == []
@@ -115,7 +114,7 @@ def test_what_was_scored_when_a_night_was_killed_is_stored_by_the_next_and_not_s
 
     undisturbed = DataFolder(tmp_path / "undisturbed")
     copy_warehouse(empty_lake, lake_of(undisturbed))
-    with writing(undisturbed, lake_of(undisturbed)) as writer:
+    with access_to(undisturbed, lake_of(undisturbed)).writing() as writer:
         runs.start_run(writer.connection, RUN)
     score(job_of(source, undisturbed.root))
     assert stored(undisturbed)["stored_at"].n_unique() == 1
@@ -128,7 +127,7 @@ def test_of_sessions_stored_together_one_that_is_refused_spares_the_others(house
     with open_reader(lake_of(house)) as reader:
         assert reader.execute("FROM sessions").fetchall() == []
     withdrawn = Consent(OTHER, DAY, None, DAY, "form")
-    with writing(house, lake_of(house), publishes=False) as writer:
+    with access_to(house, lake_of(house)).writing(publishes=False) as writer:
         assert len(stored(house)) == 3  # whoever opens the lake for writing takes them over
         record_consents(writer.connection, [withdrawn])
         again = [result_of(patient) for patient in (PATIENT, OTHER, ANOTHER)]
@@ -138,10 +137,10 @@ def test_of_sessions_stored_together_one_that_is_refused_spares_the_others(house
 
 
 def test_a_withdrawal_that_comes_before_they_are_stored_is_heeded(house: DataFolder) -> None:
-    with writing(house, lake_of(house)) as writer:
+    with access_to(house, lake_of(house)).writing() as writer:
         record_consents(writer.connection, [Consent(OTHER, DAY, None, DAY, "form")])
     hand_over(house, PATIENT, OTHER)
-    with writing(house, lake_of(house)):
+    with access_to(house, lake_of(house)).writing():
         pass
     assert stored(house)["patient_id"].to_list() == [PATIENT]
     assert inbox(house) == []
@@ -153,7 +152,7 @@ def test_sessions_of_another_warehouse_are_not_stored_in_this_one(
     stray = result_of(PATIENT)
     hand_over_session(house, None, BUNDLE, SessionResult(stray.session, scoring_of("elsewhere"), stray.frames))
     hand_over(house, OTHER)
-    with caplog.at_level(logging.WARNING, logger="pmfer.inbox"), writing(house, lake_of(house)):
+    with caplog.at_level(logging.WARNING, logger="pmfer.inbox"), access_to(house, lake_of(house)).writing():
         pass
     assert caplog.messages == ["scored sessions of another warehouse, removed from the inbox: 1"]
     assert stored(house)["patient_id"].to_list() == [OTHER]
@@ -175,7 +174,7 @@ def test_what_waits_for_an_encrypted_lake_is_encrypted(tmp_path: Path) -> None:
 def test_what_another_process_has_stored_since_it_was_listed_is_passed_over(house: DataFolder, key: str | None) -> None:
     house.inbox.mkdir(exist_ok=True)
     (house.inbox / "session-gone.parquet").symlink_to(house.inbox / "nowhere")  # listed, and not there
-    with writing(house, lake_of(house)) as writer:
+    with access_to(house, lake_of(house)).writing() as writer:
         take_over_sessions(writer.connection, house, key, consent_required=False)
     assert stored(house).is_empty()
 
@@ -200,7 +199,7 @@ def test_a_batch_that_breaks_a_rule_never_waits(tmp_path: Path) -> None:
 
 def test_a_session_comes_out_as_it_went_in(house: DataFolder) -> None:
     hand_over(house, PATIENT)
-    with writing(house, lake_of(house)):
+    with access_to(house, lake_of(house)).writing():
         pass
     session = sessions_of(PATIENT, DAY)
     (row,) = stored(house, "SELECT session_id, started_at, source_uri, utc_offset_s, consent FROM sessions").rows()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pikepdf
 import polars as pl
 import pytest
-from privacy_folder import DAY, OTHER, PATIENT, PRINTING, copy_ward, file_of
+from privacy_folder import DAY, OTHER, PATIENT, PRINTING, access_to, copy_ward
 
 from flows.data_folder import DataFolder
 from flows.privacy.name_map import read_names, remove_name
@@ -80,7 +80,7 @@ def test_the_name_is_printed_for_people_as_it_is_and_is_in_no_other_file(
 ) -> None:
     data = copy_ward(ward, tmp_path / "data")
     assert headings(data.reports(DAY) / f"{PATIENT}.pdf")[0] == f"Patient {PATIENT}"
-    render_by_hand(data, file_of(data), DAY, None, replace(PRINTING, name_map=names))
+    render_by_hand(access_to(data), DAY, None, replace(PRINTING, name_map=names))
     assert headings(data.reports(DAY) / f"{PATIENT}.pdf")[0] == f"Patient {PATIENT}, {NAME}"
     assert headings(data.reports(DAY) / f"{OTHER}.pdf")[0] == f"Patient {OTHER}, {HOSTILE}"
     page = (data.reports(DAY) / f"{OTHER}.html").read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from privacy_folder import PATIENT, copy_ward, file_of
+from privacy_folder import PATIENT, access_to, copy_ward, file_of
 
 from flows.data_folder import DataFolder
 from flows.doctor import Grade, check_patients
@@ -19,7 +19,6 @@ from flows.settings import Settings
 from flows.sources.discovery import list_night
 from flows.sources.recordings import NightListing
 from flows.sources.source import Source
-from flows.warehouse_access import writing
 from pmfer.errors import QuarantineReason
 from warehouse import audit
 from warehouse.address import FileAddress
@@ -180,7 +179,7 @@ def test_ids_that_differ_in_case_only_are_a_warning_within_a_night_and_against_t
 def test_the_doctor_names_patients_whose_ids_are_alike(ward: DataFolder, tmp_path: Path) -> None:
     assert check_patients(Settings(data_dir=ward.root))[0] is Grade.OK
     data = copy_ward(ward, tmp_path / "data")
-    with writing(data, file_of(data)) as writer:
+    with access_to(data).writing() as writer:
         connection = writer.connection
         connection.execute("INSERT INTO patients SELECT * REPLACE (upper(patient_id) AS patient_id) FROM patients")
         with transaction(connection):

@@ -19,7 +19,6 @@ from flows.scoring import ScoredSession, score_sessions
 from flows.sources.discovery import list_night
 from flows.sources.source import SourceGoneError
 from flows.staging import NoRoomError
-from flows.warehouse_access import writing
 from warehouse.address import FileAddress
 from warehouse.connection import open_writer
 
@@ -35,7 +34,7 @@ def job_of(source: Path, data: Path) -> Job:
 def score(job: Job, processes: int = 1) -> list[str]:
     """Score the night; returns the sessions in the order in which they were stored."""
     job.data.require_writable()
-    with writing(job.data, job.warehouse) as writer:
+    with job.access.writing() as writer:
         pending = plan_night(writer.connection, list_night(job.source, NIGHT), job).pending
         score_sessions(writer.connection, pending, job, "run", processes)
     return stored(job)

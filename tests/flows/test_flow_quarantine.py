@@ -10,14 +10,13 @@ from pathlib import Path
 import pytest
 from notice_server import notice_server
 from plain_night import run_night
-from privacy_folder import file_of
+from privacy_folder import access_to, file_of
 
 from cli.app import main
 from flows.data_folder import DataFolder
 from flows.monitoring import read_metrics
 from flows.quarantine import record_of
 from flows.unfinished import nights_to_come_back_to
-from flows.warehouse_access import writing
 from pmfer.errors import QuarantineReason
 from simulator.ward import WardPlan, write_ward
 from warehouse import quarantine, store
@@ -165,7 +164,7 @@ def test_a_scheduled_night_comes_back_to_what_was_asked_for_and_a_bad_old_night_
     (source / bad.isoformat() / "c.mp4").write_text("of nobody known")
     for night in (bad, NIGHT):
         run_night(source, data, night)
-    with writing(data, file_of(data)) as writer:
+    with access_to(data).writing() as writer:
         connection = writer.connection
         rows = [record_of(row) for row in quarantine.between(connection).iter_rows(named=True)]
         asked = [row for row in rows if row.reason in (QuarantineReason.NOT_A_VIDEO, QuarantineReason.SIDECAR_MISSING)]

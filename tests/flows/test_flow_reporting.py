@@ -13,7 +13,7 @@ import pikepdf
 import pytest
 from prefect.exceptions import ParameterTypeError
 from prefect.utilities.schema_tools import validate
-from privacy_folder import DAYS, OTHER, PASSWORD, PRINTING, copy_ward, file_of
+from privacy_folder import DAYS, OTHER, PASSWORD, PRINTING, access_to, copy_ward
 
 from cli.app import main
 from flows.data_folder import DataFolder
@@ -102,7 +102,7 @@ def test_what_may_not_lie_there_any_more_goes_and_other_formats_stay(
 def test_rendering_one_format_leaves_the_others(data: DataFolder) -> None:
     folder = data.reports(DAY)
     before = {name: (folder / name).stat().st_mtime_ns for name in IN_THE_OPEN}
-    made = render_by_hand(data, file_of(data), DAY, None, replace(PRINTING, formats=(Format.JSON,)))
+    made = render_by_hand(access_to(data), DAY, None, replace(PRINTING, formats=(Format.JSON,)))
     assert {path.relative_to(folder).as_posix() for path in made if path.suffix == ".json"} == {
         *("ash-01b.json", f"{OTHER}.json", "ward.json")
     }
@@ -156,7 +156,7 @@ def test_a_report_that_fails_is_one_line_and_the_others_are_recorded(
     assert due(writer, data, PRINTING) == [f"patient-{DAY}-{OTHER}"]
     writer.close()
     with pytest.raises(ReportError, match=r"1 of 1 reports failed, the first: .*cannot be written"):
-        render_by_hand(data, file_of(data), DAY, OTHER, PRINTING)
+        render_by_hand(access_to(data), DAY, OTHER, PRINTING)
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:

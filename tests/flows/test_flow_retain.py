@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from privacy_folder import DAY, DAYS, OTHER, PATIENT, copy_ward, file_of, new_house
+from privacy_folder import DAY, DAYS, OTHER, PATIENT, access_to, copy_ward, file_of, new_house
 
 from cli.app import main
 from flows.data_folder import DataFolder
@@ -43,7 +43,7 @@ def days_in(data: DataFolder, table: str) -> list[date]:
 
 
 def test_frames_go_first_and_their_sessions_stay(data: DataFolder) -> None:
-    counts = retain_now(data, file_of(data), Retention(frames=SECOND_DAY), TODAY, dry_run=False)
+    counts = retain_now(access_to(data), Retention(frames=SECOND_DAY), TODAY, dry_run=False)
     assert counts == {"stored_frames": 120}
     assert days_in(data, "stored_frames") == [DAYS[1]]
     assert days_in(data, "scorings") == list(DAYS)
@@ -55,7 +55,7 @@ def test_sessions_go_with_every_table_that_knows_of_them(data: DataFolder) -> No
     for day in DAYS:
         data.digests(day).parent.mkdir(exist_ok=True)
         data.digests(day).touch()
-    counts = retain_now(data, file_of(data), Retention(sessions=SECOND_DAY), TODAY, dry_run=False)
+    counts = retain_now(access_to(data), Retention(sessions=SECOND_DAY), TODAY, dry_run=False)
     assert [path.name for path in data.digests(DAY).parent.iterdir()] == [f"{DAYS[1]}.txt"]
     assert (counts["sessions"], counts["scorings"], counts["stored_frames"], counts["later_rollups"]) == (3, 3, 120, 3)
     assert counts["patients"] == 1  # the first patient was there on the first day only
@@ -74,7 +74,7 @@ def test_reports_quarantine_and_staged_files_have_ages_of_their_own(data: DataFo
         long_ago = (TODAY - timedelta(days=0 if path.name == "fresh.mp4" else 30)).strftime("%s")
         os.utime(path, (int(long_ago), int(long_ago)))
     retention = Retention(reports=SECOND_DAY, quarantine=SECOND_DAY, staged=5)
-    counts = retain_now(data, file_of(data), retention, TODAY, dry_run=False)
+    counts = retain_now(access_to(data), retention, TODAY, dry_run=False)
     assert counts["reports"] == 4
     assert counts["quarantine"] == 4
     assert [path.name for path in (data.root / "reports").iterdir()] == [DAYS[1].isoformat()]
@@ -86,7 +86,7 @@ def test_whom_the_audit_log_meant_is_forgotten_with_the_last_row(data: DataFolde
     everything = Retention(sessions=0, reports=0, quarantine=0)
     with open_writer(data.warehouse) as connection:
         connection.execute("DELETE FROM consents WHERE patient_id = $patient", {"patient": PATIENT})
-    counts = retain_now(data, file_of(data), everything, TODAY, dry_run=False)
+    counts = retain_now(access_to(data), everything, TODAY, dry_run=False)
     assert counts["audit_subjects"] == 2
     with open_writer(data.warehouse) as connection:
         assert connection.execute("SELECT patient_id FROM audit_subjects").fetchall() == [(OTHER,)]  # has a consent
@@ -95,15 +95,15 @@ def test_whom_the_audit_log_meant_is_forgotten_with_the_last_row(data: DataFolde
 def test_a_dry_run_says_the_same_and_changes_nothing(data: DataFolder) -> None:
     everything = Retention(frames=SECOND_DAY, sessions=SECOND_DAY, reports=SECOND_DAY, quarantine=SECOND_DAY)
     before = days_in(data, "stored_frames")
-    announced = retain_now(data, file_of(data), everything, TODAY, dry_run=True)
+    announced = retain_now(access_to(data), everything, TODAY, dry_run=True)
     assert days_in(data, "stored_frames") == before
     assert (data.reports(DAY) / f"{PATIENT}.pdf").exists()
-    assert retain_now(data, file_of(data), everything, TODAY, dry_run=False) == announced
-    assert retain_now(data, file_of(data), everything, TODAY, dry_run=False) == {}
+    assert retain_now(access_to(data), everything, TODAY, dry_run=False) == announced
+    assert retain_now(access_to(data), everything, TODAY, dry_run=False) == {}
 
 
 def test_what_went_is_in_the_audit_log_and_in_no_snapshot(data: DataFolder) -> None:
-    retain_now(data, file_of(data), Retention(sessions=SECOND_DAY), TODAY, dry_run=False)
+    retain_now(access_to(data), Retention(sessions=SECOND_DAY), TODAY, dry_run=False)
     assert verify_logs(data, file_of(data))[0].startswith("audit log: whole")
     with open_writer(data.published) as connection:
         assert connection.execute("SELECT count(*) FROM sessions WHERE session_date = $d", {"d": DAY}).fetchall() == [
@@ -155,7 +155,7 @@ def test_without_an_age_nothing_goes_and_a_wrong_age_is_named(
     data: DataFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(ConfigurationError, match="no retention period is set"):
-        retain_now(data, file_of(data), Retention(), TODAY, dry_run=False)
+        retain_now(access_to(data), Retention(), TODAY, dry_run=False)
     monkeypatch.setenv("PMFER_RETAIN_FRAMES_DAYS", "0")
     monkeypatch.setattr(sys, "argv", ["pmfer", "warehouse", "retain", "--data-dir", str(data.root)])
     with pytest.raises(SystemExit, match="1"):

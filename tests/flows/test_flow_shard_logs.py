@@ -16,7 +16,6 @@ from flows.job import make_job
 from flows.plan import run_record
 from flows.request import RunRequest
 from flows.shards import recording_id
-from flows.warehouse_access import writing
 from simulator.ward import WardPlan, write_ward
 from warehouse import runs
 
@@ -46,7 +45,7 @@ def test_every_line_of_a_shard_names_run_and_shard_and_nobody(tmp_path: Path) ->
     (tmp_path / "prefect").mkdir()
 
     job, run_id = make_job(RunRequest(source=str(source), data_dir=data), NIGHT), str(uuid4())
-    with writing(job.data, job.warehouse) as writer:
+    with job.access.writing() as writer:
         connection = writer.connection
         runs.start_run(connection, run_record(job, run_id))
     request = {

@@ -8,7 +8,7 @@ import pytest
 from command import pmfer
 from notice_server import notice_server
 from own_mounts import told_in_a_namespace
-from privacy_folder import file_of
+from privacy_folder import access_to, file_of
 
 from flows import prefect_runs, scoring
 from flows.data_folder import DataFolder
@@ -20,7 +20,6 @@ from flows.request import RunRequest
 from flows.settings import Settings
 from flows.sources.source import SourceGoneError
 from flows.unfinished import Standing, unfinished_nights
-from flows.warehouse_access import writing
 from warehouse import quarantine
 from warehouse.connection import open_reader
 
@@ -146,7 +145,7 @@ def test_a_source_that_is_unmounted_in_mid_night_stops_it_and_quarantines_nothin
     assert metrics is not None
     assert (metrics.succeeded, metrics.last_success_at) == (False, None)
     before = {f"{NIGHT}/a.mp4": "not_a_video", f"{NIGHT}/c.mp4": "sidecar_missing"}
-    with writing(data, file_of(data)) as writer:
+    with access_to(data).writing() as writer:
         assert dict(quarantine.between(writer.connection).select("source_uri", "reason").iter_rows()) == before
 
     mount(source, source.with_name("away"))

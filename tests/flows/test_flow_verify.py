@@ -9,11 +9,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from privacy_folder import copy_ward, file_of, new_house
+from privacy_folder import access_to, copy_ward, new_house
 
 from cli.app import main
 from flows.data_folder import DataFolder
-from flows.warehouse_access import record_reading, writing
 from warehouse import audit
 from warehouse.address import FileAddress
 from warehouse.contracts import contract_rules
@@ -27,10 +26,10 @@ def data(empty_file: FileAddress, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("PMFER_ACTOR", "ward office")
     folder = new_house(empty_file, tmp_path / "data")
     for _ in range(3):
-        with writing(folder, file_of(folder), publishes=False) as writer, transaction(writer.connection):
+        with access_to(folder).writing(publishes=False) as writer, transaction(writer.connection):
             audit.record(writer.connection, "something_done")
     for _ in range(2):
-        record_reading(folder, "sql")
+        access_to(folder).record_reading("sql")
     return folder
 
 
@@ -84,7 +83,7 @@ def test_a_cut_that_the_database_hides_is_found_by_the_note_outside_and_stays_fo
     )
     assert "entry 3: missing; head.json ends with entry 3" in complaint(data, monkeypatch, capsys)
     for _ in range(2):
-        with writing(data, file_of(data), publishes=False) as writer, transaction(writer.connection):
+        with access_to(data).writing(publishes=False) as writer, transaction(writer.connection):
             audit.record(writer.connection, "something_done")
     assert "entry 3: not the one in head.json" in complaint(data, monkeypatch, capsys)
 
@@ -106,13 +105,13 @@ def test_an_edit_of_the_log_of_reads_is_found(
 def test_a_log_of_reads_that_was_removed_with_its_head_is_found_by_the_audit_log(
     data: DataFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with writing(data, file_of(data)):
+    with access_to(data).writing():
         pass
     for path in (data.read_log, head_of(data.read_log)):
         path.unlink()
     assert "entry 1: missing; the audit log ends with entry 2" in complaint(data, monkeypatch, capsys)
     for _ in range(3):
-        record_reading(data, "sql")
+        access_to(data).record_reading("sql")
     assert "entry 2: not the one in the audit log" in complaint(data, monkeypatch, capsys)
 
 

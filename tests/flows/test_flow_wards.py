@@ -5,7 +5,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from privacy_folder import ANOTHER, DAY, DAYS, OTHER, PASSWORD, PATIENT, copy_ward, file_of
+from privacy_folder import ANOTHER, DAY, DAYS, OTHER, PASSWORD, PATIENT, access_to, copy_ward, file_of
 
 from flows.data_folder import DataFolder
 from flows.printing import Printing
@@ -36,7 +36,7 @@ def two_wards(ward: DataFolder, tmp_path_factory: pytest.TempPathFactory) -> Dat
                 {"ward": name, "patient_id": patient_id},
             )
         publish(connection, file_of(data))
-    render_by_hand(data, file_of(data), DAY, None, PRINTING)
+    render_by_hand(access_to(data), DAY, None, PRINTING)
     return data
 
 
@@ -88,7 +88,7 @@ def test_an_overview_that_is_gone_is_due_by_itself_and_recipients_have_theirs(da
 
 def test_a_house_whose_sessions_name_no_ward_has_one_overview(ward: DataFolder, tmp_path: Path) -> None:
     data = copy_ward(ward, tmp_path / "data")
-    render_by_hand(data, file_of(data), DAY, None, PRINTING)
+    render_by_hand(access_to(data), DAY, None, PRINTING)
     assert overviews(data) == [(f"ward-{DAY}", None)]
     assert not (data.reports(DAY) / "wards").exists()
 
@@ -101,7 +101,7 @@ def test_an_erasure_makes_the_overviews_anew_that_showed_the_patient(
     stray = data.reports(DAYS[1]) / "wards" / "9z.json"  # nothing is known of it: it may show anybody
     stray.parent.mkdir()
     stray.write_text("{}")
-    erase_patient(data, file_of(data), PATIENT, read_settings(), lambda lines: True, lambda step: None)
+    erase_patient(access_to(data), PATIENT, read_settings(), lambda lines: True, lambda step: None)
     assert shown(data, "ward") == {OTHER, ANOTHER}
     # Nobody is left on that ward, and the other one never showed the patient.
     assert not (data.reports(DAY) / "wards" / "3b.json").exists()
@@ -114,6 +114,6 @@ def test_a_ward_may_be_called_like_a_patient(data: DataFolder) -> None:
     with open_writer(data.warehouse) as connection:
         connection.execute("UPDATE sessions SET ward = $ward WHERE ward = '2a'", {"ward": PATIENT})
         publish(connection, file_of(data))
-    render_by_hand(data, file_of(data), DAY, None, PRINTING)
+    render_by_hand(access_to(data), DAY, None, PRINTING)
     assert shown(data, f"wards/{PATIENT}") == {OTHER, ANOTHER}
     assert json.loads((data.reports(DAY) / f"{PATIENT}.json").read_text())["report"]["patient_id"] == PATIENT
