@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from cli.options import AsJson, DataDir, Source, access_to, places, source_given, where_to_look
+from cli.options import AsJson, DataDir, Source, access_to, source_given, where_to_look
 from flows.data_folder import DataFolder
 from flows.plain_text import PlainConsole, escaped
 from flows.prefect_client import prefect_server, prepare_prefect
@@ -110,7 +110,7 @@ def restore(
     """Check a backup and put it back into a data folder that holds no warehouse."""
     from flows.backup import restore_backup
 
-    restored = restore_backup(*places(data_dir), folder.absolute(), typer.echo)
+    restored = restore_backup(access_to(data_dir), folder.absolute(), typer.echo)
     made = f"{restored.made_at.astimezone():%Y-%m-%d %H:%M}"
     typer.echo(f"restored {len(restored.files)} files as of {made}")
     typer.echo("now repeat what was erased or withdrawn since then, and run the nights since then (docs/runbook.md)")

@@ -15,7 +15,6 @@ from pmfer.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from flows.warehouse_access import WarehouseAccess
-    from warehouse.address import Address
 
 # of commands that read or write the data folder
 DEMO = Path("var/demo")  # where `pmfer demo` writes, unless told otherwise
@@ -59,12 +58,6 @@ def access_to(data_dir: Path | None) -> "WarehouseAccess":
     from flows.warehouse_access import access_of
 
     return access_of(read_settings(data_dir=data_dir))
-
-
-def places(data_dir: Path | None) -> "tuple[DataFolder, Address]":
-    """The data folder and the address of the warehouse, see `access_to`."""
-    access = access_to(data_dir)
-    return access.data, access.warehouse
 
 
 def where_to_look(data_dir: Path | None) -> Path | None:

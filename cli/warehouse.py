@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import DataDir, OptionalFirst, OptionalLast, access_to, optional_day, places, where_to_look
+from cli.options import DataDir, OptionalFirst, OptionalLast, access_to, optional_day, where_to_look
 from flows.plain_text import PlainConsole
 from flows.settings import read_settings
 from pmfer.errors import ConfigurationError
@@ -96,7 +96,7 @@ def verify(data_dir: DataDir = None) -> None:
     """Check that no entry of the audit log or the read log was altered, removed, inserted or moved."""
     from flows.verify import verify_logs
 
-    for line in verify_logs(*places(where_to_look(data_dir))):
+    for line in verify_logs(access_to(where_to_look(data_dir))):
         typer.echo(line)
 
 
@@ -105,4 +105,4 @@ def check(data_dir: DataDir = None) -> None:
     """Check the contracts: ranges, sums, owners, counts, order, uniqueness. Each night checks what it loaded."""
     from flows.verify import check_contracts
 
-    check_contracts(places(where_to_look(data_dir))[1], typer.echo)
+    check_contracts(access_to(where_to_look(data_dir)).warehouse, typer.echo)

@@ -158,12 +158,11 @@ def require_place(warehouse: Address, settings: Settings) -> Path:
     return folder
 
 
-def restore_backup(data: DataFolder, warehouse: Address, folder: Path, say: Say) -> Backup:
+def restore_backup(access: WarehouseAccess, folder: Path, say: Say) -> Backup:
     """Check every file of a backup, then put it in its place. Interrupted, it is run again and finishes.
 
     Args:
-        data: the data folder; it must hold no warehouse.
-        warehouse: address of the warehouse, a file.
+        access: to the data folder, which must hold no warehouse, and the warehouse's place, a file.
         folder: the backup.
         say: is told each step as it begins.
 
@@ -172,7 +171,7 @@ def restore_backup(data: DataFolder, warehouse: Address, folder: Path, say: Say)
         WarehouseError: a file of the backup is missing, altered or not listed, or the key is not the one that it was
             encrypted with; nothing was restored.
     """
-    address = _file(warehouse)
+    data, address = access.data, _file(access.warehouse)
     data.require_writable()
     draft = data.root / DRAFT
     interrupted = draft.is_dir() and not address.path.exists()

@@ -42,9 +42,9 @@ def check_everything(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 @task(name="verify logs", cache_policy=NO_CACHE)
-def verify(data: DataFolder, warehouse: Address) -> None:
+def verify(access: WarehouseAccess) -> None:
     """Check that the audit log and the log of reads are what was once written."""
-    for line in verify_logs(data, warehouse):
+    for line in verify_logs(access):
         log.info("%s", OwnWords(line))
 
 
@@ -91,6 +91,6 @@ def maintenance(data_dir: Folder) -> None:
         expire(connection, data, settings)
         compact(connection)
         check_everything(connection)
-    verify(data, warehouse)
+    verify(access)
     if settings.backup_to:
         remove_expired_backups(warehouse, settings)

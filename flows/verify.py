@@ -4,8 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from flows.data_folder import DataFolder
-from flows.warehouse_access import require_existing
+from flows.warehouse_access import WarehouseAccess, require_existing
 from pmfer.errors import WarehouseError
 from warehouse.address import Address
 from warehouse.audit import Head
@@ -30,12 +29,13 @@ def check_contracts(warehouse: Address, tell: Callable[[str], None]) -> None:
         refuse(connection, breaches)
 
 
-def verify_logs(data: DataFolder, warehouse: Address) -> list[str]:
+def verify_logs(access: WarehouseAccess) -> list[str]:
     """Check both logs; what was checked, a line each.
 
     Raises:
         WarehouseError: there is no warehouse, it is being written, or a log is not whole; names the first bad entry.
     """
+    data, warehouse = access.data, access.warehouse
     require_existing(warehouse)
     noted = read_head(data.audit_head)
     notes = [*([Note(data.audit_head.name, noted)] if noted else []), *_receipts(data.receipts)]

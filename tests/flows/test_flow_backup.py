@@ -60,7 +60,7 @@ def copy_of(backup: Path, place: Path) -> Path:
 
 def test_what_is_restored_is_what_was_there(data: DataFolder, backup: Path, empty: DataFolder) -> None:
     made = rows(data.warehouse)
-    restored = restore_backup(empty, file_of(empty), backup, lambda _: None)
+    restored = restore_backup(access_to(empty), backup, lambda _: None)
     assert rows(empty.published) == made
     assert rows(empty.warehouse) == made
     assert len(made["sessions"]) == 5
@@ -71,11 +71,11 @@ def test_what_is_restored_is_what_was_there(data: DataFolder, backup: Path, empt
     assert {path.name for path in empty.root.iterdir()} <= {"warehouse", "published", "reports", "audit", "receipts"}
     assert all(path.stat().st_mode & 0o077 == 0 for path in empty.root.rglob("*"))
     assert len(restored.files) > 5
-    assert all("whole" in line for line in verify_logs(empty, file_of(empty)))
+    assert all("whole" in line for line in verify_logs(access_to(empty)))
 
 
 def test_what_was_not_published_yet_is_in_the_backup_too(data: DataFolder, backup: Path, empty: DataFolder) -> None:
-    restore_backup(empty, file_of(empty), backup, lambda _: None)
+    restore_backup(access_to(empty), backup, lambda _: None)
     with access_to(empty).writing() as writer:
         connection = writer.connection
         assert PATIENT in read_register(connection).periods
@@ -96,7 +96,7 @@ def test_a_damaged_backup_is_refused_and_nothing_is_written(
     else:
         (damaged / MANIFEST_FILE).write_text('{"format_version": 1')
     with pytest.raises(WarehouseError, match=MANIFEST_FILE if damage in ("added", "cut") else report.name):
-        restore_backup(empty, file_of(empty), damaged, lambda _: None)
+        restore_backup(access_to(empty), damaged, lambda _: None)
     assert list(empty.root.iterdir()) == []
 
 
@@ -119,7 +119,7 @@ def test_a_backup_that_was_interrupted_is_none(backup: Path, tmp_path: Path) -> 
 def test_a_data_folder_in_use_is_left_alone(data: DataFolder, backup: Path) -> None:
     before = data.published.read_bytes()
     with pytest.raises(ConfigurationError, match="is there already"):
-        restore_backup(data, file_of(data), backup, lambda _: None)
+        restore_backup(access_to(data), backup, lambda _: None)
     assert data.published.read_bytes() == before
 
 
@@ -148,12 +148,12 @@ def test_a_restoration_that_was_killed_at_any_step_is_finished_by_the_next(
             for owner, name in ((Path, "replace"), (shutil, "rmtree"), (os, "sync")):
                 patch.setattr(owner, name, then_killed(getattr(owner, name)))
             try:
-                restore_backup(empty, file_of(empty), backup, lambda _: None)
+                restore_backup(access_to(empty), backup, lambda _: None)
             except KilledError:
                 pass
             else:
                 break
-        restore_backup(empty, file_of(empty), backup, lambda _: None)
+        restore_backup(access_to(empty), backup, lambda _: None)
         assert rows(empty.warehouse) == rows(empty.published) == made
         assert not list(empty.root.rglob("*.restoring"))
     assert last > 8, "not every step was the last one"
@@ -166,9 +166,9 @@ def test_a_log_of_a_lost_database_is_no_part_of_the_one_restored(
         database.parent.mkdir(parents=True)
         database.with_name(f"{database.name}.wal").write_bytes(b"of another database")
     with pytest.raises(ConfigurationError, match=r"duckdb\.wal: is there already"):
-        restore_backup(empty, file_of(empty), backup, lambda _: None)
+        restore_backup(access_to(empty), backup, lambda _: None)
     shutil.rmtree(empty.warehouse.parent)
-    restore_backup(empty, file_of(empty), backup, lambda _: None)
+    restore_backup(access_to(empty), backup, lambda _: None)
     assert rows(empty.published) == rows(data.warehouse)
 
 
@@ -191,14 +191,16 @@ def test_an_encrypted_backup_stays_encrypted_and_needs_the_key(tmp_path: Path) -
     make_backup(access_to(data, address), tmp_path / "backup")
     with pytest.raises(duckdb.Error):
         duckdb.connect(tmp_path / "backup" / "published" / "warehouse.duckdb", read_only=True)
-    restore_backup(empty, replace(file_of(empty), key=key), tmp_path / "backup", lambda _: None)
-    assert all("whole" in line for line in verify_logs(empty, replace(file_of(empty), key=key)))
+    restore_backup(access_to(empty, replace(file_of(empty), key=key)), tmp_path / "backup", lambda _: None)
+    assert all("whole" in line for line in verify_logs(access_to(empty, replace(file_of(empty), key=key))))
     for wrong in ("L" * 42 + "A=", None):
         elsewhere = DataFolder(tmp_path / f"wrong-{wrong}")
         with pytest.raises(WarehouseError, match="key"):
-            restore_backup(elsewhere, replace(file_of(elsewhere), key=wrong), tmp_path / "backup", lambda _: None)
+            restore_backup(
+                access_to(elsewhere, replace(file_of(elsewhere), key=wrong)), tmp_path / "backup", lambda _: None
+            )
         assert not any(path.exists() for path in (elsewhere.warehouse, elsewhere.published, elsewhere.root / "audit"))
-    restore_backup(elsewhere, replace(file_of(elsewhere), key=key), tmp_path / "backup", lambda _: None)
+    restore_backup(access_to(elsewhere, replace(file_of(elsewhere), key=key)), tmp_path / "backup", lambda _: None)
 
 
 def test_a_new_backup_takes_the_place_of_those_that_are_too_old(
@@ -214,7 +216,7 @@ def test_a_new_backup_takes_the_place_of_those_that_are_too_old(
     made = back_up(access_to(data), settings, said.append)
     assert sorted(place.iterdir()) == sorted([made.folder, *others]), "what people named stays"
     assert [line.partition(":")[0] for line in said] == [str(made.folder), *map(str, ours)]
-    restore_backup(empty, file_of(empty), made.folder, lambda _: None)
+    restore_backup(access_to(empty), made.folder, lambda _: None)
     assert rows(empty.warehouse) == rows(data.warehouse)
 
 

@@ -23,7 +23,6 @@ from privacy_folder import (
     PRINTING,
     access_to,
     copy_ward,
-    file_of,
     lake_of,
     printing_settings,
     store_day,
@@ -236,7 +235,7 @@ def test_the_audit_log_verifies_and_nobody_can_tell_any_more_who_it_spoke_of(
     with open_reader(ward.published) as reader:
         of_patient = "SELECT subject FROM audit_subjects WHERE patient_id = $patient"
         ((subject,),) = reader.execute(of_patient, {"patient": PATIENT}).fetchall()
-    assert verify_logs(erased, file_of(erased))[0].startswith("audit log: whole")
+    assert verify_logs(access_to(erased))[0].startswith("audit log: whole")
     with open_reader(erased.published) as reader:
         spoken = reader.execute("SELECT action FROM audit_log WHERE subject = $s", {"s": subject}).fetchall()
         assert ("session_stored",) in spoken
@@ -253,7 +252,7 @@ def test_a_receipt_bears_witness_against_a_log_that_was_cut(data: DataFolder) ->
         connection.execute(head)
     data.audit_head.write_text(json.dumps({"entries": 5, "sha256": _hash_of(data, 5)}))
     with pytest.raises(Exception, match=r"entry 6: missing; ERASURE-"):
-        verify_logs(data, file_of(data))
+        verify_logs(access_to(data))
 
 
 def _hash_of(data: DataFolder, entry: int) -> str:
@@ -308,7 +307,7 @@ def test_an_erasure_that_was_killed_is_finished_by_the_next(data: DataFolder, st
         assert reader.execute("SELECT count(*) FROM erasures WHERE finished_at IS NOT NULL").fetchall() == [(1,)]
     assert isinstance(receipt["rows"], dict)
     assert receipt["rows"]["sessions"] == 1
-    assert verify_logs(data, file_of(data))[0].startswith("audit log: whole")
+    assert verify_logs(access_to(data))[0].startswith("audit log: whole")
 
 
 @pytest.mark.slow  # `make test` kills it at one of the steps, see above
@@ -339,7 +338,7 @@ def test_a_patient_is_erased_from_a_lake_and_from_its_history(ward_lake: DataFol
     with open_reader(lake) as reader:
         assert rows_with(reader, PATIENT) == []
         assert reader.execute("FROM sessions ORDER BY ALL").pl().equals(sessions)
-    assert verify_logs(data, lake)[0].startswith("audit log: whole")
+    assert verify_logs(access_to(data, lake))[0].startswith("audit log: whole")
 
 
 def test_erasing_again_or_somebody_unknown_changes_nothing(data: DataFolder) -> None:

@@ -56,7 +56,7 @@ def test_it_is_logged_replaced_and_erased(place: tuple[DataFolder, Address], tmp
     assert [entry["first"] for entry in exports] == [DAY.isoformat(), None, None]
     assert exports[-1]["rows"].keys() == EXPORTED.keys()
     assert exports[-1]["rows"]["care_events"] == 2
-    assert any(line.startswith("read log: whole") for line in verify_logs(data, warehouse))
+    assert any(line.startswith("read log: whole") for line in verify_logs(access_to(data, warehouse)))
     erase_patient(access_to(data, warehouse), PATIENT, read_settings(), lambda lines: True, lambda step: None)
     assert list(data.exports.iterdir()) == []
     export_warehouse(access_to(data, warehouse), None, None, None)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from prefect_server import ROOT, running_server
-from privacy_folder import DAYS, OTHER, file_of, make_folder
+from privacy_folder import DAYS, OTHER, access_to, file_of, make_folder
 
 from flows.backup import restore_backup
 from flows.data_folder import DataFolder
@@ -65,7 +65,7 @@ def test_reports_are_rendered_again_and_the_warehouse_is_kept_in_order(tmp_path:
         (backup,) = (tmp_path / "backup").iterdir()
         assert backup != old, "an old backup goes when all is in order"
         restored = DataFolder(tmp_path / "restored")
-        restore_backup(restored, file_of(restored), backup, lambda _: None)
+        restore_backup(access_to(restored), backup, lambda _: None)
         with open_writer(file_of(restored)) as connection:
             assert connection.sql("SELECT count(*) > 0 FROM stored_frames").fetchall() == [(True,)], "backed up first"
             assert connection.sql("SELECT count(*) FROM sessions").fetchall() == [(5,)]

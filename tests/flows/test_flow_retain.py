@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from privacy_folder import DAY, DAYS, OTHER, PATIENT, access_to, copy_ward, file_of, new_house
+from privacy_folder import DAY, DAYS, OTHER, PATIENT, access_to, copy_ward, new_house
 
 from cli.app import main
 from flows.data_folder import DataFolder
@@ -104,7 +104,7 @@ def test_a_dry_run_says_the_same_and_changes_nothing(data: DataFolder) -> None:
 
 def test_what_went_is_in_the_audit_log_and_in_no_snapshot(data: DataFolder) -> None:
     retain_now(access_to(data), Retention(sessions=SECOND_DAY), TODAY, dry_run=False)
-    assert verify_logs(data, file_of(data))[0].startswith("audit log: whole")
+    assert verify_logs(access_to(data))[0].startswith("audit log: whole")
     with open_writer(data.published) as connection:
         assert connection.execute("SELECT count(*) FROM sessions WHERE session_date = $d", {"d": DAY}).fetchall() == [
             (0,)
