@@ -13,7 +13,10 @@ Folder = Annotated[Path, Field(json_schema_extra={"minLength": 1})]
 
 
 class RunRequest(BaseModel):
-    """Where recordings are found and how they are scored; what is None is left to the settings."""
+    """Where recordings are found and how they are scored; what is None is left to the settings.
+
+    The flows of flows/deployed.py take each field as a parameter of its own, so that Prefect can change one of them.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -8,8 +8,9 @@ from prefect.flows import load_flow_from_entrypoint
 from prefect.server.schemas.schedules import CronSchedule
 
 from flows.deploy import FLOWS, POOLS
-from flows.deployed import backfill, previous_day
+from flows.deployed import backfill, nightly, previous_day
 from flows.prefect_client import HEARTBEAT_S
+from flows.request import RunRequest
 from flows.score_shard import DEPLOYMENT
 from pmfer.errors import ConfigurationError
 
@@ -29,6 +30,14 @@ def test_an_entrypoint_loads_and_takes_the_parameters_it_is_given(
     assert set(parameters) <= set(flow.parameters.properties)
     undocumented = [name for name, field in flow.parameters.properties.items() if not field.get("description")]
     assert undocumented == []
+
+
+def test_what_a_run_may_be_asked_for_is_a_parameter_of_its_own_in_both_flows() -> None:
+    """Flat, because Prefect's form and `--param` replace a parameter whole: one of them must not cost the others."""
+    fields = {"dispatch_to" if name == "dispatch" else name for name in RunRequest.model_fields}
+    assert set(nightly.parameters.properties) - fields == {"night", "time_zone"}
+    assert set(backfill.parameters.properties) - fields == {"first", "last"}
+    assert fields <= set(nightly.parameters.properties) & set(backfill.parameters.properties)
 
 
 def test_a_deployment_runs_in_a_pool_and_a_queue_that_are_made() -> None:
