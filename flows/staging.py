@@ -51,7 +51,7 @@ class DiskFullError(ConfigurationError):
 class Copy:
     """A staged copy."""
 
-    path: Path  # named after the content
+    path: Path  # in the folder of its run, with the suffix of the recording
     content_sha256: str  # of the bytes copied, 64 hex digits
 
 

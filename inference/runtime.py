@@ -229,7 +229,11 @@ class FixedBatches:
         return self._sizes[-1]
 
     def run(self, batch: Floats) -> list[Floats]:
-        """Outputs for a batch of any size, in the order of the names; smaller ones for good once memory runs out."""
+        """Run a batch [N, ...] of any N; once memory runs out, in smaller parts for good.
+
+        Returns:
+            Outputs [N, ...] in the order of the names.
+        """
         largest = self.largest
         try:
             parts = [self._run_rows(batch[start : start + largest]) for start in range(0, len(batch), largest)]

@@ -101,7 +101,7 @@ class SessionLog:
         return pl.concat(self._sightings)
 
     def crops_of(self, tracks: Sequence[int]) -> NDArray[np.int64]:
-        """Numbers of the kept crops of some tracks, in order of time."""
+        """Numbers of the kept crops of some tracks, [crops], in order of time."""
         own = self.sightings.filter(pl.col("track_id").is_in(tracks) & pl.col("crop").is_not_null())
         return own["crop"].to_numpy()
 

@@ -166,7 +166,7 @@ def pair_faces(first: Faces, second: Faces, max_step: float) -> NDArray[np.intp]
 
 
 def interpolate(first: Faces, second: Faces, partners: NDArray[np.intp], share: float) -> Faces:
-    """Faces `share` (0..1) of the way from the first ones to their partners among the second."""
+    """Faces `share` (0..1) of the way from the first ones to their partners among the second, by number [first]."""
     return Faces(
         *(
             (1 - share) * mine + share * their[partners]

@@ -190,7 +190,7 @@ class ClipImageEncoder(nn.Module):
             module.requires_grad_(True)
 
     def forward(self, faces: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Encode. The one map is that of the patch tokens."""
+        """As `ImageEncoder`; the one map is that of the patch tokens."""
         resampled = faces.shape[-1] != self._image_px
         seen = self.vision(self._grey(faces), interpolate_pos_encoding=resampled)
         tokens = self.vision.post_layernorm(seen.last_hidden_state[:, 1:])
@@ -231,7 +231,7 @@ class ClipTextEncoder(nn.Module):
         text.requires_grad_(not self.frozen)
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Encode a padded batch of prompts."""
+        """As `TextEncoder`."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             features: Tensor = self.text(input_ids=tokens).last_hidden_state
         ends = (tokens == self._end).int().argmax(-1)

@@ -94,7 +94,7 @@ class ResidualBlock(nn.Module):
             self.skip = nn.Sequential(nn.Conv2d(channels_in, channels, 1, stride, bias=False), nn.BatchNorm2d(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply the block."""
+        """[N, C, H, W] -> [N, channels, H / stride, W / stride]."""
         return torch.relu(self.body(x) + self.skip(x))
 
 
@@ -160,7 +160,7 @@ class CompactImageEncoder(nn.Module):
         return maps
 
     def forward(self, faces: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Encode. A size other than the configured one is allowed: positions are resampled to its grid."""
+        """As `ImageEncoder`. Another size than the configured one will do: positions are resampled to its grid."""
         maps = self.maps_of(faces)
         features = maps[-1]
         position: Tensor = self.position
@@ -188,7 +188,7 @@ class CompactTextEncoder(nn.Module):
         self.norm = nn.LayerNorm(self.width)
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Encode a padded batch of prompts."""
+        """As `TextEncoder`."""
         ignore = tokens == self.pad
         x = self.embedding(tokens) + self.position[: tokens.shape[1]]
         for block in self.blocks:

@@ -155,7 +155,10 @@ def measure(probabilities: Probabilities, au_scores: Mapping[str, Floats], sampl
 
 
 def mean_by_label(values: Floats, strict: Labels) -> dict[str, float | None]:
-    """Mean of what is known of the faces of each strict label, by expression; None where there are none."""
+    """Mean of the known (not NaN) `values` [N] among the faces of each strict label [N], by expression.
+
+    None where there are none.
+    """
     groups = {name: values[(strict == label) & ~np.isnan(values)] for label, name in enumerate(EXPRESSION_NAMES)}
     return {name: float(group.mean()) if len(group) else None for name, group in groups.items()}
 
@@ -171,7 +174,13 @@ def among(probabilities: Probabilities, classes: tuple[int, ...]) -> Probabiliti
 
 
 def au_figures(scores: Mapping[str, Floats], intensities: Mapping[str, Floats], strict: Labels) -> dict[str, Any]:
-    """Figures per action unit that is both scored and labelled, and their means."""
+    """Figures per action unit that is both scored and labelled, and their means.
+
+    Args:
+        scores: by column, [N], 0..1; NaN where there is no face.
+        intensities: by column, [N], FACS 0..5; NaN where nobody labelled it.
+        strict: labels of the expressions, [N], -1 where there is none.
+    """
     columns = sorted(set(scores) & set(intensities))
     within = {column: auroc_within(scores[column], intensities[column], strict) for column in columns}
     areas = {column: auroc(scores[column], intensities[column]) for column in columns}
@@ -189,7 +198,10 @@ def au_figures(scores: Mapping[str, Floats], intensities: Mapping[str, Floats], 
 
 
 def pain_figures(activity: Floats | None, samples: Samples) -> dict[str, Any]:
-    """Pain-related facial activity against PSPI (Prkachin and Solomon, Pain 139, 2008)."""
+    """Pain-related facial activity, [N] in 0..1, against PSPI, 0..16 (Prkachin and Solomon, Pain 139, 2008).
+
+    Without labels of PSPI, or without activity, every figure is None.
+    """
     figures: dict[str, Any] = {"pearson": None, "icc": None, "mae": None, "pain_n": None, "pain_scale": None}
     if samples.pspi is None or activity is None:
         return figures
@@ -212,7 +224,7 @@ def pain_figures(activity: Floats | None, samples: Samples) -> dict[str, Any]:
 
 
 def scored_activity(scores: Mapping[str, Floats]) -> Floats | None:
-    """Pain-related facial activity of faces by their scores, 0..1; None if the bundle lacks one of the columns."""
+    """Pain-related facial activity of faces, [N] in 0..1, by their scores; None where a column is missing."""
     if not {*PAIN_COLUMNS, SMILING} <= set(scores):
         return None
     return np.asarray(pain_activity(scores, np.maximum), np.float32)

@@ -177,7 +177,10 @@ def masked_phrase_loss(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def adversary_loss(image_logits: Tensor, text_logits: Tensor) -> Tensor:
-    """(d) Binary cross entropy of the discriminator, each modality weighing one half whatever its count."""
+    """(d) Binary cross entropy of the discriminator, each modality weighing one half whatever its count.
+
+    Its logits of any shape, for faces and for prompts -> scalar.
+    """
     images = binary_cross_entropy_with_logits(image_logits.float(), torch.ones_like(image_logits, dtype=torch.float32))
     texts = binary_cross_entropy_with_logits(text_logits.float(), torch.zeros_like(text_logits, dtype=torch.float32))
     return (images + texts) / 2

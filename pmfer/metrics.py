@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import average_precision_score, confusion_matrix, f1_score, roc_auc_score
 
-Probabilities = npt.NDArray[np.float32]
-Floats = npt.NDArray[np.float32]
-Labels = npt.NDArray[np.int64]
+Probabilities = npt.NDArray[np.float32]  # [N, E], rows sum to 1
+Floats = npt.NDArray[np.float32]  # [N], such as the scores of one action unit in 0..1, or its intensities in 0..5
+Labels = npt.NDArray[np.int64]  # [N], the number of a class; -1: none
 
 NO_ANSWER = -1
 MIN_WITHIN = 5  # faces of one expression with the unit, and as many without it, for an AUROC inside that expression
@@ -23,7 +23,7 @@ def answers(probabilities: Probabilities) -> Labels:
 
 
 def accuracy(probabilities: Probabilities, labels: Labels) -> float | None:
-    """Share of right answers among faces with a label (label >= 0)."""
+    """Share of right answers among faces with a label, 0..1."""
     valid = labels >= 0
     return float((answers(probabilities)[valid] == labels[valid]).mean()) if valid.any() else None
 
@@ -39,7 +39,7 @@ def wilson_interval(right: int, total: int) -> tuple[float, float] | None:
 
 
 def macro_f1(probabilities: Probabilities, labels: Labels) -> float | None:
-    """Mean of the F1 scores of the classes that the labels have."""
+    """Mean of the F1 scores of the classes that the labels have, 0..1."""
     valid = labels >= 0
     if not valid.any():
         return None
@@ -49,7 +49,7 @@ def macro_f1(probabilities: Probabilities, labels: Labels) -> float | None:
 
 
 def macro_recall(probabilities: Probabilities, labels: Labels) -> float | None:
-    """Mean of the recalls of the classes that the labels have."""
+    """Mean of the recalls of the classes that the labels have, 0..1."""
     return mean_known(
         [accuracy(probabilities, np.where(labels == k, labels, -1)) for k in np.unique(labels[labels >= 0])]
     )

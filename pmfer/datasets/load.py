@@ -186,7 +186,7 @@ def load_faces(
 
 
 def pixel_statistics(images: npt.NDArray[np.uint8], chunk: int = 4096) -> tuple[float, float]:
-    """Mean and standard deviation of pixel values as 0..1, in one pass that holds `chunk` pictures."""
+    """Mean and standard deviation of the pixels of pictures [N, ...] in 0..1; `chunk` of them are counted at a time."""
     counts = np.zeros(256, np.int64)
     for begin in range(0, len(images), chunk):
         counts += np.bincount(images[begin : begin + chunk].reshape(-1), minlength=256)

@@ -147,7 +147,7 @@ def shrunk_phi(deviations: Floats, neighbours: Floats, expected: float, weight: 
 
 
 def variance_of_mean(count: int | Ints, phi: Floats) -> Floats:
-    """Variance of the mean of `count` neighbouring days.
+    """Variance of the mean of `count` neighbouring days, [series], by the `phi` of each series.
 
     (1 + 2 sum over k of (1 - k / n) phi^k) / n, summed up; Box, Jenkins and Reinsel, Time Series Analysis, 1994.
     """
@@ -156,7 +156,7 @@ def variance_of_mean(count: int | Ints, phi: Floats) -> Floats:
 
 
 def spread_shortfall(count: int, phi: Floats) -> Floats:
-    """Share of the true spread that a sample of `count` correlated days shows, 0..1.
+    """Share of the true spread that a sample of `count` correlated days shows, [series], 0..1.
 
     The expected sample variance is (n / (n - 1)) (1 - variance of the mean): correlated days stay near each other.
     """
@@ -165,7 +165,7 @@ def spread_shortfall(count: int, phi: Floats) -> Floats:
 
 
 def equivalent_days(count: int | Ints, phi: Floats) -> Floats:
-    """Number of independent days that tell as much about a spread as `count` correlated ones.
+    """Number of independent days that tell as much about a spread as `count` correlated ones, [series].
 
     n (1 - phi^2) / (1 + phi^2); Bayley and Hammersley, Journal of the Royal Statistical Society, Supplement 8, 1946.
     """
