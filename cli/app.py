@@ -188,14 +188,14 @@ def _next(reader: int, wait_s: float | None) -> int | None:
 
 def _kill_descendants() -> None:
     for pid in list(_descendants(os.getpid())):
-        with suppress(OSError):
+        with suppress(OSError):  # it ended by itself
             os.kill(pid, signal.SIGKILL)
 
 
 def _descendants(pid: int) -> Iterator[int]:
     """All processes below one, itself excluded."""
     for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
+        with suppress(OSError):  # it ended while it was looked at
             if int(path.read_text(errors="replace").rpartition(")")[2].split()[1]) == pid:
                 child = int(path.parent.name)
                 yield from _descendants(child)

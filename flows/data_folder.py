@@ -1,6 +1,5 @@
 """Where everything lies below the one data folder."""
 
-import contextlib
 import os
 import shutil
 import tempfile
@@ -119,8 +118,7 @@ class DataFolder:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor, name = tempfile.mkstemp(dir=self.root, prefix=".probe-")
             os.close(descriptor)
-            with contextlib.suppress(FileNotFoundError):
-                Path(name).unlink()
+            Path(name).unlink(missing_ok=True)
         except OSError as error:
             raise ConfigurationError(
                 f"data folder {self.root}: cannot be written ({error.strerror}); choose another with --data-dir or "

@@ -41,7 +41,7 @@ def main() -> None:
     while True:
         try:
             request, _ = receive(requests)
-        except IpcError:
+        except IpcError:  # whoever asks has ended, so nobody is left to tell
             return
         send(replies, *_serve(scorer, limits, request, replies))
 

@@ -244,6 +244,7 @@ def _owners(paths: Sequence[Path]) -> defaultdict[Path, set[str]]:
 
 
 def _patient_of(sidecar: Path) -> str | None:
+    """The patient that a sidecar names; None if it names none or is none."""
     try:
         if sidecar.stat().st_size > MAX_SIDECAR_BYTES:
             return None
