@@ -11,8 +11,8 @@ from rich.text import Text
 
 from cli.options import AsJson, DataDir, Source, access_to, source_given, where_to_look
 from flows.data_folder import DataFolder
+from flows.environment import prefect_server, prepare_prefect
 from flows.plain_text import PlainConsole, escaped
-from flows.prefect_client import prefect_server, prepare_prefect
 from flows.settings import read_settings
 
 app = typer.Typer()

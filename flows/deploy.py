@@ -21,7 +21,7 @@ from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.workers.process import ProcessWorker
 
-from flows.prefect_client import HEARTBEAT_S
+from flows.environment import HEARTBEAT_S
 from flows.score_shard import LIMIT
 from flows.settings import environment_with
 from pmfer.errors import ConfigurationError

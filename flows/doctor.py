@@ -19,10 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from flows.data_folder import DataFolder
-from flows.environment import NO_HOME, faulty_proxies, silent
+from flows.environment import NO_HOME, faulty_proxies, prefect_server, silent
 from flows.job import options_of, source_of
 from flows.monitoring import notify_test, unusable_addresses
-from flows.prefect_client import prefect_server
 from flows.prefect_server import login_to_server, server_fault, usual_server
 from flows.settings import DOTENV, Settings, config_file, proxy_variables, read_settings
 from flows.sources.names import lookalikes

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar
 
-from flows.prefect_client import prefect_server, prepare_prefect
+from flows.environment import prefect_server, prepare_prefect
 from flows.prefect_server import login_to_server, server_fault
 from flows.request import RunRequest
 from flows.settings import Dispatch

@@ -15,8 +15,16 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 from flows.data_folder import DataFolder
-from flows.environment import TIMEOUT_S, is_loopback, server_trouble
-from flows.prefect_client import HEARTBEAT_S, QUIET, has_prefect_key, prefect_login, prefect_server
+from flows.environment import (
+    HEARTBEAT_S,
+    QUIET,
+    TIMEOUT_S,
+    has_prefect_key,
+    is_loopback,
+    prefect_login,
+    prefect_server,
+    server_trouble,
+)
 from flows.settings import Settings, change_environment, default_environment, environment_with
 from pmfer.errors import ConfigurationError
 from warehouse.private_file import write_private

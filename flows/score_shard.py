@@ -22,11 +22,10 @@ from prefect.concurrency.sync import concurrency
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 
-from flows.environment import set_up_worker
+from flows.environment import prefect_server, set_up_worker
 from flows.job import Job, job_of
 from flows.logs import hide, log_context, nameless_errors
 from flows.plan import plan_night, quarantine_record
-from flows.prefect_client import prefect_server
 from flows.scoring import score_sessions
 from flows.settings import Settings, read_settings
 from flows.shards import Shard, ShardRequest, recording_id

@@ -9,7 +9,7 @@ from prefect.server.schemas.schedules import CronSchedule
 
 from flows.deploy import FLOWS, POOLS
 from flows.deployed import backfill, nightly, previous_day
-from flows.prefect_client import HEARTBEAT_S
+from flows.environment import HEARTBEAT_S
 from flows.request import RunRequest
 from flows.score_shard import DEPLOYMENT
 from pmfer.errors import ConfigurationError

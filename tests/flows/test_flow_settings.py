@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.prefect_client import prefect_server
+from flows.environment import prefect_server
 from flows.settings import origins, read_settings
 from pmfer.errors import ConfigurationError
 
@@ -86,7 +86,7 @@ def test_what_is_empty_counts_as_not_given(monkeypatch: pytest.MonkeyPatch) -> N
 QUIET = """
 import logging, sys
 from pathlib import Path
-from flows.prefect_client import prepare_prefect
+from flows.environment import prepare_prefect
 from flows.settings import read_settings
 prepare_prefect(read_settings(data_dir=Path(sys.argv[1])))
 from prefect.logging.configuration import setup_logging
