@@ -61,7 +61,7 @@ INSIDE_FLOWS: dict[str, set[str]] = {
     "flows.report": {
         *("flows.data_folder", "flows.findings", "flows.printing", "flows.privacy.name_map", "flows.warehouse_access"),
     },
-    "flows.findings": {"flows.data_folder", "flows.plain_text", "flows.sources", "flows.warehouse_access"},
+    "flows.findings": {"flows.plain_text", "flows.warehouse_access"},
 }
 
 
