@@ -60,8 +60,8 @@ def nightly(
         data_dir: folder below which all state lies.
         night: the day whose sessions are processed; left out, the day before the run was due, and then earlier ones
             that are not finished: they were killed, failed or missed, sessions were still being uploaded, or
-            quarantine is to be tried again. An earlier one that fails is told of as a night of its own, and tried
-            again with the next run.
+            quarantine is to be tried again. An earlier one that fails is reported as a night of its own, and
+            tried again by the next run.
         bundle: shipped bundle's name or a folder; left out, PMFER_BUNDLE or the default.
         detector: `centerface` or a YuNet file; left out, PMFER_DETECTOR or the default.
         frames_per_second: frames sampled per second of video; left out, PMFER_FRAMES_PER_SECOND or the default.

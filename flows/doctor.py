@@ -74,7 +74,7 @@ def diagnose(overrides: dict[str, object], *, notify: bool = False) -> Iterator[
 
     Args:
         overrides: options of the command line by the name of their setting; None: not given.
-        notify: send a notice to the addresses that are told of nights.
+        notify: send a notice to the addresses that get notices of nights.
     """
     try:
         settings = read_settings(**overrides)
@@ -296,7 +296,7 @@ def check_proxies(settings: Settings) -> Result:
 
 
 def check_notices(settings: Settings) -> Result:
-    """Whether Apprise understands the addresses that are told of nights; nothing is sent."""
+    """Whether Apprise understands the addresses that get notices; nothing is sent."""
     if not settings.notify_urls:
         return Grade.WARNING, "PMFER_NOTIFY_URLS is not set; nobody is told of a night that fails"
     wrong = unusable_addresses(settings)

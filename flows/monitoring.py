@@ -61,7 +61,7 @@ class NightFigures:
 
 @dataclass(frozen=True)
 class NightMetrics:
-    """What is told of a run; `figures` are None if the run failed before there were any."""
+    """What a run reports; `figures` are None if it failed before there were any."""
 
     succeeded: bool
     ended_at: datetime
@@ -154,7 +154,7 @@ def notify_end(settings: Settings, night: date, figures: NightFigures | None) ->
     """Tell that a night ended, and that too much of it is missing or could not be scored, whichever is wanted.
 
     Args:
-        settings: addresses and what they are told of.
+        settings: addresses, and which notices they get.
         night: the night.
         figures: of the night; None if nothing was ever found of it.
     """
@@ -248,7 +248,7 @@ def _spent() -> dict[str, float]:
 
 @contextmanager
 def beside_tonight() -> Iterator[None]:
-    """Nights inside are told of by notices, and leave the metrics to the night that comes before them."""
+    """Nights in the block send notices, and leave the metrics to the night before them."""
     token = _beside.set(True)
     try:
         yield

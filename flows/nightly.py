@@ -105,7 +105,7 @@ def require_places(request: RunRequest, night: date | None) -> None:
 def tonight_and_before(request: RunRequest, night: date, *, before: bool) -> NightOutcome:
     """Process a night and then, if it was not asked for by its day, earlier ones that are not finished.
 
-    An earlier one that fails is told of as a night of its own, and tried again with the next run.
+    An earlier one that fails is reported as a night of its own, and tried again by the next run.
 
     Args:
         request: what is asked for.

@@ -30,7 +30,7 @@ Show = Callable[[Callable[[], None]], object]  # does some work inside of what P
 
 
 class _Teller:
-    """Whether Prefect is still told of a run."""
+    """Whether Prefect still hears of a run."""
 
     def __init__(self) -> None:
         self.silent = False
@@ -66,7 +66,7 @@ def telling() -> Iterator[None]:
 
 @contextmanager
 def leaving_at_once() -> Iterator[None]:
-    """End a command at once if Prefect could not be told of its run: Prefect's threads would try on for minutes."""
+    """End a command at once if Prefect never heard of its run: Prefect's threads would keep trying for minutes."""
     token = _last.set(None)
     try:
         yield

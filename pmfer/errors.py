@@ -30,7 +30,7 @@ class FrameReason(StrEnum):
 
 
 class QuarantineReason(StrEnum):
-    """Why a whole session was set aside. Stored in `quarantine.reason`."""
+    """Why a whole session is in quarantine. Stored in `quarantine.reason`."""
 
     SIDECAR_MISSING = "sidecar_missing"  # a video without a sidecar or manifest line
     SIDECAR_INVALID = "sidecar_invalid"  # not JSON/CSV, a field missing or of the wrong form, an unsafe id

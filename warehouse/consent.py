@@ -86,7 +86,7 @@ def read_register(connection: duckdb.DuckDBPyConnection, patient_ids: Iterable[s
     return ConsentRegister(dict(periods), buried_among(connection, "patient", patient_ids))
 
 
-# Ask to try again what was set aside for want of a consent of a patient.
+# Ask to try again what is in quarantine for want of a consent of a patient.
 _ASK_REPLAY_OF_PATIENT = """
     UPDATE quarantine SET replay_asked_at = now()
     WHERE patient_id = $patient_id AND reason = 'no_consent' AND replay_asked_at IS NULL
@@ -103,7 +103,7 @@ _INSERT_CONSENT = """
 def record_consents(connection: duckdb.DuckDBPyConnection, consents: Sequence[Consent]) -> tuple[int, int]:
     """Take consents into the register, all or none. One that begins on the same day takes the older one's place.
 
-    What was stored before a withdrawal stays; erasing it is a decision of its own. What is set aside for want of a
+    What was stored before a withdrawal stays; erasing it is a decision of its own. What is in quarantine for want of a
     consent is tried again. A consent that somebody erased had given before is passed over; any other one of that
     patient says that data may be stored again.
 

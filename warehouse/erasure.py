@@ -41,7 +41,7 @@ class Erasure:
     receipt: Mapping[str, Any]  # JSON-able, names nobody
 
 
-# The videos of a patient, stored or set aside: the hash of each, NULL if it was not read, and where it was.
+# The videos of a patient, stored or in quarantine: the hash of each, NULL if it was not read, and where it was.
 _FILES_OF_PATIENT = """
     SELECT content_sha256, source_uri
     FROM sessions

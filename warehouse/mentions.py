@@ -60,7 +60,7 @@ class Mention:
     without: str | None  # what takes its place; None: the row goes
 
 
-# What is set aside without a patient, by its path in the source.
+# What is in quarantine without a patient, by its path in the source.
 _QUARANTINE_OF_NOBODY = "SELECT DISTINCT source_uri FROM quarantine WHERE patient_id IS NULL ORDER BY source_uri"
 
 
@@ -73,11 +73,11 @@ def mentions_of(connection: duckdb.DuckDBPyConnection, traces: Traces, keys: Key
         for table, column, text in _texts(connection, trace.identifier, traces.identifier, columns):
             before = found[table, column, text].without if (table, column, text) in found else text
             if trace.in_text(text) and before is not None:
-                # What is set aside for a reason that names the patient is looked at anew by the next run of its night.
-                aside = None if table == "quarantine" else _ERASED
-                without = trace.strike(before) if column in _WRITTEN_BY_PEOPLE else aside
+                # Without its row in quarantine the next run of its night looks at the session anew.
+                ours = None if table == "quarantine" else _ERASED
+                without = trace.strike(before) if column in _WRITTEN_BY_PEOPLE else ours
                 found[table, column, text] = Mention(table, column, text, without)
-    # Of what is set aside without anybody knowing whose it is, the file's name may tell.
+    # Where nobody knows whose a quarantined session is, the file's name may tell.
     for (uri,) in connection.execute(_QUARANTINE_OF_NOBODY).fetchall():
         if traces.in_text(uri) or PurePosixPath(uri).stem == traces.identifier:
             found["quarantine", "source_uri", uri] = Mention("quarantine", "source_uri", uri, None)

@@ -30,7 +30,7 @@ _SESSIONS_OF_PATIENT = "SELECT session_id FROM sessions WHERE patient_id = $pati
 def keys_of_patient(connection: duckdb.DuckDBPyConnection, patient_id: str) -> Keys:
     """The keys of a patient's rows.
 
-    Only stored sessions count: a session that was set aside may bear, by mistake, the session_id of somebody else.
+    Only stored sessions count: one in quarantine may bear, by mistake, the session_id of somebody else.
     """
     rows = connection.execute(_SESSIONS_OF_PATIENT, {"patient_id": patient_id}).fetchall()
     sessions = tuple(session_id for (session_id,) in rows)

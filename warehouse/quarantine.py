@@ -21,7 +21,7 @@ _DELETE_QUARANTINE_BEFORE = """
     DELETE FROM quarantine
     WHERE source_uri = $source_uri AND quarantine_id <> $quarantine_id
 """
-# Set a session aside, unless the same trouble with the same file is recorded already.
+# Quarantine a session, unless the same trouble with the same file is recorded already.
 _INSERT_QUARANTINE = """
     INSERT INTO quarantine (
         quarantine_id, night, source_uri, content_sha256, session_id, patient_id, reason, message, first_seen_at, run_id
@@ -34,7 +34,7 @@ _INSERT_QUARANTINE = """
 
 
 def add_quarantine(connection: duckdb.DuckDBPyConnection, record: QuarantineRecord) -> bool:
-    """Set a session aside. A source has one row: a new trouble takes the place of an earlier one.
+    """Quarantine a session. A source has one row: a new trouble takes the place of an earlier one.
 
     Returns:
         False, with nothing written, when the same trouble with the same file is recorded already, or the patient was
@@ -100,7 +100,7 @@ _DELETE_QUARANTINE_BY_ID = """
 
 
 def drop_quarantine(connection: duckdb.DuckDBPyConnection, rows: Sequence[QuarantineRecord]) -> int:
-    """Forget what was set aside; returns how many rows went.
+    """Forget what is in quarantine; returns how many rows went.
 
     Raises:
         WarehouseError: the database refused.

@@ -272,7 +272,7 @@ _NIGHTS_WITH_RECORDINGS = """
 
 
 def nights_with_recordings(connection: duckdb.DuckDBPyConnection) -> list[date]:
-    """Nights of which a recording is stored or set aside, in order."""
+    """Nights of which a recording is stored or in quarantine, in order."""
     return read(connection, _NIGHTS_WITH_RECORDINGS)["night"].to_list()
 
 

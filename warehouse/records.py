@@ -118,7 +118,7 @@ class RunOutcome:
 
 @dataclass(frozen=True)
 class QuarantineRecord:
-    """A session that was set aside."""
+    """A session in quarantine."""
 
     night: date
     source_uri: str  # relative to the source
