@@ -178,7 +178,7 @@ def compare_ward(
         known: by patient, the rows of those of whom a page or another overview of the day was made.
     """
     others = [patient_id for patient_id in data.patients if patient_id not in known]
-    compared = known | _rows_of(others, data, day, thresholds) if others else known
+    compared = {**known, **_rows_of(others, data, day, thresholds)} if others else known
     rows = [compared[patient_id] for patient_id in data.patients]
     by_stage = {stage: tuple(row for row in rows if row.stage is stage) for stage in Stage}
     reasons = Counter(QuarantineReason(reason) for reason in data.quarantine["reason"].sort())
