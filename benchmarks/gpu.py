@@ -25,13 +25,12 @@ import numpy as np
 import onnxruntime
 from PIL import Image
 
-from benchmarks.measuring import describe_machine, in_turns
-from benchmarks.videos import simulated_video
+from benchmarks.measuring import describe_machine, in_turns, simulated_video
 from inference.crop import crop_face
 from inference.detect import CenterFace, with_free_shape
 from inference.faces import Floats
 from inference.hardware import cuda_device_count, missing_cuda_libraries
-from inference.model import OUTPUTS, normalised
+from inference.model import OUTPUTS
 from inference.options import ScoringOptions, centerface_weights
 from inference.runtime import GPU_BATCHES, GPU_REMEDY, FixedBatches, open_cpu_session, open_gpu_session
 from inference.score import Scorer
@@ -143,7 +142,7 @@ def drawn_faces(bundle: Bundle, people: int) -> Floats:
             box = detector.detect(picture[None])[0].boxes[:1]
             grey = np.asarray(Image.fromarray(picture).convert("L"))
             crops += [crop_face(grey, found, bundle.card.crop["centerface"], spec.size_px) for found in box]
-    return normalised(spec, np.stack(crops))
+    return spec.normalised(np.stack(crops))
 
 
 def equivalence(bundle: Bundle, device: Device, faces: Floats) -> Figures:

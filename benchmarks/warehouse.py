@@ -4,9 +4,9 @@
 
 Sessions go through `store_sessions`, those of a night in one transaction: checked, with their rollups, quantiles,
 episodes and an entry each in the audit log. The last night is stored session by session, as the nightly flow does
-when each has been scored. Frames are made up, but not noise: scores wander as those of a face
-do, and keep all digits of a 32-bit number. Queries are those of `warehouse_queries/`, asked of the published snapshot
-by a reader, each five times; the first time is that of a cold start, the median that of an analyst who goes on asking.
+when each has been scored. Frames are made up, but not noise: scores wander as those of a face do, and keep all digits
+of a 32-bit number. A reader asks the published snapshot each of QUERIES five times; the first time is that of a cold
+start, the median that of an analyst who goes on asking.
 """
 
 import argparse
@@ -39,7 +39,76 @@ from warehouse.store import store_sessions
 
 FIRST_DAY = date(2026, 1, 1)
 BATCHES = 64  # different sessions that are made up; the others repeat them
-QUERIES = Path(__file__).parent / "warehouse_queries"
+QUERIES = {
+    # The frames of one session over time, a second at a time; this reads frames, not rollups.
+    "frames_of_a_session": """
+        SELECT floor(pts_s) AS second, mean_score(happiness) AS happiness, mean_score(au12) AS au12
+        FROM frames
+        WHERE session_id = (SELECT max(session_id) FROM sessions)
+        GROUP BY second
+        ORDER BY second;
+    """,
+    # What is usual for a patient, from the four weeks before the last day.
+    "patient_baseline": """
+        FROM patient_baseline('patient-000', (SELECT max(session_date) FROM sessions))
+        ORDER BY measure;
+    """,
+    # How far a patient's brows were lowered on each day of a year: the median and the spread of AU 4.
+    "patient_phrase_quantiles": """
+        SELECT session_date, p10, p50, p90
+        FROM patient_day_phrases
+        WHERE patient_id = 'patient-000' AND phrase_key = 'au04'
+        ORDER BY session_date;
+    """,
+    # All of a patient's sessions with every column, as a report reads them.
+    "patient_year_sessions": """
+        FROM session_summary
+        WHERE patient_id = 'patient-000'
+        ORDER BY started_at;
+    """,
+    # A patient's year, day by day: smiles, expressivity and pain-related facial activity beside their means over four
+    # weeks.
+    "patient_year_trend": """
+        SELECT
+            session_date, happiness_share, expressivity_mean, pain_activity_mean, smiles,
+            avg(expressivity_mean) OVER four_weeks AS expressivity_four_weeks,
+            avg(pain_activity_mean) OVER four_weeks AS pain_activity_four_weeks
+        FROM patient_days
+        WHERE patient_id = 'patient-000'
+        WINDOW four_weeks AS (ORDER BY session_date RANGE BETWEEN INTERVAL 27 DAYS PRECEDING AND CURRENT ROW)
+        ORDER BY session_date;
+    """,
+    # A ward's last month: each patient's expressivity and quality of data, and how that compares with the patient's
+    # month before.
+    "ward_month": """
+        WITH latest AS (SELECT max(session_date) AS day FROM sessions)
+        SELECT
+            patient_id,
+            avg(expressivity_mean) FILTER (session_date > day - 30) AS expressivity,
+            avg(expressivity_mean) FILTER (session_date > day - 30)
+                - avg(expressivity_mean) FILTER (session_date <= day - 30) AS change,
+            min(scored_share) AS worst_scored_share
+        FROM patient_days
+        CROSS JOIN latest
+        WHERE session_date > day - 60
+        GROUP BY patient_id
+        ORDER BY change;
+    """,
+    # Smiles of a ward in its last month: how many, how long and how strong, by patient.
+    "ward_month_smiles": """
+        SELECT patient_id, count(*) AS smiles, median(end_s - start_s) AS median_s, max(peak) AS strongest
+        FROM episodes
+        JOIN active_scorings USING (scoring_id)
+        WHERE kind = 'smile' AND session_date > (SELECT max(session_date) - 30 FROM sessions)
+        GROUP BY patient_id
+        ORDER BY smiles DESC;
+    """,
+    # The quality of every night of a year.
+    "year_of_nights": """
+        FROM night_quality
+        ORDER BY night;
+    """,
+}
 
 
 @dataclass(frozen=True)
@@ -90,10 +159,10 @@ def measure(size: Size, folder: Path) -> dict[str, object]:
     figures["bytes_per_frame_row"] = address.path.stat().st_size / rows
     figures["snapshot_bytes_per_frame_row"] = address.published.stat().st_size / rows
     with open_reader(address) as reader:
-        for path in sorted(QUERIES.glob("*.sql")):
-            times = [timed(reader, path.read_text(encoding="utf-8")) for _ in range(5)]
-            figures[f"{path.stem}_first_ms"] = times[0]
-            figures[f"{path.stem}_median_ms"] = statistics.median(times)
+        for name, query in QUERIES.items():
+            times = [timed(reader, query) for _ in range(5)]
+            figures[f"{name}_first_ms"] = times[0]
+            figures[f"{name}_median_ms"] = statistics.median(times)
     figures["load_after"] = os.getloadavg()[0]
     return figures
 

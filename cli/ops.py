@@ -12,7 +12,8 @@ from rich.text import Text
 from cli.options import AsJson, DataDir, Source, places, source_given, where_to_look
 from flows.data_folder import DataFolder
 from flows.plain_text import PlainConsole, escaped
-from flows.settings import prefect_server, prepare_prefect, read_settings
+from flows.prefect_client import prefect_server, prepare_prefect
+from flows.settings import read_settings
 
 app = typer.Typer()
 
@@ -130,7 +131,7 @@ def deploy(
     settings = read_settings(data_dir=data_dir)
     login = login_to_server(settings)
     require_server(prefect_server(), login)
-    prepare_prefect(DataFolder(settings.data_dir.absolute()).prefect_home, login)
+    prepare_prefect(settings, login)
     from flows.deploy import deploy as make_deployments
 
     make_deployments(source, settings.data_dir.absolute(), gpus, typer.echo)

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from cli.options import DataDir, Patient, Yes, complain, places
 from flows.plain_text import PlainConsole
+from flows.settings import read_settings
 from pmfer.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ def erase(patient: Patient, yes: Yes = False, data_dir: DataDir = None) -> None:
     from flows.privacy.erase import erase_patient
 
     data, warehouse = places(data_dir)
-    receipts = erase_patient(data, warehouse, patient, _confirmation(patient, yes), typer.echo)
+    settings = read_settings(data_dir=data_dir)
+    receipts = erase_patient(data, warehouse, patient, settings, _confirmation(patient, yes), typer.echo)
     for name in receipts:
         typer.echo(f"receipt: {data.receipts / name}.json")
     if not receipts:
@@ -65,7 +67,9 @@ def import_events(
     """Import doses, therapies, transfers and other care events into the warehouse."""
     from flows import care_events
 
-    result = care_events.import_events(*places(data_dir), file, zone)
+    result = care_events.import_events(
+        *places(data_dir), file, zone, consent_required=read_settings(data_dir=data_dir).consent_required
+    )
     for fault in result.faults:
         complain(fault)
     if result.faults:

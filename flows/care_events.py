@@ -21,7 +21,6 @@ from pydantic import (
 
 from flows.data_folder import DataFolder
 from flows.plain_text import read_csv
-from flows.settings import read_settings
 from flows.sources.sidecar import Identifier
 from flows.warehouse_access import writing
 from pmfer.errors import ConfigurationError
@@ -119,7 +118,9 @@ class ImportResult:
     faults: tuple[str, ...] = ()  # a line for each bad row; with any of them nothing was imported
 
 
-def import_events(data: DataFolder, warehouse: Address, file: Path, zone: str | None) -> ImportResult:
+def import_events(
+    data: DataFolder, warehouse: Address, file: Path, zone: str | None, *, consent_required: bool
+) -> ImportResult:
     """Take a file over, all of it or nothing.
 
     Events of patients without consent on their day are left out, and counted.
@@ -129,6 +130,7 @@ def import_events(data: DataFolder, warehouse: Address, file: Path, zone: str | 
         warehouse: address of the warehouse.
         file: CSV, see docs/warehouse.md.
         zone: zone of times that have no offset, such as Europe/Berlin; None refuses them.
+        consent_required: whether a patient needs a record of consent.
 
     Raises:
         ConfigurationError: the file cannot be read or is no CSV of care events, or there is no such zone.
@@ -149,7 +151,7 @@ def import_events(data: DataFolder, warehouse: Address, file: Path, zone: str | 
                     if event.event_id in strangers
                 ],
             )
-        wanted = _consented(read.events.values(), read_register(writer.connection))
+        wanted = _consented(read.events.values(), read_register(writer.connection), consent_required)
         counts = store_care_events(writer.connection, wanted, file.name)
     known = len(wanted) - counts.added - counts.changed - counts.removed
     message = (
@@ -237,9 +239,8 @@ def _zone(name: str | None) -> ZoneInfo | None:
         raise ConfigurationError(f"--zone {name}: no such time zone; write it as Europe/Berlin") from None
 
 
-def _consented(events: Iterable[CareEvent], register: ConsentRegister) -> list[CareEvent]:
+def _consented(events: Iterable[CareEvent], register: ConsentRegister, required: bool) -> list[CareEvent]:
     """The events that may be stored. One that is to go may go without anybody's consent."""
-    required = read_settings().consent_required
     return [
         event
         for event in events

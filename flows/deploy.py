@@ -21,8 +21,9 @@ from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.workers.process import ProcessWorker
 
+from flows.prefect_client import HEARTBEAT_S
 from flows.score_shard import LIMIT
-from flows.settings import HEARTBEAT_S, environment_with
+from flows.settings import environment_with
 from pmfer.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[1]  # of the program, from where workers find its flows
@@ -81,13 +82,13 @@ def _make_pool(client: SyncPrefectClient, pool: Pool, tell: Callable[[str], None
         )
         tell(f"work pool {pool.name}: made")
     except ObjectAlreadyExists:
-        pass
+        pass  # people may have changed its limits, which stay
     for queue, priority in pool.queues.items():
         try:
             client.create_work_queue(queue, priority=priority, work_pool_name=pool.name)
             tell(f"queue {pool.name}/{queue}: made")
         except ObjectAlreadyExists:
-            pass
+            pass  # likewise its priority
 
 
 def _make_limit(client: SyncPrefectClient, gpus: int | None, tell: Callable[[str], None]) -> None:

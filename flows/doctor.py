@@ -22,8 +22,9 @@ from flows.data_folder import DataFolder
 from flows.environment import NO_HOME, faulty_proxies, silent
 from flows.job import options_of, source_of
 from flows.monitoring import notify_test, unusable_addresses
+from flows.prefect_client import prefect_server
 from flows.prefect_server import login_to_server, server_fault, usual_server
-from flows.settings import DOTENV, Settings, config_file, prefect_server, proxy_variables, read_settings
+from flows.settings import DOTENV, Settings, config_file, proxy_variables, read_settings
 from flows.sources.names import lookalikes
 from flows.sources.source import look_at
 from flows.warehouse_access import warehouse_address

@@ -15,7 +15,8 @@ from urllib.parse import SplitResult, urlsplit
 from urllib.request import proxy_bypass
 
 from flows.logs import require_logs
-from flows.settings import Settings, change_environment, prefect_server, proxy_variables
+from flows.prefect_client import prefect_server
+from flows.settings import Settings, change_environment, proxy_variables
 from pmfer.errors import ConfigurationError
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")

@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar
 
+from flows.prefect_client import prefect_server, prepare_prefect
 from flows.prefect_server import login_to_server, server_fault
 from flows.request import RunRequest
-from flows.settings import Dispatch, prefect_server, prepare_prefect
+from flows.settings import Dispatch
 from flows.sources.source import SourceGoneError
 from pmfer.errors import ConfigurationError, PmferError
 
@@ -101,7 +102,7 @@ def tell_server(request: RunRequest, name: str, run_name: str, body: Callable[[]
     if trouble:
         log.warning("Prefect server %s; this run continues without it", trouble)
         return body()
-    prepare_prefect(request.data().prefect_home, login)
+    prepare_prefect(settings, login)
     with telling():
         return as_flow(name, run_name, body)
 

@@ -16,17 +16,8 @@ from urllib.parse import urlsplit
 
 from flows.data_folder import DataFolder
 from flows.environment import TIMEOUT_S, is_loopback, server_trouble
-from flows.settings import (
-    HEARTBEAT_S,
-    QUIET,
-    Settings,
-    change_environment,
-    default_environment,
-    environment_with,
-    has_prefect_key,
-    prefect_login,
-    prefect_server,
-)
+from flows.prefect_client import HEARTBEAT_S, QUIET, has_prefect_key, prefect_login, prefect_server
+from flows.settings import Settings, change_environment, default_environment, environment_with
 from pmfer.errors import ConfigurationError
 from warehouse.private_file import write_private
 

@@ -26,8 +26,9 @@ from flows.environment import set_up_worker
 from flows.job import Job, job_of
 from flows.logs import hide, log_context, nameless_errors
 from flows.plan import plan_night, quarantine_record
+from flows.prefect_client import prefect_server
 from flows.scoring import score_sessions
-from flows.settings import Settings, prefect_server, read_settings
+from flows.settings import Settings, read_settings
 from flows.shards import Shard, ShardRequest, recording_id
 from flows.sources.discovery import list_night
 from flows.sources.source import list_nights

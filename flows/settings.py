@@ -43,15 +43,6 @@ OTHER_VARIABLES = {
     "PMFER_SNAPSHOT": "snapshot that docs/analysts.ipynb opens",
 }
 SECRETS_OF_FILES = "PMFER_PASSWORD_"  # beginning of variables that another file of the facility names
-# Nothing of Prefect's tells others that and when nights run here.
-QUIET = {
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "DO_NOT_TRACK": "1",
-    # The server forgets runs after three months, with their logs and tables.
-    "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
-}
-HEARTBEAT_S = 30  # seconds between two heartbeats of a run, the least that Prefect takes; prefect.yaml has it too
-
 
 NoticeOf = Literal["failure", "abstention", "completion"]
 
@@ -266,22 +257,8 @@ def config_file() -> Path:
     return Path(named) if named else CONFIG_FILE
 
 
-def prefect_server() -> str | None:
-    """Address of the Prefect server that the environment names, if it does."""
-    return _prefect_setting("PREFECT_API_URL")
-
-
-def prefect_login() -> str | None:
-    """What the environment has a client say to Prefect's server, if it does."""
-    return _prefect_setting("PREFECT_API_AUTH_STRING")
-
-
-def has_prefect_key() -> bool:
-    """Whether the environment has a key of Prefect Cloud."""
-    return bool(_prefect_setting("PREFECT_API_KEY"))
-
-
-def _prefect_setting(name: str) -> str | None:
+def variable(name: str) -> str | None:
+    """A variable of others, such as Prefect's, by the environment or the file `.env`; None if it is not set."""
     return os.environ.get(name) or dotenv_values(DOTENV).get(name)
 
 
@@ -313,38 +290,6 @@ def change_environment(variables: Mapping[str, str | None]) -> None:
 def read_secret(variable: str) -> str | None:
     """What stands in a variable that another file of the facility names, such as a password; None if it is not set."""
     return os.environ.get(variable)
-
-
-def prepare_prefect(home: Path, login: str | None = None) -> None:
-    """Tell Prefect how to work as a client, before it is imported.
-
-    Args:
-        home: where it keeps its state.
-        login: what it says to the server that the environment names.
-    """
-    if "PREFECT_HOME" not in os.environ:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.environ["PREFECT_HOME"] = str(home.absolute())
-    if login:
-        os.environ["PREFECT_API_AUTH_STRING"] = login
-    defaults = {
-        # Never a temporary server, which anybody on this machine could give orders to.
-        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
-        # Seconds and times: a server that went away must not hold up a night that is only to be shown there.
-        "PREFECT_API_REQUEST_TIMEOUT": "20",
-        "PREFECT_CLIENT_MAX_RETRIES": "2",
-        # Prefect logs a traceback for every task that fails; the error itself reaches the command line, which says it
-        # in one line.
-        "PREFECT_LOGGING_LEVEL": "CRITICAL",
-        "PREFECT_LOGGING_ROOT_LEVEL": "CRITICAL",
-        "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
-        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
-        **QUIET,
-    }
-    if read_settings().log_format == "json":
-        defaults["PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER"] = "json"
-        defaults["PREFECT_LOGGING_FORMATTERS_JSON_CLASS"] = "flows.logs.JsonFormatter"
-    default_environment(defaults)
 
 
 def _sources() -> dict[str, PydanticBaseSettingsSource]:

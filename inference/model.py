@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from inference.faces import Floats
 from inference.runtime import Network
-from pmfer.bundle import Bundle, BundleCard, InputSpec
+from pmfer.bundle import Bundle, BundleCard
 from pmfer.errors import BundleError
 from pmfer.facs import is_refused
 
@@ -45,7 +45,7 @@ class ExpressionModel:
 
     def score(self, crops: NDArray[np.uint8]) -> Floats:
         """Scores in 0..1 of crops [N, *crop_shape], as [N, columns]: expressions (rows sum to 1), then AU phrases."""
-        return np.concatenate(self._network.run(OUTPUTS, normalised(self._bundle.card.input, crops)), axis=1)
+        return np.concatenate(self._network.run(OUTPUTS, self._bundle.card.input.normalised(crops)), axis=1)
 
     def score_visible(self, crops: NDArray[np.uint8]) -> tuple[Floats, Floats | None]:
         """What `score` gives, and the visible share of each region of the face in 0..1, [N, regions].
@@ -54,7 +54,7 @@ class ExpressionModel:
         """
         if not self._bundle.card.visible_from:
             return self.score(crops), None
-        *scores, visible = self._network.run([*OUTPUTS, VISIBILITY], normalised(self._bundle.card.input, crops))
+        *scores, visible = self._network.run([*OUTPUTS, VISIBILITY], self._bundle.card.input.normalised(crops))
         return np.concatenate(scores, axis=1), visible
 
     def attention(self, crops: NDArray[np.uint8]) -> tuple[Floats, Floats]:
@@ -67,15 +67,8 @@ class ExpressionModel:
         """
         if ATTENTION not in self._network.outputs:
             raise BundleError(f"bundle {self._bundle.path}: its graph has no attention output; export it again")
-        scores, maps = self._network.run([OUTPUTS[1], ATTENTION], normalised(self._bundle.card.input, crops))
+        scores, maps = self._network.run([OUTPUTS[1], ATTENTION], self._bundle.card.input.normalised(crops))
         return scores, maps
-
-
-def normalised(spec: InputSpec, crops: NDArray[np.uint8]) -> Floats:
-    """Crops [N, S, S] or [N, S, S, 3] as a bundle's graph takes them, float32 [N, C, S, S]."""
-    mean, std = (np.array(values, np.float32).reshape(1, -1, 1, 1) for values in (spec.mean, spec.std))
-    planes = crops[:, None] if crops.ndim == 3 else crops.transpose(0, 3, 1, 2)
-    return np.asarray((planes.astype(np.float32) / 255 - mean) / std, np.float32)
 
 
 def take_out_covered(card: BundleCard, scores: Floats, visible: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:

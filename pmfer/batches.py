@@ -4,22 +4,25 @@ Covers are drawn on the processor, by processes of their own beside a GPU; all o
 computes. What a face becomes depends on the seed of the epoch and its batch alone, not on how many processes draw.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from pmfer.augment import Normalisation, augment, normalise
+from pmfer.bake import bake, half_precision
+from pmfer.checkpoint import load_checkpoint
 from pmfer.config import TrainConfig
 from pmfer.covers import REGIONS, cover_faces
 from pmfer.datasets import Faces, vote_distribution
 from pmfer.errors import TrainingError
 from pmfer.losses import Batch, au_probability_table, phrase_targets
 from pmfer.shapes import FaceShapes, Floats
-from pmfer.teachers import Teachers
 
 Rows = npt.NDArray[np.int64]
 COVER_SALT = 1  # so that covers do not follow the dice that chose their faces
@@ -60,6 +63,40 @@ class _CoveredFaces(Dataset[_Covered]):
             # Where the mesh finds no face something may hide it already.
             visible[~shapes.found[:, None] & (visible == 1)] = np.nan
         return _Covered(rows, faces, visible)
+
+
+class Teachers:
+    """Finished models whose mean answer a run learns beside the votes: the averaged weights of other runs.
+
+    Several models together answer better than each of them, and one model can learn most of that from their answers
+    (Hinton et al., 2015, arXiv 1503.02531). They see the very picture that the learner sees, covered and changed as it
+    is (Beyer et al., CVPR 2022).
+
+    Args:
+        checkpoints: of the runs.
+        device: where to compute.
+
+    Raises:
+        TrainingError: a checkpoint is missing, unusable or of another release.
+    """
+
+    def __init__(self, checkpoints: Sequence[str], device: torch.device) -> None:
+        self.members = []
+        for path in checkpoints:
+            _, model, normalisation, _ = load_checkpoint(Path(path))
+            model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's types
+            self.members.append((model, bake(model, model.tokenizer).classes, normalisation))
+
+    @torch.no_grad()
+    def answers(self, pictures: Tensor) -> Tensor:
+        """Mean probabilities of the expressions float32 [N, E] for grey pictures [N, 1, S, S] in 0..1."""
+        said = []
+        for model, classes, normalisation in self.members:
+            faces = normalise(pictures, normalisation).to(memory_format=torch.channels_last)
+            with half_precision(pictures.device):
+                logits = model.classify(model.encode_images(faces).globals, classes)
+            said.append(logits.float().softmax(-1))
+        return torch.stack(said).mean(0)
 
 
 class TrainingBatches:

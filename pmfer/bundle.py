@@ -1,4 +1,4 @@
-"""The exported model bundle: a folder with `model.onnx`, `bundle.json` and `MODEL_CARD.md`. Standard library only.
+"""The exported model bundle: a folder with `model.onnx`, `bundle.json` and `MODEL_CARD.md`.
 
 A bundle may also have `model.int8.onnx`, the same model in eight bits for CPUs that gain from it.
 
@@ -10,9 +10,13 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pmfer.errors import BundleError
+
+if TYPE_CHECKING:  # the settings of every command know a bundle's name, and must not wait for numpy
+    import numpy as np
+    from numpy.typing import NDArray
 
 FORMAT_VERSION = 1
 CARD_FILE = "bundle.json"
@@ -29,8 +33,19 @@ class InputSpec:
 
     size_px: int
     channels: int  # 1 grey (ITU-R BT.601 luma), 3 RGB
-    mean: tuple[float, ...]
+    mean: tuple[float, ...]  # by channel, of values in 0..1
     std: tuple[float, ...]
+
+    def normalised(self, crops: "NDArray[np.uint8]") -> "NDArray[np.float32]":
+        """Crops [N, S, S] grey or [N, S, S, 3] RGB as the graph takes them, float32 [N, channels, S, S].
+
+        Grey crops fit a graph in colour too: their one plane becomes three.
+        """
+        import numpy as np
+
+        mean, std = (np.array(values, np.float32).reshape(1, -1, 1, 1) for values in (self.mean, self.std))
+        planes = crops[:, None] if crops.ndim == 3 else crops.transpose(0, 3, 1, 2)
+        return np.asarray((planes.astype(np.float32) / 255 - mean) / std, np.float32)
 
 
 @dataclass(frozen=True)

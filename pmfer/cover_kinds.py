@@ -5,96 +5,16 @@ thing apart: the rim, the glare and the hose of a clear mask, fingers of the fac
 them, pleats, folds and hems. Kinds, shapes and shades are ours, drawn by eye.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image, ImageDraw
+
+from pmfer.brush import CANVAS_PX, Brush, Dice, Face, Floats, Point, half_plane, level, patch, point
 
 JAW_LINE = (234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454)
 EYE_CORNERS = (33, 133, 263, 362)
 EARS = ((-1.0, 234), (1.0, 454))  # side of the picture, point of the mesh
-CANVAS_PX = 96  # side on which covers are drawn; edges are then as soft as those of real things on a small picture
-
-Floats = npt.NDArray[np.float32]
-Dice = np.random.Generator
-Point = tuple[float, float]
-Painter = Callable[["Face", "Brush", Dice], float | None]  # gives the opacity; None: as drawn
-
-
-class Brush:
-    """Paints what is hidden and, where a kind is shaded, how bright it is: two pictures of CANVAS_PX px."""
-
-    def __init__(self) -> None:
-        self.alpha = Image.new("L", (CANVAS_PX, CANVAS_PX), 0)
-        self.draw = ImageDraw.Draw(self.alpha)
-        self.shades: Image.Image | None = None
-
-    def begin(self, shade: float) -> ImageDraw.ImageDraw:
-        """Paint in shades from now on; `shade` in 0..1 is that of all edges. Returns a brush for shades alone."""
-        self.shades = Image.new("L", self.alpha.size, _level(shade))
-        return ImageDraw.Draw(self.shades)
-
-    def line(self, points: Sequence[Point], width: float, shade: float, opacity: float = 1.0) -> None:
-        """A line so many pixels of the canvas wide, with round ends."""
-        px = max(1, round(width))
-        for draw, fill in self._both(shade, opacity):
-            draw.line(list(points), fill=fill, width=px, joint="curve")
-            for end in (points[0], points[-1]) if px > 3 else ():
-                _disc(draw, end, px / 2, fill)
-
-    def polygon(self, points: Sequence[Point], shade: float, opacity: float = 1.0) -> None:
-        """A filled polygon."""
-        for draw, fill in self._both(shade, opacity):
-            draw.polygon(list(points), fill=fill)
-
-    def disc(self, centre: Point, radius: float, shade: float, opacity: float = 1.0) -> None:
-        """A filled circle."""
-        for draw, fill in self._both(shade, opacity):
-            _disc(draw, centre, max(radius, 0.0), fill)
-
-    def _both(self, shade: float, opacity: float) -> list[tuple[ImageDraw.ImageDraw, int]]:
-        if self.shades is None:
-            return [(self.draw, _level(opacity))]
-        return [(self.draw, _level(opacity)), (ImageDraw.Draw(self.shades), _level(shade))]
-
-
-def _level(share: float) -> int:
-    return int(min(max(share, 0.0), 1.0) * 255)
-
-
-class Face:
-    """Points of one face on the canvas, lengths to draw by, and its brightness.
-
-    Args:
-        placed: points of the face mesh, float32 [468, 2], fractions of the side.
-        level: of the face, 0..1.
-    """
-
-    def __init__(self, placed: Floats, level: float) -> None:
-        self.level = level
-        self.points = placed * CANVAS_PX
-        right, left = self.at(33, 133), self.at(263, 362)
-        self.across = left - right
-        self.span = float(np.hypot(*self.across)) or 1.0  # between the eyes' centres
-        self.across /= self.span
-        self.down = np.array([-self.across[1], self.across[0]])
-        self.mouth, self.nose, self.chin = self.points[13], self.points[4], self.points[152]
-        self.eyes = (right, left)
-
-    def at(self, *chosen: int) -> Floats:
-        """Mean of the points chosen, [2]."""
-        return np.asarray(self.points[list(chosen)].sum(0) / len(chosen))
-
-    def place(self, origin: Floats, across: float, down: float) -> tuple[float, float]:
-        """The point so many eye distances across and down the face from `origin`."""
-        x, y = origin + self.span * (across * self.across + down * self.down)
-        return float(x), float(y)
-
-
-def _disc(draw: ImageDraw.ImageDraw, centre: Point, radius: float, fill: int) -> None:
-    x, y = centre
-    draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=fill)
+Painter = Callable[[Face, Brush, Dice], float | None]  # gives the opacity; None: as drawn
 
 
 def _hand(face: Face, brush: Brush, dice: Dice) -> None:
@@ -107,24 +27,20 @@ def _hand(face: Face, brush: Brush, dice: Dice) -> None:
     skin, dim = face.level + dice.normal(0, 0.08), dice.uniform(0.45, 0.85)
     if dice.random() < 0.7:
         brush.begin(dim * skin)
-    palm = _point(goal + away * face.span * dice.uniform(0.5, 1.3))
+    palm = point(goal + away * face.span * dice.uniform(0.5, 1.3))
     radius = face.span * dice.uniform(0.5, 0.8)
     brush.disc(palm, radius, dim * skin)
     brush.disc(palm, radius - 1.5, skin)
     for finger in range(dice.integers(2, 5)):
         tip = goal + side * (finger - 1.5) * width * dice.uniform(0.9, 1.15) - away * dice.uniform(0, 0.3) * face.span
         root = goal + side * (finger - 1.5) * width + away * face.span * dice.uniform(0.7, 1.1)
-        brush.line([_point(tip), _point(root)], width, dim * skin)
-        brush.line([_point(tip), _point(root)], width - 2, skin)
+        brush.line([point(tip), point(root)], width, dim * skin)
+        brush.line([point(tip), point(root)], width - 2, skin)
         lit = side * width * dice.uniform(-0.2, 0.2)
-        brush.line([_point(tip + lit), _point(root + lit)], width * 0.35, skin * dice.uniform(1.0, 1.15))
+        brush.line([point(tip + lit), point(root + lit)], width * 0.35, skin * dice.uniform(1.0, 1.15))
         for share in (0.3, 0.6):  # creases of the joints
             joint = tip + share * (root - tip)
-            brush.line([_point(joint - side * width * 0.3), _point(joint + side * width * 0.3)], 1, 0.85 * skin)
-
-
-def _point(place: npt.NDArray[np.floating]) -> Point:
-    return float(place[0]), float(place[1])
+            brush.line([point(joint - side * width * 0.3), point(joint + side * width * 0.3)], 1, 0.85 * skin)
 
 
 def _surgical_mask(face: Face, brush: Brush, dice: Dice) -> None:
@@ -139,14 +55,14 @@ def _surgical_mask(face: Face, brush: Brush, dice: Dice) -> None:
     if shaded:
         brush.begin(cloth)
         for cheek, (_, ear) in zip((left, right), EARS, strict=True):
-            brush.line([_point(cheek), _point(face.points[ear])], 1, dice.uniform(0.5, 1.0), 0.9)
-    brush.polygon([_point(p) for p in (*jaw, right, ridge, left)], cloth)
+            brush.line([point(cheek), point(face.points[ear])], 1, dice.uniform(0.5, 1.0), 0.9)
+    brush.polygon([point(p) for p in (*jaw, right, ridge, left)], cloth)
     if shaded:
         for share in np.arange(0.25, 0.9, dice.uniform(0.15, 0.3)):
-            ends = [_point(cheek + share * (corner - cheek)) for cheek, corner in ((left, jaw[3]), (right, jaw[-4]))]
-            middle = _point(ridge + share * (face.chin - ridge))
+            ends = [point(cheek + share * (corner - cheek)) for cheek, corner in ((left, jaw[3]), (right, jaw[-4]))]
+            middle = point(ridge + share * (face.chin - ridge))
             brush.line([ends[0], middle, ends[1]], int(dice.integers(1, 4)), cloth - dice.uniform(0.05, 0.25))
-        brush.line([_point(left), _point(ridge), _point(right)], 2, cloth + dice.normal(0, 0.15))
+        brush.line([point(left), point(ridge), point(right)], 2, cloth + dice.normal(0, 0.15))
 
 
 def _oxygen_mask(face: Face, brush: Brush, dice: Dice) -> None:
@@ -165,15 +81,15 @@ def _oxygen_mask(face: Face, brush: Brush, dice: Dice) -> None:
     clear, shell = dice.uniform(0.2, 0.55), dice.uniform(0.3, 0.95)
     brush.begin(shell)
     for side, ear in EARS:
-        strap = [on_shell(0.55, side), _point(face.points[ear])]
+        strap = [on_shell(0.55, side), point(face.points[ear])]
         brush.line(strap, int(dice.integers(1, 4)), dice.uniform(0.3, 0.9), dice.uniform(0.6, 0.95))
     if dice.random() < 0.6:
         start, end = np.array(on_shell(0.9, 0)), np.array(on_shell(1.0, dice.normal(0, 0.8))) + face.down * face.span
         hose, width = dice.uniform(0.3, 0.9), face.span * dice.uniform(0.1, 0.22)
-        brush.line([_point(start), _point(end)], width, hose, 0.9)
+        brush.line([point(start), point(end)], width, hose, 0.9)
         for share in np.arange(0.1, 1, 0.12):  # its ribs
             rib = start + share * (end - start)
-            ends = [_point(rib + sign * 0.5 * width * face.across) for sign in (-1, 1)]
+            ends = [point(rib + sign * 0.5 * width * face.across) for sign in (-1, 1)]
             brush.line(ends, 1, hose - 0.2, 0.9)
     for side, light in ((-1.0, dice.normal(0, 0.1)), (1.0, dice.normal(0, 0.1))):
         edge = [on_shell(share, side) for share in shares]
@@ -208,13 +124,13 @@ def _tube(face: Face, brush: Brush, dice: Dice) -> None:
         middle = face.place(origin, side * dice.uniform(0.4, 0.7), dice.uniform(-0.1, 0.3))
         end = face.place(origin, side * dice.uniform(1.0, 1.6), dice.uniform(-0.5, 0.5))
         width = int(dice.integers(2, 7))
-        brush.line([_point(origin), middle, end], width, tone - 0.25)
-        brush.line([_point(origin), middle, end], width - 2, tone)
+        brush.line([point(origin), middle, end], width, tone - 0.25)
+        brush.line([point(origin), middle, end], width - 2, tone)
         if dice.random() < 0.5:
-            brush.polygon(_patch(middle, face.span * dice.uniform(0.12, 0.3), dice), tape)
+            brush.polygon(patch(middle, face.span * dice.uniform(0.12, 0.3), dice), tape)
     if dice.random() < 0.4:
         place = face.place(origin, 0, dice.uniform(-0.2, 0.2))
-        brush.polygon(_patch(place, face.span * dice.uniform(0.12, 0.35), dice), tape)
+        brush.polygon(patch(place, face.span * dice.uniform(0.12, 0.35), dice), tape)
 
 
 def _cannula(face: Face, brush: Brush, dice: Dice) -> None:
@@ -225,28 +141,10 @@ def _cannula(face: Face, brush: Brush, dice: Dice) -> None:
     middle = face.place(face.nose, 0, below)
     for side, ear in EARS:
         cheek = face.place(face.nose, side * dice.uniform(0.5, 0.65), below + dice.uniform(-0.15, 0.1))
-        brush.line([middle, cheek, _point(face.points[ear])], width, tone - dice.uniform(0, 0.3), clear)
+        brush.line([middle, cheek, point(face.points[ear])], width, tone - dice.uniform(0, 0.3), clear)
         prong = [face.place(face.nose, side * 0.09, down) for down in (below, below - 0.1)]
         brush.line(prong, 1, tone, clear)
     brush.line([face.place(face.nose, across, below) for across in (-0.17, 0.17)], width + 1, tone, clear)
-
-
-def _patch(centre: Point, half: float, dice: Dice) -> list[Point]:
-    """Corners of a rectangle, turned."""
-    angle = dice.uniform(0, np.pi)
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    corners = np.array([[-1, -0.6], [1, -0.6], [1, 0.6], [-1, 0.6]]) * half @ turn.T + centre
-    return [_point(corner) for corner in corners]
-
-
-def _half_plane(draw: ImageDraw.ImageDraw, edge: Floats, inward: Floats, dice: Dice, wave: float) -> None:
-    """All that lies beyond a wavy line through `edge`, on the side that `inward` [2] points to."""
-    along = np.array([-inward[1], inward[0]])
-    steps = np.linspace(-2 * CANVAS_PX, 2 * CANVAS_PX, 25)
-    heights = np.cumsum(dice.normal(0, wave, len(steps)))
-    rim = [tuple(edge + along * s + inward * (h - heights[12])) for s, h in zip(steps, heights, strict=True)]
-    far = inward * 4 * CANVAS_PX
-    draw.polygon([*rim, tuple(np.array(rim[-1]) + far), tuple(np.array(rim[0]) + far)], fill=255)
 
 
 def _blanket(face: Face, brush: Brush, dice: Dice) -> None:
@@ -266,24 +164,24 @@ def _pillow(face: Face, brush: Brush, dice: Dice) -> None:
 
 def _cloth(face: Face, brush: Brush, dice: Dice, edge: Floats, inward: Floats) -> None:
     """All that lies beyond a wavy line through `edge`, often with a hem and folds."""
-    _half_plane(brush.draw, edge, inward, dice, 1.5)
+    half_plane(brush.draw, edge, inward, dice, 1.5)
     if dice.random() < 0.6:
         along, cloth = np.array([-inward[1], inward[0]]), dice.uniform(0.1, 1.0)
         shades = brush.begin(cloth)
         for _ in range(dice.integers(3, 10)):
             start = edge + along * dice.uniform(-1.5, 1.5) * face.span + inward * dice.uniform(0, 0.8) * face.span
             end = start + face.span * (along * dice.normal(0, 0.6) + inward * dice.uniform(0.2, 1.2))
-            fold = _level(cloth + dice.normal(0, 0.15))
-            shades.line([_point(start), _point(end)], fill=fold, width=int(dice.integers(2, 9)))
-        hem = [_point(edge + along * far + inward * dice.uniform(2, 6)) for far in (-2 * CANVAS_PX, 2 * CANVAS_PX)]
-        shades.line(hem, fill=_level(cloth + dice.normal(0, 0.2)), width=int(dice.integers(2, 7)))
+            fold = level(cloth + dice.normal(0, 0.15))
+            shades.line([point(start), point(end)], fill=fold, width=int(dice.integers(2, 9)))
+        hem = [point(edge + along * far + inward * dice.uniform(2, 6)) for far in (-2 * CANVAS_PX, 2 * CANVAS_PX)]
+        shades.line(hem, fill=level(cloth + dice.normal(0, 0.2)), width=int(dice.integers(2, 7)))
 
 
 def _hair(face: Face, brush: Brush, dice: Dice) -> None:
     """A fringe over the brows or the eyes, or strands at one side."""
     edge = face.at(9) + (face.at(*EYE_CORNERS) - face.at(9)) * dice.uniform(-0.6, 1.3)
     inward = -face.down + dice.normal(0, 0.6) * face.across
-    _half_plane(brush.draw, edge, inward / np.hypot(*inward), dice, 2.5)
+    half_plane(brush.draw, edge, inward / np.hypot(*inward), dice, 2.5)
 
 
 def _glasses(face: Face, brush: Brush, dice: Dice) -> float | None:
@@ -294,7 +192,7 @@ def _glasses(face: Face, brush: Brush, dice: Dice) -> float | None:
         box = (x - radius, y - radius * 0.8, x + radius, y + radius * 0.8)
         brush.draw.ellipse(box, fill=255 if dark else None, outline=255, width=width)
     bridge = face.eyes if dark else (face.at(6), face.at(6))
-    brush.draw.line([_point(end) for end in bridge], fill=255)
+    brush.draw.line([point(end) for end in bridge], fill=255)
     return float(dice.uniform(0.6, 1.0)) if dark else None
 
 
@@ -303,7 +201,7 @@ def _block(face: Face, brush: Brush, dice: Dice) -> None:
     across, down = dice.uniform(-0.9, 0.9), dice.uniform(-0.9, 1.3)
     place, half = face.place(face.at(*EYE_CORNERS), across, down), face.span * dice.uniform(0.25, 0.8)
     if dice.random() < 0.7:
-        brush.draw.polygon(_patch(place, half, dice), fill=255)
+        brush.draw.polygon(patch(place, half, dice), fill=255)
     else:
         brush.disc(place, 0.8 * half, shade=0)
 
@@ -326,7 +224,7 @@ def _arm(face: Face, brush: Brush, dice: Dice) -> None:
     brush.begin(0.7 * tone)
     for share, light in ((1.0, 0.75), (0.8, 0.95), (0.45, 1.08)):
         middle = centre + side * width * (1 - share) * 0.3
-        ends = [_point(middle + sign * 2 * CANVAS_PX * along) for sign in (-1, 1)]
+        ends = [point(middle + sign * 2 * CANVAS_PX * along) for sign in (-1, 1)]
         brush.line(ends, share * width, light * tone)
 
 

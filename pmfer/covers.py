@@ -12,7 +12,8 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageFilter
 
-from pmfer.cover_kinds import HELD_OUT, TRAINED, Brush, Dice, Face, Floats
+from pmfer.brush import Brush, Dice, Face, Floats
+from pmfer.cover_kinds import HELD_OUT, TRAINED
 from pmfer.facs import Region
 from pmfer.landmarks import POINTS
 

@@ -54,7 +54,7 @@ def run_graph(
 ) -> dict[str, npt.NDArray[np.float32]]:
     """All outputs of a bundle's graph but the attention, by name, for face crops uint8 [N, S, S] or [N, S, S, 3] RGB.
 
-    A bundle in colour takes grey crops as well: their one plane becomes three, normalised as the card says. With `int8`
+    A bundle in colour takes grey crops as well, see `InputSpec.normalised`. With `int8`
     it is the bundle's int8 graph that runs, if it has one.
 
     Raises:
@@ -64,8 +64,6 @@ def run_graph(
     shapes = [(spec.size_px, spec.size_px), (spec.size_px, spec.size_px, 3)][: spec.channels]
     if images.shape[1:] not in shapes:
         raise TrainingError(f"bundle {bundle.path}: takes faces of {shapes[-1]}, the data set has {images.shape[1:]}")
-    mean = np.array(spec.mean, np.float32).reshape(1, -1, 1, 1)
-    std = np.array(spec.std, np.float32).reshape(1, -1, 1, 1)
     weights = (int8 and bundle.int8_weights) or bundle.weights
     options = onnxruntime.SessionOptions()
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting takes no processor from others
@@ -76,9 +74,7 @@ def run_graph(
     names = [output.name for output in session.get_outputs() if output.name != "attention"]
     rows = []
     for begin in range(0, len(images), batch):
-        part = images[begin : begin + batch]
-        planes = part[:, None] if part.ndim == 3 else part.transpose(0, 3, 1, 2)
-        rows.append(session.run(names, {"faces": (planes.astype(np.float32) / 255 - mean) / std}))
+        rows.append(session.run(names, {"faces": spec.normalised(images[begin : begin + batch])}))
     return {name: np.concatenate(parts) for name, parts in zip(names, zip(*rows, strict=True), strict=True)}
 
 

@@ -7,7 +7,6 @@ training faces. Softmax, sigmoid, layer normalisation and the cosine of the alig
 
 import argparse
 import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -101,20 +100,12 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]  # untyped base
     """Faces in batches, normalised as the card says."""
 
     def __init__(self, faces: npt.NDArray[np.uint8], spec: InputSpec) -> None:
-        self._batches = self._normalised(faces, spec)
+        starts = range(0, len(faces), BATCH)
+        self._batches = ({"faces": spec.normalised(faces[start : start + BATCH])} for start in starts)
 
     def get_next(self) -> dict[str, npt.NDArray[np.float32]] | None:
         """The next batch, None after the last."""
         return next(self._batches, None)
-
-    @staticmethod
-    def _normalised(faces: npt.NDArray[np.uint8], spec: InputSpec) -> Iterator[dict[str, npt.NDArray[np.float32]]]:
-        mean = np.array(spec.mean, np.float32).reshape(1, -1, 1, 1)
-        std = np.array(spec.std, np.float32).reshape(1, -1, 1, 1)
-        for start in range(0, len(faces), BATCH):
-            part = faces[start : start + BATCH]
-            planes = part[:, None] if part.ndim == 3 else part.transpose(0, 3, 1, 2)
-            yield {"faces": np.asarray((planes.astype(np.float32) / 255 - mean) / std, np.float32)}
 
 
 if __name__ == "__main__":

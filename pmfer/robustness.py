@@ -18,8 +18,9 @@ import numpy.typing as npt
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
+from pmfer.brush import Floats
 from pmfer.bundle import Bundle
-from pmfer.cover_kinds import HELD_OUT, TRAINED, Floats
+from pmfer.cover_kinds import HELD_OUT, TRAINED
 from pmfer.covers import draw_cover, visibility
 from pmfer.datasets import Faces, strict_label
 from pmfer.evaluate import run_graph

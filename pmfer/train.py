@@ -12,11 +12,11 @@ import json
 import math
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -38,16 +38,17 @@ from pmfer.checkpoint import (
     write_averaged,
     write_checkpoint,
 )
-from pmfer.config import TrainConfig
+from pmfer.config import ScheduleConfig, TrainConfig
 from pmfer.datasets import Faces, argmax_label, strict_label
 from pmfer.datasets.load import pixel_statistics
 from pmfer.errors import TrainingError
 from pmfer.losses import Batch, StepLosses, compute_losses, visibility_loss
 from pmfer.metrics import accuracy
 from pmfer.model import Pmfer
-from pmfer.optimise import descend, learning_rate_factor, moving_average, parameter_groups, set_rates
 from pmfer.plots import CURVES_FILE, Row, draw_curves
 from pmfer.shapes import FaceShapes
+
+_Tensors = tuple[Tensor, ...] | list[Tensor]
 
 LOG_FILE = "metrics.jsonl"
 CURVES_EVERY_S = 60.0  # an epoch of a small run takes less time than its picture
@@ -143,9 +144,9 @@ class _Run:
                 )
             self.model.requires_grad_(False)
             self.trained = self.model.visibility.requires_grad_(True)
-        self.averaged = AveragedModel(self.model, multi_avg_fn=moving_average(config.schedule.ema), use_buffers=True)
+        self.averaged = AveragedModel(self.model, multi_avg_fn=_moving_average(config.schedule.ema), use_buffers=True)
         self.batches = TrainingBatches(config, faces, shapes, self.normalisation, device)
-        self.optimiser = torch.optim.AdamW(parameter_groups(self.model, config.schedule), fused=True)
+        self.optimiser = torch.optim.AdamW(_parameter_groups(self.model, config.schedule), fused=True)
         self.peak_rates = [group["lr"] for group in self.optimiser.param_groups]
 
     @property
@@ -165,7 +166,7 @@ class _Run:
         sums: dict[str, Tensor] = {}
         for step, batch in enumerate(self.batches.epoch(seed, size_px)):
             progress = (epoch + step / len(self.batches)) / schedule.epochs
-            set_rates(self.optimiser, self.peak_rates, learning_rate_factor(progress, schedule.warmup))
+            _set_rates(self.optimiser, self.peak_rates, _learning_rate_factor(progress, schedule.warmup))
             for name, value in self._step(batch, progress, text_dice).items():
                 sums[name] = sums.get(name, torch.zeros_like(value)) + value
             advance()
@@ -177,7 +178,7 @@ class _Run:
     def _step(self, batch: Batch, progress: float, dice: random.Random) -> dict[str, Tensor]:
         with half_precision(self.device):
             losses = self._losses(batch, progress, dice)
-        descend(losses.total, self.model, self.optimiser, self.averaged)
+        _descend(losses.total, self.model, self.optimiser, self.averaged)
         return losses.parts
 
     def _losses(self, batch: Batch, progress: float, dice: random.Random) -> StepLosses:
@@ -269,3 +270,62 @@ def keep_epochs(path: Path, epochs_done: int) -> None:
 
 def _line(row: Row) -> str:
     return json.dumps({k: float(f"{v:.6g}") if isinstance(v, float) else v for k, v in row.items()}) + "\n"
+
+
+def _parameter_groups(model: Pmfer, schedule: ScheduleConfig) -> list[dict[str, Any]]:
+    """Trained parameters by weight decay and peak learning rate, the new ones first.
+
+    Weights of matrices and kernels decay; biases, norms, positions and temperatures do not.
+    """
+    groups: dict[tuple[bool, bool], list[Tensor]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault((model.starts_trained(name), parameter.ndim < 2), []).append(parameter)
+    return [
+        {
+            "params": groups[pretrained, single],
+            "weight_decay": 0.0 if single else schedule.weight_decay,
+            "lr": schedule.learning_rate * (model.pretrained_rate if pretrained else 1.0),
+        }
+        for pretrained, single in sorted(groups)
+    ]
+
+
+def _moving_average(decay: float) -> Callable[[_Tensors, _Tensors, Tensor | int], None]:
+    """Exponential moving average whose decay rises to `decay`, so that the first steps are soon forgotten.
+
+    It is taken in place, of all tensors of one type together.
+    """
+
+    def update(averages: _Tensors, currents: _Tensors, steps: Tensor | int) -> None:
+        n = float(steps)
+        weight = 1 - min(decay, (1 + n) / (10 + n))
+        if torch.is_floating_point(averages[0]):
+            torch._foreach_lerp_(averages, currents, weight)
+            return
+        for average, current in zip(averages, currents, strict=True):  # batch normalisation counts its batches
+            average.copy_(torch.lerp(average.float(), current.float(), weight))
+
+    return update
+
+
+def _learning_rate_factor(progress: float, warmup: float) -> float:
+    """Linear warm-up to 1, then half a cosine to 0 (Loshchilov and Hutter, 2017)."""
+    if progress < warmup:
+        return progress / warmup
+    return 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
+
+
+def _set_rates(optimiser: torch.optim.Optimizer, peaks: Sequence[float], factor: float) -> None:
+    """Learning rates of the parameter groups: their peaks times a factor."""
+    for group, peak in zip(optimiser.param_groups, peaks, strict=True):
+        group["lr"] = peak * factor
+
+
+def _descend(loss: Tensor, model: torch.nn.Module, optimiser: torch.optim.Optimizer, averaged: AveragedModel) -> None:
+    """One step of the optimiser on the parameters of `model`, and of their moving average."""
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+    optimiser.step()
+    averaged.update_parameters(model)

@@ -21,7 +21,7 @@ from warehouse.connection import open_reader, open_writer
 
 ROOT = Path(__file__).parents[1]
 WATCHED = (ROOT / "reports", ROOT / "tools")
-SAMPLE_MODULES = ("sample_faces", "sample_ward", "report_samples")  # what the stored samples depend on
+SAMPLE_MODULES = ("sample_ward", "report_samples")  # what the stored samples depend on
 PIXELS_PER_POINT = 1.5
 PRINTED_AT = datetime(2026, 3, 22, 6, 15, tzinfo=WINTER_TIME)
 CONTACT = {"en": "nurse in charge, extension 4711", "de": "Stationsleitung, Telefon 4711"}

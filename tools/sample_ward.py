@@ -1,20 +1,25 @@
-"""A ward whose sessions show what they are told to, stored through the warehouse's own functions.
+"""A ward whose sessions show exactly what they are told to, stored through the warehouse's own functions.
 
 The same in every process. report_samples.py records its patients with it, and tests record theirs.
 """
 
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 import duckdb
 import numpy as np
+import polars as pl
 
 from pmfer.errors import QuarantineReason
-from tools.sample_faces import FRAME_SECONDS, Face, frames_of
+from pmfer.expressions import EXPRESSION_NAMES
+from pmfer.facs import AU_COLUMNS
+from pmfer.frame_row import FRAME_SCHEMA
+from pmfer.pain import with_pain_activity
 from warehouse.care_events import CareEvent, CareEventKind, store_care_events
 from warehouse.quarantine import add_quarantine
 from warehouse.queries import Provenance
@@ -24,6 +29,10 @@ from warehouse.store import store_sessions
 
 TODAY = date(2026, 3, 21)
 WINTER_TIME = timezone(timedelta(hours=1))
+FRAME_SECONDS = 1.0  # from one sampled frame to the next
+# Share of the level of pain-related activity in its units; their PSPI-like mean is the level itself.
+PAIN_UNITS = {"au04": 1.6, "au06": 0.8, "au07": 1.0, "au09": 0.6, "au10": 1.0, "au43": 0.4}  # the eyes stay open
+SWING = 0.15  # relative, of the units of pain within a session, so that it has moments
 OPTIONS = {"detector": "centerface", "frames_per_second": 1 / FRAME_SECONDS}
 
 
@@ -36,6 +45,83 @@ BUNDLE = BundleRecord(sha256("card"), "pmfer-sample", sha256("weights"), sha256(
 OLD_BUNDLE = BundleRecord(sha256("old card"), "pmfer-old", sha256("old weights"), sha256("prompts"), {"name": "old"})
 OPTIONS_SHA256 = sha256("options")
 SCORING = Provenance(BUNDLE.bundle_id, OPTIONS_SHA256)
+
+
+@dataclass(frozen=True)
+class Face:
+    """What a session shows: shares of the scored frames, and the level of the units of pain."""
+
+    smiling: float = 0.15
+    sadness: float = 0.02
+    fear: float = 0.0
+    anger: float = 0.01
+    pain: float = 0.15  # mean score of the units of pain, 0..1
+    spread: float = 0.01  # standard deviation of all of these from session to session
+    frames: int = 60
+    reasons: tuple[str | None, ...] = (None,) * 9 + ("no_face",)  # repeated over the frames
+    warning: str | None = None  # of the decoder
+
+    def varied(self, rng: np.random.Generator) -> "Face":
+        """The same face on another day."""
+
+        def near(value: float) -> float:
+            return float(np.clip(value + rng.normal(0, self.spread), 0, 1))
+
+        return replace(
+            self,
+            smiling=near(self.smiling),
+            sadness=near(self.sadness),
+            fear=near(self.fear),
+            anger=near(self.anger),
+            pain=near(self.pain),
+        )
+
+
+def frames_of(session_id: str, face: Face) -> pl.DataFrame:
+    """A score batch in which the leading expressions have exactly the face's shares, rounded to whole frames."""
+    reasons = [face.reasons[i % len(face.reasons)] for i in range(face.frames)]
+    scored = [i for i, reason in enumerate(reasons) if reason is None]
+    phase = sum(map(ord, session_id))
+    leading = ["neutral"] * len(scored)
+    at = 0
+    for name in ("happiness", "sadness", "fear", "anger"):
+        share = face.smiling if name == "happiness" else getattr(face, name)
+        end = min(at + round(share * len(scored)), len(scored))
+        leading[at:end] = [name] * (end - at)
+        at = end
+    later = phase % (
+        leading.count("neutral") + 1
+    )  # neutral at first, so that sessions differ; what is shown stays in one
+    leading = leading[len(leading) - later :] + leading[: len(leading) - later]
+    columns: dict[str, list[float | None]] = {}
+    for name in (*EXPRESSION_NAMES, *AU_COLUMNS):
+        values: list[float | None] = [None] * face.frames
+        for i, first in zip(scored, leading, strict=True):
+            if name in EXPRESSION_NAMES:
+                values[i] = 0.86 if name == first else 0.02
+            else:
+                values[i] = _unit_score(name, (i + phase) % face.frames, face)
+        columns[name] = values
+    subject = [reason not in ("no_face", "not_subject") for reason in reasons]
+    frames = pl.DataFrame({**columns, "reason": reasons, "is_subject": subject}).with_columns(
+        session_id=pl.lit(session_id),
+        frame_index=pl.int_range(pl.len()) * 6,
+        pts_s=pl.int_range(pl.len()) * FRAME_SECONDS,
+    )
+    nobody, visited = pl.col("reason") == "no_face", pl.col("frame_index") % 42 == 0
+    frames = frames.with_columns(face_count=pl.when(nobody).then(0).when(visited).then(2).otherwise(1))
+    frames = with_pain_activity(frames)
+    missing = [name for name in FRAME_SCHEMA if name not in frames.columns]
+    frames = frames.with_columns(pl.lit(None).alias(name) for name in missing)
+    return frames.select(pl.col(name).cast(dtype) for name, dtype in FRAME_SCHEMA.items())
+
+
+def _unit_score(name: str, frame: int, face: Face) -> float:
+    """Score of one unit in one frame; the units of pain swing around their level, together."""
+    if name not in PAIN_UNITS:
+        return 0.1
+    swing = 1 + SWING * math.sin(2 * math.pi * 3 * frame / face.frames)
+    return min(1.0, face.pain * PAIN_UNITS[name] * swing)
 
 
 class SampleWard:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -32,7 +33,7 @@ from flows.privacy.patient_files import (
     require_removable,
 )
 from flows.privacy.ward_again import renew_reports, renew_ward, stale_reports, stale_wards, ward_files
-from flows.settings import read_settings
+from flows.settings import Settings
 from flows.sources.sidecar import MANIFEST
 from flows.warehouse_access import require_existing, writing
 from pmfer.errors import ConfigurationError, WarehouseError
@@ -58,13 +59,13 @@ class ErasePlan:
     left: list[str]  # files that are none of ours and may hold the identifier, relative to the data folder
     pages: list[str]  # files of ours that stay and speak of the patient, such as reports of others, likewise
     locked: list[str]  # reports of others that no password of today opens, likewise
-    in_name_map: bool
+    name_map: Path | None  # if the patient stands in it
     unfinished: erasure.Erasure | None
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to do at all."""
-        known = self.held.rows or self.held.mentions or self.in_name_map or self.unfinished
+        known = self.held.rows or self.held.mentions or self.name_map or self.unfinished
         # Files that go whoever is in them are no reason to erase somebody who is in nothing else.
         return not (known or any(file.kind in ("recording", "report") for file in self.files))
 
@@ -75,7 +76,7 @@ class ErasePlan:
         lines += [f"{count:>10,}  mentions by others in {table}" for table, count in self.held.mentions.items()]
         kinds = Counter(file.kind for file in self.files)
         lines += [f"{count:>10,}  files of kind {kind}" for kind, count in sorted(kinds.items())]
-        if self.in_name_map:
+        if self.name_map:
             lines.append(f"{1:>10}  line of the name map")
         if self.unfinished:
             lines.append(f"{'':>10}  what an interrupted erasure left")
@@ -99,7 +100,12 @@ class ErasePlan:
 
 
 def erase_patient(
-    data: DataFolder, warehouse: Address, patient_id: str, confirm: Callable[[Sequence[str]], bool], say: Say
+    data: DataFolder,
+    warehouse: Address,
+    patient_id: str,
+    settings: Settings,
+    confirm: Callable[[Sequence[str]], bool],
+    say: Say,
 ) -> dict[str, dict[str, Any]]:
     """Erase a patient from everything below the data folder. Interrupted at any point, it is run again and finishes.
 
@@ -107,6 +113,7 @@ def erase_patient(
         data: the data folder.
         warehouse: address of the warehouse.
         patient_id: the pseudonym.
+        settings: say where the name map is, and how reports that show the patient are written anew.
         confirm: is shown what goes, a line each, and says whether it may.
         say: is told each step as it begins.
 
@@ -123,19 +130,24 @@ def erase_patient(
     require_existing(warehouse)
     require_idle(data.prefect_home)
     with standstill(warehouse):
-        return _erase(data, warehouse, patient_id, confirm, say)
+        return _erase(data, warehouse, patient_id, settings, confirm, say)
 
 
 def _erase(
-    data: DataFolder, warehouse: Address, patient_id: str, confirm: Callable[[Sequence[str]], bool], say: Say
+    data: DataFolder,
+    warehouse: Address,
+    patient_id: str,
+    settings: Settings,
+    confirm: Callable[[Sequence[str]], bool],
+    say: Say,
 ) -> dict[str, dict[str, Any]]:
-    printing = printing_of(read_settings())
+    printing = printing_of(settings)
     # Nothing of it is published before the storage is written anew.
     with writing(data, warehouse, publishes=False) as writer:
         connection = writer.connection
         known = set(erasure.receipts(connection))
         traces = mentions.traces_of(connection, patient_id)
-        plan = _plan(connection, data, warehouse, traces, printing)
+        plan = _plan(connection, data, warehouse, traces, printing, settings.name_map)
         if not plan.is_empty:
             _require_possible(data, warehouse, plan)
             if not confirm(plan.lines()):
@@ -166,7 +178,12 @@ def _erase(
 
 
 def _plan(
-    connection: duckdb.DuckDBPyConnection, data: DataFolder, warehouse: Address, traces: Traces, printing: Printing
+    connection: duckdb.DuckDBPyConnection,
+    data: DataFolder,
+    warehouse: Address,
+    traces: Traces,
+    printing: Printing,
+    name_map: Path | None,
 ) -> ErasePlan:
     held = erasure.holdings(connection, traces.identifier)
     files = find_files(data, warehouse, traces.identifier, held.sources)
@@ -184,7 +201,7 @@ def _plan(
         left=[data.relative(path) for path, is_ours in speaking if not is_ours and path.name != MANIFEST],
         pages=[data.relative(path) for path, is_ours in speaking if is_ours],
         locked=[data.relative(path) for path in locked if path not in going],
-        in_name_map=traces.identifier in read_names(read_settings().name_map),
+        name_map=name_map if traces.identifier in read_names(name_map) else None,
         unfinished=erasure.unfinished_erasure(connection, traces.identifier),
     )
 
@@ -197,10 +214,9 @@ def _require_possible(data: DataFolder, warehouse: Address, plan: ErasePlan) -> 
     """
     require_removable(plan.files, data, plan.patient_id)
     require_room(warehouse)
-    name_map = read_settings().name_map
-    if plan.in_name_map and name_map is not None and not os.access(name_map.parent, os.W_OK | os.X_OK):
+    if plan.name_map is not None and not os.access(plan.name_map.parent, os.W_OK | os.X_OK):
         raise ConfigurationError(
-            f"name map {name_map}: cannot be written; give this account the right to, then run again"
+            f"name map {plan.name_map}: cannot be written; give this account the right to, then run again"
         )
 
 
@@ -211,14 +227,13 @@ def _remove(
     say(f"key of the hashes on the receipt, shown only here: {key.hex()}")
     receipt: dict[str, Any] = dict(plan.unfinished.receipt) if plan.unfinished else _new_receipt(connection)
     receipt["files"] = [*receipt["files"], *describe(plan.files, key)]
-    receipt["name_map"] = receipt["name_map"] or plan.in_name_map
+    receipt["name_map"] = receipt["name_map"] or plan.name_map is not None
     record = plan.unfinished or erasure.begin_erasure(connection, plan.patient_id, receipt)
     erasure.note_receipt(connection, record, receipt)
     say("removing files")
     remove_files(plan.files, data, plan.patient_id)
-    name_map = read_settings().name_map
-    if plan.in_name_map and name_map is not None:
-        remove_name(name_map, plan.patient_id)
+    if plan.name_map is not None:
+        remove_name(plan.name_map, plan.patient_id)
     say("deleting rows")
     # Pages say what was on record when they were printed: a note that names the patient may have been corrected since.
     receipt["rows"] = erasure.erase_rows(connection, plan.patient_id, record, receipt, plan.pages)

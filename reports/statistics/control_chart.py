@@ -199,131 +199,145 @@ def control_chart(
         raise ValueError("a baseline needs at least two days, and at most max_baseline_days")
     if restart is not None:
         values = np.where(np.arange(values.shape[1]) < restart[:, None], np.nan, values)
-    recorded = to_even(values, sensitivity.highest)
-    even = recorded
-    like = None if parts is None else LikeWithLike(parts, values, sensitivity.highest, thresholds)
-    base, memory, known = GrowingBaseline.empty(len(values), thresholds), _Memory(len(values)), DaysToLearn(even)
-    quantiles = StudentQuantiles(np.stack([sensitivity.limit_sigmas, sensitivity.ewma_sigmas]), base)
-    changes, episodes = LastingChanges(base, values.shape[1], thresholds), Episodes(len(values))
-    record: Record = defaultdict(list)
+    charting = _Charting(values, sensitivity, thresholds, parts)
     for day in range(values.shape[1]):
-        known.hand_over(base, thresholds)
-        if like is not None:
-            even = like.prepare(day, known, base)
-            _remember(memory, even[:, :day], base, episodes.closed, thresholds)
-        anew = base.estimate(thresholds)
-        quantiles.update(base, anew)
-        changes.update(base, anew)
-        of_day, of_mean = quantiles.values
-        furthest = base.limit(of_day, 1 + base.doubt)
-        memory.add(even[:, day], day, base, furthest, episodes.closed, thresholds)
-        known.add(even[:, day], day, episodes.sign == 0, ~np.isnan(recorded[:, day]))
-        added = np.nan_to_num(recorded[:, day] - even[:, day])  # by the situations of the day
-        rows = np.flatnonzero(~np.isnan(even[:, day]) & ~np.isnan(base.centre))
-        change = _lasting(changes, rows, known, base, episodes, added, sensitivity)
-        value = values[:, day] if like is None else np.where(np.isnan(even[:, day]), np.nan, values[:, day])
-        today = _judge(record, memory, base, value, added, furthest, of_mean, change, sensitivity, thresholds)
-        known.hold_back(np.flatnonzero(today.beyond), np.full(np.count_nonzero(today.beyond), day))
-        episodes.step(today, base, known, thresholds)
-        episodes.record(record)
-    columns = {name: np.stack(column).T for name, column in record.items()}
-    if like is not None:
-        values = np.stack([from_even(column + added, sensitivity.highest) for column in even.T], axis=1)
-    return ControlChart(
-        **columns,
-        in_baseline=base.days_taken(np.arange(len(values)), values.shape[1]),
-        compared=values,
-        added=recorded - even,
-        known=np.zeros((len(values), 0), dtype=bool) if like is None else like.known,
-    )
+        charting.step(day)
+    return charting.chart()
 
 
-def _remember(memory: _Memory, days: Floats, base: GrowingBaseline, closed: Ints, thresholds: Thresholds) -> None:
-    """Carry the days on that became comparable only now, where a baseline is about to speak for the first time."""
-    speaks = np.isnan(base.centre) & (base.count >= thresholds.min_baseline_days)
-    if speaks.any():
-        for day, value in enumerate(days.T):
-            memory.add(np.where(speaks, value, np.nan), day, base, base.spread, closed, thresholds)
+class _Charting:
+    """All series on their way through the days: what is known of them, and what was recorded so far."""
 
+    def __init__(self, values: Floats, sensitivity: Sensitivity, thresholds: Thresholds, parts: Parts | None) -> None:
+        self.values, self.sensitivity, self.thresholds = values, sensitivity, thresholds
+        self.recorded = to_even(values, sensitivity.highest)
+        self.even = self.recorded  # as days compare: without what their situations add
+        self.like = None if parts is None else LikeWithLike(parts, values, sensitivity.highest, thresholds)
+        self.base, self.known = GrowingBaseline.empty(len(values), thresholds), DaysToLearn(self.even)
+        self.memory, self.episodes = _Memory(len(values)), Episodes(len(values))
+        self.quantiles = StudentQuantiles(np.stack([sensitivity.limit_sigmas, sensitivity.ewma_sigmas]), self.base)
+        self.changes = LastingChanges(self.base, values.shape[1], thresholds)
+        self.added = np.zeros(len(values))  # by the situations of the latest day
+        self.record: Record = defaultdict(list)
 
-def _judge(
-    record: Record,
-    memory: _Memory,
-    base: GrowingBaseline,
-    value: Floats,
-    added: Floats,
-    furthest: Floats,
-    of_mean: Floats,
-    change: Floats,
-    sensitivity: Sensitivity,
-    thresholds: Thresholds,
-) -> JudgedDay:
-    """Let the rules speak of the day, record what they say, and sum it up."""
-    limits = _limits(base, sensitivity, added, furthest)
-    weight = np.where(memory.weight > 0, memory.weight, 1)
-    variance = memory.variance / weight**2 + base.doubt
-    limits_ewma = _limits(base, sensitivity, added, base.limit(of_mean, variance))
-    ewma = np.where(np.isnan(value), np.nan, from_even(memory.ewma / weight + added, sensitivity.highest))
-    moved = np.abs(ewma - limits.centre) >= sensitivity.least_change
-    long, steep = memory.side.length >= thresholds.shift_days, memory.slope.length >= thresholds.trend_run_days - 1
-    beyond = limits.side(value) * thresholds.rule_beyond_limits
-    signals = {
-        "beyond": beyond,
-        "moving": limits_ewma.side(ewma) * thresholds.rule_ewma,
-        "change": np.sign(change).astype(np.int64) * thresholds.rule_change,
-        "shift": memory.side.sign * (moved & long & thresholds.rule_shift),
-        "trend": memory.slope.sign * (moved & steep & thresholds.rule_trend),  # so many days are one step fewer
-    }
-    columns = {
-        "centre": limits.centre,
-        "low": limits.low,
-        "high": limits.high,
-        "ewma": ewma,
-        "baseline_days": base.count.copy(),
-        "beyond_size": limits.size(value),
-        "moving_size": limits_ewma.size(ewma),
-        "change_size": np.abs(change),
-    }
-    since = {"shift_since": memory.side.since, "trend_since": memory.slope.since}
-    for name, column in (columns | signals | since).items():
-        record[name].append(column)
-    reach = np.nan_to_num(np.sign(value - limits.centre) * columns["beyond_size"])
-    confirmed = sensitivity.one_day_opens | (reach * beyond >= thresholds.sudden_size)
-    confirmed |= memory.last_reach * beyond >= thresholds.confirming_size
-    memory.last_reach = np.where(np.isnan(value), memory.last_reach, reach)
-    opening = signals | {"beyond": signals["beyond"] * confirmed}
-    least = to_even((limits.centre + sensitivity.least_change)[:, None], sensitivity.highest)[:, 0] - base.centre
-    return JudgedDay(
-        day=len(record["centre"]) - 1,
-        value=np.where(np.isnan(base.centre), np.nan, to_even(value[:, None], sensitivity.highest)[:, 0] - added),
-        unit=np.maximum(base.spread, np.maximum(least - added, 1e-9) / thresholds.back_shift),
-        spoke=_loudest(opening, columns, sensitivity.concern),
-        beyond=beyond,
-    )
+    def step(self, day: int) -> None:
+        """Judge a day by what lay before it, record that, and learn what may be learnt by now."""
+        self.known.hand_over(self.base, self.thresholds)
+        if self.like is not None:
+            self.even = self.like.prepare(day, self.known, self.base)
+            self._remember(day)
+        anew = self.base.estimate(self.thresholds)
+        self.quantiles.update(self.base, anew)
+        self.changes.update(self.base, anew)
+        even, (of_day, of_mean) = self.even[:, day], self.quantiles.values
+        furthest = self.base.limit(of_day, 1 + self.base.doubt)
+        self.memory.add(even, day, self.base, furthest, self.episodes.closed, self.thresholds)
+        self.known.add(even, day, self.episodes.sign == 0, ~np.isnan(self.recorded[:, day]))
+        self.added = np.nan_to_num(self.recorded[:, day] - even)
+        change = self._lasting_change(np.flatnonzero(~np.isnan(even) & ~np.isnan(self.base.centre)))
+        value = np.where(np.isnan(even), np.nan, self.values[:, day])
+        today = self._judge(day, value, furthest, of_mean, change)
+        self.known.hold_back(np.flatnonzero(today.beyond), np.full(np.count_nonzero(today.beyond), day))
+        self.episodes.step(today, self.base, self.known, self.thresholds)
+        self.episodes.record(self.record)
 
+    def chart(self) -> ControlChart:
+        """What was recorded of all days."""
+        series, days = self.values.shape
+        columns = {name: np.stack(column).T for name, column in self.record.items()}
+        compared = self.values
+        if self.like is not None:
+            highest = self.sensitivity.highest
+            compared = np.stack([from_even(column + self.added, highest) for column in self.even.T], axis=1)
+        return ControlChart(
+            **columns,
+            in_baseline=self.base.days_taken(np.arange(series), days),
+            compared=compared,
+            added=self.recorded - self.even,
+            known=np.zeros((series, 0), dtype=bool) if self.like is None else self.like.known,
+        )
 
-def _lasting(
-    changes: LastingChanges,
-    rows: Ints,
-    known: DaysToLearn,
-    base: GrowingBaseline,
-    episodes: Episodes,
-    added: Floats,
-    sensitivity: Sensitivity,
-) -> Floats:
-    """The lasting change of each series that speaks loudest, beyond 1 or -1, its limit; 0 where none does.
+    def _remember(self, today: int) -> None:
+        """Carry the days on that became comparable only now, where a baseline is about to speak for the first time."""
+        speaks = np.isnan(self.base.centre) & (self.base.count >= self.thresholds.min_baseline_days)
+        if speaks.any():
+            for day, even in enumerate(self.even[:, :today].T):
+                value = np.where(speaks, even, np.nan)
+                self.memory.add(value, day, self.base, self.base.spread, self.episodes.closed, self.thresholds)
 
-    Only days since the last flag closed are compared, and while one is open those since its onset; `rows` are the
-    series with a value on the day and a baseline.
-    """
-    since = np.where(episodes.sign != 0, episodes.onset, episodes.closed + 1)
-    some, found = changes.compare(base, known, rows, since[rows], sensitivity.change_sigmas[rows])
-    rows = rows[some]
-    of_rows = (column[rows] for column in (sensitivity.highest, sensitivity.least_change, sensitivity.change_sigmas))
-    size = found.size(added[rows], *of_rows)
-    loudest = np.zeros(len(base.centre))
-    loudest[rows] = np.where(np.abs(size) > 1, size, 0)
-    return loudest
+    def _judge(self, day: int, value: Floats, furthest: Floats, of_mean: Floats, change: Floats) -> JudgedDay:
+        """Let the rules speak of the day, record what they say, and sum it up.
+
+        `furthest` is the half-width of a day's limits on the even scale, `of_mean` the quantile for that of the mean's.
+        """
+        base, memory, sensitivity, thresholds = self.base, self.memory, self.sensitivity, self.thresholds
+        limits = self._limits(furthest)
+        weight = np.where(memory.weight > 0, memory.weight, 1)
+        limits_ewma = self._limits(base.limit(of_mean, memory.variance / weight**2 + base.doubt))
+        ewma = np.where(np.isnan(value), np.nan, from_even(memory.ewma / weight + self.added, sensitivity.highest))
+        moved = np.abs(ewma - limits.centre) >= sensitivity.least_change
+        long, steep = memory.side.length >= thresholds.shift_days, memory.slope.length >= thresholds.trend_run_days - 1
+        beyond = limits.side(value) * thresholds.rule_beyond_limits
+        signals = {
+            "beyond": beyond,
+            "moving": limits_ewma.side(ewma) * thresholds.rule_ewma,
+            "change": np.sign(change).astype(np.int64) * thresholds.rule_change,
+            "shift": memory.side.sign * (moved & long & thresholds.rule_shift),
+            "trend": memory.slope.sign * (moved & steep & thresholds.rule_trend),  # so many days are one step fewer
+        }
+        columns = {
+            "centre": limits.centre,
+            "low": limits.low,
+            "high": limits.high,
+            "ewma": ewma,
+            "baseline_days": base.count.copy(),
+            "beyond_size": limits.size(value),
+            "moving_size": limits_ewma.size(ewma),
+            "change_size": np.abs(change),
+        }
+        since = {"shift_since": memory.side.since, "trend_since": memory.slope.since}
+        for name, column in (columns | signals | since).items():
+            self.record[name].append(column)
+        reach = np.nan_to_num(np.sign(value - limits.centre) * columns["beyond_size"])
+        confirmed = sensitivity.one_day_opens | (reach * beyond >= thresholds.sudden_size)
+        confirmed |= memory.last_reach * beyond >= thresholds.confirming_size
+        memory.last_reach = np.where(np.isnan(value), memory.last_reach, reach)
+        opening = signals | {"beyond": signals["beyond"] * confirmed}
+        least = to_even((limits.centre + sensitivity.least_change)[:, None], sensitivity.highest)[:, 0] - base.centre
+        even = to_even(value[:, None], sensitivity.highest)[:, 0] - self.added
+        return JudgedDay(
+            day=day,
+            value=np.where(np.isnan(base.centre), np.nan, even),
+            unit=np.maximum(base.spread, np.maximum(least - self.added, 1e-9) / thresholds.back_shift),
+            spoke=_loudest(opening, columns, sensitivity.concern),
+            beyond=beyond,
+        )
+
+    def _lasting_change(self, rows: Ints) -> Floats:
+        """The lasting change of each series that speaks loudest, beyond 1 or -1, its limit; 0 where none does.
+
+        Only days since the last flag closed are compared, and while one is open those since its onset; `rows` are the
+        series with a value on the day and a baseline.
+        """
+        episodes, sensitivity = self.episodes, self.sensitivity
+        since = np.where(episodes.sign != 0, episodes.onset, episodes.closed + 1)
+        sigmas = sensitivity.change_sigmas
+        some, found = self.changes.compare(self.base, self.known, rows, since[rows], sigmas[rows])
+        rows = rows[some]
+        size = found.size(self.added[rows], sensitivity.highest[rows], sensitivity.least_change[rows], sigmas[rows])
+        loudest = np.zeros(len(self.base.centre))
+        loudest[rows] = np.where(np.abs(size) > 1, size, 0)
+        return loudest
+
+    def _limits(self, half_width: Floats) -> Limits:
+        """Limits of this half-width on the even scale, no nearer to the centre than the least change."""
+        usual, highest, least = self.base.centre + self.added, self.sensitivity.highest, self.sensitivity.least_change
+        centre, low, high = (from_even(usual + away, highest) for away in (0, -half_width, half_width))
+        return Limits(
+            centre,
+            np.maximum(np.minimum(low, centre - least), 0),
+            np.minimum(np.maximum(high, centre + least), highest),
+        )
 
 
 def _loudest(signals: dict[str, Ints], columns: dict[str, Floats], concern: Ints) -> Ints:
@@ -333,17 +347,3 @@ def _loudest(signals: dict[str, Ints], columns: dict[str, Floats], concern: Ints
     both = np.where(concern != 0, concern, further)
     result: Ints = np.where(up & down, both, up.astype(np.int64) - down.astype(np.int64))
     return result
-
-
-def _limits(base: GrowingBaseline, sensitivity: Sensitivity, added: Floats, half_width: Floats) -> Limits:
-    """Limits of this half-width on the even scale, no nearer to the centre than the least change."""
-    usual = base.centre + added
-    centre = from_even(usual, sensitivity.highest)
-    low = from_even(usual - half_width, sensitivity.highest)
-    high = from_even(usual + half_width, sensitivity.highest)
-    least = sensitivity.least_change
-    return Limits(
-        centre,
-        np.maximum(np.minimum(low, centre - least), 0),
-        np.minimum(np.maximum(high, centre + least), sensitivity.highest),
-    )

@@ -10,6 +10,7 @@ from privacy_folder import file_of, lake_of
 
 from flows.data_folder import DataFolder
 from flows.privacy.erase import erase_patient
+from flows.settings import read_settings
 
 
 def say(step: str) -> None:
@@ -20,4 +21,4 @@ def say(step: str) -> None:
 
 data = DataFolder(Path(sys.argv[1]))
 address = lake_of(data) if sys.argv[3] == "lake" else file_of(data)
-erase_patient(data, address, sys.argv[2], lambda lines: True, say)
+erase_patient(data, address, sys.argv[2], read_settings(), lambda lines: True, say)

@@ -9,8 +9,8 @@ from prefect.server.schemas.schedules import CronSchedule
 
 from flows.deploy import FLOWS, POOLS
 from flows.deployed import backfill, previous_day
+from flows.prefect_client import HEARTBEAT_S
 from flows.score_shard import DEPLOYMENT
-from flows.settings import HEARTBEAT_S
 from pmfer.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[2]

@@ -34,6 +34,7 @@ from flows.privacy.erase import erase_patient
 from flows.privacy.name_map import read_names
 from flows.privacy.patient_files import require_idle
 from flows.report import render_by_hand
+from flows.settings import read_settings
 from flows.verify import verify_logs
 from flows.warehouse_access import writing
 from pmfer.errors import ConfigurationError
@@ -74,7 +75,9 @@ def erased(ward: DataFolder, tmp_path_factory: pytest.TempPathFactory) -> DataFo
 
 
 def erase(data: DataFolder, patient: str = PATIENT, warehouse: Address | None = None) -> dict[str, dict[str, object]]:
-    return erase_patient(data, warehouse or file_of(data), patient, lambda lines: True, lambda step: None)
+    return erase_patient(
+        data, warehouse or file_of(data), patient, read_settings(), lambda lines: True, lambda step: None
+    )
 
 
 def tables(connection: duckdb.DuckDBPyConnection) -> dict[str, pl.DataFrame]:

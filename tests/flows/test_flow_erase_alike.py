@@ -27,6 +27,7 @@ from flows.data_folder import DataFolder
 from flows.printing import Printing
 from flows.privacy.erase import erase_patient
 from flows.report import render_by_hand
+from flows.settings import read_settings
 from flows.warehouse_access import writing
 from pmfer.errors import ConfigurationError
 from reports import Format
@@ -81,7 +82,7 @@ def data(alike: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def erase(data: DataFolder, patient: str) -> tuple[dict[str, dict[str, object]], list[str]]:
     said: list[str] = []
-    return erase_patient(data, file_of(data), patient, lambda lines: True, said.append), said
+    return erase_patient(data, file_of(data), patient, read_settings(), lambda lines: True, said.append), said
 
 
 def files_of(data: DataFolder) -> dict[str, bytes]:
@@ -205,7 +206,7 @@ def test_an_erasure_that_cannot_end_changes_nothing(data: DataFolder, monkeypatc
         erase(data, "12")
     monkeypatch.delenv("PMFER_NAME_MAP")
     with pytest.raises(ConfigurationError, match="nothing was erased"):
-        erase_patient(data, file_of(data), "12", lambda lines: False, lambda line: None)
+        erase_patient(data, file_of(data), "12", read_settings(), lambda lines: False, lambda line: None)
     assert files_of(data) == files
     assert {name: table.height for name, table in tables(data).items()} == {
         name: table.height for name, table in rows.items()

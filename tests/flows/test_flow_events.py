@@ -44,30 +44,29 @@ def stored(warehouse: Address) -> pl.DataFrame:
 def test_a_file_is_taken_over_once_and_its_corrections_later(
     data: DataFolder, warehouse: Address, tmp_path: Path
 ) -> None:
-    result = import_events(data, warehouse, events(tmp_path, *GOOD), None)
+    result = import_events(data, warehouse, events(tmp_path, *GOOD), None, consent_required=False)
     assert result.message == "events.csv: 3 rows, 3 new, 0 changed, 0 removed, 0 as before"
     before = stored(warehouse)
     assert before["item"].to_list() == ["ibuprofen", "physiotherapy", "ward 3"]
-    result = import_events(data, warehouse, events(tmp_path, *GOOD), None)
+    result = import_events(data, warehouse, events(tmp_path, *GOOD), None, consent_required=False)
     assert result.message.endswith("0 new, 0 changed, 0 removed, 3 as before")
     assert stored(warehouse).equals(before)
     corrected = (GOOD[0].replace("400", "600"), GOOD[2] + "yes")
-    result = import_events(data, warehouse, events(tmp_path, *corrected), None)
+    result = import_events(data, warehouse, events(tmp_path, *corrected), None, consent_required=False)
     assert result.message.endswith("0 new, 1 changed, 1 removed, 0 as before")
     assert stored(warehouse)["amount"].to_list() == [600.0, None]
 
 
 def test_events_of_a_day_without_consent_are_left_out_and_counted(
-    data: DataFolder, warehouse: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: DataFolder, warehouse: Address, tmp_path: Path
 ) -> None:
     with writing(data, warehouse) as writer:
         connection = writer.connection
         record_consents(connection, [Consent("ash-01", date(2026, 3, 3), None, None, "form 1")])
-    result = import_events(data, warehouse, events(tmp_path, *GOOD), None)
+    result = import_events(data, warehouse, events(tmp_path, *GOOD), None, consent_required=False)
     assert result.message.endswith("1 new, 0 changed, 0 removed, 0 as before, 2 left out: no consent for their day")
     assert stored(warehouse)["patient_id"].to_list() == ["elm-02"]
-    monkeypatch.setenv("PMFER_CONSENT_REQUIRED", "true")
-    assert "3 left out" in import_events(data, warehouse, events(tmp_path, *GOOD), None).message
+    assert "3 left out" in import_events(data, warehouse, events(tmp_path, *GOOD), None, consent_required=True).message
 
 
 BAD = (
@@ -144,8 +143,10 @@ def test_times_without_offset_are_read_in_the_zone_that_is_named(tmp_path: Path)
 def test_an_event_of_another_patient_is_named_by_its_row(data: DataFolder, warehouse: Address, tmp_path: Path) -> None:
     header = "event_id,patient_id,kind,item,started_at\n"
     row = "e-1,{},care,washing,2026-03-02T08:00:00+01:00"
-    import_events(data, warehouse, events(tmp_path, row.format("ash-01"), header=header), None)
-    result = import_events(data, warehouse, events(tmp_path, row.format("elm-02"), header=header), None)
+    import_events(data, warehouse, events(tmp_path, row.format("ash-01"), header=header), None, consent_required=False)
+    result = import_events(
+        data, warehouse, events(tmp_path, row.format("elm-02"), header=header), None, consent_required=False
+    )
     (fault,) = result.faults
     assert "row 2, event_id: stored as an event of another patient" in fault
     assert stored(warehouse)["patient_id"].to_list() == ["ash-01"]

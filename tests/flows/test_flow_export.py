@@ -12,6 +12,7 @@ from cli.app import main
 from flows.data_folder import DataFolder
 from flows.export import export_warehouse
 from flows.privacy.erase import erase_patient
+from flows.settings import read_settings
 from flows.verify import verify_logs
 from pmfer.errors import ConfigurationError
 from warehouse.address import Address
@@ -56,7 +57,7 @@ def test_it_is_logged_replaced_and_erased(place: tuple[DataFolder, Address], tmp
     assert exports[-1]["rows"].keys() == EXPORTED.keys()
     assert exports[-1]["rows"]["care_events"] == 2
     assert any(line.startswith("read log: whole") for line in verify_logs(data, warehouse))
-    erase_patient(data, warehouse, PATIENT, lambda lines: True, lambda step: None)
+    erase_patient(data, warehouse, PATIENT, read_settings(), lambda lines: True, lambda step: None)
     assert list(data.exports.iterdir()) == []
     export_warehouse(data, warehouse, None, None, None)
     events = pl.read_parquet(target / "care_events").to_dicts()

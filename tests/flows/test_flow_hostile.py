@@ -394,7 +394,7 @@ def test_words_of_others_are_no_sql(data: DataFolder, tmp_path: Path) -> None:
     words = "x'); DROP TABLE care_events; --"
     file = tmp_path / "events'; DROP TABLE patients; --.csv"
     file.write_text(f'patient_id,kind,item,started_at,note\np01,care,"{words}",2026-03-02T08:00:00+01:00,"{words}"\n')
-    import_events(data, file_of(data), file, None)
+    import_events(data, file_of(data), file, None, consent_required=False)
     with open_reader(file_of(data)) as reader:
         (row,) = reader.execute("SELECT item, note, source FROM care_events").fetchall()
     assert row == (words, words, file.name)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.settings import origins, prefect_server, read_settings
+from flows.prefect_client import prefect_server
+from flows.settings import origins, read_settings
 from pmfer.errors import ConfigurationError
 
 
@@ -85,8 +86,9 @@ def test_what_is_empty_counts_as_not_given(monkeypatch: pytest.MonkeyPatch) -> N
 QUIET = """
 import logging, sys
 from pathlib import Path
-from flows.settings import prepare_prefect
-prepare_prefect(Path(sys.argv[1]))
+from flows.prefect_client import prepare_prefect
+from flows.settings import read_settings
+prepare_prefect(read_settings(data_dir=Path(sys.argv[1])))
 from prefect.logging.configuration import setup_logging
 setup_logging()
 for name in ("sqlalchemy.pool", "prefect.flow_runs"):

@@ -11,6 +11,7 @@ from flows.data_folder import DataFolder
 from flows.printing import Printing
 from flows.privacy.erase import erase_patient
 from flows.report import due_reports, render_by_hand
+from flows.settings import read_settings
 from reports import Format
 from reports.write import Recipient
 from warehouse import queries, runs
@@ -100,7 +101,7 @@ def test_an_erasure_makes_the_overviews_anew_that_showed_the_patient(
     stray = data.reports(DAYS[1]) / "wards" / "9z.json"  # nothing is known of it: it may show anybody
     stray.parent.mkdir()
     stray.write_text("{}")
-    erase_patient(data, file_of(data), PATIENT, lambda lines: True, lambda step: None)
+    erase_patient(data, file_of(data), PATIENT, read_settings(), lambda lines: True, lambda step: None)
     assert shown(data, "ward") == {OTHER, ANOTHER}
     # Nobody is left on that ward, and the other one never showed the patient.
     assert not (data.reports(DAY) / "wards" / "3b.json").exists()

@@ -9,7 +9,7 @@ from pmfer_faces import SMALL, made_faces
 
 from pmfer.augment import Normalisation
 from pmfer.bake import predict
-from pmfer.batches import TrainingBatches
+from pmfer.batches import Teachers, TrainingBatches
 from pmfer.checkpoint import load_checkpoint
 from pmfer.config import AugmentConfig, ScheduleConfig, TrainConfig
 from pmfer.datasets import vote_distribution
@@ -17,7 +17,6 @@ from pmfer.errors import TrainingError
 from pmfer.landmarks import POINTS
 from pmfer.prompts import AU_COUNT
 from pmfer.shapes import FaceShapes
-from pmfer.teachers import Teachers
 
 CPU = torch.device("cpu")
 SCHEDULE = ScheduleConfig(epochs=1, batch=16, sizes_px=((0.0, 48),))
