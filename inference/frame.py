@@ -99,9 +99,10 @@ class Frame:
         if self.orientation.transposed:
             width, height = height, width
         pixel_format = "gray" if channels == 1 else "rgb24"
+        # A frame's own reformatter would crash where two stages, each in its thread, want a picture of the same frame.
         # Threads of libswscale's own would be started for every frame, and cost as much as they save.
-        stored = self.decoded.to_ndarray(format=pixel_format, width=width, height=height, threads=1)
-        return self.orientation.displayed(np.asarray(stored, np.uint8))
+        scaled = VideoReformatter().reformat(self.decoded, width, height, pixel_format, threads=1)
+        return self.orientation.displayed(np.asarray(scaled.to_ndarray(), np.uint8))
 
 
 class OrientationReader:

@@ -121,19 +121,20 @@ def quality_of(summary: pl.DataFrame, usable: pl.Expr) -> Quality:
     def total(column: str) -> int:
         return int(summary[column].sum())
 
+    used = summary.filter(usable)
     counts = ((reason, total(f"frames_{reason.value}")) for reason in FrameReason)
     unscored = sorted((pair for pair in counts if pair[1]), key=lambda pair: -pair[1])
     known = summary["duration_s"].null_count() == 0
     seen = pl.col("duration_s") * pl.col("frames_scored") / pl.col("frames_sampled")
     return Quality(
         sessions=summary.height,
-        sessions_used=summary.filter(usable).height,
+        sessions_used=used.height,
         frames_sampled=total("frames_sampled"),
         frames_scored=total("frames_scored"),
         unscored=tuple(unscored),
         frames_several_faces=total("frames_several_faces"),
         sessions_with_warning=summary["warning"].count(),
         recorded_s=float(summary["duration_s"].sum()) if known else None,
-        seen_s=float(summary.filter(usable).select(seen.sum()).item()) if known else None,
-        closed_s=float(summary.filter(usable)["closed_s"].sum()),
+        seen_s=float(used.select(seen.sum()).item()) if known else None,
+        closed_s=float(used["closed_s"].sum()),
     )

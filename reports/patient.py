@@ -177,6 +177,7 @@ def compare_patient(
     missing = missing_reason(today, len(set_aside), thresholds)
     intervals = session_intervals(MEASURES, today, thresholds)
     trends = trends_of(MEASURES, charted, day, missing, thresholds, intervals, data.accepted(patient_id))
+    ward, room = last_places(today)
     by_key = {trend.finding.key: trend for trend in trends}
     usable = usable_session(thresholds)
     seen = trends[0].finding.value is not None
@@ -203,8 +204,8 @@ def compare_patient(
         glances=_glances(daily, day, thresholds),
         carried=tuple(flag for flag in data.carried if flag.patient_id == patient_id),
         accepted_notes=tuple(sorted((key, level.note) for key, level in data.levels.get(patient_id, {}).items())),
-        ward=last_place(today, "ward"),
-        room=last_place(today, "room"),
+        ward=ward,
+        room=room,
     )
 
 
@@ -239,10 +240,10 @@ def _glances(daily: pl.DataFrame, day: date, thresholds: Thresholds) -> tuple[Gl
     return tuple(Glance(measure.key, first, day, points(measure.key)) for measure in HEADLINE_MEASURES)
 
 
-def last_place(sessions: pl.DataFrame, column: str) -> str | None:
-    """The ward or room of the last of a patient's sessions that names one; None where none does."""
-    named = sessions.sort("started_at", "session_id")[column].drop_nulls()
-    return str(named[-1]) if len(named) else None
+def last_places(sessions: pl.DataFrame) -> tuple[str | None, str | None]:
+    """Ward and room, each of the last of a patient's sessions that names one; None where none does."""
+    ward, room = sessions.sort("started_at", "session_id").select(pl.col("ward", "room").drop_nulls().last()).row(0)
+    return ward, room
 
 
 def _care_events(data: ReportData, drawn: Trend) -> CareEvents:

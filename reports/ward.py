@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from types import MappingProxyType
+from typing import Self
 
 import polars as pl
 
@@ -21,7 +22,7 @@ from reports.patient import (
     PatientReport,
     charts_of_patients,
     compare_patient,
-    last_place,
+    last_places,
     valid_days_before,
     with_evidence,
 )
@@ -43,6 +44,20 @@ class WardRow(HeadlineTrends):
     carried: tuple[CarriedFinding, ...] = ()  # flags open under the earlier model, which are not compared yet
     ward: str | None = None  # where the last session of the day was recorded that says
     room: str | None = None
+
+    @classmethod
+    def of_page(cls, report: PatientReport) -> Self:
+        """What a patient's page says, in a row."""
+        return cls(
+            patient_id=report.patient_id,
+            trends=_without_intervals(report.trends),
+            quality=report.quality,
+            set_aside=len(report.set_aside),
+            days_before=report.days_before,
+            carried=report.carried,
+            ward=report.ward,
+            room=report.room,
+        )
 
     @property
     def stage(self) -> Stage:
@@ -139,12 +154,12 @@ def compare_night(
         for patient_id, data in read.items():
             report = compare_patient(data, patient_id, day, thresholds, charted[patient_id])
             reports.append(with_evidence(reader, report, data))
-    trends = {report.patient_id: report.trends for report in reports}
+    rows = {report.patient_id: WardRow.of_page(report) for report in reports}
     overviews: list[WardReport] = []
     for ward in wards:
         data = night.house if ward is None else night.wards[ward]
-        overviews.append(compare_ward(data, day, thresholds, trends))
-        trends |= {row.patient_id: row.trends for row in overviews[-1].rows}
+        overviews.append(compare_ward(data, day, thresholds, rows))
+        rows |= {row.patient_id: row for row in overviews[-1].rows}
     return reports, overviews
 
 
@@ -152,7 +167,7 @@ def compare_ward(
     data: ReportData,
     day: date,
     thresholds: Thresholds,
-    charted: Mapping[str, tuple[Trend, ...]] = MappingProxyType({}),
+    known: Mapping[str, WardRow] = MappingProxyType({}),
 ) -> WardReport:
     """The day of every patient seen in the weeks drawn, from what was read of them.
 
@@ -160,35 +175,11 @@ def compare_ward(
         data: of everybody in it.
         day: local calendar day.
         thresholds: limits for abstention and findings.
-        charted: by patient, the trends of the page where one was made of the same days: they are not computed again.
+        known: by patient, the rows of those of whom a page or another overview of the day was made.
     """
-    today = data.summary.filter(pl.col("session_date") == day)
-    sessions = by_patient(today, data.patients)
-    daily = by_patient(all_days(data.summary, data.kept, thresholds), data.patients)
-    parts = by_patient(daily_parts(data.summary, data.kept, thresholds), data.patients)
-    set_aside = Counter(data.quarantine["patient_id"])
-    accepted = {patient_id: data.accepted(patient_id) for patient_id in data.patients}
-    trends = dict(charted)
-    for some in _few_at_once([patient_id for patient_id in data.patients if patient_id not in charted]):
-        charts = charts_of(HEADLINE_MEASURES, {name: daily[name] for name in some}, day, thresholds, accepted, parts)
-        for patient_id, known in charts.items():
-            missing = missing_reason(sessions[patient_id], set_aside[patient_id], thresholds)
-            levels = accepted[patient_id]
-            trends[patient_id] = trends_of(HEADLINE_MEASURES, known, day, missing, thresholds, accepted=levels)
-    rows = [
-        WardRow(
-            patient_id=patient_id,
-            # An overview has no room for how sure a value is.
-            trends=tuple(replace(one, finding=replace(one.finding, interval=None)) for one in trends[patient_id]),
-            quality=quality_of(sessions[patient_id], usable_session(thresholds)),
-            set_aside=set_aside[patient_id],
-            days_before=valid_days_before(daily[patient_id], day),
-            carried=tuple(flag for flag in data.carried if flag.patient_id == patient_id),
-            ward=last_place(sessions[patient_id], "ward"),
-            room=last_place(sessions[patient_id], "room"),
-        )
-        for patient_id in data.patients
-    ]
+    others = [patient_id for patient_id in data.patients if patient_id not in known]
+    compared = {**known, **_rows_of(others, data, day, thresholds)} if others else known
+    rows = [compared[patient_id] for patient_id in data.patients]
     by_stage = {stage: tuple(row for row in rows if row.stage is stage) for stage in Stage}
     reasons = Counter(QuarantineReason(reason) for reason in data.quarantine["reason"].sort())
     return WardReport(
@@ -198,12 +189,44 @@ def compare_ward(
         back=by_stage[Stage.BACK],
         usual=by_stage[Stage.USUAL],
         not_compared=by_stage[Stage.NOT_COMPARED],
-        quality=quality_of(today, usable_session(thresholds)),
+        quality=quality_of(data.summary.filter(pl.col("session_date") == day), usable_session(thresholds)),
         set_aside=tuple(reasons.most_common()),
         thresholds=thresholds,
         origin=data.origin,
         ward=data.ward,
     )
+
+
+def _rows_of(patients: Sequence[str], data: ReportData, day: date, thresholds: Thresholds) -> dict[str, WardRow]:
+    """The rows of some of the patients of an overview."""
+    sessions = by_patient(data.summary.filter(pl.col("session_date") == day), patients)
+    daily = by_patient(all_days(data.summary, data.kept, thresholds), patients)
+    parts = by_patient(daily_parts(data.summary, data.kept, thresholds), patients)
+    set_aside = Counter(data.quarantine["patient_id"])
+    accepted = {patient_id: data.accepted(patient_id) for patient_id in patients}
+    rows = {}
+    for some in _few_at_once(patients):
+        charts = charts_of(HEADLINE_MEASURES, {name: daily[name] for name in some}, day, thresholds, accepted, parts)
+        for patient_id, charted in charts.items():
+            today, levels = sessions[patient_id], accepted[patient_id]
+            missing = missing_reason(today, set_aside[patient_id], thresholds)
+            ward, room = last_places(today)
+            rows[patient_id] = WardRow(
+                patient_id=patient_id,
+                trends=trends_of(HEADLINE_MEASURES, charted, day, missing, thresholds, accepted=levels),
+                quality=quality_of(today, usable_session(thresholds)),
+                set_aside=set_aside[patient_id],
+                days_before=valid_days_before(daily[patient_id], day),
+                carried=tuple(flag for flag in data.carried if flag.patient_id == patient_id),
+                ward=ward,
+                room=room,
+            )
+    return rows
+
+
+def _without_intervals(trends: Sequence[Trend]) -> tuple[Trend, ...]:
+    """An overview has no room for how sure a value is."""
+    return tuple(replace(trend, finding=replace(trend.finding, interval=None)) for trend in trends)
 
 
 def _few_at_once(patients: Sequence[str]) -> Iterator[Sequence[str]]:

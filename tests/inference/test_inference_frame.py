@@ -1,6 +1,7 @@
 """Frames upright and with square pixels, their levels, and which are sampled."""
 
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,3 +139,13 @@ def test_crop_of_the_luma_in_memory_is_the_crop_of_the_grey_picture(
     picture, levels = frame.levelled(1)
     assert picture.shape == (48, 66)  # the decoder's lines are longer than that
     assert np.abs(levels[picture[10:20, 30:50]].astype(int) - frame.picture(1)[10:20, 30:50]).max() <= 1
+
+
+def test_two_threads_may_want_pictures_of_the_same_frame() -> None:
+    """The last frame of a batch is also the first of the next, which another stage looks at in its own thread."""
+    frame = Frame.of_picture(np.random.default_rng(5).integers(0, 256, (480, 640, 3), np.uint8))
+    sizes = [(320, 240), (200, 150)]
+    alone = [frame.picture(3, size) for size in sizes]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda number: frame.picture(3, sizes[number % 2]), range(100)))
+    assert all(np.array_equal(picture, alone[number % 2]) for number, picture in enumerate(together))
