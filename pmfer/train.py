@@ -155,7 +155,11 @@ class _Run:
         return cast(Pmfer, self.averaged.module)
 
     def epoch(self, epoch: int, advance: Callable[[], None]) -> dict[str, float]:
-        """One pass over the faces; returns mean losses."""
+        """One pass over the faces; returns mean losses.
+
+        Raises:
+            TrainingError: the loss is no longer finite.
+        """
         schedule = self.config.schedule
         seed = schedule.seed * 100_003 + epoch
         text_dice = random.Random(seed)
@@ -198,7 +202,11 @@ class _Run:
         write_checkpoint(content, path)
 
     def load(self, path: Path) -> int:
-        """Take up a checkpoint of the same configuration; returns the number of epochs done."""
+        """Take up a checkpoint; returns the number of epochs done.
+
+        Raises:
+            TrainingError: it is unusable, or of another configuration.
+        """
         content = read_checkpoint(path)
         if TrainConfig.model_validate(content["config"]) != self.config:
             raise TrainingError(f"{path}: belongs to another configuration; choose another --out or remove it")
@@ -212,7 +220,12 @@ class _Run:
 
 
 def first_model(config: TrainConfig, faces: Faces) -> tuple[Pmfer, Normalisation]:
-    """Where a run begins: with the averaged weights and the normalisation of `config.start`, or with a new model."""
+    """Where a run begins: with the averaged weights and the normalisation of `config.start`, or with a new model.
+
+    Raises:
+        TrainingError: `config.start` is unusable, or was trained with another back-end, size or model.
+        ConfigurationError: CLIP's checkpoint is unusable.
+    """
     if config.start is None:
         model = build_model(config)
         return model, model.normalisation or measured_normalisation(faces)

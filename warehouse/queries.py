@@ -207,6 +207,9 @@ def moments(
     Returns:
         scoring_id, session_id, frame_index, session_time_s (seconds since the session's first frame), value (of the
         column), leading_expression and all score columns.
+
+    Raises:
+        WarehouseError: `column` is none of them, or the database refused.
     """
     if column not in MOMENT_COLUMNS:
         raise WarehouseError(f"moments by {column}: not a score; choose one of {', '.join(MOMENT_COLUMNS)}")

@@ -281,7 +281,11 @@ def vote_counts(column: pl.Series, where: str) -> Votes:
 
 
 def vote_columns(table: pl.DataFrame, where: str) -> Votes:
-    """Votes uint8 [N, 10] from one column per choice; `unknown` and `not_a_face` may be missing."""
+    """Votes uint8 [N, 10] from one column per choice; `unknown` and `not_a_face` may be missing.
+
+    Raises:
+        TrainingError: a cell is no whole number in 0..255; names `where`.
+    """
     votes = np.zeros((len(table), len(VOTE_COLUMNS)), np.uint8)
     for place, name in enumerate(VOTE_COLUMNS):
         if name in table.columns:
