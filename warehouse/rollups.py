@@ -33,6 +33,7 @@ _EPISODES = {
     "eyes_closed": ("au43", 0.3),
     "pain_activity": ("pain_activity", 0.5),
 }
+_RUN = "run"  # number of a scoring among those of the frames, by which they are grouped
 _LONGEST_GAP_S = 1  # between two frames of an episode
 _FEWEST_FRAMES = 2  # of an episode
 
@@ -45,8 +46,9 @@ def session_rollups(frames: pl.DataFrame) -> pl.DataFrame:
         pl.when(pl.col(name) == pl.col("highest")).then(pl.lit(number, pl.UInt8))
         for number, name in enumerate(EXPRESSION_NAMES)
     )
-    scorings = measured.with_columns(leading=leading).group_by("scoring_id", "session_id", maintain_order=True)
+    scorings = _scorings(measured.with_columns(leading=leading))
     counts = scorings.agg(
+        pl.col("scoring_id", "session_id").first(),
         frames_sampled=pl.len(),
         frames_scored=pl.col("neutral").count(),
         frames_several_faces=(pl.col("face_count") > 1).sum(),
@@ -56,12 +58,12 @@ def session_rollups(frames: pl.DataFrame) -> pl.DataFrame:
     means = _means(scorings, _MEANS).rename(lambda name: f"{name}_mean")
     values = _by_scoring(frames.select("scoring_id", **_MEDIANS))
     medians = pl.DataFrame(np.stack([_quantiles(of_one, [0.5])[:, 0] for of_one in values]), schema=list(_MEDIANS))
-    return pl.concat([counts, means, medians.fill_nan(None)], how="horizontal")
+    return pl.concat([counts.drop(_RUN), means, medians.fill_nan(None)], how="horizontal")
 
 
 def au_quantiles(frames: pl.DataFrame) -> pl.DataFrame:
     """Rows of `phrase_quantiles` for the action units: none for one that was seen in no frame."""
-    scored = frames.group_by("scoring_id", maintain_order=True).agg(frames_scored=pl.col("neutral").count())
+    scored = _scorings(frames).agg(pl.col("scoring_id").first(), frames_scored=pl.col("neutral").count()).drop(_RUN)
     scores = _by_scoring(frames.select("scoring_id", *AU_COLUMNS))
     quantiles = np.concatenate([_quantiles(of_one, list(QUANTILES.values())) for of_one in scores])
     keys = scored.join(pl.DataFrame({"phrase_key": AU_COLUMNS}), how="cross")
@@ -72,7 +74,8 @@ def au_quantiles(frames: pl.DataFrame) -> pl.DataFrame:
 def episodes(frames: pl.DataFrame) -> pl.DataFrame:
     """Rows of `episodes`: frames of a kind that follow each other closely enough."""
     # Rounded: 0.9999999 s, left by subtracting, is one second.
-    timed = frames.with_columns(time_s=_to_microseconds(pl.col("pts_s") - pl.col("pts_s").min().over("scoring_id")))
+    start_s = pl.col("pts_s").min().over(pl.col("scoring_id").rle_id())
+    timed = frames.with_columns(time_s=_to_microseconds(pl.col("pts_s") - start_s))
     return pl.concat(_episodes(timed, kind, *of_kind) for kind, of_kind in _EPISODES.items())
 
 
@@ -80,7 +83,7 @@ def _episodes(timed: pl.DataFrame, kind: str, measure: str, least: float) -> pl.
     high = timed.select("scoring_id", "time_s", value=measure).filter(pl.col("value") >= least)
     another = pl.col("scoring_id").ne_missing(pl.col("scoring_id").shift())
     begins = another | (_to_microseconds(pl.col("time_s").diff()) > _LONGEST_GAP_S)
-    found = high.with_columns(number=begins.cum_sum()).group_by("number", maintain_order=True)
+    found = high.with_columns(number=begins.cum_sum().set_sorted()).group_by("number", maintain_order=True)
     rows = found.agg(
         pl.col("scoring_id").first(),
         kind=pl.lit(kind),
@@ -91,6 +94,11 @@ def _episodes(timed: pl.DataFrame, kind: str, measure: str, least: float) -> pl.
     )
     rows = pl.concat([rows.drop("number"), _means(found, ["value"]).rename({"value": "mean"})], how="horizontal")
     return rows.filter(pl.col("frames") >= _FEWEST_FRAMES)
+
+
+def _scorings(frames: pl.DataFrame) -> GroupBy:
+    """Frames by scoring, in their order. By running numbers, as those of a scoring are then not looked for."""
+    return frames.with_columns(pl.col("scoring_id").rle_id().alias(_RUN)).group_by(_RUN, maintain_order=True)
 
 
 def _to_microseconds(seconds: pl.Expr) -> pl.Expr:
@@ -111,7 +119,7 @@ def _means(groups: GroupBy, scores: Collection[str]) -> pl.DataFrame:
 
 def _by_scoring(values: pl.DataFrame) -> list[npt.NDArray[np.float32]]:
     """The columns beside scoring_id, as one array by scoring: a row a column, NaN for what is missing."""
-    heights = values.group_by("scoring_id", maintain_order=True).len()["len"].to_numpy()
+    heights = _scorings(values).len()["len"].to_numpy()
     return [part.T for part in np.split(values.drop("scoring_id").to_numpy(), np.cumsum(heights)[:-1])]
 
 
