@@ -112,13 +112,13 @@ def record_all(connection: duckdb.DuckDBPyConnection, events: Sequence[Event]) -
     before = head = current_head(connection)
     subjects = _subjects_of(connection, {event.patient_id for event in events if event.patient_id is not None})
     now_us = (datetime.now(UTC) - _EPOCH) // timedelta(microseconds=1)
-    actor = actor_of(connection)
+    actor, of_account = actor_of(connection), account()
     entries = []
     for event in events:
         entry = Entry(
             number=head.entries + 1,
             recorded_us=now_us,
-            account=account(),
+            account=of_account,
             actor=actor,
             action=event.action,
             object_id=event.object_id,

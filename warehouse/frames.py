@@ -9,15 +9,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from pmfer.errors import FrameReason, WarehouseError
 from pmfer.expressions import EXPRESSION_NAMES
-from pmfer.facs import AU_COLUMNS
 from pmfer.frame_row import FACE_COLUMNS, FRAME_COLUMNS, SCORE_COLUMNS, FrameColumn, score_column
-
-QUANTILES = {"p10": 0.1, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p90": 0.9}  # columns of phrase_quantiles
 
 
 @dataclass(frozen=True)
@@ -78,35 +74,9 @@ def extra_scores(frames: pl.DataFrame, extra_columns: Collection[str]) -> pl.Dat
     )
 
 
-def au_quantiles(frames: pl.DataFrame) -> pl.DataFrame:
-    """Rows of `phrase_quantiles` for the action units, as the macro au_quantiles_of has them, in less time.
-
-    They are the same to the bit: a contract compares what is stored with the macro.
-
-    Args:
-        frames: checked frames with a column scoring_id, those of a scoring one after the other.
-    """
-    each = frames.group_by("scoring_id", maintain_order=True).agg(pl.len(), frames_scored=pl.col("neutral").count())
-    scores = np.split(frames.select(AU_COLUMNS).to_numpy(), np.cumsum(each["len"].to_numpy())[:-1])
-    quantiles = np.concatenate([_quantiles(part.T) for part in scores])
-    keys = each.select("scoring_id", "frames_scored").join(pl.DataFrame({"phrase_key": AU_COLUMNS}), how="cross")
-    rows = pl.concat([keys, pl.DataFrame(quantiles, schema=list(QUANTILES))], how="horizontal")
-    return rows.filter(pl.col("p50").is_not_nan())
-
-
-def _quantiles(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """The QUANTILES of each row, interpolated as DuckDB's quantile_cont does; what is missing is NaN and left out."""
-    ordered = np.sort(values, axis=1)  # NaN last
-    count = np.count_nonzero(~np.isnan(values), axis=1)[:, None]
-    place = np.array(list(QUANTILES.values())) * np.maximum(count - 1, 0)
-    below, above = (np.take_along_axis(ordered, end(place).astype(np.int64), axis=1) for end in (np.floor, np.ceil))
-    quantiles: npt.NDArray[np.float32] = below + ((above - below) * (place - np.floor(place))).astype(np.float32)
-    return quantiles
-
-
 def _check_columns(frames: pl.DataFrame, session_id: str, columns: Sequence[FrameColumn]) -> None:
     expected = {column.name: column.dtype for column in columns}
-    found = frames.schema  # asked once, as it is made anew at every call
+    found = dict(zip(frames.columns, frames.dtypes, strict=True))  # in a fifth of the time of frames.schema
     for name in found:
         if name not in expected:
             raise _refusal(session_id, f"column {name}: unexpected")

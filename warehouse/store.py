@@ -12,7 +12,7 @@ import polars as pl
 from pmfer.errors import QuarantineReason, SessionError, WarehouseError
 from warehouse import audit
 from warehouse.consent import ConsentRegister, read_register
-from warehouse.frames import au_quantiles, checked_frames, extra_scores
+from warehouse.frames import checked_frames, extra_scores
 from warehouse.quarantine import DELETE_QUARANTINE
 from warehouse.queries import existing_scorings
 from warehouse.records import (
@@ -21,6 +21,7 @@ from warehouse.records import (
     SessionResult,
     digest,
 )
+from warehouse.rollups import au_quantiles, episodes, session_rollups
 from warehouse.sql import json_text, registered
 from warehouse.transaction import database_path, one_line_errors, transaction
 
@@ -63,15 +64,9 @@ _INSERT_SCORINGS = """
     FROM result_batch
 """
 _RESULT_STATEMENTS = (_INSERT_PATIENTS, _INSERT_SESSIONS, _INSERT_SCORINGS)
-# Store a score batch, registered as score_batch.
-_INSERT_FRAMES = "INSERT INTO stored_frames BY NAME FROM score_batch"
-# Store the rollup of a score batch, registered as score_batch.
-_INSERT_SESSION_ROLLUPS = "INSERT INTO session_rollups BY NAME FROM session_rollups_of('score_batch')"
-# Store the quantiles of action units, registered as quantile_batch.
-_INSERT_AU_QUANTILES = "INSERT INTO phrase_quantiles BY NAME FROM quantile_batch"
-# Store the episodes of a score batch, registered as score_batch.
-_INSERT_EPISODES = "INSERT INTO episodes BY NAME FROM episodes_of('score_batch')"
-_FRAME_STATEMENTS = (_INSERT_FRAMES, _INSERT_SESSION_ROLLUPS, _INSERT_EPISODES)
+# Store rows of a table, registered as row_batch.
+_INSERT_ROWS = "INSERT INTO {table} BY NAME FROM row_batch"
+_PART_ROWS = 8192  # of a batch that is read in parts
 # Store the scores of additional phrases, registered as score_batch in long form.
 _INSERT_FRAME_EXTRA_SCORES = "INSERT INTO frame_extra_scores BY NAME FROM score_batch"
 # Store the quantiles of additional phrases, registered as score_batch in long form.
@@ -303,8 +298,15 @@ def _insert_results(
 
 
 def _insert_frames(connection: duckdb.DuckDBPyConnection, frames: pl.DataFrame, extra_columns: Collection[str]) -> None:
-    _insert_from(connection, "score_batch", frames.drop(extra_columns), _FRAME_STATEMENTS)
-    _insert_from(connection, "quantile_batch", au_quantiles(frames), (_INSERT_AU_QUANTILES,))
+    rows = {
+        # In parts, which DuckDB reads side by side.
+        "stored_frames": pl.concat(frames.drop(extra_columns).iter_slices(_PART_ROWS), rechunk=False),
+        "session_rollups": session_rollups(frames),
+        "phrase_quantiles": au_quantiles(frames),
+        "episodes": episodes(frames),
+    }
+    for table, batch in rows.items():
+        _insert_from(connection, "row_batch", batch, (_INSERT_ROWS.format(table=table),))
     if extra_columns:
         _insert_from(connection, "score_batch", extra_scores(frames, extra_columns), _EXTRA_STATEMENTS)
 
