@@ -187,7 +187,7 @@ def test_a_copy_is_hashed_on_the_way_and_known_afterwards(place: Place, tmp_path
 
 @pytest.mark.parametrize("place", ["s3", "sftp"], indirect=True)
 def test_a_night_is_scored_from_afar_and_read_once(
-    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: Place, data: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     face = draw_face(sample_appearance(9000), {12: 1.0}, size=(320, 240))
     write_video(tmp_path / "a.mp4", [face] * 5, Fraction(5))
@@ -200,7 +200,6 @@ def test_a_night_is_scored_from_afar_and_read_once(
     for name, value in settings.items():
         if value is not None:
             monkeypatch.setenv(f"PMFER_{name}", str(value))
-    data = DataFolder(tmp_path / "data")
     assert len(run_night(place.source.url, data, NIGHT).pending) == 1
     with duckdb.connect(data.published, read_only=True) as connection:
         assert connection.sql("SELECT session_id, source_uri FROM sessions").fetchall() == [("a", f"{NIGHT}/a.mp4")]
