@@ -1,5 +1,6 @@
 """The same sessions found and copied wherever they lie: in a folder, on a server that speaks S3, on an SFTP server."""
 
+import gc
 import hashlib
 import json
 import os
@@ -205,6 +206,20 @@ def test_a_night_is_scored_from_afar_and_read_once(
         assert connection.sql("SELECT session_id, source_uri FROM sessions").fetchall() == [("a", f"{NIGHT}/a.mp4")]
     again = run_night(place.source.url, data, NIGHT)
     assert (again.pending, again.done_before, again.quarantined) == ((), 1, ())
+
+
+@pytest.mark.parametrize("place", ["sftp"], indirect=True)
+def test_a_connection_ends_when_nobody_reads_from_it_any_more(place: Place) -> None:
+    place.put("a.mp4", VIDEO)
+    location = place.source.open()
+    transport = location.filesystem.client.get_transport()
+    with location.open(f"{NIGHT}/a.mp4") as stream:
+        assert stream.read() == VIDEO
+    assert transport.is_active()
+    del location, stream
+    gc.collect()
+    transport.join(30)
+    assert not transport.is_alive()
 
 
 def test_a_file_that_changed_since_it_was_listed_is_left(place: Place, tmp_path: Path) -> None:
