@@ -18,6 +18,7 @@ CURVES_FILE = "curves.png"
 ABLATION_FILE = "ablation.png"
 NOT_FOUND = "no face found"
 DARK = 0.55  # row share from which a cell of the matrix is dark enough for white text
+MOST_TICKS = 5  # of an axis of a curve: they are most of what there is to draw
 _NOT_DRAWN = {"epoch", "seconds"}
 
 Row = Mapping[str, float | None]  # of a log: `epoch`, losses and accuracies by name; None: there was nothing to measure
@@ -63,11 +64,12 @@ def _draw_curve(axes: Axes, title: str, names: Sequence[str], rows: Sequence[Row
         now = f"{last:.1%}" if shares else f"{last:.4g}"
         label = f"{name.removeprefix('valid_').replace('_', ' ')}: {now}" if shares else f"now {now}"
         axes.plot(epochs, values, marker="." if len(rows) < 20 else "", label=label)
-    axes.set_title(title, fontsize=10)
+    axes.set_title(title, fontsize=10, y=1.0)  # a title without a place is moved past every text around it, one by one
     axes.set_xlabel("epoch", fontsize=8)
     axes.tick_params(labelsize=8)
     axes.grid(alpha=0.3)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(MOST_TICKS, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(MOST_TICKS))
     axes.legend(fontsize=8, frameon=False)
     if shares:
         axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))

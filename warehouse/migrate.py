@@ -92,10 +92,10 @@ _MODEL_CATALOGUE = """
     SELECT 'view' AS kind, if(schema_name = 'main', '', schema_name || '.') || view_name AS name
     FROM duckdb_views()
     WHERE NOT internal
-    UNION
+    UNION ALL
     SELECT 'index', index_name
     FROM duckdb_indexes()
-    UNION
+    UNION ALL
     SELECT 'constrained', table_name
     FROM duckdb_constraints()
     WHERE constraint_type <> 'NOT NULL'

@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import weakref
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, unquote
@@ -39,6 +40,8 @@ class KnownHostFileSystem(SFTPFileSystem):  # type: ignore[misc]  # fsspec has n
 
     def _connect(self) -> None:
         self.client = paramiko.SSHClient()
+        # paramiko's thread would keep the connection until the process ends, and each recording is copied by its own.
+        weakref.finalize(self, self.client.close)
         self.client.load_host_keys(str(self._known_hosts))
         self.client.set_missing_host_key_policy(self.host_key_policy)
         try:

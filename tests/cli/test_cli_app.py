@@ -6,8 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from privacy_folder import new_house
 
 from cli.app import main
+from warehouse.address import FileAddress
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
@@ -33,11 +35,12 @@ def test_a_missing_source_is_named(
     assert "nowhere" in complaint(capsys)
 
 
-def test_a_night_is_done_without_a_prefect_server_that_does_not_answer(tmp_path: Path) -> None:
+def test_a_night_is_done_without_a_prefect_server_that_does_not_answer(empty_file: FileAddress, tmp_path: Path) -> None:
+    data = new_house(empty_file, tmp_path / "data")
     night = tmp_path / "source" / "2026-03-02"
     night.mkdir(parents=True)
     (night / "a.mp4").write_bytes(b"a video without a sidecar, so that there is something to do")
-    arguments = ("--source", tmp_path / "source", "--date", "2026-03-02", "--data-dir", tmp_path / "data")
+    arguments = ("--source", tmp_path / "source", "--date", "2026-03-02", "--data-dir", data.root)
     done = subprocess.run(
         [sys.executable, "-m", "cli", "nightly", *map(str, arguments)],
         env=os.environ | {"PREFECT_API_URL": "http://127.0.0.1:1/api", "PMFER_SOURCE_SETTLE_S": "0"},

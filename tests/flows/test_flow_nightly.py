@@ -16,6 +16,7 @@ import pytest
 from command import on_its_own, pmfer
 from privacy_folder import PASSWORD, printing_settings
 
+from flows.data_folder import DataFolder
 from simulator.ward import WardPlan, write_ward
 
 NIGHT = date(2026, 3, 2)
@@ -144,15 +145,14 @@ def kill_in_the_middle(source: Path, data: Path, sessions: int) -> None:
 
 
 def test_a_run_killed_in_the_middle_is_finished_by_the_next(
-    source: Path, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: Path, undisturbed: Path, data: DataFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PMFER_REPORT_FORMATS", "json")  # which makes no difference to what is compared
-    data = tmp_path / "data"
     for sessions in (1, 4):
-        kill_in_the_middle(source, data, sessions)
-    done = pmfer(*nightly(source, data))
+        kill_in_the_middle(source, data.root, sessions)
+    done = pmfer(*nightly(source, data.root))
     assert done.returncode == 0, done.stderr
-    assert content(data) == content(undisturbed)
+    assert content(data.root) == content(undisturbed)
 
 
 def test_a_run_that_was_cut_short_just_before_its_end_is_finished(

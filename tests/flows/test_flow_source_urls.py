@@ -1,5 +1,6 @@
 """The same sessions found and copied wherever they lie: in a folder, on a server that speaks S3, on an SFTP server."""
 
+import gc
 import hashlib
 import json
 import os
@@ -187,7 +188,7 @@ def test_a_copy_is_hashed_on_the_way_and_known_afterwards(place: Place, tmp_path
 
 @pytest.mark.parametrize("place", ["s3", "sftp"], indirect=True)
 def test_a_night_is_scored_from_afar_and_read_once(
-    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: Place, data: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     face = draw_face(sample_appearance(9000), {12: 1.0}, size=(320, 240))
     write_video(tmp_path / "a.mp4", [face] * 5, Fraction(5))
@@ -200,12 +201,25 @@ def test_a_night_is_scored_from_afar_and_read_once(
     for name, value in settings.items():
         if value is not None:
             monkeypatch.setenv(f"PMFER_{name}", str(value))
-    data = DataFolder(tmp_path / "data")
     assert len(run_night(place.source.url, data, NIGHT).pending) == 1
     with duckdb.connect(data.published, read_only=True) as connection:
         assert connection.sql("SELECT session_id, source_uri FROM sessions").fetchall() == [("a", f"{NIGHT}/a.mp4")]
     again = run_night(place.source.url, data, NIGHT)
     assert (again.pending, again.done_before, again.quarantined) == ((), 1, ())
+
+
+@pytest.mark.parametrize("place", ["sftp"], indirect=True)
+def test_a_connection_ends_when_nobody_reads_from_it_any_more(place: Place) -> None:
+    place.put("a.mp4", VIDEO)
+    location = place.source.open()
+    transport = location.filesystem.client.get_transport()
+    with location.open(f"{NIGHT}/a.mp4") as stream:
+        assert stream.read() == VIDEO
+    assert transport.is_active()
+    del location, stream
+    gc.collect()
+    transport.join(30)
+    assert not transport.is_alive()
 
 
 def test_a_file_that_changed_since_it_was_listed_is_left(place: Place, tmp_path: Path) -> None:

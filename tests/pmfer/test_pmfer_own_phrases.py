@@ -1,10 +1,7 @@
 """Phrases of a user's own go from a TOML file to score columns, and every column belongs to its own phrase."""
 
-import io
-import logging
 import random
 import re
-import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from fractions import Fraction
@@ -15,8 +12,8 @@ import onnxruntime
 import polars as pl
 import pytest
 import torch
+from exported import OWN, Exported, exported_once
 
-from cli.app import main
 from flows.job import make_job
 from flows.plan import PendingSession
 from flows.request import RunRequest
@@ -30,6 +27,7 @@ from pmfer.bake import InferenceModel, bake
 from pmfer.bundle import Bundle, CropGeometry, load_bundle, write_card
 from pmfer.checkpoint import load_checkpoint
 from pmfer.datasets import read_ferplus
+from pmfer.datasets.load import read_measured_faces
 from pmfer.decision import Decision
 from pmfer.errors import BundleError, ConfigurationError, TrainingError
 from pmfer.export import export_bundle
@@ -63,17 +61,6 @@ from warehouse.dictionary import render_dictionary
 from warehouse.store import store_sessions
 
 CROP = {"centerface": CropGeometry(1.1, 0.0, 0.0)}
-OWN = """
-[au12]
-phrase = "mouth corners lifted towards the cheeks"
-
-[jaw_clamped]
-phrase = "jaw and lips clamped together"
-region = "jaw"
-
-[au31]
-phrase = "Lips pressed together"
-"""
 
 # What the phrases of a unit must say, after FACS: each wording has a word of every group. Written from the manual's
 # names, not from pmfer/facs.py, so that phrases that changed places are found out.
@@ -237,31 +224,15 @@ def test_own_phrases_change_the_identity_of_the_prompts(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def exported(checkpoint: Path, ferplus: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Bundle, str]:
-    """The bundle of a checkpoint with phrases of a user's own, made by the command, and what is logged meanwhile."""
-    folder, logged = tmp_path_factory.mktemp("own"), io.StringIO()
-    crop = Path(__file__).parents[2] / "pmfer" / "configs" / "crop.json"
-    arguments = ["export", checkpoint, "--data", ferplus, "--out", folder / "out", "--crop", crop]
-    arguments += ["--phrases", write(folder, OWN), "--test-looks", 3]
-    handler = logging.StreamHandler(logged)
-    exporters = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript")]  # they pass nothing on to the root
-    for exporter in exporters:
-        exporter.addHandler(handler)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["pmfer", *map(str, arguments)])
-        patch.setattr("os.umask", lambda mask: mask)
-        with pytest.raises(SystemExit) as stopped:
-            main()
-    for exporter in exporters:
-        exporter.removeHandler(handler)
-    assert not stopped.value.code
-    return load_bundle(folder / "out"), logged.getvalue()
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """A checkpoint, the bundle that the command made of it with phrases of a user's own, and what it logged."""
+    return exported_once(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
-def own(exported: tuple[Bundle, str]) -> Bundle:
+def own(exported: Exported) -> Bundle:
     """The bundle of a checkpoint with phrases of a user's own."""
-    return exported[0]
+    return load_bundle(exported.bundle)
 
 
 def scores(bundle: Bundle, images: np.ndarray) -> dict[str, np.ndarray]:
@@ -271,9 +242,10 @@ def scores(bundle: Bundle, images: np.ndarray) -> dict[str, np.ndarray]:
 
 @pytest.mark.slow  # `make test` compares each column with what torch makes of its phrase, below
 def test_a_rebaked_bundle_keeps_what_was_not_reworded(
-    own: Bundle, checkpoint: Path, ferplus: Path, tmp_path: Path
+    own: Bundle, exported: Exported, ferplus: Path, tmp_path: Path
 ) -> None:
-    plain = export_bundle(checkpoint, tmp_path / "plain", CROP, read_ferplus(ferplus, "valid"))
+    valid, _ = read_measured_faces(exported.manifest, own.card.input.size_px, kind="manifest")
+    plain = export_bundle(exported.checkpoint, tmp_path / "plain", CROP, valid)
     images = read_ferplus(ferplus, "test").images
     before, after = scores(plain, images), scores(own, images)
     assert own.score_columns == (*plain.score_columns, "jaw_clamped", "au31")
@@ -286,11 +258,11 @@ def test_a_rebaked_bundle_keeps_what_was_not_reworded(
 
 
 def test_every_column_of_the_graph_is_the_alignment_with_its_own_phrase(
-    own: Bundle, checkpoint: Path, ferplus: Path
+    own: Bundle, exported: Exported, ferplus: Path
 ) -> None:
     assert own.score_columns == (*EXPRESSION_NAMES, *AU_COLUMNS, "jaw_clamped", "au31")
     images = read_ferplus(ferplus, "test").images
-    _, model, normalisation, _ = load_checkpoint(checkpoint)
+    _, model, normalisation, _ = load_checkpoint(exported.checkpoint)
     wordings = {unit.column: unit.phrases for unit in ACTION_UNITS}
     wordings |= {"au12": ("mouth corners lifted towards the cheeks",), "au31": ("lips pressed together",)}
     wordings["jaw_clamped"] = ("jaw and lips clamped together",)
@@ -372,12 +344,11 @@ def test_a_bundle_has_no_text_side_to_bake_again(own: Bundle, given: str) -> Non
         load_checkpoint(own.path / given)
 
 
-def test_the_command_exports_with_phrases(exported: tuple[Bundle, str]) -> None:
-    bundle, logged = exported
-    assert "torchvision" not in logged  # of its exporter's own notes
-    assert "Skipping" not in logged
-    assert bundle.score_columns[-2:] == ("jaw_clamped", "au31")
-    assert bundle.card.metrics["test_looks"] == 3
+def test_the_command_exports_with_phrases(exported: Exported, own: Bundle) -> None:
+    assert "torchvision" not in exported.logged  # of its exporter's own notes
+    assert "Skipping" not in exported.logged
+    assert own.score_columns[-2:] == ("jaw_clamped", "au31")
+    assert own.card.metrics["test_looks"] == 3
 
 
 def test_the_documentation_shows_a_file_that_is_right(tmp_path: Path) -> None:

@@ -90,6 +90,13 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "data" / "warehouse.duckdb"
 
 
+@pytest.fixture
+def made_file(new_warehouse: Callable[[str, Path], Address], path: Path) -> Path:
+    """Where the test's warehouse is: a file that was made, and holds nothing yet."""
+    new_warehouse("file", path.parent)
+    return path
+
+
 @pytest.fixture(params=["file", SQLITE, POSTGRES])
 def address(request: pytest.FixtureRequest, new_warehouse: Callable[[str, Path], Address], tmp_path: Path) -> Address:
     """An empty warehouse at each kind of address: whatever holds of one must hold of the others."""

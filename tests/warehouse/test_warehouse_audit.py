@@ -104,11 +104,11 @@ def test_an_entry_comes_and_goes_with_its_transaction(chain: Connection) -> None
     assert chain.execute("SELECT count(*) FROM audit_subjects WHERE patient_id = 'p9'").fetchall() == [(0,)]
 
 
-def test_the_chain_goes_on_in_the_next_process(path: Path) -> None:
+def test_the_chain_goes_on_in_the_next_process(made_file: Path) -> None:
     for _ in range(2):
-        with open_writer(path) as connection, transaction(connection):
+        with open_writer(made_file) as connection, transaction(connection):
             audit.record(connection, "something_done")
-    with open_writer(path) as connection:
+    with open_writer(made_file) as connection:
         assert verify_log(connection) == (audit.current_head(connection), None)
         assert audit.current_head(connection).entries == 2
 

@@ -124,12 +124,12 @@ def test_a_file_that_is_no_database_is_named_and_kept(tmp_path: Path) -> None:
     assert path.read_text() == "not a database\n" * 1000
 
 
-def test_a_file_that_was_cut_short_is_named(path: Path) -> None:
-    with open_writer(path) as connection:
+def test_a_file_that_was_cut_short_is_named(made_file: Path) -> None:
+    with open_writer(made_file) as connection:
         store_sample(connection, sample_session("s1"), count=2000)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    made_file.write_bytes(made_file.read_bytes()[: made_file.stat().st_size // 2])
     with pytest.raises(WarehouseError, match="restore it from a snapshot") as error:
-        open_writer(path)
+        open_writer(made_file)
     one_line(error)
 
 

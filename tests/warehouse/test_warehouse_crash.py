@@ -93,24 +93,24 @@ def test_a_disk_that_is_full_from_the_start_leaves_nothing_that_bars_the_next_ru
     assert not list(path.parent.glob(".*"))
 
 
-def test_a_full_disk_refuses_the_session_and_keeps_the_others(path: Path) -> None:
-    with open_writer(path) as connection:
+def test_a_full_disk_refuses_the_session_and_keeps_the_others(made_file: Path) -> None:
+    with open_writer(made_file) as connection:
         store_sample(connection, sample_session("s1"))
         before = content(connection)
-        used = max(file.stat().st_size for file in path.parent.iterdir())
+        used = max(file.stat().st_size for file in made_file.parent.iterdir())
         with largest_file(used + 20_000), pytest.raises(WarehouseError, match="File too large") as error:
             store_sample(connection, sample_session("s2"), count=5000)
-        assert f"warehouse {path}: " in str(error.value)
+        assert f"warehouse {made_file}: " in str(error.value)
         assert "run again, what was stored before is intact" in str(error.value)
         assert "\n" not in str(error.value)
         assert content(connection) == before
         assert store_sample(connection, sample_session("s2"), count=5000)  # there is room again
-    with open_writer(path) as connection:
+    with open_writer(made_file) as connection:
         assert connection.execute("SELECT count(*) FROM sessions").fetchall() == [(2,)]
 
 
-def test_a_database_that_breaks_down_says_so_and_keeps_what_was_stored(path: Path) -> None:
-    with open_writer(path) as connection:
+def test_a_database_that_breaks_down_says_so_and_keeps_what_was_stored(made_file: Path) -> None:
+    with open_writer(made_file) as connection:
         store_sample(connection, sample_session("s1"), count=5000)
         before = content(connection)
         with largest_file(100_000):
@@ -119,7 +119,7 @@ def test_a_database_that_breaks_down_says_so_and_keeps_what_was_stored(path: Pat
             with pytest.raises(WarehouseError, match=r"warehouse\.duckdb.*File too large; .*intact") as error:
                 store_sample(connection, sample_session("s2"))
         assert "\n" not in str(error.value)
-    with open_writer(path) as connection:
+    with open_writer(made_file) as connection:
         assert content(connection) == before
 
 

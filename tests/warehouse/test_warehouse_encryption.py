@@ -129,9 +129,9 @@ def test_a_key_for_a_warehouse_without_encryption_is_refused(address: Address) -
         one_line_without_keys(error)
 
 
-def test_an_encrypted_snapshot_takes_the_place_of_one_that_is_not(tmp_path: Path) -> None:
+def test_an_encrypted_snapshot_takes_the_place_of_one_that_is_not(made_file: Path, tmp_path: Path) -> None:
     address = FileAddress(tmp_path / "new.duckdb", tmp_path / "published.duckdb", KEY)
-    with open_writer(tmp_path / "old.duckdb") as old:
+    with open_writer(made_file) as old:
         publish(old, address.published)
     with open_writer(address) as writer:
         assert publish(writer, address)

@@ -184,8 +184,9 @@ def test_summaries_stay_when_frames_are_too_old_and_go_with_their_session(writer
     assert [rows(writer, f"FROM {table}") for table in ROLLUPS] == [[], [], []]
 
 
-def test_a_warehouse_from_before_the_rollups_is_given_them(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with open_writer(path.with_name("new.duckdb")) as new, monkeypatch.context() as release:
+def test_a_warehouse_from_before_the_rollups_is_given_them(made_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = made_file.with_name("old.duckdb")
+    with open_writer(made_file) as new, monkeypatch.context() as release:
         start_run(new, sample_run())
         for name in ("s1", "s2"):
             store_sample(new, sample_session(name), count=100)

@@ -1,5 +1,6 @@
 """What is stored is stored once, whole, and never changed by what comes later."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from warehouse_samples import (
 
 from pmfer.errors import QuarantineReason, SessionError, WarehouseError
 from warehouse import queries
+from warehouse.address import Address
 from warehouse.connection import open_writer
 from warehouse.contracts import broken_contracts
 from warehouse.quarantine import add_quarantine
@@ -75,14 +77,16 @@ def sample_result(session: SessionRecord, content: str | None = None) -> Session
 
 
 @ON_EACH
-def test_sessions_stored_together_are_stored_as_one_by_one(writer: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_sessions_stored_together_are_stored_as_one_by_one(
+    writer: duckdb.DuckDBPyConnection, new_warehouse: Callable[[str, Path], Address], tmp_path: Path
+) -> None:
     sessions = [sample_session(f"s{i}", f"p{i % 2}", day=1 + i % 3) for i in range(6)]
     store_sample(writer, sessions[3])
     add_quarantine(writer, replace(BROKEN, source_uri=sessions[4].source_uri))
     assert store_sessions(writer, BUNDLE, [sample_result(session) for session in sessions]) == 5
     assert store_sessions(writer, BUNDLE, [sample_result(session) for session in sessions]) == 0
     together = {name: rows for name, rows in content(writer).items() if name != "schema_migrations"}
-    with open_writer(tmp_path / "other.duckdb") as other:
+    with open_writer(new_warehouse("file", tmp_path / "other")) as other:
         for session in sessions:
             store_sample(other, session)
         alone = content(other)
