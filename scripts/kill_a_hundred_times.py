@@ -48,7 +48,7 @@ def start(source: Path, data: Path) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-m", "cli", *command],
         cwd=ROOT,
-        env=os.environ | {"PMFER_SOURCE_SETTLE_S": "0"},
+        env=os.environ | {"PMFER_SOURCE_SETTLE_S": "0", "PMFER_REPORT_FORMATS": "pdf"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
