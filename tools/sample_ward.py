@@ -93,15 +93,13 @@ def frames_of(session_id: str, face: Face) -> pl.DataFrame:
         leading.count("neutral") + 1
     )  # neutral at first, so that sessions differ; what is shown stays in one
     leading = leading[len(leading) - later :] + leading[: len(leading) - later]
-    columns: dict[str, list[float | None]] = {}
-    for name in (*EXPRESSION_NAMES, *AU_COLUMNS):
-        values: list[float | None] = [None] * face.frames
-        for i, first in zip(scored, leading, strict=True):
-            if name in EXPRESSION_NAMES:
-                values[i] = 0.86 if name == first else 0.02
-            else:
-                values[i] = _unit_score(name, (i + phase) % face.frames, face)
-        columns[name] = values
+    swings = [1 + SWING * math.sin(2 * math.pi * 3 * ((i + phase) % face.frames) / face.frames) for i in scored]
+    shown = {name: [0.86 if name == first else 0.02 for first in leading] for name in EXPRESSION_NAMES}
+    shown |= {name: [_unit_score(name, swing, face) for swing in swings] for name in AU_COLUMNS}
+    columns: dict[str, list[float | None]] = {name: [None] * face.frames for name in shown}
+    for name, scores in shown.items():
+        for i, score in zip(scored, scores, strict=True):
+            columns[name][i] = score
     subject = [reason not in ("no_face", "not_subject") for reason in reasons]
     frames = pl.DataFrame({**columns, "reason": reasons, "is_subject": subject}).with_columns(
         session_id=pl.lit(session_id),
@@ -116,12 +114,9 @@ def frames_of(session_id: str, face: Face) -> pl.DataFrame:
     return frames.select(pl.col(name).cast(dtype) for name, dtype in FRAME_SCHEMA.items())
 
 
-def _unit_score(name: str, frame: int, face: Face) -> float:
+def _unit_score(name: str, swing: float, face: Face) -> float:
     """Score of one unit in one frame; the units of pain swing around their level, together."""
-    if name not in PAIN_UNITS:
-        return 0.1
-    swing = 1 + SWING * math.sin(2 * math.pi * 3 * frame / face.frames)
-    return min(1.0, face.pain * PAIN_UNITS[name] * swing)
+    return min(1.0, face.pain * PAIN_UNITS[name] * swing) if name in PAIN_UNITS else 0.1
 
 
 class SampleWard:

@@ -209,7 +209,7 @@ def test_a_wrong_query_is_one_line(
 def test_an_error_in_the_middle_of_the_answer_leaves_no_file(
     data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    late = "SELECT CAST(if(i = 900000, 'x', '1') AS INTEGER) FROM range(1000000) AS t(i)"
+    late = "SELECT CAST(if(i = 200000, 'x', '1') AS INTEGER) FROM range(250000) AS t(i)"
     for name in ("late.csv", "late.json", "late.parquet"):
         assert sql(monkeypatch, late, "--out", tmp_path / name) == 1
         assert "Could not convert string 'x' to INT32" in complaint(capsys)

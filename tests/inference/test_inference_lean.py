@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from inference_videos import Picture, write_video
+from inference_videos import QUICK, Picture, write_video
 from numpy.typing import NDArray
 from PIL import Image
 from polars.testing import assert_frame_equal
@@ -24,6 +24,7 @@ from pmfer.facs import AU_COLUMNS
 SCORES = [*EXPRESSION_NAMES, *AU_COLUMNS]
 ALL_ROUND = np.arange(0, 360, 22.5)  # every second one lies as far as can be from those that are looked for
 OPTIONS = replace(ScoringOptions(), int8=False)
+SMALLER = replace(QUICK, int8=False)
 
 
 def leaning(picture: Picture, degrees: float) -> Picture:
@@ -56,7 +57,7 @@ def test_a_face_turned_by_any_angle_scores_like_the_upright_one(
 def test_what_is_found_does_not_depend_on_how_much_is_looked_at_together(tmp_path: Path, portrait: Picture) -> None:
     film = [leaning(portrait, degrees) for degrees in (0, 90, 180, 315) for _ in range(3)]
     video = write_video(tmp_path / "turn.mp4", film, rate=5)
-    scorers = [Scorer(load_bundle(), OPTIONS, batch_size=size, threads=1) for size in (1, 5)]
+    scorers = [Scorer(load_bundle(), SMALLER, batch_size=size, threads=1) for size in (1, 5)]
     batches = [scorer.score(video, "s").frames for scorer in scorers]
     for other in batches[1:]:
         assert_frame_equal(other.drop(SCORES), batches[0].drop(SCORES), check_exact=True)
@@ -103,7 +104,7 @@ def test_a_look_all_round_leaves_a_well_seen_face_as_it_was() -> None:
 def test_stills_are_read_any_way_up(portrait: Picture) -> None:
     some = (0, 30, 75, 120, 165, 210, 300)
     pictures = [leaning(portrait, degrees) for degrees in some]
-    found = find_faces_any_way_up(open_detector(OPTIONS, 1), pictures, OPTIONS.detector_size_px)
+    found = find_faces_any_way_up(open_detector(SMALLER, 1), pictures, SMALLER.detector_size_px)
     for degrees, picture, faces in zip(some, pictures, found, strict=True):
         best = main_face(faces, (picture.shape[1], picture.shape[0]))
         assert best is not None, degrees
