@@ -81,8 +81,6 @@ def find_faces(
             saw it.
         near: for each frame, faces around which it is looked at and nowhere else; None: everywhere.
     """
-    if not frames:
-        return []
     width, height = frames[0].size_px
     scale = longer_side_px / max(width, height)
     small = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -127,7 +125,7 @@ def _look(
     of which an equally large part is looked at.
     """
     found: list[list[Faces]] = [[] for _ in pictures]
-    for lean in sorted(leans_deg):
+    for lean in leans_deg:
         turned = [Image.fromarray(picture).rotate(lean, BILINEAR, expand=True) for picture in pictures]
         least = Image.new("1", least_px).rotate(lean, expand=True).size
         columns, rows = (

@@ -81,11 +81,17 @@ class Lookout:
     def look(self, keyframes: Sequence[Frame]) -> list[tuple[Faces, frozenset[int]]]:
         """The faces of the next keyframes, which have one size, in displayed pixels, and how faces lean after each."""
         assumed = self._leans
-        found = self._find(keyframes, assumed)
+        found = self.find(keyframes, assumed)
         return [
-            self._settled(frame, faces if self._leans == assumed else self._find([frame], self._leans)[0])
+            self._settled(frame, faces if self._leans == assumed else self.find([frame], self._leans)[0])
             for frame, faces in zip(keyframes, found, strict=True)
         ]
+
+    def find(
+        self, frames: Sequence[Frame], leans_deg: Collection[int], near: Sequence[Faces] | None = None
+    ) -> list[Faces]:
+        """The faces of frames of one size that lean in these ways, in displayed pixels; with `near`, around those."""
+        return find_faces(self._detector, frames, self._longer_side_px, sorted(leans_deg), near) if frames else []
 
     def _settled(self, frame: Frame, faces: Faces) -> tuple[Faces, frozenset[int]]:
         """The faces of a keyframe after a look all round, if one is due, and how faces lean after it."""
@@ -94,7 +100,7 @@ class Lookout:
         if self._since_round >= (ROUND if well_seen else self._retry):
             others = set(QUARTERS if well_seen else EIGHTHS) - self._leans
             if others:
-                (more,) = self._find([frame], others)
+                (more,) = self.find([frame], others)
                 faces = merge([faces, besides(more, faces) if well_seen else more], MAX_OVERLAP)
             well_seen = is_well_seen(faces, EIGHTHS)
             self._since_round = 0
@@ -102,6 +108,3 @@ class Lookout:
         if len(faces):
             self._leans = leans_of(faces)
         return faces, self._leans
-
-    def _find(self, frames: Sequence[Frame], leans_deg: Collection[int]) -> list[Faces]:
-        return find_faces(self._detector, frames, self._longer_side_px, leans_deg)

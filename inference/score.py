@@ -160,18 +160,12 @@ class Scorer:
         return float((sizes(faces.boxes) * faces.scores).max(initial=0.0))
 
     def _watch(self, video: Video, crops: CropStore, on_progress: Progress | None) -> SessionLog:
-        """Find, follow and cut out every face of the sampled frames: three stages that run at once.
-
-        A thread decodes, a second looks at keyframes, and this one does all else.
-        """
+        """Find, follow and cut out every face of the sampled frames: three stages that run at once."""
         log = SessionLog()
         tracker = Tracker(self._options.track_gap_s)
         sampled = sample(video.frames(), self._options.frames_per_second)
-        with (
-            prefetch(sampled, PREFETCHED_FRAMES) as frames,
-            prefetch(self._locator.look_at_keyframes(frames), 1) as batches,
-        ):
-            for batch in map(self._locator.fill_in, batches):
+        with prefetch(sampled, PREFETCHED_FRAMES) as frames, prefetch(self._locator.locate(frames), 1) as batches:
+            for batch in batches:
                 for frame, faces in batch:
                     numbers = tracker.follow(frame.time_s, faces.boxes)
                     log.add(frame.index, frame.time_s, self._sightings(frame, faces, numbers, crops))

@@ -21,7 +21,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.detect import NEAR, Detector, find_faces
+from inference.detect import NEAR, Detector
 from inference.faces import Faces, Floats, box_distances, merge
 from inference.frame import Frame, Ticks
 from inference.lean import Lookout, leans_of
@@ -37,16 +37,6 @@ _PLACES = (np.arange(PATCH_SIDE) + 0.5) / PATCH_SIDE
 MAX_STEP = 1.0  # the farthest a face may have moved, as `box_distances` measures it: about its own size
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Frames of one size that are looked at together; the last is a keyframe where more of the size follow."""
-
-    frames: list[Frame]
-    faces: dict[int, Faces]  # of those that were looked at, the first and the last among them, by place in `frames`
-    leans_deg: dict[int, frozenset[int]]  # how faces lean after each of these that is new
-    known_before: int  # how many frames at the beginning were in the batch before: 0 or 1
-
-
 class Locator:
     """A detector, and the rule for which frames it looks at."""
 
@@ -55,23 +45,23 @@ class Locator:
         self._options = options
         self._batch_size = batch_size
 
-    def look_at_keyframes(self, frames: Iterable[Frame]) -> Iterator[Batch]:
-        """Frames in batches, in order, with the faces of their keyframes.
+    def locate(self, frames: Iterable[Frame]) -> Iterator[list[Located]]:
+        """Frames with their faces, in order and in batches that end with a keyframe.
 
         Which frames are keyframes depends on the video alone, so results do not depend on the size of batches. A
         keyframe is due at a tick, and before the frames since the last one become too many: the times of a video may
         stand still, or its rate may be very high.
         """
-        lookout = Lookout(self._detector, self._options.detector_size_px)
         rate = self._options.detections_per_second
         ticks = Ticks(rate / WIDE) if rate else None
+        lookout = Lookout(self._detector, self._options.detector_size_px)
         waiting: list[Frame] = []
         keys: list[int] = []
         known: dict[int, Faces] = {}
         unseen = 0
         for frame in frames:
             if waiting and frame.size_px != waiting[0].size_px:
-                yield _looked_at(lookout, waiting, keys, known)
+                yield self._located(lookout, waiting, keys, known)
                 waiting, keys, known = [], [], {}
             waiting.append(frame)
             unseen += 1
@@ -80,18 +70,19 @@ class Locator:
             unseen = 0
             keys.append(len(waiting) - 1)
             if len(waiting) - len(known) >= min(self._batch_size, BATCH_BYTES // frame.bytes):
-                batch = _looked_at(lookout, waiting, keys, known)
-                yield batch
-                waiting, keys, known = [frame], [], {0: batch.faces[len(waiting) - 1]}
+                found = self._located(lookout, waiting, keys, known)
+                yield found
+                waiting, keys, known = [frame], [], {0: found[-1][1]}
         if len(waiting) > len(known):
-            yield _looked_at(lookout, waiting, keys, known)
+            yield self._located(lookout, waiting, keys, known)
 
-    def fill_in(self, batch: Batch) -> list[Located]:
-        """The frames of a batch with their faces, in order, without those that were in the batch before.
-
-        This may be done in another thread while the keyframes of the next batch are looked at.
-        """
-        frames, faces = batch.frames, dict(batch.faces)
+    def _located(
+        self, lookout: Lookout, frames: list[Frame], keys: list[int], known: dict[int, Faces]
+    ) -> list[Located]:
+        """Frames of one size with their faces, without those that were known before."""
+        due = sorted({0, *keys, len(frames) - 1} - set(known))
+        seen = dict(zip(due, lookout.look([frames[n] for n in due]), strict=True))
+        faces = known | {n: found for n, (found, _) in seen.items()}
         spans = [span for span in pairwise(sorted(faces)) if span[1] - span[0] > 1]
         filled: dict[int, Faces] = {}
         while spans:
@@ -102,14 +93,14 @@ class Locator:
                 found, doubtful = self._between(frames, faces, left, right)
                 filled |= found
                 if doubtful is not None:
-                    leans = leans_of(faces[left], faces[right]) or batch.leans_deg[right]
+                    leans = leans_of(faces[left], faces[right]) or seen[right][1]
                     middles[leans][doubtful] = faces[left], faces[right]
                     halves += [(left, doubtful), (doubtful, right)]
             for leans, asked in middles.items():
-                faces |= self._look_between(frames, leans, asked)
+                faces |= _look_between(lookout, frames, leans, asked)
             spans = [span for span in halves if span[1] - span[0] > 1]
         faces = filled | faces
-        return [(frame, faces[n]) for n, frame in enumerate(frames)][batch.known_before :]
+        return [(frame, faces[n]) for n, frame in enumerate(frames)][len(known) :]
 
     def _between(
         self, frames: list[Frame], faces: dict[int, Faces], left: int, right: int
@@ -136,34 +127,25 @@ class Locator:
         worst = int(np.argmin(alike))
         return (found, None) if alike[worst] >= self._options.min_likeness else ({}, left + 1 + worst)
 
-    def _look_between(
-        self, frames: list[Frame], leans_deg: Collection[int], asked: dict[int, tuple[Faces, Faces]]
-    ) -> dict[int, Faces]:
-        """The faces of some frames, by number, each asked about with the faces of the known frames before and after it.
 
-        Faces that both of these have in about the same place are looked for around it. If they are not there, or others
-        are as well, the whole picture is looked at.
-        """
-        longer_side_px = self._options.detector_size_px
-        steady = {n: known for n, known in asked.items() if len(known[0]) and pair_faces(*known, NEAR) is not None}
-        near = [merge(known, ALL) for known in steady.values()]
-        seen = find_faces(self._detector, [frames[n] for n in steady], longer_side_px, leans_deg, near)
-        found = {
-            n: faces
-            for n, faces in zip(steady, seen, strict=True)
-            if any(pair_faces(known, faces, NEAR / 2) is not None for known in asked[n])
-        }
-        others = [n for n in asked if n not in found]
-        whole = find_faces(self._detector, [frames[n] for n in others], longer_side_px, leans_deg)
-        return found | dict(zip(others, whole, strict=True))
+def _look_between(
+    lookout: Lookout, frames: list[Frame], leans_deg: Collection[int], asked: dict[int, tuple[Faces, Faces]]
+) -> dict[int, Faces]:
+    """The faces of some frames, by number, each asked about with the faces of the known frames before and after it.
 
-
-def _looked_at(lookout: Lookout, frames: list[Frame], keys: Collection[int], known: dict[int, Faces]) -> Batch:
-    """Frames of one size after a look at the keyframes, of which the first may be known."""
-    due = sorted({0, *keys, len(frames) - 1} - set(known))
-    seen = dict(zip(due, lookout.look([frames[n] for n in due]), strict=True))
-    faces = known | {n: found for n, (found, _) in seen.items()}
-    return Batch(frames, faces, {n: leans for n, (_, leans) in seen.items()}, len(known))
+    Faces that both of these have in about the same place are looked for around it. If they are not there, or others are
+    as well, the whole picture is looked at.
+    """
+    steady = {n: known for n, known in asked.items() if len(known[0]) and pair_faces(*known, NEAR) is not None}
+    near = {n: merge(known, ALL) for n, known in steady.items()}
+    seen = dict(zip(near, lookout.find([frames[n] for n in near], leans_deg, list(near.values())), strict=True))
+    found = {
+        n: faces
+        for n, faces in seen.items()
+        if any(pair_faces(known, faces, NEAR / 2) is not None for known in asked[n])
+    }
+    others = [n for n in asked if n not in found]
+    return found | dict(zip(others, lookout.find([frames[n] for n in others], leans_deg), strict=True))
 
 
 def pair_faces(first: Faces, second: Faces, max_step: float) -> NDArray[np.intp] | None:

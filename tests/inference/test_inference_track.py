@@ -51,8 +51,7 @@ def located(video: Path, detector: CountingDetector, rate: float | None = 2.5, b
     """The faces of every frame, in order, the detector working on small pictures."""
     locator = Locator(detector, ScoringOptions(detections_per_second=rate, detector_size_px=256), batch_size)
     with open_video(video, threads=1) as opened:
-        batches = locator.look_at_keyframes(opened.frames())
-        found = [entry for batch in batches for entry in locator.fill_in(batch)]
+        found = [entry for batch in locator.locate(opened.frames()) for entry in batch]
     assert [frame.index for frame, _ in found] == list(range(len(found)))
     return [faces for _, faces in found]
 
@@ -211,9 +210,9 @@ def test_frames_that_no_tick_parts_are_not_all_held_at_once(
 
     locator = Locator(detector, ScoringOptions(detector_size_px=256), batch_size=32)
     given = 0
-    for batch in locator.look_at_keyframes(film()):
+    for batch in locator.locate(film()):
         assert taken - given <= 6
-        given += len(locator.fill_in(batch))
+        given += len(batch)
     assert given == 12
     assert detector.looks <= 12 + ROUND
 
