@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import duckdb
 import polars as pl
@@ -104,21 +103,14 @@ _CURRENT_DATABASE = """
 """
 
 
-# By connection. None of ours turns to another database once it is open, and to ask takes a lake's catalogue 5 ms.
-_known_databases: WeakKeyDictionary[duckdb.DuckDBPyConnection, Database] = WeakKeyDictionary()
-
-
 def current_database(connection: duckdb.DuckDBPyConnection) -> Database:
     """The database that unqualified names refer to.
 
     Raises:
-        duckdb.Error: the database broke down before it was first asked, and must be opened anew.
+        duckdb.Error: the database broke down earlier and must be opened anew.
     """
-    database = _known_databases.get(connection)
-    if database is None:
-        ((name, kind, path),) = connection.execute(_CURRENT_DATABASE).fetchall()
-        database = _known_databases[connection] = Database(name, kind == "ducklake", path)
-    return database
+    ((name, kind, path),) = connection.execute(_CURRENT_DATABASE).fetchall()
+    return Database(name, kind == "ducklake", path)
 
 
 def changed(connection: duckdb.DuckDBPyConnection, statement: str, values: Mapping[str, Any]) -> int:
