@@ -195,7 +195,7 @@ def _kill_descendants() -> None:
 def _descendants(pid: int) -> Iterator[int]:
     """All processes below one, itself excluded."""
     for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it ended while it was looked at
+        with suppress(OSError):  # it exited meanwhile
             if int(path.read_text(errors="replace").rpartition(")")[2].split()[1]) == pid:
                 child = int(path.parent.name)
                 yield from _descendants(child)

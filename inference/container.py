@@ -96,7 +96,7 @@ def _survey(container: InputContainer, seen: dict[int, _Seen], prominence: Promi
                 frames = packet.decode()
             except MemoryError:  # FFmpeg's own error is of both kinds
                 raise
-            except av.error.FFmpegError:  # a damaged look is none; scoring meets the damage again and reports it
+            except av.error.FFmpegError:  # what does not decode is skipped; scoring meets it again and reports it
                 continue
             one.decoded += len(frames)
             one.prominence += sum(prominence(frame) for frame in frames if isinstance(frame, av.VideoFrame))

@@ -1,8 +1,8 @@
 """What follows from the frames of scorings and is stored with them: rollups, quantiles of action units, episodes.
 
-The database has a macro for each: session_rollups_of, au_quantiles_of, episodes_of. Here the rows are computed from the
-frames in memory in a fraction of the time, the same to the bit: a contract compares what is stored with the macros.
-So sums, roundings and divisions have to be those of DuckDB.
+The database has a macro for each: session_rollups_of, au_quantiles_of and episodes_of, whose newest texts are in the
+migrations 0015, 0004 and 0018. Here the rows are computed from the frames in memory in a fraction of the time, the same
+to the bit: a contract compares what is stored with the macros. So sums, roundings and divisions have to be DuckDB's.
 
 All frames here are checked ones with a column scoring_id, those of a scoring one after the other in their order.
 """
@@ -75,14 +75,14 @@ def episodes(frames: pl.DataFrame) -> pl.DataFrame:
     """Rows of `episodes`: frames of a kind that follow each other closely enough."""
     # Rounded: 0.9999999 s, left by subtracting, is one second.
     start_s = pl.col("pts_s").min().over(pl.col("scoring_id").rle_id())
-    timed = frames.with_columns(time_s=_to_microseconds(pl.col("pts_s") - start_s))
+    timed = frames.with_columns(time_s=_rounded_s(pl.col("pts_s") - start_s))
     return pl.concat(_episodes(timed, kind, *of_kind) for kind, of_kind in _EPISODES.items())
 
 
 def _episodes(timed: pl.DataFrame, kind: str, measure: str, least: float) -> pl.DataFrame:
     high = timed.select("scoring_id", "time_s", value=measure).filter(pl.col("value") >= least)
     another = pl.col("scoring_id").ne_missing(pl.col("scoring_id").shift())
-    begins = another | (_to_microseconds(pl.col("time_s").diff()) > _LONGEST_GAP_S)
+    begins = another | (_rounded_s(pl.col("time_s").diff()) > _LONGEST_GAP_S)
     found = high.with_columns(number=begins.cum_sum().set_sorted()).group_by("number", maintain_order=True)
     rows = found.agg(
         pl.col("scoring_id").first(),
@@ -101,13 +101,15 @@ def _scorings(frames: pl.DataFrame) -> GroupBy:
     return frames.with_columns(pl.col("scoring_id").rle_id().alias(_RUN)).group_by(_RUN, maintain_order=True)
 
 
-def _to_microseconds(seconds: pl.Expr) -> pl.Expr:
+def _rounded_s(seconds: pl.Expr) -> pl.Expr:
+    """To the microsecond, as the macro rounds."""
     return seconds.round(6, mode="half_away_from_zero")
 
 
 def _means(groups: GroupBy, scores: Collection[str]) -> pl.DataFrame:
     """Means of scores by group, NULL where there are none: what the macro mean_score, an average of decimals, has."""
-    # DuckDB takes a number to nine decimals by way of a whole number that it keeps as a 32-bit one.
+    # DuckDB takes a number to nine decimals by way of a whole number that it keeps as a 32-bit one. Scores have three
+    # decimals, so no half of a billionth has to be rounded.
     billionths = (pl.col(scores).cast(pl.Float64) * 1e9).round().cast(pl.Float32).cast(pl.Float64)
     found = groups.agg(billionths.sum(), pl.col(scores).count().name.suffix("_count"))
     sums, counts = found.select(scores).to_numpy(), found.select(pl.col("^.*_count$")).to_numpy()
