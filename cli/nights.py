@@ -16,7 +16,6 @@ from cli.options import (
     Fps,
     Last,
     Source,
-    access_to,
     day,
     source_given,
     where_to_look,
@@ -85,10 +84,11 @@ def report(
     """Render reports of a day again from the warehouse; see docs/reports.md."""
     from flows.printing import printing_of
     from flows.report import render_by_hand
+    from flows.warehouse_access import access_of
 
-    data_dir = where_to_look(data_dir)
-    printing = printing_of(read_settings(data_dir=data_dir), formats or ())
-    for path in render_by_hand(access_to(data_dir), day(night), patient, printing, out):
+    settings = read_settings(data_dir=where_to_look(data_dir))
+    printing = printing_of(settings, formats or ())
+    for path in render_by_hand(access_of(settings), day(night), patient, printing, out):
         typer.echo(path)
 
 

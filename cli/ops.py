@@ -95,11 +95,14 @@ def backup(
     Below PMFER_BACKUP_TO, backups older than PMFER_RETAIN_BACKUPS_DAYS are deleted afterwards.
     """
     from flows.backup import back_up, make_backup
+    from flows.warehouse_access import access_of
 
+    settings = read_settings(data_dir=data_dir)
+    access = access_of(settings)
     if out is None:
-        back_up(access_to(data_dir), read_settings(data_dir=data_dir), typer.echo)
+        back_up(access, settings, typer.echo)
         return
-    made = make_backup(access_to(data_dir), out.absolute())
+    made = make_backup(access, out.absolute())
     typer.echo(f"{out}: {len(made.files)} files")
 
 

@@ -79,12 +79,14 @@ def retain(
 ) -> None:
     """Delete data past its retention period, as set by PMFER_RETAIN_..._DAYS; every night does so too."""
     from flows.privacy.retention import retain_now, retention_of
+    from flows.warehouse_access import access_of
 
-    retention = retention_of(read_settings(data_dir=data_dir))
+    settings = read_settings(data_dir=data_dir)
+    retention = retention_of(settings)
     if dry_run and not retention.is_set:
         typer.echo("nothing to delete: no retention period is set (PMFER_RETAIN_..._DAYS, see docs/privacy.md)")
         return
-    counts = retain_now(access_to(data_dir), retention, date.today(), dry_run)
+    counts = retain_now(access_of(settings), retention, date.today(), dry_run)
     for name, count in counts.items():
         typer.echo(f"{count:>10,}  {name}")
     if not counts:
