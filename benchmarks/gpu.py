@@ -25,7 +25,8 @@ import numpy as np
 import onnxruntime
 from PIL import Image
 
-from benchmarks.measuring import describe_machine, in_turns, simulated_video
+from benchmarks.measuring import describe_machine, in_turns
+from benchmarks.videos import simulated_video
 from inference.crop import crop_face
 from inference.detect import CenterFace, with_free_shape
 from inference.faces import Floats

@@ -28,8 +28,9 @@ from numpy.typing import NDArray
 
 from benchmarks.inference_memory import peak_rss_mb
 from benchmarks.inference_report import draw, print_tables
-from benchmarks.measuring import describe_machine, in_turns, plain_environment, simulated_video, tiny_video
+from benchmarks.measuring import describe_machine, in_turns, plain_environment
 from benchmarks.peers import Peer, open_peers
+from benchmarks.videos import simulated_video, tiny_video
 from inference.detect import open_detector
 from inference.model import ExpressionModel
 from inference.options import BATCH_SIZE, ScoringOptions

@@ -1,7 +1,4 @@
-"""What benchmarks share: videos, the time that runs take, and the machine without which that time means little.
-
-The videos are of drawn patients: a clear view of one face, 640 x 360 at 24 frames a second.
-"""
+"""Wall and processor time of runs that are compared, and the machine without which they mean little."""
 
 import os
 import platform
@@ -10,23 +7,13 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
 
 import av
-import numpy as np
 
 from inference.hardware import BYTE_PRODUCTS, cuda_device_count
-from simulator.appearance import sample_appearance
-from simulator.camera import write_video
-from simulator.face import draw_face
-from simulator.patients import bedside_pose
-from simulator.script import Manner
-from simulator.session import Bedside, Film, SessionKind, SessionPlan
 
-STARTED_AT = datetime(2026, 3, 2, 9, tzinfo=UTC)  # of the drawn videos
 PACKAGES = ("av", "numpy", "onnxruntime-gpu")
 
 
@@ -83,23 +70,3 @@ def describe_machine() -> dict[str, object]:
         **{f"version_{package}": version(package) for package in PACKAGES},
         "version_ffmpeg_libavcodec": ".".join(str(part) for part in av.library_versions["libavcodec"]),
     }
-
-
-def simulated_video(seed: int, seconds: float, folder: Path) -> Path:
-    """The video of one patient, drawn unless the folder has it already; drawing takes about a third of its length."""
-    name = f"simulated-{seed}-{seconds:g}s"
-    video = folder / f"{name}.mp4"
-    if not video.is_file():
-        print(f"drawing {video}")
-        film = Film(seconds, Fraction(24), (640, 360))
-        plan = SessionPlan(name, "birch-01", STARTED_AT, SessionKind.CLEAR, True, False, Manner(), seed)
-        Bedside(sample_appearance(seed), bedside_pose(np.random.default_rng(seed)), film).record(plan, folder)
-    return video
-
-
-def tiny_video(folder: Path) -> Path:
-    """A video of two frames, drawn once: so short that nothing counts but starting and ending."""
-    video = folder / "tiny.mp4"
-    if not video.is_file():
-        write_video(video, [draw_face(sample_appearance(32), {}, size=(640, 360))] * 2, Fraction(24))
-    return video.absolute()

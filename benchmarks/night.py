@@ -26,8 +26,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measuring import describe_machine, plain_environment, simulated_video, spent_by
+from benchmarks.measuring import describe_machine, plain_environment, spent_by
 from benchmarks.scale import Assumed
+from benchmarks.videos import simulated_video
 from flows.data_folder import DataFolder
 
 NIGHT = date(2026, 3, 2)

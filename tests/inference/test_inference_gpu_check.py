@@ -8,7 +8,7 @@ import pytest
 from test_inference_runtime import Crowded
 
 from benchmarks.gpu import check, is_equivalent, report, what_is_missing
-from benchmarks.measuring import simulated_video
+from benchmarks.videos import simulated_video
 from inference.hardware import cuda_device_count
 from inference.runtime import GPU_BATCHES, in_half_precision, open_cpu_session
 
