@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from made_once import made_once
 from PIL import Image
+from small_model import SMALL, model_table
 
 from cli.app import main
 from pmfer.expressions import EXPRESSION_NAMES
@@ -25,16 +26,10 @@ region = "jaw"
 [au31]
 phrase = "Lips pressed together"
 """
-_CONFIG = """
+_CONFIG = f"""
 name = "own"
 data.kind = "manifest"
-[model]
-channels = [8, 8, 16, 20]
-blocks = [1, 1, 1, 1]
-heads = 4
-text_width = 16
-text_heads = 2
-latent = 16
+{model_table(SMALL)}
 [schedule]
 epochs = 1
 batch = 16

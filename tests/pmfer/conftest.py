@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 import torch
 from made_once import made_once
-from pmfer_faces import SMALL, write_ferplus
+from pmfer_faces import write_ferplus
+from small_model import SMALL
 
 from pmfer.checkpoint import CHECKPOINT_FILE
 from pmfer.config import ScheduleConfig, TrainConfig

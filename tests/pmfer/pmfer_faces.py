@@ -7,10 +7,7 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
-from pmfer.config import ModelConfig
 from pmfer.datasets import Faces
-
-SMALL = ModelConfig(channels=(8, 8, 16, 20), blocks=(1, 1, 1, 1), heads=4, text_width=16, text_heads=2, latent=16)
 
 
 def write_ferplus(path: Path, **splits: int) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from pmfer_faces import SMALL
+from small_model import SMALL
 
 from pmfer.ablation import (
     ARMS,

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from pmfer_faces import SMALL, made_faces
+from pmfer_faces import made_faces
+from small_model import SMALL, model_table
 
 from pmfer.checkpoint import (
     AVERAGED_FILE,
@@ -87,15 +88,9 @@ def test_several_runs_lie_beside_each_other_and_their_mean_above(
     ferplus: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
     options = load_checkpoint(checkpoint)[0]
-    keys = {
-        **options.model.model_dump(),
-        "channels": list(options.model.channels),
-        "blocks": list(options.model.blocks),
-    }
-    model = "".join(f"{key} = {value}\n" for key, value in keys.items())
     config = tmp_path / "runs.toml"
     config.write_text(
-        f'start = "{checkpoint}"\nruns = 2\nsize_px = {options.size_px}\n[model]\n{model}'
+        f'start = "{checkpoint}"\nruns = 2\nsize_px = {options.size_px}\n{model_table(options.model)}\n'
         f"[schedule]\nepochs = 1\nbatch = 8\nsizes_px = [[0.0, {options.size_px}]]\nseed = 5\n"
     )
     written = Path(run_training(TrainRequest(config, ferplus, tmp_path / "out", None)))

@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 import torch
-from pmfer_faces import SMALL
+from small_model import SMALL
 
 from pmfer.checkpoint import build_model
 from pmfer.config import LossConfig, ScheduleConfig, TrainConfig

@@ -3,7 +3,7 @@
 import random
 
 import torch
-from pmfer_faces import SMALL
+from small_model import SMALL
 
 from pmfer.checkpoint import build_model
 from pmfer.config import ScheduleConfig, TrainConfig

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from pmfer_faces import SMALL, made_faces
+from pmfer_faces import made_faces
+from small_model import SMALL
 
 from pmfer.checkpoint import AVERAGED_FILE, load_checkpoint
 from pmfer.config import ScheduleConfig, TrainConfig

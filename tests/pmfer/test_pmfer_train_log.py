@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from pmfer_faces import write_ferplus
+from small_model import SMALL, model_table
 
 import pmfer.train as module
 from cli.app import main
@@ -22,13 +23,7 @@ from pmfer.train import LOG_FILE, append_row, keep_epochs, read_log
 
 EPOCHS = 6
 CONFIG = f"""
-[model]
-channels = [8, 8, 16, 20]
-blocks = [1, 1, 1, 1]
-heads = 4
-text_width = 16
-text_heads = 2
-latent = 16
+{model_table(SMALL)}
 
 [schedule]
 epochs = {EPOCHS}

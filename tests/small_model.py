@@ -1,0 +1,12 @@
+"""The network that tests train: it learns nothing worth knowing, in seconds."""
+
+import json
+
+from pmfer.config import ModelConfig
+
+SMALL = ModelConfig(channels=(8, 8, 16, 20), blocks=(1, 1, 1, 1), heads=4, text_width=16, text_heads=2, latent=16)
+
+
+def model_table(model: ModelConfig) -> str:
+    """The table of a network in a configuration file, TOML."""
+    return "\n".join(["[model]", *(f"{key} = {json.dumps(value)}" for key, value in model.model_dump().items())])
