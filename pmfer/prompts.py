@@ -12,6 +12,7 @@ doi 10.1109/TASE.2024.3464519). Which phrases, how they are sampled and how many
 
 import hashlib
 import json
+import math
 import random
 import re
 from collections.abc import Iterable, Sequence
@@ -170,6 +171,21 @@ def face_prompt(shown: Sequence[float], dice: random.Random, mask_rate: float = 
     chosen += [PHRASE_INDEX[rest.key] for rest in NEUTRAL_PHRASES if not moving & _NEIGHBOURS[rest.region]]
     dice.shuffle(chosen)
     return _worded(chosen, dice, mask_rate)
+
+
+def phrase_probabilities(shown: Sequence[float]) -> list[float]:
+    """How likely each phrase is to be drawn for the prompt of a face, [V] in 0..1, before the limit of MOST_PHRASES.
+
+    Args:
+        shown: as in `face_prompt`.
+    """
+    at_rest = [
+        math.prod(
+            1 - shown[index] for index, unit in enumerate(ACTION_UNITS) if unit.region in _NEIGHBOURS[rest.region]
+        )
+        for rest in NEUTRAL_PHRASES
+    ]
+    return [*shown, *at_rest]
 
 
 def _worded(chosen: Sequence[int], dice: random.Random, mask_rate: float) -> Prompt:
