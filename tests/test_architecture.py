@@ -161,7 +161,7 @@ def drawn(title: str) -> set[str]:
     return {step for step in steps if step.endswith(".py")}
 
 
-@pytest.mark.parametrize("title", ["The way of one frame", "The way of one finding"])
+@pytest.mark.parametrize("title", ["The path of a frame", "The path of a finding"])
 def test_a_drawing_shows_a_way_that_the_code_takes(title: str) -> None:
     """Each file of it is imported, or started as a process, by another one or by the night itself."""
     named = drawn(title)
@@ -181,7 +181,7 @@ def test_the_drawing_of_a_frame_leaves_out_no_step_of_scoring() -> None:
         "inference.scored",
         "inference.prefetch",
     }  # types, threads
-    assert not {step for step in steps if f"{step.replace('.', '/')}.py" not in drawn("The way of one frame")}
+    assert not {step for step in steps if f"{step.replace('.', '/')}.py" not in drawn("The path of a frame")}
 
 
 @pytest.mark.parametrize("room", ROOMS)
