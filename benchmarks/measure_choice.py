@@ -6,13 +6,13 @@ the most likely one) and a mean probability differ only in what they keep of eac
     python -m benchmarks.measure_choice ferplus.parquet
 
 uses real faces instead: the frames of a day are faces of FERPlus' validation split, scored by the default bundle.
-Most are faces that the raters called neutral. Runs of the expression are faces that most raters gave this label (clear),
-or that some gave this label and more called neutral (subdued).
+Most are faces that the raters called neutral. Runs of the expression are faces that most raters gave this label
+(clear), or that some gave this label and more called neutral (subdued).
 
 A frame has a logit for each of the eight expressions, softmax makes them probabilities, and a phrase has a logit of its
-own. A neutral face is the most likely. Angry expressions come in runs of frames, 6 % of the time, with an intensity that adds
-to the logit of anger and, with another noise, to that of the phrase. Runs, intensity and level vary from patient to
-patient and from day to day (AR(1), phi 0.5). From day 70 on something changes, and stays:
+own. A neutral face is the most likely. Angry expressions come in runs of frames, 6 % of the time, with an intensity
+that adds to the logit of anger and, with another noise, to that of the phrase. Runs, intensity and level vary from
+patient to patient and from day to day (AR(1), phi 0.5). From day 70 on something changes, and stays:
 
 - more often: two and a half times as many runs, of the same intensity;
 - stronger: as many runs, twice as intense;

@@ -1,4 +1,4 @@
-"""Figures on several pages agree, those that the code has are the code's, and every link leads somewhere."""
+"""Figures on several pages agree with each other and with the code, and every link leads to something."""
 
 import re
 from pathlib import Path
@@ -63,7 +63,7 @@ def test_no_page_names_a_folder_that_only_its_author_has() -> None:
 
 
 def anchors(path: Path) -> set[str]:
-    """What `#...` may name on a page: its headings, as GitHub writes them."""
+    """The anchors of a page: its headings, as GitHub writes them."""
     text = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
