@@ -30,8 +30,8 @@ from reports.patient import PatientReport
 NAMESPACE = uuid.UUID("52d0bb4e-9da7-4b8b-9d48-292cc52ac630")  # of our UUIDs of version 5; must never change
 STATUS = "preliminary"
 CONCLUSION = (
-    "Compared with this patient's own earlier days only. It asks staff who know the patient to have a look; it makes "
-    "no diagnosis and does not measure pain."
+    "Compared only with this patient's own earlier days. This report asks staff who know the patient to have a look; "
+    "it makes no diagnosis and does not measure pain."
 )
 
 MEASURE_CODES = "urn:pmfer:measure"  # code system: the keys of reports.measures
@@ -54,7 +54,7 @@ INTERPRETATION: dict[State, tuple[str, str, str]] = {
 WITHIN_LIMITS = "within this patient's alarm limits"  # for a day without a flag that lies outside the usual range
 STAGE_TEXTS: dict[Stage, str] = {
     Stage.NEW: "flag, new on this day",
-    Stage.OPEN: "flag from an earlier day, not back yet",
+    Stage.OPEN: "flag from an earlier day, not back to usual yet",
     Stage.BACK: "back to the usual range within the last days",
     Stage.ACCEPTED: "new usual level accepted by a person",
     Stage.USUAL: "no flag",
@@ -241,7 +241,7 @@ def _diagnostic_report(report: PatientReport, observations: list[Resource], pdf:
     new = sum(finding.stage is Stage.NEW for finding in report.changes)
     counts = (
         f"{compared} of {len(report.findings)} measures could be compared; new flags: {new}, flags from earlier days "
-        f"that are not back yet: {len(report.changes) - new}."
+        f"that are not back to usual yet: {len(report.changes) - new}."
     )
     return {
         "resourceType": "DiagnosticReport",
