@@ -96,7 +96,7 @@ def test_of_several_faces_in_a_picture_the_main_one_is_scored(bundle: Bundle, po
 
 @pytest.mark.parametrize("array", [np.zeros((4, 4, 3)), np.zeros((4, 4, 4), np.uint8), np.zeros((0, 4, 3), np.uint8)])
 def test_an_array_that_is_no_picture_is_refused(array: Picture, bundle: Bundle) -> None:
-    with pytest.raises(ConfigurationError, match=r"is no picture; give \[H, W, 3\] RGB"):
+    with pytest.raises(ConfigurationError, match=r"is not a picture; give \[H, W, 3\] RGB"):
         pmfer.score(array, bundle=bundle.path)
 
 

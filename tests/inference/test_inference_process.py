@@ -102,7 +102,7 @@ def test_whoever_is_stopped_gives_its_video_up_and_takes_no_other(bundle: Bundle
         process.score(film, "s1")
         with pytest.raises(VideoError):
             process.score(long_film, "s2", lambda done_s, announced_s: process.stop())
-        with pytest.raises(VideoError, match="given up"):
+        with pytest.raises(VideoError, match="scoring was stopped"):
             process.score(film, "s3")
 
 
@@ -171,7 +171,7 @@ def test_a_decoder_that_forgets_the_size_it_refuses_is_not_taken_for_damage_alon
     tmp_path: Path, empty_room: Picture
 ) -> None:
     video = write_video(tmp_path / "v.mkv", [empty_room] * 3, codec="ffv1")
-    refusal = pytest.raises(VideoError, match="beyond the limit of 1000 pixels")
+    refusal = pytest.raises(VideoError, match="exceed the limit of 1000 pixels")
     with refusal, open_video(video, 1, replace(LIMITS, pixels=1000)) as opened:
         list(opened.frames())
 

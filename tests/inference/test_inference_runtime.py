@@ -81,7 +81,7 @@ def test_less_memory_makes_smaller_batches_and_the_same_scores(
             for part, whole in zip(fixed.run(faces), session.run(OUTPUTS, {"faces": faces}), strict=True):
                 np.testing.assert_allclose(part, whole, atol=1e-5)
     assert [record.getMessage() for record in caplog.records] == [
-        "the GPU has no memory left for batches of 64: going on with 8"
+        "the GPU has no memory left for batches of 64: continuing with 8"
     ]
     with pytest.raises(RuntimeError, match="Failed to allocate"):
         FixedBatches(lambda: Crowded(session, 4), OUTPUTS, "cpu").run(faces)  # type: ignore[arg-type, return-value]
@@ -165,7 +165,7 @@ def test_a_gpu_without_memory_hands_over_to_the_cpu_for_good(
     opened = Network(bundle.weights, threads=1)
     with caplog.at_level(logging.WARNING, logger="pmfer.inference"):
         first, second = (opened.run(OUTPUTS, random_faces(3))[1] for _ in range(2))
-    assert [record.getMessage() for record in caplog.records] == ["the GPU has no memory left: going on with the CPU"]
+    assert [record.getMessage() for record in caplog.records] == ["the GPU has no memory left: continuing on the CPU"]
     assert first.shape == second.shape == (3, 20)
 
 

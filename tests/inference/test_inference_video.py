@@ -108,7 +108,7 @@ def test_pictures_that_the_decoder_made_up_are_told(tmp_path: Path) -> None:
     path.write_bytes(content)
     with open_video(path, threads=1) as video:
         assert len(list(video.frames())) > 10
-        assert "pictures damaged, and what they show made up by the decoder" in str(video.warning())
+        assert "damaged pictures, partly made up by the decoder" in str(video.warning())
 
 
 def test_a_twentieth_of_a_recording_is_unusable(tmp_path: Path) -> None:
