@@ -61,9 +61,7 @@ def choose_stream(
     Returns:
         The index of the chosen stream, and a warning if another one may be a recording as well.
     """
-    streams = {
-        index: _StreamStats(stream) for stream in container.streams.video if (index := stream.index) in candidates
-    }
+    streams = {stream.index: _StreamStats(stream) for stream in container.streams.video if stream.index in candidates}
     _survey(container, streams, prominence)
     most_pictures = max((stats.pictures for stats in streams.values() if stats.decoded), default=0)
     best_face = max(stats.mean_prominence for stats in streams.values())

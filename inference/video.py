@@ -29,9 +29,7 @@ from pmfer.errors import QuarantineReason, VideoError
 
 LOCAL_FILES_ONLY = {"protocol_whitelist": "file"}  # a container must not make FFmpeg open network addresses
 PICTURE_SUFFIX = "_pipe"  # suffix of FFmpeg's format names for single pictures: png_pipe, jpeg_pipe
-PICTURES = frozenset(
-    {"gif", "apng", "jpegxl_anim", "webp_anim", "ico", "image2", "image2pipe"}
-)  # other picture formats
+PICTURES = frozenset({"gif", "apng", "jpegxl_anim", "webp_anim", "ico", "image2", "image2pipe"})  # other formats
 PICTURE_BRANDS = frozenset(
     {"avif", "avis", "heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1", "j2ki", "jpeg"}
 )  # pictures in an MP4-like container: HEIF, AVIF (ISO/IEC 23008-12)

@@ -43,10 +43,10 @@ def bake(model: Pmfer, tokenizer: Tokenizer, wordings: Sequence[Sequence[str]] =
     """Average the embeddings of many prompts per class, and of all wordings per phrase (by default those of facs)."""
     model.eval()
     device = model.log_scale.device
-    dice = random.Random(BAKE_SEED)
+    rng = random.Random(BAKE_SEED)
     classes = []
     for expression in EXPRESSIONS:
-        prompts = [class_prompt(expression, dice, model.prompt_style) for _ in range(PROMPTS_PER_CLASS)]
+        prompts = [class_prompt(expression, rng, model.prompt_style) for _ in range(PROMPTS_PER_CLASS)]
         classes.append(model.encode_prompts(collate(prompts, tokenizer).to(device)).prompts.mean(0))
     phrases = []
     for index, alike in enumerate(wordings):

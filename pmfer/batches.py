@@ -25,7 +25,7 @@ from pmfer.losses import Batch, au_probability_table, phrase_targets
 from pmfer.shapes import FaceShapes, Floats
 
 Rows = npt.NDArray[np.int64]
-COVER_SALT = 1  # so that covers do not follow the dice that chose their faces
+COVER_SALT = 1  # so that covers are independent of the order of the faces, which uses the same seed
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ class TrainingBatches:
         count = self.per_epoch * self.config.schedule.batch
         order = np.random.default_rng(seed).permutation(len(self.votes))[:count]
         steps = [(rows, (seed, step, COVER_SALT)) for step, rows in enumerate(np.split(order, self.per_epoch))]
-        dice = torch.Generator(self.device).manual_seed(seed)
+        rng = torch.Generator(self.device).manual_seed(seed)
         for covered in DataLoader(
             self.covered,
             batch_size=None,
@@ -159,12 +159,12 @@ class TrainingBatches:
             num_workers=self.processes,
             collate_fn=_unchanged,  # type: ignore[arg-type]  # without batch_size it gets what __getitem__ gives
         ):
-            yield self._changed(covered, size_px, dice)
+            yield self._changed(covered, size_px, rng)
 
-    def _changed(self, covered: _Covered, size_px: int, dice: torch.Generator) -> Batch:
+    def _changed(self, covered: _Covered, size_px: int, rng: torch.Generator) -> Batch:
         rows = torch.from_numpy(covered.rows).to(self.device)
         faces = torch.from_numpy(covered.faces).to(self.device)
-        pictures = augment(faces, self.roll[rows], self.config.augment, size_px, dice)
+        pictures = augment(faces, self.roll[rows], self.config.augment, size_px, rng)
         votes = self.votes[rows]
         if self.teachers:
             votes = torch.lerp(votes, self.teachers.answers(pictures), self.config.teacher_share)

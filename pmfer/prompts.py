@@ -139,53 +139,53 @@ class PromptBatch:
         return PromptBatch(self.tokens.to(device), self.slots.to(device), self.targets.to(device))
 
 
-def phrases_of(expression: Expression, dice: random.Random) -> list[int]:
+def phrases_of(expression: Expression, rng: random.Random) -> list[int]:
     """Phrase numbers for one prompt of `expression`: core always, optional by frequency, in random order."""
     if not expression.core:
         chosen = [PHRASE_INDEX[neutral.key] for neutral in NEUTRAL_PHRASES]
     else:
-        units = [*expression.core, *(number for number, p in expression.optional.items() if dice.random() < p)]
+        units = [*expression.core, *(number for number, p in expression.optional.items() if rng.random() < p)]
         chosen = [PHRASE_INDEX[f"au{number:02d}"] for number in units]
-    dice.shuffle(chosen)
+    rng.shuffle(chosen)
     return chosen
 
 
-def sample_prompt(expression: Expression, dice: random.Random) -> Prompt:
+def sample_prompt(expression: Expression, rng: random.Random) -> Prompt:
     """One prompt of `expression`, no phrase dropped."""
-    return _worded(phrases_of(expression, dice), dice, 0.0)
+    return _worded(phrases_of(expression, rng), rng, 0.0)
 
 
-def face_prompt(shown: Sequence[float], dice: random.Random, mask_rate: float = 0.0) -> Prompt:
+def face_prompt(shown: Sequence[float], rng: random.Random, mask_rate: float = 0.0) -> Prompt:
     """One prompt of what a face shows: each unit with its probability, and what is at rest where nothing moves.
 
     Args:
         shown: q(AU) of one face, [A] in 0..1 (losses.phrase_targets).
-        dice: source of the draws.
+        rng: source of the draws.
         mask_rate: chance of each phrase to be dropped; at least one is if it is above 0.
     """
-    units = [index for index, probability in enumerate(shown) if dice.random() < probability]
-    dice.shuffle(units)
+    units = [index for index, probability in enumerate(shown) if rng.random() < probability]
+    rng.shuffle(units)
     chosen = units[:MOST_PHRASES]
     moving = {ACTION_UNITS[index].region for index in units}
     chosen += [PHRASE_INDEX[rest.key] for rest in NEUTRAL_PHRASES if not moving & _NEIGHBOURS[rest.region]]
-    dice.shuffle(chosen)
-    return _worded(chosen, dice, mask_rate)
+    rng.shuffle(chosen)
+    return _worded(chosen, rng, mask_rate)
 
 
-def _worded(chosen: Sequence[int], dice: random.Random, mask_rate: float) -> Prompt:
+def _worded(chosen: Sequence[int], rng: random.Random, mask_rate: float) -> Prompt:
     """A prompt of the phrases chosen, each in one of its wordings, some dropped."""
-    wordings = tuple(dice.choice(PHRASES[index].wordings) for index in chosen)
-    masked = [dice.random() < mask_rate for _ in chosen]
+    wordings = tuple(rng.choice(PHRASES[index].wordings) for index in chosen)
+    masked = [rng.random() < mask_rate for _ in chosen]
     if mask_rate > 0 and not any(masked):
-        masked[dice.randrange(len(masked))] = True
+        masked[rng.randrange(len(masked))] = True
     return Prompt(tuple(chosen), wordings, tuple(masked))
 
 
-def class_prompt(expression: Expression, dice: random.Random, style: PromptStyle) -> Prompt:
+def class_prompt(expression: Expression, rng: random.Random, style: PromptStyle) -> Prompt:
     """One prompt that stands for `expression`: of action units, or, for the ablation's first arm, its bare name."""
     if style == "class_names":
         return Prompt((NO_PHRASE,), (expression.name,), (False,))
-    return sample_prompt(expression, dice)
+    return sample_prompt(expression, rng)
 
 
 def phrase_prompt(index: int, wording: str) -> Prompt:

@@ -28,37 +28,37 @@ from pmfer.facs import is_refused
 from pmfer.metrics import accuracy, expected_calibration_error, macro_recall
 
 Images = npt.NDArray[np.uint8]
-Dice = np.random.Generator
-Corruption = Callable[[Image.Image, Dice], Image.Image]
+Rng = np.random.Generator
+Corruption = Callable[[Image.Image, Rng], Image.Image]
 CLEAN = "clean"
 HIDES = 1 / 3  # share of a region from which on a cover should be noticed
 
 
-def _noise(picture: Image.Image, dice: Dice, deviation: float) -> Image.Image:
-    values = np.asarray(picture, np.float32) + dice.normal(0, deviation, (picture.height, picture.width))
+def _noise(picture: Image.Image, rng: Rng, deviation: float) -> Image.Image:
+    values = np.asarray(picture, np.float32) + rng.normal(0, deviation, (picture.height, picture.width))
     return Image.fromarray(values.clip(0, 255).round().astype(np.uint8))
 
 
-def _small(picture: Image.Image, dice: Dice, side_px: int) -> Image.Image:
+def _small(picture: Image.Image, rng: Rng, side_px: int) -> Image.Image:
     small = picture.resize((side_px, side_px), Image.Resampling.LANCZOS)
     return small.resize(picture.size, Image.Resampling.LANCZOS)
 
 
-def _jpeg(picture: Image.Image, dice: Dice, quality: int) -> Image.Image:
+def _jpeg(picture: Image.Image, rng: Rng, quality: int) -> Image.Image:
     stream = io.BytesIO()
     picture.save(stream, "JPEG", quality=quality)
     return Image.open(stream).convert("L")
 
 
-def _bright(picture: Image.Image, dice: Dice, factor: float) -> Image.Image:
+def _bright(picture: Image.Image, rng: Rng, factor: float) -> Image.Image:
     return picture.point([min(255, round(level * factor)) for level in range(256)])
 
 
-def _rolled(picture: Image.Image, dice: Dice, degrees: float) -> Image.Image:
+def _rolled(picture: Image.Image, rng: Rng, degrees: float) -> Image.Image:
     """Turned either way; what comes in at the corners repeats the edge."""
     side = picture.width
     padded = Image.fromarray(np.pad(np.asarray(picture), side // 2, mode="edge"))
-    turned = padded.rotate(degrees * dice.choice((-1, 1)), Image.Resampling.BICUBIC)
+    turned = padded.rotate(degrees * rng.choice((-1, 1)), Image.Resampling.BICUBIC)
     first = side // 2
     return turned.crop((first, first, first + side, first + side))
 
@@ -78,18 +78,18 @@ CORRUPTIONS: dict[str, Corruption] = {
 
 def corrupt(images: Images, name: str, seed: int = 0) -> Images:
     """Grey crops uint8 [N, S, S] with one corruption of CORRUPTIONS; the same for the same seed."""
-    dice = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     change = CORRUPTIONS[name]
-    return np.stack([np.asarray(change(Image.fromarray(image), dice)) for image in images])
+    return np.stack([np.asarray(change(Image.fromarray(image), rng)) for image in images])
 
 
 def corrupt_at_random(images: Images, seed: int = 0) -> Images:
     """Each crop uint8 [N, S, S] with a corruption drawn at random."""
-    dice = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     changes = list(CORRUPTIONS.values())
-    drawn = dice.integers(len(changes), size=len(images))
+    drawn = rng.integers(len(changes), size=len(images))
     return np.stack(
-        [np.asarray(changes[k](Image.fromarray(image), dice)) for image, k in zip(images, drawn, strict=True)]
+        [np.asarray(changes[k](Image.fromarray(image), rng)) for image, k in zip(images, drawn, strict=True)]
     )
 
 
@@ -105,11 +105,11 @@ def cover(images: Images, placed: Floats, kind: str, seed: int = 0) -> tuple[Ima
     Returns:
         The crops uint8 [N, S, S], and the visible share of each region [N, R], 0..1.
     """
-    dice = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     covered, visible = [], []
     for image, points in zip(images, placed, strict=True):
         face = image.astype(np.float32) / 255
-        drawn = draw_cover(kind, face, points, dice)
+        drawn = draw_cover(kind, face, points, rng)
         covered.append(face + drawn.alpha * (drawn.texture - face))
         visible.append(visibility(drawn, points))
     return np.asarray((np.stack(covered) * 255).round(), np.uint8), np.stack(visible)

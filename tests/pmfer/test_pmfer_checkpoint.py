@@ -25,7 +25,7 @@ CONFIG = TrainConfig(model=SMALL, schedule=ScheduleConfig(epochs=2, batch=8, siz
 
 def test_a_run_does_not_go_on_from_averaged_weights_alone(checkpoint: Path, tmp_path: Path) -> None:
     write_averaged([checkpoint], tmp_path / CHECKPOINT_FILE)
-    with pytest.raises(TrainingError, match="averaged weights alone"):
+    with pytest.raises(TrainingError, match="only averaged weights"):
         train(load_checkpoint(checkpoint)[0], made_faces(), made_faces(), tmp_path, device=torch.device("cpu"))
 
 

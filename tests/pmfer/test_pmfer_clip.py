@@ -90,8 +90,8 @@ def bundle(run_folder: Path, faces: Faces, tmp_path_factory: pytest.TempPathFact
     return export_bundle(run_folder / CHECKPOINT_FILE, tmp_path_factory.mktemp("bundles") / "tiny", CROP, faces)
 
 
-def prompts_of_all(dice: random.Random) -> list[Prompt]:
-    return [face_prompt([0.3] * AU_COUNT, dice, 0.4) for _ in EXPRESSIONS]
+def prompts_of_all(rng: random.Random) -> list[Prompt]:
+    return [face_prompt([0.3] * AU_COUNT, rng, 0.4) for _ in EXPRESSIONS]
 
 
 def test_training_starts_where_clip_is(folder: Path) -> None:
@@ -155,7 +155,7 @@ def test_the_loss_falls_and_only_what_is_trained_moves(folder: Path, faces: Face
     optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=3e-3, weight_decay=0.0)
     totals = []
     for _ in range(25):
-        losses = compute_losses(model, model.tokenizer, batch, LossConfig(), 0.5, random.Random(0))
+        losses = compute_losses(model, batch, LossConfig(), 0.5, random.Random(0))
         optimiser.zero_grad()
         losses.total.backward()
         optimiser.step()
@@ -339,8 +339,8 @@ def test_a_prompt_that_is_too_long_loses_whole_phrases(tmp_path: Path) -> None:
 
 
 def test_all_prompts_of_our_own_fit_whole(folder: Path) -> None:
-    model, dice = build_model(config_of(folder)), random.Random(0)
-    for prompt in (sample_prompt(expression, dice) for expression in EXPRESSIONS for _ in range(50)):
+    model, rng = build_model(config_of(folder)), random.Random(0)
+    for prompt in (sample_prompt(expression, rng) for expression in EXPRESSIONS for _ in range(50)):
         assert shortened(prompt, model.tokenizer) == prompt
 
 

@@ -28,7 +28,6 @@ from pmfer.losses import (
 from pmfer.prompts import (
     AU_COUNT,
     NO_PHRASE,
-    default_tokenizer,
 )
 
 CONFIG = TrainConfig(model=SMALL, schedule=ScheduleConfig(epochs=2, batch=8, sizes_px=((0.0, 32),)))
@@ -70,12 +69,12 @@ def test_a_covered_phrase_is_not_asked_for() -> None:
 
 
 def test_a_phrase_that_restates_the_expression_earns_nothing_by_it() -> None:
-    dice = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(0)
     votes = torch.eye(4).repeat(50, 1)
-    shape = torch.randn(200, 2, generator=dice)
+    shape = torch.randn(200, 2, generator=rng)
     known = torch.ones(200, 2)
     expression = (votes @ torch.tensor([3.0, -3.0, 1.0, 0.0]))[:, None]
-    assert deviation_loss(expression + 0.01 * torch.randn(200, 2, generator=dice), votes, shape, known) > 0.7
+    assert deviation_loss(expression + 0.01 * torch.randn(200, 2, generator=rng), votes, shape, known) > 0.7
     assert deviation_loss(10 * expression + shape, votes, shape, known) < 0.01
     assert deviation_loss(-shape, votes, shape, known) > 1.9
     half = known.clone()
@@ -98,14 +97,13 @@ def test_masked_loss_counts_dropped_phrases_only() -> None:
 
 @pytest.mark.parametrize("part", ["alignment", "region", "masked_phrase", "adversary", "deviation", "visibility"])
 def test_each_loss_can_be_switched_off(part: str) -> None:
-    tokenizer = default_tokenizer()
     model = build_model(CONFIG)
     shape, visible = torch.randn(8, AU_COUNT), torch.rand(8, len(REGIONS))
     shape[0], visible[1] = torch.nan, torch.nan
     batch = Batch(torch.rand(8, 1, 32, 32), torch.eye(8), torch.rand(8, AU_COUNT), shape, visible)
     names = {"classification", "alignment", "region", "masked_phrase", "adversary", "deviation", "visibility"}
     config = LossConfig.model_validate({part: 0.0})
-    losses = compute_losses(model, tokenizer, batch, config, 0.5, random.Random(0))
+    losses = compute_losses(model, batch, config, 0.5, random.Random(0))
     off = {part, "region", "deviation"} if part == "alignment" else {part}  # both are losses on what alignment finds
     assert torch.isfinite(losses.total)
     assert names & set(losses.parts) == names - off

@@ -125,9 +125,9 @@ def test_the_meaning_of_units_tells_swapped_phrases(one: int, other: int) -> Non
 
 def test_no_phrase_and_no_prompt_names_an_expression_or_a_feeling() -> None:
     texts = [wording for phrase in PHRASES for wording in phrase.wordings]
-    dice = random.Random(0)
-    texts += [sample_prompt(e, dice).text for e in EXPRESSIONS for _ in range(200)]
-    texts += [face_prompt([0.3] * AU_COUNT, dice, 0.4).text for _ in range(400)]
+    rng = random.Random(0)
+    texts += [sample_prompt(e, rng).text for e in EXPRESSIONS for _ in range(200)]
+    texts += [face_prompt([0.3] * AU_COUNT, rng, 0.4).text for _ in range(400)]
     forbidden = {*EMOTIONS.split(), *EXPRESSION_NAMES}
     for text in texts:
         assert not forbidden & set(re.findall("[a-z]+", text.lower())), text
