@@ -1,4 +1,4 @@
-"""Random changes of training faces, a batch at a time on tensors. Every draw comes from the given generator."""
+"""Random augmentations of training faces, on batches of tensors. All randomness comes from the given generator."""
 
 import io
 import math
@@ -15,21 +15,24 @@ from pmfer.config import AugmentConfig
 
 @dataclass(frozen=True)
 class Normalisation:
-    """Mean and standard deviation of pictures by channel, values in 0..1."""
+    """Mean and standard deviation of each channel, for pixel values in 0..1."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
 
 def augment(faces: Tensor, roll_deg: Tensor, config: AugmentConfig, size_px: int, rng: Generator) -> Tensor:
-    """Faces float32 [N, S, S] in 0..1 -> [N, 1, size_px, size_px] in 0..1: turned upright, moved, lit, blurred.
+    """Augment faces float32 [N, S, S] in 0..1 -> [N, 1, size_px, size_px] in 0..1.
+
+    Faces are turned upright, moved, changed in brightness and contrast, shrunk, blurred, and given noise and JPEG
+    artefacts.
 
     Args:
         faces: grey, covered or not.
-        roll_deg: of each face, [N], positive clockwise; 0 where it is unknown.
-        config: by how much they change.
+        roll_deg: roll of each face, [N], positive clockwise; 0 if unknown.
+        config: strengths and probabilities.
         size_px: side of the result.
-        rng: source of all draws, on the device of the faces.
+        rng: random generator on the device of the faces.
     """
     pictures = _move(faces[:, None], roll_deg, config, size_px, rng)
     pictures = _light(pictures, config, rng)
@@ -39,7 +42,7 @@ def augment(faces: Tensor, roll_deg: Tensor, config: AugmentConfig, size_px: int
 
 
 def plain(faces: Tensor, size_px: int) -> Tensor:
-    """uint8 [N, S, S] -> float32 [N, 1, size_px, size_px] in 0..1, nothing but resized."""
+    """uint8 [N, S, S] -> float32 [N, 1, size_px, size_px] in 0..1, resized and not augmented."""
     pictures = faces[:, None].float() / 255
     if faces.shape[-1] == size_px:
         return pictures
@@ -47,7 +50,7 @@ def plain(faces: Tensor, size_px: int) -> Tensor:
 
 
 def normalise(pictures: Tensor, normalisation: Normalisation) -> Tensor:
-    """(value - mean) / std on grey pictures [N, 1, H, W] in 0..1, as [N, C, H, W]: repeated if there are C means."""
+    """Normalise grey pictures [N, 1, H, W] in 0..1 to (value - mean) / std: [N, C, H, W] for C channel means."""
     mean, std = (
         torch.tensor(values, device=pictures.device)[:, None, None]
         for values in (normalisation.mean, normalisation.std)
@@ -84,7 +87,7 @@ def _light(pictures: Tensor, config: AugmentConfig, rng: Generator) -> Tensor:
 
 
 def _shrink(pictures: Tensor, config: AugmentConfig, rng: Generator) -> Tensor:
-    """Some faces at fewer pixels and blown up again, as those of people far from the camera."""
+    """Scale some faces down and up again, so that they look like those of people far from the camera."""
     n, side = len(pictures), pictures.shape[-1]
     chosen = torch.nonzero(_uniform(n, 0, 1, rng) < config.small).flatten()
     sides = _uniform(n, config.smallest_px, side, rng).int()
@@ -97,7 +100,7 @@ def _shrink(pictures: Tensor, config: AugmentConfig, rng: Generator) -> Tensor:
 
 
 def _compress(pictures: Tensor, config: AugmentConfig, rng: Generator) -> Tensor:
-    """Some faces as JPEG of a quality from 20 to 90."""
+    """Compress some faces as JPEG, with a quality from 20 to 90."""
     result = pictures.clone()
     qualities = _uniform(len(pictures), 20, 90, rng).int()
     for row in torch.nonzero(_uniform(len(pictures), 0, 1, rng) < config.compressed).flatten().tolist():

@@ -1,4 +1,4 @@
-"""The model card that goes with every bundle, rendered from the bundle's card so that both say the same."""
+"""The model card of a bundle (`MODEL_CARD.md`), rendered from `bundle.json` so that the two agree."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +20,7 @@ _SPLITS = ("valid", "valid_flip", "test", "test_flip")
 
 
 def render_model_card(card: BundleCard) -> str:
-    """`MODEL_CARD.md` as text."""
+    """The text of `MODEL_CARD.md`."""
     return _TEMPLATE.format(
         name=card.name,
         size=card.input.size_px,
@@ -48,7 +48,7 @@ def render_model_card(card: BundleCard) -> str:
 
 
 def _decision(calibration: Mapping[str, Any]) -> str:
-    """How the answer was chosen; bundles of earlier releases have a temperature alone."""
+    """How logits become scores; bundles of earlier releases only have a temperature."""
     if "power" not in calibration:
         temperature = calibration["temperature"]
         return f"The class logits are divided by a temperature of {temperature}, fitted on the validation split."
@@ -74,7 +74,7 @@ def _figure_table(metrics: Mapping[str, Any]) -> str:
 
 
 def _recall_table(metrics: Mapping[str, Any]) -> str:
-    """Recall by expression, each with the number of faces it rests on."""
+    """Recall by expression, with the number of faces on which each was measured."""
     splits = _splits(metrics)
     rows = _head("recall (faces)", splits)
     for name in metrics[splits[0]]["recall"]:
@@ -88,7 +88,7 @@ def _recall_table(metrics: Mapping[str, Any]) -> str:
 
 
 def _weakest(metrics: Mapping[str, Any]) -> str:
-    """The three expressions that are missed most often, on the last split measured."""
+    """The three expressions with the lowest recall on the last split that was measured."""
     split = _splits(metrics)[-1]
     known = {name: recall for name, recall in metrics[split]["recall"].items() if recall is not None}
     worst = sorted(known, key=known.__getitem__)[:3]
@@ -117,7 +117,7 @@ def _cost(metrics: Mapping[str, Any]) -> str:
 
 
 def _int8(metrics: Mapping[str, Any]) -> str:
-    """What the int8 graph costs in accuracy; nothing for a bundle without one."""
+    """The accuracy of the int8 graph; an empty text for a bundle without one."""
     figures = metrics.get("int8")
     if figures is None:
         return ""
@@ -149,7 +149,7 @@ def _unseen(card: BundleCard) -> str:
 
 
 def _epochs(card: BundleCard) -> str:
-    """How long was trained, and of how many runs the weights are the mean."""
+    """The number of epochs and, if the weights are the mean of several runs, the number of runs."""
     count, runs = card.training["epochs"], card.training["config"].get("runs", 1)
     return f"{count} epochs" if runs == 1 else f"The weights are the mean of {runs} runs of {count} epochs each,"
 

@@ -44,7 +44,7 @@ def test_of_the_start_the_picture_side_alone_is_kept_by_its_share(checkpoint: Pa
     for name, weight in model.state_dict().items():
         kept = 0.25 if name.startswith("image_encoder.") and weight.is_floating_point() else 0.0
         torch.testing.assert_close(weight, later[name] - kept if kept else later[name], rtol=0, atol=1e-5)
-    with pytest.raises(TrainingError, match="started from no other checkpoint"):
+    with pytest.raises(TrainingError, match="did not start from another checkpoint"):
         keep_of_start(model, config, 0.25)
 
 
@@ -60,7 +60,7 @@ def test_a_checkpoint_of_another_form_of_model_is_refused(checkpoint: Path, tmp_
     content = torch.load(checkpoint, weights_only=True)
     del content["averaged"]["log_scale"]
     torch.save(content, tmp_path / CHECKPOINT_FILE)
-    with pytest.raises(TrainingError, match="made by another release"):
+    with pytest.raises(TrainingError, match="written by another release"):
         load_checkpoint(tmp_path / CHECKPOINT_FILE)
 
 
