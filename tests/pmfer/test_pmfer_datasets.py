@@ -160,7 +160,7 @@ def test_affectnet_folders_with_eight_and_seven_classes(tmp_path: Path) -> None:
     assert labels(seven.in_split("test")) == order[:7]
     assert (len(eight.classes), len(seven.classes)) == (8, 7)
     np.save(tmp_path / "val_set" / "annotations" / "0_exp.npy", np.array("11"))
-    with pytest.raises(TrainingError, match=r"0_exp\.npy: expression '11' is no number from 0 to 10"):
+    with pytest.raises(TrainingError, match=r"0_exp\.npy: expression '11' is not a number from 0 to 10"):
         read_samples(tmp_path)
 
 
@@ -246,15 +246,15 @@ def test_a_parquet_manifest_with_pictures_inside_and_vote_columns(tmp_path: Path
         ("path,au12", "a.png,-1", r"row 1: au12 is '-1'"),
         ("path,au12", "a.png,strong", r"row 1: au12 is 'strong'"),
         ("path,pspi", "a.png,17", r"row 1: pspi is '17', must be 0 to 16"),
-        ("path,expression", "a.png,bored", "row 1: expression 'bored' is none of neutral, happiness"),
+        ("path,expression", "a.png,bored", "row 1: expression is 'bored', must be one of neutral, happiness"),
         ("path,votes", "a.png,1 2 3", "row 1: votes are '1 2 3', must be ten whole numbers"),
         ("path,votes", "a.png,1 2 3 4 5 6 7 8 9 x", "must be ten whole numbers"),
         ("path,split", "a.png,dev", "row 1: split is 'dev', must be train, valid or test"),
         ("path,occlusion", "a.png,perhaps", "row 1: occlusion is 'perhaps', must be true or false"),
         ("path,au1,AU01", "a.png,1,1", "two columns are the same action unit"),
         ("path,expression", ",happiness", "row 1: path is empty"),
-        ("file,expression", "a.png,happiness", "has neither a column path nor image"),
-        ("image,expression", "a.png,happiness", "column image must hold encoded pictures"),
+        ("file,expression", "a.png,happiness", "has neither a column path nor a column image"),
+        ("image,expression", "a.png,happiness", "column image must contain encoded pictures"),
         ("path,Path", "a.png,b.png", "two columns have the same name"),
     ],
 )
@@ -283,7 +283,7 @@ def test_missing_empty_and_odd_files_are_named(tmp_path: Path) -> None:
         read_samples(write_csv(tmp_path / "no.parquet", "text"))
     with pytest.raises(TrainingError, match="has no rows"):
         read_samples(write_csv(tmp_path / "head.csv", "path,expression"))
-    with pytest.raises(TrainingError, match="data set 'fer': not known; use one of ferplus"):
+    with pytest.raises(TrainingError, match="data set 'fer': unknown; use one of ferplus"):
         read_samples(tmp_path, "fer")
 
 
@@ -301,7 +301,7 @@ def test_pictures_that_cannot_be_read_are_counted_named_and_left_out(
     assert strict_label(faces.votes).tolist() == [EXPRESSION_NAMES.index("happiness"), EXPRESSION_NAMES.index("fear")]
     assert len(caplog.messages) == 1
     assert "2 of 4 pictures cannot be read: b.png, c.png" in caplog.messages[0]
-    with pytest.raises(TrainingError, match="not one of 1 pictures can be read"):
+    with pytest.raises(TrainingError, match="none of its 1 pictures can be read"):
         load_faces(samples.take(np.array([False, False, True, False])), 48, 1)
 
 

@@ -144,7 +144,7 @@ def test_a_face_without_a_row_has_no_evidence(faces: Faces, measured: Path) -> N
 
 
 def test_a_file_of_other_faces_or_none_is_refused(measured: Path, tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="names none of the training faces"):
+    with pytest.raises(TrainingError, match="contains none of the training faces"):
         read_shapes(measured, ("stranger",))
     with pytest.raises(TrainingError, match="make one with `pmfer landmarks`"):
         read_shapes(tmp_path / "none.parquet", ("face1",))
@@ -152,7 +152,7 @@ def test_a_file_of_other_faces_or_none_is_refused(measured: Path, tmp_path: Path
 
 def test_faces_that_share_a_name_are_refused(faces: Faces, tmp_path: Path) -> None:
     twins = Faces(faces.images, faces.votes, {}, ("face",) * 24)
-    with pytest.raises(TrainingError, match="share names"):
+    with pytest.raises(TrainingError, match="have the same name"):
         write_landmark_file([twins], RandomPoints(), tmp_path / "x.parquet")  # type: ignore[arg-type]
 
 
