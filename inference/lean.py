@@ -68,7 +68,7 @@ def find_faces_any_way_up(detector: Detector, pictures: Sequence[Picture], longe
     return found
 
 
-class Lookout:
+class LeaningFaceFinder:
     """Finds the faces in the keyframes of one video, in order, and remembers how they lean.
 
     The result for a keyframe depends on it and on those before it, not on how many are processed together.
@@ -81,7 +81,7 @@ class Lookout:
         self._since_round = ROUND  # keyframes
         self._retry = RETRY
 
-    def look(self, keyframes: Sequence[Frame]) -> list[tuple[Faces, frozenset[int]]]:
+    def find_in_keyframes(self, keyframes: Sequence[Frame]) -> list[tuple[Faces, frozenset[int]]]:
         """Find the faces in the next keyframes, all of the same size, in displayed pixels.
 
         Returns:

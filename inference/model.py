@@ -72,7 +72,7 @@ class ExpressionModel:
         return scores, maps
 
 
-def take_out_covered(card: BundleCard, scores: Floats, visible: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+def remove_covered(card: BundleCard, scores: Floats, visible: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:
     """Remove the scores of covered parts of the face.
 
     A phrase loses its score if its region is covered. If too much of a face is covered, the face is refused: it loses

@@ -38,7 +38,7 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _ENDINGS = {
     signal.SIGXCPU: (QuarantineReason.TIMED_OUT, "took more processor time than the limit"),
     # Libraries in Rust and C++ abort when an allocation fails.
-    signal.SIGABRT: (QuarantineReason.OUT_OF_MEMORY, "its decoder gave up, usually out of memory"),
+    signal.SIGABRT: (QuarantineReason.OUT_OF_MEMORY, "its decoder aborted, usually out of memory"),
     signal.SIGKILL: (QuarantineReason.OUT_OF_MEMORY, "the system killed its decoder, usually out of memory"),
 }
 HEADER = struct.Struct("!II")  # bytes of the JSON text, bytes of the table

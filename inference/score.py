@@ -18,7 +18,7 @@ from inference.detect import find_faces, main_face, open_detector
 from inference.faces import Faces, Picture, estimate_pose, sizes
 from inference.frame import Frame, sample
 from inference.lean import QUARTERS, find_faces_any_way_up
-from inference.model import ExpressionModel, take_out_covered
+from inference.model import ExpressionModel, remove_covered
 from inference.options import BATCH_SIZE, ScoringOptions, VideoLimits
 from inference.prefetch import in_order, prefetch
 from inference.scored import Progress, ScoredVideo, VideoSummary
@@ -212,7 +212,7 @@ class Scorer:
             rows = slice(start, start + len(batch))
             scores[rows], visible = self._model.score_visible(batch)
             if visible is not None:
-                scores[rows], occlusion[rows], refused[rows] = take_out_covered(card, scores[rows], visible)
+                scores[rows], occlusion[rows], refused[rows] = remove_covered(card, scores[rows], visible)
         scored = pl.DataFrame(scores, dict.fromkeys(self._bundle.score_columns, pl.Float32), orient="row").with_columns(
             crop=pl.Series(numbers, dtype=pl.Int64), occlusion=occlusion, refused=refused
         )

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from inference.detect import NEAR, Detector
 from inference.faces import Faces, Floats, box_distances, merge
 from inference.frame import Frame, Ticks
-from inference.lean import Lookout, leans_of
+from inference.lean import LeaningFaceFinder, leans_of
 from inference.options import ScoringOptions
 
 Located = tuple[Frame, Faces]
@@ -55,14 +55,14 @@ class Locator:
         """
         rate = self._options.detections_per_second
         ticks = Ticks(rate / DETECTIONS_PER_KEYFRAME) if rate else None
-        lookout = Lookout(self._detector, self._options.detector_size_px)
+        finder = LeaningFaceFinder(self._detector, self._options.detector_size_px)
         waiting: list[Frame] = []
         keys: list[int] = []
         known: dict[int, Faces] = {}
         unseen = 0
         for frame in frames:
             if waiting and frame.size_px != waiting[0].size_px:
-                yield self._located(lookout, waiting, keys, known)
+                yield self._located(finder, waiting, keys, known)
                 waiting, keys, known = [], [], {}
             waiting.append(frame)
             unseen += 1
@@ -71,25 +71,25 @@ class Locator:
             unseen = 0
             keys.append(len(waiting) - 1)
             if len(waiting) - len(known) >= min(self._batch_size, BATCH_BYTES // frame.bytes):
-                found = self._located(lookout, waiting, keys, known)
+                found = self._located(finder, waiting, keys, known)
                 yield found
                 waiting, keys, known = [frame], [], {0: found[-1][1]}
         if len(waiting) > len(known):
-            yield self._located(lookout, waiting, keys, known)
+            yield self._located(finder, waiting, keys, known)
 
     def _located(
-        self, lookout: Lookout, frames: list[Frame], keys: list[int], known: dict[int, Faces]
+        self, finder: LeaningFaceFinder, frames: list[Frame], keys: list[int], known: dict[int, Faces]
     ) -> list[Located]:
         """Locate the faces in frames of the same size; frames in `known` are left out of the result.
 
         Args:
-            lookout: the detector, which remembers how faces lean.
+            finder: the detector, which remembers how faces lean.
             frames: of the same size, in order.
             keys: which of them are keyframes, by index.
             known: faces that have been found before, by the index of their frame.
         """
         due = sorted({0, *keys, len(frames) - 1} - set(known))
-        seen = dict(zip(due, lookout.look([frames[n] for n in due]), strict=True))
+        seen = dict(zip(due, finder.find_in_keyframes([frames[n] for n in due]), strict=True))
         faces = known | {n: found for n, (found, _) in seen.items()}
         spans = [span for span in pairwise(sorted(faces)) if span[1] - span[0] > 1]
         interpolated: dict[int, Faces] = {}
@@ -105,7 +105,7 @@ class Locator:
                     middles[leans][doubtful] = faces[left], faces[right]
                     halves += [(left, doubtful), (doubtful, right)]
             for leans, neighbours in middles.items():
-                faces |= _look_between(lookout, frames, leans, neighbours)
+                faces |= _look_between(finder, frames, leans, neighbours)
             spans = [span for span in halves if span[1] - span[0] > 1]
         faces = interpolated | faces
         return [(frame, faces[n]) for n, frame in enumerate(frames)][len(known) :]
@@ -144,7 +144,10 @@ class Locator:
 
 
 def _look_between(
-    lookout: Lookout, frames: list[Frame], leans_deg: Collection[int], neighbours: dict[int, tuple[Faces, Faces]]
+    finder: LeaningFaceFinder,
+    frames: list[Frame],
+    leans_deg: Collection[int],
+    neighbours: dict[int, tuple[Faces, Faces]],
 ) -> dict[int, Faces]:
     """Run the detector on the frames in `neighbours`, which gives the faces of the known frames before and after each.
 
@@ -153,14 +156,14 @@ def _look_between(
     """
     steady = {n: known for n, known in neighbours.items() if len(known[0]) and pair_faces(*known, NEAR) is not None}
     near = {n: merge(known, KEEP_ALL) for n, known in steady.items()}
-    seen = dict(zip(near, lookout.find([frames[n] for n in near], leans_deg, list(near.values())), strict=True))
+    seen = dict(zip(near, finder.find([frames[n] for n in near], leans_deg, list(near.values())), strict=True))
     found = {
         n: faces
         for n, faces in seen.items()
         if any(pair_faces(known, faces, NEAR / 2) is not None for known in neighbours[n])
     }
     remaining = [n for n in neighbours if n not in found]
-    return found | dict(zip(remaining, lookout.find([frames[n] for n in remaining], leans_deg), strict=True))
+    return found | dict(zip(remaining, finder.find([frames[n] for n in remaining], leans_deg), strict=True))
 
 
 def pair_faces(first: Faces, second: Faces, max_step: float) -> NDArray[np.intp] | None:

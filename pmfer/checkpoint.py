@@ -106,7 +106,7 @@ def load_checkpoint(path: Path) -> tuple[TrainConfig, Pmfer, Normalisation, int]
     return config, model.eval(), _read_normalisation(content["normalisation"]), content["epochs_done"]
 
 
-def keep_of_start(model: Pmfer, config: TrainConfig, share: float) -> None:
+def blend_with_start(model: Pmfer, config: TrainConfig, share: float) -> None:
     """Interpolate the weights of the image encoder, in place, towards those that the run started from.
 
     Fine-tuning forgets some of what the model knew. The mean of both weights does better on old and new kinds of faces

@@ -26,7 +26,7 @@ from pmfer.bundle import (
     sha256_file,
     write_card,
 )
-from pmfer.checkpoint import keep_of_start, load_checkpoint
+from pmfer.checkpoint import blend_with_start, load_checkpoint
 from pmfer.config import TrainConfig
 from pmfer.covers import REGIONS
 from pmfer.datasets import Faces, ferplus, strict_label, vote_distribution
@@ -74,7 +74,7 @@ def export_bundle(
     """
     config, model, normalisation, epochs = load_checkpoint(checkpoint)
     if start_share:
-        keep_of_start(model, config, start_share)
+        blend_with_start(model, config, start_share)
     own = _read_own_phrases(phrases, config) if phrases else ()
     has_visibility = config.data.landmarks and config.loss.visibility > 0
     decision = _decide(model, valid, normalisation, own, has_visibility=has_visibility)

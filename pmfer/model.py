@@ -193,14 +193,14 @@ class Pmfer(nn.Module):
         self.adversary = ModalityAdversary(latent)
         self.log_scale = nn.Parameter(torch.tensor(2.5))
         if backend.space:
-            self._start_from(backend.space)
+            self._load_space(backend.space)
 
-    def starts_trained(self, name: str) -> bool:
+    def is_pretrained(self, name: str) -> bool:
         """Whether the parameter `name` was loaded from a pretrained checkpoint of the back-end."""
         return name.startswith(self.pretrained)
 
     @torch.no_grad()
-    def _start_from(self, space: LearntSpace) -> None:
+    def _load_space(self, space: LearntSpace) -> None:
         for projection, weight in ((self.image_global, space.image), (self.text_global, space.text)):
             projection.weight.copy_(weight)
             projection.bias.zero_()

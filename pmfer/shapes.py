@@ -103,7 +103,7 @@ def _best_rotation(shapes: Array, reference: Array) -> Array:
 
 
 def measure(points: Array) -> dict[str, Array]:
-    """Measures [N] of frontal faces [N, 468, 3], in units of the distance between the outer eye corners; y points down."""
+    """Measures [N] of frontal faces [N, 468, 3], in distances between the outer eye corners; y points down."""
 
     def height(*chosen: int) -> Array:
         return np.asarray(-points[:, list(chosen), 1].mean(1))

@@ -30,9 +30,9 @@ from pmfer.batches import TrainingBatches
 from pmfer.checkpoint import (
     AVERAGED_FILE,
     CHECKPOINT_FILE,
+    blend_with_start,
     build_model,
     checkpoint_head,
-    keep_of_start,
     load_checkpoint,
     read_checkpoint,
     write_averaged,
@@ -235,7 +235,7 @@ def first_model(config: TrainConfig, faces: Faces) -> tuple[Pmfer, Normalisation
         if getattr(begun, key) != getattr(config, key):
             raise TrainingError(f"{config.start}: trained with another {key}; use the same in this configuration")
     if config.start_share:
-        keep_of_start(model, begun, config.start_share)
+        blend_with_start(model, begun, config.start_share)
     return model, normalisation
 
 
@@ -295,7 +295,7 @@ def _parameter_groups(model: Pmfer, schedule: ScheduleConfig) -> list[dict[str, 
     groups: dict[tuple[bool, bool], list[Tensor]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            groups.setdefault((model.starts_trained(name), parameter.ndim < 2), []).append(parameter)
+            groups.setdefault((model.is_pretrained(name), parameter.ndim < 2), []).append(parameter)
     return [
         {
             "params": groups[pretrained, is_vector],

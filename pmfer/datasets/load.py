@@ -189,7 +189,7 @@ def load_faces(
 
 
 def pixel_statistics(images: npt.NDArray[np.uint8], chunk: int = 4096) -> tuple[float, float]:
-    """Mean and standard deviation of the pixels of pictures [N, ...], scaled to 0..1; reads `chunk` of them at a time."""
+    """Mean and standard deviation of the pixels of pictures [N, ...] in 0..1; `chunk` pictures are read at a time."""
     counts = np.zeros(256, np.int64)
     for begin in range(0, len(images), chunk):
         counts += np.bincount(images[begin : begin + chunk].reshape(-1), minlength=256)

@@ -62,7 +62,7 @@ def read_picture(source: PictureSource, channels: int, box: bool = True) -> Pict
 
 
 def resize(picture: Picture, size_px: int) -> Picture:
-    """Resize a picture to a square of `size_px`, with Pillow's Lanczos filter, which covers the area of a target pixel."""
+    """Resize a picture to a square of `size_px` with Pillow's Lanczos filter, over the area of each target pixel."""
     if picture.shape[:2] == (size_px, size_px):
         return picture
     return np.asarray(Image.fromarray(picture).resize((size_px, size_px), Image.Resampling.LANCZOS))

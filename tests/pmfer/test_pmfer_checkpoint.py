@@ -1,4 +1,4 @@
-"""A checkpoint that cannot be used is refused, with the reason."""
+"""A checkpoint that cannot be used is refused with a reason."""
 
 from pathlib import Path
 
@@ -10,8 +10,8 @@ from small_model import SMALL, model_table
 from pmfer.checkpoint import (
     AVERAGED_FILE,
     CHECKPOINT_FILE,
+    blend_with_start,
     build_model,
-    keep_of_start,
     load_checkpoint,
     write_averaged,
 )
@@ -40,12 +40,12 @@ def test_of_the_start_the_picture_side_alone_is_kept_by_its_share(checkpoint: Pa
     later = {name: weight + 1 if weight.is_floating_point() else weight for name, weight in began.state_dict().items()}
     model = build_model(config)
     model.load_state_dict(later)
-    keep_of_start(model, config.model_copy(update={"start": str(checkpoint)}), 0.25)
+    blend_with_start(model, config.model_copy(update={"start": str(checkpoint)}), 0.25)
     for name, weight in model.state_dict().items():
         kept = 0.25 if name.startswith("image_encoder.") and weight.is_floating_point() else 0.0
         torch.testing.assert_close(weight, later[name] - kept if kept else later[name], rtol=0, atol=1e-5)
     with pytest.raises(TrainingError, match="did not start from another checkpoint"):
-        keep_of_start(model, config, 0.25)
+        blend_with_start(model, config, 0.25)
 
 
 def test_a_checkpoint_of_another_configuration_is_refused(tmp_path: Path) -> None:

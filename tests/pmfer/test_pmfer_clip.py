@@ -1,4 +1,4 @@
-"""The CLIP back-end on a tiny CLIP with random weights: trained, taken up again, exported, clear when it is missing."""
+"""The CLIP back-end with a tiny random CLIP: training, resuming, exporting, and errors if it is missing."""
 
 import ast
 import os
@@ -42,7 +42,7 @@ from pmfer.prompts import (
 )
 from pmfer.train import train
 
-os.environ["HF_HUB_OFFLINE"] = "1"  # before transformers is imported, which only building a CLIP does
+os.environ["HF_HUB_OFFLINE"] = "1"  # before transformers is imported, which happens when a CLIP is built
 pytestmark = pytest.mark.filterwarnings("ignore:.isinstance.treespec, LeafSpec:FutureWarning")  # in torch.onnx.export
 CPU = torch.device("cpu")
 CROP = {"centerface": CropGeometry(1.1, 0.0, 0.0)}
@@ -79,7 +79,7 @@ def config_of(folder: Path, size_px: int = 32, epochs: int = 1, **clip: Any) -> 
 
 @pytest.fixture(scope="module")
 def run_folder(folder: Path, faces: Faces, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run on faces larger than those of the checkpoint, with all losses on."""
+    """A finished run on faces larger than those of the checkpoint, with all losses switched on."""
     out = tmp_path_factory.mktemp("run")
     train(config_of(folder, size_px=48), faces, faces, out, device=CPU)
     return out
@@ -208,7 +208,7 @@ def test_the_reversed_gradient_reaches_both_encoders_when_the_text_is_tuned(fold
     assert against["text"][model.tokenizer.mask].abs().max() > 0  # the mask token is learnt
 
 
-@pytest.mark.slow  # `make test` takes up a run of the compact network, in test_pmfer_train.py
+@pytest.mark.slow  # `make test` resumes a run of the compact network, in test_pmfer_train.py
 def test_a_run_is_taken_up_again(folder: Path, faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import pmfer.train as module
 
@@ -259,7 +259,7 @@ def test_the_card_names_the_checkpoint(bundle: Bundle, folder: Path) -> None:
     assert "A colour face crop" in text
 
 
-@pytest.mark.slow  # `make test` gives the compact network phrases, in test_pmfer_own_phrases.py
+@pytest.mark.slow  # `make test` covers the compact network, in test_pmfer_own_phrases.py
 def test_own_phrases_may_use_words_that_training_never_had(run_folder: Path, faces: Faces, tmp_path: Path) -> None:
     own = tmp_path / "own.toml"
     own.write_text('[grimace]\nphrase = "a painful grimace"\n')
@@ -269,7 +269,7 @@ def test_own_phrases_may_use_words_that_training_never_had(run_folder: Path, fac
 
 
 def test_export_names_a_checkpoint_that_was_moved(run_folder: Path, faces: Faces, tmp_path: Path) -> None:
-    """To the run, a checkpoint that was moved is one that is not where the run began."""
+    """A checkpoint that was moved is no longer where the run looks for it."""
     content = torch.load(run_folder / CHECKPOINT_FILE, weights_only=True)
     content["config"]["clip"]["checkpoint"] = str(tmp_path / "clip")
     torch.save(content, tmp_path / CHECKPOINT_FILE)
@@ -327,7 +327,7 @@ def test_a_prompt_that_is_too_long_loses_whole_phrases(tmp_path: Path) -> None:
     fear = replace(fear, masked=(True, *fear.masked[1:]))
     short = shortened(fear, model.tokenizer)
     assert 1 < len(short.phrases) < len(fear.phrases)
-    assert short.masked[0]  # what is asked for stays
+    assert short.masked[0]  # a masked phrase is kept
     assert short.wordings == fear.wordings[: len(short.wordings)]
     batch = collate([fear], model.tokenizer)
     assert batch.tokens.shape[1] <= 77
@@ -355,14 +355,14 @@ def test_nothing_but_a_clip_loads_transformers(monkeypatch: pytest.MonkeyPatch) 
         at_once = imports_at_once(ast.parse(path.read_text(encoding="utf-8")))
         assert path.name == "clip.py" or not {"transformers", "pmfer.clip"} & at_once, path
     for name in ("transformers", "pmfer.clip"):
-        monkeypatch.setitem(sys.modules, name, None)  # to import it is an error
+        monkeypatch.setitem(sys.modules, name, None)  # importing it is an error
     assert build_model(TrainConfig())
     with pytest.raises(ImportError):
         build_model(TrainConfig(backend="clip"))
 
 
 def imports_at_once(node: ast.AST) -> set[str]:
-    """Modules that are imported together with a module: those that no function imports."""
+    """Modules that a module imports at the top level, not inside a function."""
     if isinstance(node, ast.Import):
         return {alias.name for alias in node.names}
     if isinstance(node, ast.ImportFrom):
@@ -371,7 +371,7 @@ def imports_at_once(node: ast.AST) -> set[str]:
     return {name for child in inside for name in imports_at_once(child)}
 
 
-@pytest.mark.slow  # `make test` reads the imports, above
+@pytest.mark.slow  # `make test` checks the imports, above
 def test_compact_training_does_without_transformers() -> None:
     code = (
         "import sys, pmfer.train, pmfer.export; from pmfer.config import TrainConfig; "

@@ -1,4 +1,4 @@
-"""Synthetic covers lie where they say, and what they hide is what they say."""
+"""Synthetic covers are drawn in the right place, and their visibility says what they hide."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from pmfer.covers import REGION_POINTS, REGIONS, cover_faces, draw_cover, visibi
 from pmfer.facs import Region
 from pmfer.landmarks import POINTS
 
-# A face as the median training face has it: fractions of the picture's side, by region; the rest lies in between.
+# The median training face: points by region, as fractions of the picture's side; the others lie in between.
 CENTRES = {
     Region.BROW: (0.5, 0.30),
     Region.EYE: (0.5, 0.40),

@@ -1,4 +1,4 @@
-"""Every data set's layout, written small and read back; wrong layouts get one line."""
+"""The layout of every data set, written with few pictures and read back; errors for wrong layouts."""
 
 import io
 import logging
@@ -103,7 +103,7 @@ def test_ferplus_folders_with_and_without_a_face_box(tmp_path: Path) -> None:
     assert labels(samples) == ["neutral", "sadness"]
     assert first(load_faces(samples, 48, 1)) == [7, 9]
     write_csv(tmp_path / "FER2013Test" / "label.csv", "fer1.png,8,2")
-    with pytest.raises(TrainingError, match=r"label\.csv: row 1: must be a picture's name and ten counts"):
+    with pytest.raises(TrainingError, match=r"label\.csv: row 1: must have a picture's name and ten counts"):
         read_samples(tmp_path)
 
 
@@ -364,7 +364,7 @@ def test_pictures_are_read_upright_and_at_their_full_range() -> None:
     deep = io.BytesIO()
     Image.fromarray(np.full((4, 4), 40000, np.uint16)).save(deep, "PNG")
     assert (read_picture(PictureSource(deep.getvalue()), 1) == 40000 >> 8).all()
-    with pytest.raises(PictureError, match="lies outside"):
+    with pytest.raises(PictureError, match="is outside the picture"):
         read_picture(PictureSource(grey(0), (60, 60, 5, 5)), 1)
 
 
@@ -381,8 +381,8 @@ def test_a_configuration_can_name_every_data_set() -> None:
 def test_labels_follow_the_two_protocols() -> None:
     votes = np.array(
         [
-            [6, 3, 1, 0, 0, 0, 0, 0, 0, 0],  # 6 of 9 once the lone vote is gone
-            [4, 4, 2, 0, 0, 0, 0, 0, 0, 0],  # nobody above half
+            [6, 3, 1, 0, 0, 0, 0, 0, 0, 0],  # 6 of 9 without the single vote
+            [4, 4, 2, 0, 0, 0, 0, 0, 0, 0],  # none above half
             [2, 0, 0, 0, 0, 0, 0, 0, 8, 0],  # unknown wins
         ],
         dtype=np.uint8,
@@ -398,7 +398,7 @@ VOTE_HEAD = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,f
 
 
 def published(folder: Path, *rows: tuple[str, str, str, str]) -> Path:
-    """The two files as they are published, from usage, name, pixels and votes of each row."""
+    """The two files as published, from usage, name, pixels and votes of each row."""
     write_csv(folder / "fer2013.csv", "emotion,pixels,Usage", *(f"0,{pixels},{use}" for use, _, pixels, _ in rows))
     write_csv(folder / "fer2013new.csv", VOTE_HEAD, *(f"{use},{name},{votes}" for use, name, _, votes in rows))
     return folder
@@ -411,7 +411,7 @@ def test_ferplus_is_made_from_the_two_published_files(tmp_path: Path) -> None:
         ("Training", "fer0000000.png", PIXELS, counts),
         ("Training", "", PIXELS, counts),  # FERPlus left it out
         ("Training", "fer0000002.png", OTHER_PIXELS, counts),
-        ("Training", "fer0000002.png", PIXELS, counts),  # which of the two it is, nobody knows
+        ("Training", "fer0000002.png", PIXELS, counts),  # the name is used twice
         ("PublicTest", "fer0000004.png", PIXELS, counts),
         ("PrivateTest", "fer0000005.png", OTHER_PIXELS, "0,0,0,0,0,0,0,0,1,9"),
     )

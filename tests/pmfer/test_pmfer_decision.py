@@ -1,4 +1,4 @@
-"""Decisions: rare expressions are read better for little accuracy, and confidence holds on corrupted faces."""
+"""Decisions recognise rare expressions better at little cost, and stay calibrated on corrupted faces."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def test_the_power_buys_macro_recall_at_the_price_that_was_set() -> None:
 def test_the_temperature_holds_on_clean_and_on_corrupted_faces() -> None:
     clean, labels = subdued(20_000, 2.2, 1)
     rng = np.random.default_rng(2)
-    corrupted = clean + rng.normal(0, 3, clean.shape).astype(np.float32)  # as sure of itself, more often wrong
+    corrupted = clean + rng.normal(0, 3, clean.shape).astype(np.float32)  # as confident, but more often wrong
     decision = decide(clean, corrupted, labels, PRIOR, (0.0,), {})
 
     def error(logits: np.ndarray, temperature: float) -> float:

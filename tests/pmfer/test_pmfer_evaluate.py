@@ -1,4 +1,4 @@
-"""Figures of a bundle's scores on labelled pictures: what is not known is null, what is missed is no answer."""
+"""Figures of a bundle on labelled pictures: unknown figures are null, and a missed face is no answer."""
 
 import numpy as np
 import pytest

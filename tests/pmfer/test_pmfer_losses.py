@@ -1,4 +1,4 @@
-"""The losses: each asks for what it says, and a phrase looks only where its region is."""
+"""Each loss rewards what it should, and a phrase attends only to its region."""
 
 import random
 
@@ -48,7 +48,7 @@ def test_the_region_loss_is_nothing_inside_and_much_outside() -> None:
     masks = region_masks(6)
     inside = masks / masks.sum(1, keepdim=True)
     outside = (1 - masks.ceil()) / (1 - masks.ceil()).sum(1, keepdim=True)
-    full = (masks > 0.999).float()  # cells that lie inside as a whole
+    full = (masks > 0.999).float()  # cells that are completely inside
     full = full / full.sum(1, keepdim=True)
     assert region_loss(full[None], masks) < 1e-3
     assert region_loss(inside[None], masks) < 0.5
@@ -104,7 +104,7 @@ def test_each_loss_can_be_switched_off(part: str) -> None:
     names = {"classification", "alignment", "region", "masked_phrase", "adversary", "deviation", "visibility"}
     config = LossConfig.model_validate({part: 0.0})
     losses = compute_losses(model, batch, config, 0.5, random.Random(0))
-    off = {part, "region", "deviation"} if part == "alignment" else {part}  # both are losses on what alignment finds
+    off = {part, "region", "deviation"} if part == "alignment" else {part}  # both need the result of the alignment
     assert torch.isfinite(losses.total)
     assert names & set(losses.parts) == names - off
 
@@ -123,7 +123,7 @@ def test_evidence_orders_faces_inside_an_expression_and_not_between_them() -> No
     votes = np.repeat(np.eye(8, dtype=np.float32)[[1, 3]], 200, axis=0)  # happiness, sadness
     brows, corners = AU_COLUMNS.index("au04"), AU_COLUMNS.index("au15")
     seen = rng.normal(0, 1, (400, len(AU_COLUMNS))).astype(np.float32)
-    seen[:200, brows] += 5  # a class that shows more of it as a whole is what the table already says
+    seen[:200, brows] += 5  # how often a class shows a unit is already in the table
     targets = phrase_targets(votes, au_probability_table(), seen)
     happy, sad = targets.shown[:200, brows], targets.shown[200:, brows]
     assert (np.diff(happy[np.argsort(seen[:200, brows])]) >= 0).all()

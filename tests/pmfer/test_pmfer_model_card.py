@@ -1,4 +1,4 @@
-"""The model card says what the bundle is."""
+"""The model card describes the bundle."""
 
 import re
 from dataclasses import replace

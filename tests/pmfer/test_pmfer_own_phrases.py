@@ -1,4 +1,4 @@
-"""Phrases of a user's own go from a TOML file to score columns, and every column belongs to its own phrase."""
+"""A user's own phrases go from a TOML file to score columns, and every column belongs to its phrase."""
 
 import random
 import re
@@ -62,8 +62,8 @@ from warehouse.store import store_sessions
 
 CROP = {"centerface": CropGeometry(1.1, 0.0, 0.0)}
 
-# What the phrases of a unit must say, after FACS: each wording has a word of every group. Written from the manual's
-# names, not from pmfer/facs.py, so that phrases that changed places are found out.
+# What the phrases of a unit must say according to FACS: each wording has a word of every group. Taken from the names in
+# the manual, not from pmfer/facs.py, so that swapped phrases are noticed.
 BROW, EYE, LIP, NOSE = "brow", "eye|lid", "lip|mouth|teeth", "nose"
 MEANING: dict[int, tuple[str, ...]] = {
     1: (BROW, "inner|middle|nose", "up|upwards|raised|lifted"),
@@ -146,7 +146,7 @@ def test_a_file_rewords_units_in_place_and_adds_phrases_after_them(tmp_path: Pat
     assert smile.wordings == ("mouth corners lifted towards the cheeks",)
     assert (smile.card.au, smile.card.region, smile.card.seen_in_training) == (12, "mouth", False)
     assert (phrases[-2].card.au, phrases[-2].card.region, phrases[-2].card.seen_in_training) == (None, "jaw", False)
-    # A wording that training had is one it has seen, whatever the key.
+    # A wording that was in training counts as seen, whatever its key.
     assert (phrases[-1].card.au, phrases[-1].card.region, phrases[-1].card.seen_in_training) == (31, None, True)
     assert all(p.card.seen_in_training for p in phrases[:AU_COUNT] if p.card.column != "au12")
 
@@ -225,13 +225,13 @@ def test_own_phrases_change_the_identity_of_the_prompts(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
-    """A checkpoint, the bundle that the command made of it with phrases of a user's own, and what it logged."""
+    """A checkpoint, the bundle that the command exported from it with own phrases, and the log."""
     return exported_once(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
 def own(exported: Exported) -> Bundle:
-    """The bundle of a checkpoint with phrases of a user's own."""
+    """The bundle of a checkpoint with a user's own phrases."""
     return load_bundle(exported.bundle)
 
 
@@ -240,7 +240,7 @@ def scores(bundle: Bundle, images: np.ndarray) -> dict[str, np.ndarray]:
     return {column: rows[:, k] for k, column in enumerate(bundle.score_columns)}
 
 
-@pytest.mark.slow  # `make test` compares each column with what torch makes of its phrase, below
+@pytest.mark.slow  # `make test` compares each column with torch's score for its phrase, below
 def test_a_rebaked_bundle_keeps_what_was_not_reworded(
     own: Bundle, exported: Exported, ferplus: Path, tmp_path: Path
 ) -> None:
@@ -282,7 +282,7 @@ def test_every_column_of_the_graph_is_the_alignment_with_its_own_phrase(
         expressions, phrases, *_ = (output.numpy() for output in plain(faces))
     for place, column in enumerate(EXPRESSION_NAMES):
         np.testing.assert_allclose(found[column], expressions[:, place], atol=2e-3, err_msg=column)
-    for place, column in enumerate(AU_COLUMNS):  # what was not reworded is as it was
+    for place, column in enumerate(AU_COLUMNS):  # units that were not reworded are unchanged
         apart = np.abs(found[column] - phrases[:, place]).max()
         assert apart < 2e-3 or column == "au12", column
 

@@ -1,4 +1,4 @@
-"""A prompt names what its face shows, and a dropped phrase gives nothing away."""
+"""A prompt describes what its face shows, and reveals nothing about a dropped phrase."""
 
 import random
 
