@@ -124,21 +124,19 @@ def _grid(side: int) -> Floats:
     return np.asarray(np.mgrid[0:side, 0:side] / side - 0.5, np.float32)
 
 
-def cover_faces(
-    pictures: Floats, placed: Floats, share: float, rng: Rng, kinds: tuple[str, ...] = tuple(TRAINED)
-) -> tuple[Floats, Floats]:
-    """Cover some of the faces of a batch.
+def cover_faces(pictures: Floats, placed: Floats, share: float, rng: Rng) -> tuple[Floats, Floats]:
+    """Cover some of the faces of a batch with covers of TRAINED; those in FREQUENT are drawn more often.
 
     Args:
         pictures: float32 [N, S, S] in 0..1; not modified.
         placed: float32 [N, 468, 2], see `draw_cover`.
         share: probability that a face is covered, 0..1; one covered face in ten gets a second cover.
         rng: random generator.
-        kinds: keys of TRAINED or HELD_OUT; those in FREQUENT are drawn more often.
 
     Returns:
         The pictures, and the visible share of every region, float32 [N, R].
     """
+    kinds = tuple(TRAINED)
     weights = np.array([FREQUENT.get(kind, 1.0) for kind in kinds])
     covered, visible = pictures.copy(), np.ones((len(pictures), len(REGIONS)), np.float32)
     for row in np.nonzero(rng.random(len(pictures)) < share)[0]:

@@ -104,13 +104,13 @@ class AttentionBlock(nn.Module):
     Self attention when `context` is the sequence itself; cross attention otherwise.
     """
 
-    def __init__(self, width: int, heads: int, expansion: int = 2) -> None:
+    def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.norm_query = nn.LayerNorm(width)
         self.norm_context = nn.LayerNorm(width)
         self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
         self.feed_forward = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, expansion * width), nn.GELU(), nn.Linear(expansion * width, width)
+            nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
         )
 
     def forward(self, query: Tensor, context: Tensor, ignore: Tensor | None = None) -> Tensor:

@@ -40,17 +40,16 @@ PROTOCOL = (
     "argmax: winner of the raw votes is one of the eight; subsets of Wang et al. 2020 under strict labels"
 )
 DUPLICATES = "duplicate_of_train"
+BATCH = 256  # faces per run of the graph
 
 
-def run_bundle(
-    bundle: Bundle, images: npt.NDArray[np.uint8], batch: int = 256, *, int8: bool = False
-) -> npt.NDArray[np.float32]:
+def run_bundle(bundle: Bundle, images: npt.NDArray[np.uint8], *, int8: bool = False) -> npt.NDArray[np.float32]:
     """Class probabilities float32 [N, E] of face crops; see `run_graph`."""
-    return run_graph(bundle, images, batch, int8=int8)["expression"]
+    return run_graph(bundle, images, int8=int8)["expression"]
 
 
 def run_graph(
-    bundle: Bundle, images: npt.NDArray[np.uint8], batch: int = 256, *, int8: bool = False
+    bundle: Bundle, images: npt.NDArray[np.uint8], *, int8: bool = False
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Run a bundle's graph on face crops uint8 [N, S, S] or [N, S, S, 3] RGB; returns its outputs by name.
 
@@ -73,8 +72,8 @@ def run_graph(
     session = onnxruntime.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs() if output.name != "attention"]
     rows = []
-    for begin in range(0, len(images), batch):
-        rows.append(session.run(names, {"faces": spec.normalised(images[begin : begin + batch])}))
+    for begin in range(0, len(images), BATCH):
+        rows.append(session.run(names, {"faces": spec.normalised(images[begin : begin + BATCH])}))
     return {name: np.concatenate(parts) for name, parts in zip(names, zip(*rows, strict=True), strict=True)}
 
 

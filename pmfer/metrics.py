@@ -13,6 +13,7 @@ Labels = npt.NDArray[np.int64]  # [N], index of a class; -1: none
 
 NO_ANSWER = -1
 MIN_WITHIN = 5  # an AUROC within an expression needs so many faces with the unit, and so many without it
+CALIBRATION_BINS = 15  # of equal width
 NORMAL_95 = 1.959964  # two-sided 95 % quantile of the standard normal distribution
 
 
@@ -65,7 +66,7 @@ def confusion(probabilities: Probabilities, labels: Labels) -> npt.NDArray[np.in
     return np.asarray(counts, np.int64)
 
 
-def expected_calibration_error(probabilities: Probabilities, labels: Labels, bins: int = 15) -> float | None:
+def expected_calibration_error(probabilities: Probabilities, labels: Labels) -> float | None:
     """Mean gap between confidence and accuracy over equal-width bins, weighted by count (Guo et al., 2017), 0..1.
 
     A face without an answer has no confidence and is left out.
@@ -74,7 +75,7 @@ def expected_calibration_error(probabilities: Probabilities, labels: Labels, bin
     if not valid.any():
         return None
     confidence, right = probabilities[valid].max(1), probabilities[valid].argmax(1) == labels[valid]
-    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
+    bin_of = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     gaps = [
         abs(confidence[bin_of == b].mean() - right[bin_of == b].mean()) * (bin_of == b).mean()
         for b in np.unique(bin_of)

@@ -30,6 +30,7 @@ Floats = npt.NDArray[np.float32]
 MIN_PRESENCE = 0.9  # if the mesh's presence is lower, it found no face
 MAX_YAW_DEG = 35.0  # if the face is turned farther, the mesh guesses half of it
 STRETCHED = 1.5  # opening of the mouth, in standard deviations, from which FACS codes AU 27 instead of AU 26
+ALIGNMENTS = 4  # number of times that `frontal` aligns all faces to their median
 # Points that expressions hardly move: eye corners, bridge and wings of the nose, forehead, temples.
 RIGID = (33, 133, 362, 263, 168, 6, 197, 195, 5, 4, 1, 2, 98, 327, 10, 151, 9, 8, 127, 356, 234, 454, 103, 332, 21, 251)
 NO_MEASURES = ("name", "presence", "yaw_deg", "roll_deg", "blendshapes", "placed")  # columns of the file of shapes
@@ -70,12 +71,11 @@ EVIDENCE: dict[int, Evidence] = {
 }
 
 
-def frontal(points: npt.NDArray[np.float32], rounds: int = 4) -> tuple[Array, Array]:
+def frontal(points: npt.NDArray[np.float32]) -> tuple[Array, Array]:
     """Turn all faces to the front by generalised Procrustes analysis (Gower, 1975) on the rigid points.
 
     Args:
         points: float [N, 468, 3], faces of many people: the median of all counts as frontal.
-        rounds: number of times that all faces are aligned to their median.
 
     Returns:
         Points [N, 468, 3] in units of the distance between the outer eye corners, and yaw [N] in degrees.
@@ -84,7 +84,7 @@ def frontal(points: npt.NDArray[np.float32], rounds: int = 4) -> tuple[Array, Ar
     centre = rigid.mean(1, keepdims=True)
     shapes = rigid - centre
     reference = shapes.mean(0)
-    for _ in range(rounds):
+    for _ in range(ALIGNMENTS):
         scale = np.linalg.norm(reference) / np.linalg.norm(shapes, axis=(1, 2))
         rotation = _best_rotation(shapes, reference)
         reference = np.median(shapes @ rotation * scale[:, None, None], axis=0)

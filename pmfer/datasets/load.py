@@ -29,6 +29,7 @@ from pmfer.datasets.samples import Faces, Samples, worth_training
 from pmfer.errors import TrainingError
 
 MEMORY_LIMIT = 2 * 1024**3  # bytes; if the pictures take more, they go to a file
+GREY = 1  # channels of the faces that training and its measurements use
 log = logging.getLogger("pmfer.datasets")
 
 
@@ -90,16 +91,15 @@ def read_samples(path: Path, kind: str | None = None) -> Samples:
 
 
 def read_training_faces(
-    path: Path, size_px: int, channels: int = 1, kind: str | None = None, folder: Path | None = None
+    path: Path, size_px: int, kind: str | None = None, folder: Path | None = None
 ) -> tuple[Faces, Faces]:
-    """Read the training faces (those with a usable vote) and the validation faces of the data set at `path`.
+    """Read the training faces (those with a usable vote) and the validation faces of the data set at `path`, in grey.
 
     `Faces` does not contain action units, PSPI or subjects, so training cannot see them.
 
     Args:
         path: file or folder.
         size_px: side of the faces.
-        channels: 1 grey, 3 RGB.
         kind: a key of `KINDS`; None: detect it.
         folder: folder for pictures that do not fit into memory.
 
@@ -111,13 +111,11 @@ def read_training_faces(
         raise TrainingError(f"{path}: {samples.title} has no expression labels; there is nothing to train on")
     train, valid = samples.in_split("train"), samples.in_split("valid")
     train = train.take(worth_training(train.votes))
-    return load_faces(train, size_px, channels, folder), load_faces(valid, size_px, channels, folder)
+    return load_faces(train, size_px, GREY, folder), load_faces(valid, size_px, GREY, folder)
 
 
-def read_measured_faces(
-    path: Path, size_px: int, channels: int = 1, kind: str | None = None
-) -> tuple[Faces, Faces | None]:
-    """Read the validation faces and, if there are any, the test faces of the data set at `path`.
+def read_measured_faces(path: Path, size_px: int, kind: str | None = None) -> tuple[Faces, Faces | None]:
+    """Read the validation faces and, if there are any, the test faces of the data set at `path`, in grey.
 
     In a data set without a validation split, these are the faces held out from training (`Samples.with_valid`).
 
@@ -125,8 +123,8 @@ def read_measured_faces(
         TrainingError: the data set is malformed or has no validation faces.
     """
     samples = read_samples(path, kind).with_valid()
-    test = load_faces(samples.in_split("test"), size_px, channels) if "test" in samples.splits else None
-    return load_faces(samples.in_split("valid"), size_px, channels), test
+    test = load_faces(samples.in_split("test"), size_px, GREY) if "test" in samples.splits else None
+    return load_faces(samples.in_split("valid"), size_px, GREY), test
 
 
 def read_ferplus(path: Path, split: str) -> Faces:
@@ -142,7 +140,7 @@ def read_ferplus(path: Path, split: str) -> Faces:
         reason = str(error).splitlines()[0]
     if reason:
         raise TrainingError(f"{path}: not a FERPlus Parquet file ({reason}); see docs/training.md")
-    return load_faces(ferplus.read(path).in_split(split), ferplus.SIDE, 1)
+    return load_faces(ferplus.read(path).in_split(split), ferplus.SIDE, GREY)
 
 
 def data_terms(path: Path, kind: str | None = None) -> tuple[str, str]:

@@ -256,7 +256,7 @@ def test_the_exported_graph_answers_as_torch_does(run_folder: Path, bundle: Bund
 def test_the_card_names_the_checkpoint(bundle: Bundle, folder: Path) -> None:
     text = (bundle.path / "MODEL_CARD.md").read_text()
     assert f"started from `{folder}`" in text
-    assert "A colour face crop" in text
+    assert "a face crop in colour" in text
 
 
 @pytest.mark.slow  # `make test` covers the compact network, in test_pmfer_own_phrases.py
