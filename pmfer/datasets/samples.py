@@ -77,7 +77,7 @@ class Samples:
     splits: tuple[str, ...]  # "train", "valid", "test", or "" in a data set without splits
     aus: dict[str, Floats] = field(default_factory=dict)  # "au12" -> intensity 0..5 [N], NaN unknown; present from 1
     pspi: Floats | None = None  # Prkachin and Solomon pain intensity 0..16 [N], NaN unknown
-    subjects: tuple[str, ...] | None = None  # who is shown; None if unknown
+    subjects: tuple[str, ...] | None = None  # who is shown, "" if unknown; None if the data set does not say
     subsets: dict[str, npt.NDArray[np.bool_]] = field(default_factory=dict)  # name -> member [N]
     cropped: bool | None = None  # True: face crops, False: whole pictures, None: judged by each picture's size
     classes: tuple[int, ...] = tuple(range(CLASS_COUNT))  # expressions that occur as labels in this data set
@@ -118,12 +118,14 @@ class Samples:
         """The same samples with a train and a valid split, as training needs them.
 
         In a data set without splits, all pictures are training data. If there is no validation split, one training
-        picture in `HELD_OUT` is moved there. They are chosen by a checksum of the subject or, if subjects are unknown,
-        of the name. So the choice depends neither on the order nor on a seed, and nobody is in both splits.
+        picture in `HELD_OUT` is moved there. They are chosen by a checksum of the subject or, if that is unknown, of
+        the name. So the choice depends neither on the order nor on a seed, and no known subject is
+        in both splits.
         """
         splits = tuple(split or "train" for split in self.splits)
         if "valid" not in splits:
-            keys = self.subjects or self.names
+            subjects = self.subjects or ("",) * len(self)
+            keys = [subject or name for subject, name in zip(subjects, self.names, strict=True)]
             held = [zlib.crc32(key.encode()) % HELD_OUT == 0 for key in keys]
             splits = tuple(
                 "valid" if split == "train" and out else split for split, out in zip(splits, held, strict=True)

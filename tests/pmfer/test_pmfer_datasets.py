@@ -224,6 +224,13 @@ def test_a_csv_manifest_with_every_column(tmp_path: Path, caplog: pytest.LogCapt
     assert first(load_faces(samples, 48, 1)) == [1, 2, 2]
 
 
+def test_pictures_of_unknown_subjects_are_held_out_one_by_one(tmp_path: Path) -> None:
+    rows = [f"{n}.png,happiness,{'anna' if n < 10 else ''}" for n in range(400)]
+    samples = read_samples(write_csv(tmp_path / "m.csv", "path,expression,subject", *rows)).with_valid()
+    assert len(set(samples.splits[:10])) == 1  # anna is in one split only
+    assert 5 < samples.splits[10:].count("valid") < 40  # about one in twenty
+
+
 def test_a_parquet_manifest_with_pictures_inside_and_vote_columns(tmp_path: Path) -> None:
     path = tmp_path / "m.parquet"
     counts = {name: [2 * (name == "fear"), 0] for name in EXPRESSION_NAMES}
