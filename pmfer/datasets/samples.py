@@ -119,8 +119,7 @@ class Samples:
 
         In a data set without splits, all pictures are training data. If there is no validation split, one training
         picture in `HELD_OUT` is moved there. They are chosen by a checksum of the subject or, if that is unknown, of
-        the name. So the choice depends neither on the order nor on a seed, and no known subject is
-        in both splits.
+        the name. So the choice depends neither on the order nor on a seed, and no known subject is in both splits.
         """
         splits = tuple(split or "train" for split in self.splits)
         if "valid" not in splits:
