@@ -20,7 +20,7 @@ from pmfer.datasets import Faces
 from pmfer.decision import Decision, undecided
 from pmfer.expressions import EXPRESSIONS
 from pmfer.model import Pmfer
-from pmfer.onnx_graph import forget_origin, store_in_half_precision
+from pmfer.onnx_graph import remove_source_locations, store_in_half_precision
 from pmfer.prompts import AU_COUNT, PHRASES, Tokenizer, class_prompt, collate, phrase_prompt
 
 PROMPTS_PER_CLASS = 64  # sampled prompts averaged into one class embedding
@@ -157,7 +157,7 @@ def write_onnx(model: InferenceModel, size_px: int, path: Path) -> None:
         raise RuntimeError("torch.onnx.export returned nothing")
     graph = program.model_proto
     store_in_half_precision(graph)
-    forget_origin(graph)
+    remove_source_locations(graph)
     onnx.checker.check_model(graph)
     path.write_bytes(graph.SerializeToString())
 

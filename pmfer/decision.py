@@ -62,7 +62,7 @@ def phrase_offset(logits: Floats, share: float) -> float:
     return -float(np.quantile(logits, 1 - share))
 
 
-def covered_below(visible: Floats, regions: Sequence[str]) -> dict[str, float]:
+def coverage_limits(visible: Floats, regions: Sequence[str]) -> dict[str, float]:
     """Choose for each region the visible share below which it counts as covered.
 
     The limits are such that all regions are covered equally often, and CLEAN_COVERED of the faces have at least one

@@ -137,7 +137,7 @@ def measure(probabilities: Probabilities, au_scores: Mapping[str, Floats], sampl
         au_scores: phrase scores [N] by column, such as "au12"; NaN where no face was found.
         samples: the labels.
     """
-    probabilities = among(probabilities, samples.classes)
+    probabilities = restrict_to(probabilities, samples.classes)
     strict = strict_label(samples.votes)
     figures = expression_figures(probabilities, samples.votes, samples.subsets)
     right = int((answers(probabilities)[strict >= 0] == strict[strict >= 0]).sum())
@@ -160,7 +160,7 @@ def mean_by_label(values: Floats, strict: Labels) -> dict[str, float | None]:
     return {name: float(group.mean()) if len(group) else None for name, group in groups.items()}
 
 
-def among(probabilities: Probabilities, classes: tuple[int, ...]) -> Probabilities:
+def restrict_to(probabilities: Probabilities, classes: tuple[int, ...]) -> Probabilities:
     """Probabilities [N, 8] under the condition that the answer is one of `classes`; the others become 0."""
     allowed = np.zeros(probabilities.shape[1], np.float32)
     allowed[list(classes)] = 1

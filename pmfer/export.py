@@ -30,7 +30,7 @@ from pmfer.checkpoint import blend_with_start, load_checkpoint
 from pmfer.config import TrainConfig
 from pmfer.covers import REGIONS
 from pmfer.datasets import Faces, ferplus, strict_label, vote_distribution
-from pmfer.decision import Decision, covered_below, decide, phrase_offset
+from pmfer.decision import Decision, coverage_limits, decide, phrase_offset
 from pmfer.errors import ConfigurationError
 from pmfer.evaluate import PROTOCOL, evaluate
 from pmfer.expressions import EXPRESSION_NAMES
@@ -151,7 +151,7 @@ def _decide(
         for index, unit in enumerate(ACTION_UNITS)
     ]
     offsets += [0.0] * (len(phrase_set(own)) - len(offsets))
-    limits = covered_below(visible, REGIONS) if has_visibility else {}
+    limits = coverage_limits(visible, REGIONS) if has_visibility else {}
     labels = strict_label(valid.votes)
     return decide(_log(expressions), _log(corrupted), labels, votes.mean(0), tuple(offsets), limits)
 

@@ -12,7 +12,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper, shape_inference
 
 
-def forget_origin(model: onnx.ModelProto) -> None:
+def remove_source_locations(model: onnx.ModelProto) -> None:
     """Remove the metadata that says which source line each node comes from: it reveals folders of this machine."""
     graph = model.graph
     for part in (model, graph, *graph.node, *graph.value_info, *graph.initializer, *graph.input, *graph.output):

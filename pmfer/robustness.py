@@ -162,7 +162,7 @@ def least_visible(scores: Mapping[str, Floats]) -> Floats | None:
     return scores["visibility"].min(1) if "visibility" in scores else None
 
 
-def called_covered(visible: Floats, limits: Mapping[str, float]) -> npt.NDArray[np.bool_]:
+def covered_regions(visible: Floats, limits: Mapping[str, float]) -> npt.NDArray[np.bool_]:
     """Which regions count as covered by the card's limits, bool [N, R], for visible shares [N, R]."""
     return np.asarray(visible < np.array(list(limits.values()), np.float32))
 
@@ -177,7 +177,7 @@ def _row(name: str, scores: Mapping[str, Floats], labels: npt.NDArray[np.int64],
     )
     if not limits:
         return row
-    covered = called_covered(scores["visibility"], limits)
+    covered = covered_regions(scores["visibility"], limits)
     regions = np.array(list(limits))
     refused = [is_refused(regions[face].tolist()) for face in covered]
     return replace(row, refused=float(np.mean(refused)), flagged=float(covered.any(1).mean()))
@@ -193,7 +193,7 @@ def _with_cover_figures(
     is_clean = np.repeat([0, 1], [len(covered_visible), len(clean_visible)])
     area = roc_auc_score(is_clean, np.concatenate([covered_visible, clean_visible]))
     hiding = truth.min(1) <= 1 - HIDES
-    share = called_covered(scores["visibility"], limits)[hiding].any(1).mean() if limits and hiding.any() else None
+    share = covered_regions(scores["visibility"], limits)[hiding].any(1).mean() if limits and hiding.any() else None
     return replace(row, auroc=float(area), flagged_of_hiding=None if share is None else float(share))
 
 

@@ -183,7 +183,7 @@ class _Run:
     def _step(self, batch: Batch, progress: float, rng: random.Random) -> dict[str, Tensor]:
         with half_precision(self.device):
             losses = self._losses(batch, progress, rng)
-        _descend(losses.total, self.model, self.optimiser, self.averaged)
+        _optimise(losses.total, self.model, self.optimiser, self.averaged)
         return losses.parts
 
     def _losses(self, batch: Batch, progress: float, rng: random.Random) -> StepLosses:
@@ -337,7 +337,7 @@ def _set_rates(optimiser: torch.optim.Optimizer, peaks: Sequence[float], factor:
         group["lr"] = peak * factor
 
 
-def _descend(loss: Tensor, model: torch.nn.Module, optimiser: torch.optim.Optimizer, averaged: AveragedModel) -> None:
+def _optimise(loss: Tensor, model: torch.nn.Module, optimiser: torch.optim.Optimizer, averaged: AveragedModel) -> None:
     """Take one optimiser step on the parameters of `model` and update their moving average."""
     optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]

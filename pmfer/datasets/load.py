@@ -70,7 +70,7 @@ def find_kind(path: Path, kind: str | None = None) -> str:
         TrainingError: there is nothing at `path`, or no known data set.
     """
     if kind is not None and kind not in KINDS:
-        raise TrainingError(f"data set '{kind}': unknown; use one of {', '.join(KINDS)}")
+        raise TrainingError(f"data set '{kind}': not known; use one of {', '.join(KINDS)}")
     if not path.exists():
         raise TrainingError(f"{path}: no such file or folder; name a manifest or the folder of a data set")
     for name in KINDS if kind is None else ():

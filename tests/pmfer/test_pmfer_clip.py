@@ -310,7 +310,10 @@ def test_a_checkpoint_without_all_weights_is_refused(folder: Path, tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"size_px": 36}, "36 px do not divide"), ({"vision_layers": 4}, "vision_layers = 4: the checkpoint has 3")],
+    [
+        ({"size_px": 36}, "36 px are not a multiple"),
+        ({"vision_layers": 4}, "vision_layers = 4: the checkpoint has only 3"),
+    ],
 )
 def test_a_configuration_that_does_not_fit_the_checkpoint_is_named(
     folder: Path, change: dict[str, int], message: str

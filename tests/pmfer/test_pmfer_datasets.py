@@ -290,7 +290,7 @@ def test_missing_empty_and_odd_files_are_named(tmp_path: Path) -> None:
         read_samples(write_csv(tmp_path / "no.parquet", "text"))
     with pytest.raises(TrainingError, match="has no rows"):
         read_samples(write_csv(tmp_path / "head.csv", "path,expression"))
-    with pytest.raises(TrainingError, match="data set 'fer': unknown; use one of ferplus"):
+    with pytest.raises(TrainingError, match="data set 'fer': not known; use one of ferplus"):
         read_samples(tmp_path, "fer")
 
 

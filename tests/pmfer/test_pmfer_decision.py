@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pmfer.decision import CLEAN_COVERED, POWERS, STRICT_COST, choose_power, covered_below, decide, phrase_offset
+from pmfer.decision import CLEAN_COVERED, POWERS, STRICT_COST, choose_power, coverage_limits, decide, phrase_offset
 from pmfer.metrics import accuracy, expected_calibration_error, macro_recall
 
 PRIOR = np.array([0.7, 0.25, 0.05])
@@ -51,7 +51,7 @@ def test_half_of_the_scale_is_where_the_table_says_the_unit_shows() -> None:
 
 def test_as_many_clean_faces_count_as_covered_as_may() -> None:
     visible = np.random.default_rng(4).beta([[20, 5]], [[1, 1]], (5_000, 2)).astype(np.float32)
-    limits = covered_below(visible, ("brow", "mouth"))
+    limits = coverage_limits(visible, ("brow", "mouth"))
     assert limits["mouth"] < limits["brow"]
     covered = visible < np.array([limits["brow"], limits["mouth"]])
     assert covered.any(axis=1).mean() == pytest.approx(CLEAN_COVERED, abs=0.002)
