@@ -1,14 +1,14 @@
-"""What the reports make of a change that is really there: how soon it is flagged, for how long, and since when.
+"""How the reports handle a true change: how soon it is flagged, for how long, and which onset they give.
 
-For `benchmarks.statistics`. A page is what a patient's one measure says on one day; days are counted from the change,
-its own day being the first.
+For `benchmarks.statistics`. A page is what one measure of a patient says on one day. Days are counted from the change,
+whose own day is the first.
 
-- Days until found: valid days from the change to the first flagged one, that day included, of patients whose measure
-  was not flagged on the day before.
+- Days until found: valid days from the change to the first flagged day, both included, for patients whose measure was
+  not flagged on the day before the change.
 - Still open: of the patients flagged within 20 days, those whose flag is open 20 days after the change.
-- As usual: of the pages of days 11 to 20, those without an open flag. A page is firm if its baseline has as many days
-  as it takes to be printed without reserve (`Thresholds.firm_baseline_days`).
-- Onset: the date told on the first flagged day, and five days later, against the truth.
+- As usual: of the pages of days 11 to 20, those without an open flag. A page is firm if its baseline has enough days to
+  be printed without reservation (`Thresholds.firm_baseline_days`).
+- Onset: the date given on the first flagged day, and five days later, compared with the truth.
 """
 
 from dataclasses import dataclass
@@ -28,26 +28,26 @@ CLOSE = tuple(measure for measure in FLAGGING if measure.watched_closely)
 STRICT = next(measure for measure in FLAGGING if not measure.watched_closely)
 SHIFTS = (1.0, 1.5, 2.0, 3.0, 4.0)
 SMALL_SHIFTS = (1.0, 1.5, 2.0)
-LARGE = 2.0  # from here on flags are followed
+LARGE = 2.0  # smallest step whose flags are followed
 SHIFT_DAYS = {"after 13 days": 13, "after 20 days": 20, "after 40 days": 40, "after 70 days": 70}
-SETTLED = "after 70 days"  # most of the baseline is there
+SETTLED = "after 70 days"  # most of the baseline has been collected
 FOLLOWED = 41  # days after a change
-LATER = 20  # days after a change on which its flag is still to be open
+LATER = 20  # days after a change on which its flag should still be open
 NEAR = 2  # days by which an onset may be wrong
 
 
 @dataclass(frozen=True)
 class Flags:
-    """The flags of the concern of each measure, day by day; [patients, measures, days]."""
+    """The flags in the direction of concern of each measure, day by day; [patients, measures, days]."""
 
     open: Bools
     new: Bools  # opened on the day, for the first time
-    size: Floats  # of what speaks on the day, 0 where nothing does
+    size: Floats  # of the largest signal of the day, 0 without a signal
     valid: Bools  # days with data
     chart: ControlChart
 
     def days_open(self) -> Floats:
-        """Valid days of each stretch of days on the list that has ended."""
+        """Length in valid days of each period on the list that has ended."""
         listed, valid = (each.reshape(-1, self.open.shape[2]) for each in (self.open, self.valid))
         edges = np.diff(np.pad(listed.astype(np.int64), ((0, 0), (1, 1))), axis=1)
         passed = np.pad(valid.cumsum(axis=1), ((0, 0), (1, 0)))
@@ -58,7 +58,7 @@ class Flags:
 
 
 def towards_concern(values: Floats, measures: tuple[Measure, ...]) -> Floats:
-    """Mirror the series of measures whose fall is the concern, so that a shift upwards is one of concern."""
+    """Mirror the series of measures whose fall is the concern, so that a rise is the concern for all."""
     tiled = _signs(len(values), measures)
     mirrored: Floats = 0.5 + tiled * (values - 0.5)
     return mirrored
@@ -76,7 +76,7 @@ def flags_of(
     thresholds: Thresholds = DEFAULT_THRESHOLDS,
     parts: Parts | None = None,
 ) -> Flags:
-    """Chart series that are ordered by patient, then measure, and whose rise is the concern; `parts` likewise."""
+    """Chart series whose rise is the concern. They, and `parts`, are ordered by patient, then measure."""
     patients = len(values) // len(measures)
     sensitivity = sensitivity_of(measures * patients, thresholds)
     if parts is not None:
@@ -98,7 +98,7 @@ def flags_of(
 
 
 def after_steps(scenario: Scenario, patients: int, seed: int) -> dict[str, Any]:
-    """Steps that stay, in a measure watched closely and at phi 0.5 in another; there also by the day they come on."""
+    """Lasting steps in a closely watched measure; at phi 0.5 also in another one, by the day on which they start."""
     if scenario != Scenario("phi 0.5"):
         start = SHIFT_DAYS[SETTLED]
         found = {f"{size:g} SD": _after(scenario, CLOSE[0], start, size, 1, patients, seed) for size in SMALL_SHIFTS}
@@ -115,7 +115,7 @@ def after_steps(scenario: Scenario, patients: int, seed: int) -> dict[str, Any]:
 
 
 def after_ramps(patients: int, seed: int) -> dict[str, Any]:
-    """Changes that take four days to come and then stay."""
+    """Changes that develop over four days and then stay."""
     cases = ((CLOSE[0], 20, 3.0), (STRICT, 13, 4.0), (STRICT, 20, 3.0), (STRICT, 40, 3.0))
     return {
         f"{measure.key}, {size:g} SD after {start} days": _after(
@@ -126,7 +126,7 @@ def after_ramps(patients: int, seed: int) -> dict[str, Any]:
 
 
 def after_returns(patients: int, seed: int, away: int = 12, between: int = 21) -> dict[str, Any]:
-    """A change of 3 SD on day 70 that goes after 12 days and comes again three weeks later."""
+    """A change of 3 SD that starts on day 70, goes away after 12 days and returns three weeks later."""
     scenario, start = Scenario("phi 0.5"), SHIFT_DAYS[SETTLED]
     again = start + away + between
     day = np.arange(again + away)
@@ -149,7 +149,7 @@ def after_returns(patients: int, seed: int, away: int = 12, between: int = 21) -
 def _after(
     scenario: Scenario, measure: Measure, start: int, size: float, ramp: int, patients: int, seed: int
 ) -> dict[str, float]:
-    """What follows a change of `size` SD that takes `ramp` days to come and then stays."""
+    """What follows a change of `size` SD that develops over `ramp` days and then stays."""
     quiet = series(scenario, patients, start + FOLLOWED, np.random.default_rng(seed + start))
     moved = quiet + scenario.spread * size * np.clip((np.arange(quiet.shape[1]) - start + 1) / ramp, 0, 1)
     flags = flags_of(moved, (measure,), DEFAULT_THRESHOLDS)
@@ -158,7 +158,7 @@ def _after(
 
 
 def waited(flags: Flags, values: Floats, start: int) -> Floats:
-    """Valid days waited for by each series that was not flagged on the day before; infinite where none was flagged."""
+    """Valid days until each series that was not flagged on the day before is flagged; infinite if it never is."""
     listed = flags.open[:, 0]
     valid, after = np.cumsum(~np.isnan(values[:, start:]), axis=1), listed[:, start:]
     days = np.where(after.any(axis=1), valid[np.arange(len(valid)), after.argmax(axis=1)], np.inf)
@@ -167,7 +167,7 @@ def waited(flags: Flags, values: Floats, start: int) -> Floats:
 
 
 def told(days: Floats) -> dict[str, float]:
-    """What is told of the days waited for."""
+    """Summary of the days until a flag."""
     middle = {"median": float(np.median(days)), "80 %": float(np.quantile(days, 0.8, method="lower"))}
     return middle | {f"within {limit}": float((days <= limit).mean()) for limit in (3, 5, 10)}
 

@@ -2,15 +2,15 @@
 
     python -m benchmarks.crop_geometry FERPLUS_PARQUET CLIP... --yunet YUNET_ONNX --out crop.json
 
-The training images are 48 x 48 pixels, the face filling them, so a detector needs them larger and with something around
-them. Each image is enlarged (bicubic) and set near the middle of a canvas, at a random place, because detectors favour
-box centres on the grid of their output. With s = sqrt(w * h) of the box found, the image's side is `side * s` and its
-centre lies at the box centre + (`dx * s`, `dy * s`).
+The training images are 48 x 48 pixels and filled by the face, so a detector needs them larger and with something around
+them. Each image is enlarged (bicubic) and placed near the middle of a canvas, at random, because detectors favour box
+centres on the grid of their output. With s = sqrt(w * h) of the detected box, the image's side is `side * s` and its
+centre is the box centre + (`dx * s`, `dy * s`).
 
-What fills the canvas around an image must not decide the answer. So every image is tried with three fillings and at two
-sizes, and each of these six trials is calibrated: faces of video clips, whose box in the whole picture is known, are
-cut out in the framing just measured and go through the same trial, which shows by how much it misses. The geometry is
-the median over the six calibrated trials.
+The filling of the canvas must not influence the result. So every image is tried with three fillings and at two sizes,
+and each of these six trials is calibrated: faces of video clips, whose box in the whole picture is known, are cut out
+with the framing just measured and go through the same trial, which shows its error. The geometry is the median over the
+six calibrated trials.
 """
 
 import argparse
@@ -36,10 +36,10 @@ CANVAS_PX = 320  # side of the picture that a training image is set into
 CLIP_PX = 448  # side of the picture that a frame of a clip is set into
 FACE_PX = 48  # side of a training image
 JITTER_PX = 32  # range over which an image's place varies: the widest stride of the detectors
-MAX_OFFSET = 0.25  # of the image's side: a box whose centre is farther out is not the image's face
+MAX_OFFSET = 0.25  # share of the image's side; a box whose centre is farther out is not the image's face
 FRAMES_PER_CLIP = 24  # at least, evenly spread
 BATCH = 32
-MIN_SCORES = {"centerface": 0.5, "yunet": 0.7}  # only sure finds may speak about framing
+MIN_SCORES = {"centerface": 0.5, "yunet": 0.7}  # only confident detections count
 TRIALS = tuple(product((144, 216), ("edge", "mirror", "mean")))  # side an image is enlarged to in pixels, filling
 MEASURES = ("side", "dx", "dy", "nose_down")
 
@@ -48,7 +48,7 @@ Point = NDArray[np.int64]
 
 
 def training_images(path: Path, count: int, seed: int) -> list[Picture]:
-    """A random sample of FERPlus training images that at least half of the raters took for a readable face."""
+    """A random sample of FERPlus training images that at least half of the raters considered a readable face."""
     unreadable = pl.col("votes").cast(pl.List(pl.Int64)).list.slice(8, 2).list.sum()  # "unknown" and "not a face"
     rows = pl.scan_parquet(path).filter((pl.col("split") == "train") & (unreadable <= 5)).select("image").collect()
     sample = rows["image"].sample(count, seed=seed)
@@ -56,7 +56,7 @@ def training_images(path: Path, count: int, seed: int) -> list[Picture]:
 
 
 def clip_faces(detector: Detector, clip: Path, cut: CropGeometry) -> list[Picture]:
-    """The surest face of some frames of a clip, cut out as `cut` says."""
+    """The most confident face of some frames of a clip, cut out with the geometry `cut`."""
     with av.open(str(clip)) as container:
         frames = [np.asarray(frame.to_ndarray(format="gray"), np.uint8) for frame in container.decode(video=0)]
     faces = []
@@ -87,7 +87,7 @@ def on_canvas(image: Picture, side_px: int, corner: Point, filling: str) -> Pict
 
 
 def framing(faces: Faces, corner: Point, side_px: int) -> dict[str, float] | None:
-    """Framing of an image by the surest face near its middle; None if there is none."""
+    """Framing of an image by the most confident face near its middle; None if there is none."""
     offsets = corner + side_px / 2 - centres(faces.boxes)
     near = np.nonzero(np.hypot(*offsets.T) <= MAX_OFFSET * side_px)[0]
     if not near.size:
@@ -118,7 +118,7 @@ def medians(found: pl.DataFrame) -> CropGeometry:
 
 
 def measure_geometry(detector: Detector, images: list[Picture], clips: list[Path]) -> tuple[CropGeometry, pl.DataFrame]:
-    """The geometry for a detector, and a table of the trials it comes from."""
+    """The geometry for a detector, and a table of the trials on which it is based."""
     trials = {trial: measure(detector, images, *trial) for trial in TRIALS}
     raw = medians(pl.concat(trials.values()))
     cuts = [clip_faces(detector, clip, raw) for clip in clips]
@@ -144,8 +144,8 @@ def main() -> None:
     parser.add_argument("ferplus", type=Path, help="Parquet file with the columns split, image and votes")
     parser.add_argument("clips", type=Path, nargs="+", help="videos with a face, for the calibration")
     parser.add_argument("--yunet", type=Path, help="YuNet ONNX file; without it only CenterFace is measured")
-    parser.add_argument("--images", type=int, default=2000, help="how many training images")
-    parser.add_argument("--seed", type=int, default=0, help="which of them")
+    parser.add_argument("--images", type=int, default=2000, help="number of training images")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the choice of images")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, help="where to write {detector: {side, dx, dy}}")
     given = parser.parse_args()

@@ -1,11 +1,11 @@
-"""Whether a GPU scores as the CPU does, and how fast. `make gpu-check` installs what it needs and runs it.
+"""Check that a GPU gives the same scores as the CPU, and how fast. `make gpu-check` installs what it needs and runs it.
 
     python -m benchmarks.gpu --out var/gpu
 
-First what is missing: the driver, then NVIDIA's libraries. Then drawn faces are scored by the CPU in float32 and by the
-GPU in half precision, and compared. Then speed: the bundle and the detector alone, one video and sixteen at once, with
-the GPU's utilisation beside them; and a session that may take little of the GPU's memory must go on with smaller
-batches. The figures go to OUT/gpu.json and, as a page, to OUT/gpu.md. Ends with 1 if something is missing or differs.
+It first names what is missing: the driver, or NVIDIA's libraries. Then drawn faces are scored by the CPU in float32 and
+by the GPU in half precision, and compared. Then it measures speed: the bundle and the detector alone, one video and
+sixteen at once, with the GPU's utilisation; and a session with little GPU memory must go on with smaller batches. The
+figures go to OUT/gpu.json and, as a page, to OUT/gpu.md. The exit status is 1 if something is missing or differs.
 """
 
 import argparse
@@ -42,16 +42,16 @@ from simulator.face import draw_face
 BATCHES = (1, 8, 64, 256, 1024)
 VIDEOS = 16
 EVERY_FRAME = ScoringOptions(frames_per_second=None)
-SAME_LEADING, MEAN_DIFFERENCE = 0.99, 0.01  # what the GPU must reach against the CPU
-FACES_PER_S, FRAMES_PER_S = 40_000, 3_000  # what it should reach, the latter with 16 cores and videos of 360 lines
-LIMITS_MB = (512, 256, 128, 64, 32)  # of memory, until the largest batch does not fit
+SAME_LEADING, MEAN_DIFFERENCE = 0.99, 0.01  # required agreement with the CPU
+FACES_PER_S, FRAMES_PER_S = 40_000, 3_000  # aims, the latter with 16 cores and videos of 360 lines
+LIMITS_MB = (512, 256, 128, 64, 32)  # of GPU memory, tried until the largest batch does not fit
 LOOKS = ({}, {6: 0.8, 12: 1.0}, {4: 1.0, 6: 0.7, 7: 0.9, 9: 0.7, 43: 1.0}, {1: 1.0, 2: 0.8, 5: 0.9, 26: 0.8})
 
 Figures = dict[str, object]
 
 
 class Device(Protocol):
-    """Where the networks run: the seam at which the check is tested on a machine without a GPU."""
+    """Where the networks run. Tests replace it to run the check on a machine without a GPU."""
 
     name: str  # of ONNX Runtime's, "cuda" or "cpu"
 
@@ -78,9 +78,9 @@ class Cuda:
 def main() -> None:
     """Check, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clip", type=Path, help="video with a face in it; left out: one is drawn")
+    parser.add_argument("--clip", type=Path, help="video with a face in it; by default one is drawn")
     parser.add_argument("--out", type=Path, default=Path("var/gpu"), help="folder for the figures")
-    parser.add_argument("--rounds", type=int, default=5, help="turns; the median of them counts")
+    parser.add_argument("--rounds", type=int, default=5, help="number of turns, of which the median counts")
     options = parser.parse_args()
     lacking = what_is_missing()
     if lacking:
@@ -92,11 +92,11 @@ def main() -> None:
     (options.out / "gpu.md").write_text(page, encoding="utf-8")
     print(page)
     if not is_equivalent(figures):
-        sys.exit("the GPU does not score as the CPU does: score on the CPU, and report this")
+        sys.exit("the GPU does not give the same scores as the CPU: score on the CPU, and report this")
 
 
 def what_is_missing() -> list[str]:
-    """What keeps networks from running on a GPU, a line each with what to do; nothing if they can."""
+    """What prevents networks from running on a GPU and how to fix it, one line each; empty if they can run."""
     lines = []
     if cuda_device_count() == 0:
         lines.append("no GPU: install NVIDIA's driver, 580 or newer, so that `nvidia-smi` lists the card")
@@ -134,7 +134,7 @@ def check(
 
 
 def drawn_faces(bundle: Bundle, people: int) -> Floats:
-    """Faces as the bundle takes them [N, 1, S, S]: so many drawn people, each in the LOOKS."""
+    """Faces as the bundle takes them [N, 1, S, S]: that many drawn people, each with all LOOKS."""
     detector = CenterFace(centerface_weights(), EVERY_FRAME.min_detection_score, threads=1)
     spec, crops = bundle.card.input, []
     for seed in range(people):
@@ -160,13 +160,13 @@ def equivalence(bundle: Bundle, device: Device, faces: Floats) -> Figures:
 
 
 def is_equivalent(figures: Figures) -> bool:
-    """Whether the device scores as the CPU does."""
+    """Whether the device gives the same scores as the CPU."""
     same, difference = (float(str(figures[key])) for key in ("same_leading_share", "expression_mean_difference"))
     return same >= SAME_LEADING and difference <= MEAN_DIFFERENCE
 
 
 def alone(bundle: Bundle, device: Device, batches: tuple[int, ...], rounds: int) -> Figures:
-    """Faces per second of the bundle by precision and batch, and pictures per second of the detector."""
+    """Faces per second of the bundle by precision and batch size, and pictures per second of the detector."""
     spec, rng = bundle.card.input, np.random.default_rng(0)
     faces = rng.normal(0, 1, (batches[-1], spec.channels, spec.size_px, spec.size_px)).astype(np.float32)
     runs: dict[str, Callable[[], object]] = {}
@@ -202,7 +202,7 @@ def end_to_end(bundle: Bundle, video: Path, videos: int, rounds: int) -> Figures
 
 
 def little_memory(bundle: Bundle, device: Device) -> Figures:
-    """What becomes of a batch that does not fit: the limit at which that happened, and the batch that went on."""
+    """What happens to a batch that does not fit: the limit at which it failed, and the batch size used then."""
     spec = bundle.card.input
     faces = np.zeros((GPU_BATCHES[-1], spec.channels, spec.size_px, spec.size_px), np.float32)
     for limit in LIMITS_MB:
@@ -210,7 +210,7 @@ def little_memory(bundle: Bundle, device: Device) -> Figures:
             limited = partial(device.open, bundle.weights, memory_bytes=limit * 10**6)
             fixed = FixedBatches(limited, OUTPUTS, device.name)
             rows = len(fixed.run(faces)[0])
-        except Exception as error:  # ONNX Runtime's errors have no public base class; it is told in the report
+        except Exception as error:  # ONNX Runtime's errors have no public base class; the report has it
             return {"memory_limit_mb": limit, "memory_outcome": f"failed: {str(error).splitlines()[0]}"}
         if fixed.largest < len(faces):
             return {"memory_limit_mb": limit, "memory_outcome": f"{rows} faces scored in batches of {fixed.largest}"}
@@ -219,7 +219,7 @@ def little_memory(bundle: Bundle, device: Device) -> Figures:
 
 @contextmanager
 def utilisation() -> Iterator[Figures]:
-    """Median share of the time in which the GPU worked, and its memory in use, once the block ends; None without it."""
+    """After the block: median GPU utilisation, and GPU memory in use; None if they cannot be read."""
     command = ["nvidia-smi", "--query-gpu=utilization.gpu,memory.used", "--format=csv,noheader,nounits", "-lms", "100"]
     found: Figures = {"gpu_busy_percent": None, "gpu_memory_mb": None}
     try:
@@ -239,7 +239,7 @@ def utilisation() -> Iterator[Figures]:
 
 
 def _card() -> Figures:
-    """Name, driver and memory of the GPU, as its driver says; nothing without one."""
+    """Name, driver and memory of the GPU according to its driver; empty without one."""
     command = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
     try:
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -249,14 +249,14 @@ def _card() -> Figures:
 
 
 def report(figures: Figures) -> str:
-    """The figures as a page in Markdown, with what was asked for beside them."""
+    """The figures as a page in Markdown, beside their aims."""
     asked = {
         "same_leading_share": f"at least {SAME_LEADING}",
         "expression_mean_difference": f"at most {MEAN_DIFFERENCE}",
         "faces_per_s": f"{FACES_PER_S:,}",
         "videos_fps": f"{FRAMES_PER_S:,} with 16 cores, 360 lines",
     }
-    lines = ["# GPU check", "", "| figure | measured | asked for |", "| --- | --- | --- |"]
+    lines = ["# GPU check", "", "| figure | measured | aim |", "| --- | --- | --- |"]
     lines += [f"| {key} | {_text(value)} | {asked.get(key, '')} |" for key, value in figures.items()]
     return "\n".join(lines) + "\n"
 

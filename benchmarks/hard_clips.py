@@ -1,11 +1,11 @@
-"""Harder videos made of one with a face: motion, cover, cuts, bad light. For benchmarks.inference_agreement.
+"""Make harder videos from one with a face: motion, cover, cuts, bad light. For benchmarks.inference_agreement.
 
     python -m benchmarks.hard_clips CLIP.mp4 FOLDER
 
 Writes FOLDER/KIND.mp4, ten seconds each: `rocking` sideways two and a half times a second, which is as often as the
 detector looks; `trembling` five times a second; `panned` slowly across the picture; `zoomed` in and out; `turning` the
-head's roll; `covered` by a plain surface for a quarter of a second each second; `cut`, every other half second the same
-face elsewhere; `small`, a quarter as large; `dim`; `noisy`.
+head's roll; `covered` by a plain surface for a quarter of each second; `cut`, with the face elsewhere every other half
+second; `small`, a quarter as large; `dim`; `noisy`.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def rewrite(clip: Path, target: Path, change: Change) -> None:
 
 
 def moved(picture: Picture, aside: float, down: float = 0.0) -> Picture:
-    """Shift a picture by shares of its width and height; what leaves it comes in on the other side."""
+    """Shift a picture by shares of its width and height; what leaves on one side comes back on the other."""
     height, width = picture.shape[:2]
     return np.roll(picture, (round(down * height), round(aside * width)), (0, 1))
 
@@ -60,7 +60,7 @@ def wave(time_s: float, hertz: float) -> float:
 
 
 def zoomed(picture: Picture, time_s: float) -> Picture:
-    """Between the whole picture and three quarters of it, twice in three seconds."""
+    """Zoom between the whole picture and three quarters of it, twice in three seconds."""
     height, width = picture.shape[:2]
     share = (1 + wave(time_s, 2 / 3)) / 16
     box = (share * width, share * height, (1 - share) * width, (1 - share) * height)
@@ -73,7 +73,7 @@ def turning(picture: Picture, time_s: float) -> Picture:
 
 
 def covered(picture: Picture, time_s: float) -> Picture:
-    """A surface before the face for a quarter of each second."""
+    """A surface in front of the face for a quarter of each second."""
     hidden = picture.copy()
     if time_s % 1 < 0.25:
         hidden[:, picture.shape[1] // 6 : -picture.shape[1] // 6] = SKIN
@@ -81,7 +81,7 @@ def covered(picture: Picture, time_s: float) -> Picture:
 
 
 def small(picture: Picture, time_s: float) -> Picture:
-    """A quarter as large, in the middle."""
+    """The picture at a quarter of its size, in the middle."""
     height, width = picture.shape[:2]
     reduced = np.asarray(Image.fromarray(picture).resize((width // 4, height // 4)))
     top, left = (height - height // 4) // 2, (width - width // 4) // 2
@@ -90,7 +90,7 @@ def small(picture: Picture, time_s: float) -> Picture:
 
 
 def noisy(picture: Picture, time_s: float) -> Picture:
-    """Noise of 25 levels, other in each picture."""
+    """Noise of 25 grey levels, different in each picture."""
     noise = np.random.default_rng(round(1000 * time_s)).normal(0, 25, picture.shape)
     return np.clip(picture + noise, 0, 255).astype(np.uint8)
 

@@ -2,16 +2,16 @@
 
     python -m benchmarks.inference --clip CLIP.mp4 --out var/bench
 
-For a real clip and a simulated session: decoding alone, decoding and detection, everything, in turns, so that what else
-the machine does disturbs all of them alike; then the bundle alone, threads, several videos at once, and memory. The
-tables go to the terminal, the figures with flat keys to OUT/bench.json, the picture to OUT/bench.png.
+For a real clip and a simulated session it measures decoding alone, decoding and detection, and everything, in turns, so
+that other work on the machine affects all of them alike; then the bundle alone, threads, several videos at once, and
+memory. The tables go to the terminal, the figures with flat keys to OUT/bench.json, the picture to OUT/bench.png.
 
 Peers that `make peers` installed score the first video in the same turns. Start-up is the wall time of a whole `pmfer
-score` on a video of two frames, ending included, so a little more than the time until it is ready to decode.
+score` on a video of two frames, so a little more than the time until it is ready to decode.
 
-The bound is the speed of a service that does nothing but decode every frame and run the model on every face, both as
-fast as each alone: 1 / (1 / decode_fps + 1 / faces_per_s). Beside wall time, every stage has its CPU time per frame,
-which depends less on what else the machine does.
+The bound is the speed of a service that only decodes every frame and runs the model on every face, each as fast as
+alone: 1 / (1 / decode_fps + 1 / faces_per_s). Every stage also has its CPU time per frame, which depends less than wall
+time on what else the machine does.
 """
 
 import argparse
@@ -54,9 +54,9 @@ Figures = dict[str, object]
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clip", type=Path, default=CLIP, help="video with a face in it; left out where it is absent")
+    parser.add_argument("--clip", type=Path, default=CLIP, help="video with a face in it; skipped if missing")
     parser.add_argument("--out", type=Path, default=Path("var/bench"), help="folder for the figures")
-    parser.add_argument("--rounds", type=int, default=5, help="turns; the median of them counts")
+    parser.add_argument("--rounds", type=int, default=5, help="number of turns, of which the median counts")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     videos = {"clip": options.clip} if options.clip.is_file() else {}
@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def measure(videos: dict[str, Path], rounds: int, tiny: Path) -> Figures:
-    """All figures by flat key. Those of the first video have no prefix, those of others their name."""
+    """All figures by flat key. Keys of the first video have no prefix, those of others begin with its name."""
     bundle, threads = load_bundle(), os.cpu_count() or 1
     figures: Figures = {**describe_machine(), "load_before": os.getloadavg()[0], "rounds": rounds}
     figures |= startup(tiny, rounds)
@@ -89,7 +89,7 @@ def measure(videos: dict[str, Path], rounds: int, tiny: Path) -> Figures:
 
 
 def startup(tiny: Path, rounds: int) -> Figures:
-    """Seconds that `pmfer score` takes to start, and to end."""
+    """Seconds that `pmfer score` takes to start and to end."""
     spent = in_turns({"startup": lambda: score_tiny(tiny)}, rounds)["startup"]
     return {"startup_s": spent.wall_s, "startup_cpu_s": spent.cpu_s}
 
@@ -105,7 +105,7 @@ def score_tiny(video: Path) -> None:
 
 
 def stages(bundle: Bundle, video: Path, threads: int, rounds: int, peers: list[Peer]) -> dict[str, float]:
-    """Frames per second and milliseconds of CPU per frame: of every stage, of all as they come, of peers."""
+    """Frames per second and milliseconds of CPU per frame: of each stage, of everything, and of peers."""
     scorer, plain = Scorer(bundle, EVERY_FRAME, threads=threads), Scorer(bundle, PLAIN, threads=threads)
     nightly = Scorer(bundle, ScoringOptions(), threads=threads)
     locator = Locator(open_detector(EVERY_FRAME, threads), EVERY_FRAME, BATCH_SIZE)
@@ -130,7 +130,7 @@ def stages(bundle: Bundle, video: Path, threads: int, rounds: int, peers: list[P
 
 
 def bundle_alone(bundle: Bundle, threads: int, rounds: int) -> Figures:
-    """Faces per second of the bundle by precision and batch; the best of the precision that scoring takes here."""
+    """Faces per second of the bundle by precision and batch size, and the best of the precision that is used here."""
     crops = np.random.default_rng(0).integers(0, 255, (BATCHES[-1], *ExpressionModel(bundle, 1).crop_shape), np.uint8)
     figures: Figures = {"macs_per_face": graph_cost(onnx.load(bundle.weights)).macs}
     chosen = "int8" if EVERY_FRAME.int8 and bundle.int8_weights else "float32"
@@ -152,7 +152,7 @@ def bundle_alone(bundle: Bundle, threads: int, rounds: int) -> Figures:
 
 
 def scaling(bundle: Bundle, video: Path, threads: int, rounds: int) -> Figures:
-    """Frames per second over threads, and over videos at once."""
+    """Frames per second by number of threads, and by number of videos at once."""
     scorers = {count: Scorer(bundle, EVERY_FRAME, threads=count) for count in range(1, threads + 1)}
     frames = scorers[threads].score(video, "warm-up").summary.frames_decoded
     runs: dict[str, Callable[[], object]] = {
@@ -175,7 +175,7 @@ def count(video: Path, threads: int) -> int:
 
 
 def detect(locator: Locator, video: Path, threads: int) -> int:
-    """Decode a video and find the faces of every frame, the decoder working ahead as in scoring."""
+    """Decode a video and find the faces of every frame; the decoder works ahead, as in scoring."""
     with open_video(video, threads) as opened, prefetch(opened.frames(), PREFETCHED_FRAMES) as frames:
         return sum(len(batch) for batch in locator.locate(frames))
 

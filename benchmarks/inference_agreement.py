@@ -1,4 +1,4 @@
-"""What the fast path changes: every frame of each clip scored with it, and with every frame detected in float32.
+"""How the fast path changes scores: compare every frame of each clip with the plain path (all detected, float32).
 
     python -m benchmarks.inference_agreement CLIP.mp4 [CLIP.mp4 ...] --json FILE
 
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def compare(bundle: Bundle, clip: Path, full_size: bool) -> dict[str, float]:
-    """How much the rows of a clip differ between both paths."""
+    """How much the rows of a clip differ between the two paths."""
     plain_options = replace(PLAIN, detector_size_px=longer_side_px(clip)) if full_size else PLAIN
     fast = Scorer(bundle, FAST).score(clip, "fast").frames
     plain = Scorer(bundle, plain_options).score(clip, "plain").frames
@@ -73,7 +73,7 @@ def compare(bundle: Bundle, clip: Path, full_size: bool) -> dict[str, float]:
     scored = (fast["reason"].is_null() & plain["reason"].is_null()).to_numpy()
     scores = [frames.filter(scored).select(bundle.score_columns).to_numpy() for frames in (fast, plain)]
     apart = np.abs(scores[0] - scores[1]) if scored.any() else np.zeros((1, 1), np.float32)
-    told = apart[~np.isnan(apart)]  # phrases of covered regions are NULL
+    known = apart[~np.isnan(apart)]  # phrases of covered regions are NULL
     return {
         "frames": len(fast),
         "reason_differs": differing(fast["reason"], plain["reason"]),
@@ -81,9 +81,9 @@ def compare(bundle: Bundle, clip: Path, full_size: bool) -> dict[str, float]:
         "iou_median": float(np.median(ious)),
         "iou_1st_percentile": float(np.quantile(ious, 0.01)),
         "iou_min": min(ious),
-        "score_mean": float(told.mean()),
-        "score_99th_percentile": float(np.quantile(told, 0.99)),
-        "score_max": float(told.max()),
+        "score_mean": float(known.mean()),
+        "score_99th_percentile": float(np.quantile(known, 0.99)),
+        "score_max": float(known.max()),
         "mean_score_max": largest_shift(*scores) if scored.any() else 0.0,
     }
 
@@ -95,12 +95,12 @@ def longer_side_px(clip: Path) -> int:
 
 
 def differing(one: pl.Series, other: pl.Series) -> int:
-    """In how many rows two columns differ, NULL being a value like others."""
+    """Number of rows in which two columns differ; NULL equals NULL."""
     return int(one.ne_missing(other).sum())
 
 
 def largest_shift(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """Over the score columns, the largest difference of a video's mean, of the frames in which both have a value."""
+    """Largest difference, over the score columns, of a video's mean over the frames in which both have a value."""
     return float(np.nanmax(np.abs(np.nanmean(one - other, axis=0))))
 
 

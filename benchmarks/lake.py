@@ -2,8 +2,8 @@
 
     python -m benchmarks.lake 'ducklake:postgres:host=/tmp dbname=bench' --sessions 100 --frames 3000 --out FOLDER
 
-The database is there and empty. Sessions are stored as workers do, fifty in a transaction, and each is written to the
-inbox before. Then the lake is tidied.
+The database must exist and be empty. Sessions are stored as workers do it: each is written to the inbox, then fifty are
+stored in a transaction. Then the lake is tidied.
 """
 
 import argparse
@@ -26,9 +26,9 @@ from warehouse.runs import start_run
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("address", help="of a lake that does not exist yet")
+    parser.add_argument("address", help="address of a lake that does not exist yet")
     parser.add_argument("--sessions", type=int, default=100)
-    parser.add_argument("--together", type=int, default=TOGETHER, help="in a transaction")
+    parser.add_argument("--together", type=int, default=TOGETHER, help="sessions per transaction")
     parser.add_argument("--frames", type=int, default=3000, help="per session")
     parser.add_argument("--out", type=Path, required=True, help="folder for the Parquet files")
     options = parser.parse_args()
@@ -54,8 +54,8 @@ def main() -> None:
         stored = files_in(options.out)
         tidy(connection, timedelta(0))
     print(f"a session: {min(wall_s):.3f} s at best, {statistics.median(wall_s):.3f} s as a median")
-    print(f"of which this process worked {statistics.median(cpu_s):.3f} s")
-    print(f"writing it to the inbox before: {statistics.median(waiting_s):.3f} s")
+    print(f"processor time of this process: {statistics.median(cpu_s):.3f} s")
+    print(f"writing it to the inbox first: {statistics.median(waiting_s):.3f} s")
     print(f"{sum(stored) / rows:.0f} bytes a frame row in {len(stored)} files")
     tidied = files_in(options.out)
     print(f"{sum(tidied) / rows:.0f} bytes in {len(tidied)} files, tidied")

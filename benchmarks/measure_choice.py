@@ -1,26 +1,26 @@
 """Which number of a day shows a slight change best: the share of frames, the mean probability, or a phrase's mean?
 
-For `benchmarks.statistics`: patients simulated frame by frame, because a share of frames (the expression that is
-likeliest in a frame) and a mean probability differ only in what they keep of a frame.
+For `benchmarks.statistics`. Patients are simulated frame by frame, because a share of frames (in which an expression is
+the most likely one) and a mean probability differ only in what they keep of each frame.
 
     python -m benchmarks.measure_choice ferplus.parquet
 
-asks real faces instead: the frames of a day are faces of FERPlus' validation split, as the default bundle scores them.
-Most are faces that the raters called neutral; runs of the expression are faces that most raters called so (clear), or
-that some called so and more called neutral (subdued).
+uses real faces instead: the frames of a day are faces of FERPlus' validation split, scored by the default bundle.
+Most are faces that the raters called neutral. Runs of the expression are faces that most raters gave this label
+(clear), or that some gave this label and more called neutral (subdued).
 
 A frame has a logit for each of the eight expressions, softmax makes them probabilities, and a phrase has a logit of its
-own. A neutral face is likeliest. Angry expressions come in runs of frames, 6 % of the time, with an intensity that adds
-to the logit of anger and, with another noise, to that of the phrase. Runs, intensity and level vary from patient to
-patient and from day to day (AR(1), phi 0.5). From day 70 on something changes, and stays:
+own. A neutral face is the most likely. Angry expressions come in runs of frames, 6 % of the time, with an intensity
+that adds to the logit of anger and, with another noise, to that of the phrase. Runs, intensity and level vary from
+patient to patient and from day to day (AR(1), phi 0.5). From day 70 on something changes, and stays:
 
-- more often: two and a half times as many runs, as intense as before;
+- more often: two and a half times as many runs, of the same intensity;
 - stronger: as many runs, twice as intense;
-- subdued: a slight expression all the time, too weak to be likeliest on its own;
+- subdued: a slight expression all the time, too weak to be the most likely one by itself;
 - both, slightly: half as many runs again, and half of the subdued expression.
 
-Every number is charted as the report charts anger, without a least change, with limits widened or narrowed alike until
-all raise as many false flags.
+Every number is charted as the report charts anger, but without a smallest change, and with limits widened or narrowed
+until all raise equally many false flags.
 """
 
 import argparse
@@ -44,13 +44,13 @@ from reports.statistics.estimates import Floats, to_even
 DAYS, START, FRAMES, RUN = 100, 70, 240, 8  # frames of a day, and of a run of one expression
 ANGER = 1  # place of anger among the eight; neutral has place 0
 NEUTRAL_LOGIT, OTHER_LOGIT, NOISE = 3.0, -0.5, 0.7
-SHARE, INTENSITY = 0.06, 3.2  # of the time, in runs; of a run, logit
+SHARE, INTENSITY = 0.06, 3.2  # share of the time in runs; logit of a run
 PHRASE_LOGIT, PHRASE_NOISE = -2.5, 1.0
-FALSE_FLAGS = 0.1  # per patient and 60 days, for every number alike
+FALSE_FLAGS = 0.1  # per patient and 60 days, the same for every number
 WIDTHS = np.arange(0.7, 1.4, 0.05)
 NUMBERS = ("share of frames", "mean probability", "mean of the phrase")
 PHRASES = {"sadness": "au15", "anger": "au04"}  # of real faces: the phrase that stands for an expression
-CLEAR, SUBDUED = 0.03, 0.03  # of the time, real faces of either kind
+CLEAR, SUBDUED = 0.03, 0.03  # share of the time with real faces of each kind
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,10 @@ CHANGES = {
 
 @dataclass(frozen=True)
 class RealChange:
-    """What changes from day START on, of real faces."""
+    """What changes from day START on, for real faces."""
 
     clear: float = 1.0  # times as many runs of clear faces
-    subdued: float = 0.0  # share of the time that subdued faces take besides
+    subdued: float = 0.0  # additional share of the time with subdued faces
 
 
 REAL_CHANGES = {
@@ -87,7 +87,7 @@ REAL_CHANGES = {
 
 @dataclass(frozen=True)
 class RealFaces:
-    """What the bundle says of real faces: the three numbers of a single frame, [faces, 3], by kind of face."""
+    """Scores of real faces: the three numbers of a single frame, [faces, 3], by kind of face."""
 
     neutral: Floats
     clear: Floats
@@ -101,7 +101,7 @@ def choice_of_measures(patients: int, seed: int) -> dict[str, Any]:
 
 
 def choice_on_faces(ferplus: Path, patients: int, seed: int) -> dict[str, Any]:
-    """The same of real faces, by expression."""
+    """The same for real faces, by expression."""
     result = {}
     for expression, faces in faces_of(ferplus).items():
         steady = real_days(faces, RealChange(), patients, seed)
@@ -111,7 +111,7 @@ def choice_on_faces(ferplus: Path, patients: int, seed: int) -> dict[str, Any]:
 
 
 def compared(steady: dict[str, Floats], changed: dict[str, dict[str, Floats]]) -> dict[str, Any]:
-    """What each number finds of each kind of change, with limits that raise as many false flags."""
+    """How well each number shows each kind of change, with limits that raise equally many false flags."""
     widths = {name: _width_for(values) for name, values in steady.items()}
     result: dict[str, Any] = {"steady": {name: float(values.mean()) for name, values in steady.items()}}
     for kind, days in changed.items():
@@ -135,7 +135,7 @@ def faces_of(ferplus: Path) -> dict[str, RealFaces]:
 
 
 def real_days(faces: RealFaces, change: RealChange, patients: int, seed: int) -> dict[str, Floats]:
-    """The three numbers of each day, [patients, days], of runs of real faces."""
+    """The three numbers of each day, [patients, days], from runs of real faces."""
     rng = np.random.default_rng(seed)
     later = np.arange(DAYS) >= START
     values = np.empty((3, patients, DAYS))
@@ -171,7 +171,7 @@ def _one_patient(change: Change, rng: np.random.Generator) -> tuple[Floats, Floa
     strength = INTENSITY * np.exp(usual[1] + daily[:, 1]) * np.where(later, change.intensity, 1)
     level = usual[2] + daily[:, 2] + np.where(later, change.level, 0)
     angry = rng.random((DAYS, FRAMES // RUN)) < share[:, None]
-    spread = rng.gamma(4, 1 / 4, angry.shape)  # not every run is as strong
+    spread = rng.gamma(4, 1 / 4, angry.shape)  # runs differ in strength
     intensity = np.repeat(angry * spread * strength[:, None], RUN, axis=1) + level[:, None]
     logits = OTHER_LOGIT + NOISE * rng.standard_normal((DAYS, FRAMES, 8))
     logits[:, :, 0] += NEUTRAL_LOGIT - OTHER_LOGIT
@@ -209,7 +209,7 @@ def _widened(thresholds: Thresholds, width: float) -> Thresholds:
 
 
 def _width_for(values: Floats) -> float:
-    """The narrowest limits that raise no more than the false flags allowed."""
+    """The narrowest limits that raise no more than the allowed false flags."""
     for width in WIDTHS:
         if _flagged(values, width)[1][:, 7:].sum() / len(values) * 60 / (DAYS - 7) <= FALSE_FLAGS:
             return float(width)

@@ -1,4 +1,4 @@
-"""Wall and processor time of runs that are compared, and the machine without which they mean little."""
+"""Wall and processor time of runs that are compared, and a description of the machine."""
 
 import os
 import platform
@@ -22,18 +22,18 @@ class Spent:
     """What one run took."""
 
     wall_s: float
-    cpu_s: float  # of all threads, and of processes that it started and that ended
+    cpu_s: float  # of all threads, and of child processes that have ended
 
 
 def spent_by(run: Callable[[], object]) -> Spent:
-    """Time that a run takes; a run that measured itself, in a process that lives on, returns what it spent."""
+    """Time that a run takes. A run in a process that lives on measures itself and returns what it took."""
     wall_s, before_s = time.perf_counter(), cpu_s()
     found = run()
     return found if isinstance(found, Spent) else Spent(time.perf_counter() - wall_s, cpu_s() - before_s)
 
 
 def in_turns(runs: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, Spent]:
-    """The median time of each run. They take turns, so a noisy minute falls on all of them; the first turn warms up."""
+    """The median time of each run. Runs take turns, so that a noisy minute affects all of them alike."""
     taken: dict[str, list[Spent]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, run in runs.items():
@@ -45,12 +45,12 @@ def in_turns(runs: Mapping[str, Callable[[], object]], rounds: int) -> dict[str,
 
 
 def cpu_s() -> float:
-    """Processor seconds of this process and of those that it started and that ended."""
+    """Processor seconds of this process and of child processes that have ended."""
     return time.process_time() + sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
 
 
 def plain_environment() -> dict[str, str]:
-    """The environment without settings of ours and of Prefect: what is measured is what ships, on no other server."""
+    """The environment without settings of PMFER and Prefect, so that defaults are measured and no server is used."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("PMFER_", "PREFECT_"))}
 
 

@@ -1,15 +1,15 @@
-"""A whole night: `pmfer nightly` over a simulated source, in a fresh process, with a data folder of its own.
+"""Measure a whole night: `pmfer nightly` on a simulated source, in a fresh process, with a data folder of its own.
 
     python -m benchmarks.night --sessions 50 --seconds 60 --out var/bench
 
-Tells wall time by stage, as the flow's own metrics file has it, seconds of video per second of wall, processor time,
-and the cost of an hour of a patient's video at an assumed price of a core-hour. The table goes to the terminal, the
+It gives wall time by stage (from the flow's own metrics file), seconds of video per second, processor time, and the
+cost of an hour of a patient's video at an assumed price of a core-hour. The table goes to the terminal, the
 figures with flat keys to OUT/night.json.
 
 Five faces are drawn, 640 x 360 at 24 frames a second, and kept in OUT for the next time. Each session is a copy of one
-of them that ends in an MP4 box with its name and nothing else, because a copy to the byte would be set aside as a
-duplicate. A night of one session goes before, not measured: the first one in a data folder makes the databases of the
-warehouse and of Prefect. Reports have no weeks before to compare with (those of benchmarks.reports have).
+of them with an extra MP4 box at the end that holds its name, because an exact copy would be quarantined as a duplicate.
+A night of one session runs first and is not measured: the first night in a data folder creates the databases of the
+warehouse and of Prefect. Reports have no earlier weeks to compare with (those of benchmarks.reports do).
 """
 
 import argparse
@@ -33,7 +33,7 @@ from flows.data_folder import DataFolder
 
 NIGHT = date(2026, 3, 2)
 BEFORE = NIGHT - timedelta(days=1)
-FACES = (32, 1, 4, 26, 33)  # seeds; those of the simulated ward's patients who sit up
+FACES = (32, 1, 4, 26, 33)  # seeds of those patients of the simulated ward who sit up
 SESSIONS_PER_PATIENT = 2
 STAGES = {
     "find": "find the sessions",
@@ -59,7 +59,7 @@ Figures = dict[str, object]
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sessions", type=int, default=50, help="two of each patient")
+    parser.add_argument("--sessions", type=int, default=50, help="number of sessions, two per patient")
     parser.add_argument("--seconds", type=float, default=60.0, help="of video per session")
     parser.add_argument("--core-hour", type=float, default=Assumed.core_hour, help="assumed price, any currency")
     parser.add_argument("--out", type=Path, default=Path("var/bench"), help="folder for the figures")
@@ -104,7 +104,7 @@ def measure(sessions: int, seconds: float, core_hour: float, out: Path) -> Figur
 
 
 def times(told: Mapping[str, float], wall_s: float) -> dict[str, float]:
-    """Seconds by stage from the figures of a metrics file; those of STAGES together are the wall time."""
+    """Seconds by stage from the figures of a metrics file; those of STAGES add up to the wall time."""
     found = {stage: told.get(stage, 0.0) for stage in STAGES}
     run_s = told["pmfer_last_run_duration_seconds"]
     found["between"] = run_s - sum(found.values())
@@ -114,7 +114,7 @@ def times(told: Mapping[str, float], wall_s: float) -> dict[str, float]:
 
 
 def costs(figures: Mapping[str, object], core_hour: float) -> dict[str, float]:
-    """What an hour of video costs: all cores paid while the night lasts, or only the processor time it takes."""
+    """What an hour of video costs if all cores are paid while the night lasts, or only the processor time."""
     video_s, wall_s, cpu_s = (float(str(figures[key])) for key in ("video_s", "wall_s", "cpu_s"))
     return {
         "video_s_per_wall_s": video_s / wall_s,
@@ -125,28 +125,28 @@ def costs(figures: Mapping[str, object], core_hour: float) -> dict[str, float]:
 
 
 def run_night(night: date, source: Path, data: Path) -> None:
-    """`pmfer nightly` in a process of its own; settings of this machine and of this folder do not count.
+    """Run `pmfer nightly` in a process of its own, without the settings of this machine and this folder.
 
     Raises:
         SystemExit: it failed.
     """
     where = ["--date", night.isoformat(), "--source", str(source), "--data-dir", str(data)]
-    # Without the folder itself on the path: its `reports` is no package.
+    # -P keeps the working directory off the path: its folder `reports` is not the package.
     command = [sys.executable, "-P", "-m", "cli", "nightly", *where]
     done = subprocess.run(command, cwd=data, env=plain_environment(), check=False)
     if done.returncode:
-        raise SystemExit(f"pmfer nightly failed with status {done.returncode}; its last line says why")
+        raise SystemExit(f"pmfer nightly failed with status {done.returncode}; see its last line")
 
 
 def read_metrics(path: Path) -> dict[str, float]:
-    """Values of a night's metrics file by name, those of stages by the stage's name, in seconds."""
+    """Values of a night's metrics file by name; times of stages by the stage's name, in seconds."""
     families = text_string_to_metric_families(path.read_text(encoding="utf-8"))
     samples = [sample for family in families for sample in family.samples]
     return {sample.labels.get("stage", sample.name): sample.value for sample in samples}
 
 
 def write_night(films: list[Path], night: date, sessions: int, source: Path) -> None:
-    """The folder of one night in a source: two sessions of each patient, a film for each patient."""
+    """Write the folder of one night into a source: two sessions of each patient, both with the same film."""
     folder = source / night.isoformat()
     folder.mkdir(parents=True)
     for number in range(sessions):
@@ -162,17 +162,17 @@ def write_night(films: list[Path], night: date, sessions: int, source: Path) -> 
         video.write_bytes(films[patient % len(films)].read_bytes() + free_box(video.stem))
         video.with_suffix(".json").write_text(json.dumps(sidecar), encoding="utf-8")
         for path in (video, video.with_suffix(".json")):
-            os.utime(path, (started.timestamp(), started.timestamp()))  # what is fresh may still grow, and would wait
+            os.utime(path, (started.timestamp(), started.timestamp()))  # fresh files would be left for later
 
 
 def free_box(text: str) -> bytes:
-    """An MP4 box that readers pass over (ISO/IEC 14496-12, 8.1.2)."""
+    """An MP4 box that readers ignore (ISO/IEC 14496-12, 8.1.2)."""
     content = text.encode()
     return (8 + len(content)).to_bytes(4, "big") + b"free" + content
 
 
 def print_table(figures: Mapping[str, object], console: Console) -> None:
-    """The figures for people."""
+    """Print the figures as a table."""
     wall_s = float(str(figures["wall_s"]))
     console.print(f"{figures['cpu']}, {figures['cores']} cores, load {figures['load_before']:.1f} before")
     title = f"a night of {figures['sessions']} sessions of {figures['seconds_per_session']:g} s"
@@ -194,7 +194,7 @@ def print_table(figures: Mapping[str, object], console: Console) -> None:
     console.print(
         f"an hour of a patient's video costs {figures['cost_per_video_hour']:.4f} with all cores paid while the night "
         f"lasts, {figures['cost_per_video_hour_cpu']:.4f} by processor time; assumed: {figures['core_hour']:g} per "
-        "core-hour, in whatever currency",
+        "core-hour, in any currency",
         soft_wrap=True,
     )
 

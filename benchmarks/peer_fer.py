@@ -1,4 +1,4 @@
-"""Score every frame of a video with `fer` as it is by default: OpenCV's Haar cascade, then its quantised network.
+"""Score every frame of a video with `fer` and its defaults: OpenCV's Haar cascade, then its quantised network.
 
     var/peers/venv/bin/python benchmarks/peer_fer.py CLIP.mp4
 
@@ -17,7 +17,7 @@ from fer.fer import FER
 
 
 def main() -> None:
-    """Load, say so, and score as often as asked."""
+    """Load, say so, and score the video once per line of input."""
     detector = FER()
     print(json.dumps({"name": "fer", "version": version("fer")}), flush=True)
     for _ in sys.stdin:
@@ -25,7 +25,7 @@ def main() -> None:
 
 
 def score(detector: FER, clip: str) -> dict[str, float]:
-    """Score every frame; how many there were, how many had a face, and seconds of wall and of all threads."""
+    """Score every frame; give the number of frames, of frames with a face, and wall and processor seconds."""
     began, began_cpu = time.perf_counter(), time.process_time()
     frames = frames_with_face = 0
     video = cv2.VideoCapture(clip)

@@ -1,7 +1,7 @@
-"""Other packages beside ours on the same machine and video: each in a process of its own, with packages of its own.
+"""Other packages on the same machine and video, each in a process of its own, with packages of its own.
 
-`make peers` installs them; their versions are pinned in benchmarks/peers.txt. Only those can be here that carry their
-weights in the package, because a benchmark downloads nothing.
+`make peers` installs them; their versions are pinned in benchmarks/peers.txt. Only packages that contain
+their weights are included, because a benchmark downloads nothing.
 """
 
 import json
@@ -20,22 +20,22 @@ SCRIPTS = (Path(__file__).with_name("peer_fer.py"),)
 
 @dataclass
 class Peer:
-    """A package that waits to score a video again and again."""
+    """A package whose process waits to score a video, any number of times."""
 
     name: str
     version: str
     process: "subprocess.Popen[str]"
-    frames: int = 0  # of the video, as it read them the last time
+    frames: int = 0  # of the video, as counted in the last run
     frames_with_face: int = 0
 
     def score(self) -> Spent:
-        """Score the whole video once; what that took in the peer's own process, its start left out.
+        """Score the whole video once; give what that took in the peer's own process, without its start.
 
         Raises:
-            SystemExit: it ended.
+            SystemExit: its process has ended.
         """
         assert self.process.stdin is not None
-        with suppress(BrokenPipeError):  # what follows says that it ended
+        with suppress(BrokenPipeError):  # _answer reports that the process has ended
             self.process.stdin.write("again\n")
             self.process.stdin.flush()
         answer = _answer(self.process)
@@ -45,18 +45,18 @@ class Peer:
 
 @contextmanager
 def open_peers(video: Path, python: Path = PYTHON, scripts: Sequence[Path] = SCRIPTS) -> Iterator[list[Peer]]:
-    """The peers that are installed, loaded and ready to score a video; none where `make peers` was not run.
+    """The installed peers, loaded and ready to score a video; none if `make peers` was not run.
 
     Raises:
-        SystemExit: one is installed and does not start.
+        SystemExit: one is installed but does not start.
     """
     processes = [_start(python, script, video) for script in scripts] if python.is_file() else []
     try:
         ready = [(_answer(process), process) for process in processes]
-        yield [Peer(told["name"], told["version"], process) for told, process in ready]
+        yield [Peer(answer["name"], answer["version"], process) for answer, process in ready]
     finally:
         for process in processes:
-            process.communicate()  # closes its input, upon which it ends
+            process.communicate()  # closes its input, which ends it
 
 
 def _start(python: Path, script: Path, video: Path) -> "subprocess.Popen[str]":
@@ -67,10 +67,10 @@ def _start(python: Path, script: Path, video: Path) -> "subprocess.Popen[str]":
 
 
 def _answer(process: "subprocess.Popen[str]") -> dict[str, Any]:
-    """The next line that is JSON: libraries may print lines of their own."""
+    """The next line of JSON; libraries may print other lines."""
     assert process.stdout is not None
     for line in process.stdout:
         if line.startswith("{"):
             answer: dict[str, Any] = json.loads(line)
             return answer
-    raise SystemExit(f"peer: {' '.join(map(str, process.args))} ended; see what it says by hand, or make peers again")
+    raise SystemExit(f"peer: {' '.join(map(str, process.args))} ended; run it by hand to see why, or make peers again")

@@ -2,10 +2,10 @@
 
     python -m benchmarks.reports --patients 100 --days 90 --out FOLDER
 
-The warehouse is built through the store as `benchmarks.warehouse` builds it and is kept in FOLDER for the next time.
-The stages are those of the nightly flow: tell which reports are due (a night with nothing to do ends there), read the
-night's data and compare it, lay out and write the PDFs. They are measured once in one process, stage by stage, and the
-last with each number of processes asked for.
+The warehouse is built as in `benchmarks.warehouse` and kept in FOLDER for the next time. The stages are those of the
+nightly flow: decide which reports are due (a night with nothing to do ends there), read and compare the night's data,
+lay out and write the PDFs. They are measured once in one process, stage by stage, and the last stage with each
+requested number of processes.
 """
 
 import argparse
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=100, help="per session, five a second")
     parser.add_argument("--processes", type=int, nargs="+", default=[1, os.cpu_count() or 1])
     parser.add_argument("--formats", type=Format, nargs="+", default=[Format.PDF])
-    parser.add_argument("--out", type=Path, help="folder for the warehouse; left out, a temporary one")
+    parser.add_argument("--out", type=Path, help="folder for the warehouse; by default a temporary one")
     parser.add_argument("--json", type=Path, help="file for the figures")
     options = parser.parse_args()
     size = Size(options.patients, options.days, options.sessions, options.frames)
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def warehouse_of(size: Size, folder: Path) -> FileAddress:
-    """The warehouse of a ward, built unless the folder has it already."""
+    """The warehouse of a ward, built if it is not in the folder yet."""
     place = folder / f"{size.patients}x{size.days}x{size.sessions}x{size.frames}"
     address = FileAddress(place / "warehouse.duckdb", place / "published.duckdb")
     if not address.published.is_file():
@@ -106,7 +106,7 @@ def measure(
 
 
 def ask_what_is_due(address: FileAddress, day: date) -> None:
-    """The keys of all reports of a day, by which the flow decides what is due."""
+    """The keys of all reports of a day, from which the flow decides what is due."""
     with open_reader(address) as connection:
         scoring = queries.active_provenance(connection, day)
         night = scoring and ReportReader(connection, scoring).night(day, DEFAULT_THRESHOLDS.trend_days)
@@ -115,7 +115,7 @@ def ask_what_is_due(address: FileAddress, day: date) -> None:
 
 
 def read_night(address: FileAddress, day: date) -> tuple[list[PatientReport], WardReport]:
-    """The reports of everybody recorded on a day and the overview, read and compared."""
+    """The compared reports of everybody recorded on a day, and the overview."""
     with open_reader(address) as connection:
         scoring = queries.active_provenance(connection, day)
         reader = ReportReader(connection, scoring) if scoring else None
@@ -129,14 +129,14 @@ def read_night(address: FileAddress, day: date) -> tuple[list[PatientReport], Wa
 def orders_of(
     patients: Sequence[PatientReport], ward: WardReport, formats: Sequence[Format], folder: Path
 ) -> list[Order]:
-    """The files of all reports in the formats asked for, below a folder."""
+    """The files of all reports in the requested formats, below a folder."""
     orders = [Order(report, _files(folder, report.patient_id, formats)) for report in patients]
     of_ward = [form for form in formats if form is not Format.FHIR]
     return [*orders, Order(ward, _files(folder, "ward", of_ward))]
 
 
 def peak_mib(process: str) -> float:
-    """Memory of a process at most so far; 0 once it ended. getrusage would count what its parent had before a fork."""
+    """Peak memory of a process so far; 0 once it has ended. getrusage would count what its parent had before a fork."""
     try:
         lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
     except OSError:

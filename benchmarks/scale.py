@@ -1,8 +1,9 @@
-"""What a house of any size needs: machines, storage, money and hours of each stage of a night; docs/performance.md.
+"""What a facility of any size needs: machines, storage, money and hours per stage of a night; docs/performance.md.
 
     python -m benchmarks.scale [--patients 100 10000 1000000] [--minutes 10] [--sessions 2] [--hours 6]
 
-Only arithmetic: what was measured stands in `Measured`, with where it comes from; what was not stands in `Assumed`.
+This is only arithmetic. `Measured` has the measured figures and where they come from, `Assumed` those that were not
+measured.
 """
 
 import argparse
@@ -14,7 +15,7 @@ FRAMES_PER_S = 5  # sampled, the default
 
 @dataclass(frozen=True)
 class Measured:
-    """Figures of docs/, on two shared cores without a GPU."""
+    """Figures from docs/, on two shared cores without a GPU."""
 
     score_core_s: float = 0.045  # core-seconds per second of video, 640 x 360, one face; docs/performance.md
     store_s: float = 0.04  # seconds that a session, stored with 49 others, holds the lake's lock; docs/performance.md
@@ -26,13 +27,13 @@ class Measured:
 
 @dataclass(frozen=True)
 class Assumed:
-    """What was not measured: machines, networks and prices differ from house to house."""
+    """Figures that were not measured: machines, networks and prices differ from facility to facility."""
 
     cores: int = 16  # per machine that scores
     busy: float = 0.8  # share of the window in which those cores score; the rest is starting, copying, waiting
-    gpu_speedup: float = 11.0  # of one GPU with its decoder over one core; NOT measured, no GPU was at hand
-    report_cores: int = 16  # of the machine of the nights, which renders
-    sidecar_s: float = 0.005  # to list and read one sidecar from a store nearby, one after the other
+    gpu_speedup: float = 11.0  # of one GPU with its decoder over one core; NOT measured
+    report_cores: int = 16  # of the machine that runs nights and renders
+    sidecar_s: float = 0.005  # to list and read one sidecar from a store nearby
     network_bytes_s: float = 1.25e9  # of the source, 10 Gbit/s
     core_hour: float = 0.04  # currency units per core and hour, of a rented machine
     gigabyte_month: float = 0.023  # currency units, object storage
@@ -41,7 +42,7 @@ class Assumed:
 
 @dataclass(frozen=True)
 class House:
-    """Who is recorded, and the time there is."""
+    """How much is recorded, and the available time."""
 
     patients: int
     sessions: int  # per patient and day
@@ -55,7 +56,7 @@ class House:
 
 
 def stages(house: House, measured: Measured, assumed: Assumed) -> dict[str, float]:
-    """Hours that each stage takes where nothing else is done, with as many machines that score as fit the window."""
+    """Hours of each stage by itself, with as many scoring machines as the window requires."""
     recordings = house.patients * house.sessions
     return {
         "list the source": recordings * assumed.sidecar_s / 3600,
@@ -102,14 +103,14 @@ def table(houses: list[House], measured: Measured, assumed: Assumed) -> list[lis
 
 
 def saturated(house: House, measured: Measured, assumed: Assumed) -> str:
-    """The stage that takes most of the window, and how much of it; machines that score are added as needed."""
+    """The stage that takes most of the window, and its share; scoring machines are added as needed."""
     hours = stages(house, measured, assumed)
     name = max(hours, key=lambda stage: hours[stage])
     return f"{name}: {hours[name] / house.hours:.0%} of the window"
 
 
 def largest(house: House, measured: Measured, assumed: Assumed) -> int:
-    """Patients at which the first stage fills the window."""
+    """Number of patients at which the first stage fills the window."""
     return int(house.patients * house.hours / max(stages(house, measured, assumed).values()))
 
 

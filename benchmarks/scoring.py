@@ -1,11 +1,11 @@
-"""Measure what scoring takes of a core, by time of the processor, which a busy machine does not bend.
+"""Measure the processor time of scoring, which a busy machine hardly changes.
 
     python -m benchmarks.scoring VIDEO [VIDEO ...]
     python -m benchmarks.scoring --child ROUNDS
 
-The first prints what a second of each video takes. The second draws 60 s of a face in 640 x 360 at 25 frames a second,
-scores them ROUNDS times in this process and in a child process, and prints what either costs, and the child's memory,
-which should not grow.
+The first form prints what a second of each video takes. The second draws 60 s of a face, 640 x 360 at 25 frames a
+second, scores them ROUNDS times in this process and in a child process, and prints the cost of each and the child's
+memory, which should not grow.
 """
 
 import argparse
@@ -57,7 +57,7 @@ def of_videos(videos: list[Path]) -> None:
 
 
 def of_child(rounds: int) -> None:
-    """Score one drawn video in this process and in a child process, and print what either costs."""
+    """Score one drawn video in this process and in a child process, and print the cost of each."""
     bundle, options = load_bundle(DEFAULT_BUNDLE), ScoringOptions()
     with tempfile.TemporaryDirectory() as folder, ScoringProcess(bundle, options, VideoLimits()) as child:
         video = Path(folder) / "video.mp4"

@@ -9,19 +9,19 @@ from reports.statistics.estimates import Floats
 
 LEVEL, SPREAD = 0.5, 0.05  # mean and standard deviation of a day's value, on the measures' scale of 0..1
 RARE_LEVEL, RARE_SHAPE = 0.06, 2.0
-SESSIONS = 3  # a day, where sessions add noise
+SESSIONS = 3  # a day, if sessions add noise
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """How a patient's days come about while nothing happens. Amounts are in standard deviations of the daily value."""
+    """How a patient's days vary while nothing happens. Amounts are in standard deviations of the daily value."""
 
     name: str
     phi: float = 0.5  # correlation of one day with the next
     gap_share: float = 0.0  # share of days without enough data, at random
     gap_week: bool = False  # seven days in a row without data, from a random day of the baseline on
     weekend: float = 0.0  # added on two days of seven
-    outlier_share: float = 0.0  # share of days that are wild
+    outlier_share: float = 0.0  # share of days that are outliers
     outlier: float = 4.0  # by how much, up or down
     session_noise: float = 0.0  # of each of three sessions, on top of the day's own variance before scaling to 1
     rare: bool = False  # a rare expression: the level is 6 %, the values follow a gamma distribution of shape 2

@@ -1,8 +1,8 @@
-"""What the reports make of patients who are filmed in several situations, compared like with like and as they are.
+"""How the reports handle patients who are filmed in several situations, compared like with like and as they are.
 
-For `benchmarks.statistics`. Two recordings a day: at rest, during care or at a meal, by chance. Care adds to
-pain-related activity and a meal takes from smiling; the other measures do not heed them. A day has a state of its own,
-AR(1) with phi 0.5, and each recording its noise. SD is the standard deviation of a day with two recordings at rest.
+For `benchmarks.statistics`. There are two recordings a day: at rest, during care or at a meal, at random. Care raises
+pain-related activity and a meal reduces smiling; the other measures do not change. A day has a state of its own, AR(1)
+with phi 0.5, and each recording its own noise. SD is the standard deviation of a day with two recordings at rest.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from reports.statistics.like_with_like import Parts
 REST, CARE, MEAL = range(3)
 ADDED = {"pain_activity": (CARE, 2.5), "smiling": (MEAL, 2.0)}  # SD, towards the concern
 RECORDINGS = 2  # a day
-FRAMES = 100.0  # scored, of each recording
+FRAMES = 100.0  # scored frames of each recording
 NOISE = 0.5  # of a recording, in standard deviations of the day's state
 DAYS, WINDOWS = 127, {"first 60 days": slice(7, 67), "next 60 days": slice(67, 127)}
 STEP = 3.0  # SD, of a change that stays
@@ -31,7 +31,7 @@ CHANGED = {"everywhere": (REST, CARE, MEAL), "at rest": (REST,)}  # where a chan
 
 @dataclass(frozen=True)
 class Mix:
-    """How the situations of a patient's recordings come about."""
+    """How the situations of a patient's recordings are drawn."""
 
     name: str
     shares: tuple[float, float, float] = (0.6, 0.25, 0.15)
@@ -69,12 +69,12 @@ def filmed(
     """Simulate patients.
 
     Args:
-        mix: of the situations.
+        mix: how the situations are drawn.
         measures: in the order of each patient's series.
-        patients: how many.
-        days: how many.
-        rng: of chance.
-        step: [days, situations], what is added to all measures, in SD; None: nothing.
+        patients: number of patients.
+        days: number of days.
+        rng: source of randomness.
+        step: [days, situations], added to all measures, in SD; None adds nothing.
     """
     count = patients * len(measures)
     state = (series(Scenario("phi 0.5"), count, days, rng) - LEVEL) / SPREAD
@@ -98,7 +98,7 @@ def filmed(
 
 
 def false_flags_of(mix: Mix, patients: int, seed: int) -> dict[str, Any]:
-    """Flags per patient and 60 days while nothing happens, over all measures and by measure; share of days compared."""
+    """Flags per patient and 60 days while nothing happens, in all and by measure, and the share of days compared."""
     days = filmed(mix, FLAGGING, patients, DAYS, np.random.default_rng(seed))
     result: dict[str, Any] = {}
     for name, like_with_like in COMPARED.items():
@@ -118,7 +118,7 @@ def false_flags_of(mix: Mix, patients: int, seed: int) -> dict[str, Any]:
 
 
 def steps_of(mix: Mix, patients: int, seed: int) -> dict[str, Any]:
-    """Days until a change that stays is found, from day 70 on, in every situation or at rest alone."""
+    """Days until a lasting change from day 70 on is found, in every situation or only at rest."""
     start = SHIFT_DAYS[SETTLED]
     result: dict[str, Any] = {}
     for where, situations in CHANGED.items():
@@ -133,7 +133,7 @@ def steps_of(mix: Mix, patients: int, seed: int) -> dict[str, Any]:
 
 
 def first_day_of_care(patients: int, seed: int) -> dict[str, Any]:
-    """Of patients who were at rest in all recordings, those flagged on their first day during care."""
+    """Share of patients flagged on their first day of care after being recorded only at rest."""
     start = SHIFT_DAYS[SETTLED]
     rest = filmed(MIXES[0], FLAGGING, patients, start + 1, np.random.default_rng(seed + start))
     care = ADDED["pain_activity"][1]

@@ -2,16 +2,16 @@
 
     python -m benchmarks.statistics --patients 1000 --seed 2026 --out FILE.json
 
-The code measured is the reports' own (`reports.statistics`) with the thresholds that ship. A patient has the five
+The measured code is that of the reports (`reports.statistics`) with its released thresholds. A patient has the five
 measures that raise flags, independent of each other, which is the worst case for false flags.
 
-- False flag: a flag that opens while nothing happens. One that comes back within a week, with its onset dated before it
-  closed, is the same flag, as on the pages.
-- Days open: valid days from the one on which a flag opened, or came back, to the one before it closed.
+- False flag: a flag that opens while nothing happens. A flag that returns within a week, with its onset dated before it
+  closed, is the same flag, as in the reports.
+- Days open: valid days from the day on which a flag opened, or returned, to the day before it closed.
 - SD: standard deviation of one day's value over all days.
 
-What happens after a change is measured in `benchmarks.changes`, what situations do in `benchmarks.situations`, which
-values to compare in `benchmarks.measure_choice`.
+`benchmarks.changes` measures what happens after a change, `benchmarks.situations` the effect of situations, and
+`benchmarks.measure_choice` which values to compare.
 """
 
 import argparse
@@ -43,7 +43,7 @@ from benchmarks.situations import SITUATIONS
 from reports.measures import DEFAULT_THRESHOLDS
 from reports.statistics.estimates import day_intervals
 
-WINDOWS = {"first 60 days": slice(7, 67), "next 60 days": slice(67, 127)}  # of a patient who can be judged
+WINDOWS = {"first 60 days": slice(7, 67), "next 60 days": slice(67, 127)}  # days on which a comparison is possible
 WARD = 20
 PARTS = ("false flags", "steps", "situations", "others")
 RULES = {
@@ -81,7 +81,7 @@ def false_flags(scenario: Scenario, patients: int, seed: int) -> dict[str, Any]:
 
 
 def ward_nights(flags: Flags) -> dict[str, float]:
-    """What a ward of 20 steady patients sees a night, from the 60th day on."""
+    """What a ward of 20 steady patients sees per night, from the 60th day on."""
     wards = len(flags.open) // WARD
     nights = slice(WINDOWS["next 60 days"].start, None)
 
@@ -139,7 +139,7 @@ def ward_of_changes(patients: int, seed: int) -> dict[str, float]:
 
 
 def coverage(seed: int, days: int = 2000) -> dict[str, float]:
-    """Share of days whose 95 % interval holds the day's true mean, by number of sessions and their correlation."""
+    """Share of days whose 95 % interval contains the day's true mean, by number of sessions and their correlation."""
     limits, result = DEFAULT_THRESHOLDS, {}
     for sessions in (4, 5, 8, 12, 20):
         for phi in (0.0, 0.3):
@@ -160,7 +160,7 @@ def main() -> None:
     parser.add_argument("--patients", type=int, default=1500, help="per scenario")
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--only", choices=PARTS, help="measure this part alone")
+    parser.add_argument("--only", choices=PARTS, help="measure only this part")
     parser.add_argument("--out", type=Path, help="a JSON file for the figures")
     arguments = parser.parse_args()
     count, seed = arguments.patients, arguments.seed

@@ -17,7 +17,7 @@ STARTED_AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
 def simulated_video(seed: int, seconds: float, folder: Path) -> Path:
-    """The video of one patient, drawn unless the folder has it already; drawing takes about a third of its length."""
+    """The video of one patient, drawn if it is not in the folder yet, which takes about a third of its length."""
     name = f"simulated-{seed}-{seconds:g}s"
     video = folder / f"{name}.mp4"
     if not video.is_file():
@@ -29,7 +29,7 @@ def simulated_video(seed: int, seconds: float, folder: Path) -> Path:
 
 
 def tiny_video(folder: Path) -> Path:
-    """A video of two frames, drawn once: so short that nothing counts but starting and ending."""
+    """A video of two frames, drawn once; so short that only the time to start and end counts."""
     video = folder / "tiny.mp4"
     if not video.is_file():
         write_video(video, [draw_face(sample_appearance(32), {}, size=(640, 360))] * 2, Fraction(24))

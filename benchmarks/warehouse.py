@@ -3,10 +3,10 @@
     python -m benchmarks.warehouse --patients 100 --days 365 --sessions 2 --frames 500 --out FOLDER
 
 Sessions go through `store_sessions`, those of a night in one transaction: checked, with their rollups, quantiles,
-episodes and an entry each in the audit log. The last night is stored session by session, as the nightly flow does
-when each has been scored. Frames are made up, but not noise: scores wander as those of a face do, and keep all digits
-of a 32-bit number. A reader asks the published snapshot each of QUERIES five times; the first time is that of a cold
-start, the median that of an analyst who goes on asking.
+episodes and an audit log entry each. The last night is stored session by session, as the nightly flow does it. Frames
+are made up, but not noise: scores drift as those of a face do, and have all digits of a 32-bit number. A reader runs
+each of QUERIES on the published snapshot five times; the first time is that of a cold start, the median that of an
+analyst who keeps asking.
 """
 
 import argparse
@@ -38,7 +38,7 @@ from warehouse.runs import finish_run, start_run
 from warehouse.store import store_sessions
 
 FIRST_DAY = date(2026, 1, 1)
-BATCHES = 64  # different sessions that are made up; the others repeat them
+BATCHES = 64  # number of different made-up sessions; the others repeat them
 QUERIES = {
     # The frames of one session over time, a second at a time; this reads frames, not rollups.
     "frames_of_a_session": """
@@ -125,10 +125,10 @@ def main() -> None:
     """Measure and print; with --json also write the figures to a file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--patients", type=int, default=100)
-    parser.add_argument("--days", type=int, default=365, help="two at least")
+    parser.add_argument("--days", type=int, default=365, help="at least two")
     parser.add_argument("--sessions", type=int, default=2, help="per patient and day")
     parser.add_argument("--frames", type=int, default=500, help="per session, five a second")
-    parser.add_argument("--out", type=Path, help="folder for the warehouse; left out, a temporary one")
+    parser.add_argument("--out", type=Path, help="folder for the warehouse; by default a temporary one")
     parser.add_argument("--json", type=Path, help="file for the figures")
     options = parser.parse_args()
     size = Size(options.patients, options.days, options.sessions, options.frames)
@@ -169,7 +169,7 @@ def measure(size: Size, folder: Path) -> dict[str, object]:
 
 @dataclass(frozen=True)
 class Spent:
-    """Seconds that a ward took to store."""
+    """Seconds that storing a ward took."""
 
     bulk_s: float  # nights that were stored in one transaction
     singly_s: float  # the last night, session by session
@@ -177,7 +177,7 @@ class Spent:
 
 
 def store_ward(connection: duckdb.DuckDBPyConnection, size: Size) -> Spent:
-    """Store all sessions, each night at once but for the last, and check the last as the nightly flow does."""
+    """Store all sessions, each night at once except the last, and check the last as the nightly flow does."""
     bundle = BundleRecord(digest("card"), "bench", digest("weights"), digest("prompts"), {"name": "bench"})
     batches = [made_up_frames(seed, size.frames) for seed in range(BATCHES)]
     bulk_s = 0.0
@@ -213,7 +213,7 @@ def sessions_of(night: date, size: Size) -> Iterator[tuple[SessionRecord, int]]:
 
 
 def result_of(session: SessionRecord, batch: pl.DataFrame, run: RunRecord) -> SessionResult:
-    """A session that was scored in a run."""
+    """The result of one session, scored in a run."""
     frames = batch.with_columns(session_id=pl.lit(session.session_id))
     scoring = ScoringRecord(
         options_sha256=run.options_sha256,
@@ -229,7 +229,7 @@ def result_of(session: SessionRecord, batch: pl.DataFrame, run: RunRecord) -> Se
 
 
 def made_up_frames(seed: int, count: int) -> pl.DataFrame:
-    """A score batch at five frames a second, of which a tenth shows nobody."""
+    """A score batch at five frames a second; a tenth of the frames show nobody."""
     rng = np.random.default_rng(seed)
     wander = np.cumsum(rng.normal(0, 0.25, (count, 8 + len(AU_COLUMNS))), axis=0)
     logits = 1.5 * wander / (1 + np.abs(wander) / 3)
@@ -259,7 +259,7 @@ def made_up_frames(seed: int, count: int) -> pl.DataFrame:
 
 
 def timed(connection: duckdb.DuckDBPyConnection, query: str) -> float:
-    """Milliseconds until the whole answer is there."""
+    """Milliseconds until the whole result has been read."""
     began = time.perf_counter()
     connection.execute(query).pl()
     return 1000 * (time.perf_counter() - began)

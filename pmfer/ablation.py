@@ -6,6 +6,7 @@ text, and how far apart the modalities are.
 
 import json
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
@@ -25,7 +26,16 @@ from pmfer.evaluate import expression_figures
 from pmfer.expressions import EXPRESSIONS
 from pmfer.losses import au_probability_table, phrase_targets
 from pmfer.model import Pmfer
-from pmfer.prompts import NO_PHRASE, PHRASES, class_prompt, collate, face_prompt, phrase_prompt
+from pmfer.prompts import (
+    NO_PHRASE,
+    PHRASES,
+    Prompt,
+    class_prompt,
+    collate,
+    face_prompt,
+    phrase_probabilities,
+    phrase_prompt,
+)
 from pmfer.shapes import FaceShapes, Floats
 from pmfer.train import LOG_FILE, read_log, train
 
@@ -50,6 +60,7 @@ SHARES = [
     *(f"accuracy_{name}" for name in ACCURACIES),
     "masked_phrase",
     "masked_phrase_text_only",
+    "masked_phrase_ceiling",
     "discriminator_accuracy",
     "modality_probe",
 ]
@@ -110,8 +121,12 @@ def measure_checkpoint(checkpoint: Path, faces: AblationFaces) -> dict[str, Any]
     if config.loss.masked_phrase:
         seen = faces.valid_shapes.evidence if faces.valid_shapes else None
         shown = phrase_targets(vote_distribution(valid.votes), au_probability_table(), seen).shown
-        result["masked_phrase"] = masked_phrase_accuracy(model, valid, shown, normalisation)
-        result["masked_phrase_text_only"] = masked_phrase_accuracy(model, valid, shown, normalisation, see_faces=False)
+        prompts = masked_prompts(shown)
+        result["masked_phrase"] = masked_phrase_accuracy(model, valid, prompts, normalisation)
+        result["masked_phrase_text_only"] = masked_phrase_accuracy(
+            model, valid, prompts, normalisation, see_faces=False
+        )
+        result["masked_phrase_ceiling"] = masked_phrase_ceiling(shown, prompts)
     return result
 
 
@@ -158,40 +173,71 @@ class ModalityState:
     probe_accuracy: float
 
 
+def masked_prompts(shown: Floats, mask_rate: float = 0.4) -> list[Prompt]:
+    """A prompt for each face in which some phrases are dropped; the same ones at every call.
+
+    Args:
+        shown: phrase targets of the faces, float32 [N, A] (losses.PhraseTargets).
+        mask_rate: chance that a phrase is dropped; at least one is.
+    """
+    dice = random.Random(CONTROL_SEED)
+    return [face_prompt(row, dice, mask_rate) for row in shown.tolist()]
+
+
 @torch.no_grad()
 def masked_phrase_accuracy(
     model: Pmfer,
     faces: Faces,
-    shown: Floats,
+    prompts: Sequence[Prompt],
     normalisation: Normalisation,
     see_faces: bool = True,
-    mask_rate: float = 0.4,
     batch: int = 256,
 ) -> float:
-    """Share of dropped phrases told right among the whole vocabulary, in prompts of what each face shows.
+    """Share of the answers at dropped phrases that name one of the phrases dropped from that prompt, 0..1.
+
+    The order of the phrases in a prompt is random. If several are dropped, nothing tells which of them stood where, so
+    an answer is right if it names any of them.
 
     Args:
-        model: trained with loss (c).
-        faces: to measure on.
-        shown: their phrase targets, float32 [N, A] (geometry.PhraseTargets); the same prompts for every model.
+        model: trained with loss (c); it chooses from the whole vocabulary.
+        faces: N faces to measure on.
+        prompts: one per face (`masked_prompts`).
         normalisation: of the pictures.
-        see_faces: False replaces the local tokens by zeros: what the rest of the text gives away.
-        mask_rate: chance of each phrase to be dropped.
+        see_faces: False replaces the local tokens by zeros, which shows what the rest of the text gives away.
         batch: faces at a time.
     """
     model.eval()
-    tokenizer, dice, device = model.tokenizer, random.Random(CONTROL_SEED), model.log_scale.device
+    tokenizer, device = model.tokenizer, model.log_scale.device
     canonical = [phrase_prompt(index, phrase.wordings[0]) for index, phrase in enumerate(PHRASES)]
     phrases = model.embed_phrases(collate(canonical, tokenizer).to(device))
     right = total = 0
     for rows in np.array_split(np.arange(len(faces)), max(1, len(faces) // batch)):
         local = model.encode_images(_pictures(faces, rows, normalisation).to(device)).local
-        prompts = [face_prompt(row, dice, mask_rate) for row in shown[rows].tolist()]
-        texts = collate(prompts, tokenizer).to(device)
+        texts = collate([prompts[row] for row in rows], tokenizer).to(device)
         logits = model.masked_phrase(model.encode_prompts(texts).slots, local if see_faces else local * 0, phrases)
-        asked = texts.targets != NO_PHRASE
-        right += int((logits.argmax(-1) == texts.targets)[asked].sum())
-        total += int(asked.sum())
+        dropped = texts.targets != NO_PHRASE
+        named = (logits.argmax(-1)[:, :, None] == texts.targets[:, None, :]).any(-1)
+        right += int(named[dropped].sum())
+        total += int(dropped.sum())
+    return right / max(total, 1)
+
+
+def masked_phrase_ceiling(shown: Floats, prompts: Sequence[Prompt]) -> float:
+    """The same share if each face's phrase targets were known: always name the likeliest phrase not in the text.
+
+    Prompts are drawn from the targets at random, so even who knows these cannot tell every dropped phrase.
+
+    Args:
+        shown: the targets that the prompts were drawn from, float32 [N, A].
+        prompts: `masked_prompts(shown)`.
+    """
+    right = total = 0
+    for row, prompt in zip(shown.tolist(), prompts, strict=True):
+        dropped = {phrase for phrase, drop in zip(prompt.phrases, prompt.masked, strict=True) if drop}
+        left = set(range(len(PHRASES))) - (set(prompt.phrases) - dropped)
+        likeliest = max(left, key=phrase_probabilities(row).__getitem__)
+        right += len(dropped) * (likeliest in dropped)
+        total += len(dropped)
     return right / max(total, 1)
 
 

@@ -14,6 +14,7 @@ interpretation:
 
 import hashlib
 import json
+import math
 import random
 import re
 from collections.abc import Iterable, Sequence
@@ -172,6 +173,21 @@ def face_prompt(shown: Sequence[float], rng: random.Random, mask_rate: float = 0
     chosen += [PHRASE_INDEX[rest.key] for rest in NEUTRAL_PHRASES if not moving & _NEIGHBOURS[rest.region]]
     rng.shuffle(chosen)
     return _worded(chosen, rng, mask_rate)
+
+
+def phrase_probabilities(shown: Sequence[float]) -> list[float]:
+    """How likely each phrase is to be drawn for the prompt of a face, [V] in 0..1, before the limit of MOST_PHRASES.
+
+    Args:
+        shown: as in `face_prompt`.
+    """
+    at_rest = [
+        math.prod(
+            1 - shown[index] for index, unit in enumerate(ACTION_UNITS) if unit.region in _NEIGHBOURS[rest.region]
+        )
+        for rest in NEUTRAL_PHRASES
+    ]
+    return [*shown, *at_rest]
 
 
 def _worded(chosen: Sequence[int], rng: random.Random, mask_rate: float) -> Prompt:

@@ -1,15 +1,15 @@
-"""Reads the warehouse, compares each patient with their own baseline, draws, and renders the PDF.
+"""Reads the warehouse, compares each patient with their own baseline, draws the charts and renders the PDF.
 
-This room knows nothing of video, torch or Prefect, and never writes to the warehouse.
+This package knows nothing of video, torch or Prefect, and never writes to the warehouse.
 """
 
 from enum import StrEnum
 
 
 class Format(StrEnum):
-    """One form of a report; docs/reports.md describes each. Here, so that settings can name it at no cost."""
+    """A file format for reports; see docs/reports.md. Defined here so that the settings can import it cheaply."""
 
-    PDF = "pdf"  # PDF/UA-1, for print
-    HTML = "html"  # the same page for the screen, one file
+    PDF = "pdf"  # PDF/UA-1, for printing
+    HTML = "html"  # the same pages for the screen, in one file
     JSON = "json"  # everything that is printed, as data
-    FHIR = "fhir"  # a FHIR R4 bundle with the PDF in it; of patients only
+    FHIR = "fhir"  # a FHIR R4 bundle that contains the PDF; patients only

@@ -1,4 +1,4 @@
-"""The control charts of patients' measures: from rows of daily values to series, and back to each patient."""
+"""Control charts for patients' measures: from rows of daily values to series, and back to each patient."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
@@ -21,7 +21,7 @@ class Charted(NamedTuple):
     daily: pl.DataFrame  # the days charted, rows of `reports.daily.daily_values`
     chart: ControlChart  # a series per measure
     days: tuple[date, ...]  # calendar day of each column
-    made_of: MadeOf | None  # None: days are compared as they are
+    made_of: MadeOf | None  # the parts by situation; None: days are compared as they are
 
 
 def charts_of(
@@ -32,18 +32,18 @@ def charts_of(
     accepted: Mapping[str, Mapping[str, date]],
     parts: Mapping[str, pl.DataFrame | None],
 ) -> dict[str, Charted]:
-    """The control charts of the measures of some patients.
+    """The control charts of the measures of several patients.
 
-    Series have nothing to do with each other: many at once take little longer than one. Patients whose days are
-    compared like with like are charted apart from the others.
+    Series are independent, and many at once take little longer than one. Patients whose days are compared like with
+    like are charted separately from the others.
 
     Args:
-        measures: what is followed.
-        daily: rows of `reports.daily.daily_values` by patient; later days are ignored.
+        measures: one series per patient for each of them.
+        daily: rows of `reports.daily.daily_values` by patient; days after `day` are ignored.
         day: the last day charted.
         thresholds: limits for the baseline and the rules.
         accepted: first day of an accepted level by patient and Measure.key; days after `day` are ignored.
-        parts: rows of `reports.situations.daily_parts` by patient; None or none: days are compared as they are.
+        parts: rows of `reports.situations.daily_parts` by patient; if None or empty, days are compared as they are.
     """
     known = {patient_id: rows.filter(pl.col("session_date") <= day) for patient_id, rows in daily.items()}
     first = min((min(rows["session_date"]) for rows in known.values() if rows.height), default=day)
@@ -51,9 +51,9 @@ def charts_of(
     made = {patient_id: what_days_are_made_of(parts.get(patient_id), measures, days) for patient_id in known}
     charted: dict[str, Charted] = {}
     for like_with_like in (True, False):
-        some = {name: rows for name, rows in known.items() if (made[name] is not None) == like_with_like}
-        if some:
-            charted |= _charted_together(measures, some, days, thresholds, accepted, made)
+        group = {name: rows for name, rows in known.items() if (made[name] is not None) == like_with_like}
+        if group:
+            charted |= _charted_together(measures, group, days, thresholds, accepted, made)
     return charted
 
 
@@ -65,7 +65,7 @@ def _charted_together(
     accepted: Mapping[str, Mapping[str, date]],
     made: Mapping[str, MadeOf | None],
 ) -> dict[str, Charted]:
-    """The charts of patients all or none of whom are compared like with like."""
+    """The charts of patients who are either all compared like with like, or none of them."""
     first, day = days[0], days[-1]
     values = np.full((len(known), len(measures), len(days)), np.nan)
     restart = np.zeros((len(known), len(measures)), dtype=np.int64)
@@ -84,7 +84,7 @@ def _charted_together(
 
 
 def sensitivity_of(measures: Sequence[Measure], thresholds: Thresholds) -> Sensitivity:
-    """How readily each measure speaks."""
+    """The limits that each measure is judged by."""
     close = np.array([measure.watched_closely for measure in measures])
     return Sensitivity(
         highest=np.array([measure.unit.highest for measure in measures]),

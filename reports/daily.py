@@ -1,4 +1,4 @@
-"""From sessions to days: which sessions count, the daily values, and how much of a day could be analysed."""
+"""From sessions to days: which sessions count, their daily values, and how much of a day could be analysed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from reports.measures import MEASURES, Measure, Thresholds
 
 
 def enough_frames(thresholds: Thresholds) -> pl.Expr:
-    """Whether a row of session_summary carries enough scored frames (boolean, never null)."""
+    """Whether a row of session_summary has enough scored frames (boolean, never null)."""
     enough = pl.col("frames_scored") >= thresholds.min_frames_per_session
     seen = pl.col("frames_scored") >= thresholds.min_scored_share * pl.col("frames_sampled")
     return (enough & seen).fill_null(False)
 
 
 def facing(thresholds: Thresholds) -> pl.Expr:
-    """Whether the face of a row of session_summary was towards the camera, as far as it was estimated (never null)."""
+    """Whether the face of a row of session_summary was turned to the camera; true if unknown (never null)."""
     return (pl.col("yaw_abs_median_deg") <= thresholds.max_yaw_deg).fill_null(True)
 
 
@@ -27,9 +27,9 @@ def usable_session(thresholds: Thresholds) -> pl.Expr:
 
 
 def all_days(summary: pl.DataFrame, kept: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame:
-    """The daily values of sessions on record and of days that are kept without them, see `daily_values`.
+    """The daily values of sessions on record and of days kept after their sessions were deleted; see `daily_values`.
 
-    Of a day that is kept, a session that is on record again may be one of several, so what is kept counts.
+    If a day has both, the kept values win: a session that was scored again may be only one of several of that day.
 
     Args:
         summary: as for `daily_values`.
@@ -48,7 +48,7 @@ def all_days(summary: pl.DataFrame, kept: pl.DataFrame, thresholds: Thresholds) 
 
 
 def by_patient(rows: pl.DataFrame, patients: Sequence[str]) -> dict[str, pl.DataFrame]:
-    """The rows of each of the patients, none of those who have none."""
+    """The rows of each patient; an empty frame for a patient without rows."""
     parts = rows.partition_by("patient_id", as_dict=True)
     return {patient_id: parts.get((patient_id,), rows.clear()) for patient_id in patients}
 
@@ -56,9 +56,9 @@ def by_patient(rows: pl.DataFrame, patients: Sequence[str]) -> dict[str, pl.Data
 def daily_values(summary: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame:
     """One row per patient and day on which something was recorded, in order.
 
-    A day's value is the mean of its usable sessions weighted by their scored frames, that is the mean over all scored
-    frames. A day with too few of them keeps its row and gets NULL, never 0. A measure that some sessions lack is the
-    mean of the others, and NULL where those have too few frames: each measure abstains for itself.
+    A day's value is the mean of its usable sessions weighted by their scored frames, that is, the mean over all scored
+    frames. A day with too few of them keeps its row but gets NULL, never 0. If some sessions lack a measure, its value
+    is the mean of the others, or NULL if those have too few frames: each measure abstains on its own.
 
     Args:
         summary: rows of session_summary of one bundle and one set of options.
@@ -91,18 +91,18 @@ def daily_values(summary: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class Quality:
-    """Frame counts over the sessions of a day. All of them count sampled frames."""
+    """Counts of sessions and sampled frames over the sessions of a day."""
 
     sessions: int  # sessions recorded and stored
-    sessions_used: int  # of them, with enough scored frames to count
+    sessions_used: int  # of these, sessions that are usable
     frames_sampled: int
     frames_scored: int
     unscored: tuple[tuple[FrameReason, int], ...]  # most frequent first, without zeros
-    frames_several_faces: int  # more than one face in view; the others were counted, never scored
-    sessions_with_warning: int  # the decoder complained, such as about a truncated end
-    recorded_s: float | None = None  # length of all sessions, seconds; None where a recording does not say
-    seen_s: float | None = None  # of the sessions used, the part with the face scored, seconds; None likewise
-    closed_s: float = 0.0  # of the sessions used, how long the eyes stayed closed as those of a sleeper do, seconds
+    frames_several_faces: int  # frames with more than one face; the other faces were counted, never scored
+    sessions_with_warning: int  # the decoder complained, for example about a truncated end
+    recorded_s: float | None = None  # length of all sessions, seconds; None if a length is unknown
+    seen_s: float | None = None  # time with the face scored in the sessions used, seconds; None in the same case
+    closed_s: float = 0.0  # time in the sessions used with the eyes closed long enough to be sleep, seconds
 
     @property
     def scored_share(self) -> float | None:
@@ -115,7 +115,7 @@ def quality_of(summary: pl.DataFrame, usable: pl.Expr) -> Quality:
 
     Args:
         summary: the sessions of a day, of one patient or of a ward.
-        usable: a boolean expression over them, see `usable_session`.
+        usable: which of them are used, see `usable_session`.
     """
 
     def total(column: str) -> int:

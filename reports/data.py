@@ -1,4 +1,4 @@
-"""Everything the reports need from the warehouse, read once. The only module of this room that asks the warehouse."""
+"""Everything the reports need from the warehouse, read once. No other module in this package queries the warehouse."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -22,19 +22,19 @@ from warehouse.records import AcceptedLevel
 
 __all__ = ["CareEventKind", "CarriedFinding", "NightData", "Origin", "ReportData", "ReportReader"]
 
-LATEST_RUNS = 10_000  # as far back as the run of the day is looked for: decades of nights
-CARE_LOOK_BACK_DAYS = 28  # care seen in so many days before the weeks drawn did not begin in them
-# When, by which run or from which file something was stored: no report tells of it, and it may be stored again.
+LATEST_RUNS = 10_000  # how many runs are searched for the one of the day: decades of nights
+CARE_LOOK_BACK_DAYS = 28  # days before the weeks drawn; care given in them did not begin in the weeks drawn
+# When, by which run or from which file a row was stored. No report shows it, and storing a row again may change it.
 BOOKKEEPING = ("scored_at", "imported_at", "source", "first_seen_at", "replay_asked_at", "run_id")
 
 
 @dataclass(frozen=True)
 class Origin:
-    """The origin of every number in a report."""
+    """Where the numbers of a report come from: model, options and software."""
 
     bundle_name: str | None  # None while the bundle has scored nothing here
     bundle_id: str  # digest of the bundle card, 64 hex digits
-    prompt_set_sha256: str | None  # 64 hex digits; None likewise
+    prompt_set_sha256: str | None  # 64 hex digits; None in the same case
     options_sha256: str  # 64 hex digits
     frames_per_second: float | None  # sampling rate; None: every frame
     scored_by: str  # version of the software that ran the scoring
@@ -43,47 +43,47 @@ class Origin:
 
 @dataclass(frozen=True)
 class CarriedFinding:
-    """A flag that was open when another bundle or other options took over, which have not compared the measure yet."""
+    """A flag that was open when the bundle or the options changed; the new ones cannot compare the measure yet."""
 
     patient_id: str
     measure: str  # Measure.key
     state: State  # HIGHER or LOWER
     opened: date  # first flagged day
     onset: date  # when the change most likely began
-    last_told: date  # last day whose report had it as open
+    last_told: date  # last day on which a report showed it as open
 
 
 @dataclass(frozen=True)
 class ReportData:
-    """What was read for one patient or for a ward, up to and including the day: all that a report rests on."""
+    """Everything a report is computed from: what was read for one patient or a ward, up to and including the day."""
 
     patients: tuple[str, ...]  # whose sessions were read
     summary: pl.DataFrame  # session_summary of one bundle and one set of options, with smiles_per_min and closed_s
-    quarantine: pl.DataFrame  # rows of quarantine of the day
-    kept: pl.DataFrame  # rows of daily_values: days of the same patients whose sessions are not on record any more
+    quarantine: pl.DataFrame  # the day's rows of quarantine
+    kept: pl.DataFrame  # rows of daily_values: earlier days of these patients whose sessions may have been deleted
     origin: Origin
-    care_events: pl.DataFrame | None = None  # rows of care_events of the weeks drawn and before; None for a ward
-    model_since: date | None = None  # first day with this bundle and these options, if others scored days before it
-    # The level that a person accepted, by patient and Measure.key; no entry where nobody did.
+    care_events: pl.DataFrame | None = None  # rows of care_events, from before the weeks drawn; None for a ward
+    model_since: date | None = None  # first day with this bundle and these options, if others scored earlier days
+    # Usual levels that a person accepted, by patient and Measure.key.
     levels: Mapping[str, Mapping[str, AcceptedLevel]] = field(default_factory=dict)
-    carried: tuple[CarriedFinding, ...] = ()  # of these patients, by patient and measure
-    ward: str | None = None  # the ward that an overview was asked for; None: the facility
-    files: Mapping[str, str] = field(default_factory=dict)  # where the day's recordings were, by session_id
-    frames_kept: bool = True  # whether the frames of the day are still there, from which moments are told
+    carried: tuple[CarriedFinding, ...] = ()  # open flags of the earlier model, by patient and measure
+    ward: str | None = None  # the ward of an overview; None: the whole facility
+    files: Mapping[str, str] = field(default_factory=dict)  # source file of each of the day's recordings, by session_id
+    frames_kept: bool = True  # whether the day's frames still exist; the moments are found in them
 
     def accepted(self, patient_id: str) -> dict[str, date]:
-        """First day of each level that a person accepted for a patient, by Measure.key."""
+        """First day of each accepted level of a patient, by Measure.key."""
         return {measure: level.from_date for measure, level in self.levels.get(patient_id, {}).items()}
 
 
 @dataclass(frozen=True)
 class NightData:
-    """What was read for all reports of a day."""
+    """Everything that was read for the reports of one day."""
 
-    patients: Mapping[str, ReportData]  # of everybody in the overview of the facility, by patient, in order
-    recorded: tuple[str, ...]  # those with a session that day, stored or in quarantine: they have a report
+    patients: Mapping[str, ReportData]  # everybody in the facility's overview, in order
+    recorded: tuple[str, ...]  # patients with a session that day, stored or in quarantine: they get a report
     house: ReportData
-    wards: Mapping[str, ReportData]  # by ward, in order; none where no session says
+    wards: Mapping[str, ReportData]  # by ward, in order; empty if no session names one
 
 
 @dataclass(frozen=True)
@@ -94,11 +94,11 @@ class ReportReader:
     scoring: Provenance  # only its scores are read, so a new bundle or new options start a new baseline
 
     def patient(self, patient_id: str, day: date, days: int) -> ReportData:
-        """Read all that one patient's report needs; see `patients`."""
+        """Read everything that one patient's report needs; see `patients`."""
         return self.patients([patient_id], day, days)[patient_id]
 
     def patients(self, patient_ids: Collection[str], day: date, days: int) -> dict[str, ReportData]:
-        """Read all that the reports of some patients need, of `day` and the `days` days that end with it.
+        """Read everything that these patients' reports need, for `day` and the `days` days that end with it.
 
         Raises:
             ReportError: no run with this bundle and these options is on record.
@@ -106,7 +106,7 @@ class ReportReader:
         return self._each(self._together(patient_ids, day, days, self._set_aside(day)), day, days)
 
     def night(self, day: date, days: int) -> NightData | None:
-        """Read all that the reports of a day need, see `patients` and `ward`; None for a day without any session.
+        """Read everything for the reports of a day, see `patients` and `ward`; None for a day without any session.
 
         Raises:
             ReportError: no run with this bundle and these options is on record.
@@ -119,15 +119,15 @@ class ReportReader:
         return NightData(self._each(house, day, days), tuple(recorded), house, wards)
 
     def ward(self, day: date, days: int, ward: str | None = None) -> ReportData:
-        """Read all that an overview needs, of the whole facility or of one ward.
+        """Read everything that an overview needs, of the whole facility or of one ward.
 
-        It covers patients with a session in the last `days` days or one in quarantine on `day`; the others are taken to
-        have left. A patient is on the ward of the last of those sessions that names one.
+        It covers patients with a session in the last `days` days or one in quarantine on `day`; all others are assumed
+        to have left. A patient belongs to the ward named by the latest of those sessions that names one.
 
         Args:
             day: the day reported.
-            days: of the weeks drawn.
-            ward: one of `wards`; None: the facility, with what is in quarantine without a patient.
+            days: number of days drawn.
+            ward: one of `wards`; None: the facility, including quarantined sessions whose patient is unknown.
 
         Raises:
             ReportError: no run with this bundle and these options is on record.
@@ -140,7 +140,7 @@ class ReportReader:
         return house if ward is None else _of_ward(house, ward, places)
 
     def wards(self, day: date, days: int) -> tuple[str, ...]:
-        """The wards of the patients seen in the `days` days that end with `day`, in order; none if no session says."""
+        """The wards of the patients seen in the `days` days that end with `day`, in order; empty if none is named."""
         return tuple(sorted({ward for ward in self._ward_of_patients(day, days).values() if ward}))
 
     def _ward_of_patients(self, day: date, days: int) -> dict[str, str | None]:
@@ -156,8 +156,9 @@ class ReportReader:
     def summaries(self, patient_ids: Collection[str], day: date) -> pl.DataFrame:
         """Rows of session_summary up to `day`, with smiles_per_min and closed_s from their episodes.
 
-        Smiles per minute with the face scored are NULL where no frame was scored or the length of the recording is
-        unknown. `closed_s` is for how long the eyes stayed closed as those of a sleeper do, seconds.
+        `smiles_per_min` counts smiles per minute with the face scored; it is NULL if no frame was scored or the length
+        of the recording is unknown. `closed_s` is for how long the eyes stayed closed, in stretches long enough to be
+        sleep, in seconds.
         """
         episodes = queries.episode_sums(self.connection, patient_ids, self.scoring, until=day, least_closed_s=ASLEEP_S)
         observed_min = pl.col("duration_s") / 60 * pl.col("frames_scored") / pl.col("frames_sampled")
@@ -170,13 +171,13 @@ class ReportReader:
         )
 
     def moments(self, scoring_ids: Collection[str], column: str, count: int) -> pl.DataFrame:
-        """The frames of some scorings in which `column` is highest; see `queries.moments`."""
+        """The frames of these scorings in which `column` is highest; see `queries.moments`."""
         return queries.moments(self.connection, scoring_ids, column, count=count)
 
     def kept_form(self, summary: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame:
-        """The days of rows of session_summary as rows of the table daily_values, to be kept for later.
+        """Turn rows of session_summary into rows of the table daily_values, to be kept once the sessions are deleted.
 
-        Days with a session that states its situation are kept in parts too.
+        Days with a session that states its situation are also kept per situation.
         """
         index = ["patient_id", "session_date", "sessions"]
         days = daily_values(summary, thresholds)
@@ -195,7 +196,7 @@ class ReportReader:
         return quarantine.of_night(self.connection, day).drop(BOOKKEEPING, strict=False)
 
     def _together(self, patient_ids: Collection[str], day: date, days: int, set_aside: pl.DataFrame) -> ReportData:
-        """What was read of some patients as a whole, with all that is `set_aside` on the day."""
+        """Read the data of several patients into one ReportData; `set_aside` holds the day's quarantine."""
         summary = self.summaries(patient_ids, day)
         return ReportData(
             tuple(patient_ids),
@@ -208,7 +209,7 @@ class ReportReader:
         )
 
     def _each(self, house: ReportData, day: date, days: int) -> dict[str, ReportData]:
-        """The same of each patient, with what only their own report tells."""
+        """Split the data by patient, and add what only a patient's own report shows."""
         since = day - timedelta(days=days - 1 + CARE_LOOK_BACK_DAYS)
         events = queries.care_events(self.connection, house.patients, since=since, until=day)
         otherwise = queries.scored_otherwise(self.connection, house.patients, self.scoring)
@@ -281,7 +282,7 @@ class ReportReader:
 
 
 def _of_ward(house: ReportData, ward: str, places: Mapping[str, str | None]) -> ReportData:
-    """Of what was read for the facility, what is of the patients of one ward, by the wards of all."""
+    """The part of the facility's data that belongs to one ward; `places` has the ward of each patient."""
     patients = tuple(patient_id for patient_id in house.patients if places.get(patient_id) == ward)
     mine = pl.col("patient_id").is_in(patients)
     return replace(

@@ -1,10 +1,10 @@
-"""A report as data: the JSON document of everything that is printed, the schema that it keeps, and its identity.
+"""A report as data: the JSON document of everything that is printed, its JSON Schema, and its keys.
 
-A report has two keys. That of its data is known before anything is computed and says whether a report is due; that of
-the report itself is told in the document.
+A report has two keys. The key of its data is known before anything is computed, and decides whether the report is due.
+The key of the report itself is part of the document.
 
-All of them follow from the dataclasses of the reports, so a field that one of them gains is in the document and in the
-schema. Names are those of the fields; days are ISO 8601; what is not known is null, and `lack` says why.
+Document and schema follow from the dataclasses of the reports, so a new field appears in both. Names are those of the
+fields; days are ISO 8601; unknown values are null, and `lack` says why.
 """
 
 import hashlib
@@ -26,31 +26,26 @@ from reports.measures import Thresholds
 from reports.patient import PatientReport
 from reports.ward import WardReport
 
-# Raised when a field goes, is renamed or changes its meaning; a field that is added leaves it as it is.
+# Increased when a field is removed or renamed or changes its meaning, but not when a field is added.
 FORMAT_VERSION: Literal[2] = 2
 ROOM = Path(__file__).parent
-PRINTING_SUFFIXES = {
-    ".py",
-    ".j2",
-    ".css",
-    ".po",
-}  # what this room's pages are made by; compiled files are not its source
+PRINTING_SUFFIXES = {".py", ".j2", ".css", ".po"}  # the source files that decide what a page looks like
 
 
 @dataclass(frozen=True)
 class PatientDocument:
-    """One patient and day, as printed."""
+    """The report of one patient and day."""
 
     format: Literal["pmfer-report"]
     format_version: Literal[2]
     kind: Literal["patient"]
-    input_key: str  # SHA-256 over the report and the code that makes it: equal keys, equal reports
+    input_key: str  # SHA-256 of the report and the code that renders it; equal keys mean equal reports
     report: PatientReport
 
 
 @dataclass(frozen=True)
 class WardDocument:
-    """The ward overview of one day, as printed."""
+    """The ward overview of one day."""
 
     format: Literal["pmfer-report"]
     format_version: Literal[2]
@@ -60,9 +55,9 @@ class WardDocument:
 
 
 def report_json(report: PatientReport | WardReport) -> bytes:
-    """The document of a report, UTF-8, the same bytes for the same report.
+    """The JSON document of a report, UTF-8. The same report gives the same bytes.
 
-    Scores and shares are in 0..1 as in the warehouse, not scaled for print. A patient's name is not in it.
+    Scores and shares are in 0..1 as in the warehouse, not scaled for print. It never contains a patient's name.
     """
     document: PatientDocument | WardDocument
     if isinstance(report, PatientReport):
@@ -73,41 +68,41 @@ def report_json(report: PatientReport | WardReport) -> bytes:
 
 
 def report_schema() -> str:
-    """The JSON Schema (draft 2020-12) of a document, as text that ends with a line break."""
+    """The JSON Schema (draft 2020-12) of a document, as text that ends with a newline."""
     schema: dict[str, Any] = _adapter(PatientDocument | WardDocument).json_schema(mode="serialization")
     schema = {"$schema": GenerateJsonSchema.schema_dialect, "title": "PMFER report", **schema}
     return json.dumps(schema, indent=2) + "\n"
 
 
 def data_key(data: ReportData, day: date, thresholds: Thresholds) -> str:
-    """SHA-256, 64 hex digits, over all that the report of a day rests on: data, limits, code, renderer and libraries.
+    """SHA-256, 64 hex digits, of everything a day's report depends on: data, limits, code, renderer and libraries.
 
-    Equal keys give equal pages: a report is computed from what is in the key and nothing else.
+    Equal keys mean equal pages, because a report is computed from nothing else.
     """
     made_by = {"room": _room_digest(), **_versions(), **_libraries()}
-    rests_on = {"data": vars(data), "day": day, "thresholds": thresholds, **made_by}
-    return hashlib.sha256(json.dumps(rests_on, default=_plain, sort_keys=True).encode()).hexdigest()
+    content = {"data": vars(data), "day": day, "thresholds": thresholds, **made_by}
+    return hashlib.sha256(json.dumps(content, default=_plain, sort_keys=True).encode()).hexdigest()
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, pl.DataFrame):
         if value.is_empty():
             return []
-        # One number of 64 bits a row; another version of polars makes others.
+        # One 64-bit hash per row; they differ between versions of polars.
         return [*value.columns, hashlib.sha256(value.hash_rows().to_numpy().tobytes()).hexdigest()]
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
 
 
 def input_key(report: PatientReport | WardReport) -> str:
-    """SHA-256, 64 hex digits, over a report's data, this room's code and templates, the renderer and the fonts.
+    """SHA-256, 64 hex digits, of a report, this package's code and templates, the renderer and the fonts.
 
-    Equal keys give equal pages. Nothing in it depends on the time of rendering, so an unchanged report need not be
-    rendered again.
+    Equal keys mean equal pages. The time of rendering is not part of it, so an unchanged report need not be rendered
+    again.
     """
     kind: type = type(report)
     document: dict[str, Any] = {
         "kind": kind.__name__,
-        # Straight to text: taking a report apart into Python objects first takes ten times as long.
+        # Serialise directly: converting the report to Python objects first takes ten times as long.
         "report": _adapter(kind).dump_json(report).decode(),
         "room": _room_digest(),
         **_versions(),
@@ -123,19 +118,19 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 @cache
 def _versions() -> dict[str, Any]:
-    """The renderer and the fonts, looked up once: it takes as long as the statistics of a report."""
+    """Versions of the renderer and the fonts, cached because looking them up takes as long as a report's statistics."""
     return {"weasyprint": version("weasyprint"), "fonts": font_versions()}
 
 
 @cache
 def _libraries() -> dict[str, str]:
-    """The libraries that compute, looked up once: another version may round differently."""
+    """Versions of the numerical libraries, which may round differently in another version."""
     return {library: version(library) for library in ("numpy", "polars", "scipy")}
 
 
 @cache
 def _room_digest() -> str:
-    """SHA-256 over the names and bytes of this room's files, those of its folders included; read once, as code is."""
+    """SHA-256 of the names and contents of this package's files, including subfolders; computed once per process."""
     digest = hashlib.sha256()
     for path in sorted(ROOM.rglob("*")):
         if path.suffix in PRINTING_SUFFIXES:

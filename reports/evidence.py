@@ -1,10 +1,10 @@
-"""What helps to understand a finding: the moments behind it, the phrases that lead, and care events of the weeks drawn.
+"""What helps to understand a finding: moments to look at, leading phrases, and the care events of the weeks drawn.
 
-A phrase leads when its score lies above the same patient's usual range, not when it is high: some faces always look as
-if their brows were drawn together.
+A phrase leads if its score lies above this patient's usual range, not because it is high: some faces always look as if
+their brows were drawn together.
 
-A daily dose is one line with a mark per day, not twenty-eight lines. A change of the face may follow when an item
-begins or its amount changes, so such a day gets a line through the charts. So does every transfer.
+A daily dose is one lane with a mark per day, not twenty-eight lanes. The face may change after an item begins or its
+amount changes, so such a day gets a line through the charts. So does every transfer.
 """
 
 from collections.abc import Collection, Mapping
@@ -22,23 +22,23 @@ from reports.findings import Finding
 from reports.measures import LEAST_CHANGE, MEASURE_BY_KEY, Thresholds
 from reports.trends import usual_ranges
 
-Usual = Mapping[str, tuple[float, float] | None]  # usual range of each phrase column, 0..1; None while there is none
+Usual = Mapping[str, tuple[float, float] | None]  # usual range by phrase column, 0..1; None if there is none yet
 
-LEADING_PHRASES = 3  # of a day
-MOMENT_PHRASES = 2  # of a moment
-MOST_MOMENTS = 3  # of one flag
+LEADING_PHRASES = 3  # per day
+MOMENT_PHRASES = 2  # per moment
+MOST_MOMENTS = 3  # per flag
 MOST_ROWS = 5  # moments on the page, over all flags
-LETTERS = "ABCDE"  # as many items of care are drawn
-CLIP_MARGIN_S = 5.0  # seconds before and after a moment that a clip of it shows
+LETTERS = "ABCDE"  # one per item of care that is drawn
+CLIP_MARGIN_S = 5.0  # seconds that a clip shows before and after its moment
 
 
 @dataclass(frozen=True)
 class LeadingPhrase:
-    """One phrase that stands out."""
+    """A phrase that stands out on a day or in a moment."""
 
     column: str  # `au04`
     value: float  # score, 0..1
-    usual: tuple[float, float] | None  # usual range, 0..1, as in the table of phrases; None while there is none
+    usual: tuple[float, float] | None  # usual range, 0..1, as in the table of phrases; None if there is none yet
 
 
 @dataclass(frozen=True)
@@ -46,22 +46,22 @@ class Moment:
     """One moment of one session."""
 
     session_id: str
-    minute_of_day: int  # start of the session by the clock on the wall, minutes after midnight
+    minute_of_day: int  # start of the session by local time, minutes after midnight
     session_time_s: float  # seconds since the session's first frame
-    value: float  # of the flagged measure's score in that frame, 0..1
+    value: float  # score of the flagged measure in that frame, 0..1
     phrases: tuple[LeadingPhrase, ...]
-    file: str | None = None  # name of the recording's file; None where it is not known
-    situation: str | None = None  # in which it was recorded, such as `meal`; None where the session does not say
+    file: str | None = None  # file name of the recording; None if unknown
+    situation: str | None = None  # in which it was recorded, such as `meal`; None if the session does not say
 
     @property
     def clip(self) -> tuple[float, float]:
-        """From where to where a clip of the moment goes, seconds of the recording."""
+        """Start and end of a clip around the moment, in seconds from the start of the recording."""
         return max(self.session_time_s - CLIP_MARGIN_S, 0.0), self.session_time_s + CLIP_MARGIN_S
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """The moments in which a flagged measure was strongest on the day, also where it is lower than usual."""
+    """The moments of the day in which a flagged measure was highest, even if it is flagged as lower than usual."""
 
     key: str  # Measure.key
     moments: tuple[Moment, ...]  # by time
@@ -69,14 +69,14 @@ class Evidence:
 
 @dataclass(frozen=True)
 class SharedMoment:
-    """One moment and the flags that it stands for."""
+    """One moment, and all flags that it belongs to."""
 
     keys: tuple[str, ...]  # Measure.key, in the order of the flags
     moment: Moment
 
 
 def shared_moments(evidence: Collection[Evidence]) -> tuple[SharedMoment, ...]:
-    """The moments of all flags, in the order of the flags; one that several flags have stands there once."""
+    """The moments of all flags, in the order of the flags; a moment that several flags share appears once."""
     shared: dict[tuple[str, float], SharedMoment] = {}
     for found in evidence:
         for moment in found.moments:
@@ -90,38 +90,38 @@ def shared_moments(evidence: Collection[Evidence]) -> tuple[SharedMoment, ...]:
 class CareLine:
     """One item of care in one amount."""
 
-    letter: str  # by which the charts name it
+    letter: str  # its label in the charts
     kind: CareEventKind
     item: str  # as the facility wrote it
     amount: float | None
     unit: str | None
-    note: str | None  # of its latest event with one
+    note: str | None  # from its latest event that has one
     days: tuple[date, ...]  # within the weeks drawn, in order
-    begins: tuple[date, ...]  # of them, those with a line through the charts
+    begins: tuple[date, ...]  # those of `days` that get a line through the charts
 
 
 @dataclass(frozen=True)
 class CareEvents:
-    """What is drawn, and how much is not."""
+    """The items of care that are drawn, and the number of those that are not."""
 
-    lines: tuple[CareLine, ...] = ()  # what began or changed last, in the order in which it began
+    lines: tuple[CareLine, ...] = ()  # those that began or changed most recently, in the order in which they began
     left_out: int = 0  # items that are not drawn
 
 
 def wall_minute(row: dict[str, Any]) -> int:
-    """Start of a session by the clock on the wall, minutes after midnight, from its row of session_summary."""
+    """Local start time of a session from its row of session_summary, in minutes after midnight."""
     started_at: datetime = row["started_at"]
     on_the_wall = started_at.astimezone(UTC) + timedelta(seconds=row["utc_offset_s"])
     return on_the_wall.hour * 60 + on_the_wall.minute
 
 
 def usual_phrases(known: Usual, earlier: pl.DataFrame, thresholds: Thresholds) -> Usual:
-    """The usual range of every phrase: as `known`, or else over all earlier days.
+    """The usual range of every phrase: from `known`, or else from all earlier days.
 
     Args:
-        known: of the phrases that are compared, by column.
-        earlier: usable rows of session_summary of days that no open flag covers.
-        thresholds: fewer days than a baseline needs have no usual range.
+        known: the ranges of the phrases that have a chart, by column.
+        earlier: usable rows of session_summary, from days that no open flag covers.
+        thresholds: with fewer days than a baseline needs, there is no usual range.
     """
     frames, others = pl.col("frames_scored"), [column for column in AU_COLUMNS if column not in known]
     daily = earlier.group_by("session_date").agg(
@@ -135,12 +135,12 @@ def usual_phrases(known: Usual, earlier: pl.DataFrame, thresholds: Thresholds) -
 
 
 def leading_phrases(scores: Mapping[str, float | None], usual: Usual, most: int) -> tuple[LeadingPhrase, ...]:
-    """The phrases furthest above the patient's usual range, the furthest first; without one the highest.
+    """The phrases furthest above the patient's usual range, furthest first. Without a usual range, the highest scores.
 
     Args:
-        scores: score of each phrase column, 0..1; None if not known.
+        scores: score by phrase column, 0..1; None if unknown.
         usual: see `usual_phrases`.
-        most: how many at most.
+        most: the largest number of phrases to return.
     """
     phrases = [LeadingPhrase(column, score, usual[column]) for column, score in scores.items() if score is not None]
     standing_out = [phrase for phrase in phrases if _excess(phrase) >= LEAST_CHANGE]
@@ -152,7 +152,7 @@ def _excess(phrase: LeadingPhrase) -> float:
 
 
 def leading_of_day(used: pl.DataFrame, usual: Usual) -> tuple[LeadingPhrase, ...]:
-    """The phrases that lead over the scored frames of a day's usable rows of session_summary; none without rows."""
+    """The leading phrases of a day, from its usable rows of session_summary; empty without rows."""
     if used.is_empty():
         return ()
     frames = used["frames_scored"]
@@ -173,14 +173,14 @@ def read_evidence(
     """The moments of each flag, in the order of the flags.
 
     Args:
-        reader: of the warehouse.
+        reader: reads the frames.
         changes: the flagged findings.
         used: the day's usable rows of session_summary.
         usual: see `usual_phrases`.
-        files: where the day's recordings were, by session_id.
+        files: source file of each of the day's recordings, by session_id.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the query failed.
     """
     sessions = {row["scoring_id"]: row for row in used.iter_rows(named=True)}
     flags = list(changes)[:MOST_ROWS]
@@ -195,7 +195,7 @@ def read_evidence(
 
 
 def frame_column(key: str) -> str:
-    """Column of the frames that shows a measure: `pain_activity`, or the expression."""
+    """The frames' column for a headline measure: `pain_activity`, `expressivity` or the name of the expression."""
     return MEASURE_BY_KEY[key].column.removesuffix("_mean")
 
 

@@ -1,12 +1,12 @@
 """A patient's report as a FHIR R4 (4.0.1) bundle: an Observation per measure, the PDF in a DiagnosticReport, the model.
 
-A collection, not a transaction: the receiver decides what to do with it. Everything is `preliminary`, because nobody
-has looked at it when it is written. It holds no clock of its own, so the same report and PDF give the same bytes:
-therefore no `issued`, and no Provenance, which would need the time of recording. Identifiers follow from patient, day
-and measure, so a report that is made again replaces the earlier one.
+The bundle is a collection, not a transaction: the receiver decides what to do with it. Everything is `preliminary`,
+because nobody has reviewed it when it is written. It contains no time of writing, so the same report and PDF give the
+same bytes. That is why there is no `issued`, and no Provenance, which would need the time of recording. Identifiers
+follow from patient, day and measure, so a report that is made again replaces the earlier one.
 
-The code systems are ours: URNs that nobody registered, because no LOINC or SNOMED CT code stands for what these
-measures are. A receiver maps them or shows their text; docs/reports.md lists them.
+The code systems are our own, unregistered URNs, because no LOINC or SNOMED CT code exists for these measures. A
+receiver can map them or show their text; docs/reports.md lists them.
 """
 
 # mypy: untyped-calls-exclude=fhirclient
@@ -27,15 +27,15 @@ from reports.findings import Finding, Lack, Stage, State
 from reports.measures import MEASURE_BY_KEY, Unit
 from reports.patient import PatientReport
 
-NAMESPACE = uuid.UUID("52d0bb4e-9da7-4b8b-9d48-292cc52ac630")  # of the version 5 identifiers; ours, for good
+NAMESPACE = uuid.UUID("52d0bb4e-9da7-4b8b-9d48-292cc52ac630")  # of our UUIDs of version 5; must never change
 STATUS = "preliminary"
 CONCLUSION = (
-    "Compared with this patient's own earlier days only. It asks staff who know the patient to have a look; it makes "
-    "no diagnosis and does not measure pain."
+    "Compared only with this patient's own earlier days. This report asks staff who know the patient to have a look; "
+    "it makes no diagnosis and does not measure pain."
 )
 
 MEASURE_CODES = "urn:pmfer:measure"  # code system: the keys of reports.measures
-COMPONENTS = "urn:pmfer:component"  # code system: what an observation carries beside its value
+COMPONENTS = "urn:pmfer:component"  # code system: what an observation has besides its value
 RULES = "urn:pmfer:rule"  # code system: reports.measures.Rule
 STAGES = "urn:pmfer:stage"  # code system: reports.findings.Stage
 REPORTS = "urn:pmfer:report"  # identifiers of reports and observations, and the code of a report
@@ -45,27 +45,27 @@ UCUM = "http://unitsofmeasure.org"
 INTERPRETATIONS = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
 ABSENT_REASONS = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 
-# Higher and lower speak of the patient's own limits, which the text says; referenceRange has both.
+# High and low refer to the patient's own limits, as the text says; referenceRange contains them.
 INTERPRETATION: dict[State, tuple[str, str, str]] = {
     State.HIGHER: ("H", "High", "higher than usual for this patient"),
     State.LOWER: ("L", "Low", "lower than usual for this patient"),
     State.USUAL: ("N", "Normal", "as usual for this patient"),
 }
-WITHIN_LIMITS = "within this patient's alarm limits"  # of a day without a flag that lies outside the usual range
+WITHIN_LIMITS = "within this patient's alarm limits"  # for a day without a flag that lies outside the usual range
 STAGE_TEXTS: dict[Stage, str] = {
     Stage.NEW: "flag, new on this day",
-    Stage.OPEN: "flag from an earlier day, not back yet",
+    Stage.OPEN: "flag from an earlier day, not back to usual yet",
     Stage.BACK: "back to the usual range within the last days",
     Stage.ACCEPTED: "new usual level accepted by a person",
     Stage.USUAL: "no flag",
     Stage.NOT_COMPARED: "not compared",
 }
 
-# Nothing was recorded, or nothing of it was scored: the observation was not made. In all other cases it was attempted,
-# and there is a value that is not known.
+# Nothing was recorded, or none of it was scored, so the observation was not made. In all other cases it was attempted
+# and the value is unknown.
 _NOT_PERFORMED = (Lack.NO_SESSION, Lack.ALL_SET_ASIDE)
 
-# Factor from the stored value, printed name, and code of UCUM; braces hold what UCUM has no unit for.
+# Factor from the stored value, printed name, UCUM code; braces mark annotations that UCUM has no unit for.
 UNITS: dict[Unit, tuple[float, str, str]] = {
     Unit.TIME_SHARE: (100.0, "% of the observed time, estimated", "%"),
     Unit.SCALE: (100.0, "points on a scale of 0 to 100", "{score}"),
@@ -89,7 +89,7 @@ def patient_fhir(report: PatientReport, pdf: bytes, language: str = "en") -> byt
         language: of the PDF, BCP 47.
 
     Raises:
-        ReportError: the bundle is not valid, which is a fault of this module.
+        ReportError: the bundle is not valid, which is a bug in this module.
     """
     device = _device(report.origin)
     findings = (*report.findings, *report.context, *report.phrases)
@@ -108,10 +108,10 @@ def patient_fhir(report: PatientReport, pdf: bytes, language: str = "en") -> byt
 
 
 def validate(bundle: Resource) -> None:
-    """Check a bundle and every resource in it: known elements, their types, which must be there and which may repeat.
+    """Check the elements of a bundle and its resources: that they exist, their types, and how often they may occur.
 
-    The models of fhirclient are generated from FHIR 4.0.1. They do not look into value sets, nor at the rules that
-    hold between elements; the tests do, for what this module writes.
+    The models of fhirclient are generated from FHIR 4.0.1. They check neither value sets nor the rules between
+    elements; the tests do so for what this module writes.
 
     Raises:
         ReportError: it is not valid.
@@ -143,7 +143,7 @@ def _observation(report: PatientReport, finding: Finding, device: Resource) -> R
 
 
 def _value(finding: Finding) -> Resource:
-    """The day's value and how it compares; where a report abstains, the reason in its place."""
+    """The day's value and how it compares, or the reason why it is missing or not compared."""
     if finding.value is None:
         return {"dataAbsentReason": _absent_reason(finding.lack)}
     value: Resource = {"valueQuantity": _measure_quantity(finding.key, finding.value)}
@@ -158,7 +158,7 @@ def _value(finding: Finding) -> Resource:
 
 
 def _compared(finding: Finding, value: float) -> State:
-    """The state, but never `usual` for a value beyond the limits: not every such value raises a flag."""
+    """The state, but never USUAL for a value beyond the limits, because not every such value raises a flag."""
     if finding.state is State.USUAL and finding.baseline is not None:
         if value > finding.baseline.high:
             return State.HIGHER
@@ -168,7 +168,7 @@ def _compared(finding: Finding, value: float) -> State:
 
 
 def _reference_ranges(finding: Finding) -> list[Resource]:
-    """The usual range and the alarm limits, both of this patient; neither is a norm."""
+    """The usual range and the alarm limits, both this patient's own; neither is a norm."""
     if finding.baseline is None:
         return []
     ranges = [("alarm limits", "beyond them a day raises a flag", (finding.baseline.low, finding.baseline.high))]
@@ -187,15 +187,15 @@ def _reference_ranges(finding: Finding) -> list[Resource]:
 
 
 def _components(finding: Finding) -> list[Resource]:
-    """Where a flag stands and since when, the interval of the value, the mean of the last days, and the rules."""
-    components = [_component("stage", "where the flag stands", "valueCodeableConcept", _stage(finding))]
+    """The flag's stage and dates, the interval of the value, the mean of the last days, and the rules that fired."""
+    components = [_component("stage", "stage of the flag", "valueCodeableConcept", _stage(finding))]
     if finding.episode is not None:
         episode = finding.episode
         onset = {"start": episode.onset_from.isoformat(), "end": episode.onset_to.isoformat()}
         components += [
             _component("opened", "first flagged day", "valueDateTime", episode.opened.isoformat()),
             _component(
-                "onset", "day on which the change began most likely", "valueDateTime", episode.onset.isoformat()
+                "onset", "day on which the change most likely began", "valueDateTime", episode.onset.isoformat()
             ),
             _component("onset-interval", "interval around it, about 80 %", "valuePeriod", onset),
             _component("days-open", "valid days since the first flagged day", "valueInteger", episode.days_open),
@@ -222,7 +222,7 @@ def _components(finding: Finding) -> list[Resource]:
         name = signal.rule.value.replace("_", " ")
         text = f"{name}, {signal.state.value}, since {signal.since.isoformat()}"
         rule = _concept(RULES, signal.rule.value, name, text)
-        components.append(_component("rule", "rule that speaks", "valueCodeableConcept", rule))
+        components.append(_component("rule", "rule that raised the flag", "valueCodeableConcept", rule))
     return components
 
 
@@ -241,7 +241,7 @@ def _diagnostic_report(report: PatientReport, observations: list[Resource], pdf:
     new = sum(finding.stage is Stage.NEW for finding in report.changes)
     counts = (
         f"{compared} of {len(report.findings)} measures could be compared; new flags: {new}, flags from earlier days "
-        f"that are not back yet: {len(report.changes) - new}."
+        f"that are not back to usual yet: {len(report.changes) - new}."
     )
     return {
         "resourceType": "DiagnosticReport",
@@ -258,7 +258,7 @@ def _diagnostic_report(report: PatientReport, observations: list[Resource], pdf:
                 "language": language,
                 "data": base64.b64encode(pdf).decode(),
                 "size": len(pdf),
-                # Attachment.hash is defined as SHA-1 in base64; it finds a damaged file, and protects from nobody.
+                # FHIR defines Attachment.hash as SHA-1 in base64; it detects damage, not tampering.
                 "hash": base64.b64encode(hashlib.sha1(pdf, usedforsecurity=False).digest()).decode(),
                 "title": title,
             }
@@ -302,7 +302,7 @@ def _identity(kind: str, report: PatientReport, *parts: str) -> Resource:
 
 
 def _id(*parts: object) -> str:
-    """An identifier that follows from what it stands for (RFC 9562, version 5)."""
+    """A UUID that follows from what it identifies (RFC 9562, version 5)."""
     return str(uuid.uuid5(NAMESPACE, json.dumps([str(part) for part in parts])))
 
 
@@ -311,7 +311,7 @@ def _url(resource: Resource) -> str:
 
 
 def _concept(system: str, code: str, display: str | None, text: str) -> Resource:
-    """A CodeableConcept with one coding; the text is what a person reads."""
+    """A CodeableConcept with one coding; people read the text."""
     coding = {"system": system, "code": code} | ({"display": display} if display else {})
     return {"coding": [coding], "text": text}
 

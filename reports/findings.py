@@ -1,4 +1,4 @@
-"""Findings: what is flagged, by which rule and since when, and why nothing could be compared."""
+"""Findings: what is flagged, by which rule and since when, or why nothing could be compared."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -13,42 +13,42 @@ from reports.measures import Measure, Rule, Thresholds
 class State(StrEnum):
     """How a day compares with the patient's own usual range."""
 
-    USUAL = "usual"  # also where a change the other way than the measure's concern is told, see Finding.told
+    USUAL = "usual"  # also for a change in the direction that raises no flag, see Finding.told
     HIGHER = "higher"
     LOWER = "lower"
     INSUFFICIENT = "insufficient"
 
 
 class Stage(StrEnum):
-    """Where a measure stands in the life of a flag."""
+    """Which stage of a flag's life a measure is in."""
 
     NEW = "new"  # a flag opened on the reported day
     OPEN = "open"  # it opened on an earlier day, and the patient is not back yet
-    BACK = "back"  # it closed within the last `Thresholds.back_days` calendar days, the reported day included
-    ACCEPTED = "accepted"  # a person accepted a new level, not long ago or with too few days since then
+    BACK = "back"  # it closed within the last `Thresholds.back_days` calendar days, including the reported day
+    ACCEPTED = "accepted"  # a person accepted a new level, either recently or with too few days since then
     USUAL = "usual"  # none of those
-    NOT_COMPARED = "not_compared"  # the day abstains, and no flag is open
+    NOT_COMPARED = "not_compared"  # the day could not be compared, and no flag is open
 
 
 class Lack(StrEnum):
     """Why a comparison was not made."""
 
     NO_SESSION = "no_session"  # nothing was recorded on the day
-    ALL_SET_ASIDE = "all_set_aside"  # something was recorded, and every session of it is in quarantine
-    TOO_DARK = "too_dark"  # too few frames, most of the others for want of light
-    TOO_BRIGHT = "too_bright"  # too few frames, most of the others washed out
-    COVERED = "covered"  # too few frames, most of the others with a covered face
-    TURNED_AWAY = "turned_away"  # too few frames of a face turned towards the camera
-    TOO_LITTLE_SEEN = "too_little_seen"  # too few frames for any other reason, or for several
-    TOO_SHORT = "too_short"  # the face was in view, but too little was recorded, or too little of it could be used
+    ALL_SET_ASIDE = "all_set_aside"  # something was recorded, but every session is in quarantine
+    TOO_DARK = "too_dark"  # too few frames; most of the others were too dark
+    TOO_BRIGHT = "too_bright"  # too few frames; most of the others were washed out
+    COVERED = "covered"  # too few frames; in most of the others the face was covered
+    TURNED_AWAY = "turned_away"  # too few frames with the face turned to the camera
+    TOO_LITTLE_SEEN = "too_little_seen"  # too few frames, for another reason or several
+    TOO_SHORT = "too_short"  # the face was in view, but too little was recorded or usable
     NOT_MEASURED = "not_measured"  # the day is fine, but this measure was not scored
-    NO_BASELINE = "no_baseline"  # the day is fine, but too few valid days lie before it
+    NO_BASELINE = "no_baseline"  # the day is fine, but there are too few valid days before it
     NEW_SITUATION = "new_situation"  # the day is fine, but too few earlier days were recorded in its situations
 
 
 @dataclass(frozen=True)
 class Signal:
-    """One rule that speaks on the day reported."""
+    """One rule that fired on the reported day."""
 
     rule: Rule
     state: State  # HIGHER or LOWER
@@ -64,20 +64,20 @@ class Baseline:
     low: float  # lower limit of the individuals chart, at least 0
     high: float  # upper limit, at most the measure's highest possible value
     half_width: float  # distance of the further limit from the centre
-    days: int = 0  # number of days it rests on
+    days: int = 0  # number of days it is based on
 
 
 @dataclass(frozen=True)
 class Episode:
-    """The life of one flag, as far as it is known on the day reported."""
+    """The life of one flag, as known on the reported day."""
 
     state: State  # HIGHER or LOWER
     opened: date  # first day flagged
     onset: date  # day on which the change most likely began
-    onset_from: date  # interval around it that holds it in about 80 %
+    onset_from: date  # interval that contains the true day in about 80 % of cases
     onset_to: date
     closed: date | None  # day on which the patient was back; None while it is open
-    days_open: int  # valid days from the first one flagged to the day reported or the day it closed, both included
+    days_open: int  # valid days from the first flagged day to the reported or closing day, both included
 
 
 @dataclass(frozen=True)
@@ -89,36 +89,36 @@ class Finding:
     value: float | None  # in the measure's unit; None where the day has too little data
     baseline: Baseline | None  # None where there are too few valid days
     lack: Lack | None  # None unless the state is INSUFFICIENT
-    signals: tuple[Signal, ...] = ()  # the rules that speak the way of the flag; an open flag may have none today
+    signals: tuple[Signal, ...] = ()  # rules that fired in the flag's direction; an open flag may have none today
     interval: tuple[float, float] | None = None  # 95 % interval of the value from resampled sessions; None if unknown
-    told: tuple[Signal, ...] = ()  # the rules that speak the other way than the concern: told, and no flag
-    recent: float | None = None  # weighted mean of the last days, what the EWMA rule judges; None without a value
+    told: tuple[Signal, ...] = ()  # rules that fired without a flag in their direction: mentioned only
+    recent: float | None = None  # weighted mean of the last days, as judged by the EWMA rule; None without a value
     mean_since: float | None = None  # mean of the values since the onset of an open flag, in the measure's unit
     stage: Stage = Stage.USUAL
     episode: Episode | None = None  # the open flag, or the one that closed last within `back_days`
-    usual: tuple[float, float] | None = None  # middle 80 % of the baseline's days, all of them where they are under 10
-    accepted_on: date | None = None  # first day of the level that a person accepted; None where nobody did
-    tentative: bool = False  # compared with so few days that "as usual" cannot rule out a large change
-    # Where a patient is recorded in several situations, such as `meal`, or `unstated` where a session states none:
-    situations: tuple[str, ...] = ()  # those of the day that are compared, with earlier days of the same kind
+    usual: tuple[float, float] | None = None  # middle 80 % of the baseline's days; full range if fewer than 10
+    accepted_on: date | None = None  # first day of the level that a person accepted; None if nobody did
+    tentative: bool = False  # the baseline has so few days that "as usual" cannot rule out a large change
+    # For patients recorded in several situations, such as `meal`; `unstated` stands for sessions that name none:
+    situations: tuple[str, ...] = ()  # those of the day that are compared with earlier days of the same kind
     left_out: tuple[str, ...] = ()  # those of the day with too few earlier days
 
     @property
     def flagged(self) -> bool:
-        """Whether a flag is open: what stands on the ward's list."""
+        """Whether a flag is open, so that the patient is on the ward's list."""
         return self.stage in (Stage.NEW, Stage.OPEN)
 
     @property
     def direction(self) -> State:
-        """HIGHER or LOWER of an open flag, also on a day that abstains; else the state of the day."""
+        """The direction of the open flag, even on a day that could not be compared; otherwise the state of the day."""
         return self.episode.state if self.flagged and self.episode else self.state
 
     @property
     def judged(self) -> float | None:
-        """The number that speaks for the flag; a page that names another one may contradict itself.
+        """The number that supports the flag; a page that printed another one could contradict itself.
 
-        The day's value if it lies beyond its limits, else the moving average if that does, else the mean of the days
-        since the onset. None on a day without a value.
+        The day's value if it is beyond its limits, otherwise the moving average if that is, otherwise the mean of the
+        days since the onset. None on a day without a value.
         """
         rules = {signal.rule for signal in self.signals}
         if self.value is None or Rule.BEYOND_LIMITS in rules:
@@ -129,7 +129,7 @@ class Finding:
 
     @property
     def size(self) -> float:
-        """How far beyond its limits the rule lies that speaks loudest, 1 at the limit; 0 without a flag."""
+        """The largest `Signal.size` of the flag, 1 at the limit; 0 if no rule fired."""
         return max((signal.size for signal in self.signals), default=0.0)
 
 
@@ -143,19 +143,19 @@ def find(
     episode: Episode | None = None,
     uncompared: Lack = Lack.NO_BASELINE,
 ) -> Finding:
-    """One day's finding from what the rules say and what flag is open.
+    """One day's finding, from the rules that fired and the flag that is open.
 
-    Rules that speak the way of the open flag are its signals; all others are told.
+    Rules that fired in the direction of the open flag become its signals; all others go to `told`.
 
     Args:
         measure: what is compared.
         value: the day's value, None if the day has too little data.
-        baseline: the usual range, None if there is none yet.
+        baseline: None if there is none yet.
         lack: why there is no value; used only if there is none.
-        signals: what the rules say, both ways.
+        signals: the rules that fired, in either direction.
         recent: weighted mean of the last days.
         episode: the open flag, or the one that closed last.
-        uncompared: why there is no usual range; used only if there is none.
+        uncompared: why there is no baseline; used only if there is none.
     """
     if value is None:
         return Finding(measure.key, State.INSUFFICIENT, None, baseline, lack, episode=episode)
@@ -168,7 +168,7 @@ def find(
 
 
 def stage_of(finding: Finding, day: date, accepted: date | None, thresholds: Thresholds) -> Stage:
-    """Where a measure stands on the day."""
+    """The stage of a measure on the day; `accepted` is the first day of an accepted level."""
     episode = finding.episode
     if episode is not None and episode.closed is None:
         return Stage.NEW if episode.opened == day else Stage.OPEN
@@ -189,16 +189,16 @@ _OBSTACLES = {
 
 
 def missing_reason(today: pl.DataFrame, set_aside: int, thresholds: Thresholds) -> Lack:
-    """Why a day has no values, if it has none.
+    """Why a day has no values, assuming that it has none.
 
-    Light or a cover is named where it took most of the frames that were not scored, a turned face where the frames
-    would have been enough. Where the face was in view most of the time, too little was recorded, or too little of it
-    could be used; for anything else, or a mixture, the face was seen too little.
+    TURNED_AWAY if the sessions would have had enough frames, had the face been turned to the camera. TOO_SHORT if most
+    sampled frames were scored, so that more recording would have helped. Light or a cover if it spoiled most of the
+    unscored frames. TOO_LITTLE_SEEN for anything else, or a mixture.
 
     Args:
         today: the day's rows of session_summary of one patient.
         set_aside: number of sessions of the day in quarantine.
-        thresholds: which sessions count, and when one reason is named.
+        thresholds: which sessions count, and when a single reason is named.
     """
     if today.is_empty():
         return Lack.ALL_SET_ASIDE if set_aside else Lack.NO_SESSION
@@ -216,11 +216,11 @@ def missing_reason(today: pl.DataFrame, set_aside: int, thresholds: Thresholds) 
 
 
 def largest_first(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """The measures whose flag is open, by how far they lie beyond their own limits."""
+    """The findings with an open flag, those furthest beyond their own limits first."""
     return tuple(sorted((f for f in findings if f.flagged), key=lambda f: -f.size))
 
 
 def common_lack(findings: tuple[Finding, ...]) -> Lack | None:
-    """The reason if every finding abstains; all of them rest on the same frames, so the first one speaks for all."""
+    """The reason if no finding could be compared. All rest on the same frames, so the first one's reason holds."""
     abstains = all(finding.state is State.INSUFFICIENT for finding in findings)
     return findings[0].lack if abstains else None

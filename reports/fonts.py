@@ -1,9 +1,9 @@
-"""The typefaces of the reports, all under the SIL Open Font License 1.1, from packages that the project installs.
+"""The fonts of the reports, all under the SIL Open Font License 1.1, from packages that the project installs.
 
-Source Sans and Source Serif print the report's own words. The others stand behind them for what people bring along:
-names, notes and file names in Latin, Greek, Cyrillic, Hebrew, Arabic, Devanagari, Chinese, Japanese and Korean letters.
-The files are found through the packages' metadata and never imported. A missing file is an error: a font of the machine
-would change the page breaks, and with them what a reader sees first.
+Source Sans and Source Serif print the report's own words. The others are fallbacks for what people write: names, notes
+and file names in Latin, Greek, Cyrillic, Hebrew, Arabic, Devanagari, Chinese, Japanese and Korean script. The files are
+found through the packages' metadata and never imported. A missing file is an error, because a system font would change
+the page breaks, and with them what a reader sees first.
 """
 
 import unicodedata
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pmfer.errors import ReportError
 
-# File name -> package that installs it and its place there. The style sheet names the files as `asset:FILE`.
+# File name -> the package that installs it and the folder in it. The style sheet refers to a file as `asset:FILE`.
 FONT_FILES: dict[str, tuple[str, str]] = {
     "SourceSansPro-Regular.ttf": ("font-source-sans-pro", "font_source_sans_pro/files"),
     "SourceSansPro-Semibold.ttf": ("font-source-sans-pro", "font_source_sans_pro/files"),
@@ -23,15 +23,15 @@ FONT_FILES: dict[str, tuple[str, str]] = {
     "NotoSansDevanagari[wdth,wght].ttf": ("fontpkg-noto-sans-devanagari", "fontpkg_noto_sans_devanagari/files"),
     "NotoSansCJKjp-Regular.otf": ("noto-cjk-sans-jp-regular", "noto_cjk_sans_jp_regular"),
 }
-MARK = "\N{REPLACEMENT CHARACTER}"  # stands for what cannot be printed
-# They say which way a word is written, or join and part its letters: obeyed by the layout, without a shape.
+MARK = "\N{REPLACEMENT CHARACTER}"  # replaces what cannot be printed
+# Invisible characters that the layout obeys: they set the writing direction, or join and separate letters.
 ISOLATE, END_ISOLATE = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
-RIGHT_TO_LEFT = frozenset({"R", "AL"})  # classes of letters
+RIGHT_TO_LEFT = frozenset({"R", "AL"})  # bidirectional classes of letters
 SHAPELESS = frozenset("\n\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}\N{LEFT-TO-RIGHT MARK}\N{RIGHT-TO-LEFT MARK}")
 
 
 def font_path(name: str) -> Path:
-    """Where the installed font file `name` lies.
+    """Path of the installed font file `name`.
 
     Raises:
         ReportError: its package or the file in it is missing.
@@ -61,12 +61,12 @@ def font_versions() -> dict[str, str]:
 
 @cache
 def covered() -> frozenset[str]:
-    """Every character that one of the typefaces can print.
+    """Every character that at least one of the fonts can print.
 
     Raises:
         ReportError: a font is missing.
     """
-    from fontTools.ttLib import TTFont  # takes a while to load, which a night without reports spares
+    from fontTools.ttLib import TTFont  # slow to import, and only needed to print reports
 
     letters: set[str] = set()
     for name in FONT_FILES:
@@ -76,37 +76,37 @@ def covered() -> frozenset[str]:
 
 
 def require_letters(text: str, where: str) -> None:
-    """Make sure that a page can be printed as it is.
+    """Make sure that the fonts have every character of a page.
 
     Args:
-        text: all of its words.
+        text: the text of the page.
         where: which report, for the message.
 
     Raises:
-        ReportError: no typeface has some of its characters, which is a fault of this room, or a font is missing.
+        ReportError: some characters are in no font, which is a bug in this package, or a font is missing.
     """
     missing = len(set(text) - covered() - SHAPELESS - {ISOLATE, END_ISOLATE})
     if missing:
-        # Not which: they may be of a person's name, and this message goes into logs.
+        # The message does not name them: they may be part of a person's name, and messages go into logs.
         raise ReportError(f"report of {where}: {missing} characters of it are in no font; report this as a bug")
 
 
 def isolated(text: str) -> str:
-    """Text that turns nothing around it: words that run from right to left are set apart."""
+    """Isolate text that contains right-to-left letters, so that it does not reorder the text around it."""
     turns = RIGHT_TO_LEFT & set(map(unicodedata.bidirectional, text))
     return f"{ISOLATE}{text}{END_ISOLATE}" if turns else text
 
 
 def drawable(text: str, *, keep_letters: bool = False) -> str:
-    """What people wrote (a name, a note, a file's name), ready to be printed: normalised, and on one line.
+    """Text that people wrote (a name, a note, a file name), ready for print: normalised, and on one line.
 
-    Control characters, overrides of the writing direction, emoji and whatever else has no shape in the typefaces become
-    `MARK`, one for each run of them.
+    Control characters, overrides of the writing direction, emoji and anything else that no font has become `MARK`, one
+    for each run of them.
 
     Args:
         text: what was written.
-        keep_letters: print a letter that no typeface has as its number in Unicode, `[U+1210]`: a patient's name that
-            lost one would be another name. A note or a file's name gets a mark for it as well.
+        keep_letters: print a letter that no font has as its Unicode number, `[U+1210]`, because a patient's name
+            without it would be a different name. Otherwise such a letter becomes `MARK` too.
     """
     shown = [""]
     for character in " ".join(unicodedata.normalize("NFC", text).split()):

@@ -1,7 +1,7 @@
-"""The pages of the reports before they are laid out: what is drawn and said, filled into the templates.
+"""The HTML pages of the reports before layout: charts and sentences filled into the templates.
 
-A page fit says how much is spread out. What does not fit on the sheets is drawn smaller, or counted instead of listed;
-nothing that was found is left out.
+A page fit decides how much space each part gets. What does not fit on the sheets is drawn smaller, or counted instead
+of listed; findings are never left out.
 """
 
 from dataclasses import dataclass, replace
@@ -48,9 +48,9 @@ from reports.words import language as spoken
 
 TEMPLATES = Path(__file__).parent / "templates"
 PAGE_SIZES = ("A4", "Letter")
-LONGEST_NAME = 100  # characters of a patient's name that are printed
-LONGEST_CONTACT = 200  # characters of the line that says whom to ask
-PATIENT_SHEETS, WARD_SHEETS = 2, 1  # a report has no more
+LONGEST_NAME = 100  # printed characters of a patient's name
+LONGEST_CONTACT = 200  # printed characters of the line that says whom to ask
+PATIENT_SHEETS, WARD_SHEETS = 2, 1  # the most that a report may take
 WORDS: dict[str, ModuleType] = {
     "finding_sentences": finding_sentences,
     "flag_sentences": flag_sentences,
@@ -65,18 +65,18 @@ WORDS: dict[str, ModuleType] = {
 
 @dataclass(frozen=True)
 class Sheets:
-    """How many sheets a report took."""
+    """The number of sheets a report takes."""
 
-    first_part: int  # up to the part that begins on a new sheet; all of them without such a part
+    first_part: int  # those before the part that starts on a new sheet; all of them if there is no such part
     all: int
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows on a patient's second page."""
+    """The largest number of rows of each kind on a patient's second page."""
 
-    sessions: int  # of the day, those with the most pain-related facial activity
-    moments: int  # to look at, those of new flags and the largest changes first
+    sessions: int  # those with the most pain-related facial activity
+    moments: int  # those of new flags and the largest changes first
     set_aside: int  # sessions in quarantine
 
 
@@ -88,19 +88,19 @@ SECOND_PAGES = (
 
 @dataclass(frozen=True)
 class PatientFit:
-    """What to spread out on a patient's two pages."""
+    """How much space the parts of a patient's two pages get."""
 
-    full_charts: int = 4  # trends with scales; the others are drawn small
-    second_page: int = 0  # which of SECOND_PAGES
+    full_charts: int = 4  # number of trends with scales; the others are drawn small
+    second_page: int = 0  # index into SECOND_PAGES
     tight: bool = False  # smaller type on the first page, once all charts are small
 
     @property
     def rows(self) -> Rows:
-        """Rows on the second page."""
+        """The number of rows on the second page."""
         return SECOND_PAGES[self.second_page]
 
     def smaller(self, sheets: Sheets) -> "PatientFit | None":
-        """What to try next after this took so many sheets; None if that is enough, or nothing is left to give way."""
+        """The next fit to try if this one takes so many sheets; None if it fits, or nothing more can shrink."""
         if sheets.all <= PATIENT_SHEETS:
             return None
         charts, page, tight = self.full_charts, self.second_page, self.tight
@@ -114,20 +114,20 @@ class PatientFit:
 
 @dataclass(frozen=True)
 class WardFit:
-    """What to spread out on the ward's page."""
+    """How much space the parts of the ward's page get."""
 
     changed: int = 8  # patients with a line of their own
-    letters: int = 600  # of each list of patients; further ones are counted
+    letters: int = 600  # characters of each list of patients; further patients are only counted
 
     def smaller(self, sheets: Sheets) -> "WardFit | None":
-        """What to try next after this took so many sheets; None if that is enough, or nothing is left to give way."""
+        """The next fit to try if this one takes so many sheets; None if it fits, or nothing more can shrink."""
         if sheets.all <= WARD_SHEETS or self.changed == 1:
             return None
         return replace(self, changed=self.changed - 1, letters=75 * (self.changed - 1))
 
 
 def usual_fit(report: PatientReport) -> PatientFit:
-    """What usually fits: moments to look at take the place of sessions in the day's table."""
+    """The fit to try first. If there are moments to look at, the table of sessions gets fewer rows."""
     return PatientFit(second_page=1 if report.evidence else 0)
 
 
@@ -141,16 +141,16 @@ def patient_html(
     printed_at: datetime | None = None,
     fit: PatientFit | None = None,
 ) -> str:
-    """The page of one patient's day before it is laid out.
+    """The HTML of one patient's report, before layout.
 
     Args:
         report: what is printed.
-        name: the patient's name, printed beside the pseudonym; None: the pseudonym alone.
+        name: the patient's name, printed beside the pseudonym; None: only the pseudonym.
         language: one of reports.words.language.LANGUAGES.
         page_size: one of PAGE_SIZES.
-        contact: whom staff may ask, one line; None: nothing is said of it.
-        printed_at: when it is printed, in the time zone of the facility; None: nothing is said of it.
-        fit: what to spread out; None: what usually fits.
+        contact: one line that says whom staff may ask; None: no such line.
+        printed_at: time of printing, in the facility's time zone; None: it is not shown.
+        fit: how much space each part gets; None: `usual_fit`.
     """
     say = spoken.language(language)
     fit = fit or usual_fit(report)
@@ -199,16 +199,16 @@ def ward_html(
     printed_at: datetime | None = None,
     fit: WardFit | None = None,
 ) -> str:
-    """The ward overview before it is laid out; arguments as for `patient_html`."""
+    """The HTML of the ward overview, before layout; arguments as for `patient_html`."""
     say = spoken.language(language)
     fit = fit or WardFit()
-    told = report.put_forward[: fit.changed]
+    with_line = report.put_forward[: fit.changed]
 
     def drawn(rows: tuple[WardRow, ...]) -> list[tuple[WardRow, TrendChart]]:
-        return [(row, trend_chart(say, row.leading, SPARK)) for row in rows if row in told]
+        return [(row, trend_chart(say, row.leading, SPARK)) for row in rows if row in with_line]
 
     def named(rows: tuple[WardRow, ...]) -> list[str]:
-        return [row.patient_id for row in rows if row not in told]
+        return [row.patient_id for row in rows if row not in with_line]
 
     return _page(
         "ward.html.j2",
@@ -231,7 +231,7 @@ def _contact(contact: str | None) -> str:
 
 
 def _sized(report: PatientReport, full: int) -> list[tuple[Trend, Size]]:
-    """Every trend in its place, the changed ones and then the first ones in full size, the others small."""
+    """Each trend with its size, in order: flagged ones are drawn in full first, then the first others."""
     changed = [finding.key for finding in report.changes]
     others = [finding.key for finding in report.findings if finding.key not in changed]
     in_full = {*changed[:full], *others[: max(full - len(changed), 0)]}
@@ -239,7 +239,7 @@ def _sized(report: PatientReport, full: int) -> list[tuple[Trend, Size]]:
 
 
 def listed_sessions(report: PatientReport, limit: int) -> tuple[SessionLine, ...]:
-    """The rows of the table of sessions, by time: all, or on a crowded day those with the strongest activity."""
+    """The rows of the table of sessions, by time: all of them, or those with the most pain-related activity."""
     if len(report.sessions) <= limit:
         return report.sessions
     strongest = sorted(report.sessions, key=lambda line: -(line.pain_activity or 0.0))[:limit]
@@ -254,7 +254,7 @@ def _page(template: str, *, page_size: str, **content: Any) -> str:
 
 @cache
 def _environment() -> jinja2.Environment:
-    """Templates escape everything and stop at a name that is not there."""
+    """Templates escape everything and raise an error for an undefined name."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,

@@ -1,4 +1,4 @@
-"""The daily report of one patient as data: everything that will be printed, and nothing else."""
+"""The daily report of one patient as data: exactly what will be printed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -44,32 +44,32 @@ class SessionLine:
     """One session of the day."""
 
     session_id: str
-    minute_of_day: int  # start by the clock on the wall, minutes after midnight
+    minute_of_day: int  # local start time, minutes after midnight
     duration_s: float | None
     frames_sampled: int
     frames_scored: int
-    usable: bool  # enough scored frames to count for the day
+    usable: bool  # whether it counts for the day, see `usable_session`
     pain_activity: float | None  # 0..1, None unless usable
     smiling: float | None  # 0..1, None unless usable
-    situation: str | None = None  # in which it was recorded, such as `meal`; None where the session does not say
+    situation: str | None = None  # in which it was recorded, such as `meal`; None if the session does not say
 
 
 @dataclass(frozen=True)
 class SetAside:
     """One session of the day that is in quarantine."""
 
-    name: str  # session id, or the file's name where there is none
+    name: str  # session id, or the file's name if there is none
     reason: QuarantineReason
 
 
 @dataclass(frozen=True)
 class Glance:
-    """One measure over three months, for a small drawing beside the four weeks."""
+    """One measure over three months, for the small chart beside the four weeks."""
 
     key: str  # Measure.key
     first_day: date
     last_day: date
-    points: tuple[tuple[date, float], ...]  # the days with enough data and their values in the measure's unit, in order
+    points: tuple[tuple[date, float], ...]  # days with enough data and their values in the measure's unit, in order
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ class PatientReport(HeadlineTrends):
     day: date
     trends: tuple[Trend, ...]  # in the order of HEADLINE_MEASURES
     phrase_trends: tuple[Trend, ...]  # in the order of PHRASE_MEASURES
-    context: tuple[Finding, ...]  # in the order of CONTEXT_MEASURES; none of them is ever flagged
-    leading: tuple[LeadingPhrase, ...]  # what stands out on the face today, the most first
+    context: tuple[Finding, ...]  # in the order of CONTEXT_MEASURES; never flagged
+    leading: tuple[LeadingPhrase, ...]  # what stands out on the face today, most prominent first
     evidence: tuple[Evidence, ...]  # the moments behind each flag, in the order of `changes`
     care_events: CareEvents
     model_since: date | None  # first day with this bundle and these options, if others scored days before it
@@ -93,10 +93,10 @@ class PatientReport(HeadlineTrends):
     thresholds: Thresholds
     origin: Origin
     glances: tuple[Glance, ...] = ()  # in the order of HEADLINE_MEASURES
-    carried: tuple[CarriedFinding, ...] = ()  # flags open under the earlier model, which are not compared yet
-    accepted_notes: tuple[tuple[str, str], ...] = ()  # Measure.key and the note of whoever accepted its new level
-    ward: str | None = None  # where the last session of the day was recorded that says
-    room: str | None = None
+    carried: tuple[CarriedFinding, ...] = ()  # flags of the earlier model that cannot be compared yet
+    accepted_notes: tuple[tuple[str, str], ...] = ()  # Measure.key and the note on its accepted level
+    ward: str | None = None  # from the last session of the day that names one
+    room: str | None = None  # likewise
 
     @property
     def phrases(self) -> tuple[Finding, ...]:
@@ -105,36 +105,36 @@ class PatientReport(HeadlineTrends):
 
     @property
     def accepted(self) -> tuple[Finding, ...]:
-        """The measures of which somebody accepted a new usual level not long ago."""
+        """The measures whose new usual level a person accepted; see Stage.ACCEPTED."""
         return tuple(finding for finding in self.findings if finding.stage is Stage.ACCEPTED)
 
     @property
     def told(self) -> tuple[Finding, ...]:
-        """The measures that differ in a way that raises no flag."""
+        """The measures that differ in a direction that raises no flag."""
         return tuple(finding for finding in self.findings if finding.told and not finding.flagged)
 
     @property
     def little_seen(self) -> bool:
-        """Whether less of the face was seen than a page should rest on."""
+        """Whether less of the face was seen than `min_observed_s`."""
         seen = self.quality.seen_s
         return bool(self.sessions) and seen is not None and seen < self.thresholds.min_observed_s
 
     @property
     def seen(self) -> bool:
-        """Whether the day has enough data to print its values."""
+        """Whether the day has enough data for its values to be printed."""
         return self.findings[0].value is not None
 
     @property
     def baseline_size(self) -> int:
-        """Number of days the usual range rests on, 0 while there is none."""
+        """Number of days the usual range is based on; 0 if there is none yet."""
         return max((finding.baseline.days for finding in self.findings if finding.baseline), default=0)
 
 
 def charts_of_patients(read: Mapping[str, ReportData], day: date, thresholds: Thresholds) -> dict[str, Charted]:
-    """All MEASURES of some patients, charted together; see `charts_of`.
+    """The charts of all MEASURES of several patients; see `charts_of`.
 
     Args:
-        read: what was read of each patient.
+        read: the data of each patient.
         day: the last day charted.
         thresholds: limits for the days, the baseline and the rules.
     """
@@ -147,7 +147,7 @@ def charts_of_patients(read: Mapping[str, ReportData], day: date, thresholds: Th
 
 
 def with_evidence(reader: ReportReader, report: PatientReport, data: ReportData) -> PatientReport:
-    """The report with the moments behind its flags, which are looked for among the frames of the day.
+    """The report with the moments behind its flags, found among the frames of the day.
 
     Raises:
         WarehouseError: the warehouse cannot be read.
@@ -161,14 +161,14 @@ def with_evidence(reader: ReportReader, report: PatientReport, data: ReportData)
 def compare_patient(
     data: ReportData, patient_id: str, day: date, thresholds: Thresholds, charted: Charted
 ) -> PatientReport:
-    """The report from what was read, still without evidence (see `with_evidence`).
+    """The report of one patient, without evidence (see `with_evidence`).
 
     Args:
-        data: of the patient.
+        data: what was read for the patient.
         patient_id: the pseudonym.
         day: local calendar day.
         thresholds: limits for abstention and findings.
-        charted: the patient's, see `charts_of_patients`.
+        charted: the patient's control charts, see `charts_of_patients`.
     """
     summary = data.summary
     today = summary.filter(pl.col("session_date") == day).sort("started_at", "session_id")
@@ -216,7 +216,7 @@ def _used_and_usual(
     findings: tuple[Finding, ...],
     phrases: tuple[Finding, ...],
 ) -> tuple[pl.DataFrame, Usual]:
-    """The day's usable sessions, and the usual range of every phrase in their situations."""
+    """The day's usable sessions, and the usual range of every phrase in the situations of these sessions."""
     usable, situation = usable_session(thresholds), pl.col("situation").fill_null(UNSTATED)
     used = summary.filter(usable & (pl.col("session_date") == day))
     episodes = [finding.episode for finding in (*findings, *phrases) if finding.flagged and finding.episode]
@@ -241,7 +241,7 @@ def _glances(daily: pl.DataFrame, day: date, thresholds: Thresholds) -> tuple[Gl
 
 
 def last_places(sessions: pl.DataFrame) -> tuple[str | None, str | None]:
-    """Ward and room, each of the last of a patient's sessions that names one; None where none does."""
+    """Ward and room, each from the patient's last session that names one; None if none does."""
     ward, room = sessions.sort("started_at", "session_id").select(pl.col("ward", "room").drop_nulls().last()).row(0)
     return ward, room
 

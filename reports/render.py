@@ -1,11 +1,11 @@
-"""From a page to the bytes of a file: a PDF/UA-1 for print, or one HTML file for the screen.
+"""Turns a page into the bytes of a file: PDF/UA-1 for print, or one HTML file for the screen.
 
-WeasyPrint lays out the PDF with no network, no clock, and no font but the packaged ones, so the same report with the
-same time of printing gives the same bytes.
+WeasyPrint lays out the PDF without network or clock and with the packaged fonts only, so the same report with the same
+time of printing gives the same bytes.
 
-The HTML is the printed page with its styles in it and nothing to fetch. Typefaces are left to the system, because the
-packaged ones would make each file many times as large. Print styles stay, so the browser prints what the PDF shows as
-nearly as it can. A policy in the page forbids scripts and any address.
+The HTML is the printed page with its styles inline and nothing to fetch. It uses the system's fonts, because embedding
+the packaged ones would make each file many times as large. It keeps the print styles, so a browser prints nearly what
+the PDF shows. A content security policy in the page forbids scripts and any address.
 """
 
 # mypy: untyped-calls-exclude=weasyprint
@@ -28,10 +28,10 @@ from reports.pages import TEMPLATES, PatientFit, Sheets, WardFit, patient_html, 
 from reports.patient import PatientReport
 from reports.ward import WardReport
 
-STYLES = ("fonts.css", "page.css", "a4.css", "letter.css")  # what a page may ask for beside the fonts, as `asset:NAME`
+STYLES = ("fonts.css", "page.css", "a4.css", "letter.css")  # what a page may load besides fonts, as `asset:NAME`
 VARIANT = "pdf/ua-1"
-SECOND_PART = "second"  # id of the part of a page that begins on a new sheet
-# How the renderer's warnings about unknown style rules begin. Any other warning means that the page lacks something.
+SECOND_PART = "second"  # id of the part of a page that starts on a new sheet
+# Prefixes of the renderer's warnings about unknown style rules. Any other warning means that something is missing.
 ABOUT_STYLE = ("Ignored", "Unknown rules", "Expected a media type")
 
 SCREEN_STYLE = "screen.css"
@@ -64,15 +64,15 @@ def patient_pdf(
 
     Args:
         report: what is printed.
-        name: the patient's name, printed beside the pseudonym; None: the pseudonym alone. It is no part of the report,
-            whose digest is stored.
+        name: the patient's name, printed beside the pseudonym; None: only the pseudonym. It is not part of the report,
+            so it is not in the report's key.
         language: one of reports.words.language.LANGUAGES.
         page_size: one of reports.pages.PAGE_SIZES.
-        contact: whom staff may ask, one line; None: nothing is said of it.
-        printed_at: when it is printed, in the time zone of the facility; None: nothing is said of it.
+        contact: one line that says whom staff may ask; None: no such line.
+        printed_at: time of printing, in the facility's time zone; None: it is not shown.
 
     Raises:
-        ReportError: the language or the page size is not known, a font or a letter is missing, or something would be
+        ReportError: the language or the page size is unknown, a font or a character is missing, or something would be
             missing on the page.
     """
 
@@ -103,10 +103,10 @@ def ward_pdf(
 
 
 class AssetFetcher(URLFetcher):
-    """Gives WeasyPrint the packaged style sheets and fonts, and nothing else: no other file, no network.
+    """Gives WeasyPrint the packaged style sheets, the fonts and the page's drawings: no other file, no network.
 
     Args:
-        drawings: SVGs of the page, which are its own as well.
+        drawings: the SVGs of the page.
     """
 
     def __init__(self, drawings: Sequence[str] = ()) -> None:
@@ -117,7 +117,7 @@ class AssetFetcher(URLFetcher):
         """Open `asset:NAME`.
 
         Raises:
-            FatalURLFetchingError: for any other address. It stops the rendering; an ordinary error would leave a hole.
+            FatalURLFetchingError: for any other address. It stops the rendering; another error would only leave a gap.
         """
         name = url.removeprefix("asset:")
         if url.startswith("asset:") and name in STYLES:
@@ -130,29 +130,29 @@ class AssetFetcher(URLFetcher):
 
 
 class PageFit(Protocol):
-    """How much is spread out on a page."""
+    """How much space the parts of a page get."""
 
     def smaller(self, sheets: Sheets) -> Self | None:
-        """What to try next after this took so many sheets; None to leave it at that."""
+        """The next fit to try if this one takes so many sheets; None to keep this one."""
 
 
 def fitted_pdf(page_of: Callable[[FitT], str], fit: FitT, where: str) -> bytes:
-    """The PDF of a report, with as much spread out as its sheets have room for.
+    """The PDF of a report, in the most spacious fit that its sheets have room for.
 
     Args:
-        page_of: the page with so much spread out.
-        fit: what to try first.
+        page_of: makes the page for a fit.
+        fit: the fit to try first.
         where: which report, for messages.
 
     Raises:
-        ReportError: a font or a letter is missing, or something would be missing in the file.
+        ReportError: a font or a character is missing, or something would be missing in the file.
     """
     wanted: FitT | None = fit
     page = ""
     while wanted is not None:
-        smaller = page_of(wanted)
-        if smaller != page:  # what gives way may not be on this page: fewer rows than it has sessions, for example
-            page, document = smaller, _laid_out(smaller, where)
+        candidate = page_of(wanted)
+        if candidate != page:  # a smaller fit may give the same page, for example if it has few sessions anyway
+            page, document = candidate, _laid_out(candidate, where)
         wanted = wanted.smaller(_sheets(document))
     with nothing_lost(where):
         pdf: bytes = document.write_pdf(pdf_variant=VARIANT)
@@ -166,7 +166,7 @@ def _sheets(document: weasyprint.Document) -> Sheets:
 
 def _laid_out(page: str, where: str) -> weasyprint.Document:
     for font in FONT_FILES:
-        font_path(font)  # a missing font is an error here; the renderer would only warn
+        font_path(font)  # raises an error for a missing font; the renderer would only warn
     require_letters(html.unescape(page), where)
     try:
         with nothing_lost(where):
@@ -180,10 +180,10 @@ def _laid_out(page: str, where: str) -> weasyprint.Document:
 
 
 def _drawings_apart(page: str) -> tuple[str, list[str]]:
-    """The page with an image in place of each drawing, and the drawings.
+    """Replace each drawing in the page by an image, and return the page and the drawings.
 
-    The PDF is the same to the byte. But most elements of a page are marks in its drawings, and the renderer would read
-    each as HTML and ask all style sheets about it.
+    This saves time, and the PDF is the same to the byte. Most elements of a page are marks in its drawings, and the
+    renderer would otherwise parse each as HTML and match it against all style sheets.
     """
     drawings: list[str] = []
 
@@ -196,40 +196,40 @@ def _drawings_apart(page: str) -> tuple[str, list[str]]:
 
 @cache
 def _print_style(name: str) -> weasyprint.CSS:
-    """A style sheet, read once in a process."""
+    """A style sheet, read once per process."""
     return weasyprint.CSS(url=f"asset:{name}", url_fetcher=AssetFetcher(), font_config=_fonts())
 
 
 @cache
 def _fonts() -> FontConfiguration:
-    """The fonts of this process: loading them anew for each report would take as long as its layout."""
+    """The fonts, loaded once per process: loading them for each report would take as long as its layout."""
     return FontConfiguration()
 
 
 @contextmanager
 def nothing_lost(where: str) -> Iterator[None]:
-    """Turn what the renderer only logs into an error, where something would be missing in the file.
+    """Raise an error where the renderer only logs that something is missing in the file.
 
     Raises:
         ReportError: a font, a picture or a character could not be printed.
     """
-    heard = _Heard()
+    collector = _WarningCollector()
     loggers = [logging.getLogger(name) for name in ("weasyprint", "fontTools")]
     for logger in loggers:
-        logger.addHandler(heard)
+        logger.addHandler(collector)
     try:
         yield
     finally:
         for logger in loggers:
-            logger.removeHandler(heard)
-    lost = [message for message in heard.messages if not message.startswith(ABOUT_STYLE)]
+            logger.removeHandler(collector)
+    lost = [message for message in collector.messages if not message.startswith(ABOUT_STYLE)]
     if lost:
         raise ReportError(
-            f"report of {where}: not whole ({lost[0]}); install the project again, or report this as a bug"
+            f"report of {where}: incomplete ({lost[0]}); install the project again, or report this as a bug"
         )
 
 
-class _Heard(logging.Handler):
+class _WarningCollector(logging.Handler):
     """Collects warnings."""
 
     def __init__(self) -> None:
@@ -241,17 +241,17 @@ class _Heard(logging.Handler):
 
 
 def screen_html(page: str) -> bytes:
-    """The page of `patient_html` or `ward_html` as a file that any browser opens, UTF-8.
+    """The page of `patient_html` or `ward_html` as a file for any browser, UTF-8.
 
     Raises:
-        ReportError: the page or a style refers to something that would have to be fetched.
+        ReportError: the page or a style sheet refers to something that would have to be fetched.
     """
     styled = _STYLE_LINK.sub(lambda link: f"<style>\n{_screen_style(link[1])}</style>", page)
     if styled == page or _ANY_LINK.search(styled):
         raise ReportError("report as HTML: the page refers to another file; put what it needs into the page itself")
     footer = _FOOTER.search(styled)
     if footer is not None:
-        # Where it stands first, it runs on each sheet of the PDF; a browser would print it above the title.
+        # It comes first so that it runs on every sheet of the PDF; a browser would show it above the title.
         styled = styled.replace(footer[0], "", 1).replace("</body>", f"{footer[0]}</body>", 1)
     screen = f"{_SCREEN_HEAD}  <style>\n{_screen_style(SCREEN_STYLE)}</style>\n</head>"
     return styled.replace("</head>", screen, 1).encode()

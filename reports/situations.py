@@ -1,6 +1,6 @@
-"""From sessions to the parts of a day: one for each situation in which a patient was recorded.
+"""From sessions to the parts of a day: one part for each situation in which a patient was recorded.
 
-Only patients who were recorded in several situations have parts; all others are compared as they are.
+Only patients who were recorded in several situations have parts; the days of all others are compared as they are.
 """
 
 from collections.abc import Sequence
@@ -15,18 +15,18 @@ from reports.measures import MEASURES, Measure, Thresholds
 from reports.statistics.estimates import Bools
 from reports.statistics.like_with_like import Parts
 
-UNSTATED = "unstated"  # stands for the situation of sessions that state none
+UNSTATED = "unstated"  # the situation of sessions that state none
 _DAY = ["patient_id", "session_date"]
 _PART = [*_DAY, "situation", "measure"]
 
 
 def daily_parts(summary: pl.DataFrame, kept: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame:
-    """One row per patient, day, situation and measure, of the patients who were recorded in several situations.
+    """One row per patient, day, situation and measure, for patients who were recorded in several situations.
 
     Args:
         summary: rows of session_summary of one bundle and one set of options.
-        kept: rows of the table daily_values, of the same bundle and options; they count where a day has both. A day
-            that was kept without parts is one of sessions that state no situation.
+        kept: rows of the table daily_values, of the same bundle and options; they win if a day has both. A day that was
+            kept without parts counts as one whose sessions state no situation.
         thresholds: which sessions count.
 
     Returns:
@@ -47,7 +47,7 @@ def daily_parts(summary: pl.DataFrame, kept: pl.DataFrame, thresholds: Threshold
 
 
 def parts_of_sessions(summary: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame:
-    """The parts of the days of all patients, in no order; see `daily_parts`."""
+    """The parts of all patients' days, in no order; see `daily_parts`."""
     return (
         summary.filter(usable_session(thresholds))
         .select(
@@ -71,13 +71,13 @@ def parts_of_sessions(summary: pl.DataFrame, thresholds: Thresholds) -> pl.DataF
 
 @dataclass(frozen=True)
 class MadeOf:
-    """What one patient's days are made of."""
+    """The parts of one patient's days, as arrays."""
 
     situations: tuple[str, ...]  # in order
     parts: Parts  # [measures, days, situations]
 
     def of_last_day(self, row: int, known: Bools) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The last day's situations for one measure: those `known`, [measures, situations], and the others."""
+        """The last day's situations for one measure: those that are `known`, [measures, situations], and the others."""
         names = [self.situations[number] for number in np.flatnonzero(self.parts.frames[row, -1])]
         compared = tuple(name for name in names if known[row, self.situations.index(name)])
         return compared, tuple(name for name in names if name not in compared)
@@ -86,12 +86,12 @@ class MadeOf:
 def what_days_are_made_of(
     parts: pl.DataFrame | None, measures: Sequence[Measure], days: Sequence[date]
 ) -> MadeOf | None:
-    """One patient's parts as arrays; None unless there are several situations.
+    """One patient's parts as arrays; None if there are not several situations.
 
     Args:
         parts: the patient's rows of `daily_parts`; those of other days and measures are ignored.
-        measures: in the order of the first axis.
-        days: consecutive calendar days, in the order of the second.
+        measures: the first axis.
+        days: the second axis, consecutive calendar days.
     """
     if parts is None:
         return None
@@ -113,10 +113,9 @@ def what_days_are_made_of(
 
 
 def side_by_side(patients: Sequence[MadeOf]) -> Parts | None:
-    """The parts of some patients over the same days, one below the other; None of nobody.
+    """The parts of several patients over the same days, stacked along the first axis; None for no patients.
 
-    Each patient has situations of their own. Whoever has fewer than another has empty ones, which nothing is ever
-    learnt of.
+    Each patient has their own situations. Patients with fewer than the most get empty ones, which have no effect.
     """
     if not patients:
         return None

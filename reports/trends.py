@@ -1,4 +1,4 @@
-"""From daily values to findings: the weeks of each measure, charted, and what they say of the last day.
+"""From daily values to findings: the charted weeks of each measure, and what they say about the last day.
 
 Pure functions over polars frames: nothing here reads a database, prints or draws.
 """
@@ -30,7 +30,7 @@ from reports.measures import Concern, Measure, Rule, Thresholds
 from reports.statistics.control_chart import ControlChart
 from reports.statistics.estimates import Bools, Floats, day_intervals, from_even, to_even
 
-DAYS_OF_A_MIDDLE = 10  # fewer days have no middle 80 % worth telling from their whole range
+DAYS_OF_A_MIDDLE = 10  # with fewer days the middle 80 % is hardly different from the whole range
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class TrendPoint:
     """One calendar day of a trend on which something was recorded."""
 
     day: date
-    value: float | None  # in the measure's unit; None where the day has too little data
+    value: float | None  # in the measure's unit; None if the day has too little data
     in_baseline: bool
-    # Of a day compared like with like: what is usual in its situations, and the alarm limits there
+    # Only if days are compared like with like: the usual range and the alarm limits in this day's situations
     usual: tuple[float, float] | None = None
     limits: tuple[float, float] | None = None
 
@@ -56,7 +56,7 @@ class Trend:
 
 
 class HeadlineTrends:
-    """What the trends of a patient's headline measures say together."""
+    """What the trends of a patient's headline measures say together; the base of a page and of a row in the ward."""
 
     trends: tuple[Trend, ...]  # in the order of HEADLINE_MEASURES
 
@@ -67,7 +67,7 @@ class HeadlineTrends:
 
     @property
     def changes(self) -> tuple[Finding, ...]:
-        """The open flags: those of the day before earlier ones, each group by the size of the change."""
+        """The open flags: new ones first, then earlier ones, each group by the size of the change."""
         return tuple(sorted(largest_first(self.findings), key=lambda finding: finding.stage is not Stage.NEW))
 
     @property
@@ -77,7 +77,7 @@ class HeadlineTrends:
 
     @property
     def tentative(self) -> bool:
-        """Whether some usual range rests on so few days that a quiet day cannot rule out a large change."""
+        """Whether any baseline has so few days that a day without a flag cannot rule out a large change."""
         return any(finding.tentative for finding in self.findings)
 
     @property
@@ -99,10 +99,10 @@ def trends_of(
 
     Args:
         measures: what is followed.
-        charted: a patient's days, with a series for each of the measures, see `charts_of`.
-        day: the day reported, the last one charted.
+        charted: the patient's days, with a series for each of the measures; see `charts_of`.
+        day: the reported day, the last one charted.
         missing: why the day has no values, if it has none.
-        thresholds: limits for the baseline and the rules, and the days drawn.
+        thresholds: limits for the baseline and the rules, and the number of days drawn.
         intervals: of the day's values by Measure.key, see `session_intervals`.
         accepted: by Measure.key, the first day of a level that a person accepted as the new usual one; days after
             `day` are ignored.
@@ -149,9 +149,9 @@ def trends_of(
 
 
 def signals_of(chart: ControlChart, row: int, days: tuple[date, ...]) -> tuple[Signal, ...]:
-    """What the rules say of the last day of one series, both ways.
+    """The rules that fired on the last day of one series, in either direction.
 
-    The moving average is said to be away since the onset of the change.
+    For the moving average and the lasting change, `since` is the onset of the change.
     """
 
     def state(sign: int) -> State:
@@ -179,10 +179,10 @@ def signals_of(chart: ControlChart, row: int, days: tuple[date, ...]) -> tuple[S
 def episode_of(
     chart: ControlChart, row: int, days: tuple[date, ...], concern: Concern, thresholds: Thresholds
 ) -> Episode | None:
-    """The flag that is open on the last day, or the one that closed within the days before; None if there is none.
+    """The flag that is open on the last day or closed within `back_days`; None if there is none.
 
-    A change the other way than the measure's concern has an episode in the chart, in which nothing is learnt, but it is
-    no flag.
+    A change in the direction that is not the measure's concern also has an episode in the chart, so that the baseline
+    does not learn from it, but it is not a flag.
     """
     opened, closed, onset, earliest, latest, sign, valid = (
         int(array[row, -1])
@@ -207,7 +207,7 @@ def episode_of(
 
 
 def baseline_of(chart: ControlChart, row: int) -> Baseline | None:
-    """The usual range of one series for its last day; None while it rests on too few days."""
+    """The baseline of one series on its last day; None while it has too few days."""
     centre, low, high = (float(array[row, -1]) for array in (chart.centre, chart.low, chart.high))
     if np.isnan(centre):
         return None
@@ -221,15 +221,15 @@ def mean_since(chart: ControlChart, row: int) -> float | None:
 
 
 def usual_ranges(values: Floats, days: Bools) -> list[tuple[float, float] | None]:
-    """The middle 80 % of some days of each series, or from the least to the most of fewer than 10; None without any.
+    """The middle 80 % of the chosen days of each series, or their full range if fewer than 10; None without any.
 
     Args:
         values: [series, days].
-        days: [series, days], which are meant.
+        days: [series, days], which days to use.
     """
     ranges: list[tuple[float, float] | None] = [None] * len(values)
     counts = days.sum(axis=1)
-    # Many series together, as those of a patient mostly have equally many days: a quantile is slow to begin
+    # One call for all series with the same number of days, because np.quantile has a high fixed cost
     for count in np.unique(counts[counts > 0]).tolist():
         rows = np.flatnonzero(counts == count)
         for row, low, high in zip(rows.tolist(), *_usual(values[rows][days[rows]].reshape(-1, count)), strict=True):
@@ -238,7 +238,7 @@ def usual_ranges(values: Floats, days: Bools) -> list[tuple[float, float] | None
 
 
 def _usual(values: Floats) -> tuple[list[float], list[float]]:
-    """Lower and upper ends for each row."""
+    """Lower and upper ends for each row of values."""
     if values.shape[1] < DAYS_OF_A_MIDDLE:
         return values.min(axis=1).tolist(), values.max(axis=1).tolist()
     low, high = np.quantile(values, (0.1, 0.9), axis=1).tolist()
@@ -248,10 +248,10 @@ def _usual(values: Floats) -> tuple[list[float], list[float]]:
 def session_intervals(
     measures: Sequence[Measure], today: pl.DataFrame, thresholds: Thresholds
 ) -> dict[str, tuple[float, float]]:
-    """Interval of the day's value of each measure over the day's usable sessions; no entry where it is unknown.
+    """Interval of each measure's value for the day, from its usable sessions; no entry if it is unknown.
 
     Args:
-        measures: whose intervals are wanted.
+        measures: the measures to compute intervals for.
         today: the day's rows of session_summary.
         thresholds: which sessions count, and how many are needed.
     """
@@ -276,15 +276,15 @@ def _like_with_like(
     measure: Measure,
     first_day: date,
 ) -> tuple[TrendPoint, ...]:
-    """The points with what is usual in the situations of their own day; that of the last day is known.
+    """The points with the usual range and the alarm limits moved to the situations of their own day.
 
     Args:
-        points: of the days drawn.
-        baseline: as for the last day.
-        usual: likewise.
-        added: [days], by the situations of each day, on the even scale.
-        measure: what is drawn.
-        first_day: of the array.
+        points: the days drawn.
+        baseline: in the situations of the last day.
+        usual: the usual range, in the situations of the last day.
+        added: [days], what each day's situations add, on the even scale.
+        measure: the measure drawn.
+        first_day: the day of `added[0]`.
     """
     highest = np.full(4, measure.unit.highest)
     even = to_even(np.array([[*usual, baseline.low, baseline.high]]), highest[:1])[0] - np.nan_to_num(added[-1])
@@ -300,12 +300,12 @@ def _like_with_like(
 
 
 def _valid_days_before(daily: pl.DataFrame, measure: Measure, day: date, since: date | None) -> int:
-    """Number of days with a value of the measure before `day`, those of an earlier level left out."""
+    """Number of days before `day` with a value of the measure; days before an accepted level are left out."""
     before = (pl.col("session_date") < day) & (pl.col("session_date") >= (since or date.min))
     return daily.filter(before & pl.col(measure.key).is_not_null()).height
 
 
 def _counts(drawn: pl.DataFrame, day: date, thresholds: Thresholds) -> bool:
-    """Whether the day itself has enough data, so that a measure without a value lacks something of its own."""
+    """Whether the day itself has enough data; if so, a measure without a value was not measured."""
     enough = pl.col("frames_scored") >= thresholds.min_frames_per_day
     return not drawn.filter((pl.col("session_date") == day) & enough).is_empty()

@@ -1,6 +1,6 @@
-"""The day of a whole ward as data: the overview (who changed, who is not back, who lacks data), and all reports.
+"""The ward overview as data (who changed, who is not back, who lacks data), and all reports of a night.
 
-Patients are ranked by change in units of their own limits, never by level against each other.
+Patients are ranked by their change in units of their own limits, never by comparing levels between patients.
 """
 
 from collections import Counter
@@ -29,7 +29,7 @@ from reports.patient import (
 from reports.situations import daily_parts
 from reports.trends import HeadlineTrends, Trend, trends_of
 
-PATIENTS_AT_ONCE = 50  # whose charts are made together: more are hardly faster, and each takes 1.4 MB a year
+PATIENTS_AT_ONCE = 50  # charted together; more are hardly faster, and each takes 1.4 MB per year of days
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,15 @@ class WardRow(HeadlineTrends):
     patient_id: str
     trends: tuple[Trend, ...]  # in the order of HEADLINE_MEASURES
     quality: Quality  # of the patient's day
-    set_aside: int  # the patient's sessions of the day in quarantine
+    set_aside: int  # number of the patient's sessions of the day in quarantine
     days_before: int  # valid days before this one
-    carried: tuple[CarriedFinding, ...] = ()  # flags open under the earlier model, which are not compared yet
-    ward: str | None = None  # where the last session of the day was recorded that says
-    room: str | None = None
+    carried: tuple[CarriedFinding, ...] = ()  # flags of the earlier model that cannot be compared yet
+    ward: str | None = None  # from the last session of the day that names one
+    room: str | None = None  # likewise
 
     @classmethod
     def of_page(cls, report: PatientReport) -> Self:
-        """What a patient's page says, in a row."""
+        """The row of a patient whose page was computed."""
         return cls(
             patient_id=report.patient_id,
             trends=_without_intervals(report.trends),
@@ -61,7 +61,7 @@ class WardRow(HeadlineTrends):
 
     @property
     def stage(self) -> Stage:
-        """Where the patient stands: the first that holds of new, open, not compared, back, usual."""
+        """The patient's stage: the first that applies of new, open, not compared, back, usual."""
         if self.changes:
             return self.changes[0].stage
         if self.lack is not None:
@@ -70,7 +70,7 @@ class WardRow(HeadlineTrends):
 
     @property
     def leading(self) -> Trend:
-        """The trend of the first change; of the first measure where nothing changed."""
+        """The trend of the first change, or of the first measure if nothing changed."""
         first = self.changes[0] if self.changes else self.findings[0]
         return next(trend for trend in self.trends if trend.finding is first)
 
@@ -80,13 +80,13 @@ class WardReport:
     """Everything on the ward overview of one day."""
 
     day: date
-    new: tuple[WardRow, ...]  # with a flag that opened on the day, the largest change first
-    still_open: tuple[WardRow, ...]  # with a flag from an earlier day only, the largest change first
-    back: tuple[WardRow, ...]  # back within the last days and without a flag, by patient
+    new: tuple[WardRow, ...]  # with a flag that opened on the day, largest change first
+    still_open: tuple[WardRow, ...]  # with flags from earlier days only, largest change first
+    back: tuple[WardRow, ...]  # without a flag and back within the last days, by patient
     usual: tuple[WardRow, ...]  # by patient
     not_compared: tuple[WardRow, ...]  # by patient
     quality: Quality  # of the whole ward
-    set_aside: tuple[tuple[QuarantineReason, int], ...]  # most frequent first, patients unknown included
+    set_aside: tuple[tuple[QuarantineReason, int], ...]  # most frequent first, including unknown patients
     thresholds: Thresholds
     origin: Origin
     ward: str | None = None  # None: the whole facility
@@ -98,12 +98,12 @@ class WardReport:
 
     @property
     def compared(self) -> int:
-        """Number of patients whose day could be compared, those with an open flag included."""
+        """Number of patients whose day could be compared, with or without a flag."""
         return sum(row.lack is None for row in self.rows)
 
     @property
     def uncompared(self) -> tuple[WardRow, ...]:
-        """Patients whose day could not be compared; a flag that was open stays open."""
+        """Patients whose day could not be compared, including those with an open flag."""
         return tuple(row for row in self.rows if row.lack is not None)
 
     @property
@@ -113,7 +113,7 @@ class WardReport:
 
     @property
     def put_forward(self) -> tuple[WardRow, ...]:
-        """Whom to look at first: new flags, then those still open, as many as the alert budget allows."""
+        """The patients listed first: new flags, then open ones, as many as the alert budget allows."""
         return self.changed[: self.thresholds.alert_budget]
 
     @property
@@ -128,7 +128,7 @@ class WardReport:
 
     @property
     def rows(self) -> tuple[WardRow, ...]:
-        """Everybody in the overview, in its order."""
+        """All patients, in the order of the overview."""
         return (*self.changed, *self.back, *self.usual, *self.not_compared)
 
 
@@ -140,16 +140,16 @@ def compare_night(
     patients: Sequence[str],
     wards: Sequence[str | None],
 ) -> tuple[list[PatientReport], list[WardReport]]:
-    """Some reports of a day from what was read: of `patients`, and the overviews of `wards` (None: of everybody).
+    """The reports of `patients` and the overviews of `wards` for one day; None stands for the whole facility.
 
-    Nothing is computed twice: an overview takes over what was computed for a page or another overview.
+    Nothing is computed twice: an overview reuses the rows of pages and of other overviews.
 
     Raises:
         WarehouseError: the warehouse cannot be read.
     """
     reports: list[PatientReport] = []
-    for some in _few_at_once(patients):
-        read = {patient_id: night.patients[patient_id] for patient_id in some}
+    for batch in _batches(patients):
+        read = {patient_id: night.patients[patient_id] for patient_id in batch}
         charted = charts_of_patients(read, day, thresholds)
         for patient_id, data in read.items():
             report = compare_patient(data, patient_id, day, thresholds, charted[patient_id])
@@ -169,13 +169,13 @@ def compare_ward(
     thresholds: Thresholds,
     known: Mapping[str, WardRow] = MappingProxyType({}),
 ) -> WardReport:
-    """The day of every patient seen in the weeks drawn, from what was read of them.
+    """The overview of a facility or a ward.
 
     Args:
-        data: of everybody in it.
+        data: what was read for all of its patients.
         day: local calendar day.
         thresholds: limits for abstention and findings.
-        known: by patient, the rows of those of whom a page or another overview of the day was made.
+        known: rows that were computed already, for a page or another overview of the day, by patient.
     """
     others = [patient_id for patient_id in data.patients if patient_id not in known]
     compared = {**known, **_rows_of(others, data, day, thresholds)} if others else known
@@ -198,15 +198,15 @@ def compare_ward(
 
 
 def _rows_of(patients: Sequence[str], data: ReportData, day: date, thresholds: Thresholds) -> dict[str, WardRow]:
-    """The rows of some of the patients of an overview."""
+    """Compute the rows of these patients of an overview."""
     sessions = by_patient(data.summary.filter(pl.col("session_date") == day), patients)
     daily = by_patient(all_days(data.summary, data.kept, thresholds), patients)
     parts = by_patient(daily_parts(data.summary, data.kept, thresholds), patients)
     set_aside = Counter(data.quarantine["patient_id"])
     accepted = {patient_id: data.accepted(patient_id) for patient_id in patients}
     rows = {}
-    for some in _few_at_once(patients):
-        charts = charts_of(HEADLINE_MEASURES, {name: daily[name] for name in some}, day, thresholds, accepted, parts)
+    for batch in _batches(patients):
+        charts = charts_of(HEADLINE_MEASURES, {name: daily[name] for name in batch}, day, thresholds, accepted, parts)
         for patient_id, charted in charts.items():
             today, levels = sessions[patient_id], accepted[patient_id]
             missing = missing_reason(today, set_aside[patient_id], thresholds)
@@ -225,11 +225,11 @@ def _rows_of(patients: Sequence[str], data: ReportData, day: date, thresholds: T
 
 
 def _without_intervals(trends: Sequence[Trend]) -> tuple[Trend, ...]:
-    """An overview has no room for how sure a value is."""
+    """Drop the intervals, which an overview has no room for."""
     return tuple(replace(trend, finding=replace(trend.finding, interval=None)) for trend in trends)
 
 
-def _few_at_once(patients: Sequence[str]) -> Iterator[Sequence[str]]:
+def _batches(patients: Sequence[str]) -> Iterator[Sequence[str]]:
     return (patients[at : at + PATIENTS_AT_ONCE] for at in range(0, len(patients), PATIENTS_AT_ONCE))
 
 

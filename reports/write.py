@@ -1,11 +1,11 @@
-"""Writing reports: every wanted format, each file whole or not at all, many reports in parallel.
+"""Writes reports: every wanted format, each file completely or not at all, many reports in parallel.
 
-Laying out a page keeps one core busy, so many reports are written in processes of their own. A process gets
+Laying out a page keeps one core busy, so large numbers of reports are written by worker processes. A worker gets
 finished reports, so it reads nothing but fonts and templates.
 
-A recipient gets the PDF under a password (AES-256 as in the standard security handler of PDF 2.0, revision 6; ISO
-32000-2, 7.6.4). It protects against someone who finds the file, but not against a long search, so short passwords are
-refused.
+Each recipient gets the PDF encrypted with their own password (AES-256, standard security handler of PDF 2.0, revision
+6; ISO 32000-2, 7.6.4). This protects against someone who finds the file, but not against a long search for the
+password, so short passwords are refused.
 """
 
 import io
@@ -33,22 +33,22 @@ from reports.ward import WardReport
 SHORTEST_PASSWORD = 12  # characters; the file can be attacked offline, so only the length protects it
 LONGEST_PASSWORD = 127  # bytes in UTF-8; revision 6 ignores what comes after
 _RECIPIENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
-DIED = "the process that made it died, of lack of memory perhaps; let fewer processes work at once"
+DIED = "the process writing it died, perhaps out of memory; use fewer processes"
 IGNORE_CTRL_C = (signal.SIGINT, signal.SIG_IGN)  # the parent process handles it
-ORDERS_PER_PROCESS = 8  # starting a process takes as long as four reports, which fewer orders do not repay
-PRIVATE = 0o600  # owner only; whoever hands a report out decides who else may read it
+ORDERS_PER_PROCESS = 8  # a process takes as long to start as four reports to write, so fewer orders are not worth one
+PRIVATE = 0o600  # readable by the owner only; whoever passes a report on decides who else may read it
 
 
 @dataclass(frozen=True)
 class Recipient:
-    """Someone who receives reports under their own password.
+    """Someone who receives reports encrypted with their own password.
 
     Raises:
-        ReportError: the name cannot name a folder, or the password is too short or too long; the message shows no
-            password.
+        ReportError: the name is not a valid folder name, or the password is too short or too long. The message never
+            shows the password.
     """
 
-    name: str  # letters, digits, hyphens and underscores, 32 at most: it becomes the name of a folder
+    name: str  # also the name of a folder: at most 32 letters, digits, hyphens and underscores
     password: str = field(repr=False)
 
     def __post_init__(self) -> None:
@@ -65,14 +65,14 @@ class Recipient:
 
 
 def protected(pdf: bytes, recipient: Recipient) -> bytes:
-    """The same document, tags and title included, under the recipient's password.
+    """Encrypt a PDF with the recipient's password. Tags and title are kept.
 
-    Two calls give different bytes because each file has its own keys. The owner's password, which would lift the
+    Two calls give different bytes, because each file has its own keys. The owner password, which could lift the
     permissions, is random and never stored.
     """
-    import pikepdf  # takes a while to load, which nights without passwords spare
+    import pikepdf  # slow to import, and only needed when a report has a password
 
-    # Read aloud, print and quote a report, but do not change it.
+    # A report may be read aloud, printed and copied from, but not changed.
     permissions = pikepdf.Permissions(
         accessibility=True,
         extract=True,
@@ -97,23 +97,23 @@ class Order:
     """A report and the files to write."""
 
     report: PatientReport | WardReport
-    files: Mapping[Format, Path]  # in the open; a ward has no FHIR
-    protected: Mapping[Path, Recipient] = field(default_factory=dict)  # PDFs under a password
-    name: str | None = field(default=None, repr=False)  # the patient's, for print; None: the pseudonym alone
-    # Keyword options of reports.render: language, page size, whom to ask.
+    files: Mapping[Format, Path]  # unencrypted files; a ward has no FHIR
+    protected: Mapping[Path, Recipient] = field(default_factory=dict)  # encrypted PDFs, by their recipients
+    name: str | None = field(default=None, repr=False)  # the patient's name, for print; None: only the pseudonym
+    # Keyword arguments of reports.render: language, page size, contact.
     options: Mapping[str, Any] = field(default_factory=dict)
-    printed_at: datetime | None = None  # told on the pages, in the time zone of the facility; None: not told
+    printed_at: datetime | None = None  # shown on the pages, in the facility's time zone; None: not shown
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """Every file, those in the open first."""
+        """All files, unencrypted ones first."""
         return (*self.files.values(), *self.protected)
 
 
 def write_files(order: Order) -> None:
-    """Write every file of an order, each whole or not at all.
+    """Write every file of an order, each completely or not at all.
 
-    The PDF that a FHIR bundle carries has no name on it.
+    The PDF inside a FHIR bundle never shows the patient's name.
 
     Raises:
         ReportError: a font is missing, the page cannot be laid out, or a file cannot be written.
@@ -131,14 +131,14 @@ def write_files(order: Order) -> None:
     if Format.JSON in files:
         _write_whole(report_json(report), files[Format.JSON])
     if Format.FHIR in files and isinstance(report, PatientReport):
-        from reports.fhir import patient_fhir  # brings an HTTP library along, which nobody else needs to load
+        from reports.fhir import patient_fhir  # slow to import: it loads an HTTP library
 
         language = order.options.get("language", "en")
         _write_whole(patient_fhir(report, pdf_with(None), language), files[Format.FHIR])
 
 
 def _pdf(order: Order, name: str | None) -> bytes:
-    from reports.render import patient_pdf, ward_pdf  # brings WeasyPrint along, which a night without reports spares
+    from reports.render import patient_pdf, ward_pdf  # slow to import: it loads WeasyPrint
 
     if isinstance(order.report, PatientReport):
         return patient_pdf(order.report, name, printed_at=order.printed_at, **order.options)
@@ -146,7 +146,7 @@ def _pdf(order: Order, name: str | None) -> bytes:
 
 
 def _html(order: Order) -> str:
-    from reports.pages import patient_html, ward_html  # brings templates, charts and words along, likewise
+    from reports.pages import patient_html, ward_html  # slow to import: it loads the templates, charts and words
 
     if isinstance(order.report, PatientReport):
         return patient_html(order.report, order.name, printed_at=order.printed_at, **order.options)
@@ -154,9 +154,9 @@ def _html(order: Order) -> str:
 
 
 def _write_whole(content: bytes, target: Path) -> None:
-    """Write a temporary file beside the target, then rename it: whoever looks finds the old report or the new one.
+    """Write a temporary file beside the target, then rename it, so that readers see either the old report or the new.
 
-    Folders that are missing are made for the owner only.
+    Missing folders are created, accessible to the owner only.
 
     Raises:
         ReportError: the file cannot be written.
@@ -180,21 +180,21 @@ def _write_whole(content: bytes, target: Path) -> None:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an order."""
+    """The result of one order."""
 
     order: Order
-    error: str | None  # one line that says what was wrong; None: every file is written
+    error: str | None  # one line that says what went wrong; None if every file was written
 
 
 def write_all(orders: Sequence[Order], processes: int) -> Iterator[Outcome]:
-    """Write the files of many orders; outcomes come as they are done, in no fixed order.
+    """Write the files of many orders, and yield each outcome as soon as it is known, in no fixed order.
 
-    A report that cannot be made is an outcome with an error, and so is one whose process dies, of lack of memory for
-    example: the others are written all the same.
+    A report that cannot be written, or whose process dies, for example because it runs out of memory, gives an outcome
+    with an error. The other reports are still written.
 
     Args:
         orders: what to write.
-        processes: how many to use at most, at least 1; with 1 the work is done in this process.
+        processes: the largest number to use, at least 1. With 1, this process does the work.
     """
     used = min(processes, -(-len(orders) // ORDERS_PER_PROCESS))
     if used <= 1:
@@ -208,13 +208,13 @@ def write_all(orders: Sequence[Order], processes: int) -> Iterator[Outcome]:
                 if not isinstance(future.exception(), BrokenProcessPool):
                     yield Outcome(waiting.pop(futures[future]), future.result())
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)  # interrupted: nobody waits for what is left
+            pool.shutdown(wait=False, cancel_futures=True)  # interrupted: do not wait for the rest
             raise
     yield from _one_by_one(list(waiting.values()))
 
 
 def _one_by_one(orders: Sequence[Order]) -> Iterator[Outcome]:
-    """What was left when a process died and took its pool along: one at a time, so that it is known which one it is."""
+    """Write the orders left when a process died and broke the pool: one at a time, to find the one that kills it."""
     left = list(orders)
     while left:
         with _pool(1) as pool:
@@ -235,14 +235,14 @@ def _attempt(order: Order) -> str | None:
     except ReportError as error:
         return str(error)
     except TemplateError as error:
-        return f"report of {_whose(order)}: its template is wrong ({error}); install this release again"
+        return f"report of {_whose(order)}: the template is broken ({error}); install this release again"
     except MemoryError:
-        return f"report of {_whose(order)}: there is not enough memory for it; let fewer processes work at once"
+        return f"report of {_whose(order)}: not enough memory; use fewer processes"
     return None
 
 
 def _pool(processes: int) -> ProcessPoolExecutor:
-    """Fresh processes: a fork would copy the locks of the threads that Prefect, polars and DuckDB run."""
+    """Spawned processes: forked ones would inherit locks held by threads of Prefect, polars and DuckDB."""
     spawn = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(processes, mp_context=spawn, initializer=signal.signal, initargs=IGNORE_CTRL_C)
 

@@ -1,7 +1,7 @@
-"""Look every pinned dependency up among known vulnerabilities, and say how many the service knew at all.
+"""Check every pinned dependency for known vulnerabilities, and say how many the service knew at all.
 
-Exit status 0: all were audited and none is vulnerable; 1: one is; 2: something could not be audited. Arguments go to
-pip-audit: `--vulnerability-service osv` asks another service.
+Exit status 0: all were audited and none is vulnerable; 1: at least one is; 2: something could not be audited. Arguments
+are passed to pip-audit: `--vulnerability-service osv` asks another service.
 """
 
 import json
@@ -13,7 +13,7 @@ CONSTRAINTS = Path(__file__).parents[1] / "constraints.txt"
 
 
 def main(arguments: list[str]) -> int:
-    """Run pip-audit over the constraints and print what it found, a line each."""
+    """Run pip-audit on the constraints and print its findings, one line each."""
     command = [sys.executable, "-m", "pip_audit", "--requirement", str(CONSTRAINTS), "--no-deps", "--disable-pip"]
     command += ["--format", "json", "--progress-spinner", "off", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> int:
     if not audited:
         print(
             f"audit: nothing was audited: the service knows none of {len(dependencies)} packages; run it where PyPI's "
-            "vulnerability service is reached, or try AUDIT='--vulnerability-service osv'",
+            "vulnerability service can be reached, or try AUDIT='--vulnerability-service osv'",
             file=sys.stderr,
         )
         return 2
@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
 
 
 def report(audited: list[dict[str, object]], unknown: int) -> int:
-    """Print each vulnerability and the sum; the exit status."""
+    """Print each vulnerability and the totals, and return the exit status."""
     vulnerable = [dependency for dependency in audited if dependency["vulns"]]
     for dependency in vulnerable:
         for found in dependency["vulns"]:  # type: ignore[attr-defined]

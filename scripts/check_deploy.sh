@@ -10,10 +10,10 @@ bin=${1:-.venv/bin}
 "$bin/hadolint" deploy/Containerfile
 
 if ! command -v systemd-analyze >/dev/null 2>&1; then
-    echo "systemd-analyze is not here: deploy/systemd was not checked" >&2
+    echo "systemd-analyze is not installed: deploy/systemd was not checked" >&2
     exit 0
 fi
-# The units name programs where the runbook installs them; here they are looked for in this checkout.
+# The units name programs at the paths of the runbook; check them with the paths of this checkout.
 units=$(mktemp -d)
 trap 'rm -rf "$units"' EXIT
 for unit in deploy/systemd/*; do

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Check what pip cannot install: Python itself, its venv module, and the libraries that WeasyPrint loads to draw pages.
-# With root the missing Debian packages are installed; otherwise the one line to type is printed.
+# As root it installs the missing Debian packages; otherwise it prints the one line to type.
 set -eu
 python=${PYTHON:-python3}
 
@@ -12,7 +12,7 @@ fi
 missing=""
 "$python" -c 'import ensurepip, venv' 2>/dev/null ||
     missing="python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv"
-# library as the loader names it, and the package of Debian and Ubuntu that brings it
+# library as the loader names it, and the Debian or Ubuntu package that contains it
 while read -r library package; do
     "$python" -c "import ctypes; ctypes.CDLL('$library')" 2>/dev/null || missing="$missing $package"
 done <<EOF

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Fetch MediaPipe's face mesh (Apache-2.0), which measures training faces, out of the wheel that carries it.
+# Extract MediaPipe's face mesh (Apache-2.0), which is used to measure training faces, from MediaPipe's wheel.
 set -eu
 target=$1
 python=${PYTHON:-python3}

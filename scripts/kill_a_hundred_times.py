@@ -1,10 +1,10 @@
-"""Kill a night at random moments, run it again, and compare with a night that nobody disturbed.
+"""Kill a night at random moments, run it again, and compare the result with that of an undisturbed night.
 
     python scripts/kill_a_hundred_times.py [--times 100] [--seed 1]
 
-Every time a new data folder: the run is killed (SIGKILL, with all its processes) at a moment drawn evenly from the time
-that an undisturbed run takes, then started once more. What is in the warehouse and in the reports then must be what the
-undisturbed run left.
+Each time, in a new data folder, the run is killed (SIGKILL, with all its processes) at a random moment within the time
+that an undisturbed run takes, and then started again. The warehouse and the reports must then have the same content as
+after the undisturbed run.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from simulator.ward import WardPlan, write_ward
 
 NIGHT = date(2026, 3, 2)
 ROOT = Path(__file__).parents[1]
-# Times, and identifiers of runs, are all that may differ; a page says when it was printed, so files do, too.
+# Only times and identifiers of runs may differ, and files, because a page says when it was printed.
 CONTENT = {
     "patients": "patient_id",
     "sessions": "* EXCLUDE (stored_at)",
@@ -57,10 +57,10 @@ def start(source: Path, data: Path) -> "subprocess.Popen[str]":
 
 
 def finish(source: Path, data: Path) -> float:
-    """Run the night to its end; seconds that it took.
+    """Run the night to its end and return the seconds it took.
 
     Raises:
-        RuntimeError: it failed; says with which words.
+        RuntimeError: it failed; the message has its output.
     """
     began = time.monotonic()
     process = start(source, data)
@@ -71,7 +71,7 @@ def finish(source: Path, data: Path) -> float:
 
 
 def kill_at(source: Path, data: Path, moment_s: float) -> bool:
-    """Start the night and kill it after so many seconds; false if it was over by then."""
+    """Start the night and kill it after `moment_s`; return False if it was over by then."""
     process = start(source, data)
     try:
         process.communicate(timeout=moment_s)
@@ -83,7 +83,7 @@ def kill_at(source: Path, data: Path, moment_s: float) -> bool:
 
 
 def content(data: Path) -> Content:
-    """What the published warehouse holds; the reports' files must be those on record."""
+    """The content of the published warehouse, by table."""
     with duckdb.connect(data / "published" / "warehouse.duckdb", read_only=True) as connection:
         return {
             table: connection.sql(
@@ -94,7 +94,7 @@ def content(data: Path) -> Content:
 
 
 def differences(data: Path, undisturbed: Content) -> list[str]:
-    """What differs from the undisturbed night, a line each."""
+    """The differences from the undisturbed night, one line each; report files must be those on record."""
     found = content(data)
     lines = [f"table {table} differs" for table in CONTENT if found[table] != undisturbed[table]]
     with duckdb.connect(data / "published" / "warehouse.duckdb", read_only=True) as connection:
@@ -102,16 +102,16 @@ def differences(data: Path, undisturbed: Content) -> list[str]:
     lines += [f"the last run is {status}"] * (status != "completed")
     files = {path.relative_to(data).as_posix() for path in (data / "reports").rglob("*.pdf")}
     recorded = {str(row[2]) for row in found["reports"]}
-    lines += [f"{name}: a report without its record, or the other way round" for name in files ^ recorded]
+    lines += [f"{name}: a report without a record, or a record without its report" for name in files ^ recorded]
     lines += [f"{path.name}: left in staging" for path in (data / "staging").iterdir()]
     return lines
 
 
 def make_source(folder: Path, seconds: float = 2.0) -> Path:
-    """A small night: twelve sessions of six patients and one file that is no video."""
+    """A small night: twelve sessions of six patients and one file that is not a video."""
     write_ward(folder, WardPlan(NIGHT, days=1, seconds_per_session=seconds), workers=1)
     first = min((folder / NIGHT.isoformat()).glob("*.json"))
-    (first.parent / "broken.mp4").write_bytes(b"this is no video")
+    (first.parent / "broken.mp4").write_bytes(b"this is not a video")
     (first.parent / "broken.json").write_text(first.read_text().replace(first.stem, "broken"))
     return folder
 
@@ -128,7 +128,7 @@ def main() -> None:
         source = make_source(folder / "source")
         finish(source, folder / "undisturbed")
         undisturbed = content(folder / "undisturbed")
-        duration_s = finish(source, folder / "again")  # the first one also warms the machine up
+        duration_s = finish(source, folder / "again")  # the first run also warms up the machine
         print(f"undisturbed: {duration_s:.1f} s, {len(undisturbed['sessions'])} sessions")
         wrong = 0
         for number in range(1, options.times + 1):

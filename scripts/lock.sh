@@ -1,9 +1,10 @@
 #!/bin/sh
-# Write constraints.txt: exact versions of everything that the product, its training, the notebook and its development
-# need, a GPU's libraries included (2 GB). And requirements.lock: the part that runs a night, with the hashes of all
-# files of each package. Training stays without hashes: a CPU build of torch, which many machines are offered, is another
-# file than the one on the package index. Run it after a change of the dependencies in pyproject.toml, then run the tests
-# and commit the result.
+# Write constraints.txt and requirements.lock. Run this after changing the dependencies in pyproject.toml, then run the
+# tests and commit the result.
+# constraints.txt has exact versions of everything that the product, training, the notebook and development need,
+# including a GPU's libraries (2 GB). requirements.lock has the part that runs a night, with the hashes of all files of
+# each package. Packages for training have no hashes, because many machines use a CPU build of torch, which is a
+# different file from the one on the package index.
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -12,7 +13,7 @@ trap 'rm -rf "$folder"' EXIT
 "$folder/bin/python" -m pip install --disable-pip-version-check --quiet '.[train,gpu,landmarks,notebook,dev]'
 {
     echo "# Exact versions of the whole tree, made by \`make lock\`. Do not edit by hand."
-    # A CPU build of torch calls itself 2.13.0+cpu: no other machine could install that.
+    # A CPU build of torch calls itself 2.13.0+cpu, which other machines could not install.
     "$folder/bin/python" -m pip freeze --exclude pmfer | sed 's/+cpu$//' | grep -v ' @ '
 } > constraints.txt
 "$folder/bin/python" -m pip install --disable-pip-version-check --quiet 'uv>=0.13'

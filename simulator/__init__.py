@@ -1,4 +1,4 @@
 """Synthetic patients: a face drawn from action-unit intensities, sessions and wards with a known truth.
 
-This room knows the vocabulary and nothing of models or DuckDB. It needs no data of anyone.
+It imports only the vocabulary, no models and no DuckDB, and needs nobody's data.
 """

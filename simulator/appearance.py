@@ -44,7 +44,7 @@ class Shape:
     hairline_y: float  # where the forehead ends (negative: above the eyes)
     eye_x: float  # half the distance between the pupils
     eye_size: float  # factor on the eye's opening
-    eye_tilt: float  # how much higher the outer corner lies than the inner one
+    eye_tilt: float  # how much higher the outer corner is than the inner one
     hooding: float  # 0..1, how much the fold hangs over the upper lid
     brow_y: float  # middle of the brow
     brow_weight: float  # thickness of the brow
@@ -64,7 +64,7 @@ class Skin:
 
     colour: Colour
     lip_redness: float  # 0..1, how far the lips differ from the skin
-    lines: float  # 0..1, how lined the resting face is, and how deep moving folds cut
+    lines: float  # 0..1, how lined the resting face is, and how deep its moving folds are
     spots: float  # 0..1, blotches and age spots
     shine: float  # 0..1, gloss
 
@@ -82,7 +82,7 @@ class Hair:
 
 @dataclass(frozen=True)
 class Light:
-    """One soft lamp and the light of the room."""
+    """One soft lamp and the ambient light."""
 
     azimuth_deg: float  # from the viewer's right (positive) or left
     elevation_deg: float  # above the eyes
@@ -109,7 +109,7 @@ class Room:
 
 @dataclass(frozen=True)
 class Appearance:
-    """One person before one camera. `seed` fixes every blotch, strand and fold that the fields leave open."""
+    """One person in front of one camera. `seed` fixes all other details: every blotch, strand and fold."""
 
     seed: int
     shape: Shape

@@ -14,19 +14,19 @@ from simulator.fields import Field
 
 Picture = NDArray[np.uint8]  # [height, width, 3], RGB
 
-_MARGIN_PX = 64  # noise is drawn once on a larger sheet, of which every frame sees another part
+_MARGIN_PX = 64  # noise is drawn once on a larger sheet; every frame uses another part of it
 
 _ENCODING = {
     "crf": "26",  # constant quality: about 12 kB a second for a 480x360 portrait with camera noise, 10 pictures/s
     "preset": "superfast",  # the slower presets look ahead with macroblock trees, whose bytes differ from run to run
-    "threads": "1",  # the same bytes whatever the number of cores
+    "threads": "1",  # the same bytes for any number of cores
 }
 
 
 def to_image(linear: Field, cover: Field | None = None) -> Image.Image:
     """Linear light [3, H, W] (1 is white) as an 8-bit picture, RGB or with `cover` (0..1, [H, W]) RGBA.
 
-    The square root stands for the display's gamma.
+    The square root approximates the display's gamma.
     """
     values = np.sqrt(np.maximum(np.minimum(linear, 1.0), 0.0))
     values *= 255.0
@@ -56,10 +56,10 @@ class Sensor:
 def write_video(
     path: Path, pictures: Iterable[NDArray[np.uint8]], frames_per_second: Fraction, *, index_first: bool = True
 ) -> int:
-    """Encode RGB pictures [height, width, 3] of even sides into an MP4 file and return how many they were.
+    """Encode RGB pictures [height, width, 3] with even sides as an MP4 file and return their number.
 
-    With `index_first` the index stands before the pictures, as cameras that stream write it, and a file cut short still
-    opens. The video appears under `path` only when it is complete.
+    With `index_first` the index comes before the pictures, as in files of streaming cameras, so that a file that is cut
+    short still opens. The video appears at `path` only when it is complete.
 
     Raises:
         ValueError: there is no picture.

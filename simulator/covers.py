@@ -1,6 +1,6 @@
-"""What lies over a face: a blanket pulled up, a hand, an oxygen mask or a nasal tube.
+"""What can cover a face: a blanket pulled up, a hand, an oxygen mask or a nasal tube.
 
-Blanket and hand are painted over the frame. Mask and tube are layers over the head, painted once, that move with it; a
+Blanket and hand are painted over the frame. Mask and tube are layers that are painted once and move with the head; a
 hose runs down from them.
 """
 
@@ -66,7 +66,7 @@ def _segment_distance(canvas: Canvas, start: tuple[float, float], end: tuple[flo
 
 
 def worn_layer(cover: Cover, appearance: Appearance, canvas: Canvas) -> Layer | None:
-    """What somebody wears over the face, on the canvas of the head; None for covers that do not move with it."""
+    """A mask or tube on the canvas of the head; None for covers that do not move with the head."""
     if cover is Cover.OXYGEN_MASK:
         return _oxygen_mask(appearance, canvas)
     if cover is Cover.NASAL_TUBE:
@@ -75,7 +75,7 @@ def worn_layer(cover: Cover, appearance: Appearance, canvas: Canvas) -> Layer | 
 
 
 def paint_hose(cover: Cover, appearance: Appearance, pose: Pose, size: tuple[int, int]) -> Image.Image | None:
-    """What runs down from it over neck and chest, RGBA of `size` (width, height), below a head at `pose`."""
+    """The hose of a mask or tube over neck and chest, RGBA of `size` (width, height), below a head at `pose`."""
     whole = frame_canvas(pose, size).whole
     chin = appearance.shape.chin_y
     if cover is Cover.OXYGEN_MASK:

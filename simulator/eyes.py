@@ -71,7 +71,7 @@ def _paint_lid_fold(patch: Field, window: Window, lids: _Lids, half: HalfFace, a
     line = np.exp(-0.5 * ((window.y - fold) / 0.09) ** 2) * ends
     above = smoothstep(0.75, 0.0, fold - window.y) * (window.y < fold) * ends
     below = ((window.y >= fold) & (window.y < lids.upper)) * ends
-    # A closed lid is stretched: its fold nearly goes, and it turns away from the light towards the lashes.
+    # A closed lid is stretched: its fold nearly disappears, and towards the lashes it turns away from the light.
     down = np.clip((window.y - fold) / np.maximum(lids.upper - fold, 0.1), 0, 1)
     lid = -0.10 + half.closing * (0.36 + 0.30 * down**2)
     shade = 0.45 * (1 - 0.65 * half.closing) * line + (0.16 + 0.18 * hooding) * above + lid * below
@@ -98,10 +98,10 @@ def _eyeball(window: Window, half: HalfFace, appearance: Appearance, lids: _Lids
 
 
 def _paint_lashes(patch: Field, window: Window, lids: _Lids, half: HalfFace, appearance: Appearance) -> None:
-    weight = 0.085 + 0.05 * (appearance.shape.brow_weight < 0.62)  # a finer brow goes with stronger lashes
+    weight = 0.085 + 0.05 * (appearance.shape.brow_weight < 0.62)  # thinner brows go with stronger lashes
     reach = smoothstep(-1.1, -0.7, lids.along) * smoothstep(1.22, 0.95, lids.along)
     heavier = 0.65 + 0.35 * lids.along
-    weight *= 1 + 0.8 * half.closing  # lashes that hang down are seen from above, in their whole length
+    weight *= 1 + 0.8 * half.closing  # lashes that hang down are seen in their full length
     middle = lids.upper - 0.03 + 0.10 * half.closing
     upper = reach * np.exp(-0.5 * ((window.y - middle) / (weight * np.clip(heavier, 0.4, 1.1))) ** 2)
     below = 0.45 * reach * np.exp(-0.5 * ((window.y - lids.lower) / 0.06) ** 2)

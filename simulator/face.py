@@ -1,6 +1,6 @@
 """Draw a person: the head by action units, on its shoulders, in a room, through a camera.
 
-What rests of a head is prepared once, what moves is painted again for every instant.
+The parts of a head that stay still are prepared once; the parts that move are painted again for every frame.
 """
 
 from collections.abc import Mapping
@@ -22,19 +22,20 @@ from simulator.scene import Cover
 from simulator.skin import beard_density, cut_folds, folds_of, resting_dents, skin_colour
 from simulator.surroundings import paint_body, paint_room
 
-HALF_WIDTH_CM, TOP_CM, HANGING_CM = 9.2, -12.6, 15.4  # what the head's picture covers: beside, above, hair below
+# the extent of the head's picture: to the sides, to the top, to the end of hanging hair
+HALF_WIDTH_CM, TOP_CM, HANGING_CM = 9.2, -12.6, 15.4
 _GLASSES_SEED = 5
 _RELIEF, _DENTS, _EDGE, _BEARD, _SKY, _RED = range(6)  # planes of the resting face; after red, green and blue
-_CLOSEST, _FINEST = 4.0, 24.0  # px per cm within which the painter's soft shapes keep their form
+_CLOSEST, _FINEST = 4.0, 24.0  # px per cm between which the soft shapes still look right
 
 
 class HeadPainter:
     """Paints one person's head.
 
     Args:
-        appearance: Who.
+        appearance: The person.
         px_per_cm: Scale of the picture; about 10 suits a face of 200 px.
-        cover: An oxygen mask or a tube is painted onto the head; other covers are not its business.
+        cover: An oxygen mask or a tube is painted onto the head; other covers are ignored.
     """
 
     def __init__(self, appearance: Appearance, px_per_cm: float, cover: Cover = Cover.NONE) -> None:
@@ -83,7 +84,7 @@ class HeadPainter:
         return head
 
     def _rest(self, hair: Layer) -> Field:
-        """The planes of the resting face [8, H, W], see the indices above."""
+        """The planes of the resting face [8, H, W]; their indices are the constants above."""
         look, canvas = self.appearance, self.canvas
         edge, _ = edge_distance(look.shape, canvas)
         relief = resting_relief(look, canvas)
@@ -120,10 +121,10 @@ class HeadPainter:
 
 
 class Person:
-    """One person in front of a fixed camera; what does not move is painted once.
+    """One person in front of a fixed camera; the parts that do not move are painted once.
 
     Args:
-        appearance: Who, and under which light.
+        appearance: The person and the light.
         size: Width and height of the picture, px.
         rest: The pose around which the person moves; neck and shoulders stay there.
         cover: An oxygen mask or a tube that the person wears.
@@ -141,7 +142,7 @@ class Person:
         picture.paste(self._body, (0, 0), self._body)
 
     def draw_hose(self, picture: Image.Image) -> None:
-        """Draw what runs down from a mask or a tube into `picture` (RGB), in place."""
+        """Draw the hose of a mask or a tube into `picture` (RGB), in place."""
         if self._hose:
             picture.paste(self._hose, (0, 0), self._hose)
 
@@ -174,8 +175,8 @@ def draw_face(
     """Draw one picture of a person.
 
     Args:
-        appearance: Who, and under which light; see `simulator.appearance.sample_appearance`.
-        action_units: AU number to intensity in 0..1; units that are not named rest.
+        appearance: The person and the light; see `simulator.appearance.sample_appearance`.
+        action_units: AU number to intensity in 0..1; other units are 0.
         pose: Place and direction of the head; upright and in the middle if not given.
         size: Width and height, px.
         seed: Fixes the camera's noise.

@@ -1,7 +1,7 @@
-"""Fields over the face: the raster of centimetres, and the few soft shapes that everything is painted with.
+"""Fields over the face: a raster in centimetres, and the few soft shapes that everything is painted with.
 
 Coordinates are centimetres on the face seen from the front: x to the right of the picture, y down, z towards the
-viewer, origin midway between the pupils. Fields are float32 [height, width]; pictures in the making are linear light,
+viewer, origin midway between the pupils. Fields are float32 [height, width]; unfinished pictures are linear light,
 float32 [3, height, width].
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
-Field = NDArray[np.floating[Any]]  # float32, but for small arrays that are quickly gone
+Field = NDArray[np.floating[Any]]  # float32, except for small temporary arrays
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,11 @@ class Canvas:
 
     @property
     def whole(self) -> Window:
-        """The window that is the canvas."""
+        """The window of the whole canvas."""
         return self._cut(0, 0, self.width, self.height)
 
     def window(self, left: float, top: float, right: float, bottom: float) -> Window:
-        """The pixels within the given bounds (cm), cut at the canvas' edges."""
+        """The pixels within the given bounds (cm), clipped to the canvas."""
         x0, x1 = (round((x - self.left) * self.px_per_cm) for x in (left, right))
         y0, y1 = (round((y - self.top) * self.px_per_cm) for y in (top, bottom))
         return self._cut(max(x0, 0), max(y0, 0), min(x1, self.width), min(y1, self.height))

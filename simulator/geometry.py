@@ -1,8 +1,8 @@
 """From action units to the places where brows, lids, cheeks, nose, lips and jaw are.
 
 What each unit moves follows the FACS manual (Ekman, Friesen and Hager, 2002); how far, in cm at intensity 1, is our
-choice within what faces do. Everything is measured on the face seen from the front: x outward from the middle on either
-side, y down, origin between the pupils.
+choice within the range of real faces. Everything is measured on the face seen from the front: x outward from the middle
+on either side, y down, origin between the pupils.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from simulator.appearance import Shape
 from simulator.fields import Field, smoothstep
 
 LEFT, RIGHT = -1, 1  # the picture's sides, as the sign of x
-JAW_HINGE_Y, JAW_RIGID_Y = 3.6, 8.6  # skin stretches between these heights as the jaw drops; below it moves as one
+JAW_HINGE_Y, JAW_RIGID_Y = 3.6, 8.6  # a dropping jaw stretches the skin between these heights and moves it below
 
 MAX_JAW_CM = 3.5  # the widest that the jaw drops
 
@@ -36,7 +36,7 @@ class HalfFace:
     fold_out: float  # how far the fold beside mouth and nose is carried outward, cm
     fold: float  # depth of that fold
     dimple: float  # pit at the lip corner
-    units: Mapping[int, float]  # the intensities on this side, for the folds that belong to one unit alone
+    units: Mapping[int, float]  # the intensities on this side, for folds that belong to a single unit
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Mouth:
 
 @dataclass(frozen=True)
 class FaceGeometry:
-    """A face in one instant."""
+    """A face at one instant."""
 
     left: HalfFace
     right: HalfFace
@@ -88,12 +88,12 @@ def face_geometry(
 
     Args:
         shape: The face at rest.
-        action_units: AU number to intensity in 0..1; units that are not named rest.
+        action_units: AU number to intensity in 0..1; other units are 0.
         balance: AU number to -1 (only the picture's left side) .. 0 (both) .. 1 (only its right side).
         gaze: Shift of both irises to the right and down, cm.
 
     Raises:
-        ValueError: a number is no action unit of `pmfer.facs`, or an intensity lies outside 0..1.
+        ValueError: a number is not an action unit of `pmfer.facs`, or an intensity is outside 0..1.
     """
     for number, intensity in action_units.items():
         if number not in AU_BY_NUMBER or not 0.0 <= intensity <= 1.0:
@@ -151,7 +151,7 @@ def _brow(shape: Shape, au: Mapping[int, float]) -> Field:
     lowered = np.array([(-0.45, 0.85), (-0.4, 0.80), (-0.3, 0.58), (-0.2, 0.32), (-0.1, 0.1)])
     wrinkled = np.array([(-0.12, 0.42), (-0.1, 0.34), (0.0, 0.18), (0.0, 0.08), (0.0, 0.0)])
     squeezed = np.array([(0.0, 0.0), (0.0, 0.03), (0.0, 0.08), (0.0, 0.12), (0.0, 0.16)])
-    # A brow raised and lowered at once is drawn together high, as in fear and grief: little of the pull down is left.
+    # Brows that are raised and lowered at once are drawn together high, as in fear and grief: they are hardly lowered.
     down = lowered * (1.0, 1.0 - 0.75 * au[1])
     brow = rest + au[1] * inner_up + au[2] * outer_up + au[4] * down + au[9] * wrinkled + au[6] * squeezed
     return np.asarray(brow, np.float32)

@@ -25,7 +25,7 @@ class _Cut:
 
     volume: float  # thickness over the skull, share of the head's radius
     ends_y: float  # where hanging hair ends, cm
-    opening: tuple[tuple[float, float], ...]  # (y in cm, half width of the bare face as a share of its own)
+    opening: tuple[tuple[float, float], ...]  # (y in cm, half width of the bare part as a share of the face's)
     thinning: float  # over how many cm it thins out towards the bare face
 
 
@@ -88,7 +88,7 @@ def _outside_opening(cut: _Cut, appearance: Appearance, canvas: Canvas) -> Field
     whole, shape = canvas.whole, appearance.shape
     heights, widths = zip(*cut.opening, strict=True)
     bare = shape.half_width * np.interp(whole.y, heights, widths).astype(np.float32)
-    above = -1.5 if widths[0] == 0.0 else 99.0  # above the opening all is hair, or on a bald head nothing
+    above = -1.5 if widths[0] == 0.0 else 99.0  # above the opening everything is hair, or nothing on a bald head
     shift = 0.35 * appearance.hair.parting * smoothstep(-3.0, shape.hairline_y, whole.y)
     return np.abs(whole.x - shift) - np.where(whole.y < heights[0], above, bare)
 

@@ -11,17 +11,17 @@ from simulator.scene import SITTING_UP, Cover, Scene, View
 from simulator.script import Manner
 from simulator.session import SessionKind
 
-ONSET_DAYS = 4  # over how many days a change grows to its full size
+ONSET_DAYS = 4  # days until a change has reached its full size
 
 
 class Course(StrEnum):
-    """What becomes of a patient over the weeks."""
+    """How a patient changes over the weeks."""
 
     STABLE = "stable"
     PAIN = "pain"  # pain-related action units rise from some day on
-    FLATTENING = "flattening"  # the face becomes still from some day on
+    FLATTENING = "flattening"  # the face moves less from some day on
     DIFFICULT = "difficult"  # stable, but most of the sessions are dark, covered, empty or damaged
-    BEDRIDDEN = "bedridden"  # stable, but lies in every session: on the back, on a side, masked, asleep
+    BEDRIDDEN = "bedridden"  # stable, but in bed in every session: on the back, on a side, with a mask, asleep
 
 
 @dataclass(frozen=True)
@@ -33,52 +33,52 @@ class Patient:
     age: float  # years
     female: bool
     face_seed: int  # added to the ward's seed
-    visited_every: int = 0  # a visitor stands beside the bed in the last session of every so many days; 0: never
+    visited_every: int = 0  # a visitor is there in the last session of every n-th day; 0: never
     absent_day: float | None = None  # share of the plan's days after which one day has no session
     refusal_day: float | None = None  # share of the plan's days after which one session lacks consent
 
     def manner(self, day: int, session: int, change_day: int, rng: np.random.Generator) -> Manner:
-        """How the patient behaves in a session; the change of a course begins on `change_day`.
+        """How the patient behaves in a session; a change begins on `change_day`.
 
-        Days are counted from 0, and so are sessions, over all days.
+        Days, and sessions over all days, are counted from 0.
         """
-        ripe = float(smoothstep(-0.5, ONSET_DAYS - 0.5, day - change_day))
+        progress = float(smoothstep(-0.5, ONSET_DAYS - 0.5, day - change_day))
         vary = float(rng.uniform(0.9, 1.1))
         usual = Manner(smiling=0.30 * vary, interest=0.12 / vary, talking=0.18 * float(rng.uniform(0.8, 1.2)))
         if self.course is Course.PAIN:
             return Manner(
-                smiling=(0.26 - 0.20 * ripe) * vary,
+                smiling=(0.26 - 0.20 * progress) * vary,
                 interest=0.10,
-                talking=0.15 - 0.08 * ripe,
-                grimacing=(0.06 + 0.42 * ripe) * vary,
-                grimace=0.35 + 0.6 * ripe,
-                tension=0.45 * ripe,
-                unrest_deg=5.0 + 3.0 * ripe,
+                talking=0.15 - 0.08 * progress,
+                grimacing=(0.06 + 0.42 * progress) * vary,
+                grimace=0.35 + 0.6 * progress,
+                tension=0.45 * progress,
+                unrest_deg=5.0 + 3.0 * progress,
             )
         if self.course is Course.FLATTENING:
             return Manner(
-                smiling=(0.34 - 0.22 * ripe) * vary,
-                interest=0.14 - 0.10 * ripe,
-                talking=0.20 - 0.14 * ripe,
-                grimacing=0.05 * (1 - ripe),
-                expressivity=0.85 - 0.65 * ripe,
-                unrest_deg=5.0 - 3.0 * ripe,
-                blinks_per_minute=14.0 - 7.0 * ripe,
+                smiling=(0.34 - 0.22 * progress) * vary,
+                interest=0.14 - 0.10 * progress,
+                talking=0.20 - 0.14 * progress,
+                grimacing=0.05 * (1 - progress),
+                expressivity=0.85 - 0.65 * progress,
+                unrest_deg=5.0 - 3.0 * progress,
+                blinks_per_minute=14.0 - 7.0 * progress,
             )
         if self.course is Course.BEDRIDDEN:
             return _LYING[session % len(_LYING)][1] or usual
         return usual
 
     def kind(self, session: int) -> SessionKind:
-        """What the patient's session of this number, counted from 0 over all days, holds."""
-        return _TROUBLES[session % len(_TROUBLES)] if self.course is Course.DIFFICULT else SessionKind.CLEAR
+        """What the file of a session contains; sessions are counted from 0 over all days."""
+        return _KINDS[session % len(_KINDS)] if self.course is Course.DIFFICULT else SessionKind.CLEAR
 
     def scene(self, session: int) -> Scene:
-        """How the patient lies in the session of this number, counted from 0 over all days."""
+        """How the patient lies in a session; sessions are counted from 0 over all days."""
         return _LYING[session % len(_LYING)][0] if self.course is Course.BEDRIDDEN else SITTING_UP
 
 
-_TROUBLES = (
+_KINDS = (  # of the sessions of a difficult patient, in turn
     SessionKind.CLEAR,
     SessionKind.DARK,
     SessionKind.BLANKET,
@@ -123,7 +123,7 @@ PATIENTS: tuple[Patient, ...] = (
 
 
 def bedside_pose(rng: np.random.Generator) -> Pose:
-    """Where a patient's head rests before the camera that hangs at their bed."""
+    """Where a patient's head rests in front of the camera at their bed."""
     return Pose(
         yaw_deg=float(rng.uniform(-8, 8)),
         pitch_deg=float(rng.uniform(-5, 5)),

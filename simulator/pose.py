@@ -7,9 +7,9 @@ from PIL import Image
 
 from simulator.fields import Canvas, Field
 
-FACE_HEIGHT_CM = 17.5  # hairline to chin of a middling face: what `Pose.size` measures
-MAX_TURN_DEG = 30.0  # beyond it the far side of the face would have to vanish, which a warp cannot do
-_SKULL_CM, _NOSE_CM = 6.0, 1.8  # how far the middle of the face and the nose stand before the outline
+FACE_HEIGHT_CM = 17.5  # hairline to chin of an average face: what `Pose.size` measures
+MAX_TURN_DEG = 30.0  # beyond this, the far side of the face would have to disappear, which a warp cannot do
+_SKULL_CM, _NOSE_CM = 6.0, 1.8  # how far the middle of the face, and the nose beyond it, stand out from the outline
 _TILES = 6  # the warp is bilinear within each tile; the head is smooth enough for this few
 
 

@@ -1,7 +1,7 @@
 """The face as a relief: how far the skin stands out towards the viewer, at rest and moved, and how light falls on it.
 
-Heights are cm. Creases lie in a second field, the dents; see `simulator.skin`. There is one soft lamp and the light of
-the room; gloss is added, and the shade of folds and hollows.
+Heights are in cm. Creases are in a second field, the dents; see `simulator.skin`. The light is one soft lamp and
+ambient light; gloss and the shade of folds and hollows are added.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ from simulator.geometry import LEFT, RIGHT, FaceGeometry, HalfFace
 CRANIUM_Y = -11.0  # top of the skull
 _CENTRE_Y = 0.4  # the outline is a radius around this point of the middle line
 _DENT_DEPTH_CM = 0.16  # of a crease of strength 1
-_WRAP = 0.35  # how far the lamp, being large, reaches round the edge of its own shadow
+_WRAP = 0.35  # how far the lamp, because it is large, reaches beyond the edge of its shadow
 
 
 def edge_distance(shape: Shape, canvas: Canvas) -> tuple[Field, Field]:
@@ -94,7 +94,7 @@ def _add_nose(relief: Field, shape: Shape, canvas: Canvas) -> None:
 def add_moving_relief(
     relief: Field, dents: Field, face: FaceGeometry, shape: Shape, canvas: Canvas, old: float
 ) -> None:
-    """Add to `relief` and `dents`, in place, what this instant's geometry raises, pushes and folds."""
+    """Add the bulges and folds of one instant's geometry to `relief` and `dents`, in place."""
     for half in face.sides:
         _add_upper_half(relief, half, shape, canvas)
         _add_nostril(relief, dents, half, shape, canvas)

@@ -1,7 +1,7 @@
-"""How a patient lies before the camera: where it hangs, how far the picture is turned, and what lies over the face.
+"""How a patient lies in front of the camera: where it hangs, how far the picture is turned, and what covers the face.
 
-A scene that is turned is painted upright on a canvas of its own shape, and then turned as a whole: shoulders, pillow
-and blanket lie as the head does.
+A turned scene is painted upright on a canvas of its own shape, and then turned as a whole, so that shoulders, pillow
+and blanket turn with the head.
 """
 
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ _QUARTERS = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 27
 
 
 class View(StrEnum):
-    """From where the camera looks."""
+    """Where the camera looks from."""
 
     FRONT = "front"  # the patient sits up
     ABOVE = "above"  # the patient lies on the back, the camera hangs from the ceiling
@@ -27,23 +27,23 @@ class View(StrEnum):
 
 
 class Cover(StrEnum):
-    """What lies over the face."""
+    """What covers the face."""
 
     NONE = "none"
     BLANKET = "blanket"
     HAND = "hand"
     OXYGEN_MASK = "oxygen_mask"  # over nose and mouth, which show through it dimly
-    NASAL_TUBE = "nasal_tube"  # of oxygen, below the nose; the mouth stays free
+    NASAL_TUBE = "nasal_tube"  # for oxygen, below the nose; leaves the mouth free
 
     @property
     def hides(self) -> bool:
-        """Whether the expression cannot be told."""
+        """Whether it hides the expression."""
         return self in (Cover.BLANKET, Cover.HAND, Cover.OXYGEN_MASK)
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A bed before its camera."""
+    """A bed in front of its camera."""
 
     view: View = View.FRONT
     turn_deg: int = 0  # how far the patient is turned clockwise in the picture, -180..180
@@ -60,20 +60,20 @@ class Scene:
         return int(np.ceil(width * cos + height * sin)), int(np.ceil(width * sin + height * cos))
 
     def pose_of(self, pose: Pose, size: tuple[int, int]) -> Pose:
-        """The pose on the upright canvas of a head that rests at `pose` where the patient sits up."""
+        """The pose on the upright canvas, for a head that rests at `pose` when the patient sits up."""
         if self.view is View.FOOT:
             pose = replace(pose, pitch_deg=_FOOT_PITCH_DEG, y=_FOOT_Y, size=_FOOT_SIZE)
         height = self.canvas_size(size)[1]
         return pose if height == size[1] else replace(pose, size=pose.size * size[1] / height)
 
     def light_of(self, light: Light) -> Light:
-        """The light on the upright canvas: the lamp of a room hangs over somebody who lies on the side."""
+        """The light on the upright canvas: the lamp is beside the face of somebody who lies on the side."""
         if self.view is not View.SIDE:
             return light
         return replace(light, azimuth_deg=-float(np.copysign(50.0, self.turn_deg)), elevation_deg=10.0)
 
     def turned(self, canvas: Image.Image, size: tuple[int, int]) -> Image.Image:
-        """The picture of `size` (width, height) that the camera takes of the upright canvas."""
+        """Turn the upright canvas into the picture of `size` (width, height) that the camera takes."""
         turn = self.turn_deg % 360
         if turn == 0:
             return canvas

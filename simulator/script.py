@@ -1,4 +1,4 @@
-"""What a face does during one session: episodes that rise, hold and fade over a resting face, and a restless head."""
+"""What a face does in one session: episodes that rise, hold and fade over a resting face, and a moving head."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,28 +27,28 @@ class Manner:
     talking: float = 0.18  # share of the time
     grimacing: float = 0.06  # share of the time
     grimace: float = 0.35  # strength of a grimace, 0..1
-    expressivity: float = 0.8  # strength of everything else, 0..1
+    expressivity: float = 0.8  # strength of all other episodes, 0..1
     tension: float = 0.0  # of brow, lids and upper lip between the episodes, 0..1
-    unrest_deg: float = 5.0  # how far the head wanders
+    unrest_deg: float = 5.0  # how far the head moves
     blinks_per_minute: float = 14.0
-    slight_smiling: float = 0.0  # share of the time with the lip corners a little raised, and the cheeks not
+    slight_smiling: float = 0.0  # share of the time with slightly raised lip corners but relaxed cheeks
     tight_lips: float = 0.0  # share of the time
     asleep: bool = False  # the eyes are closed throughout, and nothing else happens
 
 
 @dataclass(frozen=True)
 class Episode:
-    """A stretch of activity: `units` at their apex, reached and left smoothly."""
+    """A stretch of activity that rises smoothly to its apex and fades smoothly."""
 
     start_s: float
     onset_s: float
     apex_s: float
     offset_s: float
-    units: Mapping[int, float]
+    units: Mapping[int, float]  # AU number to intensity at the apex, 0..1
 
     @property
     def length_s(self) -> float:
-        """From the first movement to rest."""
+        """Time from the first movement until the face is at rest again."""
         return self.onset_s + self.apex_s + self.offset_s
 
     def strength(self, time_s: float) -> float:
@@ -69,7 +69,7 @@ class Script:
     sway: tuple[tuple[float, float, float], ...]  # (degrees, cycles per second, phase) of yaw, pitch and roll
 
     def units(self, time_s: float) -> dict[int, float]:
-        """Intensity of every action unit at a time, 0..1: the strongest of what rests and what happens."""
+        """Intensity of each active action unit at a time, 0..1: the strongest of the resting face and all episodes."""
         found = dict(self.resting)
         for episode in self.episodes:
             strength = episode.strength(time_s)
@@ -94,7 +94,7 @@ class Script:
 
 def write_script(rng: np.random.Generator, manner: Manner, seconds: float, pose: Pose) -> Script:
     """Draw what happens in one session of the given length, around a head at `pose`."""
-    happenings = (
+    activities = (
         (manner.smiling, SMILE if rng.random() < 0.5 else LAUGH, manner.expressivity),
         (manner.interest, INTEREST, manner.expressivity),
         (manner.grimacing, GRIMACE, manner.grimace),
@@ -102,7 +102,7 @@ def write_script(rng: np.random.Generator, manner: Manner, seconds: float, pose:
         (manner.tight_lips, TIGHT_LIPS, manner.expressivity),
     )
     episodes: list[Episode] = []
-    for share, units, strength in happenings:
+    for share, units, strength in activities:
         episodes += _spread(rng, share * seconds, seconds, units, strength)
     episodes += _speech(rng, manner, seconds)
     episodes += _blinks(rng, manner.blinks_per_minute, seconds)

@@ -1,4 +1,4 @@
-"""Record one session: what is planned for it, drawn frame by frame and written with its sidecar."""
+"""Record one planned session: draw it frame by frame and write the video with its sidecar."""
 
 import json
 import os
@@ -22,18 +22,18 @@ from simulator.scene import SITTING_UP, Cover, Scene, View
 from simulator.script import Manner, Script, write_script
 from simulator.surroundings import paint_bed, paint_blanket, paint_room
 
-_DARK_SHARE = 0.09  # of the display values that are left when the lamp is off
-_LEFT_SHARE = 0.7  # of the pictures' bytes that are left of a file cut short
-_SLEEP_S = ASLEEP_S + 2.0  # what shows somebody asleep lasts at least so long
+_DARK_SHARE = 0.09  # share of the display values that is left when the lamp is off
+_LEFT_SHARE = 0.7  # share of the pictures' bytes that is left of a damaged file
+_SLEEP_S = ASLEEP_S + 2.0  # shortest session of somebody asleep
 
 
 class SessionKind(StrEnum):
-    """What a session's file holds. Where a file is damaged, the name is the reason a reader should find."""
+    """What a session's file contains. For a file that cannot be read, the name is the reason that PMFER should give."""
 
     CLEAR = "clear"
     DARK = "dark"  # the lamp is off
     BLANKET = "blanket"  # the face is under a blanket
-    HAND = "hand"  # a hand lies over the face
+    HAND = "hand"  # a hand covers the face
     EMPTY_ROOM = "empty_room"  # nobody is in view
     CUT_SHORT = "cut_short"  # the file ends early, but its index is there: the first part can be read
     TRUNCATED = "truncated"  # the file ends before its index: nothing can be read
@@ -60,7 +60,7 @@ class SessionPlan:
 
     @property
     def cover(self) -> Cover:
-        """What lies over the face."""
+        """What covers the face."""
         return _COVERS.get(self.kind, self.scene.cover)
 
     @property
@@ -71,7 +71,7 @@ class SessionPlan:
 
 @dataclass(frozen=True)
 class Film:
-    """Length and raster of every session."""
+    """Length, frame rate and size of every session's video."""
 
     seconds: float
     frames_per_second: Fraction
@@ -98,7 +98,7 @@ class _Stage:
         self.person = Person(look, self._size, self._pose, scene.cover)
 
     def draw_body(self, picture: Image.Image) -> None:
-        """Draw what of the patient stays still, and what lies over it, into `picture` (RGB), in place."""
+        """Draw the parts of the patient that stay still, and what covers them, into `picture` (RGB), in place."""
         self.person.draw_body(picture)
         if self._blanket:
             picture.paste(self._blanket, (0, 0), self._blanket)
@@ -115,7 +115,7 @@ class _Stage:
 
 
 class Bedside:
-    """One patient's bed and the camera before it."""
+    """One patient's bed and the camera in front of it."""
 
     def __init__(self, appearance: Appearance, pose: Pose, film: Film) -> None:
         self._film, self._pose, self._appearance = film, pose, appearance
@@ -135,7 +135,7 @@ class Bedside:
         if plan.kind in (SessionKind.CUT_SHORT, SessionKind.TRUNCATED):
             _drop_end(video)
         sidecar = _write_sidecar(plan, folder)
-        # Files are as old as the session, as on a real recorder: the night leaves fresh ones for the next time.
+        # Files are as old as the session, as on a real recorder, because a night does not read fresh files.
         ended_s = plan.started_at.timestamp() + film.seconds
         for path in (video, sidecar):
             os.utime(path, (ended_s, ended_s))
@@ -171,12 +171,12 @@ class Bedside:
 
 
 def session_film(plan: SessionPlan, film: Film) -> Film:
-    """How the session is filmed where `film` is usual: long enough that a sleeper can be told from a long blink."""
+    """The session's own film: like `film`, but long enough for a sleeper not to be mistaken for a long blink."""
     return replace(film, seconds=max(film.seconds, _SLEEP_S)) if plan.manner.asleep else film
 
 
 def session_script(plan: SessionPlan, film: Film, pose: Pose) -> Script:
-    """What the patient, who rests at `pose` where they sit up, does in the session."""
+    """What the patient does in the session; `pose` is where the head rests when the patient sits up."""
     at = plan.scene.pose_of(pose, film.size)
     return write_script(np.random.default_rng([plan.seed, 0]), plan.manner, film.seconds, at)
 
@@ -196,7 +196,7 @@ class _Visitor:
 
 
 def _drop_end(video: Path) -> None:
-    """Drop the last pictures and what follows them, as when a camera loses its network."""
+    """Drop the last pictures and everything after them, as if the camera had lost its network."""
     content = video.read_bytes()
     start = content.index(b"mdat")
     video.write_bytes(content[: start + int((len(content) - start) * _LEFT_SHARE)])

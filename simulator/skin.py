@@ -15,7 +15,7 @@ from simulator.geometry import LEFT, RIGHT, FaceGeometry
 
 _FOLDS_SEED, _SKIN_SEED, _BEARD_SEED = 1, 4, 6
 _LEFT_BY_AGE = {1: 0.28, 2: 0.28, 4: 0.30, 6: 0.30, 9: 0.08, 15: 0.55}  # share of a unit's folds in a fully lined face
-_WOBBLE_CM = 0.05  # no two folds run quite alike
+_WOBBLE_CM = 0.05  # so that no two folds look the same
 
 
 def skin_colour(appearance: Appearance, canvas: Canvas) -> Field:
@@ -102,7 +102,7 @@ _LINES: tuple[_Line, ...] = (
 
 @dataclass(frozen=True)
 class Fold:
-    """A crease of one face: `window` and `shape` (0..1), cut as deep as its unit is strong."""
+    """A crease of one face: `window` and `shape` (0..1); its depth is proportional to the unit's intensity."""
 
     unit: int
     sides: tuple[int, ...]  # LEFT, RIGHT or both
@@ -112,7 +112,7 @@ class Fold:
 
 
 def folds_of(appearance: Appearance, canvas: Canvas) -> tuple[Fold, ...]:
-    """The creases that single action units cut, where and as deep as this face has them."""
+    """The creases of single action units, at the places and depths of this face."""
     rng = np.random.default_rng([appearance.seed, _FOLDS_SEED])
     depth = 0.5 + 0.6 * appearance.skin.lines
     found = [_chin_pits(rng, appearance.shape, canvas, depth)]

@@ -1,4 +1,4 @@
-"""What is true of a ward: the document `truth.json` that lies beside its date folders."""
+"""The truth about a ward: the document `truth.json` beside its date folders."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -18,11 +18,11 @@ FORMAT_VERSION = 2
 
 @dataclass(frozen=True)
 class PatientTruth:
-    """What becomes of one patient."""
+    """How one patient changes."""
 
     patient_id: str
     course: Course
-    change_on: date | None  # first day of the change; None where there is none
+    change_on: date | None  # first day of the change; None if there is none
 
 
 @dataclass(frozen=True)
@@ -36,38 +36,38 @@ class SessionTruth:
     kind: SessionKind
     consent: bool
     visitor: bool
-    view: View  # from where the camera looks
+    view: View  # where the camera looks from
     turn_deg: int  # how far the patient is turned clockwise in the picture, -180..180
-    cover: Cover  # what lies over the face
+    cover: Cover  # what covers the face
     asleep: bool  # the eyes are closed throughout
-    frames: int  # drawn and encoded; of a video cut short fewer can be read
+    frames: int  # drawn and encoded; fewer can be read if the video is cut short
     duration_s: float  # first to last frame
     mean_units: dict[str, float]  # mean intensity of each drawn action unit by column name, `au01` to `au43`, 0..1
     pain_activity: float  # mean over the frames of pmfer.pain.pain_activity, 0..1
 
     @property
     def shows_face(self) -> bool:
-        """Whether a lit face that nothing hides is drawn, however it lies, and the file is whole."""
+        """Whether the file is whole and shows a lit face that nothing hides, whichever way up."""
         return self.kind is SessionKind.CLEAR and not self.cover.hides
 
 
 @dataclass(frozen=True)
 class WardTruth:
-    """The whole ward. `plan` is the plan that it was written by, as in the document."""
+    """The whole ward. `plan` is the plan it was made from, as in the document."""
 
     plan: dict[str, Any]
     patients: tuple[PatientTruth, ...]
     sessions: tuple[SessionTruth, ...]
 
     def of_patient(self, patient_id: str) -> tuple[SessionTruth, ...]:
-        """One patient's sessions in order of time."""
+        """One patient's sessions in chronological order."""
         return tuple(session for session in self.sessions if session.patient_id == patient_id)
 
 
 def drawn_activity(units: dict[int, float], *, asleep: bool = False) -> float:
-    """Pain-related facial activity of one frame by the intensities of its action units by number, 0..1.
+    """Pain-related facial activity of one frame, 0..1, from the intensities of its action units by number.
 
-    A face smiles as far as its lip corners are pulled up. A sleeper's closed eyes count as open.
+    AU 12 counts as the probability of a smile. A sleeper's closed eyes count as open.
     """
     if asleep:
         units = {**units, 43: 0.0}
@@ -88,8 +88,8 @@ def read_truth(folder: Path) -> WardTruth:
     """Read a ward's `truth.json`.
 
     Raises:
-        FileNotFoundError: there is none.
-        ValueError: it is of another format.
+        FileNotFoundError: the file does not exist.
+        ValueError: it has another format version.
     """
     path = folder / TRUTH_FILE
     document = json.loads(path.read_text(encoding="utf-8"))
@@ -116,4 +116,4 @@ def _read_session(entry: dict[str, Any]) -> SessionTruth:
 def _as_text(value: object) -> str:
     if isinstance(value, date):  # a datetime is one too
         return value.isoformat()
-    raise TypeError(f"{value!r} has no place in {TRUTH_FILE}")
+    raise TypeError(f"{value!r} cannot be written to {TRUTH_FILE}")

@@ -1,6 +1,6 @@
 """A ward of synthetic patients over some weeks, written as a source folder with the truth beside it.
 
-The folder has one sub-folder per day, `YYYY-MM-DD/SESSION.mp4` with `SESSION.json`, and `truth.json` on top.
+The folder has one sub-folder per day, with `SESSION.mp4` and `SESSION.json`, and `truth.json` above them.
 """
 
 import json
@@ -24,7 +24,7 @@ from simulator.script import mean_units
 from simulator.session import Bedside, Film, SessionKind, SessionPlan, session_film, session_script
 from simulator.truth import TRUTH_FILE, PatientTruth, SessionTruth, WardTruth, drawn_activity, read_truth, write_truth
 
-_BATCH = 6  # sessions of one patient that a worker records in one go, so that beds are seldom painted twice
+_BATCH = 6  # sessions of one patient that a worker records together, so that beds are rarely painted twice
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class WardPlan:
     size: tuple[int, int] = (480, 360)  # width and height, px, even
     change_share: float = 0.62  # share of the days after which pain rises and the face flattens
     time_zone: str = "Europe/Berlin"  # of the ward's clock
-    patients: tuple[str, ...] = tuple(patient.patient_id for patient in PATIENTS)  # of the simulated ward, or some
+    patients: tuple[str, ...] = tuple(patient.patient_id for patient in PATIENTS)  # by default the whole ward
 
     def __post_init__(self) -> None:
         if self.days < 1 or not 1 <= self.sessions_per_day <= 12:
@@ -57,7 +57,7 @@ class WardPlan:
 
     @property
     def film(self) -> Film:
-        """Length and raster of every session."""
+        """Length, frame rate and size of every session's video."""
         rate = Fraction(self.frames_per_second).limit_denominator(1001)
         return Film(self.seconds_per_session, rate, self.size)
 
@@ -67,7 +67,7 @@ class WardPlan:
         return round(self.days * self.change_share)
 
     def as_dict(self) -> dict[str, Any]:
-        """The plan as it stands in `truth.json`."""
+        """The plan as it is written in `truth.json`."""
         document: dict[str, Any] = json.loads(json.dumps(asdict(self), default=str))
         return document
 
@@ -83,22 +83,22 @@ class _Bed:
 def write_ward(
     folder: Path, plan: WardPlan, workers: int = 2, on_progress: Callable[[int, int], None] | None = None
 ) -> WardTruth:
-    """Write the sessions of a ward that are not there yet, then `truth.json`.
+    """Write those sessions of a ward that are not there yet, then `truth.json`.
 
     Args:
         folder: The source folder; created if absent.
         plan: What to write.
-        workers: Processes; with 1 the work is done in this one.
-        on_progress: Called with the sessions done so far and the number to do, once per batch.
+        workers: Number of processes; with 1, everything is done in this process.
+        on_progress: Called after each batch with the number of sessions done so far and the total.
 
     Returns:
         The truth, as `read_truth(folder)` gives it.
 
     Raises:
-        ValueError: the folder holds a ward of another plan.
+        ValueError: the folder contains a ward with another plan.
     """
     if (folder / TRUTH_FILE).is_file() and read_truth(folder).plan != plan.as_dict():
-        raise ValueError(f"{folder} holds a ward of another plan; name another folder or delete that one")
+        raise ValueError(f"{folder} contains a ward with another plan; name another folder or delete this one")
     present = [patient for patient in PATIENTS if patient.patient_id in plan.patients]
     sessions = {patient: _patient_sessions(plan, patient) for patient in present}
     batches = [
@@ -121,7 +121,7 @@ def _record(
             done += _record_batch(*batch)
             on_progress(done, total)
         return
-    # Fresh interpreters: a forked child would inherit the locks of whatever threads the caller runs.
+    # Fresh interpreters, because a forked child would inherit locks held by the caller's other threads.
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         for finished in as_completed([pool.submit(_record_batch, *batch) for batch in batches]):
             done += finished.result()
@@ -142,7 +142,7 @@ def _batches(sessions: list[SessionPlan]) -> Iterator[list[SessionPlan]]:
 
 
 def _is_written(folder: Path, session: SessionPlan) -> bool:
-    """The sidecar is written last, so it stands for the pair."""
+    """The sidecar is written last, so if it is there, so is the video."""
     return (folder / session.folder / f"{session.session_id}.json").is_file()
 
 

@@ -1,4 +1,4 @@
-"""What is expensive to make: one of the processes that run tests makes it, and the others wait for it."""
+"""Expensive fixtures: one of the processes that run tests makes each, and the others wait for it."""
 
 import fcntl
 import os
@@ -24,7 +24,7 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
     """
     base = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
-        base = base.parent  # each process has a folder of its own in the one of the run
+        base = base.parent  # each process has its own folder within that of the run
     folder, finished = base / name, base / f"{name}.finished"
     with (base / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -37,7 +37,7 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 
 
 def found_once(factory: pytest.TempPathFactory, name: str, find: Callable[[], T]) -> T:
-    """What `find` gives, found once in this run of the tests; see made_once. It must have a pickle."""
+    """The result of `find`, computed once in this run of the tests; see made_once. It must be picklable."""
     folder = made_once(factory, name, lambda folder: _write(folder, find()))
     found: T = pickle.loads((folder / FOUND).read_bytes())
     return found

@@ -1,4 +1,4 @@
-"""The network that tests train: it learns nothing worth knowing, in seconds."""
+"""The small network that tests train in seconds; it learns nothing useful."""
 
 import json
 

@@ -16,6 +16,6 @@ def store_session(
     *,
     consent_required: bool = False,
 ) -> bool:
-    """Whether it was stored: not when this content was before, with this bundle and these options."""
+    """Whether it was stored; false if this content is already stored with this bundle and these options."""
     result = SessionResult(session, scoring, frames)
     return store_sessions(connection, bundle, [result], consent_required=consent_required) == 1

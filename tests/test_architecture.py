@@ -1,4 +1,4 @@
-"""The house has rooms, and imports run one way: an arrow that the table lacks fails here (docs/architecture.md)."""
+"""Imports between rooms go one way: any import that the table in docs/architecture.md does not allow fails here."""
 
 import ast
 import functools
@@ -15,7 +15,7 @@ PLAIN = {"pmfer.facs", "pmfer.expressions", "pmfer.errors", "pmfer.bundle", "pmf
 VOCABULARY = {"pmfer.facs", "pmfer.expressions", "pmfer.errors", "pmfer.frame_row", "pmfer.pain"}
 ROOMS = ("pmfer", "inference", "warehouse", "reports", "simulator", "flows", "cli")
 
-# room -> rooms or modules of the house that it may import, besides itself
+# room -> rooms or modules of this project that it may import, besides itself
 ALLOWED: dict[str, set[str]] = {
     "pmfer": set(),
     "inference": PLAIN,
@@ -25,11 +25,11 @@ ALLOWED: dict[str, set[str]] = {
     "flows": set(ROOMS) - {"cli"},
     "cli": set(ROOMS),
 }
-# The one exception: the public Python API has the name of the method's room, since people install and import `pmfer`.
-# Its door names what the rooms behind it offer, imports none of them before it is used, and nothing else there may.
+# The one exception: the public Python API is in the room of the method, because `pmfer` is what people install and
+# import. This one file offers functions of other rooms, and imports them only when they are used.
 DOOR = ROOT / "pmfer" / "__init__.py"
 BEHIND_THE_DOOR = {"inference.door", "inference.options", "inference.score", "warehouse.reader"}
-# libraries that only the named rooms may import
+# libraries that only these rooms may import
 RESERVED = {
     "torch": {"pmfer"},
     "prefect": {"flows"},
@@ -154,16 +154,16 @@ def test_every_path_that_the_page_names_is_there() -> None:
 
 
 def drawn(title: str) -> set[str]:
-    """The files of a drawing of the page, as paths."""
+    """The files named in a drawing of the page, as paths."""
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     section = page.partition(f"## {title}")[2].partition("\n## ")[0]
     steps = [line.split()[0] for line in section.splitlines() if line.startswith("      ")]
     return {step for step in steps if step.endswith(".py")}
 
 
-@pytest.mark.parametrize("title", ["The way of one frame", "The way of one finding"])
+@pytest.mark.parametrize("title", ["The path of a frame", "The path of a finding"])
 def test_a_drawing_shows_a_way_that_the_code_takes(title: str) -> None:
-    """Each file of it is imported, or started as a process, by another one or by the night itself."""
+    """Each file of it is imported, or started as a process, by another one or by the nightly flow."""
     named = drawn(title)
     assert len(named) > 12
     for name in named:
@@ -181,7 +181,7 @@ def test_the_drawing_of_a_frame_leaves_out_no_step_of_scoring() -> None:
         "inference.scored",
         "inference.prefetch",
     }  # types, threads
-    assert not {step for step in steps if f"{step.replace('.', '/')}.py" not in drawn("The way of one frame")}
+    assert not {step for step in steps if f"{step.replace('.', '/')}.py" not in drawn("The path of a frame")}
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -207,7 +207,7 @@ def test_only_one_module_of_the_reports_asks_the_warehouse() -> None:
 
 @pytest.mark.parametrize("name", ["facs", "expressions", "errors", "bundle"])
 def test_the_plain_files_use_the_standard_library_and_each_other_only(name: str) -> None:
-    """A bundle's card also turns faces into what its graph takes, and imports numpy for it when it does."""
+    """A bundle's card also turns faces into the graph's input, and imports numpy only then."""
     libraries = sys.stdlib_module_names | ({"numpy"} if name == "bundle" else set())
     for module in imports_of(ROOT / "pmfer" / f"{name}.py"):
         assert module.split(".")[0] in libraries or within(module, PLAIN), module
@@ -223,7 +223,7 @@ def test_only_settings_read_the_environment() -> None:
 
 
 def test_the_words_of_a_log_message_are_written_out_where_it_is_logged() -> None:
-    """flows.logs strikes names out of its arguments only, so none may be put into the message itself."""
+    """flows.logs removes names from its arguments only, so no name may be formatted into the message itself."""
     for room in ROOMS:
         for path in files(room):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

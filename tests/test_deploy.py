@@ -1,4 +1,4 @@
-"""What stands in deploy/ fits the program: settings exist, files pass their linters, the timer loses no night."""
+"""The files in deploy/ fit the program: settings exist, linters pass, and the timer skips no night."""
 
 import re
 import shutil
@@ -93,7 +93,7 @@ def test_nothing_starts_a_server_or_a_worker_but_the_commands_that_ask_for_the_s
     unit = (DEPLOY / "systemd" / "pmfer-server.service").read_text()
     started = re.findall(r"^ExecStart=\S*/(.*)$", unit, re.MULTILINE)
     assert started == ["pmfer server --host 127.0.0.1 --port 4200"]
-    # Who asks and who answers read the same secret.
+    # Client and server read the same secret.
     shared = {name for name, service in COMPOSE["services"].items() if "data:/srv/pmfer" in service.get("volumes", [])}
     assert shared == {"server", "deployments", "worker-cpu", "worker-gpu"}
 

@@ -1,4 +1,4 @@
-"""Drawn faces are good enough for the real detector and for the model that ships."""
+"""Drawn faces are good enough for the real detector and the released model."""
 
 import re
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ from simulator.ward import WardPlan, write_ward
 
 SIZE, DETECTOR_SIZE = (480, 360), (384, 288)  # width and height; the detector sees what the product gives it
 RATE = 5  # frames a second of the recordings: as many as are scored
-PEOPLE = range(9000, 9024)  # seeds that were not looked at while the faces were drawn
+PEOPLE = range(9000, 9024)  # seeds that were not looked at during development
 FACES: dict[str, dict[int, float]] = {
     "neutral": {},
     "smile": {6: 0.8, 12: 1.0},
@@ -46,7 +46,7 @@ FACES: dict[str, dict[int, float]] = {
 
 @dataclass(frozen=True)
 class Drawn:
-    """A face of somebody, and what the detector finds in it."""
+    """A drawn face, and what the detector finds in it."""
 
     picture: NDArray[np.uint8]
     pose: Pose
@@ -61,7 +61,7 @@ def pose_of(seed: int) -> Pose:
 
 
 def pictures_of(seed: int, pose: Pose) -> dict[str, NDArray[np.uint8]]:
-    """The FACES of one person, who is prepared once for all of them."""
+    """All FACES of one person, who is prepared only once."""
     look, rng = sample_appearance(seed), np.random.default_rng(seed)
     person, sensor, room = Person(look, SIZE, pose), Sensor(look.camera, SIZE, rng), paint_room(look, pose, SIZE)
     person.draw_body(room)
@@ -75,7 +75,7 @@ def pictures_of(seed: int, pose: Pose) -> dict[str, NDArray[np.uint8]]:
 
 @pytest.fixture(scope="module")
 def drawn() -> dict[str, list[Drawn]]:
-    """Every one of FACES of all PEOPLE."""
+    """All FACES of all PEOPLE."""
     detector = CenterFace(centerface_weights(), ScoringOptions().min_detection_score, threads=1)
     found: dict[str, list[Drawn]] = {name: [] for name in FACES}
     for seed in PEOPLE:
@@ -150,7 +150,7 @@ class Ward:
 @pytest.fixture(scope="module")
 def ward(tmp_path_factory: pytest.TempPathFactory) -> Ward:
     folder = tmp_path_factory.mktemp("ward")
-    patients = ("hazel-05", "aspen-06")  # whose recordings are hard, and who lies
+    patients = ("hazel-05", "aspen-06")  # difficult recordings, and a patient in bed
     plan = WardPlan(date(2026, 3, 1), days=6, seconds_per_session=1.2, frames_per_second=RATE, patients=patients)
     truth = write_ward(folder, plan, workers=1)
     return Ward(folder, truth, Scorer(load_bundle(), ScoringOptions(detector_size_px=320), threads=1))
@@ -174,7 +174,7 @@ def test_the_patient_is_scored_and_not_the_visitor(ward: Ward, tmp_path: Path) -
     video, _ = recorded(tmp_path, SITTING_UP, Manner(), seconds=1.2, visitor=True)
     frames = ward.scorer.score(video).frames
     assert (frames["face_count"] == 2).all()
-    assert frames["box_h_px"].min() > 100  # the patient, not the visitor behind, is the one that is scored
+    assert frames["box_h_px"].min() > 100  # the patient is scored, not the visitor behind
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +199,7 @@ def test_whoever_lies_is_found_and_scored_however_the_head_leans(
 def recorded(
     folder: Path, scene: Scene, manner: Manner, *, seconds: float = 6.0, visitor: bool = False
 ) -> tuple[Path, Script]:
-    """A recording of one person in a scene, and what happens in it."""
+    """A recording of one person in a scene, with its script."""
     film, pose = Film(seconds, Fraction(RATE), SIZE), Pose(yaw_deg=4, pitch_deg=-3)
     plan = SessionPlan("s", "p", datetime(2026, 3, 2, tzinfo=UTC), SessionKind.CLEAR, True, visitor, manner, 3, scene)
     Bedside(sample_appearance(9018, age=75), pose, film).record(plan, folder)
@@ -232,7 +232,7 @@ def test_smiles_are_told_from_rest_however_somebody_lies(scene: Scene, ward: War
     read = scored["au12"].to_numpy()
     smiling, resting = read[drawn > 0.5], read[drawn == 0]
     assert min(len(smiling), len(resting)) >= 5
-    assert (smiling[:, None] > resting).mean() >= 0.95  # the area under the ROC curve; sitting up it is 1.0
+    assert (smiling[:, None] > resting).mean() >= 0.95  # the area under the ROC curve; 1.0 for somebody who sits up
 
 
 def asleep_and_awake(lying: list[tuple[SessionTruth, pl.DataFrame]]) -> tuple[pl.DataFrame, pl.DataFrame]:

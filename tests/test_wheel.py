@@ -1,4 +1,4 @@
-"""The wheel works away from the repository: what docs/python.md begins with, in an environment without this project."""
+"""The wheel works without the repository: the first example of docs/python.md, in an environment without this tree."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ print(pmfer.__file__)
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the wheel is built from: links to this project's files, as building leaves folders behind."""
+    """What the wheel is built from: links to this project's files, because building leaves folders behind."""
     place = tmp_path_factory.mktemp("tree")
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     rooms = ("cli", "flows", "inference", "pmfer", "reports", "simulator", "warehouse")
@@ -51,7 +51,7 @@ def checkout(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _installed(place: Path) -> Path:
-    """A folder whose environment `venv` has the wheel that lies there."""
+    """A folder with the wheel, and with an environment `venv` in which it is installed."""
     _run(sys.executable, "-m", "venv", "--without-pip", place / "venv")
     (wheel,) = place.glob("pmfer-*.whl")
     python = place / "venv" / "bin" / "python"

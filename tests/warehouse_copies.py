@@ -1,4 +1,4 @@
-"""Copies of a warehouse that nobody has open: making one anew takes seconds at some addresses, copying it does not."""
+"""Copies of a warehouse that nobody has open. Creating one takes seconds at some addresses, copying it does not."""
 
 import shutil
 import sqlite3
@@ -12,7 +12,7 @@ from warehouse.transaction import transaction
 
 
 def make_lake(address: LakeAddress) -> None:
-    """Make an empty lake of which every table held a row once.
+    """Make an empty lake in which every table once had a row.
 
     A look at a table that never did takes 40 ms instead of 6, because DuckLake 1.5 then asks its catalogue twice for
     each column. That is the first minute of a lake's life, and most of what these tests would wait for.
@@ -42,7 +42,7 @@ _COLUMNS = """
     WHERE database_name = current_database() AND schema_name = 'main'
     ORDER BY column_index
 """
-_ANY = ("'0'", "'2000-01-01'", "'[]'")  # one of them is a value of whichever type
+_ANY = ("'0'", "'2000-01-01'", "'[]'")  # one of them is a valid value of any type
 
 
 def copy_warehouse(template: Address, address: Address) -> None:
@@ -60,7 +60,7 @@ def copy_warehouse(template: Address, address: Address) -> None:
 
 
 def moved_data(address: LakeAddress) -> str:
-    """SQL that tells a copied catalogue where its files are now: a lake knows, and the copy's are elsewhere."""
+    """SQL that tells a copied catalogue where its files are now, because a lake stores their place."""
     return f"UPDATE ducklake_metadata SET value = '{address.data}/' WHERE key = 'data_path'"
 
 

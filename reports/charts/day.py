@@ -1,6 +1,6 @@
-"""What is drawn of the day itself: every session by the clock, and a face that shows where the leading phrases sit.
+"""Drawings of the day: its sessions on a time line, and a face that shows where the leading phrases sit.
 
-The face is schematic, drawn by us, and nobody's. Places on it are fractions of the side of an upright face crop, as in
+The face is a schematic drawing of nobody. Positions on it are fractions of the side of an upright face crop, as in
 `pmfer.facs.REGION_BOXES`: eyes at 0.40 of the height, tip of the nose at 0.60, corners of the mouth at 0.75.
 """
 
@@ -15,17 +15,17 @@ from reports.words.labels import measure_name, situation_word
 from reports.words.language import Language, clock, figure
 from reports.words.pictures import face_text, strip_text
 
-HOURS = (6, 22)  # the strip covers at least these
+HOURS = (6, 22)  # the strip covers at least these hours
 LANE_GAP = 12.0
-SITUATION_ROOM, SITUATION_WIDTH = 14.0, 62.0  # height of a line of words, and width that each of them needs
+SITUATION_ROOM, SITUATION_WIDTH = 14.0, 62.0  # height of the line of labels, and the width that each label needs
 STRIP_MEASURES = ("pain_activity", "smiling")
 STRIP = Size(width=658, height=84, left=190, right=18, top=4, bottom=18)
-SIDE = 130.0  # of the crop, in pixels
-NUMBER_X = 135.0  # where the numbers stand, to the right of the face
-NUMBER_GAP = 19.0  # at least, between two numbers
+SIDE = 130.0  # of the face crop, in pixels
+NUMBER_X = 135.0  # x of the numbers, to the right of the face
+NUMBER_GAP = 19.0  # smallest vertical distance between two numbers
 FACE = Size(width=146, height=137, left=0, right=0, top=0, bottom=0, axes=False)
 
-# Where each unit shows: (across, down), on the left of the picture; a unit of both sides shows on the right as well.
+# Where each action unit shows, as (across, down) in the left half of the picture; most show on the right as well.
 PLACES: dict[int, tuple[float, float]] = {
     **{1: (0.42, 0.28), 2: (0.24, 0.29), 4: (0.50, 0.31), 5: (0.33, 0.36), 6: (0.25, 0.53), 7: (0.33, 0.44)},
     **{9: (0.50, 0.47), 10: (0.50, 0.68), 12: (0.35, 0.72), 14: (0.32, 0.75), 15: (0.36, 0.79), 16: (0.50, 0.80)},
@@ -56,13 +56,13 @@ class Lane:
 
 @dataclass(frozen=True)
 class DayStrip:
-    """The day's sessions by the clock."""
+    """The day's sessions on a time line."""
 
     size: Size
     text: str
     lanes: tuple[Lane, ...]
     hours: tuple[Tick, ...]
-    situations: tuple[Tick, ...]  # above the lanes, where there is room for their words
+    situations: tuple[Tick, ...]  # labels above the lanes, left out if there is no room
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Mark:
     """One leading phrase on the face."""
 
     number: int
-    spots: tuple[tuple[float, float], ...]  # one, or one on each side
+    spots: tuple[tuple[float, float], ...]  # one in the middle, or one on each side
     number_x: float
     number_y: float
 
@@ -82,11 +82,11 @@ class FaceDrawing:
     size: Size
     text: str
     marks: tuple[Mark, ...]
-    scale: float = SIDE / 150  # of the outline, which the template draws on a crop of 150 pixels
+    scale: float = SIDE / 150  # of the outline, which the template draws for a crop of 150 pixels
 
 
 def day_strip(say: Language, sessions: tuple[SessionLine, ...], size: Size = STRIP) -> DayStrip:
-    """Lay out at least one session by the clock, over the hours from 6 to 22 or more where sessions lie outside."""
+    """Lay out the sessions, at least one, on a time line from 6 to 22 o'clock, or longer if sessions lie outside."""
     minutes = [line.minute_of_day for line in sessions]
     first, last = min(HOURS[0], min(minutes) // 60), max(HOURS[1], max(minutes) // 60 + 1)
 
@@ -119,7 +119,7 @@ def _situations(say: Language, sessions: tuple[SessionLine, ...], places: list[f
 
 
 def face_drawing(say: Language, leading: tuple[LeadingPhrase, ...], *, seen: bool) -> FaceDrawing:
-    """Mark the leading phrases, numbered from the most telling on; `seen`: the day has enough data to have some."""
+    """Mark and number the leading phrases, most prominent first; `seen`: whether the day has enough data for any."""
     spots = [places_of(phrase.column) for phrase in leading]
     heights: dict[int, float] = {}
     below = 0.0
@@ -139,7 +139,7 @@ def face_drawing(say: Language, leading: tuple[LeadingPhrase, ...], *, seen: boo
 
 
 def places_of(column: str) -> tuple[tuple[float, float], ...]:
-    """Where the unit of a column shows, as fractions of the crop; the place on the right comes last."""
+    """Where the action unit of a column shows, as fractions of the crop; the place on the right comes last."""
     unit = AU_BY_NUMBER[int(column.removeprefix("au"))]
     x, y = PLACES[unit.number]
     return ((x, y),) if x == 0.5 else ((x, y), (round(1 - x, 2), y))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 AXIS_TOPS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)  # ends of a value axis, 0..1
-HEADROOM = 1.08  # the highest mark stays below the end of the axis by this factor
+HEADROOM = 1.08  # the axis ends at least this factor above the highest mark
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Tick:
-    """A place on an axis and its label."""
+    """A position on an axis, and its label."""
 
     at: float
     label: str
@@ -41,7 +41,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Days:
-    """A horizontal scale of calendar days, each as wide as the others. The same for all drawings of the same weeks."""
+    """A horizontal scale of calendar days of equal width, the same for all drawings of the same weeks."""
 
     size: Size
     first: date
@@ -54,15 +54,15 @@ class Days:
 
     @property
     def width(self) -> float:
-        """Width of one day."""
+        """Width of one day, in pixels."""
         return (self.size.x_end - self.size.left) / self.count
 
     def x(self, day: date) -> float:
-        """Middle of a day."""
+        """The x of the middle of a day."""
         return round(self.size.left + self.width * ((day - self.first).days + 0.5), 2)
 
 
 def axis_top(values: Iterable[float]) -> float:
-    """The smallest end of an axis (0..1) that leaves headroom above all values."""
+    """The lowest of AXIS_TOPS that leaves headroom above all values."""
     highest = max(values, default=0.0) * HEADROOM
     return next((top for top in AXIS_TOPS if top >= highest), 1.0)

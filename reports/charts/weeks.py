@@ -1,8 +1,8 @@
-"""What is drawn over the weeks up to the day: trends of measures, the strip of care events, heat strips of phrases.
+"""Drawings of the weeks up to the day: trends of measures, the strip of care events, heat strips of phrases.
 
-A trend shows the usual range, the alarm limit, the beginnings of care and a change of the model; beside it stand three
-months in a small drawing. The strip of care events has a lane for each item and a mark for each day. A heat strip has a
-cell a day, darker where the face fitted the phrase more closely.
+A trend shows the usual range, the alarm limits, the start of each care item and a change of the model; a small chart of
+three months stands beside it. The strip of care events has a lane for each item and a mark for each day. A heat strip
+has one cell per day, darker where the face matched the phrase more closely.
 """
 
 from collections.abc import Sequence
@@ -20,18 +20,18 @@ from reports.words.language import Language, figure, month_name, short_date
 from reports.words.pictures import care_text, glance_text, heat_text, trend_text
 
 TICK_DAYS = 7
-GLANCE_GAP_DAYS = 7  # calendar days without a value that the small drawing bridges
-# All of them share the left and right margins, so that a day is at the same place in every row of a page.
+GLANCE_GAP_DAYS = 7  # the small chart connects two values that are at most this many days apart
+# The charts of one column share their left and right margins, so that a day has the same x in every row of a page.
 FULL = Size(width=334, height=86, left=36, right=50, top=13, bottom=19)
 COMPACT = Size(width=334, height=34, left=36, right=50, top=6, bottom=5, axes=False)
 GLANCE = Size(width=108, height=86, left=2, right=4, top=13, bottom=19)
 COMPACT_GLANCE = Size(width=108, height=34, left=2, right=4, top=6, bottom=5, axes=False)
 SPARK = Size(width=180, height=40, left=2, right=46, top=6, bottom=6, axes=False)
-LANE_HEIGHT = 13.0  # of an item of care
+LANE_HEIGHT = 13.0  # per item of care
 LANE_MARGIN = 3.0  # above and below the lanes
 HEAT = Size(width=176, height=17, left=2, right=2, top=2, bottom=2, axes=False)
-SHADES = 6  # steps from pale to dark, told apart in grey print as well; charts.svg.j2 has a fill for each
-LABEL_ROOM = 70.0  # a label that ends at a line needs so much room before it
+SHADES = 6  # steps from pale to dark, distinct in grey print as well; charts.svg.j2 has a fill for each
+LABEL_ROOM = 70.0  # width needed for the label to the left of its line
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,11 @@ class Dot:
 
 @dataclass(frozen=True)
 class Step:
-    """What is usual on one day, where the days are compared like with like."""
+    """The usual range and limits of one day, if days are compared like with like."""
 
     x: float  # left edge
-    band: tuple[float, float]  # y of the upper and the lower end of the usual range
-    limits: tuple[float, ...]  # y of the alarm limits, those on the side that raises a flag
+    band: tuple[float, float]  # y of the upper and lower end of the usual range
+    limits: tuple[float, ...]  # y of the alarm limits that can raise a flag
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class ModelChange:
     """Where a new model began."""
 
     x: float
-    label: str  # empty where there is no room for it
+    label: str  # empty if there is no room for it
 
 
 @dataclass(frozen=True)
@@ -66,19 +66,19 @@ class TrendChart:
 
     size: Size
     text: str
-    # Of all days; None and none where each day has its own
-    band: tuple[float, float] | None  # y of the upper and the lower end of the usual range
-    limits: tuple[float, ...]  # y of the alarm limits, those on the side that raises a flag
-    steps: tuple[Step, ...]  # the days that have their own
+    # The same for all days; None and empty if each day has its own, see `steps`
+    band: tuple[float, float] | None  # y of the upper and lower end of the usual range
+    limits: tuple[float, ...]  # y of the alarm limits that can raise a flag
+    steps: tuple[Step, ...]  # days with their own usual range and limits
     step_width: float
-    lines: tuple[str, ...]  # an SVG path per run of consecutive days with data: a gap stays a gap
-    dots: tuple[Dot, ...]  # without today
+    lines: tuple[str, ...]  # an SVG path per run of consecutive days with data; a missing day interrupts the line
+    dots: tuple[Dot, ...]  # all days but the reported one
     crosses: tuple[float, ...]  # x of the days on which too little was seen
     today: Dot | None
     interval: tuple[float, float] | None  # y of the ends of today's interval, upper first
     today_label: str
     state: State
-    care: tuple[Tick, ...]  # beginnings of care, by their letters
+    care: tuple[Tick, ...]  # start of each care item, labelled with its letter
     model: ModelChange | None
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
@@ -86,16 +86,16 @@ class TrendChart:
 
 @dataclass(frozen=True)
 class GlanceChart:
-    """Three months of one measure at a glance."""
+    """Three months of one measure, small."""
 
     size: Size
     text: str
-    band: tuple[float, float] | None  # None also where each day has its own usual range
-    lines: tuple[str, ...]  # an SVG path per run of values; a gap of more than a week stays a gap
-    dots: tuple[Dot, ...]  # values without a neighbour
+    band: tuple[float, float] | None  # also None if each day has its own usual range
+    lines: tuple[str, ...]  # an SVG path per run of values; a gap of more than a week interrupts the line
+    dots: tuple[Dot, ...]  # values that no line connects
     today: Dot | None
-    weeks_from: float | None  # x of the first of the four weeks drawn beside it
-    x_ticks: tuple[Tick, ...]  # first of each month
+    weeks_from: float | None  # x where the four weeks of the chart beside it begin
+    x_ticks: tuple[Tick, ...]  # the first of each month
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class CareStrip:
     size: Size
     text: str
     lanes: tuple[CareLane, ...]
-    care: tuple[Tick, ...]  # the lines that go through the charts above
+    care: tuple[Tick, ...]  # start of each item, as lines through the charts above
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,8 @@ class HeatStrip:
     size: Size
     text: str
     cell_width: float
-    cells: tuple[Cell, ...]  # a day without a value has none
-    today: Cell | None  # of `cells`, the one that gets a frame
+    cells: tuple[Cell, ...]  # none for a day without a value
+    today: Cell | None  # the one of `cells` that gets a frame
 
 
 def trend_chart(
@@ -221,16 +221,16 @@ def glance_chart(say: Language, glance: Glance, trend: Trend, size: Size = GLANC
 
 
 def usual_of(finding: Finding) -> tuple[float, float] | None:
-    """The usual range that is drawn and told; None while there is no baseline."""
+    """The usual range that is drawn and printed; None if there is no baseline."""
     return finding.usual if finding.baseline is not None else None
 
 
 def alarm_limits(finding: Finding, ends: tuple[float, float] | None = None) -> tuple[float, ...]:
-    """The limits beyond which a day raises a flag: the upper one, the lower one, both, or none.
+    """The alarm limits in the directions that can raise a flag: the upper one, the lower one, both, or none.
 
     Args:
-        finding: of the day reported.
-        ends: the lower and the upper limit of another day; None: those of the finding.
+        finding: of the reported day.
+        ends: the lower and upper limit of another day; None: those of the finding.
     """
     if finding.baseline is None:
         return ()
@@ -242,7 +242,7 @@ def alarm_limits(finding: Finding, ends: tuple[float, float] | None = None) -> t
 
 
 def care_ticks(days: Days, events: CareEvents) -> tuple[Tick, ...]:
-    """Where care began, with all letters of one day at one place."""
+    """Ticks where care items begin; items that begin on the same day share one tick."""
     letters: dict[date, str] = {}
     for line in events.lines:
         for day in line.begins:
@@ -265,7 +265,7 @@ def care_strip(say: Language, events: CareEvents, first_day: date, last_day: dat
 
 
 def heat_strips(say: Language, trends: Sequence[Trend], size: Size = HEAT) -> tuple[HeatStrip, ...]:
-    """Lay out the phrases with a common scale of shades."""
+    """Lay out the phrases on a common scale of shades."""
     top = axis_top(point.value for trend in trends for point in trend.points if point.value is not None)
     return tuple(_heat_strip(say, trend, top, size) for trend in trends)
 
@@ -283,7 +283,7 @@ def _heat_strip(say: Language, trend: Trend, top: float, size: Size) -> HeatStri
 
 
 def _heights(trend: Trend) -> list[float]:
-    """Everything that must fit under the end of the value axis."""
+    """All values that the value axis must cover."""
     values = [point.value for point in trend.points if point.value is not None]
     values += alarm_limits(trend.finding)
     values += usual_of(trend.finding) or ()

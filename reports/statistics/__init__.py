@@ -1,5 +1,5 @@
-"""The statistics behind a finding, as plain functions over NumPy arrays: many series of daily values at once.
+"""The statistics behind a finding, over NumPy arrays that hold many series of daily values at once.
 
-`control_chart` is what the reports call; it rests on `baseline` and `estimates`, which also judges one day by its
-sessions. Nothing here knows patients, dates or words.
+The reports call `control_chart`, which is built on the other modules, and `estimates.day_intervals`, which judges one
+day by its sessions. Nothing here knows about patients, dates or words.
 """

@@ -1,4 +1,4 @@
-"""Personal baselines of many series at once, growing day by day: centre, spread, correlation, and how sure they are."""
+"""Personal baselines of many series at once, growing day by day: centre, spread, correlation and their precision."""
 
 from dataclasses import dataclass
 
@@ -22,17 +22,17 @@ from reports.statistics.estimates import (
 
 @dataclass
 class GrowingBaseline:
-    """The first days of each series and what they say. Arrays are [series] unless said otherwise."""
+    """The first days of each series and the estimates from them. Arrays are [series] unless noted otherwise."""
 
     values: Floats  # [series, most days], filled from the left
     days: Ints  # [series, most days], index of the calendar day of each value
-    count: Ints  # days taken so far
-    centre: Floats  # NaN while there are too few days
+    count: Ints  # number of days taken so far
+    centre: Floats  # NaN until there are enough days
     spread: Floats  # standard deviation of one day, in the unit of the values
     phi: Floats  # correlation of one day with the next
     doubt: Floats  # variance of the centre, in squared spreads
-    degrees: Floats  # of freedom of the spread
-    stale: Bools  # whether days were taken or given back since the last estimate
+    degrees: Floats  # degrees of freedom of the spread
+    stale: Bools  # whether days were added or removed since the last estimate
 
     @classmethod
     def empty(cls, series: int, thresholds: Thresholds) -> "GrowingBaseline":
@@ -51,7 +51,7 @@ class GrowingBaseline:
         )
 
     def learn(self, rows: Bools, value: Floats, day: Ints) -> None:
-        """Take a day into the baselines of `rows` that have room."""
+        """Add one day, [series], to the baselines of `rows` that have room; `value` and `day` are [series]."""
         at = np.flatnonzero(rows & (self.count < self.values.shape[1]))
         self.values[at, self.count[at]] = value[at]
         self.days[at, self.count[at]] = day[at]
@@ -59,7 +59,7 @@ class GrowingBaseline:
         self.stale[at] = True
 
     def forget(self, rows: Ints, since: Ints, thresholds: Thresholds) -> None:
-        """Give back the days from `since` on, [rows]; so many days stay as a baseline needs to speak at all."""
+        """Remove the days from `since` on, [rows], but keep the `min_baseline_days` that a baseline needs."""
         number = np.arange(self.values.shape[1])
         before = (self.days[rows] < since[:, None]) & (number < self.count[rows][:, None])
         least = np.minimum(self.count[rows], thresholds.min_baseline_days)
@@ -68,9 +68,9 @@ class GrowingBaseline:
         self.count[rows] = left
 
     def relearn(self, known: "DaysToLearn", thresholds: Thresholds) -> None:
-        """Take the days anew that were handed over, after their values have changed.
+        """Rebuild the baselines from the days handed over so far, after the values of these days have changed.
 
-        Where too few may be learnt any more, those stay that a baseline needs to speak at all, see `forget`.
+        A baseline that would lose days it needs stays as it is, see `forget`.
         """
         number = np.arange(known.values.shape[1])
         fit = known.quiet & (number < known.passed[:, None]) & ~np.isnan(known.values)
@@ -87,17 +87,17 @@ class GrowingBaseline:
         self.values[enough], self.days[enough], self.count[enough] = values[enough], days[enough], count[enough]
 
     def days_taken(self, rows: Ints, count: int) -> Bools:
-        """[rows, count]: whether the baseline rests on a calendar day."""
+        """[rows, count]: whether the baseline includes each calendar day."""
         taken, days = np.zeros((len(rows), count), dtype=bool), self.days[rows]
         row, place = np.nonzero(np.arange(days.shape[1]) < self.count[rows, None])
         taken[row, days[row, place]] = True
         return taken
 
     def estimate(self, thresholds: Thresholds) -> Ints:
-        """Estimate anew where the days changed and there are enough of them; formulas in estimates.
+        """Re-estimate the baselines whose days changed, if they have enough days; formulas in `estimates`.
 
         Returns:
-            The series that were estimated anew: whatever else follows from a baseline holds for all others.
+            The series that were re-estimated. What was derived from the baselines of all others is still valid.
         """
         rows = self.stale & (self.count >= thresholds.min_baseline_days)
         self.stale &= ~rows
@@ -116,52 +116,52 @@ class GrowingBaseline:
         return np.flatnonzero(rows)
 
     def limit(self, quantiles: Floats, variance: Floats) -> Floats:
-        """Half-width of limits around the centre for a statistic of this variance.
+        """Half-width of the limits around the centre, for a statistic with this variance.
 
-        Student's quantile times spread and the root of the variance: the prediction interval (Hahn and Meeker,
-        Statistical Intervals, 1991, section 4.7), with the degrees of freedom that correlated days are worth.
+        Student's quantile times the spread times the root of the variance. This is the prediction interval of Hahn and
+        Meeker, Statistical Intervals, 1991, section 4.7, with degrees of freedom for correlated days.
 
         Args:
             quantiles: [series], see `StudentQuantiles`.
-            variance: [series], of the statistic less the centre, in squared spreads.
+            variance: [series], of the statistic minus the centre, in squared spreads.
         """
         half_width: Floats = quantiles * self.spread * np.sqrt(variance)
         return half_width
 
 
 class StudentQuantiles:
-    """Student's quantiles that are as rare as so many sigmas of a normal distribution, by the degrees of baselines."""
+    """Student's quantiles with the tail probability of given sigmas of a normal distribution, per baseline."""
 
     def __init__(self, sigmas: Floats, base: GrowingBaseline) -> None:
-        """Of `sigmas`, [kinds, series], where nothing is estimated yet."""
-        from scipy.special import ndtr  # takes a while to load, which most commands spare
+        """Start with baselines that are not estimated yet; `sigmas` is [kinds, series]."""
+        from scipy.special import ndtr  # slow to import, and most commands do not need it
 
         self.rarity: Floats = ndtr(sigmas)
         self.values: Floats = np.empty(sigmas.shape)  # [kinds, series]
         self.update(base, np.arange(sigmas.shape[1]))
 
     def update(self, base: GrowingBaseline, rows: Ints) -> None:
-        """Follow the baselines that were estimated anew."""
+        """Recompute the quantiles of `rows`, whose baselines were re-estimated."""
         from scipy.special import stdtrit
 
         self.values[:, rows] = stdtrit(base.degrees[rows], self.rarity[:, rows])
 
 
 class DaysToLearn:
-    """All valid days of each series, and which of them have not yet been offered to the baseline; [series, days].
+    """All valid days of each series, in the order in which they are handed to the baseline; arrays are [series, days].
 
-    Of days that are made comparable, those that cannot be compared have no value: they keep their place.
+    If days are compared like with like, a day that cannot be compared is kept without a value (NaN).
     """
 
     def __init__(self, values: Floats) -> None:
         self.values: Floats = np.full(values.shape, np.nan)  # filled from the left
         self.days = np.zeros(values.shape, dtype=np.int64)
-        self.quiet = np.ones(values.shape, dtype=bool)  # whether the day may be learnt
+        self.quiet = np.ones(values.shape, dtype=bool)  # whether the baseline may learn the day
         self.gaps = False  # whether there may be days without a value
-        self.seen, self.passed = np.zeros((2, len(values)), dtype=np.int64)
+        self.seen, self.passed = np.zeros((2, len(values)), dtype=np.int64)  # [series], days kept and handed over
 
     def hand_over(self, base: GrowingBaseline, thresholds: Thresholds) -> None:
-        """Pass on one day per series: at once while the baseline is too short to speak, later after a delay."""
+        """Hand one day per series to the baseline: at once while it is too short to be used, later with a delay."""
         old = self.seen - self.passed >= thresholds.learning_delay
         short = (base.count < thresholds.min_baseline_days) & (self.seen > self.passed)
         due = np.flatnonzero(old | short)
@@ -173,7 +173,10 @@ class DaysToLearn:
         self.passed[due] += 1
 
     def add(self, value: Floats, day: int, quiet: Bools, recorded: Bools | None = None) -> None:
-        """Keep the day where it has a value or was `recorded`; one that is not quiet is never learnt."""
+        """Append one day, [series], where it has a value, or where it was `recorded` if that is given.
+
+        The baseline will never learn a day that is not `quiet`, which means one with an open episode.
+        """
         rows = np.flatnonzero(~np.isnan(value) if recorded is None else recorded)
         self.gaps |= bool(np.isnan(value[rows]).any())
         self.values[rows, self.seen[rows]] = value[rows]
@@ -182,24 +185,24 @@ class DaysToLearn:
         self.seen[rows] += 1
 
     def hold_back(self, rows: Ints, since: Ints) -> None:
-        """Never learn the days from `since` on, [rows], that are known by now."""
+        """Mark the days known so far, from `since` on, [rows], as never to be learnt."""
         self.quiet[rows] &= (self.days[rows] < since[:, None]) | np.isnan(self.values[rows])
 
     def latest(self, rows: Ints, count: int) -> tuple[Floats, Ints]:
-        """The last `count` days with a value and their days, the newest on the right; NaN where there are fewer."""
+        """Values and days of the last `count` days with a value, newest on the right; NaN if there are fewer."""
         number, back = self.seen[rows], np.arange(count, 0, -1)
         if self.gaps:
             compared = ~np.isnan(self.values[rows, : self.seen.max(initial=0)])
             number = compared.sum(axis=1)
         at = number[:, None] - back
         kept = np.maximum(at, 0)
-        if (number < self.seen[rows]).any():  # some days have no value, and only keep their place
+        if (number < self.seen[rows]).any():  # skip days that were kept without a value
             kept = np.take_along_axis(np.argsort(~compared, axis=1, kind="stable"), kept, axis=1)
         values: Floats = np.where(at >= 0, entries(self.values, rows, kept), np.nan)
         return values, entries(self.days, rows, kept)
 
     def by_calendar(self, count: int) -> tuple[Bools, Bools]:
-        """[series, count]: which calendar days may be learnt, and which have been offered to the baseline."""
+        """[series, count]: which calendar days may be learnt, and which have been handed to the baseline."""
         quiet, passed = np.zeros((2, len(self.seen), count), dtype=bool)
         row, place = np.nonzero(np.arange(self.values.shape[1]) < self.seen[:, None])
         quiet[row, self.days[row, place]] = self.quiet[row, place]
@@ -207,7 +210,7 @@ class DaysToLearn:
         return quiet, passed
 
     def replace(self, rows: Ints, values: Floats) -> None:
-        """Give the days of some series other values, [rows, calendar days]."""
+        """Replace the values of all days of `rows`; `values` is [rows, calendar days]."""
         row, place = np.nonzero(np.arange(self.values.shape[1]) < self.seen[rows, None])
         self.values[rows[row], place] = values[row, self.days[rows[row], place]]
         self.gaps = True

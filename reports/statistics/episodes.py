@@ -1,7 +1,7 @@
-"""The life of a flag: it opens when a rule speaks, stays open while the values have not come back, and closes.
+"""The life of a flag: it opens when a rule fires, stays open until the values have come back, and then closes.
 
-While it is open nothing is learnt, nor are the days from its onset on, so that a change that stays is never taken for
-the patient's usual self.
+The baseline learns neither the days with an open flag nor those since its onset, so that a change that stays never
+becomes the patient's usual level.
 """
 
 from collections import defaultdict
@@ -16,7 +16,7 @@ from reports.statistics.baseline import DaysToLearn, GrowingBaseline
 from reports.statistics.change_point import Onset, onset_of_step
 from reports.statistics.estimates import Bools, Floats, Ints
 
-Record = defaultdict[str, list[npt.NDArray[Any]]]  # columns of the chart by the name of its field
+Record = defaultdict[str, list[npt.NDArray[Any]]]  # columns of the chart by field name, one entry per day
 
 
 @dataclass(frozen=True)
@@ -25,32 +25,32 @@ class JudgedDay:
 
     day: int  # index of the calendar day
     value: Floats  # on the even scale; NaN without data or without a baseline
-    unit: Floats  # what counts as one spread: never so little that the least change would be many of them
-    spoke: Ints  # which way a rule spoke that may open a flag: +1, -1 or 0
+    unit: Floats  # size of one spread, with a lower bound so that the least change is at most `back_shift` of them
+    fired: Ints  # direction of the rules that may open a flag: +1, -1 or 0
     beyond: Ints  # the side on which the day lies beyond its own limits
 
 
 class Episodes:
-    """The newest episode of each series; arrays are [series], days are indices of calendar days, -1 for none."""
+    """The newest episode of each series. Arrays are [series]; days are indices of calendar days, -1 for none."""
 
     def __init__(self, series: int) -> None:
-        self.sign = np.zeros(series, dtype=np.int64)  # +1 above, -1 below while it is open, else 0
-        self.direction = np.zeros(series, dtype=np.int64)  # the same, kept when it has closed
+        self.sign = np.zeros(series, dtype=np.int64)  # +1 above or -1 below while it is open, else 0
+        self.direction = np.zeros(series, dtype=np.int64)  # the same, but kept after it has closed
         self.opened, self.closed, self.onset, self.earliest, self.latest = np.full((5, series), -1, dtype=np.int64)
-        self.first = np.zeros(series, dtype=np.int64)  # its onset cannot lie before this day
-        self.passed = np.zeros(series, dtype=np.int64)  # valid days from the one on which it opened
-        self.valid_days = np.zeros(series, dtype=np.int64)  # the same until it closed
-        # Log likelihood of "still away" against "back" if the centre were known, capped, and what it rests on
+        self.first = np.zeros(series, dtype=np.int64)  # first day on which its onset can lie
+        self.passed = np.zeros(series, dtype=np.int64)  # valid days since it opened, including that day
+        self.valid_days = np.zeros(series, dtype=np.int64)  # the same, up to the day it closed
+        # Capped log likelihood ratio of "still away" against "back" for a known centre, and the information in it
         self.evidence, self.information = np.zeros((2, series))
         self.last_deviation, self.last_day = np.zeros(series), np.zeros(series, dtype=np.int64)
 
     def step(self, today: JudgedDay, base: GrowingBaseline, known: DaysToLearn, thresholds: Thresholds) -> None:
-        """Go on by one day: weigh it, close, open, and date the onset.
+        """Process one day: update the test for "back", close and open episodes, and date the onset.
 
         Args:
             today: the day.
-            base: of the days before; what was learnt since an onset is taken back.
-            known: all valid days, this one included; those since an onset are held back.
+            base: the baselines before the day; days learnt since an onset are removed.
+            known: all valid days, including this one; those since an onset are marked as never to be learnt.
             thresholds: limits for closing and dating.
         """
         seen = ~np.isnan(today.value)
@@ -58,11 +58,11 @@ class Episodes:
         going_on = seen & (self.sign != 0)
         self.passed += seen
         returned = self._weigh(going_on, today, deviation, base, thresholds)
-        back = going_on & (returned | (today.spoke == -self.sign))
+        back = going_on & (returned | (today.fired == -self.sign))
         self.valid_days = np.where(going_on, self.passed, self.valid_days)
         self.sign[back], self.closed[back] = 0, today.day
-        # The moving average and the latest days lag behind: on the day of the return they may not open it again
-        opening = seen & (today.spoke != 0) & (self.sign == 0) & ~(back & (today.spoke == self.direction))
+        # The moving average and the lasting change lag behind, so they may not reopen it on the day of the return
+        opening = seen & (today.fired != 0) & (self.sign == 0) & ~(back & (today.fired == self.direction))
         self._open(opening, today, base, known, thresholds)
         self.last_deviation = np.where(seen, deviation, self.last_deviation)
         self.last_day = np.where(seen, today.day, self.last_day)
@@ -72,7 +72,7 @@ class Episodes:
         self._unlearn(young, base, known, thresholds)
 
     def record(self, record: Record) -> None:
-        """Note how each series stands after the day."""
+        """Append the state of each series after the day."""
         columns = {
             "episode": self.sign,
             "direction": self.direction,
@@ -89,22 +89,22 @@ class Episodes:
     def _weigh(
         self, rows: Bools, today: JudgedDay, deviation: Floats, base: GrowingBaseline, thresholds: Thresholds
     ) -> Bools:
-        """Add what the day's innovation says for "still as far away as a change worth finding", and tell who is back.
+        """Add the evidence of the day's innovation to the test of "still away" against "back", and return who is back.
 
-        Wald's sequential test of "away" against "back" (Annals of Mathematical Statistics 16, 1945) under AR(1). The
-        sum never rises above the cap, so that a long absence does not delay the return, and a day beyond its limits
-        takes it there. The error of the centre is the same on every day: with it integrated out, the log likelihood is
-        the sum over 1 + error x information, so a flag on a young baseline needs more days to close. The head start of
-        `_open` and the cap are part of the sum and fade with it.
+        Wald's sequential test (Annals of Mathematical Statistics 16, 1945) under AR(1). The sum never rises above the
+        cap, so that a long episode does not delay the return; a day beyond its limits sets it to the cap. The error of
+        the centre is the same on every day. With it integrated out, the log likelihood is the sum divided by
+        1 + error x information, so a flag on a young baseline needs more days to close. The head start of `_open` and
+        the cap are part of the sum, so they lose weight with it.
         """
         carried = base.phi ** np.maximum(today.day - self.last_day, 1)
         variance = 1 - carried**2
         shift = thresholds.back_shift * (1 - carried)
         innovation = self.sign * (deviation - carried * self.last_deviation)
-        told = self.evidence + shift * (innovation - shift / 2) / variance
-        away = (today.beyond == self.sign) | (told >= thresholds.back_cap)
+        total = self.evidence + shift * (innovation - shift / 2) / variance
+        away = (today.beyond == self.sign) | (total >= thresholds.back_cap)
         information = np.where(away, 0, self.information + (1 - carried) ** 2 / variance)
-        self.evidence = np.where(rows, np.where(away, thresholds.back_cap, told), self.evidence)
+        self.evidence = np.where(rows, np.where(away, thresholds.back_cap, total), self.evidence)
         self.information = np.where(rows, information, self.information)
         error = base.doubt * (base.spread / today.unit) ** 2
         result: Bools = self.evidence / (1 + error * self.information) <= -thresholds.back_evidence
@@ -113,11 +113,11 @@ class Episodes:
     def _open(
         self, rows: Bools, today: JudgedDay, base: GrowingBaseline, known: DaysToLearn, thresholds: Thresholds
     ) -> None:
-        """Open an episode, or one again that closed lately and whose change is dated before it closed."""
-        lately = (self.closed >= 0) & (today.day - self.closed < thresholds.back_days)
-        self.first = np.where(rows & ~lately, base.days[:, thresholds.min_baseline_days - 1] + 1, self.first)
-        again = np.flatnonzero(rows & lately & (today.spoke == self.direction))
-        self.sign[rows] = self.direction[rows] = today.spoke[rows]
+        """Open a new episode, or reopen one that closed recently if the change is dated before it closed."""
+        recently = (self.closed >= 0) & (today.day - self.closed < thresholds.back_days)
+        self.first = np.where(rows & ~recently, base.days[:, thresholds.min_baseline_days - 1] + 1, self.first)
+        again = np.flatnonzero(rows & recently & (today.fired == self.direction))
+        self.sign[rows] = self.direction[rows] = today.fired[rows]
         onset = self._date(again, np.full(len(rows), today.day), today.unit, base, known, thresholds)
         again = again[onset.day <= self.closed[again]]
         self._unlearn(again, base, known, thresholds)
@@ -128,7 +128,7 @@ class Episodes:
         self.opened[new] = today.day
         self.passed[new] = self.valid_days[new] = 1
         self.closed[rows] = -1
-        # A day beyond its own limits may be a wild one: "back" begins ahead
+        # A day beyond its own limits may be an outlier, so "back" gets a head start
         self.evidence[rows] = -thresholds.back_lead * (today.beyond[rows] == self.sign[rows])
         self.information[rows] = 0
 
@@ -141,13 +141,13 @@ class Episodes:
         known: DaysToLearn,
         thresholds: Thresholds,
     ) -> Onset:
-        """The onset of the episodes of some series, no later than `last`."""
+        """The onset of the episodes of the series `at`, no later than `last`."""
         values, days = known.latest(at, thresholds.dating_window)
         deviations = (values - base.centre[at, None]) / unit[at, None]
         first, share = np.minimum(self.first, last)[at], thresholds.onset_share
         return onset_of_step(deviations, days, base.phi[at], base.doubt[at], self.sign[at], first, last[at], share)
 
     def _unlearn(self, at: Ints, base: GrowingBaseline, known: DaysToLearn, thresholds: Thresholds) -> None:
-        """Take back what was learnt of the change, and learn no more of it."""
+        """Remove the days since the onset from the baseline, and keep it from learning them later."""
         known.hold_back(at, self.earliest[at])
         base.forget(at, self.earliest[at], thresholds)

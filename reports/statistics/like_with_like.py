@@ -1,7 +1,8 @@
-"""Like with like: each day as it would be in one situation, by what each situation is like for the patient.
+"""Like with like: removes the effects of situations, so that days recorded in different situations can be compared.
 
-Care, a meal or therapy moves a face by itself. A day is made of parts, one for each situation in which it was recorded.
-What a situation adds is learnt from the days that the baseline may learn, and is taken off before days are compared.
+Care, a meal or therapy moves a face by itself. A day consists of parts, one for each situation in which it was
+recorded. The effect of a situation is learnt from days that the baseline may learn, and is subtracted before days are
+compared.
 """
 
 from dataclasses import dataclass
@@ -12,42 +13,42 @@ from reports.measures import Thresholds
 from reports.statistics.baseline import DaysToLearn, GrowingBaseline
 from reports.statistics.estimates import Bools, Floats, Ints, to_even
 
-# Variance that the situations of a day share, in variances of what each has of its own. It decides how much days of
-# several situations tell beside days of a single one; the estimate is unbiased whatever it is.
+# Ratio of the variance that the situations of a day share to the variance of each situation alone. It weights days with
+# several situations against days with a single one; the estimate is unbiased for any value.
 SHARED_VARIANCE = 1.0
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What the days are made of; [series, days, situations], the situations of one patient in any fixed order."""
+    """The parts of the days; [series, days, situations], with each patient's situations in a fixed order."""
 
     values: Floats  # mean of the day's sessions in the situation, in the unit of the series; NaN without any
     frames: Floats  # scored frames behind it; 0 without any
 
 
 class LikeWithLike:
-    """Takes the effects of the situations off the days, anew each day by what was known before it."""
+    """Subtracts the effects of situations from the days, using for each day only what was known before it."""
 
     def __init__(self, parts: Parts, values: Floats, highest: Floats, thresholds: Thresholds) -> None:
-        """Prepare the parts of the days whose `values` are charted, both before the even scale."""
+        """Start with parts and `values`, [series, days], in the unit of the series; `highest` as in `to_even`."""
         shape = parts.values.shape
         even = to_even(parts.values.reshape(shape[0], -1), highest).reshape(shape)
         self.even = np.where(np.isnan(values)[:, :, None], np.nan, even)
         self.frames = np.where(np.isnan(self.even), 0, parts.frames)
         self.thresholds = thresholds
-        self.known = np.zeros((shape[0], shape[2]), dtype=bool)  # which situations have enough days before the newest
-        self.first = np.full(shape[0], -1)  # the situation of each series that was known first
-        self.learnt = np.zeros(shape, dtype=bool)  # from which days; [series, days, situations]
-        self.effects = np.zeros((shape[0], shape[2]))  # of the situations, as learnt from these days
-        self.days = np.full(shape[:2], np.nan)  # without these effects
+        self.known = np.zeros((shape[0], shape[2]), dtype=bool)  # which situations have enough earlier days
+        self.first = np.full(shape[0], -1)  # reference situation: the one known first; -1 for none
+        self.learnt = np.zeros(shape, dtype=bool)  # days that the effects are learnt from
+        self.effects = np.zeros((shape[0], shape[2]))  # of each situation, as learnt from these days
+        self.days = np.full(shape[:2], np.nan)  # the days without these effects, on the even scale
 
     def prepare(self, day: int, known: DaysToLearn, base: GrowingBaseline) -> Floats:
-        """Make all days up to this one comparable, by what the patient's earlier days say of each situation.
+        """Make all days up to this one comparable, with the effects of situations learnt from earlier days.
 
-        Days that were made comparable before stay so until the effects change, as they rarely do after some weeks.
+        Earlier days are recomputed only for series whose effects change, which is rare after some weeks.
 
         Returns:
-            [series, days up to this one], on the even scale; NaN on a day without data, or with too little in
+            [series, days up to this one], on the even scale; NaN on a day without data, or with too few frames in
             situations that have enough earlier days.
         """
         self.days[:, day] = self._compared(slice(None), slice(day, day + 1))[:, 0]
@@ -60,7 +61,7 @@ class LikeWithLike:
         return self.days[:, : day + 1]
 
     def _compared(self, rows: Ints | slice, days: slice) -> Floats:
-        """Some days of some series without the effects of their situations; see `prepare`."""
+        """The days `days` of the series `rows` without the effects of their situations; see `prepare`."""
         frames = np.where(self.known[rows, None, :], self.frames[rows, days], 0)
         sums = (frames * np.nan_to_num(self.even[rows, days] - self.effects[rows, None, :])).sum(axis=2)
         total = frames.sum(axis=2)
@@ -69,13 +70,13 @@ class LikeWithLike:
         return compared
 
     def _learn(self, count: int, known: DaysToLearn) -> Bools:
-        """Choose the days that tell of each situation: the first ones, of so many days, that may be learnt.
+        """Choose the days that each situation's effect is learnt from: the first of `count` days that may be learnt.
 
-        A situation that was known stays known: where a flag takes back its days, so many stay as it needs. Else nothing
-        could be compared, and the flag never end.
+        A situation that is known stays known: if a flag takes back its days, as many stay as it needs. Otherwise
+        nothing could be compared, and the flag could never close.
 
         Returns:
-            The series of which other days tell than before; [series].
+            [series], whether the chosen days have changed.
         """
         least, most = self.thresholds.min_situation_days, self.thresholds.max_baseline_days
         quiet, passed = known.by_calendar(count)
@@ -96,10 +97,10 @@ class LikeWithLike:
         return np.asarray(changed)
 
     def _effects(self, rows: Ints, count: int) -> Floats:
-        """How far each situation lies from the one that was known first, [rows, situations]; 0 where it is unknown.
+        """Difference of each situation from the one that was known first, [rows, situations]; 0 if unknown.
 
-        Least squares with a random effect of the day (Henderson, in Statistical Genetics and Plant Breeding, 1963): two
-        situations of one day are compared with each other, and days of a single one as a whole.
+        Least squares with a random effect of the day (Henderson, in Statistical Genetics and Plant Breeding, 1963):
+        situations of the same day are compared within that day, days with a single situation across days.
         """
         learnt, known = self.learnt[rows, :count], self.known[rows]
         each, value = learnt.astype(np.float64), np.where(learnt, self.even[rows, :count], 0)

@@ -1,5 +1,5 @@
-"""Words for people: formats, labels and sentences, in English; the translations are in reports/locale.
+"""The words that readers see: formats, labels and sentences, in English; the translations are in reports/locale.
 
-House words: "pain-related facial activity" against the patient's own usual range; never a score of pain, no diagnosis.
-Templates and charts take every piece of text from here.
+The wording is always "pain-related facial activity", compared with the patient's own usual range; never a pain score or
+a diagnosis. Charts take all their text from here. Templates do too, except for their headings and column titles.
 """

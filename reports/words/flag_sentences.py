@@ -1,4 +1,4 @@
-"""The life of a flag in words: new, still open, back, a new usual level; and a flag that an earlier model raised."""
+"""The life of a flag in words: new, open, back, a new usual level; and flags that an earlier model raised."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -10,13 +10,13 @@ from reports.words.finding_sentences import amount, day_value, direction_of, ope
 from reports.words.labels import changed_word, lack_word, measure_words, state_word
 from reports.words.language import NBSP, Language, clipped, day_and_month, days_between, listed, sentence
 
-LONGEST_NOTE = 120  # characters of the note of whoever accepted a new level
+LONGEST_NOTE = 120  # characters of the note on an accepted level
 
 
 def flag_sentence(say: Language, finding: Finding, day: date) -> str:
-    """An open flag: what changed, how much, since when, and for how long it has been told.
+    """An open flag: what changed, by how much, since when, and for how long it has been flagged.
 
-    `Less smiling than usual: 2%, usually 12 to 18%. Since about 16 March (15-17 Mar); day 5, not back yet.`
+    `Less smiling than usual: 2%, usually 12 to 18%. Since about 16 March (15-17 Mar); day 5 of the flag, ...`
     """
     assert finding.episode is not None
     what = opening(say, finding)
@@ -29,22 +29,27 @@ def flag_sentence(say: Language, finding: Finding, day: date) -> str:
     if outside_usual(finding):
         quiet = say("On {date} it was {value}, usually {usual}.", **numbers)
     else:
-        quiet = say("On {date} it was {value}, usually {usual}; it counts as back after some such days.", **numbers)
+        quiet = say(
+            "On {date} it was {value}, usually {usual}; it counts as back to usual after a few days like this.",
+            **numbers,
+        )
     return f"{what}. {since} {quiet}"
 
 
 def age(say: Language, episode: Episode, stage: Stage, day: date) -> str:
-    """Since when a change has been going on, and for how long it has been flagged."""
+    """When a change began, and for how long it has been flagged."""
     onset = onset_words(say, episode)
     if stage is Stage.NEW:
         if episode.onset == day:
             return say("New on {date}.", date=day_and_month(say, day))
-        return say("New on {date}; it began about {onset}.", date=day_and_month(say, day), onset=onset)
-    return say("Since about {onset}; day {days}, not back yet.", onset=onset, days=episode.days_open)
+        return say("New on {date}; it probably began about {onset}.", date=day_and_month(say, day), onset=onset)
+    return say(
+        "Since about {onset}; day {days} of the flag, not back to usual yet.", onset=onset, days=episode.days_open
+    )
 
 
 def onset_words(say: Language, episode: Episode) -> str:
-    """When a change most likely began, with the interval around it: `16 March (15-17 Mar)`."""
+    """The day on which a change most likely began, with its interval: `16 March (15-17 Mar)`."""
     onset = day_and_month(say, episode.onset)
     if episode.onset_from == episode.onset_to:
         return onset
@@ -52,12 +57,12 @@ def onset_words(say: Language, episode: Episode) -> str:
 
 
 def back_sentence(say: Language, finding: Finding) -> str:
-    """A measure that came back to its usual range not long ago."""
+    """A measure that recently came back to usual."""
     episode = finding.episode
     assert episode is not None
     assert episode.closed is not None
     return say(
-        "{measure} has been back in the usual range since {closed}; it was {changed} from about {onset} on.",
+        "{measure} has been back to usual since {closed}; it had been {changed} since about {onset}.",
         measure=sentence(measure_words(say, finding.key).name),
         closed=day_and_month(say, episode.closed),
         changed=changed_word(say, episode.state),
@@ -68,13 +73,13 @@ def back_sentence(say: Language, finding: Finding) -> str:
 def accepted_sentences(
     say: Language, findings: tuple[Finding, ...], notes: Mapping[str, str], needed: int
 ) -> tuple[str, ...]:
-    """Measures of which somebody accepted a new usual level, with the note; together where day and note are the same.
+    """Measures with a new usual level that a person accepted. Those with the same day and note share a sentence.
 
     Args:
         say: the language.
         findings: those of stage ACCEPTED.
-        notes: what was written, by Measure.key.
-        needed: days until such a measure is compared again.
+        notes: the note by Measure.key.
+        needed: number of days at the new level before a measure is compared again.
     """
     groups: dict[tuple[date | None, str, bool], list[str]] = {}
     for finding in findings:
@@ -86,20 +91,20 @@ def accepted_sentences(
         places = {"measures": listed(say, names), "date": day_and_month(say, since)}
         if note:
             places["note"] = clipped(note, LONGEST_NOTE).rstrip(".")
-            text = say("A new usual level was accepted for {measures}, from {date} on ({note}).", **places)
+            text = say("A new usual level was accepted for {measures} from {date} ({note}).", **places)
         else:
-            text = say("A new usual level was accepted for {measures}, from {date} on.", **places)
+            text = say("A new usual level was accepted for {measures} from {date}.", **places)
         if waiting:
-            text = f"{text} {say('It is compared again once it rests on {needed} days.', needed=needed)}"
+            text = f"{text} {say('The comparison starts again after {needed} days at the new level.', needed=needed)}"
         told.append(text)
     return tuple(told)
 
 
 def carried_sentence(say: Language, flag: CarriedFinding) -> str:
-    """A flag that was open under the earlier model, which the present one cannot compare yet."""
+    """A flag of the earlier model whose measure the present model cannot compare yet."""
     return say(
-        "According to the earlier model, {measure} was {changed} than usual from about {onset} on and not back by "
-        "{date}. With the new model the comparison starts again, so please keep an eye on it.",
+        "The earlier computer model found {measure} {changed} than usual from about {onset}, and not back to usual by "
+        "{date}. The comparison starts again with the new model, so please keep an eye on it.",
         measure=measure_words(say, flag.measure).name,
         changed=changed_word(say, flag.state),
         onset=day_and_month(say, flag.onset),
@@ -108,15 +113,17 @@ def carried_sentence(say: Language, flag: CarriedFinding) -> str:
 
 
 def told_sentences(say: Language, findings: tuple[Finding, ...]) -> tuple[str, ...]:
-    """Differences that raise no flag, such as more smiling, and that they do not."""
+    """Differences that raise no flag, such as more smiling, followed by a sentence that says so."""
     told = tuple(say("{what}: {amount}.", what=opening(say, each), amount=amount(say, each)) for each in findings)
-    return (*told, say("This raises no flag.")) if told else ()
+    if not told:
+        return ()
+    return (*told, say.plural("This does not raise a flag.", "These do not raise a flag.", len(told)))
 
 
 def standing(say: Language, finding: Finding) -> str:
-    """Where a measure stands, in a few words for a row: `higher, day 5`.
+    """The state of a measure in a few words, for a row: `higher, day 5`.
 
-    What holds for the whole day, such as that the face was not seen, stands in the first lines of the page.
+    Reasons that hold for the whole day, such as a face that was not seen, are in the first lines of the page instead.
     """
     if finding.flagged and finding.episode is not None:
         return _flag_standing(say, finding, finding.episode)
@@ -140,12 +147,12 @@ def _flag_standing(say: Language, finding: Finding, episode: Episode) -> str:
         return say("{changed}, new", changed=changed)
     if finding.lack is not None:
         return say("{changed}, not compared", changed=changed)
-    # The number stays with its word where a narrow column breaks the line.
+    # A no-break space keeps the number with its word where a narrow column breaks the line.
     return NBSP.join(say("{changed}, day {days}", changed=changed, days=episode.days_open).rsplit(" ", 1))
 
 
 def outside_usual(finding: Finding) -> int:
-    """+1 if the day's value, as it is printed, lies above the usual range, -1 if below it, else 0."""
+    """+1 if the day's value, as printed, is above the usual range, -1 if below it, else 0."""
     if finding.value is None or finding.usual is None:
         return 0
     step = 10.0 ** -(2 if MEASURE_BY_KEY[finding.key].unit.highest == 1 else 1)
@@ -154,7 +161,7 @@ def outside_usual(finding: Finding) -> int:
 
 
 def _within_limits(say: Language, finding: Finding) -> str:
-    """A day without a flag may lie outside the usual range, as one day in five does; the row must not deny it."""
+    """The state of a day without a flag. One such day in five is outside the usual range, and the row must say so."""
     side = outside_usual(finding)
     if side > 0:
         return say("above usual, within the limit")

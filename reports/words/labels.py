@@ -1,6 +1,6 @@
-"""Fixed words: names of measures, states, reasons and kinds of care; what stands on every page.
+"""Fixed words: names of measures, states, reasons and kinds of care, and the text that is on every page.
 
-Headings and titles of columns stand in the templates.
+Headings and column titles are in the templates.
 """
 
 # ruff: noqa: RUF001  (typographic apostrophes are meant)
@@ -16,20 +16,20 @@ from reports.situations import UNSTATED
 from reports.words.language import NBSP, Language, clipped, sentence
 
 LONGEST_PLACE = 40  # characters of the name of a ward or room
-LONGEST_SITUATION = 20  # characters of a situation that the facility named itself
+LONGEST_SITUATION = 20  # characters of a situation named by the facility
 
 
 @dataclass(frozen=True)
 class MeasureWords:
-    """How one measure is spoken of."""
+    """The words for one measure."""
 
-    name: str  # as within a sentence
-    higher: str  # opens the sentence of a finding, before a colon
-    lower: str
-    about: str  # one line that says what was counted
+    name: str  # within a sentence
+    higher: str  # start of a finding's sentence, before a colon
+    lower: str  # likewise
+    about: str  # what was measured, in one line
 
 
-# The symbols differ in shape, so that they survive a grey print; a word always stands beside them.
+# The symbols differ in shape, so that they can be told apart in grey print; a word always stands beside them.
 STATE_SYMBOLS: dict[State, str] = {
     State.HIGHER: "▲",
     State.LOWER: "▼",
@@ -90,7 +90,7 @@ def state_word(say: Language, state: State) -> str:
 
 
 def changed_word(say: Language, state: State) -> str:
-    """Which way a measure changed, in one word."""
+    """The direction of a change, in one word."""
     return say("higher") if state is State.HIGHER else say("lower")
 
 
@@ -103,7 +103,7 @@ def lack_word(say: Language, lack: Lack) -> str:
         Lack.TOO_BRIGHT: say("too bright to see the face"),
         Lack.COVERED: say("face covered"),
         Lack.TURNED_AWAY: say("face turned away"),
-        Lack.TOO_LITTLE_SEEN: say("face seen too little"),
+        Lack.TOO_LITTLE_SEEN: say("face not seen enough"),
         Lack.TOO_SHORT: say("too little recorded"),
         Lack.NOT_MEASURED: say("not measured"),
         Lack.NO_BASELINE: say("too few earlier days"),
@@ -125,31 +125,31 @@ def frame_word(say: Language, reason: FrameReason) -> str:
 
 
 def quarantine_word(say: Language, reason: QuarantineReason) -> str:
-    """Why a session was set aside."""
+    """Why a session is in quarantine."""
     return {
-        QuarantineReason.SIDECAR_MISSING: say("details missing"),
-        QuarantineReason.SIDECAR_INVALID: say("details unreadable"),
-        QuarantineReason.SIDECAR_DATE_MISMATCH: say("details of another day"),
+        QuarantineReason.SIDECAR_MISSING: say("recording details missing"),
+        QuarantineReason.SIDECAR_INVALID: say("recording details unreadable"),
+        QuarantineReason.SIDECAR_DATE_MISMATCH: say("recording details of another day"),
         QuarantineReason.VIDEO_MISSING: say("recording missing"),
         QuarantineReason.NO_CONSENT: say("no consent, so not looked at"),
-        QuarantineReason.DUPLICATE_CONTENT: say("stored under another name"),
-        QuarantineReason.SESSION_CONFLICT: say("name is taken already"),
+        QuarantineReason.DUPLICATE_CONTENT: say("already stored under another name"),
+        QuarantineReason.SESSION_CONFLICT: say("name already in use"),
         QuarantineReason.EMPTY_FILE: say("empty file"),
         QuarantineReason.NOT_A_VIDEO: say("not a video"),
-        QuarantineReason.NO_VIDEO_STREAM: say("no moving picture in it"),
-        QuarantineReason.NO_FRAMES: say("no picture can be opened"),
-        QuarantineReason.TRUNCATED: say("recording breaks off"),
+        QuarantineReason.NO_VIDEO_STREAM: say("no moving pictures in it"),
+        QuarantineReason.NO_FRAMES: say("no picture could be opened"),
+        QuarantineReason.TRUNCATED: say("recording cut short"),
         QuarantineReason.ENCRYPTED: say("recording is encrypted"),
         QuarantineReason.UNREADABLE: say("file cannot be opened"),
         QuarantineReason.TOO_LARGE: say("larger or longer than allowed"),
         QuarantineReason.TIMED_OUT: say("took too long to read"),
         QuarantineReason.OUT_OF_MEMORY: say("needed too much memory"),
-        QuarantineReason.CRASHED: say("could not be read to its end"),
+        QuarantineReason.CRASHED: say("could not be read to the end"),
     }[reason]
 
 
 def care_word(say: Language, kind: CareEventKind) -> str:
-    """What kind of care an event is."""
+    """The kind of a care event."""
     return {
         CareEventKind.MEDICATION: say("medication"),
         CareEventKind.THERAPY: say("therapy"),
@@ -160,7 +160,7 @@ def care_word(say: Language, kind: CareEventKind) -> str:
 
 
 def situation_word(say: Language, situation: str) -> str:
-    """In which situation a recording was made; one that we have no word for as the facility wrote it."""
+    """The situation of a recording; as the facility wrote it if there is no word for it here."""
     words = {
         "at_rest": say("at rest"),
         "during_care": say("during care"),
@@ -172,7 +172,7 @@ def situation_word(say: Language, situation: str) -> str:
 
 
 def place(say: Language, ward: str | None, room: str | None) -> str:
-    """Where a patient is, as far as it is known: `ward 3, room 12`; empty if neither is."""
+    """Ward and room, as far as known: `Ward 3, room 12`; empty if neither is known."""
     parts = [say("ward {name}", name=clipped(ward, LONGEST_PLACE))] if ward else []
     if room:
         parts.append(say("room {name}", name=clipped(room, LONGEST_PLACE)))
@@ -199,7 +199,7 @@ def _number(column: str) -> int:
 
 
 def context_names(say: Language) -> dict[str, str]:
-    """Names of the measures that are counted and raise no flag, as within a sentence, by key."""
+    """Names of the measures of CONTEXT_MEASURES, within a sentence, by key."""
     return {
         "smile_episodes": say("smiles"),
         "neutral": say("neutral expression"),
@@ -217,17 +217,19 @@ def measure_name(say: Language, key: str) -> str:
 
 
 def intended_use(say: Language) -> str:
-    """What the reports are for, and what not."""
+    """What a report is for, and what it is not for."""
     return say(
-        "This report helps staff who know the patient to decide whom to look in on first. It compares a face with the "
-        "same patient’s earlier days and with nobody else’s. It makes no diagnosis and does not measure pain. A face "
-        "that moves little for another reason, such as palsy, dementia or medication, may hide a change."
+        "This report helps staff who know the patient to decide whom to look in on first. It compares a face only with "
+        "the same patient’s earlier days, never with anybody else’s. It makes no diagnosis and does not measure pain. "
+        "If a face moves little for another reason, such as palsy, dementia or medication, a change may not show."
     )
 
 
 def intended_use_in_short(say: Language) -> str:
-    """The same for the ward overview, whose patients have pages of their own."""
-    return say("Each face is compared with its own earlier days only. This is no diagnosis and does not measure pain.")
+    """The same, shorter, for the ward overview."""
+    return say(
+        "Each patient is compared only with their own earlier days. This is not a diagnosis and does not measure pain."
+    )
 
 
 def origin_line(say: Language, origin: Origin) -> str:
@@ -241,7 +243,7 @@ def origin_line(say: Language, origin: Origin) -> str:
     }
     rate = origin.frames_per_second
     shown = "" if rate is None else format_decimal(rate, locale=say.locale)
-    rate_form = 1 if rate == 1 else 2  # 0.5 and 1.5 take the form of many
+    rate_form = 1 if rate == 1 else 2  # 0.5 and 1.5 take the plural
     sampling = (
         say("every frame")
         if rate is None

@@ -1,10 +1,10 @@
-"""A language to print in: its translations, and its ways with dates and numbers.
+"""A language to print in: its translations, and its formats for dates and numbers.
 
-The words stand in the code as whole English sentences with named places, `say("{used} of {all} sessions", ...)`. Other
-languages have a catalogue of them, `reports/locale/CODE/LC_MESSAGES/reports.po`, which is read as it is: no compiled
-file has to be made or kept. `make words` brings the catalogues up to date with the code.
+The code contains whole English sentences with named placeholders, `say("{used} of {all} sessions", ...)`. Each other
+language has a catalogue of them, `reports/locale/CODE/LC_MESSAGES/reports.po`, which is read directly, without a
+compiled file. `make words` updates the catalogues from the code.
 
-Dates, clock times, lengths and amounts are as people of the language read them, whatever the machine's own locale.
+Dates, times, lengths and amounts are formatted for the language, whatever the machine's own locale.
 """
 
 from collections.abc import Sequence
@@ -29,19 +29,19 @@ from reports.measures import Unit
 
 LOCALE = Path(__file__).parents[1] / "locale"
 SOURCE_LANGUAGE = "en"
-# Region and all, because clocks and paper differ between regions; pages declare the language alone.
+# With the region, because formats of dates and times differ between regions; pages declare the language alone.
 LOCALES = {"en": "en_GB", "de": "de_DE"}
 LANGUAGES = tuple(LOCALES)
 NBSP = "\N{NO-BREAK SPACE}"
-DASH = "\N{EN DASH}"  # stands where there is no value
+DASH = "\N{EN DASH}"  # printed where there is no value
 LONGEST_ID = 100  # characters of an identifier or a file's name that are printed
-WHOLE_MINUTES = 10  # from so many minutes on, seconds are not told
+WHOLE_MINUTES = 10  # from this many minutes on, seconds are left out
 LONGEST_HEADING = 30  # characters of a patient's name in the largest type
 
 
 @dataclass(frozen=True)
 class Language:
-    """Speaks one language. Calling it translates a sentence and fills its places."""
+    """One language to print in. Calling it translates a sentence and fills in its placeholders."""
 
     code: str  # such as `de`
     locale: Locale
@@ -49,25 +49,25 @@ class Language:
 
     def __call__(self, sentence: str, **places: object) -> str:
         """The sentence in this language, with `{places}` filled in."""
-        said = self.translations.gettext(sentence)
-        return said.format(**places) if places else said
+        text = self.translations.gettext(sentence)
+        return text.format(**places) if places else text
 
     def plural(self, one: str, many: str, number: int, **places: object) -> str:
-        """The form of a sentence that goes with a number, with its places filled in."""
+        """The singular or plural sentence for a number, with its placeholders filled in."""
         return self.translations.ngettext(one, many, number).format(**places)
 
 
 def catalogue_path(code: str) -> Path:
-    """Where the translations of a language lie; the source language has none."""
+    """The file with the translations of a language; the source language has none."""
     return LOCALE / code / "LC_MESSAGES" / "reports.po"
 
 
 @cache
 def language(code: str) -> Language:
-    """The language of a code.
+    """The language with this code.
 
     Raises:
-        ReportError: the reports do not speak it.
+        ReportError: the reports are not available in it.
     """
     if code not in LOCALES:
         raise ReportError(f"language {code}: not available for reports; choose one of {', '.join(LANGUAGES)}")
@@ -119,12 +119,12 @@ def month_name(say: Language, day: date) -> str:
 
 
 def whole_id(name: str) -> str:
-    """An identifier or a file's name as it is, with a mark for what cannot be printed; only an endless one is cut."""
+    """An identifier or a file name, ready for print, in full; only an extremely long one is cut."""
     return clipped(name, LONGEST_ID)
 
 
 def clipped(text: str, most: int) -> str:
-    """What people wrote, ready to be printed, at most `most` characters long."""
+    """Text that people wrote, ready for print, at most `most` characters long."""
     text = drawable(text)
     return isolated(text if len(text) <= most else f"{text[: most - 1].rstrip()}…")
 
@@ -160,7 +160,7 @@ def length_in_words(say: Language, seconds: float) -> str:
 
 
 def player_time(seconds: float) -> str:
-    """A time within a recording, rounded down, as players show it: `02:05`, `01:02:05`."""
+    """A time within a recording, rounded down, as video players show it: `02:05`, `01:02:05`."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours:02d}:{minutes:02d}:{rest:02d}" if hours else f"{minutes:02d}:{rest:02d}"
@@ -176,7 +176,7 @@ def number_word(say: Language, number: int) -> str:
 
 
 def sentence(text: str) -> str:
-    """Text that begins with a capital letter."""
+    """The text with a capital first letter."""
     return text[:1].upper() + text[1:]
 
 
@@ -186,12 +186,12 @@ def listed(say: Language, names: Sequence[str]) -> str:
 
 
 def thousands(say: Language, number: int) -> str:
-    """An integer with the language's mark between groups of three."""
+    """An integer with the language's thousands separator."""
     return format_decimal(number, locale=say.locale)
 
 
 def decimal(say: Language, number: float, digits: int = 0) -> str:
-    """A number with so many decimals."""
+    """A number with this many decimals."""
     return format_decimal(number, format="0" if digits == 0 else f"0.{'0' * digits}", locale=say.locale)
 
 
@@ -222,5 +222,5 @@ def bare(say: Language, value: float, unit: Unit, digits: int = 0) -> str:
 def span(say: Language, ends: tuple[float, float], unit: Unit, digits: int) -> str:
     """Two values in 0..1 in their unit: `11 to 19%`."""
     low, high = ends
-    said = say("{low} to {high}", low=bare(say, low, unit, digits), high=figure(say, high, unit, digits))
-    return said.replace(" ", NBSP)
+    text = say("{low} to {high}", low=bare(say, low, unit, digits), high=figure(say, high, unit, digits))
+    return text.replace(" ", NBSP)

@@ -27,8 +27,8 @@ from reports.words.language import (
     thousands,
 )
 
-LISTED_CHANGES = 3  # changes told in full under the headline; the charts mark all of them
-POORLY_SEEN = 0.5  # of the pictures with the face readable: below this the day is less reliable
+LISTED_CHANGES = 3  # changes described under the headline; the charts mark all of them
+POORLY_SEEN = 0.5  # share of pictures with a readable face; below this the day is less reliable
 
 
 @dataclass(frozen=True)
@@ -36,22 +36,22 @@ class Lead:
     """The words at the top of a patient's report."""
 
     headline: str
-    changes: tuple[tuple[str, str], ...]  # the mark and the sentence of each open flag, new ones first
-    ask: str  # what to do now; empty where there is nothing to do
-    seen: str  # what the page rests on; empty where nothing was recorded
+    changes: tuple[tuple[str, str], ...]  # symbol and sentence of each open flag, new ones first
+    ask: str  # what to do now; empty if there is nothing to do
+    seen: str  # what the page is based on; empty if nothing was recorded
     notes: tuple[str, ...]
 
 
 def lead(say: Language, report: PatientReport) -> Lead:
-    """The headline and what stands under it."""
+    """The headline and the lines below it."""
     changes = report.changes
     listed = tuple((symbol(finding), flag_sentence(say, finding, report.day)) for finding in changes[:LISTED_CHANGES])
     carried = [carried_sentence(say, flag) for flag in report.carried]
     notes = [*_more_changes(say, len(changes) - len(listed)), *carried, *_life_notes(say, report)]
     if changes:
         day = _cautions(say, report) if report.lack is None else _reasons(say, report)
-        weigh = [*_of_one_kind(say, report), *day, _weigh(say)]
-        return Lead(_headline_of_changes(say, changes), listed, ask(say), observed(say, report), (*notes, *weigh))
+        notes += [*_of_one_kind(say, report), *day, _general_caution(say)]
+        return Lead(_headline_of_changes(say, changes), listed, ask(say), observed(say, report), tuple(notes))
     if report.lack is not None:
         headline, reasons = _lead_of_lack(say, report, report.lack)
         request = ask_carried(say) if carried else ""
@@ -61,22 +61,22 @@ def lead(say: Language, report: PatientReport) -> Lead:
 
 
 def ask(say: Language) -> str:
-    """What to do where something changed."""
-    return say("Please look in on the patient. The face moves differently from before; this report cannot say why.")
+    """What to do if something changed."""
+    return say("Please look in on the patient. The face is moving differently from before; this report cannot say why.")
 
 
 def ask_carried(say: Language) -> str:
-    """What to do where a flag was open when the model changed."""
+    """What to do if a flag was open when the model changed."""
     return say("Please keep looking in on the patient.")
 
 
 def contact_line(say: Language, contact: str) -> str:
-    """Whom to ask, as the facility wants it."""
-    return say("Whom to ask: {contact}", contact=contact)
+    """Whom to ask, as configured by the facility."""
+    return say("For questions, ask: {contact}", contact=contact)
 
 
 def observed(say: Language, report: PatientReport) -> str:
-    """What the page rests on: how many recordings, how much of the face, and whether that is little."""
+    """What the page is based on: how many recordings, how much of the face, and a caution if that is little."""
     quality = report.quality
     if not quality.sessions:
         return ""
@@ -86,21 +86,22 @@ def observed(say: Language, report: PatientReport) -> str:
     share = percent(say, quality.scored_share)
     if quality.seen_s is None or round(quality.seen_s) == 0:
         return say(
-            "Seen: {recordings}; the face could be read in {share} of the pictures.", recordings=counted, share=share
+            "In {recordings}, the face could be read in {share} of the pictures.", recordings=counted, share=share
         )
     told = say(
-        "Seen: {recordings} with {seen} of the face, which could be read in {share} of the pictures.",
+        "Seen in {recordings}: {seen} of the face, which could be read in {share} of the pictures.",
         recordings=counted,
         seen=length_in_words(say, quality.seen_s),
         share=share,
     )
     if quality.closed_s:
         closed = length_in_words(say, quality.closed_s)
-        told += " " + say("The eyes stayed closed for {closed} of that.", closed=closed)
+        told += " " + say("The eyes stayed closed for {closed} of that time.", closed=closed)
     if not report.little_seen:
         return told
     least = length_in_words(say, report.thresholds.min_observed_s)
-    return f"{told} {say('That is little: with less than {least} of the face, read this page with care.', least=least)}"
+    little = say("That is not much: with less than {least} of the face, read this page with caution.", least=least)
+    return f"{told} {little}"
 
 
 def unusable(say: Language, report: PatientReport) -> str:
@@ -120,18 +121,18 @@ def unusable(say: Language, report: PatientReport) -> str:
 
 
 def new_model(say: Language, report: PatientReport) -> str:
-    """That a new model scores, and since when."""
+    """Since when a new model has been in use."""
     assert report.model_since is not None
     since = long_date(say, report.model_since)
-    return say("A new model has read the recordings since {date}; earlier days are not compared with it.", date=since)
+    return say(
+        "A new computer model has read the recordings since {date}; earlier days cannot be compared.", date=since
+    )
 
 
 def _headline_of_changes(say: Language, changes: tuple[Finding, ...]) -> str:
     new = sum(finding.stage is Stage.NEW for finding in changes)
     still = len(changes) - new
-    lasting = say.plural(
-        "One change is still there.", "{count} changes are still there.", still, count=number_word(say, still)
-    )
+    lasting = say.plural("One ongoing change.", "{count} ongoing changes.", still, count=number_word(say, still))
     if not new:
         return sentence(lasting)
     told = say.plural("One new change.", "{count} new changes.", new, count=number_word(say, new))
@@ -139,19 +140,19 @@ def _headline_of_changes(say: Language, changes: tuple[Finding, ...]) -> str:
 
 
 def _quiet_headline(say: Language, report: PatientReport) -> str:
-    """Where no flag is open. Only a day on which nothing differs is called like the usual days."""
+    """The headline if no flag is open. Only a day on which nothing differs is called like the usual days."""
     if report.back:
         told = say.plural(
-            "One change is back to usual.",
-            "{count} changes are back to usual.",
+            "One measure is back to usual.",
+            "{count} measures are back to usual.",
             len(report.back),
             count=number_word(say, len(report.back)),
         )
         return sentence(told)
     if report.told:
         told = say.plural(
-            "One thing was different, but it raises no flag.",
-            "{count} things were different, but they raise no flag.",
+            "One thing was different, but it does not raise a flag.",
+            "{count} things were different, but they do not raise a flag.",
             len(report.told),
             count=number_word(say, len(report.told)),
         )
@@ -175,7 +176,7 @@ def _more_changes(say: Language, more: int) -> list[str]:
 
 
 def _life_notes(say: Language, report: PatientReport) -> list[str]:
-    """What came back, what was accepted, and what differs without a flag."""
+    """What came back, which levels were accepted, and what differs without a flag."""
     notes = dict(report.accepted_notes)
     needed = report.thresholds.min_baseline_days
     return [
@@ -186,9 +187,9 @@ def _life_notes(say: Language, report: PatientReport) -> list[str]:
 
 
 def _of_one_kind(say: Language, report: PatientReport) -> tuple[str, ...]:
-    """That the day was compared like with like, and which of its recordings were not; none where all are of one kind.
+    """The kinds of recordings that were compared, and those that were not; empty if the patient has only one kind.
 
-    The measures rest on the same recordings, so the first one that is compared speaks for all.
+    All measures rest on the same recordings, so the first one that is compared stands for all.
     """
     compared = next((finding for finding in report.findings if finding.situations and finding.lack is None), None)
     if compared is None:
@@ -198,14 +199,14 @@ def _of_one_kind(say: Language, report: PatientReport) -> tuple[str, ...]:
     if not compared.left_out:
         return (told,)
     others = say(
-        "Not compared, as there are too few earlier recordings of that kind: {kinds}.",
+        "Not compared, because there are too few earlier recordings of that kind: {kinds}.",
         kinds=_kinds(say, compared.left_out),
     )
     return (f"{told} {others}",)
 
 
 def _new_situations(say: Language, report: PatientReport) -> list[str]:
-    """In which situations a day was recorded that cannot be compared for want of earlier days like it."""
+    """The situations of a day that cannot be compared because too few earlier days were like it."""
     if report.lack is not Lack.NEW_SITUATION:
         return []
     told = say(
@@ -221,7 +222,7 @@ def _kinds(say: Language, situations: tuple[str, ...]) -> str:
 
 
 def _all_clear(say: Language, report: PatientReport) -> tuple[str, ...]:
-    """How many measures were compared and with what, so that nobody reads more into a quiet page."""
+    """How many measures were compared and with how many days, so that nobody reads too much into a quiet page."""
     compared = sum(finding.lack is None for finding in report.findings)
     measures = number_word(say, len(report.findings))
     if compared == len(report.findings):
@@ -233,14 +234,19 @@ def _all_clear(say: Language, report: PatientReport) -> tuple[str, ...]:
             measures=measures,
         )
     if not report.tentative:
-        return told, say("The usual range rests on {days} earlier days.", days=number_word(say, report.baseline_size))
+        return told, say(
+            "The usual range is based on {days} earlier days.", days=number_word(say, report.baseline_size)
+        )
     sizes = [finding.baseline.days for finding in report.findings if finding.tentative and finding.baseline]
     days = number_word(say, min(sizes))
     if all(finding.tentative for finding in report.findings if finding.baseline):
-        young = say("The usual range rests on {days} days so far, so even a large change may not show yet.", days=days)
+        young = say(
+            "The usual range is based on only {days} days so far, so even a large change may not show yet.", days=days
+        )
     else:
         young = say(
-            "Some usual ranges rest on {days} days so far, so even a large change may not show there.", days=days
+            "Some usual ranges are based on as few as {days} days so far, so even a large change may not show there.",
+            days=days,
         )
     return told, young
 
@@ -253,7 +259,7 @@ def _lead_of_lack(say: Language, report: PatientReport, lack: Lack) -> tuple[str
 
 
 def _reasons(say: Language, report: PatientReport) -> tuple[str, ...]:
-    """What was short on a day that could not be compared."""
+    """What was missing on a day that could not be compared."""
     if report.lack is Lack.NO_SESSION:
         return (say("Nothing was recorded on {date}.", date=day_and_month(say, report.day)),)
     reasons = [*_new_situations(say, report), *_unusable_note(say, report)]
@@ -279,7 +285,7 @@ def _lead_of_no_baseline(say: Language, report: PatientReport) -> tuple[str, tup
     )
     notes = (need, *_unusable_note(say, report))
     if report.model_since is not None:
-        return say("Not compared yet: the model is new."), (new_model(say, report), *notes)
+        return say("Not compared yet: the computer model is new."), (new_model(say, report), *notes)
     if report.sessions_on_record == 1:
         return say("Not compared yet: this is the first recording."), notes
     if report.days_before == 0:
@@ -288,11 +294,11 @@ def _lead_of_no_baseline(say: Language, report: PatientReport) -> tuple[str, tup
 
 
 def _cautions(say: Language, report: PatientReport) -> tuple[str, ...]:
-    """What makes this very day less reliable."""
+    """What makes this particular day less reliable."""
     notes = []
     share = report.quality.scored_share
     if report.quality.sessions_used == 1:
-        notes.append(say("The day rests on a single recording."))
+        notes.append(say("The values come from a single recording."))
     if share is not None and share < POORLY_SEEN:
         notes.append(say("Less reliable: the face could be read in less than half of the pictures."))
     notes += _unusable_note(say, report)
@@ -305,6 +311,6 @@ def _unusable_note(say: Language, report: PatientReport) -> list[str]:
     return [unusable(say, report)] if report.set_aside else []
 
 
-def _weigh(say: Language) -> str:
-    """What may deceive the model, told where somebody is to weigh a change."""
-    return say("Less reliable with glasses, a mask or a tube in front of the face, with facial palsy or dementia.")
+def _general_caution(say: Language) -> str:
+    """What may mislead the model; printed if somebody has to judge a change."""
+    return say("Less reliable with glasses, a mask or a tube in front of the face, and with facial palsy or dementia.")

@@ -1,4 +1,4 @@
-"""Sentences of a patient's report below its first lines: sessions, care, moments, data quality, the usual range."""
+"""Sentences of a patient's report below its first lines: recordings, care, moments, data quality, usual range."""
 
 import shlex
 
@@ -36,27 +36,27 @@ LONGEST_FILE = 120  # characters of a file's name in a command
 
 
 def legend(say: Language, report: PatientReport) -> str:
-    """What the marks of the charts mean."""
+    """The legend of the charts."""
     return say(
-        "Grey band: usual range, from the days with hollow dots. Dashed line: alarm limit. Diamond: {date}, with a bar "
-        "(and brackets) for its uncertainty. Cross: face seen too little. Gap: no recording.",
+        "Grey band: usual range, from the days with hollow dots. Dashed line: alarm limit. Diamond: {date}; the bar, "
+        "and the numbers in brackets, show its uncertainty. Cross: face not seen enough. Gap: no recording.",
         date=day_and_month(say, report.day),
     )
 
 
 def moments_caption(say: Language, report: PatientReport) -> str:
-    """What the moments are, and what the commands are for."""
+    """Caption of the moments: what they are, and what the commands do."""
     return say(
-        "Where it showed most on {date}, and what stood out on the face. The command cuts the ten seconds around it "
-        "out of the recording; run it where the recordings are kept.",
+        "When each was strongest on {date}, and what stood out on the face. The command cuts a ten-second clip around "
+        "that moment from the recording; run it where the recordings are kept.",
         date=day_and_month(say, report.day),
     )
 
 
 def phrases_caption(say: Language, report: PatientReport) -> str:
-    """How to read the table of movements."""
+    """Caption of the table of movements: how to read it."""
     return say(
-        "One box a day: the darker, the more clearly it was seen; {date} has a frame. Numbers from 0 to 100. ▲ more, ▼ "
+        "One box a day: the darker, the more clearly it was seen; {date} is outlined. Numbers from 0 to 100. ▲ more, ▼ "
         "less than usual, = as usual, ◊ not compared.",
         date=day_and_month(say, report.day),
     )
@@ -66,21 +66,21 @@ def listing(say: Language, report: PatientReport, listed: int) -> str:
     """Caption of the table of sessions."""
     total = len(report.sessions)
     if listed == total:
-        told = say.plural("One recording", "{count} recordings by time", total, count=number_word(say, total))
+        told = say.plural("One recording", "{count} recordings, in order of time", total, count=number_word(say, total))
         return sentence(told)
     if listed == 1:
         return say(
-            "Of {total} recordings the one with the most pain-related facial activity", total=number_word(say, total)
+            "Of {total} recordings, the one with the most pain-related facial activity", total=number_word(say, total)
         )
     return say(
-        "Of {total} recordings the {listed} with the most pain-related facial activity, by time",
+        "Of {total} recordings, the {listed} with the most pain-related facial activity, in order of time",
         listed=number_word(say, listed),
         total=number_word(say, total),
     )
 
 
 def more_set_aside(say: Language, report: PatientReport, listed: int) -> str:
-    """What the list of recordings that could not be used leaves out; empty if nothing."""
+    """How many recordings that could not be used are not listed; empty if all are."""
     more = len(report.set_aside) - listed
     if not more:
         return ""
@@ -90,28 +90,28 @@ def more_set_aside(say: Language, report: PatientReport, listed: int) -> str:
 
 
 def moment_phrases(say: Language, moment: Moment) -> str:
-    """What the face showed in a moment, the most telling first."""
+    """What stood out on the face in a moment, most prominent first."""
     names = ", ".join(phrase(say, leading.column) for leading in moment.phrases)
     return sentence(names) or say("nothing stands out")
 
 
 def moment_place(say: Language, moment: Moment) -> str:
-    """In which situation a moment was recorded, with a comma before it; empty where the session does not say."""
+    """The situation of a moment, after a comma; empty if the session does not name one."""
     return f", {situation_word(say, moment.situation)}" if moment.situation else ""
 
 
 def moment_names(say: Language, shared: SharedMoment) -> str:
-    """The measures that a moment stands for."""
+    """The measures that a moment belongs to."""
     return sentence(", ".join(measure_words(say, key).name for key in shared.keys))
 
 
 def moment_time(say: Language, moment: Moment) -> str:
-    """At which minute and second of the recording a moment is, as players show it."""
+    """The time of a moment within its recording, as video players show it."""
     return say("at {time}", time=player_time(moment.session_time_s))
 
 
 def clip_command(moment: Moment, number: int) -> str:
-    """The command that cuts a moment out of its recording, to be run where the recordings lie."""
+    """The command that cuts a clip of a moment from its recording, to be run where the recordings are."""
     start, end = (player_time(seconds) for seconds in moment.clip)
     file = shlex.quote(drawable(moment.file or "RECORDING.mp4")[:LONGEST_FILE])
     return f"ffmpeg -ss {start} -to {end} -i {file} -c copy clip-{number}.mp4"
@@ -130,13 +130,13 @@ def care_line(say: Language, line: CareLine) -> str:
 
 
 def care_days(say: Language, line: CareLine) -> str:
-    """On which of the days drawn: `21 Mar`, or `12 days, the last on 21 Mar`."""
+    """The days of an item of care: `21 Mar`, or `12 days, last on 21 Mar`."""
     last = short_date(say, line.days[-1])
     return say.plural("{last}", "{count} days, last on {last}", len(line.days), last=last, count=len(line.days))
 
 
 def context(say: Language, report: PatientReport) -> str:
-    """What else was counted, with the usual range where there is one; empty where the day has too little data."""
+    """What else was measured, with the usual range if there is one; empty if the day has too little data."""
     names = context_names(say)
     told = []
     for finding in report.context:
@@ -149,12 +149,12 @@ def context(say: Language, report: PatientReport) -> str:
 
 
 def more_care(say: Language, left_out: int) -> str:
-    """What is not drawn of care; empty if nothing."""
+    """How many items of care are not drawn; empty if all are."""
     if not left_out:
         return ""
     told = say.plural(
-        "One more item is not drawn.",
-        "{count} more items are not drawn.",
+        "One more item is not shown.",
+        "{count} more items are not shown.",
         left_out,
         count=number_word(say, left_out),
     )
@@ -164,7 +164,7 @@ def more_care(say: Language, left_out: int) -> str:
 def quality(say: Language, found: Quality) -> tuple[str, ...]:
     """How much could be analysed, and why the rest could not."""
     if not found.frames_sampled:
-        return (say("There is no picture to look at."),)
+        return (say("There are no pictures to read."),)
     sentences = [
         say(
             "The face could be read in {scored} of {sampled} pictures ({share}).",
@@ -174,7 +174,9 @@ def quality(say: Language, found: Quality) -> tuple[str, ...]:
         )
     ]
     if found.unscored:
-        reasons = ", ".join(f"{frame_word(say, reason)} {thousands(say, number)}" for reason, number in found.unscored)
+        reasons = ", ".join(
+            f"{frame_word(say, reason)} ({thousands(say, number)})" for reason, number in found.unscored
+        )
         sentences.append(say("The others: {reasons}.", reasons=reasons))
     if found.frames_several_faces:
         share = percent(say, found.frames_several_faces / found.frames_sampled)
@@ -197,8 +199,8 @@ def _troubles(say: Language, found: Quality) -> tuple[str, ...]:
         sentences.append(sentence(told))
     if found.sessions_with_warning:
         told = say.plural(
-            "One recording is damaged in part.",
-            "{count} recordings are damaged in part.",
+            "One recording is partly damaged.",
+            "{count} recordings are partly damaged.",
             found.sessions_with_warning,
             count=number_word(say, found.sessions_with_warning),
         )
@@ -207,7 +209,7 @@ def _troubles(say: Language, found: Quality) -> tuple[str, ...]:
 
 
 def basis(say: Language, report: PatientReport) -> str:
-    """How the usual range was made, and what raises a flag."""
+    """How the usual range is determined, and what raises a flag."""
     places = {"fewest": report.thresholds.min_baseline_days, "most": report.thresholds.max_baseline_days}
     if not report.baseline_size:
         return say(
@@ -215,9 +217,10 @@ def basis(say: Language, report: PatientReport) -> str:
             **places,
         )
     return say(
-        "Usual range: the middle 80% of the first {fewest} to {most} days without a change, here {days}; all of them "
-        "where there are fewer than 10. A flag goes up where the day lies beyond the alarm limit, or the mean of the "
-        "last days beyond a limit of its own, and stays until the patient is back for some days.",
+        "Usual range: the middle 80% of the first {fewest} to {most} days without a change, here {days}; the whole "
+        "range if there are fewer than 10. A flag goes up when the day is beyond the alarm limit, or the average of "
+        "the last few days is beyond a limit of its own, and stays until the patient has been back to usual for some "
+        "days.",
         days=report.baseline_size,
         **places,
     )

@@ -1,4 +1,4 @@
-"""What each picture says to who cannot see it: the finding with its numbers."""
+"""Text alternatives of the charts, for readers who cannot see them: the finding with its numbers."""
 
 from reports.evidence import CareEvents, LeadingPhrase
 from reports.findings import Finding
@@ -13,7 +13,7 @@ from reports.words.patient_sentences import care_line
 
 
 def trend_text(say: Language, trend: Trend) -> str:
-    """What a trend chart shows."""
+    """Text of a trend chart."""
     days = (trend.last_day - trend.first_day).days + 1
     seen = sum(point.value is not None for point in trend.points)
     return say(
@@ -27,7 +27,7 @@ def trend_text(say: Language, trend: Trend) -> str:
 
 
 def glance_text(say: Language, glance: Glance) -> str:
-    """What the small drawing of three months shows."""
+    """Text of the small chart of three months."""
     values = [value for _, value in glance.points]
     unit = MEASURE_BY_KEY[glance.key].unit
     places = {
@@ -36,13 +36,13 @@ def glance_text(say: Language, glance: Glance) -> str:
         "seen": len(values),
     }
     if not values:
-        return say("{measure}, {days} days: no values.", **places)
+        return say("{measure} over {days} days: no values.", **places)
     ends = usual_span(say, (min(values), max(values)), unit)
-    return say("{measure}, {days} days, of which {seen} have a value: {ends}.", ends=ends, **places)
+    return say("{measure} over {days} days; days with a value: {seen}; values: {ends}.", ends=ends, **places)
 
 
 def heat_text(say: Language, trend: Trend) -> str:
-    """What the strip of one phrase shows."""
+    """Text of the heat strip of one phrase."""
     values = [point.value for point in trend.points if point.value is not None]
     told = say("{measure}. {told}", measure=measure_name(say, trend.finding.key), told=_told(say, trend))
     if not values:
@@ -58,12 +58,12 @@ def _told(say: Language, trend: Trend) -> str:
 
 
 def strip_text(say: Language, sessions: tuple[SessionLine, ...]) -> str:
-    """What the strip of the day shows."""
+    """Text of the strip of the day's recordings."""
     used = [line for line in sessions if line.usable]
     first, last = clock(say, sessions[0].minute_of_day), clock(say, sessions[-1].minute_of_day)
     told = say.plural(
-        "One recording at {first}; with enough of the face: {used}.",
-        "{count} recordings between {first} and {last}; with enough of the face: {used}.",
+        "One recording at {first}; {used} showed enough of the face.",
+        "{count} recordings between {first} and {last}; {used} showed enough of the face.",
         len(sessions),
         count=number_word(say, len(sessions)),
         first=first,
@@ -96,7 +96,7 @@ def nothing_marked(say: Language, *, seen: bool) -> str:
 
 
 def face_text(say: Language, leading: tuple[LeadingPhrase, ...], *, seen: bool) -> str:
-    """What the drawn face marks."""
+    """Text of the drawn face."""
     if not leading:
         return say("Drawing of a face without marks. {why}", why=nothing_marked(say, seen=seen))
     marked = "; ".join(
@@ -109,11 +109,11 @@ def face_text(say: Language, leading: tuple[LeadingPhrase, ...], *, seen: bool) 
         )
         for number, phrase in enumerate(leading, start=1)
     )
-    return say("Drawing of a face, no photograph, that marks what stands out. {marked}.", marked=marked)
+    return say("Drawing of a face, not a photograph, that marks what stands out. {marked}.", marked=marked)
 
 
 def leading_numbers(say: Language, phrase: LeadingPhrase) -> str:
-    """A leading phrase's score on the day, and what is usual: the same range as in the table of phrases."""
+    """A leading phrase's score on the day, and its usual range, the same as in the table of phrases."""
     value = figure(say, phrase.value, Unit.SCALE)
     if phrase.usual is None:
         return value
@@ -121,7 +121,7 @@ def leading_numbers(say: Language, phrase: LeadingPhrase) -> str:
 
 
 def care_text(say: Language, events: CareEvents) -> str:
-    """What the strip of care events shows."""
+    """Text of the strip of care events."""
     return " ".join(
         say(
             "{letter}: {told}, on {days}.",

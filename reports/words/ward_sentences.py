@@ -12,20 +12,22 @@ from reports.words.language import Language, clipped, day_and_month, number_word
 
 
 def title(say: Language, report: WardReport) -> str:
-    """The heading: the ward's name where the overview is of one."""
+    """The heading: the ward's name, if the overview is of one ward."""
     return say("Ward {name}", name=clipped(report.ward, LONGEST_PLACE)) if report.ward else say("Ward overview")
 
 
 def headline(say: Language, report: WardReport) -> str:
-    """The day in one line. Nobody is called unchanged who could not be compared."""
+    """The day in one line. Patients who could not be compared are never called unchanged."""
     if not report.patients:
         return say("Nobody was recorded in the last {days} days.", days=report.thresholds.trend_days)
     new, still = len(report.new), len(report.still_open)
-    told = say.plural("One patient has changed.", "{count} patients have changed.", new, count=number_word(say, new))
+    told = say.plural(
+        "One patient has a new change.", "{count} patients have new changes.", new, count=number_word(say, new)
+    )
     if new and still:
         lasting = say.plural(
-            "One more is not back yet.",
-            "{count} more are not back yet.",
+            "One more is not back to usual yet.",
+            "{count} more are not back to usual yet.",
             still,
             count=number_word(say, still),
         )
@@ -64,10 +66,10 @@ def headline(say: Language, report: WardReport) -> str:
 
 
 def ask(say: Language, report: WardReport) -> str:
-    """What to do where somebody changed."""
+    """What to do if somebody changed."""
     return say.plural(
-        "Please look in on this patient first. The report shows that a face moves differently, not why.",
-        "Please look in on these patients first. The report shows that a face moves differently, not why.",
+        "Please look in on this patient first. This report shows that a face is moving differently, not why.",
+        "Please look in on these patients first. This report shows that a face is moving differently, not why.",
         len(report.changed),
     )
 
@@ -105,13 +107,13 @@ def compared(say: Language, report: WardReport) -> str:
 
 
 def put_forward(say: Language, lines: int, others: int) -> str:
-    """In which order the patients stand, how many of them have a line of their own, and that nobody is left out."""
-    order = say("The largest change on top; each patient only against their own earlier days.")
+    """Caption of the patients with a flag: their order, and how many are shown in detail and by name only."""
+    order = say("Largest change first; each patient is compared only with their own earlier days.")
     if not others:
         return order
     told = say.plural(
-        "One patient has a line, the others are named below.",
-        "{count} patients have a line, the others are named below.",
+        "One patient is shown in detail, the others are named below.",
+        "{count} patients are shown in detail, the others are named below.",
         lines,
         count=number_word(say, lines),
     )
@@ -119,14 +121,14 @@ def put_forward(say: Language, lines: int, others: int) -> str:
 
 
 def group(say: Language, stage: Stage, day: date) -> str:
-    """Heading of a part of the list."""
+    """Heading of the patients with new flags, or with flags from earlier days."""
     if stage is Stage.NEW:
         return say("New on {date}", date=day_and_month(say, day))
-    return say("From earlier days, not back yet")
+    return say("From earlier days, not back to usual yet")
 
 
 def others(say: Language, row: WardRow) -> str:
-    """The further flags of a patient: `Also higher: sad expression. Also lower: smiling.` Empty if there are none."""
+    """A patient's other flags: `Also higher: sad expression. Also lower: smiling.` Empty if there are none."""
     higher, lower = (
         ", ".join(measure_words(say, finding.key).name for finding in row.changes[1:] if finding.direction is state)
         for state in (State.HIGHER, State.LOWER)
@@ -138,11 +140,11 @@ def others(say: Language, row: WardRow) -> str:
 
 
 def seen(say: Language, row: WardRow) -> str:
-    """What the patient's day rests on: `Two recordings, face readable in 84%`."""
+    """What the patient's day is based on: `Two recordings, face readable in 84% of pictures`."""
     text = _recordings(say, row.quality.sessions)
     if row.quality.scored_share is not None:
         share = percent(say, row.quality.scored_share)
-        text = say("{recordings}, face readable in {share}", recordings=text, share=share)
+        text = say("{recordings}, face readable in {share} of pictures", recordings=text, share=share)
     if row.set_aside:
         text = say("{seen}; not usable: {count}", seen=text, count=row.set_aside)
     return sentence(text)
@@ -155,7 +157,7 @@ def _recordings(say: Language, number: int) -> str:
 
 
 def patients(say: Language, names: Sequence[str], letters: int) -> str:
-    """Names up to so many letters, and how many more there are."""
+    """Names up to this many letters in total, and the number of the others."""
     shown: list[str] = []
     for name in map(drawable, names):
         if shown and sum(map(len, shown)) + 2 * len(shown) + len(name) > letters:
@@ -167,7 +169,7 @@ def patients(say: Language, names: Sequence[str], letters: int) -> str:
 
 
 def back(say: Language, report: WardReport) -> tuple[str, ...]:
-    """Who came back to usual, in what and since when: `p03 (smiling, since 19 March)`."""
+    """Who came back to usual, in which measure and since when: `p03 (smiling since 19 March)`."""
     told = []
     for row in report.back:
         points = ", ".join(
@@ -184,12 +186,12 @@ def back(say: Language, report: WardReport) -> tuple[str, ...]:
 
 
 def carried(say: Language, report: WardReport) -> tuple[str, ...]:
-    """Whose flag was open under the earlier model: `p11 (smiling lower, from about 9 March on)`."""
+    """Whose flag was open under the earlier model: `p11 (smiling lower, from about 9 March)`."""
     told = []
     for row in report.carried:
         points = ", ".join(
             say(
-                "{measure} {changed}, from about {date} on",
+                "{measure} {changed}, from about {date}",
                 measure=measure_words(say, flag.measure).name,
                 changed=changed_word(say, flag.state),
                 date=day_and_month(say, flag.onset),
@@ -201,9 +203,9 @@ def carried(say: Language, report: WardReport) -> tuple[str, ...]:
 
 
 def everybody_else(say: Language, report: WardReport) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """The patients without a flag by how they stand, in the order of what they ask for; each with what is told."""
+    """The patients without a flag, grouped by status, most urgent first: pairs of title and patients."""
     rows = [
-        (say("Open under the earlier model"), carried(say, report)),
+        (say("Flag open under the earlier model"), carried(say, report)),
         (say("Back to usual"), back(say, report)),
         (say("No change"), tuple(row.patient_id for row in report.usual if not row.tentative)),
         (say("No change seen so far"), tuple(row.patient_id for row in report.usual if row.tentative)),
@@ -244,9 +246,8 @@ def night(say: Language, report: WardReport) -> str:
     if not quality.sessions:
         return say("No recording could be used.") if report.set_aside else say("Nothing was recorded.")
     told = say.plural(
-        "One recording; it showed enough of the face: {used}. The face could be read in {share} of the pictures.",
-        "{count} recordings, {used} of them with enough of the face. The face could be read in {share} of the "
-        "pictures.",
+        "One recording; {used} showed enough of the face. The face could be read in {share} of the pictures.",
+        "{count} recordings; {used} showed enough of the face. The face could be read in {share} of the pictures.",
         quality.sessions,
         count=number_word(say, quality.sessions),
         used=thousands(say, quality.sessions_used),

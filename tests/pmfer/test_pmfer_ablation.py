@@ -14,6 +14,8 @@ from pmfer.ablation import (
     AblationFaces,
     arm_config,
     masked_phrase_accuracy,
+    masked_phrase_ceiling,
+    masked_prompts,
     modality_state,
     render_table,
     run_ablation,
@@ -24,7 +26,7 @@ from pmfer.checkpoint import build_model, load_checkpoint
 from pmfer.config import ScheduleConfig, TrainConfig
 from pmfer.datasets import Faces
 from pmfer.plots import draw_ablation
-from pmfer.prompts import AU_COUNT
+from pmfer.prompts import AU_COUNT, PHRASES, Prompt
 
 CONFIG = TrainConfig(model=SMALL, schedule=ScheduleConfig(epochs=1, batch=16, sizes_px=((0.0, 32),)))
 
@@ -58,6 +60,7 @@ def test_an_ablation_runs_every_arm_once_and_reports_it(faces: Faces, tmp_path: 
     assert [(result["arm"], result["seed"]) for result in results] == [("A", 0), ("B", 0), ("C", 0), ("D", 0)]
     assert "masked_phrase" not in results[1]
     assert 0 <= results[2]["masked_phrase_text_only"] <= 1
+    assert 0 < results[2]["masked_phrase_ceiling"] <= 1
     assert load_checkpoint(tmp_path / "A0" / "checkpoint.pt")[1].prompt_style == "class_names"
     written = (tmp_path / "D0" / RESULT_FILE).stat().st_mtime_ns
     assert run_ablation(CONFIG, splits, tmp_path, seeds=1) == results
@@ -86,8 +89,24 @@ def test_the_text_only_control_sees_no_face(faces: Faces) -> None:
     normalisation = Normalisation((0.5,), (0.25,))
     other = Faces(255 - faces.images, faces.votes, faces.subsets)
     shown = np.random.default_rng(1).uniform(0, 0.5, (32, AU_COUNT)).astype(np.float32)
-    blind = [masked_phrase_accuracy(model, each, shown, normalisation, see_faces=False) for each in (faces, other)]
+    prompts = masked_prompts(shown)
+    blind = [masked_phrase_accuracy(model, each, prompts, normalisation, see_faces=False) for each in (faces, other)]
     assert blind[0] == blind[1]
+
+
+def test_an_answer_is_right_if_it_names_any_phrase_that_was_dropped(faces: Faces) -> None:
+    model = build_model(CONFIG)
+    everything = Prompt(tuple(range(len(PHRASES))), tuple(p.wordings[0] for p in PHRASES), (True,) * len(PHRASES))
+    normalisation = Normalisation((0.5,), (0.25,))
+    assert masked_phrase_accuracy(model, faces, [everything] * len(faces), normalisation) == 1
+
+
+def test_who_knows_the_targets_tells_every_phrase_that_is_certain_and_no_more(faces: Faces) -> None:
+    certain = np.zeros((200, AU_COUNT), dtype=np.float32)
+    certain[:, :3] = 1
+    assert masked_phrase_ceiling(certain, masked_prompts(certain)) == 1
+    even = np.full((200, AU_COUNT), 0.5, dtype=np.float32)
+    assert masked_phrase_ceiling(even, masked_prompts(even)) < 0.3
 
 
 def test_the_probe_tells_modalities_that_lie_apart(faces: Faces) -> None:

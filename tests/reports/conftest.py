@@ -32,7 +32,7 @@ from warehouse.connection import open_reader, open_writer
 
 @pytest.fixture(scope="session")
 def stored(empty_file: FileAddress, tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A warehouse with every sample in it, open for reading. Nobody changes it."""
+    """A warehouse with every sample in it, open for reading; tests must not change it."""
 
     def make(folder: Path) -> None:
         copy_warehouse(empty_file, FileAddress(folder / "warehouse.duckdb", folder / "published.duckdb"))
@@ -104,7 +104,7 @@ def samples(
     return found_once(tmp_path_factory, "report-printed", find)
 
 
-# One for each part that a page can have, and for each language, script and paper: a PDF takes seconds.
+# One for each part that a page can have and each language, script and paper size. Not more: a PDF takes seconds.
 USUAL_FILES = [
     *("pain_rising", "first_session", "all_set_aside", "new_model", "crowded", "coming_back", "arabic_name"),
     *("hebrew_name", "long_name", "sixty_sessions", "hostile", "like_with_like_german", "ward", "ward_of_sixty_letter"),
@@ -115,7 +115,7 @@ USUAL_FILES = [
 def files(
     request: pytest.FixtureRequest, samples: dict[str, Sample], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
-    """Samples as PDFs. Nobody changes one."""
+    """Samples as PDFs; tests must not change them."""
     names = list(samples) if request.param == "all" else USUAL_FILES
 
     def make(folder: Path) -> None:
@@ -136,7 +136,7 @@ def writer(empty_file: FileAddress, tmp_path: Path) -> Iterator[duckdb.DuckDBPyC
 
 @pytest.fixture(autouse=True)
 def silent_renderer(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """A warning of the renderer is a fault of the page: an unknown property, a missing font, an unreachable picture."""
+    """Fail on a renderer warning, which means a mistake in the page: an unknown property, a missing font or image."""
     with caplog.at_level(logging.WARNING):
         yield
     messages = [f"{r.name}: {r.getMessage()}" for r in caplog.records if r.name.startswith(("weasyprint", "fontTools"))]

@@ -1,4 +1,4 @@
-"""What a process does with an order where it does not matter what is written: quick to load, unlike a page."""
+"""A stand-in for writing a report in a worker process; quick to import, unlike the code of a page."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ DEADLY = "p-deadly"
 
 
 def attempt(order: Order) -> str | None:
-    """In place of the real one, where what matters is what happens to processes: fast, and one report kills its own."""
+    """Replaces the real function in tests of the processes: it is fast, and one report kills its own process."""
     report = order.report
     if isinstance(report, PatientReport) and report.patient_id == DEADLY:
         os.kill(os.getpid(), signal.SIGKILL)

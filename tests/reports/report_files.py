@@ -1,4 +1,4 @@
-"""Every sample as a file, once per test process: what the tests of the PDFs look into."""
+"""Samples as files, made once per test process, for the tests of the PDFs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Report = PatientReport | WardReport
 
 @dataclass(frozen=True)
 class Sample:
-    """One report, and how it is printed."""
+    """One report and its print options."""
 
     report: Report
     name: str | None = None  # of the patient
@@ -26,13 +26,13 @@ class Sample:
 
     @property
     def html(self) -> str:
-        """The page with as much spread out as usual."""
+        """The page in its usual fit."""
         if isinstance(self.report, PatientReport):
             return patient_html(self.report, self.name, language=self.language, page_size=self.page_size)
         return ward_html(self.report, language=self.language, page_size=self.page_size)
 
     def render(self, target: Path) -> Path:
-        """Print it."""
+        """The PDF."""
         options = {"language": self.language, "page_size": self.page_size}
         write_files(Order(self.report, {Format.PDF: target}, name=self.name, options=options))
         return target

@@ -72,10 +72,10 @@ def test_headings_are_in_order_and_a_page_has_one_of_the_first_level(files: dict
 def test_a_screen_reader_hears_the_finding_before_the_charts_and_the_charts_before_the_small_print(
     samples: dict[str, Sample],
 ) -> None:
-    """The renderer tags in the order of the page's source, which is the order on the sheet."""
+    """The renderer tags elements in source order, which is also their order on the sheet."""
     html = samples["pain_rising"].html
-    order = ["Three changes are still there", "More pain-related", "Please look in", "Seen: four recordings", "<svg"]
-    order += ["Note: what was found", "Where to look", "What was seen on the face", "Recordings of the day"]
+    order = ["Three ongoing changes", "More pain-related", "Please look in", "Seen in four recordings", "<svg"]
+    order += ["Notes: what you found", "Where to look", "What was seen on the face", "Recordings of the day"]
     order += ["How well the face was seen", "About this report"]
     places = [html.index(text) for text in order]
     assert places == sorted(places)
@@ -98,15 +98,15 @@ def test_what_the_renderer_leaves_out_stops_a_report(
             logging.getLogger("weasyprint").log(level, message)
 
     if lost:
-        with pytest.raises(ReportError, match=r"report of patient p01: not whole \("):
+        with pytest.raises(ReportError, match=r"report of patient p01: incomplete \("):
             print_something()
     else:
         print_something()
-    caplog.clear()  # conftest.py takes a warning of the renderer for a fault
+    caplog.clear()  # conftest.py fails on any warning of the renderer
 
 
 def test_nobody_needs_colour_to_read_a_state(patients: dict[str, PatientReport], samples: dict[str, Sample]) -> None:
-    """Each symbol of a state stands with its word, and each darker shade has a number beside it."""
+    """Each state has a word beside its symbol, and each shade a number beside it."""
     html = samples["pain_rising"].html
     assert html.count('class="state"') == len(patients["pain_rising"].trends)
     for word in ("higher, day", "lower, day", "as usual"):

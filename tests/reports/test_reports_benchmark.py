@@ -1,4 +1,4 @@
-"""The benchmark of the statistics counts as its page says: small series whose counts are known."""
+"""The benchmark of the statistics counts as docs/statistics.md says: small series with known counts."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""When a change began, and whether the latest days differ as a whole: by hand and by simulation."""
+"""When a change began, and whether the latest days differ as a group: by hand and by simulation."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def test_most_onsets_are_within_two_days_and_their_intervals_hold_them(size: flo
 
 
 def lasting_change(base: GrowingBaseline, known: DaysToLearn, since: int = 0) -> LastingChange:
-    """Of the one series, however small the change is."""
+    """The lasting change of a single series, however small."""
     changes = LastingChanges(base, known.values.shape[1], DEFAULT_THRESHOLDS)
     changes.update(base, np.arange(1))
     return changes.compare(base, known, np.arange(1), np.array([since]), np.full(1, -1.0))[1]
@@ -69,7 +69,7 @@ def test_the_latest_days_are_compared_with_the_baseline_before_them() -> None:
         known.add(np.array([value]), day, np.ones(1, dtype=bool))
     base.centre[:], base.spread[:], base.phi[:] = 0.5, 5.0, PHI
     found = lasting_change(base, known)
-    assert (found.mean[0, 0], found.mean_before[0, 0]) == (2.5, 0.5)  # four days, the least
+    assert (found.mean[0, 0], found.mean_before[0, 0]) == (2.5, 0.5)  # four days, the fewest compared
     assert not np.isnan(found.mean[0, 1])  # five days leave seven before them
     assert np.isnan(found.mean[0, 2])
     phi = np.array([PHI])

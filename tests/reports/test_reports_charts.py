@@ -1,4 +1,4 @@
-"""The drawings: the face that marks what leads, heat strips, and what the trends show beside their values."""
+"""The drawings: the face with the leading phrases, heat strips, and what trends show besides their values."""
 
 from dataclasses import replace
 from datetime import date
@@ -66,7 +66,7 @@ def test_events_of_care_are_drawn_on_the_trends(patients: dict[str, PatientRepor
     kinds = [line.kind for line in report.care_events.lines]
     assert kinds.count(CareEventKind.MEDICATION) == 2
     chart = trend_chart(say, report.trends[0], care_events=report.care_events)
-    assert [tick.label for tick in chart.care] == ["B", "C", "D"]  # A went on from before, so no line begins with it
+    assert [tick.label for tick in chart.care] == ["B", "C", "D"]  # A began before the weeks drawn, so it gets no line
 
 
 def test_the_band_is_the_usual_range_and_the_limit_that_raises_a_flag_is_a_line(
@@ -88,11 +88,11 @@ def test_three_months_stand_beside_the_four_weeks_on_the_same_scale(
     report = patients["flattening"]
     glance = report.glances[2]
     assert (glance.last_day - glance.first_day).days == report.thresholds.glance_days - 1
-    assert len(glance.points) == 55  # forty days lively, fifteen fading: more than the four weeks have
+    assert len(glance.points) == 55  # forty lively days and fifteen fading ones: more than four weeks
     chart = glance_chart(say, glance, report.trends[2])
     assert chart.today is not None
     assert chart.weeks_from is not None
-    assert chart.text.startswith("Smiling, 91 days, of which 55 have a value: ")
+    assert chart.text.startswith("Smiling over 91 days; days with a value: 55; values: ")
     assert [tick.label for tick in chart.x_ticks] == ["Jan", "Feb", "Mar"]
 
 

@@ -1,4 +1,4 @@
-"""The control chart: what each rule says of series whose truth is known, and how often it is wrong."""
+"""The control chart: what each rule says about series with a known truth, and how often it is wrong."""
 
 from dataclasses import replace
 
@@ -31,7 +31,7 @@ def chart(
     one_day_opens: bool = True,
     restart: int = 0,
 ) -> ControlChart:
-    """A measure whose rise asks for a look, with the limits of one that is watched closely."""
+    """A closely watched measure whose rise raises a flag."""
     values = np.atleast_2d(np.asarray(values, dtype=np.float64))
 
     def all_of(value: float) -> np.ndarray:
@@ -99,7 +99,7 @@ def test_a_gap_is_silent_and_is_not_learnt() -> None:
     assert np.isnan(found.ewma[0, 10:12]).all()
     assert not found.in_baseline[0, 10:12].any()
     assert not found.beyond[0, 10:12].any()
-    assert found.centre[0, 11] == found.centre[0, 10]  # known on a day without a value, too
+    assert found.centre[0, 11] == found.centre[0, 10]  # also known on a day without a value
 
 
 def test_a_long_gap_starts_the_moving_average_afresh() -> None:
@@ -129,7 +129,7 @@ def test_a_shift_is_so_many_valid_days_on_one_side() -> None:
     found = chart([*CALM * 3, *[0.535, 0.54] * 3, np.nan, *[0.535, 0.54] * 4], on)
     assert not found.shift[0, :-1].any()
     assert (found.shift[0, -1], found.shift_since[0, -1]) == (1, 48)
-    assert not chart([*CALM * 3, *[0.535, 0.54] * 7]).shift.any()  # off unless it is asked for
+    assert not chart([*CALM * 3, *[0.535, 0.54] * 7]).shift.any()  # off by default
 
 
 def test_a_trend_is_so_many_valid_days_each_lower_than_the_one_before() -> None:

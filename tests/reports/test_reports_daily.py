@@ -1,4 +1,4 @@
-"""Daily values over small frames whose answers can be worked out by hand."""
+"""Daily values from small frames, with results that can be worked out by hand."""
 
 import polars as pl
 import pytest

@@ -1,4 +1,4 @@
-"""What is read for a report: the ward that is asked for, accepted levels, and flags that another bundle takes over."""
+"""What is read for a report: the requested ward, accepted levels, and open flags after a change of bundle."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -40,7 +40,7 @@ FLAGGED = FindingRecord(
 
 @pytest.fixture
 def reader(writer: duckdb.DuckDBPyConnection) -> ReportReader:
-    """Two patients on wards, one of them moved, and one of whom nobody says where."""
+    """Two patients on wards, one of whom has moved, and one whose ward is unknown."""
     ward = SampleWard(writer)
     places = (("p01", 3, "3b"), ("p02", 4, "3b"), ("p02", 2, "2a"), ("p02", 1, None), ("p03", 1, None))
     for patient_id, back, where in places:
@@ -60,10 +60,10 @@ def test_a_ward_has_the_patients_whose_last_session_with_a_ward_was_there(reader
         "3b": ("p01",),
         "9z": (),
     }
-    # Before the move, and where sessions are too long ago.
+    # Before the move, and when all sessions are too long ago.
     assert reader.ward(TODAY - timedelta(days=3), DAYS, "3b").patients == ("p01", "p02")
     assert reader.wards(TODAY + timedelta(days=DAYS), DAYS) == ()
-    # All of what is set aside is the house's, of a ward only what is its patients'.
+    # The facility gets the whole quarantine, a ward only that of its patients.
     assert reader.ward(TODAY, DAYS).quarantine["patient_id"].to_list().count(None) == 1
     assert reader.ward(TODAY, DAYS, "3b").quarantine["patient_id"].to_list() == ["p01"]
     assert set(reader.ward(TODAY, DAYS, "3b").summary["patient_id"]) == {"p01"}
@@ -89,7 +89,7 @@ def test_a_flag_that_another_bundle_takes_over_is_read(reader: ReportReader) -> 
     assert reader.patient("p02", TODAY, DAYS).carried == ()
     assert reader.ward(TODAY, DAYS).carried == reader.ward(TODAY, DAYS, "3b").carried == carried
     assert reader.ward(TODAY, DAYS, "2a").carried == ()
-    # The bundle that told of it goes on by itself.
+    # The bundle that raised the flag carries nothing over to itself.
     own = replace(FLAGGED, bundle_id=SCORING.bundle_id)
     store_findings(reader.connection, [own])
     assert reader.patient("p01", TODAY, DAYS).carried == ()

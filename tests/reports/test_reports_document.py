@@ -1,4 +1,4 @@
-"""Reports as data: everything printed, the same bytes each time, a schema that is true, a key that follows it all."""
+"""Reports as data: complete, the same bytes each time, a correct schema, and keys that change with the content."""
 
 import json
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def validator() -> jsonschema.Draft202012Validator:
 
 
 def same(value: Any, document: Any) -> bool:
-    """Whether a value of a report stands in a document, field by field."""
+    """Whether a document contains a value of a report, field by field."""
     if is_dataclass(value):
         names = [field.name for field in fields(value)]
         return names == list(document) and all(same(getattr(value, name), document[name]) for name in names)
@@ -36,7 +36,7 @@ def same(value: Any, document: Any) -> bool:
 
 
 def findings_in(node: Any) -> Iterator[dict[str, Any]]:
-    """Every finding of a document, wherever it stands."""
+    """Every finding anywhere in a document."""
     if isinstance(node, dict) and {"state", "lack"} <= node.keys():
         yield node
     for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():

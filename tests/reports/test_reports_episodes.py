@@ -1,4 +1,4 @@
-"""The life of a flag over weeks whose truth is known: lasting, returning and repeated changes, gaps, new levels."""
+"""The life of a flag over weeks with a known truth: lasting, returning and repeated changes, gaps, new levels."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ MONTH = [*CALM, *CALM]
 
 
 def changed(count: int, days: int, start: int, size: float, ramp: int = 1, seed: int = 3) -> np.ndarray:
-    """Simulated patients who change by `size` SD from day `start` on, over `ramp` days, and stay so."""
+    """Simulated patients who change by `size` SD from day `start`, over `ramp` days, and stay there."""
     return patients(count, days, seed=seed) + SD * size * np.clip((np.arange(days) - start + 1) / ramp, 0, 1)
 
 
@@ -49,7 +49,7 @@ def test_a_page_seldom_says_as_usual_while_a_large_change_stays() -> None:
 
 
 def test_a_day_beyond_its_limits_starts_the_test_for_the_return_anew() -> None:
-    """On a young baseline, what earlier days near the centre have told would otherwise count against the next ones."""
+    """On a young baseline, evidence from earlier days near the centre would otherwise count against later days."""
     days_open = []
     for near in (1, 3):
         found = chart([*CALM[:9], 0.60, 0.60, *[0.505] * near, 0.75, *[0.505] * 20])
@@ -88,7 +88,7 @@ def test_a_flag_that_one_wild_day_opened_closes_sooner_than_one_that_several_day
 
 
 def test_a_flag_on_a_young_baseline_needs_more_days_to_close() -> None:
-    """The centre of a young baseline may be wrong by itself, so a few days near it say less."""
+    """The centre of a young baseline may itself be wrong, so a few days near it are weaker evidence."""
     waited = []
     for start in (13, 70):
         values = patients(300, start + 46)
@@ -102,9 +102,9 @@ def test_a_flag_that_comes_back_within_days_is_the_same_and_weeks_later_it_is_an
     high, dip = [0.60, 0.61, 0.59, 0.60], [0.50, 0.49, 0.48]
     soon = chart([*MONTH, *high, *dip, *high, *high])
     again = chart([*MONTH, *high, *MONTH, *high])
-    assert (np.diff(soon.episode[0, 34:]) != 0).sum() == 2  # it closed once and opened again
+    assert (np.diff(soon.episode[0, 34:]) != 0).sum() == 2  # it closed once and reopened
     assert soon.opened[0, -1] == soon.opened[0, 35]
-    assert soon.valid_days[0, -1] == 47 - soon.opened[0, -1]  # all valid days since then, also those of the dip
+    assert soon.valid_days[0, -1] == 47 - soon.opened[0, -1]  # all valid days since then, including those of the dip
     assert again.opened[0, -1] >= 68 > again.opened[0, 40]
 
 

@@ -42,7 +42,11 @@ def test_three_flags_share_the_rows_of_the_page(writer: duckdb.DuckDBPyConnectio
     ward.record("p01", TODAY, *[HURTING] * 5)
     report = read_report(ReportReader(writer, SCORING), "p01", TODAY)
     assert len(report.changes) == 3
-    assert [len(evidence.moments) for evidence in report.evidence] == [1, 1, 1]  # five rows have room for no more
+    assert [len(evidence.moments) for evidence in report.evidence] == [
+        1,
+        1,
+        1,
+    ]  # there is no room for more in five rows
 
 
 def test_a_day_without_flags_needs_no_evidence(patients: dict[str, PatientReport]) -> None:
@@ -102,7 +106,7 @@ def test_a_daily_dose_is_one_line_and_a_change_of_its_amount_begins_another() ->
     events = care_events_of(event_rows(*doses), FIRST, TODAY)
     before, changed = events.lines
     assert (changed.letter, changed.amount, changed.begins) == ("B", 200.0, (TODAY - timedelta(days=5),))
-    assert (before.letter, before.amount, before.begins) == ("A", 400.0, ())  # it went on from before the weeks drawn
+    assert (before.letter, before.amount, before.begins) == ("A", 400.0, ())  # it began before the weeks drawn
     assert (len(changed.days), len(before.days)) == (6, 22)
 
 

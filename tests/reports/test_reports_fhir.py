@@ -1,4 +1,4 @@
-"""The FHIR bundle is valid R4: structure by fhirclient, and here the value sets and rules that it does not look at."""
+"""The FHIR bundle is valid R4: fhirclient checks the structure, these tests the value sets and rules it ignores."""
 
 import base64
 import hashlib
@@ -19,8 +19,8 @@ from reports.patient import PatientReport
 
 PDF = b"%PDF-1.7 of a test"
 
-# From the value sets of FHIR 4.0.1 that are bound as required, as far as the bundle has elements bound to them, and the
-# code systems of the codes that it takes from HL7.
+# The value sets of FHIR 4.0.1 with a required binding to an element of the bundle, and the code systems of the codes
+# that it takes from HL7.
 OBSERVATION_STATUS = {
     "registered", "preliminary", "final", "amended", "corrected", "cancelled", "entered-in-error", "unknown",
 }  # fmt: skip
@@ -77,7 +77,9 @@ def test_codes_are_of_their_value_sets_and_rules_between_elements_hold(patients:
                 assert part["display"] == CODES[part["system"]][part["code"]]
         for observation in resources(bundle, "Observation"):
             assert observation["status"] in OBSERVATION_STATUS
-            assert ("dataAbsentReason" in observation) != ("valueQuantity" in observation)  # obs-6, and one of them
+            assert ("dataAbsentReason" in observation) != (
+                "valueQuantity" in observation
+            )  # obs-6, and exactly one of them
             components = [component["code"] for component in observation.get("component", [])]
             assert observation["code"] not in components  # obs-7
             for limits in observation.get("referenceRange", []):
@@ -114,7 +116,9 @@ def test_the_life_of_a_flag_is_in_the_components(patients: dict[str, PatientRepo
     lasting = observations(patients["flattening"])["smiling"]
     episode = next(f for f in patients["flattening"].changes if f.key == "smiling").episode
     assert episode is not None
-    assert [stage["text"] for stage in component_values(lasting, "stage")] == ["flag from an earlier day, not back yet"]
+    assert [stage["text"] for stage in component_values(lasting, "stage")] == [
+        "flag from an earlier day, not back to usual yet"
+    ]
     assert component_values(lasting, "opened") == [episode.opened.isoformat()]
     assert component_values(lasting, "days-open") == [episode.days_open]
     (interval,) = component_values(lasting, "onset-interval")
@@ -130,7 +134,7 @@ def test_where_a_report_abstains_there_is_a_reason_and_no_number(patients: dict[
     aside = observations(patients["all_set_aside"])["smiling"]
     assert aside["dataAbsentReason"]["coding"][0]["code"] == "not-performed"
     assert aside["dataAbsentReason"]["text"] == "insufficient data: all set aside"
-    first = observations(patients["first_session"])["smiling"]  # seen, but there is nothing to compare it with
+    first = observations(patients["first_session"])["smiling"]  # seen, but nothing to compare with
     assert "valueQuantity" in first
     assert not first.keys() & {"interpretation", "referenceRange", "dataAbsentReason"}
     assert first["note"] == [{"text": "Not compared: insufficient data (no baseline)."}]

@@ -1,4 +1,4 @@
-"""Findings whose answers can be worked out by hand, the stages of a flag, and why a day abstains."""
+"""Findings that can be worked out by hand, the stages of a flag, and why a day is not compared."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -26,7 +26,7 @@ BELOW = Signal(Rule.EWMA, State.LOWER, DAY - timedelta(days=3), 1.2)
 
 
 def flag(state: State, closed: int | None = None) -> Episode:
-    """A flag that opened the day before and closed so many days before DAY."""
+    """A flag that opened the day before DAY; `closed` is the number of days before DAY on which it closed."""
     before = DAY - timedelta(days=1)
     return Episode(state, before, before, before, before, None if closed is None else DAY - timedelta(days=closed), 2)
 
@@ -93,7 +93,7 @@ def test_a_flag_keeps_its_direction_on_a_day_that_abstains() -> None:
 
 
 def sessions_of_a_day(*sessions: dict[str, object]) -> pl.DataFrame:
-    """Sessions of 100 sampled frames, of which ten were scored unless said otherwise."""
+    """Sessions with 100 sampled frames, ten of them scored by default."""
     usual = {"frames_sampled": 100, "frames_scored": 10, "yaw_abs_median_deg": 5.0}
     usual |= dict.fromkeys(("frames_too_dark", "frames_too_bright", "frames_covered"), 0)
     return pl.DataFrame([usual | session for session in sessions])
@@ -103,7 +103,7 @@ def sessions_of_a_day(*sessions: dict[str, object]) -> pl.DataFrame:
     ("seen", "lack"),
     [
         ({"frames_too_dark": 46}, Lack.TOO_DARK),
-        ({"frames_too_dark": 45}, Lack.TOO_LITTLE_SEEN),  # half of the ninety that were not scored is not most of them
+        ({"frames_too_dark": 45}, Lack.TOO_LITTLE_SEEN),  # half of the ninety unscored frames is not most of them
         ({"frames_too_bright": 60}, Lack.TOO_BRIGHT),
         ({"frames_too_bright": 30, "frames_too_dark": 30}, Lack.TOO_LITTLE_SEEN),
         ({"frames_covered": 60}, Lack.COVERED),

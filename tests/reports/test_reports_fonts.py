@@ -1,4 +1,4 @@
-"""Typefaces and foreign words: packaged fonts only, and every name is printed or says what could not be."""
+"""Fonts and foreign scripts: packaged fonts only, and every name is printed or marked where it cannot be."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from reports.patient import PatientReport
 from reports.render import patient_pdf
 
 SCRIPTS = ("More", "Arabic", "Devanagari", "CJK")
-FAMILIES = ("Source-Sans", "Source-Serif", *(f"{name}-Letters" for name in SCRIPTS))  # as fonts.css names them
+FAMILIES = ("Source-Sans", "Source-Serif", *(f"{name}-Letters" for name in SCRIPTS))  # names in fonts.css
 
 
 def test_fonts_are_the_packaged_ones_and_embedded(files: dict[str, Path]) -> None:

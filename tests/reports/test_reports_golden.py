@@ -1,6 +1,6 @@
-"""What every sample says and looks like, against what was agreed.
+"""What every sample says and looks like, compared with golden files.
 
-After a change that is meant: `UPDATE_GOLDEN=1 pytest tests/reports/test_reports_golden.py`, read the diff of the texts,
+After an intended change, run `UPDATE_GOLDEN=1 pytest tests/reports/test_reports_golden.py`, read the diff of the texts,
 and look at the pictures.
 """
 
@@ -24,12 +24,12 @@ TEXTS = [
 ]
 PICTURES = ["pain_rising", "all_set_aside", "hostile", "ward", "like_with_like_german"]
 SCALE = 0.6  # pixels of a picture per point of the page
-BLUR = 2  # pixels: edges of letters differ between versions of the rasteriser
-LOUDEST = 40  # of 255, a blurred pixel's difference that is none
+BLUR = 2  # pixels; edges of letters differ between versions of the rasteriser
+LARGEST = 40  # of 255; a blurred pixel that differs by no more counts as equal
 
 
 class VisibleText(HTMLParser):
-    """The words of a page, a line per block: what a person reads, without the footer, whose versions change."""
+    """The text of a page, one line per block, without the footer, because its versions change."""
 
     BLOCKS = frozenset({"p", "h1", "h2", "tr", "caption", "svg"})
 
@@ -58,7 +58,7 @@ class VisibleText(HTMLParser):
 
 
 def agreed(path: Path, made: bytes) -> bytes:
-    """The agreed content of a golden file; what was made, if it is to be agreed anew."""
+    """The content of a golden file, replaced by what was made if goldens are being updated."""
     if os.environ.get("UPDATE_GOLDEN"):
         path.write_bytes(made)
     return path.read_bytes()
@@ -80,11 +80,11 @@ def test_the_pages_of_the_samples_look_as_they_were_agreed(name: str, files: dic
             golden = GOLDEN / f"{name}-{number}.png"
             if os.environ.get("UPDATE_GOLDEN"):
                 picture.save(golden, optimize=True)
-            assert loudest_difference(picture, Image.open(golden)) < LOUDEST, golden.name
+            assert largest_difference(picture, Image.open(golden)) < LARGEST, golden.name
 
 
-def loudest_difference(one: Image.Image, other: Image.Image) -> int:
-    """The largest difference of two grey pictures after a blur, 0..255; 255 if they differ in size."""
+def largest_difference(one: Image.Image, other: Image.Image) -> int:
+    """The largest difference between two grey pictures after a blur, 0..255; 255 if their sizes differ."""
     if one.size != other.size:
         return 255
     blurred = [
@@ -95,9 +95,9 @@ def loudest_difference(one: Image.Image, other: Image.Image) -> int:
 
 
 def test_a_chart_that_is_gone_is_seen(files: dict[str, Path]) -> None:
-    """The tolerance is no blindness: a diamond painted over is a difference."""
+    """The tolerance still notices a diamond that is painted over."""
     with pypdfium2.PdfDocument(files["pain_rising"]) as pdf:
         picture = pdf[0].render(scale=SCALE, grayscale=True).to_pil()
     spoilt = picture.copy()
     spoilt.paste(255, (235, 212, 275, 232))
-    assert loudest_difference(picture, spoilt) >= LOUDEST
+    assert largest_difference(picture, spoilt) >= LARGEST

@@ -1,4 +1,4 @@
-"""Languages: the German catalogue is whole and says the same, and every sample can be printed in it."""
+"""Languages: the German catalogue is complete and consistent, and every sample can be printed in German."""
 
 import re
 from io import BytesIO
@@ -38,7 +38,7 @@ def forms(text: str | tuple[str, ...] | list[str]) -> list[str]:
 def test_every_sentence_is_translated_and_none_is_left_over(
     code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a change of words: `make words`, and translate what is new."""
+    """If this fails after a change of words, run `make words` and translate what is new."""
     monkeypatch.chdir(ROOT)
     source = ("-F", "pyproject.toml", "-k", "say", "-o", f"{tmp_path}/reports.pot", "reports", "pmfer/facs.py")
     CommandLineInterface().run(["pybabel", "-q", "extract", *source])
@@ -55,7 +55,7 @@ def test_a_translation_has_the_places_of_its_sentence(code: str) -> None:
         allowed = set().union(*(places(form) for form in forms(message.id)))
         for form in forms(message.string):
             assert places(form) <= allowed, message.id
-        # The form for one may leave out a number; the form for many says all that the sentence says.
+        # The singular may leave out a placeholder; the plural has all of them.
         assert places(forms(message.string)[-1]) == places(forms(message.id)[-1]), message.id
 
 

@@ -25,7 +25,7 @@ def step_of(size: float, *situations: int, days: int = START + 21) -> Floats:
 
 
 def openings(flags: Flags) -> float:
-    """Per patient in 60 days, while nothing happens."""
+    """False flags per patient in 60 days without a change."""
     return float(np.mean([flags.new[:, :, window].sum() / PATIENTS for window in WINDOWS.values()]))
 
 
@@ -36,7 +36,7 @@ def openings_at_rest() -> float:
 
 @pytest.fixture(scope="module")
 def found_at_rest() -> float:
-    """Share of the patients, filmed at rest alone, in whom a lasting rise of 3 SD is found within five days."""
+    """Share of patients, recorded only at rest, in whom a lasting rise of 3 SD is found within five days."""
     quiet = patients(AT_REST, START + 21, step_of(3, REST))
     return float(np.mean(waited(quiet.flags(CLOSE, like_with_like=False), quiet.values, START) <= 5))
 
@@ -61,7 +61,7 @@ def test_a_lasting_rise_of_3_sd_is_found_as_fast_as_without_situations(
         np.mean(waited(risen.flags(CLOSE, like_with_like=each), risen.values, START) <= 5) for each in (True, False)
     )
     assert found_at_rest >= 0.85
-    assert like >= (0.8 if len(changed) == 3 else 0.7)  # at rest, only six days of ten show it
+    assert like >= (0.8 if len(changed) == 3 else 0.7)  # a change only at rest shows on just six days of ten
     assert like >= as_they_are - 0.07
 
 
@@ -72,16 +72,18 @@ def test_a_rise_during_care_alone_is_found() -> None:
 
 
 def test_days_of_an_open_flag_teach_nothing_of_any_situation() -> None:
-    """So a change that stays never becomes what care or a meal is usually like."""
+    """So a change that stays never becomes the usual level of care or meals."""
     quiet, risen = (patients(BY_CHANCE, START + 21, step_of(size, REST, CARE, MEAL)) for size in (0, 3))
     before, flags = (each.flags(CLOSE, like_with_like=True) for each in (quiet, risen))
     lasting = flags.open[:, 0, START + 2 :].all(axis=1) & (flags.chart.onset[:, -1] >= START - 2)
     lasting &= ~before.open[:, 0, :].any(axis=1)
     assert lasting.sum() >= 10
     assert not flags.chart.in_baseline[lasting, START:].any()
-    # What the days of the change have from care and meals is what those days would have had without it.
+    # The effects of care and meals on the days of the change are the same as without the change.
     added = [each.chart.added[lasting, START:] for each in (before, flags)]
-    assert np.nanmax(np.abs(added[0] - added[1])) < 0.075  # half of the rise, for what one more quiet day may tell
+    assert (
+        np.nanmax(np.abs(added[0] - added[1])) < 0.075
+    )  # half of the rise allows for the effect of one more quiet day
 
 
 def test_a_day_in_a_situation_without_enough_earlier_days_abstains_and_is_not_learnt() -> None:
@@ -96,9 +98,9 @@ def test_a_day_in_a_situation_without_enough_earlier_days_abstains_and_is_not_le
     assert np.isnan(chart.ewma[:, meals[:7]]).all()
     assert not spoke[:, meals[:7]].any()
     learning = (chart.episode == 0).all(axis=1)  # nothing is learnt while a flag is open
-    eighth = meals[7]  # has seven before it
+    eighth = meals[7]  # seven come before it
     assert learning.sum() >= 5
-    assert (np.abs(values - chart.centre)[learning, eighth] < 0.15).all()  # what is usual at a meal, not at rest
+    assert (np.abs(values - chart.centre)[learning, eighth] < 0.15).all()  # compared with meals, not with rest
     lone = Filmed(values[:, :31], Parts(parts.values[:, :31], parts.frames[:, :31]))
     assert np.isnan(lone.flags(CLOSE, like_with_like=True).chart.compared[:, -1]).all()
 
@@ -115,7 +117,7 @@ def test_of_a_day_with_a_new_situation_the_others_are_compared() -> None:
 
 
 def test_a_day_is_judged_by_what_lay_before_it_and_nothing_else() -> None:
-    """So the chart of a longer series begins with that of the shorter one, and the day does not judge itself."""
+    """So the chart of a longer series begins with that of the shorter one, and a day does not judge itself."""
     whole = patients(BY_CHANCE, 80, count=8)
     part = Filmed(whole.values[:, :55], Parts(whole.parts.values[:, :55], whole.parts.frames[:, :55]))
     longer, shorter = (each.flags(CLOSE, like_with_like=True).chart for each in (whole, part))
@@ -147,7 +149,7 @@ def test_too_few_frames_in_known_situations_are_not_compared() -> None:
 
 
 def test_what_was_known_stays_known_when_a_flag_takes_back_its_days() -> None:
-    """Else nothing could be compared while the flag is open, and it would never close."""
+    """Otherwise nothing could be compared while the flag is open, and it would never close."""
     days = 40
     rng = np.random.default_rng(4)
     values = 0.5 + 0.03 * rng.standard_normal((30, days))

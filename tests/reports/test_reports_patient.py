@@ -1,4 +1,4 @@
-"""Reports of sample patients out of a real warehouse: what they must say is known from how they were made."""
+"""Reports of sample patients from a real warehouse; what they must say follows from how the samples were made."""
 
 from dataclasses import replace
 from datetime import date, timedelta
@@ -32,7 +32,7 @@ def test_a_stable_patient_has_no_changes(patients: Reports, say: Language) -> No
     report = patients["stable"]
     assert set(states(report).values()) == {State.USUAL}
     assert lead(say, report).headline == "Like this patient\N{RIGHT SINGLE QUOTATION MARK}s usual days."
-    assert report.baseline_size == 56  # of 62: no more are learnt
+    assert report.baseline_size == 56  # of 62; the baseline takes no more
 
 
 def test_rising_pain_activity_is_the_first_change(patients: Reports) -> None:
@@ -55,19 +55,19 @@ def test_a_change_that_stays_is_told_until_it_is_over(patients: Reports, say: La
     """Two weeks after the face flattened, nothing of it has come back, and the page says so."""
     report = patients["flattening"]
     words = lead(say, report)
-    assert words.headline == "Two changes are still there."
-    assert all("not back yet" in sentence for _, sentence in words.changes)
+    assert words.headline == "Two ongoing changes."
+    assert all("not back to usual yet" in sentence for _, sentence in words.changes)
     smiling = next(finding for finding in report.changes if finding.key == "smiling")
     assert smiling.episode is not None
-    assert abs((smiling.episode.onset - (TODAY - timedelta(days=13))).days) <= 2  # the first day that is less
+    assert abs((smiling.episode.onset - (TODAY - timedelta(days=13))).days) <= 2  # the first lower day
 
 
 def test_a_flag_that_closed_is_told_for_a_week(patients: Reports, say: Language) -> None:
     report = patients["coming_back"]
     assert [finding.key for finding in report.back] == ["pain_activity"]
     words = lead(say, report)
-    assert (words.headline, words.ask) == ("One change is back to usual.", "")
-    assert words.notes[0].startswith("Pain-related facial activity has been back in the usual range since ")
+    assert (words.headline, words.ask) == ("One measure is back to usual.", "")
+    assert words.notes[0].startswith("Pain-related facial activity has been back to usual since ")
 
 
 def test_an_accepted_level_is_told_with_its_note(patients: Reports, say: Language) -> None:
@@ -76,7 +76,7 @@ def test_an_accepted_level_is_told_with_its_note(patients: Reports, say: Languag
     assert not report.changes
     note = lead(say, report).notes[0].replace("\N{NO-BREAK SPACE}", " ")
     assert note == (
-        "A new usual level was accepted for facial expressivity and smiling, from 7 March on (new medication, see the "
+        "A new usual level was accepted for facial expressivity and smiling from 7 March (new medication, see the "
         "round of 9 March)."
     )
 
@@ -85,14 +85,14 @@ def test_a_flag_of_the_earlier_model_is_carried_over(patients: Reports, say: Lan
     report = patients["carried_over"]
     assert report.lack is Lack.NO_BASELINE
     words = lead(say, report)
-    assert words.headline == "Not compared yet: the model is new."
+    assert words.headline == "Not compared yet: the computer model is new."
     assert words.ask == "Please keep looking in on the patient."
     assert (
         words.notes[0]
         .replace("\N{NO-BREAK SPACE}", " ")
         .startswith(
-            "According to the earlier model, smiling was lower than usual from about 13 March on and not back by 17 "
-            "March."
+            "The earlier computer model found smiling lower than usual from about 13 March, and not back to usual by "
+            "17 March."
         )
     )
 
@@ -105,7 +105,7 @@ def test_recordings_that_are_empty_or_cut_short_are_the_reason_and_not_the_face(
     words = lead(say, report)
     assert words.headline == "Not compared: too little recorded."
     assert words.notes == (
-        "Two recordings could not be used: empty file (1), recording breaks off (1).",
+        "Two recordings could not be used: empty file (1), recording cut short (1).",
         "To be compared, a day needs 30 pictures in which the face can be read; there were 22.",
     )
 
@@ -113,15 +113,15 @@ def test_recordings_that_are_empty_or_cut_short_are_the_reason_and_not_the_face(
 def test_a_page_that_rests_on_little_says_so_in_its_first_lines(patients: Reports, say: Language) -> None:
     seen = lead(say, patients["little_seen"]).seen.replace("\N{NO-BREAK SPACE}", " ")
     assert seen == (
-        "Seen: one recording with 36 seconds of the face, which could be read in 90% of the pictures. That is little: "
-        "with less than 1 minute of the face, read this page with care."
+        "Seen in one recording: 36 seconds of the face, which could be read in 90% of the pictures. That is not "
+        "much: with less than 1 minute of the face, read this page with caution."
     )
 
 
 def test_a_day_without_a_face_does_not_tell_of_seconds_of_it(patients: Reports, say: Language) -> None:
     report = patients["little_seen"]
     unseen = replace(report, quality=replace(report.quality, seen_s=0.0, frames_scored=0))
-    assert lead(say, unseen).seen == "Seen: one recording; the face could be read in 0% of the pictures."
+    assert lead(say, unseen).seen == "In one recording, the face could be read in 0% of the pictures."
     assert not patients["pain_rising"].little_seen
     assert "That is little" not in lead(say, patients["pain_rising"]).seen
 
@@ -131,7 +131,7 @@ def test_a_quiet_day_against_few_days_is_not_called_usual(patients: Reports, say
     assert report.tentative
     words = lead(say, report)
     assert words.headline == "No change seen so far."
-    assert "The usual range rests on 16 days so far, so even a large change may not show yet." in words.notes
+    assert "The usual range is based on only 16 days so far, so even a large change may not show yet." in words.notes
     assert not patients["stable"].tentative
 
 
@@ -151,14 +151,17 @@ def test_a_quiet_day_is_not_called_usual_while_one_measure_has_few_days(patients
     young = replace(first.finding, tentative=True, baseline=replace(first.finding.baseline, days=14))
     words = lead(say, replace(report, trends=(replace(first, finding=young), *others)))
     assert words.headline == "No change seen so far."
-    assert "Some usual ranges rest on 14 days so far, so even a large change may not show there." in words.notes
+    assert (
+        "Some usual ranges are based on as few as 14 days so far, so even a large change may not show there."
+        in words.notes
+    )
 
 
 def test_a_difference_without_a_flag_is_not_called_usual(patients: Reports, say: Language) -> None:
     report = patients["livelier"]
     assert not report.changes
     words = lead(say, report)
-    assert words.headline == "Two things were different, but they raise no flag."
+    assert words.headline == "Two things were different, but they do not raise a flag."
     assert any(note.startswith("More smiling than usual: 38%, usually ") for note in words.notes)
 
 
@@ -171,7 +174,7 @@ def test_a_flag_stays_open_on_a_day_that_cannot_be_compared(writer: duckdb.DuckD
     report = build(writer, "p01")
     assert (report.lack, report.changes[0].stage) == (Lack.ALL_SET_ASIDE, Stage.OPEN)
     words = lead(say, report)
-    assert words.headline == "One change is still there."
+    assert words.headline == "One ongoing change."
     told = words.changes[0][1].replace("\N{NO-BREAK SPACE}", " ")
     assert told.endswith("On 21 March it could not be compared: no recording could be used.")
     assert "One recording could not be used: empty file (1)." in words.notes
@@ -189,7 +192,7 @@ def test_where_a_session_was_recorded_and_in_which_situation_is_kept(stored: duc
 def test_one_session_is_no_trend_and_the_report_says_so(patients: Reports, say: Language) -> None:
     report = patients["first_session"]
     assert report.lack is Lack.NO_BASELINE
-    assert report.findings[2].value == pytest.approx((8 * 0.86 + 46 * 0.02) / 54)  # what was seen is still shown
+    assert report.findings[2].value == pytest.approx((8 * 0.86 + 46 * 0.02) / 54)  # the value seen is still shown
     words = lead(say, report)
     assert words.headline == "Not compared yet: this is the first recording."
     assert words.notes[0].startswith("A comparison needs seven earlier days; so far there are none.")
@@ -270,7 +273,7 @@ def test_the_longest_id_is_kept_whole(stored: duckdb.DuckDBPyConnection) -> None
 
 
 def test_the_page_says_for_how_long_the_eyes_stayed_closed(writer: duckdb.DuckDBPyConnection, say: Language) -> None:
-    """As those of a sleeper do: stretches of eight seconds, each ended by two without a face, are none."""
+    """Only long stretches count as sleep: eight seconds, each ended by two seconds without a face, do not."""
     ward = SampleWard(writer)
     pressed = replace(STEADY, pain=0.9)
     ward.record("p01", TODAY, replace(pressed, reasons=(None,)), pressed)
@@ -278,8 +281,8 @@ def test_the_page_says_for_how_long_the_eyes_stayed_closed(writer: duckdb.DuckDB
     asleep, awake = (build(writer, patient_id) for patient_id in ("p01", "p02"))
     assert (asleep.quality.closed_s, awake.quality.closed_s) == (59, 0)
     assert lead(say, asleep).seen.replace("\N{NO-BREAK SPACE}", " ") == (
-        "Seen: two recordings with 1 minute 54 seconds of the face, which could be read in 95% of the pictures. The "
-        "eyes stayed closed for 59 seconds of that."
+        "Seen in two recordings: 1 minute 54 seconds of the face, which could be read in 95% of the pictures. The "
+        "eyes stayed closed for 59 seconds of that time."
     )
     assert "closed" not in lead(say, awake).seen
 
@@ -291,7 +294,7 @@ def test_smiles_are_counted_per_observed_minute_and_never_flagged(writer: duckdb
     ward.record("p01", TODAY, smiling, empty)
     report = build(writer, "p01")
     smiles = report.context[0]
-    # Half of the 54 scored frames in a row show happiness; three times the face is out of view for two seconds, which
+    # Half of the 54 scored frames in a row show happiness. Three times the face is out of view for two seconds, which
     # ends an episode.
     assert (smiles.key, smiles.value) == ("smile_episodes", pytest.approx(4 / (54 / 60)))
     assert not any(finding.flagged for finding in report.context)

@@ -1,4 +1,4 @@
-"""The laid-out pages keep to their sheets, the same report gives the same bytes, and the screen works."""
+"""Pages keep to their sheets, the same report gives the same bytes, and the HTML works on a screen."""
 
 import hashlib
 import os
@@ -25,12 +25,12 @@ from reports.render import AssetFetcher, fitted_pdf, patient_pdf, screen_html
 from reports.ward import WardReport
 from tools.report_samples import MARKUP
 
-# In points of the sheet
+# In points on the sheet
 SIDE_MARGIN = {"A4": 18 / 25.4 * 72, "Letter": 20.95 / 25.4 * 72}
 FOOT_MARGIN = 4 / 25.4 * 72
-HALF_A_LINE = 0.6  # a border that ends at the margin
+HALF_A_LINE = 0.6  # allows for a border that ends at the margin
 SMALLEST_TYPE = 8.5
-POINTS_PER_PX = 72 / 96  # a size of type is stored in pixels, and the page scales it
+POINTS_PER_PX = 72 / 96  # font sizes are stored in pixels and scaled by the page
 
 
 def test_a_patient_has_two_sheets_at_most_and_a_ward_one(files: dict[str, Path], samples: dict[str, Sample]) -> None:
@@ -144,7 +144,7 @@ def test_a_page_size_that_is_not_known_is_an_error(patients: dict[str, PatientRe
 
 
 class Page(HTMLParser):
-    """The elements of a page with their attributes, and its words outside of styles."""
+    """The elements of a page with their attributes, and its text outside style sheets."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -183,7 +183,7 @@ def test_it_says_what_the_print_says_and_refers_to_nothing_outside(
 
 def test_the_footer_stands_at_the_end_of_the_file_for_a_browser(patients: dict[str, PatientReport]) -> None:
     printed = patient_html(patients["stable"])
-    assert printed.index("<footer>") < printed.index("<h1")  # so that it runs on the first sheet of the PDF as well
+    assert printed.index("<footer>") < printed.index("<h1")  # so that it is on the first sheet of the PDF too
     screen = screen_html(printed).decode()
     assert screen.count("<footer>") == 1
     assert screen.index("<footer>") > screen.index("About this report")

@@ -1,4 +1,4 @@
-"""Situations in reports: the parts of a day, a day of care beside days at rest, and what the page says of it."""
+"""Situations in reports: the parts of a day, a day of care among days at rest, and what the page says about it."""
 
 import json
 from dataclasses import replace
@@ -47,7 +47,7 @@ def smiling_of(rows: list[dict[str, object]], back: int = 0) -> Trend:
 
 
 def rest_and_meals(days: int = 30) -> list[dict[str, object]]:
-    """30 % at rest and 10 % at meals, every third day; each a little different."""
+    """30 % at rest and 10 % at meals, which are every third day; each value a little different."""
     return [
         recorded(
             back, (0.1 if back % 3 == 0 else 0.3) + 0.01 * (back * 7 % 5 - 2), "meal" if back % 3 == 0 else "at_rest"
@@ -76,7 +76,7 @@ def test_days_of_one_situation_have_no_parts(situation: str | None) -> None:
 def test_a_meal_is_held_against_earlier_meals_and_not_against_rest() -> None:
     finding = smiling_of([*rest_and_meals(), recorded(0, 0.1, "meal")]).finding
     assert (finding.state, finding.stage, finding.situations) == (State.USUAL, Stage.USUAL, ("meal",))
-    assert finding.value == pytest.approx(0.1)  # what is printed is what was seen
+    assert finding.value == pytest.approx(0.1)  # the page prints the value that was seen
     assert finding.usual is not None
     assert finding.usual == pytest.approx((0.08, 0.12), abs=0.02)
     as_they_are = [row | {"situation": None} for row in [*rest_and_meals(), recorded(0, 0.1, "meal")]]
@@ -105,7 +105,7 @@ def test_patients_with_other_situations_are_compared_as_each_would_be_alone() ->
     for patient_id in rows:
         (trend,) = trends_of([SMILING], charted[patient_id], DAY, Lack.NO_SESSION, DEFAULT_THRESHOLDS)
         alone = smiling_of_last_day(daily[patient_id], parts=parts[patient_id])
-        assert repr(trend) == repr(alone)  # to the last bit
+        assert repr(trend) == repr(alone)  # identical to the last digit
         assert (trend.finding.stage is Stage.NEW) == (patient_id == "p02")
 
 
@@ -164,7 +164,7 @@ def calm(stored: duckdb.DuckDBPyConnection) -> ReportData:
 
 @pytest.fixture(scope="module")
 def filmed(calm: ReportData) -> PatientReport:
-    """Every third day and today during care."""
+    """Recorded during care on every third day and today."""
     return compare_alone(filmed_during_care(calm, "during_care"), "p01")
 
 

@@ -25,7 +25,7 @@ HALF = np.array([0.5])
 
 
 def ewma_variance(weight: float, phi: np.ndarray) -> np.ndarray:
-    """Variance of an exponentially weighted mean that has gone on for long: where `next_ewma_variance` has to end.
+    """Variance of an exponentially weighted mean after many days, which `next_ewma_variance` must approach.
 
     weight / (2 - weight) * (1 + phi (1 - weight)) / (1 - phi (1 - weight)); Schmid and Schoene, Annals of Statistics
     25, 1997; Zhang, Technometrics 40, 1998. With phi = 0 it is that of Roberts, Technometrics 1, 1959.
@@ -35,7 +35,7 @@ def ewma_variance(weight: float, phi: np.ndarray) -> np.ndarray:
 
 
 def correlations(count: int, phi: float) -> np.ndarray:
-    """The matrix of correlations of `count` neighbouring days."""
+    """The correlation matrix of `count` neighbouring days."""
     lag = np.abs(np.subtract.outer(np.arange(count), np.arange(count)))
     return phi**lag
 
@@ -52,7 +52,7 @@ def test_centre_and_spread_of_four_values() -> None:
 
 
 @pytest.mark.parametrize("count", [2, 3, 6, 7, 20, 55, 56])
-@pytest.mark.parametrize("decimals", [1, 15])  # with many equal values, and with none
+@pytest.mark.parametrize("decimals", [1, 15])  # with many equal values, and without
 def test_centre_and_spread_rest_on_all_pairs_to_the_bit(count: int, decimals: int) -> None:
     samples = np.random.default_rng(count).random((50, count)).round(decimals)
     first, second = np.triu_indices(count)
@@ -119,7 +119,7 @@ def test_the_variance_of_the_moving_average_is_that_of_its_weights_and_of_a_simu
 
 @pytest.mark.parametrize(("weight", "sigmas"), [(0.4, 3.054), (0.1, 2.814)])
 def test_independent_days_give_the_run_length_of_the_literature(weight: float, sigmas: float) -> None:
-    """Lucas and Saccucci, Technometrics 32, 1990: with these limits an alarm comes after 500 days on average."""
+    """Lucas and Saccucci, Technometrics 32, 1990: with these limits, a false alarm comes after 500 days on average."""
     limit = sigmas * np.sqrt(ewma_variance(weight, np.zeros(1))[0])
     rng = np.random.default_rng(8)
     mean, length = np.zeros(1500), np.zeros(1500)

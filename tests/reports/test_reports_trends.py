@@ -1,4 +1,4 @@
-"""From small frames of sessions to the findings of a day: their answers can be worked out by hand."""
+"""From small frames of sessions to the findings of a day, with results that can be worked out by hand."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -14,7 +14,7 @@ from reports.trends import Trend, session_intervals
 
 
 def steady(values: list[float], first_back: int | None = None) -> pl.DataFrame:
-    """Daily values, one a day, the last of them `DAY` unless the first lies further back."""
+    """One value a day, ending on `DAY` unless the start is further back."""
     first_back = len(values) - 1 if first_back is None else first_back
     rows = [session(first_back - i, value) for i, value in enumerate(values)]
     return daily_values(pl.DataFrame(rows), DEFAULT_THRESHOLDS)
@@ -27,7 +27,7 @@ def smiling_trend(daily: pl.DataFrame, missing: Lack = Lack.NO_SESSION, accepted
 
 def test_days_without_any_spread_still_leave_room_for_the_least_change() -> None:
     baseline = smiling_trend(steady([0.2] * 15)).finding.baseline
-    # The last four of the fourteen days wait to be learnt.
+    # The last four of the fourteen days have not been learnt yet.
     assert baseline == Baseline(pytest.approx(0.2), pytest.approx(0.17), pytest.approx(0.23), pytest.approx(0.03), 10)
 
 
@@ -142,12 +142,12 @@ def test_an_accepted_level_is_the_usual_one_once_it_has_enough_days() -> None:
     assert accepted.usual[1] < 0.25
     young = smiling_trend(daily, accepted_back=4).finding
     assert (young.stage, young.lack) == (Stage.ACCEPTED, Lack.NO_BASELINE)
-    assert smiling_trend(daily, accepted_back=-1).finding.accepted_on is None  # accepted tomorrow: not known today
+    assert smiling_trend(daily, accepted_back=-1).finding.accepted_on is None  # accepted tomorrow, so not known today
 
 
 def test_usual_is_the_middle_of_the_baseline_and_the_whole_of_a_short_one() -> None:
     long = smiling_trend(steady([0.01 * value for value in range(20, 41)] + [0.3] * 5)).finding
-    assert long.usual == (pytest.approx(0.22), pytest.approx(0.38))  # 21 days in the baseline, their middle 80 %
+    assert long.usual == (pytest.approx(0.22), pytest.approx(0.38))  # the middle 80 % of the 21 days in the baseline
     short = smiling_trend(steady([0.30, 0.36, 0.27, 0.31, 0.29, 0.30, 0.33, 0.30])).finding
     assert short.usual == (pytest.approx(0.27), pytest.approx(0.36))
     assert (short.tentative, long.tentative) == (True, True)

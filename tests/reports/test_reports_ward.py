@@ -31,7 +31,7 @@ def test_every_patient_is_in_exactly_one_list(ward: WardReport, say: Language) -
     assert names(ward.usual) == ["p01", "p06", "p07", "p13", "p16", "p17"]
     assert names(ward.not_compared) == ["p04", "p05", "p10", "p14", "p15"]
     assert ward.patients == 17
-    assert ward_sentences.headline(say, ward) == "Three patients have changed. Two more are not back yet."
+    assert ward_sentences.headline(say, ward) == "Three patients have new changes. Two more are not back to usual yet."
 
 
 def test_the_overview_says_how_many_were_compared_and_why_others_were_not(ward: WardReport, say: Language) -> None:
@@ -113,7 +113,7 @@ def test_sessions_of_nobody_known_are_counted_too(ward: WardReport, say: Languag
     counts = dict(ward.set_aside)
     assert counts[QuarantineReason.SIDECAR_MISSING] == 1
     assert counts[QuarantineReason.DUPLICATE_CONTENT] == 10
-    assert "stored under another name (10)" in ward_sentences.set_aside(say, ward)
+    assert "already stored under another name (10)" in ward_sentences.set_aside(say, ward)
 
 
 def test_all_others_stand_by_how_they_are_with_what_is_short(ward: WardReport, say: Language) -> None:
@@ -121,8 +121,8 @@ def test_all_others_stand_by_how_they_are_with_what_is_short(ward: WardReport, s
         title: [name.replace("\N{NO-BREAK SPACE}", " ") for name in names]
         for title, names in (ward_sentences.everybody_else(say, ward))
     }
-    assert list(told)[:3] == ["Open under the earlier model", "Back to usual", "No change"]
-    assert told["Open under the earlier model"] == ["p14 (smiling lower, from about 13 March on)"]
+    assert list(told)[:3] == ["Flag open under the earlier model", "Back to usual", "No change"]
+    assert told["Flag open under the earlier model"] == ["p14 (smiling lower, from about 13 March)"]
     assert told["Back to usual"][0].startswith("p12 (pain-related facial activity since ")
     assert told["Not compared: no recording could be used"] == ["p05"]
     assert told["Not compared: too little recorded"] == ["p15 (22 of 30 pictures)"]
@@ -137,7 +137,7 @@ def test_a_night_without_anybody_is_still_a_page(writer: duckdb.DuckDBPyConnecti
 
 
 def test_the_overview_of_a_night_is_the_one_that_is_made_alone(stored: duckdb.DuckDBPyConnection) -> None:
-    """In a night it takes over what the pages of patients have computed."""
+    """In a night, the overview reuses what was computed for the patients' pages."""
     reader = ReportReader(stored, SCORING)
     night = reader.night(TODAY, DEFAULT_THRESHOLDS.trend_days)
     assert night is not None

@@ -1,4 +1,4 @@
-"""Words: every code has some, numbers read well, and what must not be said is not said."""
+"""Words: every code has a text, numbers read well, and nothing is said that must not be said."""
 
 import re
 from collections.abc import Callable
@@ -34,7 +34,7 @@ def smiling(
     recent: float | None = None,
     opened: date = DAY,
 ) -> Finding:
-    """A finding with an open flag whose limits lie one point beyond the usual range; USUAL: without a flag."""
+    """A finding with an open flag and limits one point beyond the usual range; without a flag if USUAL."""
     low, high = usual_range
     signals = tuple(Signal(rule, state, DAY) for rule in rules or (Rule.BEYOND_LIMITS,))
     baseline = Baseline((low + high) / 2, low - 0.01, high + 0.01, (high - low) / 2 + 0.01)
@@ -53,7 +53,7 @@ def plain(text: str) -> str:
 def test_a_new_flag_says_what_how_much_and_since_when(say: Language) -> None:
     new = smiling(0.04)
     told = plain(flag_sentence(say, new, DAY))
-    assert told == "Less smiling than usual: 4%, usually 12 to 18%. New on 21 March; it began about 19 March."
+    assert told == "Less smiling than usual: 4%, usually 12 to 18%. New on 21 March; it probably began about 19 March."
     assert new.episode is not None
     at_once = replace(new, episode=replace(new.episode, onset=DAY, onset_from=DAY, onset_to=DAY))
     assert plain(flag_sentence(say, at_once, DAY)).endswith("18%. New on 21 March.")
@@ -66,7 +66,8 @@ def test_an_open_flag_says_its_day_and_the_interval_of_its_onset(say: Language) 
     told = plain(flag_sentence(say, replace(lasting, episode=uncertain), DAY))
     dash = "\N{EN DASH}"
     assert told == (
-        f"Less smiling than usual: 4%, usually 12 to 18%. Since about 15 March (14{dash}16 Mar); day 5, not back yet."
+        f"Less smiling than usual: 4%, usually 12 to 18%. Since about 15 March (14{dash}16 Mar); "
+        "day 5 of the flag, not back to usual yet."
     )
     assert standing(say, lasting) == "lower, day\N{NO-BREAK SPACE}5"
 
@@ -74,7 +75,7 @@ def test_an_open_flag_says_its_day_and_the_interval_of_its_onset(say: Language) 
 def test_an_open_flag_on_a_quiet_day_says_what_it_takes_to_be_back(say: Language) -> None:
     quiet = replace(smiling(0.15, opened=date(2026, 3, 17)), signals=())
     assert plain(flag_sentence(say, quiet, DAY)).endswith(
-        "On 21 March it was 15%, usually 12 to 18%; it counts as back after some such days."
+        "On 21 March it was 15%, usually 12 to 18%; it counts as back to usual after a few days like this."
     )
     still_low = replace(smiling(0.10, opened=date(2026, 3, 17)), signals=())
     assert plain(flag_sentence(say, still_low, DAY)).endswith("On 21 March it was 10%, usually 12 to 18%.")
@@ -83,15 +84,15 @@ def test_an_open_flag_on_a_quiet_day_says_what_it_takes_to_be_back(say: Language
 def test_where_the_mean_of_the_last_days_speaks_it_is_the_number_that_is_told(say: Language) -> None:
     beyond = smiling(0.13, (0.12, 0.18), State.LOWER, Rule.EWMA, recent=0.11)
     told = plain(flag_sentence(say, beyond, DAY))
-    assert told.startswith("Less smiling than usual: 11% on average over the last days, usually 12 to 18%.")
-    assert plain(numbers(say, beyond)) == "13%; mean of the last days 11%, usually 12 to 18%"
+    assert told.startswith("Less smiling than usual: 11% on average over the last few days, usually 12 to 18%.")
+    assert plain(numbers(say, beyond)) == "13%; average of the last few days: 11%, usually 12 to 18%"
     within = smiling(0.13, (0.12, 0.18), State.LOWER, Rule.EWMA, recent=0.13)
     told = plain(flag_sentence(say, within, DAY))
-    assert told.startswith("Less smiling than usual: 13% on average over the last days, usually about 15%.")
+    assert told.startswith("Less smiling than usual: 13% on average over the last few days, usually about 15%.")
 
 
 def test_a_row_never_contradicts_itself(say: Language) -> None:
-    """2.4 % beyond a usual range that ends at 2.2 % would read `2%, usually up to 2%, higher`."""
+    """Without decimals, 2.4 % beyond a usual range that ends at 2.2 % would read `2%, usually up to 2%, higher`."""
     close = smiling(0.034, (0.0, 0.022), State.HIGHER)
     assert plain(numbers(say, close)) == "3%, usually up to 2%"
     closer = smiling(0.024, (0.0, 0.022), State.HIGHER)
@@ -115,9 +116,9 @@ def test_a_change_that_asks_for_no_look_is_told_without_a_flag(
     report = patients["stable"]
     trends = tuple(replace(trend, finding=more) if trend.finding.key == "smiling" else trend for trend in report.trends)
     words = lead(say, replace(report, trends=trends))
-    assert words.headline == "One thing was different, but it raises no flag."
+    assert words.headline == "One thing was different, but it does not raise a flag."
     assert plain(words.notes[0]) == "More smiling than usual: 30%, usually 12 to 18%."
-    assert words.notes[1] == "This raises no flag."
+    assert words.notes[1] == "This does not raise a flag."
 
 
 def test_a_value_comes_with_its_interval_where_there_is_one(say: Language) -> None:
@@ -147,7 +148,7 @@ def test_dates_lengths_and_names(say: Language) -> None:
         "2 minutes 5 seconds",
         "12 minutes",
     ]
-    assert spoken.whole_id("x" * 64) == "x" * 64  # nobody finds a recording by half of its name
+    assert spoken.whole_id("x" * 64) == "x" * 64  # half of its name is not enough to find a recording
     printed = datetime(2026, 3, 22, 6, 15, tzinfo=UTC)
     assert plain(spoken.day_and_time(say, printed)) == "22 March 2026, 06:15"
 
@@ -222,9 +223,9 @@ def test_the_page_says_whom_to_ask_and_when_it_was_printed(
 ) -> None:
     given = {"contact": "nurse in charge, extension 4711", "printed_at": datetime(2026, 3, 22, 6, 15, tzinfo=UTC)}
     for page in (patient_html(patients["stable"], **given), ward_html(ward, **given)):
-        assert "Whom to ask: nurse in charge, extension 4711" in page
+        assert "For questions, ask: nurse in charge, extension 4711" in page
         assert "printed 22\N{NO-BREAK SPACE}March 2026, 06:15" in page
-    assert "Whom to ask" not in patient_html(patients["stable"])
+    assert "For questions, ask" not in patient_html(patients["stable"])
 
 
 def test_a_picture_is_told_with_its_numbers(patients: dict[str, PatientReport], say: Language) -> None:
@@ -244,9 +245,9 @@ def test_more_changes_than_are_told_are_announced(patients: dict[str, PatientRep
 def test_a_single_session_of_a_day_is_mentioned(patients: dict[str, PatientReport], say: Language) -> None:
     report = patients["stable"]
     single = replace(report, quality=replace(report.quality, sessions_used=1))
-    assert "The day rests on a single recording." in lead(say, single).notes
+    assert "The values come from a single recording." in lead(say, single).notes
 
 
 def test_a_new_model_is_mentioned_and_since_when(patients: dict[str, PatientReport], say: Language) -> None:
-    note = "A new model has read the recordings since 11 March 2026; earlier days are not compared with it."
+    note = "A new computer model has read the recordings since 11 March 2026; earlier days cannot be compared."
     assert note in [plain(text) for text in lead(say, patients["new_model"]).notes]

@@ -87,7 +87,7 @@ def test_a_template_that_is_wrong_costs_its_reports_alone(
     finally:
         pages._environment.cache_clear()
     assert wrong.error is not None
-    assert wrong.error.startswith("report of patient a: its template is wrong (")
+    assert wrong.error.startswith("report of patient a: the template is broken (")
     assert "\n" not in wrong.error
     assert right.error is None
     assert not (tmp_path / "a.pdf").exists()

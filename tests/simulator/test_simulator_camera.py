@@ -1,4 +1,4 @@
-"""The videos are what a reader of cameras' files expects."""
+"""The videos look like files from a real camera to their reader."""
 
 from fractions import Fraction
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Each action unit moves the part of the drawn face that FACS says, and nothing else much."""
+"""Each action unit moves the part of the drawn face that FACS says, and little else."""
 
 from dataclasses import replace
 from functools import cache
@@ -30,7 +30,7 @@ SHOWS_IN = {
 
 
 def clear(seed: int) -> Appearance:
-    """A bare face before a perfect camera, so that every difference between two pictures is the face's."""
+    """A bare face in front of a perfect camera, so that only the face makes two pictures differ."""
     look = sample_appearance(seed)
     hair = Hair(HairStyle.SHORT, look.hair.colour, look.hair.brow_colour, Beard.NONE, 0.0)
     return replace(look, camera=Camera(exposure=1.0, blur_px=0.0, noise=0.0), hair=hair, glasses=False)
@@ -38,7 +38,7 @@ def clear(seed: int) -> Appearance:
 
 @cache
 def before_camera(look: Appearance) -> tuple[Person, Image.Image]:
-    """Somebody without a head yet, in their room: what all pictures of them share."""
+    """The room and the body without the head, which all pictures of a person share."""
     person, room = Person(look, SIZE, POSE), paint_room(look, POSE, SIZE)
     person.draw_body(room)
     return person, room
@@ -153,7 +153,7 @@ def test_the_same_seeds_draw_the_same_picture() -> None:
     assert first.dtype == np.uint8
     assert first.shape == (360, 480, 3)
     assert np.array_equal(first, second)
-    assert not np.array_equal(first, other)  # another seed is other noise
+    assert not np.array_equal(first, other)  # another seed gives different noise
 
 
 def test_people_differ() -> None:

@@ -1,4 +1,4 @@
-"""A scene turns the whole bed, and keeps the face as large as it was."""
+"""A scene turns the whole bed and does not change the size of the face."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -61,7 +61,7 @@ def test_from_the_foot_the_chin_comes_first_and_the_face_is_smaller() -> None:
 @pytest.mark.parametrize(("turn_deg", "lamp"), [(90, -1), (-90, 1)])
 def test_the_lamp_hangs_above_somebody_who_lies_on_the_side(turn_deg: int, lamp: int) -> None:
     azimuth = Scene(View.SIDE, turn_deg).light_of(Light(0.0, 30.0, 0.5)).azimuth_deg
-    assert np.sign(azimuth) == lamp  # turned clockwise, what was left is up
+    assert np.sign(azimuth) == lamp  # after a clockwise turn, left is up
 
 
 def test_a_mask_hides_the_mouth_and_not_the_eyes_and_a_tube_neither(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a session's script says happens."""
+"""What a session's script says is what happens."""
 
 from dataclasses import replace
 
@@ -55,7 +55,7 @@ def test_pain_activity_of_a_full_grimace() -> None:
 
 
 def frames_of(script: Script, seconds: float) -> pl.DataFrame:
-    """Five frames a second of a reader who sees every action unit as strong as it is."""
+    """Five frames a second, as a perfect model would score them."""
     times = [k / 5 for k in range(round(5 * seconds))]
     shown = [script.units(time) for time in times]
     columns = {unit.column: [units.get(unit.number, 0.0) for units in shown] for unit in ACTION_UNITS}

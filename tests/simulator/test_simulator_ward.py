@@ -1,4 +1,4 @@
-"""A ward on disk is what its truth says."""
+"""A ward on disk matches its truth."""
 
 import contextlib
 import json
@@ -144,7 +144,7 @@ def test_one_session_lacks_consent_one_day_is_missing_and_a_visitor_comes(ward: 
 
 
 def test_the_courses_show_in_the_truth() -> None:
-    """Over the planned action units, without drawing: pain rises, the face flattens, the stable stay as they were."""
+    """In the planned action units, without drawing: pain rises, the face flattens, stable patients do not change."""
     from simulator.patients import PATIENTS
     from simulator.ward import _patient_sessions, _truth
 
