@@ -1,6 +1,6 @@
 """Video in, score batches out: decode, detect, track, choose the subject, crop, judge quality, batch, run the bundle.
 
-This room knows nothing of DuckDB, Prefect or settings; whatever it needs comes in as an argument.
+This package knows nothing of DuckDB, Prefect or settings; everything it needs is passed in as an argument.
 """
 
-import pmfer  # noqa: F401  # before any module here imports ONNX Runtime: it keeps that one from reporting
+import pmfer  # noqa: F401  # must come before any import of ONNX Runtime: it disables ONNX Runtime's telemetry

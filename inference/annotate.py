@@ -1,6 +1,6 @@
-"""Write a video again with what the model saw in it: the subject's box, the leading expression, the strongest phrases.
+"""Write a copy of a video that shows the scores: the subject's box, the leading expression, the strongest phrases.
 
-It is a video of a person, so nothing writes it unless somebody asks for it, and a night never does.
+It is a video of a person, so it is only written on request, and never by the nightly run.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,10 +19,10 @@ from inference.video import open_video
 from pmfer.bundle import AuPhrase
 from pmfer.errors import ConfigurationError
 
-LONGER_SIDE_PX = 960  # at most: enough to see a face and read the words
-TEXT_SHARE = 1 / 26  # height of the letters, of the picture's height
-PHRASES = 3  # shown, the strongest first
-SCORED, UNSCORED = (255, 200, 0), (160, 160, 160)  # RGB of box and words
+LONGER_SIDE_PX = 960  # at most: enough to see a face and read the text
+TEXT_SHARE = 1 / 26  # height of the letters, as a share of the picture's height
+PHRASES = 3  # number of phrases shown, strongest first
+SCORED, UNSCORED = (255, 200, 0), (160, 160, 160)  # RGB of box and text
 MILLISECOND = Fraction(1, 1000)
 CODEC = {"crf": "23", "preset": "veryfast"}
 
@@ -30,18 +30,19 @@ CODEC = {"crf": "23", "preset": "veryfast"}
 def annotate_video(
     video: Path, table: pl.DataFrame, phrases: Sequence[AuPhrase], out: Path, limits: VideoLimits | None = None
 ) -> int:
-    """Write the scored frames of a video as an MP4 file, at their own times; returns how many they are.
+    """Write the sampled frames of a video as an MP4 file, at their original times, and return their number.
 
     Args:
         video: the file that was scored.
         table: its frames, as `ScoredVideo.table`.
-        phrases: of the bundle that scored it.
-        out: file to write, in a folder that exists; it appears when it is complete.
-        limits: largest file, picture and length of the video.
+        phrases: the phrases of the bundle that scored it.
+        out: file to write, in an existing folder; it appears only when it is complete.
+        limits: largest file and picture and longest video to accept.
 
     Raises:
-        VideoError: the video cannot be used any more.
-        ConfigurationError: it holds several recordings, and which was scored is not known, or `out` cannot be written.
+        VideoError: the video can no longer be used.
+        ConfigurationError: the video holds several recordings, so it is not known which one was scored, or `out` cannot
+            be written.
     """
     rows = {row["frame_index"]: row for row in table.iter_rows(named=True)}
     draft = out.with_name(f".{out.name}.draft")
@@ -52,7 +53,7 @@ def annotate_video(
             av.open(str(draft), "w", format="mp4") as container,
         ):
             if opened.choice:
-                raise ConfigurationError(f"{video}: not annotated, as it holds several recordings")
+                raise ConfigurationError(f"{video}: cannot be annotated, because it holds several recordings")
             stream = container.add_stream("libx264", options=CODEC)
             stream.pix_fmt = "yuv420p"
             stream.time_base = stream.codec_context.time_base = MILLISECOND
@@ -79,13 +80,13 @@ def annotate_video(
 
 
 def annotate(picture: Picture, row: Mapping[str, Any], phrases: Sequence[AuPhrase], scale: float = 1.0) -> Picture:
-    """A picture [H, W, 3] RGB with the box and the words of its row.
+    """Draw the box and the text of a row onto a picture [H, W, 3] RGB.
 
     Args:
-        picture: as it was scored, or reduced.
-        row: of the table of frames; a frame without scores shows its reason.
-        phrases: of the bundle.
-        scale: pixels of the picture by those of the row's box.
+        picture: the frame, in its original size or reduced.
+        row: its row of the table; a frame without scores shows its reason.
+        phrases: the phrases of the bundle.
+        scale: size of the picture relative to the original frame.
     """
     canvas = Image.fromarray(picture)
     draw = ImageDraw.Draw(canvas)
@@ -96,16 +97,16 @@ def annotate(picture: Picture, row: Mapping[str, Any], phrases: Sequence[AuPhras
         left, top = row["box_x_px"] * scale, row["box_y_px"] * scale
         right, bottom = left + row["box_w_px"] * scale, top + row["box_h_px"] * scale
         draw.rectangle((left, top, right, bottom), outline=colour, width=max(2, size // 8))
-    words = "\n".join(describe(row, phrases))
-    place = (size // 2, size // 2)
-    box = draw.multiline_textbbox(place, words, font=font)
+    text = "\n".join(describe(row, phrases))
+    position = (size // 2, size // 2)
+    box = draw.multiline_textbbox(position, text, font=font)
     draw.rectangle((0, 0, box[2] + size // 2, box[3] + size // 2), fill=(0, 0, 0))
-    draw.multiline_text(place, words, fill=colour, font=font)
+    draw.multiline_text(position, text, fill=colour, font=font)
     return np.asarray(canvas)
 
 
 def describe(row: Mapping[str, Any], phrases: Sequence[AuPhrase]) -> list[str]:
-    """What a row says, in lines: the leading expression and the strongest phrases, or why there are none."""
+    """The lines of text for a row: the leading expression and the strongest phrases, or why it was not scored."""
     if row["reason"]:
         return [f"not scored: {row['reason'].replace('_', ' ')}"]
     strongest = sorted(phrases, key=lambda phrase: -row[phrase.column])[:PHRASES]
@@ -116,7 +117,7 @@ def describe(row: Mapping[str, Any], phrases: Sequence[AuPhrase]) -> list[str]:
 
 
 def _reduced(picture: Picture) -> tuple[Picture, float]:
-    """The picture within LONGER_SIDE_PX, with even sides as the encoder wants them, and how much smaller it became."""
+    """The picture reduced to LONGER_SIDE_PX, with even sides as the encoder requires, and the scale factor."""
     height, width = picture.shape[:2]
     scale = min(1.0, LONGER_SIDE_PX / max(height, width))
     size = (max(2, int(width * scale) // 2 * 2), max(2, int(height * scale) // 2 * 2))

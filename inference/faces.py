@@ -9,17 +9,18 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Picture = NDArray[np.uint8]  # [H, W] grey or [H, W, 3] RGB, full range 0..255
-# Eyes and corners of the mouth of an upright face about its middle, in eye distances: the head of `estimate_pose`.
+# Eyes and corners of the mouth of an upright face, relative to its middle, in eye distances. The same head as in
+# `estimate_pose`.
 UPRIGHT_POINTS = np.array([[-0.5, -0.55], [0.5, -0.55], [-0.4, 0.55], [0.4, 0.55]])
 NOSE_PROTRUSION = 0.5  # of the eye distance, and of the eye-to-mouth distance
-NOSE_HEIGHT = 0.56  # place of a frontal nose tip between eyes (0) and mouth (1): training median
+NOSE_HEIGHT = 0.56  # position of a frontal nose tip between eyes (0) and mouth (1): median of the training faces
 
 
 @dataclass(frozen=True)
 class Faces:
-    """K faces of one picture, best score first. Pixels of that picture, x to the right, y down.
+    """K faces of one picture, best score first. Coordinates are pixels of that picture, x to the right, y down.
 
-    A box may reach beyond the picture: it frames the whole face, of which a part may be cut off.
+    A box may extend beyond the picture: it frames the whole face, even if the picture cuts off a part of it.
     """
 
     boxes: Floats  # [K, 4] left, top, width, height
@@ -31,20 +32,21 @@ class Faces:
         return len(self.scores)
 
     def mapped(self, scale: tuple[float, float]) -> Self:
-        """The same faces in a picture that is `scale` times as (wide, high)."""
+        """The same faces after scaling the picture by `scale` (horizontally, vertically)."""
         factors = np.array(scale, np.float32)
         return type(self)(self.boxes * np.tile(factors, 2), self.scores, self.landmarks * factors)
 
     def moved(self, right: float, down: float) -> Self:
-        """The same faces so many pixels farther to the right and down."""
+        """The same faces, shifted right and down by so many pixels."""
         shift = np.array([right, down], np.float32)
         return type(self)(self.boxes + np.append(shift, [0, 0]).astype(np.float32), self.scores, self.landmarks + shift)
 
     def turned(self, degrees: float, before_px: tuple[int, int], after_px: tuple[int, int]) -> Self:
-        """The same faces in a picture of size `after_px` that is this one, of size `before_px`, turned clockwise.
+        """The same faces after turning the picture clockwise about its middle.
 
-        Both sizes are (width, height), and the middle of the one is the middle of the other. A box keeps its area and
-        middle, and takes the proportions that the turned face has: those of a face on its side are exchanged.
+        The picture has the size `before_px` before and `after_px` after the turn, both (width, height). A box keeps
+        its area and centre and takes the proportions of the turned face: after a quarter turn, width and height are
+        exchanged.
         """
         cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
         turn = np.array([[cos, sin], [-sin, cos]])  # of rows (x, y), y down
@@ -70,7 +72,7 @@ def centres(boxes: Floats) -> Floats:
 
 
 def merge(found: Sequence[Faces], max_overlap: float) -> Faces:
-    """The faces of one picture that several looks found; one that more than one found is taken as the surest saw it."""
+    """Merge the faces that several detector runs found in one picture; of overlapping faces, keep the best score."""
     if len(found) == 1:
         return found[0]
     boxes, scores, landmarks = (
@@ -80,9 +82,9 @@ def merge(found: Sequence[Faces], max_overlap: float) -> Faces:
 
 
 def suppress(faces: Faces, max_overlap: float) -> Faces:
-    """Non-maximum suppression: of faces whose intersection over union is above `max_overlap`, keep the best.
+    """Non-maximum suppression: of faces whose intersection over union exceeds `max_overlap`, keep the best score.
 
-    Ties fall to the face that comes first, so the result does not depend on the sorting method.
+    Of equal scores the first face wins, so the result does not depend on the sorting algorithm.
     """
     order = np.argsort(-faces.scores, kind="stable")
     kept: list[int] = []
@@ -103,11 +105,11 @@ def overlaps(box: Floats, others: Floats) -> Floats:
 
 
 def box_distances(box: Floats, others: Floats) -> Floats:
-    """How far other boxes [K, 4] are from one box [4]: [K], 0 for the same box.
+    """Distances of other boxes [K, 4] from one box [4]: [K], 0 for the same box.
 
-    The distance of the centres in face sizes (the geometric mean of both), plus the logarithm of the ratio of sizes: a
-    face does not double its size while it moves by half its width. Unlike the overlap of the boxes this still tells
-    near from far once they no longer touch, as between samples that lie a fifth of a second apart.
+    The distance is that of the centres in face sizes (the geometric mean of both), plus the absolute logarithm of the
+    ratio of sizes: a face does not double its size while it moves by half its width. Unlike the overlap of boxes, this
+    still tells near from far when they no longer touch, as can happen between samples a fifth of a second apart.
     """
     own, their = sizes(box[None]), sizes(others)
     distance = np.hypot(*(centres(others) - centres(box[None])).T)
@@ -124,13 +126,13 @@ class Pose:
 
 
 def nose_position(landmarks: Floats) -> tuple[float, float]:
-    """Where the nose tip lies, free of roll and size: (sideways, down).
+    """Position of the nose tip, independent of roll and size: (sideways, down).
 
     Args:
         landmarks: [5, 2] left eye, right eye, nose tip, left and right mouth corner, pixels.
 
     Returns:
-        Distance from the midline in eye distances, positive to the right, and the place from eyes (0) to mouth (1).
+        Distance from the midline in eye distances, positive to the right, and the position from eyes (0) to mouth (1).
     """
     left, right, nose, mouth = landmarks[0], landmarks[1], landmarks[2], (landmarks[3] + landmarks[4]) / 2
     across = right - left
@@ -147,8 +149,9 @@ def nose_position(landmarks: Floats) -> tuple[float, float]:
 def roll(landmarks: Floats) -> float:
     """How far a face leans clockwise in the picture: degrees in -180..180, 0 if it is upright.
 
-    The rotation of the similarity transform that brings an upright head nearest to eyes and corners of the mouth (least
-    squares; Umeyama, IEEE TPAMI 1991). Unlike the slope of the eyes it holds in profile, where the eyes nearly meet.
+    This is the rotation of the similarity transform that best maps an upright head to eyes and corners of the mouth
+    (least squares; Umeyama, IEEE TPAMI 1991). Unlike the slope of the line between the eyes, it also works in profile,
+    where the eyes nearly meet.
 
     Args:
         landmarks: [5, 2] as in `Faces`, pixels.
@@ -159,16 +162,18 @@ def roll(landmarks: Floats) -> float:
 
 
 def estimate_pose(landmarks: Floats) -> Pose:
-    """Head pose from five landmarks [5, 2] in pixels: rough, made to find frames that look away, not to measure angles.
+    """Estimate the head pose from five landmarks [5, 2] in pixels.
 
-    Model: under weak perspective, eyes and mouth corners lie in one plane and the nose tip stands out of it by `d`.
+    A rough estimate: good enough to find frames in which the face looks away, not to measure angles.
+
+    Model: under weak perspective, eyes and mouth corners lie in one plane and the nose tip protrudes from it by `d`.
     After undoing the slope of the eyes, turning by `yaw` moves the nose tip sideways by (d / eye distance) *
     tan(yaw) eye distances, and tilting by `pitch` moves it along the line from eyes to mouth by (d / eye-to-mouth
-    distance) * tan(pitch) such distances. Both protrusions are about one half in common head models (nose tip 3.4 cm,
+    distance) * tan(pitch) such distances. Both ratios are about one half in common head models (nose tip 3.4 cm,
     eyes 6.3 cm apart, mouth 7 cm below them).
 
-    What limits it: a face that is not the average one is off by a constant (compare a person with himself), an open
-    mouth reads as a raised chin, and beyond about 60 degrees the far eye is a guess of the detector.
+    Limits: a face that differs from the average is off by a constant (so compare people with themselves), an open
+    mouth looks like a raised chin, and beyond about 60 degrees the detector only guesses the position of the far eye.
     """
     sideways, down = nose_position(landmarks)
     return Pose(

@@ -1,4 +1,4 @@
-"""One decoded frame, shown upright and with square pixels, and which frames of a recording are sampled."""
+"""One decoded frame, displayed upright and with square pixels, and the sampling of a recording's frames."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -12,24 +12,24 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 BYTE_LUMA = frozenset({"gray", *(f"yuv{j}{kind}p" for j in ("", "j") for kind in (420, 422, 440, 444)), "nv12", "nv21"})
-FULL_RANGE = 2  # FFmpeg's AVCOL_RANGE_JPEG: luma of 0 to 255, not 16 to 235
+FULL_RANGE = 2  # FFmpeg's AVCOL_RANGE_JPEG: luma from 0 to 255, not 16 to 235
 SAME_LEVELS = np.arange(256, dtype=np.uint8)
 STUDIO_LEVELS = np.clip((np.arange(256) - 16) * 255 / 219, 0, 255).round().astype(np.uint8)  # ITU-R BT.601, 2.5.3
-ROUNDING_S = 1e-6  # containers round timestamps: a frame this little before a tick is on it
+ROUNDING_S = 1e-6  # containers round timestamps: a frame this little before a tick counts as on it
 
 
 @dataclass(frozen=True)
 class Orientation:
-    """One of the eight ways to lay a picture: transposed or not, then each axis kept or reversed."""
+    """One of the eight orientations of a picture: transposed or not, then each axis kept or reversed."""
 
     transposed: bool = False
     rows_reversed: bool = False
     columns_reversed: bool = False
 
     def displayed(self, stored: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The picture [H, W, ...] as displayed, a view of the stored one."""
-        laid = stored.swapaxes(0, 1) if self.transposed else stored
-        return laid[:: -1 if self.rows_reversed else 1, :: -1 if self.columns_reversed else 1]
+        """The picture [H, W, ...] as displayed, as a view of the stored one."""
+        picture = stored.swapaxes(0, 1) if self.transposed else stored
+        return picture[:: -1 if self.rows_reversed else 1, :: -1 if self.columns_reversed else 1]
 
 
 UPRIGHT = Orientation()
@@ -37,7 +37,7 @@ UPRIGHT = Orientation()
 
 @dataclass(frozen=True)
 class Frame:
-    """One decoded frame, still in the decoder's format. Pictures are made on demand, upright and with square pixels."""
+    """One decoded frame in the decoder's format. Pictures are converted on demand, upright and with square pixels."""
 
     index: int  # in decode order, from 0
     time_s: float  # since the start of the recording
@@ -47,18 +47,18 @@ class Frame:
 
     @classmethod
     def of_picture(cls, picture: NDArray[np.uint8], index: int = 0) -> Self:
-        """A picture [H, W, 3] RGB that comes from no video, as the frame of that number at 0 s."""
+        """A frame at 0 s made from a picture [H, W, 3] RGB that belongs to no video."""
         return cls(index, 0.0, av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24"))
 
     @property
     def size_px(self) -> tuple[int, int]:
-        """Width and height as displayed: turned as the recording says, with square pixels."""
+        """Width and height as displayed: turned as the recording states, with square pixels."""
         width, height = self._stored_px
         return (height, width) if self.orientation.transposed else (width, height)
 
     @property
     def bytes(self) -> int:
-        """What the decoded frame takes in memory."""
+        """Memory that the decoded frame takes."""
         return sum(plane.buffer_size for plane in self.decoded.planes)
 
     @property
@@ -67,14 +67,15 @@ class Frame:
         return max(1, round(self.decoded.width * self.pixel_aspect)), self.decoded.height
 
     def luma(self) -> NDArray[np.uint8]:
-        """The displayed picture in grey, [H, W], in whatever range the video has."""
+        """The displayed picture in grey, [H, W], in the range of the video, which may be 16..235 or 0..255."""
         return self.levelled(1)[0]
 
     def levelled(self, channels: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """The displayed picture as `picture` gives it, before its levels are brought to the full range; and the levels.
+        """The displayed picture in the range of the video, and a table [256] of levels that maps it to the full range.
 
-        A crop of the luma that the decoder left in memory costs nothing beyond the crop: `levels[crop]`, with levels
-        [256], is the crop in the full range. Where there is no such luma, the levels change nothing.
+        `levels[crop]` is a crop of what `picture` returns. This way only the crop has to be converted: its luma is read
+        directly from the decoder's memory. If the decoder's format does not allow that, the picture is converted as a
+        whole, and the levels change nothing.
         """
         decoded = self.decoded
         if channels != 1 or decoded.format.name not in BYTE_LUMA or self._stored_px != (decoded.width, decoded.height):
@@ -89,7 +90,7 @@ class Frame:
     def picture(self, channels: int, size_px: tuple[int, int] | None = None) -> NDArray[np.uint8]:
         """The displayed picture, [H, W] grey (1 channel) or [H, W, 3] RGB, full range 0..255.
 
-        Grey is the luma that the video carries, so it is not computed from colours.
+        Grey is the luma that the video stores, so it is not computed from colours.
 
         Args:
             channels: 1 or 3.
@@ -99,23 +100,23 @@ class Frame:
         if self.orientation.transposed:
             width, height = height, width
         pixel_format = "gray" if channels == 1 else "rgb24"
-        # A frame's own reformatter would crash where two stages, each in its thread, want a picture of the same frame.
-        # Threads of libswscale's own would be started for every frame, and cost as much as they save.
+        # The frame's own reformatter would crash if two stages, each in its own thread, converted the same frame.
+        # libswscale would start its threads anew for every frame, which costs as much as they save.
         scaled = VideoReformatter().reformat(self.decoded, width, height, pixel_format, threads=1)
         return self.orientation.displayed(np.asarray(scaled.to_ndarray(), np.uint8))
 
 
 class OrientationReader:
-    """Reads the orientation of frame after frame. What one frame states holds until another states something else.
+    """Reads the orientation of one frame after the other. An orientation holds until another one is stated.
 
-    A container states its orientation with every frame, a bitstream (H.264, HEVC) with its first frame or keyframes.
-    FFmpeg passes over "upright". So where keyframes repeat their orientation, one without is upright again.
+    A container states the orientation with every frame, a bitstream (H.264, HEVC) with the first frame or with
+    keyframes. FFmpeg does not report "upright". So if keyframes repeat their orientation, one without is upright again.
     """
 
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
-        self._rotation: int | None = None  # of the frame before; None before the first
-        self._repeated = False  # by the last keyframe
+        self._rotation: int | None = None  # of the previous frame; None before the first
+        self._repeated = False  # whether the last keyframe, not being the first frame, stated an orientation
         self._orientation = UPRIGHT
 
     def read(self, frame: av.VideoFrame) -> Orientation:
@@ -130,29 +131,29 @@ class OrientationReader:
         return self._orientation
 
     def _stated(self, frame: av.VideoFrame) -> Orientation | None:
-        # A frame whose side data was read refers to itself and stays in memory until Python collects garbage. So read
-        # those of a copy, which has four pixels.
+        # Reading a frame's side data makes the frame refer to itself, so it stays in memory until Python collects
+        # garbage. So read the side data of a copy that has four pixels.
         copy = self._reformatter.reformat(frame, 2, 2, "gray", interpolation=Interpolation.POINT, threads=1)
         try:
             matrices = [bytes(data) for data in _side_data(copy) if data.type is Type.DISPLAYMATRIX]
-        except ValueError:  # PyAV 18.1 gives none of them if it does not know the kind of one, such as EXIF
+        except ValueError:  # PyAV 18.1 fails on all side data if it does not know the type of one, such as EXIF
             return _nearest_quarter(frame.rotation) if frame.rotation else None
         return _oriented(np.frombuffer(matrices[0], np.int32)) if matrices else None
 
 
 def _side_data(frame: av.VideoFrame) -> Iterator[SideData]:
-    """What PyAV declares as a mapping, but gives as a sequence: of two display matrices the first one counts."""
+    """The side data as a sequence, although PyAV declares a mapping: of two display matrices the first one counts."""
     return iter(frame.side_data)  # type: ignore[arg-type]
 
 
 def _nearest_quarter(rotation_deg: int) -> Orientation:
-    """The orientation for a rotation, counter-clockwise, of a picture that is not mirrored."""
+    """The orientation for a counter-clockwise rotation of a picture that is not mirrored."""
     quarters = round(rotation_deg / 90) % 4
     return Orientation(quarters % 2 == 1, quarters in (1, 2), quarters in (2, 3))
 
 
 def _oriented(matrix: NDArray[np.int32]) -> Orientation | None:
-    """The orientation nearest to a display matrix, by rows; None if it shows nothing.
+    """The orientation nearest to a display matrix, given row by row; None if the matrix is singular.
 
     A stored pixel (x, y) is displayed at (a x + c y, b x + d y), ISO/IEC 14496-12, 6.2.2.
     """
@@ -165,9 +166,9 @@ def _oriented(matrix: NDArray[np.int32]) -> Orientation | None:
 
 
 class Ticks:
-    """Ticks of a fixed rate, and whether a new one was reached.
+    """Ticks at a fixed rate.
 
-    A tick that passes without a frame (variable frame rate, a pause) is gone, so no frame stands for two of them.
+    A tick that passes without a frame (variable frame rate, a pause) is lost, so no frame stands for two ticks.
     """
 
     def __init__(self, per_second: float) -> None:
@@ -175,7 +176,7 @@ class Ticks:
         self._last: int | None = None
 
     def reached(self, time_s: float) -> bool:
-        """Whether this is the first time, of times given in order, at or after a tick."""
+        """Whether `time_s` is the first time at or after a tick. Times must be given in order."""
         tick = math.floor((time_s + ROUNDING_S) * self._per_second)
         new = self._last is None or tick > self._last
         if new:
@@ -195,7 +196,10 @@ AnyTimed = TypeVar("AnyTimed", bound=Timed)
 
 
 def sample(frames: Iterable[AnyTimed], frames_per_second: float | None) -> Iterator[AnyTimed]:
-    """Of frames in time order, the first at or after each tick of 1 / `frames_per_second` s; all of them if None."""
+    """Yield the first frame at or after each tick of 1 / `frames_per_second` s; all frames if None.
+
+    `frames` must be in order of time.
+    """
     if frames_per_second is None:
         yield from frames
         return

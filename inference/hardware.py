@@ -1,4 +1,4 @@
-"""What the machine and the installation offer the networks: GPUs, eight-bit products, a working ONNX Runtime.
+"""What the machine and the installation offer: GPUs, int8 instructions, a working ONNX Runtime.
 
 Importing this module does not import ONNX Runtime.
 """
@@ -13,10 +13,10 @@ from pathlib import Path
 from pmfer.errors import ConfigurationError
 
 CPU_FLAGS = Path("/proc/cpuinfo")
-# Instructions that multiply and add four bytes at once. Without them, eight bits gain nothing, and ONNX Runtime's
-# products of unsigned by signed bytes overflow: on a CPU with AVX2 alone, one leading expression in ten was another.
+# Instructions that multiply and add four bytes at once. Without them, int8 is not faster, and ONNX Runtime's products
+# of unsigned and signed bytes overflow: on a CPU with only AVX2, one leading expression in ten was a different one.
 BYTE_PRODUCTS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
-# Both bring the folder `onnxruntime`: the one that was installed last is there, and who removes one breaks the other.
+# Both packages install the folder `onnxruntime`: the one installed last wins, and removing one breaks the other.
 _OURS, _OTHER = "onnxruntime-gpu", "onnxruntime"
 _REPAIR = f"run `pip uninstall {_OTHER} {_OURS}` and install the project again"
 
@@ -24,7 +24,7 @@ _REPAIR = f"run `pip uninstall {_OTHER} {_OURS}` and install the project again"
 def cuda_device_count() -> int:
     """Number of CUDA devices the driver sees; 0 without a driver.
 
-    ONNX Runtime lists the CUDA provider wherever it was built with it, so the driver is asked instead.
+    ONNX Runtime lists the CUDA provider whenever it was built with CUDA, so the driver is asked instead.
     """
     try:
         driver = ctypes.CDLL("libcuda.so.1")
@@ -45,7 +45,7 @@ def has_library(name: str) -> bool:
     return True
 
 
-# What the CUDA part of ONNX Runtime 1.31 loads, beside the driver: CUDA 13 and cuDNN 9.
+# What the CUDA provider of ONNX Runtime 1.31 loads besides the driver: CUDA 13 and cuDNN 9.
 CUDA_LIBRARIES = (
     "libcudart.so.13",
     "libcublas.so.13",
@@ -58,29 +58,29 @@ CUDA_LIBRARIES = (
 
 
 def missing_cuda_libraries() -> list[str]:
-    """Those of CUDA_LIBRARIES that cannot be loaded; imports ONNX Runtime.
+    """Those of CUDA_LIBRARIES that cannot be loaded. Imports ONNX Runtime.
 
-    ONNX Runtime itself would say it in a page of messages, and go on on the CPU.
+    ONNX Runtime itself would only report them in a page of messages and continue on the CPU.
     """
     import onnxruntime
 
     with redirect_stdout(io.StringIO()):
-        onnxruntime.preload_dlls()  # those of Python packages, which the system's loader would not find
+        onnxruntime.preload_dlls()  # libraries inside Python packages, which the system's loader would not find
     return [name for name in CUDA_LIBRARIES if not has_library(name)]
 
 
 def gains_from_int8(cpu_flags: Path = CPU_FLAGS) -> bool:
-    """Whether networks in eight bits are faster here: a CPU that multiplies bytes, and no GPU."""
+    """Whether int8 networks are faster here: on a CPU with int8 instructions, and without a GPU."""
     return multiplies_bytes(cpu_flags) and cuda_device_count() == 0
 
 
 def side_by_side() -> int:
-    """How many videos a machine scores best at the same time, each in a process: one per core, one with a GPU."""
+    """How many videos to score at the same time, each in its own process: one per core, or one in all with a GPU."""
     return 1 if cuda_device_count() else os.cpu_count() or 1
 
 
 def multiplies_bytes(cpu_flags: Path = CPU_FLAGS) -> bool:
-    """Whether the CPU has instructions for products of bytes."""
+    """Whether the CPU has int8 instructions (BYTE_PRODUCTS)."""
     try:
         text = cpu_flags.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -93,7 +93,7 @@ def require_runtime() -> None:
     """Make sure that ONNX Runtime can be imported.
 
     Raises:
-        ConfigurationError: it is missing or not whole.
+        ConfigurationError: it is missing or incomplete.
     """
     try:
         import onnxruntime
@@ -104,9 +104,9 @@ def require_runtime() -> None:
 
 
 def runtime_rival() -> str | None:
-    """What is wrong where a second package of ONNX Runtime is installed, and what to do; None if there is none."""
+    """A warning, with what to do, if a second ONNX Runtime package is installed; None otherwise."""
     try:
         version(_OTHER)
     except PackageNotFoundError:
         return None
-    return f"the package {_OTHER} is installed beside {_OURS} and may score on the CPU in its place; {_REPAIR}"
+    return f"the package {_OTHER} is installed alongside {_OURS} and may make scoring run on the CPU; {_REPAIR}"

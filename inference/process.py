@@ -1,10 +1,10 @@
-"""A Scorer in a process of its own, with limits: what crashes the decoder, or wants more than it may, ends there.
+"""Run a Scorer in a child process with limits, so that a video that crashes the decoder or demands too much ends there.
 
-The process loads the networks once and serves one video after the other. After a crash the next video gets a new one.
-This module runs in the process that asks; the one that scores runs inference.serve.
+The child loads the networks once and serves one video after the other. After a crash the next video gets a new child.
+This module runs in the parent; the child runs inference.serve.
 
-Messages between the two are JSON, and bytes of a table after it. No pickles: somebody who takes over the decoder with a
-forged video must not get any further than its own process.
+A message between the two is JSON, followed by the bytes of a table. There are no pickles: somebody who takes over the
+decoder with a forged video must not get beyond the child process.
 """
 
 import io
@@ -31,23 +31,23 @@ from pmfer.errors import BundleError, ConfigurationError, QuarantineReason, Vide
 START_S = 600.0  # seconds to load the networks; CUDA can take minutes the first time
 STALE_SHARE = 0.5  # of the memory limit: a process that holds more than this between two videos is restarted
 MEMORY_CHECK_S = 0.1  # seconds between two checks of the process's memory
-# Of the limit of memory. The system refuses what lies beyond the limit, and a library whose threads are refused a few
-# bytes may wait for each other for ever.
+# Of the memory limit: a process above this is ended. It must not reach the limit itself, where the system refuses to
+# allocate memory: the threads of a library may then wait for each other forever.
 FULL = 0.97
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _ENDINGS = {
     signal.SIGXCPU: (QuarantineReason.TIMED_OUT, "took more processor time than the limit"),
-    # Libraries in Rust and C++ abort when an allocation is refused.
-    signal.SIGABRT: (QuarantineReason.OUT_OF_MEMORY, "its decoder gave up, usually out of memory"),
+    # Libraries in Rust and C++ abort when an allocation fails.
+    signal.SIGABRT: (QuarantineReason.OUT_OF_MEMORY, "its decoder aborted, usually out of memory"),
     signal.SIGKILL: (QuarantineReason.OUT_OF_MEMORY, "the system killed its decoder, usually out of memory"),
 }
 HEADER = struct.Struct("!II")  # bytes of the JSON text, bytes of the table
 MAX_TEXT_BYTES = 1024 * 1024
-MAX_TABLE_BYTES = 2 * 1024**3  # a day of 30 frames a second has less
+MAX_TABLE_BYTES = 2 * 1024**3  # more than a day at 30 frames a second takes
 
 
 class ScoringProcess:
-    """Scores like a Scorer. A context manager: leaving it ends the process. Not for use by several threads at once."""
+    """Scores like a Scorer. A context manager: leaving it ends the process. Not thread-safe, except for `stop`."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class ScoringProcess:
         batch_size: int = BATCH_SIZE,
         threads: int = 2,
     ) -> None:
-        """Arguments as for Scorer, and the limits; nothing is started before the first video."""
+        """Takes the arguments of Scorer. The process is started with the first video."""
         self._setup = {
             "bundle": str(bundle.path),
             "digest": bundle.digest,
@@ -82,21 +82,21 @@ class ScoringProcess:
 
     @property
     def pid(self) -> int | None:
-        """Number of the running process; None if there is none."""
+        """Process ID of the child; None if it is not running."""
         return self._process.pid if self._process else None
 
     def score(self, video: Path, session_id: str, on_progress: Progress | None = None) -> ScoredVideo:
-        """Score one video, see Scorer.score.
+        """Score one video; see Scorer.score.
 
         Raises:
-            VideoError: the video cannot be used, broke a limit, or crashed the decoder; its reason says which.
+            VideoError: the video cannot be used, exceeds a limit, or crashed the decoder; its `reason` says which.
             BundleError, ConfigurationError: the networks do not load.
-            RuntimeError: the process does not start, or the runtime of the networks failed, as without GPU memory.
+            RuntimeError: the process does not start, or ONNX Runtime failed, for instance for lack of GPU memory.
         """
         if self._stopped:
-            raise VideoError(QuarantineReason.CRASHED, f"{video}: given up")
+            raise VideoError(QuarantineReason.CRASHED, f"{video}: scoring was stopped")
         if self._memory_bytes() > STALE_SHARE * self._limits.memory_bytes:
-            self.close()  # memory that earlier videos left in use must not count against this one
+            self.close()  # memory left over from earlier videos must not count against this one
         self._start()
         try:
             send(self._requests, {"video": str(video.absolute()), "session_id": session_id})
@@ -105,17 +105,17 @@ class ScoringProcess:
             raise self._ended(video) from None
         except BaseException as error:
             if not isinstance(error, VideoError | BundleError | ConfigurationError):
-                self.close()  # its next message would be the answer to this video
+                self.close()  # otherwise the reply to this video would be taken for the reply to the next
             raise
 
     def stop(self) -> None:
-        """Give up the video that another thread waits for, and score no other: that thread is told so at once."""
+        """Stop scoring for good. If another thread is waiting in `score`, it gets a VideoError at once."""
         self._stopped = True
         if self._process is not None:
             self._process.kill()
 
     def close(self) -> None:
-        """End the process, if one runs."""
+        """End the process if it is running."""
         if self._process is None:
             return
         self._process.kill()
@@ -136,7 +136,7 @@ class ScoringProcess:
                 stdin=requests,
                 stdout=subprocess.DEVNULL,
                 pass_fds=(replies,),
-                start_new_session=True,  # Ctrl-C is this process's to answer
+                start_new_session=True,  # so that only the parent receives Ctrl-C
             )
         finally:
             os.close(requests)
@@ -150,7 +150,7 @@ class ScoringProcess:
             code = self._process.poll()
             self.close()
             raise RuntimeError(
-                f"the process that decodes does not start (status {code}); is PMFER_VIDEO_MEMORY_BYTES too small?"
+                f"the scoring process does not start (status {code}); is PMFER_VIDEO_MEMORY_BYTES too small?"
             ) from None
         if reply["kind"] != "ready":
             self.close()
@@ -170,7 +170,7 @@ class ScoringProcess:
         return ScoredVideo(pl.read_ipc_stream(io.BytesIO(table)), VideoSummary(**reply["summary"]))
 
     def _watch(self, video: Path, deadline: float) -> None:
-        """Wait for a message from the process; end the process when it takes too much time or memory."""
+        """Wait for a message from the process; end the process if it takes too much time or memory."""
         waiting = True
         while waiting:
             if time.monotonic() > deadline:
@@ -183,13 +183,13 @@ class ScoringProcess:
                 self.close()
                 raise VideoError(
                     QuarantineReason.OUT_OF_MEMORY,
-                    f"{video}: wants more than the limit of {self._limits.memory_bytes} bytes",
+                    f"{video}: needs more memory than the limit of {self._limits.memory_bytes} bytes",
                 )
 
     def _memory_bytes(self) -> int:
         try:
             return written_bytes(self.pid or 0)
-        except (OSError, IndexError):  # it has just ended, or was not started yet
+        except (OSError, IndexError):  # it has just ended, or has not been started yet
             return 0
 
     def _ended(self, video: Path) -> VideoError:
@@ -215,19 +215,19 @@ def _raise(reply: dict[str, Any]) -> None:
 
 
 def written_bytes(pid: int) -> int:
-    """Private memory of a process, data and stack, as RLIMIT_DATA counts it."""
+    """Private memory of a process (data and stack), as RLIMIT_DATA counts it."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[5]) * _PAGE_BYTES
 
 
 class IpcError(Exception):
-    """The other side ended, or sent something that is not a message."""
+    """The other process ended, or sent something that is not a message."""
 
 
 def send(descriptor: int, message: dict[str, Any], table: bytes = b"") -> None:
     """Write a message.
 
     Raises:
-        IpcError: nobody reads any more.
+        IpcError: the other process has ended.
     """
     text = json.dumps(message).encode()
     rest = memoryview(HEADER.pack(len(text), len(table)) + text + table)
@@ -235,29 +235,29 @@ def send(descriptor: int, message: dict[str, Any], table: bytes = b"") -> None:
         while rest:
             rest = rest[os.write(descriptor, rest) :]
     except BrokenPipeError:
-        raise IpcError("the other side ended") from None
+        raise IpcError("the other process ended") from None
 
 
 def receive(descriptor: int) -> tuple[dict[str, Any], bytes]:
     """Wait for a message and read it.
 
     Raises:
-        IpcError: the other side ended, or sent something else.
+        IpcError: the other process ended, or sent something that is not a message.
     """
     text_bytes, table_bytes = HEADER.unpack(_read(descriptor, HEADER.size))
     if text_bytes > MAX_TEXT_BYTES or table_bytes > MAX_TABLE_BYTES:
-        raise IpcError("a message that is too long")
+        raise IpcError("the message is too long")
     try:
         message = json.loads(_read(descriptor, text_bytes))
     except ValueError:
-        raise IpcError("no JSON") from None
+        raise IpcError("not JSON") from None
     if not isinstance(message, dict):
         raise IpcError("not a JSON object")
     return message, _read(descriptor, table_bytes)
 
 
 def has_message(descriptor: int, seconds: float) -> bool:
-    """Whether a message, or the end, is there within so many seconds."""
+    """Whether a message or the end of the other process arrives within so many seconds."""
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     return bool(poll.poll(seconds * 1000))
@@ -268,7 +268,7 @@ def _read(descriptor: int, size: int) -> bytes:
     while size:
         part = os.read(descriptor, min(size, 1024 * 1024))
         if not part:
-            raise IpcError("the other side ended")
+            raise IpcError("the other process ended")
         parts.append(part)
         size -= len(part)
     return b"".join(parts)

@@ -1,7 +1,7 @@
-"""Run networks with ONNX Runtime: on the GPU where one can be used, else on the CPU.
+"""Run networks with ONNX Runtime: on the GPU if there is a usable one, otherwise on the CPU.
 
-`Network` is what the detectors and the model use. Below it are the sessions on CPU and GPU, the fixed batches that a
-GPU needs, and the requests of several threads that run together.
+The detectors and the model use `Network`. Below it are the sessions on CPU and GPU, the fixed batches that a GPU needs,
+and the merging of requests from several threads.
 """
 
 import logging
@@ -20,16 +20,16 @@ from inference.faces import Floats
 from inference.hardware import cuda_device_count, has_library, missing_cuda_libraries, multiplies_bytes
 
 Provider = tuple[str, dict[str, str]]
-# A search through all algorithms takes seconds and finds nothing faster. With channels first cuDNN has no depthwise
-# convolution in half precision, and what ONNX Runtime does instead took 340 ms for eight pictures of the detector.
+# An exhaustive algorithm search takes seconds and finds nothing faster. With channels first, cuDNN has no depthwise
+# convolution in half precision, and ONNX Runtime's substitute took 340 ms for eight pictures of the detector.
 CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC", "prefer_nhwc": "1"}
 TENSORRT_LIBRARY = "libnvinfer.so.10"
 ERRORS_ONLY = 3  # ONNX Runtime severity: 0 verbose ... 2 warning, 3 error
-# Of input: one picture of 384 x 224, or sixteen faces of 48 x 48. Measured: in batches of 8, CenterFace takes 1.4 times
-# as long for a picture; the default bundle gains nothing from larger ones.
+# Input of one batch on the CPU: one picture of 384 x 224, or sixteen faces of 48 x 48. Measured: CenterFace takes 1.4
+# times as long per picture in batches of 8; the default bundle gains nothing from larger batches.
 CPU_BATCH_BYTES = 160 * 1024
-GPU_BATCHES = (8, 64)  # rows of the batches that a GPU gets; a larger batch is cut
-# How ONNX Runtime, CUDA and cuDNN say that there is no memory left; none of them has an error class of its own.
+GPU_BATCHES = (8, 64)  # batch sizes on a GPU, in rows; a larger batch is split
+# How ONNX Runtime, CUDA and cuDNN report that memory ran out; none of them has an error class for it.
 OUT_OF_MEMORY = (
     "failed to allocate memory",
     "out of memory",
@@ -42,12 +42,12 @@ log = logging.getLogger("pmfer.inference")
 
 
 class Network:
-    """A graph with one float32 input [N, ...] and float32 outputs.
+    """A graph with one float32 input [N, ...] and float32 outputs. Thread-safe.
 
-    On a GPU it runs in half precision and in fixed batches, into which the requests of several threads are put
-    together. On a CPU every request runs by itself, since a result that depends on what else was running could not be
-    reproduced. It is cut into small batches, because what a layer leaves for the next then stays in the cache, and each
-    of them runs on one thread, several at once: threads that share the work of one layer wait for each other after it.
+    On a GPU it runs in half precision and in fixed batches, which merge the requests of several threads. On a CPU every
+    request runs on its own, because a result that depends on what else was running could not be reproduced. The request
+    is split into small batches, so that the output of each layer stays in the cache. Each batch runs on one thread, and
+    several batches run at once: threads that share the work of one layer would wait for each other after every layer.
     So results do not depend on the number of threads.
     """
 
@@ -59,7 +59,7 @@ class Network:
             threads: CPU threads, at least 1.
 
         Raises:
-            ValueError: ONNX Runtime does not take the model.
+            ValueError: ONNX Runtime cannot load the model.
         """
         self._model, self._threads = model, threads
         self._session, self._on_gpu = _open_best_session(model, threads)
@@ -68,7 +68,7 @@ class Network:
 
     @property
     def on_gpu(self) -> bool:
-        """Whether it still runs on a GPU."""
+        """Whether it runs on a GPU. Becomes False for good when the GPU's memory runs out."""
         return self._on_gpu
 
     @property
@@ -77,14 +77,17 @@ class Network:
         return [output.name for output in self._session.get_outputs()]
 
     def run(self, outputs: Sequence[str], batch: Floats) -> list[Floats]:
-        """Named outputs for a batch [N, ...]. Where the GPU has no memory even for a small one, the CPU goes on."""
+        """Compute the named outputs for a batch [N, ...].
+
+        If the GPU has no memory even for a small batch, the CPU takes over.
+        """
         if self._on_gpu:
             try:
                 return self._run_on_gpu(tuple(outputs), batch)
             except Exception as error:  # ONNX Runtime's errors have no public base class
                 if not is_out_of_memory(error):
                     raise
-                log.warning("the GPU has no memory left: going on with the CPU")
+                log.warning("the GPU has no memory left: continuing on the CPU")
                 self._session, self._on_gpu = open_cpu_session(self._model), False
         return self._run_on_cpu(list(outputs), batch)
 
@@ -97,18 +100,18 @@ class Network:
     def _run_on_cpu(self, outputs: list[str], batch: Floats) -> list[Floats]:
         name = self._session.get_inputs()[0].name
         rows = max(1, CPU_BATCH_BYTES // batch[:1].nbytes)
-        cuts = [batch[n : n + rows] for n in range(0, len(batch), rows)]
-        parts = self._pool.map(lambda cut: self._session.run(outputs, {name: cut}), cuts)
-        return [np.concatenate(pieces) for pieces in zip(*parts, strict=True)]
+        parts = [batch[n : n + rows] for n in range(0, len(batch), rows)]
+        results = self._pool.map(lambda part: self._session.run(outputs, {name: part}), parts)
+        return [np.concatenate(pieces) for pieces in zip(*results, strict=True)]
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether a runtime says that memory ran out."""
-    return any(sign in str(error).lower() for sign in OUT_OF_MEMORY)
+    """Whether an error of ONNX Runtime, CUDA or cuDNN says that memory ran out."""
+    return any(phrase in str(error).lower() for phrase in OUT_OF_MEMORY)
 
 
 def _open_best_session(model: Path | bytes, threads: int) -> tuple[onnxruntime.InferenceSession, bool]:
-    """A session, and whether it runs on a GPU; one line in the log where a GPU is there and cannot be used."""
+    """Open a session; also returns whether it runs on a GPU. Logs one line if there is a GPU that cannot be used."""
     if cuda_device_count() == 0:
         return open_cpu_session(model), False
     try:
@@ -119,10 +122,10 @@ def _open_best_session(model: Path | bytes, threads: int) -> tuple[onnxruntime.I
 
 
 def open_cpu_session(model: Path | bytes) -> onnxruntime.InferenceSession:
-    """Open a session on the CPU that works in the thread that calls it; several may call it at once.
+    """Open a session on the CPU. It computes in the calling thread; several threads may call it at once.
 
     Raises:
-        ValueError: ONNX Runtime does not take the model.
+        ValueError: ONNX Runtime cannot load the model.
     """
     return _open(model, 1, [("CPUExecutionProvider", {})])
 
@@ -132,16 +135,17 @@ def open_gpu_session(
 ) -> onnxruntime.InferenceSession:
     """Open a session on the first CUDA device, in half precision with float32 inputs and outputs.
 
-    TensorRT comes first where its library is installed, then CUDA; what neither of them can run falls to the CPU.
+    TensorRT comes first if its library is installed, then CUDA. Operations that neither of them supports run on the
+    CPU.
 
     Args:
         model: an ONNX file, or the bytes of one.
-        threads: CPU threads, for what falls to the CPU.
-        half: False: float32 inside as well, to compare with.
-        memory_bytes: of the device that the session may take; None: all.
+        threads: CPU threads, for operations that run on the CPU.
+        half: False: compute in float32, for comparison.
+        memory_bytes: device memory that the session may use; None: all.
 
     Raises:
-        ValueError: ONNX Runtime does not take the model, or cannot use the GPU; the message says what to install.
+        ValueError: ONNX Runtime cannot load the model or cannot use the GPU; the message says what to install.
     """
     missing = missing_cuda_libraries()
     if missing:
@@ -154,12 +158,12 @@ def open_gpu_session(
         providers.insert(0, ("TensorrtExecutionProvider", {"trt_fp16_enable": "1"}))
     session = _open(in_half_precision(model) if half else model, threads, [*providers, ("CPUExecutionProvider", {})])
     if session.get_providers()[0] == "CPUExecutionProvider":
-        raise ValueError("ONNX Runtime finds no kernel for it there")
+        raise ValueError("ONNX Runtime has no GPU kernel for it")
     return session
 
 
 def in_half_precision(model: Path | bytes) -> bytes:
-    """The graph with float16 inside, and float32 inputs and outputs as before."""
+    """Convert the graph to float16, keeping float32 inputs and outputs."""
     graph = onnx.load_model_from_string(model if isinstance(model, bytes) else model.read_bytes())
     half: bytes = convert_float_to_float16(graph, keep_io_types=True).SerializeToString()
     return half
@@ -169,37 +173,36 @@ def _open(model: Path | bytes, threads: int, providers: list[Provider]) -> onnxr
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    # Threads that spin while they wait for work take the cores from the decoder and from the other network.
+    # Threads that spin while they wait for work take CPU time from the decoder and from the other network.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if not multiplies_bytes():
-        # An int8 graph then runs on the rounded values in float32: slower, and right where byte products overflow.
+        # An int8 graph then computes with the rounded values in float32: slower, but correct where int8 would overflow.
         options.add_session_config_entry("session.disable_quant_qdq", "1")
     options.log_severity_level = ERRORS_ONLY
     source = model if isinstance(model, bytes) else str(model)
     try:
         return onnxruntime.InferenceSession(source, options, providers=providers)
     except Exception as error:  # ONNX Runtime's errors have no public base class
-        raise ValueError(f"ONNX Runtime does not take it: {str(error).splitlines()[0]}") from None
+        raise ValueError(f"ONNX Runtime cannot load it: {str(error).splitlines()[0]}") from None
 
 
 @dataclass(frozen=True)
 class _Buffers:
-    """What one shape of the input has of its own."""
+    """Session and buffers for one input shape."""
 
     session: onnxruntime.InferenceSession
-    staging: Floats  # on the host
-    given: onnxruntime.OrtValue
-    taken: list[onnxruntime.OrtValue]
+    staging: Floats  # input on the host
+    inputs: onnxruntime.OrtValue  # on the device
+    outputs: list[onnxruntime.OrtValue]  # on the device
     binding: onnxruntime.IOBinding
 
 
 class FixedBatches:
-    """A graph with one float32 input [N, ...] and float32 outputs, N free. Not for several threads at once.
+    """Runs a graph with one float32 input [N, ...] and float32 outputs in batches of fixed sizes. Not thread-safe.
 
-    On a GPU a session plans its convolutions again whenever the shape is another than that of the run before, which
-    takes seconds, and every copy that is not asked for costs more than the arithmetic. So batches are filled up to one
-    of GPU_BATCHES, each shape has a session and buffers of its own on the device, and only the rows and the scores
-    cross the bus.
+    On a GPU a session plans its convolutions again whenever the shape differs from that of the previous run, which
+    takes seconds, and every unnecessary copy costs more than the arithmetic. So batches are padded to one of the sizes,
+    each shape has its own session and buffers on the device, and only the input rows and the scores are transferred.
     """
 
     def __init__(
@@ -209,13 +212,13 @@ class FixedBatches:
         device: str,
         sizes: tuple[int, ...] = GPU_BATCHES,
     ) -> None:
-        """Nothing is opened before the first batch.
+        """Sessions are only opened when the first batch needs them.
 
         Args:
-            open_session: gives a new session of the graph.
-            outputs: names of those that are wanted.
-            device: where the buffers lie, "cuda" or "cpu".
-            sizes: rows of the batches, the smallest first.
+            open_session: opens a new session of the graph.
+            outputs: names of the outputs to compute.
+            device: device of the buffers, "cuda" or "cpu".
+            sizes: batch sizes in rows, smallest first.
         """
         self._open_session = open_session
         self._outputs = list(outputs)
@@ -225,14 +228,14 @@ class FixedBatches:
 
     @property
     def largest(self) -> int:
-        """Rows of the largest batch that still fits."""
+        """Rows of the largest batch that fits into memory."""
         return self._sizes[-1]
 
     def run(self, batch: Floats) -> list[Floats]:
-        """Run a batch [N, ...] of any N; once memory runs out, in smaller parts for good.
+        """Run a batch [N, ...] of any N. When memory runs out, smaller parts are used from then on.
 
         Returns:
-            Outputs [N, ...] in the order of the names.
+            Outputs [N, ...] in the order of their names.
         """
         largest = self.largest
         try:
@@ -242,7 +245,7 @@ class FixedBatches:
                 raise
             self._sizes = self._sizes[:-1]
             self._buffers = {shape: buffers for shape, buffers in self._buffers.items() if shape[0] in self._sizes}
-            log.warning("the GPU has no memory left for batches of %d: going on with %d", largest, self.largest)
+            log.warning("the GPU has no memory left for batches of %d: continuing with %d", largest, self.largest)
             return self.run(batch)
         return [np.concatenate(pieces) for pieces in zip(*parts, strict=True)]
 
@@ -253,29 +256,29 @@ class FixedBatches:
             self._buffers[shape] = self._allocate(shape)
         buffers = self._buffers[shape]
         buffers.staging[: len(rows)] = rows
-        buffers.given.update_inplace(buffers.staging)
+        buffers.inputs.update_inplace(buffers.staging)
         buffers.session.run_with_iobinding(buffers.binding)
-        return [value.numpy()[: len(rows)].copy() for value in buffers.taken]
+        return [value.numpy()[: len(rows)].copy() for value in buffers.outputs]
 
     def _allocate(self, shape: tuple[int, ...]) -> _Buffers:
-        """Buffers for an input shape; a first run tells the shapes of the outputs."""
+        """Allocate the buffers for an input shape. A first run shows the shapes of the outputs."""
         session = self._open_session()
-        name_in = session.get_inputs()[0].name
+        input_name = session.get_inputs()[0].name
         staging = np.zeros(shape, np.float32)
-        given = onnxruntime.OrtValue.ortvalue_from_numpy(staging, self._device, 0)
+        inputs = onnxruntime.OrtValue.ortvalue_from_numpy(staging, self._device, 0)
         binding = session.io_binding()
-        binding.bind_ortvalue_input(name_in, given)
-        taken = []
-        for name, example in zip(self._outputs, session.run(self._outputs, {name_in: staging}), strict=True):
+        binding.bind_ortvalue_input(input_name, inputs)
+        outputs = []
+        for name, example in zip(self._outputs, session.run(self._outputs, {input_name: staging}), strict=True):
             value = onnxruntime.OrtValue.ortvalue_from_shape_and_type(example.shape, np.float32, self._device, 0)
             binding.bind_ortvalue_output(name, value)
-            taken.append(value)
-        return _Buffers(session, staging, given, taken, binding)
+            outputs.append(value)
+        return _Buffers(session, staging, inputs, outputs, binding)
 
 
 @dataclass(eq=False)
 class _Request:
-    """One thread's batch, and what came of it."""
+    """One thread's batch, and its result."""
 
     batch: Floats
     outputs: list[Floats] | None = None
@@ -283,42 +286,43 @@ class _Request:
 
 
 class MergedRequests:
-    """A function on batches, shared by threads: frames of several videos, or their faces, in one run.
+    """A function on batches that several threads share: their requests are merged into one call.
 
-    Only requests whose rows have the same shape are put together, and no more than `max_rows` rows; a single request
-    may be larger.
+    So one run handles frames of several videos, or their faces. Only requests whose rows have the same shape are
+    merged, up to `max_rows` rows in all; a single request may be larger.
     """
 
     def __init__(self, run: Callable[[Floats], list[Floats]], max_rows: int) -> None:
         self._run = run
         self._max_rows = max_rows
-        self._busy = threading.Lock()  # held by the thread that runs the network
+        self._running = threading.Lock()  # held by the thread that calls the function
         self._waiting: list[_Request] = []
-        self._changing = threading.Lock()  # held while the list changes
+        self._changing = threading.Lock()  # held while `_waiting` changes
 
     def __call__(self, batch: Floats) -> list[Floats]:
-        """Outputs for a batch [N, ...], each [N, ...]. Errors of the function reach every thread whose rows it had."""
+        """Outputs for a batch [N, ...], each [N, ...]. An error is raised in every thread whose rows it had."""
         request = _Request(batch)
         with self._changing:
             self._waiting.append(request)
-        with self._busy:
-            while request.outputs is None and request.error is None:  # else another thread has run it with its own
+        with self._running:
+            # Another thread may already have run this request together with its own.
+            while request.outputs is None and request.error is None:
                 self._run_together(self._next())
         if request.error is not None:
             raise request.error
         return request.outputs or []
 
     def _next(self) -> list[_Request]:
-        """Take requests off the list, the oldest and those that fit to it."""
+        """Take the oldest request off the list, and the others that can be merged with it."""
         with self._changing:
             first, *others = self._waiting
-            together, rows = [first], len(first.batch)
+            merged, rows = [first], len(first.batch)
             for other in others:
                 if other.batch.shape[1:] == first.batch.shape[1:] and rows + len(other.batch) <= self._max_rows:
-                    together.append(other)
+                    merged.append(other)
                     rows += len(other.batch)
-            self._waiting = [request for request in self._waiting if request not in together]
-        return together
+            self._waiting = [request for request in self._waiting if request not in merged]
+        return merged
 
     def _run_together(self, requests: list[_Request]) -> None:
         ends = np.cumsum([len(request.batch) for request in requests])[:-1]

@@ -1,9 +1,9 @@
 """Score a video: decode, find faces, follow them, choose the subject, and run the model on the subject's crops.
 
-Pictures that belong to no video are scored each by itself: its main face is the subject.
+A picture that belongs to no video is scored on its own: its main face is the subject.
 
-One pass over a video, in stages that work at once. Frames are held for a few batches only; what stays until the end
-of the session is a line of numbers per sighting and its small crop.
+A video is read once, in stages that run concurrently. Only a few batches of frames are in memory at a time. What is
+kept until the end of the session is a row of numbers and a small crop for each sighting.
 """
 
 import time
@@ -18,7 +18,7 @@ from inference.detect import find_faces, main_face, open_detector
 from inference.faces import Faces, Picture, estimate_pose, sizes
 from inference.frame import Frame, sample
 from inference.lean import QUARTERS, find_faces_any_way_up
-from inference.model import ExpressionModel, take_out_covered
+from inference.model import ExpressionModel, remove_covered
 from inference.options import BATCH_SIZE, ScoringOptions, VideoLimits
 from inference.prefetch import in_order, prefetch
 from inference.scored import Progress, ScoredVideo, VideoSummary
@@ -30,13 +30,13 @@ from pmfer.bundle import Bundle, load_bundle
 from pmfer.errors import BundleError, VideoError
 from pmfer.pain import with_pain_activity
 
-RIVAL_WARNING_SHARE = 0.7  # of the subject's prominence: with a rival beyond this, the choice of subject is doubtful
+RIVAL_WARNING_SHARE = 0.7  # of the subject's prominence: if a rival exceeds it, the choice of subject is doubtful
 PREFETCHED_FRAMES = 16  # decoded while the detector is busy
-SUBJECT, OTHERS = 0, 1  # tracks of a picture's faces
+SUBJECT, OTHERS = 0, 1  # track numbers given to the faces of a single picture
 
 
 class Scorer:
-    """A bundle, a detector and options, ready for one video after the other, or for several at once."""
+    """A loaded model and face detector. Scores any number of videos, one after the other or several at once."""
 
     def __init__(
         self,
@@ -50,15 +50,15 @@ class Scorer:
         """Load the networks.
 
         Args:
-            bundle: the verified bundle whose model scores; None: the default one.
+            bundle: the verified bundle to score with; None: the default bundle.
             options: everything that changes results; None: the defaults.
-            batch_size: frames that are located together, and crops that go to the model together. About three batches
-                of decoded frames are in memory at once, each of `track.BATCH_BYTES` at most.
+            batch_size: frames per batch for face detection, and crops per batch for the model. About three batches of
+                decoded frames are in memory at once, each of at most `track.BATCH_BYTES`.
             threads: CPU threads of the decoder and of each network.
-            limits: largest picture and length of a video; None: without limits.
+            limits: largest picture and longest video to accept; None: no limits.
 
         Raises:
-            BundleError: the bundle's model does not load, or it has no crop geometry for the detector.
+            BundleError: the bundle's model does not load, or the bundle has no crop geometry for the detector.
             ConfigurationError: the detector's file is missing or of the wrong kind.
         """
         bundle = bundle or load_bundle()
@@ -85,11 +85,11 @@ class Scorer:
 
         Args:
             video: the file.
-            session_id: goes into every row; None: the file's name without its suffix.
+            session_id: written to every row; None: the file's name without its suffix.
             on_progress: called after every batch of frames.
 
         Raises:
-            VideoError: the video cannot be used; its reason says why.
+            VideoError: the video cannot be used; its `reason` says why.
         """
         started = time.monotonic()
         video = Path(video)
@@ -103,17 +103,17 @@ class Scorer:
         return ScoredVideo(frames, summary)
 
     def score_all(self, videos: Iterable[tuple[Path, str]], at_once: int = 2) -> Iterator[ScoredVideo | VideoError]:
-        """Score videos, `at_once` of them at a time, and give their results in order.
+        """Score several videos concurrently and yield the results in order.
 
-        While the model runs on one video's faces, the next one is being decoded. No more than `at_once` results wait to
-        be taken, so memory does not grow with the number of videos.
+        While the model runs on one video's faces, the next video is being decoded. At most `at_once` results wait to
+        be consumed, so memory does not grow with the number of videos.
 
         Args:
-            videos: file and session id of each.
-            at_once: videos in work or waiting to be taken.
+            videos: file and session id of each video.
+            at_once: how many videos may be in progress or waiting to be consumed.
 
         Returns:
-            For each the scored video, or the error of one that cannot be used.
+            For each video its scores, or the error if it cannot be used.
         """
 
         def outcome(video: tuple[Path, str]) -> ScoredVideo | VideoError:
@@ -125,17 +125,17 @@ class Scorer:
         return in_order(outcome, videos, at_once)
 
     def score_pictures(self, pictures: Iterable[tuple[str, Picture]]) -> pl.DataFrame:
-        """Score pictures that belong to no video, each by itself.
+        """Score pictures that belong to no video, each on its own.
 
-        The subject of a picture is its main face: the largest one, or of several that are about as large the one
+        The subject of a picture is its main face: the largest one or, if several are about equally large, the one
         nearest to the middle.
 
         Args:
-            pictures: a name, which becomes the row's session_id, and the picture [H, W, 3] RGB, uint8, of each.
+            pictures: a name, which becomes the row's session_id, and the picture itself, uint8 [H, W, 3] RGB.
 
         Returns:
-            A row per picture, in order, with the columns of a score batch. `frame_index` is its number from 0; `pts_s`
-            and `track_id` are NULL, as a picture has no time.
+            One row per picture, in order, with the columns of a score batch. `frame_index` counts the pictures from 0;
+            `pts_s` and `track_id` are NULL, because a picture has no time.
         """
         names = []
         log = SessionLog()
@@ -155,12 +155,12 @@ class Scorer:
         )
 
     def _prominence(self, frame: Frame) -> float:
-        """Size in pixels x certainty of the best face of a frame."""
+        """The largest product of face size in pixels and detection score in a frame; 0 without a face."""
         (faces,) = find_faces(self._detector, [frame], self._options.detector_size_px, QUARTERS)
         return float((sizes(faces.boxes) * faces.scores).max(initial=0.0))
 
     def _watch(self, video: Video, crops: CropStore, on_progress: Progress | None) -> SessionLog:
-        """Find, follow and cut out every face of the sampled frames: three stages that run at once."""
+        """Find, follow and crop every face of the sampled frames. Decoding, detection and the rest run concurrently."""
         log = SessionLog()
         tracker = Tracker(self._options.track_gap_s)
         sampled = sample(video.frames(), self._options.frames_per_second)
@@ -174,7 +174,7 @@ class Scorer:
         return log
 
     def _sightings(self, frame: Frame, faces: Faces, tracks: list[int], crops: CropStore) -> list[Sighting]:
-        """Judge every face of a frame; keep the crops of the readable ones."""
+        """Measure the quality of every face in a frame, and store the crops of the readable ones."""
         if not len(faces):
             return []
         picture, levels = frame.levelled(self._bundle.card.input.channels)
@@ -201,7 +201,7 @@ class Scorer:
         return sightings
 
     def _score_subject(self, log: SessionLog, tracks: Sequence[int], crops: CropStore, session_id: str) -> pl.DataFrame:
-        """The score batch: the crops of the subject's tracks run through the model, in batches across frames."""
+        """Run the model on the crops of the subject's tracks, batched across frames, and return the score batch."""
         numbers = log.crops_of(tracks)
         card = self._bundle.card
         scores = np.empty((len(numbers), len(self._bundle.score_columns)), np.float32)
@@ -212,7 +212,7 @@ class Scorer:
             rows = slice(start, start + len(batch))
             scores[rows], visible = self._model.score_visible(batch)
             if visible is not None:
-                scores[rows], occlusion[rows], refused[rows] = take_out_covered(card, scores[rows], visible)
+                scores[rows], occlusion[rows], refused[rows] = remove_covered(card, scores[rows], visible)
         scored = pl.DataFrame(scores, dict.fromkeys(self._bundle.score_columns, pl.Float32), orient="row").with_columns(
             crop=pl.Series(numbers, dtype=pl.Int64), occlusion=occlusion, refused=refused
         )

@@ -1,4 +1,4 @@
-"""What scoring a video gives. Whoever only takes it need not load networks and decoders."""
+"""The result of scoring a video. Importing this module loads neither networks nor decoders."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ Progress = Callable[[float, float | None], None]  # seconds of video done, secon
 
 @dataclass(frozen=True)
 class VideoSummary:
-    """Result for a video as a whole."""
+    """The result for a video as a whole."""
 
     duration_s: float  # last minus first presentation time
     frames_decoded: int
-    frames_sampled: int  # each has a row
-    frames_with_face: int  # sampled frames with at least one face, anybody's
+    frames_sampled: int  # one row each
+    frames_with_face: int  # sampled frames with at least one face, whoever it is
     frames_scored: int
-    leading_expression: str | None  # most often the most probable one; None if nothing was scored
+    leading_expression: str | None  # the one that is most probable in most frames; None if nothing was scored
     warning: str | None  # what was lost or is doubtful, in one line; None if nothing
-    wall_s: float  # time it took
+    wall_s: float  # elapsed time
 
 
 @dataclass(frozen=True)
@@ -33,5 +33,5 @@ class ScoredVideo:
 
     @property
     def table(self) -> pl.DataFrame:
-        """The frames as people read them, with `leading_expression`, `confidence` and `pain_activity`."""
+        """The frames in a form for people, with `leading_expression`, `confidence` and `pain_activity`."""
         return readable(self.frames)

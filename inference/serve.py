@@ -1,6 +1,6 @@
-"""The process that scores one video after the other for inference.process, under limits.
+"""The child process that scores one video after the other for inference.process, under limits.
 
-It is started as `python -m inference.serve` and holds no key, no connection and no secret.
+It is started as `python -m inference.serve`, and holds no keys, connections or secrets.
 """
 
 import io
@@ -20,13 +20,13 @@ from inference.score import Scorer
 from pmfer.bundle import load_bundle
 from pmfer.errors import BundleError, PmferError, QuarantineReason, VideoError
 
-ORPHAN_CHECK_S = 1.0  # seconds between two checks that the parent still lives
-NEARLY = 0.9  # of the memory limit: with more than this in use, a failure counts as a lack of memory
-MAX_FILE_BYTES = 16 * 1024**3  # of a temporary file with crops, so that a crowd cannot fill the disk
+ORPHAN_CHECK_S = 1.0  # seconds between two checks that the parent is still running
+NEARLY_FULL = 0.9  # of the memory limit: if more than this is in use, a failure counts as a lack of memory
+MAX_FILE_BYTES = 16 * 1024**3  # of a temporary file with crops, so that a video of a crowd cannot fill the disk
 
 
 def main() -> None:
-    """Score one video after the other until standard input ends; replies go to the descriptor in the argument."""
+    """Score the requested videos until standard input ends. Replies go to the file descriptor given as the argument."""
     requests, replies = 0, int(sys.argv[1])
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     try:
@@ -41,7 +41,7 @@ def main() -> None:
     while True:
         try:
             request, _ = receive(requests)
-        except IpcError:  # whoever asks has ended, so nobody is left to tell
+        except IpcError:  # the parent has ended, so nobody is left to reply to
             return
         send(replies, *_serve(scorer, limits, request, replies))
 
@@ -49,7 +49,7 @@ def main() -> None:
 def _scorer(setup: dict[str, Any], limits: VideoLimits) -> Scorer:
     bundle = load_bundle(setup["bundle"])
     if bundle.digest != setup["digest"]:
-        raise BundleError(f"bundle {bundle.path}: changed while it was used; restore it and run again")
+        raise BundleError(f"bundle {bundle.path}: changed while it was in use; restore it and run again")
     options = ScoringOptions(**setup["options"])
     return Scorer(bundle, options, batch_size=setup["batch_size"], threads=setup["threads"], limits=limits)
 
@@ -58,16 +58,16 @@ def _serve(scorer: Scorer, limits: VideoLimits, request: dict[str, Any], replies
     """Score one video and return the reply with its table."""
     _limit_cpu(limits)
 
-    def tell(done_s: float, announced_s: float | None) -> None:
+    def report_progress(done_s: float, announced_s: float | None) -> None:
         send(replies, {"kind": "progress", "done_s": done_s, "announced_s": announced_s})
 
     try:
-        scored = scorer.score(Path(request["video"]), request["session_id"], tell)
+        scored = scorer.score(Path(request["video"]), request["session_id"], report_progress)
     except VideoError as error:
         return {"kind": "VideoError", "reason": str(error.reason), "message": str(error)}, b""
     except PmferError as error:
         return {"kind": type(error).__name__, "message": str(error)}, b""
-    except Exception as error:  # a forged file can provoke any error, and none may stop the night
+    except Exception as error:  # a forged file can provoke any error, and none may stop the nightly run
         return _explained(error, request["video"], limits), b""
     table = io.BytesIO()
     scored.frames.write_ipc_stream(table)
@@ -75,36 +75,36 @@ def _serve(scorer: Scorer, limits: VideoLimits, request: dict[str, Any], replies
 
 
 def _explained(error: Exception, video: str, limits: VideoLimits) -> dict[str, Any]:
-    """The reply to an unforeseen error."""
+    """The reply to an unexpected error."""
     name = type(error).__name__
-    if isinstance(error, MemoryError) or written_bytes(os.getpid()) > NEARLY * limits.memory_bytes:
+    if isinstance(error, MemoryError) or written_bytes(os.getpid()) > NEARLY_FULL * limits.memory_bytes:
         reason, what = (
             QuarantineReason.OUT_OF_MEMORY,
-            f"wants more memory than the limit of {limits.memory_bytes} bytes",
+            f"needs more memory than the limit of {limits.memory_bytes} bytes",
         )
     elif type(error).__module__.partition(".")[0] == "onnxruntime":
-        return {"kind": "RuntimeError", "message": f"{name}: {error}"}  # the machine's trouble, not the file's
+        return {"kind": "RuntimeError", "message": f"{name}: {error}"}  # a problem of the machine, not of the file
     else:
         reason, what = QuarantineReason.CRASHED, f"decoding or scoring failed ({name}); report this as a bug"
     return {"kind": "VideoError", "reason": str(reason), "message": f"{video}: {what}"}
 
 
 def _confine(limits: VideoLimits) -> None:
-    """Limit the memory and the files of this process for its whole life."""
-    # What is written to memory is counted, not addresses that are only reserved, as CUDA does by the terabyte.
+    """Limit the memory and file sizes of this process for its whole life."""
+    # RLIMIT_DATA counts private writable memory, not reserved addresses, of which CUDA takes terabytes.
     resource.setrlimit(resource.RLIMIT_DATA, (limits.memory_bytes, limits.memory_bytes))
     resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_FILE_BYTES, MAX_FILE_BYTES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold pictures of the patient
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would contain pictures of the patient
 
 
 def _limit_cpu(limits: VideoLimits) -> None:
-    """Limit the processor time of this video: beyond it, the system ends the process with SIGXCPU."""
+    """Limit the processor time of the next video: if it takes more, the system ends the process with SIGXCPU."""
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time()) + limits.cpu_s, hard))
 
 
 def _end_with_parent(parent: int) -> None:
-    """End when the parent is gone, even in the middle of a video."""
+    """End this process when its parent has ended, even in the middle of a video."""
     while os.getppid() == parent:
         time.sleep(ORPHAN_CHECK_S)
     os._exit(1)

@@ -1,4 +1,4 @@
-"""Everything seen in a session, face by face, and the score batch that comes of it."""
+"""All faces found in a session, one sighting per face and frame, and the score batch made from them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from inference.faces import Floats, Pose
 from pmfer.errors import FrameReason
 from pmfer.frame_row import FRAME_SCHEMA, ROW_NAMES
 
-NOT_SEEN = ("session_id", "face_count", "is_subject", "occlusion")  # known of a frame, or from its scores only
+NOT_SEEN = ("session_id", "face_count", "is_subject", "occlusion")  # columns that are not known of a single sighting
 FRAMES = {name: FRAME_SCHEMA[name] for name in ("frame_index", "pts_s", "face_count")}
 SIGHTINGS: dict[str, type[pl.DataType]] = {
     **{name: FRAME_SCHEMA[name] for name in ROW_NAMES if name not in NOT_SEEN},
-    "prominence": pl.Float64,  # size in pixels x certainty x visible share
+    "prominence": pl.Float64,  # size in pixels x detection score x visible share
     "crop": pl.Int64,  # number in the crop store; NULL if unreadable
 }
-PACKED_ROWS = 1024  # many small tables would take more memory than their content
+PACKED_ROWS = 1024  # rows per table; many smaller tables would take more memory than their content
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Sighting:
     detection_score: float
     quality: Quality
     pose: Pose
-    reason: FrameReason | None  # why it cannot be scored
-    crop: int | None  # number in the crop store
+    reason: FrameReason | None  # why it cannot be scored; None if it can
+    crop: int | None  # number in the crop store; None if it cannot be scored
 
     @property
     def face_size_px(self) -> float:
@@ -73,7 +73,7 @@ class Sighting:
 
 
 class SessionLog:
-    """Everything seen in a session. Rows are packed into columns now and then: about 90 bytes a sighting."""
+    """All frames and sightings of a session. Rows are regularly packed into columns: about 90 bytes per sighting."""
 
     def __init__(self) -> None:
         self._frames = [pl.DataFrame(schema=FRAMES)]
@@ -82,37 +82,37 @@ class SessionLog:
         self._new_sightings: list[tuple[object, ...]] = []
 
     def add(self, frame_index: int, pts_s: float, sightings: Sequence[Sighting]) -> None:
-        """Note a sampled frame and the faces in it, which may be none."""
+        """Add a sampled frame and the faces in it, if any."""
         self._new_frames.append((frame_index, pts_s, len(sightings)))
         self._new_sightings += [sighting.row(frame_index, pts_s) for sighting in sightings]
         if max(len(self._new_frames), len(self._new_sightings)) >= PACKED_ROWS:
             self._pack()
 
     def _pack(self) -> None:
-        """Turn what is still in rows into columns."""
+        """Pack the rows that are left into columns."""
         self._frames.append(pl.DataFrame(self._new_frames, FRAMES, orient="row"))
         self._sightings.append(pl.DataFrame(self._new_sightings, SIGHTINGS, orient="row"))
         self._new_frames, self._new_sightings = [], []
 
     @property
     def sightings(self) -> pl.DataFrame:
-        """All sightings in order of time; columns as in SIGHTINGS."""
+        """All sightings in order of time, with the columns SIGHTINGS."""
         self._pack()
         return pl.concat(self._sightings)
 
     def crops_of(self, tracks: Sequence[int]) -> NDArray[np.int64]:
-        """Numbers of the kept crops of some tracks, [crops], in order of time."""
-        own = self.sightings.filter(pl.col("track_id").is_in(tracks) & pl.col("crop").is_not_null())
-        return own["crop"].to_numpy()
+        """Numbers of the stored crops of some tracks, [crops], in order of time."""
+        stored = self.sightings.filter(pl.col("track_id").is_in(tracks) & pl.col("crop").is_not_null())
+        return stored["crop"].to_numpy()
 
     def rows(self, session_id: str, subject_tracks: Sequence[int], scored: pl.DataFrame) -> pl.DataFrame:
         """The score batch: one row per sampled frame, with the subject's face or with a reason.
 
         Args:
-            session_id: goes into every row.
-            subject_tracks: the subject's tracks, of which no two are seen in one frame.
-            scored: a row per crop that was scored: `crop`, its number; `occlusion`, the share of the face that is
-                covered; `refused`, whether too much of it is; and the scores, NULL where there is none.
+            session_id: written to every row.
+            subject_tracks: the subject's tracks. No two of them appear in the same frame.
+            scored: a row per scored crop: `crop`, its number; `occlusion`, the share of the face that is covered;
+                `refused`, whether too much is covered; and the scores, NULL where there is none.
         """
         self._pack()
         subject = self.sightings.drop("pts_s", "prominence").filter(pl.col("track_id").is_in(subject_tracks))

@@ -1,4 +1,4 @@
-"""Whose session it is: the face that dominates the recording, and the tracks that are the same person coming back."""
+"""Choose the subject of a session: the face that dominates the recording, with all tracks of the same person."""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -11,15 +11,15 @@ import polars as pl
 
 from inference.faces import Floats, box_distances
 
-MAX_RETURN_STEP = 0.5  # how far from its last place a face may return, as `faces.box_distances` measures it
+MAX_RETURN_STEP = 0.5  # how far from its last position a face may reappear, as `faces.box_distances` measures it
 BOX = ("box_x_px", "box_y_px", "box_w_px", "box_h_px")
 
 
 @dataclass(frozen=True)
 class Subject:
-    """The tracks that are the session's subject."""
+    """The tracks that belong to the session's subject."""
 
-    tracks: tuple[int, ...]  # in order of time; empty if no face was seen
+    tracks: tuple[int, ...]  # in order of time; empty if no face was found
     rival_share: float  # prominence of the most prominent other track, relative to the subject's; 0 without others
 
 
@@ -33,8 +33,8 @@ class _WholeTrack:
     last_s: float
     first_box: Floats  # [4], pixels
     last_box: Floats  # [4], pixels
-    first_part: int  # of the recording, in which it begins: gaps in the recording part it
-    last_part: int
+    first_part: int  # part of the recording in which it begins; gaps divide the recording into parts
+    last_part: int  # part in which it ends
 
 
 NOBODY = Subject((), 0.0)
@@ -43,21 +43,22 @@ NOBODY = Subject((), 0.0)
 def choose_subject(sightings: pl.DataFrame, relink_gap_s: float, gaps_s: Sequence[float] = ()) -> Subject:
     """Choose the subject from all sightings of all faces.
 
-    A sighting counts with the face's size (side, not area, so that a visitor who leans in does not outweigh the
-    patient), the detector's certainty and the share of the box inside the picture; sampled frames stand for equal time.
-    The track with the largest sum is the subject. Another track is linked to it if it begins (or ends) within
-    `relink_gap_s` of where a track of the subject ended (or began), in almost the same place and size, and if both are
-    never seen at once. A person who comes back elsewhere stays unscored: without recognising faces, that is the safe
-    mistake. Somebody else who takes exactly the subject's place within that time would be taken for the subject.
+    The prominence of a sighting is the product of the face's size (its side, not its area, so that a visitor who leans
+    in does not outweigh the patient), the detection score and the share of the box inside the picture. All sampled
+    frames count the same. The track with the largest total is the subject. Another track is linked to the subject if
+    it begins (or ends) within `relink_gap_s` of the end (or beginning) of one of the subject's tracks, in almost the
+    same place and size, and if they never overlap in time. A person who reappears somewhere else stays unscored:
+    without face recognition, that is the safe mistake. Somebody else who takes exactly the subject's place within that
+    time would be taken for the subject.
 
-    Across a gap in the recording, places tell nothing. If never more than one face is seen at once, it is the same one
-    on both sides.
+    Across a gap in the recording, positions mean nothing. If the recording never shows more than one face at a time,
+    the faces on both sides of a gap are taken for the same person.
 
     Args:
-        sightings: columns `pts_s`, `track_id`, `prominence`, and the box columns; one row per face of a sampled frame,
-            in order of time.
-        relink_gap_s: longest absence to bridge, seconds.
-        gaps_s: times on the clock of `pts_s` at which the recording was interrupted.
+        sightings: one row per face of a sampled frame, in order of time, with the columns `pts_s`, `track_id`,
+            `prominence` and those of the box.
+        relink_gap_s: longest absence to bridge, in seconds.
+        gaps_s: times at which the recording was interrupted, on the clock of `pts_s`.
     """
     if sightings.is_empty():
         return NOBODY
@@ -96,10 +97,11 @@ def _tracks(sightings: pl.DataFrame, gaps_s: Sequence[float]) -> list[_WholeTrac
 
 
 def _linked(main: _WholeTrack, tracks: Sequence[_WholeTrack], relink_gap_s: float) -> list[_WholeTrack]:
-    """The main track and all that continue it, in order of time. The shortest gap is bridged first.
+    """The main track and all tracks that continue it, in order of time. The shortest gap is bridged first.
 
-    Each linked track offers links to the free tracks before and after it, nearest first. An offer holds only while no
-    linked track lies nearer to the candidate. Tracks are only ever added, so an offer that fails once fails for good.
+    Each linked track offers links to the free tracks before and after it, nearest first. An offer is valid only while
+    no other linked track is nearer to the candidate. Tracks are never unlinked, so an offer that fails once fails for
+    good.
     """
     before, after = _Side(tracks, relink_gap_s, -1), _Side(tracks, relink_gap_s, 1)
     linked: list[_WholeTrack] = []
@@ -130,13 +132,13 @@ def _linked(main: _WholeTrack, tracks: Sequence[_WholeTrack], relink_gap_s: floa
 class _End:
     """Where a track begins or ends."""
 
-    at_s: float  # in the direction in which time is followed
+    at_s: float  # negated if time runs backward
     box: Floats
     part: int
 
 
 class _Side:
-    """All tracks as they are met when time is followed in one direction: 1 forward, -1 backward."""
+    """All tracks in the order in which they are met when time runs forward (direction 1) or backward (-1)."""
 
     def __init__(self, tracks: Sequence[_WholeTrack], relink_gap_s: float, direction: int) -> None:
         self._relink_gap_s = relink_gap_s
@@ -150,13 +152,13 @@ class _Side:
         self._parts = np.array([end.part for end, _ in met])
 
     def _ends(self, track: _WholeTrack) -> tuple[_End, _End]:
-        """Where a track is met, and where it is left."""
+        """The end of a track that is met first, and the other one."""
         first = _End(self._direction * track.first_s, track.first_box, track.first_part)
         last = _End(self._direction * track.last_s, track.last_box, track.last_part)
         return (first, last) if self._direction > 0 else (last, first)
 
     def reachable(self, track: _WholeTrack, until: _WholeTrack | None) -> Iterator[tuple[float, _WholeTrack]]:
-        """Tracks that may continue this one, met before `until`, with the gap between. Shortest gap first."""
+        """Yield the tracks that may continue this one and are met before `until`, shortest gap first, with the gap."""
         _, left = self._ends(track)
         limit_s = left.at_s + self._relink_gap_s
         if until is not None:
@@ -173,7 +175,7 @@ def _first_s(track: _WholeTrack) -> float:
 
 
 def _nearest(track: _WholeTrack, linked: list[_WholeTrack]) -> _WholeTrack | None:
-    """The linked track with the shortest gap to this one, the earlier of two; None if it overlaps one of them."""
+    """The linked track with the shortest gap to this one (the earlier of two); None if this one overlaps any."""
     place = bisect_right(linked, track.first_s, key=_first_s)
     gaps = [(track.first_s - other.last_s, other) for other in linked[max(0, place - 1) : place]]
     gaps += [(other.first_s - track.last_s, other) for other in linked[place : place + 1]]

@@ -1,16 +1,17 @@
 """Find the faces of every sampled frame with few runs of the detector, and follow each face from frame to frame.
 
-A face moves little in a fraction of a second. So the detector looks at keyframes and at one frame between two of them,
-and where two looks agree, the faces of the frames between lie on the straight line between theirs. Where they disagree
-(a face came, went or moved), the frame in the middle is looked at as well, and so on by halves, down to every single
-frame. Two may agree and yet not tell what was between them: a face that rocks, or is covered for a moment. So what each
-box shows there is compared with what it shows in both of them, and the frame that resembles neither is looked at.
+A face moves little in a fraction of a second. So the detector runs on keyframes and on one frame between two of them.
+Where two detections agree, the faces of the frames between them are interpolated linearly. Where they disagree (a face
+came, went or moved), the detector also runs on the frame in the middle, and so on by bisection, down to every single
+frame. Two detections may agree although something happened between them: a face rocks, or is covered for a moment. So
+the content of each interpolated box is compared with the content of the boxes on both sides, and the detector runs on
+the frame that resembles neither.
 
-Keyframes are looked at as a whole. Between two that have the same faces, only the part of the picture around these is.
-What is missed is an additional face that comes and goes between two keyframes.
+Keyframes are searched as a whole. Between two keyframes that have the same faces, only the part of the picture around
+these faces is searched. So an additional face that comes and goes between two keyframes is missed.
 
-The comparison is the normalised cross-correlation of luma, which is blind to brightness and contrast (Lewis, "Fast
-Normalized Cross-Correlation", Vision Interface 1995), of few pixels: it costs a thousandth of a look of the detector.
+The comparison is the normalised cross-correlation of luma, which ignores brightness and contrast (Lewis, "Fast
+Normalized Cross-Correlation", Vision Interface 1995). It uses few pixels and costs a thousandth of a detector run.
 """
 
 from collections import defaultdict
@@ -24,21 +25,21 @@ from numpy.typing import NDArray
 from inference.detect import NEAR, Detector
 from inference.faces import Faces, Floats, box_distances, merge
 from inference.frame import Frame, Ticks
-from inference.lean import Lookout, leans_of
+from inference.lean import LeaningFaceFinder, leans_of
 from inference.options import ScoringOptions
 
 Located = tuple[Frame, Faces]
-BATCH_BYTES = 48 * 1024 * 1024  # decoded frames of one batch at most: 15 in 1080p, 3 in 4K
-MAX_UNSEEN = 128  # frames between two looks at most: as many as 320 frames a second have at 2.5 looks a second
+BATCH_BYTES = 48 * 1024 * 1024  # most memory for the decoded frames of one batch: 15 in 1080p, 3 in 4K
+MAX_UNSEEN = 128  # most frames between two detections: the number at 320 frames and 2.5 detections a second
 PATCH_SIDE = 24  # pixels of a patch along each side
-WIDE = 2  # looks from one at the whole picture, a keyframe, to the next
-ALL = 1.0  # no two boxes overlap by more
+DETECTIONS_PER_KEYFRAME = 2
+KEEP_ALL = 1.0  # an overlap that no two boxes exceed
 _PLACES = (np.arange(PATCH_SIDE) + 0.5) / PATCH_SIDE
 MAX_STEP = 1.0  # the farthest a face may have moved, as `box_distances` measures it: about its own size
 
 
 class Locator:
-    """A detector, and the rule for which frames it looks at."""
+    """Locates the faces in all frames of a video, running the detector on some of them."""
 
     def __init__(self, detector: Detector, options: ScoringOptions, batch_size: int) -> None:
         self._detector = detector
@@ -46,22 +47,22 @@ class Locator:
         self._batch_size = batch_size
 
     def locate(self, frames: Iterable[Frame]) -> Iterator[list[Located]]:
-        """Frames with their faces, in order and in batches that end with a keyframe.
+        """Yield the frames with their faces, in order and in batches that end with a keyframe.
 
-        Which frames are keyframes depends on the video alone, so results do not depend on the size of batches. A
-        keyframe is due at a tick, and before the frames since the last one become too many: the times of a video may
-        stand still, or its rate may be very high.
+        Which frames are keyframes depends on the video alone, so results do not depend on the batch size. A keyframe
+        is due at every tick, and also when too many frames have passed since the last one: the timestamps of a video
+        may stand still, or its frame rate may be very high.
         """
         rate = self._options.detections_per_second
-        ticks = Ticks(rate / WIDE) if rate else None
-        lookout = Lookout(self._detector, self._options.detector_size_px)
+        ticks = Ticks(rate / DETECTIONS_PER_KEYFRAME) if rate else None
+        finder = LeaningFaceFinder(self._detector, self._options.detector_size_px)
         waiting: list[Frame] = []
         keys: list[int] = []
         known: dict[int, Faces] = {}
         unseen = 0
         for frame in frames:
             if waiting and frame.size_px != waiting[0].size_px:
-                yield self._located(lookout, waiting, keys, known)
+                yield self._located(finder, waiting, keys, known)
                 waiting, keys, known = [], [], {}
             waiting.append(frame)
             unseen += 1
@@ -70,46 +71,60 @@ class Locator:
             unseen = 0
             keys.append(len(waiting) - 1)
             if len(waiting) - len(known) >= min(self._batch_size, BATCH_BYTES // frame.bytes):
-                found = self._located(lookout, waiting, keys, known)
+                found = self._located(finder, waiting, keys, known)
                 yield found
                 waiting, keys, known = [frame], [], {0: found[-1][1]}
         if len(waiting) > len(known):
-            yield self._located(lookout, waiting, keys, known)
+            yield self._located(finder, waiting, keys, known)
 
     def _located(
-        self, lookout: Lookout, frames: list[Frame], keys: list[int], known: dict[int, Faces]
+        self, finder: LeaningFaceFinder, frames: list[Frame], keys: list[int], known: dict[int, Faces]
     ) -> list[Located]:
-        """Frames of one size with their faces, without those that were known before."""
+        """Locate the faces in frames of the same size; frames in `known` are left out of the result.
+
+        Args:
+            finder: the detector, which remembers how faces lean.
+            frames: of the same size, in order.
+            keys: which of them are keyframes, by index.
+            known: faces that have been found before, by the index of their frame.
+        """
         due = sorted({0, *keys, len(frames) - 1} - set(known))
-        seen = dict(zip(due, lookout.look([frames[n] for n in due]), strict=True))
+        seen = dict(zip(due, finder.find_in_keyframes([frames[n] for n in due]), strict=True))
         faces = known | {n: found for n, (found, _) in seen.items()}
         spans = [span for span in pairwise(sorted(faces)) if span[1] - span[0] > 1]
-        filled: dict[int, Faces] = {}
+        interpolated: dict[int, Faces] = {}
         while spans:
             halves: list[tuple[int, int]] = []
-            # By the ways in which faces may lean: the frames to look at, with the faces before and after each.
+            # The frames to run the detector on, by how faces may lean, with the faces before and after each frame.
             middles: defaultdict[frozenset[int], dict[int, tuple[Faces, Faces]]] = defaultdict(dict)
             for left, right in spans:
                 found, doubtful = self._between(frames, faces, left, right)
-                filled |= found
+                interpolated |= found
                 if doubtful is not None:
                     leans = leans_of(faces[left], faces[right]) or seen[right][1]
                     middles[leans][doubtful] = faces[left], faces[right]
                     halves += [(left, doubtful), (doubtful, right)]
-            for leans, asked in middles.items():
-                faces |= _look_between(lookout, frames, leans, asked)
+            for leans, neighbours in middles.items():
+                faces |= _look_between(finder, frames, leans, neighbours)
             spans = [span for span in halves if span[1] - span[0] > 1]
-        faces = filled | faces
+        faces = interpolated | faces
         return [(frame, faces[n]) for n, frame in enumerate(frames)][len(known) :]
 
     def _between(
         self, frames: list[Frame], faces: dict[int, Faces], left: int, right: int
     ) -> tuple[dict[int, Faces], int | None]:
-        """Faces of the frames between two known ones, and None; or none, and the frame that needs a look of its own."""
+        """Interpolate the faces of the frames between two known ones.
+
+        Returns:
+            The faces by frame, and None; or no faces, and the frame on which the detector has to run.
+        """
         rate = self._options.detections_per_second
         partners = pair_faces(faces[left], faces[right], self._options.max_unseen_step)
-        # Of the lengths that halves of unequal numbers of frames have, each is nearer to one look's time or to WIDE's.
-        is_long = rate is not None and frames[right].time_s - frames[left].time_s > (1 + WIDE) / 2 / rate
+        # A span between keyframes covers DETECTIONS_PER_KEYFRAME detection intervals and is always halved. Its halves
+        # cover about one interval each, but may differ by a frame, so the threshold lies midway.
+        is_long = (
+            rate is not None and frames[right].time_s - frames[left].time_s > (1 + DETECTIONS_PER_KEYFRAME) / 2 / rate
+        )
         if partners is None or is_long:
             return {}, (left + right) // 2
         found = {}
@@ -120,39 +135,42 @@ class Locator:
             return found, None
         before = patches(frames[left].luma(), faces[left].boxes)
         after = patches(frames[right].luma(), faces[right].boxes[partners])
-        alike = []
+        similarities = []
         for n, now in found.items():
             shown = patches(frames[n].luma(), now.boxes)
-            alike.append(np.maximum(likeness(shown, before), likeness(shown, after)).min())
-        worst = int(np.argmin(alike))
-        return (found, None) if alike[worst] >= self._options.min_likeness else ({}, left + 1 + worst)
+            similarities.append(np.maximum(likeness(shown, before), likeness(shown, after)).min())
+        worst = int(np.argmin(similarities))
+        return (found, None) if similarities[worst] >= self._options.min_likeness else ({}, left + 1 + worst)
 
 
 def _look_between(
-    lookout: Lookout, frames: list[Frame], leans_deg: Collection[int], asked: dict[int, tuple[Faces, Faces]]
+    finder: LeaningFaceFinder,
+    frames: list[Frame],
+    leans_deg: Collection[int],
+    neighbours: dict[int, tuple[Faces, Faces]],
 ) -> dict[int, Faces]:
-    """The faces of some frames, by number, each asked about with the faces of the known frames before and after it.
+    """Run the detector on the frames in `neighbours`, which gives the faces of the known frames before and after each.
 
-    Faces that both of these have in about the same place are looked for around it. If they are not there, or others are
-    as well, the whole picture is looked at.
+    If both neighbours have the same faces in about the same places, only these places are searched. If the faces are
+    not found there, or others are found as well, the whole picture is searched.
     """
-    steady = {n: known for n, known in asked.items() if len(known[0]) and pair_faces(*known, NEAR) is not None}
-    near = {n: merge(known, ALL) for n, known in steady.items()}
-    seen = dict(zip(near, lookout.find([frames[n] for n in near], leans_deg, list(near.values())), strict=True))
+    steady = {n: known for n, known in neighbours.items() if len(known[0]) and pair_faces(*known, NEAR) is not None}
+    near = {n: merge(known, KEEP_ALL) for n, known in steady.items()}
+    seen = dict(zip(near, finder.find([frames[n] for n in near], leans_deg, list(near.values())), strict=True))
     found = {
         n: faces
         for n, faces in seen.items()
-        if any(pair_faces(known, faces, NEAR / 2) is not None for known in asked[n])
+        if any(pair_faces(known, faces, NEAR / 2) is not None for known in neighbours[n])
     }
-    others = [n for n in asked if n not in found]
-    return found | dict(zip(others, lookout.find([frames[n] for n in others], leans_deg), strict=True))
+    remaining = [n for n in neighbours if n not in found]
+    return found | dict(zip(remaining, finder.find([frames[n] for n in remaining], leans_deg), strict=True))
 
 
 def pair_faces(first: Faces, second: Faces, max_step: float) -> NDArray[np.intp] | None:
-    """For each face of the first frame its index in the second, [K]; None if the two frames disagree.
+    """For each face of the first frame, the index of the same face in the second, [K]; None if the frames disagree.
 
-    They agree if they have as many faces, and each face lies within `max_step` (as `box_distances` measures it) of its
-    nearest one in the other frame, no two having the same.
+    They agree if they have the same number of faces, and each face lies within `max_step` (as `box_distances` measures
+    it) of a different nearest face in the other frame.
     """
     if len(first) != len(second):
         return None
@@ -166,7 +184,10 @@ def pair_faces(first: Faces, second: Faces, max_step: float) -> NDArray[np.intp]
 
 
 def interpolate(first: Faces, second: Faces, partners: NDArray[np.intp], share: float) -> Faces:
-    """Faces `share` (0..1) of the way from the first ones to their partners among the second, by number [first]."""
+    """Faces at a `share` (0..1) of the way from each first face to its partner among the second ones.
+
+    `partners` holds the index of each first face's partner, as `pair_faces` returns it.
+    """
     return Faces(
         *(
             (1 - share) * mine + share * their[partners]
@@ -180,15 +201,15 @@ def interpolate(first: Faces, second: Faces, partners: NDArray[np.intp], share: 
 
 
 def _share(left_s: float, now_s: float, right_s: float) -> float:
-    """How much of the time between two keyframes has passed; frames of one time lie in the middle."""
+    """Share of the time between two frames that has passed, 0..1; 0.5 if both have the same time."""
     return (now_s - left_s) / (right_s - left_s) if right_s > left_s else 0.5
 
 
 def patches(luma: NDArray[np.uint8], boxes: Floats) -> Floats:
-    """What boxes [K, 4] show of a grey picture [H, W]: [K, PATCH_SIDE * PATCH_SIDE], each of mean 0 and length 1.
+    """Patches of a grey picture [H, W] inside boxes [K, 4]: [K, PATCH_SIDE * PATCH_SIDE], each of mean 0 and length 1.
 
-    Single pixels are taken, not means. Beyond the picture's edge the outermost ones count. A box without any contrast
-    gives zeros.
+    A patch samples single pixels, without averaging. Beyond the picture's edge the outermost pixels are repeated. A
+    box without any contrast gives zeros.
     """
     height, width = luma.shape
     columns = np.clip(boxes[:, :1] + boxes[:, 2:3] * _PLACES, 0, width - 1).astype(np.intp)
@@ -200,7 +221,7 @@ def patches(luma: NDArray[np.uint8], boxes: Floats) -> Floats:
 
 
 def likeness(one: Floats, other: Floats) -> Floats:
-    """How alike patches [K, PATCH_SIDE * PATCH_SIDE] are, pair by pair: [K] in -1..1, 1 for the same picture."""
+    """Correlation of patches [K, PATCH_SIDE * PATCH_SIDE], pair by pair: [K] in -1..1, 1 for identical patches."""
     return np.asarray(np.einsum("kp,kp->k", one, other), np.float32)
 
 
@@ -210,11 +231,11 @@ class _Followed:
 
     number: int
     box: Floats  # [4] where it was last seen, pixels
-    seen_s: float  # when
+    seen_s: float  # when it was last seen
 
 
 class Tracker:
-    """Gives every face of a frame the number of its track; a face that fits no track starts a new one."""
+    """Assigns a track number to every face of a frame. A face that fits no track starts a new one."""
 
     def __init__(self, gap_s: float) -> None:
         self._gap_s = gap_s
@@ -224,8 +245,8 @@ class Tracker:
     def follow(self, time_s: float, boxes: Floats) -> list[int]:
         """Track numbers of the faces of the next frame, in the order of their boxes [K, 4].
 
-        The nearest pair of track and face is matched first, ties by track number and then by face, so the same video
-        always gives the same tracks.
+        The nearest pair of track and face is matched first. Ties are broken by track number and then by face, so the
+        same video always gives the same tracks.
         """
         self._tracks = [track for track in self._tracks if time_s - track.seen_s <= self._gap_s]
         pairs = [

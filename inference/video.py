@@ -28,24 +28,24 @@ from inference.options import VideoLimits
 from pmfer.errors import QuarantineReason, VideoError
 
 LOCAL_FILES_ONLY = {"protocol_whitelist": "file"}  # a container must not make FFmpeg open network addresses
-PICTURE = "_pipe"  # how FFmpeg's names of the formats of single pictures end: png_pipe, jpeg_pipe
-PICTURES = frozenset({"gif", "apng", "jpegxl_anim", "webp_anim", "ico", "image2", "image2pipe"})  # and animated ones
+PICTURE_SUFFIX = "_pipe"  # suffix of FFmpeg's format names for single pictures: png_pipe, jpeg_pipe
+PICTURES = frozenset({"gif", "apng", "jpegxl_anim", "webp_anim", "ico", "image2", "image2pipe"})  # other formats
 PICTURE_BRANDS = frozenset(
     {"avif", "avis", "heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1", "j2ki", "jpeg"}
-)  # pictures that look like an MP4 file: HEIF, AVIF (ISO/IEC 23008-12)
+)  # pictures in an MP4-like container: HEIF, AVIF (ISO/IEC 23008-12)
 PLAYLISTS = frozenset({"hls", "dash", "concat"})  # text that names other files: not a recording
 QUICKTIME_ATOMS = frozenset({b"ftyp", b"mdat", b"wide", b"free", b"skip"})  # how MP4 and QuickTime files begin
-FALLBACK_FRAME_S = 1 / 25  # where a file states no frame rate
-MIN_DECODED_SHARE = 0.1  # of the announced duration: what decodes of less than this does not stand for the session
-MAX_FPS = 2000  # frames per second; a recording with more has times that say nothing
-ENCRYPTED_ENTRY = b"encv"  # what MP4 calls encrypted pictures, ISO/IEC 14496-12, 8.12
-HEAD_BYTES = 1024 * 1024  # in which it stands if the index stands first
-HEAD_PACKETS = 50  # read ahead to learn the usual step from one timestamp to the next
-LOST_S = 1.0  # a recording that ends this much before its announced end is worth a warning
+FALLBACK_FRAME_S = 1 / 25  # if a file states no frame rate
+MIN_DECODED_SHARE = 0.1  # of the announced duration: if less than this decodes, it does not represent the session
+MAX_FPS = 2000  # frames per second; above this, the timestamps of a recording must be wrong
+ENCRYPTED_ENTRY = b"encv"  # marks encrypted pictures in MP4, ISO/IEC 14496-12, 8.12
+HEAD_BYTES = 1024 * 1024  # the start of a file, which holds ENCRYPTED_ENTRY if the index comes first
+HEAD_PACKETS = 50  # read ahead to learn the usual step between timestamps
+LOST_S = 1.0  # warn about a recording that ends this much before its announced end
 
 
 class Video:
-    """An open video; `frames` runs through it once, and the other properties describe what was decoded."""
+    """An open video. `frames` decodes it once; the other properties describe what has been decoded so far."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Video:
         limits: VideoLimits | None = None,
         choice: str | None = None,
     ) -> None:
-        """Take what `open_video` opened and chose; `choice` warns of other recordings in the file, None without any."""
+        """Called by `open_video`. `choice` is a warning about other recordings in the file; None if there are none."""
         self._path = path
         self._container = container
         self._stream = stream
@@ -65,19 +65,19 @@ class Video:
         self._clock = Clock(self._start_s, self._nominal_frame_s)
         self._first_s = 0.0
         self._last_s = 0.0
-        self._read_end_s = self._decoded_end_s = float("-inf")  # by the timestamps of packets and of decoded frames
+        self._read_end_s = self._decoded_end_s = float("-inf")  # end of the last packet, of the last decoded frame
         self._damaged_packets = 0
         self._damaged_pictures = 0
         self.frames_decoded = 0
 
     @property
     def duration_s(self) -> float:
-        """Last minus first presentation time of the frames decoded so far, without gaps, seconds."""
+        """Last minus first presentation time of the frames decoded so far, in seconds, with gaps left out."""
         return self._last_s - self._first_s
 
     @property
     def gaps(self) -> list[Gap]:
-        """Where the timestamps of the frames decoded so far jumped forward."""
+        """Forward jumps in the timestamps of the frames decoded so far."""
         return self._clock.gaps
 
     @property
@@ -86,12 +86,12 @@ class Video:
         return None if self._announced is None else self._announced.end_s - self._announced.start_s
 
     def frames(self) -> Iterator[Frame]:
-        """Decode frame after frame, passing over damaged packets.
+        """Decode frame by frame, skipping damaged packets.
 
         Raises:
-            VideoError: the file became unreadable, is encrypted, or goes beyond a limit; after the last frame also
-                NO_FRAMES if not one frame decodes, and TRUNCATED if what decodes is less than a tenth of what the
-                container announces.
+            VideoError: the file became unreadable, is encrypted, or exceeds a limit. After the last frame also
+                NO_FRAMES if not a single frame decodes, and TRUNCATED if less than a tenth of the duration that the
+                container announces decodes.
         """
         pixel_aspect = float(self._stream.sample_aspect_ratio or 1)
         orientations = OrientationReader()
@@ -114,24 +114,26 @@ class Video:
         self._check_usable()
 
     def warning(self) -> str | None:
-        """After decoding: what was lost or is doubtful, in one line; None if nothing."""
-        lost: list[str] = [self.choice] if self.choice else []
+        """What was lost or is doubtful, in one line; None if nothing. Only complete once all frames are decoded."""
+        warnings: list[str] = [self.choice] if self.choice else []
         pictures = announced_pictures(self._container, self._stream) if self._stream.frames > self.frames_decoded else 0
         if self.frames_decoded < pictures:
-            lost.append(f"{self.frames_decoded} of {pictures} announced frames decode")
+            warnings.append(f"{self.frames_decoded} of {pictures} announced frames decode")
         if self._announced and self._reached_s < self._announced.end_s - LOST_S:
-            lost.append(f"{self._told_share(self._announced)} announced seconds decode")
+            warnings.append(f"{self._decoded_of(self._announced)} announced seconds decode")
         if self.frames_decoded > 1 and self.duration_s < self.frames_decoded / MAX_FPS:
-            lost.append(f"{self.frames_decoded} frames within {self.duration_s:.3f} s: their times are wrong")
+            warnings.append(f"{self.frames_decoded} frames within {self.duration_s:.3f} s: their times are wrong")
         if self.gaps:
             at, left_out_s = self.gaps[0].at_s, sum(gap.length_s for gap in self.gaps)
             more = f" and {len(self.gaps) - 1} more times" if len(self.gaps) > 1 else ""
-            lost.append(f"timestamps jump forward at {at:.1f} s{more}: {left_out_s:.0f} s without a picture left out")
+            warnings.append(
+                f"timestamps jump forward at {at:.1f} s{more}: {left_out_s:.0f} s without a picture left out"
+            )
         if self._damaged_packets:
-            lost.append(f"{self._damaged_packets} damaged packets passed over")
+            warnings.append(f"{self._damaged_packets} damaged packets skipped")
         if self._damaged_pictures:
-            lost.append(f"{self._damaged_pictures} pictures damaged, and what they show made up by the decoder")
-        return "; ".join(lost) or None
+            warnings.append(f"{self._damaged_pictures} damaged pictures, partly made up by the decoder")
+        return "; ".join(warnings) or None
 
     @property
     def _start_s(self) -> float | None:
@@ -145,15 +147,18 @@ class Video:
 
     @property
     def _reached_s(self) -> float:
-        """Where decoding ended, on the file's own clock; where reading ended if the file announces only that."""
+        """Where decoding ended, on the file's own clock.
+
+        If the file announces only the length of picture and sound together, this is where reading ended.
+        """
         if self._announced is not None and not self._announced.of_stream:
             return self._read_end_s
         if self._decoded_end_s > float("-inf"):
             return self._decoded_end_s
         return self._last_s + self._nominal_frame_s if self.frames_decoded else 0.0
 
-    def _told_share(self, of: Announced) -> str:
-        return f"{max(0.0, self._reached_s - of.start_s):.1f} of {of.end_s - of.start_s:.1f}"
+    def _decoded_of(self, announced: Announced) -> str:
+        return f"{max(0.0, self._reached_s - announced.start_s):.1f} of {announced.end_s - announced.start_s:.1f}"
 
     def _decoded(self, packets: "Iterable[Packet[Stream]]") -> Iterator[av.VideoFrame]:
         for packet in packets:
@@ -161,20 +166,20 @@ class Video:
                 raise _encrypted(self._path)
             try:
                 yield from self._stream.decode(packet)
-            except MemoryError:  # FFmpeg's own error is of both kinds, and no damage
+            except MemoryError:  # FFmpeg's memory error is also an FFmpegError, but does not mean a damaged packet
                 raise
             except av.error.FFmpegError:
                 self._damaged_packets += 1
 
     def _packets(self) -> "Iterator[Packet[Stream]]":
-        """The packets of the pictures. Those of the sound are read to know how far the file goes."""
+        """The packets of the video stream. Those of the sound are also read, to know how far the file goes."""
         own = self._stream.index
         try:
             for packet in self._container.demux():
                 if packet.pts is not None:
                     end = packet.pts + (packet.duration or 0)
                     self._read_end_s = max(self._read_end_s, float(end * packet.time_base))
-                if packet.stream.index == own:  # the last packet, which flushes the decoder, has no other index
+                if packet.stream.index == own:  # true of the stream's last packet as well, which flushes the decoder
                     yield packet
         except OSError as error:
             raise VideoError(
@@ -187,21 +192,21 @@ class Video:
     def _check_usable(self) -> None:
         if not self.frames_decoded:
             why = ""
-            if self._limits and not self._stream.codec_context.width:  # some decoders forget what they refuse
-                why = f"; its pictures are damaged or beyond the limit of {self._limits.pixels} pixels"
+            if self._limits and not self._stream.codec_context.width:  # some decoders clear the size they refuse
+                why = f"; its pictures are damaged or exceed the limit of {self._limits.pixels} pixels"
             raise VideoError(
-                QuarantineReason.NO_FRAMES, f"{self._path}: not one frame decodes{why}; record or copy it again"
+                QuarantineReason.NO_FRAMES, f"{self._path}: no frame decodes{why}; record or copy it again"
             )
-        of = self._announced
-        if of and self._reached_s - of.start_s < MIN_DECODED_SHARE * (of.end_s - of.start_s):
+        file = self._announced
+        if file and self._reached_s - file.start_s < MIN_DECODED_SHARE * (file.end_s - file.start_s):
             raise VideoError(
                 QuarantineReason.TRUNCATED,
-                f"{self._path}: {self._told_share(of)} announced seconds decode; copy it again",
+                f"{self._path}: {self._decoded_of(file)} announced seconds decode; copy it again",
             )
 
 
 def _usual_step_s(packets: "Iterable[Packet[Stream]]") -> float:
-    """The median step between the timestamps of packets; 0 without any."""
+    """The median step between the timestamps of packets, in seconds; 0 with fewer than two timestamps."""
     stamps_s = sorted(float(packet.pts * packet.time_base) for packet in packets if packet.pts is not None)
     return median_low([later - earlier for earlier, later in pairwise(stamps_s)] or [0.0])
 
@@ -210,18 +215,18 @@ def _usual_step_s(packets: "Iterable[Packet[Stream]]") -> float:
 def open_video(
     path: Path, threads: int, limits: VideoLimits | None = None, prominence: Callable[[Frame], float] | None = None
 ) -> Iterator[Video]:
-    """Open a video file for decoding with up to `threads` threads (0: as many as FFmpeg thinks fit).
+    """Open a video file for decoding.
 
     Args:
         path: the file.
-        threads: of the decoder.
-        limits: largest file, picture and length; None: without limits.
-        prominence: of the best face in a picture, to choose among several recordings in one file; None: by its streams
-            alone.
+        threads: threads of the decoder; 0: FFmpeg decides.
+        limits: largest file and picture and longest video to accept; None: no limits.
+        prominence: returns the prominence of the best face in a frame. It is used to choose between several recordings
+            in one file; None: choose by the properties of the streams alone.
 
     Raises:
-        VideoError: the file is missing, empty, unreadable, not a video, cut off before its index, without a picture,
-            larger than the limits or announces pictures beyond them.
+        VideoError: the file is missing, empty, unreadable, not a video, cut off before its index, without a video
+            stream, larger than the limits, or announces pictures larger than the limits.
     """
     _check_file(path, limits)
     with _open_container(path, limits) as container:
@@ -240,11 +245,11 @@ def open_video(
 def _recording(
     path: Path, container: InputContainer, limits: VideoLimits | None, prominence: Callable[[Frame], float] | None
 ) -> tuple[VideoStream, str | None]:
-    """The stream to decode, and a warning if there are others like it."""
+    """The stream to decode, and a warning if the file holds other recordings."""
     streams = recordings(container)
     if not streams:
         raise VideoError(QuarantineReason.NO_VIDEO_STREAM, f"{path}: has no video stream; check the camera's export")
-    # Such as a drawing in SVG, which FFmpeg knows but cannot draw.
+    # FFmpeg recognises some formats that it cannot decode, such as SVG drawings.
     decodable = [stream for stream in streams if stream.codec_context is not None]
     if not decodable:
         raise VideoError(
@@ -253,20 +258,20 @@ def _recording(
     if len(decodable) == 1:
         return decodable[0], None
 
-    def look(decoded: av.VideoFrame) -> float:
+    def face_prominence(decoded: av.VideoFrame) -> float:
         return prominence(Frame(0, 0.0, decoded, orientation=OrientationReader().read(decoded))) if prominence else 0.0
 
-    with _open_container(path, limits) as again:
-        index, choice = choose_stream(again, [stream.index for stream in decodable], look)
+    with _open_container(path, limits) as second:
+        index, choice = choose_stream(second, [stream.index for stream in decodable], face_prominence)
     return next(stream for stream in decodable if stream.index == index), choice
 
 
 def _check_file(path: Path, limits: VideoLimits | None) -> None:
     try:
         status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for, a device has no end
+        if not stat.S_ISREG(status.st_mode):  # reading from a pipe could block, a device may never end
             raise VideoError(
-                QuarantineReason.UNREADABLE, f"{path}: no file, but a folder, pipe or device; name the file"
+                QuarantineReason.UNREADABLE, f"{path}: a folder, pipe or device, not a file; name the file"
             )
         if limits:
             limits.require_size(path, status.st_size)
@@ -283,14 +288,14 @@ def _check_file(path: Path, limits: VideoLimits | None) -> None:
 
 
 def _open_container(path: Path, limits: VideoLimits | None) -> InputContainer:
-    # Probing decodes a picture already, so the decoder has to know the limit from the start.
+    # Probing already decodes a picture, so the decoder has to know the limit from the start.
     options = {"max_pixels": str(limits.pixels)} if limits else {}
     try:
-        # The prefix keeps a name with a colon from being taken for an address. Tags may be in any encoding.
+        # The prefix keeps FFmpeg from taking a name with a colon for a URL. Tags may be in any encoding.
         return av.open(f"file:{path}", container_options=LOCAL_FILES_ONLY, options=options, metadata_errors="replace")
     except MemoryError:
         raise
-    except PermissionError:  # the file could be read, so it is one that it names that may not
+    except PermissionError:  # this file was readable, so it must refer to another one that is not
         raise _no_video(path) from None
     except OSError as error:
         raise VideoError(QuarantineReason.UNREADABLE, f"{path}: cannot be read ({error.strerror})") from None
@@ -301,18 +306,18 @@ def _open_container(path: Path, limits: VideoLimits | None) -> InputContainer:
 def _is_picture(container: InputContainer) -> bool:
     """Whether a file is a picture or an animation of pictures, whatever its suffix says."""
     name = container.format.name
-    return name.endswith(PICTURE) or name in PICTURES or container.metadata.get("major_brand") in PICTURE_BRANDS
+    return name.endswith(PICTURE_SUFFIX) or name in PICTURES or container.metadata.get("major_brand") in PICTURE_BRANDS
 
 
 def _no_video(path: Path) -> VideoError:
-    """Why a file that can be read is no video: cut off before its index, or something else altogether."""
+    """The error for a readable file that does not open as a video: encrypted, cut off, or not a video at all."""
     with path.open("rb") as stream:
         head = stream.read(HEAD_BYTES)
     if ENCRYPTED_ENTRY in head:
         return _encrypted(path)
     if head[4:8] in QUICKTIME_ATOMS:
         return VideoError(QuarantineReason.TRUNCATED, f"{path}: cut off before its index, or damaged; copy it again")
-    return VideoError(QuarantineReason.NOT_A_VIDEO, f"{path}: not a video that FFmpeg knows; check the export")
+    return VideoError(QuarantineReason.NOT_A_VIDEO, f"{path}: not a video format that FFmpeg knows; check the export")
 
 
 def _encrypted(path: Path) -> VideoError:

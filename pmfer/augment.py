@@ -1,4 +1,4 @@
-"""Random changes of training faces, a batch at a time on tensors. Every draw comes from the given generator."""
+"""Random augmentations of training faces, on batches of tensors. All randomness comes from the given generator."""
 
 import io
 import math
@@ -15,31 +15,34 @@ from pmfer.config import AugmentConfig
 
 @dataclass(frozen=True)
 class Normalisation:
-    """Mean and standard deviation of pictures by channel, values in 0..1."""
+    """Mean and standard deviation of each channel, for pixel values in 0..1."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
 
-def augment(faces: Tensor, roll_deg: Tensor, config: AugmentConfig, size_px: int, dice: Generator) -> Tensor:
-    """Faces float32 [N, S, S] in 0..1 -> [N, 1, size_px, size_px] in 0..1: turned upright, moved, lit, blurred.
+def augment(faces: Tensor, roll_deg: Tensor, config: AugmentConfig, size_px: int, rng: Generator) -> Tensor:
+    """Augment faces float32 [N, S, S] in 0..1 -> [N, 1, size_px, size_px] in 0..1.
+
+    Faces are turned upright, moved, changed in brightness and contrast, shrunk, blurred, and given noise and JPEG
+    artefacts.
 
     Args:
         faces: grey, covered or not.
-        roll_deg: of each face, [N], positive clockwise; 0 where it is unknown.
-        config: by how much they change.
+        roll_deg: roll of each face, [N], positive clockwise; 0 if unknown.
+        config: strengths and probabilities.
         size_px: side of the result.
-        dice: source of all draws, on the device of the faces.
+        rng: random generator on the device of the faces.
     """
-    pictures = _move(faces[:, None], roll_deg, config, size_px, dice)
-    pictures = _light(pictures, config, dice)
-    pictures = _shrink(pictures, config, dice)
-    pictures = _blur_and_noise(pictures, config, dice).clamp(0, 1)
-    return _compress(pictures, config, dice) if config.compressed else pictures
+    pictures = _move(faces[:, None], roll_deg, config, size_px, rng)
+    pictures = _light(pictures, config, rng)
+    pictures = _shrink(pictures, config, rng)
+    pictures = _blur_and_noise(pictures, config, rng).clamp(0, 1)
+    return _compress(pictures, config, rng) if config.compressed else pictures
 
 
 def plain(faces: Tensor, size_px: int) -> Tensor:
-    """uint8 [N, S, S] -> float32 [N, 1, size_px, size_px] in 0..1, nothing but resized."""
+    """uint8 [N, S, S] -> float32 [N, 1, size_px, size_px] in 0..1, resized and not augmented."""
     pictures = faces[:, None].float() / 255
     if faces.shape[-1] == size_px:
         return pictures
@@ -47,7 +50,7 @@ def plain(faces: Tensor, size_px: int) -> Tensor:
 
 
 def normalise(pictures: Tensor, normalisation: Normalisation) -> Tensor:
-    """(value - mean) / std on grey pictures [N, 1, H, W] in 0..1, as [N, C, H, W]: repeated if there are C means."""
+    """Normalise grey pictures [N, 1, H, W] in 0..1 to (value - mean) / std: [N, C, H, W] for C channel means."""
     mean, std = (
         torch.tensor(values, device=pictures.device)[:, None, None]
         for values in (normalisation.mean, normalisation.std)
@@ -55,16 +58,16 @@ def normalise(pictures: Tensor, normalisation: Normalisation) -> Tensor:
     return (pictures - mean) / std
 
 
-def _uniform(count: int, low: float, high: float, dice: Generator) -> Tensor:
-    return torch.rand(count, generator=dice, device=dice.device) * (high - low) + low
+def _uniform(count: int, low: float, high: float, rng: Generator) -> Tensor:
+    return torch.rand(count, generator=rng, device=rng.device) * (high - low) + low
 
 
-def _move(pictures: Tensor, roll_deg: Tensor, config: AugmentConfig, size_px: int, dice: Generator) -> Tensor:
+def _move(pictures: Tensor, roll_deg: Tensor, config: AugmentConfig, size_px: int, rng: Generator) -> Tensor:
     n = len(pictures)
-    angle = (_uniform(n, -config.rotation_deg, config.rotation_deg, dice) + roll_deg) * (math.pi / 180)
-    zoom = _uniform(n, 1 - config.scale, 1 + config.scale, dice)
-    mirror = torch.where(_uniform(n, 0, 1, dice) < 0.5, -1.0, 1.0)
-    shift = torch.stack([_uniform(n, -config.shift, config.shift, dice) * 2 for _ in range(2)], dim=1)
+    angle = (_uniform(n, -config.rotation_deg, config.rotation_deg, rng) + roll_deg) * (math.pi / 180)
+    zoom = _uniform(n, 1 - config.scale, 1 + config.scale, rng)
+    mirror = torch.where(_uniform(n, 0, 1, rng) < 0.5, -1.0, 1.0)
+    shift = torch.stack([_uniform(n, -config.shift, config.shift, rng) * 2 for _ in range(2)], dim=1)
     cos, sin = torch.cos(angle) * zoom, torch.sin(angle) * zoom
     matrix = torch.stack(
         [torch.stack([cos * mirror, -sin, shift[:, 0]], 1), torch.stack([sin * mirror, cos, shift[:, 1]], 1)], 1
@@ -73,21 +76,21 @@ def _move(pictures: Tensor, roll_deg: Tensor, config: AugmentConfig, size_px: in
     return grid_sample(pictures, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
-def _light(pictures: Tensor, config: AugmentConfig, dice: Generator) -> Tensor:
+def _light(pictures: Tensor, config: AugmentConfig, rng: Generator) -> Tensor:
     n = len(pictures)
-    contrast = _uniform(n, 1 - config.light, 1 + config.light, dice)[:, None, None, None]
-    brightness = _uniform(n, -config.light / 2, config.light / 2, dice)[:, None, None, None]
-    gamma = torch.exp(_uniform(n, -config.gamma, config.gamma, dice))[:, None, None, None]
+    contrast = _uniform(n, 1 - config.light, 1 + config.light, rng)[:, None, None, None]
+    brightness = _uniform(n, -config.light / 2, config.light / 2, rng)[:, None, None, None]
+    gamma = torch.exp(_uniform(n, -config.gamma, config.gamma, rng))[:, None, None, None]
     pictures = pictures.clamp(1e-3, 1) ** gamma
     mean = pictures.mean((1, 2, 3), keepdim=True)
     return (pictures - mean) * contrast + mean + brightness
 
 
-def _shrink(pictures: Tensor, config: AugmentConfig, dice: Generator) -> Tensor:
-    """Some faces at fewer pixels and blown up again, as those of people far from the camera."""
+def _shrink(pictures: Tensor, config: AugmentConfig, rng: Generator) -> Tensor:
+    """Scale some faces down and up again, so that they look like those of people far from the camera."""
     n, side = len(pictures), pictures.shape[-1]
-    chosen = torch.nonzero(_uniform(n, 0, 1, dice) < config.small).flatten()
-    sides = _uniform(n, config.smallest_px, side, dice).int()
+    chosen = torch.nonzero(_uniform(n, 0, 1, rng) < config.small).flatten()
+    sides = _uniform(n, config.smallest_px, side, rng).int()
     result = pictures.clone()
     for size in set(sides[chosen].tolist()):
         rows = chosen[sides[chosen] == size]
@@ -96,11 +99,11 @@ def _shrink(pictures: Tensor, config: AugmentConfig, dice: Generator) -> Tensor:
     return result
 
 
-def _compress(pictures: Tensor, config: AugmentConfig, dice: Generator) -> Tensor:
-    """Some faces as JPEG of a quality from 20 to 90."""
+def _compress(pictures: Tensor, config: AugmentConfig, rng: Generator) -> Tensor:
+    """Compress some faces as JPEG, with a quality from 20 to 90."""
     result = pictures.clone()
-    qualities = _uniform(len(pictures), 20, 90, dice).int()
-    for row in torch.nonzero(_uniform(len(pictures), 0, 1, dice) < config.compressed).flatten().tolist():
+    qualities = _uniform(len(pictures), 20, 90, rng).int()
+    for row in torch.nonzero(_uniform(len(pictures), 0, 1, rng) < config.compressed).flatten().tolist():
         stream = io.BytesIO()
         levels = (pictures[row, 0] * 255).round().byte().cpu().numpy()
         Image.fromarray(levels).save(stream, "JPEG", quality=int(qualities[row]))
@@ -108,12 +111,12 @@ def _compress(pictures: Tensor, config: AugmentConfig, dice: Generator) -> Tenso
     return result
 
 
-def _blur_and_noise(pictures: Tensor, config: AugmentConfig, dice: Generator) -> Tensor:
+def _blur_and_noise(pictures: Tensor, config: AugmentConfig, rng: Generator) -> Tensor:
     n = len(pictures)
     blurred = avg_pool2d(pad(pictures, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-    chosen = (_uniform(n, 0, 1, dice) < config.blur)[:, None, None, None]
-    noisy = _uniform(n, 0, 1, dice) < config.noisy
-    strength = (noisy * _uniform(n, 0, config.noise, dice))[:, None, None, None]
+    chosen = (_uniform(n, 0, 1, rng) < config.blur)[:, None, None, None]
+    noisy = _uniform(n, 0, 1, rng) < config.noisy
+    strength = (noisy * _uniform(n, 0, config.noise, rng))[:, None, None, None]
     return torch.where(chosen, blurred, pictures) + strength * torch.randn(
-        pictures.shape, generator=dice, device=dice.device
+        pictures.shape, generator=rng, device=rng.device
     )

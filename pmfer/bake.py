@@ -1,4 +1,4 @@
-"""A trained model ready to answer: its text side computed once, its scores of faces, and the ONNX graph to export."""
+"""A trained model for inference: precompute its text embeddings ("bake"), score faces, and export it as ONNX."""
 
 import logging
 import random
@@ -20,19 +20,19 @@ from pmfer.datasets import Faces
 from pmfer.decision import Decision, undecided
 from pmfer.expressions import EXPRESSIONS
 from pmfer.model import Pmfer
-from pmfer.onnx_graph import forget_origin, store_in_half_precision
+from pmfer.onnx_graph import remove_source_locations, store_in_half_precision
 from pmfer.prompts import AU_COUNT, PHRASES, Tokenizer, class_prompt, collate, phrase_prompt
 
 PROMPTS_PER_CLASS = 64  # sampled prompts averaged into one class embedding
 BAKE_SEED = 20240919
-PIXELS_AT_ONCE = 512 * 48 * 48  # of the faces that are predicted together
+PIXELS_AT_ONCE = 512 * 48 * 48  # pixels of all faces in one batch
 OPSET = 18
 STANDARD_WORDINGS = tuple(phrase.wordings for phrase in PHRASES[:AU_COUNT])
 
 
 @dataclass(frozen=True)
 class BakedText:
-    """classes: [E, D], phrases: [A, D], both of unit length, in the order of EXPRESSIONS and of the wordings given."""
+    """classes: [E, D] in the order of EXPRESSIONS. phrases: [A, D] in the order of the wordings. Unit length."""
 
     classes: Tensor
     phrases: Tensor
@@ -40,28 +40,28 @@ class BakedText:
 
 @torch.no_grad()
 def bake(model: Pmfer, tokenizer: Tokenizer, wordings: Sequence[Sequence[str]] = STANDARD_WORDINGS) -> BakedText:
-    """Average the embeddings of many prompts per class, and of all wordings per phrase (by default those of facs)."""
+    """Average the embeddings of many prompts per class, and of all wordings per phrase (default: those of facs)."""
     model.eval()
     device = model.log_scale.device
-    dice = random.Random(BAKE_SEED)
+    rng = random.Random(BAKE_SEED)
     classes = []
     for expression in EXPRESSIONS:
-        prompts = [class_prompt(expression, dice, model.prompt_style) for _ in range(PROMPTS_PER_CLASS)]
+        prompts = [class_prompt(expression, rng, model.prompt_style) for _ in range(PROMPTS_PER_CLASS)]
         classes.append(model.encode_prompts(collate(prompts, tokenizer).to(device)).prompts.mean(0))
     phrases = []
-    for index, alike in enumerate(wordings):
-        prompts = [phrase_prompt(index, wording) for wording in alike]
+    for index, phrase_wordings in enumerate(wordings):
+        prompts = [phrase_prompt(index, wording) for wording in phrase_wordings]
         phrases.append(model.embed_phrases(collate(prompts, tokenizer).to(device)).mean(0))
     return BakedText(normalize(torch.stack(classes), dim=-1), normalize(torch.stack(phrases), dim=-1))
 
 
 class InferenceModel(nn.Module):
-    """The image side with the text baked in: what is exported.
+    """The image encoder and heads with the text embeddings baked in. This is what is exported.
 
     Args:
         model: trained model.
-        text: its baked text side.
-        decision: what is done to the logits; None: nothing.
+        text: its baked text embeddings.
+        decision: adjustment of the logits; None: none.
     """
 
     def __init__(self, model: Pmfer, text: BakedText, decision: Decision | None = None) -> None:
@@ -80,13 +80,14 @@ class InferenceModel(nn.Module):
         self.register_buffer("phrases", text.phrases)
 
     def forward(self, faces: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Normalised faces [N, C, S, S] to what is exported.
+        """Compute the outputs of the exported graph for normalised faces [N, C, S, S].
 
-        Probabilities [N, E], phrase scores [N, A], attention [N, A, h, w] and the visible share of each region [N, R].
+        Returns:
+            Probabilities [N, E], phrase scores [N, A], attention [N, A, h, w], visible share of each region [N, R].
         """
         features = self.model.encode_images(faces)
-        found = self.model.classify(features.globals, self.classes) - self.expression_offsets
-        expression = torch.softmax(found / self.temperature, dim=-1)
+        adjusted = self.model.classify(features.globals, self.classes) - self.expression_offsets
+        expression = torch.softmax(adjusted / self.temperature, dim=-1)
         logits, attention = self.model.alignment(features.local, self.phrases)
         grid = self.model.image_encoder.grid
         visible = torch.sigmoid(self.model.visibility(features.maps))
@@ -94,7 +95,7 @@ class InferenceModel(nn.Module):
 
 
 def undecided_model(model: Pmfer) -> InferenceModel:
-    """The image side with the standard text baked in, before anything is decided."""
+    """The inference model with the standard phrases and unadjusted logits."""
     return InferenceModel(model, bake(model, model.tokenizer))
 
 
@@ -102,7 +103,7 @@ def undecided_model(model: Pmfer) -> InferenceModel:
 def predict_scores(
     inference: InferenceModel, images: npt.NDArray[np.uint8], normalisation: Normalisation
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """What the model finds in faces uint8 [N, H, W].
+    """Score faces uint8 [N, H, W].
 
     Returns:
         Class probabilities float32 [N, E], phrase scores [N, A] and the visible share of each region [N, R].
@@ -113,13 +114,13 @@ def predict_scores(
         pictures = normalise(plain(part, size_px), normalisation)
         with half_precision(device):
             scores = inference(pictures.to(device, memory_format=torch.channels_last))
-        parts.append([scores[place].float().cpu() for place in (0, 1, 3)])
+        parts.append([scores[index].float().cpu() for index in (0, 1, 3)])  # all but the attention
     expressions, phrases, visible = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
     return expressions, phrases, visible
 
 
 def predict(model: Pmfer, faces: Faces, normalisation: Normalisation) -> npt.NDArray[np.float32]:
-    """Class probabilities float32 [N, E], without flip averaging."""
+    """Class probabilities float32 [N, E], without mirror averaging."""
     return predict_scores(undecided_model(model), faces.images, normalisation)[0]
 
 
@@ -131,16 +132,16 @@ def predict_both_ways(model: Pmfer, faces: Faces, normalisation: Normalisation) 
 
 
 def half_precision(device: torch.device) -> torch.autocast:
-    """Autocast to bfloat16 where the processor computes in it; elsewhere it is emulated and ten times slower."""
-    able = device.type != "cpu" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.autocast(device.type, torch.bfloat16, enabled=able)
+    """Autocast to bfloat16 if the device supports it natively; on other CPUs it is emulated and ten times slower."""
+    is_native = device.type != "cpu" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.autocast(device.type, torch.bfloat16, enabled=is_native)
 
 
 def write_onnx(model: InferenceModel, size_px: int, path: Path) -> None:
-    """Export `faces` -> `expression`, `au_phrase`, `attention`, `visibility`; weights in half precision."""
+    """Export a graph `faces` -> `expression`, `au_phrase`, `attention`, `visibility`; weights in half precision."""
     example = torch.zeros(2, model.model.image_encoder.channels, size_px, size_px)
     batch = torch.export.Dim("batch", min=1)
-    with _exporters_kept_quiet():
+    with _quiet_exporter():
         program = torch.onnx.export(
             model.eval(),
             (example,),
@@ -156,14 +157,14 @@ def write_onnx(model: InferenceModel, size_px: int, path: Path) -> None:
         raise RuntimeError("torch.onnx.export returned nothing")
     graph = program.model_proto
     store_in_half_precision(graph)
-    forget_origin(graph)
+    remove_source_locations(graph)
     onnx.checker.check_model(graph)
     path.write_bytes(graph.SerializeToString())
 
 
 @contextmanager
-def _exporters_kept_quiet() -> Iterator[None]:
-    """Hold back what torch and onnxscript tell their developers: packages that are missing, steps that are left out."""
+def _quiet_exporter() -> Iterator[None]:
+    """Suppress messages of torch and onnxscript that concern only their developers, such as skipped steps."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript")]
     levels = [logger.level for logger in loggers]
     try:

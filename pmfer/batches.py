@@ -1,7 +1,7 @@
-"""Training faces as a step sees them: some covered, all changed, a batch at a time.
+"""Batches of training faces: some faces are covered, and all are augmented.
 
-Covers are drawn on the processor, by processes of their own beside a GPU; all other changes happen where the model
-computes. What a face becomes depends on the seed of the epoch and its batch alone, not on how many processes draw.
+Covers are drawn on the CPU, in separate processes if the model runs on a GPU. All other augmentations run on the
+model's device. The result depends only on the seed of the epoch and on the batch, not on the number of processes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,15 +25,15 @@ from pmfer.losses import Batch, au_probability_table, phrase_targets
 from pmfer.shapes import FaceShapes, Floats
 
 Rows = npt.NDArray[np.int64]
-COVER_SALT = 1  # so that covers do not follow the dice that chose their faces
+COVER_SALT = 1  # so that covers are independent of the order of the faces, which uses the same seed
 
 
 @dataclass(frozen=True)
 class _Covered:
-    """Faces of one step on the processor.
+    """The faces of one step, on the CPU.
 
-    rows: int64 [N], which training faces. faces: float32 [N, S, S] in 0..1. visible: float32 [N, R], the visible share
-    of each region, NaN where it is unknown.
+    rows: int64 [N], indices of the training faces. faces: float32 [N, S, S] in 0..1. visible: float32 [N, R], the
+    visible share of each region, NaN where it is unknown.
     """
 
     rows: Rows
@@ -42,12 +42,12 @@ class _Covered:
 
 
 class _CoveredFaces(Dataset[_Covered]):
-    """Covered faces by (rows, seed of their covers).
+    """Covered faces, indexed by (rows, seed of their covers).
 
     Args:
         images: uint8 [N, S, S].
-        shapes: of these faces; None: no face is covered.
-        share: of the faces that are covered, 0..1.
+        shapes: the shapes of these faces; None: no face is covered.
+        share: share of the faces to cover, 0..1.
     """
 
     def __init__(self, images: npt.NDArray[np.uint8], shapes: FaceShapes | None, share: float) -> None:
@@ -60,20 +60,20 @@ class _CoveredFaces(Dataset[_Covered]):
         if self.shapes:
             shapes = self.shapes.of(rows)
             faces, visible = cover_faces(faces, shapes.placed, self.share, np.random.default_rng(seed))
-            # Where the mesh finds no face something may hide it already.
+            # If the mesh found no face, something in the picture may hide it already.
             visible[~shapes.found[:, None] & (visible == 1)] = np.nan
         return _Covered(rows, faces, visible)
 
 
 class Teachers:
-    """Finished models whose mean answer a run learns beside the votes: the averaged weights of other runs.
+    """Finished models whose mean prediction a run learns besides the votes (knowledge distillation).
 
-    Several models together answer better than each of them, and one model can learn most of that from their answers
-    (Hinton et al., 2015, arXiv 1503.02531). They see the very picture that the learner sees, covered and changed as it
-    is (Beyer et al., CVPR 2022).
+    Several models together predict better than each of them, and one model can learn most of that from their
+    predictions (Hinton et al., 2015, arXiv 1503.02531). The teachers see the same picture as the student, with its
+    cover and augmentations (Beyer et al., CVPR 2022). Their averaged weights are used.
 
     Args:
-        checkpoints: of the runs.
+        checkpoints: checkpoints of the finished runs.
         device: where to compute.
 
     Raises:
@@ -89,28 +89,28 @@ class Teachers:
 
     @torch.no_grad()
     def answers(self, pictures: Tensor) -> Tensor:
-        """Mean probabilities of the expressions float32 [N, E] for grey pictures [N, 1, S, S] in 0..1."""
-        said = []
+        """Mean class probabilities float32 [N, E] for grey pictures [N, 1, S, S] in 0..1."""
+        probabilities = []
         for model, classes, normalisation in self.members:
             faces = normalise(pictures, normalisation).to(memory_format=torch.channels_last)
             with half_precision(pictures.device):
                 logits = model.classify(model.encode_images(faces).globals, classes)
-            said.append(logits.float().softmax(-1))
-        return torch.stack(said).mean(0)
+            probabilities.append(logits.float().softmax(-1))
+        return torch.stack(probabilities).mean(0)
 
 
 class TrainingBatches:
     """All faces of a run, in batches.
 
     Args:
-        config: size of a batch, and by how much faces change.
+        config: batch size, augmentations and teachers.
         faces: training faces.
-        shapes: what the face mesh says of them; None: targets follow the votes alone, and no face is covered.
-        normalisation: of the pictures.
-        device: where the batches go.
+        shapes: shapes of these faces; None: targets follow from the votes alone, and no face is covered.
+        normalisation: normalisation of the pictures.
+        device: device of the batches.
 
     Raises:
-        TrainingError: there are fewer faces than one batch has, or a teacher's checkpoint is unusable.
+        TrainingError: there are not enough faces for one batch, or a teacher's checkpoint is unusable.
     """
 
     def __init__(
@@ -135,36 +135,36 @@ class TrainingBatches:
         self.roll = torch.from_numpy(shapes.roll_deg if shapes else np.zeros(len(faces), np.float32)).to(device)
         self.covered = _CoveredFaces(faces.images, shapes, config.augment.covered)
         self.teachers = Teachers(config.teachers, device) if config.teachers else None
-        # Beside a GPU the processor's cores are free; where the model needs them itself, nothing is gained.
+        # With a GPU the CPU cores are free. On the CPU the model needs them itself, so more processes gain nothing.
         self.processes = 0 if device.type == "cpu" else max(1, torch.get_num_threads() - 1)
 
     def __len__(self) -> int:
         return self.per_epoch
 
     def epoch(self, seed: int, size_px: int) -> Iterator[Batch]:
-        """The batches of one pass over the faces, in an order and with changes that follow from `seed`.
+        """Yield the batches of one pass over the faces.
 
         Args:
-            seed: of the epoch.
+            seed: the seed of the epoch, which determines the order of the faces and their augmentations.
             size_px: side of the pictures.
         """
         count = self.per_epoch * self.config.schedule.batch
         order = np.random.default_rng(seed).permutation(len(self.votes))[:count]
         steps = [(rows, (seed, step, COVER_SALT)) for step, rows in enumerate(np.split(order, self.per_epoch))]
-        dice = torch.Generator(self.device).manual_seed(seed)
+        rng = torch.Generator(self.device).manual_seed(seed)
         for covered in DataLoader(
             self.covered,
             batch_size=None,
             sampler=steps,
             num_workers=self.processes,
-            collate_fn=_unchanged,  # type: ignore[arg-type]  # without batch_size it gets what __getitem__ gives
+            collate_fn=_identity,  # type: ignore[arg-type]  # without batch_size it gets what __getitem__ returns
         ):
-            yield self._changed(covered, size_px, dice)
+            yield self._augmented(covered, size_px, rng)
 
-    def _changed(self, covered: _Covered, size_px: int, dice: torch.Generator) -> Batch:
+    def _augmented(self, covered: _Covered, size_px: int, rng: torch.Generator) -> Batch:
         rows = torch.from_numpy(covered.rows).to(self.device)
         faces = torch.from_numpy(covered.faces).to(self.device)
-        pictures = augment(faces, self.roll[rows], self.config.augment, size_px, dice)
+        pictures = augment(faces, self.roll[rows], self.config.augment, size_px, rng)
         votes = self.votes[rows]
         if self.teachers:
             votes = torch.lerp(votes, self.teachers.answers(pictures), self.config.teacher_share)
@@ -177,5 +177,5 @@ class TrainingBatches:
         )
 
 
-def _unchanged(covered: _Covered) -> _Covered:
+def _identity(covered: _Covered) -> _Covered:
     return covered

@@ -1,4 +1,4 @@
-"""What covers are drawn with: a brush that hides and shades, and a face to draw by."""
+"""Drawing tools for covers: a brush that paints opacity and shading, and the geometry of the face to draw on."""
 
 from collections.abc import Sequence
 
@@ -6,15 +6,15 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-CANVAS_PX = 96  # side on which covers are drawn; edges are then as soft as those of real things on a small picture
+CANVAS_PX = 96  # side of the canvas; after scaling down, edges are as soft as those of real objects
 
 Floats = npt.NDArray[np.float32]
-Dice = np.random.Generator
+Rng = np.random.Generator
 Point = tuple[float, float]
 
 
 class Brush:
-    """Paints what is hidden and, where a kind is shaded, how bright it is: two pictures of CANVAS_PX px."""
+    """Paints the opacity of a cover and, if the cover is shaded, its brightness: two pictures of CANVAS_PX px."""
 
     def __init__(self) -> None:
         self.alpha = Image.new("L", (CANVAS_PX, CANVAS_PX), 0)
@@ -22,12 +22,12 @@ class Brush:
         self.shades: Image.Image | None = None
 
     def begin(self, shade: float) -> ImageDraw.ImageDraw:
-        """Paint in shades from now on; `shade` in 0..1 is that of all edges. Returns a brush for shades alone."""
+        """Start shading, with `shade` in 0..1 as the background. Returns a drawing tool for the shades alone."""
         self.shades = Image.new("L", self.alpha.size, level(shade))
         return ImageDraw.Draw(self.shades)
 
     def line(self, points: Sequence[Point], width: float, shade: float, opacity: float = 1.0) -> None:
-        """A line so many pixels of the canvas wide, with round ends."""
+        """Draw a line, `width` in canvas pixels, with round ends."""
         px = max(1, round(width))
         for draw, fill in self._both(shade, opacity):
             draw.line(list(points), fill=fill, width=px, joint="curve")
@@ -35,12 +35,12 @@ class Brush:
                 _disc(draw, end, px / 2, fill)
 
     def polygon(self, points: Sequence[Point], shade: float, opacity: float = 1.0) -> None:
-        """A filled polygon."""
+        """Draw a filled polygon."""
         for draw, fill in self._both(shade, opacity):
             draw.polygon(list(points), fill=fill)
 
     def disc(self, centre: Point, radius: float, shade: float, opacity: float = 1.0) -> None:
-        """A filled circle."""
+        """Draw a filled circle."""
         for draw, fill in self._both(shade, opacity):
             _disc(draw, centre, max(radius, 0.0), fill)
 
@@ -51,16 +51,16 @@ class Brush:
 
 
 def level(share: float) -> int:
-    """A shade or an opacity in 0..1 as the value of a pixel, 0..255."""
+    """A shade or an opacity in 0..1 as a pixel value, 0..255."""
     return int(min(max(share, 0.0), 1.0) * 255)
 
 
 class Face:
-    """Points of one face on the canvas, lengths to draw by, and its brightness.
+    """Points, directions and scale of one face on the canvas, and its brightness.
 
     Args:
-        placed: points of the face mesh, float32 [468, 2], fractions of the side.
-        level: of the face, 0..1.
+        placed: positions of the points of the face mesh, float32 [468, 2], fractions of the side.
+        level: brightness of the face, 0..1.
     """
 
     def __init__(self, placed: Floats, level: float) -> None:
@@ -68,18 +68,18 @@ class Face:
         self.points = placed * CANVAS_PX
         right, left = self.at(33, 133), self.at(263, 362)
         self.across = left - right
-        self.span = float(np.hypot(*self.across)) or 1.0  # between the eyes' centres
+        self.span = float(np.hypot(*self.across)) or 1.0  # distance between the centres of the eyes
         self.across /= self.span
         self.down = np.array([-self.across[1], self.across[0]])
         self.mouth, self.nose, self.chin = self.points[13], self.points[4], self.points[152]
         self.eyes = (right, left)
 
     def at(self, *chosen: int) -> Floats:
-        """Mean of the points chosen, [2]."""
+        """Mean of the chosen points, [2]."""
         return np.asarray(self.points[list(chosen)].sum(0) / len(chosen))
 
     def place(self, origin: Floats, across: float, down: float) -> tuple[float, float]:
-        """The point so many eye distances across and down the face from `origin`."""
+        """The point at `origin` plus so many eye distances across and down the face."""
         x, y = origin + self.span * (across * self.across + down * self.down)
         return float(x), float(y)
 
@@ -90,26 +90,26 @@ def _disc(draw: ImageDraw.ImageDraw, centre: Point, radius: float, fill: int) ->
 
 
 def point(place: npt.NDArray[np.floating]) -> Point:
-    """A place [2] as Pillow takes it."""
+    """A point [2] in the form that Pillow takes."""
     return float(place[0]), float(place[1])
 
 
-def patch(centre: Point, half: float, dice: Dice) -> list[Point]:
-    """Corners of a rectangle `2 * half` px of the canvas wide and 0.6 as high, turned at random."""
-    angle = dice.uniform(0, np.pi)
+def patch(centre: Point, half: float, rng: Rng) -> list[Point]:
+    """Corners of a randomly rotated rectangle, `2 * half` canvas pixels wide and 0.6 times as high."""
+    angle = rng.uniform(0, np.pi)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     corners = np.array([[-1, -0.6], [1, -0.6], [1, 0.6], [-1, 0.6]]) * half @ turn.T + centre
     return [point(corner) for corner in corners]
 
 
-def half_plane(draw: ImageDraw.ImageDraw, edge: Floats, inward: Floats, dice: Dice, wave: float) -> None:
-    """Fill all that lies beyond a line through `edge` [2], on the side that `inward` [2], a unit vector, points to.
+def half_plane(draw: ImageDraw.ImageDraw, edge: Floats, inward: Floats, rng: Rng, wave: float) -> None:
+    """Fill everything beyond a wavy line through `edge` [2], on the side that the unit vector `inward` [2] points to.
 
-    The line wavers by a random step of standard deviation `wave`, in px of the canvas, every sixth of its side.
+    The line is a random walk with steps of standard deviation `wave`, in canvas pixels, every sixth of the canvas side.
     """
     along = np.array([-inward[1], inward[0]])
     steps = np.linspace(-2 * CANVAS_PX, 2 * CANVAS_PX, 25)
-    heights = np.cumsum(dice.normal(0, wave, len(steps)))
+    heights = np.cumsum(rng.normal(0, wave, len(steps)))
     rim = [tuple(edge + along * s + inward * (h - heights[12])) for s, h in zip(steps, heights, strict=True)]
     far = inward * 4 * CANVAS_PX
     draw.polygon([*rim, tuple(np.array(rim[-1]) + far), tuple(np.array(rim[0]) + far)], fill=255)

@@ -1,9 +1,9 @@
 """The exported model bundle: a folder with `model.onnx`, `bundle.json` and `MODEL_CARD.md`.
 
-A bundle may also have `model.int8.onnx`, the same model in eight bits for CPUs that gain from it.
+A bundle may also have `model.int8.onnx`, the same model in int8 for CPUs on which that is faster.
 
-Loading fails closed: a missing file, another format version, a card that was edited or weights whose hash differs raise
-BundleError, and nothing is inferred from a file's name. The card carries everything that inference needs.
+Loading fails closed: a missing file, another format version, an edited card or weights whose hash differs raise
+BundleError, and nothing is inferred from a file's name. The card contains everything that inference needs.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pmfer.errors import BundleError
 
-if TYPE_CHECKING:  # the settings of every command know a bundle's name, and must not wait for numpy
+if TYPE_CHECKING:  # the settings import this module for every command, and must not wait for numpy
     import numpy as np
     from numpy.typing import NDArray
 
@@ -33,13 +33,13 @@ class InputSpec:
 
     size_px: int
     channels: int  # 1 grey (ITU-R BT.601 luma), 3 RGB
-    mean: tuple[float, ...]  # by channel, of values in 0..1
-    std: tuple[float, ...]
+    mean: tuple[float, ...]  # by channel, for values in 0..1
+    std: tuple[float, ...]  # by channel, for values in 0..1
 
     def normalised(self, crops: "NDArray[np.uint8]") -> "NDArray[np.float32]":
-        """Crops [N, S, S] grey or [N, S, S, 3] RGB as the graph takes them, float32 [N, channels, S, S].
+        """Normalise crops [N, S, S] grey or [N, S, S, 3] RGB for the graph: float32 [N, channels, S, S].
 
-        Grey crops fit a graph in colour too: their one plane becomes three.
+        Grey crops also fit a colour graph: the one plane becomes three.
         """
         import numpy as np
 
@@ -50,9 +50,9 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class CropGeometry:
-    """From a detector's box (x, y, w, h in pixels) to the square crop that frames a face as the training faces are.
+    """How to get from a detector's box (x, y, w, h in pixels) to the square crop that frames a face like in training.
 
-    With s = sqrt(w * h): the crop's side is `side * s`, its centre lies at the box centre plus (`dx * s`, `dy * s`).
+    With s = sqrt(w * h), the crop's side is `side * s`, and its centre is the box centre plus (`dx * s`, `dy * s`).
     """
 
     side: float
@@ -62,13 +62,13 @@ class CropGeometry:
 
 @dataclass(frozen=True)
 class AuPhrase:
-    """One `au_phrase` output of the graph: an action unit's, or that of an additional phrase (pmfer/own_phrases.py)."""
+    """One `au_phrase` output of the graph: for an action unit, or for an additional phrase (pmfer/own_phrases.py)."""
 
-    au: int | None  # None: a phrase that stands for no action unit
+    au: int | None  # number of the action unit; None: the phrase describes no action unit
     column: str
-    region: str | None  # None: nowhere in particular
+    region: str | None  # None: no particular region
     phrase: str
-    seen_in_training: bool  # whether training had this very wording
+    seen_in_training: bool  # whether exactly this wording was in training
 
 
 @dataclass(frozen=True)
@@ -83,21 +83,24 @@ class BundleCard:
     expressions: tuple[str, ...]  # order of the `expression` output
     au_phrases: tuple[AuPhrase, ...]  # order of the `au_phrase` output
     prompt_set_sha256: str
-    calibration: dict[str, Any]  # of decision.Decision; bundles of earlier releases have its temperature only
+    calibration: dict[str, Any]  # fields of decision.Decision; bundles of earlier releases only have its temperature
     training: dict[str, Any]  # data, its terms, configuration, code version
     metrics: dict[str, Any]  # figures with their protocol
     int8_sha256: str | None = None  # of `model.int8.onnx`; None: the bundle has no such file
 
     @property
     def visible_from(self) -> dict[str, float]:
-        """By region, in the order of the `visibility` output: share below which it is covered; {}: nothing is told."""
+        """Visible share of each region below which it counts as covered, in the order of the `visibility` output.
+
+        Empty if the model does not tell what is covered.
+        """
         limits: dict[str, float] = self.calibration.get("visible_from", {})
         return limits
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A verified bundle on disk. `digest` identifies it wherever results are stored (64 hex digits)."""
+    """A verified bundle on disk. `digest` (64 hex digits) identifies it wherever results are stored."""
 
     path: Path
     card: BundleCard
@@ -105,7 +108,7 @@ class Bundle:
 
     @property
     def address(self) -> str:
-        """What `load_bundle` finds it by on another machine: the name of a shipped one, or the folder."""
+        """What to pass to `load_bundle` on another machine: the name of a shipped bundle, or the folder."""
         return self.path.name if self.path.parent == BUNDLES_DIR else str(self.path.absolute())
 
     @property
@@ -115,29 +118,29 @@ class Bundle:
 
     @property
     def int8_weights(self) -> Path | None:
-        """The verified `model.int8.onnx`, for CPUs that gain from it; None if the bundle has none."""
+        """The verified `model.int8.onnx`; None if the bundle has none."""
         return self.path / INT8_FILE if self.card.int8_sha256 else None
 
     @property
     def score_columns(self) -> tuple[str, ...]:
-        """Names of the score columns in output order: the expressions, the action units, then additional phrases."""
+        """Names of the score columns in output order: expressions, action units, additional phrases."""
         return self.card.expressions + tuple(phrase.column for phrase in self.card.au_phrases)
 
 
 def sha256_file(path: Path) -> str:
-    """SHA-256 of a file's bytes as 64 hex digits, read in blocks."""
+    """SHA-256 of a file as 64 hex digits; the file is read in blocks."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def card_digest(card: BundleCard) -> str:
-    """SHA-256 over the card's canonical JSON (sorted keys, no blanks): the bundle's identity."""
+    """SHA-256 of the card's canonical JSON (sorted keys, no whitespace): the bundle's identity."""
     canonical = json.dumps(_fields(card), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def write_card(folder: Path, card: BundleCard) -> str:
-    """Write `bundle.json` with its own digest into `folder` and return the digest."""
+    """Write `bundle.json` with its digest to `folder` and return the digest."""
     digest = card_digest(card)
     document = {"digest": digest, **_fields(card)}
     (folder / CARD_FILE).write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -145,7 +148,7 @@ def write_card(folder: Path, card: BundleCard) -> str:
 
 
 def _fields(card: BundleCard) -> dict[str, Any]:
-    """The card as JSON values; an int8 file that is not there is left out, so older bundles keep their digest."""
+    """The card as JSON values. Without an int8 file its key is left out, so that older bundles keep their digest."""
     fields = asdict(card)
     if card.int8_sha256 is None:
         del fields["int8_sha256"]
@@ -153,15 +156,16 @@ def _fields(card: BundleCard) -> dict[str, Any]:
 
 
 def resolve_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> Path:
-    """Folder of a bundle that was named or given as a path.
+    """Folder of a bundle given by name or path.
 
-    A bare name means one of the bundles shipped in `pmfer/bundles/`; anything with a separator is a path.
+    A name without a separator means a folder of that name in the working directory or, if there is none, a bundle
+    shipped in `pmfer/bundles/`. Anything else is a path.
 
     Raises:
         BundleError: there is no such folder.
     """
-    given = Path(name_or_path)
-    folder = BUNDLES_DIR / given if len(given.parts) == 1 and not given.is_dir() else given
+    path = Path(name_or_path)
+    folder = BUNDLES_DIR / path if len(path.parts) == 1 and not path.is_dir() else path
     if not folder.is_dir():
         shipped = ", ".join(sorted(p.name for p in BUNDLES_DIR.glob("*") if p.is_dir())) or "none"
         raise BundleError(f"bundle {name_or_path}: no such folder; give a path or a shipped bundle's name ({shipped})")
@@ -172,7 +176,8 @@ def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> Bundle:
     """Read and verify a bundle.
 
     Raises:
-        BundleError: a file is missing, the card is malformed, altered or of another version, or the weights differ.
+        BundleError: a file is missing, the card is malformed, altered or of another format version, or the weights do
+            not match the card.
     """
     folder = resolve_bundle(name_or_path)
     card, stated = _read_card(folder / CARD_FILE)
@@ -187,14 +192,14 @@ def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> Bundle:
 
 
 def find_bundle(digest: str, *addresses: str) -> Bundle:
-    """The bundle with a digest, wherever it lies on this machine.
+    """Find the bundle with a given digest on this machine.
 
     Args:
         digest: 64 hex digits.
-        addresses: where to look, as load_bundle takes them.
+        addresses: where to look, each a name or path for `load_bundle`.
 
     Raises:
-        BundleError: none of them is that bundle; says what each of them is.
+        BundleError: none of them is that bundle; the message says what each of them is.
     """
     found = []
     for address in dict.fromkeys(addresses):
@@ -210,7 +215,7 @@ def find_bundle(digest: str, *addresses: str) -> Bundle:
 
 
 def _verify(folder: Path, name: str, sha256: str) -> None:
-    """Check that a file of weights is the one that the card was written for."""
+    """Check that a file of weights exists and matches the hash on the card."""
     weights = folder / name
     if not weights.is_file():
         raise BundleError(f"bundle {folder}: {name} is missing; restore the folder or export the bundle again")
@@ -244,7 +249,7 @@ def _parse_card(document: dict[str, Any]) -> BundleCard:
     spec = document["input"]
     columns = [*document["expressions"], *(phrase["column"] for phrase in document["au_phrases"])]
     if len(set(columns)) != len(columns):
-        raise ValueError("a score column is there twice")
+        raise ValueError("two outputs have the same score column")
     return BundleCard(
         name=document["name"],
         format_version=document["format_version"],

@@ -1,16 +1,17 @@
 """The CLIP back-end: both encoders of a pre-trained CLIP (Radford et al., ICML 2021), through `transformers`.
 
-Three things that CLIP does not have by itself are our interpretation:
+Three additions to CLIP are our interpretation:
 
-- A token for dropped phrases: one row more in the table of token embeddings. It starts at the mean of all others and is
-  learnt with them; with a frozen text side it stays there. CLIP reads from left to right, so what stands in a dropped
-  phrase's place depends on the words before it, not on those after it.
-- Local tokens of a usable scale: the patch tokens pass the layer norm that CLIP itself puts on the class token only.
-- Grey training faces: every data set is read in grey, so a picture in colour is turned into luma first, and the model
-  never meets a colour it was not trained on.
+- A token for dropped phrases: one more row in the table of token embeddings. It starts as the mean of all others and is
+  trained with them; with a frozen text encoder it stays there. CLIP reads from left to right, so the features at a
+  dropped phrase depend on the words before it, not on those after it.
+- Local tokens of a usable scale: the patch tokens pass through the layer norm that CLIP itself applies only to the
+  class token.
+- Grey faces: all data sets are read in grey. A colour picture is converted to luma first, so the model never sees
+  colours, on which it was not trained.
 
-A checkpoint comes from a folder or the Hugging Face hub. Reading it fails closed: one of another kind, or one that
-lacks weights, would otherwise go on with random ones.
+A checkpoint comes from a folder or the Hugging Face hub. Reading it fails closed: otherwise a checkpoint of another
+kind, or one that lacks weights, would continue with random weights.
 """
 
 from dataclasses import dataclass
@@ -32,9 +33,9 @@ EXAMPLE = "openai/clip-vit-base-patch16"
 
 @dataclass(frozen=True)
 class ClipCheckpoint:
-    """What PMFER takes over from a CLIP.
+    """The parts of a CLIP checkpoint that PMFER uses.
 
-    patch_px and image_px: sides of a patch and of the pictures it was trained on. visual_projection: [D, vision width].
+    patch_px and image_px: sides of a patch and of the training pictures. visual_projection: [D, vision width].
     text_projection: [D, text width]. log_scale: logarithm of the factor on cosines.
     """
 
@@ -50,14 +51,14 @@ class ClipCheckpoint:
 
 
 def read_clip(checkpoint: str) -> ClipCheckpoint:
-    """Weights in float32, the tokenizer and the normalisation of the pictures.
+    """Read the weights in float32, the tokenizer and the normalisation of the pictures.
 
     Args:
-        checkpoint: folder in the format of `transformers`, or id on the hub. The hub is asked only if there is no such
-            folder and its files are not in the cache.
+        checkpoint: folder in the format of `transformers`, or id on the hub. The hub is only contacted if there is no
+            such folder and the files are not in the cache.
 
     Raises:
-        ConfigurationError: it is missing, incomplete, damaged or no CLIP.
+        ConfigurationError: it is missing, incomplete, damaged or not a CLIP checkpoint.
     """
     try:
         settings = CLIPConfig.get_config_dict(checkpoint)[0]
@@ -67,11 +68,11 @@ def read_clip(checkpoint: str) -> ClipCheckpoint:
         model, report = loaded
         absent = sorted([*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])])
         if absent:
-            raise ValueError(f"{len(absent)} weights are missing or of another shape, first {absent[0]}")
+            raise ValueError(f"{len(absent)} weights are missing or have another shape, the first is {absent[0]}")
         tokenizer = CLIPTokenizer.from_pretrained(checkpoint)
-        # Without its files the tokenizer still loads, with a vocabulary of three.
+        # If its files are missing, the tokenizer still loads, with a vocabulary of three.
         if len(tokenizer) != model.config.text_config.vocab_size:
-            raise ValueError(f"the tokenizer has {len(tokenizer)} tokens, the text model another number")
+            raise ValueError(f"the tokenizer has {len(tokenizer)} tokens, which does not match the text model")
         pictures = BaseImageProcessor.get_image_processor_dict(checkpoint)[0]
         normalisation = Normalisation(tuple(pictures["image_mean"]), tuple(pictures["image_std"]))
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
@@ -97,8 +98,9 @@ def _what_to_do(checkpoint: str, error: Exception) -> str:
     )
 
 
-LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as inference makes grey out of colour
-# The rest are the heads, the biases of the projections and the projection of local tokens.
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as inference converts colour to grey
+# Prefixes of pretrained parameters. The others are the heads, the biases of the projections and the projection of local
+# tokens.
 PRETRAINED = ("image_encoder.", "text_encoder.", "image_global.weight", "text_global.weight", "log_scale")
 
 
@@ -128,22 +130,22 @@ def _check_sizes(config: TrainConfig, patch_px: int) -> None:
     for side in (config.size_px, *(side for _, side in config.schedule.sizes_px)):
         if side % patch_px:
             raise ConfigurationError(
-                f"[clip] checkpoint = '{config.clip.checkpoint}': has patches of {patch_px} px, and faces of {side} px "
-                "do not divide into them; change size_px and schedule.sizes_px"
+                f"[clip] checkpoint = '{config.clip.checkpoint}': faces of {side} px are not a multiple of its patches "
+                f"of {patch_px} px; change size_px and schedule.sizes_px"
             )
 
 
 class ClipTokenizer:
-    """CLIP's byte pairs, and one number beyond them for a dropped phrase.
+    """CLIP's byte pair encoding with one more token, for a dropped phrase.
 
     Args:
-        tokenizer: of the checkpoint.
-        text: text model of the same checkpoint, before a row was added to its table of embeddings.
+        tokenizer: the checkpoint's tokenizer.
+        text: its text model, before a row is added to the table of embeddings.
     """
 
     def __init__(self, tokenizer: CLIPTokenizer, text: CLIPTextModel) -> None:
         self._tokenizer = tokenizer
-        self.pad: int = tokenizer.pad_token_id  # in most checkpoints the end token: it counts for nothing behind that
+        self.pad: int = tokenizer.pad_token_id  # in most checkpoints the end token, which has no effect after the first
         self.mask: int = text.config.vocab_size
         self.begin: tuple[int, ...] = (tokenizer.bos_token_id,)
         self.end: tuple[int, ...] = (tokenizer.eos_token_id,)
@@ -159,9 +161,9 @@ class ClipImageEncoder(nn.Module):
     """Faces [N, 3, S, S], normalised -> normed patch tokens [N, (S / patch)^2, W] and the normed class token [N, W].
 
     Args:
-        found: the checkpoint, whose vision model it takes over.
-        size_px: side S of the exported graph. Positions are resampled wherever S is not the checkpoint's own.
-        options: `vision_layers` says what is trained.
+        found: the checkpoint, whose vision model becomes part of the encoder.
+        size_px: side S in the exported graph. If S differs from the checkpoint's, position embeddings are resampled.
+        options: `vision_layers` says how many layers are trained.
     """
 
     channels = 3
@@ -184,25 +186,27 @@ class ClipImageEncoder(nn.Module):
     def _train_last(self, count: int) -> None:
         layers = self.vision.encoder.layers
         if count > len(layers):
-            raise ConfigurationError(f"[clip] vision_layers = {count}: the checkpoint has {len(layers)}; name fewer")
+            raise ConfigurationError(
+                f"[clip] vision_layers = {count}: the checkpoint has only {len(layers)}; use fewer"
+            )
         self.vision.requires_grad_(False)
         for module in (*layers[len(layers) - count :], self.vision.post_layernorm):
             module.requires_grad_(True)
 
     def forward(self, faces: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """As `ImageEncoder`; the one map is that of the patch tokens."""
+        """As in `ImageEncoder`; the patch tokens are the only map."""
         resampled = faces.shape[-1] != self._image_px
-        seen = self.vision(self._grey(faces), interpolate_pos_encoding=resampled)
-        tokens = self.vision.post_layernorm(seen.last_hidden_state[:, 1:])
+        output = self.vision(self._grey(faces), interpolate_pos_encoding=resampled)
+        tokens = self.vision.post_layernorm(output.last_hidden_state[:, 1:])
         side = round(tokens.shape[1] ** 0.5)
-        return tokens, seen.pooler_output, [tokens.transpose(1, 2).unflatten(-1, (side, side))]
+        return tokens, output.pooler_output, [tokens.transpose(1, 2).unflatten(-1, (side, side))]
 
     def maps_of(self, faces: Tensor) -> list[Tensor]:
-        """The map alone."""
+        """Only the map."""
         return self(faces)[2]  # type: ignore[no-any-return]  # torch's types do not know the call
 
     def _grey(self, faces: Tensor) -> Tensor:
-        """The luma of normalised faces in all three channels, normalised again; grey faces stay as they are."""
+        """The luma of normalised faces in all three channels, normalised again; leaves grey faces unchanged."""
         luma = ((faces * self.std + self.mean) * self.luma).sum(1, keepdim=True)
         return (luma - self.mean) / self.std
 
@@ -210,12 +214,12 @@ class ClipImageEncoder(nn.Module):
 class ClipTextEncoder(nn.Module):
     """Token numbers [P, L] -> token features [P, L, W] and the feature of the first end token [P, W].
 
-    Padding needs no mask: it comes last, and no token looks ahead.
+    Padding needs no mask: it comes last, and no token attends to later ones.
 
     Args:
-        text: of the checkpoint; gets the row of the mask token.
-        tokenizer: its own.
-        options: `text` says whether it is trained.
+        text: the checkpoint's text model; the embedding of the mask token is added to it.
+        tokenizer: the checkpoint's tokenizer.
+        options: `text` says whether the encoder is trained.
     """
 
     def __init__(self, text: CLIPTextModel, tokenizer: ClipTokenizer, options: ClipConfig) -> None:
@@ -231,7 +235,7 @@ class ClipTextEncoder(nn.Module):
         text.requires_grad_(not self.frozen)
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """As `TextEncoder`."""
+        """As in `TextEncoder`."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             features: Tensor = self.text(input_ids=tokens).last_hidden_state
         ends = (tokens == self._end).int().argmax(-1)

@@ -1,10 +1,10 @@
-"""From what the network finds to what it says: priors, temperature, half of a phrase's scale, what is covered.
+"""How logits become scores: adjustment for the class prior, temperature, phrase offsets, limits for covered regions.
 
-Two thirds of the training faces are neutral or happy, so a face that shows little is called neutral. Dividing the
-probabilities by the training prior to a power (logit adjustment, Menon et al., ICLR 2021) reads subdued and rare
-expressions better and common ones a little worse. The power is chosen on the validation split, the temperature (Guo et
-al., ICML 2017) on a clean and a corrupted copy of it: a model whose doubts are right on clean faces alone is too
-sure of itself at the bedside. From where on a region of the face counts as covered is chosen there, too.
+Two thirds of the training faces are neutral or happy, so a face that shows little is classified as neutral. Dividing
+the probabilities by a power of the training prior (logit adjustment, Menon et al., ICLR 2021) recognises subdued and
+rare expressions better and common ones a little worse. The power is chosen on the validation split. The temperature
+(Guo et al., ICML 2017) is fitted on a clean and a corrupted copy of it: a model that is calibrated only on clean faces
+is overconfident at the bedside. The limits below which a region counts as covered are also chosen on that split.
 """
 
 from collections.abc import Sequence
@@ -15,26 +15,26 @@ import numpy.typing as npt
 
 from pmfer.metrics import Floats, Labels, accuracy, fit_temperature, macro_recall
 
-POWERS = tuple(step / 20 for step in range(21))  # 0 leaves the network's own answer
-STRICT_COST = 0.006  # share of the strict accuracy on valid that may be paid for macro recall
-# Share of the faces of valid that may count as covered somewhere. Nobody labelled them: of the 6 % that the default
-# bundle finds most covered about half are, by eye, under hands, hair, hats, dark glasses or the picture's edge.
+POWERS = tuple(step / 20 for step in range(21))  # candidates; 0 leaves the logits unchanged
+STRICT_COST = 0.006  # loss of strict accuracy on the validation split that is accepted for macro recall
+# Share of the validation faces that may count as covered somewhere. There are no labels for this. Of the 6 % that the
+# default bundle finds most covered, about half are, by eye: by hands, hair, hats, dark glasses or the picture's edge.
 CLEAN_COVERED = 0.04
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What is done to the logits. Expression: (z - power * log prior) / temperature. Phrases: y + phrase_offsets."""
+    """Adjustment of the logits. Expressions: (z - power * log prior) / temperature. Phrases: y + phrase_offsets."""
 
     prior: tuple[float, ...]  # share of each expression among the votes, in the order of the expressions
     power: float
     temperature: float
-    phrase_offsets: tuple[float, ...]  # 0 for phrases of a user's own
+    phrase_offsets: tuple[float, ...]  # 0 for a user's own phrases
     visible_from: dict[str, float]  # by region: visible share, 0..1, below which it counts as covered; {}: never
 
     @property
     def expression_offsets(self) -> Floats:
-        """What is subtracted from the logits, float32 [E]."""
+        """Offsets to subtract from the expression logits, float32 [E]."""
         return np.asarray(self.power * np.log(self.prior), np.float32)
 
 
@@ -44,11 +44,11 @@ def undecided(expressions: int, phrases: int) -> Decision:
 
 
 def choose_power(logits: Floats, labels: Labels, prior: npt.NDArray[np.floating]) -> float:
-    """The power with the best macro recall among those that cost little strict accuracy.
+    """The power with the best macro recall among those that lose at most STRICT_COST of strict accuracy.
 
     Args:
-        logits: [N, E] on the validation split.
-        labels: strict, [N], -1 for none.
+        logits: [N, E] of the validation split.
+        labels: strict labels, [N], -1 for none.
         prior: shares of the expressions, [E].
     """
     adjusted = {power: logits - power * np.log(prior) for power in POWERS}
@@ -58,18 +58,21 @@ def choose_power(logits: Floats, labels: Labels, prior: npt.NDArray[np.floating]
 
 
 def phrase_offset(logits: Floats, share: float) -> float:
-    """What to add to a phrase's logits [N] so that the given share of the faces lies above one half."""
+    """The offset for a phrase's logits [N] that puts the given share of the faces above a score of one half."""
     return -float(np.quantile(logits, 1 - share))
 
 
-def covered_below(visible: Floats, regions: Sequence[str]) -> dict[str, float]:
-    """Visible share by region, below which it counts as covered: as rare for each, and CLEAN_COVERED for all together.
+def coverage_limits(visible: Floats, regions: Sequence[str]) -> dict[str, float]:
+    """Choose for each region the visible share below which it counts as covered.
+
+    The limits are such that all regions are covered equally often, and CLEAN_COVERED of the faces have at least one
+    covered region.
 
     Args:
-        visible: [N, R] on the validation split, 0..1.
-        regions: their names, [R].
+        visible: visible share, [N, R] of the validation split, 0..1.
+        regions: names of the regions, [R].
     """
-    ranks = visible.argsort(axis=0).argsort(axis=0)  # 0 for the face of which least is visible
+    ranks = visible.argsort(axis=0).argsort(axis=0)  # 0 for the face on which the region is least visible
     rarest = np.sort(ranks.min(axis=1))[int(CLEAN_COVERED * len(visible))]
     limits = np.sort(visible, axis=0)[rarest]
     return {region: round(float(limit), 4) for region, limit in zip(regions, limits, strict=True)}
@@ -86,9 +89,9 @@ def decide(
     """Choose power and temperature.
 
     Args:
-        logits: [N, E] on the validation split.
-        corrupted: the same of a corrupted copy.
-        labels: strict, [N], -1 for none.
+        logits: [N, E] of the validation split.
+        corrupted: logits of a corrupted copy of the same faces, [N, E].
+        labels: strict labels, [N], -1 for none.
         prior: shares of the expressions, [E].
         phrase_offsets: see `Decision`.
         visible_from: see `Decision`.

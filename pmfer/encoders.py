@@ -1,7 +1,7 @@
-"""What PMFER asks of a back-end, and the compact encoders, from scratch.
+"""The interface of a back-end, and the encoders of the compact back-end, which are trained from scratch.
 
-A back-end is two encoders, a tokenizer, and where their weights start. The pre-trained one is in clip.py, and
-checkpoint.py builds the one that a configuration names.
+A back-end is two encoders and a tokenizer, with the initial weights. The pretrained one is in clip.py; checkpoint.py
+builds the one that a configuration names.
 """
 
 from dataclasses import dataclass
@@ -15,32 +15,32 @@ from pmfer.augment import Normalisation
 from pmfer.config import ModelConfig
 from pmfer.prompts import MAX_TOKENS, Tokenizer
 
-MAPS = 3  # of the compact encoder's last stages, that the visibility is read from
+MAPS = 3  # number of the compact encoder's last stages whose feature maps go to the visibility head
 
 
 class ImageEncoder(Protocol):
-    """Looks at faces."""
+    """Encodes faces."""
 
     width: int  # W, of a local token and of the feature of the whole face
     grid: int  # side of the grid of local tokens at the configured size
-    map_widths: tuple[int, ...]  # channels of its maps, each half as fine as the one before, the last of side `grid`
+    map_widths: tuple[int, ...]  # channels of its maps; each map is half as large as the previous, the last has `grid`
     channels: int  # C: 1 grey, 3 RGB
 
     def __call__(self, faces: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Faces float32 [N, C, S, S], normalised.
 
         Returns:
-            Local tokens [N, J, W], row by row; the whole face [N, W]; maps [N, map width, H, W], the finest first.
+            Local tokens [N, J, W], row by row; the whole face [N, W]; maps [N, map width, H, W], finest first.
         """
         ...
 
     def maps_of(self, faces: Tensor) -> list[Tensor]:
-        """The maps alone."""
+        """Only the maps."""
         ...
 
 
 class TextEncoder(Protocol):
-    """Reads prompts."""
+    """Encodes prompts."""
 
     width: int  # W, of a token's feature and of the feature of the whole prompt
 
@@ -51,9 +51,9 @@ class TextEncoder(Protocol):
 
 @dataclass(frozen=True)
 class LearntSpace:
-    """A common latent space that is there before training, without biases.
+    """A pretrained common latent space.
 
-    image: [latent, image width], text: [latent, text width]: projections of the features of the whole.
+    image: [latent, image width], text: [latent, text width]: projections of the global features, without biases.
     log_scale: logarithm of the factor on cosines.
     """
 
@@ -64,17 +64,17 @@ class LearntSpace:
 
 @dataclass(frozen=True)
 class Backend:
-    """Everything that the two back-ends do differently."""
+    """Everything in which the two back-ends differ."""
 
     image_encoder: ImageEncoder
     text_encoder: TextEncoder
     tokenizer: Tokenizer
     latent: int  # width of the common latent space
     dropout: float  # before the projections of the image side
-    normalisation: Normalisation | None = None  # of the pictures; None: that of the training faces
-    space: LearntSpace | None = None  # None: projections start at random
-    pretrained: tuple[str, ...] = ()  # how the names of parameters begin that do not start at random
-    pretrained_rate: float = 1.0  # their learning rate as a factor of that of the others
+    normalisation: Normalisation | None = None  # of the pictures; None: measured on the training faces
+    space: LearntSpace | None = None  # None: projections start with random weights
+    pretrained: tuple[str, ...] = ()  # name prefixes of pretrained parameters
+    pretrained_rate: float = 1.0  # their learning rate relative to the others
 
 
 class ResidualBlock(nn.Module):
@@ -99,34 +99,34 @@ class ResidualBlock(nn.Module):
 
 
 class AttentionBlock(nn.Module):
-    """Pre-norm transformer block whose queries may look at another sequence (Vaswani et al., 2017).
+    """Pre-norm transformer block whose queries may attend to another sequence (Vaswani et al., 2017).
 
     Self attention when `context` is the sequence itself; cross attention otherwise.
     """
 
-    def __init__(self, width: int, heads: int, expansion: int = 2) -> None:
+    def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.norm_query = nn.LayerNorm(width)
         self.norm_context = nn.LayerNorm(width)
         self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
         self.feed_forward = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, expansion * width), nn.GELU(), nn.Linear(expansion * width, width)
+            nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
         )
 
     def forward(self, query: Tensor, context: Tensor, ignore: Tensor | None = None) -> Tensor:
-        """Query [N, Q, W], context [N, K, W], ignore bool [N, K] (True: not looked at) -> [N, Q, W]."""
+        """Query [N, Q, W], context [N, K, W], ignore bool [N, K] (True: masked out) -> [N, Q, W]."""
         keys = self.norm_context(context)
         attended, _ = self.attention(self.norm_query(query), keys, keys, key_padding_mask=ignore, need_weights=False)
         query = query + attended
-        changed: Tensor = query + self.feed_forward(query)
-        return changed
+        output: Tensor = query + self.feed_forward(query)
+        return output
 
 
 class CompactImageEncoder(nn.Module):
     """Faces [N, 1, S, S] -> local tokens [N, (S/8)^2, width], row by row over the grid, and one feature [N, width].
 
-    The attention block serves the whole face alone: local tokens that had already looked at each other would tell a
-    phrase about the mouth what the brows do.
+    The attention block is used only for the whole face: if the local tokens had attended to each other, those at the
+    mouth would also carry information about the brows.
     """
 
     channels = 1
@@ -151,16 +151,16 @@ class CompactImageEncoder(nn.Module):
         self.attention = AttentionBlock(self.width, config.heads)
 
     def maps_of(self, faces: Tensor) -> list[Tensor]:
-        """The maps alone."""
+        """Only the maps."""
         features, maps = faces, []
-        for place, stage in enumerate(self.stages):
+        for index, stage in enumerate(self.stages):
             features = stage(features)
-            if place in self.stage_ends:
+            if index in self.stage_ends:
                 maps.append(features)
         return maps
 
     def forward(self, faces: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """As `ImageEncoder`. Another size than the configured one will do: positions are resampled to its grid."""
+        """As in `ImageEncoder`. Faces may have another size than configured; the positions are resampled then."""
         maps = self.maps_of(faces)
         features = maps[-1]
         position: Tensor = self.position
@@ -173,7 +173,7 @@ class CompactImageEncoder(nn.Module):
 class CompactTextEncoder(nn.Module):
     """Token numbers [P, L] -> token features [P, L, width] and their mean [P, width].
 
-    Padding is neither looked at nor part of the mean, and its own features mean nothing.
+    Padding is masked out of the attention and of the mean; its own features are meaningless.
     """
 
     def __init__(self, config: ModelConfig, vocabulary: int, pad: int) -> None:
@@ -188,7 +188,7 @@ class CompactTextEncoder(nn.Module):
         self.norm = nn.LayerNorm(self.width)
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """As `TextEncoder`."""
+        """As in `TextEncoder`."""
         ignore = tokens == self.pad
         x = self.embedding(tokens) + self.position[: tokens.shape[1]]
         for block in self.blocks:
@@ -198,6 +198,6 @@ class CompactTextEncoder(nn.Module):
 
 
 def mean_over(features: Tensor, chosen: Tensor) -> Tensor:
-    """Features [P, L, W], chosen bool [P, S, L] -> mean of the chosen tokens [P, S, W]; zeros where none is chosen."""
+    """Features [P, L, W], chosen bool [P, S, L] -> mean of the chosen tokens [P, S, W]; zeros if none is chosen."""
     weights = chosen.to(features.dtype)
     return weights @ features / weights.sum(-1, keepdim=True).clamp(min=1)

@@ -5,7 +5,7 @@
     ├── VideoError          a video cannot be used; carries a QuarantineReason
     ├── SessionError        a session's sidecar, manifest or name is wrong; carries a QuarantineReason
     ├── WarehouseError      the database cannot be opened, migrated, written or published
-    │   └── WarehouseBusyError  somebody else is writing it
+    │   └── WarehouseBusyError  another process is writing to it
     ├── ReportError         a report cannot be computed or rendered
     ├── TrainingError       a data set or a training run is unusable
     └── ConfigurationError  an option, setting or path is wrong
@@ -21,12 +21,12 @@ class FrameReason(StrEnum):
     """Why a sampled frame has no scores. Stored in the `reason` column of the score batch."""
 
     NO_FACE = "no_face"  # the detector found no face
-    NOT_SUBJECT = "not_subject"  # faces were found, none of them the session's subject
-    TOO_SMALL = "too_small"  # the subject's face is smaller than the smallest side worth scoring
+    NOT_SUBJECT = "not_subject"  # faces were found, but none is the session's subject
+    TOO_SMALL = "too_small"  # the subject's face is below the size limit
     TOO_DARK = "too_dark"  # the subject's face is too dark to read
     TOO_BRIGHT = "too_bright"  # the subject's face is washed out
-    TOO_BLURRED = "too_blurred"  # the subject's face carries no detail
-    COVERED = "covered"  # so much of the subject's face is covered that its expression cannot be told
+    TOO_BLURRED = "too_blurred"  # the subject's face shows no detail
+    COVERED = "covered"  # too much of the subject's face is covered to tell its expression
 
 
 class QuarantineReason(StrEnum):
@@ -34,7 +34,7 @@ class QuarantineReason(StrEnum):
 
     SIDECAR_MISSING = "sidecar_missing"  # a video without a sidecar or manifest line
     SIDECAR_INVALID = "sidecar_invalid"  # not JSON/CSV, a field missing or of the wrong form, an unsafe id
-    SIDECAR_DATE_MISMATCH = "sidecar_date_mismatch"  # started_at lies on another day than the folder it is in
+    SIDECAR_DATE_MISMATCH = "sidecar_date_mismatch"  # started_at is on another day than the folder's
     VIDEO_MISSING = "video_missing"  # a sidecar or manifest line whose video is not there
     NO_CONSENT = "no_consent"  # consent is absent or withdrawn; the video was not decoded
     DUPLICATE_CONTENT = "duplicate_content"  # the same bytes are already stored as another session
@@ -42,14 +42,14 @@ class QuarantineReason(StrEnum):
     EMPTY_FILE = "empty_file"  # zero bytes
     NOT_A_VIDEO = "not_a_video"  # no container that FFmpeg knows
     NO_VIDEO_STREAM = "no_video_stream"  # audio only, or a cover picture
-    NO_FRAMES = "no_frames"  # a video stream of which not one frame decodes
-    TRUNCATED = "truncated"  # the container announces clearly more than what decodes
-    ENCRYPTED = "encrypted"  # its pictures are encrypted, and nothing here has the key
-    UNREADABLE = "unreadable"  # the operating system or the server refuses the file
+    NO_FRAMES = "no_frames"  # a video stream of which no frame decodes
+    TRUNCATED = "truncated"  # far less decodes than the container announces
+    ENCRYPTED = "encrypted"  # its pictures are encrypted
+    UNREADABLE = "unreadable"  # the operating system or the server does not give access to the file
     TOO_LARGE = "too_large"  # more bytes, pixels, frames or seconds than the limits allow
     TIMED_OUT = "timed_out"  # decoding and scoring took longer than the limits allow, and were stopped
-    OUT_OF_MEMORY = "out_of_memory"  # decoding and scoring wanted more memory than the limits allow
-    CRASHED = "crashed"  # the decoder crashed on it
+    OUT_OF_MEMORY = "out_of_memory"  # decoding and scoring needed more memory than the limits allow
+    CRASHED = "crashed"  # the decoder crashed
 
 
 class PmferError(Exception):
@@ -61,7 +61,7 @@ class BundleError(PmferError):
 
 
 class _ReasonedError(PmferError):
-    """An error that ends in quarantine: the message for people, the reason code for tables."""
+    """An error that puts a session in quarantine: a message for people, and a reason code for tables."""
 
     def __init__(self, reason: QuarantineReason, message: str) -> None:
         super().__init__(message)
@@ -81,7 +81,7 @@ class WarehouseError(PmferError):
 
 
 class WarehouseBusyError(WarehouseError):
-    """Another process writes the database, which has one writer."""
+    """Another process is writing to the database, which allows only one writer."""
 
 
 class ReportError(PmferError):

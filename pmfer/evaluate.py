@@ -1,4 +1,4 @@
-"""Evaluation of an exported bundle (docs/results.md). What is measured is the file that ships, not a checkpoint."""
+"""Evaluation of an exported bundle (docs/results.md). It runs the file that is shipped, not a checkpoint."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -40,22 +40,21 @@ PROTOCOL = (
     "argmax: winner of the raw votes is one of the eight; subsets of Wang et al. 2020 under strict labels"
 )
 DUPLICATES = "duplicate_of_train"
+BATCH = 256  # faces per run of the graph
 
 
-def run_bundle(
-    bundle: Bundle, images: npt.NDArray[np.uint8], batch: int = 256, *, int8: bool = False
-) -> npt.NDArray[np.float32]:
+def run_bundle(bundle: Bundle, images: npt.NDArray[np.uint8], *, int8: bool = False) -> npt.NDArray[np.float32]:
     """Class probabilities float32 [N, E] of face crops; see `run_graph`."""
-    return run_graph(bundle, images, batch, int8=int8)["expression"]
+    return run_graph(bundle, images, int8=int8)["expression"]
 
 
 def run_graph(
-    bundle: Bundle, images: npt.NDArray[np.uint8], batch: int = 256, *, int8: bool = False
+    bundle: Bundle, images: npt.NDArray[np.uint8], *, int8: bool = False
 ) -> dict[str, npt.NDArray[np.float32]]:
-    """All outputs of a bundle's graph but the attention, by name, for face crops uint8 [N, S, S] or [N, S, S, 3] RGB.
+    """Run a bundle's graph on face crops uint8 [N, S, S] or [N, S, S, 3] RGB; returns its outputs by name.
 
-    A bundle in colour takes grey crops as well, see `InputSpec.normalised`. With `int8`
-    it is the bundle's int8 graph that runs, if it has one.
+    The attention is left out. A colour bundle also takes grey crops, see `InputSpec.normalised`. With `int8` the
+    bundle's int8 graph is used, if it has one.
 
     Raises:
         TrainingError: the crops have another size or other channels than the bundle takes.
@@ -66,20 +65,20 @@ def run_graph(
         raise TrainingError(f"bundle {bundle.path}: takes faces of {shapes[-1]}, the data set has {images.shape[1:]}")
     weights = (int8 and bundle.int8_weights) or bundle.weights
     options = onnxruntime.SessionOptions()
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting takes no processor from others
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads take no CPU time
     if int8:
-        # On its rounded values in float32: sums of bytes overflow on some processors, and figures must be right on all.
+        # Compute with the rounded values in float32: int8 overflows on some CPUs, and figures must be right on all.
         options.add_session_config_entry("session.disable_quant_qdq", "1")
     session = onnxruntime.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs() if output.name != "attention"]
     rows = []
-    for begin in range(0, len(images), batch):
-        rows.append(session.run(names, {"faces": spec.normalised(images[begin : begin + batch])}))
+    for begin in range(0, len(images), BATCH):
+        rows.append(session.run(names, {"faces": spec.normalised(images[begin : begin + BATCH])}))
     return {name: np.concatenate(parts) for name, parts in zip(names, zip(*rows, strict=True), strict=True)}
 
 
 def evaluate(bundle: Bundle, faces: Faces, flip: bool = False) -> dict[str, Any]:
-    """Figures of `bundle` on the expressions of face crops that are in memory: those of a bundle's card.
+    """Figures of `bundle` for the expressions of face crops, as they are written on a bundle's card.
 
     Args:
         bundle: verified bundle.
@@ -99,11 +98,12 @@ def evaluate(bundle: Bundle, faces: Faces, flip: bool = False) -> dict[str, Any]
 def expression_figures(
     probabilities: Probabilities, votes: npt.NDArray[np.uint8], subsets: Mapping[str, npt.NDArray[np.bool_]]
 ) -> dict[str, Any]:
-    """Figures of class probabilities [N, 8] (a NaN row: no face was found) against votes [N, 10], as fractions.
+    """Compare class probabilities [N, 8] (a NaN row: no face was found) with votes [N, 10].
 
     Returns:
-        Flat keys: n, accuracy_strict, accuracy_argmax, accuracy_strict_dedup, accuracy_occlusion, accuracy_pose30,
-        accuracy_pose45 and one for any other subset, macro_f1, recall_mean, ece, recall (by expression).
+        Fractions by key: n (a count), accuracy_strict, accuracy_argmax, accuracy_strict_dedup, accuracy_occlusion,
+        accuracy_pose30, accuracy_pose45 and one for any other subset, macro_f1, recall_mean, ece, and recall (a dict
+        by expression). None where there is nothing to measure.
     """
     strict = strict_label(votes)
     figures: dict[str, Any] = {
@@ -114,10 +114,10 @@ def expression_figures(
             accuracy(probabilities, np.where(subsets[DUPLICATES], -1, strict)) if DUPLICATES in subsets else None
         ),
     }
-    # The keys of SUBSETS are always there, null in a set without them.
+    # The subsets of FERPlus always have a key; it is null for other data sets.
     for subset in (*SUBSETS, *(name for name in subsets if name not in (*SUBSETS, DUPLICATES))):
-        inside = subsets.get(subset, np.zeros(len(strict), bool))
-        figures[f"accuracy_{subset}"] = accuracy(probabilities, np.where(inside, strict, -1))
+        members = subsets.get(subset, np.zeros(len(strict), bool))
+        figures[f"accuracy_{subset}"] = accuracy(probabilities, np.where(members, strict, -1))
     figures["macro_f1"] = macro_f1(probabilities, strict)
     figures["recall_mean"] = macro_recall(probabilities, strict)
     figures["ece"] = expected_calibration_error(probabilities, strict)
@@ -132,12 +132,12 @@ def measure(probabilities: Probabilities, au_scores: Mapping[str, Floats], sampl
     """All figures of a bundle's scores on labelled pictures; docs/results.md explains every key.
 
     Args:
-        probabilities: [N, 8] in the order of `pmfer.expressions`; NaN where no face was found. A set that lacks an
-            expression is answered among its own.
-        au_scores: "au12" -> phrase scores [N], NaN where no face was found.
+        probabilities: [N, 8] in the order of `pmfer.expressions`; NaN where no face was found. If the data set lacks an
+            expression, only its own expressions count as answers.
+        au_scores: phrase scores [N] by column, such as "au12"; NaN where no face was found.
         samples: the labels.
     """
-    probabilities = among(probabilities, samples.classes)
+    probabilities = restrict_to(probabilities, samples.classes)
     strict = strict_label(samples.votes)
     figures = expression_figures(probabilities, samples.votes, samples.subsets)
     right = int((answers(probabilities)[strict >= 0] == strict[strict >= 0]).sum())
@@ -155,16 +155,13 @@ def measure(probabilities: Probabilities, au_scores: Mapping[str, Floats], sampl
 
 
 def mean_by_label(values: Floats, strict: Labels) -> dict[str, float | None]:
-    """Mean of the known (not NaN) `values` [N] among the faces of each strict label [N], by expression.
-
-    None where there are none.
-    """
+    """Mean of `values` [N], without NaN, for each strict label [N], by expression; None if there are no values."""
     groups = {name: values[(strict == label) & ~np.isnan(values)] for label, name in enumerate(EXPRESSION_NAMES)}
     return {name: float(group.mean()) if len(group) else None for name, group in groups.items()}
 
 
-def among(probabilities: Probabilities, classes: tuple[int, ...]) -> Probabilities:
-    """Probabilities [N, 8] given that the answer is one of `classes`; the others become 0."""
+def restrict_to(probabilities: Probabilities, classes: tuple[int, ...]) -> Probabilities:
+    """Probabilities [N, 8] under the condition that the answer is one of `classes`; the others become 0."""
     allowed = np.zeros(probabilities.shape[1], np.float32)
     allowed[list(classes)] = 1
     if allowed.all():
@@ -174,12 +171,12 @@ def among(probabilities: Probabilities, classes: tuple[int, ...]) -> Probabiliti
 
 
 def au_figures(scores: Mapping[str, Floats], intensities: Mapping[str, Floats], strict: Labels) -> dict[str, Any]:
-    """Figures per action unit that is both scored and labelled, and their means.
+    """Figures for each action unit that is both scored and labelled, and their means.
 
     Args:
-        scores: by column, [N], 0..1; NaN where there is no face.
-        intensities: by column, [N], FACS 0..5; NaN where nobody labelled it.
-        strict: labels of the expressions, [N], -1 where there is none.
+        scores: scores by column, [N], 0..1; NaN where there is no face.
+        intensities: FACS intensities by column, [N], 0..5; NaN where not labelled.
+        strict: strict labels of the expressions, [N], -1 where there is none.
     """
     columns = sorted(set(scores) & set(intensities))
     within = {column: auroc_within(scores[column], intensities[column], strict) for column in columns}
@@ -198,9 +195,9 @@ def au_figures(scores: Mapping[str, Floats], intensities: Mapping[str, Floats], 
 
 
 def pain_figures(activity: Floats | None, samples: Samples) -> dict[str, Any]:
-    """Pain-related facial activity, [N] in 0..1, against PSPI, 0..16 (Prkachin and Solomon, Pain 139, 2008).
+    """Compare pain-related facial activity, [N] in 0..1, with PSPI, 0..16 (Prkachin and Solomon, Pain 139, 2008).
 
-    Without labels of PSPI, or without activity, every figure is None.
+    Without PSPI labels, or without activity, every figure is None.
     """
     figures: dict[str, Any] = {"pearson": None, "icc": None, "mae": None, "pain_n": None, "pain_scale": None}
     if samples.pspi is None or activity is None:
@@ -213,7 +210,7 @@ def pain_figures(activity: Floats | None, samples: Samples) -> dict[str, Any]:
     if len(np.unique(subjects)) > 1:
         scale, mapped = "leave_one_subject_out", mapped_by_other_subjects(activity, pspi, subjects)
     else:
-        scale, mapped = "times_sixteen", activity * MAX_PSPI  # no other subject tells the scale
+        scale, mapped = "times_sixteen", activity * MAX_PSPI  # there is no other subject to fit the scale on
     return {
         "pearson": pearson(activity, pspi),
         "icc": icc_3_1(mapped, pspi),
@@ -224,7 +221,7 @@ def pain_figures(activity: Floats | None, samples: Samples) -> dict[str, Any]:
 
 
 def scored_activity(scores: Mapping[str, Floats]) -> Floats | None:
-    """Pain-related facial activity of faces, [N] in 0..1, by their scores; None where a column is missing."""
+    """Pain-related facial activity of faces, [N] in 0..1, from their scores; None if a column is missing."""
     if not {*PAIN_COLUMNS, SMILING} <= set(scores):
         return None
     return np.asarray(pain_activity(scores, np.maximum), np.float32)

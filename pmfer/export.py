@@ -1,4 +1,4 @@
-"""Export of a checkpoint as a bundle: bake the text, calibrate on the validation split, write graph and cards."""
+"""Export a checkpoint as a bundle: bake the text, calibrate on the validation split, write the graph and the cards."""
 
 import json
 import shutil
@@ -26,11 +26,11 @@ from pmfer.bundle import (
     sha256_file,
     write_card,
 )
-from pmfer.checkpoint import keep_of_start, load_checkpoint
+from pmfer.checkpoint import blend_with_start, load_checkpoint
 from pmfer.config import TrainConfig
 from pmfer.covers import REGIONS
 from pmfer.datasets import Faces, ferplus, strict_label, vote_distribution
-from pmfer.decision import Decision, covered_below, decide, phrase_offset
+from pmfer.decision import Decision, coverage_limits, decide, phrase_offset
 from pmfer.errors import ConfigurationError
 from pmfer.evaluate import PROTOCOL, evaluate
 from pmfer.expressions import EXPRESSION_NAMES
@@ -58,26 +58,26 @@ def export_bundle(
 
     Args:
         checkpoint: written by `pmfer train`.
-        out: the bundle's folder.
-        crop: geometry by detector name, measured on training faces.
-        valid: split on which the temperature is fitted.
-        test: split whose figures go on the card; left out, the card carries figures of `valid` only.
+        out: folder of the bundle.
+        crop: crop geometry by detector name, measured on training faces.
+        valid: split on which the model is calibrated.
+        test: split whose figures go on the card; None: the card only has figures of `valid`.
         source: title and licence of the training data, for the card.
-        phrases: file of phrases of a user's own, see own_phrases.
-        test_looks: how often `test` was looked at while this model was chosen, this time included; None: not recorded.
-        start_share: how much of the weights that the run started from is kept in the picture side, 0..1.
+        phrases: file with a user's own phrases, see own_phrases.
+        test_looks: how often `test` was looked at while this model was chosen, including this time; None: not recorded.
+        start_share: weight, in the image encoder, of the weights that the run started from, 0..1.
 
     Raises:
-        TrainingError: the checkpoint is unusable, or the one that it started from.
-        ConfigurationError: the file of phrases is wrong, or has words that mean nothing to the model; or the CLIP that
-            it started from is no longer where it was.
+        TrainingError: the checkpoint, or the one that it started from, is unusable.
+        ConfigurationError: the file of phrases is wrong, or has words that the model does not know; or the CLIP
+            checkpoint that the run started from is no longer there.
     """
     config, model, normalisation, epochs = load_checkpoint(checkpoint)
     if start_share:
-        keep_of_start(model, config, start_share)
+        blend_with_start(model, config, start_share)
     own = _read_own_phrases(phrases, config) if phrases else ()
-    tells_covers = config.data.landmarks and config.loss.visibility > 0
-    decision = _decide(model, valid, normalisation, own, tells_covers=tells_covers)
+    has_visibility = config.data.landmarks and config.loss.visibility > 0
+    decision = _decide(model, valid, normalisation, own, has_visibility=has_visibility)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as scratch:
         folder = Path(scratch)
@@ -106,7 +106,7 @@ def export_bundle(
 
 
 def _read_own_phrases(path: Path, config: TrainConfig) -> tuple[BakedPhrase, ...]:
-    """The compact text side knows the words of its training only, CLIP's knows far more."""
+    """Read a user's phrases. The compact text encoder only knows the words of its training; CLIP's knows many more."""
     return read_phrases(path) if config.backend == "clip" else read_trained_phrases(path)
 
 
@@ -134,9 +134,9 @@ def _card(
 
 
 def _decide(
-    model: Pmfer, valid: Faces, normalisation: Normalisation, own: Sequence[BakedPhrase], *, tells_covers: bool
+    model: Pmfer, valid: Faces, normalisation: Normalisation, own: Sequence[BakedPhrase], *, has_visibility: bool
 ) -> Decision:
-    """All from the validation split. Only a model that was trained on covered faces tells what is covered."""
+    """Calibrate on the validation split. `has_visibility`: the model was trained to tell what is covered."""
     inference = undecided_model(model)
     expressions, phrases, visible = predict_scores(inference, valid.images, normalisation)
     corrupted, _, _ = predict_scores(inference, corrupt_at_random(valid.images), normalisation)
@@ -151,20 +151,13 @@ def _decide(
         for index, unit in enumerate(ACTION_UNITS)
     ]
     offsets += [0.0] * (len(phrase_set(own)) - len(offsets))
-    limits = covered_below(visible, REGIONS) if tells_covers else {}
+    limits = coverage_limits(visible, REGIONS) if has_visibility else {}
     labels = strict_label(valid.votes)
-    return decide(
-        _log(expressions),
-        _log(corrupted),
-        labels,
-        votes.mean(0),
-        tuple(offsets),
-        limits,
-    )
+    return decide(_log(expressions), _log(corrupted), labels, votes.mean(0), tuple(offsets), limits)
 
 
 def _metrics(bundle: Bundle, splits: dict[str, Faces]) -> dict[str, Any]:
-    """Figures of the exported graph per split, one view of each face and averaged with its mirror image."""
+    """Figures of the exported graph per split, for each face alone and averaged with its mirror image."""
     figures: dict[str, Any] = {"protocol": PROTOCOL, "cost": asdict(graph_cost(onnx.load(bundle.weights)))}
     for split, faces in splits.items():
         labels = strict_label(faces.votes)
@@ -186,7 +179,7 @@ def _log(probabilities: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def _replace(folder: Path, out: Path) -> None:
-    """Put the finished folder in the place of `out`."""
+    """Replace `out` with the finished folder."""
     if out.exists():
         shutil.rmtree(out)
     folder.chmod(0o755)

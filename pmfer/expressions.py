@@ -1,22 +1,22 @@
-"""The expressions, and which action units make them. Standard library only.
+"""The expressions, and the action units that make them up. Standard library only.
 
 Core units follow EMFACS (Friesen and Ekman 1983). Frequencies follow Du, Tao and Martinez, "Compound facial expressions
-of emotion", PNAS 111 (2014), table 1, where the paper gives one. What neither gives is our choice, and named so below.
+of emotion", PNAS 111 (2014), table 1, where the paper states one. The rest is our choice, as noted below.
 """
 
 from dataclasses import dataclass, field
 
-DU_CORE = 0.85  # Du et al. list the unit as used by more than 70 % of people: our figure within that range
-EMFACS_ONLY = 0.40  # core in EMFACS but not observed by Du et al.: our choice
-ABSENT = 0.03  # any unit not listed for the class: our choice, not zero, because raters and faces disagree
+DU_CORE = 0.85  # Du et al. list the unit as used by more than 70 % of people; the figure within that range is ours
+EMFACS_ONLY = 0.40  # core in EMFACS but not observed by Du et al.; the figure is ours
+ABSENT = 0.03  # any unit not listed for the class; ours, and not zero, because raters and faces disagree
 
 
 @dataclass(frozen=True)
 class Expression:
     """One expression class.
 
-    `core` units stand in every prompt of the class; `frequency` maps an AU number to P(AU shown | class) in 0..1, and
-    gives both the chance of an optional phrase in a prompt and the soft target of phrase alignment.
+    `core` units are in every prompt of the class. `frequency` maps an AU number to P(AU shown | class) in 0..1. It is
+    both the probability of an optional phrase in a prompt and the soft target of phrase alignment.
     """
 
     name: str
@@ -25,7 +25,7 @@ class Expression:
 
     @property
     def optional(self) -> dict[int, float]:
-        """Units that stand in a prompt with the given probability."""
+        """Units that are not core, with the probability of each to be in a prompt."""
         return {number: p for number, p in self.frequency.items() if number not in self.core}
 
     def probability(self, number: int) -> float:
@@ -33,7 +33,7 @@ class Expression:
         return self.frequency.get(number, ABSENT)
 
 
-# The order is that of the FERPlus label file, and of the columns everywhere.
+# In the order of the FERPlus label file, which is also the order of the columns everywhere.
 EXPRESSIONS: tuple[Expression, ...] = (
     Expression("neutral", ()),
     Expression("happiness", (6, 12), {6: 0.51, 12: 0.97, 25: DU_CORE}),

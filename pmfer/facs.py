@@ -1,8 +1,8 @@
 """The Facial Action Coding System (FACS) as this product uses it: action units, their regions and their phrases.
 
 Names follow Ekman, Friesen and Hager, *Facial Action Coding System* (2002). The phrases are ours: the paper (Ren et
-al., IEEE T-ASE, doi 10.1109/TASE.2024.3464519) builds prompts out of action units but publishes no wording. No phrase
-names an expression, because the rest of a prompt must not give a dropped phrase away. Standard library only.
+al., IEEE T-ASE, doi 10.1109/TASE.2024.3464519) builds prompts from action units but does not publish their wording. No
+phrase names an expression, because the rest of a prompt must not give a dropped phrase away. Standard library only.
 """
 
 from collections.abc import Collection
@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class Region(StrEnum):
-    """Where on the face an action unit shows."""
+    """Region of the face in which an action unit is visible."""
 
     BROW = "brow"
     EYE = "eye"
@@ -21,17 +21,17 @@ class Region(StrEnum):
     JAW = "jaw"
 
 
-MOST_COVERED = 2  # regions: with more, or without the mouth, the expression cannot be told
+MOST_COVERED = 2  # if more regions are covered, or the mouth is, the expression cannot be told
 
 
 def is_refused(covered: Collection[str]) -> bool:
-    """Whether too much is covered to tell the expression. By regions of `Region`."""
+    """Whether too much of a face is covered to tell its expression. `covered` holds values of `Region`."""
     return Region.MOUTH in covered or len(covered) > MOST_COVERED
 
 
-# Where a region lies on an upright crop in the framing of the training faces: (top, bottom, left, right) as fractions
-# of its side, wide enough for turned heads and the shifts of training. Over FERPlus the eyes lie at 0.40, the tip of
-# the nose at 0.60 and the mouth corners at 0.75 of the height (medians of CenterFace's landmarks on 133 faces).
+# Position of each region on an upright crop that is framed like the training faces: (top, bottom, left, right) as
+# fractions of its side, wide enough for turned heads and the shifts of training. In FERPlus the eyes are at 0.40, the
+# tip of the nose at 0.60 and the mouth corners at 0.75 of the height (medians of CenterFace's landmarks on 133 faces).
 REGION_BOXES: dict[Region, tuple[float, float, float, float]] = {
     Region.BROW: (0.10, 0.45, 0.05, 0.95),
     Region.EYE: (0.22, 0.55, 0.05, 0.95),
@@ -44,9 +44,9 @@ REGION_BOXES: dict[Region, tuple[float, float, float, float]] = {
 
 @dataclass(frozen=True)
 class ActionUnit:
-    """One action unit and the ways to say it.
+    """One action unit and its wordings.
 
-    `phrases[0]` is the canonical phrase, the one that is printed; the others are paraphrases for training.
+    `phrases[0]` is the canonical phrase, which is the one shown to people; the others are paraphrases for training.
     """
 
     number: int
@@ -67,7 +67,7 @@ class ActionUnit:
 
 @dataclass(frozen=True)
 class NeutralPhrase:
-    """A phrase for a face at rest. It stands for no action unit and gets no score column."""
+    """A phrase for a face at rest. It describes no action unit and has no score column."""
 
     key: str
     region: Region

@@ -1,8 +1,9 @@
-"""The row of a score batch, declared once: what is known of one sampled frame of a session.
+"""The columns of a score batch, declared once. A row describes one sampled frame of a session.
 
-`inference` builds its tables from these columns and the warehouse its checks. The warehouse's schema and the data
-dictionary come from its migrations, which stay as they were written; tests/warehouse/test_warehouse_schema.py compares
-them with this declaration, so a new column is declared here and added by a migration. Missing is NULL, never 0 or NaN.
+`inference` builds its tables from these columns, and the warehouse its checks. The warehouse's schema and the data
+dictionary come from its migrations, which are never changed. tests/warehouse/test_warehouse_schema.py compares them
+with this declaration, so a new column must be declared here and added by a migration. A missing value is NULL, never 0
+or NaN.
 """
 
 import math
@@ -23,14 +24,14 @@ class FrameColumn:
     dtype: type[pl.DataType]
     meaning: str  # as in the data dictionary, with unit, range and when it is NULL
     required: bool = False  # never NULL
-    low: float = -math.inf  # smallest value allowed, in the column's unit
-    high: float = math.inf  # largest value allowed, in the column's unit
-    decimals: int | None = None  # decimals that are stored; None: all. What lies beyond them is noise
-    of_face: bool = False  # describes the subject's face: NULL without the subject, as of other faces nothing is kept
+    low: float = -math.inf  # smallest allowed value, in the column's unit
+    high: float = math.inf  # largest allowed value, in the column's unit
+    decimals: int | None = None  # decimals to store, as further ones are noise; None: all
+    of_face: bool = False  # describes the subject's face. NULL without the subject: nothing is stored of other faces
 
 
 def score_column(name: str, meaning: str = "") -> FrameColumn:
-    """A column of scores in 0..1; a bundle may name more of them than the warehouse has columns."""
+    """A column of scores in 0..1. A bundle may have score columns that the warehouse does not have."""
     return FrameColumn(name, pl.Float32, meaning, low=0, high=1, decimals=3)
 
 
@@ -46,7 +47,7 @@ def _face_deg(name: str, meaning: str) -> FrameColumn:
     return FrameColumn(name, pl.Float32, meaning, low=-180, high=180, decimals=1, of_face=True)
 
 
-ROW_COLUMNS: tuple[FrameColumn, ...] = (  # before the scores, in the order of frame_scores
+ROW_COLUMNS: tuple[FrameColumn, ...] = (  # the columns before the scores, in the order of frame_scores
     FrameColumn("session_id", pl.String, "The session, as in sessions.", required=True),
     FrameColumn(
         "frame_index",
@@ -166,13 +167,13 @@ FACE_COLUMNS: tuple[str, ...] = tuple(column.name for column in ROW_COLUMNS if c
 
 
 def readable(frames: pl.DataFrame) -> pl.DataFrame:
-    """A score batch as people read it: what the scores say comes first, how the face was seen comes last.
+    """A score batch in a form for people: the scores come first, the columns about the face and its quality last.
 
     Two columns are added, NULL where the frame has no scores: `leading_expression`, the name of the most probable
-    expression (at a tie the first in the order of the columns), and `confidence`, its probability.
+    expression (if tied, the first in the order of the columns), and `confidence`, its probability.
 
     Args:
-        frames: rows with the columns of a score batch, and those of additional phrases if the bundle has some.
+        frames: rows with the columns of a score batch, including additional phrases if the bundle has any.
     """
     expressions = [pl.col(name) for name in EXPRESSION_NAMES if name in frames.columns]
     highest = pl.max_horizontal(expressions)

@@ -1,8 +1,8 @@
-"""Points and blendshapes of a face by MediaPipe's networks, read from their TensorFlow Lite files.
+"""Find the points and blendshapes of a face with MediaPipe's networks, read from their TensorFlow Lite files.
 
-A tool of training only: it tells by how much a face's lips part or its brows rise (shapes.py), where its regions lie
-(covers.py) and how it is rolled. None of it is an action-unit label, and none of it is needed to score a face. Two
-files are understood, both Apache-2.0; docs/training.md says where they are:
+Used only for training: to measure how far the lips are parted or the brows raised (shapes.py), where the regions of the
+face are (covers.py), and its roll. None of this is an action-unit label, and none of it is needed to score a face. Two
+files are supported, both Apache-2.0; docs/training.md says where to get them:
 
 - `face_landmarker_v2_with_blendshapes.task`: 478 points and 52 blendshapes, a zip of two networks;
 - `face_landmark.tflite`, the older one: 468 points.
@@ -23,13 +23,14 @@ from PIL import Image
 from pmfer.errors import TrainingError
 
 POINTS = 468
-ROUNDS = 2  # the first finds the face in the picture, the second looks again with the face upright and well framed
+ROUNDS = 2  # the first finds the face in the picture, the second runs again with the face upright and well framed
 FIRST_SIDE = 1.3  # side of the first crop, in sides of the picture: training faces fill their picture
-MARGIN = 1.3  # side of the later crop, in sides of the points' box: the framing the networks were trained with
+MARGIN = 1.3  # side of the second crop, in sides of the points' box: the framing the networks were trained with
 OUTER_EYE_CORNERS = (33, 263)
 POINT_NETWORK, BLENDSHAPE_NETWORK = "face_landmarks_detector.tflite", "face_blendshapes.tflite"
 
-# The points that the blendshape network reads, and the names of its answers (after Apple's ARKit): facts of its file.
+# The input points of the blendshape network, and the names of its outputs (after Apple's ARKit), as its file defines
+# them.
 BLENDSHAPE_POINTS = (
     *(0, 1, 4, 5, 6, 7, 8, 10, 13, 14, 17, 21, 33, 37, 39, 40, 46, 52, 53, 54, 55, 58, 61, 63, 65, 66, 67, 70, 78, 80),
     *(81, 82, 84, 87, 88, 91, 93, 95, 103, 105, 107, 109, 127, 132, 133, 136, 144, 145, 146, 148, 149, 150, 152, 153),
@@ -55,12 +56,12 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class FoundFace:
-    """What the networks say of one face.
+    """The output of the networks for one face.
 
-    points: float32 [468, 3], x right, y down, z away, one scale, of the face turned upright. placed: float32 [468, 2],
-    where they lie in the picture, fractions of its side. roll_deg: slope of the eyes there, positive clockwise.
-    presence: 0..1, whether there is a face at all. blendshapes: float32 [52] in 0..1, in the order of BLENDSHAPES; None
-    from the older network.
+    points: float32 [468, 3], x right, y down, z away, all on one scale, of the face turned upright. placed: float32
+    [468, 2], their positions in the picture, as fractions of its side. roll_deg: slope of the eyes in the picture,
+    positive clockwise. presence: probability that there is a face, 0..1. blendshapes: float32 [52] in 0..1, in the
+    order of BLENDSHAPES; None from the older network.
     """
 
     points: Floats
@@ -71,10 +72,10 @@ class FoundFace:
 
 
 class FaceMesh:
-    """Finds the points of a face on a picture that it fills.
+    """Finds the points of a face in a picture that the face fills.
 
     Args:
-        path: one of the two files of this module.
+        path: one of the two files named in the module's docstring.
 
     Raises:
         TrainingError: the file or the library `ai-edge-litert` is missing, or the file is another model.
@@ -82,7 +83,7 @@ class FaceMesh:
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
-            raise TrainingError(f"{path}: no such file; docs/training.md says how to get a face mesh")
+            raise TrainingError(f"{path}: no such file; see docs/training.md on how to get a face mesh")
         self._blendshapes: _Network | None = None
         if path.suffix == ".task":
             points, blendshapes = _unpack(path)
@@ -96,7 +97,7 @@ class FaceMesh:
         self._side = shape[1]
 
     def find(self, picture: npt.NDArray[np.uint8]) -> FoundFace:
-        """Look twice: for the face, then at the face upright and well framed.
+        """Find the points in two rounds: first the face, then the points of the face upright and well framed.
 
         Args:
             picture: grey uint8 [S, S].
@@ -127,7 +128,7 @@ class FaceMesh:
 
 
 class _Network:
-    """A TensorFlow Lite network with one input, on one thread."""
+    """A TensorFlow Lite network with one input, running on one thread."""
 
     def __init__(self, content: bytes, path: Path) -> None:
         try:
@@ -172,7 +173,7 @@ def _rotation(angle: float) -> npt.NDArray[np.float64]:
 
 
 def _crop(canvas: Image.Image, centre: npt.NDArray[Any], length: float, angle: float, side: int) -> Image.Image:
-    """The square of side `length` around `centre`, turned by `angle`, as side x side."""
+    """The square of side `length` around `centre`, turned by `angle` (radians), resampled to side x side pixels."""
     matrix = _rotation(angle) * (length / side)
     offset = centre - matrix @ np.full(2, side / 2)
     data = (*matrix[0], offset[0], *matrix[1], offset[1])

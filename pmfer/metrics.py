@@ -1,6 +1,6 @@
-"""Figures of merit as plain functions of arrays. What cannot be computed is None, never 0.
+"""Metrics as plain functions of arrays. A metric that cannot be computed is None, never 0.
 
-A row of probabilities that is NaN is a face that was not found: no answer, and so never a right one.
+A NaN row of probabilities means that no face was found: there is no answer, so it is never a right one.
 """
 
 import numpy as np
@@ -9,21 +9,22 @@ from sklearn.metrics import average_precision_score, confusion_matrix, f1_score,
 
 Probabilities = npt.NDArray[np.float32]  # [N, E], rows sum to 1
 Floats = npt.NDArray[np.float32]  # [N], such as the scores of one action unit in 0..1, or its intensities in 0..5
-Labels = npt.NDArray[np.int64]  # [N], the number of a class; -1: none
+Labels = npt.NDArray[np.int64]  # [N], index of a class; -1: none
 
 NO_ANSWER = -1
-MIN_WITHIN = 5  # faces of one expression with the unit, and as many without it, for an AUROC inside that expression
+MIN_WITHIN = 5  # an AUROC within an expression needs so many faces with the unit, and so many without it
+CALIBRATION_BINS = 15  # of equal width
 NORMAL_95 = 1.959964  # two-sided 95 % quantile of the standard normal distribution
 
 
 def answers(probabilities: Probabilities) -> Labels:
-    """Most probable class of each row [N, E], -1 where the row is NaN."""
+    """Most probable class of each row [N, E]; -1 if the row is NaN."""
     found = ~np.isnan(probabilities).any(1)
     return np.where(found, np.nan_to_num(probabilities).argmax(1), NO_ANSWER).astype(np.int64)
 
 
 def accuracy(probabilities: Probabilities, labels: Labels) -> float | None:
-    """Share of right answers among faces with a label, 0..1."""
+    """Share of correct answers among faces with a label, 0..1."""
     valid = labels >= 0
     return float((answers(probabilities)[valid] == labels[valid]).mean()) if valid.any() else None
 
@@ -39,24 +40,24 @@ def wilson_interval(right: int, total: int) -> tuple[float, float] | None:
 
 
 def macro_f1(probabilities: Probabilities, labels: Labels) -> float | None:
-    """Mean of the F1 scores of the classes that the labels have, 0..1."""
+    """Mean F1 score of the classes that occur among the labels, 0..1."""
     valid = labels >= 0
     if not valid.any():
         return None
     truth = labels[valid]
-    given = answers(probabilities)[valid]
-    return float(f1_score(truth, given, labels=np.unique(truth), average="macro", zero_division=0))
+    predicted = answers(probabilities)[valid]
+    return float(f1_score(truth, predicted, labels=np.unique(truth), average="macro", zero_division=0))
 
 
 def macro_recall(probabilities: Probabilities, labels: Labels) -> float | None:
-    """Mean of the recalls of the classes that the labels have, 0..1."""
+    """Mean recall of the classes that occur among the labels, 0..1."""
     return mean_known(
         [accuracy(probabilities, np.where(labels == k, labels, -1)) for k in np.unique(labels[labels >= 0])]
     )
 
 
 def confusion(probabilities: Probabilities, labels: Labels) -> npt.NDArray[np.int64]:
-    """Counts [E, E]: row the label, column the answer. A face without an answer is in no column."""
+    """Counts [E, E], by label (row) and answer (column). A face without an answer is not counted."""
     classes = probabilities.shape[1]
     valid = (labels >= 0) & (answers(probabilities) != NO_ANSWER)
     if not valid.any():
@@ -65,8 +66,8 @@ def confusion(probabilities: Probabilities, labels: Labels) -> npt.NDArray[np.in
     return np.asarray(counts, np.int64)
 
 
-def expected_calibration_error(probabilities: Probabilities, labels: Labels, bins: int = 15) -> float | None:
-    """Mean gap of confidence and accuracy over equal-width bins, weighted by count (Guo et al., 2017), 0..1.
+def expected_calibration_error(probabilities: Probabilities, labels: Labels) -> float | None:
+    """Mean gap between confidence and accuracy over equal-width bins, weighted by count (Guo et al., 2017), 0..1.
 
     A face without an answer has no confidence and is left out.
     """
@@ -74,40 +75,42 @@ def expected_calibration_error(probabilities: Probabilities, labels: Labels, bin
     if not valid.any():
         return None
     confidence, right = probabilities[valid].max(1), probabilities[valid].argmax(1) == labels[valid]
-    which = np.minimum((confidence * bins).astype(int), bins - 1)
+    bin_of = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     gaps = [
-        abs(confidence[which == b].mean() - right[which == b].mean()) * (which == b).mean() for b in np.unique(which)
+        abs(confidence[bin_of == b].mean() - right[bin_of == b].mean()) * (bin_of == b).mean()
+        for b in np.unique(bin_of)
     ]
     return float(np.sum(gaps))
 
 
 def auroc(scores: Floats, intensities: Floats) -> float | None:
-    """Area under the ROC curve of one action unit, present from intensity 1; NaN on either side is left out."""
+    """Area under the ROC curve of one action unit, which is present from intensity 1. Faces with a NaN are left out."""
     scores, present = _both_known(scores, intensities)
     return float(roc_auc_score(present, scores)) if 0 < present.sum() < len(present) else None
 
 
 def average_precision(scores: Floats, intensities: Floats) -> float | None:
-    """Average precision of one action unit, present from intensity 1; NaN on either side is left out."""
+    """Average precision of one action unit, which is present from intensity 1. Faces with a NaN are left out."""
     scores, present = _both_known(scores, intensities)
     return float(average_precision_score(present, scores)) if 0 < present.sum() < len(present) else None
 
 
 def auroc_within(scores: Floats, intensities: Floats, labels: Labels) -> float | None:
-    """Mean over the expressions of the AUROC among the faces of one expression.
+    """AUROC among the faces of one expression, averaged over the expressions.
 
-    Every expression counts alike; one with fewer than `MIN_WITHIN` faces with the unit, or without it, is left out.
+    All expressions have the same weight. One with fewer than `MIN_WITHIN` faces with the unit, or without it, is left
+    out.
     """
-    found = []
+    areas = []
     for label in np.unique(labels[labels >= 0]):
-        some, present = _both_known(scores[labels == label], intensities[labels == label])
+        label_scores, present = _both_known(scores[labels == label], intensities[labels == label])
         if min(present.sum(), (~present).sum()) >= MIN_WITHIN:
-            found.append(roc_auc_score(present, some))
-    return float(np.mean(found)) if found else None
+            areas.append(roc_auc_score(present, label_scores))
+    return float(np.mean(areas)) if areas else None
 
 
 def pearson(a: Floats, b: Floats) -> float | None:
-    """Pearson's correlation of two series [N] without NaN; None if one of them is constant."""
+    """Pearson correlation of two series [N] without NaN; None if one of them is constant."""
     if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return None
     return float(np.corrcoef(a.astype(np.float64), b.astype(np.float64))[0, 1])
@@ -125,9 +128,9 @@ def icc_3_1(a: Floats, b: Floats) -> float | None:
 
 
 def mapped_by_other_subjects(scores: Floats, truth: Floats, subjects: npt.NDArray[np.str_]) -> Floats:
-    """Scores [N] on the scale of `truth`: a straight line fitted by least squares on all other subjects.
+    """Map scores [N] to the scale of `truth` by a straight line, fitted by least squares on all other subjects.
 
-    Needs at least two subjects, of which `subjects` [N] names one per row.
+    `subjects` [N] names the subject of each row; there must be at least two of them.
     """
     mapped = np.empty(len(scores), np.float32)
     for subject in np.unique(subjects):
@@ -140,7 +143,7 @@ def mapped_by_other_subjects(scores: Floats, truth: Floats, subjects: npt.NDArra
 
 
 def mean_known(values: list[float | None]) -> float | None:
-    """Mean of the values that could be computed."""
+    """Mean of the values that are not None; None if all are."""
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None
 
@@ -151,11 +154,11 @@ def _both_known(scores: Floats, intensities: Floats) -> tuple[Floats, npt.NDArra
 
 
 def fit_temperature(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> float:
-    """Temperature that minimises the cross entropy of logits [N, E] against labels [N], by golden section.
+    """Temperature that minimises the cross entropy of logits [N, E] against labels [N] (Guo et al., 2017).
 
-    Guo et al., 2017. Labels below 0 count for nothing; 1 where nothing is labelled. The labels, not the votes: a vote
-    distribution asks the model to be as unsure as the raters were of each other, while a reader takes a probability
-    for the chance of being right.
+    Found by golden-section search. Labels below 0 are ignored; the result is 1 if there are no others. The labels are
+    used instead of the votes because readers take a probability for the chance of being right, while a vote
+    distribution would make the model as unsure as the raters disagreed with each other.
     """
     known = labels >= 0
     if not known.any():

@@ -1,4 +1,4 @@
-"""The heads of PMFER, and the model: a back-end's encoders (encoders.py, clip.py) with all heads on them."""
+"""The PMFER model: the encoders of a back-end (encoders.py, clip.py) with all heads on top."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,17 +14,17 @@ from pmfer.covers import REGIONS
 from pmfer.encoders import AttentionBlock, Backend, LearntSpace, mean_over
 from pmfer.prompts import PromptBatch
 
-MAX_LOG_SCALE = 4.6  # cosines count at most a hundredfold, as in CLIP
-HEAD_WIDTHS = (24, 40, 64)  # channels that the visibility head works with, by fineness of its maps
+MAX_LOG_SCALE = 4.6  # cosines are scaled by at most about 100, as in CLIP
+HEAD_WIDTHS = (24, 40, 64)  # channels inside the visibility head, finest map first
 HEAD_HIDDEN = 128
 
 
 class PhraseAlignment(nn.Module):
-    """Looks for every phrase among the local tokens, one phrase independently of the others.
+    """Attends to the local tokens for every phrase, independently of the other phrases.
 
     score(n, a) = scale * cos(sum_j alpha(n, a, j) v_j, p_a) + bias(p_a), alpha = softmax_j(q(p_a) . k_j / sqrt(D)).
-    The bias is a function of the phrase embedding, so that a phrase never seen in training has one as well. Attention
-    pooling per phrase is our interpretation of the paper's fine alignment.
+    The bias is a function of the phrase embedding, so that a phrase that was not in training has one as well.
+    Attention pooling per phrase is our interpretation of the paper's fine-grained alignment.
     """
 
     def __init__(self, latent: int) -> None:
@@ -45,7 +45,7 @@ class PhraseAlignment(nn.Module):
 
 
 class MaskedPhraseHead(nn.Module):
-    """Predicts dropped phrases: their slots (query) attend to the local tokens (key, value)."""
+    """Predicts dropped phrases: the slots (query) attend to the local tokens (key, value)."""
 
     def __init__(self, text_width: int, latent: int) -> None:
         super().__init__()
@@ -61,16 +61,16 @@ class MaskedPhraseHead(nn.Module):
 
 
 class VisibilityHead(nn.Module):
-    """Tells how visible each region of the face is, from the encoder's maps of several finenesses.
+    """Predicts how visible each region of the face is, from the encoder's feature maps of several resolutions.
 
-    The coarse map says which part of a face is where and the fine ones show edges and textures, by which a hand is told
-    from a cheek. From fine to coarse each map is narrowed and added to what the finer ones gave; the last one is read
-    place by place, because crops are upright and framed alike.
+    The coarse map says where each part of the face is. The fine ones show edges and textures, which tell a hand from a
+    cheek. From fine to coarse, each map is projected to fewer channels and added to the downsampled result of the finer
+    ones. The last map is read with weights for every position, because crops are upright and framed alike.
 
     Args:
-        widths: channels of the maps, the finest first.
-        grid: side of the last one.
-        regions: how many are told.
+        widths: channels of the maps, finest first.
+        grid: side of the last map.
+        regions: number of regions R.
     """
 
     def __init__(self, widths: tuple[int, ...], grid: int, regions: int) -> None:
@@ -88,18 +88,18 @@ class VisibilityHead(nn.Module):
         )
 
     def forward(self, maps: list[Tensor]) -> Tensor:
-        """Maps [N, width, H, W], the finest first -> logits [N, R]."""
+        """Maps [N, width, H, W], finest first -> logits [N, R]."""
         found = torch.relu(self.narrow[0](maps[0]))
         for narrow, down, coarser in zip(self.narrow[1:], self.down, maps[1:], strict=True):
             found = torch.relu(narrow(coarser) + down(found))
-        if found.shape[-1] != self.grid:  # faces of another size than the configured one
+        if found.shape[-1] != self.grid:  # the faces do not have the configured size
             found = nn.functional.interpolate(found, size=(self.grid, self.grid), mode="bilinear")
         logits: Tensor = self.read(found)
         return logits
 
 
 def _normed(channels_in: int, channels: int, side: int) -> nn.Sequential:
-    """A convolution of one or of three pixels' side, which halves the map then, and batch normalisation."""
+    """A 1x1 convolution, or a 3x3 convolution with stride 2, followed by batch normalisation."""
     stride = 2 if side == 3 else 1
     return nn.Sequential(
         nn.Conv2d(channels_in, channels, side, stride, side // 2, bias=False), nn.BatchNorm2d(channels)
@@ -118,17 +118,17 @@ class _Reverse(torch.autograd.Function):
 
 
 def reverse_gradient(x: Tensor, strength: float) -> Tensor:
-    """`x` itself on the way forward, minus `strength` times the gradient on the way back (Ganin et al., 2016)."""
+    """Identity in the forward pass; the gradient times minus `strength` in the backward pass (Ganin et al., 2016)."""
     return _Reverse.apply(x, strength)  # type: ignore[no-any-return, no-untyped-call]
 
 
 class ModalityAdversary(nn.Module):
     """A three-layer discriminator that tells image embeddings from text embeddings.
 
-    Both embeddings reach it behind a gradient reversal, so that both encoders learn to hide the modality. Its layers
-    are spectrally normalised (Miyato et al., 2018): an unbounded discriminator tells a few prompts from a cloud of
-    faces within one epoch, its cross entropy is then flat and the reversed gradient nothing. Bounded, it never gets
-    that sure.
+    Both embeddings pass through a gradient reversal first, so that both encoders learn to hide the modality. Its layers
+    are spectrally normalised (Miyato et al., 2018). Without that bound, the discriminator learns within one epoch to
+    tell a few prompts from a cloud of faces with certainty; its cross entropy is then flat and the reversed gradient
+    vanishes.
     """
 
     def __init__(self, latent: int) -> None:
@@ -142,7 +142,7 @@ class ModalityAdversary(nn.Module):
         )
 
     def forward(self, images: Tensor, texts: Tensor, strength: float) -> tuple[Tensor, Tensor]:
-        """Images [N, D], texts [P, D] -> logits "is an image" of each, [N] and [P]."""
+        """Images [N, D], texts [P, D] -> logits of being an image, [N] and [P]."""
         image_logits = self.layers(reverse_gradient(images, strength)).squeeze(-1)
         text_logits = self.layers(reverse_gradient(texts, strength)).squeeze(-1)
         return image_logits, text_logits
@@ -150,7 +150,7 @@ class ModalityAdversary(nn.Module):
 
 @dataclass(frozen=True)
 class ImageFeatures:
-    """globals: [N, D], unit length. local: [N, J, D]. maps: of `ImageEncoder`, the finest first."""
+    """globals: [N, D], unit length. local: [N, J, D]. maps: those of `ImageEncoder`, finest first."""
 
     globals: Tensor
     local: Tensor
@@ -166,11 +166,11 @@ class TextFeatures:
 
 
 class Pmfer(nn.Module):
-    """PMFER on a back-end.
+    """The PMFER model.
 
     Args:
-        config: `config.size_px` is the side of the faces.
-        backend: encoders and tokenizer; the model takes them over.
+        config: `config.size_px` is the side of the faces, `config.loss.prompts` the kind of prompts.
+        backend: encoders and tokenizer, which become part of the model.
     """
 
     def __init__(self, config: TrainConfig, backend: Backend) -> None:
@@ -193,37 +193,37 @@ class Pmfer(nn.Module):
         self.adversary = ModalityAdversary(latent)
         self.log_scale = nn.Parameter(torch.tensor(2.5))
         if backend.space:
-            self._start_from(backend.space)
+            self._load_space(backend.space)
 
-    def starts_trained(self, name: str) -> bool:
-        """Whether the parameter `name` came from a checkpoint of the back-end."""
+    def is_pretrained(self, name: str) -> bool:
+        """Whether the parameter `name` was loaded from a pretrained checkpoint of the back-end."""
         return name.startswith(self.pretrained)
 
     @torch.no_grad()
-    def _start_from(self, space: LearntSpace) -> None:
+    def _load_space(self, space: LearntSpace) -> None:
         for projection, weight in ((self.image_global, space.image), (self.text_global, space.text)):
             projection.weight.copy_(weight)
             projection.bias.zero_()
         self.log_scale.fill_(min(space.log_scale, MAX_LOG_SCALE))
 
     def encode_images(self, faces: Tensor) -> ImageFeatures:
-        """Faces [N, C, S, S], normalised, to their place in the latent space."""
+        """Embed normalised faces [N, C, S, S] in the latent space."""
         tokens, whole, maps = self.image_encoder(faces)
         whole = self.image_global(self.dropout(whole))
         return ImageFeatures(normalize(whole.float(), dim=-1), self.image_local(self.dropout(tokens)), maps)
 
     def encode_prompts(self, batch: PromptBatch) -> TextFeatures:
-        """Prompts to their place in the latent space, with the features of each phrase slot."""
+        """Embed prompts in the latent space; also returns the features of each phrase slot."""
         features, whole = self.text_encoder(batch.tokens)
         slot_numbers = torch.arange(batch.targets.shape[1], device=features.device)
         slots = mean_over(features, batch.slots[:, None] == slot_numbers[None, :, None])
         return TextFeatures(normalize(self.text_global(whole).float(), dim=-1), slots)
 
     def embed_phrases(self, batch: PromptBatch) -> Tensor:
-        """One-phrase prompts to phrase embeddings [P, D] of unit length, pooled over the phrase's span."""
+        """Embed one-phrase prompts as [P, D] of unit length, pooled over the tokens of the phrase."""
         slots = self.encode_prompts(batch).slots[:, 0]
         return normalize(self.text_global(slots).float(), dim=-1)
 
     def classify(self, images: Tensor, classes: Tensor) -> Tensor:
-        """Image embeddings [N, D] and class embeddings [E, D] to logits [N, E]: cosine over a learnt temperature."""
+        """Image embeddings [N, D], class embeddings [E, D] -> logits [N, E]: cosines over a learnt temperature."""
         return self.log_scale.clamp(max=MAX_LOG_SCALE).exp() * images @ classes.T

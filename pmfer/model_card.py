@@ -1,4 +1,4 @@
-"""The model card that goes with every bundle, rendered from the bundle's card so that both say the same."""
+"""The model card of a bundle (`MODEL_CARD.md`), rendered from `bundle.json` so that the two agree."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +20,7 @@ _SPLITS = ("valid", "valid_flip", "test", "test_flip")
 
 
 def render_model_card(card: BundleCard) -> str:
-    """`MODEL_CARD.md` as text."""
+    """The text of `MODEL_CARD.md`."""
     return _TEMPLATE.format(
         name=card.name,
         size=card.input.size_px,
@@ -48,7 +48,7 @@ def render_model_card(card: BundleCard) -> str:
 
 
 def _decision(calibration: Mapping[str, Any]) -> str:
-    """How the answer was chosen; bundles of earlier releases have a temperature alone."""
+    """How logits become scores; bundles of earlier releases only have a temperature."""
     if "power" not in calibration:
         temperature = calibration["temperature"]
         return f"The class logits are divided by a temperature of {temperature}, fitted on the validation split."
@@ -74,7 +74,7 @@ def _figure_table(metrics: Mapping[str, Any]) -> str:
 
 
 def _recall_table(metrics: Mapping[str, Any]) -> str:
-    """Recall by expression, each with the number of faces it rests on."""
+    """Recall by expression, with the number of faces on which each was measured."""
     splits = _splits(metrics)
     rows = _head("recall (faces)", splits)
     for name in metrics[splits[0]]["recall"]:
@@ -88,7 +88,7 @@ def _recall_table(metrics: Mapping[str, Any]) -> str:
 
 
 def _weakest(metrics: Mapping[str, Any]) -> str:
-    """The three expressions that are missed most often, on the last split measured."""
+    """The three expressions with the lowest recall on the last split that was measured."""
     split = _splits(metrics)[-1]
     known = {name: recall for name, recall in metrics[split]["recall"].items() if recall is not None}
     worst = sorted(known, key=known.__getitem__)[:3]
@@ -111,13 +111,13 @@ def _cost(metrics: Mapping[str, Any]) -> str:
         return "Not counted by the release that exported this bundle."
     return (
         f"{cost['parameters'] / 1e6:.2f} million parameters and {cost['macs'] / 1e9:.3f} billion multiply-accumulates "
-        "per face, counted from the exported graph (convolutions and matrix products). The text side is baked in and "
-        "costs nothing."
+        "per face, counted on the exported graph (convolutions and matrix products). The text embeddings are baked in "
+        "and cost nothing."
     )
 
 
 def _int8(metrics: Mapping[str, Any]) -> str:
-    """What the int8 graph costs in accuracy; nothing for a bundle without one."""
+    """The accuracy of the int8 graph; an empty text for a bundle without one."""
     figures = metrics.get("int8")
     if figures is None:
         return ""
@@ -128,8 +128,8 @@ def _int8(metrics: Mapping[str, Any]) -> str:
         for split in splits
     )
     return (
-        f"\n\nIn eight bits (`model.int8.onnx`, ranges from {figures['calibration_faces']} training faces), accuracy, "
-        f"strict majority: {shares}. All other figures are those of `model.onnx`."
+        f"\n\nThe int8 graph (`model.int8.onnx`, calibrated on {figures['calibration_faces']} training faces) has an "
+        f"accuracy, strict majority, of: {shares}. All other figures are those of `model.onnx`."
     )
 
 
@@ -143,13 +143,13 @@ def _unseen(card: BundleCard) -> str:
     if not columns:
         return "Training has seen every phrase."
     return (
-        f"Training has **not** seen the phrase of {', '.join(columns)}: what such a score means rests on likeness "
-        "between wordings alone, and no figure below covers it. Look at its attention maps and at known faces first."
+        f"Training has **not** seen the phrase of {', '.join(columns)}: the meaning of such a score rests only on the "
+        "similarity of wordings, and no figure below covers it. First look at its attention maps and at known faces."
     )
 
 
 def _epochs(card: BundleCard) -> str:
-    """How long was trained, and of how many runs the weights are the mean."""
+    """The number of epochs and, if the weights are the mean of several runs, the number of runs."""
     count, runs = card.training["epochs"], card.training["config"].get("runs", 1)
     return f"{count} epochs" if runs == 1 else f"The weights are the mean of {runs} runs of {count} epochs each,"
 
@@ -158,23 +158,23 @@ def _start(card: BundleCard) -> str:
     """Where the weights came from before training."""
     checkpoint = card.training.get("start")
     if checkpoint is None:
-        return "The picture\nside was trained from scratch: no other weights went into it."
+        return "The image\nencoder was trained from scratch, without pretrained weights."
     config = card.training["config"]
     if config.get("start") and config.get("trains") == "visibility":
         return (
-            f"Only\nthe head that tells what is covered was trained then; all else is that of `{checkpoint}`, a\n"
-            "checkpoint of an earlier run: what went into that run counts here as well."
+            f"Only\nthe head that tells what is covered was trained; all else is that of `{checkpoint}`, a\n"
+            "checkpoint of an earlier run, so the training data of that run apply here as well."
         )
     if config.get("start"):
         kept = card.training.get("start_share")
-        mean = f" The\npicture side is the mean of those weights ({kept:.0%}) and the trained ones." if kept else ""
+        mean = f" The\nimage encoder is the mean of those weights ({kept:.0%}) and the trained ones." if kept else ""
         return (
-            f"All\nweights started from `{checkpoint}`, a checkpoint of an earlier run: what that run was trained on\n"
-            f"and where its weights came from counts here as well.{mean}"
+            f"All\nweights started from `{checkpoint}`, a checkpoint of an earlier run, so the training data and the\n"
+            f"initial weights of that run apply here as well.{mean}"
         )
     return (
-        f"Both\nsides started from `{checkpoint}`; the terms of its training data apply as well. Training\nfaces were "
-        "grey: of a picture in colour the model sees the luma."
+        f"Both\nencoders started from `{checkpoint}`; the terms of its training data apply as well. Training\nfaces "
+        "were grey: the model only sees the luma of a colour picture."
     )
 
 
@@ -183,42 +183,43 @@ def _percent(share: float | None) -> str:
 
 
 _FERPLUS_LIMITS = """\
-- No figure per group: FERPlus names neither age, sex, skin tone nor health of the persons shown, so whether the model
-  serves them alike cannot be told from it. Face models are known to be biased in dementia, facial palsy and darker
-  skin: compare patients with themselves only.
-- FERPlus is grey pictures of 48 px from web search: acted as well as spontaneous faces, few old ones, few in bed,
-  hardly any with tubes or masks. Its classes are far from even.
+- No figure per group: FERPlus names neither age, sex, skin tone nor health of the people shown, so it cannot tell
+  whether the model works equally well for all of them. Face models are known to be biased for people with dementia,
+  facial palsy or darker skin. Compare patients only with themselves.
+- FERPlus consists of grey pictures of 48 px from a web search, with acted and spontaneous faces. Few of the people are
+  old, few are in bed, and hardly any have tubes or masks. Its classes are far from balanced.
 - Its votes are the impressions of ten crowd workers per picture, not what the person felt."""
 
 _OTHER_LIMITS = """\
-- No figure per group was computed. Face models are known to be biased in dementia, facial palsy and darker skin:
-  compare patients with themselves only.
+- No figure per group was computed. Face models are known to be biased for people with dementia, facial palsy or darker
+  skin. Compare patients only with themselves.
 - The labels are impressions of a face, not what the person felt."""
 
 _DECISION = """\
-The probabilities are divided by the training prior to the power {power}, which reads rare and subdued
+The probabilities are divided by the training prior to the power of {power}, which recognises rare and subdued
 expressions better and costs a little strict accuracy, and the logits by a temperature of {temperature}, fitted on a
-clean and a corrupted copy of the validation split. Half of a phrase's scale lies where as many faces of the validation
-split are above it as the table of `pmfer/expressions.py` says show the unit; no FACS coder was asked."""
+clean and a corrupted copy of the validation split. The scale of a phrase is shifted so that the share of validation
+faces above one half is the share that shows the unit according to the table in `pmfer/expressions.py`. No FACS coder
+was involved."""
 
 _TEMPLATE = """# Model card: {name}
 
 ## Intended use
-Facial expression monitoring of consenting patients in care, as a change against the patient's own baseline, read by
-staff who know the patient. It asks for a look; it decides nothing.
+Facial expression monitoring of consenting patients in care: it shows changes against the patient's own baseline to
+staff who know the patient. It suggests when to look at a patient, and decides nothing.
 
-Not intended for: diagnosis, a measure of pain or of anybody's feelings, comparing persons or groups, identifying
-anybody, decisions without a person, hiring, teaching or policing, surveillance of staff or visitors, or use on people
+Not intended for: diagnosis, a measure of pain or of anybody's feelings, comparing people or groups, identifying
+anybody, decisions without a human, hiring, teaching or policing, surveillance of staff or visitors, or use on people
 who have not consented.
 
-## What goes in and comes out
-A {colours} face crop of {size} x {size} px, framed as the card's crop geometry says. Out come probabilities of
-{expressions}, and one score in 0..1 per phrase.
+## Input and output
+The input is a face crop in {colours} of {size} x {size} px, framed according to the crop geometry in `bundle.json`.
+The output is one score in 0..1 per phrase and the probabilities of {expressions}.
 
-- A probability of an expression says how people would label the *picture*, not what the person feels.
+- The probability of an expression says how people would label the *picture*, not what the person feels.
 - A phrase score is the model's alignment of the face with a phrase, learnt without a FACS coder's labels. It is not a
-  FACS coder's intensity and no probability: compare it with scores of the same column and the same bundle only.
-- Phrases of one expression tend to rise together, even where the face shows one of them only.
+  FACS coder's intensity and not a probability: compare it only with scores of the same column and the same bundle.
+- The phrases of an expression tend to rise together, even if the face shows only one of them.
 
 | AU | column | region | phrase | seen in training |
 | --- | --- | --- | --- | --- |
@@ -227,8 +228,8 @@ A {colours} face crop of {size} x {size} px, framed as the card's crop geometry 
 {unseen}
 
 ## Method
-PMFER, after Ren et al., IEEE T-ASE, doi 10.1109/TASE.2024.3464519, of which only the abstract is public; docs/method.md
-says what is the paper's and what is our interpretation.
+PMFER, after Ren et al., IEEE T-ASE, doi 10.1109/TASE.2024.3464519. Only the abstract of the paper is public;
+docs/method.md says what comes from it and what is our interpretation.
 
 ## Training data and its terms
 {data}. Terms: {terms}. {epochs} with version {version}; the whole configuration is in `bundle.json`. {start}
@@ -236,23 +237,23 @@ says what is the paper's and what is our interpretation.
 ## Figures
 {protocol}. {looks}
 
-"Mirrored average" is the mean over the face and its mirror image; the product scores one view. Reproduce with
-`pmfer evaluate`.
+"Mirrored average" is the mean over the face and its mirror image; the product scores only the face itself. Reproduce
+the figures with `pmfer evaluate`.
 
 {figures}
 
 {recalls}{int8}
 
 Decision: {decision}
-The expected calibration error is over 15 bins of equal width.
+The expected calibration error is computed over 15 bins of equal width.
 
 ## Cost
 {cost}
 
 ## Limits
 {limits}
-- Rare expressions are missed more often; the weakest here: {weakest}.
-- Pain was not among the labels. Pain-related facial activity is a sum of phrase scores and has not been validated
+- Rare expressions are missed more often; the weakest are: {weakest}.
+- Pain was not among the labels. Pain-related facial activity is a mean of phrase scores and has not been validated
   against pain ratings.
 
 Identity: prompts {prompts}, weights {weights} (first digits of their SHA-256).

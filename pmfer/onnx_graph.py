@@ -1,7 +1,7 @@
-"""An exported ONNX graph: what is done to it after export, and what it costs on any hardware. No torch.
+"""Post-process an exported ONNX graph, and count its cost. Does not need torch.
 
-The cost is counted from the graph that ships, with the shapes that ONNX infers: convolutions and matrix products for
-one face. Additions, normalisations and activations are left out, as is usual for such figures.
+The cost is counted on the shipped graph, with the shapes that ONNX infers. It covers the convolutions and matrix
+products for one face. Additions, normalisations and activations are left out, as usual.
 """
 
 import math
@@ -12,17 +12,17 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper, shape_inference
 
 
-def forget_origin(model: onnx.ModelProto) -> None:
-    """Take out where in whose source code every node comes from: folders of this machine, and nothing that is run."""
+def remove_source_locations(model: onnx.ModelProto) -> None:
+    """Remove the metadata that says which source line each node comes from: it reveals folders of this machine."""
     graph = model.graph
     for part in (model, graph, *graph.node, *graph.value_info, *graph.initializer, *graph.input, *graph.output):
         del part.metadata_props[:]
 
 
 def store_in_half_precision(model: onnx.ModelProto) -> None:
-    """Keep large float32 weights as float16 and cast them back in the graph.
+    """Store large float32 weights as float16 and cast them back in the graph.
 
-    Halves the file. ONNX Runtime folds the casts when it loads, so the arithmetic stays float32.
+    This halves the file. ONNX Runtime folds the casts on loading, so the arithmetic stays float32.
     """
     graph = model.graph
     casts = []
@@ -43,17 +43,17 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one forward pass of one face."""
+    """Cost of one forward pass for one face."""
 
-    parameters: int  # numbers stored in the graph, the baked text side included
+    parameters: int  # numbers stored in the graph, including the baked text embeddings
     macs: int  # multiply-accumulates
 
 
 def graph_cost(model: onnx.ModelProto) -> Cost:
-    """Count a graph whose first dimension of every input is the batch; it is set to 1.
+    """Count the cost of a graph for a batch of one. The first dimension of every input must be the batch.
 
     Raises:
-        ValueError: a product's shape cannot be inferred.
+        ValueError: the shape of a product cannot be inferred.
     """
     shapes = _shapes(model)
     macs = sum(_macs(node, shapes) for node in model.graph.node)
@@ -62,7 +62,7 @@ def graph_cost(model: onnx.ModelProto) -> Cost:
 
 
 def _shapes(model: onnx.ModelProto) -> dict[str, Shape]:
-    """Shape by name of every tensor, for a batch of one."""
+    """The shape of every tensor by name, for a batch of one."""
     single = onnx.ModelProto()
     single.CopyFrom(model)
     batch = {value.type.tensor_type.shape.dim[0].dim_param for value in single.graph.input} - {""}
@@ -79,14 +79,14 @@ def _shapes(model: onnx.ModelProto) -> dict[str, Shape]:
 
 
 def _macs(node: onnx.NodeProto, shapes: Mapping[str, Shape]) -> int:
-    """Multiply-accumulates of one node; 0 for what is no product."""
+    """Multiply-accumulates of one node; 0 if it is neither a convolution nor a matrix product."""
     if node.op_type not in ("Conv", "MatMul", "Gemm"):
         return 0
     left, right, out = (shapes.get(name, ()) for name in (*node.input[:2], node.output[0]))
     if not all(left) or not all(right) or not all(out) or not out:
         raise ValueError(f"{node.op_type} {node.name}: its shape cannot be inferred")
     if node.op_type == "Conv":
-        return math.prod(out) * math.prod(right[1:])  # weights [M, C / groups, kernel...]: as many per output value
+        return math.prod(out) * math.prod(right[1:])  # weights [M, C / groups, kernel...]; right[1:] per output value
     attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
     shared = left[0] if node.op_type == "Gemm" and attributes.get("transA") else left[-1]
     return math.prod(out) * shared

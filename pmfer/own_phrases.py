@@ -1,6 +1,6 @@
-"""Phrases of a user's own, baked into a bundle at export: other words for an action unit, or a phrase beside the units.
+"""A user's own phrases, baked into a bundle at export: another wording for an action unit, or an additional phrase.
 
-A file of phrases is TOML, one table per phrase; see docs/bundle.md:
+A file of phrases is TOML with one table per phrase; see docs/bundle.md:
 
     [au12]
     phrase = "mouth corners lifted towards the cheeks"
@@ -9,7 +9,7 @@ A file of phrases is TOML, one table per phrase; see docs/bundle.md:
     phrase = "lips pressed together and jaw clamped"
     region = "jaw"
 
-A key that is an action unit's column rewords that unit; any other key becomes a score column of its own, after those of
+A key that is the column of an action unit rewords that unit. Any other key becomes a new score column, after those of
 the action units. The classes keep the prompts they were trained with, so expression scores do not change.
 """
 
@@ -31,8 +31,8 @@ from pmfer.facs import ACTION_UNITS, AU_COLUMNS, NEUTRAL_PHRASES, Region
 from pmfer.frame_row import ROW_NAMES
 from pmfer.prompts import OPENING, PHRASES, prompt_set_sha256, words
 
-MAX_WORDS = 24  # of one phrase; the longest phrase of training has nine
-# Columns beside the scores, in a score batch or in the warehouse's views: no phrase may take their names.
+MAX_WORDS = 24  # in one phrase; the longest phrase of training has nine
+# Other columns of a score batch or of the warehouse's views, whose names no phrase may take.
 RESERVED_COLUMNS = frozenset(ROW_NAMES) | {
     "scoring_id",
     "patient_id",
@@ -50,7 +50,7 @@ _AU_KEY = re.compile(r"au(\d{1,2})")
 
 @dataclass(frozen=True)
 class BakedPhrase:
-    """One `au_phrase` output: what the card says of it, and the wordings whose embeddings are averaged for it."""
+    """One `au_phrase` output: its entry on the card, and the wordings whose embeddings are averaged for it."""
 
     card: AuPhrase
     wordings: tuple[str, ...]
@@ -71,10 +71,11 @@ STANDARD_PHRASES: tuple[BakedPhrase, ...] = tuple(
 
 
 def read_phrases(path: Path) -> tuple[BakedPhrase, ...]:
-    """Phrases of a file, in its order.
+    """Read the phrases of a file, in its order.
 
     Raises:
-        ConfigurationError: the file is missing or no TOML, a key is no column name or taken, or a value is wrong.
+        ConfigurationError: the file is missing or not TOML, a key is not a valid column name or already taken, or a
+            value is wrong.
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -83,21 +84,21 @@ def read_phrases(path: Path) -> tuple[BakedPhrase, ...]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: not valid TOML ({error}); see docs/bundle.md") from None
     if not tables:
-        raise ConfigurationError(f"{path}: no phrases in it; see docs/bundle.md")
+        raise ConfigurationError(f"{path}: contains no phrases; see docs/bundle.md")
     return tuple(_parse(path, key, table) for key, table in tables.items())
 
 
 def read_trained_phrases(path: Path) -> tuple[BakedPhrase, ...]:
-    """Phrases of a file for the compact back-end, whose text side knows no words but those it was trained with.
+    """Read the phrases of a file for the compact back-end, whose text encoder only knows the words of its training.
 
     Raises:
-        ConfigurationError: as read_phrases; or a word was never seen in training and so stands for nothing.
+        ConfigurationError: as in read_phrases; or a word was not in training, so that it has no meaning to the model.
     """
     own, known = read_phrases(path), trained_words()
     for phrase in own:
         missing = [w for text in phrase.wordings for w in re.split(r"[\s,-]+", text.lower()) if w and w not in known]
         if missing:
-            named = ", ".join(f"'{word}'{_near(word, known)}" for word in missing)
+            named = ", ".join(f"'{word}'{_suggestions(word, known)}" for word in missing)
             raise ConfigurationError(
                 f"{path}: {phrase.card.column}: words the model never learnt: {named}.{_words_of(phrase.card.region)} "
                 "Use words of the phrases on its card, or export from a checkpoint of the clip back-end"
@@ -106,14 +107,14 @@ def read_trained_phrases(path: Path) -> tuple[BakedPhrase, ...]:
 
 
 def phrase_set(own: Sequence[BakedPhrase]) -> tuple[BakedPhrase, ...]:
-    """All phrases of a bundle in output order: every action unit, reworded or not, then the additional ones."""
+    """All phrases of a bundle in output order: every action unit, reworded or not, then the additional phrases."""
     by_column = {phrase.card.column: phrase for phrase in own}
     units = [by_column.pop(standard.card.column, standard) for standard in STANDARD_PHRASES]
     return (*units, *by_column.values())
 
 
 def phrase_set_sha256(own: Sequence[BakedPhrase]) -> str:
-    """Identity of the prompts a bundle was baked with: that of the training vocabulary, changed by own phrases."""
+    """Identity of the prompts baked into a bundle: a hash of the training vocabulary and the user's own phrases."""
     if not own:
         return prompt_set_sha256()
     phrases = [[phrase.card.column, *phrase.wordings] for phrase in own]
@@ -122,23 +123,23 @@ def phrase_set_sha256(own: Sequence[BakedPhrase]) -> str:
 
 
 def trained_words() -> frozenset[str]:
-    """Words whose meaning the compact text side has learnt: those of the phrases and of the words around them."""
+    """Words that the compact text encoder has learnt: those of the phrases and of the words around them."""
     texts = [OPENING, "and", *(wording for phrase in PHRASES for wording in phrase.wordings)]
     return frozenset(word for text in texts for word in words(text)) - {","}
 
 
-def _near(word: str, known: Collection[str]) -> str:
-    """Known words that are spelt alike, in brackets."""
-    alike = difflib.get_close_matches(word, sorted(known), n=3, cutoff=0.65)
-    return f" (near: {', '.join(alike)})" if alike else ""
+def _suggestions(word: str, known: Collection[str]) -> str:
+    """Known words with a similar spelling, in brackets."""
+    similar = difflib.get_close_matches(word, sorted(known), n=3, cutoff=0.65)
+    return f" (near: {', '.join(similar)})" if similar else ""
 
 
 def _words_of(region: str | None) -> str:
-    """What the phrases about a region say, as a sentence; nothing for a phrase that is nowhere in particular."""
-    places = [*((u.region, u.phrases) for u in ACTION_UNITS), *((n.region, n.phrases) for n in NEUTRAL_PHRASES)]
-    texts = [text for place, phrases in places if place == region for text in phrases]
-    told = sorted({word for text in texts for word in words(text) if len(word) > 3})
-    return f" Of the {region} it knows: {', '.join(told)}." if told else ""
+    """A sentence that lists the words of all phrases about a region; empty for a phrase without a region."""
+    regions = [*((u.region, u.phrases) for u in ACTION_UNITS), *((n.region, n.phrases) for n in NEUTRAL_PHRASES)]
+    texts = [text for other, phrases in regions if other == region for text in phrases]
+    listed = sorted({word for text in texts for word in words(text) if len(word) > 3})
+    return f" Of the {region} it knows: {', '.join(listed)}." if listed else ""
 
 
 def _parse(path: Path, key: str, table: object) -> BakedPhrase:
@@ -153,7 +154,7 @@ def _parse(path: Path, key: str, table: object) -> BakedPhrase:
 
 
 class _EntryError(Exception):
-    """What is wrong with one table of the file."""
+    """One table of the file is wrong; the message says why."""
 
 
 def _baked(key: str, table: object) -> BakedPhrase:

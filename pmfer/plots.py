@@ -1,4 +1,4 @@
-"""Pictures of training: the curves of a run, the confusion matrix, and the ablation. Torch is not needed for them."""
+"""Charts of training: the curves of a run, the confusion matrix, and the ablation. Does not need torch."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -17,18 +17,18 @@ from pmfer.errors import ConfigurationError
 CURVES_FILE = "curves.png"
 ABLATION_FILE = "ablation.png"
 NOT_FOUND = "no face found"
-DARK = 0.55  # row share from which a cell of the matrix is dark enough for white text
-MOST_TICKS = 5  # of an axis of a curve: they are most of what there is to draw
+DARK = 0.55  # above this share of its row, a cell of the matrix is dark enough for white text
+MOST_TICKS = 5  # per axis of a curve; drawing the ticks takes most of the time
 _NOT_DRAWN = {"epoch", "seconds"}
 
-Row = Mapping[str, float | None]  # of a log: `epoch`, losses and accuracies by name; None: there was nothing to measure
+Row = Mapping[str, float | None]  # of the log: `epoch`, losses and accuracies by name; None: nothing to measure
 
 
 def draw_curves(rows: Sequence[Row], path: Path) -> None:
-    """Write the curves of the epochs in `rows` as PNG; without any epoch nothing is written.
+    """Write the curves of the epochs in `rows` as a PNG. Does nothing if there are no rows.
 
-    Names that begin with `valid_` are accuracies (fractions) and share a panel, drawn in percent; every other number,
-    losses first, has a panel of its own.
+    Names that begin with `valid_` are accuracies (fractions). They share a panel and are drawn in percent. Every other
+    number has its own panel, losses first.
     """
     if not rows:
         return
@@ -42,7 +42,7 @@ def draw_curves(rows: Sequence[Row], path: Path) -> None:
 
 
 def _panels(rows: Sequence[Row]) -> dict[str, list[str]]:
-    """Names of the curves by title of the panel, losses first, in the order of the log."""
+    """Names of the curves by the title of their panel, losses first, in the order of the log."""
     names = [name for name in dict.fromkeys(name for row in rows for name in row) if name not in _NOT_DRAWN]
     accuracies = [name for name in names if name.startswith("valid_")]
     rates = [name for name in names if name == "learning_rate"]
@@ -55,7 +55,7 @@ def _panels(rows: Sequence[Row]) -> dict[str, list[str]]:
 
 
 def _draw_curve(axes: Axes, title: str, names: Sequence[str], rows: Sequence[Row]) -> None:
-    """One panel; an epoch in which a value is missing leaves a gap."""
+    """Draw one panel; a missing value leaves a gap."""
     epochs = [float(row["epoch"] or 0) for row in rows]
     shares = title.startswith("accuracy")
     for name in names:
@@ -64,7 +64,9 @@ def _draw_curve(axes: Axes, title: str, names: Sequence[str], rows: Sequence[Row
         now = f"{last:.1%}" if shares else f"{last:.4g}"
         label = f"{name.removeprefix('valid_').replace('_', ' ')}: {now}" if shares else f"now {now}"
         axes.plot(epochs, values, marker="." if len(rows) < 20 else "", label=label)
-    axes.set_title(title, fontsize=10, y=1.0)  # a title without a place is moved past every text around it, one by one
+    axes.set_title(
+        title, fontsize=10, y=1.0
+    )  # without `y` matplotlib measures every text around the title, which is slow
     axes.set_xlabel("epoch", fontsize=8)
     axes.tick_params(labelsize=8)
     axes.grid(alpha=0.3)
@@ -78,17 +80,17 @@ def _draw_curve(axes: Axes, title: str, names: Sequence[str], rows: Sequence[Row
 def draw_confusion(
     counts: Sequence[Sequence[int]], missed: Sequence[int], names: Sequence[str], title: str, out: Path
 ) -> None:
-    """Write a confusion matrix as a PNG (or what the suffix of `out` says).
+    """Write a confusion matrix as a PNG (or in the format of the suffix of `out`).
 
     Args:
-        counts: [E, E], row the label, column the answer.
-        missed: faces of each label that were not found; a column of its own if there are any.
-        names: of the E classes; rows without a face are left out.
-        title: above the picture.
-        out: the file.
+        counts: [E, E], by label (row) and answer (column).
+        missed: number of faces of each label that were not found; shown in a separate column if there are any.
+        names: names of the E classes; rows without a face are left out.
+        title: title of the chart.
+        out: file to write.
 
     Raises:
-        ConfigurationError: `out` cannot be written, or its suffix is of no picture.
+        ConfigurationError: `out` cannot be written, or its suffix is not a picture format.
     """
     table = np.array(counts, np.int64)
     columns = list(names)
@@ -102,7 +104,7 @@ def draw_confusion(
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     shares = table / np.maximum(table.sum(1, keepdims=True), 1)
-    # From white to dark in one hue: lightness alone carries the share, so a grey print loses nothing.
+    # One hue from white to dark: lightness alone shows the share, so nothing is lost in a grey print.
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for (row, column), share in np.ndenumerate(shares):
         colour = "white" if share > DARK else "black"
@@ -118,12 +120,12 @@ def draw_confusion(
 
 
 def draw_ablation(results: list[dict[str, Any]], shares: list[str], distances: list[str], path: Path) -> None:
-    """Write the ablation as a PNG: a panel per figure, the arms side by side, every seed a dot.
+    """Write the ablation as a PNG: a panel per figure with the arms side by side, and a dot per seed.
 
     Args:
-        results: a dictionary of figures per run, with `arm` and `seed`; a figure may be missing in some.
+        results: figures of each run by name, with `arm` and `seed`; a figure may be missing in some runs.
         shares: names of the figures that are fractions, drawn in percent.
-        distances: names of those that are drawn as they are.
+        distances: names of the figures that are drawn unchanged.
         path: file to write.
     """
     names = [name for name in (*shares, *distances) if any(result.get(name) is not None for result in results)]
@@ -135,11 +137,11 @@ def draw_ablation(results: list[dict[str, Any]], shares: list[str], distances: l
 
 def _draw_arms(axes: Axes, name: str, results: list[dict[str, Any]], scale: int) -> None:
     arms = sorted({result["arm"] for result in results})
-    for place, arm in enumerate(arms):
+    for x, arm in enumerate(arms):
         values = [scale * r[name] for r in results if r["arm"] == arm and r.get(name) is not None]
-        axes.plot([place] * len(values), values, "o", color="0.55", markersize=4)
+        axes.plot([x] * len(values), values, "o", color="0.55", markersize=4)
         if values:
-            axes.hlines(mean(values), place - 0.28, place + 0.28, color="black", linewidth=2)
+            axes.hlines(mean(values), x - 0.28, x + 0.28, color="black", linewidth=2)
     unit = ", %" if scale == 100 else ""
     axes.set_title(name.removeprefix("accuracy_").replace("_", " ") + unit, fontsize=9)
     axes.set_xticks(range(len(arms)), arms)
@@ -149,12 +151,12 @@ def _draw_arms(axes: Axes, name: str, results: list[dict[str, Any]], scale: int)
 
 
 def _grid(count: int, columns: int, panel_inches: tuple[float, float]) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` panels in rows of `columns`, each of a width and height in inches."""
-    lines = -(-count // columns)
-    width, height = columns * panel_inches[0], lines * panel_inches[1]
+    """A figure of `count` panels in rows of `columns`; `panel_inches` is the width and height of one panel."""
+    rows = -(-count // columns)
+    width, height = columns * panel_inches[0], rows * panel_inches[1]
     figure = Figure((width, height))
-    panels = list(figure.subplots(lines, columns, squeeze=False).flat)
-    # Fixed margins, in inches: a layout that measures every text takes as long as an epoch of a small run.
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    # Fixed margins, in inches: a layout engine measures every text, which takes as long as an epoch of a small run.
     figure.subplots_adjust(
         left=0.55 / width,
         right=1 - 0.1 / width,

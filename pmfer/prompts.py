@@ -1,13 +1,15 @@
 """Prompts made of action-unit phrases, sampled anew at every training step.
 
 The idea of fine-grained prompts made of action units, and of dropping one of their phrases, is the paper's (Ren et al.,
-doi 10.1109/TASE.2024.3464519). Which phrases, how they are sampled and how many are dropped is our interpretation:
+doi 10.1109/TASE.2024.3464519). Which phrases are used, how they are sampled and how many are dropped is our
+interpretation:
 
-- "a face with PHRASE, PHRASE and PHRASE": the core units of the expression always, optional ones by their frequency,
-  wording and order at random. The expression's name is never in it, or the text would give the dropped phrase away.
-- A dropped phrase leaves one mask token whatever its length, so that its length tells nothing.
-- A prompt that is longer than the text encoder takes loses whole phrases, never half of one. CLIP takes 77 tokens; the
-  longest prompt that our own wordings can make has 66 in its byte pairs.
+- "a face with PHRASE, PHRASE and PHRASE": always the core units of the expression, optional ones with the probability
+  of their frequency, in random wording and order. The prompt never contains the name of the expression, which would
+  give the dropped phrase away.
+- A dropped phrase leaves one mask token, whatever its length, so that its length reveals nothing.
+- A prompt that is too long for the text encoder loses whole phrases, never half of one. CLIP takes 77 tokens; the
+  longest prompt that our own wordings can make has 66 in its byte pair encoding.
 """
 
 import hashlib
@@ -27,7 +29,7 @@ from pmfer.expressions import EXPRESSIONS, Expression
 from pmfer.facs import ACTION_UNITS, NEUTRAL_PHRASES, Region
 
 PAD, MASK, UNKNOWN = "[pad]", "[mask]", "[unk]"
-MAX_TOKENS = 96  # the longest prompt of all phrases has 66
+MAX_TOKENS = 96  # the longest prompt that the phrases can make has 66
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|,")
 
 
@@ -37,10 +39,10 @@ def words(text: str) -> list[str]:
 
 
 class WordTokenizer:
-    """Maps words to token numbers; a word that no training text had becomes `[unk]`. A `Tokenizer`.
+    """Maps words to token numbers; a word that is in no training text becomes `[unk]`. Implements `Tokenizer`.
 
     Args:
-        texts: every text of the training vocabulary. The numbering depends on the set of words alone.
+        texts: all texts of the training vocabulary. The numbering depends only on the set of words.
     """
 
     begin: tuple[int, ...] = ()
@@ -52,7 +54,7 @@ class WordTokenizer:
         self._numbers = {word: number for number, word in enumerate([PAD, MASK, UNKNOWN, *vocabulary])}
         self.pad = self._numbers[PAD]
         self.mask = self._numbers[MASK]
-        self._encoded: dict[str, list[int]] = {}  # training asks for the same few hundred texts at every step
+        self._encoded: dict[str, list[int]] = {}  # cache: training encodes the same few hundred texts at every step
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -68,11 +70,11 @@ class WordTokenizer:
 class Tokenizer(Protocol):
     """Turns text into token numbers."""
 
-    pad: int  # fills a row up to the longest of its batch
+    pad: int  # fills a row up to the length of the longest in its batch
     mask: int  # stands for a dropped phrase, whatever its length
     begin: tuple[int, ...]  # before every prompt; belongs to no phrase
     end: tuple[int, ...]  # after every prompt; belongs to no phrase
-    max_tokens: int  # longest prompt that the text encoder takes, begin and end included
+    max_tokens: int  # longest prompt that the text encoder takes, including begin and end
 
     def encode(self, text: str) -> list[int]:
         """Token numbers of `text` alone, without begin and end."""
@@ -86,7 +88,7 @@ PromptStyle = Literal["action_units", "class_names"]
 
 @dataclass(frozen=True)
 class Phrase:
-    """One entry of the phrase vocabulary: an action unit's, or one of a face at rest."""
+    """One entry of the phrase vocabulary: of an action unit, or of a face at rest."""
 
     key: str
     wordings: tuple[str, ...]
@@ -97,8 +99,8 @@ PHRASES: tuple[Phrase, ...] = (
     *(Phrase(neutral.key, neutral.phrases) for neutral in NEUTRAL_PHRASES),
 )
 PHRASE_INDEX: dict[str, int] = {phrase.key: index for index, phrase in enumerate(PHRASES)}
-MOST_PHRASES = 4  # of action units in the prompt of a face: what is dropped shall not follow from the rest alone
-# Where nothing may move for a neutral phrase to hold.
+MOST_PHRASES = 4  # of action units in the prompt of a face; with more, the rest alone would give the dropped one away
+# The regions that must not move for a neutral phrase about a region to be true.
 _NEIGHBOURS: dict[Region, frozenset[Region]] = {
     Region.BROW: frozenset({Region.BROW}),
     Region.MOUTH: frozenset({Region.MOUTH, Region.JAW}),
@@ -108,7 +110,7 @@ AU_COUNT = len(ACTION_UNITS)  # the first AU_COUNT phrases are those of the acti
 
 @dataclass(frozen=True)
 class Prompt:
-    """Phrases of one prompt, in order. `masked[i]` tells that phrase i is dropped."""
+    """The phrases of one prompt, in order. `masked[i]` says whether phrase i is dropped."""
 
     phrases: tuple[int, ...]
     wordings: tuple[str, ...]
@@ -127,7 +129,7 @@ class PromptBatch:
     """Prompts as tensors.
 
     tokens: int64 [P, L], padded.
-    slots: int64 [P, L], number of the phrase slot a token belongs to, NO_PHRASE for the words around.
+    slots: int64 [P, L], number of the phrase slot that a token belongs to, NO_PHRASE for the words around phrases.
     targets: int64 [P, S], phrase number of each *masked* slot, NO_PHRASE elsewhere.
     """
 
@@ -140,37 +142,37 @@ class PromptBatch:
         return PromptBatch(self.tokens.to(device), self.slots.to(device), self.targets.to(device))
 
 
-def phrases_of(expression: Expression, dice: random.Random) -> list[int]:
-    """Phrase numbers for one prompt of `expression`: core always, optional by frequency, in random order."""
+def phrases_of(expression: Expression, rng: random.Random) -> list[int]:
+    """Sample phrase numbers for one prompt: all core units, optional ones by their frequency, in random order."""
     if not expression.core:
         chosen = [PHRASE_INDEX[neutral.key] for neutral in NEUTRAL_PHRASES]
     else:
-        units = [*expression.core, *(number for number, p in expression.optional.items() if dice.random() < p)]
+        units = [*expression.core, *(number for number, p in expression.optional.items() if rng.random() < p)]
         chosen = [PHRASE_INDEX[f"au{number:02d}"] for number in units]
-    dice.shuffle(chosen)
+    rng.shuffle(chosen)
     return chosen
 
 
-def sample_prompt(expression: Expression, dice: random.Random) -> Prompt:
-    """One prompt of `expression`, no phrase dropped."""
-    return _worded(phrases_of(expression, dice), dice, 0.0)
+def sample_prompt(expression: Expression, rng: random.Random) -> Prompt:
+    """Sample one prompt of `expression`, without dropped phrases."""
+    return _worded(phrases_of(expression, rng), rng, 0.0)
 
 
-def face_prompt(shown: Sequence[float], dice: random.Random, mask_rate: float = 0.0) -> Prompt:
-    """One prompt of what a face shows: each unit with its probability, and what is at rest where nothing moves.
+def face_prompt(shown: Sequence[float], rng: random.Random, mask_rate: float = 0.0) -> Prompt:
+    """Sample one prompt that describes a face: units with their probability, and regions at rest where nothing moves.
 
     Args:
         shown: q(AU) of one face, [A] in 0..1 (losses.phrase_targets).
-        dice: source of the draws.
-        mask_rate: chance of each phrase to be dropped; at least one is if it is above 0.
+        rng: random generator.
+        mask_rate: probability that a phrase is dropped; if above 0, at least one phrase is dropped.
     """
-    units = [index for index, probability in enumerate(shown) if dice.random() < probability]
-    dice.shuffle(units)
+    units = [index for index, probability in enumerate(shown) if rng.random() < probability]
+    rng.shuffle(units)
     chosen = units[:MOST_PHRASES]
     moving = {ACTION_UNITS[index].region for index in units}
     chosen += [PHRASE_INDEX[rest.key] for rest in NEUTRAL_PHRASES if not moving & _NEIGHBOURS[rest.region]]
-    dice.shuffle(chosen)
-    return _worded(chosen, dice, mask_rate)
+    rng.shuffle(chosen)
+    return _worded(chosen, rng, mask_rate)
 
 
 def phrase_probabilities(shown: Sequence[float]) -> list[float]:
@@ -188,38 +190,38 @@ def phrase_probabilities(shown: Sequence[float]) -> list[float]:
     return [*shown, *at_rest]
 
 
-def _worded(chosen: Sequence[int], dice: random.Random, mask_rate: float) -> Prompt:
-    """A prompt of the phrases chosen, each in one of its wordings, some dropped."""
-    wordings = tuple(dice.choice(PHRASES[index].wordings) for index in chosen)
-    masked = [dice.random() < mask_rate for _ in chosen]
+def _worded(chosen: Sequence[int], rng: random.Random, mask_rate: float) -> Prompt:
+    """A prompt of the chosen phrases, each in a random wording, with some of them dropped."""
+    wordings = tuple(rng.choice(PHRASES[index].wordings) for index in chosen)
+    masked = [rng.random() < mask_rate for _ in chosen]
     if mask_rate > 0 and not any(masked):
-        masked[dice.randrange(len(masked))] = True
+        masked[rng.randrange(len(masked))] = True
     return Prompt(tuple(chosen), wordings, tuple(masked))
 
 
-def class_prompt(expression: Expression, dice: random.Random, style: PromptStyle) -> Prompt:
-    """One prompt that stands for `expression`: of action units, or, for the ablation's first arm, its bare name."""
+def class_prompt(expression: Expression, rng: random.Random, style: PromptStyle) -> Prompt:
+    """One prompt for `expression`: made of action units or, for the first arm of the ablation, just its name."""
     if style == "class_names":
         return Prompt((NO_PHRASE,), (expression.name,), (False,))
-    return sample_prompt(expression, dice)
+    return sample_prompt(expression, rng)
 
 
 def phrase_prompt(index: int, wording: str) -> Prompt:
-    """A prompt of one phrase alone, as its embedding is taken for alignment."""
+    """A prompt of a single phrase, from which the phrase's embedding is computed."""
     return Prompt((index,), (wording,), (False,))
 
 
 def default_tokenizer() -> WordTokenizer:
-    """The tokenizer over all wordings, the words between them, and the class names of the ablation's first arm."""
+    """The tokenizer for all wordings, the words between them, and the class names of the ablation's first arm."""
     wordings = [wording for phrase in PHRASES for wording in phrase.wordings]
     return WordTokenizer([OPENING, "and ,", *wordings, *(expression.name for expression in EXPRESSIONS)])
 
 
 def collate(prompts: Sequence[Prompt], tokenizer: Tokenizer) -> PromptBatch:
-    """Tensors of several prompts.
+    """Convert prompts to tensors.
 
     Raises:
-        ConfigurationError: a phrase alone is longer than the text encoder takes.
+        ConfigurationError: a prompt is too long for the text encoder and cannot be shortened.
     """
     prompts = [shortened(prompt, tokenizer) for prompt in prompts]
     rows = [_tokenize(prompt, tokenizer) for prompt in prompts]
@@ -237,19 +239,19 @@ def collate(prompts: Sequence[Prompt], tokenizer: Tokenizer) -> PromptBatch:
 
 
 def shortened(prompt: Prompt, tokenizer: Tokenizer) -> Prompt:
-    """The prompt without as many phrases as it has too many for the text encoder: the last unmasked one goes first.
+    """Remove phrases until the prompt fits into the text encoder, the last unmasked one first.
 
     Raises:
-        ConfigurationError: what cannot go is still too long.
+        ConfigurationError: it is still too long when no phrase can be removed.
     """
     while (length := len(_tokenize(prompt, tokenizer)[0])) > tokenizer.max_tokens:
-        spare = [slot for slot, drop in enumerate(prompt.masked) if not drop]
-        if not spare or len(prompt.phrases) == 1:
+        unmasked = [slot for slot, drop in enumerate(prompt.masked) if not drop]
+        if not unmasked or len(prompt.phrases) == 1:
             raise ConfigurationError(
                 f"prompt '{prompt.text}': has {length} tokens, the text encoder takes {tokenizer.max_tokens}; "
                 "shorten it"
             )
-        kept = [slot for slot in range(len(prompt.phrases)) if slot != spare[-1]]
+        kept = [slot for slot in range(len(prompt.phrases)) if slot != unmasked[-1]]
         prompt = Prompt(
             tuple(prompt.phrases[slot] for slot in kept),
             tuple(prompt.wordings[slot] for slot in kept),
@@ -259,7 +261,7 @@ def shortened(prompt: Prompt, tokenizer: Tokenizer) -> Prompt:
 
 
 def prompt_set_sha256() -> str:
-    """Identity of the vocabulary: SHA-256 over the template, the phrases and the expression table."""
+    """Identity of the vocabulary: SHA-256 of the template, the phrases and the expression table."""
     table = {e.name: [e.core, sorted(e.frequency.items())] for e in EXPRESSIONS}
     content = json.dumps([OPENING, [[p.key, p.wordings] for p in PHRASES], table], separators=(",", ":"))
     return hashlib.sha256(content.encode()).hexdigest()

@@ -1,8 +1,8 @@
-"""The int8 twin of a bundle's graph: the same weights in eight bits, for CPUs that multiply them faster.
+"""Quantise a bundle's graph to int8, for CPUs that compute faster with it.
 
 Static quantisation as in Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-
-Only Inference" (CVPR 2018): weights symmetric and by channel, activations by tensor over the range that they take on
-training faces. Softmax, sigmoid, layer normalisation and the cosine of the alignment stay float32.
+Only Inference" (CVPR 2018): weights are quantised symmetrically per channel, activations per tensor over the range that
+they take on training faces. Softmax, sigmoid, layer normalisation and the cosine of the alignment stay float32.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from pmfer.metrics import accuracy
 from pmfer.model_card import render_model_card
 
 QUANTISED = ["Add", "Conv", "Gemm", "MatMul", "Relu"]
-FACES = 512  # whose activations are watched
+FACES = 512  # on which the ranges of the activations are measured
 BATCH = 64
 ERRORS_ONLY = 3  # ONNX Runtime severity
 
@@ -39,10 +39,10 @@ def main() -> None:
 
 
 def add_int8(bundle: Bundle, training: Faces, measured: dict[str, Faces]) -> Bundle:
-    """Write the int8 graph of a bundle into its folder, and on its cards what that costs in accuracy.
+    """Add an int8 graph to a bundle, and write the accuracy of both graphs on its cards.
 
     Args:
-        bundle: verified bundle; its card and so its digest change.
+        bundle: verified bundle; its card changes, and so does its digest.
         training: the faces it was trained on.
         measured: splits on which both graphs are measured, by name.
     """
@@ -62,13 +62,13 @@ def add_int8(bundle: Bundle, training: Faces, measured: dict[str, Faces]) -> Bun
 
 
 def quantise(weights: Path, spec: InputSpec, faces: npt.NDArray[np.uint8], out: Path) -> None:
-    """Write the int8 graph of an exported one.
+    """Quantise an exported graph to int8.
 
     Args:
         weights: the float32 `model.onnx`.
-        spec: of its input.
-        faces: training faces, [N, S, S] grey or [N, S, S, 3] RGB as the graph takes them; FACES of them are used,
-            evenly spread, because sets are often sorted.
+        spec: specification of its input.
+        faces: training faces, [N, S, S] grey or [N, S, S, 3] RGB as the graph takes them. FACES of them are used,
+            spread evenly, because data sets are often sorted.
         out: file to write.
     """
     chosen = faces[np.linspace(0, len(faces) - 1, min(FACES, len(faces))).astype(int)]
@@ -88,7 +88,7 @@ def quantise(weights: Path, spec: InputSpec, faces: npt.NDArray[np.uint8], out: 
 
 
 def _fold(weights: Path, out: Path) -> None:
-    """Undo the storage in half precision: the quantiser wants to see weights, not casts of weights."""
+    """Undo the storage in half precision: the quantiser expects weights, not casts of weights."""
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(out)
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
@@ -97,14 +97,14 @@ def _fold(weights: Path, out: Path) -> None:
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]  # untyped base
-    """Faces in batches, normalised as the card says."""
+    """Yields batches of normalised faces."""
 
     def __init__(self, faces: npt.NDArray[np.uint8], spec: InputSpec) -> None:
         starts = range(0, len(faces), BATCH)
         self._batches = ({"faces": spec.normalised(faces[start : start + BATCH])} for start in starts)
 
     def get_next(self) -> dict[str, npt.NDArray[np.float32]] | None:
-        """The next batch, None after the last."""
+        """The next batch; None after the last."""
         return next(self._batches, None)
 
 

@@ -1,11 +1,10 @@
-"""How a bundle holds when pictures get worse: corruptions of face crops, and the table of `pmfer robustness`.
+"""Measure how robust a bundle is against bad pictures: corruptions of face crops, and the table of `pmfer robustness`.
 
-What cameras at a bedside do to a face is a closed list of corruptions. A crop is what the bundle takes, upright and
-framed; a corruption changes the picture and not its label. Nothing here is used as it stands in training, whose changes
-are drawn at random (pmfer/augment.py).
+The corruptions are a fixed list of what bedside cameras do to a face. They change the upright, framed crops that the
+bundle takes, but not their labels. Training does not use them; its augmentations are random (pmfer/augment.py).
 
-A row of the table is one corruption, or one kind of cover of pmfer/cover_kinds.py. Of covers it is also told how many
-of them the bundle notices, by the limits of its card and the rule of a night.
+A row of the table is one corruption, or one kind of cover from pmfer/cover_kinds.py. For covers the table also says how
+many the bundle notices, by the limits on its card and by the rule that inference applies.
 """
 
 import io
@@ -28,37 +27,37 @@ from pmfer.facs import is_refused
 from pmfer.metrics import accuracy, expected_calibration_error, macro_recall
 
 Images = npt.NDArray[np.uint8]
-Dice = np.random.Generator
-Corruption = Callable[[Image.Image, Dice], Image.Image]
+Rng = np.random.Generator
+Corruption = Callable[[Image.Image, Rng], Image.Image]
 CLEAN = "clean"
-HIDES = 1 / 3  # share of a region from which on a cover should be noticed
+HIDES = 1 / 3  # a cover that hides at least this share of a region should be noticed
 
 
-def _noise(picture: Image.Image, dice: Dice, deviation: float) -> Image.Image:
-    values = np.asarray(picture, np.float32) + dice.normal(0, deviation, (picture.height, picture.width))
+def _noise(picture: Image.Image, rng: Rng, deviation: float) -> Image.Image:
+    values = np.asarray(picture, np.float32) + rng.normal(0, deviation, (picture.height, picture.width))
     return Image.fromarray(values.clip(0, 255).round().astype(np.uint8))
 
 
-def _small(picture: Image.Image, dice: Dice, side_px: int) -> Image.Image:
+def _small(picture: Image.Image, rng: Rng, side_px: int) -> Image.Image:
     small = picture.resize((side_px, side_px), Image.Resampling.LANCZOS)
     return small.resize(picture.size, Image.Resampling.LANCZOS)
 
 
-def _jpeg(picture: Image.Image, dice: Dice, quality: int) -> Image.Image:
+def _jpeg(picture: Image.Image, rng: Rng, quality: int) -> Image.Image:
     stream = io.BytesIO()
     picture.save(stream, "JPEG", quality=quality)
     return Image.open(stream).convert("L")
 
 
-def _bright(picture: Image.Image, dice: Dice, factor: float) -> Image.Image:
+def _bright(picture: Image.Image, rng: Rng, factor: float) -> Image.Image:
     return picture.point([min(255, round(level * factor)) for level in range(256)])
 
 
-def _rolled(picture: Image.Image, dice: Dice, degrees: float) -> Image.Image:
-    """Turned either way; what comes in at the corners repeats the edge."""
+def _rolled(picture: Image.Image, rng: Rng, degrees: float) -> Image.Image:
+    """Turn the picture in a random direction; the corners are filled by repeating the edge."""
     side = picture.width
     padded = Image.fromarray(np.pad(np.asarray(picture), side // 2, mode="edge"))
-    turned = padded.rotate(degrees * dice.choice((-1, 1)), Image.Resampling.BICUBIC)
+    turned = padded.rotate(degrees * rng.choice((-1, 1)), Image.Resampling.BICUBIC)
     first = side // 2
     return turned.crop((first, first, first + side, first + side))
 
@@ -77,39 +76,39 @@ CORRUPTIONS: dict[str, Corruption] = {
 
 
 def corrupt(images: Images, name: str, seed: int = 0) -> Images:
-    """Grey crops uint8 [N, S, S] with one corruption of CORRUPTIONS; the same for the same seed."""
-    dice = np.random.default_rng(seed)
+    """Apply one corruption of CORRUPTIONS to grey crops uint8 [N, S, S]; deterministic for a seed."""
+    rng = np.random.default_rng(seed)
     change = CORRUPTIONS[name]
-    return np.stack([np.asarray(change(Image.fromarray(image), dice)) for image in images])
+    return np.stack([np.asarray(change(Image.fromarray(image), rng)) for image in images])
 
 
 def corrupt_at_random(images: Images, seed: int = 0) -> Images:
-    """Each crop uint8 [N, S, S] with a corruption drawn at random."""
-    dice = np.random.default_rng(seed)
+    """Apply a randomly chosen corruption to each crop of uint8 [N, S, S]."""
+    rng = np.random.default_rng(seed)
     changes = list(CORRUPTIONS.values())
-    drawn = dice.integers(len(changes), size=len(images))
+    drawn = rng.integers(len(changes), size=len(images))
     return np.stack(
-        [np.asarray(changes[k](Image.fromarray(image), dice)) for image, k in zip(images, drawn, strict=True)]
+        [np.asarray(changes[k](Image.fromarray(image), rng)) for image, k in zip(images, drawn, strict=True)]
     )
 
 
 def cover(images: Images, placed: Floats, kind: str, seed: int = 0) -> tuple[Images, Floats]:
-    """Grey crops, each with one cover of `kind`.
+    """Draw one cover of `kind` onto each grey crop.
 
     Args:
-        images: the crops.
-        placed: where the points of the face mesh lie, float32 [N, 468, 2], fractions of the side.
-        kind: of cover_kinds.TRAINED or HELD_OUT.
-        seed: of all draws.
+        images: the crops, uint8 [N, S, S].
+        placed: positions of the points of the face mesh, float32 [N, 468, 2], fractions of the side.
+        kind: a key of cover_kinds.TRAINED or HELD_OUT.
+        seed: seed of the random generator.
 
     Returns:
         The crops uint8 [N, S, S], and the visible share of each region [N, R], 0..1.
     """
-    dice = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     covered, visible = [], []
     for image, points in zip(images, placed, strict=True):
         face = image.astype(np.float32) / 255
-        drawn = draw_cover(kind, face, points, dice)
+        drawn = draw_cover(kind, face, points, rng)
         covered.append(face + drawn.alpha * (drawn.texture - face))
         visible.append(visibility(drawn, points))
     return np.asarray((np.stack(covered) * 255).round(), np.uint8), np.stack(visible)
@@ -117,26 +116,26 @@ def cover(images: Images, placed: Floats, kind: str, seed: int = 0) -> tuple[Ima
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table, shares in 0..1; None where the bundle or the faces cannot tell."""
+    """One line of the table, shares in 0..1; None if the bundle or the faces do not allow it to be measured."""
 
     name: str
     accuracy: float | None  # strict majority
-    recall_mean: float | None  # of the expressions
+    recall_mean: float | None  # mean over the expressions
     calibration_error: float | None
-    refused: float | None = None  # share without an expression, because too much is covered
-    flagged: float | None = None  # share with a covered region
-    flagged_of_hiding: float | None = None  # the same of those of which a region is hidden by HIDES or more
-    auroc: float | None = None  # covered against clean, by the least visible region
+    refused: float | None = None  # share of faces without an expression, because too much is covered
+    flagged: float | None = None  # share of faces with a region that counts as covered
+    flagged_of_hiding: float | None = None  # the same among faces of which a region is hidden by at least HIDES
+    auroc: float | None = None  # of covered against clean faces, by the least visible region
 
 
 def measure_robustness(bundle: Bundle, faces: Faces, placed: Floats | None = None, *, int8: bool = False) -> list[Row]:
-    """The table of a bundle.
+    """Measure the rows of the table for a bundle.
 
     Args:
         bundle: verified bundle of grey faces.
         faces: crops with votes.
-        placed: where the points of the face mesh lie, float32 [N, 468, 2], fractions of the side (FaceShapes); None
-            leaves the covers out.
+        placed: positions of the points of the face mesh, float32 [N, 468, 2], fractions of the side (FaceShapes);
+            None: leave out the covers.
         int8: run the bundle's int8 graph, if it has one.
 
     Raises:
@@ -154,17 +153,17 @@ def measure_robustness(bundle: Bundle, faces: Faces, placed: Floats | None = Non
         covered, visible = cover(faces.images, placed, kind)
         scores = run_graph(bundle, covered, int8=int8)
         row = _row(f"{kind} (not trained)" if kind in HELD_OUT else kind, scores, labels, limits)
-        rows.append(_noticed(row, scores, clean, visible, limits))
+        rows.append(_with_cover_figures(row, scores, clean, visible, limits))
     return rows
 
 
 def least_visible(scores: Mapping[str, Floats]) -> Floats | None:
-    """Visible share of the most hidden region of each face, [N] in 0..1; None for a bundle that cannot tell."""
+    """Visible share of the most hidden region of each face, [N] in 0..1; None if the bundle does not predict it."""
     return scores["visibility"].min(1) if "visibility" in scores else None
 
 
-def called_covered(visible: Floats, limits: Mapping[str, float]) -> npt.NDArray[np.bool_]:
-    """Which regions count as covered, bool [N, R], by the card's limits; visible is [N, R]."""
+def covered_regions(visible: Floats, limits: Mapping[str, float]) -> npt.NDArray[np.bool_]:
+    """Which regions count as covered by the card's limits, bool [N, R], for visible shares [N, R]."""
     return np.asarray(visible < np.array(list(limits.values()), np.float32))
 
 
@@ -178,27 +177,28 @@ def _row(name: str, scores: Mapping[str, Floats], labels: npt.NDArray[np.int64],
     )
     if not limits:
         return row
-    called = called_covered(scores["visibility"], limits)
+    covered = covered_regions(scores["visibility"], limits)
     regions = np.array(list(limits))
-    refused = [is_refused(regions[face].tolist()) for face in called]
-    return replace(row, refused=float(np.mean(refused)), flagged=float(called.any(1).mean()))
+    refused = [is_refused(regions[face].tolist()) for face in covered]
+    return replace(row, refused=float(np.mean(refused)), flagged=float(covered.any(1).mean()))
 
 
-def _noticed(
+def _with_cover_figures(
     row: Row, scores: Mapping[str, Floats], clean: Mapping[str, Floats], truth: Floats, limits: Mapping[str, float]
 ) -> Row:
-    """With what only faces of a known cover tell; truth: visible share of each region, [N, R]."""
-    left, usual = least_visible(scores), least_visible(clean)
-    if left is None or usual is None:
+    """The row with the figures that need faces with a known cover; truth: visible share of each region, [N, R]."""
+    covered_visible, clean_visible = least_visible(scores), least_visible(clean)
+    if covered_visible is None or clean_visible is None:
         return row
-    area = roc_auc_score(np.repeat([0, 1], [len(left), len(usual)]), np.concatenate([left, usual]))
+    is_clean = np.repeat([0, 1], [len(covered_visible), len(clean_visible)])
+    area = roc_auc_score(is_clean, np.concatenate([covered_visible, clean_visible]))
     hiding = truth.min(1) <= 1 - HIDES
-    share = called_covered(scores["visibility"], limits)[hiding].any(1).mean() if limits and hiding.any() else None
+    share = covered_regions(scores["visibility"], limits)[hiding].any(1).mean() if limits and hiding.any() else None
     return replace(row, auroc=float(area), flagged_of_hiding=None if share is None else float(share))
 
 
 def render_robustness(rows: list[Row]) -> str:
-    """The table in Markdown, in percent."""
+    """The table in Markdown, with shares in percent."""
     lines = [
         "| faces | strict accuracy | mean recall | calibration error | refused | flagged "
         "| flagged of those that hide a third of a region | AUROC |",

@@ -1,4 +1,4 @@
-"""Runs that begin with files: train, landmarks, ablate, export, robustness. Read what the files name, then one call."""
+"""The commands train, landmarks, ablate, export and robustness: read the files they are given, then make one call."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from pmfer.train import train
 
 @dataclass(frozen=True)
 class TrainRequest:
-    """Configuration file, data set, folder for the results and, if the configuration asks for it, the landmark file."""
+    """Configuration file, data set, output folder and, if the configuration needs it, the landmark file."""
 
     config: Path
     data: Path
@@ -36,25 +36,25 @@ class _TrainingData:
 
 
 def run_training(request: TrainRequest) -> str:
-    """Train, or take up the run or runs that `out` holds; returns where the checkpoint is.
+    """Train, or resume the run or runs in `out`; returns the path of the checkpoint.
 
-    Several runs lie in folders of their own below `out`, and the mean of their weights in `out`.
+    With several runs, each has its own folder below `out`, and the mean of their weights is in `out`.
     """
-    given = _read(request)
-    options = given.options
+    data = _read(request)
+    options = data.options
     if options.runs == 1:
-        return str(train(options, given.faces, given.valid, request.out, given.shapes))
+        return str(train(options, data.faces, data.valid, request.out, data.shapes))
     checkpoints = []
     for run in range(options.runs):
         single = options.model_copy(update={"runs": 1}).with_seed(options.schedule.seed + run)
-        checkpoints.append(train(single, given.faces, given.valid, request.out / f"run-{run + 1}", given.shapes))
+        checkpoints.append(train(single, data.faces, data.valid, request.out / f"run-{run + 1}", data.shapes))
     mean = request.out / AVERAGED_FILE
     write_averaged(checkpoints, mean, options)
     return str(mean)
 
 
 def run_landmarks(config: Path, data: Path, mesh: Path, out: Path) -> str:
-    """Measure the training and validation faces; returns a line that says how many."""
+    """Measure the shapes of the training and validation faces; returns a line with their number."""
     options = read_config(config)
     finder = FaceMesh(mesh)
     splits = read_training_faces(data, options.size_px, kind=options.data.kind)
@@ -62,18 +62,18 @@ def run_landmarks(config: Path, data: Path, mesh: Path, out: Path) -> str:
 
 
 def run_arms(request: TrainRequest, seeds: int) -> str:
-    """Train the arms of the ablation and write `ablation.md` and `ablation.png`; returns the text of the table.
+    """Train all arms of the ablation and write `ablation.md` and `ablation.png`; returns the text of the table.
 
     Raises:
         ConfigurationError: the data set has no test split.
     """
-    given = _read(request)
-    test = read_measured_faces(request.data, given.options.size_px, kind=given.options.data.kind)[1]
+    data = _read(request)
+    test = read_measured_faces(request.data, data.options.size_px, kind=data.options.data.kind)[1]
     if test is None:
-        raise ConfigurationError(f"{request.data}: has no test split; an ablation is measured on one")
-    valid_shapes = shapes_for(given.options, request.landmarks, given.valid.names)
-    splits = AblationFaces(given.faces, given.valid, test, given.shapes, valid_shapes)
-    results = run_ablation(given.options, splits, request.out, seeds)
+        raise ConfigurationError(f"{request.data}: has no test split, which an ablation needs; use another data set")
+    valid_shapes = shapes_for(data.options, request.landmarks, data.valid.names)
+    splits = AblationFaces(data.faces, data.valid, test, data.shapes, valid_shapes)
+    results = run_ablation(data.options, splits, request.out, seeds)
     table = render_table(results)
     (request.out / "ablation.md").write_text(table, encoding="utf-8")
     draw_ablation(results, SHARES, DISTANCES, request.out / ABLATION_FILE)
@@ -89,7 +89,7 @@ def run_export(
     test_looks: int | None,
     start_share: float,
 ) -> str:
-    """Export a checkpoint with figures of the valid and test splits; returns a line with the bundle's digest."""
+    """Export a checkpoint, with figures for the valid and test splits; returns a line with path and digest."""
     config = load_checkpoint(checkpoint)[0]
     valid, test = read_measured_faces(data, config.size_px, kind=config.data.kind)
     source = data_terms(data, config.data.kind)
@@ -98,7 +98,7 @@ def run_export(
 
 
 def run_robustness(bundle: str, data: Path, split: str, landmarks: Path | None, kind: str | None, *, int8: bool) -> str:
-    """Measure a bundle on corrupted and, with a landmark file, on covered faces; returns the table in Markdown."""
+    """Measure a bundle on corrupted and, given a landmark file, on covered faces; returns the table in Markdown."""
     loaded = load_bundle(bundle)
     samples = read_samples(data, kind).with_valid().in_split(split)
     faces = load_faces(samples, loaded.card.input.size_px, 1)

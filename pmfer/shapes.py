@@ -1,12 +1,12 @@
-"""What the shape of a training face says about its action units, beside its expression votes.
+"""Evidence for action units from the shape of a training face, in addition to its expression votes.
 
-Votes alone make all phrases of an expression rise together: an angry face counts as "lips pressed together" whether its
-lips are pressed or wide open. The positions of lips, lids and brows tell such faces apart. They are measured by a
-general face mesh (landmarks.py), which has never seen an action-unit label, and, where its newer version is at hand, by
-its blendshapes. What a measure says about a unit is the table EVIDENCE below, our reading of the unit's definition in
-FACS (Ekman, Friesen and Hager, 2002).
+With votes alone, all phrases of an expression rise together: an angry face counts as "lips pressed together" whether
+its lips are pressed or wide open. The positions of lips, lids and brows tell such faces apart. They are measured with a
+general face mesh (landmarks.py), which was not trained on action-unit labels, and, if its newer version is available,
+with its blendshapes. The table EVIDENCE below says how the measures speak for each unit. It is our reading of the
+units' definitions in FACS (Ekman, Friesen and Hager, 2002).
 
-Between `pmfer landmarks` and `pmfer train` lies a file with a row per face and all that its mesh says.
+`pmfer landmarks` writes the measures to a file with a row per face, and `pmfer train` reads it.
 """
 
 from collections.abc import Sequence
@@ -27,22 +27,23 @@ from pmfer.landmarks import BLENDSHAPES, OUTER_EYE_CORNERS, POINTS, FaceMesh, Fo
 Array = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.float32]
 
-MIN_PRESENCE = 0.9  # of the mesh: below, the points are of no face
-MAX_YAW_DEG = 35.0  # beyond, half of the face is guessed by the mesh
-STRETCHED = 1.5  # standard deviations of the opening of the mouth from which on FACS codes AU 27 instead of AU 26
-# Points that bones hold in place: eye corners, bridge and wings of the nose, forehead, temples.
+MIN_PRESENCE = 0.9  # if the mesh's presence is lower, it found no face
+MAX_YAW_DEG = 35.0  # if the face is turned farther, the mesh guesses half of it
+STRETCHED = 1.5  # opening of the mouth, in standard deviations, from which FACS codes AU 27 instead of AU 26
+ALIGNMENTS = 4  # number of times that `frontal` aligns all faces to their median
+# Points that expressions hardly move: eye corners, bridge and wings of the nose, forehead, temples.
 RIGID = (33, 133, 362, 263, 168, 6, 197, 195, 5, 4, 1, 2, 98, 327, 10, 151, 9, 8, 127, 356, 234, 454, 103, 332, 21, 251)
 NO_MEASURES = ("name", "presence", "yaw_deg", "roll_deg", "blendshapes", "placed")  # columns of the file of shapes
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """How a face's shape speaks for a unit."""
+    """How strongly the shape of a face speaks for a unit."""
 
-    log_odds: float  # per standard deviation: how directly the mesh sees the unit
+    log_odds: float  # per standard deviation of the evidence: how directly the mesh sees the unit
     measures: dict[str, float]  # weights of standardised measures
     blendshapes: dict[str, float] = field(default_factory=dict)  # weights of blendshapes, mean of left and right
-    # How much the expression says besides, 0..1. A gap between the lips is a gap whatever the face expresses.
+    # How much the expression counts besides the shape, 0..1. Parted lips are parted whatever the face expresses.
     expression_share: float = 1.0
 
 
@@ -70,12 +71,11 @@ EVIDENCE: dict[int, Evidence] = {
 }
 
 
-def frontal(points: npt.NDArray[np.float32], rounds: int = 4) -> tuple[Array, Array]:
-    """Turn all faces to the front by generalised Procrustes analysis (Gower, 1975) over the rigid points.
+def frontal(points: npt.NDArray[np.float32]) -> tuple[Array, Array]:
+    """Turn all faces to the front by generalised Procrustes analysis (Gower, 1975) on the rigid points.
 
     Args:
-        points: float [N, 468, 3], faces of many people: the median of all is what counts as frontal.
-        rounds: of aligning all to their median.
+        points: float [N, 468, 3], faces of many people: the median of all counts as frontal.
 
     Returns:
         Points [N, 468, 3] in units of the distance between the outer eye corners, and yaw [N] in degrees.
@@ -84,7 +84,7 @@ def frontal(points: npt.NDArray[np.float32], rounds: int = 4) -> tuple[Array, Ar
     centre = rigid.mean(1, keepdims=True)
     shapes = rigid - centre
     reference = shapes.mean(0)
-    for _ in range(rounds):
+    for _ in range(ALIGNMENTS):
         scale = np.linalg.norm(reference) / np.linalg.norm(shapes, axis=(1, 2))
         rotation = _best_rotation(shapes, reference)
         reference = np.median(shapes @ rotation * scale[:, None, None], axis=0)
@@ -95,15 +95,15 @@ def frontal(points: npt.NDArray[np.float32], rounds: int = 4) -> tuple[Array, Ar
 
 
 def _best_rotation(shapes: Array, reference: Array) -> Array:
-    """Rotations [N, 3, 3] that bring each shape closest to the reference (Kabsch, 1976); no mirroring."""
+    """Rotations [N, 3, 3], without reflection, that best map each shape to the reference (Kabsch, 1976)."""
     left, _, right = np.linalg.svd(np.swapaxes(shapes, 1, 2) @ reference)
-    handed = np.repeat(np.eye(3)[None], len(shapes), axis=0)
-    handed[:, 2, 2] = np.sign(np.linalg.det(left @ right))
-    return np.asarray(left @ handed @ right)
+    sign = np.repeat(np.eye(3)[None], len(shapes), axis=0)
+    sign[:, 2, 2] = np.sign(np.linalg.det(left @ right))
+    return np.asarray(left @ sign @ right)
 
 
 def measure(points: Array) -> dict[str, Array]:
-    """Measures [N] of frontal faces, in units of the distance between the outer eye corners; y grows downwards."""
+    """Measures [N] of frontal faces [N, 468, 3], in distances between the outer eye corners; y points down."""
 
     def height(*chosen: int) -> Array:
         return np.asarray(-points[:, list(chosen), 1].mean(1))
@@ -116,7 +116,7 @@ def measure(points: Array) -> dict[str, Array]:
     corners = height(61, 291)
     gap = height(13) - height(14)
     jaw = height(2) - height(152)
-    # The root: a slit and a closed mouth differ more than two open ones.
+    # The square root, because a narrow gap and a closed mouth differ more than two open mouths.
     lip_gap = np.sqrt(np.maximum(gap, 0))
     return {
         "upper_lid": height(159, 158, 160, 386, 385, 387) - eyes,
@@ -139,7 +139,7 @@ def measure(points: Array) -> dict[str, Array]:
 
 
 def measure_faces(names: list[str], found: list[FoundFace]) -> pl.DataFrame:
-    """One row per face: name, presence 0..1, yaw_deg, roll_deg, measures, blendshapes and where the points lie."""
+    """One row per face: name, presence 0..1, yaw_deg, roll_deg, measures, blendshapes and positions of the points."""
     turned, yaw = frontal(np.stack([face.points for face in found]))
     blendshapes = [None if face.blendshapes is None else face.blendshapes.tolist() for face in found]
     return pl.DataFrame(
@@ -158,19 +158,21 @@ def measure_faces(names: list[str], found: list[FoundFace]) -> pl.DataFrame:
 
 
 def evidence(faces: pl.DataFrame) -> Floats:
-    """Evidence float32 [N, A] for every unit, in standard deviations of its measures; NaN where none is usable.
+    """Evidence float32 [N, A] for every unit: a weighted sum of standardised measures.
+
+    NaN for units that are not in EVIDENCE, and for faces that are not usable (not found, or turned too far).
 
     Args:
-        faces: of `measure_faces`, with or without blendshapes.
+        faces: as returned by `measure_faces`, with or without blendshapes.
     """
     usable = ((faces["presence"] >= MIN_PRESENCE) & (faces["yaw_deg"].abs() <= MAX_YAW_DEG)).to_numpy()
     signals = _signals(faces, usable)
     result = np.full((len(faces), len(ACTION_UNITS)), np.nan, dtype=np.float32)
     for column, unit in enumerate(ACTION_UNITS):
         if unit.number in EVIDENCE:
-            known = EVIDENCE[unit.number]
+            entry = EVIDENCE[unit.number]
             weights = {
-                name: weight for name, weight in {**known.measures, **known.blendshapes}.items() if name in signals
+                name: weight for name, weight in {**entry.measures, **entry.blendshapes}.items() if name in signals
             }
             total = np.sum([weight * signals[name] for name, weight in weights.items()], axis=0)
             result[usable, column] = total[usable]
@@ -178,7 +180,7 @@ def evidence(faces: pl.DataFrame) -> Floats:
 
 
 def _signals(faces: pl.DataFrame, usable: npt.NDArray[np.bool_]) -> dict[str, Array]:
-    """Measures and, if there are any, blendshapes [N], each in standard deviations over the usable faces."""
+    """Measures and, if available, blendshapes [N], each standardised over the usable faces."""
 
     def standardised(values: Array) -> Array:
         return np.asarray((values - values[usable].mean()) / max(values[usable].std(), 1e-9))
@@ -196,21 +198,21 @@ def _signals(faces: pl.DataFrame, usable: npt.NDArray[np.bool_]) -> dict[str, Ar
 
 
 def write_landmark_file(splits: Sequence[Faces], mesh: FaceMesh, out: Path) -> int:
-    """Measure every face and write Parquet; returns the number of faces.
+    """Measure every face and write a Parquet file; returns the number of faces.
 
     Args:
-        splits: grey faces, of training and of validation.
+        splits: grey faces for training and for validation.
         mesh: finds the points.
-        out: the file; its folder is made.
+        out: file to write; its folder is created.
 
     Raises:
-        TrainingError: the faces are no grey pictures, or their names are not unique.
+        TrainingError: the faces are not grey pictures, or their names are not unique.
     """
     if any(faces.images.ndim != 3 for faces in splits):
         raise TrainingError("face points are found on grey pictures; read the data set with one channel")
     names = [name for faces in splits for name in faces.names]
     if len(set(names)) != sum(len(faces) for faces in splits):
-        raise TrainingError("pictures of the data set share names; give each a name of its own")
+        raise TrainingError("several pictures of the data set have the same name; give each a unique name")
     pictures = [picture for faces in splits for picture in faces.images]
     table = measure_faces(names, [mesh.find(picture) for picture in track(pictures, "face points", transient=True)])
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -220,11 +222,11 @@ def write_landmark_file(splits: Sequence[Faces], mesh: FaceMesh, out: Path) -> i
 
 @dataclass(frozen=True)
 class FaceShapes:
-    """What the face mesh says of N training faces.
+    """Shapes of N training faces, measured with the face mesh.
 
-    evidence: float32 [N, A] of `evidence`, NaN for none. placed: float32 [N, 468, 2], where the points of the
-    mesh lie, fractions of the picture's side; of a face that the mesh did not find, those of the median face. roll_deg:
-    float32 [N], 0 where the mesh did not find the face. found: bool [N].
+    evidence: float32 [N, A] as `evidence` returns it, NaN for none. placed: float32 [N, 468, 2], positions of the
+    points of the mesh, as fractions of the picture's side; those of the median face if the mesh did not find the face.
+    roll_deg: float32 [N], 0 if the mesh did not find the face. found: bool [N], whether the mesh found the face.
     """
 
     evidence: Floats
@@ -238,11 +240,11 @@ class FaceShapes:
 
 
 def shapes_for(config: TrainConfig, path: Path | None, names: tuple[str, ...]) -> FaceShapes | None:
-    """What `config` wants of the file: the shapes of the faces named, or None where it trains on votes alone.
+    """The shapes of the named faces, or None if the configuration trains on votes alone.
 
     Raises:
-        ConfigurationError: the configuration wants a file and there is none, or the other way round.
-        TrainingError: as `read_shapes`.
+        ConfigurationError: the configuration needs a file and none is given, or the other way round.
+        TrainingError: as in `read_shapes`.
     """
     if config.data.landmarks and path is None:
         raise ConfigurationError("data.landmarks = true needs --landmarks FILE; make one with `pmfer landmarks`")
@@ -252,29 +254,29 @@ def shapes_for(config: TrainConfig, path: Path | None, names: tuple[str, ...]) -
 
 
 def read_shapes(path: Path, names: tuple[str, ...]) -> FaceShapes:
-    """The shapes of the faces named; a face that the file does not have counts as not found by the mesh.
+    """Read the shapes of the named faces. A face that is not in the file counts as not found by the mesh.
 
     Raises:
-        TrainingError: the file is missing or of another make, or it is of other faces.
+        TrainingError: the file is missing or malformed, or contains none of the faces.
     """
     try:
         table = pl.read_parquet(path, glob=False)
-        seen = evidence(table)
+        from_shape = evidence(table)
         placed = np.stack(table["placed"].to_list()).astype(np.float32).reshape(len(table), POINTS, 2)
         found = (table["presence"] >= MIN_PRESENCE).to_numpy()
         roll = np.where(found, table["roll_deg"].to_numpy(), 0).astype(np.float32)
     except (OSError, ValueError, pl.exceptions.PolarsError) as error:
         reason = str(error).splitlines()[0]
-        raise TrainingError(f"{path}: no file of face points ({reason}); make one with `pmfer landmarks`") from None
+        raise TrainingError(f"{path}: not a file of face points ({reason}); make one with `pmfer landmarks`") from None
     row_of = {name: row for row, name in enumerate(table["name"])}
     if not row_of.keys() & set(names):
-        raise TrainingError(f"{path}: names none of the training faces; make it from the same data set")
+        raise TrainingError(f"{path}: contains none of the training faces; make it from the same data set")
     median = np.median(placed[found], axis=0)
     placed[~found] = median
     rows = np.array([row_of.get(name, len(table)) for name in names])  # the last one stands for faces without a row
-    nothing = np.full((1, seen.shape[1]), np.nan, np.float32)
+    unknown = np.full((1, from_shape.shape[1]), np.nan, np.float32)
     return FaceShapes(
-        np.concatenate([seen, nothing])[rows],
+        np.concatenate([from_shape, unknown])[rows],
         np.concatenate([placed, median[None]])[rows],
         np.append(roll, np.float32(0))[rows],
         np.append(found, False)[rows],

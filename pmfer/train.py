@@ -1,11 +1,11 @@
 """Training: epochs, averaged weights, a checkpoint after each epoch, and resuming from it.
 
 All randomness of an epoch comes from generators seeded by (seed, epoch), so a run that was killed and resumed sees the
-same faces, changes and prompts as an undisturbed one.
+same faces, augmentations and prompts as an uninterrupted one.
 
-The log, `metrics.jsonl`, has one JSON object per epoch, written before the epoch's checkpoint. A run that is taken up
-again keeps the lines of the epochs that its checkpoint holds and forgets the rest, so that an epoch stands there once,
-whenever the run was killed.
+The log, `metrics.jsonl`, has one JSON object per epoch, written before the epoch's checkpoint. A resumed run keeps the
+lines of the epochs in its checkpoint and drops the rest, so every epoch is in the log once, no matter when the run was
+killed.
 """
 
 import json
@@ -30,9 +30,9 @@ from pmfer.batches import TrainingBatches
 from pmfer.checkpoint import (
     AVERAGED_FILE,
     CHECKPOINT_FILE,
+    blend_with_start,
     build_model,
     checkpoint_head,
-    keep_of_start,
     load_checkpoint,
     read_checkpoint,
     write_averaged,
@@ -51,7 +51,7 @@ from pmfer.shapes import FaceShapes
 _Tensors = tuple[Tensor, ...] | list[Tensor]
 
 LOG_FILE = "metrics.jsonl"
-CURVES_EVERY_S = 60.0  # an epoch of a small run takes less time than its picture
+CURVES_EVERY_S = 60.0  # for small runs, drawing the curves takes longer than an epoch
 
 
 def train(
@@ -62,24 +62,25 @@ def train(
     shapes: FaceShapes | None = None,
     device: torch.device | None = None,
 ) -> Path:
-    """Train, or go on where the checkpoint in `out` stopped.
+    """Train a model, or resume from the checkpoint in `out`.
 
     Args:
         config: the run.
-        faces: training faces, those without a usable vote already left out.
-        valid: faces to watch progress on; nothing is learnt from them.
-        out: folder of `checkpoint.pt`, `averaged.pt`, `metrics.jsonl` (a line per epoch) and `curves.png`
-            (at most once a minute, and at the end).
-        shapes: what the face mesh says of `faces`; None: phrases follow the votes alone, and no face is covered.
-        device: where to compute; a GPU when there is one.
+        faces: training faces, without those that have no usable vote.
+        valid: faces on which progress is measured; they are not trained on.
+        out: folder for `checkpoint.pt`, `averaged.pt`, `metrics.jsonl` (a line per epoch) and `curves.png` (drawn at
+            most once a minute, and at the end).
+        shapes: shapes of `faces` by the face mesh; None: phrase targets follow from the votes alone, and no face is
+            covered.
+        device: where to compute; None: the GPU if there is one.
 
     Returns:
         Path of the checkpoint.
 
     Raises:
-        TrainingError: `out` holds a checkpoint of another configuration, that of `config.start` is unusable or of
-            another model, only the visibility head is to be trained and there is no start or there are no shapes, or
-            the loss is no longer finite.
+        TrainingError: `out` holds a checkpoint of another configuration; the checkpoint `config.start` is unusable or
+            of another model; only the visibility head is to be trained, but there is no start or there are no shapes;
+            or the loss is no longer finite.
         ConfigurationError: CLIP's checkpoint is unusable.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -98,7 +99,7 @@ def train(
             row |= validate(run.averaged_model, valid, run.normalisation)
             row["learning_rate"] = run.optimiser.param_groups[0]["lr"]
             row["seconds"] = time.monotonic() - began
-            append_row(out / LOG_FILE, row)  # before the checkpoint: what a kill in between leaves is dropped again
+            append_row(out / LOG_FILE, row)  # before the checkpoint: if killed in between, resuming drops the line
             run.save(checkpoint, epoch + 1)
             write_averaged([checkpoint], out / AVERAGED_FILE)
             if epoch + 1 == config.schedule.epochs or time.monotonic() - drawn > CURVES_EVERY_S:
@@ -110,9 +111,9 @@ def train(
 
 @contextmanager
 def _steady_kernels() -> Iterator[None]:
-    """Kernels that suit prompts whose length changes with every step, and faces whose size hardly ever does.
+    """Select kernels for prompts whose length changes with every step, and faces whose size hardly ever changes.
 
-    cuDNN's attention is planned anew for each length: without it a step on an H200 took 89 ms instead of 164.
+    cuDNN plans its attention anew for each length: without it, a step on an H200 took 89 ms instead of 164.
     """
     others = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
     with torch.backends.cudnn.flags(enabled=True, benchmark=True), sdpa_kernel(others):
@@ -129,7 +130,7 @@ def validate(model: Pmfer, valid: Faces, normalisation: Normalisation) -> dict[s
 
 
 class _Run:
-    """State of a run: model, optimiser, averaged weights, data."""
+    """State of a run: model, optimiser, averaged weights and data."""
 
     def __init__(self, config: TrainConfig, faces: Faces, shapes: FaceShapes | None, device: torch.device) -> None:
         self.config, self.device = config, device
@@ -155,23 +156,23 @@ class _Run:
         return cast(Pmfer, self.averaged.module)
 
     def epoch(self, epoch: int, advance: Callable[[], None]) -> dict[str, float]:
-        """One pass over the faces; returns mean losses.
+        """Train for one pass over the faces and return the mean losses.
 
         Raises:
             TrainingError: the loss is no longer finite.
         """
         schedule = self.config.schedule
         seed = schedule.seed * 100_003 + epoch
-        text_dice = random.Random(seed)
+        text_rng = random.Random(seed)
         torch.manual_seed(seed)  # dropout
         size_px = size_at(schedule.sizes_px, epoch / schedule.epochs)
-        self.model.eval()  # what stands still keeps its statistics, too
+        self.model.eval()  # frozen parts keep their batch statistics as well
         self.trained.train()
         sums: dict[str, Tensor] = {}
         for step, batch in enumerate(self.batches.epoch(seed, size_px)):
             progress = (epoch + step / len(self.batches)) / schedule.epochs
             _set_rates(self.optimiser, self.peak_rates, _learning_rate_factor(progress, schedule.warmup))
-            for name, value in self._step(batch, progress, text_dice).items():
+            for name, value in self._step(batch, progress, text_rng).items():
                 sums[name] = sums.get(name, torch.zeros_like(value)) + value
             advance()
         means = {name: value.item() / len(self.batches) for name, value in sums.items()}
@@ -179,20 +180,20 @@ class _Run:
             raise TrainingError(f"the loss is no longer finite in epoch {epoch + 1}; lower learning_rate")
         return means
 
-    def _step(self, batch: Batch, progress: float, dice: random.Random) -> dict[str, Tensor]:
+    def _step(self, batch: Batch, progress: float, rng: random.Random) -> dict[str, Tensor]:
         with half_precision(self.device):
-            losses = self._losses(batch, progress, dice)
-        _descend(losses.total, self.model, self.optimiser, self.averaged)
+            losses = self._losses(batch, progress, rng)
+        _optimise(losses.total, self.model, self.optimiser, self.averaged)
         return losses.parts
 
-    def _losses(self, batch: Batch, progress: float, dice: random.Random) -> StepLosses:
+    def _losses(self, batch: Batch, progress: float, rng: random.Random) -> StepLosses:
         if self.trained is self.model:
-            return compute_losses(self.model, self.model.tokenizer, batch, self.config.loss, progress, dice)
+            return compute_losses(self.model, batch, self.config.loss, progress, rng)
         loss = visibility_loss(self.model.visibility(self.model.image_encoder.maps_of(batch.faces)), batch.visible)
         return StepLosses(loss, {"visibility": loss.detach()})
 
     def save(self, path: Path, epochs_done: int) -> None:
-        """Write the checkpoint, whole or not at all."""
+        """Write the checkpoint atomically."""
         content = checkpoint_head(self.config, self.normalisation, epochs_done) | {
             "model": self.model.state_dict(),
             "averaged": self.averaged.module.state_dict(),
@@ -202,16 +203,16 @@ class _Run:
         write_checkpoint(content, path)
 
     def load(self, path: Path) -> int:
-        """Take up a checkpoint; returns the number of epochs done.
+        """Resume from a checkpoint and return the number of epochs done.
 
         Raises:
-            TrainingError: it is unusable, or of another configuration.
+            TrainingError: it is unusable, or belongs to another configuration.
         """
         content = read_checkpoint(path)
         if TrainConfig.model_validate(content["config"]) != self.config:
             raise TrainingError(f"{path}: belongs to another configuration; choose another --out or remove it")
         if "optimiser" not in content:
-            raise TrainingError(f"{path}: holds averaged weights alone; name it as `start` of a new run")
+            raise TrainingError(f"{path}: holds only averaged weights; name it as `start` of a new run")
         self.model.load_state_dict(content["model"])
         self.averaged.module.load_state_dict(content["averaged"])
         self.averaged.n_averaged.copy_(content["averaged_steps"])
@@ -220,7 +221,7 @@ class _Run:
 
 
 def first_model(config: TrainConfig, faces: Faces) -> tuple[Pmfer, Normalisation]:
-    """Where a run begins: with the averaged weights and the normalisation of `config.start`, or with a new model.
+    """The initial model and normalisation of a run: the averaged model of `config.start`, or a new one.
 
     Raises:
         TrainingError: `config.start` is unusable, or was trained with another back-end, size or model.
@@ -232,28 +233,28 @@ def first_model(config: TrainConfig, faces: Faces) -> tuple[Pmfer, Normalisation
     begun, model, normalisation, _ = load_checkpoint(Path(config.start))
     for key in ("backend", "size_px", "model"):
         if getattr(begun, key) != getattr(config, key):
-            raise TrainingError(f"{config.start}: trained with another {key}; write the same into this configuration")
+            raise TrainingError(f"{config.start}: trained with another {key}; use the same in this configuration")
     if config.start_share:
-        keep_of_start(model, begun, config.start_share)
+        blend_with_start(model, begun, config.start_share)
     return model, normalisation
 
 
 def size_at(sizes_px: tuple[tuple[float, int], ...], progress: float) -> int:
-    """Side of the training faces at this part of the run: that of the last step begun."""
+    """Side of the training faces after this share of the run: that of the last entry that has begun."""
     return [side for begin, side in sizes_px if begin <= progress][-1]
 
 
 def measured_normalisation(faces: Faces) -> Normalisation:
-    """Of grey faces, to four digits."""
+    """Measure the normalisation of grey faces, to four decimals."""
     mean, std = pixel_statistics(faces.images)
     return Normalisation((round(mean, 4),), (round(std, 4),))
 
 
 def read_log(path: Path) -> list[Row]:
-    """The epochs of a log in order, an empty list if there is none.
+    """The epochs of a log in order; an empty list if there is no log.
 
-    A line that is no JSON object with an `epoch` was cut off by a kill and is left out; of an epoch that stands there
-    twice the later line counts.
+    A line that is not a JSON object with an `epoch` was cut off when the run was killed, and is ignored. If an epoch is
+    there twice, the later line counts.
     """
     if not path.exists():
         return []
@@ -268,13 +269,13 @@ def read_log(path: Path) -> list[Row]:
 
 
 def append_row(path: Path, row: Row) -> None:
-    """Add one epoch's line; values are rounded to six significant digits."""
+    """Append one epoch's line; values are rounded to six significant digits."""
     with path.open("a", encoding="utf-8") as log:
         log.write(_line(row))
 
 
 def keep_epochs(path: Path, epochs_done: int) -> None:
-    """Leave the lines of the first `epochs_done` epochs only; the file is replaced whole or not at all."""
+    """Keep only the lines of the first `epochs_done` epochs. The file is replaced atomically."""
     kept = [row for row in read_log(path) if (row["epoch"] or 0) <= epochs_done]
     temporary = path.with_suffix(".tmp")
     temporary.write_text("".join(_line(row) for row in kept), encoding="utf-8")
@@ -286,28 +287,29 @@ def _line(row: Row) -> str:
 
 
 def _parameter_groups(model: Pmfer, schedule: ScheduleConfig) -> list[dict[str, Any]]:
-    """Trained parameters by weight decay and peak learning rate, the new ones first.
+    """Trained parameters grouped by weight decay and peak learning rate, new ones before pretrained ones.
 
-    Weights of matrices and kernels decay; biases, norms, positions and temperatures do not.
+    Weight decay applies to parameters with two dimensions or more (matrices, kernels, embeddings, positions), not to
+    biases, norms and temperatures.
     """
     groups: dict[tuple[bool, bool], list[Tensor]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            groups.setdefault((model.starts_trained(name), parameter.ndim < 2), []).append(parameter)
+            groups.setdefault((model.is_pretrained(name), parameter.ndim < 2), []).append(parameter)
     return [
         {
-            "params": groups[pretrained, single],
-            "weight_decay": 0.0 if single else schedule.weight_decay,
+            "params": groups[pretrained, is_vector],
+            "weight_decay": 0.0 if is_vector else schedule.weight_decay,
             "lr": schedule.learning_rate * (model.pretrained_rate if pretrained else 1.0),
         }
-        for pretrained, single in sorted(groups)
+        for pretrained, is_vector in sorted(groups)
     ]
 
 
 def _moving_average(decay: float) -> Callable[[_Tensors, _Tensors, Tensor | int], None]:
-    """Exponential moving average whose decay rises to `decay`, so that the first steps are soon forgotten.
+    """Exponential moving average whose decay rises to `decay`, so that the first steps lose their weight soon.
 
-    It is taken in place, of all tensors of one type together.
+    The average is updated in place, for all tensors of one type at once.
     """
 
     def update(averages: _Tensors, currents: _Tensors, steps: Tensor | int) -> None:
@@ -316,27 +318,27 @@ def _moving_average(decay: float) -> Callable[[_Tensors, _Tensors, Tensor | int]
         if torch.is_floating_point(averages[0]):
             torch._foreach_lerp_(averages, currents, weight)
             return
-        for average, current in zip(averages, currents, strict=True):  # batch normalisation counts its batches
+        for average, current in zip(averages, currents, strict=True):  # such as the batch counts of BatchNorm
             average.copy_(torch.lerp(average.float(), current.float(), weight))
 
     return update
 
 
 def _learning_rate_factor(progress: float, warmup: float) -> float:
-    """Linear warm-up to 1, then half a cosine to 0 (Loshchilov and Hutter, 2017)."""
+    """Linear warm-up to 1, then cosine decay to 0 (Loshchilov and Hutter, 2017)."""
     if progress < warmup:
         return progress / warmup
     return 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
 
 
 def _set_rates(optimiser: torch.optim.Optimizer, peaks: Sequence[float], factor: float) -> None:
-    """Learning rates of the parameter groups: their peaks times a factor."""
+    """Set the learning rates of the parameter groups to their peaks times a factor."""
     for group, peak in zip(optimiser.param_groups, peaks, strict=True):
         group["lr"] = peak * factor
 
 
-def _descend(loss: Tensor, model: torch.nn.Module, optimiser: torch.optim.Optimizer, averaged: AveragedModel) -> None:
-    """One step of the optimiser on the parameters of `model`, and of their moving average."""
+def _optimise(loss: Tensor, model: torch.nn.Module, optimiser: torch.optim.Optimizer, averaged: AveragedModel) -> None:
+    """Take one optimiser step on the parameters of `model` and update their moving average."""
     optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)

@@ -106,7 +106,7 @@ def test_the_door_imports_nothing_before_it_is_used() -> None:
 def test_the_door_has_every_public_name_and_no_other() -> None:
     import pmfer
 
-    assert set(pmfer.__all__) - {"__version__"} == set(pmfer._DOORS)
+    assert set(pmfer.__all__) - {"__version__"} == set(pmfer._PUBLIC)
     for name in pmfer.__all__:
         assert getattr(pmfer, name)
         assert name in dir(pmfer)

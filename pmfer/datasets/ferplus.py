@@ -1,21 +1,21 @@
 """FERPlus: FER2013's pictures (48 x 48 grey, 35,887) with ten raters' votes per face.
 
 Barsoum et al., "Training Deep Networks for Facial Expression Recognition with Crowd-Sourced Label Distribution", ICMI
-2016. Three forms are read:
+2016. It is read in three forms:
 
 - the Parquet file of docs/training.md, which is a manifest (pmfer/datasets/manifest.py);
-- a folder with `fer2013new.csv` (votes) and `fer2013.csv` (pixels), row for row;
+- a folder with `fer2013new.csv` (votes) and `fer2013.csv` (pixels), with the same rows;
 - a folder with `FER2013Train`, `FER2013Valid`, `FER2013Test`, each with pictures and a `label.csv`, as FERPlus's own
-  script writes them (older ones have a face box after the name).
+  script writes them (older versions have a face box after the name).
 
-Votes: neutral, happiness, surprise, sadness, anger, disgust, fear, contempt, unknown, not a face: our own order.
-Splits: Training is train, PublicTest valid, PrivateTest test. Rows without a picture name were left out by FERPlus.
+Votes: neutral, happiness, surprise, sadness, anger, disgust, fear, contempt, unknown, not a face, which is also our
+order. Splits: Training is train, PublicTest valid, PrivateTest test. FERPlus excluded the rows without a picture name.
 Metric: accuracy, strict majority or argmax (pmfer/datasets/samples.py). Licence: labels MIT (microsoft/FERPlus); the
 pictures were collected from the web for the FER2013 challenge and have none: research use only.
 
-`make_ferplus` makes that Parquet file from the two files that are published: FER2013's pictures, `fer2013.csv` of the
-challenge on Kaggle (columns emotion, pixels, Usage), and FERPlus's votes, `fer2013new.csv` from
-github.com/microsoft/FERPlus (Usage, Image name and ten counts of votes).
+`make_ferplus` makes the Parquet file from the two published files: FER2013's pictures, `fer2013.csv` of the challenge
+on Kaggle (columns emotion, pixels, Usage), and FERPlus's votes, `fer2013new.csv` from github.com/microsoft/FERPlus
+(columns Usage, Image name and ten counts of votes).
 """
 
 import csv
@@ -44,12 +44,12 @@ FOLDERS = {"FER2013Train": "train", "FER2013Valid": "valid", "FER2013Test": "tes
 USAGES = {"Training": "train", "PublicTest": "valid", "PrivateTest": "test"}
 VOTES_FILE, PIXELS_FILE, LABEL_FILE = "fer2013new.csv", "fer2013.csv", "label.csv"
 SIDE = 48
-# Subsets of Wang et al. 2020, whose lists are published elsewhere: unknown here, and nothing belongs to them.
+# Subsets of Wang et al. 2020. Their lists are published elsewhere, so `make_ferplus` leaves membership unknown.
 SUBSETS = ("occlusion", "pose30", "pose45")
 
 
 def is_here(path: Path) -> bool:
-    """Whether one of the three forms lies at `path`."""
+    """Whether `path` is FERPlus in one of the three forms."""
     if path.is_dir():
         return (path / VOTES_FILE).is_file() or any((path / folder / LABEL_FILE).is_file() for folder in FOLDERS)
     if path.suffix == ".parquet" and path.is_file():
@@ -95,12 +95,12 @@ def _label_rows(path: Path) -> Iterator[tuple[str, list[int]]]:
         for number, row in enumerate(csv.reader(stream), start=1):
             cells = row[-len(VOTE_COLUMNS) :]
             if len(row) <= len(VOTE_COLUMNS) or not all(cell.strip().isdigit() for cell in cells):
-                raise TrainingError(f"{path}: row {number}: must be a picture's name and ten counts of votes")
+                raise TrainingError(f"{path}: row {number}: must have a picture's name and ten counts of votes")
             yield row[0].strip(), [int(cell) for cell in cells]
 
 
 def read_csv(votes: Path, pictures: Path) -> Samples:
-    """Read `fer2013new.csv` (votes) and `fer2013.csv` (pictures), which have the same rows.
+    """Read `fer2013new.csv` (votes) and `fer2013.csv` (pictures), which must have the same rows.
 
     Raises:
         TrainingError: a file is missing or malformed, or they do not belong together.
@@ -135,12 +135,12 @@ def _pixels(text: str, name: str, path: Path) -> PictureSource:
 
 @dataclass(frozen=True)
 class MadeFerplus:
-    """What was written."""
+    """Counts of what was written."""
 
     rows: int
-    by_split: dict[str, int]
+    by_split: dict[str, int]  # rows of each split
     duplicates: int  # pictures of valid and test that are pixel-identical to one of train
-    dropped: int  # rows whose name is not unique
+    dropped: int  # rows left out because their name is not unique
 
 
 def make_ferplus(pixels: Path, votes: Path | None, out: Path) -> MadeFerplus:
@@ -148,7 +148,7 @@ def make_ferplus(pixels: Path, votes: Path | None, out: Path) -> MadeFerplus:
 
     Args:
         pixels: `fer2013.csv`, or the folder of both files.
-        votes: `fer2013new.csv`; None: in the same folder as `pixels`.
+        votes: `fer2013new.csv`; None: the one in the same folder as `pixels`.
         out: Parquet file to write.
 
     Raises:
@@ -157,13 +157,13 @@ def make_ferplus(pixels: Path, votes: Path | None, out: Path) -> MadeFerplus:
     if pixels.is_dir():
         pixels, votes = pixels / PIXELS_FILE, votes or pixels / VOTES_FILE
     samples = read_csv(votes or pixels.with_name(VOTES_FILE), pixels)
-    often = {name for name, count in Counter(samples.names).items() if count > 1}
-    kept = [row for row, name in enumerate(samples.names) if name not in often]
+    repeated = {name for name, count in Counter(samples.names).items() if count > 1}
+    kept = [row for row, name in enumerate(samples.names) if name not in repeated]
     pictures = [np.asarray(samples.sources[row].content) for row in kept]
     splits = [samples.splits[row] for row in kept]
-    of_train = {picture.tobytes() for split, picture in zip(splits, pictures, strict=True) if split == "train"}
+    in_train = {picture.tobytes() for split, picture in zip(splits, pictures, strict=True) if split == "train"}
     duplicate = [
-        split != "train" and picture.tobytes() in of_train for split, picture in zip(splits, pictures, strict=True)
+        split != "train" and picture.tobytes() in in_train for split, picture in zip(splits, pictures, strict=True)
     ]
     table = pl.DataFrame(
         {

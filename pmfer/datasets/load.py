@@ -1,6 +1,6 @@
-"""Which data set lies at a path, and reading its labels and its pictures.
+"""Detect which data set is at a path, and read its labels and pictures.
 
-For training the pictures go into one array: in memory, or in a file where they are too many.
+For training, the pictures are read into one array: in memory or, if they are too many, in a file.
 """
 
 import hashlib
@@ -28,7 +28,8 @@ from pmfer.datasets.pictures import (
 from pmfer.datasets.samples import Faces, Samples, worth_training
 from pmfer.errors import TrainingError
 
-MEMORY_LIMIT = 2 * 1024**3  # bytes of pictures above which they go to a file
+MEMORY_LIMIT = 2 * 1024**3  # bytes; if the pictures take more, they go to a file
+GREY = 1  # channels of the faces that training and its measurements use
 log = logging.getLogger("pmfer.datasets")
 
 
@@ -42,7 +43,7 @@ class Kind:
     terms: str  # licence of the data, for the model card
 
 
-# In the order in which they are tried: a manifest may be any table, so it comes last.
+# In the order in which they are tried. Any table may be a manifest, so it comes last.
 KINDS: dict[str, Kind] = {
     "ferplus": Kind(ferplus.TITLE, ferplus.is_here, ferplus.read, ferplus.TERMS),
     "raf-db": Kind(published.RAFDB_TITLE, published.is_rafdb, published.read_rafdb, published.RAFDB_TERMS),
@@ -63,10 +64,10 @@ KINDS: dict[str, Kind] = {
 
 
 def find_kind(path: Path, kind: str | None = None) -> str:
-    """Name of the data set at `path`; `kind` where the caller knows better (AffectNet with seven classes).
+    """Name of the data set at `path`; `kind` if the caller gives it, such as AffectNet with seven classes.
 
     Raises:
-        TrainingError: nothing lies there, or nothing that is known.
+        TrainingError: there is nothing at `path`, or no known data set.
     """
     if kind is not None and kind not in KINDS:
         raise TrainingError(f"data set '{kind}': not known; use one of {', '.join(KINDS)}")
@@ -76,62 +77,61 @@ def find_kind(path: Path, kind: str | None = None) -> str:
         if KINDS[name].is_here(path):
             return name
     if kind is None:
-        raise TrainingError(f"{path}: no data set that is known ({', '.join(KINDS)}); see docs/training.md")
+        raise TrainingError(f"{path}: not a known data set ({', '.join(KINDS)}); see docs/training.md")
     return kind
 
 
 def read_samples(path: Path, kind: str | None = None) -> Samples:
-    """Labels of the data set at `path`, all splits.
+    """Read the labels of the data set at `path`, all splits.
 
     Raises:
-        TrainingError: nothing known lies there, or it is malformed.
+        TrainingError: there is no known data set at `path`, or it is malformed.
     """
     return KINDS[find_kind(path, kind)].read(path)
 
 
 def read_training_faces(
-    path: Path, size_px: int, channels: int = 1, kind: str | None = None, folder: Path | None = None
+    path: Path, size_px: int, kind: str | None = None, folder: Path | None = None
 ) -> tuple[Faces, Faces]:
-    """Faces to train on (those with a usable vote) and faces to watch progress on, of the data set at `path`.
+    """Read the training faces (those with a usable vote) and the validation faces of the data set at `path`, in grey.
 
-    Action-unit columns, PSPI and subjects are not among what `Faces` carries: training cannot see them.
+    `Faces` does not contain action units, PSPI or subjects, so training cannot see them.
 
     Args:
         path: file or folder.
         size_px: side of the faces.
-        channels: 1 grey, 3 RGB.
-        kind: a name of `KINDS`; None finds out.
-        folder: for pictures that do not fit into memory.
+        kind: a key of `KINDS`; None: detect it.
+        folder: folder for pictures that do not fit into memory.
 
     Raises:
-        TrainingError: the data set is malformed, or nothing in it can be trained on.
+        TrainingError: the data set is malformed, or has nothing to train on.
     """
     samples = read_samples(path, kind).with_valid()
     if not samples.votes.any():
         raise TrainingError(f"{path}: {samples.title} has no expression labels; there is nothing to train on")
     train, valid = samples.in_split("train"), samples.in_split("valid")
     train = train.take(worth_training(train.votes))
-    return load_faces(train, size_px, channels, folder), load_faces(valid, size_px, channels, folder)
+    return load_faces(train, size_px, GREY, folder), load_faces(valid, size_px, GREY, folder)
 
 
-def read_measured_faces(
-    path: Path, size_px: int, channels: int = 1, kind: str | None = None
-) -> tuple[Faces, Faces | None]:
-    """The validation faces (those that training held out, where the set has none) and the test faces, if there are any.
+def read_measured_faces(path: Path, size_px: int, kind: str | None = None) -> tuple[Faces, Faces | None]:
+    """Read the validation faces and, if there are any, the test faces of the data set at `path`, in grey.
+
+    In a data set without a validation split, these are the faces held out from training (`Samples.with_valid`).
 
     Raises:
         TrainingError: the data set is malformed or has no validation faces.
     """
     samples = read_samples(path, kind).with_valid()
-    test = load_faces(samples.in_split("test"), size_px, channels) if "test" in samples.splits else None
-    return load_faces(samples.in_split("valid"), size_px, channels), test
+    test = load_faces(samples.in_split("test"), size_px, GREY) if "test" in samples.splits else None
+    return load_faces(samples.in_split("valid"), size_px, GREY), test
 
 
 def read_ferplus(path: Path, split: str) -> Faces:
     """Read one split (`train`, `valid` or `test`) of FERPlus in Parquet, 48 x 48 grey; see docs/training.md.
 
     Raises:
-        TrainingError: the file is missing, no Parquet, lacks a column or the split.
+        TrainingError: the file is missing, is not Parquet, or lacks a column or the split.
     """
     try:
         missing = set(ferplus.FERPLUS_COLUMNS) - set(pl.read_parquet_schema(path))
@@ -140,7 +140,7 @@ def read_ferplus(path: Path, split: str) -> Faces:
         reason = str(error).splitlines()[0]
     if reason:
         raise TrainingError(f"{path}: not a FERPlus Parquet file ({reason}); see docs/training.md")
-    return load_faces(ferplus.read(path).in_split(split), ferplus.SIDE, 1)
+    return load_faces(ferplus.read(path).in_split(split), ferplus.SIDE, GREY)
 
 
 def data_terms(path: Path, kind: str | None = None) -> tuple[str, str]:
@@ -154,21 +154,22 @@ def load_faces(
 ) -> Faces:
     """Read every picture as uint8 [size_px, size_px] or [size_px, size_px, 3].
 
-    Pictures that cannot be read are left out, counted and named in one line of the log `pmfer.datasets`.
+    Pictures that cannot be read are left out; one line in the log `pmfer.datasets` counts and names them.
 
     Args:
-        samples: faces already cropped, or with a box of the face.
+        samples: cropped faces, or pictures with a face box.
         size_px: side of the faces.
         channels: 1 grey, 3 RGB.
-        folder: of the memory-mapped file that takes more than `memory_limit` bytes; it is used again when the same
-            pictures are asked for again. The caller removes the folder.
+        folder: folder of the memory-mapped file that is used if the pictures take more than `memory_limit` bytes. The
+            file is reused when the same pictures are loaded again. The caller removes the folder.
         memory_limit: bytes.
 
     Raises:
-        TrainingError: the samples are whole pictures, none can be read, or they are too many and there is no `folder`.
+        TrainingError: the samples are whole pictures, none can be read, or they do not fit into memory and there is no
+            `folder`.
     """
     if samples.cropped is False:
-        raise TrainingError(f"{samples.title}: holds whole pictures; training needs face crops")
+        raise TrainingError(f"{samples.title}: contains whole pictures; training needs face crops")
     shape = (len(samples), size_px, size_px, *(() if channels == 1 else (channels,)))
     if int(np.prod(shape)) <= memory_limit:
         images = np.empty(shape, np.uint8)
@@ -178,7 +179,7 @@ def load_faces(
         raise TrainingError(f"{samples.title}: {len(samples)} pictures do not fit into memory; name a folder for them")
     else:
         kept, broken = _in_file(shape, samples, size_px, channels, folder)
-    _tell(samples, broken)
+    _report_unreadable(samples, broken)
     keep = np.ones(len(samples), bool)
     keep[list(broken)] = False
     labels = samples.take(keep)
@@ -186,7 +187,7 @@ def load_faces(
 
 
 def pixel_statistics(images: npt.NDArray[np.uint8], chunk: int = 4096) -> tuple[float, float]:
-    """Mean and standard deviation of the pixels of pictures [N, ...] in 0..1; `chunk` of them are counted at a time."""
+    """Mean and standard deviation of the pixels of pictures [N, ...] in 0..1; `chunk` pictures are read at a time."""
     counts = np.zeros(256, np.int64)
     for begin in range(0, len(images), chunk):
         counts += np.bincount(images[begin : begin + chunk].reshape(-1), minlength=256)
@@ -196,7 +197,7 @@ def pixel_statistics(images: npt.NDArray[np.uint8], chunk: int = 4096) -> tuple[
 
 
 def _fill(images: npt.NDArray[np.uint8], samples: Samples, size_px: int, channels: int) -> dict[int, str]:
-    """Write the readable pictures to the front of `images`; returns the others' rows and reasons."""
+    """Write the readable pictures to the front of `images`; returns the rows of the others, with the reasons."""
     broken: dict[int, str] = {}
     written = 0
     for row, picture in enumerate(_squares(samples.sources, size_px, channels)):
@@ -216,7 +217,7 @@ def _squares(sources: tuple[PictureSource, ...], size_px: int, channels: int) ->
 def _in_file(
     shape: tuple[int, ...], samples: Samples, size_px: int, channels: int, folder: Path
 ) -> tuple[npt.NDArray[np.uint8], dict[int, str]]:
-    """The pictures in a file, written once: a file without its finished record is one that was cut short."""
+    """Write the pictures to a file, unless it is there already; a file without a record was not finished."""
     folder.mkdir(parents=True, exist_ok=True)
     key = hashlib.sha256(json.dumps([samples.title, size_px, channels, list(samples.names)]).encode()).hexdigest()[:16]
     path, record = folder / f"faces-{key}.npy", folder / f"faces-{key}.json"
@@ -228,14 +229,14 @@ def _in_file(
         temporary.write_text(json.dumps(broken), encoding="utf-8")
         temporary.replace(record)
     broken = {int(row): reason for row, reason in json.loads(record.read_text(encoding="utf-8")).items()}
-    # Copy on write: torch warns about arrays that it could not write to, and nothing may change the file.
+    # Copy-on-write: torch warns about read-only arrays, and nothing may change the file.
     return np.load(path, mmap_mode="c")[: len(samples) - len(broken)], broken
 
 
-def _tell(samples: Samples, broken: dict[int, str]) -> None:
+def _report_unreadable(samples: Samples, broken: dict[int, str]) -> None:
     if len(broken) == len(samples):
         reason = next(iter(broken.values()), "it is empty")
-        raise TrainingError(f"{samples.title}: not one of {len(samples)} pictures can be read ({reason})")
+        raise TrainingError(f"{samples.title}: none of its {len(samples)} pictures can be read ({reason})")
     if broken:
         names = tuple(samples.names[row] for row in broken)
         log.warning("%s: %s", samples.title, Unreadable(names, len(samples), next(iter(broken.values()))))

@@ -1,24 +1,25 @@
-"""Manifest: a CSV or Parquet file that lists pictures of your own, one a row.
+"""Manifest: a CSV or Parquet file that lists your own pictures, one per row.
 
-Columns (the order is free; a column that is missing is unknown throughout):
+Columns, in any order (if a column is missing, its values are unknown):
 
 | column | meaning |
 | --- | --- |
 | `path` | picture file, absolute or relative to the manifest; or |
 | `image` | the encoded picture itself (Parquet only) |
-| `name` | for messages; default the path, or the row |
+| `name` | for messages; default: the path, or the row number |
 | `split` | `train`, `valid` or `test` |
 | `expression` | one of the eight names; empty or `unknown` |
 | `votes` | ten counts: the eight expressions, unknown, not a face; a list, or text with blanks in a CSV |
-| `neutral` ... | the ten counts as columns instead; the last two are `unknown` and `not_a_face` |
+| `neutral` ... | alternatively, the ten counts as columns; the last two are `unknown` and `not_a_face` |
 | `au01` ... | 0/1, or FACS intensity 0..5 with 1 = A; present from 1 (A) up; empty = not coded |
 | `pspi` | Prkachin and Solomon pain intensity, 0..16 |
 | `subject` | who is shown; pain figures are then fitted on other subjects |
 | `cropped` | true: face crops, false: whole pictures; the same in all rows |
 | any column of true/false, yes/no or 0/1 | membership in a subset, such as `occlusion`, `pose30`, `woman` |
 
-Where a row has votes they count, else its `expression` does. Protocol: no official one. Train and valid are as the
-column says, test is what is measured. Licence: yours to know. The FERPlus Parquet file is such a manifest.
+If a row has votes, they count; otherwise its `expression` does. There is no official protocol: train and valid are as
+the column says, and test is measured. The licence is that of your pictures. The FERPlus Parquet file is such a
+manifest.
 """
 
 import logging
@@ -37,7 +38,7 @@ from pmfer.expressions import EXPRESSION_NAMES
 
 TITLE = "manifest"
 SUFFIXES = (".csv", ".parquet")
-FLAGS = ("occlusion", "pose30", "pose45", "duplicate_of_train")  # subsets, and an error where they say anything else
+FLAGS = ("occlusion", "pose30", "pose45", "duplicate_of_train")  # always read as subsets; other values are an error
 MAX_INTENSITY, MAX_PSPI = 5, 16
 _PLAIN = {"path", "image", "name", "split", "expression", "votes", "pspi", "subject", "cropped"}
 log = logging.getLogger("pmfer.datasets")
@@ -49,13 +50,13 @@ def is_here(path: Path) -> bool:
 
 
 def read(path: Path) -> Samples:
-    """Read a manifest; a column of no use to us is ignored with a line in the log.
+    """Read a manifest. Unknown columns are ignored, with a line in the log.
 
     Raises:
         TrainingError: the file is missing, empty or malformed, has no pictures, or a cell does not fit its column.
     """
     table = read_table(path)
-    _name_ignored(table, path)
+    _check_columns(table, path)
     sources = _sources(table, path)
     return Samples(
         title=path.name,
@@ -76,7 +77,7 @@ def read(path: Path) -> Samples:
 
 
 def read_table(path: Path) -> pl.DataFrame:
-    """A CSV (every cell as text) or Parquet file with its column names in lower case.
+    """Read a CSV (every cell as text) or Parquet file, with column names converted to lower case.
 
     Raises:
         TrainingError: it is missing, cannot be read, or has no rows.
@@ -101,13 +102,13 @@ def read_table(path: Path) -> pl.DataFrame:
 
 
 def au_column(name: str) -> str:
-    """`au01`, `AU1` or `au_1` as `au01`; the empty text for any other column."""
+    """Normalise `au01`, `AU1` or `au_1` to `au01`; an empty string for any other column."""
     match = re.fullmatch(r"au_?0*([1-9]\d?)", name.lower())
     return f"au{int(match[1]):02d}" if match else ""
 
 
 def _is_flag(column: pl.Series) -> bool:
-    """Whether a column says of each picture if it belongs to a subset; a CSV has words for that."""
+    """Whether a column says which pictures belong to a subset: booleans or, in a CSV, words for them."""
     if column.name in FLAGS:
         return True
     if column.name in {*_PLAIN, *VOTE_COLUMNS} or au_column(column.name):
@@ -119,7 +120,8 @@ def _has_vote_columns(table: pl.DataFrame) -> bool:
     return set(EXPRESSION_NAMES) <= set(table.columns)
 
 
-def _name_ignored(table: pl.DataFrame, path: Path) -> None:
+def _check_columns(table: pl.DataFrame, path: Path) -> None:
+    """Log the columns that are ignored, and raise a TrainingError if two columns are the same action unit."""
     known = _PLAIN | (set(VOTE_COLUMNS) if _has_vote_columns(table) else set())
     ignored = [c.name for c in table.iter_columns() if not (c.name in known or au_column(c.name) or _is_flag(c))]
     if ignored:
@@ -132,10 +134,12 @@ def _name_ignored(table: pl.DataFrame, path: Path) -> None:
 def _sources(table: pl.DataFrame, path: Path) -> tuple[PictureSource, ...]:
     if "image" in table.columns:
         if table["image"].dtype != pl.Binary:
-            raise TrainingError(f"{path}: column image must hold encoded pictures; files go into a column named path")
+            raise TrainingError(
+                f"{path}: column image must contain encoded pictures; use a column named path for files"
+            )
         return tuple(PictureSource(content or b"") for content in table["image"])
     if "path" not in table.columns:
-        raise TrainingError(f"{path}: has neither a column path nor image; see docs/training.md for the columns")
+        raise TrainingError(f"{path}: has neither a column path nor a column image; see docs/training.md")
     paths = texts(table["path"])
     if "" in paths:
         raise TrainingError(f"{path}: row {paths.index('') + 1}: path is empty")
@@ -174,14 +178,14 @@ def _splits(table: pl.DataFrame, path: Path) -> tuple[str, ...]:
 def _cropped(table: pl.DataFrame, path: Path) -> bool | None:
     if "cropped" not in table.columns:
         return None
-    said = flags(table["cropped"], str(path))
-    if said.any() != said.all():
-        raise TrainingError(f"{path}: some rows are cropped and some are not; make two manifests of them")
-    return bool(said.all())
+    cropped = flags(table["cropped"], str(path))
+    if cropped.any() != cropped.all():
+        raise TrainingError(f"{path}: some rows are cropped and some are not; split them into two manifests")
+    return bool(cropped.all())
 
 
 _YES, _NO = {"true", "yes", "1"}, {"false", "no", "0", ""}
-# Other words for the eight expressions that label files use.
+# Other words that label files use for the eight expressions.
 _SYNONYMS = {
     "happy": "happiness",
     "surprised": "surprise",
@@ -196,10 +200,10 @@ _UNKNOWN = {"", "unknown"}
 
 
 def numbers(column: pl.Series, low: float, high: float, where: str) -> npt.NDArray[np.float32]:
-    """Numbers float32 [N] in `low`..`high`, NaN where the cell is empty.
+    """Numbers float32 [N] in `low`..`high`; NaN for an empty cell.
 
     Raises:
-        TrainingError: a cell is no number or out of range; `where` names the file.
+        TrainingError: a cell is not a number or out of range; the message names the file, `where`.
     """
     if column.dtype == pl.String:
         text = column.str.strip_chars()
@@ -210,11 +214,11 @@ def numbers(column: pl.Series, low: float, high: float, where: str) -> npt.NDArr
         try:
             values = column.cast(pl.Float64)
         except pl.exceptions.PolarsError:
-            raise TrainingError(f"{where}: column {column.name} holds {column.dtype}, not numbers") from None
+            raise TrainingError(f"{where}: column {column.name} contains {column.dtype}, not numbers") from None
     array = values.fill_null(float("nan")).to_numpy().astype(np.float32)
-    # NaN in a numeric column is how some tools write an empty cell; in text it is a word that is no number.
-    unread = filled & np.isnan(array) if column.dtype == pl.String else np.zeros(len(array), bool)
-    wrong = np.nonzero(unread | (array < low) | (array > high))[0]
+    # In a numeric column, some tools write NaN for an empty cell. In a text column, NaN means that it is not a number.
+    malformed = filled & np.isnan(array) if column.dtype == pl.String else np.zeros(len(array), bool)
+    wrong = np.nonzero(malformed | (array < low) | (array > high))[0]
     if len(wrong):
         row = int(wrong[0])
         raise TrainingError(
@@ -224,16 +228,16 @@ def numbers(column: pl.Series, low: float, high: float, where: str) -> npt.NDArr
 
 
 def is_yes_or_no(column: pl.Series) -> bool:
-    """Whether the cells of a column of text say true/false, yes/no or 1/0; some may be empty, but not all."""
+    """Whether all cells of a text column are true/false, yes/no or 1/0. Some cells may be empty, but not all."""
     words = {word.lower() for word in texts(column)}
     return words <= _YES | _NO and words != {""}
 
 
 def flags(column: pl.Series, where: str) -> npt.NDArray[np.bool_]:
-    """Booleans [N] of true/false, yes/no or 1/0; an empty cell is false.
+    """Read true/false, yes/no or 1/0 as booleans [N]; an empty cell is false.
 
     Raises:
-        TrainingError: a cell says something else.
+        TrainingError: a cell has another value.
     """
     words = texts(column.cast(pl.Int8) if column.dtype == pl.Boolean else column)
     for row, word in enumerate(words):
@@ -243,33 +247,33 @@ def flags(column: pl.Series, where: str) -> npt.NDArray[np.bool_]:
 
 
 def texts(column: pl.Series) -> list[str]:
-    """Stripped text [N]; an empty cell is the empty text."""
+    """The cells as stripped strings, [N]; an empty string for an empty cell."""
     return [str(cell) for cell in column.cast(pl.String).fill_null("").str.strip_chars()]
 
 
 def expression_labels(column: pl.Series, where: str) -> Labels:
-    """Labels int64 [N], -1 where the cell is empty or says unknown.
+    """Labels int64 [N]; -1 if the cell is empty or says unknown.
 
     Raises:
-        TrainingError: a cell names no expression.
+        TrainingError: a cell is not the name of an expression.
     """
-    found = np.full(len(column), -1, np.int64)
+    labels = np.full(len(column), -1, np.int64)
     for row, cell in enumerate(texts(column)):
         name = _SYNONYMS.get(cell.lower(), cell.lower())
         if name in EXPRESSION_NAMES:
-            found[row] = EXPRESSION_NAMES.index(name)
+            labels[row] = EXPRESSION_NAMES.index(name)
         elif name not in _UNKNOWN:
             raise TrainingError(
-                f"{where}: row {row + 1}: expression '{cell}' is none of {', '.join(EXPRESSION_NAMES)} (or empty)"
+                f"{where}: row {row + 1}: expression is '{cell}', must be one of {', '.join(EXPRESSION_NAMES)} or empty"
             )
-    return found
+    return labels
 
 
 def vote_counts(column: pl.Series, where: str) -> Votes:
-    """Votes uint8 [N, 10] from lists, or from text such as "6 3 1 0 0 0 0 0 0 0"; an empty cell has no votes.
+    """Votes uint8 [N, 10] from lists, or from text such as "6 3 1 0 0 0 0 0 0 0"; zeros for an empty cell.
 
     Raises:
-        TrainingError: a cell has neither ten nor eight whole numbers in 0..255.
+        TrainingError: a cell does not have ten (or eight) whole numbers in 0..255.
     """
     votes = np.zeros((len(column), len(VOTE_COLUMNS)), np.uint8)
     for row, cell in enumerate(column.to_list()):
@@ -284,20 +288,20 @@ def vote_columns(table: pl.DataFrame, where: str) -> Votes:
     """Votes uint8 [N, 10] from one column per choice; `unknown` and `not_a_face` may be missing.
 
     Raises:
-        TrainingError: a cell is no whole number in 0..255; names `where`.
+        TrainingError: a cell is not a whole number in 0..255; the message names the file, `where`.
     """
     votes = np.zeros((len(table), len(VOTE_COLUMNS)), np.uint8)
-    for place, name in enumerate(VOTE_COLUMNS):
+    for index, name in enumerate(VOTE_COLUMNS):
         if name in table.columns:
             counts = np.nan_to_num(numbers(table[name], 0, 255, where))
-            votes[:, place] = counts.astype(np.uint8)
-            if (votes[:, place] != counts).any():
-                raise TrainingError(f"{where}: column {name} holds parts of votes; give whole numbers")
+            votes[:, index] = counts.astype(np.uint8)
+            if (votes[:, index] != counts).any():
+                raise TrainingError(f"{where}: column {name} contains fractions; give whole numbers")
     return votes
 
 
 def _counts(cell: object) -> list[int] | None:
-    """Counts of one cell; an empty list for an empty cell, None for one that does not fit."""
+    """Counts of one cell; an empty list for an empty cell, None for a malformed one."""
     if cell is None:
         return []
     parts: Sequence[object] = re.split(r"[\s,;]+", cell.strip(" []()")) if isinstance(cell, str) else list(cell)  # type: ignore[call-overload]

@@ -1,4 +1,4 @@
-"""Reading pictures, whatever they lie in, as arrays."""
+"""Read pictures from files, bytes or arrays."""
 
 import io
 import os
@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from pmfer.errors import TrainingError
 
 Picture = npt.NDArray[np.uint8]  # [H, W] grey (ITU-R BT.601 luma) or [H, W, 3] RGB
-NAMED = 5  # unreadable pictures that a message names
+NAMED = 5  # number of unreadable pictures that a message names
 
 
 class PictureError(TrainingError):
@@ -23,19 +23,19 @@ class PictureError(TrainingError):
 
 @dataclass(frozen=True)
 class PictureSource:
-    """Where a picture lies, and where the face is in it if the set says so."""
+    """A picture that has not been read yet, with the box of the face if the data set states it."""
 
     content: Path | bytes | Picture  # a file, an encoded picture, or a grey array
-    box: tuple[int, int, int, int] | None = None  # left, top, width, height of the face, pixels; None: the whole
+    box: tuple[int, int, int, int] | None = None  # left, top, width, height of the face, pixels; None: whole picture
 
 
 @dataclass(frozen=True)
 class Unreadable:
-    """Pictures that could not be read, and are therefore left out."""
+    """Pictures that are left out because they cannot be read."""
 
     names: tuple[str, ...]
-    total: int  # pictures tried
-    reason: str = ""  # of the first
+    total: int  # number of pictures, readable or not
+    reason: str = ""  # for the first one
 
     def __bool__(self) -> bool:
         return bool(self.names)
@@ -46,10 +46,10 @@ class Unreadable:
 
 
 def read_picture(source: PictureSource, channels: int, box: bool = True) -> Picture:
-    """Decode a picture, upright, in grey (`channels` 1) or RGB (3); cut to the face's box where there is one.
+    """Decode a picture, upright, in grey (`channels` 1) or RGB (3). With `box`, crop it to the face box if it has one.
 
     Raises:
-        PictureError: it is missing, no picture, or damaged.
+        PictureError: it is missing, not a picture, or damaged.
     """
     try:
         with _open(source.content) as opened:
@@ -62,7 +62,7 @@ def read_picture(source: PictureSource, channels: int, box: bool = True) -> Pict
 
 
 def resize(picture: Picture, size_px: int) -> Picture:
-    """A picture as a square of `size_px`, by Pillow's Lanczos filter over the area that a target pixel covers."""
+    """Resize a picture to a square of `size_px` with Pillow's Lanczos filter, over the area of each target pixel."""
     if picture.shape[:2] == (size_px, size_px):
         return picture
     return np.asarray(Image.fromarray(picture).resize((size_px, size_px), Image.Resampling.LANCZOS))
@@ -71,9 +71,9 @@ def resize(picture: Picture, size_px: int) -> Picture:
 def read_pictures(
     sources: Sequence[PictureSource], read: Callable[[PictureSource], Picture], chunk: int = 64
 ) -> Iterator[list[Picture | PictureError]]:
-    """Pictures in order, up to `chunk` at a time, read by a few threads; a broken one is its error.
+    """Yield the pictures in order, in lists of up to `chunk`, read by a few threads; an error in place of a broken one.
 
-    Only one chunk is in memory, so a set may be larger than that.
+    Only one chunk is in memory at a time, so a data set may be larger than the memory.
     """
 
     def attempt(source: PictureSource) -> Picture | PictureError:
@@ -94,7 +94,7 @@ def _open(content: Path | bytes | Picture) -> Image.Image:
 
 
 def _eight_bits(picture: Image.Image) -> Image.Image:
-    """Pillow cuts 16-bit grey off at 255 instead of scaling it."""
+    """Scale 16-bit grey to 8 bits; Pillow's own conversion clips it at 255 instead."""
     if not picture.mode.startswith("I"):
         return picture
     return Image.fromarray((np.clip(np.asarray(picture, np.int64), 0, 0xFFFF) >> 8).astype(np.uint8))
@@ -104,7 +104,7 @@ def _inside(box: tuple[int, int, int, int], size: tuple[int, int]) -> tuple[int,
     left, top = max(0, box[0]), max(0, box[1])
     right, bottom = min(size[0], box[0] + box[2]), min(size[1], box[1] + box[3])
     if right <= left or bottom <= top:
-        raise ValueError(f"its face box {box} lies outside the picture of {size[0]} x {size[1]} px")
+        raise ValueError(f"its face box {box} is outside the picture of {size[0]} x {size[1]} px")
     return left, top, right, bottom
 
 

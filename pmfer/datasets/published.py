@@ -1,4 +1,4 @@
-"""Data sets that are read from the folder in which their authors published them; each reader states the protocol."""
+"""Data sets read from the folders that their authors published. Each reader states the protocol."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ from pmfer.expressions import EXPRESSION_NAMES
 
 AFFECTNET_TITLE = "AffectNet"
 AFFECTNET_TERMS = "AffectNet, mohammadmahoor.com/affectnet: research use only, on request from its authors"
-AFFECTNET_LABELS = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")  # of 0 to 7
+AFFECTNET_LABELS = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")  # 0 to 7
 AFFECTNET_MAX_LABEL = 10  # 8 none, 9 uncertain, 10 no face
 AFFECTNET_FOLDERS = {"train_set": "train", "val_set": "test"}
 AFFECTNET_FILES = {"training.csv": "train", "validation.csv": "test"}
@@ -25,7 +25,7 @@ AFFECTNET_PATH = "subdirectory_filepath"
 AFFECTNET_BOX = ("face_x", "face_y", "face_width", "face_height")
 RAFDB_TITLE = "RAF-DB"
 RAFDB_TERMS = "RAF-DB, whdeng.cn/RAF: non-commercial research use only, on request from its authors"
-RAFDB_LABELS = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")  # of 1 to 7
+RAFDB_LABELS = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")  # 1 to 7
 RAFDB_FILES = ("list_patition_label.txt", "EmoLabel/list_patition_label.txt")
 RAFDB_PICTURES = Path("Image") / "aligned"
 UNBC_TITLE = "UNBC-McMaster"
@@ -42,7 +42,7 @@ class _AffectNetRow(NamedTuple):
 
 
 def is_affectnet(path: Path) -> bool:
-    """Whether one of the two releases of AffectNet lies in the folder `path`."""
+    """Whether the folder `path` contains one of the two releases of AffectNet."""
     return any((path / folder / "annotations").is_dir() for folder in AFFECTNET_FOLDERS) or any(_lists(path))
 
 
@@ -50,27 +50,27 @@ def read_affectnet(path: Path, classes: int = 8) -> Samples:
     """Read AffectNet with eight or seven expressions: some 290,000 faces from the web, labelled by one rater each.
 
     Mollahosseini, Hasani and Mahoor, "AffectNet: A Database for Facial Expression, Valence, and Arousal Computing in
-    the Wild", IEEE Transactions on Affective Computing 10 (2019). Two releases are read:
+    the Wild", IEEE Transactions on Affective Computing 10 (2019). Two releases are supported:
 
     - `train_set/` and `val_set/`, each with `images/N.jpg` and `annotations/N_exp.npy`;
     - `training.csv` and `validation.csv` (in the folder, or in `Manually_Annotated_file_lists/`) with the columns
-      `subDirectory_filePath` and `expression`; pictures below `Manually_Annotated_Images/` or the folder itself, cut to
-      the face box of the columns `face_x`, `face_y`, `face_width`, `face_height` where these are there.
+      `subDirectory_filePath` and `expression`; pictures below `Manually_Annotated_Images/` or the folder itself,
+      cropped to the face box of the columns `face_x`, `face_y`, `face_width`, `face_height` if these exist.
 
     Labels: 0 neutral, 1 happiness, 2 sadness, 3 surprise, 4 fear, 5 disgust, 6 anger, 7 contempt; rows with 8 (none), 9
     (uncertain) and 10 (no face) are left out. AffectNet-7 leaves contempt out as well.
 
-    Splits: the validation set, 500 faces per class, is what everybody reports on, since the test set is not released:
-    it is our `test`. There is no other validation split (see `Samples.with_valid`). Metric: accuracy, which is the mean
-    class recall as well, because the classes are balanced there; in training they are not at all. Licence: research
-    only, on request (mohammadmahoor.com/affectnet).
+    Splits: the test set was not released, so everybody reports results on the validation set, with 500 faces per class.
+    It is our `test`. There is no other validation split (see `Samples.with_valid`). Metric: accuracy. As the classes
+    are balanced in that set, it is also the mean class recall; in the training set they are far from balanced. Licence:
+    research only, on request (mohammadmahoor.com/affectnet).
 
     Args:
         path: the folder.
         classes: 8, or 7 without contempt.
 
     Raises:
-        TrainingError: neither release lies there, or a label is malformed.
+        TrainingError: the folder contains neither release, or a label is malformed.
     """
     rows = list(_from_folders(path)) or list(_from_lists(path))
     if not rows:
@@ -93,7 +93,7 @@ def read_affectnet(path: Path, classes: int = 8) -> Samples:
 
 def _from_folders(root: Path) -> Iterator[_AffectNetRow]:
     for folder, split in AFFECTNET_FOLDERS.items():
-        # Numeric names in numeric order, so that a run does not depend on the order of a file system.
+        # Numeric names in numeric order, so that a run does not depend on the order in the file system.
         notes = sorted((root / folder / "annotations").glob("*_exp.npy"), key=lambda p: (len(p.name), p.name))
         for note in notes:
             stem = note.name.removesuffix("_exp.npy")
@@ -131,7 +131,7 @@ def _header(path: Path) -> str:
 
 
 def _boxes(table: pl.DataFrame) -> list[tuple[int, int, int, int] | None]:
-    """Box of each row, left, top, width, height; None where the row has text such as NULL instead."""
+    """Box of each row: left, top, width, height; None if the row has text such as NULL instead."""
     if not set(AFFECTNET_BOX) <= set(table.columns):
         return [None] * len(table)
     values = table.select(pl.col(AFFECTNET_BOX).cast(pl.Float64, strict=False).fill_null(0)).to_numpy().astype(int)
@@ -140,12 +140,12 @@ def _boxes(table: pl.DataFrame) -> list[tuple[int, int, int, int] | None]:
 
 def _affectnet_label(text: str, where: Path) -> int:
     if not text.strip().isdigit() or int(text) > AFFECTNET_MAX_LABEL:
-        raise TrainingError(f"{where}: expression '{text}' is no number from 0 to {AFFECTNET_MAX_LABEL}")
+        raise TrainingError(f"{where}: expression '{text}' is not a number from 0 to {AFFECTNET_MAX_LABEL}")
     return int(text)
 
 
 def is_rafdb(path: Path) -> bool:
-    """Whether RAF-DB's label file lies in the folder `path`."""
+    """Whether the folder `path` contains RAF-DB's label file."""
     return any((path / name).is_file() for name in RAFDB_FILES)
 
 
@@ -157,9 +157,9 @@ def read_rafdb(path: Path) -> Samples:
     `EmoLabel/`, with lines such as `train_00001.jpg 5`, and the aligned pictures (100 x 100) in
     `Image/aligned/train_00001_aligned.jpg`.
 
-    Labels: 1 surprise, 2 fear, 3 disgust, 4 happiness, 5 sadness, 6 anger, 7 neutral; no contempt. Splits by the name's
-    beginning; there is no validation split (see `Samples.with_valid`). Metric: accuracy; often the mean of the seven
-    class recalls beside it. Licence: non-commercial research, on request from the authors (whdeng.cn/RAF).
+    Labels: 1 surprise, 2 fear, 3 disgust, 4 happiness, 5 sadness, 6 anger, 7 neutral; no contempt. The prefix of the
+    name tells the split; there is no validation split (see `Samples.with_valid`). Metric: accuracy, often with the mean
+    of the seven class recalls. Licence: non-commercial research, on request from the authors (whdeng.cn/RAF).
 
     Raises:
         TrainingError: the label file or the folder of aligned pictures is missing, or a line is malformed.
@@ -191,7 +191,7 @@ def read_rafdb(path: Path) -> Samples:
 
 
 def is_unbc(path: Path) -> bool:
-    """Whether UNBC-McMaster lies in the folder `path`."""
+    """Whether the folder `path` contains UNBC-McMaster."""
     return (path / UNBC_LABELS).is_dir()
 
 
@@ -201,16 +201,16 @@ def read_unbc(path: Path) -> Samples:
     Lucey, Cohn, Prkachin, Solomon and Matthews, "Painful data: The UNBC-McMaster shoulder pain expression archive
     database", FG 2011. Layout as released: `Images/SUBJECT/SEQUENCE/FRAME.png` and
     `Frame_Labels/PSPI/SUBJECT/SEQUENCE/FRAME_facs.txt`, each with one number: PSPI, 0..16 (Prkachin and Solomon 2008).
-    Every frame with a label is read; one without its picture counts as unreadable later on. The frame's action units in
+    Every frame with a label is read; a frame without a picture counts as unreadable later. The action units in
     `Frame_Labels/FACS` are not read.
 
-    Protocol: whole pictures (the detector runs), no split: all subjects are measured, and whatever is fitted for a
-    subject is fitted on the others (leave one subject out). It has no expression labels, so there is nothing to train
+    Protocol: whole pictures (the detector runs), no split: all subjects are measured, and everything that is fitted for
+    a subject is fitted on the others (leave one subject out). It has no expression labels, so there is nothing to train
     on. Metrics: Pearson correlation, ICC(3,1) and mean absolute error over all frames. Licence: non-commercial
     research, on request from the authors (consortium.ri.cmu.edu/painagree).
 
     Raises:
-        TrainingError: there are no labels, or one is no number in 0..16.
+        TrainingError: there are no labels, or a label is not a number in 0..16.
     """
     notes = sorted((path / UNBC_LABELS).glob(f"*/*/*{UNBC_SUFFIX}"))
     if not notes:

@@ -1,8 +1,8 @@
-"""Labelled pictures of a data set: their votes, where each lies, and the faces that training reads.
+"""The labelled pictures of a data set (`Samples`), their votes, and the faces that training reads (`Faces`).
 
-Votes are uint8 [N, 10]: the eight expressions in the order of `pmfer.expressions`, then unknown, then not a face. A set
-with one label per face is ten votes for that label, so that both protocols of FERPlus and the soft label give it back;
-a face without a label has no votes at all.
+Votes are uint8 [N, 10]: the eight expressions in the order of `pmfer.expressions`, then unknown, then not a face. In a
+data set with one label per face, a label becomes ten votes, so that both protocols of FERPlus and the soft label return
+it unchanged. A face without a label has no votes.
 """
 
 import zlib
@@ -17,14 +17,14 @@ from pmfer.expressions import EXPRESSION_NAMES
 
 CLASS_COUNT = len(EXPRESSION_NAMES)
 VOTE_COLUMNS = (*EXPRESSION_NAMES, "unknown", "not_a_face")
-RATERS = 10  # of a face with full agreement
+RATERS = 10  # votes for a face with full agreement
 
 Votes = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 
 
 def label_votes(labels: Labels) -> Votes:
-    """Votes [N, 10] of faces with one label each, 0..7 or -1 for unknown."""
+    """Votes [N, 10] for faces with one label each: 0..7, or -1 for unknown."""
     votes = np.zeros((len(labels), len(VOTE_COLUMNS)), np.uint8)
     known = np.nonzero(labels >= 0)[0]
     votes[known, labels[known]] = RATERS
@@ -37,16 +37,16 @@ def without_single_votes(votes: Votes) -> Votes:
 
 
 def vote_distribution(votes: Votes) -> npt.NDArray[np.float32]:
-    """Soft labels float32 [N, 8] from votes [N, 10]: single votes removed, expressions only, rows sum to 1.
+    """Soft labels float32 [N, 8] from votes [N, 10]: without single votes, expressions only, rows sum to 1.
 
-    A row without any remaining vote for an expression is all zero.
+    A row in which no vote for an expression remains is all zero.
     """
     counts = without_single_votes(votes)[:, :CLASS_COUNT].astype(np.float32)
     return np.asarray(counts / np.maximum(counts.sum(1, keepdims=True), 1), dtype=np.float32)
 
 
 def strict_label(votes: Votes) -> Labels:
-    """Label by strict majority: single votes removed, winner above half of the rest and an expression; else -1."""
+    """Label by strict majority: without single votes, the winner has more than half and is an expression; else -1."""
     kept = without_single_votes(votes).astype(np.int64)
     winner = kept.argmax(1)
     valid = (kept.max(1) * 2 > kept.sum(1)) & (winner < CLASS_COUNT)
@@ -54,33 +54,33 @@ def strict_label(votes: Votes) -> Labels:
 
 
 def argmax_label(votes: Votes) -> Labels:
-    """Label by plain maximum over all ten columns, -1 where unknown or not-a-face wins or nobody voted."""
+    """Label by the maximum over all ten columns; -1 if unknown or not-a-face wins, or if there are no votes."""
     winner = votes.argmax(1)
     return np.where((winner < CLASS_COUNT) & (votes.max(1) > 0), winner, -1).astype(np.int64)
 
 
 SPLITS = ("train", "valid", "test")
 ALL = "all"
-HELD_OUT = 20  # one training face in so many becomes validation data in a set that has none
+HELD_OUT = 20  # one in so many training faces becomes validation data if the data set has none
 
 Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Samples:
-    """N labelled pictures. Nothing of a picture is read before it is asked for."""
+    """N labelled pictures, which are not read yet."""
 
-    title: str  # the data set, for people
-    names: tuple[str, ...]  # of the pictures, unique in well-kept sets
+    title: str  # of the data set, for people
+    names: tuple[str, ...]  # of the pictures; should be unique
     sources: tuple[PictureSource, ...]
     votes: Votes  # uint8 [N, 10]; a row of zeros has no expression label
-    splits: tuple[str, ...]  # "train", "valid", "test", or "" in a set without splits
+    splits: tuple[str, ...]  # "train", "valid", "test", or "" in a data set without splits
     aus: dict[str, Floats] = field(default_factory=dict)  # "au12" -> intensity 0..5 [N], NaN unknown; present from 1
     pspi: Floats | None = None  # Prkachin and Solomon pain intensity 0..16 [N], NaN unknown
-    subjects: tuple[str, ...] | None = None  # who is shown; None where the set does not say
+    subjects: tuple[str, ...] | None = None  # who is shown, "" if unknown; None if the data set does not say
     subsets: dict[str, npt.NDArray[np.bool_]] = field(default_factory=dict)  # name -> member [N]
-    cropped: bool | None = None  # face crops (True), whole pictures (False), told by each picture's size (None)
-    classes: tuple[int, ...] = tuple(range(CLASS_COUNT))  # expressions the set's labels can name
+    cropped: bool | None = None  # True: face crops, False: whole pictures, None: judged by each picture's size
+    classes: tuple[int, ...] = tuple(range(CLASS_COUNT))  # expressions that occur as labels in this data set
 
     def __len__(self) -> int:
         return len(self.names)
@@ -101,29 +101,30 @@ class Samples:
         )
 
     def in_split(self, split: str) -> "Samples":
-        """The pictures of one split; "all" gives every picture.
+        """The pictures of one split; all pictures for "all".
 
         Raises:
-            TrainingError: there are none.
+            TrainingError: the split has no pictures.
         """
         if split == ALL:
             return self
         found = self.take(np.array(self.splits, dtype=str) == split)
         if not len(found):
-            there = ", ".join(sorted(set(self.splits) - {""}))
-            raise TrainingError(f"{self.title}: no rows of split '{split}'; it has {there or 'no splits: say all'}")
+            existing = ", ".join(sorted(set(self.splits) - {""}))
+            raise TrainingError(f"{self.title}: no rows of split '{split}'; it has {existing or 'no splits: use all'}")
         return found
 
     def with_valid(self) -> "Samples":
         """The same samples with a train and a valid split, as training needs them.
 
-        A set without splits is all training data. A set without a validation split gives up one training picture in
-        `HELD_OUT`, chosen by a checksum of its subject, or of its name where subjects are unknown: the choice depends
-        neither on order nor on a seed, and nobody is in both.
+        In a data set without splits, all pictures are training data. If there is no validation split, one training
+        picture in `HELD_OUT` is moved there. They are chosen by a checksum of the subject or, if that is unknown, of
+        the name. So the choice depends neither on the order nor on a seed, and no known subject is in both splits.
         """
         splits = tuple(split or "train" for split in self.splits)
         if "valid" not in splits:
-            keys = self.subjects or self.names
+            subjects = self.subjects or ("",) * len(self)
+            keys = [subject or name for subject, name in zip(subjects, self.names, strict=True)]
             held = [zlib.crc32(key.encode()) % HELD_OUT == 0 for key in keys]
             splits = tuple(
                 "valid" if split == "train" and out else split for split, out in zip(splits, held, strict=True)
@@ -133,10 +134,10 @@ class Samples:
 
 @dataclass(frozen=True)
 class Faces:
-    """A split, its pictures in memory or in a memory-mapped file.
+    """The faces of a split, with their pictures in memory or in a memory-mapped file.
 
     images: uint8 [N, S, S] grey or [N, S, S, 3] RGB. votes: uint8 [N, 10], the eight expressions, then unknown, then
-    not a face. subsets: name -> bool [N]. names: of the pictures, or none at all.
+    not a face. subsets: name -> bool [N]. names: of the pictures; may be empty.
     """
 
     images: npt.NDArray[np.uint8]
@@ -155,7 +156,10 @@ class Faces:
 
 
 def worth_training(votes: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    """Bool [N]: an expression wins the votes [N, 10], and expressions hold at least half of what remains."""
+    """Which faces to train on, bool [N], by their votes [N, 10].
+
+    An expression must win, and expressions must have at least half of the votes that remain without single votes.
+    """
     kept = without_single_votes(votes).astype(np.int64)
     expressions = kept[:, :CLASS_COUNT].sum(1)
     mostly = expressions * 2 >= np.maximum(kept.sum(1), 1)

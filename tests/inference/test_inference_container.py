@@ -1,4 +1,4 @@
-"""What a file says of its streams, its length and its times, and what is made of that."""
+"""What a file says about its streams, its length and its times, and how that is interpreted."""
 
 import struct
 from fractions import Fraction
@@ -36,7 +36,7 @@ def test_clock_goes_on_after_a_jump_back_and_ignores_jitter() -> None:
 def test_clock_leaves_out_what_is_much_longer_than_a_usual_step() -> None:
     clock = Clock(start_s=0.0, frame_s=0.04, usual_step_s=0.04)
     times = [clock.seconds(pts, MS) for pts in (0, 40, 30_040, 7_230_040, 7_230_080)]
-    assert times == pytest.approx([0, 0.04, 30.04, 30.08, 30.12])  # half a minute is a pause, two hours are not
+    assert times == pytest.approx([0, 0.04, 30.04, 30.08, 30.12])  # half a minute counts as a pause, two hours do not
     assert [(gap.at_s, gap.length_s) for gap in clock.gaps] == [(pytest.approx(30.08), pytest.approx(7200))]
 
 
@@ -76,7 +76,7 @@ def test_trimmed_clip_announces_what_it_shows(tmp_path: Path) -> None:
     pictures = [np.full((48, 64, 3), 20 + 5 * number, np.uint8) for number in range(40)]
     path = write_video(tmp_path / "trimmed.mp4", pictures, gop=40)
     content = bytearray(path.read_bytes())
-    entry = content.index(b"elst") + 12  # how long, from when: in milliseconds, and in the unit of the pictures
+    entry = content.index(b"elst") + 12  # duration in milliseconds, start in the unit of the pictures
     unit = struct.unpack(">I", content[(place := content.index(b"mdhd") + 16) : place + 4])[0]
     began = struct.unpack(">I", content[entry + 4 : entry + 8])[0]
     content[entry : entry + 8] = struct.pack(">II", 1500, began + round(1.1 * unit))
@@ -84,7 +84,7 @@ def test_trimmed_clip_announces_what_it_shows(tmp_path: Path) -> None:
     with open_video(path, threads=1) as video:
         shown = list(video.frames())
         assert video.warning() is None
-    assert 15 <= len(shown) <= 17  # what is decoded after the end may be shown
+    assert 15 <= len(shown) <= 17  # the decoder may return pictures after the end
     assert [int(frame.picture(1).mean()) for frame in shown[:15]] == pytest.approx(range(75, 150, 5), abs=2)
 
 
@@ -144,6 +144,8 @@ def test_stream_that_does_not_decode_is_passed_over(tmp_path: Path) -> None:
     path = write_videos(tmp_path / "several.mkv", [noise, [SMALL] * 20], (0,))
     content = path.read_bytes()
     assert decode(path)[0].size_px == (128, 96)
-    place = content.index(b"avcC" if b"avcC" in content else b"\x63\xa2")  # the codec's private data of the first
+    place = content.index(
+        b"avcC" if b"avcC" in content else b"\x63\xa2"
+    )  # the codec's private data of the first stream
     path.write_bytes(content[: place + 4] + bytes(24) + content[place + 28 :])
     assert decode(path)[0].size_px == (64, 48)

@@ -1,4 +1,4 @@
-"""Crops, their quality, and the store that keeps them."""
+"""Crops, their quality, and the crop store."""
 
 import numpy as np
 import pytest

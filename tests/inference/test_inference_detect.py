@@ -1,4 +1,4 @@
-"""Both detectors, their batches, and where they see a face."""
+"""Both detectors: the position of the faces they find, batches and picture sizes."""
 
 from pathlib import Path
 
@@ -55,7 +55,7 @@ def test_boxes_come_back_in_pixels_of_the_frame(
 
 @pytest.mark.parametrize("share", [0.8, 0.9, 1.0])
 def test_face_that_fills_the_picture_is_found(tmp_path: Path, portrait: Picture, share: float) -> None:
-    """`share` of the picture's height is face: a camera close to a pillow."""
+    """`share` is the face's share of the picture's height, as with a camera close to a pillow."""
     side = round(FACE_BOX[3] / share)
     left, top = (FACE_BOX[:2] + (FACE_BOX[2:] - side) / 2).round().astype(int)
     close = Image.fromarray(portrait[top : top + side, left : left + side]).resize((480, 480))

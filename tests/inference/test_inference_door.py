@@ -1,4 +1,4 @@
-"""`pmfer.score`: whatever a Python user has becomes a frame of polars with the columns that the command writes."""
+"""`pmfer.score` turns every kind of source into a polars data frame with the columns that the command writes."""
 
 from pathlib import Path
 
@@ -22,17 +22,17 @@ FIRST = ["session_id", "frame_index", "pts_s", "leading_expression", "confidence
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory, portrait: Picture, empty_room: Picture) -> Path:
-    """A second with the person and a second with nobody, at ten frames a second."""
+    """A second with the person and a second without, at ten frames a second."""
     return write_video(tmp_path_factory.mktemp("film") / "clip.mp4", [portrait] * 10 + [empty_room] * 10)
 
 
 @pytest.fixture
 def folder(tmp_path: Path, portrait: Picture, empty_room: Picture) -> Path:
-    """Two pictures, the second turned by its EXIF, and a file that is none."""
+    """Two pictures, the second turned by its EXIF tag, and a file that is not a picture."""
     Image.fromarray(empty_room).save(tmp_path / "a.png")
     turned = Image.fromarray(portrait).transpose(Image.Transpose.ROTATE_90)
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be shown turned by a quarter, clockwise
+    exif[0x0112] = 6  # to be displayed after a quarter turn clockwise
     turned.save(tmp_path / "b.JPG", exif=exif, quality=95)
     (tmp_path / "notes.txt").write_text("no picture")
     return tmp_path
@@ -96,7 +96,7 @@ def test_of_several_faces_in_a_picture_the_main_one_is_scored(bundle: Bundle, po
 
 @pytest.mark.parametrize("array", [np.zeros((4, 4, 3)), np.zeros((4, 4, 4), np.uint8), np.zeros((0, 4, 3), np.uint8)])
 def test_an_array_that_is_no_picture_is_refused(array: Picture, bundle: Bundle) -> None:
-    with pytest.raises(ConfigurationError, match=r"is no picture; give \[H, W, 3\] RGB"):
+    with pytest.raises(ConfigurationError, match=r"is not a picture; give \[H, W, 3\] RGB"):
         pmfer.score(array, bundle=bundle.path)
 
 

@@ -1,4 +1,4 @@
-"""Frames upright and with square pixels, their levels, and which are sampled."""
+"""Frames upright and with square pixels, their levels, and sampling."""
 
 import struct
 from concurrent.futures import ThreadPoolExecutor
@@ -47,7 +47,7 @@ CORNERS[:32, :48], CORNERS[:32, 48:], CORNERS[32:, :48] = (255, 0, 0), (0, 255, 
 
 
 def shows_corners(frame: Frame) -> bool:
-    """Whether a frame is displayed as CORNERS are, in every way in which its picture can be had."""
+    """Whether a frame is displayed like CORNERS, in every form in which its picture can be read."""
     picture, levels = frame.levelled(1)
     assert np.abs(levels[picture].astype(int) - frame.picture(1)).max() <= 1
     if frame.size_px != (96, 64) or frame.picture(3, (48, 32)).shape != (32, 48, 3):
@@ -56,7 +56,7 @@ def shows_corners(frame: Frame) -> bool:
     return bool(np.abs(frame.picture(3)[middles].astype(int) - CORNERS[middles]).max() < 12)
 
 
-# Where a stored pixel is displayed, (a x + c y, b x + d y), and what undoes it: all eight ways to lay a picture.
+# Where a stored pixel is displayed, (a x + c y, b x + d y), and its inverse: all eight orientations.
 MATRICES = {
     (1, 0, 0, 1): CORNERS,
     (-1, 0, 0, 1): CORNERS[:, ::-1],
@@ -83,7 +83,7 @@ def test_display_matrix_turns_and_mirrors_as_a_player_does(tmp_path: Path, matri
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(("rotate", "flip"), [(90, ""), (0, "vertical"), (270, "horizontal")])
 def test_orientation_that_the_first_frame_states_holds(tmp_path: Path, rotate: int, flip: str, threads: int) -> None:
-    laid = np.rot90(CORNERS, -rotate // 90)  # to display it, it is flipped first and then turned counter-clockwise
+    laid = np.rot90(CORNERS, -rotate // 90)  # a player flips it first and then turns it counter-clockwise
     laid = {"": laid, "vertical": laid[::-1], "horizontal": laid[:, ::-1]}[flip]
     path = write_video(tmp_path / "plain.h264", [laid] * 20, gop=5)
     stated = tmp_path / "stated.h264"
@@ -137,12 +137,12 @@ def test_crop_of_the_luma_in_memory_is_the_crop_of_the_grey_picture(
     ramp = np.repeat(np.linspace(0, 255, 66).astype(np.uint8)[None, :, None], 48, axis=0).repeat(3, axis=2)
     frame = decode(write_video(tmp_path / "ramp.mkv", [ramp] * 3, codec=codec, pixel_format=pixel_format))[0]
     picture, levels = frame.levelled(1)
-    assert picture.shape == (48, 66)  # the decoder's lines are longer than that
+    assert picture.shape == (48, 66)  # the decoder's lines in memory are longer
     assert np.abs(levels[picture[10:20, 30:50]].astype(int) - frame.picture(1)[10:20, 30:50]).max() <= 1
 
 
 def test_two_threads_may_want_pictures_of_the_same_frame() -> None:
-    """The last frame of a batch is also the first of the next, which another stage looks at in its own thread."""
+    """The last frame of a batch is also the first of the next one, which another stage reads in its own thread."""
     frame = Frame.of_picture(np.random.default_rng(5).integers(0, 256, (480, 640, 3), np.uint8))
     sizes = [(320, 240), (200, 150)]
     alone = [frame.picture(3, size) for size in sizes]

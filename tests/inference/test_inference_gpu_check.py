@@ -1,4 +1,4 @@
-"""`make gpu-check` without a GPU: everything runs, on the CPU in half precision, and says what it found."""
+"""`make gpu-check` without a GPU: everything runs on the CPU in half precision, and reports its findings."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from inference.runtime import GPU_BATCHES, in_half_precision, open_cpu_session
 
 @dataclass(frozen=True)
 class HalfOnCpu:
-    """The CPU in the place of a GPU: half precision is computed, and little memory takes small batches only."""
+    """The CPU in place of a GPU: it computes in half precision, and little memory only allows small batches."""
 
     name: str = "cpu"
 

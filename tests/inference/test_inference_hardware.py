@@ -30,5 +30,5 @@ def test_every_library_of_nvidia_that_the_runtime_links_is_looked_for() -> None:
     part = Path(found.origin).parent / "capi" / "libonnxruntime_providers_cuda.so"
     said = subprocess.run(["ldd", part], capture_output=True, text=True, check=True).stdout
     linked = {line.split()[0] for line in said.splitlines() if line.split()[0].startswith(("libcu", "libnv"))}
-    assert linked - {"libcuda.so.1"} <= set(CUDA_LIBRARIES)  # the one that is left out is the driver's
+    assert linked - {"libcuda.so.1"} <= set(CUDA_LIBRARIES)  # the one left out belongs to the driver
     assert linked

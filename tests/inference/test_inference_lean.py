@@ -1,4 +1,4 @@
-"""Faces that lie on their side, upside down, or turn over: found, cut out upright, and scored like upright ones."""
+"""Faces on their side, upside down or turning over are found, cropped upright, and scored like upright ones."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from inference.crop import crop_face, crop_window
 from inference.detect import main_face, open_detector
 from inference.faces import Faces, estimate_pose, roll
 from inference.frame import Frame
-from inference.lean import EIGHTHS, ROUND, Lookout, find_faces_any_way_up, lean_of
+from inference.lean import EIGHTHS, ROUND, LeaningFaceFinder, find_faces_any_way_up, lean_of
 from inference.options import ScoringOptions
 from inference.score import Scorer
 from pmfer.bundle import CropGeometry, load_bundle
@@ -22,13 +22,13 @@ from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.facs import AU_COLUMNS
 
 SCORES = [*EXPRESSION_NAMES, *AU_COLUMNS]
-ALL_ROUND = np.arange(0, 360, 22.5)  # every second one lies as far as can be from those that are looked for
+ALL_ROUND = np.arange(0, 360, 22.5)  # every second angle is as far as possible from the turns of the detector
 OPTIONS = replace(ScoringOptions(), int8=False)
 SMALLER = replace(QUICK, int8=False)
 
 
 def leaning(picture: Picture, degrees: float) -> Picture:
-    """The picture turned clockwise, its own colours in the corners."""
+    """The picture turned clockwise, with its own colours in the corners."""
     whole = np.pad(picture[::2, ::2], ((60, 60), (60, 60), (0, 0)), mode="edge")
     return np.asarray(Image.fromarray(whole).rotate(-degrees, Image.Resampling.BICUBIC, fillcolor=(90, 90, 90)))
 
@@ -67,7 +67,7 @@ def test_what_is_found_does_not_depend_on_how_much_is_looked_at_together(tmp_pat
 def test_somebody_on_their_side_is_seen_beside_somebody_upright(
     tmp_path: Path, real: Scorer, portrait: Picture
 ) -> None:
-    """A patient in bed is not overlooked because a visitor stands there."""
+    """A patient in bed is not missed because a visitor is standing beside them."""
     visitor, patient = leaning(portrait, 0), leaning(portrait, 90).repeat(2, axis=0).repeat(2, axis=1)
     blank = np.full((patient.shape[0] - visitor.shape[0], visitor.shape[1], 3), 90, np.uint8)
     film = [np.concatenate([np.concatenate([visitor, blank]), patient], axis=1)] * 6
@@ -79,7 +79,7 @@ def test_somebody_on_their_side_is_seen_beside_somebody_upright(
 
 
 class SurerFromTheSide:
-    """A detector that sees the same face in every picture, and from the side draws it smaller and is surer of it."""
+    """A detector that finds one face in every picture; in turned pictures with a smaller box and a better score."""
 
     name = "centerface"
     prefers_one_shape = False
@@ -94,9 +94,11 @@ class SurerFromTheSide:
 
 
 def test_a_look_all_round_leaves_a_well_seen_face_as_it_was() -> None:
-    """Somebody beside them may lie; the face itself is drawn best as it is seen."""
+    """The look is for somebody else who may lie; the box of the face itself is best as it was found."""
     frames = [Frame.of_picture(np.zeros((192, 320, 3), np.uint8), n) for n in range(3 * ROUND)]
-    boxes = np.concatenate([faces.boxes for faces, _ in Lookout(SurerFromTheSide(), 320).look(frames)])
+    boxes = np.concatenate(
+        [faces.boxes for faces, _ in LeaningFaceFinder(SurerFromTheSide(), 320).find_in_keyframes(frames)]
+    )
     np.testing.assert_array_equal(boxes, boxes[:1].repeat(len(frames), axis=0))
     assert boxes[0, 2] == 60
 

@@ -1,11 +1,11 @@
-"""What is covered has no score: a phrase goes with its region, an expression where too much is covered."""
+"""Covered parts have no scores: a phrase if its region is covered, an expression if too much is covered."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from inference.model import take_out_covered
+from inference.model import remove_covered
 from pmfer.bundle import AuPhrase, Bundle
 from pmfer.facs import ACTION_UNITS, AU_BY_NUMBER, Region, is_refused
 
@@ -33,7 +33,7 @@ def test_a_phrase_goes_with_its_region_and_all_go_with_the_face(bundle: Bundle) 
     visible = np.full((3, len(Region)), 0.95, np.float32)
     visible[1, list(Region).index(Region.BROW)] = 0.2
     visible[2, list(Region).index(Region.MOUTH)] = 0.1
-    scores, occlusion, refused = take_out_covered(card, np.full((3, columns), 0.5, np.float32), visible)
+    scores, occlusion, refused = remove_covered(card, np.full((3, columns), 0.5, np.float32), visible)
     assert refused.tolist() == [False, False, True]
     assert not np.isnan(scores[0]).any()
     gone = {bundle.score_columns[place] for place in np.flatnonzero(np.isnan(scores[1]))}
@@ -49,5 +49,5 @@ def test_a_phrase_of_no_region_stays_until_the_face_is_refused(bundle: Bundle) -
     card = replace(bundle.card, calibration={"visible_from": LIMITS}, expressions=("neutral",), au_phrases=phrases)
     visible = np.full((1, len(Region)), 0.95, np.float32)
     visible[0, list(Region).index(Region.BROW)] = 0.2
-    scores, _, _ = take_out_covered(card, np.full((1, 3), 0.5, np.float32), visible)
+    scores, _, _ = remove_covered(card, np.full((1, 3), 0.5, np.float32), visible)
     assert np.isnan(scores[0]).tolist() == [False, False, True]

@@ -1,4 +1,4 @@
-"""How `make bench-scoring` asks another package, in a process of its own, to score a video."""
+"""How `make bench-scoring` lets another package score a video, in a separate process."""
 
 import sys
 from pathlib import Path

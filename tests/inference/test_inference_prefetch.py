@@ -1,4 +1,4 @@
-"""Stages that work at once, each a few items ahead."""
+"""Stages that run concurrently, each a few items ahead."""
 
 import threading
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def test_slow_taker_holds_the_maker_back() -> None:
 
     with prefetch(numbers(), depth=2) as items:
         for item in items:
-            assert made[-1] <= item + 4  # one in hand, two in the queue, one waiting for a place
+            assert made[-1] <= item + 4  # one consumed, two in the queue, one waiting for space
     assert len(made) == 100
 
 

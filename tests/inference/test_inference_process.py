@@ -1,6 +1,6 @@
-"""Videos that crash the decoder, or want more than they may, end in a process of their own; the next one is scored.
+"""Videos that crash the decoder or exceed a limit end in a child process; the next one is scored.
 
-What is no message between the processes is refused.
+Anything that is not a valid message between the processes is refused.
 """
 
 import os
@@ -27,19 +27,19 @@ from pmfer.bundle import Bundle
 from pmfer.errors import BundleError, QuarantineReason, VideoError
 
 LIMITS = VideoLimits()
-RATE = 5  # frames a second of the recordings: as many as are scored
+RATE = 5  # frames per second of the recordings, all of which are scored
 
 
 @pytest.fixture(scope="module")
 def film(portrait: Picture, empty_room: Picture, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A second of the portrait and a moment of nobody."""
+    """A second of the portrait and a moment without a person."""
     path = tmp_path_factory.mktemp("film") / "film.mp4"
     return write_video(path, [portrait[::2, ::2]] * 5 + [empty_room[::2, ::2]], rate=RATE)
 
 
 @pytest.fixture(scope="module")
 def long_film(portrait: Picture, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Half a minute of the portrait: several batches are still to come when the first is told of."""
+    """Half a minute of the portrait: several batches are left when the first progress is reported."""
     return write_video(tmp_path_factory.mktemp("film") / "long.mp4", [portrait[::2, ::2]] * 150, rate=RATE)
 
 
@@ -69,7 +69,7 @@ def test_scores_are_those_of_a_scorer_in_this_process(process: ScoringProcess, b
     ("ending", "reason"),
     [
         (signal.SIGSEGV, QuarantineReason.CRASHED),
-        (signal.SIGKILL, QuarantineReason.OUT_OF_MEMORY),  # how the system ends what takes too much
+        (signal.SIGKILL, QuarantineReason.OUT_OF_MEMORY),  # how the system ends a process that takes too much memory
         (signal.SIGXCPU, QuarantineReason.TIMED_OUT),
     ],
 )
@@ -93,7 +93,7 @@ def test_the_process_is_limited_by_the_system_itself(process: ScoringProcess, fi
 
     process.score(film, "s1", look)
     assert limits["RLIMIT_DATA"] == LIMITS.memory_bytes
-    assert limits["RLIMIT_CORE"] == 0  # a core file would hold pictures
+    assert limits["RLIMIT_CORE"] == 0  # a core file would contain pictures
     assert LIMITS.cpu_s < limits["RLIMIT_CPU"] < LIMITS.cpu_s + 600
 
 
@@ -102,7 +102,7 @@ def test_whoever_is_stopped_gives_its_video_up_and_takes_no_other(bundle: Bundle
         process.score(film, "s1")
         with pytest.raises(VideoError):
             process.score(long_film, "s2", lambda done_s, announced_s: process.stop())
-        with pytest.raises(VideoError, match="given up"):
+        with pytest.raises(VideoError, match="scoring was stopped"):
             process.score(film, "s3")
 
 
@@ -151,7 +151,7 @@ def test_a_forged_header_with_giant_pictures_is_refused_before_memory_is_taken(
     [
         (replace(LIMITS, file_bytes=100), None, [0, 100, 200]),
         (replace(LIMITS, pixels=512 * 512 - 1), None, [0, 100, 200]),
-        (replace(LIMITS, pixels=1_000_000), "100", [0, 100, 200]),  # a million stored pixels, a hundred shown
+        (replace(LIMITS, pixels=1_000_000), "100", [0, 100, 200]),  # a million pixels allowed, more displayed
         (replace(LIMITS, frames=2), None, [0, 100, 200]),
         (replace(LIMITS, duration_s=3600.0), None, [0, 3_000_000, 7_200_000]),
     ],
@@ -171,7 +171,7 @@ def test_a_decoder_that_forgets_the_size_it_refuses_is_not_taken_for_damage_alon
     tmp_path: Path, empty_room: Picture
 ) -> None:
     video = write_video(tmp_path / "v.mkv", [empty_room] * 3, codec="ffv1")
-    refusal = pytest.raises(VideoError, match="beyond the limit of 1000 pixels")
+    refusal = pytest.raises(VideoError, match="exceed the limit of 1000 pixels")
     with refusal, open_video(video, 1, replace(LIMITS, pixels=1000)) as opened:
         list(opened.frames())
 

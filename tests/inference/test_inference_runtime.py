@@ -1,4 +1,4 @@
-"""Networks on whatever the machine has: fixed batches, requests of several threads in one run, and the way back."""
+"""Running networks: fixed batches, merged requests of several threads, and falling back to the CPU."""
 
 import logging
 import subprocess
@@ -34,7 +34,7 @@ def test_fixed_batches_give_what_a_plain_run_gives(bundle: Bundle, count: int) -
     faces = random_faces(count)
     for part, whole in zip(fixed.run(faces), session.run(OUTPUTS, {"faces": faces}), strict=True):
         np.testing.assert_allclose(part, whole, atol=1e-5)
-    again = fixed.run(faces[:1])  # what an earlier batch left in the buffers must not show
+    again = fixed.run(faces[:1])  # leftovers of an earlier batch in the buffers must have no effect
     np.testing.assert_allclose(again[0], session.run(OUTPUTS, {"faces": faces[:1]})[0], atol=1e-5)
 
 
@@ -53,11 +53,11 @@ def test_fixed_batches_take_pictures_of_several_sizes() -> None:
         expected = session.run(names, {session.get_inputs()[0].name: pictures})
         for part, whole in zip(fixed.run(pictures), expected, strict=True):
             np.testing.assert_allclose(part, whole, rtol=1e-3, atol=1e-3)
-    assert len(opened) == 2  # one per shape: on a GPU a session forgets the plan of one shape at the next
+    assert len(opened) == 2  # one per shape: on a GPU a session discards its plan when the shape changes
 
 
 class Crowded:
-    """A session with memory for batches up to a size; more is refused in ONNX Runtime's words."""
+    """A session with memory for batches up to a size; larger ones fail with ONNX Runtime's message."""
 
     def __init__(self, session: InferenceSession, rows: int) -> None:
         self._session, self._rows = session, rows
@@ -81,7 +81,7 @@ def test_less_memory_makes_smaller_batches_and_the_same_scores(
             for part, whole in zip(fixed.run(faces), session.run(OUTPUTS, {"faces": faces}), strict=True):
                 np.testing.assert_allclose(part, whole, atol=1e-5)
     assert [record.getMessage() for record in caplog.records] == [
-        "the GPU has no memory left for batches of 64: going on with 8"
+        "the GPU has no memory left for batches of 64: continuing with 8"
     ]
     with pytest.raises(RuntimeError, match="Failed to allocate"):
         FixedBatches(lambda: Crowded(session, 4), OUTPUTS, "cpu").run(faces)  # type: ignore[arg-type, return-value]
@@ -151,7 +151,7 @@ def test_a_gpu_without_memory_hands_over_to_the_cpu_for_good(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Full:
-        """Batches on a GPU that others have filled, in ONNX Runtime's words."""
+        """Batches on a GPU whose memory is full, with ONNX Runtime's message."""
 
         def __init__(self, *arguments: object) -> None:
             pass
@@ -165,7 +165,7 @@ def test_a_gpu_without_memory_hands_over_to_the_cpu_for_good(
     opened = Network(bundle.weights, threads=1)
     with caplog.at_level(logging.WARNING, logger="pmfer.inference"):
         first, second = (opened.run(OUTPUTS, random_faces(3))[1] for _ in range(2))
-    assert [record.getMessage() for record in caplog.records] == ["the GPU has no memory left: going on with the CPU"]
+    assert [record.getMessage() for record in caplog.records] == ["the GPU has no memory left: continuing on the CPU"]
     assert first.shape == second.shape == (3, 20)
 
 
@@ -181,8 +181,8 @@ def test_gpu_scores_as_the_cpu_does() -> None:
 
 @pytest.mark.parametrize("room", ["inference.runtime", "pmfer"])
 def test_the_runtime_reports_to_nobody(room: str, tmp_path: Path) -> None:
-    # Its telemetry begins with a file that names the machine, as soon as it is imported. An environment of its own,
-    # since ONNX Runtime keeps quiet by itself where it sees a build server.
+    # Its telemetry starts on import, with a file that identifies the machine. The environment is cleared because ONNX
+    # Runtime sends nothing if it detects a build server.
     subprocess.run(
         [sys.executable, "-c", f"import {room}, onnxruntime"],
         env={"HOME": str(tmp_path), "PYTHONPATH": str(ROOT)},

@@ -34,7 +34,7 @@ MEASURES = [*BOX, "detection_score", "sharpness", "brightness", "face_size_px", 
 
 @pytest.fixture(scope="module")
 def film(portrait: Picture, empty_room: Picture) -> list[Picture]:
-    """Three seconds at ten frames per second: nobody, the person, nobody."""
+    """Three seconds at ten frames per second: without, with and without the person."""
     return [empty_room] * 10 + [np.roll(portrait, step, axis=1) for step in range(10)] + [empty_room] * 10
 
 
@@ -79,7 +79,7 @@ def test_columns_are_those_of_the_warehouse(tmp_path: Path, scorer: Scorer, film
     migrations = Path(__file__).parents[2] / "warehouse" / "migrations"
     table = (migrations / "0001_initial.sql").read_text().split("CREATE TABLE frame_scores (")[1].split(");")[0]
     names = [part.split()[0] for part in table.replace("\n", " ").split(",")]
-    assert frames.columns == [*names[1:], "pain_activity"]  # which a later migration added
+    assert frames.columns == [*names[1:], "pain_activity"]  # added by a later migration
 
 
 def test_same_input_gives_the_same_bytes_whatever_the_threads_and_nearly_so_whatever_the_batch_size(
@@ -158,7 +158,7 @@ def test_a_bundle_in_colour_gets_rgb_crops_normalised_by_channel(
 def test_face_that_cannot_be_read_keeps_its_box_and_gets_its_reason(
     tmp_path: Path, bundle: Bundle, portrait: Picture, flaw: str
 ) -> None:
-    """The limits move to the face: a face beyond the usual limits is one that a detector hardly finds."""
+    """The limits are moved to the face, because a detector hardly finds a face beyond the usual limits."""
     options = {
         "too_dark": replace(QUICK, min_brightness=0.8),
         "too_bright": replace(QUICK, max_brightness=0.3),
@@ -179,7 +179,7 @@ def test_face_that_cannot_be_read_keeps_its_box_and_gets_its_reason(
 def test_what_is_covered_has_no_score(
     tmp_path: Path, bundle: Bundle, film: list[Picture], scorer: Scorer, region: Region
 ) -> None:
-    """The bundle calls one region covered, whatever it sees."""
+    """The bundle reports one region as covered in every crop."""
     shutil.copytree(bundle.path, tmp_path / "bundle")
     limits = {each.value: 1.0 if each is region else 0.0 for each in Region}
     write_card(tmp_path / "bundle", replace(bundle.card, calibration={"visible_from": limits}))
@@ -249,7 +249,7 @@ def test_picture_size_may_change_in_mid_recording(tmp_path: Path, scorer: Scorer
     path.write_bytes(b"".join(part.read_bytes() for part in parts))
     frames, _ = _score(scorer, path)
     assert frames["face_count"].to_list() == [1] * 4
-    assert reasons(frames) == [None, None, "not_subject", "not_subject"]  # half as large: taken for somebody else
+    assert reasons(frames) == [None, None, "not_subject", "not_subject"]  # half as large, so it counts as somebody else
 
 
 def test_several_videos_come_back_in_order_with_the_errors_of_the_broken_ones(
@@ -270,7 +270,7 @@ def test_several_videos_come_back_in_order_with_the_errors_of_the_broken_ones(
 def test_int8_is_a_choice_that_changes_the_identity_and_little_else(
     tmp_path: Path, bundle: Bundle, portrait: Picture
 ) -> None:
-    """Both ways round, whatever the machine that runs the test would choose."""
+    """Tests both graphs, whichever one this machine would choose."""
     shutil.copytree(bundle.path, tmp_path / "int8")
     crops = np.random.default_rng(1).integers(0, 255, (64, 48, 48), np.uint8)
     quantise(bundle.weights, bundle.card.input, crops, tmp_path / "int8" / INT8_FILE)
@@ -288,7 +288,7 @@ def test_int8_is_a_choice_that_changes_the_identity_and_little_else(
 
 
 def test_the_shipped_int8_graph_says_what_the_float32_one_says_on_every_processor() -> None:
-    """Sums of bytes overflow on a CPU without byte products; smooth random pictures spread the activations widely."""
+    """int8 overflows on a CPU without int8 instructions. Smooth random pictures spread the activations widely."""
     bundle = load_bundle(DEFAULT_BUNDLE)
     rng = np.random.default_rng(3)
     coarse = rng.integers(0, 255, (64, 6, 6)).astype(np.uint8)
@@ -322,7 +322,7 @@ def test_real_clips_have_their_faces_where_the_shelf_says(clips: Path, bundle: B
 @pytest.mark.shared
 @pytest.mark.parametrize("name", ["again.mkv", pytest.param("single_face.mp4", marks=pytest.mark.slow)])
 def test_fast_path_stays_within_the_tolerance_that_the_documentation_states(clips: Path, name: str) -> None:
-    """docs/performance.md; against every frame detected and the model in float32, in int8 where the CPU gains by it."""
+    """See docs/performance.md. Compared with detecting every frame and the float32 model; int8 if it is faster here."""
     bundle, plain = load_bundle(), ScoringOptions(frames_per_second=None, detections_per_second=None, int8=False)
     slow, _ = _score(Scorer(bundle, plain, threads=1), clips / name)
     quick = replace(plain, detections_per_second=2.5, int8=gains_from_int8())

@@ -1,4 +1,4 @@
-"""Whose session it is, and which tracks are the same person coming back."""
+"""Choosing the subject of a session, and linking the tracks of the same person."""
 
 import numpy as np
 import polars as pl
@@ -8,7 +8,7 @@ from inference.subject import NOBODY, choose_subject
 
 
 def sightings(*tracks: tuple[int, float, float, tuple[float, float, float, float], float]) -> pl.DataFrame:
-    """Sightings five times a second of tracks (number, first s, last s, box, prominence of one sighting)."""
+    """Sightings, five per second, of tracks given as (number, first s, last s, box, prominence of one sighting)."""
     rows = [
         (number, at, prominence, *box)
         for number, first, last, box, prominence in tracks
@@ -55,7 +55,7 @@ def test_only_face_before_and_after_a_gap_in_the_recording_is_the_subject_wherev
 
 
 def test_a_long_time_lapse_is_one_subject() -> None:
-    """Every sighting is a track of its own: the time this takes must not grow with the cube of their number."""
+    """Every sighting is a separate track. The running time must not grow with the cube of their number."""
     place = (100.0, 100.0, 80.0, 100.0)
     table = sightings(*((number, 3.0 * number, 3.0 * number, place, 1.0) for number in range(3000)))
     assert choose_subject(table, relink_gap_s=60).tracks == tuple(range(3000))
@@ -77,7 +77,7 @@ def test_links_are_those_of_trying_every_pair_the_shortest_gap_first() -> None:
 def linked_by_trying_every_pair(
     tracks: list[tuple[int, float, float, tuple[float, float, float, float], float]], relink_gap_s: float
 ) -> tuple[int, ...]:
-    """What choose_subject's documentation says, without haste; all boxes are of one size."""
+    """A slow implementation of what choose_subject documents, for boxes of one size."""
     linked = [max(tracks, key=lambda track: (round(track[2] - track[1], 6), -track[0]))]
     while True:
         offers = []

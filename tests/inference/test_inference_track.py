@@ -1,4 +1,4 @@
-"""Faces of every frame from few looks, and the tracks they belong to: what is saved, and that nothing is lost."""
+"""Faces of every frame from few detections, and their tracks: how much is saved, and that nothing is lost."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,11 +25,11 @@ def boxes(*rows: tuple[float, float, float, float]) -> Boxes:
     return np.array(rows, np.float32).reshape(-1, 4)
 
 
-ROUND = len(QUARTERS) - 1  # looks for leaning faces in the first frame, once a face was seen in it
+ROUND = len(QUARTERS) - 1  # extra detections for leaning faces in the first frame, once a face was found in it
 
 
 class CountingDetector(CenterFace):
-    """The real detector, which counts what it is shown."""
+    """The real detector, which also counts the pictures it gets."""
 
     def __init__(self) -> None:
         super().__init__(centerface_weights(), 0.5, threads=1)
@@ -48,7 +48,7 @@ def detector() -> CountingDetector:
 
 
 def located(video: Path, detector: CountingDetector, rate: float | None = 2.5, batch_size: int = 16) -> list[Faces]:
-    """The faces of every frame, in order, the detector working on small pictures."""
+    """The faces of every frame, in order, with small pictures for the detector."""
     locator = Locator(detector, ScoringOptions(detections_per_second=rate, detector_size_px=256), batch_size)
     with open_video(video, threads=1) as opened:
         found = [entry for batch in locator.locate(opened.frames()) for entry in batch]
@@ -66,7 +66,7 @@ def test_resting_face_is_looked_at_a_few_times_a_second(
 
 
 def beside(large: Picture, small: Picture | None) -> Picture:
-    """A picture twice as wide: a large face on the left, and on the right a small one or nothing."""
+    """A picture of twice the width: a large face on the left, and a small one or nothing on the right."""
     aside = np.full_like(large, 120)
     if small is not None:
         aside[300 : 300 + len(small), 300 : 300 + len(small)] = small
@@ -85,7 +85,7 @@ def test_every_other_look_at_a_resting_face_is_at_its_surroundings_only(
 def test_where_other_sizes_are_dear_the_surroundings_come_on_a_whole_canvas(
     tmp_path: Path, detector: CountingDetector, portrait: Picture
 ) -> None:
-    """On a GPU; the faces are the same."""
+    """As on a GPU; the faces found are the same."""
     video = write_video(tmp_path / "rest.mp4", [beside(portrait, None)] * 40, rate=20)
     parts = located(video, detector)
     assert len(set(detector.pixels)) > 1
@@ -100,7 +100,7 @@ def test_where_other_sizes_are_dear_the_surroundings_come_on_a_whole_canvas(
 def test_small_face_beside_a_large_one_is_seen_in_the_same_frames(
     tmp_path: Path, detector: CountingDetector, portrait: Picture
 ) -> None:
-    """It comes between two looks at the whole picture, and stays for as long as from one to the next."""
+    """It appears between two detections in whole pictures, and stays for one such interval."""
     small = portrait[::2, ::2][:160, 40:200]
     film = [beside(portrait, small if 5 <= n < 22 else None) for n in range(40)]
     video = write_video(tmp_path / "visitor.mp4", film, rate=20)
@@ -113,7 +113,7 @@ def test_small_face_beside_a_large_one_is_seen_in_the_same_frames(
 def test_face_that_is_elsewhere_for_a_moment_is_found_there(
     tmp_path: Path, detector: CountingDetector, portrait: Picture, pixels: int
 ) -> None:
-    """A cut, and a cut back before the next look at the whole picture: within its part around the face, or beyond."""
+    """A cut, and a cut back before the next keyframe: the face moves within the searched part, or out of it."""
     here, there = beside(portrait, None), np.roll(beside(portrait, None), pixels, axis=1)
     video = write_video(tmp_path / "cut.mp4", [there if 5 <= n < 13 else here for n in range(32)], rate=20)
     for one, other in zip(located(video, detector), located(video, detector, rate=None), strict=True):
@@ -160,7 +160,7 @@ def test_face_that_comes_and_goes_is_seen_in_the_same_frames(
 def test_face_that_rocks_as_often_as_it_is_looked_at_is_followed(
     tmp_path: Path, detector: CountingDetector, portrait: Picture
 ) -> None:
-    shifts = (40 * np.sin(2 * np.pi * np.arange(40) / 8)).round().astype(int)  # once between two looks
+    shifts = (40 * np.sin(2 * np.pi * np.arange(40) / 8)).round().astype(int)  # one period between two detections
     video = write_video(tmp_path / "rock.mp4", [np.roll(portrait, shift, axis=1) for shift in shifts], rate=20)
     for one, other in zip(located(video, detector), located(video, detector, rate=None), strict=True):
         assert overlaps(one.boxes[0], other.boxes)[0] > 0.85
@@ -183,7 +183,7 @@ def test_likeness_knows_no_light_and_sees_another_place(portrait: Picture) -> No
     shown = patches(luma, box)
     assert likeness(shown, patches((luma * 0.5 + 20).astype(np.uint8), box))[0] > 0.99
     assert likeness(shown, patches(luma, box + np.array([60, 0, 0, 0], np.float32)))[0] < 0.85
-    assert likeness(shown, patches(np.full_like(luma, 9), box))[0] == 0  # nothing to be seen
+    assert likeness(shown, patches(np.full_like(luma, 9), box))[0] == 0  # nothing visible
     assert patches(luma, box - [400, 400, 0, 0]).shape == shown.shape  # beyond the edge
 
 
@@ -223,7 +223,7 @@ def faces_at(*lefts: float) -> Faces:
 
 
 def test_faces_keep_apart_while_they_are_interpolated() -> None:
-    first, second = faces_at(0, 100), faces_at(102, 2)  # the detector gave them in another order
+    first, second = faces_at(0, 100), faces_at(102, 2)  # the detector returned them in another order
     partners = pair_faces(first, second, max_step=0.1)
     assert partners is not None
     np.testing.assert_allclose(interpolate(first, second, partners, 0.5).boxes[:, 0], [1, 101])
@@ -233,7 +233,7 @@ def test_frames_disagree_where_a_face_came_went_or_moved() -> None:
     assert pair_faces(faces_at(0), faces_at(0, 100), max_step=0.1) is None
     assert pair_faces(faces_at(0), faces_at(), max_step=0.1) is None
     assert pair_faces(faces_at(0), faces_at(5), max_step=0.1) is None  # an eighth of its size
-    assert pair_faces(faces_at(0, 2), faces_at(1, 90), max_step=0.1) is None  # both became the same one
+    assert pair_faces(faces_at(0, 2), faces_at(1, 90), max_step=0.1) is None  # both would be paired with the same one
     assert pair_faces(faces_at(), faces_at(), max_step=0.1) is not None
 
 

@@ -1,4 +1,4 @@
-"""Opening and decoding recordings, and what is wrong with those that cannot be used."""
+"""Opening and decoding recordings, and the errors for those that cannot be used."""
 
 import os
 import struct
@@ -50,7 +50,7 @@ def test_times_that_say_nothing_are_worth_a_warning(tmp_path: Path, steps: list[
         assert len(list(video.frames())) == len(steps)
         assert video.warning() is None
     content = bytearray(path.read_bytes())
-    for atom in (b"mvhd", b"mdhd"):  # the unit of all times, made a thousand times smaller
+    for atom in (b"mvhd", b"mdhd"):  # the time unit, made a thousand times smaller
         place = content.index(atom) + 16
         content[place : place + 4] = struct.pack(">I", 1000 * struct.unpack(">I", content[place : place + 4])[0])
     path.write_bytes(content)
@@ -108,7 +108,7 @@ def test_pictures_that_the_decoder_made_up_are_told(tmp_path: Path) -> None:
     path.write_bytes(content)
     with open_video(path, threads=1) as video:
         assert len(list(video.frames())) > 10
-        assert "pictures damaged, and what they show made up by the decoder" in str(video.warning())
+        assert "damaged pictures, partly made up by the decoder" in str(video.warning())
 
 
 def test_a_twentieth_of_a_recording_is_unusable(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_stream_without_timestamps_counts_by_its_frame_rate(tmp_path: Path, step
 
 @pytest.mark.parametrize("name", ["video.mp4", "video.mkv", "video.avi"])
 def test_tags_in_any_encoding_refuse_no_video(tmp_path: Path, steps: list[Picture], name: str) -> None:
-    """Tags of the file, of its picture and of its sound, as an old camera writes them."""
+    """Tags of the file, of its video and of its sound, as an old camera writes them."""
     path = write_video(tmp_path / name, steps, tag="Zimmer S\xfcd \x80")
     assert b"S\xfcd" in path.read_bytes()
     assert len(decode(path)) == len(steps)
@@ -167,4 +167,4 @@ def test_real_clips_decode_to_their_known_counts(clips: Path) -> None:
             assert video.warning() is None
     with open_video(clips / "no_face.mp4", threads=2) as video:
         assert sum(1 for _ in video.frames()) == 95
-        assert video.warning() is None  # an edit list leaves three of its 98 frames out
+        assert video.warning() is None  # an edit list leaves out three of its 98 frames

@@ -1,4 +1,4 @@
-"""A CLIP with random weights and a real tokenizer, small enough for tests, written as `transformers` writes one."""
+"""A CLIP with random weights and a real tokenizer, small enough for tests, in the format of `transformers`."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ MEAN, STD = (0.48, 0.46, 0.41), (0.27, 0.26, 0.28)
 
 
 def write_clip(folder: Path, merges: int = 700, max_tokens: int = 77) -> Path:
-    """Write a checkpoint: pictures of 32 px, patches of 8 px, a tokenizer with so many merges of byte pairs."""
+    """Write a checkpoint: pictures of 32 px, patches of 8 px, a tokenizer with so many byte pair merges."""
     torch.manual_seed(0)
     tokenizer = _tokenizer(merges, max_tokens)
     text = {
@@ -42,7 +42,7 @@ def write_clip(folder: Path, merges: int = 700, max_tokens: int = 77) -> Path:
 
 
 def _tokenizer(merges: int, max_tokens: int) -> CLIPTokenizer:
-    """CLIP's own tokenizer class over byte pairs learnt from the phrases."""
+    """CLIP's own tokenizer class, with byte pairs learnt from the phrases."""
     letters = pre_tokenizers.ByteLevel.alphabet()
     learnt = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
     learnt.pre_tokenizer = pre_tokenizers.Whitespace()

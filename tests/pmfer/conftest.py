@@ -28,7 +28,7 @@ def ferplus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def checkpoint(ferplus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint of two steps: it knows nothing, but it is whole. Nobody changes it."""
+    """A complete checkpoint after two steps, which has learnt nothing. Tests must not change it."""
 
     def make(out: Path) -> None:
         train(TINY, read_ferplus(ferplus, "train"), read_ferplus(ferplus, "valid"), out, device=torch.device("cpu"))

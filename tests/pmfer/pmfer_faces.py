@@ -1,4 +1,4 @@
-"""Small data sets and bundles for the tests of the method, written by the tests themselves."""
+"""Small data sets and bundles that the tests of the method write themselves."""
 
 import io
 from pathlib import Path

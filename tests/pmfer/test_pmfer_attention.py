@@ -1,4 +1,4 @@
-"""Attention maps become pictures and numbers, and the columns of the shipped bundle belong to their phrases."""
+"""Attention maps as pictures and numbers; the columns of the shipped bundle respond to their phrases."""
 
 import json
 import shutil
@@ -31,7 +31,7 @@ PEOPLE = range(9000, 9008)
 
 
 def spot(row: int, column: int, side: int = 6) -> NDArray[np.float32]:
-    """A map [1, side, side] with all attention in one place."""
+    """A map [1, side, side] with all attention in one cell."""
     maps = np.zeros((1, side, side), np.float32)
     maps[0, row, column] = 1
     return maps
@@ -75,7 +75,7 @@ def test_a_sheet_is_warm_where_the_model_looked(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def crops() -> dict[str, NDArray[np.uint8]]:
-    """Crops of drawn people by what their faces do."""
+    """Crops of drawn people, by their expression."""
     bundle, options = load_bundle(), ScoringOptions()
     detector = open_detector(options, 1)
     found = {}
@@ -113,7 +113,7 @@ def rises(bundle: Bundle, before: NDArray[np.uint8], after: NDArray[np.uint8]) -
 def belongs(bundle: Bundle, crops: dict[str, NDArray[np.uint8]]) -> bool:
     """Whether the columns behave like their phrases on a smile and on raised brows with wide eyes."""
     smile, wide = (rises(bundle, crops["rest"], crops[name]) for name in ("smile", "wide"))
-    others = set(smile) - {"au12", "au06", "au25"}  # cheeks and parted lips belong to many a smile
+    others = set(smile) - {"au12", "au06", "au25"}  # raised cheeks and parted lips are part of many smiles
     low = ("au04", "au09", "au12", "au15", "au17", "au23", "au24")
     return all(smile["au12"] > smile[column] + 0.5 for column in others) and all(
         wide[up] > wide[column] + 0.5 for up in ("au01", "au02", "au05") for column in low

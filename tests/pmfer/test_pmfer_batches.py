@@ -1,4 +1,4 @@
-"""What a training step gets: the same faces however many processes draw, and what teachers say beside the votes."""
+"""Training batches do not depend on the number of processes, and contain the teachers' predictions."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from pmfer.shapes import FaceShapes
 CPU = torch.device("cpu")
 SCHEDULE = ScheduleConfig(epochs=1, batch=16, sizes_px=((0.0, 48),))
 GREY = Normalisation((0.5,), (0.25,))
-# Faces that stay as they are, but for the mirror.
+# No augmentation except mirroring.
 STILL = AugmentConfig(
     rotation_deg=0, scale=0, shift=0, light=0, gamma=0, blur=0, small=0, noisy=0, compressed=0, covered=0
 )

@@ -1,4 +1,4 @@
-"""A checkpoint that cannot be used is refused, with the reason."""
+"""A checkpoint that cannot be used is refused with a reason."""
 
 from pathlib import Path
 
@@ -10,8 +10,8 @@ from small_model import SMALL, model_table
 from pmfer.checkpoint import (
     AVERAGED_FILE,
     CHECKPOINT_FILE,
+    blend_with_start,
     build_model,
-    keep_of_start,
     load_checkpoint,
     write_averaged,
 )
@@ -25,7 +25,7 @@ CONFIG = TrainConfig(model=SMALL, schedule=ScheduleConfig(epochs=2, batch=8, siz
 
 def test_a_run_does_not_go_on_from_averaged_weights_alone(checkpoint: Path, tmp_path: Path) -> None:
     write_averaged([checkpoint], tmp_path / CHECKPOINT_FILE)
-    with pytest.raises(TrainingError, match="averaged weights alone"):
+    with pytest.raises(TrainingError, match="only averaged weights"):
         train(load_checkpoint(checkpoint)[0], made_faces(), made_faces(), tmp_path, device=torch.device("cpu"))
 
 
@@ -40,12 +40,12 @@ def test_of_the_start_the_picture_side_alone_is_kept_by_its_share(checkpoint: Pa
     later = {name: weight + 1 if weight.is_floating_point() else weight for name, weight in began.state_dict().items()}
     model = build_model(config)
     model.load_state_dict(later)
-    keep_of_start(model, config.model_copy(update={"start": str(checkpoint)}), 0.25)
+    blend_with_start(model, config.model_copy(update={"start": str(checkpoint)}), 0.25)
     for name, weight in model.state_dict().items():
         kept = 0.25 if name.startswith("image_encoder.") and weight.is_floating_point() else 0.0
         torch.testing.assert_close(weight, later[name] - kept if kept else later[name], rtol=0, atol=1e-5)
-    with pytest.raises(TrainingError, match="started from no other checkpoint"):
-        keep_of_start(model, config, 0.25)
+    with pytest.raises(TrainingError, match="did not start from another checkpoint"):
+        blend_with_start(model, config, 0.25)
 
 
 def test_a_checkpoint_of_another_configuration_is_refused(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_checkpoint_of_another_form_of_model_is_refused(checkpoint: Path, tmp_
     content = torch.load(checkpoint, weights_only=True)
     del content["averaged"]["log_scale"]
     torch.save(content, tmp_path / CHECKPOINT_FILE)
-    with pytest.raises(TrainingError, match="made by another release"):
+    with pytest.raises(TrainingError, match="written by another release"):
         load_checkpoint(tmp_path / CHECKPOINT_FILE)
 
 

@@ -1,4 +1,4 @@
-"""The CLIP back-end on a tiny CLIP with random weights: trained, taken up again, exported, clear when it is missing."""
+"""The CLIP back-end with a tiny random CLIP: training, resuming, exporting, and errors if it is missing."""
 
 import ast
 import os
@@ -42,7 +42,7 @@ from pmfer.prompts import (
 )
 from pmfer.train import train
 
-os.environ["HF_HUB_OFFLINE"] = "1"  # before transformers is imported, which only building a CLIP does
+os.environ["HF_HUB_OFFLINE"] = "1"  # before transformers is imported, which happens when a CLIP is built
 pytestmark = pytest.mark.filterwarnings("ignore:.isinstance.treespec, LeafSpec:FutureWarning")  # in torch.onnx.export
 CPU = torch.device("cpu")
 CROP = {"centerface": CropGeometry(1.1, 0.0, 0.0)}
@@ -79,7 +79,7 @@ def config_of(folder: Path, size_px: int = 32, epochs: int = 1, **clip: Any) -> 
 
 @pytest.fixture(scope="module")
 def run_folder(folder: Path, faces: Faces, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run on faces larger than those of the checkpoint, with all losses on."""
+    """A finished run on faces larger than those of the checkpoint, with all losses switched on."""
     out = tmp_path_factory.mktemp("run")
     train(config_of(folder, size_px=48), faces, faces, out, device=CPU)
     return out
@@ -90,8 +90,8 @@ def bundle(run_folder: Path, faces: Faces, tmp_path_factory: pytest.TempPathFact
     return export_bundle(run_folder / CHECKPOINT_FILE, tmp_path_factory.mktemp("bundles") / "tiny", CROP, faces)
 
 
-def prompts_of_all(dice: random.Random) -> list[Prompt]:
-    return [face_prompt([0.3] * AU_COUNT, dice, 0.4) for _ in EXPRESSIONS]
+def prompts_of_all(rng: random.Random) -> list[Prompt]:
+    return [face_prompt([0.3] * AU_COUNT, rng, 0.4) for _ in EXPRESSIONS]
 
 
 def test_training_starts_where_clip_is(folder: Path) -> None:
@@ -155,7 +155,7 @@ def test_the_loss_falls_and_only_what_is_trained_moves(folder: Path, faces: Face
     optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=3e-3, weight_decay=0.0)
     totals = []
     for _ in range(25):
-        losses = compute_losses(model, model.tokenizer, batch, LossConfig(), 0.5, random.Random(0))
+        losses = compute_losses(model, batch, LossConfig(), 0.5, random.Random(0))
         optimiser.zero_grad()
         losses.total.backward()
         optimiser.step()
@@ -208,7 +208,7 @@ def test_the_reversed_gradient_reaches_both_encoders_when_the_text_is_tuned(fold
     assert against["text"][model.tokenizer.mask].abs().max() > 0  # the mask token is learnt
 
 
-@pytest.mark.slow  # `make test` takes up a run of the compact network, in test_pmfer_train.py
+@pytest.mark.slow  # `make test` resumes a run of the compact network, in test_pmfer_train.py
 def test_a_run_is_taken_up_again(folder: Path, faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import pmfer.train as module
 
@@ -256,10 +256,10 @@ def test_the_exported_graph_answers_as_torch_does(run_folder: Path, bundle: Bund
 def test_the_card_names_the_checkpoint(bundle: Bundle, folder: Path) -> None:
     text = (bundle.path / "MODEL_CARD.md").read_text()
     assert f"started from `{folder}`" in text
-    assert "A colour face crop" in text
+    assert "a face crop in colour" in text
 
 
-@pytest.mark.slow  # `make test` gives the compact network phrases, in test_pmfer_own_phrases.py
+@pytest.mark.slow  # `make test` covers the compact network, in test_pmfer_own_phrases.py
 def test_own_phrases_may_use_words_that_training_never_had(run_folder: Path, faces: Faces, tmp_path: Path) -> None:
     own = tmp_path / "own.toml"
     own.write_text('[grimace]\nphrase = "a painful grimace"\n')
@@ -269,7 +269,7 @@ def test_own_phrases_may_use_words_that_training_never_had(run_folder: Path, fac
 
 
 def test_export_names_a_checkpoint_that_was_moved(run_folder: Path, faces: Faces, tmp_path: Path) -> None:
-    """To the run, a checkpoint that was moved is one that is not where the run began."""
+    """A checkpoint that was moved is no longer where the run looks for it."""
     content = torch.load(run_folder / CHECKPOINT_FILE, weights_only=True)
     content["config"]["clip"]["checkpoint"] = str(tmp_path / "clip")
     torch.save(content, tmp_path / CHECKPOINT_FILE)
@@ -310,7 +310,10 @@ def test_a_checkpoint_without_all_weights_is_refused(folder: Path, tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"size_px": 36}, "36 px do not divide"), ({"vision_layers": 4}, "vision_layers = 4: the checkpoint has 3")],
+    [
+        ({"size_px": 36}, "36 px are not a multiple"),
+        ({"vision_layers": 4}, "vision_layers = 4: the checkpoint has only 3"),
+    ],
 )
 def test_a_configuration_that_does_not_fit_the_checkpoint_is_named(
     folder: Path, change: dict[str, int], message: str
@@ -327,7 +330,7 @@ def test_a_prompt_that_is_too_long_loses_whole_phrases(tmp_path: Path) -> None:
     fear = replace(fear, masked=(True, *fear.masked[1:]))
     short = shortened(fear, model.tokenizer)
     assert 1 < len(short.phrases) < len(fear.phrases)
-    assert short.masked[0]  # what is asked for stays
+    assert short.masked[0]  # a masked phrase is kept
     assert short.wordings == fear.wordings[: len(short.wordings)]
     batch = collate([fear], model.tokenizer)
     assert batch.tokens.shape[1] <= 77
@@ -339,8 +342,8 @@ def test_a_prompt_that_is_too_long_loses_whole_phrases(tmp_path: Path) -> None:
 
 
 def test_all_prompts_of_our_own_fit_whole(folder: Path) -> None:
-    model, dice = build_model(config_of(folder)), random.Random(0)
-    for prompt in (sample_prompt(expression, dice) for expression in EXPRESSIONS for _ in range(50)):
+    model, rng = build_model(config_of(folder)), random.Random(0)
+    for prompt in (sample_prompt(expression, rng) for expression in EXPRESSIONS for _ in range(50)):
         assert shortened(prompt, model.tokenizer) == prompt
 
 
@@ -355,14 +358,14 @@ def test_nothing_but_a_clip_loads_transformers(monkeypatch: pytest.MonkeyPatch) 
         at_once = imports_at_once(ast.parse(path.read_text(encoding="utf-8")))
         assert path.name == "clip.py" or not {"transformers", "pmfer.clip"} & at_once, path
     for name in ("transformers", "pmfer.clip"):
-        monkeypatch.setitem(sys.modules, name, None)  # to import it is an error
+        monkeypatch.setitem(sys.modules, name, None)  # importing it is an error
     assert build_model(TrainConfig())
     with pytest.raises(ImportError):
         build_model(TrainConfig(backend="clip"))
 
 
 def imports_at_once(node: ast.AST) -> set[str]:
-    """Modules that are imported together with a module: those that no function imports."""
+    """Modules that a module imports at the top level, not inside a function."""
     if isinstance(node, ast.Import):
         return {alias.name for alias in node.names}
     if isinstance(node, ast.ImportFrom):
@@ -371,7 +374,7 @@ def imports_at_once(node: ast.AST) -> set[str]:
     return {name for child in inside for name in imports_at_once(child)}
 
 
-@pytest.mark.slow  # `make test` reads the imports, above
+@pytest.mark.slow  # `make test` checks the imports, above
 def test_compact_training_does_without_transformers() -> None:
     code = (
         "import sys, pmfer.train, pmfer.export; from pmfer.config import TrainConfig; "

@@ -1,4 +1,4 @@
-"""A configuration that is wrong is named."""
+"""A wrong configuration is named in the error."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Synthetic covers lie where they say, and what they hide is what they say."""
+"""Synthetic covers are drawn in the right place, and their visibility says what they hide."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from pmfer.covers import REGION_POINTS, REGIONS, cover_faces, draw_cover, visibi
 from pmfer.facs import Region
 from pmfer.landmarks import POINTS
 
-# A face as the median training face has it: fractions of the picture's side, by region; the rest lies in between.
+# The median training face: points by region, as fractions of the picture's side; the others lie in between.
 CENTRES = {
     Region.BROW: (0.5, 0.30),
     Region.EYE: (0.5, 0.40),
@@ -37,8 +37,8 @@ def placed() -> np.ndarray:
 
 
 def mean_visibility(kind: str, placed: np.ndarray) -> dict[Region, float]:
-    dice = np.random.default_rng(0)
-    covers = [draw_cover(kind, np.full((48, 48), 0.5, np.float32), placed[0], dice) for _ in range(40)]
+    rng = np.random.default_rng(0)
+    covers = [draw_cover(kind, np.full((48, 48), 0.5, np.float32), placed[0], rng) for _ in range(40)]
     return dict(zip(REGIONS, np.mean([visibility(cover, placed[0]) for cover in covers], axis=0), strict=True))
 
 
@@ -51,8 +51,8 @@ def test_masks_hide_the_mouth_and_glasses_the_eyes(placed: np.ndarray) -> None:
 
 
 def test_a_clear_mask_hides_a_mouth_that_shines_through(placed: np.ndarray) -> None:
-    dice = np.random.default_rng(0)
-    covers = [draw_cover("oxygen_mask", np.full((48, 48), 0.5, np.float32), placed[0], dice) for _ in range(40)]
+    rng = np.random.default_rng(0)
+    covers = [draw_cover("oxygen_mask", np.full((48, 48), 0.5, np.float32), placed[0], rng) for _ in range(40)]
     x, y = (int(48 * share) for share in CENTRES[Region.MOUTH])
     assert 0.1 < np.mean([cover.alpha[y, x] for cover in covers]) < 0.8
     visible = mean_visibility("oxygen_mask", placed)
@@ -67,11 +67,11 @@ def test_a_nasal_cannula_hides_next_to_nothing(placed: np.ndarray) -> None:
 
 @pytest.mark.parametrize("kind", [*TRAINED, *HELD_OUT])
 def test_a_cover_changes_what_it_hides_and_nothing_else(kind: str, placed: np.ndarray) -> None:
-    dice = np.random.default_rng(1)
-    picture = dice.random((48, 48), np.float32)
+    rng = np.random.default_rng(1)
+    picture = rng.random((48, 48), np.float32)
     hidden = 0.0
     for _ in range(10):
-        cover = draw_cover(kind, picture, placed[0], dice)
+        cover = draw_cover(kind, picture, placed[0], rng)
         assert cover.alpha.min() >= 0
         assert cover.alpha.max() <= 1
         assert cover.texture.min() >= 0

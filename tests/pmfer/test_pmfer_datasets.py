@@ -1,4 +1,4 @@
-"""Every data set's layout, written small and read back; wrong layouts get one line."""
+"""The layout of every data set, written with few pictures and read back; errors for wrong layouts."""
 
 import io
 import logging
@@ -103,7 +103,7 @@ def test_ferplus_folders_with_and_without_a_face_box(tmp_path: Path) -> None:
     assert labels(samples) == ["neutral", "sadness"]
     assert first(load_faces(samples, 48, 1)) == [7, 9]
     write_csv(tmp_path / "FER2013Test" / "label.csv", "fer1.png,8,2")
-    with pytest.raises(TrainingError, match=r"label\.csv: row 1: must be a picture's name and ten counts"):
+    with pytest.raises(TrainingError, match=r"label\.csv: row 1: must have a picture's name and ten counts"):
         read_samples(tmp_path)
 
 
@@ -160,7 +160,7 @@ def test_affectnet_folders_with_eight_and_seven_classes(tmp_path: Path) -> None:
     assert labels(seven.in_split("test")) == order[:7]
     assert (len(eight.classes), len(seven.classes)) == (8, 7)
     np.save(tmp_path / "val_set" / "annotations" / "0_exp.npy", np.array("11"))
-    with pytest.raises(TrainingError, match=r"0_exp\.npy: expression '11' is no number from 0 to 10"):
+    with pytest.raises(TrainingError, match=r"0_exp\.npy: expression '11' is not a number from 0 to 10"):
         read_samples(tmp_path)
 
 
@@ -224,6 +224,13 @@ def test_a_csv_manifest_with_every_column(tmp_path: Path, caplog: pytest.LogCapt
     assert first(load_faces(samples, 48, 1)) == [1, 2, 2]
 
 
+def test_pictures_of_unknown_subjects_are_held_out_one_by_one(tmp_path: Path) -> None:
+    rows = [f"{n}.png,happiness,{'anna' if n < 10 else ''}" for n in range(400)]
+    samples = read_samples(write_csv(tmp_path / "m.csv", "path,expression,subject", *rows)).with_valid()
+    assert len(set(samples.splits[:10])) == 1  # anna is in one split only
+    assert 5 < samples.splits[10:].count("valid") < 40  # about one in twenty
+
+
 def test_a_parquet_manifest_with_pictures_inside_and_vote_columns(tmp_path: Path) -> None:
     path = tmp_path / "m.parquet"
     counts = {name: [2 * (name == "fear"), 0] for name in EXPRESSION_NAMES}
@@ -246,15 +253,15 @@ def test_a_parquet_manifest_with_pictures_inside_and_vote_columns(tmp_path: Path
         ("path,au12", "a.png,-1", r"row 1: au12 is '-1'"),
         ("path,au12", "a.png,strong", r"row 1: au12 is 'strong'"),
         ("path,pspi", "a.png,17", r"row 1: pspi is '17', must be 0 to 16"),
-        ("path,expression", "a.png,bored", "row 1: expression 'bored' is none of neutral, happiness"),
+        ("path,expression", "a.png,bored", "row 1: expression is 'bored', must be one of neutral, happiness"),
         ("path,votes", "a.png,1 2 3", "row 1: votes are '1 2 3', must be ten whole numbers"),
         ("path,votes", "a.png,1 2 3 4 5 6 7 8 9 x", "must be ten whole numbers"),
         ("path,split", "a.png,dev", "row 1: split is 'dev', must be train, valid or test"),
         ("path,occlusion", "a.png,perhaps", "row 1: occlusion is 'perhaps', must be true or false"),
         ("path,au1,AU01", "a.png,1,1", "two columns are the same action unit"),
         ("path,expression", ",happiness", "row 1: path is empty"),
-        ("file,expression", "a.png,happiness", "has neither a column path nor image"),
-        ("image,expression", "a.png,happiness", "column image must hold encoded pictures"),
+        ("file,expression", "a.png,happiness", "has neither a column path nor a column image"),
+        ("image,expression", "a.png,happiness", "column image must contain encoded pictures"),
         ("path,Path", "a.png,b.png", "two columns have the same name"),
     ],
 )
@@ -301,7 +308,7 @@ def test_pictures_that_cannot_be_read_are_counted_named_and_left_out(
     assert strict_label(faces.votes).tolist() == [EXPRESSION_NAMES.index("happiness"), EXPRESSION_NAMES.index("fear")]
     assert len(caplog.messages) == 1
     assert "2 of 4 pictures cannot be read: b.png, c.png" in caplog.messages[0]
-    with pytest.raises(TrainingError, match="not one of 1 pictures can be read"):
+    with pytest.raises(TrainingError, match="none of its 1 pictures can be read"):
         load_faces(samples.take(np.array([False, False, True, False])), 48, 1)
 
 
@@ -364,7 +371,7 @@ def test_pictures_are_read_upright_and_at_their_full_range() -> None:
     deep = io.BytesIO()
     Image.fromarray(np.full((4, 4), 40000, np.uint16)).save(deep, "PNG")
     assert (read_picture(PictureSource(deep.getvalue()), 1) == 40000 >> 8).all()
-    with pytest.raises(PictureError, match="lies outside"):
+    with pytest.raises(PictureError, match="is outside the picture"):
         read_picture(PictureSource(grey(0), (60, 60, 5, 5)), 1)
 
 
@@ -381,8 +388,8 @@ def test_a_configuration_can_name_every_data_set() -> None:
 def test_labels_follow_the_two_protocols() -> None:
     votes = np.array(
         [
-            [6, 3, 1, 0, 0, 0, 0, 0, 0, 0],  # 6 of 9 once the lone vote is gone
-            [4, 4, 2, 0, 0, 0, 0, 0, 0, 0],  # nobody above half
+            [6, 3, 1, 0, 0, 0, 0, 0, 0, 0],  # 6 of 9 without the single vote
+            [4, 4, 2, 0, 0, 0, 0, 0, 0, 0],  # none above half
             [2, 0, 0, 0, 0, 0, 0, 0, 8, 0],  # unknown wins
         ],
         dtype=np.uint8,
@@ -398,7 +405,7 @@ VOTE_HEAD = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,f
 
 
 def published(folder: Path, *rows: tuple[str, str, str, str]) -> Path:
-    """The two files as they are published, from usage, name, pixels and votes of each row."""
+    """The two files as published, from usage, name, pixels and votes of each row."""
     write_csv(folder / "fer2013.csv", "emotion,pixels,Usage", *(f"0,{pixels},{use}" for use, _, pixels, _ in rows))
     write_csv(folder / "fer2013new.csv", VOTE_HEAD, *(f"{use},{name},{votes}" for use, name, _, votes in rows))
     return folder
@@ -411,7 +418,7 @@ def test_ferplus_is_made_from_the_two_published_files(tmp_path: Path) -> None:
         ("Training", "fer0000000.png", PIXELS, counts),
         ("Training", "", PIXELS, counts),  # FERPlus left it out
         ("Training", "fer0000002.png", OTHER_PIXELS, counts),
-        ("Training", "fer0000002.png", PIXELS, counts),  # which of the two it is, nobody knows
+        ("Training", "fer0000002.png", PIXELS, counts),  # the name is used twice
         ("PublicTest", "fer0000004.png", PIXELS, counts),
         ("PrivateTest", "fer0000005.png", OTHER_PIXELS, "0,0,0,0,0,0,0,0,1,9"),
     )

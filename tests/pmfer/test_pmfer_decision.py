@@ -1,9 +1,9 @@
-"""Decisions: rare expressions are read better for little accuracy, and confidence holds on corrupted faces."""
+"""Decisions recognise rare expressions better at little cost, and stay calibrated on corrupted faces."""
 
 import numpy as np
 import pytest
 
-from pmfer.decision import CLEAN_COVERED, POWERS, STRICT_COST, choose_power, covered_below, decide, phrase_offset
+from pmfer.decision import CLEAN_COVERED, POWERS, STRICT_COST, choose_power, coverage_limits, decide, phrase_offset
 from pmfer.metrics import accuracy, expected_calibration_error, macro_recall
 
 PRIOR = np.array([0.7, 0.25, 0.05])
@@ -11,9 +11,9 @@ PRIOR = np.array([0.7, 0.25, 0.05])
 
 def subdued(count: int, signal: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Logits of a network that knows its prior, on faces that show their expression with so much signal."""
-    dice = np.random.default_rng(seed)
-    labels = dice.choice(3, count, p=PRIOR)
-    shown = np.eye(3)[labels] * signal + dice.normal(0, 1, (count, 3))
+    rng = np.random.default_rng(seed)
+    labels = rng.choice(3, count, p=PRIOR)
+    shown = np.eye(3)[labels] * signal + rng.normal(0, 1, (count, 3))
     return (shown * signal + np.log(PRIOR)).astype(np.float32), labels
 
 
@@ -29,8 +29,8 @@ def test_the_power_buys_macro_recall_at_the_price_that_was_set() -> None:
 
 def test_the_temperature_holds_on_clean_and_on_corrupted_faces() -> None:
     clean, labels = subdued(20_000, 2.2, 1)
-    dice = np.random.default_rng(2)
-    corrupted = clean + dice.normal(0, 3, clean.shape).astype(np.float32)  # as sure of itself, more often wrong
+    rng = np.random.default_rng(2)
+    corrupted = clean + rng.normal(0, 3, clean.shape).astype(np.float32)  # as confident, but more often wrong
     decision = decide(clean, corrupted, labels, PRIOR, (0.0,), {})
 
     def error(logits: np.ndarray, temperature: float) -> float:
@@ -51,7 +51,7 @@ def test_half_of_the_scale_is_where_the_table_says_the_unit_shows() -> None:
 
 def test_as_many_clean_faces_count_as_covered_as_may() -> None:
     visible = np.random.default_rng(4).beta([[20, 5]], [[1, 1]], (5_000, 2)).astype(np.float32)
-    limits = covered_below(visible, ("brow", "mouth"))
+    limits = coverage_limits(visible, ("brow", "mouth"))
     assert limits["mouth"] < limits["brow"]
     covered = visible < np.array([limits["brow"], limits["mouth"]])
     assert covered.any(axis=1).mean() == pytest.approx(CLEAN_COVERED, abs=0.002)

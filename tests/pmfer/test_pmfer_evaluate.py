@@ -1,4 +1,4 @@
-"""Figures of a bundle's scores on labelled pictures: what is not known is null, what is missed is no answer."""
+"""Figures of a bundle on labelled pictures: unknown figures are null, and a missed face is no answer."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from pmfer.datasets import Samples
 from pmfer.datasets.pictures import PictureSource
 from pmfer.datasets.samples import label_votes
-from pmfer.evaluate import among, measure, scored_activity
+from pmfer.evaluate import measure, restrict_to, scored_activity
 from pmfer.expressions import EXPRESSION_NAMES
 
 
@@ -17,10 +17,10 @@ def floats(*values: float) -> np.ndarray:
 def test_answers_are_given_among_the_classes_of_the_set() -> None:
     probabilities = np.zeros((2, 8), np.float32)
     probabilities[0, [3, 7]], probabilities[1] = (0.4, 0.6), np.nan
-    kept = among(probabilities, tuple(range(7)))
+    kept = restrict_to(probabilities, tuple(range(7)))
     assert kept[0, 3] == pytest.approx(1.0)
     assert np.isnan(kept[1]).all()
-    assert among(probabilities, tuple(range(8))) is probabilities
+    assert restrict_to(probabilities, tuple(range(8))) is probabilities
 
 
 def test_pain_related_activity_puts_phrases_together_as_pspi_does() -> None:

@@ -1,4 +1,4 @@
-"""The losses: each asks for what it says, and a phrase looks only where its region is."""
+"""Each loss rewards what it should, and a phrase attends only to its region."""
 
 import random
 
@@ -28,7 +28,6 @@ from pmfer.losses import (
 from pmfer.prompts import (
     AU_COUNT,
     NO_PHRASE,
-    default_tokenizer,
 )
 
 CONFIG = TrainConfig(model=SMALL, schedule=ScheduleConfig(epochs=2, batch=8, sizes_px=((0.0, 32),)))
@@ -49,7 +48,7 @@ def test_the_region_loss_is_nothing_inside_and_much_outside() -> None:
     masks = region_masks(6)
     inside = masks / masks.sum(1, keepdim=True)
     outside = (1 - masks.ceil()) / (1 - masks.ceil()).sum(1, keepdim=True)
-    full = (masks > 0.999).float()  # cells that lie inside as a whole
+    full = (masks > 0.999).float()  # cells that are completely inside
     full = full / full.sum(1, keepdim=True)
     assert region_loss(full[None], masks) < 1e-3
     assert region_loss(inside[None], masks) < 0.5
@@ -70,12 +69,12 @@ def test_a_covered_phrase_is_not_asked_for() -> None:
 
 
 def test_a_phrase_that_restates_the_expression_earns_nothing_by_it() -> None:
-    dice = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(0)
     votes = torch.eye(4).repeat(50, 1)
-    shape = torch.randn(200, 2, generator=dice)
+    shape = torch.randn(200, 2, generator=rng)
     known = torch.ones(200, 2)
     expression = (votes @ torch.tensor([3.0, -3.0, 1.0, 0.0]))[:, None]
-    assert deviation_loss(expression + 0.01 * torch.randn(200, 2, generator=dice), votes, shape, known) > 0.7
+    assert deviation_loss(expression + 0.01 * torch.randn(200, 2, generator=rng), votes, shape, known) > 0.7
     assert deviation_loss(10 * expression + shape, votes, shape, known) < 0.01
     assert deviation_loss(-shape, votes, shape, known) > 1.9
     half = known.clone()
@@ -98,15 +97,14 @@ def test_masked_loss_counts_dropped_phrases_only() -> None:
 
 @pytest.mark.parametrize("part", ["alignment", "region", "masked_phrase", "adversary", "deviation", "visibility"])
 def test_each_loss_can_be_switched_off(part: str) -> None:
-    tokenizer = default_tokenizer()
     model = build_model(CONFIG)
     shape, visible = torch.randn(8, AU_COUNT), torch.rand(8, len(REGIONS))
     shape[0], visible[1] = torch.nan, torch.nan
     batch = Batch(torch.rand(8, 1, 32, 32), torch.eye(8), torch.rand(8, AU_COUNT), shape, visible)
     names = {"classification", "alignment", "region", "masked_phrase", "adversary", "deviation", "visibility"}
     config = LossConfig.model_validate({part: 0.0})
-    losses = compute_losses(model, tokenizer, batch, config, 0.5, random.Random(0))
-    off = {part, "region", "deviation"} if part == "alignment" else {part}  # both are losses on what alignment finds
+    losses = compute_losses(model, batch, config, 0.5, random.Random(0))
+    off = {part, "region", "deviation"} if part == "alignment" else {part}  # both need the result of the alignment
     assert torch.isfinite(losses.total)
     assert names & set(losses.parts) == names - off
 
@@ -125,7 +123,7 @@ def test_evidence_orders_faces_inside_an_expression_and_not_between_them() -> No
     votes = np.repeat(np.eye(8, dtype=np.float32)[[1, 3]], 200, axis=0)  # happiness, sadness
     brows, corners = AU_COLUMNS.index("au04"), AU_COLUMNS.index("au15")
     seen = rng.normal(0, 1, (400, len(AU_COLUMNS))).astype(np.float32)
-    seen[:200, brows] += 5  # a class that shows more of it as a whole is what the table already says
+    seen[:200, brows] += 5  # how often a class shows a unit is already in the table
     targets = phrase_targets(votes, au_probability_table(), seen)
     happy, sad = targets.shown[:200, brows], targets.shown[200:, brows]
     assert (np.diff(happy[np.argsort(seen[:200, brows])]) >= 0).all()

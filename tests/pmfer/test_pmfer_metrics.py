@@ -1,4 +1,4 @@
-"""Figures of merit against values worked out by hand and against scikit-learn."""
+"""Metrics against values computed by hand and by scikit-learn."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def test_the_temperature_takes_back_exaggeration() -> None:
 
 
 def test_the_calibration_error_is_the_gap_per_bin_weighted_by_count() -> None:
-    # 0.8 right, 0.6 wrong, 0.9 right, each in a bin of its own; the missed face has no confidence
+    # 0.8 right, 0.6 wrong, 0.9 right, each in a separate bin; the missed face has no confidence
     assert metrics.expected_calibration_error(PROBABILITIES, LABELS) == pytest.approx((0.2 + 0.6 + 0.1) / 3, abs=1e-6)
 
 
@@ -60,7 +60,7 @@ def test_macro_f1_is_that_of_scikit_learn() -> None:
 def test_an_action_unit_is_present_from_intensity_one_and_unknown_cells_are_left_out() -> None:
     intensities = floats(0, 0.5, 1, 5, np.nan, 0)
     scores = floats(0.1, 0.7, 0.6, 0.9, 0.99, np.nan)
-    # of 2 x 2 pairs of a present and an absent face, 0.6 against 0.7 is the wrong way round
+    # of 2 x 2 pairs of a present and an absent face, only 0.6 and 0.7 are in the wrong order
     assert metrics.auroc(scores, intensities) == pytest.approx(3 / 4)
     assert metrics.average_precision(scores, intensities) == pytest.approx((1 + 2 / 3) / 2)
     assert metrics.auroc(scores, floats(0, 0, 0, 0, 0, 0)) is None
@@ -77,7 +77,7 @@ def test_auroc_and_average_precision_are_those_of_scikit_learn() -> None:
 def test_auroc_within_an_expression_does_not_see_what_only_the_expression_tells() -> None:
     labels = np.repeat([0, 1], 20)
     present = np.tile(floats(0, 1), 20)
-    present[:20:4] = 0  # expression 0: ten and ten; every score below says nothing but the expression
+    present[:20:4] = 0  # expression 0: ten and ten; the scores below only depend on the expression
     scores = np.repeat(floats(0.1, 0.9), 20)
     assert metrics.auroc_within(scores, present, labels) == pytest.approx(0.5)
     perfect = scores / 10 + present / 20
@@ -98,8 +98,8 @@ def test_icc_is_that_of_shrout_and_fleiss() -> None:
     residual = targets - targets.mean(1, keepdims=True) - targets.mean(0, keepdims=True) + targets.mean()
     ems = (residual**2).sum() / 5
     assert metrics.icc_3_1(a, b) == pytest.approx((bms - ems) / (bms + ems))
-    assert metrics.icc_3_1(a, a + 3) == pytest.approx(1.0)  # consistency: a shift does not count
-    assert (metrics.icc_3_1(a, 3 * a) or 1) < 0.9  # another scale does
+    assert metrics.icc_3_1(a, a + 3) == pytest.approx(1.0)  # consistency ignores a shift
+    assert (metrics.icc_3_1(a, 3 * a) or 1) < 0.9  # but not another scale
 
 
 def test_pearson_of_a_constant_is_none() -> None:

@@ -1,4 +1,4 @@
-"""The model card says what the bundle is."""
+"""The model card describes the bundle."""
 
 import re
 from dataclasses import replace
@@ -76,7 +76,7 @@ def test_the_card_names_the_weights_it_started_from() -> None:
 
     assert "trained from scratch" in " ".join(rendered(None, None).split())
     text = rendered("some/clip", None)
-    assert "sides started from `some/clip`" in text
+    assert "encoders started from `some/clip`" in text
     assert "from scratch" not in text
     text = rendered("first.pt", "first.pt")
     assert "started from `first.pt`, a checkpoint of an earlier run" in text

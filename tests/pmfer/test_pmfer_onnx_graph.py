@@ -1,4 +1,4 @@
-"""What a graph costs is counted, not typed."""
+"""The cost of a graph is counted correctly."""
 
 import numpy as np
 import onnx

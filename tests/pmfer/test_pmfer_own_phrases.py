@@ -1,4 +1,4 @@
-"""Phrases of a user's own go from a TOML file to score columns, and every column belongs to its own phrase."""
+"""A user's own phrases go from a TOML file to score columns, and every column belongs to its phrase."""
 
 import random
 import re
@@ -62,8 +62,8 @@ from warehouse.store import store_sessions
 
 CROP = {"centerface": CropGeometry(1.1, 0.0, 0.0)}
 
-# What the phrases of a unit must say, after FACS: each wording has a word of every group. Written from the manual's
-# names, not from pmfer/facs.py, so that phrases that changed places are found out.
+# What the phrases of a unit must say according to FACS: each wording has a word of every group. Taken from the names in
+# the manual, not from pmfer/facs.py, so that swapped phrases are noticed.
 BROW, EYE, LIP, NOSE = "brow", "eye|lid", "lip|mouth|teeth", "nose"
 MEANING: dict[int, tuple[str, ...]] = {
     1: (BROW, "inner|middle|nose", "up|upwards|raised|lifted"),
@@ -125,9 +125,9 @@ def test_the_meaning_of_units_tells_swapped_phrases(one: int, other: int) -> Non
 
 def test_no_phrase_and_no_prompt_names_an_expression_or_a_feeling() -> None:
     texts = [wording for phrase in PHRASES for wording in phrase.wordings]
-    dice = random.Random(0)
-    texts += [sample_prompt(e, dice).text for e in EXPRESSIONS for _ in range(200)]
-    texts += [face_prompt([0.3] * AU_COUNT, dice, 0.4).text for _ in range(400)]
+    rng = random.Random(0)
+    texts += [sample_prompt(e, rng).text for e in EXPRESSIONS for _ in range(200)]
+    texts += [face_prompt([0.3] * AU_COUNT, rng, 0.4).text for _ in range(400)]
     forbidden = {*EMOTIONS.split(), *EXPRESSION_NAMES}
     for text in texts:
         assert not forbidden & set(re.findall("[a-z]+", text.lower())), text
@@ -146,7 +146,7 @@ def test_a_file_rewords_units_in_place_and_adds_phrases_after_them(tmp_path: Pat
     assert smile.wordings == ("mouth corners lifted towards the cheeks",)
     assert (smile.card.au, smile.card.region, smile.card.seen_in_training) == (12, "mouth", False)
     assert (phrases[-2].card.au, phrases[-2].card.region, phrases[-2].card.seen_in_training) == (None, "jaw", False)
-    # A wording that training had is one it has seen, whatever the key.
+    # A wording that was in training counts as seen, whatever its key.
     assert (phrases[-1].card.au, phrases[-1].card.region, phrases[-1].card.seen_in_training) == (31, None, True)
     assert all(p.card.seen_in_training for p in phrases[:AU_COUNT] if p.card.column != "au12")
 
@@ -154,7 +154,7 @@ def test_a_file_rewords_units_in_place_and_adds_phrases_after_them(tmp_path: Pat
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("", "no phrases in it"),
+        ("", "contains no phrases"),
         ("[au12", "not valid TOML"),
         ("au12 = 'lips parted'", "au12: Input should be"),
         ("[au12]\nwords = 'lips parted'", "au12: phrase: Field required"),
@@ -225,13 +225,13 @@ def test_own_phrases_change_the_identity_of_the_prompts(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
-    """A checkpoint, the bundle that the command made of it with phrases of a user's own, and what it logged."""
+    """A checkpoint, the bundle that the command exported from it with own phrases, and the log."""
     return exported_once(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
 def own(exported: Exported) -> Bundle:
-    """The bundle of a checkpoint with phrases of a user's own."""
+    """The bundle of a checkpoint with a user's own phrases."""
     return load_bundle(exported.bundle)
 
 
@@ -240,7 +240,7 @@ def scores(bundle: Bundle, images: np.ndarray) -> dict[str, np.ndarray]:
     return {column: rows[:, k] for k, column in enumerate(bundle.score_columns)}
 
 
-@pytest.mark.slow  # `make test` compares each column with what torch makes of its phrase, below
+@pytest.mark.slow  # `make test` compares each column with torch's score for its phrase, below
 def test_a_rebaked_bundle_keeps_what_was_not_reworded(
     own: Bundle, exported: Exported, ferplus: Path, tmp_path: Path
 ) -> None:
@@ -282,7 +282,7 @@ def test_every_column_of_the_graph_is_the_alignment_with_its_own_phrase(
         expressions, phrases, *_ = (output.numpy() for output in plain(faces))
     for place, column in enumerate(EXPRESSION_NAMES):
         np.testing.assert_allclose(found[column], expressions[:, place], atol=2e-3, err_msg=column)
-    for place, column in enumerate(AU_COLUMNS):  # what was not reworded is as it was
+    for place, column in enumerate(AU_COLUMNS):  # units that were not reworded are unchanged
         apart = np.abs(found[column] - phrases[:, place]).max()
         assert apart < 2e-3 or column == "au12", column
 
@@ -334,13 +334,13 @@ def test_a_card_with_a_column_twice_is_refused(own: Bundle, tmp_path: Path) -> N
     twice = replace(own.card, au_phrases=(*own.card.au_phrases, own.card.au_phrases[0]))
     (tmp_path / "model.onnx").write_bytes(own.weights.read_bytes())
     write_card(tmp_path, twice)
-    with pytest.raises(BundleError, match="is there twice"):
+    with pytest.raises(BundleError, match="have the same score column"):
         load_bundle(tmp_path)
 
 
 @pytest.mark.parametrize("given", ["", "model.onnx", "bundle.json"])
 def test_a_bundle_has_no_text_side_to_bake_again(own: Bundle, given: str) -> None:
-    with pytest.raises(TrainingError, match=r"baked into its graph; give the checkpoint\.pt"):
+    with pytest.raises(TrainingError, match=r"not a checkpoint; give the checkpoint\.pt"):
         load_checkpoint(own.path / given)
 
 

@@ -10,7 +10,7 @@ RATE = 5  # frames a second
 
 
 def frames(seconds: float, **scores: float) -> pl.DataFrame:
-    """A session in which every score is 0 but those given."""
+    """A session in which all scores are 0 except those given."""
     count = round(seconds * RATE)
     columns = dict.fromkeys((*PAIN_COLUMNS, SMILING), 0.0) | scores
     return pl.DataFrame(
@@ -43,7 +43,7 @@ def test_eyes_closed_for_long_are_those_of_a_sleeper(seconds: float, sleeps: boo
     closed = slice(3 * RATE, round((3 + seconds) * RATE))
     assert asleep(session).to_numpy()[closed].all() == sleeps
     assert asleep(session).sum() == (round(seconds * RATE) if sleeps else 0)
-    assert found[closed] == pytest.approx(0.1 if sleeps else (0.4 + 0.5 + 0.9) / 4)  # the brow counts in sleep as well
+    assert found[closed] == pytest.approx(0.1 if sleeps else (0.4 + 0.5 + 0.9) / 4)  # the brow also counts during sleep
     assert found[: 3 * RATE].max() == 0
 
 

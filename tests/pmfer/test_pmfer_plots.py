@@ -22,4 +22,4 @@ def test_curves_have_a_panel_for_each_loss_and_one_for_the_accuracies(tmp_path: 
             heights[losses] = picture.height
             assert picture.format == "PNG"
             assert len(picture.convert("RGB").getcolors(1 << 20) or ()) > 50  # lines were drawn on it
-    assert heights[4] == pytest.approx(2 * heights[1], abs=2)  # 2 panels in one line, 5 in two lines of three
+    assert heights[4] == pytest.approx(2 * heights[1], abs=2)  # 2 panels in one row, 5 in two rows of three

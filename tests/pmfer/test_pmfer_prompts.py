@@ -1,4 +1,4 @@
-"""A prompt names what its face shows, and a dropped phrase gives nothing away."""
+"""A prompt describes what its face shows, and reveals nothing about a dropped phrase."""
 
 import random
 
@@ -38,9 +38,9 @@ def test_a_prompt_names_what_its_face_shows_and_what_is_at_rest() -> None:
 
 
 def test_core_phrases_are_in_every_prompt_and_optional_ones_in_some() -> None:
-    dice = random.Random(0)
+    rng = random.Random(0)
     happiness = next(e for e in EXPRESSIONS if e.name == "happiness")
-    keys = [{PHRASES[index].key for index in phrases_of(happiness, dice)} for _ in range(200)]
+    keys = [{PHRASES[index].key for index in phrases_of(happiness, rng)} for _ in range(200)]
     assert all({"au06", "au12"} <= chosen for chosen in keys)
     share = sum("au25" in chosen for chosen in keys) / len(keys)
     assert 0.75 < share < 0.95  # stated frequency 0.85

@@ -1,6 +1,6 @@
-"""The table of `pmfer robustness`: worse pictures are measured, and a bundle without visibilities says so.
+"""The table of `pmfer robustness`, also for a bundle that does not predict visibility.
 
-Corruptions change a picture, and repeat with their seed.
+Corruptions change a picture, and are the same for the same seed.
 """
 
 from pathlib import Path
@@ -17,9 +17,9 @@ from pmfer.landmarks import POINTS
 from pmfer.robustness import (
     CORRUPTIONS,
     Row,
-    called_covered,
     corrupt,
     corrupt_at_random,
+    covered_regions,
     least_visible,
     measure_robustness,
     render_robustness,
@@ -28,7 +28,7 @@ from pmfer.robustness import (
 
 @pytest.fixture(scope="module")
 def table(ferplus: Path) -> list[Row]:
-    """What the shipped bundle makes of faces with landmarks."""
+    """The table of the shipped bundle on faces with landmarks."""
     faces = read_ferplus(ferplus, "valid")
     placed = np.random.default_rng(0).uniform(0.2, 0.8, (len(faces), POINTS, 2)).astype(np.float32)
     return measure_robustness(load_bundle(), faces, placed)
@@ -39,7 +39,7 @@ def test_the_shipped_bundle_gets_a_row_per_corruption(table: list[Row]) -> None:
     assert [row.name for row in rows] == ["clean", *CORRUPTIONS]
     assert all(row.accuracy is not None and 0 <= row.accuracy <= 1 for row in rows)
     assert all(0 <= (row.refused or 0) <= (row.flagged or 0) <= 1 for row in rows)
-    assert (rows[0].flagged or 0) < 1  # some of these faces of noise are taken for open ones as they are
+    assert (rows[0].flagged or 0) < 1  # some of these noise faces count as uncovered
     assert all(row.auroc is None for row in rows)  # no covers
     lines = render_robustness(rows).splitlines()
     assert len(lines) == 2 + len(rows)
@@ -58,7 +58,7 @@ def test_a_face_is_as_visible_as_its_most_hidden_region() -> None:
     scores = {"visibility": np.array([[1.0, 0.2, 0.9], [0.7, 0.8, 1.0]], np.float32)}
     assert least_visible(scores) == pytest.approx([0.2, 0.7])
     assert least_visible({"expression": np.ones((1, 8), np.float32)}) is None
-    called = called_covered(scores["visibility"], {"brow": 0.8, "eye": 0.3, "nose": 0.5})
+    called = covered_regions(scores["visibility"], {"brow": 0.8, "eye": 0.3, "nose": 0.5})
     assert called.tolist() == [[False, True, False], [True, False, False]]
 
 

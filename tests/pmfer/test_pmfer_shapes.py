@@ -1,6 +1,6 @@
 """Shape tells faces of one expression apart, whatever their pose.
 
-In the file of face shapes, rows find their faces by name, and a wrong file is one line.
+The rows of a landmark file are matched to the faces by name, and a wrong file gives a one-line error.
 """
 
 from pathlib import Path
@@ -20,7 +20,7 @@ LIPS = {61: (-25, 40), 291: (25, 40), 0: (0, 32), 13: (0, 38), 14: (0, 40), 17: 
 
 
 def faces_with_gaps(gaps: list[float], yaw_deg: float = 0.0) -> np.ndarray:
-    """Faces alike in all but the gap between the lips, turned by `yaw_deg`; pixels."""
+    """Faces that differ only in the gap between the lips, turned by `yaw_deg`; in pixels."""
     rng = np.random.default_rng(1)
     base = rng.normal(0, 40, (POINTS, 3))
     base[33], base[263] = (-45, 0, 10), (45, 0, 10)
@@ -64,7 +64,7 @@ def test_a_face_the_mesh_is_unsure_of_gives_no_evidence() -> None:
 
 
 def test_a_stretched_mouth_is_no_dropped_jaw() -> None:
-    gaps = np.linspace(0, 1, 200) ** 5 * 60  # most mouths are closed, few gape
+    gaps = np.linspace(0, 1, 200) ** 5 * 60  # most mouths are closed, a few wide open
     points = faces_with_gaps(list(gaps))
     points[:, 152, 1] += gaps
     seen = evidence(measure_faces([str(i) for i in range(200)], [found(face, blink=0.1) for face in points]))
@@ -92,7 +92,7 @@ def test_a_mesh_that_is_missing_or_none_is_one_line(tmp_path: Path) -> None:
 
 
 class RandomPoints:
-    """Stands in for the mesh, whose file is not part of the project: points that depend on the picture alone."""
+    """A substitute for the mesh, whose file is not part of the project: points that depend only on the picture."""
 
     def find(self, picture: np.ndarray) -> FoundFace:
         points = np.random.default_rng(0).normal(96, 40, (POINTS, 3)).astype(np.float32)
@@ -144,7 +144,7 @@ def test_a_face_without_a_row_has_no_evidence(faces: Faces, measured: Path) -> N
 
 
 def test_a_file_of_other_faces_or_none_is_refused(measured: Path, tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="names none of the training faces"):
+    with pytest.raises(TrainingError, match="contains none of the training faces"):
         read_shapes(measured, ("stranger",))
     with pytest.raises(TrainingError, match="make one with `pmfer landmarks`"):
         read_shapes(tmp_path / "none.parquet", ("face1",))
@@ -152,7 +152,7 @@ def test_a_file_of_other_faces_or_none_is_refused(measured: Path, tmp_path: Path
 
 def test_faces_that_share_a_name_are_refused(faces: Faces, tmp_path: Path) -> None:
     twins = Faces(faces.images, faces.votes, {}, ("face",) * 24)
-    with pytest.raises(TrainingError, match="share names"):
+    with pytest.raises(TrainingError, match="have the same name"):
         write_landmark_file([twins], RandomPoints(), tmp_path / "x.parquet")  # type: ignore[arg-type]
 
 

@@ -1,4 +1,4 @@
-"""Training on small made faces: a run can be stopped, taken up again and started from another."""
+"""Training on small synthetic faces: a run can be stopped, resumed, and started from another one."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ CONFIG = TrainConfig(model=SMALL, schedule=ScheduleConfig(epochs=2, batch=16, si
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The checkpoint of a run of CONFIG that nothing disturbed. Nobody changes it."""
+    """The checkpoint of an uninterrupted run of CONFIG. Tests must not change it."""
     faces = made_faces()
     return train(CONFIG, faces, faces, tmp_path_factory.mktemp("whole"), device=torch.device("cpu"))
 

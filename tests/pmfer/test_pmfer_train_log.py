@@ -1,4 +1,4 @@
-"""The log of a run holds every epoch once, whatever killed the run, and becomes a picture."""
+"""The log of a run has every epoch once, even if the run was killed, and is drawn as curves."""
 
 import json
 import os
@@ -108,12 +108,12 @@ def test_a_run_that_stops_around_a_checkpoint_logs_every_epoch_once(
 
 
 def training(folder: Path, out: Path) -> list[str]:
-    """The command line, without `pmfer`."""
+    """The arguments of the command line, without `pmfer`."""
     return ["train", str(folder / "config.toml"), "--data", str(folder / "faces.parquet"), "--out", str(out)]
 
 
 def start_training(folder: Path, out: Path) -> subprocess.Popen[bytes]:
-    # As many threads as here: sums in another order would not be the same to the last digit.
+    # The same number of threads as here: sums in another order would differ in the last digit.
     environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
     with (folder / "output.txt").open("a") as output:
         command = [sys.executable, "-m", "cli", *training(folder, out)]
@@ -128,7 +128,7 @@ def train_to_the_end(folder: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
-    """Until the file is there; fails when the process ends or the deadline passes first."""
+    """Wait until the file exists; fail if the process ends or the deadline passes first."""
     deadline = time.monotonic() + DEADLINE_S
     while not path.exists():
         assert process.poll() is None, f"ended before {path.name} was there; output.txt says why"

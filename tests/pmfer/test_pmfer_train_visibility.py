@@ -1,4 +1,4 @@
-"""The visibility head can be trained alone: it learns what is covered, and nothing else of the model changes."""
+"""The visibility head can be trained alone: it learns what is covered, and the rest of the model is unchanged."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def shapes() -> FaceShapes:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model after its own training."""
+    """A model after its first training."""
     config = TrainConfig(model=SMALL, schedule=SCHEDULE)
     return train(config, made_faces(), made_faces(), tmp_path_factory.mktemp("finished"), device=CPU)
 
