@@ -1,8 +1,8 @@
-"""Settings: one class, and the only place that reads the environment.
+"""The settings, in one class. This module is the only one that reads the environment.
 
-Each can be given as an option of a command, as `PMFER_NAME` in the environment or in the file `.env`, or as `name` in
-`pmfer.toml`; the first of these that gives it counts, then the default. What is unknown anywhere is an error, because a
-setting that is misspelt would otherwise be one that is silently not made. docs/settings.md is generated from here.
+A setting can be given as a command-line option, as `PMFER_NAME` in the environment or in the file `.env`, or as `name`
+in `pmfer.toml`. The first of these wins, then the default. An unknown name anywhere is an error, because a misspelt
+setting would otherwise be silently ignored. docs/settings.md is generated from this module.
 """
 
 import os
@@ -34,26 +34,26 @@ from reports import Format
 from reports.measures import Rule
 
 PREFIX = "PMFER_"
-DOTENV = Path(".env")  # of the working directory, as for Prefect, which reads its own settings from it
+DOTENV = Path(".env")  # in the working directory; Prefect reads its own settings from the same file
 CONFIG_FILE = Path("pmfer.toml")
-# Variables of ours that are no settings, and what they are.
+# PMFER_ variables that are not settings, and what they are.
 OTHER_VARIABLES = {
     "PMFER_CONFIG": "path of the TOML file, instead of `pmfer.toml` in the working directory",
     "PMFER_HOME": "folder of the program on a worker's machine, read by prefect.yaml",
     "PMFER_SNAPSHOT": "snapshot that docs/analysts.ipynb opens",
 }
-SECRETS_OF_FILES = "PMFER_PASSWORD_"  # beginning of variables that another file of the facility names
+SECRETS_OF_FILES = "PMFER_PASSWORD_"  # of variables that hold recipients' passwords; the file of recipients names them
 
 NoticeOf = Literal["failure", "abstention", "completion"]
 
 
 def _words(value: object) -> object:
-    """A list as people write it in the environment: words with spaces or commas between them."""
+    """Split a list of words, which are separated by spaces or commas in the environment."""
     return value.lower().replace(",", " ").split() if isinstance(value, str) else value
 
 
 def _urls(value: object) -> object:
-    """Addresses with white space between them; a comma may be part of one."""
+    """Split a list of addresses at white space only; a comma may be part of an address."""
     return value.split() if isinstance(value, str) else value
 
 
@@ -67,12 +67,12 @@ Rules = Annotated[tuple[Rule, ...], NoDecode, BeforeValidator(_words), Field(min
 class Dispatch(StrEnum):
     """Who scores the sessions of a night."""
 
-    PROCESS = "process"  # the process of the night itself
-    WORKERS = "workers"  # Prefect workers, on any machine, into a lake
+    PROCESS = "process"  # the nightly process itself
+    WORKERS = "workers"  # Prefect workers on any machine, which write into a lake
 
 
 class Settings(BaseSettings):
-    """What a run needs to know that no file of the night tells."""
+    """Everything that a run needs to know besides the night's files."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -80,14 +80,14 @@ class Settings(BaseSettings):
         dotenv_filtering="only_existing",
         frozen=True,
         extra="forbid",
-        allow_inf_nan=False,  # waiting for ever, or shards without end, is never what somebody meant
+        allow_inf_nan=False,  # nobody means to wait for ever, or wants shards of infinite length
     )
 
     data_dir: Path = Field(Path("var/pmfer"), description="folder below which all state lies")
     source: str | None = Field(None, description="where recordings are found, for commands without `--source`")
     warehouse: str | None = Field(
         None,
-        repr=False,  # a password may stand in it
+        repr=False,  # it may contain a password
         description="address of the warehouse (warehouse.md); default: a file below the data folder",
     )
     warehouse_key: SecretStr | None = Field(
@@ -195,9 +195,9 @@ class Settings(BaseSettings):
 
     @property
     def scores_in_int8(self) -> bool:
-        """Whether a run scores with the bundle's int8 graph, on whatever machine.
+        """Whether a run scores with the bundle's int8 graph, on every machine that takes part.
 
-        Workers may be machines of different kinds, and their results must be the same: left out, they use float32.
+        By default workers use float32, because they may be machines of different kinds and their results must agree.
         """
         return (self.dispatch is Dispatch.PROCESS and gains_from_int8()) if self.int8 is None else self.int8
 
@@ -210,15 +210,16 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What counts before what."""
+        """The sources of settings, in order of precedence."""
         return (init_settings, *_sources().values())
 
 
 def read_settings(**overrides: object) -> Settings:
-    """Settings from the environment and the files; overrides that are None are left to them.
+    """The settings from the environment and the files, with the given overrides. An override of None is ignored.
 
     Raises:
-        ConfigurationError: a value has the wrong form, a name is unknown, or a file cannot be read; names which, where.
+        ConfigurationError: a value has the wrong form, a name is unknown, or a file cannot be read. The message says
+            which one and where.
     """
     given = {key: value for key, value in overrides.items() if value is not None}
     try:
@@ -229,7 +230,7 @@ def read_settings(**overrides: object) -> Settings:
         name = str(first["loc"][0])
         raise ConfigurationError(f"setting {PREFIX}{name.upper()}{_place(name, given)}: {first['msg']}") from None
     except tomllib.TOMLDecodeError as error:
-        # The parser's place is kept, its line is not: a secret may stand in it.
+        # The parser's message gives line and column but does not quote the line, which may contain a secret.
         raise ConfigurationError(f"settings {config_file()}: not a TOML file ({error}); correct it") from None
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
@@ -237,7 +238,7 @@ def read_settings(**overrides: object) -> Settings:
 
 
 def origins(**overrides: object) -> dict[str, str]:
-    """Where each setting comes from: option, environment, .env, the TOML file's name or default."""
+    """Where each setting comes from: option, environment, .env, the name of the TOML file, or default."""
     layers = {"option": overrides, **{name: source() for name, source in _sources().items()}}
     return {
         field: next((name for name, values in layers.items() if values.get(field) is not None), "default")
@@ -246,10 +247,10 @@ def origins(**overrides: object) -> dict[str, str]:
 
 
 def config_file() -> Path:
-    """The TOML file: PMFER_CONFIG, or pmfer.toml in the working directory. It need not exist.
+    """The TOML file: the one PMFER_CONFIG names, or pmfer.toml in the working directory, which need not exist.
 
     Raises:
-        ConfigurationError: PMFER_CONFIG names a file that does not.
+        ConfigurationError: PMFER_CONFIG names a file that does not exist.
     """
     named = os.environ.get("PMFER_CONFIG")
     if named and not Path(named).is_file():
@@ -258,28 +259,28 @@ def config_file() -> Path:
 
 
 def variable(name: str) -> str | None:
-    """A variable of others, such as Prefect's, by the environment or the file `.env`; None if it is not set."""
+    """The value of another program's variable, such as Prefect's, from the environment or `.env`; None if not set."""
     return os.environ.get(name) or dotenv_values(DOTENV).get(name)
 
 
 def environment_with(variables: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a process that this one starts: its own, and some variables more."""
+    """The environment for a child process: that of this process plus some variables."""
     return os.environ | dict(variables)
 
 
 def proxy_variables() -> dict[str, str]:
-    """Proxies that the environment names: `http`, `https`, `all`, and `no` for the hosts without one."""
+    """The proxies set in the environment by `http`, `https` and `all`, and under `no` the hosts reached directly."""
     return getproxies_environment()
 
 
 def default_environment(variables: Mapping[str, str]) -> None:
-    """Set variables that are not set, for this process and those that it starts."""
+    """Set variables that are not set yet, for this process and its child processes."""
     for name, value in variables.items():
         os.environ.setdefault(name, value)
 
 
 def change_environment(variables: Mapping[str, str | None]) -> None:
-    """Change the environment of this process and of those that it starts; None takes a variable away."""
+    """Change the environment of this process and its child processes; None removes a variable."""
     for name, value in variables.items():
         if value is None:
             os.environ.pop(name, None)
@@ -288,12 +289,12 @@ def change_environment(variables: Mapping[str, str | None]) -> None:
 
 
 def read_secret(variable: str) -> str | None:
-    """What stands in a variable that another file of the facility names, such as a password; None if it is not set."""
+    """The value of an environment variable that another file names, such as a password; None if it is not set."""
     return os.environ.get(variable)
 
 
 def _sources() -> dict[str, PydanticBaseSettingsSource]:
-    """The environment and the files by the name that people know them by, in the order in which they count."""
+    """The environment and the files, by display name, in order of precedence."""
     file = config_file()
     return {
         "environment": EnvSettingsSource(Settings),
@@ -332,7 +333,7 @@ def _place(name: str, given: dict[str, Any]) -> str:
 
 
 def limits_of(settings: Settings) -> VideoLimits:
-    """What one video may take."""
+    """The limits on one video."""
     return VideoLimits(
         file_bytes=settings.video_max_bytes,
         pixels=settings.video_max_pixels,

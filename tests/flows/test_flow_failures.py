@@ -76,7 +76,7 @@ def test_a_decoder_that_crashes_costs_its_session_and_the_next_is_scored(source:
 
 
 def test_workers_and_a_file_do_not_go_together(source: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"is a file, which has one writer; give a lake in PMFER_WAREHOUSE"):
+    with pytest.raises(ConfigurationError, match=r"is a file, which has one writer; set PMFER_WAREHOUSE to a lake"):
         require_dispatchable(job(source, tmp_path / "data", Dispatch.WORKERS))
 
 
