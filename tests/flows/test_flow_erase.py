@@ -48,8 +48,8 @@ STEPS = (
     "key of the hashes",
     "removing files",
     "deleting rows",
-    "renewing ward overviews and reports",
-    "writing the database anew",
+    "rendering ward overviews and reports again",
+    "rewriting the database",
     "publishing",
     "searching for what is left",
 )
@@ -222,7 +222,7 @@ def test_after_an_upgrade_only_the_overviews_that_showed_the_patient_are_rendere
 
 
 def test_who_is_erased_next_also_finishes_the_overviews_of_an_erasure_that_was_killed(data: DataFolder) -> None:
-    kill_before(data, "renewing ward overviews")
+    kill_before(data, "rendering ward overviews")
     erase(data, OTHER)
     with open_reader(data.published) as reader:
         shown = reader.execute("SELECT DISTINCT shown FROM reports WHERE kind = 'ward'").fetchall()
@@ -297,7 +297,7 @@ def kill_before(data: DataFolder, step: str, kind: str = "file") -> None:
     pytest.fail("the child ended before it was killed")
 
 
-@pytest.mark.parametrize("step", [pytest.param("deleting rows", marks=pytest.mark.slow), "writing the database anew"])
+@pytest.mark.parametrize("step", [pytest.param("deleting rows", marks=pytest.mark.slow), "rewriting the database"])
 def test_an_erasure_that_was_killed_is_finished_by_the_next(data: DataFolder, step: str) -> None:
     kill_before(data, step)
     ((_, receipt),) = erase(data).items()
@@ -326,7 +326,7 @@ def test_a_patient_is_erased_from_a_lake_and_from_its_history(ward_lake: DataFol
     with open_reader(lake) as reader:
         assert len(rows_with(reader, PATIENT)) >= 8
         sessions = reader.execute("FROM sessions WHERE patient_id <> $p ORDER BY ALL", {"p": PATIENT}).pl()
-    kill_before(data, "writing the database anew", "lake")
+    kill_before(data, "rewriting the database", "lake")
     ((_, receipt),) = erase(data, warehouse=lake).items()
     assert isinstance(receipt["rows"], dict)
     assert receipt["rows"]["stored_frames"] == 40

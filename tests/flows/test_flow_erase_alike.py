@@ -188,7 +188,7 @@ def test_a_report_under_a_password_that_nobody_knows_any_more_is_named(
     assert not [line for line in said if line.startswith("not searched")]
     _, said = erase(data, "birch-1-b")
     (line,) = (line for line in said if line.startswith("not searched"))
-    assert "2 reports that no password of today opens, such as" in line
+    assert "2 reports that no current password opens, such as" in line
     assert locked.is_file()
 
 
