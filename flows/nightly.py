@@ -17,7 +17,7 @@ import duckdb
 
 from flows.job import Job, make_job, source_of
 from flows.logs import OwnWords, hide, log_context
-from flows.monitoring import beside_tonight, report_failure, stage, watched
+from flows.monitoring import report_failure, stage, watched, without_metrics
 from flows.outcome import NightOutcome, idle_outcome, remember_contents, session_outcomes
 from flows.plan import NightPlan, plan_night, quarantine_record, run_record, warn_of_pseudonyms
 from flows.prefect_runs import as_flow, show_table, step, tell_server
@@ -66,7 +66,7 @@ def run_nights(request: RunRequest, first: date, last: date, say: Callable[[str]
         PmferError: a night failed; the nights before it are done.
     """
     if last < first:
-        raise ConfigurationError(f"--to {last} lies before --from {first}; swap them")
+        raise ConfigurationError(f"--to {last} is before --from {first}; swap them")
     require_places(request, first if first == last else None)
     if first == last:
         span = str(first)
@@ -120,7 +120,7 @@ def tonight_and_before(request: RunRequest, night: date, *, before: bool) -> Nig
     outcome = one_night(request, night)
     say_idle(outcome)
     if before:
-        with beside_tonight():
+        with without_metrics():
             for left in nights_left(request, night):
                 try:
                     say_idle(as_flow("nightly", f"nightly {left}", partial(one_night, request, left)))

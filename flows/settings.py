@@ -288,9 +288,9 @@ def change_environment(variables: Mapping[str, str | None]) -> None:
             os.environ[name] = value
 
 
-def read_secret(variable: str) -> str | None:
-    """The value of an environment variable that another file names, such as a password; None if it is not set."""
-    return os.environ.get(variable)
+def environment_value(name: str) -> str | None:
+    """The value of an environment variable, such as one that holds a recipient's password; None if it is not set."""
+    return os.environ.get(name)
 
 
 def _sources() -> dict[str, PydanticBaseSettingsSource]:

@@ -40,9 +40,9 @@ class ConsentLine(BaseModel):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.valid_to is not None and self.valid_to < self.valid_from:
-            raise ValueError(f"valid_to {self.valid_to} lies before valid_from {self.valid_from}")
+            raise ValueError(f"valid_to {self.valid_to} is before valid_from {self.valid_from}")
         if self.withdrawn_on is not None and self.withdrawn_on < self.valid_from:
-            raise ValueError(f"withdrawn_on {self.withdrawn_on} lies before valid_from {self.valid_from}")
+            raise ValueError(f"withdrawn_on {self.withdrawn_on} is before valid_from {self.valid_from}")
         return self
 
 

@@ -158,7 +158,7 @@ def test_without_any_record_the_sidecar_decides(source: Path, data: DataFolder) 
     [
         (("ash-01,2026-03-03,,form 1", "Mrs Ash,2026-03-03,,form 1"), "row 3, patient_id"),
         (("ash-01,03/03/2026,,form 1",), "row 2, valid_from"),
-        (("ash-01,2026-03-03,2026-03-02,form 1",), "row 2: .*valid_to 2026-03-02 lies before valid_from"),
+        (("ash-01,2026-03-03,2026-03-02,form 1",), "row 2: .*valid_to 2026-03-02 is before valid_from"),
         (("ash-01,2026-03-03,,",), "row 2, source"),
         (("ash-01,2026-03-03,,form 1,more",), "row 2: more fields than columns"),
         (("ash-01,2026-03-03,,form 1", "ash-01,2026-03-03,,form 2"), "row 3, valid_from: row 2 has a period"),

@@ -77,5 +77,5 @@ def test_what_makes_no_sense_is_refused_in_one_line(tmp_path: Path) -> None:
         previous_day(None, "Berlin")
     with pytest.raises(ConfigurationError, match="no such zone"):
         previous_day(None, "Europe")  # a folder of zones
-    with pytest.raises(ConfigurationError, match="lies before first"):
+    with pytest.raises(ConfigurationError, match="is before first"):
         backfill.fn("/srv", tmp_path, date(2026, 3, 2), date(2026, 3, 1))

@@ -143,4 +143,4 @@ def test_an_account_without_a_name_and_a_home_folder_will_do_and_doctor_tells() 
     command = [*WITHOUT_NAME, sys.executable, "-c", PROGRAM]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("warning account number 12345, which the system has no name for: no home folder")
+    assert done.stdout.startswith("warning account number 12345, which has no name on this system: no home folder")

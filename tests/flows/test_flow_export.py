@@ -81,4 +81,4 @@ def test_a_folder_with_something_else_is_left_alone(
     monkeypatch.setattr(sys, "argv", ["pmfer", "warehouse", "export", "--data-dir", str(data.root), *days])
     with pytest.raises(SystemExit, match="1"):
         main()
-    assert "the last day lies before the first" in capsys.readouterr().err
+    assert "the last day is before the first" in capsys.readouterr().err
