@@ -95,7 +95,7 @@ class Settings(BaseSettings):
     )
     warehouse_key_file: Path | None = Field(None, description="private file with the key, instead of the key itself")
     s3_key_id: str | None = Field(None, description="access to the object storage of a lake's files")
-    s3_secret: SecretStr | None = Field(None, description="the secret that belongs to it")
+    s3_secret: SecretStr | None = Field(None, description="the secret that belongs to the key id")
     s3_region: str = Field("us-east-1", description="region of the object storage")
     s3_endpoint: str | None = Field(
         None, description="host:port of a store other than AWS; with http:// in front: without TLS"
@@ -107,22 +107,22 @@ class Settings(BaseSettings):
         None, description="keys of SFTP hosts; default: `~/.ssh/known_hosts` of the account"
     )
     source_settle_s: float = Field(
-        60.0, ge=0, description="seconds after the last write for which a file may still be growing"
+        60.0, ge=0, description="seconds since its last write until a file counts as uploaded"
     )
     source_done_marker: Marker = Field(
-        None, description="suffix, such as .done, of a file that says that a recording is complete"
+        None, description="suffix, such as .done, of the file that marks a recording as complete"
     )
     video_max_bytes: Positive = Field(
         64 * 1024**3, description="bytes of a recording, at most; a larger file is neither copied nor scored"
     )
-    video_max_pixels: Positive = Field(8192 * 4320, description="pixels of a picture, at most")
+    video_max_pixels: Positive = Field(8192 * 4320, description="pixels of a frame, at most")
     video_max_frames: Positive = Field(5_000_000, description="frames of a recording, at most: a day at 58 a second")
     video_max_s: Positive = Field(24 * 3600, description="seconds of a recording, at most")
     video_wall_s: Positive = Field(4 * 3600, description="seconds that decoding and scoring one video may take")
     video_cpu_s: Positive = Field(
-        16 * 3600, description="seconds of all cores that decoding and scoring one video may take"
+        16 * 3600, description="CPU seconds, on all cores together, that decoding and scoring one video may take"
     )
-    video_memory_bytes: Positive = Field(6 * 1024**3, description="bytes of memory of the process that scores")
+    video_memory_bytes: Positive = Field(6 * 1024**3, description="bytes of memory that a scoring process may use")
     bundle: str = Field(DEFAULT_BUNDLE, description="shipped bundle's name, or a folder")
     detector: str = Field("centerface", description="face detector: centerface, or the path of a YuNet .onnx file")
     frames_per_second: float = Field(5.0, ge=0.01, le=1000, description="frames sampled per second of video")
@@ -134,8 +134,8 @@ class Settings(BaseSettings):
     )
     int8: bool | None = Field(
         None,
-        description="score with the bundle's int8 graph; default: if the machine of the night gains from it, but "
-        "never on workers, which may be of different kinds (performance.md)",
+        description="score with the bundle's int8 graph; default: if it is faster on this machine, but never on "
+        "workers, which may be machines of different kinds (performance.md)",
     )
     consent_required: bool = Field(
         False, description="a patient without a record of consent is not scored, whatever the sidecar says"
@@ -160,13 +160,13 @@ class Settings(BaseSettings):
         description="rules that raise a flag; statistics.md says what each costs",
     )
     report_recipients: Path | None = Field(
-        None, description="TOML file of recipients who get PDFs under a password of their own (reports.md)"
+        None, description="TOML file of recipients, who each get PDFs under their own password (reports.md)"
     )
-    report_open_pdf: bool = Field(False, description="with recipients: also write the PDF that anybody can open")
-    report_language: Literal["en", "de"] = Field("en", description="language of the printed words")
-    report_page_size: Literal["A4", "Letter"] = Field("A4", description="size of the printed sheets")
+    report_open_pdf: bool = Field(False, description="with recipients: also write PDFs without a password")
+    report_language: Literal["en", "de"] = Field("en", description="language of the reports")
+    report_page_size: Literal["A4", "Letter"] = Field("A4", description="paper size of the reports")
     report_contact: Annotated[str | None, Field(max_length=200)] = Field(
-        None, description="whom staff may ask about a report: one line that is printed on it"
+        None, description="whom staff can ask about a report; one line, printed on it"
     )
     scoring_processes: Annotated[int | None, Field(ge=1)] = Field(
         None, description="videos that a night scores at the same time; default: one per core, one with a GPU"
@@ -174,7 +174,7 @@ class Settings(BaseSettings):
     report_processes: Annotated[int | None, Field(ge=1)] = Field(
         None, description="processes that render reports; default: one per core"
     )
-    actor: str | None = Field(None, description="who acts, for the audit log; default: the system's account")
+    actor: str | None = Field(None, description="who acts, for the audit log; default: the account that runs `pmfer`")
     log_format: Literal["human", "json"] = Field("human", description="lines for people, or one JSON object per line")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="lowest level that is logged")
     metrics_file: Path | None = Field(

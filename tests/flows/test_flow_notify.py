@@ -69,7 +69,8 @@ def test_a_night_whose_figures_cannot_be_read_is_not_called_missing(tmp_path: Pa
         report_end(settings, NIGHT)  # there is no warehouse
     assert hook.titles == []
     written = read_metrics(metrics_path(settings))
-    assert written is not None and written.succeeded
+    assert written is not None
+    assert written.succeeded
 
 
 def test_a_hook_that_is_down_ends_nothing() -> None:
