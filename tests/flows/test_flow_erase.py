@@ -63,7 +63,7 @@ def data(ward: DataFolder, tmp_path: Path) -> DataFolder:
 
 @pytest.fixture(scope="module")
 def erased(ward: DataFolder, tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
-    """A copy of the folder from which the patient was erased. Nobody changes it."""
+    """A copy of the folder from which the patient was erased. No test changes it."""
     data = copy_ward(ward, tmp_path_factory.mktemp("erased") / "data")
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("PMFER_ACTOR", "data protection officer")
@@ -84,15 +84,15 @@ def tables(connection: duckdb.DuckDBPyConnection) -> dict[str, pl.DataFrame]:
 
 
 def files_with(data: DataFolder, patient: str) -> list[Path]:
-    """Files of ours that hold the identifier in their name or bytes, outside of the longer one of another."""
+    """Our files that hold the identifier in their name or bytes, other than as part of another patient's longer one."""
     encodings = ("utf-8", "utf-16-le", "utf-16-be")
     forms = [(patient.encode(encoding), ANOTHER.encode(encoding)) for encoding in encodings]
     forms += [(short.hex().encode(), long.hex().encode()) for short, long in forms]
     forms += [(short.upper(), long.upper()) for short, long in forms[3:]]
-    # DuckDB's metadata goes on elsewhere after such a pointer: what stands before it is half of the longer identifier.
+    # DuckDB's metadata continues elsewhere after such a pointer: the text before it is half of the longer identifier.
     cut = re.compile(re.escape(patient.encode()) + rb".\x00{6}[\x00-\x3f]", re.DOTALL)
     found = set()
-    house = {data.root / "backup.duckdb", *(data.root / "notes").rglob("*")}  # files of nobody that we know
+    house = {data.root / "backup.duckdb", *(data.root / "notes").rglob("*")}  # files of unknown origin
     for path in set(data.root.rglob("*")) - house:
         content = path.read_bytes() if path.is_file() else b""
         for text in (data.relative(path).encode(), cut.sub(b"", content) if path.suffix == ".duckdb" else content):
@@ -144,13 +144,13 @@ def test_everybody_elses_data_is_as_it_was(ward: DataFolder, erased: DataFolder)
         before, after = tables(reader), tables(other)
     for name, rows in before.items():
         if name in ("audit_log", "audit_head", "erasures", "tombstones", "reports", "quarantine", "runs"):
-            continue  # the last three are looked at below, the log only grows
+            continue  # the last three are checked below, and the log only grows
         assert after[name].equals(rows.filter(~_belongs_to_patient(rows, before["scorings"]))), name
     assert {row["source_uri"] for row in after["quarantine"].to_dicts()} == {f"{DAY}/{OTHER}-noon.mp4"}
     assert after["runs"].drop("message").equals(before["runs"].drop("message"))
     assert after["runs"]["message"].drop_nulls().to_list() == ["erased"]
     files = [path for patient in (OTHER, ANOTHER) for path in (ward.root / "reports").rglob(f"{patient}.*")]
-    assert len(files) == 2 * 5 * len(DAYS)  # in four formats, and under a password
+    assert len(files) == 2 * 5 * len(DAYS)  # in four formats, and one with a password
     for path in files:
         assert (erased.root / ward.relative(path)).read_bytes() == path.read_bytes()
 
@@ -206,7 +206,7 @@ def test_the_receipt_says_what_went_and_names_nobody(erased: DataFolder) -> None
 def test_after_an_upgrade_only_the_overviews_that_showed_the_patient_are_rendered_again(
     data: DataFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    later = DAY + timedelta(days=40)  # by then nobody looks back on the patient's day
+    later = DAY + timedelta(days=40)  # the weeks before it no longer include the patient's day
     with access_to(data).writing() as writer:
         connection = writer.connection
         store_day(connection, later)
@@ -283,7 +283,7 @@ def test_the_patient_goes_from_the_name_map(data: DataFolder, tmp_path: Path, mo
 
 
 def kill_before(data: DataFolder, step: str, kind: str = "file") -> None:
-    """Run an erasure and kill it with SIGKILL at the moment in which it is about to begin a step."""
+    """Run an erasure and kill it with SIGKILL just before it begins a step."""
     command = [sys.executable, str(CHILD), str(data.root), PATIENT, kind]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as child:
         assert child.stdin is not None
@@ -331,7 +331,7 @@ def test_a_patient_is_erased_from_a_lake_and_from_its_history(ward_lake: DataFol
     assert isinstance(receipt["rows"], dict)
     assert receipt["rows"]["stored_frames"] == 40
     assert files_with(data, PATIENT) == []
-    for path in data.lake.rglob("*.parquet"):  # what is compressed hides from a search of bytes
+    for path in data.lake.rglob("*.parquet"):  # a search of bytes cannot see compressed content
         cells = [cell for row in pl.read_parquet(path).rows() for cell in row]
         texts = {str(part) for cell in cells for part in (cell if isinstance(cell, list) else [cell])}
         assert PATIENT not in texts, path

@@ -1,4 +1,4 @@
-"""`pmfer events import` takes a file whole or names every bad row of it in a line."""
+"""`pmfer events import` imports a whole file, or reports every bad row in a line."""
 
 import sys
 from datetime import UTC, date, datetime

@@ -1,4 +1,4 @@
-"""Names of files as people's systems write them: which are the same, which are hidden, which are those of videos."""
+"""File names as various systems write them: which are equal, which are hidden, and which are those of videos."""
 
 import base64
 import gzip
@@ -62,7 +62,7 @@ def test_two_forms_of_unicode_are_one_name(folder: Path, video: str, other: str,
     listing = listed(folder, done_marker=".done")
     assert (listing.quarantined, listing.unready) == ((), ())
     (recording,) = listing.recordings
-    assert recording.source_uri == f"{NIGHT}/{COMPOSED}.mp4"  # whatever the system that mounts the source makes of it
+    assert recording.source_uri == f"{NIGHT}/{COMPOSED}.mp4"  # whichever form the file system uses
     assert (folder.parent / recording.path).read_bytes() == b"video"
 
 

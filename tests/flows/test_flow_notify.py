@@ -1,4 +1,4 @@
-"""Who is told what of a night, by a real web hook on loopback; and what is told to nobody."""
+"""Which notices are sent about a night, received by a real webhook on loopback, and which are not."""
 
 from dataclasses import replace
 from datetime import date

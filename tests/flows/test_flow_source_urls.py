@@ -1,4 +1,4 @@
-"""The same sessions found and copied wherever they lie: in a folder, on a server that speaks S3, on an SFTP server."""
+"""Sessions are found and copied alike from a folder, an S3-compatible store and an SFTP server."""
 
 import hashlib
 import json
@@ -34,20 +34,20 @@ from simulator.camera import write_video
 from simulator.face import draw_face
 
 NIGHT = date(2026, 3, 2)
-VIDEO = os.urandom(300_000)  # more than one request of SFTP
+VIDEO = os.urandom(300_000)  # more than one SFTP request
 SIDECAR = {"session_id": "a", "patient_id": "p01", "started_at": "2026-03-02T09:00:00+01:00", "consent": True}
 
 
 @dataclass(frozen=True)
 class Place:
-    """A source of some kind, and a way to put files there and take them away."""
+    """A source of some kind, and methods to add and remove files."""
 
     source: Source
     folder: Path  # of a folder or an SFTP server
     store: Any = None  # of S3, with the prefix in `folder`
 
     def put(self, name: str, content: bytes | dict[str, object], night: date = NIGHT) -> None:
-        """Write a file of a night."""
+        """Add a file to a night."""
         data = content if isinstance(content, bytes) else json.dumps(content).encode()
         if self.store:
             self.store.put_object(Bucket=BUCKET, Key=f"{self.folder.name}/{night}/{name}", Body=data)
@@ -56,14 +56,14 @@ class Place:
             (self.folder / str(night) / name).write_bytes(data)
 
     def remove(self, name: str) -> None:
-        """Take a file of the night away."""
+        """Remove a file of the night."""
         if self.store:
             self.store.delete_object(Bucket=BUCKET, Key=f"{self.folder.name}/{NIGHT}/{name}")
         else:
             (self.folder / str(NIGHT) / name).unlink()
 
     def remove_night(self) -> None:
-        """Take the night away with all that is in it."""
+        """Remove the night with all its files."""
         if self.store:
             listed = self.store.list_objects_v2(Bucket=BUCKET, Prefix=f"{self.folder.name}/{NIGHT}/")["Contents"]
             for found in listed:
@@ -100,7 +100,7 @@ def sftp_source(ssh: SshServer, folder: Path) -> Source:
 
 @pytest.fixture(params=["path", "file", "s3", "sftp"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    """An empty source of each kind: whatever holds of one must hold of the others."""
+    """An empty source of each kind: they must all behave alike."""
     folder = tmp_path / f"of-{tmp_path.name}"  # the bucket is shared by all tests
     folder.mkdir()
     if request.param == "s3":
@@ -268,7 +268,7 @@ def test_a_night_that_is_removed_is_told_from_a_lost_source_and_says_nothing_of_
         copy_recording(recording, place.source, folder)
 
 
-def test_a_source_that_goes_away_while_its_sidecars_are_read_sets_nothing_aside(place: Place) -> None:
+def test_a_source_that_goes_away_while_its_sidecars_are_read_quarantines_nothing(place: Place) -> None:
     for name in ("a", "b"):
         place.put(f"{name}.mp4", VIDEO)
         place.put(f"{name}.json", {**SIDECAR, "session_id": name})

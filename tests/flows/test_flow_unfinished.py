@@ -39,7 +39,7 @@ with track_night(DataFolder(Path(sys.argv[1])), date.fromisoformat(sys.argv[2]))
 
 
 def kill_in_mid_night(data: DataFolder, night: date) -> Standing:
-    """Kill -9 a process in which a night runs; how the night stood before."""
+    """Kill -9 a process that runs a night; return the night's standing just before."""
     command = [sys.executable, "-c", RUNNING, str(data.root), night.isoformat()]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -110,4 +110,4 @@ def test_the_next_night_finishes_what_was_killed_and_what_was_missed(
         runs = reader.execute("SELECT night, status FROM runs ORDER BY night").fetchall()
     assert runs == [(night, "completed") for night in (killed, missed, tonight)]
     assert standings(data) == {}
-    assert not data.prefect_home.exists()  # nobody could have talked to a server that was not there
+    assert not data.prefect_home.exists()  # without a server there is no state of Prefect
