@@ -66,7 +66,7 @@ def make_backup(access: WarehouseAccess, out: Path) -> Backup:
     data, address = access.data, _file(access.warehouse)
     require_existing(address)
     if out.resolve().is_relative_to(data.root.resolve()):
-        raise ConfigurationError(f"{out}: lies below the data folder; keep backups on another disk")
+        raise ConfigurationError(f"{out}: is below the data folder; keep backups on another disk")
     files: dict[str, str] = {}
     try:
         make_private_folder(out)

@@ -13,7 +13,7 @@ WARD = "ward"  # file name of the facility's overview, in place of a pseudonym
 WARDS = "wards"  # folder for the overviews of single wards
 
 # Bytes that must be free: a first warehouse and its snapshot need this much.
-LEAST_ROOM_BYTES = 16_000_000
+MIN_FREE_BYTES = 16_000_000
 
 
 @dataclass(frozen=True)
@@ -129,10 +129,10 @@ class DataFolder:
         """Fail early if the disk is too full for any night to finish.
 
         Raises:
-            ConfigurationError: fewer than LEAST_ROOM_BYTES are free.
+            ConfigurationError: fewer than MIN_FREE_BYTES are free.
         """
         free = shutil.disk_usage(self.root).free
-        if free < LEAST_ROOM_BYTES:
+        if free < MIN_FREE_BYTES:
             raise ConfigurationError(
                 f"data folder {self.root}: the disk is full ({free / 1e6:.0f} MB are free); make room and run again"
             )

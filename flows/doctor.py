@@ -295,7 +295,7 @@ def check_proxies(settings: Settings) -> Result:
     for name, proxy, why in faulty_proxies():
         return Grade.WARNING, f"{name} {proxy}: {why}; give an http:// proxy or unset it. This machine needs none"
     for proxy in unreachable_proxies():
-        return Grade.WARNING, f"{proxy}: takes no connection; what is not on this machine cannot be reached through it"
+        return Grade.WARNING, f"{proxy}: accepts no connection; other machines cannot be reached through it"
     kinds = [kind for kind in proxy_variables() if kind in ("http", "https", "all")]
     return Grade.OK, f"used for {', '.join(kinds)}, never for this machine" if kinds else "none"
 

@@ -22,7 +22,7 @@ DELIMITERS = ",;\t"  # spreadsheets write semicolons where the decimal point is 
 _FORMULA = r"(^|[;\t\r\n])(\s*)([=+\-@\uff1d\uff0b\uff0d\uff20])"
 _NUMBER = r"[-+]?[0-9]+([.][0-9]+)?([eE][-+]?[0-9]+)?"
 MAX_CHARACTERS = 300  # of a name or message in a line; longer ones are not accidental
-UNFOLDED = 1000  # width in characters that no row of a table exceeds
+TABLE_WIDTH = 1000  # characters, more than any row of a table has
 
 
 def read_csv(content: bytes, *, strict: bool = True) -> "csv.DictReader[str]":
@@ -104,4 +104,4 @@ class PlainConsole(Console):
 def table_console() -> PlainConsole:
     """A console for tables. If the output is not a terminal, each row stays on one line, so that it can be searched."""
     console = PlainConsole()
-    return console if console.is_terminal else PlainConsole(width=UNFOLDED)
+    return console if console.is_terminal else PlainConsole(width=TABLE_WIDTH)

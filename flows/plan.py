@@ -79,7 +79,7 @@ class NightPlan:
     done_before: int
     quarantined: tuple[QuarantinedSession, ...]  # newly; those already in quarantine are not listed
     unready: tuple[Unready, ...] = ()  # still being uploaded, left for next time
-    mended: tuple[str, ...] = ()  # paths in quarantine with which nothing is wrong any more
+    mended: tuple[str, ...] = ()  # paths in quarantine whose fault is gone
 
     @property
     def nothing_new(self) -> bool:
@@ -110,7 +110,8 @@ def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job
     others are read when their turn comes. A video without consent on record is never opened.
 
     Raises:
-        SourceGoneError: the source has a folder neither of this night nor of any other night the warehouse knows.
+        SourceGoneError: the source has no folder of this night, and holds neither a night that the warehouse knows nor
+            a later one.
         WarehouseError: the database refused.
     """
     if not listing.is_there:

@@ -16,15 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from flows.data_folder import LEAST_ROOM_BYTES
+from flows.data_folder import MIN_FREE_BYTES
 from flows.sources.location import Location, SourceReadError
 from flows.sources.recordings import Recording
 from flows.sources.source import Source, require_there
 from pmfer.errors import ConfigurationError
 
 CHUNK_BYTES = 1024 * 1024
-# Copies leave a fiftieth of their disk free for the warehouse and reports: at least LEAST_ROOM_BYTES, at most this.
-MOST_RESERVE_BYTES = 1_000_000_000
+# Copies leave a fiftieth of their disk free for the warehouse and reports: at least MIN_FREE_BYTES, at most this.
+MAX_RESERVE_BYTES = 1_000_000_000
 
 
 class ChangedMeanwhileError(Exception):
@@ -123,7 +123,7 @@ def copy_recording(recording: Recording, source: Source, folder: Path) -> Copy:
 def _require_room(location: Location, recording: Recording, folder: Path) -> None:
     """Check that a copy fits before anything is copied."""
     disk = shutil.disk_usage(folder)
-    reserve = min(max(disk.total // 50, LEAST_ROOM_BYTES), MOST_RESERVE_BYTES)
+    reserve = min(max(disk.total // 50, MIN_FREE_BYTES), MAX_RESERVE_BYTES)
     if recording.size <= disk.free - reserve:
         return
     most = max(disk.used + disk.free - reserve, 0)

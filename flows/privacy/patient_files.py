@@ -82,7 +82,8 @@ def files_left(
     for path in files_below(data.root):
         if path in kept:
             continue
-        if traces.in_text(data.relative(path)) or holds(path, traces, passwords) or _may_hold(path):
+        is_other_database = not path.is_symlink() and is_database(path)
+        if is_other_database or traces.in_text(data.relative(path)) or holds(path, traces, passwords):
             yield path, any(path.is_relative_to(folder) for folder in ours)
 
 
@@ -207,10 +208,6 @@ def _is_report_of(name: str, patient_id: str) -> bool:
     """
     forms = rf"{re.escape(patient_id)}\.(?:{'|'.join(SUFFIXES)})"
     return re.fullmatch(rf"{forms}|\.{forms}\.\w+", name) is not None
-
-
-def _may_hold(path: Path) -> bool:
-    return not path.is_symlink() and is_database(path)
 
 
 def _outside(data: DataFolder, ours: Sequence[Path]) -> Iterator[Path]:
