@@ -25,8 +25,8 @@ from reports.data import ReportReader
 from warehouse import queries, runs
 from warehouse.records import ReportRecord, report_id
 
-# An overview's file, or the draft that a killed rendering left. Nothing longer, because a pseudonym may begin likewise.
 _FORMS = "|".join(SUFFIXES)
+# An overview's file, or the draft that a killed rendering left. Nothing longer, because a pseudonym may begin likewise.
 _OVERVIEW = re.compile(rf"(?P<file>[^.].*)\.(?:{_FORMS})|\.(?P<draft>.+)\.(?:{_FORMS})\.\w+")
 
 Overview = tuple[date, str | None]  # day and ward; None for the facility
@@ -38,13 +38,12 @@ def outdated_overviews(
     """The overviews that show or may show an erased patient, each with its replacement; None if there is none.
 
     The text of a PDF cannot be searched reliably, so the warehouse records whom an overview shows, along with its
-    files. Without such a record, or if the files differ from it, an overview counts as outdated unless it would be
-    rendered identically today.
+    files. Erasing a patient's rows clears that record for every overview that showed the patient. Without the record,
+    or if the files differ from it, an overview counts as outdated unless it would be rendered identically today.
     """
     stale: dict[Overview, DueReport | None] = {}
-    for day, ward in sorted(
-        {*runs.overviews(connection), *_overviews_on_disk(data)}, key=lambda one: (one[0], one[1] or "")
-    ):
+    overviews = {*runs.overviews(connection), *_overviews_on_disk(data)}
+    for day, ward in sorted(overviews, key=lambda overview: (overview[0], overview[1] or "")):
         row = recorded_reports(connection, day).get(report_id("ward", day, ward))
         if row is not None and row["shown"] is not None and _are_recorded(overview_files(data, day, ward), row, data):
             continue
