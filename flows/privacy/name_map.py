@@ -14,7 +14,7 @@ from pmfer.errors import ReportError
 from warehouse.private_file import private_draft
 
 COLUMNS = ("patient_id", "name")
-MAX_NAME = 100  # characters
+LONGEST_NAME = 100  # characters
 NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
 
@@ -34,8 +34,8 @@ def read_names(path: Path | None) -> Mapping[str, str]:
             raise ReportError(f"{where}, patient_id: empty; write a pseudonym or remove the row")
         if patient_id in names:
             raise ReportError(f"{where}, patient_id: {patient_id} has a row already; keep one")
-        if not name or len(name) > MAX_NAME or not name.isprintable():
-            raise ReportError(f"{where}, name: must have 1 to {MAX_NAME} printable characters")
+        if not name or len(name) > LONGEST_NAME or not name.isprintable():
+            raise ReportError(f"{where}, name: must have 1 to {LONGEST_NAME} printable characters")
         names[patient_id] = name
     return names
 
