@@ -1,7 +1,8 @@
 """Unfinished nights, which a later run retries: they were killed, failed, were missed, or wait for uploads or a replay.
 
 Each such night has a marker file in the data folder. It is created when the night begins, locked while the night runs,
-and deleted when the night succeeds and leaves nothing undone. An unlocked marker thus shows that a night was killed.
+and deleted when the night succeeds and leaves nothing undone. An empty marker that nobody has locked thus shows that a
+night was killed.
 """
 
 import fcntl
