@@ -217,7 +217,7 @@ def _check(
         else:
             wait_s = pause_s(state, attempt.number)
             again = f" in {wait_s:g} s" if wait_s else ""
-            log.warning("shard %d: %s; retrying it%s", attempt.shard.number, ending, again)
+            log.warning("shard %d: %s; restarting it%s", attempt.shard.number, ending, again)
             yield patiently(partial(_submit, attempt.shard, job, run_id, attempt.number + 1, wait_s))
 
 
