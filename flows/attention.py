@@ -1,4 +1,4 @@
-"""Where a bundle looks for its phrases: a sheet per face, a mean over all faces, and numbers."""
+"""Show where a bundle looks for its phrases: one sheet per face, a mean over all faces, and figures."""
 
 import logging
 from collections.abc import Sequence
@@ -27,29 +27,31 @@ FIGURES_FILE = "attention.json"
 class AttentionRequest:
     """Which faces to look at, and for which phrases."""
 
-    pictures: Sequence[Path]  # pictures, folders of pictures, manifests or data sets in one file
+    pictures: Sequence[Path]  # pictures, folders of pictures, manifests or single-file data sets
     out: Path
-    columns: Sequence[str] = ()  # of the phrases to show; empty: all
-    split: str | None = None  # of a data set; None: valid if there is one, else all
-    cropped: bool | None = None
+    columns: Sequence[str] = ()  # columns of the phrases to show; empty: all
+    split: str | None = None  # of a data set; None: valid if it exists, else all
+    cropped: bool | None = None  # see flows.evaluation.Options
     detector: str = "centerface"
-    faces: int = 500  # at most, evenly spread over the pictures
-    sheets: int = 12  # at most
+    faces: int = 500  # at most this many, evenly spread over the pictures
+    sheets: int = 12  # at most this many
 
 
 @dataclass(frozen=True)
 class AttentionFigures:
     """Where a bundle looked."""
 
-    looks: Sequence[PhraseAttention]  # mean over the faces, by phrase
-    faces: int
+    looks: Sequence[PhraseAttention]  # mean over the faces, per phrase
+    faces: int  # number of faces
 
 
 def run_attention(bundle_name: str, request: AttentionRequest) -> AttentionFigures:
-    """Read, look, draw, and write `attention.json`: the share of each phrase's attention inside its region, and more.
+    """Run the bundle on the pictures, draw its attention, and write `attention.json`.
+
+    The file holds, among other figures, the share of each phrase's attention that lies inside its region.
 
     Raises:
-        PmferError: the bundle, a picture set or the folder to write to is unusable, or no face was found.
+        PmferError: the bundle, a picture set or the output folder cannot be used, or no face was found.
     """
     bundle = load_bundle(bundle_name)
     chosen = choose_phrases(bundle, request.columns)
@@ -82,7 +84,7 @@ def choose_phrases(bundle: Bundle, columns: Sequence[str]) -> list[int]:
 
 
 def _sources(request: AttentionRequest) -> list[tuple[str, PictureSource]]:
-    """Every picture that was named, with a name for its sheet that no other has."""
+    """All the pictures, each with a unique name for its sheet."""
     found: list[tuple[str, PictureSource]] = []
     for path in request.pictures:
         if path.is_dir():
@@ -113,7 +115,7 @@ def _spread(named: list[tuple[str, PictureSource]], count: int) -> list[tuple[st
 def _faces(
     bundle: Bundle, named: list[tuple[str, PictureSource]], request: AttentionRequest
 ) -> tuple[list[str], list[Picture]]:
-    """Names and crops of the pictures that have a face; the others get a line."""
+    """Names and crops of the pictures that show a face; each of the others is logged."""
     cutter = Cutter(bundle, Options(request.cropped, detector=request.detector), request.cropped)
     names, crops, missing = [], [], []
     for (name, _), crop in zip(named, cutter.crops(tuple(source for _, source in named)), strict=True):

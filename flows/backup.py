@@ -1,11 +1,11 @@
-"""Backups, and restoring them: what cannot be made again, in a folder of plain files with their hashes.
+"""Make and restore backups of what cannot be made again: folders of plain files, with their hashes.
 
-    BACKUP/backup.json                  what is in it: written last, so that a backup without it is none
+    BACKUP/backup.json                  list of the files; written last, so a backup without it is incomplete
     BACKUP/published/warehouse.duckdb   the snapshot, encrypted if the warehouse is
     BACKUP/audit/, receipts/, reports/  as below the data folder
 
-Both hold the warehouse for as long as they take, so no night runs meanwhile. A lake is backed up by the tools of its
-parts, see docs/runbook.md. No key, password or setting is in a backup.
+While a backup is made it holds the warehouse, so no night runs meanwhile. A lake is backed up with the tools of its
+parts, see docs/runbook.md. A backup contains no key, password or setting.
 """
 
 import json
@@ -35,16 +35,16 @@ MANIFEST_FILE = "backup.json"
 FORMAT_VERSION = 1
 SNAPSHOT = "published/warehouse.duckdb"
 FOLDERS = ("audit", "receipts", "reports")
-NAME = "%Y-%m-%d-%H%M%S"  # of a backup below `backup_to`: when it was begun, UTC
+NAME = "%Y-%m-%d-%H%M%S"  # of a backup below `backup_to`: its start, UTC
 NAME_PATTERN = "[0-9]" * 4 + "-[0-9][0-9]-[0-9][0-9]-" + "[0-9]" * 6
-DRAFT = ".restoring"  # below the data folder, so that what is restored moves into its place by renaming
+DRAFT = ".restoring"  # below the data folder, so that restored files can be renamed into place
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Backup:
-    """What a backup says of itself."""
+    """The content of a backup's manifest."""
 
     folder: Path
     made_at: datetime
@@ -52,21 +52,21 @@ class Backup:
 
 
 def make_backup(access: WarehouseAccess, out: Path) -> Backup:
-    """Copy what is stored, published or not, with all else that cannot be made again.
+    """Copy everything that cannot be made again: all stored rows, published or not, the logs, receipts and reports.
 
     Args:
-        access: to the data folder, and the warehouse, a file.
-        out: a folder that is new or empty.
+        access: to the data folder and the warehouse, which must be a file.
+        out: a new or empty folder.
 
     Raises:
-        ConfigurationError: the warehouse is a lake or missing, or the folder cannot be written, is not empty or lies
-            below the data folder, where an erasure would remove it.
-        WarehouseError: the warehouse is in use, or a copy differs from what was copied.
+        ConfigurationError: the warehouse is a lake or missing, or the folder cannot be written, is not empty or is
+            below the data folder.
+        WarehouseError: the warehouse is in use, or the database refused.
     """
     data, address = access.data, _file(access.warehouse)
     require_existing(address)
     if out.resolve().is_relative_to(data.root.resolve()):
-        raise ConfigurationError(f"{out}: lies below the data folder; keep backups on another disk")
+        raise ConfigurationError(f"{out}: is below the data folder; keep backups on another disk")
     files: dict[str, str] = {}
     try:
         make_private_folder(out)
@@ -94,42 +94,42 @@ def make_backup(access: WarehouseAccess, out: Path) -> Backup:
 
 
 def back_up(access: WarehouseAccess, settings: Settings, say: Say) -> Backup:
-    """Add a backup, then remove those that are kept no longer; see add_backup and remove_old_backups."""
-    made = add_backup(access, settings, say)
+    """Add a backup, then delete expired ones; see add_backup and remove_old_backups."""
+    backup = add_backup(access, settings, say)
     remove_old_backups(access.warehouse, settings, say)
-    return made
+    return backup
 
 
 def add_backup(access: WarehouseAccess, settings: Settings, say: Say) -> Backup:
-    """Make a backup in a folder of its own below `backup_to`.
+    """Make a backup in a new folder below `backup_to`.
 
     Args:
-        access: to the data folder, and the warehouse, a file.
-        settings: say where.
-        say: is told what was made.
+        access: to the data folder and the warehouse, which must be a file.
+        settings: for `backup_to`.
+        say: gets a line about the new backup.
 
     Raises:
-        ConfigurationError: no folder is set or there is none, so that its disk may not be mounted; or see make_backup.
+        ConfigurationError: see require_place and make_backup.
         WarehouseError: see make_backup.
     """
     folder = require_place(access.warehouse, settings)
-    made = make_backup(access, folder / datetime.now(UTC).strftime(NAME))
-    say(f"{made.folder}: {len(made.files)} files")
-    return made
+    backup = make_backup(access, folder / datetime.now(UTC).strftime(NAME))
+    say(f"{backup.folder}: {len(backup.files)} files")
+    return backup
 
 
 def remove_old_backups(warehouse: Address, settings: Settings, say: Say) -> None:
-    """Remove the backups below `backup_to` that `retain_backups_days` keeps no longer.
+    """Delete the backups below `backup_to` that are older than `retain_backups_days`.
 
-    Call it after add_backup, so that a disk that is full or gone never costs the backups that there are.
+    Call it after add_backup, so that existing backups are kept if a full or missing disk prevents a new one.
 
     Args:
-        warehouse: address of the warehouse, a file.
-        settings: say where, and for how long.
-        say: is told what went.
+        warehouse: address of the warehouse, which must be a file.
+        settings: for `backup_to` and `retain_backups_days`.
+        say: gets a line for each deleted backup.
 
     Raises:
-        ConfigurationError: no folder is set or there is none, or a backup cannot be removed.
+        ConfigurationError: see require_place; or a backup cannot be deleted.
     """
     folder = require_place(warehouse, settings)
     if settings.retain_backups_days is None:
@@ -143,33 +143,33 @@ def remove_old_backups(warehouse: Address, settings: Settings, say: Say) -> None
 
 
 def require_place(warehouse: Address, settings: Settings) -> Path:
-    """The folder that backups are made in.
+    """The folder for backups.
 
     Raises:
-        ConfigurationError: the warehouse is a lake, no folder is set, or there is none.
+        ConfigurationError: the warehouse is a lake, no folder is set, or the folder does not exist.
     """
     _file(warehouse)
     if settings.backup_to is None:
         raise ConfigurationError("backup: no folder is named; give one, or set PMFER_BACKUP_TO")
     folder = settings.backup_to.absolute()
-    # Not made here: where its disk is not mounted, the backup would lie beside what it is to replace.
+    # Never created here: if its disk is not mounted, the backup would end up on the same disk as the original.
     if not folder.is_dir():
         raise ConfigurationError(f"{folder}: no such folder; mount or make it, or correct PMFER_BACKUP_TO")
     return folder
 
 
 def restore_backup(access: WarehouseAccess, folder: Path, say: Say) -> Backup:
-    """Check every file of a backup, then put it in its place. Interrupted, it is run again and finishes.
+    """Check every file of a backup, then put it in its place. If interrupted, running it again finishes it.
 
     Args:
-        access: to the data folder, which must hold no warehouse, and the warehouse's place, a file.
+        access: to the data folder, which must hold no warehouse, and the warehouse's address, which must be a file.
         folder: the backup.
-        say: is told each step as it begins.
+        say: gets a line at the beginning of each step.
 
     Raises:
-        ConfigurationError: there is no backup, the data folder is in use, or it cannot be written.
+        ConfigurationError: there is no backup, or the data folder holds other files or cannot be written.
         WarehouseError: a file of the backup is missing, altered or not listed, or the key is not the one that it was
-            encrypted with; nothing was restored.
+            encrypted with. Nothing was restored.
     """
     data, address = access.data, _file(access.warehouse)
     data.require_writable()
@@ -185,9 +185,9 @@ def restore_backup(access: WarehouseAccess, folder: Path, say: Say) -> Backup:
     for name, sha256 in found.files.items():
         if _copy(folder / name, draft / name) != sha256:
             raise WarehouseError(f"{folder / name}: changed while it was read; nothing was restored")
-    # Before anything is in its place: the key may be another.
+    # Checked before anything is put in place, because the key may be the wrong one.
     require_opens(replace(address, published=draft / SNAPSHOT))
-    # It may belong on another disk, and is to appear there whole.
+    # The warehouse may be on another disk, so it is copied there first and then renamed, to appear all at once.
     beside = address.path.with_name(f".{address.path.name}{DRAFT}")
     _copy(draft / SNAPSHOT, beside)
     for name in FOLDERS:
@@ -197,7 +197,8 @@ def restore_backup(access: WarehouseAccess, folder: Path, say: Say) -> Backup:
     make_private_folder(address.published.parent)
     remove_logs(address.published)
     (draft / SNAPSHOT).replace(address.published)
-    # Last, because from now on there is a warehouse. One that is there is this one, and may be in use already.
+    # Last, because from now on there is a warehouse. If there is one already, an interrupted restoration put it there,
+    # and it may be in use.
     if not address.path.exists():
         beside.replace(address.path)
     beside.unlink(missing_ok=True)
@@ -210,11 +211,11 @@ def restore_backup(access: WarehouseAccess, folder: Path, say: Say) -> Backup:
 
 
 def read_backup(folder: Path) -> Backup:
-    """Check that a backup holds what it says, all of it and nothing else.
+    """Read a backup's manifest, and check that the backup holds exactly the listed files, unaltered.
 
     Raises:
-        ConfigurationError: there is none, or it is of another format.
-        WarehouseError: a file is missing, altered or not listed.
+        ConfigurationError: there is no complete backup, or it has another format version.
+        WarehouseError: a file is missing, altered or not listed, or the manifest cannot be read.
     """
     try:
         document: dict[str, Any] = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
@@ -228,7 +229,7 @@ def read_backup(folder: Path) -> Backup:
         raise WarehouseError(f"{folder / MANIFEST_FILE}: cannot be read ({error}); take another backup") from None
     for name in files:
         if not _is_ours(name):
-            raise WarehouseError(f"{folder}: lists '{name}', which is no file of a backup; take another backup")
+            raise WarehouseError(f"{folder}: lists '{name}', which is not a file of a backup; take another backup")
     present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {MANIFEST_FILE}
     for name in sorted({*files, *present, SNAPSHOT}):
         path = folder / name
@@ -240,13 +241,13 @@ def read_backup(folder: Path) -> Backup:
 
 
 def _begun_before(folder: Path, limit: datetime) -> list[Path]:
-    """Backups of add_backup that were begun earlier, whole or not; what people named themselves is theirs to remove."""
+    """Backups that add_backup began before `limit`, complete or not. Folders that people named themselves are left."""
     named = [path for path in folder.glob(NAME_PATTERN) if path.is_dir() and not path.is_symlink()]
     return sorted(path for path in named if path.name < limit.strftime(NAME))
 
 
 def _files_of_another(backup: Backup, data: DataFolder, address: FileAddress) -> Iterator[Path]:
-    """The files in the places of a restoration that are not those of the backup, as an interrupted one leaves them."""
+    """Existing files where a restoration would write that are not the backup's own files from an interrupted one."""
     places = {SNAPSHOT: address.published} | {name: data.root / name for name in backup.files if name != SNAPSHOT}
     expected = {path: backup.files[name] for name, path in places.items()} | {address.path: backup.files[SNAPSHOT]}
     present = [path for path in (address.path, *logs_beside(address.path), address.published) if path.exists()]
@@ -262,15 +263,15 @@ def _contents(data: DataFolder) -> Iterator[tuple[str, Path]]:
 
 
 def _is_ours(name: str) -> bool:
-    """Whether a path stays below the folder and is one that a backup writes."""
+    """Whether a path stays below the folder and is one that a backup contains."""
     parts = PurePosixPath(name).parts
     return name == SNAPSHOT or (len(parts) > 1 and parts[0] in FOLDERS and ".." not in parts)
 
 
 def _copy_warehouse(writer: Writer, target: Path) -> str:
-    """Copy the database for its owner only, as a snapshot, and give the hash of the copy.
+    """Copy the database as a snapshot that only its owner can read; return the hash of the copy.
 
-    Not by way of publishing: what breaks a contract is backed up as well, and does not reach readers.
+    The copy is made without publishing, so that rows which break a contract are backed up but do not reach readers.
     """
     make_private_folder(target.parent)
     with one_line_errors(target):
@@ -280,7 +281,7 @@ def _copy_warehouse(writer: Writer, target: Path) -> str:
 
 
 def _copy(source: Path, target: Path) -> str:
-    """Copy a file for its owner only, wait until it is on the disk, and give the hash of the copy."""
+    """Copy a file so that only its owner can read it, and flush it to disk; return the hash of the copy."""
     make_private_folder(target.parent)
     shutil.copyfile(source, target)
     target.chmod(0o600)

@@ -1,4 +1,4 @@
-"""Care events from a CSV file, imported whole or not at all."""
+"""Import care events from a CSV file, all of them or none."""
 
 import csv
 from collections.abc import Iterable
@@ -28,15 +28,15 @@ from warehouse.consent import ConsentRegister, read_register
 
 REQUIRED = ("patient_id", "kind", "item", "started_at")
 OPTIONAL = ("ended_at", "amount", "unit", "note", "event_id", "removed")
-_MOST_FAULTS = 100  # rows that are named; a file with more is of another kind altogether
-_FIRST_YEAR = 1990  # before it lie typing errors
+_MAX_FAULTS = 100  # bad rows to report; a file with more is probably something else
+_FIRST_YEAR = 1990  # earlier years are typing errors
 
 
 def _given_time(value: Any, info: ValidationInfo) -> datetime:
-    """A time as the file writes it; without an offset it is read in the zone that the caller named.
+    """Parse a time of the file. A time without an offset is read in the caller's zone.
 
     Raises:
-        ValueError: it is no time, or nobody can tell which instant it means.
+        ValueError: it is not a time, is ambiguous, or is out of range.
     """
     try:
         time = datetime.fromisoformat(str(value))
@@ -51,9 +51,9 @@ def _given_time(value: Any, info: ValidationInfo) -> datetime:
     if zone is not None and time.tzinfo is None:
         time = _in_zone(time, zone)
     if time.year < _FIRST_YEAR:
-        raise ValueError(f"lies before {_FIRST_YEAR}")
+        raise ValueError(f"is before {_FIRST_YEAR}")
     if "now" in context and time > context["now"]:
-        raise ValueError("lies in the future; only what has happened is imported")
+        raise ValueError("is in the future; only past events are imported")
     return time
 
 
@@ -71,7 +71,7 @@ Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"
 
 
 class CareEventLine(BaseModel):
-    """One row of the file; empty fields are left out before."""
+    """One row of the file, without its empty fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -89,7 +89,7 @@ class CareEventLine(BaseModel):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.ended_at is not None and self.ended_at < self.started_at:
-            raise ValueError("ended_at lies before started_at")
+            raise ValueError("ended_at is before started_at")
         if (self.amount is None) != (self.unit is None):
             raise ValueError("amount and unit belong together; give both or neither")
         return self
@@ -102,7 +102,7 @@ class CareEventLine(BaseModel):
 
 @dataclass(frozen=True)
 class EventFile:
-    """What a file says: events, or what is wrong with it."""
+    """The content of a file: its events, and its faults."""
 
     events: dict[int, CareEvent]  # by row; the header is row 1
     faults: list[str]  # a line for each bad row, with file, row and column
@@ -110,39 +110,39 @@ class EventFile:
 
 @dataclass(frozen=True)
 class ImportResult:
-    """How an import ended."""
+    """The result of an import."""
 
     message: str  # one line
-    faults: tuple[str, ...] = ()  # a line for each bad row; with any of them nothing was imported
+    faults: tuple[str, ...] = ()  # a line for each bad row; if there are any, nothing was imported
 
 
 def import_events(access: WarehouseAccess, file: Path, zone: str | None) -> ImportResult:
-    """Take a file over, all of it or nothing.
+    """Import a file, all of it or nothing.
 
-    Events of patients without consent on their day are left out, and counted.
+    Events of patients without consent for that day are left out, and counted.
 
     Args:
         access: to the warehouse and the data folder.
         file: CSV, see docs/warehouse.md.
-        zone: zone of times that have no offset, such as Europe/Berlin; None refuses them.
+        zone: time zone for times without an offset, such as Europe/Berlin; None: refuse such times.
 
     Raises:
-        ConfigurationError: the file cannot be read or is no CSV of care events, or there is no such zone.
-        WarehouseError: the warehouse is being written, or refused.
+        ConfigurationError: the file cannot be read or is not a CSV file of care events, or there is no such zone.
+        WarehouseError: the warehouse is being written, or the database refused.
     """
     read = read_events(file, zone)
     if read.faults:
         return _refused(file, read.faults)
     access.data.require_writable()
     with access.writing() as writer:
-        strangers = events_of_others(writer.connection, list(read.events.values()))
-        if strangers:
+        foreign = events_of_others(writer.connection, list(read.events.values()))
+        if foreign:
             return _refused(
                 file,
                 [
                     f"{file}, row {row}, event_id: stored as an event of another patient; remove it there first"
                     for row, event in read.events.items()
-                    if event.event_id in strangers
+                    if event.event_id in foreign
                 ],
             )
         wanted = _consented(read.events.values(), read_register(writer.connection), access.consent_required)
@@ -157,15 +157,15 @@ def import_events(access: WarehouseAccess, file: Path, zone: str | None) -> Impo
 
 
 def read_events(file: Path, zone: str | None = None, now: datetime | None = None) -> EventFile:
-    """The rows of a file: a header with names of REQUIRED and OPTIONAL in any order, then one event a row.
+    """Read a file: a header with names from REQUIRED and OPTIONAL in any order, then one event per row.
 
     Args:
         file: CSV in UTF-8, with commas, semicolons or tabs.
-        zone: zone of times that have no offset; None refuses them.
-        now: the time that no event may be later than; None for the clock's, with a minute's grace.
+        zone: time zone for times without an offset; None: refuse such times.
+        now: no event may be later than this; None: the current time plus a minute of tolerance.
 
     Raises:
-        ConfigurationError: the file cannot be read or is no CSV of care events, or there is no such zone.
+        ConfigurationError: the file cannot be read or is not a CSV file of care events, or there is no such zone.
     """
     context = {"zone": _zone(zone), "now": now or datetime.now(UTC) + timedelta(minutes=1)}
     try:
@@ -179,7 +179,7 @@ def read_events(file: Path, zone: str | None = None, now: datetime | None = None
 def _read(lines: "csv.DictReader[str]", file: Path, context: dict[str, Any]) -> EventFile:
     _require_columns(list(lines.fieldnames or ()), file)
     events: dict[int, CareEvent] = {}
-    rows: dict[str, int] = {}  # by identifier
+    rows: dict[str, int] = {}  # row number by event id
     faults = []
     for line in lines:
         row = lines.line_num
@@ -193,13 +193,13 @@ def _read(lines: "csv.DictReader[str]", file: Path, context: dict[str, Any]) -> 
         else:
             events[row] = event
             rows[event.event_id] = row
-        if len(faults) == _MOST_FAULTS:
+        if len(faults) == _MAX_FAULTS:
             break
     return EventFile(events, faults)
 
 
 def _event(line: dict[str, Any], where: str, context: dict[str, Any]) -> CareEvent | str:
-    """The event of a row, or what is wrong with it."""
+    """The event of a row, or a line that says what is wrong with the row."""
     if None in line:
         return f"{where}: more fields than columns"
     if None in line.values():
@@ -208,7 +208,7 @@ def _event(line: dict[str, Any], where: str, context: dict[str, Any]) -> CareEve
     try:
         return CareEventLine.model_validate(given, context=context).event()
     except ValidationError as error:
-        # The value itself is not repeated: it may be a name that somebody wrote in place of a pseudonym.
+        # The value itself is not quoted: it may be a name that somebody wrote instead of a pseudonym.
         first = error.errors(include_url=False)[0]
         field = "".join(f", {part}" for part in first["loc"][:1])
         what = "empty" if first["type"] == "missing" else first["msg"].removeprefix("Value error, ")
@@ -234,7 +234,7 @@ def _zone(name: str | None) -> ZoneInfo | None:
 
 
 def _consented(events: Iterable[CareEvent], register: ConsentRegister, required: bool) -> list[CareEvent]:
-    """The events that may be stored. One that is to go may go without anybody's consent."""
+    """The events that may be stored. Removing an event needs no consent."""
     return [
         event
         for event in events
@@ -243,7 +243,7 @@ def _consented(events: Iterable[CareEvent], register: ConsentRegister, required:
 
 
 def _refused(file: Path, faults: list[str]) -> ImportResult:
-    shown = tuple(faults[:_MOST_FAULTS])
+    shown = tuple(faults[:_MAX_FAULTS])
     count = "1 row is" if len(shown) == 1 else f"{len(shown)} rows are"
-    count = f"at least {count}" if len(shown) == _MOST_FAULTS else count
+    count = f"at least {count}" if len(shown) == _MAX_FAULTS else count
     return ImportResult(f"{file}: {count} wrong; nothing was imported, correct the file and import it again", shown)

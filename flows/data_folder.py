@@ -1,4 +1,4 @@
-"""Where everything lies below the one data folder."""
+"""The layout of the data folder."""
 
 import os
 import shutil
@@ -9,27 +9,27 @@ from pathlib import Path
 
 from pmfer.errors import ConfigurationError
 
-WARD = "ward"  # what the files of the facility's overview are called, in place of a pseudonym
-WARDS = "wards"  # the folder of the overviews of single wards
+WARD = "ward"  # file name of the facility's overview, in place of a pseudonym
+WARDS = "wards"  # folder for the overviews of single wards
 
-# Bytes: what a first warehouse and its snapshot take.
-LEAST_ROOM_BYTES = 16_000_000
+# Bytes that must be free: a first warehouse and its snapshot need this much.
+MIN_FREE_BYTES = 16_000_000
 
 
 @dataclass(frozen=True)
 class DataFolder:
-    """Paths below the data folder; nothing is created by naming them."""
+    """Paths below the data folder; the properties create nothing."""
 
     root: Path
 
     @property
     def warehouse(self) -> Path:
-        """The file that the one writer holds, unless the warehouse is at another address."""
+        """The warehouse's file, which one writer holds, unless the warehouse is at another address."""
         return self.root / "warehouse" / "warehouse.duckdb"
 
     @property
     def lake(self) -> Path:
-        """Parquet files of a warehouse that is a lake, unless its address names another folder."""
+        """Parquet files of a lake, unless its address names another folder."""
         return self.root / "lake"
 
     @property
@@ -44,26 +44,26 @@ class DataFolder:
 
     @property
     def digests_folder(self) -> Path:
-        """What is known of the content of recordings, a file per night."""
+        """Content hashes of recordings, one file per night."""
         return self.root / "digests"
 
     def digests(self, night: date) -> Path:
-        """What is known of the content of a night's recordings."""
+        """Content hashes of a night's recordings, see flows.sources.recordings.Digests."""
         return self.digests_folder / f"{night.isoformat()}.txt"
 
     @property
     def unfinished(self) -> Path:
-        """Notes of nights that a later run comes back to."""
+        """Markers of unfinished nights, which a later run retries."""
         return self.root / "unfinished"
 
     @property
     def prefect_home(self) -> Path:
-        """State of Prefect's clients, and of its server where nobody gives it another place."""
+        """State of Prefect's clients and server, unless PREFECT_HOME names another folder."""
         return self.root / "prefect"
 
     @property
     def server_secret(self) -> Path:
-        """What a client must say to Prefect's server."""
+        """The credentials that Prefect's server asks for."""
         return self.root / "server" / "secret"
 
     @property
@@ -83,7 +83,7 @@ class DataFolder:
 
     @property
     def exports(self) -> Path:
-        """Copies of the warehouse's content for others; they can be made again."""
+        """Exports of the warehouse's content; they can be made again."""
         return self.root / "exports"
 
     @property
@@ -97,21 +97,21 @@ class DataFolder:
         return self.root / "metrics" / "pmfer.prom"
 
     def reports(self, day: date) -> Path:
-        """Folder of a day's reports, see flows.printing.files_in."""
+        """The folder of a day's reports, see flows.printing.files_in."""
         return self.root / "reports" / day.isoformat()
 
     def relative(self, path: Path) -> str:
-        """A path below the folder, as it is stored."""
+        """A path relative to the data folder, as it is stored."""
         return path.relative_to(self.root).as_posix()
 
     def require_writable(self) -> None:
-        """Make the folder, private to its owner, and prove that it can be written.
+        """Create the folder, private to its owner, and check that it can be written.
 
-        From then on the process makes private files only: databases and lakes make some of theirs without being told
-        how, and a worker of Prefect does not come by way of the command line.
+        This also sets the process's umask, so that all its files are private: databases and lakes create some files
+        without a given mode. It is set here because Prefect workers are not started by the command line.
 
         Raises:
-            ConfigurationError: it cannot.
+            ConfigurationError: the folder cannot be created or written.
         """
         os.umask(0o077)
         try:
@@ -126,13 +126,13 @@ class DataFolder:
             ) from None
 
     def require_room(self) -> None:
-        """Refuse a disk on which no night can end, before anything waits for it.
+        """Fail early if the disk is too full for any night to finish.
 
         Raises:
-            ConfigurationError: fewer than LEAST_ROOM_BYTES are free.
+            ConfigurationError: fewer than MIN_FREE_BYTES are free.
         """
         free = shutil.disk_usage(self.root).free
-        if free < LEAST_ROOM_BYTES:
+        if free < MIN_FREE_BYTES:
             raise ConfigurationError(
                 f"data folder {self.root}: the disk is full ({free / 1e6:.0f} MB are free); make room and run again"
             )

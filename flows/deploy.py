@@ -1,7 +1,7 @@
-"""Everything that a Prefect server must hold for nights to run: work pools, queues, limits, deployments, an automation.
+"""Set up a Prefect server for nights: work pools, queues, a limit, deployments and an automation.
 
-What is there stays as it is, but for the deployments, which are brought up to prefect.yaml: people change the limits of
-a pool in Prefect, and the next release must not change them back.
+Deployments are updated to match prefect.yaml. Everything else is only created if missing: people change the limits of
+pools in Prefect, and a new release must not change them back.
 """
 
 import subprocess
@@ -26,7 +26,7 @@ from flows.score_shard import LIMIT
 from flows.settings import environment_with
 from pmfer.errors import ConfigurationError
 
-ROOT = Path(__file__).parents[1]  # of the program, from where workers find its flows
+ROOT = Path(__file__).parents[1]  # of the program; the paths of flows are relative to it
 DEFINITIONS = "prefect.yaml"
 FLOWS = ("nightly", "score-shard", "report", "backfill", "maintenance")
 SILENT_S = 3 * HEARTBEAT_S  # seconds without a heartbeat after which a run is dead
@@ -36,27 +36,27 @@ AUTOMATION = "pmfer: runs without heartbeat have crashed"
 
 @dataclass(frozen=True)
 class Pool:
-    """A work pool and its queues, each with its priority, 1 the highest."""
+    """A work pool and its queues."""
 
     name: str
     description: str
-    queues: dict[str, int]
+    queues: dict[str, int]  # priority by name; 1 is the highest
 
 
 POOLS = (
-    Pool("pmfer", "Nights and what else waits or needs no GPU.", {"nights": 1, "by-hand": 2, "maintenance": 3}),
+    Pool("pmfer", "Nights and other runs that need no GPU.", {"nights": 1, "by-hand": 2, "maintenance": 3}),
     Pool("pmfer-gpu", "Shards of nights; one worker per GPU, with --limit 1.", {"shards": 1}),
 )
 
 
 def deploy(source: str, data_dir: Path, gpus: int | None, tell: Callable[[str], None]) -> None:
-    """Make what is missing on the server, and bring the deployments up to prefect.yaml.
+    """Create what is missing on the server, and update the deployments to prefect.yaml.
 
     Args:
-        source: what nights and backfills get as their source.
-        data_dir: what they get as their data folder.
-        gpus: shards that may run at the same time; None: the limit stays, and is 1 where there is none yet.
-        tell: gets a line for everything that is made.
+        source: source of nights and backfills.
+        data_dir: data folder of all deployments.
+        gpus: number of shards that may run at the same time; None: keep the limit, or set it to 1 if there is none.
+        tell: gets a line for everything that is created.
 
     Raises:
         ConfigurationError: the server refuses a deployment, or prefect.yaml is not installed.
@@ -82,13 +82,13 @@ def _make_pool(client: SyncPrefectClient, pool: Pool, tell: Callable[[str], None
         )
         tell(f"work pool {pool.name}: made")
     except ObjectAlreadyExists:
-        pass  # people may have changed its limits, which stay
+        pass  # it stays as it is: people may have changed its limits
     for queue, priority in pool.queues.items():
         try:
             client.create_work_queue(queue, priority=priority, work_pool_name=pool.name)
             tell(f"queue {pool.name}/{queue}: made")
         except ObjectAlreadyExists:
-            pass  # likewise its priority
+            pass  # likewise: people may have changed its priority
 
 
 def _make_limit(client: SyncPrefectClient, gpus: int | None, tell: Callable[[str], None]) -> None:
@@ -102,7 +102,7 @@ def _make_limit(client: SyncPrefectClient, gpus: int | None, tell: Callable[[str
 
 
 def _make_automation(client: SyncPrefectClient, tell: Callable[[str], None]) -> None:
-    """Have the server take a run for crashed whose heartbeats stop: its process or machine is gone."""
+    """Have the server mark a run as crashed when its heartbeats stop, because its process or machine is gone."""
     if client.read_automations_by_name(AUTOMATION):
         return
     endings = {f"prefect.flow-run.{ending}" for ending in ("Completed", "Failed", "Cancelled", "Crashed")}
@@ -113,7 +113,7 @@ def _make_automation(client: SyncPrefectClient, tell: Callable[[str], None]) -> 
                 after={"prefect.flow-run.heartbeat"},
                 expect={"prefect.flow-run.heartbeat", *endings},
                 match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
-                # Of our flows only: those of others on the same server may have heartbeats less often.
+                # Only our flows: other flows on the same server may send heartbeats less often.
                 match_related=ResourceSpecification(
                     {"prefect.resource.role": ["flow"], "prefect.resource.name": list(FLOWS)}
                 ),
@@ -129,10 +129,10 @@ def _make_automation(client: SyncPrefectClient, tell: Callable[[str], None]) -> 
 
 
 def definitions() -> Path:
-    """Where prefect.yaml lies: beside the program, or where a wheel puts it.
+    """The path of prefect.yaml: beside the program, or where a wheel installs it.
 
     Raises:
-        ConfigurationError: in neither place.
+        ConfigurationError: it is in neither place.
     """
     places = [ROOT, Path(sysconfig.get_path("data")) / "share" / "pmfer"]
     for place in places:
@@ -151,13 +151,13 @@ def _deploy_all(source: str, data_dir: Path) -> None:
 
 
 def require_variables(**given: str) -> None:
-    """Refuse a deployment whose parameters would be empty, because Prefect puts nothing in the place of a variable.
+    """Refuse a deployment with empty parameters: Prefect silently replaces a variable that is not set with nothing.
 
     Args:
-        given: the variables that prefect.yaml reads, by their names.
+        given: the variables that prefect.yaml reads, by name.
 
     Raises:
-        ConfigurationError: one has no value.
+        ConfigurationError: one of them has no value.
     """
     for name in ("PMFER_SOURCE", "PMFER_DATA_DIR"):
         if not given.get(name):

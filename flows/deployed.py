@@ -1,6 +1,6 @@
-"""The flows of nights and reports as prefect.yaml deploys them, with their parameters explained.
+"""The flows for nights and reports that prefect.yaml deploys. Prefect's forms show the docstrings of their parameters.
 
-Prefect stores parameters, names and artifacts on its server: only paths, dates and pseudonymous ids go there.
+Prefect stores parameters, names and artifacts on its server, so only paths, dates and pseudonymous ids go there.
 """
 
 import logging
@@ -31,13 +31,13 @@ from warehouse import queries
 from warehouse.address import Address
 from warehouse.connection import open_reader
 
-# Prefect's form gives what is left empty as an empty text.
+# Prefect's form passes a field that is left empty as an empty string.
 Source = Annotated[str, Field(min_length=1)]
 Rate = Annotated[float, Field(gt=0)]
 
-# Neither is a pseudonym: these are letters, digits, dots, dashes.
+# Neither of these can be a pseudonym, which has only letters, digits, dots, underscores and dashes.
 ALL_PATIENTS = "*"
-STRUCK_OUT = "?"  # what Prefect keeps in the place of a pseudonym
+STRUCK_OUT = "?"  # what Prefect keeps instead of a pseudonym
 
 log = logging.getLogger("pmfer.report")
 
@@ -58,19 +58,18 @@ def nightly(
     Args:
         source: folder with one folder per day, or the URL of one on S3 or SFTP.
         data_dir: folder below which all state lies.
-        night: the day whose sessions are processed; left out, the day before the run was due, and then earlier ones
-            that are not finished: they were killed, failed or missed, sessions were still being uploaded, or
-            quarantine is to be tried again. An earlier one that fails is reported as a night of its own, and
-            tried again by the next run.
-        bundle: shipped bundle's name or a folder; left out, PMFER_BUNDLE or the default.
-        detector: `centerface` or a YuNet file; left out, PMFER_DETECTOR or the default.
-        frames_per_second: frames sampled per second of video; left out, PMFER_FRAMES_PER_SECOND or the default.
-        dispatch_to: `process` scores here, `workers` has Prefect workers score; left out, PMFER_DISPATCH or the
-            default.
-        time_zone: zone in which the day before is meant, as Europe/Berlin; left out, that of the machine.
+        night: the day whose sessions are processed. By default the day before the run was due, and then earlier nights
+            that are not finished: they were killed, failed or missed, sessions were still being uploaded, or a replay
+            of quarantined sessions was requested. An earlier night that fails is reported separately, and the next run
+            retries it.
+        bundle: name of a shipped bundle, or a folder; by default PMFER_BUNDLE.
+        detector: `centerface` or a YuNet file; by default PMFER_DETECTOR.
+        frames_per_second: frames sampled per second of video; by default PMFER_FRAMES_PER_SECOND.
+        dispatch_to: `process` scores in this process, `workers` has Prefect workers score; by default PMFER_DISPATCH.
+        time_zone: time zone that decides which day is the day before, such as Europe/Berlin; by default the machine's.
 
     Raises:
-        PmferError: as for flows.nightly.one_night, or there is no such zone.
+        PmferError: as for flows.nightly.one_night, or there is no such time zone.
     """
     request = RunRequest(
         source=source,
@@ -86,18 +85,18 @@ def nightly(
 
 
 def previous_day(due: datetime | None, time_zone: str | None) -> date:
-    """The day before a run was due, so that a late run still takes the night it was meant for.
+    """The day before a run was due, so that a late run still processes the night it was meant for.
 
     Args:
-        due: when the run was to start, with its zone; None: now.
-        time_zone: by whose calendar, as Europe/Berlin; None: that of this machine.
+        due: when the run was to start, with time zone; None: now.
+        time_zone: time zone of the calendar day, such as Europe/Berlin; None: that of this machine.
 
     Raises:
-        ConfigurationError: there is no such zone.
+        ConfigurationError: there is no such time zone.
     """
     try:
         zone = ZoneInfo(time_zone) if time_zone else None
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: `Europe` is a folder of zones
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder of zones, such as `Europe`
         raise ConfigurationError(f"time_zone {time_zone}: no such zone; write it as Europe/Berlin") from None
     return (due or datetime.now(UTC)).astimezone(zone).date() - timedelta(days=1)
 
@@ -113,10 +112,10 @@ def backfill(
     frames_per_second: Rate | None = None,
     dispatch_to: Dispatch | None = None,
 ) -> list[NightOutcome]:
-    """Process the nights from `first` to `last`, both included, in order; what is done already is left alone.
+    """Process the nights from `first` to `last`, both included, in order. What was done before is not repeated.
 
     Args:
-        source: as for `nightly`, and so the arguments after `last`.
+        source: as for `nightly`.
         data_dir: as for `nightly`.
         first: the first day.
         last: the last day, not before the first.
@@ -126,10 +125,10 @@ def backfill(
         dispatch_to: as for `nightly`.
 
     Raises:
-        PmferError: as for `nightly`, and `last` lies before `first`.
+        PmferError: as for `nightly`, or `last` is before `first`.
     """
     if last < first:
-        raise ConfigurationError(f"last {last} lies before first {first}; swap them")
+        raise ConfigurationError(f"last {last} is before first {first}; swap them")
     request = RunRequest(
         source=source,
         data_dir=data_dir,
@@ -144,17 +143,17 @@ def backfill(
 
 @flow(name="report", flow_run_name="report {day}")
 def report(data_dir: Folder, day: date, patient_id: StrictStr | StrictInt = ALL_PATIENTS) -> int:
-    """Render reports of a day again, whether due or not; how many files that were.
+    """Render reports of a day again, whether due or not; return the number of files.
 
     Args:
         data_dir: folder below which all state lies.
         day: the day.
-        patient_id: pseudonym of one patient, which Prefect's command line takes for a number where it looks like one;
-            left out, all of the day and the ward. Nothing else means all of them, `null` least of all.
+        patient_id: pseudonym of one patient; by default all reports of the day. A pseudonym that looks like a number
+            may arrive as one from Prefect's command line. `null` is refused and does not mean all patients.
 
     Raises:
         PmferError: nothing was scored on that day, a report failed, or the warehouse cannot be used.
-        ConfigurationError: the run is a retry, which no longer knows its patient.
+        ConfigurationError: the run is a retry, and its pseudonym has been removed.
     """
     if patient_id == STRUCK_OUT:
         raise ConfigurationError("this run no longer says whose report it renders; start a new run for that patient")
@@ -171,7 +170,7 @@ def report(data_dir: Folder, day: date, patient_id: StrictStr | StrictInt = ALL_
 
 
 def strike_out_patient(data_dir: Path, day: date) -> None:
-    """Take the pseudonym out of the parameters that Prefect's server keeps of this run."""
+    """Remove the pseudonym from the parameters that Prefect's server keeps of this run."""
     if flow_run.id is None:  # called as a function
         return
     kept = {"data_dir": str(data_dir), "day": day.isoformat(), "patient_id": STRUCK_OUT}
@@ -183,10 +182,10 @@ def strike_out_patient(data_dir: Path, day: date) -> None:
 
 
 def hide_patients(warehouse: Address) -> None:
-    """Strike the pseudonyms that a warehouse knows out of what is logged from now on.
+    """From now on, strike the pseudonyms that a warehouse knows out of everything that is logged.
 
     Raises:
-        WarehouseError: it cannot be read.
+        WarehouseError: the warehouse cannot be read.
     """
     with open_reader(warehouse) as reader:
         hide(queries.patient_ids(reader))

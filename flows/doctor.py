@@ -1,6 +1,6 @@
-"""What a night needs, looked at one after the other: each check says what it found and, if it is not well, what to do.
+"""Check everything that a night needs. Each check says what it found and, if something is wrong, what to do.
 
-Nothing is changed: the data folder is probed with a file that goes again, and the warehouse is read as readers read it.
+Nothing is changed: the data folder is probed with a temporary file, and the warehouse is opened as readers open it.
 """
 
 import os
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.data_folder import DataFolder
-from flows.environment import NO_HOME, faulty_proxies, prefect_server, silent
+from flows.environment import NO_HOME, faulty_proxies, prefect_server, unreachable_proxies
 from flows.job import options_of, source_of
 from flows.monitoring import notify_test, unusable_addresses
 from flows.prefect_server import login_to_server, server_fault, usual_server
@@ -40,20 +40,20 @@ from warehouse.contracts import broken_contracts
 from warehouse.queries import Provenance
 
 GIB = 1 << 30
-DISK_WARNING_BYTES = 10 * GIB  # a night of a ward stages one video at a time and publishes a copy of the warehouse
+DISK_WARNING_BYTES = 10 * GIB  # a ward's night stages a few videos at a time and publishes a copy of the warehouse
 DISK_BROKEN_BYTES = GIB
-SKEW_WARNING_S = 2.0  # between the clock here and that of the file system below the data folder
-OTHERS = 0o007  # the group may read: the runbook gives the files to root and the group of the service
-LOOKED_BACK = timedelta(days=DEFAULT_THRESHOLDS.max_baseline_days)  # older days would not help a new baseline sooner
-OLDEST_CLOCK = datetime(2026, 1, 1, tzinfo=UTC)  # before this release: the clock was never set
+SKEW_WARNING_S = 2.0  # between this machine's clock and that of the file system below the data folder
+OTHERS = 0o007  # the group may read: in the runbook the files belong to root and the service's group
+LOOKED_BACK = timedelta(days=DEFAULT_THRESHOLDS.max_baseline_days)  # older days are not part of a new baseline
+OLDEST_CLOCK = datetime(2026, 1, 1, tzinfo=UTC)  # older than this release, so an earlier time is wrong
 
 
 class Grade(StrEnum):
-    """How a check ended."""
+    """The result of a check."""
 
     OK = "ok"
-    WARNING = "warning"  # a night runs, but somebody should look
-    BROKEN = "broken"  # a night would not run, or not to its end
+    WARNING = "warning"  # a night would run, but somebody should look
+    BROKEN = "broken"  # a night would not run, or not finish
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Diagnosis:
 
     name: str
     state: Grade
-    text: str  # what was found and, unless it is ok, what to do
+    text: str  # what was found and, unless the state is ok, what to do
 
 
 Result = tuple[Grade, str]
@@ -70,11 +70,11 @@ Check = Callable[[Settings], Result]
 
 
 def diagnose(overrides: dict[str, object], *, notify: bool = False) -> Iterator[Diagnosis]:
-    """Check one thing after the other; without settings that can be read there is nothing else to check.
+    """Run all checks in order. If the settings cannot be read, nothing else is checked.
 
     Args:
-        overrides: options of the command line by the name of their setting; None: not given.
-        notify: send a notice to the addresses that get notices of nights.
+        overrides: command-line options by name of the setting; None: not given.
+        notify: also send a test notice to the configured addresses.
     """
     try:
         settings = read_settings(**overrides)
@@ -89,26 +89,27 @@ def diagnose(overrides: dict[str, object], *, notify: bool = False) -> Iterator[
         except OSError as error:
             yield Diagnosis(name, Grade.BROKEN, f"{error.filename or name}: {error.strerror}; give access")
     if notify:
-        told = notify_test(settings)
-        text = "a test notice was delivered" if told else "a test notice was not delivered; check PMFER_NOTIFY_URLS"
-        yield Diagnosis("notice", Grade.OK if told else Grade.BROKEN, text)
+        if notify_test(settings):
+            yield Diagnosis("notice", Grade.OK, "a test notice was delivered")
+        else:
+            yield Diagnosis("notice", Grade.BROKEN, "a test notice was not delivered; check PMFER_NOTIFY_URLS")
 
 
 def check_settings(settings: Settings) -> Result:
-    """Whether files that may hold secrets are private."""
+    """Whether the files that may hold secrets are private."""
     files = [DOTENV, config_file(), *([settings.warehouse_key_file] if settings.warehouse_key_file else [])]
     for path in files:
         if path.is_file() and stat.S_IMODE(path.stat().st_mode) & OTHERS:
-            return Grade.WARNING, f"{path}: every account may read it; take that away with `chmod o= {path}`"
+            return Grade.WARNING, f"{path}: every account may read it; forbid that with `chmod o= {path}`"
     return Grade.OK, "readable; `pmfer config` shows them"
 
 
 def check_account(settings: Settings) -> Result:
-    """Whether the account that runs this has a name and a home folder."""
+    """Whether the account of this process has a name and a home folder."""
     try:
         name = pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
-        name = f"number {os.geteuid()}, which the system has no name for"
+        name = f"number {os.geteuid()}, which has no name on this system"
     if Path.home() == Path(NO_HOME):
         return Grade.WARNING, f"account {name}: no home folder; nights run without, but set HOME if you keep keys there"
     return Grade.OK, f"account {name}, home folder {Path.home()}"
@@ -129,7 +130,7 @@ def check_data(settings: Settings) -> Result:
 
 
 def check_disk(settings: Settings) -> Result:
-    """Whether there is room below the data folder."""
+    """Whether there is enough disk space for the data folder."""
     free = shutil.disk_usage(_existing(settings.data_dir.absolute())).free
     text = f"{free / GIB:.1f} GiB free for {settings.data_dir}"
     if free < DISK_WARNING_BYTES:
@@ -152,7 +153,7 @@ def check_source(settings: Settings) -> Result:
 
 
 def check_bundle(settings: Settings) -> Result:
-    """Whether the bundle is what its card says."""
+    """Whether the bundle is unaltered."""
     bundle = load_bundle(settings.bundle)
     return Grade.OK, f"{bundle.card.name}, verified, digest {bundle.digest[:12]}"
 
@@ -163,7 +164,7 @@ def check_detector(settings: Settings) -> Result:
 
 
 def check_gpu(settings: Settings) -> Result:
-    """Whether a GPU is there and the runtime can use it."""
+    """Whether ONNX Runtime can use the GPUs of this machine, if there are any."""
     import onnxruntime
 
     rival = runtime_rival()
@@ -176,7 +177,10 @@ def check_gpu(settings: Settings) -> Result:
 
 
 def check_warehouse(settings: Settings) -> Result:
-    """Whether readers can open the warehouse, its schema is this release's, and what was not yet checked holds."""
+    """Whether readers can open the warehouse, its schema is this release's, and its contracts hold.
+
+    Contracts are checked only over data that no earlier check covered.
+    """
     address = warehouse_address(settings)
     if isinstance(address, FileAddress) and address.path.exists() and not address.published.exists():
         return Grade.WARNING, f"{address}: nothing is published yet; run the night again"
@@ -198,9 +202,10 @@ def check_warehouse(settings: Settings) -> Result:
 
 
 def check_baseline(settings: Settings) -> Result:
-    """Whether tonight's model can compare at once: what it has not scored of the last weeks may still be in the source.
+    """Whether recent nights that the current model has not scored are still in the source and can be scored again.
 
-    Without those days every patient waits for a new usual range, for a week at least.
+    Until enough days are scored with the current model, patients have no usual range to be compared with, for at least
+    a week.
     """
     address = warehouse_address(settings)
     if settings.source is None or not _is_published(address):
@@ -209,13 +214,13 @@ def check_baseline(settings: Settings) -> Result:
     with open_reader(address) as reader:
         nights = runs.nights_scored_otherwise(reader, scoring)
     try:
-        there = look_at(source_of(settings, settings.source)).nights
+        in_source = look_at(source_of(settings, settings.source)).nights
     except PmferError:
-        return Grade.OK, "not looked at, because the source cannot be listed"
-    since = max(there, default=date.max) - LOOKED_BACK
-    left = [night for night in nights if night in there and night >= since]
+        return Grade.OK, "not checked, because the source cannot be listed"
+    since = max(in_source, default=date.max) - LOOKED_BACK
+    left = [night for night in nights if night in in_source and night >= since]
     if not left:
-        return Grade.OK, "no night of the last weeks is in the source that this model has not scored"
+        return Grade.OK, "this model has scored all nights of the last weeks that are in the source"
     span = f"--from {left[0]} --to {left[-1]}"
     count = f"{len(left)} nights of the last weeks were" if len(left) > 1 else "1 night of the last weeks was"
     return (
@@ -226,7 +231,7 @@ def check_baseline(settings: Settings) -> Result:
 
 
 def _nights_with_recordings(settings: Settings) -> list[date]:
-    """As readers see them; none without a warehouse that can be read, which is for check_warehouse to say."""
+    """Nights that readers see recordings of; empty if the warehouse cannot be read, which check_warehouse reports."""
     address = warehouse_address(settings)
     if not _is_published(address):
         return []
@@ -240,7 +245,7 @@ def _is_published(address: Address) -> bool:
 
 
 def check_patients(settings: Settings) -> Result:
-    """Whether patients have ids that nobody confuses."""
+    """Whether patients have ids that are not easily confused."""
     address = warehouse_address(settings)
     if not _is_published(address):
         return Grade.OK, "nothing is published yet"
@@ -253,7 +258,7 @@ def check_patients(settings: Settings) -> Result:
 
 
 def check_fonts(settings: Settings) -> Result:
-    """Whether the typefaces and the libraries that draw pages are there."""
+    """Whether the fonts and the libraries that draw pages are installed."""
     for name in FONT_FILES:
         font_path(name)
     try:
@@ -265,7 +270,7 @@ def check_fonts(settings: Settings) -> Result:
 
 
 def check_clock(settings: Settings) -> Result:
-    """Whether the clock is set and agrees with that of the file system."""
+    """Whether the clock is set and agrees with the file system's clock."""
     now = datetime.now().astimezone()
     if now < OLDEST_CLOCK:
         return Grade.BROKEN, f"the clock says {now:%Y-%m-%d %H:%M}; set it, with `timedatectl set-ntp true`"
@@ -277,7 +282,7 @@ def check_clock(settings: Settings) -> Result:
 
 
 def check_prefect(settings: Settings) -> Result:
-    """Whether the Prefect server that is named, or ours in the usual place, answers those alone who know its secret."""
+    """Whether the Prefect server, named or at the default URL, answers, and only clients that know its secret."""
     url = prefect_server() or usual_server()
     if not url:
         return Grade.OK, "no PREFECT_API_URL; nights run without Prefect's server"
@@ -286,17 +291,17 @@ def check_prefect(settings: Settings) -> Result:
 
 
 def check_proxies(settings: Settings) -> Result:
-    """Whether proxies that the environment names can be used, and take connections."""
+    """Whether the proxies that the environment names are supported and accept connections."""
     for name, proxy, why in faulty_proxies():
         return Grade.WARNING, f"{name} {proxy}: {why}; give an http:// proxy or unset it. This machine needs none"
-    for proxy in silent():
-        return Grade.WARNING, f"{proxy}: takes no connection; what is not on this machine cannot be reached through it"
+    for proxy in unreachable_proxies():
+        return Grade.WARNING, f"{proxy}: accepts no connection; other machines cannot be reached through it"
     kinds = [kind for kind in proxy_variables() if kind in ("http", "https", "all")]
     return Grade.OK, f"used for {', '.join(kinds)}, never for this machine" if kinds else "none"
 
 
 def check_notices(settings: Settings) -> Result:
-    """Whether Apprise understands the addresses that get notices; nothing is sent."""
+    """Whether Apprise understands the addresses for notices; nothing is sent."""
     if not settings.notify_urls:
         return Grade.WARNING, "PMFER_NOTIFY_URLS is not set; nobody is told of a night that fails"
     wrong = unusable_addresses(settings)
@@ -326,10 +331,10 @@ CHECKS: dict[str, Check] = {
 
 
 def as_rows(found: list[Diagnosis]) -> list[dict[str, Any]]:
-    """The diagnoses as JSON shows them."""
+    """The diagnoses as rows for JSON."""
     return [{"check": part.name, "state": part.state.value, "text": part.text} for part in found]
 
 
 def _existing(path: Path) -> Path:
-    """The folder itself or the nearest one above that exists."""
-    return next(place for place in (path, *path.parents) if place.is_dir())
+    """The folder itself, or its nearest parent that exists."""
+    return next(folder for folder in (path, *path.parents) if folder.is_dir())

@@ -1,9 +1,9 @@
-"""What a process of ours makes of its environment before it works, whether a command or a worker of Prefect started it.
+"""Prepare a process's environment before it works, whether it was started by a command or by a Prefect worker.
 
-It has a home folder by name at least. Loopback never goes through a proxy that the environment names, and what fails
-behind one says so. Prefect's clients, boto, DuckDB, Apprise and what they rest on all read the same variables, each in
-its own way. So the variables themselves are corrected once, for this process and those that it starts (spare_loopback).
-Prefect reads its settings when it is imported, and is told before how to work (prepare_prefect).
+`HOME` is set to a placeholder if there is no home folder. Loopback addresses are never reached through a proxy, and
+errors name the proxy in between. Prefect's clients, boto, DuckDB, Apprise and the libraries below them read the same
+proxy variables, each in its own way, so the variables themselves are corrected once, for this process and its child
+processes (spare_loopback). Prefect reads its settings when it is imported, so they are set before (prepare_prefect).
 """
 
 import re
@@ -21,81 +21,82 @@ from flows.settings import (
     Settings,
     change_environment,
     default_environment,
-    environment_with,
+    environment_value,
     proxy_variables,
     variable,
 )
 from pmfer.errors import ConfigurationError
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-# An entry of NO_PROXY: a host, a domain with or without a dot, a number, each with or without a port; a range of IPv4.
+# An entry of NO_PROXY: a host, a domain with or without leading dot, or an address, each with or without a port; or a
+# range of IPv4 addresses.
 _NO_PROXY_ENTRY = re.compile(r"[\w.*-]+(:\d+|/\d+)?|[0-9a-f]*:[0-9a-f:.]+", re.ASCII | re.IGNORECASE)
-TIMEOUT_S = 5.0  # to connect to a proxy or a server, and to hear from it
-NO_HOME = "/nonexistent"  # as Debian has it for accounts without a home folder
-# Nothing of Prefect's tells others that and when nights run here.
+TIMEOUT_S = 5.0  # to connect to a proxy or a server, and to wait for its answer
+NO_HOME = "/nonexistent"  # Debian's entry for accounts without a home folder
+# Prefect sends no telemetry, and its server deletes old runs.
 QUIET = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
-    # The server forgets runs after three months, with their logs and tables.
+    # The server deletes runs after three months, with their logs and tables.
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
 }
-HEARTBEAT_S = 30  # seconds between two heartbeats of a run, the least that Prefect takes; prefect.yaml has it too
+HEARTBEAT_S = 30  # seconds between two heartbeats of a run, the minimum in Prefect; repeated in prefect.yaml
 
 
 def adapt_environment(settings: Settings) -> None:
-    """Make good for what the environment lacks: loopback without a proxy, and a home folder by name at least."""
+    """Exempt loopback from proxies, and set HOME if there is no home folder."""
     spare_loopback(prefect_server(), settings.s3_endpoint)
     try:
         Path.home()
-    except RuntimeError:  # neither HOME nor an account by name: Prefect and others would not even be imported
+    except RuntimeError:  # neither HOME nor an account name: importing Prefect and other libraries would fail
         change_environment({"HOME": NO_HOME})
 
 
 def set_up_worker(settings: Settings) -> None:
-    """Adapt the environment and set up logs, in a process that does not come by way of the command line."""
+    """Adapt the environment and set up logs, in a process that the command line did not start."""
     adapt_environment(settings)
     require_logs(settings)
 
 
 def prefect_server() -> str | None:
-    """Address of the Prefect server that the environment names, if it does."""
+    """The URL of the Prefect server, if the environment names one."""
     return variable("PREFECT_API_URL")
 
 
 def prefect_login() -> str | None:
-    """What the environment has a client say to Prefect's server, if it does."""
+    """The credentials for Prefect's server (`USER:SECRET`), if the environment holds them."""
     return variable("PREFECT_API_AUTH_STRING")
 
 
 def has_prefect_key() -> bool:
-    """Whether the environment has a key of Prefect Cloud."""
+    """Whether the environment has an API key for Prefect Cloud."""
     return bool(variable("PREFECT_API_KEY"))
 
 
 def prepare_prefect(settings: Settings, login: str | None = None) -> None:
-    """Tell Prefect how to work as a client, before it is imported.
+    """Configure Prefect as a client, before it is imported.
 
     Args:
-        settings: name the data folder, where Prefect keeps its state, and the form of its logs.
-        login: what it says to the server that the environment names.
+        settings: for the data folder, where Prefect keeps its state, and the log format.
+        login: the credentials for the server that the environment names.
 
     Raises:
-        OSError: the folder of its state cannot be made.
+        OSError: the folder for its state cannot be created.
     """
-    if "PREFECT_HOME" not in environment_with({}):
+    if environment_value("PREFECT_HOME") is None:
         home = DataFolder(settings.data_dir.absolute()).prefect_home
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         change_environment({"PREFECT_HOME": str(home)})
     if login:
         change_environment({"PREFECT_API_AUTH_STRING": login})
     defaults = {
-        # Never a temporary server, which anybody on this machine could give orders to.
+        # Never start a temporary server, which anybody on this machine could control.
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
-        # Seconds and times: a server that went away must not hold up a night that is only to be shown there.
+        # In seconds, and number of retries: a server that is down must not delay a night that only shows itself there.
         "PREFECT_API_REQUEST_TIMEOUT": "20",
         "PREFECT_CLIENT_MAX_RETRIES": "2",
-        # Prefect logs a traceback for every task that fails; the error itself reaches the command line, which says it
-        # in one line.
+        # Prefect would log a traceback for every failed task. The error itself reaches the command line, which prints
+        # it in one line.
         "PREFECT_LOGGING_LEVEL": "CRITICAL",
         "PREFECT_LOGGING_ROOT_LEVEL": "CRITICAL",
         "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
@@ -109,31 +110,31 @@ def prepare_prefect(settings: Settings, login: str | None = None) -> None:
 
 
 def spare_loopback(*servers: str | None) -> None:
-    """Have nothing on this machine reached through a proxy, by this process and those that it starts.
+    """Exempt this machine's own addresses from proxies, for this process and its child processes.
 
-    Both spellings of NO_PROXY get what stands there, in a form that every library takes, and loopback with it. httpx
-    breaks down over an address in brackets or a range of IPv6; urllib knows a star only where it stands alone.
+    Both spellings of NO_PROXY are set to the entries given there plus loopback, in a form that every library accepts:
+    httpx fails on an address in brackets or an IPv6 range, and urllib understands a star only if it is the sole entry.
 
     Args:
-        servers: URLs of servers of ours; a number of their own that is this machine's is spared too.
+        servers: URLs of our servers; if one has a loopback address, that address is exempted too.
     """
     proxies = proxy_variables()
     if not proxies.keys() - {"no"}:
         return
     given = [entry.strip().strip("[]") for entry in proxies.get("no", "").split(",")]
-    numbers = [urlsplit(server).hostname or "" for server in servers if server]
-    loopback = [number for number in numbers if is_loopback(number)]
+    hosts = [urlsplit(server).hostname or "" for server in servers if server]
+    loopback = [host for host in hosts if is_loopback(host)]
     readable = [entry for entry in given if _NO_PROXY_ENTRY.fullmatch(entry)]
     direct = "*" if "*" in given else ",".join(dict.fromkeys([*readable, *LOOPBACK, *loopback]))
     change_environment({"NO_PROXY": direct, "no_proxy": direct})
 
 
 def proxy_of(url: str, *, any_kind: bool = True) -> str | None:
-    """The proxy that stands between this machine and a server, as it may be shown; None if there is none.
+    """The proxy between this machine and a server, without name and password; None if there is none.
 
     Args:
-        url: the server's.
-        any_kind: whether ALL_PROXY counts, which boto does not read.
+        url: of the server.
+        any_kind: whether ALL_PROXY counts; boto ignores it.
     """
     found = _proxy(url, any_kind)
     return found and shown(found)
@@ -145,10 +146,10 @@ def shown(proxy: str) -> str:
 
 
 def require_usable(url: str, *, any_kind: bool = True) -> None:
-    """Refuse a server behind a proxy that nothing here can speak to; arguments as for proxy_of.
+    """Refuse a server that is behind a proxy which is not supported; arguments as for proxy_of.
 
     Raises:
-        ConfigurationError: it is; names the proxy.
+        ConfigurationError: it is behind such a proxy, which the message names.
     """
     proxy = _proxy(url, any_kind)
     if proxy and (why := fault(proxy)):
@@ -159,7 +160,7 @@ def require_usable(url: str, *, any_kind: bool = True) -> None:
 
 
 def fault(proxy: str) -> str | None:
-    """Why a proxy cannot be used, by its address alone; None if it can."""
+    """Why a proxy cannot be used, judged by its address alone; None if it can."""
     scheme, separator, _ = proxy.partition("://")
     try:
         parts = _split(proxy)
@@ -174,14 +175,14 @@ def fault(proxy: str) -> str | None:
 
 
 def faulty_proxies() -> Iterator[tuple[str, str, str]]:
-    """Proxies that cannot be used: the variable's name in lower case, the address as it may be shown, and why."""
+    """Proxies that cannot be used: the variable's name in lower case, the address without credentials, and why."""
     for kind, proxy in proxy_variables().items():
         if kind != "no" and (why := fault(proxy)):
             yield f"{kind}_proxy", shown(proxy), why
 
 
-def silent() -> Iterator[str]:
-    """Proxies, as they may be shown, at which nothing takes a connection."""
+def unreachable_proxies() -> Iterator[str]:
+    """Proxies that accept no connection, without name and password."""
     proxies = {proxy for kind, proxy in proxy_variables().items() if kind in ("http", "https", "all")}
     for proxy in sorted(proxies):
         parts = _split(proxy)
@@ -193,20 +194,20 @@ def silent() -> Iterator[str]:
 
 
 def server_trouble(url: str) -> str | None:
-    """Why the Prefect server at a URL cannot be used, in words that name a proxy in between; None if it answers.
+    """Why the Prefect server at a URL cannot be reached, naming the proxy in between if any; None if it answers.
 
     Raises:
-        ConfigurationError: a proxy stands in between that nothing here can use.
+        ConfigurationError: it is behind a proxy that is not supported.
     """
     import httpx
 
     require_usable(url)
-    _pass_over_unusable()
+    _unset_unusable_proxies()
     proxy = proxy_of(url)
     try:
         answer = httpx.get(f"{url.rstrip('/')}/health", timeout=TIMEOUT_S)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        if "CERTIFICATE" in str(error):  # it is there; Prefect has settings of its own for whom it trusts
+        if "CERTIFICATE" in str(error):  # the server is there; Prefect has its own settings for certificates
             return None
         what = f" ({error})" if isinstance(error, httpx.ProxyError) else ""
     else:
@@ -218,8 +219,8 @@ def server_trouble(url: str) -> str | None:
     return f"{url}: does not answer through the proxy {proxy}{what}; correct the proxy, or name the host in NO_PROXY"
 
 
-def _pass_over_unusable() -> None:
-    """Leave out what breaks httpx down even where it has no need of it."""
+def _unset_unusable_proxies() -> None:
+    """Unset proxies that would make httpx fail even where it does not need them."""
     for name, _, _ in list(faulty_proxies()):
         change_environment({name: None, name.upper(): None})
 
@@ -236,7 +237,7 @@ def _bypassed(parts: SplitResult, proxies: Mapping[str, str]) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, by its name or number alone."""
+    """Whether a host's name or address alone says that it is this machine."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -244,5 +245,5 @@ def is_loopback(host: str) -> bool:
 
 
 def _split(proxy: str) -> SplitResult:
-    """The parts of a proxy's address; without a scheme it is one that speaks HTTP."""
+    """The parts of a proxy's address, which has the scheme http if it names none."""
     return urlsplit(proxy if "://" in proxy else f"http://{proxy}")

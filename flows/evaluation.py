@@ -1,4 +1,4 @@
-"""Measure a bundle on labelled pictures: find faces where they are whole ones, score, compare with the labels."""
+"""Measure a bundle on labelled pictures: find the face in whole pictures, score it, and compare with the labels."""
 
 import json
 import logging
@@ -37,20 +37,20 @@ from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.plots import draw_confusion
 
 log = logging.getLogger("pmfer.evaluate")
-SMALL_PX = 64  # a picture whose longer side is not above this can hold no face but the one it was cut to
+SMALL_PX = 64  # a picture whose longer side is at most this is taken for a face crop
 CHUNK = 16  # whole pictures in memory at once
 BATCH = 256  # crops per run of the model
 
 Crop = Picture | PictureError | None  # None: no face was found; an error: the picture cannot be read
-Track = Callable[[Iterator[Crop], int], Iterator[Crop]]  # passes on what it is given, of which there are so many
+Track = Callable[[Iterator[Crop], int], Iterator[Crop]]  # passes on the crops, given their number, to show progress
 
 
 @dataclass(frozen=True)
 class Options:
     """How pictures are turned into crops."""
 
-    cropped: bool | None = None  # face crops, whole pictures, or as the set or each picture's size says
-    flip: bool = True  # average each face with its mirror image
+    cropped: bool | None = None  # face crops or whole pictures; None: as the data set or each picture's size says
+    flip: bool = True  # average the scores of each face and its mirror image
     detector: str = "centerface"  # or a YuNet file
     int8: bool = False  # the bundle's int8 graph
     threads: int = os.cpu_count() or 1  # CPU threads of each network
@@ -58,9 +58,9 @@ class Options:
 
 @dataclass(frozen=True)
 class EvaluateRequest:
-    """What is to be measured, and what becomes of the figures."""
+    """What is to be measured, and where the figures go."""
 
-    manifest: Path  # manifest, or file or folder of a data set
+    manifest: Path  # a manifest, or the file or folder of a data set
     split: str | None = None
     kind: str | None = None  # name of the data set
     cropped: bool | None = None
@@ -68,27 +68,27 @@ class EvaluateRequest:
     detector: str = "centerface"
     int8: bool = False
     json_out: Path | None = None
-    picture: Path | None = None  # of the confusion matrix
+    picture: Path | None = None  # where to draw the confusion matrix
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The figures as they go into the JSON file, and what is worth a line besides."""
+    """The figures as written to the JSON file, and the pictures that could not be read."""
 
     figures: dict[str, Any]
     unreadable: Unreadable
 
 
 def run_evaluation(bundle_name: str, request: EvaluateRequest, track: Track) -> Evaluation:
-    """Read, score, measure, and write what was asked for.
+    """Read, score and measure the pictures, and write the requested files.
 
     Args:
-        bundle_name: a shipped bundle's name, or a folder.
+        bundle_name: name of a shipped bundle, or a folder.
         request: what is to be measured.
-        track: is passed the crops as they are scored, to show how far that is.
+        track: gets the crops as they are scored, to show progress.
 
     Raises:
-        PmferError: the bundle, the data set or a place to write to is unusable.
+        PmferError: the bundle, the data set or an output path cannot be used.
     """
     for target in (request.json_out, request.picture):
         if target:
@@ -113,13 +113,15 @@ def run_evaluation(bundle_name: str, request: EvaluateRequest, track: Track) -> 
 
 
 def evaluate_samples(bundle: Bundle, samples: Samples, options: Options, track: Track) -> Evaluation:
-    """Score every picture and measure.
+    """Score and measure all pictures.
 
-    Pictures that cannot be read are left out of all figures and counted; those without a found face count as wrong.
+    Pictures that cannot be read are left out of the figures and counted. Pictures in which no face is found count as
+    wrong.
 
     Raises:
-        BundleError: its expressions are not ours, or it has no int8 graph or no crop geometry for the detector.
-        TrainingError: not one picture can be read.
+        BundleError: the bundle's expressions are not EXPRESSION_NAMES, or it lacks the int8 graph or the crop geometry
+            for the detector.
+        TrainingError: no picture can be read.
     """
     if set(bundle.card.expressions) != set(EXPRESSION_NAMES):
         raise BundleError(f"bundle {bundle.path}: its expressions are not {', '.join(EXPRESSION_NAMES)}")
@@ -164,7 +166,7 @@ def _score(
 
 
 class Cutter:
-    """Turns pictures into the crops that the bundle takes."""
+    """Turns pictures into the crops that the bundle expects."""
 
     def __init__(self, bundle: Bundle, options: Options, cropped: bool | None) -> None:
         self._bundle = bundle
@@ -172,10 +174,10 @@ class Cutter:
         self._scoring = ScoringOptions(detector=options.detector)
         self._cropped = cropped
         self._size_px, self._channels = bundle.card.input.size_px, bundle.card.input.channels
-        self.face_crops = 0  # pictures taken as they are
+        self.face_crops = 0  # number of pictures taken as face crops
 
     def crops(self, sources: tuple[PictureSource, ...]) -> Iterator[Crop]:
-        """A crop per picture, in order; None where no face was found, an error where it cannot be read."""
+        """Yield one crop per picture, in order: None if no face was found, an error if it cannot be read."""
         if self._cropped:
             read = partial(_read_crop, channels=self._channels, size_px=self._size_px)
             for crops in read_pictures(sources, read, BATCH):
@@ -186,14 +188,14 @@ class Cutter:
             yield from self._cut(pictures)
 
     def _cut(self, pictures: list[Picture | PictureError]) -> list[Crop]:
-        """Crops of one chunk; the detector sees all its whole pictures at once."""
+        """The crops of one chunk. All its whole pictures go through the detector in one batch."""
         crops: list[Crop] = []
         whole: list[tuple[int, Picture]] = []
         for place, picture in enumerate(pictures):
             if isinstance(picture, PictureError):
                 crops.append(picture)
             elif self._cropped is None and max(picture.shape) <= SMALL_PX:
-                crops.append(resize(self._coloured(picture), self._size_px))
+                crops.append(resize(self._to_channels(picture), self._size_px))
                 self.face_crops += 1
             else:
                 crops.append(None)
@@ -203,13 +205,13 @@ class Cutter:
             for (place, picture), faces in zip(whole, found, strict=True):
                 best = main_face(faces, (picture.shape[1], picture.shape[0]))
                 if best is not None:
-                    coloured = self._coloured(picture)
                     lean = roll(faces.landmarks[best])
-                    crops[place] = crop_face(coloured, faces.boxes[best], self._geometry, self._size_px, lean)
+                    pixels = self._to_channels(picture)
+                    crops[place] = crop_face(pixels, faces.boxes[best], self._geometry, self._size_px, lean)
         return crops
 
-    def _coloured(self, picture: Picture) -> Picture:
-        """An RGB picture in the bundle's colours."""
+    def _to_channels(self, picture: Picture) -> Picture:
+        """Convert an RGB picture to the bundle's number of channels."""
         return picture if self._channels == 3 else np.asarray(Image.fromarray(picture).convert("L"))
 
     @cached_property
@@ -236,14 +238,14 @@ class _Scorer:
         self._crops: list[Picture] = []
 
     def add(self, row: int, crop: Picture, scores: npt.NDArray[np.float32]) -> None:
-        """Take one crop; its scores go into `scores[row]` with its batch."""
+        """Add one crop. Its scores are written to `scores[row]` when its batch is scored."""
         self._rows.append(row)
         self._crops.append(crop)
         if len(self._rows) == BATCH:
             self.flush(scores)
 
     def flush(self, scores: npt.NDArray[np.float32]) -> None:
-        """Score what waits."""
+        """Score the crops added so far."""
         if not self._rows:
             return
         crops = np.stack(self._crops)
@@ -267,15 +269,15 @@ def _draw(figures: Mapping[str, Any], out: Path) -> None:
 
 
 def choose_split(samples: Samples, split: str | None) -> str:
-    """The split that was asked for; else `test` where there is one; else all pictures."""
+    """The requested split; without one, `test` if it exists, else all pictures."""
     return split or ("test" if "test" in samples.splits else ALL)
 
 
 def require_folder(path: Path) -> None:
-    """Complain before a long run, not after it, that a result could not be written.
+    """Check before a long run that its result can be written to `path`.
 
     Raises:
-        ConfigurationError: there is no such folder.
+        ConfigurationError: its folder does not exist.
     """
     if not path.absolute().parent.is_dir():
         raise ConfigurationError(f"{path}: no such folder to write to; make it first")

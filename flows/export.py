@@ -1,4 +1,4 @@
-"""The warehouse as Parquet files by day, for whoever works with other tools."""
+"""Export the warehouse as Parquet files by day, for use with other tools."""
 
 import shutil
 from collections.abc import Iterator
@@ -14,31 +14,31 @@ from warehouse.export import Export, is_export, write_export
 
 
 def export_warehouse(access: WarehouseAccess, out: Path | None, first: date | None, last: date | None) -> list[str]:
-    """Export what was last published and say what was written, a line each. It waits for no writer.
+    """Export what was last published; return lines that say what was written. No writer has to finish first.
 
-    The files appear as a whole, in place of an older export. With a key of the warehouse they are encrypted by it. The
-    log of reads says what was exported before it can be used.
+    The files appear all at once and replace an older export. If the warehouse has a key, they are encrypted with it.
+    The export is recorded in the read log before it can be used.
 
     Args:
         access: to the warehouse and the data folder.
-        out: folder to write; None for one below the data folder, where `pmfer erase` reaches it.
+        out: folder to write; None: one below the data folder, which `pmfer erase` covers.
         first: first local calendar day; None: from the beginning.
         last: last local calendar day, included; None: to the end.
 
     Raises:
         ConfigurationError: the folder is in use for something else, cannot be written, or the days are in the wrong
             order.
-        WarehouseError: nothing was published yet, the log of reads cannot be written, or the disk is full.
+        WarehouseError: nothing was published yet, the read log cannot be written, or the disk is full.
     """
     if first is not None and last is not None and last < first:
-        raise ConfigurationError(f"--from {first} --to {last}: the last day lies before the first; swap them")
+        raise ConfigurationError(f"--from {first} --to {last}: the last day is before the first; swap them")
     data, warehouse = access.data, access.warehouse
     data.require_writable()
     target = (out or data.exports / "warehouse").absolute()
     _require_replaceable(target)
     draft = target.with_name(f".{target.name}.draft")
     try:
-        shutil.rmtree(draft, ignore_errors=True)  # of an export that was killed
+        shutil.rmtree(draft, ignore_errors=True)  # left by an export that was killed
         with open_reader(warehouse) as connection:
             export = write_export(connection, draft, key=warehouse.key, first=first, last=last)
         access.record_reading(
@@ -63,7 +63,7 @@ def _lines(export: Export, data: DataFolder, target: Path, encrypted: bool) -> I
     span = f"{export.days[0]} to {export.days[-1]}" if export.days else "no day"
     yield f"{span}, {'encrypted' if encrypted else 'not encrypted'}: {target}"
     if not target.is_relative_to(data.root):
-        yield "it lies outside of the data folder, where `pmfer erase` does not reach it: remove it when you are done"
+        yield "it is outside the data folder, where `pmfer erase` does not reach it: delete it when you are done"
 
 
 def _require_replaceable(target: Path) -> None:

@@ -1,4 +1,4 @@
-"""Findings as rows: what reports say, which flags there are, and new usual levels that people accept or undo."""
+"""Findings as rows: what reports say, which flags exist, and new usual levels that people accept or undo."""
 
 from collections.abc import Iterable, Iterator
 from datetime import date
@@ -23,10 +23,10 @@ Kind = Literal["headline", "phrase", "context"]
 
 
 def finding_records(reports: Iterable[PatientReport | WardReport]) -> list[FindingRecord]:
-    """What reports say, as rows.
+    """The findings of reports, as rows.
 
-    Of a patient's report every measure. Of the facility's overview the patients who have no report that day, as nothing
-    was recorded of them: a flag of theirs may be open. Overviews of single wards say nothing else.
+    A patient's report gives one row per measure. The facility's overview gives rows for patients of whom nothing was
+    recorded that day: they have no report, but may have an open flag. Overviews of single wards add nothing.
     """
     return [record for report in reports for record in _records_of(report)]
 
@@ -38,8 +38,8 @@ def _records_of(report: PatientReport | WardReport) -> Iterator[FindingRecord]:
             ("phrase", report.phrases),
             ("context", report.context),
         )
-        for kind, said in parts:
-            yield from (_record(report.patient_id, report.day, report.origin, kind, finding) for finding in said)
+        for kind, part in parts:
+            yield from (_record(report.patient_id, report.day, report.origin, kind, finding) for finding in part)
         return
     if report.ward is not None:
         return
@@ -89,8 +89,8 @@ def flags(access: WarehouseAccess, patient_id: str | None, *, over: bool) -> tup
     """Flags and accepted levels of one patient or (None) of all, as last published; see warehouse.findings.flags.
 
     Returns:
-        Rows of flags, and rows of accepted_levels; without `over` no flag that came to an end and no level that was
-        undone.
+        Rows of flags and rows of accepted_levels. Without `over`, flags that have ended and levels that were undone are
+        left out.
 
     Raises:
         ConfigurationError: the patient is not on record.
@@ -110,9 +110,9 @@ def accept(access: WarehouseAccess, level: AcceptedLevel) -> None:
     """Accept a new usual level, see warehouse.findings.accept_level.
 
     Raises:
-        ConfigurationError: the measure is not one that patients are flagged for, the day has not come, the note is
+        ConfigurationError: the measure is not one that patients are flagged for, the day is in the future, the note is
             missing or longer than MAX_NOTE, or there is no warehouse.
-        WarehouseError: the patient or the day is not on record, or the level is accepted already.
+        WarehouseError: the patient or the day is not on record, or the level has already been accepted.
     """
     _require_measure(level.measure)
     if level.from_date > date.today():
@@ -125,7 +125,7 @@ def accept(access: WarehouseAccess, level: AcceptedLevel) -> None:
 
 
 def undo(access: WarehouseAccess, patient_id: str, measure: str, from_date: date | None) -> date:
-    """Let an accepted level count no more, see warehouse.findings.undo_level; its first day.
+    """Undo an accepted level, see warehouse.findings.undo_level; return its first day.
 
     Raises:
         ConfigurationError: the measure is not known, or there is no warehouse.

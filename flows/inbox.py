@@ -1,9 +1,10 @@
-"""The inbox: what waits below the data folder for whoever writes the warehouse, encrypted if that is.
+"""The inbox: consents and scored sessions that wait below the data folder for the next writer of the warehouse.
 
-Consents wait while a night writes, because the file of a warehouse has one writer; the night looks before every
-session, as a withdrawal must not wait for its end. Scored sessions wait for each other on their way into a lake, whose
-transactions take nearly as long for one session as for fifty, one transaction at a time. What a killed run left here is
-stored by whoever opens the warehouse for writing next. Storing a session again changes nothing.
+Consents wait while a night is writing, because a warehouse file has only one writer. The night checks the inbox before
+every session, so that a withdrawal takes effect before the night ends. Scored sessions wait to be stored in a lake
+together, because a lake runs one transaction at a time, and one with fifty sessions takes little longer than one with a
+single session. Whoever opens the warehouse for writing next stores what a killed run left here. Storing a session again
+changes nothing. The files are encrypted if the warehouse is.
 """
 
 import io
@@ -39,7 +40,7 @@ log = logging.getLogger("pmfer.inbox")
 def take_over(
     connection: duckdb.DuckDBPyConnection, data: DataFolder, key: str | None, *, consent_required: bool
 ) -> None:
-    """Write what waits into the warehouse: consents, then sessions.
+    """Move the inbox into the warehouse: consents first, then sessions.
 
     Raises:
         WarehouseError: a file cannot be read, or the database refused.
@@ -49,7 +50,7 @@ def take_over(
 
 
 def hand_over_consents(data: DataFolder, key: str | None, consents: Sequence[Consent]) -> None:
-    """Leave consents for whoever writes the warehouse.
+    """Leave consents for the next writer of the warehouse.
 
     Raises:
         OSError, WarehouseError: the file cannot be written.
@@ -59,28 +60,31 @@ def hand_over_consents(data: DataFolder, key: str | None, consents: Sequence[Con
 
 
 def take_over_consents(connection: duckdb.DuckDBPyConnection, data: DataFolder, key: str | None) -> tuple[int, int]:
-    """Record what was left, the oldest first; how many were new or changed, and how many were passed over.
+    """Record the consents in the inbox, oldest first.
+
+    Returns:
+        How many rows were new or changed, and how many were skipped because their patients have been erased.
 
     Raises:
-        WarehouseError: a file cannot be read, or the database refused: nothing may be scored then.
+        WarehouseError: a file cannot be read, or the database refused. Nothing may be scored then.
     """
-    changed = passed_over = 0
+    changed = skipped = 0
     for path in sorted(data.inbox.glob("consents-*.parquet")):
         rows = read_parquet(path, key).iter_rows(named=True)
         counts = record_consents(connection, [Consent(**row) for row in rows])
-        changed, passed_over = changed + counts[0], passed_over + counts[1]
+        changed, skipped = changed + counts[0], skipped + counts[1]
         path.unlink(missing_ok=True)
-    return changed, passed_over
+    return changed, skipped
 
 
 def hand_over_session(data: DataFolder, key: str | None, bundle: BundleRecord, result: SessionResult) -> None:
-    """Leave a scored session, until it is stored with others.
+    """Put a scored session into the inbox until it is stored together with others.
 
     Raises:
         OSError: the file cannot be written.
-        WarehouseError: the same, or the batch breaks a rule; then nothing was left.
+        WarehouseError: the file cannot be written, or the batch breaks a rule; the inbox is then unchanged.
     """
-    store.require_storable(bundle, [result])  # what can never be stored must not wait for it
+    store.require_storable(bundle, [result])  # a session that can never be stored must not wait in the inbox
     frames = io.BytesIO()
     result.frames.write_ipc(frames, compression="zstd")
     row = {
@@ -96,7 +100,7 @@ def hand_over_session(data: DataFolder, key: str | None, bundle: BundleRecord, r
 def take_over_sessions(
     connection: duckdb.DuckDBPyConnection, data: DataFolder, key: str | None, *, consent_required: bool
 ) -> None:
-    """Store the sessions that a killed run left. What is refused goes: the night that lists it says why.
+    """Store the sessions that a killed run left. Refused ones are dropped; the next run of their night says why.
 
     Raises:
         WarehouseError: a file cannot be read, or the database refused.
@@ -123,13 +127,15 @@ def store_together(
     *,
     consent_required: bool,
 ) -> dict[str, SessionError]:
-    """Store sessions in one transaction. What was handed over of them waits no longer.
+    """Store sessions in one transaction, and remove them from the inbox.
+
+    If the warehouse refuses one of them, each is stored separately, so that the others are not affected.
 
     Returns:
-        What speaks against a session, by its name. It is not stored, and spares the others.
+        Why a session was refused, by session id.
 
     Raises:
-        WarehouseError: the database refused; what was handed over waits on.
+        WarehouseError: the database refused; the sessions stay in the inbox.
     """
     refused = {}
     try:
@@ -150,7 +156,7 @@ def _forget(data: DataFolder, bundle: BundleRecord, results: Iterable[SessionRes
 
 
 def _path(data: DataFolder, bundle: BundleRecord, result: SessionResult) -> Path:
-    """Where a result waits, by its identity, of which no patient can be told."""
+    """The file of a result. Its name is the result's identity, which reveals no patient."""
     identity = store.scoring_id(result.session.content_sha256, bundle.bundle_id, result.scoring.options_sha256)
     return data.inbox / f"session-{identity}.parquet"
 

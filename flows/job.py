@@ -1,4 +1,4 @@
-"""What one night is processed with: a request and settings resolved into objects."""
+"""The job of one night: its request and settings resolved into objects."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -26,61 +26,61 @@ from warehouse.retention import Retention
 class Job:
     """What a night is scored with and where its results go."""
 
-    request: RunRequest  # as it was made
+    request: RunRequest  # the original one
     source: Source
     night: date
     data: DataFolder
-    warehouse: Address  # with key and passwords, which are not shown
+    warehouse: Address  # holds key and passwords, which its repr hides
     bundle: Bundle  # verified
     options: ScoringOptions
     limits: VideoLimits  # what one video may take
-    actor: str | None  # in whose name it is stored; None: the system's account
-    consent_required: bool  # whether a patient needs a record of consent beside the sidecar's
-    retention: Retention  # how long what is kept
-    printing: Printing  # how reports are written, with the passwords of recipients, which are not shown
+    actor: str | None  # who acts, for the audit log; None: the account of this process
+    consent_required: bool  # whether a patient needs a record of consent in addition to the sidecar's
+    retention: Retention  # how long each kind of data is kept
+    printing: Printing  # how reports are written; holds the recipients' passwords, which its repr hides
     dispatch: Dispatch  # who scores
     shard_s: float  # estimated seconds of video in one shard
-    scoring_processes: int  # that score at the same time where the night itself scores, a video each
-    provenance: Provenance  # identity of bundle and options; kept, because it takes hashing the detector's file
+    scoring_processes: int  # processes that score at the same time, one video each, if this process scores
+    provenance: Provenance  # identity of bundle and options; kept here because computing it hashes the detector's file
 
     @property
     def access(self) -> WarehouseAccess:
-        """Access to the warehouse, in the name of whoever runs the night."""
+        """Access to the warehouse as the job's actor."""
         return WarehouseAccess(self.data, self.warehouse, self.actor, self.consent_required)
 
 
 def make_job(request: RunRequest, night: date) -> Job:
-    """Resolve what is asked for; what is left out comes from the settings.
+    """Resolve a request; whatever it leaves out comes from the settings.
 
     Raises:
         BundleError: the bundle is missing or altered.
         ConfigurationError: a setting is wrong, or a recipient's password is missing.
-        WarehouseError: the address or the key of the warehouse is.
+        WarehouseError: the address or the key of the warehouse is wrong.
     """
     settings = request.settings()
     return job_of(request, settings, night, load_bundle(settings.bundle), options_of(settings))
 
 
 def options_of(settings: Settings) -> ScoringOptions:
-    """What the settings want videos to be scored with.
+    """The scoring options that the settings ask for.
 
     Raises:
         ConfigurationError: an option is out of its range.
     """
     return ScoringOptions(
         frames_per_second=settings.frames_per_second,
-        # Workers look for the file in the same place, whatever folder they work in.
+        # An absolute path, because workers run in other working directories.
         detector=settings.detector if settings.detector == CENTERFACE else str(Path(settings.detector).absolute()),
         int8=settings.scores_in_int8,
     )
 
 
 def job_of(request: RunRequest, settings: Settings, night: date, bundle: Bundle, options: ScoringOptions) -> Job:
-    """A job with a bundle and options that were chosen before; the rest comes from the request's settings.
+    """A job with a given bundle and given options; the rest comes from the settings.
 
     Raises:
-        ConfigurationError: a setting is wrong, a recipient's password or the detector's file is missing.
-        WarehouseError: the address or the key of the warehouse is.
+        ConfigurationError: a setting is wrong, or a recipient's password or the detector's file is missing.
+        WarehouseError: the address or the key of the warehouse is wrong.
     """
     return Job(
         request=request,
@@ -103,10 +103,10 @@ def job_of(request: RunRequest, settings: Settings, night: date, bundle: Bundle,
 
 
 def source_of(settings: Settings, url: str) -> Source:
-    """The source at a URL, with what the settings say of getting at it.
+    """The source at a URL, with the access that the settings give.
 
     Raises:
-        ConfigurationError: a proxy stands in between that nothing here can use.
+        ConfigurationError: it is behind a proxy that is not supported.
     """
     proxy = None
     if urlsplit(url).scheme == "s3":

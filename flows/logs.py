@@ -1,8 +1,8 @@
-"""What `pmfer` says while it works: lines for people, at a terminal with progress bars, or JSON lines for machines.
+"""Logging: lines for people, with progress bars at a terminal, or JSON lines for machines.
 
-No line holds patient data. A session is named by the first digits of its video's hash, and pseudonyms and names of
-files are struck out of whatever a message quotes: its arguments, errors, and the lines of other libraries. The words of
-a message itself are ours and hold no name, so a session that is called `scored` takes no word out of them.
+No line holds patient data. A session is named by the first digits of its video's hash. Pseudonyms and file names are
+struck out of everything that a message quotes: its arguments, errors, and the lines of other libraries. The wording of
+a message is our own and contains no names, so a session called `scored` does not strike that word out of it.
 """
 
 import json
@@ -24,12 +24,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from flows.plain_text import PlainConsole
 from flows.settings import Settings
 
-LOGGER = "pmfer"  # all of ours lie below it
+LOGGER = "pmfer"  # the parent of all our loggers
 HANDLER = "pmfer"  # name of the handler that set_up_logs adds
 STRUCK_OUT = "[patient]"
-SESSION_DIGITS = 12  # of the video's SHA-256: enough to find it in the warehouse, and it names nobody
+SESSION_DIGITS = 12  # of the video's SHA-256: enough to find the session in the warehouse, and it names nobody
 
-# What they say of a run, tracebacks included, goes to Prefect's server.
+# Loggers whose lines about a run, including tracebacks, go to Prefect's server.
 _PREFECTS = ("prefect", "prefect.flow_runs", "prefect.task_runs", "prefect.extra")
 
 _context: ContextVar[dict[str, str] | None] = ContextVar("pmfer_log_context", default=None)
@@ -38,15 +38,15 @@ Advance = Callable[[float], None]
 
 
 class OwnWords(str):
-    """Text that we put together without quoting anybody: no name stands in it, and logs leave it as it is."""
+    """Text composed without names of patients or files; the log filter leaves it as it is."""
 
     __slots__ = ()
 
 
 class JsonFormatter(logging.Formatter):
-    """One line of JSON per record: at, level, logger, message, the ids of what is worked on, and a traceback if any.
+    """One line of JSON per record: at, level, logger, message, the ids of the current work, and a traceback if any.
 
-    Prefect makes one too, by the names of its own logging file, for what its loggers say.
+    Prefect also creates one for its own loggers, according to its logging configuration.
     """
 
     def __init__(self, fmt: str | None = None, datefmt: str | None = None, style: str = "%") -> None:
@@ -59,7 +59,7 @@ class JsonFormatter(logging.Formatter):
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            # The handlers of our loggers have a filter for that already, which knows our words from those of others.
+            # The handlers of our own loggers already have a filter, which tells our wording from quoted text.
             "message": message if _is_ours(record) else without_identities(message),
             **(_context.get() or {}),
         }
@@ -69,7 +69,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class LineHandler(logging.Handler):
-    """One line of plain text per record, with its day and time: what a journal or a file can be searched for."""
+    """One line of plain text per record with date and time, which can be searched in a journal or file."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()
@@ -81,15 +81,15 @@ class LineHandler(logging.Handler):
         self._console.print(self.format(record), soft_wrap=True)
 
 
-_NAMELESS = (Number, date, Enum, OwnWords)  # arguments of a message that quote nobody
+_NAMELESS = (Number, date, Enum, OwnWords)  # types of message arguments that contain no names
 
 
 class _Anonymous(logging.Filter):
-    """Strikes identities out of what the lines of a handler quote."""
+    """Strikes identities out of everything that a handler's messages quote."""
 
     def __init__(self, identities: Iterable[str]) -> None:
         super().__init__()
-        # The longest first: p1 in p10.mp4 must not leave half of a name.
+        # The longest first, so that removing one identity never leaves part of a longer one.
         known = sorted(set(identities), key=lambda text: (-len(text), text))
         self._pattern = re.compile("|".join(map(_whole, known))) if known else None
 
@@ -109,24 +109,24 @@ class _Anonymous(logging.Filter):
         return self._pattern.sub(STRUCK_OUT, text) if self._pattern else text
 
     def _argument(self, value: object) -> object:
-        # Every handler of a logger filters the same record: what is clean must not be cleaned twice.
+        # Every handler of a logger filters the same record, so arguments that are already clean must be left alone.
         return value if isinstance(value, _NAMELESS) else OwnWords(self.clean(str(value)))
 
 
 def _whole(identity: str) -> str:
-    """The pattern of an identity as it stands by itself: not within a longer word, which is another one."""
+    """A pattern that matches an identity only as a whole word."""
     before = r"(?<!\w)" if re.match(r"\w", identity) else ""
     after = r"(?!\w)" if re.search(r"\w\Z", identity) else ""
     return f"{before}{re.escape(identity)}{after}"
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
-    """Whether we wrote the words of a message."""
+    """Whether a message was logged by one of our loggers."""
     return record.name.partition(".")[0] == LOGGER
 
 
 def set_up_logs(settings: Settings) -> None:
-    """Give our logger its handler: people's lines go to stdout, JSON to stderr. Handlers of Prefect's stay."""
+    """Give our logger its handler: lines for people go to stdout, JSON to stderr. Prefect's handlers are kept."""
     log = logging.getLogger(LOGGER)
     log.setLevel(settings.log_level)
     log.propagate = False
@@ -137,30 +137,30 @@ def set_up_logs(settings: Settings) -> None:
     else:
         console = PlainConsole(soft_wrap=True)
         handler = LineHandler(console)
-        if console.is_terminal:  # elsewhere its table would break lines at 80 characters
+        if console.is_terminal:  # elsewhere RichHandler would wrap lines at 80 characters
             handler = RichHandler(
                 console=console, show_path=False, show_level=False, log_time_format="%H:%M:%S", markup=False
             )
     handler.name = HANDLER
     log.handlers = [*(other for other in log.handlers if other.name != HANDLER), handler]
-    # It names addresses, which may hold passwords; flows.monitoring says what there is to say.
+    # Apprise logs its addresses, which may contain passwords; flows.monitoring logs failures itself.
     logging.getLogger("apprise").setLevel(logging.CRITICAL)
 
 
 def require_logs(settings: Settings) -> None:
-    """Do that unless it was done in this process: a worker of Prefect does not come by way of the command line."""
+    """Set up logs unless it was done already: a Prefect worker is not started by the command line."""
     if not any(handler.name == HANDLER for handler in logging.getLogger(LOGGER).handlers):
         set_up_logs(settings)
 
 
 def writes_json() -> bool:
-    """Whether the logs are for machines, so that an error should be a line of theirs."""
+    """Whether the logs are JSON lines, so that errors should be, too."""
     return any(isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger(LOGGER).handlers)
 
 
 @contextmanager
 def log_context(**ids: str) -> Iterator[None]:
-    """Name what is worked on (run, session, shard) in every line that is logged inside."""
+    """Add the current run, session or shard to every line that is logged inside."""
     token = _context.set({**(_context.get() or {}), **ids})
     try:
         yield
@@ -169,14 +169,14 @@ def log_context(**ids: str) -> Iterator[None]:
 
 
 def hide(identities: Iterable[str | None]) -> None:
-    """Strike these texts, such as pseudonyms and names of files, out of all that is logged from now on.
+    """From now on, strike these texts (pseudonyms, file names) out of everything that is logged.
 
-    They take the place of those of the night before.
+    They replace the texts of an earlier call.
     """
     known = [text for text in identities if text]
     handlers = [handler for name in (LOGGER, *_PREFECTS) for handler in logging.getLogger(name).handlers]
     for handler in handlers:
-        # Every handler has a filter of its own, because Prefect adds one that sends our lines to its server.
+        # Handlers are filtered, not loggers, because Prefect adds a handler that sends our lines to its server.
         for old in [part for part in handler.filters if isinstance(part, _Anonymous)]:
             handler.removeFilter(old)
         handler.addFilter(_Anonymous(known))
@@ -184,7 +184,7 @@ def hide(identities: Iterable[str | None]) -> None:
 
 @contextmanager
 def nameless_errors() -> Iterator[None]:
-    """Strike identities out of the message of an error: Prefect's server stores it as the end of a run."""
+    """Strike identities out of an error's message, because Prefect's server stores it as the result of a run."""
     try:
         yield
     except Exception as error:
@@ -193,18 +193,18 @@ def nameless_errors() -> Iterator[None]:
 
 
 def without_identities(text: str) -> str:
-    """A text without the identities that are hidden."""
+    """A text without the hidden identities."""
     return next((anonymous.clean(text) for anonymous in _filters()), text)
 
 
 def session_label(content_sha256: str | None) -> str:
-    """How logs name a session: the beginning of `content_sha256` in the warehouse; `unread` if it was not hashed."""
+    """How logs name a session: the first digits of its `content_sha256`, or `unread` if it was not hashed."""
     return content_sha256[:SESSION_DIGITS] if content_sha256 else "unread"
 
 
 @contextmanager
 def session_progress(sessions: int) -> Iterator[Advance]:
-    """A bar at a terminal while sessions are scored; what is given is called after each with its seconds of video."""
+    """Show a progress bar at a terminal. Call the yielded function after each session with its seconds of video."""
     console = _terminal()
     if console is None or not sessions:
         yield lambda _: None
@@ -228,13 +228,13 @@ def session_progress(sessions: int) -> Iterator[Advance]:
 
 
 def _filters() -> Iterator[_Anonymous]:
-    """Those of the handlers; all have the same identities."""
+    """The filters of our handlers, which all have the same identities."""
     for handler in logging.getLogger(LOGGER).handlers:
         yield from (part for part in handler.filters if isinstance(part, _Anonymous))
 
 
 def _terminal() -> Console | None:
-    """The console that people's lines go to, if it is a terminal: bar and lines must share it."""
+    """The console of the log lines, if it is a terminal: the progress bar must share it."""
     for handler in logging.getLogger(LOGGER).handlers:
         if isinstance(handler, RichHandler) and handler.console.is_terminal:
             return handler.console

@@ -1,4 +1,4 @@
-"""The upkeep of the warehouse, as a flow: backup, retention, compaction, contracts, logs."""
+"""The maintenance of the warehouse, as a flow: backup, retention, compaction, contracts, logs."""
 
 import logging
 
@@ -25,13 +25,13 @@ log = logging.getLogger("pmfer.maintenance")
 
 @task(name="retain", cache_policy=NO_CACHE)
 def expire(connection: duckdb.DuckDBPyConnection, data: DataFolder, settings: Settings) -> None:
-    """Delete what is past its retention period."""
+    """Delete data past its retention period."""
     remove_expired(connection, data, retention_of(settings))
 
 
 @task(name="compact", cache_policy=NO_CACHE)
 def compact(connection: duckdb.DuckDBPyConnection) -> None:
-    """Merge a lake's small files, and drop those that no state of the last day needs."""
+    """Merge a lake's small files, and delete those that only states older than a day need."""
     tidy(connection)
 
 
@@ -43,36 +43,36 @@ def check_everything(connection: duckdb.DuckDBPyConnection) -> None:
 
 @task(name="verify logs", cache_policy=NO_CACHE)
 def verify(access: WarehouseAccess) -> None:
-    """Check that the audit log and the log of reads are what was once written."""
+    """Check that nobody altered the audit log or the read log."""
     for line in verify_logs(access):
         log.info("%s", OwnWords(line))
 
 
 @task(name="back up", cache_policy=NO_CACHE)
 def back_up(access: WarehouseAccess, settings: Settings) -> None:
-    """Copy what cannot be made again to where the settings say."""
+    """Back up everything that cannot be made again to the folder that the settings name."""
     add_backup(access, settings, log.info)
 
 
 @task(name="remove old backups", cache_policy=NO_CACHE)
 def remove_expired_backups(warehouse: Address, settings: Settings) -> None:
-    """Remove the backups that the settings keep no longer."""
+    """Delete backups past their retention period."""
     remove_old_backups(warehouse, settings, log.info)
 
 
 @flow(name="maintenance")
 def maintenance(data_dir: Folder) -> None:
-    """Keep the warehouse in order: a backup, retention, compaction, contracts over everything, audit log.
+    """Maintain the warehouse: back up, delete expired data, compact, check all contracts and verify the logs.
 
-    The backup comes first, so that there is one whatever the checks find. Old backups go last and only when all is in
-    order, so that none takes the place of a better one.
+    The backup comes first, so that there is one whatever the checks find. Old backups are deleted last, and only if
+    everything is in order, so that a damaged backup never replaces a good one.
 
     Args:
         data_dir: folder below which all state lies.
 
     Raises:
-        PmferError: a contract does not hold, a log was altered, the backup's folder is missing, or the warehouse cannot
-            be used; names which.
+        PmferError: a contract does not hold, a log was altered, the backup folder is missing, or the warehouse cannot
+            be used. The message says which.
     """
     settings = read_settings(data_dir=data_dir)
     set_up_worker(settings)

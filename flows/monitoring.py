@@ -1,9 +1,9 @@
-"""What others see of a night: how long its stages take, its metrics file, and the notice of how it ended.
+"""Monitoring of nights: the duration of their stages, a metrics file, and notices of how they ended.
 
-The metrics are a Prometheus textfile, for the textfile collector of node_exporter. What was last written stays until
-the next night, so `pmfer_last_success_timestamp_seconds` is what an alert watches: it also speaks up when no night runs
-at all. Notices go to whatever Apprise reaches: mail, chat, a web hook. Neither names a patient, and trouble with either
-is a warning in the log, never a failed night.
+The metrics are a Prometheus textfile for node_exporter's textfile collector. The file stays until the next night
+replaces it, so an alert should watch `pmfer_last_success_timestamp_seconds`, to fire even if no night runs at all.
+Notices go to anything that Apprise supports: mail, chat, a webhook. Neither names a patient. A failure of either is
+logged as a warning and never fails a night.
 """
 
 import functools
@@ -33,20 +33,20 @@ from warehouse import quarantine, runs
 from warehouse.connection import open_reader
 from warehouse.private_file import write_private
 
-READABLE = 0o644  # the collector is another account, and nothing in the file is about anybody
+READABLE = 0o644  # the collector runs under another account, and the file holds no personal data
 LOOK = "`pmfer status` and the log say more."
 NoticeKind = Literal["info", "success", "warning", "failure"]  # as Apprise names them
 
 log = logging.getLogger("pmfer.monitoring")
 
-# Seconds of a night by stage, as each part of it ended: several sessions may be in the same stage at once.
+# Seconds by stage, one value for each time it ran. Lists, because several sessions may be in the same stage at once.
 _stages: ContextVar[dict[str, list[float]] | None] = ContextVar("pmfer_stages", default=None)
-_beside: ContextVar[bool] = ContextVar("pmfer_beside", default=False)
+_metrics_off: ContextVar[bool] = ContextVar("pmfer_metrics_off", default=False)
 
 
 @dataclass(frozen=True)
 class NightFigures:
-    """A night as counted in the warehouse; None where there is nothing to count."""
+    """The figures of a night from the warehouse; None where there is nothing to count."""
 
     night: date
     sessions_found: int | None
@@ -54,14 +54,14 @@ class NightFigures:
     frames_sampled: int
     frames_scored: int
     video_s: float | None  # seconds of video
-    abstention_share: float | None  # of the sampled frames those without scores, 0..1
+    abstention_share: float | None  # share of the sampled frames that have no scores, 0..1
     reports: int
     quarantined: Mapping[QuarantineReason, int]  # sessions of the night in quarantine
 
 
 @dataclass(frozen=True)
 class NightMetrics:
-    """What a run reports; `figures` are None if it failed before there were any."""
+    """The metrics of a run; `figures` is None if the run failed before there were any."""
 
     succeeded: bool
     ended_at: datetime
@@ -72,7 +72,7 @@ class NightMetrics:
 
 @dataclass(frozen=True)
 class LastRun:
-    """What the file says of the last run."""
+    """The last run according to the metrics file."""
 
     succeeded: bool
     ended_at: datetime
@@ -80,7 +80,7 @@ class LastRun:
 
 
 def write_metrics(path: Path, metrics: NightMetrics) -> None:
-    """Replace the file, whole or not at all, readable by every account.
+    """Replace the file atomically, and make it readable by every account.
 
     Raises:
         OSError: it cannot be written.
@@ -103,7 +103,7 @@ def write_metrics(path: Path, metrics: NightMetrics) -> None:
 
 
 def read_metrics(path: Path) -> LastRun | None:
-    """What the file says of the last run; None without a file, or if it is none of these."""
+    """The last run according to the metrics file; None if the file is missing or not a metrics file."""
     try:
         families = text_string_to_metric_families(path.read_text(encoding="utf-8"))
         values = {sample.name: sample.value for family in families for sample in family.samples if not sample.labels}
@@ -132,7 +132,7 @@ def _add_figures(registry: CollectorRegistry, figures: NightFigures) -> None:
     quarantined = Gauge(
         "pmfer_sessions_quarantined", "sessions of the night in quarantine, by reason", ["reason"], registry=registry
     )
-    # Every reason has a line: a series that appears with its first count is one that no alert sees rise.
+    # Every reason has a line, even with 0: an alert cannot see a series rise that first appears with its first count.
     for reason in QuarantineReason:
         quarantined.labels(reason.value).set(figures.quarantined.get(reason, 0))
 
@@ -143,40 +143,40 @@ def _gauge(registry: CollectorRegistry, name: str, text: str, value: float | Non
 
 
 def notify_failure(settings: Settings, night: date | None, error: BaseException) -> None:
-    """Tell that a run failed, if that is wanted."""
+    """Send a notice that a run failed, if such notices are on."""
     reason = without_identities((str(error).splitlines() or [type(error).__name__])[0])
     what = f"The night of {night}" if night else "A night"
     body = f"{what} failed: {reason}\nWhat was stored stays; correct the cause and run it again. {LOOK}"
-    _tell(settings, "failure", f"PMFER: {what[0].lower()}{what[1:]} failed", body, "failure")
+    _notify(settings, "failure", f"PMFER: {what[0].lower()}{what[1:]} failed", body, "failure")
 
 
 def notify_end(settings: Settings, night: date, figures: NightFigures | None) -> None:
-    """Tell that a night ended, and that too much of it is missing or could not be scored, whichever is wanted.
+    """Send notices that a night ended and that too much of it is missing or unscored, if such notices are on.
 
     Args:
         settings: addresses, and which notices they get.
         night: the night.
-        figures: of the night; None if nothing was ever found of it.
+        figures: of the night; None if no session of it was ever found.
     """
     missing = what_is_missing(figures, settings.notify_abstention_share)
     if missing is not None:
         title = f"PMFER: much of the night of {night} is missing"
-        _tell(settings, "abstention", title, f"{missing} {LOOK}", "warning")
+        _notify(settings, "abstention", title, f"{missing} {LOOK}", "warning")
     body = "Nothing was to be done."
     if figures is not None:
         body = (
             f"{figures.sessions_stored} sessions scored, {sum(figures.quarantined.values())} quarantined, "
             f"{figures.reports} reports; {figures.frames_scored} of {figures.frames_sampled} sampled frames scored."
         )
-    _tell(settings, "completion", f"PMFER: the night of {night} is done", body, "success")
+    _notify(settings, "completion", f"PMFER: the night of {night} is done", body, "success")
 
 
 def what_is_missing(figures: NightFigures | None, share: float) -> str | None:
-    """Why a night tells too little of its patients, in words; None if it does not.
+    """Why a night says too little about its patients, as a sentence; None if it says enough.
 
     Args:
-        figures: of the night; None if nothing was ever found of it.
-        share: of the sampled frames that may be without scores, 0..1, itself excluded.
+        figures: of the night; None if no session of it was ever found.
+        share: share of the sampled frames without scores, 0..1, from which on it is too little.
     """
     if figures is None:
         return "The source holds nothing of it; recorders or the way from them may be down."
@@ -191,18 +191,18 @@ def what_is_missing(figures: NightFigures | None, share: float) -> str | None:
 
 
 def notify_test(settings: Settings) -> bool:
-    """Send a notice that only says that it arrived, whatever else is wanted; whether all addresses took it."""
+    """Send a test notice, whichever notices are on; return whether it was delivered to all addresses."""
     return _send(settings, "PMFER: a test", "This is a test; nothing is to be done.", "info")
 
 
 def unusable_addresses(settings: Settings) -> int:
-    """How many of the addresses Apprise does not understand."""
+    """The number of addresses that Apprise does not understand."""
     from apprise import Apprise
 
     return sum(not Apprise().add(url.get_secret_value()) for url in settings.notify_urls)
 
 
-def _tell(settings: Settings, event: NoticeOf, title: str, body: str, kind: NoticeKind) -> None:
+def _notify(settings: Settings, event: NoticeOf, title: str, body: str, kind: NoticeKind) -> None:
     if event in settings.notify_on:
         _send(settings, title, body, kind)
 
@@ -210,27 +210,27 @@ def _tell(settings: Settings, event: NoticeOf, title: str, body: str, kind: Noti
 def _send(settings: Settings, title: str, body: str, kind: NoticeKind) -> bool:
     if not settings.notify_urls:
         return False
-    from apprise import Apprise, AppriseAsset, NotifyType  # takes a while to load, which others spare
+    from apprise import Apprise, AppriseAsset, NotifyType  # slow to import, and only needed here
 
-    # No picture of Apprise's own is fetched or named, and nothing in the text is read as markup.
+    # Without Apprise's own images, which would be fetched from the Internet.
     apprise = Apprise(asset=AppriseAsset(app_id="PMFER", image_url_mask="", image_url_logo="", async_mode=False))
     try:
         understood = [apprise.add(url.get_secret_value()) for url in settings.notify_urls]
         sent = any(understood) and bool(apprise.notify(body=body, title=title, notify_type=NotifyType(kind)))
-        told = sent and all(understood)
-    except Exception as error:  # each of its services has errors of its own, and none may end a night
+        delivered = sent and all(understood)
+    except Exception as error:  # each service of Apprise has its own errors, and none may fail a night
         log.warning("the notification failed (%s); check PMFER_NOTIFY_URLS", type(error).__name__)
         return False
-    if not told:
+    if not delivered:
         proxies = ", ".join(sorted({shown(proxy) for kind, proxy in proxy_variables().items() if kind != "no"}))
         through = f" and the proxy {proxies}" if proxies else ""
         log.warning("a notice was not delivered; check PMFER_NOTIFY_URLS%s with `pmfer doctor --notify`", through)
-    return told
+    return delivered
 
 
 @contextmanager
 def stage(name: str) -> Iterator[None]:
-    """Count the time inside as that of a stage, if a night is watched. Serves as a decorator too."""
+    """Add the time spent inside to a stage, if a night is being watched. Also works as a decorator."""
     began = time.monotonic()
     try:
         with nameless_errors():
@@ -241,25 +241,25 @@ def stage(name: str) -> Iterator[None]:
             stages.setdefault(name, []).append(time.monotonic() - began)
 
 
-def _spent() -> dict[str, float]:
-    """Seconds of the night so far by stage."""
+def _stage_seconds() -> dict[str, float]:
+    """Seconds of the night so far, by stage."""
     return {name: sum(parts) for name, parts in (_stages.get() or {}).items()}
 
 
 @contextmanager
-def beside_tonight() -> Iterator[None]:
-    """Nights in the block send notices, and leave the metrics to the night before them."""
-    token = _beside.set(True)
+def without_metrics() -> Iterator[None]:
+    """Write no metrics for nights in the block, so that those of the scheduled night stay. Notices are still sent."""
+    token = _metrics_off.set(True)
     try:
         yield
     finally:
-        _beside.reset(token)
+        _metrics_off.reset(token)
 
 
 def watched(function: Callable[[RunRequest, date], NightOutcome]) -> Callable[[RunRequest, date], NightOutcome]:
-    """A night that writes its metrics and tells how it ended, whoever runs it: a command or a worker.
+    """Decorate a night so that it writes its metrics and sends notices, whether a command or a worker runs it.
 
-    Trouble with metrics or notices is a warning, never an error.
+    A failure to do so is logged as a warning and is never an error.
     """
 
     @functools.wraps(function)
@@ -271,7 +271,7 @@ def watched(function: Callable[[RunRequest, date], NightOutcome]) -> Callable[[R
             with nameless_errors():
                 outcome = function(request, night)
         except (KeyboardInterrupt, SystemExit):
-            raise  # whoever stopped it knows
+            raise  # no notice is needed: somebody stopped it on purpose
         except BaseException as error:
             report_failure(settings, night, error, time.monotonic() - began)
             raise
@@ -285,25 +285,29 @@ def watched(function: Callable[[RunRequest, date], NightOutcome]) -> Callable[[R
 
 
 def report_failure(settings: Settings, night: date | None, error: BaseException, run_s: float = 0.0) -> None:
-    """Leave a failure in the metrics file and tell of it."""
-    _write(settings, NightMetrics(False, datetime.now(UTC), run_s, _spent()))
+    """Record a failure in the metrics file and send a notice."""
+    _write(settings, NightMetrics(False, datetime.now(UTC), run_s, _stage_seconds()))
     notify_failure(settings, night, error)
 
 
 def report_end(settings: Settings, night: date, run_s: float = 0.0, *, done_before: bool = False) -> None:
-    """Leave the figures of a night that is done in the metrics file and tell of it, unless it was told before."""
+    """Write the figures of a finished night to the metrics file and send notices.
+
+    With `done_before` there was nothing to do in this run; a notice is then sent only if no session was ever found.
+    """
     try:
         figures = night_figures(settings, night)
     except PmferError as error:
-        log.warning("no figures of %s: %s", night, error)
-        figures = None
-    _write(settings, NightMetrics(True, datetime.now(UTC), run_s, _spent(), figures))
+        log.warning("no figures and no notice of %s: %s", night, error)
+        _write(settings, NightMetrics(True, datetime.now(UTC), run_s, _stage_seconds()))
+        return
+    _write(settings, NightMetrics(True, datetime.now(UTC), run_s, _stage_seconds(), figures))
     if figures is None or not done_before:
         notify_end(settings, night, figures)
 
 
 def night_figures(settings: Settings, night: date) -> NightFigures | None:
-    """A night as readers see it; None if they see none.
+    """The figures of a night as readers see it; None if they see no such night.
 
     Raises:
         PmferError: the warehouse cannot be read.
@@ -324,12 +328,12 @@ def night_figures(settings: Settings, night: date) -> NightFigures | None:
 
 
 def metrics_path(settings: Settings) -> Path:
-    """Where the metrics file lies."""
+    """The path of the metrics file."""
     return settings.metrics_file or DataFolder(settings.data_dir.absolute()).metrics
 
 
 def _write(settings: Settings, metrics: NightMetrics) -> None:
-    if _beside.get():
+    if _metrics_off.get():
         return
     path = metrics_path(settings)
     try:

@@ -1,8 +1,8 @@
-"""A night: find its sessions, plan, score and store what is new, publish, report; then earlier ones not finished.
+"""One night: find its sessions, plan, score, store, publish and report; then retry earlier unfinished nights.
 
-Every step is keyed by content, bundle and options, so a run that was killed is simply started again. Nothing here needs
-Prefect: flows.deployed makes flows of it, and flows.prefect_runs shows what is done. Prefect stores what it is shown
-on its server: only dates, folders and hashes of paths go there.
+Every step is keyed by content, bundle and options, so a run that was killed can simply be started again. Nothing here
+needs Prefect: flows.deployed wraps these functions in flows, and flows.prefect_runs shows their progress. Prefect
+stores on its server whatever it is shown, so it only ever gets dates, folders and hashes of paths.
 """
 
 import logging
@@ -17,12 +17,12 @@ import duckdb
 
 from flows.job import Job, make_job, source_of
 from flows.logs import OwnWords, hide, log_context
-from flows.monitoring import beside_tonight, report_failure, stage, watched
+from flows.monitoring import report_failure, stage, watched, without_metrics
 from flows.outcome import NightOutcome, idle_outcome, remember_contents, session_outcomes
 from flows.plan import NightPlan, plan_night, quarantine_record, run_record, warn_of_pseudonyms
 from flows.prefect_runs import as_flow, show_table, step, tell_server
 from flows.privacy.retention import remove_expired
-from flows.report import DueReport, due_reports, is_report_due, render, require_none
+from flows.report import DueReport, due_reports, is_report_due, raise_failures, render
 from flows.request import RunRequest
 from flows.scoring import score_sessions
 from flows.settings import Dispatch
@@ -31,7 +31,7 @@ from flows.sources.discovery import list_night
 from flows.sources.recordings import NightListing
 from flows.sources.source import list_nights
 from flows.staging import NoRoomError
-from flows.unfinished import begun, nights_to_come_back_to, note_failed, note_missed, was_cut_short
+from flows.unfinished import nights_to_come_back_to, note_failed, note_missed, track_night, was_cut_short
 from flows.warehouse_access import warehouse_address
 from pmfer.errors import ConfigurationError, PmferError
 from warehouse import quarantine, runs
@@ -43,29 +43,30 @@ from warehouse.records import RunOutcome
 from warehouse.transaction import night_lock
 from warehouse.warehouse import Writer
 
-SESSIONS_A_PROCESS = 4  # at least: to load the networks once more takes about as long as to score one session
+# At least this many sessions per scoring process: loading the networks takes about as long as scoring one session.
+MIN_SESSIONS_PER_PROCESS = 4
 log = logging.getLogger("pmfer.nightly")
 
 
 def run_tonight(request: RunRequest) -> None:
-    """Run the night of the day before, and then earlier nights that are not finished.
+    """Process yesterday's night, then earlier nights that are not finished.
 
     Raises:
-        PmferError: tonight failed. An earlier one that did is a line, and tried again by the next run.
+        PmferError: yesterday's night failed. If an earlier one fails, that is only logged; the next run retries it.
     """
     night = date.today() - timedelta(days=1)
     tell_server(request, "nightly", f"nightly {night}", partial(tonight_and_before, request, night, before=True))
 
 
 def run_nights(request: RunRequest, first: date, last: date, say: Callable[[str], None]) -> bool:
-    """Run the nights from first to last; False when all was done before, which `say` is told.
+    """Process the nights from first to last. If everything was done before, tell `say` so and return False.
 
     Raises:
-        ConfigurationError: `last` lies before `first`.
-        PmferError: a night failed; those before it are done.
+        ConfigurationError: `last` is before `first`.
+        PmferError: a night failed; the nights before it are done.
     """
     if last < first:
-        raise ConfigurationError(f"--to {last} lies before --from {first}; swap them")
+        raise ConfigurationError(f"--to {last} is before --from {first}; swap them")
     require_places(request, first if first == last else None)
     if first == last:
         span = str(first)
@@ -83,12 +84,13 @@ def run_nights(request: RunRequest, first: date, last: date, say: Callable[[str]
 
 
 def require_places(request: RunRequest, night: date | None) -> None:
-    """Fail at once where source or data folder cannot be used: whoever typed the command waits for it.
+    """Fail at once if the source or the data folder cannot be used, because whoever typed the command is waiting.
 
-    A night on a schedule looks for its source for a while, see `find_sessions`.
+    A scheduled night retries the source for a while instead, see `find_sessions`.
 
     Raises:
-        PmferError, OSError: one cannot be used. It is told, and the night, if it is only one, counts as failed.
+        PmferError, OSError: one of them cannot be used. The failure is reported, and if only one night was asked for,
+            that night counts as failed.
     """
     settings, data = request.place(), request.data()
     try:
@@ -103,14 +105,14 @@ def require_places(request: RunRequest, night: date | None) -> None:
 
 
 def tonight_and_before(request: RunRequest, night: date, *, before: bool) -> NightOutcome:
-    """Process a night and then, if it was not asked for by its day, earlier ones that are not finished.
+    """Process a night and then, if `before` is set, earlier nights that are not finished.
 
-    An earlier one that fails is reported as a night of its own, and tried again by the next run.
+    An earlier night that fails is reported separately, and the next run retries it.
 
     Args:
         request: what is asked for.
         night: the day.
-        before: whether earlier nights are come back to.
+        before: whether to process unfinished earlier nights too.
 
     Raises:
         PmferError: the night failed, see `one_night`.
@@ -118,23 +120,23 @@ def tonight_and_before(request: RunRequest, night: date, *, before: bool) -> Nig
     outcome = one_night(request, night)
     say_idle(outcome)
     if before:
-        with beside_tonight():
+        with without_metrics():
             for left in nights_left(request, night):
                 try:
                     say_idle(as_flow("nightly", f"nightly {left}", partial(one_night, request, left)))
-                except Exception as error:  # whatever it is, it is that night's, and was told as such
+                except Exception as error:  # it concerns only that night, for which it was already reported
                     log.error("%s, left unfinished earlier, failed: %s; the next nightly run retries it", left, error)
     return outcome
 
 
 def say_idle(outcome: NightOutcome) -> None:
-    """Log a night that had nothing to do; the others log what they did."""
+    """Log that a night had nothing to do; other nights log what they did themselves."""
     if outcome.idle:
         log.info("%s", OwnWords(outcome.sentence()))
 
 
 def nights_left(request: RunRequest, tonight: date) -> list[date]:
-    """The nights before tonight to come back to, in order.
+    """The unfinished nights before tonight, in order.
 
     Raises:
         PmferError: the source or the warehouse cannot be read.
@@ -146,10 +148,10 @@ def nights_left(request: RunRequest, tonight: date) -> list[date]:
 
 
 def each_night(request: RunRequest, first: date, last: date) -> list[NightOutcome]:
-    """Process the nights from first to last in order, each shown as a run of its own.
+    """Process the nights from first to last in order, each shown as a separate run.
 
     Raises:
-        PmferError: a night failed, see `one_night`; those before it are done.
+        PmferError: a night failed, see `one_night`; the nights before it are done.
     """
     nights = (first + timedelta(days=offset) for offset in range((last - first).days + 1))
     return [as_flow("nightly", f"nightly {night}", partial(one_night, request, night)) for night in nights]
@@ -157,7 +159,7 @@ def each_night(request: RunRequest, first: date, last: date) -> list[NightOutcom
 
 @watched
 def one_night(request: RunRequest, night: date) -> NightOutcome:
-    """Process one night from source to reports, and tell how it ended.
+    """Process one night from source to reports, and report how it ended.
 
     Raises:
         PmferError: the source, the bundle, the data folder or the warehouse cannot be used, or a report failed. What
@@ -166,14 +168,14 @@ def one_night(request: RunRequest, night: date) -> NightOutcome:
     data = request.data()
     data.require_writable()
     data.require_room()
-    with begun(data, night) as note:
+    with track_night(data, night) as note:
         outcome = run_night(make_job(request, night))
         note.waiting = outcome.unready
     return outcome
 
 
 def run_night(job: Job) -> NightOutcome:
-    """Do what a job says: find, plan, score, store, publish, report; see `one_night`."""
+    """Run a night's job: find, plan, score, store, publish, report; see `one_night`."""
     began = time.monotonic()
     if job.dispatch is Dispatch.WORKERS:
         from flows.score_shard import require_dispatchable
@@ -186,11 +188,11 @@ def run_night(job: Job) -> NightOutcome:
         with stage("plan"):
             plan = plan_night(connection, listing, job)
         warn_of_pseudonyms(connection, listing)
-        # Before the reports: what they rest on is then the same when the night is run again.
+        # Expired data goes before the reports are made, so that a second run of the night bases them on the same data.
         remove_expired(connection, job.data, job.retention)
-        if something_to_do(connection, plan, job):
+        if has_work(connection, plan, job):
             outcome = process(writer, plan, job)
-            remove_expired(connection, job.data, job.retention)  # what was just stored may be of a day that is too old
+            remove_expired(connection, job.data, job.retention)  # the night itself may be past its retention period
         else:
             outcome = idle_outcome(plan, job)
         quarantine.settle_replays(connection, job.night)
@@ -198,7 +200,7 @@ def run_night(job: Job) -> NightOutcome:
         head = current_head(connection)
     if not outcome.idle:
         log.info("%s  %.1f s", OwnWords(outcome.sentence()), time.monotonic() - began)
-        # Whoever keeps this output can prove later that no entry was taken off the end of the log.
+        # With this line, anybody who keeps the output can later prove that no entry was removed from the log's end.
         log.info("audit log ends with entry %d, %s", head.entries, head.sha256)
     return outcome
 
@@ -206,12 +208,12 @@ def run_night(job: Job) -> NightOutcome:
 @step("find sessions", waits=(1, 10, 60), again=lambda error: True)
 @stage("find")
 def find_sessions(job: Job) -> NightListing:
-    """List the night; a source on a network may need a second look."""
+    """List the night; a source on a network may need several attempts."""
     return list_night(job.source, job.night)
 
 
-def something_to_do(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job) -> bool:
-    """Whether a night has sessions to score or to quarantine, reports that are due, or a run that was cut short."""
+def has_work(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job) -> bool:
+    """Whether a night has sessions to score or quarantine, reports that are due, or a last run that did not finish."""
     return (
         not plan.nothing_new
         or was_cut_short(connection, job.night)
@@ -220,7 +222,7 @@ def something_to_do(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job:
 
 
 def process(writer: Writer, plan: NightPlan, job: Job) -> NightOutcome:
-    """Do what the plan says and keep a record of the run."""
+    """Carry out the plan and record the run."""
     connection = writer.connection
     run_id = str(uuid.uuid4())
     left_out: NoRoomError | None = None
@@ -232,11 +234,11 @@ def process(writer: Writer, plan: NightPlan, job: Job) -> NightOutcome:
             quarantine.add_quarantine(connection, quarantine_record(session, job.night, run_id))
         try:
             score_and_store(connection, plan, job, run_id)
-        except NoRoomError as error:  # all others are scored: readers get them before the night fails
+        except NoRoomError as error:  # all other sessions are scored: publish them before the night fails
             left_out = error
         done = session_outcomes(connection, plan, job, run_id)
         check_load(connection)
-        publish_snapshot(writer)  # the reports are made of what readers see
+        publish_snapshot(writer)  # the reports are based on the published snapshot
         rendered = render_all(connection, job, run_id)
         if left_out:
             raise left_out
@@ -249,7 +251,7 @@ def process(writer: Writer, plan: NightPlan, job: Job) -> NightOutcome:
 
 @stage("sessions")
 def score_and_store(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job, run_id: str) -> None:
-    """Score what is pending, here or by workers, and store each session once it is done."""
+    """Score the pending sessions, here or on workers, and store each one once it is scored."""
     shards = pack(plan.pending, job.shard_s)
     if job.dispatch is Dispatch.WORKERS and shards:
         from flows.score_shard import dispatch
@@ -257,28 +259,28 @@ def score_and_store(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job:
         dispatch(shards, job, run_id)
         remember_contents(connection, plan, job)
     else:
-        # One call, so that the networks are loaded once.
+        # One call for all shards, so that each process loads the networks only once.
         sessions = [session for shard in shards for session in shard.sessions]
-        processes = min(job.scoring_processes, -(-len(sessions) // SESSIONS_A_PROCESS))
+        processes = min(job.scoring_processes, -(-len(sessions) // MIN_SESSIONS_PER_PROCESS))
         score_sessions(connection, sessions, job, run_id, max(1, processes))
 
 
 @step("check")
 @stage("check")
 def check_load(connection: duckdb.DuckDBPyConnection) -> None:
-    """Check the contracts over what was loaded: nothing that breaks one is published."""
+    """Check the loaded data against its contracts, so that data which breaks one is never published."""
     require_contracts(connection, everything=False)
 
 
 @step("publish", waits=(5, 5))
 @stage("publish")
 def publish_snapshot(writer: Writer) -> bool:
-    """Give readers what is stored so far; those of a lake see it by themselves."""
+    """Publish what is stored so far to readers; readers of a lake see it anyway."""
     return writer.publish()
 
 
 def render_all(connection: duckdb.DuckDBPyConnection, job: Job, run_id: str) -> int:
-    """Render the reports that are due from what readers see; returns how many.
+    """Render the reports that are due, based on what readers see; return how many there were.
 
     Raises:
         ReportError: one or more failed; the others were rendered.
@@ -286,21 +288,21 @@ def render_all(connection: duckdb.DuckDBPyConnection, job: Job, run_id: str) -> 
     with stage("report"), open_reader(job.warehouse) as reader:
         due = due_reports(reader, job.night, job.provenance, job.data, job.printing)
     if due:
-        require_none(render_reports(connection, due, job, run_id), len(due))
+        raise_failures(render_reports(connection, due, job, run_id), len(due))
     return len(due)
 
 
 @step("render reports", waits=(0,))
 @stage("report")
 def render_reports(connection: duckdb.DuckDBPyConnection, due: list[DueReport], job: Job, run_id: str) -> list[str]:
-    """Render what is due, in processes of their own, and record it; what went wrong, a line each."""
+    """Render the due reports in several processes and record them; return one line per report that failed."""
     return render(connection, due, job.data, job.printing, run_id)
 
 
 @step("tidy")
 @stage("tidy")
 def tidy_lake(connection: duckdb.DuckDBPyConnection) -> None:
-    """Merge what the night left in small files, if the warehouse is a lake."""
+    """Merge the small files that the night wrote, if the warehouse is a lake."""
     tidy(connection)
 
 
@@ -312,7 +314,7 @@ def recorded_failure(connection: duckdb.DuckDBPyConnection, run_id: str, plan: N
     except Exception as error:
         message = (str(error).splitlines() or [type(error).__name__])[0]
         outcome = RunOutcome("failed", plan.found, 0, plan.done_before, 0, 0, message)
-        # On a full disk this fails as well; the first error is the one to report.
+        # On a full disk this fails too; the first error is the one to report.
         with suppress(PmferError):
             runs.finish_run(connection, run_id, outcome)
         raise

@@ -1,4 +1,4 @@
-"""What became of a night: in one line, as a table, and as the warehouse tells it, whoever scored the sessions."""
+"""The outcome of a night: as one line, as a table, and as read from the warehouse, whoever scored the sessions."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -18,7 +18,7 @@ Row = dict[str, str | int]
 
 @dataclass(frozen=True)
 class NightOutcome:
-    """What a run of a night did."""
+    """The outcome of one run of a night."""
 
     night: date
     found: int  # sessions in the source
@@ -56,7 +56,7 @@ def idle_outcome(plan: NightPlan, job: Job) -> NightOutcome:
 
 @dataclass(frozen=True)
 class SessionOutcomes:
-    """What a run did, and what it left."""
+    """What happened to each session of a run."""
 
     plan: NightPlan
     scored: pl.DataFrame  # of this run, see queries.scored_sessions
@@ -65,7 +65,7 @@ class SessionOutcomes:
     unready: tuple[Unready, ...]
 
     def outcome(self, job: Job, reports: int) -> NightOutcome:
-        """The outcome of the night with so many reports."""
+        """The outcome of the night, given the number of reports rendered."""
         return NightOutcome(
             night=job.night,
             found=self.plan.found,
@@ -79,9 +79,9 @@ class SessionOutcomes:
         )
 
     def rows(self) -> list[Row]:
-        """The night's table for Prefect's server: a row per session that this run touched, by recording_id.
+        """The night's table for Prefect's server: one row per session that this run touched, named by recording_id.
 
-        What knows the source or the warehouse can tell which it is; the server cannot.
+        Only those who can read the source or the warehouse can tell which session it is; the server cannot.
         """
         rows: list[Row] = [
             {
@@ -104,9 +104,9 @@ class SessionOutcomes:
 
 
 def session_outcomes(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job, run_id: str) -> SessionOutcomes:
-    """Look up what became of what was planned.
+    """Look up in the warehouse what happened to the planned sessions.
 
-    What is neither scored nor quarantined was not what was listed any more when it was to be read.
+    A session that was neither scored nor quarantined changed between being listed and being read.
 
     Raises:
         WarehouseError: the database refused.
@@ -128,16 +128,16 @@ def session_outcomes(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job
             unready.append(Unready(uri, message))
         elif row["run_id"] != run_id:
             done_before += 1
-    mine = pl.col("run_id") == run_id
-    return SessionOutcomes(plan, known.filter(mine), in_quarantine.filter(mine), done_before, tuple(unready))
+    of_run = pl.col("run_id") == run_id
+    return SessionOutcomes(plan, known.filter(of_run), in_quarantine.filter(of_run), done_before, tuple(unready))
 
 
 def remember_contents(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job: Job) -> None:
-    """Note here what other machines read, so that a night that is done is not read again only to find that out.
+    """Remember on this machine the content hashes that workers computed, so that the videos are not read again.
 
     Raises:
         WarehouseError: the database refused.
-        OSError: the note cannot be written.
+        OSError: the file of hashes cannot be written.
     """
     digests = Digests(job.data.digests(job.night))
     names = [session.recording.sidecar.session_id for session in plan.pending]

@@ -1,4 +1,4 @@
-"""What a night has to do: its listing compared with what the warehouse holds."""
+"""Plan a night: compare its listing with what the warehouse holds."""
 
 import logging
 from collections.abc import Sequence
@@ -24,8 +24,9 @@ from warehouse.records import (
 
 log = logging.getLogger("pmfer.nightly")
 
-# Reasons that may disappear while the bytes stay the same: they lie in the sidecar, the register or the warehouse.
-_NOT_OF_THE_BYTES = (
+# Reasons that may disappear although the video stays the same: the cause is in the sidecar, the consent register or
+# the warehouse.
+_REASONS_OUTSIDE_THE_VIDEO = (
     QuarantineReason.NO_CONSENT,
     QuarantineReason.SIDECAR_INVALID,
     QuarantineReason.DUPLICATE_CONTENT,
@@ -35,15 +36,15 @@ _NOT_OF_THE_BYTES = (
 
 @dataclass(frozen=True)
 class PendingSession:
-    """A session that has to be scored, or at least to be read."""
+    """A session that has to be scored, or at least read."""
 
     recording: Recording
     content_sha256: str | None  # 64 hex digits; None until its video is read for the first time
 
     def record(self) -> SessionRecord:
-        """The session as the warehouse stores it, once its video was read."""
+        """The session as the warehouse stores it. Its video must have been read."""
         sidecar = self.recording.sidecar
-        assert self.content_sha256 is not None, "asked for before the video was read"
+        assert self.content_sha256 is not None, "called before the video was read"
         return SessionRecord(
             session_id=sidecar.session_id,
             patient_id=sidecar.patient_id,
@@ -57,7 +58,7 @@ class PendingSession:
         )
 
     def quarantined(self, error: VideoError | SessionError) -> QuarantinedSession:
-        """The same session, for quarantine because of `error`."""
+        """The same session, to be quarantined because of `error`."""
         sidecar = self.recording.sidecar
         return QuarantinedSession(
             self.recording.source_uri,
@@ -71,14 +72,14 @@ class PendingSession:
 
 @dataclass(frozen=True)
 class NightPlan:
-    """What is to do, what was done before, and what goes to quarantine."""
+    """What has to be done, what was done before, and what goes to quarantine."""
 
     found: int
     pending: tuple[PendingSession, ...]
     done_before: int
-    quarantined: tuple[QuarantinedSession, ...]  # not in quarantine yet
+    quarantined: tuple[QuarantinedSession, ...]  # newly; those already in quarantine are not listed
     unready: tuple[Unready, ...] = ()  # still being uploaded, left for next time
-    mended: tuple[str, ...] = ()  # paths in quarantine with which nothing is wrong any more
+    mended: tuple[str, ...] = ()  # paths in quarantine whose fault is gone
 
     @property
     def nothing_new(self) -> bool:
@@ -88,38 +89,40 @@ class NightPlan:
 
 @dataclass(frozen=True)
 class Examination:
-    """What the warehouse says to sessions whose content is known."""
+    """Sessions whose content is known, compared with the warehouse."""
 
     open: tuple[PendingSession, ...]  # to be scored
-    done_before: int  # scored already with the same bundle and options
+    done_before: int  # already scored with the same bundle and options
     quarantined: tuple[QuarantinedSession, ...]
-    left: tuple[str, ...]  # paths of those that stay in quarantine, because the same bytes have the same trouble
+    still_quarantined: tuple[str, ...]  # paths of sessions in quarantine whose video has not changed since
 
 
 def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job: Job) -> NightPlan:
-    """Compare the source with the warehouse by content. A video in quarantine with the same bytes stays there.
+    """Compare the source with the warehouse by content.
 
-    What is of a patient who was erased is passed over: nothing of it is stored, not even that it is there.
+    A video in quarantine stays there as long as its bytes are the same. A quarantined session that now has no fault
+    and is not waiting to be scored is mended: it was repaired, or is no longer in the source. If the night's folder is
+    missing or empty, nothing is taken out of quarantine, because that may be an empty mount point.
 
-    What is in quarantine and neither wrong nor waiting now is mended: it was repaired, or is not in the source any
-    more. A night whose folder is gone or empty says nothing of that: it may be an empty mount point.
+    Recordings of an erased patient are skipped: nothing about them is stored, not even that they exist.
 
-    Nothing is read but what was never read: a recording whose size and version are those of the last time is known. A
-    video without consent on record is not even opened.
+    No video is read here. The content of a recording whose size and version have not changed is known from last time;
+    others are read when their turn comes. A video without consent on record is never opened.
 
     Raises:
-        SourceGoneError: the source has no folder of the night, nor of any other that the warehouse knows.
+        SourceGoneError: the source has no folder of this night, and holds neither a night that the warehouse knows nor
+            a later one.
         WarehouseError: the database refused.
     """
     if not listing.is_there:
         nights = queries.nights_with_recordings(connection)
         listing.source_state.require_nights_of(nights, job.source, listing.night)
     digests = Digests(job.data.digests(listing.night))
-    whose = [recording.sidecar.patient_id for recording in listing.recordings]
-    whose += [session.patient_id for session in listing.quarantined if session.patient_id]
-    register = read_register(connection, whose)
-    if erased := [patient_id for patient_id in whose if patient_id in register.erased]:
-        log.warning("%d recordings are passed over: their patients were erased; remove them in the source", len(erased))
+    patient_ids = [recording.sidecar.patient_id for recording in listing.recordings]  # one per recording
+    patient_ids += [session.patient_id for session in listing.quarantined if session.patient_id]
+    register = read_register(connection, patient_ids)
+    if erased := [patient_id for patient_id in patient_ids if patient_id in register.erased]:
+        log.warning("%d recordings skipped: their patients were erased; delete them from the source", len(erased))
     quarantined = [session for session in listing.quarantined if session.patient_id not in register.erased]
     sessions: list[PendingSession] = []
     for recording in listing.recordings:
@@ -132,14 +135,14 @@ def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job
             quarantined.append(refusal)
     known = examine(connection, [session for session in sessions if session.content_sha256], job, listing.night)
     quarantined += known.quarantined
-    to_do = {session.recording.source_uri for session in known.open}
-    pending = [s for s in sessions if s.content_sha256 is None or s.recording.source_uri in to_do]
+    to_score = {session.recording.source_uri for session in known.open}
+    pending = [s for s in sessions if s.content_sha256 is None or s.recording.source_uri in to_score]
     in_quarantine = quarantine.of_night(connection, listing.night)
     recorded = set(in_quarantine.filter(pl.col("replay_asked_at").is_null())["quarantine_id"])
     new = [r for r in quarantined if quarantine_record(r, listing.night, "").quarantine_id not in recorded]
-    wrong = {*known.left, *(session.source_uri for session in quarantined)}
+    faulty = {*known.still_quarantined, *(session.source_uri for session in quarantined)}
     waiting = {session.recording.source_uri for session in pending} | {late.source_uri for late in listing.unready}
-    repaired = [uri for uri in in_quarantine["source_uri"] if uri not in wrong | waiting]
+    repaired = [uri for uri in in_quarantine["source_uri"] if uri not in faulty | waiting]
     mended = repaired if listing.found or listing.unready else []
     return NightPlan(listing.found, tuple(pending), known.done_before, tuple(new), listing.unready, tuple(mended))
 
@@ -151,7 +154,7 @@ def _without_consent(recording: Recording, register: ConsentRegister, required: 
 
 
 def unopened(recording: Recording, reason: QuarantineReason, message: str) -> QuarantinedSession:
-    """A recording that goes to quarantine without its content being known."""
+    """A recording to be quarantined without its content being known."""
     sidecar = recording.sidecar
     message = f"{recording.name}: {message}"
     return QuarantinedSession(recording.source_uri, reason, message, None, sidecar.session_id, sidecar.patient_id)
@@ -160,33 +163,33 @@ def unopened(recording: Recording, reason: QuarantineReason, message: str) -> Qu
 def examine(
     connection: duckdb.DuckDBPyConnection, sessions: Sequence[PendingSession], job: Job, night: date
 ) -> Examination:
-    """Tell by their content which sessions of a night are to be scored."""
-    of_bytes = ~pl.col("reason").is_in([str(reason) for reason in _NOT_OF_THE_BYTES])
-    in_quarantine = quarantine.of_night(connection, night).filter(pl.col("replay_asked_at").is_null() & of_bytes)
-    known_trouble = set(in_quarantine.select("source_uri", "content_sha256").iter_rows())
+    """Decide by their content which sessions of a night are to be scored."""
+    video_is_faulty = ~pl.col("reason").is_in([str(reason) for reason in _REASONS_OUTSIDE_THE_VIDEO])
+    in_quarantine = quarantine.of_night(connection, night).filter(pl.col("replay_asked_at").is_null() & video_is_faulty)
+    known_faults = set(in_quarantine.select("source_uri", "content_sha256").iter_rows())
     records = [session.record() for session in sessions]
     identities = [store.scoring_id(record.content_sha256, **vars(job.provenance)) for record in records]
     done = queries.existing_scorings(connection, identities)
     refusals = store.refusals(connection, records, job.consent_required)
     to_score: list[PendingSession] = []
     quarantined: list[QuarantinedSession] = []
-    left: list[str] = []
+    still_quarantined: list[str] = []
     done_before = 0
     for session, identity, refusal in zip(sessions, identities, refusals, strict=True):
         uri = session.recording.source_uri
-        if (uri, session.content_sha256) in known_trouble and identity not in done:
-            left.append(uri)
+        if (uri, session.content_sha256) in known_faults and identity not in done:
+            still_quarantined.append(uri)
         elif refusal:
             quarantined.append(session.quarantined(refusal))
         elif identity in done:
             done_before += 1
         else:
             to_score.append(session)
-    return Examination(tuple(to_score), done_before, tuple(quarantined), tuple(left))
+    return Examination(tuple(to_score), done_before, tuple(quarantined), tuple(still_quarantined))
 
 
 def patients_alike(connection: duckdb.DuckDBPyConnection, listing: NightListing) -> list[tuple[str, ...]]:
-    """Patients of a night whose ids differ in upper and lower case only, from each other or from one that is stored.
+    """Groups of patient ids that differ only in upper and lower case, of which at least one belongs to this night.
 
     Raises:
         WarehouseError: the database refused.
@@ -196,8 +199,8 @@ def patients_alike(connection: duckdb.DuckDBPyConnection, listing: NightListing)
     return [group for group in lookalikes([*tonight, *queries.patient_ids(connection)]) if tonight.intersection(group)]
 
 
-def new_ambiguous(connection: duckdb.DuckDBPyConnection, listing: NightListing) -> int:
-    """How many patients who are new have a pseudonym that an erasure could not tell from other words, see Traces.
+def count_new_ambiguous(connection: duckdb.DuckDBPyConnection, listing: NightListing) -> int:
+    """How many new patients have a pseudonym that an erasure could not tell from ordinary words, see Traces.
 
     Raises:
         WarehouseError: the database refused.
@@ -207,17 +210,17 @@ def new_ambiguous(connection: duckdb.DuckDBPyConnection, listing: NightListing) 
 
 
 def warn_of_pseudonyms(connection: duckdb.DuckDBPyConnection, listing: NightListing) -> None:
-    """Log how many pseudonyms of a night are easily taken for others."""
+    """Log how many pseudonyms of a night are easily confused with others or with ordinary words."""
     if alike := patients_alike(connection, listing):
         log.warning(
-            "patient ids that differ in upper and lower case only: %d; they count as different patients, `pmfer "
+            "patient ids that differ only in upper and lower case: %d; they count as different patients, `pmfer "
             "doctor` names them",
             sum(map(len, alike)),
         )
-    if ambiguous := new_ambiguous(connection, listing):
+    if ambiguous := count_new_ambiguous(connection, listing):
         log.warning(
-            "%d new patients have pseudonyms that an erasure cannot tell from other words in notes; better have "
-            "some of three characters or more with a letter and a digit, such as p12",
+            "%d new patients have pseudonyms that an erasure cannot tell from ordinary words in notes; use at least "
+            "three characters with a letter and a digit, such as p12",
             ambiguous,
         )
 

@@ -1,7 +1,7 @@
-"""Show a night to Prefect: its flows, steps and tables, where there is a server to show them to.
+"""Show a night's flows, steps and tables in Prefect, if there is a server.
 
-No night depends on it. Work is handed to Prefect to be shown, and is done whatever becomes of that: once, with its own
-result or its own error. After the first failure nothing more is told, so that a server that went away costs one wait.
+No night depends on it. Work is run through Prefect to be shown there, but it is done exactly once, with its own result
+or error, even if Prefect fails. After the first failure nothing more is sent, so a dead server costs only one wait.
 """
 
 import functools
@@ -26,19 +26,19 @@ log = logging.getLogger("pmfer.nightly")
 P = ParamSpec("P")
 T = TypeVar("T")
 
-Show = Callable[[Callable[[], None]], object]  # does some work inside of what Prefect shows of it
+Show = Callable[[Callable[[], None]], object]  # does some work within a flow or task of Prefect
 
 
-class _Teller:
-    """Whether Prefect still hears of a run."""
+class _Link:
+    """The connection of a run to Prefect: open until the first failure."""
 
     def __init__(self) -> None:
-        self.silent = False
+        self.broken = False
 
     def give_up(self, trouble: Exception) -> None:
-        """Tell nothing more, and say so once."""
-        if not self.silent:
-            self.silent = True
+        """Send nothing more, and warn once."""
+        if not self.broken:
+            self.broken = True
             reason = (str(trouble).splitlines() or [""])[0]
             log.warning(
                 "Prefect's server did not receive the rest of this run (%s: %s); nothing that is stored or "
@@ -48,48 +48,48 @@ class _Teller:
             )
 
 
-_teller: ContextVar[_Teller | None] = ContextVar("pmfer_teller", default=None)
-_last: ContextVar[_Teller | None] = ContextVar("pmfer_last_teller", default=None)
+_link: ContextVar[_Link | None] = ContextVar("pmfer_prefect_link", default=None)
+_last_link: ContextVar[_Link | None] = ContextVar("pmfer_last_prefect_link", default=None)
 
 
 @contextmanager
 def telling() -> Iterator[None]:
-    """Tell Prefect of what is done inside; elsewhere nothing here needs Prefect or imports it."""
-    teller = _Teller()
-    token = _teller.set(teller)
+    """Show the work inside in Prefect. Outside such a block, nothing here needs Prefect or imports it."""
+    link = _Link()
+    token = _link.set(link)
     try:
         yield
     finally:
-        _teller.reset(token)
-        _last.set(teller)
+        _link.reset(token)
+        _last_link.set(link)
 
 
 @contextmanager
 def leaving_at_once() -> Iterator[None]:
-    """End a command at once if Prefect never heard of its run: Prefect's threads would keep trying for minutes."""
-    token = _last.set(None)
+    """Exit a command at once if Prefect's server failed: Prefect's threads would keep trying for minutes."""
+    token = _last_link.set(None)
     try:
         yield
     except SystemExit as ending:
-        teller = _last.get()
-        if teller is not None and teller.silent:
+        link = _last_link.get()
+        if link is not None and link.broken:
             logging.shutdown()
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(ending.code if isinstance(ending.code, int) else int(ending.code is not None))
         raise
     finally:
-        _last.reset(token)
+        _last_link.reset(token)
 
 
 def tell_server(request: RunRequest, name: str, run_name: str, body: Callable[[], T]) -> T:
-    """Do some work of a command, shown as a run of a flow where a server is there to be told.
+    """Do some work of a command; if there is a Prefect server, show it there as a run of a flow.
 
-    Without a server a night has no use for Prefect, and does not load it. A server that cannot be told costs a line,
-    and ends a run that needs workers.
+    Without a server a night does not need Prefect and does not load it. A server that cannot be used is only a warning,
+    unless the run needs workers.
 
     Raises:
-        ConfigurationError: workers were to score, and the server cannot be used.
+        ConfigurationError: workers are to score, and the server cannot be used.
     """
     url = prefect_server()
     if not url:
@@ -115,11 +115,11 @@ def as_flow(name: str, run_name: str, body: Callable[[], T]) -> T:
 
         flow(name=name, flow_run_name=run_name)(work)()
 
-    return _told(show, body)
+    return _shown(show, body)
 
 
 def as_task(name: str, body: Callable[[], T]) -> T:
-    """Do some work, shown as a task of the flow that runs."""
+    """Do some work, shown as a task of the current flow."""
 
     def show(work: Callable[[], None]) -> None:
         from prefect import task
@@ -127,11 +127,11 @@ def as_task(name: str, body: Callable[[], T]) -> T:
 
         task(name=name, cache_policy=NO_CACHE)(work)()
 
-    return _told(show, body)
+    return _shown(show, body)
 
 
 def show_table(key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None:
-    """Leave a table with the run."""
+    """Attach a table to the run."""
 
     def show(work: Callable[[], None]) -> None:
         from prefect.artifacts import create_table_artifact
@@ -139,12 +139,12 @@ def show_table(key: str, rows: Sequence[Mapping[str, Any]], description: str) ->
         create_table_artifact(table=[dict(row) for row in rows], key=key, description=description)
         work()
 
-    _told(show, lambda: None)
+    _shown(show, lambda: None)
 
 
-def _told(show: Show, body: Callable[[], T]) -> T:
-    teller = _teller.get()
-    if teller is None or teller.silent:
+def _shown(show: Show, body: Callable[[], T]) -> T:
+    link = _link.get()
+    if link is None or link.broken:
         return body()
     results: list[T] = []
     errors: list[BaseException] = []
@@ -160,39 +160,39 @@ def _told(show: Show, body: Callable[[], T]) -> T:
         show(work)
     except Exception as trouble:
         if trouble not in errors:
-            teller.give_up(trouble)
+            link.give_up(trouble)
     if errors:
         raise errors[0]
     return results[0] if results else body()
 
 
 def worth_retrying(error: Exception) -> bool:
-    """Whether what failed may succeed if it is tried again: what names its own cause does not change by waiting."""
+    """Whether a retry may succeed. Our own errors have a lasting cause, except for a source that is gone."""
     return not isinstance(error, PmferError) or isinstance(error, SourceGoneError)
 
 
 def step(
     name: str, waits: Sequence[float] = (), again: Callable[[Exception], bool] = worth_retrying
 ) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """A step of a night, by the name that Prefect shows.
+    """Make a function a step of a night, which Prefect shows as a task and which is retried if it fails.
 
     Args:
-        name: what it is called.
-        waits: seconds before it is tried for the second time, the third and so on.
-        again: whether an error is worth that.
+        name: the name that Prefect shows.
+        waits: seconds before the second attempt, the third and so on.
+        again: whether to retry after an error.
     """
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
         @functools.wraps(function)
         def run(*args: P.args, **kwargs: P.kwargs) -> T:
-            return as_task(name, lambda: _persistent(name, lambda: function(*args, **kwargs), waits, again))
+            return as_task(name, lambda: _retried(name, lambda: function(*args, **kwargs), waits, again))
 
         return run
 
     return decorate
 
 
-def _persistent(name: str, attempt: Callable[[], T], waits: Sequence[float], again: Callable[[Exception], bool]) -> T:
+def _retried(name: str, attempt: Callable[[], T], waits: Sequence[float], again: Callable[[Exception], bool]) -> T:
     for wait_s in waits:
         try:
             return attempt()

@@ -1,7 +1,7 @@
-"""Prefect's server as this facility runs it: it asks for a secret, and no server that does not is trusted.
+"""Prefect's server as this facility runs it: it asks for a secret, and a server that does not is not trusted.
 
-Whoever may talk to the server can have its workers run anything, as the account that they run as. Listening to this
-machine alone keeps other machines out, and no other account of this one.
+Whoever may talk to the server can have its workers run anything under their account. Listening only on this machine
+keeps other machines out, but not other accounts of this machine.
 """
 
 import os
@@ -25,45 +25,44 @@ from flows.environment import (
     prefect_server,
     server_trouble,
 )
-from flows.settings import Settings, change_environment, default_environment, environment_with
+from flows.settings import Settings, change_environment, default_environment, environment_value, environment_with
 from pmfer.errors import ConfigurationError
 from warehouse.private_file import write_private
 
 ROOT = Path(__file__).parents[1]  # of the program
 USUAL_URL = "http://127.0.0.1:4200/api"
-USER = "pmfer"  # before the colon of what a client says
+USER = "pmfer"  # user name in the credentials USER:SECRET
 SECRET_BYTES = 32
-_LISTENS = "0A"  # state of a socket in /proc/net/tcp
+_LISTENS = "0A"  # the state of a listening socket in /proc/net/tcp
 
 
 def become_server(data: DataFolder, host: str, port: int) -> NoReturn:
-    """Let this process be Prefect's server, which asks for the secret of the data folder.
+    """Replace this process with Prefect's server, which asks for the secret in the data folder.
 
     Raises:
         ConfigurationError: the data folder cannot be written, or the file of the secret cannot be used.
     """
     data.require_writable()
-    default_environment({"PREFECT_HOME": str(data.prefect_home), **QUIET})
-    home = Path(environment_with({})["PREFECT_HOME"])
+    home = Path(environment_value("PREFECT_HOME") or data.prefect_home)
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Where the program lies nothing can be written, and Prefect's pages are written before they are served.
-    default_environment({"PREFECT_UI_STATIC_DIRECTORY": str(home / "ui")})
-    # With an address of its own the server would try to be its own client.
+    # Prefect writes its pages before it serves them, and the program's own folder may be read-only.
+    default_environment({"PREFECT_HOME": str(home), "PREFECT_UI_STATIC_DIRECTORY": str(home / "ui"), **QUIET})
+    # With the URL of a server in its environment, the server would try to be its own client.
     change_environment({"PREFECT_API_URL": None, "PREFECT_SERVER_API_AUTH_STRING": make_login(data)})
     _become("server", "start", "--host", host, "--port", str(port))
 
 
 def become_worker(settings: Settings, pool: str, limit: int, name: str | None) -> NoReturn:
-    """Let this process be a worker of Prefect.
+    """Replace this process with a Prefect worker.
 
     Args:
         settings: the settings.
         pool: work pool that it takes runs from.
-        limit: runs at the same time.
-        name: of the worker; None: by the machine.
+        limit: number of runs at the same time.
+        name: of the worker; None: Prefect's default.
 
     Raises:
-        ConfigurationError: there is no server that can be used, see `require_server`.
+        ConfigurationError: there is no usable server, see `require_server`.
     """
     login = login_to_server(settings)
     require_server(prefect_server(), login)
@@ -82,24 +81,24 @@ def become_worker(settings: Settings, pool: str, limit: int, name: str | None) -
 
 
 def make_login(data: DataFolder) -> str:
-    """What the server asks of its clients: that of the environment, or of a private file, which is made if need be.
+    """The credentials that the server asks for: from the environment, or from a private file, which is made if missing.
 
     Raises:
         ConfigurationError: the file cannot be used.
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     known = prefect_login() or _read(data.server_secret)
     if known is not None:
         return known
     path = data.server_secret
     write_private(path, f"{USER}:{secrets.token_urlsafe(SECRET_BYTES)}\n", keep=True)
-    made = _read(path)
-    assert made is not None
-    return made
+    login = _read(path)  # another process may have written it first
+    assert login is not None
+    return login
 
 
 def login_to_server(settings: Settings) -> str | None:
-    """What a client says to the server: as for `make_login`; None if there is nothing to be said.
+    """The credentials of a client, from the same places as in `make_login`; None if there are none.
 
     Raises:
         ConfigurationError: the file cannot be used.
@@ -108,10 +107,10 @@ def login_to_server(settings: Settings) -> str | None:
 
 
 def server_fault(url: str, login: str | None) -> str | None:
-    """Why the Prefect server at a URL must not or cannot be used; None if it answers its own clients and nobody else.
+    """Why the Prefect server at a URL must not or cannot be used; None if it answers, and only with our secret.
 
     Raises:
-        ConfigurationError: a proxy stands in between that nothing here can use.
+        ConfigurationError: it is behind a proxy that is not supported.
     """
     import httpx
 
@@ -136,10 +135,10 @@ def server_fault(url: str, login: str | None) -> str | None:
 
 
 def require_server(url: str | None, login: str | None) -> str:
-    """The URL of a server that can be used.
+    """Return the URL if its server can be used.
 
     Raises:
-        ConfigurationError: none is named, or see `server_fault`.
+        ConfigurationError: no URL is given, or see `server_fault`.
     """
     if not url:
         raise ConfigurationError("no Prefect server is named; set PREFECT_API_URL, as http://127.0.0.1:4200/api")
@@ -149,14 +148,14 @@ def require_server(url: str | None, login: str | None) -> str:
 
 
 def usual_server() -> str | None:
-    """The URL of a server that this account runs in the usual place, whether it is named or not; None without one."""
+    """The default URL, if this account has a server listening there; else None."""
     port = urlsplit(USUAL_URL).port
     assert port is not None
     return USUAL_URL if os.geteuid() in _owners(port) else None
 
 
 def _become(*arguments: str) -> NoReturn:
-    """Let this process be one of Prefect's; nothing secret stands among its arguments."""
+    """Replace this process with one of Prefect's. No secret is among the arguments, which other accounts can see."""
     os.execve(sys.executable, [sys.executable, "-m", "prefect", *arguments], environment_with({}))
 
 
@@ -180,7 +179,7 @@ def _read(path: Path) -> str | None:
 
 
 def _foreign_owner(url: str) -> int | None:
-    """The account, by number, that listens at a URL on this machine, if it is neither this one nor root."""
+    """The number of the account that listens at a URL on this machine, if it is neither this account nor root."""
     parts = urlsplit(url)
     if not is_loopback(parts.hostname or ""):
         return None
@@ -189,13 +188,13 @@ def _foreign_owner(url: str) -> int | None:
 
 
 def _owners(port: int) -> set[int]:
-    """The accounts that listen at a port of this machine, by number."""
+    """The numbers of the accounts that listen on a port of this machine."""
     return {owner for table in ("tcp", "tcp6") for owner in _listeners(Path("/proc/net", table), port)}
 
 
 def _listeners(table: Path, port: int) -> Iterator[int]:
-    """The accounts whose sockets listen at a port, by the system's table."""
-    with suppress(OSError):  # a machine without IPv6 has no table for it
+    """The accounts whose sockets listen on a port, according to the system's table."""
+    with suppress(OSError):  # a machine without IPv6 has no such table
         for line in table.read_text(encoding="ascii").splitlines()[1:]:
             _, address, _, state, _, _, _, owner, *_ = line.split()
             if state == _LISTENS and int(address.rpartition(":")[2], 16) == port:

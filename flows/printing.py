@@ -1,19 +1,19 @@
-"""How the facility wants its reports: formats, recipients, names, processes, rules; and which files one report makes.
+"""How the facility wants its reports (formats, recipients, names, processes, rules), and which files a report has.
 
     reports/2026-03-21/p01.pdf                  the PDF that anybody can open
     reports/2026-03-21/p01.html                 the same page for the screen
     reports/2026-03-21/p01.json                 everything printed, as data
     reports/2026-03-21/fhir/p01.json            the FHIR bundle
-    reports/2026-03-21/for-night-team/p01.pdf   the PDF under the password of a recipient
+    reports/2026-03-21/for-night-team/p01.pdf   the PDF under a recipient's password
     reports/2026-03-21/ward.pdf                 the overview of the facility
-    reports/2026-03-21/wards/3b.pdf             the overview of one ward, where sessions say on which they were recorded
+    reports/2026-03-21/wards/3b.pdf             the overview of one ward, if sessions name the ward
 
-A folder of its own keeps apart what has the same suffix: a pseudonym may contain dots, so p01.fhir.json could be a
-patient's. The overview of the facility is called `ward` in place of the pseudonym, that of a ward has the ward's name
-in a folder of its own; neither has a FHIR bundle.
+FHIR bundles have a separate folder because a pseudonym may contain dots: p01.fhir.json could belong to a patient
+called p01.fhir. The overview of the facility is called `ward` instead of a pseudonym. The overview of one ward has the
+ward's name, in a separate folder. Overviews have no FHIR bundle.
 
-Recipients get reports under a password of their own. They are listed in a TOML file outside the data folder, which
-names where a password is and holds none. No password is stored, logged or repeated in a message.
+Each recipient gets reports under a separate password. Recipients are listed in a TOML file outside the data folder,
+which says where each password is kept but never holds one. No password is stored, logged or repeated in a message.
 
     [[recipient]]
     name = "night-team"
@@ -35,44 +35,45 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from flows.data_folder import WARD, WARDS
-from flows.settings import Settings, read_secret
+from flows.settings import Settings, environment_value
 from pmfer.errors import ConfigurationError, ReportError
 from reports import Format
 from reports.measures import DEFAULT_THRESHOLDS, Thresholds, thresholds_with
 from reports.write import Recipient
 
-SUFFIXES = ("pdf", "html", "json")  # of all files
+SUFFIXES = ("pdf", "html", "json")  # that report files have
 
 
 @dataclass(frozen=True)
 class Printing:
-    """What reports are written as and for whom."""
+    """How reports are written, and for whom."""
 
-    formats: tuple[Format, ...]  # in the open
-    recipients: tuple[Recipient, ...] = ()  # with their passwords, which are not shown
-    withheld: frozenset[Format] = frozenset()  # may not lie in the open: a PDF, where recipients have passwords for it
-    name_map: Path | None = None  # read when something is printed, so that a change of it counts at once
-    processes: int = 1  # that render
-    options: Mapping[str, Any] = field(default_factory=dict)  # keyword options of reports.render
-    thresholds: Thresholds = DEFAULT_THRESHOLDS  # at which a report abstains or speaks up
+    formats: tuple[Format, ...]  # of files without a password
+    recipients: tuple[Recipient, ...] = ()  # with their passwords, which the repr hides
+    withheld: frozenset[Format] = frozenset()  # must not exist without a password: PDF, if it goes to recipients only
+    name_map: Path | None = None  # read at each rendering, so that a change takes effect at once
+    processes: int = 1  # number of rendering processes
+    options: Mapping[str, Any] = field(default_factory=dict)  # keyword arguments of reports.render
+    thresholds: Thresholds = DEFAULT_THRESHOLDS  # at which a report flags something, or abstains
 
     @property
     def passwords(self) -> tuple[str, ...]:
-        """Those that open the PDFs of the recipients."""
+        """The passwords that open the recipients' PDFs."""
         return tuple(recipient.password for recipient in self.recipients)
 
 
 def printing_of(settings: Settings, formats: Iterable[Format] = ()) -> Printing:
-    """How the settings want reports.
+    """How reports are written according to the settings.
 
     Args:
         settings: the settings.
-        formats: in place of those of the settings; none: theirs. Whoever names the PDF here gets it in the open.
+        formats: formats to use instead of those in the settings; empty: use the settings. PDF given here is written
+            without a password.
 
     Raises:
         ConfigurationError: the file of recipients is wrong, or a password is missing.
     """
-    recipients = read_recipients(settings.report_recipients, read_secret)
+    recipients = read_recipients(settings.report_recipients, environment_value)
     wanted = tuple(dict.fromkeys(formats)) or tuple(dict.fromkeys(settings.report_formats))
     if recipients and not formats and not settings.report_open_pdf:
         wanted = tuple(form for form in wanted if form is not Format.PDF)
@@ -94,27 +95,27 @@ def printing_of(settings: Settings, formats: Iterable[Format] = ()) -> Printing:
 
 @dataclass(frozen=True)
 class ReportFiles:
-    """Which files one report makes."""
+    """The files of one report."""
 
-    in_the_open: Mapping[Format, Path]
+    unprotected: Mapping[Format, Path]  # without a password
     protected: Mapping[Path, Recipient]  # PDFs under a password
-    may_stay: Mapping[Format, Path]  # other files of this report that stay if they are there
+    may_stay: Mapping[Format, Path]  # in other formats: not asked for now, but kept if they exist
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """Every file that is made, those in the open first."""
-        return (*self.in_the_open.values(), *self.protected)
+        """All files that are written, unprotected ones first."""
+        return (*self.unprotected.values(), *self.protected)
 
 
 def files_in(folder: Path, patient_id: str | None, ward: str | None, printing: Printing) -> ReportFiles:
-    """The files of the report of a patient, or of the overview of a ward (None: of all), below its day's folder."""
+    """The files of a patient's report, or of a ward's overview (ward None: the facility's), below the day's folder."""
     stem = patient_id or (WARD if ward is None else f"{WARDS}/{ward}")
     formats = [form for form in Format if patient_id is not None or form is not Format.FHIR]
-    places = {form: _path(folder, stem, form) for form in formats}
+    paths = {form: _path(folder, stem, form) for form in formats}
     return ReportFiles(
-        in_the_open={form: path for form, path in places.items() if form in printing.formats},
+        unprotected={form: path for form, path in paths.items() if form in printing.formats},
         protected={folder / f"for-{to.name}" / f"{stem}.pdf": to for to in printing.recipients},
-        may_stay={form: path for form, path in places.items() if form not in {*printing.formats, *printing.withheld}},
+        may_stay={form: path for form, path in paths.items() if form not in {*printing.formats, *printing.withheld}},
     )
 
 
@@ -123,13 +124,13 @@ def _path(folder: Path, stem: str, form: Format) -> Path:
 
 
 class RecipientEntry(BaseModel):
-    """One table `[[recipient]]` of the file."""
+    """One `[[recipient]]` table of the file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    password_file: Path | None = None  # a private file; white space around the password is taken off
-    password_variable: str | None = None  # of the environment
+    password_file: Path | None = None  # a private file; white space around the password is stripped
+    password_variable: str | None = None  # name of an environment variable
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -147,15 +148,15 @@ class RecipientFile(BaseModel):
 
 
 def read_recipients(path: Path | None, secret: Callable[[str], str | None]) -> tuple[Recipient, ...]:
-    """The recipients with their passwords, by name; none without a file.
+    """The recipients with their passwords, ordered by name; none if there is no file.
 
     Args:
         path: the file.
-        secret: looks a variable of the environment up, see flows.settings.read_secret.
+        secret: looks up an environment variable, see flows.settings.environment_value.
 
     Raises:
-        ConfigurationError: the file cannot be read, an entry is wrong, or a password is missing, too short or lies in a
-            file that others may read; names file and entry, never a password.
+        ConfigurationError: the file cannot be read, an entry is wrong, or a password is missing, too short or in a file
+            that others may read. The message names file and entry, never a password.
     """
     if path is None:
         return ()
@@ -193,7 +194,7 @@ def _password(entry: RecipientEntry, where: str, secret: Callable[[str], str | N
             raise ConfigurationError(f"{where}: the variable {entry.password_variable} is not set; set it")
         return password
     file = entry.password_file
-    assert file is not None  # the entry's own check: one of the two is given
+    assert file is not None  # RecipientEntry checks that one of the two is given
     try:
         if stat.S_IMODE(file.stat().st_mode) & 0o077:
             raise ConfigurationError(f"{where}: others may read {file}; make it private with `chmod 600`")

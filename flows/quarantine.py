@@ -1,4 +1,4 @@
-"""Sessions in quarantine: find them, ask for another try, forget them."""
+"""Sessions in quarantine: list them, request a replay, or drop them."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,24 +22,24 @@ Change = Callable[[duckdb.DuckDBPyConnection, Sequence[QuarantineRecord]], int]
 
 @dataclass(frozen=True)
 class Choice:
-    """Which rows a command is about."""
+    """Which rows of quarantine a command applies to."""
 
-    names: tuple[str, ...] = ()  # identifiers, their beginnings, or paths; none: all
+    names: tuple[str, ...] = ()  # ids, beginnings of ids, or paths; empty: all
     since: date | None = None
     until: date | None = None
     reason: QuarantineReason | None = None
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing was chosen, which for a look means all and for a change nothing."""
+        """Whether nothing was chosen. A listing then shows all rows, and a change is refused."""
         return not (self.names or self.since or self.until or self.reason)
 
 
 def look(access: WarehouseAccess, choice: Choice) -> list[dict[str, Any]]:
-    """The rows of quarantine that were chosen, as last published.
+    """The chosen rows of quarantine, as last published.
 
     Raises:
-        ConfigurationError: a name fits no row, or several.
+        ConfigurationError: a name matches no row, or several.
         WarehouseError: nothing was published yet.
     """
     with open_reader(access.warehouse) as connection:
@@ -49,17 +49,17 @@ def look(access: WarehouseAccess, choice: Choice) -> list[dict[str, Any]]:
 
 
 def ask_again(access: WarehouseAccess, choice: Choice) -> list[QuarantineRecord]:
-    """Ask for another try of what was chosen; the rows that are asked for.
+    """Request a replay of the chosen sessions; return their rows.
 
     Raises:
-        ConfigurationError: nothing was chosen, a name fits no row or several, or there is no warehouse.
-        WarehouseError: the warehouse is being written, or refused.
+        ConfigurationError: nothing was chosen, a name matches no row or several, or there is no warehouse.
+        WarehouseError: the warehouse is being written, or the database refused.
     """
     return _change(access, choice, quarantine.ask_replay)
 
 
 def forget(access: WarehouseAccess, choice: Choice) -> list[QuarantineRecord]:
-    """Remove what was chosen from quarantine, with an entry in the audit log; the rows that went.
+    """Remove the chosen rows from quarantine, with an entry in the audit log; return them.
 
     Raises:
         ConfigurationError, WarehouseError: as for ask_again.
@@ -68,7 +68,7 @@ def forget(access: WarehouseAccess, choice: Choice) -> list[QuarantineRecord]:
 
 
 def chosen(access: WarehouseAccess, choice: Choice) -> list[QuarantineRecord]:
-    """The rows that were chosen, read from what the writer sees.
+    """The chosen rows, as the writer sees them.
 
     Raises:
         ConfigurationError, WarehouseError: as for ask_again.
@@ -87,7 +87,7 @@ def _change(access: WarehouseAccess, choice: Choice, change: Change) -> list[Qua
 def _choosing(
     access: WarehouseAccess, choice: Choice
 ) -> Iterator[tuple[duckdb.DuckDBPyConnection, list[QuarantineRecord]]]:
-    """The writer, and the rows that it sees of what was chosen."""
+    """The writer's connection and the chosen rows."""
     if choice.is_empty:
         raise ConfigurationError("quarantine: name what is meant, by identifier, path, --reason, --from or --to")
     require_existing(access.warehouse)
@@ -97,7 +97,7 @@ def _choosing(
 
 
 def record_of(row: Mapping[str, Any]) -> QuarantineRecord:
-    """The record that a row of quarantine was made from."""
+    """The record that a row of quarantine was written from."""
     return QuarantineRecord(
         night=row["night"],
         source_uri=row["source_uri"],
@@ -111,13 +111,13 @@ def record_of(row: Mapping[str, Any]) -> QuarantineRecord:
 
 
 def _named(rows: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
-    """The rows that names stand for, or all if there is no name."""
+    """The rows that match the names, or all rows if no name is given."""
     wanted = set()
     for name in names:
         is_path = pl.col("source_uri").is_in([name, same_name(name)])
-        fits = rows.filter(is_path | pl.col("quarantine_id").str.starts_with(name))
-        if fits.height != 1:
-            found = f"stands for {fits.height} rows; write more of it" if fits.height else "is not in quarantine"
-            raise ConfigurationError(f"quarantine: '{printable(name)}' {found}; `pmfer quarantine list` shows all")
-        wanted.add(fits["quarantine_id"].item())
+        matches = rows.filter(is_path | pl.col("quarantine_id").str.starts_with(name))
+        if matches.height != 1:
+            fault = f"matches {matches.height} rows; write more of it" if matches.height else "is not in quarantine"
+            raise ConfigurationError(f"quarantine: '{printable(name)}' {fault}; `pmfer quarantine list` shows all")
+        wanted.add(matches["quarantine_id"].item())
     return rows.filter(pl.col("quarantine_id").is_in(sorted(wanted))) if wanted else rows

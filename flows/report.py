@@ -1,7 +1,8 @@
-"""Which reports of a day are due, and rendering them. A report is due when its input differs from what was printed.
+"""Find the reports of a day that are due, and render them. A report is due if its input changed since it was rendered.
 
-Formats are independent: what was once rendered in a format stays in it, and is rendered again when the input changed.
-Only what may not lie there any more goes, see flows.printing.Printing.withheld.
+Formats are independent: a file that was once rendered in a format is kept, and rendered again when the input changes,
+even if the settings no longer ask for that format. Files that may no longer be kept are deleted, see
+flows.printing.Printing.withheld.
 """
 
 import json
@@ -34,22 +35,22 @@ from warehouse.records import ReportRecord, digest, report_id
 
 @dataclass(frozen=True)
 class WantedReport:
-    """A report that a day should have: of a patient, of one ward, or (neither) of the facility."""
+    """A report that a day should have: about a patient, about a ward, or (if both are None) about the facility."""
 
     day: date
     patient_id: str | None
     ward: str | None
-    input_key: str  # of all that it rests on and of how it is printed: equal keys, equal pages
+    input_key: str  # digest of its data and printing options: equal keys, equal pages
     files: ReportFiles
 
     @property
     def kind(self) -> Literal["patient", "ward"]:
-        """The kind as the warehouse names it."""
+        """The kind, as the warehouse names it."""
         return "ward" if self.patient_id is None else "patient"
 
     @property
     def report_id(self) -> str:
-        """By which the warehouse knows it."""
+        """The report's key in the warehouse."""
         return report_id(self.kind, self.day, self.patient_id or self.ward)
 
 
@@ -57,20 +58,20 @@ class WantedReport:
 class DueReport(WantedReport):
     """A report that is to be rendered."""
 
-    report: PatientReport | WardReport  # what it will say
-    options: Mapping[str, Any]  # keyword options of reports.render
+    report: PatientReport | WardReport  # its content
+    options: Mapping[str, Any]  # keyword arguments of reports.render
 
     @property
     def order(self) -> Order:
-        """What is to be written; the patient's name is still to be filled in."""
-        return Order(self.report, self.files.in_the_open, self.files.protected, options=self.options)
+        """The order to write its files; the patient's name is filled in later."""
+        return Order(self.report, self.files.unprotected, self.files.protected, options=self.options)
 
 
 def wanted_reports(night: NightData, day: date, folder: Path, printing: Printing) -> list[WantedReport]:
     """All reports that a day should have: one per patient with a session that day, stored or not, and the overviews.
 
-    Those are one of the facility and, where sessions say on which ward they were recorded, one of each. A report of
-    which nothing is wanted, such as the ward's where FHIR alone is, is left out. Nothing is computed yet.
+    There is an overview of the facility, and one of each ward that sessions name. A report of which no file is wanted
+    is left out, such as an overview if FHIR is the only format. Nothing is computed yet.
     """
     options = json.dumps(dict(printing.options), sort_keys=True)
 
@@ -86,10 +87,10 @@ def wanted_reports(night: NightData, day: date, folder: Path, printing: Printing
     return [report for report in reports if report.files.paths]
 
 
-def made(
+def with_content(
     reader: ReportReader, night: NightData, day: date, wanted: Sequence[WantedReport], printing: Printing
 ) -> list[DueReport]:
-    """What some of the reports of a day will say.
+    """Compute the content of some of a day's reports.
 
     Raises:
         WarehouseError: the warehouse cannot be read.
@@ -97,11 +98,11 @@ def made(
     patients = [report.patient_id for report in wanted if report.patient_id is not None]
     wards = [report.ward for report in wanted if report.patient_id is None]
     pages, overviews = compare_night(reader, night, day, printing.thresholds, patients, wards)
-    said: dict[tuple[str | None, str | None], PatientReport | WardReport] = {}
-    said |= {(page.patient_id, None): page for page in pages}
-    said |= {(None, overview.ward): overview for overview in overviews}
+    content: dict[tuple[str | None, str | None], PatientReport | WardReport] = {}  # by patient and ward
+    content |= {(page.patient_id, None): page for page in pages}
+    content |= {(None, overview.ward): overview for overview in overviews}
     return [
-        DueReport(**vars(report), report=said[report.patient_id, report.ward], options=printing.options)
+        DueReport(**vars(report), report=content[report.patient_id, report.ward], options=printing.options)
         for report in wanted
     ]
 
@@ -109,27 +110,29 @@ def made(
 def reports_of(
     connection: duckdb.DuckDBPyConnection, day: date, scoring: Provenance, folder: Path, printing: Printing
 ) -> list[DueReport]:
-    """All reports that a day should have, see `wanted_reports`; a day without any session has none."""
+    """All reports that a day should have, with their content, see `wanted_reports`; a day without sessions has none."""
     reader = ReportReader(connection, scoring)
     night = reader.night(day, printing.thresholds.trend_days)
     if night is None:
         return []
-    return made(reader, night, day, wanted_reports(night, day, folder, printing), printing)
+    return with_content(reader, night, day, wanted_reports(night, day, folder, printing), printing)
 
 
 def due_reports(
     connection: duckdb.DuckDBPyConnection, day: date, scoring: Provenance, data: DataFolder, printing: Printing
 ) -> list[DueReport]:
-    """Those reports of a day that were not rendered yet, whose input changed, or of which a file is gone or altered."""
+    """The reports of a day that were not rendered yet, whose input changed, or whose files are missing or altered."""
     reader = ReportReader(connection, scoring)
     night = reader.night(day, printing.thresholds.trend_days)
-    return [] if night is None else made(reader, night, day, _outdated(reader, night, day, data, printing), printing)
+    if night is None:
+        return []
+    return with_content(reader, night, day, _outdated(reader, night, day, data, printing), printing)
 
 
 def is_report_due(
     connection: duckdb.DuckDBPyConnection, day: date, scoring: Provenance, data: DataFolder, printing: Printing
 ) -> bool:
-    """Whether a day has a report that is due, see `due_reports`; told without computing any."""
+    """Whether a day has a report that is due, see `due_reports`; computes no report."""
     reader = ReportReader(connection, scoring)
     night = reader.night(day, printing.thresholds.trend_days)
     return night is not None and bool(_outdated(reader, night, day, data, printing))
@@ -144,20 +147,21 @@ def _outdated(
 
 
 def recorded_reports(connection: duckdb.DuckDBPyConnection, day: date) -> dict[str, Mapping[str, Any]]:
-    """The rows of reports of a day, by report_id."""
+    """The rows of table `reports` for a day, by report_id."""
     return {row["report_id"]: row for row in runs.reports_of_day(connection, day).iter_rows(named=True)}
 
 
 def recorded_files(row: Mapping[str, Any]) -> dict[str, str]:
-    """SHA-256 by path of the files of a row of reports."""
+    """The SHA-256 of each file that a row of table `reports` lists, by path."""
     files: dict[str, str] = json.loads(row["files"]) if row["files"] else {row["path"]: row["sha256"]}
     return files
 
 
 def is_current(report: WantedReport, row: Mapping[str, Any] | None, data: DataFolder) -> bool:
-    """Whether a report was printed from the same input in all files that are wanted, and these are as they were.
+    """Whether all wanted files of a report were rendered from the same input and are unaltered.
 
-    Of files that may stay one may be gone, but none altered; and there is none that has to go.
+    Other files that may be kept may be missing, but not altered. A recorded file that may not be kept makes the report
+    outdated.
     """
     if row is None or row["input_key"] != report.input_key:
         return False
@@ -177,23 +181,23 @@ def render(
     printing: Printing,
     run_id: str | None,
 ) -> list[str]:
-    """Store what reports say, render them and record each; files of an earlier rendering in other formats stay.
+    """Store the findings of reports, then render and record each report. Existing files in other formats stay.
 
-    The findings of all are stored before the first is rendered, in the place of those of an earlier rendering: a page
-    that cannot be written takes nothing from the data.
+    The findings of all reports are stored before the first is rendered and replace those of an earlier rendering, so
+    no findings are lost if a page cannot be written.
 
     Args:
         connection: the warehouse, open for writing.
-        due: what to render.
+        due: the reports to render.
         data: the data folder.
-        printing: gives the names and the number of processes.
+        printing: gives the name map and the number of processes.
         run_id: the run; None when rendered by hand.
 
     Returns:
-        What went wrong, a line for each report that failed; the others are rendered and recorded.
+        One line for each report that failed; the others are rendered and recorded.
 
     Raises:
-        ReportError: the map of names cannot be read; nothing was rendered.
+        ReportError: the name map cannot be read; nothing was rendered.
     """
     findings.store_findings(connection, finding_records(report.report for report in due))
     failures = []
@@ -205,7 +209,7 @@ def render(
         if error is None:
             row = recorded.get(rendered.report_id)
             if row:
-                _remove_others(row, rendered, data)
+                _delete_withheld(row, rendered, data)
             runs.record_report(connection, _record(rendered, row, data, run_id))
         else:
             failures.append(error)
@@ -213,7 +217,7 @@ def render(
 
 
 def _with_outdated(due: DueReport, row: Mapping[str, Any] | None, data: DataFolder) -> DueReport:
-    """The report with those files besides that may stay, but say what is no longer so, or were altered."""
+    """The report, to be rendered also in those other formats whose existing files are outdated or were altered."""
     files = recorded_files(row) if row else {}
     outdated = {
         form: path
@@ -223,16 +227,16 @@ def _with_outdated(due: DueReport, row: Mapping[str, Any] | None, data: DataFold
         and row
         and (row["input_key"] != due.input_key or sha256_file(path) != sha256)
     }
-    all_forms = {**due.files.in_the_open, **outdated}
-    in_the_open = {form: all_forms[form] for form in Format if form in all_forms}
+    all_forms = {**due.files.unprotected, **outdated}
+    unprotected = {form: all_forms[form] for form in Format if form in all_forms}
     may_stay = {form: path for form, path in due.files.may_stay.items() if form not in outdated}
-    return replace(due, files=replace(due.files, in_the_open=in_the_open, may_stay=may_stay))
+    return replace(due, files=replace(due.files, unprotected=unprotected, may_stay=may_stay))
 
 
 def _written(due: Sequence[DueReport], printing: Printing) -> Iterator[tuple[DueReport, str | None]]:
-    """Write the files of every report; each with what went wrong, None if nothing did."""
+    """Write the files of every report; yield each report with its error, or None if it succeeded."""
     names = read_names(printing.name_map) if any(report.patient_id for report in due) else {}
-    now = datetime.now().astimezone()  # the time zone of the facility is that of this machine
+    now = datetime.now().astimezone()  # this machine is set to the facility's time zone
     orders = {
         report.report_id: replace(report.order, name=names.get(report.patient_id or ""), printed_at=now)
         for report in due
@@ -244,10 +248,10 @@ def _written(due: Sequence[DueReport], printing: Printing) -> Iterator[tuple[Due
 
 def _record(due: DueReport, row: Mapping[str, Any] | None, data: DataFolder, run_id: str | None) -> ReportRecord:
     before = recorded_files(row) if row else {}
-    stayed = {path for path in due.files.may_stay.values() if data.relative(path) in before and path.is_file()}
-    files = {data.relative(path): sha256_file(path) for path in (*due.files.paths, *stayed)}
-    in_the_open = {**due.files.in_the_open, **due.files.may_stay}
-    ordered = [data.relative(in_the_open[form]) for form in Format if form in in_the_open]
+    kept = {path for path in due.files.may_stay.values() if data.relative(path) in before and path.is_file()}
+    files = {data.relative(path): sha256_file(path) for path in (*due.files.paths, *kept)}
+    unprotected = {**due.files.unprotected, **due.files.may_stay}
+    ordered = [data.relative(unprotected[form]) for form in Format if form in unprotected]
     first = next((path for path in ordered if path in files), data.relative(due.files.paths[0]))
     return ReportRecord(
         kind=due.kind,
@@ -263,10 +267,10 @@ def _record(due: DueReport, row: Mapping[str, Any] | None, data: DataFolder, run
     )
 
 
-def _remove_others(row: Mapping[str, Any], due: DueReport, data: DataFolder) -> None:
-    """A PDF in the open, once passwords are asked for, and the copies of somebody who gets none any more."""
-    stays = {data.relative(path) for path in (*due.files.paths, *due.files.may_stay.values())}
-    for path in recorded_files(row).keys() - stays:
+def _delete_withheld(row: Mapping[str, Any], due: DueReport, data: DataFolder) -> None:
+    """Delete an unprotected PDF that now needs a password, and PDFs of former recipients."""
+    allowed = {data.relative(path) for path in (*due.files.paths, *due.files.may_stay.values())}
+    for path in recorded_files(row).keys() - allowed:
         (data.root / path).unlink(missing_ok=True)
 
 
@@ -282,10 +286,10 @@ def render_by_hand(
     Args:
         access: to the warehouse and the data folder.
         day: the day.
-        patient_id: one patient; None for all of the day and the ward.
-        printing: what is written.
-        out: a folder for copies, which nothing keeps a record of; None: in their place below the data folder, and
-            recorded.
+        patient_id: one patient; None for all reports of the day.
+        printing: how reports are written.
+        out: a folder for copies, which are not recorded; None: write to the usual place below the data folder, and
+            record.
 
     Returns:
         The files.
@@ -303,15 +307,15 @@ def render_by_hand(
         with access.writing() as writer:
             chosen = _chosen(writer.connection, access, day, patient_id, printing, access.data.reports(day))
             failures = render(writer.connection, chosen, access.data, printing, None)
-    require_none(failures, len(chosen))
+    raise_failures(failures, len(chosen))
     return [path for due in chosen for path in due.files.paths]
 
 
-def require_none(failures: Sequence[str], count: int) -> None:
-    """Say that some of `count` reports failed.
+def raise_failures(failures: Sequence[str], count: int) -> None:
+    """Raise an error if any of `count` reports failed.
 
     Raises:
-        ReportError: some did.
+        ReportError: at least one failed.
     """
     if failures:
         raise ReportError(f"{len(failures)} of {count} reports failed, the first: {failures[0]}")

@@ -1,4 +1,4 @@
-"""What a run of nights is asked for: one request that command line, deployments, flows and workers pass on whole."""
+"""The request for a run of nights: one object that the command line, deployments, flows and workers pass on whole."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,30 +8,31 @@ from pydantic import BaseModel, ConfigDict, Field
 from flows.data_folder import DataFolder
 from flows.settings import Dispatch, Settings, read_settings
 
-# Prefect's form gives what is left empty as an empty text.
+# Prefect's form passes a field that is left empty as an empty string.
 Folder = Annotated[Path, Field(json_schema_extra={"minLength": 1})]
 
 
 class RunRequest(BaseModel):
-    """Where recordings are found and how they are scored; what is None is left to the settings.
+    """Where recordings are found and how they are scored. For a field that is None, the settings apply.
 
-    The flows of flows/deployed.py take each field as a parameter of its own, so that Prefect can change one of them.
+    The flows in flows/deployed.py take each field as a separate parameter, so that a single one can be changed in
+    Prefect.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    source: str  # folder with one folder per day, or its URL
+    source: str  # path or URL of the folder that holds one folder per day
     data_dir: Path | None = None  # folder below which all state lies
-    bundle: str | None = None  # shipped bundle's name, or a folder
+    bundle: str | None = None  # name of a shipped bundle, or a folder
     detector: str | None = None  # centerface, or a YuNet .onnx file
     frames_per_second: float | None = None  # sampled, per second of video
     dispatch: Dispatch | None = None  # who scores
 
     def settings(self) -> Settings:
-        """The settings, with what was asked for in the place of theirs.
+        """The settings, overridden by the fields of this request.
 
         Raises:
-            ConfigurationError: one of them is wrong, or what was asked for.
+            ConfigurationError: a setting or a field of the request is wrong.
         """
         return read_settings(
             data_dir=self.data_dir,
@@ -42,7 +43,7 @@ class RunRequest(BaseModel):
         )
 
     def place(self) -> Settings:
-        """The settings with the data folder alone: they can be read although what is to be scored with is wrong.
+        """The settings with only the data folder overridden: readable even if the request's scoring fields are wrong.
 
         Raises:
             ConfigurationError: a setting is wrong.

@@ -1,7 +1,7 @@
-"""Shards as runs of their own: Prefect workers on any machine score them into the common lake, and the night waits.
+"""Score shards on Prefect workers: they run on any machine and write into the shared lake while the night waits.
 
-`dispatch` hands shards out and `score_shard` is what a worker runs. The night's run waits in another work pool than its
-shards: in theirs, enough nights would leave no worker to score anything.
+`dispatch` starts a run for each shard, and `score_shard` is the flow that a worker runs. The nightly run is in another
+work pool than its shards: in the same pool, several waiting nights could occupy every worker.
 """
 
 import logging
@@ -39,13 +39,13 @@ from warehouse.address import FileAddress
 from warehouse.connection import open_reader
 from warehouse.transaction import at_work
 
-LIMIT = "pmfer-shards"  # global limit of shards that run at the same time, whatever pool they are in
+LIMIT = "pmfer-shards"  # name of the global limit on shards running at the same time, in any pool
 DEPLOYMENT = "score-shard/score-shard"
-LOOK_S = 2.0  # seconds between two looks at the runs
-PAUSES_S = (30.0, 120.0)  # before a shard that failed is tried again: PostgreSQL may have been restarted meanwhile
-ATTEMPTS = 1 + len(PAUSES_S)  # runs of one shard
-WAITING_S = 300.0  # seconds after which a shard that no worker takes is worth a line
-PATIENCE_S = 600.0  # seconds that the server may be away; shards go on without it
+LOOK_S = 2.0  # seconds between two checks of the runs
+PAUSES_S = (30.0, 120.0)  # seconds before a failed shard is retried: PostgreSQL may have been restarted meanwhile
+ATTEMPTS = 1 + len(PAUSES_S)  # runs of one shard, at most
+WAITING_S = 300.0  # seconds after which to warn that no worker has taken a shard
+PATIENCE_S = 600.0  # seconds for which the server may be unreachable; shards continue without it
 
 log = logging.getLogger("pmfer.shard")
 
@@ -57,13 +57,13 @@ def score_shard(request: ShardRequest, data_dir: Path | None = None) -> None:
     """Score some sessions of a night; the nightly flow starts this one.
 
     Args:
-        request: which sessions, and what the nightly run decided. This machine must reach the source too, and have the
+        request: which sessions, and what the nightly run decided. This machine must also reach the source and have the
             bundle, in the same folder or where PMFER_BUNDLE says.
-        data_dir: folder for copies while they are scored; left out, PMFER_DATA_DIR of this machine.
+        data_dir: folder for copies while they are scored; by default PMFER_DATA_DIR of this machine.
 
     Raises:
-        PmferError: the source or the warehouse cannot be used or is another one than that of the nightly run, or the
-            bundle or the detector of the nightly run is not on this machine.
+        PmferError: the source or the warehouse cannot be used or is not the nightly run's, or the nightly run's bundle
+            or detector is not on this machine.
     """
     settings = read_settings(data_dir=data_dir)
     set_up_worker(settings)
@@ -72,7 +72,7 @@ def score_shard(request: ShardRequest, data_dir: Path | None = None) -> None:
     job.data.require_writable()
     run_id, wanted = str(request.run_id), frozenset(request.recordings)
     _require_same_places(job, run_id)
-    # A lease that cannot be renewed for a while is no reason to throw away what is half scored.
+    # If the lease cannot be renewed for a while, carry on: failing would throw away a half-scored shard.
     with (
         nameless_errors(),
         log_context(run=run_id, shard=str(request.shard)),
@@ -90,7 +90,7 @@ def score_shard(request: ShardRequest, data_dir: Path | None = None) -> None:
 
 
 def _require_same_places(job: Job, run_id: str) -> None:
-    """Refuse a machine that reads or stores elsewhere than the nightly run: its shard would end well and be missed."""
+    """Refuse a machine with another source or warehouse than the nightly run: its results would silently be lost."""
     require_existing(job.warehouse)
     with open_reader(job.warehouse) as reader:
         if not runs.knows_run(reader, run_id):
@@ -99,32 +99,32 @@ def _require_same_places(job: Job, run_id: str) -> None:
             )
     if job.night not in list_nights(job.source):
         raise ConfigurationError(
-            f"source {job.source.url}: has no folder {job.night} on this machine; mount it as the nightly run has it"
+            f"source {job.source.url}: has no folder {job.night} on this machine; mount it as on the nightly run's"
         )
 
 
 def _bundle(settings: Settings, request: ShardRequest) -> Bundle:
     address = request.run.bundle
-    assert address is not None, "the nightly run resolves it"
+    assert address is not None, "the nightly run fills it in"
     try:
         return find_bundle(request.bundle_id, address, settings.bundle)
     except BundleError as error:
         raise BundleError(
-            f"{error}, and the night is scored with it; copy its folder to {address} on this machine, or wherever its "
-            "PMFER_BUNDLE says"
+            f"{error}, and the night is scored with it; copy its folder to {address} on this machine, or to the folder "
+            "that its PMFER_BUNDLE names"
         ) from None
 
 
 def _require_same_method(job: Job, options_sha256: str) -> None:
     if job.provenance.options_sha256 != options_sha256:
         raise ConfigurationError(
-            f"detector {job.options.detector}: its file, or the release, is not the one that the night is scored "
+            f"detector {job.options.detector}: its file, or this release, is not the one that the night is scored "
             "with; install the same release, or copy the same file to this machine"
         )
 
 
 class ShardError(PmferError):
-    """Shards of a night did not come to an end."""
+    """Some shards of a night did not complete."""
 
 
 @dataclass
@@ -134,56 +134,57 @@ class _Attempt:
     shard: Shard
     run: UUID
     number: int  # 1 for the first
-    due: float  # by the monotonic clock
-    complained: bool = False
+    due: float  # monotonic clock, seconds
+    warned: bool = False  # that no worker has taken it
 
 
 def require_dispatchable(job: Job) -> None:
-    """Refuse what workers cannot do, before anything is done.
+    """Check up front that workers can score this job.
 
     Raises:
-        ConfigurationError: the warehouse is a file, or there is no server that workers could ask.
+        ConfigurationError: the warehouse is a file, or no Prefect server is set for workers to poll.
     """
     if isinstance(job.warehouse, FileAddress):
         raise ConfigurationError(
-            f"--dispatch workers: the warehouse {job.warehouse} is a file, which has one writer; give a lake in "
-            "PMFER_WAREHOUSE, as ducklake:postgres:..., or leave --dispatch at process"
+            f"--dispatch workers: the warehouse {job.warehouse} is a file, which has one writer; set PMFER_WAREHOUSE "
+            "to a lake (ducklake:postgres:...), or use --dispatch process"
         )
     if not prefect_server():
         raise ConfigurationError(
-            "--dispatch workers: no Prefect server is named; set PREFECT_API_URL, or leave --dispatch at process"
+            "--dispatch workers: no Prefect server is named; set PREFECT_API_URL, or use --dispatch process"
         )
 
 
 def dispatch(shards: Sequence[Shard], job: Job, run_id: str) -> None:
-    """Have workers score all shards. A shard whose run ends otherwise than completed, or dies, is taken up again.
+    """Have workers score all shards. A shard whose run fails or crashes is retried.
 
-    A run whose process or machine is gone is found dead by the heartbeats that it owes the server (flows/deploy.py).
-    What it had stored by then its successor leaves alone.
+    A run whose process or machine died is recognised by its missing heartbeats (flows/deploy.py). The next attempt
+    skips the sessions that it had already stored.
 
     Raises:
-        ConfigurationError: the deployment is not there.
-        ShardError: a shard was cancelled or failed ATTEMPTS times, and the others came to an end; or see `patiently`.
+        ConfigurationError: the deployment is not on the server.
+        ShardError: a shard was cancelled or failed ATTEMPTS times, raised once all shards have ended; or the server
+            stayed unreachable, see `patiently`.
     """
     with get_client(sync_client=True) as client:
         _require_deployment(client)
-        going = [patiently(partial(_submit, shard, job, run_id, 1)) for shard in shards]
+        active = [patiently(partial(_submit, shard, job, run_id, 1)) for shard in shards]
         failures: list[str] = []
-        while going:
+        while active:
             time.sleep(LOOK_S)
-            going = [after for attempt in going for after in _look(client, attempt, job, run_id, failures)]
+            active = [after for attempt in active for after in _check(client, attempt, job, run_id, failures)]
     if failures:
         raise ShardError(
-            f"{len(failures)} of {len(shards)} shards failed, the first: {failures[0]}; what was scored is stored: see "
-            "the runs in Prefect, correct what they say and run the night again"
+            f"{len(failures)} of {len(shards)} shards failed, the first: {failures[0]}; what was scored is stored; fix "
+            "the errors that Prefect shows for the runs, then run the night again"
         )
 
 
 def patiently(ask: Callable[[], T]) -> T:
-    """What a server answers, which may be away for a while.
+    """Return the server's answer, asking again while the server is unreachable.
 
     Raises:
-        ShardError: it was for PATIENCE_S.
+        ShardError: it was unreachable for PATIENCE_S.
     """
     deadline = time.monotonic() + PATIENCE_S
     while True:
@@ -194,20 +195,20 @@ def patiently(ask: Callable[[], T]) -> T:
                 raise
             if time.monotonic() > deadline:
                 raise ShardError(
-                    f"Prefect server {prefect_server()}: away for {PATIENCE_S:.0f} s ({type(error).__name__}); start "
-                    "it and run the night again, what was scored is stored"
+                    f"Prefect server {prefect_server()}: away for {PATIENCE_S:.0f} s ({type(error).__name__}); "
+                    "start it and run the night again; what was scored is stored"
                 ) from None
             time.sleep(LOOK_S)
 
 
-def _look(
+def _check(
     client: SyncPrefectClient, attempt: _Attempt, job: Job, run_id: str, failures: list[str]
 ) -> Iterator[_Attempt]:
-    """The attempt that goes on after a look at this one, if any does."""
+    """Check on an attempt: yield it if it is still active, or its retry; yield nothing if the shard has ended."""
     flow_run = patiently(partial(client.read_flow_run, attempt.run))
     state = flow_run.state
     if state is None or not state.is_final():
-        _complain(attempt, flow_run)
+        _warn_if_waiting(attempt, flow_run)
         yield attempt
     elif not state.is_completed():
         ending = _ending(state)
@@ -221,11 +222,11 @@ def _look(
 
 
 def pause_s(state: State, number: int) -> float:
-    """Seconds between an attempt and the next. What failed may need time; for a machine that died another stands in.
+    """Seconds between an attempt and the next: a pause after a failure, none after a crash, as another machine can act.
 
     Args:
         state: how the attempt ended.
-        number: of the attempt, 1 for the first.
+        number: number of the attempt, 1 for the first.
     """
     return 0.0 if state.is_crashed() else PAUSES_S[number - 1]
 
@@ -241,16 +242,16 @@ def _submit(shard: Shard, job: Job, run_id: str, number: int, wait_s: float = 0.
         timeout=0,
         scheduled_time=datetime.now(UTC) + timedelta(seconds=wait_s),
         flow_run_name=f"shard {shard.number} of {job.night}, attempt {number}",
-        # The same attempt of the same run is submitted once, even where the answer to the request was lost.
+        # Submits each attempt only once, even if the server's answer was lost and the request is repeated.
         idempotency_key=f"{run_id}-{shard.number}-{number}",
         parameters={"request": shard_request(shard, job, run_id).model_dump(mode="json")},
     )
-    assert isinstance(flow_run, FlowRun)  # called outside of an event loop
+    assert isinstance(flow_run, FlowRun)  # not a coroutine: there is no event loop here
     return _Attempt(shard, flow_run.id, number, time.monotonic() + wait_s)
 
 
 def shard_request(shard: Shard, job: Job, run_id: str) -> ShardRequest:
-    """What the run of a shard is asked for."""
+    """The request for a shard's run."""
     return ShardRequest(
         run=job.request.model_copy(update={"bundle": job.bundle.address, "data_dir": None}),
         night=job.night,
@@ -262,11 +263,11 @@ def shard_request(shard: Shard, job: Job, run_id: str) -> ShardRequest:
     )
 
 
-def _complain(attempt: _Attempt, flow_run: FlowRun) -> None:
-    """Say once that no worker takes a shard."""
+def _warn_if_waiting(attempt: _Attempt, flow_run: FlowRun) -> None:
+    """Warn once that no worker takes a shard."""
     waiting = flow_run.start_time is None and time.monotonic() - attempt.due > WAITING_S
-    if waiting and not attempt.complained:
-        attempt.complained = True
+    if waiting and not attempt.warned:
+        attempt.warned = True
         log.warning(
             "no worker has taken shard %d since %s; start one: pmfer worker %s",
             attempt.shard.number,

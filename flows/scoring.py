@@ -1,4 +1,4 @@
-"""Sessions of a night: pull, score, store, or quarantine. Whatever happens to one spares the next."""
+"""Pull, score and store the sessions of a night, or quarantine them. A failed session does not affect the others."""
 
 import logging
 import time
@@ -39,16 +39,17 @@ from warehouse import quarantine
 from warehouse.address import LakeAddress
 from warehouse.records import BundleRecord, ScoringRecord, SessionResult
 
-# Sessions that go into a lake together: a transaction of one takes a second, of fifty six, and the others wait for it.
+# How many sessions go into a lake in one transaction. Storing one takes a second and storing fifty takes six, and
+# other writers wait meanwhile.
 TOGETHER = 50
-WAIT_S = 60.0  # seconds after which scored sessions wait no longer for others
+WAIT_S = 60.0  # seconds for which a scored session waits at most for others to be stored with
 
 log = logging.getLogger("pmfer.nightly")
 
 
 @dataclass(frozen=True)
 class StagedSession:
-    """A session whose video was copied, and hashed on the way."""
+    """A session whose video was copied and hashed."""
 
     session: PendingSession
     video: Path  # the copy
@@ -66,21 +67,21 @@ class ScoredSession:
 def score_sessions(
     connection: duckdb.DuckDBPyConnection, sessions: Sequence[PendingSession], job: Job, run_id: str, processes: int = 1
 ) -> None:
-    """Score and store sessions, or quarantine them; a kill loses one session a process at most.
+    """Score and store sessions, or quarantine them. If the run is killed, at most one session per process is lost.
 
-    While sessions are scored, the one after them is copied, and the one before is stored once they have begun. They are
-    stored in the order in which they are given; in a lake many at a time, and until then they wait in the inbox.
+    The steps overlap: while sessions are being scored, the next one is copied and the one before is stored. Sessions
+    are stored in the given order. For a lake, scored sessions wait in the inbox and are stored many at a time.
 
     Args:
         connection: the warehouse.
-        sessions: what is pending.
-        job: the night's.
-        run_id: of the run.
-        processes: that score, a video each.
+        sessions: the pending sessions.
+        job: the night's job.
+        run_id: the run.
+        processes: number of scoring processes, each with one video at a time.
 
     Raises:
-        NoRoomError: recordings were left out that do not fit on the disk now; all others were done.
-        PmferError: the source, the warehouse or the bundle failed. What was scored before is stored.
+        NoRoomError: some recordings do not fit on the disk now and were left out; all others were processed.
+        PmferError: the source, the warehouse or the bundle failed. Sessions scored before that are stored.
         OSError: a copy cannot be written.
     """
     left_out: list[NoRoomError] = []
@@ -89,23 +90,23 @@ def score_sessions(
         _Scorers(job, processes) as scorers,
         session_progress(len(sessions)) as advance,
     ):
-        work = _Overlapping(connection, job, run_id, folder, scorers, advance)
+        pipeline = _SessionPipeline(connection, job, run_id, folder, scorers, advance)
         for session in sessions:
             try:
-                work.begin(session)
+                pipeline.begin(session)
             except NoRoomError as error:
                 left_out.append(error)
             except (PmferError, OSError):
-                work.finish_all()
+                pipeline.finish_all()
                 raise
-        work.finish_all()
+        pipeline.finish_all()
     if left_out:
         others = f"; {len(left_out) - 1} others do not fit either" if len(left_out) > 1 else ""
         raise NoRoomError(f"{left_out[0]}{others}")
 
 
 class _Scorers:
-    """Scoring processes that work at the same time, a video each. A context manager: leaving it ends them at once."""
+    """Scoring processes that run at the same time, one video each. Leaving the context stops them at once."""
 
     def __init__(self, job: Job, processes: int) -> None:
         self.count = processes
@@ -120,13 +121,13 @@ class _Scorers:
 
     def __exit__(self, *error: object) -> None:
         for scorer in self._all:
-            scorer.stop()  # what is still scored was given up: nobody waits for it
+            scorer.stop()  # nobody waits for the result of a video that is still being scored
         self._threads.shutdown(cancel_futures=True)
         for scorer in self._all:
             scorer.close()
 
     def begin(self, staged: StagedSession) -> Future[ScoredSession | QuarantinedSession]:
-        """Score a session as soon as a process is free, in the log's context of whoever asks."""
+        """Score a session as soon as a process is free, with the caller's log context."""
         return self._threads.submit(copy_context().run, self._score, staged)
 
     def _score(self, staged: StagedSession) -> ScoredSession | QuarantinedSession:
@@ -137,8 +138,8 @@ class _Scorers:
             self._free.put(scorer)
 
 
-class _Overlapping:
-    """Sessions in work, each a step further than the next: being stored, being scored, being copied."""
+class _SessionPipeline:
+    """The overlapping steps of a night's sessions: while one is scored, the next is copied and the last is stored."""
 
     def __init__(
         self,
@@ -151,34 +152,34 @@ class _Overlapping:
     ) -> None:
         self._connection, self._job, self._run_id = connection, job, run_id
         self._folder, self._scorers, self._advance = folder, scorers, advance
-        self._scored: deque[tuple[StagedSession, Future[ScoredSession | QuarantinedSession]]] = deque()
+        self._in_scoring: deque[tuple[StagedSession, Future[ScoredSession | QuarantinedSession]]] = deque()
         self._bundle = bundle_record(job.bundle)
-        self._together = TOGETHER if isinstance(job.warehouse, LakeAddress) else 1
-        self._waiting: list[tuple[PendingSession, SessionResult]] = []  # for others that are stored with them
-        self._waiting_since = 0.0  # by the monotonic clock
+        self._batch_size = TOGETHER if isinstance(job.warehouse, LakeAddress) else 1
+        self._waiting: list[tuple[PendingSession, SessionResult]] = []  # scored, to be stored together
+        self._waiting_since = 0.0  # monotonic clock, seconds
 
     def begin(self, session: PendingSession) -> None:
-        """Copy a session and have it scored; sessions before it are stored where they are done.
+        """Copy a session and start scoring it; store earlier sessions that are done.
 
         Raises:
             NoRoomError: it does not fit on the disk now.
-            PmferError, OSError: as `score_sessions`.
+            PmferError, OSError: as for `score_sessions`.
         """
         take_over_consents(self._connection, self._job.data, self._job.warehouse.key)
         try:
             staged = pull_session(session, self._job, self._folder)
         except (NoRoomError, DiskFullError):
-            if not self._scored:
+            if not self._in_scoring:
                 raise
-            self.finish_all()  # their copies make room
+            self.finish_all()  # deleting the copies of earlier sessions makes room
             staged = pull_session(session, self._job, self._folder)
         if not isinstance(staged, StagedSession):
             self._conclude(staged)
             return
         content = staged.session.content_sha256
-        in_work = [other.session for other, _ in self._scored] + [other for other, _ in self._waiting]
-        if any(other.content_sha256 == content for other in in_work):
-            self.finish_all()  # of two alike only the first is scored
+        in_progress = [other.session for other, _ in self._in_scoring] + [other for other, _ in self._waiting]
+        if any(other.content_sha256 == content for other in in_progress):
+            self.finish_all()  # of two identical videos only the first is scored: store it before this one is examined
         with log_context(session=session_label(content)):
             examination = examine(self._connection, [staged.session], self._job, self._job.night)
             if examination.done_before:
@@ -190,18 +191,18 @@ class _Overlapping:
         self._conclude(*examination.quarantined)
 
     def finish_all(self) -> None:
-        """Wait for what is being scored, and store it."""
-        while self._scored:
-            self._finish(*self._scored.popleft())
+        """Wait for the sessions that are being scored, and store them."""
+        while self._in_scoring:
+            self._finish(*self._in_scoring.popleft())
         self._store_waiting()
 
     def _score(self, staged: StagedSession) -> None:
-        before = self._scored.popleft() if len(self._scored) == self._scorers.count else None
-        if before:
-            wait([before[1]])
-        self._scored.append((staged, self._scorers.begin(staged)))
-        if before:
-            self._finish(*before)
+        oldest = self._in_scoring.popleft() if len(self._in_scoring) == self._scorers.count else None
+        if oldest:
+            wait([oldest[1]])
+        self._in_scoring.append((staged, self._scorers.begin(staged)))
+        if oldest:
+            self._finish(*oldest)  # only now, so that it is stored while the new session is scored
 
     def _finish(self, staged: StagedSession, scored: Future[ScoredSession | QuarantinedSession]) -> None:
         result = scored.result()
@@ -212,22 +213,22 @@ class _Overlapping:
         self._conclude(result)
 
     def _store(self, scored: ScoredSession) -> None:
-        """Store a session, in a lake together with others."""
+        """Store a session now, or for a lake once enough others wait with it."""
         log.debug("scored %d of %d frames", scored.summary.frames_scored, scored.summary.frames_sampled)
         with stage("store"):
             result = session_result(scored, self._job, self._run_id)
-            if self._together > 1:
+            if self._batch_size > 1:
                 hand_over_session(self._job.data, self._job.warehouse.key, self._bundle, result)
         if not self._waiting:
             self._waiting_since = time.monotonic()
         self._waiting.append((scored.session, result))
         is_late = time.monotonic() - self._waiting_since > WAIT_S
-        if is_late or len(self._waiting) >= self._together:
+        if is_late or len(self._waiting) >= self._batch_size:
             self._store_waiting()
 
     def _store_waiting(self) -> None:
-        """Store what waits, and quarantine what is refused."""
-        waiting, self._waiting = self._waiting, []  # what fails now must not keep those after it from being stored
+        """Store the waiting sessions, and quarantine those that the warehouse refuses."""
+        waiting, self._waiting = self._waiting, []  # if storing them fails, later sessions must still be stored
         if not waiting:
             return
         job, results = self._job, [result for _, result in waiting]
@@ -241,7 +242,7 @@ class _Overlapping:
                 self._quarantine(session.quarantined(error))
 
     def _conclude(self, result: ScoredSession | QuarantinedSession | Unready | None = None) -> None:
-        """Quarantine what cannot be scored, and move the bar on."""
+        """Advance the progress bar, and quarantine the session if it could not be scored."""
         self._advance(result.summary.duration_s or 0.0 if isinstance(result, ScoredSession) else 0.0)
         if isinstance(result, QuarantinedSession):
             self._quarantine(result)
@@ -255,10 +256,10 @@ class _Overlapping:
 @step("pull session", waits=(1, 10, 60))
 @stage("pull")
 def pull_session(session: PendingSession, job: Job, folder: Path) -> StagedSession | QuarantinedSession | Unready:
-    """Copy a session's video into the staging folder and remember what its content is.
+    """Copy a session's video into the staging folder and remember the hash of its content.
 
     Raises:
-        SourceGoneError: the source is not there any more.
+        SourceGoneError: the source is no longer there.
         NoRoomError, DiskFullError: the disk is too full for the copy now.
         OSError: the copy cannot be written.
     """

@@ -1,8 +1,8 @@
-"""Settings: one class, and the only place that reads the environment.
+"""The settings, in one class. This module is the only one that reads the environment.
 
-Each can be given as an option of a command, as `PMFER_NAME` in the environment or in the file `.env`, or as `name` in
-`pmfer.toml`; the first of these that gives it counts, then the default. What is unknown anywhere is an error, because a
-setting that is misspelt would otherwise be one that is silently not made. docs/settings.md is generated from here.
+A setting can be given as a command-line option, as `PMFER_NAME` in the environment or in the file `.env`, or as `name`
+in `pmfer.toml`. The first of these wins, then the default. An unknown name anywhere is an error, because a misspelt
+setting would otherwise be silently ignored. docs/settings.md is generated from this module.
 """
 
 import os
@@ -34,26 +34,26 @@ from reports import Format
 from reports.measures import Rule
 
 PREFIX = "PMFER_"
-DOTENV = Path(".env")  # of the working directory, as for Prefect, which reads its own settings from it
+DOTENV = Path(".env")  # in the working directory; Prefect reads its own settings from the same file
 CONFIG_FILE = Path("pmfer.toml")
-# Variables of ours that are no settings, and what they are.
+# PMFER_ variables that are not settings, and what they are.
 OTHER_VARIABLES = {
     "PMFER_CONFIG": "path of the TOML file, instead of `pmfer.toml` in the working directory",
     "PMFER_HOME": "folder of the program on a worker's machine, read by prefect.yaml",
     "PMFER_SNAPSHOT": "snapshot that docs/analysts.ipynb opens",
 }
-SECRETS_OF_FILES = "PMFER_PASSWORD_"  # beginning of variables that another file of the facility names
+SECRETS_OF_FILES = "PMFER_PASSWORD_"  # of variables that hold recipients' passwords; the file of recipients names them
 
 NoticeOf = Literal["failure", "abstention", "completion"]
 
 
 def _words(value: object) -> object:
-    """A list as people write it in the environment: words with spaces or commas between them."""
+    """Split a list of words, which are separated by spaces or commas in the environment."""
     return value.lower().replace(",", " ").split() if isinstance(value, str) else value
 
 
 def _urls(value: object) -> object:
-    """Addresses with white space between them; a comma may be part of one."""
+    """Split a list of addresses at white space only; a comma may be part of an address."""
     return value.split() if isinstance(value, str) else value
 
 
@@ -67,12 +67,12 @@ Rules = Annotated[tuple[Rule, ...], NoDecode, BeforeValidator(_words), Field(min
 class Dispatch(StrEnum):
     """Who scores the sessions of a night."""
 
-    PROCESS = "process"  # the process of the night itself
-    WORKERS = "workers"  # Prefect workers, on any machine, into a lake
+    PROCESS = "process"  # the nightly process itself
+    WORKERS = "workers"  # Prefect workers on any machine, which write into a lake
 
 
 class Settings(BaseSettings):
-    """What a run needs to know that no file of the night tells."""
+    """Everything that a run needs to know besides the night's files."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -80,14 +80,14 @@ class Settings(BaseSettings):
         dotenv_filtering="only_existing",
         frozen=True,
         extra="forbid",
-        allow_inf_nan=False,  # waiting for ever, or shards without end, is never what somebody meant
+        allow_inf_nan=False,  # nobody means to wait for ever, or wants shards of infinite length
     )
 
     data_dir: Path = Field(Path("var/pmfer"), description="folder below which all state lies")
     source: str | None = Field(None, description="where recordings are found, for commands without `--source`")
     warehouse: str | None = Field(
         None,
-        repr=False,  # a password may stand in it
+        repr=False,  # it may contain a password
         description="address of the warehouse (warehouse.md); default: a file below the data folder",
     )
     warehouse_key: SecretStr | None = Field(
@@ -95,7 +95,7 @@ class Settings(BaseSettings):
     )
     warehouse_key_file: Path | None = Field(None, description="private file with the key, instead of the key itself")
     s3_key_id: str | None = Field(None, description="access to the object storage of a lake's files")
-    s3_secret: SecretStr | None = Field(None, description="the secret that belongs to it")
+    s3_secret: SecretStr | None = Field(None, description="the secret that belongs to the key id")
     s3_region: str = Field("us-east-1", description="region of the object storage")
     s3_endpoint: str | None = Field(
         None, description="host:port of a store other than AWS; with http:// in front: without TLS"
@@ -107,22 +107,22 @@ class Settings(BaseSettings):
         None, description="keys of SFTP hosts; default: `~/.ssh/known_hosts` of the account"
     )
     source_settle_s: float = Field(
-        60.0, ge=0, description="seconds after the last write for which a file may still be growing"
+        60.0, ge=0, description="seconds since its last write until a file counts as uploaded"
     )
     source_done_marker: Marker = Field(
-        None, description="suffix, such as .done, of a file that says that a recording is complete"
+        None, description="suffix, such as .done, of the file that marks a recording as complete"
     )
     video_max_bytes: Positive = Field(
         64 * 1024**3, description="bytes of a recording, at most; a larger file is neither copied nor scored"
     )
-    video_max_pixels: Positive = Field(8192 * 4320, description="pixels of a picture, at most")
+    video_max_pixels: Positive = Field(8192 * 4320, description="pixels of a frame, at most")
     video_max_frames: Positive = Field(5_000_000, description="frames of a recording, at most: a day at 58 a second")
     video_max_s: Positive = Field(24 * 3600, description="seconds of a recording, at most")
     video_wall_s: Positive = Field(4 * 3600, description="seconds that decoding and scoring one video may take")
     video_cpu_s: Positive = Field(
-        16 * 3600, description="seconds of all cores that decoding and scoring one video may take"
+        16 * 3600, description="CPU seconds, on all cores together, that decoding and scoring one video may take"
     )
-    video_memory_bytes: Positive = Field(6 * 1024**3, description="bytes of memory of the process that scores")
+    video_memory_bytes: Positive = Field(6 * 1024**3, description="bytes of memory that a scoring process may use")
     bundle: str = Field(DEFAULT_BUNDLE, description="shipped bundle's name, or a folder")
     detector: str = Field("centerface", description="face detector: centerface, or the path of a YuNet .onnx file")
     frames_per_second: float = Field(5.0, ge=0.01, le=1000, description="frames sampled per second of video")
@@ -134,8 +134,8 @@ class Settings(BaseSettings):
     )
     int8: bool | None = Field(
         None,
-        description="score with the bundle's int8 graph; default: if the machine of the night gains from it, but "
-        "never on workers, which may be of different kinds (performance.md)",
+        description="score with the bundle's int8 graph; default: if it is faster on this machine, but never on "
+        "workers, which may be machines of different kinds (performance.md)",
     )
     consent_required: bool = Field(
         False, description="a patient without a record of consent is not scored, whatever the sidecar says"
@@ -160,13 +160,13 @@ class Settings(BaseSettings):
         description="rules that raise a flag; statistics.md says what each costs",
     )
     report_recipients: Path | None = Field(
-        None, description="TOML file of recipients who get PDFs under a password of their own (reports.md)"
+        None, description="TOML file of recipients, who each get PDFs under their own password (reports.md)"
     )
-    report_open_pdf: bool = Field(False, description="with recipients: also write the PDF that anybody can open")
-    report_language: Literal["en", "de"] = Field("en", description="language of the printed words")
-    report_page_size: Literal["A4", "Letter"] = Field("A4", description="size of the printed sheets")
+    report_open_pdf: bool = Field(False, description="with recipients: also write PDFs without a password")
+    report_language: Literal["en", "de"] = Field("en", description="language of the reports")
+    report_page_size: Literal["A4", "Letter"] = Field("A4", description="paper size of the reports")
     report_contact: Annotated[str | None, Field(max_length=200)] = Field(
-        None, description="whom staff may ask about a report: one line that is printed on it"
+        None, description="whom staff can ask about a report; one line, printed on it"
     )
     scoring_processes: Annotated[int | None, Field(ge=1)] = Field(
         None, description="videos that a night scores at the same time; default: one per core, one with a GPU"
@@ -174,7 +174,7 @@ class Settings(BaseSettings):
     report_processes: Annotated[int | None, Field(ge=1)] = Field(
         None, description="processes that render reports; default: one per core"
     )
-    actor: str | None = Field(None, description="who acts, for the audit log; default: the system's account")
+    actor: str | None = Field(None, description="who acts, for the audit log; default: the account that runs `pmfer`")
     log_format: Literal["human", "json"] = Field("human", description="lines for people, or one JSON object per line")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="lowest level that is logged")
     metrics_file: Path | None = Field(
@@ -195,9 +195,9 @@ class Settings(BaseSettings):
 
     @property
     def scores_in_int8(self) -> bool:
-        """Whether a run scores with the bundle's int8 graph, on whatever machine.
+        """Whether a run scores with the bundle's int8 graph, on every machine that takes part.
 
-        Workers may be machines of different kinds, and their results must be the same: left out, they use float32.
+        By default workers use float32, because they may be machines of different kinds and their results must agree.
         """
         return (self.dispatch is Dispatch.PROCESS and gains_from_int8()) if self.int8 is None else self.int8
 
@@ -210,15 +210,16 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What counts before what."""
+        """The sources of settings, in order of precedence."""
         return (init_settings, *_sources().values())
 
 
 def read_settings(**overrides: object) -> Settings:
-    """Settings from the environment and the files; overrides that are None are left to them.
+    """The settings from the environment and the files, with the given overrides. An override of None is ignored.
 
     Raises:
-        ConfigurationError: a value has the wrong form, a name is unknown, or a file cannot be read; names which, where.
+        ConfigurationError: a value has the wrong form, a name is unknown, or a file cannot be read. The message says
+            which one and where.
     """
     given = {key: value for key, value in overrides.items() if value is not None}
     try:
@@ -229,7 +230,7 @@ def read_settings(**overrides: object) -> Settings:
         name = str(first["loc"][0])
         raise ConfigurationError(f"setting {PREFIX}{name.upper()}{_place(name, given)}: {first['msg']}") from None
     except tomllib.TOMLDecodeError as error:
-        # The parser's place is kept, its line is not: a secret may stand in it.
+        # The parser's message gives line and column but does not quote the line, which may contain a secret.
         raise ConfigurationError(f"settings {config_file()}: not a TOML file ({error}); correct it") from None
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
@@ -237,7 +238,7 @@ def read_settings(**overrides: object) -> Settings:
 
 
 def origins(**overrides: object) -> dict[str, str]:
-    """Where each setting comes from: option, environment, .env, the TOML file's name or default."""
+    """Where each setting comes from: option, environment, .env, the name of the TOML file, or default."""
     layers = {"option": overrides, **{name: source() for name, source in _sources().items()}}
     return {
         field: next((name for name, values in layers.items() if values.get(field) is not None), "default")
@@ -246,10 +247,10 @@ def origins(**overrides: object) -> dict[str, str]:
 
 
 def config_file() -> Path:
-    """The TOML file: PMFER_CONFIG, or pmfer.toml in the working directory. It need not exist.
+    """The TOML file: the one PMFER_CONFIG names, or pmfer.toml in the working directory, which need not exist.
 
     Raises:
-        ConfigurationError: PMFER_CONFIG names a file that does not.
+        ConfigurationError: PMFER_CONFIG names a file that does not exist.
     """
     named = os.environ.get("PMFER_CONFIG")
     if named and not Path(named).is_file():
@@ -258,28 +259,28 @@ def config_file() -> Path:
 
 
 def variable(name: str) -> str | None:
-    """A variable of others, such as Prefect's, by the environment or the file `.env`; None if it is not set."""
+    """The value of another program's variable, such as Prefect's, from the environment or `.env`; None if not set."""
     return os.environ.get(name) or dotenv_values(DOTENV).get(name)
 
 
 def environment_with(variables: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a process that this one starts: its own, and some variables more."""
+    """The environment for a child process: that of this process plus some variables."""
     return os.environ | dict(variables)
 
 
 def proxy_variables() -> dict[str, str]:
-    """Proxies that the environment names: `http`, `https`, `all`, and `no` for the hosts without one."""
+    """The proxies set in the environment by `http`, `https` and `all`, and under `no` the hosts reached directly."""
     return getproxies_environment()
 
 
 def default_environment(variables: Mapping[str, str]) -> None:
-    """Set variables that are not set, for this process and those that it starts."""
+    """Set variables that are not set yet, for this process and its child processes."""
     for name, value in variables.items():
         os.environ.setdefault(name, value)
 
 
 def change_environment(variables: Mapping[str, str | None]) -> None:
-    """Change the environment of this process and of those that it starts; None takes a variable away."""
+    """Change the environment of this process and its child processes; None removes a variable."""
     for name, value in variables.items():
         if value is None:
             os.environ.pop(name, None)
@@ -287,13 +288,13 @@ def change_environment(variables: Mapping[str, str | None]) -> None:
             os.environ[name] = value
 
 
-def read_secret(variable: str) -> str | None:
-    """What stands in a variable that another file of the facility names, such as a password; None if it is not set."""
-    return os.environ.get(variable)
+def environment_value(name: str) -> str | None:
+    """The value of an environment variable, such as one that holds a recipient's password; None if it is not set."""
+    return os.environ.get(name)
 
 
 def _sources() -> dict[str, PydanticBaseSettingsSource]:
-    """The environment and the files by the name that people know them by, in the order in which they count."""
+    """The environment and the files, by display name, in order of precedence."""
     file = config_file()
     return {
         "environment": EnvSettingsSource(Settings),
@@ -332,7 +333,7 @@ def _place(name: str, given: dict[str, Any]) -> str:
 
 
 def limits_of(settings: Settings) -> VideoLimits:
-    """What one video may take."""
+    """The limits on one video."""
     return VideoLimits(
         file_bytes=settings.video_max_bytes,
         pixels=settings.video_max_pixels,

@@ -1,7 +1,7 @@
-"""Copy recordings below the data folder, where they lie only while they are scored.
+"""Copy recordings into the staging folder, where they stay only while they are scored.
 
-Each run has its own folder within the staging folder, and locks it for as long as the process lives. So a run can
-remove what a killed run left, and never removes what another run works on.
+Each run has its own folder within the staging folder and locks it for as long as the process lives. So a run can
+remove what a killed run left behind, but never what another run is working on.
 """
 
 import errno
@@ -16,15 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from flows.data_folder import LEAST_ROOM_BYTES
+from flows.data_folder import MIN_FREE_BYTES
 from flows.sources.location import Location, SourceReadError
 from flows.sources.recordings import Recording
 from flows.sources.source import Source, require_there
 from pmfer.errors import ConfigurationError
 
 CHUNK_BYTES = 1024 * 1024
-# Copies leave a fiftieth of their disk free for the warehouse and reports: at least LEAST_ROOM_BYTES, at most this.
-MOST_RESERVE_BYTES = 1_000_000_000
+# Copies leave a fiftieth of their disk free for the warehouse and reports: at least MIN_FREE_BYTES, at most this.
+MAX_RESERVE_BYTES = 1_000_000_000
 
 
 class ChangedMeanwhileError(Exception):
@@ -32,7 +32,7 @@ class ChangedMeanwhileError(Exception):
 
 
 class UnreadableRecordingError(Exception):
-    """The recording cannot be read, but its source can."""
+    """The recording cannot be read, although its source can."""
 
 
 class TooLargeToCopyError(Exception):
@@ -51,13 +51,13 @@ class DiskFullError(ConfigurationError):
 class Copy:
     """A staged copy."""
 
-    path: Path  # in the folder of its run, with the suffix of the recording
+    path: Path  # in the run's folder, with the suffix of the recording
     content_sha256: str  # of the bytes copied, 64 hex digits
 
 
 @contextmanager
 def staging_folder(staging: Path) -> Iterator[Path]:
-    """Make a folder for the copies of one run, and remove it with its content at the end; clean up after killed runs.
+    """Create a folder for the copies of one run and delete it at the end. First clean up after killed runs.
 
     Raises:
         OSError: it cannot be made.
@@ -73,7 +73,7 @@ def staging_folder(staging: Path) -> Iterator[Path]:
 
 
 def clean(staging: Path) -> int:
-    """Remove everything that no running process holds; return how many files and folders that was.
+    """Remove everything that no running process has locked; return the number of files and folders removed.
 
     Raises:
         OSError: one cannot be removed.
@@ -91,7 +91,7 @@ def clean(staging: Path) -> int:
 
 
 def copy_recording(recording: Recording, source: Source, folder: Path) -> Copy:
-    """Copy a recording into the staging folder and hash it on the way, so that it is read only once.
+    """Copy a recording into the staging folder and hash it while copying, so that it is read only once.
 
     Raises:
         ChangedMeanwhileError: its size or version, before or after the copy, is not what was listed, or the folder of
@@ -102,15 +102,17 @@ def copy_recording(recording: Recording, source: Source, folder: Path) -> Copy:
         OSError: the copy cannot be written.
     """
     try:
-        location = source.open()
-        _require_same(location, recording)
-        _require_room(location, recording, folder)
-        with location.open(recording.path) as stream:
-            draft, content_sha256 = _copy(stream, location, recording, folder)
-        _require_same(location, recording)
+        with source.open() as location:
+            _require_same(location, recording)
+            _require_room(location, recording, folder)
+            with location.open(recording.path) as stream:
+                draft, content_sha256 = _copy(stream, location, recording, folder)
+            _require_same(location, recording)
     except SourceReadError as error:
         require_there(source, recording.source_state)
-        if not source.open().holds(recording.path.partition("/")[0]):
+        with source.open() as location:
+            night_is_there = location.holds(recording.path.partition("/")[0])
+        if not night_is_there:
             raise ChangedMeanwhileError("the folder of its night is gone or empty since it was listed") from None
         raise UnreadableRecordingError(error.strerror or str(error)) from None
     suffix = PurePosixPath(recording.source_uri).suffix.lower()
@@ -119,9 +121,9 @@ def copy_recording(recording: Recording, source: Source, folder: Path) -> Copy:
 
 
 def _require_room(location: Location, recording: Recording, folder: Path) -> None:
-    """Check that a copy fits, before the first byte is copied."""
+    """Check that a copy fits before anything is copied."""
     disk = shutil.disk_usage(folder)
-    reserve = min(max(disk.total // 50, LEAST_ROOM_BYTES), MOST_RESERVE_BYTES)
+    reserve = min(max(disk.total // 50, MIN_FREE_BYTES), MAX_RESERVE_BYTES)
     if recording.size <= disk.free - reserve:
         return
     most = max(disk.used + disk.free - reserve, 0)
@@ -150,7 +152,7 @@ def _no_room(recording: Recording, folder: Path) -> NoRoomError:
 
 
 def _copy(stream: BinaryIO, location: Location, recording: Recording, folder: Path) -> tuple[Path, str]:
-    """Copy as many bytes as were listed into a new file; return the file and the hash of its content."""
+    """Copy as many bytes as the listing says into a new file; return the file and the hash of its content."""
     handle, name = tempfile.mkstemp(dir=folder, prefix="incoming-")
     digest, left = hashlib.sha256(), recording.size
     try:
@@ -166,9 +168,8 @@ def _copy(stream: BinaryIO, location: Location, recording: Recording, folder: Pa
     except OSError as error:
         Path(name).unlink()
         if error.errno in (errno.ENOSPC, errno.EDQUOT) and not isinstance(error, SourceReadError):
-            raise _no_room(
-                recording, folder
-            ) from None  # something else filled the disk meanwhile, or a quota is used up
+            # Something else has filled the disk meanwhile, or a quota is used up.
+            raise _no_room(recording, folder) from None
         raise
     except BaseException:
         Path(name).unlink()
@@ -186,7 +187,7 @@ def _locked_folder(staging: Path) -> tuple[Path, int]:
     while True:
         folder = Path(tempfile.mkdtemp(dir=staging, prefix="run-"))
         lock = _lock(folder)
-        # Between making and locking it, another run may have cleaned it away.
+        # Before it was locked, another run may have cleaned it up.
         if lock is not None and folder.is_dir():
             return folder, lock
         if lock is not None:
@@ -194,7 +195,7 @@ def _locked_folder(staging: Path) -> tuple[Path, int]:
 
 
 def _lock(folder: Path) -> int | None:
-    """Lock a folder until the descriptor is closed or the process ends; None if another holds it, or it is gone."""
+    """Lock a folder until the descriptor is closed or the process ends; None if it is gone or already locked."""
     with suppress(FileNotFoundError):
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -206,7 +207,7 @@ def _lock(folder: Path) -> int | None:
     return None
 
 
-if __name__ == "__main__":  # before a worker starts: `python -m flows.staging`
+if __name__ == "__main__":  # run before a worker starts: `python -m flows.staging`
     from flows.data_folder import DataFolder
     from flows.settings import read_settings
 

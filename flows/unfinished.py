@@ -1,7 +1,8 @@
-"""Nights that a later run comes back to: they did not end, were missed, wait for uploads, or are asked for again.
+"""Unfinished nights, which a later run retries: they were killed, failed, were missed, or wait for uploads or a replay.
 
-Each such night has a file in the data folder, which is there as soon as the night begins, is held while it runs, and
-goes when the night ended well and left nothing. So it tells of a night that was killed as well.
+Each such night has a marker file in the data folder. It is created when the night begins, locked while the night runs,
+and deleted when the night succeeds and leaves nothing undone. An empty marker that nobody has locked thus shows that a
+night was killed.
 """
 
 import fcntl
@@ -22,31 +23,31 @@ from warehouse.address import Address
 from warehouse.connection import open_reader
 from warehouse.private_file import write_private
 
-LOOKED_BACK = 14  # nights of the warehouse whose last run is asked for
+LOOKED_BACK = 14  # latest nights in the warehouse whose last run is checked
 
 
 class Standing(StrEnum):
-    """How a night stands that is not finished."""
+    """The state of an unfinished night."""
 
     RUNNING = "running"
     INTERRUPTED = "interrupted"  # killed, or the power was lost
     FAILED = "failed"
-    MISSED = "missed"  # no run was due on its day, because the machine was off, say
+    MISSED = "missed"  # never run, for example because the machine was off
     WAITING = "waiting"  # sessions were still being uploaded
 
 
 @dataclass(frozen=True)
 class UnfinishedNight:
-    """What is known of a night that is not finished."""
+    """What is known about an unfinished night."""
 
     night: date
     standing: Standing
-    since: datetime  # when that was noted; of one that runs or was interrupted, when it began
+    since: datetime  # when it was noted; for a night that is running or was interrupted, when it began
     sessions: int = 0  # how many were still being uploaded
 
     @property
     def sentence(self) -> str:
-        """The same for people."""
+        """The same in one line."""
         left = "the next `pmfer nightly` comes back to it"
         return {
             Standing.RUNNING: f"{self.night}: runs since {self.since.astimezone():%Y-%m-%d %H:%M}",
@@ -59,31 +60,31 @@ class UnfinishedNight:
 
 @dataclass
 class RunNote:
-    """What a night that ended well leaves to the next."""
+    """What a successful night leaves undone."""
 
     waiting: int = 0  # sessions still being uploaded
 
 
 @contextmanager
-def begun(data: DataFolder, night: date) -> Iterator[RunNote]:
-    """Note that a night runs; the note goes when the body ends well and leaves nothing.
+def track_night(data: DataFolder, night: date) -> Iterator[RunNote]:
+    """Keep a night's marker while the body runs; delete it if the body succeeds and leaves nothing undone.
 
     Raises:
-        OSError: the note cannot be written.
+        OSError: the marker cannot be written.
     """
     data.unfinished.mkdir(mode=0o700, exist_ok=True)
     path = data.unfinished / night.isoformat()
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     note = RunNote()
     try:
-        if not _hold(handle):  # another run of the same night has it, and the warehouse refuses this one
+        if not _hold(handle):  # another run of the same night holds it, and the warehouse will refuse this one
             yield note
             return
         _write(handle, "")
         try:
             yield note
         except Exception:
-            with suppress(OSError):  # of a full disk: then it counts as interrupted
+            with suppress(OSError):  # on a full disk the night then counts as interrupted
                 _write(handle, Standing.FAILED)
             raise
         if note.waiting:
@@ -95,19 +96,19 @@ def begun(data: DataFolder, night: date) -> Iterator[RunNote]:
 
 
 def note_failed(data: DataFolder, night: date) -> None:
-    """Note a night that failed before it began.
+    """Mark a night that failed before it began.
 
     Raises:
-        OSError: the note cannot be written.
+        OSError: the marker cannot be written.
     """
     write_private(data.unfinished / night.isoformat(), Standing.FAILED)
 
 
 def note_missed(data: DataFolder, nights: list[date], tonight: date) -> None:
-    """Note the nights of the source that had no run of their own between the last scheduled night and tonight.
+    """Mark the source's nights between the last scheduled night and tonight that no run has begun.
 
     Raises:
-        OSError: a note cannot be written.
+        OSError: a marker cannot be written.
     """
     mark = data.unfinished / "last-scheduled"
     try:
@@ -123,16 +124,16 @@ def note_missed(data: DataFolder, nights: list[date], tonight: date) -> None:
 
 
 def unfinished_nights(data: DataFolder) -> list[UnfinishedNight]:
-    """The nights that are noted, in order."""
+    """The unfinished nights that have a marker, in order."""
     found = []
     for path in sorted(data.unfinished.glob("????-??-??")):
-        with suppress(OSError, ValueError):  # it goes while it is read, or is none of ours
+        with suppress(OSError, ValueError):  # it is deleted while it is read, or is not a marker
             found.append(_read(path))
     return found
 
 
 def nights_to_come_back_to(connection: duckdb.DuckDBPyConnection, data: DataFolder, tonight: date) -> list[date]:
-    """The nights before tonight that are not finished and do not run now, in order.
+    """The nights before tonight that are unfinished and not running now, in order.
 
     Raises:
         WarehouseError: the database refused.
@@ -145,9 +146,9 @@ def nights_to_come_back_to(connection: duckdb.DuckDBPyConnection, data: DataFold
 
 
 def nights_as_they_stand(warehouse: Address, unfinished: Sequence[UnfinishedNight], limit: int) -> list[dict[str, Any]]:
-    """The last nights as readers see them, the newest first, each with the status that it has by now.
+    """The last nights as readers see them, newest first, each with its current status.
 
-    A run that failed or was killed publishes nothing, so the status on record may be that of an earlier run.
+    A run that failed or was killed publishes nothing, so the published status may be that of an earlier run.
 
     Args:
         warehouse: address of the warehouse.
@@ -163,13 +164,13 @@ def nights_as_they_stand(warehouse: Address, unfinished: Sequence[UnfinishedNigh
     with open_reader(warehouse) as reader:
         rows = list(runs.latest_nights(reader, limit).iter_rows(named=True))
     standing = {left.night: left.standing.value for left in unfinished if left.standing is not Standing.WAITING}
-    # A night on record as running that nobody holds was killed.
+    # A night recorded as running whose marker nobody holds was killed.
     on_record = {row["night"]: "interrupted" if row["status"] == "running" else row["status"] for row in rows}
     return [row | {"status": standing.get(row["night"], on_record[row["night"]])} for row in rows]
 
 
 def was_cut_short(connection: duckdb.DuckDBPyConnection, night: date) -> bool:
-    """Whether the latest run of a night failed or was killed: what a run does last, it may not have done.
+    """Whether the latest run of a night failed or was killed, so that its last steps may be missing.
 
     Raises:
         WarehouseError: the database refused.
@@ -191,7 +192,7 @@ def _read(path: Path) -> UnfinishedNight:
 
 
 def _hold(handle: int) -> bool:
-    """Hold an open file until it is closed, or its process ends; False if another does."""
+    """Lock an open file until it is closed or its process ends; False if another process holds it."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

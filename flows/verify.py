@@ -1,4 +1,4 @@
-"""Checks of a whole warehouse: its contracts, and whether the audit log and the read log are as they were written."""
+"""Check a whole warehouse: all its contracts, and that nobody altered the audit log or the read log."""
 
 import json
 from collections.abc import Callable
@@ -15,10 +15,11 @@ from warehouse.verify import Note, read_head, verify_log
 
 
 def check_contracts(warehouse: Address, tell: Callable[[str], None]) -> None:
-    """Check every contract over every row, and tell of each in a line.
+    """Check every contract over every row, with a line to `tell` for each.
 
     Raises:
-        WarehouseError: there is no warehouse, it is being written, or a contract does not hold; names each.
+        WarehouseError: there is no warehouse, it is being written, or a contract does not hold. The message names all
+            broken ones.
     """
     require_existing(warehouse)
     with open_writer(warehouse) as connection:
@@ -30,10 +31,11 @@ def check_contracts(warehouse: Address, tell: Callable[[str], None]) -> None:
 
 
 def verify_logs(access: WarehouseAccess) -> list[str]:
-    """Check both logs; what was checked, a line each.
+    """Check both logs; return a line for each.
 
     Raises:
-        WarehouseError: there is no warehouse, it is being written, or a log is not whole; names the first bad entry.
+        WarehouseError: there is no warehouse, it is being written, or a log is not whole. The message names the first
+            bad entry.
     """
     data, warehouse = access.data, access.warehouse
     require_existing(warehouse)
@@ -41,10 +43,10 @@ def verify_logs(access: WarehouseAccess) -> list[str]:
     notes = [*([Note(data.audit_head.name, noted)] if noted else []), *_receipts(data.receipts)]
     with open_writer(warehouse) as connection:
         log, trouble = verify_log(connection, notes)
-        of_reads = noted_reads(connection, data.read_log)
+        known_reads = noted_reads(connection, data.read_log)
     if trouble is None and noted is None and log.entries:
         trouble = f"{data.audit_head.name} is missing; nobody can tell whether the newest entries are"
-    reads, reads_trouble = verify_reads(data.read_log, of_reads)
+    reads, reads_trouble = verify_reads(data.read_log, known_reads)
     _require_whole(warehouse, "audit log", trouble)
     _require_whole(data.read_log, "read log", reads_trouble)
     return [_sentence("audit log", log), _sentence("read log", reads)]
@@ -60,7 +62,7 @@ def _sentence(name: str, head: Head) -> str:
 
 
 def _receipts(folder: Path) -> list[Note]:
-    """Heads that receipts of erasures noted: they bear witness too."""
+    """The heads of the audit log that receipts of erasures recorded; the log must still contain them."""
     notes = []
     for path in sorted(folder.glob("ERASURE-*.json")):
         try:

@@ -1,4 +1,4 @@
-"""Access to the data folder and its warehouse, as the settings have it, in the name of whoever acts."""
+"""Access to the data folder and its warehouse, according to the settings, on behalf of the acting user."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ def warehouse_address(settings: Settings) -> Address:
 
     Raises:
         ConfigurationError: settings exclude each other, or one is missing.
-        WarehouseError: the address or the key has not the right form, or the key's file cannot be used.
+        WarehouseError: the address or the key is malformed, or the key file cannot be used.
     """
     data = DataFolder(settings.data_dir.absolute())
     return parse_address(
@@ -44,7 +44,7 @@ def _key(settings: Settings) -> str | None:
 
 
 def s3_server(settings: Settings) -> str:
-    """URL of the object storage: that of the settings, TLS being understood, or that of AWS."""
+    """URL of the object storage: the one in the settings, with https:// unless it names a scheme, or that of AWS."""
     endpoint = settings.s3_endpoint or f"s3.{settings.s3_region}.amazonaws.com"
     return endpoint if "://" in endpoint else f"https://{endpoint}"
 
@@ -53,7 +53,7 @@ def s3_access(settings: Settings) -> S3Access | None:
     """Access to object storage, if the settings name a key.
 
     Raises:
-        ConfigurationError: the key's two parts are not both there.
+        ConfigurationError: only one of the key's two parts is set.
     """
     if settings.s3_key_id is None and settings.s3_secret is None:
         return None
@@ -64,19 +64,19 @@ def s3_access(settings: Settings) -> S3Access | None:
 
 @dataclass(frozen=True)
 class WarehouseAccess:
-    """A data folder and its warehouse, and in whose name they are used."""
+    """A data folder, its warehouse, and who uses them."""
 
     data: DataFolder
-    warehouse: Address  # with key and passwords, which are not shown
-    actor: str | None  # who acts, for the audit log and the log of reads; None: the system's account
+    warehouse: Address  # holds key and passwords, which its repr hides
+    actor: str | None  # who acts, for the audit log and the read log; None: the account of this process
     consent_required: bool  # whether a patient needs a record of consent
 
     @contextmanager
     def writing(self, *, publishes: bool = True) -> Iterator[Writer]:
-        """The warehouse, open for writing in the name of whoever acts, with what waited to be recorded.
+        """The warehouse, open for writing as the actor, after the inbox has been stored.
 
         Args:
-            publishes: false where what the block leaves is not for readers yet.
+            publishes: False if the result of the block is not for readers yet.
 
         Raises:
             WarehouseError: it cannot be opened, written or published, see warehouse.warehouse.Warehouse.write.
@@ -87,16 +87,16 @@ class WarehouseAccess:
             yield writer
 
     def record_reading(self, action: str, /, **details: Any) -> None:
-        """Leave an entry in the log of reads, in the name of whoever acts; see warehouse.read_log.record_read.
+        """Add an entry to the read log, as the actor; see warehouse.read_log.record_read.
 
         Raises:
-            WarehouseError: the log cannot be written; then nothing should be read either.
+            WarehouseError: the log cannot be written. Nothing should be read then.
         """
         record_read(self.data.read_log, self.actor, action, **details)
 
 
 def access_of(settings: Settings) -> WarehouseAccess:
-    """Access to what the settings name.
+    """Access to the data folder and warehouse that the settings name.
 
     Raises:
         ConfigurationError, WarehouseError: as for warehouse_address.
@@ -110,10 +110,10 @@ def access_of(settings: Settings) -> WarehouseAccess:
 
 
 def require_existing(warehouse: Address) -> None:
-    """Refuse an address at which there is no warehouse: opened for writing, it would become a new one.
+    """Refuse an address without a warehouse, because opening it for writing would create one.
 
     Raises:
-        ConfigurationError, WarehouseError: there is none.
+        ConfigurationError, WarehouseError: there is no warehouse.
     """
     if isinstance(warehouse, FileAddress):
         if not warehouse.path.is_file():

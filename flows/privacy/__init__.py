@@ -1,1 +1,1 @@
-"""Privacy: consent, names, retention and erasure of patients, with the files that speak of them."""
+"""Privacy: consent, the name map, retention, and the erasure of patients with the files about them."""

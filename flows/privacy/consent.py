@@ -1,4 +1,4 @@
-"""The register of consents: read from a CSV file, and shown."""
+"""The register of consents: import it from a CSV file, and show it."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -19,9 +19,9 @@ from warehouse.connection import open_reader
 from warehouse.consent import Consent, record_consents
 
 COLUMNS = ("patient_id", "valid_from", "valid_to", "withdrawn_on", "source")
-_OPTIONAL = {"valid_to", "withdrawn_on"}  # columns that a file may lack
+_OPTIONAL = {"valid_to", "withdrawn_on"}  # columns that may be missing
 
-_OF_ERASED = "their patients were erased since; a new consent has another first day or another source"
+_OF_ERASED = "their patients have been erased; a new consent needs another first day or another source"
 
 OptionalDay = Annotated[date | None, BeforeValidator(lambda text: text or None)]
 
@@ -32,7 +32,7 @@ class ConsentLine(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
     patient_id: Identifier
-    valid_from: date  # YYYY-MM-DD, local calendar day, like the others
+    valid_from: date  # YYYY-MM-DD, a local calendar day, like the other dates
     valid_to: OptionalDay = None
     withdrawn_on: OptionalDay = None
     source: Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -40,33 +40,33 @@ class ConsentLine(BaseModel):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.valid_to is not None and self.valid_to < self.valid_from:
-            raise ValueError(f"valid_to {self.valid_to} lies before valid_from {self.valid_from}")
+            raise ValueError(f"valid_to {self.valid_to} is before valid_from {self.valid_from}")
         if self.withdrawn_on is not None and self.withdrawn_on < self.valid_from:
-            raise ValueError(f"withdrawn_on {self.withdrawn_on} lies before valid_from {self.valid_from}")
+            raise ValueError(f"withdrawn_on {self.withdrawn_on} is before valid_from {self.valid_from}")
         return self
 
 
 def import_consents(access: WarehouseAccess, file: Path) -> str:
-    """Take a file into the register, all of it or nothing, and say what was new.
+    """Import a file into the register, all of it or nothing; return a line that says what was new.
 
-    While a night writes the warehouse it is left for the night, which looks before each session.
+    While a night is writing the warehouse, the rows are left in the inbox, where the night looks before each session.
 
     Raises:
-        ConfigurationError: the file cannot be read, or a row is wrong; names file, row and field.
-        WarehouseError: the warehouse refused.
+        ConfigurationError: the file cannot be read, or a row is wrong. The message gives file, row and field.
+        WarehouseError: the database refused.
     """
     consents = read_consents(file)
     access.data.require_writable()
     try:
-        changed, passed_over = _record(access, consents)
+        changed, skipped = _record(access, consents)
     except WarehouseBusyError:
         hand_over_consents(access.data, access.warehouse.key, consents)
-        try:  # it may have come to an end without looking
-            changed, passed_over = _record(access, consents)
+        try:  # the night may have ended without looking again
+            changed, skipped = _record(access, consents)
         except WarehouseBusyError:
             return f"{file.name}: {len(consents)} rows; a night is running, which records them before its next session"
-    told = f"{file.name}: {len(consents)} rows, {changed} new or changed"
-    return told + (f", {passed_over} passed over: {_OF_ERASED}" if passed_over else "")
+    summary = f"{file.name}: {len(consents)} rows, {changed} new or changed"
+    return summary + (f", {skipped} skipped: {_OF_ERASED}" if skipped else "")
 
 
 def _record(access: WarehouseAccess, consents: Sequence[Consent]) -> tuple[int, int]:
@@ -75,10 +75,10 @@ def _record(access: WarehouseAccess, consents: Sequence[Consent]) -> tuple[int, 
 
 
 def read_consents(file: Path) -> list[Consent]:
-    """The rows of a file: a header with the names of COLUMNS, in any order, then one period a row.
+    """The rows of a file: a header with the names in COLUMNS, in any order, then one period of consent per row.
 
     Raises:
-        ConfigurationError: the file cannot be read, or a row is wrong; names file, row and field.
+        ConfigurationError: the file cannot be read, or a row is wrong. The message gives file, row and field.
     """
     try:
         return list(_consents(read_csv(file.read_bytes()), file))
@@ -89,7 +89,7 @@ def read_consents(file: Path) -> list[Consent]:
 
 
 def published_consents(access: WarehouseAccess, patient_id: str | None) -> pl.DataFrame:
-    """The register as it was last published; `patient_id` None: of all patients.
+    """The register as last published, for one patient or (None) for all.
 
     Raises:
         WarehouseError: nothing was published yet.

@@ -1,7 +1,7 @@
-"""Erase a patient from everything below the data folder; a receipt that names nobody stays.
+"""Erase a patient from everything below the data folder, and keep a receipt that names nobody.
 
-The order matters, because an interrupted erasure must find what is left: what is going to be removed is written down
-first, then the files go while the database still knows which they are, then the rows, then the bytes of the rows.
+The order matters, because an interrupted erasure must be able to find what is left. First the plan is recorded. Then
+the files are deleted while the database still knows which ones they are, then the rows, and last the rows' bytes.
 """
 
 import json
@@ -32,7 +32,13 @@ from flows.privacy.patient_files import (
     require_idle,
     require_removable,
 )
-from flows.privacy.ward_again import renew_reports, renew_ward, stale_reports, stale_wards, ward_files
+from flows.privacy.rerender import (
+    outdated_overviews,
+    outdated_reports,
+    overview_files,
+    rerender_overview,
+    rerender_reports,
+)
 from flows.settings import Settings
 from flows.sources.sidecar import MANIFEST
 from flows.warehouse_access import WarehouseAccess, require_existing
@@ -51,27 +57,27 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class ErasePlan:
-    """What would go."""
+    """What an erasure would delete, and what it would leave. Paths in text are relative to the data folder."""
 
     patient_id: str
-    held: erasure.Holdings
-    files: list[PatientFile]
-    left: list[str]  # files that are none of ours and may hold the identifier, relative to the data folder
-    pages: list[str]  # files of ours that stay and speak of the patient, such as reports of others, likewise
-    locked: list[str]  # reports of others that no password of today opens, likewise
-    name_map: Path | None  # if the patient stands in it
-    unfinished: erasure.Erasure | None
+    held: erasure.Holdings  # rows of the patient in the warehouse
+    files: list[PatientFile]  # to be deleted
+    left: list[str]  # other people's files that may contain the identifier; they are left as they are
+    pages: list[str]  # our own files that mention the patient, such as reports of others; they are rendered again
+    locked: list[str]  # reports of others that none of today's passwords opens
+    name_map: Path | None  # if it lists the patient
+    unfinished: erasure.Erasure | None  # an earlier erasure of the patient that was interrupted
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to do at all."""
+        """Whether there is nothing to do."""
         known = self.held.rows or self.held.mentions or self.name_map or self.unfinished
-        # Files that go whoever is in them are no reason to erase somebody who is in nothing else.
+        # Files that are deleted whoever is in them are no reason to erase somebody who is found nowhere else.
         return not (known or any(file.kind in ("recording", "report") for file in self.files))
 
     def lines(self) -> list[str]:
-        """The plan for people."""
-        lines = [f"what goes of patient {self.patient_id}:"]
+        """The plan as text, to be confirmed."""
+        lines = [f"what is deleted of patient {self.patient_id}:"]
         lines += [f"{count:>10,}  rows in {table}" for table, count in self.held.rows.items()]
         lines += [f"{count:>10,}  mentions by others in {table}" for table, count in self.held.mentions.items()]
         kinds = Counter(file.kind for file in self.files)
@@ -81,22 +87,22 @@ class ErasePlan:
         if self.unfinished:
             lines.append(f"{'':>10}  what an interrupted erasure left")
         lines.append(
-            f"{'':>10}  ward overviews that show the patient, and reports that speak of the patient, are rendered again"
+            f"{'':>10}  ward overviews that show the patient, and reports that mention the patient, are rendered again"
         )
         return [*lines, *self.lines_left()]
 
     def lines_left(self) -> list[str]:
-        """What stays although it may speak of the patient: somebody has to look."""
+        """What stays although it may mention the patient, so that somebody can check it."""
         lines = [
             f"left as it is: the word {self.patient_id} in {count} texts of others in {table}; it may mean anything"
             for table, count in self.held.words.items()
         ]
         if self.locked:
             lines.append(
-                f"not searched: {len(self.locked)} reports that no password of today opens, such as {self.locked[0]}; "
-                "remove them if they may speak of the patient"
+                f"not searched: {len(self.locked)} reports that no current password opens, such as {self.locked[0]}; "
+                "remove them if they may mention the patient"
             )
-        return lines + [f"left as it is: {printable(path)}, which may speak of the patient" for path in self.left]
+        return lines + [f"left as it is: {printable(path)}, which may mention the patient" for path in self.left]
 
 
 def erase_patient(
@@ -106,22 +112,22 @@ def erase_patient(
     confirm: Callable[[Sequence[str]], bool],
     say: Say,
 ) -> dict[str, dict[str, Any]]:
-    """Erase a patient from everything below the data folder. Interrupted at any point, it is run again and finishes.
+    """Erase a patient from everything below the data folder. If interrupted at any point, running it again finishes it.
 
     Args:
         access: to the warehouse and the data folder.
         patient_id: the pseudonym.
-        settings: say where the name map is, and how reports that show the patient are written anew.
-        confirm: is shown what goes, a line each, and says whether it may.
-        say: is told each step as it begins.
+        settings: name map, and how reports that show the patient are rendered again.
+        confirm: gets the plan, line by line, and returns whether to proceed.
+        say: gets a line at the beginning of each step.
 
     Returns:
         The new receipts by name; none if there was nothing to erase.
 
     Raises:
-        ConfigurationError: there is no such identifier or warehouse, Prefect's server is running, or a recipient of
-            reports has no password.
-        WarehouseError: the warehouse is being written or refused, or something still holds the identifier.
+        ConfigurationError: the pseudonym is malformed, there is no warehouse, the erasure was not confirmed, Prefect's
+            server is running, or a recipient of reports has no password.
+        WarehouseError: the warehouse is being written, the database refused, or something still holds the identifier.
     """
     if not _IDENTIFIER.fullmatch(patient_id):
         raise ConfigurationError(f"patient '{patient_id}': not a pseudonym; see patient_id in docs/source.md")
@@ -139,7 +145,7 @@ def _erase(
     say: Say,
 ) -> dict[str, dict[str, Any]]:
     data, warehouse, printing = access.data, access.warehouse, printing_of(settings)
-    # Nothing of it is published before the storage is written anew.
+    # Nothing is published until the storage has been rewritten.
     with access.writing(publishes=False) as writer:
         connection = writer.connection
         known = set(erasure.receipts(connection))
@@ -151,9 +157,9 @@ def _erase(
                 raise ConfigurationError(f"patient {patient_id}: nothing was erased")
             _remove(connection, data, plan, printing, say)
     if not plan.is_empty:
-        say("writing the database anew")
+        say("rewriting the database")
         rewrite(warehouse)
-        # Before anybody opens it again: a second handle on an open database would give its lock away.
+        # Searched before it is opened again: closing a second handle on an open database would release its lock.
         for path in storage_files(warehouse):
             if traces.is_sure and holds(path, traces):
                 raise WarehouseError(f"erasure of {patient_id}: still found in {path}; report this as a bug")
@@ -184,36 +190,36 @@ def _plan(
 ) -> ErasePlan:
     held = erasure.holdings(connection, traces.identifier)
     files = find_files(data, warehouse, traces.identifier, held.sources)
-    going = {file.path for file in files}
-    speaking = [
+    to_delete = {file.path for file in files}
+    mentioning = [
         (path, is_ours)
         for path, is_ours in files_left(data, warehouse, traces, printing.passwords)
-        if path not in going
+        if path not in to_delete
     ]
     locked = locked_reports(data, printing.passwords) if traces.is_distinct else []
     return ErasePlan(
         patient_id=traces.identifier,
         held=held,
         files=files,
-        left=[data.relative(path) for path, is_ours in speaking if not is_ours and path.name != MANIFEST],
-        pages=[data.relative(path) for path, is_ours in speaking if is_ours],
-        locked=[data.relative(path) for path in locked if path not in going],
+        left=[data.relative(path) for path, is_ours in mentioning if not is_ours and path.name != MANIFEST],
+        pages=[data.relative(path) for path, is_ours in mentioning if is_ours],
+        locked=[data.relative(path) for path in locked if path not in to_delete],
         name_map=name_map if traces.identifier in read_names(name_map) else None,
         unfinished=erasure.unfinished_erasure(connection, traces.identifier),
     )
 
 
 def _require_possible(data: DataFolder, warehouse: Address, plan: ErasePlan) -> None:
-    """Refuse what could not be ended, before anything is removed.
+    """Check that the erasure can be finished, before anything is deleted.
 
     Raises:
-        ConfigurationError, WarehouseError: a file cannot be removed, or there is no room.
+        ConfigurationError, WarehouseError: a file cannot be deleted, or there is not enough disk space.
     """
     require_removable(plan.files, data, plan.patient_id)
     require_room(warehouse)
     if plan.name_map is not None and not os.access(plan.name_map.parent, os.W_OK | os.X_OK):
         raise ConfigurationError(
-            f"name map {plan.name_map}: cannot be written; give this account the right to, then run again"
+            f"name map {plan.name_map}: cannot be written; give this account write permission, then run again"
         )
 
 
@@ -232,19 +238,22 @@ def _remove(
     if plan.name_map is not None:
         remove_name(plan.name_map, plan.patient_id)
     say("deleting rows")
-    # Pages say what was on record when they were printed: a note that names the patient may have been corrected since.
+    # The pages are passed on because they show what was on record when they were rendered: a note on them that names
+    # the patient may have been corrected since.
     receipt["rows"] = erasure.erase_rows(connection, plan.patient_id, record, receipt, plan.pages)
-    say("renewing ward overviews and reports that speak of the patient")
-    stale = stale_wards(connection, data, printing)
-    shown = [PatientFile(path, "ward overview") for overview in stale for path in ward_files(data, *overview)]
-    speaking = stale_reports(connection, data)
-    shown += [PatientFile(path, "report of another") for paths in speaking.values() for path in paths]
-    receipt["files"] = [*receipt["files"], *describe(shown, key)]
+    say("rendering ward overviews and reports again that mention the patient")
+    overviews = outdated_overviews(connection, data, printing)
+    replaced = [PatientFile(path, "ward overview") for which in overviews for path in overview_files(data, *which)]
+    reports = outdated_reports(connection, data)
+    replaced += [PatientFile(path, "report of another") for paths in reports.values() for path in paths]
+    receipt["files"] = [*receipt["files"], *describe(replaced, key)]
     erasure.note_receipt(connection, record, receipt)
-    failures = [line for one, due in stale.items() for line in renew_ward(connection, data, one, due, printing)]
-    failures += renew_reports(connection, data, speaking, printing)
+    failures = []
+    for which, due in overviews.items():
+        failures += rerender_overview(connection, data, which, due, printing)
+    failures += rerender_reports(connection, data, reports, printing)
     for line in failures:
-        say(f"removed, and not made anew: {line}")
+        say(f"deleted, but not rendered again: {line}")
 
 
 def _new_receipt(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
@@ -262,15 +271,19 @@ def _new_receipt(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 def _require_gone(
     connection: duckdb.DuckDBPyConnection, data: DataFolder, warehouse: Address, traces: Traces, printing: Printing
 ) -> None:
-    """Look for what is left, in the tables, in the snapshot and in every file of ours."""
+    """Search the tables, the snapshot and all of our files for what is left.
+
+    Raises:
+        WarehouseError: something still holds the identifier.
+    """
     left = [f"table {name}" for name in erasure.remaining(connection, traces)]
     with open_reader(warehouse) as reader:
         left += [f"table {name} as readers see it" for name in erasure.remaining(reader, traces)]
-    mine = (
+    of_patient = (
         file.path for file in find_files(data, warehouse, traces.identifier) if file.kind in ("recording", "report")
     )
     ours = (path for path, is_ours in files_left(data, warehouse, traces, printing.passwords) if is_ours)
-    left += sorted({data.relative(path) for path in (*mine, *ours)})
+    left += sorted({data.relative(path) for path in (*of_patient, *ours)})
     if left:
         raise WarehouseError(
             f"erasure of {traces.identifier}: still found in {', '.join(left)}; remove it there, then run this again"

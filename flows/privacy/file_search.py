@@ -1,6 +1,7 @@
-"""Whether a file holds a patient's identifier: in its bytes, or within a form of file that compresses what it holds."""
+"""Search a file for a patient's identifier: in its bytes, and inside file formats that compress their content."""
 
 import gzip
+import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import IO
@@ -13,6 +14,7 @@ from warehouse.personal import Traces
 _CHUNK_BYTES = 1 << 20
 _DUCKDB_MAGIC = (8, b"DUCK")  # offset and bytes
 _PDF_MAGIC = (0, b"%PDF-")
+_GZIP_MAGIC = (0, b"\x1f\x8b")
 
 
 def files_below(folder: Path) -> Iterator[Path]:
@@ -23,16 +25,16 @@ def files_below(folder: Path) -> Iterator[Path]:
 
 
 def holds(path: Path, traces: Traces, passwords: Collection[str] = ()) -> bool:
-    """Whether a file holds the identifier.
+    """Whether a file holds the identifier, or might hold it in a part that cannot be read.
 
-    Bytes are searched as they are; Parquet files are queried, gzip files unpacked and the pages of PDFs read as well.
-    An identifier that may occur by chance is looked for in texts and tables only, or not at all, see
+    The raw bytes are searched. In addition, Parquet files are queried, gzip files are unpacked and the pages of PDFs
+    are read. An identifier that could occur by chance is looked for only in texts and tables, or not at all, see
     warehouse.personal.
 
     Args:
         path: the file.
         traces: what to look for.
-        passwords: that may open a PDF; one that none of them opens is not read, see `is_locked`.
+        passwords: passwords that may open a PDF; one that none of them opens is not read, see `is_locked`.
 
     Raises:
         OSError: the file cannot be read.
@@ -44,7 +46,7 @@ def holds(path: Path, traces: Traces, passwords: Collection[str] = ()) -> bool:
     with path.open("rb") as stream:
         if (traces.is_sure or _is_text(stream)) and _in_stream(stream, traces):
             return True
-    if path.suffix == ".gz":
+    if _begins_with(path, _GZIP_MAGIC):
         return _in_gzip(path, traces)
     if _begins_with(path, _PDF_MAGIC):
         return traces.in_text(_text_of_pdf(path, passwords) or "")
@@ -52,12 +54,12 @@ def holds(path: Path, traces: Traces, passwords: Collection[str] = ()) -> bool:
 
 
 def is_database(path: Path) -> bool:
-    """Whether a file is a DuckDB database, which compresses what it holds."""
+    """Whether a file is a DuckDB database, which compresses its content."""
     return _begins_with(path, _DUCKDB_MAGIC)
 
 
 def is_locked(path: Path, passwords: Collection[str]) -> bool:
-    """Whether a file is a PDF under a password that is none of these, or a damaged PDF: nobody can tell whom it names.
+    """Whether a file is a PDF that none of these passwords opens, or is damaged, so that it cannot be searched.
 
     Raises:
         OSError: the file cannot be read.
@@ -74,7 +76,7 @@ def _begins_with(path: Path, mark: tuple[int, bytes]) -> bool:
 
 
 def _text_of_pdf(path: Path, passwords: Collection[str]) -> str | None:
-    """What a reader would see or copy: typefaces and compression hide it from a search of the bytes."""
+    """The text that a reader would see or copy; fonts and compression hide it from a search of the bytes."""
     for password in (None, *passwords):
         try:
             with pypdfium2.PdfDocument(path, password=password) as pdf:  # type: ignore[no-untyped-call]
@@ -100,15 +102,16 @@ def _in_stream(stream: IO[bytes] | gzip.GzipFile, traces: Traces) -> bool:
 
 
 def _in_gzip(path: Path, traces: Traces) -> bool:
+    """A damaged gzip file counts as holding the identifier, because it may."""
     try:
         with gzip.open(path) as stream:
             return _in_stream(stream, traces)
-    except (gzip.BadGzipFile, EOFError):
-        return False
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        return True
 
 
 def _in_parquet(path: Path, traces: Traces) -> bool:
-    """A file that cannot be read as Parquet counts as one that may hold anything."""
+    """A damaged Parquet file counts as holding the identifier, because it may."""
     try:
         table = pl.read_parquet(path, glob=False)
     except (pl.exceptions.PolarsError, OSError):

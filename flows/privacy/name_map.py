@@ -1,6 +1,6 @@
-"""The map from pseudonyms to names: a file of the facility, read to print a patient's report and for nothing else.
+"""The name map from pseudonyms to names: a file of the facility, read only to print names on patients' reports.
 
-A CSV or Parquet file with the columns `patient_id` and `name`. No name is stored, logged or repeated in a message.
+It is a CSV or Parquet file with the columns `patient_id` and `name`. No name is stored, logged or quoted in a message.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,10 +19,10 @@ NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
 
 def read_names(path: Path | None) -> Mapping[str, str]:
-    """The names by pseudonym; empty without a file.
+    """The names by pseudonym; empty if there is no file.
 
     Raises:
-        ReportError: the file cannot be read, or a row is wrong; names file, row and field, never a name.
+        ReportError: the file cannot be read, or a row is wrong. The message gives file, row and field, never a name.
     """
     if path is None:
         return NO_NAMES
@@ -41,7 +41,7 @@ def read_names(path: Path | None) -> Mapping[str, str]:
 
 
 def remove_name(path: Path, patient_id: str) -> bool:
-    """Take a patient out of the map; true if the patient was in it. The file is replaced whole.
+    """Remove a patient from the map; return whether the patient was in it. The file is replaced as a whole.
 
     Raises:
         ReportError: the file cannot be read or written.
@@ -61,7 +61,7 @@ def remove_name(path: Path, patient_id: str) -> bool:
 
 
 def _read(path: Path) -> pl.DataFrame:
-    """All columns as text, with what stands in them left as it is."""
+    """The table; pseudonyms and names as text without surrounding white space, other columns as they are."""
     try:
         table = pl.read_parquet(path, glob=False) if _is_parquet(path) else _read_csv(path)
     except OSError as error:
@@ -69,7 +69,7 @@ def _read(path: Path) -> pl.DataFrame:
     except pl.exceptions.PolarsError:
         # Its message may quote the line, and with it a name.
         raise ReportError(
-            f"name map {path}: neither CSV nor Parquet with the columns patient_id and name; write it anew"
+            f"name map {path}: neither CSV nor Parquet with the columns patient_id and name; write it again"
         ) from None
     for column in COLUMNS:
         if column not in table.columns:

@@ -1,7 +1,7 @@
-"""A patient's files below the data folder: which they are, and removing them.
+"""Find and delete a patient's files below the data folder.
 
-They are found by what the layout, the sidecars and the warehouse say of them, never by searching what is in them: a
-short pseudonym stands in many files of others.
+They are found by the folder layout, the sidecars and the warehouse, never by searching their content: a short pseudonym
+occurs in many files of other patients.
 """
 
 import csv
@@ -20,7 +20,7 @@ from flows.data_folder import DataFolder
 from flows.plain_text import delimiter_of, read_csv
 from flows.printing import SUFFIXES
 from flows.privacy.file_search import files_below, holds, is_database, is_locked
-from flows.privacy.ward_again import is_ward_file
+from flows.privacy.rerender import is_overview
 from flows.sources.names import SIDECAR_SUFFIX, is_video, same_name, stem, suffix
 from flows.sources.sidecar import MANIFEST, MAX_SIDECAR_BYTES
 from pmfer.errors import ConfigurationError
@@ -32,24 +32,24 @@ from warehouse.publish import storage_files
 
 @dataclass(frozen=True)
 class PatientFile:
-    """A file that goes."""
+    """A file to be deleted."""
 
     path: Path
     kind: str  # recording, report, export, staged, digests, prefect or copy
 
 
 def find_files(data: DataFolder, warehouse: Address, patient_id: str, sources: Sequence[str] = ()) -> list[PatientFile]:
-    """Every file below the data folder that goes with the patient.
+    """All files below the data folder that an erasure of the patient deletes.
 
-    Those are the patient's reports and recordings. Staged files, exports, notes on recordings, Prefect's own state and
-    copies of the database that lie beside it go as a whole, whoever is in them: they hold many patients in forms that
+    These are the patient's reports and recordings. Staged files, exports, content hashes of recordings, Prefect's state
+    and copies of the database beside it are also deleted, whoever is in them: they hold many patients in forms that
     cannot be edited, and all of them can be made again.
 
     Args:
         data: the data folder.
         warehouse: address of the warehouse, whose own files stay.
         patient_id: the pseudonym.
-        sources: where the warehouse says that the patient's videos were, relative to their source.
+        sources: paths of the patient's videos relative to their source, according to the warehouse.
 
     Raises:
         OSError: a file cannot be read.
@@ -69,10 +69,10 @@ def find_files(data: DataFolder, warehouse: Address, patient_id: str, sources: S
 def files_left(
     data: DataFolder, warehouse: Address, traces: Traces, passwords: Collection[str]
 ) -> Iterator[tuple[Path, bool]]:
-    """Files below the data folder that may hold the identifier, and whether they are ours.
+    """Files below the data folder that may hold the identifier, each with whether this software wrote it.
 
-    The warehouse's are not read. Databases that are not the warehouse's compress what they hold, so each of them may.
-    PDFs are opened with the passwords of the recipients.
+    The warehouse's own files are skipped. Any other database may hold the identifier, because databases compress their
+    content. PDFs are opened with the recipients' passwords.
 
     Raises:
         OSError: a file cannot be read.
@@ -82,12 +82,13 @@ def files_left(
     for path in files_below(data.root):
         if path in kept:
             continue
-        if traces.in_text(data.relative(path)) or holds(path, traces, passwords) or _may_hold(path):
+        is_other_database = not path.is_symlink() and is_database(path)
+        if is_other_database or traces.in_text(data.relative(path)) or holds(path, traces, passwords):
             yield path, any(path.is_relative_to(folder) for folder in ours)
 
 
 def locked_reports(data: DataFolder, passwords: Collection[str]) -> list[Path]:
-    """Reports that none of the passwords opens, such as those for a recipient who got another one since.
+    """Reports that none of the passwords opens, for example because a recipient's password has changed.
 
     Raises:
         OSError: a file cannot be read.
@@ -96,19 +97,19 @@ def locked_reports(data: DataFolder, passwords: Collection[str]) -> list[Path]:
 
 
 def require_removable(files: Iterable[PatientFile], data: DataFolder, patient_id: str) -> None:
-    """Refuse what could not be ended, before anything is removed.
+    """Check that all files can be deleted, before any is.
 
     Raises:
-        ConfigurationError: a file, or a manifest with lines of the patient, lies in a folder that cannot be written.
+        ConfigurationError: a file, or a manifest with lines of the patient, is in a folder that cannot be written.
     """
-    manifests = (path for path in _outside(data, _ours(data)) if _lines_of(path, patient_id))
+    manifests = (path for path in _outside(data, _ours(data)) if _lists_patient(path, patient_id))
     for path in (*(file.path for file in files), *manifests):
         if not os.access(path.parent, os.W_OK | os.X_OK):
-            raise ConfigurationError(f"{path}: cannot be removed; give this account the right to write in its folder")
+            raise ConfigurationError(f"{path}: cannot be removed; give this account write permission for its folder")
 
 
 def remove_files(files: Iterable[PatientFile], data: DataFolder, patient_id: str) -> None:
-    """Remove the files, the patient's lines in manifests, and folders that were emptied by it.
+    """Delete the files, the patient's lines in manifests, and folders of exports that are then empty.
 
     Raises:
         OSError: one cannot be removed.
@@ -116,19 +117,19 @@ def remove_files(files: Iterable[PatientFile], data: DataFolder, patient_id: str
     for file in files:
         file.path.unlink(missing_ok=True)
     for path in list(_outside(data, _ours(data))):
-        if _lines_of(path, patient_id):
+        if _lists_patient(path, patient_id):
             _rewrite_manifest(path, patient_id)
     for folder in sorted((path for path in data.exports.rglob("*") if path.is_dir()), reverse=True):
         if not any(folder.iterdir()):
             folder.rmdir()
-    os.sync()  # that they are gone is to be true after a loss of power too
+    os.sync()  # so that they stay deleted even after a loss of power
 
 
 def describe(files: Iterable[PatientFile], key: bytes) -> list[dict[str, str | int]]:
-    """What a receipt says of each file: its kind, size and hash.
+    """What the receipt says about each file: its kind, size and hash.
 
-    The hash is keyed. A plain one could be guessed: the report of a patient without data, for example, follows from the
-    pseudonym and the day alone.
+    The hash is keyed, because the content behind a plain hash could be guessed: the report of a patient without data,
+    for example, depends only on the pseudonym and the day.
 
     Raises:
         OSError: one cannot be read.
@@ -146,7 +147,7 @@ def describe(files: Iterable[PatientFile], key: bytes) -> list[dict[str, str | i
 
 
 def require_idle(folder: Path) -> None:
-    """Refuse to go on while a process has a file below the folder open, such as a Prefect server.
+    """Refuse to continue while a process, such as a Prefect server, has a file below the folder open.
 
     Raises:
         ConfigurationError: names the process.
@@ -156,7 +157,7 @@ def require_idle(folder: Path) -> None:
         try:
             target = str(link.readlink())
         except OSError:
-            continue  # it ended, or it is somebody else's
+            continue  # the process has ended, or belongs to another account
         if target.startswith(inside):
             raise ConfigurationError(
                 f"{folder}: process {link.parts[2]} has it open, a Prefect server perhaps; stop it, then run this again"
@@ -164,15 +165,27 @@ def require_idle(folder: Path) -> None:
 
 
 def _ours(data: DataFolder) -> tuple[Path, ...]:
-    """The folders in which only this software writes: no recording lies there."""
-    audit, receipts, metrics = data.audit_head.parent, data.receipts, data.metrics.parent
-    databases = (data.warehouse.parent, data.published.parent, data.lake)
-    made = (data.root / "reports", data.staging, data.digests_folder, data.prefect_home, data.exports, data.inbox)
-    return (*databases, *made, audit, receipts, metrics, data.unfinished, data.server_secret.parent)
+    """The folders that only this software writes, so that they contain no recordings of a source."""
+    return (
+        data.warehouse.parent,
+        data.published.parent,
+        data.lake,
+        data.root / "reports",
+        data.staging,
+        data.digests_folder,
+        data.prefect_home,
+        data.exports,
+        data.inbox,
+        data.audit_head.parent,
+        data.receipts,
+        data.metrics.parent,
+        data.unfinished,
+        data.server_secret.parent,
+    )
 
 
 def _kind(data: DataFolder, path: Path, patient_id: str, days: Iterable[str]) -> str | None:
-    """What a file in a folder of ours is to the patient; None if it stays."""
+    """The kind of a file in one of our folders, if it is to be deleted; None if it stays."""
     if path.is_relative_to(data.staging):
         return "staged"
     if path.is_relative_to(data.exports):
@@ -183,32 +196,32 @@ def _kind(data: DataFolder, path: Path, patient_id: str, days: Iterable[str]) ->
         return "copy"
     if path.is_relative_to(data.digests_folder) and (path.stem in days or path.suffix == ".jsonl"):
         return "digests"
-    if path.is_relative_to(data.root / "reports") and not is_ward_file(path, data):
+    if path.is_relative_to(data.root / "reports") and not is_overview(path, data):
         return "report" if _is_report_of(path.name, patient_id) else None
     return None
 
 
 def _is_report_of(name: str, patient_id: str) -> bool:
-    """The report itself in any form, or what a rendering that was killed left of it; `12.json` is a patient too."""
+    """Whether a file is the patient's report in any format, or a draft that a killed rendering left.
+
+    The whole name has to match: `12.json.json` is the report of patient `12.json`, not of `12`.
+    """
     forms = rf"{re.escape(patient_id)}\.(?:{'|'.join(SUFFIXES)})"
     return re.fullmatch(rf"{forms}|\.{forms}\.\w+", name) is not None
 
 
-def _may_hold(path: Path) -> bool:
-    return not path.is_symlink() and is_database(path)
-
-
 def _outside(data: DataFolder, ours: Sequence[Path]) -> Iterator[Path]:
-    """The files below the data folder that are not in a folder of ours, such as those of a source."""
+    """The files below the data folder that are not in one of our folders, such as those of a source."""
     for path in files_below(data.root):
         if not any(path.is_relative_to(folder) for folder in ours):
             yield path
 
 
 def _recordings(data: DataFolder, ours: Sequence[Path], patient_id: str, sources: Sequence[str]) -> Iterator[Path]:
-    """Recordings that a sidecar or manifest says are the patient's; where neither says whose, that the warehouse says.
+    """The patient's recordings according to their sidecars and manifests, or if these do not say, to the warehouse.
 
-    What either says is somebody else's is left alone, whatever else is known of it.
+    A recording that a sidecar or manifest assigns to somebody else is left alone, even if another source of information
+    says otherwise.
     """
     wanted = {same_name(uri) for uri in sources}
     folders: defaultdict[Path, list[Path]] = defaultdict(list)
@@ -223,7 +236,7 @@ def _recordings(data: DataFolder, ours: Sequence[Path], patient_id: str, sources
 
 
 def _owners(paths: Sequence[Path]) -> defaultdict[Path, set[str]]:
-    """Whose the files of one folder are by its sidecars and manifest."""
+    """The patients to whom the sidecars and the manifest of one folder assign each of its files."""
     names: defaultdict[str, list[Path]] = defaultdict(list)
     for path in paths:
         names[same_name(path.name)].append(path)
@@ -244,7 +257,7 @@ def _owners(paths: Sequence[Path]) -> defaultdict[Path, set[str]]:
 
 
 def _patient_of(sidecar: Path) -> str | None:
-    """The patient that a sidecar names; None if it names none or is none."""
+    """The patient that a sidecar names; None if it names none, or is not a sidecar."""
     try:
         if sidecar.stat().st_size > MAX_SIDECAR_BYTES:
             return None
@@ -259,10 +272,10 @@ def _rows(manifest: Path) -> list[dict[str, str]]:
     try:
         return list(read_csv(manifest.read_bytes(), strict=False))
     except (OSError, csv.Error):
-        return []  # no manifest
+        return []  # not a manifest
 
 
-def _lines_of(path: Path, patient_id: str) -> bool:
+def _lists_patient(path: Path, patient_id: str) -> bool:
     return path.name == MANIFEST and any(row.get("patient_id") == patient_id for row in _rows(path))
 
 
@@ -276,7 +289,7 @@ def _rewrite_manifest(manifest: Path, patient_id: str) -> None:
     writer.writerows(row for row in rows if row.get("patient_id") != patient_id)
     with private_draft(manifest) as draft:
         draft.write_text(text.getvalue(), encoding="utf-8")
-        draft.chmod(manifest.stat().st_mode & 0o777)  # whoever wrote it goes on to use it
+        draft.chmod(manifest.stat().st_mode & 0o777)  # so that whoever wrote it can still use it
 
 
 def _keyed_hash(path: Path, key: bytes) -> str:

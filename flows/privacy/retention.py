@@ -1,4 +1,4 @@
-"""Delete data past its retention period: every night, and by `pmfer warehouse retain`."""
+"""Delete data past its retention period: every night, and with `pmfer warehouse retain`."""
 
 import logging
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ log = logging.getLogger("pmfer.retention")
 
 
 def retention_of(settings: Settings) -> Retention:
-    """How long what is kept, by the settings."""
+    """The retention periods from the settings."""
     return Retention(
         frames=settings.retain_frames_days,
         sessions=settings.retain_sessions_days,
@@ -35,7 +35,7 @@ def retention_of(settings: Settings) -> Retention:
 def retain(
     connection: duckdb.DuckDBPyConnection, data: DataFolder, retention: Retention, today: date
 ) -> dict[str, int]:
-    """Remove what is due and say how much went, by table or kind of file.
+    """Delete expired rows and files; return how many, by table or as `files`.
 
     Raises:
         WarehouseError: the database refused.
@@ -57,14 +57,14 @@ def retain(
 
 
 def remove_expired(connection: duckdb.DuckDBPyConnection, data: DataFolder, retention: Retention) -> None:
-    """`retain` as of today, with a line in the log if anything went."""
-    if removed := retain(connection, data, retention, date.today()):
-        gone = ", ".join(f"{count} {name}" for name, count in removed.items())
-        log.info("past its retention period, deleted: %s", OwnWords(gone))
+    """`retain` as of today; log what was deleted, if anything."""
+    if deleted := retain(connection, data, retention, date.today()):
+        counts = ", ".join(f"{count} {name}" for name, count in deleted.items())
+        log.info("past its retention period, deleted: %s", OwnWords(counts))
 
 
 def _keep_days(connection: duckdb.DuckDBPyConnection, first: date) -> None:
-    """Keep the values of the days before the first day kept: the usual range of a patient rests on them."""
+    """Keep daily values of the days before `first`, whose sessions expire: patients' usual ranges are based on them."""
     for scoring, patient_ids in queries.patients_before_and_since(connection, first).items():
         reader = ReportReader(connection, scoring)
         summary = reader.summaries(patient_ids, first - timedelta(days=1))
@@ -72,11 +72,11 @@ def _keep_days(connection: duckdb.DuckDBPyConnection, first: date) -> None:
 
 
 def retain_now(access: WarehouseAccess, retention: Retention, today: date, dry_run: bool) -> dict[str, int]:
-    """`retain` as a command of its own; with `dry_run` it only says what would go.
+    """`retain` as a separate command; with `dry_run`, only count what would be deleted.
 
     Raises:
-        ConfigurationError: no age is set, or there is no warehouse.
-        WarehouseError: the warehouse is being written, or refused.
+        ConfigurationError: no retention period is set, or there is no warehouse.
+        WarehouseError: the warehouse is being written, or the database refused.
     """
     if not retention.is_set:
         raise ConfigurationError(
@@ -91,7 +91,7 @@ def retain_now(access: WarehouseAccess, retention: Retention, today: date, dry_r
 
 
 def expired_files(data: DataFolder, retention: Retention, today: date) -> Iterator[Path]:
-    """Reports and notes on recordings of days that are too old, and staged files that have not been touched since."""
+    """Expired files: reports and content hashes of days past their period, and staged files last written before it."""
     if retention.reports is not None:
         first = first_day_kept(today, retention.reports).isoformat()
         for folder in sorted((data.root / "reports").glob("[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]")):

@@ -1,4 +1,4 @@
-"""Sources of recordings: where they lie, which sessions a night holds, what is known of their content.
+"""Sources of recordings: how to open them, which sessions a night holds, and which content is already known.
 
-Knows nothing of scoring, the warehouse's tables or Prefect. Layout of a source: docs/source.md.
+This package knows nothing of scoring, the warehouse's tables or Prefect. Layout of a source: docs/source.md.
 """

@@ -3,7 +3,7 @@
 SOURCE/YYYY-MM-DD/NAME.mp4     a recording
 SOURCE/YYYY-MM-DD/NAME.json    its sidecar
 SOURCE/YYYY-MM-DD/manifest.csv instead of sidecars, a line per recording
-SOURCE/YYYY-MM-DD/NAME.done    marks the recording as complete, if the source is set up so
+SOURCE/YYYY-MM-DD/NAME.done    marks the recording as complete, if PMFER_SOURCE_DONE_MARKER is set
 
 Hidden files are skipped. flows.sources.names says how names are compared, flows.plain_text how they are shown.
 """
@@ -34,24 +34,26 @@ class _Folder:
     location: Location
     source_state: SourceState
     night: str
-    files: Mapping[str, list[Entry]]  # by name; more than one where names differ in their form of Unicode only
+    files: Mapping[str, list[Entry]]  # by name; several entries if names differ only in their Unicode form
     now_s: float  # when it was listed, seconds since 1970
 
     def uri(self, name: str) -> str:
-        """How a file is called to people and in tables."""
+        """The name of a file in messages and tables."""
         return f"{self.night}/{printable(name)}"
 
     def path(self, name: str) -> str:
-        """How a file is opened."""
+        """The path by which a file is opened."""
         return f"{self.night}/{self.files[name][0].name if name in self.files else name}"
 
     def entry(self, name: str) -> Entry | None:
-        """A file as it was listed."""
+        """The entry of a file; None if it was not listed."""
         return self.files[name][0] if name in self.files else None
 
 
 def list_night(source: Source, night: date, wanted: Callable[[str], bool] = lambda uri: True) -> NightListing:
-    """List the recordings, quarantined and unready sessions of one night by name. Without a folder, the list is empty.
+    """List the recordings, quarantined sessions and unready sessions of a night, in the order of `_found`.
+
+    If the night has no folder, the listing is empty.
 
     Args:
         source: where to look.
@@ -60,17 +62,22 @@ def list_night(source: Source, night: date, wanted: Callable[[str], bool] = lamb
 
     Raises:
         ConfigurationError: the source or the night's folder cannot be read.
-        SourceGoneError: the source went away while it was listed.
+        SourceGoneError: the source disappeared while it was listed.
     """
-    location, state = open_and_look(source)
-    if night not in state.nights:
-        return NightListing(night, (), (), source_state=state)
-    try:
-        entries = location.entries(night.isoformat())
-    except SourceReadError as error:
-        require_there(source, state)
-        raise ConfigurationError(f"source {source}/{night}: {error.strerror}; make it readable") from None
-    folder = _Folder(source, location, state, night.isoformat(), _by_name(entries), time.time())
+    with open_and_look(source) as (location, state):
+        if night not in state.nights:
+            return NightListing(night, (), (), source_state=state)
+        try:
+            entries = location.entries(night.isoformat())
+        except SourceReadError as error:
+            require_there(source, state)
+            raise ConfigurationError(f"source {source}/{night}: {error.strerror}; make it readable") from None
+        folder = _Folder(source, location, state, night.isoformat(), _by_name(entries), time.time())
+        return _list_folder(folder, night, wanted)
+
+
+def _list_folder(folder: _Folder, night: date, wanted: Callable[[str], bool]) -> NightListing:
+    source, state = folder.source, folder.source_state
     recordings: list[Recording] = []
     quarantined: list[QuarantinedSession] = []
     unready: list[Unready] = []
@@ -82,15 +89,15 @@ def list_night(source: Source, night: date, wanted: Callable[[str], bool] = lamb
             quarantined.append(outcome)
         else:
             unready.append(outcome)
-    if quarantined:  # perhaps only because the source went away while their sidecars were read
+    if quarantined:  # perhaps only because the source disappeared while their sidecars were read
         require_there(source, state)
-        if not location.holds(folder.night):
-            raise SourceGoneError(f"source {source}/{night}: went away while it was looked through; run again")
+        if not folder.location.holds(folder.night):
+            raise SourceGoneError(f"source {source}/{night}: disappeared while it was read; run again")
     return NightListing(night, tuple(recordings), tuple(quarantined), tuple(unready), state)
 
 
 def _by_name(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
-    """The files that are not hidden, in the order of their names."""
+    """The files that are not hidden, ordered by name."""
     files: defaultdict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
         if not entry.is_folder and not is_hidden(entry.name):
@@ -99,7 +106,7 @@ def _by_name(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
 
 
 def _found(folder: _Folder, wanted: Callable[[str], bool]) -> Iterator[Found]:
-    """Every session of a night that is wanted, in the order of the names."""
+    """Yield the wanted sessions of a night: in the order of its manifest, or without one ordered by name."""
     if MANIFEST not in folder.files:
         yield from _by_sidecars(folder, wanted)
         return
@@ -114,7 +121,7 @@ def _found(folder: _Folder, wanted: Callable[[str], bool]) -> Iterator[Found]:
 
 
 def _by_sidecars(folder: _Folder, wanted: Callable[[str], bool]) -> Iterator[Found]:
-    """Each video's name with what its sidecar says, and each sidecar that lacks its video."""
+    """Yield each video with the fields of its sidecar, and each sidecar without a video."""
     sidecars = {stem(name): name for name in folder.files if suffix(name) == SIDECAR_SUFFIX}
     with_video = {stem(name) for name in folder.files if is_video(name)}
     for name in filter(wanted, folder.files):
@@ -131,14 +138,14 @@ def _by_sidecars(folder: _Folder, wanted: Callable[[str], bool]) -> Iterator[Fou
 
 
 def _no_video(folder: _Folder, sidecar: str) -> str:
-    """Say that the video of a sidecar is missing, and which file of that name may be it despite its suffix."""
+    """Say that a sidecar's video is missing, and which file of that name may be the video despite its suffix."""
     others = [name for name in folder.files if stem(name) == stem(sidecar) and suffix(name) != SIDECAR_SUFFIX]
-    beside = [name for name in others if suffix(name) != folder.source.done_marker]
-    perhaps = f"; {printable(beside[0])}: {_no_suffix_of_a_video(beside[0])}" if beside else ""
-    return f"{printable(sidecar)}: no video of that name beside it{perhaps}"
+    candidates = [name for name in others if suffix(name) != folder.source.done_marker]
+    hint = f"; {printable(candidates[0])}: {_not_a_video(candidates[0])}" if candidates else ""
+    return f"{printable(sidecar)}: no video of that name beside it{hint}"
 
 
-def _no_suffix_of_a_video(name: str) -> str:
+def _not_a_video(name: str) -> str:
     kind = f"{printable(suffix(name))} is not a suffix of videos" if suffix(name) else "has no suffix of a video"
     return f"{kind}; convert or rename the file, see docs/source.md"
 
@@ -176,14 +183,14 @@ def _examine(
 
 
 def _why_unready(folder: _Folder, name: str) -> str | None:
-    """Why a session seems to be still being uploaded, in words; None if it does not."""
+    """Why a session seems to be still uploading, in words; None if it is complete."""
     marker = folder.source.done_marker
     if marker is not None and name != MANIFEST:
         expected = f"{stem(name)}{marker}"
         return None if expected in folder.files else f"its marker {printable(expected)} is not there yet"
     for part in (name, f"{stem(name)}{SIDECAR_SUFFIX}", MANIFEST):
         entry = folder.entry(part)
-        # A time ahead of ours comes from another clock and says nothing; copying notices a file that still grows.
+        # A time far in the future comes from another clock and says nothing. Copying notices a file that still grows.
         if entry and entry.modified_s is not None and abs(folder.now_s - entry.modified_s) < folder.source.settle_s:
             return f"{printable(part)} was written less than {folder.source.settle_s:g} s ago"
     return None
@@ -205,7 +212,7 @@ def _fault(folder: _Folder, name: str, sidecar: Sidecar) -> tuple[QuarantineReas
     if folder.location.leads_out(folder.path(name), entry):
         return QuarantineReason.SIDECAR_INVALID, "is a link that leads out of the source; put the file itself there"
     if not is_video(name):
-        return QuarantineReason.SIDECAR_INVALID, _no_suffix_of_a_video(name)
+        return QuarantineReason.SIDECAR_INVALID, _not_a_video(name)
     if entry.size == 0 and entry.is_link:
         return (
             QuarantineReason.UNREADABLE,

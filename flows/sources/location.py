@@ -1,6 +1,6 @@
-"""An open source: a folder, a bucket on S3 or a folder on an SFTP server, all read in the same way.
+"""An open source: a folder, a bucket on S3 or a folder on an SFTP server, all read through one class.
 
-Every error of the libraries becomes a SourceReadError, so that callers need not know three error trees.
+All errors of the underlying libraries become SourceReadError, so that callers need not know three error trees.
 """
 
 import os
@@ -16,21 +16,21 @@ from fsspec import AbstractFileSystem
 
 from warehouse.address import S3Access
 
-READ_BLOCK_BYTES = 8 * 1024 * 1024  # requested from a server at once
-STAT_BLOCK_BYTES = 512  # the unit of st_blocks, whatever the block size of the file system
-MODIFIED_FIELDS = ("mtime", "LastModified")  # where fsspec says when a file was written
+READ_BLOCK_BYTES = 8 * 1024 * 1024  # per request to a server
+STAT_BLOCK_BYTES = 512  # the unit of st_blocks, whatever the file system's block size is
+MODIFIED_FIELDS = ("mtime", "LastModified")  # in which fsspec gives the time a file was written
 
 
 class SourceReadError(OSError):
-    """The source, or a file in it, cannot be read now."""
+    """The source, or a file in it, cannot be read at the moment."""
 
 
 @dataclass(frozen=True)
 class SourceAccess:
     """How to reach sources that are not folders."""
 
-    proxy: str | None = None  # between here and an object store, without its password; None: no proxy
-    s3: S3Access | None = None  # None: as the machine is set up, or without a name
+    proxy: str | None = None  # in front of an object store, without its password; None: no proxy
+    s3: S3Access | None = None  # None: the machine's own credentials, or anonymous access
     s3_endpoint: str | None = None  # of a store other than AWS
     sftp_key_file: Path | None = None  # private key; None: the agent's and the account's keys
     sftp_known_hosts: Path | None = None  # None: the account's ~/.ssh/known_hosts
@@ -43,31 +43,34 @@ class Entry:
     name: str
     is_folder: bool
     size: int  # bytes
-    modified_s: float | None  # seconds since 1970; None where the source does not say
-    version: str  # changes when the content does: an ETag, or the time it was written
-    is_link: bool = False  # a link, a pipe, a device: anything but a file or folder
+    modified_s: float | None  # seconds since 1970; None if the source does not say
+    version: str  # changes with the content: an ETag, or the time it was written
+    is_link: bool = False  # a link, pipe or device: anything but a file or folder
 
 
 @dataclass(frozen=True)
 class Location:
-    """An open source. Paths are relative to it, with `/`; the empty path is the source itself."""
+    """An open source. Paths are relative to it and use `/`; the empty path is the source itself."""
 
     url: str
     filesystem: AbstractFileSystem = field(repr=False)
     root: str
-    errors: tuple[type[Exception], ...] = (OSError,)  # what its library raises
-    proxy: str | None = None  # between here and the source, without its password
+    errors: tuple[type[Exception], ...] = (OSError,)  # that its library raises
+    proxy: str | None = None  # in front of the source, without its password
+
+    def close(self) -> None:
+        """Close the connection, if the source keeps one open."""
 
     def entries(self, folder: str = "") -> list[Entry]:
-        """List a folder, in order of names.
+        """List a folder, ordered by name.
 
         Raises:
-            SourceReadError: it is not there or cannot be listed.
+            SourceReadError: it is not there, or cannot be listed.
         """
         with self.reading():
             found = self.filesystem.ls(self._path(folder), detail=True)
         entries = (self._entry(info) for info in found)
-        # A store of objects may list the folder itself, as an object without bytes.
+        # An object store may list the folder itself, as an empty object.
         own = self._path(folder).rstrip("/").rpartition("/")[2]
         kept = [entry for entry in entries if entry.name and not (entry.name == own and not entry.size)]
         return sorted(kept, key=lambda entry: entry.name)
@@ -80,7 +83,7 @@ class Location:
             return False
 
     def look(self, path: str) -> Entry:
-        """Look at one file as it is now.
+        """The current entry of one file.
 
         Raises:
             SourceReadError: it is not there.
@@ -89,7 +92,7 @@ class Location:
             return self._entry(self.filesystem.info(self._path(path)))
 
     def device(self) -> int | None:
-        """Number of the file system that the source lies on; None on a server.
+        """Number of the file system that holds the source; None for a server.
 
         Raises:
             SourceReadError: it is not there.
@@ -97,7 +100,7 @@ class Location:
         return None
 
     def is_sparse(self, path: str) -> bool:
-        """Whether most of a file was never written, so that it holds no recording; a server does not tell.
+        """Whether most of a file was never written, so that it holds no recording. A server cannot tell: always False.
 
         Raises:
             SourceReadError: it is not there.
@@ -130,12 +133,12 @@ class Location:
         return content
 
     def leads_out(self, path: str, entry: Entry) -> bool:
-        """Whether an entry is a link to something outside of the source."""
-        return entry.is_link  # only the server knows where it leads
+        """Whether an entry is a link to something outside the source."""
+        return entry.is_link  # only the server knows where a link leads, so every link is refused
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Turn errors of the library in the body into a SourceReadError of one line."""
+        """Turn the library's errors in the body into a one-line SourceReadError."""
         try:
             yield
         except SourceReadError:
@@ -167,11 +170,11 @@ class FolderLocation(Location):
     """A local or mounted folder. Links must not lead out of it, and special files are not opened."""
 
     def leads_out(self, path: str, entry: Entry) -> bool:
-        """Whether a path, with every link followed, leads out of the source."""
+        """Whether a path leads out of the source once all links are followed."""
         return not self._real(path).is_relative_to(self._real())
 
     def device(self) -> int | None:
-        """Number of the file system that the source lies on.
+        """Number of the file system that holds the source.
 
         Raises:
             SourceReadError: it is not there.
@@ -180,7 +183,7 @@ class FolderLocation(Location):
             return Path(self.root).stat().st_dev
 
     def is_sparse(self, path: str) -> bool:
-        """Whether less than half of the file takes up room on its disk: it was made long and never filled.
+        """Whether less than half of the file occupies space on disk: it was made long and never filled.
 
         Raises:
             SourceReadError: it is not there.
@@ -191,7 +194,7 @@ class FolderLocation(Location):
 
     @contextmanager
     def open(self, path: str) -> Iterator[BinaryIO]:
-        """Open a regular file within the source: not a link out of it, and not a pipe that never ends.
+        """Open a regular file within the source. A link out of the source, a pipe or a device is refused.
 
         Raises:
             SourceReadError: it is not such a file, or cannot be opened.
@@ -200,7 +203,7 @@ class FolderLocation(Location):
             real = self._real(path)
             if not real.is_relative_to(self._real()):
                 raise SourceReadError(0, "is a link that leads out of the source")
-            # Links were followed above; a link that has been put there since is refused.
+            # Links are resolved above; a link that has appeared since is refused.
             handle = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(handle, "rb") as stream:
             if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
@@ -208,7 +211,7 @@ class FolderLocation(Location):
             yield stream
 
     def _real(self, path: str = "") -> Path:
-        """A path with every link followed. A circle of links is left as it is, where Path.resolve would raise."""
+        """A path with all links followed. A loop of links is left as it is, whereas Path.resolve would raise."""
         return Path(os.path.realpath(self._path(path)))
 
     def _entry(self, info: Mapping[str, Any]) -> Entry:
@@ -217,7 +220,7 @@ class FolderLocation(Location):
             return entry
         try:
             behind = Path(str(info["name"])).stat()
-        except OSError:  # it leads nowhere
+        except OSError:  # a dangling link
             return entry
         is_folder = stat.S_ISDIR(behind.st_mode)
         return replace(entry, is_folder=is_folder, modified_s=behind.st_mtime, version=str(behind.st_mtime))

@@ -1,6 +1,6 @@
 """What a listing of the source finds: recordings, sessions that cannot be scored, and sessions still being uploaded.
 
-Digests remembers the hashes of recordings that were read before.
+`Digests` remembers the content hashes of recordings that were read before.
 """
 
 import hashlib
@@ -22,16 +22,16 @@ _LINE = re.compile(r"([0-9a-f]{64}) ([0-9a-f]{64})")
 class Recording:
     """A video with a valid sidecar."""
 
-    source_uri: str  # relative to the source, its letters in composed form (flows.sources.names)
+    source_uri: str  # relative to the source, in Unicode's composed form (flows.sources.names)
     sidecar: Sidecar
     size: int  # bytes, when it was listed
-    version: str  # as Entry has it, when it was listed
-    stored_name: str | None = None  # of the file, where the source writes its letters in another form of Unicode
+    version: str  # see Entry.version, when it was listed
+    stored_name: str | None = None  # the file's name in the source, if that is in another Unicode form
     source_state: SourceState = field(default=SourceState(), repr=False, compare=False)  # when it was listed
 
     @property
     def path(self) -> str:
-        """What to open it by, relative to the source."""
+        """The path by which it is opened, relative to the source."""
         return str(PurePosixPath(self.source_uri).with_name(self.stored_name or self.name))
 
     @property
@@ -54,7 +54,7 @@ class QuarantinedSession:
 
 @dataclass(frozen=True)
 class Unready:
-    """A session that is still being uploaded: nothing is wrong with it, it is left for next time."""
+    """A session that is still being uploaded. Nothing is wrong with it; it is left for next time."""
 
     source_uri: str
     message: str
@@ -62,7 +62,7 @@ class Unready:
 
 @dataclass(frozen=True)
 class NightListing:
-    """What lies in the source for one night."""
+    """What the source holds for one night."""
 
     night: date
     recordings: tuple[Recording, ...]
@@ -81,7 +81,7 @@ class NightListing:
         return len(self.recordings) + len(self.quarantined)
 
     def identities(self) -> Iterator[str | None]:
-        """Whatever may name a person: pseudonyms, session ids, and names of files, which anybody chooses freely."""
+        """Everything that may identify a person: pseudonyms, session ids, and file names, which can hold anything."""
         for recording in self.recordings:
             yield from (recording.sidecar.patient_id, recording.sidecar.session_id)
         for session in self.quarantined:
@@ -97,21 +97,21 @@ class NightListing:
 class Digests:
     """The content hashes of one night's recordings, so that a finished night need not be read again.
 
-    The file has a line per recording. A line tells nothing to anybody who does not have the recording: a hash of its
-    path, size and version finds the line, and another hash veils the content hash. So the file needs no key, and an
-    erasure can leave it alone. If the file is lost, the recordings are read again. Lines are only appended, so a kill
-    loses one at most.
+    The file has one line per recording. A line says nothing to anybody who does not know the recording's path, size
+    and version: it is looked up by one hash of them, and its content hash is masked with another. So the file needs no
+    encryption. If it is lost, the recordings are read again. Lines are only appended, so if the process is killed, at
+    most one is lost.
     """
 
     def __init__(self, path: Path) -> None:
-        """Read the file, if there is one; skip lines that are torn or of another form."""
+        """Read the file, if there is one; skip lines that are incomplete or malformed."""
         self._path = path
         self._known = {match[1]: match[2] for line in _lines(path) if (match := _LINE.fullmatch(line))}
 
     def of(self, recording: Recording) -> str | None:
         """SHA-256 of a recording's content, 64 hex digits; None if this version of it was never read."""
-        veiled = self._known.get(_hash("name", recording))
-        return None if veiled is None else _veil(veiled, recording)
+        masked = self._known.get(_hash("name", recording))
+        return None if masked is None else _mask(masked, recording)
 
     def remember(self, recording: Recording, content_sha256: str) -> None:
         """Add the content hash of a recording.
@@ -119,16 +119,17 @@ class Digests:
         Raises:
             OSError: the file cannot be written.
         """
-        name, veiled = _hash("name", recording), _veil(content_sha256, recording)
+        name, masked = _hash("name", recording), _mask(content_sha256, recording)
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for readable in self._path.parent.glob("*.jsonl"):  # an earlier release wrote pseudonyms and paths
+        for readable in self._path.parent.glob("*.jsonl"):  # from an earlier release, which wrote pseudonyms and paths
             readable.unlink(missing_ok=True)
         handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            os.write(handle, f"\n{name} {veiled}\n".encode())  # starts a new line, in case a kill tore the last one
+            # Begins with a new line, in case a kill left the last line incomplete.
+            os.write(handle, f"\n{name} {masked}\n".encode())
         finally:
             os.close(handle)
-        self._known[name] = veiled
+        self._known[name] = masked
 
 
 def _hash(purpose: str, recording: Recording) -> str:
@@ -136,8 +137,8 @@ def _hash(purpose: str, recording: Recording) -> str:
     return hashlib.sha256(what.encode()).hexdigest()
 
 
-def _veil(sha256: str, recording: Recording) -> str:
-    """Veil a hash, or unveil it."""
+def _mask(sha256: str, recording: Recording) -> str:
+    """Mask a hash, or unmask it."""
     return f"{int(sha256, 16) ^ int(_hash('veil', recording), 16):064x}"
 
 

@@ -1,8 +1,8 @@
-"""Sources on an SFTP server: by key, and only to a host whose key is known."""
+"""Sources on an SFTP server: authenticated by key, and only on a host whose own key is known."""
 
 import getpass
 import os
-import weakref
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, unquote
@@ -14,13 +14,13 @@ from flows.sources.location import Location, SourceAccess, SourceReadError
 from pmfer.errors import ConfigurationError
 
 PORT = 22
-TIMEOUT_S = 30.0  # to connect, to greet and to agree on keys
-REQUESTS_AHEAD = 64  # of 32 KiB each, under way at once
+TIMEOUT_S = 30.0  # for each of: connecting, the banner, authentication, and an answer
+REQUESTS_AHEAD = 64  # concurrent read requests of 32 KiB each
 KNOWN_HOSTS = Path("~/.ssh/known_hosts")
 
 
 class _AnyNames(paramiko.SFTPClient):  # type: ignore[misc]  # paramiko has no types
-    """paramiko's client, which by itself cannot list a folder with a single name that is not UTF-8."""
+    """An SFTP client that accepts names which are not UTF-8; with one such name, paramiko's cannot list the folder."""
 
     def _request(self, kind: Any, *arguments: Any) -> Any:
         kind, reply = super()._request(kind, *arguments)
@@ -29,19 +29,17 @@ class _AnyNames(paramiko.SFTPClient):  # type: ignore[misc]  # paramiko has no t
 
 
 class KnownHostFileSystem(SFTPFileSystem):  # type: ignore[misc]  # fsspec has no types
-    """fsspec's file system, which by itself would trust any host."""
+    """fsspec's SFTP file system, restricted to known hosts; fsspec's own would trust any host."""
 
     cachable = False
 
     def __init__(self, host: str, known_hosts: Path, **ssh_options: Any) -> None:
-        """Connect to `host`, whose key must stand in `known_hosts`."""
+        """Connect to `host`, whose key must be in the file `known_hosts`."""
         self._known_hosts = known_hosts
         super().__init__(host, host_key_policy="reject", **ssh_options)
 
     def _connect(self) -> None:
         self.client = paramiko.SSHClient()
-        # paramiko's thread would keep the connection until the process ends, and each recording is copied by its own.
-        weakref.finalize(self, self.client.close)
         self.client.load_host_keys(str(self._known_hosts))
         self.client.set_missing_host_key_policy(self.host_key_policy)
         try:
@@ -59,9 +57,18 @@ class KnownHostFileSystem(SFTPFileSystem):  # type: ignore[misc]  # fsspec has n
 
     def _open(self, path: str, mode: str = "rb", block_size: int | None = None, **options: Any) -> Any:
         stream = super()._open(path, mode, block_size, **options)
-        # One request of 32 KiB after the other would make a distant server slow.
+        # Reading 32 KiB at a time, one request after the other, would be slow from a distant server.
         stream.prefetch(max_concurrent_requests=REQUESTS_AHEAD)
         return stream
+
+
+@dataclass(frozen=True)
+class SftpLocation(Location):
+    """A folder on an SFTP server, with a connection of its own."""
+
+    def close(self) -> None:
+        """Close the connection: paramiko's thread would otherwise keep it open until the process ends."""
+        self.filesystem.client.close()
 
 
 def _account(url: str) -> str:
@@ -75,7 +82,7 @@ def open_sftp(url: str, parts: SplitResult, access: SourceAccess) -> Location:
     """Connect to an SFTP server.
 
     Raises:
-        ConfigurationError: a key file or known_hosts is not there, or the host's key is not the known one.
+        ConfigurationError: the key file or known_hosts is missing, or the host's key is unknown or has changed.
         SourceReadError: the server cannot be reached, or refuses the key.
     """
     known_hosts = (access.sftp_known_hosts or KNOWN_HOSTS).expanduser()
@@ -98,17 +105,16 @@ def open_sftp(url: str, parts: SplitResult, access: SourceAccess) -> Location:
         )
     except paramiko.BadHostKeyException:
         raise ConfigurationError(
-            f"source {url}: the host shows another key than {known_hosts} has; find out why before you change it there"
+            f"source {url}: the host's key differs from the one in {known_hosts}; find out why before you replace it"
         ) from None
     except paramiko.AuthenticationException as error:
         raise SourceReadError(0, f"the host refuses the key ({error})") from None
     except paramiko.SSHException as error:
         if "not found in known_hosts" in str(error):
             raise ConfigurationError(
-                f"source {url}: {known_hosts} does not know the host; add its key with ssh-keyscan once you have "
-                "compared it"
+                f"source {url}: {known_hosts} does not know the host; verify its key, then add it with ssh-keyscan"
             ) from None
         raise SourceReadError(0, f"no SSH with the host ({error})") from None
     except OSError as error:
         raise SourceReadError(error.errno or 0, error.strerror or str(error)) from None
-    return Location(url, filesystem, unquote(parts.path) or "/", (OSError, EOFError, paramiko.SSHException))
+    return SftpLocation(url, filesystem, unquote(parts.path) or "/", (OSError, EOFError, paramiko.SSHException))

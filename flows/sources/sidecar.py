@@ -1,7 +1,7 @@
-"""Read what a recorder states about a session, from files that may hold anything.
+"""Read what the recorder states about a session. The files are untrusted: they may hold anything.
 
 NAME.json     the sidecar of one recording
-manifest.csv  in place of sidecars, a line per recording
+manifest.csv  instead of sidecars, a line per recording
 """
 
 import csv
@@ -32,31 +32,31 @@ from warehouse.records import Situation
 MAX_SIDECAR_BYTES = 64 * 1024  # a sidecar has a few hundred bytes; a larger file is something else
 MANIFEST = "manifest.csv"
 MANIFEST_COLUMNS = ("file", "session_id", "patient_id", "started_at", "consent")
-OPTIONAL_COLUMNS = ("ward", "room", "situation")  # a manifest may have them, and leave them empty
+OPTIONAL_COLUMNS = ("ward", "room", "situation")  # may be missing or empty
 MAX_MANIFEST_BYTES = 16 * 1024 * 1024  # some 150,000 lines
-_CONSENTS = {"true": True, "false": False}  # however the letters are written: spreadsheets write TRUE
+_CONSENTS = {"true": True, "false": False}  # in any case: spreadsheets write TRUE
 
-# No separators, no leading dot: an id becomes a file's name.
+# No separators and no leading dot, because an id becomes a file name.
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 _WRITTEN_OUT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]")
 
 
 def _no_page_of_the_ward(pseudonym: str) -> str:
-    """A patient of that name would write over the overview."""
+    """Refuse a pseudonym whose report would overwrite the overview."""
     if pseudonym.lower() == WARD:
         raise PydanticCustomError("ward", "'ward' names the page of the whole ward, give the patient another pseudonym")
     return pseudonym
 
 
 def _written_out(moment: object) -> object:
-    """A bare number would be taken for seconds since 1970, and its day for the one in Greenwich."""
+    """Refuse a bare number: pydantic would take it for seconds since 1970, and the day would be that in UTC."""
     if isinstance(moment, int | float) or (isinstance(moment, str) and not _WRITTEN_OUT.match(moment)):
         raise PydanticCustomError("moment", "must be written as 2026-03-02T09:00:00+01:00")
     return moment
 
 
 def _yes_or_no(consent: object) -> object:
-    """Consent is not to be guessed: 1, "on" and "y" are no consent."""
+    """Refuse anything but a boolean: consent must not be guessed from 1, "on" or "y"."""
     if not isinstance(consent, bool):
         raise PydanticCustomError("consent", "must be true or false, without quotation marks")
     return consent
@@ -69,7 +69,7 @@ class Sidecar(BaseModel):
 
     session_id: Identifier
     patient_id: Annotated[Identifier, AfterValidator(_no_page_of_the_ward)]  # a pseudonym
-    # ISO 8601 with offset; its day is the day in the patient's place
+    # ISO 8601 with offset; its calendar day is the day where the patient is
     started_at: Annotated[AwareDatetime, BeforeValidator(_written_out)]
     consent: Annotated[bool, BeforeValidator(_yes_or_no)]
     ward: Identifier | None = None  # where it was recorded
@@ -78,16 +78,16 @@ class Sidecar(BaseModel):
 
 
 def read_sidecar(location: Location, path: str, name: str) -> dict[str, Any] | SessionError:
-    """Read the fields of a sidecar without checking them; return what is wrong with the file instead, if it is.
+    """Read the fields of a sidecar without checking them. If the file cannot be read, return the error.
 
     Args:
         location: the source.
-        path: of the sidecar, in the source.
-        name: of the sidecar, for messages.
+        path: path of the sidecar in the source.
+        name: name of the sidecar for messages.
     """
     try:
-        text = location.read(path, MAX_SIDECAR_BYTES).decode("utf-8-sig")  # editors on Windows write a mark in front
-        content = json.loads(text, object_pairs_hook=_once_each)
+        text = location.read(path, MAX_SIDECAR_BYTES).decode("utf-8-sig")  # editors on Windows may write a BOM
+        content = json.loads(text, object_pairs_hook=_without_duplicates)
         if not isinstance(content, dict):
             raise ValueError("not a JSON object")
     except RecursionError:
@@ -103,7 +103,7 @@ def checked(raw: dict[str, Any]) -> Sidecar:
     """Check the fields of a sidecar.
 
     Raises:
-        ValueError: one line that says which field is wrong and how.
+        ValueError: one line that says which field is wrong, and why.
     """
     try:
         return Sidecar.model_validate(raw)
@@ -113,13 +113,13 @@ def checked(raw: dict[str, Any]) -> Sidecar:
         raise ValueError(printable(f"{field}: {first['msg']}")) from None
 
 
-def _once_each(fields: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make a JSON object; refuse a field that is given twice, as nobody knows which one is meant."""
-    once = dict(fields)
-    if len(once) < len(fields):
-        twice = next(name for number, (name, _) in enumerate(fields) if name in dict(fields[:number]))
-        raise ValueError(f"{twice}: given twice")
-    return once
+def _without_duplicates(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make a JSON object; refuse a field that is given twice, because it is unclear which one is meant."""
+    unique = dict(fields)
+    if len(unique) < len(fields):
+        duplicate = next(name for number, (name, _) in enumerate(fields) if name in dict(fields[:number]))
+        raise ValueError(f"{duplicate}: given twice")
+    return unique
 
 
 def _unreadable(name: str, why: str) -> SessionError:
@@ -127,10 +127,11 @@ def _unreadable(name: str, why: str) -> SessionError:
 
 
 def read_manifest(location: Location, path: str) -> Iterator[tuple[str, dict[str, Any] | SessionError]]:
-    """Read the lines of a manifest: each recording's name with its unchecked fields, or what is wrong with the line.
+    """Read the lines of a manifest: yield each recording's name with its unchecked fields, or with the line's error.
 
-    An error of the manifest itself comes under the manifest's name, and so do lines that name no file of their own:
-    because a file is quarantined only once, the first such line is described and the others are counted.
+    An error of the manifest itself is yielded under the manifest's name. So are lines that name no valid file, or one
+    that is listed already: a file is quarantined only once, so the first such line is described and the others are
+    counted.
     """
     try:
         reader = read_csv(location.read(path, MAX_MANIFEST_BYTES))
@@ -166,10 +167,10 @@ def read_manifest(location: Location, path: str) -> Iterator[tuple[str, dict[str
 
 
 def _fields(line: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a sidecar.
+    """The fields of a line, as a sidecar would have them.
 
-    Consent is text in CSV; where it is plainly true or false, it becomes a boolean. What a sidecar may leave out may be
-    empty here.
+    Consent is text in CSV and becomes a boolean if it is `true` or `false`. Fields that are optional in a sidecar may
+    be empty here.
     """
     fields = {key: value for key, value in line.items() if key != "file" and (value or key not in OPTIONAL_COLUMNS)}
     consent = fields.get("consent")

@@ -1,12 +1,13 @@
-"""Open the source of recordings by its URL, and notice when an empty mount point or another disk is in its place.
+"""Open the source of recordings by its URL, and notice when an empty mount point or another disk has taken its place.
 
 /srv/recordings, file:///srv/recordings    a local or mounted folder
-s3://BUCKET/PREFIX                         any store that speaks S3
-sftp://USER@HOST:PORT/FOLDER               by key, to a host that known_hosts knows
+s3://BUCKET/PREFIX                         any S3-compatible store
+sftp://USER@HOST:PORT/FOLDER               with a key, on a host listed in known_hosts
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
@@ -24,21 +25,26 @@ _NIGHT = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 @dataclass(frozen=True)
 class Source:
-    """Where recordings come from, and when one is ready to be read. Its repr shows no passwords."""
+    """Where recordings come from, and when one is ready to be read. Its repr hides passwords."""
 
     url: str
     access: SourceAccess = field(default=SourceAccess(), repr=False)
     settle_s: float = 60.0  # a file written more recently than this may still be growing
     done_marker: str | None = None  # suffix of the empty file that marks a recording as complete; None: not used
-    max_bytes: int = 64 * 1024**3  # of a video
+    max_bytes: int = 64 * 1024**3  # size limit of a video
 
-    def open(self) -> Location:
-        """Open a new connection each time, so that one that broke does not break the next.
+    @contextmanager
+    def open(self) -> Iterator[Location]:
+        """Open a new connection, so that a broken one does not affect the next, and close it when the block ends.
 
         Raises:
             ConfigurationError, SourceReadError: see open_location.
         """
-        return open_location(self.url, self.access)
+        location = open_location(self.url, self.access)
+        try:
+            yield location
+        finally:
+            location.close()
 
     def __str__(self) -> str:
         """The URL."""
@@ -46,11 +52,11 @@ class Source:
 
 
 def open_location(url: str, access: SourceAccess) -> Location:
-    """Open a source by its URL; only SFTP connects at once.
+    """Open a source by its URL. Only SFTP connects at once.
 
     Raises:
-        ConfigurationError: the URL has another form, or holds a password.
-        SourceReadError: the server cannot be reached or refuses.
+        ConfigurationError: the URL is of no supported form, or contains a password.
+        SourceReadError: the server cannot be reached, or refuses the connection.
     """
     if "://" not in url:
         return _folder(url, url)
@@ -60,7 +66,7 @@ def open_location(url: str, access: SourceAccess) -> Location:
             f"source {parts.scheme}://...@{parts.hostname}: holds a password, which others could read; use a key"
         )
     if parts.query or parts.fragment:
-        raise ConfigurationError(f"source {url}: nothing may follow the path; leave out what stands after ? or #")
+        raise ConfigurationError(f"source {url}: nothing may follow the path; remove everything from ? or # on")
     if parts.scheme == "file" and parts.netloc in ("", "localhost"):
         return _folder(url, parts.path)
     if parts.scheme == "s3" and parts.netloc:
@@ -91,7 +97,7 @@ def _bucket(url: str, parts: SplitResult, access: SourceAccess) -> Location:
         endpoint_url=endpoint if endpoint is None or "://" in endpoint else f"https://{endpoint}",
         client_kwargs={"region_name": access.s3.region} if access.s3 else {},
         config_kwargs={"connect_timeout": S3_TIMEOUT_S, "read_timeout": S3_TIMEOUT_S},
-        session=_s3_session() if access.s3 else None,  # one that is shared would keep what the machine is set up with
+        session=_s3_session() if access.s3 else None,  # without a key, a shared session would keep old credentials
         use_listings_cache=False,
         skip_instance_cache=True,
     )
@@ -101,25 +107,25 @@ def _bucket(url: str, parts: SplitResult, access: SourceAccess) -> Location:
 
 @cache
 def _s3_session() -> Any:
-    """What connections to S3 are made from: reading botocore's description of S3 anew takes longer than a request."""
+    """The session that S3 connections share: loading botocore's description of S3 takes longer than a request."""
     from aiobotocore.session import get_session
 
     return get_session()
 
 
 class SourceGoneError(ConfigurationError):
-    """The source is gone, or something else is in its place. It may come back."""
+    """The source is gone, or something else has taken its place. It may come back."""
 
 
 @dataclass(frozen=True)
 class SourceState:
-    """What identified a source when it was looked at."""
+    """What identified a source when it was last inspected."""
 
-    device: int | None = None  # number of the folder's file system; None: a server, or never looked at
+    device: int | None = None  # number of the folder's file system; None: a server, or never inspected
     nights: frozenset[date] = frozenset()  # the nights that it held
 
     def lost(self, now: "SourceState") -> str | None:
-        """Why a later state cannot be that of the same source, in words; None if it can."""
+        """Why a later state cannot belong to the same source, in words; None if it can."""
         if self.device is not None and now.device != self.device:
             return "another file system is in its place"
         if self.nights and not self.nights & now.nights:
@@ -129,13 +135,13 @@ class SourceState:
     def require_nights_of(self, known: Collection[date], source: object, night: date) -> None:
         """Check that this is the source that earlier nights came from, not an empty mount point or another folder.
 
-        A facility that deletes old recordings has a source without the known nights, but with later ones. In a new one,
-        where no night is known, the source may be empty.
+        In a facility that deletes old recordings, the source lacks the known nights but has later ones. In a new
+        facility no night is known, and the source may be empty.
 
         Args:
             known: nights of which the warehouse knows recordings.
             source: its name for the message.
-            night: the night whose folder the operator can make to say that the source is meant to be empty.
+            night: the night whose folder the operator can create to say that the source is meant to be empty.
 
         Raises:
             SourceGoneError: it holds neither a known night nor a later one.
@@ -154,60 +160,64 @@ def list_nights(source: Source) -> list[date]:
 
 
 def look_at(source: Source) -> SourceState:
-    """The state of the source now; see `open_and_look`."""
-    return open_and_look(source)[1]
+    """The current state of the source; see `open_and_look`."""
+    with open_and_look(source) as (_, state):
+        return state
 
 
-def open_and_look(source: Source) -> tuple[Location, SourceState]:
-    """Open the source and look at its state.
+@contextmanager
+def open_and_look(source: Source) -> Iterator[tuple[Location, SourceState]]:
+    """Open the source, look at its state, and close it when the block ends.
 
-    An empty source is no error here: it may be that of a new facility, or a mount point with nothing mounted.
+    An empty source is not an error here: it may be that of a new facility, or a mount point with nothing mounted.
 
     Raises:
         ConfigurationError: the source is missing, is not a folder, cannot be read, or holds files but no folder named
             after a date.
     """
-    try:
-        location = source.open()
-    except SourceReadError as error:
-        raise ConfigurationError(f"source {source}: {error.strerror}; see that the server answers") from None
-    try:
-        state, holds_anything = _look(location)
-    except SourceReadError as error:
-        raise ConfigurationError(
-            f"source {source}: {error.strerror}; give the folder that holds one folder per day with --source"
-        ) from None
-    if holds_anything and not state.nights:
-        raise ConfigurationError(f"source {source}: holds no folder named YYYY-MM-DD; see docs/source.md")
-    return location, state
+    with ExitStack() as stack:
+        try:
+            location = stack.enter_context(source.open())
+        except SourceReadError as error:
+            raise ConfigurationError(f"source {source}: {error.strerror}; see that the server answers") from None
+        try:
+            state, holds_anything = _look(location)
+        except SourceReadError as error:
+            raise ConfigurationError(
+                f"source {source}: {error.strerror}; give the folder that holds one folder per day with --source"
+            ) from None
+        if holds_anything and not state.nights:
+            raise ConfigurationError(f"source {source}: holds no folder named YYYY-MM-DD; see docs/source.md")
+        yield location, state
 
 
 def require_there(source: Source, before: SourceState) -> None:
-    """Check, after a file could not be read, that the source itself is still there.
+    """After a file could not be read, check that the source itself is still there.
 
     Raises:
         SourceGoneError: the source can no longer be listed, or its state is not that of the same source.
     """
     try:
-        gone = before.lost(_look(source.open())[0])
+        with source.open() as location:
+            fault = before.lost(_look(location)[0])
     except SourceReadError as error:
-        gone = error.strerror
-    if gone:
+        fault = error.strerror
+    if fault:
         raise SourceGoneError(
-            f"source {source}: {gone}; it disappeared during the run; what was scored is stored, so bring it back and "
+            f"source {source}: {fault}; it disappeared during the run; what was scored is stored, so bring it back and "
             "run again"
         )
 
 
 def _look(location: Location) -> tuple[SourceState, bool]:
-    """The state of a source, and whether it holds anything at all."""
+    """The state of a source, and whether it holds any file or folder that is not hidden."""
     entries = [entry for entry in location.entries() if not is_hidden(entry.name)]
     nights = (_as_night(entry.name) for entry in entries if entry.is_folder)
     return SourceState(location.device(), frozenset(filter(None, nights))), bool(entries)
 
 
 def _as_night(name: str) -> date | None:
-    """The night in the name of a folder, YYYY-MM-DD; None if the name is not a date."""
+    """The night that a folder's name YYYY-MM-DD stands for; None if the name is not a date."""
     try:
         return date.fromisoformat(name) if _NIGHT.fullmatch(name) else None
     except ValueError:

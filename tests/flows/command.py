@@ -1,4 +1,4 @@
-"""`pmfer` as it is typed, within this process or on its own, which takes a second or two to load what a night needs."""
+"""Run `pmfer` as typed: in this process, or in a new one, which takes a second or two to import what a night needs."""
 
 import io
 import os
@@ -15,7 +15,7 @@ from cli.app import main
 
 @dataclass(frozen=True)
 class Done:
-    """How a command ended and what it said."""
+    """The exit code and output of a command."""
 
     returncode: int
     stdout: str
@@ -23,7 +23,7 @@ class Done:
 
 
 def pmfer(*arguments: str, **settings: str) -> Done:
-    """Run a command to its end, with settings as the environment has them."""
+    """Run a command in this process, with settings from the environment."""
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err), warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # as outside of tests
@@ -37,6 +37,6 @@ def pmfer(*arguments: str, **settings: str) -> Done:
 
 
 def on_its_own(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in a process of its own, as a schedule does: all that it says is heard."""
+    """Run a command in a new process, as a schedule does, and capture all its output."""
     command = [sys.executable, "-m", "cli", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **settings})

@@ -1,4 +1,4 @@
-"""Child process of the test that interrupts an erasure: says each step, and waits to be told to go on.
+"""Child process of the test that interrupts an erasure: announces each step, and waits for a line to continue.
 
 python erase_patient.py DATA_DIR PATIENT file|lake
 """
@@ -14,7 +14,7 @@ from flows.settings import read_settings
 
 
 def say(step: str) -> None:
-    """Announce a step and wait for a line: the test decides whether it is done or the process is killed before it."""
+    """Announce a step and wait for a line: the test decides whether it is run or the process is killed before it."""
     print(step, flush=True)
     sys.stdin.readline()
 

@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass
 class NoticeServer:
-    """Its address for Apprise, and the notices that arrived."""
+    """The hook's address for Apprise, and the notices that arrived."""
 
     url: str
     notices: list[dict[str, Any]] = field(default_factory=list)
@@ -23,7 +23,7 @@ class NoticeServer:
 
 @contextmanager
 def notice_server(status: int = 200) -> Iterator[NoticeServer]:
-    """The hook, answering with a status."""
+    """Run the hook, which answers with a status."""
     notices: list[dict[str, Any]] = []
 
     class Hook(BaseHTTPRequestHandler):

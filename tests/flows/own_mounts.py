@@ -1,4 +1,4 @@
-"""File systems of a test's own: mounted in a namespace of its own, which they go with."""
+"""Mount file systems for one test, in a namespace that disappears with its processes."""
 
 import os
 import subprocess
@@ -12,12 +12,12 @@ IN_A_NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
 
 
 def told_in_a_namespace(mount: str, story: str, variables: Mapping[str, Path | str]) -> str:
-    """What a shell prints that mounts a file system and goes on with a story; skipped where nobody may mount.
+    """The output of a shell that mounts a file system and then runs a script; skips the test if mounting is forbidden.
 
     Args:
         mount: the command that mounts.
-        story: what comes after it. All of it takes place in one shell, because the file system goes with its processes.
-        variables: what both find in their environment, besides PYTHON.
+        story: the script. It runs in the same shell, because the file system disappears with its processes.
+        variables: environment variables for both, besides PYTHON.
     """
     environment = os.environ | {"PYTHON": sys.executable} | {name: str(value) for name, value in variables.items()}
     try:

@@ -1,4 +1,4 @@
-"""A small data folder with two patients in everything that a data folder holds, made by the functions of the flow."""
+"""A small data folder with patients in everything that it can hold, made by the functions of the flows."""
 
 import gzip
 import hashlib
@@ -37,17 +37,17 @@ ABSENT = DAYS[1]  # on this day only the others were recorded
 OPTIONS = {"detector": "centerface", "frames_per_second": 5.0}
 FRAMES = 40
 PASSWORD = "a word for the night team"
-PRINTING = Printing(tuple(Format), (Recipient("night-team", PASSWORD),))  # every form that a report can have
+PRINTING = Printing(tuple(Format), (Recipient("night-team", PASSWORD),))  # every format that a report can have
 BUNDLE = BundleRecord("b" * 64, "sample", "c" * 64, "d" * 64, {"name": "sample"})
 
 
 def file_of(data: DataFolder) -> FileAddress:
-    """The warehouse of a data folder, where no setting names another."""
+    """The warehouse of a data folder, if no setting names another."""
     return FileAddress(data.warehouse, data.published)
 
 
 def printing_settings(folder: Path) -> dict[str, str]:
-    """The environment that asks for PRINTING; files of the house lie in a folder outside the data folder."""
+    """The environment that asks for PRINTING; the facility's files are in a folder outside the data folder."""
     password = folder / "night-team.password"
     password.write_text(PASSWORD + "\n")
     password.chmod(0o600)
@@ -66,20 +66,20 @@ def lake_of(data: DataFolder) -> LakeAddress:
 
 
 def access_to(data: DataFolder, warehouse: Address | None = None) -> WarehouseAccess:
-    """A data folder with its warehouse, a file unless another is given, in the name of whom the settings say."""
+    """Access to a data folder and its warehouse, a file unless another is given, as the actor in the settings."""
     settings = read_settings()
     return WarehouseAccess(data, warehouse or file_of(data), settings.actor, settings.consent_required)
 
 
 def new_house(empty_file: FileAddress, root: Path) -> DataFolder:
-    """The data folder of a house whose warehouse was made, and holds nothing yet."""
+    """The data folder of a facility with an empty warehouse."""
     data = DataFolder(root)
     copy_warehouse(empty_file, file_of(data))
     return data
 
 
 def make_folder(data: DataFolder, warehouse: Address | None = None) -> None:
-    """Two days of a ward: sessions, quarantine, consents, reports, a snapshot, and what lies about."""
+    """Two days of a ward: sessions, quarantine, consents, reports, a snapshot, and stray files."""
     warehouse = warehouse or file_of(data)
     with access_to(data, warehouse).writing() as writer:
         connection = writer.connection
@@ -95,7 +95,7 @@ def make_folder(data: DataFolder, warehouse: Address | None = None) -> None:
 
 
 def copy_ward(ward: DataFolder, root: Path) -> DataFolder:
-    """A copy of such a folder, for somebody who changes it."""
+    """A copy of such a folder, for a test that changes it."""
     copy = DataFolder(Path(shutil.copytree(ward.root, root)))
     if copy.lake.exists():
         move_lake(lake_of(copy))
@@ -115,12 +115,12 @@ def sessions_of(patient: str, day: date) -> SessionRecord:
 
 
 def scoring_of(run: str) -> ScoringRecord:
-    """How the frames of `frames_of` were made."""
+    """The scoring that produced the frames of `frames_of`."""
     return ScoringRecord(_sha256("options"), OPTIONS, run, 7.8, 240, FRAMES, FRAMES, FRAMES)
 
 
 def store_day(connection: duckdb.DuckDBPyConnection, day: date) -> None:
-    """A day of the ward: the first patient is there on the first day only."""
+    """The sessions of a day of the ward. The first patient is there only on the first day."""
     run = f"run-{day}"
     runs.start_run(connection, RunRecord(run, day, "0.1", BUNDLE.bundle_id, _sha256("options"), OPTIONS))
     for patient in (PATIENT, OTHER, ANOTHER):
@@ -158,7 +158,7 @@ def _quarantine(connection: duckdb.DuckDBPyConnection, day: date, run: str) -> N
 
 
 def _scatter(data: DataFolder) -> None:
-    """What killed runs, people and other programs leave below a data folder."""
+    """Leave below a data folder what killed runs, people and other programs leave there."""
     night = data.root / "source" / DAY.isoformat()
     night.mkdir(parents=True)
     for patient, name in ((PATIENT, "camera-7"), (OTHER, "camera-8")):
@@ -194,7 +194,7 @@ def _scatter(data: DataFolder) -> None:
 
 
 def frames_of(session_id: str, count: int = FRAMES) -> pl.DataFrame:
-    """Five frames a second, all scored; random, by the session's name."""
+    """Five frames a second, all scored, with random values seeded by the session's name."""
     rng = np.random.default_rng(int(_sha256(session_id)[:8], 16))
     scores = np.hstack([rng.dirichlet(np.ones(8), count), rng.random((count, len(SCORE_COLUMNS) - 8))])
     columns: dict[str, object] = {name: scores[:, i] for i, name in enumerate(SCORE_COLUMNS)}

@@ -1,4 +1,4 @@
-"""A backup gives back what was there, and one that is damaged is refused before anything is written."""
+"""A backup restores what was there, and a damaged one is refused before anything is written."""
 
 import itertools
 import json
@@ -47,7 +47,7 @@ def rows(path: Path) -> dict[str, list[tuple[object, ...]]]:
             name: connection.sql(f"SELECT CAST(COLUMNS(*) AS VARCHAR) FROM {name} ORDER BY ALL").fetchall()
             for name in tables
         }
-    # Whoever writes in a new place first notes there where its log of reads ends.
+    # The first writer in a new place records where its read log ends.
     found["audit_log"] = [row for row in found["audit_log"] if "reads_noted" not in row]
     del found["audit_head"]
     return found

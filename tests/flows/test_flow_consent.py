@@ -1,4 +1,4 @@
-"""Consent is asked for before anything of a video is read, and the register says where a file is wrong."""
+"""Consent is checked before any of a video is read, and errors of a consent file say where they are."""
 
 import json
 import subprocess
@@ -31,7 +31,7 @@ HEADER = "patient_id,valid_from,valid_to,source\n"
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """A night with a recording each of three patients; none of the files is a video."""
+    """A night with one recording of each of three patients; none of the files is a video."""
     folder = tmp_path / "source" / NIGHT.isoformat()
     folder.mkdir(parents=True)
     for patient_id in ("ash-01", "elm-02", "fir-03"):
@@ -60,7 +60,7 @@ def plan(source: Path, data: DataFolder) -> NightPlan:
 
 
 def patients(night: NightPlan) -> tuple[set[str], set[str | None]]:
-    """Whose sessions are to be scored, and whose are quarantined."""
+    """The patients whose sessions are to be scored, and those whose sessions are quarantined."""
     return (
         {session.recording.sidecar.patient_id for session in night.pending},
         {refused.patient_id for refused in night.quarantined},
@@ -158,7 +158,7 @@ def test_without_any_record_the_sidecar_decides(source: Path, data: DataFolder) 
     [
         (("ash-01,2026-03-03,,form 1", "Mrs Ash,2026-03-03,,form 1"), "row 3, patient_id"),
         (("ash-01,03/03/2026,,form 1",), "row 2, valid_from"),
-        (("ash-01,2026-03-03,2026-03-02,form 1",), "row 2: .*valid_to 2026-03-02 lies before valid_from"),
+        (("ash-01,2026-03-03,2026-03-02,form 1",), "row 2: .*valid_to 2026-03-02 is before valid_from"),
         (("ash-01,2026-03-03,,",), "row 2, source"),
         (("ash-01,2026-03-03,,form 1,more",), "row 2: more fields than columns"),
         (("ash-01,2026-03-03,,form 1", "ash-01,2026-03-03,,form 2"), "row 3, valid_from: row 2 has a period"),

@@ -33,7 +33,7 @@ def test_an_entrypoint_loads_and_takes_the_parameters_it_is_given(
 
 
 def test_what_a_run_may_be_asked_for_is_a_parameter_of_its_own_in_both_flows() -> None:
-    """Flat, because Prefect's form and `--param` replace a parameter whole: one of them must not cost the others."""
+    """Flat, because Prefect's form and `--param` replace a whole parameter: changing one must keep the rest."""
     fields = {"dispatch_to" if name == "dispatch" else name for name in RunRequest.model_fields}
     assert set(nightly.parameters.properties) - fields == {"night", "time_zone"}
     assert set(backfill.parameters.properties) - fields == {"first", "last"}
@@ -67,7 +67,7 @@ def test_every_night_comes_once_over_the_changes_to_and_from_summer_time(cron: s
     for first in (date(2026, 3, 26), date(2026, 10, 22)):  # the clocks change on the 29th and the 25th
         start = datetime(first.year, first.month, first.day, 12, tzinfo=UTC)
         runs = asyncio.run(clock.get_dates(6, start=start))
-        # Late runs, on a machine with another zone: the night is that of the schedule.
+        # Late runs on a machine in another time zone: the night is the one of the schedule.
         nights = [previous_day(due.astimezone(UTC), zone) for due in runs]
         assert nights == [first + timedelta(days=days) for days in range(6)]
 
@@ -77,5 +77,5 @@ def test_what_makes_no_sense_is_refused_in_one_line(tmp_path: Path) -> None:
         previous_day(None, "Berlin")
     with pytest.raises(ConfigurationError, match="no such zone"):
         previous_day(None, "Europe")  # a folder of zones
-    with pytest.raises(ConfigurationError, match="lies before first"):
+    with pytest.raises(ConfigurationError, match="is before first"):
         backfill.fn("/srv", tmp_path, date(2026, 3, 2), date(2026, 3, 1))

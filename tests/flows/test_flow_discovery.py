@@ -87,7 +87,7 @@ def test_a_manifest_may_say_so_too_and_leave_it_empty(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"ward": "Ward 3"}, QuarantineReason.SIDECAR_INVALID),  # it becomes a file's name, as a pseudonym does
+        ({"ward": "Ward 3"}, QuarantineReason.SIDECAR_INVALID),  # a ward becomes a file name, as a pseudonym does
         ({"room": ""}, QuarantineReason.SIDECAR_INVALID),
         ({"situation": "asleep"}, QuarantineReason.SIDECAR_INVALID),
         ({"started_at": "2026-03-03T09:00:00+01:00"}, QuarantineReason.SIDECAR_DATE_MISMATCH),
@@ -97,7 +97,7 @@ def test_a_manifest_may_say_so_too_and_leave_it_empty(folder: Path) -> None:
         ({"session_id": "a/b"}, QuarantineReason.SIDECAR_INVALID),
         ({"session_id": "x" * 65}, QuarantineReason.SIDECAR_INVALID),
         ({"session_id": "p01-a\n"}, QuarantineReason.SIDECAR_INVALID),
-        ({"nickname": "Jane"}, QuarantineReason.SIDECAR_INVALID),  # nothing but what is asked for
+        ({"nickname": "Jane"}, QuarantineReason.SIDECAR_INVALID),  # unknown fields are refused
         ({"consent": False}, QuarantineReason.NO_CONSENT),
         ({"consent": None}, QuarantineReason.SIDECAR_INVALID),
     ],

@@ -1,4 +1,4 @@
-"""What the doctor says of each thing that can be wrong: what it is and what to do."""
+"""For everything that can be wrong, the doctor says what it is and what to do."""
 
 import os
 import subprocess
@@ -56,7 +56,7 @@ def test_a_file_of_secrets_that_others_may_read_is_a_warning(tmp_path: Path) -> 
     (tmp_path / ".env").chmod(0o644)
     assert doctor.check_settings(Settings()) == (
         Grade.WARNING,
-        ".env: every account may read it; take that away with `chmod o= .env`",
+        ".env: every account may read it; forbid that with `chmod o= .env`",
     )
 
 
@@ -162,7 +162,7 @@ def test_nights_that_another_model_scored_are_offered_while_their_recordings_are
     assert state is Grade.WARNING
     assert "2 nights of the last weeks were scored with another model" in text
     assert "`pmfer backfill --from 2026-03-02 --to 2026-03-03`" in text
-    # What is gone, or long ago, cannot help any more.
+    # Nights that are no longer in the source, or are too old, do not help.
     (source / "2026-03-02" / "a.mp4").rename(source / "2026-03-03" / "b.mp4")
     (source / "2026-03-02").rmdir()
     assert "--from 2026-03-03 --to 2026-03-03" in doctor.check_baseline(settings)[1]

@@ -1,4 +1,4 @@
-"""What makes which report due: the key of a report follows all that its page rests on, and nothing else."""
+"""What makes which report due: a report's key depends on everything that its page is based on, and nothing else."""
 
 import os
 import subprocess
@@ -39,7 +39,7 @@ from warehouse.queries import Provenance
 from warehouse.records import AcceptedLevel, QuarantineRecord
 from warehouse.retention import Retention, expire_rows
 
-TODAY = DAYS[1]  # two patients have a page, all three stand on the overviews
+TODAY = DAYS[1]  # two patients have a page, the overviews list all three
 WARDS = {PATIENT: "3b", OTHER: "2a", ANOTHER: "3b"}
 PAGE, HOUSE, WARD = f"patient-{TODAY}-{OTHER}", f"ward-{TODAY}", f"ward-{TODAY}-2a"
 PAGES = {PAGE, f"patient-{TODAY}-{ANOTHER}"}
@@ -53,7 +53,7 @@ def data(ward: DataFolder, tmp_path: Path) -> DataFolder:
 
 @pytest.fixture
 def writer(data: DataFolder) -> Iterator[Connection]:
-    """Of a warehouse whose patients are on two wards."""
+    """A data folder whose patients are on two wards."""
     with open_writer(data.warehouse) as connection:
         for patient_id, name in WARDS.items():
             values = {"ward": name, "patient_id": patient_id}
@@ -75,7 +75,7 @@ def keys(connection: Connection, data: DataFolder, thresholds: Thresholds = PRIN
 
 
 def record(connection: Connection, day: date, bundle_id: str = BUNDLE.bundle_id, patient: str = OTHER) -> None:
-    """One more session of a patient."""
+    """Store one more session of a patient."""
     morning = sessions_of(patient, day)
     late = f"{morning.session_id}-{bundle_id[0]}-late"
     session = replace(morning, session_id=late, started_at=morning.started_at + timedelta(hours=3), ward=WARDS[patient])
@@ -93,7 +93,7 @@ def give(connection: Connection, *events: CareEvent, file: str = "events.csv") -
     store_care_events(connection, events, file)
 
 
-def set_aside(connection: Connection, patient: str | None) -> None:
+def quarantine_one(connection: Connection, patient: str | None) -> None:
     uri = f"{TODAY}/torn.mp4"
     trouble = QuarantineRecord(TODAY, uri, None, None, patient, QuarantineReason.TRUNCATED, "torn", f"run-{TODAY}")
     quarantine.add_quarantine(connection, trouble)
@@ -118,8 +118,8 @@ CHANGES: dict[str, tuple[Callable[[Connection], object], set[str]]] = {
     "a care event": (lambda c: give(c, dose(1.0)), {PAGE}),
     "a level": (accept, {PAGE, HOUSE, WARD}),
     "a level that was undone": (lambda c: (accept(c), findings.undo_level(c, OTHER, "smiling")), set()),
-    "a recording set aside": (lambda c: set_aside(c, OTHER), {PAGE, HOUSE, WARD}),
-    "a recording of nobody known": (lambda c: set_aside(c, None), {HOUSE}),
+    "a recording in quarantine": (lambda c: quarantine_one(c, OTHER), {PAGE, HOUSE, WARD}),
+    "a recording of an unknown patient": (lambda c: quarantine_one(c, None), {HOUSE}),
     "a withdrawn consent": (lambda c: record_consents(c, [Consent(OTHER, DAY, None, DAY, "form")]), set()),
     "frames too old": (lambda c: expire_rows(c, Retention(frames=1), TODAY + timedelta(days=2)), PAGES),
     "frames of the day before too old": (
@@ -207,7 +207,7 @@ with open_reader(data.warehouse) as connection:
 
 
 def test_a_night_with_nothing_to_do_computes_no_statistics_and_loads_no_pages(data: DataFolder) -> None:
-    """The limits of a chart come from SciPy, which nothing else here loads."""
+    """Only the limits of a chart need SciPy, so its import shows that statistics were computed."""
     gone = data.reports(TODAY) / f"{OTHER}.json"
     command = [sys.executable, "-c", ASK, str(data.root), str(TODAY), str(gone)]
     places = {**os.environ, "PYTHONPATH": python_path()}

@@ -1,6 +1,6 @@
-"""Proxies: loopback never goes through one, whatever the environment says; what fails behind one names it.
+"""Loopback is never reached through a proxy, whatever the environment says, and errors name the proxy in between.
 
-A process makes good for what else its environment lacks.
+A process also works without a home folder.
 """
 
 import os
@@ -26,7 +26,7 @@ from pmfer.errors import ConfigurationError
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # one of Apprise's many services uses it
 DEAD = "http://127.0.0.1:9"
-WITHOUT_NAME = ["unshare", "--user", "--map-user=12345"]  # an account that the system has no entry for
+WITHOUT_NAME = ["unshare", "--user", "--map-user=12345"]  # an account without an entry on the system
 PROGRAM = """
 from flows.environment import adapt_environment
 from flows.settings import Settings
@@ -46,7 +46,7 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def here() -> Iterator[str]:
-    """A server on loopback, which answers GET with 501: that it answers is what counts."""
+    """A server on loopback that answers GET with 501; what counts is that it answers."""
     with notice_server() as server:
         yield server.url.replace("json://", "http://")
 
@@ -56,9 +56,12 @@ def here() -> Iterator[str]:
     [
         {"http_proxy": DEAD},
         {"HTTP_PROXY": DEAD, "NO_PROXY": "intranet.house,.house"},
-        {"HTTP_PROXY": DEAD, "NO_PROXY": "127.0.0.1", "no_proxy": "elsewhere.house"},  # the lower case counts
+        {"HTTP_PROXY": DEAD, "NO_PROXY": "127.0.0.1", "no_proxy": "elsewhere.house"},  # the lower-case variable wins
         {"HTTP_PROXY": DEAD, "NO_PROXY": "127.0.0.1", "no_proxy": ""},
-        {"http_proxy": DEAD, "no_proxy": "[::1], fe80::/10, ::1/128, localhost:*, Süd.house"},  # httpx breaks down
+        {
+            "http_proxy": DEAD,
+            "no_proxy": "[::1], fe80::/10, ::1/128, localhost:*, Süd.house",
+        },  # httpx would fail on these
         {"http_proxy": DEAD, "no_proxy": "*, house"},
         {"ALL_PROXY": "socks5h://127.0.0.1:9"},
         {"all_proxy": "socks4://127.0.0.1:9"},
@@ -70,7 +73,7 @@ def test_loopback_is_reached_directly(variables: dict[str, str], here: str, monk
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     spare_loopback()
-    assert "501" in (server_trouble(here) or "")  # it was reached; a server of Prefect's would have answered
+    assert "501" in (server_trouble(here) or "")  # it was reached; Prefect's server would have answered properly
     assert httpx.get(here).status_code == 501
     assert requests.get(here, timeout=5).status_code == 501
     with pytest.raises(urllib.request.HTTPError, match="501"):
@@ -143,4 +146,4 @@ def test_an_account_without_a_name_and_a_home_folder_will_do_and_doctor_tells() 
     command = [*WITHOUT_NAME, sys.executable, "-c", PROGRAM]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("warning account number 12345, which the system has no name for: no home folder")
+    assert done.stdout.startswith("warning account number 12345, which has no name on this system: no home folder")

@@ -48,8 +48,8 @@ STEPS = (
     "key of the hashes",
     "removing files",
     "deleting rows",
-    "renewing ward overviews and reports",
-    "writing the database anew",
+    "rendering ward overviews and reports again",
+    "rewriting the database",
     "publishing",
     "searching for what is left",
 )
@@ -63,7 +63,7 @@ def data(ward: DataFolder, tmp_path: Path) -> DataFolder:
 
 @pytest.fixture(scope="module")
 def erased(ward: DataFolder, tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
-    """A copy of the folder from which the patient was erased. Nobody changes it."""
+    """A copy of the folder from which the patient was erased. No test changes it."""
     data = copy_ward(ward, tmp_path_factory.mktemp("erased") / "data")
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("PMFER_ACTOR", "data protection officer")
@@ -84,15 +84,15 @@ def tables(connection: duckdb.DuckDBPyConnection) -> dict[str, pl.DataFrame]:
 
 
 def files_with(data: DataFolder, patient: str) -> list[Path]:
-    """Files of ours that hold the identifier in their name or bytes, outside of the longer one of another."""
+    """Our files that hold the identifier in their name or bytes, other than as part of another patient's longer one."""
     encodings = ("utf-8", "utf-16-le", "utf-16-be")
     forms = [(patient.encode(encoding), ANOTHER.encode(encoding)) for encoding in encodings]
     forms += [(short.hex().encode(), long.hex().encode()) for short, long in forms]
     forms += [(short.upper(), long.upper()) for short, long in forms[3:]]
-    # DuckDB's metadata goes on elsewhere after such a pointer: what stands before it is half of the longer identifier.
+    # DuckDB's metadata continues elsewhere after such a pointer: the text before it is half of the longer identifier.
     cut = re.compile(re.escape(patient.encode()) + rb".\x00{6}[\x00-\x3f]", re.DOTALL)
     found = set()
-    house = {data.root / "backup.duckdb", *(data.root / "notes").rglob("*")}  # files of nobody that we know
+    house = {data.root / "backup.duckdb", *(data.root / "notes").rglob("*")}  # files of unknown origin
     for path in set(data.root.rglob("*")) - house:
         content = path.read_bytes() if path.is_file() else b""
         for text in (data.relative(path).encode(), cut.sub(b"", content) if path.suffix == ".duckdb" else content):
@@ -144,13 +144,13 @@ def test_everybody_elses_data_is_as_it_was(ward: DataFolder, erased: DataFolder)
         before, after = tables(reader), tables(other)
     for name, rows in before.items():
         if name in ("audit_log", "audit_head", "erasures", "tombstones", "reports", "quarantine", "runs"):
-            continue  # the last three are looked at below, the log only grows
+            continue  # the last three are checked below, and the log only grows
         assert after[name].equals(rows.filter(~_belongs_to_patient(rows, before["scorings"]))), name
     assert {row["source_uri"] for row in after["quarantine"].to_dicts()} == {f"{DAY}/{OTHER}-noon.mp4"}
     assert after["runs"].drop("message").equals(before["runs"].drop("message"))
     assert after["runs"]["message"].drop_nulls().to_list() == ["erased"]
     files = [path for patient in (OTHER, ANOTHER) for path in (ward.root / "reports").rglob(f"{patient}.*")]
-    assert len(files) == 2 * 5 * len(DAYS)  # in four formats, and under a password
+    assert len(files) == 2 * 5 * len(DAYS)  # in four formats, and one with a password
     for path in files:
         assert (erased.root / ward.relative(path)).read_bytes() == path.read_bytes()
 
@@ -206,7 +206,7 @@ def test_the_receipt_says_what_went_and_names_nobody(erased: DataFolder) -> None
 def test_after_an_upgrade_only_the_overviews_that_showed_the_patient_are_rendered_again(
     data: DataFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    later = DAY + timedelta(days=40)  # by then nobody looks back on the patient's day
+    later = DAY + timedelta(days=40)  # the weeks before it no longer include the patient's day
     with access_to(data).writing() as writer:
         connection = writer.connection
         store_day(connection, later)
@@ -222,7 +222,7 @@ def test_after_an_upgrade_only_the_overviews_that_showed_the_patient_are_rendere
 
 
 def test_who_is_erased_next_also_finishes_the_overviews_of_an_erasure_that_was_killed(data: DataFolder) -> None:
-    kill_before(data, "renewing ward overviews")
+    kill_before(data, "rendering ward overviews")
     erase(data, OTHER)
     with open_reader(data.published) as reader:
         shown = reader.execute("SELECT DISTINCT shown FROM reports WHERE kind = 'ward'").fetchall()
@@ -283,7 +283,7 @@ def test_the_patient_goes_from_the_name_map(data: DataFolder, tmp_path: Path, mo
 
 
 def kill_before(data: DataFolder, step: str, kind: str = "file") -> None:
-    """Run an erasure and kill it with SIGKILL at the moment in which it is about to begin a step."""
+    """Run an erasure and kill it with SIGKILL just before it begins a step."""
     command = [sys.executable, str(CHILD), str(data.root), PATIENT, kind]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as child:
         assert child.stdin is not None
@@ -297,7 +297,7 @@ def kill_before(data: DataFolder, step: str, kind: str = "file") -> None:
     pytest.fail("the child ended before it was killed")
 
 
-@pytest.mark.parametrize("step", [pytest.param("deleting rows", marks=pytest.mark.slow), "writing the database anew"])
+@pytest.mark.parametrize("step", [pytest.param("deleting rows", marks=pytest.mark.slow), "rewriting the database"])
 def test_an_erasure_that_was_killed_is_finished_by_the_next(data: DataFolder, step: str) -> None:
     kill_before(data, step)
     ((_, receipt),) = erase(data).items()
@@ -326,12 +326,12 @@ def test_a_patient_is_erased_from_a_lake_and_from_its_history(ward_lake: DataFol
     with open_reader(lake) as reader:
         assert len(rows_with(reader, PATIENT)) >= 8
         sessions = reader.execute("FROM sessions WHERE patient_id <> $p ORDER BY ALL", {"p": PATIENT}).pl()
-    kill_before(data, "writing the database anew", "lake")
+    kill_before(data, "rewriting the database", "lake")
     ((_, receipt),) = erase(data, warehouse=lake).items()
     assert isinstance(receipt["rows"], dict)
     assert receipt["rows"]["stored_frames"] == 40
     assert files_with(data, PATIENT) == []
-    for path in data.lake.rglob("*.parquet"):  # what is compressed hides from a search of bytes
+    for path in data.lake.rglob("*.parquet"):  # a search of bytes cannot see compressed content
         cells = [cell for row in pl.read_parquet(path).rows() for cell in row]
         texts = {str(part) for cell in cells for part in (cell if isinstance(cell, list) else [cell])}
         assert PATIENT not in texts, path

@@ -1,4 +1,4 @@
-"""Where pseudonyms are short, alike and quoted by others, an erasure takes what is the patient's and no more."""
+"""An erasure removes only the patient's data, even if pseudonyms are short, alike and quoted in other texts."""
 
 import json
 import shutil
@@ -50,7 +50,7 @@ JSON_ONLY = Printing((Format.JSON,))
 
 @pytest.fixture(scope="module")
 def alike(empty_file: FileAddress, tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
-    """The ward, with a source below the data folder. Nobody changes it."""
+    """The ward, with a source below the data folder. No test changes it."""
     data = new_house(empty_file, tmp_path_factory.mktemp("alike") / "data")
     night = data.root / "source" / DAY.isoformat()
     night.mkdir(parents=True)
@@ -86,7 +86,7 @@ def erase(data: DataFolder, patient: str) -> tuple[dict[str, dict[str, object]],
 
 
 def files_of(data: DataFolder) -> dict[str, bytes]:
-    """Every file of the folder but those of the database and its log, by path."""
+    """All files of the folder except those of the database and its log, by path."""
     ours = ("warehouse", "published", "audit", "receipts")
     paths = [path for path in data.root.rglob("*") if path.is_file()]
     files = {data.relative(path): path.read_bytes() for path in paths}
@@ -123,7 +123,7 @@ def test_only_what_is_the_patients_goes(data: DataFolder, patient: str) -> None:
     gone = {f"{folder}.mp4", f"{folder}.json", f"reports/{DAY}/{patient}.json"}
     after = files_of(data)
     assert files.keys() - after.keys() == gone
-    # Those of others whose notes spoke of a patient that can be told from all other words are made anew.
+    # Pages of others whose notes mention the patient are rendered again, if the pseudonym is no ordinary word.
     anew = {f"reports/{DAY}/120.json", f"reports/{DAY}/birch-10.json"} if patient == "birch-1" else set()
     changed = {name for name in after if after[name] != files[name]} - {f"reports/{DAY}/ward.json"}
     assert changed == anew
@@ -183,12 +183,12 @@ def test_a_report_under_a_password_that_nobody_knows_any_more_is_named(
     (tmp_path / "night-team.password").write_text("another word, since the new year\n")
     locked = data.reports(DAY) / "for-night-team" / "birch-10.pdf"
     (data.reports(DAY) / "for-night-team" / "120.pdf").write_bytes(b"%PDF-1.7 cut short")
-    receipts, said = erase(data, "1")  # no word that could be told from others: no page is searched
+    receipts, said = erase(data, "1")  # not distinguishable from other words, so no page is searched
     assert len(receipts) == 1
     assert not [line for line in said if line.startswith("not searched")]
     _, said = erase(data, "birch-1-b")
     (line,) = (line for line in said if line.startswith("not searched"))
-    assert "2 reports that no password of today opens, such as" in line
+    assert "2 reports that no current password opens, such as" in line
     assert locked.is_file()
 
 

@@ -1,4 +1,4 @@
-"""`pmfer warehouse export` appears as a whole, is in the log of reads, replaces only exports, goes with an erasure."""
+"""An export appears all at once, is in the read log, replaces only exports, and is deleted by an erasure."""
 
 import json
 import sys
@@ -26,7 +26,7 @@ OF_PATIENTS = ("patient_days", "session_summary", "frames", "episodes", "care_ev
 
 @pytest.fixture(scope="module", params=["file", pytest.param("lake", marks=pytest.mark.slow)])
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[DataFolder, Address]:
-    """A data folder with its warehouse, an event each of two patients."""
+    """A data folder whose warehouse has one event of each of two patients."""
     ward: DataFolder = request.getfixturevalue("ward" if request.param == "file" else "ward_lake")
     data = copy_ward(ward, tmp_path_factory.mktemp("ward") / "data")
     warehouse = file_of(data) if request.param == "file" else lake_of(data)
@@ -81,4 +81,4 @@ def test_a_folder_with_something_else_is_left_alone(
     monkeypatch.setattr(sys, "argv", ["pmfer", "warehouse", "export", "--data-dir", str(data.root), *days])
     with pytest.raises(SystemExit, match="1"):
         main()
-    assert "the last day lies before the first" in capsys.readouterr().err
+    assert "the last day is before the first" in capsys.readouterr().err

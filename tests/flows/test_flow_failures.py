@@ -1,4 +1,4 @@
-"""Failures that docs/operations.md lists, made to happen; and that each it lists has a test that does."""
+"""The failures that docs/operations.md lists are provoked, and each one listed there names a test."""
 
 import ast
 import json
@@ -49,7 +49,7 @@ def job(source: Path, data: Path, dispatch: Dispatch = Dispatch.PROCESS) -> Job:
 
 
 class CrashingOnce(ScoringProcess):
-    """A decoder that crashes in the first video it is given."""
+    """A decoder that crashes on the first video it gets."""
 
     crashed = False
 
@@ -76,7 +76,7 @@ def test_a_decoder_that_crashes_costs_its_session_and_the_next_is_scored(source:
 
 
 def test_workers_and_a_file_do_not_go_together(source: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"is a file, which has one writer; give a lake in PMFER_WAREHOUSE"):
+    with pytest.raises(ConfigurationError, match=r"is a file, which has one writer; set PMFER_WAREHOUSE to a lake"):
         require_dispatchable(job(source, tmp_path / "data", Dispatch.WORKERS))
 
 
@@ -88,7 +88,7 @@ def test_workers_need_a_server(source: Path, tmp_path: Path, monkeypatch: pytest
 
 
 def run_shard(ours: Job, run_id: UUID, source: str | None = None, **differently: object) -> None:
-    """The shard of any recording of a night, as a worker runs it that gets the parameters as JSON."""
+    """Run a shard with one recording of a night as a worker does, with the parameters as JSON."""
     recording = Recording(f"{NIGHT}/any.mp4", list_night(ours.source, NIGHT).recordings[0].sidecar, 1, "")
     shard = Shard(1, (PendingSession(recording, None),))
     given = json.loads(shard_request(shard, ours, str(run_id)).model_dump_json())
@@ -98,7 +98,7 @@ def run_shard(ours: Job, run_id: UUID, source: str | None = None, **differently:
 
 
 def other_bundle(folder: Path) -> Path:
-    """The shipped bundle with a card of its own, and so another bundle."""
+    """The shipped bundle with another card, which makes it another bundle."""
     shutil.copytree(load_bundle().path, folder)
     write_card(folder, replace(load_bundle().card, name="by-hand"))
     return folder
@@ -115,7 +115,7 @@ def test_a_worker_scores_with_the_bundle_and_the_precision_of_the_night(
     monkeypatch.setenv("PMFER_INT8", "true")  # a worker's own settings and its default bundle do not count
     if has == "a copy elsewhere":
         monkeypatch.setenv("PMFER_BUNDLE", str((tmp_path / "by-hand").rename(tmp_path / "moved")))
-    with pytest.raises(ConfigurationError, match="no warehouse there"):  # it comes as far as that
+    with pytest.raises(ConfigurationError, match="no warehouse there"):  # it gets that far
         run_shard(ours, uuid4())
 
 
@@ -165,7 +165,7 @@ def test_a_shard_looks_at_its_own_recordings_only(source: Path) -> None:
     whole = list_night(Source(str(source), settle_s=0), NIGHT)
     chosen = whole.recordings[1]
     wanted = recording_id(chosen.source_uri)
-    (source / NIGHT.isoformat() / "other.json").write_text("{")  # of no video, and no sidecar
+    (source / NIGHT.isoformat() / "other.json").write_text("{")  # neither valid nor beside a video
     part = list_night(Source(str(source), settle_s=0), NIGHT, lambda uri: recording_id(uri) == wanted)
     (source / NIGHT.isoformat() / "other.json").unlink()
     assert part.recordings == (chosen,)
@@ -193,7 +193,7 @@ def test_a_night_waits_for_a_server_that_is_away_and_not_for_one_that_refuses(mo
 
 
 def listed_failures() -> list[list[str]]:
-    """The cells of the rows of the table of failures."""
+    """The rows of the table of failures, as cells."""
     text = (ROOT / "docs" / "operations.md").read_text()
     _, _, table = text.partition("\n| failure |")
     lines = [line for line in table.splitlines()[2:] if line.startswith("|")]
@@ -219,5 +219,5 @@ def test_a_shard_that_failed_is_tried_again_after_pauses_and_one_whose_machine_d
     pauses = [pause_s(Failed(), number) for number in range(1, ATTEMPTS)]
     assert pauses == sorted(pauses)
     assert pauses[0] > 0
-    assert sum(pauses) > 60  # seconds that PostgreSQL may be away
+    assert sum(pauses) > 60  # seconds for which PostgreSQL may be down
     assert [pause_s(Crashed(), number) for number in range(1, ATTEMPTS)] == [0] * (ATTEMPTS - 1)

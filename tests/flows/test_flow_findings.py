@@ -1,4 +1,4 @@
-"""The files of a report say what the rows say; flags are listed, and a level is accepted and undone by command."""
+"""A report's files agree with its rows; commands list flags, and accept and undo levels."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -23,14 +23,14 @@ from warehouse.connection import open_reader, open_writer
 from warehouse.findings import accept_level, undo_level
 from warehouse.records import AcceptedLevel
 
-CHANGED = TODAY - timedelta(days=3)  # since then the pain of both is three times the usual; today one is away
+CHANGED = TODAY - timedelta(days=3)  # since then the pain of both is three times as high as usual; today one is away
 DAYS_TOLD = [CHANGED + timedelta(days=number) for number in range(4)]
 Row = Mapping[str, Any]
 
 
 @pytest.fixture(scope="module")
 def data(empty_file: FileAddress, tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
-    """A ward of two whose reports of four days were made, one night after the other."""
+    """A ward of two patients, with reports of four days rendered one night after the other."""
     data = new_house(empty_file, tmp_path_factory.mktemp("told") / "data")
     with open_writer(data.warehouse) as connection:
         ward = SampleWard(connection)
@@ -74,7 +74,7 @@ def rows_of(reader: duckdb.DuckDBPyConnection, patient_id: str, day: date) -> di
 
 
 def said(finding: Mapping[str, Any]) -> Row:
-    """What a finding of the JSON document says, in the columns of a row."""
+    """A finding of the JSON document, in the columns of a row."""
     base, flag, usual = finding["baseline"] or {}, finding["episode"] or {}, finding["usual"] or (None, None)
     days = {
         "opened_on": flag.get("opened"),
@@ -171,7 +171,7 @@ def test_what_is_rendered_again_takes_the_place_of_its_rows(data: DataFolder, tm
         assert rendered(connection, copy, TODAY) == []
         after = connection.execute(everything).pl()
         assert after.drop("found_at").equals(before.drop("found_at"))
-        # A page that cannot be written takes nothing from the data.
+        # No finding is lost if a page cannot be written.
         (copy.reports(CHANGED) / "p01.json").unlink()
         (copy.reports(CHANGED) / "p01.json").mkdir()
         connection.execute("DELETE FROM findings")

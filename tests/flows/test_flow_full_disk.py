@@ -1,4 +1,4 @@
-"""A night on a disk that becomes full while it runs: a real file system, filled by another program."""
+"""A night whose disk becomes full while it runs: a real file system, filled by another program."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Whoever can put files into the source can lose their own sessions, and nothing else. The rows of docs/security.md."""
+"""Somebody who can write to the source can harm only their own sessions. The rows of docs/security.md."""
 
 import csv
 import io
@@ -34,7 +34,7 @@ from warehouse.connection import open_reader
 
 NIGHT = date(2026, 3, 2)
 GOOD = {"session_id": "good", "patient_id": "p01", "started_at": "2026-03-02T09:00:00+01:00", "consent": True}
-SECRET = "root:x:0:0"  # what a file outside of the source holds
+SECRET = "root:x:0:0"  # content of a file outside the source
 
 
 @pytest.fixture
@@ -204,7 +204,7 @@ def test_what_is_no_file_is_not_called_empty(folder: Path, kind: str) -> None:
     assert "a.mp4: no file" in refused.message
 
 
-# Consent and time are not guessed
+# Consent and times are not guessed
 
 
 @pytest.mark.parametrize("consent", ["yes", "true", "on", "1", 1, 1.0, [True], None])
@@ -257,7 +257,7 @@ def test_no_patient_is_called_like_the_page_of_the_ward(folder: Path) -> None:
     assert "another pseudonym" in only_quarantined(folder).message
 
 
-# Sidecars and manifests that are too much
+# Oversized or malformed sidecars and manifests
 
 
 @pytest.mark.parametrize(
@@ -305,7 +305,7 @@ def test_a_name_is_shown_without_obeying_it(folder: Path, data: DataFolder, name
     refused = only_quarantined(folder)
     assert refused.message.isprintable()
     assert refused.source_uri.isprintable()
-    assert refused.source_uri.encode()  # can be stored: no halves of characters
+    assert refused.source_uri.encode()  # can be stored: no lone surrogates
     record = quarantine_record(refused, NIGHT, "run")
     with access_to(data).writing() as writer:
         connection = writer.connection
@@ -313,7 +313,7 @@ def test_a_name_is_shown_without_obeying_it(folder: Path, data: DataFolder, name
         assert quarantine.of_night(connection, NIGHT)["source_uri"].to_list() == [refused.source_uri]
 
 
-# Uploads that go on
+# Uploads in progress
 
 
 def test_a_fresh_file_is_left_for_next_time_and_no_trouble(folder: Path) -> None:
@@ -339,7 +339,7 @@ def test_a_marker_says_that_a_recording_is_whole_where_the_source_has_such(folde
     assert listing.unready == ()
 
 
-# A folder of everything
+# A folder with all kinds of files
 
 
 def test_a_night_of_hostile_files_loses_none_of_its_good_sessions(folder: Path, data: DataFolder) -> None:
@@ -362,7 +362,7 @@ def test_a_night_of_hostile_files_loses_none_of_its_good_sessions(folder: Path, 
         "script": b"#!/bin/sh\nrm -rf /\n",
         "picture": b"\x89PNG\r\n\x1a\n" + noise.bytes(1000),
     }
-    for number in range(4):  # damaged at random: whatever comes of it, the night goes on
+    for number in range(4):  # damaged at random: whatever happens, the night continues
         damaged = bytearray(whole)
         for position in noise.integers(100, len(whole), 200):
             damaged[position] = int(noise.integers(256))
@@ -372,21 +372,21 @@ def test_a_night_of_hostile_files_loses_none_of_its_good_sessions(folder: Path, 
     run_night(folder.parent, data, NIGHT)
     with open_reader(file_of(data)) as reader:
         stored = {row[0] for row in reader.execute("SELECT session_id FROM sessions").fetchall()}
-        aside = dict(quarantine.of_night(reader, NIGHT).select("session_id", "reason").iter_rows())
+        quarantined = dict(quarantine.of_night(reader, NIGHT).select("session_id", "reason").iter_rows())
         messages = quarantine.of_night(reader, NIGHT)["message"].to_list()
     assert "good" in stored
-    assert stored | set(aside) == {"good", *hostile}
+    assert stored | set(quarantined) == {"good", *hostile}
     assert stored <= {"good", *(name for name in hostile if name.startswith("damaged"))}
-    assert {aside[name] for name in ("text", "zip", "playlist", "concat", "script", "svg", "picture")} == {
+    assert {quarantined[name] for name in ("text", "zip", "playlist", "concat", "script", "svg", "picture")} == {
         "not_a_video"
     }
-    assert "crashed" not in aside.values()
+    assert "crashed" not in quarantined.values()
     assert not [message for message in messages if "root:" in message or str(data.root) in message]
     assert list(data.staging.iterdir()) == []
     assert run_night(folder.parent, data, NIGHT).nothing_new
 
 
-# Words that could be taken for orders
+# Text that could be interpreted as commands
 
 
 def test_words_of_others_are_no_sql(data: DataFolder, tmp_path: Path) -> None:

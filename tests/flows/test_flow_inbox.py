@@ -1,4 +1,4 @@
-"""Scored sessions wait in the inbox on their way into a lake: none is lost, and none gets in that may not."""
+"""Scored sessions wait in the inbox on their way into a lake: none is lost, and none is stored that may not be."""
 
 import base64
 import logging
@@ -34,7 +34,7 @@ from warehouse.records import RunRecord, SessionResult
 NIGHT = date(2026, 3, 2)
 KEY = base64.b64encode(bytes(range(32))).decode()
 RUN = RunRecord("run", DAY, "0.1", BUNDLE.bundle_id, scoring_of("run").options_sha256, {})
-# A process that is killed when it is about to store what waits.
+# A process that is killed when it is about to store the waiting sessions.
 KILLED = """
 import os, signal, sys
 from datetime import date
@@ -50,7 +50,7 @@ FRAMES = "SELECT * EXCLUDE (scoring_id) FROM stored_frames ORDER BY ALL"
 
 @pytest.fixture
 def house(empty_lake: LakeAddress, tmp_path: Path) -> DataFolder:
-    """A data folder with a lake in which a run began, and holds nothing yet."""
+    """A data folder with a lake in which a run has begun and nothing is stored yet."""
     data = DataFolder(tmp_path / "house")
     copy_warehouse(empty_lake, lake_of(data))
     with access_to(data, lake_of(data)).writing() as writer:
@@ -64,7 +64,7 @@ def job_of(source: Path, root: Path) -> Job:
 
 
 def score(job: Job) -> None:
-    """Score what a night has left to score."""
+    """Score the pending sessions of a night."""
     with job.access.writing() as writer:
         pending = plan_night(writer.connection, list_night(job.source, NIGHT), job).pending
         score_sessions(writer.connection, pending, job, RUN.run_id)
@@ -128,7 +128,7 @@ def test_of_sessions_stored_together_one_that_is_refused_spares_the_others(house
         assert reader.execute("FROM sessions").fetchall() == []
     withdrawn = Consent(OTHER, DAY, None, DAY, "form")
     with access_to(house, lake_of(house)).writing(publishes=False) as writer:
-        assert len(stored(house)) == 3  # whoever opens the lake for writing takes them over
+        assert len(stored(house)) == 3  # whoever opens the lake for writing stores them
         record_consents(writer.connection, [withdrawn])
         again = [result_of(patient) for patient in (PATIENT, OTHER, ANOTHER)]
         refused = store_together(writer.connection, house, BUNDLE, again, consent_required=False)
@@ -173,7 +173,7 @@ def test_what_waits_for_an_encrypted_lake_is_encrypted(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", [None, KEY])
 def test_what_another_process_has_stored_since_it_was_listed_is_passed_over(house: DataFolder, key: str | None) -> None:
     house.inbox.mkdir(exist_ok=True)
-    (house.inbox / "session-gone.parquet").symlink_to(house.inbox / "nowhere")  # listed, and not there
+    (house.inbox / "session-gone.parquet").symlink_to(house.inbox / "nowhere")  # listed, but gone
     with access_to(house, lake_of(house)).writing() as writer:
         take_over_sessions(writer.connection, house, key, consent_required=False)
     assert stored(house).is_empty()

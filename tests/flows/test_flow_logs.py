@@ -1,4 +1,4 @@
-"""Lines of the log: who is struck out, what is named, and where a bar is shown."""
+"""Log lines: which identities are struck out, what is named, and where a progress bar is shown."""
 
 import io
 import json

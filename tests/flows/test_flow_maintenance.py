@@ -1,4 +1,4 @@
-"""The deployments that are no night, run as a worker runs them: against a real server, in a process of their own."""
+"""The deployments other than nights, run as a worker runs them: with a real server, each in its own process."""
 
 import json
 import os

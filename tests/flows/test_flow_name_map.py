@@ -1,4 +1,4 @@
-"""Names come from a file of the house, are printed on the patient's report, and are nowhere else."""
+"""Names come from a file of the facility, are printed on the patient's report, and appear nowhere else."""
 
 import base64
 import io
@@ -17,7 +17,7 @@ from flows.report import render_by_hand
 from pmfer.errors import ReportError
 
 NAME = "Rosamunde Quixley"
-HOSTILE = "Ödön {{ 7 * 7 }}<script src=file:///etc/passwd></script>"  # a template would obey it, a browser too
+HOSTILE = "Ödön {{ 7 * 7 }}<script src=file:///etc/passwd></script>"  # a template or a browser would execute it
 
 
 @pytest.fixture
@@ -97,6 +97,6 @@ def test_the_name_is_printed_for_people_as_it_is_and_is_in_no_other_file(
 
 
 def headings(path: Path | io.BytesIO) -> list[str]:
-    """The headings of a PDF, as its outline has them: text in a page is drawn with glyphs and cannot be searched."""
+    """The headings of a PDF, from its outline: the text of a page is drawn as glyphs and cannot be searched."""
     with pikepdf.open(path) as pdf, pdf.open_outline() as outline:
         return [str(item.title) for item in outline.root]

@@ -1,6 +1,7 @@
-"""Names of files as people's systems write them: which are the same, which are hidden, which are those of videos."""
+"""File names as various systems write them: which are equal, which are hidden, and which are those of videos."""
 
 import base64
+import gzip
 import json
 from datetime import date
 from pathlib import Path
@@ -61,7 +62,7 @@ def test_two_forms_of_unicode_are_one_name(folder: Path, video: str, other: str,
     listing = listed(folder, done_marker=".done")
     assert (listing.quarantined, listing.unready) == ((), ())
     (recording,) = listing.recordings
-    assert recording.source_uri == f"{NIGHT}/{COMPOSED}.mp4"  # whatever the system that mounts the source makes of it
+    assert recording.source_uri == f"{NIGHT}/{COMPOSED}.mp4"  # whichever form the file system uses
     assert (folder.parent / recording.path).read_bytes() == b"video"
 
 
@@ -154,7 +155,18 @@ def test_a_data_folder_may_have_signs_of_a_pattern_in_its_name(tmp_path: Path, k
     frames = pl.DataFrame({"patient_id": ["birch-01"]})
     write_parquet(frames, batch, key)
     assert read_parquet(batch, key).equals(frames)
-    assert key or not holds(batch, Traces("somebody-else"))  # what cannot be read counts as one that may hold anything
+    assert holds(batch, Traces("birch-01"))
+    assert holds(batch, Traces("birch-02")) == (key is not None)  # a file that cannot be read may hold anything
+
+
+def test_a_damaged_gzip_file_counts_as_one_that_may_hold_anything(tmp_path: Path) -> None:
+    packed = gzip.compress(b"notes of birch-01, and of others")
+    damaged = packed[:12] + bytes([packed[12] ^ 0xFF]) + packed[13:]
+    for name, content in (("whole", packed), ("cut", packed[:-12]), ("damaged", damaged)):
+        (tmp_path / f"{name}.gz").write_bytes(content)
+    traces = Traces("birch-02")
+    assert {path.stem for path in tmp_path.iterdir() if holds(path, traces)} == {"cut", "damaged"}
+    assert holds(tmp_path / "whole.gz", Traces("birch-01"))
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])

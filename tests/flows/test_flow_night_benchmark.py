@@ -1,4 +1,4 @@
-"""What `make bench-night` says of a night: parts that add up to the whole, and sessions that are no duplicates."""
+"""The figures of `make bench-night`: the parts add up to the whole, and no session is a duplicate."""
 
 import hashlib
 import json

@@ -36,15 +36,15 @@ def nightly(source: Path, data: Path) -> tuple[str, ...]:
 
 
 def content(data: Path) -> dict[str, list[tuple[object, ...]]]:
-    """What the published warehouse holds, without times and run ids."""
+    """The content of the published warehouse, without times and run ids."""
     columns = {
         "sessions": "* EXCLUDE (stored_at)",
         "stored_frames": "*",
         "quarantine": "source_uri, reason",
-        "reports": "report_id, input_key",  # a page says when it was printed
+        "reports": "report_id, input_key",  # the page itself contains the time of printing
     }
     with duckdb.connect(data / "published" / "warehouse.duckdb", read_only=True) as connection:
-        # As text, because times with a zone would need another package to become Python objects.
+        # As text, because converting times with a zone to Python objects would need another package.
         return {
             table: connection.sql(
                 f"SELECT CAST(COLUMNS(*) AS VARCHAR) FROM (SELECT {chosen} FROM {table}) ORDER BY ALL"
@@ -126,7 +126,7 @@ def test_a_second_run_finds_nothing_to_do_and_changes_nothing(source: Path, undi
 
 
 def kill_in_the_middle(source: Path, data: Path, sessions: int) -> None:
-    """Start the night and kill it, with all its processes, when it has begun with so many sessions."""
+    """Start the night and kill it, with all its processes, once it has begun that many sessions."""
     process = subprocess.Popen(
         [sys.executable, "-m", "cli", *nightly(source, data)],
         stdout=subprocess.DEVNULL,
@@ -147,7 +147,7 @@ def kill_in_the_middle(source: Path, data: Path, sessions: int) -> None:
 def test_a_run_killed_in_the_middle_is_finished_by_the_next(
     source: Path, undisturbed: Path, data: DataFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PMFER_REPORT_FORMATS", "json")  # which makes no difference to what is compared
+    monkeypatch.setenv("PMFER_REPORT_FORMATS", "json")  # which does not affect what is compared
     for sessions in (1, 4):
         kill_in_the_middle(source, data.root, sessions)
     done = pmfer(*nightly(source, data.root))
@@ -171,7 +171,7 @@ def test_a_run_that_was_cut_short_just_before_its_end_is_finished(
         assert ended == [("failed",), ("completed",)]
         assert len(connection.execute("FROM active_bundle").fetchall()) == 1
 
-    (data / "published" / "warehouse.duckdb").unlink()  # as where the disk was full for the last publication
+    (data / "published" / "warehouse.duckdb").unlink()  # as if the disk was full at the last publication
     assert "nothing to do" in pmfer(*nightly(source, data)).stdout
     assert content(data) == content(undisturbed)
 
@@ -183,7 +183,7 @@ def test_a_load_that_breaks_a_contract_is_not_published(source: Path, undisturbe
         ((lost, content_sha256),) = connection.execute(
             "SELECT scoring_id, content_sha256 FROM scorings JOIN sessions USING (session_id) ORDER BY 1 LIMIT 1"
         ).fetchall()
-        # One session is to be scored again, and a frame of another is not what inference delivers.
+        # One session has to be scored again, and a frame of another breaks a contract.
         for table in ("stored_frames", "session_rollups", "phrase_quantiles", "episodes", "scorings"):
             connection.execute(f"DELETE FROM {table} WHERE scoring_id = $1", [lost])
         connection.execute("DELETE FROM sessions WHERE content_sha256 = $1", [content_sha256])

@@ -1,12 +1,21 @@
-"""Who is told what of a night, by a real web hook on loopback; and what is told to nobody."""
+"""Which notices are sent about a night, received by a real webhook on loopback, and which are not."""
 
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import pytest
 from notice_server import notice_server
 
-from flows.monitoring import NightFigures, notify_end, notify_failure, what_is_missing
+from flows.monitoring import (
+    NightFigures,
+    metrics_path,
+    notify_end,
+    notify_failure,
+    read_metrics,
+    report_end,
+    what_is_missing,
+)
 from flows.settings import Settings
 from pmfer.errors import QuarantineReason, WarehouseError
 
@@ -52,6 +61,16 @@ def test_a_notice_says_what_was_done() -> None:
 def test_a_night_of_which_much_is_missing_says_what(figures: NightFigures | None, said: str | None) -> None:
     missing = what_is_missing(figures, 0.5)
     assert missing is None if said is None else said in (missing or "")
+
+
+def test_a_night_whose_figures_cannot_be_read_is_not_called_missing(tmp_path: Path) -> None:
+    with notice_server() as hook:
+        settings = Settings(data_dir=tmp_path, notify_urls=hook.url)  # type: ignore[arg-type]
+        report_end(settings, NIGHT)  # there is no warehouse
+    assert hook.titles == []
+    written = read_metrics(metrics_path(settings))
+    assert written is not None
+    assert written.succeeded
 
 
 def test_a_hook_that_is_down_ends_nothing() -> None:

@@ -1,4 +1,4 @@
-"""What became of a night's sessions is read from the warehouse, whoever scored them."""
+"""The outcome of a night's sessions is read from the warehouse, whoever scored them."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""While a session is scored, the next is copied and the one before stored; what goes wrong with one spares others."""
+"""While a session is scored, the next is copied and the last is stored; a failed session does not affect the others."""
 
 import itertools
 import shutil
@@ -23,7 +23,7 @@ from warehouse.address import FileAddress
 from warehouse.connection import open_writer
 
 NIGHT = date(2026, 3, 2)
-pytestmark = pytest.mark.usefixtures("data")  # in tmp_path: a warehouse that holds nothing yet
+pytestmark = pytest.mark.usefixtures("data")  # in tmp_path, with an empty warehouse
 WAIT_S = 60.0  # far longer than anything here takes
 
 
@@ -32,7 +32,7 @@ def job_of(source: Path, data: Path) -> Job:
 
 
 def score(job: Job, processes: int = 1) -> list[str]:
-    """Score the night; returns the sessions in the order in which they were stored."""
+    """Score the night; return the sessions in the order in which they were stored."""
     job.data.require_writable()
     with job.access.writing() as writer:
         pending = plan_night(writer.connection, list_night(job.source, NIGHT), job).pending
@@ -52,7 +52,7 @@ def listed(job: Job) -> list[str]:
 def watch(
     monkeypatch: pytest.MonkeyPatch, name: str, begins: Callable[[str], object], ends: Callable[[str], object]
 ) -> None:
-    """Have a step of scoring tell when it begins and ends, with the session's name; it is done as ever."""
+    """Record when a step of scoring begins and ends, with the session's name; the step itself is unchanged."""
     step: Callable[..., Any] = getattr(scoring, name)
 
     def watched(*arguments: Any) -> Any:
@@ -82,7 +82,7 @@ def test_the_next_is_copied_while_one_is_scored_and_scored_while_that_is_stored(
         if name in following:
             assert events[following[name]].wait(WAIT_S), f"{following[name]} waited for {name}"
 
-    # None of them would end if sessions went one after the other.
+    # If sessions were processed one after the other, none of them would end.
     watch(monkeypatch, "pull_session", nothing, lambda name: copied[name].set())
     watch(monkeypatch, "score_session", lambda name: begun[name].set(), lambda name: until(copied, name))
     watch(monkeypatch, "session_result", lambda name: until(begun, name), nothing)

@@ -1,4 +1,4 @@
-"""What was quarantined: listed, shown, tried again although the bytes are the same, and forgotten with a trace."""
+"""Quarantined sessions are listed, shown, replayed with the same bytes, and dropped with an audit entry."""
 
 import json
 import shutil
@@ -63,7 +63,7 @@ def test_a_session_is_tried_again_on_demand_and_only_then(
         assert nights_to_come_back_to(reader, data, AFTER) == [NIGHT]
     tried = run_night(source, data, NIGHT)
     assert [session.recording.name for session in tried.pending] == ["a.mp4"]
-    assert run_night(source, data, NIGHT).nothing_new  # once is enough: the trouble is still the same
+    assert run_night(source, data, NIGHT).nothing_new  # replayed once: the fault is still the same
     with open_reader(file_of(data)) as reader:
         assert nights_to_come_back_to(reader, data, AFTER) == []
 
@@ -85,35 +85,35 @@ def test_what_is_repaired_or_removed_leaves_the_quarantine_and_what_was_stored_s
         if video:
             shutil.copy(video, folder / f"{name}.mp4")
 
-    def aside() -> dict[str, str]:
+    def reasons() -> dict[str, str]:
         run_night(tmp_path / "source", data, NIGHT)
         with open_reader(file_of(data)) as reader:
             rows = quarantine.between(reader).select("source_uri", "reason").iter_rows()
             return {Path(uri).name: reason for uri, reason in rows}
 
     deliver("a", first, "a")
-    assert aside() == {}
+    assert reasons() == {}
     (folder / "a.json").rename(tmp_path / "a.json")
-    assert aside() == {"a.mp4": "sidecar_missing"}
+    assert reasons() == {"a.mp4": "sidecar_missing"}
     (tmp_path / "a.json").rename(folder / "a.json")
-    assert aside() == {}
-    deliver("b", None, "b")  # its video comes later
-    deliver("c", third, "a")  # the session of another
-    deliver("d", first, "d")  # a video that is stored
-    assert aside() == {"b.json": "video_missing", "c.mp4": "session_conflict", "d.mp4": "duplicate_content"}
+    assert reasons() == {}
+    deliver("b", None, "b")  # its video arrives later
+    deliver("c", third, "a")  # with another's session id
+    deliver("d", first, "d")  # a video that is already stored
+    assert reasons() == {"b.json": "video_missing", "c.mp4": "session_conflict", "d.mp4": "duplicate_content"}
     shutil.copy(second, folder / "b.mp4")
     deliver("c", None, "c")
     for path in folder.glob("d.*"):
         path.unlink()
     (folder / "manifest.csv").write_text("no manifest")
-    assert aside().keys() == {"manifest.csv", "a.mp4", "b.mp4", "c.mp4"}
+    assert reasons().keys() == {"manifest.csv", "a.mp4", "b.mp4", "c.mp4"}
     (folder / "manifest.csv").unlink()
-    assert aside() == {}
+    assert reasons() == {}
     (folder / "e.mp4").touch()
-    assert aside() == {"e.mp4": "sidecar_missing"}
-    shutil.rmtree(folder)  # the house keeps no recordings: that repairs nothing
+    assert reasons() == {"e.mp4": "sidecar_missing"}
+    shutil.rmtree(folder)  # a facility that deletes its recordings repairs nothing by that
     (tmp_path / "source" / "2026-03-03").mkdir()
-    assert aside() == {"e.mp4": "sidecar_missing"}
+    assert reasons() == {"e.mp4": "sidecar_missing"}
     with open_reader(file_of(data)) as reader:
         assert reader.execute("SELECT session_id FROM sessions ORDER BY 1").fetchall() == [("a",), ("b",), ("c",)]
 
@@ -150,7 +150,7 @@ def test_names_of_files_cannot_speak_to_the_terminal(
     run_night(source, data, NIGHT)
     assert pmfer(data, monkeypatch, "list") == 0
     shown = capsys.readouterr().out
-    assert len(shown.splitlines()) == 1 + 3  # a row is a line where nobody watches
+    assert len(shown.splitlines()) == 1 + 3  # not a terminal, so each row is one line
     assert r"[red]x\x1b[2J.mp4" in shown
     assert "\x1b[2J" not in shown
 
@@ -173,7 +173,7 @@ def test_a_scheduled_night_comes_back_to_what_was_asked_for_and_a_bad_old_night_
     data.reports(bad).write_text("no folder, so that its reports cannot be written")
     with notice_server() as hook:
         monkeypatch.setenv("PMFER_NOTIFY_URLS", hook.url)
-        # No day is given: the day before, as on a schedule.
+        # No day is given, so the night is yesterday's, as on a schedule.
         command = [sys.executable, "-m", "cli", "nightly", "--source", str(source), "--data-dir", str(data.root)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""Recipients of reports: who they are stands in a file of the house, what their passwords are in files of their own."""
+"""Recipients of reports are listed in a file of the facility, and their passwords are kept in separate files."""
 
 from pathlib import Path
 

@@ -127,7 +127,7 @@ def test_a_file_of_another_format_that_is_out_of_date_is_rendered_again(
     assert render_due(writer, data, letter) == []
     assert html.read_bytes() != before
     assert due(writer, data, letter) == []
-    html.unlink()  # by somebody who wants it no more
+    html.unlink()  # by somebody who no longer wants it
     assert due(writer, data, letter) == []
     html.write_text("altered")
     assert due(writer, data, letter) == [f"patient-{DAY}-{OTHER}"]

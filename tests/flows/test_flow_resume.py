@@ -1,4 +1,4 @@
-"""A night that is killed at any moment and started again ends like one that nobody disturbed."""
+"""A night that is killed at any moment and started again ends like an undisturbed one."""
 
 import random
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is older than the house keeps it goes, whatever table it is in, and the rest stays."""
+"""Data past its retention period is deleted from every table, and the rest stays."""
 
 import os
 import sys
@@ -25,7 +25,7 @@ from warehouse.personal import personal_tables
 from warehouse.retention import Retention
 
 TODAY = DAYS[1] + timedelta(days=10)
-SECOND_DAY = 10  # days: keeps the second day of the folder and lets the first one go
+SECOND_DAY = 10  # days: keeps the second day of the folder and expires the first
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def data(ward: DataFolder, tmp_path: Path) -> DataFolder:
 
 
 def days_in(data: DataFolder, table: str) -> list[date]:
-    """The days of which a table has rows, by session."""
+    """The days of a table's rows, by session."""
     with open_writer(data.warehouse) as connection:
         owners = f"FROM {table} AS rows JOIN sessions AS owner USING (session_id)"
         rows = connection.execute(f"SELECT DISTINCT owner.session_date {owners} ORDER BY 1")
@@ -136,7 +136,7 @@ def test_the_usual_range_outlives_the_sessions_that_it_rests_on_and_goes_with_th
         before = report()
         assert bool(before.findings[0].situations) == situations
         assert before.baseline_size > 7
-        for days in (15, 3):  # as time goes by: what went in a round before is not counted again
+        for days in (15, 3):  # as time passes: what an earlier round deleted is not counted again
             assert retain(connection, data, Retention(sessions=days), SAMPLE_DAY)["sessions"] > 0
             after = report()
             assert (after.trends, after.phrase_trends, after.context) == (

@@ -1,4 +1,4 @@
-"""The runbook to the letter: blocks taken from the page and run in order, with its folders in a temporary place."""
+"""Follow the runbook literally: run its code blocks in order, with its folders in a temporary place."""
 
 import os
 import re
@@ -15,7 +15,7 @@ AS_ROOT = "# as root\n"
 
 
 def blocks() -> list[str]:
-    """The commands of the page, a text per block."""
+    """The commands of the page, one text per code block."""
     return re.findall(r"^```sh\n(.*?)^```$", RUNBOOK.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
@@ -28,14 +28,14 @@ def test_every_block_is_shell(number: int) -> None:
 def test_every_file_of_the_program_that_a_block_names_is_there() -> None:
     named = {path for block in blocks() for path in re.findall(r"/opt/pmfer/([\w./@*-]+)", block)}
     assert "deploy/pmfer.toml" in named
-    for path in (path for path in named if not path.startswith(".venv/")):  # made by the installation
+    for path in (path for path in named if not path.startswith(".venv/")):  # created by the installation
         # compose.env is made from its example by the line before.
         assert list(ROOT.glob(path.replace("compose.env", "compose.env.example"))) or path.endswith(".example"), path
 
 
 @pytest.mark.slow
 def test_the_blocks_that_need_no_root_work_in_order(tmp_path: Path) -> None:
-    # What the blocks for root leave behind.
+    # What the blocks for root create.
     for folder in FOLDERS:
         (tmp_path / folder.lstrip("/")).mkdir(parents=True, mode=0o700)
     settings = tmp_path / "etc" / "pmfer"
@@ -65,14 +65,14 @@ def test_the_blocks_that_need_no_root_work_in_order(tmp_path: Path) -> None:
     assert "ward.pdf" in done.stdout
     assert "audit log: whole" in done.stdout
     assert "before-upgrade: " in done.stdout
-    # The drawn ward is taken out again at the end.
+    # The example ward is removed again at the end.
     assert list((tmp_path / "srv" / "backup").iterdir()) == []
     assert not [path for path in (tmp_path / "srv").rglob("*.pdf") if path.name != "ward.pdf"]
     assert not (tmp_path / "srv" / "pmfer" / "aside").exists()
 
 
 def moved(text: str, place: Path) -> str:
-    """A text with the runbook's folders in another place, and the program where it is installed here."""
+    """A text with the runbook's folders moved, and the program at its location on this machine."""
     for folder in FOLDERS:
         text = re.sub(rf"(?<![\w/.]){re.escape(folder)}\b", f"{place}{folder}", text)
     return text.replace("/opt/pmfer/.venv/bin", str(Path(sys.executable).parent)).replace("/opt/pmfer", str(ROOT))

@@ -1,4 +1,4 @@
-"""Prefect's server answers those alone who know its secret, and no night depends on it."""
+"""Prefect's server answers only clients that know its secret, and no night depends on it."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
 
 @contextmanager
 def open_server() -> Iterator[str]:
-    """A server that asks nobody for a secret, as an attacker's or one that `prefect server start` runs."""
+    """A server that asks for no secret, like an attacker's, or one started by `prefect server start`."""
 
     class Open(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -107,9 +107,9 @@ def test_no_command_works_for_an_open_server_and_doctor_calls_it_broken(
 
 def test_a_server_of_another_account_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
     us, nobody = os.geteuid(), 65534
-    if us == 0:  # the socket is that of another account
+    if us == 0:  # the socket belongs to another account
         os.seteuid(nobody)
-    else:  # to whom it belongs stays as it is, and we are another
+    else:  # its owner stays the same, and this process pretends to be another account
         monkeypatch.setattr(os, "geteuid", lambda: us + 1)
     try:
         listening = open_server()

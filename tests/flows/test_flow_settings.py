@@ -1,4 +1,4 @@
-"""Settings: what counts before what, what is refused."""
+"""Settings: their order of precedence, and what is refused."""
 
 import subprocess
 import sys

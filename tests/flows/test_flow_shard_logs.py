@@ -1,4 +1,4 @@
-"""What a shard says on a worker: run, shard and session in every line, and nobody's name."""
+"""Log lines of a shard on a worker have run, shard and session, and no names."""
 
 import json
 import re
@@ -22,7 +22,7 @@ from warehouse import runs
 pytestmark = pytest.mark.slow
 
 NIGHT = date(2026, 3, 2)
-# A process as a worker starts it: it comes to the flow without the command line, which sets logs up.
+# A process as a worker starts it: it runs the flow without the command line, which would set up logs.
 SHARD = """
 import json, logging, sys
 from flows.score_shard import score_shard

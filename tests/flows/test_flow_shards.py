@@ -11,7 +11,7 @@ CAPACITY_S = 600.0
 
 
 def session(name: str, seconds: float, session_id: str | None = None) -> PendingSession:
-    """A session whose video is as large as one of so many seconds."""
+    """A session whose video has the size of one with that many seconds."""
     started = datetime(2026, 3, 2, 9, tzinfo=UTC)
     sidecar = Sidecar(session_id=session_id or name, patient_id="birch-01", started_at=started, consent=True)
     recording = Recording(f"2026-03-02/{name}.mp4", sidecar, round(seconds * BYTES_PER_S), "1")

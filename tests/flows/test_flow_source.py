@@ -1,4 +1,4 @@
-"""A source that is not mounted, or not any more: nothing is quarantined for it, and its return finishes the night."""
+"""While a source is not mounted nothing is quarantined, and once it is back the night is finished."""
 
 import json
 from datetime import date, timedelta
@@ -41,7 +41,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def unmount(source: Path) -> Path:
-    """Leave an empty folder in the place of the source; where the source is then."""
+    """Replace the source by an empty folder; return where the source is now."""
     away = source.rename(source.with_name("away"))
     source.mkdir()
     return away
@@ -57,8 +57,8 @@ def run(source: Path, data: DataFolder, night: date) -> NightOutcome:
     return one_night(RunRequest(source=str(source), data_dir=data.root), night)
 
 
-def aside(data: DataFolder) -> dict[str, str]:
-    """Reasons by the path of what is in quarantine."""
+def reasons(data: DataFolder) -> dict[str, str]:
+    """The reasons of quarantined sessions, by path."""
     with open_reader(file_of(data)) as reader:
         return dict(quarantine.between(reader).select("source_uri", "reason").iter_rows())
 
@@ -76,7 +76,7 @@ def test_an_empty_mount_point_is_no_empty_night_once_the_house_has_recordings(
     source: Path, data: DataFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert run(source, data, NIGHT).quarantined == 3
-    before = aside(data)
+    before = reasons(data)
     succeeded = read_metrics(data.metrics)
     assert succeeded is not None
 
@@ -95,12 +95,12 @@ def test_an_empty_mount_point_is_no_empty_night_once_the_house_has_recordings(
     assert failed is not None
     assert (failed.succeeded, failed.last_success_at) == (False, succeeded.last_success_at)
     assert [(left.night, left.standing) for left in unfinished_nights(data)] == [(NIGHT, Standing.FAILED)]
-    assert aside(data) == before
+    assert reasons(data) == before
     with pytest.raises(SourceGoneError, match="is empty"):
         check_source(Settings(source=str(source), data_dir=data.root))
 
     mount(source, away)
-    assert run(source, data, AFTER).found == 0  # a night without recordings, of a source that is there
+    assert run(source, data, AFTER).found == 0  # a night without recordings in a source that is there
     assert check_source(Settings(source=str(source), data_dir=data.root))[0] is Grade.OK
 
 
@@ -115,9 +115,9 @@ def test_a_house_that_removes_old_recordings_or_says_that_its_source_is_empty_is
     (source / "2026-02-01").rmdir()
     for night in (NIGHT, AFTER):
         (source / str(night)).mkdir()
-    before = aside(data)
+    before = reasons(data)
     assert run(source, data, NIGHT).mended == 0
-    assert aside(data) == before
+    assert reasons(data) == before
     (source / str(NIGHT)).rmdir()
     assert run(source, data, AFTER).found == 0
     assert run(source, data, AFTER + timedelta(days=1)).found == 0
@@ -126,7 +126,7 @@ def test_a_house_that_removes_old_recordings_or_says_that_its_source_is_empty_is
 def test_a_source_that_is_unmounted_in_mid_night_stops_it_and_quarantines_nothing(
     source: Path, data: DataFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prefect_runs.time, "sleep", lambda _: None)  # it does not come back by waiting
+    monkeypatch.setattr(prefect_runs.time, "sleep", lambda _: None)  # waiting does not bring it back
     pulled: list[object] = []
     pull = scoring.pull_session
 
@@ -150,10 +150,10 @@ def test_a_source_that_is_unmounted_in_mid_night_stops_it_and_quarantines_nothin
 
     mount(source, source.with_name("away"))
     assert run(source, data, NIGHT).quarantined == 1
-    assert aside(data) == before | {f"{NIGHT}/b.mp4": "not_a_video"}
+    assert reasons(data) == before | {f"{NIGHT}/b.mp4": "not_a_video"}
 
 
-# A tmpfs in the place of the source, and another one in its place after the listing.
+# A tmpfs is mounted as the source, and another one in its place after the listing.
 MOUNT = 'mount -t tmpfs tmpfs "$SOURCE"'
 FILL_AND_TELL = 'cp -r "$WARD/." "$SOURCE" && exec "$PYTHON" -c "$STORY"'
 STORY = """

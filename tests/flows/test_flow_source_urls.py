@@ -1,6 +1,5 @@
-"""The same sessions found and copied wherever they lie: in a folder, on a server that speaks S3, on an SFTP server."""
+"""Sessions are found and copied alike from a folder, an S3-compatible store and an SFTP server."""
 
-import gc
 import hashlib
 import json
 import os
@@ -35,20 +34,20 @@ from simulator.camera import write_video
 from simulator.face import draw_face
 
 NIGHT = date(2026, 3, 2)
-VIDEO = os.urandom(300_000)  # more than one request of SFTP
+VIDEO = os.urandom(300_000)  # more than one SFTP request
 SIDECAR = {"session_id": "a", "patient_id": "p01", "started_at": "2026-03-02T09:00:00+01:00", "consent": True}
 
 
 @dataclass(frozen=True)
 class Place:
-    """A source of some kind, and a way to put files there and take them away."""
+    """A source of some kind, and methods to add and remove files."""
 
     source: Source
     folder: Path  # of a folder or an SFTP server
     store: Any = None  # of S3, with the prefix in `folder`
 
     def put(self, name: str, content: bytes | dict[str, object], night: date = NIGHT) -> None:
-        """Write a file of a night."""
+        """Add a file to a night."""
         data = content if isinstance(content, bytes) else json.dumps(content).encode()
         if self.store:
             self.store.put_object(Bucket=BUCKET, Key=f"{self.folder.name}/{night}/{name}", Body=data)
@@ -57,14 +56,14 @@ class Place:
             (self.folder / str(night) / name).write_bytes(data)
 
     def remove(self, name: str) -> None:
-        """Take a file of the night away."""
+        """Remove a file of the night."""
         if self.store:
             self.store.delete_object(Bucket=BUCKET, Key=f"{self.folder.name}/{NIGHT}/{name}")
         else:
             (self.folder / str(NIGHT) / name).unlink()
 
     def remove_night(self) -> None:
-        """Take the night away with all that is in it."""
+        """Remove the night with all its files."""
         if self.store:
             listed = self.store.list_objects_v2(Bucket=BUCKET, Prefix=f"{self.folder.name}/{NIGHT}/")["Contents"]
             for found in listed:
@@ -101,7 +100,7 @@ def sftp_source(ssh: SshServer, folder: Path) -> Source:
 
 @pytest.fixture(params=["path", "file", "s3", "sftp"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    """An empty source of each kind: whatever holds of one must hold of the others."""
+    """An empty source of each kind: they must all behave alike."""
     folder = tmp_path / f"of-{tmp_path.name}"  # the bucket is shared by all tests
     folder.mkdir()
     if request.param == "s3":
@@ -209,15 +208,13 @@ def test_a_night_is_scored_from_afar_and_read_once(
 
 
 @pytest.mark.parametrize("place", ["sftp"], indirect=True)
-def test_a_connection_ends_when_nobody_reads_from_it_any_more(place: Place) -> None:
+def test_a_connection_ends_with_its_block(place: Place) -> None:
     place.put("a.mp4", VIDEO)
-    location = place.source.open()
-    transport = location.filesystem.client.get_transport()
-    with location.open(f"{NIGHT}/a.mp4") as stream:
-        assert stream.read() == VIDEO
-    assert transport.is_active()
-    del location, stream
-    gc.collect()
+    with place.source.open() as location:
+        transport = location.filesystem.client.get_transport()
+        with location.open(f"{NIGHT}/a.mp4") as stream:
+            assert stream.read() == VIDEO
+        assert transport.is_active()
     transport.join(30)
     assert not transport.is_alive()
 
@@ -271,7 +268,7 @@ def test_a_night_that_is_removed_is_told_from_a_lost_source_and_says_nothing_of_
         copy_recording(recording, place.source, folder)
 
 
-def test_a_source_that_goes_away_while_its_sidecars_are_read_sets_nothing_aside(place: Place) -> None:
+def test_a_source_that_goes_away_while_its_sidecars_are_read_quarantines_nothing(place: Place) -> None:
     for name in ("a", "b"):
         place.put(f"{name}.mp4", VIDEO)
         place.put(f"{name}.json", {**SIDECAR, "session_id": name})
@@ -296,7 +293,7 @@ def test_a_host_with_another_key_or_an_unknown_one_is_refused(ssh: SshServer, tm
     kind, key, *_ = ssh.key_file.with_suffix(".pub").read_text().split()
     forged = tmp_path / "known_hosts"
     forged.write_text(f"[127.0.0.1]:{ssh.port} {kind} {key}\n")
-    with pytest.raises(ConfigurationError, match="another key"):
+    with pytest.raises(ConfigurationError, match="key differs from the one in"):
         list_nights(replace(source, access=replace(source.access, sftp_known_hosts=forged)))
 
 

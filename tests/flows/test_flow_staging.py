@@ -1,4 +1,4 @@
-"""Copies of recordings go when they are scored; one that never fits is quarantined, one that does not fit now waits."""
+"""Copies are deleted once scored; a recording that never fits is quarantined, and one that does not fit now waits."""
 
 import json
 import os
@@ -78,7 +78,7 @@ def test_a_folder_goes_when_its_run_fails(tmp_path: Path) -> None:
 
 
 def deliver(source: Path, name: str, content: bytes = b"no video", size: int | None = None) -> None:
-    """Put a recording there, of as many bytes as are said: those after its content are not written."""
+    """Add a recording of a given size; the bytes after its content are never written."""
     folder = source / str(NIGHT)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.mp4").write_bytes(content)
@@ -92,7 +92,7 @@ def run(source: Path, data: DataFolder, night: date) -> NightOutcome:
     return one_night(RunRequest(source=str(source), data_dir=data.root), night)
 
 
-def aside(data: DataFolder) -> pl.DataFrame:
+def quarantined(data: DataFolder) -> pl.DataFrame:
     with open_reader(file_of(data)) as reader:
         return quarantine.between(reader).select("source_uri", "reason", "message")
 
@@ -106,13 +106,13 @@ def test_a_file_that_no_disk_here_could_hold_is_quarantined_and_the_night_goes_o
     deliver(source, "a", size=size)
     deliver(source, "b")
     assert run(source, data, NIGHT).quarantined == 2
-    (huge, other) = aside(data).iter_rows(named=True)
+    (huge, other) = quarantined(data).iter_rows(named=True)
     assert (huge["source_uri"], huge["reason"]) == (f"{NIGHT}/a.mp4", QuarantineReason.TOO_LARGE)
     assert huge["message"].startswith(f"a.mp4: has {size:,} bytes, and the disk that it would be copied to holds ")
     assert other["reason"] == QuarantineReason.NOT_A_VIDEO
     deliver(source, "a", b"no video either")
     assert run(source, data, NIGHT).quarantined == 1
-    assert set(aside(data)["reason"]) == {QuarantineReason.NOT_A_VIDEO}
+    assert set(quarantined(data)["reason"]) == {QuarantineReason.NOT_A_VIDEO}
 
 
 def test_a_sparse_file_that_does_not_fit_now_never_will(tmp_path: Path) -> None:

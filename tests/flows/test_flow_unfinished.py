@@ -16,10 +16,10 @@ from cli.app import app
 from flows.data_folder import DataFolder
 from flows.unfinished import (
     Standing,
-    begun,
     nights_to_come_back_to,
     note_failed,
     note_missed,
+    track_night,
     unfinished_nights,
 )
 from warehouse.connection import open_reader
@@ -31,15 +31,15 @@ import sys
 from datetime import date
 from pathlib import Path
 from flows.data_folder import DataFolder
-from flows.unfinished import begun
-with begun(DataFolder(Path(sys.argv[1])), date.fromisoformat(sys.argv[2])):
+from flows.unfinished import track_night
+with track_night(DataFolder(Path(sys.argv[1])), date.fromisoformat(sys.argv[2])):
     print("begun", flush=True)
     sys.stdin.read()
 """
 
 
 def kill_in_mid_night(data: DataFolder, night: date) -> Standing:
-    """Kill -9 a process in which a night runs; how the night stood before."""
+    """Kill -9 a process that runs a night; return the night's standing just before."""
     command = [sys.executable, "-c", RUNNING, str(data.root), night.isoformat()]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -56,11 +56,11 @@ def standings(data: DataFolder) -> dict[date, tuple[Standing, int]]:
 def test_a_night_stands_as_it_ended(data: DataFolder) -> None:
     days = [NIGHT + timedelta(days=offset) for offset in range(6)]
     assert kill_in_mid_night(data, days[0]) is Standing.RUNNING
-    with pytest.raises(ValueError, match="of the night"), begun(data, days[1]):
+    with pytest.raises(ValueError, match="of the night"), track_night(data, days[1]):
         raise ValueError("of the night")
-    with begun(data, days[2]) as note:
+    with track_night(data, days[2]) as note:
         note.waiting = 3
-    with begun(data, days[3]):
+    with track_night(data, days[3]):
         pass
     note_missed(data, days, days[3])
     note_missed(data, [*days, date(2026, 3, 30)], days[5])
@@ -70,9 +70,9 @@ def test_a_night_stands_as_it_ended(data: DataFolder) -> None:
         days[2]: (Standing.WAITING, 3),
         days[4]: (Standing.MISSED, 0),
     }
-    with begun(data, days[0]):
+    with track_night(data, days[0]):
         assert standings(data)[days[0]] == (Standing.RUNNING, 0)
-    with begun(data, days[2]):
+    with track_night(data, days[2]):
         pass
     assert list(standings(data)) == [days[1], days[4]]
 
@@ -86,7 +86,7 @@ def test_what_failed_after_readers_saw_it_is_not_shown_as_it_was_before(ward: Da
     assert {row["night"]: row["status"] for row in rows} == {str(first): "failed", str(second): "completed"}
     with open_reader(file_of(data)) as reader:
         assert nights_to_come_back_to(reader, data, second) == [first]
-        with begun(data, first):
+        with track_night(data, first):
             assert nights_to_come_back_to(reader, data, second) == []
 
 
@@ -110,4 +110,4 @@ def test_the_next_night_finishes_what_was_killed_and_what_was_missed(
         runs = reader.execute("SELECT night, status FROM runs ORDER BY night").fetchall()
     assert runs == [(night, "completed") for night in (killed, missed, tonight)]
     assert standings(data) == {}
-    assert not data.prefect_home.exists()  # nobody could have talked to a server that was not there
+    assert not data.prefect_home.exists()  # without a server there is no state of Prefect

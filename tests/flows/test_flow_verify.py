@@ -22,7 +22,7 @@ from warehouse.transaction import transaction
 
 @pytest.fixture
 def data(empty_file: FileAddress, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataFolder:
-    """A warehouse with three entries in its audit log and two in its log of reads."""
+    """A warehouse with three entries in its audit log and two in its read log."""
     monkeypatch.setenv("PMFER_ACTOR", "ward office")
     folder = new_house(empty_file, tmp_path / "data")
     for _ in range(3):

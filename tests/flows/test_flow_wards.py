@@ -1,4 +1,4 @@
-"""Where sessions name their ward, each ward has an overview of its own, beside that of the house."""
+"""If sessions name their ward, each ward has its own overview, besides the facility's."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ PRINTING = Printing((Format.JSON,))
 def two_wards(ward: DataFolder, tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
     """A copy of the data folder of privacy_folder, with its patients on two wards, and the reports of its first day.
 
-    Nobody changes it.
+    No test changes it.
     """
     data = copy_ward(ward, tmp_path_factory.mktemp("wards") / "data")
     with open_writer(data.warehouse) as connection:
@@ -47,7 +47,7 @@ def data(two_wards: DataFolder, tmp_path: Path) -> DataFolder:
 
 
 def shown(data: DataFolder, name: str) -> set[str]:
-    """The patients on an overview."""
+    """The patients that an overview shows."""
     report = json.loads((data.reports(DAY) / f"{name}.json").read_text())["report"]
     return {
         row["patient_id"] for part in ("new", "still_open", "back", "usual", "not_compared") for row in report[part]
@@ -55,7 +55,7 @@ def shown(data: DataFolder, name: str) -> set[str]:
 
 
 def overviews(data: DataFolder) -> list[tuple[str, str | None]]:
-    """Identifier and ward of the overviews of the day on record."""
+    """Identifier and ward of the day's recorded overviews."""
     with open_reader(data.published) as reader:
         rows = runs.reports_of_day(reader, DAY).rows(named=True)
     return [(row["report_id"], row["ward"]) for row in rows if row["kind"] == "ward"]
@@ -98,7 +98,7 @@ def test_an_erasure_makes_the_overviews_anew_that_showed_the_patient(
 ) -> None:
     monkeypatch.setenv("PMFER_REPORT_FORMATS", "json")
     before = (data.reports(DAY) / "wards" / "2a.json").read_bytes()
-    stray = data.reports(DAYS[1]) / "wards" / "9z.json"  # nothing is known of it: it may show anybody
+    stray = data.reports(DAYS[1]) / "wards" / "9z.json"  # not on record, so it may show anybody
     stray.parent.mkdir()
     stray.write_text("{}")
     erase_patient(access_to(data), PATIENT, read_settings(), lambda lines: True, lambda step: None)

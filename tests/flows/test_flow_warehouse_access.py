@@ -1,4 +1,4 @@
-"""Settings say where the warehouse is and with which key; a slip in them is one line without secrets."""
+"""Settings give the warehouse's address and key; an error in them is one line without secrets."""
 
 import base64
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A whole night that machines watch: JSON logs, metrics, notices and status, none of which says who was recorded."""
+"""A whole monitored night: JSON logs, metrics, notices and status, none of which reveals who was recorded."""
 
 import json
 import re
@@ -31,7 +31,7 @@ def night(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wa
     folder = tmp_path_factory.mktemp("watched")
     data, names = folder / "data", folder / "names.csv"
     source = Path(shutil.copytree(source, folder / "source"))
-    # A recorder that writes a name into the file's name: the log must not repeat that either.
+    # A recorder that writes a name into the file name: the log must not repeat it either.
     (source / NIGHT.isoformat() / "Ada Moss.mp4").write_bytes(b"no video")
     names.write_text("patient_id,name\n" + "".join(f"{key},{name}\n" for key, name in NAMES.items()))
     with notice_server() as hook:
@@ -39,7 +39,7 @@ def night(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wa
             *("nightly", "--source", str(source), "--date", NIGHT.isoformat(), "--data-dir", str(data)),
             PMFER_LOG_FORMAT="json",
             PMFER_LOG_LEVEL="DEBUG",
-            PMFER_REPORT_FORMATS="pdf",  # what lays out pages and loads fonts has much to say
+            PMFER_REPORT_FORMATS="pdf",  # the libraries for layout and fonts log a lot
             PMFER_NAME_MAP=str(names),
             PMFER_NOTIFY_URLS=hook.url,
             PMFER_NOTIFY_ON="failure,abstention,completion",

@@ -1,4 +1,4 @@
-"""A night on several machines: a real Prefect server, PostgreSQL, two workers with folders of their own, one lake."""
+"""A night on several machines: a real Prefect server, PostgreSQL, two workers with separate folders, one lake."""
 
 import json
 import os
@@ -39,7 +39,7 @@ TABLES = {
 
 @dataclass(frozen=True)
 class House:
-    """A server, a source, and databases for as many lakes as a test wants."""
+    """A server, a source, and databases for any number of lakes."""
 
     server: PrefectServer
     postgres: PostgresServer
@@ -51,7 +51,7 @@ class House:
         return f"ducklake:postgres:{self.postgres.create_database(name)}?data={self.folder / name / 'lake'}"
 
     def settings(self, lake: str, machine: str) -> dict[str, str]:
-        """What a machine of the house has in its environment."""
+        """The environment of one of the facility's machines."""
         data = self.folder / machine
         return {"PMFER_WAREHOUSE": lake, "PMFER_DATA_DIR": str(data), "PMFER_SHARD_S": "1"}
 
@@ -67,7 +67,7 @@ class House:
         )
 
     def content(self, lake: str) -> dict[str, list[tuple[object, ...]]]:
-        """What a lake holds, without times and run ids."""
+        """The content of a lake, without times and run ids."""
         address = parse_address(lake, published=self.folder / "none", lake=self.folder / "none")
         with open_reader(address) as connection:
             return {
@@ -78,7 +78,7 @@ class House:
             }
 
     def runs(self, lake: str) -> list[str]:
-        """How the runs of a lake ended, in their order."""
+        """The final states of a lake's runs, in order."""
         address = parse_address(lake, published=self.folder / "none", lake=self.folder / "none")
         with open_reader(address) as connection:
             return [status for (status,) in connection.sql("SELECT status FROM runs ORDER BY started_at").fetchall()]
@@ -131,7 +131,7 @@ def test_deploying_again_makes_nothing_anew(house: House) -> None:
 
 @pytest.fixture(scope="module")
 def alone(house: House) -> dict[str, list[tuple[object, ...]]]:
-    """What one process makes of the night."""
+    """The night as one process stores it."""
     lake = house.lake("alone")
     night = house.nightly(lake, "alone", "--dispatch", "process")
     out, errors = night.communicate()

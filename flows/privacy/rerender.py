@@ -1,4 +1,4 @@
-"""Pages of others after a patient is gone: those that showed or named the patient are rendered again, or go."""
+"""After an erasure, find the remaining pages that showed or named the patient, and render them again or delete them."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,64 +13,66 @@ from flows.printing import SUFFIXES, Printing
 from flows.report import (
     DueReport,
     is_current,
-    made,
     recorded_files,
     recorded_reports,
     render,
     reports_of,
     wanted_reports,
+    with_content,
 )
 from pmfer.bundle import sha256_file
 from reports.data import ReportReader
 from warehouse import queries, runs
 from warehouse.records import ReportRecord, report_id
 
-# The file, or the draft of it that a rendering which was killed left. Nothing longer: a pseudonym may begin alike.
 _FORMS = "|".join(SUFFIXES)
+# An overview's file, or the draft that a killed rendering left. Nothing longer, because a pseudonym may begin likewise.
 _OVERVIEW = re.compile(rf"(?P<file>[^.].*)\.(?:{_FORMS})|\.(?P<draft>.+)\.(?:{_FORMS})\.\w+")
 
-Overview = tuple[date, str | None]  # by its day and ward; None for that of the facility
+Overview = tuple[date, str | None]  # day and ward; None for the facility
 
 
-def stale_wards(
+def outdated_overviews(
     connection: duckdb.DuckDBPyConnection, data: DataFolder, printing: Printing
 ) -> dict[Overview, DueReport | None]:
-    """The overviews that show somebody erased, or may; each with what takes its place; None: nothing.
+    """The overviews that show or may show an erased patient, each with its replacement; None if there is none.
 
-    A text in a PDF cannot be searched for. Whom an overview shows is on record with its files; where it is not, or
-    where other files lie there, only what would be printed in the same way today is known to show nobody who is gone.
+    The text of a PDF cannot be searched reliably, so the warehouse records whom an overview shows, along with its
+    files. Erasing a patient's rows clears that record for every overview that showed the patient. Without the record,
+    or if the files differ from it, an overview counts as outdated unless it would be rendered identically today.
     """
     stale: dict[Overview, DueReport | None] = {}
-    for day, ward in sorted({*runs.overviews(connection), *_with_files(data)}, key=lambda one: (one[0], one[1] or "")):
+    overviews = {*runs.overviews(connection), *_overviews_on_disk(data)}
+    for day, ward in sorted(overviews, key=lambda overview: (overview[0], overview[1] or "")):
         row = recorded_reports(connection, day).get(report_id("ward", day, ward))
-        if row is not None and row["shown"] is not None and _are_recorded(ward_files(data, day, ward), row, data):
+        if row is not None and row["shown"] is not None and _are_recorded(overview_files(data, day, ward), row, data):
             continue
-        due = _ward_of(connection, day, ward, data, printing)
+        due = _overview_today(connection, day, ward, data, printing)
         if due is None or not is_current(due, row, data):
             stale[day, ward] = due
     return stale
 
 
 def _are_recorded(files: list[Path], row: Mapping[str, Any], data: DataFolder) -> bool:
-    """Whether files are those on record, unaltered, or some of them: one that is gone shows nobody."""
+    """Whether all these files are on record and unaltered. A recorded file may be missing: it shows nobody."""
     recorded = recorded_files(row)
     return all(recorded.get(data.relative(path)) == sha256_file(path) for path in files)
 
 
-def renew_ward(
+def rerender_overview(
     connection: duckdb.DuckDBPyConnection,
     data: DataFolder,
     overview: Overview,
     due: DueReport | None,
     printing: Printing,
 ) -> list[str]:
-    """Render an overview again; without anything to print, remove its files and its row.
+    """Delete an overview's files and render it again; if there is nothing to render, delete its row too.
 
     Returns:
-        What went wrong, if anything did; the old files are gone all the same.
+        One line if the rendering failed. The old files are deleted in any case.
     """
     day, ward = overview
-    for path in ward_files(data, day, ward):
+    for path in overview_files(data, day, ward):
         path.unlink(missing_ok=True)
     failures = [] if due is None else render(connection, [due], data, printing, None)
     if due is None or failures:
@@ -78,8 +80,8 @@ def renew_ward(
     return failures
 
 
-def stale_reports(connection: duckdb.DuckDBPyConnection, data: DataFolder) -> dict[tuple[date, str], list[Path]]:
-    """Reports of patients that have to be rendered again, by day and patient, with the files on record that are there.
+def outdated_reports(connection: duckdb.DuckDBPyConnection, data: DataFolder) -> dict[tuple[date, str], list[Path]]:
+    """The patient reports to be rendered again, by day and patient, each with its recorded files that exist.
 
     Raises:
         WarehouseError: the database refused.
@@ -92,16 +94,16 @@ def stale_reports(connection: duckdb.DuckDBPyConnection, data: DataFolder) -> di
     return stale
 
 
-def renew_reports(
+def rerender_reports(
     connection: duckdb.DuckDBPyConnection,
     data: DataFolder,
     stale: Mapping[tuple[date, str], Sequence[Path]],
     printing: Printing,
 ) -> list[str]:
-    """Render reports again; one of which nothing is left to print goes with its row.
+    """Delete the files of reports and render them again; if there is nothing left to render, delete the row too.
 
     Returns:
-        What went wrong, a line each; the old files are gone all the same.
+        One line for each report that failed. The old files are deleted in any case.
     """
     for path in (path for paths in stale.values() for path in paths):
         path.unlink(missing_ok=True)
@@ -116,31 +118,31 @@ def renew_reports(
     return failures
 
 
-def ward_files(data: DataFolder, day: date, ward: str | None) -> list[Path]:
-    """Every file of an overview that is there, drafts of a rendering that was killed included."""
-    return [path for path, whose in _overview_files(data, day) if whose == ward]
+def overview_files(data: DataFolder, day: date, ward: str | None) -> list[Path]:
+    """All existing files of an overview, including drafts that a killed rendering left."""
+    return [path for path, whose in _overviews_of(data, day) if whose == ward]
 
 
-def is_ward_file(path: Path, data: DataFolder) -> bool:
+def is_overview(path: Path, data: DataFolder) -> bool:
     """Whether a file below the data folder is an overview in any form, see flows.printing."""
     return path.is_relative_to(data.root / "reports") and _stem(path) is not None
 
 
-def _overview_files(data: DataFolder, day: date) -> list[tuple[Path, str | None]]:
-    """The files of a day's overviews, each with the ward; None for the facility."""
+def _overviews_of(data: DataFolder, day: date) -> list[tuple[Path, str | None]]:
+    """The files of all of a day's overviews, each with its ward; None for the facility."""
     files = sorted(path for path in data.reports(day).rglob("*") if path.is_file())
     stems = ((path, _stem(path)) for path in files)
     return [(path, stem if path.parent.name == WARDS else None) for path, stem in stems if stem is not None]
 
 
 def _stem(path: Path) -> str | None:
-    """What an overview is called in its file's name; None for a file of something else."""
+    """The name of the overview that a file belongs to, without suffix; None if it belongs to none."""
     match = _OVERVIEW.fullmatch(path.name)
     stem = match and (match["file"] or match["draft"])
     return stem if stem == WARD or path.parent.name == WARDS else None
 
 
-def _ward_of(
+def _overview_today(
     connection: duckdb.DuckDBPyConnection, day: date, ward: str | None, data: DataFolder, printing: Printing
 ) -> DueReport | None:
     scoring = queries.active_provenance(connection, day)
@@ -152,10 +154,10 @@ def _ward_of(
         return None
     reports = wanted_reports(night, day, data.reports(day), printing)
     overview = [report for report in reports if report.patient_id is None and report.ward == ward]
-    return next(iter(made(reader, night, day, overview, printing)), None)
+    return next(iter(with_content(reader, night, day, overview, printing)), None)
 
 
-def _with_files(data: DataFolder) -> set[Overview]:
+def _overviews_on_disk(data: DataFolder) -> set[Overview]:
     folders = (data.root / "reports").glob("[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]")
     days = [date.fromisoformat(folder.name) for folder in folders]
-    return {(day, ward) for day in days for _, ward in _overview_files(data, day)}
+    return {(day, ward) for day in days for _, ward in _overviews_of(data, day)}
