@@ -58,7 +58,7 @@ def holdings(connection: duckdb.DuckDBPyConnection, patient_id: str) -> Holdings
     """What is stored of a patient, without changing it.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     with one_line_errors(database_path(connection)):
         keys, traces = keys_of_patient(connection, patient_id), traces_of(connection, patient_id)
@@ -87,7 +87,7 @@ def unfinished_erasure(connection: duckdb.DuckDBPyConnection, patient_id: str) -
     """The interrupted erasure to go on with: this patient's, or one whose rows are gone, so that nobody knows whose.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     with one_line_errors(database_path(connection)):
         subject = audit.known_subjects(connection, {patient_id}).get(patient_id)
@@ -107,7 +107,7 @@ def begin_erasure(connection: duckdb.DuckDBPyConnection, patient_id: str, receip
     """Record that an erasure begins, before anything is removed.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     with transaction(connection):
         subject = audit.subject_of(connection, patient_id)
@@ -122,7 +122,7 @@ def note_receipt(connection: duckdb.DuckDBPyConnection, erasure: Erasure, receip
     """Replace the receipt of an erasure that goes on.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     with transaction(connection):
         _update(connection, erasure, receipt, rows_deleted=False, finished=False)
@@ -158,7 +158,7 @@ def erase_rows(
         Rows by table that went or were changed.
 
     Raises:
-        WarehouseError: the database refused; nothing was deleted.
+        WarehouseError: the database failed; nothing was deleted.
     """
     with transaction(connection):
         # All three are looked up before the rows go by which they are found.
@@ -187,7 +187,7 @@ def finish_erasures(connection: duckdb.DuckDBPyConnection, receipt: Mapping[str,
         receipt: what the last part of the work adds to the receipts.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     with transaction(connection):
         rows = connection.execute(_ERASURES_UNFINISHED).fetchall()
@@ -212,7 +212,7 @@ def receipts(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]
     """The receipts of all finished erasures, by a name for each.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     with one_line_errors(database_path(connection)):
         rows = connection.execute(_ERASURES_FINISHED).fetchall()
@@ -226,7 +226,7 @@ def remaining(connection: duckdb.DuckDBPyConnection, traces: Traces) -> list[str
     """Tables in which a query still finds rows of the patient, or texts that speak of the patient.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     with one_line_errors(database_path(connection)):
         keys = keys_of_patient(connection, traces.identifier)

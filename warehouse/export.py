@@ -226,7 +226,7 @@ def write_export(
         last: last local calendar day, included; None: to the end.
 
     Raises:
-        WarehouseError: the disk is full, or the database refused; what was written so far is left.
+        WarehouseError: the disk is full, or the database failed; what was written so far is left.
     """
     rows = dict.fromkeys(EXPORTED, 0)
     days = []

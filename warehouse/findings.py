@@ -94,7 +94,7 @@ def store_findings(connection: duckdb.DuckDBPyConnection, findings: Sequence[Fin
         How many patients and days were written.
 
     Raises:
-        WarehouseError: the database refused; nothing was stored.
+        WarehouseError: the database failed; nothing was stored.
     """
     with transaction(connection):
         erased = buried_among(connection, "patient", {finding.patient_id for finding in findings})
@@ -254,7 +254,7 @@ def undo_level(
         Its first day.
 
     Raises:
-        WarehouseError: there is none that counts, or the database refused.
+        WarehouseError: there is none that counts, or the database failed.
     """
     values = {"patient_id": patient_id, "measure": measure, "from_date": from_date}
     with transaction(connection):

@@ -138,7 +138,7 @@ def tidy(connection: duckdb.DuckDBPyConnection, keep: timedelta = READERS_LAST) 
     """Merge a lake's small files and delete those that no state of the last `keep` needs; a file needs no such care.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     if not current_database(connection).is_lake:
         return
@@ -173,7 +173,7 @@ def forget_history(address: LakeAddress) -> None:
     itself.
 
     Raises:
-        WarehouseError: the database refused, or another session keeps a table of the catalogue locked.
+        WarehouseError: the database failed, or another session keeps a table of the catalogue locked.
     """
     with one_line_errors(address), duckdb.connect() as connection:
         _prepare(connection, address)
@@ -278,7 +278,7 @@ def _catalogue(address: LakeAddress, mode: str) -> Iterator[duckdb.DuckDBPyConne
         options = f"(TYPE {address.catalogue}, {mode}{secret})"
         # A session that was left open in the middle of a transaction must not keep an erasure waiting for ever.
         postgres = address.catalogue == "postgres"
-        place = address.patient_settings(PATIENCE_S) if postgres else address.connection
+        place = address.settings_with_timeout(PATIENCE_S) if postgres else address.connection
         connection.execute(f"ATTACH {quoted(place)} AS catalogue {options}")
         connection.execute("USE catalogue")
         yield connection

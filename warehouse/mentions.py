@@ -32,7 +32,7 @@ def traces_of(connection: duckdb.DuckDBPyConnection, patient_id: str) -> Traces:
     """What to look for; identifiers of other patients that contain this one's are to be kept.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     keep: set[str] = set()
     values = {"patient_id": patient_id}

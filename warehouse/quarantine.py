@@ -41,7 +41,7 @@ def add_quarantine(connection: duckdb.DuckDBPyConnection, record: QuarantineReco
         erased.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     values = {**vars(record), "quarantine_id": record.quarantine_id, "reason": str(record.reason)}
     with transaction(connection):
@@ -67,7 +67,7 @@ def lift_quarantine(connection: duckdb.DuckDBPyConnection, source_uri: str) -> b
     store_sessions does so itself: this is for a source whose session turns out to be stored already.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     with transaction(connection):
         lifted = changed(connection, DELETE_QUARANTINE, {"source_uris": [source_uri]})
@@ -87,7 +87,7 @@ def ask_replay(connection: duckdb.DuckDBPyConnection, rows: Sequence[QuarantineR
     """Ask the next run of their nights to try sources again; returns how many were not asked for before.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     return _change_quarantine(connection, _ASK_REPLAY, "replay_asked", rows)
 
@@ -103,7 +103,7 @@ def drop_quarantine(connection: duckdb.DuckDBPyConnection, rows: Sequence[Quaran
     """Forget what is in quarantine; returns how many rows went.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     return _change_quarantine(connection, _DELETE_QUARANTINE_BY_ID, "quarantine_dropped", rows)
 
@@ -116,7 +116,7 @@ def settle_replays(connection: duckdb.DuckDBPyConnection, night: date) -> int:
     """Close the requests to retry what was quarantined in a night; returns how many there were.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     with transaction(connection):
         settled = changed(connection, _SETTLE_REPLAYS, {"night": night})

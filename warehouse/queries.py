@@ -209,7 +209,7 @@ def moments(
         column), leading_expression and all score columns.
 
     Raises:
-        WarehouseError: `column` is none of them, or the database refused.
+        WarehouseError: `column` is none of them, or the database failed.
     """
     if column not in MOMENT_COLUMNS:
         raise WarehouseError(f"moments by {column}: not a score; choose one of {', '.join(MOMENT_COLUMNS)}")

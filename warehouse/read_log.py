@@ -69,7 +69,7 @@ def note_reads(connection: duckdb.DuckDBPyConnection, log: Path) -> None:
     """Note in the audit log where the log of reads ends, if it moved: with its head it could be removed unnoticed.
 
     Raises:
-        WarehouseError: the head cannot be read, or the database refused.
+        WarehouseError: the head cannot be read, or the database failed.
     """
     head = read_head(head_of(log))
     if head is not None and head not in (note.head for note in noted_reads(connection, log)):
@@ -92,7 +92,7 @@ def noted_reads(connection: duckdb.DuckDBPyConnection, log: Path) -> list[Note]:
     """What the audit log noted of this log.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     with one_line_errors(database_path(connection)):
         rows = connection.execute(_READS_NOTED, {"place": _place(log)}).fetchall()

@@ -86,7 +86,7 @@ class WarehouseReader:
             days: one local calendar day, or the first and the last one; None: all days.
 
         Raises:
-            WarehouseError: `days` is none of these, or the database refused.
+            WarehouseError: `days` is none of these, or the database failed.
         """
         rows = read(self._connection, _FRAMES, patient=patient, **_limits(days))
         whose = rows.select("patient_id", "session_date", "local_time")

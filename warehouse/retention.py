@@ -48,7 +48,7 @@ def expired_rows(connection: duckdb.DuckDBPyConnection, retention: Retention, to
     """How many rows of which tables are due to go; tables without one are left out. Nothing changes.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     counts: dict[str, int] = {}
     with suppress(_CountedError), transaction(connection):
@@ -61,7 +61,7 @@ def expire_rows(connection: duckdb.DuckDBPyConnection, retention: Retention, tod
     """Delete the rows that are due, in one transaction; how many went, by table.
 
     Raises:
-        WarehouseError: the database refused; nothing was deleted.
+        WarehouseError: the database failed; nothing was deleted.
     """
     with transaction(connection):
         counts = _delete_expired(connection, retention, today)
@@ -83,7 +83,7 @@ def frames_kept_since(connection: duckdb.DuckDBPyConnection) -> date | None:
     """The first day of which the frames were not too old to be kept; None where none was ever removed for its age.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     first_day: date | None = read(connection, _FRAMES_KEPT_SINCE)["first_day"].item()
     return first_day
@@ -108,7 +108,7 @@ def keep_days(connection: duckdb.DuckDBPyConnection, days: pl.DataFrame) -> None
         days: columns of the table daily_values.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     with transaction(connection), registered(connection, "day_batch", days):
         ((count,),) = connection.execute(_INSERT_DAILY_VALUES).fetchall()

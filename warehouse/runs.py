@@ -36,7 +36,7 @@ def start_run(connection: duckdb.DuckDBPyConnection, run: RunRecord) -> None:
     """Record that a run started. Runs of the same night that never finished were killed and are marked failed.
 
     Raises:
-        WarehouseError: the run_id was used before, or the database refused.
+        WarehouseError: the run_id was used before, or the database failed.
     """
     with transaction(connection):
         connection.execute(_FAIL_INTERRUPTED_RUNS, {"night": run.night})
@@ -82,7 +82,7 @@ def finish_run(connection: duckdb.DuckDBPyConnection, run_id: str, outcome: RunO
     """Record how a run ended. A completed one makes its bundle and options active, unless a later night has others.
 
     Raises:
-        WarehouseError: no such run is running, or the database refused.
+        WarehouseError: no such run is running, or the database failed.
     """
     with transaction(connection):
         if not changed(connection, _FINISH_RUN, {"run_id": run_id, **vars(outcome)}):
@@ -124,7 +124,7 @@ def record_report(connection: duckdb.DuckDBPyConnection, record: ReportRecord) -
         False, with nothing written, when the same file made from the same input is recorded already.
 
     Raises:
-        WarehouseError: the database refused, or the patient was erased.
+        WarehouseError: the database failed, or the patient was erased.
     """
     with transaction(connection):
         if record.patient_id and buried_among(connection, "patient", [record.patient_id]):
@@ -153,7 +153,7 @@ def forget_report(connection: duckdb.DuckDBPyConnection, record: ReportRecord) -
     """Take a report whose file is gone off the record; true if it was on it.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     with transaction(connection):
         removed = changed(connection, _DELETE_REPORT, {"report_id": record.report_id}) > 0

@@ -96,7 +96,7 @@ def refusals(
         (SESSION_CONFLICT).
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     register = read_register(connection, {session.patient_id for session in sessions})
     by_id, by_content = _stored_alike(connection, sessions)
@@ -136,7 +136,7 @@ def store_sessions(
 
     Raises:
         SessionError: a session contradicts what is stored or another of them, see refusals.
-        WarehouseError: a batch breaks a rule, a session is given twice, or the database refused.
+        WarehouseError: a batch breaks a rule, a session is given twice, or the database failed.
     """
     if not results:
         return 0

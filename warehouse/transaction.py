@@ -307,7 +307,7 @@ def read(connection: duckdb.DuckDBPyConnection, text: str, **parameters: Any) ->
     """The rows that a query gives, times in UTC.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     with one_line_errors(database_path(connection)):
         # By way of Arrow: fetching times row by row would need pytz.

@@ -56,7 +56,7 @@ def verify_log(connection: duckdb.DuckDBPyConnection, notes: Iterable[Note] = ()
         Where the log ends, and the first break in words, or None.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     with one_line_errors(database_path(connection)):
         links = _links(connection)
@@ -157,7 +157,7 @@ def note_head(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:
         False, with the file left as it was, when the log does not hold the entry noted there: the file is the proof.
 
     Raises:
-        WarehouseError: the file cannot be read or written, or the database refused.
+        WarehouseError: the file cannot be read or written, or the database failed.
     """
     before = read_head(path)
     with one_line_errors(database_path(connection)):

@@ -337,7 +337,7 @@ def test_nothing_but_the_snapshot_can_be_read_and_nothing_written(
     [
         (("SELECT 1", "--format", "xlsx"), "format 'xlsx': unknown; choose --format table, csv, json, parquet"),
         (("SELECT 1", "--format", "parquet"), "name it with --out"),
-        (("SELECT 1", "--out", "answer.txt"), "its ending names no format"),
+        (("SELECT 1", "--out", "answer.txt"), "its suffix does not name a format"),
         (("SELECT 1", "--out", "nowhere/answer.csv"), "cannot be written"),
         (("SELECT 1", "--file", "query.sql"), "not both"),
         (("--file", "nowhere.sql"), "nowhere.sql: cannot be read"),
@@ -401,7 +401,7 @@ def test_times_are_shown_and_hours_counted_in_the_zone_that_is_asked_for(
         assert sql(monkeypatch, query, "--format", "json", "--time-zone", zone) == 0
         assert json.loads(capsys.readouterr().out) == {"at": at, "hour": hour}
     assert sql(monkeypatch, query, "--time-zone", "Europe/Nowhere") == 1
-    assert complaint(capsys) == "time zone 'Europe/Nowhere': unknown; write it as Europe/Berlin"
+    assert complaint(capsys) == "time zone 'Europe/Nowhere': unknown; give a name such as Europe/Berlin"
 
 
 def test_days_need_no_schema_in_front_and_sessions_stay_the_complete_ones(

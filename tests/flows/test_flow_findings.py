@@ -199,7 +199,7 @@ def test_a_level_is_accepted_listed_and_undone(
     monkeypatch.setenv("PMFER_ACTOR", "night-team")
     why = ("--note", "new glasses; smiles less for it")
     assert run(monkeypatch, folder, "accept", PATIENT, "--measure", "smiling", "--from", DAY, *why) == 0
-    assert "smiling: accepted from 2026-03-02" in capsys.readouterr().out
+    assert "smiling: new level accepted from 2026-03-02" in capsys.readouterr().out
     assert run(monkeypatch, folder, "list") == 0
     listed = capsys.readouterr().out
     for text in ("no flag", PATIENT, "smiling", "2026-03-02", "new glasses; smiles less for it", "night-team"):

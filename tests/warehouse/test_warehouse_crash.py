@@ -1,4 +1,4 @@
-"""Killed, or out of disk space: what was stored stays, whole sessions only, and a rerun finishes the rest."""
+"""Killed, or out of disk space: what was stored is kept, whole sessions only, and a rerun finishes the rest."""
 
 import resource
 import shutil

@@ -167,7 +167,7 @@ def test_a_key_file_is_private_and_holds_a_key(tmp_path: Path) -> None:
         read_key_file(path)
     path.write_text(KEY + "\n")
     path.chmod(0o640)
-    with pytest.raises(WarehouseError, match="others may read it; make it private with `chmod 600`"):
+    with pytest.raises(WarehouseError, match="others can read it; make it private with `chmod 600`"):
         read_key_file(path)
     path.chmod(0o600)
     assert read_key_file(path) == KEY
