@@ -82,7 +82,7 @@ def _run() -> None:
         if error.errno not in _STORAGE_ERRORS:
             raise
         where = error.filename2 or error.filename or "data folder"
-        complain(f"{where}: {error.strerror}; free up space or grant access, then run it again")
+        complain(f"{where}: {error.strerror}; make room or grant access, then run it again")
         sys.exit(1)
     except ModuleNotFoundError as error:
         if error.name not in {"torch", "onnx", "onnxscript", "transformers"}:

@@ -72,7 +72,7 @@ def make_request(
     chosen = format_ or (_ENDINGS.get(out.suffix.lower()) if out else "table")
     if chosen not in FORMATS:
         wrong = f"format '{format_}': unknown" if format_ else f"--out {out}: its suffix does not name a format"
-        raise ConfigurationError(f"{wrong}; choose one of --format {', '.join(FORMATS)}")
+        raise ConfigurationError(f"{wrong}; choose --format {', '.join(FORMATS)}")
     if chosen == "parquet" and out is None:
         raise ConfigurationError("--format parquet: can only be written to a file; name it with --out")
     if chosen == "table" and out is not None:

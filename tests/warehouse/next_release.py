@@ -44,6 +44,6 @@ def wait_before_the_record(*_: object) -> None:
 if __name__ == "__main__":
     with (
         mock.patch.object(migrate, "shipped_migrations", return_value=NEXT),
-        mock.patch.object(migrate, "_keep_comments", wait_before_the_record),
+        mock.patch.object(migrate, "_store_comments", wait_before_the_record),
     ):
         open_writer(lake_in(Path(sys.argv[2]), sys.argv[1]))

@@ -174,7 +174,7 @@ FORGERIES = (
     (run("DELETE FROM audit_log WHERE entry = 6"), "entry 6: missing"),
     (run("DELETE FROM audit_log"), "entry 1: missing"),
     (run(SWAP), "entry 3: does not follow"),
-    (run(INSERT), "entry 3: there more than once"),
+    (run(INSERT), "entry 3: exists more than once"),
     (append_one, "entry 7: added by hand"),
     (rebuild_in_part, "entry 5: does not follow"),
     (cut_off_with_the_head, "entry 5: missing; head.json ends with entry 6"),

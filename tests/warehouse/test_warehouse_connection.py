@@ -145,7 +145,7 @@ def test_an_unwritable_folder_is_named() -> None:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o500)
         for path in (Path(folder) / "warehouse.duckdb", Path(folder) / "data" / "warehouse.duckdb"):
-            with pytest.raises(WarehouseError, match=r"Permission denied.*the right to write there") as error:
+            with pytest.raises(WarehouseError, match=r"Permission denied.*permission to write there") as error:
                 open_writer(path)
             assert str(path) in one_line(error)
 

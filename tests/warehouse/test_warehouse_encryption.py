@@ -115,7 +115,7 @@ def test_the_key_opens_it_again_and_no_other_does(kind: str, night_at: Callable[
         with pytest.raises(WarehouseError, match=r"Wrong encryption key.*give th") as error:
             open_it(replace(encrypted, key=OTHER_KEY))
         one_line_without_keys(error)
-        with pytest.raises(WarehouseError, match=r"it is encrypted.*give its key in PMFER_WAREHOUSE_KEY") as error:
+        with pytest.raises(WarehouseError, match=r"is encrypted.*give its key in PMFER_WAREHOUSE_KEY") as error:
             open_it(replace(encrypted, key=None))
         one_line_without_keys(error)
 

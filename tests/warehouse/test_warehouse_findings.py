@@ -190,9 +190,9 @@ def test_a_level_that_cannot_be_meant_is_refused(writer: Connection) -> None:
     accept_level(writer, LEVEL)
     before = content(writer)
     for wrong, why in (
-        (replace(LEVEL, patient_id="p09"), "patient p09: no session is on record"),
-        (replace(LEVEL, from_date=date(2026, 5, 31)), "2026-05-31: lies before the first day on record, 2026-06-01"),
-        (LEVEL, "pain_activity: the level from 2026-06-03 is accepted already"),
+        (replace(LEVEL, patient_id="p09"), "patient p09: nothing is stored"),
+        (replace(LEVEL, from_date=date(2026, 5, 31)), "2026-05-31: is before the patient's first day, 2026-06-01"),
+        (LEVEL, "pain_activity: the level from 2026-06-03 is already accepted"),
     ):
         with pytest.raises(WarehouseError, match=why):
             accept_level(writer, wrong)
@@ -265,7 +265,7 @@ def test_both_go_with_their_patient_and_do_not_come_back(writer: Connection) -> 
     assert erasure.remaining(writer, mentions.traces_of(writer, "birch-01")) == []
     assert accepted_levels(writer).select("patient_id", "note").rows() == [("p02", "sits beside [erased] now")]
     assert store_findings(writer, [higher(4, 4, patient_id="birch-01")]) == 0
-    with pytest.raises(WarehouseError, match="no session is on record"):
+    with pytest.raises(WarehouseError, match="nothing is stored"):
         accept_level(writer, replace(LEVEL, patient_id="birch-01"))
     ((everything,),) = writer.execute("SELECT string_agg(CAST(audit_log AS VARCHAR)) FROM audit_log").fetchall()
     assert "birch-01" not in everything

@@ -85,7 +85,7 @@ def test_a_newer_warehouse_is_refused_to_writers_and_readers(older: Address, mon
         with open_writer(older) as connection:
             publish(connection, older)
     for open_it in (open_writer, open_reader):
-        with pytest.raises(WarehouseError, match=f"migration {len(NEXT)} is not this release's") as error:
+        with pytest.raises(WarehouseError, match=f"migration {len(NEXT)} is not from this release") as error:
             open_it(older)
         assert "\n" not in str(error.value)
 

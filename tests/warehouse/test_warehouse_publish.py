@@ -112,7 +112,7 @@ def test_a_snapshot_in_the_place_of_a_lost_warehouse_goes_on_as_one(
 
 
 def test_the_warehouse_is_not_published_onto_itself(writer: duckdb.DuckDBPyConnection, path: Path) -> None:
-    with pytest.raises(WarehouseError, match="cannot be published onto itself"):
+    with pytest.raises(WarehouseError, match="cannot be published over itself"):
         publish(writer, path.parent / ".." / "data" / path.name)
 
 

@@ -116,7 +116,7 @@ def test_what_reaches_elsewhere_is_refused(reader: duckdb.DuckDBPyConnection, la
 def test_it_is_refused_wherever_it_stands(reader: duckdb.DuckDBPyConnection) -> None:
     for place in PLACES:
         check(reader, place.replace("{0}", "range(1)"))
-        with pytest.raises(WarehouseError, match=r"outside of the warehouse"):
+        with pytest.raises(WarehouseError, match=r"outside the warehouse"):
             check(reader, place.replace("{0}", "sqlite_scan('a', 'b')"))
 
 

@@ -108,7 +108,7 @@ def test_of_sessions_stored_together_none_is_stored_if_one_is_refused(writer: du
     wrong = replace(wrong, frames=wrong.frames.with_columns(pl.col("frame_index").reverse()))
     with pytest.raises(WarehouseError, match="session s2: column frame_index, row 1: must increase"):
         store_sessions(writer, BUNDLE, [sample_result(first), wrong])
-    with pytest.raises(WarehouseError, match="one is given twice"):
+    with pytest.raises(WarehouseError, match="one was given twice"):
         store_sessions(writer, BUNDLE, [sample_result(first), sample_result(first)])
     assert content(writer) == before
     assert store_sessions(writer, BUNDLE, []) == 0

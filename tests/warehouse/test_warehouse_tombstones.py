@@ -78,7 +78,7 @@ def test_an_erasure_has_a_lake_alone(address: Address) -> None:
     if isinstance(address, FileAddress):
         pytest.skip("a file has one writer anyway")
     with open_writer(address) as night, open_writer(address) as shard:
-        with at_work(night), at_work(shard), pytest.raises(WarehouseError, match="at work"), standstill(address):
+        with at_work(night), at_work(shard), pytest.raises(WarehouseError, match="is running"), standstill(address):
             pytest.fail("a night and a shard are at work")
         with standstill(address):
             pass
