@@ -1,4 +1,4 @@
-"""`pmfer sql` answers faithfully, in every format, and can do nothing but read the snapshot."""
+"""`pmfer sql` answers correctly in every format, and can do nothing but read the snapshot."""
 
 import contextlib
 import csv
@@ -38,7 +38,7 @@ ODD_VALUES = r"""
 
 @pytest.fixture(scope="module")
 def filled(empty_file: FileAddress, tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
-    """A data folder with a published snapshot. Nobody changes it."""
+    """A data folder with a published snapshot. No test changes it."""
     data = DataFolder(tmp_path_factory.mktemp("filled") / "data")
     copy_warehouse(empty_file, file_of(data))
     fill(file_of(data))
@@ -47,7 +47,7 @@ def filled(empty_file: FileAddress, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="module")
 def filled_lake(empty_lake: LakeAddress, tmp_path_factory: pytest.TempPathFactory) -> LakeAddress:
-    """A lake with the same in it. Nobody changes it."""
+    """A lake with the same content. No test changes it."""
     lake = lake_of(DataFolder(tmp_path_factory.mktemp("filled") / "data"))
     copy_warehouse(empty_lake, lake)
     fill(lake)
@@ -62,7 +62,7 @@ def fill(address: Address) -> None:
 
 @pytest.fixture
 def data(filled: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the data folder, named to the command by the environment."""
+    """A copy of the data folder, which the environment names to the command."""
     shutil.copytree(filled.root, tmp_path / "data")
     monkeypatch.setenv("PMFER_DATA_DIR", str(tmp_path / "data"))
     return tmp_path / "data"
@@ -384,7 +384,7 @@ def test_ctrl_c_stops_the_query(data: Path, tmp_path: Path, monkeypatch: pytest.
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in error
-    assert list((tmp_path / "temporary").iterdir()) == []  # where the query spills; what is killed does not tidy up
+    assert list((tmp_path / "temporary").iterdir()) == []  # where queries spill; a killed one does not clean up
 
 
 def test_times_are_shown_and_hours_counted_in_the_zone_that_is_asked_for(

@@ -1,4 +1,4 @@
-"""A release after this one, with one migration more. As a script it waits for ever when all but the commit is done.
+"""The next release, with one more migration. As a script, it stops and waits for ever just before the commit.
 
 python next_release.py ADDRESS FOLDER
 """

@@ -1,4 +1,4 @@
-"""An address is one line of text; what is secret in it is never shown."""
+"""An address is one line of text; secrets in it are never shown."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Care events are stored once, corrected and removed by their identifier, and go with their patient and with age."""
+"""Care events are stored once, corrected and removed by identifier, and deleted with their patient or for their age."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta

@@ -1,4 +1,4 @@
-"""A score batch is stored as the contract says, or refused with the column and the rule that it breaks."""
+"""A score batch is stored if it keeps all rules, or refused with the column and the rule that it breaks."""
 
 from dataclasses import replace
 

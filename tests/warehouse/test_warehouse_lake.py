@@ -1,4 +1,4 @@
-"""A lake: many writers, one at a time, nothing stored twice; its files are merged, and history goes when it must."""
+"""A lake: many writers, one at a time; nothing is stored twice; files are merged, and history can be deleted."""
 
 import subprocess
 import sys
@@ -158,7 +158,7 @@ def test_a_night_of_a_lake_runs_once_at_a_time(address: LakeAddress) -> None:
             with refused, night_lock(other, night):
                 pytest.fail("two runs of one night")
             with night_lock(other, next_night):
-                assert store_sample(other, sample_session("s1"))  # who holds a night holds nobody up
+                assert store_sample(other, sample_session("s1"))  # the lock of a night does not block writers
         with night_lock(other, night):
             pass
 

@@ -1,4 +1,4 @@
-"""A migration happens or does not: killed, it leaves the old schema; an older warehouse is brought up to date."""
+"""A migration runs completely or not at all: if killed, the old schema stays; an older warehouse is upgraded."""
 
 import subprocess
 import sys
@@ -33,7 +33,7 @@ def older(address: Address) -> Address:
 
 @pytest.fixture
 def next_release(older: Address, monkeypatch: pytest.MonkeyPatch) -> None:
-    """This process is of the next release from now on, the warehouse is not."""
+    """From now on this process acts as the next release; the warehouse is still of this one."""
     monkeypatch.setattr(migrate, "shipped_migrations", lambda: NEXT)
 
 

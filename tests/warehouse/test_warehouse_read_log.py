@@ -1,4 +1,4 @@
-"""Reads are logged by whoever reads, several at once, and the log is checked like the other one."""
+"""Every reader logs its reads, several at the same time, and the log can be verified like the audit log."""
 
 import json
 import subprocess

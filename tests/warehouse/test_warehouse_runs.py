@@ -1,4 +1,4 @@
-"""A run starts and ends once, and a newer report takes the place of the older."""
+"""A run starts and ends once, and a newer report replaces an older one."""
 
 from dataclasses import replace
 from datetime import date, timedelta

@@ -1,4 +1,4 @@
-"""The database says the same as the vocabulary, explains every column, and is migrated exactly once."""
+"""The schema agrees with the vocabulary and explains every column, and every migration runs exactly once."""
 
 import math
 import re
