@@ -206,11 +206,11 @@ def make_ferplus_file(
     """Join the pictures of FER2013 and the votes of FERPlus into the file that `pmfer train` reads."""
     from pmfer.datasets.ferplus import make_ferplus
 
-    made = make_ferplus(pictures, votes, out)
-    splits = ", ".join(f"{split} {count:,}" for split, count in sorted(made.by_split.items()))
-    typer.echo(f"{out}: {made.rows:,} pictures ({splits}), {made.duplicates:,} of them duplicates of train")
-    if made.dropped:
-        typer.echo(f"{made.dropped:,} rows left out, because their names are not unique")
+    joined = make_ferplus(pictures, votes, out)
+    splits = ", ".join(f"{split} {count:,}" for split, count in sorted(joined.by_split.items()))
+    typer.echo(f"{out}: {joined.rows:,} pictures ({splits}); {joined.duplicates:,} of valid and test are also in train")
+    if joined.dropped:
+        typer.echo(f"{joined.dropped:,} rows left out, because their names are not unique")
 
 
 @bundle_app.command("show")
@@ -231,10 +231,12 @@ def bundle_show(
 
 
 def _attention_table(looks: "Sequence[PhraseAttention]", faces: int) -> Table:
-    table = Table(title=f"where the phrases look, mean over {faces} faces", box=None, header_style="bold")
+    table = Table(
+        title=f"where the model looks for each phrase, mean over {faces} faces", box=None, header_style="bold"
+    )
     for name in ("column", "phrase", "region"):
         table.add_column(name)
-    for name in ("attention inside", "even look"):
+    for name in ("attention in region", "by chance"):
         table.add_column(name, justify="right")
     for look in looks:
         table.add_row(look.phrase.column, look.phrase.phrase, *_shares(look.phrase, look))

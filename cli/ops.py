@@ -76,7 +76,7 @@ def status(
         console.print(left.sentence)
     if last is not None:
         ended = f"{last.ended_at.astimezone():%Y-%m-%d %H:%M}"
-        how = ("ended well", "") if last.succeeded else ("failed", "bold red")
+        how = ("succeeded", "") if last.succeeded else ("failed", "bold red")
         console.print(Text.assemble("last finished run: ", how, f" at {ended}"))
 
 
@@ -102,8 +102,8 @@ def backup(
     if out is None:
         back_up(access, settings, typer.echo)
         return
-    made = make_backup(access, out.absolute())
-    typer.echo(f"{out}: {len(made.files)} files")
+    written = make_backup(access, out.absolute())
+    typer.echo(f"{out}: {len(written.files)} files")
 
 
 @app.command()
@@ -114,8 +114,7 @@ def restore(
     from flows.backup import restore_backup
 
     restored = restore_backup(access_to(data_dir), folder.absolute(), typer.echo)
-    made = f"{restored.made_at.astimezone():%Y-%m-%d %H:%M}"
-    typer.echo(f"restored {len(restored.files)} files as of {made}")
+    typer.echo(f"restored {len(restored.files)} files as of {restored.made_at.astimezone():%Y-%m-%d %H:%M}")
     typer.echo(
         "now repeat all erasures and withdrawals made since then, and rerun the nights since then (docs/runbook.md)"
     )

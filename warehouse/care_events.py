@@ -15,7 +15,7 @@ import polars as pl
 
 from pmfer.errors import WarehouseError
 from warehouse import audit, sql
-from warehouse.consent import buried_among
+from warehouse.consent import with_tombstone
 from warehouse.records import digest
 from warehouse.sql import registered
 from warehouse.transaction import transaction
@@ -126,7 +126,7 @@ def store_care_events(connection: duckdb.DuckDBPyConnection, events: Sequence[Ca
         WarehouseError: an event is stored for another patient, or the database failed; nothing was stored.
     """
     with transaction(connection):
-        erased = buried_among(connection, "patient", {event.patient_id for event in events})
+        erased = with_tombstone(connection, "patient", {event.patient_id for event in events})
         return _store([event for event in events if event.patient_id not in erased], connection, source)
 
 

@@ -84,7 +84,7 @@ def read_register(connection: duckdb.DuckDBPyConnection, patient_ids: Iterable[s
     periods: dict[str, list[Consent]] = defaultdict(list)
     for row in queries.consents(connection).drop("recorded_at").iter_rows(named=True):
         periods[row["patient_id"]].append(Consent(**row))
-    return ConsentRegister(dict(periods), buried_among(connection, "patient", patient_ids))
+    return ConsentRegister(dict(periods), with_tombstone(connection, "patient", patient_ids))
 
 
 # Mark a patient's sessions that are in quarantine for lack of consent to be tried again.
@@ -116,11 +116,11 @@ def record_consents(connection: duckdb.DuckDBPyConnection, consents: Sequence[Co
     """
     with transaction(connection):
         known = {period for periods in read_register(connection).periods.values() for period in periods}
-        erased = buried_among(connection, "consent", [consent.identity for consent in consents])
+        erased = with_tombstone(connection, "consent", [consent.identity for consent in consents])
         accepted = [consent for consent in consents if consent.identity not in erased]
         changed = [consent for consent in accepted if consent not in known]
         for patient_id in {consent.patient_id for consent in changed}:
-            lift(connection, "patient", patient_id)
+            remove_tombstone(connection, "patient", patient_id)
             connection.execute(_ASK_REPLAY_OF_PATIENT, {"patient_id": patient_id})
         for consent in changed:
             key = {"patient_id": consent.patient_id, "valid_from": consent.valid_from}
@@ -140,38 +140,40 @@ def record_consents(connection: duckdb.DuckDBPyConnection, consents: Sequence[Co
 Kind = Literal["patient", "consent"]
 
 
-# Leave the mark of an erased patient, or of one of the patient's consents.
+# Add the tombstone of an erased patient, or of one of the patient's consents.
 _INSERT_TOMBSTONE = "INSERT INTO tombstones (mark, kind, erased_at) VALUES ($mark, $kind, now())"
 
 
-def bury(connection: duckdb.DuckDBPyConnection, kind: Kind, names: Iterable[str]) -> None:
-    """Leave a mark for each name that has none yet, within the caller's transaction."""
+def add_tombstones(connection: duckdb.DuckDBPyConnection, kind: Kind, names: Iterable[str]) -> None:
+    """Add a tombstone for each name that has none yet, within the caller's transaction.
+
+    Names are patient_ids, or identities of consents.
+    """
     names = list(names)
-    buried = buried_among(connection, kind, names)
+    existing = with_tombstone(connection, kind, names)
     for name in names:
-        if name not in buried:
+        if name not in existing:
             connection.execute(_INSERT_TOMBSTONE, {"mark": key_check(name), "kind": kind})
 
 
-def buried_among(connection: duckdb.DuckDBPyConnection, kind: Kind, names: Iterable[str]) -> set[str]:
-    """Which of these names have a mark."""
+def with_tombstone(connection: duckdb.DuckDBPyConnection, kind: Kind, names: Iterable[str]) -> set[str]:
+    """Which of these names have a tombstone."""
     marks = _marks(connection, kind)
     return {name for name in set(names) if any(is_key_of(mark, name) for mark in marks)} if marks else set()
 
 
-# Remove marks.
 _DELETE_TOMBSTONES = "DELETE FROM tombstones WHERE list_contains(CAST($marks AS VARCHAR[]), mark)"
 
 
-def lift(connection: duckdb.DuckDBPyConnection, kind: Kind, name: str) -> None:
-    """Remove the mark of a name, within the caller's transaction."""
+def remove_tombstone(connection: duckdb.DuckDBPyConnection, kind: Kind, name: str) -> None:
+    """Remove the tombstone of a name, if it has one, within the caller's transaction."""
     marks = [mark for mark in _marks(connection, kind) if is_key_of(mark, name)]
     connection.execute(_DELETE_TOMBSTONES, {"marks": marks})
 
 
-# The marks of erased patients, or of their consents.
-_TOMBSTONES = "SELECT mark FROM tombstones WHERE kind = $kind"
+_MARKS = "SELECT mark FROM tombstones WHERE kind = $kind"
 
 
 def _marks(connection: duckdb.DuckDBPyConnection, kind: Kind) -> list[str]:
-    return [mark for (mark,) in connection.execute(_TOMBSTONES, {"kind": kind}).fetchall()]
+    """Salted hashes of the names of erased patients, or of the identities of their consents."""
+    return [mark for (mark,) in connection.execute(_MARKS, {"kind": kind}).fetchall()]

@@ -14,8 +14,8 @@ from typing import Any
 import duckdb
 
 from warehouse import audit
-from warehouse.consent import bury, read_register
-from warehouse.mentions import mentions_of, strike, traces_of, words_like
+from warehouse.consent import add_tombstones, read_register
+from warehouse.mentions import ambiguous_mentions, mentions_of, remove_mention, traces_of
 from warehouse.personal import Traces, count_rows, delete_rows, keys_of_patient, personal_tables
 from warehouse.runs import forget_pages
 from warehouse.transaction import database_path, one_line_errors, transaction
@@ -65,7 +65,7 @@ def holdings(connection: duckdb.DuckDBPyConnection, patient_id: str) -> Holdings
         rows = count_rows(connection, personal_tables(connection), keys)
         mentions = mentions_of(connection, traces, keys)
         files = connection.execute(_FILES_OF_PATIENT, {"patient_id": patient_id}).fetchall()
-        words = words_like(connection, traces)
+        words = ambiguous_mentions(connection, traces)
     return Holdings(
         rows=dict(sorted(rows.items())),
         mentions=dict(sorted(Counter(mention.table for mention in mentions).items())),
@@ -165,14 +165,14 @@ def erase_rows(
         # Look up all three before deleting the rows that they are found by.
         keys, traces = keys_of_patient(connection, patient_id), traces_of(connection, patient_id)
         consents = read_register(connection).periods.get(patient_id, ())
-        bury(connection, "patient", [patient_id])
-        bury(connection, "consent", [consent.identity for consent in consents])
+        add_tombstones(connection, "patient", [patient_id])
+        add_tombstones(connection, "consent", [consent.identity for consent in consents])
         counts = delete_rows(connection, personal_tables(connection), keys)
         # If a page is not rendered again in this run, the mark stays, so that a later run renders it.
         connection.execute(_FORGET_PAGES_OF_PATIENT, {"patient_id": patient_id})
         forget_pages(connection, pages)
         for mention in mentions_of(connection, traces, keys):
-            counts[mention.table] = counts.get(mention.table, 0) + strike(connection, mention)
+            counts[mention.table] = counts.get(mention.table, 0) + remove_mention(connection, mention)
         earlier = receipt.get("rows", {})  # from before the erasure was interrupted
         total = {table: counts.get(table, 0) + earlier.get(table, 0) for table in sorted({*counts, *earlier})}
         _update(connection, erasure, {**receipt, "rows": total}, rows_deleted=True, finished=False)

@@ -12,7 +12,7 @@ import polars as pl
 
 from pmfer.errors import WarehouseError
 from warehouse import audit
-from warehouse.consent import buried_among
+from warehouse.consent import with_tombstone
 from warehouse.queries import Provenance
 from warehouse.records import AcceptedLevel, FindingRecord
 from warehouse.sql import changed, registered
@@ -97,7 +97,7 @@ def store_findings(connection: duckdb.DuckDBPyConnection, findings: Sequence[Fin
         WarehouseError: the database failed; nothing was stored.
     """
     with transaction(connection):
-        erased = buried_among(connection, "patient", {finding.patient_id for finding in findings})
+        erased = with_tombstone(connection, "patient", {finding.patient_id for finding in findings})
         rows = [{**vars(finding), "rules": list(finding.rules)} for finding in findings]
         batch = pl.DataFrame(rows, schema=_SCHEMA).filter(~pl.col("patient_id").is_in(list(erased)))
         with registered(connection, "finding_batch", batch):
@@ -120,21 +120,22 @@ def _stored(day: dict[str, Any]) -> audit.Event:
 # flags that a person has accepted since, and measures that the present bundle and options have compared themselves.
 _CARRIED = """
     SELECT patient_id, measure, direction, opened_on, onset_on, session_date AS last_told_on
-    FROM findings AS told
+    FROM findings AS reported
     WHERE kind = 'headline'
         AND patient_id IN (SELECT unnest(CAST($patient_ids AS VARCHAR[])))
         AND session_date BETWEEN $since AND $day - 1
         AND (bundle_id <> $bundle_id OR options_sha256 <> $options_sha256)
         AND NOT EXISTS (
             FROM findings AS own
-            WHERE own.patient_id = told.patient_id AND own.measure = told.measure AND own.session_date < $day
+            WHERE own.patient_id = reported.patient_id AND own.measure = reported.measure AND own.session_date < $day
                 AND own.bundle_id = $bundle_id AND own.options_sha256 = $options_sha256
                 AND own.state <> 'insufficient'
         )
         AND NOT EXISTS (
             FROM accepted_levels AS level
-            WHERE level.patient_id = told.patient_id AND level.measure = told.measure AND level.undone_at IS NULL
-                AND level.from_date BETWEEN coalesce(told.onset_from, told.opened_on) AND $day
+            WHERE level.patient_id = reported.patient_id AND level.measure = reported.measure
+                AND level.undone_at IS NULL
+                AND level.from_date BETWEEN coalesce(reported.onset_from, reported.opened_on) AND $day
         )
     QUALIFY row_number() OVER (PARTITION BY patient_id, measure ORDER BY session_date DESC, found_at DESC) = 1
         AND stage IN ('new', 'open')

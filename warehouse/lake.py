@@ -20,8 +20,8 @@ from warehouse.sql import TRUSTING, current_database, load_extension, quoted
 from warehouse.transaction import (
     PATIENCE_S,
     advisory_lock,
-    alone_in,
-    alone_in_file,
+    exclusive_in_file,
+    exclusive_in_postgres,
     file_lock,
     one_line_errors,
     transaction,
@@ -37,7 +37,7 @@ def attach_lake_for_writing(connection: duckdb.DuckDBPyConnection, address: Lake
 
     Raises:
         WarehouseError: the lake is encrypted and there is no key, or the other way round.
-        duckdb.Error, OSError: the catalogue or the data folder cannot be reached.
+        duckdb.Error, OSError: the catalogue or the data folder cannot be reached, or the lake has another data folder.
     """
     _prepare(connection, address)
     if not address.data.startswith("s3://"):
@@ -208,17 +208,17 @@ def _vacuum(catalogue: duckdb.DuckDBPyConnection) -> None:
 
 
 @contextmanager
-def alone(address: LakeAddress) -> Iterator[None]:
+def exclusive_use(address: LakeAddress) -> Iterator[None]:
     """Exclusive use of a lake within the block: no night or shard is running on it, and none can start.
 
     Raises:
         WarehouseError: a night or shard is running, or the catalogue cannot be reached.
     """
     if address.catalogue == "sqlite":
-        with alone_in_file(Path(address.connection)):
+        with exclusive_in_file(Path(address.connection)):
             yield
         return
-    with _catalogue(address, "READ_ONLY") as guard, alone_in(guard, "catalogue", str(address)):
+    with _catalogue(address, "READ_ONLY") as guard, exclusive_in_postgres(guard, "catalogue", str(address)):
         yield
 
 

@@ -75,7 +75,7 @@ def mentions_of(connection: duckdb.DuckDBPyConnection, traces: Traces, keys: Key
             if trace.in_text(text) and before is not None:
                 # A row of quarantine is deleted: the next run of its night then checks the session again.
                 ours = None if table == "quarantine" else _ERASED
-                replacement = trace.strike(before) if column in _WRITTEN_BY_PEOPLE else ours
+                replacement = trace.redact(before) if column in _WRITTEN_BY_PEOPLE else ours
                 found[table, column, text] = Mention(table, column, text, replacement)
     # If the patient of a quarantined session is unknown, the name of the file may tell.
     for (uri,) in connection.execute(_QUARANTINE_OF_NOBODY).fetchall():
@@ -108,7 +108,7 @@ _FORGET_PAGES_THAT_QUOTE = {
 }
 
 
-def strike(connection: duckdb.DuckDBPyConnection, mention: Mention) -> int:
+def remove_mention(connection: duckdb.DuckDBPyConnection, mention: Mention) -> int:
     """Remove a mention from every row that has it; returns the number of rows deleted or changed."""
     values = {"text": mention.text}
     if mention.replacement is None:
@@ -122,7 +122,7 @@ def strike(connection: duckdb.DuckDBPyConnection, mention: Mention) -> int:
     return int(count)
 
 
-def words_like(connection: duckdb.DuckDBPyConnection, traces: Traces) -> list[str]:
+def ambiguous_mentions(connection: duckdb.DuckDBPyConnection, traces: Traces) -> list[str]:
     """For each text in which the pseudonym may be an ordinary word, its table. Empty if the pseudonym is distinct."""
     if traces.is_distinct:
         return []

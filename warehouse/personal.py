@@ -104,7 +104,7 @@ def _condition(columns: frozenset[str], keys: Keys) -> tuple[str, dict[str, list
 _ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be")
 _LEAST_LENGTH = 3  # characters; shorter identifiers are not searched for in texts
 _SURE_LENGTH = 6  # characters; shorter identifiers occur by chance in binary files
-_STRUCK = "[erased]"
+_REDACTED = "[erased]"
 
 
 class Traces:
@@ -130,11 +130,11 @@ class Traces:
         """Whether a text contains it as a word, even if it may not mean the patient: `12` in `12 mg`."""
         return self.identifier in text and _found(self._pattern(_alone), os.fsencode(text))
 
-    def strike(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """The text with `[erased]` in place of the identifier."""
 
         def replaced(match: "re.Match[bytes]") -> bytes:
-            return match[0] if match["found"] is None else _STRUCK.encode()
+            return match[0] if match["found"] is None else _REDACTED.encode()
 
         return os.fsdecode(self._words.sub(replaced, os.fsencode(text))) if self.in_text(text) else text
 

@@ -32,7 +32,7 @@ from warehouse.connection import (
     open_writer,
     remove_logs,
 )
-from warehouse.lake import alone, forget_history
+from warehouse.lake import exclusive_use, forget_history
 from warehouse.private_file import make_private_file, make_private_folder
 from warehouse.sql import quoted
 from warehouse.transaction import WORK_SUFFIX, database_path, one_line_errors, transaction
@@ -233,7 +233,7 @@ def standstill(address: Address) -> Iterator[None]:
     if isinstance(address, FileAddress):
         yield
     else:
-        with alone(address):
+        with exclusive_use(address):
             yield
 
 

@@ -11,7 +11,7 @@ import duckdb
 import polars as pl
 
 from warehouse import audit
-from warehouse.consent import buried_among
+from warehouse.consent import with_tombstone
 from warehouse.records import QuarantineRecord
 from warehouse.sql import changed
 from warehouse.transaction import read, transaction
@@ -45,7 +45,7 @@ def add_quarantine(connection: duckdb.DuckDBPyConnection, record: QuarantineReco
     """
     values = {**vars(record), "quarantine_id": record.quarantine_id, "reason": str(record.reason)}
     with transaction(connection):
-        if record.patient_id and buried_among(connection, "patient", [record.patient_id]):
+        if record.patient_id and with_tombstone(connection, "patient", [record.patient_id]):
             return False
         added = changed(connection, _INSERT_QUARANTINE, values) > 0
         if added:

@@ -12,7 +12,7 @@ import polars as pl
 
 from pmfer.errors import WarehouseError
 from warehouse import audit, sql
-from warehouse.consent import buried_among
+from warehouse.consent import with_tombstone
 from warehouse.queries import Provenance
 from warehouse.records import ReportRecord, RunOutcome, RunRecord
 from warehouse.sql import changed, json_text
@@ -127,7 +127,7 @@ def record_report(connection: duckdb.DuckDBPyConnection, record: ReportRecord) -
         WarehouseError: the database failed, or the patient was erased.
     """
     with transaction(connection):
-        if record.patient_id and buried_among(connection, "patient", [record.patient_id]):
+        if record.patient_id and with_tombstone(connection, "patient", [record.patient_id]):
             raise WarehouseError(f"report of {record.report_date}: its patient was erased; the report was not recorded")
         files = json.dumps(dict(record.files), sort_keys=True)
         shown = None if record.shown is None else ",".join(record.shown)

@@ -196,15 +196,15 @@ def at_work(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 @contextmanager
-def alone_in_file(catalogue: Path) -> Iterator[None]:
-    """Exclusive use of a lake with an SQLite catalogue; see alone_in."""
+def exclusive_in_file(catalogue: Path) -> Iterator[None]:
+    """Exclusive use of a lake with an SQLite catalogue; see exclusive_in_postgres."""
     with _flock(catalogue.with_name(catalogue.name + WORK_SUFFIX), fcntl.LOCK_EX) as attempt:
-        _require_alone(attempt, f"ducklake:sqlite:{catalogue}")
+        _require_exclusive(attempt, f"ducklake:sqlite:{catalogue}")
         yield
 
 
 @contextmanager
-def alone_in(connection: duckdb.DuckDBPyConnection, attached: str, label: str) -> Iterator[None]:
+def exclusive_in_postgres(connection: duckdb.DuckDBPyConnection, attached: str, label: str) -> Iterator[None]:
     """Exclusive use of a lake with a PostgreSQL catalogue: no night or shard is running, and none can start.
 
     Args:
@@ -216,11 +216,11 @@ def alone_in(connection: duckdb.DuckDBPyConnection, attached: str, label: str) -
         WarehouseError: a night or shard is running.
     """
     with _advisory(connection, attached, _WORK_KEY) as attempt:
-        _require_alone(attempt, label)
+        _require_exclusive(attempt, label)
         yield
 
 
-def _require_alone(attempt: Callable[[], bool], label: str) -> None:
+def _require_exclusive(attempt: Callable[[], bool], label: str) -> None:
     if not attempt():
         raise WarehouseError(f"warehouse {label}: a night or shard is running; wait until it has finished")
 
