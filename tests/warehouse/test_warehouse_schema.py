@@ -120,7 +120,7 @@ def test_somebody_elses_database_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "other.duckdb"
     with duckdb.connect(path) as other:
         other.execute("CREATE TABLE holidays (day DATE)")
-    with pytest.raises(WarehouseError, match="no warehouse"):
+    with pytest.raises(WarehouseError, match="not a warehouse"):
         open_writer(path)
     with duckdb.connect(path) as other:
         assert other.execute("SELECT table_name FROM duckdb_tables()").fetchall() == [("holidays",)]
