@@ -1,5 +1,5 @@
 """The `pmfer` command: options in, one call, printing.
 
-This room may use every other room, and no room uses it. What is heavy to import (torch, Prefect, WeasyPrint, DuckDB) is
-imported inside the command that needs it, so that `pmfer --help` starts quickly and works without the `train` extra.
+This room may import every other room, and no room imports it. Heavy modules (torch, Prefect, WeasyPrint, DuckDB) are
+imported inside the command that needs them, so that `pmfer --help` starts quickly and works without the `train` extra.
 """

@@ -1,8 +1,8 @@
-"""The `pmfer` command line: all its commands, what they share, and how an error or a signal ends one.
+"""The `pmfer` command line: its commands, their common setup, and what happens on an error or a signal.
 
-Ctrl-C and SIGTERM: one line at once, a few seconds to put things down, and then the end, whatever hangs. A night can be
-killed at any moment and started again, so waiting longer would gain nothing. What would take longer is Prefect, whose
-clients try for a minute and more to tell the end to a server that went away.
+On Ctrl-C or SIGTERM the command prints one line at once, has a few seconds to clean up, and then exits, even if
+something hangs. A night can be killed at any moment and started again, so waiting longer would gain nothing. Without
+this limit, Prefect's clients would try for a minute or more to report the end to a server that has gone away.
 """
 
 import errno
@@ -30,25 +30,25 @@ from flows.settings import Settings, read_settings
 from pmfer import __version__
 from pmfer.errors import ConfigurationError, PmferError
 
-_STORAGE_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+_STORAGE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-GRACE_S = 8.0  # seconds to put things down
-TELL_S = 1.0  # seconds to say so
+GRACE_S = 8.0  # seconds to clean up after a signal
+NOTICE_S = 1.0  # seconds to print the notice about it
 SHOW_CURSOR = "\x1b[?25h"  # a progress bar hides it
 
 FIRST_STEPS = """\
 Begin with one of these; pmfer --help lists all commands.
 
-  pmfer demo              simulate a ward for three weeks and run the nightly flow over it
-  pmfer sql               ask what the nights stored, or the demo where only that ran
-  pmfer score CLIP.mp4    what a video of yours shows
-  pmfer doctor            check that everything is there; say what to do if not
+  pmfer demo              simulate a ward for three weeks and run the nightly flow on it
+  pmfer sql               query what the nights have stored (or the demo, if nothing else has run)
+  pmfer score CLIP.mp4    score a video of your own
+  pmfer doctor            check that everything is set up, and say how to fix what is not
 """
 
 app = typer.Typer(
-    help="Facial expression monitoring in care: score videos, run the night, render reports, train the model.",
+    help="Facial expression monitoring in care: score videos, run the nightly flow, render reports, train the model.",
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",  # "rich" takes a default in brackets, such as [yesterday], for markup and drops it
+    rich_markup_mode="markdown",  # "rich" mistakes text in brackets, such as [yesterday], for markup and drops it
 )
 for group in (score, nights, warehouse, patients, model, ops):
     app.add_typer(group.app)
@@ -63,26 +63,26 @@ app.add_typer(model.datasets_app, name="datasets")
 
 
 def main() -> None:
-    """Run the command line; an error that names its cause is one line on stderr and exit status 1."""
+    """Run the command line. An expected error prints one line to stderr and exits with status 1."""
     with leaving_at_once():
         _run()
 
 
 def _run() -> None:
-    os.umask(0o077)  # everything written is its owner's alone, DuckDB's write-ahead log included
+    os.umask(0o077)  # only the owner may read what is written, DuckDB's write-ahead log included
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a name that is no UTF-8 ends no command
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file name that is not UTF-8 must not end the command
     try:
-        with ended_by_signals(_say_interrupted):
+        with ended_by_signals(_print_interrupted):
             app()
     except PmferError as error:
         complain(str(error))
         sys.exit(1)
     except OSError as error:
-        if error.errno not in _STORAGE_TROUBLE:
+        if error.errno not in _STORAGE_ERRORS:
             raise
         where = error.filename2 or error.filename or "data folder"
-        complain(f"{where}: {error.strerror}; make room or give access, then run it again")
+        complain(f"{where}: {error.strerror}; make room or grant access, then run it again")
         sys.exit(1)
     except ModuleNotFoundError as error:
         if error.name not in {"torch", "onnx", "onnxscript", "transformers"}:
@@ -98,7 +98,7 @@ def root(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
-    """Set up what all commands share; without a command, say what to do first."""
+    """Set up what all commands share; without a command, print the first steps."""
     if version:
         typer.echo(__version__)
         raise typer.Exit
@@ -108,45 +108,46 @@ def root(
     try:
         settings = read_settings()
     except ConfigurationError:
-        # A command that needs settings says what is wrong with them; pmfer doctor and pmfer score --help do not.
+        # A command that needs the settings will report what is wrong. `--help` must work all the same, and pmfer doctor
+        # reports it in its own way.
         settings = Settings.model_construct()
     adapt_environment(settings)
     set_up_logs(settings)
 
 
-def _say_interrupted() -> None:
-    complain("interrupted; what was stored stays, run it again to finish")
+def _print_interrupted() -> None:
+    complain("interrupted; what was stored is kept, run it again to finish")
 
 
 @contextmanager
-def ended_by_signals(tell: Callable[[], None]) -> Iterator[None]:
-    """Have the body end with exit status 128 + N when signal N comes; a second one, or GRACE_S, ends it at once.
+def ended_by_signals(notify: Callable[[], None]) -> Iterator[None]:
+    """Exit from the block with status 128 + N on signal N; at once on a second signal or after GRACE_S.
 
     Args:
-        tell: says so to people; called in a thread of its own, once.
+        notify: tells the user about the signal; called once, in its own thread.
     """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
-    told = threading.Event()
+    notified = threading.Event()
     received: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
         received.append(number)
         raise SystemExit(128 + number)
 
-    # Written to by the interpreter itself, even while the main thread is busy elsewhere or others handle the signal.
+    # The interpreter writes to it even while the main thread is busy or another library handles the signal.
     before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     handlers = {number: signal.signal(number, stop) for number in SIGNALS}
-    threading.Thread(target=_watch, args=(reader, tell, told), daemon=True).start()
+    threading.Thread(target=_watch, args=(reader, notify, notified), daemon=True).start()
     try:
         yield
     except BaseException:
-        if received:  # a library may have made another error of it
+        if received:  # a library may have turned the SystemExit into another error
             raise SystemExit(128 + received[0]) from None
         raise
     finally:
         if received:
-            told.wait(TELL_S)
+            notified.wait(NOTICE_S)
             _kill_descendants()
         else:
             for number, handler in handlers.items():
@@ -155,27 +156,27 @@ def ended_by_signals(tell: Callable[[], None]) -> Iterator[None]:
             os.close(writer)
 
 
-def _watch(reader: int, tell: Callable[[], None], told: threading.Event) -> None:
-    number = _next(reader, None)
-    if number is None:  # the body ended by itself
+def _watch(reader: int, notify: Callable[[], None], notified: threading.Event) -> None:
+    number = _next_signal(reader, None)
+    if number is None:  # the block ended without a signal
         os.close(reader)
         return
 
-    def say() -> None:
-        tell()
-        told.set()
+    def notify_user() -> None:
+        notify()
+        notified.set()
 
-    threading.Thread(target=say, daemon=True).start()
-    _next(reader, GRACE_S)
-    told.wait(TELL_S)
+    threading.Thread(target=notify_user, daemon=True).start()
+    _next_signal(reader, GRACE_S)
+    notified.wait(NOTICE_S)
     _kill_descendants()
     if sys.stdout.isatty():
         os.write(sys.stdout.fileno(), SHOW_CURSOR.encode())
     os._exit(128 + number)
 
 
-def _next(reader: int, wait_s: float | None) -> int | None:
-    """The next of SIGNALS that comes; None if none does in time, or none can any more."""
+def _next_signal(reader: int, wait_s: float | None) -> int | None:
+    """Wait for the next of SIGNALS; None if none arrives in time, or the pipe was closed."""
     deadline = None if wait_s is None else time.monotonic() + wait_s
     while True:
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
@@ -188,14 +189,14 @@ def _next(reader: int, wait_s: float | None) -> int | None:
 
 def _kill_descendants() -> None:
     for pid in list(_descendants(os.getpid())):
-        with suppress(OSError):  # it ended by itself
+        with suppress(OSError):  # it has already exited
             os.kill(pid, signal.SIGKILL)
 
 
 def _descendants(pid: int) -> Iterator[int]:
     """All processes below one, itself excluded."""
     for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it exited meanwhile
+        with suppress(OSError):  # it has exited in the meantime
             if int(path.read_text(errors="replace").rpartition(")")[2].split()[1]) == pid:
                 child = int(path.parent.name)
                 yield from _descendants(child)

@@ -1,4 +1,4 @@
-"""`pmfer config`: the settings with where each comes from, and the page that documents them."""
+"""`pmfer config`: prints the settings and where each comes from, and writes the page that documents them."""
 
 import json
 import types
@@ -41,7 +41,9 @@ in the environment or in `.env` counts as not given. An unknown name is an error
 @app.callback()
 def config(
     as_json: AsJson = False,
-    markdown: Annotated[Path | None, typer.Option(help="Write the page that documents all settings here.")] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(help="Write the page that documents all settings to this file, and stop.")
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Print every setting and where it comes from; secrets are masked."""
@@ -58,7 +60,7 @@ def config(
 
 
 def masked(settings: Settings) -> dict[str, Any]:
-    """Every setting as JSON shows it; secrets, and passwords within addresses, are masked."""
+    """Every setting as a value for JSON, with secrets and the passwords in addresses masked."""
     return {name: _shown(getattr(settings, name)) for name in Settings.model_fields}
 
 
@@ -75,10 +77,10 @@ def settings_page() -> str:
 
 
 def write_page(path: Path) -> None:
-    """Write the page.
+    """Write the settings page.
 
     Raises:
-        ConfigurationError: it cannot be written.
+        ConfigurationError: the file cannot be written.
     """
     try:
         path.write_text(settings_page(), encoding="utf-8")

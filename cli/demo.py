@@ -1,4 +1,4 @@
-"""`pmfer demo` and `pmfer simulate`: a simulated ward through the real flow."""
+"""`pmfer demo` and `pmfer simulate`: run the real flow on a simulated ward."""
 
 import time
 from datetime import date
@@ -20,7 +20,7 @@ from warehouse.address import FileAddress
 
 FIRST_DAY = date(2026, 3, 2)
 DAYS = 21
-SECONDS_PER_SESSION = 6.0  # long enough for episodes; three weeks take about ten minutes on two cores
+SECONDS_PER_SESSION = 6.0  # long enough to contain episodes; three weeks take about ten minutes on two cores
 QUERIES = (
     (
         "Who smiled less in the last week than before, in percent of the time seen",
@@ -29,7 +29,7 @@ QUERIES = (
         "FROM plain.days GROUP BY patient_id ORDER BY last_week - before",
     ),
     (
-        "How much of each patient's time could be read, and what stood in the way",
+        "How much of each patient's time could be scored, and what most often prevented it",
         "SELECT patient_id, count(*) AS sessions, round(avg(scored_percent)) AS scored_percent, "
         "mode(most_common_obstacle) AS most_common_obstacle FROM plain.sessions "
         "GROUP BY patient_id ORDER BY scored_percent",
@@ -43,10 +43,10 @@ QUERIES = (
 
 
 def simulate_ward(folder: Path, first_day: date, days: int, seed: int, console: Console) -> None:
-    """Write a simulated ward as a source folder; sessions that are there already are kept.
+    """Write a simulated ward as a source folder; existing sessions are kept.
 
     Raises:
-        ConfigurationError: the folder holds a ward of another plan, or cannot be written.
+        ConfigurationError: the folder holds a ward made with another plan, or cannot be written.
     """
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -68,17 +68,17 @@ def simulate_ward(folder: Path, first_day: date, days: int, seed: int, console: 
 
 
 def run_demo(data_dir: Path, console: Console) -> None:
-    """Simulate three weeks, process them night by night, and say where the results are."""
+    """Simulate three weeks, process them night by night, and print where the results are."""
     began = time.monotonic()
     source = data_dir / "source"
     console.print(f"1 Simulating a ward of {len(PATIENTS)} patients over {DAYS} days in {source}")
     simulate_ward(source, FIRST_DAY, DAYS, WardPlan.seed, console)
-    console.print("2 Running the nightly flow over every day")
+    console.print("2 Running the nightly flow for every day")
     last = date.fromordinal(FIRST_DAY.toordinal() + DAYS - 1)
     did_something = run_nights(RunRequest(source=str(source), data_dir=data_dir), FIRST_DAY, last, console.print)
     seconds = time.monotonic() - began
     if not did_something:
-        console.print(f"Nothing to do: every night was processed before ({seconds:.0f} s)", style="green")
+        console.print(f"Nothing to do: every night has already been processed ({seconds:.0f} s)", style="green")
     address = warehouse_address(read_settings(data_dir=data_dir))
     console.print(f"\nDone in {seconds:.0f} s.", style="bold")
     reports = DataFolder(data_dir).reports(last)

@@ -1,4 +1,4 @@
-"""`pmfer findings`: who is flagged, and the new usual levels that people accepted."""
+"""`pmfer findings`: lists flags; accepts a new usual level for a patient, or undoes that."""
 
 import json
 from datetime import datetime
@@ -10,23 +10,25 @@ from rich.table import Table
 from cli.options import DataDir, Patient, access_to, day, optional_day
 from flows.plain_text import table_console
 
-app = typer.Typer(help="List flags; accept a new usual level, or undo it.", no_args_is_help=True)
+app = typer.Typer(
+    help="List flags; accept a change as the patient's new usual level, or undo that.", no_args_is_help=True
+)
 
-MeasureKey = Annotated[str, typer.Option("--measure", help="Such as pain_activity or smiling.")]
+MeasureKey = Annotated[str, typer.Option("--measure", help="Measure, such as pain_activity or smiling.")]
 COLUMNS = ("patient_id", "measure", "direction", "opened_on", "last_flagged_on", "closed_on", "days", "outcome")
 LEVEL_COLUMNS = ("patient_id", "measure", "from_date", "note", "actor", "accepted_at", "undone_at")
 
 
 @app.command("list")
 def list_(
-    patient: Annotated[str | None, typer.Argument(help="Pseudonym. [all patients]")] = None,
+    patient: Annotated[str | None, typer.Argument(help="Pseudonym of the patient. [default: all patients]")] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Also flags that ended and levels that were undone.")
+        bool, typer.Option("--all", help="Include flags that have ended and levels that were undone.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line: the rows of flags.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the flags as one JSON object per line.")] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Show open flags, the latest first, and accepted levels."""
+    """List open flags, newest first, and accepted levels."""
     from flows.findings import flags
 
     rows, levels = flags(access_to(data_dir), patient, over=everything)
@@ -46,16 +48,18 @@ def accept(
     patient: Patient,
     measure: MeasureKey,
     first: Annotated[str, typer.Option("--from", help="First day of the new level, YYYY-MM-DD.")],
-    note: Annotated[str, typer.Option(help="Why, without a name.")],
+    note: Annotated[
+        str, typer.Option(help="Why, in at most 500 characters. It appears in reports: do not name anybody.")
+    ],
     data_dir: DataDir = None,
 ) -> None:
-    """Accept that a change is the patient's new normal: the baseline of the measure starts afresh on that day."""
+    """Accept a change as the patient's new normal: the baseline of the measure starts again on that day."""
     from flows import findings
     from warehouse.records import AcceptedLevel
 
     level = AcceptedLevel(patient, measure, day(first), note)
     findings.accept(access_to(data_dir), level)
-    typer.echo(f"{measure}: accepted from {level.from_date}; reports made from now on say so")
+    typer.echo(f"{measure}: new level accepted from {level.from_date}; reports use it from now on")
 
 
 @app.command()
@@ -63,7 +67,8 @@ def undo(
     patient: Patient,
     measure: MeasureKey,
     first: Annotated[
-        str | None, typer.Option("--from", help="First day of the level. [the latest accepted one]")
+        str | None,
+        typer.Option("--from", help="First day of the level, YYYY-MM-DD. [default: the latest accepted level]"),
     ] = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -71,11 +76,11 @@ def undo(
     from flows import findings
 
     undone = findings.undo(access_to(data_dir), patient, measure, optional_day(first))
-    typer.echo(f"{measure}: the level from {undone} no longer counts; reports made from now on compare as before")
+    typer.echo(f"{measure}: the level from {undone} no longer counts; reports compare as before from now on")
 
 
 def table_of(rows: list[tuple[object, ...]], columns: tuple[str, ...]) -> Table:
-    """Rows for the eye; what is not there is a dash."""
+    """The rows as a table to print; a missing value is shown as a dash."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in columns:
         table.add_column(name, no_wrap=name != "note", overflow="fold")

@@ -1,4 +1,4 @@
-"""What becomes of the model: train, measure, export, and look at it. See docs/training.md and docs/results.md."""
+"""Commands about the model: train, measure, export and inspect it. See docs/training.md and docs/results.md."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-MeasureInt8 = Annotated[bool, typer.Option("--int8", help="Measure the bundle's int8 graph.")]
-datasets_app = typer.Typer(help="Make the files that training reads.", no_args_is_help=True)
-bundle_app = typer.Typer(help="Look at model bundles.", no_args_is_help=True)
+MeasureInt8 = Annotated[bool, typer.Option("--int8", help="Measure the bundle's int8 graph instead of float32.")]
+datasets_app = typer.Typer(help="Prepare the files that training reads.", no_args_is_help=True)
+bundle_app = typer.Typer(help="Inspect model bundles.", no_args_is_help=True)
 
 FIGURE_WORDS = {
     "accuracy_strict": "accuracy, strict majority",
@@ -35,9 +35,12 @@ FIGURE_WORDS = {
 
 @app.command()
 def train(
-    config: Annotated[Path, typer.Argument(help="TOML file; pmfer/configs/compact.toml is the default bundle's.")],
+    config: Annotated[
+        Path,
+        typer.Argument(help="TOML file of the training run; the default bundle's is pmfer/configs/compact.toml."),
+    ],
     data: Data,
-    out: Annotated[Path, typer.Option(help="Folder of the checkpoint and the log; a run there is continued.")],
+    out: Annotated[Path, typer.Option(help="Folder for the checkpoint and the log; a run found there is continued.")],
     landmarks: Landmarks = None,
 ) -> None:
     """Train PMFER; a stopped run continues after its last epoch."""
@@ -50,7 +53,7 @@ def train(
 def landmarks(
     config: Annotated[Path, typer.Argument(help="TOML file of the training run.")],
     data: Data,
-    mesh: Annotated[Path, typer.Option(help="A face mesh by MediaPipe; docs/training.md says which.")],
+    mesh: Annotated[Path, typer.Option(help="MediaPipe's face mesh model; docs/training.md says which.")],
     out: Annotated[Path, typer.Option(help="Parquet file to write.")],
 ) -> None:
     """Measure the shape of every training face, for `pmfer train --landmarks`."""
@@ -61,13 +64,15 @@ def landmarks(
 
 @app.command()
 def ablate(
-    config: Annotated[Path, typer.Argument(help="TOML file; pmfer/configs/ablation.toml suits two cores.")],
+    config: Annotated[
+        Path, typer.Argument(help="TOML file of the training runs; pmfer/configs/ablation.toml suits two cores.")
+    ],
     data: Data,
-    out: Annotated[Path, typer.Option(help="Folder of the runs; finished runs there are kept.")],
+    out: Annotated[Path, typer.Option(help="Folder for the runs; finished runs found there are kept.")],
     landmarks: Landmarks = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Runs per arm.")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help="Training runs per arm, each with its own seed.")] = 3,
 ) -> None:
-    """Train PMFER with one more part at a time; write OUT/ablation.md and .png."""
+    """Run the ablation: train PMFER with one more part at a time, and write OUT/ablation.md and OUT/ablation.png."""
     from pmfer.runs import TrainRequest, run_arms
 
     typer.echo(run_arms(TrainRequest(config, data, out, landmarks), seeds))
@@ -77,19 +82,27 @@ def ablate(
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="checkpoint.pt of a training run.")],
     data: Data,
-    out: Annotated[Path, typer.Option(help="Folder of the bundle; an existing one is replaced.")],
-    crop: Annotated[Path, typer.Option(help="JSON of crop geometries; see docs/inference.md.")],
-    phrases: Annotated[Path | None, typer.Option(help="TOML of your own phrases; see docs/bundle.md.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the bundle; an existing bundle is replaced.")],
+    crop: Annotated[Path, typer.Option(help="JSON file of crop geometries; see docs/inference.md.")],
+    phrases: Annotated[Path | None, typer.Option(help="TOML file of your own phrases; see docs/bundle.md.")] = None,
     test_looks: Annotated[
         int | None,
-        typer.Option(min=1, help="How often the test split was looked at for this choice, this export included."),
+        typer.Option(
+            min=1,
+            help="How many times the test split was evaluated to choose this model, this export included. "
+            "[default: not stated]",
+        ),
     ] = None,
     start_share: Annotated[
         float,
-        typer.Option(min=0, max=1, help="Share of the weights the run started from to keep in the picture side."),
+        typer.Option(
+            min=0,
+            max=1,
+            help="How much of the image encoder's starting weights to mix into the trained ones: 0 none, 1 only them.",
+        ),
     ] = 0.0,
 ) -> None:
-    """Export a checkpoint as a bundle whose card has figures of the valid and test splits."""
+    """Export a checkpoint as a bundle, with its results on the valid and test splits on the card."""
     from pmfer.runs import run_export
 
     typer.echo(run_export(checkpoint, data, out, crop, phrases, test_looks, start_share))
@@ -97,18 +110,22 @@ def export(
 
 @app.command()
 def evaluate(
-    manifest: Annotated[Path, typer.Argument(help="Manifest (CSV, Parquet) or a data set; see docs/training.md.")],
+    manifest: Annotated[Path, typer.Argument(help="Manifest (CSV or Parquet) or data set; see docs/training.md.")],
     bundle: BundleName = None,
     cropped: Cropped = None,
-    split: Annotated[str | None, typer.Option(help="train, valid, test or all. [test, else all]")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Split: train, valid, test or all. [default: test if there is one, else all]")
+    ] = None,
     kind: Kind = None,
-    flip: Annotated[bool, typer.Option("--flip/--no-flip", help="Average each face with its mirror image.")] = True,
-    json_out: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
-    picture: Annotated[Path | None, typer.Option(help="Draw the confusion matrix into this PNG file.")] = None,
+    flip: Annotated[
+        bool, typer.Option("--flip/--no-flip", help="Average the scores of each face and its mirror image.")
+    ] = True,
+    json_out: Annotated[Path | None, typer.Option("--json", help="Also write the results to this JSON file.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="Draw the confusion matrix to this PNG file.")] = None,
     detector: Detector = None,
     int8: MeasureInt8 = False,
 ) -> None:
-    """Measure a bundle on labelled pictures; docs/results.md explains every figure."""
+    """Evaluate a bundle on labelled pictures; docs/results.md explains the metrics."""
     from flows.evaluation import EvaluateRequest, run_evaluation
 
     settings = read_settings(bundle=bundle, detector=detector)
@@ -129,14 +146,16 @@ def evaluate(
 
 @app.command()
 def robustness(
-    data: Annotated[Path, typer.Argument(help="A data set of face crops; see docs/training.md.")],
+    data: Annotated[Path, typer.Argument(help="Data set of face crops; see docs/training.md.")],
     bundle: BundleName = None,
-    split: Annotated[str, typer.Option(help="train, valid, test or all.")] = "valid",
-    landmarks: Annotated[Path | None, typer.Option(help="File of `pmfer landmarks`, for covered faces.")] = None,
+    split: Annotated[str, typer.Option(help="Split: train, valid, test or all.")] = "valid",
+    landmarks: Annotated[
+        Path | None, typer.Option(help="Parquet file written by `pmfer landmarks`; needed to measure covered faces.")
+    ] = None,
     kind: Kind = None,
     int8: MeasureInt8 = False,
 ) -> None:
-    """Measure a bundle on rolled, noisy, small, dark and covered faces, and print a table."""
+    """Evaluate a bundle on rotated, noisy, small, dark and covered faces, and print a table."""
     from pmfer.runs import run_robustness
 
     typer.echo(run_robustness(read_settings(bundle=bundle).bundle, data, split, landmarks, kind, int8=int8))
@@ -144,17 +163,26 @@ def robustness(
 
 @app.command()
 def attention(
-    pictures: Annotated[list[Path], typer.Argument(help="Pictures, folders of them, or a manifest (CSV, Parquet).")],
+    pictures: Annotated[list[Path], typer.Argument(help="Pictures, folders of them, or a manifest (CSV or Parquet).")],
     out: Annotated[Path, typer.Option(help="Folder for the sheets, mean.png and attention.json.")],
     bundle: BundleName = None,
-    phrases: Annotated[str | None, typer.Option(help="Columns of the phrases, such as au12,au04. [all]")] = None,
+    phrases: Annotated[
+        str | None, typer.Option(help="Score columns of the phrases, comma-separated: au12,au04. [default: all]")
+    ] = None,
     cropped: Cropped = None,
-    split: Annotated[str | None, typer.Option(help="Of a manifest: train, valid, test, all. [valid, else all]")] = None,
-    faces: Annotated[int, typer.Option(min=1, help="Most faces to use, evenly spread.")] = 500,
-    sheets: Annotated[int, typer.Option(min=0, help="Most sheets of single faces.")] = 12,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="Split of the manifest: train, valid, test or all. [default: valid if there is one, else all]"
+        ),
+    ] = None,
+    faces: Annotated[
+        int, typer.Option(min=1, help="Maximum number of faces to use, taken evenly from the pictures.")
+    ] = 500,
+    sheets: Annotated[int, typer.Option(min=0, help="Maximum number of sheets that show a single face.")] = 12,
     detector: Detector = None,
 ) -> None:
-    """Show where a bundle looks for its phrases, on faces and in numbers."""
+    """Show where a bundle looks for each phrase: pictures of its attention, and a table."""
     from flows.attention import AttentionRequest, run_attention
 
     settings = read_settings(bundle=bundle, detector=detector)
@@ -166,22 +194,34 @@ def attention(
 
 @datasets_app.command("make-ferplus")
 def make_ferplus_file(
-    pictures: Annotated[Path, typer.Argument(help="fer2013.csv of the FER2013 challenge, or a folder with both.")],
-    votes: Annotated[Path | None, typer.Argument(help="fer2013new.csv of microsoft/FERPlus. [beside it]")] = None,
+    pictures: Annotated[
+        Path, typer.Argument(help="fer2013.csv of the FER2013 challenge, or a folder that holds both files.")
+    ],
+    votes: Annotated[
+        Path | None,
+        typer.Argument(help="fer2013new.csv from microsoft/FERPlus. [default: in the same folder]"),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Parquet file to write.")] = Path("ferplus.parquet"),
 ) -> None:
-    """Join FER2013's pictures and FERPlus's votes into the file that `pmfer train` reads."""
+    """Join the pictures of FER2013 and the votes of FERPlus into the file that `pmfer train` reads."""
     from pmfer.datasets.ferplus import make_ferplus
 
-    made = make_ferplus(pictures, votes, out)
-    splits = ", ".join(f"{split} {count:,}" for split, count in sorted(made.by_split.items()))
-    typer.echo(f"{out}: {made.rows:,} pictures ({splits}), {made.duplicates:,} of them as in train")
-    if made.dropped:
-        typer.echo(f"{made.dropped:,} rows left out, as their names are not unique")
+    joined = make_ferplus(pictures, votes, out)
+    splits = ", ".join(f"{split} {count:,}" for split, count in sorted(joined.by_split.items()))
+    typer.echo(f"{out}: {joined.rows:,} pictures ({splits}); {joined.duplicates:,} of valid and test are also in train")
+    if joined.dropped:
+        typer.echo(f"{joined.dropped:,} rows left out, because their names are not unique")
 
 
 @bundle_app.command("show")
-def bundle_show(name: Annotated[str | None, typer.Argument(help="Shipped bundle's name, or a folder.")] = None) -> None:
+def bundle_show(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="Name of a shipped bundle, or a bundle's folder. [default: PMFER_BUNDLE, or pmfer-compact]"
+        ),
+    ] = None,
+) -> None:
     """Verify a bundle and print its model card."""
     from pmfer.bundle import MODEL_CARD_FILE, load_bundle
 
@@ -191,10 +231,12 @@ def bundle_show(name: Annotated[str | None, typer.Argument(help="Shipped bundle'
 
 
 def _attention_table(looks: "Sequence[PhraseAttention]", faces: int) -> Table:
-    table = Table(title=f"where the phrases look, mean over {faces} faces", box=None, header_style="bold")
+    table = Table(
+        title=f"where the model looks for each phrase, mean over {faces} faces", box=None, header_style="bold"
+    )
     for name in ("column", "phrase", "region"):
         table.add_column(name)
-    for name in ("attention inside", "even look"):
+    for name in ("attention in region", "by chance"):
         table.add_column(name, justify="right")
     for look in looks:
         table.add_row(look.phrase.column, look.phrase.phrase, *_shares(look.phrase, look))
@@ -208,7 +250,7 @@ def _shares(phrase: "AuPhrase", look: "PhraseAttention") -> tuple[str, str, str]
 
 
 def headline(figures: Mapping[str, Any]) -> str:
-    """What was measured, in one line."""
+    """One line that says what was evaluated."""
     whole = figures["pictures"] - figures["unreadable"] - figures["face_crops"]
     parts = [f"{figures['data']}, split {figures['split']}: {figures['pictures']} pictures"]
     parts += [f"{figures['face_crops']} taken as face crops"] * bool(figures["face_crops"])
@@ -218,7 +260,7 @@ def headline(figures: Mapping[str, Any]) -> str:
 
 
 def figure_tables(figures: Mapping[str, Any]) -> Iterator[Table]:
-    """Tables of the parts that the data set has labels for."""
+    """A table for each kind of label that the data set has."""
     if figures["accuracy_argmax"] is not None:
         yield _expression_table(figures)
         yield _recall_table(figures)
@@ -238,7 +280,7 @@ def _expression_table(figures: Mapping[str, Any]) -> Table:
 
 
 def _accuracies(figures: Mapping[str, Any]) -> dict[str, str]:
-    """Keys of the table in order, with words; subsets that are not there are left out."""
+    """The label of each row of the table by its key, in order; accuracies on subsets come after the overall ones."""
     subsets = {
         key: f"accuracy, subset {key.removeprefix('accuracy_')}"
         for key, value in figures.items()
@@ -289,10 +331,10 @@ def _table(what: str, unit: str) -> Table:
 
 
 def percent(share: float | None) -> str:
-    """A share for people."""
+    """A share as text, in percent."""
     return "-" if share is None else f"{share:.1%}"
 
 
 def decimal(value: float | None) -> str:
-    """A coefficient for people."""
+    """A coefficient as text, with three decimals."""
     return "-" if value is None else f"{value:.3f}"

@@ -1,4 +1,4 @@
-"""`pmfer nightly`, `backfill`, `report`, `report-schema`, and a simulated ward for them: `demo`, `simulate`."""
+"""`pmfer nightly`, `backfill`, `report`, `report-schema`; and `demo` and `simulate`, which make a ward for them."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -27,12 +27,12 @@ from reports import Format
 
 app = typer.Typer()
 
-Night = Annotated[str, typer.Option("--date", help="The day, YYYY-MM-DD.")]
-
 
 @app.command()
 def nightly(
-    night: Annotated[str | None, typer.Option("--date", help="The day, YYYY-MM-DD. [yesterday]")] = None,
+    night: Annotated[
+        str | None, typer.Option("--date", help="Day to process, YYYY-MM-DD. [default: yesterday and unfinished days]")
+    ] = None,
     source: Source = None,
     data_dir: DataDir = None,
     bundle: BundleName = None,
@@ -40,9 +40,9 @@ def nightly(
     fps: Fps = None,
     dispatch: DispatchTo = None,
 ) -> None:
-    """Process one day: find, score, store, publish, report.
+    """Process one day: find its sessions, score and store them, publish the warehouse, write the reports.
 
-    Without --date: yesterday, then any earlier days that are not finished.
+    Without --date it processes yesterday, then any earlier days that are not finished.
     """
     from flows.nightly import run_nights, run_tonight
 
@@ -64,7 +64,7 @@ def backfill(
     fps: Fps = None,
     dispatch: DispatchTo = None,
 ) -> None:
-    """Process several days in order; finished work is left alone."""
+    """Process several days in order; work that is already done is not repeated."""
     from flows.nightly import run_nights
 
     request = _request(source, data_dir, bundle, detector, fps, dispatch)
@@ -73,15 +73,24 @@ def backfill(
 
 @app.command()
 def report(
-    night: Night,
-    patient: Annotated[str | None, typer.Option(help="Pseudonym. [all patients of the day, and the ward]")] = None,
-    formats: Annotated[
-        list[Format] | None, typer.Option("--format", help="May be repeated. [PMFER_REPORT_FORMATS, pdf]")
+    night: Annotated[str, typer.Option("--date", help="Day to report on, YYYY-MM-DD.")],
+    patient: Annotated[
+        str | None,
+        typer.Option(help="Pseudonym of one patient. [default: all patients of the day, and the ward overview]"),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for copies; they are not recorded anywhere.")] = None,
+    formats: Annotated[
+        list[Format] | None,
+        typer.Option("--format", help="Format to write; may be repeated. [default: PMFER_REPORT_FORMATS, or pdf]"),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write copies to this folder, which the warehouse does not record. [default: DATA_DIR/reports]"
+        ),
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Render reports of a day again from the warehouse; see docs/reports.md."""
+    """Render the reports of a day again, from the warehouse; see docs/reports.md."""
     from flows.printing import printing_of
     from flows.report import render_by_hand
     from flows.warehouse_access import access_of
@@ -94,7 +103,7 @@ def report(
 
 @app.command("report-schema")
 def report_schema() -> None:
-    """Print the JSON Schema of reports written with --format json."""
+    """Print the JSON Schema of the reports that --format json writes."""
     from reports.document import report_schema as schema
 
     typer.echo(schema(), nl=False)
@@ -104,10 +113,10 @@ def report_schema() -> None:
 def simulate(
     out: Annotated[Path, typer.Option(help="Source folder to write.")],
     first: First = "2026-03-02",
-    days: Annotated[int, typer.Option(min=1, help="Days.")] = 21,
-    seed: Annotated[int, typer.Option(help="Another seed simulates other patients.")] = 0,
+    days: Annotated[int, typer.Option(min=1, help="Number of days to simulate.")] = 21,
+    seed: Annotated[int, typer.Option(help="Random seed; each seed gives a different ward.")] = 0,
 ) -> None:
-    """Simulate a ward of synthetic patients with a known truth."""
+    """Simulate a ward of synthetic patients whose true expressions are known; see docs/simulator.md."""
     from cli.demo import simulate_ward
 
     first_day = day(first)
@@ -116,8 +125,8 @@ def simulate(
 
 
 @app.command()
-def demo(data_dir: Annotated[Path, typer.Option(help="Folder for everything.")] = DEMO) -> None:
-    """Simulate a ward over three weeks, run the nightly flow on it and say where the results are."""
+def demo(data_dir: Annotated[Path, typer.Option(help="Folder for the videos and all results.")] = DEMO) -> None:
+    """Simulate a ward for three weeks, run the nightly flow on it and print where the results are."""
     from cli.demo import run_demo
 
     run_demo(data_dir, PlainConsole())
@@ -131,7 +140,6 @@ def _request(
     fps: float | None,
     dispatch: Dispatch | None,
 ) -> RunRequest:
-    """What the options ask for."""
     return RunRequest(
         source=source_given(source),
         data_dir=data_dir,

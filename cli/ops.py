@@ -17,7 +17,7 @@ from flows.settings import read_settings
 
 app = typer.Typer()
 
-TABLE_WIDTH = 100  # columns of text that the table of nights needs
+TABLE_WIDTH = 100  # characters that the table of nights needs
 LOOPBACK = "127.0.0.1"
 PORT = 4200
 COLOURS = {"ok": "green", "warning": "yellow", "broken": "bold red"}
@@ -27,13 +27,13 @@ COLOURS = {"ok": "green", "warning": "yellow", "broken": "bold red"}
 def doctor(
     data_dir: DataDir = None,
     source: Source = None,
-    notify: Annotated[bool, typer.Option("--notify", help="Also send a test notice.")] = False,
+    notify: Annotated[bool, typer.Option("--notify", help="Also send a test notification.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check what a night needs and say what to do; exit status 1 if something is broken."""
+    """Check everything that a night needs and say how to fix what is wrong. Exit status 1 if something is broken."""
     from inference.hardware import require_runtime
 
-    require_runtime()  # without it the checks themselves cannot be imported
+    require_runtime()  # the checks themselves cannot be imported without it
     from flows.doctor import Grade, as_rows, diagnose
 
     console = PlainConsole(soft_wrap=True)
@@ -52,11 +52,11 @@ def doctor(
 
 @app.command()
 def status(
-    nights: Annotated[int, typer.Option(min=1, help="How many nights.")] = 14,
+    nights: Annotated[int, typer.Option(min=1, help="How many nights to show.")] = 14,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the last nights as readers see them, which of them are not finished, and how the last run ended."""
+    """Show the last published nights, which nights are unfinished, and how the last run ended."""
     from flows.monitoring import metrics_path, read_metrics
     from flows.unfinished import nights_as_they_stand, unfinished_nights
     from flows.warehouse_access import warehouse_address
@@ -76,7 +76,7 @@ def status(
         console.print(left.sentence)
     if last is not None:
         ended = f"{last.ended_at.astimezone():%Y-%m-%d %H:%M}"
-        how = ("ended well", "") if last.succeeded else ("failed", "bold red")
+        how = ("succeeded", "") if last.succeeded else ("failed", "bold red")
         console.print(Text.assemble("last finished run: ", how, f" at {ended}"))
 
 
@@ -85,14 +85,14 @@ def backup(
     out: Annotated[
         Path | None,
         typer.Argument(
-            help="Folder to write: new or empty, outside the data folder. [a new one below PMFER_BACKUP_TO]"
+            help="Folder to write: new or empty, outside the data folder. [default: a new one in PMFER_BACKUP_TO]"
         ),
     ] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Copy the warehouse, logs, receipts and reports into a folder, with their hashes.
+    """Copy the warehouse, logs, receipts and reports to a folder, with their hashes.
 
-    Below PMFER_BACKUP_TO, backups older than PMFER_RETAIN_BACKUPS_DAYS are deleted afterwards.
+    Without a folder, backups in PMFER_BACKUP_TO that are older than PMFER_RETAIN_BACKUPS_DAYS are deleted afterwards.
     """
     from flows.backup import back_up, make_backup
     from flows.warehouse_access import access_of
@@ -102,21 +102,22 @@ def backup(
     if out is None:
         back_up(access, settings, typer.echo)
         return
-    made = make_backup(access, out.absolute())
-    typer.echo(f"{out}: {len(made.files)} files")
+    written = make_backup(access, out.absolute())
+    typer.echo(f"{out}: {len(written.files)} files")
 
 
 @app.command()
 def restore(
     folder: Annotated[Path, typer.Argument(help="Folder that `pmfer backup` wrote.")], data_dir: DataDir = None
 ) -> None:
-    """Check a backup and put it back into a data folder that holds no warehouse."""
+    """Check a backup and restore it into a data folder that has no warehouse yet."""
     from flows.backup import restore_backup
 
     restored = restore_backup(access_to(data_dir), folder.absolute(), typer.echo)
-    made = f"{restored.made_at.astimezone():%Y-%m-%d %H:%M}"
-    typer.echo(f"restored {len(restored.files)} files as of {made}")
-    typer.echo("now repeat what was erased or withdrawn since then, and run the nights since then (docs/runbook.md)")
+    typer.echo(f"restored {len(restored.files)} files as of {restored.made_at.astimezone():%Y-%m-%d %H:%M}")
+    typer.echo(
+        "now repeat all erasures and withdrawals made since then, and rerun the nights since then (docs/runbook.md)"
+    )
 
 
 @app.command()
@@ -124,10 +125,11 @@ def deploy(
     source: Source = None,
     data_dir: DataDir = None,
     gpus: Annotated[
-        int | None, typer.Option(min=1, help="Shards that may run at the same time. [unchanged; at first 1]")
+        int | None,
+        typer.Option(min=1, help="Shards that may run at the same time. [default: unchanged; 1 at the first deploy]"),
     ] = None,
 ) -> None:
-    """Make work pools, queues, limits and deployments on the Prefect server; repeat it after every update."""
+    """Create or update work pools, queues, limits and deployments on the Prefect server. Run it after every update."""
     from flows.prefect_server import login_to_server, require_server
 
     source = source_given(source)
@@ -142,11 +144,13 @@ def deploy(
 
 @app.command()
 def server(
-    host: Annotated[str, typer.Option(help="Address to listen on; use another one only behind TLS.")] = LOOPBACK,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port.")] = PORT,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; use any but the default only behind TLS.")
+    ] = LOOPBACK,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = PORT,
     data_dir: DataDir = None,
 ) -> None:
-    """Run Prefect's server; clients need the secret in DATA_DIR/server/secret, which the first start makes."""
+    """Run the Prefect server. Clients need the secret in DATA_DIR/server/secret, which the first start creates."""
     from flows.prefect_server import become_server
 
     become_server(DataFolder(read_settings(data_dir=data_dir).data_dir.absolute()), host, port)
@@ -155,11 +159,13 @@ def server(
 @app.command()
 def worker(
     pool: Annotated[str, typer.Argument(help="Work pool: pmfer, or pmfer-gpu for shards.")],
-    limit: Annotated[int, typer.Option(min=1, help="Runs at the same time.")] = 1,
-    name: Annotated[str | None, typer.Option(help="Name of the worker. [after the machine]")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of runs at the same time.")] = 1,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the worker. [default: derived from the machine's name]")
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Run what is in a work pool of the Prefect server; a server that asks for no secret is refused."""
+    """Start a worker for a work pool of the Prefect server; it refuses a server that needs no secret."""
     from flows.prefect_server import become_worker
 
     become_worker(read_settings(data_dir=data_dir), pool, limit, name)

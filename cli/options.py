@@ -1,4 +1,4 @@
-"""Options that several commands share, each declared once, and what becomes of them."""
+"""Options that several commands share, each declared once, and the functions that resolve them."""
 
 import logging
 from datetime import date
@@ -16,44 +16,72 @@ from pmfer.errors import ConfigurationError
 if TYPE_CHECKING:
     from flows.warehouse_access import WarehouseAccess
 
-# of commands that read or write the data folder
+# Options of commands that read or write the data folder.
 DEMO = Path("var/demo")  # where `pmfer demo` writes, unless told otherwise
-DataDir = Annotated[Path | None, typer.Option(help="Folder below which all state lies. [PMFER_DATA_DIR, var/pmfer]")]
-Patient = Annotated[str, typer.Argument(help="Pseudonym.")]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(help="Folder for the warehouse, reports and all other state. [default: PMFER_DATA_DIR, or var/pmfer]"),
+]
+Patient = Annotated[str, typer.Argument(help="Pseudonym of the patient.")]
 First = Annotated[str, typer.Option("--from", help="First day, YYYY-MM-DD.")]
-Last = Annotated[str, typer.Option("--to", help="Last day, YYYY-MM-DD.")]
-OptionalFirst = Annotated[str | None, typer.Option("--from", help="First day, YYYY-MM-DD.")]
-OptionalLast = Annotated[str | None, typer.Option("--to", help="Last day, YYYY-MM-DD.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
-AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
+Last = Annotated[str, typer.Option("--to", help="Last day, included, YYYY-MM-DD.")]
+OptionalFirst = Annotated[
+    str | None, typer.Option("--from", help="First day, YYYY-MM-DD. [default: from the beginning]")
+]
+OptionalLast = Annotated[
+    str | None, typer.Option("--to", help="Last day, included, YYYY-MM-DD. [default: up to the latest]")
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
-# of commands that score
-BundleName = Annotated[str | None, typer.Option(help="Shipped bundle's name, or a folder. [PMFER_BUNDLE]")]
-Detector = Annotated[str | None, typer.Option(help="centerface, or a YuNet .onnx file. [PMFER_DETECTOR]")]
-Fps = Annotated[float | None, typer.Option(help="Frames sampled per second of video. [PMFER_FRAMES_PER_SECOND, 5]")]
+# Options of commands that score.
+BundleName = Annotated[
+    str | None,
+    typer.Option(help="Name of a shipped bundle, or a bundle's folder. [default: PMFER_BUNDLE, or pmfer-compact]"),
+]
+Detector = Annotated[
+    str | None,
+    typer.Option(help="Face detector: centerface, or a YuNet .onnx file. [default: PMFER_DETECTOR, or centerface]"),
+]
+Fps = Annotated[
+    float | None,
+    typer.Option(help="Frames to sample per second of video. [default: PMFER_FRAMES_PER_SECOND, or 5]"),
+]
 Source = Annotated[
-    str | None, typer.Option(help="Folder with one folder per day, or its s3:// or sftp:// URL. [PMFER_SOURCE]")
+    str | None,
+    typer.Option(help="Folder with one subfolder per day, or its s3:// or sftp:// URL. [default: PMFER_SOURCE]"),
 ]
 DispatchTo = Annotated[
     Dispatch | None,
-    typer.Option("--dispatch", help="Who scores: this process, or Prefect workers. [PMFER_DISPATCH, process]"),
+    typer.Option(
+        "--dispatch",
+        help="Where to score: in this process or on Prefect workers. [default: PMFER_DISPATCH, or process]",
+    ),
 ]
 
-# of commands that train and measure
+# Options of commands that train and measure.
 Data = Annotated[Path, typer.Option("--data", help="Data set: a file or folder; see docs/training.md.")]
-Kind = Annotated[str | None, typer.Option(help="Data set, if it cannot be detected, such as affectnet7.")]
-Landmarks = Annotated[Path | None, typer.Option(help="File of `pmfer landmarks`.")]
+Kind = Annotated[
+    str | None,
+    typer.Option(help="Which data set it is, such as affectnet7, if that cannot be detected. [default: detected]"),
+]
+Landmarks = Annotated[Path | None, typer.Option(help="Parquet file written by `pmfer landmarks`.")]
 Cropped = Annotated[
-    bool | None, typer.Option("--cropped/--whole", help="Face crops, or pictures to find faces in. [by set, size]")
+    bool | None,
+    typer.Option(
+        "--cropped/--whole",
+        help="Whether the pictures are face crops, or whole pictures in which to find a face. "
+        "[default: by the data set, else by the size of each picture]",
+    ),
 ]
 
 
 def access_to(data_dir: Path | None) -> "WarehouseAccess":
-    """Access to the data folder and its warehouse, by an option and the settings.
+    """Access to the data folder and its warehouse, according to the option and the settings.
 
     Raises:
-        ConfigurationError: the settings are wrong, or exclude each other.
-        WarehouseError: the address of the warehouse or its key has not the right form.
+        ConfigurationError: the settings are wrong, or contradict each other.
+        WarehouseError: the address of the warehouse or its key is malformed.
     """
     from flows.warehouse_access import access_of
 
@@ -61,12 +89,12 @@ def access_to(data_dir: Path | None) -> "WarehouseAccess":
 
 
 def where_to_look(data_dir: Path | None) -> Path | None:
-    """The data folder for a command that reads what nights stored: where only the demo ran so far, that of the demo.
+    """The data folder for a command that only reads; the demo's folder if nothing but the demo has run so far.
 
-    Whoever is new has run `make demo` and configured nothing. Nights, imports and erasures never go there unasked.
+    A newcomer has run `make demo` and configured nothing. Commands that write never choose the demo's folder unasked.
 
     Args:
-        data_dir: the command's option.
+        data_dir: value of the command's option.
 
     Raises:
         ConfigurationError: the settings are wrong.
@@ -82,7 +110,7 @@ def where_to_look(data_dir: Path | None) -> Path | None:
 
 
 def source_given(given: str | None) -> str:
-    """The source by an option or the settings.
+    """The source named by the option, or else by the settings.
 
     Raises:
         ConfigurationError: neither names one.
@@ -111,7 +139,7 @@ def optional_day(text: str | None) -> date | None:
 
 
 def complain(text: str) -> None:
-    """Say one line on stderr. Where logs are JSON it is one of their lines."""
+    """Print one line to stderr, or log it if logs are written as JSON."""
     if writes_json():
         logging.getLogger("pmfer").error("%s", text)
         return

@@ -1,4 +1,4 @@
-"""`pmfer erase`, `pmfer consent` and `pmfer events`: what concerns single patients."""
+"""`pmfer erase`, `pmfer consent` and `pmfer events`: commands about single patients."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     import polars as pl
 
 app = typer.Typer()
-consent_app = typer.Typer(help="Keep the register of consents.", no_args_is_help=True)
+consent_app = typer.Typer(help="Maintain the consent register.", no_args_is_help=True)
 events_app = typer.Typer(help="Import care events.", no_args_is_help=True)
 
 
 @app.command()
 def erase(patient: Patient, yes: Yes = False, data_dir: DataDir = None) -> None:
-    """Erase a patient from everything below the data folder and leave a receipt that names nobody."""
+    """Erase a patient from everything in the data folder and write a receipt that names nobody."""
     from flows.privacy.erase import erase_patient
     from flows.warehouse_access import access_of
 
@@ -40,7 +40,7 @@ def erase(patient: Patient, yes: Yes = False, data_dir: DataDir = None) -> None:
 def import_consents(
     file: Annotated[Path, typer.Argument(help="CSV file; see docs/privacy.md.")], data_dir: DataDir = None
 ) -> None:
-    """Import periods of consent, and withdrawals, into the register."""
+    """Import periods of consent and withdrawals into the register."""
     from flows.privacy import consent
 
     typer.echo(consent.import_consents(access_to(data_dir), file))
@@ -48,10 +48,10 @@ def import_consents(
 
 @consent_app.command("list")
 def list_consents(
-    patient: Annotated[str | None, typer.Option(help="Pseudonym. [all patients]")] = None,
+    patient: Annotated[str | None, typer.Option(help="Pseudonym of one patient. [default: all patients]")] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Show the register of consents."""
+    """List the consent register."""
     from flows.privacy import consent
 
     PlainConsole().print(_consent_table(consent.published_consents(access_to(data_dir), patient)))
@@ -61,7 +61,10 @@ def list_consents(
 def import_events(
     file: Annotated[Path, typer.Argument(help="CSV file; see docs/analysts.md.")],
     zone: Annotated[
-        str | None, typer.Option(help="Time zone of times without an offset, such as Europe/Berlin.")
+        str | None,
+        typer.Option(
+            help="Time zone of times that have no offset, such as Europe/Berlin. [default: such times are errors]"
+        ),
     ] = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -78,7 +81,7 @@ def import_events(
 
 
 def _confirmation(patient_id: str, yes: bool) -> Callable[[Sequence[str]], bool]:
-    """How an erasure is confirmed: the plan is shown and, unless `yes`, whoever sits there is asked."""
+    """A function that shows the plan of an erasure and, unless `yes`, asks the user to confirm it."""
 
     def confirm(lines: Sequence[str]) -> bool:
         for line in lines:
@@ -86,7 +89,9 @@ def _confirmation(patient_id: str, yes: bool) -> Callable[[Sequence[str]], bool]
         if yes:
             return True
         if not sys.stdin.isatty():
-            raise ConfigurationError(f"patient {patient_id}: nobody is there to ask; give --yes to erase")
+            raise ConfigurationError(
+                f"patient {patient_id}: cannot ask for confirmation without a terminal; give --yes to erase"
+            )
         return typer.confirm(f"Erase patient {patient_id} for good?")
 
     return confirm

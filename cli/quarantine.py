@@ -1,4 +1,4 @@
-"""`pmfer quarantine`: look at quarantined sessions, ask to try them again, or forget them."""
+"""`pmfer quarantine`: lists quarantined sessions, retries them or removes them."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -11,15 +11,19 @@ from cli.options import DataDir, Yes, access_to, optional_day
 from flows.plain_text import printable, table_console
 from pmfer.errors import QuarantineReason
 
-SHORT_ID = 12  # characters of an identifier in the table; any beginning that is unique will do in a command
-COLUMNS = ("source_uri", "reason", "message")  # what fits beside each other; `show` has the rest
+SHORT_ID = 12  # characters of an identifier in the table; commands accept any unique prefix
+COLUMNS = ("source_uri", "reason", "message")  # the columns that fit on a screen; `show` has the rest
 
-app = typer.Typer(help="Show, retry or forget quarantined sessions.", no_args_is_help=True)
+app = typer.Typer(help="List, retry or remove quarantined sessions.", no_args_is_help=True)
 
-AsJsonLines = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
-Names = Annotated[list[str] | None, typer.Argument(help="Identifiers, or their beginnings, or paths in the source.")]
-Since = Annotated[str | None, typer.Option("--from", help="First night, YYYY-MM-DD.")]
-Until = Annotated[str | None, typer.Option("--to", help="Last night, YYYY-MM-DD.")]
+AsJsonLines = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
+Names = Annotated[
+    list[str] | None, typer.Argument(help="Identifiers, unique prefixes of identifiers, or paths in the source.")
+]
+Since = Annotated[str | None, typer.Option("--from", help="First night, YYYY-MM-DD. [default: from the beginning]")]
+Until = Annotated[
+    str | None, typer.Option("--to", help="Last night, included, YYYY-MM-DD. [default: up to the latest]")
+]
 Reason = Annotated[QuarantineReason | None, typer.Option(help="Only sessions quarantined for this reason.")]
 
 
@@ -31,14 +35,14 @@ def list_(
     as_json: AsJsonLines = False,
     data_dir: DataDir = None,
 ) -> None:
-    """List the sessions in quarantine."""
+    """List quarantined sessions."""
     from flows.quarantine import Choice, look
 
     rows = look(access_to(data_dir), Choice((), optional_day(since), optional_day(until), reason))
     if as_json:
         _print_json(rows)
     else:
-        table_console().print(table_of(rows) if rows else "nothing is in quarantine")
+        table_console().print(table_of(rows) if rows else "no sessions are quarantined")
 
 
 @app.command()
@@ -64,12 +68,12 @@ def replay(
     reason: Reason = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Try sessions again in the next scheduled night."""
+    """Retry quarantined sessions in the next scheduled night."""
     from flows.quarantine import Choice, ask_again
 
     access = access_to(data_dir)
     rows = ask_again(access, Choice(tuple(names or ()), optional_day(since), optional_day(until), reason))
-    typer.echo(f"{len(rows)} to be tried again by the next scheduled night, or now:")
+    typer.echo(f"{len(rows)} will be retried by the next scheduled night, or now with:")
     for night in sorted({row.night for row in rows}):
         typer.echo(f"  pmfer nightly --source SOURCE --date {night} --data-dir {access.data.root}")
 
@@ -83,24 +87,26 @@ def drop(
     yes: Yes = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Forget quarantined sessions; a file still in the source comes back when its night is run."""
+    """Remove sessions from quarantine. A file that is still in the source is tried again when its night is run."""
     from flows.quarantine import Choice, chosen, forget
 
     access = access_to(data_dir)
     choice = Choice(tuple(names or ()), optional_day(since), optional_day(until), reason)
-    if not yes and not typer.confirm(f"forget {len(chosen(access, choice))} of what is in quarantine?"):
-        raise typer.Abort
-    typer.echo(f"{len(forget(access, choice))} forgotten")
+    if not yes:
+        count = len(chosen(access, choice))
+        if not typer.confirm(f"Remove {count} {'session' if count == 1 else 'sessions'} from quarantine?"):
+            raise typer.Abort
+    typer.echo(f"{len(forget(access, choice))} removed")
 
 
 def table_of(rows: Sequence[dict[str, Any]]) -> Table:
-    """The rows for the eye."""
+    """The rows as a table to print."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("id", no_wrap=True)
     for name in COLUMNS:
         table.add_column(name, no_wrap=name == "reason", overflow="fold")
     for row in rows:
-        asked = " (again)" if row["replay_asked_at"] else ""
+        asked = " (retry)" if row["replay_asked_at"] else ""
         shown = (printable(str(row[name])) for name in COLUMNS)
         table.add_row(row["quarantine_id"][:SHORT_ID] + asked, *shown)
     return table

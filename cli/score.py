@@ -1,4 +1,4 @@
-"""`pmfer score`: videos to Parquet or CSV files, without a warehouse."""
+"""`pmfer score`: scores videos into Parquet or CSV files, without a warehouse."""
 
 import hashlib
 import os
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from inference.scored import ScoredVideo
     from pmfer.bundle import Bundle
 
-ANNOTATED_SUFFIX = ".annotated.mp4"  # the longest of what follows a stem
+ANNOTATED_SUFFIX = ".annotated.mp4"  # the longest suffix that is added to a stem
 CSV_DECIMALS = 4
-NAME_BYTES = 255  # of a file's name, on most file systems
-CUT_BYTES = 200  # of a name that is too long
+NAME_BYTES = 255  # longest file name on most file systems
+CUT_BYTES = 200  # to which a longer stem is cut
 
 app = typer.Typer()
 
 
 class TableFormat(StrEnum):
-    """What a table of frames is written as; also the suffix of the file."""
+    """File format of a table of frames; also the suffix of the file."""
 
     PARQUET = "parquet"
     CSV = "csv"
@@ -42,17 +42,17 @@ class TableFormat(StrEnum):
 
 @dataclass(frozen=True)
 class Output:
-    """What is written of each video."""
+    """Which files are written for each video."""
 
     folder: Path | None  # None: nothing is written
     format: TableFormat = TableFormat.PARQUET
-    annotates: bool = False  # also a video with what the model saw
-    limits: "VideoLimits | None" = None  # of a video that is annotated; None: the usual ones
+    annotates: bool = False  # also write a video that shows what the model saw
+    limits: "VideoLimits | None" = None  # for decoding the video again to annotate it; None: the default limits
 
 
 @dataclass(frozen=True)
 class ScoredFile:
-    """One video of the command line: what came out, or why nothing did."""
+    """The result of one video, or the error that prevented it."""
 
     video: Path
     scored: "ScoredVideo | None"
@@ -63,7 +63,10 @@ class ScoredFile:
 def score(
     videos: Annotated[list[Path], typer.Argument(help="Video files.")],
     out: Annotated[
-        Path | None, typer.Option(help="Folder for STEM.parquet of each video. [nothing is written]")
+        Path | None,
+        typer.Option(
+            help="Folder for the results: one table per video, named after it. [default: no files are written]"
+        ),
     ] = None,
     format_: Annotated[
         TableFormat, typer.Option("--format", help="Format of the tables in --out.")
@@ -71,19 +74,23 @@ def score(
     annotate: Annotated[
         bool,
         typer.Option(
-            "--annotate", help="Also write STEM.annotated.mp4, which shows the face, its expression and phrases."
+            "--annotate", help="Also write NAME.annotated.mp4, which shows the face, its expression and phrases."
         ),
     ] = False,
     fps: Fps = None,
-    every_frame: Annotated[bool, typer.Option("--every-frame", help="Score every frame.")] = False,
+    every_frame: Annotated[
+        bool, typer.Option("--every-frame", help="Score every frame of the video instead of sampling with --fps.")
+    ] = False,
     int8: Annotated[
         bool | None,
-        typer.Option("--int8/--float32", help="Precision of the model. [PMFER_INT8; depends on the machine]"),
+        typer.Option(
+            "--int8/--float32", help="Precision of the model. [default: PMFER_INT8, or what is faster on this machine]"
+        ),
     ] = None,
     bundle: BundleName = None,
     detector: Detector = None,
 ) -> None:
-    """Score videos and print what they show; with --out, write a table of the frames of each."""
+    """Score videos and print a summary of each; with --out, also write a table with a row per frame."""
     from inference.options import ScoringOptions
     from inference.process import ScoringProcess
     from pmfer.bundle import load_bundle
@@ -117,17 +124,17 @@ def score(
 def score_videos(
     scorer: "ScoringProcess", videos: Sequence[Path], output: Output, bundle: "Bundle", console: PlainConsole
 ) -> list[ScoredFile]:
-    """Score each video; see output_stem for its files. A video that fails leaves none and does not stop the next.
+    """Score each video and write its files, named by output_stem. A video that fails writes none; the next one follows.
 
     Raises:
-        ConfigurationError: two videos would become the same file, the folder cannot be written, or nothing can be
-            scored.
+        ConfigurationError: two videos would be written to the same file, the folder cannot be written, or scoring does
+            not work on this machine.
     """
     stems = [output_stem(video) for video in videos]
     twice = sorted({stem for stem in stems if stems.count(stem) > 1})
     if twice:
         raise ConfigurationError(
-            f"{twice[0]}: two videos would both become {twice[0]}.{output.format}; score them into two folders"
+            f"{twice[0]}: two videos would both be written to {twice[0]}.{output.format}; use two --out folders"
         )
     results = []
     with console.status("") as status:
@@ -138,10 +145,10 @@ def score_videos(
 
 
 def output_stem(video: Path) -> str:
-    """The name of a video's files without their suffix, and its session id there.
+    """The name of a video's files without suffix, which is also the session_id in its table.
 
-    That is the video's own, unless it is too long or has characters that cannot be shown: then those are left out, and
-    a part of its hash tells it from others.
+    It is the video's own stem. If that is too long or has unprintable characters, it is shortened or they are removed,
+    and a part of its hash is added to keep it unique.
     """
     if is_plain(video.stem) and len(os.fsencode(video.stem)) <= NAME_BYTES - len(ANNOTATED_SUFFIX):
         return video.stem
@@ -151,7 +158,7 @@ def output_stem(video: Path) -> str:
 
 
 def summary_table(results: Sequence[ScoredFile]) -> Table:
-    """The table that the command prints."""
+    """The summary that the command prints."""
     table = Table(box=None, header_style="bold")
     table.add_column("video", overflow="fold")
     for name in ("frames", "face found", "scored"):
@@ -191,7 +198,7 @@ def _score(scorer: "ScoringProcess", video: Path, output: Output, bundle: "Bundl
                 annotate_video(video, table, bundle.card.au_phrases, target, output.limits)
     except VideoError as error:
         return ScoredFile(video, None, escaped(str(error).replace(str(video.absolute()), str(video))))
-    except RuntimeError as error:  # the machine's trouble, which every other video would have as well
+    except RuntimeError as error:  # a problem of this machine, with which every other video would fail, too
         raise ConfigurationError(str(error)) from None
     return ScoredFile(video, scored, None)
 
@@ -211,7 +218,7 @@ def _write_table(table: "pl.DataFrame", target: Path) -> None:
             else:
                 table.write_parquet(draft)
     except (OSError, pl.exceptions.PolarsError) as error:
-        # Of a full disk polars tells in an error of its own for Parquet.
+        # For Parquet, polars reports a full disk as an error of its own.
         raise ConfigurationError(
             f"{target}: cannot be written ({getattr(error, 'strerror', None) or error}); choose another --out"
         ) from None

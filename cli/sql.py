@@ -1,7 +1,7 @@
-"""`pmfer sql`: one query on the published snapshot, as a table, CSV, JSON lines or Parquet; without one, a prompt.
+"""`pmfer sql`: answers a query from the published snapshot as a table, CSV, JSON lines or Parquet, or opens a prompt.
 
-The prompt answers one query after the other, each with an entry in the log of reads. What is typed is kept in memory
-only: a query may name people, and a file of them would be one more place to erase.
+The prompt answers one query after another, and each leaves an entry in the read log. The history of queries is kept in
+memory only: a query may name people, and a history file would be one more place to erase.
 """
 
 import sys
@@ -28,15 +28,15 @@ from warehouse.reach import relation_names
 
 FORMATS = ("table", "csv", "json", "parquet")
 _ENDINGS = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
-_WIDEST = 10_000  # characters: a table that goes into a pipe or a file is not cut to a terminal
+_WIDEST = 10_000  # characters; a table that goes to a pipe or file is not cut to the width of a terminal
 GREETING = """\
-What was published last, read-only. Begin with
+You are querying the last published state, read-only. Begin with
   FROM plain.days LIMIT 5;        a row per patient and day
   FROM plain.sessions LIMIT 5;    a row per session
   FROM plain.frames LIMIT 5;      a row per sampled frame
   FROM flags LIMIT 5;             a row per flag that a report raised
   DESCRIBE plain.days;            its columns; docs/analysts.md has queries to copy
-A query ends with a semicolon. .tables names all there is. Ctrl-D, or .quit, ends this."""
+End each query with a semicolon. .tables lists all tables and views. Ctrl-D or .quit leaves the prompt."""
 BEGIN_WITH = ("plain.days", "plain.sessions", "plain.frames", "flags")
 FIRST, MORE = "pmfer> ", "  ...> "
 QUIT = (".quit", ".exit", "\\q")
@@ -45,14 +45,14 @@ TABLES = ".tables"
 
 @dataclass(frozen=True)
 class SqlRequest:
-    """The query and what becomes of its answer."""
+    """A query and where its answer goes."""
 
     text: str
-    parameters: dict[str, str]  # values of $name
+    parameters: dict[str, str]  # values by name, for $name in the query
     format: str  # one of FORMATS
     out: Path | None  # None: standard output
-    limit: int | None  # rows of a table at most; None shows all
-    time_zone: str = UTC  # in which times with a zone are shown and taken apart
+    limit: int | None  # most rows to show in a table; None: all
+    time_zone: str = UTC  # in which timestamps are shown, and from which parts such as the hour are taken
 
 
 def make_request(
@@ -64,33 +64,33 @@ def make_request(
     limit: int,
     time_zone: str = UTC,
 ) -> SqlRequest:
-    """Resolve the options of the command line; the query may also come from standard input.
+    """Make a request from the options of the command line; without a query or file it is read from standard input.
 
     Raises:
-        ConfigurationError: there is no query or more than one, or options do not go together.
+        ConfigurationError: both a query and a file are given, the file cannot be read, or options do not go together.
     """
     chosen = format_ or (_ENDINGS.get(out.suffix.lower()) if out else "table")
     if chosen not in FORMATS:
-        wrong = f"format '{format_}': unknown" if format_ else f"--out {out}: its ending names no format"
+        wrong = f"format '{format_}': unknown" if format_ else f"--out {out}: its suffix does not name a format"
         raise ConfigurationError(f"{wrong}; choose --format {', '.join(FORMATS)}")
     if chosen == "parquet" and out is None:
-        raise ConfigurationError("--format parquet: goes into a file; name it with --out")
+        raise ConfigurationError("--format parquet: can only be written to a file; name it with --out")
     if chosen == "table" and out is not None:
-        raise ConfigurationError("--out: a table is for the screen; choose --format csv, json or parquet")
+        raise ConfigurationError(f"--out {out}: a table can only be printed; choose --format csv, json or parquet")
     values = _named_values(parameters)
     return SqlRequest(_query_text(query, file), values, chosen, out, limit or None, time_zone)
 
 
 def run_sql(access: WarehouseAccess, request: SqlRequest, console: Console) -> None:
-    """Answer a query from what was last published; the log of reads says which tables it named. Ctrl-C stops it.
+    """Answer a query from the last published state. The read log notes which tables it named. Ctrl-C stops it.
 
     Args:
-        access: to the warehouse, and the data folder, where the log of reads is.
+        access: the warehouse and the data folder, which holds the read log.
         request: the query.
         console: where a table is printed.
 
     Raises:
-        WarehouseError: nothing was published yet, the log cannot be written, or the query fails.
+        WarehouseError: nothing has been published yet, the log cannot be written, or the query fails.
         ConfigurationError: the file cannot be written.
     """
     with confined_reader(access, request.time_zone) as connection:
@@ -99,10 +99,10 @@ def run_sql(access: WarehouseAccess, request: SqlRequest, console: Console) -> N
 
 @contextmanager
 def confined_reader(access: WarehouseAccess, time_zone: str) -> Iterator[Reader]:
-    """What was last published, for queries that somebody types.
+    """Open the last published state for queries that a person types.
 
     Raises:
-        WarehouseError: nothing was published yet, or there is no such time zone.
+        WarehouseError: nothing has been published yet, or there is no such time zone.
     """
     access.data.require_writable()
     with tempfile.TemporaryDirectory(prefix="pmfer-") as spill, open_reader(access.warehouse) as connection:
@@ -112,7 +112,7 @@ def confined_reader(access: WarehouseAccess, time_zone: str) -> Iterator[Reader]
 
 
 def answer(connection: Reader, access: WarehouseAccess, request: SqlRequest, console: Console) -> None:
-    """Answer one query, after it has left an entry in the log of reads."""
+    """Answer one query, after noting it in the read log."""
     query = check(connection, request.text)
 
     def work() -> None:
@@ -129,9 +129,9 @@ def answer(connection: Reader, access: WarehouseAccess, request: SqlRequest, con
 
 
 def print_table(answer: Answer, limit: int | None, console: Console) -> None:
-    """Print an answer with the types of its columns, and how many rows are left out.
+    """Print an answer with the types of its columns, and say how many rows are left out.
 
-    A table that is wider than the terminal is shown row by row instead, one line per column.
+    A table that is wider than the terminal is printed row by row instead, with one line per column.
     """
     if not console.is_terminal:
         console.width = _WIDEST
@@ -182,8 +182,8 @@ def _is_number(kind: str) -> bool:
 
 
 def _write_file(answer: Answer, format_: str, out: Path) -> None:
-    """Write a file for its owner only, whole or not at all."""
-    if not out.parent.is_dir():  # more likely mistyped than meant to be made
+    """Write a file that only its owner can read, either completely or not at all."""
+    if not out.parent.is_dir():  # more likely a typing error than a folder to create
         raise ConfigurationError(f"{out}: cannot be written (no such folder); choose another --out")
     try:
         with private_draft(out) as draft:
@@ -200,7 +200,7 @@ def _write_lines(answer: Answer, format_: str, stream: TextIO) -> None:
     if format_ == "json":
         stream.writelines(f"{line}\n" for line in answer.json_lines())
     else:
-        # NULL is an empty field, an empty text is "".
+        # NULL becomes an empty field, an empty text "".
         stream.write(pl.DataFrame(schema={plain(column.name): pl.String for column in answer.columns}).write_csv())
         texts = [plain_column(column.name) for column in answer.columns if not _is_number(column.type)]
         for frame in answer.texts():
@@ -217,7 +217,7 @@ def _query_text(query: str | None, file: Path | None) -> str:
         except OSError as error:
             raise ConfigurationError(f"--file {file}: cannot be read ({error.strerror}); check the path") from None
         except UnicodeDecodeError:
-            raise ConfigurationError(f"--file {file}: not UTF-8 text; save it as such") from None
+            raise ConfigurationError(f"--file {file}: not UTF-8 text; save it as UTF-8") from None
     if query not in (None, "-"):
         return str(query)
     return sys.stdin.read()
@@ -240,17 +240,17 @@ def run_prompt(
     console: Console,
     ask_for: Callable[[str], str] = input,
 ) -> None:
-    """Answer queries until there are no more; one that fails is one line, and the next one is asked for.
+    """Answer queries until the input ends. A query that fails prints one line, and the prompt returns.
 
     Args:
-        access: to the warehouse, and the data folder, where the log of reads is.
-        limit: rows of a table at most; 0 for all.
-        time_zone: in which times are shown.
+        access: the warehouse and the data folder, which holds the read log.
+        limit: most rows to show in a table; 0 for all.
+        time_zone: in which timestamps are shown.
         console: where tables are printed.
-        ask_for: gives the next line; it is told what to show in front, and raises EOFError at the end.
+        ask_for: takes the prompt and returns the next line; raises EOFError at the end of the input.
 
     Raises:
-        WarehouseError: nothing was published yet, or there is no such time zone.
+        WarehouseError: nothing has been published yet, or there is no such time zone.
         ConfigurationError: the data folder cannot be written.
     """
     with confined_reader(access, time_zone) as connection:
@@ -275,16 +275,16 @@ def run_prompt(
 
 
 def all_relations(connection: Reader) -> str:
-    """The tables and views, those to begin with first."""
+    """The names of all tables and views, with the ones to begin with first."""
     others = [name for name in relation_names(connection) if name not in BEGIN_WITH]
     return f"Begin with {', '.join(BEGIN_WITH)}.\nEverything else: {', '.join(others)}."
 
 
 def complete_names(connection: Reader) -> None:
-    """Let the tabulator complete names of tables and views, and the arrows bring back what was typed."""
+    """Let Tab complete the names of tables and views, and the arrow keys bring back earlier lines."""
     try:
         import readline
-    except ModuleNotFoundError:  # Python without it reads plain lines
+    except ModuleNotFoundError:  # without it, Python reads plain lines
         return
     names = relation_names(connection)
 

@@ -1,4 +1,4 @@
-"""`pmfer sql` and `pmfer warehouse`: ask the warehouse, export, check and look after it."""
+"""`pmfer sql` and `pmfer warehouse`: query, export, check and maintain the warehouse."""
 
 import sys
 from datetime import date
@@ -13,23 +13,31 @@ from flows.settings import read_settings
 from pmfer.errors import ConfigurationError
 
 app = typer.Typer()
-warehouse_app = typer.Typer(help="Look after the warehouse.", no_args_is_help=True)
+warehouse_app = typer.Typer(help="Export, check and maintain the warehouse.", no_args_is_help=True)
 
 
 @app.command()
 def sql(
-    query: Annotated[str | None, typer.Argument(help="One SQL query; - reads standard input. [a prompt]")] = None,
-    file: Annotated[Path | None, typer.Option(help="File with the query.")] = None,
+    query: Annotated[
+        str | None,
+        typer.Argument(help="One SQL query, or - to read it from standard input. [default: open a prompt]"),
+    ] = None,
+    file: Annotated[Path | None, typer.Option(help="Read the query from this file.")] = None,
     parameters: Annotated[
-        list[str] | None, typer.Option("--param", help="NAME=VALUE for $NAME in the query; may be repeated.")
+        list[str] | None,
+        typer.Option("--param", help="NAME=VALUE: the value of $NAME in the query; may be repeated."),
     ] = None,
     format_: Annotated[
-        str | None, typer.Option("--format", help="table, csv, json (one object per line), parquet. [by --out, table]")
+        str | None,
+        typer.Option(
+            "--format",
+            help="table, csv, json (one object per line) or parquet. [default: by the suffix of --out, else table]",
+        ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="File to write instead of standard output.")] = None,
-    limit: Annotated[int, typer.Option(min=0, help="Most rows to show in a table, 0 for all.")] = 50,
+    out: Annotated[Path | None, typer.Option(help="File to write. [default: standard output]")] = None,
+    limit: Annotated[int, typer.Option(min=0, help="Maximum number of rows in a table; 0 for all.")] = 50,
     time_zone: Annotated[
-        str, typer.Option(help="Time zone in which times are shown and hours counted, such as Europe/Berlin.")
+        str, typer.Option(help="Time zone of timestamps and of the hours taken from them, such as Europe/Berlin.")
     ] = "UTC",
     data_dir: DataDir = None,
 ) -> None:
@@ -39,7 +47,7 @@ def sql(
     if query is None and file is None and sys.stdin.isatty():
         if out or format_ or parameters:
             raise ConfigurationError(
-                "--out, --format and --param need a query; give it, or leave them out for a prompt"
+                "--out, --format and --param need a query; give one, or leave them out to open a prompt"
             )
         run_prompt(access_to(where_to_look(data_dir)), limit, time_zone, PlainConsole())
         return
@@ -55,17 +63,17 @@ def dictionary(out: Annotated[Path, typer.Argument(help="Markdown file to write.
     try:
         out.write_text(render_dictionary(), encoding="utf-8")
     except OSError as error:
-        raise ConfigurationError(f"{out}: cannot be written ({error.strerror}); name another file") from None
+        raise ConfigurationError(f"{out}: cannot be written ({error.strerror}); choose another file") from None
 
 
 @warehouse_app.command()
 def export(
-    out: Annotated[Path | None, typer.Option(help="Folder to write. [DATA_DIR/exports/warehouse]")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write. [default: DATA_DIR/exports/warehouse]")] = None,
     first: OptionalFirst = None,
     last: OptionalLast = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Export the warehouse as Parquet files by day, for any tool; see docs/analysts.md."""
+    """Export the warehouse as one Parquet file per table and day; see docs/analysts.md."""
     from flows.export import export_warehouse
 
     for line in export_warehouse(access_to(where_to_look(data_dir)), out, optional_day(first), optional_day(last)):
@@ -74,10 +82,10 @@ def export(
 
 @warehouse_app.command()
 def retain(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be deleted.")] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Delete data past its retention period, as set by PMFER_RETAIN_..._DAYS; every night does so too."""
+    """Delete data past its retention period (PMFER_RETAIN_..._DAYS), as every night does."""
     from flows.privacy.retention import retain_now, retention_of
     from flows.warehouse_access import access_of
 
@@ -95,7 +103,7 @@ def retain(
 
 @warehouse_app.command()
 def verify(data_dir: DataDir = None) -> None:
-    """Check that no entry of the audit log or the read log was altered, removed, inserted or moved."""
+    """Check that no entry of the audit log or the read log has been altered, removed, inserted or moved."""
     from flows.verify import verify_logs
 
     for line in verify_logs(access_to(where_to_look(data_dir))):
@@ -104,7 +112,7 @@ def verify(data_dir: DataDir = None) -> None:
 
 @warehouse_app.command()
 def check(data_dir: DataDir = None) -> None:
-    """Check the contracts: ranges, sums, owners, counts, order, uniqueness. Each night checks what it loaded."""
+    """Check that the stored rows keep the data contracts. A night checks this too, but only for its own frames."""
     from flows.verify import check_contracts
 
     check_contracts(access_to(where_to_look(data_dir)).warehouse, typer.echo)

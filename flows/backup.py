@@ -89,7 +89,7 @@ def make_backup(access: WarehouseAccess, out: Path) -> Backup:
         write_private(out / MANIFEST_FILE, json.dumps(document, indent=1) + "\n")
         flush(out)
     except OSError as error:
-        raise ConfigurationError(f"{out}: cannot be written ({error.strerror}); make room or give access") from None
+        raise ConfigurationError(f"{out}: cannot be written ({error.strerror}); make room or grant access") from None
     return Backup(out, made_at, files)
 
 
@@ -138,7 +138,7 @@ def remove_old_backups(warehouse: Address, settings: Settings, say: Say) -> None
         try:
             shutil.rmtree(old)
         except OSError as error:
-            raise ConfigurationError(f"{old}: cannot be removed ({error.strerror}); give access") from None
+            raise ConfigurationError(f"{old}: cannot be removed ({error.strerror}); grant access") from None
         say(f"{old}: past its retention period, deleted")
 
 

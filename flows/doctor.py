@@ -87,7 +87,7 @@ def diagnose(overrides: dict[str, object], *, notify: bool = False) -> Iterator[
         except PmferError as error:
             yield Diagnosis(name, Grade.BROKEN, str(error))
         except OSError as error:
-            yield Diagnosis(name, Grade.BROKEN, f"{error.filename or name}: {error.strerror}; give access")
+            yield Diagnosis(name, Grade.BROKEN, f"{error.filename or name}: {error.strerror}; grant access")
     if notify:
         if notify_test(settings):
             yield Diagnosis("notice", Grade.OK, "a test notice was delivered")

@@ -168,7 +168,7 @@ def _read(path: Path) -> str | None:
         return None
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no text"
-        raise ConfigurationError(f"secret {path}: cannot be read ({reason}); give access") from None
+        raise ConfigurationError(f"secret {path}: cannot be read ({reason}); grant access") from None
     if stat.S_IMODE(mode) & 0o077:
         raise ConfigurationError(
             f"secret {path}: other accounts can read it; remove it, and start `pmfer server` again"

@@ -1,1 +1,1 @@
-"""Tools for developers: sample patients, preview of the reports, extraction of their words. No part of the product."""
+"""Tools for developers, not part of the product: sample patients, preview of reports, extraction of their sentences."""

@@ -1,6 +1,6 @@
-"""`make preview`: every sample report again after each save of a template, a style sheet, a word or code of the pages.
+"""`make preview`: renders every sample report again whenever a file of the reports is saved.
 
-A tool for who works on the reports. Each round is a process of its own, so that it prints what is on disk now.
+A tool for people who work on the reports. Each round runs in a new process, so that it uses what is on disk now.
 """
 
 import argparse
@@ -31,17 +31,22 @@ def main() -> None:
     """Read the command line and render once, or after every save until stopped."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="where PDFs and pictures are written")
-    parser.add_argument("--once", action="store_true", help="do not wait for saves")
-    parser.add_argument("--language", default="en")
-    parser.add_argument("--page-size", default="A4")
-    parser.add_argument("--only", metavar="SAMPLE", choices=[*(s.__name__ for s in SAMPLES.values()), "ward"])
-    asked = parser.parse_args()
-    if asked.once:
-        render_samples(asked.folder, asked.language, asked.page_size, asked.only)
+    parser.add_argument("--once", action="store_true", help="render once and stop")
+    parser.add_argument("--language", default="en", choices=sorted(CONTACT), help="of the reports; default: en")
+    parser.add_argument("--page-size", default="A4", help="A4 or Letter; default: A4")
+    parser.add_argument(
+        "--only",
+        metavar="SAMPLE",
+        choices=[*(s.__name__ for s in SAMPLES.values()), "ward"],
+        help="render only this sample; default: all",
+    )
+    options = parser.parse_args()
+    if options.once:
+        render_samples(options.folder, options.language, options.page_size, options.only)
         return
     print(f"watching {', '.join(path.name for path in WATCHED)}; stop with Ctrl-C")
     watchfiles.run_process(
-        *WATCHED, target=render_samples, args=(asked.folder, asked.language, asked.page_size, asked.only)
+        *WATCHED, target=render_samples, args=(options.folder, options.language, options.page_size, options.only)
     )
 
 
@@ -67,7 +72,7 @@ def render_samples(folder: Path, language: str, page_size: str, only: str | None
 
 
 def draw_pages(path: Path) -> list[Path]:
-    """Pictures of the pages of a PDF, beside it."""
+    """Draw each page of a PDF to a PNG file beside it."""
     pictures = []
     with pypdfium2.PdfDocument(path) as pdf:  # type: ignore[no-untyped-call]
         for number, page in enumerate(pdf, start=1):
@@ -77,7 +82,7 @@ def draw_pages(path: Path) -> list[Path]:
 
 
 def _warehouse(folder: Path) -> Path:
-    """A warehouse with the samples in it, stored anew when they changed."""
+    """A warehouse that contains the samples; it is made again if their code has changed."""
     code = "".join(sha256_file(ROOT / "tools" / f"{name}.py")[:6] for name in SAMPLE_MODULES)
     path = folder / f"samples-{code}.duckdb"
     if not path.is_file():

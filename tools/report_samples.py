@@ -1,4 +1,4 @@
-"""Patients with a known truth for sample reports: `make preview` shows them, and the tests of the reports read them."""
+"""Patients with a known truth for sample reports. `make preview` renders them, and tests of the reports use them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -20,13 +20,13 @@ from warehouse.records import AcceptedLevel
 
 
 def stable(ward: SampleWard, patient_id: str = "p01") -> None:
-    """Nine weeks alike."""
+    """Nine weeks without a change."""
     ward.history(patient_id, CALM, days=62)
     ward.record(patient_id, TODAY, CALM, CALM)
 
 
 def pain_rising(ward: SampleWard, patient_id: str = "p02") -> None:
-    """Two steady weeks, then a rise over a week to three times the usual; smiling falls."""
+    """Two steady weeks, then pain-related activity rises within a week to three times the usual, and smiling falls."""
     ward.history(patient_id, STEADY, days=14, end=TODAY - timedelta(days=6))
     for step in range(7):
         face = replace(STEADY, pain=0.15 + 0.3 * step / 6, smiling=max(0.02, 0.15 - 0.13 * step / 6))
@@ -39,7 +39,7 @@ def pain_rising(ward: SampleWard, patient_id: str = "p02") -> None:
 
 
 def flattening(ward: SampleWard, patient_id: str = "p03") -> None:
-    """A lively face that fades away over six days, and stays so for nine more."""
+    """A lively face that becomes still over six days, and stays so for nine more."""
     lively = replace(CALM, smiling=0.3, sadness=0.06, spread=0.01)
     ward.history(patient_id, lively, days=40, end=TODAY - timedelta(days=14))
     for step in range(15):
@@ -49,7 +49,7 @@ def flattening(ward: SampleWard, patient_id: str = "p03") -> None:
 
 
 def coming_back(ward: SampleWard, patient_id: str = "p12") -> None:
-    """More pain-related activity for six days, and none of it for the last nine."""
+    """More pain-related activity for six days, and the usual level for the last nine."""
     ward.history(patient_id, CALM, days=30, end=TODAY - timedelta(days=14))
     ward.history(patient_id, replace(CALM, pain=0.25), days=6, end=TODAY - timedelta(days=8))
     ward.history(patient_id, CALM, days=8)
@@ -57,7 +57,7 @@ def coming_back(ward: SampleWard, patient_id: str = "p12") -> None:
 
 
 def new_level(ward: SampleWard, patient_id: str = "p13") -> None:
-    """Less smiling for two weeks, which somebody accepted as the new usual level; see ACCEPTED."""
+    """Less smiling for two weeks, which a person accepted as the new usual level; see ACCEPTED."""
     ward.history(patient_id, CALM, days=30, end=TODAY - timedelta(days=14))
     ward.history(patient_id, replace(CALM, smiling=0.05), days=14)
     ward.record(patient_id, TODAY, *[replace(CALM, smiling=0.05)] * 2)
@@ -74,7 +74,7 @@ def carried_over(ward: SampleWard, patient_id: str = "p14") -> None:
 
 
 def cut_short(ward: SampleWard, patient_id: str = "p15") -> None:
-    """Three steady weeks, then a day whose recordings are empty, broken off, and too short."""
+    """Three steady weeks, then a day with an empty, a truncated and a too short recording."""
     ward.history(patient_id, CALM)
     ward.record(patient_id, TODAY, replace(CALM, frames=22, reasons=(None,)))
     ward.set_aside(patient_id, f"{patient_id}-{TODAY}-02", QuarantineReason.EMPTY_FILE)
@@ -82,7 +82,7 @@ def cut_short(ward: SampleWard, patient_id: str = "p15") -> None:
 
 
 def little_seen(ward: SampleWard, patient_id: str = "p16") -> None:
-    """Three steady weeks, then a day like them of which only half a minute was seen."""
+    """Three steady weeks, then a similar day with little more than half a minute of the face."""
     ward.history(patient_id, CALM)
     ward.record(patient_id, TODAY, replace(CALM, frames=40))
 
@@ -99,7 +99,7 @@ def first_session(ward: SampleWard, patient_id: str = "p04") -> None:
 
 
 def all_set_aside(ward: SampleWard, patient_id: str = "p05") -> None:
-    """Two steady weeks, then a day of which no session could be used."""
+    """Two steady weeks, then a day without any usable session."""
     ward.history(patient_id, CALM, days=14)
     ward.set_aside(patient_id, f"{patient_id}-{TODAY}-01", QuarantineReason.TRUNCATED)
     ward.set_aside(patient_id, f"{patient_id}-{TODAY}-02", QuarantineReason.EMPTY_FILE)
@@ -107,7 +107,7 @@ def all_set_aside(ward: SampleWard, patient_id: str = "p05") -> None:
 
 
 def week_away(ward: SampleWard, patient_id: str = "p06") -> None:
-    """A week in hospital, a day too dark to read, and back."""
+    """A week without recordings, a day that is too dark to score, and a usual day."""
     ward.history(patient_id, STEADY, days=14, end=TODAY - timedelta(days=11))
     ward.history(patient_id, STEADY, days=2, end=TODAY - timedelta(days=1))
     dark = replace(STEADY, reasons=("too_dark",) * 5 + ("no_face",) * 4 + (None,))
@@ -141,7 +141,7 @@ def crowded(ward: SampleWard, patient_id: str = "p07", sessions: int = 12) -> No
 
 
 def everything_changed(ward: SampleWard, patient_id: str = "p08-a-longer-pseudonym") -> None:
-    """The fullest day: all measures changed, many sessions, every kind of trouble, and a long name."""
+    """The fullest report: all measures changed, many sessions, every kind of problem, and a long name."""
     ward.history(patient_id, STEADY, days=10)
     other = replace(STEADY, smiling=0.02, sadness=0.3, fear=0.2, anger=0.25, pain=0.5, warning="end of file")
     other = replace(other, reasons=(None,) * 6 + tuple(FrameReason))
@@ -156,7 +156,7 @@ MARKUP = "<script>alert(1)</script><img src=http://example.org/x.png><style>*{di
 
 
 def hostile(ward: SampleWard, patient_id: str = LONG_ID) -> None:
-    """Ids as long as they may be; files and care events whose words are markup, endless, or in another script."""
+    """Identifiers of maximum length; files and care events whose text is markup, very long, or in another script."""
     for back in range(8, -1, -1):
         face = HURTING if back == 0 else STEADY
         ward.record(patient_id, TODAY - timedelta(days=back), face, session_id=f"{back}" + "M" * 63)
@@ -169,7 +169,7 @@ def hostile(ward: SampleWard, patient_id: str = LONG_ID) -> None:
         ward.care(patient_id, CareEventKind.THERAPY, f"therapy {number}", number)
 
 
-# What is stored, by patient.
+# The function that records each patient.
 SAMPLES: dict[str, Callable[[SampleWard, str], None]] = {
     "p01": stable,
     "p02": pain_rising,
@@ -190,7 +190,7 @@ SAMPLES: dict[str, Callable[[SampleWard, str], None]] = {
     "p17": livelier,
 }
 
-# What people did and an earlier model said, which the samples do not store.
+# Accepted levels and the flags of an earlier model, which are not stored with the samples.
 ACCEPTED: Mapping[str, Mapping[str, AcceptedLevel]] = {
     "p13": {
         measure: AcceptedLevel("p13", measure, TODAY - timedelta(days=14), "new medication, see the round of 9 March")
@@ -208,7 +208,7 @@ CARRIED = (
 
 
 def store_samples(connection: duckdb.DuckDBPyConnection) -> None:
-    """Store every sample, and a file of whose patient nothing is known."""
+    """Store every sample, and a quarantined file whose patient is unknown."""
     ward = SampleWard(connection)
     with ward.together():
         for patient_id, sample in SAMPLES.items():
@@ -217,7 +217,7 @@ def store_samples(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def with_history(data: ReportData) -> ReportData:
-    """What was read, with ACCEPTED and CARRIED of the same patients."""
+    """The data, with the entries of ACCEPTED and CARRIED added."""
     carried = tuple(flag for flag in CARRIED if flag.patient_id in data.patients)
     return replace(data, levels=ACCEPTED, carried=carried)
 
@@ -225,19 +225,19 @@ def with_history(data: ReportData) -> ReportData:
 def compare_alone(
     data: ReportData, patient_id: str, day: date = TODAY, thresholds: Thresholds = DEFAULT_THRESHOLDS
 ) -> PatientReport:
-    """The report of one patient, whose measures are charted with nobody else's; without evidence."""
+    """The report of one patient, charted without other patients, and without evidence."""
     charted = charts_of_patients({patient_id: data}, day, thresholds)[patient_id]
     return compare_patient(data, patient_id, day, thresholds, charted)
 
 
 def read_report(reader: ReportReader, patient_id: str, day: date = TODAY) -> PatientReport:
-    """The report of one patient, read and compared."""
+    """Read the data of one patient and make the report."""
     data = reader.patient(patient_id, day, DEFAULT_THRESHOLDS.trend_days)
     return with_evidence(reader, compare_alone(data, patient_id, day), data)
 
 
 def read_overview(reader: ReportReader, day: date = TODAY) -> WardReport:
-    """The overview of everybody, read and compared."""
+    """Read the data of all patients and make the overview."""
     return compare_ward(reader.ward(day, DEFAULT_THRESHOLDS.trend_days), day, DEFAULT_THRESHOLDS)
 
 
@@ -253,7 +253,7 @@ def sample_ward(reader: ReportReader) -> WardReport:
 
 
 def many_sessions(data: ReportData, count: int) -> ReportData:
-    """A patient's data with the last session of today in it `count` times, five minutes apart."""
+    """A patient's data in which today has `count` copies of its last session, five minutes apart."""
     today = data.summary.filter(pl.col("session_date") == TODAY).tail(1)
     start = datetime(TODAY.year, TODAY.month, TODAY.day, 8, tzinfo=WINTER_TIME)
     copies = [
@@ -268,11 +268,11 @@ def many_sessions(data: ReportData, count: int) -> ReportData:
 
 
 def filmed_during_care(data: ReportData, today: str) -> ReportData:
-    """A patient's data as if every third day and today had been recorded during care, which moves the face.
+    """A patient's data as if today and every third day had been recorded during care, which raises pain activity.
 
     Args:
         data: of one patient.
-        today: the situation of today's sessions; one that no earlier day has is a new one.
+        today: the situation of today's sessions, which may be one that no earlier day has.
     """
     back = (pl.lit(TODAY) - pl.col("session_date")).dt.total_days()
     moved = [f"{name}_mean" for name in ("pain_activity", *PAIN_COLUMNS)]

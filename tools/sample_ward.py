@@ -1,6 +1,6 @@
-"""A ward whose sessions show exactly what they are told to, stored through the warehouse's own functions.
+"""A ward whose sessions show exactly what they are told to, stored with the warehouse's own functions.
 
-The same in every process. report_samples.py records its patients with it, and tests record theirs.
+It is the same in every process. report_samples.py uses it to record its patients, and tests to record theirs.
 """
 
 import hashlib
@@ -30,14 +30,15 @@ from warehouse.store import store_sessions
 TODAY = date(2026, 3, 21)
 WINTER_TIME = timezone(timedelta(hours=1))
 FRAME_SECONDS = 1.0  # from one sampled frame to the next
-# Share of the level of pain-related activity in its units; their PSPI-like mean is the level itself.
+# Score of each pain-related action unit, relative to the level of pain-related activity. Combined as in PSPI, these
+# factors give a mean of 1, so that the activity equals the level.
 PAIN_UNITS = {"au04": 1.6, "au06": 0.8, "au07": 1.0, "au09": 0.6, "au10": 1.0, "au43": 0.4}  # the eyes stay open
-SWING = 0.15  # relative, of the units of pain within a session, so that it has moments
+SWING = 0.15  # relative variation of pain-related action units within a session, so that it has distinct moments
 OPTIONS = {"detector": "centerface", "frames_per_second": 1 / FRAME_SECONDS}
 
 
 def sha256(text: str) -> str:
-    """Digest of a text, 64 hex digits."""
+    """SHA-256 of a text, 64 hex digits."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -49,17 +50,17 @@ SCORING = Provenance(BUNDLE.bundle_id, OPTIONS_SHA256)
 
 @dataclass(frozen=True)
 class Face:
-    """What a session shows: shares of the scored frames, and the level of the units of pain."""
+    """What a session shows: expressions as shares of the scored frames, and the level of pain-related activity."""
 
     smiling: float = 0.15
     sadness: float = 0.02
     fear: float = 0.0
     anger: float = 0.01
-    pain: float = 0.15  # mean score of the units of pain, 0..1
-    spread: float = 0.01  # standard deviation of all of these from session to session
+    pain: float = 0.15  # level of pain-related activity, 0..1
+    spread: float = 0.01  # standard deviation of all of the above between sessions
     frames: int = 60
     reasons: tuple[str | None, ...] = (None,) * 9 + ("no_face",)  # repeated over the frames
-    warning: str | None = None  # of the decoder
+    warning: str | None = None  # from the decoder
 
     def varied(self, rng: np.random.Generator) -> "Face":
         """The same face on another day."""
@@ -78,7 +79,7 @@ class Face:
 
 
 def frames_of(session_id: str, face: Face) -> pl.DataFrame:
-    """A score batch in which the leading expressions have exactly the face's shares, rounded to whole frames."""
+    """A score batch whose leading expressions have exactly the shares of the face, rounded to whole frames."""
     reasons = [face.reasons[i % len(face.reasons)] for i in range(face.frames)]
     scored = [i for i, reason in enumerate(reasons) if reason is None]
     phase = sum(map(ord, session_id))
@@ -89,10 +90,10 @@ def frames_of(session_id: str, face: Face) -> pl.DataFrame:
         end = min(at + round(share * len(scored)), len(scored))
         leading[at:end] = [name] * (end - at)
         at = end
-    later = phase % (
-        leading.count("neutral") + 1
-    )  # neutral at first, so that sessions differ; what is shown stays in one
-    leading = leading[len(leading) - later :] + leading[: len(leading) - later]
+    # Move a number of the neutral frames from the end to the beginning, so that sessions differ; the other expressions
+    # stay together.
+    shift = phase % (leading.count("neutral") + 1)
+    leading = leading[len(leading) - shift :] + leading[: len(leading) - shift]
     swings = [1 + SWING * math.sin(2 * math.pi * 3 * ((i + phase) % face.frames) / face.frames) for i in scored]
     shown = {name: [0.86 if name == first else 0.02 for first in leading] for name in EXPRESSION_NAMES}
     shown |= {name: [_unit_score(name, swing, face) for swing in swings] for name in AU_COLUMNS}
@@ -115,7 +116,7 @@ def frames_of(session_id: str, face: Face) -> pl.DataFrame:
 
 
 def _unit_score(name: str, swing: float, face: Face) -> float:
-    """Score of one unit in one frame; the units of pain swing around their level, together."""
+    """Score of one action unit in one frame; pain-related action units vary together around their level."""
     return min(1.0, face.pain * PAIN_UNITS[name] * swing) if name in PAIN_UNITS else 0.1
 
 
@@ -132,7 +133,7 @@ class SampleWard:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Store what is recorded here in one go, at the end: a transaction for each call takes much longer."""
+        """Store everything recorded in the block at its end, which is much faster than a transaction for each call."""
         waiting = self._waiting = {}
         yield
         self._waiting = None
@@ -140,16 +141,16 @@ class SampleWard:
             store_sessions(self.connection, bundle, results)
 
     def dice(self, patient_id: str) -> np.random.Generator:
-        """Of the patient alone, so that one sample may grow without changing the others."""
+        """The patient's own random generator, so that one sample can change without changing the others."""
         return self._dice.setdefault(patient_id, np.random.default_rng([*patient_id.encode()]))
 
     def use_options(self, name: str) -> None:
-        """Start a run with other scoring options; what is recorded from now on is scored with them."""
+        """Start a run with other scoring options, which all later recordings are scored with."""
         self.options_sha256 = sha256(name)
         start_run(self.connection, RunRecord(name, TODAY, "0.1.0", BUNDLE.bundle_id, self.options_sha256, OPTIONS))
 
     def care(self, patient_id: str, kind: CareEventKind, item: str, *days_back: int, **details: Any) -> None:
-        """Store an event of care at eight in the morning, so many days before TODAY each."""
+        """Store a care event at eight in the morning of each of these days, given as days before TODAY."""
         morning = datetime(TODAY.year, TODAY.month, TODAY.day, 8, tzinfo=WINTER_TIME)
         events = [CareEvent(patient_id, kind, item, morning - timedelta(days=back), **details) for back in days_back]
         store_care_events(self.connection, events, "sample.csv")
@@ -157,7 +158,7 @@ class SampleWard:
     def record(
         self, patient_id: str, day: date, *faces: Face, hours: Sequence[float] | None = None, session_id: str = ""
     ) -> None:
-        """Store one session per face on `day`, spread over the day unless `hours` are given."""
+        """Store one session per face on `day`, at `hours` or else spread over the day."""
         results = []
         for number, face in enumerate(faces):
             hour = hours[number] if hours else 8 + 11 * number / max(len(faces) - 1, 1)
@@ -167,10 +168,10 @@ class SampleWard:
         self._store(results)
 
     def history(self, patient_id: str, face: Face, days: int = 20, end: date = TODAY) -> None:
-        """Store `days` days before `end` with a session at eight each."""
-        before = [end - timedelta(days=back) for back in range(days, 0, -1)]
+        """Store a session at eight in the morning on each of the `days` days before `end`."""
+        dates = [end - timedelta(days=back) for back in range(days, 0, -1)]
         dice = self.dice(patient_id)
-        self._store([self._result(patient_id, f"{patient_id}-{day}-01", day, 8, face.varied(dice)) for day in before])
+        self._store([self._result(patient_id, f"{patient_id}-{day}-01", day, 8, face.varied(dice)) for day in dates])
 
     def set_aside(self, patient_id: str | None, name: str | None, reason: QuarantineReason, day: date = TODAY) -> None:
         """Put one session of `day` into quarantine."""
@@ -205,5 +206,5 @@ class SampleWard:
 
 
 STEADY = Face()
-CALM = replace(STEADY, sadness=0.0, anger=0.0, spread=0.004)  # nothing about it changes by chance
+CALM = replace(STEADY, sadness=0.0, anger=0.0, spread=0.004)  # varies too little for chance findings
 HURTING = replace(STEADY, pain=0.45, smiling=0.03)

@@ -1,6 +1,7 @@
-"""Finds the sentences of the reports for `pybabel extract`, which `make words` runs as pyproject.toml says.
+"""Extracts the sentences of the reports for `pybabel extract`, which `make words` runs as configured in pyproject.toml.
 
-Babel's own extractor for Python knows no methods, so it would lose the plural of `say.plural(one, many, ...)`.
+Babel's own extractor for Python does not recognize methods, so it would miss the plural of `say.plural(one, many,
+...)`.
 """
 
 import ast
@@ -12,8 +13,8 @@ from pmfer.facs import ACTION_UNITS
 Found = tuple[int, str | None, str | tuple[str, str], list[str]]  # line, function, text or texts, comments
 
 
-def said(file: IO[bytes], keywords: object, comment_tags: object, options: Any) -> Iterator[Found]:
-    """Sentences of a Python file that are given to `say` or `say.plural`, by line."""
+def extract_sentences(file: IO[bytes], keywords: object, comment_tags: object, options: Any) -> Iterator[Found]:
+    """Sentences in a Python file that are passed to `say` or `say.plural`, by line."""
     calls = [node for node in ast.walk(ast.parse(file.read())) if isinstance(node, ast.Call)]
     for node in sorted(calls, key=lambda call: call.lineno):
         texts = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
@@ -23,7 +24,7 @@ def said(file: IO[bytes], keywords: object, comment_tags: object, options: Any) 
             yield node.lineno, "ngettext", (texts[0], texts[1]), []
 
 
-def phrases(file: IO[bytes], keywords: object, comment_tags: object, options: Any) -> Iterator[Found]:
-    """Phrases of the action units, whose table the file holds."""
+def extract_phrases(file: IO[bytes], keywords: object, comment_tags: object, options: Any) -> Iterator[Found]:
+    """Phrases of the action units, which the file declares."""
     for unit in ACTION_UNITS:
         yield 0, None, unit.phrase, []

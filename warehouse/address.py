@@ -1,11 +1,11 @@
-"""Where a warehouse is, as one value read from one line of text.
+"""Where a warehouse is, parsed from one line of text.
 
     file:PATH                              one DuckDB file with one writer; a bare PATH means the same
-    ducklake:sqlite:PATH[?data=FOLDER]     a lake: its catalogue in an SQLite file, for several processes of one machine
-    ducklake:postgres:CONNINFO[?data=...]  a lake: its catalogue in PostgreSQL, for many machines
+    ducklake:sqlite:PATH[?data=FOLDER]     a lake with its catalogue in an SQLite file, for many processes on a machine
+    ducklake:postgres:CONNINFO[?data=...]  a lake with its catalogue in PostgreSQL, for many machines
 
-CONNINFO is that of PostgreSQL, as `host=db dbname=ward` or `postgresql://db/ward`. What follows `?data=` is the folder
-of the lake's Parquet files, or `s3://BUCKET/PREFIX`. Passwords and keys are fields that are never shown.
+CONNINFO is a PostgreSQL connection string, `host=db dbname=ward` or `postgresql://db/ward`. `?data=` names the folder
+of the lake's Parquet files, or `s3://BUCKET/PREFIX`. The repr of an address never shows its password or keys.
 """
 
 import re
@@ -17,7 +17,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pmfer.errors import WarehouseError
 
-# One setting of a PostgreSQL connection string: a word, or anything in single quotes with backslashes.
+# One NAME=VALUE of a PostgreSQL connection string. A value is a word, or anything in single quotes with backslash
+# escapes.
 _SETTING = re.compile(r"\s*(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|[^\s']*)")
 _SECRETS = (
     (re.compile(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'?|[^\s&\"]*)", re.IGNORECASE), r"\1***"),
@@ -28,17 +29,17 @@ _SECRETS = (
 
 @dataclass(frozen=True)
 class S3Access:
-    """How a lake's files in object storage are reached."""
+    """Access to a lake's files in object storage."""
 
     key_id: str
     secret: str = field(repr=False)
     region: str = "us-east-1"
-    endpoint: str | None = None  # host:port of a store other than AWS; http:// in front means without TLS
+    endpoint: str | None = None  # host:port of a store other than AWS; with http:// in front, TLS is not used
 
 
 @dataclass(frozen=True)
 class FileAddress:
-    """One DuckDB file, and the snapshot of it that readers open."""
+    """A DuckDB file, and the snapshot of it that readers open."""
 
     path: Path
     published: Path
@@ -50,20 +51,20 @@ class FileAddress:
 
 @dataclass(frozen=True)
 class LakeAddress:
-    """A DuckLake: a catalogue that many may write, and Parquet files."""
+    """A DuckLake: Parquet files and a catalogue that can have many writers."""
 
     catalogue: Literal["postgres", "sqlite"]
     connection: str  # path of the SQLite file, or PostgreSQL settings without the password
     data: str  # folder, or s3://BUCKET/PREFIX
-    password: str | None = field(default=None, repr=False)  # of PostgreSQL; None: not needed, or in ~/.pgpass
+    password: str | None = field(default=None, repr=False)  # for PostgreSQL; None: not needed, or in ~/.pgpass
     key: str | None = field(default=None, repr=False)  # see warehouse.encryption; None: not encrypted
     s3: S3Access | None = None
 
     def __str__(self) -> str:
         return f"ducklake:{self.catalogue}:{self.connection}"
 
-    def patient_settings(self, lock_timeout_s: float) -> str:
-        """The PostgreSQL settings of a session whose statements fail if they wait longer than that for a lock."""
+    def settings_with_timeout(self, lock_timeout_s: float) -> str:
+        """The PostgreSQL settings, with a limit on how long a statement waits for a lock before it fails."""
         settings = _postgres_settings(self.connection, self.connection)
         options = f"{settings.get('options', '')} -c lock_timeout={lock_timeout_s:.0f}s".strip()
         return _connection_string(settings | {"options": options})
@@ -75,34 +76,34 @@ Address = FileAddress | LakeAddress
 def parse_address(
     text: str, *, published: Path, lake: Path, key: str | None = None, s3: S3Access | None = None
 ) -> Address:
-    """Read an address; relative paths start at the working directory.
+    """Parse an address; relative paths are resolved against the working directory.
 
     Args:
-        text: see the head of this module.
-        published: where a file's snapshot for readers lies.
-        lake: folder of a lake's Parquet files when the address names none.
+        text: in one of the forms in the docstring of this module.
+        published: path of the snapshot for readers, if the address is a file.
+        lake: folder of a lake's Parquet files if the address does not name one.
         key: encryption key, see warehouse.encryption.
-        s3: access to object storage, if a lake's files lie there.
+        s3: access to object storage, if a lake's files are there.
 
     Raises:
-        WarehouseError: no such form; passwords in the text are not repeated.
+        WarehouseError: the text has none of these forms; the message does not repeat passwords.
     """
     kind, colon, rest = text.partition(":")
     if kind == "ducklake" and colon:
         return _lake(text, rest, lake, key, s3)
     path = rest if kind == "file" and colon else text
     if not path or "://" in path or kind in ("sqlite", "postgres", "postgresql"):
-        raise _refusal(text, "no address; write file:PATH, ducklake:sqlite:PATH or ducklake:postgres:CONNINFO")
+        raise _refusal(text, "not an address; write file:PATH, ducklake:sqlite:PATH or ducklake:postgres:CONNINFO")
     return FileAddress(Path(path).absolute(), published, key)
 
 
 def as_address(place: Address | Path) -> Address:
-    """The address itself; a path is that of a file that is not encrypted, for writers and readers."""
+    """The address; a path stands for an unencrypted file that writers and readers both open."""
     return FileAddress(place, place) if isinstance(place, Path) else place
 
 
 def without_secrets(text: str) -> str:
-    """A message without the passwords and keys that an address or a statement in it may hold."""
+    """Mask the passwords and keys in a message, which may quote an address or a statement."""
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return text
@@ -120,11 +121,11 @@ def _lake(text: str, rest: str, lake: Path, key: str | None, s3: S3Access | None
         settings = _postgres_settings(text, connection)
         password = settings.pop("password", None)
         return LakeAddress("postgres", _connection_string(settings), data, password, key, s3)
-    raise _refusal(text, "no address of a lake; write ducklake:sqlite:PATH or ducklake:postgres:CONNINFO")
+    raise _refusal(text, "not the address of a lake; write ducklake:sqlite:PATH or ducklake:postgres:CONNINFO")
 
 
 def _postgres_settings(text: str, connection: str) -> dict[str, str]:
-    """The settings of a connection string in either of PostgreSQL's forms."""
+    """Parse a PostgreSQL connection string, in either of its two forms."""
     if connection.startswith(("postgresql://", "postgres://")):
         url = urlsplit(connection)
         parts = {"host": url.hostname, "port": url.port, "user": url.username, "password": url.password}
@@ -137,7 +138,7 @@ def _postgres_settings(text: str, connection: str) -> dict[str, str]:
     while connection[position:].strip():
         match = _SETTING.match(connection, position)
         if not match:
-            raise _refusal(text, "PostgreSQL's part is not of the form host=... dbname=...; correct it")
+            raise _refusal(text, "the PostgreSQL part does not have the form host=... dbname=...; correct it")
         name, value = match.groups()
         settings[name] = re.sub(r"\\(.)", r"\1", value[1:-1] if value.startswith("'") else value)
         position = match.end()

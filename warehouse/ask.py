@@ -1,6 +1,6 @@
-"""Answers a query that somebody typed: read-only for real, one statement at a time, as a stream of rows.
+"""Answers queries that people type: strictly read-only, one statement at a time, as a stream of rows.
 
-What may go wrong with a typed query goes wrong in one line: the place in the text, what, and what to do.
+An error in a typed query is reported in one line: where in the text, what is wrong, and what to do.
 """
 
 import json
@@ -23,40 +23,41 @@ from warehouse.reach import OutOfReachError, relations_read
 from warehouse.sql import identifier, quoted
 
 Result = TypeVar("Result")
-Reader = duckdb.DuckDBPyConnection  # what `confine` shuts in, for rooms that only hand it on
+Reader = duckdb.DuckDBPyConnection  # a name for rooms that only pass the connection on, without importing DuckDB
 
 _BATCH_ROWS = 10_000  # rows in memory at once
-# What it explains is judged in its stead. Comments before it are not seen through: then nothing is run.
+# The statement after EXPLAIN is what is checked. If a comment stands before EXPLAIN, this does not match, and the query
+# is refused.
 _EXPLAIN = re.compile(r"\s*EXPLAIN\s+(ANALYZE\s+)?", re.IGNORECASE)
 _FLOATS = ("FLOAT", "DOUBLE")
 _POINT_IN_TIME = "TIMESTAMP WITH TIME ZONE"
-# As ISO 8601 has it: DuckDB writes whole hours of the offset without minutes.
+# ISO 8601 wants minutes in the UTC offset; DuckDB leaves them out for whole hours.
 _ISO_TIME = r"replace(regexp_replace(CAST({0} AS VARCHAR), '([+-]\d\d)$', '\1:00'), ' ', 'T')"
 UTC = "UTC"
 
 
 @dataclass(frozen=True)
 class Query:
-    """A query that was checked: the only kind that is asked."""
+    """A query that passed `check`; `ask` takes no other."""
 
     text: str
-    reads: list[
-        str
-    ]  # tables, views and macros of the warehouse, sorted; nothing else of the text, as it may name people
+    # Tables, views and macros of the warehouse that it names, sorted. Nothing else of the text may be logged, as it may
+    # name people.
+    reads: list[str]
 
 
 @dataclass(frozen=True)
 class Column:
     """A column of an answer."""
 
-    name: str  # unlike that of any other column
+    name: str  # unique within the answer
     type: str  # as DuckDB writes it
 
 
 class Answer:
-    """The rows of a query, read once, batch by batch; the query runs while they are read.
+    """The rows of a query. They can be read once, batch by batch; the query runs while they are read.
 
-    Every method raises WarehouseError when the query fails on the way.
+    Every method raises WarehouseError if the query fails in the meantime.
     """
 
     def __init__(self, columns: tuple[Column, ...], reader: pa.RecordBatchReader, text: str, time_zone: str) -> None:
@@ -66,14 +67,14 @@ class Answer:
         self._time_zone = time_zone
 
     def texts(self) -> Iterator[pl.DataFrame]:
-        """Batches with every value as text, shortest form that reads back as the same value; NULL stays null.
+        """Batches with every value as the shortest text that reads back as the same value; NULL stays null.
 
-        Times with a zone are in that of the reader, in ISO 8601: `2026-03-01T08:00:00+00:00`.
+        Timestamps are in the reader's time zone, in ISO 8601: `2026-03-01T08:00:00+00:00`.
         """
         return self._formatted([_as_text(column) for column in self.columns])
 
     def json_lines(self) -> Iterator[str]:
-        """Every row as a JSON object on one line. What JSON has no number for (NaN, infinity) becomes null."""
+        """Every row as a JSON object on one line. NaN and infinity, which JSON does not have, become null."""
         keys = [json.dumps(column.name, ensure_ascii=False) for column in self.columns]
         for batch in self._formatted([_as_json(column) for column in self.columns]):
             for row in batch.iter_rows():
@@ -81,7 +82,7 @@ class Answer:
                 yield "{" + ", ".join(f"{key}: {value}" for key, value in zip(keys, values, strict=True)) + "}"
 
     def write_parquet(self, path: Path) -> None:
-        """Write the rows into a Parquet file, replacing what is there only when all of them were read.
+        """Write the rows to a Parquet file.
 
         Raises:
             WarehouseError: the query failed, or DuckDB cannot write the file.
@@ -105,11 +106,11 @@ class Answer:
                 yield formatter.execute(select).pl()
 
 
-# Shut a reader in with what it has attached: no other files, no network, no extensions, and no way to undo it.
+# Confine a reader to what it has attached: no other files, no network, no extensions, and no way to undo this.
 _CONFINE_READER = """
     SET python_enable_replacements = false;
     SET arrow_lossless_conversion = true;
-    -- An error then says where in the text it is.
+    -- As JSON, an error says where in the text it is.
     SET errors_as_json = true;
     SET enable_external_access = false;
     SET lock_configuration = true;
@@ -117,13 +118,13 @@ _CONFINE_READER = """
 
 
 def confine(connection: duckdb.DuckDBPyConnection, address: Address, spill: Path, time_zone: str = UTC) -> None:
-    """Leave a reader nothing but its warehouse: no other file, network, extension or setting, for good.
+    """Confine a reader to its warehouse, for good: it can reach no other file, network, extension or setting.
 
     Args:
         connection: from open_reader.
-        address: where it reads; of a lake the Parquet files stay open to it.
-        spill: a private folder for what does not fit into memory; the caller removes it.
-        time_zone: in which times with a zone are shown and taken apart, as Europe/Berlin.
+        address: what it reads; the Parquet files of a lake stay accessible.
+        spill: a private folder for data that does not fit into memory; the caller removes it.
+        time_zone: in which timestamps are shown and from which parts such as the hour are taken, such as Europe/Berlin.
 
     Raises:
         WarehouseError: there is no such time zone.
@@ -131,7 +132,7 @@ def confine(connection: duckdb.DuckDBPyConnection, address: Address, spill: Path
     try:
         connection.execute(f"SET GLOBAL TimeZone = {quoted(time_zone)}")
     except duckdb.Error:
-        raise WarehouseError(f"time zone '{time_zone}': unknown; write it as Europe/Berlin") from None
+        raise WarehouseError(f"time zone '{time_zone}': unknown; give a name such as Europe/Berlin") from None
     connection.execute(f"SET temp_directory = {quoted(spill)}")
     if isinstance(address, LakeAddress):
         folder = address.data.rstrip("/") + "/"
@@ -140,14 +141,14 @@ def confine(connection: duckdb.DuckDBPyConnection, address: Address, spill: Path
 
 
 def check(connection: duckdb.DuckDBPyConnection, text: str) -> Query:
-    """Let a typed query through if it reads, and reads the warehouse only.
+    """Check that a typed query only reads, and reads nothing but the warehouse.
 
     Args:
         connection: a reader.
         text: one SQL statement.
 
     Raises:
-        WarehouseError: it is no statement, more than one, does not read, or reaches elsewhere; one line.
+        WarehouseError: it is not exactly one statement, does more than read, or reads something else; one line.
     """
     explains = _EXPLAIN.match(text)
     start = explains.end() if explains else 0
@@ -160,15 +161,15 @@ def check(connection: duckdb.DuckDBPyConnection, text: str) -> Query:
 
 
 def ask(connection: duckdb.DuckDBPyConnection, query: Query, parameters: Mapping[str, str] | None = None) -> Answer:
-    """Start a query and give its answer, to be read while it runs.
+    """Start a query; its answer is read while it runs.
 
     Args:
         connection: a reader that was confined.
-        query: what was checked.
-        parameters: values of `$name` in the text, as text; DuckDB reads them as the type that is wanted.
+        query: from `check`.
+        parameters: values of `$name` in the query, as text; DuckDB casts them to the type it needs.
 
     Raises:
-        WarehouseError: it fails; one line.
+        WarehouseError: the query fails; one line.
     """
     text = query.text
     with _query_errors(text):
@@ -184,22 +185,22 @@ def ask(connection: duckdb.DuckDBPyConnection, query: Query, parameters: Mapping
 
 
 def interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], Result]) -> Result:
-    """Do something that queries a connection, so that Ctrl-C stops the query at once.
+    """Run `work`, which queries the connection, so that Ctrl-C stops the query at once.
 
-    DuckDB looks for signals now and then only, and never while a batch is read; hence a thread for the work.
+    The work runs in a thread, because DuckDB checks for signals only now and then, and never while a batch is read.
 
     Raises:
-        KeyboardInterrupt, SystemExit: what the signal's handler raises, after the query has stopped.
+        KeyboardInterrupt, SystemExit: what the signal's handler raised, after the query has stopped.
     """
     with ThreadPoolExecutor(max_workers=1) as pool:
         future = pool.submit(work)
         try:
-            # The signal may reach another thread, which does not wake this one: look up now and then.
+            # Another thread may receive the signal, which does not wake this one. So wait in short steps.
             while not future.done():
                 wait([future], timeout=0.1)
             return future.result()
-        except (KeyboardInterrupt, SystemExit):  # the command line turns the signal into its exit status
-            # Again and again: an interruption is forgotten when the next query starts.
+        except (KeyboardInterrupt, SystemExit):  # the command line raises SystemExit on a signal
+            # Repeat it, because DuckDB forgets an interruption when the next query starts.
             while not future.done():
                 connection.interrupt()
                 wait([future], timeout=0.05)
@@ -215,7 +216,7 @@ def _require_parameters(connection: duckdb.DuckDBPyConnection, text: str, given:
 
 
 def _columns(connection: duckdb.DuckDBPyConnection) -> tuple[Column, ...]:
-    """Columns of the last result. Names that come again are numbered: a file or a JSON object has each once."""
+    """Columns of the last result. Repeated names get a number, since they must be unique in a file or JSON object."""
     columns: dict[str, Column] = {}
     for name, kind, *_ in connection.description or ():
         unique = name
@@ -238,7 +239,7 @@ def _as_json(column: Column) -> str:
     """SQL for a column's values as JSON text, NULL for null."""
     name = identifier(column.name)
     if column.type in _FLOATS:
-        # to_json would give a FLOAT the digits of a DOUBLE, and would write NaN.
+        # to_json would write a FLOAT with the digits of a DOUBLE, and would write NaN.
         return f"CASE WHEN isfinite({name}) THEN CAST({name} AS VARCHAR) END AS {name}"
     if column.type.startswith("DECIMAL"):
         return f"CAST({name} AS VARCHAR) AS {name}"
@@ -248,7 +249,7 @@ def _as_json(column: Column) -> str:
 
 @contextmanager
 def _formatter(time_zone: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database of its own for turning batches into text or files: the reader is busy with its query, and shut in."""
+    """A separate database that formats batches as text or files; the reader is confined, and busy with its query."""
     with duckdb.connect(config=OFFLINE) as connection:
         connection.execute(f"SET TimeZone = {quoted(time_zone)}")
         yield connection
@@ -256,24 +257,24 @@ def _formatter(time_zone: str) -> Iterator[duckdb.DuckDBPyConnection]:
 
 @contextmanager
 def _query_errors(text: str) -> Iterator[None]:
-    """Raise what DuckDB says about a query as WarehouseError: where in the text, and what."""
+    """Raise DuckDB's errors about a query as WarehouseError that says where in the text, and what."""
     try:
         yield
-    except (duckdb.Error, pa.ArrowException, OSError) as error:  # OSError: what fails while batches are read
-        what, position = _explained(str(error))
+    except (duckdb.Error, pa.ArrowException, OSError) as error:  # errors while batches are read arrive as OSError
+        what, position = _parse_error(str(error))
         raise WarehouseError(f"{_place(text, position)}: {' '.join(what.split())}") from error
 
 
 def _place(text: str, position: int | None) -> str:
-    """Where in a query a byte is, in words."""
+    """The line and column of a byte of the query, in words."""
     if position is None:
         return "query"
     before = text.encode()[:position].decode(errors="ignore")
     return f"query, line {before.count(chr(10)) + 1}, column {len(before) - before.rfind(chr(10))}"
 
 
-def _explained(message: str) -> tuple[str, int | None]:
-    """What a message of DuckDB says, and the byte of the query that it speaks of, if it says so."""
+def _parse_error(message: str) -> tuple[str, int | None]:
+    """The text of DuckDB's error message, and the byte of the query that it refers to, if any."""
     start = message.find("{")
     try:
         document, _ = json.JSONDecoder().raw_decode(message[start:]) if start >= 0 else ({}, 0)

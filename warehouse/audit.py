@@ -1,10 +1,10 @@
-"""The audit log: who wrote what, appended in the transaction of the write and chained by hash.
+"""The audit log: who wrote what. Entries are appended in the transaction of the write and chained by hash.
 
-An entry never holds a patient_id, nor a hash of one, which anybody could compute who guesses the pseudonym. A patient
-is a *subject*: a random word that the table audit_subjects translates. Erasing the patient deletes the translation;
-the entries stay as they are, so the chain still verifies.
+An entry never contains a patient_id, nor a hash of one, which anybody who guesses the pseudonym could compute. A
+patient appears as a *subject*: a random identifier that the table audit_subjects maps to the patient_id. Erasing a
+patient deletes that mapping; the entries stay as they are, so the chain still verifies.
 
-Reads go into a log of their own (warehouse.read_log), because readers must not wait for the one writer.
+Reads have their own log (warehouse.read_log), because readers must not wait for the single writer.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from pmfer.errors import WarehouseError
 from warehouse.sql import registered
 from warehouse.transaction import database_path
 
-GENESIS = "0" * 64  # what the first entry follows
+GENESIS = "0" * 64  # previous_sha256 of the first entry
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ACTION = re.compile(r"[a-z][a-z_]{2,63}")
 
@@ -34,13 +34,13 @@ _ACTION = re.compile(r"[a-z][a-z_]{2,63}")
 class Head:
     """Where a chain ends."""
 
-    entries: int  # entries in it
-    sha256: str  # of the newest, 64 hex digits; GENESIS while there is none
+    entries: int  # number of entries
+    sha256: str  # of the newest entry, 64 hex digits; GENESIS if there is none
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry, as it is hashed."""
+    """One entry, with the fields that are hashed."""
 
     number: int  # from 1
     recorded_us: int  # microseconds since 1970-01-01 UTC
@@ -54,21 +54,21 @@ class Entry:
 
     @property
     def sha256(self) -> str:
-        """SHA-256 over the canonical form: a JSON array of the fields in their order, 64 hex digits."""
+        """SHA-256 of the canonical form, a JSON array of the fields in their order; 64 hex digits."""
         canonical = json.dumps(list(vars(self).values()), ensure_ascii=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that the log is to tell of."""
+    """Something to be logged."""
 
-    action: str  # what is done, in lower case with underscores; docs/privacy.md lists the actions
-    # What it is done to, by an identifier that no pseudonym can be guessed from: a scoring_id or run_id, never a
-    # session_id, a path or a quarantine_id.
+    action: str  # what was done, in lower case with underscores; docs/privacy.md lists the actions
+    # What it was done to. The identifier must not reveal a pseudonym: a scoring_id or run_id, never a session_id, a
+    # path or a quarantine_id.
     object_id: str | None = None
     patient_id: str | None = None  # whom it concerns; stored as a random subject
-    # Counts, dates, reasons, JSON-able; never anything that names a patient, such as a path or a message.
+    # Counts, dates and reasons that JSON can hold; never anything that names a patient, such as a path or a message.
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -81,7 +81,7 @@ def record(
     patient_id: str | None = None,
     **details: Any,
 ) -> None:
-    """Append one entry, see record_all and Event."""
+    """Append one entry; see record_all and Event."""
     record_all(connection, [Event(action, object_id, patient_id, details)])
 
 
@@ -94,20 +94,20 @@ _MOVE_AUDIT_HEAD = """
 
 
 def record_all(connection: duckdb.DuckDBPyConnection, events: Sequence[Event]) -> None:
-    """Append entries. Call it in the transaction of the writes that they speak of, so that all is stored or nothing.
+    """Append entries. Call it in the same transaction as the writes, so that both are stored or neither.
 
     Args:
         connection: a writer, within a transaction.
-        events: what the entries tell of, in their order; one at least.
+        events: what to log, in order; at least one.
 
     Raises:
-        WarehouseError: an action is misspelt, or the chain was moved by another writer meanwhile: do the transaction
-            again.
+        WarehouseError: an action is not in lower case with underscores, audit_head was tampered with, or another writer
+            has appended in the meantime: repeat the transaction.
     """
     for event in events:
         if not _ACTION.fullmatch(event.action):
             raise WarehouseError(
-                f"audit: action {event.action!r} is not in lower case with underscores; report this as a bug"
+                f"audit log: action {event.action!r} is not in lower case with underscores; report this as a bug"
             )
     before = head = current_head(connection)
     subjects = _subjects_of(connection, {event.patient_id for event in events if event.patient_id is not None})
@@ -133,35 +133,35 @@ def record_all(connection: duckdb.DuckDBPyConnection, events: Sequence[Event]) -
     connection.execute(_MOVE_AUDIT_HEAD, {**moved, "entries_before": before.entries, "sha256_before": before.sha256})
 
 
-# The newest entry of the audit log, by number and hash.
+# Number and hash of the newest entry of the audit log.
 _AUDIT_HEAD = "SELECT entries, sha256 FROM audit_head"
 
 
 def current_head(connection: duckdb.DuckDBPyConnection) -> Head:
-    """Where the log of a warehouse ends.
+    """Where the audit log of a warehouse ends.
 
     Raises:
-        WarehouseError: the table of the head was tampered with.
+        WarehouseError: the table audit_head was tampered with.
     """
     rows = connection.execute(_AUDIT_HEAD).fetchall()
     if len(rows) != 1:
         raise WarehouseError(
             f"warehouse {database_path(connection)}: audit_head has {len(rows)} rows instead of 1; "
-            "somebody edited it, restore the file from a snapshot"
+            "somebody edited it: restore the file from a snapshot"
         )
     return Head(*rows[0])
 
 
 def act_as(connection: duckdb.DuckDBPyConnection, actor: str) -> None:
-    """Name who acts through this connection, such as a person's or a service's name that is the same on every machine.
+    """Set who acts through this connection: the name of a person or service, the same on every machine.
 
-    Without it, entries name the account of the operating system. Cursors of the connection have to be told again.
+    Without it, entries name the operating system account. Every cursor of the connection needs a call of its own.
     """
     connection.execute("SET VARIABLE pmfer_actor = $actor", {"actor": actor})
 
 
 def account() -> str:
-    """Account of the operating system under which this process runs; its number if it has no name."""
+    """The operating system account that runs this process; its number if it has no name."""
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
@@ -169,17 +169,17 @@ def account() -> str:
 
 
 def subject_of(connection: duckdb.DuckDBPyConnection, patient_id: str) -> str:
-    """What the log calls a patient; a new patient is given a random subject, within the caller's transaction."""
+    """The subject that stands for a patient in the log; a new patient gets one, within the caller's transaction."""
     return _subjects_of(connection, {patient_id})[patient_id]
 
 
 def actor_of(connection: duckdb.DuckDBPyConnection) -> str:
-    """Who acts through a connection, see act_as."""
+    """Who acts through a connection; see act_as."""
     rows = connection.execute("SELECT getvariable('pmfer_actor')").fetchall()
     return str(rows[0][0] or account())
 
 
-# What the audit log calls these patients; no row for those it never spoke of.
+# The subjects of these patients; no row for patients who are not in the audit log.
 _AUDIT_SUBJECTS = """
     SELECT patient_id, subject
     FROM audit_subjects
@@ -188,11 +188,11 @@ _AUDIT_SUBJECTS = """
 
 
 def known_subjects(connection: duckdb.DuckDBPyConnection, patient_ids: Set[str]) -> dict[str, str]:
-    """What the log calls patients, by patient_id, without those it never spoke of."""
+    """Subjects by patient_id, without patients who are not in the log."""
     return dict(connection.execute(_AUDIT_SUBJECTS, {"patient_ids": sorted(patient_ids)}).fetchall())
 
 
-# Give patients names of their own in the audit log.
+# Assign subjects to patients.
 _INSERT_AUDIT_SUBJECTS = """
     INSERT INTO audit_subjects (patient_id, subject)
     SELECT unnest($patient_ids), unnest($subjects)
@@ -200,7 +200,7 @@ _INSERT_AUDIT_SUBJECTS = """
 
 
 def _subjects_of(connection: duckdb.DuckDBPyConnection, patient_ids: Set[str]) -> dict[str, str]:
-    """What the log calls patients, by patient_id; new ones are given a random subject."""
+    """Subjects by patient_id; new patients get a random one."""
     subjects = known_subjects(connection, patient_ids)
     new = {patient_id: secrets.token_hex(16) for patient_id in sorted(patient_ids - subjects.keys())}
     if new:

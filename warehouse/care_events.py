@@ -1,6 +1,7 @@
-"""Care events: what was done for a patient (doses, therapies, transfers), taken over from a file of the facility.
+"""Care events: what was done for a patient (doses, therapies, transfers), imported from a file of the facility.
 
-An event is known by its identifier: stored again it changes nothing, with other content it takes the older one's place.
+An event is identified by its event_id. Importing the same event again changes nothing; with other content it replaces
+the stored one.
 """
 
 from collections import Counter
@@ -14,7 +15,7 @@ import polars as pl
 
 from pmfer.errors import WarehouseError
 from warehouse import audit, sql
-from warehouse.consent import buried_among
+from warehouse.consent import with_tombstone
 from warehouse.records import digest
 from warehouse.sql import registered
 from warehouse.transaction import transaction
@@ -48,22 +49,22 @@ class CareEventKind(StrEnum):
 
 @dataclass(frozen=True)
 class CareEvent:
-    """One event, as a file states it."""
+    """One event, as stated in the file."""
 
     patient_id: str  # pseudonym
     kind: CareEventKind
-    item: str  # what was given or done, or where to
-    started_at: datetime  # with the offset of the clock on the wall
-    ended_at: datetime | None = None  # with an offset, not before started_at
+    item: str  # what was given or done, or the destination of a transfer
+    started_at: datetime  # with the UTC offset of local time
+    ended_at: datetime | None = None  # with a UTC offset, not before started_at
     amount: float | None = None  # in `unit`, above 0
-    unit: str | None = None  # given exactly where amount is
+    unit: str | None = None  # None exactly if amount is None
     note: str | None = None
-    own_id: str | None = None  # identifier of the system that the file comes from
-    removed: bool = False  # whether it is to go, because it was entered in error
+    own_id: str | None = None  # identifier in the system that the file comes from
+    removed: bool = False  # whether to delete the event, because it was entered in error
 
     @property
     def event_id(self) -> str:
-        """Its identifier; without one of its own, SHA-256 over patient, kind, item and start, 64 hex digits."""
+        """`own_id`, or without one, the SHA-256 of patient, kind, item and start, 64 hex digits."""
         if self.own_id is not None:
             return self.own_id
         return digest("care event", self.patient_id, self.kind, self.item, str(self.started_at.timestamp()))
@@ -75,20 +76,20 @@ class CareEvent:
 
     @property
     def utc_offset_s(self) -> int:
-        """Offset of the local clock from UTC at the start, seconds."""
+        """UTC offset of local time at the start, in seconds."""
         return int((self.started_at.utcoffset() or timedelta()).total_seconds())
 
 
 @dataclass(frozen=True)
 class ImportCounts:
-    """What an import did, in events."""
+    """How many events an import added, changed and removed."""
 
     added: int
     changed: int
     removed: int
 
 
-# Events of a batch, registered as event_batch, whose identifier is stored as an event of another patient.
+# Events of event_batch whose identifier is stored for another patient.
 _CARE_EVENTS_OF_OTHERS = """
     SELECT event_id
     FROM event_batch
@@ -99,19 +100,19 @@ _CARE_EVENTS_OF_OTHERS = """
 
 
 def events_of_others(connection: duckdb.DuckDBPyConnection, events: Sequence[CareEvent]) -> set[str]:
-    """Identifiers among these events that are stored as another patient's: they must not be taken over.
+    """Identifiers among these events that are stored for another patient; such events must not be imported.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     with transaction(connection), registered(connection, "event_batch", _batch(events)):
         return {event_id for (event_id,) in connection.execute(_CARE_EVENTS_OF_OTHERS).fetchall()}
 
 
 def store_care_events(connection: duckdb.DuckDBPyConnection, events: Sequence[CareEvent], source: str) -> ImportCounts:
-    """Take events over, all or none, with an entry in the audit log for every patient of whom something changed.
+    """Import events, all or none, with an entry in the audit log for every patient with changes.
 
-    Events of patients who were erased are passed over.
+    Events of patients who were erased are skipped.
 
     Args:
         connection: a writer.
@@ -119,19 +120,19 @@ def store_care_events(connection: duckdb.DuckDBPyConnection, events: Sequence[Ca
         source: name of the file that they come from, without its folder.
 
     Returns:
-        What was changed by it; nothing, if all of it was stored before.
+        What changed; all zero if everything was stored already.
 
     Raises:
-        WarehouseError: one is stored as another patient's, or the database refused; nothing was stored.
+        WarehouseError: an event is stored for another patient, or the database failed; nothing was stored.
     """
     with transaction(connection):
-        erased = buried_among(connection, "patient", {event.patient_id for event in events})
+        erased = with_tombstone(connection, "patient", {event.patient_id for event in events})
         return _store([event for event in events if event.patient_id not in erased], connection, source)
 
 
-# Take out the care events that a batch changes or removes, registered as event_changes.
+# Delete the care events that event_changes changes or removes.
 _DELETE_CARE_EVENTS = "DELETE FROM care_events WHERE event_id IN (SELECT event_id FROM event_changes)"
-# Store the care events of a batch, registered as event_batch, that are new or changed, registered as event_changes.
+# Store the care events of event_batch that are new or changed according to event_changes.
 _INSERT_CARE_EVENTS = """
     INSERT INTO care_events BY NAME
     SELECT
@@ -144,9 +145,9 @@ _INSERT_CARE_EVENTS = """
 
 def _store(events: Sequence[CareEvent], connection: duckdb.DuckDBPyConnection, source: str) -> ImportCounts:
     with registered(connection, "event_batch", _batch(events)):
-        strangers = connection.execute(_CARE_EVENTS_OF_OTHERS).fetchall()
-        if strangers:
-            raise WarehouseError(f"care event {strangers[0][0]}: stored as another patient's; remove it there first")
+        conflicts = connection.execute(_CARE_EVENTS_OF_OTHERS).fetchall()
+        if conflicts:
+            raise WarehouseError(f"care event {conflicts[0][0]}: stored for another patient; remove it there first")
         changes = connection.execute(sql.query("care_event_changes")).pl()
         if changes.is_empty():
             return ImportCounts(0, 0, 0)

@@ -1,14 +1,14 @@
-"""Opens the warehouse at its address, for writing or for reading. The database is attached by the name `warehouse`.
+"""Opens the warehouse at its address, for writing or for reading. The database is attached with the name `warehouse`.
 
-The writer of a file holds it exclusively, so readers open the published snapshot (publish.py). No other code may open
-the writer's file while it is in use, not even to copy it: the operating system's lock belongs to the process, and
-closing any other handle on the file gives the lock away without a word. A lake has many writers, one at a time
+The writer of a file holds it exclusively, so readers open the published snapshot (publish.py). No other code of the
+process may open the writer's file while it is in use, not even to copy it: the operating system's lock belongs to the
+process, and closing any other handle on the file silently releases it. A lake has many writers, one at a time
 (transaction.py), and its readers read the lake itself.
 
-The snapshot lies among programs that are not ours. DuckDB opens a file for writing unless it is told otherwise: whoever
-opens the snapshot like this locks it, and what they write stands in a write-ahead log beside it. DuckDB takes that log
-for one of any later snapshot of that name too, and refuses to open it. So our readers look at no log beside the
-snapshot, and read past the lock.
+Other programs open the snapshot, too. DuckDB opens a file for writing by default: a program that opens the snapshot
+this way locks it, and its writes go to a write-ahead log beside it. DuckDB would then apply that log to any later
+snapshot of the same name, and refuse to open it. So our readers ignore logs beside the snapshot, and read it despite
+the lock.
 """
 
 import fcntl
@@ -26,30 +26,31 @@ from warehouse.private_file import make_private_folder
 from warehouse.sql import TRUSTING, load_extension, quoted, trust_no_more_extensions
 from warehouse.transaction import one_line_errors
 
-# Nothing here may reach for the network, or for what lies in a home folder: extensions come from wheels.
+# Nothing here may access the network or a home folder; extensions come from wheels.
 OFFLINE: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
     "allow_persistent_secrets": False,
 }
-# A file that is made anew. A column of a row group fills one small block rather than half a large one, and storage of
-# 1.5 packs decimals best: 81 bytes per frame row become 55. A file that exists keeps what it was made with.
+# Options for creating a file. Small blocks suit these tables: a column of a row group fills one small block rather than
+# half a large one. Storage format 1.5 compresses decimals best. Together: 55 instead of 81 bytes per frame row. An
+# existing file keeps the options that it was created with.
 NEW_FILE = ("STORAGE_VERSION 'v1.5.0'", "BLOCK_SIZE 65536")
 
 
 def open_writer(place: Address | Path) -> duckdb.DuckDBPyConnection:
-    """Open the warehouse for writing, creating or migrating it as needed. Times read as UTC.
+    """Open the warehouse for writing, creating or migrating it as needed. Timestamps are read in UTC.
 
-    Folders that are missing are made for the owner only (0700), as is the file (0600).
+    Missing folders are created for the owner only (0700), as is the file (0600).
 
-    A connection is not for several threads at once: give each its own with `another`.
+    A connection must not be shared between threads; give each thread its own with `another`.
 
     Args:
-        place: the address; a path is that of a file that is not encrypted.
+        place: the address; a path stands for an unencrypted file.
 
     Raises:
-        WarehouseError: another process has the file open, it is damaged, no warehouse or newer than this release, the
-            path cannot be written, the catalogue cannot be reached, or the key is not the right one.
+        WarehouseError: another process has the file open, it is damaged, not a warehouse or newer than this release,
+            the path cannot be written, the catalogue cannot be reached, or the key is wrong.
     """
     address = as_address(place)
     with one_line_errors(address):
@@ -71,19 +72,19 @@ def open_writer(place: Address | Path) -> duckdb.DuckDBPyConnection:
 
 
 def open_reader(place: Address | Path) -> duckdb.DuckDBPyConnection:
-    """Open the published snapshot of a file, or a lake, read-only. Times read as UTC.
+    """Open the published snapshot of a file, or a lake, read-only. Timestamps are read in UTC.
 
-    Either way the reader sees what was stored when it was opened, and nothing that comes later: to see that, open
-    another. A snapshot is attached to an instance of its own, as DuckDB shares one instance per path within a process:
-    opened directly, a second reader would be given the old snapshot for as long as a first one holds it. What other
-    programs do to the snapshot does not concern it, see above.
+    Either way the reader sees what was stored when it was opened; to see what was stored later, open another one. The
+    snapshot is attached to a new DuckDB instance. Within a process, DuckDB shares one instance per path: if the
+    snapshot were opened directly, a second reader would get the old snapshot for as long as the first one is open.
+    Other programs that have the snapshot open do not disturb it; see the module docstring.
 
     Args:
-        place: the address; a path is that of a snapshot that is not encrypted.
+        place: the address; a path stands for an unencrypted snapshot.
 
     Raises:
-        WarehouseError: there is no such file or lake, it is damaged or no warehouse, of another release's schema, or
-            the key is not the right one.
+        WarehouseError: there is no such file or lake, it is damaged, not a warehouse or has another release's schema,
+            or the key is wrong.
     """
     address = as_address(place)
     with one_line_errors(address.published if isinstance(address, FileAddress) else address):
@@ -104,15 +105,15 @@ def open_reader(place: Address | Path) -> duckdb.DuckDBPyConnection:
 
 
 def find_plain_views(connection: duckdb.DuckDBPyConnection) -> None:
-    """Let the queries of a reader name the views of `plain` without their schema where nothing else has the name.
+    """Let queries name the views of the schema `plain` without the schema, unless `main` has a table or view so named.
 
-    So `FROM days` is answered; `FROM sessions` and `FROM frames` stay the complete ones, on which queries in use rely.
+    So `FROM days` works; `FROM sessions` and `FROM frames` still mean the full ones, on which existing queries rely.
     """
     connection.execute("SET search_path = 'warehouse.main,warehouse.plain'")
 
 
 def require_opens(address: FileAddress) -> None:
-    """Make sure that a file's snapshot is a database that the key opens, of whichever schema.
+    """Check that a file's snapshot is a database that the key opens, whatever its schema.
 
     Raises:
         WarehouseError: it is not.
@@ -122,7 +123,7 @@ def require_opens(address: FileAddress) -> None:
 
 
 def is_made(address: Address) -> bool:
-    """Whether there is a warehouse at the address, as far as can be told without changing anything there.
+    """Whether there is a warehouse at the address. It changes nothing there, and does not check the content.
 
     Raises:
         WarehouseError: a lake's catalogue cannot be reached.
@@ -134,14 +135,14 @@ def is_made(address: Address) -> bool:
 
 
 def another(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    """A connection to the same open database, for another thread: a plain `cursor()` would not use the warehouse."""
+    """Another connection to the same database, for another thread. A bare `cursor()` would not use the warehouse."""
     cursor = connection.cursor()
     cursor.execute("USE warehouse")
     return cursor
 
 
 def attach_options(key: str | None, *flags: str) -> str:
-    """Options of ATTACH for a DuckDB file, ` (...)` or nothing.
+    """The options of ATTACH for a DuckDB file: ` (...)`, or an empty text.
 
     Args:
         key: encryption key; None: not encrypted.
@@ -152,8 +153,8 @@ def attach_options(key: str | None, *flags: str) -> str:
 
 
 def _connect(spill: Path) -> duckdb.DuckDBPyConnection:
-    # What does not fit into memory is written to disk: encrypted by a key that only this process knows, and at a place
-    # that is known, as DuckDB's own choice is the working directory.
+    # What does not fit into memory is written to disk, encrypted with a key that only this process knows, and in a
+    # known folder: DuckDB's default is the working directory.
     config = OFFLINE | TRUSTING | {"temp_file_encryption": True, "temp_directory": str(spill)}
     connection = duckdb.connect(config=config)
     connection.execute("SET GLOBAL TimeZone = 'UTC'")
@@ -178,9 +179,9 @@ def _attach_file_for_writing(connection: duckdb.DuckDBPyConnection, address: Fil
 
 
 def _make_file(connection: duckdb.DuckDBPyConnection, address: FileAddress) -> None:
-    """Make an empty database beside its place and move it there whole.
+    """Create an empty database under a temporary name beside the target, and move it there when it is complete.
 
-    A full disk or a kill would else leave a file without a header, which no later run could open.
+    Otherwise a full disk or a kill would leave a file without a header, which no later run could open.
     """
     draft = address.path.with_name(f".{address.path.name}.draft")
     draft.unlink(missing_ok=True)
@@ -189,35 +190,35 @@ def _make_file(connection: duckdb.DuckDBPyConnection, address: FileAddress) -> N
     try:
         address.path.hardlink_to(draft)
     except FileExistsError:
-        pass  # another process was faster, and to rename would replace its file
-    except OSError:  # a file system without such links
+        pass  # another process was faster, and renaming would replace its file
+    except OSError:  # the file system has no hard links
         draft.rename(address.path)
     draft.unlink(missing_ok=True)
 
 
-_LOG_ENDINGS = (".wal", ".wal.checkpoint", ".wal.recovery")  # what DuckDB keeps beside a file while it is written
+_LOG_SUFFIXES = (".wal", ".wal.checkpoint", ".wal.recovery")  # of files that DuckDB keeps beside one that it writes
 _LOCKED = "Could not set lock"
 WRITTEN_BY_OTHERS = (
-    "another program has it open for writing, or wrote beside it; close that program and open the snapshot read-only "
-    "(docs/analysts.md), what it wrote goes with the next publication"
+    "another program has it open for writing, or left a write-ahead log beside it; close that program and open the "
+    "snapshot read-only (docs/analysts.md): the next publication discards what it wrote"
 )
 
 
 def logs_beside(path: Path) -> list[Path]:
     """The write-ahead logs beside a database file."""
-    return [log for ending in _LOG_ENDINGS if (log := path.with_name(path.name + ending)).exists()]
+    return [log for suffix in _LOG_SUFFIXES if (log := path.with_name(path.name + suffix)).exists()]
 
 
 def remove_logs(path: Path) -> None:
-    """Remove the write-ahead logs beside a database file; whoever has one open keeps what they have."""
+    """Remove the write-ahead logs beside a database file. Programs that have one open can still read it."""
     for log in logs_beside(path):
         log.unlink(missing_ok=True)
 
 
 def is_written_by_others(path: Path) -> bool:
-    """Whether a program that is not ours has a snapshot open for writing, or left a log beside it.
+    """Whether another program has a snapshot open for writing, or left a log beside it.
 
-    Not while this process reads the snapshot: to close another handle on it would give DuckDB's lock away.
+    Do not call it while this process reads the snapshot: closing another handle on it would release DuckDB's lock.
 
     Raises:
         OSError: it cannot be read.
@@ -233,17 +234,17 @@ def is_written_by_others(path: Path) -> bool:
 
 
 def attach_snapshot(connection: duckdb.DuckDBPyConnection, path: Path, name: str, options: str) -> None:
-    """Attach a snapshot as it was published, whoever has it open and whatever stands beside it.
+    """Attach a snapshot as it was published, even if other programs have it open or left logs beside it.
 
     Args:
         connection: to attach it to.
         path: the snapshot.
         name: of the database in this connection.
-        options: of ATTACH, with READ_ONLY.
+        options: of ATTACH, including READ_ONLY.
 
     Raises:
-        duckdb.Error: it is no database, or damaged, or the key is not the right one.
-        OSError: it cannot be read, or there is no room for a copy.
+        duckdb.Error: it is not a database, or damaged, or the key is wrong.
+        OSError: it cannot be read, or there is no space for a copy.
     """
     if not logs_beside(path):
         try:
@@ -252,7 +253,8 @@ def attach_snapshot(connection: duckdb.DuckDBPyConnection, path: Path, name: str
         except duckdb.IOException as error:
             if _LOCKED not in str(error) and not logs_beside(path):
                 raise
-    # A copy without a name, so that nothing stands beside it and a kill leaves nothing behind. DuckDB opens it anew.
+    # Copy it to a file without a name: no log can be beside that, and a kill leaves nothing behind. DuckDB opens it by
+    # its descriptor.
     with tempfile.TemporaryFile() as copy, path.open("rb") as snapshot:
         shutil.copyfileobj(snapshot, copy)
         copy.flush()

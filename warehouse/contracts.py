@@ -1,6 +1,6 @@
-"""Contracts: what must hold of the stored rows, each a query that finds whatever breaks it and so must find nothing.
+"""Contracts: rules that the stored rows must keep. Each is a query that returns the rows that break the rule.
 
-A lake enforces nothing but NOT NULL, and a file not much more; and whoever edits rows by hand is stopped by neither.
+A lake enforces only NOT NULL, a file not much more, and neither stops somebody who edits rows by hand.
 """
 
 from collections.abc import Sequence
@@ -15,12 +15,11 @@ from warehouse.transaction import database_path, one_line_errors
 
 @dataclass(frozen=True)
 class Breach:
-    """A contract that does not hold."""
+    """A contract that is broken."""
 
     name: str  # of its file
-    rule: str  # what must hold, a sentence
-    rows: int  # how many break it
-    example: str  # the first of them, by its columns
+    rows: int  # how many rows break it
+    example: str  # the first of these rows
 
     @property
     def sentence(self) -> str:
@@ -34,13 +33,13 @@ def contract_rules() -> dict[str, str]:
     return {name: text.partition("\n")[0].removeprefix("-- ") for name, text in sql.contracts().items()}
 
 
-# Let the contracts look at the frames of all scorings.
+# Let the contracts check the frames of all scorings.
 _LOOK_AT_EVERYTHING = """
     CREATE OR REPLACE TEMP VIEW frames_to_check AS FROM frame_scores;
     CREATE OR REPLACE TEMP VIEW extra_scores_to_check AS FROM frame_extra_scores;
 """
-# Let the contracts look at the frames of those scorings alone whose run has not completed. They are copied, so that
-# they are looked for once among all frames and not by each contract.
+# Let the contracts check only the frames of scorings whose run has not completed. The frames are copied, so that they
+# are searched for once and not by each contract.
 _LOOK_AT_OPEN_RUNS = """
     CREATE OR REPLACE TEMP TABLE open_frames AS
     FROM frame_scores
@@ -51,7 +50,7 @@ _LOOK_AT_OPEN_RUNS = """
     CREATE OR REPLACE TEMP VIEW frames_to_check AS FROM open_frames;
     CREATE OR REPLACE TEMP VIEW extra_scores_to_check AS FROM open_extra_scores;
 """
-# Forget which frames the contracts looked at.
+# Drop the relations that the contracts read.
 _CHECK_IS_OVER = """
     DROP VIEW IF EXISTS temp.frames_to_check;
     DROP VIEW IF EXISTS temp.extra_scores_to_check;
@@ -61,18 +60,17 @@ _CHECK_IS_OVER = """
 
 
 def broken_contracts(connection: duckdb.DuckDBPyConnection, *, everything: bool = True) -> list[Breach]:
-    """The contracts that do not hold, by name.
+    """The contracts that are broken, by name.
 
     Args:
         connection: an open warehouse.
-        everything: look at the frames of all scorings; false: of those alone whose run has not completed, which takes
-            seconds however many others there are. All else is looked at either way.
+        everything: check the frames of all scorings. If false, check only frames of scorings whose run has not
+            completed, which takes seconds however many others there are. Everything else is checked either way.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     breaches = []
-    rules = contract_rules()
     with one_line_errors(database_path(connection)):
         connection.execute(_LOOK_AT_EVERYTHING if everything else _LOOK_AT_OPEN_RUNS)
         for name, text in sql.contracts().items():
@@ -82,29 +80,29 @@ def broken_contracts(connection: duckdb.DuckDBPyConnection, *, everything: bool 
             )
             ((count, example),) = found.fetchall()
             if count:
-                breaches.append(Breach(name, rules[name], int(count), example))
+                breaches.append(Breach(name, int(count), example))
         connection.execute(_CHECK_IS_OVER)
     return breaches
 
 
 def require_contracts(connection: duckdb.DuckDBPyConnection, *, everything: bool = True) -> None:
-    """Check all contracts, see broken_contracts.
+    """Check all contracts; see broken_contracts.
 
     Raises:
-        WarehouseError: one or more do not hold; names each, with how many rows and one of them.
+        WarehouseError: one or more are broken; names each, with the number of rows and one of them.
     """
     refuse(connection, broken_contracts(connection, everything=everything))
 
 
 def refuse(connection: duckdb.DuckDBPyConnection, breaches: Sequence[Breach]) -> None:
-    """Raise the breaches, if there are any, as one line.
+    """Raise an error if there are breaches.
 
     Raises:
-        WarehouseError: names each contract that does not hold.
+        WarehouseError: there are some; names each broken contract in one line.
     """
     if breaches:
         what = "; ".join(breach.sentence for breach in breaches)
         raise WarehouseError(
             f"warehouse {database_path(connection)}: {len(breaches)} of its contracts do not hold: {what}; somebody "
-            "edited it or this is a bug: restore it from a snapshot and run the nights since again"
+            "edited it or this is a bug: restore it from a snapshot and rerun the nights since then"
         )

@@ -1,4 +1,4 @@
-"""Renders the data dictionary from the comments in the database, so that the two cannot disagree."""
+"""Renders the data dictionary from the comments in the database, so that the two always agree."""
 
 import duckdb
 
@@ -24,7 +24,7 @@ def render_dictionary() -> str:
         return render_dictionary_of(connection)
 
 
-# Views, those to begin with first, then tables, then macros, with their comments.
+# Views (those of the schema `plain` first), then tables, then macros, with their comments.
 ENTRIES = """
     SELECT kind, name, title, coalesce(entries.comment, schema_comments.comment) AS comment
     FROM (
@@ -76,7 +76,7 @@ def _table(kind: str, columns: list[tuple[str, str, bool, str]]) -> str:
         lines = ["| column | type | may be NULL | meaning |", "| --- | --- | --- | --- |"]
         lines += [f"| `{name}` | {type_} | {'yes' if null else 'no'} | {text} |" for name, type_, null, text in columns]
     elif kind == "View":
-        # Every column of a view may be NULL as far as DuckDB knows; what holds is in the comments.
+        # DuckDB marks every column of a view as nullable, so the comments say which can be NULL.
         lines = ["| column | type | meaning |", "| --- | --- | --- |"]
         lines += [f"| `{name}` | {type_} | {text} |" for name, type_, _, text in columns]
     else:

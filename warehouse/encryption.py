@@ -1,6 +1,6 @@
-"""What keeps others out: what a key is, and Parquet files under it.
+"""Encryption keys, and encrypted Parquet files.
 
-A key is 32 random bytes written in base64, as `openssl rand -base64 32` makes them. Passphrases are refused: they can
+A key is 32 random bytes in base64, as `openssl rand -base64 32` prints them. Passphrases are refused, because they can
 be guessed. The same text opens an encrypted file in any DuckDB: `ATTACH 'file' (ENCRYPTION_KEY 'KEY')`, or `PRAGMA
 add_parquet_key('pmfer', 'KEY')` and then `read_parquet(..., encryption_config = {footer_key: 'pmfer'})`.
 """
@@ -26,14 +26,14 @@ _NAME = "pmfer"  # of the key within a DuckDB connection
 
 
 def checked_key(text: str, origin: str) -> str:
-    """The key, without the white space around it.
+    """The key, without surrounding white space.
 
     Args:
-        text: what was given as a key; never repeated in a message.
-        origin: where it came from, for people.
+        text: the supposed key; messages never repeat it.
+        origin: where it came from, for the message.
 
     Raises:
-        WarehouseError: it is no key.
+        WarehouseError: it is not a key.
     """
     key = text.strip()
     try:
@@ -46,14 +46,14 @@ def checked_key(text: str, origin: str) -> str:
 
 
 def read_key_file(path: Path) -> str:
-    """The key in a file that only its owner may read.
+    """The key in a file that only its owner can read.
 
     Raises:
-        WarehouseError: the file is missing, others may read it, or it holds no key.
+        WarehouseError: the file is missing, others can read it, or it does not contain a key.
     """
     try:
         if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise WarehouseError(f"key file {path}: others may read it; make it private with `chmod 600`")
+            raise WarehouseError(f"key file {path}: others can read it; make it private with `chmod 600`")
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         text = ""
@@ -63,7 +63,7 @@ def read_key_file(path: Path) -> str:
 
 
 def key_check(key: str) -> str:
-    """A salted hash of a key, by which `is_key_of` tells it from another; it does not help to guess 32 random bytes."""
+    """A salted hash of a key, with which `is_key_of` recognizes the key. It does not help to guess 32 random bytes."""
     salt = secrets.token_hex(16)
     return f"{salt}:{_hash(salt, key)}"
 
@@ -75,9 +75,9 @@ def is_key_of(check: str, key: str) -> bool:
 
 
 def parquet_options(connection: duckdb.DuckDBPyConnection, key: str | None) -> str:
-    """Make a key known to a connection; returns the options, `, NAME VALUE`, to add to those of COPY ... TO in Parquet.
+    """Add a key to a connection; returns the options, `, NAME VALUE`, to append to those of COPY ... TO for Parquet.
 
-    Without a key they are empty: `COPY frames TO 'f.parquet' (FORMAT parquet{options})` is right either way.
+    They are empty without a key, so `COPY frames TO 'f.parquet' (FORMAT parquet{options})` works either way.
     """
     if key is None:
         return ""
@@ -86,7 +86,7 @@ def parquet_options(connection: duckdb.DuckDBPyConnection, key: str | None) -> s
 
 
 def write_parquet(frame: pl.DataFrame, path: Path, key: str | None) -> None:
-    """Write a frame as a Parquet file, encrypted if there is a key; a file that is there is replaced.
+    """Write a frame to a Parquet file, encrypted if there is a key; an existing file is replaced.
 
     Raises:
         WarehouseError: the file cannot be written.
@@ -94,7 +94,7 @@ def write_parquet(frame: pl.DataFrame, path: Path, key: str | None) -> None:
     if key is None:
         content = io.BytesIO()
         frame.write_parquet(content)
-        with one_line_errors(path):  # by itself polars would say of a full disk that the Parquet is wrong
+        with one_line_errors(path):  # polars itself would report a full disk as invalid Parquet
             path.write_bytes(content.getbuffer())
         return
     with one_line_errors(path), duckdb.connect() as connection:
@@ -107,7 +107,7 @@ def read_parquet(path: Path, key: str | None) -> pl.DataFrame:
     """Read a file that write_parquet wrote with the same key.
 
     Raises:
-        WarehouseError: the file is missing or damaged, or its key is another.
+        WarehouseError: the file is missing or damaged, or was written with another key.
     """
     if key is None:
         with one_line_errors(path):
@@ -123,7 +123,7 @@ def read_parquet(path: Path, key: str | None) -> pl.DataFrame:
 
 
 def _add_key(connection: duckdb.DuckDBPyConnection, key: str) -> None:
-    load_extension(connection, "httpfs")  # its OpenSSL writes; DuckDB alone only reads what is encrypted
+    load_extension(connection, "httpfs")  # to write; DuckDB's own cryptography can only read encrypted files
     connection.execute(f"PRAGMA add_parquet_key('{_NAME}', {quoted(key)})")
 
 

@@ -1,7 +1,7 @@
-"""Erases a patient's rows, and keeps the record of erasures, which names nobody.
+"""Erases a patient's rows, and keeps a record of erasures, which names nobody.
 
-An erasure goes through three states: begun (what is going to be removed is written down), rows deleted, finished (the
-storage was written anew and nothing was found any more). One that was interrupted is taken up where it was left.
+An erasure has three states: begun (what will be removed is recorded), rows deleted, and finished (the storage was
+rewritten and a search found nothing). An interrupted erasure continues where it stopped.
 """
 
 import json
@@ -14,8 +14,8 @@ from typing import Any
 import duckdb
 
 from warehouse import audit
-from warehouse.consent import bury, read_register
-from warehouse.mentions import mentions_of, strike, traces_of, words_like
+from warehouse.consent import add_tombstones, read_register
+from warehouse.mentions import ambiguous_mentions, mentions_of, remove_mention, traces_of
 from warehouse.personal import Traces, count_rows, delete_rows, keys_of_patient, personal_tables
 from warehouse.runs import forget_pages
 from warehouse.transaction import database_path, one_line_errors, transaction
@@ -23,25 +23,25 @@ from warehouse.transaction import database_path, one_line_errors, transaction
 
 @dataclass(frozen=True)
 class Holdings:
-    """What the warehouse holds of a patient."""
+    """What the warehouse holds about a patient."""
 
-    rows: Mapping[str, int]  # by table, tables without rows left out
-    mentions: Mapping[str, int]  # texts of others that speak of the patient, by table
-    words: Mapping[str, int]  # texts of others in which the pseudonym is a word that may mean anything else, by table
-    sources: tuple[str, ...]  # where the patient's videos were, relative to the source
+    rows: Mapping[str, int]  # number of rows by table, without tables that have none
+    mentions: Mapping[str, int]  # number of texts in other patients' rows that mention the patient, by table
+    words: Mapping[str, int]  # the same for texts in which the pseudonym may be an ordinary word
+    sources: tuple[str, ...]  # paths of the patient's videos, relative to the source
 
 
 @dataclass(frozen=True)
 class Erasure:
-    """An erasure as it is recorded."""
+    """An erasure, as recorded."""
 
     erasure_id: str
-    subject: str  # what the audit log calls the patient
+    subject: str  # stands for the patient in the audit log
     rows_deleted: bool
-    receipt: Mapping[str, Any]  # JSON-able, names nobody
+    receipt: Mapping[str, Any]  # for JSON; names nobody
 
 
-# The videos of a patient, stored or in quarantine: the hash of each, NULL if it was not read, and where it was.
+# The videos of a patient, scored or in quarantine: the hash of each (NULL if it was not read) and its path.
 _FILES_OF_PATIENT = """
     SELECT content_sha256, source_uri
     FROM sessions
@@ -55,17 +55,17 @@ _FILES_OF_PATIENT = """
 
 
 def holdings(connection: duckdb.DuckDBPyConnection, patient_id: str) -> Holdings:
-    """What is stored of a patient, without changing it.
+    """What is stored about a patient; changes nothing.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     with one_line_errors(database_path(connection)):
         keys, traces = keys_of_patient(connection, patient_id), traces_of(connection, patient_id)
         rows = count_rows(connection, personal_tables(connection), keys)
         mentions = mentions_of(connection, traces, keys)
         files = connection.execute(_FILES_OF_PATIENT, {"patient_id": patient_id}).fetchall()
-        words = words_like(connection, traces)
+        words = ambiguous_mentions(connection, traces)
     return Holdings(
         rows=dict(sorted(rows.items())),
         mentions=dict(sorted(Counter(mention.table for mention in mentions).items())),
@@ -84,19 +84,19 @@ _ERASURES_UNFINISHED = """
 
 
 def unfinished_erasure(connection: duckdb.DuckDBPyConnection, patient_id: str) -> Erasure | None:
-    """The interrupted erasure to go on with: this patient's, or one whose rows are gone, so that nobody knows whose.
+    """The interrupted erasure to continue: this patient's, or one whose rows are deleted and whose patient is unknown.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     with one_line_errors(database_path(connection)):
         subject = audit.known_subjects(connection, {patient_id}).get(patient_id)
         rows = connection.execute(_ERASURES_UNFINISHED).fetchall()
-    mine = (erasure for erasure in map(_erasure, rows) if erasure.rows_deleted or erasure.subject == subject)
-    return next(mine, None)
+    matches = (erasure for erasure in map(_erasure, rows) if erasure.rows_deleted or erasure.subject == subject)
+    return next(matches, None)
 
 
-# Begin an erasure.
+# Record an erasure that begins.
 _INSERT_ERASURE = """
     INSERT INTO erasures (erasure_id, subject, begun_at, receipt)
     VALUES ($erasure_id, $subject, now(), $receipt)
@@ -107,7 +107,7 @@ def begin_erasure(connection: duckdb.DuckDBPyConnection, patient_id: str, receip
     """Record that an erasure begins, before anything is removed.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     with transaction(connection):
         subject = audit.subject_of(connection, patient_id)
@@ -119,16 +119,17 @@ def begin_erasure(connection: duckdb.DuckDBPyConnection, patient_id: str, receip
 
 
 def note_receipt(connection: duckdb.DuckDBPyConnection, erasure: Erasure, receipt: Mapping[str, Any]) -> None:
-    """Replace the receipt of an erasure that goes on.
+    """Replace the receipt of an erasure in progress.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     with transaction(connection):
         _update(connection, erasure, receipt, rows_deleted=False, finished=False)
 
 
-# Ward overviews that show a patient who is erased: whom they show, and what they were made from, is not known any more.
+# Forget which patients an overview shows and what it was made from, if it shows the erased patient. It is then rendered
+# again.
 _FORGET_PAGES_OF_PATIENT = """
     UPDATE reports SET shown = NULL, input_key = ''
     WHERE kind = 'ward' AND list_contains(string_split(shown, ','), $patient_id)
@@ -142,52 +143,52 @@ def erase_rows(
     receipt: Mapping[str, Any],
     pages: Collection[str] = (),
 ) -> dict[str, int]:
-    """Delete a patient's rows from every table and the name from other rows' messages, in one transaction.
+    """Delete a patient's rows from every table and the pseudonym from texts in other rows, in one transaction.
 
-    The bytes are still in the database's storage afterwards, see warehouse.publish.
+    The bytes are still in the database's storage afterwards; see warehouse.publish.
 
     Args:
         connection: the warehouse, open for writing.
         patient_id: the pseudonym.
-        erasure: as it is recorded.
-        receipt: of it, so far.
-        pages: files of others' reports that speak of the patient, relative to the data folder; those reports are
-            marked to be rendered again.
+        erasure: as recorded.
+        receipt: its receipt so far.
+        pages: files of other reports that mention the patient, relative to the data folder; these reports are marked
+            to be rendered again.
 
     Returns:
-        Rows by table that went or were changed.
+        Number of rows deleted or changed, by table.
 
     Raises:
-        WarehouseError: the database refused; nothing was deleted.
+        WarehouseError: the database failed; nothing was deleted.
     """
     with transaction(connection):
-        # All three are looked up before the rows go by which they are found.
+        # Look up all three before deleting the rows that they are found by.
         keys, traces = keys_of_patient(connection, patient_id), traces_of(connection, patient_id)
         consents = read_register(connection).periods.get(patient_id, ())
-        bury(connection, "patient", [patient_id])
-        bury(connection, "consent", [consent.identity for consent in consents])
+        add_tombstones(connection, "patient", [patient_id])
+        add_tombstones(connection, "consent", [consent.identity for consent in consents])
         counts = delete_rows(connection, personal_tables(connection), keys)
-        # A page that is not rendered again in this run is known as one that has to be, whoever is erased next.
+        # If a page is not rendered again in this run, the mark stays, so that a later run renders it.
         connection.execute(_FORGET_PAGES_OF_PATIENT, {"patient_id": patient_id})
         forget_pages(connection, pages)
         for mention in mentions_of(connection, traces, keys):
-            counts[mention.table] = counts.get(mention.table, 0) + strike(connection, mention)
-        before = receipt.get("rows", {})  # of an erasure that was interrupted
-        total = {table: counts.get(table, 0) + before.get(table, 0) for table in sorted({*counts, *before})}
+            counts[mention.table] = counts.get(mention.table, 0) + remove_mention(connection, mention)
+        earlier = receipt.get("rows", {})  # from before the erasure was interrupted
+        total = {table: counts.get(table, 0) + earlier.get(table, 0) for table in sorted({*counts, *earlier})}
         _update(connection, erasure, {**receipt, "rows": total}, rows_deleted=True, finished=False)
         audit.record(connection, "rows_erased", object_id=erasure.erasure_id, rows=total)
     return total
 
 
 def finish_erasures(connection: duckdb.DuckDBPyConnection, receipt: Mapping[str, Any]) -> None:
-    """Mark every erasure whose rows are gone as finished: the storage that was written anew was theirs as well.
+    """Mark every erasure whose rows are deleted as finished: rewriting the storage removed the bytes of all of them.
 
     Args:
-        connection: the warehouse, after it was written anew.
-        receipt: what the last part of the work adds to the receipts.
+        connection: the warehouse, after its storage was rewritten.
+        receipt: what the last step adds to the receipts.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     with transaction(connection):
         rows = connection.execute(_ERASURES_UNFINISHED).fetchall()
@@ -209,10 +210,10 @@ _ERASURES_FINISHED = """
 
 
 def receipts(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
-    """The receipts of all finished erasures, by a name for each.
+    """The receipts of all finished erasures, by name.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     with one_line_errors(database_path(connection)):
         rows = connection.execute(_ERASURES_FINISHED).fetchall()
@@ -223,10 +224,10 @@ def receipts(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]
 
 
 def remaining(connection: duckdb.DuckDBPyConnection, traces: Traces) -> list[str]:
-    """Tables in which a query still finds rows of the patient, or texts that speak of the patient.
+    """Tables in which a query still finds rows of the patient, or texts that mention the patient.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     with one_line_errors(database_path(connection)):
         keys = keys_of_patient(connection, traces.identifier)
@@ -239,7 +240,7 @@ def _erasure(row: tuple[str, str, bool, str]) -> Erasure:
     return Erasure(erasure_id, subject, rows_deleted, json.loads(receipt))
 
 
-# Write down how far an erasure has come; a time that is set already stays.
+# Record the progress of an erasure; a time that is already set stays.
 _UPDATE_ERASURE = """
     UPDATE erasures
     SET receipt = $receipt,

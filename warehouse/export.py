@@ -1,4 +1,4 @@
-"""Writes the warehouse as Parquet files that anybody's tools read: a folder per kind of row, in it a folder per day.
+"""Writes the warehouse as Parquet files, which any tool can read: a folder per kind of row, in it a folder per day.
 
     FOLDER/README.md                                  how to read it
     FOLDER/data-dictionary.md                         what every column means
@@ -6,8 +6,9 @@
     FOLDER/bundles.parquet                            the models
     FOLDER/frames/date=2026-03-02/data.parquet        and so on for every day and kind of row
 
-The key `date` of the folders is no column of the files, which have their own: tools that join both then agree. What is
-exported is listed once, in EXPORTED. It leaves out names of files and of staff: a file can be named after a patient.
+The folder key `date` is not a column of the files, which have date columns of their own; so a tool that adds it does
+not get two columns of the same name. EXPORTED lists what is exported. It omits the names of files and of staff: a file
+may be named after a patient.
 """
 
 import hashlib
@@ -33,13 +34,13 @@ MANIFEST = "manifest.json"
 class _Relation:
     """A kind of row that is exported."""
 
-    rows: str  # query; where rows are exported by day, of the day $day
-    days: str | None = None  # query of the days that may have rows; None: all rows are one file, whatever their day
+    rows: str  # query of the rows; with `days`, of the rows of $day
+    days: str | None = None  # query of the days that can have rows; None: all rows go into one file
 
 
 _DAYS_OF_SESSIONS = "SELECT session_date FROM sessions"
 
-# What is exported, by the names that the data dictionary has.
+# What is exported, by its name in the data dictionary.
 EXPORTED = {
     "patient_days": _Relation(
         """
@@ -104,7 +105,8 @@ EXPORTED = {
         """,
         "SELECT session_date FROM findings",
     ),
-    # Whoever did not consent is counted, and not named. The path of a video, and the message with it, stay here.
+    # A patient who did not consent is counted but not named. Paths of videos, and messages that quote them, are left
+    # out.
     "quarantine": _Relation(
         """
         SELECT
@@ -135,7 +137,7 @@ EXPORTED = {
 _DAILY = tuple(name for name, relation in EXPORTED.items() if relation.days is not None)
 _WHOLE = tuple(name for name, relation in EXPORTED.items() if relation.days is None)
 
-# The days of which there is something to export, from $first to $last, both included; NULL: without limit.
+# The days with something to export, from $first to $last, both included; NULL means no limit.
 _EXPORT_DAYS = f"""
     SELECT day
     FROM (
@@ -148,7 +150,7 @@ _EXPORT_DAYS = f"""
 _README = """\
 # An export of the PMFER warehouse
 
-Parquet files, a folder per kind of row, in it a folder per local calendar day. `data-dictionary.md` explains every
+Parquet files: a folder per kind of row, with a folder per local calendar day in it. `data-dictionary.md` explains every
 column, `manifest.json` lists the files with their hashes.
 
 | name | a row per |
@@ -156,23 +158,23 @@ column, `manifest.json` lists the files with their hashes.
 | `patient_days` | patient and day, by the active model |
 | `session_summary` | session and model |
 | `frames` | sampled frame and model |
-| `frame_extra_scores` | scored frame and phrase of the facility's own, where a model has such phrases |
+| `frame_extra_scores` | scored frame and phrase that the facility added to the model |
 | `episodes` | smile, lowered brow, time with closed eyes, or episode of pain-related facial activity |
 | `care_events` | dose, therapy, transfer or other care event |
 | `findings` | patient, day and measure: what the report said |
-| `quarantine` | session that could not be scored, by the night; who did not consent is not named |
+| `quarantine` | session that could not be scored; patients who did not consent are not named |
 | `accepted_levels.parquet` | new usual level that a person accepted |
-| `bundles.parquet` | model, by the `bundle_id` of the other rows |
+| `bundles.parquet` | model; `bundle_id` in the other files refers to it |
 | `bundle_phrases.parquet` | phrase of a model, with its wording |
 
-`episodes` and `frame_extra_scores` also say whose session it was, on which day, and which model scored it.
+`episodes` and `frame_extra_scores` also have the patient and day of the session, and the model that scored it.
 
 {reading}
-Three things to keep in mind: compare a patient with their own past, never patients with each other; compare scores of
-one `bundle_id` and `options_sha256` only; what is missing is NULL, never 0.
+Three things to keep in mind: compare a patient with their own past, never patients with each other; compare only scores
+with the same `bundle_id` and `options_sha256`; a missing value is NULL, never 0.
 
-These rows are about people, under pseudonyms. An erasure of a patient does not reach a copy of this folder elsewhere:
-note where you put it, and remove it when you are done.
+These rows are about people, under pseudonyms. Erasing a patient does not reach copies of this folder elsewhere: note
+where you put them, and delete them when you are done.
 """
 _PLAIN = """\
 ```python
@@ -188,13 +190,13 @@ summaries = duckdb.sql("FROM 'session_summary/*/*.parquet'").df()
 ```
 """
 _ENCRYPTED = """\
-The files are encrypted; KEY is the key of the warehouse. DuckDB reads them, and hands them on to polars and pandas:
+The files are encrypted; KEY is the key of the warehouse. DuckDB reads them and converts them for polars and pandas:
 
 ```python
 import duckdb
 duckdb.sql("PRAGMA add_parquet_key('pmfer', 'KEY')")
 rows = duckdb.sql("FROM read_parquet('session_summary/*/*.parquet', encryption_config = {footer_key: 'pmfer'})")
-summaries = rows.pl()  # a polars frame; rows.df() is one of pandas
+summaries = rows.pl()  # a polars data frame; rows.df() gives a pandas one
 ```
 """
 
@@ -203,9 +205,9 @@ summaries = rows.pl()  # a polars frame; rows.df() is one of pandas
 class Export:
     """What was written."""
 
-    rows: Mapping[str, int]  # by kind of row
-    days: tuple[date, ...]  # of which something was written
-    manifest_sha256: str  # of the manifest, which has the hashes of all Parquet files
+    rows: Mapping[str, int]  # number of rows by kind
+    days: tuple[date, ...]  # days with rows
+    manifest_sha256: str  # hash of the manifest, which in turn has the hashes of all Parquet files
 
 
 def write_export(
@@ -216,17 +218,17 @@ def write_export(
     first: date | None = None,
     last: date | None = None,
 ) -> Export:
-    """Write an export into a folder that is missing or empty; all of it is private to its owner.
+    """Write an export to a folder that does not exist or is empty; only its owner can read it.
 
     Args:
-        connection: from open_reader, so that all files are of the same moment.
-        folder: is made with the folders above it.
-        key: encrypts the Parquet files, see warehouse.encryption; None: they are plain.
+        connection: from open_reader, so that all files show the same state.
+        folder: where to write; missing folders are created.
+        key: encrypts the Parquet files, see warehouse.encryption; None: no encryption.
         first: first local calendar day; None: from the beginning.
         last: last local calendar day, included; None: to the end.
 
     Raises:
-        WarehouseError: the disk is full, or the database refused; what was written so far is left.
+        WarehouseError: the disk is full, or the database failed; files written so far are left in place.
     """
     rows = dict.fromkeys(EXPORTED, 0)
     days = []
@@ -259,7 +261,7 @@ def write_export(
 
 
 def is_export(folder: Path) -> bool:
-    """Whether a folder is an export, so that another one may take its place."""
+    """Whether a folder is an export, so that a new one may replace it."""
     try:
         content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -268,7 +270,7 @@ def is_export(folder: Path) -> bool:
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, name: str, path: Path, options: str, **values: date) -> int:
-    """Write one file, unless it would have no rows; how many rows it has."""
+    """Write one file, unless it would be empty; returns its number of rows."""
     make_private_folder(path.parent)
     target = f"{quoted(path)} (FORMAT parquet, COMPRESSION zstd{options})"
     ((count,),) = connection.execute(f"COPY (\n{EXPORTED[name].rows}) TO {target}", values).fetchall()

@@ -1,6 +1,6 @@
-"""Findings: what reports said of a patient, measure and day; and the new usual levels that people accepted.
+"""Findings, which are what reports said about a patient, measure and day; and new usual levels that people accepted.
 
-Rows of a patient, day, bundle and options are written together, and take the place of what an earlier rendering said.
+The findings of a patient, day, bundle and options are written together and replace those of an earlier rendering.
 """
 
 from collections.abc import Collection, Sequence
@@ -12,7 +12,7 @@ import polars as pl
 
 from pmfer.errors import WarehouseError
 from warehouse import audit
-from warehouse.consent import buried_among
+from warehouse.consent import with_tombstone
 from warehouse.queries import Provenance
 from warehouse.records import AcceptedLevel, FindingRecord
 from warehouse.sql import changed, registered
@@ -50,8 +50,8 @@ _SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "code_version": pl.String,
 }
 _COLUMNS = ", ".join(_SCHEMA)
-_DAY = "patient_id, session_date, bundle_id, options_sha256"  # what is written together
-# The days of a batch, registered as finding_batch, of which not just the same is stored.
+_DAY = "patient_id, session_date, bundle_id, options_sha256"  # key of the findings that are written together
+# The days of finding_batch whose stored findings are missing or differ.
 _DAYS_TO_WRITE = f"""
     WITH stored AS (
         SELECT {_COLUMNS}
@@ -66,12 +66,12 @@ _DAYS_TO_WRITE = f"""
     )
     ORDER BY ALL
 """
-# Take out what was stored of days, registered as finding_days, that say something else now.
+# Delete the stored findings of finding_days.
 _DELETE_FINDINGS = f"""
     DELETE FROM findings
     WHERE ({_DAY}) IN (SELECT ({_DAY}) FROM finding_days)
 """
-# Store the findings of those days.
+# Store the findings of finding_days.
 _INSERT_FINDINGS = f"""
     INSERT INTO findings BY NAME
     SELECT *, now() AS found_at
@@ -81,23 +81,23 @@ _INSERT_FINDINGS = f"""
 
 
 def store_findings(connection: duckdb.DuckDBPyConnection, findings: Sequence[FindingRecord]) -> int:
-    """Store what the reports of some patients and days say, all or none, with an entry in the audit log for each.
+    """Store the findings of reports, all or none, with an entry in the audit log for each patient and day.
 
-    What an earlier rendering said of the same patient, day, bundle and options goes; a day of which all is stored
-    already is left alone. Findings of patients who were erased are passed over.
+    They replace the findings of an earlier rendering for the same patient, day, bundle and options. A day whose
+    findings are unchanged is left alone. Findings of patients who were erased are skipped.
 
     Args:
         connection: a writer.
-        findings: of whole days: all measures of a patient and day.
+        findings: all measures of each patient and day.
 
     Returns:
-        How many patients and days were written.
+        For how many patients and days findings were written.
 
     Raises:
-        WarehouseError: the database refused; nothing was stored.
+        WarehouseError: the database failed; nothing was stored.
     """
     with transaction(connection):
-        erased = buried_among(connection, "patient", {finding.patient_id for finding in findings})
+        erased = with_tombstone(connection, "patient", {finding.patient_id for finding in findings})
         rows = [{**vars(finding), "rules": list(finding.rules)} for finding in findings]
         batch = pl.DataFrame(rows, schema=_SCHEMA).filter(~pl.col("patient_id").is_in(list(erased)))
         with registered(connection, "finding_batch", batch):
@@ -116,25 +116,26 @@ def _stored(day: dict[str, Any]) -> audit.Event:
     return audit.Event("findings_stored", patient_id=day["patient_id"], details=details)
 
 
-# The flags of patients that were open when another bundle or other options took over, as last told before a day: only
-# those that no person accepted since, and only while what took over has not compared the measure itself.
+# The flags that were open when the present bundle or options took over, as last reported before a day. Left out are
+# flags that a person has accepted since, and measures that the present bundle and options have compared themselves.
 _CARRIED = """
     SELECT patient_id, measure, direction, opened_on, onset_on, session_date AS last_told_on
-    FROM findings AS told
+    FROM findings AS reported
     WHERE kind = 'headline'
         AND patient_id IN (SELECT unnest(CAST($patient_ids AS VARCHAR[])))
         AND session_date BETWEEN $since AND $day - 1
         AND (bundle_id <> $bundle_id OR options_sha256 <> $options_sha256)
         AND NOT EXISTS (
             FROM findings AS own
-            WHERE own.patient_id = told.patient_id AND own.measure = told.measure AND own.session_date < $day
+            WHERE own.patient_id = reported.patient_id AND own.measure = reported.measure AND own.session_date < $day
                 AND own.bundle_id = $bundle_id AND own.options_sha256 = $options_sha256
                 AND own.state <> 'insufficient'
         )
         AND NOT EXISTS (
             FROM accepted_levels AS level
-            WHERE level.patient_id = told.patient_id AND level.measure = told.measure AND level.undone_at IS NULL
-                AND level.from_date BETWEEN coalesce(told.onset_from, told.opened_on) AND $day
+            WHERE level.patient_id = reported.patient_id AND level.measure = reported.measure
+                AND level.undone_at IS NULL
+                AND level.from_date BETWEEN coalesce(reported.onset_from, reported.opened_on) AND $day
         )
     QUALIFY row_number() OVER (PARTITION BY patient_id, measure ORDER BY session_date DESC, found_at DESC) = 1
         AND stage IN ('new', 'open')
@@ -150,14 +151,14 @@ def carried_over(
     since: date,
     day: date,
 ) -> pl.DataFrame:
-    """Flags that were open under another bundle or other options, and that `provenance` cannot judge yet.
+    """Flags that were open under another bundle or other options, and that `provenance` cannot assess yet.
 
     Args:
         connection: an open warehouse.
-        patient_ids: whose.
-        provenance: what scores now.
-        since: first day of which what was told counts.
-        day: the day reported; what was told before it counts.
+        patient_ids: the patients.
+        provenance: the present bundle and options.
+        since: first day whose findings count.
+        day: the day of the report; only findings of earlier days count.
 
     Returns:
         patient_id, measure, direction (higher or lower), opened_on, onset_on, last_told_on; by patient and measure.
@@ -176,11 +177,11 @@ _FLAGS = """
 
 
 def flags(connection: duckdb.DuckDBPyConnection, patient_id: str | None = None, *, over: bool = True) -> pl.DataFrame:
-    """Rows of flags of one patient or (None) of all, the latest first; with `over` those that ended too."""
+    """Rows of the view flags for one patient or (None) all, newest first; with `over` also flags that have ended."""
     return read(connection, _FLAGS, patient_id=patient_id, over=over)
 
 
-# The first day of which anything is known of a patient; NULL for somebody who is not.
+# The first day with data about a patient; NULL for an unknown patient.
 _FIRST_DAY = """
     SELECT min(session_date) AS first_day
     FROM (
@@ -189,7 +190,7 @@ _FIRST_DAY = """
         SELECT session_date FROM daily_values WHERE patient_id = $patient_id
     )
 """
-# Accept a level, unless just that one counts already.
+# Accept a level, unless the same one is in force already.
 _INSERT_LEVEL = """
     INSERT INTO accepted_levels (patient_id, measure, from_date, note, actor, accepted_at, undone_at)
     SELECT $patient_id, $measure, $from_date, $note, $actor, now(), NULL
@@ -201,24 +202,24 @@ _INSERT_LEVEL = """
 
 
 def accept_level(connection: duckdb.DuckDBPyConnection, level: AcceptedLevel) -> None:
-    """Accept a new usual level: from its first day on, the baseline of that measure starts afresh.
+    """Accept a new usual level: on its first day, the baseline of that measure starts again.
 
     Raises:
-        WarehouseError: the patient has no session, or none before that day; the level counts already; or the
-            database refused.
+        WarehouseError: nothing is stored of the patient, or only from a later day on; the level is already accepted;
+            or the database failed.
     """
     with transaction(connection):
         ((first_day,),) = connection.execute(_FIRST_DAY, {"patient_id": level.patient_id}).fetchall()
         if first_day is None:
-            raise WarehouseError(f"patient {level.patient_id}: no session is on record; correct the pseudonym")
+            raise WarehouseError(f"patient {level.patient_id}: nothing is stored; check the pseudonym")
         if level.from_date < first_day:
             raise WarehouseError(
-                f"{level.from_date}: lies before the first day on record, {first_day}; give a day since then"
+                f"{level.from_date}: is before the patient's first day, {first_day}; choose that day or a later one"
             )
         values = {**vars(level), "actor": audit.actor_of(connection)}
         if not changed(connection, _INSERT_LEVEL, values):
             raise WarehouseError(
-                f"{level.measure}: the level from {level.from_date} is accepted already; undo it first to change it"
+                f"{level.measure}: the level from {level.from_date} is already accepted; undo it first to change it"
             )
         audit.record(
             connection,
@@ -229,7 +230,7 @@ def accept_level(connection: duckdb.DuckDBPyConnection, level: AcceptedLevel) ->
         )
 
 
-# The levels of a measure that count, the latest first.
+# The latest level in force of a measure, or the one that begins on $from_date.
 _LEVELS_OF_MEASURE = """
     SELECT from_date
     FROM accepted_levels
@@ -238,7 +239,7 @@ _LEVELS_OF_MEASURE = """
     ORDER BY from_date DESC
     LIMIT 1
 """
-# Let a level count no more.
+# Mark a level as undone.
 _UNDO_LEVEL = """
     UPDATE accepted_levels SET undone_at = now()
     WHERE patient_id = $patient_id AND measure = $measure AND from_date = $from_date AND undone_at IS NULL
@@ -248,13 +249,13 @@ _UNDO_LEVEL = """
 def undo_level(
     connection: duckdb.DuckDBPyConnection, patient_id: str, measure: str, from_date: date | None = None
 ) -> date:
-    """Let an accepted level count no more: the one from a day, or (None) the latest of the measure.
+    """Undo an accepted level: the one that begins on a day, or (None) the latest one of the measure.
 
     Returns:
         Its first day.
 
     Raises:
-        WarehouseError: there is none that counts, or the database refused.
+        WarehouseError: there is no such level in force, or the database failed.
     """
     values = {"patient_id": patient_id, "measure": measure, "from_date": from_date}
     with transaction(connection):
@@ -278,7 +279,7 @@ _LEVELS = """
 
 
 def accepted_levels(connection: duckdb.DuckDBPyConnection, patient_id: str | None = None) -> pl.DataFrame:
-    """Rows of accepted_levels of one patient or (None) of all, the latest first, those that were undone included."""
+    """Rows of accepted_levels for one patient or (None) all, newest first, including levels that were undone."""
     return read(connection, _LEVELS, patient_id=patient_id)
 
 
@@ -295,7 +296,7 @@ _LEVELS_IN_FORCE = """
 def levels_in_force(
     connection: duckdb.DuckDBPyConnection, patient_ids: Collection[str], day: date
 ) -> dict[str, dict[str, AcceptedLevel]]:
-    """The latest accepted level up to a day, by patient and measure; no entry where there is none."""
+    """The latest accepted level up to a day, by patient and measure; no entry if there is none."""
     levels: dict[str, dict[str, AcceptedLevel]] = {}
     rows = read(connection, _LEVELS_IN_FORCE, patient_ids=list(patient_ids), day=day)
     for patient_id, measure, from_date, note in rows.iter_rows():

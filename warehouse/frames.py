@@ -1,6 +1,6 @@
-"""The rules that a score batch must keep before it is stored; its columns are declared in `pmfer.frame_row`.
+"""The rules that a score batch must keep before it is stored. Its columns are declared in `pmfer.frame_row`.
 
-A bundle with phrases beside the action units delivers a further score column for each; they become rows of
+If a bundle has phrases beyond the action units, the batch has an extra score column for each; these become rows of
 `frame_extra_scores`.
 """
 
@@ -18,32 +18,32 @@ from pmfer.frame_row import FACE_COLUMNS, FRAME_COLUMNS, SCORE_COLUMNS, FrameCol
 
 @dataclass(frozen=True)
 class BatchRule:
-    """Something that no row of a batch may do."""
+    """A rule that every row of a batch must keep."""
 
     column: str
     text: str  # what must hold
-    broken: pl.Expr  # true in the rows that break it; NULL counts as kept
+    broken: pl.Expr  # true in the rows that break the rule; NULL does not break it
 
 
 def checked_frames(batches: Mapping[str, pl.DataFrame], extra_columns: Collection[str] = ()) -> pl.DataFrame:
-    """Check score batches and join them, as they are stored.
+    """Check score batches and join them as they are stored.
 
-    Columns and types of each are those of `pmfer.frame_row` and, as further scores, `extra_columns`, in any order.
-    There is at least one row, and all belong to the session. `frame_index` increases strictly; `pts_s` never decreases,
-    and equal times are let pass, as containers do hold them. A row without a reason has every score, a row with one has
-    none; of a face that is partly covered, as `occlusion` says, phrases may be missing. Values are in range and finite:
-    missing is NULL, not NaN. Rows without the subject describe no face.
+    Each batch has the columns and types of `pmfer.frame_row` and the `extra_columns`, in any order. It has at least one
+    row, and all rows belong to its session. `frame_index` strictly increases. `pts_s` never decreases; equal times are
+    accepted, because some video files have them. A row without a reason has every score, except that phrases may be
+    missing if the face is partly covered (`occlusion`); a row with a reason has no score. Values are finite and in
+    range: a missing value is NULL, not NaN. Rows without the subject do not describe a face.
 
     Args:
-        batches: score batches by session_id, one at least.
-        extra_columns: score columns of phrases beside the action units.
+        batches: score batches by session_id; at least one.
+        extra_columns: score columns of phrases beyond the action units.
 
     Returns:
-        All rows in their order, values rounded to the decimals of their column, with a column more: `batch`, UInt32,
-        the number of the batch that a row comes from, from 0.
+        All rows in their order, with values rounded to the decimals of their column, and one more column: `batch`,
+        UInt32, the position in `batches` of the batch that the row comes from, counted from 0.
 
     Raises:
-        WarehouseError: names the first session, column, row and rule that are broken.
+        WarehouseError: names the first rule that is broken, with its session, column and row.
     """
     columns = (*FRAME_COLUMNS, *(score_column(name) for name in extra_columns))
     for session_id, frames in batches.items():
@@ -64,7 +64,7 @@ def extra_scores(frames: pl.DataFrame, extra_columns: Collection[str]) -> pl.Dat
 
     Args:
         frames: checked frames with a column scoring_id.
-        extra_columns: their score columns beside those of the action units.
+        extra_columns: score columns of phrases beyond the action units.
     """
     return frames.filter(pl.col("reason").is_null()).unpivot(
         on=list(extra_columns),
@@ -76,7 +76,7 @@ def extra_scores(frames: pl.DataFrame, extra_columns: Collection[str]) -> pl.Dat
 
 def _check_columns(frames: pl.DataFrame, session_id: str, columns: Sequence[FrameColumn]) -> None:
     expected = {column.name: column.dtype for column in columns}
-    found = dict(zip(frames.columns, frames.dtypes, strict=True))  # in a fifth of the time of frames.schema
+    found = dict(zip(frames.columns, frames.dtypes, strict=True))  # five times as fast as frames.schema
     for name in found:
         if name not in expected:
             raise _refusal(session_id, f"column {name}: unexpected")
@@ -113,9 +113,9 @@ def _rules(session_ids: Sequence[str], columns: Sequence[FrameColumn], scores: S
     yield BatchRule("pts_s", "must not decrease from row to row", follows & (pl.col("pts_s").diff() < 0))
     yield from _reason_rules(scores)
     for name in FACE_COLUMNS:
-        # The product's promise: other people are counted, and leave nothing else behind.
+        # The product promises that other people are only counted, and that nothing else about them is stored.
         yield BatchRule(
-            name, "must be NULL unless it is the subject's", ~pl.col("is_subject") & pl.col(name).is_not_null()
+            name, "must be NULL in a frame without the subject", ~pl.col("is_subject") & pl.col(name).is_not_null()
         )
 
 

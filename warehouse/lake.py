@@ -1,7 +1,7 @@
-"""A warehouse as a lake: DuckLake keeps the catalogue in PostgreSQL or SQLite and the rows in Parquet files.
+"""A warehouse as a lake: DuckLake keeps the catalogue in PostgreSQL or SQLite, and the rows in Parquet files.
 
-Rows are never inlined in the catalogue, however few: what is encrypted, and what is erased, are then the Parquet files
-alone. The price is a small file per table and transaction, which `tidy` merges after a night.
+Rows are never stored in the catalogue itself, however few: then only the Parquet files have to be encrypted and
+rewritten after an erasure. The price is a small file per table and transaction; `tidy` merges them after a night.
 """
 
 import sqlite3
@@ -20,24 +20,24 @@ from warehouse.sql import TRUSTING, current_database, load_extension, quoted
 from warehouse.transaction import (
     PATIENCE_S,
     advisory_lock,
-    alone_in,
-    alone_in_file,
+    exclusive_in_file,
+    exclusive_in_postgres,
     file_lock,
     one_line_errors,
     transaction,
 )
 
-# How long replaced files stay for readers that are open; a reader sees the lake as it was when it was opened.
+# How long replaced files are kept for open readers: a reader sees the lake as it was when it was opened.
 READERS_LAST = timedelta(days=1)
 _SCANNERS = {"postgres": "postgres_scanner", "sqlite": "sqlite_scanner"}
 
 
 def attach_lake_for_writing(connection: duckdb.DuckDBPyConnection, address: LakeAddress) -> None:
-    """Attach a lake as `warehouse` and use it; one that does not exist is made.
+    """Attach a lake as `warehouse` and use it; create it if it does not exist.
 
     Raises:
-        WarehouseError: it was made with another data folder or without a key.
-        duckdb.Error, OSError: the catalogue or the data folder cannot be reached.
+        WarehouseError: the lake is encrypted and there is no key, or the other way round.
+        duckdb.Error, OSError: the catalogue or the data folder cannot be reached, or the lake has another data folder.
     """
     _prepare(connection, address)
     if not address.data.startswith("s3://"):
@@ -49,15 +49,15 @@ def attach_lake_for_writing(connection: duckdb.DuckDBPyConnection, address: Lake
     if address.catalogue == "sqlite":
         make_private_folder(Path(address.connection).parent)
         make_private_file(Path(address.connection))
-        options["META_JOURNAL_MODE"] = "'WAL'"  # readers and a writer do not wait for each other
-    # Two processes that make the catalogue at once would each make half of it.
+        options["META_JOURNAL_MODE"] = "'WAL'"  # so that readers and the writer do not wait for each other
+    # Two processes that create the catalogue at the same time would each create half of it.
     with _creation_lock(address):
         _attach(connection, address, options)
         connection.execute("USE warehouse")
     _require_same_encryption(connection, address)
 
 
-# The latest state of a lake, by its number.
+# The number of the latest state of a lake.
 _LAKE_SNAPSHOT = "SELECT id FROM warehouse.current_snapshot()"
 
 
@@ -65,11 +65,11 @@ def attach_lake_for_reading(connection: duckdb.DuckDBPyConnection, address: Lake
     """Attach a lake as it is now, read-only, as `warehouse`, and use it.
 
     Raises:
-        WarehouseError: there is no lake there, or the key is not the one it is written with.
+        WarehouseError: there is no lake, or the key is not the one that it was created with.
         duckdb.Error, OSError: the catalogue cannot be reached.
     """
     if address.catalogue == "sqlite" and not Path(address.connection).is_file():
-        raise WarehouseError(f"warehouse {address}: does not exist; run a night first, or correct the address")
+        raise WarehouseError(f"warehouse {address}: does not exist; run a night first, or check the address")
     _prepare(connection, address)
     _attach(connection, address, {"READ_ONLY": "true"})
     _require_same_encryption(connection, address)
@@ -80,12 +80,12 @@ def attach_lake_for_reading(connection: duckdb.DuckDBPyConnection, address: Lake
     connection.execute("USE warehouse")
 
 
-# One row where the catalogue of a lake has DuckLake's tables.
+# One row if the catalogue has DuckLake's tables.
 _LAKE_IS_MADE = "SELECT 1 FROM duckdb_tables() WHERE database_name = 'catalogue' AND table_name = 'ducklake_metadata'"
 
 
 def is_lake(address: LakeAddress) -> bool:
-    """Whether there is a lake at the address; an empty database of PostgreSQL is none yet.
+    """Whether there is a lake at the address; an empty PostgreSQL database is not one yet.
 
     Raises:
         duckdb.Error: the catalogue cannot be reached.
@@ -97,27 +97,27 @@ def is_lake(address: LakeAddress) -> bool:
 
 
 def check_lake_key(connection: duckdb.DuckDBPyConnection, address: LakeAddress) -> None:
-    """Refuse a key other than the one that the lake was made with.
+    """Check that the key is the one that the lake was created with.
 
-    DuckLake makes a key for every Parquet file and keeps it in the catalogue, so this one opens none of them: it is the
-    key of score batches and exports. A typing error must not spread files that nobody can read.
+    DuckLake creates a key for every Parquet file and keeps it in the catalogue, so a wrong key would not be noticed
+    there. This key encrypts score batches and exports: a typing error must not produce files that nobody can read.
 
     Raises:
-        WarehouseError: the key is another.
+        WarehouseError: it is another key.
     """
     if address.key is None:
         return
     checks = _lake_keys(connection)
     if not all(is_key_of(check, address.key) for check in checks):
-        raise WarehouseError(f"warehouse {address}: Wrong encryption key; give the key that it was made with")
+        raise WarehouseError(f"warehouse {address}: Wrong encryption key; give the key that it was created with")
 
 
-# Remember by which key a lake's score batches and exports are encrypted.
+# Record the hash of the key that encrypts a lake's score batches and exports.
 _INSERT_LAKE_KEY = "INSERT INTO lake_keys (key_check) VALUES ($key_check)"
 
 
 def record_lake_key(connection: duckdb.DuckDBPyConnection, address: LakeAddress) -> None:
-    """Remember, as a salted hash, with which key a new lake was made; nothing is done where one is remembered."""
+    """Record a salted hash of the key of a new lake; does nothing if there is one already."""
     if address.key is None or _lake_keys(connection):
         return
     with transaction(connection):
@@ -125,33 +125,32 @@ def record_lake_key(connection: duckdb.DuckDBPyConnection, address: LakeAddress)
 
 
 _TIDYING = (
-    # Write files again without the rows that were deleted from them, and merge small ones that lie side by side.
+    # Rewrite files without their deleted rows, and merge adjacent small files.
     "CALL ducklake_rewrite_data_files('warehouse', delete_threshold => 0)",
     "CALL ducklake_merge_adjacent_files('warehouse')",
-    # Forget states of the lake that are older; the latest stays. Then delete the files that no state needs.
+    # Forget older states of the lake, except the latest. Then delete the files that no state needs.
     "CALL ducklake_expire_snapshots('warehouse', older_than => now() - to_seconds($keep_s))",
     "CALL ducklake_cleanup_old_files('warehouse', older_than => now() - to_seconds($keep_s))",
 )
 
 
 def tidy(connection: duckdb.DuckDBPyConnection, keep: timedelta = READERS_LAST) -> None:
-    """Merge a lake's small files and delete those that no state of the last `keep` needs; a file needs no such care.
+    """Merge a lake's small files and delete those that no state of the last `keep` needs. Does nothing for a file.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     if not current_database(connection).is_lake:
         return
     seconds = {"keep_s": keep.total_seconds()}
     for step in _TIDYING:
-        # Each in a transaction of its own, because the next step works on what the one before has committed.
+        # Each step needs its own transaction, because the next one works on what it has committed.
         with transaction(connection):
             connection.execute(step, seconds if "$keep_s" in step else {})
 
 
-# Let the catalogue of a lake forget the smallest and largest text of every column of a whole table.
-# Bounds that hold for any text take their place: without bounds DuckLake would take those of the next rows for those
-# of all.
+# Make the catalogue of a lake forget the smallest and largest text of every column of a table. They are replaced by
+# bounds that hold for any text: without bounds, DuckLake would take those of the next rows for those of all rows.
 _CATALOGUE_FORGET_EXTREMES = """
     UPDATE ducklake_table_column_stats AS stats
     SET min_value = '', max_value = chr(1114111)
@@ -164,16 +163,18 @@ _CATALOGUE_FORGET_EXTREMES = """
 
 
 def forget_history(address: LakeAddress) -> None:
-    """Leave nothing of a lake but its present state: what was deleted is then in no file of it any more.
+    """Keep only the present state of a lake, so that deleted data is no longer in any of its files.
 
-    Parquet files are written again without deleted rows and all older ones are deleted; the catalogue forgets its older
-    states and the smallest and largest values of text columns. Readers that are open fail at their next query. Nobody
-    else may write meanwhile, as DuckLake keeps such values in memory. What PostgreSQL and SQLite deleted stays in their
-    files until these are written anew, so they are, and PostgreSQL's statistics with them. Its write-ahead log goes by
-    itself.
+    Parquet files are rewritten without deleted rows, and all older ones are deleted. The catalogue forgets its older
+    states and the smallest and largest values of text columns. PostgreSQL and SQLite keep deleted data in their files
+    until these are rewritten, so they are rewritten too, including PostgreSQL's statistics. PostgreSQL recycles its
+    write-ahead log in the course of time.
+
+    Open readers fail at their next query. Nobody else may write in the meantime, because DuckLake keeps the smallest
+    and largest values in memory.
 
     Raises:
-        WarehouseError: the database refused, or another session keeps a table of the catalogue locked.
+        WarehouseError: the database failed, or another session keeps a table of the catalogue locked.
     """
     with one_line_errors(address), duckdb.connect() as connection:
         _prepare(connection, address)
@@ -202,22 +203,22 @@ _CATALOGUE_TABLES = """
 def _vacuum(catalogue: duckdb.DuckDBPyConnection) -> None:
     tables = ", ".join(name for (name,) in catalogue.execute(_CATALOGUE_TABLES).fetchall())
     for statement in (f"VACUUM (FULL, ANALYZE) {tables}", "VACUUM (FULL) pg_catalog.pg_statistic"):
-        # PostgreSQL vacuums outside of transactions only.
+        # PostgreSQL refuses VACUUM within a transaction.
         catalogue.execute(f"CALL postgres_execute('catalogue', {quoted(statement)}, use_transaction := false)")
 
 
 @contextmanager
-def alone(address: LakeAddress) -> Iterator[None]:
-    """Have a lake alone for as long as it lasts: no night and no shard is at work on it or begins to be.
+def exclusive_use(address: LakeAddress) -> Iterator[None]:
+    """Exclusive use of a lake within the block: no night or shard is running on it, and none can start.
 
     Raises:
-        WarehouseError: somebody is at work, or the catalogue cannot be reached.
+        WarehouseError: a night or shard is running, or the catalogue cannot be reached.
     """
     if address.catalogue == "sqlite":
-        with alone_in_file(Path(address.connection)):
+        with exclusive_in_file(Path(address.connection)):
             yield
         return
-    with _catalogue(address, "READ_ONLY") as guard, alone_in(guard, "catalogue", str(address)):
+    with _catalogue(address, "READ_ONLY") as guard, exclusive_in_postgres(guard, "catalogue", str(address)):
         yield
 
 
@@ -233,8 +234,9 @@ def _prepare(connection: duckdb.DuckDBPyConnection, address: LakeAddress) -> Non
 def _prepare_catalogue(connection: duckdb.DuckDBPyConnection, address: LakeAddress) -> None:
     load_extension(connection, _SCANNERS[address.catalogue])
     if address.catalogue == "postgres":
-        # In a secret DuckDB shows the password to nobody, neither in its tables of databases nor in messages. Without a
-        # password there is a secret all the same: DuckDB would look for one on disk, which it may not, and fail.
+        # DuckDB never shows a password that is in a secret, neither in its list of databases nor in messages. Create
+        # the secret even without a password: otherwise DuckDB would look for one on disk, which is forbidden here, and
+        # fail.
         password = "" if address.password is None else f", PASSWORD {quoted(address.password)}"
         connection.execute(f"CREATE SECRET catalogue (TYPE postgres{password})")
 
@@ -243,7 +245,7 @@ def _allow_s3(connection: duckdb.DuckDBPyConnection, access: S3Access) -> None:
     options = {"KEY_ID": access.key_id, "SECRET": access.secret, "REGION": access.region}
     if access.endpoint is not None:
         scheme, _, host = access.endpoint.rpartition("://")
-        # Stores other than AWS are mostly reached by path, not by a host name per bucket.
+        # Most stores other than AWS take the bucket in the path, not in the host name.
         options |= {"ENDPOINT": host, "URL_STYLE": "path", "USE_SSL": str(scheme != "http").lower()}
     settings = ", ".join(f"{name} {quoted(value)}" for name, value in options.items())
     connection.execute(f"CREATE SECRET storage (TYPE s3, {settings})")
@@ -260,7 +262,7 @@ def _attach(connection: duckdb.DuckDBPyConnection, address: LakeAddress, options
 
 @contextmanager
 def _creation_lock(address: LakeAddress) -> Iterator[None]:
-    """The lock of writer_lock, before there is a catalogue."""
+    """The same lock as writer_lock, for use before there is a catalogue."""
     if address.catalogue == "sqlite":
         with file_lock(Path(address.connection)):
             yield
@@ -271,14 +273,14 @@ def _creation_lock(address: LakeAddress) -> Iterator[None]:
 
 @contextmanager
 def _catalogue(address: LakeAddress, mode: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The catalogue as the plain database that it is, by the name `catalogue`."""
+    """The catalogue, attached as a plain database with the name `catalogue`."""
     with duckdb.connect(config=TRUSTING) as connection:
         _prepare_catalogue(connection, address)
         secret = ", SECRET catalogue" if address.catalogue == "postgres" else ""
         options = f"(TYPE {address.catalogue}, {mode}{secret})"
-        # A session that was left open in the middle of a transaction must not keep an erasure waiting for ever.
+        # Without a timeout, a session that was left open within a transaction could block an erasure for ever.
         postgres = address.catalogue == "postgres"
-        place = address.patient_settings(PATIENCE_S) if postgres else address.connection
+        place = address.settings_with_timeout(PATIENCE_S) if postgres else address.connection
         connection.execute(f"ATTACH {quoted(place)} AS catalogue {options}")
         connection.execute("USE catalogue")
         yield connection
@@ -292,15 +294,15 @@ def _require_same_encryption(connection: duckdb.DuckDBPyConnection, address: Lak
     ((encrypted,),) = connection.execute(_LAKE_ENCRYPTED).fetchall()
     if encrypted and address.key is None:
         raise WarehouseError(
-            f"warehouse {address}: it is encrypted; give its key in PMFER_WAREHOUSE_KEY or PMFER_WAREHOUSE_KEY_FILE"
+            f"warehouse {address}: is encrypted; give its key in PMFER_WAREHOUSE_KEY or PMFER_WAREHOUSE_KEY_FILE"
         )
     if not encrypted and address.key is not None:
         raise WarehouseError(
-            f"warehouse {address}: it is not encrypted; give no key, or make a new one with the key at another address"
+            f"warehouse {address}: is not encrypted; give no key, or create a new one with the key at another address"
         )
 
 
-# The salted hash of the key that a lake was made with, if there is one.
+# The salted hash of the key that the lake was created with, if it is encrypted.
 _LAKE_KEYS = "SELECT key_check FROM warehouse.lake_keys"
 
 

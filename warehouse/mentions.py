@@ -1,4 +1,4 @@
-"""What other rows say of a patient: messages, notes and file names of others that hold the pseudonym."""
+"""Mentions of a patient in other rows: messages, notes and file names that contain the pseudonym."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ import duckdb
 from warehouse.personal import Keys, Traces
 from warehouse.transaction import database_path, one_line_errors
 
-# By which other rows of the same table are known; they may contain the identifier of the patient who is erased.
+# Columns that identify rows. Identifiers of other patients' rows may contain the identifier of the erased patient.
 _NAMES = ("patient_id", "session_id", "source_uri", "report_id", "path", "event_id")
-_WRITTEN_BY_US = ("message", "warning")  # go as a whole where they mention the patient
-_WRITTEN_BY_PEOPLE = ("source", "note", "notes", "comment", "item")  # lose the mention, and stay
+_WRITTEN_BY_US = ("message", "warning")  # if such a text mentions the patient, all of it is replaced
+_WRITTEN_BY_PEOPLE = ("source", "note", "notes", "comment", "item")  # only the mention is replaced
 _ERASED = "erased"
-_RECORDS = ("audit_log", "audit_head", "erasures", "tombstones")  # hold no patient_id by construction
+_RECORDS = ("audit_log", "audit_head", "erasures", "tombstones")  # never contain a patient_id
 
 
-# The columns of all tables that hold text.
+# All text columns of all tables.
 _TEXT_COLUMNS = """
     SELECT table_name, column_name
     FROM duckdb_columns()
@@ -29,18 +29,18 @@ _TEXT_COLUMNS = """
 
 
 def traces_of(connection: duckdb.DuckDBPyConnection, patient_id: str) -> Traces:
-    """What to look for; identifiers of other patients that contain this one's are to be kept.
+    """What to look for. Identifiers of other patients' rows that contain this one are marked to be kept.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     keep: set[str] = set()
     values = {"patient_id": patient_id}
     with one_line_errors(database_path(connection)):
         columns = connection.execute(_TEXT_COLUMNS).fetchall()
-        whose = {table for table, column in columns if column == "patient_id"}
+        owned = {table for table, column in columns if column == "patient_id"}
         for table, column in columns:
-            if table in whose and column in _NAMES:
+            if table in owned and column in _NAMES:
                 rows = connection.execute(
                     f"SELECT DISTINCT {column} FROM {table} "
                     f"WHERE patient_id <> $patient_id AND contains({column}, $patient_id)",
@@ -52,40 +52,40 @@ def traces_of(connection: duckdb.DuckDBPyConnection, patient_id: str) -> Traces:
 
 @dataclass(frozen=True)
 class Mention:
-    """A text of somebody else's row that speaks of the patient."""
+    """A text in somebody else's row that mentions the patient."""
 
     table: str
     column: str
     text: str
-    without: str | None  # what takes its place; None: the row goes
+    replacement: str | None  # None: delete the row
 
 
-# What is in quarantine without a patient, by its path in the source.
+# Paths of quarantined sessions whose patient is unknown.
 _QUARANTINE_OF_NOBODY = "SELECT DISTINCT source_uri FROM quarantine WHERE patient_id IS NULL ORDER BY source_uri"
 
 
 def mentions_of(connection: duckdb.DuckDBPyConnection, traces: Traces, keys: Keys) -> list[Mention]:
-    """Texts that speak of a patient or of the patient's sessions."""
+    """Texts that mention a patient or the patient's sessions."""
     wanted = [traces, *(Traces(name) for name in keys.session_id)]
     found: dict[tuple[str, str, str], Mention] = {}
     for trace in wanted:
         columns = (*_WRITTEN_BY_US, *_WRITTEN_BY_PEOPLE)
         for table, column, text in _texts(connection, trace.identifier, traces.identifier, columns):
-            before = found[table, column, text].without if (table, column, text) in found else text
+            before = found[table, column, text].replacement if (table, column, text) in found else text
             if trace.in_text(text) and before is not None:
-                # Without its row in quarantine the next run of its night looks at the session anew.
+                # A row of quarantine is deleted: the next run of its night then checks the session again.
                 ours = None if table == "quarantine" else _ERASED
-                without = trace.strike(before) if column in _WRITTEN_BY_PEOPLE else ours
-                found[table, column, text] = Mention(table, column, text, without)
-    # Where nobody knows whose a quarantined session is, the file's name may tell.
+                replacement = trace.redact(before) if column in _WRITTEN_BY_PEOPLE else ours
+                found[table, column, text] = Mention(table, column, text, replacement)
+    # If the patient of a quarantined session is unknown, the name of the file may tell.
     for (uri,) in connection.execute(_QUARANTINE_OF_NOBODY).fetchall():
         if traces.in_text(uri) or PurePosixPath(uri).stem == traces.identifier:
             found["quarantine", "source_uri", uri] = Mention("quarantine", "source_uri", uri, None)
     return [found[key] for key in sorted(found)]
 
 
-# Reports that may print a text that changes, of an event or an accepted level, on its day or later: they have to be
-# rendered again.
+# Mark reports to be rendered again that may quote a changed text: those of the day of the care event or accepted level,
+# and later ones.
 _FORGET_PAGES_THAT_QUOTE = {
     "care_events": """
         UPDATE reports SET input_key = ''
@@ -108,22 +108,22 @@ _FORGET_PAGES_THAT_QUOTE = {
 }
 
 
-def strike(connection: duckdb.DuckDBPyConnection, mention: Mention) -> int:
-    """Take a mention out of every row that has it; returns the number of rows that went or were changed."""
+def remove_mention(connection: duckdb.DuckDBPyConnection, mention: Mention) -> int:
+    """Remove a mention from every row that has it; returns the number of rows deleted or changed."""
     values = {"text": mention.text}
-    if mention.without is None:
+    if mention.replacement is None:
         action = f"DELETE FROM {mention.table} WHERE {mention.column} = $text"
     else:
         if mention.table in _FORGET_PAGES_THAT_QUOTE:
             connection.execute(_FORGET_PAGES_THAT_QUOTE[mention.table], values)
-        action = f"UPDATE {mention.table} SET {mention.column} = $without WHERE {mention.column} = $text"
-        values["without"] = mention.without
+        action = f"UPDATE {mention.table} SET {mention.column} = $replacement WHERE {mention.column} = $text"
+        values["replacement"] = mention.replacement
     ((count,),) = connection.execute(action, values).fetchall()
     return int(count)
 
 
-def words_like(connection: duckdb.DuckDBPyConnection, traces: Traces) -> list[str]:
-    """The tables of the texts in which the pseudonym is a word that may mean anything else, a table for each text."""
+def ambiguous_mentions(connection: duckdb.DuckDBPyConnection, traces: Traces) -> list[str]:
+    """For each text in which the pseudonym may be an ordinary word, its table. Empty if the pseudonym is distinct."""
     if traces.is_distinct:
         return []
     texts = _texts(connection, traces.identifier, traces.identifier, _WRITTEN_BY_PEOPLE)
@@ -133,14 +133,14 @@ def words_like(connection: duckdb.DuckDBPyConnection, traces: Traces) -> list[st
 def _texts(
     connection: duckdb.DuckDBPyConnection, part: str, patient_id: str, columns: Collection[str]
 ) -> Iterator[tuple[str, str, str]]:
-    """Table, column and value of every text in these columns that has a part somewhere and is not the patient's own."""
-    known = connection.execute(_TEXT_COLUMNS).fetchall()
-    owned = {table for table, column in known if column == "patient_id"}
-    for table, column in known:
+    """Table, column and value of every text in these columns that contains `part`, without the patient's own rows."""
+    text_columns = connection.execute(_TEXT_COLUMNS).fetchall()
+    owned = {table for table, column in text_columns if column == "patient_id"}
+    for table, column in text_columns:
         if table not in _RECORDS and column in columns:
-            others = "patient_id IS DISTINCT FROM $patient_id" if table in owned else "$patient_id IS NOT NULL"
+            not_own = "patient_id IS DISTINCT FROM $patient_id" if table in owned else "$patient_id IS NOT NULL"
             rows = connection.execute(
-                f"SELECT DISTINCT {column} FROM {table} WHERE contains({column}, $part) AND {others}",
+                f"SELECT DISTINCT {column} FROM {table} WHERE contains({column}, $part) AND {not_own}",
                 {"part": part, "patient_id": patient_id},
             )
             yield from ((table, column, value) for (value,) in rows.fetchall())

@@ -1,12 +1,12 @@
-"""Numbered SQL migrations: each runs once, in one transaction with its record, and is never edited again.
+"""Numbered SQL migrations. Each runs once, in one transaction with its record, and is never edited after a release.
 
-A new warehouse is made in one transaction, so that it is there whole or not at all.
+A new warehouse is created in one transaction, so that it exists completely or not at all.
 
-A lake runs the same files, translated statement by statement, as DuckDB's own parser splits them: a table comes without
-PRIMARY KEY, UNIQUE, CHECK and FOREIGN KEY; an index is left out; a comment on a macro or on a view's column, which a
-lake cannot hold, is left out and found in schema_comments. All else is taken word by word. What a table is without its
-constraints is not guessed from the text: every statement first runs in an empty database in memory, the model, and the
-table is read from there.
+A lake runs the same files, translated statement by statement as DuckDB's parser splits them. Tables are created without
+PRIMARY KEY, UNIQUE, CHECK and FOREIGN KEY. Indexes are left out, as are comments on macros and on columns of views,
+which a lake cannot store; the table schema_comments has these. Everything else runs unchanged. The definition of a
+table without its constraints is not derived from the text: every statement first runs in an empty in-memory database,
+the model, and the definition is read from there.
 """
 
 import hashlib
@@ -48,8 +48,8 @@ def migrate(connection: duckdb.DuckDBPyConnection) -> int:
     """Bring a new or older warehouse to this release's schema; returns how many migrations ran.
 
     Raises:
-        WarehouseError: the database holds something else, is newer than this release, was migrated by other files, or
-            refused; in an older warehouse, the migrations before the one that failed are kept.
+        WarehouseError: the database contains something else, is newer than this release, was migrated with other files,
+            or a migration failed; in an older warehouse, the migrations before the one that failed are kept.
     """
     count, pending = 0, _pending(connection)
     if not pending:
@@ -58,26 +58,26 @@ def migrate(connection: duckdb.DuckDBPyConnection) -> int:
         translator = LakeTranslator(model)
         while pending:
             with transaction(connection):
-                # Looked up again: another process may have migrated the same lake while this one waited for its turn.
+                # Check again: another process may have migrated the same lake while this one waited for the lock.
                 pending = _pending(connection)
                 is_new = pending == list(shipped_migrations())
                 running, pending = (pending, []) if is_new else (pending[:1], pending[1:])
                 for migration in running:
                     _apply(connection, migration, translator)
                 if running and not pending:
-                    _keep_comments(connection, translator)
+                    _store_comments(connection, translator)
             count += len(running)
     return count
 
 
 def require_current_schema(connection: duckdb.DuckDBPyConnection) -> None:
-    """Check that a database that is only read has exactly this release's schema.
+    """Check that a database opened for reading has exactly this release's schema.
 
     Raises:
-        WarehouseError: it is older, newer, or no warehouse.
+        WarehouseError: it is older, newer, or not a warehouse.
     """
     if _pending(connection):
-        raise _refusal(connection, "its schema is older than this release; run a night to publish it anew")
+        raise _refusal(connection, "its schema is older than this release; run a night to publish it again")
 
 
 _COMMENT = re.compile(
@@ -87,7 +87,7 @@ _LEADING_COMMENTS = re.compile(r"(?:\s+|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
 _CHANGES_CATALOGUE = {duckdb.StatementType.CREATE, duckdb.StatementType.DROP}
 
 
-# What a lake has in another form than a file: views, indexes, and tables with constraints other than NOT NULL.
+# What the translation treats specially: views, indexes, and tables with constraints other than NOT NULL.
 _MODEL_CATALOGUE = """
     SELECT 'view' AS kind, if(schema_name = 'main', '', schema_name || '.') || view_name AS name
     FROM duckdb_views()
@@ -100,7 +100,7 @@ _MODEL_CATALOGUE = """
     FROM duckdb_constraints()
     WHERE constraint_type <> 'NOT NULL'
 """
-# The columns of a table as CREATE TABLE states them, in their order. duckdb_columns() would take every view apart.
+# The columns of a table in their order, for CREATE TABLE. Not duckdb_columns(), which would analyse every view.
 _MODEL_COLUMNS = """
     SELECT name, type, "notnull", dflt_value
     FROM pragma_table_info($name)
@@ -109,15 +109,15 @@ _MODEL_COLUMNS = """
 
 
 class LakeTranslator:
-    """Translates migrations in their order; also knows what they comment on."""
+    """Translates migrations for a lake, in their order. Its model also has the comments that a lake cannot store."""
 
     def __init__(self, model: duckdb.DuckDBPyConnection) -> None:
-        self.model = model  # empty at first; every text given here runs in it
-        model.execute(sql.bookkeeping())  # migrations may ask when an earlier one ran
+        self.model = model  # empty at first; every migration runs in it
+        model.execute(sql.bookkeeping())  # migrations may query when an earlier one ran
         self._known: set[str] = set()
 
     def learn(self, text: str) -> None:
-        """Take note of a migration that ran on the lake before; one that is known costs nothing."""
+        """Run a migration in the model that has already run on the lake. Does nothing if it did so before."""
         if text not in self._known:
             self.model.execute(text)
             self._known.add(text)
@@ -142,11 +142,11 @@ class LakeTranslator:
         return [self._bare_table(name) for kind, name in new if kind == "constrained"] or [text]
 
     def _catalogue(self) -> set[tuple[str, str]]:
-        """Kind and name of what the model holds and a lake may not: views, indexes, tables with constraints."""
+        """Kind and name of the model's views, indexes, and tables with constraints."""
         return set(self.model.execute(_MODEL_CATALOGUE).fetchall())
 
     def _bare_table(self, name: str) -> str:
-        """CREATE TABLE of a table of the model, with names, types, defaults and NOT NULL of its columns."""
+        """CREATE TABLE for a table of the model, with the names, types, defaults and NOT NULL of its columns only."""
         columns = self.model.execute(_MODEL_COLUMNS, {"name": name}).fetchall()
         lines = [
             f"{identifier(column)} {kind}{' NOT NULL' if required else ''}{f' DEFAULT {default}' if default else ''}"
@@ -156,7 +156,7 @@ class LakeTranslator:
 
 
 def _is_lost_comment(text: str, catalogue: set[tuple[str, str]]) -> bool:
-    """Whether a statement comments on a macro or on the column of a view."""
+    """Whether a statement comments on a macro or on a column of a view."""
     start = _LEADING_COMMENTS.match(text)
     match = _COMMENT.match(text, start.end() if start else 0)
     return match is not None and (
@@ -164,7 +164,7 @@ def _is_lost_comment(text: str, catalogue: set[tuple[str, str]]) -> bool:
     )
 
 
-# Record a migration that just ran.
+# Record that a migration has run.
 _INSERT_SCHEMA_MIGRATION = """
     INSERT INTO schema_migrations (number, name, sha256, applied_at)
     VALUES ($number, $name, $sha256, now())
@@ -172,7 +172,7 @@ _INSERT_SCHEMA_MIGRATION = """
 
 
 def _apply(connection: duckdb.DuckDBPyConnection, migration: Migration, translator: LakeTranslator) -> None:
-    """Run a migration and record it, in the transaction that is open."""
+    """Run a migration and record it, in the caller's transaction."""
     bookkeeping = sql.bookkeeping()
     if current_database(connection).is_lake:
         for earlier in shipped_migrations():
@@ -187,7 +187,7 @@ def _apply(connection: duckdb.DuckDBPyConnection, migration: Migration, translat
     connection.execute(_INSERT_SCHEMA_MIGRATION, record)
 
 
-# Comments that a lake cannot hold, from a database that can: of macros (without a column) and of the columns of views.
+# Comments that a lake cannot store, from a database that can: on macros (column_name is NULL) and on columns of views.
 _SCHEMA_COMMENTS_NATIVE = """
     SELECT DISTINCT function_name AS entry, NULL AS column_name, comment
     FROM duckdb_functions()
@@ -205,17 +205,17 @@ _SCHEMA_COMMENTS_NATIVE = """
         AND duckdb_columns.comment IS NOT NULL
     ORDER BY entry, column_name
 """
-# Forget the kept comments, before those of a newer schema are kept.
+# Delete the stored comments, before those of the new schema are inserted.
 _DELETE_SCHEMA_COMMENTS = "DELETE FROM schema_comments"
-# Keep the comments that a lake cannot hold.
+# Store the comments that a lake cannot store natively.
 _INSERT_SCHEMA_COMMENTS = """
     INSERT INTO schema_comments (entry, column_name, comment)
     SELECT unnest($entries), unnest($column_names), unnest($comments)
 """
 
 
-def _keep_comments(connection: duckdb.DuckDBPyConnection, translator: LakeTranslator) -> None:
-    """Write the comments on macros and on columns of views into schema_comments, once the last migration ran."""
+def _store_comments(connection: duckdb.DuckDBPyConnection, translator: LakeTranslator) -> None:
+    """Write the comments on macros and on columns of views to schema_comments, after the last migration."""
     source = translator.model if current_database(connection).is_lake else connection
     rows = source.execute(_SCHEMA_COMMENTS_NATIVE).fetchall()
     connection.execute(_DELETE_SCHEMA_COMMENTS)
@@ -226,12 +226,12 @@ def _keep_comments(connection: duckdb.DuckDBPyConnection, translator: LakeTransl
 
 
 def _pending(connection: duckdb.DuckDBPyConnection) -> list[Migration]:
-    """The shipped migrations that did not run yet, after checking those that did."""
+    """The shipped migrations that have not run yet, after checking those that have."""
     shipped = {migration.number: migration for migration in shipped_migrations()}
     applied = _applied(connection)
     for number, sha256 in applied.items():
         if number not in shipped or shipped[number].sha256 != sha256:
-            raise _refusal(connection, f"migration {number} is not this release's; use the release that ran it")
+            raise _refusal(connection, f"migration {number} is not from this release; use the release that ran it")
     return [migration for number, migration in shipped.items() if number not in applied]
 
 
@@ -242,18 +242,18 @@ TABLE_NAMES = """
     WHERE database_name = current_database() AND NOT internal
     ORDER BY table_name
 """
-# The migrations that ran, with the hash of the file each ran from.
+# The migrations that have run, with the hashes of their files.
 _SCHEMA_MIGRATIONS = "SELECT number, sha256 FROM schema_migrations ORDER BY number"
 
 
 def _applied(connection: duckdb.DuckDBPyConnection) -> dict[int, str]:
-    """SHA-256 by number of the migrations that ran."""
+    """SHA-256 of the migrations that have run, by number."""
     try:
         return dict(connection.execute(_SCHEMA_MIGRATIONS).fetchall())
     except duckdb.CatalogException:
-        # Only now, because a lake takes long to list its tables.
+        # Not earlier, because listing the tables of a lake is slow.
         if connection.execute(TABLE_NAMES).fetchall():
-            raise _refusal(connection, "a DuckDB database, but no warehouse; give another path") from None
+            raise _refusal(connection, "a DuckDB database, but not a warehouse; give another path") from None
         return {}
 
 

@@ -1,7 +1,7 @@
-"""What belongs to a patient: rows, found by the columns of the database, and mentions in texts and bytes.
+"""Finds what belongs to a patient: rows, by the columns of their tables, and mentions in texts and bytes.
 
-A table that has a column patient_id, session_id or scoring_id holds rows of patients, whatever it is for, so that none
-can be forgotten. In texts and bytes a patient's identifier is found, but not as a part of another patient's.
+Every table with a column patient_id, session_id or scoring_id counts as a table of patients' rows, so that no table can
+be forgotten. In texts and bytes a patient's identifier is found, except as a part of another patient's identifier.
 """
 
 import os
@@ -16,7 +16,7 @@ import duckdb
 
 @dataclass(frozen=True)
 class Keys:
-    """By what rows are found: a row belongs when one of its columns of these names holds one of these values."""
+    """Keys of a patient's rows. A row belongs to the patient if one of these columns has one of these values."""
 
     patient_id: tuple[str, ...] = ()
     session_id: tuple[str, ...] = ()
@@ -30,14 +30,14 @@ _SESSIONS_OF_PATIENT = "SELECT session_id FROM sessions WHERE patient_id = $pati
 def keys_of_patient(connection: duckdb.DuckDBPyConnection, patient_id: str) -> Keys:
     """The keys of a patient's rows.
 
-    Only stored sessions count: one in quarantine may bear, by mistake, the session_id of somebody else.
+    Sessions in quarantine are not included: one may have somebody else's session_id by mistake.
     """
     rows = connection.execute(_SESSIONS_OF_PATIENT, {"patient_id": patient_id}).fetchall()
     sessions = tuple(session_id for (session_id,) in rows)
     return Keys((patient_id,), sessions, scorings_of(connection, sessions))
 
 
-# The scorings of some sessions.
+# The scorings of these sessions.
 _SCORINGS_OF_SESSIONS = """
     SELECT scoring_id
     FROM scorings
@@ -47,12 +47,12 @@ _SCORINGS_OF_SESSIONS = """
 
 
 def scorings_of(connection: duckdb.DuckDBPyConnection, session_ids: Collection[str]) -> tuple[str, ...]:
-    """The scorings of some sessions."""
+    """The scorings of these sessions."""
     rows = connection.execute(_SCORINGS_OF_SESSIONS, {"session_ids": list(session_ids)}).fetchall()
     return tuple(scoring_id for (scoring_id,) in rows)
 
 
-# The columns of all tables by which a row belongs to a patient, a session or a scoring.
+# All columns that link rows to a patient, a session or a scoring.
 _PERSONAL_COLUMNS = """
     SELECT table_name, column_name
     FROM duckdb_columns()
@@ -64,7 +64,7 @@ _PERSONAL_COLUMNS = """
 
 
 def personal_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, frozenset[str]]:
-    """Every table with such a column, and which of them it has."""
+    """Every table with columns that link its rows to a patient, a session or a scoring, and these columns."""
     tables: dict[str, set[str]] = defaultdict(set)
     for table, column in connection.execute(_PERSONAL_COLUMNS).fetchall():
         tables[table].add(column)
@@ -74,7 +74,7 @@ def personal_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, frozense
 def count_rows(
     connection: duckdb.DuckDBPyConnection, tables: Mapping[str, frozenset[str]], keys: Keys
 ) -> dict[str, int]:
-    """How many rows of each table belong to the keys; tables without one are left out."""
+    """How many rows of each table match the keys; tables without any are left out."""
     counts = {}
     for table, columns in tables.items():
         condition, values = _condition(columns, keys)
@@ -87,7 +87,7 @@ def count_rows(
 def delete_rows(
     connection: duckdb.DuckDBPyConnection, tables: Mapping[str, frozenset[str]], keys: Keys
 ) -> dict[str, int]:
-    """Delete the rows that belong to the keys, in the caller's transaction; how many went, as count_rows tells."""
+    """Delete the rows that match the keys, in the caller's transaction; returns how many, like count_rows."""
     counts = count_rows(connection, tables, keys)
     for table in counts:
         condition, values = _condition(tables[table], keys)
@@ -102,66 +102,66 @@ def _condition(columns: frozenset[str], keys: Keys) -> tuple[str, dict[str, list
 
 
 _ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be")
-_LEAST_LENGTH = 3  # characters of an identifier that is looked for in texts
-_SURE_LENGTH = 6  # characters: a shorter identifier occurs by chance in any file that is no text
-_STRUCK = "[erased]"
+_LEAST_LENGTH = 3  # characters; shorter identifiers are not searched for in texts
+_SURE_LENGTH = 6  # characters; shorter identifiers occur by chance in binary files
+_REDACTED = "[erased]"
 
 
 class Traces:
-    """What an identifier looks like.
+    """Finds an identifier in texts and bytes.
 
-    It counts in texts only if it can be nothing else: it has a letter and a digit, and three characters or more. `12`
-    may be an amount and `rosa` a colour; what people wrote of others must not be altered for that. And it counts only
-    where no letter or digit stands beside it, and never within one of the identifiers to keep. In bytes that are no
-    text, where words have no ends, six characters count wherever they stand.
+    In a text it counts only if it cannot mean anything else: it must have a letter, a digit and at least three
+    characters. `12` may be an amount and `rosa` a colour, and notes about other patients must not be altered because of
+    that. It also counts only if no letter or digit is next to it, and never within one of the identifiers to keep. In
+    binary data, which has no word boundaries, an identifier of six or more characters counts anywhere.
     """
 
     def __init__(self, identifier: str, keep: Iterable[str] = ()) -> None:
-        """Look for `identifier`, except within the texts to `keep`: identifiers of others that contain it."""
+        """Look for `identifier`, except within the texts to `keep`: other identifiers that contain it."""
         self.identifier = identifier
-        # The longest first: of two that start alike the longer one is meant.
+        # Longest first, so that the longer of two that begin alike is matched.
         self.keep = tuple(sorted({text for text in keep if identifier in text}, key=lambda text: (-len(text), text)))
 
     def in_text(self, text: str) -> bool:
-        """Whether a text holds the identifier."""
+        """Whether a text contains the identifier."""
         return self.identifier in text and self._is_in(os.fsencode(text), self._words)
 
     def holds_word(self, text: str) -> bool:
-        """Whether a text holds it as a word of its own, which need not mean the patient: `12` in `12 mg`."""
+        """Whether a text contains it as a word, even if it may not mean the patient: `12` in `12 mg`."""
         return self.identifier in text and _found(self._pattern(_alone), os.fsencode(text))
 
-    def strike(self, text: str) -> str:
-        """A text in which something else stands wherever it held the identifier."""
+    def redact(self, text: str) -> str:
+        """The text with `[erased]` in place of the identifier."""
 
         def replaced(match: "re.Match[bytes]") -> bytes:
-            return match[0] if match["found"] is None else _STRUCK.encode()
+            return match[0] if match["found"] is None else _REDACTED.encode()
 
         return os.fsdecode(self._words.sub(replaced, os.fsencode(text))) if self.in_text(text) else text
 
     def in_bytes(self, content: bytes) -> bool:
-        """Whether bytes hold the identifier, in UTF-8, UTF-16 or as hexadecimal digits of the former."""
-        # The plain forms first: that is many times as fast, as hardly any file has one
+        """Whether bytes contain the identifier, in UTF-8, in UTF-16, or in UTF-8 as hexadecimal digits."""
+        # A plain search first, which is many times as fast and rules out nearly every file.
         if not any(form in content for form in _forms(self.identifier)):
             return False
         return self._is_in(content, self._anywhere if self.is_sure else self._words)
 
     @property
     def is_distinct(self) -> bool:
-        """Whether a word of a text that is the identifier can mean nothing but the patient."""
+        """Whether the identifier, as a word of a text, can only mean the patient."""
         kinds = any(map(str.isalpha, self.identifier)), any(map(str.isdigit, self.identifier))
         return all(kinds) and len(self.identifier) >= _LEAST_LENGTH
 
     @property
     def is_sure(self) -> bool:
-        """Whether the identifier occurs nowhere by chance, not even in bytes that are no text.
+        """Whether the identifier cannot occur by chance, not even in binary data.
 
-        Databases cut long texts short: where somebody else's identifier begins like it, bytes prove nothing.
+        Databases may store long texts truncated, so if another identifier contains this one, bytes prove nothing.
         """
         return self.is_distinct and len(self.identifier) >= _SURE_LENGTH and not self.keep
 
     @property
     def longest(self) -> int:
-        """Bytes that an occurrence takes at most, with what is kept around it."""
+        """Maximum length in bytes of an occurrence, including an identifier to keep around it."""
         return 4 * max(len(text.encode()) for text in (self.identifier, *self.keep)) + 2
 
     def _is_in(self, content: bytes, pattern: "re.Pattern[bytes]") -> bool:

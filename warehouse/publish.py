@@ -1,12 +1,11 @@
-"""Copies of the whole warehouse: the snapshot that readers open, and the storage written anew after an erasure.
+"""Copies of the whole warehouse: the snapshot that readers open, and the rewritten storage after an erasure.
 
-Readers always find a whole file, the old one or the new one. The snapshot is a copy of the writer's file, made by a
-process of its own: a handle on the file that this process closed would give DuckDB's lock away, see connection.py.
-Readers of a lake read the lake: nothing is published.
+Readers always find a complete file, either the old one or the new one. The snapshot is a copy of the writer's file. A
+separate process makes it, because DuckDB's lock would be released if this process closed another handle on the file;
+see connection.py. Readers of a lake read the lake itself, so nothing is published.
 
-DuckDB keeps deleted rows in the free blocks of its file until something else is written there, and the snapshot has
-them as well; a lake keeps its history. Only what is written anew has lost their bytes. Which rows go is decided
-elsewhere.
+DuckDB keeps deleted rows in free blocks of its file until they are overwritten, and so does the snapshot; a lake keeps
+its history. Only rewriting the storage removes these bytes. Which rows to delete is decided elsewhere.
 """
 
 import errno
@@ -33,7 +32,7 @@ from warehouse.connection import (
     open_writer,
     remove_logs,
 )
-from warehouse.lake import alone, forget_history
+from warehouse.lake import exclusive_use, forget_history
 from warehouse.private_file import make_private_file, make_private_folder
 from warehouse.sql import quoted
 from warehouse.transaction import WORK_SUFFIX, database_path, one_line_errors, transaction
@@ -42,22 +41,23 @@ log = logging.getLogger("pmfer.publish")
 
 
 def publish(connection: duckdb.DuckDBPyConnection, place: Address | Path) -> bool:
-    """Write a snapshot of what is committed, unless the snapshot there is of the same state.
+    """Write a snapshot of the committed state, unless the present snapshot is of the same state.
 
-    The audit log tells: every write adds an entry to it, and a snapshot has the time of its newest entry. What somebody
-    changed by hand in the warehouse itself is published with the next write.
+    The audit log is what is compared: every write adds an entry, and a snapshot carries the time of its newest entry.
+    Changes that somebody made to the warehouse by hand are therefore published with the next write.
 
-    The snapshot is written beside its place (0600), flushed to disk and renamed over it: readers that hold the old one
-    go on reading it, and a publication that fails at any point leaves it in place. It is encrypted by the same key as
-    the warehouse, if there is one. What other programs wrote into the old one or beside it goes with it.
+    The snapshot is written to a temporary file (0600), flushed to disk and renamed over the old one. Readers that have
+    the old one open continue to read it, and a publication that fails at any point leaves it in place. The snapshot is
+    encrypted with the key of the warehouse, if there is one. Changes that other programs made to the old snapshot, or
+    logs that they left beside it, are discarded.
 
     Args:
         connection: from open_writer, outside of a transaction.
-        place: the address that is open; a path is that of a snapshot that is not to be encrypted. Folders that are
-            missing are made for the owner only.
+        place: the address that is open; a path stands for an unencrypted snapshot. Missing folders are created for the
+            owner only.
 
     Returns:
-        False if nothing had changed, or if it is a lake.
+        False if nothing has changed, or if it is a lake.
 
     Raises:
         WarehouseError: the target is the warehouse itself, cannot be written, or the disk is full.
@@ -67,24 +67,24 @@ def publish(connection: duckdb.DuckDBPyConnection, place: Address | Path) -> boo
         return False
     target = address.published
     if target.resolve() == Path(database_path(connection)).resolve():
-        raise WarehouseError(f"warehouse {target}: cannot be published onto itself; give the snapshot another path")
+        raise WarehouseError(f"warehouse {target}: cannot be published over itself; give the snapshot another path")
     if _is_current(connection, address):
         return False
-    # Before the copy, so that the snapshot holds the entry too and the next look finds both alike.
+    # Before the copy, so that the snapshot contains this entry, too, and is found to be current next time.
     with transaction(connection):
         audit.record(connection, "snapshot_published")
     state = _state(connection)
     draft = target.with_name(f".{target.name}.draft")
     with one_line_errors(target):
         make_private_folder(target.parent)
-        # One writer, hence one draft: what is here was left behind by a publication that was killed.
+        # There is one writer, so a draft found here was left by a publication that was killed.
         remove_database(draft)
         try:
             _copy_file(connection, draft, address.key)
             if state is not None:
                 os.utime(draft, ns=(_time_ns(state), _time_ns(state)))
             flush(draft)
-            # First, because beside the new snapshot a log of the old one is a fault.
+            # Before the rename, because DuckDB would apply a log of the old snapshot to the new one.
             remove_logs(target)
             draft.replace(target)
             flush(target.parent)
@@ -97,13 +97,13 @@ def publish(connection: duckdb.DuckDBPyConnection, place: Address | Path) -> boo
 
 
 def _is_current(connection: duckdb.DuckDBPyConnection, address: FileAddress) -> bool:
-    """Whether there is a snapshot of the present state, as it was published, and nobody else writes it.
+    """Whether there is a snapshot of the present state, as published, that no other program is writing.
 
-    One that cannot be read is to be replaced.
+    False if it cannot be read, so that it is replaced.
     """
     if not address.published.is_file():
         return False
-    # Connections of their own, because USE holds for one only.
+    # Separate connections, because USE applies to a single connection.
     with another(connection) as writer, another(connection) as reader, suppress(duckdb.Error, OSError):
         if is_written_by_others(address.published):
             log.warning("snapshot %s: %s", address.published, WRITTEN_BY_OTHERS)
@@ -111,7 +111,7 @@ def _is_current(connection: duckdb.DuckDBPyConnection, address: FileAddress) -> 
         state = _state(writer)
         if state is None or address.published.stat().st_mtime_ns != _time_ns(state):
             return False
-        # A snapshot that has no key where there is one now, or the other way round, cannot be attached like this.
+        # Fails if the snapshot is not encrypted although there is a key now, or the other way round.
         options = attach_options(address.key, "READ_ONLY")
         reader.execute(f"ATTACH {quoted(address.published)} AS published{options}")
         try:
@@ -122,7 +122,8 @@ def _is_current(connection: duckdb.DuckDBPyConnection, address: FileAddress) -> 
     return False
 
 
-# How far the audit log and the schema have come, and when the newest entry was written, in microseconds since 1970.
+# The end of the audit log, the number of the newest migration, and the time of the newest entry in microseconds since
+# 1970.
 _STATE = """
     SELECT entries, audit_head.sha256, (SELECT max(number) FROM schema_migrations), epoch_us(recorded_at)
     FROM audit_head
@@ -131,21 +132,21 @@ _STATE = """
 
 
 def _state(connection: duckdb.DuckDBPyConnection) -> tuple[int, str, int, int] | None:
-    """What tells one state of the warehouse from another; None before the first entry, or if somebody took it away."""
+    """Identifies the state of the warehouse; None before the first audit entry, or if somebody removed the newest."""
     state: tuple[int, str, int, int] | None = connection.execute(_STATE).fetchone()
     return state
 
 
 def _time_ns(state: tuple[int, str, int, int]) -> int:
-    """When a state was reached, in nanoseconds since 1970: a snapshot bears that time, so that later changes show."""
+    """The time of a state in nanoseconds since 1970. It is the mtime of its snapshot, which shows later changes."""
     return state[-1] * 1000
 
 
 def _copy_file(connection: duckdb.DuckDBPyConnection, draft: Path, key: str | None) -> None:
-    """Copy the file of the open warehouse and the log beside it, and make one new file (0600) of both.
+    """Copy the file of the open warehouse and its write-ahead log, and merge the copies into one new file (0600).
 
-    The writer is idle, so they are as after a crash: whole up to the last commit. The log is not written into the
-    warehouse's own file first, since DuckDB gives a database up where that fails, as on a full disk.
+    The writer is idle, so both are as after a crash: complete up to the last commit. There is no checkpoint of the
+    warehouse itself, because DuckDB invalidates a database whose checkpoint fails, for example on a full disk.
     """
     source = Path(database_path(connection))
     for part in (source, *logs_beside(source)):
@@ -156,11 +157,11 @@ def _copy_file(connection: duckdb.DuckDBPyConnection, draft: Path, key: str | No
             capture_output=True,
             text=True,
             check=False,
-            restore_signals=False,  # a limit of the file's size is then an error of cp, as it is one here
+            restore_signals=False,  # so that exceeding a file size limit is an error in cp, not a fatal signal
         )
         if copied.returncode:
-            said = copied.stderr.strip().rpartition(": ")[2] or f"cp ended with status {copied.returncode}"
-            raise OSError(errno.EIO, said, str(copy))
+            reason = copied.stderr.strip().rpartition(": ")[2] or f"cp ended with status {copied.returncode}"
+            raise OSError(errno.EIO, reason, str(copy))
     with another(connection) as cursor:
         cursor.execute(f"ATTACH {quoted(draft)} AS draft{attach_options(key)}")
         try:
@@ -170,7 +171,7 @@ def _copy_file(connection: duckdb.DuckDBPyConnection, draft: Path, key: str | No
 
 
 def copy_database(connection: duckdb.DuckDBPyConnection, draft: Path, key: str | None) -> None:
-    """Copy everything that is committed into a new database file (0600), encrypted by the key, and write it out."""
+    """Copy everything that is committed to a new database file (0600), encrypted with the key, and checkpoint it."""
     with another(connection) as cursor:
         cursor.execute(f"ATTACH {quoted(draft)} AS draft{attach_options(key, *NEW_FILE)}")
         try:
@@ -178,7 +179,7 @@ def copy_database(connection: duckdb.DuckDBPyConnection, draft: Path, key: str |
             cursor.execute("COPY FROM DATABASE warehouse TO draft")
             cursor.execute("CHECKPOINT draft")
         except BaseException:
-            # A copy that failed leaves its own transaction open, in which nothing can be detached.
+            # A failed copy leaves its transaction open, and DETACH is not possible within one.
             with suppress(duckdb.Error):
                 cursor.rollback()
             raise
@@ -187,13 +188,13 @@ def copy_database(connection: duckdb.DuckDBPyConnection, draft: Path, key: str |
 
 
 def _record_failure(connection: duckdb.DuckDBPyConnection) -> None:
-    """Say that what was announced did not happen. Where that is refused too, the first error is reported."""
+    """Log that the publication that was just logged failed. If that fails, too, the first error is reported."""
     with suppress(WarehouseError), transaction(connection):
         audit.record(connection, "publication_failed")
 
 
 def flush(path: Path) -> None:
-    """Wait until a file or a folder's entries are on the disk."""
+    """Flush a file, or the entries of a folder, to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -202,18 +203,19 @@ def flush(path: Path) -> None:
 
 
 def remove_database(draft: Path) -> None:
-    """Remove a database file with its write-ahead logs, if they are there."""
+    """Remove a database file and its write-ahead logs, if they exist."""
     draft.unlink(missing_ok=True)
     remove_logs(draft)
 
 
 def rewrite(address: Address) -> None:
-    """Leave nothing of a warehouse but its present content. Interrupted at any point, it is whole and can be repeated.
+    """Rewrite the storage of a warehouse with nothing but its present content.
 
-    Nobody may have it open for writing, this process included. A file takes the room of a second one while it works.
+    If it is interrupted at any point, the warehouse is intact and the call can be repeated. Nobody may have the
+    warehouse open for writing, including this process. Rewriting a file takes disk space for a second copy.
 
     Raises:
-        WarehouseError: it is open, or there is no room for the copy; what was there is as it was.
+        WarehouseError: it is open, or there is no space for the copy; the warehouse is unchanged.
     """
     if isinstance(address, FileAddress):
         _rewrite_file(address)
@@ -223,37 +225,37 @@ def rewrite(address: Address) -> None:
 
 @contextmanager
 def standstill(address: Address) -> Iterator[None]:
-    """Nobody else works on a lake for as long as it lasts; a file has one writer anyway.
+    """Exclusive use of a lake within the block; does nothing for a file, which has one writer anyway.
 
     Raises:
-        WarehouseError: a night or a shard is at work.
+        WarehouseError: a night or shard is running.
     """
     if isinstance(address, FileAddress):
         yield
     else:
-        with alone(address):
+        with exclusive_use(address):
             yield
 
 
 def require_room(address: Address) -> None:
-    """Refuse to begin what `rewrite` could not end.
+    """Check that there is enough disk space for `rewrite` and the publication after it.
 
     Raises:
-        WarehouseError: the disk has no room for a second copy of the file.
+        WarehouseError: the disk has less free space than twice the size of the file.
     """
     if isinstance(address, FileAddress):
         free, needed = shutil.disk_usage(address.path.parent).free, 2 * address.path.stat().st_size
         if free < needed:
             raise WarehouseError(
-                f"warehouse {address}: is written anew, and published, and needs {needed / 1e6:.0f} MB for that; "
-                f"{free / 1e6:.0f} MB are free: make room"
+                f"warehouse {address}: rewriting and publishing it takes {needed / 1e6:.0f} MB of disk space, but only "
+                f"{free / 1e6:.0f} MB are free; make room and run again"
             )
 
 
 def storage_files(address: Address) -> Iterator[Path]:
-    """The files of a warehouse on this machine, without the snapshot: those that only `rewrite` may touch.
+    """The files of a warehouse on this machine, except the snapshot; only `rewrite` may change them.
 
-    Those of a lake may lie in object storage and in PostgreSQL; there is then nothing on this machine.
+    A lake may be in PostgreSQL and object storage, and have no files on this machine.
     """
     if isinstance(address, FileAddress):
         yield from _with_companions(address.path, ".wal")
@@ -264,9 +266,9 @@ def storage_files(address: Address) -> Iterator[Path]:
         yield from (path for path in sorted(Path(address.data).rglob("*")) if path.is_file())
 
 
-def _with_companions(path: Path, *endings: str) -> Iterator[Path]:
-    names = (path, *(path.with_name(path.name + ending) for ending in endings))
-    yield from (name for name in names if name.is_file())
+def _with_companions(path: Path, *suffixes: str) -> Iterator[Path]:
+    paths = (path, *(path.with_name(path.name + suffix) for suffix in suffixes))
+    yield from (path for path in paths if path.is_file())
 
 
 def _rewrite_file(address: FileAddress) -> None:
@@ -278,7 +280,7 @@ def _rewrite_file(address: FileAddress) -> None:
             connection.execute("CHECKPOINT")
             copy_database(connection, draft, address.key)
             flush(draft)
-            # While the old file is still held, so that no other process can write into it in between.
+            # While the old file is still locked, so that no other process can write to it in between.
             draft.replace(address.path)
             flush(address.path.parent)
         finally:

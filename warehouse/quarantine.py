@@ -1,7 +1,7 @@
-"""Writes and reads the quarantine: what was not scored, and why, until it is tried again.
+"""Writes and reads the quarantine: sessions that could not be scored, and why, until they are tried again.
 
-A function that writes is one transaction, and does nothing when what it would write is already there. A source has one
-row at most.
+Every function that writes is one transaction, and does nothing if what it would write is already stored. A source file
+has at most one row.
 """
 
 from collections.abc import Sequence
@@ -11,17 +11,17 @@ import duckdb
 import polars as pl
 
 from warehouse import audit
-from warehouse.consent import buried_among
+from warehouse.consent import with_tombstone
 from warehouse.records import QuarantineRecord
 from warehouse.sql import changed
 from warehouse.transaction import read, transaction
 
-# Forget the earlier trouble of a source that has a new one.
+# Delete the earlier row of a source that has a new one.
 _DELETE_QUARANTINE_BEFORE = """
     DELETE FROM quarantine
     WHERE source_uri = $source_uri AND quarantine_id <> $quarantine_id
 """
-# Quarantine a session, unless the same trouble with the same file is recorded already.
+# Quarantine a session, unless the same file is already quarantined for the same reason.
 _INSERT_QUARANTINE = """
     INSERT INTO quarantine (
         quarantine_id, night, source_uri, content_sha256, session_id, patient_id, reason, message, first_seen_at, run_id
@@ -34,18 +34,18 @@ _INSERT_QUARANTINE = """
 
 
 def add_quarantine(connection: duckdb.DuckDBPyConnection, record: QuarantineRecord) -> bool:
-    """Quarantine a session. A source has one row: a new trouble takes the place of an earlier one.
+    """Quarantine a session. It replaces an earlier row of the same source.
 
     Returns:
-        False, with nothing written, when the same trouble with the same file is recorded already, or the patient was
+        False, with nothing written, if the same file is already quarantined for the same reason, or if the patient was
         erased.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     values = {**vars(record), "quarantine_id": record.quarantine_id, "reason": str(record.reason)}
     with transaction(connection):
-        if record.patient_id and buried_among(connection, "patient", [record.patient_id]):
+        if record.patient_id and with_tombstone(connection, "patient", [record.patient_id]):
             return False
         added = changed(connection, _INSERT_QUARANTINE, values) > 0
         if added:
@@ -62,12 +62,12 @@ DELETE_QUARANTINE = "DELETE FROM quarantine WHERE source_uri IN (SELECT unnest(C
 
 
 def lift_quarantine(connection: duckdb.DuckDBPyConnection, source_uri: str) -> bool:
-    """Take a source out of quarantine; true if it was in.
+    """Take a source out of quarantine; true if it was in it.
 
-    store_sessions does so itself: this is for a source whose session turns out to be stored already.
+    store_sessions does this itself. This function is for a source whose session turns out to be stored already.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     with transaction(connection):
         lifted = changed(connection, DELETE_QUARANTINE, {"source_uris": [source_uri]})
@@ -76,7 +76,7 @@ def lift_quarantine(connection: duckdb.DuckDBPyConnection, source_uri: str) -> b
     return lifted > 0
 
 
-# Ask to try sources again.
+# Mark sources to be tried again.
 _ASK_REPLAY = """
     UPDATE quarantine SET replay_asked_at = now()
     WHERE list_contains(CAST($quarantine_ids AS VARCHAR[]), quarantine_id) AND replay_asked_at IS NULL
@@ -84,15 +84,15 @@ _ASK_REPLAY = """
 
 
 def ask_replay(connection: duckdb.DuckDBPyConnection, rows: Sequence[QuarantineRecord]) -> int:
-    """Ask the next run of their nights to try sources again; returns how many were not asked for before.
+    """Mark sources to be tried again by the next run of their nights; returns how many were not marked before.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     return _change_quarantine(connection, _ASK_REPLAY, "replay_asked", rows)
 
 
-# Forget rows of quarantine.
+# Delete rows of quarantine.
 _DELETE_QUARANTINE_BY_ID = """
     DELETE FROM quarantine
     WHERE list_contains(CAST($quarantine_ids AS VARCHAR[]), quarantine_id)
@@ -100,23 +100,23 @@ _DELETE_QUARANTINE_BY_ID = """
 
 
 def drop_quarantine(connection: duckdb.DuckDBPyConnection, rows: Sequence[QuarantineRecord]) -> int:
-    """Forget what is in quarantine; returns how many rows went.
+    """Delete rows from quarantine; returns how many.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     return _change_quarantine(connection, _DELETE_QUARANTINE_BY_ID, "quarantine_dropped", rows)
 
 
-# What was to be tried again of a night was tried.
+# Clear the marks of a night whose sources have been tried again.
 _SETTLE_REPLAYS = "UPDATE quarantine SET replay_asked_at = NULL WHERE night = $night AND replay_asked_at IS NOT NULL"
 
 
 def settle_replays(connection: duckdb.DuckDBPyConnection, night: date) -> int:
-    """Close the requests to retry what was quarantined in a night; returns how many there were.
+    """Clear the marks of a night whose sources have been tried again; returns how many there were.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     with transaction(connection):
         settled = changed(connection, _SETTLE_REPLAYS, {"night": night})
@@ -128,7 +128,7 @@ def settle_replays(connection: duckdb.DuckDBPyConnection, night: date) -> int:
 def _change_quarantine(
     connection: duckdb.DuckDBPyConnection, statement: str, action: str, rows: Sequence[QuarantineRecord]
 ) -> int:
-    """Run a statement on rows of quarantine, with an entry in the audit log for each row."""
+    """Run a statement on rows of quarantine and add an entry to the audit log for each row."""
     with transaction(connection):
         count = changed(connection, statement, {"quarantine_ids": [row.quarantine_id for row in rows]}) if rows else 0
         if count:
@@ -151,7 +151,7 @@ _QUARANTINE = """
 
 
 def of_night(connection: duckdb.DuckDBPyConnection, night: date) -> pl.DataFrame:
-    """Rows of quarantine of one day by source, with those whose patient is unknown."""
+    """Rows of quarantine of one night by source, including those whose patient is unknown."""
     return read(connection, _QUARANTINE, night=night)
 
 
@@ -172,7 +172,7 @@ def between(
     until: date | None = None,
     reason: str | None = None,
 ) -> pl.DataFrame:
-    """Rows of quarantine from `since` to `until`, both included, for one reason, or (None) all; by night and source."""
+    """Rows of quarantine from `since` to `until`, both included, for one reason or (None) all; by night and source."""
     return read(connection, _QUARANTINE_ALL, since=since, until=until, reason=reason)
 
 
@@ -180,5 +180,5 @@ _NIGHTS_TO_REPLAY = "SELECT DISTINCT night FROM quarantine WHERE replay_asked_at
 
 
 def nights_to_replay(connection: duckdb.DuckDBPyConnection) -> list[date]:
-    """Nights of which something in quarantine is to be tried again, in order."""
+    """Nights with something in quarantine that is marked to be tried again, in order."""
     return read(connection, _NIGHTS_TO_REPLAY)["night"].to_list()

@@ -1,8 +1,8 @@
-"""Reads from the warehouse, for reports and flows: each function runs one query and returns a polars frame.
+"""Queries for reports and flows: most functions run one query and return a polars data frame.
 
-Columns are those of the tables and views (see docs/data-dictionary.md) unless said otherwise; rows come in a fixed
-order; times are UTC. Scores of different bundles or options are not comparable, so whatever compares sessions asks for
-both. All raise WarehouseError when the database refuses.
+Columns are those of the tables and views (docs/data-dictionary.md) unless stated otherwise; rows are in a fixed order;
+timestamps are in UTC. Scores of different bundles or options are not comparable, so functions for comparing sessions
+take both. All functions raise WarehouseError if the database fails.
 """
 
 from collections.abc import Collection
@@ -22,7 +22,7 @@ MOMENT_COLUMNS: tuple[str, ...] = (*SCORE_COLUMNS, "expressivity", "pain_activit
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a session was scored with. Scores of different provenance are not comparable."""
+    """The bundle and options that a session was scored with. Scores of different provenance are not comparable."""
 
     bundle_id: str  # 64 hex digits
     options_sha256: str  # 64 hex digits
@@ -55,10 +55,12 @@ def episode_sums(
     until: date,
     least_closed_s: float,
 ) -> pl.DataFrame:
-    """What the episodes of each scoring of several patients up to a day add up to; no row for one without any.
+    """Number of smiles and time with closed eyes for each scoring of several patients, up to a day.
 
-    Columns: scoring_id, smiles (count, 0 without any), closed_s (seconds with the eyes closed, in stretches of
-    `least_closed_s` or longer).
+    Scorings without such episodes have no row.
+
+    Columns: scoring_id, smiles (count), closed_s (seconds with closed eyes, only episodes of `least_closed_s` or
+    longer).
     """
     return read(
         connection,
@@ -82,9 +84,9 @@ _SUMMARIES_OF_PATIENTS = """
 def summaries_of_patients(
     connection: duckdb.DuckDBPyConnection, patient_ids: Collection[str], provenance: Provenance, *, until: date
 ) -> pl.DataFrame:
-    """Rows of session_summary of several patients up to `until`, included, by patient and time."""
+    """Rows of session_summary of several patients up to and including `until`, by patient and time."""
     rows = read(connection, _SUMMARIES_OF_PATIENTS, patient_ids=list(patient_ids), until=until, **vars(provenance))
-    return rows.sort("patient_id", "started_at", "session_id")  # rows as wide as these take DuckDB longer
+    return rows.sort("patient_id", "started_at", "session_id")  # polars sorts such wide rows faster than DuckDB
 
 
 _DAILY_VALUES = """
@@ -100,10 +102,10 @@ _DAILY_VALUES = """
 def daily_values(
     connection: duckdb.DuckDBPyConnection, patient_ids: Collection[str], provenance: Provenance, *, until: date
 ) -> pl.DataFrame:
-    """What is kept of days up to `until`, included, whose sessions are gone: a row per patient, day and measure.
+    """Values kept of days whose sessions were deleted, up to and including `until`: a row per patient, day and measure.
 
     Columns: patient_id, session_date, sessions (count), measure, situation (NULL for the whole day), value (in the
-    measure's unit, NULL for too few frames), frames (count, NULL for the whole day).
+    measure's unit, NULL if there were too few frames), frames (count, NULL for the whole day).
     """
     return read(connection, _DAILY_VALUES, patient_ids=list(patient_ids), until=until, **vars(provenance))
 
@@ -123,7 +125,7 @@ _PATIENTS_BEFORE_AND_SINCE = """
 
 
 def patients_before_and_since(connection: duckdb.DuckDBPyConnection, day: date) -> dict[Provenance, list[str]]:
-    """Patients with sessions before a day and on it or later, by what scored both."""
+    """Patients who have sessions both before a day and since, scored alike; by bundle and options."""
     rows = read(connection, _PATIENTS_BEFORE_AND_SINCE, day=day).iter_rows()
     return {Provenance(bundle_id, options_sha256): patient_ids for bundle_id, options_sha256, patient_ids in rows}
 
@@ -137,7 +139,7 @@ _NIGHT_SUMMARIES = """
 
 
 def night_summaries(connection: duckdb.DuckDBPyConnection, night: date, provenance: Provenance) -> pl.DataFrame:
-    """Rows of session_summary of all sessions of one day, by patient and time."""
+    """Rows of session_summary of all sessions of a night, by patient and time."""
     return read(connection, _NIGHT_SUMMARIES, night=night, **vars(provenance))
 
 
@@ -161,10 +163,10 @@ _PATIENTS_SEEN = """
 
 
 def patients_seen(connection: duckdb.DuckDBPyConnection, *, until: date, days: int) -> pl.DataFrame:
-    """Patients with a session in the `days` days that end with `until`, by name.
+    """Patients with a session in the `days` days up to and including `until`, by patient_id.
 
-    Columns: patient_id, sessions (count in that time), first_date, last_date, ward (of the last of them that says; NULL
-    where none does).
+    Columns: patient_id, sessions (count in that time), first_date, last_date, ward (the latest one stated; NULL if none
+    is).
     """
     return read(connection, _PATIENTS_SEEN, until=until, days=days)
 
@@ -179,7 +181,7 @@ _ACTIVE_PROVENANCE = """
 
 
 def active_provenance(connection: duckdb.DuckDBPyConnection, until: date) -> Provenance | None:
-    """Bundle and options of the latest completed run for a day up to `until`; None if there is none."""
+    """Bundle and options of the latest completed run of a night up to and including `until`; None if there is none."""
     rows = read(connection, _ACTIVE_PROVENANCE, until=until)
     return Provenance(**rows.row(0, named=True)) if rows.height else None
 
@@ -192,28 +194,29 @@ def moments(
     count: int = 3,
     window_s: float = 10.0,
 ) -> pl.DataFrame:
-    """The moments of some sessions in which `column` is highest, for evidence.
+    """The moments of these sessions in which `column` is highest, as evidence for a report.
 
-    Neighbouring frames show the same moment, so each window of `window_s` seconds offers its best frame only. The best
-    moment of every session comes before the second best of any, so that one long session does not hide the others.
+    Neighbouring frames show the same moment, so only the highest frame of each window of `window_s` seconds counts. The
+    highest moment of every session comes before the second highest of any, so that a long session does not hide the
+    others.
 
     Args:
         connection: an open warehouse.
         scoring_ids: the scorings.
         column: one of MOMENT_COLUMNS.
-        count: how many at most.
-        window_s: length of a window, seconds.
+        count: maximum number of moments.
+        window_s: length of a window, in seconds.
 
     Returns:
         scoring_id, session_id, frame_index, session_time_s (seconds since the session's first frame), value (of the
         column), leading_expression and all score columns.
 
     Raises:
-        WarehouseError: `column` is none of them, or the database refused.
+        WarehouseError: `column` is not one of MOMENT_COLUMNS, or the database failed.
     """
     if column not in MOMENT_COLUMNS:
         raise WarehouseError(f"moments by {column}: not a score; choose one of {', '.join(MOMENT_COLUMNS)}")
-    # A parameter for each: the frames of other sessions are then passed over unread, which a list in one prevents.
+    # One parameter for each: then DuckDB skips the frames of other sessions unread, which it does not for a list.
     each = {f"scoring_{number}": scoring_id for number, scoring_id in enumerate(scoring_ids)}
     text = sql.query("moments").replace("$scoring_ids", ", ".join(f"${name}" for name in each) or "NULL")
     return read(connection, text, **each, column=column, count=count, window_s=window_s)
@@ -228,7 +231,7 @@ _SOURCE_FILES = """
 
 
 def source_files(connection: duckdb.DuckDBPyConnection, session_ids: Collection[str]) -> dict[str, str]:
-    """Where the videos of some sessions were, relative to the source, by session_id."""
+    """Paths of the videos of these sessions, relative to the source, by session_id."""
     return dict(read(connection, _SOURCE_FILES, session_ids=list(session_ids)).iter_rows())
 
 
@@ -241,7 +244,7 @@ _SCORINGS_EXISTING = """
 
 
 def existing_scorings(connection: duckdb.DuckDBPyConnection, scoring_ids: Collection[str]) -> set[str]:
-    """Those of the identifiers whose scoring is stored."""
+    """Those of the given identifiers whose scoring is stored."""
     return set(read(connection, _SCORINGS_EXISTING, scoring_ids=list(scoring_ids))["scoring_id"])
 
 
@@ -258,7 +261,7 @@ _SCORED_SESSIONS = """
 def scored_sessions(
     connection: duckdb.DuckDBPyConnection, session_ids: Collection[str], provenance: Provenance
 ) -> pl.DataFrame:
-    """Those of the sessions that are scored, by name.
+    """Those of the given sessions that were scored with this bundle and these options, by session_id.
 
     Columns: session_id, source_uri, content_sha256, run_id (of the run that stored it), frames_sampled,
     frames_with_face, frames_scored.
@@ -275,7 +278,7 @@ _NIGHTS_WITH_RECORDINGS = """
 
 
 def nights_with_recordings(connection: duckdb.DuckDBPyConnection) -> list[date]:
-    """Nights of which a recording is stored or in quarantine, in order."""
+    """Nights with a session that is stored or in quarantine, in order."""
     return read(connection, _NIGHTS_WITH_RECORDINGS)["night"].to_list()
 
 
@@ -290,7 +293,7 @@ _CARE_EVENTS = """
 def care_events(
     connection: duckdb.DuckDBPyConnection, patient_ids: Collection[str], *, since: date, until: date
 ) -> pl.DataFrame:
-    """Rows of care_events of several patients that began between two days, both included, by patient and time."""
+    """Rows of care_events of several patients that began from `since` to `until`, included, by patient and time."""
     return read(connection, _CARE_EVENTS, patient_ids=list(patient_ids), since=since, until=until)
 
 
@@ -308,7 +311,7 @@ _SCORED_OTHERWISE = """
 def scored_otherwise(
     connection: duckdb.DuckDBPyConnection, patient_ids: Collection[str], provenance: Provenance
 ) -> dict[str, date]:
-    """The first day of which a patient's sessions were scored with another provenance, by patient; no entry if none."""
+    """By patient, the first day with a session scored by another bundle or options; no entry if there is none."""
     rows = read(connection, _SCORED_OTHERWISE, patient_ids=list(patient_ids), **vars(provenance))
     return dict(rows.iter_rows())
 
@@ -317,7 +320,7 @@ _BUNDLE = "SELECT * FROM bundles WHERE bundle_id = $bundle_id"
 
 
 def bundle(connection: duckdb.DuckDBPyConnection, bundle_id: str) -> pl.DataFrame:
-    """The row of bundles of one bundle (`card` is JSON text), or none."""
+    """The row of a bundle in the table bundles (`card` is JSON text); empty if it is not there."""
     return read(connection, _BUNDLE, bundle_id=bundle_id)
 
 
@@ -330,5 +333,5 @@ _CONSENTS = """
 
 
 def consents(connection: duckdb.DuckDBPyConnection, patient_id: str | None = None) -> pl.DataFrame:
-    """Rows of consents of one patient or (None) of all, by patient and first day."""
+    """Rows of consents of one patient or (None) all, by patient and first day."""
     return read(connection, _CONSENTS, patient_id=patient_id)

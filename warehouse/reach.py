@@ -1,8 +1,9 @@
-"""What a typed query may reach: tables, views and macros of the warehouse, and functions that only compute.
+"""What a typed query may access: tables, views and macros of the warehouse, and functions that only compute.
 
-The query is judged by its tree, which DuckDB's own parser makes, and by lists of what is allowed: a text can hide a
-name behind comments and quotes, a tree cannot. Functions of extensions, which reach servers and files, are on no list,
-whatever they are called; nor is what runs or plans a text, in which other names could hide.
+The syntax tree that DuckDB's own parser makes of the query is checked against lists of what is allowed: in a text,
+names can be hidden by comments and quotes, in a tree they cannot. Functions of extensions, which can reach servers and
+files, are on no list, whatever they are called. Neither are functions that run or plan a query given as text, which
+could hide other names.
 """
 
 import json
@@ -23,11 +24,11 @@ _TABLE_FUNCTIONS = frozenset(
         *("generate_series", "json_each", "json_tree", "range", "unnest"),
     }
 )
-# Of the functions that only compute these do not: one plans a query that is given as text, one writes.
+# Scalar functions that do more than compute: the first plans a query given as text, the second writes.
 _NOT_COMPUTING = frozenset({"json_serialize_plan", "write_log"})
 _CATALOGUES = frozenset({"", "warehouse", "system"})
 _SCHEMAS = frozenset({"", "main", "plain", "information_schema", "pg_catalog"})
-# DuckDB takes a name with a dot, a slash or a colon that is no table for a file or an address.
+# If a name with a dot, slash or colon is not a table, DuckDB takes it for a file or URL.
 _NO_FILE = re.compile(r"[\w $-]+")
 _TABLE_EXPRESSIONS = frozenset(
     {"BASE_TABLE", "EMPTY", "EXPRESSION_LIST", "JOIN", "PIVOT", "SHOW_REF", "SUBQUERY", "TABLE_FUNCTION"}
@@ -35,7 +36,7 @@ _TABLE_EXPRESSIONS = frozenset(
 
 
 class OutOfReachError(Exception):
-    """Something in a query that is not allowed."""
+    """A query contains something that is not allowed."""
 
     def __init__(self, what: str, position: int | None = None) -> None:
         super().__init__(what)
@@ -50,8 +51,8 @@ def relations_read(connection: duckdb.DuckDBPyConnection, text: str) -> list[str
         text: one statement.
 
     Raises:
-        OutOfReachError: it is not one SELECT, or it names something else.
-        duckdb.Error: it is no SQL.
+        OutOfReachError: it is not a single SELECT, or it names something else.
+        duckdb.Error: it is not valid SQL.
     """
     tree = _parsed(connection, text)
     warehouse = _Warehouse(connection)
@@ -65,7 +66,7 @@ def relations_read(connection: duckdb.DuckDBPyConnection, text: str) -> list[str
         elif node.get("type") == "SHOW_REF":
             _require_place(node, node["schema_name"], node["catalog_name"], node["table_name"].strip('"'))
         elif "sample" in node and "alias" in node and node["type"] not in _TABLE_EXPRESSIONS:
-            raise OutOfReachError(f"{node['type']} cannot be checked; leave it out", _position(node))
+            raise OutOfReachError(f"{node['type']} cannot be checked for what it reads; remove it", _position(node))
     return sorted(read)
 
 
@@ -87,7 +88,7 @@ def relation_names(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return [name for (name,) in connection.execute(RELATION_NAMES).fetchall()]
 
 
-# The macros of the current database, in lower case, and whether they read a relation whose name they are given.
+# The macros of the current database, in lower case, and whether they take the name of a relation and read it.
 _MACRO_NAMES = """
     SELECT lower(function_name) AS name, bool_or(contains(lower(macro_definition), 'query_table')) AS takes_a_relation
     FROM duckdb_functions()
@@ -97,7 +98,7 @@ _MACRO_NAMES = """
 
 
 class _Warehouse:
-    """What the warehouse has, looked up when it is needed."""
+    """Relations and macros of the warehouse, looked up when they are needed."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
@@ -107,25 +108,25 @@ class _Warehouse:
         return frozenset(relation_names(self._connection))
 
     def named(self, schema: str, name: str) -> frozenset[str]:
-        """The relation that is found by a name, in lower case; without a schema, `main` is looked through first."""
+        """The relation with this name (in lower case), if there is one; without a schema, `main` is searched first."""
         if schema == "plain" or (not schema and name not in self.relations):
             name = f"plain.{name}"
         return frozenset({name}) & self.relations
 
     @cached_property
     def macros(self) -> dict[str, bool]:
-        """By name: whether it reads the relation whose name it is given."""
+        """By name, whether the macro takes the name of a relation and reads it."""
         return dict(self._connection.execute(_MACRO_NAMES).fetchall())
 
 
 def _parsed(connection: duckdb.DuckDBPyConnection, text: str) -> Any:
-    """The tree of one query. Nothing but DuckDB's parser sees the text: elsewhere a PRAGMA would run at once."""
+    """The syntax tree of one query. The text goes only to DuckDB's parser: anything else would run a PRAGMA at once."""
     if "\0" in text:
-        raise OutOfReachError("has a NUL character; leave it out")
+        raise OutOfReachError("contains a NUL character; remove it")
     ((document,),) = connection.execute("SELECT json_serialize_sql(CAST(? AS VARCHAR))", [text]).fetchall()
     tree = json.loads(document)
     if tree["error"] and tree["error_type"] == "parser":
-        connection.extract_statements(text)  # says what is wrong, and where
+        connection.extract_statements(text)  # raises an error that says what is wrong, and where
     if tree["error"]:
         raise OutOfReachError(
             "only read-only queries (SELECT, FROM, WITH, DESCRIBE, SUMMARIZE, EXPLAIN, ...) are allowed, "
@@ -143,7 +144,7 @@ def _read_by_function(node: dict[str, Any], warehouse: _Warehouse) -> set[str]:
     if name in _computing() | _TABLE_FUNCTIONS:
         return set()
     if name not in warehouse.macros:
-        what = f"the function {name} is unknown, or reaches outside of the warehouse's tables; leave it out"
+        what = f"the function {name} is unknown, or not allowed because it may reach outside the warehouse; remove it"
         raise OutOfReachError(what, _position(node))
     given = []
     if warehouse.macros[name]:
@@ -154,7 +155,7 @@ def _read_by_function(node: dict[str, Any], warehouse: _Warehouse) -> set[str]:
 
 
 def _require_place(node: dict[str, Any], schema: str, catalogue: str, name: str) -> None:
-    # A name of two parts may have a catalogue in front instead of a schema.
+    # The first part of a two-part name may be a catalogue instead of a schema.
     known = schema.lower() in _SCHEMAS or (not catalogue and schema.lower() in _CATALOGUES)
     if not known or catalogue.lower() not in _CATALOGUES or (name and not _NO_FILE.fullmatch(name)):
         whole = ".".join(part for part in (catalogue, schema, name) if part)
@@ -171,21 +172,21 @@ _COMPUTING_FUNCTIONS = """
 
 @cache
 def _computing() -> frozenset[str]:
-    """Scalar and aggregate functions of DuckDB itself, without any extension that reaches something."""
+    """Scalar functions, aggregates and macros of DuckDB itself, without extensions that could reach something."""
     with duckdb.connect(config=OFFLINE) as bare:
         return frozenset(name for (name,) in bare.execute(_COMPUTING_FUNCTIONS).fetchall()) - _NOT_COMPUTING
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    """Every object of the tree, whatever it is."""
-    rest = [tree]
-    while rest:
-        part = rest.pop()
+    """Every object in the tree."""
+    remaining = [tree]
+    while remaining:
+        part = remaining.pop()
         if isinstance(part, dict):
             yield part
-            rest.extend(part.values())
+            remaining.extend(part.values())
         elif isinstance(part, list):
-            rest.extend(part)
+            remaining.extend(part)
 
 
 def _position(node: dict[str, Any]) -> int | None:

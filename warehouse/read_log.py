@@ -1,7 +1,7 @@
-"""The log of reads: one JSON object per line, appended and chained by hash, beside the head in a file of its own.
+"""The read log: who read what. A file of one JSON object per line, chained by hash; its head is in a second file.
 
-It is no table, so that reading waits for no writer and the snapshot stays read-only. Like the audit log it holds
-nothing that names a patient: neither the text of a query nor a path.
+It is not a table, so that reads do not wait for a writer and the snapshot can stay read-only. Like the audit log it
+contains nothing that names a patient: neither the text of a query nor a path.
 """
 
 import fcntl
@@ -28,16 +28,17 @@ _TAIL_BYTES = 64 * 1024  # longer than any line
 
 
 def record_read(log: Path, actor: str | None, action: str, /, **details: Any) -> None:
-    """Append an entry before what was read is handed out. Several processes may do so at once.
+    """Append an entry. Call it before handing out what is read. Several processes may do so at the same time.
 
     Args:
-        log: file of the log; made private to its owner when missing.
-        actor: who reads; None for the account of the operating system.
+        log: file of the log; if it is missing, it is created for its owner only.
+        actor: who reads; None: the operating system account.
         action: what is read, such as `sql` or `report`.
-        details: counts, dates, names of tables, JSON-able; never anything that names a patient, such as a query's text.
+        details: counts, dates and names of tables that JSON can hold; never anything that names a patient, such as the
+            text of a query.
 
     Raises:
-        WarehouseError: the log cannot be written; then nothing should be read either.
+        WarehouseError: the log cannot be written. Then nothing must be read either.
     """
     try:
         make_private_folder(log.parent)
@@ -61,15 +62,17 @@ def record_read(log: Path, actor: str | None, action: str, /, **details: Any) ->
             write_head(head_of(log), Head(before.entries + 1, sha256))
     except (OSError, ValueError, KeyError) as error:
         raise WarehouseError(
-            f"read log {log}: cannot be written ({error}); nothing was read, repair it or give access"
+            f"read log {log}: cannot be written ({error}); nothing was read: repair the log or grant access to it"
         ) from None
 
 
 def note_reads(connection: duckdb.DuckDBPyConnection, log: Path) -> None:
-    """Note in the audit log where the log of reads ends, if it moved: with its head it could be removed unnoticed.
+    """Note in the audit log where the read log ends, if that has changed.
+
+    Without this, somebody could remove the read log together with its head unnoticed.
 
     Raises:
-        WarehouseError: the head cannot be read, or the database refused.
+        WarehouseError: the head cannot be read, or the database failed.
     """
     head = read_head(head_of(log))
     if head is not None and head not in (note.head for note in noted_reads(connection, log)):
@@ -77,7 +80,7 @@ def note_reads(connection: duckdb.DuckDBPyConnection, log: Path) -> None:
             audit.record(connection, "reads_noted", place=_place(log), **vars(head))
 
 
-# Where a log of reads ended whenever the audit log took note of it.
+# The heads of a read log that were noted in the audit log.
 _READS_NOTED = """
     SELECT
         CAST(json_extract_string(details, '$.entries') AS BIGINT) AS entries,
@@ -89,10 +92,10 @@ _READS_NOTED = """
 
 
 def noted_reads(connection: duckdb.DuckDBPyConnection, log: Path) -> list[Note]:
-    """What the audit log noted of this log.
+    """The heads of this read log that were noted in the audit log.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     with one_line_errors(database_path(connection)):
         rows = connection.execute(_READS_NOTED, {"place": _place(log)}).fetchall()
@@ -100,11 +103,14 @@ def noted_reads(connection: duckdb.DuckDBPyConnection, log: Path) -> list[Note]:
 
 
 def verify_reads(log: Path, notes: Sequence[Note] = ()) -> tuple[Head, str | None]:
-    """Check the read log: where it ends, and its first break in words, or None. A log that never was is whole.
+    """Check the read log. A log that does not exist counts as whole, unless a head of it was noted.
 
     Args:
         log: file of the log.
         notes: heads noted elsewhere, see noted_reads.
+
+    Returns:
+        Where the log ends, and the first break in words; None if there is none.
 
     Raises:
         WarehouseError: the log or its head cannot be read.
@@ -119,19 +125,19 @@ def verify_reads(log: Path, notes: Sequence[Note] = ()) -> tuple[Head, str | Non
         try:
             links.append(_link(line))
         except (ValueError, KeyError, TypeError):
-            return Head(len(lines), GENESIS), f"entry {number}: altered; it is no entry any more"
+            return Head(len(lines), GENESIS), f"entry {number}: altered; it is not a valid entry"
     end = Head(len(links), links[-1].stored_sha256 if links else GENESIS)
     if noted is None and links:
-        return end, f"{head_of(log).name} is missing; nobody can tell whether the newest entries are"
-    trouble = find_break(links, [*([Note(head_of(log).name, noted)] if noted else []), *notes])
-    # An entry is written before the head; whoever was killed in between left exactly one.
-    if trouble is None and noted and end.entries > noted.entries + 1:
-        trouble = f"entry {noted.entries + 1}: added by hand, {head_of(log).name} ends with {noted.entries}"
-    return end, trouble
+        return end, f"{head_of(log).name} is missing; without it nobody can tell whether newer entries are, too"
+    fault = find_break(links, [*([Note(head_of(log).name, noted)] if noted else []), *notes])
+    # An entry is written before the head; a process killed in between leaves exactly one extra entry.
+    if fault is None and noted and end.entries > noted.entries + 1:
+        fault = f"entry {noted.entries + 1}: added by hand, {head_of(log).name} ends with {noted.entries}"
+    return end, fault
 
 
 def head_of(log: Path) -> Path:
-    """The file in which the head of a log is noted."""
+    """The file that holds the head of a read log."""
     return log.with_name(f"{log.stem}-head.json")
 
 
@@ -149,7 +155,7 @@ def _line_hash(line: str) -> str:
 
 @contextmanager
 def _locked(log: Path) -> Iterator[IO[bytes]]:
-    """The log, open for appending, for one process at a time."""
+    """The log, open for appending and locked for this process."""
     descriptor = os.open(log, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(descriptor, "r+b") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
@@ -157,7 +163,7 @@ def _locked(log: Path) -> Iterator[IO[bytes]]:
 
 
 def _last(stream: IO[bytes]) -> Link | None:
-    """The last entry, after cutting off what a killed process left of a line."""
+    """The last entry, after removing an incomplete line that a killed process left."""
     size = stream.seek(0, os.SEEK_END)
     start = max(0, size - _TAIL_BYTES)
     stream.seek(start)
@@ -169,9 +175,9 @@ def _last(stream: IO[bytes]) -> Link | None:
 
 
 def _before(last: Link | None, noted: Head | None) -> Head:
-    """What the next entry follows: what was noted, so that a log which is not what it was stays broken for good.
+    """The head that the next entry follows: the noted one, so that a log that was tampered with stays broken.
 
-    Whoever was killed between an entry and its note left one entry more.
+    If a process was killed after writing an entry and before noting it, the log has one entry more, which then counts.
     """
     noted = noted or Head(0, GENESIS)
     if last is not None and (last.number, last.previous_sha256) == (noted.entries + 1, noted.sha256):
@@ -180,5 +186,5 @@ def _before(last: Link | None, noted: Head | None) -> Head:
 
 
 def _place(log: Path) -> str:
-    """Which log it is: every machine and data folder has one of its own. It must outlive the log."""
+    """Identifies the log among those of all machines and data folders. It does not depend on the log's content."""
     return hashlib.sha256(f"{socket.gethostname()}:{log.absolute()}".encode()).hexdigest()[:16]

@@ -1,7 +1,7 @@
-"""`pmfer.open_warehouse`: what was scored, as frames of polars, for whoever works in Python.
+"""`pmfer.open_warehouse`: reads scores as polars data frames, for people who work in Python.
 
-`pmfer/__init__.py` opens this door; docs/python.md shows it in use. Like any DuckDB client it reads the snapshot
-directly and leaves no entry in the log of reads.
+`pmfer/__init__.py` exports it; docs/python.md shows how to use it. Like any DuckDB client it reads the snapshot
+directly and leaves no entry in the read log.
 """
 
 from datetime import date
@@ -18,14 +18,14 @@ from warehouse.address import FileAddress, parse_address
 from warehouse.connection import find_plain_views, open_reader
 from warehouse.transaction import read
 
-Day = date | str  # a local calendar day; a text is YYYY-MM-DD
-Days = Day | tuple[Day, Day]  # one day, or the first and the last one
+Day = date | str  # a local calendar day; as text in the form YYYY-MM-DD
+Days = Day | tuple[Day, Day]  # one day, or the first and last of several
 
 _SNAPSHOT = Path("published") / "warehouse.duckdb"
 _CHOSEN = """
     WHERE ($patient IS NULL OR patient_id = $patient)
         AND ($first IS NULL OR session_date >= $first) AND ($last IS NULL OR session_date <= $last)
-"""  # rows of a view
+"""
 _FRAMES = f"""
     SELECT
         patient_id, frames.session_date,
@@ -44,9 +44,9 @@ _FRAMES = f"""
 
 
 class WarehouseReader:
-    """An open warehouse. A context manager: leaving it closes the warehouse.
+    """An open warehouse. Use it as a context manager, which closes it at the end.
 
-    It speaks of what was stored when it was opened, and of the active bundle only.
+    It shows what was stored when it was opened. All methods but `sql` show only the active bundle and options.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -62,55 +62,54 @@ class WarehouseReader:
         self.close()
 
     def close(self) -> None:
-        """Close it; closing it again does nothing."""
+        """Close the warehouse; further calls do nothing."""
         self._connection.close()
 
     def days(self, *, patient: str | None = None, days: Days | None = None) -> pl.DataFrame:
-        """The view plain.days: a row per patient and day. Arguments and errors are those of `frames`."""
+        """The view plain.days: a row per patient and day. Arguments and errors are the same as for `frames`."""
         order = "ORDER BY patient_id, session_date"
         return read(self._connection, f"FROM plain.days {_CHOSEN} {order}", patient=patient, **_limits(days))
 
     def sessions(self, *, patient: str | None = None, days: Days | None = None) -> pl.DataFrame:
-        """The view plain.sessions: a row per session. Arguments and errors are those of `frames`."""
+        """The view plain.sessions: a row per session. Arguments and errors are the same as for `frames`."""
         order = "ORDER BY patient_id, session_date, local_time, session_id"
         return read(self._connection, f"FROM plain.sessions {_CHOSEN} {order}", patient=patient, **_limits(days))
 
     def frames(self, *, patient: str | None = None, days: Days | None = None) -> pl.DataFrame:
-        """Every sampled frame, in order of patients and time, with the columns of `pmfer.score` and three in front.
+        """Every sampled frame, ordered by patient and time, with the columns of `pmfer.score` after three others.
 
-        These are `patient_id`, `session_date` and `local_time`, what the clock on the wall showed. Scores have three
-        decimals, as they are stored.
+        These are `patient_id`, `session_date` and `local_time`. Scores have three decimals, as they are stored.
 
         Args:
             patient: pseudonym; None: all patients.
-            days: one local calendar day, or the first and the last one; None: all days.
+            days: one local calendar day, or the first and last of several; None: all days.
 
         Raises:
-            WarehouseError: `days` is none of these, or the database refused.
+            WarehouseError: a day is not in the form YYYY-MM-DD, or the database failed.
         """
         rows = read(self._connection, _FRAMES, patient=patient, **_limits(days))
         whose = rows.select("patient_id", "session_date", "local_time")
         return pl.concat([whose, readable(rows.drop(whose.columns))], how="horizontal")
 
     def sql(self, query: str, **parameters: Any) -> pl.DataFrame:
-        """The answer to one query; `$name` in it takes the value of the parameter of that name.
+        """The answer to one SQL query; each `$name` in it stands for the parameter of that name.
 
         Raises:
-            WarehouseError: it fails.
+            WarehouseError: the query fails.
         """
         return read(self._connection, query, **parameters)
 
 
 def open_warehouse(path: Path | str, *, key: str | None = None) -> WarehouseReader:
-    """Open what the nights stored, for reading.
+    """Open a warehouse for reading.
 
     Args:
         path: the data folder; or a snapshot, `DATA_DIR/published/warehouse.duckdb`; or the address of a lake, as in
             PMFER_WAREHOUSE, with its `?data=`.
-        key: encryption key, if the warehouse has one.
+        key: encryption key, if the warehouse is encrypted.
 
     Raises:
-        WarehouseError: there is no such warehouse, it is of another release, or the key is not the right one.
+        WarehouseError: there is no such warehouse, it is from another release, or the key is wrong.
     """
     if str(path).startswith("ducklake:"):
         return WarehouseReader(open_reader(parse_address(str(path), published=Path(), lake=Path("lake"), key=key)))

@@ -1,6 +1,6 @@
-"""Delete rows past their retention period, from every table that holds such rows.
+"""Deletes rows past their retention period, from every table that has such rows.
 
-Bytes of deleted rows stay in free blocks of a DuckDB file until they are written over; see docs/privacy.md.
+The bytes of deleted rows stay in free blocks of a DuckDB file until they are overwritten; see docs/privacy.md.
 """
 
 from contextlib import suppress
@@ -15,40 +15,40 @@ from warehouse.personal import Keys, delete_rows, personal_tables, scorings_of
 from warehouse.sql import changed, registered
 from warehouse.transaction import read, transaction
 
-# They have an age of their own, beside that of the session that they name.
+# Tables with a retention period of their own, although their rows refer to sessions or patients.
 _OWN_AGE = ("quarantine", "reports")
 
 
 @dataclass(frozen=True)
 class Retention:
-    """How long what is kept: days after the local calendar day that it belongs to; None: for good."""
+    """Retention periods in days, counted from the local calendar day that the data belongs to. None: kept for good."""
 
     frames: int | None = None  # rows of single frames
-    sessions: int | None = None  # all that belongs to a session but its day's values, see keep_days; care events
-    reports: int | None = None  # files of reports, their rows, and the rows of what they said
+    sessions: int | None = None  # everything about a session except its daily values, see keep_days; care events
+    reports: int | None = None  # files of reports, their rows, and their findings
     staged: int | None = None  # files that killed runs left in the staging folder
     quarantine: int | None = None  # rows of quarantine
 
     @property
     def is_set(self) -> bool:
-        """Whether anything is to go at any age."""
+        """Whether there is any retention period."""
         return any(days is not None for days in vars(self).values())
 
 
 class _CountedError(Exception):
-    """Takes a transaction back that was begun to count what it would do."""
+    """Rolls back a transaction that only counts what it would delete."""
 
 
 def first_day_kept(today: date, days: int) -> date:
-    """The first day of which something is still kept: with 1 day, yesterday."""
+    """The first day whose data is still kept: yesterday if `days` is 1."""
     return today - timedelta(days=days)
 
 
 def expired_rows(connection: duckdb.DuckDBPyConnection, retention: Retention, today: date) -> dict[str, int]:
-    """How many rows of which tables are due to go; tables without one are left out. Nothing changes.
+    """How many rows are due to be deleted, by table; tables without any are left out. Changes nothing.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     counts: dict[str, int] = {}
     with suppress(_CountedError), transaction(connection):
@@ -58,10 +58,10 @@ def expired_rows(connection: duckdb.DuckDBPyConnection, retention: Retention, to
 
 
 def expire_rows(connection: duckdb.DuckDBPyConnection, retention: Retention, today: date) -> dict[str, int]:
-    """Delete the rows that are due, in one transaction; how many went, by table.
+    """Delete the rows that are due, in one transaction; returns how many, by table.
 
     Raises:
-        WarehouseError: the database refused; nothing was deleted.
+        WarehouseError: the database failed; nothing was deleted.
     """
     with transaction(connection):
         counts = _delete_expired(connection, retention, today)
@@ -71,7 +71,7 @@ def expire_rows(connection: duckdb.DuckDBPyConnection, retention: Retention, tod
     return counts
 
 
-# The first day of which frames were left, by what the audit log tells of every removal; NULL if none ever was.
+# The first day whose frames were kept, from the deletions in the audit log; NULL if there was none.
 _FRAMES_KEPT_SINCE = """
     SELECT max(CAST(details ->> '$.today' AS DATE) - CAST(details ->> '$.days.frames' AS INTEGER)) AS first_day
     FROM audit_log
@@ -80,16 +80,16 @@ _FRAMES_KEPT_SINCE = """
 
 
 def frames_kept_since(connection: duckdb.DuckDBPyConnection) -> date | None:
-    """The first day of which the frames were not too old to be kept; None where none was ever removed for its age.
+    """The first day whose frames were not past their retention period; None if none were ever deleted for their age.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     first_day: date | None = read(connection, _FRAMES_KEPT_SINCE)["first_day"].item()
     return first_day
 
 
-# Keep the values of days, registered as day_batch, of which none are kept yet.
+# Store the values in day_batch of days that have none yet.
 _INSERT_DAILY_VALUES = """
     INSERT INTO daily_values BY NAME
     SELECT patient_id, session_date, bundle_id, options_sha256, sessions, measure, situation, value, frames
@@ -99,16 +99,16 @@ _INSERT_DAILY_VALUES = """
 
 
 def keep_days(connection: duckdb.DuckDBPyConnection, days: pl.DataFrame) -> None:
-    """Keep the values of days whose sessions are about to go; a day that is kept already stays as it is.
+    """Keep the daily values of sessions that are about to be deleted; a day that already has some stays as it is.
 
-    They stay until the last session of their patient goes that was scored by the same bundle with the same options.
+    They are deleted with the last session of the patient that was scored with the same bundle and options.
 
     Args:
         connection: from open_writer.
         days: columns of the table daily_values.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     with transaction(connection), registered(connection, "day_batch", days):
         ((count,),) = connection.execute(_INSERT_DAILY_VALUES).fetchall()
@@ -116,7 +116,7 @@ def keep_days(connection: duckdb.DuckDBPyConnection, days: pl.DataFrame) -> None
             audit.record(connection, "days_kept", rows=count)
 
 
-# The tables that hold rows of single frames.
+# The tables with rows of single frames.
 _FRAME_TABLES = """
     SELECT table_name
     FROM duckdb_columns()
@@ -125,9 +125,9 @@ _FRAME_TABLES = """
         AND column_name = 'frame_index'
     ORDER BY table_name
 """
-# Forget the patients of whom no session is left.
+# Delete patients without sessions.
 _DELETE_PATIENTS_WITHOUT_SESSIONS = "DELETE FROM patients WHERE patient_id NOT IN (SELECT patient_id FROM sessions)"
-# Forget the days of patients of whom no session is left that was scored in the same way.
+# Delete daily values of patients without sessions that were scored with the same bundle and options.
 _DELETE_DAILY_VALUES_WITHOUT_SESSIONS = """
     DELETE FROM daily_values
     WHERE NOT EXISTS (
@@ -138,11 +138,11 @@ _DELETE_DAILY_VALUES_WITHOUT_SESSIONS = """
             AND scorings.options_sha256 = daily_values.options_sha256
     )
 """
-# Forget the levels accepted for patients of whom no session is left: the usual range rests on them until then.
+# Delete accepted levels of patients without sessions. Until then they determine the usual range.
 _DELETE_LEVELS_WITHOUT_SESSIONS = (
     "DELETE FROM accepted_levels WHERE patient_id NOT IN (SELECT patient_id FROM sessions)"
 )
-# Forget what was over before a day, by table.
+# Delete what ended before a day, by table.
 _DELETE_BEFORE = {
     "care_events": "DELETE FROM care_events WHERE event_date < $day AND (ended_at IS NULL OR ended_at < $day)",
     "findings": "DELETE FROM findings WHERE session_date < $day",
@@ -178,11 +178,11 @@ def _delete_expired(connection: duckdb.DuckDBPyConnection, retention: Retention,
 
 
 def _forget_subjects(connection: duckdb.DuckDBPyConnection) -> int:
-    """Forget whom the audit log meant, of whom nothing else is left; an interrupted erasure is still to know."""
+    """Delete audit subjects of patients who have no other rows, except subjects that an unfinished erasure needs."""
     owned = [name for name, columns in personal_tables(connection).items() if "patient_id" in columns]
-    left = " UNION ".join(f"SELECT patient_id FROM {name}" for name in owned if name != "audit_subjects")
+    remaining = " UNION ".join(f"SELECT patient_id FROM {name}" for name in owned if name != "audit_subjects")
     ((count,),) = connection.execute(
-        f"DELETE FROM audit_subjects WHERE patient_id NOT IN (FROM ({left}) WHERE patient_id IS NOT NULL) "
+        f"DELETE FROM audit_subjects WHERE patient_id NOT IN (FROM ({remaining}) WHERE patient_id IS NOT NULL) "
         "AND subject NOT IN (SELECT subject FROM erasures WHERE rows_deleted_at IS NULL)"
     ).fetchall()
     return int(count)

@@ -1,10 +1,12 @@
-"""What follows from the frames of scorings and is stored with them: rollups, quantiles of action units, episodes.
+"""Computes what is derived from frames and stored with them: rollups, quantiles of action units, and episodes.
 
-The database has a macro for each: session_rollups_of, au_quantiles_of and episodes_of, whose newest texts are in the
-migrations 0015, 0004 and 0018. Here the rows are computed from the frames in memory in a fraction of the time, the same
-to the bit: a contract compares what is stored with the macros. So sums, roundings and divisions have to be DuckDB's.
+The database has a macro for each: session_rollups_of, au_quantiles_of and episodes_of; their latest definitions are in
+the migrations 0015, 0004 and 0018. This module computes the same rows from frames in memory in a fraction of the time.
+A contract compares the stored rows with the macros, so the results must be identical to the bit: sums, roundings and
+divisions have to work as in DuckDB.
 
-All frames here are checked ones with a column scoring_id, those of a scoring one after the other in their order.
+All functions take frames from checked_frames with an additional column scoring_id. The frames of a scoring are adjacent
+and in their order.
 """
 
 from collections.abc import Collection, Sequence
@@ -26,22 +28,22 @@ _MEDIANS = {
     "face_size_px_median": pl.col("face_size_px"),
     "yaw_abs_median_deg": pl.col("yaw_deg").abs(),
 }
-# Kinds of episodes: the measure that tells them, and the least of it in each of their frames.
+# Kinds of episodes: the measure that defines them, and its minimum in each of their frames.
 _EPISODES = {
     "smile": ("happiness", 0.5),
     "brow_lowering": ("au04", 0.5),
     "eyes_closed": ("au43", 0.3),
     "pain_activity": ("pain_activity", 0.5),
 }
-_RUN = "run"  # number of a scoring among those of the frames, by which they are grouped
+_SCORING = "scoring"  # column with the running number of the scoring, for grouping
 _LONGEST_GAP_S = 1  # between two frames of an episode
-_FEWEST_FRAMES = 2  # of an episode
+_FEWEST_FRAMES = 2  # in an episode
 
 
 def session_rollups(frames: pl.DataFrame) -> pl.DataFrame:
     """Rows of `session_rollups`: counts, means and medians over the frames of each scoring."""
     measured = frames.with_columns(expressivity=1 - pl.col("neutral"), highest=pl.max_horizontal(EXPRESSION_NAMES))
-    # At a tie the first; by number, as comparing names takes longer.
+    # In a tie, the first expression. As numbers, because comparing names takes longer.
     leading = pl.coalesce(
         pl.when(pl.col(name) == pl.col("highest")).then(pl.lit(number, pl.UInt8))
         for number, name in enumerate(EXPRESSION_NAMES)
@@ -56,33 +58,33 @@ def session_rollups(frames: pl.DataFrame) -> pl.DataFrame:
         **{f"frames_{name}": (pl.col("leading") == number).sum() for number, name in enumerate(EXPRESSION_NAMES)},
     )
     means = _means(scorings, _MEANS).rename(lambda name: f"{name}_mean")
-    values = _by_scoring(frames.select("scoring_id", **_MEDIANS))
-    medians = pl.DataFrame(np.stack([_quantiles(of_one, [0.5])[:, 0] for of_one in values]), schema=list(_MEDIANS))
-    return pl.concat([counts.drop(_RUN), means, medians.fill_nan(None)], how="horizontal")
+    by_scoring = _by_scoring(frames.select("scoring_id", **_MEDIANS))
+    medians = pl.DataFrame(np.stack([_quantiles(rows, [0.5])[:, 0] for rows in by_scoring]), schema=list(_MEDIANS))
+    return pl.concat([counts.drop(_SCORING), means, medians.fill_nan(None)], how="horizontal")
 
 
 def au_quantiles(frames: pl.DataFrame) -> pl.DataFrame:
-    """Rows of `phrase_quantiles` for the action units: none for one that was seen in no frame."""
-    scored = _scorings(frames).agg(pl.col("scoring_id").first(), frames_scored=pl.col("neutral").count()).drop(_RUN)
-    scores = _by_scoring(frames.select("scoring_id", *AU_COLUMNS))
-    quantiles = np.concatenate([_quantiles(of_one, list(QUANTILES.values())) for of_one in scores])
+    """Rows of `phrase_quantiles` for the action units; no row for an action unit without any score."""
+    scored = _scorings(frames).agg(pl.col("scoring_id").first(), frames_scored=pl.col("neutral").count()).drop(_SCORING)
+    by_scoring = _by_scoring(frames.select("scoring_id", *AU_COLUMNS))
+    quantiles = np.concatenate([_quantiles(rows, list(QUANTILES.values())) for rows in by_scoring])
     keys = scored.join(pl.DataFrame({"phrase_key": AU_COLUMNS}), how="cross")
     rows = pl.concat([keys, pl.DataFrame(quantiles, schema=list(QUANTILES))], how="horizontal")
     return rows.filter(pl.col("p50").is_not_nan())
 
 
 def episodes(frames: pl.DataFrame) -> pl.DataFrame:
-    """Rows of `episodes`: frames of a kind that follow each other closely enough."""
-    # Rounded: 0.9999999 s, left by subtracting, is one second.
+    """Rows of `episodes`: runs of frames with a high measure, without long gaps."""
+    # Rounded, so that 0.9999999 s, the result of a subtraction, counts as one second.
     start_s = pl.col("pts_s").min().over(pl.col("scoring_id").rle_id())
     timed = frames.with_columns(time_s=_rounded_s(pl.col("pts_s") - start_s))
-    return pl.concat(_episodes(timed, kind, *of_kind) for kind, of_kind in _EPISODES.items())
+    return pl.concat(_episodes(timed, kind, measure, least) for kind, (measure, least) in _EPISODES.items())
 
 
 def _episodes(timed: pl.DataFrame, kind: str, measure: str, least: float) -> pl.DataFrame:
     high = timed.select("scoring_id", "time_s", value=measure).filter(pl.col("value") >= least)
-    another = pl.col("scoring_id").ne_missing(pl.col("scoring_id").shift())
-    begins = another | (_rounded_s(pl.col("time_s").diff()) > _LONGEST_GAP_S)
+    new_scoring = pl.col("scoring_id").ne_missing(pl.col("scoring_id").shift())
+    begins = new_scoring | (_rounded_s(pl.col("time_s").diff()) > _LONGEST_GAP_S)
     found = high.with_columns(number=begins.cum_sum().set_sorted()).group_by("number", maintain_order=True)
     rows = found.agg(
         pl.col("scoring_id").first(),
@@ -97,36 +99,36 @@ def _episodes(timed: pl.DataFrame, kind: str, measure: str, least: float) -> pl.
 
 
 def _scorings(frames: pl.DataFrame) -> GroupBy:
-    """Frames by scoring, in their order. By running numbers, as those of a scoring are then not looked for."""
-    return frames.with_columns(pl.col("scoring_id").rle_id().alias(_RUN)).group_by(_RUN, maintain_order=True)
+    """Frames grouped by scoring, in their order. A running number is faster to group by than scoring_id."""
+    return frames.with_columns(pl.col("scoring_id").rle_id().alias(_SCORING)).group_by(_SCORING, maintain_order=True)
 
 
 def _rounded_s(seconds: pl.Expr) -> pl.Expr:
-    """To the microsecond, as the macro rounds."""
+    """Rounded to the microsecond in the same way as in the macro."""
     return seconds.round(6, mode="half_away_from_zero")
 
 
 def _means(groups: GroupBy, scores: Collection[str]) -> pl.DataFrame:
-    """Means of scores by group, NULL where there are none: what the macro mean_score, an average of decimals, has."""
-    # DuckDB takes a number to nine decimals by way of a whole number that it keeps as a 32-bit one. Scores have three
-    # decimals, so no half of a billionth has to be rounded.
+    """Means of scores by group, NULL if there are none; equal to those of the macro mean_score (means of decimals)."""
+    # DuckDB casts a FLOAT to a decimal of nine digits through its number of billionths, rounded to FLOAT. Scores have
+    # three decimals, so no half of a billionth occurs that would have to be rounded.
     billionths = (pl.col(scores).cast(pl.Float64) * 1e9).round().cast(pl.Float32).cast(pl.Float64)
     found = groups.agg(billionths.sum(), pl.col(scores).count().name.suffix("_count"))
     sums, counts = found.select(scores).to_numpy(), found.select(pl.col("^.*_count$")).to_numpy()
-    # It divides with all digits that the processor has, and rounds then. Sums below 2**53 are exact.
+    # DuckDB divides in extended precision and rounds the result. Sums below 2**53 are exact.
     with np.errstate(invalid="ignore"):
         means = sums.astype(np.longdouble) / (counts * 1e9)
     return pl.DataFrame(means.astype(np.float64), schema=list(scores)).fill_nan(None)
 
 
 def _by_scoring(values: pl.DataFrame) -> list[npt.NDArray[np.float32]]:
-    """The columns beside scoring_id, as one array by scoring: a row a column, NaN for what is missing."""
+    """For each scoring an array of the columns other than scoring_id: one row per column, NaN for missing values."""
     heights = _scorings(values).len()["len"].to_numpy()
     return [part.T for part in np.split(values.drop("scoring_id").to_numpy(), np.cumsum(heights)[:-1])]
 
 
 def _quantiles(values: npt.NDArray[np.float32], shares: Sequence[float]) -> npt.NDArray[np.float32]:
-    """Quantiles of each row, interpolated as DuckDB's quantile_cont does; what is missing is NaN and left out."""
+    """Quantiles of each row, interpolated as in DuckDB's quantile_cont. Missing values are NaN and are left out."""
     ordered = np.sort(values, axis=1)  # NaN last
     count = np.count_nonzero(~np.isnan(values), axis=1)[:, None]
     place = np.array(shares) * np.maximum(count - 1, 0)

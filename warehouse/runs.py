@@ -1,6 +1,6 @@
-"""Writes and reads runs and reports: what a night did, and what was printed of it.
+"""Writes and reads the records of runs and reports.
 
-A function that writes is one transaction, and does nothing when what it would write is already there.
+Every function that writes is one transaction. Those that record reports do nothing if the record is already stored.
 """
 
 import json
@@ -12,19 +12,19 @@ import polars as pl
 
 from pmfer.errors import WarehouseError
 from warehouse import audit, sql
-from warehouse.consent import buried_among
+from warehouse.consent import with_tombstone
 from warehouse.queries import Provenance
 from warehouse.records import ReportRecord, RunOutcome, RunRecord
 from warehouse.sql import changed, json_text
 from warehouse.transaction import read, transaction
 
-# Mark the runs of a night that never finished: their process was killed.
+# Mark the unfinished runs of a night as failed: their process was killed.
 _FAIL_INTERRUPTED_RUNS = """
     UPDATE runs
     SET status = 'failed', finished_at = now(), message = 'interrupted: the process ended before the run did'
     WHERE night = $night AND status = 'running'
 """
-# Record that a run started, unless there is one of that name.
+# Record that a run started, unless its run_id exists.
 _INSERT_RUN = """
     INSERT INTO runs (run_id, night, started_at, status, code_version, bundle_id, options_sha256, options)
     SELECT $run_id, $night, now(), 'running', $code_version, $bundle_id, $options_sha256, $options
@@ -33,21 +33,21 @@ _INSERT_RUN = """
 
 
 def start_run(connection: duckdb.DuckDBPyConnection, run: RunRecord) -> None:
-    """Record that a run started. Runs of the same night that never finished were killed and are marked failed.
+    """Record that a run started. Unfinished runs of the same night were killed and are marked as failed.
 
     Raises:
-        WarehouseError: the run_id was used before, or the database refused.
+        WarehouseError: the run_id has been used before, or the database failed.
     """
     with transaction(connection):
         connection.execute(_FAIL_INTERRUPTED_RUNS, {"night": run.night})
         if not changed(connection, _INSERT_RUN, {**vars(run), "options": json_text(run.options)}):
-            raise WarehouseError(f"run {run.run_id}: it is stored already; use another identifier")
+            raise WarehouseError(f"run {run.run_id}: is already stored; use another identifier")
         audit.record(connection, "run_started", object_id=run.run_id, night=run.night, bundle_id=run.bundle_id)
 
 
-# The bundle and options that views speak of.
+# The bundle and options that the views show.
 _ACTIVE_BUNDLE = "SELECT bundle_id, options_sha256 FROM active_bundle"
-# Make the bundle and options of a completed run the active ones, unless they are those of a later night.
+# Make the bundle and options of a completed run active, unless those of a later night are.
 _ACTIVATE_BUNDLE = """
     MERGE INTO active_bundle
     USING (
@@ -79,10 +79,10 @@ _FINISH_RUN = """
 
 
 def finish_run(connection: duckdb.DuckDBPyConnection, run_id: str, outcome: RunOutcome) -> None:
-    """Record how a run ended. A completed one makes its bundle and options active, unless a later night has others.
+    """Record how a run ended. A completed run makes its bundle and options active, unless those of a later night are.
 
     Raises:
-        WarehouseError: no such run is running, or the database refused.
+        WarehouseError: no such run is running, or the database failed.
     """
     with transaction(connection):
         if not changed(connection, _FINISH_RUN, {"run_id": run_id, **vars(outcome)}):
@@ -97,7 +97,7 @@ def finish_run(connection: duckdb.DuckDBPyConnection, run_id: str, outcome: RunO
             audit.record(connection, "bundle_activated", object_id=bundle_id, options_sha256=options_sha256)
 
 
-# Record a report in place of an older one of the same kind, patient and date, unless nothing about it is new.
+# Record a report in place of an older one with the same report_id, unless nothing has changed.
 _UPSERT_REPORT = """
     MERGE INTO reports
     USING (
@@ -118,17 +118,17 @@ _UPSERT_REPORT = """
 
 
 def record_report(connection: duckdb.DuckDBPyConnection, record: ReportRecord) -> bool:
-    """Record a rendered report in place of an older one of the same kind, patient and date.
+    """Record a rendered report in place of an older one of the same kind, date, and patient or ward.
 
     Returns:
-        False, with nothing written, when the same file made from the same input is recorded already.
+        False, with nothing written, if the same files made from the same input are already recorded.
 
     Raises:
-        WarehouseError: the database refused, or the patient was erased.
+        WarehouseError: the database failed, or the patient was erased.
     """
     with transaction(connection):
-        if record.patient_id and buried_among(connection, "patient", [record.patient_id]):
-            raise WarehouseError(f"report of {record.report_date}: its patient was erased; it is not recorded")
+        if record.patient_id and with_tombstone(connection, "patient", [record.patient_id]):
+            raise WarehouseError(f"report of {record.report_date}: its patient was erased; the report was not recorded")
         files = json.dumps(dict(record.files), sort_keys=True)
         shown = None if record.shown is None else ",".join(record.shown)
         values = {**vars(record), "report_id": record.report_id, "files": files, "shown": shown}
@@ -145,15 +145,15 @@ def record_report(connection: duckdb.DuckDBPyConnection, record: ReportRecord) -
     return recorded
 
 
-# Forget a report whose file is gone.
+# Delete the record of a report whose files were deleted.
 _DELETE_REPORT = "DELETE FROM reports WHERE report_id = $report_id"
 
 
 def forget_report(connection: duckdb.DuckDBPyConnection, record: ReportRecord) -> bool:
-    """Take a report whose file is gone off the record; true if it was on it.
+    """Delete the record of a report whose files were deleted; true if there was one.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     with transaction(connection):
         removed = changed(connection, _DELETE_REPORT, {"report_id": record.report_id}) > 0
@@ -172,7 +172,7 @@ _LAST_RUN_OF_NIGHT = "SELECT status FROM runs WHERE night = $night ORDER BY star
 
 
 def last_status(connection: duckdb.DuckDBPyConnection, night: date) -> str | None:
-    """How the latest run of a night ended, or `running`; None if there was none."""
+    """Status of the latest run of a night: completed, failed or running; None if there was none."""
     rows = read(connection, _LAST_RUN_OF_NIGHT, night=night)
     return None if rows.is_empty() else str(rows["status"][0])
 
@@ -181,7 +181,7 @@ _RUN = "SELECT night FROM runs WHERE run_id = $run_id"
 
 
 def knows_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> bool:
-    """Whether a run was begun in this warehouse."""
+    """Whether this warehouse has a record of the run."""
     return not read(connection, _RUN, run_id=run_id).is_empty()
 
 
@@ -189,16 +189,16 @@ _RUNS = "SELECT * FROM runs ORDER BY started_at DESC, run_id LIMIT $limit"
 
 
 def latest_runs(connection: duckdb.DuckDBPyConnection, limit: int = 30) -> pl.DataFrame:
-    """The latest rows of runs, newest first."""
+    """The latest rows of the table runs, newest first."""
     return read(connection, _RUNS, limit=limit)
 
 
 def latest_nights(connection: duckdb.DuckDBPyConnection, limit: int = 14, night: date | None = None) -> pl.DataFrame:
-    """The last nights, or one, newest first: the latest run of each and what is stored of it.
+    """The last nights, newest first, or one night: the latest run of each, and what is stored of the night.
 
-    Columns: night, status, started_at, finished_at, run_s (NULL while it runs), sessions_found, sessions_stored and
-    sessions_set_aside, frames_sampled, frames_scored, abstention_share (of the sampled frames those without scores,
-    0..1; NULL without any), video_s (seconds of video, NULL if unknown), reports, message.
+    Columns: night, status, started_at, finished_at, run_s (NULL while it is running), sessions_found, sessions_stored,
+    sessions_set_aside (in quarantine), frames_sampled, frames_scored, abstention_share (share of sampled frames without
+    scores, 0..1; NULL if there are no frames), video_s (seconds of video, NULL if unknown), reports (count), message.
     """
     return read(connection, sql.query("nights"), limit=limit, night=night)
 
@@ -216,7 +216,7 @@ _NIGHTS_SCORED_OTHERWISE = """
 
 
 def nights_scored_otherwise(connection: duckdb.DuckDBPyConnection, provenance: Provenance) -> list[date]:
-    """Nights with a session that is stored, and not scored with this bundle and these options, in order."""
+    """Nights with a stored session that was not scored with this bundle and these options, in order."""
     return read(connection, _NIGHTS_SCORED_OTHERWISE, **vars(provenance))["night"].to_list()
 
 
@@ -224,7 +224,7 @@ _REPORTS = "SELECT * FROM reports WHERE report_date = $report_date ORDER BY pati
 
 
 def reports_of_day(connection: duckdb.DuckDBPyConnection, report_date: date) -> pl.DataFrame:
-    """Rows of reports on one day: the facility's overview, those of wards, then by patient."""
+    """Rows of reports for one day: the facility's overview, those of wards, then patients' reports by patient_id."""
     return read(connection, _REPORTS, report_date=report_date)
 
 
@@ -232,21 +232,21 @@ _OVERVIEWS = "SELECT report_date, ward FROM reports WHERE kind = 'ward' ORDER BY
 
 
 def overviews(connection: duckdb.DuckDBPyConnection) -> list[tuple[date, str | None]]:
-    """Day and ward of every overview on record, in order; the ward is None for that of the facility."""
+    """Day and ward of every recorded overview, in order; the ward is None for the overview of the facility."""
     return read(connection, _OVERVIEWS).rows()
 
 
 _FILES_OF_REPORTS = "SELECT report_id, path, files FROM reports ORDER BY report_id"
-# Whom an overview shows, and what a report was made from, counts as unknown.
+# Forget what a report was made from, and which patients an overview shows. It is then rendered again.
 _FORGET_PAGE = "UPDATE reports SET input_key = '', shown = NULL WHERE report_id = $report_id"
 
 
 def forget_pages(connection: duckdb.DuckDBPyConnection, paths: Collection[str]) -> None:
-    """Mark the reports with one of these files as those to be rendered again, in the caller's transaction.
+    """Mark the reports that have one of these files to be rendered again, within the caller's transaction.
 
     Args:
         connection: the warehouse, open for writing.
-        paths: of files, relative to the data folder.
+        paths: files, relative to the data folder.
     """
     for report_id, path, files in connection.execute(_FILES_OF_REPORTS).fetchall():
         if not {path, *json.loads(files or "{}")}.isdisjoint(paths):
@@ -262,5 +262,5 @@ _REPORTS_FORGOTTEN = """
 
 
 def reports_forgotten(connection: duckdb.DuckDBPyConnection) -> list[tuple[date, str]]:
-    """Day and patient of every report that has to be rendered again after an erasure, in order."""
+    """Day and patient of every patient's report that must be rendered again after an erasure, in order."""
     return [(row[0], row[1]) for row in read(connection, _REPORTS_FORGOTTEN).iter_rows()]

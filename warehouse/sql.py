@@ -1,6 +1,6 @@
-"""What SQL needs beside its text: the .sql files of this room, literals, batches, extensions, and which database it is.
+"""Helpers for running SQL: the .sql files of this room, quoting, batches, extensions, and the current database.
 
-The files are migrations, contracts, and the few queries that are too long to stand in Python.
+The files are migrations, contracts, and the few queries that are too long to be in Python modules.
 """
 
 import json
@@ -23,12 +23,12 @@ def query(name: str) -> str:
 
 
 def bookkeeping() -> str:
-    """What the migrations themselves need: the tables in which they are recorded."""
+    """SQL of the tables in which migrations are recorded."""
     return (ROOM / "migrations" / "bookkeeping.sql").read_text(encoding="utf-8")
 
 
 def contracts() -> dict[str, str]:
-    """Text of every `contracts/NAME.sql` by NAME, in the order of the names."""
+    """Text of every `contracts/NAME.sql` by NAME, ordered by name."""
     return {path.stem: path.read_text(encoding="utf-8") for path in sorted((ROOM / "contracts").glob("*.sql"))}
 
 
@@ -38,38 +38,39 @@ def quoted(value: object) -> str:
 
 
 def identifier(name: str) -> str:
-    """A name as an SQL identifier, whatever characters it has."""
+    """A name as a quoted SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
 @contextmanager
 def registered(connection: duckdb.DuckDBPyConnection, name: str, batch: pl.DataFrame) -> Iterator[None]:
-    """Let statements in the block read a frame as the relation `name`; nothing is copied."""
+    """Let statements in the block read a data frame as the relation `name`, without copying it."""
     connection.register(name, batch)
     try:
         yield
     finally:
-        # In a transaction that failed this is refused, and done by the rollback.
+        # This fails in a failed transaction, where the rollback does it.
         with suppress(duckdb.Error):
             connection.unregister(name)
 
 
-# For a connection that loads our own extensions. To check the signature of one takes DuckDB 0.15 s of processor time,
-# three times whenever a lake is opened; pip has compared their packages with the hashes of requirements.lock already.
+# Settings for a connection that loads our own extensions without checking their signatures. Each check takes DuckDB
+# 0.15 s of CPU time, and opening a lake loads three; pip has already compared their packages with the hashes of
+# requirements.lock.
 TRUSTING: dict[str, str | bool | int | float | list[str]] = {"allow_unsigned_extensions": True}
 
 
 def trust_no_more_extensions(connection: duckdb.DuckDBPyConnection) -> None:
-    """Undo TRUSTING, for good: from now on an extension without the signature of DuckDB's makers is refused."""
+    """Undo TRUSTING, for good: from now on DuckDB refuses extensions that its developers have not signed."""
     connection.execute("SET GLOBAL allow_unsigned_extensions = false")
 
 
 def load_extension(connection: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Load an extension of the same version as DuckDB itself; one that is loaded already is left alone.
+    """Load an extension of the same version as DuckDB itself. Does nothing if it is already loaded.
 
     Raises:
         ModuleNotFoundError: its package is not installed.
-        duckdb.Error: it does not fit this DuckDB.
+        duckdb.Error: it is not compatible with this DuckDB.
     """
     wheel = files(f"duckdb_extension_{name}") / "extensions" / f"v{duckdb.__version__}" / f"{name}.duckdb_extension"
     with as_file(wheel) as path:
@@ -107,18 +108,18 @@ def current_database(connection: duckdb.DuckDBPyConnection) -> Database:
     """The database that unqualified names refer to.
 
     Raises:
-        duckdb.Error: the database broke down earlier and must be opened anew.
+        duckdb.Error: the database was invalidated by an earlier error and must be reopened.
     """
     ((name, kind, path),) = connection.execute(_CURRENT_DATABASE).fetchall()
     return Database(name, kind == "ducklake", path)
 
 
 def changed(connection: duckdb.DuckDBPyConnection, statement: str, values: Mapping[str, Any]) -> int:
-    """Run a statement that writes; returns how many rows it inserted, updated or deleted."""
+    """Run a statement that writes; returns the number of rows inserted, updated or deleted."""
     ((count,),) = connection.execute(statement, values).fetchall()
     return int(count)
 
 
 def json_text(document: Mapping[str, Any]) -> str:
-    """A document as it is stored: the same text for the same content."""
+    """A document as JSON text, as stored: the same content always gives the same text."""
     return json.dumps(document, sort_keys=True, ensure_ascii=False)

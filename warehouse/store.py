@@ -1,6 +1,6 @@
-"""Writes to the warehouse. Every function is one transaction: its rows appear together or not at all.
+"""Stores scored sessions, all rows in one transaction.
 
-Each does nothing when what it would write is already there, so that a night can be run again after any interruption.
+Sessions that are already stored are skipped, so that a night can be run again after any interruption.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -25,7 +25,7 @@ from warehouse.rollups import au_quantiles, episodes, session_rollups
 from warehouse.sql import json_text, registered
 from warehouse.transaction import database_path, one_line_errors, transaction
 
-# Columns of a batch of results that may be all NULL.
+# Columns of a batch of results in which all values may be NULL, with their types.
 _NULLABLE = {
     "duration_s": pl.Float64,
     "warning": pl.String,
@@ -33,14 +33,14 @@ _NULLABLE = {
     "room": pl.String,
     "situation": pl.String,
 }
-# Make the patients of a batch of results known, registered as result_batch.
+# Store the patients of result_batch that are new.
 _INSERT_PATIENTS = """
     INSERT INTO patients (patient_id, first_seen_at)
     SELECT DISTINCT patient_id, now()
     FROM result_batch
     ANTI JOIN patients USING (patient_id)
 """
-# Store the sessions of a batch of results, registered as result_batch, that no bundle or options scored before.
+# Store the sessions of result_batch that are new, because no bundle or options scored them before.
 _INSERT_SESSIONS = """
     INSERT INTO sessions (
         session_id, patient_id, session_date, started_at, utc_offset_s, source_uri, content_sha256, consent, stored_at,
@@ -52,7 +52,7 @@ _INSERT_SESSIONS = """
     FROM result_batch
     ANTI JOIN sessions USING (session_id)
 """
-# Store how the sessions of a batch of results, registered as result_batch, were scored.
+# Store how the sessions of result_batch were scored.
 _INSERT_SCORINGS = """
     INSERT INTO scorings (
         scoring_id, session_id, bundle_id, options_sha256, options, run_id, scored_at, duration_s,
@@ -64,39 +64,39 @@ _INSERT_SCORINGS = """
     FROM result_batch
 """
 _RESULT_STATEMENTS = (_INSERT_PATIENTS, _INSERT_SESSIONS, _INSERT_SCORINGS)
-# Store rows of a table, registered as row_batch.
+# Store the rows of row_batch.
 _INSERT_ROWS = "INSERT INTO {table} BY NAME FROM row_batch"
-_PART_ROWS = 8192  # of a batch that is read in parts
-# Store the scores of additional phrases, registered as score_batch in long form.
+_PART_ROWS = 8192  # rows in each part of a batch that DuckDB reads in parallel
+# Store the scores of additional phrases; score_batch has a row per frame and phrase.
 _INSERT_FRAME_EXTRA_SCORES = "INSERT INTO frame_extra_scores BY NAME FROM score_batch"
-# Store the quantiles of additional phrases, registered as score_batch in long form.
+# Store the quantiles of additional phrases; score_batch has a row per frame and phrase.
 _INSERT_PHRASE_QUANTILES = "INSERT INTO phrase_quantiles BY NAME FROM phrase_quantiles_of('score_batch')"
 _EXTRA_STATEMENTS = (_INSERT_FRAME_EXTRA_SCORES, _INSERT_PHRASE_QUANTILES)
 
 
 def scoring_id(content_sha256: str, bundle_id: str, options_sha256: str) -> str:
-    """Identity of a result, 64 hex digits: the same content, bundle and options are never stored twice."""
+    """Identity of a result, 64 hex digits. The same content, bundle and options are never stored twice."""
     return digest(content_sha256, bundle_id, options_sha256)
 
 
 def refusals(
     connection: duckdb.DuckDBPyConnection, sessions: Sequence[SessionRecord], consent_required: bool = False
 ) -> list[SessionError | None]:
-    """What speaks against storing sessions, each by itself; worth knowing before their videos are decoded.
+    """Check whether sessions may be stored, each on its own; do this before decoding their videos.
 
     Args:
         connection: the warehouse.
-        sessions: what would be stored.
-        consent_required: whether a patient needs a record of consent beside the sidecar's.
+        sessions: the sessions to store.
+        consent_required: whether the register must have a consent of the patient, in addition to the sidecar's.
 
     Returns:
-        For each session None, or the error that storing it would raise: there is no consent, or none on record for the
-        day (NO_CONSENT), the start has no UTC offset (SIDECAR_INVALID), the same bytes are stored as another session
-        (DUPLICATE_CONTENT), or the session is stored with other bytes, another patient or another start
+        For each session None, or the error that storing it would raise: there is no consent, or none in the register
+        for the day (NO_CONSENT), the start has no UTC offset (SIDECAR_INVALID), the same bytes are stored as another
+        session (DUPLICATE_CONTENT), or the session is stored with other bytes, another patient or another start
         (SESSION_CONFLICT).
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     register = read_register(connection, {session.patient_id for session in sessions})
     by_id, by_content = _stored_alike(connection, sessions)
@@ -119,24 +119,25 @@ def store_sessions(
     *,
     consent_required: bool = False,
 ) -> int:
-    """Store scored sessions, all or none: patients, bundle, sessions, scorings, frames and what follows from frames.
+    """Store scored sessions, all or none: patients, bundle, sessions, scorings, frames and what is derived from frames.
 
-    What follows are rollups, quantiles and episodes. The sources leave the quarantine. Nothing is read of the frames
-    stored before, however many there are. Many sessions at once are far faster than one after the other.
+    Rollups, quantiles and episodes are derived from frames. The sources are taken out of quarantine. Frames that are
+    already stored are not read, so the time does not depend on their number. Storing many sessions in one call is much
+    faster than one at a time.
 
     Args:
         connection: from open_writer.
         bundle: what scored them.
-        results: the sessions, each once; frame counts must be those of the batch, and a batch has one row per sampled
-            frame and a column more for every additional phrase.
-        consent_required: whether a patient needs a record of consent beside the sidecar's.
+        results: the sessions, each once. A batch has one row per sampled frame and an extra column for every additional
+            phrase; the counts of frames in the scoring must match it.
+        consent_required: whether the register must have a consent of the patient, in addition to the sidecar's.
 
     Returns:
-        How many were stored: those whose content was stored with this bundle and these options before are left out.
+        How many were stored. Sessions whose content is already stored with this bundle and these options are skipped.
 
     Raises:
-        SessionError: a session contradicts what is stored or another of them, see refusals.
-        WarehouseError: a batch breaks a rule, a session is given twice, or the database refused.
+        SessionError: a session must not be stored, see refusals, or contradicts another one of these.
+        WarehouseError: a batch breaks a rule, a session is given twice, or the database failed.
     """
     if not results:
         return 0
@@ -157,14 +158,14 @@ def store_sessions(
 
 
 def require_storable(bundle: BundleRecord, results: Sequence[SessionResult]) -> pl.DataFrame:
-    """Check what can be checked of results without the warehouse; returns their frames, see checked_frames.
+    """Check results as far as possible without the warehouse; returns their frames, see checked_frames.
 
     Raises:
         WarehouseError: a batch breaks a rule, or a session is given twice.
     """
     batches = {result.session.session_id: result.frames for result in results}
     if len(batches) < len(results):
-        raise WarehouseError("sessions to store: one is given twice; nothing was stored, report this as a bug")
+        raise WarehouseError("sessions to store: one was given twice; nothing was stored, report this as a bug")
     frames = checked_frames(batches, bundle.extra_columns)
     _check_counts(results, frames)
     return frames
@@ -194,9 +195,13 @@ _SESSIONS_ALIKE = """
 def _stored_alike(
     connection: duckdb.DuckDBPyConnection, sessions: Sequence[SessionRecord]
 ) -> tuple[dict[str, tuple[str, str, datetime]], dict[str, str]]:
-    """Stored sessions of the same names or contents: content, patient and start by name, and the name by content."""
+    """Stored sessions with the same session_id or content.
+
+    Returns:
+        Content, patient and start by session_id, and session_id by content.
+    """
     with one_line_errors(database_path(connection)):
-        alike = connection.execute(
+        stored = connection.execute(
             _SESSIONS_ALIKE,
             {
                 "session_ids": [session.session_id for session in sessions],
@@ -205,7 +210,7 @@ def _stored_alike(
         ).pl()
     by_id = {
         row["session_id"]: (row["content_sha256"], row["patient_id"], row["started_at"])
-        for row in alike.rows(named=True)
+        for row in stored.rows(named=True)
     }
     return by_id, {content: session_id for session_id, (content, _, _) in by_id.items()}
 
@@ -227,22 +232,23 @@ def _check_agrees(
     content, patient_id, started_at = by_id.get(
         session.session_id, (session.content_sha256, session.patient_id, session.started_at)
     )
-    others = {
+    is_different = {
         "video": content != session.content_sha256,
         "patient": patient_id != session.patient_id,
         "start": started_at != session.started_at,
     }
-    other = next((what for what, differs in others.items() if differs), None)
-    if other:
+    difference = next((what for what, differs in is_different.items() if differs), None)
+    if difference:
         raise SessionError(
             QuarantineReason.SESSION_CONFLICT,
-            f"{_name(session)}: stored already with another {other}; correct the sidecar or give it another session_id",
+            f"{_name(session)}: already stored with another {difference}; correct the sidecar or give it another "
+            "session_id",
         )
     same_video = by_content.get(session.content_sha256, session.session_id)
     if same_video != session.session_id:
         raise SessionError(
             QuarantineReason.DUPLICATE_CONTENT,
-            f"{_name(session)}: the same video is stored as {same_video}; remove one of them",
+            f"{_name(session)}: the same video is already stored as session {same_video}; remove one of the two",
         )
 
 
@@ -261,8 +267,8 @@ def _check_counts(results: Sequence[SessionResult], frames: pl.DataFrame) -> Non
             stated = getattr(result.scoring, name)
             if stated != count:
                 raise WarehouseError(
-                    f"score batch of session {result.session.session_id}: {name} is stated as {stated}, the batch has "
-                    f"{count}; nothing was stored, report this as a bug"
+                    f"score batch of session {result.session.session_id}: {name} is given as {stated}, but the batch "
+                    f"has {count}; nothing was stored, report this as a bug"
                 )
 
 
@@ -277,7 +283,7 @@ _INSERT_BUNDLE = """
 def _insert_results(
     connection: duckdb.DuckDBPyConnection, results: Mapping[str, SessionResult], bundle: BundleRecord
 ) -> None:
-    """Insert patients, bundle, sessions and scorings, and lift the quarantine of the sources."""
+    """Insert patients, bundle, sessions and scorings, and take the sources out of quarantine."""
     connection.execute(_INSERT_BUNDLE, {**vars(bundle), "card": json_text(bundle.card)})
     rows = [
         {
@@ -299,7 +305,7 @@ def _insert_results(
 
 def _insert_frames(connection: duckdb.DuckDBPyConnection, frames: pl.DataFrame, extra_columns: Collection[str]) -> None:
     rows = {
-        # In parts, which DuckDB reads side by side.
+        # In parts, which DuckDB reads in parallel.
         "stored_frames": pl.concat(frames.drop(extra_columns).iter_slices(_PART_ROWS), rechunk=False),
         "session_rollups": session_rollups(frames),
         "phrase_quantiles": au_quantiles(frames),
@@ -314,7 +320,7 @@ def _insert_frames(connection: duckdb.DuckDBPyConnection, frames: pl.DataFrame, 
 def _insert_from(
     connection: duckdb.DuckDBPyConnection, name: str, batch: pl.DataFrame, statements: Sequence[str]
 ) -> None:
-    """Run statements that read a batch: its rows, and what follows from them, so that no stored frame is read."""
+    """Run statements that read a batch."""
     with registered(connection, name, batch):
         for statement in statements:
             connection.execute(statement)

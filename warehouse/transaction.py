@@ -1,15 +1,16 @@
-"""One transaction at a time: all of it is stored, or nothing is, and one clear line says why.
+"""Transactions, the locks between writers of a lake, and errors in one clear line.
 
-DuckLake lets two transactions append to the same table side by side, so a rule such as "this session is stored once"
-could be checked by both and broken by both; in a file, a constraint would refuse the second. Writers of a lake
-therefore hold one lock from before the first look until after the commit. It costs little: storing a session takes a
-fraction of a second, scoring it minutes, and scoring is not under the lock.
+DuckLake lets two concurrent transactions append to the same table. So both could check a rule such as "this session is
+stored once" and then both break it; in a file, a constraint would reject the second. Therefore writers of a lake hold a
+lock from before their first read until after the commit. This costs little: storing a session takes a fraction of a
+second, scoring it takes minutes, and scoring is not under the lock.
 
-The lock lives where the catalogue is: in PostgreSQL an advisory lock, beside an SQLite file a lock of the operating
-system. Both end with the process that holds them, however it ends.
+The lock is where the catalogue is: an advisory lock in PostgreSQL, or an operating system lock on a file beside the
+SQLite file. Both are released when the process that holds them ends, however it ends.
 
-A night has a lock of its own in the same places, held for as long as it runs, which nobody waits for. And nights and
-shards share one that says that somebody is at work: an erasure takes it for itself, so that it has the lake alone.
+In the same places, each night has a lock of its own while it runs; a second run of the night fails instead of waiting.
+Nights and shards also share a lock that says that somebody is at work. An erasure takes that lock exclusively, so that
+nobody else uses the lake.
 """
 
 import fcntl
@@ -30,65 +31,65 @@ from pmfer.errors import WarehouseBusyError, WarehouseError
 from warehouse.address import without_secrets
 from warehouse.sql import Database, current_database, quoted
 
-# Words before the cause that say nothing more than the address does.
+# The beginning of a message that only repeats the address.
 _PREAMBLE = re.compile(r'Failed to attach DuckLake MetaData .*Unable to connect to Postgres at ".*?": ')
 
 _BUSY = "Could not set lock"
 
-# What to do, by what DuckDB or the operating system says. The first that is found in the message applies.
+# What to do, by a part of the message of DuckDB or the operating system. The first match applies.
 _ADVICE = (
-    ("Wrong encryption key", "this is not the key it was made with: give that one"),
+    ("Wrong encryption key", "give the key that the warehouse was created with"),
     ("without a key", "it is encrypted: give its key in PMFER_WAREHOUSE_KEY or PMFER_WAREHOUSE_KEY_FILE"),
-    ("is not encrypted", "give no key, or export it into a new one that is made with the key"),
-    ("password authentication failed", "correct user and password, in the address or in ~/.pgpass"),
+    ("is not encrypted", "give no key, or create a new warehouse with the key"),
+    ("password authentication failed", "correct the user and password in the address or in ~/.pgpass"),
     ("no password supplied", "give one in the address or in ~/.pgpass"),
     ("error for HTTP", "check the object store: its endpoint, keys and bucket, and that it is running"),
     ("lock timeout", "another session keeps the catalogue locked: end its transaction and run again"),
     ("Connection refused", "check host and port, and that PostgreSQL is running"),
-    ("could not translate host name", "check the host"),
+    ("could not translate host name", "check the host in the address"),
     ("connection to server", "check the address, and that PostgreSQL is running"),
-    ("creating a new DuckLake is explicitly disabled", "run a night first, or correct the address"),
-    ("does not match existing data path", "give the folder it was made with as ?data=, or none"),
-    ("Transaction conflict", "another program changed the lake meanwhile: run again, nothing of this was stored"),
-    ("database is locked", "another program holds the catalogue: close it and run again"),
-    ("file is not a database", "the catalogue is no SQLite file: correct the address"),
+    ("creating a new DuckLake is explicitly disabled", "run a night first, or check the address"),
+    ("does not match existing data path", "give the folder that it was created with as ?data=, or leave ?data= out"),
+    ("Transaction conflict", "another program changed the lake at the same time: nothing was stored, run again"),
+    ("database is locked", "another program has locked the catalogue: close it and run again"),
+    ("file is not a database", "the catalogue is not an SQLite file: check the address"),
     ("No space left on device", "the disk is full: make room and run again, what was stored before is intact"),
-    ("Disk quota exceeded", "the quota is full: make room and run again, what was stored before is intact"),
-    ("File too large", "the size limit is reached: lift it and run again, what was stored before is intact"),
+    ("Disk quota exceeded", "the quota is used up: make room and run again, what was stored before is intact"),
+    ("File too large", "a size limit was reached: raise it and run again, what was stored before is intact"),
     (_BUSY, "another process has it open: wait until it has finished; readers open the snapshot"),
     ("Unique file handle conflict", "this process is writing it: readers open the snapshot"),
-    ("different configuration", "this process has it open otherwise: close that first; readers open the snapshot"),
+    ("different configuration", "this process has it open in another way: close that; readers open the snapshot"),
     ("not a valid DuckDB database", "give another path, or restore the file from a snapshot"),
     ("Corrupt database file", "the file is damaged: restore it from a snapshot"),
-    ("Could not read enough bytes", "the file is cut short: restore it from a snapshot"),
+    ("Could not read enough bytes", "the file is truncated: restore it from a snapshot"),
     ("newer version", "update this software"),
-    ("Permission denied", "give this account the right to write there, or choose another path"),
-    ("Read-only file system", "choose a path that can be written"),
+    ("Permission denied", "give this account permission to write there, or choose another path"),
+    ("Read-only file system", "choose a writable path"),
     ("Not a directory", "a part of the path is a file: choose another path"),
     ("Is a directory", "give the path of a file"),
-    ("does not exist", "check the path; a snapshot appears when the first night is published"),
+    ("does not exist", "check the path; there is a snapshot once the first night has been published"),
     ("No such file or directory", "check the path"),
-    ("Duplicate key", "it is stored already: use another identifier"),
-    ("invalidated", "open it anew, what was stored before is intact"),
+    ("Duplicate key", "it is already stored: use another identifier"),
+    ("invalidated", "reopen it, what was stored before is intact"),
 )
 
 
 @contextmanager
 def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Store everything in the block, or nothing. Transactions of all writers come one after the other.
+    """Store everything that the block writes, or nothing. Transactions of different writers never overlap.
 
     Raises:
-        WarehouseError: DuckDB refused, or another writer does not come to an end. Nothing of the block is stored, and
-            the connection is free for the next.
+        WarehouseError: the database failed, or another writer held the lock too long. Nothing in the block is stored,
+            and the connection can be used again.
     """
-    # The lock comes first: what the block reads is then what every earlier transaction left.
+    # Take the lock first, so that the block sees what every earlier transaction has written.
     with one_line_errors(database_path(connection)), writer_lock(connection):
         connection.begin()
         try:
             yield
             connection.commit()
         except BaseException:
-            # After a commit that failed there is no transaction left; the error to report is the first one.
+            # After a failed commit there is no transaction to roll back; the error to report is the first one.
             with suppress(duckdb.Error):
                 connection.rollback()
             raise
@@ -96,44 +97,44 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 @contextmanager
 def one_line_errors(place: object) -> Iterator[None]:
-    """Raise what DuckDB or the operating system says about a place as WarehouseError: what, where, what to do.
+    """Raise errors of DuckDB or the operating system as WarehouseError in one line: where, what, and what to do.
 
     Args:
-        place: the path or address that the block works on; as text it has no password.
+        place: the path or address that the block works on; its text contains no password.
     """
     try:
         yield
     except (duckdb.Error, sqlite3.Error, OSError) as error:
         text = str(error)
-        # Of a database that broke down earlier, the first cause tells more than the breakdown.
+        # If the database was invalidated earlier, the original error says more.
         what = text.partition("Original error: ")[2] or text or type(error).__name__
         what = _PREAMBLE.sub("", what.splitlines()[0].split(". See also")[0].strip('"'))
-        advice = next((advice for sign, advice in _ADVICE if sign in text), "run again; if it stays, report it")
+        advice = next((advice for part, advice in _ADVICE if part in text), "run again; if it fails again, report it")
         kind = WarehouseBusyError if _BUSY in text else WarehouseError
         raise kind(without_secrets(f"warehouse {place}: {what}; {advice}")) from error
 
 
 def database_path(connection: duckdb.DuckDBPyConnection) -> str:
-    """Where the connection's database is: path of its file, address of its lake; `:memory:` for neither.
+    """Where the connection's database is: the path of a file, the address of a lake, or `:memory:`.
 
     Raises:
-        WarehouseError: the database broke down earlier and must be opened anew.
+        WarehouseError: the database was invalidated by an earlier error and must be reopened.
     """
     with one_line_errors("(unknown file)"):
         return str(current_database(connection))
 
 
-PATIENCE_S = 600.0  # seconds after which a lock that is still taken is somebody's trouble
-_PAUSE_S = 0.01  # seconds between two looks
+PATIENCE_S = 600.0  # seconds to wait for a lock before giving up
+_PAUSE_S = 0.01  # seconds between two attempts
 _NO_SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
-_ADVISORY_KEY = 0x706D666572  # "pmfer": a lock of its own among those that others may use in the same database
+_ADVISORY_KEY = 0x706D666572  # "pmfer", to differ from the locks of other programs in the same database
 _WORK_KEY = _ADVISORY_KEY + 1
-WORK_SUFFIX = ".work"  # of the file beside an SQLite catalogue that those at work hold
+WORK_SUFFIX = ".work"  # of the lock file beside an SQLite catalogue that nights, shards and erasures hold
 
 
 @contextmanager
 def writer_lock(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Hold the lock of the lake that a connection writes; nothing is needed for a file, which has one writer.
+    """Hold the lock of the lake that a connection writes. Does nothing for a file, which has one writer.
 
     Raises:
         WarehouseError: another process held it for PATIENCE_S.
@@ -151,14 +152,14 @@ def writer_lock(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 @contextmanager
 def night_lock(connection: duckdb.DuckDBPyConnection, night: date) -> Iterator[None]:
-    """Hold a night of a lake, so that it runs once at a time; of a file there is one writer anyway.
+    """Hold the lock of a night, so that only one run of it is active in a lake. Does nothing for a file.
 
     Raises:
         WarehouseError: another process holds it.
     """
     database = current_database(connection)
     refusal = WarehouseError(
-        f"night {night}: another run of it is going on in warehouse {database}; wait until that has finished"
+        f"night {night}: another run of it is active in warehouse {database}; wait until that has finished"
     )
     if not database.is_lake:
         yield
@@ -176,10 +177,10 @@ def night_lock(connection: duckdb.DuckDBPyConnection, night: date) -> Iterator[N
 
 @contextmanager
 def at_work(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Say for as long as it lasts that a night or a shard works on a lake; waits until an erasure has ended.
+    """Mark a lake as in use by a night or shard within the block. Waits for a running erasure to end.
 
     Raises:
-        WarehouseError: one took longer than PATIENCE_S.
+        WarehouseError: the erasure took longer than PATIENCE_S.
     """
     database = current_database(connection)
     if not database.is_lake:
@@ -195,40 +196,45 @@ def at_work(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 @contextmanager
-def alone_in_file(catalogue: Path) -> Iterator[None]:
-    """Have the lake of an SQLite catalogue alone, see alone_in."""
+def exclusive_in_file(catalogue: Path) -> Iterator[None]:
+    """Exclusive use of a lake with an SQLite catalogue; see exclusive_in_postgres."""
     with _flock(catalogue.with_name(catalogue.name + WORK_SUFFIX), fcntl.LOCK_EX) as attempt:
-        _require_alone(attempt, f"ducklake:sqlite:{catalogue}")
+        _require_exclusive(attempt, f"ducklake:sqlite:{catalogue}")
         yield
 
 
 @contextmanager
-def alone_in(connection: duckdb.DuckDBPyConnection, attached: str, label: str) -> Iterator[None]:
-    """Have the lake of a PostgreSQL catalogue alone, attached by that name: nobody is at work or begins to be.
+def exclusive_in_postgres(connection: duckdb.DuckDBPyConnection, attached: str, label: str) -> Iterator[None]:
+    """Exclusive use of a lake with a PostgreSQL catalogue: no night or shard is running, and none can start.
+
+    Args:
+        connection: a connection.
+        attached: name of the catalogue's database in this connection.
+        label: the lake, for messages.
 
     Raises:
-        WarehouseError: somebody is at work.
+        WarehouseError: a night or shard is running.
     """
     with _advisory(connection, attached, _WORK_KEY) as attempt:
-        _require_alone(attempt, label)
+        _require_exclusive(attempt, label)
         yield
 
 
-def _require_alone(attempt: Callable[[], bool], label: str) -> None:
+def _require_exclusive(attempt: Callable[[], bool], label: str) -> None:
     if not attempt():
-        raise WarehouseError(f"warehouse {label}: a night or a shard is at work; wait until it has finished")
+        raise WarehouseError(f"warehouse {label}: a night or shard is running; wait until it has finished")
 
 
 @contextmanager
 def _night_file(path: Path, refusal: WarehouseError) -> Iterator[None]:
-    """Hold a night by a file that goes with it."""
+    """Hold the lock of a night on a file, which is deleted afterwards."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise refusal from None
-        # Whoever held it before may just have removed the file, and another may hold the one that is there now.
+        # The previous holder may have just deleted this file, and another process may hold its successor.
         if not path.exists() or path.stat().st_ino != os.fstat(handle).st_ino:
             raise refusal
         try:
@@ -241,7 +247,7 @@ def _night_file(path: Path, refusal: WarehouseError) -> Iterator[None]:
 
 @contextmanager
 def file_lock(catalogue: Path) -> Iterator[None]:
-    """Hold the lock of an SQLite catalogue, in a file of its own beside it."""
+    """Hold the lock of an SQLite catalogue, on a separate file beside it."""
     with _flock(catalogue.with_name(catalogue.name + ".lock"), fcntl.LOCK_EX) as attempt:
         _wait(attempt, str(Database("", True, f"sqlite:{catalogue}")))
         yield
@@ -249,7 +255,7 @@ def file_lock(catalogue: Path) -> Iterator[None]:
 
 @contextmanager
 def _flock(path: Path, kind: int) -> Iterator[Callable[[], bool]]:
-    """A file, on which the attempt that is given back may take a lock of the operating system."""
+    """Open a lock file; yields a function that tries to take the operating system's lock on it."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def attempt() -> bool:
@@ -267,7 +273,7 @@ def _flock(path: Path, kind: int) -> Iterator[Callable[[], bool]]:
 
 @contextmanager
 def advisory_lock(connection: duckdb.DuckDBPyConnection, attached: str, label: str) -> Iterator[None]:
-    """Hold the lock of a PostgreSQL catalogue, in a transaction of its own on the database attached by that name."""
+    """Hold the lock of a PostgreSQL catalogue, in a separate transaction on the database `attached`."""
     with _advisory(connection, attached, _ADVISORY_KEY) as attempt:
         _wait(attempt, label)
         yield
@@ -277,17 +283,18 @@ def advisory_lock(connection: duckdb.DuckDBPyConnection, attached: str, label: s
 def _advisory(
     connection: duckdb.DuckDBPyConnection, attached: str, key: int, kind: str = ""
 ) -> Iterator[Callable[[], bool]]:
-    """A transaction in PostgreSQL, in which the attempt that is given back may take the lock of a key."""
-    question = quoted(f"SELECT pg_try_advisory_xact_lock{kind}({key})")
-    attempt_sql = f"FROM postgres_query({quoted(attached)}, {question})"
+    """Open a transaction in PostgreSQL; yields a function that tries to take the lock of a key in it."""
+    try_lock = quoted(f"SELECT pg_try_advisory_xact_lock{kind}({key})")
+    attempt_sql = f"FROM postgres_query({quoted(attached)}, {try_lock})"
     with connection.cursor() as guard:
         guard.begin()
         try:
-            # Otherwise it keeps the snapshot of its first question, and PostgreSQL could clean nothing up for hours.
+            # Otherwise the transaction keeps the snapshot of its first query, and PostgreSQL could not vacuum for
+            # hours.
             guard.execute(f"CALL postgres_execute({quoted(attached)}, {quoted(_NO_SNAPSHOT)})")
             yield lambda: guard.execute(attempt_sql).fetchall() == [(True,)]
         finally:
-            # Where the server went away meanwhile, the lock went with it; the first error is the one to report.
+            # If the server has gone away, so has the lock; the error to report is the first one.
             with suppress(duckdb.Error):
                 guard.rollback()
 
@@ -297,18 +304,18 @@ def _wait(attempt: Callable[[], bool], label: str) -> None:
     while not attempt():
         if time.monotonic() > deadline:
             raise WarehouseError(
-                f"warehouse {label}: another process has been writing for {PATIENCE_S:.0f} s; see if it hangs, then "
-                "run again"
+                f"warehouse {label}: another process has been writing for {PATIENCE_S:.0f} s; check whether it hangs, "
+                "then run again"
             )
         time.sleep(_PAUSE_S)
 
 
 def read(connection: duckdb.DuckDBPyConnection, text: str, **parameters: Any) -> pl.DataFrame:
-    """The rows that a query gives, times in UTC.
+    """The rows of a query, with timestamps in UTC.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     with one_line_errors(database_path(connection)):
-        # By way of Arrow: fetching times row by row would need pytz.
+        # Through Arrow, because fetching timestamps row by row would need pytz.
         return connection.execute(text, parameters).pl()

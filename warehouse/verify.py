@@ -1,7 +1,7 @@
-"""Checks that a chain of entries is what it was: in itself, and against heads that were noted elsewhere.
+"""Checks that a chain of log entries is unaltered: in itself, and against heads that were noted elsewhere.
 
-Of a chain that lost its newest entries nothing tells but such a note: the head of the audit log stands in a small file
-outside of the database, that of the read log beside it.
+Only such a note can reveal that the newest entries of a chain were removed. The head of the audit log is noted in a
+small file outside the database, and that of the read log in a file beside it.
 """
 
 import json
@@ -24,23 +24,23 @@ class Link:
     number: int
     previous_sha256: str  # as stored
     stored_sha256: str
-    computed_sha256: str  # over what is stored
+    computed_sha256: str  # of the entry's content, as stored
 
 
 @dataclass(frozen=True)
 class Note:
-    """What somebody noted of a chain earlier."""
+    """A head of a chain that was noted earlier."""
 
-    where: str  # such as a file's name
+    where: str  # where it was noted, such as the name of a file
     head: Head
 
 
 def find_break(links: Sequence[Link], notes: Iterable[Note]) -> str | None:
-    """The first place at which a chain is not what it was, in words; None if it is whole.
+    """The first place where a chain was altered, in words; None if it is intact.
 
     Args:
         links: the entries in the order of their numbers.
-        notes: heads of this chain that were noted at any time; without them a loss at the end cannot be seen.
+        notes: heads of this chain, noted at any time; without them a loss at the end cannot be detected.
     """
     return _broken_link(links) or next((text for note in notes if (text := _contradiction(links, note))), None)
 
@@ -50,25 +50,25 @@ def verify_log(connection: duckdb.DuckDBPyConnection, notes: Iterable[Note] = ()
 
     Args:
         connection: an open warehouse.
-        notes: heads noted outside of it.
+        notes: heads noted outside the warehouse.
 
     Returns:
-        Where the log ends, and the first break in words, or None.
+        Where the log ends, and the first break in words; None if there is none.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     with one_line_errors(database_path(connection)):
         links = _links(connection)
         inside = current_head(connection)
     end = Head(len(links), links[-1].stored_sha256 if links else GENESIS)
-    trouble = find_break(links, [Note("audit_head", inside), *notes])
-    if trouble is None and inside.entries < end.entries:
-        trouble = f"entry {inside.entries + 1}: added by hand, audit_head ends with {inside.entries}"
-    return end, trouble
+    fault = find_break(links, [Note("audit_head", inside), *notes])
+    if fault is None and inside.entries < end.entries:
+        fault = f"entry {inside.entries + 1}: added by hand, audit_head ends with {inside.entries}"
+    return end, fault
 
 
-# The audit log in order, times as microseconds since 1970.
+# The audit log in order, with times in microseconds since 1970.
 _AUDIT_ENTRIES = """
     SELECT
         entry, epoch_us(recorded_at) AS recorded_us, account, actor, action, object_id, subject,
@@ -91,14 +91,14 @@ def _broken_link(links: Sequence[Link]) -> str | None:
     for expected, link in enumerate(links, start=1):
         if link.number > expected:
             return f"entry {expected}: missing"
-        # Which of two entries of one number comes first is chance, so look ahead before judging what it holds.
+        # The order of two entries with the same number is undefined, so look for a second one before checking hashes.
         twice = expected < len(links) and links[expected].number == link.number
         if twice or link.number < expected:
-            return f"entry {link.number}: there more than once; one was inserted, or two writers forked the log"
+            return f"entry {link.number}: exists more than once; one was inserted, or two writers forked the log"
         if link.previous_sha256 != previous:
-            return f"entry {link.number}: does not follow the entry before it; one of the two was exchanged or altered"
+            return f"entry {link.number}: does not follow the entry before it; one of the two was replaced or altered"
         if link.computed_sha256 != link.stored_sha256:
-            return f"entry {link.number}: altered; its content does not give its hash"
+            return f"entry {link.number}: altered; its content does not match its hash"
         previous = link.stored_sha256
     return None
 
@@ -126,11 +126,11 @@ def read_head(path: Path) -> Head | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WarehouseError(f"{path}: no readable head of an audit log ({error}); somebody altered it") from None
+        raise WarehouseError(f"{path}: not a readable head of a log ({error}); somebody altered it") from None
 
 
 def write_head(path: Path, head: Head) -> None:
-    """Replace the head in a file (0600), whole or not at all.
+    """Write a head to a file (0600), replacing it completely or not at all.
 
     Raises:
         WarehouseError: it cannot be written.
@@ -139,7 +139,7 @@ def write_head(path: Path, head: Head) -> None:
     try:
         write_private(path, text)
     except OSError as error:
-        raise WarehouseError(f"{path}: cannot be written ({error.strerror}); make room or give access") from None
+        raise WarehouseError(f"{path}: cannot be written ({error.strerror}); make room or grant access") from None
 
 
 # The hash of one entry of the audit log.
@@ -147,17 +147,17 @@ _AUDIT_ENTRY_HASH = "SELECT sha256 FROM audit_log WHERE entry = $entry"
 
 
 def note_head(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:
-    """Note where the audit log of a warehouse ends, unless the log lost what was noted before.
+    """Note where the audit log of a warehouse ends, unless the log has lost the entry noted before.
 
     Args:
         connection: an open warehouse, outside of a transaction.
-        path: the file; folders that are missing are made for the owner only.
+        path: the file; missing folders are created for the owner only.
 
     Returns:
-        False, with the file left as it was, when the log does not hold the entry noted there: the file is the proof.
+        False if the log does not contain the entry noted in the file. The file is then left unchanged as proof.
 
     Raises:
-        WarehouseError: the file cannot be read or written, or the database refused.
+        WarehouseError: the file cannot be read or written, or the database failed.
     """
     before = read_head(path)
     with one_line_errors(database_path(connection)):

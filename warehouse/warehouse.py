@@ -1,7 +1,7 @@
-"""The warehouse as the other rooms write it: one object that opens it and owns what must not be forgotten.
+"""The warehouse as other rooms write it: one object that opens it and does everything that must not be forgotten.
 
-Whoever writes is named in the audit log, where that log ends is noted outside of the database, and what was written is
-published when the block ends well.
+It names in the audit log who writes, notes outside the database where that log ends, and publishes what was written if
+the block succeeds.
 """
 
 import logging
@@ -32,36 +32,36 @@ class Writer:
     address: Address
 
     def publish(self) -> bool:
-        """Give readers what is stored so far, before the block ends; see warehouse.publish.publish."""
+        """Publish what has been stored so far, before the block ends; see warehouse.publish.publish."""
         return publish(self.connection, self.address)
 
 
 @dataclass(frozen=True)
 class Warehouse:
-    """A warehouse at its address, with the files beside it that bear witness to its logs."""
+    """A warehouse at its address, with the files outside it that protect its logs."""
 
     address: Address
-    audit_head: Path  # where the end of the audit log is noted
-    read_log: Path  # the log of reads
+    audit_head: Path  # file in which the end of the audit log is noted
+    read_log: Path  # file of the read log
 
     @contextmanager
     def write(self, actor: str | None = None, *, publishes: bool = True) -> Iterator[Writer]:
-        """Open it for writing. What the block wrote is published when it ends well.
+        """Open it for writing. If the block succeeds, what it wrote is published.
 
         Args:
-            actor: who acts, for the audit log; None: the account of the operating system.
-            publishes: false where what the block leaves is not for readers yet.
+            actor: who acts, for the audit log; None: the operating system account.
+            publishes: false if readers must not see the state at the end of the block yet.
 
         Raises:
-            WarehouseError: it cannot be opened, written or published, see open_writer and publish.
+            WarehouseError: it cannot be opened, written or published; see open_writer and publish.
         """
         with open_writer(self.address) as connection:
             if actor:
                 audit.act_as(connection, actor)
             try:
                 note_reads(connection, self.read_log)
-            except WarehouseError as error:  # no reason to store nothing
-                log.warning("where the log of reads ends was not noted: %s", error)
+            except WarehouseError as error:  # this must not prevent storing sessions
+                log.warning("could not note where the read log ends: %s", error)
             before = self._head(connection)
             writer = Writer(connection, self.address)
             try:
@@ -69,7 +69,7 @@ class Warehouse:
                 if publishes and self._head(connection) != before:
                     writer.publish()
             except BaseException:
-                # A database that broke down refuses this as well; the first error is the one to report.
+                # If the database was invalidated, this fails, too; the error to report is the first one.
                 with suppress(PmferError):
                     self._note_end(connection)
                 raise
@@ -80,6 +80,6 @@ class Warehouse:
             return audit.current_head(connection)
 
     def _note_end(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Note where the audit log ends; a log that lost entries is left for `pmfer warehouse verify` to name."""
+        """Note where the audit log ends. If it has lost entries, `pmfer warehouse verify` says which."""
         if not note_head(connection, self.audit_head):
-            log.warning("the audit log lost entries that %s notes; run `pmfer warehouse verify`", self.audit_head)
+            log.warning("the audit log has lost entries noted in %s; run `pmfer warehouse verify`", self.audit_head)

@@ -1,4 +1,4 @@
-"""What the command line says to bad input: one line that names the thing, exit status 1, nothing written."""
+"""How the command line reacts to bad input: one line that names it, exit status 1, nothing written."""
 
 import os
 import subprocess

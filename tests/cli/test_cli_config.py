@@ -1,4 +1,4 @@
-"""What is shown of the settings, and the page that documents them."""
+"""How settings are shown, and the page that documents them."""
 
 import json
 from pathlib import Path

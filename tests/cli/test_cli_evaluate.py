@@ -29,7 +29,7 @@ HEAD = "path,expression,au12,au99,pspi,subject"
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with whole pictures of eight people, smiling and at rest, their crops, and a manifest of either."""
+    """A folder with whole pictures of eight people, smiling and at rest, their crops, and a manifest of each kind."""
     folder = tmp_path_factory.mktemp("drawn")
     bundle, options = load_bundle(), ScoringOptions()
     detector = open_detector(options, threads=1)

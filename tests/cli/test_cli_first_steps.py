@@ -1,4 +1,4 @@
-"""What somebody meets who has just run the demo: README's commands, a command without options, completion."""
+"""First steps after running the demo: the README's commands, the command without options, completion."""
 
 import os
 import re
@@ -34,7 +34,7 @@ SAID = "pmfer: reading var/demo, because only the demo has run; --data-dir or PM
 
 @pytest.fixture(scope="module")
 def folder(empty_file: FileAddress, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A working directory in which only the demo ran. Nobody changes it."""
+    """A working directory in which only the demo has run. No test changes it."""
     folder = tmp_path_factory.mktemp("new")
     address = file_of(DataFolder(folder / "var" / "demo"))
     copy_warehouse(empty_file, address)
@@ -46,7 +46,7 @@ def folder(empty_file: FileAddress, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture
 def here(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of it, in which the commands run."""
+    """A copy of it in which commands run."""
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -135,7 +135,7 @@ def commands_of(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[
 
 
 def test_help_shows_every_word_that_is_written_about_an_option() -> None:
-    """Defaults stand in brackets, which a renderer may take for markup."""
+    """Defaults are in brackets, which a renderer may mistake for markup."""
     for path, command in commands_of(typer.main.get_command(app)):
         shown = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "250"}).output.split()
         for parameter in command.params:

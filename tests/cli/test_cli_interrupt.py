@@ -13,7 +13,7 @@ from prefect_server import descendants
 from simulator.ward import WardPlan, write_ward
 
 NIGHT = date(2026, 3, 2)
-# A command that starts a process and waits; interrupted, it ends or begins something that takes for ever.
+# A command that starts a process and waits. When interrupted, it ends, or begins something that never ends.
 PROGRAM = """
 import subprocess, sys, time
 from cli.app import ended_by_signals
@@ -29,7 +29,7 @@ with ended_by_signals(lambda: print("interrupted", file=sys.stderr, flush=True))
 
 
 def runs(pid: int) -> bool:
-    """Whether a process is there, and more than an entry that nobody has read yet."""
+    """Whether a process is running, and not just a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -64,7 +64,7 @@ def test_a_night_that_was_interrupted_while_it_scored_is_finished_by_the_next_on
     write_ward(tmp_path / "source", plan, workers=2)
     data = tmp_path / "data"
     given = ("--source", str(tmp_path / "source"), "--date", NIGHT.isoformat(), "--data-dir", str(data))
-    # As in a hospital, where nothing on the machine itself may go by way of the proxy.
+    # As in a hospital, where connections within the machine must not use the proxy.
     environment = os.environ | {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
 
     def night() -> "subprocess.Popen[str]":

@@ -1,4 +1,4 @@
-"""`pmfer score`: every good video of a batch is scored, every bad one gets a line, whatever they are called."""
+"""`pmfer score`: every good video is scored and every bad one gets a line, whatever their names are."""
 
 import os
 import resource

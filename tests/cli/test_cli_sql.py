@@ -1,4 +1,4 @@
-"""`pmfer sql` answers faithfully, in every format, and can do nothing but read the snapshot."""
+"""`pmfer sql` answers correctly in every format, and can do nothing but read the snapshot."""
 
 import contextlib
 import csv
@@ -38,7 +38,7 @@ ODD_VALUES = r"""
 
 @pytest.fixture(scope="module")
 def filled(empty_file: FileAddress, tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
-    """A data folder with a published snapshot. Nobody changes it."""
+    """A data folder with a published snapshot. No test changes it."""
     data = DataFolder(tmp_path_factory.mktemp("filled") / "data")
     copy_warehouse(empty_file, file_of(data))
     fill(file_of(data))
@@ -47,7 +47,7 @@ def filled(empty_file: FileAddress, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="module")
 def filled_lake(empty_lake: LakeAddress, tmp_path_factory: pytest.TempPathFactory) -> LakeAddress:
-    """A lake with the same in it. Nobody changes it."""
+    """A lake with the same content. No test changes it."""
     lake = lake_of(DataFolder(tmp_path_factory.mktemp("filled") / "data"))
     copy_warehouse(empty_lake, lake)
     fill(lake)
@@ -62,7 +62,7 @@ def fill(address: Address) -> None:
 
 @pytest.fixture
 def data(filled: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the data folder, named to the command by the environment."""
+    """A copy of the data folder, which the environment names to the command."""
     shutil.copytree(filled.root, tmp_path / "data")
     monkeypatch.setenv("PMFER_DATA_DIR", str(tmp_path / "data"))
     return tmp_path / "data"
@@ -337,7 +337,7 @@ def test_nothing_but_the_snapshot_can_be_read_and_nothing_written(
     [
         (("SELECT 1", "--format", "xlsx"), "format 'xlsx': unknown; choose --format table, csv, json, parquet"),
         (("SELECT 1", "--format", "parquet"), "name it with --out"),
-        (("SELECT 1", "--out", "answer.txt"), "its ending names no format"),
+        (("SELECT 1", "--out", "answer.txt"), "its suffix does not name a format"),
         (("SELECT 1", "--out", "nowhere/answer.csv"), "cannot be written"),
         (("SELECT 1", "--file", "query.sql"), "not both"),
         (("--file", "nowhere.sql"), "nowhere.sql: cannot be read"),
@@ -360,7 +360,7 @@ def test_without_a_snapshot_it_says_when_there_will_be_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert sql(monkeypatch, "SELECT 1", "--data-dir", tmp_path) == 1
-    assert "a snapshot appears when the first night is published" in complaint(capsys)
+    assert "there is a snapshot once the first night has been published" in complaint(capsys)
 
 
 def test_a_reader_that_goes_away_ends_it_quietly(data: Path) -> None:
@@ -384,7 +384,7 @@ def test_ctrl_c_stops_the_query(data: Path, tmp_path: Path, monkeypatch: pytest.
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in error
-    assert list((tmp_path / "temporary").iterdir()) == []  # where the query spills; what is killed does not tidy up
+    assert list((tmp_path / "temporary").iterdir()) == []  # where queries spill; a killed one does not clean up
 
 
 def test_times_are_shown_and_hours_counted_in_the_zone_that_is_asked_for(
@@ -401,7 +401,7 @@ def test_times_are_shown_and_hours_counted_in_the_zone_that_is_asked_for(
         assert sql(monkeypatch, query, "--format", "json", "--time-zone", zone) == 0
         assert json.loads(capsys.readouterr().out) == {"at": at, "hour": hour}
     assert sql(monkeypatch, query, "--time-zone", "Europe/Nowhere") == 1
-    assert complaint(capsys) == "time zone 'Europe/Nowhere': unknown; write it as Europe/Berlin"
+    assert complaint(capsys) == "time zone 'Europe/Nowhere': unknown; give a name such as Europe/Berlin"
 
 
 def test_days_need_no_schema_in_front_and_sessions_stay_the_complete_ones(

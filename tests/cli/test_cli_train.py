@@ -1,4 +1,4 @@
-"""From a manifest of one's own to a bundle: `pmfer train`, `pmfer export`, `pmfer evaluate` on the command line."""
+"""From your own manifest to a bundle: `pmfer train`, `pmfer export` and `pmfer evaluate` on the command line."""
 
 import json
 from pathlib import Path

@@ -150,7 +150,7 @@ def _quarantine(connection: duckdb.DuckDBPyConnection, day: date, run: str) -> N
     quarantine.add_quarantine(connection, trouble)
     unknown = replace(trouble, source_uri=f"{day}/{PATIENT}-eve.mp4", session_id=None, patient_id=None)
     quarantine.add_quarantine(connection, unknown)
-    twin = f"the same video is stored as {PATIENT}-{day}-am"
+    twin = f"the same video is already stored as session {PATIENT}-{day}-am"
     other = replace(trouble, source_uri=f"{day}/twin.mp4", session_id="twin", patient_id=OTHER, message=twin)
     quarantine.add_quarantine(connection, other)
     own = replace(trouble, source_uri=f"{day}/{OTHER}-noon.mp4", session_id=f"{OTHER}-noon", patient_id=OTHER)

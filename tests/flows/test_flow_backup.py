@@ -250,4 +250,4 @@ def test_the_commands_say_what_they_did(data: DataFolder, tmp_path: Path) -> Non
     assert done.exit_code == 0, done.output
     done = CliRunner().invoke(app, ["restore", str(out), "--data-dir", str(back)])
     assert done.exit_code == 0, done.output
-    assert "repeat what was erased" in done.output
+    assert "repeat all erasures" in done.output

@@ -199,7 +199,7 @@ def test_a_level_is_accepted_listed_and_undone(
     monkeypatch.setenv("PMFER_ACTOR", "night-team")
     why = ("--note", "new glasses; smiles less for it")
     assert run(monkeypatch, folder, "accept", PATIENT, "--measure", "smiling", "--from", DAY, *why) == 0
-    assert "smiling: accepted from 2026-03-02" in capsys.readouterr().out
+    assert "smiling: new level accepted from 2026-03-02" in capsys.readouterr().out
     assert run(monkeypatch, folder, "list") == 0
     listed = capsys.readouterr().out
     for text in ("no flag", PATIENT, "smiling", "2026-03-02", "new glasses; smiles less for it", "night-team"):
@@ -222,11 +222,11 @@ def test_a_level_is_accepted_listed_and_undone(
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        ({"patient": "nobody-01"}, "patient nobody-01: no session is on record; correct the pseudonym"),
+        ({"patient": "nobody-01"}, "patient nobody-01: nothing is stored; check the pseudonym"),
         ({"measure": "pain\x1b[31m"}, r"--measure 'pain\x1b[31m': not known; give one of pain_activity, expressivity,"),
         ({"first": "2999-01-01"}, "--from 2999-01-01: has not come yet"),
         ({"first": "yesterday"}, "date 'yesterday': not a day; write it as YYYY-MM-DD"),
-        ({"first": "2026-03-01"}, "2026-03-01: lies before the first day on record, 2026-03-02"),
+        ({"first": "2026-03-01"}, "2026-03-01: is before the patient's first day, 2026-03-02"),
         ({"note": " "}, "--note: say why in 1 to 500 characters"),
         ({"note": "x" * 501}, "--note: say why in 1 to 500 characters"),
         ({"note": "two\nlines"}, "--note: say why in 1 to 500 characters"),

@@ -123,7 +123,7 @@ def test_dropping_forgets_the_row_and_leaves_an_entry_that_names_nobody(
 ) -> None:
     run_night(source, data, NIGHT)
     assert pmfer(data, monkeypatch, "drop", "--reason", "not_a_video", "--yes") == 0
-    assert "2 forgotten" in capsys.readouterr().out
+    assert "2 removed" in capsys.readouterr().out
     with open_reader(file_of(data)) as reader:
         left = quarantine.between(reader)
         entries = reader.execute("SELECT * FROM audit_log WHERE action = 'quarantine_dropped'").pl()

@@ -52,7 +52,7 @@ def test_the_key_comes_from_the_environment_or_from_a_file(monkeypatch: pytest.M
             "or PMFER_WAREHOUSE_KEY_FILE, not both",
         ),
         ({"WAREHOUSE_KEY_FILE": "/no/such/key"}, "key file /no/such/key: No such file"),
-        ({"WAREHOUSE": "ducklake:oracle:secret"}, "no address of a lake"),
+        ({"WAREHOUSE": "ducklake:oracle:secret"}, "not the address of a lake"),
         ({"S3_KEY_ID": "id"}, "belong together"),
     ],
 )

@@ -235,7 +235,7 @@ def test_of_two_nights_at_once_one_yields_in_one_line(house: House, alone: dict[
     assert winners, ends
     for _, errors, code in losers:
         assert code == 1
-        assert "another run of it is going on" in errors.splitlines()[-1]
+        assert "another run of it is active" in errors.splitlines()[-1]
     assert house.content(lake) == alone
     assert house.runs(lake).count("completed") == 1
 

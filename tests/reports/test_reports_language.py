@@ -14,7 +14,7 @@ from reports.pages import patient_html, ward_html
 from reports.patient import PatientReport
 from reports.ward import WardReport
 from reports.words.language import LANGUAGES, SOURCE_LANGUAGE, Language, catalogue_path, language
-from tools.sentences import said
+from tools.sentences import extract_sentences
 
 ROOT = Path(__file__).parents[2]
 PLACE = re.compile(r"\{(\w+)\}")
@@ -61,7 +61,7 @@ def test_a_translation_has_the_places_of_its_sentence(code: str) -> None:
 
 def test_no_sentence_is_made_where_it_cannot_be_found() -> None:
     code = 'say("{n} days", n=number(say, 2))\nsay.plural("one day", "{n} days", days, n=word(say, days))\n'
-    found = [texts for _, _, texts, _ in said(BytesIO(code.encode()), (), (), {})]
+    found = [texts for _, _, texts, _ in extract_sentences(BytesIO(code.encode()), (), (), {})]
     assert found == ["{n} days", ("one day", "{n} days")]
 
 

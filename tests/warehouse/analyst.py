@@ -1,4 +1,4 @@
-"""A notebook that opens a database file as DuckDB does by default, for writing, and runs the statements it is told."""
+"""A notebook that opens a database file for writing, as DuckDB does by default, and runs the statements it is given."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ with duckdb.connect(sys.argv[1]) as connection:
 
 
 class Notebook(subprocess.Popen[str]):
-    """The process. Leaving its block kills it, as a notebook that is closed is killed."""
+    """The notebook's process. Leaving the block kills it, like closing a notebook."""
 
     def __init__(self, path: Path) -> None:
         command = [sys.executable, "-c", _NOTEBOOK, str(path)]

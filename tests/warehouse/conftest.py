@@ -17,7 +17,7 @@ from warehouse.connection import open_writer
 
 @pytest.fixture(scope="session")
 def postgres_programs() -> Path:
-    """Folder of PostgreSQL's own programs."""
+    """Folder of PostgreSQL's programs."""
     programs = find_programs()
     if programs is None:
         if os.environ.get("CI") == "true":
@@ -28,7 +28,7 @@ def postgres_programs() -> Path:
 
 @pytest.fixture(scope="session")
 def postgres_lake(postgres_programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder with the `lake/` of an empty lake, and the `server/` whose database `empty_lake` is its catalogue."""
+    """Folder with an empty lake in `lake/`, and a PostgreSQL `server/` whose database `empty_lake` is its catalogue."""
 
     def make(folder: Path) -> None:
         with running_server(postgres_programs) as server:
@@ -44,14 +44,14 @@ def postgres_lake(postgres_programs: Path, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="session")
 def postgres(postgres_programs: Path, postgres_lake: Path) -> Iterator[PostgresServer]:
-    """A PostgreSQL server for all tests of this process; its database `empty_lake` is to be copied."""
+    """A PostgreSQL server for all tests of this process, with the database `empty_lake` to copy."""
     with running_server(postgres_programs, postgres_lake / "server") as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def new_lake_on(postgres_lake: Path) -> Callable[[PostgresServer, Path], LakeAddress]:
-    """Makes an empty lake in a folder, with its catalogue on a server that began with the files of postgres_lake."""
+    """Makes an empty lake in a folder, with its catalogue on a server that was started with postgres_lake's files."""
     numbers = itertools.count()
 
     def make(server: PostgresServer, folder: Path) -> LakeAddress:
@@ -86,20 +86,20 @@ def new_warehouse(request: pytest.FixtureRequest) -> Callable[[str, Path], Addre
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where the test's warehouse is, if it is a file."""
+    """Path of the test's warehouse, if it is a file."""
     return tmp_path / "data" / "warehouse.duckdb"
 
 
 @pytest.fixture
 def made_file(new_warehouse: Callable[[str, Path], Address], path: Path) -> Path:
-    """Where the test's warehouse is: a file that was made, and holds nothing yet."""
+    """Path of the test's warehouse: an existing, empty file."""
     new_warehouse("file", path.parent)
     return path
 
 
 @pytest.fixture(params=["file", SQLITE, POSTGRES])
 def address(request: pytest.FixtureRequest, new_warehouse: Callable[[str, Path], Address], tmp_path: Path) -> Address:
-    """An empty warehouse at each kind of address: whatever holds of one must hold of the others."""
+    """An empty warehouse at each kind of address: what is true of one must be true of the others."""
     return new_warehouse(request.param, tmp_path / "data")
 
 

@@ -1,4 +1,4 @@
-"""A release after this one, with one migration more. As a script it waits for ever when all but the commit is done.
+"""The next release, with one more migration. As a script, it stops and waits for ever just before the commit.
 
 python next_release.py ADDRESS FOLDER
 """
@@ -44,6 +44,6 @@ def wait_before_the_record(*_: object) -> None:
 if __name__ == "__main__":
     with (
         mock.patch.object(migrate, "shipped_migrations", return_value=NEXT),
-        mock.patch.object(migrate, "_keep_comments", wait_before_the_record),
+        mock.patch.object(migrate, "_store_comments", wait_before_the_record),
     ):
         open_writer(lake_in(Path(sys.argv[2]), sys.argv[1]))

@@ -1,7 +1,7 @@
-"""Warehouses of every earlier schema, filled as the release of that time filled them: plain SQL, and no code of today.
+"""Warehouses of every earlier schema, filled as the release of that time did, with plain SQL and none of today's code.
 
-Four patients in three time zones, six sessions over three days, one of a patient who left the room. Frames with scores
-have all the digits of a 32-bit fraction before migration 7, and as many decimals as the columns have since.
+Four patients in three time zones have six sessions over three days; in one of them the patient has left the room.
+Scores have all digits of a 32-bit float before migration 7, and the decimals of their columns since.
 """
 
 from collections.abc import Iterator
@@ -15,8 +15,8 @@ from warehouse.address import Address
 from warehouse.connection import open_writer
 from warehouse.migrate import shipped_migrations
 
-ROUNDED = 7  # the migration since which frames have three decimals
-PAIN_KEPT = 15  # and that since which pain-related activity is kept with them
+ROUNDED = 7  # migration since which frames have three decimals
+PAIN_KEPT = 15  # migration since which pain-related activity is stored with frames
 EXPRESSIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 ACTION_UNITS = tuple(f"au{n:02d}" for n in (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 16, 17, 20, 23, 24, 25, 26, 27, 43))
 FRAMES = 69  # of a session; 414 in all
@@ -138,13 +138,13 @@ _ROWS_SINCE = {
 
 @contextmanager
 def release_of(version: int) -> Iterator[None]:
-    """In the block, this process is of a release whose newest migration has the number `version`."""
+    """In the block, this process acts as a release whose newest migration is number `version`."""
     with mock.patch.object(migrate, "shipped_migrations", return_value=shipped_migrations()[:version]):
         yield
 
 
 def fill_old_warehouse(address: Address, version: int) -> None:
-    """Fill a warehouse as a release filled it whose newest migration is number `version`; it is made if need be."""
+    """Fill a warehouse as the release with `version` as its newest migration did; create it if necessary."""
     with release_of(version), open_writer(address) as connection:
         _define_frames(connection, version)
         if version >= PAIN_KEPT:

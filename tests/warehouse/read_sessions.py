@@ -1,9 +1,9 @@
-"""Child process of the tests: read the warehouse again and again until told to stop.
+"""Child process of the tests: reads the warehouse repeatedly until told to stop.
 
 python read_sessions.py ADDRESS FOLDER STOP_FILE
 
-Says `ready` after the first look. In the end: the looks it took, the sessions it saw in the first and in the last of
-them, and how many scorings in all of them were there in part.
+It prints `ready` after the first read. At the end it prints the number of reads, the number of sessions in the first
+and the last of them, and the number of incomplete scorings in all of them.
 """
 
 import sys
@@ -26,7 +26,7 @@ counts = []
 half_stored = 0
 stopping = False
 while not stopping:
-    stopping = stop.exists()  # looked at first, so that the last look comes after the night
+    stopping = stop.exists()  # checked first, so that the last read comes after the night
     with open_reader(address) as reader:
         ((number,),) = reader.execute("SELECT count(*) FROM sessions").fetchall()
         ((partial,),) = reader.execute(HALF_STORED).fetchall()

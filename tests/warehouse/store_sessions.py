@@ -1,4 +1,4 @@
-"""Child process of the tests: store sessions one after the other, saying which comes next.
+"""Child process of the tests: stores sessions one after another, and prints which comes next.
 
 python store_sessions.py ADDRESS COUNT [FOLDER]
 """

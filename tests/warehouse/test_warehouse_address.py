@@ -1,4 +1,4 @@
-"""An address is one line of text; what is secret in it is never shown."""
+"""An address is one line of text; secrets in it are never shown."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -110,7 +110,7 @@ def test_a_catalogue_that_cannot_be_reached_is_one_line_without_the_password(
     open_it: type[duckdb.DuckDBPyConnection], postgres: PostgresServer, tmp_path: Path
 ) -> None:
     for settings, advice in (
-        (f"host={postgres.folder} user=pmfer password={SECRET} dbname=postgres", "correct user and password"),
+        (f"host={postgres.folder} user=pmfer password={SECRET} dbname=postgres", "correct the user and password"),
         (f"host=127.0.0.1 port=1 user=pmfer password={SECRET} dbname=postgres", "check host and port"),
         (
             f"host={postgres.folder} user=pmfer password='{PASSWORD.replace(chr(39), chr(92) + chr(39))}' dbname=no",

@@ -1,4 +1,4 @@
-"""Every query, line of Python and cell that analysts are shown runs, and says what the frames say."""
+"""Every query, line of Python and notebook cell for analysts runs, and its results agree with the frames."""
 
 import json
 import math
@@ -84,7 +84,7 @@ QUERIES = blocks("sql")
 
 
 def frames_of(patient: str, day: int) -> pl.DataFrame:
-    """What is stored of a session: the sample frames, and a smile of a second of one patient on the 4th."""
+    """The frames of a session: the sample frames, with a smile of one second for one patient on the 4th."""
     frames = sample_frames(f"{patient}-{day}")
     if (patient, day) != ("p01", 4):
         return frames
@@ -94,14 +94,14 @@ def frames_of(patient: str, day: int) -> pl.DataFrame:
 
 
 def result(patient: str, day: int, run_id: str, frames: pl.DataFrame) -> SessionResult:
-    """A session; on the 4th and later care was given, and each patient is on a ward of their own."""
+    """A session. From the 4th on it is during care, and each patient is on a ward of their own."""
     situation = Situation.DURING_CARE if day >= 4 else Situation.AT_REST
     session = replace(sample_session(f"{patient}-{day}", patient, day), ward=WARDS[patient], situation=situation)
     return SessionResult(session, sample_scoring(frames, run_id=run_id), frames)
 
 
 def flagged(patient: str, measure: str, day: int, opened: int, **changed: Any) -> FindingRecord:
-    """What the report of a day says of a flag; it is back on a day of which `closed` is given."""
+    """What the report of a day says about a flag; if `closed` is given, the flag closed on that day."""
     stage = "back" if "closed_on" in changed else "new" if day == opened else "open"
     finding = FindingRecord(
         patient_id=patient,
@@ -124,7 +124,7 @@ def flagged(patient: str, measure: str, day: int, opened: int, **changed: Any) -
 
 
 def _store_findings(writer: duckdb.DuckDBPyConnection) -> None:
-    """A flag that was back on the 14th, one that a person accepted on the 14th, and one that opened that day."""
+    """A flag that closed on the 14th, one that a person accepted that day, and one that opened that day."""
     days = {
         4: [flagged("p01", "pain_activity", 4, 4)],
         8: [flagged("p01", "pain_activity", 8, 4), flagged("p02", "sadness", 8, 8)],
@@ -148,9 +148,9 @@ def published(
     new_warehouse: Callable[[str, Path], Address],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Address:
-    """Two patients over two weeks, the first day by an older bundle too; a dose, a phrase of the house's own, flags.
+    """Two patients over two weeks, the first day also scored by an older bundle; a dose, an additional phrase, flags.
 
-    Nobody changes it.
+    No test changes it.
     """
     address = new_warehouse(request.param, tmp_path_factory.mktemp("ward") / "data")
     with open_writer(address) as writer:
@@ -194,7 +194,7 @@ def leading(frames: pl.DataFrame) -> list[str]:
 
 
 def pain(frames: pl.DataFrame) -> pl.Series:
-    """Pain-related facial activity of each frame, as pmfer.pain has it."""
+    """Pain-related facial activity of each frame, as computed by pmfer.pain."""
     return frames["pain_activity"].cast(pl.Float64).round(3)
 
 
@@ -263,7 +263,7 @@ def test_episodes_phrases_and_events(answers: Mapping[str, pl.DataFrame]) -> Non
     hours = answers["At which hours is a patient most expressive?"]
     assert hours.select("patient_id", "local_hour", "sessions").rows() == [("p01", 9, 5), ("p02", 9, 5)]
     doses = answers["What was pain-related facial activity like before and after a dose?"]
-    # Of the many doses of the other patient each of three sessions counts once, with the nearest.
+    # The other patient has many doses, but each of the three sessions counts once, with the nearest dose.
     assert doses.filter(pl.col("patient_id") == "p02").select("event_date", "sessions").rows() == [
         (date(2026, 6, day), 1) for day in (8, 11, 14)
     ]

@@ -1,4 +1,4 @@
-"""Every write leaves an entry, and whatever is done to the chain afterwards is found at the first bad entry."""
+"""Every write leaves an entry, and any later change to the chain is found at the first bad entry."""
 
 import hashlib
 import json
@@ -119,7 +119,7 @@ def test_a_misspelt_action_is_refused(writer: Connection) -> None:
 
 
 def rehash(connection: Connection, first: int, last: int) -> None:
-    """What a forger does who knows the method: compute the chain anew from one entry to another."""
+    """What a forger who knows the method would do: recompute the chain from one entry to another."""
     columns = "entry, epoch_us(recorded_at), account, actor, action, object_id, subject, details"
     for number in range(first, last + 1):
         previous = connection.execute("SELECT sha256 FROM audit_log WHERE entry = $n", {"n": number - 1}).fetchall()
@@ -160,7 +160,7 @@ SWAP = "UPDATE audit_log SET entry = CASE entry WHEN 3 THEN 4 ELSE 3 END WHERE e
 INSERT = "INSERT INTO audit_log SELECT * REPLACE ('shown' AS action) FROM audit_log WHERE entry = 3"
 
 
-# what is done to a log of six entries -> the first bad entry
+# a change to a log of six entries -> the first bad entry
 FORGERIES = (
     (run("UPDATE audit_log SET actor = 'nobody' WHERE entry = 3"), "entry 3: altered"),
     (
@@ -174,7 +174,7 @@ FORGERIES = (
     (run("DELETE FROM audit_log WHERE entry = 6"), "entry 6: missing"),
     (run("DELETE FROM audit_log"), "entry 1: missing"),
     (run(SWAP), "entry 3: does not follow"),
-    (run(INSERT), "entry 3: there more than once"),
+    (run(INSERT), "entry 3: exists more than once"),
     (append_one, "entry 7: added by hand"),
     (rebuild_in_part, "entry 5: does not follow"),
     (cut_off_with_the_head, "entry 5: missing; head.json ends with entry 6"),
@@ -234,9 +234,9 @@ def test_two_writers_who_append_at_once_collide_instead_of_forking(chain: Connec
     is_lake = current_database(chain).is_lake
 
     def append_and_commit_as_well(other: Connection) -> None:
-        audit.record(other, "something_done")  # here a file refuses
+        audit.record(other, "something_done")  # fails here for a file
         chain.commit()
-        other.commit()  # here a lake does
+        other.commit()  # fails here for a lake
 
     with another(chain) as other:
         chain.begin()

@@ -1,4 +1,4 @@
-"""Care events are stored once, corrected and removed by their identifier, and go with their patient and with age."""
+"""Care events are stored once, corrected and removed by identifier, and deleted with their patient or for their age."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -67,7 +67,7 @@ def test_an_identifier_of_another_patient_is_refused_and_nothing_is_stored(write
     before = content(writer)
     stranger = replace(WALK, patient_id="p02")
     assert events_of_others(writer, [DOSE, stranger]) == {"t-1"}
-    with pytest.raises(WarehouseError, match="care event t-1: stored as another patient's"):
+    with pytest.raises(WarehouseError, match="care event t-1: stored for another patient"):
         store_care_events(writer, [DOSE, stranger], "b.csv")
     assert content(writer) == before
 

@@ -34,13 +34,13 @@ except WarehouseError as error:
 
 @pytest.fixture
 def address(new_warehouse: Callable[[str, Path], Address], tmp_path: Path) -> Address:
-    """A file only: what is tested here is about files."""
+    """Only a file, because the tests of this module are about files."""
     return new_warehouse("file", tmp_path / "data")
 
 
 @pytest.fixture
 def ordinary_user() -> Iterator[None]:
-    """Root may write anywhere: become somebody who may not."""
+    """Become an ordinary user, because root may write anywhere."""
     is_root = os.geteuid() == 0
     if is_root:
         os.seteuid(65534)
@@ -56,7 +56,7 @@ def one_line(error: pytest.ExceptionInfo[WarehouseError]) -> str:
 
 
 def open_elsewhere(path: Path) -> str:
-    """What another process says that opens the warehouse for writing; nothing if it succeeds."""
+    """What another process prints when it opens the warehouse for writing; nothing if it succeeds."""
     run = subprocess.run([sys.executable, "-c", OPEN_ELSEWHERE, path], capture_output=True, text=True, check=True)
     return run.stdout
 
@@ -145,7 +145,7 @@ def test_an_unwritable_folder_is_named() -> None:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o500)
         for path in (Path(folder) / "warehouse.duckdb", Path(folder) / "data" / "warehouse.duckdb"):
-            with pytest.raises(WarehouseError, match=r"Permission denied.*the right to write there") as error:
+            with pytest.raises(WarehouseError, match=r"Permission denied.*permission to write there") as error:
                 open_writer(path)
             assert str(path) in one_line(error)
 

@@ -1,4 +1,4 @@
-"""Who consented for which days, and what follows from it."""
+"""On which days a patient consented, and what follows from that."""
 
 from dataclasses import replace
 from datetime import date

@@ -1,4 +1,4 @@
-"""Every contract holds of what is stored, and finds what somebody breaks by hand."""
+"""Every contract holds for what the code stores, and detects what somebody breaks by hand."""
 
 import math
 from datetime import date
@@ -86,7 +86,7 @@ def test_every_contract_finds_what_breaks_it(loaded: duckdb.DuckDBPyConnection) 
 
 
 def test_contracts_hold_every_column_to_its_declaration() -> None:
-    """What the contracts list by name is what pmfer.frame_row declares: no column is left out of its contract."""
+    """The contracts list the same columns as pmfer.frame_row: no column is missing from its contract."""
     scored, nobody = pl.col("frame_index") == 6, pl.col("reason") == "no_face"
     breaks: list[tuple[str, str, pl.Expr, float | None]] = []  # contract, column, where it is changed, to what
     for column in FRAME_COLUMNS:

@@ -1,4 +1,4 @@
-"""Killed, or out of disk space: what was stored stays, whole sessions only, and a rerun finishes the rest."""
+"""Killed, or out of disk space: what was stored is kept, whole sessions only, and a rerun finishes the rest."""
 
 import resource
 import shutil
@@ -20,18 +20,18 @@ from warehouse.publish import publish
 
 SESSIONS = 6
 CHILD = Path(__file__).with_name("store_sessions.py")
-# The child finds the rooms and the samples where this process does.
+# The child process imports the code and the samples from the same places as this process.
 ENVIRONMENT = {"PYTHONPATH": python_path()}
 
 
 @pytest.fixture
 def address(new_warehouse: Callable[[str, Path], Address], tmp_path: Path) -> Address:
-    """A file only: what is tested here is about files."""
+    """Only a file, because the tests of this module are about files."""
     return new_warehouse("file", tmp_path / "data")
 
 
 def store_until_killed(path: Path, kill_at: int) -> None:
-    """Kill the storing process with SIGKILL as soon as it says that it begins with session `kill_at`."""
+    """Kill the storing process with SIGKILL as soon as it prints that it begins with session `kill_at`."""
     command = [sys.executable, str(CHILD), str(path), str(SESSIONS)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as child:
         assert child.stdout is not None
@@ -56,7 +56,7 @@ def whole_sessions(connection: duckdb.DuckDBPyConnection) -> int:
 
 @contextmanager
 def largest_file(size: int) -> Iterator[None]:
-    """A full disk, as far as a process can have one of its own: no file may grow beyond `size` bytes."""
+    """Simulate a full disk for this process: no file may grow beyond `size` bytes."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -73,7 +73,7 @@ def test_killed_again_and_again_then_finished_gives_the_undisturbed_content(
     for kill_at in (0, 3):
         store_until_killed(disturbed, kill_at)
         with open_writer(disturbed) as connection:
-            # The session that was begun may have made it before the signal arrived; no other may.
+            # The session that was being stored may have been committed before the signal arrived, but no other.
             assert whole_sessions(connection) in (kill_at, kill_at + 1)
     for path in (disturbed, undisturbed):
         with open_writer(path) as connection:
@@ -104,7 +104,7 @@ def test_a_full_disk_refuses_the_session_and_keeps_the_others(made_file: Path) -
         assert "run again, what was stored before is intact" in str(error.value)
         assert "\n" not in str(error.value)
         assert content(connection) == before
-        assert store_sample(connection, sample_session("s2"), count=5000)  # there is room again
+        assert store_sample(connection, sample_session("s2"), count=5000)  # there is space again
     with open_writer(made_file) as connection:
         assert connection.execute("SELECT count(*) FROM sessions").fetchall() == [(2,)]
 
@@ -130,7 +130,7 @@ def test_a_full_disk_leaves_the_published_snapshot_and_the_writer_in_order(
     store_sample(writer, sample_session("s1"))
     publish(writer, snapshot)
     store_sample(writer, sample_session("s2"), count=5000)
-    writer.execute("CHECKPOINT")  # so that it is the snapshot that does not fit, not the write-ahead log
+    writer.execute("CHECKPOINT")  # so that the snapshot does not fit, rather than the write-ahead log
     with largest_file(400_000), pytest.raises(WarehouseError, match=r"snapshot\.duckdb.*File too large") as error:
         publish(writer, snapshot)
     assert "\n" not in str(error.value)

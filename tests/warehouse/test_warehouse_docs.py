@@ -1,4 +1,4 @@
-"""The documentation is that of the database: its dictionary and its SQL files."""
+"""The data dictionary agrees with the database, and every SQL file says what it is for."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""With a key nothing readable lies on the disk, and only that key opens it; every slip is one clear line."""
+"""With a key, nothing on the disk is readable and only that key opens it; every mistake gives one clear line."""
 
 import base64
 import os
@@ -27,7 +27,7 @@ Content = dict[str, list[tuple[object, ...]]]
 
 @dataclass(frozen=True)
 class Night:
-    """A warehouse with a key in which a night was stored, and the mode of each file and folder while it was open."""
+    """An encrypted warehouse with a night in it, and the mode of each file and folder while it was open."""
 
     address: Address
     stored: Content
@@ -36,7 +36,7 @@ class Night:
 
 @pytest.fixture
 def encrypted(address: Address) -> FileAddress:
-    """A new file with a key, beside the one that exists already without."""
+    """A new encrypted file, beside the existing one without a key."""
     assert isinstance(address, FileAddress)
     return replace(address, path=address.path.with_name("encrypted.duckdb"), key=KEY)
 
@@ -47,14 +47,14 @@ def files_below(folder: Path) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def night_at(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Night]:
-    """Gives a night at a kind of address, `file` or `sqlite`. It is stored once, and nobody changes it."""
+    """Makes a night at a kind of address, `file` or `sqlite`. It is stored once, and no test changes it."""
 
     @cache
     def night(kind: str) -> Night:
         folder = tmp_path_factory.mktemp("encrypted") / "data"
         text = f"ducklake:sqlite:{folder / 'catalogue.sqlite'}" if kind == "sqlite" else f"file:{folder / 'new.duckdb'}"
         address = replace(lake_in(folder, text), key=KEY)
-        umask = os.umask(0o077)  # as the command line and the flows set it
+        umask = os.umask(0o077)  # as the command line and the flows do
         try:
             with open_writer(address) as writer:
                 for number in range(2):
@@ -115,7 +115,7 @@ def test_the_key_opens_it_again_and_no_other_does(kind: str, night_at: Callable[
         with pytest.raises(WarehouseError, match=r"Wrong encryption key.*give th") as error:
             open_it(replace(encrypted, key=OTHER_KEY))
         one_line_without_keys(error)
-        with pytest.raises(WarehouseError, match=r"it is encrypted.*give its key in PMFER_WAREHOUSE_KEY") as error:
+        with pytest.raises(WarehouseError, match=r"is encrypted.*give its key in PMFER_WAREHOUSE_KEY") as error:
             open_it(replace(encrypted, key=None))
         one_line_without_keys(error)
 
@@ -167,7 +167,7 @@ def test_a_key_file_is_private_and_holds_a_key(tmp_path: Path) -> None:
         read_key_file(path)
     path.write_text(KEY + "\n")
     path.chmod(0o640)
-    with pytest.raises(WarehouseError, match="others may read it; make it private with `chmod 600`"):
+    with pytest.raises(WarehouseError, match="others can read it; make it private with `chmod 600`"):
         read_key_file(path)
     path.chmod(0o600)
     assert read_key_file(path) == KEY

@@ -1,4 +1,4 @@
-"""An export has the rows of the warehouse, one folder a day, and is read by the tools that its README names."""
+"""An export has the rows of the warehouse, in a folder per day, and the tools named in its README can read it."""
 
 import base64
 import hashlib
@@ -45,7 +45,7 @@ OWN = replace(
     bundle_id=sha256("own card"),
     card={"name": "own", "au_phrases": [{"column": "jaw_clamped", "phrase": "jaw clamped", "region": "jaw"}]},
 )
-# On a day without any session: one file that is broken, and one of somebody who said no.
+# On a day without sessions: a broken file, and one of a patient who did not consent.
 TRUNCATED = replace(BROKEN, night=date(2026, 6, 3))
 REFUSED = QuarantineRecord(
     night=date(2026, 6, 3),
@@ -61,7 +61,7 @@ DAYS = (1, 2, 4)
 
 
 def frames_of(patient: str, day: int) -> pl.DataFrame:
-    """What is stored of a session: the sample frames, and on the 4th a smile of a second of one patient."""
+    """The frames of a session: the sample frames, with a smile of one second for one patient on the 4th."""
     frames = sample_frames(f"{patient}-{day}")
     if (patient, day) != ("p01", 4):
         return frames
@@ -86,9 +86,10 @@ def published(
     new_warehouse: Callable[[str, Path], Address],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Address:
-    """Two patients on three days, one session scored by a second bundle too, with a phrase of the house's own.
+    """Two patients on three days; one session is also scored by a second bundle, which has an additional phrase.
 
-    A care event and a finding on the first day, a level accepted then, and two files in quarantine. Nobody changes it.
+    There are a care event, a finding and an accepted level on the first day, and two files in quarantine. No test
+    changes it.
     """
     address = new_warehouse(request.param, tmp_path_factory.mktemp("ward") / "data")
     with open_writer(address) as writer:
@@ -108,7 +109,7 @@ def published(
 
 @pytest.fixture(scope="module")
 def exported(published: Address, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An export of all days. Nobody changes it."""
+    """An export of all days. No test changes it."""
     folder = tmp_path_factory.mktemp("exported") / "export"
     with open_reader(published) as reader:
         write_export(reader, folder)
@@ -179,7 +180,7 @@ def test_an_episode_says_whose_it_is(exported: Path) -> None:
     keep = ("patient_id", "session_id", "date", "bundle_id", "start_s", "end_s", "frames")
     whole = episodes.filter(pl.col("mean") == 1).select("kind", *keep).rows()
     assert whole == [("smile", "p01", "p01-4", date(2026, 6, 4), BUNDLE.bundle_id, 0.4, 1.4, 6)]
-    # The session that two bundles scored alike has each episode by either.
+    # The session that two bundles scored with the same result has every episode once per bundle.
     twice = episodes.filter(pl.col("session_id") == "p01-2")
     by_bundle = {bundle: twice.filter(pl.col("bundle_id") == bundle) for bundle in (BUNDLE.bundle_id, OWN.bundle_id)}
     one, other = (rows.drop("bundle_id", "scoring_id") for rows in by_bundle.values())

@@ -1,4 +1,4 @@
-"""What reports said is stored once for a day, accepted levels count until undone, and both go with their patient."""
+"""Findings are stored once per day, accepted levels count until undone, and both are deleted with their patient."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -46,7 +46,7 @@ USUAL = FindingRecord(
     limit_high=0.5,
     baseline_days=9,
 )
-# What storage makes no difference to is tested in a file alone.
+# Tests in which the kind of storage makes no difference use a file only.
 in_a_file = pytest.mark.parametrize("address", ["file"], indirect=True)
 LEVEL = AcceptedLevel("p01", "pain_activity", date(2026, 6, 3), "new glasses")
 
@@ -102,7 +102,7 @@ def test_a_day_is_stored_once_and_another_rendering_takes_its_place(writer: Conn
     before = content(writer)
     assert store_findings(writer, [replace(smiling, session_date=day(4)), higher(4, 4), other]) == 0
     assert content(writer) == before
-    # The other measure is not in the new report: its row goes. The other patient stays as it is.
+    # The other measure is not in the new report, so its row is deleted. The other patient's rows stay as they are.
     assert store_findings(writer, [higher(4, 4, rules=("beyond_limits", "ewma")), other]) == 1
     rows = writer.execute("FROM findings ORDER BY patient_id, measure").pl()
     assert rows.select("patient_id", "measure", "rules").rows() == [
@@ -126,7 +126,7 @@ def test_a_flag_that_came_to_an_end_says_when_and_how(writer: Connection) -> Non
     assert shown(writer, *columns) == [(day(4), day(8), None, 5, 3, "open")]
     said(writer, [back(11, 4, 10)])
     assert shown(writer, *columns) == [(day(4), day(8), day(10), 5, 3, "back")]
-    # A second flag is a row of its own, and what the first one came to stays.
+    # A second flag has a row of its own, and the outcome of the first one stays.
     said(writer, [higher(20, 20)])
     assert shown(writer, "opened_on", "outcome") == [(day(20), "open"), (day(4), "back")]
     assert flags(writer, over=False)["opened_on"].to_list() == [day(20)]
@@ -157,7 +157,7 @@ def test_an_accepted_level_counts_until_it_is_undone(writer: Connection) -> None
     accept_level(writer, LEVEL)
     assert levels_in_force(writer, ["p01", "p02"], day(3)) == {"p01": {"pain_activity": LEVEL}}
     assert levels_in_force(writer, ["p01"], day(2)) == {}
-    # No report was made since: it has no day on which it closed.
+    # No report has been made since, so the flag has no closing day.
     assert shown(writer, "closed_on", "outcome", "accepted_from") == [(None, "accepted", day(3))]
     said(writer, [replace(USUAL, session_date=day(5), stage="accepted", accepted_on=day(3))])
     assert shown(writer, "closed_on", "outcome", "accepted_from") == [(day(5), "accepted", day(3))]
@@ -190,9 +190,9 @@ def test_a_level_that_cannot_be_meant_is_refused(writer: Connection) -> None:
     accept_level(writer, LEVEL)
     before = content(writer)
     for wrong, why in (
-        (replace(LEVEL, patient_id="p09"), "patient p09: no session is on record"),
-        (replace(LEVEL, from_date=date(2026, 5, 31)), "2026-05-31: lies before the first day on record, 2026-06-01"),
-        (LEVEL, "pain_activity: the level from 2026-06-03 is accepted already"),
+        (replace(LEVEL, patient_id="p09"), "patient p09: nothing is stored"),
+        (replace(LEVEL, from_date=date(2026, 5, 31)), "2026-05-31: is before the patient's first day, 2026-06-01"),
+        (LEVEL, "pain_activity: the level from 2026-06-03 is already accepted"),
     ):
         with pytest.raises(WarehouseError, match=why):
             accept_level(writer, wrong)
@@ -210,9 +210,9 @@ def test_a_flag_is_carried_over_to_another_bundle_until_that_compares(writer: Co
     said(writer, [higher(4, 4), higher(5, 4), replace(USUAL, session_date=day(5), measure="sadness")])
     told = [("pain_activity", "higher", day(4), day(3), day(5))]
     assert carried(writer, 6) == told
-    assert carried(writer, 4) == []  # only what was told before counts
-    assert carried(writer, 6, PROVENANCE) == []  # the same bundle goes on by itself
-    assert carried(writer, 40) == []  # longer ago than the weeks that a report draws
+    assert carried(writer, 4) == []  # only findings of earlier days count
+    assert carried(writer, 6, PROVENANCE) == []  # the same bundle follows its own flags
+    assert carried(writer, 40) == []  # longer ago than the weeks shown in a report
     restarts = replace(
         USUAL, session_date=day(6), bundle_id=NEWER.bundle_id, state="insufficient", stage="not_compared",
         lack="no_baseline", baseline_days=0, usual_low=None, usual_high=None, centre=None, limit_low=None,
@@ -221,7 +221,7 @@ def test_a_flag_is_carried_over_to_another_bundle_until_that_compares(writer: Co
     said(writer, [restarts])
     assert shown(writer, "last_flagged_on", "closed_on", "outcome") == [(day(5), None, "carried_over")]
     assert carried(writer, 7) == told
-    # A person may accept it meanwhile.
+    # A person may accept it in the meantime.
     accept_level(writer, replace(LEVEL, from_date=day(6)))
     assert carried(writer, 7) == []
     assert shown(writer, "outcome", "accepted_from") == [("accepted", day(6))]
@@ -229,7 +229,7 @@ def test_a_flag_is_carried_over_to_another_bundle_until_that_compares(writer: Co
     said(writer, [replace(USUAL, session_date=day(13), bundle_id=NEWER.bundle_id)])
     assert carried(writer, 13) == told
     assert carried(writer, 14) == []
-    # It is nobody's task any more: what the other bundle finds is a flag of its own.
+    # It is no longer carried over: what the new bundle finds is a flag of its own.
     assert shown(writer, "closed_on", "outcome") == [(day(13), "carried_over")]
     assert flags(writer, over=False).is_empty()
 
@@ -265,7 +265,7 @@ def test_both_go_with_their_patient_and_do_not_come_back(writer: Connection) -> 
     assert erasure.remaining(writer, mentions.traces_of(writer, "birch-01")) == []
     assert accepted_levels(writer).select("patient_id", "note").rows() == [("p02", "sits beside [erased] now")]
     assert store_findings(writer, [higher(4, 4, patient_id="birch-01")]) == 0
-    with pytest.raises(WarehouseError, match="no session is on record"):
+    with pytest.raises(WarehouseError, match="nothing is stored"):
         accept_level(writer, replace(LEVEL, patient_id="birch-01"))
     ((everything,),) = writer.execute("SELECT string_agg(CAST(audit_log AS VARCHAR)) FROM audit_log").fetchall()
     assert "birch-01" not in everything

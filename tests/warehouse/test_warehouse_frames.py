@@ -1,4 +1,4 @@
-"""A score batch is stored as the contract says, or refused with the column and the rule that it breaks."""
+"""A score batch is stored if it keeps all rules, or refused with the column and the rule that it breaks."""
 
 from dataclasses import replace
 
@@ -85,10 +85,10 @@ def test_what_describes_another_persons_face_is_refused() -> None:
     visitor = FRAMES.with_columns(
         reason=pl.lit("not_subject"), face_count=pl.lit(1, pl.Int32), is_subject=False, **unscored
     ).cast(FRAMES.schema)
-    with pytest.raises(WarehouseError, match="column box_x_px, row 0: must be NULL unless it is the subject's"):
+    with pytest.raises(WarehouseError, match="column box_x_px, row 0: must be NULL in a frame without the subject"):
         checked_frames({"s1": visitor})
     angles = visitor.with_columns(pl.lit(None).alias(name) for name in FACE_COLUMNS if name != "yaw_deg")
-    with pytest.raises(WarehouseError, match="column yaw_deg, row 0: must be NULL unless it is the subject's"):
+    with pytest.raises(WarehouseError, match="column yaw_deg, row 0: must be NULL in a frame without the subject"):
         checked_frames({"s1": angles.cast(FRAMES.schema)})
     checked_frames({"s1": visitor.with_columns(**dict.fromkeys(FACE_COLUMNS)).cast(FRAMES.schema)})
 
@@ -109,7 +109,7 @@ def test_equal_times_are_let_pass() -> None:
 
 def test_counts_that_differ_from_the_batch_are_refused(writer: duckdb.DuckDBPyConnection) -> None:
     fewer = sample_scoring(FRAMES.head(35))
-    with pytest.raises(WarehouseError, match="frames_sampled is stated as 35, the batch has 40"):
+    with pytest.raises(WarehouseError, match="frames_sampled is given as 35, but the batch has 40"):
         store_session(writer, sample_session("s1"), fewer, BUNDLE, FRAMES)
 
 

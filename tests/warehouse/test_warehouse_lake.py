@@ -1,4 +1,4 @@
-"""A lake: many writers, one at a time, nothing stored twice; its files are merged, and history goes when it must."""
+"""A lake: many writers, one at a time; nothing is stored twice; files are merged, and history can be deleted."""
 
 import subprocess
 import sys
@@ -129,7 +129,7 @@ def test_a_session_left_open_is_named_and_does_not_keep_an_erasure_waiting(
 
 
 def test_a_slip_in_the_address_reads_nothing_and_makes_nothing(new_lake: str, tmp_path: Path) -> None:
-    with pytest.raises(WarehouseError, match=r"does not exist.*correct the address") as error:
+    with pytest.raises(WarehouseError, match=r"does not exist.*check the address") as error:
         open_reader(lake_in(tmp_path, new_lake))
     assert "\n" not in str(error.value)
     assert not (tmp_path / "catalogue.sqlite").exists()
@@ -139,7 +139,7 @@ def test_a_slip_in_the_address_reads_nothing_and_makes_nothing(new_lake: str, tm
 def test_another_data_folder_than_the_lakes_is_refused(address: LakeAddress, tmp_path: Path) -> None:
     moved = LakeAddress(address.catalogue, address.connection, str(tmp_path / "other"), address.password)
     with pytest.raises(
-        WarehouseError, match=r"does not match existing data path.*the folder it was made with"
+        WarehouseError, match=r"does not match existing data path.*the folder that it was created with"
     ) as error:
         open_writer(moved)
     assert "\n" not in str(error.value)
@@ -154,11 +154,11 @@ def test_a_night_of_a_lake_runs_once_at_a_time(address: LakeAddress) -> None:
     night, next_night = date(2026, 3, 2), date(2026, 3, 3)
     with open_writer(address) as one, open_writer(address) as other:
         with night_lock(one, night):
-            refused = pytest.raises(WarehouseError, match=r"^night 2026-03-02: another run of it is going on")
+            refused = pytest.raises(WarehouseError, match=r"^night 2026-03-02: another run of it is active")
             with refused, night_lock(other, night):
                 pytest.fail("two runs of one night")
             with night_lock(other, next_night):
-                assert store_sample(other, sample_session("s1"))  # who holds a night holds nobody up
+                assert store_sample(other, sample_session("s1"))  # the lock of a night does not block writers
         with night_lock(other, night):
             pass
 

@@ -1,4 +1,4 @@
-"""A migration happens or does not: killed, it leaves the old schema; an older warehouse is brought up to date."""
+"""A migration runs completely or not at all: if killed, the old schema stays; an older warehouse is upgraded."""
 
 import subprocess
 import sys
@@ -33,7 +33,7 @@ def older(address: Address) -> Address:
 
 @pytest.fixture
 def next_release(older: Address, monkeypatch: pytest.MonkeyPatch) -> None:
-    """This process is of the next release from now on, the warehouse is not."""
+    """From now on this process acts as the next release; the warehouse is still of this one."""
     monkeypatch.setattr(migrate, "shipped_migrations", lambda: NEXT)
 
 
@@ -85,7 +85,7 @@ def test_a_newer_warehouse_is_refused_to_writers_and_readers(older: Address, mon
         with open_writer(older) as connection:
             publish(connection, older)
     for open_it in (open_writer, open_reader):
-        with pytest.raises(WarehouseError, match=f"migration {len(NEXT)} is not this release's") as error:
+        with pytest.raises(WarehouseError, match=f"migration {len(NEXT)} is not from this release") as error:
             open_it(older)
         assert "\n" not in str(error.value)
 

@@ -1,4 +1,4 @@
-"""Whoever writes through the object forgets nothing: who acted, where the audit log ends, and to publish."""
+"""Writing through the object logs who acted, notes where the audit log ends, and publishes."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The three views to begin with: few columns, in local time, and NULL where nothing was seen."""
+"""The three views of the schema `plain`: few columns, in local time, and NULL if nothing was seen."""
 
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
@@ -37,7 +37,7 @@ def address(
 
 @pytest.fixture(scope="module")
 def writer(address: Address) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open for all tests of this file, none of which writes."""
+    """Open for all tests of this module, none of which writes."""
     with open_writer(address) as connection:
         yield connection
 

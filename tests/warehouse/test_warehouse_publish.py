@@ -1,4 +1,4 @@
-"""A snapshot is a whole copy with all its comments, replaced at one stroke, and only when there is something new."""
+"""A snapshot is a complete copy including comments, replaced atomically, and only if there is something new."""
 
 import shutil
 import stat
@@ -19,7 +19,7 @@ from warehouse.publish import publish
 
 @pytest.fixture
 def address(new_warehouse: Callable[[str, Path], Address], tmp_path: Path) -> Address:
-    """A file only: what is tested here is about files."""
+    """Only a file, because the tests of this module are about files."""
     return new_warehouse("file", tmp_path / "data")
 
 
@@ -112,7 +112,7 @@ def test_a_snapshot_in_the_place_of_a_lost_warehouse_goes_on_as_one(
 
 
 def test_the_warehouse_is_not_published_onto_itself(writer: duckdb.DuckDBPyConnection, path: Path) -> None:
-    with pytest.raises(WarehouseError, match="cannot be published onto itself"):
+    with pytest.raises(WarehouseError, match="cannot be published over itself"):
         publish(writer, path.parent / ".." / "data" / path.name)
 
 
@@ -152,6 +152,6 @@ def test_what_an_analyst_writes_into_the_snapshot_stops_nobody_and_goes(
             assert len(list(snapshot.parent.iterdir())) == 2  # a log of the old snapshot, beside the new one
         with open_reader(snapshot) as reader:
             assert sessions(reader) == [("s1",), ("s2",)]
-        assert publish(writer, snapshot) is not killed  # for the sake of readers that are not ours
+        assert publish(writer, snapshot) is not killed  # for readers of other programs, which do not ignore the log
         with duckdb.connect(snapshot, read_only=True) as reader:
             assert sessions(reader) == [("s1",), ("s2",)]

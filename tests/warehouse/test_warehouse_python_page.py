@@ -1,4 +1,4 @@
-"""docs/python.md: every block of Python on the page runs, in its order, over what it names."""
+"""docs/python.md: every block of Python on the page runs, in order, with the files that it names."""
 
 import re
 import shutil

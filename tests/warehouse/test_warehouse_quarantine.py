@@ -1,4 +1,4 @@
-"""A source stands in quarantine once, with its newest trouble, until it is scored or lifted."""
+"""A source is in quarantine once, with its latest reason, until it is scored or lifted."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What the queries say agrees with what polars computes from the batches that were stored."""
+"""The results of the queries agree with what polars computes from the stored batches."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -40,7 +40,7 @@ JUNE = date(2026, 6, 30)
 
 @pytest.fixture(params=["file", SQLITE])
 def address(request: pytest.FixtureRequest, new_warehouse: Callable[[str, Path], Address], tmp_path: Path) -> Address:
-    """One lake stands for both: DuckDB answers from the same Parquet files, whatever keeps the catalogue."""
+    """One kind of lake is enough: DuckDB reads the same Parquet files wherever the catalogue is."""
     return new_warehouse(request.param, tmp_path / "data")
 
 

@@ -14,7 +14,7 @@ from warehouse.address import Address, LakeAddress
 from warehouse.ask import ask, check, confine
 from warehouse.connection import is_made, open_reader
 
-# What an attacker wants to be run; PLACES are where it may stand in a query.
+# What an attacker would want to run; PLACES are the positions in a query where it could be.
 REACHING = (
     "sqlite_query('__ducklake_metadata_warehouse', 'DELETE FROM ducklake_snapshot RETURNING 1')",
     "postgres_scan('host=127.0.0.1', 'public', 'secrets')",
@@ -96,7 +96,7 @@ READING = {
 
 @pytest.fixture(scope="module")
 def lake(empty_lake: LakeAddress) -> LakeAddress:
-    """An empty lake. Nobody can change it."""
+    """An empty lake. No test changes it."""
     return empty_lake
 
 
@@ -109,14 +109,14 @@ def reader(lake: LakeAddress, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 def test_what_reaches_elsewhere_is_refused(reader: duckdb.DuckDBPyConnection, lake: LakeAddress) -> None:
     for reaching in REACHING:
-        with pytest.raises(WarehouseError, match=r"outside of|not a table or view|name of a table"):
+        with pytest.raises(WarehouseError, match=r"outside the warehouse|not a table or view|name of a table"):
             check(reader, f"FROM {reaching}".replace("{lake}", lake.data))
 
 
 def test_it_is_refused_wherever_it_stands(reader: duckdb.DuckDBPyConnection) -> None:
     for place in PLACES:
         check(reader, place.replace("{0}", "range(1)"))
-        with pytest.raises(WarehouseError, match=r"outside of the warehouse"):
+        with pytest.raises(WarehouseError, match=r"outside the warehouse"):
             check(reader, place.replace("{0}", "sqlite_scan('a', 'b')"))
 
 

@@ -1,4 +1,4 @@
-"""Reads are logged by whoever reads, several at once, and the log is checked like the other one."""
+"""Every reader logs its reads, several at the same time, and the log can be verified like the audit log."""
 
 import json
 import subprocess
@@ -65,7 +65,7 @@ def edit(change: Callable[[list[str]], object]) -> Callable[[Path], None]:
         (edit(lambda lines: lines.pop(1)), "entry 2: missing"),
         (edit(lambda lines: lines.pop()), "entry 5: missing"),
         (edit(lambda lines: lines.clear()), "entry 1: missing"),
-        (edit(lambda lines: lines.insert(1, lines[1])), "entry 2: there more than once"),
+        (edit(lambda lines: lines.insert(1, lines[1])), "entry 2: exists more than once"),
         (edit(lambda lines: lines.reverse()), "entry 1: missing"),
         (lambda log: log.unlink(), "entry 1: missing"),
         (lambda log: head_of(log).unlink(), "reads-head.json is missing"),

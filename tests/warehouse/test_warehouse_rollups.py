@@ -1,4 +1,4 @@
-"""What is computed once per scoring is what its frames say, stored with them, kept after them, made for old files."""
+"""Rollups agree with the frames of their scoring, are stored with them, outlast them, and are added to old files."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -43,7 +43,7 @@ def rows(connection: duckdb.DuckDBPyConnection, query: str, **values: object) ->
 
 
 def store_rising_and_falling(connection: duckdb.DuckDBPyConnection, happiness: list[float | None]) -> None:
-    """A session at five frames a second in which one expression goes as given, and everything else is quiet."""
+    """A session at five frames per second in which one expression has the given scores, and all others are low."""
     frames = sample_frames("s1", 4 * len(happiness)).head(len(happiness))
     quiet = dict.fromkeys((*SCORE_COLUMNS, "happiness", "neutral"), pl.lit(0.0))
     smile = pl.Series(happiness, dtype=pl.Float32)
@@ -78,7 +78,7 @@ def test_what_is_stored_with_a_scoring_is_what_its_frames_say(writer: duckdb.Duc
 
 
 def test_what_python_computes_is_to_the_bit_what_the_database_would(writer: duckdb.DuckDBPyConnection) -> None:
-    """A night at once: covered phrases, ties, times that fall between two microseconds, few frames and none scored."""
+    """A night with covered phrases, ties, times between two microseconds, few frames, and no scored frames."""
     rng = np.random.default_rng(3)
     results = []
     for number, count in enumerate((400, 1, 19, 250, 8, 300)):
@@ -216,6 +216,6 @@ ADDED_LATER = ("pain_activity", "ward", "room", "situation")
 
 
 def _without_pain(connection: duckdb.DuckDBPyConnection, name: str) -> pl.DataFrame:
-    """A table without pain-related activity, which frames of earlier releases have in another way."""
+    """A table without pain-related activity, which earlier releases computed in another way."""
     table = connection.execute(f"FROM {name} ORDER BY ALL").pl().drop("pain_activity_mean", strict=False)
     return table.filter(pl.col("kind") != "pain_activity") if "kind" in table.columns else table

@@ -1,4 +1,4 @@
-"""A run starts and ends once, and a newer report takes the place of the older."""
+"""A run starts and ends once, and a newer report replaces an older one."""
 
 from dataclasses import replace
 from datetime import date, timedelta
@@ -38,7 +38,7 @@ def test_a_killed_run_is_marked_failed_by_the_next_of_its_night(writer: duckdb.D
 
 def test_a_run_starts_and_ends_once(writer: duckdb.DuckDBPyConnection) -> None:
     start_run(writer, sample_run())
-    with pytest.raises(WarehouseError, match="it is stored already"):
+    with pytest.raises(WarehouseError, match="is already stored"):
         start_run(writer, sample_run())
     finish_run(writer, "run-1", COMPLETED)
     with pytest.raises(WarehouseError, match="run run-1: not running"):

@@ -1,4 +1,4 @@
-"""A lake whose Parquet files lie in object storage: written, read, encrypted and forgotten over S3."""
+"""A lake with its Parquet files in object storage: written, read, encrypted and deleted over S3."""
 
 from base64 import b64encode
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from warehouse.connection import open_reader, open_writer
 from warehouse.lake import forget_history
 from warehouse.personal import delete_rows, keys_of_patient, personal_tables
 
-pytestmark = pytest.mark.slow  # each test makes a lake of its own, an object at a time
+pytestmark = pytest.mark.slow  # each test creates its own lake, one object at a time
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def store() -> Iterator[ObjectStore]:
 
 @pytest.fixture
 def lake(store: ObjectStore, tmp_path: Path) -> LakeAddress:
-    """A lake that does not exist yet, its catalogue in a file, its rows below a prefix of its own."""
+    """A lake that does not exist yet, with its catalogue in a file and its rows below its own prefix."""
     text = f"ducklake:sqlite:{tmp_path / 'catalogue.sqlite'}?data=s3://{BUCKET}/{tmp_path.name}"
     address = parse_address(text, published=tmp_path / "unused", lake=tmp_path / "unused", s3=store.access)
     assert isinstance(address, LakeAddress)

@@ -1,4 +1,4 @@
-"""The database says the same as the vocabulary, explains every column, and is migrated exactly once."""
+"""The schema agrees with the vocabulary and explains every column, and every migration runs exactly once."""
 
 import math
 import re
@@ -105,14 +105,14 @@ def test_migrations_are_numbered_without_gaps_and_run_once(writer: duckdb.DuckDB
 def test_a_warehouse_of_a_newer_release_is_left_alone(made_file: Path) -> None:
     with open_writer(made_file) as connection:
         connection.execute("INSERT INTO schema_migrations VALUES (99, 'later', 'x', now())")
-    with pytest.raises(WarehouseError, match=r"warehouse\.duckdb: migration 99 is not this release's"):
+    with pytest.raises(WarehouseError, match=r"warehouse\.duckdb: migration 99 is not from this release"):
         open_writer(made_file)
 
 
 def test_an_edited_migration_is_refused(made_file: Path) -> None:
     with open_writer(made_file) as connection:
         connection.execute("UPDATE schema_migrations SET sha256 = 'x' WHERE number = 1")
-    with pytest.raises(WarehouseError, match=r"migration 1 is not this release's"):
+    with pytest.raises(WarehouseError, match=r"migration 1 is not from this release"):
         open_writer(made_file)
 
 
@@ -120,7 +120,7 @@ def test_somebody_elses_database_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "other.duckdb"
     with duckdb.connect(path) as other:
         other.execute("CREATE TABLE holidays (day DATE)")
-    with pytest.raises(WarehouseError, match="no warehouse"):
+    with pytest.raises(WarehouseError, match="not a warehouse"):
         open_writer(path)
     with duckdb.connect(path) as other:
         assert other.execute("SELECT table_name FROM duckdb_tables()").fetchall() == [("holidays",)]

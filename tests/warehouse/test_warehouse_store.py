@@ -1,4 +1,4 @@
-"""What is stored is stored once, whole, and never changed by what comes later."""
+"""A session is stored once and completely, and is never changed by later writes."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -94,7 +94,7 @@ def test_sessions_stored_together_are_stored_as_one_by_one(
     broken = {breach.name for breach in broken_contracts(writer)}
     assert broken <= {"nothing_without_owner"}  # no run was started here
     end, trouble = verify_log(writer)
-    assert (end.entries, trouble) == (7, None)  # an entry for every session and for what was set aside
+    assert (end.entries, trouble) == (7, None)  # an entry for every session and for the quarantined one
 
 
 def test_of_sessions_stored_together_none_is_stored_if_one_is_refused(writer: duckdb.DuckDBPyConnection) -> None:
@@ -108,7 +108,7 @@ def test_of_sessions_stored_together_none_is_stored_if_one_is_refused(writer: du
     wrong = replace(wrong, frames=wrong.frames.with_columns(pl.col("frame_index").reverse()))
     with pytest.raises(WarehouseError, match="session s2: column frame_index, row 1: must increase"):
         store_sessions(writer, BUNDLE, [sample_result(first), wrong])
-    with pytest.raises(WarehouseError, match="one is given twice"):
+    with pytest.raises(WarehouseError, match="one was given twice"):
         store_sessions(writer, BUNDLE, [sample_result(first), sample_result(first)])
     assert content(writer) == before
     assert store_sessions(writer, BUNDLE, []) == 0

@@ -1,4 +1,4 @@
-"""Who was erased is stored under no pseudonym again without a new consent, and an erasure has the warehouse alone."""
+"""Nothing is stored about an erased patient without a new consent; an erasure has exclusive use of the warehouse."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -32,7 +32,7 @@ def erase(connection: duckdb.DuckDBPyConnection, patient_id: str) -> None:
 
 
 def stored(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """The tables that hold anything of the patient."""
+    """The tables that have anything about the patient."""
     return list(erasure.holdings(connection, "p01").rows)
 
 
@@ -42,7 +42,7 @@ def test_nothing_of_a_patient_is_stored_again_without_a_new_consent(writer: duck
     record_consents(writer, [OLD, replace(OLD, patient_id="p02")])
     store_sample(writer, sample_session("s1"))
     erase(writer, "p01")
-    # A shard that had scored a session before, and whatever else speaks of the patient afterwards.
+    # A shard that scored a session before the erasure, and everything else that later names the patient.
     for name in ("s1", "s2"):
         with pytest.raises(SessionError, match=ERASED) as error:
             store_sample(writer, sample_session(name))
@@ -51,7 +51,7 @@ def test_nothing_of_a_patient_is_stored_again_without_a_new_consent(writer: duck
     assert store_care_events(writer, [event], "a.csv").added == 0
     with pytest.raises(WarehouseError, match="was erased"):
         runs.record_report(writer, ReportRecord("patient", "p01", DAY, "a.pdf", "a" * 64, "b" * 64))
-    # The file of consents is imported every week, and a withdrawal of the old one is no new one.
+    # The file of consents is imported every week, and withdrawing an old consent is not a new consent.
     assert record_consents(writer, [OLD]) == (0, 1)
     assert record_consents(writer, [replace(OLD, withdrawn_on=DAY)]) == (0, 1)
     assert stored(writer) == []
@@ -78,7 +78,7 @@ def test_an_erasure_has_a_lake_alone(address: Address) -> None:
     if isinstance(address, FileAddress):
         pytest.skip("a file has one writer anyway")
     with open_writer(address) as night, open_writer(address) as shard:
-        with at_work(night), at_work(shard), pytest.raises(WarehouseError, match="at work"), standstill(address):
+        with at_work(night), at_work(shard), pytest.raises(WarehouseError, match="is running"), standstill(address):
             pytest.fail("a night and a shard are at work")
         with standstill(address):
             pass
@@ -94,7 +94,7 @@ def test_a_rewritten_lake_leaves_nothing_in_the_files_of_its_catalogue(
     with open_writer(address) as writer:
         store_sample(writer, sample_session("s1", patient_id="birch-rare-77"))
         store_sample(writer, sample_session("s2", patient_id="elm-2"))
-    postgres.execute("postgres", "CHECKPOINT")  # what it holds in memory goes into its files
+    postgres.execute("postgres", "CHECKPOINT")  # write what is in memory to the files
     files = [path for path in postgres.folder.rglob("base/*/*") if path.is_file()]
     assert any(b"birch-rare-77" in path.read_bytes() for path in files)
     with standstill(address):

@@ -1,4 +1,4 @@
-"""A warehouse of every earlier schema is brought up to date: it loses nothing, keeps every contract, and goes on."""
+"""A warehouse of every earlier schema can be upgraded: it loses nothing, keeps every contract, and can be written."""
 
 from pathlib import Path
 
@@ -20,14 +20,14 @@ COMPUTED = {"session_rollups", "phrase_quantiles", "episodes"}
 BOOKKEEPING = {"schema_migrations", "schema_comments", "lake_keys"}
 VERSIONS = range(1, len(shipped_migrations()))
 PAIN = "pain_activity_mean"
-# `make test` has the first schema, those around the largest change and the latest, `make test-slow` each.
+# `make test` upgrades the first schema, those around the largest change and the latest; `make test-slow` all of them.
 OFTEN = {1, ROUNDED - 1, ROUNDED, VERSIONS[-1]}
 STARTS = [version if version in OFTEN else pytest.param(version, marks=pytest.mark.slow) for version in VERSIONS]
 
 
 @pytest.fixture(params=[*STARTS, pytest.param("lake", marks=pytest.mark.slow)])
 def old(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Address, int]:
-    """An older warehouse, and how many migrations it had. What goes for files goes for a lake, which takes longer."""
+    """An older warehouse, and how many migrations it had. Lakes behave like files here, but take longer."""
     if request.param == "lake":
         address, version = lake_in(tmp_path, f"ducklake:sqlite:{tmp_path / 'catalogue.sqlite'}"), ROUNDED - 1
     else:
@@ -53,8 +53,8 @@ def rounded(rows: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
 
 
 def _but_changed(name: str, rows: pl.DataFrame) -> pl.DataFrame:
-    """Without what migrations change: 15 rounds pain-related activity, 18 tells closed eyes by another score, and drops
-    the shares of expressions that were kept of days without sessions.
+    """The rows without what migrations change: 15 rounds pain-related activity; 18 detects closed eyes by another
+    score, and drops the shares of expressions kept for days without sessions.
     """
     if name == "episodes":
         return rows.filter(~pl.col("kind").is_in(["pain_activity", "eyes_closed"]))
@@ -95,7 +95,7 @@ def test_a_warehouse_of_every_schema_is_brought_up_to_date(old: tuple[Address, i
         assert means["session_id"].to_list() == expected["session_id"].to_list()
         assert means["au12_mean"].to_list() == pytest.approx(expected["au12_mean"].to_list(), abs=1e-8)
 
-        # Work goes on.
+        # New sessions can be stored.
         runs.start_run(connection, sample_run())
         assert store_sample(connection, sample_session("new"))
         runs.finish_run(connection, "run-1", COMPLETED)

@@ -1,4 +1,4 @@
-"""Views and macros for the questions people ask; they speak of the active bundle, and nothing mixes two bundles."""
+"""Views and macros answer the questions people ask about the active bundle, and never mix two bundles."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,7 +25,7 @@ CALM = "calm"  # frames of the other bundle are those of another name, so that i
 
 @pytest.fixture(params=["file", SQLITE])
 def address(request: pytest.FixtureRequest, new_warehouse: Callable[[str, Path], Address], tmp_path: Path) -> Address:
-    """One lake stands for both: DuckDB answers from the same Parquet files, whatever keeps the catalogue."""
+    """One kind of lake is enough: DuckDB reads the same Parquet files wherever the catalogue is."""
     return new_warehouse(request.param, tmp_path / "data")
 
 
@@ -63,7 +63,7 @@ def test_new_scores_live_beside_the_old_ones_and_views_speak_of_the_active_bundl
     old = frame(writer, "FROM patient_days ORDER BY ALL")
     relations = ("active_scorings", "patient_days", "patient_day_phrases", "patient_baseline('p01', '2026-06-20')")
     assert {name: bundles_in(writer, name) for name in relations} == {name: {BUNDLE.bundle_id} for name in relations}
-    # While the past is scored again, what is read stays what it was.
+    # While past nights are scored again, readers still see the old results.
     run_night(writer, 1, OTHER)
     assert frame(writer, "FROM patient_days ORDER BY ALL").equals(old)
     run_night(writer, 2, OTHER)
@@ -73,7 +73,7 @@ def test_new_scores_live_beside_the_old_ones_and_views_speak_of_the_active_bundl
         old.select("patient_id", "session_date", "sessions")
     )
     assert not new["expressivity_mean"].equals(old["expressivity_mean"])
-    # Both are there, and the old one answers when it is asked for.
+    # Both are stored, and the old one can still be queried.
     assert frame(writer, "SELECT count(*) AS n FROM scorings")["n"].item() == 16
     assert bundles_in(writer, "session_summary") == {BUNDLE.bundle_id, OTHER.bundle_id}
     asked = frame(writer, "FROM patient_days_by(of_bundle := $bundle) ORDER BY ALL", bundle=BUNDLE.bundle_id)
@@ -149,9 +149,9 @@ def test_where_a_session_was_is_told_by_session_and_by_day(writer: duckdb.DuckDB
     finish_run(writer, "run-places", COMPLETED)
     told = frame(writer, "SELECT ward, room, situation FROM session_summary ORDER BY started_at")
     assert told.rows() == [("3b", "12", None), ("2a", None, "meal"), (None, None, None)]
-    # The day is where its last session was that says so.
+    # A day is on the ward of its last session that states one.
     assert frame(writer, "SELECT sessions, ward, room FROM patient_days").rows() == [(3, "2a", "12")]
-    # The same content with another place is the same session: what was stored first stays.
+    # The same content on another ward is the same session: what was stored first stays.
     moved = SessionResult(replace(results[0].session, ward="9z"), results[0].scoring, results[0].frames)
     assert store_sessions(writer, BUNDLE, [moved]) == 0
     assert frame(writer, "SELECT DISTINCT ward FROM sessions WHERE session_id = 's9'").rows() == [("3b",)]

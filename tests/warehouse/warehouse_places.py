@@ -6,15 +6,16 @@ import pytest
 
 from warehouse.address import Address, FileAddress, parse_address
 
-# What holds of a warehouse in a file holds of a lake, which takes several times as long: `make test` asks it of files,
-# and of lakes in PostgreSQL where ON_EACH is said or a test is about lakes; `make test-slow` asks all of all.
+# What is true of a warehouse in a file is true of a lake, where tests take several times as long. `make test` uses
+# files, and lakes in PostgreSQL for tests with ON_EACH or about lakes; `make test-slow` runs every test at every
+# address.
 SQLITE = pytest.param("sqlite", marks=pytest.mark.slow)
 POSTGRES = pytest.param("postgres", marks=pytest.mark.slow)
 ON_EACH = pytest.mark.parametrize("address", ["file", SQLITE, "postgres"], indirect=True)
 
 
 def lake_in(folder: Path, text: str) -> Address:
-    """An address as a user would write it, with everything that it leaves open below a folder."""
+    """An address parsed from what a user would write; everything that it does not name is below a folder."""
     return parse_address(text, published=folder / "published" / "warehouse.duckdb", lake=folder / "lake")
 
 

@@ -1,4 +1,4 @@
-"""Records and score batches for the warehouse's tests: made up, but whole and the same in every process."""
+"""Records and score batches for the warehouse's tests: made up, but complete, and the same in every process."""
 
 import hashlib
 from datetime import date, datetime, timedelta, timezone
@@ -39,9 +39,9 @@ def sample_session(name: str, patient_id: str = "p01", day: int = 1, hour: int =
 
 
 def sample_frames(session_id: str, count: int = 40) -> pl.DataFrame:
-    """Five frames a second; the last quarter of them shows nobody. Scores are random, by the session's name.
+    """Five frames per second; the last quarter shows nobody. Scores are random, seeded with the session_id.
 
-    Values have no more decimals than are stored, so that what comes back is what went in.
+    Values have no more decimals than are stored, so that they are read back unchanged.
     """
     rng = np.random.default_rng(int(sha256(session_id)[:8], 16))
     faces = count - count // 4
@@ -134,6 +134,6 @@ def fingerprint(connection: duckdb.DuckDBPyConnection) -> list[tuple[object, ...
 
 
 def session_summaries(connection: duckdb.DuckDBPyConnection, patient_id: str) -> pl.DataFrame:
-    """What is known of a patient's sessions, by time."""
+    """Summaries of a patient's sessions, by time."""
     query = "FROM session_summary WHERE patient_id = $patient_id ORDER BY started_at, session_id"
     return connection.execute(query, {"patient_id": patient_id}).pl()

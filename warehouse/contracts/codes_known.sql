@@ -1,4 +1,4 @@
--- Kinds and reasons are from their closed lists, and a report is of a patient exactly when it is of that kind.
+-- Kinds, reasons and other codes are known ones; reports of the kind patient name their patient, others do not.
 SELECT 'reports' AS table_name, report_id AS id
 FROM reports
 WHERE kind NOT IN ('patient', 'ward') OR (kind = 'patient') <> (patient_id IS NOT NULL) OR (kind = 'patient' AND ward IS NOT NULL)

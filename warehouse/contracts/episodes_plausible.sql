@@ -1,4 +1,4 @@
--- An episode ends after it begins, lies within its session, is as strong as it must be, and overlaps no other of its kind.
+-- An episode does not end before it begins, lies within its session, is strong enough, and overlaps no other of its kind.
 SELECT scoring_id, kind, start_s
 FROM episodes
 LEFT JOIN scorings USING (scoring_id)

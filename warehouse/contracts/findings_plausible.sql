@@ -1,4 +1,4 @@
--- A finding says why exactly where nothing was compared, and a flag opens before it closes; ranges are not turned around.
+-- A finding gives a reason exactly if nothing was compared; a flag does not close before it opens; no range is reversed.
 SELECT patient_id, session_date, measure
 FROM findings
 WHERE (lack IS NOT NULL) <> (state = 'insufficient')

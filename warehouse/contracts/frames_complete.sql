@@ -1,4 +1,4 @@
--- A scoring has as many frames as it states, unless they were removed for their age.
+-- A scoring has as many frames as it states, unless they were deleted after their retention period.
 WITH counted AS (
     SELECT
         scoring_id,

@@ -1,4 +1,4 @@
--- What names a row names one row only, which a lake cannot enforce.
+-- Keys are unique, which a lake cannot enforce.
 SELECT 'patients' AS table_name, patient_id AS id FROM patients GROUP BY patient_id HAVING count(*) > 1
 UNION ALL
 SELECT 'bundles', bundle_id FROM bundles GROUP BY bundle_id HAVING count(*) > 1

@@ -1,5 +1,4 @@
--- A frame without a reason has every expression, and every phrase unless the face is covered; a frame with one has none,
--- and the reason is a known one.
+-- A frame has either a known reason and no scores, or every expression, and every phrase unless the face is covered.
 SELECT scoring_id, frame_index, reason
 FROM frames_to_check
 WHERE

@@ -1,4 +1,4 @@
--- Of faces that are not the patient's, nothing is stored but their number.
+-- Nothing is stored about the faces of other people except their number.
 SELECT scoring_id, frame_index
 FROM frames_to_check
 WHERE NOT is_subject

@@ -1,4 +1,4 @@
--- Every row belongs to something that is stored: scoring to session, bundle and run, session to patient, all else to scoring.
+-- The owner of every row is stored: of a scoring its session, bundle and run, of a session its patient, else the scoring.
 SELECT 'sessions' AS table_name, session_id AS id FROM sessions ANTI JOIN patients USING (patient_id)
 UNION ALL
 SELECT 'sessions', session_id FROM sessions ANTI JOIN scorings USING (session_id)

@@ -1,4 +1,4 @@
--- One bundle is active at most, and it is that of a completed run of the latest night that has one.
+-- At most one bundle is active, and it is that of a completed run of the latest night with a completed run.
 SELECT bundle_id, night
 FROM active_bundle
 QUALIFY count(*) OVER () > 1

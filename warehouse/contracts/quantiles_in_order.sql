@@ -1,4 +1,4 @@
--- Quantiles lie within 0..1, rise from p10 to p90, and rest on all scored frames of their scoring.
+-- Quantiles lie within 0..1, never decrease from p10 to p90, and are computed from all scored frames of their scoring.
 SELECT scoring_id, phrase_key
 FROM phrase_quantiles
 LEFT JOIN session_rollups USING (scoring_id)

@@ -1,4 +1,4 @@
--- Rollups, quantiles and episodes are what the frames say.
+-- Rollups, quantiles and episodes agree with the frames that they are computed from.
 WITH
 computed AS (FROM session_rollups_of('frames_to_check')),
 computed_quantiles AS (

@@ -1,4 +1,4 @@
--- A run that is over has an end; a completed one has its counts, a failed one says why.
+-- A run that has ended has an end time; a completed run has its counts, and a failed run says why.
 SELECT run_id, status
 FROM runs
 WHERE status NOT IN ('running', 'completed', 'failed')

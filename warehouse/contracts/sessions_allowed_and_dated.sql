@@ -1,4 +1,4 @@
--- A session is stored with consent only, under the day that its clock showed when it began.
+-- A session is stored only with consent, and under the local day on which it began.
 SELECT session_id
 FROM sessions
 WHERE NOT consent

@@ -1,4 +1,4 @@
--- What a batch, registered as event_batch, changes: its events that are new, differ from the stored ones, or are to go.
+-- The events of event_batch that change something: they are new, differ from the stored ones, or remove a stored one.
 SELECT
     event_batch.event_id,
     event_batch.patient_id,

@@ -1,4 +1,4 @@
--- The frames of some scorings in which one column is highest, at most one in each window of time.
+-- The frames of these scorings in which one column is highest, at most one in each window of time.
 -- The highest of every scoring comes first, then the second highest of each, and so on.
 WITH beginnings AS (
     SELECT scoring_id, min(pts_s) AS first_pts_s
