@@ -1,7 +1,6 @@
 """Export a checkpoint as a bundle: bake the text, calibrate on the validation split, write the graph and the cards."""
 
 import json
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -80,7 +79,8 @@ def export_bundle(
     decision = _decide(model, valid, normalisation, own, has_visibility=has_visibility)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as scratch:
-        folder = Path(scratch)
+        folder = Path(scratch) / "new"
+        folder.mkdir()
         text = bake(model, model.tokenizer, [phrase.wordings for phrase in phrase_set(own)])
         write_onnx(InferenceModel(model, text, decision), config.size_px, folder / WEIGHTS_FILE)
         spec = InputSpec(config.size_px, model.image_encoder.channels, normalisation.mean, normalisation.std)
@@ -179,11 +179,11 @@ def _log(probabilities: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def _replace(folder: Path, out: Path) -> None:
-    """Replace `out` with the finished folder."""
-    if out.exists():
-        shutil.rmtree(out)
+    """Put the finished folder, on the same disk, in the place of `out`; an older `out` moves beside `folder` first."""
     folder.chmod(0o755)
-    shutil.copytree(folder, out)
+    if out.exists():
+        out.rename(folder.with_name("old"))
+    folder.rename(out)
 
 
 def read_crop_file(path: Path) -> dict[str, CropGeometry]:

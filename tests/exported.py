@@ -14,6 +14,7 @@ from small_model import SMALL, model_table
 from cli.app import main
 from pmfer.expressions import EXPRESSION_NAMES
 
+OF_AN_OLDER_EXPORT = "older.onnx"
 CROP = Path(__file__).parents[1] / "pmfer" / "configs" / "crop.json"
 OWN = """
 [au12]
@@ -84,6 +85,8 @@ def _make(here: Exported) -> None:
     for exporter in exporters:
         exporter.addHandler(handler)
     options = ("--crop", CROP, "--phrases", phrases, "--test-looks", 3)
+    here.bundle.mkdir()
+    (here.bundle / OF_AN_OLDER_EXPORT).touch()
     run("export", here.checkpoint, *data, "--out", here.bundle, *options)
     for exporter in exporters:
         exporter.removeHandler(handler)

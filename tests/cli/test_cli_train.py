@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from exported import exported_once, run
+from exported import OF_AN_OLDER_EXPORT, exported_once, run
 
 from pmfer.bundle import load_bundle
 
@@ -21,3 +21,9 @@ def test_a_manifest_becomes_a_bundle_that_names_its_data(
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert (figures["n"], figures["split"]) == (12, "test")
     assert figures["accuracy_strict"] == pytest.approx(card.metrics["test_flip"]["accuracy_strict"], abs=1e-3)
+
+
+def test_an_export_takes_the_place_of_an_older_one(tmp_path_factory: pytest.TempPathFactory) -> None:
+    exported = exported_once(tmp_path_factory)
+    assert not (exported.bundle / OF_AN_OLDER_EXPORT).exists()
+    assert not list(exported.folder.glob(".export-*"))
