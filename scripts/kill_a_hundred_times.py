@@ -35,6 +35,7 @@ CONTENT = {
     "phrase_quantiles": "*",
     "episodes": "*",
     "quarantine": "source_uri, reason, content_sha256",
+    "findings": "* EXCLUDE (found_at)",
     "reports": "report_id, input_key, path",
     "active_bundle": "bundle_id, options_sha256",
 }
