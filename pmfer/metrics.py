@@ -157,8 +157,8 @@ def fit_temperature(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int6
     """Temperature that minimises the cross entropy of logits [N, E] against labels [N] (Guo et al., 2017).
 
     Found by golden-section search. Labels below 0 are ignored; the result is 1 if there are no others. The labels are
-    used instead of the votes because readers take a probability for the chance of being right, while a vote
-    distribution would make the model as unsure as the raters disagreed with each other.
+    used instead of the votes because readers take a probability for the chance of being right; fitted to the votes, the
+    model would reproduce the raters' disagreement.
     """
     known = labels >= 0
     if not known.any():
