@@ -12,7 +12,7 @@ Floats = npt.NDArray[np.float32]  # [N], such as the scores of one action unit i
 Labels = npt.NDArray[np.int64]  # [N], index of a class; -1: none
 
 NO_ANSWER = -1
-MIN_WITHIN = 5  # an AUROC within an expression needs so many faces with the unit, and so many without it
+MIN_WITHIN = 5  # fewest faces with the unit, and without it, for an AUROC within an expression
 CALIBRATION_BINS = 15  # of equal width
 NORMAL_95 = 1.959964  # two-sided 95 % quantile of the standard normal distribution
 
