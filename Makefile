@@ -55,7 +55,7 @@ test: $(VENV)/.dev  ## run the tests, in one process per core
 test-slow: $(VENV)/.dev  ## run the tests that take minutes: killed workers, nights on several machines
 	@$(BIN)/python -m pytest -m slow
 
-deploy: $(VENV)/.run  ## make pools, limits and deployments on the Prefect server: SOURCE=... PREFECT_API_URL=...
+deploy: $(VENV)/.run  ## create pools, limits and deployments on the Prefect server: SOURCE=... PREFECT_API_URL=...
 	@$(BIN)/pmfer deploy $(if $(SOURCE),--source $(SOURCE))
 
 lint: $(VENV)/.dev  ## check style and types
@@ -63,7 +63,7 @@ lint: $(VENV)/.dev  ## check style and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-lint-deploy: $(VENV)/.dev  ## check the files of deploy/: compose, container, systemd
+lint-deploy: $(VENV)/.dev  ## check the files in deploy/: compose, container, systemd
 	@scripts/check_deploy.sh $(BIN)
 
 audit: $(VENV)/.dev  ## check the pinned dependencies for known vulnerabilities
@@ -73,7 +73,7 @@ format: $(VENV)/.dev  ## format the code
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format --quiet .
 
-lock:  ## pin all dependencies again after changing them in pyproject.toml
+lock:  ## pin all dependencies again after a change in pyproject.toml
 	@PYTHON=$(PYTHON) scripts/lock.sh
 
 var/landmarks/ferplus.parquet: | $(VENV)/.dev
@@ -81,14 +81,14 @@ var/landmarks/ferplus.parquet: | $(VENV)/.dev
 	@test -f $(MESH) || PYTHON=$(BIN)/python scripts/fetch_face_mesh.sh $(MESH)
 	@$(BIN)/pmfer landmarks pmfer/configs/compact.toml --data $(FERPLUS) --mesh $(MESH) --out $@
 
-ablation: $(VENV)/.dev var/landmarks/ferplus.parquet  ## train every arm with three seeds; 80 minutes on two cores
+ablation: $(VENV)/.dev var/landmarks/ferplus.parquet  ## train every arm of the ablation with three seeds, 80 minutes on two cores: FERPLUS=...
 	@$(BIN)/pmfer ablate pmfer/configs/ablation.toml --data $(FERPLUS) \
 		--landmarks var/landmarks/ferplus.parquet --out var/ablation
 
-robustness: $(VENV)/.dev var/landmarks/ferplus.parquet  ## measure a bundle on corrupted and covered faces: BUNDLE=pmfer-compact
+robustness: $(VENV)/.dev var/landmarks/ferplus.parquet  ## measure a bundle on corrupted and covered faces: FERPLUS=... BUNDLE=pmfer-compact
 	@$(BIN)/pmfer robustness $(FERPLUS) --landmarks var/landmarks/ferplus.parquet $(if $(BUNDLE),--bundle $(BUNDLE))
 
-train: $(VENV)/.dev var/landmarks/ferplus.parquet  ## train the default bundle on FERPLUS=... and put it in its place
+train: $(VENV)/.dev var/landmarks/ferplus.parquet  ## train the default bundle and replace the shipped one: FERPLUS=...
 	@for cycle in compact compact-finish bedside covers long; do \
 		$(BIN)/pmfer train pmfer/configs/$$cycle.toml --data $(FERPLUS) \
 			--landmarks var/landmarks/ferplus.parquet --out var/train/$$cycle || exit 1; \
@@ -113,13 +113,13 @@ words: $(VENV)/.run  ## update the translations of the reports from the code
 preview: $(VENV)/.dev  ## render sample reports into var/preview after every save; ONCE=1: once; PREVIEW="--language de"
 	@$(BIN)/python -m tools.preview var/preview $(if $(ONCE),--once) $(PREVIEW)
 
-report-picture: $(VENV)/.dev  ## make the picture of the README again
+report-picture: $(VENV)/.dev  ## render the README's picture again
 	@$(BIN)/python -m tools.preview var/preview --once --only pain_rising
 	@cp var/preview/pain_rising-1.png docs/images/report.png
 
-bench: bench-scoring bench-night bench-reports bench-warehouse  ## measure all of the four, with history; each takes its options
+bench: bench-scoring bench-night bench-reports bench-warehouse  ## run bench-scoring, bench-night, bench-reports and bench-warehouse, with their options
 
-bench-scoring: $(VENV)/.run  ## measure how fast videos are scored; BENCH="--clip CLIP.mp4 --rounds 5"
+bench-scoring: $(VENV)/.run  ## measure how fast videos are scored: BENCH="--clip CLIP.mp4 --rounds 5"
 	@$(BIN)/python -m benchmarks.inference $(BENCH)
 
 bench-night: $(VENV)/.run  ## measure a whole night: SIMULATED="--sessions 50 --seconds 60 --core-hour 0.04"
@@ -131,16 +131,16 @@ var/peers/.made: benchmarks/peers.txt
 	@var/peers/venv/bin/python -m pip install --disable-pip-version-check --quiet --no-deps -r benchmarks/peers.txt
 	@touch $@
 
-gpu-check: $(VENV)/.run  ## install what a GPU needs, compare it with the CPU and measure it: GPU="--clip CLIP.mp4"
+gpu-check: $(VENV)/.run  ## install what a GPU needs, compare its scores with the CPU's and measure its speed: GPU="--clip CLIP.mp4"
 	@$(PIP) -e '.[gpu]'
 	@$(BIN)/python -m benchmarks.gpu $(GPU)
 
-peers: var/peers/.made  ## install the other programs that `make bench-scoring` compares with, in an environment of their own
+peers: var/peers/.made  ## install the other programs that `make bench-scoring` compares with, in a separate environment
 
-bench-warehouse: $(VENV)/.run  ## measure a warehouse of WARD="--patients 100 --days 365 --sessions 2 --frames 500"
+bench-warehouse: $(VENV)/.run  ## measure a warehouse: WARD="--patients 100 --days 365 --sessions 2 --frames 500"
 	@$(BIN)/python -m benchmarks.warehouse $(WARD)
 
-bench-statistics: $(VENV)/.run  ## measure false flags, delays and intervals of the reports on simulated patients
+bench-statistics: $(VENV)/.run  ## measure false flags, delays and intervals of the reports on simulated patients: STATISTICS="--patients 1000"
 	@$(BIN)/python -m benchmarks.statistics $(STATISTICS)
 
 bench-reports: $(VENV)/.run  ## measure the reports of a night: NIGHT="--patients 100 --days 90"
@@ -149,5 +149,5 @@ bench-reports: $(VENV)/.run  ## measure the reports of a night: NIGHT="--patient
 scale: $(VENV)/.run  ## print what a facility of any size needs: SCALE="--patients 100 10000 --minutes 10"
 	@$(BIN)/python -m benchmarks.scale $(SCALE)
 
-clean:  ## remove what make made, but not var/
+clean:  ## remove everything that make created, except var/
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -85,8 +85,8 @@ def flags_of(
     chart = control_chart(towards_concern(values, measures), sensitivity, thresholds, parts=parts)
     signs = _signs(len(values), measures)
     listed = chart.episode == signs
-    speaks = ((chart.beyond, chart.beyond_size), (chart.moving, chart.moving_size), (chart.change, chart.change_size))
-    size = np.max([np.where(way == signs, size, 0) for way, size in speaks], axis=0)
+    signals = ((chart.beyond, chart.beyond_size), (chart.moving, chart.moving_size), (chart.change, chart.change_size))
+    size = np.max([np.where(way == signs, size, 0) for way, size in signals], axis=0)
     shape = (patients, len(measures), values.shape[1])
     return Flags(
         open=listed.reshape(shape),

@@ -118,12 +118,12 @@ def check(
     """All figures by flat key.
 
     Args:
-        device: what is compared with the CPU.
-        video: with a face in it, scored alone and as so many.
-        rounds: turns of which the median counts.
-        people: drawn, each with several expressions.
-        batches: rows of a run of the bundle.
-        videos: scored at the same time.
+        device: the device to compare with the CPU.
+        video: a video with a face in it, scored alone and `videos` times at once.
+        rounds: number of turns, of which the median counts.
+        people: number of people to draw, each with several expressions.
+        batches: batch sizes of the bundle, in rows.
+        videos: number of videos scored at the same time.
     """
     bundle = load_bundle()
     figures: Figures = {**describe_machine(), **_card(), "device": device.name, "rounds": rounds}

@@ -62,7 +62,7 @@ def mean_attention(maps: Floats, phrases: Sequence[AuPhrase]) -> list[PhraseAtte
 
 
 def _overlap(intervals: int, low: float, high: float) -> NDArray[np.float64]:
-    """Share of each of so many equal intervals of 0..1 that lies in [low, high]."""
+    """Divide 0..1 into `intervals` equal parts and return the share of each that lies in [low, high]."""
     edges = np.linspace(0, 1, intervals + 1)
     return np.asarray(np.clip(np.minimum(edges[1:], high) - np.maximum(edges[:-1], low), 0, None) * intervals)
 

@@ -30,8 +30,8 @@ from pmfer.errors import ConfigurationError
 
 BILINEAR = Image.Resampling.BILINEAR
 CANVAS_STEP_PX = 32  # the detectors' largest stride: the sides of their input are multiples of it
-# Margin around a face that the detector needs to find the same box as in the whole picture: in face sizes, but at least
-# so many pixels.
+# Margin around a face that the detector needs to find the same box as in the whole picture: in face sizes, and the
+# least in pixels.
 NEAR, NEAR_PX = 0.5, 32
 CENTERFACE_STRIDE_PX = 4  # pixels of the picture per cell of the output maps
 MAX_OVERLAP = 0.3  # intersection over union of two faces; the value used in the authors' code

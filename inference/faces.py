@@ -37,7 +37,7 @@ class Faces:
         return type(self)(self.boxes * np.tile(factors, 2), self.scores, self.landmarks * factors)
 
     def moved(self, right: float, down: float) -> Self:
-        """The same faces, shifted right and down by so many pixels."""
+        """The same faces, shifted by `right` and `down` pixels."""
         shift = np.array([right, down], np.float32)
         return type(self)(self.boxes + np.append(shift, [0, 0]).astype(np.float32), self.scores, self.landmarks + shift)
 

@@ -257,7 +257,7 @@ def receive(descriptor: int) -> tuple[dict[str, Any], bytes]:
 
 
 def has_message(descriptor: int, seconds: float) -> bool:
-    """Whether a message or the end of the other process arrives within so many seconds."""
+    """Whether a message, or the end of the other process, arrives within `seconds`."""
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     return bool(poll.poll(seconds * 1000))

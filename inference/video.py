@@ -29,10 +29,11 @@ from pmfer.errors import QuarantineReason, VideoError
 
 LOCAL_FILES_ONLY = {"protocol_whitelist": "file"}  # a container must not make FFmpeg open network addresses
 PICTURE_SUFFIX = "_pipe"  # suffix of FFmpeg's format names for single pictures: png_pipe, jpeg_pipe
-PICTURES = frozenset({"gif", "apng", "jpegxl_anim", "webp_anim", "ico", "image2", "image2pipe"})  # other formats
+PICTURES = frozenset({"gif", "apng", "jpegxl_anim", "webp_anim", "ico", "image2", "image2pipe"})  # and animated ones
+# Pictures in an MP4-like container: HEIF, AVIF (ISO/IEC 23008-12)
 PICTURE_BRANDS = frozenset(
     {"avif", "avis", "heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1", "j2ki", "jpeg"}
-)  # pictures in an MP4-like container: HEIF, AVIF (ISO/IEC 23008-12)
+)
 PLAYLISTS = frozenset({"hls", "dash", "concat"})  # text that names other files: not a recording
 QUICKTIME_ATOMS = frozenset({b"ftyp", b"mdat", b"wide", b"free", b"skip"})  # how MP4 and QuickTime files begin
 FALLBACK_FRAME_S = 1 / 25  # if a file states no frame rate

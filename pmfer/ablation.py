@@ -1,7 +1,7 @@
-"""The ablation of the paper's claim: the same back-end, budget and seeds with one part of the method more at a time.
+"""The ablation of the paper's claim: arms with the same back-end, budget and seeds, each with one more part.
 
-Beside the accuracy it measures two controls: whether a dropped phrase is told from the picture or from the rest of the
-text, and how far apart the modalities are.
+Besides the accuracy it measures two controls: whether dropped phrases are predicted from the picture or from the rest
+of the text, and how far apart the modalities are.
 """
 
 import json
@@ -53,7 +53,7 @@ ARM_TITLES = {
 }
 RESULT_FILE = "result.json"
 CONTROL_SEED = 7
-PROBED = 512  # embeddings of each modality that the probe is fitted and tested on
+PROBED = 512  # number of embeddings of each modality that the probe is fitted and tested on
 FOLDS = 4
 ACCURACIES = ("strict", "argmax", "strict_dedup", "occlusion", "pose30", "pose45")
 SHARES = [
@@ -68,14 +68,14 @@ DISTANCES = ["modality_gap"]
 
 
 def arm_config(config: TrainConfig, arm: str, seed: int) -> TrainConfig:
-    """The run of one arm and seed: everything as in `config` but the parts of the method that the arm leaves out."""
+    """The configuration of one arm and seed: `config` without the parts of the method that the arm leaves out."""
     loss = LossConfig.model_validate(config.loss.model_dump() | ARMS[arm])
     return config.with_seed(seed).model_copy(update={"name": f"{config.name}-{arm}{seed}", "loss": loss})
 
 
 @dataclass(frozen=True)
 class AblationFaces:
-    """Faces to train on, to watch progress on and to measure on, and what the face mesh says of the first two."""
+    """Faces to train on, to measure progress on and to test on, with the shapes of the first two by the face mesh."""
 
     train: Faces
     valid: Faces
@@ -85,25 +85,25 @@ class AblationFaces:
 
 
 def run_ablation(config: TrainConfig, faces: AblationFaces, out: Path, seeds: int) -> list[dict[str, Any]]:
-    """Train and measure every arm with every seed; what is done is not done again, what was stopped goes on.
+    """Train and measure every arm with every seed. Finished runs are not repeated, and an interrupted run is resumed.
 
     Args:
-        config: the run of arm D.
-        faces: to train and to measure on.
-        out: a folder per run.
-        seeds: runs per arm, with seeds 0, 1, ...
+        config: the configuration of arm D.
+        faces: the faces to train and to measure on.
+        out: folder for the runs, with a subfolder for each.
+        seeds: number of runs per arm, with the seeds 0, 1, ...
 
     Returns:
-        One dictionary of figures per run, with `arm` and `seed`.
+        The figures of each run by name, with `arm` and `seed`.
     """
     results = []
-    for seed in range(seeds):  # a seed of all arms first, so that a run cut short still compares
+    for seed in range(seeds):  # all arms with one seed first, so that an interrupted ablation can still be compared
         for arm in ARMS:
             folder = out / f"{arm}{seed}"
             if not (folder / RESULT_FILE).exists():
                 checkpoint = train(arm_config(config, arm, seed), faces.train, faces.valid, folder, faces.shapes)
                 figures = {"arm": arm, "seed": seed} | measure_checkpoint(checkpoint, faces)
-                # Of the last epoch; only arms with an adversary have it.
+                # From the last epoch; only arms with an adversary have it.
                 figures["discriminator_accuracy"] = read_log(folder / LOG_FILE)[-1].get("discriminator_accuracy")
                 (folder / RESULT_FILE).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
             results.append(json.loads((folder / RESULT_FILE).read_text(encoding="utf-8")))
@@ -111,7 +111,7 @@ def run_ablation(config: TrainConfig, faces: AblationFaces, out: Path, seeds: in
 
 
 def measure_checkpoint(checkpoint: Path, faces: AblationFaces) -> dict[str, Any]:
-    """Accuracies (mirrored average) and modalities on test, the masked phrase with and without the picture on valid."""
+    """Measure accuracies (mirrored average) and modalities on the test faces, masked phrases on the validation ones."""
     config, model, normalisation, _ = load_checkpoint(checkpoint)
     test, valid = faces.test, faces.valid
     figures = expression_figures(predict_both_ways(model, test, normalisation), test.votes, test.subsets)
@@ -119,8 +119,8 @@ def measure_checkpoint(checkpoint: Path, faces: AblationFaces) -> dict[str, Any]
     result = {key: figures[key] for key in (*(f"accuracy_{name}" for name in ACCURACIES), "macro_f1")}
     result |= {"modality_gap": state.gap, "modality_probe": state.probe_accuracy}
     if config.loss.masked_phrase:
-        seen = faces.valid_shapes.evidence if faces.valid_shapes else None
-        shown = phrase_targets(vote_distribution(valid.votes), au_probability_table(), seen).shown
+        evidence = faces.valid_shapes.evidence if faces.valid_shapes else None
+        shown = phrase_targets(vote_distribution(valid.votes), au_probability_table(), evidence).shown
         prompts = masked_prompts(shown)
         result["masked_phrase"] = masked_phrase_accuracy(model, valid, prompts, normalisation)
         result["masked_phrase_text_only"] = masked_phrase_accuracy(
@@ -131,7 +131,7 @@ def measure_checkpoint(checkpoint: Path, faces: AblationFaces) -> dict[str, Any]
 
 
 def summarise(results: list[dict[str, Any]]) -> dict[str, dict[str, tuple[float, float | None]]]:
-    """Mean and sample standard deviation over the seeds (None for one seed), by arm and figure."""
+    """Mean and sample standard deviation over the seeds (None for a single seed), by arm and figure."""
     summary: dict[str, dict[str, tuple[float, float | None]]] = {}
     for arm in ARMS:
         runs = [result for result in results if result["arm"] == arm]
@@ -146,7 +146,7 @@ def summarise(results: list[dict[str, Any]]) -> dict[str, dict[str, tuple[float,
 
 
 def render_table(results: list[dict[str, Any]]) -> str:
-    """A Markdown table: accuracies in percent, mean +- standard deviation over the seeds."""
+    """A Markdown table: shares in percent, distances unchanged; mean +- standard deviation over the seeds."""
     summary = summarise(results)
     names = [*SHARES, *DISTANCES]
     lines = ["| arm | " + " | ".join(name.removeprefix("accuracy_") for name in names) + " |"]
@@ -167,21 +167,25 @@ def _cell(figure: tuple[float, float | None] | None, scale: int) -> str:
 
 @dataclass(frozen=True)
 class ModalityState:
-    """gap: distance of the centroids of image and prompt embeddings, 0..2. probe_accuracy: of a linear probe, 0..1."""
+    """How far apart the modalities are.
+
+    gap: distance between the centroids of image and prompt embeddings, 0..2. probe_accuracy: accuracy of a linear probe
+    that tells them apart, 0..1.
+    """
 
     gap: float
     probe_accuracy: float
 
 
 def masked_prompts(shown: Floats, mask_rate: float = 0.4) -> list[Prompt]:
-    """A prompt for each face in which some phrases are dropped; the same ones at every call.
+    """Sample a prompt with some dropped phrases for each face; every call returns the same prompts.
 
     Args:
         shown: phrase targets of the faces, float32 [N, A] (losses.PhraseTargets).
-        mask_rate: chance that a phrase is dropped; at least one is.
+        mask_rate: probability that a phrase is dropped; at least one is.
     """
-    dice = random.Random(CONTROL_SEED)
-    return [face_prompt(row, dice, mask_rate) for row in shown.tolist()]
+    rng = random.Random(CONTROL_SEED)
+    return [face_prompt(row, rng, mask_rate) for row in shown.tolist()]
 
 
 @torch.no_grad()
@@ -195,16 +199,16 @@ def masked_phrase_accuracy(
 ) -> float:
     """Share of the answers at dropped phrases that name one of the phrases dropped from that prompt, 0..1.
 
-    The order of the phrases in a prompt is random. If several are dropped, nothing tells which of them stood where, so
-    an answer is right if it names any of them.
+    The order of the phrases in a prompt is random. If several are dropped, nothing tells which of them was at which
+    place, so an answer is right if it names any of them.
 
     Args:
         model: trained with loss (c); it chooses from the whole vocabulary.
         faces: N faces to measure on.
         prompts: one per face (`masked_prompts`).
-        normalisation: of the pictures.
+        normalisation: normalisation of the pictures.
         see_faces: False replaces the local tokens by zeros, which shows what the rest of the text gives away.
-        batch: faces at a time.
+        batch: number of faces at a time.
     """
     model.eval()
     tokenizer, device = model.tokenizer, model.log_scale.device
@@ -223,9 +227,9 @@ def masked_phrase_accuracy(
 
 
 def masked_phrase_ceiling(shown: Floats, prompts: Sequence[Prompt]) -> float:
-    """The same share if each face's phrase targets were known: always name the likeliest phrase not in the text.
+    """The same share if the phrase targets were known and the answer were always the likeliest phrase not in the text.
 
-    Prompts are drawn from the targets at random, so even who knows these cannot tell every dropped phrase.
+    Prompts are drawn from the targets at random, so even with known targets not every dropped phrase can be named.
 
     Args:
         shown: the targets that the prompts were drawn from, float32 [N, A].
@@ -234,8 +238,8 @@ def masked_phrase_ceiling(shown: Floats, prompts: Sequence[Prompt]) -> float:
     right = total = 0
     for row, prompt in zip(shown.tolist(), prompts, strict=True):
         dropped = {phrase for phrase, drop in zip(prompt.phrases, prompt.masked, strict=True) if drop}
-        left = set(range(len(PHRASES))) - (set(prompt.phrases) - dropped)
-        likeliest = max(left, key=phrase_probabilities(row).__getitem__)
+        candidates = set(range(len(PHRASES))) - (set(prompt.phrases) - dropped)
+        likeliest = max(candidates, key=phrase_probabilities(row).__getitem__)
         right += len(dropped) * (likeliest in dropped)
         total += len(dropped)
     return right / max(total, 1)
@@ -243,12 +247,12 @@ def masked_phrase_ceiling(shown: Floats, prompts: Sequence[Prompt]) -> float:
 
 @torch.no_grad()
 def modality_state(model: Pmfer, faces: Faces, normalisation: Normalisation) -> ModalityState:
-    """How far image and prompt embeddings lie apart, on the first faces and as many sampled prompts."""
+    """Measure how far apart image and prompt embeddings are, for the first PROBED faces and as many sampled prompts."""
     model.eval()
-    tokenizer, dice, device = model.tokenizer, random.Random(CONTROL_SEED), model.log_scale.device
+    tokenizer, rng, device = model.tokenizer, random.Random(CONTROL_SEED), model.log_scale.device
     count = min(PROBED, len(faces))
     images = model.encode_images(_pictures(faces, np.arange(count), normalisation).to(device)).globals.cpu().numpy()
-    prompts = [class_prompt(EXPRESSIONS[i % len(EXPRESSIONS)], dice, model.prompt_style) for i in range(count)]
+    prompts = [class_prompt(EXPRESSIONS[i % len(EXPRESSIONS)], rng, model.prompt_style) for i in range(count)]
     texts = model.encode_prompts(collate(prompts, tokenizer).to(device)).prompts.cpu().numpy()
     both, modality = np.concatenate([images, texts]), np.repeat([1, 0], count)
     probe = LogisticRegression(max_iter=1000)  # type: ignore[no-untyped-call]

@@ -79,7 +79,7 @@ class Face:
         return np.asarray(self.points[list(chosen)].sum(0) / len(chosen))
 
     def place(self, origin: Floats, across: float, down: float) -> tuple[float, float]:
-        """The point at `origin` plus so many eye distances across and down the face."""
+        """The point that is `across` and `down` from `origin` on the face, in eye distances."""
         x, y = origin + self.span * (across * self.across + down * self.down)
         return float(x), float(y)
 

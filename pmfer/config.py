@@ -25,7 +25,7 @@ class ModelConfig(_Section):
     text_layers: int = Field(2, gt=0)
     text_heads: int = Field(4, gt=0)
     latent: int = Field(256, gt=0)  # width of the common latent space
-    dropout: float = Field(0.1, ge=0, lt=1)  # before the projections of the image side
+    dropout: float = Field(0.1, ge=0, lt=1)  # before the projections of the image features
 
 
 class ClipConfig(_Section):
@@ -35,7 +35,7 @@ class ClipConfig(_Section):
     text: Literal["frozen", "tuned"] = "frozen"  # the text encoder; its projection is trained in both cases
     vision_layers: int | None = Field(None, gt=0)  # how many of the last layers are trained; None: all
     learning_rate_factor: float = Field(0.2, gt=0)  # of parts from the checkpoint, relative to new parts
-    dropout: float = Field(0.1, ge=0, lt=1)  # before the projections of the image side
+    dropout: float = Field(0.1, ge=0, lt=1)  # before the projections of the image features
 
 
 class AugmentConfig(_Section):

@@ -70,7 +70,7 @@ class Backend:
     text_encoder: TextEncoder
     tokenizer: Tokenizer
     latent: int  # width of the common latent space
-    dropout: float  # before the projections of the image side
+    dropout: float  # before the projections of the image features
     normalisation: Normalisation | None = None  # of the pictures; None: measured on the training faces
     space: LearntSpace | None = None  # None: projections start with random weights
     pretrained: tuple[str, ...] = ()  # name prefixes of pretrained parameters

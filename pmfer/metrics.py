@@ -12,7 +12,7 @@ Floats = npt.NDArray[np.float32]  # [N], such as the scores of one action unit i
 Labels = npt.NDArray[np.int64]  # [N], index of a class; -1: none
 
 NO_ANSWER = -1
-MIN_WITHIN = 5  # an AUROC within an expression needs so many faces with the unit, and so many without it
+MIN_WITHIN = 5  # fewest faces with the unit, and without it, for an AUROC within an expression
 CALIBRATION_BINS = 15  # of equal width
 NORMAL_95 = 1.959964  # two-sided 95 % quantile of the standard normal distribution
 
@@ -157,8 +157,8 @@ def fit_temperature(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int6
     """Temperature that minimises the cross entropy of logits [N, E] against labels [N] (Guo et al., 2017).
 
     Found by golden-section search. Labels below 0 are ignored; the result is 1 if there are no others. The labels are
-    used instead of the votes because readers take a probability for the chance of being right, while a vote
-    distribution would make the model as unsure as the raters disagreed with each other.
+    used instead of the votes because readers take a probability for the chance of being right; fitted to the votes, the
+    model would reproduce the raters' disagreement.
     """
     known = labels >= 0
     if not known.any():

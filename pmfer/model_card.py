@@ -184,15 +184,15 @@ def _percent(share: float | None) -> str:
 
 _FERPLUS_LIMITS = """\
 - No figure per group: FERPlus names neither age, sex, skin tone nor health of the people shown, so it cannot tell
-  whether the model works equally well for all of them. Face models are known to be biased for people with dementia,
-  facial palsy or darker skin. Compare patients only with themselves.
+  whether the model works equally well for all of them. Face models are known to be biased against people with
+  dementia, facial palsy or darker skin. Compare patients only with themselves.
 - FERPlus consists of grey pictures of 48 px from a web search, with acted and spontaneous faces. Few of the people are
   old, few are in bed, and hardly any have tubes or masks. Its classes are far from balanced.
 - Its votes are the impressions of ten crowd workers per picture, not what the person felt."""
 
 _OTHER_LIMITS = """\
-- No figure per group was computed. Face models are known to be biased for people with dementia, facial palsy or darker
-  skin. Compare patients only with themselves.
+- No figure per group was computed. Face models are known to be biased against people with dementia, facial palsy or
+  darker skin. Compare patients only with themselves.
 - The labels are impressions of a face, not what the person felt."""
 
 _DECISION = """\

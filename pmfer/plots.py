@@ -64,9 +64,8 @@ def _draw_curve(axes: Axes, title: str, names: Sequence[str], rows: Sequence[Row
         now = f"{last:.1%}" if shares else f"{last:.4g}"
         label = f"{name.removeprefix('valid_').replace('_', ' ')}: {now}" if shares else f"now {now}"
         axes.plot(epochs, values, marker="." if len(rows) < 20 else "", label=label)
-    axes.set_title(
-        title, fontsize=10, y=1.0
-    )  # without `y` matplotlib measures every text around the title, which is slow
+    # Without `y`, matplotlib measures every text around the title, which is slow.
+    axes.set_title(title, fontsize=10, y=1.0)
     axes.set_xlabel("epoch", fontsize=8)
     axes.tick_params(labelsize=8)
     axes.grid(alpha=0.3)

@@ -61,7 +61,7 @@ def argmax_label(votes: Votes) -> Labels:
 
 SPLITS = ("train", "valid", "test")
 ALL = "all"
-HELD_OUT = 20  # one in so many training faces becomes validation data if the data set has none
+HELD_OUT = 20  # one training face in 20 becomes validation data if the data set has none
 
 Floats = npt.NDArray[np.float32]
 

@@ -86,7 +86,7 @@ class FaceDrawing:
 
 
 def day_strip(say: Language, sessions: tuple[SessionLine, ...], size: Size = STRIP) -> DayStrip:
-    """Lay out the sessions, at least one, on a time line from 6 to 22 o'clock, or longer if sessions lie outside."""
+    """Lay out the sessions, at least one, on a time line from 6:00 to 22:00, or longer if a session is outside."""
     minutes = [line.minute_of_day for line in sessions]
     first, last = min(HOURS[0], min(minutes) // 60), max(HOURS[1], max(minutes) // 60 + 1)
 

@@ -138,7 +138,7 @@ def rule_words(say: Language, finding: Finding) -> str:
     names = {
         Rule.BEYOND_LIMITS: say("beyond the alarm limit"),
         Rule.EWMA: say("average of the last few days beyond its limit"),
-        Rule.CHANGE: say("the last few days, taken together, beyond their limit"),
+        Rule.CHANGE: say("the last few days together beyond their limit"),
         Rule.SHIFT: say("many days in a row above or below usual"),
         Rule.TREND: say("rising or falling day after day"),
     }

@@ -144,8 +144,7 @@ def test_stream_that_does_not_decode_is_passed_over(tmp_path: Path) -> None:
     path = write_videos(tmp_path / "several.mkv", [noise, [SMALL] * 20], (0,))
     content = path.read_bytes()
     assert decode(path)[0].size_px == (128, 96)
-    place = content.index(
-        b"avcC" if b"avcC" in content else b"\x63\xa2"
-    )  # the codec's private data of the first stream
+    # The codec's private data of the first stream
+    place = content.index(b"avcC" if b"avcC" in content else b"\x63\xa2")
     path.write_bytes(content[: place + 4] + bytes(24) + content[place + 28 :])
     assert decode(path)[0].size_px == (64, 48)

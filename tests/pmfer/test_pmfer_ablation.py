@@ -101,7 +101,7 @@ def test_an_answer_is_right_if_it_names_any_phrase_that_was_dropped(faces: Faces
     assert masked_phrase_accuracy(model, faces, [everything] * len(faces), normalisation) == 1
 
 
-def test_who_knows_the_targets_tells_every_phrase_that_is_certain_and_no_more(faces: Faces) -> None:
+def test_with_known_targets_only_certain_phrases_can_all_be_named(faces: Faces) -> None:
     certain = np.zeros((200, AU_COUNT), dtype=np.float32)
     certain[:, :3] = 1
     assert masked_phrase_ceiling(certain, masked_prompts(certain)) == 1

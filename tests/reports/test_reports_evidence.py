@@ -42,11 +42,7 @@ def test_three_flags_share_the_rows_of_the_page(writer: duckdb.DuckDBPyConnectio
     ward.record("p01", TODAY, *[HURTING] * 5)
     report = read_report(ReportReader(writer, SCORING), "p01", TODAY)
     assert len(report.changes) == 3
-    assert [len(evidence.moments) for evidence in report.evidence] == [
-        1,
-        1,
-        1,
-    ]  # there is no room for more in five rows
+    assert [len(evidence.moments) for evidence in report.evidence] == [1, 1, 1]  # five rows have no room for more
 
 
 def test_a_day_without_flags_needs_no_evidence(patients: dict[str, PatientReport]) -> None:

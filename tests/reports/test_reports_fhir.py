@@ -77,9 +77,8 @@ def test_codes_are_of_their_value_sets_and_rules_between_elements_hold(patients:
                 assert part["display"] == CODES[part["system"]][part["code"]]
         for observation in resources(bundle, "Observation"):
             assert observation["status"] in OBSERVATION_STATUS
-            assert ("dataAbsentReason" in observation) != (
-                "valueQuantity" in observation
-            )  # obs-6, and exactly one of them
+            # Rule obs-6, and exactly one of them
+            assert ("dataAbsentReason" in observation) != ("valueQuantity" in observation)
             components = [component["code"] for component in observation.get("component", [])]
             assert observation["code"] not in components  # obs-7
             for limits in observation.get("referenceRange", []):

@@ -81,9 +81,8 @@ def test_days_of_an_open_flag_teach_nothing_of_any_situation() -> None:
     assert not flags.chart.in_baseline[lasting, START:].any()
     # The effects of care and meals on the days of the change are the same as without the change.
     added = [each.chart.added[lasting, START:] for each in (before, flags)]
-    assert (
-        np.nanmax(np.abs(added[0] - added[1])) < 0.075
-    )  # half of the rise allows for the effect of one more quiet day
+    # Half of the rise allows for the effect of one more quiet day.
+    assert np.nanmax(np.abs(added[0] - added[1])) < 0.075
 
 
 def test_a_day_in_a_situation_without_enough_earlier_days_abstains_and_is_not_learnt() -> None:
