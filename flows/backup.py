@@ -61,7 +61,7 @@ def make_backup(access: WarehouseAccess, out: Path) -> Backup:
     Raises:
         ConfigurationError: the warehouse is a lake or missing, or the folder cannot be written, is not empty or is
             below the data folder.
-        WarehouseError: the warehouse is in use, or the database refused.
+        WarehouseError: the warehouse is in use, or the database failed.
     """
     data, address = access.data, _file(access.warehouse)
     require_existing(address)

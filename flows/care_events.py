@@ -128,7 +128,7 @@ def import_events(access: WarehouseAccess, file: Path, zone: str | None) -> Impo
 
     Raises:
         ConfigurationError: the file cannot be read or is not a CSV file of care events, or there is no such zone.
-        WarehouseError: the warehouse is being written, or the database refused.
+        WarehouseError: the warehouse is being written, or the database failed.
     """
     read = read_events(file, zone)
     if read.faults:

@@ -127,7 +127,7 @@ def erase_patient(
     Raises:
         ConfigurationError: the pseudonym is malformed, there is no warehouse, the erasure was not confirmed, Prefect's
             server is running, or a recipient of reports has no password.
-        WarehouseError: the warehouse is being written, the database refused, or something still holds the identifier.
+        WarehouseError: the warehouse is being written, the database failed, or something still holds the identifier.
     """
     if not _IDENTIFIER.fullmatch(patient_id):
         raise ConfigurationError(f"patient '{patient_id}': not a pseudonym; see patient_id in docs/source.md")
