@@ -87,12 +87,12 @@ def write_metrics(path: Path, metrics: NightMetrics) -> None:
     """
     registry = CollectorRegistry()
     before = read_metrics(path)
-    _gauge(registry, "last_run_success", "1 if the last run ended well, else 0", float(metrics.succeeded))
+    _gauge(registry, "last_run_success", "1 if the last run succeeded, else 0", float(metrics.succeeded))
     _gauge(registry, "last_run_timestamp_seconds", "when the last run ended", metrics.ended_at.timestamp())
     _gauge(registry, "last_run_duration_seconds", "wall time of the last run", metrics.run_s)
     success = metrics.ended_at if metrics.succeeded else before.last_success_at if before else None
     if success is not None:
-        _gauge(registry, "last_success_timestamp_seconds", "when a run last ended well", success.timestamp())
+        _gauge(registry, "last_success_timestamp_seconds", "when a run last succeeded", success.timestamp())
     stages = Gauge("pmfer_stage_duration_seconds", "wall time of the last run by stage", ["stage"], registry=registry)
     for stage, seconds in metrics.stages.items():
         stages.labels(stage).set(seconds)
@@ -179,7 +179,7 @@ def what_is_missing(figures: NightFigures | None, share: float) -> str | None:
         share: share of the sampled frames without scores, 0..1, from which on it is too little.
     """
     if figures is None:
-        return "The source holds nothing of it; recorders or the way from them may be down."
+        return "The source has no recordings of it; the recorders or the connection to them may be down."
     if figures.abstention_share is None:
         return 'None of its sessions could be scored; see `pmfer sql "FROM quarantine"`.'
     if figures.abstention_share >= share:
@@ -192,7 +192,7 @@ def what_is_missing(figures: NightFigures | None, share: float) -> str | None:
 
 def notify_test(settings: Settings) -> bool:
     """Send a test notice, whichever notices are on; return whether it was delivered to all addresses."""
-    return _send(settings, "PMFER: a test", "This is a test; nothing is to be done.", "info")
+    return _send(settings, "PMFER: a test", "This is a test; you need not do anything.", "info")
 
 
 def unusable_addresses(settings: Settings) -> int:
