@@ -105,7 +105,7 @@ def note_failed(data: DataFolder, night: date) -> None:
 
 
 def note_missed(data: DataFolder, nights: list[date], tonight: date) -> None:
-    """Mark the source's nights between the last scheduled night and tonight that no run has begun.
+    """Mark the source's nights between the last scheduled night and tonight, unless they have a marker.
 
     Raises:
         OSError: a marker cannot be written.

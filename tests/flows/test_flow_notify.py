@@ -55,7 +55,7 @@ def test_a_notice_says_what_was_done() -> None:
         (GOOD, None),
         (replace(GOOD, abstention_share=0.5), "50%"),
         (replace(GOOD, sessions_stored=0, frames_sampled=0, abstention_share=None), "None of its sessions"),
-        (None, "holds nothing"),
+        (None, "has no recordings"),
     ],
 )
 def test_a_night_of_which_much_is_missing_says_what(figures: NightFigures | None, said: str | None) -> None:
