@@ -230,7 +230,7 @@ def _zone(name: str | None) -> ZoneInfo | None:
     try:
         return ZoneInfo(name) if name is not None else None
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ConfigurationError(f"--zone {name}: no such time zone; write it as Europe/Berlin") from None
+        raise ConfigurationError(f"--zone {name}: no such time zone; give a name such as Europe/Berlin") from None
 
 
 def _consented(events: Iterable[CareEvent], register: ConsentRegister, required: bool) -> list[CareEvent]:

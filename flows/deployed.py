@@ -97,7 +97,9 @@ def previous_day(due: datetime | None, time_zone: str | None) -> date:
     try:
         zone = ZoneInfo(time_zone) if time_zone else None
     except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder of zones, such as `Europe`
-        raise ConfigurationError(f"time_zone {time_zone}: no such zone; write it as Europe/Berlin") from None
+        raise ConfigurationError(
+            f"time_zone {time_zone}: no such time zone; give a name such as Europe/Berlin"
+        ) from None
     return (due or datetime.now(UTC)).astimezone(zone).date() - timedelta(days=1)
 
 

@@ -100,7 +100,7 @@ def check_settings(settings: Settings) -> Result:
     files = [DOTENV, config_file(), *([settings.warehouse_key_file] if settings.warehouse_key_file else [])]
     for path in files:
         if path.is_file() and stat.S_IMODE(path.stat().st_mode) & OTHERS:
-            return Grade.WARNING, f"{path}: every account may read it; forbid that with `chmod o= {path}`"
+            return Grade.WARNING, f"{path}: every account can read it; forbid that with `chmod o= {path}`"
     return Grade.OK, "readable; `pmfer config` shows them"
 
 

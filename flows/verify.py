@@ -69,5 +69,5 @@ def _receipts(folder: Path) -> list[Note]:
             head = json.loads(path.read_text(encoding="utf-8"))["audit_head"]
             notes.append(Note(path.name, Head(int(head["entries"]), str(head["sha256"]))))
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise WarehouseError(f"{path}: no readable receipt ({error}); somebody altered it") from None
+            raise WarehouseError(f"{path}: not a readable receipt ({error}); somebody altered it") from None
     return notes

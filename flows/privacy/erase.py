@@ -77,7 +77,7 @@ class ErasePlan:
 
     def lines(self) -> list[str]:
         """The plan as text, to be confirmed."""
-        lines = [f"what is deleted of patient {self.patient_id}:"]
+        lines = [f"the erasure of patient {self.patient_id} deletes:"]
         lines += [f"{count:>10,}  rows in {table}" for table, count in self.held.rows.items()]
         lines += [f"{count:>10,}  mentions by others in {table}" for table, count in self.held.mentions.items()]
         kinds = Counter(file.kind for file in self.files)
@@ -241,7 +241,7 @@ def _remove(
     # The pages are passed on because they show what was on record when they were rendered: a note on them that names
     # the patient may have been corrected since.
     receipt["rows"] = erasure.erase_rows(connection, plan.patient_id, record, receipt, plan.pages)
-    say("rendering ward overviews and reports again that mention the patient")
+    say("rendering ward overviews and reports again, without the patient")
     overviews = outdated_overviews(connection, data, printing)
     replaced = [PatientFile(path, "ward overview") for which in overviews for path in overview_files(data, *which)]
     reports = outdated_reports(connection, data)
