@@ -144,7 +144,9 @@ def require_server(url: str | None, login: str | None) -> str:
         ConfigurationError: no URL is given, or see `server_fault`.
     """
     if not url:
-        raise ConfigurationError("no Prefect server is named; set PREFECT_API_URL, such as http://127.0.0.1:4200/api")
+        raise ConfigurationError(
+            "no Prefect server is named; set PREFECT_API_URL, for example to http://127.0.0.1:4200/api"
+        )
     if trouble := server_fault(url, login):
         raise ConfigurationError(f"Prefect server {trouble}")
     return url
