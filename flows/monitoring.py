@@ -146,7 +146,7 @@ def notify_failure(settings: Settings, night: date | None, error: BaseException)
     """Send a notice that a run failed, if such notices are on."""
     reason = without_identities((str(error).splitlines() or [type(error).__name__])[0])
     what = f"The night of {night}" if night else "A night"
-    body = f"{what} failed: {reason}\nWhat was stored stays; correct the cause and run it again. {LOOK}"
+    body = f"{what} failed: {reason}\nWhat was stored is kept; correct the cause and run it again. {LOOK}"
     _notify(settings, "failure", f"PMFER: {what[0].lower()}{what[1:]} failed", body, "failure")
 
 
@@ -210,13 +210,14 @@ def _notify(settings: Settings, event: NoticeOf, title: str, body: str, kind: No
 def _send(settings: Settings, title: str, body: str, kind: NoticeKind) -> bool:
     if not settings.notify_urls:
         return False
-    from apprise import Apprise, AppriseAsset, NotifyType  # slow to import, and only needed here
+    from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType  # slow to import, and only needed here
 
-    # Without Apprise's own images, which would be fetched from the Internet.
+    # Without Apprise's own images, which would be fetched from the Internet. The text is declared as plain, so that no
+    # mail shows what an error quotes as markup.
     apprise = Apprise(asset=AppriseAsset(app_id="PMFER", image_url_mask="", image_url_logo="", async_mode=False))
     try:
         understood = [apprise.add(url.get_secret_value()) for url in settings.notify_urls]
-        sent = any(understood) and bool(apprise.notify(body=body, title=title, notify_type=NotifyType(kind)))
+        sent = any(understood) and bool(apprise.notify(body, title, NotifyType(kind), body_format=NotifyFormat.TEXT))
         delivered = sent and all(understood)
     except Exception as error:  # each service of Apprise has its own errors, and none may fail a night
         log.warning("the notification failed (%s); check PMFER_NOTIFY_URLS", type(error).__name__)
