@@ -85,7 +85,7 @@ def report(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Write copies to this folder, which the warehouse does not record. [default: DATA_DIR/reports]"
+            help="Write unrecorded copies to this folder. [default: write to DATA_DIR/reports, and record it]"
         ),
     ] = None,
     data_dir: DataDir = None,

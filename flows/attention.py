@@ -125,7 +125,7 @@ def _faces(
         names.append(name)
         crops.append(crop)
     if not crops:
-        raise ConfigurationError(f"no face in {len(named)} pictures ({missing[0]}); say --cropped if they are crops")
+        raise ConfigurationError(f"no face in {len(named)} pictures ({missing[0]}); give --cropped if they are crops")
     for line in missing:
         log.warning("%s; left out", line)
     return names, crops

@@ -61,7 +61,7 @@ def make_backup(access: WarehouseAccess, out: Path) -> Backup:
     Raises:
         ConfigurationError: the warehouse is a lake or missing, or the folder cannot be written, is not empty or is
             below the data folder.
-        WarehouseError: the warehouse is in use, or the database refused.
+        WarehouseError: the warehouse is in use, or the database failed.
     """
     data, address = access.data, _file(access.warehouse)
     require_existing(address)
@@ -179,7 +179,7 @@ def restore_backup(access: WarehouseAccess, folder: Path, say: Say) -> Backup:
     found = read_backup(folder)
     other = next(_files_of_another(found, data, address), None)
     if other and not interrupted:
-        raise ConfigurationError(f"{other}: is there already; restore into a data folder that is empty")
+        raise ConfigurationError(f"{other}: already exists; restore into an empty data folder")
     say("restoring")
     shutil.rmtree(draft, ignore_errors=True)
     for name, sha256 in found.files.items():

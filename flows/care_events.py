@@ -128,7 +128,7 @@ def import_events(access: WarehouseAccess, file: Path, zone: str | None) -> Impo
 
     Raises:
         ConfigurationError: the file cannot be read or is not a CSV file of care events, or there is no such zone.
-        WarehouseError: the warehouse is being written, or the database refused.
+        WarehouseError: the warehouse is being written, or the database failed.
     """
     read = read_events(file, zone)
     if read.faults:
@@ -230,7 +230,7 @@ def _zone(name: str | None) -> ZoneInfo | None:
     try:
         return ZoneInfo(name) if name is not None else None
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ConfigurationError(f"--zone {name}: no such time zone; write it as Europe/Berlin") from None
+        raise ConfigurationError(f"--zone {name}: no such time zone; give a name such as Europe/Berlin") from None
 
 
 def _consented(events: Iterable[CareEvent], register: ConsentRegister, required: bool) -> list[CareEvent]:

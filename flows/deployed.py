@@ -57,7 +57,7 @@ def nightly(
 
     Args:
         source: folder with one folder per day, or the URL of one on S3 or SFTP.
-        data_dir: folder below which all state lies.
+        data_dir: folder for the warehouse, reports and all other state.
         night: the day whose sessions are processed. By default the day before the run was due, and then earlier nights
             that are not finished: they were killed, failed or missed, sessions were still being uploaded, or a replay
             of quarantined sessions was requested. An earlier night that fails is reported separately, and the next run
@@ -97,7 +97,9 @@ def previous_day(due: datetime | None, time_zone: str | None) -> date:
     try:
         zone = ZoneInfo(time_zone) if time_zone else None
     except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder of zones, such as `Europe`
-        raise ConfigurationError(f"time_zone {time_zone}: no such zone; write it as Europe/Berlin") from None
+        raise ConfigurationError(
+            f"time_zone {time_zone}: no such time zone; give a name such as Europe/Berlin"
+        ) from None
     return (due or datetime.now(UTC)).astimezone(zone).date() - timedelta(days=1)
 
 
@@ -146,7 +148,7 @@ def report(data_dir: Folder, day: date, patient_id: StrictStr | StrictInt = ALL_
     """Render reports of a day again, whether due or not; return the number of files.
 
     Args:
-        data_dir: folder below which all state lies.
+        data_dir: folder for the warehouse, reports and all other state.
         day: the day.
         patient_id: pseudonym of one patient; by default all reports of the day. A pseudonym that looks like a number
             may arrive as one from Prefect's command line. `null` is refused and does not mean all patients.

@@ -100,7 +100,7 @@ def check_settings(settings: Settings) -> Result:
     files = [DOTENV, config_file(), *([settings.warehouse_key_file] if settings.warehouse_key_file else [])]
     for path in files:
         if path.is_file() and stat.S_IMODE(path.stat().st_mode) & OTHERS:
-            return Grade.WARNING, f"{path}: every account may read it; forbid that with `chmod o= {path}`"
+            return Grade.WARNING, f"{path}: every account can read it; forbid that with `chmod o= {path}`"
     return Grade.OK, "readable; `pmfer config` shows them"
 
 
@@ -303,11 +303,11 @@ def check_proxies(settings: Settings) -> Result:
 def check_notices(settings: Settings) -> Result:
     """Whether Apprise understands the addresses for notices; nothing is sent."""
     if not settings.notify_urls:
-        return Grade.WARNING, "PMFER_NOTIFY_URLS is not set; nobody is told of a night that fails"
+        return Grade.WARNING, "PMFER_NOTIFY_URLS is not set; nobody gets a notice if a night fails"
     wrong = unusable_addresses(settings)
     if wrong:
         return Grade.BROKEN, f"{wrong} of {len(settings.notify_urls)} addresses of PMFER_NOTIFY_URLS are not understood"
-    return Grade.OK, f"{len(settings.notify_urls)} addresses are told of {', '.join(settings.notify_on) or 'nothing'}"
+    return Grade.OK, f"{len(settings.notify_urls)} addresses get notices: {', '.join(settings.notify_on) or 'none'}"
 
 
 CHECKS: dict[str, Check] = {

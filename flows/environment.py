@@ -21,7 +21,6 @@ from flows.settings import (
     Settings,
     change_environment,
     default_environment,
-    environment_value,
     proxy_variables,
     variable,
 )
@@ -73,6 +72,13 @@ def has_prefect_key() -> bool:
     return bool(variable("PREFECT_API_KEY"))
 
 
+def prefect_home(data: DataFolder) -> Path:
+    """The folder of Prefect's state: the one that PREFECT_HOME names, else one in the data folder; made if missing."""
+    home = Path(variable("PREFECT_HOME") or data.prefect_home).expanduser().absolute()
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return home
+
+
 def prepare_prefect(settings: Settings, login: str | None = None) -> None:
     """Configure Prefect as a client, before it is imported.
 
@@ -83,10 +89,7 @@ def prepare_prefect(settings: Settings, login: str | None = None) -> None:
     Raises:
         OSError: the folder for its state cannot be created.
     """
-    if environment_value("PREFECT_HOME") is None:
-        home = DataFolder(settings.data_dir.absolute()).prefect_home
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        change_environment({"PREFECT_HOME": str(home)})
+    change_environment({"PREFECT_HOME": str(prefect_home(DataFolder(settings.data_dir.absolute())))})
     if login:
         change_environment({"PREFECT_API_AUTH_STRING": login})
     defaults = {

@@ -102,7 +102,7 @@ def flags(access: WarehouseAccess, patient_id: str | None, *, over: bool) -> tup
         levels = findings.accepted_levels(reader, patient_id)
         known = patient_id is None or rows.height or levels.height or patient_id in queries.patient_ids(reader)
         if not known and findings.flags(reader, patient_id).is_empty():
-            raise ConfigurationError(f"patient '{printable(str(patient_id))}': not on record; correct the pseudonym")
+            raise ConfigurationError(f"patient '{printable(str(patient_id))}': nothing is stored; check the pseudonym")
         return rows, levels if over else levels.filter(pl.col("undone_at").is_null())
 
 

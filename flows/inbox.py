@@ -43,7 +43,7 @@ def take_over(
     """Move the inbox into the warehouse: consents first, then sessions.
 
     Raises:
-        WarehouseError: a file cannot be read, or the database refused.
+        WarehouseError: a file cannot be read, or the database failed.
     """
     take_over_consents(connection, data, key)
     take_over_sessions(connection, data, key, consent_required=consent_required)
@@ -66,7 +66,7 @@ def take_over_consents(connection: duckdb.DuckDBPyConnection, data: DataFolder, 
         How many rows were new or changed, and how many were skipped because their patients have been erased.
 
     Raises:
-        WarehouseError: a file cannot be read, or the database refused. Nothing may be scored then.
+        WarehouseError: a file cannot be read, or the database failed. Nothing may be scored then.
     """
     changed = skipped = 0
     for path in sorted(data.inbox.glob("consents-*.parquet")):
@@ -103,7 +103,7 @@ def take_over_sessions(
     """Store the sessions that a killed run left. Refused ones are dropped; the next run of their night says why.
 
     Raises:
-        WarehouseError: a file cannot be read, or the database refused.
+        WarehouseError: a file cannot be read, or the database failed.
     """
     found = list(_sessions(data, key))
     for bundle in {bundle.bundle_id: bundle for bundle, _ in found}.values():
@@ -135,7 +135,7 @@ def store_together(
         Why a session was refused, by session id.
 
     Raises:
-        WarehouseError: the database refused; the sessions stay in the inbox.
+        WarehouseError: the database failed; the sessions stay in the inbox.
     """
     refused = {}
     try:

@@ -68,7 +68,7 @@ def maintenance(data_dir: Folder) -> None:
     everything is in order, so that a damaged backup never replaces a good one.
 
     Args:
-        data_dir: folder below which all state lies.
+        data_dir: folder for the warehouse, reports and all other state.
 
     Raises:
         PmferError: a contract does not hold, a log was altered, the backup folder is missing, or the warehouse cannot

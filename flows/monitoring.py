@@ -87,12 +87,12 @@ def write_metrics(path: Path, metrics: NightMetrics) -> None:
     """
     registry = CollectorRegistry()
     before = read_metrics(path)
-    _gauge(registry, "last_run_success", "1 if the last run ended well, else 0", float(metrics.succeeded))
+    _gauge(registry, "last_run_success", "1 if the last run succeeded, else 0", float(metrics.succeeded))
     _gauge(registry, "last_run_timestamp_seconds", "when the last run ended", metrics.ended_at.timestamp())
     _gauge(registry, "last_run_duration_seconds", "wall time of the last run", metrics.run_s)
     success = metrics.ended_at if metrics.succeeded else before.last_success_at if before else None
     if success is not None:
-        _gauge(registry, "last_success_timestamp_seconds", "when a run last ended well", success.timestamp())
+        _gauge(registry, "last_success_timestamp_seconds", "when a run last succeeded", success.timestamp())
     stages = Gauge("pmfer_stage_duration_seconds", "wall time of the last run by stage", ["stage"], registry=registry)
     for stage, seconds in metrics.stages.items():
         stages.labels(stage).set(seconds)
@@ -146,7 +146,7 @@ def notify_failure(settings: Settings, night: date | None, error: BaseException)
     """Send a notice that a run failed, if such notices are on."""
     reason = without_identities((str(error).splitlines() or [type(error).__name__])[0])
     what = f"The night of {night}" if night else "A night"
-    body = f"{what} failed: {reason}\nWhat was stored stays; correct the cause and run it again. {LOOK}"
+    body = f"{what} failed: {reason}\nWhat was stored is kept; correct the cause and run it again. {LOOK}"
     _notify(settings, "failure", f"PMFER: {what[0].lower()}{what[1:]} failed", body, "failure")
 
 
@@ -179,7 +179,7 @@ def what_is_missing(figures: NightFigures | None, share: float) -> str | None:
         share: share of the sampled frames without scores, 0..1, from which on it is too little.
     """
     if figures is None:
-        return "The source holds nothing of it; recorders or the way from them may be down."
+        return "The source has no recordings of it; the recorders or the connection to them may be down."
     if figures.abstention_share is None:
         return 'None of its sessions could be scored; see `pmfer sql "FROM quarantine"`.'
     if figures.abstention_share >= share:
@@ -192,7 +192,7 @@ def what_is_missing(figures: NightFigures | None, share: float) -> str | None:
 
 def notify_test(settings: Settings) -> bool:
     """Send a test notice, whichever notices are on; return whether it was delivered to all addresses."""
-    return _send(settings, "PMFER: a test", "This is a test; nothing is to be done.", "info")
+    return _send(settings, "PMFER: a test", "This is a test; you need not do anything.", "info")
 
 
 def unusable_addresses(settings: Settings) -> int:
@@ -210,13 +210,14 @@ def _notify(settings: Settings, event: NoticeOf, title: str, body: str, kind: No
 def _send(settings: Settings, title: str, body: str, kind: NoticeKind) -> bool:
     if not settings.notify_urls:
         return False
-    from apprise import Apprise, AppriseAsset, NotifyType  # slow to import, and only needed here
+    from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType  # slow to import, and only needed here
 
-    # Without Apprise's own images, which would be fetched from the Internet.
+    # Without Apprise's own images, which would be fetched from the Internet. The text is declared as plain, so that no
+    # mail shows what an error quotes as markup.
     apprise = Apprise(asset=AppriseAsset(app_id="PMFER", image_url_mask="", image_url_logo="", async_mode=False))
     try:
         understood = [apprise.add(url.get_secret_value()) for url in settings.notify_urls]
-        sent = any(understood) and bool(apprise.notify(body=body, title=title, notify_type=NotifyType(kind)))
+        sent = any(understood) and bool(apprise.notify(body, title, NotifyType(kind), body_format=NotifyFormat.TEXT))
         delivered = sent and all(understood)
     except Exception as error:  # each service of Apprise has its own errors, and none may fail a night
         log.warning("the notification failed (%s); check PMFER_NOTIFY_URLS", type(error).__name__)

@@ -109,7 +109,7 @@ def session_outcomes(connection: duckdb.DuckDBPyConnection, plan: NightPlan, job
     A session that was neither scored nor quarantined changed between being listed and being read.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     sessions = {session.recording.source_uri: session for session in plan.pending}
     names = [session.recording.sidecar.session_id for session in plan.pending]
@@ -136,7 +136,7 @@ def remember_contents(connection: duckdb.DuckDBPyConnection, plan: NightPlan, jo
     """Remember on this machine the content hashes that workers computed, so that the videos are not read again.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
         OSError: the file of hashes cannot be written.
     """
     digests = Digests(job.data.digests(job.night))

@@ -112,7 +112,7 @@ def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job
     Raises:
         SourceGoneError: the source has no folder of this night, and holds neither a night that the warehouse knows nor
             a later one.
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     if not listing.is_there:
         nights = queries.nights_with_recordings(connection)
@@ -192,7 +192,7 @@ def patients_alike(connection: duckdb.DuckDBPyConnection, listing: NightListing)
     """Groups of patient ids that differ only in upper and lower case, of which at least one belongs to this night.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     tonight = {recording.sidecar.patient_id for recording in listing.recordings}
     tonight |= {session.patient_id for session in listing.quarantined if session.patient_id}
@@ -203,7 +203,7 @@ def count_new_ambiguous(connection: duckdb.DuckDBPyConnection, listing: NightLis
     """How many new patients have a pseudonym that an erasure could not tell from ordinary words, see Traces.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     new = {recording.sidecar.patient_id for recording in listing.recordings} - set(queries.patient_ids(connection))
     return sum(not Traces(patient_id).is_distinct for patient_id in new)

@@ -21,11 +21,12 @@ from flows.environment import (
     TIMEOUT_S,
     has_prefect_key,
     is_loopback,
+    prefect_home,
     prefect_login,
     prefect_server,
     server_trouble,
 )
-from flows.settings import Settings, change_environment, default_environment, environment_value, environment_with
+from flows.settings import Settings, change_environment, default_environment, environment_with
 from pmfer.errors import ConfigurationError
 from warehouse.private_file import write_private
 
@@ -43,12 +44,13 @@ def become_server(data: DataFolder, host: str, port: int) -> NoReturn:
         ConfigurationError: the data folder cannot be written, or the file of the secret cannot be used.
     """
     data.require_writable()
-    home = Path(environment_value("PREFECT_HOME") or data.prefect_home)
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    home = prefect_home(data)
     # Prefect writes its pages before it serves them, and the program's own folder may be read-only.
-    default_environment({"PREFECT_HOME": str(home), "PREFECT_UI_STATIC_DIRECTORY": str(home / "ui"), **QUIET})
+    default_environment({"PREFECT_UI_STATIC_DIRECTORY": str(home / "ui"), **QUIET})
     # With the URL of a server in its environment, the server would try to be its own client.
-    change_environment({"PREFECT_API_URL": None, "PREFECT_SERVER_API_AUTH_STRING": make_login(data)})
+    change_environment(
+        {"PREFECT_HOME": str(home), "PREFECT_API_URL": None, "PREFECT_SERVER_API_AUTH_STRING": make_login(data)}
+    )
     _become("server", "start", "--host", host, "--port", str(port))
 
 
@@ -63,13 +65,14 @@ def become_worker(settings: Settings, pool: str, limit: int, name: str | None) -
 
     Raises:
         ConfigurationError: there is no usable server, see `require_server`.
+        OSError: the folder for Prefect's state cannot be created.
     """
     login = login_to_server(settings)
     require_server(prefect_server(), login)
-    change_environment({"PREFECT_API_AUTH_STRING": login})
+    home = prefect_home(DataFolder(settings.data_dir.absolute()))
+    change_environment({"PREFECT_API_AUTH_STRING": login, "PREFECT_HOME": str(home)})
     default_environment(
         {
-            "PREFECT_HOME": str(DataFolder(settings.data_dir.absolute()).prefect_home),
             "PREFECT_LOGGING_EXTRA_LOGGERS": "pmfer",
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
             "PMFER_HOME": str(ROOT),
@@ -141,7 +144,9 @@ def require_server(url: str | None, login: str | None) -> str:
         ConfigurationError: no URL is given, or see `server_fault`.
     """
     if not url:
-        raise ConfigurationError("no Prefect server is named; set PREFECT_API_URL, as http://127.0.0.1:4200/api")
+        raise ConfigurationError(
+            "no Prefect server is named; set PREFECT_API_URL, for example to http://127.0.0.1:4200/api"
+        )
     if trouble := server_fault(url, login):
         raise ConfigurationError(f"Prefect server {trouble}")
     return url

@@ -197,7 +197,7 @@ def _password(entry: RecipientEntry, where: str, secret: Callable[[str], str | N
     assert file is not None  # RecipientEntry checks that one of the two is given
     try:
         if stat.S_IMODE(file.stat().st_mode) & 0o077:
-            raise ConfigurationError(f"{where}: others may read {file}; make it private with `chmod 600`")
+            raise ConfigurationError(f"{where}: others can read {file}; make it private with `chmod 600`")
         return file.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise ConfigurationError(f"{where}: {file} cannot be read ({error.strerror}); check the path") from None

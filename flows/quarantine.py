@@ -53,7 +53,7 @@ def ask_again(access: WarehouseAccess, choice: Choice) -> list[QuarantineRecord]
 
     Raises:
         ConfigurationError: nothing was chosen, a name matches no row or several, or there is no warehouse.
-        WarehouseError: the warehouse is being written, or the database refused.
+        WarehouseError: the warehouse is being written, or the database failed.
     """
     return _change(access, choice, quarantine.ask_replay)
 

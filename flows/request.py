@@ -22,7 +22,7 @@ class RunRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str  # path or URL of the folder that holds one folder per day
-    data_dir: Path | None = None  # folder below which all state lies
+    data_dir: Path | None = None  # folder for the warehouse, reports and all other state
     bundle: str | None = None  # name of a shipped bundle, or a folder
     detector: str | None = None  # centerface, or a YuNet .onnx file
     frames_per_second: float | None = None  # sampled, per second of video

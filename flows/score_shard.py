@@ -195,7 +195,7 @@ def patiently(ask: Callable[[], T]) -> T:
                 raise
             if time.monotonic() > deadline:
                 raise ShardError(
-                    f"Prefect server {prefect_server()}: away for {PATIENCE_S:.0f} s ({type(error).__name__}); "
+                    f"Prefect server {prefect_server()}: unreachable for {PATIENCE_S:.0f} s ({type(error).__name__}); "
                     "start it and run the night again; what was scored is stored"
                 ) from None
             time.sleep(LOOK_S)

@@ -83,7 +83,7 @@ class Settings(BaseSettings):
         allow_inf_nan=False,  # nobody means to wait for ever, or wants shards of infinite length
     )
 
-    data_dir: Path = Field(Path("var/pmfer"), description="folder below which all state lies")
+    data_dir: Path = Field(Path("var/pmfer"), description="folder for the warehouse, reports and all other state")
     source: str | None = Field(None, description="where recordings are found, for commands without `--source`")
     warehouse: str | None = Field(
         None,

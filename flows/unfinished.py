@@ -105,7 +105,7 @@ def note_failed(data: DataFolder, night: date) -> None:
 
 
 def note_missed(data: DataFolder, nights: list[date], tonight: date) -> None:
-    """Mark the source's nights between the last scheduled night and tonight that no run has begun.
+    """Mark the source's nights between the last scheduled night and tonight, unless they have a marker.
 
     Raises:
         OSError: a marker cannot be written.
@@ -136,7 +136,7 @@ def nights_to_come_back_to(connection: duckdb.DuckDBPyConnection, data: DataFold
     """The nights before tonight that are unfinished and not running now, in order.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     noted = {note.night: note.standing for note in unfinished_nights(data)}
     latest = runs.latest_nights(connection, LOOKED_BACK)
@@ -173,7 +173,7 @@ def was_cut_short(connection: duckdb.DuckDBPyConnection, night: date) -> bool:
     """Whether the latest run of a night failed or was killed, so that its last steps may be missing.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     return runs.last_status(connection, night) not in (None, "completed")
 

@@ -45,7 +45,7 @@ def verify_logs(access: WarehouseAccess) -> list[str]:
         log, trouble = verify_log(connection, notes)
         known_reads = noted_reads(connection, data.read_log)
     if trouble is None and noted is None and log.entries:
-        trouble = f"{data.audit_head.name} is missing; nobody can tell whether the newest entries are"
+        trouble = f"{data.audit_head.name} is missing; without it, a loss of the newest entries cannot be detected"
     reads, reads_trouble = verify_reads(data.read_log, known_reads)
     _require_whole(warehouse, "audit log", trouble)
     _require_whole(data.read_log, "read log", reads_trouble)
@@ -69,5 +69,5 @@ def _receipts(folder: Path) -> list[Note]:
             head = json.loads(path.read_text(encoding="utf-8"))["audit_head"]
             notes.append(Note(path.name, Head(int(head["entries"]), str(head["sha256"]))))
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise WarehouseError(f"{path}: no readable receipt ({error}); somebody altered it") from None
+            raise WarehouseError(f"{path}: not a readable receipt ({error}); somebody altered it") from None
     return notes

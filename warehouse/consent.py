@@ -4,9 +4,9 @@ The sidecar of a recording must state consent in any case. A patient with record
 that one of them covers. For a patient without records the sidecar alone decides, unless records are required for
 everybody.
 
-Nothing about an erased patient is stored again until a new consent is recorded. The only trace of an erased patient is
-a tombstone with a salted hash of the pseudonym. The hash cannot be reversed, but somebody who has a pseudonym can check
-whether it was erased; without that, the patient could not be kept out.
+Nothing about an erased patient is stored again until a new consent is recorded. An erased patient is
+remembered only by a tombstone with a salted hash of the pseudonym. The hash cannot be reversed, but somebody who has a
+pseudonym can check whether it was erased; without that, the patient could not be kept out.
 """
 
 from collections import defaultdict

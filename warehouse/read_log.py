@@ -128,7 +128,7 @@ def verify_reads(log: Path, notes: Sequence[Note] = ()) -> tuple[Head, str | Non
             return Head(len(lines), GENESIS), f"entry {number}: altered; it is not a valid entry"
     end = Head(len(links), links[-1].stored_sha256 if links else GENESIS)
     if noted is None and links:
-        return end, f"{head_of(log).name} is missing; without it nobody can tell whether newer entries are, too"
+        return end, f"{head_of(log).name} is missing; without it, a loss of the newest entries cannot be detected"
     fault = find_break(links, [*([Note(head_of(log).name, noted)] if noted else []), *notes])
     # An entry is written before the head; a process killed in between leaves exactly one extra entry.
     if fault is None and noted and end.entries > noted.entries + 1:

@@ -53,7 +53,7 @@ def import_consents(access: WarehouseAccess, file: Path) -> str:
 
     Raises:
         ConfigurationError: the file cannot be read, or a row is wrong. The message gives file, row and field.
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     consents = read_consents(file)
     access.data.require_writable()

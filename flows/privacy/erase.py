@@ -77,7 +77,7 @@ class ErasePlan:
 
     def lines(self) -> list[str]:
         """The plan as text, to be confirmed."""
-        lines = [f"what is deleted of patient {self.patient_id}:"]
+        lines = [f"the erasure of patient {self.patient_id} deletes:"]
         lines += [f"{count:>10,}  rows in {table}" for table, count in self.held.rows.items()]
         lines += [f"{count:>10,}  mentions by others in {table}" for table, count in self.held.mentions.items()]
         kinds = Counter(file.kind for file in self.files)
@@ -127,7 +127,7 @@ def erase_patient(
     Raises:
         ConfigurationError: the pseudonym is malformed, there is no warehouse, the erasure was not confirmed, Prefect's
             server is running, or a recipient of reports has no password.
-        WarehouseError: the warehouse is being written, the database refused, or something still holds the identifier.
+        WarehouseError: the warehouse is being written, the database failed, or something still holds the identifier.
     """
     if not _IDENTIFIER.fullmatch(patient_id):
         raise ConfigurationError(f"patient '{patient_id}': not a pseudonym; see patient_id in docs/source.md")
@@ -241,7 +241,7 @@ def _remove(
     # The pages are passed on because they show what was on record when they were rendered: a note on them that names
     # the patient may have been corrected since.
     receipt["rows"] = erasure.erase_rows(connection, plan.patient_id, record, receipt, plan.pages)
-    say("rendering ward overviews and reports again that mention the patient")
+    say("rendering ward overviews and reports again, without the patient")
     overviews = outdated_overviews(connection, data, printing)
     replaced = [PatientFile(path, "ward overview") for which in overviews for path in overview_files(data, *which)]
     reports = outdated_reports(connection, data)

@@ -160,7 +160,7 @@ def require_idle(folder: Path) -> None:
             continue  # the process has ended, or belongs to another account
         if target.startswith(inside):
             raise ConfigurationError(
-                f"{folder}: process {link.parts[2]} has it open, a Prefect server perhaps; stop it, then run this again"
+                f"{folder}: process {link.parts[2]} has it open, perhaps a Prefect server; stop it, then run this again"
             )
 
 

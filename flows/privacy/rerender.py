@@ -84,7 +84,7 @@ def outdated_reports(connection: duckdb.DuckDBPyConnection, data: DataFolder) ->
     """The patient reports to be rendered again, by day and patient, each with its recorded files that exist.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
     """
     stale = {}
     for day, patient_id in runs.reports_forgotten(connection):

@@ -38,7 +38,7 @@ def retain(
     """Delete expired rows and files; return how many, by table or as `files`.
 
     Raises:
-        WarehouseError: the database refused.
+        WarehouseError: the database failed.
         OSError: a file cannot be removed.
     """
     if retention.sessions is not None:
@@ -76,7 +76,7 @@ def retain_now(access: WarehouseAccess, retention: Retention, today: date, dry_r
 
     Raises:
         ConfigurationError: no retention period is set, or there is no warehouse.
-        WarehouseError: the warehouse is being written, or the database refused.
+        WarehouseError: the warehouse is being written, or the database failed.
     """
     if not retention.is_set:
         raise ConfigurationError(

@@ -149,8 +149,8 @@ class SourceState:
         if known and not any(held in known or held > max(known) for held in self.nights):
             what = "is empty" if not self.nights else "holds none of the nights that were scored, nor a later one"
             raise SourceGoneError(
-                f"source {source}: {what}, and the warehouse has recordings up to {max(known)}; mount it, or if it is "
-                f"meant to be so, make the folder {night} in it"
+                f"source {source}: {what}, and the warehouse has recordings up to {max(known)}; mount it, or if that "
+                f"is intended, make the folder {night} in it"
             )
 
 

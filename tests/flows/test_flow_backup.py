@@ -118,7 +118,7 @@ def test_a_backup_that_was_interrupted_is_none(backup: Path, tmp_path: Path) -> 
 
 def test_a_data_folder_in_use_is_left_alone(data: DataFolder, backup: Path) -> None:
     before = data.published.read_bytes()
-    with pytest.raises(ConfigurationError, match="is there already"):
+    with pytest.raises(ConfigurationError, match="already exists"):
         restore_backup(access_to(data), backup, lambda _: None)
     assert data.published.read_bytes() == before
 
@@ -165,7 +165,7 @@ def test_a_log_of_a_lost_database_is_no_part_of_the_one_restored(
     for database in (empty.published, empty.warehouse):
         database.parent.mkdir(parents=True)
         database.with_name(f"{database.name}.wal").write_bytes(b"of another database")
-    with pytest.raises(ConfigurationError, match=r"duckdb\.wal: is there already"):
+    with pytest.raises(ConfigurationError, match=r"duckdb\.wal: already exists"):
         restore_backup(access_to(empty), backup, lambda _: None)
     shutil.rmtree(empty.warehouse.parent)
     restore_backup(access_to(empty), backup, lambda _: None)

@@ -73,9 +73,9 @@ def test_every_night_comes_once_over_the_changes_to_and_from_summer_time(cron: s
 
 
 def test_what_makes_no_sense_is_refused_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="no such zone"):
+    with pytest.raises(ConfigurationError, match="no such time zone"):
         previous_day(None, "Berlin")
-    with pytest.raises(ConfigurationError, match="no such zone"):
+    with pytest.raises(ConfigurationError, match="no such time zone"):
         previous_day(None, "Europe")  # a folder of zones
     with pytest.raises(ConfigurationError, match="is before first"):
         backfill.fn("/srv", tmp_path, date(2026, 3, 2), date(2026, 3, 1))

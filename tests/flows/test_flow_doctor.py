@@ -56,7 +56,7 @@ def test_a_file_of_secrets_that_others_may_read_is_a_warning(tmp_path: Path) -> 
     (tmp_path / ".env").chmod(0o644)
     assert doctor.check_settings(Settings()) == (
         Grade.WARNING,
-        ".env: every account may read it; forbid that with `chmod o= .env`",
+        ".env: every account can read it; forbid that with `chmod o= .env`",
     )
 
 

@@ -254,7 +254,7 @@ def test_a_list_of_nobody_is_one_line(
     folder: DataFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, folder, "list", "ash-1") == 1
-    assert capsys.readouterr().err == "pmfer: patient 'ash-1': not on record; correct the pseudonym\n"
+    assert capsys.readouterr().err == "pmfer: patient 'ash-1': nothing is stored; check the pseudonym\n"
 
 
 def test_what_was_not_accepted_cannot_be_undone(

@@ -49,13 +49,22 @@ def test_a_notice_says_what_was_done() -> None:
     assert notice["message"] == "8 sessions scored, 2 quarantined, 6 reports; 380 of 400 sampled frames scored."
 
 
+def test_what_an_error_quotes_is_no_markup_in_a_mail() -> None:
+    with notice_server() as hook:
+        settings = Settings(notify_urls=f"{hook.url}?format=html")  # type: ignore[arg-type]  # as mail is by default
+        notify_failure(settings, NIGHT, WarehouseError("warehouse <img src=x>: does not exist"))
+    (notice,) = hook.notices
+    assert "<img" not in notice["message"]
+    assert "&lt;img" in notice["message"]
+
+
 @pytest.mark.parametrize(
     ("figures", "said"),
     [
         (GOOD, None),
         (replace(GOOD, abstention_share=0.5), "50%"),
         (replace(GOOD, sessions_stored=0, frames_sampled=0, abstention_share=None), "None of its sessions"),
-        (None, "holds nothing"),
+        (None, "has no recordings"),
     ],
 )
 def test_a_night_of_which_much_is_missing_says_what(figures: NightFigures | None, said: str | None) -> None:

@@ -45,7 +45,7 @@ def test_what_is_missing_or_open_to_others_is_named(recipients: Path) -> None:
     with pytest.raises(ConfigurationError, match="dr-moss: the variable PASSWORD_OF_DR_MOSS is not set"):
         read_recipients(recipients, no_secret)
     (recipients.parent / "night.password").chmod(0o640)
-    with pytest.raises(ConfigurationError, match=r"night-team: others may read .*night\.password"):
+    with pytest.raises(ConfigurationError, match=r"night-team: others can read .*night\.password"):
         read_recipients(recipients, no_secret)
     with pytest.raises(ConfigurationError, match=r"nowhere\.toml: cannot be read"):
         read_recipients(recipients.with_name("nowhere.toml"), no_secret)

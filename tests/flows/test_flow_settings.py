@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.environment import prefect_server
+from flows.data_folder import DataFolder
+from flows.environment import prefect_home, prefect_server
 from flows.settings import origins, read_settings
 from pmfer.errors import ConfigurationError
 
@@ -81,6 +82,16 @@ def test_a_file_that_is_named_must_be_there(elsewhere: Path, monkeypatch: pytest
 def test_what_is_empty_counts_as_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PMFER_WAREHOUSE", "")
     assert read_settings().warehouse is None
+
+
+def test_prefect_keeps_its_state_where_prefect_home_says(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = DataFolder(elsewhere / "data")
+    monkeypatch.setenv("PREFECT_HOME", "")
+    assert prefect_home(data) == data.prefect_home
+    (elsewhere / ".env").write_text("PREFECT_HOME=in-the-file\n")
+    assert prefect_home(data) == elsewhere / "in-the-file"
+    monkeypatch.setenv("PREFECT_HOME", str(elsewhere / "in-the-environment"))
+    assert prefect_home(data) == elsewhere / "in-the-environment"
 
 
 QUIET = """
