@@ -49,7 +49,10 @@ def attach_lake_for_writing(connection: duckdb.DuckDBPyConnection, address: Lake
     if address.catalogue == "sqlite":
         make_private_folder(Path(address.connection).parent)
         make_private_file(Path(address.connection))
-        options["META_JOURNAL_MODE"] = "'WAL'"  # so that readers and the writer do not wait for each other
+        # DuckDB reads each table of the catalogue through its own connection. With a write-ahead log, those would see
+        # different states if somebody commits in between, and a table whose files are merged then looks empty. With a
+        # rollback journal nobody can commit until the query has ended.
+        options["META_JOURNAL_MODE"] = "'DELETE'"
     # Two processes that create the catalogue at the same time would each create half of it.
     with _creation_lock(address):
         _attach(connection, address, options)
@@ -255,7 +258,7 @@ def _attach(connection: duckdb.DuckDBPyConnection, address: LakeAddress, options
     if address.catalogue == "postgres":
         options = options | {"META_SECRET": "'catalogue'"}
     if address.catalogue == "sqlite":
-        options = options | {"META_BUSY_TIMEOUT": "60000"}  # milliseconds
+        options = options | {"META_BUSY_TIMEOUT": str(round(PATIENCE_S * 1000))}  # milliseconds
     settings = ", ".join(f"{name} {value}" for name, value in options.items())
     connection.execute(f"ATTACH {quoted(address)} AS warehouse ({settings})")
 

@@ -1,10 +1,13 @@
 """A lake: many writers, one at a time; nothing is stored twice; files are merged, and history can be deleted."""
 
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
+from threading import Thread
 
 import duckdb
 import pytest
@@ -83,6 +86,22 @@ def test_tidying_merges_small_files_and_changes_no_row(address: LakeAddress) -> 
         assert content(writer) == before
         assert len(parquet_files(address)) < len(files)
         assert store_sample(writer, sample_session("s4"))
+
+
+@pytest.mark.parametrize("address", [SQLITE], indirect=True)
+def test_nobody_commits_to_an_sqlite_catalogue_in_the_middle_of_a_query(address: LakeAddress) -> None:
+    with closing(sqlite3.connect(address.connection)) as catalogue:
+        catalogue.execute("PRAGMA journal_mode = WAL")  # as earlier releases made it
+    with open_writer(address) as writer, open_reader(address) as reader:
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT count(*) FROM sessions").fetchall() == [(0,)]
+        storing = Thread(target=store_sample, args=(writer, sample_session("s1")))
+        storing.start()
+        storing.join(timeout=1)
+        assert storing.is_alive()
+        reader.execute("COMMIT")
+        storing.join()
+        assert writer.execute("SELECT count(*) FROM sessions").fetchall() == [(1,)]
 
 
 @LAKES
