@@ -236,12 +236,24 @@ def _prepare(connection: duckdb.DuckDBPyConnection, address: LakeAddress) -> Non
 
 def _prepare_catalogue(connection: duckdb.DuckDBPyConnection, address: LakeAddress) -> None:
     load_extension(connection, _SCANNERS[address.catalogue])
+    if address.catalogue == "sqlite":
+        _undo_killed_commit(connection, Path(address.connection))
     if address.catalogue == "postgres":
         # DuckDB never shows a password that is in a secret, neither in its list of databases nor in messages. Create
         # the secret even without a password: otherwise DuckDB would look for one on disk, which is forbidden here, and
         # fail.
         password = "" if address.password is None else f", PASSWORD {quoted(address.password)}"
         connection.execute(f"CREATE SECRET catalogue (TYPE postgres{password})")
+
+
+def _undo_killed_commit(connection: duckdb.DuckDBPyConnection, catalogue: Path) -> None:
+    """Let SQLite undo what a killed writer had half committed; until then, read-only connections are refused."""
+    if not catalogue.with_name(f"{catalogue.name}-journal").exists():
+        return
+    # By DuckDB's own SQLite: a second copy of that library in the process would drop the locks of the first.
+    connection.execute(f"ATTACH {quoted(catalogue)} AS undone (TYPE sqlite, BUSY_TIMEOUT {round(PATIENCE_S * 1000)})")
+    connection.execute("SELECT count(*) FROM duckdb_tables() WHERE database_name = 'undone'")
+    connection.execute("DETACH undone")
 
 
 def _allow_s3(connection: duckdb.DuckDBPyConnection, access: S3Access) -> None:

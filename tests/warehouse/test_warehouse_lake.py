@@ -1,5 +1,6 @@
 """A lake: many writers, one at a time; nothing is stored twice; files are merged, and history can be deleted."""
 
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -102,6 +103,26 @@ def test_nobody_commits_to_an_sqlite_catalogue_in_the_middle_of_a_query(address:
         reader.execute("COMMIT")
         storing.join()
         assert writer.execute("SELECT count(*) FROM sessions").fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize("address", [SQLITE], indirect=True)
+def test_a_reader_comes_after_a_writer_that_was_killed_in_the_middle_of_a_commit(
+    address: LakeAddress, tmp_path: Path
+) -> None:
+    with open_writer(address) as writer:
+        store_sample(writer, sample_session("s1"))
+    here = Path(address.connection)
+    left = tmp_path / "left" / here.name
+    left.parent.mkdir()
+    with closing(sqlite3.connect(here, isolation_level=None)) as killed:
+        killed.execute("PRAGMA cache_size = 1")  # pages are written before the commit
+        killed.execute("BEGIN IMMEDIATE")
+        killed.execute("UPDATE ducklake_column SET column_name = column_name || hex(randomblob(200))")
+        for path in (here, here.with_name(f"{here.name}-journal")):
+            shutil.copy(path, left.with_name(path.name))
+    assert left.with_name(f"{left.name}-journal").stat().st_size > 0
+    with open_reader(LakeAddress("sqlite", str(left), address.data)) as reader:
+        assert reader.execute("SELECT session_id FROM sessions").fetchall() == [("s1",)]
 
 
 @LAKES
