@@ -129,6 +129,26 @@ class GrowingBaseline:
         return half_width
 
 
+@dataclass(frozen=True)
+class Limits:
+    """A centre and the limits around it, in the unit of the values; [series], NaN without a baseline."""
+
+    centre: Floats
+    low: Floats
+    high: Floats
+
+    def side(self, values: Floats) -> Ints:
+        """+1 above the upper limit, -1 below the lower one, else 0."""
+        return (values > self.high).astype(np.int64) - (values < self.low).astype(np.int64)
+
+    def size(self, values: Floats) -> Floats:
+        """Distance from the centre, as a multiple of the distance to the limit on that side."""
+        width = np.where(values >= self.centre, self.high - self.centre, self.centre - self.low)
+        away = np.abs(values - self.centre)
+        result: Floats = np.divide(away, width, out=np.zeros_like(away), where=(width > 0) | np.isnan(width))
+        return result
+
+
 class StudentQuantiles:
     """Student's quantiles with the tail probability of given sigmas of a normal distribution, per baseline."""
 

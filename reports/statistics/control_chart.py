@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reports.measures import Thresholds
-from reports.statistics.baseline import DaysToLearn, GrowingBaseline, StudentQuantiles
+from reports.statistics.baseline import DaysToLearn, GrowingBaseline, Limits, StudentQuantiles
 from reports.statistics.change_point import LastingChanges
 from reports.statistics.episodes import Episodes, JudgedDay, Record
 from reports.statistics.estimates import Bools, Floats, Ints, from_even, next_ewma_variance, to_even
@@ -28,26 +28,6 @@ class Sensitivity:
     change_sigmas: Floats  # limit of a lasting change, likewise
     one_day_opens: Bools  # whether one day beyond its limits opens a flag; otherwise see Thresholds.sudden_size
     concern: Ints  # +1 if a rise raises a flag, -1 if a fall does, 0 for both or neither
-
-
-@dataclass(frozen=True)
-class Limits:
-    """A centre and the limits around it, in the unit of the values; [series], NaN without a baseline."""
-
-    centre: Floats
-    low: Floats
-    high: Floats
-
-    def side(self, values: Floats) -> Ints:
-        """+1 above the upper limit, -1 below the lower one, else 0."""
-        return (values > self.high).astype(np.int64) - (values < self.low).astype(np.int64)
-
-    def size(self, values: Floats) -> Floats:
-        """Distance from the centre, as a multiple of the distance to the limit on that side."""
-        width = np.where(values >= self.centre, self.high - self.centre, self.centre - self.low)
-        away = np.abs(values - self.centre)
-        result: Floats = np.divide(away, width, out=np.zeros_like(away), where=(width > 0) | np.isnan(width))
-        return result
 
 
 @dataclass(frozen=True)
