@@ -84,7 +84,6 @@ def export_bundle(
         text = bake(model, model.tokenizer, [phrase.wordings for phrase in phrase_set(own)])
         write_onnx(InferenceModel(model, text, decision), config.size_px, folder / WEIGHTS_FILE)
         spec = InputSpec(config.size_px, model.image_encoder.channels, normalisation.mean, normalisation.std)
-        card = _card(config.name, spec, crop, decision, sha256_file(folder / WEIGHTS_FILE), own)
         training = {
             "data": f"{source[0]}, split train",
             "terms": source[1],
@@ -94,7 +93,7 @@ def export_bundle(
             "start_share": start_share,
             "config": config.model_dump(mode="json"),
         }
-        card = replace(card, training=training)
+        card = _card(config.name, spec, crop, decision, sha256_file(folder / WEIGHTS_FILE), own, training)
         write_card(folder, card)
         splits = {"valid": valid} | ({"test": test} if test else {})
         card = replace(card, metrics=_metrics(load_bundle(folder), splits) | {"test_looks": test_looks})
@@ -117,6 +116,7 @@ def _card(
     decision: Decision,
     weights_sha256: str,
     own: Sequence[BakedPhrase],
+    training: dict[str, Any],
 ) -> BundleCard:
     return BundleCard(
         name=name,
@@ -128,7 +128,7 @@ def _card(
         au_phrases=tuple(phrase.card for phrase in phrase_set(own)),
         prompt_set_sha256=phrase_set_sha256(own),
         calibration=asdict(decision),
-        training={},
+        training=training,
         metrics={},
     )
 
