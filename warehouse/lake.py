@@ -42,17 +42,13 @@ def attach_lake_for_writing(connection: duckdb.DuckDBPyConnection, address: Lake
     _prepare(connection, address)
     if not address.data.startswith("s3://"):
         make_private_folder(Path(address.data))
-    options = {"DATA_PATH": quoted(address.data.rstrip("/") + "/"), "DATA_INLINING_ROW_LIMIT": "0"}
+    options = {"DATA_PATH": quoted(address.data.rstrip("/") + "/"), **_writing_options(address)}
     if address.key is not None:
         load_extension(connection, "httpfs")  # DuckDB's own cryptography only reads
         options["ENCRYPTED"] = "true"
     if address.catalogue == "sqlite":
         make_private_folder(Path(address.connection).parent)
         make_private_file(Path(address.connection))
-        # DuckDB reads each table of the catalogue through its own connection. With a write-ahead log, those would see
-        # different states if somebody commits in between, and a table whose files are merged then looks empty. With a
-        # rollback journal nobody can commit until the query has ended.
-        options["META_JOURNAL_MODE"] = "'DELETE'"
     # Two processes that create the catalogue at the same time would each create half of it.
     with _creation_lock(address):
         _attach(connection, address, options)
@@ -181,7 +177,7 @@ def forget_history(address: LakeAddress) -> None:
     """
     with one_line_errors(address), duckdb.connect() as connection:
         _prepare(connection, address)
-        _attach(connection, address, {"DATA_INLINING_ROW_LIMIT": "0"})
+        _attach(connection, address, _writing_options(address))
         connection.execute("USE warehouse")
         tidy(connection, timedelta(0))
     with one_line_errors(address), _catalogue(address, "READ_WRITE") as catalogue:
@@ -191,7 +187,6 @@ def forget_history(address: LakeAddress) -> None:
     if address.catalogue == "sqlite":
         with one_line_errors(address), closing(sqlite3.connect(address.connection, isolation_level=None)) as file:
             file.execute("VACUUM")
-            file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 # The tables of a lake's catalogue.
@@ -264,6 +259,17 @@ def _allow_s3(connection: duckdb.DuckDBPyConnection, access: S3Access) -> None:
         options |= {"ENDPOINT": host, "URL_STYLE": "path", "USE_SSL": str(scheme != "http").lower()}
     settings = ", ".join(f"{name} {quoted(value)}" for name, value in options.items())
     connection.execute(f"CREATE SECRET storage (TYPE s3, {settings})")
+
+
+def _writing_options(address: LakeAddress) -> dict[str, str]:
+    """The options of every attachment that writes."""
+    options = {"DATA_INLINING_ROW_LIMIT": "0"}
+    if address.catalogue == "sqlite":
+        # DuckDB reads each table of the catalogue through its own connection. With a write-ahead log, those would see
+        # different states if somebody commits in between, and a table whose files are merged then looks empty. With a
+        # rollback journal nobody can commit until the query has ended.
+        options["META_JOURNAL_MODE"] = "'DELETE'"
+    return options
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, address: LakeAddress, options: dict[str, str]) -> None:
