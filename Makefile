@@ -89,11 +89,11 @@ robustness: $(VENV)/.dev var/landmarks/ferplus.parquet  ## measure a bundle on c
 	@$(BIN)/pmfer robustness $(FERPLUS) --landmarks var/landmarks/ferplus.parquet $(if $(BUNDLE),--bundle $(BUNDLE))
 
 train: $(VENV)/.dev var/landmarks/ferplus.parquet  ## train the default bundle and replace the shipped one: FERPLUS=...
-	@for cycle in compact compact-finish bedside covers long; do \
+	@for cycle in compact compact-finish bedside covers long teachers taught taught-finish; do \
 		$(BIN)/pmfer train pmfer/configs/$$cycle.toml --data $(FERPLUS) \
 			--landmarks var/landmarks/ferplus.parquet --out var/train/$$cycle || exit 1; \
 	done
-	@$(BIN)/pmfer export var/train/long/averaged.pt --data $(FERPLUS) --crop pmfer/configs/crop.json \
+	@$(BIN)/pmfer export var/train/taught-finish/averaged.pt --data $(FERPLUS) --crop pmfer/configs/crop.json \
 		--out pmfer/bundles/pmfer-compact
 	@$(BIN)/python -m pmfer.quantise pmfer/bundles/pmfer-compact $(FERPLUS)
 

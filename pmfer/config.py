@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pmfer.errors import ConfigurationError
 
@@ -98,7 +98,7 @@ class TrainConfig(_Section):
     size_px: int = Field(48, gt=0)  # side of the faces that the bundle will take
     start: str | None = None  # checkpoint.pt of an earlier run, to fine-tune; None: new weights, or CLIP's
     start_share: float = Field(0.0, ge=0, le=1)  # share of the weights `start` itself began with, in the image encoder
-    runs: int = Field(1, gt=0)  # runs from the same `start`, with successive seeds; their weights are averaged
+    runs: int = Field(1, gt=0)  # with successive seeds; the weights of runs from one `start` are averaged
     teachers: tuple[str, ...] = ()  # checkpoint.pt of finished runs; their mean prediction is a target beside the votes
     teacher_share: float = Field(0.7, ge=0, le=1)  # weight of the teachers' prediction; the votes have the rest
     trains: Literal["everything", "visibility"] = "everything"  # visibility: train only that head, freeze the rest
@@ -108,12 +108,6 @@ class TrainConfig(_Section):
     loss: LossConfig = LossConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     data: DataConfig = DataConfig()
-
-    @model_validator(mode="after")
-    def _runs_begin_alike(self) -> "TrainConfig":
-        if self.runs > 1 and self.start is None:
-            raise ValueError("runs above 1 need a start: weights can only be averaged if they began with the same ones")
-        return self
 
     def with_seed(self, seed: int) -> "TrainConfig":
         """The same run with another seed."""

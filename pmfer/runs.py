@@ -36,9 +36,10 @@ class _TrainingData:
 
 
 def run_training(request: TrainRequest) -> str:
-    """Train, or resume the run or runs in `out`; returns the path of the checkpoint.
+    """Train, or resume the run or runs in `out`; returns the path of the checkpoint, or one per line.
 
-    With several runs, each has its own folder below `out`, and the mean of their weights is in `out`.
+    With several runs, each has its own folder below `out`. If they have a common start, the mean of their weights is in
+    `out`, and its path is returned.
     """
     data = _read(request)
     options = data.options
@@ -48,6 +49,8 @@ def run_training(request: TrainRequest) -> str:
     for run in range(options.runs):
         single = options.model_copy(update={"runs": 1}).with_seed(options.schedule.seed + run)
         checkpoints.append(train(single, data.faces, data.valid, request.out / f"run-{run + 1}", data.shapes))
+    if options.start is None:
+        return "\n".join(map(str, checkpoints))  # the mean of weights that never had anything in common is no model
     mean = request.out / AVERAGED_FILE
     write_averaged(checkpoints, mean, options)
     return str(mean)

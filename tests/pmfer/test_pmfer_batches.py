@@ -79,8 +79,3 @@ def test_the_votes_keep_their_share_beside_the_teachers(checkpoint: Path) -> Non
     said = (mixed - 0.75 * votes) / 0.25
     assert said.min() > -1e-6
     assert (said - votes).abs().max() > 0.1
-
-
-def test_runs_without_common_weights_have_no_mean() -> None:
-    with pytest.raises(ValueError, match="need a start"):
-        TrainConfig(runs=2)

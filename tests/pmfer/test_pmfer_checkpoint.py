@@ -87,12 +87,7 @@ def test_the_mean_of_runs_lies_between_them(checkpoint: Path, tmp_path: Path) ->
 def test_several_runs_lie_beside_each_other_and_their_mean_above(
     ferplus: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
-    options = load_checkpoint(checkpoint)[0]
-    config = tmp_path / "runs.toml"
-    config.write_text(
-        f'start = "{checkpoint}"\nruns = 2\nsize_px = {options.size_px}\n{model_table(options.model)}\n'
-        f"[schedule]\nepochs = 1\nbatch = 8\nsizes_px = [[0.0, {options.size_px}]]\nseed = 5\n"
-    )
+    config = _two_runs(tmp_path, load_checkpoint(checkpoint)[0], f'start = "{checkpoint}"')
     written = Path(run_training(TrainRequest(config, ferplus, tmp_path / "out", None)))
     assert written == tmp_path / "out" / AVERAGED_FILE
     read, mean, _, _ = load_checkpoint(written)
@@ -100,3 +95,20 @@ def test_several_runs_lie_beside_each_other_and_their_mean_above(
     assert (read.runs, [run[0].schedule.seed for run in runs]) == (2, [5, 6])
     first, second = (run[1].log_scale for run in runs)
     torch.testing.assert_close(mean.log_scale, (first + second) / 2, atol=2e-3, rtol=2e-3)
+
+
+def test_runs_that_never_had_common_weights_have_no_mean(ferplus: Path, checkpoint: Path, tmp_path: Path) -> None:
+    config = _two_runs(tmp_path, load_checkpoint(checkpoint)[0])
+    written = run_training(TrainRequest(config, ferplus, tmp_path / "out", None)).splitlines()
+    assert [Path(path) for path in written] == [tmp_path / "out" / f"run-{n}" / CHECKPOINT_FILE for n in (1, 2)]
+    assert not (tmp_path / "out" / AVERAGED_FILE).exists()
+
+
+def _two_runs(folder: Path, options: TrainConfig, *lines: str) -> Path:
+    path = folder / "runs.toml"
+    size_px = options.size_px
+    path.write_text(
+        "\n".join([*lines, f"runs = 2\nsize_px = {size_px}", model_table(options.model)])
+        + f"\n[schedule]\nepochs = 1\nbatch = 8\nsizes_px = [[0.0, {size_px}]]\nseed = 5\n"
+    )
+    return path
