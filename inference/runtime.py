@@ -1,7 +1,7 @@
 """Run networks with ONNX Runtime: on the GPU if there is a usable one, otherwise on the CPU.
 
-The detectors and the model use `Network`. Below it are the sessions on CPU and GPU, the fixed batches that a GPU needs,
-and the merging of requests from several threads.
+The detectors and the model use `Network`. Below it are the sessions on CPU and GPU, and the fixed batches that a GPU
+needs.
 """
 
 import logging
@@ -44,11 +44,10 @@ log = logging.getLogger("pmfer.inference")
 class Network:
     """A graph with one float32 input [N, ...] and float32 outputs. Thread-safe.
 
-    On a GPU it runs in half precision and in fixed batches, which merge the requests of several threads. On a CPU every
-    request runs on its own, because a result that depends on what else was running could not be reproduced. The request
-    is split into small batches, so that the output of each layer stays in the cache. Each batch runs on one thread, and
-    several batches run at once: threads that share the work of one layer would wait for each other after every layer.
-    So results do not depend on the number of threads.
+    On a GPU it runs in half precision and in fixed batches, one request after the other. On a CPU a request is split
+    into small batches, so that the output of each layer stays in the cache. Each batch runs on one thread, and several
+    batches run at once: threads that share the work of one layer would wait for each other after every layer. So
+    results do not depend on the number of threads, nor on what else is running.
     """
 
     def __init__(self, model: Path | bytes, threads: int) -> None:
@@ -64,7 +63,8 @@ class Network:
         self._model, self._threads = model, threads
         self._session, self._on_gpu = _open_best_session(model, threads)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="pmfer-network")
-        self._merged: dict[tuple[str, ...], MergedRequests] = {}
+        self._batches: dict[tuple[str, ...], FixedBatches] = {}
+        self._on_gpu_now = threading.Lock()  # held by the thread whose request runs on the GPU
 
     @property
     def on_gpu(self) -> bool:
@@ -92,10 +92,10 @@ class Network:
         return self._run_on_cpu(list(outputs), batch)
 
     def _run_on_gpu(self, names: tuple[str, ...], batch: Floats) -> list[Floats]:
-        if names not in self._merged:
-            batches = FixedBatches(lambda: open_gpu_session(self._model, self._threads), names, "cuda")
-            self._merged.setdefault(names, MergedRequests(batches.run, GPU_BATCHES[-1]))
-        return self._merged[names](batch)
+        with self._on_gpu_now:
+            if names not in self._batches:
+                self._batches[names] = FixedBatches(lambda: open_gpu_session(self._model, self._threads), names, "cuda")
+            return self._batches[names].run(batch)
 
     def _run_on_cpu(self, outputs: list[str], batch: Floats) -> list[Floats]:
         name = self._session.get_inputs()[0].name
@@ -274,64 +274,3 @@ class FixedBatches:
             binding.bind_ortvalue_output(name, value)
             outputs.append(value)
         return _Buffers(session, staging, inputs, outputs, binding)
-
-
-@dataclass(eq=False)
-class _Request:
-    """One thread's batch, and its result."""
-
-    batch: Floats
-    outputs: list[Floats] | None = None
-    error: Exception | None = None
-
-
-class MergedRequests:
-    """A function on batches that several threads share: their requests are merged into one call.
-
-    So one run handles frames of several videos, or their faces. Only requests whose rows have the same shape are
-    merged, up to `max_rows` rows in all; a single request may be larger.
-    """
-
-    def __init__(self, run: Callable[[Floats], list[Floats]], max_rows: int) -> None:
-        self._run = run
-        self._max_rows = max_rows
-        self._running = threading.Lock()  # held by the thread that calls the function
-        self._waiting: list[_Request] = []
-        self._changing = threading.Lock()  # held while `_waiting` changes
-
-    def __call__(self, batch: Floats) -> list[Floats]:
-        """Outputs for a batch [N, ...], each [N, ...]. An error is raised in every thread whose rows it had."""
-        request = _Request(batch)
-        with self._changing:
-            self._waiting.append(request)
-        with self._running:
-            # Another thread may already have run this request together with its own.
-            while request.outputs is None and request.error is None:
-                self._run_together(self._next())
-        if request.error is not None:
-            raise request.error
-        return request.outputs or []
-
-    def _next(self) -> list[_Request]:
-        """Take the oldest request off the list, and the others that can be merged with it."""
-        with self._changing:
-            first, *others = self._waiting
-            merged, rows = [first], len(first.batch)
-            for other in others:
-                if other.batch.shape[1:] == first.batch.shape[1:] and rows + len(other.batch) <= self._max_rows:
-                    merged.append(other)
-                    rows += len(other.batch)
-            self._waiting = [request for request in self._waiting if request not in merged]
-        return merged
-
-    def _run_together(self, requests: list[_Request]) -> None:
-        ends = np.cumsum([len(request.batch) for request in requests])[:-1]
-        try:
-            whole = requests[0].batch if len(requests) == 1 else np.concatenate([r.batch for r in requests])
-            outputs = [np.split(output, ends) for output in self._run(whole)]
-        except Exception as error:
-            for request in requests:
-                request.error = error
-            return
-        for n, request in enumerate(requests):
-            request.outputs = [parts[n] for parts in outputs]

@@ -29,7 +29,7 @@ class HalfOnCpu:
 @pytest.mark.slow
 def test_a_device_is_compared_measured_and_told_of(tmp_path: Path) -> None:
     video = simulated_video(32, 0.5, tmp_path)
-    figures = check(HalfOnCpu(), video, 1, people=4, batches=(1, 8), videos=2)
+    figures = check(HalfOnCpu(), video, 1, people=4, batches=(1, 8), processes=2)
     assert figures["faces_compared"] == 16
     assert is_equivalent(figures)
     assert 0 < float(str(figures["largest_difference"])) < 0.05  # half precision was computed

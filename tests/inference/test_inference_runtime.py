@@ -1,9 +1,10 @@
-"""Running networks: fixed batches, merged requests of several threads, and falling back to the CPU."""
+"""Running networks: fixed batches, requests of several threads, and falling back to the CPU."""
 
 import logging
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from inference import runtime
 from inference.detect import with_free_shape
 from inference.hardware import cuda_device_count
 from inference.options import centerface_weights
-from inference.runtime import GPU_BATCHES, FixedBatches, MergedRequests, Network, open_cpu_session
+from inference.runtime import GPU_BATCHES, FixedBatches, Network, open_cpu_session
 from pmfer.bundle import Bundle, load_bundle
 
 Floats = NDArray[np.float32]
@@ -87,48 +88,28 @@ def test_less_memory_makes_smaller_batches_and_the_same_scores(
         FixedBatches(lambda: Crowded(session, 4), OUTPUTS, "cpu").run(faces)  # type: ignore[arg-type, return-value]
 
 
-def test_requests_that_wait_run_together_and_everyone_gets_their_own_rows() -> None:
-    first_runs, go_on = threading.Event(), threading.Event()
-    sizes: list[int] = []
+def test_requests_of_several_threads_run_one_after_the_other_and_everyone_gets_their_own_rows(
+    monkeypatch: pytest.MonkeyPatch, bundle: Bundle
+) -> None:
+    """The buffers on a GPU hold one batch: two requests at once would mix up the scores of two videos."""
+    running = threading.Lock()
 
-    def double(batch: Floats) -> list[Floats]:
-        sizes.append(len(batch))
-        if len(sizes) == 1:
-            first_runs.set()
-            go_on.wait(10)
-        return [2 * batch]
+    class Alone(FixedBatches):
+        def run(self, batch: Floats) -> list[Floats]:
+            assert running.acquire(blocking=False)
+            try:
+                return super().run(batch)
+            finally:
+                running.release()
 
-    merged = MergedRequests(double, max_rows=5)
-    results: dict[int, Floats] = {}
-
-    def ask(number: int) -> None:
-        results[number] = merged(np.full((2, 3), number, np.float32))[0]
-
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(5)]
-    threads[0].start()
-    assert first_runs.wait(10)
-    for thread in threads[1:]:
-        thread.start()
-    while len(merged._waiting) < 4:
-        threading.Event().wait(0.001)
-    go_on.set()
-    for thread in threads:
-        thread.join()
-    assert sizes == [2, 4, 4]  # no more than five rows at once
-    for number, result in results.items():
-        np.testing.assert_array_equal(result, np.full((2, 3), 2 * number))
-
-
-def test_error_of_a_run_reaches_who_asked_and_the_next_one_is_served() -> None:
-    def only_odd(batch: Floats) -> list[Floats]:
-        if len(batch) % 2 == 0:
-            raise ValueError("even")
-        return [batch]
-
-    merged = MergedRequests(only_odd, max_rows=8)
-    with pytest.raises(ValueError, match="even"):
-        merged(np.zeros((2, 3), np.float32))
-    assert merged(np.zeros((3, 3), np.float32))[0].shape == (3, 3)
+    monkeypatch.setattr(runtime, "cuda_device_count", lambda: 1)
+    monkeypatch.setattr(runtime, "open_gpu_session", lambda model, threads: open_cpu_session(model))
+    monkeypatch.setattr(runtime, "FixedBatches", lambda opened, names, device: Alone(opened, names, "cpu"))
+    opened, faces = Network(bundle.weights, threads=1), random_faces(40)
+    expected = open_cpu_session(bundle.weights).run(OUTPUTS, {"faces": faces})[0]
+    with ThreadPoolExecutor(8) as threads:
+        parts = list(threads.map(lambda n: opened.run(OUTPUTS, faces[n : n + 5])[0], range(0, 40, 5)))
+    np.testing.assert_allclose(np.concatenate(parts), expected, atol=1e-5)
 
 
 def test_gpu_that_cannot_be_used_costs_one_line(
