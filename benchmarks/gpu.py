@@ -46,7 +46,12 @@ EVERY_FRAME = ScoringOptions(frames_per_second=None)
 SAME_LEADING, MEAN_DIFFERENCE = 0.99, 0.01  # required agreement with the CPU
 FACES_PER_S, FRAMES_PER_S = 40_000, 3_000  # aims, the latter with 16 cores and videos of 360 lines
 LIMITS_MB = (512, 256, 128, 64, 32)  # of GPU memory, tried until the largest batch does not fit
-LOOKS = ({}, {6: 0.8, 12: 1.0}, {4: 1.0, 6: 0.7, 7: 0.9, 9: 0.7, 43: 1.0}, {1: 1.0, 2: 0.8, 5: 0.9, 26: 0.8})
+LOOKS: tuple[dict[int, float], ...] = (
+    {},
+    {6: 0.8, 12: 1.0},
+    {4: 1.0, 6: 0.7, 7: 0.9, 9: 0.7, 43: 1.0},
+    {1: 1.0, 2: 0.8, 5: 0.9, 26: 0.8},
+)
 
 Figures = dict[str, object]
 
@@ -54,7 +59,10 @@ Figures = dict[str, object]
 class Device(Protocol):
     """Where the networks run. Tests replace it to run the check on a machine without a GPU."""
 
-    name: str  # of ONNX Runtime's, "cuda" or "cpu"
+    @property
+    def name(self) -> str:
+        """ONNX Runtime's name of the device, "cuda" or "cpu"."""
+        ...
 
     def open(
         self, model: Path | bytes, *, half: bool = True, memory_bytes: int | None = None
@@ -174,7 +182,7 @@ def alone(bundle: Bundle, device: Device, batches: tuple[int, ...], rounds: int)
     for half in (True, False):
         for size in batches:
             fixed = FixedBatches(partial(device.open, bundle.weights, half=half), OUTPUTS, device.name, (size,))
-            runs[f"faces_per_s_{'float16' if half else 'float32'}_{size}"] = lambda fixed=fixed: fixed.run(faces)
+            runs[f"faces_per_s_{'float16' if half else 'float32'}_{size}"] = partial(fixed.run, faces)
     detector = with_free_shape(centerface_weights())
     names = [output.name for output in open_cpu_session(detector).get_outputs()]
     looks = FixedBatches(partial(device.open, detector), names, device.name)

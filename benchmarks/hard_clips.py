@@ -44,7 +44,10 @@ def rewrite(clip: Path, target: Path, change: Change) -> None:
     with av.open(str(clip)) as source:
         stream = source.streams.video[0]
         rate = Fraction(stream.average_rate or 25)
-        shown = (frame.to_ndarray(format="rgb24") for frame in islice(source.decode(stream), round(SECONDS * rate)))
+        shown = (
+            np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+            for frame in islice(source.decode(stream), round(SECONDS * rate))
+        )
         write_video(target, (change(picture, n / float(rate)) for n, picture in enumerate(shown)), rate)
 
 

@@ -20,6 +20,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -156,16 +157,18 @@ def scaling(bundle: Bundle, video: Path, threads: int, rounds: int) -> Figures:
     scorers = {count: Scorer(bundle, EVERY_FRAME, threads=count) for count in range(1, threads + 1)}
     frames = scorers[threads].score(video, "warm-up").summary.frames_decoded
     runs: dict[str, Callable[[], object]] = {
-        f"threads_{count}_fps": lambda scorer=scorer: scorer.score(video, "bench") for count, scorer in scorers.items()
+        f"threads_{count}_fps": partial(scorer.score, video, "bench") for count, scorer in scorers.items()
     }
     copies = [(video, f"bench-{n}") for n in range(VIDEOS[-1])]
-    runs |= {
-        f"videos_{count}_fps": lambda count=count: list(scorers[threads].score_all(copies[:count], count))
-        for count in VIDEOS
-    }
+    runs |= {f"videos_{count}_fps": partial(_score_at_once, scorers[threads], copies[:count]) for count in VIDEOS}
     times = {f"videos_{count}_fps": len(copies[:count]) for count in VIDEOS}
     spent = in_turns(runs, min(rounds, 2))
     return {key: times.get(key, 1) * frames / seconds.wall_s for key, seconds in spent.items()}
+
+
+def _score_at_once(scorer: Scorer, videos: list[tuple[Path, str]]) -> None:
+    for _ in scorer.score_all(videos, len(videos)):
+        pass
 
 
 def count(video: Path, threads: int) -> int:

@@ -61,20 +61,20 @@ def repeat(clip: Path, target: Path, seconds: float) -> None:
     """Write a video of `seconds` that shows the clip again and again."""
     with av.open(str(target), "w") as out:
         stream = None
-        start = end_s = 0
+        start, end_s = 0, 0.0
         while end_s < seconds:
             with av.open(str(clip)) as container:
                 source = container.streams.video[0]
                 stream = stream or out.add_stream_from_template(source)
                 end = start
                 for packet in container.demux(source):
-                    if packet.dts is None:
+                    if packet.dts is None or packet.pts is None:
                         continue
                     packet.pts, packet.dts = packet.pts + start, packet.dts + start
-                    end = max(end, packet.pts + packet.duration)
+                    end = max(end, packet.pts + (packet.duration or 0))
                     packet.stream = stream
                     out.mux(packet)
-                start, end_s = end, float(end * source.time_base)
+                start, end_s = end, float(end * (source.time_base or 1))
 
 
 if __name__ == "__main__":

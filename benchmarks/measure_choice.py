@@ -220,7 +220,7 @@ def _found(values: Floats, steady: Floats, width: float) -> dict[str, float]:
     even, before = (to_even(each, np.ones(len(each))) for each in (values, steady))
     moved = (even - before)[:, START:].mean(axis=1) / before.std(axis=1)
     listed = _flagged(values, width)[0]
-    quiet = ~listed[:, START - 1]
+    quiet = np.logical_not(listed[:, START - 1])
     return {
         "change, SD": float(np.median(moved)),
         **{f"within {days}": float(listed[quiet, START : START + days].any(axis=1).mean()) for days in (5, 10)},

@@ -73,4 +73,4 @@ def _answer(process: "subprocess.Popen[str]") -> dict[str, Any]:
         if line.startswith("{"):
             answer: dict[str, Any] = json.loads(line)
             return answer
-    raise SystemExit(f"peer: {' '.join(map(str, process.args))} ended; run it by hand to see why, or make peers again")
+    raise SystemExit(f"peer: {process.args!r} ended; run it by hand to see why, or make peers again")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import gamma, norm
+from scipy.stats import gamma, norm  # type: ignore[attr-defined]  # scipy has no types
 
 from reports.statistics.estimates import Floats
 

@@ -5,7 +5,7 @@ pain-related activity and a meal reduces smiling; the other measures do not chan
 with phi 0.5, and each recording its own noise. SD is the standard deviation of a day with two recordings at rest.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -146,7 +146,7 @@ def first_day_of_care(patients: int, seed: int) -> dict[str, Any]:
     return {name: float(each.new[:, :, start].any(axis=1).mean()) for name, each in flags.items()}
 
 
-SITUATIONS = {
+SITUATIONS: dict[str, Callable[[int, int], dict[str, Any]]] = {
     **{f"false flags, {mix.name}": partial(false_flags_of, mix) for mix in MIXES},
     **{f"step of {STEP:g} SD, {mix.name}": partial(steps_of, mix) for mix in MIXES},
     "flagged on the first day of care": first_day_of_care,

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from benchmarks.changes import (
     CLOSE,
@@ -46,7 +47,7 @@ from reports.statistics.estimates import day_intervals
 WINDOWS = {"first 60 days": slice(7, 67), "next 60 days": slice(67, 127)}  # days on which a comparison is possible
 WARD = 20
 PARTS = ("false flags", "steps", "situations", "others")
-RULES = {
+RULES: dict[str, dict[str, Any]] = {
     "beyond limits alone": {"rule_ewma": False, "rule_change": False},
     "EWMA alone": {"rule_beyond_limits": False, "rule_change": False},
     "change alone": {"rule_beyond_limits": False, "rule_ewma": False},
@@ -85,8 +86,9 @@ def ward_nights(flags: Flags) -> dict[str, float]:
     wards = len(flags.open) // WARD
     nights = slice(WINDOWS["next 60 days"].start, None)
 
-    def per_ward(patient_days: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        return patient_days[: wards * WARD, nights].reshape(wards, WARD, -1).sum(axis=1)
+    def per_ward(patient_days: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        counted = np.asarray(patient_days)[: wards * WARD, nights].reshape(wards, WARD, -1).sum(axis=1)
+        return np.asarray(counted, np.int64)
 
     listed, new = per_ward(flags.open.any(axis=1)), per_ward(flags.new.any(axis=1))
     return {
