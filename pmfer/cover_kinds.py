@@ -247,7 +247,7 @@ def _beard(face: Face, brush: Brush, rng: Rng) -> None:
     if grown < 0.85:
         first = int(rng.integers(0, 4)) if grown < 0.65 else int(rng.integers(6, 9))
         outer = jaw[first : len(jaw) - first] + face.down * face.span * rng.uniform(0, 0.12)
-        inner = outer + (face.mouth - outer) * rng.uniform(0.35, 0.65)
+        inner = outer + (face.mouth - outer) * rng.uniform(0.35, 0.85)
         brush.polygon([point(p) for p in (*outer, *inner[::-1])], tone, thick)
     corners = [face.points[61], face.points[291]]
     lip = (face.nose + face.mouth) / 2 + face.down * face.span * rng.uniform(0, 0.08)
@@ -259,10 +259,10 @@ def _beard(face: Face, brush: Brush, rng: Rng) -> None:
             beside = corner + side * face.across * face.span * 0.08
             below = face.chin + side * face.across * face.span * 0.3
             brush.line([point(beside), point(below)], face.span * rng.uniform(0.1, 0.2), tone, thick)
-    for _ in range(rng.integers(60, 200)):  # strands
+    for _ in range(rng.integers(60, 300)):  # strands
         root = point(lip + face.span * (rng.normal(0, 0.6) * face.across + rng.uniform(-0.2, 1.0) * face.down))
         tip = (root[0] + rng.normal(0, 2), root[1] + rng.uniform(2, 7))
-        shades.line([root, tip], fill=level(tone + rng.normal(0, 0.12)), width=int(rng.integers(1, 3)))
+        shades.line([root, tip], fill=level(tone + rng.normal(0, 0.18)), width=int(rng.integers(1, 3)))
 
 
 TRAINED: dict[str, Painter] = {
