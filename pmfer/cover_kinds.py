@@ -237,34 +237,6 @@ def _bandage(face: Face, brush: Brush, rng: Rng) -> None:
     brush.draw.line(ends, fill=255, width=int(2 * half))
 
 
-def _beard(face: Face, brush: Brush, rng: Rng) -> None:
-    """A full beard, a chin beard or a moustache, from stubble to thick, dark, grey or white; the lips stay free."""
-    jaw = face.points[list(JAW_LINE)]
-    tone = face.level * rng.uniform(0.15, 0.8) if rng.random() < 0.7 else face.level + rng.uniform(-0.1, 0.35)
-    thick = rng.uniform(0.35, 0.95)
-    shades = brush.begin(tone)
-    grown = rng.random()  # below 0.65 a full beard, below 0.85 a chin beard, else only a moustache
-    if grown < 0.85:
-        first = int(rng.integers(0, 4)) if grown < 0.65 else int(rng.integers(6, 9))
-        outer = jaw[first : len(jaw) - first] + face.down * face.span * rng.uniform(0, 0.12)
-        inner = outer + (face.mouth - outer) * rng.uniform(0.35, 0.85)
-        brush.polygon([point(p) for p in (*outer, *inner[::-1])], tone, thick)
-    corners = [face.points[61], face.points[291]]
-    lip = (face.nose + face.mouth) / 2 + face.down * face.span * rng.uniform(0, 0.08)
-    ends = [corner + face.down * face.span * rng.uniform(-0.05, 0.1) for corner in corners]
-    if grown > 0.85 or rng.random() < 0.85:
-        brush.line([point(ends[0]), point(lip), point(ends[1])], face.span * rng.uniform(0.1, 0.25), tone, thick)
-    if grown < 0.85 and rng.random() < 0.7:  # from the moustache around the mouth to the chin
-        for side, corner in ((-1.0, corners[0]), (1.0, corners[1])):
-            beside = corner + side * face.across * face.span * 0.08
-            below = face.chin + side * face.across * face.span * 0.3
-            brush.line([point(beside), point(below)], face.span * rng.uniform(0.1, 0.2), tone, thick)
-    for _ in range(rng.integers(60, 300)):  # strands
-        root = point(lip + face.span * (rng.normal(0, 0.6) * face.across + rng.uniform(-0.2, 1.0) * face.down))
-        tip = (root[0] + rng.normal(0, 2), root[1] + rng.uniform(2, 7))
-        shades.line([root, tip], fill=level(tone + rng.normal(0, 0.18)), width=int(rng.integers(1, 3)))
-
-
 TRAINED: dict[str, Painter] = {
     "hand": _hand,
     "surgical_mask": _surgical_mask,
@@ -278,4 +250,3 @@ TRAINED: dict[str, Painter] = {
     "block": _block,
 }
 HELD_OUT: dict[str, Painter] = {"cup": _cup, "arm": _arm, "bandage": _bandage}
-PART_OF_FACE: dict[str, Painter] = {"beard": _beard}  # looks like a cover, but nothing behind it could be read

@@ -2,9 +2,8 @@
 
 Hands, masks, tubes, blankets, glasses and hair are drawn onto faces. The face mesh says where the regions of the face
 are, so the visible share of each region is known and the model can learn it. A few kinds are held out of training
-(HELD_OUT), to measure whether the model notices covers that it has never seen. Beards are drawn as well, but count as
-part of the face (PART_OF_FACE): somebody with a full beard must not be refused as covered. Training with synthetic
-occluders is a common idea; the kinds, shapes and textures are ours.
+(HELD_OUT), to measure whether the model notices covers that it has never seen. Training with synthetic occluders is a
+common idea; the kinds, shapes and textures are ours.
 """
 
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from pmfer.brush import Brush, Face, Floats, Rng
-from pmfer.cover_kinds import HELD_OUT, PART_OF_FACE, TRAINED
+from pmfer.cover_kinds import HELD_OUT, TRAINED
 from pmfer.facs import Region
 from pmfer.landmarks import POINTS
 
@@ -40,7 +39,6 @@ class Cover:
 
 
 SKIN = ("hand", "block", "arm")  # kinds that often have the face's own brightness
-BEARDED = 0.3  # share of faces with a drawn beard, relative to the share of covered faces
 # Relative frequency of each kind; 1 for the kinds that are not listed.
 FREQUENT = {"hand": 3.0, "oxygen_mask": 3.0, "surgical_mask": 2.0, "blanket": 2.0, "pillow": 2.0, "block": 1.5}
 
@@ -49,13 +47,13 @@ def draw_cover(kind: str, picture: Floats, placed: Floats, rng: Rng) -> Cover:
     """Draw one cover for a face.
 
     Args:
-        kind: a key of TRAINED, HELD_OUT or PART_OF_FACE.
+        kind: a key of TRAINED or HELD_OUT.
         picture: the face, float32 [S, S] in 0..1; only its brightness is used.
         placed: positions of the points of the face mesh, float32 [468, 2], fractions of the side.
         rng: random generator for shape and texture.
     """
     brush = Brush()
-    opacity = (TRAINED | HELD_OUT | PART_OF_FACE)[kind](Face(placed, float(np.median(picture))), brush, rng)
+    opacity = (TRAINED | HELD_OUT)[kind](Face(placed, float(np.median(picture))), brush, rng)
     alpha = _small(brush.alpha, picture.shape[0]) * np.float32(1.0 if opacity is None else opacity)
     if brush.shades is None:
         return Cover(alpha, _texture(picture, kind in SKIN and rng.random() < 0.75, rng))
@@ -129,8 +127,6 @@ def _grid(side: int) -> Floats:
 def cover_faces(pictures: Floats, placed: Floats, share: float, rng: Rng) -> tuple[Floats, Floats]:
     """Cover some of the faces of a batch with covers of TRAINED; those in FREQUENT are drawn more often.
 
-    Some get a beard first, whether covered or not. It leaves every region visible.
-
     Args:
         pictures: float32 [N, S, S] in 0..1; not modified.
         placed: float32 [N, 468, 2], see `draw_cover`.
@@ -143,9 +139,6 @@ def cover_faces(pictures: Floats, placed: Floats, share: float, rng: Rng) -> tup
     kinds = tuple(TRAINED)
     weights = np.array([FREQUENT.get(kind, 1.0) for kind in kinds])
     covered, visible = pictures.copy(), np.ones((len(pictures), len(REGIONS)), np.float32)
-    for row in np.nonzero(rng.random(len(pictures)) < BEARDED * share)[0]:
-        beard = draw_cover("beard", pictures[row], placed[row], rng)
-        covered[row] += beard.alpha * (beard.texture - covered[row])
     for row in np.nonzero(rng.random(len(pictures)) < share)[0]:
         for _ in range(2 if rng.random() < 0.1 else 1):
             kind = kinds[rng.choice(len(kinds), p=weights / weights.sum())]

@@ -19,7 +19,7 @@ from sklearn.metrics import roc_auc_score
 
 from pmfer.brush import Floats
 from pmfer.bundle import Bundle
-from pmfer.cover_kinds import HELD_OUT, PART_OF_FACE, TRAINED
+from pmfer.cover_kinds import HELD_OUT, TRAINED
 from pmfer.covers import draw_cover, visibility
 from pmfer.datasets import Faces, strict_label
 from pmfer.evaluate import run_graph
@@ -98,7 +98,7 @@ def cover(images: Images, placed: Floats, kind: str, seed: int = 0) -> tuple[Ima
     Args:
         images: the crops, uint8 [N, S, S].
         placed: positions of the points of the face mesh, float32 [N, 468, 2], fractions of the side.
-        kind: a key of cover_kinds.TRAINED, HELD_OUT or PART_OF_FACE.
+        kind: a key of cover_kinds.TRAINED or HELD_OUT.
         seed: seed of the random generator.
 
     Returns:
@@ -149,9 +149,6 @@ def measure_robustness(bundle: Bundle, faces: Faces, placed: Floats | None = Non
         rows.append(_row(name, run_graph(bundle, corrupt(faces.images, name), int8=int8), labels, limits))
     if placed is None:
         return rows
-    for kind in PART_OF_FACE:
-        drawn, _ = cover(faces.images, placed, kind)
-        rows.append(_row(f"{kind} (hides nothing)", run_graph(bundle, drawn, int8=int8), labels, limits))
     for kind in (*HELD_OUT, *TRAINED):
         covered, visible = cover(faces.images, placed, kind)
         scores = run_graph(bundle, covered, int8=int8)

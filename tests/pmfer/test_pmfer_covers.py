@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pmfer.cover_kinds import HELD_OUT, PART_OF_FACE, TRAINED
+from pmfer.cover_kinds import HELD_OUT, TRAINED
 from pmfer.covers import REGION_POINTS, REGIONS, cover_faces, draw_cover, visibility
 from pmfer.facs import Region
 from pmfer.landmarks import POINTS
@@ -65,7 +65,7 @@ def test_a_nasal_cannula_hides_next_to_nothing(placed: np.ndarray) -> None:
     assert min(visible[region] for region in REGIONS if region is not Region.NOSE) > 0.8
 
 
-@pytest.mark.parametrize("kind", [*TRAINED, *HELD_OUT, *PART_OF_FACE])
+@pytest.mark.parametrize("kind", [*TRAINED, *HELD_OUT])
 def test_a_cover_changes_what_it_hides_and_nothing_else(kind: str, placed: np.ndarray) -> None:
     rng = np.random.default_rng(1)
     picture = rng.random((48, 48), np.float32)
@@ -84,9 +84,8 @@ def test_the_share_of_covered_faces_is_the_one_asked_for(placed: np.ndarray) -> 
     faces = np.full((400, 48, 48), 0.5, np.float32)
     covered, visible = cover_faces(faces, np.repeat(placed, 400, axis=0), 0.3, np.random.default_rng(2))
     changed = (covered != faces).any(axis=(1, 2))
-    assert 0.2 < (visible < 1).any(1).mean() < 0.4
+    assert 0.2 < changed.mean() < 0.4
     assert (visible[~changed] == 1).all()
-    assert 0.02 < (changed & (visible == 1).all(1)).mean() < 0.15  # beards
     again = cover_faces(faces, np.repeat(placed, 400, axis=0), 0.3, np.random.default_rng(2))
     np.testing.assert_array_equal(covered, again[0])
 
