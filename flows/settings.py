@@ -169,8 +169,7 @@ class Settings(BaseSettings):
         None, description="whom staff can ask about a report; one line, printed on it"
     )
     scoring_processes: Annotated[int | None, Field(ge=1)] = Field(
-        None,
-        description="videos that a night scores at once; default: one per core, fewer if a GPU lacks memory",
+        None, description="videos that a night scores at once; default: one per core, fewer if a GPU lacks memory"
     )
     report_processes: Annotated[int | None, Field(ge=1)] = Field(
         None, description="processes that render reports; default: one per core"
