@@ -211,8 +211,9 @@ class _Charting:
             self.even = self.like.prepare(day, self.known, self.base)
             self._replay(day)
         updated = self.base.estimate(self.thresholds)
-        self.quantiles.update(self.base, updated)
-        self.changes.update(self.base, updated)
+        if updated.size:
+            self.quantiles.update(self.base, updated)
+            self.changes.update(self.base, updated)
         even, (of_day, of_mean) = self.even[:, day], self.quantiles.values
         furthest = self.base.limit(of_day, 1 + self.base.doubt)
         self.memory.add(even, day, self.base, furthest, self.episodes.closed, self.thresholds)
@@ -307,13 +308,15 @@ class _Charting:
         Only days since the last flag closed count as latest days, or those since the onset while a flag is open.
         `rows` are the series with a value on the day and a baseline.
         """
+        largest = np.zeros(len(self.base.centre))
+        if not rows.size:
+            return largest
         episodes, sensitivity = self.episodes, self.sensitivity
         since = np.where(episodes.sign != 0, episodes.onset, episodes.closed + 1)
         sigmas = sensitivity.change_sigmas
         candidates, found = self.changes.compare(self.base, self.known, rows, since[rows], sigmas[rows])
         rows = rows[candidates]
         size = found.size(self.added[rows], sensitivity.highest[rows], sensitivity.least_change[rows], sigmas[rows])
-        largest = np.zeros(len(self.base.centre))
         largest[rows] = np.where(np.abs(size) > 1, size, 0)
         return largest
 

@@ -63,13 +63,15 @@ class Episodes:
         self.sign[back], self.closed[back] = 0, today.day
         # The moving average and the lasting change lag behind, so they may not reopen it on the day of the return
         opening = seen & (today.fired != 0) & (self.sign == 0) & ~(back & (today.fired == self.direction))
-        self._open(opening, today, base, known, thresholds)
+        if opening.any():
+            self._open(opening, today, base, known, thresholds)
         self.last_deviation = np.where(seen, deviation, self.last_deviation)
         self.last_day = np.where(seen, today.day, self.last_day)
         young = np.flatnonzero(seen & (self.sign != 0) & (self.valid_days <= thresholds.dating_days))
-        onset = self._date(young, self.opened, today.unit, base, known, thresholds)
-        self.onset[young], self.earliest[young], self.latest[young] = onset.day, onset.earliest, onset.latest
-        self._unlearn(young, base, known, thresholds)
+        if young.size:
+            onset = self._date(young, self.opened, today.unit, base, known, thresholds)
+            self.onset[young], self.earliest[young], self.latest[young] = onset.day, onset.earliest, onset.latest
+            self._unlearn(young, base, known, thresholds)
 
     def record(self, record: Record) -> None:
         """Append the state of each series after the day."""
@@ -118,9 +120,10 @@ class Episodes:
         self.first = np.where(rows & ~recently, base.days[:, thresholds.min_baseline_days - 1] + 1, self.first)
         again = np.flatnonzero(rows & recently & (today.fired == self.direction))
         self.sign[rows] = self.direction[rows] = today.fired[rows]
-        onset = self._date(again, np.full(len(rows), today.day), today.unit, base, known, thresholds)
-        again = again[onset.day <= self.closed[again]]
-        self._unlearn(again, base, known, thresholds)
+        if again.size:
+            onset = self._date(again, np.full(len(rows), today.day), today.unit, base, known, thresholds)
+            again = again[onset.day <= self.closed[again]]
+            self._unlearn(again, base, known, thresholds)
         self.valid_days[again] = self.passed[again]
         new = rows.copy()
         new[again] = False
