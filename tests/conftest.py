@@ -10,13 +10,14 @@ from warehouse_copies import make_lake
 
 from flows.logs import hide
 from warehouse.address import FileAddress, LakeAddress
-from warehouse.connection import open_writer
+from warehouse.connection import OFFLINE, open_writer
 
 # Use one thread in each process that runs tests, and in processes it starts. There is a process per core already, and
 # if there are more threads than cores, those of torch wait for each other without sleeping and take twice the
-# processor time. The setting is read when torch is imported, which a folder's conftest.py may do before any fixture
-# or hook runs.
+# processor time. The settings are read when torch and polars are imported, which a folder's conftest.py may do before
+# any fixture or hook runs.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
 # Python looks for garbage among millions of objects that torch, Prefect and pytest keep for good. Looking less often
 # saves a fifteenth of the processor time and costs 100 MiB.
@@ -51,6 +52,14 @@ def settled_files() -> Iterator[None]:
     """Tests write recordings just before the night, which must not wait for them to settle unless a test says so."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PMFER_SOURCE_SETTLE_S", "0")
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread_per_warehouse() -> Iterator[None]:
+    """As above: a second thread of DuckDB finds no free core, and costs a fifth of a test's processor time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(OFFLINE, "threads", 1)
         yield
 
 
