@@ -44,7 +44,7 @@ def _records_of(report: PatientReport | WardReport) -> Iterator[FindingRecord]:
     if report.ward is not None:
         return
     for row in report.rows:
-        if not row.quality.sessions and not row.set_aside:
+        if not row.quality.sessions and not row.quarantined:
             for finding in row.findings:
                 yield _record(row.patient_id, report.day, report.origin, "headline", finding)
 

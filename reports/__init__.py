@@ -5,6 +5,8 @@ This package knows nothing of video, torch or Prefect, and never writes to the w
 
 from enum import StrEnum
 
+LONGEST_NAME = 100  # characters of a patient's name: the name map refuses a longer one, and a page cuts it
+
 
 class Format(StrEnum):
     """A file format for reports; see docs/reports.md. Defined here so that the settings can import it cheaply."""

@@ -103,7 +103,7 @@ class ReportReader:
         Raises:
             ReportError: no run with this bundle and these options is on record.
         """
-        return self._each(self._together(patient_ids, day, days, self._set_aside(day)), day, days)
+        return self._each(self._together(patient_ids, day, days, self._quarantined(day)), day, days)
 
     def night(self, day: date, days: int) -> NightData | None:
         """Read everything for the reports of a day, see `patients` and `ward`; None for a day without any session.
@@ -132,11 +132,11 @@ class ReportReader:
         Raises:
             ReportError: no run with this bundle and these options is on record.
         """
-        set_aside, places = self._set_aside(day), self._ward_of_patients(day, days)
-        everybody = sorted({*places, *set_aside["patient_id"].drop_nulls()})
+        quarantined, places = self._quarantined(day), self._ward_of_patients(day, days)
+        everybody = sorted({*places, *quarantined["patient_id"].drop_nulls()})
         if ward is not None:
             everybody = [patient_id for patient_id in everybody if places.get(patient_id) == ward]
-        house = self._together(everybody, day, days, set_aside)
+        house = self._together(everybody, day, days, quarantined)
         return house if ward is None else _of_ward(house, ward, places)
 
     def wards(self, day: date, days: int) -> tuple[str, ...]:
@@ -150,7 +150,7 @@ class ReportReader:
     def patients_of_day(self, day: date) -> list[str] | None:
         """Patients with a session that day, stored or in quarantine, in order; None for a day without any session."""
         stored = queries.night_summaries(self.connection, day, self.scoring)["patient_id"]
-        patients = pl.concat([stored, self._set_aside(day)["patient_id"]])
+        patients = pl.concat([stored, self._quarantined(day)["patient_id"]])
         return None if patients.is_empty() else patients.drop_nulls().unique().sort().to_list()
 
     def summaries(self, patient_ids: Collection[str], day: date) -> pl.DataFrame:
@@ -192,16 +192,16 @@ class ReportReader:
             options_sha256=pl.lit(self.scoring.options_sha256),
         )
 
-    def _set_aside(self, day: date) -> pl.DataFrame:
+    def _quarantined(self, day: date) -> pl.DataFrame:
         return quarantine.of_night(self.connection, day).drop(BOOKKEEPING, strict=False)
 
-    def _together(self, patient_ids: Collection[str], day: date, days: int, set_aside: pl.DataFrame) -> ReportData:
-        """Read the data of several patients into one ReportData; `set_aside` holds the day's quarantine."""
+    def _together(self, patient_ids: Collection[str], day: date, days: int, quarantined: pl.DataFrame) -> ReportData:
+        """Read the data of several patients into one ReportData; `quarantined` holds the day's quarantine."""
         summary = self.summaries(patient_ids, day)
         return ReportData(
             tuple(patient_ids),
             summary,
-            set_aside,
+            quarantined,
             kept=queries.daily_values(self.connection, patient_ids, self.scoring, until=day),
             origin=self._origin(day),
             levels=findings.levels_in_force(self.connection, patient_ids, day),

@@ -188,7 +188,7 @@ _OBSTACLES = {
 }
 
 
-def missing_reason(today: pl.DataFrame, set_aside: int, thresholds: Thresholds) -> Lack:
+def missing_reason(today: pl.DataFrame, quarantined: int, thresholds: Thresholds) -> Lack:
     """Why a day has no values, assuming that it has none.
 
     TURNED_AWAY if the sessions would have had enough frames, had the face been turned to the camera. TOO_SHORT if most
@@ -197,11 +197,11 @@ def missing_reason(today: pl.DataFrame, set_aside: int, thresholds: Thresholds) 
 
     Args:
         today: the day's rows of session_summary of one patient.
-        set_aside: number of sessions of the day in quarantine.
+        quarantined: number of sessions of the day in quarantine.
         thresholds: which sessions count, and when a single reason is named.
     """
     if today.is_empty():
-        return Lack.ALL_SET_ASIDE if set_aside else Lack.NO_SESSION
+        return Lack.ALL_SET_ASIDE if quarantined else Lack.NO_SESSION
     with_frames = today.filter(enough_frames(thresholds))
     if with_frames["frames_scored"].sum() >= thresholds.min_frames_per_day:
         return Lack.TURNED_AWAY

@@ -14,6 +14,7 @@ from typing import Any
 import jinja2
 
 from pmfer.errors import ReportError
+from reports import LONGEST_NAME
 from reports.charts.day import day_strip, face_drawing
 from reports.charts.layout import Size
 from reports.charts.weeks import (
@@ -48,7 +49,6 @@ from reports.words import language as spoken
 
 TEMPLATES = Path(__file__).parent / "templates"
 PAGE_SIZES = ("A4", "Letter")
-LONGEST_NAME = 100  # printed characters of a patient's name
 LONGEST_CONTACT = 200  # printed characters of the line that says whom to ask
 PATIENT_SHEETS, WARD_SHEETS = 2, 1  # the most that a report may take
 WORDS: dict[str, ModuleType] = {
@@ -77,7 +77,7 @@ class Rows:
 
     sessions: int  # those with the most pain-related facial activity
     moments: int  # those of new flags and the largest changes first
-    set_aside: int  # sessions in quarantine
+    quarantined: int  # sessions in quarantine
 
 
 SECOND_PAGES = (
@@ -185,7 +185,7 @@ def patient_html(
         face=face_drawing(say, report.leading, seen=report.seen),
         strip=day_strip(say, report.sessions) if report.sessions else None,
         listed=listed_sessions(report, rows.sessions),
-        set_aside=report.set_aside[: rows.set_aside],
+        quarantined=report.quarantined[: rows.quarantined],
         units=Unit,
     )
 

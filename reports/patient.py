@@ -55,7 +55,7 @@ class SessionLine:
 
 
 @dataclass(frozen=True)
-class SetAside:
+class QuarantinedRecording:
     """One session of the day that is in quarantine."""
 
     name: str  # session id, or the file's name if there is none
@@ -86,7 +86,7 @@ class PatientReport(HeadlineTrends):
     care_events: CareEvents
     model_since: date | None  # first day with this bundle and these options, if others scored days before it
     sessions: tuple[SessionLine, ...]  # by time
-    set_aside: tuple[SetAside, ...]
+    quarantined: tuple[QuarantinedRecording, ...]
     quality: Quality
     sessions_on_record: int  # up to and including the day, with this bundle and these options
     days_before: int  # valid days before this one
@@ -172,9 +172,9 @@ def compare_patient(
     """
     summary = data.summary
     today = summary.filter(pl.col("session_date") == day).sort("started_at", "session_id")
-    set_aside = tuple(_set_aside(row) for row in data.quarantine.iter_rows(named=True))
+    quarantined = tuple(_quarantined(row) for row in data.quarantine.iter_rows(named=True))
     daily = charted.daily
-    missing = missing_reason(today, len(set_aside), thresholds)
+    missing = missing_reason(today, len(quarantined), thresholds)
     intervals = session_intervals(MEASURES, today, thresholds)
     trends = trends_of(MEASURES, charted, day, missing, thresholds, intervals, data.accepted(patient_id))
     ward, room = last_places(today)
@@ -195,7 +195,7 @@ def compare_patient(
         care_events=_care_events(data, trends[0]),
         model_since=data.model_since,
         sessions=tuple(_session_line(row) for row in today.with_columns(usable=usable).iter_rows(named=True)),
-        set_aside=set_aside,
+        quarantined=quarantined,
         quality=quality_of(today, usable),
         sessions_on_record=int(daily["sessions"].sum()),
         days_before=valid_days_before(daily, day),
@@ -272,5 +272,7 @@ def _session_line(row: dict[str, Any]) -> SessionLine:
     )
 
 
-def _set_aside(row: dict[str, Any]) -> SetAside:
-    return SetAside(row["session_id"] or PurePosixPath(row["source_uri"]).name, QuarantineReason(row["reason"]))
+def _quarantined(row: dict[str, Any]) -> QuarantinedRecording:
+    return QuarantinedRecording(
+        row["session_id"] or PurePosixPath(row["source_uri"]).name, QuarantineReason(row["reason"])
+    )

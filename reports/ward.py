@@ -39,7 +39,7 @@ class WardRow(HeadlineTrends):
     patient_id: str
     trends: tuple[Trend, ...]  # in the order of HEADLINE_MEASURES
     quality: Quality  # of the patient's day
-    set_aside: int  # number of the patient's sessions of the day in quarantine
+    quarantined: int  # number of the patient's sessions of the day in quarantine
     days_before: int  # valid days before this one
     carried: tuple[CarriedFinding, ...] = ()  # flags of the earlier model that cannot be compared yet
     ward: str | None = None  # from the last session of the day that names one
@@ -52,7 +52,7 @@ class WardRow(HeadlineTrends):
             patient_id=report.patient_id,
             trends=_without_intervals(report.trends),
             quality=report.quality,
-            set_aside=len(report.set_aside),
+            quarantined=len(report.quarantined),
             days_before=report.days_before,
             carried=report.carried,
             ward=report.ward,
@@ -86,7 +86,7 @@ class WardReport:
     usual: tuple[WardRow, ...]  # by patient
     not_compared: tuple[WardRow, ...]  # by patient
     quality: Quality  # of the whole ward
-    set_aside: tuple[tuple[QuarantineReason, int], ...]  # most frequent first, including unknown patients
+    quarantined: tuple[tuple[QuarantineReason, int], ...]  # most frequent first, including unknown patients
     thresholds: Thresholds
     origin: Origin
     ward: str | None = None  # None: the whole facility
@@ -190,7 +190,7 @@ def compare_ward(
         usual=by_stage[Stage.USUAL],
         not_compared=by_stage[Stage.NOT_COMPARED],
         quality=quality_of(data.summary.filter(pl.col("session_date") == day), usable_session(thresholds)),
-        set_aside=tuple(reasons.most_common()),
+        quarantined=tuple(reasons.most_common()),
         thresholds=thresholds,
         origin=data.origin,
         ward=data.ward,
@@ -202,20 +202,20 @@ def _rows_of(patients: Sequence[str], data: ReportData, day: date, thresholds: T
     sessions = by_patient(data.summary.filter(pl.col("session_date") == day), patients)
     daily = by_patient(all_days(data.summary, data.kept, thresholds), patients)
     parts = by_patient(daily_parts(data.summary, data.kept, thresholds), patients)
-    set_aside = Counter(data.quarantine["patient_id"])
+    quarantined = Counter(data.quarantine["patient_id"])
     accepted = {patient_id: data.accepted(patient_id) for patient_id in patients}
     rows = {}
     for batch in _batches(patients):
         charts = charts_of(HEADLINE_MEASURES, {name: daily[name] for name in batch}, day, thresholds, accepted, parts)
         for patient_id, charted in charts.items():
             today, levels = sessions[patient_id], accepted[patient_id]
-            missing = missing_reason(today, set_aside[patient_id], thresholds)
+            missing = missing_reason(today, quarantined[patient_id], thresholds)
             ward, room = last_places(today)
             rows[patient_id] = WardRow(
                 patient_id=patient_id,
                 trends=trends_of(HEADLINE_MEASURES, charted, day, missing, thresholds, accepted=levels),
                 quality=quality_of(today, usable_session(thresholds)),
-                set_aside=set_aside[patient_id],
+                quarantined=quarantined[patient_id],
                 days_before=valid_days_before(daily[patient_id], day),
                 carried=tuple(flag for flag in data.carried if flag.patient_id == patient_id),
                 ward=ward,

@@ -77,8 +77,8 @@ def cut_short(ward: SampleWard, patient_id: str = "p15") -> None:
     """Three steady weeks, then a day with an empty, a truncated and a too short recording."""
     ward.history(patient_id, CALM)
     ward.record(patient_id, TODAY, replace(CALM, frames=22, reasons=(None,)))
-    ward.set_aside(patient_id, f"{patient_id}-{TODAY}-02", QuarantineReason.EMPTY_FILE)
-    ward.set_aside(patient_id, f"{patient_id}-{TODAY}-03", QuarantineReason.TRUNCATED)
+    ward.quarantine(patient_id, f"{patient_id}-{TODAY}-02", QuarantineReason.EMPTY_FILE)
+    ward.quarantine(patient_id, f"{patient_id}-{TODAY}-03", QuarantineReason.TRUNCATED)
 
 
 def little_seen(ward: SampleWard, patient_id: str = "p16") -> None:
@@ -101,9 +101,9 @@ def first_session(ward: SampleWard, patient_id: str = "p04") -> None:
 def all_set_aside(ward: SampleWard, patient_id: str = "p05") -> None:
     """Two steady weeks, then a day without any usable session."""
     ward.history(patient_id, CALM, days=14)
-    ward.set_aside(patient_id, f"{patient_id}-{TODAY}-01", QuarantineReason.TRUNCATED)
-    ward.set_aside(patient_id, f"{patient_id}-{TODAY}-02", QuarantineReason.EMPTY_FILE)
-    ward.set_aside(patient_id, f"{patient_id}-{TODAY}-03", QuarantineReason.NO_CONSENT)
+    ward.quarantine(patient_id, f"{patient_id}-{TODAY}-01", QuarantineReason.TRUNCATED)
+    ward.quarantine(patient_id, f"{patient_id}-{TODAY}-02", QuarantineReason.EMPTY_FILE)
+    ward.quarantine(patient_id, f"{patient_id}-{TODAY}-03", QuarantineReason.NO_CONSENT)
 
 
 def week_away(ward: SampleWard, patient_id: str = "p06") -> None:
@@ -137,7 +137,7 @@ def crowded(ward: SampleWard, patient_id: str = "p07", sessions: int = 12) -> No
     ]
     faces[3] = replace(STEADY, reasons=("too_dark",) * 9 + (None,))
     ward.record(patient_id, TODAY, *faces)
-    ward.set_aside(patient_id, f"{patient_id}-{TODAY}-99", QuarantineReason.DUPLICATE_CONTENT)
+    ward.quarantine(patient_id, f"{patient_id}-{TODAY}-99", QuarantineReason.DUPLICATE_CONTENT)
 
 
 def everything_changed(ward: SampleWard, patient_id: str = "p08-a-longer-pseudonym") -> None:
@@ -148,7 +148,7 @@ def everything_changed(ward: SampleWard, patient_id: str = "p08-a-longer-pseudon
     faces = [other.varied(ward.dice(patient_id)) for _ in range(11)]
     ward.record(patient_id, TODAY, *faces, replace(STEADY, frames=20))
     for number in range(9):
-        ward.set_aside(patient_id, f"{patient_id}-{TODAY}-{90 + number}", QuarantineReason.DUPLICATE_CONTENT)
+        ward.quarantine(patient_id, f"{patient_id}-{TODAY}-{90 + number}", QuarantineReason.DUPLICATE_CONTENT)
 
 
 LONG_ID = "Wilhelmina-von-und-zu-" + "W" * 42  # 64 characters, as many as an id may have
@@ -160,8 +160,8 @@ def hostile(ward: SampleWard, patient_id: str = LONG_ID) -> None:
     for back in range(8, -1, -1):
         face = HURTING if back == 0 else STEADY
         ward.record(patient_id, TODAY - timedelta(days=back), face, session_id=f"{back}" + "M" * 63)
-    ward.set_aside(patient_id, "صباح\x07\U0001f3a5", QuarantineReason.EMPTY_FILE)
-    ward.set_aside(patient_id, MARKUP * 2, QuarantineReason.NOT_A_VIDEO)
+    ward.quarantine(patient_id, "صباح\x07\U0001f3a5", QuarantineReason.EMPTY_FILE)
+    ward.quarantine(patient_id, MARKUP * 2, QuarantineReason.NOT_A_VIDEO)
     ward.care(patient_id, CareEventKind.OTHER, MARKUP, 3, note="W" * 500)
     ward.care(patient_id, CareEventKind.CARE, "W" * 200, 5, amount=1e9, unit="W" * 20, note="\x1b[31m\u202egnidaer")
     ward.care(patient_id, CareEventKind.MEDICATION, "ايبوبروفين", 2, amount=400, unit="ملغ", note="\U0001f48a 日本 קצר")
@@ -213,7 +213,7 @@ def store_samples(connection: duckdb.DuckDBPyConnection) -> None:
     with ward.together():
         for patient_id, sample in SAMPLES.items():
             sample(ward, patient_id)
-    ward.set_aside(None, None, QuarantineReason.SIDECAR_MISSING)
+    ward.quarantine(None, None, QuarantineReason.SIDECAR_MISSING)
 
 
 def with_history(data: ReportData) -> ReportData:

@@ -173,7 +173,7 @@ class SampleWard:
         dice = self.dice(patient_id)
         self._store([self._result(patient_id, f"{patient_id}-{day}-01", day, 8, face.varied(dice)) for day in dates])
 
-    def set_aside(self, patient_id: str | None, name: str | None, reason: QuarantineReason, day: date = TODAY) -> None:
+    def quarantine(self, patient_id: str | None, name: str | None, reason: QuarantineReason, day: date = TODAY) -> None:
         """Put one session of `day` into quarantine."""
         uri = f"{day}/{name or 'CAM-7 21-03-26'}.mp4"
         add_quarantine(

@@ -11,10 +11,10 @@ import polars as pl
 
 from flows.plain_text import delimiter_of
 from pmfer.errors import ReportError
+from reports import LONGEST_NAME
 from warehouse.private_file import private_draft
 
 COLUMNS = ("patient_id", "name")
-LONGEST_NAME = 100  # characters
 NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
 

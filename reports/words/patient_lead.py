@@ -106,15 +106,15 @@ def observed(say: Language, report: PatientReport) -> str:
 
 def unusable(say: Language, report: PatientReport) -> str:
     """How many recordings of the day could not be used, and why; empty if all could."""
-    if not report.set_aside:
+    if not report.quarantined:
         return ""
-    reasons = Counter(quarantine_word(say, session.reason) for session in report.set_aside)
+    reasons = Counter(quarantine_word(say, session.reason) for session in report.quarantined)
     told = ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common())
     said = say.plural(
         "One recording could not be used: {reasons}.",
         "{count} recordings could not be used: {reasons}.",
-        len(report.set_aside),
-        count=number_word(say, len(report.set_aside)),
+        len(report.quarantined),
+        count=number_word(say, len(report.quarantined)),
         reasons=told,
     )
     return sentence(said)
@@ -308,7 +308,7 @@ def _cautions(say: Language, report: PatientReport) -> tuple[str, ...]:
 
 
 def _unusable_note(say: Language, report: PatientReport) -> list[str]:
-    return [unusable(say, report)] if report.set_aside else []
+    return [unusable(say, report)] if report.quarantined else []
 
 
 def _general_caution(say: Language) -> str:

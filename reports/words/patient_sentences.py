@@ -79,9 +79,9 @@ def listing(say: Language, report: PatientReport, listed: int) -> str:
     )
 
 
-def more_set_aside(say: Language, report: PatientReport, listed: int) -> str:
+def more_quarantined(say: Language, report: PatientReport, listed: int) -> str:
     """How many recordings that could not be used are not listed; empty if all are."""
-    more = len(report.set_aside) - listed
+    more = len(report.quarantined) - listed
     if not more:
         return ""
     if not listed:

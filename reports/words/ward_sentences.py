@@ -145,8 +145,8 @@ def seen(say: Language, row: WardRow) -> str:
     if row.quality.scored_share is not None:
         share = percent(say, row.quality.scored_share)
         text = say("{recordings}, face readable in {share} of pictures", recordings=text, share=share)
-    if row.set_aside:
-        text = say("{seen}; not usable: {count}", seen=text, count=row.set_aside)
+    if row.quarantined:
+        text = say("{seen}; not usable: {count}", seen=text, count=row.quarantined)
     return sentence(text)
 
 
@@ -244,7 +244,7 @@ def night(say: Language, report: WardReport) -> str:
     """How the recordings of the day went."""
     quality = report.quality
     if not quality.sessions:
-        return say("No recording could be used.") if report.set_aside else say("Nothing was recorded.")
+        return say("No recording could be used.") if report.quarantined else say("Nothing was recorded.")
     told = say.plural(
         "One recording; {used} showed enough of the face. The face could be read in {share} of the pictures.",
         "{count} recordings; {used} showed enough of the face. The face could be read in {share} of the pictures.",
@@ -256,12 +256,12 @@ def night(say: Language, report: WardReport) -> str:
     return sentence(told)
 
 
-def set_aside(say: Language, report: WardReport) -> str:
+def quarantined(say: Language, report: WardReport) -> str:
     """How many recordings could not be used and why; empty if all could."""
-    if not report.set_aside:
+    if not report.quarantined:
         return ""
-    total = sum(number for _, number in report.set_aside)
-    reasons = ", ".join(f"{quarantine_word(say, reason)} ({number})" for reason, number in report.set_aside)
+    total = sum(number for _, number in report.quarantined)
+    reasons = ", ".join(f"{quarantine_word(say, reason)} ({number})" for reason, number in report.quarantined)
     told = say.plural(
         "One recording could not be used: {reasons}.",
         "{count} recordings could not be used: {reasons}.",

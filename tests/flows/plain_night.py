@@ -1,4 +1,4 @@
-"""A night without Prefect and reports: list, plan, copy, score in the child process, store, set aside, publish."""
+"""A night without Prefect and reports: list, plan, copy, score in the child process, store, quarantine, publish."""
 
 import atexit
 from datetime import date

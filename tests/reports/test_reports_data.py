@@ -46,9 +46,9 @@ def reader(writer: duckdb.DuckDBPyConnection) -> ReportReader:
     for patient_id, back, where in places:
         ward.record(patient_id, TODAY - timedelta(days=back), STEADY, session_id=f"{patient_id}-{back}")
         writer.execute(f"UPDATE sessions SET ward = $ward WHERE session_id = '{patient_id}-{back}'", {"ward": where})
-    ward.set_aside("p01", "p01-torn", QuarantineReason.TRUNCATED)
-    ward.set_aside("p04", "p04-torn", QuarantineReason.TRUNCATED)
-    ward.set_aside(None, None, QuarantineReason.SIDECAR_MISSING)
+    ward.quarantine("p01", "p01-torn", QuarantineReason.TRUNCATED)
+    ward.quarantine("p04", "p04-torn", QuarantineReason.TRUNCATED)
+    ward.quarantine(None, None, QuarantineReason.SIDECAR_MISSING)
     return ReportReader(writer, SCORING)
 
 

@@ -116,7 +116,7 @@ def test_what_a_day_lacks_is_named(seen: dict[str, object], lack: Lack) -> None:
     assert missing_reason(sessions_of_a_day(seen), 0, DEFAULT_THRESHOLDS) is lack
 
 
-def test_a_day_without_sessions_was_not_recorded_or_set_aside() -> None:
+def test_a_day_without_sessions_was_not_recorded_or_quarantined() -> None:
     nothing = sessions_of_a_day({}).clear()
     assert missing_reason(nothing, 0, DEFAULT_THRESHOLDS) is Lack.NO_SESSION
     assert missing_reason(nothing, 2, DEFAULT_THRESHOLDS) is Lack.ALL_SET_ASIDE

@@ -170,7 +170,7 @@ def test_a_flag_stays_open_on_a_day_that_cannot_be_compared(writer: duckdb.DuckD
     ward.history("p01", CALM, days=20, end=TODAY - timedelta(days=2))
     for back in (2, 1):
         ward.record("p01", TODAY - timedelta(days=back), replace(CALM, pain=0.4))
-    ward.set_aside("p01", "p01-am", QuarantineReason.EMPTY_FILE)
+    ward.quarantine("p01", "p01-am", QuarantineReason.EMPTY_FILE)
     report = build(writer, "p01")
     assert (report.lack, report.changes[0].stage) == (Lack.ALL_SET_ASIDE, Stage.OPEN)
     words = lead(say, report)
@@ -198,11 +198,11 @@ def test_one_session_is_no_trend_and_the_report_says_so(patients: Reports, say: 
     assert words.notes[0].startswith("A comparison needs seven earlier days; so far there are none.")
 
 
-def test_a_day_of_which_everything_is_set_aside_has_reasons_and_no_values(patients: Reports, say: Language) -> None:
+def test_a_day_of_which_everything_is_quarantined_has_reasons_and_no_values(patients: Reports, say: Language) -> None:
     report = patients["all_set_aside"]
     assert report.lack is Lack.ALL_SET_ASIDE
     assert all(finding.value is None for finding in (*report.findings, *report.phrases))
-    assert [line.reason for line in report.set_aside] == [
+    assert [line.reason for line in report.quarantined] == [
         QuarantineReason.TRUNCATED,
         QuarantineReason.EMPTY_FILE,
         QuarantineReason.NO_CONSENT,
@@ -252,7 +252,7 @@ def test_new_options_start_a_new_baseline(stored: duckdb.DuckDBPyConnection, wri
 
 
 def test_a_first_night_in_quarantine_is_reported_before_any_bundle_scored(writer: duckdb.DuckDBPyConnection) -> None:
-    SampleWard(writer).set_aside("p09", "p09-am", QuarantineReason.NOT_A_VIDEO)
+    SampleWard(writer).quarantine("p09", "p09-am", QuarantineReason.NOT_A_VIDEO)
     report = build(writer, "p09")
     assert (report.lack, report.origin.bundle_name) == (Lack.ALL_SET_ASIDE, None)
 

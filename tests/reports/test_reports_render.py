@@ -80,7 +80,7 @@ def test_what_gives_way_is_what_overflows() -> None:
     assert fit.smaller(Sheets(first_part=1, all=3)) == PatientFit(4, 2)
     assert PatientFit(0, 2).smaller(Sheets(2, 3)) == PatientFit(0, 2, tight=True)
     last = PatientFit(0, len(SECOND_PAGES) - 1, tight=True)
-    assert last.rows == Rows(sessions=0, moments=1, set_aside=0)
+    assert last.rows == Rows(sessions=0, moments=1, quarantined=0)
     assert last.smaller(Sheets(2, 4)) is None
     assert WardFit(changed=3).smaller(Sheets(2, 2)) == WardFit(changed=2, letters=150)
     assert WardFit(changed=1).smaller(Sheets(2, 2)) is None

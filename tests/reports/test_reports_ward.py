@@ -110,10 +110,10 @@ def test_who_has_no_session_today_is_listed_and_who_left_weeks_ago_is_not(writer
 
 
 def test_sessions_of_nobody_known_are_counted_too(ward: WardReport, say: Language) -> None:
-    counts = dict(ward.set_aside)
+    counts = dict(ward.quarantined)
     assert counts[QuarantineReason.SIDECAR_MISSING] == 1
     assert counts[QuarantineReason.DUPLICATE_CONTENT] == 10
-    assert "already stored under another name (10)" in ward_sentences.set_aside(say, ward)
+    assert "already stored under another name (10)" in ward_sentences.quarantined(say, ward)
 
 
 def test_all_others_stand_by_how_they_are_with_what_is_short(ward: WardReport, say: Language) -> None:

@@ -232,8 +232,8 @@ def test_first_questions(answers: Mapping[str, pl.DataFrame]) -> None:
     for row in quality.iter_rows(named=True):
         frames = pl.concat([frames_of(row["patient_id"], day) for day in DAYS])
         assert row["brightness"] == pytest.approx(frames["brightness"].cast(pl.Float64).median(), abs=0.0051)
-    set_aside = answers["What was quarantined, and why?"]
-    assert set_aside.rows() == [(date(2026, 6, 1), "truncated", 1, BROKEN.message)]
+    quarantined = answers["What was quarantined, and why?"]
+    assert quarantined.rows() == [(date(2026, 6, 1), "truncated", 1, BROKEN.message)]
     expressions = answers["How often was each expression the most probable one?"]
     for row in expressions.iter_rows(named=True):
         frames = pl.concat([scored(row["patient_id"], day) for day in DAYS])

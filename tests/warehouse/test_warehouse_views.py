@@ -128,7 +128,7 @@ def test_a_baseline_is_what_was_before_a_day(writer: duckdb.DuckDBPyConnection) 
     assert frame(writer, "FROM patient_baseline('p01', '2026-06-01')").is_empty()
 
 
-def test_a_night_says_how_much_could_be_scored_and_what_was_set_aside(writer: duckdb.DuckDBPyConnection) -> None:
+def test_a_night_says_how_much_could_be_scored_and_what_was_quarantined(writer: duckdb.DuckDBPyConnection) -> None:
     run_night(writer, 1)
     for day, source in ((1, "a"), (1, "b"), (2, "c")):
         reason = QuarantineReason.VIDEO_MISSING
