@@ -47,6 +47,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
+def pytest_collection_finish() -> None:
+    """From now on, do not look for garbage among what was imported: nor at the end, which took seconds."""
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True, scope="session")
 def settled_files() -> Iterator[None]:
     """Tests write recordings just before the night, which must not wait for them to settle unless a test says so."""
