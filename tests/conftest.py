@@ -14,8 +14,8 @@ from warehouse.connection import OFFLINE, open_writer
 
 # Use one thread in each process that runs tests, and in processes it starts. There is a process per core already, and
 # if there are more threads than cores, those of torch wait for each other without sleeping and take twice the
-# processor time. The settings are read when torch and polars are imported, which a folder's conftest.py may do before
-# any fixture or hook runs.
+# processor time. Each setting is read at import. A folder's conftest.py may import torch before any fixture or hook
+# runs; polars is imported above, but the processes that pytest-xdist starts inherit its setting.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
