@@ -103,7 +103,7 @@ class ReportReader:
         Raises:
             ReportError: no run with this bundle and these options is on record.
         """
-        return self._each(self._together(patient_ids, day, days, self._quarantined(day)), day, days)
+        return self._each(self._together(patient_ids, day, days, self._quarantine_of(day)), day, days)
 
     def night(self, day: date, days: int) -> NightData | None:
         """Read everything for the reports of a day, see `patients` and `ward`; None for a day without any session.
@@ -132,7 +132,7 @@ class ReportReader:
         Raises:
             ReportError: no run with this bundle and these options is on record.
         """
-        quarantined, places = self._quarantined(day), self._ward_of_patients(day, days)
+        quarantined, places = self._quarantine_of(day), self._ward_of_patients(day, days)
         everybody = sorted({*places, *quarantined["patient_id"].drop_nulls()})
         if ward is not None:
             everybody = [patient_id for patient_id in everybody if places.get(patient_id) == ward]
@@ -150,7 +150,7 @@ class ReportReader:
     def patients_of_day(self, day: date) -> list[str] | None:
         """Patients with a session that day, stored or in quarantine, in order; None for a day without any session."""
         stored = queries.night_summaries(self.connection, day, self.scoring)["patient_id"]
-        patients = pl.concat([stored, self._quarantined(day)["patient_id"]])
+        patients = pl.concat([stored, self._quarantine_of(day)["patient_id"]])
         return None if patients.is_empty() else patients.drop_nulls().unique().sort().to_list()
 
     def summaries(self, patient_ids: Collection[str], day: date) -> pl.DataFrame:
@@ -192,7 +192,7 @@ class ReportReader:
             options_sha256=pl.lit(self.scoring.options_sha256),
         )
 
-    def _quarantined(self, day: date) -> pl.DataFrame:
+    def _quarantine_of(self, day: date) -> pl.DataFrame:
         return quarantine.of_night(self.connection, day).drop(BOOKKEEPING, strict=False)
 
     def _together(self, patient_ids: Collection[str], day: date, days: int, quarantined: pl.DataFrame) -> ReportData:

@@ -172,7 +172,7 @@ def compare_patient(
     """
     summary = data.summary
     today = summary.filter(pl.col("session_date") == day).sort("started_at", "session_id")
-    quarantined = tuple(_quarantined(row) for row in data.quarantine.iter_rows(named=True))
+    quarantined = tuple(_quarantined_recording(row) for row in data.quarantine.iter_rows(named=True))
     daily = charted.daily
     missing = missing_reason(today, len(quarantined), thresholds)
     intervals = session_intervals(MEASURES, today, thresholds)
@@ -272,7 +272,7 @@ def _session_line(row: dict[str, Any]) -> SessionLine:
     )
 
 
-def _quarantined(row: dict[str, Any]) -> QuarantinedRecording:
+def _quarantined_recording(row: dict[str, Any]) -> QuarantinedRecording:
     return QuarantinedRecording(
         row["session_id"] or PurePosixPath(row["source_uri"]).name, QuarantineReason(row["reason"])
     )

@@ -120,10 +120,9 @@ class Episodes:
         self.first = np.where(rows & ~recently, base.days[:, thresholds.min_baseline_days - 1] + 1, self.first)
         again = np.flatnonzero(rows & recently & (today.fired == self.direction))
         self.sign[rows] = self.direction[rows] = today.fired[rows]
-        if again.size:
-            onset = self._date(again, np.full(len(rows), today.day), today.unit, base, known, thresholds)
-            again = again[onset.day <= self.closed[again]]
-            self._unlearn(again, base, known, thresholds)
+        onset = self._date(again, np.full(len(rows), today.day), today.unit, base, known, thresholds)
+        again = again[onset.day <= self.closed[again]]
+        self._unlearn(again, base, known, thresholds)
         self.valid_days[again] = self.passed[again]
         new = rows.copy()
         new[again] = False

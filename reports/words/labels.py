@@ -4,6 +4,7 @@ Headings and column titles are in the templates.
 """
 
 # ruff: noqa: RUF001  (typographic apostrophes are meant)
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from babel.numbers import format_decimal
@@ -13,7 +14,7 @@ from pmfer.facs import AU_BY_NUMBER
 from reports.data import CareEventKind, Origin
 from reports.findings import Lack, State
 from reports.situations import UNSTATED
-from reports.words.language import NBSP, Language, clipped, sentence
+from reports.words.language import NBSP, Language, clipped, number_word, sentence
 
 LONGEST_PLACE = 40  # characters of the name of a ward or room
 LONGEST_SITUATION = 20  # characters of a situation named by the facility
@@ -146,6 +147,21 @@ def quarantine_word(say: Language, reason: QuarantineReason) -> str:
         QuarantineReason.OUT_OF_MEMORY: say("needed too much memory"),
         QuarantineReason.CRASHED: say("could not be read to the end"),
     }[reason]
+
+
+def unusable_recordings(say: Language, reasons: Sequence[tuple[QuarantineReason, int]]) -> str:
+    """How many recordings of a day could not be used and why, with the number for each reason; empty if all could."""
+    if not reasons:
+        return ""
+    total = sum(number for _, number in reasons)
+    told = say.plural(
+        "One recording could not be used: {reasons}.",
+        "{count} recordings could not be used: {reasons}.",
+        total,
+        count=number_word(say, total),
+        reasons=", ".join(f"{quarantine_word(say, reason)} ({number})" for reason, number in reasons),
+    )
+    return sentence(told)
 
 
 def care_word(say: Language, kind: CareEventKind) -> str:

@@ -15,7 +15,7 @@ from reports.words.flag_sentences import (
     outside_usual,
     told_sentences,
 )
-from reports.words.labels import lack_word, quarantine_word, situation_word
+from reports.words.labels import lack_word, situation_word, unusable_recordings
 from reports.words.language import (
     Language,
     day_and_month,
@@ -106,18 +106,7 @@ def observed(say: Language, report: PatientReport) -> str:
 
 def unusable(say: Language, report: PatientReport) -> str:
     """How many recordings of the day could not be used, and why; empty if all could."""
-    if not report.quarantined:
-        return ""
-    reasons = Counter(quarantine_word(say, session.reason) for session in report.quarantined)
-    told = ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common())
-    said = say.plural(
-        "One recording could not be used: {reasons}.",
-        "{count} recordings could not be used: {reasons}.",
-        len(report.quarantined),
-        count=number_word(say, len(report.quarantined)),
-        reasons=told,
-    )
-    return sentence(said)
+    return unusable_recordings(say, Counter(session.reason for session in report.quarantined).most_common())
 
 
 def new_model(say: Language, report: PatientReport) -> str:

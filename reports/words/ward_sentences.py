@@ -7,7 +7,7 @@ from reports.findings import Lack, Stage, State
 from reports.fonts import drawable
 from reports.measures import Thresholds
 from reports.ward import WardReport, WardRow
-from reports.words.labels import LONGEST_PLACE, changed_word, lack_word, measure_words, quarantine_word
+from reports.words.labels import LONGEST_PLACE, changed_word, lack_word, measure_words
 from reports.words.language import Language, clipped, day_and_month, number_word, percent, sentence, thousands
 
 
@@ -252,21 +252,5 @@ def night(say: Language, report: WardReport) -> str:
         count=number_word(say, quality.sessions),
         used=thousands(say, quality.sessions_used),
         share=percent(say, quality.scored_share),
-    )
-    return sentence(told)
-
-
-def quarantined(say: Language, report: WardReport) -> str:
-    """How many recordings could not be used and why; empty if all could."""
-    if not report.quarantined:
-        return ""
-    total = sum(number for _, number in report.quarantined)
-    reasons = ", ".join(f"{quarantine_word(say, reason)} ({number})" for reason, number in report.quarantined)
-    told = say.plural(
-        "One recording could not be used: {reasons}.",
-        "{count} recordings could not be used: {reasons}.",
-        total,
-        count=number_word(say, total),
-        reasons=reasons,
     )
     return sentence(told)

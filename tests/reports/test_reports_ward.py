@@ -10,7 +10,7 @@ from reports.data import ReportReader
 from reports.findings import Lack
 from reports.measures import DEFAULT_THRESHOLDS
 from reports.ward import WardReport, WardRow, compare_night
-from reports.words import ward_sentences
+from reports.words import labels, ward_sentences
 from reports.words.language import Language
 from tools.report_samples import LONG_ID, first_session, pain_rising, read_overview, stable
 from tools.sample_ward import CALM, SCORING, STEADY, TODAY, SampleWard
@@ -113,7 +113,7 @@ def test_sessions_of_nobody_known_are_counted_too(ward: WardReport, say: Languag
     counts = dict(ward.quarantined)
     assert counts[QuarantineReason.SIDECAR_MISSING] == 1
     assert counts[QuarantineReason.DUPLICATE_CONTENT] == 10
-    assert "already stored under another name (10)" in ward_sentences.quarantined(say, ward)
+    assert "already stored under another name (10)" in labels.unusable_recordings(say, ward.quarantined)
 
 
 def test_all_others_stand_by_how_they_are_with_what_is_short(ward: WardReport, say: Language) -> None:
