@@ -24,6 +24,7 @@ from warehouse import audit
 from warehouse.address import Address, FileAddress, as_address
 from warehouse.connection import (
     NEW_FILE,
+    WRITING,
     WRITTEN_BY_OTHERS,
     another,
     attach_options,
@@ -163,7 +164,7 @@ def _copy_file(connection: duckdb.DuckDBPyConnection, draft: Path, key: str | No
             reason = copied.stderr.strip().rpartition(": ")[2] or f"cp ended with status {copied.returncode}"
             raise OSError(errno.EIO, reason, str(copy))
     with another(connection) as cursor:
-        cursor.execute(f"ATTACH {quoted(draft)} AS draft{attach_options(key)}")
+        cursor.execute(f"ATTACH {quoted(draft)} AS draft{attach_options(key, *WRITING)}")
         try:
             cursor.execute("CHECKPOINT draft")
         finally:

@@ -40,7 +40,16 @@ _LONGEST_GAP_S = 1  # between two frames of an episode
 _FEWEST_FRAMES = 2  # in an episode
 
 
-def session_rollups(frames: pl.DataFrame) -> pl.DataFrame:
+def derived_rows(frames: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """The rows that are derived from frames, by table."""
+    return {
+        "session_rollups": _session_rollups(frames),
+        "phrase_quantiles": _au_quantiles(frames),
+        "episodes": _episodes(frames),
+    }
+
+
+def _session_rollups(frames: pl.DataFrame) -> pl.DataFrame:
     """Rows of `session_rollups`: counts, means and medians over the frames of each scoring."""
     measured = frames.with_columns(expressivity=1 - pl.col("neutral"), highest=pl.max_horizontal(EXPRESSION_NAMES))
     # In a tie, the first expression. As numbers, because comparing names takes longer.
@@ -63,7 +72,7 @@ def session_rollups(frames: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([counts.drop(_SCORING), means, medians.fill_nan(None)], how="horizontal")
 
 
-def au_quantiles(frames: pl.DataFrame) -> pl.DataFrame:
+def _au_quantiles(frames: pl.DataFrame) -> pl.DataFrame:
     """Rows of `phrase_quantiles` for the action units; no row for an action unit without any score."""
     scored = _scorings(frames).agg(pl.col("scoring_id").first(), frames_scored=pl.col("neutral").count()).drop(_SCORING)
     by_scoring = _by_scoring(frames.select("scoring_id", *AU_COLUMNS))
@@ -73,15 +82,15 @@ def au_quantiles(frames: pl.DataFrame) -> pl.DataFrame:
     return rows.filter(pl.col("p50").is_not_nan())
 
 
-def episodes(frames: pl.DataFrame) -> pl.DataFrame:
+def _episodes(frames: pl.DataFrame) -> pl.DataFrame:
     """Rows of `episodes`: runs of frames with a high measure, without long gaps."""
     # Rounded, so that 0.9999999 s, the result of a subtraction, counts as one second.
     start_s = pl.col("pts_s").min().over(pl.col("scoring_id").rle_id())
     timed = frames.with_columns(time_s=_rounded_s(pl.col("pts_s") - start_s))
-    return pl.concat(_episodes(timed, kind, measure, least) for kind, (measure, least) in _EPISODES.items())
+    return pl.concat(_episodes_of_kind(timed, kind, measure, least) for kind, (measure, least) in _EPISODES.items())
 
 
-def _episodes(timed: pl.DataFrame, kind: str, measure: str, least: float) -> pl.DataFrame:
+def _episodes_of_kind(timed: pl.DataFrame, kind: str, measure: str, least: float) -> pl.DataFrame:
     high = timed.select("scoring_id", "time_s", value=measure).filter(pl.col("value") >= least)
     new_scoring = pl.col("scoring_id").ne_missing(pl.col("scoring_id").shift())
     begins = new_scoring | (_rounded_s(pl.col("time_s").diff()) > _LONGEST_GAP_S)

@@ -4,6 +4,7 @@ Sessions that are already stored are skipped, so that a night can be run again a
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import duckdb
@@ -21,7 +22,7 @@ from warehouse.records import (
     SessionResult,
     digest,
 )
-from warehouse.rollups import au_quantiles, episodes, session_rollups
+from warehouse.rollups import derived_rows
 from warehouse.sql import json_text, registered
 from warehouse.transaction import database_path, one_line_errors, transaction
 
@@ -304,14 +305,12 @@ def _insert_results(
 
 
 def _insert_frames(connection: duckdb.DuckDBPyConnection, frames: pl.DataFrame, extra_columns: Collection[str]) -> None:
-    rows = {
-        # In parts, which DuckDB reads in parallel.
-        "stored_frames": pl.concat(frames.drop(extra_columns).iter_slices(_PART_ROWS), rechunk=False),
-        "session_rollups": session_rollups(frames),
-        "phrase_quantiles": au_quantiles(frames),
-        "episodes": episodes(frames),
-    }
-    for table, batch in rows.items():
+    # In parts, which DuckDB reads in parallel.
+    parts = pl.concat(frames.drop(extra_columns).iter_slices(_PART_ROWS), rechunk=False)
+    with ThreadPoolExecutor(1) as beside:  # what is derived is computed while DuckDB stores the frames
+        derived = beside.submit(derived_rows, frames)
+        _insert_from(connection, "row_batch", parts, (_INSERT_ROWS.format(table="stored_frames"),))
+    for table, batch in derived.result().items():
         _insert_from(connection, "row_batch", batch, (_INSERT_ROWS.format(table=table),))
     if extra_columns:
         _insert_from(connection, "score_batch", extra_scores(frames, extra_columns), _EXTRA_STATEMENTS)

@@ -50,6 +50,24 @@ def test_a_snapshot_is_private_and_alone_in_its_folder(writer: duckdb.DuckDBPyCo
     assert list(snapshot.parent.iterdir()) == [snapshot]
 
 
+def test_a_score_fills_the_blocks_of_the_file_and_of_its_snapshot(
+    writer: duckdb.DuckDBPyConnection, snapshot: Path
+) -> None:
+    query = """
+        SELECT row_group_id, sum(count), count(DISTINCT block_id)
+        FROM pragma_storage_info('stored_frames')
+        WHERE column_name = 'au12' AND segment_type <> 'VALIDITY'
+        GROUP BY row_group_id
+        ORDER BY row_group_id
+    """
+    store_sample(writer, sample_session("s1"), 110_000)
+    publish(writer, snapshot)
+    with open_reader(snapshot) as reader:
+        groups = reader.execute(query).fetchall()
+    assert groups[:2] == [(0, 51_200, 1), (1, 51_200, 1)]
+    assert writer.execute(query).fetchall()[:2] == groups[:2]
+
+
 def test_an_unchanged_warehouse_is_not_published_again(writer: duckdb.DuckDBPyConnection, snapshot: Path) -> None:
     store_sample(writer, sample_session("s1"))
     assert publish(writer, snapshot)
