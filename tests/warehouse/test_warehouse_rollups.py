@@ -166,8 +166,9 @@ def test_additional_phrases_have_quantiles_and_long_rows_too(writer: duckdb.Duck
 
 
 def test_a_session_that_fails_leaves_no_rollup(writer: duckdb.DuckDBPyConnection) -> None:
+    wrong = {"episodes": pl.DataFrame({"no_such_column": [1]})}
     with (
-        mock.patch.object(store, "derived_rows", lambda frames: {"episodes": pl.DataFrame({"no_such_column": [1]})}),
+        mock.patch.object(store, "derived_rows", return_value=wrong),
         pytest.raises(WarehouseError, match="no_such_column"),
     ):
         store_sample(writer, sample_session("s1"))
