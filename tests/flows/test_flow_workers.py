@@ -53,7 +53,8 @@ class House:
     def settings(self, lake: str, machine: str) -> dict[str, str]:
         """The environment of one of the facility's machines."""
         data = self.folder / machine
-        return {"PMFER_WAREHOUSE": lake, "PMFER_DATA_DIR": str(data), "PMFER_SHARD_S": "1"}
+        # Without PMFER_INT8 a single process would use int8 where the processor has it, and workers would not.
+        return {"PMFER_WAREHOUSE": lake, "PMFER_DATA_DIR": str(data), "PMFER_SHARD_S": "1", "PMFER_INT8": "false"}
 
     def nightly(self, lake: str, machine: str, *options: str) -> "subprocess.Popen[str]":
         """Start a night on a machine."""
