@@ -32,10 +32,10 @@ OFFLINE: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": False,
     "allow_persistent_secrets": False,
 }
-# Options for writing to a file. Row groups of 51,200 rows: DuckDB compresses whole row groups side by side while they are
-# inserted, and anything smaller at the commit, in one thread. As scores take 10 bits each, a column of such a row group
-# just fills a block of 64 KiB. With 49,152 or 65,536 rows a part of the blocks stays empty, and the file is a third or
-# an eighth larger.
+# Options for writing to a file. Row groups of 51,200 rows: DuckDB compresses whole row groups side by side while they
+# are inserted, and anything smaller at the commit, in one thread. As scores take 10 bits each, a column of such a row
+# group just fills a block of 64 KiB. With 49,152 or 65,536 rows a part of the blocks stays empty, and the file is a
+# third or an eighth larger.
 WRITING = ("ROW_GROUP_SIZE 51200",)
 # Options for creating a file. Storage format 1.5 compresses decimals best. Together with small blocks: 55 instead of 81
 # bytes per frame row. An existing file keeps the options that it was created with.
