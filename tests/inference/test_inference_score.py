@@ -329,10 +329,10 @@ def test_fast_path_stays_within_the_tolerance_that_the_documentation_states(clip
     fast, _ = _score(Scorer(bundle, quick, threads=1), clips / name)
     assert fast.select("reason", "face_count", "track_id").equals(slow.select("reason", "face_count", "track_id"))
     for one, other in zip(fast.select(BOX).to_numpy(), slow.select(BOX).to_numpy(), strict=True):
-        assert overlaps(one, other[None])[0] > 0.8
+        assert overlaps(one, other[None])[0] > 0.85
     apart = fast.select(SCORES).to_numpy() - slow.select(SCORES).to_numpy()
-    assert np.abs(apart.mean(axis=0)).max() < 0.015
-    assert np.quantile(np.abs(apart), 0.99) < 0.125
+    assert np.abs(apart.mean(axis=0)).max() < (0.015 if quick.int8 else 0.01)
+    assert np.quantile(np.abs(apart), 0.99) < 0.11
 
 
 @pytest.mark.shared
