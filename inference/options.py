@@ -20,7 +20,7 @@ YUNET = "yunet"  # the detector that a user can select by its file
 
 # Increase this with every change in inference/ that changes results: stored results then count as outdated.
 METHOD_VERSION = 8
-BATCH_SIZE = 32  # frames per batch for face detection, and crops per batch for the model
+BATCH_SIZE = 32  # frames per batch for face detection
 
 
 @dataclass(frozen=True)

@@ -24,14 +24,16 @@ from inference.prefetch import in_order, prefetch
 from inference.scored import Progress, ScoredVideo, VideoSummary
 from inference.sightings import SessionLog, Sighting
 from inference.subject import Subject, choose_subject
-from inference.track import Locator, Tracker
+from inference.track import BATCH_BYTES, Locator, Tracker
 from inference.video import Video, open_video
 from pmfer.bundle import Bundle, load_bundle
 from pmfer.errors import BundleError, VideoError
 from pmfer.pain import with_pain_activity
 
 RIVAL_WARNING_SHARE = 0.7  # of the subject's prominence: if a rival exceeds it, the choice of subject is doubtful
-PREFETCHED_FRAMES = 16  # decoded while the detector is busy
+PREFETCHED_FRAMES = 48  # decoded while the detector is busy: more than a batch, or it would have to wait for them
+PREFETCHED_BYTES = 2 * BATCH_BYTES  # most memory for them
+CROPS_PER_REQUEST = 256  # to the model, which splits them among its threads
 SUBJECT, OTHERS = 0, 1  # track numbers given to the faces of a single picture
 
 
@@ -52,8 +54,8 @@ class Scorer:
         Args:
             bundle: the verified bundle to score with; None: the default bundle.
             options: everything that changes results; None: the defaults.
-            batch_size: frames per batch for face detection, and crops per batch for the model. About three batches of
-                decoded frames are in memory at once, each of at most `track.BATCH_BYTES`.
+            batch_size: frames per batch for face detection. About five batches of decoded frames are in memory at once,
+                each of at most `track.BATCH_BYTES`, and up to PREFETCHED_BYTES of frames that wait for detection.
             threads: CPU threads of the decoder and of each network.
             limits: largest picture and longest video to accept; None: no limits.
 
@@ -164,7 +166,8 @@ class Scorer:
         log = SessionLog()
         tracker = Tracker(self._options.track_gap_s)
         sampled = sample(video.frames(), self._options.frames_per_second)
-        with prefetch(sampled, PREFETCHED_FRAMES) as frames, prefetch(self._locator.locate(frames), 1) as batches:
+        ahead = min(PREFETCHED_FRAMES, PREFETCHED_BYTES // max(1, video.picture_bytes) + 1)
+        with prefetch(sampled, ahead) as frames, prefetch(self._locator.locate(frames), 1) as batches:
             for batch in batches:
                 for frame, faces in batch:
                     numbers = tracker.follow(frame.time_s, faces.boxes)
@@ -207,8 +210,8 @@ class Scorer:
         scores = np.empty((len(numbers), len(self._bundle.score_columns)), np.float32)
         occlusion = np.full(len(numbers), np.nan, np.float32)
         refused = np.zeros(len(numbers), bool)
-        starts = range(0, len(numbers), self._batch_size)
-        for start, batch in zip(starts, crops.batches(numbers, self._batch_size), strict=True):
+        starts = range(0, len(numbers), CROPS_PER_REQUEST)
+        for start, batch in zip(starts, crops.batches(numbers, CROPS_PER_REQUEST), strict=True):
             rows = slice(start, start + len(batch))
             scores[rows], visible = self._model.score_visible(batch)
             if visible is not None:

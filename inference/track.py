@@ -27,6 +27,7 @@ from inference.faces import Faces, Floats, box_distances, merge
 from inference.frame import Frame, Ticks
 from inference.lean import LeaningFaceFinder, leans_of
 from inference.options import ScoringOptions
+from inference.prefetch import prefetch
 
 Located = tuple[Frame, Faces]
 BATCH_BYTES = 48 * 1024 * 1024  # most memory for the decoded frames of one batch: 15 in 1080p, 3 in 4K
@@ -49,20 +50,29 @@ class Locator:
     def locate(self, frames: Iterable[Frame]) -> Iterator[list[Located]]:
         """Yield the frames with their faces, in order and in batches that end with a keyframe.
 
+        While the frames between keyframes are filled in, the detector already runs on the next keyframes.
+        """
+        finder = LeaningFaceFinder(self._detector, self._options.detector_size_px)
+        with prefetch(self._keyframes_seen(finder, frames), 1) as batches:
+            for batch in batches:
+                yield self._filled_in(finder, batch)
+
+    def _keyframes_seen(self, finder: LeaningFaceFinder, frames: Iterable[Frame]) -> Iterator["_Batch"]:
+        """Divide the frames into batches of one size, and find the faces in their keyframes.
+
         Which frames are keyframes depends on the video alone, so results do not depend on the batch size. A keyframe
         is due at every tick, and also when too many frames have passed since the last one: the timestamps of a video
         may stand still, or its frame rate may be very high.
         """
         rate = self._options.detections_per_second
         ticks = Ticks(rate / DETECTIONS_PER_KEYFRAME) if rate else None
-        finder = LeaningFaceFinder(self._detector, self._options.detector_size_px)
         waiting: list[Frame] = []
         keys: list[int] = []
         known: dict[int, Faces] = {}
         unseen = 0
         for frame in frames:
             if waiting and frame.size_px != waiting[0].size_px:
-                yield self._located(finder, waiting, keys, known)
+                yield _seen(finder, waiting, keys, known)
                 waiting, keys, known = [], [], {}
             waiting.append(frame)
             unseen += 1
@@ -71,26 +81,15 @@ class Locator:
             unseen = 0
             keys.append(len(waiting) - 1)
             if len(waiting) - len(known) >= min(self._batch_size, BATCH_BYTES // frame.bytes):
-                found = self._located(finder, waiting, keys, known)
-                yield found
-                waiting, keys, known = [frame], [], {0: found[-1][1]}
+                batch = _seen(finder, waiting, keys, known)
+                yield batch
+                waiting, keys, known = [frame], [], {0: batch.faces[len(waiting) - 1]}
         if len(waiting) > len(known):
-            yield self._located(finder, waiting, keys, known)
+            yield _seen(finder, waiting, keys, known)
 
-    def _located(
-        self, finder: LeaningFaceFinder, frames: list[Frame], keys: list[int], known: dict[int, Faces]
-    ) -> list[Located]:
-        """Locate the faces in frames of the same size; frames in `known` are left out of the result.
-
-        Args:
-            finder: the detector, which remembers how faces lean.
-            frames: of the same size, in order.
-            keys: which of them are keyframes, by index.
-            known: faces that have been found before, by the index of their frame.
-        """
-        due = sorted({0, *keys, len(frames) - 1} - set(known))
-        seen = dict(zip(due, finder.find_in_keyframes([frames[n] for n in due]), strict=True))
-        faces = known | {n: found for n, (found, _) in seen.items()}
+    def _filled_in(self, finder: LeaningFaceFinder, batch: "_Batch") -> list[Located]:
+        """Locate the faces in all frames of a batch."""
+        frames, faces = batch.frames, batch.faces
         spans = [span for span in pairwise(sorted(faces)) if span[1] - span[0] > 1]
         interpolated: dict[int, Faces] = {}
         while spans:
@@ -101,14 +100,14 @@ class Locator:
                 found, doubtful = self._between(frames, faces, left, right)
                 interpolated |= found
                 if doubtful is not None:
-                    leans = leans_of(faces[left], faces[right]) or seen[right][1]
+                    leans = leans_of(faces[left], faces[right]) or batch.leans_around(right)
                     middles[leans][doubtful] = faces[left], faces[right]
                     halves += [(left, doubtful), (doubtful, right)]
             for leans, neighbours in middles.items():
-                faces |= _look_between(finder, frames, leans, neighbours)
+                faces = faces | _look_between(finder, frames, leans, neighbours)
             spans = [span for span in halves if span[1] - span[0] > 1]
         faces = interpolated | faces
-        return [(frame, faces[n]) for n, frame in enumerate(frames)][len(known) :]
+        return [(frame, faces[n]) for n, frame in enumerate(frames)][batch.done :]
 
     def _between(
         self, frames: list[Frame], faces: dict[int, Faces], left: int, right: int
@@ -141,6 +140,28 @@ class Locator:
             similarities.append(np.maximum(likeness(shown, before), likeness(shown, after)).min())
         worst = int(np.argmin(similarities))
         return (found, None) if similarities[worst] >= self._options.min_likeness else ({}, left + 1 + worst)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Successive frames of one size, with the faces of the keyframes among them, by the index of the frame."""
+
+    frames: list[Frame]
+    faces: dict[int, Faces]
+    leans: dict[int, frozenset[int]]  # how faces lean from there on, for the keyframes that are new in this batch
+    done: int  # number of frames at the beginning that the batch before has located
+
+    def leans_around(self, frame: int) -> frozenset[int]:
+        """How faces lean at the next of this batch's own keyframes, which may be the frame itself."""
+        return self.leans[min(key for key in self.leans if key >= frame)]
+
+
+def _seen(finder: LeaningFaceFinder, frames: list[Frame], keys: list[int], known: dict[int, Faces]) -> _Batch:
+    """Find the faces in the keyframes `keys`, the first and the last of some frames, except those `known`."""
+    due = sorted({0, *keys, len(frames) - 1} - set(known))
+    seen = dict(zip(due, finder.find_in_keyframes([frames[n] for n in due]), strict=True))
+    faces = known | {n: found for n, (found, _) in seen.items()}
+    return _Batch(frames, faces, {n: leans for n, (_, leans) in seen.items()}, len(known))
 
 
 def _look_between(

@@ -86,6 +86,11 @@ class Video:
         """Duration that the file announces, seconds; None if it does not."""
         return None if self._announced is None else self._announced.end_s - self._announced.start_s
 
+    @property
+    def picture_bytes(self) -> int:
+        """Memory of a decoded picture of the announced size in the usual format (4:2:0); 0 if no size is announced."""
+        return self._stream.codec_context.width * self._stream.codec_context.height * 3 // 2
+
     def frames(self) -> Iterator[Frame]:
         """Decode frame by frame, skipping damaged packets.
 

@@ -33,11 +33,13 @@ class CountingDetector(CenterFace):
 
     def __init__(self) -> None:
         super().__init__(centerface_weights(), 0.5, threads=1)
-        self.looks = 0
         self.pixels: list[int] = []  # of each picture
 
+    @property
+    def looks(self) -> int:
+        return len(self.pixels)
+
     def detect(self, pictures: NDArray[np.uint8]) -> list[Faces]:
-        self.looks += len(pictures)
         self.pixels += [picture.shape[0] * picture.shape[1] for picture in pictures]
         return super().detect(pictures)
 
@@ -152,7 +154,7 @@ def test_face_that_comes_and_goes_is_seen_in_the_same_frames(
     pictures = [empty_room] * 13 + [portrait] * 18 + [empty_room] * 9
     video = write_video(tmp_path / "visit.mp4", pictures, rate=20)
     every = [len(faces) for faces in located(video, detector, rate=None)]
-    detector.looks = 0
+    detector.pixels.clear()
     assert [len(faces) for faces in located(video, detector)] == every
     assert detector.looks < 16 + len(EIGHTHS) - 1
 
@@ -195,6 +197,13 @@ def test_looks_do_not_depend_on_the_batch_size(tmp_path: Path, detector: Countin
             np.testing.assert_allclose(one.boxes, other.boxes, atol=0.01)
 
 
+def test_uneven_times_with_nobody_are_searched(tmp_path: Path, detector: CountingDetector, portrait: Picture) -> None:
+    empty = np.full_like(portrait, 120)
+    times_ms = [0, 700, 750, 790, 800, 1500]  # most frames shortly before a keyframe
+    video = write_video(tmp_path / "uneven.mkv", [empty] * 5 + [portrait], times_ms=times_ms)
+    assert [len(found) for found in located(video, detector)] == [0, 0, 0, 0, 0, 1]
+
+
 @pytest.mark.parametrize("step_s", [0.0, 1 / 960])
 def test_frames_that_no_tick_parts_are_not_all_held_at_once(
     detector: CountingDetector, portrait: Picture, step_s: float
@@ -204,17 +213,17 @@ def test_frames_that_no_tick_parts_are_not_all_held_at_once(
 
     def film() -> Iterator[Frame]:
         nonlocal taken
-        for index in range(12):
+        for index in range(36):
             taken += 1
             yield Frame(index, index * step_s, large)
 
     locator = Locator(detector, ScoringOptions(detector_size_px=256), batch_size=32)
     given = 0
     for batch in locator.locate(film()):
-        assert taken - given <= 6
+        assert taken - given <= 3 * 5 + 1  # a batch here, one that waits, and one that is searched
         given += len(batch)
-    assert given == 12
-    assert detector.looks <= 12 + ROUND
+    assert given == 36
+    assert detector.looks <= 36 + ROUND
 
 
 def faces_at(*lefts: float) -> Faces:
