@@ -6,7 +6,7 @@ and frames pass from stage to stage without being copied.
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from queue import Full, Queue
@@ -58,6 +58,9 @@ class _Stage(Generic[Item]):
                     return
         except BaseException as error:  # raised again in the consumer's thread
             end = _End(error)
+        finally:
+            if isinstance(self._items, Generator):
+                self._items.close()  # here and now, so that stages of its own end before those that feed it
         self._put(end)
 
     def consume(self) -> Iterator[Item]:

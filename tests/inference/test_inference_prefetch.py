@@ -48,3 +48,21 @@ def test_taker_that_leaves_stops_all_makers() -> None:
     with prefetch(forever(), depth=2) as items, prefetch(items, depth=2) as again:
         assert next(again) == 1
     assert threading.active_count() == before
+
+
+def test_stage_that_has_stages_of_its_own_ends_them_when_the_taker_fails() -> None:
+    before = threading.active_count()
+
+    def passed_on(items: Iterator[int]) -> Iterator[int]:
+        with prefetch(items, depth=1) as inner:
+            yield from inner
+
+    def take() -> None:
+        with prefetch(iter(range(1_000_000)), depth=1) as items, prefetch(passed_on(items), depth=1) as again:
+            assert next(again) == 0
+            raise ValueError("enough")
+
+    with pytest.raises(ValueError, match="enough") as raised:
+        take()
+    assert raised.traceback  # it keeps the stages alive
+    assert threading.active_count() == before
