@@ -28,6 +28,7 @@ CLOSE = tuple(measure for measure in FLAGGING if measure.watched_closely)
 STRICT = next(measure for measure in FLAGGING if not measure.watched_closely)
 SHIFTS = (1.0, 1.5, 2.0, 3.0, 4.0)
 SMALL_SHIFTS = (1.0, 1.5, 2.0)
+RELAPSES = (2.0, 3.0, 4.0)
 LARGE = 2.0  # smallest step whose flags are followed
 SHIFT_DAYS = {"after 13 days": 13, "after 20 days": 20, "after 40 days": 40, "after 70 days": 70}
 SETTLED = "after 70 days"  # most of the baseline has been collected
@@ -143,6 +144,21 @@ def after_returns(patients: int, seed: int, away: int = 12, between: int = 21) -
             "open before it comes again": float(listed[:, again - 1].mean()),
             "found again within 5": float(second[:, :5].any(axis=1).mean()),
         }
+    return result
+
+
+def after_relapses(patients: int, seed: int, better: int = 30) -> dict[str, Any]:
+    """An improvement by some SD that lasts 30 days, and then a relapse to the level before it."""
+    scenario, result = Scenario("phi 0.5"), {}
+    for name, start in SHIFT_DAYS.items():
+        relapse = start + better
+        day = np.arange(relapse + FOLLOWED)
+        for measure in (*CLOSE, STRICT):
+            quiet = series(scenario, patients, len(day), np.random.default_rng(seed + start))
+            for size in RELAPSES:
+                moved = quiet - size * scenario.spread * ((day >= start) & (day < relapse))
+                found = told(waited(flags_of(moved, (measure,), DEFAULT_THRESHOLDS), moved, relapse))
+                result[f"{measure.key}, {size:g} SD {name}"] = found
     return result
 
 

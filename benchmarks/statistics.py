@@ -33,6 +33,7 @@ from benchmarks.changes import (
     SHIFT_DAYS,
     Flags,
     after_ramps,
+    after_relapses,
     after_returns,
     after_steps,
     flags_of,
@@ -174,6 +175,7 @@ def main() -> None:
             "others": {
                 "ramps": partial(after_ramps, count, seed),
                 "returns": partial(after_returns, count, seed),
+                "relapses": partial(after_relapses, count, seed),
                 "ward with two changed patients": partial(ward_of_changes, count // WARD * WARD, seed),
                 "rules": partial(rules, count, seed),
                 "choice of measures": partial(choice_of_measures, count // 5, seed),

@@ -81,6 +81,15 @@ class Episode:
 
 
 @dataclass(frozen=True)
+class NewLevel:
+    """A change in the direction that raises no flag, which lasted and so became the usual level."""
+
+    state: State  # HIGHER or LOWER than before
+    since: date  # first day of the level
+    settled: date  # day from which the next day was compared with it
+
+
+@dataclass(frozen=True)
 class Finding:
     """One measure on one day."""
 
@@ -98,6 +107,7 @@ class Finding:
     episode: Episode | None = None  # the open flag, or the one that closed last within `back_days`
     usual: tuple[float, float] | None = None  # middle 80 % of the baseline's days; full range if fewer than 10
     accepted_on: date | None = None  # first day of the level that a person accepted; None if nobody did
+    new_level: NewLevel | None = None  # the newest one, if it settled within `Thresholds.accepted_days`
     tentative: bool = False  # the baseline has so few days that "as usual" cannot rule out a large change
     # For patients recorded in several situations, such as `meal`; `unstated` stands for sessions that name none:
     situations: tuple[str, ...] = ()  # those of the day that are compared with earlier days of the same kind
@@ -221,6 +231,10 @@ def largest_first(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
 
 
 def common_lack(findings: tuple[Finding, ...]) -> Lack | None:
-    """The reason if no finding could be compared. All rest on the same frames, so the first one's reason holds."""
-    abstains = all(finding.state is State.INSUFFICIENT for finding in findings)
-    return findings[0].lack if abstains else None
+    """The reason if no finding could be compared.
+
+    All rest on the same frames, so all have the same reason, except those that were not measured.
+    """
+    if any(finding.state is not State.INSUFFICIENT for finding in findings):
+        return None
+    return next((finding.lack for finding in findings if finding.lack is not Lack.NOT_MEASURED), Lack.NOT_MEASURED)

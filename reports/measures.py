@@ -147,8 +147,9 @@ class Thresholds:
     dating_window: int = 42  # valid days searched for the onset
     dating_days: int = 10  # valid days of a flag after which its onset is no longer re-estimated
     onset_share: float = 0.8  # of the likelihood that the onset's interval covers
+    settling_days: int = 21  # valid days after which a change that is no concern becomes the usual level
     back_days: int = 7  # calendar days for which a page mentions a return; reopened within them, a flag is the same one
-    accepted_days: int = 28  # calendar days for which a page mentions that a new level was accepted
+    accepted_days: int = 28  # calendar days for which a page mentions a new level, accepted or settled
     # Intervals
     interval_share: float = 0.95  # of the intervals that should contain the day's true mean
     min_interval_sessions: int = 4  # usable sessions of the day; resampling fewer is pointless

@@ -109,11 +109,6 @@ class PatientReport(HeadlineTrends):
         return tuple(finding for finding in self.findings if finding.stage is Stage.ACCEPTED)
 
     @property
-    def told(self) -> tuple[Finding, ...]:
-        """The measures that differ in a direction that raises no flag."""
-        return tuple(finding for finding in self.findings if finding.told and not finding.flagged)
-
-    @property
     def little_seen(self) -> bool:
         """Whether less of the face was seen than `min_observed_s`."""
         seen = self.quality.seen_s
@@ -122,12 +117,13 @@ class PatientReport(HeadlineTrends):
     @property
     def seen(self) -> bool:
         """Whether the day has enough data for its values to be printed."""
-        return self.findings[0].value is not None
+        return any(finding.value is not None for finding in self.findings)
 
     @property
-    def baseline_size(self) -> int:
-        """Number of days the usual range is based on; 0 if there is none yet."""
-        return max((finding.baseline.days for finding in self.findings if finding.baseline), default=0)
+    def baseline_sizes(self) -> tuple[int, int] | None:
+        """Fewest and most days that a measure's usual range is based on; None if there is none yet."""
+        days = [finding.baseline.days for finding in self.findings if finding.baseline]
+        return (min(days), max(days)) if days else None
 
 
 def charts_of_patients(read: Mapping[str, ReportData], day: date, thresholds: Thresholds) -> dict[str, Charted]:
@@ -180,10 +176,10 @@ def compare_patient(
     ward, room = last_places(today)
     by_key = {trend.finding.key: trend for trend in trends}
     usable = usable_session(thresholds)
-    seen = trends[0].finding.value is not None
     headlines = tuple(by_key[measure.key] for measure in HEADLINE_MEASURES)
     phrases = tuple(by_key[measure.key] for measure in PHRASE_MEASURES)
     compared = tuple(trend.finding for trend in headlines), tuple(trend.finding for trend in phrases)
+    seen = any(finding.value is not None for finding in compared[0])
     return PatientReport(
         patient_id=patient_id,
         day=day,
@@ -254,7 +250,8 @@ def _care_events(data: ReportData, drawn: Trend) -> CareEvents:
 
 def valid_days_before(daily: pl.DataFrame, day: date) -> int:
     """Number of one patient's days before `day` with enough data."""
-    return daily.filter((pl.col("session_date") < day) & pl.col(HEADLINE_MEASURES[0].key).is_not_null()).height
+    measured = pl.any_horizontal(pl.col(measure.key).is_not_null() for measure in HEADLINE_MEASURES)
+    return daily.filter((pl.col("session_date") < day) & measured).height
 
 
 def _session_line(row: dict[str, Any]) -> SessionLine:

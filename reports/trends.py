@@ -18,6 +18,7 @@ from reports.findings import (
     Episode,
     Finding,
     Lack,
+    NewLevel,
     Signal,
     Stage,
     State,
@@ -72,8 +73,18 @@ class HeadlineTrends:
 
     @property
     def back(self) -> tuple[Finding, ...]:
-        """The measures that came back to their usual range within the last days."""
-        return tuple(finding for finding in self.findings if finding.stage is Stage.BACK)
+        """The measures that came back to their usual range within the last days and are there today."""
+        return tuple(finding for finding in self.findings if finding.stage is Stage.BACK and not finding.told)
+
+    @property
+    def told(self) -> tuple[Finding, ...]:
+        """The measures that differ in a direction that raises no flag."""
+        return tuple(finding for finding in self.findings if finding.told and not finding.flagged)
+
+    @property
+    def partly_compared(self) -> bool:
+        """Whether a measure, or a recording of the day, could not be compared."""
+        return any(finding.lack is not None or finding.left_out for finding in self.findings)
 
     @property
     def tentative(self) -> bool:
@@ -136,6 +147,7 @@ def trends_of(
             stage=stage_of(finding, day, since, thresholds),
             usual=None if new else usual[row],
             accepted_on=since,
+            new_level=new_level_of(chart, row, days, thresholds),
             tentative=finding.baseline is not None and finding.baseline.days < thresholds.firm_baseline_days,
         )
         if made_of is not None and today is not None:
@@ -204,6 +216,14 @@ def episode_of(
     return Episode(
         state, days[opened], days[onset], days[earliest], days[latest], days[closed] if closed >= 0 else None, valid
     )
+
+
+def new_level_of(chart: ControlChart, row: int, days: tuple[date, ...], thresholds: Thresholds) -> NewLevel | None:
+    """The change of one series that became its usual level within `accepted_days`; None if there is none."""
+    settled, since, change = (int(array[row, -1]) for array in (chart.settled, chart.level_since, chart.level_change))
+    if settled < 0 or len(days) - 1 - settled >= thresholds.accepted_days:
+        return None
+    return NewLevel(State.HIGHER if change > 0 else State.LOWER, days[since], days[settled])
 
 
 def baseline_of(chart: ControlChart, row: int) -> Baseline | None:

@@ -67,8 +67,8 @@ class GrowingBaseline:
         self.stale[rows] |= left != self.count[rows]
         self.count[rows] = left
 
-    def relearn(self, known: "DaysToLearn", thresholds: Thresholds) -> None:
-        """Rebuild the baselines from the days handed over so far, after the values of these days have changed.
+    def relearn(self, known: "DaysToLearn", thresholds: Thresholds, rows: Ints | slice = slice(None)) -> None:
+        """Rebuild the baselines of `rows` from the days handed over so far, after these days have changed.
 
         A baseline that would lose days it needs stays as it is, see `forget`.
         """
@@ -81,7 +81,9 @@ class GrowingBaseline:
         values, days = np.zeros_like(self.values), np.zeros_like(self.days)
         values[:, : order.shape[1]] = np.where(taken, np.take_along_axis(known.values, order, axis=1), 0)
         days[:, : order.shape[1]] = np.where(taken, np.take_along_axis(known.days, order, axis=1), 0)
-        enough = count >= np.minimum(self.count, thresholds.min_baseline_days)
+        chosen = np.zeros(len(count), dtype=bool)
+        chosen[rows] = True
+        enough = chosen & (count >= np.minimum(self.count, thresholds.min_baseline_days))
         differ = (values != self.values) | (days != self.days)
         self.stale |= enough & (differ.any(axis=1) | (count != self.count))
         self.values[enough], self.days[enough], self.count[enough] = values[enough], days[enough], count[enough]
@@ -207,6 +209,11 @@ class DaysToLearn:
     def hold_back(self, rows: Ints, since: Ints) -> None:
         """Mark the days known so far, from `since` on, [rows], as never to be learnt."""
         self.quiet[rows] &= (self.days[rows] < since[:, None]) | np.isnan(self.values[rows])
+
+    def start_again(self, rows: Ints, since: Ints) -> None:
+        """Let the baseline learn the days known so far from `since` on, [rows], and none before."""
+        yet_to_come = np.arange(self.values.shape[1]) >= self.seen[rows][:, None]
+        self.quiet[rows] = yet_to_come | (self.days[rows] >= since[:, None])
 
     def latest(self, rows: Ints, count: int) -> tuple[Floats, Ints]:
         """Values and days of the last `count` days with a value, newest on the right; NaN if there are fewer."""

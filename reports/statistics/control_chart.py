@@ -61,6 +61,9 @@ class ControlChart:
     onset_earliest: Ints  # interval around the onset
     onset_latest: Ints
     valid_days: Ints  # valid days of the newest episode, including its first and its closing day
+    settled: Ints  # day on which a change that is no concern became the usual level; -1 if there was none
+    level_since: Ints  # first day of that level
+    level_change: Ints  # +1 if it is higher than the level before, -1 if lower, 0 if there was none
     in_baseline: Bools  # whether the day is in the baseline of the last day
     compared: Floats  # the values as they would be in the situations of the last day; NaN if not comparable
     added: Floats  # what the situations of each day add, on the even scale; NaN likewise, 0 without situations
@@ -223,7 +226,7 @@ class _Charting:
         value = np.where(np.isnan(even), np.nan, self.values[:, day])
         today = self._judge(day, value, furthest, of_mean, change)
         self.known.hold_back(np.flatnonzero(today.beyond), np.full(np.count_nonzero(today.beyond), day))
-        self.episodes.step(today, self.base, self.known, self.thresholds)
+        self.episodes.step(today, self.sensitivity.concern, self.base, self.known, self.thresholds)
         self.episodes.record(self.record)
 
     def chart(self) -> ControlChart:

@@ -1,7 +1,8 @@
 """The life of a flag: it opens when a rule fires, stays open until the values have come back, and then closes.
 
 The baseline learns neither the days with an open flag nor those since its onset, so that a change that stays never
-becomes the patient's usual level.
+becomes the patient's usual level. A change away from the concern, such as less pain-related activity, is different:
+once it has lasted, the baseline starts again with it. Otherwise a relapse to the earlier level would pass as usual.
 """
 
 from collections import defaultdict
@@ -43,12 +44,18 @@ class Episodes:
         # Capped log likelihood ratio of "still away" against "back" for a known centre, and the information in it
         self.evidence, self.information = np.zeros((2, series))
         self.last_deviation, self.last_day = np.zeros(series), np.zeros(series, dtype=np.int64)
+        # The newest change that became the usual level: the day on which it did, its first day, and its direction
+        self.settled, self.level_since = np.full((2, series), -1, dtype=np.int64)
+        self.level_change = np.zeros(series, dtype=np.int64)
 
-    def step(self, today: JudgedDay, base: GrowingBaseline, known: DaysToLearn, thresholds: Thresholds) -> None:
-        """Process one day: update the test for "back", close and open episodes, and date the onset.
+    def step(
+        self, today: JudgedDay, concern: Ints, base: GrowingBaseline, known: DaysToLearn, thresholds: Thresholds
+    ) -> None:
+        """Process one day: update the test for "back", close and open episodes, date the onset, settle on a new level.
 
         Args:
             today: the day.
+            concern: see `Sensitivity.concern`.
             base: the baselines before the day; days learnt since an onset are removed.
             known: all valid days, including this one; those since an onset are marked as never to be learnt.
             thresholds: limits for closing and dating.
@@ -72,6 +79,10 @@ class Episodes:
             onset = self._date(young, self.opened, today.unit, base, known, thresholds)
             self.onset[young], self.earliest[young], self.latest[young] = onset.day, onset.earliest, onset.latest
             self._unlearn(young, base, known, thresholds)
+        lasting = seen & (self.valid_days >= thresholds.settling_days)
+        welcome = np.flatnonzero(lasting & (self.sign != 0) & (self.sign == -concern))
+        if welcome.size:
+            self._settle(welcome, today.day, base, known, thresholds)
 
     def record(self, record: Record) -> None:
         """Append the state of each series after the day."""
@@ -84,6 +95,9 @@ class Episodes:
             "onset_earliest": self.earliest,
             "onset_latest": self.latest,
             "valid_days": self.valid_days,
+            "settled": self.settled,
+            "level_since": self.level_since,
+            "level_change": self.level_change,
         }
         for name, column in columns.items():
             record[name].append(column.copy())
@@ -153,3 +167,11 @@ class Episodes:
         """Remove the days since the onset from the baseline, and keep it from learning them later."""
         known.hold_back(at, self.earliest[at])
         base.forget(at, self.earliest[at], thresholds)
+
+    def _settle(self, at: Ints, day: int, base: GrowingBaseline, known: DaysToLearn, thresholds: Thresholds) -> None:
+        """Start the baselines of the series `at` again with the days of the open change, which thereby ends."""
+        self.settled[at], self.level_since[at], self.level_change[at] = day, self.latest[at], self.sign[at]
+        known.start_again(at, self.latest[at])
+        base.relearn(known, thresholds, at)
+        self.sign[at] = self.direction[at] = 0
+        self.opened[at] = self.closed[at] = -1

@@ -151,7 +151,19 @@ def symbol(finding: Finding) -> str:
         return STATE_SYMBOLS[finding.direction]
     if finding.told:
         return f"({STATE_SYMBOLS[finding.told[0].state]})"
+    side = outside_usual(finding)
+    if finding.state is State.USUAL and side:
+        return f"({STATE_SYMBOLS[State.HIGHER if side > 0 else State.LOWER]})"
     return STATE_SYMBOLS[finding.state]
+
+
+def outside_usual(finding: Finding) -> int:
+    """+1 if the day's value, as printed, is above the usual range, -1 if below it, else 0."""
+    if finding.value is None or finding.usual is None:
+        return 0
+    step = 10.0 ** -(2 if MEASURE_BY_KEY[finding.key].unit.highest == 1 else 1)
+    value, low, high = (round(number / step) for number in (finding.value, *finding.usual))
+    return int(value > high) - int(value < low)
 
 
 def _of_scale(say: Language, finding: Finding, shown: str) -> str:

@@ -5,8 +5,7 @@ from datetime import date
 
 from reports.data import CarriedFinding
 from reports.findings import Episode, Finding, Lack, Stage
-from reports.measures import MEASURE_BY_KEY
-from reports.words.finding_sentences import amount, day_value, direction_of, opening, usual
+from reports.words.finding_sentences import amount, day_value, direction_of, opening, outside_usual, usual
 from reports.words.labels import changed_word, lack_word, measure_words, state_word
 from reports.words.language import NBSP, Language, clipped, day_and_month, days_between, listed, sentence
 
@@ -43,9 +42,13 @@ def age(say: Language, episode: Episode, stage: Stage, day: date) -> str:
         if episode.onset == day:
             return say("New on {date}.", date=day_and_month(say, day))
         return say("New on {date}; it probably began about {onset}.", date=day_and_month(say, day), onset=onset)
-    return say(
-        "Since about {onset}; day {days} of the flag, not back to usual yet.", onset=onset, days=episode.days_open
-    )
+    flagged = _day_of_flag(episode, day)
+    return say("Since about {onset}; day {days} of the flag, not back to usual yet.", onset=onset, days=flagged)
+
+
+def _day_of_flag(episode: Episode, day: date) -> int:
+    """Which calendar day of the flag it is, with recordings or without."""
+    return (day - episode.opened).days + 1
 
 
 def onset_words(say: Language, episode: Episode) -> str:
@@ -100,6 +103,17 @@ def accepted_sentences(
     return tuple(told)
 
 
+def new_level_sentence(say: Language, finding: Finding) -> str:
+    """A measure whose change raised no flag, but lasted and became the usual level."""
+    assert finding.new_level is not None
+    return say(
+        "{measure} has stayed {changed} since about {date}. This now counts as usual for this patient.",
+        measure=sentence(measure_words(say, finding.key).name),
+        changed=changed_word(say, finding.new_level.state),
+        date=day_and_month(say, finding.new_level.since),
+    )
+
+
 def carried_sentence(say: Language, flag: CarriedFinding) -> str:
     """A flag of the earlier model whose measure the present model cannot compare yet."""
     return say(
@@ -120,13 +134,13 @@ def told_sentences(say: Language, findings: tuple[Finding, ...]) -> tuple[str, .
     return (*told, say.plural("This does not raise a flag.", "These do not raise a flag.", len(told)))
 
 
-def standing(say: Language, finding: Finding) -> str:
+def standing(say: Language, finding: Finding, day: date) -> str:
     """The state of a measure in a few words, for a row: `higher, day 5`.
 
     Reasons that hold for the whole day, such as a face that was not seen, are in the first lines of the page instead.
     """
     if finding.flagged and finding.episode is not None:
-        return _flag_standing(say, finding, finding.episode)
+        return _flag_standing(say, finding, finding.episode, day)
     if finding.stage is Stage.ACCEPTED and finding.accepted_on is not None:
         return say("new level since {date}", date=day_and_month(say, finding.accepted_on))
     if finding.lack is not None:
@@ -141,23 +155,14 @@ def standing(say: Language, finding: Finding) -> str:
     return _within_limits(say, finding)
 
 
-def _flag_standing(say: Language, finding: Finding, episode: Episode) -> str:
+def _flag_standing(say: Language, finding: Finding, episode: Episode, day: date) -> str:
     changed = changed_word(say, episode.state)
     if finding.stage is Stage.NEW:
         return say("{changed}, new", changed=changed)
     if finding.lack is not None:
         return say("{changed}, not compared", changed=changed)
     # A no-break space keeps the number with its word where a narrow column breaks the line.
-    return NBSP.join(say("{changed}, day {days}", changed=changed, days=episode.days_open).rsplit(" ", 1))
-
-
-def outside_usual(finding: Finding) -> int:
-    """+1 if the day's value, as printed, is above the usual range, -1 if below it, else 0."""
-    if finding.value is None or finding.usual is None:
-        return 0
-    step = 10.0 ** -(2 if MEASURE_BY_KEY[finding.key].unit.highest == 1 else 1)
-    value, low, high = (round(number / step) for number in (finding.value, *finding.usual))
-    return int(value > high) - int(value < low)
+    return NBSP.join(say("{changed}, day {days}", changed=changed, days=_day_of_flag(episode, day)).rsplit(" ", 1))
 
 
 def _within_limits(say: Language, finding: Finding) -> str:

@@ -132,7 +132,7 @@ def quarantine_word(say: Language, reason: QuarantineReason) -> str:
         QuarantineReason.SIDECAR_INVALID: say("recording details unreadable"),
         QuarantineReason.SIDECAR_DATE_MISMATCH: say("recording details of another day"),
         QuarantineReason.VIDEO_MISSING: say("recording missing"),
-        QuarantineReason.NO_CONSENT: say("no consent, so not looked at"),
+        QuarantineReason.NO_CONSENT: say("not looked at for lack of consent"),
         QuarantineReason.DUPLICATE_CONTENT: say("already stored under another name"),
         QuarantineReason.SESSION_CONFLICT: say("name already in use"),
         QuarantineReason.EMPTY_FILE: say("empty file"),
@@ -161,6 +161,29 @@ def unusable_recordings(say: Language, reasons: Sequence[tuple[QuarantineReason,
         count=number_word(say, total),
         reasons=", ".join(f"{quarantine_word(say, reason)} ({number})" for reason, number in reasons),
     )
+    return sentence(told)
+
+
+def recordings_used(say: Language, recordings: int, used: int) -> str:
+    """How many of at least one recording showed enough of the face to count."""
+    count = number_word(say, recordings)
+    if used == recordings:
+        told = say.plural(
+            "One recording, which showed enough of the face.",
+            "{count} recordings; all showed enough of the face.",
+            recordings,
+            count=count,
+        )
+    elif not used:
+        told = say.plural(
+            "One recording, which did not show enough of the face.",
+            "{count} recordings; none showed enough of the face.",
+            recordings,
+            count=count,
+        )
+    else:
+        shown = number_word(say, used)
+        told = say("{count} recordings; {used} of them showed enough of the face.", count=count, used=shown)
     return sentence(told)
 
 

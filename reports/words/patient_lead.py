@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from reports.findings import Finding, Lack, Stage
 from reports.patient import PatientReport
-from reports.words.finding_sentences import symbol
+from reports.words.finding_sentences import outside_usual, symbol
 from reports.words.flag_sentences import (
     accepted_sentences,
     back_sentence,
     carried_sentence,
     flag_sentence,
-    outside_usual,
+    new_level_sentence,
     told_sentences,
 )
 from reports.words.labels import lack_word, situation_word, unusable_recordings
@@ -146,7 +146,7 @@ def _quiet_headline(say: Language, report: PatientReport) -> str:
             count=number_word(say, len(report.told)),
         )
         return sentence(told)
-    if any(finding.lack is not None for finding in report.findings):
+    if report.partly_compared:
         return say("No change in what could be compared.")
     if report.tentative:
         return say("No change seen so far.")
@@ -165,12 +165,13 @@ def _more_changes(say: Language, more: int) -> list[str]:
 
 
 def _life_notes(say: Language, report: PatientReport) -> list[str]:
-    """What came back, which levels were accepted, and what differs without a flag."""
+    """What came back, which levels were accepted or became usual, and what differs without a flag."""
     notes = dict(report.accepted_notes)
     needed = report.thresholds.min_baseline_days
     return [
         *(back_sentence(say, finding) for finding in report.back),
         *accepted_sentences(say, report.accepted, notes, needed),
+        *(new_level_sentence(say, finding) for finding in report.findings if finding.new_level and not finding.flagged),
         *told_sentences(say, report.told),
     ]
 
@@ -223,21 +224,27 @@ def _all_clear(say: Language, report: PatientReport) -> tuple[str, ...]:
             measures=measures,
         )
     if not report.tentative:
-        return told, say(
-            "The usual range is based on {days} earlier days.", days=number_word(say, report.baseline_size)
-        )
+        return told, say("The usual range is based on {days} earlier days.", days=baseline_days(say, report))
     sizes = [finding.baseline.days for finding in report.findings if finding.tentative and finding.baseline]
     days = number_word(say, min(sizes))
     if all(finding.tentative for finding in report.findings if finding.baseline):
-        young = say(
-            "The usual range is based on only {days} days so far, so even a large change may not show yet.", days=days
-        )
+        young = say("The usual range is based on only {days} days, so even a large change may not show yet.", days=days)
     else:
         young = say(
-            "Some usual ranges are based on as few as {days} days so far, so even a large change may not show there.",
+            "Some usual ranges are based on only {days} days, so even a large change may not show there.",
             days=days,
         )
     return told, young
+
+
+def baseline_days(say: Language, report: PatientReport) -> str:
+    """How many days the usual ranges are based on: `56`, or `21 to 56` if they differ; empty without any."""
+    if report.baseline_sizes is None:
+        return ""
+    fewest, most = report.baseline_sizes
+    if fewest == most:
+        return str(most)
+    return say("{fewest} to {most}", fewest=fewest, most=most)
 
 
 def _lead_of_lack(say: Language, report: PatientReport, lack: Lack) -> tuple[str, tuple[str, ...]]:

@@ -28,7 +28,7 @@ from reports.words.language import (
     short_date,
     thousands,
 )
-from reports.words.patient_lead import unusable
+from reports.words.patient_lead import baseline_days, unusable
 
 LONGEST_ITEM = 40  # characters of a care event's item
 LONGEST_NOTE = 48  # characters of its note
@@ -57,7 +57,7 @@ def phrases_caption(say: Language, report: PatientReport) -> str:
     """Caption of the table of movements: how to read it."""
     return say(
         "One box a day: the darker, the more clearly it was seen; {date} is outlined. Numbers from 0 to 100. ▲ more, ▼ "
-        "less than usual, = as usual, ◊ not compared.",
+        "less than usual, in brackets: no clear change, = as usual, ◊ not compared.",
         date=day_and_month(say, report.day),
     )
 
@@ -130,9 +130,10 @@ def care_line(say: Language, line: CareLine) -> str:
 
 
 def care_days(say: Language, line: CareLine) -> str:
-    """The days of an item of care: `21 Mar`, or `12 days, last on 21 Mar`."""
+    """The days of an item of care, with a full stop: `21 Mar.` or `12 days, last on 21 Mar.`."""
     last = short_date(say, line.days[-1])
-    return say.plural("{last}", "{count} days, last on {last}", len(line.days), last=last, count=len(line.days))
+    told = say.plural("{last}", "{count} days, last on {last}", len(line.days), last=last, count=len(line.days))
+    return f"{told.rstrip('.')}."  # in German the month is short for something and has a full stop of its own
 
 
 def context(say: Language, report: PatientReport) -> str:
@@ -211,7 +212,7 @@ def _troubles(say: Language, found: Quality) -> tuple[str, ...]:
 def basis(say: Language, report: PatientReport) -> str:
     """How the usual range is determined, and what raises a flag."""
     places = {"fewest": report.thresholds.min_baseline_days, "most": report.thresholds.max_baseline_days}
-    if not report.baseline_size:
+    if report.baseline_sizes is None:
         return say(
             "Usual range: from the first {fewest} to {most} days without a change; there are not enough yet.",
             **places,
@@ -221,6 +222,6 @@ def basis(say: Language, report: PatientReport) -> str:
         "range if there are fewer than 10. A flag goes up when the day is beyond the alarm limit, or the average of "
         "the last few days is beyond a limit of its own, and stays until the patient has been back to usual for some "
         "days.",
-        days=report.baseline_size,
+        days=baseline_days(say, report),
         **places,
     )

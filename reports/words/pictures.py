@@ -53,7 +53,7 @@ def heat_text(say: Language, trend: Trend) -> str:
 
 def _told(say: Language, trend: Trend) -> str:
     finding: Finding = trend.finding
-    parts = (numbers(say, finding), standing(say, finding), rule_words(say, finding))
+    parts = (numbers(say, finding), standing(say, finding, trend.last_day), rule_words(say, finding))
     return " ".join(f"{sentence(part)}." for part in parts if part)
 
 
@@ -92,7 +92,7 @@ def strip_text(say: Language, sessions: tuple[SessionLine, ...]) -> str:
 
 def nothing_marked(say: Language, *, seen: bool) -> str:
     """Why the drawn face has no marks."""
-    return say("Nothing stands out.") if seen else say("The face was not seen enough.")
+    return say("Nothing is stronger than usual.") if seen else say("The face was not seen enough.")
 
 
 def face_text(say: Language, leading: tuple[LeadingPhrase, ...], *, seen: bool) -> str:

@@ -7,7 +7,7 @@ from reports.findings import Lack, Stage, State
 from reports.fonts import drawable
 from reports.measures import Thresholds
 from reports.ward import WardReport, WardRow
-from reports.words.labels import LONGEST_PLACE, changed_word, lack_word, measure_words
+from reports.words.labels import LONGEST_PLACE, changed_word, lack_word, measure_words, recordings_used
 from reports.words.language import Language, clipped, day_and_month, number_word, percent, sentence, thousands
 
 
@@ -46,6 +46,15 @@ def headline(say: Language, report: WardReport) -> str:
     if not report.compared:
         return say("Nobody could be compared.")
     count = number_word(say, report.compared)
+    if any(row.told or row.partly_compared for row in report.usual):
+        return sentence(
+            say.plural(
+                "No flag for the one patient compared.",
+                "No flag for any of the {count} patients compared.",
+                report.compared,
+                count=count,
+            )
+        )
     if any(row.tentative for row in report.usual):
         return sentence(
             say.plural(
@@ -207,8 +216,7 @@ def everybody_else(say: Language, report: WardReport) -> tuple[tuple[str, tuple[
     rows = [
         (say("Flag open under the earlier model"), carried(say, report)),
         (say("Back to usual"), back(say, report)),
-        (say("No change"), tuple(row.patient_id for row in report.usual if not row.tentative)),
-        (say("No change seen so far"), tuple(row.patient_id for row in report.usual if row.tentative)),
+        *_without_flag(say, report.usual),
     ]
     groups: dict[Lack, list[str]] = {}
     for row in report.not_compared:
@@ -220,6 +228,21 @@ def everybody_else(say: Language, report: WardReport) -> tuple[tuple[str, tuple[
         if lack in groups
     ]
     return tuple((title, names) for title, names in rows if names)
+
+
+def _without_flag(say: Language, rows: Sequence[WardRow]) -> list[tuple[str, tuple[str, ...]]]:
+    """The patients without a flag, by how far the comparison reaches: titles as on their own pages, and patients."""
+    titles = [
+        say("Different, but no flag"),
+        say("No change in what could be compared"),
+        say("No change"),
+        say("No change seen so far"),
+    ]
+    groups: list[list[str]] = [[] for _ in titles]
+    for row in rows:
+        place = 0 if row.told else 1 if row.partly_compared else 3 if row.tentative else 2
+        groups[place].append(row.patient_id)
+    return [(title, tuple(names)) for title, names in zip(titles, groups, strict=True)]
 
 
 def _short_of(say: Language, row: WardRow, thresholds: Thresholds) -> str:
@@ -245,12 +268,6 @@ def night(say: Language, report: WardReport) -> str:
     quality = report.quality
     if not quality.sessions:
         return say("No recording could be used.") if report.quarantined else say("Nothing was recorded.")
-    told = say.plural(
-        "One recording; {used} showed enough of the face. The face could be read in {share} of the pictures.",
-        "{count} recordings; {used} showed enough of the face. The face could be read in {share} of the pictures.",
-        quality.sessions,
-        count=number_word(say, quality.sessions),
-        used=thousands(say, quality.sessions_used),
-        share=percent(say, quality.scored_share),
-    )
-    return sentence(told)
+    told = recordings_used(say, quality.sessions, quality.sessions_used)
+    share = percent(say, quality.scored_share)
+    return f"{told} {say('The face could be read in {share} of the pictures.', share=share)}"

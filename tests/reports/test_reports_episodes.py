@@ -7,6 +7,7 @@ import pytest
 from test_reports_control_chart import CALM, chart, patients
 
 from reports.measures import DEFAULT_THRESHOLDS
+from reports.statistics.control_chart import ControlChart
 
 SD = 0.05  # of the simulated patients, whose usual level is 0.5
 MONTH = [*CALM, *CALM]
@@ -122,6 +123,31 @@ def test_an_accepted_level_starts_anew_with_its_first_day() -> None:
         assert np.array_equal(getattr(found, name)[0, 32:], getattr(alone, name)[0], equal_nan=True), name
     assert not found.episode.any()
     assert chart(days).episode[0, -1] == 1
+
+
+def test_a_welcome_change_that_lasts_becomes_usual_so_that_a_relapse_is_flagged() -> None:
+    values = patients(200, 90)
+    values[:, 20:80] -= 0.15  # three spreads less for two months, then as at first
+    found, frozen = chart(values), chart(values, replace(DEFAULT_THRESHOLDS, settling_days=1000))
+    settled = found.settled[:, 79] >= 0
+    assert settled.mean() > 0.95
+    assert (np.abs(found.level_since[settled, 79] - 20) <= 3).mean() > 0.85
+    assert (found.level_change[settled, 79] == -1).all()
+
+    def flagged(judged: ControlChart) -> float:
+        rises = judged.episode == 1
+        return float(rises[~rises[:, 79], 80:85].any(axis=1).mean())
+
+    assert flagged(found) > 0.8
+    assert flagged(frozen) < 0.1
+
+
+def test_a_worrying_change_never_becomes_usual_by_itself() -> None:
+    values = patients(200, 150)
+    values[:, 20:] += 0.15
+    found = chart(values)
+    assert not (found.level_change[:, 20:] == 1).any()
+    assert (found.episode[:, 149] == 1).mean() > 0.9
 
 
 def test_one_wild_day_alone_opens_only_where_one_day_is_enough() -> None:

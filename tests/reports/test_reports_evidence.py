@@ -130,7 +130,7 @@ def test_more_items_than_are_drawn_are_counted() -> None:
 def test_an_item_is_named_with_its_amount_and_days(say: Language) -> None:
     events = care_events_of(event_rows(*(("medication", "ibuprofen", 400.0, back) for back in (1, 0))), FIRST, TODAY)
     assert care_line(say, events.lines[0]).replace(NBSP, " ") == "Medication: ibuprofen 400 mg"
-    assert care_days(say, events.lines[0]).replace(NBSP, " ") == "2 days, last on 21 Mar"
+    assert care_days(say, events.lines[0]).replace(NBSP, " ") == "2 days, last on 21 Mar."
 
 
 def test_no_care_events_draw_nothing(say: Language) -> None:

@@ -32,7 +32,7 @@ def test_a_stable_patient_has_no_changes(patients: Reports, say: Language) -> No
     report = patients["stable"]
     assert set(states(report).values()) == {State.USUAL}
     assert lead(say, report).headline == "Like this patient\N{RIGHT SINGLE QUOTATION MARK}s usual days."
-    assert report.baseline_size == 56  # of 62; the baseline takes no more
+    assert report.baseline_sizes == (56, 56)  # of 62; the baseline takes no more
 
 
 def test_rising_pain_activity_is_the_first_change(patients: Reports) -> None:
@@ -131,7 +131,7 @@ def test_a_quiet_day_against_few_days_is_not_called_usual(patients: Reports, say
     assert report.tentative
     words = lead(say, report)
     assert words.headline == "No change seen so far."
-    assert "The usual range is based on only 16 days so far, so even a large change may not show yet." in words.notes
+    assert "The usual range is based on only 16 days, so even a large change may not show yet." in words.notes
     assert not patients["stable"].tentative
 
 
@@ -151,10 +151,7 @@ def test_a_quiet_day_is_not_called_usual_while_one_measure_has_few_days(patients
     young = replace(first.finding, tentative=True, baseline=replace(first.finding.baseline, days=14))
     words = lead(say, replace(report, trends=(replace(first, finding=young), *others)))
     assert words.headline == "No change seen so far."
-    assert (
-        "Some usual ranges are based on as few as 14 days so far, so even a large change may not show there."
-        in words.notes
-    )
+    assert "Some usual ranges are based on only 14 days, so even a large change may not show there." in words.notes
 
 
 def test_a_difference_without_a_flag_is_not_called_usual(patients: Reports, say: Language) -> None:

@@ -12,7 +12,7 @@ from reports.measures import DEFAULT_THRESHOLDS
 from reports.ward import WardReport, WardRow, compare_night
 from reports.words import labels, ward_sentences
 from reports.words.language import Language
-from tools.report_samples import LONG_ID, first_session, pain_rising, read_overview, stable
+from tools.report_samples import LONG_ID, first_session, livelier, pain_rising, read_overview, stable
 from tools.sample_ward import CALM, SCORING, STEADY, TODAY, SampleWard
 
 
@@ -56,6 +56,8 @@ def test_nobody_is_called_unchanged_who_could_not_be_compared(writer: duckdb.Duc
     ward.history("d", CALM, days=20)
     ward.record("d", TODAY, CALM)
     assert ward_sentences.headline(say, build(writer)) == "No change seen so far in the two patients compared."
+    livelier(ward, "e")
+    assert ward_sentences.headline(say, build(writer)) == "No flag for any of the three patients compared."
 
 
 def test_a_flag_that_was_open_stays_on_the_list_where_the_day_cannot_be_compared(
@@ -121,9 +123,15 @@ def test_all_others_stand_by_how_they_are_with_what_is_short(ward: WardReport, s
         title: [name.replace("\N{NO-BREAK SPACE}", " ") for name in names]
         for title, names in (ward_sentences.everybody_else(say, ward))
     }
-    assert list(told)[:3] == ["Flag open under the earlier model", "Back to usual", "No change"]
+    assert list(told)[:4] == [
+        "Flag open under the earlier model",
+        "Back to usual",
+        "Different, but no flag",
+        "No change",
+    ]
     assert told["Flag open under the earlier model"] == ["p14 (smiling lower, from about 13 March)"]
     assert told["Back to usual"][0].startswith("p12 (pain-related facial activity since ")
+    assert "p17" in told["Different, but no flag"]
     assert told["Not compared: no recording could be used"] == ["p05"]
     assert told["Not compared: too little recorded"] == ["p15 (22 of 30 pictures)"]
     assert told["Not compared: too few earlier days"] == ["p04 (0 of 7 days)", "p10 (0 of 7 days)"]

@@ -69,7 +69,7 @@ def test_an_open_flag_says_its_day_and_the_interval_of_its_onset(say: Language) 
         f"Less smiling than usual: 4%, usually 12 to 18%. Since about 15 March (14{dash}16 Mar); "
         "day 5 of the flag, not back to usual yet."
     )
-    assert standing(say, lasting) == "lower, day\N{NO-BREAK SPACE}5"
+    assert standing(say, lasting, DAY) == "lower, day\N{NO-BREAK SPACE}5"
 
 
 def test_an_open_flag_on_a_quiet_day_says_what_it_takes_to_be_back(say: Language) -> None:
@@ -99,20 +99,20 @@ def test_a_row_never_contradicts_itself(say: Language) -> None:
     assert plain(numbers(say, closer)) == "2.4%, usually up to 2.2%"
     like_usual = smiling(0.024, (0.0, 0.022), State.USUAL)
     assert plain(numbers(say, like_usual)) == "2%, usually up to 2%"
-    assert standing(say, like_usual) == "as usual"
+    assert standing(say, like_usual, DAY) == "as usual"
     outside = smiling(0.19, (0.12, 0.18), State.USUAL)
-    assert standing(say, outside) == "above usual, within the limit"
+    assert standing(say, outside, DAY) == "above usual, within the limit"
     ended = replace(smiling(0.19, opened=date(2026, 3, 10)).episode, closed=date(2026, 3, 17))
     back = replace(outside, stage=Stage.BACK, episode=ended)
-    assert plain(standing(say, back)) == "back since 17 March; above usual, within the limit"
-    assert plain(standing(say, replace(back, value=0.15))) == "back since 17 March"
+    assert plain(standing(say, back, DAY)) == "back since 17 March; above usual, within the limit"
+    assert plain(standing(say, replace(back, value=0.15), DAY)) == "back since 17 March"
 
 
 def test_a_change_that_asks_for_no_look_is_told_without_a_flag(
     say: Language, patients: dict[str, PatientReport]
 ) -> None:
     more = replace(smiling(0.3, state=State.USUAL), told=(Signal(Rule.BEYOND_LIMITS, State.HIGHER, DAY, 1.5),))
-    assert (symbol(more), standing(say, more)) == ("(▲)", "higher, no flag")
+    assert (symbol(more), standing(say, more, DAY)) == ("(▲)", "higher, no flag")
     report = patients["stable"]
     trends = tuple(replace(trend, finding=more) if trend.finding.key == "smiling" else trend for trend in report.trends)
     words = lead(say, replace(report, trends=trends))
