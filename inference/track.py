@@ -48,7 +48,7 @@ class Locator:
         self._batch_size = batch_size
 
     def locate(self, frames: Iterable[Frame]) -> Iterator[list[Located]]:
-        """Yield the frames with their faces, in order and in batches that end with a keyframe.
+        """Yield the frames with their faces, in order and in batches that end with a keyframe. No batch is empty.
 
         While the frames between keyframes are filled in, the detector already runs on the next keyframes.
         """
@@ -72,7 +72,8 @@ class Locator:
         unseen = 0
         for frame in frames:
             if waiting and frame.size_px != waiting[0].size_px:
-                yield _seen(finder, waiting, keys, known)
+                if len(waiting) > len(known):
+                    yield _seen(finder, waiting, keys, known)
                 waiting, keys, known = [], [], {}
             waiting.append(frame)
             unseen += 1

@@ -204,6 +204,16 @@ def test_uneven_times_with_nobody_are_searched(tmp_path: Path, detector: Countin
     assert [len(found) for found in located(video, detector)] == [0, 0, 0, 0, 0, 1]
 
 
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 4])
+def test_no_batch_is_empty_where_the_size_of_the_picture_changes(detector: CountingDetector, batch_size: int) -> None:
+    wide, high = (np.full((*size, 3), 120, np.uint8) for size in ((96, 128), (128, 96)))
+    film = [Frame(n, 0.8 * n, Frame.of_picture(high if n in (4, 5) else wide).decoded) for n in range(9)]
+    locator = Locator(detector, ScoringOptions(detector_size_px=256), batch_size)
+    batches = list(locator.locate(film))
+    assert all(batches)
+    assert [frame.index for batch in batches for frame, _ in batch] == list(range(9))
+
+
 @pytest.mark.parametrize("step_s", [0.0, 1 / 960])
 def test_frames_that_no_tick_parts_are_not_all_held_at_once(
     detector: CountingDetector, portrait: Picture, step_s: float
