@@ -3,13 +3,15 @@
 A file may hold several recordings, and what it announces may be wrong. This module chooses and corrects.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 
 import av
 from av.container import InputContainer
-from av.stream import Disposition
+from av.packet import Packet
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 NO_RECORDING = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
@@ -43,6 +45,14 @@ class _StreamStats:
 def recordings(container: InputContainer) -> list[VideoStream]:
     """The streams that may be a recording, without cover pictures and thumbnails."""
     return [stream for stream in container.streams.video if not stream.disposition & NO_RECORDING]
+
+
+def demuxed(container: InputContainer, streams: Sequence[Stream] = ()) -> "Iterator[Packet[Stream]]":
+    """The packets of some streams, or of all; an empty packet at the end of each stream flushes its decoder."""
+    # A stream may appear only after the file was opened: MPEG-TS and MPEG-PS announce them on the way. PyAV 18.1 does
+    # not yield its packets, but fails when it flushes it, after it has flushed all others.
+    with suppress(IndexError):
+        yield from container.demux(*streams)
 
 
 def choose_stream(
@@ -85,7 +95,7 @@ def _survey(container: InputContainer, streams: dict[int, _StreamStats], promine
     """Read the file to its end and decode a few keyframes of each stream."""
     every_s = (container.duration or LOOKS * LOOK_S * MICROSECONDS) / MICROSECONDS / LOOKS
     try:
-        for packet in container.demux([stats.stream for stats in streams.values()]):
+        for packet in demuxed(container, [stats.stream for stats in streams.values()]):
             stats = streams[packet.stream.index]
             stats.pictures += packet.size > 0
             at_s = float(packet.pts * packet.time_base) if packet.pts is not None else stats.next_look_s

@@ -21,6 +21,7 @@ from inference.container import (
     announced,
     announced_pictures,
     choose_stream,
+    demuxed,
     recordings,
 )
 from inference.frame import Frame, OrientationReader
@@ -181,7 +182,7 @@ class Video:
         """The packets of the video stream. Those of the sound are also read, to know how far the file goes."""
         own = self._stream.index
         try:
-            for packet in self._container.demux():
+            for packet in demuxed(self._container):
                 if packet.pts is not None:
                     end = packet.pts + (packet.duration or 0)
                     self._read_end_s = max(self._read_end_s, float(end * packet.time_base))

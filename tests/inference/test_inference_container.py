@@ -108,6 +108,28 @@ def test_time_lapse_keeps_its_times(tmp_path: Path, steps: list[Picture]) -> Non
         assert video.warning() is None
 
 
+def test_sound_that_is_switched_on_while_the_camera_records_costs_no_picture(tmp_path: Path) -> None:
+    """It begins after what FFmpeg reads to learn of the streams: five seconds, and as much at the end of the file."""
+    noise = list(np.random.default_rng(0).integers(0, 255, (40, 240, 320, 3), np.uint8))
+    silent = write_video(tmp_path / "silent.ts", noise, rate=4, codec="mpeg4").read_bytes()
+    loud = write_video(tmp_path / "loud.ts", noise[:4], rate=4, codec="mpeg4", sound_s=1).read_bytes()
+    path = tmp_path / "late.ts"
+    path.write_bytes(silent + loud + silent)
+    with open_video(path, threads=1) as video:
+        assert len(list(video.frames())) == 84
+        assert video.warning() is None
+
+
+def test_stream_that_appears_late_is_no_obstacle_to_the_choice_of_one(tmp_path: Path) -> None:
+    noise = list(np.random.default_rng(0).integers(0, 255, (40, 120, 160, 3), np.uint8))
+    two = write_videos(tmp_path / "two.ts", [[LARGE] * 40, noise], ()).read_bytes()
+    three = write_videos(tmp_path / "three.ts", [[LARGE] * 4, noise[:4], [SMALL] * 4], ()).read_bytes()
+    path = tmp_path / "late.ts"
+    path.write_bytes(two + three + two)
+    frames = decode(path)
+    assert (len(frames), frames[0].size_px) == (84, (160, 120))
+
+
 LARGE, SMALL = np.full((96, 128, 3), 200, np.uint8), np.full((48, 64, 3), 60, np.uint8)
 
 
