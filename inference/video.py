@@ -110,7 +110,8 @@ class Video:
             self._first_s = time_s if self.frames_decoded == 0 else self._first_s
             self._last_s = time_s
             if decoded.time is not None:
-                self._decoded_end_s = max(self._decoded_end_s, decoded.time + self._nominal_frame_s)
+                shown_s = max(self._nominal_frame_s, _duration_s(decoded))
+                self._decoded_end_s = max(self._decoded_end_s, decoded.time + shown_s)
             self.frames_decoded += 1
             self._damaged_pictures += decoded.is_corrupt
             frame = Frame(self.frames_decoded - 1, time_s, decoded, pixel_aspect, orientations.read(decoded))
@@ -210,6 +211,11 @@ class Video:
                 QuarantineReason.TRUNCATED,
                 f"{self._path}: {self._decoded_of(file)} announced seconds decode; copy it again",
             )
+
+
+def _duration_s(picture: av.VideoFrame) -> float:
+    """How long the file shows a picture, in seconds; 0 if it does not say."""
+    return float(picture.duration * picture.time_base) if picture.duration and picture.time_base else 0.0
 
 
 def _usual_step_s(packets: "Iterable[Packet[Stream]]") -> float:

@@ -88,6 +88,18 @@ def test_trimmed_clip_announces_what_it_shows(tmp_path: Path) -> None:
     assert [int(frame.picture(1).mean()) for frame in shown[:15]] == pytest.approx(range(75, 150, 5), abs=2)
 
 
+@pytest.mark.parametrize("name", ["held.mp4", "held.mov", "held.mkv"])
+@pytest.mark.parametrize("held_ms", [3000, 60_000])
+def test_last_picture_that_is_held_for_long_is_no_loss(
+    tmp_path: Path, steps: list[Picture], name: str, held_ms: int
+) -> None:
+    path = write_video(tmp_path / name, steps, held_ms=held_ms)
+    with open_video(path, threads=1) as video:
+        assert len(list(video.frames())) == 20
+        assert video.announced_s == pytest.approx(1.9 + held_ms / 1000, abs=0.02)
+        assert video.warning() is None
+
+
 def test_timestamps_that_jump_forward_are_told_and_left_out(tmp_path: Path, steps: list[Picture]) -> None:
     hour_ms = 3_600_000
     for times_ms in (
