@@ -55,14 +55,14 @@ def choose_subject(sightings: pl.DataFrame, relink_gap_s: float, gaps_s: Sequenc
     the faces on both sides of a gap are taken for the same person.
 
     Args:
-        sightings: one row per face of a sampled frame, in order of time, with the columns `pts_s`, `track_id`,
-            `prominence` and those of the box.
+        sightings: one row per face of a sampled frame, in order of time, with the columns `frame_index`, `pts_s`,
+            `track_id`, `prominence` and those of the box.
         relink_gap_s: longest absence to bridge, in seconds.
         gaps_s: times at which the recording was interrupted, on the clock of `pts_s`.
     """
     if sightings.is_empty():
         return NOBODY
-    alone = sightings["pts_s"].is_unique().all()
+    alone = sightings["frame_index"].is_unique().all()  # several frames may have the same time
     tracks = _tracks(sightings, gaps_s if alone else ())
     main = max(tracks, key=lambda track: (track.prominence, -track.number))
     linked = _linked(main, tracks, relink_gap_s)
