@@ -163,11 +163,11 @@ def _tagged_end_s(stream: VideoStream) -> float | None:
 
 
 @dataclass(frozen=True)
-class Gap:
-    """A stretch of time without a picture, over which the timestamps of a recording jump."""
+class Jump:
+    """An interruption of a recording, where its timestamps jump forward or back."""
 
-    at_s: float  # its position, on the clock that leaves gaps out
-    length_s: float
+    at_s: float  # its position, on the clock that leaves jumps out
+    left_out_s: float  # time without a picture; 0 if the timestamps jump back, because then it is unknown
 
 
 class Clock:
@@ -192,7 +192,7 @@ class Clock:
         self._usual_step_s = usual_step_s
         self._step_s = 0.0  # between the last two timestamps
         self._last_s: float | None = None
-        self.gaps: list[Gap] = []
+        self.jumps: list[Jump] = []
 
     def seconds(self, pts: int | None, time_base: Fraction | None) -> float:
         """Time of the next frame in seconds. Frames must come in order of display; `pts` is in units of `time_base`."""
@@ -209,8 +209,7 @@ class Clock:
             if forward or step_s < -JUMP_S:
                 now_s = self._following()
                 self._start_s = stamp_s - now_s
-            if forward:
-                self.gaps.append(Gap(now_s, step_s))
+                self.jumps.append(Jump(now_s, max(0.0, step_s)))
         return self._at(now_s)
 
     def _following(self) -> float:

@@ -98,8 +98,8 @@ class Scorer:
         opening = open_video(video, self._threads, self._limits, self._prominence)
         with opening as opened, CropStore(self._model.crop_shape) as crops:
             log = self._watch(opened, crops, on_progress)
-            gaps_s = [gap.at_s for gap in opened.gaps]
-            subject = choose_subject(log.sightings, self._options.relink_gap_s, gaps_s)
+            jumps_s = [jump.at_s for jump in opened.jumps]
+            subject = choose_subject(log.sightings, self._options.relink_gap_s, jumps_s)
             frames = self._score_subject(log, subject.tracks, crops, session_id or video.stem)
             summary = self._summarise(opened, frames, subject, time.monotonic() - started)
         return ScoredVideo(frames, summary)

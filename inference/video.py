@@ -17,7 +17,7 @@ from inference.container import (
     MICROSECONDS,
     Announced,
     Clock,
-    Gap,
+    Jump,
     announced,
     announced_pictures,
     choose_stream,
@@ -74,13 +74,13 @@ class Video:
 
     @property
     def duration_s(self) -> float:
-        """Last minus first presentation time of the frames decoded so far, in seconds, with gaps left out."""
+        """Last minus first presentation time of the frames decoded so far, in seconds, with jumps left out."""
         return self._last_s - self._first_s
 
     @property
-    def gaps(self) -> list[Gap]:
-        """Forward jumps in the timestamps of the frames decoded so far."""
-        return self._clock.gaps
+    def jumps(self) -> list[Jump]:
+        """Jumps in the timestamps of the frames decoded so far."""
+        return self._clock.jumps
 
     @property
     def announced_s(self) -> float | None:
@@ -131,9 +131,9 @@ class Video:
             warnings.append(f"{self._decoded_of(self._announced)} announced seconds decode")
         if self.frames_decoded > 1 and self.duration_s < self.frames_decoded / MAX_FPS:
             warnings.append(f"{self.frames_decoded} frames within {self.duration_s:.3f} s: their times are wrong")
-        if self.gaps:
-            at, left_out_s = self.gaps[0].at_s, sum(gap.length_s for gap in self.gaps)
-            more = f" and {len(self.gaps) - 1} more times" if len(self.gaps) > 1 else ""
+        if gaps := [jump for jump in self.jumps if jump.left_out_s]:
+            at, left_out_s = gaps[0].at_s, sum(gap.left_out_s for gap in gaps)
+            more = f" and {len(gaps) - 1} more times" if len(gaps) > 1 else ""
             warnings.append(
                 f"timestamps jump forward at {at:.1f} s{more}: {left_out_s:.0f} s without a picture left out"
             )

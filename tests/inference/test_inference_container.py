@@ -31,19 +31,20 @@ def test_clock_goes_on_after_a_jump_back_and_ignores_jitter() -> None:
     clock = Clock(start_s=0.0, frame_s=0.04)
     times = [clock.seconds(pts, MS) for pts in (0, 5000, 4980, 5040, 0, 40)]
     assert times == pytest.approx([0, 5, 5, 5.04, 5.08, 5.12])
+    assert [(jump.at_s, jump.left_out_s) for jump in clock.jumps] == [(pytest.approx(5.08), 0)]
 
 
 def test_clock_leaves_out_what_is_much_longer_than_a_usual_step() -> None:
     clock = Clock(start_s=0.0, frame_s=0.04, usual_step_s=0.04)
     times = [clock.seconds(pts, MS) for pts in (0, 40, 30_040, 7_230_040, 7_230_080)]
     assert times == pytest.approx([0, 0.04, 30.04, 30.08, 30.12])  # half a minute counts as a pause, two hours do not
-    assert [(gap.at_s, gap.length_s) for gap in clock.gaps] == [(pytest.approx(30.08), pytest.approx(7200))]
+    assert [(jump.at_s, jump.left_out_s) for jump in clock.jumps] == [(pytest.approx(30.08), pytest.approx(7200))]
 
 
 def test_clock_knows_the_long_steps_of_a_time_lapse() -> None:
     clock = Clock(start_s=0.0, frame_s=0.04, usual_step_s=300.0)
     assert [clock.seconds(pts * 1000, MS) for pts in (0, 300, 900, 1200)] == [0, 300, 900, 1200]
-    assert not clock.gaps
+    assert not clock.jumps
 
 
 @pytest.mark.parametrize("name", ["tagged.mkv", "untagged.mkv", "video.mp4", "video.ts", "video.mov"])

@@ -250,6 +250,17 @@ def test_face_after_a_gap_of_two_hours_is_the_same_subject(
     assert summary.warning == "timestamps jump forward at 1.0 s: 7200 s without a picture left out"
 
 
+def test_face_in_the_second_of_two_joined_files_is_the_same_subject(
+    tmp_path: Path, scorer: Scorer, portrait: Picture, elsewhere: Picture
+) -> None:
+    parts = [write_video(tmp_path / f"{n}.ts", [picture] * 20) for n, picture in enumerate((portrait, elsewhere))]
+    path = tmp_path / "joined.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    frames, summary = _score(scorer, path)
+    assert reasons(frames) == [None] * 20
+    assert summary.warning is None  # nothing was left out
+
+
 def test_face_after_a_gap_is_the_same_subject_where_pairs_of_frames_have_one_time(
     tmp_path: Path, bundle: Bundle, portrait: Picture, elsewhere: Picture
 ) -> None:
