@@ -250,6 +250,16 @@ def test_face_after_a_gap_of_two_hours_is_the_same_subject(
     assert summary.warning == "timestamps jump forward at 1.0 s: 7200 s without a picture left out"
 
 
+@pytest.mark.parametrize("step_ms", [5000, 60_000, 61_000, 300_000])
+def test_subject_of_a_time_lapse_is_who_dominates_it_not_the_face_of_one_frame(
+    tmp_path: Path, scorer: Scorer, portrait: Picture, elsewhere: Picture, step_ms: int
+) -> None:
+    times_ms = [step_ms * number + number * 7 % 5 for number in range(12)]
+    film = [elsewhere] * 6 + [portrait] + [elsewhere] * 5  # the face of one frame is larger
+    frames, _ = _score(scorer, write_video(tmp_path / "lapse.mp4", film, times_ms=times_ms))
+    assert reasons(frames) == [None] * 6 + ["not_subject"] + [None] * 5
+
+
 def test_face_in_the_second_of_two_joined_files_is_the_same_subject(
     tmp_path: Path, scorer: Scorer, portrait: Picture, elsewhere: Picture
 ) -> None:

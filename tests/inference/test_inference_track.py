@@ -273,7 +273,20 @@ def test_short_gap_is_bridged_and_a_long_one_is_not() -> None:
     assert tracker.follow(0.0, boxes((0, 0, 50, 50))) == [0]
     assert tracker.follow(1.0, boxes()) == []
     assert tracker.follow(1.9, boxes((3, 0, 50, 50))) == [0]
-    assert tracker.follow(4.0, boxes((3, 0, 50, 50))) == [1]
+    assert tracker.follow(5.0, boxes((3, 0, 50, 50))) == [1]
+
+
+def test_time_lapse_is_followed_and_a_face_may_be_missed_in_one_frame() -> None:
+    tracker = Tracker(gap_s=2)
+    shown = [boxes((3 * n, 0, 50, 50)) if n != 4 else boxes() for n in range(8)]
+    numbers = [tracker.follow(61.0 * n + n % 2, shown[n]) for n in range(8)]
+    assert numbers == [[0], [1], [1], [1], [], [1], [1], [1]]  # after the first frame, the step is not known yet
+
+
+def test_pause_is_not_bridged() -> None:
+    tracker = Tracker(gap_s=2)
+    numbers = [tracker.follow(time_s, boxes((0, 0, 50, 50))) for time_s in (0.0, 0.2, 30.2, 30.4)]
+    assert numbers == [[0], [0], [1], [1]]
 
 
 def test_face_of_another_size_in_the_same_place_is_another_face() -> None:
