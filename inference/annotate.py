@@ -32,6 +32,8 @@ def annotate_video(
 ) -> int:
     """Write the sampled frames of a video as an MP4 file, at their original times, and return their number.
 
+    Frames of the same millisecond follow each other a millisecond apart, because the times in an MP4 file increase.
+
     Args:
         video: the file that was scored.
         table: its frames, as `ScoredVideo.table`.
@@ -46,7 +48,7 @@ def annotate_video(
     """
     rows = {row["frame_index"]: row for row in table.iter_rows(named=True)}
     draft = out.with_name(f".{out.name}.draft")
-    count = 0
+    count, at_ms = 0, -1
     try:
         with (
             open_video(video, threads=0, limits=limits) as opened,
@@ -65,7 +67,8 @@ def annotate_video(
                 if not count:
                     stream.height, stream.width = picture.shape[:2]
                 encoded = av.VideoFrame.from_ndarray(annotate(picture, row, phrases, scale), format="rgb24")
-                encoded.pts, encoded.time_base = round(1000 * frame.time_s), MILLISECOND
+                at_ms = max(at_ms + 1, round(1000 * frame.time_s))
+                encoded.pts, encoded.time_base = at_ms, MILLISECOND
                 container.mux(stream.encode(encoded))
                 count += 1
             container.mux(stream.encode())
@@ -109,7 +112,8 @@ def describe(row: Mapping[str, Any], phrases: Sequence[AuPhrase]) -> list[str]:
     """The lines of text for a row: the leading expression and the strongest phrases, or why it was not scored."""
     if row["reason"]:
         return [f"not scored: {row['reason'].replace('_', ' ')}"]
-    strongest = sorted(phrases, key=lambda phrase: -row[phrase.column])[:PHRASES]
+    scored = [phrase for phrase in phrases if row[phrase.column] is not None]  # NULL where the face is covered
+    strongest = sorted(scored, key=lambda phrase: -row[phrase.column])[:PHRASES]
     return [
         f"{row['leading_expression']} {row['confidence']:.0%}",
         *(f"{phrase.phrase} {row[phrase.column]:.2f}" for phrase in strongest),

@@ -3,13 +3,15 @@
 A file may hold several recordings, and what it announces may be wrong. This module chooses and corrects.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 
 import av
 from av.container import InputContainer
-from av.stream import Disposition
+from av.packet import Packet
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 NO_RECORDING = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
@@ -43,6 +45,14 @@ class _StreamStats:
 def recordings(container: InputContainer) -> list[VideoStream]:
     """The streams that may be a recording, without cover pictures and thumbnails."""
     return [stream for stream in container.streams.video if not stream.disposition & NO_RECORDING]
+
+
+def demuxed(container: InputContainer, streams: Sequence[Stream] = ()) -> "Iterator[Packet[Stream]]":
+    """The packets of some streams, or of all; an empty packet at the end of each stream flushes its decoder."""
+    # A stream may appear only after the file was opened: MPEG-TS and MPEG-PS announce them on the way. PyAV 18.1 does
+    # not yield its packets, but fails when it flushes it, after it has flushed all others.
+    with suppress(IndexError):
+        yield from container.demux(*streams)
 
 
 def choose_stream(
@@ -85,7 +95,7 @@ def _survey(container: InputContainer, streams: dict[int, _StreamStats], promine
     """Read the file to its end and decode a few keyframes of each stream."""
     every_s = (container.duration or LOOKS * LOOK_S * MICROSECONDS) / MICROSECONDS / LOOKS
     try:
-        for packet in container.demux([stats.stream for stats in streams.values()]):
+        for packet in demuxed(container, [stats.stream for stats in streams.values()]):
             stats = streams[packet.stream.index]
             stats.pictures += packet.size > 0
             at_s = float(packet.pts * packet.time_base) if packet.pts is not None else stats.next_look_s
@@ -153,11 +163,11 @@ def _tagged_end_s(stream: VideoStream) -> float | None:
 
 
 @dataclass(frozen=True)
-class Gap:
-    """A stretch of time without a picture, over which the timestamps of a recording jump."""
+class Jump:
+    """An interruption of a recording, where its timestamps jump forward or back."""
 
-    at_s: float  # its position, on the clock that leaves gaps out
-    length_s: float
+    at_s: float  # its position, on the clock that leaves jumps out
+    left_out_s: float  # time without a picture; 0 if the timestamps jump back, because then it is unknown
 
 
 class Clock:
@@ -182,7 +192,7 @@ class Clock:
         self._usual_step_s = usual_step_s
         self._step_s = 0.0  # between the last two timestamps
         self._last_s: float | None = None
-        self.gaps: list[Gap] = []
+        self.jumps: list[Jump] = []
 
     def seconds(self, pts: int | None, time_base: Fraction | None) -> float:
         """Time of the next frame in seconds. Frames must come in order of display; `pts` is in units of `time_base`."""
@@ -199,8 +209,7 @@ class Clock:
             if forward or step_s < -JUMP_S:
                 now_s = self._following()
                 self._start_s = stamp_s - now_s
-            if forward:
-                self.gaps.append(Gap(now_s, step_s))
+                self.jumps.append(Jump(now_s, max(0.0, step_s)))
         return self._at(now_s)
 
     def _following(self) -> float:

@@ -15,7 +15,9 @@ BYTE_LUMA = frozenset({"gray", *(f"yuv{j}{kind}p" for j in ("", "j") for kind in
 FULL_RANGE = 2  # FFmpeg's AVCOL_RANGE_JPEG: luma from 0 to 255, not 16 to 235
 SAME_LEVELS = np.arange(256, dtype=np.uint8)
 STUDIO_LEVELS = np.clip((np.arange(256) - 16) * 255 / 219, 0, 255).round().astype(np.uint8)  # ITU-R BT.601, 2.5.3
-ROUNDING_S = 1e-6  # containers round timestamps: a frame this little before a tick counts as on it
+# A frame this little before a tick counts as on it. Matroska and Flash round to milliseconds, both a frame's time and
+# the start that is subtracted from it, so the difference may be almost a millisecond too small.
+ROUNDING_S = 0.0011
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ CENTERFACE = "centerface"  # the built-in detector
 YUNET = "yunet"  # the detector that a user can select by its file
 
 # Increase this with every change in inference/ that changes results: stored results then count as outdated.
-METHOD_VERSION = 8
+METHOD_VERSION = 9
 BATCH_SIZE = 32  # frames per batch for face detection
 
 
@@ -40,6 +40,7 @@ class ScoringOptions:
     max_unseen_step: float = 0.1  # in face sizes: if a face moves farther between two detections, detect more often
     min_likeness: float = 0.85  # -1..1, correlation of an interpolated face with a detected one: if lower, detect it
     min_detection_score: float = 0.5  # 0..1, on the detector's scale; faces in full view mostly reach 0.8
+    # Both gaps are at least `track.BRIDGED_STEPS` steps between sampled frames, for a time-lapse.
     track_gap_s: float = 2.0  # a face that is not seen for longer than this becomes a new track
     relink_gap_s: float = 60.0  # a face that reappears in the subject's place within this time is the subject again
     min_face_px: float = 24.0  # sqrt(width * height) of the box in the video's pixels

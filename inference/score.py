@@ -24,7 +24,7 @@ from inference.prefetch import in_order, prefetch
 from inference.scored import Progress, ScoredVideo, VideoSummary
 from inference.sightings import SessionLog, Sighting
 from inference.subject import Subject, choose_subject
-from inference.track import BATCH_BYTES, Locator, Tracker
+from inference.track import BATCH_BYTES, BRIDGED_STEPS, Locator, Tracker
 from inference.video import Video, open_video
 from pmfer.bundle import Bundle, load_bundle
 from pmfer.errors import BundleError, VideoError
@@ -98,8 +98,9 @@ class Scorer:
         opening = open_video(video, self._threads, self._limits, self._prominence)
         with opening as opened, CropStore(self._model.crop_shape) as crops:
             log = self._watch(opened, crops, on_progress)
-            gaps_s = [gap.at_s for gap in opened.gaps]
-            subject = choose_subject(log.sightings, self._options.relink_gap_s, gaps_s)
+            jumps_s = [jump.at_s for jump in opened.jumps]
+            relink_gap_s = max(self._options.relink_gap_s, BRIDGED_STEPS * log.usual_step_s)
+            subject = choose_subject(log.sightings, relink_gap_s, jumps_s)
             frames = self._score_subject(log, subject.tracks, crops, session_id or video.stem)
             summary = self._summarise(opened, frames, subject, time.monotonic() - started)
         return ScoredVideo(frames, summary)

@@ -100,6 +100,13 @@ class SessionLog:
         self._pack()
         return pl.concat(self._sightings)
 
+    @property
+    def usual_step_s(self) -> float:
+        """The median step between sampled frames, in seconds; 0 with fewer than two."""
+        self._pack()
+        steps_s = pl.concat(self._frames)["pts_s"].diff().drop_nulls().to_numpy()
+        return float(np.median(steps_s)) if len(steps_s) else 0.0
+
     def crops_of(self, tracks: Sequence[int]) -> NDArray[np.int64]:
         """Numbers of the stored crops of some tracks, [crops], in order of time."""
         stored = self.sightings.filter(pl.col("track_id").is_in(tracks) & pl.col("crop").is_not_null())

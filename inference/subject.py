@@ -33,14 +33,14 @@ class _WholeTrack:
     last_s: float
     first_box: Floats  # [4], pixels
     last_box: Floats  # [4], pixels
-    first_part: int  # part of the recording in which it begins; gaps divide the recording into parts
+    first_part: int  # part of the recording in which it begins; jumps divide the recording into parts
     last_part: int  # part in which it ends
 
 
 NOBODY = Subject((), 0.0)
 
 
-def choose_subject(sightings: pl.DataFrame, relink_gap_s: float, gaps_s: Sequence[float] = ()) -> Subject:
+def choose_subject(sightings: pl.DataFrame, relink_gap_s: float, jumps_s: Sequence[float] = ()) -> Subject:
     """Choose the subject from all sightings of all faces.
 
     The prominence of a sighting is the product of the face's size (its side, not its area, so that a visitor who leans
@@ -51,19 +51,19 @@ def choose_subject(sightings: pl.DataFrame, relink_gap_s: float, gaps_s: Sequenc
     without face recognition, that is the safe mistake. Somebody else who takes exactly the subject's place within that
     time would be taken for the subject.
 
-    Across a gap in the recording, positions mean nothing. If the recording never shows more than one face at a time,
-    the faces on both sides of a gap are taken for the same person.
+    Across a jump of the timestamps, positions mean nothing. If the recording never shows more than one face at a time,
+    the faces on both sides of a jump are taken for the same person.
 
     Args:
-        sightings: one row per face of a sampled frame, in order of time, with the columns `pts_s`, `track_id`,
-            `prominence` and those of the box.
+        sightings: one row per face of a sampled frame, in order of time, with the columns `frame_index`, `pts_s`,
+            `track_id`, `prominence` and those of the box.
         relink_gap_s: longest absence to bridge, in seconds.
-        gaps_s: times at which the recording was interrupted, on the clock of `pts_s`.
+        jumps_s: times at which the timestamps jump, on the clock of `pts_s`.
     """
     if sightings.is_empty():
         return NOBODY
-    alone = sightings["pts_s"].is_unique().all()
-    tracks = _tracks(sightings, gaps_s if alone else ())
+    alone = sightings["frame_index"].is_unique().all()  # several frames may have the same time
+    tracks = _tracks(sightings, jumps_s if alone else ())
     main = max(tracks, key=lambda track: (track.prominence, -track.number))
     linked = _linked(main, tracks, relink_gap_s)
     own = {track.number for track in linked}
@@ -72,7 +72,7 @@ def choose_subject(sightings: pl.DataFrame, relink_gap_s: float, gaps_s: Sequenc
     return Subject(tuple(track.number for track in linked), rival / prominence if prominence > 0 else 0.0)
 
 
-def _tracks(sightings: pl.DataFrame, gaps_s: Sequence[float]) -> list[_WholeTrack]:
+def _tracks(sightings: pl.DataFrame, jumps_s: Sequence[float]) -> list[_WholeTrack]:
     """The tracks of a session, in order of their numbers."""
     spans = sightings.group_by("track_id").agg(
         pl.col("prominence").sum(),
@@ -89,8 +89,8 @@ def _tracks(sightings: pl.DataFrame, gaps_s: Sequence[float]) -> list[_WholeTrac
             last_s,
             np.array(first, np.float32),
             np.array(last, np.float32),
-            first_part=bisect_right(gaps_s, first_s),
-            last_part=bisect_right(gaps_s, last_s),
+            first_part=bisect_right(jumps_s, first_s),
+            last_part=bisect_right(jumps_s, last_s),
         )
         for number, prominence, first_s, last_s, first, last in spans.sort("track_id").iter_rows()
     ]

@@ -36,6 +36,9 @@ PATCH_SIDE = 24  # pixels of a patch along each side
 DETECTIONS_PER_KEYFRAME = 2
 KEEP_ALL = 1.0  # an overlap that no two boxes exceed
 _PLACES = (np.arange(PATCH_SIDE) + 0.5) / PATCH_SIDE
+# An absence of this many steps between sampled frames is always bridged. So a face may be missed in one frame of a
+# time-lapse, which makes two steps, and steps may vary a little.
+BRIDGED_STEPS = 2.5
 MAX_STEP = 1.0  # the farthest a face may have moved, as `box_distances` measures it: about its own size
 
 
@@ -48,7 +51,7 @@ class Locator:
         self._batch_size = batch_size
 
     def locate(self, frames: Iterable[Frame]) -> Iterator[list[Located]]:
-        """Yield the frames with their faces, in order and in batches that end with a keyframe.
+        """Yield the frames with their faces, in order and in batches that end with a keyframe. No batch is empty.
 
         While the frames between keyframes are filled in, the detector already runs on the next keyframes.
         """
@@ -72,7 +75,8 @@ class Locator:
         unseen = 0
         for frame in frames:
             if waiting and frame.size_px != waiting[0].size_px:
-                yield _seen(finder, waiting, keys, known)
+                if len(waiting) > len(known):
+                    yield _seen(finder, waiting, keys, known)
                 waiting, keys, known = [], [], {}
             waiting.append(frame)
             unseen += 1
@@ -259,7 +263,10 @@ class Tracker:
     """Assigns a track number to every face of a frame. A face that fits no track starts a new one."""
 
     def __init__(self, gap_s: float) -> None:
+        """Start without tracks. A face that is not seen for longer than `gap_s` and BRIDGED_STEPS steps is lost."""
         self._gap_s = gap_s
+        self._last_s: float | None = None
+        self._step_s = 0.0  # between the last two frames
         self._tracks: list[_Followed] = []
         self._next_number = 0
 
@@ -269,7 +276,11 @@ class Tracker:
         The nearest pair of track and face is matched first. Ties are broken by track number and then by face, so the
         same video always gives the same tracks.
         """
-        self._tracks = [track for track in self._tracks if time_s - track.seen_s <= self._gap_s]
+        # The step to this frame does not count: it may be a pause, after which anybody may be in the picture.
+        gap_s = max(self._gap_s, BRIDGED_STEPS * self._step_s)
+        self._step_s = 0.0 if self._last_s is None else time_s - self._last_s
+        self._last_s = time_s
+        self._tracks = [track for track in self._tracks if time_s - track.seen_s <= gap_s]
         pairs = [
             (float(step), row, face)
             for row, track in enumerate(self._tracks)

@@ -17,10 +17,11 @@ from inference.container import (
     MICROSECONDS,
     Announced,
     Clock,
-    Gap,
+    Jump,
     announced,
     announced_pictures,
     choose_stream,
+    demuxed,
     recordings,
 )
 from inference.frame import Frame, OrientationReader
@@ -73,13 +74,13 @@ class Video:
 
     @property
     def duration_s(self) -> float:
-        """Last minus first presentation time of the frames decoded so far, in seconds, with gaps left out."""
+        """Last minus first presentation time of the frames decoded so far, in seconds, with jumps left out."""
         return self._last_s - self._first_s
 
     @property
-    def gaps(self) -> list[Gap]:
-        """Forward jumps in the timestamps of the frames decoded so far."""
-        return self._clock.gaps
+    def jumps(self) -> list[Jump]:
+        """Jumps in the timestamps of the frames decoded so far."""
+        return self._clock.jumps
 
     @property
     def announced_s(self) -> float | None:
@@ -109,7 +110,8 @@ class Video:
             self._first_s = time_s if self.frames_decoded == 0 else self._first_s
             self._last_s = time_s
             if decoded.time is not None:
-                self._decoded_end_s = max(self._decoded_end_s, decoded.time + self._nominal_frame_s)
+                shown_s = max(self._nominal_frame_s, _duration_s(decoded))
+                self._decoded_end_s = max(self._decoded_end_s, decoded.time + shown_s)
             self.frames_decoded += 1
             self._damaged_pictures += decoded.is_corrupt
             frame = Frame(self.frames_decoded - 1, time_s, decoded, pixel_aspect, orientations.read(decoded))
@@ -129,9 +131,9 @@ class Video:
             warnings.append(f"{self._decoded_of(self._announced)} announced seconds decode")
         if self.frames_decoded > 1 and self.duration_s < self.frames_decoded / MAX_FPS:
             warnings.append(f"{self.frames_decoded} frames within {self.duration_s:.3f} s: their times are wrong")
-        if self.gaps:
-            at, left_out_s = self.gaps[0].at_s, sum(gap.length_s for gap in self.gaps)
-            more = f" and {len(self.gaps) - 1} more times" if len(self.gaps) > 1 else ""
+        if gaps := [jump for jump in self.jumps if jump.left_out_s]:
+            at, left_out_s = gaps[0].at_s, sum(gap.left_out_s for gap in gaps)
+            more = f" and {len(gaps) - 1} more times" if len(gaps) > 1 else ""
             warnings.append(
                 f"timestamps jump forward at {at:.1f} s{more}: {left_out_s:.0f} s without a picture left out"
             )
@@ -181,7 +183,7 @@ class Video:
         """The packets of the video stream. Those of the sound are also read, to know how far the file goes."""
         own = self._stream.index
         try:
-            for packet in self._container.demux():
+            for packet in demuxed(self._container):
                 if packet.pts is not None:
                     end = packet.pts + (packet.duration or 0)
                     self._read_end_s = max(self._read_end_s, float(end * packet.time_base))
@@ -209,6 +211,11 @@ class Video:
                 QuarantineReason.TRUNCATED,
                 f"{self._path}: {self._decoded_of(file)} announced seconds decode; copy it again",
             )
+
+
+def _duration_s(picture: av.VideoFrame) -> float:
+    """How long the file shows a picture, in seconds; 0 if it does not say."""
+    return float(picture.duration * picture.time_base) if picture.duration and picture.time_base else 0.0
 
 
 def _usual_step_s(packets: "Iterable[Packet[Stream]]") -> float:

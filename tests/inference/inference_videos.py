@@ -35,12 +35,14 @@ def write_video(
     gop: int | None = None,
     tag: str | None = None,
     sound_s: float = 0,
+    held_ms: int = 0,
     options: dict[str, str] | None = None,
 ) -> Path:
     """Write RGB pictures as a video, at a fixed rate or at given times in milliseconds.
 
     A keyframe stands at every `gop` pictures, or where the encoder wants one. A `tag` is written in Latin-1. Sound, if
-    there is any, begins at 0. The options are those of the container.
+    there is any, begins at 0. The last picture lasts `held_ms`, or as long as the others. The options are those of the
+    container.
     """
     times = times_ms or [round(1000 * number / rate) for number in range(len(pictures))]
     with av.open(str(path), "w", options=options or {}, metadata_encoding="latin-1") as container:
@@ -55,8 +57,10 @@ def write_video(
         if pixel_aspect:
             stream.codec_context.sample_aspect_ratio = Fraction(pixel_aspect)
         sound = container.add_stream("aac", rate=8000, layout="mono") if sound_s else None
-        for packet in _encoded(stream, pictures, times):
-            container.mux(packet)
+        packets = list(_encoded(stream, pictures, times))
+        if held_ms:
+            next(packet for packet in packets if packet.pts == times[-1]).duration = held_ms
+        container.mux(packets)
         if sound is not None:
             silence = av.AudioFrame.from_ndarray(np.zeros((1, round(8000 * sound_s)), np.float32), "fltp", "mono")
             silence.sample_rate = 8000

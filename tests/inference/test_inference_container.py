@@ -31,19 +31,20 @@ def test_clock_goes_on_after_a_jump_back_and_ignores_jitter() -> None:
     clock = Clock(start_s=0.0, frame_s=0.04)
     times = [clock.seconds(pts, MS) for pts in (0, 5000, 4980, 5040, 0, 40)]
     assert times == pytest.approx([0, 5, 5, 5.04, 5.08, 5.12])
+    assert [(jump.at_s, jump.left_out_s) for jump in clock.jumps] == [(pytest.approx(5.08), 0)]
 
 
 def test_clock_leaves_out_what_is_much_longer_than_a_usual_step() -> None:
     clock = Clock(start_s=0.0, frame_s=0.04, usual_step_s=0.04)
     times = [clock.seconds(pts, MS) for pts in (0, 40, 30_040, 7_230_040, 7_230_080)]
     assert times == pytest.approx([0, 0.04, 30.04, 30.08, 30.12])  # half a minute counts as a pause, two hours do not
-    assert [(gap.at_s, gap.length_s) for gap in clock.gaps] == [(pytest.approx(30.08), pytest.approx(7200))]
+    assert [(jump.at_s, jump.left_out_s) for jump in clock.jumps] == [(pytest.approx(30.08), pytest.approx(7200))]
 
 
 def test_clock_knows_the_long_steps_of_a_time_lapse() -> None:
     clock = Clock(start_s=0.0, frame_s=0.04, usual_step_s=300.0)
     assert [clock.seconds(pts * 1000, MS) for pts in (0, 300, 900, 1200)] == [0, 300, 900, 1200]
-    assert not clock.gaps
+    assert not clock.jumps
 
 
 @pytest.mark.parametrize("name", ["tagged.mkv", "untagged.mkv", "video.mp4", "video.ts", "video.mov"])
@@ -88,6 +89,18 @@ def test_trimmed_clip_announces_what_it_shows(tmp_path: Path) -> None:
     assert [int(frame.picture(1).mean()) for frame in shown[:15]] == pytest.approx(range(75, 150, 5), abs=2)
 
 
+@pytest.mark.parametrize("name", ["held.mp4", "held.mov", "held.mkv"])
+@pytest.mark.parametrize("held_ms", [3000, 60_000])
+def test_last_picture_that_is_held_for_long_is_no_loss(
+    tmp_path: Path, steps: list[Picture], name: str, held_ms: int
+) -> None:
+    path = write_video(tmp_path / name, steps, held_ms=held_ms)
+    with open_video(path, threads=1) as video:
+        assert len(list(video.frames())) == 20
+        assert video.announced_s == pytest.approx(1.9 + held_ms / 1000, abs=0.02)
+        assert video.warning() is None
+
+
 def test_timestamps_that_jump_forward_are_told_and_left_out(tmp_path: Path, steps: list[Picture]) -> None:
     hour_ms = 3_600_000
     for times_ms in (
@@ -106,6 +119,28 @@ def test_time_lapse_keeps_its_times(tmp_path: Path, steps: list[Picture]) -> Non
     with open_video(write_video(tmp_path / "lapse.mkv", steps, times_ms=times_ms), threads=1) as video:
         assert [round(1000 * frame.time_s) for frame in video.frames()] == times_ms
         assert video.warning() is None
+
+
+def test_sound_that_is_switched_on_while_the_camera_records_costs_no_picture(tmp_path: Path) -> None:
+    """It begins after what FFmpeg reads to learn of the streams: five seconds, and as much at the end of the file."""
+    noise = list(np.random.default_rng(0).integers(0, 255, (40, 240, 320, 3), np.uint8))
+    silent = write_video(tmp_path / "silent.ts", noise, rate=4, codec="mpeg4").read_bytes()
+    loud = write_video(tmp_path / "loud.ts", noise[:4], rate=4, codec="mpeg4", sound_s=1).read_bytes()
+    path = tmp_path / "late.ts"
+    path.write_bytes(silent + loud + silent)
+    with open_video(path, threads=1) as video:
+        assert len(list(video.frames())) == 84
+        assert video.warning() is None
+
+
+def test_stream_that_appears_late_is_no_obstacle_to_the_choice_of_one(tmp_path: Path) -> None:
+    noise = list(np.random.default_rng(0).integers(0, 255, (40, 120, 160, 3), np.uint8))
+    two = write_videos(tmp_path / "two.ts", [[LARGE] * 40, noise], ()).read_bytes()
+    three = write_videos(tmp_path / "three.ts", [[LARGE] * 4, noise[:4], [SMALL] * 4], ()).read_bytes()
+    path = tmp_path / "late.ts"
+    path.write_bytes(two + three + two)
+    frames = decode(path)
+    assert (len(frames), frames[0].size_px) == (84, (160, 120))
 
 
 LARGE, SMALL = np.full((96, 128, 3), 200, np.uint8), np.full((48, 64, 3), 60, np.uint8)

@@ -33,8 +33,22 @@ def test_pause_yields_no_frame_twice() -> None:
     assert sampled([0, 0.1, 0.2, 7.05, 7.1, 7.25], 5) == [0, 0.2, 7.05, 7.25]
 
 
-def test_rounded_timestamps_do_not_slip_past_their_tick() -> None:
-    assert len(sampled([round(number / 30, 6) for number in range(300)], 10)) == 100
+@pytest.mark.parametrize("digits", [3, 6])
+@pytest.mark.parametrize("rate", [10, 15, 30])
+def test_rounded_timestamps_do_not_slip_past_their_tick(rate: int, digits: int) -> None:
+    film = [round(number / 30, digits) for number in range(300)]
+    assert sampled(film, rate) == film[:: 30 // rate]
+
+
+@pytest.mark.parametrize("rate", [12, 15, 30])
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_every_frame_of_a_container_that_counts_milliseconds_is_sampled_at_its_own_rate(
+    tmp_path: Path, steps: list[Picture], rate: int, first: int
+) -> None:
+    """Also if the recording does not begin at zero, so that its start is rounded as well."""
+    times_ms = [round(1000 * (first + number) / rate) for number in range(len(steps))]
+    frames = decode(write_video(tmp_path / "video.mkv", steps, times_ms=times_ms))
+    assert len(list(sample(frames, rate))) == len(steps)
 
 
 def test_every_frame_and_slower_video_than_rate() -> None:

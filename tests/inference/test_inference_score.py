@@ -231,15 +231,54 @@ def test_of_two_cameras_the_one_with_the_face_is_scored_and_the_other_told(
     assert summary.warning == f"2 recordings in one file: only the one in stream {1 - first} is scored (512 x 512)"
 
 
-def test_face_after_a_gap_of_two_hours_is_the_same_subject(tmp_path: Path, scorer: Scorer, portrait: Picture) -> None:
-    elsewhere = np.full_like(portrait, 100)
-    elsewhere[200:, 200:] = np.asarray(Image.fromarray(portrait).resize((312, 312)))
+@pytest.fixture(scope="module")
+def elsewhere(portrait: Picture) -> Picture:
+    """The same person in the corner of the picture, smaller."""
+    picture = np.full_like(portrait, 100)
+    picture[200:, 200:] = np.asarray(Image.fromarray(portrait).resize((312, 312)))
+    return picture
+
+
+def test_face_after_a_gap_of_two_hours_is_the_same_subject(
+    tmp_path: Path, scorer: Scorer, portrait: Picture, elsewhere: Picture
+) -> None:
     times_ms = [100 * number + (7_200_000 if number >= 10 else 0) for number in range(20)]
     path = write_video(tmp_path / "gap.mkv", [portrait] * 10 + [elsewhere] * 10, times_ms=times_ms)
     frames, summary = _score(scorer, path)
     assert reasons(frames) == [None] * 10
     assert summary.duration_s == pytest.approx(1.9, abs=0.1)
     assert summary.warning == "timestamps jump forward at 1.0 s: 7200 s without a picture left out"
+
+
+@pytest.mark.parametrize("step_ms", [5000, 60_000, 61_000, 300_000])
+def test_subject_of_a_time_lapse_is_who_dominates_it_not_the_face_of_one_frame(
+    tmp_path: Path, scorer: Scorer, portrait: Picture, elsewhere: Picture, step_ms: int
+) -> None:
+    times_ms = [step_ms * number + number * 7 % 5 for number in range(12)]
+    film = [elsewhere] * 6 + [portrait] + [elsewhere] * 5  # the face of one frame is larger
+    frames, _ = _score(scorer, write_video(tmp_path / "lapse.mp4", film, times_ms=times_ms))
+    assert reasons(frames) == [None] * 6 + ["not_subject"] + [None] * 5
+
+
+def test_face_in_the_second_of_two_joined_files_is_the_same_subject(
+    tmp_path: Path, scorer: Scorer, portrait: Picture, elsewhere: Picture
+) -> None:
+    parts = [write_video(tmp_path / f"{n}.ts", [picture] * 20) for n, picture in enumerate((portrait, elsewhere))]
+    path = tmp_path / "joined.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    frames, summary = _score(scorer, path)
+    assert reasons(frames) == [None] * 20
+    assert summary.warning is None  # nothing was left out
+
+
+def test_face_after_a_gap_is_the_same_subject_where_pairs_of_frames_have_one_time(
+    tmp_path: Path, bundle: Bundle, portrait: Picture, elsewhere: Picture
+) -> None:
+    times_ms = [200 * (number // 2) + (7_200_000 if number >= 6 else 0) for number in range(12)]
+    path = write_video(tmp_path / "gap.mkv", [portrait] * 6 + [elsewhere] * 6, times_ms=times_ms)
+    frames, _ = _score(Scorer(bundle, replace(QUICK, frames_per_second=None), threads=1), path)
+    assert frames["pts_s"].n_unique() < 12
+    assert reasons(frames) == [None] * 12
 
 
 def test_picture_size_may_change_in_mid_recording(tmp_path: Path, scorer: Scorer, portrait: Picture) -> None:

@@ -10,11 +10,11 @@ from inference.subject import NOBODY, choose_subject
 def sightings(*tracks: tuple[int, float, float, tuple[float, float, float, float], float]) -> pl.DataFrame:
     """Sightings, five per second, of tracks given as (number, first s, last s, box, prominence of one sighting)."""
     rows = [
-        (number, at, prominence, *box)
+        (round(1000 * at), number, at, prominence, *box)
         for number, first, last, box, prominence in tracks
         for at in np.arange(first, last + 0.01, 0.2).round(3).tolist()
     ]
-    columns = ["track_id", "pts_s", "prominence", "box_x_px", "box_y_px", "box_w_px", "box_h_px"]
+    columns = ["frame_index", "track_id", "pts_s", "prominence", "box_x_px", "box_y_px", "box_w_px", "box_h_px"]
     return pl.DataFrame(rows, columns, orient="row").sort("pts_s", "track_id")
 
 
@@ -48,10 +48,16 @@ def test_who_may_be_somebody_else_is_not_linked(first_s: float, box: tuple[float
 
 def test_only_face_before_and_after_a_gap_in_the_recording_is_the_subject_wherever_it_is() -> None:
     before, after = (0, 0.0, 10.0, (100, 100, 80, 100), 80.0), (1, 10.2, 20.0, (400, 50, 120, 150), 120.0)
-    assert choose_subject(sightings(before, after), relink_gap_s=60, gaps_s=[10.2]).tracks == (0, 1)
+    assert choose_subject(sightings(before, after), relink_gap_s=60, jumps_s=[10.2]).tracks == (0, 1)
     assert choose_subject(sightings(before, after), relink_gap_s=60).tracks == (1,)
     visitor = (2, 12.0, 13.0, (0, 0, 50, 60), 50.0)
-    assert choose_subject(sightings(before, after, visitor), relink_gap_s=60, gaps_s=[10.2]).tracks == (1,)
+    assert choose_subject(sightings(before, after, visitor), relink_gap_s=60, jumps_s=[10.2]).tracks == (1,)
+
+
+def test_faces_of_successive_frames_with_the_same_time_are_not_two_at_once() -> None:
+    before, after = (0, 0.0, 10.0, (100, 100, 80, 100), 80.0), (1, 10.2, 20.0, (400, 50, 120, 150), 120.0)
+    stopped = sightings(before, after).with_columns(pts_s=pl.col("pts_s").first().over("track_id"))
+    assert choose_subject(stopped, relink_gap_s=60, jumps_s=[10.2]).tracks == (0, 1)
 
 
 def test_a_long_time_lapse_is_one_subject() -> None:

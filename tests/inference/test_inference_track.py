@@ -204,6 +204,16 @@ def test_uneven_times_with_nobody_are_searched(tmp_path: Path, detector: Countin
     assert [len(found) for found in located(video, detector)] == [0, 0, 0, 0, 0, 1]
 
 
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 4])
+def test_no_batch_is_empty_where_the_size_of_the_picture_changes(detector: CountingDetector, batch_size: int) -> None:
+    wide, high = (np.full((*size, 3), 120, np.uint8) for size in ((96, 128), (128, 96)))
+    film = [Frame(n, 0.8 * n, Frame.of_picture(high if n in (4, 5) else wide).decoded) for n in range(9)]
+    locator = Locator(detector, ScoringOptions(detector_size_px=256), batch_size)
+    batches = list(locator.locate(film))
+    assert all(batches)
+    assert [frame.index for batch in batches for frame, _ in batch] == list(range(9))
+
+
 @pytest.mark.parametrize("step_s", [0.0, 1 / 960])
 def test_frames_that_no_tick_parts_are_not_all_held_at_once(
     detector: CountingDetector, portrait: Picture, step_s: float
@@ -263,7 +273,20 @@ def test_short_gap_is_bridged_and_a_long_one_is_not() -> None:
     assert tracker.follow(0.0, boxes((0, 0, 50, 50))) == [0]
     assert tracker.follow(1.0, boxes()) == []
     assert tracker.follow(1.9, boxes((3, 0, 50, 50))) == [0]
-    assert tracker.follow(4.0, boxes((3, 0, 50, 50))) == [1]
+    assert tracker.follow(5.0, boxes((3, 0, 50, 50))) == [1]
+
+
+def test_time_lapse_is_followed_and_a_face_may_be_missed_in_one_frame() -> None:
+    tracker = Tracker(gap_s=2)
+    shown = [boxes((3 * n, 0, 50, 50)) if n != 4 else boxes() for n in range(8)]
+    numbers = [tracker.follow(61.0 * n + n % 2, shown[n]) for n in range(8)]
+    assert numbers == [[0], [1], [1], [1], [], [1], [1], [1]]  # after the first frame, the step is not known yet
+
+
+def test_pause_is_not_bridged() -> None:
+    tracker = Tracker(gap_s=2)
+    numbers = [tracker.follow(time_s, boxes((0, 0, 50, 50))) for time_s in (0.0, 0.2, 30.2, 30.4)]
+    assert numbers == [[0], [0], [1], [1]]
 
 
 def test_face_of_another_size_in_the_same_place_is_another_face() -> None:
