@@ -33,7 +33,7 @@ from pmfer.metrics import (
     pearson,
     wilson_interval,
 )
-from pmfer.pain import PAIN_COLUMNS, SMILING, pain_activity
+from pmfer.pain import PAIN_COLUMNS, SMILE, SMILING, pain_activity
 
 PROTOCOL = (
     "FERPlus; strict: votes of 1 removed, winner above half of the rest and one of the eight expressions; "
@@ -222,6 +222,6 @@ def pain_figures(activity: Floats | None, samples: Samples) -> dict[str, Any]:
 
 def scored_activity(scores: Mapping[str, Floats]) -> Floats | None:
     """Pain-related facial activity of faces, [N] in 0..1, from their scores; None if a column is missing."""
-    if not {*PAIN_COLUMNS, SMILING} <= set(scores):
+    if not {*PAIN_COLUMNS, *SMILE} <= set(scores):
         return None
-    return np.asarray(pain_activity(scores, np.maximum), np.float32)
+    return np.asarray(pain_activity(scores, np.maximum, np.minimum), np.float32)

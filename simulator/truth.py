@@ -67,12 +67,12 @@ class WardTruth:
 def drawn_activity(units: dict[int, float], *, asleep: bool = False) -> float:
     """Pain-related facial activity of one frame, 0..1, from the intensities of its action units by number.
 
-    AU 12 counts as the probability of a smile. A sleeper's closed eyes count as open.
+    A sleeper's closed eyes count as open.
     """
     if asleep:
         units = {**units, 43: 0.0}
     drawn = {unit.column: units.get(unit.number, 0.0) for unit in ACTION_UNITS}
-    return float(pain_activity(drawn | {SMILING: drawn["au12"]}))
+    return float(pain_activity(drawn | {SMILING: 0.0}))
 
 
 def write_truth(folder: Path, truth: WardTruth) -> None:

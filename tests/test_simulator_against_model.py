@@ -22,7 +22,7 @@ from inference.score import Scorer
 from inference.scored import ScoredVideo
 from pmfer.bundle import load_bundle
 from pmfer.errors import VideoError
-from pmfer.pain import CLOSED, OF_THE_EYES, PAIN_COLUMNS, SMILING, pain_activity
+from pmfer.pain import CLOSED, OF_THE_EYES, PAIN_COLUMNS, SMILE, pain_activity
 from simulator.appearance import sample_appearance
 from simulator.camera import Sensor
 from simulator.face import Person, draw_face
@@ -258,8 +258,9 @@ def test_a_sleeper_shows_no_more_pain_related_activity_than_somebody_awake(
     assert asleep["pain_activity"].mean() <= awake["pain_activity"].mean() + 0.03
     told = asleep.filter(pl.col("au43") >= CLOSED)
     without_eyes = pain_activity(
-        {column: told[column].to_numpy() for column in (*PAIN_COLUMNS, SMILING)} | dict.fromkeys(OF_THE_EYES, 0.0),
+        {column: told[column].to_numpy() for column in (*PAIN_COLUMNS, *SMILE)} | dict.fromkeys(OF_THE_EYES, 0.0),
         np.maximum,
+        np.minimum,
     )
     assert np.allclose(told["pain_activity"].to_numpy(), without_eyes, atol=1e-6)
 

@@ -26,7 +26,8 @@ def test_answers_are_given_among_the_classes_of_the_set() -> None:
 def test_pain_related_activity_puts_phrases_together_as_pspi_does() -> None:
     scores = {f"au{unit:02d}": floats(unit / 100) for unit in (4, 6, 7, 9, 10, 43)}
     assert scored_activity(scores) is None
-    assert scored_activity(scores | {"happiness": floats(0)}) == pytest.approx((0.04 + 0.07 + 0.10 + 0.43) / 4)
+    calm = {"happiness": floats(0), "au12": floats(0)}
+    assert scored_activity(scores | calm) == pytest.approx((0.04 + 0.07 + 0.10 + 0.10) / 4)  # AU 43 as far as AU 10
     assert scored_activity({"au04": floats(1)}) is None
 
 
@@ -65,7 +66,7 @@ def test_misses_lower_accuracy_and_are_named_by_expression() -> None:
 
 
 def test_pain_is_mapped_by_other_subjects_and_by_sixteen_where_there_are_none() -> None:
-    scores = {f"au{unit:02d}": floats(0, 0.5, 1, 0, 0.5, 1) for unit in (4, 6, 7, 9, 10, 43)}
+    scores = {f"au{unit:02d}": floats(0, 0.5, 1, 0, 0.5, 1) for unit in (4, 6, 7, 9, 10, 43)} | {"au12": np.zeros(6)}
     pspi = floats(0, 8, 16, 0, 8, 16)
     sad = np.eye(8, dtype=np.float32)[[EXPRESSION_NAMES.index("sadness")] * 6]
     alone = measure(sad, scores, labelled(6, pspi=pspi))
@@ -78,7 +79,7 @@ def test_pain_is_mapped_by_other_subjects_and_by_sixteen_where_there_are_none() 
 
 def test_pain_related_activity_is_told_by_expression_and_smiles_do_not_raise_it() -> None:
     labels = [EXPRESSION_NAMES.index(name) for name in ("neutral", "happiness", "sadness")]
-    cheeks = {f"au{unit:02d}": floats(0, 1, 1) if unit in (6, 7) else floats(0, 0, 0) for unit in (4, 6, 7, 9, 10, 43)}
+    cheeks = {f"au{unit:02d}": floats(0, 1, 1) if unit in (6, 7) else floats(0, 0, 0) for unit in (4, 6, 7, 9, 10, 12, 43)}
     figures = measure(np.eye(8, dtype=np.float32)[labels], cheeks, labelled(3, votes=label_votes(np.array(labels))))
     found = figures["pain_activity"]
     assert (found["neutral"], found["happiness"], found["sadness"], found["anger"]) == (0, 0, 0.25, None)
