@@ -20,6 +20,8 @@ from inference.score import Scorer
 from pmfer.bundle import CropGeometry, load_bundle
 from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.facs import AU_COLUMNS
+from simulator.appearance import sample_appearance
+from simulator.face import draw_face
 
 SCORES = [*EXPRESSION_NAMES, *AU_COLUMNS]
 ALL_ROUND = np.arange(0, 360, 22.5)  # every second angle is as far as possible from the turns of the detector
@@ -111,7 +113,17 @@ def test_stills_are_read_any_way_up(portrait: Picture) -> None:
         best = main_face(faces, (picture.shape[1], picture.shape[0]))
         assert best is not None, degrees
         off = (roll(faces.landmarks[best]) - degrees + 180) % 360 - 180
-        assert abs(off) < 20, degrees
+        assert abs(off) < 8, degrees
+
+
+def test_a_face_that_fills_a_still_is_found() -> None:
+    seen = draw_face(sample_appearance(307), {12: 0.4}, size=(600, 600))
+    detector = open_detector(ScoringOptions(), 1)
+    (faces,) = find_faces_any_way_up(detector, [seen], 384)
+    left, top, width, height = faces.boxes[0].tolist()
+    inner = (left + width / 10, top + height / 10, left + 0.9 * width, top + 0.9 * height)
+    filled = np.asarray(Image.fromarray(seen).crop(tuple(map(round, inner))))
+    assert [len(found) for found in find_faces_any_way_up(detector, [filled], 384)] == [1]
 
 
 def test_a_crop_is_turned_upright_about_the_face() -> None:

@@ -79,7 +79,8 @@ def test_pain_is_mapped_by_other_subjects_and_by_sixteen_where_there_are_none() 
 
 def test_pain_related_activity_is_told_by_expression_and_smiles_do_not_raise_it() -> None:
     labels = [EXPRESSION_NAMES.index(name) for name in ("neutral", "happiness", "sadness")]
-    cheeks = {f"au{unit:02d}": floats(0, 1, 1) if unit in (6, 7) else floats(0, 0, 0) for unit in (4, 6, 7, 9, 10, 12, 43)}
+    units = (4, 6, 7, 9, 10, 12, 43)
+    cheeks = {f"au{unit:02d}": floats(0, 1, 1) if unit in (6, 7) else floats(0, 0, 0) for unit in units}
     figures = measure(np.eye(8, dtype=np.float32)[labels], cheeks, labelled(3, votes=label_votes(np.array(labels))))
     found = figures["pain_activity"]
     assert (found["neutral"], found["happiness"], found["sadness"], found["anger"]) == (0, 0, 0.25, None)
