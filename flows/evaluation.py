@@ -21,19 +21,12 @@ from inference.model import ExpressionModel
 from inference.options import ScoringOptions
 from pmfer.bundle import Bundle, CropGeometry, load_bundle
 from pmfer.datasets import read_samples
-from pmfer.datasets.pictures import (
-    Picture,
-    PictureError,
-    PictureSource,
-    Unreadable,
-    read_picture,
-    read_pictures,
-    resize,
-)
+from pmfer.datasets.pictures import Picture, PictureError, PictureSource, read_picture, read_pictures, resize
 from pmfer.datasets.samples import ALL, Samples
 from pmfer.errors import BundleError, ConfigurationError, TrainingError
 from pmfer.evaluate import measure
 from pmfer.expressions import EXPRESSION_NAMES
+from pmfer.picture_file import Unreadable
 from pmfer.plots import draw_confusion
 
 log = logging.getLogger("pmfer.evaluate")

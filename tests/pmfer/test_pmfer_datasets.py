@@ -368,11 +368,38 @@ def test_pictures_are_read_upright_and_at_their_full_range() -> None:
     exif[0x0112] = 6  # a quarter turn
     wide.save(stream, "JPEG", exif=exif)
     assert read_picture(PictureSource(stream.getvalue()), 1).shape == (20, 10)
-    deep = io.BytesIO()
-    Image.fromarray(np.full((4, 4), 40000, np.uint16)).save(deep, "PNG")
-    assert (read_picture(PictureSource(deep.getvalue()), 1) == 40000 >> 8).all()
     with pytest.raises(PictureError, match="is outside the picture"):
         read_picture(PictureSource(grey(0), (60, 60, 5, 5)), 1)
+
+
+LEVELS = np.arange(256).reshape(8, 32)  # every grey value
+
+
+@pytest.mark.parametrize(
+    ("deep", "format"),
+    [
+        ((LEVELS * 257).astype(np.uint16), "PNG"),
+        ((LEVELS * 257).astype(">u2"), "TIFF"),
+        (np.rint(LEVELS / 255 * 0xFFF).astype(np.uint16), "PNG"),  # 12 bits
+        (LEVELS.astype(np.uint16), "PNG"),  # 8 bits in 16
+        ((LEVELS * 257).astype(np.int32), "TIFF"),
+        ((LEVELS / 255).astype(np.float32), "TIFF"),
+        (LEVELS.astype(np.float32), "TIFF"),
+    ],
+)
+def test_a_picture_of_more_than_8_bits_keeps_its_full_range_and_its_turn(deep: np.ndarray, format: str) -> None:
+    stream = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.rot90(deep).copy()).save(stream, format, exif=exif)
+    np.testing.assert_array_equal(read_picture(PictureSource(stream.getvalue()), 1), LEVELS)
+    np.testing.assert_array_equal(read_picture(PictureSource(stream.getvalue()), 3)[..., 1], LEVELS)
+
+
+def test_a_float_picture_without_a_value_somewhere_is_black_there() -> None:
+    stream = io.BytesIO()
+    Image.fromarray(np.array([[np.nan, np.inf], [1, -1]], np.float32)).save(stream, "TIFF")
+    assert read_picture(PictureSource(stream.getvalue()), 1).tolist() == [[0, 0], [255, 0]]
 
 
 def test_pixel_statistics_are_those_of_numpy() -> None:
