@@ -9,8 +9,8 @@ import onnxruntime
 
 from pmfer.bundle import Bundle
 from pmfer.datasets import Faces, Samples, argmax_label, strict_label
+from pmfer.datasets.cells import MAX_PSPI
 from pmfer.datasets.ferplus import SUBSETS
-from pmfer.datasets.manifest import MAX_PSPI
 from pmfer.errors import TrainingError
 from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.metrics import (

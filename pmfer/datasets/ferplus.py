@@ -30,6 +30,7 @@ import polars as pl
 from PIL import Image
 
 from pmfer.datasets import manifest
+from pmfer.datasets.cells import texts, vote_columns
 from pmfer.datasets.pictures import PictureSource
 from pmfer.datasets.samples import VOTE_COLUMNS, Samples
 from pmfer.errors import TrainingError
@@ -119,10 +120,10 @@ def read_csv(votes: Path, pictures: Path) -> Samples:
     unknown = set(table["usage"]) - set(USAGES)
     if unknown:
         raise TrainingError(f"{where}: Usage is '{unknown.pop()}', must be {', '.join(USAGES)}")
-    names = manifest.texts(table["image name"])
+    names = texts(table["image name"])
     sources = tuple(_pixels(text, name, pictures) for text, name in zip(table["pixels"], names, strict=True))
     splits = tuple(USAGES[usage] for usage in table["usage"])
-    return Samples(TITLE, tuple(names), sources, manifest.vote_columns(table, where), splits, cropped=True)
+    return Samples(TITLE, tuple(names), sources, vote_columns(table, where), splits, cropped=True)
 
 
 def _pixels(text: str, name: str, path: Path) -> PictureSource:

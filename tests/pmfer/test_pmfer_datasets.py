@@ -224,6 +224,55 @@ def test_a_csv_manifest_with_every_column(tmp_path: Path, caplog: pytest.LogCapt
     assert first(load_faces(samples, 48, 1)) == [1, 2, 2]
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("neutral", "Neutral calm"),
+        ("happiness", "HAPPY happiness Joy"),
+        ("surprise", "surprised Surprise"),
+        ("sadness", "sad sadness sorrow"),
+        ("anger", "Angry anger"),
+        ("disgust", "disgusted disgust"),
+        ("fear", "afraid fear fearful scared"),
+        ("contempt", "contemptuous Contempt"),
+    ],
+)
+def test_an_expression_has_several_words(name: str, words: str, tmp_path: Path) -> None:
+    rows = [f"a.png, {word} " for word in words.split()]
+    assert set(labels(read_samples(write_csv(tmp_path / "m.csv", "path,expression", *rows)))) == {name}
+
+
+def test_a_split_has_several_words(tmp_path: Path) -> None:
+    words = ("Train", "training", "valid", "Validation", "VAL", "dev", "Test", "testing", "")
+    samples = read_samples(write_csv(tmp_path / "m.csv", "path,split", *(f"a.png,{word}" for word in words)))
+    assert samples.splits == ("train",) * 2 + ("valid",) * 4 + ("test",) * 2 + ("",)
+
+
+def test_facs_letters_are_intensities_and_9_is_not_coded(tmp_path: Path) -> None:
+    cells = ("0", "A", "b", "C", " D", "E", "9", "", "5", "9.0")
+    expected = np.array([0, 1, 2, 3, 4, 5, np.nan, np.nan, 5, np.nan], np.float32)
+    samples = read_samples(write_csv(tmp_path / "m.csv", "path,AU12", *(f"a.png,{cell}" for cell in cells)))
+    np.testing.assert_array_equal(samples.aus["au12"], expected)
+    table = pl.DataFrame({"path": ["a.png"] * 3, "au12": [5, 9, None]})
+    table.write_parquet(tmp_path / "m.parquet")
+    np.testing.assert_array_equal(read_samples(tmp_path / "m.parquet").aus["au12"], np.array([5, np.nan, np.nan]))
+
+
+@pytest.mark.parametrize(("yes", "no"), [("y", "N"), ("T", "f"), ("1.0", "0.0"), ("Yes", ""), ("true", "FALSE")])
+def test_a_subset_is_written_in_several_ways(yes: str, no: str, tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "m.csv", "path,mask,pose30", f"a.png,{yes},{yes}", f"b.png,{no},{no}")
+    subsets = read_samples(path).subsets
+    assert subsets["mask"].tolist() == subsets["pose30"].tolist() == [True, False]
+
+
+@pytest.mark.parametrize(("separator", "suffix"), [(";", "csv"), ("\t", "csv"), ("\t", "tsv")])
+def test_the_separator_is_found_in_the_first_line(separator: str, suffix: str, tmp_path: Path) -> None:
+    rows = (("path", "expression", "au12"), ("a,b.png", "happiness", "2.5"), ("c d.png", "anger", ""))
+    samples = read_samples(write_csv(tmp_path / f"m.{suffix}", *(separator.join(row) for row in rows)))
+    assert samples.names == ("a,b.png", "c d.png")
+    assert labels(samples) == ["happiness", "anger"]
+
+
 def test_pictures_of_unknown_subjects_are_held_out_one_by_one(tmp_path: Path) -> None:
     rows = [f"{n}.png,happiness,{'anna' if n < 10 else ''}" for n in range(400)]
     samples = read_samples(write_csv(tmp_path / "m.csv", "path,expression,subject", *rows)).with_valid()
@@ -252,11 +301,13 @@ def test_a_parquet_manifest_with_pictures_inside_and_vote_columns(tmp_path: Path
         ("path,au12", "a.png,6", r"row 1: au12 is '6', must be 0 to 5 or empty"),
         ("path,au12", "a.png,-1", r"row 1: au12 is '-1'"),
         ("path,au12", "a.png,strong", r"row 1: au12 is 'strong'"),
+        ("path,au12", "a.png,F", r"row 1: au12 is 'F', must be 0 to 5"),
+        ("path,pspi", "a.png,C", r"row 1: pspi is 'C', must be 0 to 16"),
         ("path,pspi", "a.png,17", r"row 1: pspi is '17', must be 0 to 16"),
         ("path,expression", "a.png,bored", "row 1: expression is 'bored', must be one of neutral, happiness"),
         ("path,votes", "a.png,1 2 3", "row 1: votes are '1 2 3', must be ten whole numbers"),
         ("path,votes", "a.png,1 2 3 4 5 6 7 8 9 x", "must be ten whole numbers"),
-        ("path,split", "a.png,dev", "row 1: split is 'dev', must be train, valid or test"),
+        ("path,split", "a.png,holdout", "row 1: split is 'holdout', must be train, valid or test"),
         ("path,occlusion", "a.png,perhaps", "row 1: occlusion is 'perhaps', must be true or false"),
         ("path,au1,AU01", "a.png,1,1", "two columns are the same action unit"),
         ("path,expression", ",happiness", "row 1: path is empty"),
