@@ -32,7 +32,7 @@ from PIL import Image
 from pmfer.datasets import manifest
 from pmfer.datasets.cells import texts, vote_columns
 from pmfer.datasets.pictures import PictureSource
-from pmfer.datasets.samples import VOTE_COLUMNS, Samples
+from pmfer.datasets.samples import ALL_CLASSES, VOTE_COLUMNS, Samples
 from pmfer.errors import TrainingError
 
 TITLE = "FERPlus"
@@ -72,7 +72,7 @@ def read(path: Path) -> Samples:
         has_folders = any((folder / name / LABEL_FILE).is_file() for name in FOLDERS)
         return _read_folders(folder) if has_folders else read_csv(folder / VOTES_FILE, folder / PIXELS_FILE)
     samples = manifest.read(path)
-    return replace(samples, title=f"{TITLE} ({path.name})", cropped=True)
+    return replace(samples, title=f"{TITLE} ({path.name})", cropped=True, classes=ALL_CLASSES)
 
 
 def _read_folders(root: Path) -> Samples:

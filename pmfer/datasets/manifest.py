@@ -17,9 +17,9 @@ Columns, in any order (if a column is missing, its values are unknown):
 | `cropped` | true: face crops, false: whole pictures; the same in all rows |
 | any column of true/false, yes/no, t/f, y/n or 0/1 | membership in a subset, such as `occlusion`, `pose30`, `woman` |
 
-If a row has votes, they count; otherwise its `expression` does. There is no official protocol: train and valid are as
-the column says, and test is measured. The licence is that of your pictures. The FERPlus Parquet file is such a
-manifest.
+If a row has votes, they count; otherwise its `expression` does. An expression that no row has is not an answer. There
+is no official protocol: train and valid are as the column says, and test is measured. The licence is that of your
+pictures. The FERPlus Parquet file is such a manifest.
 """
 
 import logging
@@ -42,7 +42,7 @@ from pmfer.datasets.cells import (
     vote_counts,
 )
 from pmfer.datasets.pictures import PictureSource
-from pmfer.datasets.samples import VOTE_COLUMNS, Samples, Votes, label_votes
+from pmfer.datasets.samples import ALL_CLASSES, CLASS_COUNT, VOTE_COLUMNS, Samples, Votes, label_votes
 from pmfer.errors import TrainingError
 from pmfer.expressions import EXPRESSION_NAMES
 
@@ -69,17 +69,19 @@ def read(path: Path) -> Samples:
     table = read_table(path)
     _check_columns(table, path)
     sources = _sources(table, path)
+    votes = _votes(table, path)
     return Samples(
         title=path.name,
         names=_names(table, path),
         sources=sources,
-        votes=_votes(table, path),
+        votes=votes,
         splits=_splits(table, path),
         aus={au_column(name): intensities(table[name], str(path)) for name in table.columns if au_column(name)},
         pspi=numbers(table["pspi"], 0, MAX_PSPI, str(path)) if "pspi" in table.columns else None,
         subjects=tuple(texts(table["subject"])) if "subject" in table.columns else None,
         subsets={name: flags(table[name], str(path)) for name in table.columns if _is_flag(table[name])},
         cropped=_cropped(table, path),
+        classes=_classes(votes),
     )
 
 
@@ -178,6 +180,12 @@ def _votes(table: pl.DataFrame, path: Path) -> Votes:
         labels = label_votes(expression_labels(table["expression"], str(path)))
         votes = np.where(votes.any(1, keepdims=True), votes, labels)
     return votes
+
+
+def _classes(votes: Votes) -> tuple[int, ...]:
+    """The expressions that any face has a vote for; all eight if there are fewer than two, which are no choice."""
+    voted = tuple(np.nonzero(votes[:, :CLASS_COUNT].any(0))[0].tolist())
+    return voted if len(voted) > 1 else ALL_CLASSES
 
 
 def _splits(table: pl.DataFrame, path: Path) -> tuple[str, ...]:

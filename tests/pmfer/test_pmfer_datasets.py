@@ -242,6 +242,22 @@ def test_an_expression_has_several_words(name: str, words: str, tmp_path: Path) 
     assert set(labels(read_samples(write_csv(tmp_path / "m.csv", "path,expression", *rows)))) == {name}
 
 
+def test_the_answers_are_the_expressions_that_any_face_of_a_manifest_has(tmp_path: Path) -> None:
+    def answers(*rows: str) -> list[str]:
+        samples = read_samples(write_csv(tmp_path / "m.csv", "path,expression,votes,split", *rows)).in_split("test")
+        return [EXPRESSION_NAMES[label] for label in samples.classes]
+
+    smile, anger = "a.png,happiness,,test", "b.png,anger,,train"
+    assert answers(smile, anger, "c.png,,,test") == ["happiness", "anger"]
+    assert answers(smile, "b.png,,0 0 8 1 0 0 0 0 1 0,test") == ["happiness", "surprise", "sadness"]
+    assert answers(smile, smile) == answers("c.png,,,test") == list(EXPRESSION_NAMES)  # no choice
+
+
+def test_ferplus_has_eight_answers_even_if_a_part_of_it_lacks_some(tmp_path: Path) -> None:
+    ferplus_table().write_parquet(tmp_path / "faces.parquet")
+    assert len(read_samples(tmp_path / "faces.parquet").classes) == 8
+
+
 def test_a_split_has_several_words(tmp_path: Path) -> None:
     words = ("Train", "training", "valid", "Validation", "VAL", "dev", "Test", "testing", "")
     samples = read_samples(write_csv(tmp_path / "m.csv", "path,split", *(f"a.png,{word}" for word in words)))
