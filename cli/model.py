@@ -124,12 +124,17 @@ def evaluate(
     picture: Annotated[Path | None, typer.Option(help="Draw the confusion matrix to this PNG file.")] = None,
     detector: Detector = None,
     int8: MeasureInt8 = False,
+    all_expressions: Annotated[
+        bool, typer.Option("--all-expressions", help="Count expressions as answers that the data set does not have.")
+    ] = False,
 ) -> None:
     """Evaluate a bundle on labelled pictures; docs/results.md explains the metrics."""
     from flows.evaluation import EvaluateRequest, run_evaluation
 
     settings = read_settings(bundle=bundle, detector=detector)
-    request = EvaluateRequest(manifest, split, kind, cropped, flip, settings.detector, int8, json_out, picture)
+    request = EvaluateRequest(
+        manifest, split, kind, cropped, flip, settings.detector, int8, json_out, picture, all_expressions
+    )
     console = PlainConsole()
 
     def track(crops: "Iterator[Crop]", count: int) -> "Iterator[Crop]":

@@ -15,10 +15,10 @@ from inference.faces import Floats, Picture
 from inference.model import ExpressionModel
 from pmfer.bundle import Bundle, load_bundle
 from pmfer.datasets import PictureError, PictureSource, read_samples
+from pmfer.datasets.manifest import SUFFIXES
 from pmfer.errors import ConfigurationError
 
 log = logging.getLogger("pmfer.attention")
-TABLE_SUFFIXES = {".parquet", ".csv"}
 MEANS_FILE = "mean.png"
 FIGURES_FILE = "attention.json"
 
@@ -92,7 +92,7 @@ def _sources(request: AttentionRequest) -> list[tuple[str, PictureSource]]:
             if not inside:
                 raise ConfigurationError(f"{path}: no pictures in it; give pictures, a folder of them or a manifest")
             found += [(picture.stem, PictureSource(picture)) for picture in inside]
-        elif path.suffix.lower() in TABLE_SUFFIXES:
+        elif path.suffix.lower() in SUFFIXES:
             samples = read_samples(path)
             samples = samples.in_split(request.split or ("valid" if "valid" in samples.splits else "all"))
             found += [(Path(name).stem, source) for name, source in zip(samples.names, samples.sources, strict=True)]

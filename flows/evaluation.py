@@ -4,7 +4,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -21,19 +21,12 @@ from inference.model import ExpressionModel
 from inference.options import ScoringOptions
 from pmfer.bundle import Bundle, CropGeometry, load_bundle
 from pmfer.datasets import read_samples
-from pmfer.datasets.pictures import (
-    Picture,
-    PictureError,
-    PictureSource,
-    Unreadable,
-    read_picture,
-    read_pictures,
-    resize,
-)
-from pmfer.datasets.samples import ALL, Samples
+from pmfer.datasets.pictures import Picture, PictureError, PictureSource, read_picture, read_pictures, resize
+from pmfer.datasets.samples import ALL, ALL_CLASSES, Samples
 from pmfer.errors import BundleError, ConfigurationError, TrainingError
 from pmfer.evaluate import measure
 from pmfer.expressions import EXPRESSION_NAMES
+from pmfer.picture_file import Unreadable
 from pmfer.plots import draw_confusion
 
 log = logging.getLogger("pmfer.evaluate")
@@ -69,6 +62,7 @@ class EvaluateRequest:
     int8: bool = False
     json_out: Path | None = None
     picture: Path | None = None  # where to draw the confusion matrix
+    all_expressions: bool = False  # also count expressions as answers that the data set does not have
 
 
 @dataclass(frozen=True)
@@ -94,7 +88,7 @@ def run_evaluation(bundle_name: str, request: EvaluateRequest, track: Track) -> 
         if target:
             require_folder(target)
     bundle = load_bundle(bundle_name)
-    everything = read_samples(request.manifest, request.kind)
+    everything = _choose_answers(read_samples(request.manifest, request.kind), request.all_expressions)
     split = choose_split(everything, request.split)
     samples = everything.in_split(split)
     unscored = sorted(set(samples.aus) - set(bundle.score_columns))
@@ -102,7 +96,8 @@ def run_evaluation(bundle_name: str, request: EvaluateRequest, track: Track) -> 
         log.warning("%s: the bundle has no score for %s", samples.title, ", ".join(unscored))
     options = Options(request.cropped, request.flip, request.detector, request.int8)
     evaluation = evaluate_samples(bundle, samples, options, track)
-    figures = evaluation.figures | {"data": samples.title, "split": split}
+    answers = [EXPRESSION_NAMES[label] for label in samples.classes]
+    figures = evaluation.figures | {"data": samples.title, "split": split, "answers": answers}
     if evaluation.unreadable:
         log.warning("%s", evaluation.unreadable)
     if request.json_out:
@@ -110,6 +105,20 @@ def run_evaluation(bundle_name: str, request: EvaluateRequest, track: Track) -> 
     if request.picture:
         _draw(figures, request.picture)
     return Evaluation(figures, evaluation.unreadable)
+
+
+def _choose_answers(samples: Samples, all_expressions: bool) -> Samples:
+    """The samples with the expressions that count as answers; names those that do not."""
+    if all_expressions:
+        return replace(samples, classes=ALL_CLASSES)
+    others = [EXPRESSION_NAMES[label] for label in ALL_CLASSES if label not in samples.classes]
+    if others:
+        log.warning(
+            "%s: expressions without a face do not count as answers: %s (--all-expressions counts them)",
+            samples.title,
+            ", ".join(others),
+        )
+    return samples
 
 
 def evaluate_samples(bundle: Bundle, samples: Samples, options: Options, track: Track) -> Evaluation:

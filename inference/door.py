@@ -3,6 +3,7 @@
 `pmfer/__init__.py` makes it public; docs/python.md shows it in use.
 """
 
+import logging
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import overload
 
 import numpy as np
 import polars as pl
-from PIL import Image, ImageOps
+from PIL import Image
 
 from inference.faces import Picture
 from inference.options import CENTERFACE, ScoringOptions
@@ -19,10 +20,12 @@ from inference.score import Scorer
 from pmfer.bundle import DEFAULT_BUNDLE, load_bundle
 from pmfer.errors import ConfigurationError, QuarantineReason, VideoError
 from pmfer.frame_row import readable
+from pmfer.picture_file import READ_ERRORS, Unreadable, read_error, upright_picture
 
 PICTURE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 ARRAY_NAME = "picture"  # session_id of a picture given as an array
 AT_ONCE = 2  # sources in progress: while the model runs on one video's faces, the next one is being decoded
+log = logging.getLogger("pmfer.inference")
 
 Source = str | Path | Picture
 
@@ -79,7 +82,8 @@ def score(
 
     Raises:
         VideoError: a video or picture cannot be used; its `reason` says why. With many sources it is raised when that
-            source's turn comes, and ends the iteration.
+            source's turn comes, and ends the iteration. Broken pictures of a folder are left out instead, and one line
+            in the log `pmfer.inference` counts and names them, unless none of its pictures can be read.
         BundleError: the bundle cannot be used.
         ConfigurationError: options exclude each other or are out of range, or an array is not a picture.
     """
@@ -111,17 +115,29 @@ def _as_picture(array: Picture) -> Picture:
 
 
 def _read_pictures(path: Path) -> Iterator[tuple[str, Picture]]:
-    """Yield the picture, or the pictures of a folder in order of name, each upright and with its file name."""
+    """Yield the picture, or the pictures of a folder in order of name, each with its file name.
+
+    A file that cannot be read is left out and logged, or raises a VideoError if there is no other.
+    """
     files = [path]
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if file.suffix.lower() in PICTURE_SUFFIXES)
         if not files:
             kinds = ", ".join(sorted(PICTURE_SUFFIXES))
             raise VideoError(QuarantineReason.VIDEO_MISSING, f"{path}: a folder without pictures ({kinds})")
+    broken: dict[Path, str] = {}
     for file in files:
         try:
             with Image.open(file) as opened:
-                yield file.name, np.asarray(ImageOps.exif_transpose(opened).convert("RGB"))
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            reason = QuarantineReason.UNREADABLE if file.exists() else QuarantineReason.VIDEO_MISSING
-            raise VideoError(reason, f"{file}: cannot be read as a picture ({error})") from None
+                picture = np.asarray(upright_picture(opened, "RGB"))
+        except READ_ERRORS as error:
+            broken[file] = read_error(error)
+        else:
+            yield file.name, picture
+    if not broken:
+        return
+    first, why = next(iter(broken.items()))
+    if len(broken) == len(files):
+        reason = QuarantineReason.UNREADABLE if first.exists() else QuarantineReason.VIDEO_MISSING
+        raise VideoError(reason, f"{first}: cannot be read as a picture ({why})")
+    log.warning("%s: %s", path, Unreadable(tuple(file.name for file in broken), len(files), why))

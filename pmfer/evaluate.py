@@ -9,8 +9,8 @@ import onnxruntime
 
 from pmfer.bundle import Bundle
 from pmfer.datasets import Faces, Samples, argmax_label, strict_label
+from pmfer.datasets.cells import MAX_PSPI
 from pmfer.datasets.ferplus import SUBSETS
-from pmfer.datasets.manifest import MAX_PSPI
 from pmfer.errors import TrainingError
 from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.metrics import (
@@ -132,11 +132,12 @@ def measure(probabilities: Probabilities, au_scores: Mapping[str, Floats], sampl
     """All figures of a bundle's scores on labelled pictures; docs/results.md explains every key.
 
     Args:
-        probabilities: [N, 8] in the order of `pmfer.expressions`; NaN where no face was found. If the data set lacks an
-            expression, only its own expressions count as answers.
+        probabilities: [N, 8] in the order of `pmfer.expressions`; NaN where no face was found. Only the
+            classes of the data set count as answers.
         au_scores: phrase scores [N] by column, such as "au12"; NaN where no face was found.
         samples: the labels.
     """
+    happiness = probabilities[:, EXPRESSION_NAMES.index(SMILING)]  # for pain, as in a night: with all eight answers
     probabilities = restrict_to(probabilities, samples.classes)
     strict = strict_label(samples.votes)
     figures = expression_figures(probabilities, samples.votes, samples.subsets)
@@ -148,7 +149,7 @@ def measure(probabilities: Probabilities, au_scores: Mapping[str, Floats], sampl
     if not samples.votes.any():
         figures["n"] = len(samples)
     figures |= au_figures(au_scores, samples.aus, strict)
-    activity = scored_activity({**au_scores, SMILING: probabilities[:, EXPRESSION_NAMES.index(SMILING)]})
+    activity = scored_activity({**au_scores, SMILING: happiness})
     figures["pain_activity"] = None if activity is None else mean_by_label(activity, strict)
     figures |= pain_figures(activity, samples)
     return figures

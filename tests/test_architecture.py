@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PLAIN = {"pmfer.facs", "pmfer.expressions", "pmfer.errors", "pmfer.bundle", "pmfer.frame_row", "pmfer.pain"}
 VOCABULARY = {"pmfer.facs", "pmfer.expressions", "pmfer.errors", "pmfer.frame_row", "pmfer.pain"}
+PLAIN = VOCABULARY | {"pmfer.bundle", "pmfer.picture_file"}
 ROOMS = ("pmfer", "inference", "warehouse", "reports", "simulator", "flows", "cli")
 
 # room -> rooms or modules of this project that it may import, besides itself

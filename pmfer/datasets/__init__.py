@@ -13,7 +13,7 @@ from pmfer.datasets.load import (
     read_samples,
     read_training_faces,
 )
-from pmfer.datasets.pictures import PictureError, PictureSource, Unreadable, read_pictures
+from pmfer.datasets.pictures import PictureError, PictureSource, read_pictures
 from pmfer.datasets.samples import (
     SPLITS,
     Faces,
@@ -30,7 +30,6 @@ __all__ = [
     "PictureError",
     "PictureSource",
     "Samples",
-    "Unreadable",
     "argmax_label",
     "data_terms",
     "load_faces",

@@ -30,8 +30,9 @@ import polars as pl
 from PIL import Image
 
 from pmfer.datasets import manifest
+from pmfer.datasets.cells import texts, vote_columns
 from pmfer.datasets.pictures import PictureSource
-from pmfer.datasets.samples import VOTE_COLUMNS, Samples
+from pmfer.datasets.samples import ALL_CLASSES, VOTE_COLUMNS, Samples
 from pmfer.errors import TrainingError
 
 TITLE = "FERPlus"
@@ -71,7 +72,7 @@ def read(path: Path) -> Samples:
         has_folders = any((folder / name / LABEL_FILE).is_file() for name in FOLDERS)
         return _read_folders(folder) if has_folders else read_csv(folder / VOTES_FILE, folder / PIXELS_FILE)
     samples = manifest.read(path)
-    return replace(samples, title=f"{TITLE} ({path.name})", cropped=True)
+    return replace(samples, title=f"{TITLE} ({path.name})", cropped=True, classes=ALL_CLASSES)
 
 
 def _read_folders(root: Path) -> Samples:
@@ -119,10 +120,10 @@ def read_csv(votes: Path, pictures: Path) -> Samples:
     unknown = set(table["usage"]) - set(USAGES)
     if unknown:
         raise TrainingError(f"{where}: Usage is '{unknown.pop()}', must be {', '.join(USAGES)}")
-    names = manifest.texts(table["image name"])
+    names = texts(table["image name"])
     sources = tuple(_pixels(text, name, pictures) for text, name in zip(table["pixels"], names, strict=True))
     splits = tuple(USAGES[usage] for usage in table["usage"])
-    return Samples(TITLE, tuple(names), sources, manifest.vote_columns(table, where), splits, cropped=True)
+    return Samples(TITLE, tuple(names), sources, vote_columns(table, where), splits, cropped=True)
 
 
 def _pixels(text: str, name: str, path: Path) -> PictureSource:

@@ -16,17 +16,10 @@ import numpy.typing as npt
 import polars as pl
 
 from pmfer.datasets import ferplus, manifest, published
-from pmfer.datasets.pictures import (
-    Picture,
-    PictureError,
-    PictureSource,
-    Unreadable,
-    read_picture,
-    read_pictures,
-    resize,
-)
+from pmfer.datasets.pictures import Picture, PictureError, PictureSource, read_picture, read_pictures, resize
 from pmfer.datasets.samples import Faces, Samples, worth_training
 from pmfer.errors import TrainingError
+from pmfer.picture_file import Unreadable
 
 MEMORY_LIMIT = 2 * 1024**3  # bytes; if the pictures take more, they go to a file
 GREY = 1  # channels of the faces that training and its measurements use

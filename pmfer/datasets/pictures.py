@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image
 
 from pmfer.errors import TrainingError
+from pmfer.picture_file import READ_ERRORS, read_error, upright_picture
 
 Picture = npt.NDArray[np.uint8]  # [H, W] grey (ITU-R BT.601 luma) or [H, W, 3] RGB
-NAMED = 5  # number of unreadable pictures that a message names
 
 
 class PictureError(TrainingError):
@@ -29,22 +29,6 @@ class PictureSource:
     box: tuple[int, int, int, int] | None = None  # left, top, width, height of the face, pixels; None: whole picture
 
 
-@dataclass(frozen=True)
-class Unreadable:
-    """Pictures that are left out because they cannot be read."""
-
-    names: tuple[str, ...]
-    total: int  # number of pictures, readable or not
-    reason: str = ""  # for the first one
-
-    def __bool__(self) -> bool:
-        return bool(self.names)
-
-    def __str__(self) -> str:
-        named = ", ".join(self.names[:NAMED]) + (", ..." if len(self.names) > NAMED else "")
-        return f"{len(self.names)} of {self.total} pictures cannot be read: {named} ({self.reason})"
-
-
 def read_picture(source: PictureSource, channels: int, box: bool = True) -> Picture:
     """Decode a picture, upright, in grey (`channels` 1) or RGB (3). With `box`, crop it to the face box if it has one.
 
@@ -53,12 +37,12 @@ def read_picture(source: PictureSource, channels: int, box: bool = True) -> Pict
     """
     try:
         with _open(source.content) as opened:
-            picture = ImageOps.exif_transpose(_eight_bits(opened))
+            picture = upright_picture(opened, "L" if channels == 1 else "RGB")
             if box and source.box:
                 picture = picture.crop(_inside(source.box, picture.size))
-            return np.asarray(picture.convert("L" if channels == 1 else "RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise PictureError(_reason(error)) from None
+            return np.asarray(picture)
+    except READ_ERRORS as error:
+        raise PictureError(read_error(error)) from None
 
 
 def resize(picture: Picture, size_px: int) -> Picture:
@@ -93,22 +77,9 @@ def _open(content: Path | bytes | Picture) -> Image.Image:
     return Image.open(content if isinstance(content, Path) else io.BytesIO(content))
 
 
-def _eight_bits(picture: Image.Image) -> Image.Image:
-    """Scale 16-bit grey to 8 bits; Pillow's own conversion clips it at 255 instead."""
-    if not picture.mode.startswith("I"):
-        return picture
-    return Image.fromarray((np.clip(np.asarray(picture, np.int64), 0, 0xFFFF) >> 8).astype(np.uint8))
-
-
 def _inside(box: tuple[int, int, int, int], size: tuple[int, int]) -> tuple[int, int, int, int]:
     left, top = max(0, box[0]), max(0, box[1])
     right, bottom = min(size[0], box[0] + box[2]), min(size[1], box[1] + box[3])
     if right <= left or bottom <= top:
         raise ValueError(f"its face box {box} is outside the picture of {size[0]} x {size[1]} px")
     return left, top, right, bottom
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
-    return (str(error).splitlines() or [type(error).__name__])[0]

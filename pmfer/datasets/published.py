@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from pmfer.datasets import manifest
-from pmfer.datasets.manifest import MAX_PSPI
+from pmfer.datasets.cells import MAX_PSPI, texts
 from pmfer.datasets.pictures import PictureSource
 from pmfer.datasets.samples import VOTE_COLUMNS, Samples, label_votes
 from pmfer.errors import TrainingError
@@ -114,20 +114,15 @@ def _from_lists(root: Path) -> Iterator[_AffectNetRow]:
         table = manifest.read_table(path)
         if not {AFFECTNET_PATH, "expression"} <= set(table.columns):
             raise TrainingError(f"{path}: lacks a column subDirectory_filePath or expression")
-        labels, boxes = manifest.texts(table["expression"]), _boxes(table)
-        for row, name in enumerate(manifest.texts(table[AFFECTNET_PATH])):
+        labels, boxes = texts(table["expression"]), _boxes(table)
+        for row, name in enumerate(texts(table[AFFECTNET_PATH])):
             label = _affectnet_label(labels[row], path)
             yield _AffectNetRow(name, PictureSource(pictures / name, boxes[row]), label, AFFECTNET_FILES[path.name])
 
 
 def _lists(root: Path) -> list[Path]:
     places = [folder / name for name in AFFECTNET_FILES for folder in (root, root / AFFECTNET_LISTS)]
-    return [path for path in places if path.is_file() and AFFECTNET_PATH in _header(path)]
-
-
-def _header(path: Path) -> str:
-    with path.open(encoding="utf-8", errors="replace") as stream:
-        return stream.readline().lower()
+    return [path for path in places if path.is_file() and AFFECTNET_PATH in manifest.header(path)]
 
 
 def _boxes(table: pl.DataFrame) -> list[tuple[int, int, int, int] | None]:

@@ -16,6 +16,7 @@ from pmfer.errors import TrainingError
 from pmfer.expressions import EXPRESSION_NAMES
 
 CLASS_COUNT = len(EXPRESSION_NAMES)
+ALL_CLASSES = tuple(range(CLASS_COUNT))
 VOTE_COLUMNS = (*EXPRESSION_NAMES, "unknown", "not_a_face")
 RATERS = 10  # votes for a face with full agreement
 
@@ -80,7 +81,7 @@ class Samples:
     subjects: tuple[str, ...] | None = None  # who is shown, "" if unknown; None if the data set does not say
     subsets: dict[str, npt.NDArray[np.bool_]] = field(default_factory=dict)  # name -> member [N]
     cropped: bool | None = None  # True: face crops, False: whole pictures, None: judged by each picture's size
-    classes: tuple[int, ...] = tuple(range(CLASS_COUNT))  # expressions that occur as labels in this data set
+    classes: tuple[int, ...] = ALL_CLASSES  # expressions that occur as labels in this data set
 
     def __len__(self) -> int:
         return len(self.names)

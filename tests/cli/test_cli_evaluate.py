@@ -18,6 +18,7 @@ from inference.faces import Faces, roll
 from inference.lean import find_faces_any_way_up
 from inference.options import ScoringOptions
 from pmfer.bundle import load_bundle, write_card
+from pmfer.expressions import EXPRESSION_NAMES
 from simulator.appearance import sample_appearance
 from simulator.face import draw_face
 
@@ -117,6 +118,26 @@ def test_a_picture_without_a_face_is_a_wrong_answer_and_an_unreadable_one_is_non
     assert after["auroc"] == before["auroc"]
     with Image.open(tmp_path / "confusion.png") as picture:
         assert picture.width > 300
+
+
+def test_expressions_without_a_face_are_answers_only_on_request(
+    drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = (drawn / "manifest-crop.csv").read_text().replace(",neutral,", ",anger,")
+    manifest = drawn / "no-neutral.csv"
+    manifest.write_text(rows)
+    few = figures_of(monkeypatch, tmp_path / "a.json", manifest)
+    line = "no-neutral.csv: expressions without a face do not count as answers: neutral, surprise, sadness,"
+    assert line in " ".join(capsys.readouterr().out.split())
+    every = figures_of(monkeypatch, tmp_path / "b.json", manifest, "--all-expressions")
+    assert "do not count as answers" not in capsys.readouterr().out
+    assert few["answers"] == ["happiness", "anger"]
+    assert every["answers"] == list(EXPRESSION_NAMES)
+    assert few["accuracy_strict"] > every["accuracy_strict"]  # type: ignore[operator]
+    assert few["pain_activity"] == every["pain_activity"]
+    read = {name: np.array(figures["confusion"]).sum(0) for name, figures in (("few", few), ("every", every))}
+    assert read["few"][EXPRESSION_NAMES.index("neutral")] == 0
+    assert read["every"][EXPRESSION_NAMES.index("neutral")] > 0
 
 
 def test_flipping_changes_scores_and_can_be_left_out(

@@ -1,5 +1,6 @@
 """`pmfer.score` turns every kind of source into a polars data frame with the columns that the command writes."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,33 @@ def test_pictures_are_scored_each_by_itself_and_upright(folder: Path, bundle: Bu
     assert grey["reason"].to_list() == [None]
     assert grey.equals(same)
     assert pmfer.score(folder / "b.JPG", bundle=bundle.path)["reason"].to_list() == [None]
+
+
+@pytest.mark.parametrize("white", [0xFFF, 0xFFFF])
+def test_a_picture_of_more_than_8_bits_is_scored_upright(
+    white: int, tmp_path: Path, bundle: Bundle, portrait: Picture
+) -> None:
+    luma = np.asarray(Image.fromarray(portrait).convert("L"))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    deep = np.rint(np.rot90(luma) / luma.max() * white).astype(np.uint16)
+    Image.fromarray(deep).save(tmp_path / "deep.png", exif=exif)
+    frames = pmfer.score(tmp_path / "deep.png", bundle=bundle.path)
+    assert frames["reason"].to_list() == [None]
+    alone = pmfer.score(luma, bundle=bundle.path)
+    assert frames["roll_deg"][0] == pytest.approx(alone["roll_deg"][0], abs=5)
+
+
+def test_a_broken_picture_of_a_folder_is_logged_and_loses_no_other(
+    folder: Path, bundle: Bundle, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = pmfer.score(folder, bundle=bundle.path)
+    (folder / "aa.png").write_text("no picture")
+    (folder / "c.jpg").symlink_to("gone.jpg")
+    with caplog.at_level(logging.WARNING, "pmfer.inference"):
+        frames = pmfer.score(folder, bundle=bundle.path)
+    assert frames.equals(whole)
+    assert caplog.messages == [f"{folder}: 2 of 4 pictures cannot be read: aa.png, c.jpg (not a picture, or damaged)"]
 
 
 def test_of_several_faces_in_a_picture_the_main_one_is_scored(bundle: Bundle, portrait: Picture) -> None:

@@ -224,6 +224,71 @@ def test_a_csv_manifest_with_every_column(tmp_path: Path, caplog: pytest.LogCapt
     assert first(load_faces(samples, 48, 1)) == [1, 2, 2]
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("neutral", "Neutral calm"),
+        ("happiness", "HAPPY happiness Joy"),
+        ("surprise", "surprised Surprise"),
+        ("sadness", "sad sadness sorrow"),
+        ("anger", "Angry anger"),
+        ("disgust", "disgusted disgust"),
+        ("fear", "afraid fear fearful scared"),
+        ("contempt", "contemptuous Contempt"),
+    ],
+)
+def test_an_expression_has_several_words(name: str, words: str, tmp_path: Path) -> None:
+    rows = [f"a.png, {word} " for word in words.split()]
+    assert set(labels(read_samples(write_csv(tmp_path / "m.csv", "path,expression", *rows)))) == {name}
+
+
+def test_the_answers_are_the_expressions_that_any_face_of_a_manifest_has(tmp_path: Path) -> None:
+    def answers(*rows: str) -> list[str]:
+        samples = read_samples(write_csv(tmp_path / "m.csv", "path,expression,votes,split", *rows)).in_split("test")
+        return [EXPRESSION_NAMES[label] for label in samples.classes]
+
+    smile, anger = "a.png,happiness,,test", "b.png,anger,,train"
+    assert answers(smile, anger, "c.png,,,test") == ["happiness", "anger"]
+    assert answers(smile, "b.png,,0 0 8 1 0 0 0 0 1 0,test") == ["happiness", "surprise", "sadness"]
+    assert answers(smile, smile) == answers("c.png,,,test") == list(EXPRESSION_NAMES)  # no choice
+
+
+def test_ferplus_has_eight_answers_even_if_a_part_of_it_lacks_some(tmp_path: Path) -> None:
+    ferplus_table().write_parquet(tmp_path / "faces.parquet")
+    assert len(read_samples(tmp_path / "faces.parquet").classes) == 8
+
+
+def test_a_split_has_several_words(tmp_path: Path) -> None:
+    words = ("Train", "training", "valid", "Validation", "VAL", "dev", "Test", "testing", "")
+    samples = read_samples(write_csv(tmp_path / "m.csv", "path,split", *(f"a.png,{word}" for word in words)))
+    assert samples.splits == ("train",) * 2 + ("valid",) * 4 + ("test",) * 2 + ("",)
+
+
+def test_facs_letters_are_intensities_and_9_is_not_coded(tmp_path: Path) -> None:
+    cells = ("0", "A", "b", "C", " D", "E", "9", "", "5", "9.0")
+    expected = np.array([0, 1, 2, 3, 4, 5, np.nan, np.nan, 5, np.nan], np.float32)
+    samples = read_samples(write_csv(tmp_path / "m.csv", "path,AU12", *(f"a.png,{cell}" for cell in cells)))
+    np.testing.assert_array_equal(samples.aus["au12"], expected)
+    table = pl.DataFrame({"path": ["a.png"] * 3, "au12": [5, 9, None]})
+    table.write_parquet(tmp_path / "m.parquet")
+    np.testing.assert_array_equal(read_samples(tmp_path / "m.parquet").aus["au12"], np.array([5, np.nan, np.nan]))
+
+
+@pytest.mark.parametrize(("yes", "no"), [("y", "N"), ("T", "f"), ("1.0", "0.0"), ("Yes", ""), ("true", "FALSE")])
+def test_a_subset_is_written_in_several_ways(yes: str, no: str, tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "m.csv", "path,mask,pose30", f"a.png,{yes},{yes}", f"b.png,{no},{no}")
+    subsets = read_samples(path).subsets
+    assert subsets["mask"].tolist() == subsets["pose30"].tolist() == [True, False]
+
+
+@pytest.mark.parametrize(("separator", "suffix"), [(";", "csv"), ("\t", "csv"), ("\t", "tsv")])
+def test_the_separator_is_found_in_the_first_line(separator: str, suffix: str, tmp_path: Path) -> None:
+    rows = (("path", "expression", "au12"), ("a,b.png", "happiness", "2.5"), ("c d.png", "anger", ""))
+    samples = read_samples(write_csv(tmp_path / f"m.{suffix}", *(separator.join(row) for row in rows)))
+    assert samples.names == ("a,b.png", "c d.png")
+    assert labels(samples) == ["happiness", "anger"]
+
+
 def test_pictures_of_unknown_subjects_are_held_out_one_by_one(tmp_path: Path) -> None:
     rows = [f"{n}.png,happiness,{'anna' if n < 10 else ''}" for n in range(400)]
     samples = read_samples(write_csv(tmp_path / "m.csv", "path,expression,subject", *rows)).with_valid()
@@ -252,11 +317,13 @@ def test_a_parquet_manifest_with_pictures_inside_and_vote_columns(tmp_path: Path
         ("path,au12", "a.png,6", r"row 1: au12 is '6', must be 0 to 5 or empty"),
         ("path,au12", "a.png,-1", r"row 1: au12 is '-1'"),
         ("path,au12", "a.png,strong", r"row 1: au12 is 'strong'"),
+        ("path,au12", "a.png,F", r"row 1: au12 is 'F', must be 0 to 5"),
+        ("path,pspi", "a.png,C", r"row 1: pspi is 'C', must be 0 to 16"),
         ("path,pspi", "a.png,17", r"row 1: pspi is '17', must be 0 to 16"),
         ("path,expression", "a.png,bored", "row 1: expression is 'bored', must be one of neutral, happiness"),
         ("path,votes", "a.png,1 2 3", "row 1: votes are '1 2 3', must be ten whole numbers"),
         ("path,votes", "a.png,1 2 3 4 5 6 7 8 9 x", "must be ten whole numbers"),
-        ("path,split", "a.png,dev", "row 1: split is 'dev', must be train, valid or test"),
+        ("path,split", "a.png,holdout", "row 1: split is 'holdout', must be train, valid or test"),
         ("path,occlusion", "a.png,perhaps", "row 1: occlusion is 'perhaps', must be true or false"),
         ("path,au1,AU01", "a.png,1,1", "two columns are the same action unit"),
         ("path,expression", ",happiness", "row 1: path is empty"),
@@ -368,11 +435,38 @@ def test_pictures_are_read_upright_and_at_their_full_range() -> None:
     exif[0x0112] = 6  # a quarter turn
     wide.save(stream, "JPEG", exif=exif)
     assert read_picture(PictureSource(stream.getvalue()), 1).shape == (20, 10)
-    deep = io.BytesIO()
-    Image.fromarray(np.full((4, 4), 40000, np.uint16)).save(deep, "PNG")
-    assert (read_picture(PictureSource(deep.getvalue()), 1) == 40000 >> 8).all()
     with pytest.raises(PictureError, match="is outside the picture"):
         read_picture(PictureSource(grey(0), (60, 60, 5, 5)), 1)
+
+
+LEVELS = np.arange(256).reshape(8, 32)  # every grey value
+
+
+@pytest.mark.parametrize(
+    ("deep", "format"),
+    [
+        ((LEVELS * 257).astype(np.uint16), "PNG"),
+        ((LEVELS * 257).astype(">u2"), "TIFF"),
+        (np.rint(LEVELS / 255 * 0xFFF).astype(np.uint16), "PNG"),  # 12 bits
+        (LEVELS.astype(np.uint16), "PNG"),  # 8 bits in 16
+        ((LEVELS * 257).astype(np.int32), "TIFF"),
+        ((LEVELS / 255).astype(np.float32), "TIFF"),
+        (LEVELS.astype(np.float32), "TIFF"),
+    ],
+)
+def test_a_picture_of_more_than_8_bits_keeps_its_full_range_and_its_turn(deep: np.ndarray, format: str) -> None:
+    stream = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.rot90(deep).copy()).save(stream, format, exif=exif)
+    np.testing.assert_array_equal(read_picture(PictureSource(stream.getvalue()), 1), LEVELS)
+    np.testing.assert_array_equal(read_picture(PictureSource(stream.getvalue()), 3)[..., 1], LEVELS)
+
+
+def test_a_float_picture_without_a_value_somewhere_is_black_there() -> None:
+    stream = io.BytesIO()
+    Image.fromarray(np.array([[np.nan, np.inf], [1, -1]], np.float32)).save(stream, "TIFF")
+    assert read_picture(PictureSource(stream.getvalue()), 1).tolist() == [[0, 0], [255, 0]]
 
 
 def test_pixel_statistics_are_those_of_numpy() -> None:
