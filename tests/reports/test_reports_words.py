@@ -230,7 +230,7 @@ def test_the_page_says_whom_to_ask_and_when_it_was_printed(
 
 def test_a_picture_is_told_with_its_numbers(patients: dict[str, PatientReport], say: Language) -> None:
     assert plain(trend_text(say, patients["pain_rising"].trends[0])) == (
-        "Pain-related facial activity over the 28 days up to Saturday, 21 March 2026. 45 (42 to 47), usually 13 to 15. "
+        "Pain-related facial activity over the 28 days up to Saturday, 21 March 2026. 43 (41 to 46), usually 13 to 14. "
         "Higher, day 6. Beyond the alarm limit. Days with enough data: 21 of 28."
     )
 
