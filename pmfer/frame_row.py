@@ -155,9 +155,10 @@ FRAME_COLUMNS: tuple[FrameColumn, ...] = (
     ),
     score_column(
         "pain_activity",
-        "Pain-related facial activity, 0..1: mean of AU 4, the larger of AU 6 and 7 where the face does not smile, the "
-        "larger of AU 9 and 10, and AU 43 unless the eyes stay closed for long. Not a pain score. NULL if not scored "
-        "or if one of them is covered.",
+        "Pain-related facial activity, 0..1: mean of AU 4, the larger of AU 9 and 10, the larger of AU 6 and 7, and "
+        "AU 43 as far as AU 4, 9 or 10 is there too. AU 6, 7 and 43 count only as far as the face does not smile, and "
+        "not while the eyes stay closed for long. One of AU 6 and 7 and one of AU 9 and 10 may be covered. Not a pain "
+        "score. NULL if not scored or if more is covered.",
     ),
 )
 
