@@ -96,6 +96,12 @@ class HeadlineTrends:
         """Why nothing could be compared; None if it could."""
         return common_lack(self.findings)
 
+    @property
+    def last_seen(self) -> date | None:
+        """The last day with enough data before the reported one, among the days drawn; None if there is none."""
+        seen = (point.day for trend in self.trends for point in trend.points if point.value is not None)
+        return max((day for day in seen if day < self.trends[0].last_day), default=None)
+
 
 def trends_of(
     measures: Sequence[Measure],

@@ -257,7 +257,7 @@ def _lead_of_lack(say: Language, report: PatientReport, lack: Lack) -> tuple[str
 def _reasons(say: Language, report: PatientReport) -> tuple[str, ...]:
     """What was missing on a day that could not be compared."""
     if report.lack is Lack.NO_SESSION:
-        return (say("Nothing was recorded on {date}.", date=day_and_month(say, report.day)),)
+        return (say("Nothing was recorded on {date}.", date=day_and_month(say, report.day)), *_last_seen(say, report))
     reasons = [*_new_situations(say, report), *_unusable_note(say, report)]
     if report.lack is Lack.ALL_SET_ASIDE:
         reasons.append(say("The second page lists them."))
@@ -269,7 +269,16 @@ def _reasons(say: Language, report: PatientReport) -> tuple[str, ...]:
                 scored=thousands(say, report.quality.frames_scored),
             )
         )
-    return tuple(reasons)
+    return (*reasons, *_last_seen(say, report))
+
+
+def _last_seen(say: Language, report: PatientReport) -> list[str]:
+    """When enough of the face was last seen, unless that was the day before."""
+    if report.last_seen is None:
+        return [say("In the weeks drawn there is no other day with enough of the face either.")]
+    if (report.day - report.last_seen).days == 1:
+        return []
+    return [say("The last day with enough of the face was {date}.", date=day_and_month(say, report.last_seen))]
 
 
 def _lead_of_no_baseline(say: Language, report: PatientReport) -> tuple[str, tuple[str, ...]]:

@@ -5,7 +5,6 @@ from datetime import date
 
 from reports.findings import Lack, Stage, State
 from reports.fonts import drawable
-from reports.measures import Thresholds
 from reports.ward import WardReport, WardRow
 from reports.words.labels import LONGEST_PLACE, changed_word, lack_word, measure_words, recordings_used
 from reports.words.language import Language, clipped, day_and_month, number_word, percent, sentence, thousands
@@ -221,7 +220,7 @@ def everybody_else(say: Language, report: WardReport) -> tuple[tuple[str, tuple[
     groups: dict[Lack, list[str]] = {}
     for row in report.not_compared:
         if row.lack is not None and not row.carried:
-            groups.setdefault(row.lack, []).append(_short_of(say, row, report.thresholds))
+            groups.setdefault(row.lack, []).append(_short_of(say, row, report))
     rows += [
         (say("Not compared: {reason}", reason=lack_word(say, lack)), tuple(groups[lack]))
         for lack in Lack
@@ -245,7 +244,9 @@ def _without_flag(say: Language, rows: Sequence[WardRow]) -> list[tuple[str, tup
     return [(title, tuple(names)) for title, names in zip(titles, groups, strict=True)]
 
 
-def _short_of(say: Language, row: WardRow, thresholds: Thresholds) -> str:
+def _short_of(say: Language, row: WardRow, report: WardReport) -> str:
+    """A patient who could not be compared, with what was missing, or when enough of the face was last seen."""
+    thresholds = report.thresholds
     if row.lack is Lack.NO_BASELINE:
         return say(
             "{patient} ({days} of {needed} days)",
@@ -260,6 +261,8 @@ def _short_of(say: Language, row: WardRow, thresholds: Thresholds) -> str:
             scored=thousands(say, row.quality.frames_scored),
             needed=thousands(say, thresholds.min_frames_per_day),
         )
+    if row.last_seen is not None and (report.day - row.last_seen).days > 1:
+        return say("{patient} (last seen on {date})", patient=row.patient_id, date=day_and_month(say, row.last_seen))
     return row.patient_id
 
 

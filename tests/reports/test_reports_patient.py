@@ -9,12 +9,14 @@ import pytest
 
 from pmfer.errors import FrameReason, QuarantineReason, ReportError
 from reports.data import ReportReader
-from reports.findings import Lack, Stage, State
+from reports.findings import Finding, Lack, Stage, State, common_lack
+from reports.measures import HEADLINE_MEASURES
 from reports.pages import listed_sessions
-from reports.patient import PatientReport
-from reports.words.language import Language
+from reports.patient import PatientReport, valid_days_before
+from reports.words import ward_sentences
+from reports.words.language import NBSP, Language
 from reports.words.patient_lead import lead
-from tools.report_samples import LONG_ID, compare_alone, many_sessions, read_report, stable
+from tools.report_samples import LONG_ID, compare_alone, many_sessions, read_overview, read_report, stable
 from tools.sample_ward import CALM, SCORING, STEADY, TODAY, SampleWard
 
 Reports = dict[str, PatientReport]
@@ -206,6 +208,36 @@ def test_a_day_of_which_everything_is_quarantined_has_reasons_and_no_values(pati
     ]
     assert lead(say, report).headline == "Not compared: no recording could be used."
     assert lead(say, report).notes[0].startswith("Three recordings could not be used: ")
+
+
+def test_a_day_that_cannot_be_compared_says_when_the_face_was_last_seen(
+    writer: duckdb.DuckDBPyConnection, say: Language
+) -> None:
+    dark = replace(CALM, reasons=("too_dark",) * 9 + (None,))
+    ward = SampleWard(writer)
+    ward.history("a", CALM, days=20, end=TODAY - timedelta(days=4))
+    for back in range(4, -1, -1):
+        ward.record("a", TODAY - timedelta(days=back), dark)
+    words = lead(say, build(writer, "a"))
+    assert words.headline == "Not compared: too dark to see the face."
+    assert words.notes[-1].replace(NBSP, " ") == "The last day with enough of the face was 16 March."
+    (titled,) = ward_sentences.everybody_else(say, read_overview(ReportReader(writer, SCORING)))
+    assert titled[1][0].replace(NBSP, " ") == "a (last seen on 16 March)"
+    ward.history("b", dark, days=20)
+    ward.record("b", TODAY, dark)
+    assert lead(say, build(writer, "b")).notes[-1].startswith("In the weeks drawn there is no other day")
+
+
+def test_a_measure_that_a_mask_hides_does_not_speak_for_the_others() -> None:
+    hidden = Finding("pain_activity", State.INSUFFICIENT, None, None, Lack.NOT_MEASURED)
+    young = Finding("smiling", State.INSUFFICIENT, 0.2, None, Lack.NO_BASELINE)
+    assert common_lack((hidden, young)) is Lack.NO_BASELINE
+    assert common_lack((hidden, hidden)) is Lack.NOT_MEASURED
+    assert common_lack((hidden, Finding("smiling", State.USUAL, 0.2, None, None))) is None
+    days = [TODAY - timedelta(days=back) for back in (3, 2, 1, 0)]
+    columns = {measure.key: [None] * 4 for measure in HEADLINE_MEASURES} | {"smiling": [0.2, None, 0.2, 0.2]}
+    daily = pl.DataFrame({"session_date": days} | columns, strict=False)
+    assert valid_days_before(daily, TODAY) == 2
 
 
 def test_a_week_away_stays_a_gap(patients: Reports) -> None:
