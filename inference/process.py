@@ -57,8 +57,12 @@ class ScoringProcess:
         *,
         batch_size: int = BATCH_SIZE,
         threads: int = 2,
+        scratch: Path | None = None,
     ) -> None:
-        """Takes the arguments of Scorer. The process is started with the first video."""
+        """Takes the arguments of Scorer, and a folder for temporary files; None: the system's.
+
+        The process is started with the first video.
+        """
         self._setup = {
             "bundle": str(bundle.path),
             "digest": bundle.digest,
@@ -66,6 +70,7 @@ class ScoringProcess:
             "limits": asdict(limits),
             "batch_size": batch_size,
             "threads": threads,
+            "scratch": str(scratch.absolute()) if scratch else None,
         }
         self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
@@ -91,6 +96,8 @@ class ScoringProcess:
         Raises:
             VideoError: the video cannot be used, exceeds a limit, or crashed the decoder; its `reason` says which.
             BundleError, ConfigurationError: the networks do not load.
+            ConfigurationError: this machine has no room for temporary files, cannot read them, or has too many files
+                open. It says nothing about the video.
             RuntimeError: the process does not start, or ONNX Runtime failed, for instance for lack of GPU memory.
         """
         if self._stopped:

@@ -1,5 +1,6 @@
 """How the command line reacts to bad input: one line that names it, exit status 1, nothing written."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -77,6 +78,29 @@ def test_a_data_folder_that_is_a_file_is_named(
     arguments = ("--source", tmp_path / "source", "--date", "2026-03-02", "--data-dir", tmp_path / "data")
     assert run(monkeypatch, "nightly", *arguments) == 1
     assert "cannot be written" in complaint(capsys)
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "make room"),
+        (errno.EIO, "check the disk"),
+        (errno.EMFILE, "allow more open files"),
+        (errno.EFBIG, "allow larger files"),
+        (errno.EROFS, "grant access"),
+    ],
+)
+def test_a_fault_of_the_machine_is_one_line_that_says_what_to_do(
+    number: int, remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(number, os.strerror(number), "/srv/pmfer/x")
+
+    monkeypatch.setattr("flows.nightly.run_nights", fail)
+    assert run(monkeypatch, "nightly", "--source", tmp_path, "--date", "2026-03-02") == 1
+    line = complaint(capsys)
+    assert line.startswith(f"pmfer: /srv/pmfer/x: {os.strerror(number)}; {remedy}")
+    assert line.endswith(", then run it again")
 
 
 def test_two_videos_of_the_same_stem_are_refused_before_anything_is_scored(
