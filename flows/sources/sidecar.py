@@ -115,10 +115,11 @@ def checked(raw: dict[str, Any]) -> Sidecar:
 
 def _without_duplicates(fields: list[tuple[str, Any]]) -> dict[str, Any]:
     """Make a JSON object; refuse a field that is given twice, because it is unclear which one is meant."""
-    unique = dict(fields)
-    if len(unique) < len(fields):
-        duplicate = next(name for number, (name, _) in enumerate(fields) if name in dict(fields[:number]))
-        raise ValueError(f"{duplicate}: given twice")
+    unique: dict[str, Any] = {}
+    for name, value in fields:
+        if name in unique:
+            raise ValueError(f"{name}: given twice")
+        unique[name] = value
     return unique
 
 
