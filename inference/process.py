@@ -96,9 +96,9 @@ class ScoringProcess:
         Raises:
             VideoError: the video cannot be used, exceeds a limit, or crashed the decoder; its `reason` says which.
             BundleError, ConfigurationError: the networks do not load.
-            ConfigurationError: this machine has no room for temporary files, cannot read them, or has too many files
-                open. It says nothing about the video.
-            RuntimeError: the process does not start, or ONNX Runtime failed, for instance for lack of GPU memory.
+            ConfigurationError: the process does not start; or this machine has no room for temporary files, cannot
+                read them, or has too many files open. It says nothing about the video.
+            RuntimeError: ONNX Runtime failed, for instance for lack of GPU memory.
         """
         if self._stopped:
             raise VideoError(QuarantineReason.CRASHED, f"{video}: scoring was stopped")
@@ -156,8 +156,9 @@ class ScoringProcess:
         except IpcError:
             code = self._process.poll()
             self.close()
-            raise RuntimeError(
-                f"the scoring process does not start (status {code}); is PMFER_VIDEO_MEMORY_BYTES too small?"
+            raise ConfigurationError(
+                f"the scoring process does not start (status {code}); raise PMFER_VIDEO_MEMORY_BYTES, or the limits of "
+                "the system (ulimit -a)"
             ) from None
         if reply["kind"] != "ready":
             self.close()

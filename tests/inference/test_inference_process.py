@@ -157,6 +157,37 @@ def test_a_disk_without_room_for_crops_is_named_and_is_no_verdict_on_the_video(
     assert scored == "150"
 
 
+def test_a_process_that_gets_too_little_memory_to_start_says_what_to_raise(bundle: Bundle, film: Path) -> None:
+    tight = replace(LIMITS, memory_bytes=50 * 1024**2)
+    refusal = pytest.raises(
+        ConfigurationError, match=r"does not start .* raise PMFER_VIDEO_MEMORY_BYTES, or the limits"
+    )
+    with ScoringProcess(bundle, QUICK, tight) as process, refusal:
+        process.score(film, "s1")
+
+
+@pytest.mark.parametrize(
+    ("limit", "told"),
+    [
+        ("-f 1000", "scored 5"),  # KB
+        ("-t 600", "scored 5"),  # seconds, less than the limit on a video
+        ("-d 2000000", "the system allows 2048000000; raise that limit (ulimit -d)"),  # KB
+    ],
+)
+def test_a_lower_limit_of_the_system_is_kept_to_or_named(bundle: Bundle, film: Path, limit: str, told: str) -> None:
+    script = (
+        "import sys; from pathlib import Path; from inference.options import ScoringOptions, VideoLimits\n"
+        "from inference.process import ScoringProcess\n"
+        "from pmfer.bundle import load_bundle\n"
+        "with ScoringProcess(load_bundle(sys.argv[1]), ScoringOptions(), VideoLimits()) as process:\n"
+        "    print('scored', process.score(Path(sys.argv[2]), 's1').summary.frames_scored)\n"
+    )
+    command = f'ulimit {limit}; exec "$0" "$@"'
+    arguments = [sys.executable, "-c", script, str(bundle.path), str(film)]
+    done = subprocess.run(["bash", "-c", command, *arguments], capture_output=True, text=True, check=False)
+    assert told in done.stdout + done.stderr
+
+
 def test_a_process_with_too_many_open_files_is_no_verdict_on_the_video(bundle: Bundle, film: Path) -> None:
     with ScoringProcess(bundle, QUICK, LIMITS) as process:
         process.score(film, "s1")
