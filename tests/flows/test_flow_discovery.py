@@ -111,6 +111,16 @@ def test_a_wrong_sidecar_is_quarantined_with_its_reason(
     assert list_night(folder.parent, NIGHT).recordings == ()
 
 
+@pytest.mark.parametrize("year", ["0001", "1969", "2200", "9999"])
+def test_a_recording_of_an_implausible_year_is_quarantined_alone(folder: Path, year: str) -> None:
+    night = date(int(year), 12, 31)
+    there = folder.rename(folder.with_name(night.isoformat()))
+    place(there, started_at=f"{night}T09:00:00+01:00")
+    (refused,) = list_night(there.parent, night).quarantined
+    assert refused.reason is QuarantineReason.SIDECAR_INVALID
+    assert "a.mp4: started_at: is in an implausible year, check the recorder's clock" in refused.message
+
+
 def test_the_message_names_file_and_field(folder: Path) -> None:
     place(folder, patient_id="../p01")
     (refused,) = list_night(folder.parent, NIGHT).quarantined
