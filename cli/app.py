@@ -28,9 +28,12 @@ from flows.logs import set_up_logs
 from flows.prefect_runs import leaving_at_once
 from flows.settings import Settings, read_settings
 from pmfer import __version__
-from pmfer.errors import ConfigurationError, PmferError
+from pmfer.errors import MACHINE_REMEDIES, ConfigurationError, PmferError
 
-_STORAGE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+_REMEDIES = MACHINE_REMEDIES | {
+    errno.EFBIG: "allow larger files (ulimit -f)",
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "grant access"),
+}
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 GRACE_S = 8.0  # seconds to clean up after a signal
 NOTICE_S = 1.0  # seconds to print the notice about it
@@ -79,10 +82,10 @@ def _run() -> None:
         complain(str(error))
         sys.exit(1)
     except OSError as error:
-        if error.errno not in _STORAGE_ERRORS:
+        if error.errno not in _REMEDIES:
             raise
         where = error.filename2 or error.filename or "data folder"
-        complain(f"{where}: {error.strerror}; make room or grant access, then run it again")
+        complain(f"{where}: {error.strerror}; {_REMEDIES[error.errno]}, then run it again")
         sys.exit(1)
     except ModuleNotFoundError as error:
         if error.name not in {"torch", "onnx", "onnxscript", "transformers"}:

@@ -16,7 +16,7 @@ from cli.options import (
     Fps,
     Last,
     Source,
-    day,
+    night_of,
     source_given,
     where_to_look,
 )
@@ -47,10 +47,10 @@ def nightly(
     from flows.nightly import run_nights, run_tonight
 
     request = _request(source, data_dir, bundle, detector, fps, dispatch)
-    if night:
-        run_nights(request, day(night), day(night), typer.echo)
-    else:
+    if night is None:
         run_tonight(request)
+    else:
+        run_nights(request, night_of(night), night_of(night), typer.echo)
 
 
 @app.command()
@@ -68,7 +68,7 @@ def backfill(
     from flows.nightly import run_nights
 
     request = _request(source, data_dir, bundle, detector, fps, dispatch)
-    run_nights(request, day(first), day(last), typer.echo)
+    run_nights(request, night_of(first), night_of(last), typer.echo)
 
 
 @app.command()
@@ -97,7 +97,7 @@ def report(
 
     settings = read_settings(data_dir=where_to_look(data_dir))
     printing = printing_of(settings, formats or ())
-    for path in render_by_hand(access_of(settings), day(night), patient, printing, out):
+    for path in render_by_hand(access_of(settings), night_of(night), patient, printing, out):
         typer.echo(path)
 
 
@@ -119,7 +119,7 @@ def simulate(
     """Simulate a ward of synthetic patients whose true expressions are known; see docs/simulator.md."""
     from cli.demo import simulate_ward
 
-    first_day = day(first)
+    first_day = night_of(first)
     simulate_ward(out, first_day, days, seed, PlainConsole())
     typer.echo(f"{out}: a ward from {first_day} to {first_day + timedelta(days=days - 1)}")
 

@@ -11,6 +11,7 @@ from flows.data_folder import DataFolder
 from flows.logs import writes_json
 from flows.plain_text import PlainConsole, printable
 from flows.settings import Dispatch, origins, read_settings
+from flows.sources.names import PLAUSIBLE_YEARS
 from pmfer.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -131,6 +132,19 @@ def day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise ConfigurationError(f"date '{printable(text)}': not a day; write it as YYYY-MM-DD") from None
+
+
+def night_of(text: str) -> date:
+    """The day that an option names, for commands that process or report its recordings.
+
+    Raises:
+        ConfigurationError: it is not a day, or its year is implausible.
+    """
+    night = day(text)
+    if night.year not in PLAUSIBLE_YEARS:
+        years = f"{PLAUSIBLE_YEARS[0]} to {PLAUSIBLE_YEARS[-1]}"
+        raise ConfigurationError(f"date {night}: an implausible year; give a day of the years {years}")
+    return night
 
 
 def optional_day(text: str | None) -> date | None:

@@ -9,6 +9,7 @@ processes (spare_loopback). Prefect reads its settings when it is imported, so t
 import re
 import socket
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
@@ -17,10 +18,12 @@ from urllib.request import proxy_bypass
 
 from flows.data_folder import DataFolder
 from flows.logs import require_logs
+from flows.plain_text import printable
 from flows.settings import (
     Settings,
     change_environment,
     default_environment,
+    environment_value,
     proxy_variables,
     variable,
 )
@@ -43,7 +46,12 @@ HEARTBEAT_S = 30  # seconds between two heartbeats of a run, the minimum in Pref
 
 
 def adapt_environment(settings: Settings) -> None:
-    """Exempt loopback from proxies, and set HOME if there is no home folder."""
+    """Exempt loopback from proxies, set HOME if there is no home folder, and check the time zone.
+
+    Raises:
+        ConfigurationError: TZ is not a time zone.
+    """
+    _require_time_zone()
     spare_loopback(prefect_server(), settings.s3_endpoint)
     try:
         Path.home()
@@ -51,8 +59,25 @@ def adapt_environment(settings: Settings) -> None:
         change_environment({"HOME": NO_HOME})
 
 
+def _require_time_zone() -> None:
+    zone = environment_value("TZ") or ""
+    file = Path(zone.removeprefix(":"))
+    try:
+        datetime.now().astimezone()
+        # Babel, which writes the reports' dates, reads a file of this name even if the system does not.
+        valid = not zone or not file.exists() or file.read_bytes()[:4] == b"TZif"
+    except (ValueError, OSError):
+        valid = False
+    if not valid:
+        raise ConfigurationError(f"TZ {printable(zone)}: not a time zone; set it to a name such as Europe/Berlin")
+
+
 def set_up_worker(settings: Settings) -> None:
-    """Adapt the environment and set up logs, in a process that the command line did not start."""
+    """Adapt the environment and set up logs, in a process that the command line did not start.
+
+    Raises:
+        ConfigurationError: as for adapt_environment, or logs cannot be written.
+    """
     adapt_environment(settings)
     require_logs(settings)
 

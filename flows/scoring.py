@@ -87,7 +87,7 @@ def score_sessions(
     left_out: list[NoRoomError] = []
     with (
         staging_folder(job.data.staging) as folder,
-        _Scorers(job, processes) as scorers,
+        _Scorers(job, processes, folder) as scorers,
         session_progress(len(sessions)) as advance,
     ):
         pipeline = _SessionPipeline(connection, job, run_id, folder, scorers, advance)
@@ -108,9 +108,9 @@ def score_sessions(
 class _Scorers:
     """Scoring processes that run at the same time, one video each. Leaving the context stops them at once."""
 
-    def __init__(self, job: Job, processes: int) -> None:
+    def __init__(self, job: Job, processes: int, scratch: Path) -> None:
         self.count = processes
-        self._all = [ScoringProcess(job.bundle, job.options, job.limits) for _ in range(processes)]
+        self._all = [ScoringProcess(job.bundle, job.options, job.limits, scratch=scratch) for _ in range(processes)]
         self._free: SimpleQueue[ScoringProcess] = SimpleQueue()
         for scorer in self._all:
             self._free.put(scorer)

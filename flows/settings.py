@@ -57,8 +57,9 @@ def _urls(value: object) -> object:
     return value.split() if isinstance(value, str) else value
 
 
-Days = Annotated[int | None, Field(ge=1)]
-Positive = Annotated[int, Field(gt=0)]
+Days = Annotated[int | None, Field(ge=1, le=36_500)]  # a century: no date lies before the first that Python knows
+Positive = Annotated[int, Field(gt=0, le=2**53)]  # what floats and the system's limits can hold exactly
+Seconds = Annotated[int, Field(gt=0, le=10**9)]
 Marker = Annotated[str | None, Field(pattern=r"^\.[A-Za-z0-9._-]{1,32}$")]
 Formats = Annotated[tuple[Format, ...], NoDecode, BeforeValidator(_words), Field(min_length=1)]
 Rules = Annotated[tuple[Rule, ...], NoDecode, BeforeValidator(_words), Field(min_length=1)]
@@ -117,12 +118,14 @@ class Settings(BaseSettings):
     )
     video_max_pixels: Positive = Field(8192 * 4320, description="pixels of a frame, at most")
     video_max_frames: Positive = Field(5_000_000, description="frames of a recording, at most: a day at 58 a second")
-    video_max_s: Positive = Field(24 * 3600, description="seconds of a recording, at most")
-    video_wall_s: Positive = Field(4 * 3600, description="seconds that decoding and scoring one video may take")
-    video_cpu_s: Positive = Field(
+    video_max_s: Seconds = Field(24 * 3600, description="seconds of a recording, at most")
+    video_wall_s: Seconds = Field(4 * 3600, description="seconds that decoding and scoring one video may take")
+    video_cpu_s: Seconds = Field(
         16 * 3600, description="CPU seconds, on all cores together, that decoding and scoring one video may take"
     )
-    video_memory_bytes: Positive = Field(6 * 1024**3, description="bytes of memory that a scoring process may use")
+    video_memory_bytes: Positive = Field(  # the smallest recordings take 0.5 GiB; without it, their decoder fails
+        6 * 1024**3, ge=1024**3, description="bytes of memory that a scoring process may use, at least 1 GiB"
+    )
     bundle: str = Field(DEFAULT_BUNDLE, description="shipped bundle's name, or a folder")
     detector: str = Field("centerface", description="face detector: centerface, or the path of a YuNet .onnx file")
     frames_per_second: float = Field(5.0, ge=0.01, le=1000, description="frames sampled per second of video")

@@ -57,8 +57,12 @@ class ScoringProcess:
         *,
         batch_size: int = BATCH_SIZE,
         threads: int = 2,
+        scratch: Path | None = None,
     ) -> None:
-        """Takes the arguments of Scorer. The process is started with the first video."""
+        """Takes the arguments of Scorer, and a folder for temporary files; None: the system's.
+
+        The process is started with the first video.
+        """
         self._setup = {
             "bundle": str(bundle.path),
             "digest": bundle.digest,
@@ -66,6 +70,7 @@ class ScoringProcess:
             "limits": asdict(limits),
             "batch_size": batch_size,
             "threads": threads,
+            "scratch": str(scratch.absolute()) if scratch else None,
         }
         self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
@@ -91,7 +96,9 @@ class ScoringProcess:
         Raises:
             VideoError: the video cannot be used, exceeds a limit, or crashed the decoder; its `reason` says which.
             BundleError, ConfigurationError: the networks do not load.
-            RuntimeError: the process does not start, or ONNX Runtime failed, for instance for lack of GPU memory.
+            ConfigurationError: the process does not start; or this machine has no room for temporary files, cannot
+                read them, or has too many files open. It says nothing about the video.
+            RuntimeError: ONNX Runtime failed, for instance for lack of GPU memory.
         """
         if self._stopped:
             raise VideoError(QuarantineReason.CRASHED, f"{video}: scoring was stopped")
@@ -149,8 +156,9 @@ class ScoringProcess:
         except IpcError:
             code = self._process.poll()
             self.close()
-            raise RuntimeError(
-                f"the scoring process does not start (status {code}); is PMFER_VIDEO_MEMORY_BYTES too small?"
+            raise ConfigurationError(
+                f"the scoring process does not start (status {code}); raise PMFER_VIDEO_MEMORY_BYTES, or the limits of "
+                "the system (ulimit -a)"
             ) from None
         if reply["kind"] != "ready":
             self.close()

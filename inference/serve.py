@@ -8,6 +8,7 @@ import math
 import os
 import resource
 import sys
+import tempfile
 import threading
 import time
 from dataclasses import asdict
@@ -18,7 +19,14 @@ from inference.options import ScoringOptions, VideoLimits
 from inference.process import IpcError, receive, send, written_bytes
 from inference.score import Scorer
 from pmfer.bundle import load_bundle
-from pmfer.errors import BundleError, PmferError, QuarantineReason, VideoError
+from pmfer.errors import (
+    MACHINE_REMEDIES,
+    BundleError,
+    ConfigurationError,
+    PmferError,
+    QuarantineReason,
+    VideoError,
+)
 
 ORPHAN_CHECK_S = 1.0  # seconds between two checks that the parent is still running
 NEARLY_FULL = 0.9  # of the memory limit: if more than this is in use, a failure counts as a lack of memory
@@ -31,6 +39,7 @@ def main() -> None:
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     try:
         setup, _ = receive(requests)
+        tempfile.tempdir = setup["scratch"]
         limits = VideoLimits(**setup["limits"])
         _confine(limits)
         scorer = _scorer(setup, limits)
@@ -76,13 +85,18 @@ def _serve(scorer: Scorer, limits: VideoLimits, request: dict[str, Any], replies
 
 def _explained(error: Exception, video: str, limits: VideoLimits) -> dict[str, Any]:
     """The reply to an unexpected error."""
-    name = type(error).__name__
+    name, package = type(error).__name__, type(error).__module__.partition(".")[0]
+    # FFmpeg's errors have numbers of the system too, and a damaged file can provoke them.
+    if isinstance(error, OSError) and error.errno in MACHINE_REMEDIES and package != "av":
+        place, remedy = error.filename or tempfile.gettempdir(), MACHINE_REMEDIES[error.errno]
+        message = f"{place}: {error.strerror} while a video was scored; {remedy}, then run it again"
+        return {"kind": "ConfigurationError", "message": message}
     if isinstance(error, MemoryError) or written_bytes(os.getpid()) > NEARLY_FULL * limits.memory_bytes:
         reason, what = (
             QuarantineReason.OUT_OF_MEMORY,
             f"needs more memory than the limit of {limits.memory_bytes} bytes",
         )
-    elif type(error).__module__.partition(".")[0] == "onnxruntime":
+    elif package == "onnxruntime":
         return {"kind": "RuntimeError", "message": f"{name}: {error}"}  # a problem of the machine, not of the file
     else:
         reason, what = QuarantineReason.CRASHED, f"decoding or scoring failed ({name}); report this as a bug"
@@ -90,17 +104,34 @@ def _explained(error: Exception, video: str, limits: VideoLimits) -> dict[str, A
 
 
 def _confine(limits: VideoLimits) -> None:
-    """Limit the memory and file sizes of this process for its whole life."""
+    """Limit the memory and file sizes of this process for its whole life.
+
+    Raises:
+        ConfigurationError: the system allows it less memory.
+    """
+    _, most_bytes = resource.getrlimit(resource.RLIMIT_DATA)
+    if most_bytes != resource.RLIM_INFINITY and most_bytes < limits.memory_bytes:
+        raise ConfigurationError(
+            f"a scoring process may use {limits.memory_bytes} bytes of memory, and the system allows {most_bytes}; "
+            "raise that limit (ulimit -d), or lower PMFER_VIDEO_MEMORY_BYTES"
+        )
     # RLIMIT_DATA counts private writable memory, not reserved addresses, of which CUDA takes terabytes.
     resource.setrlimit(resource.RLIMIT_DATA, (limits.memory_bytes, limits.memory_bytes))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_FILE_BYTES, MAX_FILE_BYTES))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_at_most(resource.RLIMIT_FSIZE, MAX_FILE_BYTES),) * 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would contain pictures of the patient
 
 
 def _limit_cpu(limits: VideoLimits) -> None:
     """Limit the processor time of the next video: if it takes more, the system ends the process with SIGXCPU."""
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time()) + limits.cpu_s, hard))
+    seconds = _at_most(resource.RLIMIT_CPU, math.ceil(time.process_time()) + limits.cpu_s)
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, hard))
+
+
+def _at_most(limit: int, wanted: int) -> int:
+    """The wanted value of a limit, or the system's if that is lower: a process cannot raise it."""
+    _, hard = resource.getrlimit(limit)
+    return wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
 
 
 def _end_with_parent(parent: int) -> None:

@@ -1,5 +1,6 @@
 """Open a recorded video and decode it frame by frame, in memory that does not grow with its length."""
 
+import errno
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ from inference.container import (
 )
 from inference.frame import Frame, OrientationReader
 from inference.options import VideoLimits
-from pmfer.errors import QuarantineReason, VideoError
+from pmfer.errors import MACHINE_REMEDIES, QuarantineReason, VideoError
 
 LOCAL_FILES_ONLY = {"protocol_whitelist": "file"}  # a container must not make FFmpeg open network addresses
 PICTURE_SUFFIX = "_pipe"  # suffix of FFmpeg's format names for single pictures: png_pipe, jpeg_pipe
@@ -240,6 +241,7 @@ def open_video(
     Raises:
         VideoError: the file is missing, empty, unreadable, not a video, cut off before its index, without a video
             stream, larger than the limits, or announces pictures larger than the limits.
+        OSError: one of MACHINE_REMEDIES, a fault of the machine that says nothing about the file.
     """
     _check_file(path, limits)
     with _open_container(path, limits) as container:
@@ -293,6 +295,8 @@ def _check_file(path: Path, limits: VideoLimits | None) -> None:
     except FileNotFoundError:
         raise VideoError(QuarantineReason.VIDEO_MISSING, f"{path}: no such file; check the path") from None
     except OSError as error:
+        if error.errno in MACHINE_REMEDIES:
+            raise
         raise VideoError(
             QuarantineReason.UNREADABLE, f"{path}: cannot be read ({error.strerror}); check its permissions"
         ) from None
@@ -311,6 +315,8 @@ def _open_container(path: Path, limits: VideoLimits | None) -> InputContainer:
     except PermissionError:  # this file was readable, so it must refer to another one that is not
         raise _no_video(path) from None
     except OSError as error:
+        if error.errno in MACHINE_REMEDIES and error.errno != errno.EIO:  # FFmpeg's word for some damaged files too
+            raise OSError(error.errno, error.strerror, str(path)) from None
         raise VideoError(QuarantineReason.UNREADABLE, f"{path}: cannot be read ({error.strerror})") from None
     except (av.error.FFmpegError, ValueError):
         raise _no_video(path) from None

@@ -14,7 +14,17 @@ Every message says what was wrong, with which file, and what to do. The command 
 non-zero; a traceback is for bugs only. Standard library only.
 """
 
+import errno
 from enum import StrEnum
+
+# What to do about an error of the operating system that says nothing about the file that was read or written.
+MACHINE_REMEDIES = {
+    errno.ENOSPC: "make room",
+    errno.EDQUOT: "make room or raise the quota",
+    errno.EIO: "check the disk",
+    errno.EMFILE: "allow more open files (ulimit -n)",
+    errno.ENFILE: "allow more open files (sysctl fs.file-max)",
+}
 
 
 class FrameReason(StrEnum):

@@ -20,6 +20,7 @@ from pmfer.errors import WarehouseError
 # One NAME=VALUE of a PostgreSQL connection string. A value is a word, or anything in single quotes with backslash
 # escapes.
 _SETTING = re.compile(r"\s*(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|[^\s']*)")
+_SCHEME = re.compile(r"[A-Za-z][\w+.-]*:")  # of an address; a path that begins like this needs file: or ./
 _SECRETS = (
     (re.compile(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'?|[^\s&\"]*)", re.IGNORECASE), r"\1***"),
     (re.compile(r"(://[^:/?#\s@]*:)[^/?#\s]*(?=@)"), r"\1***"),
@@ -92,7 +93,8 @@ def parse_address(
     if kind == "ducklake" and colon:
         return _lake(text, rest, lake, key, s3)
     path = rest if kind == "file" and colon else text
-    if not path or "://" in path or kind in ("sqlite", "postgres", "postgresql"):
+    other = kind in ("sqlite", "postgres", "postgresql") or (kind != "file" and _SCHEME.match(text))
+    if not path or "://" in path or other:
         raise _refusal(text, "not an address; write file:PATH, ducklake:sqlite:PATH or ducklake:postgres:CONNINFO")
     return FileAddress(Path(path).absolute(), published, key)
 

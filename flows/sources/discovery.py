@@ -35,6 +35,7 @@ class _Folder:
     source_state: SourceState
     night: str
     files: Mapping[str, list[Entry]]  # by name; several entries if names differ only in their Unicode form
+    sidecars: Mapping[str, list[str]]  # names by stem; several if they differ in the case of their suffix
     now_s: float  # when it was listed, seconds since 1970
 
     def uri(self, name: str) -> str:
@@ -72,7 +73,8 @@ def list_night(source: Source, night: date, wanted: Callable[[str], bool] = lamb
         except SourceReadError as error:
             require_there(source, state)
             raise ConfigurationError(f"source {source}/{night}: {error.strerror}; make it readable") from None
-        folder = _Folder(source, location, state, night.isoformat(), _by_name(entries), time.time())
+        files = _by_name(entries)
+        folder = _Folder(source, location, state, night.isoformat(), files, _by_stem(files), time.time())
         return _list_folder(folder, night, wanted)
 
 
@@ -105,6 +107,14 @@ def _by_name(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
     return dict(sorted(files.items()))
 
 
+def _by_stem(files: Iterable[str]) -> dict[str, list[str]]:
+    sidecars: defaultdict[str, list[str]] = defaultdict(list)
+    for name in files:
+        if suffix(name) == SIDECAR_SUFFIX:
+            sidecars[stem(name)].append(name)
+    return dict(sidecars)
+
+
 def _found(folder: _Folder, wanted: Callable[[str], bool]) -> Iterator[Found]:
     """Yield the wanted sessions of a night: in the order of its manifest, or without one ordered by name."""
     if MANIFEST not in folder.files:
@@ -122,19 +132,27 @@ def _found(folder: _Folder, wanted: Callable[[str], bool]) -> Iterator[Found]:
 
 def _by_sidecars(folder: _Folder, wanted: Callable[[str], bool]) -> Iterator[Found]:
     """Yield each video with the fields of its sidecar, and each sidecar without a video."""
-    sidecars = {stem(name): name for name in folder.files if suffix(name) == SIDECAR_SUFFIX}
     with_video = {stem(name) for name in folder.files if is_video(name)}
     for name in filter(wanted, folder.files):
         if is_video(name):
-            sidecar = sidecars.get(stem(name))
-            if sidecar is None:
-                yield name, _missing(f"{printable(name)}: no sidecar {printable(stem(name))}.json beside it")
-            elif len(folder.files[sidecar]) > 1:
-                yield name, SessionError(QuarantineReason.SIDECAR_INVALID, _twice(sidecar))
-            else:
-                yield name, read_sidecar(folder.location, folder.path(sidecar), printable(sidecar))
+            yield name, _stated(folder, name)
         elif suffix(name) == SIDECAR_SUFFIX and stem(name) not in with_video:
             yield name, SessionError(QuarantineReason.VIDEO_MISSING, _no_video(folder, name))
+
+
+def _stated(folder: _Folder, video: str) -> dict[str, Any] | SessionError:
+    """The fields of a video's sidecar. Several sidecars are refused: they may not agree on the patient's consent."""
+    sidecars = folder.sidecars.get(stem(video), [])
+    if not sidecars:
+        return _missing(f"{printable(video)}: no sidecar {printable(stem(video))}.json beside it")
+    if len(sidecars) > 1:
+        names = ", ".join(printable(name) for name in sidecars)
+        message = f"{printable(video)}: has several sidecars ({names}); keep the right one"
+        return SessionError(QuarantineReason.SIDECAR_INVALID, message)
+    (sidecar,) = sidecars
+    if len(folder.files[sidecar]) > 1:
+        return SessionError(QuarantineReason.SIDECAR_INVALID, _twice(sidecar))
+    return read_sidecar(folder.location, folder.path(sidecar), printable(sidecar))
 
 
 def _no_video(folder: _Folder, sidecar: str) -> str:
@@ -188,7 +206,7 @@ def _why_unready(folder: _Folder, name: str) -> str | None:
     if marker is not None and name != MANIFEST:
         expected = f"{stem(name)}{marker}"
         return None if expected in folder.files else f"its marker {printable(expected)} is not there yet"
-    for part in (name, f"{stem(name)}{SIDECAR_SUFFIX}", MANIFEST):
+    for part in (name, *folder.sidecars.get(stem(name), ()), MANIFEST):
         entry = folder.entry(part)
         # A time far in the future comes from another clock and says nothing. Copying notices a file that still grows.
         if entry and entry.modified_s is not None and abs(folder.now_s - entry.modified_s) < folder.source.settle_s:

@@ -16,6 +16,7 @@ _VIDEO_KINDS = (
 )
 VIDEO_SUFFIXES = frozenset(f".{kind}" for kind in _VIDEO_KINDS.split())
 SIDECAR_SUFFIX = ".json"
+PLAUSIBLE_YEARS = range(1970, 2200)  # of recordings; dates near Python's first and last cannot be calculated with
 HIDDEN_PREFIXES = (".", "~$")  # hidden files and unfinished copies; lock files of Office
 
 

@@ -8,6 +8,7 @@ import csv
 import json
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
@@ -25,7 +26,7 @@ from pydantic_core import PydanticCustomError
 from flows.data_folder import WARD
 from flows.plain_text import is_plain, printable, read_csv
 from flows.sources.location import Location, SourceReadError
-from flows.sources.names import is_hidden, same_name
+from flows.sources.names import PLAUSIBLE_YEARS, is_hidden, same_name
 from pmfer.errors import QuarantineReason, SessionError
 from warehouse.records import Situation
 
@@ -55,6 +56,12 @@ def _written_out(moment: object) -> object:
     return moment
 
 
+def _in_plausible_year(moment: datetime) -> datetime:
+    if moment.year not in PLAUSIBLE_YEARS:
+        raise PydanticCustomError("year", "is in an implausible year, check the recorder's clock")
+    return moment
+
+
 def _yes_or_no(consent: object) -> object:
     """Refuse anything but a boolean: consent must not be guessed from 1, "on" or "y"."""
     if not isinstance(consent, bool):
@@ -70,7 +77,7 @@ class Sidecar(BaseModel):
     session_id: Identifier
     patient_id: Annotated[Identifier, AfterValidator(_no_page_of_the_ward)]  # a pseudonym
     # ISO 8601 with offset; its calendar day is the day where the patient is
-    started_at: Annotated[AwareDatetime, BeforeValidator(_written_out)]
+    started_at: Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_plausible_year)]
     consent: Annotated[bool, BeforeValidator(_yes_or_no)]
     ward: Identifier | None = None  # where it was recorded
     room: Identifier | None = None
@@ -115,10 +122,11 @@ def checked(raw: dict[str, Any]) -> Sidecar:
 
 def _without_duplicates(fields: list[tuple[str, Any]]) -> dict[str, Any]:
     """Make a JSON object; refuse a field that is given twice, because it is unclear which one is meant."""
-    unique = dict(fields)
-    if len(unique) < len(fields):
-        duplicate = next(name for number, (name, _) in enumerate(fields) if name in dict(fields[:number]))
-        raise ValueError(f"{duplicate}: given twice")
+    unique: dict[str, Any] = {}
+    for name, value in fields:
+        if name in unique:
+            raise ValueError(f"{name}: given twice")
+        unique[name] = value
     return unique
 
 

@@ -1,5 +1,6 @@
 """How the command line reacts to bad input: one line that names it, exit status 1, nothing written."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -59,6 +60,31 @@ def test_a_date_that_is_none_is_named(
 ) -> None:
     assert run(monkeypatch, "nightly", "--source", tmp_path, "--date", "2026-02-30") == 1
     assert "2026-02-30" in complaint(capsys)
+    assert run(monkeypatch, "nightly", "--source", tmp_path, "--date", "") == 1  # not yesterday
+    assert "date '': not a day" in complaint(capsys)
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "1969-12-31", "2200-01-01", "9999-12-31"])
+def test_a_day_of_an_implausible_year_is_refused(
+    day: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "nightly", "--source", tmp_path, "--date", day) == 1
+    assert f"date {day}: an implausible year; give a day of the years 1970 to 2199" in complaint(capsys)
+    assert run(monkeypatch, "report", "--date", day, "--data-dir", tmp_path) == 1
+    assert "implausible year" in complaint(capsys)
+
+
+@pytest.mark.parametrize("zone", ["UTC+25", ":/etc/passwd", "/etc"])
+def test_a_time_zone_that_is_none_is_one_line(zone: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", "status", "--data-dir", str(tmp_path)],
+        env=os.environ | {"TZ": zone},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == f"pmfer: TZ {zone}: not a time zone; set it to a name such as Europe/Berlin\n"
 
 
 def test_an_unknown_bundle_is_named(
@@ -77,6 +103,29 @@ def test_a_data_folder_that_is_a_file_is_named(
     arguments = ("--source", tmp_path / "source", "--date", "2026-03-02", "--data-dir", tmp_path / "data")
     assert run(monkeypatch, "nightly", *arguments) == 1
     assert "cannot be written" in complaint(capsys)
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "make room"),
+        (errno.EIO, "check the disk"),
+        (errno.EMFILE, "allow more open files"),
+        (errno.EFBIG, "allow larger files"),
+        (errno.EROFS, "grant access"),
+    ],
+)
+def test_a_fault_of_the_machine_is_one_line_that_says_what_to_do(
+    number: int, remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(number, os.strerror(number), "/srv/pmfer/x")
+
+    monkeypatch.setattr("flows.nightly.run_nights", fail)
+    assert run(monkeypatch, "nightly", "--source", tmp_path, "--date", "2026-03-02") == 1
+    line = complaint(capsys)
+    assert line.startswith(f"pmfer: /srv/pmfer/x: {os.strerror(number)}; {remedy}")
+    assert line.endswith(", then run it again")
 
 
 def test_two_videos_of_the_same_stem_are_refused_before_anything_is_scored(

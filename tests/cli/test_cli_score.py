@@ -82,10 +82,10 @@ def test_a_video_has_the_limits_of_a_night(
     monkeypatch.setenv("PMFER_VIDEO_MAX_FRAMES", "2")
     assert score(monkeypatch, tmp_path / "out", film) == 1
     assert "has more than 2 frames, the limit" in capsys.readouterr().err
-    monkeypatch.setenv("PMFER_VIDEO_MEMORY_BYTES", "10000000")
+    monkeypatch.setenv("PMFER_VIDEO_MEMORY_BYTES", "6144")
     assert score(monkeypatch, tmp_path / "out", film) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.endswith("is PMFER_VIDEO_MEMORY_BYTES too small?")
+    assert line.endswith("setting PMFER_VIDEO_MEMORY_BYTES: Input should be greater than or equal to 1073741824")
 
 
 def test_the_table_has_the_columns_of_python_and_means_of_each_video(

@@ -1,4 +1,5 @@
 import json
+import os
 from datetime import date
 from pathlib import Path
 
@@ -110,6 +111,16 @@ def test_a_wrong_sidecar_is_quarantined_with_its_reason(
     assert list_night(folder.parent, NIGHT).recordings == ()
 
 
+@pytest.mark.parametrize("year", ["0001", "1969", "2200", "9999"])
+def test_a_recording_of_an_implausible_year_is_quarantined_alone(folder: Path, year: str) -> None:
+    night = date(int(year), 12, 31)
+    there = folder.rename(folder.with_name(night.isoformat()))
+    place(there, started_at=f"{night}T09:00:00+01:00")
+    (refused,) = list_night(there.parent, night).quarantined
+    assert refused.reason is QuarantineReason.SIDECAR_INVALID
+    assert "a.mp4: started_at: is in an implausible year, check the recorder's clock" in refused.message
+
+
 def test_the_message_names_file_and_field(folder: Path) -> None:
     place(folder, patient_id="../p01")
     (refused,) = list_night(folder.parent, NIGHT).quarantined
@@ -137,6 +148,27 @@ def test_a_video_without_sidecar_and_a_sidecar_without_video_are_both_named(fold
     (folder / "lonely.mp4").write_bytes(b"video")
     place(folder, "gone", video=None)
     assert sorted(reasons(folder.parent)) == [QuarantineReason.SIDECAR_MISSING, QuarantineReason.VIDEO_MISSING]
+
+
+def test_two_sidecars_of_one_video_are_never_taken_for_one_consent(folder: Path) -> None:
+    place(folder, "two", consent=True)
+    (folder / "two.JSON").write_text(json.dumps({**GOOD, "consent": False}))
+    listing = list_night(folder.parent, NIGHT)
+    assert listing.recordings == ()
+    (refused,) = listing.quarantined
+    assert refused.reason is QuarantineReason.SIDECAR_INVALID
+    assert refused.message == "two.mp4: has several sidecars (two.JSON, two.json); keep the right one"
+    (folder / "two.json").unlink()
+    assert reasons(folder.parent) == [QuarantineReason.NO_CONSENT]
+
+
+def test_a_sidecar_in_capital_letters_is_waited_for_as_well(folder: Path) -> None:
+    place(folder)
+    (folder / "a.json").rename(folder / "a.JSON")
+    os.utime(folder / "a.mp4", (0, 0))
+    source = Source(str(folder.parent), settle_s=60)
+    (unready,) = list_night_of(source, NIGHT).unready
+    assert "a.JSON was written less than 60 s ago" in unready.message
 
 
 def test_a_manifest_cannot_lead_out_of_its_folder(folder: Path) -> None:

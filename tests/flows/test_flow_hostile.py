@@ -5,6 +5,7 @@ import io
 import json
 import os
 import sys
+import time
 import zipfile
 from dataclasses import replace
 from datetime import date
@@ -236,6 +237,15 @@ def test_a_field_given_twice_is_refused(folder: Path) -> None:
     place(folder, "a", b"video")
     (folder / "a.json").write_text(json.dumps(GOOD).replace("{", '{"consent": false, '))
     assert "consent: given twice" in only_quarantined(folder).message
+
+
+def test_a_sidecar_of_nothing_but_fields_is_refused_at_once(folder: Path) -> None:
+    fields = ",".join(f'"{number:x}":1' for number in [*range(6_500), 0])
+    place(folder, "a", b"video")
+    (folder / "a.json").write_text(f"{{{fields}}}")
+    began = time.process_time()
+    assert "0: given twice" in only_quarantined(folder).message
+    assert time.process_time() - began < 0.5
 
 
 @pytest.mark.parametrize(

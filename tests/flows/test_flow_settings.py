@@ -60,6 +60,10 @@ def test_what_others_keep_in_dotenv_is_left_alone(elsewhere: Path) -> None:
     [
         ("frames_per_second = 0", r"PMFER_FRAMES_PER_SECOND in pmfer\.toml: .*greater than or equal to 0\.01"),
         ("frames_per_second = 2000", r"PMFER_FRAMES_PER_SECOND in pmfer\.toml: .*less than or equal to 1000"),
+        ("video_cpu_s = 9223372036854775807", r"PMFER_VIDEO_CPU_S in pmfer\.toml: .*less than or equal to 1000000000"),
+        ("video_memory_bytes = 6", r"PMFER_VIDEO_MEMORY_BYTES in pmfer\.toml: .*greater than or equal to 1073741824"),
+        ("video_memory_bytes = 9223372036854775808", r"PMFER_VIDEO_MEMORY_BYTES in pmfer\.toml: .*less than or equal"),
+        ("retain_sessions_days = 800000", r"PMFER_RETAIN_SESSIONS_DAYS in pmfer\.toml: .*less than or equal to 36500"),
         ("shard_s = inf", r"PMFER_SHARD_S in pmfer\.toml: .*finite"),
         ('log_format = "xml"', r"PMFER_LOG_FORMAT in pmfer\.toml"),
         ("notify_on = [", r"not a TOML file"),

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from inference_videos import QUICK, Picture, write_video
+from own_mounts import told_in_a_namespace
 
 from inference.options import VideoLimits
 from inference.process import IpcError, ScoringProcess, receive
@@ -24,7 +25,7 @@ from inference.score import Scorer
 from inference.scored import Progress
 from inference.video import open_video
 from pmfer.bundle import Bundle
-from pmfer.errors import BundleError, QuarantineReason, VideoError
+from pmfer.errors import BundleError, ConfigurationError, QuarantineReason, VideoError
 
 LIMITS = VideoLimits()
 RATE = 5  # frames per second of the recordings, all of which are scored
@@ -120,6 +121,79 @@ def test_a_video_that_wants_too_much_memory_is_ended(
     tight = replace(LIMITS, memory_bytes=used + 40 * 1024**2)
     with ScoringProcess(bundle, replace(QUICK, frames_per_second=None), tight) as confined:
         assert refused(confined, large) is QuarantineReason.OUT_OF_MEMORY
+
+
+# Crops of 224 px in colour, of which fourteen are more than a process keeps in memory.
+FULL = """
+import os, sys
+from pathlib import Path
+from inference.options import ScoringOptions, VideoLimits
+from inference.process import ScoringProcess
+from pmfer.bundle import load_bundle
+from pmfer.errors import ConfigurationError
+scratch, bundle, film = map(Path, sys.argv[1:])
+with ScoringProcess(load_bundle(bundle), ScoringOptions(int8=False), VideoLimits(), scratch=scratch) as process:
+    try:
+        process.score(film, "s1")
+    except ConfigurationError as error:
+        print(error)
+    os.system(f"mount -o remount,size=64m {scratch}")
+    print(process.score(film, "s1").summary.frames_scored)
+"""
+
+
+def test_a_disk_without_room_for_crops_is_named_and_is_no_verdict_on_the_video(
+    colour_bundle: Bundle, long_film: Path, tmp_path: Path
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    told = told_in_a_namespace(
+        'mount -t tmpfs -o size=1m tmpfs "$SCRATCH"',
+        '"$PYTHON" -c "$FULL" "$SCRATCH" "$BUNDLE" "$FILM"',
+        {"SCRATCH": scratch, "BUNDLE": colour_bundle.path, "FILM": long_film, "FULL": FULL},
+    )
+    full, scored = told.splitlines()
+    assert full == f"{scratch}: No space left on device while a video was scored; make room, then run it again"
+    assert scored == "150"
+
+
+def test_a_process_that_gets_too_little_memory_to_start_says_what_to_raise(bundle: Bundle, film: Path) -> None:
+    tight = replace(LIMITS, memory_bytes=50 * 1024**2)
+    refusal = pytest.raises(
+        ConfigurationError, match=r"does not start .* raise PMFER_VIDEO_MEMORY_BYTES, or the limits"
+    )
+    with ScoringProcess(bundle, QUICK, tight) as process, refusal:
+        process.score(film, "s1")
+
+
+@pytest.mark.parametrize(
+    ("limit", "told"),
+    [
+        ("-f 1000", "scored 5"),  # KB
+        ("-t 600", "scored 5"),  # seconds, less than the limit on a video
+        ("-d 2000000", "the system allows 2048000000; raise that limit (ulimit -d)"),  # KB
+    ],
+)
+def test_a_lower_limit_of_the_system_is_kept_to_or_named(bundle: Bundle, film: Path, limit: str, told: str) -> None:
+    script = (
+        "import sys; from pathlib import Path; from inference.options import ScoringOptions, VideoLimits\n"
+        "from inference.process import ScoringProcess\n"
+        "from pmfer.bundle import load_bundle\n"
+        "with ScoringProcess(load_bundle(sys.argv[1]), ScoringOptions(), VideoLimits()) as process:\n"
+        "    print('scored', process.score(Path(sys.argv[2]), 's1').summary.frames_scored)\n"
+    )
+    command = f'ulimit {limit}; exec "$0" "$@"'
+    arguments = [sys.executable, "-c", script, str(bundle.path), str(film)]
+    done = subprocess.run(["bash", "-c", command, *arguments], capture_output=True, text=True, check=False)
+    assert told in done.stdout + done.stderr
+
+
+def test_a_process_with_too_many_open_files_is_no_verdict_on_the_video(bundle: Bundle, film: Path) -> None:
+    with ScoringProcess(bundle, QUICK, LIMITS) as process:
+        process.score(film, "s1")
+        resource.prlimit(process.pid or 0, resource.RLIMIT_NOFILE, (3, 3))
+        with pytest.raises(ConfigurationError, match=r"Too many open files .* allow more open files"):
+            process.score(film, "s1")
 
 
 def test_a_process_that_grew_between_videos_is_started_anew(

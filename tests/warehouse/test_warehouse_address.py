@@ -24,6 +24,14 @@ def test_a_bare_path_is_a_file(text: str) -> None:
     assert parse(text) == FileAddress(Path("/data/w.duckdb"), Path("/data/published.duckdb"))
 
 
+@pytest.mark.parametrize("text", ["file:mysql:w", "./mysql:w"])
+def test_a_path_that_looks_like_another_address_can_be_written_plainly(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert parse(text) == FileAddress(tmp_path / "mysql:w", Path("/data/published.duckdb"))
+
+
 def test_relative_paths_start_at_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert parse("file:w.duckdb") == FileAddress(tmp_path / "w.duckdb", Path("/data/published.duckdb"))
@@ -61,6 +69,8 @@ def test_a_lake_has_a_catalogue_and_a_folder(text: str, lake: LakeAddress) -> No
         "file:",
         f"postgresql://u:{SECRET}@db/w",
         f"mysql://u:{SECRET}@db/w",
+        "mysql:w",
+        "ducklake-sqlite:/x/y",
         "ducklake:",
         "ducklake:sqlite:",
         f"ducklake:mysql:host=db password={SECRET}",
