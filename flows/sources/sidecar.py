@@ -7,7 +7,7 @@ manifest.csv  instead of sidecars, a line per recording
 import csv
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Annotated, Any
@@ -154,6 +154,7 @@ def read_manifest(location: Location, path: str) -> Iterator[tuple[str, dict[str
         reason = (isinstance(error, SourceReadError) and error.strerror) or str(error)
         yield MANIFEST, _invalid(f"not a readable manifest ({printable(reason)})")
         return
+    disputed = _listed_differently(line for _, line in lines)
     seen: set[str] = set()
     nameless: list[str] = []
     for number, line in lines:
@@ -166,12 +167,21 @@ def read_manifest(location: Location, path: str) -> Iterator[tuple[str, dict[str
             yield name, _invalid(f"line {number} ({name}): more fields than columns")
         elif name in seen:
             nameless.append(f"line {number}, file: {name} is listed twice")
+        elif name in disputed:
+            yield name, _invalid(f"{name} is listed twice, with different details")
         else:
             yield name, _fields(line)
         seen.add(name)
     if nameless:
         others = len(nameless) - 1
         yield MANIFEST, _invalid(nameless[0] + (f", and {others} more like it" if others else ""))
+
+
+def _listed_differently(lines: Iterable[dict[str, Any]]) -> set[str]:
+    """The names of recordings whose lines differ. They are refused, because the lines may disagree on consent."""
+    first: dict[str, dict[str, Any]] = {}
+    stated = [(same_name(line.get("file") or ""), {**line, "file": ""}) for line in lines]
+    return {name for name, fields in stated if first.setdefault(name, fields) != fields}
 
 
 def _fields(line: dict[str, Any]) -> dict[str, Any]:

@@ -132,6 +132,15 @@ def test_a_recording_is_listed_once(folder: Path) -> None:
     assert "listed twice" in listing.quarantined[0].message
 
 
+def test_a_recording_whose_lines_disagree_on_consent_is_refused(folder: Path) -> None:
+    (folder / "a.mp4").write_bytes(b"video")
+    lines = [f"a.mp4,a,p01,2026-03-02T09:00:00+01:00,{consent}\n" for consent in ("true", "false")]
+    (folder / "manifest.csv").write_text("file,session_id,patient_id,started_at,consent\n" + "".join(lines))
+    listing = listed(folder)
+    assert not listing.recordings
+    assert any("with different details" in refused.message for refused in listing.quarantined)
+
+
 def test_lines_that_name_no_recording_are_one_trouble_of_the_manifest(folder: Path) -> None:
     rest = "p01,2026-03-02T09:00:00+01:00,true\n"
     lines = [f"{name},a,{rest}" for name in ("../a.mp4", "manifest.csv", "")]
