@@ -65,11 +65,16 @@ def _require_time_zone() -> None:
     try:
         datetime.now().astimezone()
         # Babel, which writes the reports' dates, reads a file of this name even if the system does not.
-        valid = not zone or not file.exists() or file.read_bytes()[:4] == b"TZif"
+        valid = not zone or not file.exists() or _begins_with(file, b"TZif")
     except (ValueError, OSError):
         valid = False
     if not valid:
         raise ConfigurationError(f"TZ {printable(zone)}: not a time zone; set it to a name such as Europe/Berlin")
+
+
+def _begins_with(file: Path, start: bytes) -> bool:
+    with file.open("rb") as stream:
+        return stream.read(len(start)) == start
 
 
 def set_up_worker(settings: Settings) -> None:

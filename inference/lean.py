@@ -68,6 +68,8 @@ def find_faces_any_way_up(detector: Detector, pictures: Sequence[Picture], longe
     found = find_faces_in_stills(detector, pictures, longer_side_px)
     for size_px, leans_deg in ((longer_side_px, (0,)), (longer_side_px // 2, EIGHTHS)):
         doubtful = [n for n, faces in enumerate(found) if not is_well_seen(faces, leans_deg)]
+        if not doubtful:
+            break
         again = find_faces_in_stills(detector, [pictures[n] for n in doubtful], size_px, EIGHTHS)
         for n, faces in zip(doubtful, again, strict=True):
             found[n] = merge([found[n], faces], MAX_OVERLAP)

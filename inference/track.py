@@ -42,6 +42,20 @@ BRIDGED_STEPS = 2.5
 MAX_STEP = 1.0  # the farthest a face may have moved, as `box_distances` measures it: about its own size
 
 
+@dataclass(frozen=True)
+class _Batch:
+    """Successive frames of one size, with the faces of the keyframes among them, by the index of the frame."""
+
+    frames: list[Frame]
+    faces: dict[int, Faces]
+    leans: dict[int, frozenset[int]]  # how faces lean from there on, for the keyframes that are new in this batch
+    done: int  # number of frames at the beginning that the batch before has located
+
+    def leans_around(self, frame: int) -> frozenset[int]:
+        """How faces lean at the next of this batch's own keyframes, which may be the frame itself."""
+        return self.leans[min(key for key in self.leans if key >= frame)]
+
+
 class Locator:
     """Locates the faces in all frames of a video, running the detector on some of them."""
 
@@ -60,7 +74,7 @@ class Locator:
             for batch in batches:
                 yield self._filled_in(finder, batch)
 
-    def _keyframes_seen(self, finder: LeaningFaceFinder, frames: Iterable[Frame]) -> Iterator["_Batch"]:
+    def _keyframes_seen(self, finder: LeaningFaceFinder, frames: Iterable[Frame]) -> Iterator[_Batch]:
         """Divide the frames into batches of one size, and find the faces in their keyframes.
 
         Which frames are keyframes depends on the video alone, so results do not depend on the batch size. A keyframe
@@ -91,9 +105,9 @@ class Locator:
         if len(waiting) > len(known):
             yield _seen(finder, waiting, keys, known)
 
-    def _filled_in(self, finder: LeaningFaceFinder, batch: "_Batch") -> list[Located]:
+    def _filled_in(self, finder: LeaningFaceFinder, batch: _Batch) -> list[Located]:
         """Locate the faces in all frames of a batch."""
-        frames, faces = batch.frames, batch.faces
+        frames, faces = batch.frames, dict(batch.faces)  # a copy: the thread of the next batch reads the batch's own
         spans = [span for span in pairwise(sorted(faces)) if span[1] - span[0] > 1]
         interpolated: dict[int, Faces] = {}
         while spans:
@@ -108,7 +122,7 @@ class Locator:
                     middles[leans][doubtful] = faces[left], faces[right]
                     halves += [(left, doubtful), (doubtful, right)]
             for leans, neighbours in middles.items():
-                faces = faces | _look_between(finder, frames, leans, neighbours)
+                faces |= _look_between(finder, frames, leans, neighbours)
             spans = [span for span in halves if span[1] - span[0] > 1]
         faces = interpolated | faces
         return [(frame, faces[n]) for n, frame in enumerate(frames)][batch.done :]
@@ -144,20 +158,6 @@ class Locator:
             similarities.append(np.maximum(likeness(shown, before), likeness(shown, after)).min())
         worst = int(np.argmin(similarities))
         return (found, None) if similarities[worst] >= self._options.min_likeness else ({}, left + 1 + worst)
-
-
-@dataclass(frozen=True)
-class _Batch:
-    """Successive frames of one size, with the faces of the keyframes among them, by the index of the frame."""
-
-    frames: list[Frame]
-    faces: dict[int, Faces]
-    leans: dict[int, frozenset[int]]  # how faces lean from there on, for the keyframes that are new in this batch
-    done: int  # number of frames at the beginning that the batch before has located
-
-    def leans_around(self, frame: int) -> frozenset[int]:
-        """How faces lean at the next of this batch's own keyframes, which may be the frame itself."""
-        return self.leans[min(key for key in self.leans if key >= frame)]
 
 
 def _seen(finder: LeaningFaceFinder, frames: list[Frame], keys: list[int], known: dict[int, Faces]) -> _Batch:

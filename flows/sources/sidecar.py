@@ -149,16 +149,15 @@ def read_manifest(location: Location, path: str) -> Iterator[tuple[str, dict[str
                 f"its first line must name {', '.join(MANIFEST_COLUMNS)}, each once, with commas, semicolons or tabs "
                 "between"
             )
-        lines = [(reader.line_num, line) for line in reader]
+        lines = [(reader.line_num, same_name(line.get("file") or ""), line) for line in reader]
     except (SourceReadError, ValueError, csv.Error) as error:
         reason = (isinstance(error, SourceReadError) and error.strerror) or str(error)
         yield MANIFEST, _invalid(f"not a readable manifest ({printable(reason)})")
         return
-    disputed = _listed_differently(line for _, line in lines)
+    disputed = _listed_differently((name, line) for _, name, line in lines)
     seen: set[str] = set()
     nameless: list[str] = []
-    for number, line in lines:
-        name = same_name(line.get("file") or "")
+    for number, name, line in lines:
         if not _is_file_name(name):
             nameless.append(f"line {number}, file '{printable(name)}' is not a plain file name")
         elif is_hidden(name):
@@ -177,10 +176,10 @@ def read_manifest(location: Location, path: str) -> Iterator[tuple[str, dict[str
         yield MANIFEST, _invalid(nameless[0] + (f", and {others} more like it" if others else ""))
 
 
-def _listed_differently(lines: Iterable[dict[str, Any]]) -> set[str]:
+def _listed_differently(lines: Iterable[tuple[str, dict[str, Any]]]) -> set[str]:
     """The names of recordings whose lines differ. They are refused, because the lines may disagree on consent."""
     first: dict[str, dict[str, Any]] = {}
-    stated = [(same_name(line.get("file") or ""), {**line, "file": ""}) for line in lines]
+    stated = ((name, {**line, "file": name}) for name, line in lines)  # names may differ in their Unicode form
     return {name for name, fields in stated if first.setdefault(name, fields) != fields}
 
 

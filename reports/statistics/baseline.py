@@ -72,21 +72,20 @@ class GrowingBaseline:
 
         A baseline that would lose days it needs stays as it is, see `forget`.
         """
-        number = np.arange(known.values.shape[1])
-        fit = known.quiet & (number < known.passed[:, None]) & ~np.isnan(known.values)
-        room = self.values.shape[1]
+        number, room = np.arange(known.values.shape[1]), self.values.shape[1]
+        quiet, kept, kept_days = known.quiet[rows], known.values[rows], known.days[rows]
+        fit = quiet & (number < known.passed[rows, None]) & ~np.isnan(kept)
         order = np.argsort(~fit, axis=1, kind="stable")[:, :room]
         count = np.minimum(fit.sum(axis=1), room)
         taken = np.arange(order.shape[1]) < count[:, None]
-        values, days = np.zeros_like(self.values), np.zeros_like(self.days)
-        values[:, : order.shape[1]] = np.where(taken, np.take_along_axis(known.values, order, axis=1), 0)
-        days[:, : order.shape[1]] = np.where(taken, np.take_along_axis(known.days, order, axis=1), 0)
-        chosen = np.zeros(len(count), dtype=bool)
-        chosen[rows] = True
-        enough = chosen & (count >= np.minimum(self.count, thresholds.min_baseline_days))
-        differ = (values != self.values) | (days != self.days)
-        self.stale |= enough & (differ.any(axis=1) | (count != self.count))
-        self.values[enough], self.days[enough], self.count[enough] = values[enough], days[enough], count[enough]
+        values, days = np.zeros_like(self.values[rows]), np.zeros_like(self.days[rows])
+        values[:, : order.shape[1]] = np.where(taken, np.take_along_axis(kept, order, axis=1), 0)
+        days[:, : order.shape[1]] = np.where(taken, np.take_along_axis(kept_days, order, axis=1), 0)
+        enough = count >= np.minimum(self.count[rows], thresholds.min_baseline_days)
+        differ = (values != self.values[rows]) | (days != self.days[rows])
+        self.stale[rows] |= enough & (differ.any(axis=1) | (count != self.count[rows]))
+        at = np.arange(len(self.count))[rows][enough]
+        self.values[at], self.days[at], self.count[at] = values[enough], days[enough], count[enough]
 
     def days_taken(self, rows: Ints, count: int) -> Bools:
         """[rows, count]: whether the baseline includes each calendar day."""
