@@ -336,6 +336,25 @@ def test_wards_count_flags_of_an_earlier_bundle_and_hours_are_not_rounded(
         assert between["hours_between"].to_list() == [None, 0.3]
 
 
+def test_a_day_that_was_scored_again_has_one_answer_per_measure_and_patient(
+    empty_file: FileAddress, tmp_path: Path
+) -> None:
+    address = FileAddress(tmp_path / "warehouse.duckdb", tmp_path / "published.duckdb")
+    copy_warehouse(empty_file, address)
+    with open_writer(address) as writer:
+        for number, (bundle, state) in enumerate([(OLDER, "higher"), (BUNDLE, "usual")]):
+            run = f"run-{number}"
+            start_run(writer, replace(sample_run(run, 11), bundle_id=bundle.bundle_id))
+            # The later day has no smile.
+            results = [result("p01", day, run, frames_of("p01", day)) for day in (4, 11)]
+            store_sessions(writer, bundle, results)
+            finish_run(writer, run, COMPLETED)
+            store_findings(writer, [replace(flagged("p01", "anger", 11, 8), bundle_id=bundle.bundle_id, state=state)])
+        (said,) = writer.sql(QUERIES["What did the report of a day say, and why nothing?"]).pl().iter_rows(named=True)
+        assert said["state"] == "usual"
+        assert len(writer.sql(QUERIES["Who smiled less this week than the week before?"]).fetchall()) == 1
+
+
 def test_change_over_time(answers: Mapping[str, pl.DataFrame]) -> None:
     shares = {
         (patient, day): sum(
