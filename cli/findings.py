@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from cli.options import DataDir, Patient, access_to, day, optional_day
+from cli.options import DataDir, Patient, access_to, day, json_value, optional_day
 from flows.plain_text import table_console
 
 app = typer.Typer(
@@ -34,7 +34,7 @@ def list_(
     rows, levels = flags(access_to(data_dir), patient, over=everything)
     if as_json:
         for row in rows.iter_rows(named=True):
-            typer.echo(json.dumps(row, default=str, ensure_ascii=True))
+            typer.echo(json.dumps(row, default=json_value, ensure_ascii=True))
         return
     console = table_console()
     console.print(table_of(rows.select(COLUMNS).rows(), COLUMNS) if rows.height else "no flags")

@@ -1,7 +1,6 @@
 """The operator's commands: doctor, status, backup, restore, deploy, server, worker."""
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +8,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from cli.options import AsJson, DataDir, Source, access_to, source_given, where_to_look
+from cli.options import AsJson, DataDir, Source, access_to, json_value, source_given, where_to_look
 from flows.data_folder import DataFolder
 from flows.environment import prefect_server, prepare_prefect
 from flows.plain_text import PlainConsole, escaped
@@ -68,7 +67,7 @@ def status(
     if as_json:
         run = None if last is None else {"succeeded": last.succeeded, "ended_at": last.ended_at.isoformat()}
         shown = {"last_run": run, "unfinished": [vars(left) for left in unfinished], "nights": rows}
-        typer.echo(json.dumps(shown, indent=1, default=_plain))
+        typer.echo(json.dumps(shown, indent=1, default=json_value))
         return
     console = PlainConsole(width=max(PlainConsole().width, TABLE_WIDTH))
     console.print(_table(rows))
@@ -190,7 +189,3 @@ def _table(rows: list[dict[str, Any]]) -> Table:
             "-" if row["run_s"] is None else f"{row['run_s']:,.0f} s",
         )
     return table
-
-
-def _plain(value: object) -> object:
-    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)

@@ -1,7 +1,7 @@
 """Options that several commands share, each declared once, and the functions that resolve them."""
 
 import logging
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -150,6 +150,11 @@ def night_of(text: str) -> date:
 def optional_day(text: str | None) -> date | None:
     """The day that an option names, if it is given; see `day`."""
     return None if text is None else day(text)
+
+
+def json_value(value: object) -> str:
+    """What JSON has no type for, as text: a point in time in UTC and ISO 8601."""
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)
 
 
 def complain(text: str) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from cli.options import DataDir, Yes, access_to, optional_day
+from cli.options import DataDir, Yes, access_to, json_value, optional_day
 from flows.plain_text import printable, table_console
 from pmfer.errors import QuarantineReason
 
@@ -114,4 +114,4 @@ def table_of(rows: Sequence[dict[str, Any]]) -> Table:
 
 def _print_json(rows: Iterable[dict[str, Any]]) -> None:
     for row in rows:
-        typer.echo(json.dumps(row, default=str, ensure_ascii=True))
+        typer.echo(json.dumps(row, default=json_value, ensure_ascii=True))

@@ -128,7 +128,9 @@ class Settings(BaseSettings):
     )
     bundle: str = Field(DEFAULT_BUNDLE, description="shipped bundle's name, or a folder")
     detector: str = Field("centerface", description="face detector: centerface, or the path of a YuNet .onnx file")
-    frames_per_second: float = Field(5.0, ge=0.01, le=1000, description="frames sampled per second of video")
+    frames_per_second: float = Field(  # the frames of an episode are at most 1 s apart
+        5.0, ge=0.01, le=1000, description="frames sampled per second of video; below 2, smiles and sleep are missed"
+    )
     dispatch: Dispatch = Field(
         Dispatch.PROCESS, description="who scores: `process`, or `workers` of Prefect (operations.md)"
     )

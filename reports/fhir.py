@@ -22,7 +22,7 @@ from fhirclient.models.fhirabstractbase import FHIRValidationError
 from pmfer.errors import ReportError
 from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.facs import AU_BY_NUMBER
-from reports.data import Origin
+from reports.data import CarriedFinding, Origin
 from reports.findings import Finding, Lack, Stage, State
 from reports.measures import MEASURE_BY_KEY, Unit
 from reports.patient import PatientReport
@@ -51,7 +51,8 @@ INTERPRETATION: dict[State, tuple[str, str, str]] = {
     State.LOWER: ("L", "Low", "lower than usual for this patient"),
     State.USUAL: ("N", "Normal", "as usual for this patient"),
 }
-WITHIN_LIMITS = "within this patient's alarm limits"  # for a day without a flag that lies outside the usual range
+WITHIN_LIMITS = "within this patient's alarm limits"  # without a flag, but outside the usual range or told as different
+SO_FAR = "no change seen so far; the usual range is based on so few days that even a large change may not show yet"
 STAGE_TEXTS: dict[Stage, str] = {
     Stage.NEW: "flag, new on this day",
     Stage.OPEN: "flag from an earlier day, not back to usual yet",
@@ -137,7 +138,10 @@ def _observation(report: PatientReport, finding: Finding, device: Resource) -> R
         "method": _method(report.origin),
         "device": {"reference": _url(device), "display": report.origin.bundle_name or "bundle"},
         "referenceRange": _reference_ranges(finding),
-        "component": _components(finding),
+        "component": [
+            *_components(finding),
+            *(_carried(flag) for flag in report.carried if flag.measure == finding.key),
+        ],
     }
     return {name: value for name, value in observation.items() if value != []}
 
@@ -148,23 +152,22 @@ def _value(finding: Finding) -> Resource:
         return {"dataAbsentReason": _absent_reason(finding.lack)}
     value: Resource = {"valueQuantity": _measure_quantity(finding.key, finding.value)}
     if finding.state in INTERPRETATION:
-        compared = _compared(finding, finding.value)
-        code, display, text = INTERPRETATION[compared]
-        if compared is State.USUAL and finding.usual and not finding.usual[0] <= finding.value <= finding.usual[1]:
-            text = WITHIN_LIMITS
-        return {**value, "interpretation": [_concept(INTERPRETATIONS, code, display, text)]}
+        return {**value, "interpretation": [_interpretation(finding, finding.value)]}
     reason = finding.lack.value.replace("_", " ") if finding.lack else "unknown"
     return {**value, "note": [{"text": f"Not compared: insufficient data ({reason})."}]}
 
 
-def _compared(finding: Finding, value: float) -> State:
-    """The state, but never USUAL for a value beyond the limits, because not every such value raises a flag."""
-    if finding.state is State.USUAL and finding.baseline is not None:
-        if value > finding.baseline.high:
-            return State.HIGHER
-        if value < finding.baseline.low:
-            return State.LOWER
-    return finding.state
+def _interpretation(finding: Finding, value: float) -> Resource:
+    """How the day compares. A value beyond the limits is never called usual, because not every one raises a flag."""
+    state, limits, usual = finding.state, finding.baseline, finding.usual
+    if state is State.USUAL and limits is not None:
+        state = State.HIGHER if value > limits.high else State.LOWER if value < limits.low else state
+    code, display, text = INTERPRETATION[state]
+    if state is State.USUAL and finding.tentative and not finding.told:
+        text = SO_FAR
+    elif state is State.USUAL and (finding.told or (usual and not usual[0] <= value <= usual[1])):
+        text = WITHIN_LIMITS
+    return _concept(INTERPRETATIONS, code, display, text)
 
 
 def _reference_ranges(finding: Finding) -> list[Resource]:
@@ -188,7 +191,8 @@ def _reference_ranges(finding: Finding) -> list[Resource]:
 
 def _components(finding: Finding) -> list[Resource]:
     """The flag's stage and dates, the interval of the value, the mean of the last days, and the rules that fired."""
-    components = [_component("stage", "stage of the flag", "valueCodeableConcept", _stage(finding))]
+    stage = _concept(STAGES, finding.stage.value, finding.stage.value.replace("_", " "), STAGE_TEXTS[finding.stage])
+    components = [_component("stage", "stage of the flag", "valueCodeableConcept", stage)]
     if finding.episode is not None:
         episode = finding.episode
         onset = {"start": episode.onset_from.isoformat(), "end": episode.onset_to.isoformat()}
@@ -217,7 +221,8 @@ def _components(finding: Finding) -> list[Resource]:
         components.append(_component("interval", text, "valueRange", {"low": low, "high": high}))
     if finding.recent is not None:
         mean = _measure_quantity(finding.key, finding.recent)
-        components.append(_component("recent", "weighted mean of the last days", "valueQuantity", mean))
+        text = "weighted mean of the last days; a day beyond an alarm limit counts as if on it"
+        components.append(_component("recent", text, "valueQuantity", mean))
     for signal in finding.signals:
         name = signal.rule.value.replace("_", " ")
         text = f"{name}, {signal.state.value}, since {signal.since.isoformat()}"
@@ -226,22 +231,25 @@ def _components(finding: Finding) -> list[Resource]:
     return components
 
 
+def _carried(flag: CarriedFinding) -> Resource:
+    """A flag that was open when the model changed, and that the new model cannot judge yet."""
+    text = "first flagged day of a flag that was open under the earlier model"
+    opened = _component("carried", text, "valueDateTime", flag.opened.isoformat())
+    return opened | {"interpretation": [_concept(INTERPRETATIONS, *INTERPRETATION[flag.state])]}
+
+
 def _component(code: str, text: str, kind: str, value: object) -> Resource:
     return {"code": _concept(COMPONENTS, code, text, text), kind: value}
 
 
-def _stage(finding: Finding) -> Resource:
-    return _concept(STAGES, finding.stage.value, finding.stage.value.replace("_", " "), STAGE_TEXTS[finding.stage])
-
-
 def _diagnostic_report(report: PatientReport, observations: list[Resource], pdf: bytes, language: str) -> Resource:
-    title = f"Facial activity report, patient {report.patient_id}, {report.day.isoformat()}"
     name = "Facial activity report of one day"
     compared = sum(finding.state in INTERPRETATION for finding in report.findings)
     new = sum(finding.stage is Stage.NEW for finding in report.changes)
     counts = (
         f"{compared} of {len(report.findings)} measures could be compared; new flags: {new}, flags from earlier days "
-        f"that are not back to usual yet: {len(report.changes) - new}."
+        f"that are not back to usual yet: {len(report.changes) - new}, flags still open under the earlier model: "
+        f"{len(report.carried)}. Recordings that could not be used: {len(report.quarantined)}."
     )
     return {
         "resourceType": "DiagnosticReport",
@@ -260,7 +268,7 @@ def _diagnostic_report(report: PatientReport, observations: list[Resource], pdf:
                 "size": len(pdf),
                 # FHIR defines Attachment.hash as SHA-1 in base64; it detects damage, not tampering.
                 "hash": base64.b64encode(hashlib.sha1(pdf, usedforsecurity=False).digest()).decode(),
-                "title": title,
+                "title": f"Facial activity report, patient {report.patient_id}, {report.day.isoformat()}",
             }
         ],
     }

@@ -240,10 +240,10 @@ def _check_agrees(
     }
     difference = next((what for what, differs in is_different.items() if differs), None)
     if difference:
+        other_id = " or give it another session_id" if difference == "video" else ""  # the same video is a duplicate
         raise SessionError(
             QuarantineReason.SESSION_CONFLICT,
-            f"{_name(session)}: already stored with another {difference}; correct the sidecar or give it another "
-            "session_id",
+            f"{_name(session)}: already stored with another {difference}; correct the sidecar{other_id}",
         )
     same_video = by_content.get(session.content_sha256, session.session_id)
     if same_video != session.session_id:

@@ -1,6 +1,7 @@
 """Quarantined sessions are listed, shown, replayed with the same bytes, and dropped with an audit entry."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -56,6 +57,7 @@ def test_a_session_is_tried_again_on_demand_and_only_then(
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     reasons = {row["source_uri"]: row["reason"] for row in rows}
     assert reasons[f"{NIGHT}/a.mp4"] == "not_a_video"
+    assert all(re.fullmatch(r"[\d-]+T[\d:.]+\+00:00", row["first_seen_at"]) for row in rows)  # ISO 8601
 
     assert pmfer(data, monkeypatch, "replay", f"{NIGHT}/a.mp4") == 0
     assert f"--date {NIGHT}" in capsys.readouterr().out

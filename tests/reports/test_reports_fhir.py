@@ -13,8 +13,8 @@ import pytest
 from pmfer.errors import ReportError
 from reports import fhir
 from reports.fhir import patient_fhir, validate
-from reports.findings import Lack, State
-from reports.measures import MEASURES, Unit
+from reports.findings import Lack, Signal, State
+from reports.measures import MEASURES, Rule, Unit
 from reports.patient import PatientReport
 
 PDF = b"%PDF-1.7 of a test"
@@ -149,6 +149,34 @@ def test_a_value_outside_the_range_is_never_called_usual_even_without_a_flag(
     observation = observations(replace(report, trends=(unflagged, *report.trends[1:])))["pain_activity"]
     assert observation["interpretation"][0]["coding"][0]["code"] == "H"
     assert component_values(observation, "rule") == []
+
+
+def test_a_value_is_called_usual_only_if_the_page_may_say_so(patients: dict[str, PatientReport]) -> None:
+    def said(report: PatientReport) -> list[str]:
+        found = observations(report)
+        return [found[finding.key]["interpretation"][0]["text"] for finding in report.findings]
+
+    stable = patients["stable"]
+    assert set(said(stable)) == {"as usual for this patient"}
+    assert set(said(patients["week_away"])) == {fhir.SO_FAR}  # its baseline has 12 days
+    signal = Signal(Rule.EWMA, State.LOWER, stable.day)
+    differs = replace(stable.trends[0], finding=replace(stable.trends[0].finding, told=(signal,)))
+    assert said(replace(stable, trends=(differs, *stable.trends[1:])))[0] == fhir.WITHIN_LIMITS
+
+
+def test_a_flag_of_the_earlier_model_and_unusable_recordings_are_told(patients: dict[str, PatientReport]) -> None:
+    report = patients["carried_over"]
+    (flag,) = report.carried
+    observation = observations(report)[flag.measure]
+    (component,) = [part for part in observation["component"] if part["code"]["coding"][0]["code"] == "carried"]
+    assert component["valueDateTime"] == flag.opened.isoformat()
+    assert component["interpretation"][0]["text"] == "lower than usual for this patient"
+    (conclusion,) = resources(bundle_of(report), "DiagnosticReport")
+    assert (
+        "flags still open under the earlier model: 1. Recordings that could not be used: 0." in conclusion["conclusion"]
+    )
+    (conclusion,) = resources(bundle_of(patients["cut_short"]), "DiagnosticReport")
+    assert f"Recordings that could not be used: {len(patients['cut_short'].quarantined)}." in conclusion["conclusion"]
 
 
 def test_the_interval_is_a_component(patients: dict[str, PatientReport]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 import polars as pl
 import pytest
+from warehouse_copies import copy_warehouse
 from warehouse_places import POSTGRES, SQLITE
 from warehouse_samples import (
     BROKEN,
@@ -306,6 +307,52 @@ def test_findings_and_flags(answers: Mapping[str, pl.DataFrame]) -> None:
         ("p02", "during_care", 4),
     ]
     assert situations["pain"][0] == pytest.approx(pain(scored("p01", 1)).mean(), abs=0.0006)
+
+
+def test_wards_count_flags_of_an_earlier_bundle_and_hours_are_not_rounded(
+    empty_file: FileAddress, tmp_path: Path
+) -> None:
+    address = FileAddress(tmp_path / "warehouse.duckdb", tmp_path / "published.duckdb")
+    copy_warehouse(empty_file, address)
+    with open_writer(address) as writer:
+        start_run(writer, replace(sample_run("run-0"), bundle_id=OLDER.bundle_id))
+        store_sessions(writer, OLDER, [result("p01", 1, "run-0", frames_of("p01", 1))])
+        finish_run(writer, "run-0", COMPLETED)
+        store_findings(writer, [replace(flagged("p01", "anger", 1, 1, days_open=1), bundle_id=OLDER.bundle_id)])
+        start_run(writer, sample_run("run-1", 2))
+        late, early = (result("p01", day, "run-1", frames_of("p01", day)) for day in (2, 3))
+        at_night = {
+            2: datetime(2026, 6, 2, 23, 55, tzinfo=SUMMER_TIME),
+            3: datetime(2026, 6, 3, 0, 10, tzinfo=SUMMER_TIME),
+        }
+        moved = [
+            replace(one, session=replace(one.session, started_at=at_night[one.session.session_date.day]))
+            for one in (late, early)
+        ]
+        store_sessions(writer, BUNDLE, moved)
+        finish_run(writer, "run-1", COMPLETED)
+        assert writer.sql(QUERIES["How many flags opened on each ward?"]).fetchall() == [("3b", 1, 1)]
+        between = writer.sql(QUERIES["How does each session differ from the one before?"]).pl()
+        assert between["hours_between"].to_list() == [None, 0.3]
+
+
+def test_a_day_that_was_scored_again_has_one_answer_per_measure_and_patient(
+    empty_file: FileAddress, tmp_path: Path
+) -> None:
+    address = FileAddress(tmp_path / "warehouse.duckdb", tmp_path / "published.duckdb")
+    copy_warehouse(empty_file, address)
+    with open_writer(address) as writer:
+        for number, (bundle, state) in enumerate([(OLDER, "higher"), (BUNDLE, "usual")]):
+            run = f"run-{number}"
+            start_run(writer, replace(sample_run(run, 11), bundle_id=bundle.bundle_id))
+            # The later day has no smile.
+            results = [result("p01", day, run, frames_of("p01", day)) for day in (4, 11)]
+            store_sessions(writer, bundle, results)
+            finish_run(writer, run, COMPLETED)
+            store_findings(writer, [replace(flagged("p01", "anger", 11, 8), bundle_id=bundle.bundle_id, state=state)])
+        (said,) = writer.sql(QUERIES["What did the report of a day say, and why nothing?"]).pl().iter_rows(named=True)
+        assert said["state"] == "usual"
+        assert len(writer.sql(QUERIES["Who smiled less this week than the week before?"]).fetchall()) == 1
 
 
 def test_change_over_time(answers: Mapping[str, pl.DataFrame]) -> None:

@@ -142,6 +142,22 @@ def test_a_session_that_contradicts_what_is_stored_changes_nothing(
     assert content(writer) == before
 
 
+def test_another_session_id_is_advised_only_for_another_video(writer: duckdb.DuckDBPyConnection) -> None:
+    first = sample_session("s1")
+    store_sample(writer, first)
+    conflicts = [
+        replace(first, content_sha256=sha256("s2")),
+        replace(first, patient_id="p02"),
+        sample_session("s1", day=2),
+    ]
+    advised = ["another session_id" in str(refusal) for refusal in refusals(writer, conflicts)]
+    assert advised == [True, False, False]
+    # Because it would not help.
+    (refusal,) = refusals(writer, [replace(first, patient_id="p02", session_id="s4")])
+    assert refusal is not None
+    assert refusal.reason is QuarantineReason.DUPLICATE_CONTENT
+
+
 def test_the_same_instant_in_another_zone_is_no_conflict(writer: duckdb.DuckDBPyConnection) -> None:
     session = sample_session("s1")
     store_sample(writer, session)
