@@ -96,6 +96,15 @@ def test_three_months_stand_beside_the_four_weeks_on_the_same_scale(
     assert [tick.label for tick in chart.x_ticks] == ["Jan", "Feb", "Mar"]
 
 
+def test_a_month_is_not_named_where_its_name_would_cover_the_one_before(
+    patients: dict[str, PatientReport], say: Language
+) -> None:
+    report = patients["flattening"]
+    moved = replace(report.glances[2], first_day=date(2025, 12, 2), last_day=date(2026, 3, 2))
+    chart = glance_chart(say, moved, report.trends[2])
+    assert [tick.label for tick in chart.x_ticks] == ["Jan", "Feb", ""]
+
+
 def test_situations_are_told_above_the_day_where_there_is_room(
     patients: dict[str, PatientReport], say: Language
 ) -> None:
