@@ -15,11 +15,12 @@ from reports.words.flag_sentences import (
     new_level_sentence,
     told_sentences,
 )
-from reports.words.labels import lack_word, situation_word, unusable_recordings
+from reports.words.labels import lack_word, measure_words, situation_word, unusable_recordings
 from reports.words.language import (
     Language,
     day_and_month,
     length_in_words,
+    listed,
     long_date,
     number_word,
     percent,
@@ -299,8 +300,8 @@ def _lead_of_no_baseline(say: Language, report: PatientReport) -> tuple[str, tup
 
 
 def _cautions(say: Language, report: PatientReport) -> tuple[str, ...]:
-    """What makes this particular day less reliable."""
-    notes = []
+    """What was not compared, and what makes this particular day less reliable."""
+    notes = [*_not_compared(say, report), *_first_day_back(say, report)]
     share = report.quality.scored_share
     if report.quality.sessions_used == 1:
         notes.append(say("The values come from a single recording."))
@@ -310,6 +311,30 @@ def _cautions(say: Language, report: PatientReport) -> tuple[str, ...]:
     if report.model_since is not None:
         notes.append(new_model(say, report))
     return tuple(notes)
+
+
+def _not_compared(say: Language, report: PatientReport) -> list[str]:
+    """The measures that could not be compared on a day on which others were, unless a line on a flag says so."""
+    groups: dict[Lack, list[str]] = {}
+    for finding in report.findings:
+        if finding.lack is not None and not finding.flagged and finding.stage is not Stage.ACCEPTED:
+            groups.setdefault(finding.lack, []).append(measure_words(say, finding.key).name)
+    return [
+        say("Not compared: {measures} ({reason}).", measures=listed(say, names), reason=lack_word(say, lack))
+        for lack, names in groups.items()
+    ]
+
+
+def _first_day_back(say: Language, report: PatientReport) -> list[str]:
+    """A reminder that the patient was away, or not seen, for so long that averages started again."""
+    away = (report.day - report.last_seen).days if report.last_seen else report.thresholds.trend_days
+    if away <= report.thresholds.restart_days or not report.days_before:
+        return []
+    if report.last_seen is None:
+        return [say("This is the first day with enough of the face in the weeks drawn.")]
+    return [
+        say("This is the first day with enough of the face since {date}.", date=day_and_month(say, report.last_seen))
+    ]
 
 
 def _unusable_note(say: Language, report: PatientReport) -> list[str]:
