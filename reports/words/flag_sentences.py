@@ -5,6 +5,7 @@ from datetime import date
 
 from reports.data import CarriedFinding
 from reports.findings import Episode, Finding, Lack, Stage
+from reports.measures import MEASURE_BY_KEY
 from reports.words.finding_sentences import amount, day_value, direction_of, opening, outside_usual, usual
 from reports.words.labels import changed_word, lack_word, measure_words, state_word
 from reports.words.language import NBSP, Language, clipped, day_and_month, days_between, listed, sentence
@@ -127,11 +128,22 @@ def carried_sentence(say: Language, flag: CarriedFinding) -> str:
 
 
 def told_sentences(say: Language, findings: tuple[Finding, ...]) -> tuple[str, ...]:
-    """Differences that raise no flag, such as more smiling, followed by a sentence that says so."""
-    told = tuple(say("{what}: {amount}.", what=opening(say, each), amount=amount(say, each)) for each in findings)
-    if not told:
-        return ()
-    return (*told, say.plural("This does not raise a flag.", "These do not raise a flag.", len(told)))
+    """Differences without a flag, followed by a sentence that says so.
+
+    Some, such as more smiling, never raise one. Others, such as less smiling on a single day, were not enough for one.
+    """
+    short = [each for each in findings if direction_of(each).value == MEASURE_BY_KEY[each.key].concern.value]
+    never = [each for each in findings if each not in short]
+    closing = (
+        (short, say.plural("This is not enough for a flag.", "These are not enough for a flag.", len(short))),
+        (never, say.plural("This does not raise a flag.", "These do not raise a flag.", len(never))),
+    )
+    told: list[str] = []
+    for group, end in closing:
+        if group:
+            told += [say("{what}: {amount}.", what=opening(say, each), amount=amount(say, each)) for each in group]
+            told.append(end)
+    return tuple(told)
 
 
 def standing(say: Language, finding: Finding, day: date) -> str:

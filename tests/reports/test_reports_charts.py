@@ -37,7 +37,7 @@ def test_numbers_beside_the_face_keep_apart_and_in_order(say: Language) -> None:
 
 def test_a_face_without_marks_says_why(say: Language) -> None:
     assert face_drawing(say, (), seen=False).text.endswith("The face was not seen enough.")
-    assert face_drawing(say, (), seen=True).text.endswith("Nothing is stronger than usual.")
+    assert face_drawing(say, (), seen=True).text.endswith("Nothing stands out.")
 
 
 def test_heat_strips_share_a_scale_and_leave_gaps(patients: dict[str, PatientReport], say: Language) -> None:
