@@ -11,8 +11,11 @@ from reports.words.language import Language, clipped, day_and_month, listed, num
 
 
 def title(say: Language, report: WardReport) -> str:
-    """The heading: the ward's name, if the overview is of one ward."""
-    return say("Ward {name}", name=clipped(report.ward, LONGEST_PLACE)) if report.ward else say("Ward overview")
+    """The heading: the ward's name, or that of the facility's overview."""
+    if report.ward:
+        return say("Ward {name}", name=clipped(report.ward, LONGEST_PLACE))
+    several = len({row.ward for row in report.rows if row.ward}) > 1
+    return say("All wards") if several else say("Ward overview")
 
 
 def headline(say: Language, report: WardReport) -> str:

@@ -43,6 +43,12 @@ def test_the_overview_says_how_many_were_compared_and_why_others_were_not(ward: 
     )
 
 
+def test_the_overview_of_several_wards_is_not_called_that_of_one(ward: WardReport, say: Language) -> None:
+    placed = tuple(replace(row, ward=name) for row, name in zip(ward.new, "ABA", strict=True))
+    titles = [ward_sentences.title(say, each) for each in (ward, replace(ward, new=placed), replace(ward, ward="A"))]
+    assert titles == ["Ward overview", "All wards", "Ward A"]
+
+
 def test_nobody_is_called_unchanged_who_could_not_be_compared(writer: duckdb.DuckDBPyConnection, say: Language) -> None:
     ward = SampleWard(writer)
     for patient in ("a", "b"):
