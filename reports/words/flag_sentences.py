@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from datetime import date
 
+from pmfer.pain import OF_THE_EYES, PAIN_COLUMNS
 from reports.data import CarriedFinding
 from reports.findings import Episode, Finding, Lack, Stage
 from reports.measures import MEASURE_BY_KEY
 from reports.words.finding_sentences import amount, day_value, direction_of, opening, outside_usual, usual
-from reports.words.labels import changed_word, lack_word, measure_words, state_word
+from reports.words.labels import changed_word, lack_word, measure_words, phrase, state_word
 from reports.words.language import NBSP, Language, clipped, day_and_month, days_between, listed, sentence
 
 LONGEST_NOTE = 120  # characters of the note on an accepted level
@@ -143,6 +144,28 @@ def told_sentences(say: Language, findings: tuple[Finding, ...]) -> tuple[str, .
         if group:
             told += [say("{what}: {amount}.", what=opening(say, each), amount=amount(say, each)) for each in group]
             told.append(end)
+    return tuple(told)
+
+
+def hidden_sentences(say: Language, findings: tuple[Finding, ...], phrases: tuple[Finding, ...]) -> tuple[str, ...]:
+    """The measures that could not be compared on a day on which others were, unless a line on a flag says so.
+
+    Under a mask, pain-related activity is not measured. If the brows above it are lowered more than usual, that is said
+    instead; the eyes are not, because they also move in a smile or at rest.
+    """
+    groups: dict[Lack, list[str]] = {}
+    for finding in findings:
+        if finding.lack is not None and not finding.flagged and finding.stage is not Stage.ACCEPTED:
+            groups.setdefault(finding.lack, []).append(finding.key)
+    told = []
+    for lack, keys in groups.items():
+        names = listed(say, [measure_words(say, key).name for key in keys])
+        told.append(say("Not compared: {measures} ({reason}).", measures=names, reason=lack_word(say, lack)))
+    if "pain_activity" in groups.get(Lack.NOT_MEASURED, []):
+        higher = (each.key for each in phrases if each.flagged and outside_usual(each) > 0)
+        movements = ", ".join(phrase(say, key) for key in higher if key in PAIN_COLUMNS and key not in OF_THE_EYES)
+        if movements:
+            told.append(say("Pain-related movements stronger than usual: {movements}.", movements=movements))
     return tuple(told)
 
 

@@ -12,15 +12,15 @@ from reports.words.flag_sentences import (
     back_sentence,
     carried_sentence,
     flag_sentence,
+    hidden_sentences,
     new_level_sentence,
     told_sentences,
 )
-from reports.words.labels import lack_word, measure_words, situation_word, unusable_recordings
+from reports.words.labels import lack_word, situation_word, unusable_recordings
 from reports.words.language import (
     Language,
     day_and_month,
     length_in_words,
-    listed,
     long_date,
     number_word,
     percent,
@@ -283,11 +283,14 @@ def _last_seen(say: Language, report: PatientReport) -> list[str]:
 
 
 def _lead_of_no_baseline(say: Language, report: PatientReport) -> tuple[str, tuple[str, ...]]:
-    need = say(
+    before = report.days_before
+    need = say.plural(
+        "A comparison needs {needed} earlier days; so far there is one. Until then this page only shows what was seen.",
         "A comparison needs {needed} earlier days; so far there are {days}. Until then this page only shows what was "
         "seen.",
+        before,
+        days=number_word(say, before) if before else say("none"),
         needed=number_word(say, report.thresholds.min_baseline_days),
-        days=number_word(say, report.days_before) if report.days_before else say("none"),
     )
     notes = (need, *_unusable_note(say, report))
     if report.model_since is not None:
@@ -301,7 +304,7 @@ def _lead_of_no_baseline(say: Language, report: PatientReport) -> tuple[str, tup
 
 def _cautions(say: Language, report: PatientReport) -> tuple[str, ...]:
     """What was not compared, and what makes this particular day less reliable."""
-    notes = [*_not_compared(say, report), *_first_day_back(say, report)]
+    notes = [*hidden_sentences(say, report.findings, report.phrases), *_first_day_back(say, report)]
     share = report.quality.scored_share
     if report.quality.sessions_used == 1:
         notes.append(say("The values come from a single recording."))
@@ -311,18 +314,6 @@ def _cautions(say: Language, report: PatientReport) -> tuple[str, ...]:
     if report.model_since is not None:
         notes.append(new_model(say, report))
     return tuple(notes)
-
-
-def _not_compared(say: Language, report: PatientReport) -> list[str]:
-    """The measures that could not be compared on a day on which others were, unless a line on a flag says so."""
-    groups: dict[Lack, list[str]] = {}
-    for finding in report.findings:
-        if finding.lack is not None and not finding.flagged and finding.stage is not Stage.ACCEPTED:
-            groups.setdefault(finding.lack, []).append(measure_words(say, finding.key).name)
-    return [
-        say("Not compared: {measures} ({reason}).", measures=listed(say, names), reason=lack_word(say, lack))
-        for lack, names in groups.items()
-    ]
 
 
 def _first_day_back(say: Language, report: PatientReport) -> list[str]:
