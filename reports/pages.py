@@ -117,13 +117,17 @@ class WardFit:
     """How much space the parts of the ward's page get."""
 
     changed: int = 8  # patients with a line of their own
-    letters: int = 600  # characters of each list of patients; further patients are only counted
+    letters: int = 600  # characters of each list of patients without a flag; further patients are only counted
+    flagged_letters: int = 2400  # likewise of patients with a flag, who are counted only if nothing else can shrink
 
     def smaller(self, sheets: Sheets) -> "WardFit | None":
         """The next fit to try if this one takes so many sheets; None if it fits, or nothing more can shrink."""
-        if sheets.all <= WARD_SHEETS or self.changed == 1:
+        if sheets.all <= WARD_SHEETS:
             return None
-        return replace(self, changed=self.changed - 1, letters=75 * (self.changed - 1))
+        if self.changed > 1:
+            return replace(self, changed=self.changed - 1, letters=75 * (self.changed - 1))
+        fewer = self.flagged_letters // 2
+        return replace(self, flagged_letters=fewer) if fewer >= self.letters else None
 
 
 def usual_fit(report: PatientReport) -> PatientFit:
@@ -208,7 +212,7 @@ def ward_html(
         return [(row, trend_chart(say, row.leading, SPARK)) for row in rows if row in with_line]
 
     def named(rows: tuple[WardRow, ...]) -> list[str]:
-        return [row.patient_id for row in rows if row not in with_line]
+        return [ward_sentences.in_list(say, row, report) for row in rows if row not in with_line]
 
     return _page(
         "ward.html.j2",
@@ -222,7 +226,7 @@ def ward_html(
             for stage, rows in ((Stage.NEW, report.new), (Stage.OPEN, report.still_open))
             if rows
         ],
-        letters=fit.letters,
+        fit=fit,
     )
 
 

@@ -156,6 +156,8 @@ def trends_of(
             new_level=new_level_of(chart, row, days, thresholds),
             tentative=finding.baseline is not None and finding.baseline.days < thresholds.firm_baseline_days,
         )
+        if _echoes(finding, day):
+            finding = replace(finding, told=())
         if made_of is not None and today is not None:
             compared, left_out = made_of.of_last_day(row, chart.known)
             finding = replace(finding, situations=compared, left_out=left_out)
@@ -164,6 +166,15 @@ def trends_of(
         return Trend(finding, first_day, day, points)
 
     return tuple(trend(row, measure) for row, measure in enumerate(measures))
+
+
+def _echoes(finding: Finding, day: date) -> bool:
+    """Whether all that differs on the day of a return is an average, which still holds days of the flag."""
+    episode, usual = finding.episode, finding.usual
+    if episode is None or episode.closed != day or finding.value is None or usual is None:
+        return False
+    lagging = all(signal.rule is not Rule.BEYOND_LIMITS and signal.state is episode.state for signal in finding.told)
+    return lagging and (finding.value <= usual[1] if episode.state is State.HIGHER else finding.value >= usual[0])
 
 
 def signals_of(chart: ControlChart, row: int, days: tuple[date, ...]) -> tuple[Signal, ...]:

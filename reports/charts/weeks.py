@@ -31,6 +31,7 @@ LANE_HEIGHT = 13.0  # per item of care
 LANE_MARGIN = 3.0  # above and below the lanes
 HEAT = Size(width=176, height=17, left=2, right=2, top=2, bottom=2, axes=False)
 SHADES = 6  # steps from pale to dark, distinct in grey print as well; charts.svg.j2 has a fill for each
+MONTH_ROOM = 22.0  # width needed for the name of a month to the right of its tick
 LABEL_ROOM = 70.0  # width needed for the label to the left of its line
 
 
@@ -95,7 +96,7 @@ class GlanceChart:
     dots: tuple[Dot, ...]  # values that no line connects
     today: Dot | None
     weeks_from: float | None  # x where the four weeks of the chart beside it begin
-    x_ticks: tuple[Tick, ...]  # the first of each month
+    x_ticks: tuple[Tick, ...]  # the first of each month; without its name if there is no room for it
 
 
 @dataclass(frozen=True)
@@ -207,7 +208,8 @@ def glance_chart(say: Language, glance: Glance, trend: Trend, size: Size = GLANC
         before = day
     one_kind = all(point.usual is None for point in trend.points)
     usual = usual_of(trend.finding) if one_kind else None
-    firsts = (days.first + timedelta(number) for number in range(days.count))
+    firsts = [day for number in range(days.count) if (day := days.first + timedelta(number)).day == 1]
+    names = [month_name(say, day) if size.width - days.x(day) >= MONTH_ROOM else "" for day in firsts]
     return GlanceChart(
         size=size,
         text=glance_text(say, glance),
@@ -216,7 +218,7 @@ def glance_chart(say: Language, glance: Glance, trend: Trend, size: Size = GLANC
         dots=tuple(run[0] for run in runs if len(run) == 1),
         today=placed[-1][1] if placed and placed[-1][0] == glance.last_day else None,
         weeks_from=days.x(trend.first_day) - days.width / 2 if trend.first_day > days.first else None,
-        x_ticks=tuple(Tick(days.x(day), month_name(say, day)) for day in firsts if day.day == 1),
+        x_ticks=tuple(Tick(days.x(day), name) for day, name in zip(firsts, names, strict=True)),
     )
 
 

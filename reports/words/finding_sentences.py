@@ -157,6 +157,18 @@ def symbol(finding: Finding) -> str:
     return STATE_SYMBOLS[finding.state]
 
 
+def symbol_of_day(finding: Finding) -> str:
+    """The symbol of the day's value alone, for a table that prints no average of several days."""
+    if finding.lack is not None:
+        return symbol(finding)
+    side = outside_usual(finding)
+    if not side:
+        return STATE_SYMBOLS[State.USUAL]
+    state = State.HIGHER if side > 0 else State.LOWER
+    clearly = finding.flagged and finding.direction is state
+    return STATE_SYMBOLS[state] if clearly else f"({STATE_SYMBOLS[state]})"
+
+
 def outside_usual(finding: Finding) -> int:
     """+1 if the day's value, as printed, is above the usual range, -1 if below it, else 0."""
     if finding.value is None or finding.usual is None:

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from datetime import date
 
+from pmfer.pain import OF_THE_EYES, PAIN_COLUMNS
 from reports.data import CarriedFinding
 from reports.findings import Episode, Finding, Lack, Stage
+from reports.measures import MEASURE_BY_KEY
 from reports.words.finding_sentences import amount, day_value, direction_of, opening, outside_usual, usual
-from reports.words.labels import changed_word, lack_word, measure_words, state_word
+from reports.words.labels import changed_word, lack_word, measure_words, phrase, state_word
 from reports.words.language import NBSP, Language, clipped, day_and_month, days_between, listed, sentence
 
 LONGEST_NOTE = 120  # characters of the note on an accepted level
@@ -127,11 +129,44 @@ def carried_sentence(say: Language, flag: CarriedFinding) -> str:
 
 
 def told_sentences(say: Language, findings: tuple[Finding, ...]) -> tuple[str, ...]:
-    """Differences that raise no flag, such as more smiling, followed by a sentence that says so."""
-    told = tuple(say("{what}: {amount}.", what=opening(say, each), amount=amount(say, each)) for each in findings)
-    if not told:
-        return ()
-    return (*told, say.plural("This does not raise a flag.", "These do not raise a flag.", len(told)))
+    """Differences without a flag, followed by a sentence that says so.
+
+    Some, such as more smiling, never raise one. Others, such as less smiling on a single day, were not enough for one.
+    """
+    short = [each for each in findings if direction_of(each).value == MEASURE_BY_KEY[each.key].concern.value]
+    never = [each for each in findings if each not in short]
+    closing = (
+        (short, say.plural("This is not enough for a flag.", "These are not enough for a flag.", len(short))),
+        (never, say.plural("This does not raise a flag.", "These do not raise a flag.", len(never))),
+    )
+    told: list[str] = []
+    for group, end in closing:
+        if group:
+            told += [say("{what}: {amount}.", what=opening(say, each), amount=amount(say, each)) for each in group]
+            told.append(end)
+    return tuple(told)
+
+
+def hidden_sentences(say: Language, findings: tuple[Finding, ...], phrases: tuple[Finding, ...]) -> tuple[str, ...]:
+    """The measures that could not be compared on a day on which others were, unless a line on a flag says so.
+
+    Under a mask, pain-related activity is not measured. If the brows above it are lowered more than usual, that is said
+    instead; the eyes are not, because they also move in a smile or at rest.
+    """
+    groups: dict[Lack, list[str]] = {}
+    for finding in findings:
+        if finding.lack is not None and not finding.flagged and finding.stage is not Stage.ACCEPTED:
+            groups.setdefault(finding.lack, []).append(finding.key)
+    told = []
+    for lack, keys in groups.items():
+        names = listed(say, [measure_words(say, key).name for key in keys])
+        told.append(say("Not compared: {measures} ({reason}).", measures=names, reason=lack_word(say, lack)))
+    if "pain_activity" in groups.get(Lack.NOT_MEASURED, []):
+        higher = (each.key for each in phrases if each.flagged and outside_usual(each) > 0)
+        movements = ", ".join(phrase(say, key) for key in higher if key in PAIN_COLUMNS and key not in OF_THE_EYES)
+        if movements:
+            told.append(say("Pain-related movements stronger than usual: {movements}.", movements=movements))
+    return tuple(told)
 
 
 def standing(say: Language, finding: Finding, day: date) -> str:

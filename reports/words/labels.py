@@ -214,7 +214,8 @@ def place(say: Language, ward: str | None, room: str | None) -> str:
     """Ward and room, as far as known: `Ward 3, room 12`; empty if neither is known."""
     parts = [say("ward {name}", name=clipped(ward, LONGEST_PLACE))] if ward else []
     if room:
-        parts.append(say("room {name}", name=clipped(room, LONGEST_PLACE)))
+        # A no-break space keeps the number with its word where a narrow column breaks the line.
+        parts.append(say("room {name}", name=clipped(room, LONGEST_PLACE)).replace(" ", NBSP, 1))
     return sentence(", ".join(parts))
 
 

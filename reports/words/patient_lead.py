@@ -12,6 +12,7 @@ from reports.words.flag_sentences import (
     back_sentence,
     carried_sentence,
     flag_sentence,
+    hidden_sentences,
     new_level_sentence,
     told_sentences,
 )
@@ -282,11 +283,14 @@ def _last_seen(say: Language, report: PatientReport) -> list[str]:
 
 
 def _lead_of_no_baseline(say: Language, report: PatientReport) -> tuple[str, tuple[str, ...]]:
-    need = say(
+    before = report.days_before
+    need = say.plural(
+        "A comparison needs {needed} earlier days; so far there is one. Until then this page only shows what was seen.",
         "A comparison needs {needed} earlier days; so far there are {days}. Until then this page only shows what was "
         "seen.",
+        before,
+        days=number_word(say, before) if before else say("none"),
         needed=number_word(say, report.thresholds.min_baseline_days),
-        days=number_word(say, report.days_before) if report.days_before else say("none"),
     )
     notes = (need, *_unusable_note(say, report))
     if report.model_since is not None:
@@ -299,8 +303,8 @@ def _lead_of_no_baseline(say: Language, report: PatientReport) -> tuple[str, tup
 
 
 def _cautions(say: Language, report: PatientReport) -> tuple[str, ...]:
-    """What makes this particular day less reliable."""
-    notes = []
+    """What was not compared, and what makes this particular day less reliable."""
+    notes = [*hidden_sentences(say, report.findings, report.phrases), *_first_day_back(say, report)]
     share = report.quality.scored_share
     if report.quality.sessions_used == 1:
         notes.append(say("The values come from a single recording."))
@@ -310,6 +314,18 @@ def _cautions(say: Language, report: PatientReport) -> tuple[str, ...]:
     if report.model_since is not None:
         notes.append(new_model(say, report))
     return tuple(notes)
+
+
+def _first_day_back(say: Language, report: PatientReport) -> list[str]:
+    """A reminder that the patient was away, or not seen, for so long that averages started again."""
+    away = (report.day - report.last_seen).days if report.last_seen else report.thresholds.trend_days
+    if away <= report.thresholds.restart_days or not report.days_before:
+        return []
+    if report.last_seen is None:
+        return [say("This is the first day with enough of the face in the weeks drawn.")]
+    return [
+        say("This is the first day with enough of the face since {date}.", date=day_and_month(say, report.last_seen))
+    ]
 
 
 def _unusable_note(say: Language, report: PatientReport) -> list[str]:

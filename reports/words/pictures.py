@@ -92,7 +92,7 @@ def strip_text(say: Language, sessions: tuple[SessionLine, ...]) -> str:
 
 def nothing_marked(say: Language, *, seen: bool) -> str:
     """Why the drawn face has no marks."""
-    return say("Nothing is stronger than usual.") if seen else say("The face was not seen enough.")
+    return say("Nothing stands out.") if seen else say("The face was not seen enough.")
 
 
 def face_text(say: Language, leading: tuple[LeadingPhrase, ...], *, seen: bool) -> str:

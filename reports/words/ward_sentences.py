@@ -7,12 +7,15 @@ from reports.findings import Lack, Stage, State
 from reports.fonts import drawable
 from reports.ward import WardReport, WardRow
 from reports.words.labels import LONGEST_PLACE, changed_word, lack_word, measure_words, recordings_used
-from reports.words.language import Language, clipped, day_and_month, number_word, percent, sentence, thousands
+from reports.words.language import Language, clipped, day_and_month, listed, number_word, percent, sentence, thousands
 
 
 def title(say: Language, report: WardReport) -> str:
-    """The heading: the ward's name, if the overview is of one ward."""
-    return say("Ward {name}", name=clipped(report.ward, LONGEST_PLACE)) if report.ward else say("Ward overview")
+    """The heading: the ward's name, or that of the facility's overview."""
+    if report.ward:
+        return say("Ward {name}", name=clipped(report.ward, LONGEST_PLACE))
+    several = len({row.ward for row in report.rows if row.ward}) > 1
+    return say("All wards") if several else say("Ward overview")
 
 
 def headline(say: Language, report: WardReport) -> str:
@@ -220,7 +223,7 @@ def everybody_else(say: Language, report: WardReport) -> tuple[tuple[str, tuple[
     groups: dict[Lack, list[str]] = {}
     for row in report.not_compared:
         if row.lack is not None and not row.carried:
-            groups.setdefault(row.lack, []).append(_short_of(say, row, report))
+            groups.setdefault(row.lack, []).append(in_list(say, row, report))
     rows += [
         (say("Not compared: {reason}", reason=lack_word(say, lack)), tuple(groups[lack]))
         for lack in Lack
@@ -240,13 +243,23 @@ def _without_flag(say: Language, rows: Sequence[WardRow]) -> list[tuple[str, tup
     groups: list[list[str]] = [[] for _ in titles]
     for row in rows:
         place = 0 if row.told else 1 if row.partly_compared else 3 if row.tentative else 2
-        groups[place].append(row.patient_id)
+        groups[place].append(_without_measures(say, row) if place == 1 else row.patient_id)
     return [(title, tuple(names)) for title, names in zip(titles, groups, strict=True)]
 
 
-def _short_of(say: Language, row: WardRow, report: WardReport) -> str:
-    """A patient who could not be compared, with what was missing, or when enough of the face was last seen."""
+def _without_measures(say: Language, row: WardRow) -> str:
+    """A patient with the measures that could not be compared; none if it was recordings that could not."""
+    missing = [measure_words(say, finding.key).name for finding in row.findings if finding.lack is not None]
+    if not missing:
+        return row.patient_id
+    return say("{patient} (not compared: {measures})", patient=row.patient_id, measures=listed(say, missing))
+
+
+def in_list(say: Language, row: WardRow, report: WardReport) -> str:
+    """A patient in a list; if not compared, with what was missing, or when enough of the face was last seen."""
     thresholds = report.thresholds
+    if row.lack is None:
+        return row.patient_id
     if row.lack is Lack.NO_BASELINE:
         return say(
             "{patient} ({days} of {needed} days)",

@@ -37,7 +37,7 @@ def test_numbers_beside_the_face_keep_apart_and_in_order(say: Language) -> None:
 
 def test_a_face_without_marks_says_why(say: Language) -> None:
     assert face_drawing(say, (), seen=False).text.endswith("The face was not seen enough.")
-    assert face_drawing(say, (), seen=True).text.endswith("Nothing is stronger than usual.")
+    assert face_drawing(say, (), seen=True).text.endswith("Nothing stands out.")
 
 
 def test_heat_strips_share_a_scale_and_leave_gaps(patients: dict[str, PatientReport], say: Language) -> None:
@@ -94,6 +94,15 @@ def test_three_months_stand_beside_the_four_weeks_on_the_same_scale(
     assert chart.weeks_from is not None
     assert chart.text.startswith("Smiling over 91 days; days with a value: 55; values: ")
     assert [tick.label for tick in chart.x_ticks] == ["Jan", "Feb", "Mar"]
+
+
+def test_a_month_is_not_named_where_its_name_would_cover_the_one_before(
+    patients: dict[str, PatientReport], say: Language
+) -> None:
+    report = patients["flattening"]
+    moved = replace(report.glances[2], first_day=date(2025, 12, 2), last_day=date(2026, 3, 2))
+    chart = glance_chart(say, moved, report.trends[2])
+    assert [tick.label for tick in chart.x_ticks] == ["Jan", "Feb", ""]
 
 
 def test_situations_are_told_above_the_day_where_there_is_room(

@@ -197,6 +197,17 @@ def test_one_session_is_no_trend_and_the_report_says_so(patients: Reports, say: 
     assert words.notes[0].startswith("A comparison needs seven earlier days; so far there are none.")
 
 
+def test_one_earlier_day_is_said_in_the_singular(writer: duckdb.DuckDBPyConnection, say: Language) -> None:
+    ward = SampleWard(writer)
+    ward.history("p01", CALM, days=1)
+    ward.record("p01", TODAY, CALM)
+    assert (
+        lead(say, build(writer, "p01"))
+        .notes[0]
+        .startswith("A comparison needs seven earlier days; so far there is one.")
+    )
+
+
 def test_a_day_of_which_everything_is_quarantined_has_reasons_and_no_values(patients: Reports, say: Language) -> None:
     report = patients["all_set_aside"]
     assert report.lack is Lack.ALL_SET_ASIDE
@@ -238,6 +249,47 @@ def test_a_measure_that_a_mask_hides_does_not_speak_for_the_others() -> None:
     columns = {measure.key: [None] * 4 for measure in HEADLINE_MEASURES} | {"smiling": [0.2, None, 0.2, 0.2]}
     daily = pl.DataFrame({"session_date": days} | columns, strict=False)
     assert valid_days_before(daily, TODAY) == 2
+
+
+def test_a_measure_that_was_hidden_is_named(writer: duckdb.DuckDBPyConnection, say: Language) -> None:
+    """Under an oxygen mask, pain-related activity is not measured. Neither page may leave that to the reader."""
+    ward = SampleWard(writer)
+    for patient_id, smiles, pain in (("p01", CALM.smiling, CALM.pain), ("p02", 0.0, 0.5)):
+        ward.history(patient_id, replace(CALM, smiling=0.3) if smiles == 0 else CALM, days=60)
+        ward.record(patient_id, TODAY, *[replace(CALM, smiling=smiles, pain=pain)] * 2)
+    columns = ("au09", "au10", "pain_activity")  # brows and eyes can be seen
+    data = {name: ReportReader(writer, SCORING).patient(name, TODAY, 28) for name in ("p01", "p02")}
+    pages = []
+    for name, read in data.items():
+        hidden = [
+            pl.when(pl.col("session_date") < TODAY).then(pl.col(f"{column}_mean")).alias(f"{column}_mean")
+            for column in columns
+        ]
+        pages.append(lead(say, compare_alone(replace(read, summary=read.summary.with_columns(hidden)), name)))
+    quiet, changed = pages
+    assert quiet.headline == "No change in what could be compared."
+    assert changed.changes
+    for words in pages:
+        assert "Not compared: pain-related facial activity (not measured)." in words.notes
+    assert "Pain-related movements stronger than usual: brows lowered and drawn together." in changed.notes
+    assert not any(note.startswith("Pain-related movements") for note in quiet.notes)
+
+
+def test_a_patient_who_was_away_is_said_to_be_back(writer: duckdb.DuckDBPyConnection, say: Language) -> None:
+    """A flag from before a stay in hospital is still open on the first day after it."""
+    ward = SampleWard(writer)
+    ward.history("p01", CALM, days=30, end=TODAY - timedelta(days=18))
+    ward.history("p01", replace(CALM, pain=0.4), days=3, end=TODAY - timedelta(days=15))
+    ward.record("p01", TODAY, replace(CALM, pain=0.4))
+    ward.history("p02", CALM, days=30, end=TODAY - timedelta(days=40))
+    ward.record("p02", TODAY, CALM)
+    ward.history("p03", CALM, days=30, end=TODAY - timedelta(days=6))
+    ward.record("p03", TODAY, CALM)
+    notes = [lead(say, build(writer, name)).notes for name in ("p01", "p02", "p03")]
+    away, long_away, short_away = (" ".join(each).replace(NBSP, " ") for each in notes)
+    assert "This is the first day with enough of the face since 5 March." in away
+    assert "This is the first day with enough of the face in the weeks drawn." in long_away
+    assert "first day" not in short_away
 
 
 def test_a_week_away_stays_a_gap(patients: Reports) -> None:

@@ -41,6 +41,15 @@ def test_a_patient_has_two_sheets_at_most_and_a_ward_one(files: dict[str, Path],
             assert all([round(float(edge)) for edge in sheet.mediabox[2:]] == [width, height] for sheet in pdf.pages)
 
 
+def test_nobody_with_a_flag_is_only_counted_while_other_lists_can_shrink(samples: dict[str, Sample]) -> None:
+    report = samples["ward_of_sixty"].report
+    assert isinstance(report, WardReport)
+    words = Page(ward_html(report, fit=WardFit(changed=1, letters=75))).words
+    named = {word.strip(",.") for word in words}
+    assert len(report.changed) > 15
+    assert {row.patient_id for row in report.changed} <= named
+
+
 def test_nothing_reaches_into_the_margins_and_no_type_is_small(
     files: dict[str, Path], samples: dict[str, Sample]
 ) -> None:
@@ -83,7 +92,10 @@ def test_what_gives_way_is_what_overflows() -> None:
     assert last.rows == Rows(sessions=0, moments=1, quarantined=0)
     assert last.smaller(Sheets(2, 4)) is None
     assert WardFit(changed=3).smaller(Sheets(2, 2)) == WardFit(changed=2, letters=150)
-    assert WardFit(changed=1).smaller(Sheets(2, 2)) is None
+    names = WardFit(changed=2, letters=150).smaller(Sheets(2, 2))
+    assert names == WardFit(changed=1, letters=75)
+    assert names.smaller(Sheets(2, 2)) == WardFit(changed=1, letters=75, flagged_letters=1200)
+    assert WardFit(changed=1, letters=75, flagged_letters=75).smaller(Sheets(2, 2)) is None
 
 
 def test_a_report_is_laid_out_with_less_until_it_fits() -> None:

@@ -120,6 +120,20 @@ def test_a_flag_is_told_from_its_first_day_to_its_return() -> None:
     assert (gone.stage, gone.episode) == (Stage.USUAL, None)
 
 
+def test_the_day_of_a_return_is_back_to_usual_and_not_different() -> None:
+    """The average still holds days of the flag, so it lags behind on the very day on which the flag closes."""
+    days = [*USUAL_DAYS * 2, *[0.15] * 8, 0.30, 0.29]
+    back, high = (smiling_trend(steady([*days, last])).finding for last in (0.31, 0.34))
+    up_and_down = [0.30, 0.31, 0.33, 0.32, 0.30, 0.28, 0.27, 0.28, 0.30, 0.29] * 3
+    still_low = smiling_trend(steady([*up_and_down, *[0.05] * 6, 0.27])).finding
+    for finding in (back, high, still_low):
+        assert finding.stage is Stage.BACK
+        assert finding.episode is not None
+        assert finding.episode.closed == DAY
+    assert (back.told, high.told) == ((), ())
+    assert {signal.state for signal in still_low.told} == {State.LOWER}
+
+
 def test_an_open_flag_stays_on_a_day_without_sessions() -> None:
     daily = steady([*USUAL_DAYS, *[0.18] * 4], first_back=20)
     finding = smiling_trend(daily).finding

@@ -4,12 +4,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import duckdb
+import polars as pl
 
 from pmfer.errors import QuarantineReason
 from reports.data import ReportReader
 from reports.findings import Lack
 from reports.measures import DEFAULT_THRESHOLDS
-from reports.ward import WardReport, WardRow, compare_night
+from reports.ward import WardReport, WardRow, compare_night, compare_ward
 from reports.words import labels, ward_sentences
 from reports.words.language import Language
 from tools.report_samples import LONG_ID, first_session, livelier, pain_rising, read_overview, stable
@@ -42,6 +43,12 @@ def test_the_overview_says_how_many_were_compared_and_why_others_were_not(ward: 
     )
 
 
+def test_the_overview_of_several_wards_is_not_called_that_of_one(ward: WardReport, say: Language) -> None:
+    placed = tuple(replace(row, ward=name) for row, name in zip(ward.new, "ABA", strict=True))
+    titles = [ward_sentences.title(say, each) for each in (ward, replace(ward, new=placed), replace(ward, ward="A"))]
+    assert titles == ["Ward overview", "All wards", "Ward A"]
+
+
 def test_nobody_is_called_unchanged_who_could_not_be_compared(writer: duckdb.DuckDBPyConnection, say: Language) -> None:
     ward = SampleWard(writer)
     for patient in ("a", "b"):
@@ -72,6 +79,31 @@ def test_a_flag_that_was_open_stays_on_the_list_where_the_day_cannot_be_compared
     assert (names(report.still_open), names(report.not_compared)) == (["away"], [])
     assert [row.lack for row in report.uncompared] == [Lack.NO_SESSION]
     assert ward_sentences.headline(say, report) == "One patient is not back to usual yet."
+
+
+def test_a_list_of_open_flags_says_who_was_not_seen(writer: duckdb.DuckDBPyConnection, say: Language) -> None:
+    """A patient who left or died weeks ago must not look like one who was recorded today."""
+    ward = SampleWard(writer)
+    for patient_id, last in (("gone", 15), ("here", 0)):
+        ward.history(patient_id, CALM, days=20, end=TODAY - timedelta(days=last + 3))
+        for back in range(last, last + 3):
+            ward.record(patient_id, TODAY - timedelta(days=back), replace(CALM, pain=0.4))
+    report = build(writer)
+    assert names(report.still_open) == ["here", "gone"]
+    told = [ward_sentences.in_list(say, row, report) for row in report.still_open]
+    assert [name.replace("\N{NO-BREAK SPACE}", " ") for name in told] == ["here", "gone (last seen on 6 March)"]
+
+
+def test_the_overview_names_the_measures_that_were_hidden(stored: duckdb.DuckDBPyConnection, say: Language) -> None:
+    data = ReportReader(stored, SCORING).ward(TODAY, DEFAULT_THRESHOLDS.trend_days)
+    today = pl.col("session_date") == TODAY
+    hidden = pl.when(~today).then(pl.col("pain_activity_mean")).alias("pain_activity_mean")
+    report = compare_ward(
+        replace(data, patients=("p01",), summary=data.summary.with_columns(hidden)), TODAY, DEFAULT_THRESHOLDS
+    )
+    assert ward_sentences.everybody_else(say, report) == (
+        ("No change in what could be compared", ("p01 (not compared: pain-related facial activity)",)),
+    )
 
 
 def test_new_flags_come_first_and_the_largest_change_on_top(ward: WardReport) -> None:

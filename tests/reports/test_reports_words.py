@@ -16,8 +16,8 @@ from reports.patient import PatientReport
 from reports.ward import WardReport
 from reports.words import labels
 from reports.words import language as spoken
-from reports.words.finding_sentences import numbers, symbol, usual_span
-from reports.words.flag_sentences import flag_sentence, standing
+from reports.words.finding_sentences import numbers, symbol, symbol_of_day, usual_span
+from reports.words.flag_sentences import flag_sentence, standing, told_sentences
 from reports.words.language import Language, language
 from reports.words.patient_lead import ask, ask_carried, lead
 from reports.words.pictures import trend_text
@@ -119,6 +119,32 @@ def test_a_change_that_asks_for_no_look_is_told_without_a_flag(
     assert words.headline == "One thing was different, but it does not raise a flag."
     assert plain(words.notes[0]) == "More smiling than usual: 30%, usually 12 to 18%."
     assert words.notes[1] == "This does not raise a flag."
+
+
+def test_a_difference_that_may_become_a_flag_is_not_said_to_raise_none(say: Language) -> None:
+    """A single day with far less smiling is not enough for a flag, but a second one would raise it."""
+    less, more = (
+        replace(smiling(value, state=State.USUAL), told=(Signal(Rule.BEYOND_LIMITS, state, DAY, 1.5),))
+        for value, state in ((0.04, State.LOWER), (0.3, State.HIGHER))
+    )
+    assert [plain(sentence) for sentence in told_sentences(say, (more, less))] == [
+        "Less smiling than usual: 4%, usually 12 to 18%.",
+        "This is not enough for a flag.",
+        "More smiling than usual: 30%, usually 12 to 18%.",
+        "This does not raise a flag.",
+    ]
+
+
+def test_a_movement_has_the_mark_of_the_number_beside_it(say: Language) -> None:
+    """The table of movements prints the day's value, while a flag may rest on an average of several days."""
+    values = {0.04: "▼", 0.15: "=", 0.3: "(▲)"}
+    assert {value: symbol_of_day(smiling(value, (0.12, 0.18), State.LOWER, Rule.EWMA)) for value in values} == values
+    assert symbol_of_day(smiling(0.19, state=State.USUAL)) == "(▲)"
+    assert symbol_of_day(Finding("au12", State.INSUFFICIENT, 0.2, None, Lack.NO_BASELINE)) == "◊"
+
+
+def test_the_number_of_a_room_stays_with_its_word(say: Language) -> None:
+    assert labels.place(say, "2 B", "12") == "Ward 2 B, room\N{NO-BREAK SPACE}12"
 
 
 def test_a_value_comes_with_its_interval_where_there_is_one(say: Language) -> None:
