@@ -1,7 +1,7 @@
 """Computes what is derived from frames and stored with them: rollups, quantiles of action units, and episodes.
 
 The database has a macro for each: session_rollups_of, au_quantiles_of and episodes_of; their latest definitions are in
-the migrations 0015, 0004 and 0018. This module computes the same rows from frames in memory in a fraction of the time.
+the migrations 0022, 0004 and 0018. This module computes the same rows from frames in memory in a fraction of the time.
 A contract compares the stored rows with the macros, so the results must be identical to the bit: sums, roundings and
 divisions have to work as in DuckDB.
 
@@ -21,7 +21,8 @@ from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.facs import AU_COLUMNS
 
 QUANTILES = {"p10": 0.1, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p90": 0.9}  # columns of phrase_quantiles
-_MEANS = (*EXPRESSION_NAMES, *AU_COLUMNS, "pain_activity", "expressivity")
+_MEANS = (*EXPRESSION_NAMES, "expressivity")  # of what every scored frame has
+_MEANS_OF_MOST = (*AU_COLUMNS, "pain_activity")  # of what a cover may hide: only if half of the scored frames have it
 _MEDIANS = {
     "brightness_median": pl.col("brightness"),
     "sharpness_median": pl.col("sharpness"),
@@ -66,7 +67,9 @@ def _session_rollups(frames: pl.DataFrame) -> pl.DataFrame:
         **{f"frames_{reason}": (pl.col("reason") == reason).sum() for reason in FrameReason},
         **{f"frames_{name}": (pl.col("leading") == number).sum() for number, name in enumerate(EXPRESSION_NAMES)},
     )
-    means = _means(scorings, _MEANS).rename(lambda name: f"{name}_mean")
+    have = scorings.agg(pl.col(_MEANS_OF_MOST).count())
+    most = [pl.when(2 * have[name] >= counts["frames_scored"]).then(name).alias(name) for name in _MEANS_OF_MOST]
+    means = _means(scorings, (*_MEANS, *_MEANS_OF_MOST)).with_columns(most).rename(lambda name: f"{name}_mean")
     by_scoring = _by_scoring(frames.select("scoring_id", **_MEDIANS))
     medians = pl.DataFrame(np.stack([_quantiles(rows, [0.5])[:, 0] for rows in by_scoring]), schema=list(_MEDIANS))
     return pl.concat([counts.drop(_SCORING), means, medians.fill_nan(None)], how="horizontal")

@@ -81,10 +81,11 @@ def test_what_python_computes_is_to_the_bit_what_the_database_would(writer: duck
     """A night with covered phrases, ties, times between two microseconds, few frames, and no scored frames."""
     rng = np.random.default_rng(3)
     results = []
-    for number, count in enumerate((400, 1, 19, 250, 8, 300)):
+    for number, count in enumerate((400, 1, 19, 250, 8, 300, 90)):
         frames = sample_frames(f"s{number}", 2 * count).head(count)
         steps = rng.integers(0, 12_000, count)
-        tied, covered = (pl.Series(rng.random(count) < share) for share in (0.3, 0.2))
+        hidden = 0.8 if number == 6 else 0.2  # mostly covered in the last one
+        tied, covered = (pl.Series(rng.random(count) < share) for share in (0.3, hidden))
         frames = frames.with_columns(
             pts_s=pl.Series(np.cumsum(steps) / 12_800),
             neutral=pl.when(tied).then("happiness").otherwise("neutral"),
@@ -106,6 +107,23 @@ def test_what_python_computes_is_to_the_bit_what_the_database_would(writer: duck
         stored = writer.execute(f"FROM {table} ORDER BY ALL").pl()
         assert writer.execute(f"FROM {macro}('frame_scores') ORDER BY ALL").pl().equals(stored), table
     assert rows(writer, "SELECT count(*) > 200 FROM episodes") == [(True,)]
+
+
+@ON_EACH
+def test_a_mean_stands_for_the_session_only_if_half_of_its_frames_have_it(writer: duckdb.DuckDBPyConnection) -> None:
+    """A bandage over the brow that slips for a moment must not leave a figure of that moment."""
+    for session, share in (("s1", 0.49), ("s2", 0.5), ("s3", 0.0)):
+        frames = sample_frames(session, 200).filter(pl.col("reason").is_null()).head(100)
+        seen = pl.int_range(pl.len()) < share * 100
+        frames = with_pain_activity(
+            frames.with_columns(occlusion=pl.lit(0.2, pl.Float32), au04=pl.when(seen).then(pl.lit(0.9, pl.Float32)))
+        )
+        assert store_session(writer, sample_session(session), sample_scoring(frames), BUNDLE, frames)
+    found = rows(
+        writer,
+        "SELECT au04_mean, pain_activity_mean IS NULL, au12_mean IS NULL FROM session_rollups ORDER BY session_id",
+    )
+    assert found == [(None, True, False), (pytest.approx(0.9), False, False), (None, True, False)]
 
 
 def test_quantiles_are_of_the_frames_in_which_a_phrase_was_seen(writer: duckdb.DuckDBPyConnection) -> None:
