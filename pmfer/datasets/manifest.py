@@ -45,7 +45,15 @@ from pmfer.datasets.cells import (
     vote_counts,
 )
 from pmfer.datasets.pictures import PictureSource
-from pmfer.datasets.samples import ALL_CLASSES, CLASS_COUNT, VOTE_COLUMNS, Samples, Votes, label_votes
+from pmfer.datasets.samples import (
+    ALL_CLASSES,
+    CLASS_COUNT,
+    RATERS,
+    VOTE_COLUMNS,
+    Samples,
+    Votes,
+    label_votes,
+)
 from pmfer.errors import TrainingError
 from pmfer.expressions import EXPRESSION_NAMES
 
@@ -196,6 +204,8 @@ def _votes(table: pl.DataFrame, path: Path) -> Votes:
         votes = vote_counts(table["votes"], str(path))
     elif _has_vote_columns(table):
         votes = vote_columns(table, str(path))
+    single = votes.sum(1, keepdims=True) == 1  # one column per expression, one of them 1: a label, not a lone rater
+    votes = np.where(single, votes * np.uint8(RATERS), votes)
     if "expression" in table.columns:
         labels = label_votes(expression_labels(table["expression"], str(path)))
         votes = np.where(votes.any(1, keepdims=True), votes, labels)

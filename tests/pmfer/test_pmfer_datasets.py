@@ -301,6 +301,19 @@ def test_what_was_not_coded_is_unknown_however_a_tool_writes_it(tmp_path: Path) 
     assert np.isnan(read_samples(tmp_path / "m.parquet").aus["au12"]).tolist() == [False, True, True]
 
 
+def test_one_vote_in_all_is_a_label(tmp_path: Path) -> None:
+    rows = ["a.png,0,0,0,0,1,0,0,0,0", "b.png,0,0,0,0,0,0,0,0,1", "c.png,0,2,0,1,0,0,0,0,0"]
+    samples = read_samples(write_csv(tmp_path / "m.csv", ",".join(["path", *EXPRESSION_NAMES, "unknown"]), *rows))
+    assert labels(samples) == ["anger", "", "happiness"]
+    assert samples.votes.sum(1).tolist() == [10, 10, 3]
+
+
+def test_faces_without_agreement_are_named_before_training(tmp_path: Path) -> None:
+    rows = [f"{n}.png,{split},1 1 1 0 0 0 0 0 0 0" for n, split in enumerate(["train", "valid"])]
+    with pytest.raises(TrainingError, match="no training face whose votes agree"):
+        read_training_faces(write_csv(tmp_path / "m.csv", "path,split,votes", *rows), 48)
+
+
 def test_numbers_of_a_parquet_file_are_a_subset_as_in_a_csv(tmp_path: Path) -> None:
     table = {"path": ["a.png", "b.png", "c.png"], "woman": [1, 0, None], "old": [1.0, 0.0, 1.0], "age": [60, 70, 80]}
     pl.DataFrame(table).write_parquet(tmp_path / "m.parquet")
