@@ -82,7 +82,7 @@ def ablate(
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="checkpoint.pt of a training run.")],
     data: Data,
-    out: Annotated[Path, typer.Option(help="Folder for the bundle; an existing bundle is replaced.")],
+    out: Annotated[Path, typer.Option(help="New folder for the bundle, or a bundle to replace.")],
     crop: Annotated[Path, typer.Option(help="JSON file of crop geometries; see docs/inference.md.")],
     phrases: Annotated[Path | None, typer.Option(help="TOML file of your own phrases; see docs/bundle.md.")] = None,
     test_looks: Annotated[

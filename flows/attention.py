@@ -10,7 +10,7 @@ import numpy as np
 
 from flows.evaluation import BATCH, Cutter, Options, write_json
 from inference.attention import PhraseAttention, draw_means, draw_sheet, mean_attention
-from inference.door import PICTURE_SUFFIXES
+from inference.door import pictures_in
 from inference.faces import Floats, Picture
 from inference.model import ExpressionModel
 from pmfer.bundle import Bundle, load_bundle
@@ -88,7 +88,7 @@ def _sources(request: AttentionRequest) -> list[tuple[str, PictureSource]]:
     found: list[tuple[str, PictureSource]] = []
     for path in request.pictures:
         if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
+            inside = pictures_in(path)
             if not inside:
                 raise ConfigurationError(f"{path}: no pictures in it; give pictures, a folder of them or a manifest")
             found += [(picture.stem, PictureSource(picture)) for picture in inside]

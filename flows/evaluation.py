@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from inference.crop import crop_face
+from inference.crop import crop_face, crop_window
 from inference.detect import Detector, main_face, open_detector
 from inference.faces import roll
 from inference.lean import find_faces_any_way_up
@@ -31,6 +31,7 @@ from pmfer.plots import draw_confusion
 
 log = logging.getLogger("pmfer.evaluate")
 SMALL_PX = 64  # a picture whose longer side is at most this is taken for a face crop
+FILLS = 0.8  # a face whose crop has at least this share of the picture's longer side fills the picture
 CHUNK = 16  # whole pictures in memory at once
 BATCH = 256  # crops per run of the model
 
@@ -141,6 +142,13 @@ def evaluate_samples(bundle: Bundle, samples: Samples, options: Options, track: 
     unreadable = Unreadable(tuple(samples.names[row] for row in broken), len(samples), next(iter(broken.values()), ""))
     if len(broken) == len(samples):
         raise TrainingError(f"{samples.title}: {unreadable}")
+    if cutter.crops_in_doubt:
+        log.warning(
+            "%s: the face fills %d of the %d pictures in which one was found; if they are face crops, use --cropped",
+            samples.title,
+            cutter.filling,
+            cutter.found,
+        )
     keep = np.ones(len(samples), bool)
     keep[list(broken)] = False
     counts: dict[str, Any] = {
@@ -184,6 +192,12 @@ class Cutter:
         self._cropped = cropped
         self._size_px, self._channels = bundle.card.input.size_px, bundle.card.input.channels
         self.face_crops = 0  # number of pictures taken as face crops
+        self.found = self.filling = 0  # number of faces found in other pictures, and of those that fill their picture
+
+    @property
+    def crops_in_doubt(self) -> bool:
+        """Whether nobody said that the pictures are whole ones, and most of them look like crops."""
+        return self._cropped is None and 2 * self.filling > self.found
 
     def crops(self, sources: tuple[PictureSource, ...]) -> Iterator[Crop]:
         """Yield one crop per picture, in order: None if no face was found, an error if it cannot be read."""
@@ -215,6 +229,9 @@ class Cutter:
                 best = main_face(faces, (picture.shape[1], picture.shape[0]))
                 if best is not None:
                     lean = roll(faces.landmarks[best])
+                    self.found += 1
+                    side = crop_window(faces.boxes[best], self._geometry, lean)[2]
+                    self.filling += side >= FILLS * max(picture.shape[:2])
                     pixels = self._to_channels(picture)
                     crops[place] = crop_face(pixels, faces.boxes[best], self._geometry, self._size_px, lean)
         return crops

@@ -114,6 +114,12 @@ def _as_picture(array: Picture) -> Picture:
     return array if array.ndim == 3 else np.repeat(array[..., None], 3, axis=2)
 
 
+def pictures_in(folder: Path) -> list[Path]:
+    """The picture files of a folder in order of name, without hidden ones such as the `._a.jpg` of macOS."""
+    files = (file for file in folder.iterdir() if file.suffix.lower() in PICTURE_SUFFIXES)
+    return sorted(file for file in files if not file.name.startswith("."))
+
+
 def _read_pictures(path: Path) -> Iterator[tuple[str, Picture]]:
     """Yield the picture, or the pictures of a folder in order of name, each with its file name.
 
@@ -121,7 +127,7 @@ def _read_pictures(path: Path) -> Iterator[tuple[str, Picture]]:
     """
     files = [path]
     if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.suffix.lower() in PICTURE_SUFFIXES)
+        files = pictures_in(path)
         if not files:
             kinds = ", ".join(sorted(PICTURE_SUFFIXES))
             raise VideoError(QuarantineReason.VIDEO_MISSING, f"{path}: a folder without pictures ({kinds})")

@@ -23,6 +23,7 @@ CARD_FILE = "bundle.json"
 WEIGHTS_FILE = "model.onnx"
 INT8_FILE = "model.int8.onnx"
 MODEL_CARD_FILE = "MODEL_CARD.md"
+FILES = (CARD_FILE, WEIGHTS_FILE, INT8_FILE, MODEL_CARD_FILE)
 DEFAULT_BUNDLE = "pmfer-compact"
 BUNDLES_DIR = Path(__file__).parent / "bundles"
 

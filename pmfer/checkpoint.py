@@ -75,6 +75,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise TrainingError(f"{path}: a bundle, not a checkpoint; give the checkpoint.pt it was exported from")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise TrainingError(f"{path}: no such file; name a checkpoint.pt or averaged.pt of a training run") from None
     except (OSError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
         reason = str(error).splitlines()[0]
         raise TrainingError(f"{path}: not a checkpoint ({reason}); train again or name another file") from None

@@ -2,9 +2,9 @@
 
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pmfer.errors import ConfigurationError
 
@@ -26,6 +26,16 @@ class ModelConfig(_Section):
     text_heads: int = Field(4, gt=0)
     latent: int = Field(256, gt=0)  # width of the common latent space
     dropout: float = Field(0.1, ge=0, lt=1)  # before the projections of the image features
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if not self.channels or len(self.channels) != len(self.blocks):
+            raise ValueError("channels and blocks must have one number for each stage")
+        if self.channels[-1] % self.heads:
+            raise ValueError(f"heads ({self.heads}) must divide the last of channels ({self.channels[-1]})")
+        if self.text_width % self.text_heads:
+            raise ValueError(f"text_heads ({self.text_heads}) must divide text_width ({self.text_width})")
+        return self
 
 
 class ClipConfig(_Section):
@@ -82,6 +92,13 @@ class ScheduleConfig(_Section):
     sizes_px: tuple[tuple[float, int], ...] = ((0.0, 40), (0.7, 48))  # (share of the run from which it applies, side)
     seed: int = 0
 
+    @field_validator("sizes_px")
+    @classmethod
+    def _from_the_start(cls, sizes_px: tuple[tuple[float, int], ...]) -> tuple[tuple[float, int], ...]:
+        if not sizes_px or sizes_px[0][0] != 0:
+            raise ValueError("the first entry must apply from 0 on, as in [[0.0, 40], [0.7, 48]]")
+        return sizes_px
+
 
 class DataConfig(_Section):
     """The data set at --data."""
@@ -129,4 +146,5 @@ def read_config(path: Path) -> TrainConfig:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"{path}: {key}: {first['msg']}; see docs/training.md for the keys") from None
+        said = "no such key" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
+        raise ConfigurationError(f"{path}: {key}: {said}; see pmfer/config.py for the keys") from None

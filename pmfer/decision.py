@@ -35,7 +35,13 @@ class Decision:
     @property
     def expression_offsets(self) -> Floats:
         """Offsets to subtract from the expression logits, float32 [E]."""
-        return np.asarray(self.power * np.log(self.prior), np.float32)
+        return np.asarray(self.power * log_prior(self.prior), np.float32)
+
+
+def log_prior(prior: npt.ArrayLike) -> npt.NDArray[np.floating]:
+    """Log of the shares [E]; 0 for an expression without votes, so that nothing raises what was never seen."""
+    shares = np.asarray(prior, np.float64)
+    return np.asarray(np.log(np.where(shares > 0, shares, 1.0)))
 
 
 def undecided(expressions: int, phrases: int) -> Decision:
@@ -51,7 +57,7 @@ def choose_power(logits: Floats, labels: Labels, prior: npt.NDArray[np.floating]
         labels: strict labels, [N], -1 for none.
         prior: shares of the expressions, [E].
     """
-    adjusted = {power: logits - power * np.log(prior) for power in POWERS}
+    adjusted = {power: logits - power * log_prior(prior) for power in POWERS}
     strict = {power: accuracy(values, labels) or 0.0 for power, values in adjusted.items()}
     affordable = [power for power in POWERS if strict[power] >= max(strict.values()) - STRICT_COST]
     return max(affordable, key=lambda power: macro_recall(adjusted[power], labels) or 0.0)
@@ -96,8 +102,8 @@ def decide(
         phrase_offsets: see `Decision`.
         visible_from: see `Decision`.
     """
-    power = choose_power(logits, labels, prior)
-    both = np.concatenate([logits, corrupted]) - power * np.log(prior)
-    temperature = fit_temperature(both.astype(np.float32), np.concatenate([labels, labels]))
     shares, offsets = (tuple(round(float(value), 4) for value in values) for values in (prior, phrase_offsets))
+    power = choose_power(logits, labels, np.array(shares))
+    both = np.concatenate([logits, corrupted]) - power * log_prior(shares)
+    temperature = fit_temperature(both.astype(np.float32), np.concatenate([labels, labels]))
     return Decision(shares, power, round(temperature, 4), offsets, visible_from)

@@ -14,6 +14,7 @@ from pmfer import __version__
 from pmfer.augment import Normalisation
 from pmfer.bake import InferenceModel, bake, predict_scores, undecided_model, write_onnx
 from pmfer.bundle import (
+    FILES,
     FORMAT_VERSION,
     MODEL_CARD_FILE,
     WEIGHTS_FILE,
@@ -68,9 +69,10 @@ def export_bundle(
 
     Raises:
         TrainingError: the checkpoint, or the one that it started from, is unusable.
-        ConfigurationError: the file of phrases is wrong, or has words that the model does not know; or the CLIP
-            checkpoint that the run started from is no longer there.
+        ConfigurationError: the file of phrases is wrong, or has words that the model does not know; the CLIP checkpoint
+            that the run started from is no longer there; or `out` holds anything else than a bundle.
     """
+    _require_replaceable(out)
     config, model, normalisation, epochs = load_checkpoint(checkpoint)
     if start_share:
         blend_with_start(model, config, start_share)
@@ -176,6 +178,15 @@ def _rounded(figures: dict[str, Any]) -> dict[str, Any]:
 
 def _log(probabilities: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return np.asarray(np.log(np.maximum(probabilities, 1e-12)))
+
+
+def _require_replaceable(out: Path) -> None:
+    """Check that `out` is new, empty or a bundle and nothing else, because an export replaces the whole folder."""
+    if out.is_file():
+        raise ConfigurationError(f"{out}: a file; --out must be a new folder or a bundle to replace")
+    others = {entry.name for entry in out.iterdir()} - set(FILES) if out.is_dir() else set()
+    if others:
+        raise ConfigurationError(f"{out}: also holds {min(others)}, which an export would delete; choose another --out")
 
 
 def _replace(folder: Path, out: Path) -> None:

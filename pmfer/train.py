@@ -78,7 +78,7 @@ def train(
         Path of the checkpoint.
 
     Raises:
-        TrainingError: `out` holds a checkpoint of another configuration; the checkpoint `config.start` is unusable or
+        TrainingError: `out` holds a checkpoint of another configuration or other faces; `config.start` is unusable or
             of another model; only the visibility head is to be trained, but there is no start or there are no shapes;
             or the loss is no longer finite.
         ConfigurationError: CLIP's checkpoint is unusable.
@@ -134,6 +134,7 @@ class _Run:
 
     def __init__(self, config: TrainConfig, faces: Faces, shapes: FaceShapes | None, device: torch.device) -> None:
         self.config, self.device = config, device
+        self.faces_sha256 = faces.labels_sha256()
         torch.manual_seed(config.schedule.seed)
         self.model, self.normalisation = first_model(config, faces)
         self.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's types
@@ -195,6 +196,7 @@ class _Run:
     def save(self, path: Path, epochs_done: int) -> None:
         """Write the checkpoint atomically."""
         content = checkpoint_head(self.config, self.normalisation, epochs_done) | {
+            "faces_sha256": self.faces_sha256,
             "model": self.model.state_dict(),
             "averaged": self.averaged.module.state_dict(),
             "averaged_steps": self.averaged.n_averaged,
@@ -206,11 +208,13 @@ class _Run:
         """Resume from a checkpoint and return the number of epochs done.
 
         Raises:
-            TrainingError: it is unusable, or belongs to another configuration.
+            TrainingError: it is unusable, or belongs to another configuration or other faces.
         """
         content = read_checkpoint(path)
         if TrainConfig.model_validate(content["config"]) != self.config:
             raise TrainingError(f"{path}: belongs to another configuration; choose another --out or remove it")
+        if content.get("faces_sha256", self.faces_sha256) != self.faces_sha256:  # older checkpoints do not say
+            raise TrainingError(f"{path}: was trained on other faces; choose another --out or remove it")
         if "optimiser" not in content:
             raise TrainingError(f"{path}: holds only averaged weights; name it as `start` of a new run")
         self.model.load_state_dict(content["model"])

@@ -12,9 +12,10 @@ from PIL import Image
 from small_model import SMALL, model_table
 
 from cli.app import main
+from pmfer.bundle import INT8_FILE
 from pmfer.expressions import EXPRESSION_NAMES
 
-OF_AN_OLDER_EXPORT = "older.onnx"
+OF_AN_OLDER_EXPORT = INT8_FILE
 CROP = Path(__file__).parents[1] / "pmfer" / "configs" / "crop.json"
 OWN = """
 [au12]

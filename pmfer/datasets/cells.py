@@ -13,7 +13,9 @@ from pmfer.expressions import EXPRESSION_NAMES
 
 INTENSITY_LETTERS = "ABCDE"  # FACS intensities 1 to 5
 MAX_INTENSITY, MAX_PSPI = 5, 16
-NOT_CODABLE = 9  # FACS code of a unit that could not be seen
+# A unit that was not coded: FACS's own code for one that could not be seen, and EmotioNet's.
+NOT_CODED = (9, 999)
+UNKNOWN_CELLS = ("NA", "N/A", "NaN", "nan")  # as R, spreadsheets and pandas write an empty cell of a CSV
 # Other words that label files use, in lower case; cells may use any case.
 EXPRESSION_WORDS = {
     "neutral": ("calm",),
@@ -38,9 +40,9 @@ _INTENSITIES = {
 
 
 def numbers(
-    column: pl.Series, low: float, high: float, where: str, missing: float | None = None
+    column: pl.Series, low: float, high: float, where: str, missing: Sequence[float] = ()
 ) -> npt.NDArray[np.float32]:
-    """Numbers float32 [N] in `low`..`high`; NaN for an empty cell or one with the number `missing`.
+    """Numbers float32 [N] in `low`..`high`; NaN for an empty cell or one of the numbers `missing`.
 
     Raises:
         TrainingError: a cell is not a number or out of range; the message names the file, `where`.
@@ -58,8 +60,7 @@ def numbers(
     array = values.fill_null(float("nan")).to_numpy().astype(np.float32)
     # In a numeric column, some tools write NaN for an empty cell. In a text column, NaN means that it is not a number.
     malformed = filled & np.isnan(array) if column.dtype == pl.String else np.zeros(len(array), bool)
-    if missing is not None:
-        array[array == missing] = np.nan
+    array[np.isin(array, missing)] = np.nan
     wrong = np.nonzero(malformed | (array < low) | (array > high))[0]
     if len(wrong):
         row = int(wrong[0])
@@ -70,18 +71,18 @@ def numbers(
 
 
 def intensities(column: pl.Series, where: str) -> npt.NDArray[np.float32]:
-    """FACS intensities float32 [N] in 0..5 from numbers or the letters A to E; NaN for an empty cell or code 9.
+    """FACS intensities float32 [N] in 0..5 from numbers or the letters A to E; NaN for an empty cell or `NOT_CODED`.
 
     Raises:
         TrainingError: a cell is none of these.
     """
     if column.dtype == pl.String:
         column = column.str.strip_chars().replace(_INTENSITIES)
-    return numbers(column, 0, MAX_INTENSITY, where, missing=NOT_CODABLE)
+    return numbers(column, 0, MAX_INTENSITY, where, missing=NOT_CODED)
 
 
 def is_yes_or_no(column: pl.Series) -> bool:
-    """Whether all cells of a text column are words of `YES` and `NO`. Some cells may be empty, but not all."""
+    """Whether all cells of a column are words of `YES` and `NO`. Some cells may be empty, but not all."""
     words = {word.lower() for word in texts(column)}
     return words <= YES | NO and words != {""}
 

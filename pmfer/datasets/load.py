@@ -102,8 +102,12 @@ def read_training_faces(
     samples = read_samples(path, kind).with_valid()
     if not samples.votes.any():
         raise TrainingError(f"{path}: {samples.title} has no expression labels; there is nothing to train on")
+    if "valid" not in samples.splits:
+        raise TrainingError(f"{path}: too few faces or subjects to hold some out for validation; add a column split")
     train, valid = samples.in_split("train"), samples.in_split("valid")
     train = train.take(worth_training(train.votes))
+    if not len(train):
+        raise TrainingError(f"{path}: no training face whose votes agree on an expression; see docs/training.md")
     return load_faces(train, size_px, GREY, folder), load_faces(valid, size_px, GREY, folder)
 
 

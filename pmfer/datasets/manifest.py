@@ -11,11 +11,13 @@ Columns, in any order (if a column is missing, its values are unknown):
 | `expression` | one of the eight names, or another word for it (`cells.EXPRESSION_WORDS`); empty or `unknown` |
 | `votes` | ten counts: the eight expressions, unknown, not a face; a list, or text with blanks in a CSV |
 | `neutral` ... | alternatively, the ten counts as columns; the last two are `unknown` and `not_a_face` |
-| `au01` ... | 0/1, or FACS intensity 0..5 or A..E; present from 1 (A) up; empty or 9 = not coded |
+| `au01` ... | 0/1, or FACS intensity 0..5 or A..E; present from 1 (A) up; empty, 9 or 999 = not coded |
 | `pspi` | Prkachin and Solomon pain intensity, 0..16 |
 | `subject` | who is shown; pain figures are then fitted on other subjects |
 | `cropped` | true: face crops, false: whole pictures; the same in all rows |
 | any column of true/false, yes/no, t/f, y/n or 0/1 | membership in a subset, such as `occlusion`, `pose30`, `woman` |
+
+In a CSV, `NA`, `N/A` and `NaN` are empty cells.
 
 If a row has votes, they count; otherwise its `expression` does. An expression that no row has is not an answer. There
 is no official protocol: train and valid are as the column says, and test is measured. The licence is that of your
@@ -31,6 +33,7 @@ import polars as pl
 
 from pmfer.datasets.cells import (
     MAX_PSPI,
+    UNKNOWN_CELLS,
     expression_labels,
     flags,
     intensities,
@@ -42,13 +45,22 @@ from pmfer.datasets.cells import (
     vote_counts,
 )
 from pmfer.datasets.pictures import PictureSource
-from pmfer.datasets.samples import ALL_CLASSES, CLASS_COUNT, VOTE_COLUMNS, Samples, Votes, label_votes
+from pmfer.datasets.samples import (
+    ALL_CLASSES,
+    CLASS_COUNT,
+    RATERS,
+    VOTE_COLUMNS,
+    Samples,
+    Votes,
+    label_votes,
+)
 from pmfer.errors import TrainingError
 from pmfer.expressions import EXPRESSION_NAMES
 
 TITLE = "manifest"
 TEXT_SUFFIXES = (".csv", ".tsv")
 SUFFIXES = (*TEXT_SUFFIXES, ".parquet")
+FIGURES = {"strict", "argmax", "strict_dedup", "strict_interval95"}  # `accuracy_NAME` is a figure of all faces
 FLAGS = ("occlusion", "pose30", "pose45", "duplicate_of_train")  # always read as subsets; other values are an error
 SEPARATORS = ",;\t"  # spreadsheets write semicolons where the decimal separator is a comma
 _PLAIN = {"path", "image", "name", "split", "expression", "votes", "pspi", "subject", "cropped"}
@@ -88,14 +100,20 @@ def read(path: Path) -> Samples:
 def read_table(path: Path) -> pl.DataFrame:
     """Read a CSV (every cell as text) or Parquet file, with column names converted to lower case.
 
-    The separator of a CSV is whichever of `SEPARATORS` its first line has most of.
+    The separator of a CSV is whichever of `SEPARATORS` its first line has most of; `UNKNOWN_CELLS` count as empty.
 
     Raises:
         TrainingError: it is missing, cannot be read, or has no rows.
     """
     try:
         table = (
-            pl.read_csv(path, infer_schema=False, glob=False, separator=max(SEPARATORS, key=header(path).count))
+            pl.read_csv(
+                path,
+                infer_schema=False,
+                glob=False,
+                separator=max(SEPARATORS, key=header(path).count),
+                null_values=list(UNKNOWN_CELLS),
+            )
             if path.suffix.lower() in TEXT_SUFFIXES
             else pl.read_parquet(path, glob=False)
         )
@@ -119,18 +137,19 @@ def header(path: Path) -> str:
 
 
 def au_column(name: str) -> str:
-    """Normalise `au01`, `AU1` or `au_1` to `au01`; an empty string for any other column."""
-    match = re.fullmatch(r"au_?0*([1-9]\d?)", name.lower())
+    """Normalise `au01`, `AU1`, `AU 1` or `au_1` to `au01`; an empty string for any other column."""
+    match = re.fullmatch(r"au[ _]?0*([1-9]\d?)", name.lower())
     return f"au{int(match[1]):02d}" if match else ""
 
 
 def _is_flag(column: pl.Series) -> bool:
-    """Whether a column says which pictures belong to a subset: booleans or, in a CSV, words for them."""
+    """Whether a column says which pictures belong to a subset: booleans, or words or numbers for them."""
     if column.name in FLAGS:
         return True
     if column.name in {*_PLAIN, *VOTE_COLUMNS} or au_column(column.name):
         return False
-    return column.dtype == pl.Boolean or (column.dtype == pl.String and is_yes_or_no(column))
+    readable = column.dtype == pl.String or column.dtype.is_numeric()
+    return column.dtype == pl.Boolean or (readable and is_yes_or_no(column))
 
 
 def _has_vote_columns(table: pl.DataFrame) -> bool:
@@ -138,11 +157,20 @@ def _has_vote_columns(table: pl.DataFrame) -> bool:
 
 
 def _check_columns(table: pl.DataFrame, path: Path) -> None:
-    """Log the columns that are ignored, and raise a TrainingError if two columns are the same action unit."""
+    """Log the columns that are ignored.
+
+    Raises:
+        TrainingError: two columns are the same action unit, or a subset has the name of a figure.
+    """
     known = _PLAIN | (set(VOTE_COLUMNS) if _has_vote_columns(table) else set())
     ignored = [c.name for c in table.iter_columns() if not (c.name in known or au_column(c.name) or _is_flag(c))]
     if ignored:
         log.warning("%s: columns ignored: %s", path.name, ", ".join(ignored))
+    taken = [column.name for column in table.iter_columns() if column.name in FIGURES and _is_flag(column)]
+    if taken:
+        raise TrainingError(
+            f"{path}: subset {taken[0]} has the name of the figure accuracy_{taken[0]}; rename the column"
+        )
     units = [au_column(name) for name in table.columns if au_column(name)]
     if len(set(units)) < len(units):
         raise TrainingError(f"{path}: two columns are the same action unit ({', '.join(units)}); remove one")
@@ -176,6 +204,8 @@ def _votes(table: pl.DataFrame, path: Path) -> Votes:
         votes = vote_counts(table["votes"], str(path))
     elif _has_vote_columns(table):
         votes = vote_columns(table, str(path))
+    single = votes.sum(1, keepdims=True) == 1  # one column per expression, one of them 1: a label, not a lone rater
+    votes = np.where(single, votes * np.uint8(RATERS), votes)
     if "expression" in table.columns:
         labels = label_votes(expression_labels(table["expression"], str(path)))
         votes = np.where(votes.any(1, keepdims=True), votes, labels)

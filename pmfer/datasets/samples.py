@@ -5,6 +5,7 @@ data set with one label per face, a label becomes ten votes, so that both protoc
 it unchanged. A face without a label has no votes.
 """
 
+import hashlib
 import zlib
 from dataclasses import dataclass, field, replace
 
@@ -148,6 +149,10 @@ class Faces:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def labels_sha256(self) -> str:
+        """Digest of all names and votes, by which a resumed run knows its own faces."""
+        return hashlib.sha256("\n".join(self.names).encode() + self.votes.tobytes()).hexdigest()
 
     def take(self, keep: npt.NDArray[np.bool_]) -> "Faces":
         """The faces for which `keep` [N] is true."""

@@ -97,6 +97,21 @@ def test_the_command_line_can_overrule_the_size(drawn: Path, tmp_path: Path, mon
     assert searched["face_crops"] == 0
 
 
+def test_faces_that_fill_their_pictures_are_doubted(
+    drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"{seed}.png,neutral" for seed in PEOPLE]
+    for seed in PEOPLE:
+        crop = Image.open(drawn / f"{seed}-neutral-crop.png")
+        crop.resize((120, 120), Image.Resampling.LANCZOS).save(tmp_path / f"{seed}.png")
+    (tmp_path / "m.csv").write_text("\n".join(["path,expression", *rows]) + "\n")
+    assert run(monkeypatch, tmp_path / "m.csv") == 0
+    assert "if they are face crops, use --cropped" in "".join(capsys.readouterr())
+    for arguments in ((tmp_path / "m.csv", "--cropped"), (tmp_path / "m.csv", "--whole"), (drawn / "manifest.csv",)):
+        assert run(monkeypatch, *arguments) == 0
+        assert "face crops, use" not in "".join(capsys.readouterr())
+
+
 def test_a_picture_without_a_face_is_a_wrong_answer_and_an_unreadable_one_is_none(
     drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,6 +7,9 @@ import pytest
 from exported import OF_AN_OLDER_EXPORT, exported_once, run
 
 from pmfer.bundle import load_bundle
+from pmfer.datasets import read_measured_faces
+from pmfer.errors import ConfigurationError
+from pmfer.export import export_bundle
 
 
 @pytest.mark.filterwarnings("ignore:.isinstance.treespec, LeafSpec:FutureWarning")  # inside torch.onnx.export
@@ -27,3 +30,16 @@ def test_an_export_takes_the_place_of_an_older_one(tmp_path_factory: pytest.Temp
     exported = exported_once(tmp_path_factory)
     assert not (exported.bundle / OF_AN_OLDER_EXPORT).exists()
     assert not list(exported.folder.glob(".export-*"))
+
+
+def test_an_export_deletes_nothing_but_bundles(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    exported = exported_once(tmp_path_factory)
+    valid, _ = read_measured_faces(exported.manifest, 48)
+    run_folder = tmp_path / "run"
+    run_folder.mkdir()
+    notes = run_folder / "notes.txt"
+    notes.write_text("three weeks of work")
+    for taken, said in ((run_folder, r"holds notes\.txt, which an export"), (notes, "a file; --out must be")):
+        with pytest.raises(ConfigurationError, match=said):
+            export_bundle(exported.checkpoint, taken, {}, valid)
+    assert notes.read_text() == "three weeks of work"

@@ -70,12 +70,16 @@ def test_a_bad_one_of_many_is_named_when_its_turn_comes(film: Path, tmp_path: Pa
     assert caught.value.reason is QuarantineReason.VIDEO_MISSING
 
 
-def test_pictures_are_scored_each_by_itself_and_upright(folder: Path, bundle: Bundle, portrait: Picture) -> None:
+def test_pictures_are_scored_each_by_itself_and_upright(
+    folder: Path, bundle: Bundle, portrait: Picture, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "._b.JPG").write_text("macOS keeps notes about a file beside it")
     frames = pmfer.score(folder, bundle=bundle.path)
     assert frames.select("session_id", "frame_index", "pts_s", "reason").rows() == [
         ("a.png", 0, None, "no_face"),
         ("b.JPG", 1, None, None),
     ]
+    assert not caplog.messages
     alone = pmfer.score(portrait, bundle=bundle.path)
     box = ["box_x_px", "box_y_px", "box_w_px", "box_h_px"]
     assert alone.select(box).row(0) == pytest.approx(frames[1].select(box).row(0), abs=2)

@@ -12,10 +12,22 @@ from pmfer.errors import ConfigurationError
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("text", ["epochs = 3", "[schedule]\nepochs = 0", "[loss]\nadversary = 0.5", "not toml ="])
-def test_a_wrong_configuration_is_named(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("epochs = 3", "epochs: no such key"),
+        ("[schedule]\nepochs = 0", "schedule.epochs: "),
+        ("[loss]\nadversary = 0.5", "loss.adversary: "),
+        ("not toml =", "not valid TOML"),
+        ("[model]\nchannels = [16, 32, 48, 82]", "model: heads (5) must divide the last of channels (82)"),
+        ("[model]\nchannels = [16, 80]", "model: channels and blocks must have one number for each stage"),
+        ("[model]\ntext_heads = 3", "model: text_heads (3) must divide text_width (128)"),
+        ("[schedule]\nsizes_px = [[0.5, 48]]", "schedule.sizes_px: the first entry must apply from 0 on"),
+    ],
+)
+def test_a_wrong_configuration_is_named(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "c.toml").write_text(text)
-    with pytest.raises(ConfigurationError, match=r"c\.toml"):
+    with pytest.raises(ConfigurationError, match=r"c\.toml: " + re.escape(said)):
         read_config(tmp_path / "c.toml")
 
 

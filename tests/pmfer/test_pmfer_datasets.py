@@ -289,6 +289,47 @@ def test_the_separator_is_found_in_the_first_line(separator: str, suffix: str, t
     assert labels(samples) == ["happiness", "anger"]
 
 
+def test_what_was_not_coded_is_unknown_however_a_tool_writes_it(tmp_path: Path) -> None:
+    cells = ["0", "3", "9", "999", "NA", "NaN", "nan", ""]
+    rows = [f"{n}.png,{cell},{'NA' if n else 'anger'}" for n, cell in enumerate(cells)]
+    samples = read_samples(write_csv(tmp_path / "m.csv", "path,AU 12,expression", *rows))
+    assert samples.aus["au12"][:2].tolist() == [0, 3]
+    assert np.isnan(samples.aus["au12"][2:]).all()
+    assert labels(samples) == ["anger"] + [""] * 7
+    numbers = pl.DataFrame({"path": ["a.png"] * 3, "au12": [1.0, 999.0, float("nan")]})
+    numbers.write_parquet(tmp_path / "m.parquet")
+    assert np.isnan(read_samples(tmp_path / "m.parquet").aus["au12"]).tolist() == [False, True, True]
+
+
+def test_one_vote_in_all_is_a_label(tmp_path: Path) -> None:
+    rows = ["a.png,0,0,0,0,1,0,0,0,0", "b.png,0,0,0,0,0,0,0,0,1", "c.png,0,2,0,1,0,0,0,0,0"]
+    samples = read_samples(write_csv(tmp_path / "m.csv", ",".join(["path", *EXPRESSION_NAMES, "unknown"]), *rows))
+    assert labels(samples) == ["anger", "", "happiness"]
+    assert samples.votes.sum(1).tolist() == [10, 10, 3]
+
+
+def test_faces_without_agreement_are_named_before_training(tmp_path: Path) -> None:
+    rows = [f"{n}.png,{split},1 1 1 0 0 0 0 0 0 0" for n, split in enumerate(["train", "valid"])]
+    with pytest.raises(TrainingError, match="no training face whose votes agree"):
+        read_training_faces(write_csv(tmp_path / "m.csv", "path,split,votes", *rows), 48)
+
+
+def test_numbers_of_a_parquet_file_are_a_subset_as_in_a_csv(tmp_path: Path) -> None:
+    table = {"path": ["a.png", "b.png", "c.png"], "woman": [1, 0, None], "old": [1.0, 0.0, 1.0], "age": [60, 70, 80]}
+    pl.DataFrame(table).write_parquet(tmp_path / "m.parquet")
+    subsets = read_samples(tmp_path / "m.parquet").subsets
+    assert {name: members.tolist() for name, members in subsets.items()} == {
+        "woman": [True, False, False],
+        "old": [True, False, True],
+    }
+
+
+def test_faces_of_one_subject_cannot_be_trained_and_validated_on(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "m.csv", "path,expression,subject", "a.png,anger,anna", "b.png,fear,anna")
+    with pytest.raises(TrainingError, match="add a column split"):
+        read_training_faces(path, 48)
+
+
 def test_pictures_of_unknown_subjects_are_held_out_one_by_one(tmp_path: Path) -> None:
     rows = [f"{n}.png,happiness,{'anna' if n < 10 else ''}" for n in range(400)]
     samples = read_samples(write_csv(tmp_path / "m.csv", "path,expression,subject", *rows)).with_valid()
@@ -318,6 +359,7 @@ def test_a_parquet_manifest_with_pictures_inside_and_vote_columns(tmp_path: Path
         ("path,au12", "a.png,-1", r"row 1: au12 is '-1'"),
         ("path,au12", "a.png,strong", r"row 1: au12 is 'strong'"),
         ("path,au12", "a.png,F", r"row 1: au12 is 'F', must be 0 to 5"),
+        ("path,strict", "a.png,1", "subset strict has the name of the figure accuracy_strict; rename"),
         ("path,pspi", "a.png,C", r"row 1: pspi is 'C', must be 0 to 16"),
         ("path,pspi", "a.png,17", r"row 1: pspi is '17', must be 0 to 16"),
         ("path,expression", "a.png,bored", "row 1: expression is 'bored', must be one of neutral, happiness"),

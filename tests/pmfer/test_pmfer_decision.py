@@ -27,6 +27,17 @@ def test_the_power_buys_macro_recall_at_the_price_that_was_set() -> None:
     assert (accuracy(adjusted, labels) or 0) > (accuracy(logits, labels) or 0) - STRICT_COST - 1e-9
 
 
+def test_an_expression_that_no_face_shows_is_not_raised_and_breaks_nothing() -> None:
+    logits, labels = subdued(2000, 1.6, 3)
+    logits = np.concatenate([logits, np.full((2000, 1), -9.0, np.float32)], axis=1)
+    decision = decide(logits, logits, labels, np.array([*PRIOR, 0.0]), (0.0,), {})
+    assert decision.power > 0
+    assert decision.expression_offsets[:3] == pytest.approx(decision.power * np.log(PRIOR), abs=1e-3)
+    assert decision.expression_offsets[3] == 0
+    rare = decide(logits, logits, labels, np.array([*PRIOR, 0.00002]), (0.0,), {})  # the card rounds it to 0
+    assert np.isfinite(rare.expression_offsets).all()
+
+
 def test_the_temperature_holds_on_clean_and_on_corrupted_faces() -> None:
     clean, labels = subdued(20_000, 2.2, 1)
     rng = np.random.default_rng(2)

@@ -1,5 +1,7 @@
 """Training on small synthetic faces: a run can be stopped, resumed, and started from another one."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from small_model import SMALL
 from pmfer.checkpoint import AVERAGED_FILE, load_checkpoint
 from pmfer.config import ScheduleConfig, TrainConfig
 from pmfer.datasets import Faces
+from pmfer.errors import TrainingError
 from pmfer.landmarks import POINTS
 from pmfer.prompts import (
     AU_COUNT,
@@ -58,6 +61,15 @@ def test_a_run_that_was_stopped_ends_like_an_undisturbed_one(
     assert epochs == 2
     for name, tensor in first.state_dict().items():
         torch.testing.assert_close(tensor, second.state_dict()[name], msg=name)
+
+
+def test_a_run_is_not_continued_on_other_faces(whole: Path, tmp_path: Path) -> None:
+    faces = made_faces()
+    shutil.copy(whole, tmp_path)
+    assert train(CONFIG, faces, faces, tmp_path, device=torch.device("cpu")) == tmp_path / whole.name
+    relabelled = replace(faces, votes=faces.votes[::-1].copy())
+    with pytest.raises(TrainingError, match="was trained on other faces"):
+        train(CONFIG, relabelled, faces, tmp_path, device=torch.device("cpu"))
 
 
 def test_a_run_with_shapes_covers_its_faces_and_learns_from_both(tmp_path: Path) -> None:
