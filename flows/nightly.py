@@ -107,7 +107,8 @@ def require_places(request: RunRequest, night: date | None) -> None:
     except (PmferError, OSError) as error:
         report_failure(settings, night, error)
         if night and data.root.is_dir():
-            note_failed(data, night)
+            with suppress(OSError):  # if the data folder cannot be written, that is the error to report
+                note_failed(data, night)
         raise
 
 
