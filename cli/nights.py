@@ -42,7 +42,7 @@ def nightly(
 ) -> None:
     """Process one day: find its sessions, score and store them, publish the warehouse, write the reports.
 
-    Without --date it processes yesterday, then any earlier days that are not finished.
+    Without --date it processes yesterday, then any earlier days that are not finished or have late recordings.
     """
     from flows.nightly import run_nights, run_tonight
 

@@ -59,9 +59,9 @@ def nightly(
         source: folder with one folder per day, or the URL of one on S3 or SFTP.
         data_dir: folder for the warehouse, reports and all other state.
         night: the day whose sessions are processed. By default the day before the run was due, and then earlier nights
-            that are not finished: they were killed, failed or missed, sessions were still being uploaded, or a replay
-            of quarantined sessions was requested. An earlier night that fails is reported separately, and the next run
-            retries it.
+            that are not finished: they were killed, failed or missed, sessions were still being uploaded or arrived
+            late, or a replay of quarantined sessions was requested. An earlier night that fails is reported separately,
+            and the next run retries it.
         bundle: name of a shipped bundle, or a folder; by default PMFER_BUNDLE.
         detector: `centerface` or a YuNet file; by default PMFER_DETECTOR.
         frames_per_second: frames sampled per second of video; by default PMFER_FRAMES_PER_SECOND.

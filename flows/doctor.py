@@ -274,7 +274,9 @@ def check_clock(settings: Settings) -> Result:
     now = datetime.now().astimezone()
     if now < OLDEST_CLOCK:
         return Grade.BROKEN, f"the clock says {now:%Y-%m-%d %H:%M}; set it, with `timedatectl set-ntp true`"
-    with tempfile.NamedTemporaryFile(dir=_existing(settings.data_dir.absolute()), prefix=".probe-") as probe:
+    skew, folder = 0.0, _existing(settings.data_dir.absolute())
+    # If it cannot be written, check_data says so.
+    with suppress(OSError), tempfile.NamedTemporaryFile(dir=folder, prefix=".probe-") as probe:
         skew = Path(probe.name).stat().st_mtime - time.time()
     if abs(skew) > SKEW_WARNING_S:
         return Grade.WARNING, f"the file system's clock differs by {skew:+.1f} s; keep both machines on NTP"

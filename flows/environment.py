@@ -15,6 +15,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 from urllib.request import proxy_bypass
+from zoneinfo import TZPATH
 
 from flows.data_folder import DataFolder
 from flows.logs import require_logs
@@ -33,6 +34,8 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # An entry of NO_PROXY: a host, a domain with or without leading dot, or an address, each with or without a port; or a
 # range of IPv4 addresses.
 _NO_PROXY_ENTRY = re.compile(r"[\w.*-]+(:\d+|/\d+)?|[0-9a-f]*:[0-9a-f:.]+", re.ASCII | re.IGNORECASE)
+# A time zone that is written out, such as CET-1CEST,M3.5.0,M10.5.0/3, so that the system needs no file of it.
+_WRITTEN_OUT_ZONE = re.compile(r"(<[A-Z0-9+-]{3,}>|[A-Z]{3,})[+-]?\d|(UTC|GMT)$", re.IGNORECASE)
 TIMEOUT_S = 5.0  # to connect to a proxy or a server, and to wait for its answer
 NO_HOME = "/nonexistent"  # Debian's entry for accounts without a home folder
 # Prefect sends no telemetry, and its server deletes old runs.
@@ -60,16 +63,22 @@ def adapt_environment(settings: Settings) -> None:
 
 
 def _require_time_zone() -> None:
+    """Check that the system knows the zone: for one that it does not know, it would silently take UTC."""
     zone = environment_value("TZ") or ""
-    file = Path(zone.removeprefix(":"))
+    name = zone.removeprefix(":")
     try:
         datetime.now().astimezone()
-        # Babel, which writes the reports' dates, reads a file of this name even if the system does not.
-        valid = not zone or not file.exists() or _begins_with(file, b"TZif")
+        if Path(name).exists():  # Babel, which writes the reports' dates, reads this file even if the system does not
+            valid = not zone or _begins_with(Path(name), b"TZif")
+        else:
+            valid = any(Path(folder, name).is_file() for folder in TZPATH) or bool(_WRITTEN_OUT_ZONE.match(name))
     except (ValueError, OSError):
         valid = False
     if not valid:
-        raise ConfigurationError(f"TZ {printable(zone)}: not a time zone; set it to a name such as Europe/Berlin")
+        raise ConfigurationError(
+            f"TZ {printable(zone)}: not a time zone of this system; set it to a name such as Europe/Berlin, or install "
+            "tzdata"
+        )
 
 
 def _begins_with(file: Path, start: bytes) -> bool:

@@ -19,7 +19,14 @@ from flows.job import Job, make_job, source_of
 from flows.logs import OwnWords, hide, log_context
 from flows.monitoring import report_failure, stage, watched, without_metrics
 from flows.outcome import NightOutcome, idle_outcome, remember_contents, session_outcomes
-from flows.plan import NightPlan, plan_night, quarantine_record, run_record, warn_of_pseudonyms
+from flows.plan import (
+    NightPlan,
+    nights_with_late_recordings,
+    plan_night,
+    quarantine_record,
+    run_record,
+    warn_of_pseudonyms,
+)
 from flows.prefect_runs import as_flow, show_table, step, tell_server
 from flows.privacy.retention import remove_expired
 from flows.report import DueReport, due_reports, is_report_due, raise_failures, render
@@ -49,7 +56,7 @@ log = logging.getLogger("pmfer.nightly")
 
 
 def run_tonight(request: RunRequest) -> None:
-    """Process yesterday's night, then earlier nights that are not finished.
+    """Process yesterday's night, then earlier nights that are not finished or have late recordings.
 
     Raises:
         PmferError: yesterday's night failed. If an earlier one fails, that is only logged; the next run retries it.
@@ -100,14 +107,16 @@ def require_places(request: RunRequest, night: date | None) -> None:
     except (PmferError, OSError) as error:
         report_failure(settings, night, error)
         if night and data.root.is_dir():
-            note_failed(data, night)
+            with suppress(OSError):  # if the data folder cannot be written, that is the error to report
+                note_failed(data, night)
         raise
 
 
 def tonight_and_before(request: RunRequest, night: date, *, before: bool) -> NightOutcome:
     """Process a night and then, if `before` is set, earlier nights that are not finished.
 
-    An earlier night that fails is reported separately, and the next run retries it.
+    An earlier night that fails is reported separately, and the next run retries it. The night's reports compare with
+    earlier nights, so those that a new earlier night changed are rendered again.
 
     Args:
         request: what is asked for.
@@ -121,11 +130,20 @@ def tonight_and_before(request: RunRequest, night: date, *, before: bool) -> Nig
     say_idle(outcome)
     if before:
         with without_metrics():
-            for left in nights_left(request, night):
-                try:
-                    say_idle(as_flow("nightly", f"nightly {left}", partial(one_night, request, left)))
-                except Exception as error:  # it concerns only that night, for which it was already reported
-                    log.error("%s, left unfinished earlier, failed: %s; the next nightly run retries it", left, error)
+            caught_up = [earlier for left in nights_left(request, night) if (earlier := come_back_to(request, left))]
+            if not all(earlier.idle for earlier in caught_up):
+                run_night(make_job(request, night))
+    return outcome
+
+
+def come_back_to(request: RunRequest, night: date) -> NightOutcome | None:
+    """Process an earlier night; None if it failed, which is logged, because it is no failure of tonight."""
+    try:
+        outcome = as_flow("nightly", f"nightly {night}", partial(one_night, request, night))
+    except Exception as error:  # it concerns only that night, for which it was already reported
+        log.error("%s, left unfinished earlier, failed: %s; the next nightly run retries it", night, error)
+        return None
+    say_idle(outcome)
     return outcome
 
 
@@ -136,15 +154,17 @@ def say_idle(outcome: NightOutcome) -> None:
 
 
 def nights_left(request: RunRequest, tonight: date) -> list[date]:
-    """The unfinished nights before tonight, in order.
+    """The nights before tonight that are unfinished or have late recordings, in order.
 
     Raises:
         PmferError: the source or the warehouse cannot be read.
     """
     settings, data = request.place(), request.data()
-    note_missed(data, list_nights(source_of(settings, request.source)), tonight)
+    nights = list_nights(source_of(settings, request.source))
+    note_missed(data, nights, tonight)
     with open_reader(warehouse_address(settings)) as reader:
-        return nights_to_come_back_to(reader, data, tonight)
+        late = nights_with_late_recordings(reader, nights, make_job(request, tonight))
+        return nights_to_come_back_to(reader, data, tonight, late)
 
 
 def each_night(request: RunRequest, first: date, last: date) -> list[NightOutcome]:
@@ -187,6 +207,8 @@ def run_night(job: Job) -> NightOutcome:
         connection = writer.connection
         with stage("plan"):
             plan = plan_night(connection, listing, job)
+        if plan.erased:
+            log.warning("%d recordings skipped: their patients were erased; delete them from the source", plan.erased)
         warn_of_pseudonyms(connection, listing)
         # Expired data goes before the reports are made, so that a second run of the night bases them on the same data.
         remove_expired(connection, job.data, job.retention)

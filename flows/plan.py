@@ -1,18 +1,19 @@
 """Plan a night: compare its listing with what the warehouse holds."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 
 import duckdb
 import polars as pl
 
 from flows.job import Job
+from flows.sources.discovery import list_night
 from flows.sources.names import lookalikes
 from flows.sources.recordings import Digests, NightListing, QuarantinedSession, Recording, Unready
 from pmfer import __version__
-from pmfer.errors import QuarantineReason, SessionError, VideoError
+from pmfer.errors import PmferError, QuarantineReason, SessionError, VideoError
 from warehouse import quarantine, queries, store
 from warehouse.consent import ConsentRegister, read_register
 from warehouse.personal import Traces
@@ -21,7 +22,9 @@ from warehouse.records import (
     RunRecord,
     SessionRecord,
 )
+from warehouse.retention import first_day_kept
 
+LATE_DAYS = 14  # for so many days before tonight, a scheduled run looks for recordings that arrived late
 log = logging.getLogger("pmfer.nightly")
 
 # Reasons that may disappear although the video stays the same: the cause is in the sidecar, the consent register or
@@ -32,6 +35,8 @@ _REASONS_OUTSIDE_THE_VIDEO = (
     QuarantineReason.DUPLICATE_CONTENT,
     QuarantineReason.SESSION_CONFLICT,
 )
+# Reasons that every run of a night tries again, because the file was never read as a whole. They make no night late.
+_NEVER_READ = (QuarantineReason.UNREADABLE, QuarantineReason.TOO_LARGE)
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,7 @@ class NightPlan:
     done_before: int
     quarantined: tuple[QuarantinedSession, ...]  # newly; those already in quarantine are not listed
     unready: tuple[Unready, ...] = ()  # still being uploaded, left for next time
+    erased: int = 0  # recordings of erased patients, which are skipped
     mended: tuple[str, ...] = ()  # paths in quarantine whose fault is gone
 
     @property
@@ -104,7 +110,7 @@ def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job
     and is not waiting to be scored is mended: it was repaired, or is no longer in the source. If the night's folder is
     missing or empty, nothing is taken out of quarantine, because that may be an empty mount point.
 
-    Recordings of an erased patient are skipped: nothing about them is stored, not even that they exist.
+    Recordings of an erased patient are only counted: nothing about them is stored, not even that they exist.
 
     No video is read here. The content of a recording whose size and version have not changed is known from last time;
     others are read when their turn comes. A video without consent on record is never opened.
@@ -121,8 +127,7 @@ def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job
     patient_ids = [recording.sidecar.patient_id for recording in listing.recordings]  # one per recording
     patient_ids += [session.patient_id for session in listing.quarantined if session.patient_id]
     register = read_register(connection, patient_ids)
-    if erased := [patient_id for patient_id in patient_ids if patient_id in register.erased]:
-        log.warning("%d recordings skipped: their patients were erased; delete them from the source", len(erased))
+    erased = sum(patient_id in register.erased for patient_id in patient_ids)
     quarantined = [session for session in listing.quarantined if session.patient_id not in register.erased]
     sessions: list[PendingSession] = []
     for recording in listing.recordings:
@@ -144,7 +149,50 @@ def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job
     waiting = {session.recording.source_uri for session in pending} | {late.source_uri for late in listing.unready}
     repaired = [uri for uri in in_quarantine["source_uri"] if uri not in faulty | waiting]
     mended = repaired if listing.found or listing.unready else []
-    return NightPlan(listing.found, tuple(pending), known.done_before, tuple(new), listing.unready, tuple(mended))
+    return NightPlan(
+        listing.found, tuple(pending), known.done_before, tuple(new), listing.unready, erased, tuple(mended)
+    )
+
+
+def nights_with_late_recordings(
+    connection: duckdb.DuckDBPyConnection, nights: Iterable[date], job: Job
+) -> Iterator[date]:
+    """Those nights shortly before the job's that hold recordings which arrived, or were corrected, after their run.
+
+    Nights before the first on record are left to a backfill, and so are nights past a retention period, whose
+    recordings the warehouse has forgotten.
+
+    Args:
+        connection: the warehouse.
+        nights: the nights that the source holds.
+        job: of tonight.
+
+    Raises:
+        WarehouseError: the database failed.
+    """
+    days = (job.retention.sessions, job.retention.quarantine)
+    first = max(
+        min(queries.nights_with_recordings(connection), default=job.night),
+        job.night - timedelta(days=LATE_DAYS),
+        *(first_day_kept(date.today(), kept) for kept in days if kept is not None),
+    )
+    for night in nights:
+        if first <= night < job.night and _has_late_recordings(connection, replace(job, night=night)):
+            yield night
+
+
+def _has_late_recordings(connection: duckdb.DuckDBPyConnection, job: Job) -> bool:
+    """Whether the source holds anything for the night that its run did not process. Reads no sidecar of the rest."""
+    in_quarantine = quarantine.of_night(connection, job.night)
+    never_read = in_quarantine.filter(pl.col("reason").is_in([str(reason) for reason in _NEVER_READ]))
+    known = queries.stored_sources(connection, job.night) | set(never_read["source_uri"])
+    try:
+        listing = list_night(job.source, job.night, lambda uri: uri not in known)
+    except PmferError as error:
+        log.warning("not checked for late recordings: %s", error)
+        return False
+    plan = plan_night(connection, listing, job)
+    return bool(plan.pending or plan.quarantined)
 
 
 def _without_consent(recording: Recording, register: ConsentRegister, required: bool) -> QuarantinedSession | None:

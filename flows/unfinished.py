@@ -7,7 +7,7 @@ night was killed.
 
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -132,8 +132,10 @@ def unfinished_nights(data: DataFolder) -> list[UnfinishedNight]:
     return found
 
 
-def nights_to_come_back_to(connection: duckdb.DuckDBPyConnection, data: DataFolder, tonight: date) -> list[date]:
-    """The nights before tonight that are unfinished and not running now, in order.
+def nights_to_come_back_to(
+    connection: duckdb.DuckDBPyConnection, data: DataFolder, tonight: date, late: Iterable[date] = ()
+) -> list[date]:
+    """The nights before tonight that are unfinished, or in `late`, and not running now, in order.
 
     Raises:
         WarehouseError: the database failed.
@@ -141,7 +143,7 @@ def nights_to_come_back_to(connection: duckdb.DuckDBPyConnection, data: DataFold
     noted = {note.night: note.standing for note in unfinished_nights(data)}
     latest = runs.latest_nights(connection, LOOKED_BACK)
     cut_short = {row["night"] for row in latest.iter_rows(named=True) if row["status"] != "completed"}
-    left = {*noted, *cut_short, *quarantine.nights_to_replay(connection)}
+    left = {*noted, *cut_short, *quarantine.nights_to_replay(connection), *late}
     return sorted(night for night in left if night < tonight and noted.get(night) is not Standing.RUNNING)
 
 

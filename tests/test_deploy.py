@@ -105,6 +105,15 @@ def test_a_worker_in_a_container_starts_when_pools_queues_and_limits_are_made() 
         assert waits_for == "service_completed_successfully"
 
 
+def test_containers_are_in_the_time_zone_of_the_schedule() -> None:
+    nightly = next(
+        d for d in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"] if d["name"] == "nightly"
+    )
+    for name in ("worker-cpu", "worker-gpu"):
+        assert COMPOSE["services"][name]["environment"]["TZ"] == f"${{TZ:-{nightly['parameters']['time_zone']}}}"
+    assert f"TZ={nightly['parameters']['time_zone']}\n" in (DEPLOY / "compose.env.example").read_text()
+
+
 def test_an_audit_names_what_is_vulnerable_and_fails(capsys: pytest.CaptureFixture[str]) -> None:
     found = [
         {"name": "good", "version": "1", "vulns": []},

@@ -61,8 +61,9 @@ def record_read(log: Path, actor: str | None, action: str, /, **details: Any) ->
             os.fsync(stream.fileno())
             write_head(head_of(log), Head(before.entries + 1, sha256))
     except (OSError, ValueError, KeyError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or error
         raise WarehouseError(
-            f"read log {log}: cannot be written ({error}); nothing was read: repair the log or grant access to it"
+            f"read log {log}: cannot be written ({reason}); nothing was read: repair the log or grant access to it"
         ) from None
 
 

@@ -10,6 +10,8 @@ import pytest
 from privacy_folder import new_house
 
 from cli.app import main
+from flows.environment import adapt_environment
+from flows.settings import read_settings
 from warehouse.address import FileAddress
 
 
@@ -74,7 +76,7 @@ def test_a_day_of_an_implausible_year_is_refused(
     assert "implausible year" in complaint(capsys)
 
 
-@pytest.mark.parametrize("zone", ["UTC+25", ":/etc/passwd", "/etc"])
+@pytest.mark.parametrize("zone", ["UTC+25", ":/etc/passwd", "/etc", "Europe/Berlinn", "Berlin", "Europe/"])
 def test_a_time_zone_that_is_none_is_one_line(zone: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "cli", "status", "--data-dir", str(tmp_path)],
@@ -84,7 +86,15 @@ def test_a_time_zone_that_is_none_is_one_line(zone: str, tmp_path: Path) -> None
         check=False,
     )
     assert done.returncode == 1
-    assert done.stderr == f"pmfer: TZ {zone}: not a time zone; set it to a name such as Europe/Berlin\n"
+    assert done.stderr == (
+        f"pmfer: TZ {zone}: not a time zone of this system; set it to a name such as Europe/Berlin, or install tzdata\n"
+    )
+
+
+@pytest.mark.parametrize("zone", ["", "UTC", ":Asia/Kathmandu", "CET-1CEST,M3.5.0,M10.5.0/3", "<+0545>-5:45"])
+def test_a_time_zone_that_the_system_knows_is_used(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", zone)
+    adapt_environment(read_settings())
 
 
 def test_an_unknown_bundle_is_named(

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from own_mounts import told_in_a_namespace
 from privacy_folder import copy_ward, file_of, lake_of
 from typer.testing import CliRunner
 from warehouse_copies import copy_warehouse
@@ -169,3 +170,25 @@ def test_nights_that_another_model_scored_are_offered_while_their_recordings_are
     (source / "2026-06-01").mkdir()
     assert doctor.check_baseline(settings)[0] is Grade.OK
     assert doctor.check_baseline(Settings(data_dir=ward.root, source=str(tmp_path / "gone")))[0] is Grade.OK
+
+
+def test_a_data_folder_that_is_read_only_is_the_only_thing_called_broken(ward: DataFolder, tmp_path: Path) -> None:
+    data = copy_ward(ward, tmp_path / "data")
+    (tmp_path / "source" / "2026-03-02").mkdir(parents=True)
+    told = told_in_a_namespace(
+        'mount --bind "$DATA" "$DATA" && mount -o remount,bind,ro "$DATA"',
+        """
+        "$PYTHON" -m cli doctor --source "$SOURCE" --data-dir "$DATA" | grep ^broken
+        "$PYTHON" -m cli nightly --source "$SOURCE" --data-dir "$DATA" --date 2026-03-02 2>&1 | grep ^pmfer
+        "$PYTHON" -m cli quarantine list --data-dir "$DATA" 2>&1
+        true
+        """,
+        {"DATA": data.root, "SOURCE": tmp_path / "source"},
+    )
+    folder = f"data folder {data.root}: cannot be written (Read-only file system); choose another with --data-dir or "
+    assert told.splitlines() == [
+        f"broken   data folder  {folder}PMFER_DATA_DIR",
+        f"pmfer: {folder}PMFER_DATA_DIR",
+        f"pmfer: read log {data.read_log}: cannot be written (Read-only file system); nothing was read: repair the log "
+        "or grant access to it",
+    ]

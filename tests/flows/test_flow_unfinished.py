@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from datetime import date, timedelta
@@ -9,11 +10,15 @@ from pathlib import Path
 
 import pytest
 from command import pmfer
-from privacy_folder import DAYS, copy_ward, file_of
+from plain_night import run_night
+from privacy_folder import DAYS, access_to, copy_ward, file_of
 from typer.testing import CliRunner
 
 from cli.app import app
 from flows.data_folder import DataFolder
+from flows.job import make_job
+from flows.plan import nights_with_late_recordings
+from flows.request import RunRequest
 from flows.unfinished import (
     Standing,
     nights_to_come_back_to,
@@ -111,3 +116,66 @@ def test_the_next_night_finishes_what_was_killed_and_what_was_missed(
     assert runs == [(night, "completed") for night in (killed, missed, tonight)]
     assert standings(data) == {}
     assert not data.prefect_home.exists()  # without a server there is no state of Prefect
+
+
+def recorded(source: Path, night: date, name: str, video: Path) -> None:
+    """A recording of a night, without its sidecar."""
+    folder = source / night.isoformat()
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(video, folder / f"{name}.mp4")
+
+
+def stated(source: Path, night: date, name: str) -> None:
+    """Its sidecar."""
+    sidecar = {"session_id": name, "patient_id": "birch-01", "started_at": f"{night}T09:00:00+01:00", "consent": True}
+    (source / night.isoformat() / f"{name}.json").write_text(json.dumps(sidecar))
+
+
+def test_the_next_night_finds_what_arrived_after_the_run_of_its_night(
+    source: Path, tmp_path: Path, data: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, (one, two, *_) = tmp_path / "source", sorted(source.glob("*/birch-01*.mp4"))
+    tonight = date.today() - timedelta(days=1)
+    older, first, folder_late, files_late = (tonight - timedelta(days=days) for days in (9, 8, 2, 1))
+    for night, name in ((older, "older"), (first, "first"), (files_late, "in-time"), (tonight, "tonight")):
+        (here / night.isoformat()).mkdir(parents=True)
+        (here / night.isoformat() / f"{name}.mp4").write_text(f"no video of {name}")
+    recorded(here, files_late, "a", one)
+    monkeypatch.setenv("PMFER_SOURCE_SETTLE_S", "0")
+    given = ["--source", str(here), "--data-dir", str(data.root)]
+    assert pmfer("backfill", *given, "--from", str(first), "--to", str(files_late)).returncode == 0
+
+    recorded(here, folder_late, "b", two)
+    stated(here, folder_late, "b")
+    stated(here, files_late, "a")
+    assert pmfer("nightly", *given).returncode == 0
+    with open_reader(file_of(data)) as reader:
+        assert reader.execute("SELECT session_id, session_date FROM sessions ORDER BY ALL").fetchall() == [
+            ("a", files_late),
+            ("b", folder_late),
+        ]
+        kept = reader.execute("SELECT source_uri FROM quarantine ORDER BY night").fetchall()
+        assert kept == [(f"{first}/first.mp4",), (f"{files_late}/in-time.mp4",), (f"{tonight}/tonight.mp4",)]
+        runs = reader.execute("SELECT count(*) FROM runs").fetchall()
+
+    assert pmfer("nightly", *given).returncode == 0
+    with open_reader(file_of(data)) as reader:
+        assert reader.execute("SELECT count(*) FROM runs").fetchall() == runs  # tonight's reports know of all
+
+
+@pytest.mark.parametrize("setting", ["PMFER_RETAIN_SESSIONS_DAYS", "PMFER_RETAIN_QUARANTINE_DAYS"])
+def test_what_the_warehouse_no_longer_keeps_is_not_late(
+    setting: str, tmp_path: Path, data: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tonight = date.today() - timedelta(days=1)
+    nights = [tonight - timedelta(days=days) for days in (5, 4, 3)]
+    monkeypatch.setenv("PMFER_SOURCE_SETTLE_S", "0")
+    for night in nights:
+        (tmp_path / "source" / night.isoformat()).mkdir(parents=True)
+        (tmp_path / "source" / night.isoformat() / "a.mp4").write_text(f"no video of {night}")
+    request = RunRequest(source=str(tmp_path / "source"), data_dir=data.root)
+    run_night(request.source, data, nights[0])
+    with access_to(data).writing() as writer:
+        assert list(nights_with_late_recordings(writer.connection, nights, make_job(request, tonight))) == nights[1:]
+        monkeypatch.setenv(setting, "4")
+        assert list(nights_with_late_recordings(writer.connection, nights, make_job(request, tonight))) == nights[2:]
