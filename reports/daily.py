@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 import polars as pl
 
@@ -138,3 +139,21 @@ def quality_of(summary: pl.DataFrame, usable: pl.Expr) -> Quality:
         seen_s=float(used.select(seen.sum()).item()) if known else None,
         closed_s=float(used["closed_s"].sum()),
     )
+
+
+def usual_scored_share(summary: pl.DataFrame, day: date, thresholds: Thresholds) -> float | None:
+    """Median share of the sampled frames that were scored on the days drawn before `day`, 0..1.
+
+    None with fewer days than a baseline needs.
+
+    Args:
+        summary: rows of session_summary of one patient.
+        day: the reported day.
+        thresholds: how many days are drawn, and how many a baseline needs.
+    """
+    first = day - timedelta(days=thresholds.trend_days - 1)
+    drawn = summary.filter(pl.col("session_date").is_between(first, day, closed="left") & (pl.col("frames_sampled") > 0))
+    shares = drawn.group_by("session_date").agg(share=pl.col("frames_scored").sum() / pl.col("frames_sampled").sum())
+    if shares.height < thresholds.min_baseline_days:
+        return None
+    return float(shares.select(pl.col("share").median()).item())

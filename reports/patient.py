@@ -10,7 +10,7 @@ import polars as pl
 
 from pmfer.errors import QuarantineReason
 from reports.control_charts import Charted, charts_of
-from reports.daily import Quality, all_days, by_patient, quality_of, usable_session
+from reports.daily import Quality, all_days, by_patient, quality_of, usable_session, usual_scored_share
 from reports.data import CarriedFinding, Origin, ReportData, ReportReader
 from reports.evidence import (
     CareEvents,
@@ -97,6 +97,7 @@ class PatientReport(HeadlineTrends):
     accepted_notes: tuple[tuple[str, str], ...] = ()  # Measure.key and the note on its accepted level
     ward: str | None = None  # from the last session of the day that names one
     room: str | None = None  # likewise
+    usual_scored_share: float | None = None  # of the days drawn before this one, 0..1; see `usual_scored_share`
 
     @property
     def phrases(self) -> tuple[Finding, ...]:
@@ -202,6 +203,7 @@ def compare_patient(
         accepted_notes=tuple(sorted((key, level.note) for key, level in data.levels.get(patient_id, {}).items())),
         ward=ward,
         room=room,
+        usual_scored_share=usual_scored_share(summary, day, thresholds),
     )
 
 

@@ -30,6 +30,7 @@ from reports.words.language import (
 
 LISTED_CHANGES = 3  # changes described under the headline; the charts mark all of them
 POORLY_SEEN = 0.5  # share of pictures with a readable face; below this the day is less reliable
+MUCH_LESS_SEEN = 2 / 3  # of the patient's usual share; below this the camera may have been moved, for example
 
 
 @dataclass(frozen=True)
@@ -305,15 +306,26 @@ def _lead_of_no_baseline(say: Language, report: PatientReport) -> tuple[str, tup
 def _cautions(say: Language, report: PatientReport) -> tuple[str, ...]:
     """What was not compared, and what makes this particular day less reliable."""
     notes = [*hidden_sentences(say, report.findings, report.phrases), *_first_day_back(say, report)]
-    share = report.quality.scored_share
     if report.quality.sessions_used == 1:
         notes.append(say("The values come from a single recording."))
-    if share is not None and share < POORLY_SEEN:
-        notes.append(say("Less reliable: the face could be read in less than half of the pictures."))
+    notes += _poorly_seen(say, report)
     notes += _unusable_note(say, report)
     if report.model_since is not None:
         notes.append(new_model(say, report))
     return tuple(notes)
+
+
+def _poorly_seen(say: Language, report: PatientReport) -> list[str]:
+    """A caution if the face could be read in few of the pictures, or in far fewer than on the patient's usual days."""
+    share, usual = report.quality.scored_share or 0.0, report.usual_scored_share or 0.0
+    if share < MUCH_LESS_SEEN * usual:
+        told = say(
+            "Less reliable: on most days the face could be read in {usual} of the pictures.", usual=percent(say, usual)
+        )
+        return [told, say("Please check the camera’s view.")]
+    if share < POORLY_SEEN:
+        return [say("Less reliable: the face could be read in less than half of the pictures.")]
+    return []
 
 
 def _first_day_back(say: Language, report: PatientReport) -> list[str]:

@@ -292,6 +292,20 @@ def test_a_patient_who_was_away_is_said_to_be_back(writer: duckdb.DuckDBPyConnec
     assert "first day" not in short_away
 
 
+def test_a_face_that_is_read_far_less_often_than_usual_asks_to_check_the_camera(
+    writer: duckdb.DuckDBPyConnection, say: Language
+) -> None:
+    """A camera that was moved changes the values as well, so whoever reads the page must know."""
+    ward = SampleWard(writer)
+    half = replace(CALM, frames=120, reasons=(None, "no_face"))
+    for patient_id, days in (("p01", 20), ("p02", 5)):
+        ward.history(patient_id, CALM, days=days)  # nine of ten pictures can be read
+        ward.record(patient_id, TODAY, half, half)
+    moved, new = (" ".join(lead(say, build(writer, name)).notes).replace(NBSP, " ") for name in ("p01", "p02"))
+    assert "on most days the face could be read in 90% of the pictures. Please check the camera\u2019s view." in moved
+    assert "on most days" not in new
+
+
 def test_a_week_away_stays_a_gap(patients: Reports) -> None:
     days = [(TODAY - point.day).days for point in patients["week_away"].trends[0].points]
     assert days == [*range(25, 11, -1), 3, 2, 1, 0]
