@@ -152,7 +152,8 @@ def usual_scored_share(summary: pl.DataFrame, day: date, thresholds: Thresholds)
         thresholds: how many days are drawn, and how many a baseline needs.
     """
     first = day - timedelta(days=thresholds.trend_days - 1)
-    drawn = summary.filter(pl.col("session_date").is_between(first, day, closed="left") & (pl.col("frames_sampled") > 0))
+    before = pl.col("session_date").is_between(first, day, closed="left")
+    drawn = summary.filter(before & (pl.col("frames_sampled") > 0))
     shares = drawn.group_by("session_date").agg(share=pl.col("frames_scored").sum() / pl.col("frames_sampled").sum())
     if shares.height < thresholds.min_baseline_days:
         return None
