@@ -78,6 +78,7 @@ class Episode:
     onset_to: date
     closed: date | None  # day on which the patient was back; None while it is open
     days_open: int  # valid days from the first flagged day to the reported or closing day, both included
+    reopened: date | None = None  # last day on which it came back after a return, if within `back_days`
 
 
 @dataclass(frozen=True)

@@ -213,11 +213,12 @@ def episode_of(
     A change in the direction that is not the measure's concern also has an episode in the chart, so that the baseline
     does not learn from it, but it is not a flag.
     """
-    opened, closed, onset, earliest, latest, sign, valid = (
+    opened, closed, reopened, onset, earliest, latest, sign, valid = (
         int(array[row, -1])
         for array in (
             chart.opened,
             chart.closed,
+            chart.reopened,
             chart.onset,
             chart.onset_earliest,
             chart.onset_latest,
@@ -228,10 +229,18 @@ def episode_of(
     state = State.HIGHER if sign > 0 else State.LOWER
     if opened < 0 or concern not in (Concern.EITHER, state):
         return None
-    if closed >= 0 and len(days) - 1 - closed >= thresholds.back_days:
+    recent = max(len(days) - thresholds.back_days, 0)  # the first of the last `back_days`
+    if 0 <= closed < recent:
         return None
     return Episode(
-        state, days[opened], days[onset], days[earliest], days[latest], days[closed] if closed >= 0 else None, valid
+        state,
+        opened=days[opened],
+        onset=days[onset],
+        onset_from=days[earliest],
+        onset_to=days[latest],
+        closed=days[closed] if closed >= 0 else None,
+        days_open=valid,
+        reopened=days[reopened] if reopened >= recent else None,
     )
 
 

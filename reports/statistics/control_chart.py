@@ -57,6 +57,7 @@ class ControlChart:
     direction: Ints  # direction of the newest episode, open or closed
     opened: Ints  # day on which the newest episode opened; -1 if there was none
     closed: Ints  # day on which it closed; -1 while it is open
+    reopened: Ints  # last day on which it opened again after it had closed; -1 if it never did
     onset: Ints  # day on which its change most likely began, as known on the day
     onset_earliest: Ints  # interval around the onset
     onset_latest: Ints

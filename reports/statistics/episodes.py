@@ -38,6 +38,7 @@ class Episodes:
         self.sign = np.zeros(series, dtype=np.int64)  # +1 above or -1 below while it is open, else 0
         self.direction = np.zeros(series, dtype=np.int64)  # the same, but kept after it has closed
         self.opened, self.closed, self.onset, self.earliest, self.latest = np.full((5, series), -1, dtype=np.int64)
+        self.reopened = np.full(series, -1, dtype=np.int64)  # last day on which it opened again after it had closed
         self.first = np.zeros(series, dtype=np.int64)  # first day on which its onset can lie
         self.passed = np.zeros(series, dtype=np.int64)  # valid days since it opened, including that day
         self.valid_days = np.zeros(series, dtype=np.int64)  # the same, up to the day it closed
@@ -91,6 +92,7 @@ class Episodes:
             "direction": self.direction,
             "opened": self.opened,
             "closed": self.closed,
+            "reopened": self.reopened,
             "onset": self.onset,
             "onset_earliest": self.earliest,
             "onset_latest": self.latest,
@@ -138,6 +140,8 @@ class Episodes:
         again = again[onset.day <= self.closed[again]]
         self._unlearn(again, base, known, thresholds)
         self.valid_days[again] = self.passed[again]
+        self.reopened[rows] = -1
+        self.reopened[again] = today.day
         new = rows.copy()
         new[again] = False
         self.first = np.where(new & (self.closed >= 0), np.maximum(self.first, self.closed + 1), self.first)

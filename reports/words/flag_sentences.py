@@ -45,6 +45,13 @@ def age(say: Language, episode: Episode, stage: Stage, day: date) -> str:
             return say("New on {date}.", date=day_and_month(say, day))
         return say("New on {date}; it probably began about {onset}.", date=day_and_month(say, day), onset=onset)
     flagged = _day_of_flag(episode, day)
+    if episode.reopened is not None:
+        return say(
+            "Since about {onset}; day {days} of the flag. It had been back to usual, but returned on {date}.",
+            onset=onset,
+            days=flagged,
+            date=day_and_month(say, episode.reopened),
+        )
     return say("Since about {onset}; day {days} of the flag, not back to usual yet.", onset=onset, days=flagged)
 
 

@@ -120,6 +120,17 @@ def test_a_flag_is_told_from_its_first_day_to_its_return() -> None:
     assert (gone.stage, gone.episode) == (Stage.USUAL, None)
 
 
+def test_a_flag_that_comes_back_soon_is_the_same_flag_and_says_so() -> None:
+    days = [*USUAL_DAYS * 2, *[0.15] * 8, 0.30, 0.29, 0.31]
+    back, again, still = (smiling_trend(steady([*days, *more])).finding for more in ([], [0.14], [0.14] * 9))
+    assert [finding.stage for finding in (back, again, still)] == [Stage.BACK, Stage.OPEN, Stage.OPEN]
+    assert back.episode is not None
+    assert again.episode is not None
+    assert still.episode is not None
+    assert again.episode.opened == back.episode.opened - timedelta(days=1)  # its series is a day longer
+    assert [finding.episode.reopened for finding in (back, again, still) if finding.episode] == [None, DAY, None]
+
+
 def test_the_day_of_a_return_is_back_to_usual_and_not_different() -> None:
     """The average still holds days of the flag, so it lags behind on the very day on which the flag closes."""
     days = [*USUAL_DAYS * 2, *[0.15] * 8, 0.30, 0.29]

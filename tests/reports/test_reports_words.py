@@ -135,6 +135,15 @@ def test_a_difference_that_may_become_a_flag_is_not_said_to_raise_none(say: Lang
     ]
 
 
+def test_a_flag_that_came_back_does_not_contradict_the_page_of_the_day_before(say: Language) -> None:
+    """The page of the day before said that it was back to usual."""
+    finding = smiling(0.04, opened=DAY - timedelta(days=4))
+    assert finding.episode is not None
+    again = replace(finding, episode=replace(finding.episode, reopened=DAY))
+    told = plain(flag_sentence(say, again, DAY))
+    assert told.endswith("day 5 of the flag. It had been back to usual, but returned on 21 March.")
+
+
 def test_a_movement_has_the_mark_of_the_number_beside_it(say: Language) -> None:
     """The table of movements prints the day's value, while a flag may rest on an average of several days."""
     values = {0.04: "▼", 0.15: "=", 0.3: "(▲)"}
