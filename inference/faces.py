@@ -31,6 +31,10 @@ class Faces:
         """Number of faces."""
         return len(self.scores)
 
+    def where(self, chosen: NDArray[np.bool_ | np.intp]) -> Self:
+        """The chosen faces: a mask [K], or numbers of faces in the order wanted."""
+        return type(self)(self.boxes[chosen], self.scores[chosen], self.landmarks[chosen])
+
     def mapped(self, scale: tuple[float, float]) -> Self:
         """The same faces after scaling the picture by `scale` (horizontally, vertically)."""
         factors = np.array(scale, np.float32)
@@ -92,7 +96,7 @@ def suppress(faces: Faces, max_overlap: float) -> Faces:
         best, order = order[0], order[1:]
         kept.append(int(best))
         order = order[overlaps(faces.boxes[best], faces.boxes[order]) <= max_overlap]
-    return Faces(faces.boxes[kept], faces.scores[kept], faces.landmarks[kept])
+    return faces.where(np.array(kept, np.intp))
 
 
 def overlaps(box: Floats, others: Floats) -> Floats:
