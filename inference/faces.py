@@ -150,6 +150,15 @@ def nose_position(landmarks: Floats) -> tuple[float, float]:
     return (float((nose - middle) @ axis) - midline) / max(span, 1e-6), float(down)
 
 
+def shows_eyes_and_mouth(landmarks: Floats, size_px: tuple[int, int]) -> bool:
+    """Whether the middle of the eyes and that of the mouth lie in a picture of this size (width, height).
+
+    If a face is cut off by the picture's edge, the detector still guesses where its landmarks [5, 2] would be.
+    """
+    middles = np.stack([landmarks[:2].mean(axis=0), landmarks[3:].mean(axis=0)])
+    return bool(((middles >= 0) & (middles <= size_px)).all())
+
+
 def roll(landmarks: Floats) -> float:
     """How far a face leans clockwise in the picture: degrees in -180..180, 0 if it is upright.
 

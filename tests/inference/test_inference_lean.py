@@ -153,6 +153,17 @@ def test_a_face_that_fills_a_video_from_the_start_is_found_in_every_frame(
     assert real.score(video, "close").frames["reason"].null_count() == 15
 
 
+@pytest.mark.parametrize(("below", "scored"), [(148, True), (118, False)])
+def test_a_face_whose_mouth_is_below_the_picture_is_not_scored(
+    tmp_path: Path, real: Scorer, portrait: Picture, below: int, scored: bool
+) -> None:
+    """The model would read an expression from half a face; the detector only guesses where the mouth is."""
+    video = write_video(tmp_path / "cut.mp4", [portrait[:below]] * 5, rate=5)
+    frames = real.score(video, "cut").frames
+    assert frames["is_subject"].all()
+    assert frames["reason"].unique().to_list() == [None if scored else "covered"]
+
+
 def test_a_crop_is_turned_upright_about_the_face() -> None:
     rng = np.random.default_rng(5)
     picture = np.asarray(Image.fromarray(rng.integers(0, 255, (20, 30), np.uint8)).resize((300, 200)), np.uint8)
