@@ -31,6 +31,10 @@ class Faces:
         """Number of faces."""
         return len(self.scores)
 
+    def where(self, chosen: NDArray[np.bool_ | np.intp]) -> Self:
+        """The chosen faces: a mask [K], or numbers of faces in the order wanted."""
+        return type(self)(self.boxes[chosen], self.scores[chosen], self.landmarks[chosen])
+
     def mapped(self, scale: tuple[float, float]) -> Self:
         """The same faces after scaling the picture by `scale` (horizontally, vertically)."""
         factors = np.array(scale, np.float32)
@@ -92,7 +96,7 @@ def suppress(faces: Faces, max_overlap: float) -> Faces:
         best, order = order[0], order[1:]
         kept.append(int(best))
         order = order[overlaps(faces.boxes[best], faces.boxes[order]) <= max_overlap]
-    return Faces(faces.boxes[kept], faces.scores[kept], faces.landmarks[kept])
+    return faces.where(np.array(kept, np.intp))
 
 
 def overlaps(box: Floats, others: Floats) -> Floats:
@@ -144,6 +148,15 @@ def nose_position(landmarks: Floats) -> tuple[float, float]:
     down = float((nose - middle) @ below) / np.copysign(max(abs(depth), 1e-6), depth)
     midline = down * float((mouth - middle) @ axis)
     return (float((nose - middle) @ axis) - midline) / max(span, 1e-6), float(down)
+
+
+def shows_eyes_and_mouth(landmarks: Floats, size_px: tuple[int, int]) -> bool:
+    """Whether the middle of the eyes and that of the mouth lie in a picture of this size (width, height).
+
+    If a face is cut off by the picture's edge, the detector still guesses where its landmarks [5, 2] would be.
+    """
+    middles = np.stack([landmarks[:2].mean(axis=0), landmarks[3:].mean(axis=0)])
+    return bool(((middles >= 0) & (middles <= size_px)).all())
 
 
 def roll(landmarks: Floats) -> float:

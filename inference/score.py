@@ -15,7 +15,7 @@ import polars as pl
 
 from inference.crop import CropStore, crop_face, measure_quality, why_unreadable
 from inference.detect import find_faces, main_face, open_detector
-from inference.faces import Faces, Picture, estimate_pose, sizes
+from inference.faces import Faces, Picture, estimate_pose, shows_eyes_and_mouth, sizes
 from inference.frame import Frame, sample
 from inference.lean import QUARTERS, find_faces_any_way_up
 from inference.model import ExpressionModel, remove_covered
@@ -27,7 +27,7 @@ from inference.subject import Subject, choose_subject
 from inference.track import BATCH_BYTES, BRIDGED_STEPS, Locator, Tracker
 from inference.video import Video, open_video
 from pmfer.bundle import Bundle, load_bundle
-from pmfer.errors import BundleError, VideoError
+from pmfer.errors import BundleError, FrameReason, VideoError
 from pmfer.pain import with_pain_activity
 
 RIVAL_WARNING_SHARE = 0.7  # of the subject's prominence: if a rival exceeds it, the choice of subject is doubtful
@@ -190,6 +190,8 @@ class Scorer:
             crop = levels[crop_face(picture, box, self._geometry, self._bundle.card.input.size_px, pose.roll_deg)]
             quality = measure_quality(crop)
             reason = why_unreadable(float(size), quality, self._options)
+            if not shows_eyes_and_mouth(landmarks, frame.size_px):
+                reason = reason or FrameReason.COVERED
             sightings.append(
                 Sighting(
                     track_id=number,

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from inference.detect import NEAR, Detector
 from inference.faces import Faces, Floats, box_distances, merge
 from inference.frame import Frame, Ticks
-from inference.lean import LeaningFaceFinder, leans_of
+from inference.lean import FaceFinder, Look
 from inference.options import ScoringOptions
 from inference.prefetch import prefetch
 
@@ -48,12 +48,14 @@ class _Batch:
 
     frames: list[Frame]
     faces: dict[int, Faces]
-    leans: dict[int, frozenset[int]]  # how faces lean from there on, for the keyframes that are new in this batch
+    looks: dict[
+        int, frozenset[Look]
+    ]  # how to look at faces from there on, for the keyframes that are new in this batch
     done: int  # number of frames at the beginning that the batch before has located
 
-    def leans_around(self, frame: int) -> frozenset[int]:
-        """How faces lean at the next of this batch's own keyframes, which may be the frame itself."""
-        return self.leans[min(key for key in self.leans if key >= frame)]
+    def looks_around(self, frame: int) -> frozenset[Look]:
+        """How to look at faces at the next of this batch's own keyframes, which may be the frame itself."""
+        return self.looks[min(key for key in self.looks if key >= frame)]
 
 
 class Locator:
@@ -69,12 +71,12 @@ class Locator:
 
         While the frames between keyframes are filled in, the detector already runs on the next keyframes.
         """
-        finder = LeaningFaceFinder(self._detector, self._options.detector_size_px)
+        finder = FaceFinder(self._detector, self._options.detector_size_px)
         with prefetch(self._keyframes_seen(finder, frames), 1) as batches:
             for batch in batches:
                 yield self._filled_in(finder, batch)
 
-    def _keyframes_seen(self, finder: LeaningFaceFinder, frames: Iterable[Frame]) -> Iterator[_Batch]:
+    def _keyframes_seen(self, finder: FaceFinder, frames: Iterable[Frame]) -> Iterator[_Batch]:
         """Divide the frames into batches of one size, and find the faces in their keyframes.
 
         Which frames are keyframes depends on the video alone, so results do not depend on the batch size. A keyframe
@@ -105,24 +107,24 @@ class Locator:
         if len(waiting) > len(known):
             yield _seen(finder, waiting, keys, known)
 
-    def _filled_in(self, finder: LeaningFaceFinder, batch: _Batch) -> list[Located]:
+    def _filled_in(self, finder: FaceFinder, batch: _Batch) -> list[Located]:
         """Locate the faces in all frames of a batch."""
         frames, faces = batch.frames, dict(batch.faces)  # a copy: the thread of the next batch reads the batch's own
         spans = [span for span in pairwise(sorted(faces)) if span[1] - span[0] > 1]
         interpolated: dict[int, Faces] = {}
         while spans:
             halves: list[tuple[int, int]] = []
-            # The frames to run the detector on, by how faces may lean, with the faces before and after each frame.
-            middles: defaultdict[frozenset[int], dict[int, tuple[Faces, Faces]]] = defaultdict(dict)
+            # The frames to run the detector on, by the looks they need, with the faces before and after each frame.
+            middles: defaultdict[frozenset[Look], dict[int, tuple[Faces, Faces]]] = defaultdict(dict)
             for left, right in spans:
                 found, doubtful = self._between(frames, faces, left, right)
                 interpolated |= found
                 if doubtful is not None:
-                    leans = leans_of(faces[left], faces[right]) or batch.leans_around(right)
-                    middles[leans][doubtful] = faces[left], faces[right]
+                    looks = finder.looks_at(frames[left], faces[left], faces[right]) or batch.looks_around(right)
+                    middles[looks][doubtful] = faces[left], faces[right]
                     halves += [(left, doubtful), (doubtful, right)]
-            for leans, neighbours in middles.items():
-                faces |= _look_between(finder, frames, leans, neighbours)
+            for looks, neighbours in middles.items():
+                faces |= _look_between(finder, frames, looks, neighbours)
             spans = [span for span in halves if span[1] - span[0] > 1]
         faces = interpolated | faces
         return [(frame, faces[n]) for n, frame in enumerate(frames)][batch.done :]
@@ -160,18 +162,18 @@ class Locator:
         return (found, None) if similarities[worst] >= self._options.min_likeness else ({}, left + 1 + worst)
 
 
-def _seen(finder: LeaningFaceFinder, frames: list[Frame], keys: list[int], known: dict[int, Faces]) -> _Batch:
+def _seen(finder: FaceFinder, frames: list[Frame], keys: list[int], known: dict[int, Faces]) -> _Batch:
     """Find the faces in the keyframes `keys`, the first and the last of some frames, except those `known`."""
     due = sorted({0, *keys, len(frames) - 1} - set(known))
     seen = dict(zip(due, finder.find_in_keyframes([frames[n] for n in due]), strict=True))
     faces = known | {n: found for n, (found, _) in seen.items()}
-    return _Batch(frames, faces, {n: leans for n, (_, leans) in seen.items()}, len(known))
+    return _Batch(frames, faces, {n: looks for n, (_, looks) in seen.items()}, len(known))
 
 
 def _look_between(
-    finder: LeaningFaceFinder,
+    finder: FaceFinder,
     frames: list[Frame],
-    leans_deg: Collection[int],
+    looks: Collection[Look],
     neighbours: dict[int, tuple[Faces, Faces]],
 ) -> dict[int, Faces]:
     """Run the detector on the frames in `neighbours`, which gives the faces of the known frames before and after each.
@@ -181,14 +183,14 @@ def _look_between(
     """
     steady = {n: known for n, known in neighbours.items() if len(known[0]) and pair_faces(*known, NEAR) is not None}
     near = {n: merge(known, KEEP_ALL) for n, known in steady.items()}
-    seen = dict(zip(near, finder.find([frames[n] for n in near], leans_deg, list(near.values())), strict=True))
+    seen = dict(zip(near, finder.find([frames[n] for n in near], looks, list(near.values())), strict=True))
     found = {
         n: faces
         for n, faces in seen.items()
         if any(pair_faces(known, faces, NEAR / 2) is not None for known in neighbours[n])
     }
     remaining = [n for n in neighbours if n not in found]
-    return found | dict(zip(remaining, finder.find([frames[n] for n in remaining], leans_deg), strict=True))
+    return found | dict(zip(remaining, finder.find([frames[n] for n in remaining], looks), strict=True))
 
 
 def pair_faces(first: Faces, second: Faces, max_step: float) -> NDArray[np.intp] | None:

@@ -36,7 +36,7 @@ class FrameReason(StrEnum):
     TOO_DARK = "too_dark"  # the subject's face is too dark to read
     TOO_BRIGHT = "too_bright"  # the subject's face is washed out
     TOO_BLURRED = "too_blurred"  # the subject's face shows no detail
-    COVERED = "covered"  # too much of the subject's face is covered to tell its expression
+    COVERED = "covered"  # too much of the subject's face is covered, or outside the picture, to tell its expression
 
 
 class QuarantineReason(StrEnum):

@@ -102,7 +102,7 @@ def lack_word(say: Language, lack: Lack) -> str:
         Lack.ALL_SET_ASIDE: say("no recording could be used"),
         Lack.TOO_DARK: say("too dark to see the face"),
         Lack.TOO_BRIGHT: say("too bright to see the face"),
-        Lack.COVERED: say("face covered"),
+        Lack.COVERED: say("face not fully visible"),
         Lack.TURNED_AWAY: say("face turned away"),
         Lack.TOO_LITTLE_SEEN: say("face not seen enough"),
         Lack.TOO_SHORT: say("too little recorded"),
@@ -121,7 +121,7 @@ def frame_word(say: Language, reason: FrameReason) -> str:
         FrameReason.TOO_DARK: say("too dark"),
         FrameReason.TOO_BRIGHT: say("too bright"),
         FrameReason.TOO_BLURRED: say("blurred"),
-        FrameReason.COVERED: say("face covered"),
+        FrameReason.COVERED: say("face not fully visible"),
     }[reason]
 
 

@@ -14,7 +14,7 @@ from inference.crop import crop_face, crop_window
 from inference.detect import main_face, open_detector
 from inference.faces import Faces, estimate_pose, roll
 from inference.frame import Frame
-from inference.lean import EIGHTHS, ROUND, LeaningFaceFinder, find_faces_any_way_up, lean_of
+from inference.lean import EIGHTHS, ROUND, FaceFinder, find_faces_any_way_up, lean_of
 from inference.options import ScoringOptions
 from inference.score import Scorer
 from pmfer.bundle import CropGeometry, load_bundle
@@ -98,9 +98,7 @@ class SurerFromTheSide:
 def test_a_look_all_round_leaves_a_well_seen_face_as_it_was() -> None:
     """The look is for somebody else who may lie; the box of the face itself is best as it was found."""
     frames = [Frame.of_picture(np.zeros((192, 320, 3), np.uint8), n) for n in range(3 * ROUND)]
-    boxes = np.concatenate(
-        [faces.boxes for faces, _ in LeaningFaceFinder(SurerFromTheSide(), 320).find_in_keyframes(frames)]
-    )
+    boxes = np.concatenate([faces.boxes for faces, _ in FaceFinder(SurerFromTheSide(), 320).find_in_keyframes(frames)])
     np.testing.assert_array_equal(boxes, boxes[:1].repeat(len(frames), axis=0))
     assert boxes[0, 2] == 60
 
@@ -124,6 +122,46 @@ def test_a_face_that_fills_a_still_is_found() -> None:
     inner = (left + width / 10, top + height / 10, left + 0.9 * width, top + 0.9 * height)
     filled = np.asarray(Image.fromarray(seen).crop(tuple(map(round, inner))))
     assert [len(found) for found in find_faces_any_way_up(detector, [filled], 384)] == [1]
+
+
+def closer(picture: Picture, share: float) -> Picture:
+    """The portrait's face in a picture of 320 x 240 whose height is this share of the portrait's."""
+    half, (x, y) = 256 * share, (224, 112)
+    box = (x - half * 4 / 3 + 256, y - half + 256, x + half * 4 / 3 + 256, y + half + 256)
+    whole = np.pad(picture, ((256, 256), (256, 256), (0, 0)), mode="edge")
+    return np.asarray(Image.fromarray(whole).resize((320, 240), Image.Resampling.BICUBIC, box))
+
+
+@pytest.mark.parametrize("quarters", [0, 1])
+def test_a_camera_that_moves_up_to_a_face_does_not_lose_it(
+    tmp_path: Path, real: Scorer, portrait: Picture, quarters: int
+) -> None:
+    """At the end, the face is larger than the picture."""
+    shares = np.geomspace(0.8, 0.14, 30)
+    film = [np.ascontiguousarray(np.rot90(closer(portrait, share), -quarters)) for share in shares]
+    frames = real.score(write_video(tmp_path / "closer.mp4", film, rate=5), "closer").frames
+    assert frames["is_subject"].all()
+    assert frames["reason"].null_count() == len(frames)
+    assert frames["track_id"].n_unique() == 1
+    assert frames["happiness"].min() > 0.8
+
+
+def test_a_face_that_fills_a_video_from_the_start_is_found_in_every_frame(
+    tmp_path: Path, real: Scorer, portrait: Picture
+) -> None:
+    video = write_video(tmp_path / "close.mp4", [closer(portrait, 0.15)] * 15, rate=5)
+    assert real.score(video, "close").frames["reason"].null_count() == 15
+
+
+@pytest.mark.parametrize(("below", "scored"), [(148, True), (118, False)])
+def test_a_face_whose_mouth_is_below_the_picture_is_not_scored(
+    tmp_path: Path, real: Scorer, portrait: Picture, below: int, scored: bool
+) -> None:
+    """The model would read an expression from half a face; the detector only guesses where the mouth is."""
+    video = write_video(tmp_path / "cut.mp4", [portrait[:below]] * 5, rate=5)
+    frames = real.score(video, "cut").frames
+    assert frames["is_subject"].all()
+    assert frames["reason"].unique().to_list() == [None if scored else "covered"]
 
 
 def test_a_crop_is_turned_upright_about_the_face() -> None:
