@@ -19,7 +19,7 @@ CENTERFACE = "centerface"  # the built-in detector
 YUNET = "yunet"  # the detector that a user can select by its file
 
 # Increase this with every change in inference/ that changes results: stored results then count as outdated.
-METHOD_VERSION = 9
+METHOD_VERSION = 10
 BATCH_SIZE = 32  # frames per batch for face detection
 
 

@@ -48,9 +48,7 @@ class _Batch:
 
     frames: list[Frame]
     faces: dict[int, Faces]
-    looks: dict[
-        int, frozenset[Look]
-    ]  # how to look at faces from there on, for the keyframes that are new in this batch
+    looks: dict[int, frozenset[Look]]  # needed from there on, for the keyframes that are new in this batch
     done: int  # number of frames at the beginning that the batch before has located
 
     def looks_around(self, frame: int) -> frozenset[Look]:

@@ -58,6 +58,7 @@ COMMENT ON MACRO TABLE session_rollups_of IS 'Rows of session_rollups computed f
 DELETE FROM session_rollups WHERE scoring_id IN (SELECT scoring_id FROM stored_frames);
 INSERT INTO session_rollups BY NAME FROM session_rollups_of('frame_scores');
 
+COMMENT ON COLUMN night_quality.frames_covered IS 'Sampled frames not scored because too much of the subject''s face is covered or outside the picture, count.';
 COMMENT ON COLUMN patient_days.neutral_mean IS 'Mean probability of neutral over the scored frames of all sessions, 0..1; reports leave out sessions in which too little was seen. NULL if none was scored.';
 COMMENT ON COLUMN patient_days.happiness_mean IS 'Mean probability of happiness over the scored frames of all sessions, 0..1; reports leave out sessions in which too little was seen. NULL if none was scored.';
 COMMENT ON COLUMN patient_days.surprise_mean IS 'Mean probability of surprise over the scored frames of all sessions, 0..1; reports leave out sessions in which too little was seen. NULL if none was scored.';
@@ -108,6 +109,8 @@ COMMENT ON COLUMN session_rollups.au26_mean IS 'AU 26, jaw drop: mean alignment 
 COMMENT ON COLUMN session_rollups.au27_mean IS 'AU 27, mouth stretch: mean alignment with the phrase over the scored frames that measured it, 0..1. NULL if those are fewer than half of the scored frames.';
 COMMENT ON COLUMN session_rollups.au43_mean IS 'AU 43, eyes closed: mean alignment with the phrase over the scored frames that measured it, 0..1. NULL if those are fewer than half of the scored frames.';
 COMMENT ON COLUMN session_rollups.pain_activity_mean IS 'Mean pain-related facial activity over the scored frames that measured it, 0..1; see frames.pain_activity. Not a pain score. NULL if those are fewer than half of the scored frames.';
+COMMENT ON COLUMN session_rollups.frames_covered IS 'Sampled frames not scored because too much of the subject''s face is covered or outside the picture, count.';
+COMMENT ON COLUMN session_summary.frames_covered IS 'Sampled frames not scored because too much of the subject''s face is covered or outside the picture, count.';
 COMMENT ON COLUMN session_summary.au01_mean IS 'AU 1, inner brow raiser: mean alignment with the phrase over the scored frames that measured it, 0..1. NULL if those are fewer than half of the scored frames.';
 COMMENT ON COLUMN session_summary.au02_mean IS 'AU 2, outer brow raiser: mean alignment with the phrase over the scored frames that measured it, 0..1. NULL if those are fewer than half of the scored frames.';
 COMMENT ON COLUMN session_summary.au04_mean IS 'AU 4, brow lowerer: mean alignment with the phrase over the scored frames that measured it, 0..1. NULL if those are fewer than half of the scored frames.';
