@@ -4,6 +4,7 @@ A tool for people who work on the reports. Each round runs in a new process, so 
 """
 
 import argparse
+import hashlib
 import time
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +12,6 @@ from pathlib import Path
 import pypdfium2
 import watchfiles
 
-from pmfer.bundle import sha256_file
 from reports import Format
 from reports.data import ReportReader
 from reports.write import Order, write_files
@@ -21,7 +21,8 @@ from warehouse.connection import open_reader, open_writer
 
 ROOT = Path(__file__).parents[1]
 WATCHED = (ROOT / "reports", ROOT / "tools")
-SAMPLE_MODULES = ("sample_ward", "report_samples")  # what the stored samples depend on
+# Patterns of the files that the stored samples depend on
+SAMPLE_SOURCES = ("tools/sample_ward.py", "tools/report_samples.py", "warehouse/*.py", "warehouse/migrations/*.sql")
 PIXELS_PER_POINT = 1.5
 PRINTED_AT = datetime(2026, 3, 22, 6, 15, tzinfo=WINTER_TIME)
 CONTACT = {"en": "nurse in charge, extension 4711", "de": "Stationsleitung, Telefon 4711"}
@@ -82,9 +83,10 @@ def draw_pages(path: Path) -> list[Path]:
 
 
 def _warehouse(folder: Path) -> Path:
-    """A warehouse that contains the samples; it is made again if their code has changed."""
-    code = "".join(sha256_file(ROOT / "tools" / f"{name}.py")[:6] for name in SAMPLE_MODULES)
-    path = folder / f"samples-{code}.duckdb"
+    """A warehouse that contains the samples; it is made again if their code or the schema has changed."""
+    sources = [file for pattern in SAMPLE_SOURCES for file in sorted(ROOT.glob(pattern))]
+    code = hashlib.sha256(b"".join(file.read_bytes() for file in sources)).hexdigest()
+    path = folder / f"samples-{code[:12]}.duckdb"
     if not path.is_file():
         for old in folder.glob("samples-*"):
             old.unlink()
