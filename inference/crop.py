@@ -27,6 +27,7 @@ REDUCING_GAP = 2.0
 LEANING_DEG = 8.0
 TURNED_AT = 2  # a leaning face is turned at this factor times the target's resolution
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
+WHITE = 250  # of 255; brighter pixels show no shades
 SHARPNESS_PX = 48  # side at which sharpness is measured: that of the faces on which its limit was chosen
 MEMORY_BYTES = 2 * 1024 * 1024  # of crops held in memory; beyond this they go to a temporary file
 
@@ -105,11 +106,14 @@ class Quality:
     """Readability of one crop."""
 
     brightness: float  # mean luma, 0..1
+    washed_out: float  # share of the pixels that are white or nearly so, 0..1
     sharpness: float  # standard deviation of the Laplacian over that of the luma, 0 (flat) to about 4 (noise)
 
 
 def measure_quality(crop: NDArray[np.uint8]) -> Quality:
     """Measure brightness and sharpness of a crop, [S, S] grey or [S, S, 3] RGB.
+
+    A pale face is readable as long as its shades differ, so what counts as too bright is the share of white pixels.
 
     Sharpness is the standard deviation of the Laplacian (four-neighbour kernel; Pech-Pacheco et al., ICPR 2000) divided
     by that of the luma itself. The division removes the effect of contrast, so a pale but sharp face does not count as
@@ -118,7 +122,7 @@ def measure_quality(crop: NDArray[np.uint8]) -> Quality:
     video.
     """
     luma = np.asarray(crop @ LUMA if crop.ndim == 3 else crop, np.float64)
-    brightness = float(luma.mean()) / 255
+    brightness, washed_out = float(luma.mean()) / 255, float((luma >= WHITE).mean())
     if len(luma) > SHARPNESS_PX:
         reduced = Image.fromarray(luma.astype(np.float32)).resize((SHARPNESS_PX,) * 2, Image.Resampling.LANCZOS)
         luma = np.asarray(reduced, np.float64)
@@ -126,6 +130,7 @@ def measure_quality(crop: NDArray[np.uint8]) -> Quality:
     contrast = float(luma.std())
     return Quality(
         brightness=brightness,
+        washed_out=washed_out,
         sharpness=float(laplacian.std()) / contrast if contrast > 0 else 0.0,
     )
 
@@ -136,7 +141,7 @@ def why_unreadable(face_size_px: float, quality: Quality, options: ScoringOption
         return FrameReason.TOO_SMALL
     if quality.brightness < options.min_brightness:
         return FrameReason.TOO_DARK
-    if quality.brightness > options.max_brightness:
+    if quality.washed_out > options.max_washed_out:
         return FrameReason.TOO_BRIGHT
     if quality.sharpness < options.min_sharpness:
         return FrameReason.TOO_BLURRED

@@ -45,7 +45,7 @@ class ScoringOptions:
     relink_gap_s: float = 60.0  # a face that reappears in the subject's place within this time is the subject again
     min_face_px: float = 24.0  # sqrt(width * height) of the box in the video's pixels
     min_brightness: float = 0.12  # mean luma of the crop, 0..1
-    max_brightness: float = 0.87  # mean luma of the crop, 0..1
+    max_washed_out: float = 0.5  # share of the crop's pixels that are white or nearly so, 0..1
     min_sharpness: float = 0.12  # as defined in inference.crop; the median of the training faces is 0.83
 
     def __post_init__(self) -> None:
@@ -59,8 +59,8 @@ class ScoringOptions:
             "track_gap_s": self.track_gap_s > 0,
             "relink_gap_s": self.relink_gap_s >= 0,
             "min_face_px": self.min_face_px >= 1,
-            "min_brightness": 0 <= self.min_brightness < self.max_brightness,
-            "max_brightness": self.max_brightness <= 1,
+            "min_brightness": 0 <= self.min_brightness < 1,
+            "max_washed_out": 0 <= self.max_washed_out <= 1,
             "min_sharpness": self.min_sharpness >= 0,
         }
         for name, fits in in_range.items():

@@ -56,17 +56,18 @@ def test_blur_lowers_sharpness_and_contrast_does_not() -> None:
     smooth = np.asarray((blurred.astype(float) + np.roll(blurred, 4, 0) + np.roll(blurred, 4, 1)) / 3, np.uint8)
     assert measure_quality(pale).sharpness == pytest.approx(measure_quality(sharp).sharpness, rel=0.1)
     assert measure_quality(smooth).sharpness < 0.5 * measure_quality(sharp).sharpness
-    assert measure_quality(np.full((48, 48), 255, np.uint8)) == Quality(brightness=1.0, sharpness=0.0)
+    assert measure_quality(np.full((48, 48), 255, np.uint8)) == Quality(brightness=1.0, washed_out=1.0, sharpness=0.0)
 
 
 @pytest.mark.parametrize(
     ("size_px", "quality", "reason"),
     [
-        (10.0, Quality(0.5, 1.0), FrameReason.TOO_SMALL),
-        (90.0, Quality(0.01, 1.0), FrameReason.TOO_DARK),
-        (90.0, Quality(0.99, 1.0), FrameReason.TOO_BRIGHT),
-        (90.0, Quality(0.5, 0.001), FrameReason.TOO_BLURRED),
-        (90.0, Quality(0.5, 1.0), None),
+        (10.0, Quality(0.5, 0.0, 1.0), FrameReason.TOO_SMALL),
+        (90.0, Quality(0.01, 0.0, 1.0), FrameReason.TOO_DARK),
+        (90.0, Quality(0.8, 0.6, 1.0), FrameReason.TOO_BRIGHT),
+        (90.0, Quality(0.5, 0.0, 0.001), FrameReason.TOO_BLURRED),
+        (90.0, Quality(0.5, 0.0, 1.0), None),
+        (90.0, Quality(0.9, 0.1, 1.0), None),  # pale, but with all its shades
     ],
 )
 def test_unreadable_faces_get_their_reason(size_px: float, quality: Quality, reason: FrameReason | None) -> None:
