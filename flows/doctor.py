@@ -149,7 +149,11 @@ def check_source(settings: Settings) -> Result:
     if not found.nights:
         return Grade.WARNING, f"{settings.source}: is empty; see that it is mounted, if recordings should be there"
     nights = sorted(found.nights)
-    return Grade.OK, f"{settings.source}: {len(nights)} night{'s' * (len(nights) > 1)}, the last {nights[-1]}"
+    text = f"{settings.source}: {len(nights)} night{'s' * (len(nights) > 1)}, the last {nights[-1]}"
+    if found.misnamed:
+        some = f"{len(found.misnamed)} folders are not read, such as {min(found.misnamed)}"
+        return Grade.WARNING, f"{text}; {some}: name them YYYY-MM-DD"
+    return Grade.OK, text
 
 
 def check_bundle(settings: Settings) -> Result:
