@@ -35,7 +35,7 @@ from reports.fonts import FONT_FILES, font_path
 from reports.measures import DEFAULT_THRESHOLDS
 from warehouse import queries, runs
 from warehouse.address import Address, FileAddress
-from warehouse.connection import WRITTEN_BY_OTHERS, is_made, is_written_by_others, open_reader
+from warehouse.connection import WRITTEN_BY_OTHERS, is_made, is_published, is_written_by_others, open_reader
 from warehouse.contracts import broken_contracts
 from warehouse.queries import Provenance
 
@@ -212,7 +212,7 @@ def check_baseline(settings: Settings) -> Result:
     a week.
     """
     address = warehouse_address(settings)
-    if settings.source is None or not _is_published(address):
+    if settings.source is None or not is_published(address):
         return Grade.OK, "nothing needs to be scored again"
     scoring = Provenance(load_bundle(settings.bundle).digest, options_of(settings).digest())
     with open_reader(address) as reader:
@@ -237,21 +237,17 @@ def check_baseline(settings: Settings) -> Result:
 def _nights_with_recordings(settings: Settings) -> list[date]:
     """Nights that readers see recordings of; empty if the warehouse cannot be read, which check_warehouse reports."""
     address = warehouse_address(settings)
-    if not _is_published(address):
+    if not is_published(address):
         return []
     with suppress(WarehouseError), open_reader(address) as reader:
         return queries.nights_with_recordings(reader)
     return []
 
 
-def _is_published(address: Address) -> bool:
-    return address.published.exists() if isinstance(address, FileAddress) else is_made(address)
-
-
 def check_patients(settings: Settings) -> Result:
     """Whether patients have ids that are not easily confused."""
     address = warehouse_address(settings)
-    if not _is_published(address):
+    if not is_published(address):
         return Grade.OK, "nothing is published yet"
     with open_reader(address) as reader:
         alike = lookalikes(known := queries.patient_ids(reader))
