@@ -34,7 +34,7 @@ from pmfer.errors import PmferError, WarehouseError
 from reports.fonts import FONT_FILES, font_path
 from reports.measures import DEFAULT_THRESHOLDS
 from warehouse import queries, runs
-from warehouse.address import Address, FileAddress
+from warehouse.address import FileAddress
 from warehouse.connection import WRITTEN_BY_OTHERS, is_made, is_published, is_written_by_others, open_reader
 from warehouse.contracts import broken_contracts
 from warehouse.queries import Provenance

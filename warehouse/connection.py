@@ -95,8 +95,8 @@ def open_reader(place: Address | Path) -> duckdb.DuckDBPyConnection:
     with one_line_errors(address.published if isinstance(address, FileAddress) else address):
         if isinstance(address, FileAddress) and not is_published(address):
             raise WarehouseError(
-                f"warehouse {address.published}: does not exist; run a night first, which publishes it, or give another "
-                "data folder"
+                f"warehouse {address.published}: does not exist; run a night first, which publishes it, "
+                "or give another data folder"
             )
         connection = _connect(Path(tempfile.gettempdir()) / f"pmfer-{os.getuid()}.tmp")
         try:
