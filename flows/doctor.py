@@ -151,7 +151,7 @@ def check_source(settings: Settings) -> Result:
     nights = sorted(found.nights)
     text = f"{settings.source}: {len(nights)} night{'s' * (len(nights) > 1)}, the last {nights[-1]}"
     if found.misnamed:
-        some = f"{len(found.misnamed)} folders are not read, such as {min(found.misnamed)}"
+        some = f"{len(found.misnamed)} folders are not read, such as '{min(found.misnamed)}'"
         return Grade.WARNING, f"{text}; {some}: name them YYYY-MM-DD"
     return Grade.OK, text
 

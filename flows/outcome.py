@@ -38,7 +38,7 @@ class NightOutcome:
         if self.found == 0:
             return f"{self.night}: no {'complete ' if self.unready else ''}sessions in the source{left}"
         if not (self.scored or self.quarantined or self.reports or self.mended):
-            return f"{self.night}: nothing to do, all {self.found} sessions were processed before{left}"
+            return f"{self.night}: nothing to do, {self.done_before} of {self.found} sessions were scored before{left}"
         why = " (`pmfer quarantine list` says why)" if self.quarantined else ""
         return (
             f"{self.night}: {self.scored} of {self.found} sessions scored ({self.frames_scored} frames), "

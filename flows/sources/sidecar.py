@@ -69,7 +69,7 @@ def _no_page_of_the_ward(pseudonym: str) -> str:
 def _written_out(moment: object, parse: Callable[[object], datetime]) -> datetime:
     """Refuse a bare number: pydantic would take it for seconds since 1970, and the day would be that in UTC."""
     with suppress(ValidationError):
-        if isinstance(moment, str) and _WRITTEN_OUT.match(moment):
+        if isinstance(moment, datetime) or (isinstance(moment, str) and _WRITTEN_OUT.match(moment)):
             return parse(moment)
     raise PydanticCustomError("moment", "must be written as 2026-03-02T09:00:00+01:00, with the offset from UTC")
 

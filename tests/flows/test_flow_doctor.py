@@ -181,7 +181,7 @@ def test_folders_that_are_named_after_a_day_in_another_way_are_a_warning(data: D
         (tmp_path / "source" / name).mkdir()
     state, text = doctor.check_source(settings)
     assert state is Grade.WARNING
-    assert text.endswith("2 folders are not read, such as 03.03.2026: name them YYYY-MM-DD")
+    assert text.endswith("2 folders are not read, such as '03.03.2026': name them YYYY-MM-DD")
 
 
 def test_a_data_folder_that_is_read_only_is_the_only_thing_called_broken(ward: DataFolder, tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def test_a_day_without_recordings_is_not_called_done(source: Path, data: DataFol
     span = ("--from", "2026-02-03", "--to", "2026-02-04")
     assert told("backfill", *span) == "2026-02-03 to 2026-02-04: no sessions in the source"
     assert run(source, data, NIGHT).quarantined == 3
-    assert told("nightly", "--date", str(NIGHT)) == f"{NIGHT}: nothing to do, all 3 sessions were processed before"
+    assert told("nightly", "--date", str(NIGHT)) == f"{NIGHT}: nothing to do, 0 of 3 sessions were scored before"
 
 
 def test_a_source_that_is_unmounted_in_mid_night_stops_it_and_quarantines_nothing(
