@@ -22,7 +22,7 @@ from typing import Annotated
 import typer
 
 from cli import config, findings, model, nights, ops, patients, quarantine, score, warehouse
-from cli.options import complain
+from cli.options import OncePerOption, complain
 from flows.environment import adapt_environment
 from flows.logs import set_up_logs
 from flows.prefect_runs import leaving_at_once
@@ -63,6 +63,9 @@ app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(warehouse.warehouse_app, name="warehouse")
 app.add_typer(model.bundle_app, name="bundle")
 app.add_typer(model.datasets_app, name="datasets")
+for added in app.registered_groups:
+    for command in added.typer_instance.registered_commands if added.typer_instance else ():
+        command.cls = OncePerOption
 
 
 def main() -> None:

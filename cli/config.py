@@ -28,7 +28,8 @@ After this page you can change any setting and know which value counts. The page
 
 Give a setting as an option of a command, in the environment, in `.env` or in `pmfer.toml` of the working directory.
 The first of these that has it wins, then the default. `PMFER_CONFIG` names a TOML file elsewhere. An empty value
-in the environment or in `.env` counts as not given. An unknown name is an error in each of them.
+in the environment or in `.env` counts as not given. An unknown name is an error in each of them. A path
+may begin with `~/`.
 
     PMFER_RETAIN_FRAMES_DAYS=90     # the environment, or a line of .env
     retain_frames_days = 90         # pmfer.toml

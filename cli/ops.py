@@ -70,7 +70,7 @@ def status(
         typer.echo(json.dumps(shown, indent=1, default=json_value))
         return
     console = PlainConsole(width=max(PlainConsole().width, TABLE_WIDTH))
-    console.print(_table(rows))
+    console.print(_table(rows) if rows else f"{settings.data_dir}: no night has been published yet")
     for left in unfinished:
         console.print(left.sentence)
     if last is not None:

@@ -3,9 +3,10 @@
 import logging
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from flows.data_folder import DataFolder
 from flows.logs import writes_json
@@ -75,6 +76,21 @@ Cropped = Annotated[
         "[default: by the data set, else by the size of each picture]",
     ),
 ]
+
+
+class OncePerOption(TyperCommand):
+    """A command that refuses an option given twice, of which it would otherwise use only the last, without a word."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the command line as usual, if it gives no option twice that takes one value."""
+        once: set[str] = set()
+        for parameter in self.make_parser(ctx).parse_args(args=list(args))[2]:
+            if parameter.param_type_name != "option" or getattr(parameter, "multiple", False) or ctx.resilient_parsing:
+                continue
+            if parameter.opts[0] in once:
+                ctx.fail(f"Option '{parameter.opts[0]}' can be given only once.")
+            once.add(parameter.opts[0])
+        return super().parse_args(ctx, args)
 
 
 def access_to(data_dir: Path | None) -> "WarehouseAccess":

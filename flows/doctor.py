@@ -34,8 +34,8 @@ from pmfer.errors import PmferError, WarehouseError
 from reports.fonts import FONT_FILES, font_path
 from reports.measures import DEFAULT_THRESHOLDS
 from warehouse import queries, runs
-from warehouse.address import Address, FileAddress
-from warehouse.connection import WRITTEN_BY_OTHERS, is_made, is_written_by_others, open_reader
+from warehouse.address import FileAddress
+from warehouse.connection import WRITTEN_BY_OTHERS, is_made, is_published, is_written_by_others, open_reader
 from warehouse.contracts import broken_contracts
 from warehouse.queries import Provenance
 
@@ -149,7 +149,11 @@ def check_source(settings: Settings) -> Result:
     if not found.nights:
         return Grade.WARNING, f"{settings.source}: is empty; see that it is mounted, if recordings should be there"
     nights = sorted(found.nights)
-    return Grade.OK, f"{settings.source}: {len(nights)} night{'s' * (len(nights) > 1)}, the last {nights[-1]}"
+    text = f"{settings.source}: {len(nights)} night{'s' * (len(nights) > 1)}, the last {nights[-1]}"
+    if found.misnamed:
+        some = f"{len(found.misnamed)} folders are not read, such as '{min(found.misnamed)}'"
+        return Grade.WARNING, f"{text}; {some}: name them YYYY-MM-DD"
+    return Grade.OK, text
 
 
 def check_bundle(settings: Settings) -> Result:
@@ -208,7 +212,7 @@ def check_baseline(settings: Settings) -> Result:
     a week.
     """
     address = warehouse_address(settings)
-    if settings.source is None or not _is_published(address):
+    if settings.source is None or not is_published(address):
         return Grade.OK, "nothing needs to be scored again"
     scoring = Provenance(load_bundle(settings.bundle).digest, options_of(settings).digest())
     with open_reader(address) as reader:
@@ -233,21 +237,17 @@ def check_baseline(settings: Settings) -> Result:
 def _nights_with_recordings(settings: Settings) -> list[date]:
     """Nights that readers see recordings of; empty if the warehouse cannot be read, which check_warehouse reports."""
     address = warehouse_address(settings)
-    if not _is_published(address):
+    if not is_published(address):
         return []
     with suppress(WarehouseError), open_reader(address) as reader:
         return queries.nights_with_recordings(reader)
     return []
 
 
-def _is_published(address: Address) -> bool:
-    return address.published.exists() if isinstance(address, FileAddress) else is_made(address)
-
-
 def check_patients(settings: Settings) -> Result:
     """Whether patients have ids that are not easily confused."""
     address = warehouse_address(settings)
-    if not _is_published(address):
+    if not is_published(address):
         return Grade.OK, "nothing is published yet"
     with open_reader(address) as reader:
         alike = lookalikes(known := queries.patient_ids(reader))

@@ -24,7 +24,7 @@ from flows.settings import (
     Settings,
     change_environment,
     default_environment,
-    environment_value,
+    environment_with,
     proxy_variables,
     variable,
 )
@@ -64,7 +64,7 @@ def adapt_environment(settings: Settings) -> None:
 
 def _require_time_zone() -> None:
     """Check that the system knows the zone: for one that it does not know, it would silently take UTC."""
-    zone = environment_value("TZ") or ""
+    zone = environment_with({}).get("TZ", "")
     name = zone.removeprefix(":")
     try:
         datetime.now().astimezone()

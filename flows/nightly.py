@@ -84,9 +84,10 @@ def run_nights(request: RunRequest, first: date, last: date, say: Callable[[str]
     if any(not outcome.idle for outcome in outcomes):
         return True
     for outcome in outcomes:
-        if outcome.unready:
-            log.info("%s: %d sessions still being uploaded, left for next time", outcome.night, outcome.unready)
-    say(f"{span}: nothing to do")
+        if outcome.unready or first == last:
+            say(outcome.sentence())
+    if first != last:
+        say(f"{span}: {'nothing to do' if any(done.found for done in outcomes) else 'no sessions in the source'}")
     return False
 
 

@@ -34,14 +34,15 @@ class NightOutcome:
     def sentence(self) -> str:
         """The outcome in one line."""
         left = f"; {self.mended} taken out of quarantine" if self.mended else ""
-        left += f"; {self.unready} still being uploaded, left for next time" if self.unready else ""
+        left += f"; {self.unready} still being uploaded or just written, left for the next run" if self.unready else ""
         if self.found == 0:
-            return f"{self.night}: no sessions in the source{left}"
+            return f"{self.night}: no {'complete ' if self.unready else ''}sessions in the source{left}"
         if not (self.scored or self.quarantined or self.reports or self.mended):
-            return f"{self.night}: nothing to do, all {self.found} sessions were processed before{left}"
+            return f"{self.night}: nothing to do, {self.done_before} of {self.found} sessions were scored before{left}"
+        why = " (`pmfer quarantine list` says why)" if self.quarantined else ""
         return (
             f"{self.night}: {self.scored} of {self.found} sessions scored ({self.frames_scored} frames), "
-            f"{self.done_before} done before, {self.quarantined} quarantined, {self.reports} reports{left}"
+            f"{self.done_before} done before, {self.quarantined} quarantined{why}, {self.reports} reports{left}"
         )
 
     def record(self) -> RunOutcome:

@@ -82,7 +82,7 @@ class NightPlan:
     found: int
     pending: tuple[PendingSession, ...]
     done_before: int
-    quarantined: tuple[QuarantinedSession, ...]  # newly; those already in quarantine are not listed
+    quarantined: tuple[QuarantinedSession, ...]  # newly, or with another message than before
     unready: tuple[Unready, ...] = ()  # still being uploaded, left for next time
     erased: int = 0  # recordings of erased patients, which are skipped
     mended: tuple[str, ...] = ()  # paths in quarantine whose fault is gone
@@ -143,8 +143,10 @@ def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job
     to_score = {session.recording.source_uri for session in known.open}
     pending = [s for s in sessions if s.content_sha256 is None or s.recording.source_uri in to_score]
     in_quarantine = quarantine.of_night(connection, listing.night)
-    recorded = set(in_quarantine.filter(pl.col("replay_asked_at").is_null())["quarantine_id"])
-    new = [r for r in quarantined if quarantine_record(r, listing.night, "").quarantine_id not in recorded]
+    stated = ("quarantine_id", "session_id", "patient_id", "message")
+    recorded = set(in_quarantine.filter(pl.col("replay_asked_at").is_null()).select(stated).iter_rows())
+    records = [(session, quarantine_record(session, listing.night, "")) for session in quarantined]
+    new = [s for s, record in records if tuple(getattr(record, name) for name in stated) not in recorded]
     faulty = {*known.still_quarantined, *(session.source_uri for session in quarantined)}
     waiting = {session.recording.source_uri for session in pending} | {late.source_uri for late in listing.unready}
     repaired = [uri for uri in in_quarantine["source_uri"] if uri not in faulty | waiting]

@@ -35,7 +35,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from flows.data_folder import WARD, WARDS
-from flows.settings import Settings, environment_value
+from flows.settings import Settings, variable
 from pmfer.errors import ConfigurationError, ReportError
 from reports import Format
 from reports.measures import DEFAULT_THRESHOLDS, Thresholds, thresholds_with
@@ -73,7 +73,7 @@ def printing_of(settings: Settings, formats: Iterable[Format] = ()) -> Printing:
     Raises:
         ConfigurationError: the file of recipients is wrong, or a password is missing.
     """
-    recipients = read_recipients(settings.report_recipients, environment_value)
+    recipients = read_recipients(settings.report_recipients, variable)
     wanted = tuple(dict.fromkeys(formats)) or tuple(dict.fromkeys(settings.report_formats))
     if recipients and not formats and not settings.report_open_pdf:
         wanted = tuple(form for form in wanted if form is not Format.PDF)
@@ -152,7 +152,7 @@ def read_recipients(path: Path | None, secret: Callable[[str], str | None]) -> t
 
     Args:
         path: the file.
-        secret: looks up an environment variable, see flows.settings.environment_value.
+        secret: looks up a variable, see flows.settings.variable.
 
     Raises:
         ConfigurationError: the file cannot be read, an entry is wrong, or a password is missing, too short or in a file

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from urllib.request import getproxies_environment
 
 from dotenv import dotenv_values
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -192,10 +192,7 @@ class Settings(BaseSettings):
         ("failure", "abstention"), description="when they get a notice: failure, abstention, completion"
     )
     notify_abstention_share: float = Field(
-        0.5,
-        ge=0,
-        le=1,
-        description="share of a night's sampled frames without scores from which an abstention notice is sent",
+        0.5, ge=0, le=1, description="share of a night's sampled frames without scores that sends an abstention notice"
     )
 
     @property
@@ -205,6 +202,13 @@ class Settings(BaseSettings):
         By default workers use float32, because they may be machines of different kinds and their results must agree.
         """
         return (self.dispatch is Dispatch.PROCESS and gains_from_int8()) if self.int8 is None else self.int8
+
+    @field_validator("*")
+    @classmethod
+    def _below_home(cls, value: object) -> object:
+        """Take ~ for the account's home folder, as a shell does, instead of making a folder of that name."""
+        given = isinstance(value, str | Path) and str(value).startswith("~/")
+        return type(value)(Path(str(value)).expanduser()) if given else value  # type: ignore[call-arg]
 
     @classmethod
     def settings_customise_sources(
@@ -264,7 +268,7 @@ def config_file() -> Path:
 
 
 def variable(name: str) -> str | None:
-    """The value of another program's variable, such as Prefect's, from the environment or `.env`; None if not set."""
+    """The value of a variable that is no setting, such as Prefect's, from environment or `.env`; None if not set."""
     return os.environ.get(name) or dotenv_values(DOTENV).get(name)
 
 
@@ -291,11 +295,6 @@ def change_environment(variables: Mapping[str, str | None]) -> None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
-
-
-def environment_value(name: str) -> str | None:
-    """The value of an environment variable, such as one that holds a recipient's password; None if it is not set."""
-    return os.environ.get(name)
 
 
 def _sources() -> dict[str, PydanticBaseSettingsSource]:

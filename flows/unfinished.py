@@ -20,7 +20,7 @@ import duckdb
 from flows.data_folder import DataFolder
 from warehouse import quarantine, runs
 from warehouse.address import Address
-from warehouse.connection import open_reader
+from warehouse.connection import is_published, open_reader
 from warehouse.private_file import write_private
 
 LOOKED_BACK = 14  # latest nights in the warehouse whose last run is checked
@@ -158,11 +158,13 @@ def nights_as_they_stand(warehouse: Address, unfinished: Sequence[UnfinishedNigh
         limit: how many nights at most.
 
     Returns:
-        Rows of warehouse.runs.latest_nights.
+        Rows of warehouse.runs.latest_nights; none if nothing is published yet.
 
     Raises:
         WarehouseError: the warehouse cannot be read.
     """
+    if not is_published(warehouse):
+        return []
     with open_reader(warehouse) as reader:
         rows = list(runs.latest_nights(reader, limit).iter_rows(named=True))
     standing = {left.night: left.standing.value for left in unfinished if left.standing is not Standing.WAITING}

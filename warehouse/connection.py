@@ -19,6 +19,7 @@ from pathlib import Path
 
 import duckdb
 
+from pmfer.errors import WarehouseError
 from warehouse.address import Address, FileAddress, LakeAddress, as_address
 from warehouse.lake import attach_lake_for_reading, attach_lake_for_writing, check_lake_key, is_lake, record_lake_key
 from warehouse.migrate import migrate, require_current_schema
@@ -92,6 +93,11 @@ def open_reader(place: Address | Path) -> duckdb.DuckDBPyConnection:
     """
     address = as_address(place)
     with one_line_errors(address.published if isinstance(address, FileAddress) else address):
+        if isinstance(address, FileAddress) and not is_published(address):
+            raise WarehouseError(
+                f"warehouse {address.published}: does not exist; run a night first, which publishes it, "
+                "or give another data folder"
+            )
         connection = _connect(Path(tempfile.gettempdir()) / f"pmfer-{os.getuid()}.tmp")
         try:
             if isinstance(address, LakeAddress):
@@ -136,6 +142,15 @@ def is_made(address: Address) -> bool:
         return address.path.exists() or address.published.exists()
     with one_line_errors(address):
         return is_lake(address)
+
+
+def is_published(address: Address) -> bool:
+    """Whether readers find anything at the address: the snapshot of a file, or a lake.
+
+    Raises:
+        WarehouseError: a lake's catalogue cannot be reached.
+    """
+    return address.published.exists() if isinstance(address, FileAddress) else is_made(address)
 
 
 def another(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:

@@ -31,14 +31,20 @@ _INSERT_QUARANTINE = """
         $run_id
     WHERE NOT EXISTS (FROM quarantine WHERE quarantine_id = $quarantine_id)
 """
+# The same file may have another fault of the same kind after a correction, or another patient.
+_RESTATE_QUARANTINE = """
+    UPDATE quarantine SET session_id = $session_id, patient_id = $patient_id, message = $message
+    WHERE quarantine_id = $quarantine_id
+        AND (session_id, patient_id, message) IS DISTINCT FROM ($session_id, $patient_id, $message)
+"""
 
 
 def add_quarantine(connection: duckdb.DuckDBPyConnection, record: QuarantineRecord) -> bool:
     """Quarantine a session. It replaces an earlier row of the same source.
 
     Returns:
-        False, with nothing written, if the same file is already quarantined for the same reason, or if the patient was
-        erased.
+        False, with nothing written, if the same file is already quarantined for the same reason with the same message,
+        or if the patient was erased.
 
     Raises:
         WarehouseError: the database failed.
@@ -47,14 +53,15 @@ def add_quarantine(connection: duckdb.DuckDBPyConnection, record: QuarantineReco
     with transaction(connection):
         if record.patient_id and with_tombstone(connection, "patient", [record.patient_id]):
             return False
-        added = changed(connection, _INSERT_QUARANTINE, values) > 0
+        restated = {name: values[name] for name in ("quarantine_id", "session_id", "patient_id", "message")}
+        added = changed(connection, _INSERT_QUARANTINE, values) or changed(connection, _RESTATE_QUARANTINE, restated)
         if added:
             keys = {"source_uri": record.source_uri, "quarantine_id": record.quarantine_id}
             connection.execute(_DELETE_QUARANTINE_BEFORE, keys)
             audit.record(
                 connection, "session_set_aside", patient_id=record.patient_id, night=record.night, reason=record.reason
             )
-    return added
+    return added > 0
 
 
 # Take sources out of quarantine.

@@ -67,7 +67,7 @@ _ADVICE = (
     ("Read-only file system", "choose a writable path"),
     ("Not a directory", "a part of the path is a file: choose another path"),
     ("Is a directory", "give the path of a file"),
-    ("does not exist", "check the path; there is a snapshot once the first night has been published"),
+    ("does not exist", "check the address"),
     ("No such file or directory", "check the path"),
     ("Duplicate key", "it is already stored: use another identifier"),
     ("invalidated", "reopen it, what was stored before is intact"),

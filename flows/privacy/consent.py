@@ -83,7 +83,7 @@ def read_consents(file: Path) -> list[Consent]:
     try:
         return list(_consents(read_csv(file.read_bytes()), file))
     except OSError as error:
-        raise ConfigurationError(f"{file}: cannot be read ({error.strerror})") from None
+        raise ConfigurationError(f"{file}: cannot be read ({error.strerror}); check the path") from None
     except csv.Error as error:
         raise ConfigurationError(f"{file}: not a CSV file in UTF-8 ({error})") from None
 

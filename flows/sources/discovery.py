@@ -75,13 +75,16 @@ def list_night(source: Source, night: date, wanted: Callable[[str], bool] = lamb
             raise ConfigurationError(f"source {source}/{night}: {error.strerror}; make it readable") from None
         files = _by_name(entries)
         folder = _Folder(source, location, state, night.isoformat(), files, _by_stem(files), time.time())
-        return _list_folder(folder, night, wanted)
+        misplaced = filter(None, (_misplaced(folder, entry) for entry in entries if wanted(folder.uri(entry.name))))
+        return _list_folder(folder, night, wanted, misplaced)
 
 
-def _list_folder(folder: _Folder, night: date, wanted: Callable[[str], bool]) -> NightListing:
+def _list_folder(
+    folder: _Folder, night: date, wanted: Callable[[str], bool], misplaced: Iterable[QuarantinedSession]
+) -> NightListing:
     source, state = folder.source, folder.source_state
     recordings: list[Recording] = []
-    quarantined: list[QuarantinedSession] = []
+    quarantined = list(misplaced)
     unready: list[Unready] = []
     for name, raw in _found(folder, lambda name: wanted(folder.uri(name))):
         outcome = _examine(folder, name, raw)
@@ -96,6 +99,21 @@ def _list_folder(folder: _Folder, night: date, wanted: Callable[[str], bool]) ->
         if not folder.location.holds(folder.night):
             raise SourceGoneError(f"source {source}/{night}: disappeared while it was read; run again")
     return NightListing(night, tuple(recordings), tuple(quarantined), tuple(unready), state)
+
+
+def _misplaced(folder: _Folder, entry: Entry) -> QuarantinedSession | None:
+    """Recordings in a folder below the night's, which would otherwise go unnoticed; None if it holds none."""
+    path = f"{folder.night}/{entry.name}"
+    if not entry.is_folder or is_hidden(entry.name) or folder.location.leads_out(path, entry):
+        return None
+    try:
+        within = _by_name(folder.location.entries(path))
+    except SourceReadError:
+        return None
+    if not any(map(is_video, within)):
+        return None
+    message = f"{printable(entry.name)}: a folder with recordings, which are not read; move them into {folder.night}"
+    return QuarantinedSession(folder.uri(entry.name), QuarantineReason.UNREADABLE, message)
 
 
 def _by_name(entries: Iterable[Entry]) -> dict[str, list[Entry]]:

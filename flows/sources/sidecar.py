@@ -7,7 +7,8 @@ manifest.csv  instead of sidecars, a line per recording
 import csv
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Annotated, Any
@@ -18,8 +19,8 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    StringConstraints,
     ValidationError,
+    WrapValidator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -37,9 +38,25 @@ OPTIONAL_COLUMNS = ("ward", "room", "situation")  # may be missing or empty
 MAX_MANIFEST_BYTES = 16 * 1024 * 1024  # some 150,000 lines
 _CONSENTS = {"true": True, "false": False}  # in any case: spreadsheets write TRUE
 
-# No separators and no leading dot, because an id becomes a file name.
-Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _WRITTEN_OUT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]")
+_FAULTS = {  # pydantic's errors in words for people who write sidecars
+    "missing": "is missing",
+    "extra_forbidden": "is not a field of a sidecar, remove it",
+    "string_type": "must be text in quotation marks",
+}
+
+
+def _plain_word(identifier: str) -> str:
+    """Refuse separators and a leading dot, because an id becomes a file name."""
+    if not _IDENTIFIER.fullmatch(identifier):
+        raise PydanticCustomError(
+            "identifier", "may have up to 64 letters a to z, digits and . _ -, and must begin with a letter or digit"
+        )
+    return identifier
+
+
+Identifier = Annotated[str, AfterValidator(_plain_word)]
 
 
 def _no_page_of_the_ward(pseudonym: str) -> str:
@@ -49,11 +66,12 @@ def _no_page_of_the_ward(pseudonym: str) -> str:
     return pseudonym
 
 
-def _written_out(moment: object) -> object:
+def _written_out(moment: object, parse: Callable[[object], datetime]) -> datetime:
     """Refuse a bare number: pydantic would take it for seconds since 1970, and the day would be that in UTC."""
-    if isinstance(moment, int | float) or (isinstance(moment, str) and not _WRITTEN_OUT.match(moment)):
-        raise PydanticCustomError("moment", "must be written as 2026-03-02T09:00:00+01:00")
-    return moment
+    with suppress(ValidationError):
+        if isinstance(moment, datetime) or (isinstance(moment, str) and _WRITTEN_OUT.match(moment)):
+            return parse(moment)
+    raise PydanticCustomError("moment", "must be written as 2026-03-02T09:00:00+01:00, with the offset from UTC")
 
 
 def _in_plausible_year(moment: datetime) -> datetime:
@@ -77,7 +95,7 @@ class Sidecar(BaseModel):
     session_id: Identifier
     patient_id: Annotated[Identifier, AfterValidator(_no_page_of_the_ward)]  # a pseudonym
     # ISO 8601 with offset; its calendar day is the day where the patient is
-    started_at: Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_plausible_year)]
+    started_at: Annotated[AwareDatetime, WrapValidator(_written_out), AfterValidator(_in_plausible_year)]
     consent: Annotated[bool, BeforeValidator(_yes_or_no)]
     ward: Identifier | None = None  # where it was recorded
     room: Identifier | None = None
@@ -117,7 +135,7 @@ def checked(raw: dict[str, Any]) -> Sidecar:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "sidecar"
-        raise ValueError(printable(f"{field}: {first['msg']}")) from None
+        raise ValueError(printable(f"{field}: {_FAULTS.get(first['type'], first['msg'])}")) from None
 
 
 def _without_duplicates(fields: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from pmfer.errors import ConfigurationError
 
 S3_TIMEOUT_S = 30  # to connect and to wait for an answer
 _NIGHT = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DIGITS_OF_A_DATE = 6  # at least, in a name such as 2.3.2026 or 260302
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,7 @@ class SourceState:
 
     device: int | None = None  # number of the folder's file system; None: a server, or never inspected
     nights: frozenset[date] = frozenset()  # the nights that it held
+    misnamed: frozenset[str] = frozenset()  # folders that seem to be of a night but are not named YYYY-MM-DD
 
     def lost(self, now: "SourceState") -> str | None:
         """Why a later state cannot belong to the same source, in words; None if it can."""
@@ -212,8 +214,11 @@ def require_there(source: Source, before: SourceState) -> None:
 def _look(location: Location) -> tuple[SourceState, bool]:
     """The state of a source, and whether it holds any file or folder that is not hidden."""
     entries = [entry for entry in location.entries() if not is_hidden(entry.name)]
-    nights = (_as_night(entry.name) for entry in entries if entry.is_folder)
-    return SourceState(location.device(), frozenset(filter(None, nights))), bool(entries)
+    folders = {entry.name: _as_night(entry.name) for entry in entries if entry.is_folder}
+    misnamed = frozenset(
+        name for name, night in folders.items() if not night and sum(map(str.isdigit, name)) >= _DIGITS_OF_A_DATE
+    )
+    return SourceState(location.device(), frozenset(filter(None, folders.values())), misnamed), bool(entries)
 
 
 def _as_night(name: str) -> date | None:

@@ -97,6 +97,22 @@ def test_a_time_zone_that_the_system_knows_is_used(zone: str, monkeypatch: pytes
     adapt_environment(read_settings())
 
 
+@pytest.mark.parametrize(
+    "twice",
+    [
+        ("report", "--date", "2026-03-02", "--patient", "birch-01", "--patient", "cedar-02"),
+        ("nightly", "--date", "2026-03-02", "--date=2026-03-03"),
+        ("warehouse", "export", "--from", "2026-03-02", "--from", "2026-03-03"),
+        ("score", "clip.mp4", "--int8", "--float32"),
+    ],
+)
+def test_an_option_of_one_value_that_is_given_twice_is_refused(
+    twice: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, *twice) == 2
+    assert "can be given only once" in capsys.readouterr().err
+
+
 def test_an_unknown_bundle_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

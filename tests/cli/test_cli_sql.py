@@ -360,7 +360,7 @@ def test_without_a_snapshot_it_says_when_there_will_be_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert sql(monkeypatch, "SELECT 1", "--data-dir", tmp_path) == 1
-    assert "there is a snapshot once the first night has been published" in complaint(capsys)
+    assert "does not exist; run a night first, which publishes it, or give another data folder" in complaint(capsys)
 
 
 def test_a_reader_that_goes_away_ends_it_quietly(data: Path) -> None:

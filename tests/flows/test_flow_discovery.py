@@ -209,3 +209,41 @@ def test_a_source_may_be_empty_in_a_new_house(tmp_path: Path) -> None:
 
 def test_a_night_without_a_folder_is_empty(folder: Path) -> None:
     assert list_night(folder.parent, date(2026, 3, 9)).found == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ({"patient_id": "Mrs Miller"}, "patient_id: may have up to 64 letters a to z, digits and . _ -"),
+        ({"patient_id": 7}, "patient_id: must be text in quotation marks"),
+        ({"birthday": "1940-01-01"}, "birthday: is not a field of a sidecar, remove it"),
+        ({"started_at": "2026-03-02 09:00"}, "started_at: must be written as 2026-03-02T09:00:00+01:00"),
+        ({"started_at": "2026-03-02T25:00:00+01:00"}, "started_at: must be written as 2026-03-02T09:00:00+01:00"),
+    ],
+)
+def test_a_fault_of_a_sidecar_is_told_in_words_for_whoever_wrote_it(
+    folder: Path, fault: dict[str, object], told: str
+) -> None:
+    place(folder, **fault)
+    (refused,) = list_night(folder.parent, NIGHT).quarantined
+    assert refused.message.startswith(f"a.mp4: {told}")
+
+
+def test_a_folder_of_recordings_within_the_night_is_named_and_no_other_folder(folder: Path, tmp_path: Path) -> None:
+    for name in ("cam 1", "thumbnails", ".Trash", "a.mp4"):
+        (folder / name).mkdir()
+    place(folder / "cam 1")
+    place(folder / ".Trash")
+    (folder / "thumbnails" / "a.jpg").write_bytes(b"picture")
+    elsewhere = tmp_path.parent / f"{tmp_path.name}-elsewhere"
+    elsewhere.mkdir()
+    place(elsewhere)
+    (folder / "link").symlink_to(elsewhere)
+    (refused,) = list_night(folder.parent, NIGHT).quarantined
+    assert refused.source_uri == "2026-03-02/cam 1"
+    assert refused.reason is QuarantineReason.UNREADABLE
+    assert refused.message == "cam 1: a folder with recordings, which are not read; move them into 2026-03-02"
+    (folder / "cam 1" / "a.mp4").rename(folder / "a.mkv")
+    (folder / "cam 1" / "a.json").rename(folder / "a.json")
+    assert [recording.name for recording in list_night(folder.parent, NIGHT).recordings] == ["a.mkv"]
+    assert reasons(folder.parent) == []

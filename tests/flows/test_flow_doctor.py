@@ -172,6 +172,18 @@ def test_nights_that_another_model_scored_are_offered_while_their_recordings_are
     assert doctor.check_baseline(Settings(data_dir=ward.root, source=str(tmp_path / "gone")))[0] is Grade.OK
 
 
+def test_folders_that_are_named_after_a_day_in_another_way_are_a_warning(data: DataFolder, tmp_path: Path) -> None:
+    for name in ("2026-03-02", "lost+found", "cam-12"):
+        (tmp_path / "source" / name).mkdir(parents=True)
+    settings = Settings(data_dir=data.root, source=str(tmp_path / "source"))
+    assert doctor.check_source(settings)[0] is Grade.OK
+    for name in ("20260303", "03.03.2026"):
+        (tmp_path / "source" / name).mkdir()
+    state, text = doctor.check_source(settings)
+    assert state is Grade.WARNING
+    assert text.endswith("2 folders are not read, such as '03.03.2026': name them YYYY-MM-DD")
+
+
 def test_a_data_folder_that_is_read_only_is_the_only_thing_called_broken(ward: DataFolder, tmp_path: Path) -> None:
     data = copy_ward(ward, tmp_path / "data")
     (tmp_path / "source" / "2026-03-02").mkdir(parents=True)

@@ -70,7 +70,7 @@ def test_events_of_a_day_without_consent_are_left_out_and_counted(
 
 
 BAD = (
-    ("Mrs Ash,medication,ibuprofen,2026-03-02T08:00:00+01:00,,,,", "patient_id: String should match"),
+    ("Mrs Ash,medication,ibuprofen,2026-03-02T08:00:00+01:00,,,,", "patient_id: may have up to 64 letters"),
     ("ash-01,drug,ibuprofen,2026-03-02T08:00:00+01:00,,,,", "kind: Input should be 'medication', 'therapy'"),
     ("ash-01,medication,,2026-03-02T08:00:00+01:00,,,,", "item: empty"),
     ("ash-01,medication,ibuprofen,2026-03-02T08:00:00,,,,", "started_at: has no offset from UTC"),

@@ -70,6 +70,28 @@ def test_a_session_is_tried_again_on_demand_and_only_then(
         assert nights_to_come_back_to(reader, data, AFTER) == []
 
 
+def test_a_sidecar_with_one_fault_corrected_and_another_left_says_what_is_wrong_now(
+    source: Path, data: DataFolder
+) -> None:
+    sidecar = source / NIGHT.isoformat() / "a.json"
+    stated = {"session_id": "a", "patient_id": "Mrs Miller", "started_at": "2026-03-01T09:00:00+01:00", "consent": True}
+    for patient, told in (("Mrs Miller", "patient_id"), ("p01", "not on the day"), ("p02", "not on the day")):
+        sidecar.write_text(json.dumps(stated | {"patient_id": patient}))
+        run_night(source, data, NIGHT)
+        assert run_night(source, data, NIGHT).nothing_new
+        with open_reader(file_of(data)) as reader:
+            (row,) = quarantine.of_night(reader, NIGHT).filter(source_uri=f"{NIGHT}/a.mp4").to_dicts()
+        assert told in row["message"]
+        assert row["patient_id"] == (None if patient == "Mrs Miller" else patient)
+    sidecar.write_text(json.dumps(stated | {"ward": "Ward 3"}))
+    run_night(source, data, NIGHT)
+    sidecar.write_text(json.dumps(stated | {"patient_id": "p01", "ward": "Ward 3"}))
+    run_night(source, data, NIGHT)
+    with open_reader(file_of(data)) as reader:
+        messages = quarantine.of_night(reader, NIGHT)["message"].to_list()
+    assert any("a.mp4: ward" in message for message in messages), messages
+
+
 def test_what_is_repaired_or_removed_leaves_the_quarantine_and_what_was_stored_stays(
     tmp_path: Path, data: DataFolder
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from flows.data_folder import DataFolder
 from flows.environment import prefect_home, prefect_server
+from flows.printing import printing_of
 from flows.settings import origins, read_settings
 from pmfer.errors import ConfigurationError
 
@@ -81,6 +82,25 @@ def test_a_file_that_is_named_must_be_there(elsewhere: Path, monkeypatch: pytest
         read_settings()
     (elsewhere / "house.toml").write_text("retain_frames_days = 90\n")
     assert read_settings().retain_frames_days == 90
+
+
+def test_a_path_below_the_home_folder_is_meant_as_in_a_shell(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(elsewhere / "home"))
+    (elsewhere / "pmfer.toml").write_text('data_dir = "~/pmfer"\nsource = "~/recordings"\nbackup_to = "a~"\n')
+    settings = read_settings()
+    assert settings.data_dir == elsewhere / "home" / "pmfer"
+    assert settings.source == str(elsewhere / "home" / "recordings")
+    assert settings.backup_to == Path("a~")
+
+
+def test_a_recipients_password_may_be_in_dotenv(elsewhere: Path) -> None:
+    (elsewhere / ".env").write_text("PMFER_PASSWORD_ASH=three words together\n")
+    (elsewhere / "recipients.toml").write_text(
+        '[[recipient]]\nname = "ash"\npassword_variable = "PMFER_PASSWORD_ASH"\n'
+    )
+    (elsewhere / "recipients.toml").chmod(0o600)
+    printing = printing_of(read_settings(report_recipients=elsewhere / "recipients.toml"))
+    assert [recipient.name for recipient in printing.recipients] == ["ash"]
 
 
 def test_what_is_empty_counts_as_not_given(monkeypatch: pytest.MonkeyPatch) -> None:

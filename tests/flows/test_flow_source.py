@@ -123,6 +123,23 @@ def test_a_house_that_removes_old_recordings_or_says_that_its_source_is_empty_is
     assert run(source, data, AFTER + timedelta(days=1)).found == 0
 
 
+def test_a_day_without_recordings_is_not_called_done(source: Path, data: DataFolder) -> None:
+    def told(*arguments: str, **settings: str) -> str:
+        done = pmfer(*arguments, "--source", str(source), "--data-dir", str(data.root), **settings)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    just_written = told("nightly", "--date", str(NIGHT), PMFER_SOURCE_SETTLE_S="60")
+    assert just_written == (
+        f"{NIGHT}: no complete sessions in the source; 3 still being uploaded or just written, left for the next run"
+    )
+    assert told("nightly", "--date", "2026-02-03") == "2026-02-03: no sessions in the source"
+    span = ("--from", "2026-02-03", "--to", "2026-02-04")
+    assert told("backfill", *span) == "2026-02-03 to 2026-02-04: no sessions in the source"
+    assert run(source, data, NIGHT).quarantined == 3
+    assert told("nightly", "--date", str(NIGHT)) == f"{NIGHT}: nothing to do, 0 of 3 sessions were scored before"
+
+
 def test_a_source_that_is_unmounted_in_mid_night_stops_it_and_quarantines_nothing(
     source: Path, data: DataFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

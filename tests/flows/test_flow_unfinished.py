@@ -58,6 +58,15 @@ def standings(data: DataFolder) -> dict[date, tuple[Standing, int]]:
     return {left.night: (left.standing, left.sessions) for left in unfinished_nights(data)}
 
 
+def test_a_first_night_that_failed_is_in_the_status_although_nothing_is_published(data: DataFolder) -> None:
+    shown = CliRunner().invoke(app, ["status", "--data-dir", str(data.root)])
+    assert (shown.exit_code, shown.output) == (0, f"{data.root}: no night has been published yet\n")
+    nightly = ["nightly", "--source", "nowhere", "--date", "2026-03-02", "--data-dir", str(data.root)]
+    assert CliRunner().invoke(app, nightly).exit_code == 1
+    shown = CliRunner().invoke(app, ["status", "--data-dir", str(data.root)])
+    assert "2026-03-02: failed; the next `pmfer nightly` comes back to it" in shown.output
+
+
 def test_a_night_stands_as_it_ended(data: DataFolder) -> None:
     days = [NIGHT + timedelta(days=offset) for offset in range(6)]
     assert kill_in_mid_night(data, days[0]) is Standing.RUNNING
