@@ -95,9 +95,15 @@ def _label_rows(path: Path) -> Iterator[tuple[str, list[int]]]:
     with path.open(encoding="utf-8", newline="") as stream:
         for number, row in enumerate(csv.reader(stream), start=1):
             cells = row[-len(VOTE_COLUMNS) :]
-            if len(row) <= len(VOTE_COLUMNS) or not all(cell.strip().isdigit() for cell in cells):
-                raise TrainingError(f"{path}: row {number}: must have a picture's name and ten counts of votes")
+            if len(row) <= len(VOTE_COLUMNS) or not all(_is_count(cell) for cell in cells):
+                raise TrainingError(
+                    f"{path}: row {number}: must have a picture's name and ten counts of 0 to 255 votes"
+                )
             yield row[0].strip(), [int(cell) for cell in cells]
+
+
+def _is_count(cell: str) -> bool:
+    return cell.strip().isdecimal() and int(cell) <= 255
 
 
 def read_csv(votes: Path, pictures: Path) -> Samples:

@@ -101,7 +101,7 @@ def _meanings(pairs: Iterable[tuple[object, str]]) -> str:
 
 def is_folders(path: Path) -> bool:
     """Whether `path` has a folder named after an expression, or one named after a split with folders in it."""
-    return any(
+    return path.is_dir() and any(
         folder.name.lower() in EXPRESSION_OF or (folder.name.lower() in SPLIT_OF and _folders(folder))
         for folder in _folders(path)
     )
@@ -117,6 +117,12 @@ def read_folders(path: Path) -> Samples:
     Raises:
         TrainingError: pictures lie in a folder that is named otherwise, or there are none.
     """
+    suffixes = ", ".join(sorted(PICTURE_SUFFIXES))
+    refusal = TrainingError(
+        f"{path}: needs one folder of pictures ({suffixes}) per expression: {', '.join(EXPRESSION_NAMES)}"
+    )
+    if not path.is_dir():
+        raise refusal
     has_splits = any(folder.name.lower() in SPLIT_OF for folder in _folders(path))
     parts = _named(path, SPLIT_OF, SPLITS) if has_splits else [(path, "")]
     words: dict[str, str] = {}
@@ -129,10 +135,7 @@ def read_folders(path: Path) -> Samples:
             words[folder.name] = expression
             found += [(picture, expression, split) for picture in pictures_in(folder)]
     if not found:
-        suffixes = ", ".join(sorted(PICTURE_SUFFIXES))
-        raise TrainingError(
-            f"{path}: needs one folder of pictures ({suffixes}) per expression: {', '.join(EXPRESSION_NAMES)}"
-        )
+        raise refusal
     log.info("%s: folders are read as %s", path, _meanings(words.items()))
     votes = label_votes(np.array([EXPRESSION_NAMES.index(expression) for _, expression, _ in found], np.int64))
     return Samples(
@@ -167,8 +170,7 @@ def _named(folder: Path, meanings: Mapping[str, str], names: Iterable[str]) -> l
 
 
 def _folders(path: Path) -> list[Path]:
-    inside = sorted(path.iterdir()) if path.is_dir() else []
-    return [folder for folder in inside if folder.is_dir() and not folder.name.startswith(".")]
+    return sorted(inside for inside in path.iterdir() if inside.is_dir() and not inside.name.startswith("."))
 
 
 def _with_pictures(folders: Iterable[Path]) -> list[str]:

@@ -131,7 +131,7 @@ def read_table(path: Path) -> pl.DataFrame:
 
 def header(path: Path) -> str:
     """The first line of a text file, in lower case."""
-    with path.open(encoding="utf-8", errors="replace") as stream:
+    with path.open(encoding="utf-8-sig", errors="replace") as stream:
         return stream.readline().lower()
 
 

@@ -59,8 +59,8 @@ def test_the_numbers_of_fer2013_are_expressions_and_the_log_says_which(
     assert (len(train), len(valid)) == (6, 1)
 
 
-def test_a_csv_with_blanks_after_its_commas_and_other_columns_first(tmp_path: Path) -> None:
-    path = write_table(tmp_path / "icml_face_data.csv", "emotion, Usage, pixels", f"3, Training, {pixels(1, 64)}")
+def test_a_csv_with_a_byte_order_mark_blanks_after_commas_and_columns_in_another_order(tmp_path: Path) -> None:
+    path = write_table(tmp_path / "icml_face_data.csv", "\ufeffemotion, Usage, pixels", f"3, Training, {pixels(1, 64)}")
     samples = read_samples(path)
     assert (labels(samples), samples.splits) == (["happiness"], ("train",))
     assert load_faces(samples, 8, 1).images.shape == (1, 8, 8)
