@@ -10,13 +10,13 @@ import numpy as np
 
 from flows.evaluation import BATCH, Cutter, Options, write_json
 from inference.attention import PhraseAttention, draw_means, draw_sheet, mean_attention
-from inference.door import pictures_in
 from inference.faces import Floats, Picture
 from inference.model import ExpressionModel
 from pmfer.bundle import Bundle, load_bundle
 from pmfer.datasets import PictureError, PictureSource, read_samples
 from pmfer.datasets.manifest import SUFFIXES
 from pmfer.errors import ConfigurationError
+from pmfer.picture_file import pictures_in
 
 log = logging.getLogger("pmfer.attention")
 MEANS_FILE = "mean.png"

@@ -136,7 +136,9 @@ def evaluate_samples(bundle: Bundle, samples: Samples, options: Options, track: 
     if set(bundle.card.expressions) != set(EXPRESSION_NAMES):
         raise BundleError(f"bundle {bundle.path}: its expressions are not {', '.join(EXPRESSION_NAMES)}")
     if options.int8 and not bundle.int8_weights:
-        raise BundleError(f"bundle {bundle.path}: it has no int8 graph; make one with python -m pmfer.quantise")
+        raise BundleError(
+            f"bundle {bundle.path}: it has no int8 graph; make one with python -m pmfer.quantise BUNDLE DATA"
+        )
     cutter = Cutter(bundle, options, samples.cropped if options.cropped is None else options.cropped)
     scores, broken = _score(bundle, samples, cutter, options, track)
     unreadable = Unreadable(tuple(samples.names[row] for row in broken), len(samples), next(iter(broken.values()), ""))

@@ -20,9 +20,15 @@ from inference.score import Scorer
 from pmfer.bundle import DEFAULT_BUNDLE, load_bundle
 from pmfer.errors import ConfigurationError, QuarantineReason, VideoError
 from pmfer.frame_row import readable
-from pmfer.picture_file import READ_ERRORS, Unreadable, read_error, upright_picture
+from pmfer.picture_file import (
+    PICTURE_SUFFIXES,
+    READ_ERRORS,
+    Unreadable,
+    pictures_in,
+    read_error,
+    upright_picture,
+)
 
-PICTURE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 ARRAY_NAME = "picture"  # session_id of a picture given as an array
 AT_ONCE = 2  # sources in progress: while the model runs on one video's faces, the next one is being decoded
 log = logging.getLogger("pmfer.inference")
@@ -112,12 +118,6 @@ def _as_picture(array: Picture) -> Picture:
             f"an array of {array.dtype} {array.shape} is not a picture; give [H, W, 3] RGB or [H, W] grey of uint8"
         )
     return array if array.ndim == 3 else np.repeat(array[..., None], 3, axis=2)
-
-
-def pictures_in(folder: Path) -> list[Path]:
-    """The picture files of a folder in order of name, without hidden ones such as the `._a.jpg` of macOS."""
-    files = (file for file in folder.iterdir() if file.suffix.lower() in PICTURE_SUFFIXES)
-    return sorted(file for file in files if not file.name.startswith("."))
 
 
 def _read_pictures(path: Path) -> Iterator[tuple[str, Picture]]:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from pmfer.errors import ConfigurationError
 
-DataKind = Literal["ferplus", "raf-db", "affectnet8", "affectnet7", "unbc", "manifest"]
+DataKind = Literal["ferplus", "fer2013", "raf-db", "affectnet8", "affectnet7", "unbc", "folders", "manifest"]
 
 
 class _Section(BaseModel):

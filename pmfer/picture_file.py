@@ -4,10 +4,12 @@ Scoring, evaluation and training read pictures through this module, so that a fi
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+PICTURE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 # What Pillow raises for a file that is missing, damaged, not a picture, or too large.
 READ_ERRORS = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 WHITE = (0xFF, 0xFFF, 0xFFFF)  # white of 8, 12 and 16 bits, which a deeper picture may hold
@@ -29,6 +31,12 @@ class Unreadable:
     def __str__(self) -> str:
         named = ", ".join(self.names[:NAMED]) + (", ..." if len(self.names) > NAMED else "")
         return f"{len(self.names)} of {self.total} pictures cannot be read: {named} ({self.reason})"
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The picture files of a folder in order of name, without hidden ones such as the `._a.jpg` of macOS."""
+    files = (file for file in folder.iterdir() if file.suffix.lower() in PICTURE_SUFFIXES)
+    return sorted(file for file in files if not file.name.startswith("."))
 
 
 def upright_picture(opened: Image.Image, mode: str) -> Image.Image:

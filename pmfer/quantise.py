@@ -16,7 +16,9 @@ import onnxruntime
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 from pmfer.bundle import INT8_FILE, MODEL_CARD_FILE, Bundle, InputSpec, load_bundle, sha256_file, write_card
-from pmfer.datasets import Faces, read_ferplus, strict_label
+from pmfer.datasets import KINDS, Faces, load_faces, read_samples, strict_label
+from pmfer.datasets.load import GREY
+from pmfer.errors import PmferError
 from pmfer.evaluate import run_bundle
 from pmfer.metrics import accuracy
 from pmfer.model_card import render_model_card
@@ -28,14 +30,32 @@ ERRORS_ONLY = 3  # ONNX Runtime severity
 
 
 def main() -> None:
-    """Add the int8 graph to a bundle that was trained on FERPlus: `python -m pmfer.quantise BUNDLE FERPLUS.parquet`."""
+    """Add the int8 graph to a bundle: `python -m pmfer.quantise BUNDLE DATA`, with the data set it was trained on."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("bundle", type=Path, help="folder of the bundle, which is changed")
-    parser.add_argument("data", type=Path, help="FERPlus, as docs/training.md says")
+    parser.add_argument("data", type=Path, help="data set: a file or folder; see docs/training.md")
+    parser.add_argument("--kind", choices=KINDS, help="which data set it is; default: detected")
     options = parser.parse_args()
-    faces = {split: read_ferplus(options.data, split) for split in ("train", "valid", "test")}
-    bundle = add_int8(load_bundle(options.bundle), faces.pop("train"), faces)
+    try:
+        bundle = load_bundle(options.bundle)
+        bundle = add_int8(bundle, *_read(options.data, options.kind, bundle.card.input.size_px))
+    except PmferError as error:
+        parser.exit(1, f"pmfer.quantise: {error}\n")
     print(f"{bundle.path}  {bundle.digest}  {bundle.card.metrics['int8']}")
+
+
+def _read(data: Path, kind: str | None, size_px: int) -> tuple[Faces, dict[str, Faces]]:
+    """FACES of the training faces, and the splits to measure: valid, and test if there is one; in grey, as in training.
+
+    The training faces are spread evenly, because data sets are often sorted.
+    """
+    samples = read_samples(data, kind).with_valid()
+    train = samples.in_split("train")
+    spread = np.zeros(len(train), bool)
+    spread[np.linspace(0, len(train) - 1, min(FACES, len(train))).astype(int)] = True
+    measured = ("valid", "test") if "test" in samples.splits else ("valid",)
+    faces = {split: load_faces(samples.in_split(split), size_px, GREY) for split in measured}
+    return load_faces(train.take(spread), size_px, GREY), faces
 
 
 def add_int8(bundle: Bundle, training: Faces, measured: dict[str, Faces]) -> Bundle:
@@ -43,13 +63,13 @@ def add_int8(bundle: Bundle, training: Faces, measured: dict[str, Faces]) -> Bun
 
     Args:
         bundle: verified bundle; its card changes, and so does its digest.
-        training: the faces it was trained on.
+        training: faces it was trained on, some hundreds.
         measured: splits on which both graphs are measured, by name.
     """
     quantise(bundle.weights, bundle.card.input, training.images, bundle.path / INT8_FILE)
     card = replace(bundle.card, int8_sha256=sha256_file(bundle.path / INT8_FILE))
     write_card(bundle.path, card)
-    figures: dict[str, object] = {"calibration_faces": min(FACES, len(training.images))}
+    figures: dict[str, object] = {"calibration_faces": len(training)}
     for split, faces in measured.items():
         labels = strict_label(faces.votes)
         for name, int8 in (("float32", False), ("int8", True)):
@@ -67,18 +87,16 @@ def quantise(weights: Path, spec: InputSpec, faces: npt.NDArray[np.uint8], out: 
     Args:
         weights: the float32 `model.onnx`.
         spec: specification of its input.
-        faces: training faces, [N, S, S] grey or [N, S, S, 3] RGB as the graph takes them. FACES of them are used,
-            spread evenly, because data sets are often sorted.
+        faces: training faces, [N, S, S] grey or [N, S, S, 3] RGB as the graph takes them.
         out: file to write.
     """
-    chosen = faces[np.linspace(0, len(faces) - 1, min(FACES, len(faces))).astype(int)]
     with tempfile.TemporaryDirectory() as scratch:
         folded = Path(scratch) / "folded.onnx"
         _fold(weights, folded)
         quantize_static(
             folded,
             out,
-            _Reader(chosen, spec),
+            _Reader(faces, spec),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=QUANTISED,
             per_channel=True,

@@ -1,7 +1,8 @@
 """Data sets of labelled faces behind one interface. Needs numpy, polars and Pillow, not torch. See docs/training.md.
 
 `read_samples` returns the labels of a data set and the locations of its pictures (`Samples`); `load_faces` reads the
-pictures for training (`Faces`). The protocol of each data set is stated in `ferplus`, `published` or `manifest`.
+pictures for training (`Faces`). The protocol of each data set is stated in `ferplus`, `published`, `layouts` or
+`manifest`.
 """
 
 from pmfer.datasets.load import (

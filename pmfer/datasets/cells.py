@@ -1,5 +1,6 @@
 """The cells of a table of labels: which words and numbers they may contain, and what these mean."""
 
+import math
 import re
 from collections.abc import Sequence
 
@@ -7,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from pmfer.datasets.pictures import Picture
 from pmfer.datasets.samples import VOTE_COLUMNS, Labels, Votes
 from pmfer.errors import TrainingError
 from pmfer.expressions import EXPRESSION_NAMES
@@ -30,8 +32,8 @@ EXPRESSION_WORDS = {
 SPLIT_WORDS = {"train": ("training",), "valid": ("validation", "val", "dev"), "test": ("testing",)}
 YES, NO = {"true", "t", "yes", "y", "1", "1.0"}, {"false", "f", "no", "n", "0", "0.0", ""}
 _UNKNOWN = {"", "unknown"}
-_EXPRESSIONS = {word: name for name, words in EXPRESSION_WORDS.items() for word in (name, *words)}
-_SPLITS = {word: name for name, words in SPLIT_WORDS.items() for word in (name, *words)}
+EXPRESSION_OF = {word: name for name, words in EXPRESSION_WORDS.items() for word in (name, *words)}
+SPLIT_OF = {word: name for name, words in SPLIT_WORDS.items() for word in (name, *words)}
 _INTENSITIES = {
     letter: str(level)
     for level, capital in enumerate(INTENSITY_LETTERS, start=1)
@@ -113,7 +115,7 @@ def expression_labels(column: pl.Series, where: str) -> Labels:
     """
     labels = np.full(len(column), -1, np.int64)
     for row, cell in enumerate(texts(column)):
-        name = _EXPRESSIONS.get(cell.lower())
+        name = EXPRESSION_OF.get(cell.lower())
         if name:
             labels[row] = EXPRESSION_NAMES.index(name)
         elif cell.lower() not in _UNKNOWN:
@@ -131,9 +133,9 @@ def split_names(column: pl.Series, where: str) -> tuple[str, ...]:
     """
     cells = texts(column)
     for row, cell in enumerate(cells):
-        if cell and cell.lower() not in _SPLITS:
+        if cell and cell.lower() not in SPLIT_OF:
             raise TrainingError(f"{where}: row {row + 1}: split is '{cell}', must be train, valid or test")
-    return tuple(_SPLITS.get(cell.lower(), "") for cell in cells)
+    return tuple(SPLIT_OF.get(cell.lower(), "") for cell in cells)
 
 
 def vote_counts(column: pl.Series, where: str) -> Votes:
@@ -165,6 +167,22 @@ def vote_columns(table: pl.DataFrame, where: str) -> Votes:
             if (votes[:, index] != counts).any():
                 raise TrainingError(f"{where}: column {name} contains fractions; give whole numbers")
     return votes
+
+
+def grey_square(cell: str | None, where: str) -> Picture:
+    """A square picture uint8 [S, S] from its grey values, row by row and separated by blanks.
+
+    Raises:
+        TrainingError: one is not 0 to 255, or a square picture has more or fewer; the message begins with `where`.
+    """
+    try:
+        values = np.array((cell or "").split(), np.uint8)
+    except (ValueError, OverflowError):
+        raise TrainingError(f"{where}: pixels must be whole numbers from 0 to 255, separated by blanks") from None
+    side = math.isqrt(len(values))
+    if not side or side * side != len(values):
+        raise TrainingError(f"{where}: has {len(values)} pixels, which make no square picture")
+    return values.reshape(side, side)
 
 
 def _counts(cell: object) -> list[int] | None:

@@ -30,7 +30,7 @@ import polars as pl
 from PIL import Image
 
 from pmfer.datasets import manifest
-from pmfer.datasets.cells import texts, vote_columns
+from pmfer.datasets.cells import grey_square, texts, vote_columns
 from pmfer.datasets.pictures import PictureSource
 from pmfer.datasets.samples import ALL_CLASSES, VOTE_COLUMNS, Samples
 from pmfer.errors import TrainingError
@@ -58,7 +58,7 @@ def is_here(path: Path) -> bool:
             return set(FERPLUS_COLUMNS) <= set(pl.read_parquet_schema(path))
         except (OSError, pl.exceptions.PolarsError):
             return False
-    return path.name in (VOTES_FILE, PIXELS_FILE)
+    return path.name in (VOTES_FILE, PIXELS_FILE) and path.with_name(VOTES_FILE).is_file()
 
 
 def read(path: Path) -> Samples:
@@ -95,9 +95,15 @@ def _label_rows(path: Path) -> Iterator[tuple[str, list[int]]]:
     with path.open(encoding="utf-8", newline="") as stream:
         for number, row in enumerate(csv.reader(stream), start=1):
             cells = row[-len(VOTE_COLUMNS) :]
-            if len(row) <= len(VOTE_COLUMNS) or not all(cell.strip().isdigit() for cell in cells):
-                raise TrainingError(f"{path}: row {number}: must have a picture's name and ten counts of votes")
+            if len(row) <= len(VOTE_COLUMNS) or not all(_is_count(cell) for cell in cells):
+                raise TrainingError(
+                    f"{path}: row {number}: must have a picture's name and ten counts of 0 to 255 votes"
+                )
             yield row[0].strip(), [int(cell) for cell in cells]
+
+
+def _is_count(cell: str) -> bool:
+    return cell.strip().isdecimal() and int(cell) <= 255
 
 
 def read_csv(votes: Path, pictures: Path) -> Samples:
@@ -121,17 +127,12 @@ def read_csv(votes: Path, pictures: Path) -> Samples:
     if unknown:
         raise TrainingError(f"{where}: Usage is '{unknown.pop()}', must be {', '.join(USAGES)}")
     names = texts(table["image name"])
-    sources = tuple(_pixels(text, name, pictures) for text, name in zip(table["pixels"], names, strict=True))
+    sources = tuple(
+        PictureSource(grey_square(text, f"{pictures}: {name}"))
+        for text, name in zip(table["pixels"], names, strict=True)
+    )
     splits = tuple(USAGES[usage] for usage in table["usage"])
     return Samples(TITLE, tuple(names), sources, vote_columns(table, where), splits, cropped=True)
-
-
-def _pixels(text: str, name: str, path: Path) -> PictureSource:
-    try:
-        picture = np.array(text.split(), np.uint8).reshape(SIDE, SIDE)
-    except (ValueError, OverflowError, AttributeError):
-        raise TrainingError(f"{path}: {name} does not have {SIDE} x {SIDE} pixels of 0 to 255") from None
-    return PictureSource(picture)
 
 
 @dataclass(frozen=True)

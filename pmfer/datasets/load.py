@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from pmfer.datasets import ferplus, manifest, published
+from pmfer.datasets import ferplus, layouts, manifest, published
 from pmfer.datasets.pictures import Picture, PictureError, PictureSource, read_picture, read_pictures, resize
 from pmfer.datasets.samples import Faces, Samples, worth_training
 from pmfer.errors import TrainingError
@@ -39,6 +39,7 @@ class Kind:
 # In the order in which they are tried. Any table may be a manifest, so it comes last.
 KINDS: dict[str, Kind] = {
     "ferplus": Kind(ferplus.TITLE, ferplus.is_here, ferplus.read, ferplus.TERMS),
+    "fer2013": Kind(layouts.FER2013_TITLE, layouts.is_fer2013, layouts.read_fer2013, layouts.FER2013_TERMS),
     "raf-db": Kind(published.RAFDB_TITLE, published.is_rafdb, published.read_rafdb, published.RAFDB_TERMS),
     **{
         f"affectnet{classes}": Kind(
@@ -50,6 +51,7 @@ KINDS: dict[str, Kind] = {
         for classes in (8, 7)
     },
     "unbc": Kind(published.UNBC_TITLE, published.is_unbc, published.read_unbc, published.UNBC_TERMS),
+    "folders": Kind(layouts.FOLDERS_TITLE, layouts.is_folders, layouts.read_folders, layouts.FOLDERS_TERMS),
     "manifest": Kind(
         "a manifest of the user's own", manifest.is_here, manifest.read, "as the owner of the manifest's pictures says"
     ),

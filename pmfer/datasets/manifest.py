@@ -46,13 +46,12 @@ from pmfer.datasets.cells import (
 )
 from pmfer.datasets.pictures import PictureSource
 from pmfer.datasets.samples import (
-    ALL_CLASSES,
-    CLASS_COUNT,
     RATERS,
     VOTE_COLUMNS,
     Samples,
     Votes,
     label_votes,
+    voted_classes,
 )
 from pmfer.errors import TrainingError
 from pmfer.expressions import EXPRESSION_NAMES
@@ -93,7 +92,7 @@ def read(path: Path) -> Samples:
         subjects=tuple(texts(table["subject"])) if "subject" in table.columns else None,
         subsets={name: flags(table[name], str(path)) for name in table.columns if _is_flag(table[name])},
         cropped=_cropped(table, path),
-        classes=_classes(votes),
+        classes=voted_classes(votes),
     )
 
 
@@ -132,7 +131,7 @@ def read_table(path: Path) -> pl.DataFrame:
 
 def header(path: Path) -> str:
     """The first line of a text file, in lower case."""
-    with path.open(encoding="utf-8", errors="replace") as stream:
+    with path.open(encoding="utf-8-sig", errors="replace") as stream:
         return stream.readline().lower()
 
 
@@ -210,12 +209,6 @@ def _votes(table: pl.DataFrame, path: Path) -> Votes:
         labels = label_votes(expression_labels(table["expression"], str(path)))
         votes = np.where(votes.any(1, keepdims=True), votes, labels)
     return votes
-
-
-def _classes(votes: Votes) -> tuple[int, ...]:
-    """The expressions that any face has a vote for; all eight if there are fewer than two, which are no choice."""
-    voted = tuple(np.nonzero(votes[:, :CLASS_COUNT].any(0))[0].tolist())
-    return voted if len(voted) > 1 else ALL_CLASSES
 
 
 def _splits(table: pl.DataFrame, path: Path) -> tuple[str, ...]:

@@ -134,7 +134,7 @@ def _boxes(table: pl.DataFrame) -> list[tuple[int, int, int, int] | None]:
 
 
 def _affectnet_label(text: str, where: Path) -> int:
-    if not text.strip().isdigit() or int(text) > AFFECTNET_MAX_LABEL:
+    if not text.strip().isdecimal() or int(text) > AFFECTNET_MAX_LABEL:
         raise TrainingError(f"{where}: expression '{text}' is not a number from 0 to {AFFECTNET_MAX_LABEL}")
     return int(text)
 
@@ -163,7 +163,7 @@ def read_rafdb(path: Path) -> Samples:
     if not found or not (path / RAFDB_PICTURES).is_dir():
         raise TrainingError(f"{path}: not RAF-DB basic; needs {RAFDB_FILES[0]} and {RAFDB_PICTURES.as_posix()}/")
     names, labels = [], []
-    for number, line in enumerate(found[0].read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(found[0].read_text(encoding="utf-8-sig", errors="replace").splitlines(), start=1):
         parts = line.split()
         if not parts:
             continue
@@ -228,7 +228,7 @@ def read_unbc(path: Path) -> Samples:
 
 
 def _pspi(path: Path) -> float:
-    text = path.read_text(encoding="utf-8", errors="replace").strip()
+    text = path.read_text(encoding="utf-8-sig", errors="replace").strip()
     try:
         value = float(text)
     except ValueError:

@@ -33,6 +33,12 @@ def label_votes(labels: Labels) -> Votes:
     return votes
 
 
+def voted_classes(votes: Votes) -> tuple[int, ...]:
+    """The expressions that any face has a vote for; all eight if there are fewer than two, which are no choice."""
+    voted = tuple(np.nonzero(votes[:, :CLASS_COUNT].any(0))[0].tolist())
+    return voted if len(voted) > 1 else ALL_CLASSES
+
+
 def without_single_votes(votes: Votes) -> Votes:
     """Votes [N, 10] with every count of 1 set to 0 (Barsoum et al., 2016: a lone vote counts as an outlier)."""
     return np.where(votes > 1, votes, 0).astype(np.uint8)

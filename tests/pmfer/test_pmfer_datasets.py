@@ -102,9 +102,10 @@ def test_ferplus_folders_with_and_without_a_face_box(tmp_path: Path) -> None:
     assert samples.votes[0].tolist() == VOTES
     assert labels(samples) == ["neutral", "sadness"]
     assert first(load_faces(samples, 48, 1)) == [7, 9]
-    write_csv(tmp_path / "FER2013Test" / "label.csv", "fer1.png,8,2")
-    with pytest.raises(TrainingError, match=r"label\.csv: row 1: must have a picture's name and ten counts"):
-        read_samples(tmp_path)
+    for wrong in ("8,2", "0,0,0,300,2,0,0,0,0,0"):
+        write_csv(tmp_path / "FER2013Test" / "label.csv", f"fer1.png,{wrong}")
+        with pytest.raises(TrainingError, match=r"label\.csv: row 1: must have a picture's name and ten counts"):
+            read_samples(tmp_path)
 
 
 def test_ferplus_csv_files_go_row_for_row_and_rows_without_a_name_are_left_out(tmp_path: Path) -> None:
@@ -138,8 +139,11 @@ def test_raf_db(place: str, tmp_path: Path) -> None:
     faces = load_faces(samples, 32, 3)
     assert faces.images.shape == (8, 32, 32, 3)
     assert strict_label(faces.votes).tolist() == argmax_label(faces.votes).tolist()
-    write_csv(tmp_path / place / "list_patition_label.txt", "train_00001.jpg 8")
-    with pytest.raises(TrainingError, match=r"line 1: 'train_00001\.jpg 8'"):
+    write_csv(tmp_path / place / "list_patition_label.txt", "\ufefftrain_00001.jpg 3", "train_00002.jpg 8")
+    with pytest.raises(TrainingError, match=r"line 2: 'train_00002\.jpg 8'"):
+        read_samples(tmp_path)
+    (tmp_path / place / "list_patition_label.txt").write_bytes("é 1".encode("latin-1"))
+    with pytest.raises(TrainingError, match=r"line 1: .* is not like"):
         read_samples(tmp_path)
 
 
@@ -159,9 +163,10 @@ def test_affectnet_folders_with_eight_and_seven_classes(tmp_path: Path) -> None:
     assert labels(eight.in_split("train")) == order  # label 8 is none of them and left out
     assert labels(seven.in_split("test")) == order[:7]
     assert (len(eight.classes), len(seven.classes)) == (8, 7)
-    np.save(tmp_path / "val_set" / "annotations" / "0_exp.npy", np.array("11"))
-    with pytest.raises(TrainingError, match=r"0_exp\.npy: expression '11' is not a number from 0 to 10"):
-        read_samples(tmp_path)
+    for wrong in ("11", "²", "1.5"):
+        np.save(tmp_path / "val_set" / "annotations" / "0_exp.npy", np.array(wrong))
+        with pytest.raises(TrainingError, match=rf"0_exp\.npy: expression '{wrong}' is not a number from 0 to 10"):
+            read_samples(tmp_path)
 
 
 def test_affectnet_lists_cut_to_the_face_box(tmp_path: Path) -> None:
@@ -383,11 +388,11 @@ def test_a_wrong_cell_or_column_is_named(head: str, row: str, complaint: str, tm
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_a_folder_of_something_else_is_refused_in_one_line(kind: str, tmp_path: Path) -> None:
+def test_a_folder_or_file_of_something_else_is_refused_in_one_line(kind: str, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing")
-    for given in (None, kind):
+    for path, given in ((tmp_path, None), (tmp_path, kind), (tmp_path / "notes.txt", kind)):
         with pytest.raises(TrainingError) as raised:
-            read_samples(tmp_path, given)
+            read_samples(path, given)
         assert str(tmp_path) in str(raised.value)
         assert "\n" not in str(raised.value)
 
