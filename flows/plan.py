@@ -14,7 +14,7 @@ from flows.sources.names import lookalikes
 from flows.sources.recordings import Digests, NightListing, QuarantinedSession, Recording, Unready
 from pmfer import __version__
 from pmfer.errors import PmferError, QuarantineReason, SessionError, VideoError
-from warehouse import quarantine, queries, store
+from warehouse import quarantine, queries, runs, store
 from warehouse.consent import ConsentRegister, read_register
 from warehouse.personal import Traces
 from warehouse.records import (
@@ -162,7 +162,8 @@ def nights_with_late_recordings(
     """Those nights shortly before the job's that hold recordings which arrived, or were corrected, after their run.
 
     Nights before the first on record are left to a backfill, and so are nights past a retention period, whose
-    recordings the warehouse has forgotten.
+    recordings the warehouse has forgotten. Nights that were scored with another bundle or other options are only
+    logged: all their sessions would be scored again, and their reports would have nothing to compare with.
 
     Args:
         connection: the warehouse.
@@ -178,8 +179,17 @@ def nights_with_late_recordings(
         job.night - timedelta(days=LATE_DAYS),
         *(first_day_kept(date.today(), kept) for kept in days if kept is not None),
     )
+    scored_otherwise = runs.nights_scored_otherwise(connection, job.provenance)
     for night in nights:
-        if first <= night < job.night and _has_late_recordings(connection, replace(job, night=night)):
+        if not first <= night < job.night or not _has_late_recordings(connection, replace(job, night=night)):
+            continue
+        if night in scored_otherwise:
+            log.warning(
+                "%s has recordings to score or read again, but was scored with another model or other options; `pmfer "
+                "backfill --from %s --to %s` scores all of it again",
+                *[night] * 3,
+            )
+        else:
             yield night
 
 

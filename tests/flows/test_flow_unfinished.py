@@ -188,3 +188,35 @@ def test_what_the_warehouse_no_longer_keeps_is_not_late(
         assert list(nights_with_late_recordings(writer.connection, nights, make_job(request, tonight))) == nights[1:]
         monkeypatch.setenv(setting, "4")
         assert list(nights_with_late_recordings(writer.connection, nights, make_job(request, tonight))) == nights[2:]
+
+
+def test_a_late_recording_does_not_score_a_night_of_the_earlier_options_again(
+    source: Path, tmp_path: Path, data: DataFolder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    here, (one, two, three) = tmp_path / "source", sorted(source.glob("*/*.mp4"))[:3]
+    tonight = date.today() - timedelta(days=1)
+    before, folder_late = tonight - timedelta(days=3), tonight - timedelta(days=2)
+    monkeypatch.setenv("PMFER_SOURCE_SETTLE_S", "0")
+    request = RunRequest(source=str(here), data_dir=data.root)
+
+    def arrives(night: date, name: str, video: Path) -> None:
+        recorded(here, night, name, video)
+        stated(here, night, name)
+
+    def late() -> list[date]:
+        with access_to(data).writing() as writer:
+            job = make_job(request, tonight)
+            return list(nights_with_late_recordings(writer.connection, [before, folder_late], job))
+
+    arrives(before, "a", one)
+    run_night(here, data, before)
+    monkeypatch.setenv("PMFER_FRAMES_PER_SECOND", "4")
+    arrives(before, "b", two)
+    arrives(folder_late, "c", three)
+    assert late() == [folder_late]
+    assert f"`pmfer backfill --from {before} --to {before}` scores all of it again" in caplog.text
+
+    run_night(here, data, before)
+    caplog.clear()
+    assert late() == [folder_late]
+    assert not caplog.records
