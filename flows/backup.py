@@ -25,7 +25,7 @@ from pmfer.bundle import sha256_file
 from pmfer.errors import ConfigurationError, WarehouseError
 from warehouse.address import Address, FileAddress
 from warehouse.audit import current_head
-from warehouse.connection import logs_beside, open_reader, remove_logs, require_opens
+from warehouse.connection import logs_beside, remove_logs, require_opens
 from warehouse.private_file import make_private_folder, write_private
 from warehouse.publish import copy_database, flush
 from warehouse.transaction import one_line_errors
@@ -204,9 +204,6 @@ def restore_backup(access: WarehouseAccess, folder: Path, say: Say) -> Backup:
     beside.unlink(missing_ok=True)
     shutil.rmtree(draft)
     os.sync()
-    with open_reader(address) as connection:
-        head = current_head(connection)
-    say(f"audit log: {head.entries} entries")
     return found
 
 

@@ -20,7 +20,9 @@ from flows.data_folder import DataFolder
 from flows.settings import Settings
 from flows.verify import verify_logs
 from pmfer.errors import ConfigurationError, WarehouseError
+from warehouse import migrate
 from warehouse.consent import read_register
+from warehouse.migrate import Migration
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +81,18 @@ def test_what_was_not_published_yet_is_in_the_backup_too(data: DataFolder, backu
     with access_to(empty).writing() as writer:
         connection = writer.connection
         assert PATIENT in read_register(connection).periods
+
+
+def test_a_backup_of_an_earlier_release_is_restored(
+    backup: Path, empty: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier = migrate.shipped_migrations()
+    next_one = Migration(len(earlier) + 1, "rooms", "CREATE TABLE rooms (room_id VARCHAR)")
+    monkeypatch.setattr(migrate, "shipped_migrations", lambda: (*earlier, next_one))
+    done = CliRunner().invoke(app, ["restore", str(backup), "--data-dir", str(empty.root)])
+    assert done.exit_code == 0, done.output
+    assert "now repeat all erasures and withdrawals" in done.output
+    assert all("whole" in line for line in verify_logs(access_to(empty)))
 
 
 @pytest.mark.parametrize("damage", ["altered", "missing", "added", "cut"])
