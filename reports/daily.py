@@ -8,6 +8,7 @@ import polars as pl
 
 from pmfer.errors import FrameReason
 from reports.measures import MEASURES, Measure, Thresholds
+from reports.statistics.estimates import Floats, day_intervals
 
 
 def enough_frames(thresholds: Thresholds) -> pl.Expr:
@@ -88,6 +89,29 @@ def daily_values(summary: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame:
         )
         .sort("patient_id", "session_date")
     )
+
+
+def session_intervals(
+    measures: Sequence[Measure], today: pl.DataFrame, thresholds: Thresholds
+) -> dict[str, tuple[float, float]]:
+    """Interval of each measure's value for the day, from its usable sessions; no entry if it is unknown.
+
+    Args:
+        measures: the measures to compute intervals for.
+        today: the day's rows of session_summary.
+        thresholds: which sessions count, and how many are needed.
+    """
+    used = today.filter(usable_session(thresholds)).sort("started_at", "session_id")
+    if used.height < thresholds.min_interval_sessions:
+        return {}
+    complete = [measure for measure in measures if used[measure.column].null_count() == 0]
+    values: Floats = used.select(pl.col(measure.column).cast(pl.Float64) for measure in complete).to_numpy()
+    frames: Floats = used["frames_scored"].cast(pl.Float64).to_numpy()
+    lows, highs = day_intervals(values, frames, thresholds.interval_share, thresholds.resamples)
+    return {
+        measure.key: (max(0.0, float(low)), min(measure.unit.highest, float(high)))
+        for measure, low, high in zip(complete, lows, highs, strict=True)
+    }
 
 
 @dataclass(frozen=True)

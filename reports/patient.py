@@ -10,7 +10,15 @@ import polars as pl
 
 from pmfer.errors import QuarantineReason
 from reports.control_charts import Charted, charts_of
-from reports.daily import Quality, all_days, by_patient, quality_of, usable_session, usual_scored_share
+from reports.daily import (
+    Quality,
+    all_days,
+    by_patient,
+    quality_of,
+    session_intervals,
+    usable_session,
+    usual_scored_share,
+)
 from reports.data import CarriedFinding, Origin, ReportData, ReportReader
 from reports.evidence import (
     CareEvents,
@@ -36,7 +44,7 @@ from reports.measures import (
     Thresholds,
 )
 from reports.situations import UNSTATED, daily_parts
-from reports.trends import HeadlineTrends, Trend, session_intervals, trends_of
+from reports.trends import HeadlineTrends, Trend, trends_of
 
 
 @dataclass(frozen=True)

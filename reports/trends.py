@@ -12,7 +12,6 @@ import numpy as np
 import polars as pl
 
 from reports.control_charts import Charted
-from reports.daily import usable_session
 from reports.findings import (
     Baseline,
     Episode,
@@ -29,7 +28,7 @@ from reports.findings import (
 )
 from reports.measures import Concern, Measure, Rule, Thresholds
 from reports.statistics.control_chart import ControlChart
-from reports.statistics.estimates import Bools, Floats, day_intervals, from_even, to_even
+from reports.statistics.estimates import Bools, Floats, from_even, to_even
 
 DAYS_OF_A_MIDDLE = 10  # with fewer days the middle 80 % is hardly different from the whole range
 
@@ -120,7 +119,7 @@ def trends_of(
         day: the reported day, the last one charted.
         missing: why the day has no values, if it has none.
         thresholds: limits for the baseline and the rules, and the number of days drawn.
-        intervals: of the day's values by Measure.key, see `session_intervals`.
+        intervals: of the day's values by Measure.key, see `daily.session_intervals`.
         accepted: by Measure.key, the first day of a level that a person accepted as the new usual one; days after
             `day` are ignored.
     """
@@ -156,8 +155,7 @@ def trends_of(
             new_level=new_level_of(chart, row, days, thresholds),
             tentative=finding.baseline is not None and finding.baseline.days < thresholds.firm_baseline_days,
         )
-        if _echoes(finding, day):
-            finding = replace(finding, told=())
+        finding = _without_echoes(finding, day)
         if made_of is not None and today is not None:
             compared, left_out = made_of.of_last_day(row, chart.known)
             finding = replace(finding, situations=compared, left_out=left_out)
@@ -168,13 +166,14 @@ def trends_of(
     return tuple(trend(row, measure) for row, measure in enumerate(measures))
 
 
-def _echoes(finding: Finding, day: date) -> bool:
-    """Whether all that differs on the day of a return is an average, which still holds days of the flag."""
+def _without_echoes(finding: Finding, day: date) -> Finding:
+    """On the day of a return, leave out averages that differ only because they still hold days of the flag."""
     episode, usual = finding.episode, finding.usual
     if episode is None or episode.closed != day or finding.value is None or usual is None:
-        return False
+        return finding
     lagging = all(signal.rule is not Rule.BEYOND_LIMITS and signal.state is episode.state for signal in finding.told)
-    return lagging and (finding.value <= usual[1] if episode.state is State.HIGHER else finding.value >= usual[0])
+    within = finding.value <= usual[1] if episode.state is State.HIGHER else finding.value >= usual[0]
+    return replace(finding, told=()) if lagging and within else finding
 
 
 def signals_of(chart: ControlChart, row: int, days: tuple[date, ...]) -> tuple[Signal, ...]:
@@ -289,29 +288,6 @@ def _usual(values: Floats) -> tuple[list[float], list[float]]:
         return values.min(axis=1).tolist(), values.max(axis=1).tolist()
     low, high = np.quantile(values, (0.1, 0.9), axis=1).tolist()
     return low, high
-
-
-def session_intervals(
-    measures: Sequence[Measure], today: pl.DataFrame, thresholds: Thresholds
-) -> dict[str, tuple[float, float]]:
-    """Interval of each measure's value for the day, from its usable sessions; no entry if it is unknown.
-
-    Args:
-        measures: the measures to compute intervals for.
-        today: the day's rows of session_summary.
-        thresholds: which sessions count, and how many are needed.
-    """
-    used = today.filter(usable_session(thresholds)).sort("started_at", "session_id")
-    if used.height < thresholds.min_interval_sessions:
-        return {}
-    complete = [measure for measure in measures if used[measure.column].null_count() == 0]
-    values: Floats = used.select(pl.col(measure.column).cast(pl.Float64) for measure in complete).to_numpy()
-    frames: Floats = used["frames_scored"].cast(pl.Float64).to_numpy()
-    lows, highs = day_intervals(values, frames, thresholds.interval_share, thresholds.resamples)
-    return {
-        measure.key: (max(0.0, float(low)), min(measure.unit.highest, float(high)))
-        for measure, low, high in zip(complete, lows, highs, strict=True)
-    }
 
 
 def _like_with_like(

@@ -21,7 +21,7 @@ on Kaggle (columns emotion, pixels, Usage), and FERPlus's votes, `fer2013new.csv
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -123,16 +123,25 @@ def read_csv(votes: Path, pictures: Path) -> Samples:
     if "usage" in pixels.columns and not pixels["usage"].equals(labels["usage"]):
         raise TrainingError(f"{pictures}: column Usage differs from {votes.name}; use both files as published")
     table = labels.with_columns(pixels["pixels"]).filter(pl.col("image name").fill_null("").str.strip_chars() != "")
-    unknown = set(table["usage"]) - set(USAGES)
-    if unknown:
-        raise TrainingError(f"{where}: Usage is '{unknown.pop()}', must be {', '.join(USAGES)}")
     names = texts(table["image name"])
     sources = tuple(
         PictureSource(grey_square(text, f"{pictures}: {name}"))
         for text, name in zip(table["pixels"], names, strict=True)
     )
-    splits = tuple(USAGES[usage] for usage in table["usage"])
+    splits = usage_splits(texts(table["usage"]), names, where)
     return Samples(TITLE, tuple(names), sources, vote_columns(table, where), splits, cropped=True)
+
+
+def usage_splits(cells: Sequence[str], names: Sequence[str], where: str) -> tuple[str, ...]:
+    """Names of splits, [N], from the cells of FER2013's column `Usage`.
+
+    Raises:
+        TrainingError: a cell has another word; the message begins with `where` and the name of its row.
+    """
+    for name, cell in zip(names, cells, strict=True):
+        if cell not in USAGES:
+            raise TrainingError(f"{where}: {name}: Usage is '{cell}', must be one of {', '.join(USAGES)}")
+    return tuple(USAGES[cell] for cell in cells)
 
 
 @dataclass(frozen=True)

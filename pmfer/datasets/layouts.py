@@ -13,7 +13,7 @@ import numpy as np
 
 from pmfer.datasets import manifest
 from pmfer.datasets.cells import EXPRESSION_OF, SPLIT_OF, grey_square, texts
-from pmfer.datasets.ferplus import USAGES
+from pmfer.datasets.ferplus import usage_splits
 from pmfer.datasets.pictures import PictureSource
 from pmfer.datasets.samples import SPLITS, Samples, label_votes, voted_classes
 from pmfer.errors import TrainingError
@@ -66,7 +66,9 @@ def read_fer2013(path: Path) -> Samples:
             for cell, name in zip(table["pixels"], names, strict=True)
         ),
         votes=votes,
-        splits=_usages(texts(table["usage"]), where) if "usage" in table.columns else ("",) * len(table),
+        splits=usage_splits(texts(table["usage"]), names, str(where))
+        if "usage" in table.columns
+        else ("",) * len(table),
         cropped=True,
         classes=voted_classes(votes),
     )
@@ -86,13 +88,6 @@ def _labels(cells: list[str], where: Path) -> np.ndarray:
                 f"{where}: row {row}: emotion is '{cell}', must be one of {_meanings(enumerate(FER2013_LABELS))}"
             )
     return np.array([numbers[cell] for cell in cells], np.int64)
-
-
-def _usages(cells: list[str], where: Path) -> tuple[str, ...]:
-    for row, cell in enumerate(cells, start=1):
-        if cell not in USAGES:
-            raise TrainingError(f"{where}: row {row}: Usage is '{cell}', must be one of {', '.join(USAGES)}")
-    return tuple(USAGES[cell] for cell in cells)
 
 
 def _meanings(pairs: Iterable[tuple[object, str]]) -> str:

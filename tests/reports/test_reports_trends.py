@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 from session_rows import DAY, SMILING, session, smiling_of_last_day
 
-from reports.daily import daily_values
+from reports.daily import daily_values, session_intervals
 from reports.findings import Baseline, Lack, Stage, State
 from reports.measures import DEFAULT_THRESHOLDS, Rule
-from reports.trends import Trend, session_intervals
+from reports.trends import Trend
 
 
 def steady(values: list[float], first_back: int | None = None) -> pl.DataFrame:
