@@ -4,12 +4,12 @@ import time
 from datetime import date
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from cli.options import DEMO
 from flows.data_folder import DataFolder
 from flows.nightly import run_nights
+from flows.plain_text import PlainConsole
 from flows.request import RunRequest
 from flows.settings import read_settings
 from flows.warehouse_access import warehouse_address
@@ -42,7 +42,7 @@ QUERIES = (
 )
 
 
-def simulate_ward(folder: Path, first_day: date, days: int, seed: int, console: Console) -> None:
+def simulate_ward(folder: Path, first_day: date, days: int, seed: int, console: PlainConsole) -> None:
     """Write a simulated ward as a source folder; existing sessions are kept.
 
     Raises:
@@ -67,7 +67,7 @@ def simulate_ward(folder: Path, first_day: date, days: int, seed: int, console: 
             raise ConfigurationError(f"{folder}: cannot be written ({error.strerror}); choose another --out") from None
 
 
-def run_demo(data_dir: Path, console: Console) -> None:
+def run_demo(data_dir: Path, console: PlainConsole) -> None:
     """Simulate three weeks, process them night by night, and print where the results are."""
     began = time.monotonic()
     source = data_dir / "source"
@@ -90,9 +90,9 @@ def run_demo(data_dir: Path, console: Console) -> None:
     _print_queries(data_dir, console)
 
 
-def _print_queries(data_dir: Path, console: Console) -> None:
+def _print_queries(data_dir: Path, console: PlainConsole) -> None:
     console.print("\nThree queries to try; docs/analysts.md has more:")
     option = "" if data_dir == DEMO else f"--data-dir {data_dir} "
-    console.print(f'  .venv/bin/pmfer sql {option}"QUERY"', soft_wrap=True)
+    console.print(f'  .venv/bin/pmfer sql {option}"QUERY"')
     for title, query in QUERIES:
-        console.print(f"\n  -- {title}\n  {query};", soft_wrap=True)
+        console.print(f"\n  -- {title}\n  {query};")

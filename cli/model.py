@@ -143,7 +143,7 @@ def evaluate(
             yield from progress.track(crops, total=count)
 
     figures = run_evaluation(settings.bundle, request, track).figures
-    console.print(headline(figures), soft_wrap=True)
+    console.print(headline(figures))
     for table in figure_tables(figures):
         console.print()
         console.print(table)

@@ -35,7 +35,7 @@ def doctor(
     require_runtime()  # the checks themselves cannot be imported without it
     from flows.doctor import Grade, as_rows, diagnose
 
-    console = PlainConsole(soft_wrap=True)
+    console = PlainConsole()
     found = []
     for diagnosis in diagnose({"data_dir": data_dir, "source": source}, notify=notify):
         found.append(diagnosis)

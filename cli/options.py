@@ -178,4 +178,4 @@ def complain(text: str) -> None:
     if writes_json():
         logging.getLogger("pmfer").error("%s", text)
         return
-    PlainConsole(stderr=True, soft_wrap=True).print(f"pmfer: {text}")
+    PlainConsole(stderr=True).print(f"pmfer: {text}")

@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Literal, TextIO
 
 import polars as pl
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from cli.options import complain
-from flows.plain_text import escaped, plain, plain_column
+from flows.plain_text import PlainConsole, escaped, plain, plain_column
 from flows.warehouse_access import WarehouseAccess
 from pmfer.errors import ConfigurationError, PmferError
 from warehouse.ask import UTC, Answer, Reader, ask, check, confine, interruptible
@@ -81,7 +80,7 @@ def make_request(
     return SqlRequest(_query_text(query, file), values, chosen, out, limit or None, time_zone)
 
 
-def run_sql(access: WarehouseAccess, request: SqlRequest, console: Console) -> None:
+def run_sql(access: WarehouseAccess, request: SqlRequest, console: PlainConsole) -> None:
     """Answer a query from the last published state. The read log notes which tables it named. Ctrl-C stops it.
 
     Args:
@@ -111,7 +110,7 @@ def confined_reader(access: WarehouseAccess, time_zone: str) -> Iterator[Reader]
         yield connection
 
 
-def answer(connection: Reader, access: WarehouseAccess, request: SqlRequest, console: Console) -> None:
+def answer(connection: Reader, access: WarehouseAccess, request: SqlRequest, console: PlainConsole) -> None:
     """Answer one query, after noting it in the read log."""
     query = check(connection, request.text)
 
@@ -128,7 +127,7 @@ def answer(connection: Reader, access: WarehouseAccess, request: SqlRequest, con
     interruptible(connection, work)
 
 
-def print_table(answer: Answer, limit: int | None, console: Console) -> None:
+def print_table(answer: Answer, limit: int | None, console: PlainConsole) -> None:
     """Print an answer with the types of its columns, and say how many rows are left out.
 
     A table that is wider than the terminal is printed row by row instead, with one line per column.
@@ -164,13 +163,13 @@ def _table(answer: Answer, rows: Iterable[tuple[str | None, ...]]) -> Table:
     return table
 
 
-def _print_records(answer: Answer, rows: Sequence[tuple[str | None, ...]], console: Console) -> None:
+def _print_records(answer: Answer, rows: Sequence[tuple[str | None, ...]], console: PlainConsole) -> None:
     width = max(len(column.name) for column in answer.columns)
     for number, row in enumerate(rows, 1):
         console.print(f"row {number}", style="bold")
         for column, value in zip(answer.columns, row, strict=True):
             line = Text.assemble(f"  {column.name:{width}}  ", _cell(value), (f"  {column.type.lower()}", "dim"))
-            console.print(line, soft_wrap=True)
+            console.print(line)
 
 
 def _cell(value: str | None) -> Text:
@@ -237,7 +236,7 @@ def run_prompt(
     access: WarehouseAccess,
     limit: int,
     time_zone: str,
-    console: Console,
+    console: PlainConsole,
     ask_for: Callable[[str], str] = input,
 ) -> None:
     """Answer queries until the input ends. A query that fails prints one line, and the prompt returns.
@@ -297,7 +296,7 @@ def complete_names(connection: Reader) -> None:
     readline.parse_and_bind("tab: complete")
 
 
-def _answer(connection: Reader, access: WarehouseAccess, text: str, limit: int, console: Console) -> None:
+def _answer(connection: Reader, access: WarehouseAccess, text: str, limit: int, console: PlainConsole) -> None:
     try:
         answer(connection, access, SqlRequest(text, {}, "table", None, limit or None), console)
     except PmferError as error:

@@ -71,14 +71,14 @@ class JsonFormatter(logging.Formatter):
 class LineHandler(logging.Handler):
     """One line of plain text per record with date and time, which can be searched in a journal or file."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: PlainConsole) -> None:
         super().__init__()
         self._console = console
         self.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print the record."""
-        self._console.print(self.format(record), soft_wrap=True)
+        self._console.print(self.format(record))
 
 
 _NAMELESS = (Number, date, Enum, OwnWords)  # types of message arguments that contain no names

@@ -90,11 +90,17 @@ def _escaped(character: str) -> str:
 
 
 class PlainConsole(Console):
-    """A console that prints text as it is: no markup, no control sequences."""
+    """A console that prints text as it is: no markup, no control sequences, and no line breaks but its own."""
 
     def __init__(self, **options: Any) -> None:
         """Take the options of rich's Console; markup, emoji and highlighting are off."""
         super().__init__(**options, markup=False, emoji=False, highlight=False)
+
+    def print(self, *objects: Any, soft_wrap: bool | None = None, **options: Any) -> None:
+        """Print. Sentences, unlike tables, are not wrapped, so that paths and commands in them can be copied."""
+        if soft_wrap is None:
+            soft_wrap = all(isinstance(shown, str | Text) for shown in objects)
+        super().print(*objects, soft_wrap=soft_wrap or self.soft_wrap, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
         """The text to print; rich calls this for every string, including the cells of tables."""

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 from privacy_folder import new_house
+from rich.table import Table
+from rich.text import Text
 
 from cli.app import main
 from flows.environment import adapt_environment
+from flows.plain_text import PlainConsole
 from flows.settings import read_settings
 from warehouse.address import FileAddress
 
@@ -27,6 +30,19 @@ def complaint(capsys: pytest.CaptureFixture[str]) -> str:
     assert "\n" not in text
     assert "Traceback" not in text
     return text
+
+
+def test_a_sentence_stays_on_its_line_so_that_a_path_in_it_can_be_copied(capsys: pytest.CaptureFixture[str]) -> None:
+    sentence = f"/data/{'night of the ward/' * 20}: no night has been published yet"
+    table = Table("a column")
+    table.add_row(sentence)
+    console = PlainConsole(width=40)
+    console.print(sentence)
+    console.print(Text(sentence))
+    console.print(table)
+    first, second, *drawn = capsys.readouterr().out.splitlines()
+    assert (first, second) == (sentence, sentence)
+    assert max(len(line) for line in drawn) == 40
 
 
 @pytest.mark.parametrize("command", ["nightly", "backfill"])
