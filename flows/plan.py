@@ -179,9 +179,12 @@ def nights_with_late_recordings(
         job.night - timedelta(days=LATE_DAYS),
         *(first_day_kept(date.today(), kept) for kept in days if kept is not None),
     )
+    in_quarantine = quarantine.between(connection, since=first, until=job.night)
+    never_read = in_quarantine.filter(pl.col("reason").is_in([str(reason) for reason in _NEVER_READ]))
+    known = queries.stored_sources(connection, first, job.night) | set(never_read["source_uri"])
     scored_otherwise = runs.nights_scored_otherwise(connection, job.provenance)
     for night in nights:
-        if not first <= night < job.night or not _has_late_recordings(connection, replace(job, night=night)):
+        if not first <= night < job.night or not _has_recordings_beside(known, connection, replace(job, night=night)):
             continue
         if night in scored_otherwise:
             log.warning(
@@ -193,15 +196,14 @@ def nights_with_late_recordings(
             yield night
 
 
-def _has_late_recordings(connection: duckdb.DuckDBPyConnection, job: Job) -> bool:
-    """Whether the source holds anything for the night that its run did not process. Reads no sidecar of the rest."""
-    in_quarantine = quarantine.of_night(connection, job.night)
-    never_read = in_quarantine.filter(pl.col("reason").is_in([str(reason) for reason in _NEVER_READ]))
-    known = queries.stored_sources(connection, job.night) | set(never_read["source_uri"])
+def _has_recordings_beside(known: set[str], connection: duckdb.DuckDBPyConnection, job: Job) -> bool:
+    """Whether a run of the night would process anything but the known paths, of which it reads no sidecar."""
     try:
         listing = list_night(job.source, job.night, lambda uri: uri not in known)
     except PmferError as error:
         log.warning("not checked for late recordings: %s", error)
+        return False
+    if not (listing.recordings or listing.quarantined):
         return False
     plan = plan_night(connection, listing, job)
     return bool(plan.pending or plan.quarantined)

@@ -235,12 +235,17 @@ def source_files(connection: duckdb.DuckDBPyConnection, session_ids: Collection[
     return dict(read(connection, _SOURCE_FILES, session_ids=list(session_ids)).iter_rows())
 
 
-_STORED_SOURCES = "SELECT source_uri FROM sessions WHERE session_date = $night ORDER BY source_uri"
+_STORED_SOURCES = """
+    SELECT source_uri
+    FROM sessions
+    WHERE session_date BETWEEN $since AND $until
+    ORDER BY source_uri
+"""
 
 
-def stored_sources(connection: duckdb.DuckDBPyConnection, night: date) -> set[str]:
-    """Paths of the videos of a night's stored sessions, relative to the source."""
-    return set(read(connection, _STORED_SOURCES, night=night)["source_uri"])
+def stored_sources(connection: duckdb.DuckDBPyConnection, since: date, until: date) -> set[str]:
+    """Paths of the videos of the sessions stored from `since` to `until`, both included, relative to the source."""
+    return set(read(connection, _STORED_SOURCES, since=since, until=until)["source_uri"])
 
 
 _SCORINGS_EXISTING = """
