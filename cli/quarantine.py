@@ -1,14 +1,13 @@
 """`pmfer quarantine`: lists quarantined sessions, retries them or removes them."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from cli.options import DataDir, Yes, access_to, json_value, optional_day
-from flows.plain_text import printable, table_console
+from flows.plain_text import printable, table_console, table_of
 from pmfer.errors import QuarantineReason
 
 SHORT_ID = 12  # characters of an identifier in the table; commands accept any unique prefix
@@ -41,8 +40,11 @@ def list_(
     rows = look(access_to(data_dir), Choice((), optional_day(since), optional_day(until), reason))
     if as_json:
         _print_json(rows)
-    else:
-        table_console().print(table_of(rows) if rows else "no sessions are quarantined")
+        return
+    ids = [row["quarantine_id"][:SHORT_ID] + (" (retry)" if row["replay_asked_at"] else "") for row in rows]
+    cells = [(id_, *(printable(str(row[name])) for name in COLUMNS)) for id_, row in zip(ids, rows, strict=True)]
+    table = table_of(("id", *COLUMNS), cells, ("source_uri", "message"))
+    table_console().print(table if rows else "no sessions are quarantined")
 
 
 @app.command()
@@ -97,19 +99,6 @@ def drop(
         if not typer.confirm(f"Remove {count} {'session' if count == 1 else 'sessions'} from quarantine?"):
             raise typer.Abort
     typer.echo(f"{len(forget(access, choice))} removed")
-
-
-def table_of(rows: Sequence[dict[str, Any]]) -> Table:
-    """The rows as a table to print."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("id", no_wrap=True)
-    for name in COLUMNS:
-        table.add_column(name, no_wrap=name == "reason", overflow="fold")
-    for row in rows:
-        asked = " (retry)" if row["replay_asked_at"] else ""
-        shown = (printable(str(row[name])) for name in COLUMNS)
-        table.add_row(row["quarantine_id"][:SHORT_ID] + asked, *shown)
-    return table
 
 
 def _print_json(rows: Iterable[dict[str, Any]]) -> None:

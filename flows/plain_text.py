@@ -8,9 +8,12 @@ our consoles print text as it is, and style comes only from rich's Text and from
 import csv
 import io
 import re
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:  # every command imports this module, and polars is slow to import
@@ -111,3 +114,19 @@ def table_console() -> PlainConsole:
     """A console for tables. If the output is not a terminal, each row stays on one line, so that it can be searched."""
     console = PlainConsole()
     return console if console.is_terminal else PlainConsole(width=TABLE_WIDTH)
+
+
+def table_of(columns: Sequence[str], rows: Iterable[Iterable[object]], wrapped: Collection[str]) -> Table:
+    """Rows as a table. A missing value is a dash. Only the columns in `wrapped` give way if the terminal is narrow."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in columns:
+        table.add_column(name, no_wrap=name not in wrapped, overflow="fold")
+    for row in rows:
+        table.add_row(*map(_cell, row))
+    return table
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    return "-" if value is None else str(value)
