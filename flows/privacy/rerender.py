@@ -21,7 +21,7 @@ from flows.report import (
 )
 from pmfer.bundle import sha256_file
 from warehouse import queries, runs
-from warehouse.records import ReportRecord, report_id
+from warehouse.records import report_id
 
 _FORMS = "|".join(SUFFIXES)
 # An overview's file, or the draft that a killed rendering left. Nothing longer, because a pseudonym may begin likewise.
@@ -74,7 +74,7 @@ def rerender_overview(
         path.unlink(missing_ok=True)
     failures = [] if due is None else render(connection, [due], data, printing, None)
     if due is None or failures:
-        runs.forget_report(connection, ReportRecord("ward", None, day, "", "", "", ward=ward))
+        runs.forget_report(connection, day, ward=ward)
     return failures
 
 
@@ -115,7 +115,7 @@ def rerender_reports(
         due = reports_of(connection, day, scoring, data.reports(day), printing, is_stale)
         failures += render(connection, due, data, printing, None)
     for day, patient_id in runs.reports_forgotten(connection):
-        runs.forget_report(connection, ReportRecord("patient", patient_id, day, "", "", ""))
+        runs.forget_report(connection, day, patient_id=patient_id)
     return failures
 
 
