@@ -55,12 +55,9 @@ class EvaluateRequest:
     """What is to be measured, and where the figures go."""
 
     manifest: Path  # a manifest, or the file or folder of a data set
+    options: Options
     split: str | None = None
     kind: str | None = None  # name of the data set
-    cropped: bool | None = None
-    flip: bool = True
-    detector: str = "centerface"
-    int8: bool = False
     json_out: Path | None = None
     picture: Path | None = None  # where to draw the confusion matrix
     all_expressions: bool = False  # also count expressions as answers that the data set does not have
@@ -95,8 +92,7 @@ def run_evaluation(bundle_name: str, request: EvaluateRequest, track: Track) -> 
     unscored = sorted(set(samples.aus) - set(bundle.score_columns))
     if unscored:
         log.warning("%s: the bundle has no score for %s", samples.title, ", ".join(unscored))
-    options = Options(request.cropped, request.flip, request.detector, request.int8)
-    evaluation = evaluate_samples(bundle, samples, options, track)
+    evaluation = evaluate_samples(bundle, samples, request.options, track)
     answers = [EXPRESSION_NAMES[label] for label in samples.classes]
     figures = evaluation.figures | {"data": samples.title, "split": split, "answers": answers}
     if evaluation.unreadable:
@@ -139,7 +135,7 @@ def evaluate_samples(bundle: Bundle, samples: Samples, options: Options, track: 
         raise BundleError(
             f"bundle {bundle.path}: it has no int8 graph; make one with python -m pmfer.quantise BUNDLE DATA"
         )
-    cutter = Cutter(bundle, options, samples.cropped if options.cropped is None else options.cropped)
+    cutter = Cutter(bundle, replace(options, cropped=samples.cropped) if options.cropped is None else options)
     scores, broken = _score(bundle, samples, cutter, options, track)
     unreadable = Unreadable(tuple(samples.names[row] for row in broken), len(samples), next(iter(broken.values()), ""))
     if len(broken) == len(samples):
@@ -187,11 +183,11 @@ def _score(
 class Cutter:
     """Turns pictures into the crops that the bundle expects."""
 
-    def __init__(self, bundle: Bundle, options: Options, cropped: bool | None) -> None:
+    def __init__(self, bundle: Bundle, options: Options) -> None:
         self._bundle = bundle
         self._threads = options.threads
         self._scoring = ScoringOptions(detector=options.detector)
-        self._cropped = cropped
+        self._cropped = options.cropped
         self._size_px, self._channels = bundle.card.input.size_px, bundle.card.input.channels
         self.face_crops = 0  # number of pictures taken as face crops
         self.found = self.filling = 0  # number of faces found in other pictures, and of those that fill their picture
