@@ -26,6 +26,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from flows.data_folder import DataFolder
 from inference.hardware import gains_from_int8
 from inference.options import VideoLimits
 from pmfer.bundle import DEFAULT_BUNDLE
@@ -194,6 +195,11 @@ class Settings(BaseSettings):
     notify_abstention_share: float = Field(
         0.5, ge=0, le=1, description="share of a night's sampled frames without scores that sends an abstention notice"
     )
+
+    @property
+    def data(self) -> DataFolder:
+        """The data folder."""
+        return DataFolder(self.data_dir.absolute())
 
     @property
     def scores_in_int8(self) -> bool:

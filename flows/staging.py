@@ -208,9 +208,8 @@ def _lock(folder: Path) -> int | None:
 
 
 if __name__ == "__main__":  # run before a worker starts: `python -m flows.staging`
-    from flows.data_folder import DataFolder
     from flows.settings import read_settings
 
-    staging = DataFolder(read_settings().data_dir.absolute()).staging
+    staging = read_settings().data.staging
     if staging.is_dir():
         clean(staging)

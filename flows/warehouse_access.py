@@ -23,7 +23,7 @@ def warehouse_address(settings: Settings) -> Address:
         ConfigurationError: settings exclude each other, or one is missing.
         WarehouseError: the address or the key is malformed, or the key file cannot be used.
     """
-    data = DataFolder(settings.data_dir.absolute())
+    data = settings.data
     return parse_address(
         settings.warehouse or f"file:{data.warehouse}",
         published=data.published,
@@ -102,7 +102,7 @@ def access_of(settings: Settings) -> WarehouseAccess:
         ConfigurationError, WarehouseError: as for warehouse_address.
     """
     return WarehouseAccess(
-        data=DataFolder(settings.data_dir.absolute()),
+        data=settings.data,
         warehouse=warehouse_address(settings),
         actor=settings.actor,
         consent_required=settings.consent_required,
