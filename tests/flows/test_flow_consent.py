@@ -9,10 +9,10 @@ from pathlib import Path
 from subprocess import PIPE
 
 import pytest
+from command import exit_code
 from other_processes import python_path
 from privacy_folder import access_to
 
-from cli.app import main
 from flows.data_folder import DataFolder
 from flows.job import make_job
 from flows.plan import NightPlan, plan_night, quarantine_record
@@ -185,15 +185,13 @@ def test_a_file_that_is_no_register_is_named(tmp_path: Path) -> None:
 
 
 def test_the_register_is_shown_on_a_line_per_record_however_long_the_source(
-    data: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    data: DataFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = f"form 2, {'signed by the representative, ' * 5}third floor"
     import_consents(
         access_to(data), register(tmp_path, "ash-01,2026-03-03,,form 1", f'elm-02,2026-01-01,2026-03-02,"{source}"')
     )
-    monkeypatch.setattr(sys, "argv", ["pmfer", "consent", "list", "--patient", "elm-02", "--data-dir", str(data.root)])
-    with pytest.raises(SystemExit):
-        main()
+    assert exit_code("consent", "list", "--patient", "elm-02", "--data-dir", data.root) == 0
     _, shown = capsys.readouterr().out.splitlines()
     assert shown.startswith("elm-02")
     assert "2026-03-02" in shown

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import os
-import sys
 import time
 import zipfile
 from dataclasses import replace
@@ -14,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import exit_code
 from plain_night import run_night
 from privacy_folder import access_to, file_of
 
-from cli.app import main
 from flows.care_events import import_events
 from flows.data_folder import WARD, DataFolder
 from flows.plan import quarantine_record
@@ -426,10 +425,7 @@ def test_secrets_are_in_no_message(
     monkeypatch.setenv("PMFER_S3_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     source = "s3://bucket/recordings"
-    arguments = ["nightly", "--source", source, "--date", str(NIGHT), "--data-dir", str(tmp_path / "data")]
-    monkeypatch.setattr(sys, "argv", ["pmfer", *arguments])
-    with pytest.raises(SystemExit):
-        main()
+    assert exit_code("nightly", "--source", source, "--date", NIGHT, "--data-dir", tmp_path / "data") == 1
     said = capsys.readouterr()
     assert said.err.startswith("pmfer: source s3://bucket/recordings: ")
     assert "s3cret" not in said.err + said.out
