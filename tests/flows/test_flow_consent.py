@@ -179,6 +179,9 @@ def test_a_file_that_is_no_register_is_named(tmp_path: Path) -> None:
     (tmp_path / "other.csv").write_text("name,day\n")
     with pytest.raises(ConfigurationError, match=r"other\.csv: column patient_id is missing"):
         read_consents(tmp_path / "other.csv")
+    (tmp_path / "twice.csv").write_text("patient_id,valid_from,valid_to,valid_to,source\n")  # which one holds?
+    with pytest.raises(ConfigurationError, match=r"twice\.csv: column valid_to is there twice"):
+        read_consents(tmp_path / "twice.csv")
     (tmp_path / "binary.csv").write_bytes(b"patient_id,valid_from,source\n\xff\xfe\n")
     with pytest.raises(ConfigurationError, match=r"binary\.csv: not a CSV file in UTF-8"):
         read_consents(tmp_path / "binary.csv")
