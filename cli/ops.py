@@ -32,7 +32,7 @@ def doctor(
     from inference.hardware import require_runtime
 
     require_runtime()  # the checks themselves cannot be imported without it
-    from flows.doctor import Grade, as_rows, diagnose
+    from flows.doctor import Grade, diagnose
 
     console = PlainConsole()
     found = []
@@ -43,7 +43,8 @@ def doctor(
             line = (f"{state:<8}", COLOURS[state]), f" {diagnosis.name:<12} {escaped(diagnosis.text)}"
             console.print(Text.assemble(*line))
     if as_json:
-        typer.echo(json.dumps(as_rows(found), indent=1))
+        rows = [{"check": part.name, "state": part.state, "text": part.text} for part in found]
+        typer.echo(json.dumps(rows, indent=1))
     if any(diagnosis.state is Grade.BROKEN for diagnosis in found):
         raise typer.Exit(1)
 

@@ -16,7 +16,6 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from flows.environment import NO_HOME, faulty_proxies, prefect_server, unreachable_proxies
 from flows.job import options_of, source_of
@@ -329,11 +328,6 @@ CHECKS: dict[str, Check] = {
     "prefect": check_prefect,
     "notices": check_notices,
 }
-
-
-def as_rows(found: list[Diagnosis]) -> list[dict[str, Any]]:
-    """The diagnoses as rows for JSON."""
-    return [{"check": part.name, "state": part.state.value, "text": part.text} for part in found]
 
 
 def _existing(path: Path) -> Path:

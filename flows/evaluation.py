@@ -56,7 +56,7 @@ class EvaluateRequest:
 
     manifest: Path  # a manifest, or the file or folder of a data set
     options: Options
-    split: str | None = None
+    split: str | None = None  # None: `test` if it exists, else all pictures
     kind: str | None = None  # name of the data set
     json_out: Path | None = None
     picture: Path | None = None  # where to draw the confusion matrix
@@ -87,7 +87,7 @@ def run_evaluation(bundle_name: str, request: EvaluateRequest, track: Track) -> 
             require_folder(target)
     bundle = load_bundle(bundle_name)
     everything = _choose_answers(read_samples(request.manifest, request.kind), request.all_expressions)
-    split = choose_split(everything, request.split)
+    split = request.split or ("test" if "test" in everything.splits else ALL)
     samples = everything.in_split(split)
     unscored = sorted(set(samples.aus) - set(bundle.score_columns))
     if unscored:
@@ -290,11 +290,6 @@ def _draw(figures: Mapping[str, Any], out: Path) -> None:
     title = f"{figures['data']}, {figures['n']} faces, accuracy {figures['accuracy_strict']:.1%}"
     missed = [figures["missed"][name] for name in EXPRESSION_NAMES]
     draw_confusion(figures["confusion"], missed, EXPRESSION_NAMES, title, out)
-
-
-def choose_split(samples: Samples, split: str | None) -> str:
-    """The requested split; without one, `test` if it exists, else all pictures."""
-    return split or ("test" if "test" in samples.splits else ALL)
 
 
 def require_folder(path: Path) -> None:
