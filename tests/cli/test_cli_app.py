@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import exit_code
+from command import complaint, exit_code
 from privacy_folder import new_house
 from rich.table import Table
 from rich.text import Text
@@ -16,13 +16,6 @@ from flows.environment import adapt_environment
 from flows.plain_text import PlainConsole
 from flows.settings import read_settings
 from warehouse.address import FileAddress
-
-
-def complaint(capsys: pytest.CaptureFixture[str]) -> str:
-    text = capsys.readouterr().err.strip()
-    assert "\n" not in text
-    assert "Traceback" not in text
-    return text
 
 
 def test_a_sentence_stays_on_its_line_so_that_a_path_in_it_can_be_copied(capsys: pytest.CaptureFixture[str]) -> None:

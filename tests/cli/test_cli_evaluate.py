@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from command import exit_code
+from command import complaint, exit_code
 from PIL import Image
 
 from inference.crop import crop_face
@@ -60,13 +60,6 @@ def run(*arguments: object) -> int:
 def figures_of(out: Path, *arguments: object) -> dict[str, object]:
     assert run(*arguments, "--json", out) == 0
     return dict(json.loads(out.read_text()))
-
-
-def complaint(capsys: pytest.CaptureFixture[str]) -> str:
-    text = capsys.readouterr().err.strip()
-    assert "\n" not in text
-    assert "Traceback" not in text
-    return text
 
 
 def test_whole_pictures_and_their_crops_are_told_apart_and_score_alike(drawn: Path, tmp_path: Path) -> None:

@@ -43,6 +43,14 @@ def pmfer(*arguments: str, **settings: str) -> Done:
     return Done(code, out.getvalue(), err.getvalue())
 
 
+def complaint(capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line that a command printed instead of a result."""
+    text = capsys.readouterr().err.strip()
+    assert "\n" not in text
+    assert "Traceback" not in text
+    return text
+
+
 def on_its_own(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run a command in a new process, as a schedule does, and capture all its output."""
     command = [sys.executable, "-m", "cli", *arguments]
