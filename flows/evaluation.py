@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -168,15 +169,24 @@ def _score(
     bundle: Bundle, samples: Samples, cutter: "Cutter", options: Options, track: Track
 ) -> tuple[npt.NDArray[np.float32], dict[int, str]]:
     """Scores [N, columns], NaN where there is no face, and the rows that cannot be read, with the reason."""
-    scorer = _Scorer(ExpressionModel(bundle, options.threads, int8=options.int8), options.flip)
+    model = ExpressionModel(bundle, options.threads, int8=options.int8)
     scores = np.full((len(samples), len(bundle.score_columns)), np.nan, np.float32)
     broken: dict[int, str] = {}
-    for row, crop in enumerate(track(cutter.crops(samples.sources), len(samples))):
-        if isinstance(crop, PictureError):
-            broken[row] = str(crop)
-        elif crop is not None:
-            scorer.add(row, crop, scores)
-    scorer.flush(scores)
+
+    def faces() -> Iterator[tuple[int, Picture]]:
+        for row, crop in enumerate(track(cutter.crops(samples.sources), len(samples))):
+            if isinstance(crop, PictureError):
+                broken[row] = str(crop)
+            elif crop is not None:
+                yield row, crop
+
+    left = faces()
+    while batch := list(islice(left, BATCH)):
+        crops = np.stack([crop for _, crop in batch])
+        found = model.score(crops)
+        if options.flip:
+            found = np.mean([found, model.score(crops[:, :, ::-1])], axis=0, dtype=np.float32)
+        scores[[row for row, _ in batch]] = found
     return scores, broken
 
 
@@ -251,33 +261,6 @@ class Cutter:
                 f"bundle {self._bundle.path}: no crop geometry for detector {name}; use one that it has ({known})"
             )
         return self._bundle.card.crop[name]
-
-
-class _Scorer:
-    """Runs the model on crops in batches."""
-
-    def __init__(self, model: ExpressionModel, flip: bool) -> None:
-        self._model, self._flip = model, flip
-        self._rows: list[int] = []
-        self._crops: list[Picture] = []
-
-    def add(self, row: int, crop: Picture, scores: npt.NDArray[np.float32]) -> None:
-        """Add one crop. Its scores are written to `scores[row]` when its batch is scored."""
-        self._rows.append(row)
-        self._crops.append(crop)
-        if len(self._rows) == BATCH:
-            self.flush(scores)
-
-    def flush(self, scores: npt.NDArray[np.float32]) -> None:
-        """Score the crops added so far."""
-        if not self._rows:
-            return
-        crops = np.stack(self._crops)
-        found = self._model.score(crops)
-        if self._flip:
-            found = np.mean([found, self._model.score(crops[:, :, ::-1])], axis=0, dtype=np.float32)
-        scores[self._rows] = found
-        self._rows, self._crops = [], []
 
 
 def _read_crop(source: PictureSource, channels: int, size_px: int) -> Picture:
