@@ -1,4 +1,4 @@
-"""Helpers for running SQL: the .sql files of this room, quoting, batches, extensions, and the current database.
+"""Helpers for running SQL: the .sql files of this room, quoting, batches, extensions, the database and its tables.
 
 The files are migrations, contracts, and the few queries that are too long to be in Python modules.
 """
