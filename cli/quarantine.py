@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.options import DataDir, Yes, access_to, json_value, optional_day
+from cli.options import DataDir, OptionalFirst, OptionalLast, Yes, access_to, json_value, optional_day
 from flows.plain_text import printable, table_console, table_of
 from pmfer.errors import QuarantineReason
 
@@ -19,17 +19,13 @@ AsJsonLines = Annotated[bool, typer.Option("--json", help="Print one JSON object
 Names = Annotated[
     list[str] | None, typer.Argument(help="Identifiers, unique prefixes of identifiers, or paths in the source.")
 ]
-Since = Annotated[str | None, typer.Option("--from", help="First night, YYYY-MM-DD. [default: from the beginning]")]
-Until = Annotated[
-    str | None, typer.Option("--to", help="Last night, included, YYYY-MM-DD. [default: up to the latest]")
-]
 Reason = Annotated[QuarantineReason | None, typer.Option(help="Only sessions quarantined for this reason.")]
 
 
 @app.command("list")
 def list_(
-    since: Since = None,
-    until: Until = None,
+    since: OptionalFirst = None,
+    until: OptionalLast = None,
     reason: Reason = None,
     as_json: AsJsonLines = False,
     data_dir: DataDir = None,
@@ -65,8 +61,8 @@ def show(names: Names, as_json: AsJsonLines = False, data_dir: DataDir = None) -
 @app.command()
 def replay(
     names: Names = None,
-    since: Since = None,
-    until: Until = None,
+    since: OptionalFirst = None,
+    until: OptionalLast = None,
     reason: Reason = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -83,8 +79,8 @@ def replay(
 @app.command()
 def drop(
     names: Names = None,
-    since: Since = None,
-    until: Until = None,
+    since: OptionalFirst = None,
+    until: OptionalLast = None,
     reason: Reason = None,
     yes: Yes = False,
     data_dir: DataDir = None,
